@@ -1,0 +1,58 @@
+# Everything is done with these commands; `make help` lists them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN := .venv/bin
+PROTOS := $(shell find protos -name '*.proto')
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check fix protos lock bench dist clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.installed ## the environment in .venv, with dial-gateway and dialctl
+
+.venv/.installed: requirements/dev.txt pyproject.toml clients/python/pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e clients/python -e .
+	@touch $@
+
+demo: install ## the gateway with a local Amazon Connect, and 2,000 dial requests through it
+	$(BIN)/dial-gateway demo examples/leads.csv
+
+test: install ## every test of the Python parts
+	$(BIN)/python -m pytest
+
+check: install .venv-protos/.installed ## lint, types, import rules, contract, generated code up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/python scripts/check_contract.py
+	$(BIN)/python scripts/check_generated.py
+	$(BIN)/python scripts/check_client_window.py
+
+fix: install ## format and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+protos: .venv-protos/.installed ## generate the Python stubs from protos/
+	.venv-protos/bin/python scripts/generate_stubs.py clients/python
+
+.venv-protos/.installed: requirements/protos.txt
+	$(PYTHON) -m venv .venv-protos
+	.venv-protos/bin/python -m pip install --quiet --require-hashes -r requirements/protos.txt
+	@touch $@
+
+lock: install ## pin the newest versions, with hashes, that the honest ranges allow
+	$(BIN)/python scripts/lock.py
+
+bench: install ## the gateway beside what a service would do by itself
+	$(BIN)/python -m benchmarks
+
+dist: install ## both wheels, in dist/
+	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist clients/python
+	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist .
+
+clean: ## remove what the other commands made
+	rm -rf .venv .venv-protos dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

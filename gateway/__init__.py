@@ -1,0 +1,1 @@
+"""Dial gateway: the one service that talks to Amazon Connect outbound campaigns."""

@@ -1,0 +1,40 @@
+"""Writes requirements/*.txt: exact versions with hashes, and no address of an index."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Our own client is built from this tree, never taken from an index.
+OURS = "--no-emit-package=dial-gateway-client"
+FILES = {
+    "requirements/runtime.txt": ["pyproject.toml", "clients/python/pyproject.toml"],
+    "requirements/dev.txt": [
+        "pyproject.toml",
+        "clients/python/pyproject.toml",
+        "requirements/dev.in",
+    ],
+    "requirements/protos.txt": ["requirements/protos.in"],
+}
+
+
+def main() -> int:
+    """Compile every file of FILES."""
+    with tempfile.TemporaryDirectory() as wheels:
+        _uv("build", "--quiet", "--wheel", "--out-dir", wheels, "clients/python")
+        for output, inputs in FILES.items():
+            _uv(
+                *("pip", "compile", "--quiet", "--universal", "--upgrade", "--python-version", "3.11"),
+                *("--generate-hashes", "--no-emit-index-url", "--find-links", wheels, OURS),
+                *("--custom-compile-command", "make lock", "--output-file", output, *inputs),
+            )
+    return 0
+
+
+def _uv(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "uv", *arguments], cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
