@@ -1,0 +1,1 @@
+"""gRPC in and out. `wire` alone knows both protobuf and the core's model."""

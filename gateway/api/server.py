@@ -1,0 +1,62 @@
+"""The gRPC server: the service, health and reflection on one address."""
+
+import grpc
+from dialgateway.v1.dial_request_service_pb2 import DESCRIPTOR
+from dialgateway.v1.dial_request_service_pb2_grpc import add_DialRequestServiceServicer_to_server
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from gateway.api.servicer import DialRequestServicer
+
+SERVICE = DESCRIPTOR.services_by_name["DialRequestService"].full_name
+MESSAGE_BYTES = 4 * 1024 * 1024
+"""The largest message that is read; a larger one ends its own stream with RESOURCE_EXHAUSTED."""
+
+OPTIONS = (
+    ("grpc.so_reuseport", 0),  # a second process on the same address must fail, not share it silently
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    # Callers may ping as often as every 10 s, with or without a stream, to keep a proxy's path open.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # A caller that has gone silent is noticed within a minute and a half.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+)
+
+
+class GrpcServer:
+    """A grpc.aio server with DialRequestService, `grpc.health.v1` and reflection."""
+
+    def __init__(self, servicer: DialRequestServicer, listen: str) -> None:
+        self._listen = listen
+        self._server = grpc.aio.server(options=OPTIONS)
+        self._health = health.aio.HealthServicer()
+        add_DialRequestServiceServicer_to_server(servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+
+    async def start(self) -> int:
+        """Listen and serve; return the port. Raises `OSError` where the address cannot be had."""
+        try:
+            port = self._server.add_insecure_port(self._listen)
+        except RuntimeError as refused:
+            raise OSError(
+                f"cannot listen on {self._listen}: in use, or not an address of this host"
+            ) from refused
+        await self._server.start()
+        await self._set_health(serving=True)
+        return port
+
+    async def not_serving(self) -> None:
+        """Tell whoever balances the load to send nothing more here."""
+        await self._set_health(serving=False)
+
+    async def stop(self, grace_s: float) -> None:
+        """Stop listening; what is still open after `grace_s` seconds is cancelled."""
+        await self._server.stop(grace_s)
+
+    async def _set_health(self, *, serving: bool) -> None:
+        answer = health_pb2.HealthCheckResponse
+        for name in ("", SERVICE):
+            await self._health.set(name, answer.SERVING if serving else answer.NOT_SERVING)

@@ -1,0 +1,82 @@
+"""Between protobuf and the core's model, both ways; nothing else knows both."""
+
+from collections.abc import Iterable
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from google.protobuf.duration_pb2 import Duration
+
+from gateway.core.model import Answer, DialRequest, Settled
+
+LATEST_S = 253_402_300_800
+"""The end of the year 9999, in seconds since the epoch: protobuf's own bound on timestamps."""
+
+
+def dial_request(campaign_id: str, message: pb.DialRequest, wall_offset: float) -> DialRequest:
+    """Read one dial request; whatever is wrong with it is left for validation to name.
+
+    `wall_offset` takes seconds since the epoch to the core's clock.
+    """
+    expiration = _expiration(message)
+    return DialRequest(
+        campaign_id,
+        message.client_token,
+        message.phone_number,
+        dict(message.attributes),
+        expiration,
+        0.0 if expiration is None else expiration + wall_offset,
+        message.ByteSize(),
+    )
+
+
+def responses(answers: Iterable[Settled]) -> list[pb.StreamDialRequestsResponse]:
+    """Return messages that carry the answers, one for each campaign among them."""
+    by_campaign: dict[str, list[pb.DialResult]] = {}
+    for settled in answers:
+        by_campaign.setdefault(settled.request.campaign_id, []).append(result(settled))
+    return [
+        pb.StreamDialRequestsResponse(campaign_id=campaign_id, results=results)
+        for campaign_id, results in by_campaign.items()
+    ]
+
+
+def result(settled: Settled) -> pb.DialResult:
+    """Return the result message of one answer."""
+    waiter, request, answer = settled
+    return pb.DialResult(
+        client_token=request.client_token,
+        index=waiter.index,
+        outcome=answer.outcome,  # type: ignore[arg-type] # the model's numbers are the contract's
+        dial_request_id=answer.dial_request_id,
+        reason=answer.reason,  # type: ignore[arg-type]
+        detail=answer.detail,
+        retry_advice=answer.advice,  # type: ignore[arg-type]
+        retry_after=_retry_after(answer),
+        attempts=answer.attempts,
+        replayed=answer.replayed,
+        trace_id=answer.trace_id or waiter.trace_id,
+    )
+
+
+def draining_notice() -> pb.StreamDialRequestsResponse:
+    """Return the notice that this replica is leaving."""
+    notice = pb.Notice(
+        kind=pb.NOTICE_KIND_DRAINING,
+        detail="this replica is leaving: open a new stream and send there what has no result here",
+    )
+    return pb.StreamDialRequestsResponse(notice=notice)
+
+
+def _expiration(message: pb.DialRequest) -> float | None:
+    if not message.HasField("expiration_time"):
+        return None
+    seconds, nanos = message.expiration_time.seconds, message.expiration_time.nanos
+    if not 0 <= seconds < LATEST_S or not 0 <= nanos < 1_000_000_000:
+        return None
+    return seconds + nanos * 1e-9
+
+
+def _retry_after(answer: Answer) -> Duration | None:
+    if answer.retry_after_s is None:
+        return None
+    whole = int(answer.retry_after_s)
+    return Duration(seconds=whole, nanos=int((answer.retry_after_s - whole) * 1e9))

@@ -1,0 +1,120 @@
+"""The schedule of a failing call: tenacity around each call, for failures that pass.
+
+Throttles and failures of single items are not retried here: the scheduler puts their requests
+back where they can ride with others. Every attempt after the first waits for a permit of its own.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import tenacity
+
+from gateway.connect.port import ConnectPort, PutReply
+from gateway.core.errors import CallFailure, CallTransient, RateThrottled
+from gateway.core.model import Batch, CallReport
+from gateway.telemetry import BatchTrace, Telemetry
+
+BASE_S, LONGEST_S = 0.1, 2.0
+"""Full jitter: a pause between 0 and the base doubled with every attempt, at most the longest."""
+
+Permit = Callable[[], Awaitable[None]]
+
+
+class RetryingCaller:
+    """Sends batches through a port, and again while that is worth it."""
+
+    def __init__(
+        self,
+        port: ConnectPort,
+        telemetry: Telemetry,
+        now: Callable[[], float],
+        rng: random.Random,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._port = port
+        self._telemetry = telemetry
+        self._now = now
+        self._rng = rng
+        self._sleep = sleep
+
+    async def call(self, batch: Batch, permit: Permit) -> CallReport:
+        """Send `batch`, at most `attempts_left` times and never after its `give_up_at`."""
+        call = _Call(batch, permit, self._telemetry.batch(batch))
+        # Made anew for each call: one that is shared would count the attempts of all.
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(CallTransient),
+            stop=tenacity.stop_after_attempt(batch.attempts_left) | _TooLate(self._now, batch.give_up_at),
+            wait=self._pause,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            reply: PutReply = await retrying(self._attempt, call)
+        except CallFailure as failure:
+            return call.report(failure=failure)
+        return call.report(reply)
+
+    async def _attempt(self, call: "_Call") -> PutReply:
+        if call.last is not None:
+            await call.permit()
+            if self._now() >= call.batch.give_up_at:
+                raise call.last  # the permit came too late: nothing is sent after the expiry
+        call.attempts += 1
+        call.started_at = self._now()
+        requests = [entry.request for entry in call.batch.entries]
+        with call.trace.attempt(call.attempts) as span:
+            try:
+                reply = await self._port.put_dial_requests(call.batch.campaign_id, requests)
+            except CallFailure as failure:
+                call.failed(failure)
+                span.failed(failure)
+                raise
+            span.replied(reply.request_id, len(reply.accepted), len(reply.failed))
+        return reply
+
+    def _pause(self, state: tenacity.RetryCallState) -> float:
+        return self._rng.uniform(0.0, min(LONGEST_S, BASE_S * 2.0**state.attempt_number))
+
+
+class _TooLate(tenacity.stop.stop_base):
+    """Stops before a pause at whose end the earliest request of the call would have expired."""
+
+    def __init__(self, now: Callable[[], float], give_up_at: float) -> None:
+        self._now = now
+        self._give_up_at = give_up_at
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        return self._now() + retry_state.upcoming_sleep >= self._give_up_at
+
+
+@dataclass(slots=True)
+class _Call:
+    """What is known of a call after its attempts so far."""
+
+    batch: Batch
+    permit: Permit
+    trace: BatchTrace
+    attempts: int = 0
+    strikes: int = 0
+    uncertain: bool = False
+    started_at: float = 0.0
+    last: CallFailure | None = None
+
+    def failed(self, failure: CallFailure) -> None:
+        self.last = failure
+        self.strikes += not isinstance(failure, RateThrottled)
+        self.uncertain |= failure.uncertain
+
+    def report(self, reply: PutReply | None = None, failure: CallFailure | None = None) -> CallReport:
+        return CallReport(
+            accepted=reply.accepted if reply else {},
+            failed=reply.failed if reply else {},
+            failure=failure,
+            attempts=self.attempts,
+            strikes=self.strikes + (reply is not None),
+            uncertain=self.uncertain,
+            started_at=self.started_at,
+            trace_id=self.trace.trace_id,
+        )

@@ -1,0 +1,81 @@
+"""How a call to Amazon Connect fails, as the gateway distinguishes it.
+
+CallFailure
+├── RateThrottled          the account's call rate: HTTP 429, ThrottlingException
+├── CallInvalid            ValidationException: Connect refuses the whole call
+├── CampaignNotFound       ResourceNotFoundException
+├── CampaignNotRunning     InvalidCampaignStateException, with the state
+├── AccessDenied           AccessDeniedException and the like, or no credentials
+├── CallConflict           ConflictException
+├── CallTransient          worth the same call again, after a pause
+│   ├── ConnectFailed      InternalServerException and other 5xx
+│   ├── AnswerLost         time-out, broken connection
+│   └── ConnectUnreachable connection refused, no route, name not resolved
+└── CallUnexpected         anything that this version does not know
+
+The adapter in `connect/` raises them, from the foreign exception. Their texts reach callers:
+they hold nothing that Connect or a library said, only what stands here.
+"""
+
+
+class CallFailure(Exception):
+    """A call to Connect did not return an answer per item.
+
+    `uncertain`: Connect may have carried the call out all the same.
+    """
+
+    uncertain = False
+
+
+class RateThrottled(CallFailure):
+    """The call rate of the account and Region is used up; nothing was carried out."""
+
+
+class CallInvalid(CallFailure):
+    """Connect refuses the call as invalid; nothing was carried out."""
+
+
+class CampaignNotFound(CallFailure):
+    """Connect knows no campaign of this id."""
+
+
+class CampaignNotRunning(CallFailure):
+    """The campaign exists and takes no dial requests in its `state`."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the campaign is {state}")
+        self.state = state
+
+
+class AccessDenied(CallFailure):
+    """The gateway has no right to send for this campaign, or no valid credentials."""
+
+
+class CallConflict(CallFailure):
+    """Another operation on the campaign was under way; nothing was carried out."""
+
+
+class CallTransient(CallFailure):
+    """The call failed in a way that passes; the same call is worth another attempt."""
+
+
+class ConnectFailed(CallTransient):
+    """Connect failed while working on the call."""
+
+    uncertain = True
+
+
+class AnswerLost(CallTransient):
+    """The call was sent and no answer came back: a time-out or a broken connection."""
+
+    uncertain = True
+
+
+class ConnectUnreachable(CallTransient):
+    """No connection to Connect came about, so nothing was sent."""
+
+
+class CallUnexpected(CallFailure):
+    """A failure that this version does not know; see the log and the call's span."""
+
+    uncertain = True

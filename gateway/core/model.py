@@ -1,0 +1,216 @@
+"""The words of the core: dial requests, who waits for them, batches, reports and answers."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from gateway.core.errors import CallFailure
+    from gateway.core.queues import SourceQueue
+
+BATCH_LIMIT = 25
+"""Items in one PutDialRequestBatch call at most (botocore model `connectcampaigns/2021-01-30`)."""
+
+
+class Outcome(enum.IntEnum):
+    """What became of a dial request. The numbers are the wire contract's."""
+
+    ACCEPTED = 1
+    REJECTED = 2
+    EXPIRED = 3
+    NOT_ACCEPTED = 4
+    UNKNOWN = 5
+
+
+class Reason(enum.IntEnum):
+    """Why a dial request was not accepted. The numbers are the wire contract's."""
+
+    NONE = 0
+    INVALID_REQUEST = 1
+    INVALID_INPUT = 2
+    TOKEN_CONFLICT = 3
+    CAMPAIGN_NOT_FOUND = 4
+    CAMPAIGN_NOT_RUNNING = 5
+    ACCESS_DENIED = 6
+    EXPIRATION_PASSED = 7
+    WOULD_EXPIRE = 8
+    THROTTLED = 9
+    CONNECT_ERROR = 10
+    CONNECT_UNREACHABLE = 11
+    DRAINING = 12
+    HELD = 13
+    PURGED = 14
+    OVERLOADED = 15
+    DEADLINE = 16
+
+
+class RetryAdvice(enum.IntEnum):
+    """Whether and how to send a dial again. The numbers are the wire contract's."""
+
+    NONE = 0
+    SAME_TOKEN = 1
+    NEW_TOKEN = 2
+    NEVER = 3
+
+
+class ItemFailure(enum.Enum):
+    """Why Connect refused one item of a call that it otherwise carried out."""
+
+    INVALID_INPUT = "InvalidInput"
+    CAPACITY = "capacity"  # V1 RequestThrottled: too few agents or lines for more pending dials
+    UNKNOWN_ERROR = "UnknownError"  # and every code that this version does not know
+
+
+class FlushReason(enum.Enum):
+    """Why a batch left when it did."""
+
+    FULL = "full"
+    LINGER = "linger"
+    CLOSED = "closed"  # all its callers have half-closed: nobody can add company
+    ALONE = "alone"  # sent by itself, to find the item that makes Connect refuse a whole call
+    DRAIN = "drain"
+
+
+@dataclass(slots=True, repr=False, eq=False)
+class DialRequest:
+    """One person to dial, as a caller asked for it. Not changed after it is made.
+
+    `expires_at` is on the core's clock; `expiration` is the same instant as seconds since the
+    epoch, for Connect. `size_bytes` is its size on the wire, for the bound on memory.
+    """
+
+    campaign_id: str
+    client_token: str
+    phone_number: str
+    attributes: Mapping[str, str]
+    expiration: float | None
+    expires_at: float
+    size_bytes: int
+
+    def __repr__(self) -> str:
+        """Show neither phone number nor attributes: they are people's data."""
+        return f"DialRequest(campaign_id={self.campaign_id!r}, client_token={self.client_token!r})"
+
+    def same_dial(self, other: "DialRequest") -> bool:
+        """Whether both ask for the same dial: the same number with the same attributes."""
+        return self.phone_number == other.phone_number and self.attributes == other.attributes
+
+    def fingerprint(self) -> int:
+        """Return a number that tells two dials under one token apart; it differs per process."""
+        return hash((self.phone_number, frozenset(self.attributes.items())))
+
+
+@dataclass(slots=True, eq=False)
+class Source:
+    """A stream or a unary call: somebody who sends dial requests and waits for answers.
+
+    `owner` belongs to the shell, which finds there whom to tell; the core never looks at it.
+    """
+
+    owner: Any = None
+    closed: bool = False
+    pending: dict[int, "Entry"] = field(default_factory=dict, repr=False)
+    queues: dict[str, "SourceQueue"] = field(default_factory=dict, repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Waiter:
+    """One dial request of one source: who must be answered, under which index, in which trace.
+
+    `span` belongs to the shell, like the owner of a source.
+    """
+
+    source: Source
+    index: int
+    trace_id: str = ""
+    span: Any = None
+
+
+class EntryState(enum.Enum):
+    """Where an entry is. WAITING → IN_FLIGHT → (WAITING | DELAYED → WAITING)* → SETTLED."""
+
+    WAITING = "waiting"
+    DELAYED = "delayed"
+    IN_FLIGHT = "in flight"
+    SETTLED = "settled"
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A dial request that the gateway holds, with everybody who waits for its answer.
+
+    `attempts` counts the calls that carried it, `strikes` those that count against the limit,
+    `throttles` the refusals for capacity in a row. Once a call's fate is not known `tainted` is
+    set for good: from then on only ACCEPTED or UNKNOWN are true.
+    """
+
+    request: DialRequest
+    give_up_at: float
+    waiters: tuple[Waiter, ...]
+    state: EntryState = EntryState.WAITING
+    queue: "SourceQueue | None" = None
+    attempts: int = 0
+    strikes: int = 0
+    throttles: int = 0
+    tainted: bool = False
+    refusal: Reason = Reason.NONE
+
+
+@dataclass(slots=True, eq=False)
+class Answer:
+    """What a caller is told about one dial request. `retry_after_s` is None where nobody can say."""
+
+    outcome: Outcome
+    reason: Reason = Reason.NONE
+    advice: RetryAdvice = RetryAdvice.NONE
+    detail: str = ""
+    dial_request_id: str = ""
+    retry_after_s: float | None = None
+    attempts: int = 0
+    replayed: bool = False
+    trace_id: str = ""
+
+
+class Settled(NamedTuple):
+    """An answer and whom it is for."""
+
+    waiter: Waiter
+    request: DialRequest
+    answer: Answer
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """The dial requests of one call, all of one campaign, with distinct tokens.
+
+    `give_up_at` is the instant after which the call must not be sent (again), `attempts_left` how
+    often it may be tried.
+    """
+
+    number: int
+    campaign_id: str
+    entries: list[Entry]
+    flush: FlushReason
+    formed_at: float
+    give_up_at: float
+    attempts_left: int
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class CallReport:
+    """How a call, with all its attempts, ended.
+
+    Without `failure` Connect answered item by item. `attempts` counts all, `strikes` those that
+    count against the limit of attempts; `uncertain` says that at least one attempt may have been
+    carried out though its answer was not clear.
+    """
+
+    accepted: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, ItemFailure] = field(default_factory=dict)
+    failure: "CallFailure | None" = None
+    attempts: int = 1
+    strikes: int = 1
+    uncertain: bool = False
+    started_at: float = 0.0
+    trace_id: str = ""

@@ -1,0 +1,194 @@
+"""What each of Connect's answers means: one table from answers and failures to verdicts.
+
+A verdict says for one dial request whether it is settled, and with which answer, or goes back to
+its queue, and after which delay. The rule above all others: once a call's fate is not known, only
+ACCEPTED or UNKNOWN are true for the requests that it carried.
+"""
+
+import random
+from dataclasses import dataclass
+
+from gateway.core import errors
+from gateway.core.model import Answer, CallReport, Entry, ItemFailure, Outcome, Reason, RetryAdvice
+
+RETRY_BASE_S, RETRY_LONGEST_S = 0.25, 5.0
+"""Pauses after an item failure: the longest possible one doubles from the first to the second."""
+CAPACITY_BASE_S, CAPACITY_LONGEST_S = 1.0, 30.0
+"""The same after a throttle for capacity, which takes longer to pass."""
+REFUSAL_S = 5.0
+"""How long it is believed without asking again that a campaign is gone or has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Back to the queue, after a delay in seconds; 0 for at once. `alone`: in a call of its own."""
+
+    delay_s: float = 0.0
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What Connect said of a whole campaign: settles all that wait for it.
+
+    Also settles what comes within the next `lasts_s` seconds; 0 where the campaign may be there
+    again at any moment.
+    """
+
+    outcome: Outcome
+    reason: Reason
+    advice: RetryAdvice
+    detail: str
+    lasts_s: float = 0.0
+    retry_after_s: float | None = None
+
+    def answer(self, entry: Entry | None = None) -> Answer:
+        """Return the answer for one request of the campaign."""
+        if entry is None:
+            return self._told(0)
+        if entry.tainted:
+            return unknown(entry, self.reason, self.detail)
+        return self._told(entry.attempts)
+
+    def _told(self, attempts: int) -> Answer:
+        return Answer(
+            self.outcome,
+            self.reason,
+            self.advice,
+            self.detail,
+            retry_after_s=self.retry_after_s,
+            attempts=attempts,
+        )
+
+
+Verdict = Answer | Again
+
+
+def refusal_of(failure: errors.CallFailure | None) -> Refusal | None:
+    """Return what a failed call says of its whole campaign, or None where it says nothing of it."""
+    same, never = RetryAdvice.SAME_TOKEN, RetryAdvice.NEVER
+    match failure:
+        case errors.CampaignNotFound():
+            text = "Amazon Connect knows no such campaign"
+            return Refusal(Outcome.REJECTED, Reason.CAMPAIGN_NOT_FOUND, never, text, REFUSAL_S)
+        case errors.CampaignNotRunning(state="Stopped" | "Failed" | "Completed" as state):
+            text = f"the campaign is {state}"
+            return Refusal(Outcome.REJECTED, Reason.CAMPAIGN_NOT_RUNNING, never, text, REFUSAL_S)
+        case errors.CampaignNotRunning(state=state):
+            text = f"the campaign is {state}"
+            return Refusal(Outcome.NOT_ACCEPTED, Reason.CAMPAIGN_NOT_RUNNING, same, text, retry_after_s=5.0)
+        case errors.AccessDenied():
+            text = "Amazon Connect denies the gateway access to this campaign"
+            return Refusal(Outcome.NOT_ACCEPTED, Reason.ACCESS_DENIED, same, text, retry_after_s=30.0)
+        case _:
+            return None
+
+
+def judge(entry: Entry, report: CallReport, *, alone: bool, max_attempts: int, rng: random.Random) -> Verdict:
+    """Return what becomes of `entry` after a call that carried it, by itself or not.
+
+    Counts the attempts in the entry. Failures that concern the whole campaign are for `refusal_of`.
+    """
+    token = entry.request.client_token
+    entry.attempts += report.attempts
+    if token in report.accepted:
+        return Answer(Outcome.ACCEPTED, dial_request_id=report.accepted[token], attempts=entry.attempts)
+    entry.tainted |= report.uncertain
+    if report.failure is None:
+        return _judge_item(entry, report.failed.get(token), report.strikes, max_attempts, rng)
+    return _judge_failure(entry, report, alone=alone, max_attempts=max_attempts, rng=rng)
+
+
+def _judge_item(
+    entry: Entry, failure: ItemFailure | None, strikes: int, max_attempts: int, rng: random.Random
+) -> Verdict:
+    if failure is ItemFailure.INVALID_INPUT:
+        return _refused(entry, "Amazon Connect refuses this request as invalid")
+    if failure is ItemFailure.CAPACITY:
+        entry.throttles += 1
+        entry.refusal = Reason.THROTTLED
+        longest = min(CAPACITY_LONGEST_S, CAPACITY_BASE_S * 2.0 ** min(entry.throttles - 1, 10))
+        return Again(rng.uniform(longest / 2, longest))
+    if failure is None:  # Connect said nothing of this item, so it may have it
+        entry.tainted = True
+    return _struck(entry, strikes, max_attempts, Reason.CONNECT_ERROR, rng)
+
+
+def _judge_failure(
+    entry: Entry, report: CallReport, *, alone: bool, max_attempts: int, rng: random.Random
+) -> Verdict:
+    match report.failure:
+        case errors.RateThrottled():
+            entry.refusal = Reason.THROTTLED
+            entry.strikes += report.strikes
+            return Again()
+        case errors.CallInvalid() if alone:
+            return _refused(entry, "Amazon Connect refuses a call of this request alone as invalid")
+        case errors.CallInvalid():
+            return Again(alone=True)
+        case errors.CallUnexpected():
+            return given_up(entry, Reason.CONNECT_ERROR)
+        case errors.AnswerLost() | errors.ConnectUnreachable():
+            return _struck(entry, report.strikes, max_attempts, Reason.CONNECT_UNREACHABLE, rng)
+        case _:
+            return _struck(entry, report.strikes, max_attempts, Reason.CONNECT_ERROR, rng)
+
+
+def _struck(entry: Entry, strikes: int, max_attempts: int, reason: Reason, rng: random.Random) -> Verdict:
+    entry.strikes += strikes
+    entry.throttles = 0
+    entry.refusal = reason
+    if entry.strikes >= max_attempts:
+        return given_up(entry, reason)
+    return Again(rng.uniform(0.0, min(RETRY_LONGEST_S, RETRY_BASE_S * 2.0**entry.strikes)))
+
+
+def _refused(entry: Entry, detail: str) -> Answer:
+    if entry.tainted:
+        return unknown(entry, Reason.INVALID_INPUT, detail)
+    return Answer(Outcome.REJECTED, Reason.INVALID_INPUT, RetryAdvice.NEVER, detail, attempts=entry.attempts)
+
+
+_GIVEN_UP = {
+    Reason.CONNECT_ERROR: "Amazon Connect failed on this request",
+    Reason.CONNECT_UNREACHABLE: "Amazon Connect could not be reached, or its answer was lost",
+    Reason.DRAINING: "this replica is leaving",
+    Reason.DEADLINE: "the deadline of the call came first",
+}
+
+
+def given_up(entry: Entry, reason: Reason) -> Answer:
+    """Return the answer for a request that the gateway tries no longer, though its time has not passed."""
+    detail = _GIVEN_UP[reason]
+    if entry.tainted:
+        return unknown(entry, reason, detail)
+    return Answer(Outcome.NOT_ACCEPTED, reason, RetryAdvice.SAME_TOKEN, detail, attempts=entry.attempts)
+
+
+def expired(entry: Entry) -> Answer:
+    """Return the answer for a request whose time has passed."""
+    if entry.tainted:
+        lost = entry.refusal is Reason.CONNECT_UNREACHABLE
+        doubt = Reason.CONNECT_UNREACHABLE if lost else Reason.CONNECT_ERROR
+        return unknown(entry, doubt, "its time passed while its fate was not known")
+    throttled = entry.refusal is Reason.THROTTLED
+    reason = Reason.THROTTLED if throttled else Reason.EXPIRATION_PASSED
+    detail = "Amazon Connect throttled it" if throttled else "its time passed before it could be sent"
+    return Answer(Outcome.EXPIRED, reason, RetryAdvice.SAME_TOKEN, detail, attempts=entry.attempts)
+
+
+def unknown(entry: Entry, reason: Reason, detail: str) -> Answer:
+    """Return the answer for a request that Connect may have."""
+    return Answer(Outcome.UNKNOWN, reason, RetryAdvice.SAME_TOKEN, detail, attempts=entry.attempts)
+
+
+def rejected(reason: Reason, detail: str) -> Answer:
+    """Return the answer for a request that the gateway itself refuses for good."""
+    conflict = reason is Reason.TOKEN_CONFLICT
+    advice = RetryAdvice.NEW_TOKEN if conflict else RetryAdvice.NEVER
+    return Answer(Outcome.REJECTED, reason, advice, detail)
+
+
+def replayed(dial_request_id: str, trace_id: str) -> Answer:
+    """Return the answer for a token that Connect has accepted before."""
+    return Answer(Outcome.ACCEPTED, dial_request_id=dial_request_id, replayed=True, trace_id=trace_id)

@@ -1,0 +1,60 @@
+"""The gateway's own validation: what Connect's model says of an item, and a little more.
+
+Limits of token, attributes and campaign id: botocore model `connectcampaigns/2021-01-30`, which
+botocore does not check by itself. Phone numbers: E.164, since anything else cannot be dialed.
+Every rule answers with the field and the rule, never with the value.
+"""
+
+import re
+
+from gateway.core.model import DialRequest
+
+CAMPAIGN_ID_LIMIT = 256
+ATTRIBUTE_LIMIT = 32_767
+
+_campaign_id = re.compile(r"\S{1,256}").fullmatch
+_client_token = re.compile(r"[a-zA-Z0-9_\-.]{1,200}").fullmatch
+_phone_number = re.compile(r"\+[1-9][0-9]{1,14}").fullmatch
+_attribute_key = re.compile(r"[a-zA-Z0-9\-_]{1,32767}").fullmatch
+
+
+def problem_with(request: DialRequest, now: float) -> str | None:
+    """Return the field and the rule that `request` breaks at `now`, or None where it breaks none."""
+    if not _campaign_id(request.campaign_id) or request.campaign_id in {".", ".."}:
+        return _campaign_problem(request.campaign_id)
+    if not _client_token(request.client_token):
+        return _token_problem(request.client_token)
+    if not _phone_number(request.phone_number):
+        return _phone_problem(request.phone_number)
+    if request.expiration is None:
+        return "expiration_time: required, a time in the years 1970 to 9999"
+    if request.expires_at <= now:
+        return "expiration_time: must be in the future"
+    return _attributes_problem(request)
+
+
+def _campaign_problem(campaign_id: str) -> str:
+    if not campaign_id:
+        return "campaign_id: required"
+    if campaign_id in {".", ".."}:  # libraries resolve them as parts of a path: another API's address
+        return "campaign_id: must not be '.' or '..'"
+    return f"campaign_id: at most {CAMPAIGN_ID_LIMIT} characters, no white space"
+
+
+def _token_problem(token: str) -> str:
+    return "client_token: required" if not token else "client_token: 1 to 200 of a-z, A-Z, 0-9, '_', '-', '.'"
+
+
+def _phone_problem(phone_number: str) -> str:
+    if not phone_number:
+        return "phone_number: required"
+    return "phone_number: must be E.164, '+', country code and number, at most 15 digits"
+
+
+def _attributes_problem(request: DialRequest) -> str | None:
+    for key, value in request.attributes.items():
+        if not _attribute_key(key):
+            return f"attributes: a key must be 1 to {ATTRIBUTE_LIMIT:,} of a-z, A-Z, 0-9, '-', '_'"
+        if len(value) > ATTRIBUTE_LIMIT:
+            return f"attributes: a value must be at most {ATTRIBUTE_LIMIT:,} characters"
+    return None

@@ -1,0 +1,199 @@
+"""The shell around the core: wakes it, does what it decides, brings back what came of it.
+
+Everything runs on one event loop. Whatever happens sets the same wake-up, and every wake-up runs
+the same turn: ask the engine what to do now, do it, sleep until something happens or until the
+instant that the engine named.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Protocol
+
+from gateway.connect.port import Caller
+from gateway.core.engine import Engine
+from gateway.core.errors import CallUnexpected
+from gateway.core.model import Batch, CallReport, DialRequest, Settled, Source, Waiter
+from gateway.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+ROOM_SHARE = 100
+"""Dial requests of free room for which one more waiting stream is let in."""
+
+
+class Recipient(Protocol):
+    """The owner of a source: who is told its answers."""
+
+    def deliver(self, settled: Settled) -> None:
+        """Take one answer; must not wait or raise."""
+        ...
+
+
+class Dispatcher:
+    """Drives one engine. `run` must be running for anything to be sent."""
+
+    def __init__(
+        self, engine: Engine, caller: Caller, telemetry: Telemetry, now: Callable[[], float]
+    ) -> None:
+        self._engine = engine
+        self._caller = caller
+        self._telemetry = telemetry
+        self._now = now
+        self._wake = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._permits: dict[int, asyncio.Future[None]] = {}
+        self._room_wanted: deque[asyncio.Future[None]] = deque()
+
+    # --- for those who bring dial requests --------------------------------------------------------
+
+    def submit(self, arrivals: Iterable[tuple[Waiter, DialRequest]]) -> None:
+        """Take dial requests in; each is answered to the owner of its source, perhaps at once."""
+        now = self._now()
+        for waiter, request in arrivals:
+            answer = self._engine.submit(now, waiter, request)
+            if answer is None:
+                self._telemetry.queued(waiter.span)
+            else:
+                self._tell(Settled(waiter, request, answer))
+        self._wake.set()
+
+    def source_closed(self, source: Source) -> None:
+        """Note that a source sends no more."""
+        self._engine.source_closed(source)
+        self._wake.set()
+
+    def leave(self, source: Source) -> None:
+        """Forget a source that is gone, and drop what it alone waited for."""
+        if not source.pending:
+            return
+        spans = [w.span for e in source.pending.values() for w in e.waiters if w.source is source]
+        dropped = self._engine.leave(self._now(), source)
+        for span in spans:
+            self._telemetry.dropped(span)
+        log.debug("a caller left; %d of its dial requests were dropped unsent", dropped)
+        self._wake.set()
+
+    def withdraw(self, source: Source) -> None:
+        """Answer what is left of a source at once, since its deadline is near."""
+        self._tell_all(self._engine.withdraw(self._now(), source))
+        self._wake.set()
+
+    def room(self) -> int:
+        """How many more dial requests the gateway would take now."""
+        return self._engine.room()
+
+    async def wait_for_room(self) -> None:
+        """Wait, in the order of asking, until the gateway takes dial requests again."""
+        while self._engine.room() <= 0:
+            wanted = asyncio.get_running_loop().create_future()
+            self._room_wanted.append(wanted)
+            await wanted
+
+    @property
+    def draining(self) -> bool:
+        """Whether the gateway is leaving."""
+        return self._engine.draining
+
+    @property
+    def engine(self) -> Engine:
+        """The core, for whoever shows its state."""
+        return self._engine
+
+    # --- for the owner of the process -------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Turn until cancelled."""
+        while True:
+            self._wake.clear()
+            await self._sleep_until(self._turn())
+
+    def drain(self, grace_s: float) -> None:
+        """Begin to leave: take nothing more, and send what can be sent within the grace time."""
+        send_s = grace_s - min(1.0, 0.2 * grace_s)  # the last calls need time to come back
+        self._engine.drain(self._now() + send_s)
+        self._wake.set()
+
+    async def drained(self) -> None:
+        """Wait until everything held is answered."""
+        while self._engine.held:
+            self._empty.clear()
+            self._wake.set()
+            await self._empty.wait()
+
+    def abandon(self) -> None:
+        """Answer everything now, and stop waiting for calls under way."""
+        self._tell_all(self._engine.abandon(self._now()))
+        for call in self._calls:
+            call.cancel()
+        self._wake.set()
+
+    # --- how --------------------------------------------------------------------------------------
+
+    def _turn(self) -> float | None:
+        """Do what the engine decides; return the instant of the next turn if nothing happens before."""
+        decision = self._engine.poll(self._now())
+        self._tell_all(decision.settled)
+        for number in decision.granted:
+            permit = self._permits.pop(number, None)
+            if permit is not None and not permit.done():
+                permit.set_result(None)
+        for batch in decision.batches:
+            call = asyncio.create_task(self._call(batch), name=f"call-{batch.number}")
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+        self._offer_room()
+        if not self._engine.held:
+            self._empty.set()
+        return decision.wake_at
+
+    async def _sleep_until(self, instant: float | None) -> None:
+        alarm = None
+        if instant is not None:
+            delay = max(0.0, instant - self._now())
+            alarm = asyncio.get_running_loop().call_later(delay, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+
+    async def _call(self, batch: Batch) -> None:
+        try:
+            report = await self._caller.call(batch, partial(self._permit, batch))
+        except Exception as bug:  # noqa: BLE001 - whatever happens, everybody is answered
+            log.error("a call ended with %s; its requests are answered as UNKNOWN", type(bug).__name__)
+            report = CallReport(failure=CallUnexpected(), uncertain=True)
+        self._tell_all(self._engine.completed(self._now(), batch, report))
+        self._wake.set()
+
+    async def _permit(self, batch: Batch) -> None:
+        """Wait for the permit of one more attempt."""
+        permit = self._permits[batch.number] = asyncio.get_running_loop().create_future()
+        self._engine.ask_retry(batch)
+        self._wake.set()
+        try:
+            await permit
+        finally:
+            self._permits.pop(batch.number, None)
+            self._engine.forget_retry(batch)
+
+    def _offer_room(self) -> None:
+        shares = 1 + self._engine.room() // ROOM_SHARE if self._room_wanted else 0
+        while shares > 0 and self._room_wanted and self._engine.room() > 0:
+            wanted = self._room_wanted.popleft()
+            if not wanted.done():
+                wanted.set_result(None)
+                shares -= 1
+
+    def _tell_all(self, answers: list[Settled]) -> None:
+        for settled in answers:
+            self._tell(settled)
+
+    def _tell(self, settled: Settled) -> None:
+        self._telemetry.settled(settled)
+        recipient: Recipient = settled.waiter.source.owner
+        recipient.deliver(settled)

@@ -1,0 +1,154 @@
+"""The settings: from environment variables and, below them, a file; checked before anything starts.
+
+Every setting is listed once, in `Settings`. The variable `DIAL_GATEWAY_CALL_RATE` and the line
+`call_rate = 10` of the TOML file mean the field `call_rate`; the variable wins.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+_T = TypeVar("_T")
+PREFIX = "DIAL_GATEWAY_"
+CONFIG = "DIAL_GATEWAY_CONFIG"
+# Kubernetes sets these in every pod beside a Service of the name `dial-gateway`.
+_KUBERNETES = re.compile(r"DIAL_GATEWAY_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)\w*)?)")
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the text is one line that names it, the value and the rule."""
+
+
+class Kind(NamedTuple):
+    """How a setting is read (a `ValueError` means that it is wrong), and the rule in words."""
+
+    rule: str
+    read: Callable[[str], Any]
+
+
+def _number(low: float, high: float, *, above: bool = False) -> Kind:
+    def read(text: str) -> float:
+        value = float(text)
+        return _checked(value, low <= value <= high and not (above and value == low))
+
+    return Kind(f"a number {'above' if above else 'from'} {low:g} to {high:g}", read)
+
+
+def _whole(low: int, high: int) -> Kind:
+    return Kind(
+        f"a whole number from {low:,} to {high:,}",
+        lambda text: _checked(int(text), low <= int(text) <= high),
+    )
+
+
+def _one_of(*allowed: str, note: str = "") -> Kind:
+    fold = {name.lower(): name for name in allowed}
+    return Kind(
+        f"one of {', '.join(allowed)}{note}",
+        lambda text: _checked(fold.get(text.lower()), text.lower() in fold),
+    )
+
+
+def _read_address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    return _checked(text, bool(host) and port.isascii() and port.isdigit() and int(port) <= 65_535)
+
+
+def _checked(value: _T, legal: bool) -> _T:
+    if not legal:
+        raise ValueError
+    return value
+
+
+_ADDRESS = Kind("HOST:PORT, with a port from 0 to 65535", _read_address)
+_NOT_YET = Kind(
+    "left out: replicas that share their state are not in this version", lambda _: _checked(None, False)
+)
+
+
+def _setting(default: Any, kind: Kind, meaning: str) -> Any:
+    return field(default=default, metadata={"kind": kind, "meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What `dial-gateway serve` runs with. Durations are in seconds."""
+
+    listen: str = _setting("127.0.0.1:50051", _ADDRESS, "gRPC address")
+    admin_listen: str = _setting("127.0.0.1:9464", _ADDRESS, "reserved: nothing listens there yet")
+    connect_api: str = _setting(
+        "v1", _one_of("v1", note=" (v2 is not in this version)"), "Amazon Connect's API"
+    )
+    call_rate: float = _setting(10.0, _number(0, 100_000), "calls a second; 0 = no limit")
+    call_burst: float = _setting(10.0, _number(1, 100_000), "calls that may leave at once")
+    max_concurrent_calls: int = _setting(8, _whole(1, 1000), "calls in flight")
+    linger: float = _setting(0.05, _number(0, 60), "seconds a lone request waits for company")
+    stream_window: int = _setting(5000, _whole(1, 1_000_000), "unanswered requests per stream")
+    queue_limit: int = _setting(200_000, _whole(1, 100_000_000), "requests held in all")
+    queue_bytes: int = _setting(268_435_456, _whole(1, 1 << 40), "bytes of memory for what is held")
+    expiry_headroom: float = _setting(
+        5.0, _number(0, 3600), "seconds before expiration at which a request counts as expired"
+    )
+    replay_window: float = _setting(
+        1200.0, _number(0, 604_800, above=True), "seconds an ACCEPTED token is remembered"
+    )
+    replay_limit: int = _setting(500_000, _whole(1, 100_000_000), "tokens remembered, about")
+    max_attempts: int = _setting(5, _whole(1, 100), "attempts that count, per request")
+    call_timeout: float = _setting(5.0, _number(0, 300, above=True), "seconds for one Connect call")
+    drain_grace: float = _setting(25.0, _number(0, 3600, above=True), "seconds to leave in")
+    log_level: str = _setting("INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "how much is logged")
+    shared_state_url: str | None = _setting(None, _NOT_YET, "reserved: replicas do not share state yet")
+
+
+def load(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """Return the settings, and warnings about variables that look like settings and are none.
+
+    Raises `SettingsError` at the first wrong one.
+    """
+    values: dict[str, Any] = {}
+    if path := environment.get(CONFIG):
+        values.update(_from_file(path))
+    for setting in fields(Settings):
+        name = PREFIX + setting.name.upper()
+        if name in environment:
+            values[setting.name] = _read(name, setting.metadata["kind"], environment[name])
+    return Settings(**values), _warnings(environment)
+
+
+def _from_file(path: str) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{CONFIG}: cannot read {path}: {error}") from error
+    known = {setting.name: setting for setting in fields(Settings)}
+    for key in table:
+        if key not in known:
+            raise SettingsError(f"{path}: unknown setting {key!r}{_suggestion(key, list(known))}")
+    return {
+        key: _read(f"{path}: {key}", known[key].metadata["kind"], str(value)) for key, value in table.items()
+    }
+
+
+def _read(name: str, kind: Kind, text: str) -> Any:
+    try:
+        return kind.read(text.strip())
+    except ValueError:
+        raise SettingsError(f"{name}: must be {kind.rule}; got {text!r}") from None
+
+
+def _warnings(environment: Mapping[str, str]) -> list[str]:
+    known = [PREFIX + setting.name.upper() for setting in fields(Settings)] + [CONFIG]
+    return [
+        f"{name} is no setting and is ignored{_suggestion(name, known)}"
+        for name in sorted(environment)
+        if name.startswith(PREFIX) and name not in known and not _KUBERNETES.fullmatch(name)
+    ]
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
