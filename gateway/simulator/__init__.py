@@ -1,0 +1,33 @@
+"""A strict local Amazon Connect (outbound campaigns) over HTTP, which the real AWS clients talk to.
+
+It stands in for a foreign system, so it shares no code with the gateway.
+`SimulatedConnect` is the account, pure; `Simulator` serves it on a socket.
+"""
+
+from gateway.simulator.campaigns import BufferSize, CampaignState
+from gateway.simulator.command import add_arguments, run
+from gateway.simulator.connect import SimulatedConnect
+from gateway.simulator.faults import Fault, FaultKind
+from gateway.simulator.journal import AcceptedItem, CallRecord, Delivery, FailedItem, Journal, Statistics
+from gateway.simulator.quota import Quota
+from gateway.simulator.server import Simulator
+from gateway.simulator.settings import SimulatorSettings
+
+__all__ = [
+    "AcceptedItem",
+    "BufferSize",
+    "CallRecord",
+    "CampaignState",
+    "Delivery",
+    "FailedItem",
+    "Fault",
+    "FaultKind",
+    "Journal",
+    "Quota",
+    "SimulatedConnect",
+    "Simulator",
+    "SimulatorSettings",
+    "Statistics",
+    "add_arguments",
+    "run",
+]

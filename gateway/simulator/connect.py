@@ -1,0 +1,216 @@
+"""Amazon Connect without a network: one request in, one reply out, at a time that the caller names.
+
+The order in which a call is judged:
+
+1. the signature, since AWS must know the account before it can count its calls;
+2. the route;
+3. the quota: throttling happens at the front, so a malformed call spends a token too, an unsigned one none;
+4. the constraints of the service model;
+5. injected faults that come before the work: none is spent on a call that AWS would not have let in;
+6. the work itself;
+7. injected faults that come after it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from gateway.simulator import v1
+from gateway.simulator.campaigns import BufferSize, Campaigns, CampaignState
+from gateway.simulator.dialing import AcceptedTokens, Dialer
+from gateway.simulator.errors import CallError, IllegalCallError, throttled
+from gateway.simulator.faults import Fault, FaultBoard, FaultKind
+from gateway.simulator.journal import NOT_DONE, CallRecord, Delivery, Journal, Statistics
+from gateway.simulator.quota import ACCOUNT_QUOTAS, PUT_BATCH, Quota, Quotas
+from gateway.simulator.service import Operation, Service
+from gateway.simulator.settings import SimulatorSettings
+from gateway.simulator.signing import HttpRequest, SignatureChecker
+
+SIGNING_NAME = "connect-campaigns"
+
+_LOST = {FaultKind.RESET: Delivery.RESET, FaultKind.NO_ANSWER: Delivery.NO_ANSWER}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back: an HTTP answer, when, and whether at all."""
+
+    status: int
+    body: bytes
+    request_id: str
+    error_code: str | None = None
+    latency_s: float = 0.0
+    delivery: Delivery = Delivery.SENT
+
+
+@dataclass(frozen=True, slots=True)
+class _Api:
+    """One version of the API: its service model, and what its operations do."""
+
+    service: Service
+    handlers: Mapping[str, v1.Handler]
+    batches: Collection[str]
+    tokens: Callable[[Mapping[str, Any]], Sequence[str]]
+
+
+class SimulatedConnect:
+    """An AWS account with outbound campaigns.
+
+    Attributes:
+        campaigns: every campaign, its state and its buffer.
+        faults: what goes wrong on purpose.
+        journal: what was done, and the counts.
+        quotas: the account's call quotas.
+
+    """
+
+    def __init__(self, settings: SimulatorSettings) -> None:
+        self._settings = settings
+        self._signatures = SignatureChecker(settings.credentials, SIGNING_NAME)
+        self._services: dict[str, Service] = {}
+        self._make()
+
+    def _make(self) -> None:
+        settings = self._settings
+        # Ids have their own generator: how many are drawn must not shift the fate of later calls.
+        self._ids = Random(settings.seed)
+        self.faults = FaultBoard(Random(settings.seed))
+        self.journal = Journal(settings.journal_limit)
+        self.campaigns = Campaigns(BufferSize(settings.buffer_capacity, settings.buffer_drain_per_s))
+        self.quotas = Quotas({**ACCOUNT_QUOTAS, PUT_BATCH: Quota(settings.call_rate, settings.call_burst)})
+        tokens = AcceptedTokens(settings.token_limit)
+        dialer = Dialer(self.faults, tokens, self._new_id, settings.max_expiration_ahead_s)
+        self._apis = [self._make_v1(dialer)]
+
+    def _make_v1(self, dialer: Dialer) -> _Api:
+        operations = v1.V1Operations(self.campaigns, dialer, self._new_id)
+        handlers = operations.handlers()
+        if v1.SERVICE not in self._services:
+            self._services[v1.SERVICE] = Service(v1.SERVICE, handlers)
+        return _Api(self._services[v1.SERVICE], handlers, {PUT_BATCH}, operations.tokens)
+
+    def add_fault(self, fault: Fault) -> int:
+        """Let something go wrong from now on; returns the number by which it can be removed."""
+        return self.faults.add(fault)
+
+    def clear_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        self.faults.clear()
+
+    def set_state(self, campaign: str, state: CampaignState) -> None:
+        """Put a campaign into a state, whatever it was in; one that was forgotten exists again."""
+        self.campaigns.set_state(campaign, state)
+
+    def forget_campaign(self, campaign: str) -> None:
+        """Make a campaign unknown to every call from now on."""
+        self.campaigns.forget(campaign)
+
+    def set_buffer(self, campaign: str | None, size: BufferSize) -> None:
+        """Give one campaign, or (None) all present and later ones, an empty buffer of this size."""
+        self.campaigns.set_buffer(campaign, size)
+
+    def set_quota(self, operation: str, quota: Quota) -> None:
+        """Change the quota of an operation, for example `PutDialRequestBatch`.
+
+        Raises:
+            ValueError: the simulator has no such operation.
+
+        """
+        if not any(operation in api.handlers for api in self._apis):
+            raise ValueError(f"the simulator has no operation {operation!r}")
+        self.quotas.set(operation, quota)
+
+    def stats(self) -> Statistics:
+        """Return the counts since the start or the last reset."""
+        return self.journal.statistics()
+
+    def reset(self) -> None:
+        """Begin anew as the settings say: campaigns, tokens, quotas, faults, journal."""
+        self._make()
+
+    def answer(self, request: HttpRequest, now: float) -> Reply:
+        """Judge and carry out one request that arrives at `now`, in Unix seconds."""
+        request_id = self._new_id()
+        try:
+            if self._settings.verify_signatures:
+                self._signatures.check(request, now)
+            api, operation, labels = self._route(request)
+        except CallError as error:
+            self.journal.refuse(error.code)
+            return Reply(error.status or 500, _error_body(error), request_id, error.code)
+        record = CallRecord(
+            request_id=request_id, at=now, operation=operation.name, campaign=labels.get("id")
+        )
+        reply = self._perform(api, operation, labels, request.body, record)
+        self.journal.add(record, is_batch=operation.name in api.batches)
+        return reply
+
+    def _route(self, request: HttpRequest) -> tuple[_Api, Operation, dict[str, str]]:
+        path = request.target.partition("?")[0]
+        for api in self._apis:
+            if found := api.service.match(request.method, path):
+                return api, *found
+        message = "The simulator has no operation at this method and path"
+        raise CallError("UnknownOperationException", message, status=404)
+
+    def _perform(
+        self, api: _Api, operation: Operation, labels: Mapping[str, str], body: bytes, record: CallRecord
+    ) -> Reply:
+        latency_s = self._settings.latency_s
+        try:
+            arguments, tokens = self._admit(api, operation, labels, body, record)
+            struck = self.faults.for_call(operation.name, record.campaign, tokens)
+            latency_s += struck.latency_s
+            output = _carry_out(api.handlers[operation.name], arguments, record, struck.fault)
+        except CallError as error:
+            record.result, record.illegal = error.code, isinstance(error, IllegalCallError)
+            status = error.status or api.service.status_of(error.code)
+            text = _error_body(error)
+            return Reply(status, text, record.request_id, error.code, latency_s, record.delivery)
+        text = b"" if output is None else _dump(output)
+        return Reply(operation.status, text, record.request_id, None, latency_s, record.delivery)
+
+    def _admit(
+        self, api: _Api, operation: Operation, labels: Mapping[str, str], body: bytes, record: CallRecord
+    ) -> tuple[dict[str, Any], Sequence[str]]:
+        if not self.quotas.take(operation.name, record.at):
+            raise throttled()
+        arguments = operation.read(labels, body)
+        tokens = api.tokens(arguments)
+        record.items = len(tokens)
+        if len(set(tokens)) != len(tokens):
+            raise IllegalCallError("The same clientToken occurs more than once in the call")
+        return arguments, tokens
+
+    def _new_id(self) -> str:
+        digits = f"{self._ids.getrandbits(128):032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _carry_out(
+    handler: v1.Handler, arguments: Mapping[str, Any], record: CallRecord, fault: Fault | None
+) -> v1.Output:
+    if fault is None:
+        return handler(arguments, record)
+    record.delivery = _LOST.get(fault.kind, Delivery.SENT)
+    output = None
+    if fault.after_work:
+        output = handler(arguments, record)
+    else:
+        record.result = NOT_DONE
+    if fault.kind is FaultKind.EXCEPTION and fault.code is not None:
+        raise CallError(fault.code, fault.message, status=fault.status)
+    return output
+
+
+def _error_body(error: CallError) -> bytes:
+    members = {"message": error.message, "state": error.state}
+    return _dump({name: text for name, text in members.items() if text is not None})
+
+
+def _dump(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()

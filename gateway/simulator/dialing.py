@@ -1,0 +1,127 @@
+"""What Connect does with the dial requests of one call: accept, answer again, or fail each by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.simulator.campaigns import Campaign
+from gateway.simulator.faults import Fault, FaultBoard, FaultKind
+from gateway.simulator.journal import AcceptedItem, CallRecord, FailedItem
+
+INVALID_INPUT = "InvalidInput"
+REQUEST_THROTTLED = "RequestThrottled"
+
+# The service model also lets hyphens through.
+_E164_LIKE = re.compile(r"\+[1-9](-?\d){1,14}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One dial request, read from whatever version of the API it came by. `expires_at` is in Unix seconds."""
+
+    token: str
+    phone_number: str = field(repr=False)
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The two lists of the answer. An injected fault may put an item into both, or neither."""
+
+    accepted: list[AcceptedItem] = field(default_factory=list)
+    failed: list[FailedItem] = field(default_factory=list)
+
+
+class AcceptedTokens:
+    """The ids of accepted dial requests by campaign and client token; beyond the limit the oldest go."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._ids: dict[tuple[str, str], str] = {}
+
+    def get(self, campaign: str, token: str) -> str | None:
+        """Return the id under which this token was accepted before, if it was."""
+        return self._ids.get((campaign, token))
+
+    def add(self, campaign: str, token: str, request_id: str) -> None:
+        """Remember an accepted token."""
+        self._ids[campaign, token] = request_id
+        if self._limit is not None and len(self._ids) > self._limit:
+            del self._ids[next(iter(self._ids))]
+
+    def clear(self) -> None:
+        """Forget every token."""
+        self._ids.clear()
+
+
+class Dialer:
+    """Takes dial requests into campaigns, one by one, as Connect's answer to a batch describes it."""
+
+    def __init__(
+        self,
+        faults: FaultBoard,
+        tokens: AcceptedTokens,
+        new_id: Callable[[], str],
+        max_expiration_ahead_s: float | None,
+    ) -> None:
+        self._faults = faults
+        self._tokens = tokens
+        self._new_id = new_id
+        self._max_ahead_s = max_expiration_ahead_s
+
+    def put(self, campaign: Campaign, items: Sequence[Item], record: CallRecord, now: float) -> Outcome:
+        """Carry out one call at `now`, in Unix seconds; the record learns what was truly done."""
+        record.carried_out = True
+        answer = Outcome()
+        for item in items:
+            fault = self._faults.for_item(record.operation, campaign.id, item.token)
+            if fault is None:
+                done = self._accept(campaign, item, now)
+                _note(done, record)
+                _note(done, answer)
+            else:
+                self._go_wrong(fault, campaign, item, now, record, answer)
+        return answer
+
+    def _accept(self, campaign: Campaign, item: Item, now: float) -> AcceptedItem | FailedItem:
+        # The token comes first: a repeated submission is answered as the first was, whatever the time is now.
+        known = self._tokens.get(campaign.id, item.token)
+        if known is not None:
+            return AcceptedItem(item.token, known, replayed=True)
+        if not self._is_valid(item, now):
+            return FailedItem(item.token, INVALID_INPUT)
+        if not campaign.buffered(now):
+            return FailedItem(item.token, REQUEST_THROTTLED)
+        accepted = AcceptedItem(item.token, self._new_id(), replayed=False)
+        self._tokens.add(campaign.id, item.token, accepted.id)
+        return accepted
+
+    def _is_valid(self, item: Item, now: float) -> bool:
+        if item.expires_at <= now or not _E164_LIKE.fullmatch(item.phone_number):
+            return False
+        return self._max_ahead_s is None or item.expires_at - now <= self._max_ahead_s
+
+    def _go_wrong(
+        self, fault: Fault, campaign: Campaign, item: Item, now: float, record: CallRecord, answer: Outcome
+    ) -> None:
+        failure = FailedItem(item.token, fault.code or "UnknownError")
+        if fault.kind is FaultKind.ITEM_FAILURE:
+            _note(failure, record)
+            _note(failure, answer)
+        elif fault.kind is FaultKind.ITEM_IN_BOTH:
+            done = self._accept(campaign, item, now)
+            _note(done, record)
+            _note(done, answer)
+            if isinstance(done, AcceptedItem):
+                _note(failure, answer)
+        elif fault.after_work:
+            _note(self._accept(campaign, item, now), record)
+
+
+def _note(done: AcceptedItem | FailedItem, book: CallRecord | Outcome) -> None:
+    if isinstance(done, AcceptedItem):
+        book.accepted.append(done)
+    else:
+        book.failed.append(done)

@@ -1,0 +1,189 @@
+"""What goes wrong on purpose: one data model for every fault, and the board that they are pinned to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+
+
+class FaultKind(StrEnum):
+    """What happens to a call, or (`item_*`) to single dial requests of a batch."""
+
+    LATENCY = "latency"
+    """The answer takes `latency_s` longer, and up to `jitter_s` more."""
+    EXCEPTION = "exception"
+    """The call fails with `code`, `status` and `message`."""
+    RESET = "reset"
+    """The connection is reset."""
+    NO_ANSWER = "no_answer"
+    """Nothing comes back; the connection stays open until the client gives up."""
+    ITEM_FAILURE = "item_failure"
+    """The item is in failedRequests with `code`, and nothing is dialed."""
+    ITEM_MISSING = "item_missing"
+    """The item is in neither list."""
+    ITEM_IN_BOTH = "item_in_both"
+    """The item is accepted, and in failedRequests with `code` as well."""
+
+
+ITEM_KINDS = frozenset({FaultKind.ITEM_FAILURE, FaultKind.ITEM_MISSING, FaultKind.ITEM_IN_BOTH})
+
+# It is sent in a header.
+_CODE = re.compile(r"[\w.#:-]+", re.ASCII)
+
+_NEED_CODE = frozenset({FaultKind.EXCEPTION, FaultKind.ITEM_FAILURE, FaultKind.ITEM_IN_BOTH})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that goes wrong, how often, and for whom.
+
+    Attributes:
+        kind: what happens.
+        code: the AWS error code or the item's failure code; any text, known to Connect or not.
+        status: HTTP status of an `exception`; None takes the service model's, or 500 for an unknown code.
+        message: message of an `exception`.
+        after_work: an `exception`, `reset` or `no_answer` comes when the work is done, and a missing item
+            was accepted; otherwise nothing was done.
+        latency_s: seconds that a `latency` adds.
+        jitter_s: seconds, of which a random part is added to `latency_s`.
+        probability: chance that a call (an item, for the item kinds) that matches is struck.
+        count: how many it strikes before it is used up; None is without end.
+        operation: only calls of this operation, for example `PutDialRequestBatch`.
+        campaign: only calls for this campaign id.
+        token: only the item with this client token; for a call, only one that contains it.
+
+    Raises:
+        ValueError: the values do not make a fault.
+
+    """
+
+    kind: FaultKind
+    code: str | None = None
+    status: int | None = None
+    message: str = "Injected by the simulator"
+    after_work: bool = False
+    latency_s: float = 0.0
+    jitter_s: float = 0.0
+    probability: float = 1.0
+    count: int | None = None
+    operation: str | None = None
+    campaign: str | None = None
+    token: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind in _NEED_CODE and not self.code:
+            raise ValueError(f"a fault of kind {self.kind} needs a code")
+        if self.code and not _CODE.fullmatch(self.code):
+            raise ValueError("code must be letters, digits and any of . # : _ -")
+        if self.code == "InvalidCampaignStateException":
+            raise ValueError("set the campaign's state instead of injecting InvalidCampaignStateException")
+        if self.status is not None and not 400 <= self.status <= 599:
+            raise ValueError(f"status must be from 400 to 599, not {self.status}")
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability must be from 0 to 1, not {self.probability}")
+        if self.count is not None and self.count < 1:
+            raise ValueError(f"count must be at least 1, not {self.count}")
+        if not (self.latency_s >= 0 and self.jitter_s >= 0):
+            raise ValueError("latency_s and jitter_s must be 0 or more")
+
+
+@dataclass(slots=True)
+class ArmedFault:
+    """A fault on the board: its number, what is left of its count, and how often it has struck."""
+
+    id: int
+    fault: Fault
+    remaining: int | None
+    struck: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallFaults:
+    """What the board has in store for one call: extra seconds, and at most one fault."""
+
+    latency_s: float = 0.0
+    fault: Fault | None = None
+
+
+_NOTHING = CallFaults()
+
+
+class FaultBoard:
+    """The faults in force, oldest first. All randomness comes from the generator passed in."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._last_id = 0
+        self._call_faults: list[ArmedFault] = []
+        self._item_faults: list[ArmedFault] = []
+
+    def add(self, fault: Fault) -> int:
+        """Pin a fault to the board and return its number."""
+        self._last_id += 1
+        board = self._item_faults if fault.kind in ITEM_KINDS else self._call_faults
+        board.append(ArmedFault(self._last_id, fault, fault.count))
+        return self._last_id
+
+    def remove(self, fault_id: int) -> bool:
+        """Take one fault off the board; False when there is none of this number."""
+        for board in (self._call_faults, self._item_faults):
+            for armed in board:
+                if armed.id == fault_id:
+                    board.remove(armed)
+                    return True
+        return False
+
+    def clear(self) -> None:
+        """Take every fault off the board."""
+        self._call_faults.clear()
+        self._item_faults.clear()
+
+    def armed(self) -> tuple[ArmedFault, ...]:
+        """Return every fault on the board, used up or not, oldest first."""
+        return tuple(sorted(self._call_faults + self._item_faults, key=lambda armed: armed.id))
+
+    def for_call(self, operation: str, campaign: str | None, tokens: Collection[str]) -> CallFaults:
+        """Return what strikes this call: all latencies together, and the first of the other faults."""
+        if not self._call_faults:
+            return _NOTHING
+        latency_s, failure = 0.0, None
+        for armed in self._call_faults:
+            fault = armed.fault
+            if failure is not None and fault.kind is not FaultKind.LATENCY:
+                continue
+            if not _concerns(fault, operation, campaign, tokens.__contains__) or not self._strikes(armed):
+                continue
+            if fault.kind is FaultKind.LATENCY:
+                latency_s += fault.latency_s + fault.jitter_s * self._random.random()
+            else:
+                failure = fault
+        return CallFaults(latency_s, failure)
+
+    def for_item(self, operation: str, campaign: str, token: str) -> Fault | None:
+        """Return the fault that strikes this dial request, if any."""
+        for armed in self._item_faults:
+            if _concerns(armed.fault, operation, campaign, token.__eq__) and self._strikes(armed):
+                return armed.fault
+        return None
+
+    def _strikes(self, armed: ArmedFault) -> bool:
+        if armed.remaining == 0:
+            return False
+        # A certain fault draws nothing, so adding one does not shift the fate of the others.
+        if armed.fault.probability < 1 and self._random.random() >= armed.fault.probability:
+            return False
+        armed.struck += 1
+        if armed.remaining is not None:
+            armed.remaining -= 1
+        return True
+
+
+def _concerns(fault: Fault, operation: str, campaign: str | None, has_token: Callable[[str], object]) -> bool:
+    return (
+        fault.operation in (None, operation)
+        and fault.campaign in (None, campaign)
+        and (fault.token is None or bool(has_token(fault.token)))
+    )

@@ -1,0 +1,59 @@
+"""What a simulated Connect is told once, when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorSettings:
+    """Everything that can be chosen about a simulator; the defaults are a fresh AWS account.
+
+    Rates are per second, durations in seconds.
+
+    Attributes:
+        host: address to listen on.
+        port: port to listen on; 0 takes a free one.
+        call_rate: PutDialRequestBatch calls a second; 0 means no limit.
+        call_burst: PutDialRequestBatch calls that may come at once.
+        verify_signatures: whether SigV4 signatures are recomputed and compared.
+        buffer_capacity: dial requests that a campaign holds before it throttles items; None is unlimited.
+        buffer_drain_per_s: dial requests that leave a campaign's buffer each second: the dialer's pace.
+        latency_s: time that every answer takes.
+        max_expiration_ahead_s: an expiration time further ahead is InvalidInput; None allows any.
+        credentials: secret by access key, beside those that are always known (see `signing`).
+        seed: of the generator behind ids and the probabilities of faults.
+        journal_limit: dial requests that the journal remembers; None is unlimited.
+        token_limit: accepted client tokens that idempotency remembers; None is unlimited.
+        max_body_bytes: size of the largest request body that is read.
+
+    Raises:
+        ValueError: a number is out of its range.
+
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    call_rate: float = 10.0
+    call_burst: float = 10.0
+    verify_signatures: bool = True
+    buffer_capacity: int | None = None
+    buffer_drain_per_s: float = 0.0
+    latency_s: float = 0.0
+    max_expiration_ahead_s: float | None = None
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    seed: int = 0
+    journal_limit: int | None = 100_000
+    token_limit: int | None = 500_000
+    max_body_bytes: int = 16 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, int | float) and not value >= 0:
+                raise ValueError(f"{item.name} must be 0 or more, not {value}")
+        if self.call_rate > 0 and self.call_burst < 1:
+            raise ValueError(f"call_burst must be at least 1, not {self.call_burst}")
+        if self.port > 65535:
+            raise ValueError(f"port must be at most 65535, not {self.port}")

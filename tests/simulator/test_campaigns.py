@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.simulator import BufferSize, CampaignState
+from gateway.simulator.campaigns import Campaigns
+from gateway.simulator.errors import CallError
+
+INITIALIZED, RUNNING, PAUSED, STOPPED, FAILED = CampaignState
+LEGAL = {
+    ("StartCampaign", INITIALIZED): RUNNING,
+    ("PauseCampaign", RUNNING): PAUSED,
+    ("ResumeCampaign", PAUSED): RUNNING,
+    ("StopCampaign", RUNNING): STOPPED,
+    ("StopCampaign", PAUSED): STOPPED,
+}
+MOVES = ("StartCampaign", "PauseCampaign", "ResumeCampaign", "StopCampaign")
+
+
+@pytest.fixture
+def campaigns() -> Campaigns:
+    return Campaigns(BufferSize())
+
+
+def test_any_campaign_runs_unless_told_otherwise(campaigns: Campaigns) -> None:
+    """A campaign that nobody has mentioned is Running."""
+    assert campaigns.get("anything").state is RUNNING
+
+
+def test_a_forgotten_campaign_is_unknown_until_it_gets_a_state(campaigns: Campaigns) -> None:
+    """Forgetting makes a campaign unknown; setting its state brings it back."""
+    campaigns.forget("a")
+    with pytest.raises(CallError) as caught:
+        campaigns.get("a")
+    assert caught.value.code == "ResourceNotFoundException"
+    campaigns.set_state("a", PAUSED)
+    assert campaigns.get("a").state is PAUSED
+
+
+@pytest.mark.parametrize("state", CampaignState)
+@pytest.mark.parametrize("move", MOVES)
+def test_moves(campaigns: Campaigns, move: str, state: CampaignState) -> None:
+    """A legal move changes the state; an illegal one names it and changes nothing."""
+    campaigns.set_state("a", state)
+    target = LEGAL.get((move, state))
+    if target is not None:
+        campaigns.move("a", move)
+    else:
+        with pytest.raises(CallError) as caught:
+            campaigns.move("a", move)
+        assert (caught.value.code, caught.value.state) == ("InvalidCampaignStateException", state)
+    assert campaigns.get("a").state is (target or state)
+
+
+def test_buffer_fills_and_drains_at_the_dialers_pace(campaigns: Campaigns) -> None:
+    """A buffer takes its capacity at once, and then what the dialer has taken out."""
+    campaigns.set_buffer("a", BufferSize(2, drain_per_s=1.0))
+    campaign = campaigns.get("a")
+    assert [campaign.buffered(0.0) for _ in range(3)] == [True, True, False]
+    assert [campaign.buffered(1.0) for _ in range(2)] == [True, False]
+
+
+def test_buffer_without_a_dialer_never_drains(campaigns: Campaigns) -> None:
+    """With a drain of 0 what is in stays in; other campaigns are not concerned."""
+    campaigns.set_buffer("a", BufferSize(1))
+    assert campaigns.get("a").buffered(0.0)
+    assert not campaigns.get("a").buffered(1e6)
+    assert campaigns.get("b").buffered(0.0)
+
+
+def test_buffer_of_all_campaigns(campaigns: Campaigns) -> None:
+    """A buffer set for all holds for campaigns known before and after."""
+    campaigns.get("before")
+    campaigns.set_buffer(None, BufferSize(0))
+    assert not campaigns.get("before").buffered(0.0)
+    assert not campaigns.get("after").buffered(0.0)
+
+
+@pytest.mark.parametrize(("capacity", "drain_per_s"), [(-1, 0.0), (1, -1.0)])
+def test_senseless_buffer_is_refused(capacity: int, drain_per_s: float) -> None:
+    """A negative size or pace is an error where it is made."""
+    with pytest.raises(ValueError, match="must be 0 or more"):
+        BufferSize(capacity, drain_per_s)

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.simulator import CampaignState
+from gateway.simulator.control import control
+
+if TYPE_CHECKING:
+    from tests.simulator.conftest import Account
+
+
+def ask(account: Account, method: str, path: str, document: object = None) -> Any:
+    body = b"" if document is None else json.dumps(document).encode()
+    status, answer = control(account.connect, method, f"/_control/{path}", body)
+    json.dumps(answer)
+    return answer if status == 200 else status
+
+
+def test_faults_are_set_listed_and_cleared(account: Account) -> None:
+    """A fault sent as JSON strikes; the list tells how often; it can be taken away, alone or with all."""
+    fault = {"kind": "exception", "code": "ThrottlingException", "count": 2, "campaign": None}
+    first = ask(account, "POST", "faults", fault)["id"]
+    assert account.put_tokens("a").error_code == "ThrottlingException"
+    (listed,) = ask(account, "GET", "faults")["faults"]
+    assert (listed["id"], listed["struck"], listed["remaining"]) == (first, 1, 1)
+    assert ask(account, "DELETE", f"faults/{first}") == {}
+    assert ask(account, "DELETE", f"faults/{first}") == 404
+    ask(account, "POST", "faults", {"kind": "reset"})
+    assert ask(account, "DELETE", "faults") == {}
+    assert ask(account, "GET", "faults") == {"faults": []}
+
+
+def test_campaigns(account: Account) -> None:
+    """A campaign's state is set, and it is made unknown, under its encoded id."""
+    ask(account, "PUT", "campaigns/a%2Fb", {"state": "Paused"})
+    assert account.connect.campaigns.get("a/b").state is CampaignState.PAUSED
+    ask(account, "PUT", "campaigns/a%2Fb", {"exists": False})
+    assert account.call("GET", "/campaigns/a%2Fb").status == 404
+
+
+def test_buffers_and_quotas(account: Account) -> None:
+    """Buffers are set for one campaign or all, quotas for an operation."""
+    ask(account, "PUT", "buffers/campaign", {"capacity": 1})
+    assert b"RequestThrottled" in account.put_tokens("a", "b").body
+    assert b"RequestThrottled" not in account.put_tokens("a", "b", campaign="other").body
+    ask(account, "PUT", "buffers", {"capacity": 0, "drain_per_s": 0.5})
+    assert b"RequestThrottled" in account.put_tokens("c", campaign="other").body
+    ask(account, "PUT", "quotas/PutDialRequestBatch", {"rate": 1, "burst": 1})
+    assert [account.put_tokens("d").status for _ in range(2)] == [200, 429]
+
+
+def test_stats_journal_and_reset(account: Account) -> None:
+    """What Connect did can be read, of all campaigns or one, and forgotten."""
+    account.put_tokens("a")
+    assert ask(account, "GET", "stats")["items"] == {"accepted": 1}
+    (call,) = ask(account, "GET", "journal/campaign")["calls"]
+    assert call["accepted"][0]["token"] == "a"
+    assert ask(account, "GET", "journal/other") == {"calls": []}
+    ask(account, "POST", "reset")
+    assert ask(account, "GET", "journal") == {"calls": []}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "document"),
+    [
+        ("POST", "faults", {}),
+        ("POST", "faults", {"kind": "flood"}),
+        ("POST", "faults", {"kind": "reset", "cuont": 3}),
+        ("POST", "faults", {"kind": "reset", "count": "3"}),
+        ("POST", "faults", {"kind": "reset", "count": True}),
+        ("POST", "faults", {"kind": "reset", "after_work": 1}),
+        ("POST", "faults", []),
+        ("DELETE", "faults/all", None),
+        ("PUT", "campaigns/a", {"state": "Sleeping"}),
+        ("PUT", "campaigns/a", {"state": "Paused", "exists": False}),
+        ("PUT", "buffers", {"capacity": -1}),
+        ("PUT", "quotas/PutDialRequestBatch", {"rate": 5}),
+        ("PUT", "quotas/Nothing", {"rate": 5, "burst": 5}),
+    ],
+)
+def test_bad_input_is_refused(account: Account, method: str, path: str, document: object) -> None:
+    """What makes no sense is a 400 that says why, and changes nothing."""
+    assert ask(account, method, path, document) == 400
+    assert ask(account, "GET", "faults") == {"faults": []}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", ""), ("GET", "nothing"), ("PUT", "campaigns"), ("PUT", "stats")]
+)
+def test_unknown_paths(account: Account, method: str, path: str) -> None:
+    """What is not there is a 404."""
+    assert ask(account, method, path) == 404

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from gateway.simulator import Fault, FaultKind
+from gateway.simulator.faults import FaultBoard
+
+PUT = "PutDialRequestBatch"
+
+
+@pytest.fixture
+def board() -> FaultBoard:
+    return FaultBoard(Random(1))
+
+
+def strikes(board: FaultBoard, calls: int) -> int:
+    return sum(board.for_call(PUT, "a", ["t"]).fault is not None for _ in range(calls))
+
+
+def test_count_is_used_up(board: FaultBoard) -> None:
+    """A fault with a count strikes that many calls and no more."""
+    board.add(Fault(kind=FaultKind.RESET, count=3))
+    assert strikes(board, 10) == 3
+    assert [(armed.struck, armed.remaining) for armed in board.armed()] == [(3, 0)]
+
+
+def test_probability_is_drawn_from_the_seed() -> None:
+    """A fault strikes about as often as its probability says, and the same way for the same seed."""
+    results = []
+    for _ in range(2):
+        board = FaultBoard(Random(7))
+        board.add(Fault(kind=FaultKind.RESET, probability=0.25))
+        results.append(strikes(board, 2000))
+    assert results[0] == results[1]
+    assert 400 < results[0] < 600
+
+
+@pytest.mark.parametrize("limits", [{"operation": "GetCampaignState"}, {"campaign": "b"}, {"token": "other"}])
+def test_a_limited_fault_spares_the_rest(board: FaultBoard, limits: dict[str, Any]) -> None:
+    """A fault for one operation, campaign or token leaves every other call alone."""
+    board.add(Fault(kind=FaultKind.RESET, **limits))
+    assert strikes(board, 5) == 0
+
+
+def test_a_call_is_struck_for_a_token_that_it_contains(board: FaultBoard) -> None:
+    """A call fault for a token strikes each call with that token in it."""
+    board.add(Fault(kind=FaultKind.EXCEPTION, code="ValidationException", token="poison"))
+    assert board.for_call(PUT, "a", ["x", "poison"]).fault is not None
+    assert board.for_call(PUT, "a", ["x"]).fault is None
+
+
+def test_latencies_add_up_beside_another_fault(board: FaultBoard) -> None:
+    """Latencies of several faults add up with bounded jitter; of other faults the oldest alone strikes."""
+    board.add(Fault(kind=FaultKind.LATENCY, latency_s=1.0))
+    board.add(Fault(kind=FaultKind.RESET))
+    board.add(Fault(kind=FaultKind.NO_ANSWER, count=1))
+    board.add(Fault(kind=FaultKind.LATENCY, latency_s=2.0, jitter_s=0.5))
+    faults = board.for_call(PUT, "a", [])
+    assert 3.0 <= faults.latency_s < 3.5
+    assert faults.fault is not None
+    assert faults.fault.kind is FaultKind.RESET
+    assert [armed.struck for armed in board.armed()] == [1, 1, 0, 1]
+
+
+def test_item_faults_strike_items_only(board: FaultBoard) -> None:
+    """A fault of an item kind never strikes a call, nor the other way round."""
+    board.add(Fault(kind=FaultKind.ITEM_MISSING, count=1))
+    assert strikes(board, 3) == 0
+    assert board.for_item(PUT, "a", "t") is not None
+    assert board.for_item(PUT, "a", "t") is None
+
+
+def test_faults_can_be_taken_away(board: FaultBoard) -> None:
+    """A removed fault strikes no more; removing it twice says so."""
+    first = board.add(Fault(kind=FaultKind.RESET))
+    board.add(Fault(kind=FaultKind.ITEM_MISSING))
+    assert board.remove(first)
+    assert not board.remove(first)
+    assert [armed.fault.kind for armed in board.armed()] == [FaultKind.ITEM_MISSING]
+    board.clear()
+    assert board.armed() == ()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"kind": FaultKind.EXCEPTION},
+        {"kind": FaultKind.ITEM_FAILURE},
+        {"kind": FaultKind.EXCEPTION, "code": "InvalidCampaignStateException"},
+        {"kind": FaultKind.EXCEPTION, "code": "X", "status": 200},
+        {"kind": FaultKind.EXCEPTION, "code": "X\r\nSet-Cookie: y"},
+        {"kind": FaultKind.RESET, "probability": 1.5},
+        {"kind": FaultKind.RESET, "count": 0},
+        {"kind": FaultKind.LATENCY, "latency_s": -1.0},
+    ],
+)
+def test_senseless_fault_is_refused(values: dict[str, Any]) -> None:
+    """Values that do not make a fault are an error where it is made."""
+    with pytest.raises(ValueError):
+        Fault(**values)
