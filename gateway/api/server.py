@@ -1,11 +1,11 @@
 """The gRPC server: the service, health and reflection on one address."""
 
 import grpc
-from dialgateway.v1.dial_request_service_pb2 import DESCRIPTOR
-from dialgateway.v1.dial_request_service_pb2_grpc import add_DialRequestServiceServicer_to_server
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from dialgateway.v1.dial_request_service_pb2 import DESCRIPTOR
+from dialgateway.v1.dial_request_service_pb2_grpc import add_DialRequestServiceServicer_to_server
 from gateway.api.servicer import DialRequestServicer
 
 SERVICE = DESCRIPTOR.services_by_name["DialRequestService"].full_name

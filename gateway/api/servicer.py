@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import grpc
+
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceServicer
-
 from gateway.api import wire
 from gateway.api.session import Session
 from gateway.clock import SystemClock

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-
 from gateway.api import wire
 from gateway.clock import SystemClock
 from gateway.core.model import DialRequest, Settled, Source, Waiter

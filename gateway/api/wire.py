@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from dialgateway.v1 import dial_request_service_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
+from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.core.model import Answer, DialRequest, Settled
 
 LATEST_S = 253_402_300_800

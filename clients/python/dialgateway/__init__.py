@@ -1,0 +1,52 @@
+"""Client of the dial gateway: stream dial requests, read one answer per token.
+
+`DialGatewayClient` is for asyncio, `SyncDialGatewayClient` for everything else.
+"""
+
+from dialgateway.client import DialGatewayClient
+from dialgateway.errors import (
+    AccessDenied,
+    CallFailed,
+    ClientClosed,
+    DeadlineExceeded,
+    DialGatewayError,
+    GatewayOverloaded,
+    GatewayUnavailable,
+    ProtocolError,
+    StreamBroken,
+)
+from dialgateway.sync import SyncDialGatewayClient
+from dialgateway.values import (
+    DialRequest,
+    DialResult,
+    Notice,
+    NoticeKind,
+    Outcome,
+    Priority,
+    Reason,
+    RetryAdvice,
+    new_client_token,
+)
+
+__all__ = [
+    "AccessDenied",
+    "CallFailed",
+    "ClientClosed",
+    "DeadlineExceeded",
+    "DialGatewayClient",
+    "DialGatewayError",
+    "DialRequest",
+    "DialResult",
+    "GatewayOverloaded",
+    "GatewayUnavailable",
+    "Notice",
+    "NoticeKind",
+    "Outcome",
+    "Priority",
+    "ProtocolError",
+    "Reason",
+    "RetryAdvice",
+    "StreamBroken",
+    "SyncDialGatewayClient",
+    "new_client_token",
+]

@@ -1,0 +1,128 @@
+"""Between protobuf and our values; nothing else in this package knows the messages' fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from google.protobuf.duration_pb2 import Duration
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from dialgateway.values import (
+    DialRequest,
+    DialResult,
+    Notice,
+    NoticeKind,
+    Outcome,
+    Priority,
+    Reason,
+    RetryAdvice,
+)
+
+# A message above gRPC's usual limit of 4 MiB would end the stream, so that one list of large attributes
+# would cost all the others their answers. A quarter of it leaves room for the limits of proxies.
+MAX_MESSAGE_BYTES = 1 << 20
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_Named = TypeVar("_Named", bound=StrEnum)
+
+
+class _WireEnum(Protocol):
+    def items(self) -> Iterable[tuple[str, int]]: ...
+
+
+def _by_number(wire: _WireEnum, values: type[_Named], prefix: str) -> dict[int, _Named]:
+    """Index the values that both sides have a name for; the contract may have got more since."""
+    names = {prefix + value.name: value for value in values}
+    return {number: names[name] for name, number in wire.items() if name in names}
+
+
+_PRIORITIES = {
+    Priority.NORMAL: pb.PRIORITY_NORMAL,
+    Priority.HIGH: pb.PRIORITY_HIGH,
+    Priority.BULK: pb.PRIORITY_BULK,
+}
+_OUTCOMES = _by_number(pb.Outcome, Outcome, "OUTCOME_")
+_REASONS = _by_number(pb.Reason, Reason, "REASON_")
+_ADVICE = _by_number(pb.RetryAdvice, RetryAdvice, "RETRY_ADVICE_")
+_KINDS = _by_number(pb.NoticeKind, NoticeKind, "NOTICE_KIND_")
+
+
+def stream_messages(
+    campaign_id: str, requests: Sequence[DialRequest], priority: Priority
+) -> list[pb.StreamDialRequestsRequest]:
+    """Put the requests into one message, or into several where their size asks for it."""
+    message = pb.StreamDialRequestsRequest(campaign_id=campaign_id, priority=_PRIORITIES[priority])
+    _fill(message.dial_requests.add, requests)
+    if len(requests) <= 1 or message.ByteSize() <= MAX_MESSAGE_BYTES:
+        return [message]
+    middle = len(requests) // 2
+    return [
+        *stream_messages(campaign_id, requests[:middle], priority),
+        *stream_messages(campaign_id, requests[middle:], priority),
+    ]
+
+
+def put_message(
+    campaign_id: str, requests: Iterable[DialRequest], priority: Priority
+) -> pb.PutDialRequestsRequest:
+    """Put the requests into the message of the unary call."""
+    message = pb.PutDialRequestsRequest(campaign_id=campaign_id, priority=_PRIORITIES[priority])
+    _fill(message.dial_requests.add, requests)
+    return message
+
+
+def _fill(add: Callable[..., pb.DialRequest], requests: Iterable[DialRequest]) -> None:
+    # The hot path of sending: one call per request, and the timestamp set in place instead of copied.
+    for request in requests:
+        since_epoch = request.expires_at - _EPOCH
+        added = add(
+            client_token=request.client_token,
+            phone_number=request.phone_number,
+            attributes=request.attributes,
+            traceparent=request.traceparent,
+        )
+        expiration = added.expiration_time
+        expiration.seconds = since_epoch.days * 86_400 + since_epoch.seconds
+        expiration.nanos = since_epoch.microseconds * 1_000
+
+
+def results(messages: Iterable[pb.DialResult]) -> list[DialResult]:
+    """Read results. An outcome unknown to this version is UNKNOWN: Amazon Connect may have the request."""
+    return [_result(message) for message in messages]
+
+
+def _result(message: pb.DialResult) -> DialResult:
+    return DialResult(
+        message.client_token,
+        message.index,
+        _OUTCOMES.get(message.outcome, Outcome.UNKNOWN),
+        message.dial_request_id,
+        _REASONS.get(message.reason, Reason.UNSPECIFIED),
+        message.detail,
+        _ADVICE.get(message.retry_advice, RetryAdvice.UNSPECIFIED),
+        _timedelta(message.retry_after) if message.HasField("retry_after") else None,
+        message.attempts,
+        message.replayed,
+        message.trace_id,
+    )
+
+
+def notice(message: pb.StreamDialRequestsResponse) -> Notice | None:
+    """Read the notice of a response, if it has one."""
+    if not message.HasField("notice"):
+        return None
+    sent = message.notice
+    return Notice(
+        _KINDS.get(sent.kind, NoticeKind.UNSPECIFIED),
+        message.campaign_id,
+        _timedelta(sent.retry_after) if sent.HasField("retry_after") else None,
+        sent.detail,
+    )
+
+
+def _timedelta(duration: Duration) -> timedelta:
+    return timedelta(seconds=duration.seconds, microseconds=duration.nanos // 1_000)

@@ -1,0 +1,35 @@
+"""dialctl, the command line of the dial gateway.
+
+One file per job:
+
+arguments.py  what may be typed           leads.py     a CSV file to dial requests and bad rows
+send.py       `dialctl send`, in order    lanes.py     one stream per campaign, fed from one file
+results.py    the results file            progress.py  the bar            summary.py  the last words
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from dialgateway.dialctl.arguments import parse
+from dialgateway.dialctl.leads import UnusableFile
+from dialgateway.dialctl.send import INTERRUPTED, USAGE, send
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; argparse itself leaves with 2 on wrong arguments."""
+    arguments = parse(sys.argv[1:] if argv is None else argv)
+    try:
+        return asyncio.run(send(arguments))
+    except UnusableFile as error:
+        sys.stderr.write(f"dialctl: {error}\n")
+        return USAGE
+    except OSError as error:
+        sys.stderr.write(f"dialctl: {error.filename or 'input or output'}: {error.strerror}\n")
+        return USAGE
+    except KeyboardInterrupt:
+        # The second Ctrl-C: the first ends the command in order, with its results file complete.
+        sys.stderr.write("\ndialctl: interrupted\n")
+        return INTERRUPTED

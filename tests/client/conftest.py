@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from dialgateway import DialGatewayClient
+from tests.client.scripted import ScriptedGateway, serving, serving_in_thread
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[ScriptedGateway]:
+    async with serving() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def gateway_elsewhere() -> Iterator[ScriptedGateway]:
+    with serving_in_thread() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+async def client(gateway: ScriptedGateway) -> AsyncIterator[DialGatewayClient]:
+    async with DialGatewayClient(gateway.target) as made:
+        yield made

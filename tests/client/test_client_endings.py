@@ -1,0 +1,279 @@
+"""How a dial of the asynchronous client ends: by errors, by leaving, by closing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import grpc
+import grpc.aio
+import pytest
+
+from dialgateway import (
+    ClientClosed,
+    DialGatewayClient,
+    DialRequest,
+    DialResult,
+    GatewayUnavailable,
+    ProtocolError,
+    StreamBroken,
+)
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from tests.client.scripted import (
+    PHONE,
+    SECRET,
+    Answers,
+    Received,
+    ScriptedGateway,
+    accept_and_stay,
+    accepted,
+    answer,
+    dial_tasks,
+    request,
+    requests,
+)
+
+if TYPE_CHECKING:
+    from tests.client.scripted import Context
+
+
+@pytest.fixture(autouse=True)
+async def no_task_left() -> AsyncIterator[None]:
+    """Every test here ends without a task of the client's."""
+    yield
+    assert not dial_tasks()
+
+
+async def _async(items: Iterator[DialRequest]) -> AsyncIterator[DialRequest]:
+    for item in items:
+        yield item
+
+
+async def _withhold(received: Received, context: Context) -> Answers:
+    async for _ in received.messages():
+        yield answer()
+    await asyncio.Event().wait()
+
+
+async def test_a_stream_error_names_the_unanswered(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """A broken stream yields what was answered, then raises with the tokens that were not."""
+
+    async def half(received: Received, context: Context) -> Answers:
+        await received.read(10)
+        yield answer(*(accepted(index, f"t-{index}") for index in range(0, 10, 2)))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "leaving")
+
+    gateway.script = half
+    results: list[DialResult] = []
+    with pytest.raises(GatewayUnavailable) as caught:  # noqa: PT012
+        async for result in client.dial("c", requests(10)):
+            results.append(result)  # noqa: PERF401 - a comprehension would lose what came before
+    assert [result.index for result in results] == [0, 2, 4, 6, 8]
+    error = caught.value
+    assert error.unanswered == tuple(f"t-{index}" for index in range(1, 10, 2))
+    assert "leaving" in str(error)
+    assert "5" in str(error)
+    assert error.code is grpc.StatusCode.UNAVAILABLE
+    assert isinstance(error.__cause__, grpc.aio.AioRpcError)
+    assert PHONE not in repr(error) + str(error)
+    assert SECRET not in repr(error) + str(error)
+
+
+async def test_a_late_reader_still_gets_the_answers_before_an_error(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """Answers that arrived before the stream broke are yielded, however slowly they are read."""
+    broken = asyncio.Event()
+
+    async def many_then_abort(received: Received, context: Context) -> Answers:
+        await received.read(100)
+        for index in range(90):
+            yield answer(accepted(index, f"t-{index}"))
+        broken.set()
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "leaving")
+
+    gateway.script = many_then_abort
+    count = 0
+    with pytest.raises(GatewayUnavailable) as caught:  # noqa: PT012
+        async for _ in client.dial("c", requests(100)):
+            await broken.wait()
+            await asyncio.sleep(0.1 if count == 0 else 0)
+            count += 1
+    assert count == 90
+    assert len(caught.value.unanswered) == 10
+
+
+async def test_an_early_end_with_ok_is_an_error(gateway: ScriptedGateway, client: DialGatewayClient) -> None:
+    """A gateway that ends the stream with OK before the last answer is not believed."""
+
+    async def leave(received: Received, context: Context) -> Answers:
+        await received.read(3)
+        yield answer(accepted(0, "t-0"))
+
+    gateway.script = leave
+    with pytest.raises(StreamBroken) as caught:
+        [result async for result in client.dial("c", requests(3))]
+    assert caught.value.unanswered == ("t-1", "t-2")
+
+
+@pytest.mark.parametrize("result", [accepted(7, "t-0"), accepted(0, "t-1")])
+async def test_an_answer_to_no_request_is_an_error(
+    gateway: ScriptedGateway, client: DialGatewayClient, result: pb.DialResult
+) -> None:
+    """A result with an index or a token that fits no unanswered request ends the stream."""
+
+    async def wrong(received: Received, context: Context) -> Answers:
+        await received.read(1)
+        yield answer(result)
+        await asyncio.Event().wait()
+
+    gateway.script = wrong
+    with pytest.raises(ProtocolError):
+        [result async for result in client.dial("c", requests(1))]
+
+
+async def test_a_stream_that_breaks_behind_the_last_answer_is_complete(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """An error status behind the last answer costs nothing."""
+
+    async def answer_and_abort(received: Received, context: Context) -> Answers:
+        async for pairs in received.messages():
+            yield answer(*(accepted(index, token) for index, token in pairs))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "leaving")
+
+    gateway.script = answer_and_abort
+    assert len([result async for result in client.dial("c", requests(3))]) == 3
+
+
+async def test_a_stream_that_does_not_end_behind_the_last_answer_is_cancelled(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """When all is answered the caller goes on, soon, whether or not the gateway ends the stream."""
+    gateway.script = accept_and_stay
+    async with asyncio.timeout(5):
+        assert len([result async for result in client.dial("c", requests(3))]) == 3
+    await asyncio.wait_for(gateway.cancelled.wait(), 2)
+
+
+async def test_leaving_early_cancels_the_stream(gateway: ScriptedGateway, client: DialGatewayClient) -> None:
+    """A break cancels the call at the gateway, leaves no task behind and closes the source."""
+    gateway.script = accept_and_stay
+    closed = asyncio.Event()
+
+    async def endless() -> AsyncIterator[DialRequest]:
+        try:
+            number = 0
+            while True:
+                yield request(f"t-{number}")
+                number += 1
+                await asyncio.sleep(0)
+        finally:
+            await asyncio.sleep(0)
+            closed.set()
+
+    async with aclosing(client.dial("c", endless())) as results:
+        async for _ in results:
+            break
+    assert closed.is_set()
+    assert not dial_tasks()
+    await asyncio.wait_for(gateway.cancelled.wait(), 2)
+
+
+async def test_a_plain_break_is_cleaned_up_too(gateway: ScriptedGateway, client: DialGatewayClient) -> None:
+    """Without aclosing the event loop closes the stream as soon as nobody holds it."""
+    gateway.script = accept_and_stay
+    source = requests(10_000)
+    async for _ in client.dial("c", source):
+        break
+    await asyncio.wait_for(gateway.cancelled.wait(), 2)
+    while dial_tasks():  # noqa: ASYNC110 - nothing tells of their end
+        await asyncio.sleep(0)
+    assert next(source, None) is None
+
+
+async def test_cancelling_the_reader_cancels_the_stream(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """A cancelled caller sees its own cancellation, and the gateway the end of the call."""
+    gateway.script = _withhold
+
+    async def run() -> None:
+        [result async for result in client.dial("c", requests(3))]
+
+    task = asyncio.create_task(run())
+    await gateway.opened.wait()
+    await gateway.streams[0].changed.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(gateway.cancelled.wait(), 2)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+async def test_an_exception_of_the_source_is_raised(
+    gateway: ScriptedGateway, client: DialGatewayClient, plain: bool
+) -> None:
+    """What the source raises reaches the caller as it is, after the stream is cancelled."""
+    gateway.script = _withhold
+
+    class BoomError(Exception):
+        pass
+
+    def failing() -> Iterator[DialRequest]:
+        yield from requests(150)
+        raise BoomError
+
+    with pytest.raises(BoomError):
+        [r async for r in client.dial("c", failing() if plain else _async(failing()))]
+    assert not dial_tasks()
+
+
+async def test_a_source_of_something_else_is_refused(client: DialGatewayClient) -> None:
+    """An item that is no DialRequest is a TypeError that does not show it."""
+    with pytest.raises(TypeError) as caught:
+        [r async for r in client.dial("c", [PHONE])]  # type: ignore[list-item]
+    assert PHONE not in str(caught.value)
+
+
+async def test_a_cancelled_source_does_not_hang_the_caller(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """A source whose own work was cancelled cancels the loop over the results."""
+    gateway.script = _withhold
+
+    async def given_up() -> AsyncIterator[DialRequest]:
+        yield request("t-0")
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        [r async for r in client.dial("c", given_up())]
+
+
+async def test_closing_the_client_ends_its_dials(gateway: ScriptedGateway, client: DialGatewayClient) -> None:
+    """A dial under way raises ClientClosed when the client is closed, and a later one at once."""
+    gateway.script = _withhold
+
+    async def run() -> None:
+        [result async for result in client.dial("c", requests(2))]
+
+    task = asyncio.create_task(run())
+    await gateway.opened.wait()
+    await gateway.streams[0].changed.wait()
+    await client.close()
+    with pytest.raises(ClientClosed) as caught:
+        await task
+    assert caught.value.unanswered == ("t-0", "t-1")
+    with pytest.raises(ClientClosed):
+        await run()
+
+
+async def test_an_unreachable_gateway_is_told(unused_tcp_port: int) -> None:
+    """Where nobody listens, the error says so and no request is lost from sight."""
+    async with DialGatewayClient(f"127.0.0.1:{unused_tcp_port}") as client:
+        with pytest.raises(GatewayUnavailable):
+            [result async for result in client.dial("c", requests(2))]

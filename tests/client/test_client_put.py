@@ -1,0 +1,82 @@
+"""The unary call of the asynchronous client."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import grpc
+import grpc.aio
+import pytest
+
+from dialgateway import (
+    ClientClosed,
+    DialGatewayClient,
+    GatewayOverloaded,
+    ProtocolError,
+)
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from tests.client.scripted import (
+    ScriptedGateway,
+    accepted,
+    requests,
+)
+
+if TYPE_CHECKING:
+    from tests.client.scripted import PutContext
+
+
+class TestPut:
+    """The unary call."""
+
+    async def test_results_come_in_the_order_of_the_requests(
+        self, gateway: ScriptedGateway, client: DialGatewayClient
+    ) -> None:
+        """Every request of the list is answered, in its order."""
+        gateway.put_script = _put_accepts
+        results = await client.put("c", requests(3), timeout=5)
+        assert [result.client_token for result in results] == ["t-0", "t-1", "t-2"]
+
+    async def test_missing_results_are_an_error(
+        self, gateway: ScriptedGateway, client: DialGatewayClient
+    ) -> None:
+        """A list of answers that does not fit the requests is a ProtocolError."""
+
+        async def short(message: pb.PutDialRequestsRequest, context: object) -> pb.PutDialRequestsResponse:
+            return pb.PutDialRequestsResponse(results=[accepted(0, "t-0")])
+
+        gateway.put_script = short
+        with pytest.raises(ProtocolError):
+            await client.put("c", requests(2), timeout=5)
+
+    async def test_a_full_gateway_is_told(self, gateway: ScriptedGateway, client: DialGatewayClient) -> None:
+        """RESOURCE_EXHAUSTED is GatewayOverloaded, with every token unanswered."""
+
+        async def full(message: pb.PutDialRequestsRequest, context: PutContext) -> pb.PutDialRequestsResponse:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+
+        gateway.put_script = full
+        with pytest.raises(GatewayOverloaded) as caught:
+            await client.put("c", requests(2), timeout=5)
+        assert caught.value.unanswered == ("t-0", "t-1")
+
+    async def test_closing_the_client_ends_it(
+        self, gateway: ScriptedGateway, client: DialGatewayClient
+    ) -> None:
+        """A put under way raises ClientClosed when the client is closed."""
+
+        async def never(message: pb.PutDialRequestsRequest, context: object) -> pb.PutDialRequestsResponse:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        gateway.put_script = never
+        task = asyncio.create_task(client.put("c", requests(1), timeout=30))
+        await gateway.opened.wait()
+        await client.close()
+        with pytest.raises(ClientClosed):
+            await task
+
+
+async def _put_accepts(message: pb.PutDialRequestsRequest, context: object) -> pb.PutDialRequestsResponse:
+    tokens = [sent.client_token for sent in message.dial_requests]
+    return pb.PutDialRequestsResponse(results=[accepted(*pair) for pair in enumerate(tokens)])

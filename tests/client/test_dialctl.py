@@ -1,0 +1,239 @@
+"""`dialctl send` from end to end, as a process against a scripted gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from tests.client.scripted import PHONE, SECRET, Answers, Received, ScriptedGateway, accepted, answer
+
+if TYPE_CHECKING:
+    from tests.client.scripted import Context
+
+HEADER = "client_token,phone_number,first_name\n"
+
+
+def leads(count: int) -> str:
+    return HEADER + "".join(f"t-{number},{PHONE},{SECRET}\n" for number in range(count))
+
+
+class Dialctl:
+    """Starts dialctl in a directory of its own and keeps what it said."""
+
+    def __init__(self, directory: Path, target: str) -> None:
+        self.directory = directory
+        self.environment = {**os.environ, "DIAL_GATEWAY_TARGET": target}
+        self.out = self.err = ""
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "dialgateway.dialctl",
+            *arguments,
+            cwd=self.directory,
+            env=self.environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def wait(self, process: asyncio.subprocess.Process, stdin: bytes | None = None) -> int:
+        out, err = await asyncio.wait_for(process.communicate(stdin), 20)
+        self.out, self.err = out.decode(), err.decode()
+        assert PHONE not in self.out + self.err
+        assert SECRET not in self.out + self.err
+        assert "Traceback" not in self.err
+        assert process.returncode is not None
+        return process.returncode
+
+    async def send(self, text: str, *arguments: str) -> int:
+        (self.directory / "leads.csv").write_text(text)
+        return await self.wait(await self.start("send", "leads.csv", "--expires-in", "10m", *arguments))
+
+    def results(self, name: str = "leads.results.csv") -> list[dict[str, str]]:
+        with (self.directory / name).open(newline="") as file:
+            return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def dialctl(tmp_path: Path, gateway: ScriptedGateway) -> Dialctl:
+    return Dialctl(tmp_path, gateway.target)
+
+
+async def test_all_accepted_is_exit_0(dialctl: Dialctl) -> None:
+    """When every lead was accepted, the exit code is 0 and each has its line."""
+    assert await dialctl.send(leads(250), "--campaign", "c") == 0
+    results = dialctl.results()
+    assert len(results) == 250
+    assert results[0] == {
+        "line": "2",
+        "client_token": "t-0",
+        "campaign_id": "c",
+        "outcome": "ACCEPTED",
+        "reason": "",
+        "detail": "",
+        "dial_request_id": "id-0",
+        "retry_advice": "",
+        "attempts": "1",
+        "replayed": "false",
+        "trace_id": "ab" * 16,
+    }
+    assert "250 leads" in dialctl.out
+    assert "250  ACCEPTED" in dialctl.out
+
+
+async def test_a_rejected_lead_is_exit_1(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """One lead that was not accepted makes the exit code 1, and its trace is shown."""
+
+    async def reject(received: Received, context: Context) -> Answers:
+        await received.read(1)
+        yield answer(
+            pb.DialResult(
+                client_token="t-0",
+                outcome=pb.OUTCOME_REJECTED,
+                reason=pb.REASON_INVALID_REQUEST,
+                retry_advice=pb.RETRY_ADVICE_NEVER,
+                trace_id="cd" * 16,
+            )
+        )
+
+    gateway.script = reject
+    assert await dialctl.send(leads(1), "--campaign", "c") == 1
+    assert dialctl.results()[0]["reason"] == "INVALID_REQUEST"
+    assert "cd" * 16 in dialctl.out
+
+
+async def test_bad_rows_are_told_by_line_and_do_not_stop_the_rest(dialctl: Dialctl) -> None:
+    """Bad rows are named by line and column, written as INVALID_ROW, and the others are sent."""
+    text = f"{HEADER}t-0,{PHONE},{SECRET}\n,{PHONE},{SECRET}\nt-2,,{SECRET}\nt-0,{PHONE},x\nt-3,{PHONE},\n"
+    assert await dialctl.send(text, "--campaign", "c") == 1
+    outcomes = {row["line"]: row["outcome"] for row in dialctl.results()}
+    assert outcomes == {
+        "2": "ACCEPTED",
+        "3": "INVALID_ROW",
+        "4": "INVALID_ROW",
+        "5": "INVALID_ROW",
+        "6": "ACCEPTED",
+    }
+    assert "line 3: client_token: is empty" in dialctl.err
+    assert "line 4: phone_number: is empty" in dialctl.err
+    assert "line 5: client_token: stands in the file before" in dialctl.err
+
+
+async def test_rows_go_to_their_own_campaign(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """A file with a campaign column opens one stream per campaign."""
+    rows = "".join(f"t-{number},{PHONE},c-{number % 3}\n" for number in range(30))
+    assert await dialctl.send("client_token,phone_number,campaign_id\n" + rows, "--traceparent", _TP) == 0
+    assert sorted(stream.first[0].campaign_id for stream in gateway.streams) == ["c-0", "c-1", "c-2"]
+    assert all(len(stream.tokens) == 10 for stream in gateway.streams)
+    assert {metadata["traceparent"] for metadata in gateway.metadata} == {_TP}
+
+
+_TP = f"00-{'1' * 32}-{'2' * 16}-01"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "told"),
+    [
+        (["--campaign", "c"], f"phone_number\n{PHONE}\n", "token of its own"),
+        ([], leads(1), "--campaign"),
+        (["--campaign", "c", "--results", "leads.csv"], leads(1), "replace the file"),
+        (["--campaign", "c", "--expires-in", "soon"], leads(1), "10m"),
+        (["--campaign", "c", "--traceparent", "x"], leads(1), "hex digits"),
+    ],
+)
+async def test_wrong_usage_is_exit_2(dialctl: Dialctl, arguments: list[str], text: str, told: str) -> None:
+    """What cannot work ends with a clear line and exit code 2, and no results file."""
+    assert await dialctl.send(text, *arguments) == 2
+    assert told in dialctl.err
+    assert not (dialctl.directory / "leads.results.csv").exists()
+
+
+async def test_a_missing_file_is_exit_2(dialctl: Dialctl) -> None:
+    """A file that is not there is one clear line."""
+    process = await dialctl.start("send", "nowhere.csv", "--campaign", "c", "--expires-in", "5m")
+    assert await dialctl.wait(process) == 2
+    assert dialctl.err == "dialctl: nowhere.csv: No such file or directory\n"
+
+
+async def test_a_directory_is_exit_2(dialctl: Dialctl) -> None:
+    """A path that is no file is one clear line."""
+    process = await dialctl.start("send", ".", "--campaign", "c", "--expires-in", "5m")
+    assert await dialctl.wait(process) == 2
+    assert dialctl.err == "dialctl: .: Is a directory\n"
+
+
+async def test_an_unreachable_gateway_is_exit_3(dialctl: Dialctl, unused_tcp_port: int) -> None:
+    """Where nobody listens, every lead is written as UNANSWERED, however many there are."""
+    code = await dialctl.send(leads(3000), "--campaign", "c", "--gateway", f"127.0.0.1:{unused_tcp_port}")
+    assert code == 3
+    results = dialctl.results()
+    assert {row["outcome"] for row in results} == {"UNANSWERED"}
+    assert sorted(int(row["line"]) for row in results) == list(range(2, 3002))
+    assert "UNAVAILABLE" in dialctl.err
+
+
+async def test_a_broken_stream_keeps_what_was_answered(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Answers before the break are kept, the others are UNANSWERED, and the exit code is 3."""
+
+    async def break_later(received: Received, context: Context) -> Answers:
+        await received.read(5)
+        yield answer(*(accepted(index, f"t-{index}") for index in range(3)))
+        await context.abort(grpc.StatusCode.INTERNAL, "oops")
+
+    gateway.script = break_later
+    assert await dialctl.send(leads(5), "--campaign", "c") == 3
+    assert [row["outcome"] for row in dialctl.results()] == ["ACCEPTED"] * 3 + ["UNANSWERED"] * 2
+    assert "oops" in dialctl.err
+
+
+async def test_ctrl_c_keeps_the_results(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Interrupted, dialctl writes a line for every lead of the file and leaves with 130."""
+
+    async def answer_three(received: Received, context: Context) -> Answers:
+        await received.read(3)
+        yield answer(*(accepted(index, f"t-{index}") for index in range(3)))
+        await asyncio.Event().wait()
+
+    gateway.script = answer_three
+    (dialctl.directory / "leads.csv").write_text(leads(5000))
+    process = await dialctl.start("send", "leads.csv", "--campaign", "c", "--expires-in", "10m")
+    file = dialctl.directory / "leads.results.csv"
+    while not file.exists() or file.read_text().count("ACCEPTED") < 3:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert await dialctl.wait(process) == 130
+    outcomes = [row["outcome"] for row in dialctl.results()]
+    assert outcomes == ["ACCEPTED"] * 3 + ["UNANSWERED"] * 4997
+
+
+async def test_standard_input_is_read_as_it_comes(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """A lead from a pipe is sent before the pipe has more."""
+    process = await dialctl.start("send", "-", "--campaign", "c", "--expires-in", "10m", "--quiet")
+    assert process.stdin is not None
+    process.stdin.write(leads(1).encode())
+    await asyncio.wait_for(gateway.opened.wait(), 10)
+    await asyncio.wait_for(gateway.streams[0].changed.wait(), 10)
+    assert await dialctl.wait(process, f"t-1,{PHONE},\n".encode()) == 0
+    assert [row["line"] for row in dialctl.results("stdin.results.csv")] == ["2", "3"]
+    assert dialctl.out + dialctl.err == ""
+
+
+async def test_ctrl_c_ends_a_wait_for_standard_input(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """A pipe that gives nothing does not keep dialctl from leaving."""
+    process = await dialctl.start("send", "-", "--campaign", "c", "--expires-in", "10m")
+    assert process.stdin is not None
+    process.stdin.write(leads(1).encode())
+    await asyncio.wait_for(gateway.opened.wait(), 10)
+    process.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(process.wait(), 10) == 130
