@@ -25,7 +25,7 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_SDK_DISABLED,
 )
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
@@ -37,6 +37,8 @@ from gateway.core.model import Batch, Settled
 log = logging.getLogger(__name__)
 
 OTEL_TRACES_EXPORTER = "OTEL_TRACES_EXPORTER"
+__all__ = ["ReadableSpan", "SpanMemory", "Telemetry", "TelemetryError", "telemetry_from", "telemetry_with"]
+
 SERVICE_NAME = "dial-gateway"
 _propagator = TraceContextTextMapPropagator()
 _no_context = Context()
@@ -239,6 +241,17 @@ def telemetry_with(*processors: SpanProcessor) -> Telemetry:
     for processor in processors:
         provider.add_span_processor(processor)
     return Telemetry(provider, recording=bool(processors))
+
+
+class SpanMemory(SpanProcessor):
+    """Keeps the spans that have ended, for whoever wants to show them in this process."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep a span."""
+        self.spans.append(span)
 
 
 def _exporter_names(environment: Mapping[str, str]) -> list[str]:

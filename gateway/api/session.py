@@ -17,6 +17,10 @@ from gateway.telemetry import RpcTrace, Telemetry
 
 RESPONSE_RESULTS = 500
 """Results in one response message, at most."""
+AFTER_END_S = (0.01, 0, 0, 0)
+"""Pauses between the end of what a caller sends and its taking as a half-close. grpc.aio shows a
+caller that cancels or is lost as such an end first, and tells the difference some turns of the loop
+later; what that caller has queued must not be sent in between."""
 
 
 class Session:
@@ -53,6 +57,8 @@ class Session:
         """
         async for message in messages:
             await self._take_in(message)
+        for pause_s in AFTER_END_S:
+            await asyncio.sleep(pause_s)
 
     def take(self, campaign_id: str, requests: Sequence[pb.DialRequest]) -> None:
         """Take in dial requests, for which there must be room."""
