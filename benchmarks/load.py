@@ -1,0 +1,54 @@
+"""Sends dial requests to a gateway as fast as it answers them.
+
+Takes the address, the number of dial requests, the size of the lists and the number of campaigns;
+prints seconds, and how many were accepted.
+"""
+
+import asyncio
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator
+
+import grpc
+
+from benchmarks.stub import async_stub
+from dialgateway.v1 import dial_request_service_pb2 as pb
+
+RUN = secrets.token_hex(4)
+"""Makes the tokens of each run new: those of an earlier one would only be replayed."""
+
+
+def message(first: int, size: int, campaigns: int, expiration_s: int) -> pb.StreamDialRequestsRequest:
+    """Return one list of dial requests, for one of the campaigns."""
+    request = pb.StreamDialRequestsRequest(campaign_id=f"campaign-{first // size % campaigns}")
+    for number in range(first, first + size):
+        item = request.dial_requests.add()
+        item.client_token = f"{RUN}-{number:08d}"
+        item.phone_number = "+12025550123"
+        item.expiration_time.seconds = expiration_s
+        item.attributes["first_name"] = "Ada"
+        item.attributes["language"] = "en"
+        item.attributes["appointment"] = "2026-12-01"
+    return request
+
+
+async def main(target: str, count: int, size: int, campaigns: int) -> None:
+    expiration_s = int(time.time()) + 900
+    messages = [message(first, size, campaigns, expiration_s) for first in range(0, count, size)]
+
+    async def requests() -> AsyncIterator[pb.StreamDialRequestsRequest]:
+        for item in messages:
+            yield item
+
+    async with grpc.aio.insecure_channel(target) as channel:
+        await channel.channel_ready()
+        began = time.perf_counter()
+        accepted = 0
+        async for response in async_stub(channel).StreamDialRequests(requests()):
+            accepted += sum(result.outcome == pb.OUTCOME_ACCEPTED for result in response.results)
+        sys.stdout.write(f"{time.perf_counter() - began:.4f} {accepted}\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], *(int(argument) for argument in sys.argv[2:5])))

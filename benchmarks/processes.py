@@ -1,0 +1,91 @@
+"""The processes that a benchmark needs, and their addresses; all end with the benchmark."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.health import SERVING, check
+
+KEYS = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "simulator",
+    "AWS_SECRET_ACCESS_KEY": "simulator",
+}
+ENDPOINT = "AWS_ENDPOINT_URL_CONNECTCAMPAIGNS"
+START_S = 20.0
+
+
+@contextmanager
+def sink() -> Iterator[str]:
+    """Run a Connect that accepts everything at once; yield its URL."""
+    with _running([sys.executable, "-m", "benchmarks.sink"], {}, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+
+
+@contextmanager
+def gateway(connect_url: str, **settings: str) -> Iterator[tuple[str, int]]:
+    """Run a gateway that calls `connect_url`; yield its address and process id once it serves."""
+    address = f"127.0.0.1:{_free_port()}"
+    variables = {f"DIAL_GATEWAY_{name.upper()}": value for name, value in settings.items()}
+    variables |= {"DIAL_GATEWAY_LISTEN": address, "DIAL_GATEWAY_LOG_LEVEL": "WARNING", ENDPOINT: connect_url}
+    with _running([sys.executable, "-m", "gateway", "serve"], variables) as process:
+        _wait_until_serving(address)
+        yield address, process.pid
+
+
+def output_of(module: str, *arguments: str, endpoint: str = "") -> str:
+    """Run a module of this package to its end; return what it printed."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    environment = {**os.environ, **KEYS, ENDPOINT: endpoint}
+    done = subprocess.run(
+        command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=300
+    )
+    return done.stdout.strip()
+
+
+def resident_mb(pid: int) -> float:
+    """Return the memory that a process holds, in MB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@contextmanager
+def _running(
+    command: list[str], variables: Mapping[str, str], stdout: int | None = None
+) -> Iterator["subprocess.Popen[str]"]:
+    environment = {**os.environ, **KEYS, **variables}
+    process = subprocess.Popen(command, env=environment, stdout=stdout, text=True)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _wait_until_serving(address: str) -> None:
+    host, port = address.split(":")
+    give_up_at = time.monotonic() + START_S
+    while time.monotonic() < give_up_at:
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))) == 0 and check(address) == SERVING:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"no gateway came up on {address}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,52 @@
+"""An Amazon Connect that accepts everything at once: what is measured against it is the sender.
+
+It reads no more of a call than it must: the client tokens, to answer each one.
+"""
+
+import asyncio
+import re
+import sys
+
+_tokens = re.compile(rb'"clientToken": ?"([^"]+)"').findall
+_length = re.compile(rb"content-length: (\d+)", re.IGNORECASE).search
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self) -> None:
+        self._received = b""
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, blank, body = self._received.partition(b"\r\n\r\n")
+        length = _length(head)
+        if not blank or (length is not None and len(body) < int(length[1])):
+            if b"100-continue" in head and blank and not body:
+                self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            return
+        self._received = b""
+        accepted = b",".join(b'{"clientToken":"%b","id":"%b"}' % (token, token) for token in _tokens(body))
+        answer = b'{"successfulRequests":[%b],"failedRequests":[]}' % accepted
+        self._write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-amzn-requestid: sink\r\n"
+            b"content-length: %d\r\n\r\n%b" % (len(answer), answer)
+        )
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+
+async def _serve() -> None:
+    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", 0)
+    sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    await asyncio.sleep(600)  # ends by itself, should nobody end it
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve())

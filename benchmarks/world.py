@@ -1,0 +1,34 @@
+"""A gateway and a simulated Connect in this process, for what is measured by its answers, not its speed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+
+from gateway.app import Gateway
+from gateway.connect.boto import BotoConnect
+from gateway.settings import Settings
+from gateway.simulator import Simulator, SimulatorSettings
+from gateway.telemetry import telemetry_with
+
+
+@asynccontextmanager
+async def world(
+    *, call_rate: float, simulator_rate: float, latency_s: float = 0.0
+) -> AsyncIterator[tuple[Simulator, grpc.aio.Channel]]:
+    """Yield the simulator and a channel to the gateway before it."""
+    settings = Settings(listen="127.0.0.1:0", call_rate=call_rate)
+    async with Simulator(SimulatorSettings(call_rate=simulator_rate, latency_s=latency_s)) as simulator:
+        connect = BotoConnect(
+            threads=settings.max_concurrent_calls,
+            timeout_s=settings.call_timeout,
+            endpoint_url=simulator.url,
+            region="us-east-1",
+            credentials=("simulator", "simulator"),
+        )
+        gateway = Gateway(settings, connect, telemetry_with())
+        port = await gateway.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            await channel.channel_ready()
+            yield simulator, channel
+        await gateway.stop(1.0)
