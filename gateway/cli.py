@@ -59,9 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(options: argparse.Namespace) -> int:
     chosen, warnings = settings.load(os.environ)
-    logging.basicConfig(
-        level=chosen.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    _log_to_stderr(chosen.log_level)
     for warning in warnings:
         log.warning(warning)
     traces = telemetry.telemetry_from(os.environ)
@@ -70,6 +68,12 @@ def _serve(options: argparse.Namespace) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _log_to_stderr(level: str) -> None:
+    """Log at `level` what is ours; of the libraries warnings only, since botocore logs what it sends."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("gateway").setLevel(level)
 
 
 async def _serve_with(

@@ -160,8 +160,8 @@ class _RetryAdviceEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     RETRY_ADVICE_SAME_TOKEN: _RetryAdvice.ValueType  # 1
     """Send it again with the same token, after retry_after where that is set."""
     RETRY_ADVICE_NEW_TOKEN: _RetryAdvice.ValueType  # 2
-    """This dial is over. If it is still wanted, it is a new dial: give it a new
-    token, and a new expiration time.
+    """The token stands for another dial. If this one is wanted beside it, give
+    it a token of its own.
     """
     RETRY_ADVICE_NEVER: _RetryAdvice.ValueType  # 3
     """Do not send it again as it is."""
@@ -174,8 +174,8 @@ RETRY_ADVICE_UNSPECIFIED: RetryAdvice.ValueType  # 0
 RETRY_ADVICE_SAME_TOKEN: RetryAdvice.ValueType  # 1
 """Send it again with the same token, after retry_after where that is set."""
 RETRY_ADVICE_NEW_TOKEN: RetryAdvice.ValueType  # 2
-"""This dial is over. If it is still wanted, it is a new dial: give it a new
-token, and a new expiration time.
+"""The token stands for another dial. If this one is wanted beside it, give
+it a token of its own.
 """
 RETRY_ADVICE_NEVER: RetryAdvice.ValueType  # 3
 """Do not send it again as it is."""
@@ -257,6 +257,7 @@ global___NoticeKind = NoticeKind
 class StreamDialRequestsRequest(google.protobuf.message.Message):
     """Dial requests of one campaign, sent on a stream. Put 10 to 500 requests into
     a message where you have them: a message per request costs ten times more.
+    A message of more than 4 MiB ends its stream with RESOURCE_EXHAUSTED.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -340,7 +341,7 @@ class PutDialRequestsRequest(google.protobuf.message.Message):
     """
     @property
     def dial_requests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___DialRequest]:
-        """The requests, at most as many as a stream's window."""
+        """The requests, at most as many as a stream's window, and at most 4 MiB."""
 
     def __init__(
         self,
