@@ -82,12 +82,7 @@ async def _serve_with(
     async with AsyncExitStack() as stack:
         endpoint = None
         if options.simulator:
-            simulated = SimulatorSettings(
-                port=options.simulator_port,
-                call_rate=options.simulator_rate,
-                call_burst=options.simulator_burst,
-            )
-            endpoint = (await stack.enter_async_context(Simulator(simulated))).url
+            endpoint = (await stack.enter_async_context(Simulator(_simulated(options)))).url
         connect = connect_for(chosen, endpoint)
         gateway = app.Gateway(chosen, connect, traces)
         host = chosen.listen.rpartition(":")[0]
@@ -98,16 +93,30 @@ async def _serve_with(
         )
 
 
+def _simulated(options: argparse.Namespace) -> SimulatorSettings:
+    try:
+        return SimulatorSettings(
+            port=options.simulator_port,
+            call_rate=options.simulator_rate,
+            call_burst=options.simulator_burst,
+        )
+    except ValueError as error:
+        raise settings.SettingsError(f"--simulator: {error}") from error
+
+
 def connect_for(chosen: settings.Settings, simulator_url: str | None) -> BotoConnect:
     """Return Amazon Connect as boto3's chain finds it, or the simulator at the address given."""
     simulated = simulator_url is not None
-    return BotoConnect(
-        threads=chosen.max_concurrent_calls,
-        timeout_s=chosen.call_timeout,
-        endpoint_url=simulator_url,
-        region=SIMULATOR_REGION if simulated else None,
-        credentials=SIMULATOR_KEYS if simulated else None,
-    )
+    try:
+        return BotoConnect(
+            threads=chosen.max_concurrent_calls,
+            timeout_s=chosen.call_timeout,
+            endpoint_url=simulator_url,
+            region=SIMULATOR_REGION if simulated else None,
+            credentials=SIMULATOR_KEYS if simulated else None,
+        )
+    except ValueError as error:  # botocore's own, where an endpoint is no URL
+        raise settings.SettingsError(f"AWS_ENDPOINT_URL: {error}") from error
 
 
 def _health(options: argparse.Namespace) -> int:

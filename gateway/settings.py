@@ -141,14 +141,15 @@ def _read(name: str, kind: Kind, text: str) -> Any:
 
 
 def _warnings(environment: Mapping[str, str]) -> list[str]:
-    known = [PREFIX + setting.name.upper() for setting in fields(Settings)] + [CONFIG]
+    known = [setting.name.upper() for setting in fields(Settings)] + [CONFIG.removeprefix(PREFIX)]
+    ours = [name for name in sorted(environment) if name.startswith(PREFIX)]
     return [
-        f"{name} is no setting and is ignored{_suggestion(name, known)}"
-        for name in sorted(environment)
-        if name.startswith(PREFIX) and name not in known and not _KUBERNETES.fullmatch(name)
+        f"{name} is no setting and is ignored{_suggestion(name.removeprefix(PREFIX), known, PREFIX)}"
+        for name in ours
+        if name.removeprefix(PREFIX) not in known and not _KUBERNETES.fullmatch(name)
     ]
 
 
-def _suggestion(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+def _suggestion(name: str, known: list[str], prefix: str = "") -> str:
+    near = difflib.get_close_matches(name, known, n=1)  # without the prefix, in which all are alike
+    return f"; did you mean {prefix}{near[0]}?" if near else ""

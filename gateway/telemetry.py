@@ -226,8 +226,13 @@ def _hex(context: SpanContext) -> str:
 
 def telemetry_from(environment: Mapping[str, str]) -> Telemetry:
     """Return the telemetry that the `OTEL_*` variables ask for; raises `TelemetryError`."""
-    exporters = [_exporter(name, environment) for name in _exporter_names(environment)]
-    return telemetry_with(*(BatchSpanProcessor(exporter) for exporter in exporters))
+    names = _exporter_names(environment)
+    try:
+        return telemetry_with(*[BatchSpanProcessor(_exporter(name, environment)) for name in names])
+    except TelemetryError:
+        raise
+    except Exception as error:  # the library refuses wrong values with exceptions of many types
+        raise TelemetryError(f"OTEL_*: {error}") from error
 
 
 def telemetry_with(*processors: SpanProcessor) -> Telemetry:

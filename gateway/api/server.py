@@ -1,5 +1,7 @@
 """The gRPC server: the service, health and reflection on one address."""
 
+import socket
+
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -38,6 +40,7 @@ class GrpcServer:
 
     async def start(self) -> int:
         """Listen and serve; return the port. Raises `OSError` where the address cannot be had."""
+        _try_address(self._listen)
         try:
             port = self._server.add_insecure_port(self._listen)
         except RuntimeError as refused:
@@ -60,3 +63,22 @@ class GrpcServer:
         answer = health_pb2.HealthCheckResponse
         for name in ("", SERVICE):
             await self._health.set(name, answer.SERVING if serving else answer.NOT_SERVING)
+
+
+def _try_address(listen: str) -> None:
+    """Raise `OSError` where an address cannot be had: gRPC would say so in lines of its own on stderr."""
+    host, _, port = listen.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise OSError(f"cannot listen on {listen}: {error.strerror}") from error
+    refused: OSError | None = None
+    for family, kind, protocol, _, address in found:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+                return
+        except OSError as error:
+            refused = refused or error
+    raise OSError(f"cannot listen on {listen}: {refused.strerror if refused else 'no such address'}")

@@ -1,0 +1,38 @@
+# The image of the gateway: `docker build -t dial-gateway .`
+#
+# Both stages start from the Python that the tests run on. To pin the base by its content, give its
+# digest: --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:...
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+WORKDIR /src
+COPY pyproject.toml README.md ./
+COPY requirements/runtime.txt requirements/dev.txt requirements/
+COPY scripts/build_image_root.sh scripts/
+COPY clients/python clients/python
+COPY gateway gateway
+# All that happens here stands in the script, which tests/packaging runs as well.
+RUN ["bash", "scripts/build_image_root.sh", "/opt/dial-gateway", "/tmp/wheels"]
+
+FROM ${PYTHON_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="dial-gateway" \
+      org.opencontainers.image.description="The one service in a company that talks to Amazon Connect outbound campaigns" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /opt/dial-gateway /opt/dial-gateway
+ENV PATH=/opt/dial-gateway/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    DIAL_GATEWAY_LISTEN=0.0.0.0:50051
+WORKDIR /tmp
+# A number, so that a cluster can see that it is not root. It owns no file of the image.
+USER 65532:65532
+EXPOSE 50051
+# The gateway is process 1 and gets the signal itself. Give it DIAL_GATEWAY_DRAIN_GRACE and some
+# seconds more before it is killed: `docker stop --time 30`.
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 CMD ["dial-gateway", "health"]
+ENTRYPOINT ["dial-gateway"]
+CMD ["serve"]

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Builds what the image runs: a virtual environment with the gateway, its client and their pinned
+# dependencies, and nothing of the source tree. The Dockerfile and tests/packaging both run this.
+#
+#     scripts/build_image_root.sh ROOT WHEELS
+#
+# ROOT is where the environment is made, and where it must stay: such an environment cannot be moved.
+# WHEELS is a new folder for the two wheels. PYTHON names the interpreter, python3 if it is not set.
+set -euo pipefail
+
+if [ $# -ne 2 ]; then
+    echo "usage: $0 ROOT WHEELS" >&2
+    exit 2
+fi
+mkdir -p "$2"
+root=$1
+wheels=$(cd "$2" && pwd)
+python=${PYTHON:-python3}
+tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$python" -m venv "$work/tools"
+pip() { "$work/tools/bin/python" -m pip --quiet --disable-pip-version-check "$@"; }
+
+# The builder of the wheels and what it needs, as dev.txt pins them. Without its pin pip refuses any.
+builder='hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers'
+awk -v name="^($builder)==" '/^[^ #]/ { wanted = $0 ~ name } wanted' \
+    "$tree/requirements/dev.txt" >"$work/build.txt"
+pip install --require-hashes --only-binary :all: -r "$work/build.txt"
+pip wheel --no-deps --no-build-isolation --wheel-dir "$wheels" "$tree/clients/python" "$tree"
+
+"$python" -m venv --without-pip "$root"
+pip --python "$root/bin/python" install --require-hashes --only-binary :all: -r "$tree/requirements/runtime.txt"
+pip --python "$root/bin/python" install --no-index --no-deps "$wheels"/dial_gateway*.whl
+pip --python "$root/bin/python" check

@@ -1,0 +1,173 @@
+"""The commands: what is wrong at the start ends with code 2 and one line, never with a traceback."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import cli
+from gateway.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting, no AWS account and no collector of the machine that runs the tests."""
+    for name in list(os.environ):
+        if name.startswith(("DIAL_GATEWAY_", "AWS_", "OTEL_")):
+            monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("DIAL_GATEWAY_LISTEN", "127.0.0.1:0")
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """An address that somebody else listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def refused(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command that must end with code 2 and one line on stderr; return the line."""
+    assert cli.main(arguments) == cli.WRONG_USAGE
+    out, err = capfd.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    return line
+
+
+def test_a_wrong_setting(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting with a wrong value is named, with its rule."""
+    monkeypatch.setenv("DIAL_GATEWAY_CALL_RATE", "ten")
+    line = refused(capfd, "serve", "--simulator")
+    assert line == "dial-gateway: DIAL_GATEWAY_CALL_RATE: must be a number from 0 to 100000; got 'ten'"
+
+
+def test_an_unreadable_file_of_settings(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file of settings that is not there is named."""
+    missing = tmp_path / "missing.toml"
+    monkeypatch.setenv("DIAL_GATEWAY_CONFIG", str(missing))
+    assert refused(capfd, "serve", "--simulator").startswith(
+        f"dial-gateway: DIAL_GATEWAY_CONFIG: cannot read {missing}: "
+    )
+
+
+def test_a_wrong_setting_also_stops_the_health_check(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The health check reads the same settings, and says the same of a wrong one."""
+    monkeypatch.setenv("DIAL_GATEWAY_LISTEN", "nowhere")
+    assert refused(capfd, "health").startswith("dial-gateway: DIAL_GATEWAY_LISTEN: must be HOST:PORT")
+
+
+def test_no_region(capfd: pytest.CaptureFixture[str]) -> None:
+    """Without a region of AWS the gateway does not start, and says what is missing."""
+    assert "region" in refused(capfd, "serve")
+
+
+def test_an_address_that_is_taken(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, taken: str
+) -> None:
+    """A second gateway on the same address does not start, and names the address."""
+    monkeypatch.setenv("DIAL_GATEWAY_LISTEN", taken)
+    assert taken in refused(capfd, "serve", "--simulator")
+
+
+def test_an_address_that_is_taken_for_the_simulator(capfd: pytest.CaptureFixture[str], taken: str) -> None:
+    """The embedded simulator's address is named in the same way."""
+    port = taken.rpartition(":")[2]
+    assert port in refused(capfd, "serve", "--simulator", "--simulator-port", port)
+
+
+@pytest.mark.parametrize(("option", "value"), [("port", "99999"), ("rate", "-1"), ("burst", "0")])
+def test_a_simulator_that_cannot_be(capfd: pytest.CaptureFixture[str], option: str, value: str) -> None:
+    """A number that no simulator can have is named, as a setting is."""
+    line = refused(capfd, "serve", "--simulator", f"--simulator-{option}={value}")
+    assert line.startswith("dial-gateway: --simulator")
+    assert option in line
+
+
+def test_an_endpoint_that_is_no_address(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An endpoint of AWS that is no URL is named."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nowhere")
+    assert "nowhere" in refused(capfd, "serve")
+
+
+def test_an_exporter_that_is_not_known(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exporter of spans that the gateway does not have is named, with those that it has."""
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
+    line = refused(capfd, "serve", "--simulator")
+    assert line == "dial-gateway: OTEL_TRACES_EXPORTER: must be of otlp, console, none; got 'zipkin'"
+
+
+def test_a_protocol_that_is_not_known(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A protocol of OTLP that the gateway does not speak is named, with those that it does."""
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
+    assert "must be grpc or http/protobuf" in refused(capfd, "serve", "--simulator")
+
+
+@pytest.mark.parametrize(
+    "name", ["OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_SPAN_LINK_COUNT_LIMIT"]
+)
+def test_a_telemetry_variable_that_its_library_refuses(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What OpenTelemetry itself refuses is told in its words, in one line."""
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
+    monkeypatch.setenv(name, "wrong")
+    line = refused(capfd, "serve", "--simulator")
+    assert line.startswith("dial-gateway: OTEL_*: ")
+    assert "wrong" in line
+
+
+def test_the_process_ends_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a process of its own, too: code 2, one line, no traceback."""
+    monkeypatch.setenv("DIAL_GATEWAY_MAX_ATTEMPTS", "0")
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "serve"], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == cli.WRONG_USAGE
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "dial-gateway: DIAL_GATEWAY_MAX_ATTEMPTS: must be a whole number from 1 to 100; got '0'"
+    ]
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["serve", "--loudly"], ["demo"]])
+def test_wrong_arguments(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """Arguments that make no command end with code 2 and how the command is used."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == cli.WRONG_USAGE
+    assert capfd.readouterr().err.startswith("usage: dial-gateway")
+
+
+def test_the_simulator_stands_in_for_connect() -> None:
+    """Against the simulator no region and no credentials of the machine are needed."""
+    connect = cli.connect_for(Settings(), "http://127.0.0.1:1")
+    assert connect.endpoint == "http://127.0.0.1:1"
+
+
+def test_connect_is_found_as_aws_documents_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the simulator, region and endpoint come from the standard variables of AWS."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-2")
+    assert "eu-west-2" in cli.connect_for(Settings(), None).endpoint
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CONNECTCAMPAIGNS", "http://127.0.0.1:4570")
+    assert cli.connect_for(Settings(), None).endpoint == "http://127.0.0.1:4570"

@@ -1,0 +1,73 @@
+"""The health check: what it answers about a gateway that serves, leaves or is not there."""
+
+import socket
+from collections.abc import Iterator
+from concurrent import futures
+from dataclasses import dataclass
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import HealthServicer
+
+from gateway import health
+
+Status = health_pb2.HealthCheckResponse
+
+
+@dataclass
+class Server:
+    """A gRPC server with nothing but the health service."""
+
+    port: int
+    servicer: HealthServicer
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = grpc.server(futures.ThreadPoolExecutor(2))
+    servicer = HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, running)
+    port = running.add_insecure_port("127.0.0.1:0")
+    running.start()
+    yield Server(port, servicer)
+    running.stop(None).wait()
+
+
+def test_a_gateway_that_serves(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """A gateway that serves is healthy: 0, and one line that says so."""
+    assert health.check(f"127.0.0.1:{server.port}") == health.SERVING == 0
+    assert capsys.readouterr() == (f"127.0.0.1:{server.port}: SERVING\n", "")
+
+
+def test_a_gateway_that_leaves(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """A gateway that is leaving answers, and is not healthy."""
+    server.servicer.set("", Status.NOT_SERVING)
+    assert health.check(f"127.0.0.1:{server.port}") == health.NOT_SERVING
+    assert capsys.readouterr().out == f"127.0.0.1:{server.port}: NOT_SERVING\n"
+
+
+def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nobody listens the check fails in one line on stderr."""
+    with socket.socket() as bound:  # and does not listen, so that nobody else can either
+        bound.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{bound.getsockname()[1]}"
+        assert health.check(address) == health.NOT_SERVING
+    assert capsys.readouterr() == ("", f"{address}: UNAVAILABLE\n")
+
+
+def test_nobody_answers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever listens and does not answer within the time-out counts as not serving."""
+    monkeypatch.setattr(health, "TIMEOUT_S", 0.05)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        assert health.check(address) == health.NOT_SERVING
+    assert capsys.readouterr() == ("", f"{address}: DEADLINE_EXCEEDED\n")
+
+
+@pytest.mark.parametrize("everywhere", ["0.0.0.0", "[::]"])  # noqa: S104 - asked, not listened on
+def test_a_gateway_that_listens_everywhere(server: Server, everywhere: str) -> None:
+    """The address of a gateway that listens on every interface is asked at home."""
+    assert health.check(f"{everywhere}:{server.port}") == health.SERVING

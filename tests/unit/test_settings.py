@@ -1,0 +1,214 @@
+"""The settings: defaults, what is refused, which source wins."""
+
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import CONFIG, PREFIX, Settings, SettingsError, load
+
+DEFAULTS = {
+    "listen": "127.0.0.1:50051",
+    "admin_listen": "127.0.0.1:9464",
+    "connect_api": "v1",
+    "call_rate": 10.0,
+    "call_burst": 10.0,
+    "max_concurrent_calls": 8,
+    "linger": 0.05,
+    "stream_window": 5000,
+    "queue_limit": 200_000,
+    "queue_bytes": 268_435_456,
+    "expiry_headroom": 5.0,
+    "replay_window": 1200.0,
+    "replay_limit": 500_000,
+    "max_attempts": 5,
+    "call_timeout": 5.0,
+    "drain_grace": 25.0,
+    "log_level": "INFO",
+    "shared_state_url": None,
+}
+
+RIGHT = {
+    "listen": ("[::1]:0", "[::1]:0"),
+    "admin_listen": ("0.0.0.0:9464", "0.0.0.0:9464"),
+    "connect_api": ("V1", "v1"),
+    "call_rate": ("0", 0.0),
+    "call_burst": (" 2.5 ", 2.5),
+    "max_concurrent_calls": ("16", 16),
+    "linger": ("0", 0.0),
+    "stream_window": ("1", 1),
+    "queue_limit": ("10", 10),
+    "queue_bytes": ("1000000", 1_000_000),
+    "expiry_headroom": ("0", 0.0),
+    "replay_window": ("60", 60.0),
+    "replay_limit": ("1000", 1000),
+    "max_attempts": ("1", 1),
+    "call_timeout": ("0.5", 0.5),
+    "drain_grace": ("1", 1.0),
+    "log_level": ("debug", "DEBUG"),
+}
+
+WRONG = [
+    *[("listen", value) for value in ("", "50051", ":50051", "here:", "here:port", "here:65536", "here:-1")],
+    ("admin_listen", "9464"),
+    ("connect_api", "v2"),
+    *[("call_rate", value) for value in ("", "ten", "-1", "nan", "inf", "100001")],
+    *[("call_burst", value) for value in ("0", "0.5", "-inf")],
+    *[("max_concurrent_calls", value) for value in ("0", "1.5", "1001", "8 calls")],
+    *[("linger", value) for value in ("-0.01", "61", "50ms")],
+    ("stream_window", "0"),
+    ("queue_limit", "0"),
+    ("queue_bytes", "256MB"),
+    ("expiry_headroom", "-1"),
+    ("replay_window", "0"),
+    ("replay_limit", "0"),
+    *[("max_attempts", value) for value in ("0", "101")],
+    *[("call_timeout", value) for value in ("0", "301")],
+    ("drain_grace", "0"),
+    ("log_level", "LOUD"),
+    *[("shared_state_url", value) for value in ("", "valkey://localhost")],
+]
+
+
+def name_of(setting: str) -> str:
+    return PREFIX + setting.upper()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "gateway.toml"
+
+
+def test_the_tables_of_these_tests_name_every_setting() -> None:
+    """No setting is without a default, a right value and a wrong one in the tests below."""
+    names = [setting.name for setting in fields(Settings)]
+    assert list(DEFAULTS) == names
+    assert [*RIGHT, "shared_state_url"] == names
+    assert {name for name, _ in WRONG} == set(names)
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    """With nothing set, each setting has its documented default, and nothing is warned about."""
+    chosen, warnings = load({})
+    assert {setting.name: getattr(chosen, setting.name) for setting in fields(chosen)} == DEFAULTS
+    assert warnings == []
+
+
+def test_each_default_is_legal() -> None:
+    """A default that is written down is read as itself."""
+    written = {name_of(name): str(value) for name, value in DEFAULTS.items() if value is not None}
+    assert load(written) == (Settings(), [])
+
+
+@pytest.mark.parametrize(("setting", "text", "value"), [(name, *pair) for name, pair in RIGHT.items()])
+def test_a_variable_sets_its_setting(setting: str, text: str, value: object) -> None:
+    """A variable sets the setting of its name, and no other."""
+    chosen, warnings = load({name_of(setting): text})
+    expected = dict(DEFAULTS, **{setting: value})
+    assert {field.name: getattr(chosen, field.name) for field in fields(chosen)} == expected
+    assert type(getattr(chosen, setting)) is type(value)
+    assert warnings == []
+
+
+@pytest.mark.parametrize(("setting", "text"), WRONG)
+def test_a_wrong_variable_is_named_in_one_line(setting: str, text: str) -> None:
+    """A wrong value is refused in one line that names the variable, the rule and the value."""
+    with pytest.raises(SettingsError) as refused:
+        load({name_of(setting): text})
+    line = str(refused.value)
+    assert line.startswith(f"{name_of(setting)}: must be ")
+    assert line.endswith(f"got {text!r}")
+    assert "\n" not in line
+
+
+def test_a_value_of_several_lines_is_refused_in_one() -> None:
+    """A value with a line break in it is shown escaped, so that the error stays one line."""
+    with pytest.raises(SettingsError) as refused:
+        load({name_of("call_rate"): "1\n2"})
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_sets_what_it_names(config: Path) -> None:
+    """Settings come from the file of DIAL_GATEWAY_CONFIG, as TOML's own types or as text."""
+    config.write_text('call_rate = 3\nlinger = 0.5\nlog_level = "warning"\nmax_attempts = "2"\n')
+    chosen, warnings = load({CONFIG: str(config)})
+    assert chosen == Settings(call_rate=3.0, linger=0.5, log_level="WARNING", max_attempts=2)
+    assert warnings == []
+
+
+def test_a_variable_wins_over_the_file(config: Path) -> None:
+    """Where both set something the variable counts; the rest of the file still holds."""
+    config.write_text("call_rate = 3\ncall_burst = 4\n")
+    chosen, _ = load({CONFIG: str(config), name_of("call_rate"): "7"})
+    assert chosen == Settings(call_rate=7.0, call_burst=4.0)
+
+
+def test_no_file_is_read_where_none_is_named() -> None:
+    """An empty DIAL_GATEWAY_CONFIG means no file."""
+    assert load({CONFIG: ""}) == (Settings(), [])
+
+
+@pytest.mark.parametrize(
+    ("key", "suggestion"), [("call_rat", "; did you mean call_rate?"), ("zzz", ""), ("simulator", "")]
+)
+def test_an_unknown_key_of_the_file_is_refused(config: Path, key: str, suggestion: str) -> None:
+    """A key that is no setting is refused, with the nearest one where there is any."""
+    config.write_text(f"{key} = 1\n")
+    with pytest.raises(SettingsError) as refused:
+        load({CONFIG: str(config)})
+    assert str(refused.value) == f"{config}: unknown setting '{key}'{suggestion}"
+
+
+@pytest.mark.parametrize(
+    "line", ["call_rate = -1", "call_rate = true", "call_rate = [1]", "max_attempts = 1.5", "listen = 50051"]
+)
+def test_a_wrong_value_of_the_file_is_named_in_one_line(config: Path, line: str) -> None:
+    """A wrong value in the file is refused with its key and rule, also where a variable wins."""
+    config.write_text(f"{line}\n")
+    key = line.partition(" ")[0]
+    with pytest.raises(SettingsError) as refused:
+        load({CONFIG: str(config), name_of(key): str(DEFAULTS[key])})
+    assert str(refused.value).startswith(f"{config}: {key}: must be ")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [None, b"call_rate = \n", b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_is_named_in_one_line(config: Path, content: bytes | None) -> None:
+    """A file that is missing, is no TOML or no text is refused in one line that names it."""
+    if content is not None:
+        config.write_bytes(content)
+    with pytest.raises(SettingsError) as refused:
+        load({CONFIG: str(config)})
+    assert str(refused.value).startswith(f"{CONFIG}: cannot read {config}: ")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_mistyped_variable_is_warned_about() -> None:
+    """A variable with our prefix that is no setting is ignored with a warning that suggests the nearest."""
+    chosen, warnings = load({"DIAL_GATEWAY_CALL_RATES": "3", "DIAL_GATEWAY_QQQ": "1", "CALL_RATE": "3"})
+    assert chosen == Settings()
+    assert warnings == [
+        "DIAL_GATEWAY_CALL_RATES is no setting and is ignored; did you mean DIAL_GATEWAY_CALL_RATE?",
+        "DIAL_GATEWAY_QQQ is no setting and is ignored",
+    ]
+
+
+def test_the_variables_of_a_kubernetes_service_are_not_warned_about() -> None:
+    """What Kubernetes sets in every pod beside a Service named dial-gateway is nobody's mistake."""
+    set_by_kubernetes = {
+        "DIAL_GATEWAY_SERVICE_HOST": "10.0.0.1",
+        "DIAL_GATEWAY_SERVICE_PORT": "50051",
+        "DIAL_GATEWAY_SERVICE_PORT_GRPC": "50051",
+        "DIAL_GATEWAY_PORT": "tcp://10.0.0.1:50051",
+        "DIAL_GATEWAY_PORT_50051_TCP": "tcp://10.0.0.1:50051",
+        "DIAL_GATEWAY_PORT_50051_TCP_PROTO": "tcp",
+        "DIAL_GATEWAY_PORT_50051_TCP_PORT": "50051",
+        "DIAL_GATEWAY_PORT_50051_TCP_ADDR": "10.0.0.1",
+    }
+    assert load(set_by_kubernetes) == (Settings(), [])
+
+
+def test_settings_do_not_change() -> None:
+    """The settings are frozen: what was checked at the start holds to the end."""
+    with pytest.raises(FrozenInstanceError):
+        load({})[0].call_rate = 20.0  # type: ignore[misc]
