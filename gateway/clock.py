@@ -18,5 +18,5 @@ class SystemClock:
         return time.clock_gettime(self._clock_id)
 
     def wall_offset(self) -> float:
-        """Return what to take from seconds since the epoch to get seconds on the steady scale."""
-        return time.time() - self.now()
+        """Return what to add to seconds since the epoch to get the instant on the steady scale."""
+        return self.now() - time.time()

@@ -15,7 +15,7 @@ LATEST_S = 253_402_300_800
 def dial_request(campaign_id: str, message: pb.DialRequest, wall_offset: float) -> DialRequest:
     """Read one dial request; whatever is wrong with it is left for validation to name.
 
-    `wall_offset` takes seconds since the epoch to the core's clock.
+    `wall_offset` is what to add to seconds since the epoch to get the instant on the core's clock.
     """
     expiration = _expiration(message)
     return DialRequest(

@@ -75,7 +75,7 @@ class RetryingCaller:
         return reply
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
-        return self._rng.uniform(0.0, min(LONGEST_S, BASE_S * 2.0**state.attempt_number))
+        return self._rng.uniform(0.0, min(LONGEST_S, BASE_S * 2.0 ** min(state.attempt_number, 30)))
 
 
 class _TooLate(tenacity.stop.stop_base):

@@ -107,10 +107,8 @@ class Engine:
 
         What others joined stays theirs; what is under way ends, and is remembered.
         """
-        dropped = 0
-        for index, entry in list(source.pending.items()):
-            dropped += self._detach(now, entry, source, index)
-        return dropped
+        entries = dict.fromkeys(source.pending.values())
+        return sum(self._detach(now, entry, source) for entry in entries)
 
     def withdraw(self, now: float, source: Source) -> list[Settled]:
         """Answer a source at once, as its deadline is near, and forget it.
@@ -118,14 +116,10 @@ class Engine:
         What waits for nobody else is dropped unsent, so NOT_ACCEPTED is true of it.
         """
         settled = []
-        for index, entry in list(source.pending.items()):
-            waiter = next(w for w in entry.waiters if w.source is source and w.index == index)
-            if self._detach(now, entry, source, index) and not entry.tainted:
-                answer = settle.given_up(entry, Reason.DEADLINE)
-            else:
-                text = "the deadline of the call came first, and Amazon Connect may get the request"
-                answer = settle.unknown(entry, Reason.DEADLINE, text)
-            settled.append(Settled(waiter, entry.request, answer))
+        for entry in dict.fromkeys(source.pending.values()):
+            waiters = [waiter for waiter in entry.waiters if waiter.source is source]
+            dropped = self._detach(now, entry, source) and not entry.tainted
+            settled += [Settled(waiter, entry.request, _at_deadline(entry, dropped)) for waiter in waiters]
         return settled
 
     def completed(self, now: float, batch: Batch, report: CallReport) -> list[Settled]:
@@ -261,19 +255,19 @@ class Engine:
         if entry.state in {EntryState.WAITING, EntryState.DELAYED}:
             self._scheduler.remove(entry)
 
-    def _detach(self, now: float, entry: Entry, source: Source, index: int) -> bool:
-        """Take one waiter off an entry; return whether the entry was dropped unsent for it."""
-        del source.pending[index]
-        queue = entry.queue
-        entry.waiters = tuple(w for w in entry.waiters if w.source is not source or w.index != index)
+    def _detach(self, now: float, entry: Entry, source: Source) -> bool:
+        """Take a source off an entry; return whether the entry was dropped unsent for it."""
+        for waiter in entry.waiters:
+            if waiter.source is source:
+                del source.pending[waiter.index]
+        entry.waiters = tuple(waiter for waiter in entry.waiters if waiter.source is not source)
         if entry.state is EntryState.IN_FLIGHT:
             return False
         if not entry.waiters:
             self._drop(now, entry)
             return True
-        if queue is not None and queue.source is source:
-            self._scheduler.remove(entry)
-            self._scheduler.push(now, entry)  # into the queue of the next who waits for it
+        if entry.queue is not None and entry.queue.source is source:
+            self._scheduler.refile(now, entry)
         return False
 
     def _drop(self, now: float, entry: Entry) -> None:
@@ -320,6 +314,7 @@ class Engine:
                 self._take_out_of_queue(entry)
                 self._settle(now, entry, refusal.answer(entry), trace_id, settled)
         if refusal.lasts_s > 0:
+            self._refusals.pop(campaign_id, None)  # entered anew, at the end
             self._refusals[campaign_id] = (now + refusal.lasts_s, refusal)
 
     def _refusal(self, now: float, campaign_id: str) -> settle.Refusal | None:
@@ -364,15 +359,23 @@ class Engine:
 
     def _deadline(self, now: float) -> float | None:
         instants = [self._scheduler.deadline()]
+        if self._send_until is not None and now >= self._send_until:
+            return instants[0]  # nothing is sent any more, also no further attempt
         if self._retries or self._may_call():
             instants.append(self._pacer.ready_at(now))
-        if self._send_until is not None and now < self._send_until:
-            instants.append(self._send_until)
+        instants.append(self._send_until)
         return min((instant for instant in instants if instant is not None), default=None)
 
 
 def _memory_of(request: DialRequest) -> int:
     return ENTRY_BYTES + ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
+
+
+def _at_deadline(entry: Entry, dropped: bool) -> Answer:
+    if dropped:
+        return settle.given_up(entry, Reason.DEADLINE)
+    text = "the deadline of the call came first, and Amazon Connect may get the request"
+    return settle.unknown(entry, Reason.DEADLINE, text)
 
 
 _CONFLICT = "client_token: in use, or accepted before, with another phone number or other attributes"

@@ -76,6 +76,14 @@ class CampaignQueue:
         self._arrivals[entry] = now
         return queue
 
+    def refile(self, entry: Entry) -> SourceQueue:
+        """Move an entry to the queue of the first who waits for it now; return that queue."""
+        left, queue = entry.queue, self._queue_of(entry.waiters[0].source)
+        queue.push(entry)
+        if left is not None:
+            self.retire_if_idle(left)
+        return queue
+
     def take(self, limit: int) -> list[Entry]:
         """Take out up to `limit` entries in the sources' turns; they are in flight from here on."""
         taken: list[Entry] = []

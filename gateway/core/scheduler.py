@@ -45,6 +45,12 @@ class Scheduler:
             self._forget_if_empty(campaign)
         entry.state = EntryState.SETTLED
 
+    def refile(self, now: float, entry: Entry) -> None:
+        """Move an entry that waits to the next who waits for it; it keeps its time of arrival."""
+        campaign = self._campaigns[entry.request.campaign_id]
+        self._expiries.watch(campaign.refile(entry), entry.give_up_at)
+        self._consider(now, campaign)
+
     def source_closed(self, source: Source) -> None:
         """Note that a source has half-closed: nobody need wait for company from it."""
         if source.closed:
@@ -186,7 +192,14 @@ class ExpiryWatch:
         return self._notes[0][0] if self._notes else None
 
     def _tidy(self) -> None:
-        """Drop the notes of queues that are no longer in use: callers come and go."""
-        self._notes = [note for note in self._notes if note[2].watched_at == note[0] and note[2].top()]
-        heapq.heapify(self._notes)
-        self._tidy_at = max(64, 2 * len(self._notes))
+        """Drop the notes of queues in which nothing waits: callers come and go."""
+        kept = []
+        for note in self._notes:
+            instant, _, queue = note
+            if queue.watched_at == instant and queue.top() is None:
+                queue.watched_at = None
+            elif queue.watched_at == instant:
+                kept.append(note)
+        heapq.heapify(kept)
+        self._notes = kept
+        self._tidy_at = max(64, 2 * len(kept))

@@ -140,7 +140,7 @@ def _struck(entry: Entry, strikes: int, max_attempts: int, reason: Reason, rng: 
     entry.refusal = reason
     if entry.strikes >= max_attempts:
         return given_up(entry, reason)
-    return Again(rng.uniform(0.0, min(RETRY_LONGEST_S, RETRY_BASE_S * 2.0**entry.strikes)))
+    return Again(rng.uniform(0.0, min(RETRY_LONGEST_S, RETRY_BASE_S * 2.0 ** min(entry.strikes, 30))))
 
 
 def _refused(entry: Entry, detail: str) -> Answer:

@@ -1,0 +1,147 @@
+"""What the tests of the core share: dial requests, callers and a bench around an engine."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.core.engine import ATTRIBUTE_BYTES, ENTRY_BYTES, Decision, Engine, Limits
+from gateway.core.model import (
+    Answer,
+    Batch,
+    CallReport,
+    DialRequest,
+    Entry,
+    Settled,
+    Source,
+    Waiter,
+)
+
+NOW = 1_000.0
+PHONE = "+12065550100"
+TOKEN = "token"
+
+
+def dial(
+    token: str = TOKEN,
+    campaign: str = "campaign",
+    *,
+    phone: str = PHONE,
+    attributes: Mapping[str, str] | None = None,
+    expires_at: float = NOW + 600.0,
+    size: int = 100,
+) -> DialRequest:
+    """Make a dial request that is in order unless told otherwise."""
+    return DialRequest(campaign, token, phone, attributes or {}, expires_at + 1.7e9, expires_at, size)
+
+
+def memory_of(request: DialRequest) -> int:
+    """Return the bytes that a held dial request counts for."""
+    return ENTRY_BYTES + ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
+
+
+def entry(token: str = TOKEN, *, source: Source | None = None, give_up_at: float = NOW + 60.0) -> Entry:
+    """Make an entry that one source waits for."""
+    return Entry(dial(token), give_up_at, (Waiter(source or Source(), 0),))
+
+
+@dataclass(eq=False)
+class Caller:
+    """A source that counts what it sends, and the answers it was given."""
+
+    source: Source = field(default_factory=Source)
+    sent: int = 0
+    answers: dict[int, Answer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.source.owner = self
+
+
+class Bench:
+    """An engine, with the bookkeeping that the tests would repeat: indices, answers, reports."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.engine = Engine(Limits(**limits), random.Random(1))
+
+    def send(self, now: float, caller: Caller, request: DialRequest) -> Answer | None:
+        """Submit a dial request of a caller; return and keep the answer if it is known at once."""
+        index = caller.sent
+        caller.sent += 1
+        answer = self.engine.submit(now, Waiter(caller.source, index), request)
+        if answer is not None:
+            caller.answers[index] = answer
+        return answer
+
+    def send_all(self, now: float, caller: Caller, *tokens: str, campaign: str = "campaign") -> None:
+        """Submit dial requests that are all taken in."""
+        for token in tokens:
+            assert self.send(now, caller, dial(token, campaign)) is None
+
+    def poll(self, now: float) -> Decision:
+        """Poll, and keep the answers."""
+        decision = self.engine.poll(now)
+        self._keep(decision.settled)
+        return decision
+
+    def call(self, now: float) -> Batch:
+        """Poll for exactly one call."""
+        (batch,) = self.poll(now).batches
+        return batch
+
+    def next_call(self, now: float) -> tuple[float, Batch]:
+        """Poll whenever the engine wants it until a call leaves; return when that was."""
+        for _ in range(20):
+            decision = self.poll(now)
+            if decision.batches:
+                return now, decision.batches[0]
+            assert decision.wake_at is not None
+            assert decision.wake_at > now
+            now = decision.wake_at
+        raise AssertionError("the engine wants to be asked again and again, for nothing")
+
+    def complete(self, now: float, batch: Batch, **report: Any) -> list[Settled]:
+        """Complete a call, with every item accepted unless told otherwise, and keep the answers."""
+        report = report or {"accepted": ids_of(batch)}
+        settled = self.engine.completed(now, batch, CallReport(**report))
+        self._keep(settled)
+        return settled
+
+    def leave(self, now: float, caller: Caller) -> int:
+        """Let a caller disconnect; return how many requests were dropped for it."""
+        return self.engine.leave(now, caller.source)
+
+    def withdraw(self, now: float, caller: Caller) -> None:
+        """Answer a caller at once, and keep the answers."""
+        self._keep(self.engine.withdraw(now, caller.source))
+
+    def abandon(self, now: float) -> None:
+        """Answer everybody at once, and keep the answers."""
+        self._keep(self.engine.abandon(now))
+
+    def _keep(self, settled: list[Settled]) -> None:
+        for waiter, _, answer in settled:
+            answers = waiter.source.owner.answers
+            assert waiter.index not in answers, "answered twice"
+            answers[waiter.index] = answer
+
+
+def ids_of(batch: Batch) -> dict[str, str]:
+    """Return what Connect answers where it accepts every item of a call."""
+    return {token: f"id-{token}" for token in tokens_of(batch)}
+
+
+def tokens_of(batch: Batch) -> list[str]:
+    """Return the tokens of a call, in its order."""
+    return [entry.request.client_token for entry in batch.entries]
+
+
+def assert_idle(bench: Bench, now: float) -> None:
+    """Check that nothing is left to be done: a few looks at old notes, each later, and no more."""
+    for _ in range(20):
+        decision = bench.poll(now)
+        assert (decision.granted, decision.batches, decision.settled) == ([], [], [])
+        if decision.wake_at is None:
+            return
+        assert decision.wake_at > now
+        now = decision.wake_at
+    raise AssertionError("the engine wants to be asked again and again, for nothing")

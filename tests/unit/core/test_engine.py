@@ -1,0 +1,327 @@
+"""The core as a whole: from the dial requests that go in to the calls and answers that come out."""
+
+import pytest
+
+from gateway.core.engine import ENTRY_BYTES, SEND_MARGIN_S
+from gateway.core.errors import (
+    AccessDenied,
+    AnswerLost,
+    CallInvalid,
+    CampaignNotFound,
+    CampaignNotRunning,
+    ConnectUnreachable,
+    RateThrottled,
+)
+from gateway.core.model import FlushReason, ItemFailure, Outcome, Reason, RetryAdvice
+from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, ids_of, tokens_of
+
+LINGER_S = 0.05
+HEADROOM_S = 5.0 + SEND_MARGIN_S
+
+
+def many(count: int, prefix: str = "t") -> list[str]:
+    """Return different tokens."""
+    return [f"{prefix}{number}" for number in range(count)]
+
+
+def test_one_request_from_end_to_end() -> None:
+    """A lone request leaves after the linger, and its answer has Connect's id and the call's trace."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a")
+    decision = bench.poll(NOW)
+    assert decision.batches == []
+    assert decision.wake_at == NOW + LINGER_S
+    batch = bench.call(NOW + LINGER_S)
+    assert (tokens_of(batch), batch.campaign_id, batch.flush) == (["a"], "campaign", FlushReason.LINGER)
+    bench.complete(NOW + 0.1, batch, accepted={"a": "id-a"}, trace_id="trace")
+    answer = caller.answers[0]
+    assert (answer.outcome, answer.dial_request_id, answer.trace_id) == (Outcome.ACCEPTED, "id-a", "trace")
+    assert (answer.attempts, answer.replayed) == (1, False)
+    assert_idle(bench, NOW + 0.1)
+
+
+def test_invalid_request_is_answered_at_once() -> None:
+    """A bad request is REJECTED with its problem, takes no room, and harms no other."""
+    bench, caller = Bench(), Caller()
+    answer = bench.send(NOW, caller, dial("no token"))
+    assert answer is not None
+    assert (answer.outcome, answer.reason) == (Outcome.REJECTED, Reason.INVALID_REQUEST)
+    assert answer.detail.startswith("client_token: ")
+    assert bench.engine.held == 0
+    bench.send_all(NOW, caller, "good")
+    assert bench.engine.held == 1
+
+
+def test_full_calls_under_backlog() -> None:
+    """Under backlog every call is full, of one campaign, and no token goes twice."""
+    bench, caller = Bench(call_rate=0.0, concurrent_calls=100), Caller()
+    for campaign in ("a", "b"):
+        bench.send_all(NOW, caller, *many(100), campaign=campaign)
+    batches = bench.poll(NOW).batches
+    assert [len(batch.entries) for batch in batches] == [25] * 8
+    sent = {(batch.campaign_id, token) for batch in batches for token in tokens_of(batch)}
+    assert len(sent) == 200
+
+
+def test_half_close_ends_the_linger() -> None:
+    """When the only caller has half-closed its requests leave at once."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a")
+    bench.engine.source_closed(caller.source)
+    assert bench.call(NOW).flush is FlushReason.CLOSED
+
+
+# --- time ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("spare_s", "taken"), [(-0.001, False), (0.0, False), (0.001, True)])
+def test_expiry_exactly_at_the_headroom(spare_s: float, taken: bool) -> None:
+    """A request exactly a headroom before its expiration is EXPIRED, one a little earlier is taken."""
+    bench, caller = Bench(), Caller()
+    answer = bench.send(NOW, caller, dial(expires_at=NOW + HEADROOM_S + spare_s))
+    assert (answer is None) is taken
+    assert answer is None or answer.outcome is Outcome.EXPIRED
+
+
+def test_expires_while_it_waits() -> None:
+    """What waits too long is EXPIRED at the headroom, at the instant that poll named, and not sent."""
+    bench, caller = Bench(linger_s=60.0), Caller()
+    bench.send(NOW, caller, dial(expires_at=NOW + 10.0))
+    due = bench.poll(NOW).wake_at
+    assert due == pytest.approx(NOW + 10.0 - HEADROOM_S)
+    assert due is not None
+    assert bench.poll(due).batches == []
+    answer = caller.answers[0]
+    assert (answer.outcome, answer.reason) == (Outcome.EXPIRED, Reason.EXPIRATION_PASSED)
+
+
+def test_call_has_the_earliest_expiry_of_its_items() -> None:
+    """A call must not be tried again once the first of its items has expired."""
+    bench, caller = Bench(), Caller()
+    for token, life_s in (("a", 60.0), ("b", 20.0), ("c", 40.0)):
+        bench.send(NOW, caller, dial(token, expires_at=NOW + life_s))
+    batch = bench.call(NOW + LINGER_S)
+    assert batch.give_up_at == pytest.approx(NOW + 20.0 - HEADROOM_S)
+    assert tokens_of(batch) == ["b", "c", "a"]
+
+
+def test_expired_when_it_comes_back() -> None:
+    """What expired during a failed call is answered with that call, and not sent again."""
+    bench, caller = Bench(), Caller()
+    bench.send(NOW, caller, dial("token", expires_at=NOW + 10.0))
+    bench.complete(NOW + 6.0, bench.call(NOW + LINGER_S), failure=RateThrottled(), strikes=0)
+    assert (caller.answers[0].outcome, caller.answers[0].reason) == (Outcome.EXPIRED, Reason.THROTTLED)
+
+
+# --- permits -----------------------------------------------------------------------------------------
+
+
+def test_calls_within_rate_and_burst() -> None:
+    """Under backlog 100 seconds give the whole rate in full calls, and no window gives more."""
+    bench, caller = Bench(queue_limit=10**9), Caller()
+    bench.send_all(NOW, caller, *many(25 * 1_020))
+    now, level, before, calls = NOW, 10.0, NOW, 0
+    while now < NOW + 100.0:
+        decision = bench.poll(now)
+        for batch in decision.batches:
+            assert len(batch.entries) == 25
+            level, before = min(10.0, level + (now - before) * 10.0) - 1.0, now
+            assert level > -1e-3
+            calls += 1
+            bench.complete(now, batch)
+        again_at = decision.wake_at if len(decision.batches) < 8 else now
+        assert again_at is not None
+        now = again_at
+    assert 1_000 <= calls <= 1_010
+
+
+def test_concurrent_calls() -> None:
+    """No more calls are under way than the setting; the next goes when one has ended."""
+    bench, caller = Bench(concurrent_calls=2), Caller()
+    bench.send_all(NOW, caller, *many(75))
+    batches = bench.poll(NOW).batches
+    assert len(batches) == bench.engine.calls_in_flight == 2
+    decision = bench.poll(NOW + 1.0)
+    assert decision.batches == []
+    assert decision.wake_at == pytest.approx(NOW + 600.0 - HEADROOM_S)
+    bench.complete(NOW + 1.0, batches[0])
+    assert len(bench.poll(NOW + 1.0).batches) == 1
+
+
+def test_retry_takes_a_permit_and_goes_first() -> None:
+    """Another attempt of a call under way takes a permit, before any new call."""
+    bench, caller = Bench(call_rate=1.0, call_burst=1.0), Caller()
+    bench.send_all(NOW, caller, *many(50))
+    batch = bench.call(NOW)
+    bench.engine.ask_retry(batch)
+    decision = bench.poll(NOW + 0.5)
+    assert (decision.granted, decision.batches) == ([], [])
+    assert decision.wake_at == pytest.approx(NOW + 1.0)
+    decision = bench.poll(NOW + 1.0)
+    assert (decision.granted, decision.batches) == ([batch.number], [])
+    decision = bench.poll(NOW + 2.0)
+    assert (decision.granted, len(decision.batches)) == ([], 1)
+
+
+def test_retry_that_is_forgotten_takes_no_permit() -> None:
+    """A permit that nobody waits for any more goes to a new call."""
+    bench, caller = Bench(call_rate=1.0, call_burst=1.0), Caller()
+    bench.send_all(NOW, caller, *many(50))
+    batch = bench.call(NOW)
+    bench.engine.ask_retry(batch)
+    bench.engine.forget_retry(batch)
+    bench.engine.forget_retry(batch)
+    decision = bench.poll(NOW + 1.0)
+    assert (decision.granted, len(decision.batches)) == ([], 1)
+
+
+def test_throttled_call() -> None:
+    """A throttled call cuts the rate, and its items come again together, without a strike."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(25))
+    batch = bench.call(NOW)
+    bench.complete(NOW + 0.1, batch, failure=RateThrottled(), strikes=0, started_at=NOW)
+    assert bench.engine.call_rate == pytest.approx(7.0)
+    left_at, again = bench.next_call(NOW + 0.1)
+    assert left_at - NOW == pytest.approx(0.1 + 1.0 / 7.0, abs=0.001)
+    assert tokens_of(again) == tokens_of(batch)
+    assert again.attempts_left == batch.attempts_left == 5
+
+
+# --- what comes back ---------------------------------------------------------------------------------
+
+
+def test_items_settle_one_by_one() -> None:
+    """Each item of a call is answered as Connect says of it, in whatever order; the rest goes back."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a", "b", "c")
+    batch = bench.call(NOW + LINGER_S)
+    failed = {"c": ItemFailure.INVALID_INPUT, "b": ItemFailure.UNKNOWN_ERROR}
+    bench.complete(NOW + 0.1, batch, accepted={"a": "id"}, failed=failed)
+    assert {index: answer.outcome for index, answer in caller.answers.items()} == {
+        0: Outcome.ACCEPTED,
+        2: Outcome.REJECTED,
+    }
+    _, again = bench.next_call(NOW + 0.1)
+    assert tokens_of(again) == ["b"]
+    assert again.attempts_left == 4
+
+
+def test_attempts_left_are_those_of_the_most_tried() -> None:
+    """A call may be tried as often as its most tried item, and no more."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a")
+    failure = ConnectUnreachable()
+    bench.complete(NOW + 1.0, bench.call(NOW + 1.0), failure=failure, attempts=3, strikes=3)
+    bench.poll(NOW + 10.0)
+    bench.send_all(NOW + 10.0, caller, "b")
+    batch = bench.call(NOW + 11.0)
+    assert sorted(tokens_of(batch)) == ["a", "b"]
+    assert batch.attempts_left == 2
+
+
+def test_invalid_call_is_sent_one_by_one() -> None:
+    """When Connect refuses a whole call its items go alone, and only the bad one is REJECTED."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a", "bad", "c")
+    bench.complete(NOW + 0.1, bench.call(NOW + LINGER_S), failure=CallInvalid())
+    batches = bench.poll(NOW + 0.1).batches
+    assert [(tokens_of(batch), batch.flush) for batch in batches] == [
+        (["a"], FlushReason.ALONE),
+        (["bad"], FlushReason.ALONE),
+        (["c"], FlushReason.ALONE),
+    ]
+    for batch in batches:
+        report = {"failure": CallInvalid()} if tokens_of(batch) == ["bad"] else {"accepted": ids_of(batch)}
+        bench.complete(NOW + 0.2, batch, **report)
+    outcomes = [caller.answers[index].outcome for index in range(3)]
+    assert outcomes == [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.ACCEPTED]
+    assert caller.answers[1].reason is Reason.INVALID_INPUT
+
+
+@pytest.mark.parametrize("failure", [CampaignNotFound(), CampaignNotRunning("Stopped")])
+def test_refused_campaign(failure: CampaignNotFound | CampaignNotRunning) -> None:
+    """A campaign that is gone settles all that wait for it, and what comes soon after; no others."""
+    bench, caller = Bench(concurrent_calls=1), Caller()
+    bench.send_all(NOW, caller, *many(30))
+    bench.send_all(NOW, caller, "x", campaign="other")
+    bench.complete(NOW + 0.1, bench.call(NOW), failure=failure)
+    assert {answer.outcome for answer in caller.answers.values()} == {Outcome.REJECTED}
+    assert len(caller.answers) == 30
+    answer = bench.send(NOW + 5.09, caller, dial("late"))
+    assert answer is not None
+    assert (answer.outcome, answer.advice) == (Outcome.REJECTED, RetryAdvice.NEVER)
+    assert bench.send(NOW + 5.1, caller, dial("later")) is None
+    assert bench.engine.held == 2
+
+
+@pytest.mark.parametrize("failure", [CampaignNotRunning("Paused"), AccessDenied()])
+def test_campaign_refused_for_the_moment(failure: CampaignNotRunning | AccessDenied) -> None:
+    """A campaign that may take requests again settles what waits, and nothing that comes after."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(30))
+    bench.complete(NOW + 0.1, bench.call(NOW), failure=failure)
+    assert {answer.outcome for answer in caller.answers.values()} == {Outcome.NOT_ACCEPTED}
+    assert len(caller.answers) == 30
+    assert bench.send(NOW + 0.1, caller, dial("late")) is None
+
+
+def test_refused_campaign_lets_calls_under_way_end() -> None:
+    """Requests in another call to a refused campaign are answered as that call ends."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(50))
+    first, second = bench.poll(NOW).batches
+    bench.complete(NOW + 0.1, first, failure=CampaignNotFound())
+    assert len(caller.answers) == 25
+    bench.complete(NOW + 0.2, second)
+    assert [answer.outcome for answer in caller.answers.values()].count(Outcome.ACCEPTED) == 25
+
+
+def test_refusals_end_in_time_each() -> None:
+    """A refusal ends after its time also where an older one was said again in between."""
+    bench, caller = Bench(), Caller()
+    for campaign in ("a", "a", "b"):
+        bench.send_all(NOW, caller, *many(25, f"{caller.sent}-"), campaign=campaign)
+    first, other, second = bench.poll(NOW).batches
+    assert [first.campaign_id, other.campaign_id, second.campaign_id] == ["a", "b", "a"]
+    bench.complete(NOW, first, failure=CampaignNotFound())
+    bench.complete(NOW + 1.0, other, failure=CampaignNotFound())
+    bench.complete(NOW + 4.0, second, failure=CampaignNotFound())
+    assert bench.send(NOW + 6.5, caller, dial("again", "b")) is None
+
+
+# --- room --------------------------------------------------------------------------------------------
+
+
+def test_room_by_count() -> None:
+    """Each request that is held takes a place until it is answered; one that joins takes none."""
+    bench, caller, other = Bench(queue_limit=10), Caller(), Caller()
+    bench.send_all(NOW, caller, *many(10))
+    assert bench.engine.room() == 0
+    bench.send_all(NOW, other, "t0")
+    assert bench.engine.room() == 0
+    bench.complete(NOW + 1.0, bench.call(NOW + 1.0))
+    assert bench.engine.room() == 10
+
+
+def test_room_by_bytes() -> None:
+    """Without room in bytes there is none by count; what is answered gives its bytes back."""
+    bench, caller = Bench(queue_bytes=1_000 + 2 * ENTRY_BYTES), Caller()
+    bench.send(NOW, caller, dial("a", size=999))
+    assert bench.engine.room() > 0
+    bench.send(NOW, caller, dial("b", size=1))
+    assert bench.engine.room() == 0
+    assert bench.engine.held_bytes == 1_000 + 2 * ENTRY_BYTES
+    bench.complete(NOW + 1.0, bench.call(NOW + 1.0))
+    assert bench.engine.held_bytes == bench.engine.held == 0
+    assert bench.engine.room() == 200_000
+
+
+def test_memory_of_tokens_is_counted() -> None:
+    """How many settled tokens are remembered is known."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(3))
+    bench.complete(
+        NOW + 1.0, bench.call(NOW + 1.0), accepted={"t0": "id"}, failure=AnswerLost(), uncertain=True
+    )
+    assert bench.engine.remembered == 1

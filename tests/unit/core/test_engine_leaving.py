@@ -1,0 +1,282 @@
+"""Callers that leave, and the gateway that leaves."""
+
+import pytest
+
+from gateway.core.errors import AnswerLost, ConnectUnreachable
+from gateway.core.model import FlushReason, Outcome, Reason, RetryAdvice, Source
+from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, ids_of, tokens_of
+
+SENT_AT = NOW + 0.05
+
+
+def assert_empty(bench: Bench, *callers: Caller) -> None:
+    """Check that nothing is held, nor waited for."""
+    assert bench.engine.held == bench.engine.held_bytes == 0
+    for caller in callers:
+        assert caller.source.pending == {}
+        assert caller.source.queues == {}
+
+
+# --- a caller disconnects ----------------------------------------------------------------------------
+
+
+def test_leave_drops_what_waits() -> None:
+    """What a gone caller alone waited for is dropped unsent, and nobody is answered."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a", "b", "c")
+    assert bench.leave(NOW, caller) == 3
+    decision = bench.poll(NOW + 1.0)
+    assert (decision.batches, decision.settled) == ([], [])
+    assert caller.answers == {}
+    assert_empty(bench, caller)
+
+
+def test_leave_drops_what_is_delayed() -> None:
+    """What waits for another try is dropped with its caller."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a")
+    bench.complete(SENT_AT, bench.call(SENT_AT), failure=ConnectUnreachable())
+    assert bench.leave(SENT_AT, caller) == 1
+    assert bench.poll(NOW + 100.0).batches == []
+    assert_empty(bench, caller)
+
+
+def test_leave_keeps_what_others_joined() -> None:
+    """What others joined is sent for them, whoever of them came first."""
+    bench, leader, other = Bench(), Caller(), Caller()
+    bench.send_all(NOW, leader, "a", "b")
+    bench.send_all(NOW, other, "b")
+    assert bench.leave(NOW, leader) == 1
+    batch = bench.call(NOW + 1.0)
+    assert tokens_of(batch) == ["b"]
+    bench.complete(NOW + 1.0, batch)
+    assert leader.answers == {}
+    assert other.answers[0].outcome is Outcome.ACCEPTED
+    assert_empty(bench, leader, other)
+
+
+def test_leave_of_the_leader_keeps_the_linger() -> None:
+    """A lone request leaves after its linger also where the first who sent it has gone meanwhile."""
+    bench, leader, other = Bench(), Caller(), Caller()
+    bench.send_all(NOW, leader, "a")
+    bench.send_all(NOW, other, "a")
+    bench.leave(NOW + 0.04, leader)
+    assert len(bench.poll(SENT_AT).batches) == 1
+
+
+def test_leave_of_one_who_joined() -> None:
+    """A joiner that leaves changes nothing for the first."""
+    bench, leader, other = Bench(), Caller(), Caller()
+    bench.send_all(NOW, leader, "a")
+    bench.send_all(NOW, other, "a")
+    assert bench.leave(NOW, other) == 0
+    bench.complete(SENT_AT, bench.call(SENT_AT))
+    assert leader.answers.keys() == {0}
+    assert_empty(bench, leader, other)
+
+
+def test_leave_of_one_who_sent_it_twice() -> None:
+    """A caller that sent a token twice leaves with both."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a", "a")
+    assert bench.leave(NOW, caller) == 1
+    assert bench.poll(NOW + 1.0).batches == []
+    assert_empty(bench, caller)
+
+
+def test_leave_while_in_flight_and_return() -> None:
+    """What was in a call when its caller left is accepted in the ledger, for the caller's return."""
+    bench, caller, returned = Bench(), Caller(), Caller()
+    bench.send_all(NOW, caller, "a")
+    batch = bench.call(SENT_AT)
+    assert bench.leave(SENT_AT, caller) == 0
+    bench.complete(NOW + 1.0, batch)
+    answer = bench.send(NOW + 2.0, returned, dial("a"))
+    assert answer is not None
+    assert (answer.outcome, answer.replayed, answer.dial_request_id) == (Outcome.ACCEPTED, True, "id-a")
+    assert_empty(bench, caller, returned)
+
+
+def test_return_while_still_in_flight() -> None:
+    """A caller that comes back before the call has ended joins it."""
+    bench, caller, returned = Bench(), Caller(), Caller()
+    bench.send_all(NOW, caller, "a")
+    batch = bench.call(SENT_AT)
+    bench.leave(SENT_AT, caller)
+    bench.send_all(SENT_AT, returned, "a")
+    assert bench.poll(NOW + 1.0).batches == []
+    bench.complete(NOW + 1.0, batch)
+    assert returned.answers[0].outcome is Outcome.ACCEPTED
+    assert caller.answers == {}
+
+
+def test_leave_while_in_flight_and_it_fails() -> None:
+    """What comes back from a call for nobody is not sent again; doubt about it is kept."""
+    bench, caller, returned = Bench(max_attempts=2), Caller(), Caller()
+    bench.send_all(NOW, caller, "a")
+    batch = bench.call(SENT_AT)
+    bench.leave(SENT_AT, caller)
+    bench.complete(NOW + 1.0, batch, failure=AnswerLost(), uncertain=True)
+    assert bench.poll(NOW + 100.0).batches == []
+    assert_empty(bench, caller)
+    bench.send_all(NOW + 100.0, returned, "a")
+    again = bench.call(NOW + 101.0)
+    bench.complete(NOW + 101.0, again, failure=ConnectUnreachable(), strikes=2)
+    assert returned.answers[0].outcome is Outcome.UNKNOWN
+
+
+def test_thousands_come_and_go() -> None:
+    """Of thousands of callers that come and go nothing stays, not even notes of their expiries."""
+    bench = Bench()
+    for number in range(5_000):
+        caller = Caller()
+        bench.send_all(NOW + number / 1_000, caller, f"t{number}")
+        bench.leave(NOW + number / 1_000, caller)
+    assert_empty(bench)
+    assert len(bench.engine._scheduler._expiries._notes) <= 65
+    assert bench.poll(NOW + 10.0).batches == []
+    assert len(bench.engine._scheduler._lingering) == 0
+
+
+# --- a caller's deadline -----------------------------------------------------------------------------
+
+
+def test_withdraw() -> None:
+    """At its deadline a caller is told what is true: dropped unsent, or in a call nobody knows the end of."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "sent")
+    bench.call(SENT_AT)
+    bench.send_all(SENT_AT, caller, "waits")
+    bench.withdraw(SENT_AT, caller)
+    assert [(a.outcome, a.reason, a.advice) for _, a in sorted(caller.answers.items())] == [
+        (Outcome.UNKNOWN, Reason.DEADLINE, RetryAdvice.SAME_TOKEN),
+        (Outcome.NOT_ACCEPTED, Reason.DEADLINE, RetryAdvice.SAME_TOKEN),
+    ]
+    assert bench.poll(NOW + 1.0).batches == []
+    assert caller.source.pending == {}
+
+
+def test_withdraw_what_others_joined() -> None:
+    """What others wait for too may still be sent: UNKNOWN for one at its deadline, an answer for them."""
+    bench, caller, other = Bench(), Caller(), Caller()
+    bench.send_all(NOW, caller, "a")
+    bench.send_all(NOW, other, "a")
+    bench.withdraw(NOW, caller)
+    assert caller.answers[0].outcome is Outcome.UNKNOWN
+    bench.complete(NOW + 1.0, bench.call(NOW + 1.0))
+    assert other.answers[0].outcome is Outcome.ACCEPTED
+    assert len(caller.answers) == 1
+
+
+def test_withdraw_what_is_in_doubt() -> None:
+    """What was in a call with an unknown end is UNKNOWN, and stays so for a later try."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a")
+    bench.complete(SENT_AT, bench.call(SENT_AT), failure=AnswerLost(), uncertain=True)
+    bench.withdraw(SENT_AT, caller)
+    assert caller.answers[0].outcome is Outcome.UNKNOWN
+    bench.engine.drain(NOW + 1.0)
+    answer = bench.send(NOW + 0.5, Caller(), dial("a"))
+    assert answer is not None
+    assert answer.outcome is Outcome.UNKNOWN
+    assert_empty(bench, caller)
+
+
+def test_withdraw_what_was_sent_twice() -> None:
+    """A caller that sent a token twice gets the same answer under both indices."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a", "a")
+    bench.withdraw(NOW, caller)
+    assert [answer.outcome for answer in caller.answers.values()] == [Outcome.NOT_ACCEPTED] * 2
+    assert_empty(bench, caller)
+
+
+# --- the gateway leaves ------------------------------------------------------------------------------
+
+
+def test_drain_sends_what_it_can() -> None:
+    """A gateway that leaves lingers no more, takes nothing new, and still answers what it sent."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a")
+    bench.engine.drain(NOW + 20.0)
+    assert bench.engine.draining
+    batch = bench.call(NOW)
+    assert batch.flush is FlushReason.DRAIN
+    answer = bench.send(NOW, caller, dial("b"))
+    assert answer is not None
+    assert (answer.outcome, answer.reason) == (Outcome.NOT_ACCEPTED, Reason.DRAINING)
+    bench.send_all(NOW, caller, "a")
+    bench.complete(NOW + 1.0, batch)
+    assert [caller.answers[index].outcome for index in (0, 2)] == [Outcome.ACCEPTED] * 2
+    assert_empty(bench, caller)
+
+
+def test_drain_ends_at_its_instant() -> None:
+    """At the end of the grace time what was not sent is NOT_ACCEPTED, delayed retries included."""
+    bench, caller = Bench(call_rate=1.0, call_burst=1.0), Caller()
+    bench.send_all(NOW, caller, "delayed")
+    bench.complete(SENT_AT, bench.call(SENT_AT), failure=ConnectUnreachable(), strikes=4)
+    bench.send_all(SENT_AT, caller, "waits")
+    bench.engine.drain(SENT_AT + 0.01)
+    assert bench.poll(SENT_AT).wake_at == SENT_AT + 0.01
+    bench.poll(SENT_AT + 0.01)
+    assert {answer.reason for answer in caller.answers.values()} == {Reason.DRAINING}
+    assert {answer.outcome for answer in caller.answers.values()} == {Outcome.NOT_ACCEPTED}
+    assert_empty(bench, caller)
+
+
+def test_drain_and_a_call_that_ends_after_it() -> None:
+    """What comes back from a call behind the grace time is not sent again; doubt is told."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a", "b")
+    batch = bench.call(SENT_AT)
+    bench.engine.drain(NOW + 1.0)
+    assert bench.poll(NOW + 1.0).batches == []
+    bench.complete(NOW + 2.0, batch, accepted={"a": "id"})
+    assert caller.answers[0].outcome is Outcome.ACCEPTED
+    assert (caller.answers[1].outcome, caller.answers[1].reason) == (Outcome.UNKNOWN, Reason.DRAINING)
+    assert_empty(bench, caller)
+
+
+def test_drain_and_a_call_that_wants_a_permit() -> None:
+    """Behind the grace time a call that wants another attempt gets none, and keeps nobody awake."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a")
+    bench.engine.ask_retry(bench.call(SENT_AT))
+    bench.engine.drain(SENT_AT)
+    decision = bench.poll(NOW + 1.0)
+    assert decision.granted == []
+    assert_idle(bench, NOW + 1.0)
+
+
+def test_abandon() -> None:
+    """A gateway that must go now answers everybody: what is in a call UNKNOWN, the rest NOT_ACCEPTED."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "sent")
+    batch = bench.call(SENT_AT)
+    bench.send_all(SENT_AT, caller, "waits")
+    bench.engine.ask_retry(batch)
+    bench.abandon(SENT_AT)
+    assert [caller.answers[index].outcome for index in (0, 1)] == [Outcome.UNKNOWN, Outcome.NOT_ACCEPTED]
+    assert {answer.reason for answer in caller.answers.values()} == {Reason.DRAINING}
+    assert_empty(bench, caller)
+    assert bench.engine.calls_in_flight == 0
+
+
+def test_call_that_ends_after_abandon() -> None:
+    """The end of a call that was abandoned answers nobody a second time."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a")
+    batch = bench.call(SENT_AT)
+    bench.abandon(SENT_AT)
+    assert bench.complete(NOW + 1.0, batch, accepted=ids_of(batch)) == []
+    assert_idle(bench, NOW + 1.0)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_source_without_requests(closed: bool) -> None:
+    """A source that sent nothing can half-close, leave and withdraw."""
+    bench, source = Bench(), Source(closed=closed)
+    bench.engine.source_closed(source)
+    assert bench.engine.leave(NOW, source) == 0
+    assert bench.engine.withdraw(NOW, source) == []

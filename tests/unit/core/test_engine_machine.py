@@ -1,0 +1,301 @@
+"""Every promise of the core, under random callers, clocks and answers of Amazon Connect.
+
+How long: `DIAL_GATEWAY_TEST_EXAMPLES=20000 python -m pytest tests/unit/core/test_engine_machine.py`.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from gateway.core import errors
+from gateway.core.engine import Limits
+from gateway.core.model import Batch, CallReport, DialRequest, ItemFailure
+from tests.unit.core.book import Caller
+from tests.unit.core.making import NOW
+from tests.unit.core.watcher import Watcher
+
+CAMPAIGNS = ["a", "b", "c"]
+PHONES = ["+12065550100", "+12065550101"]
+ATTRIBUTES: list[dict[str, str]] = [{}, {"name": "Ada"}]
+LIVES_S = [600.0, 600.0, 20.0, 6.0, 5.06, 5.05, 2.0, 0.0]
+STEPS_S = [0.0, 0.001, 0.025, 0.05, 0.1, 0.2, 1.0, 5.0, 30.0]
+FATES: list[ItemFailure | str] = ["accepted", "accepted", "missing", "both", *ItemFailure]
+FAILURES: list[errors.CallFailure] = [
+    errors.RateThrottled(),
+    errors.RateThrottled(),
+    errors.CallInvalid(),
+    errors.CampaignNotFound(),
+    *(errors.CampaignNotRunning(state) for state in ("Paused", "Initialized", "Stopped", "Completed")),
+    errors.AccessDenied(),
+    errors.CallConflict(),
+    errors.ConnectFailed(),
+    errors.AnswerLost(),
+    errors.ConnectUnreachable(),
+    errors.CallUnexpected(),
+]
+
+numbers = st.integers(0, 7)
+campaigns = st.sampled_from(CAMPAIGNS)
+lives_s = st.sampled_from(LIVES_S)
+
+
+class EngineMachine(RuleBasedStateMachine):
+    """Callers, Connect and the clock do whatever they like; the watcher checks the promises."""
+
+    @initialize(
+        rate=st.sampled_from([0.0, 1.0, 10.0]),
+        burst=st.sampled_from([1.0, 2.0, 10.0]),
+        concurrent=st.sampled_from([1, 2, 8]),
+        linger=st.sampled_from([0.0, 0.05, 1.0]),
+        headroom=st.sampled_from([0.0, 5.0]),
+        window=st.sampled_from([20.0, 1200.0]),
+        attempts=st.sampled_from([1, 2, 5]),
+    )
+    def begin(
+        self,
+        rate: float,
+        burst: float,
+        concurrent: int,
+        linger: float,
+        headroom: float,
+        window: float,
+        attempts: int,
+    ) -> None:
+        limits = Limits(
+            call_rate=rate,
+            call_burst=burst,
+            concurrent_calls=concurrent,
+            linger_s=linger,
+            expiry_headroom_s=headroom,
+            replay_window_s=window,
+            max_attempts=attempts,
+        )
+        self.watcher = Watcher(limits, NOW)
+        self.callers = [Caller() for _ in range(3)]
+        self.tokens = 0
+        self.steps = 0
+
+    # --- callers -----------------------------------------------------------------------------------
+
+    @rule(
+        who=numbers,
+        campaign=st.sampled_from(CAMPAIGNS[:2]),
+        token=st.integers(0, 1),
+        phone=st.sampled_from([0, 0, 0, 1]),
+        attributes=st.sampled_from([0, 0, 0, 1]),
+        life_s=lives_s,
+    )
+    def send_known(
+        self, who: int, campaign: str, token: int, phone: int, attributes: int, life_s: float
+    ) -> None:
+        request = self._request(campaign, f"known-{token}", life_s, PHONES[phone], ATTRIBUTES[attributes])
+        self.watcher.submit(self._caller(who), request, valid=life_s > 0.0)
+
+    @rule(who=numbers, campaign=campaigns, count=st.sampled_from([1, 2, 5, 24, 25, 26, 60]), life_s=lives_s)
+    def send_new(self, who: int, campaign: str, count: int, life_s: float) -> None:
+        for _ in range(count):
+            request = self._request(campaign, self._new_token(), life_s)
+            self.watcher.submit(self._caller(who), request, valid=life_s > 0.0)
+
+    @rule(who=numbers, flaw=st.sampled_from(["token", "campaign", "phone", "attribute"]))
+    def send_invalid(self, who: int, flaw: str) -> None:
+        request = self._request(
+            "." if flaw == "campaign" else "a",
+            "no token" if flaw == "token" else "known-0",
+            600.0,
+            "+1206555010\u0661" if flaw == "phone" else PHONES[0],
+            {"": ""} if flaw == "attribute" else {},
+        )
+        self.watcher.submit(self._caller(who), request, valid=False)
+
+    @rule(campaign=campaigns, count=st.sampled_from([2, 40, 70]), life_s=lives_s, stay=st.booleans())
+    def come_as_a_crowd(self, campaign: str, count: int, life_s: float, stay: bool) -> None:
+        crowd = [Caller() for _ in range(count)]
+        for caller in crowd:
+            request = self._request(campaign, self._new_token(), life_s)
+            self.watcher.submit(caller, request, valid=life_s > 0.0)
+        if stay:
+            self.callers += crowd
+        else:
+            for caller in crowd:
+                self.watcher.leave(caller)
+
+    @rule(who=numbers)
+    def half_close(self, who: int) -> None:
+        self.watcher.close(self._caller(who))
+
+    @rule(who=numbers)
+    def leave(self, who: int) -> None:
+        self.watcher.leave(self._caller(who))
+
+    @rule(who=numbers)
+    def withdraw(self, who: int) -> None:
+        self.watcher.withdraw(self._caller(who))
+
+    # --- the clock ---------------------------------------------------------------------------------
+
+    @rule(step_s=st.sampled_from(STEPS_S), poll=st.booleans())
+    def pass_time(self, step_s: float, poll: bool) -> None:
+        self.watcher.now += step_s
+        if poll:
+            self.watcher.poll()
+
+    @rule(times=st.integers(1, 8))
+    def sleep_as_told(self, times: int) -> None:
+        for _ in range(times):
+            self.watcher.poll()
+            if self.watcher.wake_at is None:
+                break
+            self.watcher.now = self.watcher.wake_at
+
+    @rule(window_shares=st.sampled_from([0.25, 0.999, 1.0, 1.3]))
+    def wait_for_memory_to_fade(self, window_shares: float) -> None:
+        self.watcher.now += window_shares * self.watcher.limits.replay_window_s
+
+    # --- Amazon Connect ----------------------------------------------------------------------------
+
+    @precondition(lambda self: self.watcher.calls)
+    @rule(
+        which=numbers,
+        fates=st.lists(st.sampled_from(FATES), min_size=1, max_size=3),
+        uncertain=st.booleans(),
+    )
+    def answer_by_item(self, which: int, fates: Sequence[ItemFailure | str], uncertain: bool) -> None:
+        batch = self._call(which)
+        tokens = [entry.request.client_token for entry in batch.entries]
+        fated = [(token, fates[place % len(fates)]) for place, token in enumerate(tokens)]
+        unknown = ItemFailure.UNKNOWN_ERROR
+        report = CallReport(
+            accepted={token: f"id-{token}" for token, fate in fated if fate in {"accepted", "both"}},
+            failed={
+                token: fate if isinstance(fate, ItemFailure) else unknown
+                for token, fate in fated
+                if fate not in {"accepted", "missing"}
+            },
+            uncertain=uncertain,
+            trace_id=str(batch.number),
+        )
+        self.watcher.complete(batch, report)
+
+    @rule(times=st.integers(1, 4))
+    def go_well(self, times: int) -> None:
+        for _ in range(times):
+            self.watcher.poll()
+            for number in [number for number in self.watcher.calls if number not in self.watcher.asked]:
+                self._end_call(self.watcher.calls[number])
+            if self.watcher.wake_at is not None:
+                self.watcher.now = min(self.watcher.wake_at, self.watcher.now + 1.0)
+
+    @precondition(lambda self: self.watcher.calls)
+    @rule(which=numbers, failure=st.sampled_from(FAILURES), doubt=st.booleans(), more=st.integers(0, 4))
+    def fail(self, which: int, failure: errors.CallFailure, doubt: bool, more: int) -> None:
+        batch = self._call(which)
+        attempts = min(1 + more, batch.attempts_left)
+        throttled = isinstance(failure, errors.RateThrottled)
+        report = CallReport(
+            failure=failure,
+            attempts=attempts,
+            strikes=attempts - throttled,
+            uncertain=failure.uncertain or (doubt and attempts > 1),
+            started_at=self.watcher.now,
+        )
+        self.watcher.complete(batch, report)
+
+    @precondition(lambda self: self.watcher.calls)
+    @rule(which=numbers)
+    def want_another_attempt(self, which: int) -> None:
+        self.watcher.ask_retry(self._call(which))
+
+    # --- leaving -----------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.steps > 8 and not self.watcher.engine.draining)
+    @rule(grace_s=st.sampled_from([0.0, 1.0, 25.0]), really=st.integers(0, 3))
+    def drain(self, grace_s: float, really: int) -> None:
+        if really == 0:
+            self.watcher.drain(self.watcher.now + grace_s)
+
+    @invariant()
+    def books_are_right(self) -> None:
+        self.steps += 1
+        self.watcher.check_books(self.callers)
+
+    def teardown(self) -> None:
+        if sys.exc_info()[0] is not None:
+            return  # a promise is broken already: what comes after says nothing
+        watcher = self.watcher
+        if not watcher.engine.draining:
+            watcher.drain(watcher.now + 30.0)
+        self._leave_in_order() if self.steps % 2 else watcher.abandon()
+        assert watcher.engine.held == watcher.engine.held_bytes == 0
+        for caller in self.callers:
+            assert not caller.source.pending
+            assert not caller.source.queues
+            assert caller.gone or len(caller.answers) == caller.sent
+
+    # --- how ---------------------------------------------------------------------------------------
+
+    def _leave_in_order(self) -> None:
+        watcher = self.watcher
+        for _ in range(2_000):
+            for batch in list(watcher.calls.values()):
+                self._end_call(batch)
+            watcher.poll()
+            if watcher.wake_at is None and not watcher.calls:
+                break
+            watcher.now = watcher.wake_at or watcher.now
+        assert not watcher.held, "not everybody was answered"
+
+    def _end_call(self, batch: Batch) -> None:
+        watcher = self.watcher
+        if batch.number not in watcher.asked:
+            accepted = {entry.request.client_token: "id" for entry in batch.entries}
+            watcher.complete(batch, CallReport(accepted=accepted))
+        elif watcher.send_until is not None and watcher.now >= watcher.send_until:
+            watcher.forget_retry(batch)  # it would wait for its permit for ever
+            watcher.complete(batch, CallReport(failure=errors.AnswerLost(), uncertain=True))
+
+    def _request(
+        self,
+        campaign: str,
+        token: str,
+        life_s: float,
+        phone: str = PHONES[0],
+        attributes: dict[str, str] = ATTRIBUTES[0],
+    ) -> DialRequest:
+        expires_at = self.watcher.now + life_s
+        return DialRequest(campaign, token, phone, attributes, expires_at, expires_at, 50 + len(token))
+
+    def _new_token(self) -> str:
+        self.tokens += 1
+        return f"new-{self.tokens}"
+
+    def _caller(self, who: int) -> Caller:
+        """Return one who still sends; for one who does not, another has come."""
+        place = who % len(self.callers)
+        if self.callers[place].gone:
+            self.callers[place] = Caller()
+        elif self.callers[place].closed:
+            self.callers.append(Caller())
+            place = -1
+        return self.callers[place]
+
+    def _call(self, which: int) -> Batch:
+        """Return a call under way; one that wanted another attempt does so no more."""
+        numbers = list(self.watcher.calls)
+        batch = self.watcher.calls[numbers[which % len(numbers)]]
+        if batch.number in self.watcher.asked:
+            self.watcher.forget_retry(batch)
+        return batch
+
+
+TestEngineMachine = EngineMachine.TestCase
+TestEngineMachine.settings = settings(
+    max_examples=int(os.environ.get("DIAL_GATEWAY_TEST_EXAMPLES", "600")),
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)

@@ -1,0 +1,152 @@
+"""What is held under a token, and what of a settled token is remembered, and for how long."""
+
+import pytest
+
+from gateway.core.ledger import Ledger
+from gateway.core.model import Answer, DialRequest, Outcome
+from tests.unit.core.making import NOW, PHONE, dial, entry
+
+WINDOW_S = 1_200.0
+
+
+def ledger(limit: int = 1_000) -> Ledger:
+    """Make a ledger with the window of these tests."""
+    return Ledger(WINDOW_S, limit)
+
+
+def accepted(id_: str = "id") -> Answer:
+    """Make the answer of an accepted request."""
+    return Answer(Outcome.ACCEPTED, dial_request_id=id_, trace_id="trace")
+
+
+def test_held_until_released() -> None:
+    """An entry is found under its campaign and token until it is released."""
+    book, held = ledger(), entry("a")
+    assert book.held("campaign", "a") is None
+    book.hold(held)
+    assert book.held("campaign", "a") is held
+    assert book.held("campaign", "b") is None
+    assert book.held("other", "a") is None
+    book.release(held)
+    assert book.held("campaign", "a") is None
+
+
+def test_all_that_is_held() -> None:
+    """What is held is listed by campaign and in all."""
+    book, first, second = ledger(), entry("a"), entry("b")
+    book.hold(first)
+    book.hold(second)
+    assert book.held_in("campaign") == [first, second] == book.everything_held()
+    assert book.held_in("other") == []
+    book.release(first)
+    assert book.everything_held() == [second]
+    book.release(second)
+    assert book.everything_held() == []
+
+
+def test_accepted_is_remembered() -> None:
+    """An accepted token is recalled with its id, its trace and its dial."""
+    book = ledger()
+    book.remember(NOW, dial("a"), accepted())
+    memory = book.recall(NOW, "campaign", "a")
+    assert memory is not None
+    assert memory.accepted
+    assert (memory.dial_request_id, memory.trace_id) == ("id", "trace")
+    assert memory.fingerprint == dial("a").fingerprint()
+    assert book.recall(NOW, "campaign", "b") is None
+    assert book.recall(NOW, "other", "a") is None
+    assert book.remembered == 1
+
+
+def test_unknown_is_remembered_without_an_id() -> None:
+    """Of a token with an unknown fate it is recalled that Connect may have it."""
+    book = ledger()
+    book.remember(NOW, dial("a"), Answer(Outcome.UNKNOWN))
+    memory = book.recall(NOW, "campaign", "a")
+    assert memory is not None
+    assert not memory.accepted
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.EXPIRED, Outcome.NOT_ACCEPTED])
+def test_others_are_not_remembered(outcome: Outcome) -> None:
+    """A token that Connect does not have is free at once."""
+    book = ledger()
+    book.remember(NOW, dial("a"), Answer(outcome))
+    assert book.recall(NOW, "campaign", "a") is None
+    assert book.remembered == 0
+
+
+def test_latest_memory_wins() -> None:
+    """A token settled twice is recalled as it was settled last, also over generations."""
+    book = ledger()
+    book.remember(NOW, dial("a"), Answer(Outcome.UNKNOWN))
+    book.remember(NOW + WINDOW_S / 2, dial("a"), accepted())
+    memory = book.recall(NOW + WINDOW_S / 2, "campaign", "a")
+    assert memory is not None
+    assert memory.accepted
+
+
+@pytest.mark.parametrize("begun_s", [0.0, 1.0, 299.0, 300.0, 550.0, 1_199.0])
+def test_remembered_for_the_window_and_a_quarter_at_most(begun_s: float) -> None:
+    """Wherever in a generation a token comes, it stays for the window and at most a quarter more."""
+    book = ledger()
+    book.remember(NOW, dial("first"), accepted())
+    book.remember(NOW + begun_s, dial("a"), accepted())
+    assert book.recall(NOW + begun_s + WINDOW_S, "campaign", "a") is not None
+    assert book.recall(NOW + begun_s + 1.25 * WINDOW_S, "campaign", "a") is None
+
+
+def test_generations_turn_in_small_steps() -> None:
+    """Asking often makes nothing fade sooner."""
+    book = ledger()
+    book.remember(NOW, dial("a"), accepted())
+    for second in range(int(WINDOW_S) + 1):
+        assert book.recall(NOW + second, "campaign", "a") is not None
+
+
+def test_long_idle_time() -> None:
+    """After days without a request all is forgotten, quickly, and the ledger works on."""
+    book = ledger()
+    book.remember(NOW, dial("a"), accepted())
+    later = NOW + 1e9
+    assert book.recall(later, "campaign", "a") is None
+    assert book.remembered == 0
+    book.remember(later, dial("a"), accepted())
+    assert book.recall(later + WINDOW_S, "campaign", "a") is not None
+
+
+def test_beyond_the_limit_the_oldest_go_early() -> None:
+    """Memory stays below its limit; what is forgotten early is counted, and it is the oldest."""
+    book = ledger(limit=100)
+    for number in range(1_000):
+        book.remember(NOW, dial(str(number)), accepted())
+        assert book.remembered <= 100
+    assert book.forgotten_early == 1_000 - book.remembered
+    assert book.recall(NOW, "campaign", "999") is not None
+    assert book.recall(NOW, "campaign", "930") is not None
+    assert book.recall(NOW, "campaign", "0") is None
+
+
+def test_forgetting_in_time_is_not_early() -> None:
+    """What fades behind the window is not counted as forgotten early."""
+    book = ledger()
+    book.remember(NOW, dial("a"), accepted())
+    book.recall(NOW + 2 * WINDOW_S, "campaign", "a")
+    assert book.forgotten_early == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "same"),
+    [
+        (dial(attributes={"a": "1", "b": "2"}), True),
+        (dial(attributes={"b": "2", "a": "1"}, expires_at=NOW + 1, size=7), True),
+        (dial(attributes={"a": "1"}), False),
+        (dial(attributes={"a": "2", "b": "1"}), False),
+        (dial(phone=PHONE + "1", attributes={"a": "1", "b": "2"}), False),
+    ],
+)
+def test_fingerprint(request_: DialRequest, same: bool) -> None:
+    """Number and attributes make a dial; their order, the expiration and the size do not."""
+    known = dial(attributes={"a": "1", "b": "2"})
+    assert (known.fingerprint() == request_.fingerprint()) is same
+    assert known.same_dial(request_) is same

@@ -1,0 +1,153 @@
+"""What waits for a campaign: the turns of its sources, and the order within each."""
+
+from gateway.core.model import Entry, EntryState, Source
+from gateway.core.queues import CampaignQueue
+from tests.unit.core.making import NOW, entry
+
+
+def queue_of(*entries: Entry) -> CampaignQueue:
+    """Make a campaign's queue in which some entries wait."""
+    campaign = CampaignQueue("campaign")
+    for waiting in entries:
+        campaign.push(NOW, waiting)
+    return campaign
+
+
+def tokens(entries: list[Entry]) -> list[str]:
+    """Return the tokens of entries."""
+    return [waiting.request.client_token for waiting in entries]
+
+
+def test_take_in_turns() -> None:
+    """Sources take turns, one dial request a turn, however many one of them has."""
+    many, few = Source(), Source()
+    campaign = queue_of(
+        *(entry(f"m{n}", source=many, give_up_at=NOW + n) for n in range(5)),
+        *(entry(f"f{n}", source=few, give_up_at=NOW + n) for n in range(2)),
+    )
+    assert tokens(campaign.take(6)) == ["m0", "f0", "m1", "f1", "m2", "m3"]
+
+
+def test_turns_go_on_where_they_stopped() -> None:
+    """Who had the last turn of a call is not the first of the next."""
+    one, two = Source(), Source()
+    campaign = queue_of(
+        *(entry(f"a{n}", source=one, give_up_at=NOW + n) for n in range(3)),
+        *(entry(f"b{n}", source=two, give_up_at=NOW + n) for n in range(3)),
+    )
+    assert tokens(campaign.take(1)) == ["a0"]
+    assert tokens(campaign.take(3)) == ["b0", "a1", "b1"]
+
+
+def test_earliest_expiry_first() -> None:
+    """Within a source the earliest expiry goes first; among equals the first to come."""
+    source = Source()
+    campaign = queue_of(
+        entry("late", source=source, give_up_at=NOW + 9),
+        entry("first", source=source, give_up_at=NOW + 5),
+        entry("second", source=source, give_up_at=NOW + 5),
+        entry("soon", source=source, give_up_at=NOW + 1),
+    )
+    assert tokens(campaign.take(25)) == ["soon", "first", "second", "late"]
+
+
+def test_taken_is_in_flight_and_gone() -> None:
+    """What is taken is in flight, and leaves no trace in the queue or its source."""
+    source = Source()
+    waiting = entry(source=source)
+    campaign = queue_of(waiting)
+    assert len(campaign) == campaign.open_sources == 1
+    assert campaign.take(25) == [waiting]
+    assert waiting.state is EntryState.IN_FLIGHT
+    assert waiting.queue is None
+    assert len(campaign) == campaign.open_sources == 0
+    assert source.queues == {}
+    assert campaign.take(25) == []
+
+
+def test_retried_goes_to_its_old_place() -> None:
+    """An entry that comes back goes before later expiries of its source."""
+    source = Source()
+    first = entry("first", source=source, give_up_at=NOW + 1)
+    campaign = queue_of(first, entry("second", source=source, give_up_at=NOW + 2))
+    assert campaign.take(1) == [first]
+    campaign.push(NOW + 0.5, first)
+    assert tokens(campaign.take(25)) == ["first", "second"]
+
+
+def test_oldest_arrival() -> None:
+    """The arrival of whatever waits longest is known while others come and go."""
+    first, second = entry("a"), entry("b")
+    campaign = queue_of(first)
+    campaign.push(NOW + 1, second)
+    assert campaign.oldest_arrival == NOW
+    campaign.remove(first)
+    assert campaign.oldest_arrival == NOW + 1
+
+
+def test_remove_from_the_middle() -> None:
+    """A removed entry is never taken, wherever it stood."""
+    source = Source()
+    entries = [entry(str(n), source=source, give_up_at=NOW + n) for n in range(3)]
+    campaign = queue_of(*entries)
+    campaign.remove(entries[1])
+    entries[1].state = EntryState.SETTLED
+    assert len(campaign) == 2
+    assert tokens(campaign.take(25)) == ["0", "2"]
+    assert source.queues == {}
+
+
+def test_remove_and_push_again() -> None:
+    """An entry that was removed and came back is taken once."""
+    source = Source()
+    entries = [entry(str(n), source=source, give_up_at=NOW + 5) for n in range(3)]
+    campaign = queue_of(*entries)
+    campaign.remove(entries[1])
+    campaign.push(NOW, entries[1])
+    assert sorted(tokens(campaign.take(25))) == ["0", "1", "2"]
+    assert campaign.take(25) == []
+    assert len(campaign) == 0
+
+
+def test_last_removed_retires_the_source() -> None:
+    """A source of which nothing waits any more is forgotten."""
+    source = Source()
+    waiting = entry(source=source)
+    campaign = queue_of(waiting)
+    campaign.remove(waiting)
+    assert source.queues == {}
+    assert campaign.open_sources == 0
+
+
+def test_open_sources() -> None:
+    """Sources that have half-closed are not counted as open, before or after they came."""
+    opened, closed = Source(), Source(closed=True)
+    campaign = queue_of(entry("a", source=opened), entry("b", source=closed))
+    assert campaign.open_sources == 1
+    campaign.take(25)
+    assert campaign.open_sources == 0
+
+
+def test_alone() -> None:
+    """What must travel by itself is never taken with others, and counts as waiting."""
+    normal, alone = entry("normal"), entry("alone")
+    campaign = queue_of(normal)
+    assert campaign.take_alone() == []
+    campaign.push(NOW, alone, alone=True)
+    assert campaign.has_alone
+    assert len(campaign) == 2
+    assert campaign.take(25) == [normal]
+    assert campaign.take_alone() == [alone]
+    assert campaign.take_alone() == []
+    assert len(campaign) == 0
+
+
+def test_alone_removed() -> None:
+    """What must travel by itself can leave unsent like any other."""
+    alone = entry("alone")
+    campaign = queue_of()
+    campaign.push(NOW, alone, alone=True)
+    campaign.remove(alone)
+    assert not campaign.has_alone
+    assert campaign.take_alone() == []
+    assert len(campaign) == 0

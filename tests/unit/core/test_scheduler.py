@@ -1,0 +1,268 @@
+"""Which campaign calls next, when it is ready, and what has expired by then."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from gateway.core.model import Entry, EntryState, FlushReason, Source, Waiter
+from gateway.core.scheduler import Scheduler
+from tests.unit.core.making import NOW, TOKEN, dial
+
+LINGER_S = 0.05
+EXPIRY = NOW + 60.0
+
+
+def waiting(
+    token: str = TOKEN, campaign: str = "campaign", *, source: Source | None = None, until: float = EXPIRY
+) -> Entry:
+    """Make an entry for a campaign."""
+    return Entry(dial(token, campaign), until, (Waiter(source or Source(), 0),))
+
+
+def push_many(scheduler: Scheduler, count: int, campaign: str = "campaign", at: float = NOW) -> Source:
+    """Let entries of one source wait; return it."""
+    source = Source()
+    for number in range(count):
+        scheduler.push(at, waiting(f"{campaign}-{number}", campaign, source=source))
+    return source
+
+
+def formed(scheduler: Scheduler, now: float) -> list[tuple[str, int, FlushReason]]:
+    """Form every call there is; return campaign, size and reason of each."""
+    calls = []
+    while scheduler.has_ready:
+        entries, flush = scheduler.form(now)
+        calls.append((entries[0].request.campaign_id, len(entries), flush))
+    return calls
+
+
+def tokens(entries: Iterable[Entry]) -> list[str]:
+    """Return the tokens of entries."""
+    return [entry.request.client_token for entry in entries]
+
+
+def test_nothing_to_do() -> None:
+    """An empty scheduler has nothing ready, and no deadline."""
+    scheduler = Scheduler(LINGER_S)
+    assert not scheduler.has_ready
+    assert scheduler.deadline() is None
+    assert scheduler.advance(NOW) == []
+
+
+def test_linger() -> None:
+    """A lone request leaves at the end of its linger, which is announced."""
+    scheduler = Scheduler(LINGER_S)
+    scheduler.push(NOW, waiting())
+    assert scheduler.deadline() == NOW + LINGER_S
+    scheduler.advance(NOW + LINGER_S - 0.001)
+    assert not scheduler.has_ready
+    scheduler.advance(NOW + LINGER_S)
+    assert formed(scheduler, NOW + LINGER_S) == [("campaign", 1, FlushReason.LINGER)]
+
+
+def test_no_linger() -> None:
+    """Without a linger a request is ready as it comes."""
+    scheduler = Scheduler(0.0)
+    scheduler.push(NOW, waiting())
+    assert scheduler.has_ready
+
+
+def test_linger_counts_from_the_first() -> None:
+    """Company that comes later does not prolong the linger of the first."""
+    scheduler = Scheduler(LINGER_S)
+    scheduler.push(NOW, waiting("first"))
+    scheduler.push(NOW + 0.04, waiting("second"))
+    scheduler.advance(NOW + LINGER_S)
+    assert formed(scheduler, NOW + LINGER_S) == [("campaign", 2, FlushReason.LINGER)]
+
+
+def test_linger_after_the_first_has_left_unsent() -> None:
+    """A linger whose request was dropped makes nothing ready in an empty campaign."""
+    scheduler = Scheduler(LINGER_S)
+    first = waiting("first")
+    scheduler.push(NOW, first)
+    scheduler.remove(first)
+    scheduler.advance(NOW + LINGER_S)
+    assert not scheduler.has_ready
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(24, []), (25, [25]), (26, [25]), (49, [25]), (50, [25, 25]), (75, [25, 25, 25])]
+)
+def test_full(count: int, sizes: list[int]) -> None:
+    """Each full batch is ready at once; what is left over lingers."""
+    scheduler = Scheduler(LINGER_S)
+    push_many(scheduler, count)
+    assert formed(scheduler, NOW) == [("campaign", size, FlushReason.FULL) for size in sizes]
+
+
+def test_rest_lingers_on() -> None:
+    """What is left of a full campaign leaves at the end of its own linger."""
+    scheduler = Scheduler(LINGER_S)
+    push_many(scheduler, 26)
+    formed(scheduler, NOW)
+    assert scheduler.deadline() == NOW + LINGER_S
+    scheduler.advance(NOW + LINGER_S)
+    assert formed(scheduler, NOW + LINGER_S) == [("campaign", 1, FlushReason.LINGER)]
+
+
+def test_half_closed() -> None:
+    """When all who wait for a campaign have half-closed, nothing lingers."""
+    scheduler = Scheduler(LINGER_S)
+    one, two = push_many(scheduler, 2), push_many(scheduler, 2)
+    scheduler.source_closed(one)
+    scheduler.source_closed(one)
+    assert not scheduler.has_ready
+    scheduler.source_closed(two)
+    assert formed(scheduler, NOW) == [("campaign", 4, FlushReason.CLOSED)]
+
+
+def test_half_closed_before() -> None:
+    """What comes back for a source that has half-closed is ready at once."""
+    scheduler = Scheduler(LINGER_S)
+    scheduler.push(NOW, waiting(source=Source(closed=True)))
+    assert formed(scheduler, NOW) == [("campaign", 1, FlushReason.CLOSED)]
+
+
+def test_half_closed_concerns_its_campaigns_only() -> None:
+    """A half-close makes no other campaign ready."""
+    scheduler = Scheduler(LINGER_S)
+    one = push_many(scheduler, 2, "one")
+    push_many(scheduler, 2, "two")
+    scheduler.source_closed(one)
+    assert formed(scheduler, NOW) == [("one", 2, FlushReason.CLOSED)]
+
+
+def test_drain() -> None:
+    """While the gateway drains nothing lingers, neither what waits nor what comes back."""
+    scheduler = Scheduler(LINGER_S)
+    push_many(scheduler, 2, "one")
+    scheduler.drain()
+    push_many(scheduler, 3, "two")
+    assert formed(scheduler, NOW) == [("one", 2, FlushReason.DRAIN), ("two", 3, FlushReason.DRAIN)]
+
+
+def test_campaigns_take_turns() -> None:
+    """Ready campaigns take turns, a call each, whatever their backlog."""
+    scheduler = Scheduler(LINGER_S)
+    for campaign, count in (("a", 100), ("b", 50), ("c", 25)):
+        push_many(scheduler, count, campaign)
+    assert [campaign for campaign, _, _ in formed(scheduler, NOW)] == ["a", "b", "c", "a", "b", "a", "a"]
+
+
+def test_alone() -> None:
+    """What must travel by itself goes before the rest, one a call, without a linger."""
+    scheduler = Scheduler(LINGER_S)
+    push_many(scheduler, 25)
+    for number in range(2):
+        scheduler.push(NOW, waiting(f"alone-{number}"), alone=True)
+    reasons = [(size, flush) for _, size, flush in formed(scheduler, NOW)]
+    assert reasons == [(1, FlushReason.ALONE), (1, FlushReason.ALONE), (25, FlushReason.FULL)]
+
+
+def test_expired() -> None:
+    """What has expired comes out at its instant, not before, and is never sent."""
+    scheduler = Scheduler(LINGER_S)
+    push_many(scheduler, 3)
+    soon = waiting("soon", until=NOW + 1.0)
+    scheduler.push(NOW, soon)
+    assert scheduler.advance(NOW + 0.999) == []
+    assert scheduler.deadline() == NOW + 1.0
+    assert scheduler.advance(NOW + 1.0) == [soon]
+    assert soon.state is EntryState.SETTLED
+    assert formed(scheduler, NOW + 1.0) == [("campaign", 3, FlushReason.LINGER)]
+
+
+def test_expired_in_any_order() -> None:
+    """Each of many expiries comes out in time, in whatever order they were pushed."""
+    scheduler = Scheduler(LINGER_S)
+    source = Source()
+    for seconds in (5, 1, 4, 2, 3):
+        scheduler.push(NOW, waiting(str(seconds), source=source, until=NOW + seconds))
+    for seconds in (1, 2, 3, 4, 5):
+        assert scheduler.advance(NOW + seconds - 0.001) == []
+        assert tokens(scheduler.advance(NOW + seconds)) == [str(seconds)]
+
+
+def test_delayed() -> None:
+    """A delayed entry is nowhere to be sent until its delay is over; then it lingers like a fresh one."""
+    scheduler = Scheduler(LINGER_S)
+    late = waiting("late")
+    scheduler.delay(late, NOW + 1.0)
+    assert scheduler.deadline() == NOW + 1.0
+    scheduler.advance(NOW + 0.999)
+    assert scheduler.deadline() == NOW + 1.0
+    assert scheduler.advance(NOW + 1.0) == []
+    assert late.state is EntryState.WAITING
+    assert not scheduler.has_ready
+    scheduler.advance(NOW + 1.0 + LINGER_S)
+    assert formed(scheduler, NOW + 2.0) == [("campaign", 1, FlushReason.LINGER)]
+
+
+def test_delayed_beyond_its_expiry() -> None:
+    """A delay does not outlast the expiry."""
+    scheduler = Scheduler(LINGER_S)
+    late = waiting("late", until=NOW + 2.0)
+    scheduler.delay(late, NOW + 5.0)
+    assert scheduler.deadline() == NOW + 2.0
+    assert scheduler.advance(NOW + 2.0) == [late]
+    assert not scheduler.has_ready
+
+
+def test_delayed_and_removed() -> None:
+    """A delayed entry that was dropped does not come back."""
+    scheduler = Scheduler(LINGER_S)
+    late = waiting("late")
+    scheduler.delay(late, NOW + 1.0)
+    scheduler.remove(late)
+    assert scheduler.advance(NOW + 100.0) == []
+    assert not scheduler.has_ready
+
+
+def test_removed_from_a_ready_campaign() -> None:
+    """A ready campaign from which the last entry is dropped is not ready any more."""
+    scheduler = Scheduler(LINGER_S)
+    lone = waiting()
+    scheduler.push(NOW, lone)
+    scheduler.advance(NOW + LINGER_S)
+    scheduler.remove(lone)
+    assert not scheduler.has_ready
+
+
+def test_sources_come_and_go() -> None:
+    """Of thousands of sources that come and go nothing stays, the notes of their expiries included."""
+    scheduler = Scheduler(LINGER_S)
+    for number in range(10_000):
+        passing = waiting(str(number))
+        scheduler.push(NOW, passing)
+        scheduler.remove(passing)
+    assert len(scheduler._expiries._notes) <= 65
+    assert scheduler._campaigns == {}
+
+
+def test_many_sources_are_all_watched() -> None:
+    """However many sources come and go beside them, those that stay expire in time."""
+    scheduler = Scheduler(LINGER_S)
+    staying = [waiting(f"stays-{number}", until=NOW + 10.0 + number) for number in range(100)]
+    for number, entry in enumerate(staying):
+        scheduler.push(NOW, entry)
+        for passing in (waiting(f"{number}-{n}") for n in range(20)):
+            scheduler.push(NOW, passing)
+            scheduler.remove(passing)
+    for number, entry in enumerate(staying):
+        assert scheduler.advance(NOW + 10.0 + number) == [entry]
+
+
+def test_alone_is_watched_after_others_came_and_went() -> None:
+    """A request that travels alone expires in time also where one before it has left unwatched."""
+    scheduler = Scheduler(LINGER_S)
+    push_many(scheduler, 24)
+    scheduler.push(NOW, waiting("first", until=NOW + 30.0), alone=True)
+    scheduler.form(NOW)
+    for number in range(200):
+        passing = waiting(str(number))
+        scheduler.push(NOW, passing)
+        scheduler.remove(passing)
+    second = waiting("second", until=NOW + 40.0)
+    scheduler.push(NOW, second, alone=True)
+    assert scheduler.advance(NOW + 40.0) == [second]

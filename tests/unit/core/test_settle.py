@@ -1,0 +1,312 @@
+"""The table from Amazon Connect's answers to what callers are told, row by row."""
+
+import random
+from typing import Any
+
+import pytest
+
+from gateway.core import errors, settle
+from gateway.core.model import Answer, CallReport, Entry, ItemFailure, Outcome, Reason, RetryAdvice
+from gateway.core.settle import Again, Verdict
+from tests.unit.core.making import entry
+
+MAX_ATTEMPTS = 5
+SAME, NEVER = RetryAdvice.SAME_TOKEN, RetryAdvice.NEVER
+
+TRANSIENT: list[errors.CallFailure] = [
+    errors.ConnectFailed(),
+    errors.AnswerLost(),
+    errors.ConnectUnreachable(),
+]
+REFUSING: list[errors.CallFailure] = [
+    errors.CampaignNotFound(),
+    errors.CampaignNotRunning("Paused"),
+    errors.CampaignNotRunning("Stopped"),
+    errors.AccessDenied(),
+]
+OTHER: list[errors.CallFailure] = [
+    errors.RateThrottled(),
+    errors.CallInvalid(),
+    errors.CallConflict(),
+    errors.CallUnexpected(),
+]
+
+
+def judge(held: Entry, *, alone: bool = False, seed: int = 1, **report: Any) -> Verdict:
+    """Judge an entry after a call with some report."""
+    rng = random.Random(seed)
+    return settle.judge(held, CallReport(**report), alone=alone, max_attempts=MAX_ATTEMPTS, rng=rng)
+
+
+def answered(verdict: Verdict) -> Answer:
+    """Return the answer that a verdict must be."""
+    assert isinstance(verdict, Answer)
+    return verdict
+
+
+def told(verdict: Verdict) -> tuple[Outcome, Reason, RetryAdvice]:
+    """Return the words of an answer."""
+    answer = answered(verdict)
+    return answer.outcome, answer.reason, answer.advice
+
+
+# --- item by item ------------------------------------------------------------------------------------
+
+
+def test_item_accepted() -> None:
+    """An item in the list of successes is ACCEPTED, with Connect's id and the attempts it took."""
+    answer = answered(judge(entry(), accepted={"token": "id"}, attempts=3))
+    assert told(answer) == (Outcome.ACCEPTED, Reason.NONE, RetryAdvice.NONE)
+    assert (answer.dial_request_id, answer.attempts) == ("id", 3)
+
+
+@pytest.mark.parametrize("failure", ItemFailure)
+def test_item_in_both_lists(failure: ItemFailure) -> None:
+    """An item in both lists is ACCEPTED."""
+    verdict = judge(entry(), accepted={"token": "id"}, failed={"token": failure})
+    assert answered(verdict).outcome is Outcome.ACCEPTED
+
+
+def test_item_accepted_after_doubt() -> None:
+    """What was in doubt before, or in this call, and is accepted, is ACCEPTED."""
+    held = entry()
+    held.tainted = True
+    verdict = judge(held, accepted={"token": "id"}, uncertain=True)
+    assert answered(verdict).outcome is Outcome.ACCEPTED
+
+
+def test_item_invalid() -> None:
+    """InvalidInput is REJECTED for good, on the first attempt."""
+    verdict = judge(entry(), failed={"token": ItemFailure.INVALID_INPUT})
+    assert told(verdict) == (Outcome.REJECTED, Reason.INVALID_INPUT, NEVER)
+
+
+def test_item_capacity() -> None:
+    """A throttle for capacity sends the item back, again and again, and costs no attempt."""
+    held, longest = entry(), []
+    for _ in range(40):
+        verdict = judge(held, failed={"token": ItemFailure.CAPACITY})
+        assert isinstance(verdict, Again)
+        assert not verdict.alone
+        longest.append(verdict.delay_s)
+    assert held.strikes == 0
+    bounds = [min(30.0, 2.0**number) for number in range(40)]
+    assert all(bound / 2 <= delay <= bound for delay, bound in zip(longest, bounds, strict=True))
+
+
+def test_item_capacity_until_expiry() -> None:
+    """What expires while Connect throttles it is EXPIRED with reason THROTTLED."""
+    held = entry()
+    judge(held, failed={"token": ItemFailure.CAPACITY})
+    assert told(settle.expired(held)) == (Outcome.EXPIRED, Reason.THROTTLED, SAME)
+
+
+def test_item_capacity_pauses_begin_small_again() -> None:
+    """Throttles in a row count; another failure in between begins anew."""
+    held = entry()
+    for failure in (ItemFailure.CAPACITY, ItemFailure.CAPACITY, ItemFailure.UNKNOWN_ERROR):
+        judge(held, failed={"token": failure})
+    verdict = judge(held, failed={"token": ItemFailure.CAPACITY})
+    assert isinstance(verdict, Again)
+    assert verdict.delay_s <= 1.0
+
+
+def test_item_unknown_error() -> None:
+    """UnknownError goes back with backoff, and at the limit of attempts is NOT_ACCEPTED."""
+    held = entry()
+    for number in range(1, MAX_ATTEMPTS):
+        verdict = judge(held, failed={"token": ItemFailure.UNKNOWN_ERROR})
+        assert isinstance(verdict, Again)
+        assert 0.0 <= verdict.delay_s <= min(5.0, 0.25 * 2**number)
+    verdict = judge(held, failed={"token": ItemFailure.UNKNOWN_ERROR})
+    assert told(verdict) == (Outcome.NOT_ACCEPTED, Reason.CONNECT_ERROR, SAME)
+    assert answered(verdict).attempts == MAX_ATTEMPTS
+
+
+def test_item_in_neither_list() -> None:
+    """An item that Connect does not mention is tried again, and at the limit of attempts UNKNOWN."""
+    held = entry()
+    for _ in range(1, MAX_ATTEMPTS):
+        assert isinstance(judge(held, accepted={"other": "id"}), Again)
+    assert told(judge(held)) == (Outcome.UNKNOWN, Reason.CONNECT_ERROR, SAME)
+
+
+# --- call by call ------------------------------------------------------------------------------------
+
+
+def test_call_rate_throttled() -> None:
+    """A throttled call goes back to its queue at once, costs no attempt, and expires as THROTTLED."""
+    held = entry()
+    for _ in range(3 * MAX_ATTEMPTS):
+        assert judge(held, failure=errors.RateThrottled(), strikes=0) == Again()
+    assert held.strikes == 0
+    assert held.attempts == 3 * MAX_ATTEMPTS
+    assert told(settle.expired(held)) == (Outcome.EXPIRED, Reason.THROTTLED, SAME)
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcome", "reason"),
+    [
+        (errors.ConnectFailed(), Outcome.UNKNOWN, Reason.CONNECT_ERROR),
+        (errors.AnswerLost(), Outcome.UNKNOWN, Reason.CONNECT_UNREACHABLE),
+        (errors.ConnectUnreachable(), Outcome.NOT_ACCEPTED, Reason.CONNECT_UNREACHABLE),
+        (errors.CallConflict(), Outcome.NOT_ACCEPTED, Reason.CONNECT_ERROR),
+    ],
+)
+def test_call_failed_too_often(failure: errors.CallFailure, outcome: Outcome, reason: Reason) -> None:
+    """A call that keeps failing goes back until its attempts are used up, and is then told truly."""
+    held = entry()
+    for _ in range(1, MAX_ATTEMPTS):
+        assert isinstance(judge(held, failure=failure, uncertain=failure.uncertain), Again)
+    verdict = judge(held, failure=failure, uncertain=failure.uncertain)
+    assert told(verdict) == (outcome, reason, SAME)
+
+
+@pytest.mark.parametrize("failure", TRANSIENT)
+def test_call_used_all_attempts(failure: errors.CallFailure) -> None:
+    """A call that used all its attempts by itself settles its items."""
+    verdict = judge(
+        entry(), failure=failure, uncertain=failure.uncertain, attempts=MAX_ATTEMPTS, strikes=MAX_ATTEMPTS
+    )
+    assert isinstance(verdict, Answer)
+    assert verdict.attempts == MAX_ATTEMPTS
+
+
+def test_call_invalid_in_company() -> None:
+    """When Connect refuses a call of several items, each goes on by itself, at once."""
+    assert judge(entry(), failure=errors.CallInvalid()) == Again(alone=True)
+
+
+def test_call_invalid_alone() -> None:
+    """When Connect refuses a call of one item, that item is REJECTED for good."""
+    verdict = judge(entry(), alone=True, failure=errors.CallInvalid())
+    assert told(verdict) == (Outcome.REJECTED, Reason.INVALID_INPUT, NEVER)
+
+
+def test_call_unexpected() -> None:
+    """A failure that nobody knows is not tried again: UNKNOWN."""
+    verdict = judge(entry(), failure=errors.CallUnexpected(), uncertain=True)
+    assert told(verdict) == (Outcome.UNKNOWN, Reason.CONNECT_ERROR, SAME)
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcome", "reason", "advice", "lasts"),
+    [
+        (errors.CampaignNotFound(), Outcome.REJECTED, Reason.CAMPAIGN_NOT_FOUND, NEVER, True),
+        *(
+            (errors.CampaignNotRunning(state), Outcome.REJECTED, Reason.CAMPAIGN_NOT_RUNNING, NEVER, True)
+            for state in ("Stopped", "Failed", "Completed")
+        ),
+        *(
+            (errors.CampaignNotRunning(state), Outcome.NOT_ACCEPTED, Reason.CAMPAIGN_NOT_RUNNING, SAME, False)
+            for state in ("Paused", "Initialized", "", "a new one")
+        ),
+        (errors.AccessDenied(), Outcome.NOT_ACCEPTED, Reason.ACCESS_DENIED, SAME, False),
+    ],
+)
+def test_call_refused_for_the_campaign(
+    failure: errors.CallFailure, outcome: Outcome, reason: Reason, advice: RetryAdvice, lasts: bool
+) -> None:
+    """What Connect says of a campaign settles all that wait for it, and may last a while."""
+    refusal = settle.refusal_of(failure)
+    assert refusal is not None
+    assert told(refusal.answer(entry())) == (outcome, reason, advice)
+    assert (refusal.lasts_s > 0) is lasts
+    assert (refusal.retry_after_s is None) is (advice is NEVER)
+
+
+@pytest.mark.parametrize("failure", [None, *TRANSIENT, *OTHER])
+def test_other_failures_say_nothing_of_the_campaign(failure: errors.CallFailure | None) -> None:
+    """No other end of a call settles requests that it did not carry."""
+    assert settle.refusal_of(failure) is None
+
+
+# --- the rule above all others -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failure", [*TRANSIENT, *OTHER])
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("uncertain_now", [True, False])
+def test_doubt_about_calls(failure: errors.CallFailure, alone: bool, uncertain_now: bool) -> None:
+    """Once a call's fate is unknown, no failure of a call makes the answer anything but UNKNOWN."""
+    held = entry()
+    held.tainted = not uncertain_now
+    verdict: Verdict = Again()
+    for _ in range(MAX_ATTEMPTS):
+        verdict = judge(held, alone=alone, failure=failure, uncertain=uncertain_now)
+        assert isinstance(verdict, Again) or verdict.outcome is Outcome.UNKNOWN
+    assert held.tainted
+
+
+@pytest.mark.parametrize("failure", [None, *ItemFailure])
+def test_doubt_about_items(failure: ItemFailure | None) -> None:
+    """Once a call's fate is unknown, no failure of the item makes the answer anything but UNKNOWN."""
+    held = entry()
+    judge(held, failure=errors.AnswerLost(), uncertain=True, strikes=MAX_ATTEMPTS - 1)
+    verdict = judge(held, failed={} if failure is None else {"token": failure})
+    assert isinstance(verdict, Again) or verdict.outcome is Outcome.UNKNOWN
+    assert isinstance(verdict, Again) is (failure is ItemFailure.CAPACITY)
+
+
+def test_doubt_within_a_call() -> None:
+    """An item failure after an attempt of the same call with an unknown end is UNKNOWN."""
+    verdict = judge(entry(), failed={"token": ItemFailure.INVALID_INPUT}, uncertain=True, attempts=2)
+    assert told(verdict) == (Outcome.UNKNOWN, Reason.INVALID_INPUT, SAME)
+
+
+@pytest.mark.parametrize("failure", REFUSING)
+def test_doubt_and_a_refused_campaign(failure: errors.CallFailure) -> None:
+    """A request in doubt is UNKNOWN, with the reason, when its campaign refuses."""
+    held, refusal = entry(), settle.refusal_of(failure)
+    held.tainted = True
+    assert refusal is not None
+    assert told(refusal.answer(held)) == (Outcome.UNKNOWN, refusal.reason, SAME)
+
+
+@pytest.mark.parametrize("reason", [Reason.CONNECT_ERROR, Reason.CONNECT_UNREACHABLE, Reason.DRAINING])
+def test_doubt_and_giving_up(reason: Reason) -> None:
+    """What the gateway gives up is NOT_ACCEPTED, and UNKNOWN in doubt."""
+    held = entry()
+    assert told(settle.given_up(held, reason)) == (Outcome.NOT_ACCEPTED, reason, SAME)
+    held.tainted = True
+    assert told(settle.given_up(held, reason)) == (Outcome.UNKNOWN, reason, SAME)
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (errors.AnswerLost(), Reason.CONNECT_UNREACHABLE),
+        (errors.ConnectFailed(), Reason.CONNECT_ERROR),
+    ],
+)
+def test_doubt_and_expiry(failure: errors.CallFailure, reason: Reason) -> None:
+    """What expires in doubt is UNKNOWN, with the reason of the doubt; otherwise EXPIRED."""
+    held = entry()
+    assert told(settle.expired(held)) == (Outcome.EXPIRED, Reason.EXPIRATION_PASSED, SAME)
+    judge(held, failure=failure, uncertain=True)
+    assert told(settle.expired(held)) == (Outcome.UNKNOWN, reason, SAME)
+
+
+# --- what needs no call ------------------------------------------------------------------------------
+
+
+def test_gateways_own_refusals() -> None:
+    """A conflict asks for a new token; anything else that the gateway refuses is for good."""
+    conflict = settle.rejected(Reason.TOKEN_CONFLICT, "why")
+    assert told(conflict) == (Outcome.REJECTED, Reason.TOKEN_CONFLICT, RetryAdvice.NEW_TOKEN)
+    invalid = settle.rejected(Reason.INVALID_REQUEST, "why")
+    assert told(invalid) == (Outcome.REJECTED, Reason.INVALID_REQUEST, NEVER)
+    assert conflict.detail == invalid.detail == "why"
+
+
+def test_replayed() -> None:
+    """A replayed answer has the id and the trace of the first."""
+    answer = settle.replayed("id", "trace")
+    assert told(answer) == (Outcome.ACCEPTED, Reason.NONE, RetryAdvice.NONE)
+    assert (answer.dial_request_id, answer.trace_id, answer.replayed) == ("id", "trace", True)
+
+
+def test_pauses_differ() -> None:
+    """Two requests that fail together do not come back together."""
+    failed = {"token": ItemFailure.UNKNOWN_ERROR}
+    assert judge(entry(), seed=1, failed=failed) != judge(entry(), seed=2, failed=failed)

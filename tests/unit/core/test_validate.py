@@ -1,0 +1,126 @@
+"""What is refused of a dial request before anything is done with it."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from gateway.core.validate import problem_with
+from tests.unit.core.making import NOW, PHONE, dial
+
+
+def problem(**changes: Any) -> str | None:
+    """Return what is wrong with a good dial request after some changes."""
+    return problem_with(dataclasses.replace(dial(), **changes), NOW)
+
+
+@pytest.mark.parametrize("token", ["a", "t" * 200, "A-z_0.9", ".", ".."])
+def test_good_token(token: str) -> None:
+    """A token is 1 to 200 of Connect's characters."""
+    assert problem(client_token=token) is None
+
+
+@pytest.mark.parametrize("token", ["t" * 201, "a b", "a\n", "\n", "ä", "a/b", "\u0661", "a\x00", "a:b"])
+def test_bad_token(token: str) -> None:
+    """Any other character, and a 201st, is refused with the rule."""
+    assert problem(client_token=token) == "client_token: 1 to 200 of a-z, A-Z, 0-9, '_', '-', '.'"
+
+
+@pytest.mark.parametrize("phone", ["+12", "+12065550100", "+123456789012345", PHONE])
+def test_good_phone_number(phone: str) -> None:
+    """A phone number is E.164 with up to 15 digits."""
+    assert problem(phone_number=phone) is None
+
+
+@pytest.mark.parametrize(
+    "phone",
+    [
+        "12065550100",
+        "+02065550100",
+        "+1",
+        "+",
+        "+1234567890123456",
+        "+1 206 555 0100",
+        "+1-206-555-0100",
+        "+1206555010\u0661",
+        "+\u0661\u0662\u0663\u0664\u0665\u0666",
+        "+12065550100\n",
+        "\uff0b12065550100",
+        "tel:+12065550100",
+    ],
+)
+def test_bad_phone_number(phone: str) -> None:
+    """Digits of other scripts, separators and a 16th digit are refused without showing the number."""
+    told = problem(phone_number=phone)
+    assert told == "phone_number: must be E.164, '+', country code and number, at most 15 digits"
+
+
+@pytest.mark.parametrize("campaign_id", ["c", "c" * 256, "...", ".a", "a/b", "a.b", "\u00e4"])
+def test_good_campaign_id(campaign_id: str) -> None:
+    """A campaign id is up to 256 characters of any kind but white space."""
+    assert problem(campaign_id=campaign_id) is None
+
+
+@pytest.mark.parametrize(
+    ("campaign_id", "told"),
+    [
+        ("", "campaign_id: required"),
+        (".", "campaign_id: must not be '.' or '..'"),
+        ("..", "campaign_id: must not be '.' or '..'"),
+        ("c" * 257, "campaign_id: at most 256 characters, no white space"),
+        ("a b", "campaign_id: at most 256 characters, no white space"),
+        ("a\n", "campaign_id: at most 256 characters, no white space"),
+        ("a\u2003b", "campaign_id: at most 256 characters, no white space"),
+    ],
+)
+def test_bad_campaign_id(campaign_id: str, told: str) -> None:
+    """An empty campaign id, one that changes the address of the call, white space: refused."""
+    assert problem(campaign_id=campaign_id) == told
+
+
+@pytest.mark.parametrize(("field", "empty"), [("client_token", ""), ("phone_number", "")])
+def test_required_fields(field: str, empty: str) -> None:
+    """An empty field is called required."""
+    assert problem(**{field: empty}) == f"{field}: required"
+
+
+def test_expiration_is_required() -> None:
+    """A dial request without an expiration is refused."""
+    told = problem(expiration=None, expires_at=0.0)
+    assert told == "expiration_time: required, a time in the years 1970 to 9999"
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "good"), [(NOW - 1.0, False), (NOW, False), (NOW + 1e-6, True), (NOW + 1e9, True)]
+)
+def test_expiration_in_the_future(expires_at: float, good: bool) -> None:
+    """The expiration must lie behind `now`, be it ever so little."""
+    assert problem(expires_at=expires_at) == (None if good else "expiration_time: must be in the future")
+
+
+@pytest.mark.parametrize(
+    "attributes", [{}, {"a": ""}, {"A-z_0": "\u00e4 \n"}, {"k" * 32_767: "v" * 32_767}, {"a": "1", "b": "2"}]
+)
+def test_good_attributes(attributes: dict[str, str]) -> None:
+    """There may be no attributes, empty values and any characters in a value."""
+    assert problem(attributes=attributes) is None
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a.b", "\u00e4", "a\n", "k" * 32_768])
+def test_bad_attribute_key(key: str) -> None:
+    """A key of length 0 or above the limit, or with other characters, is refused."""
+    told = problem(attributes={"good": "1", key: "2"})
+    assert told == "attributes: a key must be 1 to 32,767 of a-z, A-Z, 0-9, '-', '_'"
+
+
+def test_long_attribute_value() -> None:
+    """A value above the limit is refused."""
+    told = problem(attributes={"a": "v" * 32_768})
+    assert told == "attributes: a value must be at most 32,767 characters"
+
+
+def test_first_problem_is_told() -> None:
+    """With several problems the one of the first field in the contract is told."""
+    everything = problem(campaign_id="", client_token="", phone_number="", expiration=None)
+    assert everything == "campaign_id: required"
+    assert problem(client_token="", phone_number="") == "client_token: required"
