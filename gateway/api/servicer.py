@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
@@ -49,7 +50,7 @@ class DialRequestServicer(DialRequestServiceServicer):
         trace = self._telemetry.rpc_started("StreamDialRequests", context.invocation_metadata() or ())
         session = self._session(trace)
         reader = asyncio.create_task(session.read(request_iterator), name="stream-reader")
-        reader.add_done_callback(lambda _: session.close())
+        reader.add_done_callback(partial(_reading_ended, session))
         self._streams[session] = reader
         # The stubs ask for a class of their own here, which does not exist at run time.
         context.add_done_callback(lambda _: self._ended(session, trace))  # type: ignore[arg-type]
@@ -99,8 +100,7 @@ class DialRequestServicer(DialRequestServiceServicer):
         await asyncio.wait([reader])
         if self._dispatcher.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
-        if not reader.cancelled() and (error := reader.exception()) is not None:
-            log.warning("a stream could not be read to its end: %s", type(error).__name__)
+        if not reader.cancelled() and reader.exception() is not None:
             await context.abort(grpc.StatusCode.INTERNAL, "the stream could not be read to its end")
 
     async def _refuse_what_has_no_room(self, count: int, context: "UnaryContext") -> None:
@@ -112,6 +112,13 @@ class DialRequestServicer(DialRequestServiceServicer):
         if count > self._dispatcher.room():
             text = "the gateway is full; nothing of this call was taken, send it again later"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+
+
+def _reading_ended(session: Session, reader: "asyncio.Task[None]") -> None:
+    if not reader.cancelled() and (error := reader.exception()) is not None:
+        # The type only: the text of a foreign error may hold what was sent.
+        log.warning("a stream could not be read to its end: %s", type(error).__name__)
+    session.close()
 
 
 def _time_for_answers(time_remaining_s: float | None) -> float | None:
