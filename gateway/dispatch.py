@@ -91,7 +91,11 @@ class Dispatcher:
         while self._engine.room() <= 0:
             wanted = asyncio.get_running_loop().create_future()
             self._room_wanted.append(wanted)
-            await wanted
+            try:
+                await wanted
+            except asyncio.CancelledError:
+                self._wake.set()  # a turn that was given and is not used goes to the next
+                raise
 
     @property
     def draining(self) -> bool:

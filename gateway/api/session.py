@@ -123,7 +123,7 @@ class Session:
                 # Handed over once gRPC asks for more: until then it counts against the window.
                 self.answered += len(response.results)
                 self._handed_over.set()
-            if not self._outbox:
+            if not self._outbox and told == self._draining:
                 if not self._open and self.answered == self.taken:
                     return
                 self._delivered.clear()

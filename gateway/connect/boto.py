@@ -30,6 +30,7 @@ LONGEST_CONNECT_S = 3.0
 """Seconds to wait for a connection, at most: shorter than the call's own time-out, so that a host
 that does not answer is told from an answer that is lost."""
 
+OPERATION = "PutDialRequestBatch"
 ITEM_FAILURES = {
     "InvalidInput": ItemFailure.INVALID_INPUT,
     "RequestThrottled": ItemFailure.CAPACITY,
@@ -49,6 +50,21 @@ _BY_STATUS: Mapping[int, type[errors.CallFailure]] = {
     408: errors.ConnectFailed,
     429: errors.RateThrottled,
 }
+_REFUSED_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidIdentityToken",
+        "MissingAuthenticationToken",
+        "NotAuthorized",
+        "OptInRequired",
+        "RequestExpired",
+        "UnrecognizedClientException",
+    }
+)
+"""AWS's common errors of credentials: some of them come with HTTP status 400."""
 _NO_CREDENTIALS = (
     foreign.NoCredentialsError,
     foreign.PartialCredentialsError,
@@ -169,6 +185,10 @@ def _translated_answer(error: foreign.ClientError) -> errors.CallFailure:
     response: Mapping[str, Any] = error.response
     code = response.get("Error", {}).get("Code", "")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if error.operation_name != OPERATION:  # boto3 asked for credentials, so nothing was sent to Connect
+        return errors.ConnectUnreachable() if status >= 500 else errors.AccessDenied()
+    if code in _REFUSED_CREDENTIALS:
+        return errors.AccessDenied()
     if code == "InvalidCampaignStateException":
         return errors.CampaignNotRunning(str(response.get("state", "in a state that is not told"))[:32])
     known = _BY_CODE.get(code) or _BY_STATUS.get(status)
