@@ -27,13 +27,13 @@ from gateway.core.model import (
 )
 from gateway.core.pacing import Pacer
 from gateway.core.scheduler import Scheduler
-from gateway.core.validate import problem_with
+from gateway.core.validate import is_past, problem_with
 
 SEND_MARGIN_S = 0.05
 """Seconds between the decision for a call and its bytes on the wire, kept off the expiry."""
-ENTRY_BYTES, ATTRIBUTE_BYTES = 860, 90
-"""Memory that a held request, and each of its attributes, takes beside its size on the wire: measured
-on CPython 3.11 with benchmarks/memory.py."""
+ENTRY_BYTES, ATTRIBUTE_BYTES, JOIN_BYTES = 860, 90, 250
+"""Memory that a held request, and each of its attributes, takes beside its size on the wire, and one
+that has joined another: measured on CPython 3.11 with benchmarks/memory.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class Engine:
 
         With None the answer will come out of another method, once.
         """
-        problem = problem_with(request, now)
+        problem = problem_with(request)
         if problem is not None:
             return settle.rejected(Reason.INVALID_REQUEST, problem)
         entry = self._ledger.held(request.campaign_id, request.client_token)
@@ -94,6 +94,9 @@ class Engine:
             return self._submit_new(now, waiter, request)
         if not request.same_dial(entry.request):
             return settle.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
+        if entry.waiters:
+            self.held += 1
+            self.held_bytes += JOIN_BYTES
         entry.waiters = (*entry.waiters, waiter)
         waiter.source.pending[waiter.index] = entry
         return None
@@ -213,6 +216,8 @@ class Engine:
             return settle.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
         if memory is not None and memory.accepted:
             return settle.replayed(memory.dial_request_id, memory.trace_id)
+        if (problem := is_past(request, now)) is not None:
+            return settle.rejected(Reason.INVALID_REQUEST, problem)
         entry = Entry(request, self._give_up_at(request), (waiter,), tainted=memory is not None)
         if self._send_until is not None:
             return settle.given_up(entry, Reason.DRAINING)
@@ -237,8 +242,9 @@ class Engine:
     def _release(self, entry: Entry) -> None:
         self._ledger.release(entry)
         entry.state = EntryState.SETTLED
-        self.held -= 1
-        self.held_bytes -= _memory_of(entry.request)
+        joins = max(0, len(entry.waiters) - 1)
+        self.held -= 1 + joins
+        self.held_bytes -= _memory_of(entry.request) + joins * JOIN_BYTES
 
     def _settle(
         self, now: float, entry: Entry, answer: Answer, trace_id: str, settled: list[Settled]
@@ -257,10 +263,14 @@ class Engine:
 
     def _detach(self, now: float, entry: Entry, source: Source) -> bool:
         """Take a source off an entry; return whether the entry was dropped unsent for it."""
+        stay = tuple(waiter for waiter in entry.waiters if waiter.source is not source)
         for waiter in entry.waiters:
             if waiter.source is source:
                 del source.pending[waiter.index]
-        entry.waiters = tuple(waiter for waiter in entry.waiters if waiter.source is not source)
+        joins = len(entry.waiters) - max(1, len(stay))
+        self.held -= joins
+        self.held_bytes -= joins * JOIN_BYTES
+        entry.waiters = stay
         if entry.state is EntryState.IN_FLIGHT:
             return False
         if not entry.waiters:
@@ -304,7 +314,8 @@ class Engine:
         elif verdict.delay_s > 0:
             self._scheduler.delay(entry, now + verdict.delay_s)
         else:
-            self._scheduler.push(now, entry, alone=verdict.alone)
+            alone = verdict.alone or batch.flush is FlushReason.ALONE
+            self._scheduler.push(now, entry, alone=alone)
 
     def _refuse_campaign(
         self, now: float, campaign_id: str, refusal: settle.Refusal, trace_id: str, settled: list[Settled]
@@ -329,15 +340,26 @@ class Engine:
     def _spend_permits(self, now: float, decision: Decision) -> None:
         while self._retries and self._pacer.take(now):
             decision.granted.append(self._retries.popleft())
-        while self._may_call() and self._pacer.take(now):
-            decision.batches.append(self._form(now))
+        while self._may_call() and self._pacer.ready_at(now) <= now:
+            batch = self._form(now, decision.settled)
+            if batch is not None:
+                self._pacer.take(now)
+                decision.batches.append(batch)
 
     def _may_call(self) -> bool:
         free = len(self._calls) < self._limits.concurrent_calls
         return free and not self._retries and self._scheduler.has_ready
 
-    def _form(self, now: float) -> Batch:
-        entries, flush = self._scheduler.form(now)
+    def _form(self, now: float, settled: list[Settled]) -> Batch | None:
+        """Form the next batch; None where all that was taken for it has expired."""
+        taken, flush = self._scheduler.form(now)
+        entries = [entry for entry in taken if entry.give_up_at > now]
+        if len(entries) < len(taken):  # a flood of expiries is worked off in slices, and is not done yet
+            for entry in taken:
+                if entry.give_up_at <= now:
+                    self._settle(now, entry, settle.expired(entry), "", settled)
+        if not entries:
+            return None
         self._last_number += 1
         batch = Batch(
             number=self._last_number,

@@ -13,16 +13,12 @@ GENERATIONS = 4
 
 
 class Remembered(NamedTuple):
-    """What is remembered of a settled token. No `dial_request_id`: Connect may have it."""
+    """What is remembered of a settled token; where it is not `accepted`, Connect may have it."""
 
+    accepted: bool
     fingerprint: int
     dial_request_id: str
     trace_id: str
-
-    @property
-    def accepted(self) -> bool:
-        """Whether Connect has accepted it, rather than may have."""
-        return bool(self.dial_request_id)
 
 
 class Ledger:
@@ -74,7 +70,8 @@ class Ledger:
         if answer.outcome not in {Outcome.ACCEPTED, Outcome.UNKNOWN}:
             return
         self._turn(now)
-        memory = Remembered(request.fingerprint(), answer.dial_request_id, answer.trace_id)
+        accepted = answer.outcome is Outcome.ACCEPTED
+        memory = Remembered(accepted, request.fingerprint(), answer.dial_request_id, answer.trace_id)
         campaign = self._generations[0].setdefault(request.campaign_id, {})
         self._sizes[0] += request.client_token not in campaign
         campaign[request.client_token] = memory

@@ -12,6 +12,9 @@ from itertools import count
 from gateway.core.model import BATCH_LIMIT, Entry, EntryState, FlushReason, Source
 from gateway.core.queues import CampaignQueue, SourceQueue
 
+EXPIRY_SLICE = 2000
+"""Expired entries that are taken out in one go."""
+
 
 class Scheduler:
     """Keeps the queues of all campaigns, and the order of those that are ready."""
@@ -68,14 +71,22 @@ class Scheduler:
             self._make_ready(campaign)
 
     def advance(self, now: float) -> list[Entry]:
-        """Bring everything up to `now`; return the entries whose time has passed, taken out."""
+        """Bring everything up to `now`; return entries whose time has passed, taken out.
+
+        At most a slice of those: where more have expired `deadline` says so, and the shell has time for
+        others in between.
+        """
         expired = [entry for entry in self._due(now) if not self._resumed(now, entry)]
         for queue in self._expiries.due(now):
             while (entry := queue.top()) is not None and entry.give_up_at <= now:
+                if len(expired) >= EXPIRY_SLICE:
+                    break
                 self.remove(entry)
                 expired.append(entry)
             if entry is not None:
                 self._expiries.watch(queue, entry.give_up_at)
+            if len(expired) >= EXPIRY_SLICE:
+                break
         while self._lingering and self._lingering[0][0] <= now:
             deadline, _, campaign = heapq.heappop(self._lingering)
             if campaign.ready_by == deadline:

@@ -18,8 +18,11 @@ _phone_number = re.compile(r"\+[1-9][0-9]{1,14}").fullmatch
 _attribute_key = re.compile(r"[a-zA-Z0-9\-_]{1,32767}").fullmatch
 
 
-def problem_with(request: DialRequest, now: float) -> str | None:
-    """Return the field and the rule that `request` breaks at `now`, or None where it breaks none."""
+def problem_with(request: DialRequest) -> str | None:
+    """Return the field and the rule that `request` breaks, or None where it breaks none.
+
+    Its time is not looked at: a token that Connect has accepted is told so at any time.
+    """
     if not _campaign_id(request.campaign_id) or request.campaign_id in {".", ".."}:
         return _campaign_problem(request.campaign_id)
     if not _client_token(request.client_token):
@@ -28,9 +31,12 @@ def problem_with(request: DialRequest, now: float) -> str | None:
         return _phone_problem(request.phone_number)
     if request.expiration is None:
         return "expiration_time: required, a time in the years 1970 to 9999"
-    if request.expires_at <= now:
-        return "expiration_time: must be in the future"
     return _attributes_problem(request)
+
+
+def is_past(request: DialRequest, now: float) -> str | None:
+    """Return the field and the rule where the request's time was up at `now` already, else None."""
+    return "expiration_time: must be in the future" if request.expires_at <= now else None
 
 
 def _campaign_problem(campaign_id: str) -> str:

@@ -97,6 +97,8 @@ class Book:
 
     def _new(self, request: DialRequest, *, doubt: bool) -> str:
         until, refusal = self._refused.get(request.campaign_id, (0.0, ""))
+        if request.expires_at <= self.now:
+            return INVALID
         if self.send_until is not None:
             told = Outcome.NOT_ACCEPTED.name
         elif self.now < until:

@@ -277,6 +277,17 @@ def test_refused_campaign_lets_calls_under_way_end() -> None:
     assert [answer.outcome for answer in caller.answers.values()].count(Outcome.ACCEPTED) == 25
 
 
+def test_refused_campaign_after_doubt() -> None:
+    """What an earlier attempt of the refused call may have brought to Connect is UNKNOWN, not REJECTED."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a")
+    batch = bench.call(NOW + LINGER_S)
+    bench.complete(NOW + 1.0, batch, failure=CampaignNotFound(), attempts=2, uncertain=True)
+    answer = caller.answers[0]
+    assert (answer.outcome, answer.reason) == (Outcome.UNKNOWN, Reason.CAMPAIGN_NOT_FOUND)
+    assert answer.attempts == 2
+
+
 def test_refusals_end_in_time_each() -> None:
     """A refusal ends after its time also where an older one was said again in between."""
     bench, caller = Bench(), Caller()
@@ -294,10 +305,10 @@ def test_refusals_end_in_time_each() -> None:
 
 
 def test_room_by_count() -> None:
-    """Each request that is held takes a place until it is answered; one that joins takes none."""
+    """Each request that is held takes a place until it is answered, one that joined another too."""
     bench, caller, other = Bench(queue_limit=10), Caller(), Caller()
-    bench.send_all(NOW, caller, *many(10))
-    assert bench.engine.room() == 0
+    bench.send_all(NOW, caller, *many(9))
+    assert bench.engine.room() == 1
     bench.send_all(NOW, other, "t0")
     assert bench.engine.room() == 0
     bench.complete(NOW + 1.0, bench.call(NOW + 1.0))

@@ -27,7 +27,7 @@ def test_join_while_it_waits() -> None:
     bench, callers = Bench(), [Caller(), Caller(), Caller()]
     for caller in callers:
         bench.send_all(NOW, caller, "a")
-    assert bench.engine.held == 1
+    assert bench.engine.held == 3
     batch = bench.call(SENT_AT)
     assert tokens_of(batch) == ["a"]
     bench.complete(SENT_AT, batch)
@@ -111,7 +111,15 @@ def test_other_expiration_is_no_conflict() -> None:
     bench = Bench()
     bench.send_all(NOW, Caller(), "token")
     assert bench.send(NOW, Caller(), dial(expires_at=NOW + 60.0)) is None
-    assert bench.engine.held == 1
+    assert tokens_of(bench.call(SENT_AT)) == ["token"]
+
+
+def test_replay_after_its_time() -> None:
+    """An accepted token is replayed also to a caller that comes when its expiration has passed."""
+    bench, _ = settled_bench(None)
+    answer = bench.send(NOW + 700.0, Caller(), dial(expires_at=NOW + 600.0))
+    assert answer is not None
+    assert (answer.outcome, answer.replayed) == (Outcome.ACCEPTED, True)
 
 
 @pytest.mark.parametrize("later_s", [0.0, 1.0, WINDOW_S])

@@ -8,8 +8,8 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from gateway.core.engine import Engine, Limits
-from gateway.core.errors import CallInvalid, RateThrottled
+from gateway.core.engine import JOIN_BYTES, Engine, Limits
+from gateway.core.errors import AccessDenied, CallInvalid, CampaignNotFound, CampaignNotRunning, RateThrottled
 from gateway.core.model import (
     Answer,
     Batch,
@@ -88,21 +88,12 @@ class Watcher(Book):
     def withdraw(self, caller: Caller) -> None:
         """Have everything answered at once, truly."""
         waiting = dict(caller.waiting)
-        may_go = {
-            key: held.place is Place.IN_CALL or held.must_doubt or len(held.waiters) > 1
-            for key, held in ((key, self.held[key]) for key in waiting.values())
-        }
+        allowed = {key: self._fates_at_deadline(caller, key) for key in waiting.values()}
         told = {waiter.index: answer for waiter, _, answer in self.engine.withdraw(self.now, caller.source)}
         assert told.keys() == waiting.keys()
         self._forget(caller)
         for index, key in waiting.items():
-            outcome = told[index].outcome
-            assert outcome in {Outcome.NOT_ACCEPTED, Outcome.UNKNOWN}
-            if outcome is Outcome.NOT_ACCEPTED:
-                assert key not in self.held, "it may still be sent"
-                assert key not in self.memory or not self.memory[key].sure
-            else:
-                assert may_go[key] or key in self.memory
+            assert told[index].outcome in allowed[key]
         caller.answers.update(told)
 
     def complete(self, batch: Batch, report: CallReport) -> None:
@@ -115,6 +106,9 @@ class Watcher(Book):
         ids = {(batch.campaign_id, token): id_ for token, id_ in report.accepted.items()}
         told = self._take(self.engine.completed(self.now, batch, report), ids)
         self.note_refusal(batch.campaign_id, report)
+        if isinstance(report.failure, CampaignNotFound | CampaignNotRunning | AccessDenied):
+            resting = [key for key, held in self.held.items() if held.place is not Place.IN_CALL]
+            assert batch.campaign_id not in {campaign for campaign, _ in resting}
         for key in keys:
             if key in self.held and not self.held[key].waiters:
                 self.vanish(key, ids.get(key, ""))
@@ -171,9 +165,10 @@ class Watcher(Book):
 
     def check_books(self, callers: list[Caller]) -> None:
         """What is held, by count, by bytes and by caller, is what was not answered yet."""
-        assert self.engine.held == len(self.held)
-        assert self.engine.held_bytes == self.held_bytes
-        assert self.engine.room() <= self.limits.queue_limit - len(self.held)
+        joins = sum(max(0, len(held.waiters) - 1) for held in self.held.values())
+        assert self.engine.held == len(self.held) + joins
+        assert self.engine.held_bytes == self.held_bytes + joins * JOIN_BYTES
+        assert self.engine.room() <= self.limits.queue_limit - self.engine.held
         assert self.engine.calls_in_flight == len(self.calls)
         assert self.engine.draining == (self.send_until is not None)
         for caller in callers:
@@ -183,12 +178,17 @@ class Watcher(Book):
 
     # --- how ---------------------------------------------------------------------------------------
 
+    def _fates_at_deadline(self, caller: Caller, key: Key) -> set[Outcome]:
+        held = self.held[key]
+        others = any(waiter is not caller for waiter, _ in held.waiters)
+        if held.place is Place.IN_CALL or others or held.must_doubt:
+            return {Outcome.UNKNOWN}
+        return {Outcome.NOT_ACCEPTED, Outcome.UNKNOWN} if held.may_doubt else {Outcome.NOT_ACCEPTED}
+
     def _forget(self, caller: Caller) -> int:
         dropped = 0
         for index, key in caller.waiting.items():
             held = self.held[key]
-            if held.waiters[0][0] is caller and held.place is Place.QUEUED:
-                held.since = self.now  # it moves to the queue of the next who waits for it
             held.waiters.remove((caller, index))
             if not held.waiters and held.place is not Place.IN_CALL:
                 self.drop(key)
@@ -218,8 +218,9 @@ class Watcher(Book):
     def _back(self, key: Key, report: CallReport, *, split: bool) -> None:
         held = self.held[key]
         assert self.send_until is None or self.now < self.send_until
-        held.alone = split and isinstance(report.failure, CallInvalid)
-        at_once = held.alone or isinstance(report.failure, RateThrottled)
+        throttled = isinstance(report.failure, RateThrottled)
+        held.alone = (split and isinstance(report.failure, CallInvalid)) or (held.alone and throttled)
+        at_once = held.alone or throttled
         held.place = Place.QUEUED if at_once else Place.BACK
         held.since = self.now
 
