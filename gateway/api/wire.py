@@ -17,13 +17,13 @@ def dial_request(campaign_id: str, message: pb.DialRequest, wall_offset: float) 
 
     `wall_offset` is what to add to seconds since the epoch to get the instant on the core's clock.
     """
-    expiration = _expiration(message)
+    expiration, attributes = _expiration(message), message.attributes
     return DialRequest(
         campaign_id,
         message.client_token,
         message.phone_number,
         # The same few keys come with every request: one object for each serves all that are held.
-        {intern(key): value for key, value in message.attributes.items()},
+        {intern(key): attributes[key] for key in attributes},
         expiration,
         0.0 if expiration is None else expiration + wall_offset,
         message.ByteSize(),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import tenacity
 
 from gateway.connect.port import ConnectPort, PutReply
-from gateway.core.errors import CallFailure, CallTransient, RateThrottled
+from gateway.core.errors import CallFailure, CallTransient, CallUnexpected, RateThrottled
 from gateway.core.model import Batch, CallReport
 from gateway.telemetry import BatchTrace, Telemetry
 
@@ -42,19 +42,34 @@ class RetryingCaller:
     async def call(self, batch: Batch, permit: Permit) -> CallReport:
         """Send `batch`, at most `attempts_left` times and never after its `give_up_at`."""
         call = _Call(batch, permit, self._telemetry.batch(batch))
+        try:
+            return call.report(await self._attempt(call))
+        except CallTransient:
+            pass  # tenacity comes in here, since it costs a healthy call a tenth of its time
+        except CallFailure as failure:
+            return call.report(failure=failure)
+        try:
+            return call.report(await self._attempt_again(call))
+        except CallFailure as failure:
+            return call.report(failure=failure)
+
+    async def _attempt_again(self, call: "_Call") -> PutReply:
+        """Go on after a first attempt that failed; raises the last failure when it is over."""
         # Made anew for each call: one that is shared would count the attempts of all.
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(CallTransient),
-            stop=tenacity.stop_after_attempt(batch.attempts_left) | _TooLate(self._now, batch.give_up_at),
+            stop=tenacity.stop_after_attempt(call.batch.attempts_left)
+            | _TooLate(self._now, call.batch.give_up_at),
             wait=self._pause,
             sleep=self._sleep,
             reraise=True,
         )
-        try:
-            reply: PutReply = await retrying(self._attempt, call)
-        except CallFailure as failure:
-            return call.report(failure=failure)
-        return call.report(reply)
+        async for attempt in retrying:
+            with attempt:
+                if attempt.retry_state.attempt_number == 1 and call.last is not None:
+                    raise call.last  # the first has been made: its schedule starts with its failure
+                return await self._attempt(call)
+        raise CallUnexpected  # not reached: tenacity returns or raises
 
     async def _attempt(self, call: "_Call") -> PutReply:
         if call.last is not None:
