@@ -17,7 +17,7 @@ from gateway.telemetry import RpcTrace, Telemetry
 
 RESPONSE_RESULTS = 500
 """Results in one response message, at most."""
-AFTER_END_S = (0.01, 0, 0, 0)
+AFTER_END_S = (0.02, 0, 0, 0)
 """Pauses between the end of what a caller sends and its taking as a half-close. grpc.aio shows a
 caller that cancels or is lost as such an end first, and tells the difference some turns of the loop
 later; what that caller has queued must not be sent in between."""

@@ -175,7 +175,10 @@ def translated(error: BaseException) -> errors.CallFailure:
     where = error.__traceback__
     while where is not None and where.tb_next is not None:
         where = where.tb_next
-    line = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else "?"
+    file = where.tb_frame.f_code.co_filename if where else "?"
+    if file.endswith("botocore/credentials.py"):  # credentials that are expired as soon as refreshed
+        return errors.AccessDenied()
+    line = f"{file}:{where.tb_lineno}" if where else "?"
     # The type and the place only: the text of a foreign error may hold what was sent.
     log.error("a call to Connect failed in a way that is not known: %s at %s", type(error).__name__, line)
     return errors.CallUnexpected()

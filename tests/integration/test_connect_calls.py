@@ -1,0 +1,157 @@
+"""The table of Connect's answers, its rows about whole calls, through the real boto3."""
+
+import socket
+from typing import Any
+
+import pytest
+
+from gateway.simulator import CampaignState, FaultKind, SimulatorSettings
+from tests.integration.world import CAMPAIGN, Knobs, World, dial, dials, verdicts, world_of
+
+FAILED = "UNKNOWN CONNECT_ERROR SAME_TOKEN"
+LOST = "UNKNOWN CONNECT_UNREACHABLE SAME_TOKEN"
+DENIED = "NOT_ACCEPTED ACCESS_DENIED SAME_TOKEN"
+
+PASSING: dict[str, tuple[FaultKind, dict[str, Any]]] = {
+    "500": (FaultKind.EXCEPTION, {"code": "InternalServerException"}),
+    "500 after the work": (FaultKind.EXCEPTION, {"code": "InternalServerException", "after_work": True}),
+    "503 unheard of": (FaultKind.EXCEPTION, {"code": "NewException", "status": 503}),
+    "reset": (FaultKind.RESET, {}),
+    "reset after the work": (FaultKind.RESET, {"after_work": True}),
+    "no answer": (FaultKind.NO_ANSWER, {}),
+    "no answer after the work": (FaultKind.NO_ANSWER, {"after_work": True}),
+}
+
+
+@pytest.mark.parametrize(("kind", "values"), PASSING.values(), ids=PASSING)
+async def test_a_failure_that_passes(kind: FaultKind, values: dict[str, Any]) -> None:
+    """A call that fails in passing is sent again with the same tokens, and nobody is dialed twice."""
+    async with world_of(call_timeout=0.25) as world:
+        world.fault(kind, **values, count=2)
+        results = await world.ask(*dials(25))
+        assert verdicts(results) == ["ACCEPTED"] * 25
+        assert {result.attempts for result in results} == {3}
+        dialed = world.simulator.connect.journal.dials(CAMPAIGN)
+        assert dialed == {(CAMPAIGN, f"t-{number}"): 1 for number in range(25)}
+        assert [call.items for call in world.calls()] == [25, 25, 25]
+
+
+@pytest.mark.parametrize(("kind", "values"), PASSING.values(), ids=PASSING)
+async def test_a_failure_that_does_not_pass(kind: FaultKind, values: dict[str, Any]) -> None:
+    """A failure that outlives all attempts is UNKNOWN: CONNECT_ERROR if Connect spoke, else UNREACHABLE."""
+    async with world_of(call_timeout=0.3, max_attempts=2) as world:
+        world.fault(kind, **values)
+        results = await world.ask(*dials(3))
+        assert verdicts(results) == [FAILED if kind is FaultKind.EXCEPTION else LOST] * 3
+        assert {result.attempts for result in results} == {2}
+        assert len(world.calls()) == 2
+
+
+async def test_a_connection_that_is_refused() -> None:
+    """Where no connection comes about Connect cannot have the requests: NOT_ACCEPTED."""
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        knobs = Knobs(endpoint=f"http://127.0.0.1:{unheard.getsockname()[1]}")
+        async with world_of(knobs, max_attempts=3) as world:
+            results = await world.ask(*dials(3))
+            assert verdicts(results) == ["NOT_ACCEPTED CONNECT_UNREACHABLE SAME_TOKEN"] * 3
+            assert {result.attempts for result in results} == {3}
+
+
+async def test_credentials_that_are_wrong() -> None:
+    """With wrong credentials what waits for the campaign is NOT_ACCEPTED/ACCESS_DENIED."""
+    async with world_of(Knobs(keys=("simulator", "wrong"))) as world:
+        results = await world.ask(*dials(30))
+        assert verdicts(results) == [DENIED] * 30
+        assert all(result.HasField("retry_after") for result in results)
+        assert world.simulator.connect.stats().refused
+        assert world.calls() == []
+
+
+async def test_an_access_that_is_denied(world: World) -> None:
+    """AccessDeniedException answers the campaign's requests, and the next ones are tried again."""
+    world.fault(FaultKind.EXCEPTION, code="AccessDeniedException", count=1)
+    assert verdicts(await world.ask(*dials(3))) == [DENIED] * 3
+    assert verdicts(await world.ask(*dials(3))) == ["ACCEPTED"] * 3
+
+
+async def test_a_call_that_is_throttled() -> None:
+    """ThrottlingException puts the requests back at no cost in attempts that count; all are accepted."""
+    async with world_of(max_attempts=1) as world:
+        world.fault(FaultKind.EXCEPTION, code="ThrottlingException", count=2)
+        results = await world.ask(*dials(25))
+        assert verdicts(results) == ["ACCEPTED"] * 25
+        assert {result.attempts for result in results} == {3}
+
+
+async def test_a_conflict_passes(world: World) -> None:
+    """ConflictException is tried again, and accepted when it has passed."""
+    world.fault(FaultKind.EXCEPTION, code="ConflictException", count=2)
+    assert verdicts(await world.ask(*dials(5))) == ["ACCEPTED"] * 5
+
+
+async def test_a_conflict_that_stays(world: World) -> None:
+    """ConflictException at each attempt is NOT_ACCEPTED: nothing was carried out."""
+    world.fault(FaultKind.EXCEPTION, code="ConflictException")
+    results = await world.ask(*dials(5))
+    assert verdicts(results) == ["NOT_ACCEPTED CONNECT_ERROR SAME_TOKEN"] * 5
+    assert {result.attempts for result in results} == {5}
+
+
+async def test_a_campaign_that_is_not_there(world: World) -> None:
+    """An unknown campaign answers all that wait for it, and is believed for a while without more calls."""
+    world.simulator.connect.forget_campaign("gone")
+    results = await world.ask(*dials(40), campaign="gone")
+    assert verdicts(results) == ["REJECTED CAMPAIGN_NOT_FOUND NEVER"] * 40
+    calls = len(world.calls())
+    (again,) = await world.ask(dial("new"), campaign="gone")
+    assert (verdicts([again]), again.attempts) == (["REJECTED CAMPAIGN_NOT_FOUND NEVER"], 0)
+    assert len(world.calls()) == calls <= 2
+    assert verdicts(await world.ask(dial("new"))) == ["ACCEPTED"]
+
+
+@pytest.mark.parametrize("state", [CampaignState.STOPPED, CampaignState.FAILED])
+async def test_a_campaign_that_is_over(world: World, state: CampaignState) -> None:
+    """A stopped or failed campaign rejects all that wait for it, with its state in the detail."""
+    world.simulator.connect.set_state("over", state)
+    results = await world.ask(*dials(3), campaign="over")
+    assert verdicts(results) == ["REJECTED CAMPAIGN_NOT_RUNNING NEVER"] * 3
+    assert all(state in result.detail for result in results)
+
+
+@pytest.mark.parametrize("state", [CampaignState.PAUSED, CampaignState.INITIALIZED])
+async def test_a_campaign_that_does_not_run_yet(world: World, state: CampaignState) -> None:
+    """A paused or fresh campaign answers NOT_ACCEPTED with its state; once it runs, it accepts."""
+    world.simulator.connect.set_state("soon", state)
+    results = await world.ask(*dials(3), campaign="soon")
+    assert verdicts(results) == ["NOT_ACCEPTED CAMPAIGN_NOT_RUNNING SAME_TOKEN"] * 3
+    assert all(state in result.detail and result.HasField("retry_after") for result in results)
+    world.simulator.connect.set_state("soon", CampaignState.RUNNING)
+    assert verdicts(await world.ask(*dials(3), campaign="soon")) == ["ACCEPTED"] * 3
+
+
+async def test_one_item_that_makes_connect_refuse_the_call(world: World) -> None:
+    """The item that Connect refuses a whole call for is found: it alone is REJECTED."""
+    world.fault(FaultKind.EXCEPTION, code="ValidationException", token="t-7")
+    results = await world.ask(*dials(25))
+    assert [result.index for result in results if verdicts([result]) != ["ACCEPTED"]] == [7]
+    assert verdicts([results[7]]) == ["REJECTED INVALID_INPUT NEVER"]
+    assert len(world.calls()) == 26
+    assert set(world.simulator.connect.journal.dials().values()) == {1}
+
+
+async def test_a_call_too_large_for_connect() -> None:
+    """A call that Connect finds too large is split like an invalid one, and the good items are accepted."""
+    knobs = Knobs(simulator=SimulatorSettings(call_rate=0, max_body_bytes=100_000))
+    async with world_of(knobs) as world:
+        items = [dial(f"t-{n}", attributes={"k": "v" * 30_000}) for n in range(5)]
+        assert verdicts(await world.ask(*items)) == ["ACCEPTED"] * 5
+
+
+async def test_a_failing_campaign_does_not_hinder_another(world: World) -> None:
+    """While one campaign's calls fail or hang, another's are accepted."""
+    world.fault(FaultKind.NO_ANSWER, campaign="bad")
+    hanging = world.stream()
+    await hanging.send(*dials(25), campaign="bad")
+    assert verdicts(await world.ask(*dials(30), campaign="good")) == ["ACCEPTED"] * 30
+    hanging.call.cancel()

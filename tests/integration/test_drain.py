@@ -1,0 +1,168 @@
+"""Promise 9: on SIGTERM the gateway answers what it has, says goodbye, and leaves within its grace."""
+
+import asyncio
+import time
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from tests.integration.process import NO_LIMIT, Served, serving
+from tests.integration.world import CAMPAIGN, Caller, dial, dials, verdicts
+
+DRAINED = "NOT_ACCEPTED DRAINING SAME_TOKEN"
+HANGS = {"kind": "no_answer"}
+
+
+async def ended(caller: Caller) -> list[str]:
+    """Read a stream to its end, which must be that of a gateway that leaves; return its verdicts."""
+    results = await caller.rest()
+    assert await caller.status() is grpc.StatusCode.UNAVAILABLE
+    assert [notice.kind for notice in caller.notices] == [pb.NOTICE_KIND_DRAINING]
+    return verdicts(results)
+
+
+async def left(served: Served, within_s: float, code: int = 0) -> None:
+    """Wait for the process to end, and see that it did so in time and without a complaint."""
+    begun = time.monotonic()
+    assert await served.exit_code() == code, served.said.decode()
+    assert time.monotonic() - begun < within_s
+    assert b"Traceback" not in served.said, served.said.decode()
+
+
+async def held(served: Served, caller: Caller, *requests: pb.DialRequest) -> None:
+    """Send requests, and wait until the gateway has read them: its answer to one more says so."""
+    await caller.send(*requests, dial("mark", phone_number=""))
+    assert verdicts(await caller.read(1)) == ["REJECTED INVALID_REQUEST NEVER"]
+
+
+async def test_what_lingers_is_sent_and_answered() -> None:
+    """What waits for company is sent at once; streams are told and ended, and the process exits 0."""
+    async with serving(*NO_LIMIT, environment={"DIAL_GATEWAY_LINGER": "30"}) as served:
+        caller, idle = served.stream(), served.stream()
+        await held(served, caller, *dials(10))
+        await held(served, idle)
+        served.terminate()
+        assert await ended(caller) == ["ACCEPTED"] * 10
+        assert await ended(idle) == []
+        await left(served, 3.0)
+
+
+async def test_health_and_refusals_while_it_drains() -> None:
+    """While it drains: NOT_SERVING, UNAVAILABLE for new streams and lists, answers for the old."""
+    async with serving(*NO_LIMIT) as served:
+        await served.control("POST", "faults", {"kind": "latency", "latency_s": 0.7})
+        assert await served.health() == health_pb2.HealthCheckResponse.SERVING
+        caller = served.stream()
+        await caller.send(*dials(25))
+        await served.called(1)
+        served.terminate()
+        assert await caller.message() is not None
+        assert caller.notices
+        assert await served.health() == health_pb2.HealthCheckResponse.NOT_SERVING
+        late = served.stream()
+        assert await late.rest() == []
+        assert await late.status() is grpc.StatusCode.UNAVAILABLE
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await served.stub.PutDialRequests(_list(1))
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert await ended(caller) == ["ACCEPTED"] * 25
+        await left(served, 3.0)
+
+
+async def test_a_unary_call_is_answered_while_it_drains() -> None:
+    """A unary call that was taken is answered, with OK, before the gateway leaves."""
+    async with serving(*NO_LIMIT) as served:
+        await served.control("POST", "faults", {"kind": "latency", "latency_s": 0.5})
+        putting = asyncio.ensure_future(served.stub.PutDialRequests(_list(25)))
+        await served.called(1)
+        served.terminate()
+        assert verdicts((await putting).results) == ["ACCEPTED"] * 25
+        await left(served, 3.0)
+
+
+async def test_a_backlog_longer_than_the_grace() -> None:
+    """At ten calls a second what the grace allows is sent and ACCEPTED; the rest is NOT_ACCEPTED/DRAINING."""
+    environment = {"DIAL_GATEWAY_CALL_RATE": "10", "DIAL_GATEWAY_DRAIN_GRACE": "1.5"}
+    async with serving(environment=environment) as served:
+        caller = served.stream()
+        await caller.send(*dials(1000))
+        await served.called(3)
+        served.terminate()
+        begun = time.monotonic()
+        results = await ended(caller)
+        assert time.monotonic() - begun < 1.5
+        assert set(results) == {"ACCEPTED", DRAINED}
+        assert len(results) == 1000
+        # The burst but one, and a second's worth at least.
+        assert results.count("ACCEPTED") >= 25 * (9 + 8)
+        await left(served, 2.0)
+
+
+async def test_streams_with_half_read_messages() -> None:
+    """What a full window kept from being taken in is answered as well, and never sent."""
+    environment = {"DIAL_GATEWAY_STREAM_WINDOW": "30", "DIAL_GATEWAY_DRAIN_GRACE": "1"}
+    async with serving(*NO_LIMIT, environment=environment) as served:
+        await served.control("POST", "faults", HANGS)
+        caller = served.stream()
+        await caller.send(*dials(100))
+        await served.called(1)
+        served.terminate()
+        results = await ended(caller)
+        assert results.count(DRAINED) == 70
+        assert results.count("UNKNOWN DRAINING SAME_TOKEN") == 30
+        await left(served, 2.0)
+
+
+async def test_a_connect_that_hangs() -> None:
+    """Calls that hang are UNKNOWN at the end of the grace, and the process is out in time."""
+    async with serving(*NO_LIMIT, environment={"DIAL_GATEWAY_DRAIN_GRACE": "1"}) as served:
+        await served.control("POST", "faults", HANGS)
+        caller = served.stream()
+        await caller.send(*dials(50))
+        await served.called(2)
+        served.terminate()
+        begun = time.monotonic()
+        assert await ended(caller) == ["UNKNOWN DRAINING SAME_TOKEN"] * 50
+        await left(served, 2.0)
+        assert time.monotonic() - begun < 2.0
+
+
+async def test_a_second_signal_forces() -> None:
+    """A second SIGTERM answers everything at once, though the grace has long to go; the exit code says so."""
+    async with serving(*NO_LIMIT) as served:
+        await served.control("POST", "faults", HANGS)
+        caller = served.stream()
+        await caller.send(*dials(25))
+        await served.called(1)
+        served.terminate()
+        assert await caller.message() is not None
+        served.terminate()
+        assert verdicts(await caller.rest()) == ["UNKNOWN DRAINING SAME_TOKEN"] * 25
+        await left(served, 2.0, code=1)
+
+
+async def test_a_caller_that_does_not_read_holds_nobody_up() -> None:
+    """A caller that never reads its answers is cut off; the gateway leaves within its grace all the same."""
+    async with serving(*NO_LIMIT, environment={"DIAL_GATEWAY_DRAIN_GRACE": "1"}) as served:
+        caller = served.stream()
+        items = [dial(f"{n}".zfill(200), phone_number="1") for n in range(500)]
+        sending = asyncio.create_task(_send_forever(caller, items))
+        await asyncio.sleep(0.5)
+        served.terminate()
+        await left(served, 3.0)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+async def _send_forever(caller: Caller, items: list[pb.DialRequest]) -> None:
+    while True:
+        await caller.send(*items)
+
+
+def _list(count: int) -> pb.PutDialRequestsRequest:
+    listed: Any = dials(count, "listed")
+    return pb.PutDialRequestsRequest(campaign_id=CAMPAIGN, dial_requests=listed)

@@ -1,0 +1,97 @@
+"""Promise 3: nothing is sent to Connect once the expiration is less than the headroom away."""
+
+import random
+import time
+
+from gateway.simulator import FaultKind, SimulatorSettings
+from tests.integration.world import Knobs, World, dial, dials, until, verdict, verdicts, world_of
+
+PASSED = "EXPIRED EXPIRATION_PASSED SAME_TOKEN"
+
+
+async def test_an_expiry_within_the_headroom_is_answered_at_once(world: World) -> None:
+    """A request that expires within the headroom is EXPIRED at once and never sent; one beyond it is sent."""
+    results = await world.ask(dial("near", expires_in=4.5), dial("far", expires_in=8))
+    assert verdicts(results) == [PASSED, "ACCEPTED"]
+    assert (world.dialed("near"), world.dialed("far"), results[0].attempts) == (0, 1, 0)
+
+
+async def test_an_expiry_while_waiting_for_a_permit() -> None:
+    """What waits for a permit is answered EXPIRED as its time passes, and is never sent."""
+    async with world_of(call_rate=0.1, call_burst=1.0, expiry_headroom=1.0) as world:
+        caller = world.stream()
+        await caller.send(*dials(25, "first"))
+        await caller.read(25)
+        begun = time.monotonic()
+        await caller.send(dial("late", expires_in=1.5), dial("later", expires_in=1.7))
+        results = await caller.read(2)
+        assert [(result.client_token, verdict(result)) for result in results] == [
+            ("late", PASSED),
+            ("later", PASSED),
+        ]
+        assert time.monotonic() - begun < 1.5
+        assert len(world.calls()) == 1
+
+
+async def test_an_expiry_while_connect_hangs() -> None:
+    """What expires behind a hanging call is EXPIRED unsent; what the call carried is UNKNOWN."""
+    async with world_of(max_concurrent_calls=1, call_timeout=0.6, expiry_headroom=0.5) as world:
+        world.hang()
+        caller = world.stream()
+        await caller.send(*dials(25, "sent", expires_in=1.0))
+        await until(world.calls)
+        await caller.send(dial("behind", expires_in=0.9))
+        results = await caller.ask()
+        assert [verdict(result) for result in results if result.client_token == "behind"] == [PASSED]
+        sent = [verdict(result) for result in results if result.client_token != "behind"]
+        assert sent == ["UNKNOWN CONNECT_UNREACHABLE SAME_TOKEN"] * 25
+        assert len(world.calls()) == 1
+
+
+async def test_an_expiry_under_the_account_throttle() -> None:
+    """What Connect throttles until its time passes is EXPIRED with reason THROTTLED."""
+    knobs = Knobs(simulator=SimulatorSettings(), rng=random.Random(1))
+    async with world_of(knobs, call_rate=50.0, expiry_headroom=0.5) as world:
+        world.fault(FaultKind.EXCEPTION, code="ThrottlingException")
+        (result,) = await world.ask(dial("a", expires_in=1.5))
+        assert verdict(result) == "EXPIRED THROTTLED SAME_TOKEN"
+        assert result.attempts >= 1
+        assert world.dialed("a") == 0
+
+
+async def test_an_expiry_under_the_throttle_for_capacity() -> None:
+    """An item throttled for capacity until its time passes is EXPIRED/THROTTLED; others go on."""
+    async with world_of(expiry_headroom=0.2) as world:
+        world.fault(FaultKind.ITEM_FAILURE, code="RequestThrottled", token="a")
+        begun = time.time()
+        results = await world.ask(dial("a", expires_in=1.2), dial("b"))
+        assert verdicts(results) == ["EXPIRED THROTTLED SAME_TOKEN", "ACCEPTED"]
+        assert results[0].attempts >= 2
+        assert max(call.at for call in world.calls()) < begun + 1.0
+
+
+async def test_an_expiry_in_doubt_is_unknown() -> None:
+    """What expires while its fate is not known is UNKNOWN, whatever else happened to it since."""
+    async with world_of(expiry_headroom=0.2, max_attempts=1000) as world:
+        world.fault(FaultKind.LATENCY, latency_s=0.1, count=1)
+        world.fault(FaultKind.EXCEPTION, code="InternalServerException", after_work=True, count=1)
+        caller = world.stream()
+        await caller.send(dial("a", expires_in=1.2))
+        await until(world.calls)
+        world.fault(FaultKind.ITEM_FAILURE, code="RequestThrottled")
+        (result,) = await caller.ask()
+        assert verdict(result) == "UNKNOWN CONNECT_ERROR SAME_TOKEN"
+        assert world.dialed("a") == 1
+
+
+async def test_no_attempt_is_made_after_the_expiry() -> None:
+    """However long Connect fails, no call arrives within the headroom of its earliest expiration."""
+    async with world_of(expiry_headroom=0.3, max_attempts=100_000) as world:
+        world.fault(FaultKind.EXCEPTION, code="InternalServerException")
+        expires = time.time() + 0.9
+        results = await world.ask(*dials(20, expires_in=0.9), dial("patient", expires_in=1.1))
+        assert [verdict(result) for result in results] == ["UNKNOWN CONNECT_ERROR SAME_TOKEN"] * 21
+        with_all = [call.at for call in world.calls() if call.items > 1]
+        assert len(with_all) >= 2
+        assert max(with_all) < expires - 0.3
+        assert max(call.at for call in world.calls()) < expires + 0.2 - 0.3

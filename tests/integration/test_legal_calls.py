@@ -1,0 +1,105 @@
+"""Promises 2 and 5: only legal calls reach Connect, they are full, and the quota is spent and kept."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from itertools import count
+
+import dialgateway
+from gateway.simulator import FaultKind, SimulatorSettings
+from tests.integration.world import Knobs, World, client_dial, dial, dials, until, verdicts, world_of
+
+
+async def test_a_thousand_requests_over_four_campaigns() -> None:
+    """A thousand good requests in lists of ten are all accepted, by legal calls, every one of them full."""
+    async with world_of(linger=2.0) as world:
+        caller = world.stream()
+        for begin in range(0, 250, 10):
+            for campaign in "abcd":
+                items = [dial(f"t-{number}") for number in range(begin, begin + 10)]
+                await caller.send(*items, campaign=campaign)
+        results = await caller.ask()
+        assert verdicts(results) == ["ACCEPTED"] * 1000
+        assert {result.attempts for result in results} == {1}
+        statistics = world.simulator.connect.stats()
+        assert (statistics.illegal_calls, statistics.items) == (0, {"accepted": 1000})
+        assert statistics.fill == {25: 40}
+        assert set(world.simulator.connect.journal.dials().values()) == {1}
+
+
+async def test_a_backlog_travels_in_full_calls() -> None:
+    """Where a backlog of lists of ten has built up while calls were busy, every call is full."""
+    async with world_of(max_concurrent_calls=1) as world:
+        world.fault(FaultKind.LATENCY, campaign="busy", latency_s=0.6)
+        busy = asyncio.create_task(world.ask(dial("busy"), campaign="busy"))
+        await until(world.calls)
+        callers = [world.stream() for _ in range(4)]
+        for number in range(25):
+            for caller, campaign in zip(callers, "abcd", strict=True):
+                await caller.send(*dials(10, f"{number}"), campaign=campaign)
+        await until(lambda: world.gateway.engine.held == 1001)
+        answers = await asyncio.gather(*(caller.ask() for caller in callers))
+        assert [verdicts(results) for results in answers] == [["ACCEPTED"] * 250] * 4
+        assert verdicts(await busy) == ["ACCEPTED"]
+        assert world.simulator.connect.stats().fill == {1: 1, 25: 40}
+
+
+async def test_a_lone_request_leaves_after_the_linger() -> None:
+    """A lone request of an open stream waits for the linger and no longer; of a closed one, not at all."""
+    async with world_of(linger=0.3) as world:
+        caller = world.stream()
+        await caller.send(dial("warm"))
+        await caller.read(1)
+        begun = time.monotonic()
+        await caller.send(dial("open"))
+        await caller.read(1)
+        assert 0.29 <= time.monotonic() - begun < 2.0
+        begun = time.monotonic()
+        await world.ask(dial("closed"))
+        assert time.monotonic() - begun < 0.29
+
+
+async def test_the_quota_is_spent_and_kept() -> None:
+    """With three times the quota on offer 98% of it is accepted, and under 1% of calls come back as 429."""
+    knobs = Knobs(simulator=SimulatorSettings(), rng=random.Random(1))
+    async with world_of(knobs, call_rate=10.0) as world:
+        callers = [asyncio.create_task(_offer(world, f"c-{n}", 250)) for n in range(3)]
+        await until(world.calls)
+        end = world.calls()[0].at + 5.0
+        await asyncio.sleep(end - time.time())
+        asked = [call for call in world.calls() if call.at < end]
+        for caller in callers:
+            caller.cancel()
+        await asyncio.gather(*callers, return_exceptions=True)
+    # Ten calls a second, and the burst but one: calls are counted when they arrive, not when they leave.
+    allowed = 25 * (10 * 5 + 9)
+    assert sum(len(call.accepted) for call in asked) >= 0.98 * allowed
+    assert sum(call.result == "ThrottlingException" for call in asked) < 0.01 * len(asked)
+    assert not any(call.illegal for call in asked)
+
+
+async def _offer(world: World, campaign: str, per_second: int) -> None:
+    async def source() -> AsyncIterator[dialgateway.DialRequest]:
+        begun = time.monotonic()
+        for number in count():
+            # Fifty at a time: what trickles in one by one leaves in sparse calls while permits abound.
+            due = begun + (number - number % 50) / per_second
+            if due > time.monotonic():
+                await asyncio.sleep(due - time.monotonic())
+            yield client_dial(f"t-{number}")
+
+    async with dialgateway.DialGatewayClient(world.target, window=5000) as client:
+        async for result in client.dial(campaign, source()):
+            assert result.accepted
+
+
+async def test_a_throttle_slows_down_and_nothing_is_lost() -> None:
+    """Beyond Connect's quota calls come back as 429: that costs no attempt, and all are accepted."""
+    knobs = Knobs(simulator=SimulatorSettings(call_rate=20, call_burst=1), rng=random.Random(1))
+    async with world_of(knobs, call_rate=100.0, max_attempts=1) as world:
+        results = await world.ask(*dials(200))
+        assert verdicts(results) == ["ACCEPTED"] * 200
+        statistics = world.simulator.connect.stats()
+        assert statistics.calls["PutDialRequestBatch"]["ThrottlingException"] >= 1
+        assert (statistics.illegal_calls, statistics.fill) == (0, {25: 8})

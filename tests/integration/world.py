@@ -1,0 +1,243 @@
+"""A whole gateway in the process of a test, a simulated Connect behind it, and callers before it."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import grpc
+import grpc.aio
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+import dialgateway
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceStub
+from gateway.app import Gateway
+from gateway.connect.boto import BotoConnect
+from gateway.settings import Settings
+from gateway.simulator import CallRecord, Fault, FaultKind, Simulator, SimulatorSettings
+from gateway.telemetry import telemetry_with
+
+if TYPE_CHECKING:
+    from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceAsyncStub
+
+    StreamCall = grpc.aio.StreamStreamCall[pb.StreamDialRequestsRequest, pb.StreamDialRequestsResponse]
+
+CAMPAIGN = "campaign-a"
+PHONE = "+12065550123"
+PATIENCE_S = 20.0
+"""How long a test waits for anything before it fails; far more than any of it takes."""
+
+
+class Brisk(random.Random):
+    """Jitter at its smallest: pauses between attempts take no time."""
+
+    def uniform(self, a: float, b: float) -> float:
+        """Return the lower bound."""
+        return min(a, b)
+
+
+def dial(token: str, *, expires_in: float = 120.0, **changes: Any) -> pb.DialRequest:
+    """Make a dial request that is in order unless told otherwise."""
+    message = pb.DialRequest(client_token=token, phone_number=PHONE)
+    at = time.time() + expires_in
+    message.expiration_time.seconds, message.expiration_time.nanos = int(at), int(at % 1 * 1e9)
+    for name, value in changes.items():
+        if name == "attributes":
+            message.attributes.update(value)
+        else:
+            setattr(message, name, value)
+    return message
+
+
+def dials(count: int, prefix: str = "t", **changes: Any) -> list[pb.DialRequest]:
+    """Make dial requests with tokens of their own."""
+    return [dial(f"{prefix}-{number}", **changes) for number in range(count)]
+
+
+def client_dial(token: str, phone: str = PHONE) -> dialgateway.DialRequest:
+    """Make a dial request in the Python client's words."""
+    return dialgateway.DialRequest(token, phone, datetime.now(UTC) + timedelta(minutes=2))
+
+
+def verdict(result: pb.DialResult) -> str:
+    """Return outcome, reason and advice in words, the unset ones left out."""
+    words = [
+        pb.Outcome.Name(result.outcome).removeprefix("OUTCOME_"),
+        pb.Reason.Name(result.reason).removeprefix("REASON_"),
+        pb.RetryAdvice.Name(result.retry_advice).removeprefix("RETRY_ADVICE_"),
+    ]
+    return " ".join(word for word in words if word != "UNSPECIFIED")
+
+
+def verdicts(results: Sequence[pb.DialResult]) -> list[str]:
+    """Return the words for each result, in the order of the requests."""
+    return [verdict(result) for result in sorted(results, key=lambda result: result.index)]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - whatever it is, it need not tell
+            await asyncio.sleep(0.005)
+
+
+@dataclass
+class Caller:
+    """One stream, in the hands of a test."""
+
+    call: "StreamCall"
+    notices: list[pb.Notice] = field(default_factory=list)
+
+    async def send(self, *requests: pb.DialRequest, campaign: str = CAMPAIGN) -> None:
+        """Send one message."""
+        async with asyncio.timeout(PATIENCE_S):
+            await self.call.write(pb.StreamDialRequestsRequest(campaign_id=campaign, dial_requests=requests))
+
+    async def finish(self) -> None:
+        """Half-close."""
+        await self.call.done_writing()
+
+    async def message(self) -> pb.StreamDialRequestsResponse | None:
+        """Read one message; None at the end of the stream."""
+        async with asyncio.timeout(PATIENCE_S):
+            message = await self.call.read()
+        if message is grpc.aio.EOF:
+            return None
+        response = cast("pb.StreamDialRequestsResponse", message)
+        if response.HasField("notice"):
+            self.notices.append(response.notice)
+        return response
+
+    async def read(self, count: int) -> list[pb.DialResult]:
+        """Read until so many results are there."""
+        results: list[pb.DialResult] = []
+        while len(results) < count and (message := await self.message()) is not None:
+            results.extend(message.results)
+        return results
+
+    async def rest(self) -> list[pb.DialResult]:
+        """Read to the end of the stream, however it ends; `status` tells."""
+        results: list[pb.DialResult] = []
+        try:
+            while (message := await self.message()) is not None:
+                results.extend(message.results)
+        except grpc.aio.AioRpcError:
+            pass
+        return results
+
+    async def ask(self, *requests: pb.DialRequest, campaign: str = CAMPAIGN) -> list[pb.DialResult]:
+        """Send, half-close, and read to the end."""
+        await self.send(*requests, campaign=campaign)
+        await self.finish()
+        return await self.rest()
+
+    async def status(self) -> grpc.StatusCode:
+        """Wait for the end, and return how the stream ended."""
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.call.code()
+
+
+@dataclass
+class World:
+    """A gateway that serves, what it calls, and what it leaves behind."""
+
+    simulator: Simulator
+    gateway: Gateway
+    port: int
+    exporter: InMemorySpanExporter
+    channel: grpc.aio.Channel
+
+    @property
+    def stub(self) -> "DialRequestServiceAsyncStub":
+        """The generated stub."""
+        return stub_of(self.channel)
+
+    @property
+    def target(self) -> str:
+        """Where the gateway listens."""
+        return f"127.0.0.1:{self.port}"
+
+    def stream(self, **options: Any) -> Caller:
+        """Open a stream."""
+        return Caller(self.stub.StreamDialRequests(**options))
+
+    async def ask(self, *requests: pb.DialRequest, campaign: str = CAMPAIGN) -> list[pb.DialResult]:
+        """Send requests on a stream of their own; return their results in the order of the requests."""
+        results = await self.stream().ask(*requests, campaign=campaign)
+        return sorted(results, key=lambda result: result.index)
+
+    async def put(
+        self, *requests: pb.DialRequest, campaign: str = CAMPAIGN, timeout_s: float = PATIENCE_S
+    ) -> list[pb.DialResult]:
+        """Send requests in a unary call; return their results."""
+        message = pb.PutDialRequestsRequest(campaign_id=campaign, dial_requests=requests)
+        return list((await self.stub.PutDialRequests(message, timeout=timeout_s)).results)
+
+    def fault(self, kind: FaultKind, **values: Any) -> None:
+        """Let something go wrong at Connect."""
+        self.simulator.connect.add_fault(Fault(kind=kind, **values))
+
+    def hang(self, **values: Any) -> None:
+        """Let Connect take calls and never answer."""
+        self.fault(FaultKind.NO_ANSWER, **values)
+
+    def calls(self) -> list[CallRecord]:
+        """Return the calls for dial requests that came to Connect."""
+        return list(self.simulator.connect.journal)
+
+    def dialed(self, token: str, campaign: str = CAMPAIGN) -> int:
+        """Return how often Connect was made to dial for a token."""
+        return self.simulator.connect.journal.dials(campaign)[campaign, token]
+
+    def spans(self, name: str = "") -> list[ReadableSpan]:
+        """Return the ended spans whose name contains `name`."""
+        return [span for span in self.exporter.get_finished_spans() if name in span.name]
+
+
+def stub_of(channel: grpc.aio.Channel) -> "DialRequestServiceAsyncStub":
+    """Return the generated stub of a channel."""
+    return cast("DialRequestServiceAsyncStub", DialRequestServiceStub(channel))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knobs:
+    """What a test chooses about its world, beside the gateway's settings."""
+
+    simulator: SimulatorSettings = field(default_factory=lambda: SimulatorSettings(call_rate=0))
+    endpoint: str | None = None
+    keys: tuple[str, str] = ("simulator", "simulator")
+    rng: random.Random = field(default_factory=Brisk)
+    tracing: bool = True
+
+
+@asynccontextmanager
+async def world_of(knobs: Knobs | None = None, **settings: Any) -> AsyncIterator[World]:
+    """Run a world: no call limit, a short linger and time-out, unless told otherwise."""
+    knobs = knobs or Knobs()
+    chosen = Settings(
+        **{"listen": "127.0.0.1:0", "call_rate": 0.0, "linger": 0.02, "call_timeout": 5.0, **settings}
+    )
+    async with Simulator(knobs.simulator) as simulator:
+        connect = BotoConnect(
+            threads=chosen.max_concurrent_calls,
+            timeout_s=chosen.call_timeout,
+            endpoint_url=knobs.endpoint or simulator.url,
+            region="us-east-1",
+            credentials=knobs.keys,
+        )
+        exporter = InMemorySpanExporter()
+        telemetry = telemetry_with(*([SimpleSpanProcessor(exporter)] if knobs.tracing else []))
+        gateway = Gateway(chosen, connect, telemetry, knobs.rng)
+        port = await gateway.start()
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                yield World(simulator, gateway, port, exporter, channel)
+        finally:
+            await gateway.stop(0.2)

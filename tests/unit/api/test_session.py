@@ -1,0 +1,129 @@
+"""One stream's bounds and endings, by hand: nothing runs but what a test asks for."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.api.session import RESPONSE_RESULTS, Session
+from gateway.clock import SystemClock
+from gateway.connect.fake import FakeConnect
+from gateway.connect.retry import RetryingCaller
+from gateway.core.engine import Engine, Limits
+from gateway.core.model import Answer, DialRequest, Outcome, Settled, Source, Waiter
+from gateway.dispatch import Dispatcher
+from gateway.telemetry import telemetry_with
+
+
+def make(window: int = 100, **limits: int) -> Session:
+    """Make a session of a gateway whose dispatcher does not run."""
+    clock, telemetry, rng = SystemClock(), telemetry_with(), random.Random(1)
+    caller = RetryingCaller(FakeConnect(), telemetry, clock.now, rng)
+    dispatcher = Dispatcher(Engine(Limits(**limits), rng), caller, telemetry, clock.now)
+    trace = telemetry.rpc_started("StreamDialRequests", ())
+    return Session(dispatcher, telemetry, clock, trace, window)
+
+
+def message(*tokens: str, campaign: str = "") -> pb.StreamDialRequestsRequest:
+    """Make a message; without a campaign its requests are answered at once."""
+    items = [pb.DialRequest(client_token=token) for token in tokens]
+    return pb.StreamDialRequestsRequest(campaign_id=campaign, dial_requests=items)
+
+
+async def sent(*messages: pb.StreamDialRequestsRequest) -> AsyncIterator[pb.StreamDialRequestsRequest]:
+    for one in messages:
+        yield one
+
+
+def answer(index: int) -> Settled:
+    request = DialRequest("c", f"t-{index}", "+12065550123", {}, 0.0, 0.0, 0)
+    return Settled(Waiter(Source(), index), request, Answer(Outcome.ACCEPTED))
+
+
+async def test_the_stream_ends_behind_the_last_answer() -> None:
+    """Answers are handed over once each; the end comes when no more can come, not before."""
+    session = make()
+    session.take("", message("a", "b").dial_requests)
+    responses = session.responses()
+    first = await anext(responses)
+    assert [result.index for result in first.results] == [0, 1]
+    waiting = asyncio.ensure_future(anext(responses, None))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    session.close()
+    assert await waiting is None
+
+
+async def test_many_answers_travel_in_messages_of_limited_size() -> None:
+    """A message has a limited number of results, whatever has piled up."""
+    session = make()
+    session.taken = 2 * RESPONSE_RESULTS + 1
+    for index in range(session.taken):
+        session.deliver(answer(index))
+    session.close()
+    sizes = [len(response.results) async for response in session.responses()]
+    assert sizes == [RESPONSE_RESULTS, RESPONSE_RESULTS, 1]
+
+
+async def test_answers_count_until_they_are_handed_over() -> None:
+    """A reader takes in no more than a window ahead of the answers that its caller has taken."""
+    session = make(window=3)
+    reading = asyncio.create_task(session.read(sent(message(*"abcde"), message(*"fg"))))
+    responses = session.responses()
+    taken = []
+    for _ in range(3):
+        await asyncio.sleep(0)
+        taken.append(session.taken)
+        await anext(responses)
+    reading.cancel()
+    assert taken == [3, 3, 6]
+
+
+@pytest.mark.parametrize("idle", [True, False])
+async def test_a_draining_stream_is_told(idle: bool) -> None:
+    """A stream is told that the gateway leaves, also when that begins while an answer is handed over."""
+    session = make()
+    responses = session.responses()
+    if not idle:
+        session.take("", message("a").dial_requests)
+        await anext(responses)  # suspended where gRPC writes: drain and close come before it goes on
+    session.drain()
+    session.close()
+    rest = [response async for response in responses]
+    assert [response.notice.kind for response in rest] == [pb.NOTICE_KIND_DRAINING]
+
+
+async def test_what_was_read_is_answered_when_the_gateway_leaves() -> None:
+    """What waits for room within a message that was read is taken in, and so answered, on leaving."""
+    session = make(window=2)
+    reading = asyncio.create_task(session.read(sent(message(*"abcde"))))
+    await asyncio.sleep(0)
+    assert session.taken == 2
+    session.drain()
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert session.taken == 5
+    assert reading.cancelled()
+
+
+async def test_what_was_read_is_dropped_when_the_caller_leaves() -> None:
+    """The same for a caller that is gone: nothing more is taken in."""
+    session = make(window=2)
+    reading = asyncio.create_task(session.read(sent(message(*"abcde"))))
+    await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert session.taken == 2
+
+
+async def test_answers_of_a_list_come_in_its_order() -> None:
+    """A unary call's answers are sorted by index, in whichever order they were decided."""
+    session = make()
+    session.taken = 3
+    for index in (2, 0, 1):
+        session.deliver(answer(index))
+    answers = await session.answers_in_order(None)
+    assert [settled.waiter.index for settled in answers] == [0, 1, 2]
+    assert session.answered == 3

@@ -1,0 +1,116 @@
+"""Between the messages of the contract and the core's words."""
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.api import wire
+from gateway.core.model import Answer, DialRequest, Outcome, Reason, RetryAdvice, Settled, Source, Waiter
+
+OFFSET = -1_700_000_000.0
+"""What takes seconds since the epoch to seconds on the core's clock."""
+
+
+def settled(answer: Answer, *, campaign: str = "c", index: int = 0) -> Settled:
+    request = DialRequest(campaign, f"t-{index}", "+12065550123", {}, 0.0, 0.0, 0)
+    return Settled(Waiter(Source(), index, "request-trace"), request, answer)
+
+
+@pytest.mark.parametrize(
+    ("words", "prefix"),
+    [
+        (Outcome, "OUTCOME_"),
+        (Reason, "REASON_"),
+        (RetryAdvice, "RETRY_ADVICE_"),
+    ],
+)
+def test_numbers_are_the_contract_s(words: type[Outcome | Reason | RetryAdvice], prefix: str) -> None:
+    """The core's words have the numbers of the contract's values, and there are no others."""
+    contract = {value.name: value.number for value in pb.DESCRIPTOR.enum_types_by_name[words.__name__].values}
+    contract.pop(f"{prefix}UNSPECIFIED")
+    assert {f"{prefix}{word.name}": word.value for word in words if word.value} == contract
+
+
+def test_a_request_is_read() -> None:
+    """Every field of a request arrives, and its expiration also stands on the core's clock."""
+    message = pb.DialRequest(client_token="t", phone_number="+12065550123", attributes={"k": "v"})
+    message.expiration_time.seconds, message.expiration_time.nanos = 1_700_000_060, 500_000_000
+    request = wire.dial_request("c", message, OFFSET)
+    assert (request.campaign_id, request.client_token, request.phone_number) == ("c", "t", "+12065550123")
+    assert (request.attributes, request.size_bytes) == ({"k": "v"}, message.ByteSize())
+    assert request.expiration == 1_700_000_060.5
+    assert request.expires_at == 60.5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos"),
+    [(-1, 0), (253_402_300_800, 0), (2**62, 0), (-(2**62), 0), (1, -1), (1, 1_000_000_000), (1, -(2**31))],
+)
+def test_a_time_that_is_none(seconds: int, nanos: int) -> None:
+    """A timestamp that protobuf itself calls illegal is no expiration."""
+    message = pb.DialRequest()
+    message.expiration_time.seconds, message.expiration_time.nanos = seconds, nanos
+    assert wire.dial_request("c", message, OFFSET).expiration is None
+
+
+def test_a_time_that_is_missing() -> None:
+    """A missing timestamp is no expiration; the first second of 1970 is one, though past."""
+    message = pb.DialRequest()
+    assert wire.dial_request("c", message, OFFSET).expiration is None
+    message.expiration_time.seconds = 0
+    message.expiration_time.SetInParent()
+    request = wire.dial_request("c", message, OFFSET)
+    assert (request.expiration, request.expires_at) == (0.0, OFFSET)
+
+
+def test_a_result_is_written() -> None:
+    """Every part of an answer arrives in its message."""
+    answer = Answer(
+        Outcome.NOT_ACCEPTED,
+        Reason.ACCESS_DENIED,
+        RetryAdvice.SAME_TOKEN,
+        "words",
+        retry_after_s=30.25,
+        attempts=2,
+        trace_id="call-trace",
+    )
+    assert wire.result(settled(answer, index=7)) == pb.DialResult(
+        client_token="t-7",
+        index=7,
+        outcome=pb.OUTCOME_NOT_ACCEPTED,
+        reason=pb.REASON_ACCESS_DENIED,
+        detail="words",
+        retry_advice=pb.RETRY_ADVICE_SAME_TOKEN,
+        retry_after=Duration(seconds=30, nanos=250_000_000),
+        attempts=2,
+        trace_id="call-trace",
+    )
+
+
+def test_what_an_answer_leaves_out() -> None:
+    """An answer without a call names the request's trace, and no time to wait where nobody can say."""
+    result = wire.result(settled(Answer(Outcome.ACCEPTED, dial_request_id="id", replayed=True)))
+    assert (result.trace_id, result.dial_request_id, result.replayed) == ("request-trace", "id", True)
+    assert not result.HasField("retry_after")
+
+
+def test_answers_are_grouped_by_campaign() -> None:
+    """Answers share messages by campaign, in the order in which they came."""
+    accepted = Answer(Outcome.ACCEPTED)
+    answers = [settled(accepted, campaign=campaign, index=n) for n, campaign in enumerate("abacb")]
+    grouped = {
+        message.campaign_id: [result.index for result in message.results]
+        for message in wire.responses(answers)
+    }
+    assert grouped == {"a": [0, 2], "b": [1, 4], "c": [3]}
+    assert wire.responses([]) == []
+
+
+def test_the_notice_of_leaving() -> None:
+    """The notice of leaving is about the whole gateway and carries no result."""
+    message = wire.draining_notice()
+    assert (message.notice.kind, message.campaign_id, len(message.results)) == (
+        pb.NOTICE_KIND_DRAINING,
+        "",
+        0,
+    )

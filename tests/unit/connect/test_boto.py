@@ -1,0 +1,197 @@
+"""What each failure of boto3 means to the gateway: the adapter's translation, without a socket."""
+
+import logging
+from typing import Any
+
+import pytest
+from botocore import exceptions as foreign
+from botocore.parsers import ResponseParserError
+
+from gateway.connect.boto import BotoConnect, _item, _reply, translated
+from gateway.core import errors
+from gateway.core.model import DialRequest, ItemFailure
+
+PHONE = "+12065550188"
+URL = "http://connect.example"
+
+
+def client_error(
+    code: str, status: int, *, operation: str = "PutDialRequestBatch", **members: Any
+) -> foreign.ClientError:
+    response: Any = {
+        "Error": {"Code": code, "Message": f"about {PHONE}"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+        **members,
+    }
+    return foreign.ClientError(response, operation)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "failure"),
+    [
+        ("ThrottlingException", 429, errors.RateThrottled),
+        ("ThrottlingException", 400, errors.RateThrottled),
+        ("SomethingThrottled", 429, errors.RateThrottled),
+        ("ValidationException", 400, errors.CallInvalid),
+        ("SerializationException", 400, errors.CallInvalid),
+        ("413", 413, errors.CallInvalid),
+        ("ResourceNotFoundException", 404, errors.CampaignNotFound),
+        ("AccessDeniedException", 403, errors.AccessDenied),
+        ("AccessDeniedException", 400, errors.AccessDenied),
+        ("UnrecognizedClientException", 403, errors.AccessDenied),
+        ("InvalidSignatureException", 403, errors.AccessDenied),
+        ("NotAuthorized", 401, errors.AccessDenied),
+        ("ConflictException", 409, errors.CallConflict),
+        ("RequestTimeoutException", 408, errors.ConnectFailed),
+        ("InternalServerException", 500, errors.ConnectFailed),
+        ("ServiceUnavailable", 503, errors.ConnectFailed),
+        ("BrandNewException", 599, errors.ConnectFailed),
+        ("", 0, errors.ConnectFailed),
+    ],
+)
+def test_an_error_that_connect_answers(code: str, status: int, failure: type[errors.CallFailure]) -> None:
+    """Each error code, and else its HTTP status, has one meaning."""
+    assert type(translated(client_error(code, status))) is failure
+
+
+@pytest.mark.parametrize("code", ["ExpiredTokenException", "RequestExpired", "IncompleteSignature"])
+def test_credentials_that_connect_refuses_with_400(code: str) -> None:
+    """An error about credentials or clock says nothing of the dial requests, whatever its HTTP status."""
+    assert isinstance(translated(client_error(code, 400)), errors.AccessDenied)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("ExpiredTokenException", 400),
+        ("InvalidIdentityToken", 400),
+        ("Throttling", 400),
+        ("AccessDenied", 403),
+    ],
+)
+def test_an_error_of_another_call(code: str, status: int) -> None:
+    """An error of a call that boto3 makes for credentials is none about dial requests: none was sent."""
+    failure = translated(client_error(code, status, operation="AssumeRoleWithWebIdentity"))
+    assert isinstance(failure, errors.AccessDenied | errors.ConnectUnreachable)
+    assert not failure.uncertain
+
+
+def test_a_server_error_of_another_call_leaves_no_doubt() -> None:
+    """Where the call for credentials fails with a 5xx no dial request was sent, so none is in doubt."""
+    assert not translated(client_error("InternalFailure", 500, operation="AssumeRole")).uncertain
+
+
+@pytest.mark.parametrize("state", ["Paused", "Initialized", "Stopped", "Failed", "Completed"])
+def test_the_state_of_a_campaign_that_does_not_run(state: str) -> None:
+    """InvalidCampaignStateException is told with the campaign's state, which stands beside its error."""
+    failure = translated(client_error("InvalidCampaignStateException", 409, state=state))
+    assert isinstance(failure, errors.CampaignNotRunning)
+    assert failure.state == state
+
+
+def test_a_state_that_is_not_told() -> None:
+    """InvalidCampaignStateException without a state is still one."""
+    failure = translated(client_error("InvalidCampaignStateException", 409))
+    assert isinstance(failure, errors.CampaignNotRunning)
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (foreign.NoCredentialsError(), errors.AccessDenied),
+        (foreign.PartialCredentialsError(provider="env", cred_var="secret"), errors.AccessDenied),
+        (foreign.CredentialRetrievalError(provider="role", error_msg=PHONE), errors.AccessDenied),
+        (foreign.TokenRetrievalError(provider="sso", error_msg=PHONE), errors.AccessDenied),
+        (foreign.UnauthorizedSSOTokenError(), errors.AccessDenied),
+        (foreign.EndpointConnectionError(endpoint_url=URL), errors.ConnectUnreachable),
+        (foreign.ConnectTimeoutError(endpoint_url=URL), errors.ConnectUnreachable),
+        (foreign.ProxyConnectionError(proxy_url=URL), errors.ConnectUnreachable),
+        (foreign.SSLError(endpoint_url=URL, error=OSError(PHONE)), errors.ConnectUnreachable),
+        (foreign.ReadTimeoutError(endpoint_url=URL), errors.AnswerLost),
+        (foreign.ConnectionClosedError(endpoint_url=URL), errors.AnswerLost),
+        (foreign.ResponseStreamingError(error=PHONE), errors.AnswerLost),
+        (foreign.HTTPClientError(error=PHONE), errors.AnswerLost),
+        (ResponseParserError(PHONE), errors.CallUnexpected),
+        (foreign.ParamValidationError(report=PHONE), errors.CallUnexpected),
+        (ValueError(PHONE), errors.CallUnexpected),
+        (MemoryError(), errors.CallUnexpected),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_a_failure_without_an_answer(error: Exception, failure: type[errors.CallFailure]) -> None:
+    """Each failure of botocore itself has one meaning; what nobody knows leaves the call in doubt."""
+    assert type(translated(error)) is failure
+
+
+def test_only_calls_that_may_have_been_made_are_in_doubt() -> None:
+    """A connection that never came about leaves no doubt; a lost answer and an unknown failure do."""
+    assert not translated(foreign.EndpointConnectionError(endpoint_url=URL)).uncertain
+    assert not translated(client_error("ValidationException", 400)).uncertain
+    assert translated(foreign.ReadTimeoutError(endpoint_url=URL)).uncertain
+    assert translated(client_error("InternalServerException", 500)).uncertain
+    assert translated(KeyError(PHONE)).uncertain
+
+
+def test_what_a_library_says_goes_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the log nor the failure repeats the text of a foreign exception."""
+    with caplog.at_level(logging.DEBUG):
+        failures = [translated(ValueError(PHONE)), translated(client_error("ValidationException", 400))]
+        with pytest.raises(KeyError) as raised:
+            dict[str, str]()[PHONE]
+        failures.append(translated(raised.value))
+    told = caplog.text + "".join(f"{failure!r} {failure}" for failure in failures)
+    assert "ValueError" in told
+    assert "test_boto.py" in told
+    assert PHONE not in told
+
+
+def test_an_item_of_a_call() -> None:
+    """An item has the four members of Connect's model, its expiration as a time with a zone."""
+    request = DialRequest("c", "t", PHONE, {"k": "v"}, 1_767_225_600.5, 0.0, 10)
+    item: Any = _item(request)
+    assert item["expirationTime"].isoformat() == "2026-01-01T00:00:00.500000+00:00"
+    del item["expirationTime"]
+    assert item == {"clientToken": "t", "phoneNumber": PHONE, "attributes": {"k": "v"}}
+
+
+def test_an_answer_by_items(caplog: pytest.LogCaptureFixture) -> None:
+    """Items are told by token; an unknown failure code counts as UnknownError, and is logged."""
+    codes = {"a": "InvalidInput", "b": "RequestThrottled", "c": "UnknownError", "d": "New"}
+    response: Any = {
+        "successfulRequests": [{"clientToken": "x", "id": "id-x"}],
+        "failedRequests": [{"clientToken": token, "failureCode": code} for token, code in codes.items()],
+        "ResponseMetadata": {"RequestId": "r"},
+    }
+    reply = _reply(response)
+    assert (reply.accepted, reply.request_id) == ({"x": "id-x"}, "r")
+    assert reply.failed == {
+        "a": ItemFailure.INVALID_INPUT,
+        "b": ItemFailure.CAPACITY,
+        "c": ItemFailure.UNKNOWN_ERROR,
+        "d": ItemFailure.UNKNOWN_ERROR,
+    }
+    assert "New" in caplog.text
+
+
+def test_an_answer_without_lists() -> None:
+    """An answer without lists mentions no item."""
+    empty: Any = {"ResponseMetadata": {}}
+    reply = _reply(empty)
+    assert (reply.accepted, reply.failed, reply.request_id) == ({}, {}, "")
+
+
+def test_a_region_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a region nothing is guessed: botocore's own error says what is missing."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    with pytest.raises(foreign.NoRegionError):
+        BotoConnect(threads=1, timeout_s=1.0)
+
+
+async def test_the_endpoint_comes_from_the_standard_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The endpoint is the standard variable's, unless one is given."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CONNECTCAMPAIGNS", URL)
+    connect = BotoConnect(threads=1, timeout_s=1.0, region="us-east-1")
+    assert connect.endpoint == URL
+    await connect.close()
