@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError
@@ -20,6 +21,12 @@ log = logging.getLogger("gateway")
 WRONG_USAGE = 2
 SIMULATOR_KEYS = ("simulator", "simulator")
 SIMULATOR_REGION = "us-east-1"
+SIMULATOR_OPTIONS = (
+    ("port", int, "its port (default: a free one)"),
+    ("rate", float, "its calls a second, 0 for no limit (default: 10)"),
+    ("burst", float, "its calls at once (default: 10)"),
+    ("max-ahead", float, "seconds that an expiration may be ahead (default: any)"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,14 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dial-gateway", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"dial-gateway {version('dial-gateway')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="run the gateway; settings come from DIAL_GATEWAY_* variables")
     serve.add_argument("--simulator", action="store_true", help="against an embedded simulator of Connect")
-    serve.add_argument("--simulator-port", type=int, default=0, help="its port (default: a free one)")
-    serve.add_argument(
-        "--simulator-rate", type=float, default=10.0, help="its calls a second, 0 for no limit"
-    )
-    serve.add_argument("--simulator-burst", type=float, default=10.0, help="its calls at once")
+    for option, kind, text in SIMULATOR_OPTIONS:
+        serve.add_argument(f"--simulator-{option}", type=kind, help=text)
     serve.set_defaults(run=_serve)
     alone = commands.add_parser("simulator", help="run the simulator of Amazon Connect alone")
     simulator.add_arguments(alone)
@@ -58,12 +63,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    simulated = _simulated(options)
     chosen, warnings = settings.load(os.environ)
     _log_to_stderr(chosen.log_level)
     for warning in warnings:
         log.warning(warning)
     traces = telemetry.telemetry_from(os.environ)
-    code = asyncio.run(_serve_with(chosen, traces, options))
+    code = asyncio.run(_serve_with(chosen, traces, simulated))
     # A call that hangs would keep the interpreter waiting for its thread; everybody is answered.
     sys.stdout.flush()
     sys.stderr.flush()
@@ -77,28 +83,42 @@ def _log_to_stderr(level: str) -> None:
 
 
 async def _serve_with(
-    chosen: settings.Settings, traces: telemetry.Telemetry, options: argparse.Namespace
+    chosen: settings.Settings, traces: telemetry.Telemetry, simulated: SimulatorSettings | None
 ) -> int:
     async with AsyncExitStack() as stack:
         endpoint = None
-        if options.simulator:
-            endpoint = (await stack.enter_async_context(Simulator(_simulated(options)))).url
+        if simulated is not None:
+            endpoint = (await stack.enter_async_context(Simulator(simulated))).url
         connect = connect_for(chosen, endpoint)
         gateway = app.Gateway(chosen, connect, traces)
         host = chosen.listen.rpartition(":")[0]
         return await app.serve(
             gateway,
             chosen,
-            lambda port: log.info("serving gRPC on %s:%d, calling %s", host, port, connect.endpoint),
+            lambda port: log.info(
+                "serving gRPC on %s:%d, calling %s%s",
+                host,
+                port,
+                connect.endpoint,
+                " (simulated)" if endpoint else "",
+            ),
         )
 
 
-def _simulated(options: argparse.Namespace) -> SimulatorSettings:
+def _simulated(options: argparse.Namespace) -> SimulatorSettings | None:
+    """Return the settings of the embedded simulator; None without one."""
+    port, rate, burst = options.simulator_port, options.simulator_rate, options.simulator_burst
+    ahead_s = options.simulator_max_ahead
+    if not options.simulator:
+        if any(value is not None for value in (port, rate, burst, ahead_s)):
+            raise settings.SettingsError("--simulator-...: only with --simulator")
+        return None
     try:
         return SimulatorSettings(
-            port=options.simulator_port,
-            call_rate=options.simulator_rate,
-            call_burst=options.simulator_burst,
+            port=port or 0,
+            call_rate=10.0 if rate is None else rate,
+            call_burst=10.0 if burst is None else burst,
+            max_expiration_ahead_s=ahead_s,
         )
     except ValueError as error:
         raise settings.SettingsError(f"--simulator: {error}") from error
@@ -112,11 +132,16 @@ def connect_for(chosen: settings.Settings, simulator_url: str | None) -> BotoCon
             threads=chosen.max_concurrent_calls,
             timeout_s=chosen.call_timeout,
             endpoint_url=simulator_url,
-            region=SIMULATOR_REGION if simulated else None,
+            region=SIMULATOR_REGION if simulated else _region(),
             credentials=SIMULATOR_KEYS if simulated else None,
         )
     except ValueError as error:  # botocore's own, where an endpoint is no URL
         raise settings.SettingsError(f"AWS_ENDPOINT_URL: {error}") from error
+
+
+def _region() -> str | None:
+    """Return AWS_REGION, which other AWS tools read, where boto3's own variable is not set."""
+    return None if os.environ.get("AWS_DEFAULT_REGION") else os.environ.get("AWS_REGION")
 
 
 def _health(options: argparse.Namespace) -> int:

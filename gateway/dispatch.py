@@ -7,7 +7,7 @@ instant that the engine named.
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
@@ -15,11 +15,13 @@ from typing import Protocol
 from gateway.connect.port import Caller
 from gateway.core.engine import Engine
 from gateway.core.errors import CallUnexpected
-from gateway.core.model import Batch, CallReport, DialRequest, Settled, Source, Waiter
+from gateway.core.model import Batch, CallReport, DialRequest, Settled, Source, Waiter, told
 from gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
+FAILURE_EVERY_S = 10.0
+"""Seconds between two lines of the log about failing calls of one kind."""
 ROOM_SHARE = 100
 """Dial requests of free room for which one more waiting stream is let in."""
 
@@ -47,6 +49,7 @@ class Dispatcher:
         self._calls: set[asyncio.Task[None]] = set()
         self._permits: dict[int, asyncio.Future[None]] = {}
         self._room_wanted: deque[asyncio.Future[None]] = deque()
+        self._failures = FailureLog()
 
     # --- for those who bring dial requests --------------------------------------------------------
 
@@ -58,7 +61,7 @@ class Dispatcher:
             if answer is None:
                 self._telemetry.queued(waiter.span)
             else:
-                self._tell(Settled(waiter, request, answer))
+                self._tell(told(waiter, request, answer))
         self._wake.set()
 
     def source_closed(self, source: Source) -> None:
@@ -70,7 +73,8 @@ class Dispatcher:
         """Forget a source that is gone, and drop what it alone waited for."""
         if not source.pending:
             return
-        spans = [w.span for e in source.pending.values() for w in e.waiters if w.source is source]
+        entries = dict.fromkeys(source.pending.values())
+        spans = [waiter.span for entry in entries for waiter in entry.waiters if waiter.source is source]
         dropped = self._engine.leave(self._now(), source)
         for span in spans:
             self._telemetry.dropped(span)
@@ -93,9 +97,8 @@ class Dispatcher:
             self._room_wanted.append(wanted)
             try:
                 await wanted
-            except asyncio.CancelledError:
-                self._wake.set()  # a turn that was given and is not used goes to the next
-                raise
+            finally:
+                self._wake.set()  # whoever was let in may bring nothing: the next is asked in as well
 
     @property
     def draining(self) -> bool:
@@ -171,6 +174,8 @@ class Dispatcher:
         except Exception as bug:  # noqa: BLE001 - whatever happens, everybody is answered
             log.error("a call ended with %s; its requests are answered as UNKNOWN", type(bug).__name__)
             report = CallReport(failure=CallUnexpected(), uncertain=True)
+        if report.failure is not None:
+            self._failures.note(self._now(), batch, report)
         self._tell_all(self._engine.completed(self._now(), batch, report))
         self._wake.set()
 
@@ -194,10 +199,35 @@ class Dispatcher:
                 shares -= 1
 
     def _tell_all(self, answers: list[Settled]) -> None:
-        for settled in answers:
-            self._tell(settled)
+        for answer in answers:
+            self._tell(answer)
 
-    def _tell(self, settled: Settled) -> None:
-        self._telemetry.settled(settled)
-        recipient: Recipient = settled.waiter.source.owner
-        recipient.deliver(settled)
+    def _tell(self, answer: Settled) -> None:
+        self._telemetry.settled(answer)
+        recipient: Recipient = answer.waiter.source.owner
+        recipient.deliver(answer)
+
+
+class FailureLog:
+    """Says that calls fail, and how: the first of a kind at once, then a line now and then."""
+
+    def __init__(self) -> None:
+        self._said_at: dict[str, float] = {}
+        self._unsaid: Counter[str] = Counter()
+
+    def note(self, now: float, batch: Batch, report: CallReport) -> None:
+        """Log the end of a call that failed, or count it."""
+        kind = type(report.failure).__name__
+        if now < self._said_at.get(kind, float("-inf")) + FAILURE_EVERY_S:
+            self._unsaid[kind] += 1
+            return
+        self._said_at[kind] = now
+        log.warning(
+            "a call to Amazon Connect failed: %s (%s) campaign %s, attempts %d, trace %s; %d more before",
+            kind,
+            str(report.failure) or (type(report.failure).__doc__ or "").partition("\n")[0],
+            batch.campaign_id,
+            report.attempts,
+            report.trace_id,
+            self._unsaid.pop(kind, 0),
+        )

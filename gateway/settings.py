@@ -16,6 +16,7 @@ _T = TypeVar("_T")
 PREFIX = "DIAL_GATEWAY_"
 CONFIG = "DIAL_GATEWAY_CONFIG"
 # Kubernetes sets these in every pod beside a Service of the name `dial-gateway`.
+_TARGET = "DIAL_GATEWAY_TARGET"  # of the command-line client
 _KUBERNETES = re.compile(r"DIAL_GATEWAY_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)\w*)?)")
 
 
@@ -146,7 +147,7 @@ def _warnings(environment: Mapping[str, str]) -> list[str]:
     return [
         f"{name} is no setting and is ignored{_suggestion(name.removeprefix(PREFIX), known, PREFIX)}"
         for name in ours
-        if name.removeprefix(PREFIX) not in known and not _KUBERNETES.fullmatch(name)
+        if name.removeprefix(PREFIX) not in known and name != _TARGET and not _KUBERNETES.fullmatch(name)
     ]
 
 

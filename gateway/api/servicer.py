@@ -54,8 +54,11 @@ class DialRequestServicer(DialRequestServiceServicer):
         self._streams[session] = reader
         # The stubs ask for a class of their own here, which does not exist at run time.
         context.add_done_callback(lambda _: self._ended(session, trace))  # type: ignore[arg-type]
-        async for response in session.responses():
-            yield response
+        try:
+            async for response in session.responses():
+                yield response
+        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+            await self._broken(bug, context)
         await self._say_why_it_ends(reader, context)
 
     async def PutDialRequests(  # noqa: N802, D102
@@ -64,14 +67,18 @@ class DialRequestServicer(DialRequestServiceServicer):
         await self._refuse_what_has_no_room(len(request.dial_requests), context)
         trace = self._telemetry.rpc_started("PutDialRequests", context.invocation_metadata() or ())
         session = self._session(trace)
+        response = pb.PutDialRequestsResponse()
         try:
             session.take(request.campaign_id, request.dial_requests)
             session.close()
             answers = await session.answers_in_order(_time_for_answers(context.time_remaining()))
+            response.results.extend(wire.result(settled) for settled in answers)
+        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+            await self._broken(bug, context)
         finally:
             session.leave()
             trace.ended(taken=session.taken, answered=session.answered)
-        return pb.PutDialRequestsResponse(results=[wire.result(settled) for settled in answers])
+        return response
 
     def drain(self) -> None:
         """Tell every stream that the gateway leaves, and read no more from any."""
@@ -102,6 +109,11 @@ class DialRequestServicer(DialRequestServiceServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
         if not reader.cancelled() and reader.exception() is not None:
             await context.abort(grpc.StatusCode.INTERNAL, "the stream could not be read to its end")
+
+    async def _broken(self, bug: Exception, context: "StreamContext | UnaryContext") -> None:
+        """End a call that met a bug of ours, without what the exception says."""
+        log.error("a call of a service ended with %s", type(bug).__name__)
+        await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
 
     async def _refuse_what_has_no_room(self, count: int, context: "UnaryContext") -> None:
         if self._dispatcher.draining:

@@ -6,6 +6,7 @@ a caller that does not read blocks itself alone.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
@@ -55,8 +56,10 @@ class Session:
 
         Whoever runs it calls `close` when it has ended, in whichever way.
         """
-        async for message in messages:
-            await self._take_in(message)
+        with contextlib.suppress(StopAsyncIteration):
+            while True:
+                await self._room()  # before a message is read: none is held that cannot be taken in
+                await self._take_in(await anext(messages))
         for pause_s in AFTER_END_S:
             await asyncio.sleep(pause_s)
 

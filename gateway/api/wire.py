@@ -34,7 +34,7 @@ def responses(answers: Iterable[Settled]) -> list[pb.StreamDialRequestsResponse]
     """Return messages that carry the answers, one for each campaign among them."""
     by_campaign: dict[str, list[pb.DialResult]] = {}
     for settled in answers:
-        by_campaign.setdefault(settled.request.campaign_id, []).append(result(settled))
+        by_campaign.setdefault(settled.campaign_id, []).append(result(settled))
     return [
         pb.StreamDialRequestsResponse(campaign_id=campaign_id, results=results)
         for campaign_id, results in by_campaign.items()
@@ -43,9 +43,9 @@ def responses(answers: Iterable[Settled]) -> list[pb.StreamDialRequestsResponse]
 
 def result(settled: Settled) -> pb.DialResult:
     """Return the result message of one answer."""
-    waiter, request, answer = settled
+    waiter, _, client_token, answer = settled
     return pb.DialResult(
-        client_token=request.client_token,
+        client_token=client_token,
         index=waiter.index,
         outcome=answer.outcome,  # type: ignore[arg-type] # the model's numbers are the contract's
         dial_request_id=answer.dial_request_id,
@@ -72,9 +72,9 @@ def _expiration(message: pb.DialRequest) -> float | None:
     if not message.HasField("expiration_time"):
         return None
     seconds, nanos = message.expiration_time.seconds, message.expiration_time.nanos
-    if not 0 <= seconds < LATEST_S or not 0 <= nanos < 1_000_000_000:
-        return None
-    return seconds + nanos * 1e-9
+    instant = seconds + nanos * 1e-9  # which may round up to the next second
+    legal = seconds >= 0 and 0 <= nanos < 1_000_000_000 and instant < LATEST_S
+    return instant if legal else None
 
 
 def _retry_after(answer: Answer) -> Duration | None:

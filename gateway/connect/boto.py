@@ -7,7 +7,9 @@ which costs a quarter of a call and checks less than `core/validate.py` does.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ import botocore
 from botocore import exceptions as foreign
 from botocore.config import Config
 
+from gateway.clock import SystemClock
 from gateway.connect.port import PutReply
 from gateway.core import errors
 from gateway.core.model import DialRequest, ItemFailure
@@ -40,6 +43,7 @@ ITEM_FAILURES = {
 _BY_CODE: Mapping[str, type[errors.CallFailure]] = {
     "ThrottlingException": errors.RateThrottled,
     "ValidationException": errors.CallInvalid,
+    "SerializationException": errors.CallInvalid,
     "ResourceNotFoundException": errors.CampaignNotFound,
     "AccessDeniedException": errors.AccessDenied,
     "ConflictException": errors.CallConflict,
@@ -48,6 +52,7 @@ _BY_STATUS: Mapping[int, type[errors.CallFailure]] = {
     401: errors.AccessDenied,
     403: errors.AccessDenied,
     408: errors.ConnectFailed,
+    413: errors.CallInvalid,  # too large, so smaller ones may pass
     429: errors.RateThrottled,
 }
 _REFUSED_CREDENTIALS = frozenset(
@@ -76,8 +81,9 @@ _NOTHING_SENT = (
     foreign.EndpointConnectionError,
     foreign.ConnectTimeoutError,
     foreign.ProxyConnectionError,
-    foreign.SSLError,
 )
+_NOT_VERIFIED = "CERTIFICATE_VERIFY_FAILED"
+"""In the text of the one failure of TLS that certainly came before anything was sent."""
 
 
 class BotoConnect:
@@ -96,6 +102,7 @@ class BotoConnect:
         endpoint_url: str | None = None,
         region: str | None = None,
         credentials: tuple[str, str] | None = None,
+        now: Callable[[], float] | None = None,
     ) -> None:
         config = Config(
             retries={"total_max_attempts": 1, "mode": "standard"},
@@ -110,7 +117,12 @@ class BotoConnect:
         access_key, secret_key = credentials or (None, None)
         session = boto3.Session(access_key, secret_key, region_name=region)
         self._client = session.client("connectcampaigns", config=config, endpoint_url=endpoint_url)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="connect")
+        # The last word before bytes leave: signing or fetching credentials may have taken long.
+        self._client.meta.events.register(f"before-send.connectcampaigns.{OPERATION}", self._refuse_late)
+        self._sending = threading.local()
+        self._now = now or SystemClock().now
+        # Twice as many as calls: a thread may still hang in a call that was given up.
+        self._threads = ThreadPoolExecutor(2 * threads, thread_name_prefix="connect")
         self._timeout_s = timeout_s
 
     @property
@@ -118,9 +130,11 @@ class BotoConnect:
         """The address that calls go to."""
         return self._client.meta.endpoint_url
 
-    async def put_dial_requests(self, campaign_id: str, requests: Sequence[DialRequest]) -> PutReply:
+    async def put_dial_requests(
+        self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
+    ) -> PutReply:
         """Send one call in a thread and wait for it at most as long as a call may take."""
-        thread = self._threads.submit(self._put, campaign_id, requests)
+        thread = self._threads.submit(self._put, campaign_id, requests, send_by)
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await asyncio.wrap_future(thread)
@@ -133,13 +147,18 @@ class BotoConnect:
         """Let go of the threads; those in a call end with it."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _put(self, campaign_id: str, requests: Sequence[DialRequest]) -> PutReply:
-        items = [_item(request) for request in requests]
+    def _put(self, campaign_id: str, requests: Sequence[DialRequest], send_by: float) -> PutReply:
+        self._sending.by = send_by
         try:
+            items = [_item(request) for request in requests]
             return _reply(self._client.put_dial_request_batch(id=campaign_id, dialRequests=items))
         except Exception as error:  # noqa: BLE001 - whatever a library raises must settle the batch
             # From None: what botocore raised may hold what was sent.
             raise translated(error) from None
+
+    def _refuse_late(self, **_: object) -> None:
+        if self._now() > self._sending.by:
+            raise errors.CallTooLate
 
 
 def _item(request: DialRequest) -> "DialRequestTypeDef":
@@ -164,20 +183,24 @@ def _reply(response: "PutDialRequestBatchResponseTypeDef") -> PutReply:
 
 def translated(error: BaseException) -> errors.CallFailure:
     """Return what a failure of boto3 means to the gateway, as the table in core/errors.py has it."""
+    if isinstance(error, errors.CallFailure):
+        return error
     if isinstance(error, foreign.ClientError):
         return _translated_answer(error)
     if isinstance(error, _NO_CREDENTIALS):
-        return errors.AccessDenied()
-    if isinstance(error, _NOTHING_SENT):
+        return errors.NoCredentials()
+    if isinstance(error, _NOTHING_SENT) or (
+        isinstance(error, foreign.SSLError) and _NOT_VERIFIED in str(error)
+    ):
         return errors.ConnectUnreachable()
-    if isinstance(error, foreign.HTTPClientError):
+    if isinstance(error, foreign.HTTPClientError | foreign.SSLError):
         return errors.AnswerLost()
     where = error.__traceback__
     while where is not None and where.tb_next is not None:
         where = where.tb_next
     file = where.tb_frame.f_code.co_filename if where else "?"
     if file.endswith("botocore/credentials.py"):  # credentials that are expired as soon as refreshed
-        return errors.AccessDenied()
+        return errors.NoCredentials()
     line = f"{file}:{where.tb_lineno}" if where else "?"
     # The type and the place only: the text of a foreign error may hold what was sent.
     log.error("a call to Connect failed in a way that is not known: %s at %s", type(error).__name__, line)
@@ -189,7 +212,7 @@ def _translated_answer(error: foreign.ClientError) -> errors.CallFailure:
     code = response.get("Error", {}).get("Code", "")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if error.operation_name != OPERATION:  # boto3 asked for credentials, so nothing was sent to Connect
-        return errors.ConnectUnreachable() if status >= 500 else errors.AccessDenied()
+        return errors.ConnectUnreachable() if status >= 500 else errors.NoCredentials()
     if code in _REFUSED_CREDENTIALS:
         return errors.AccessDenied()
     if code == "InvalidCampaignStateException":
@@ -197,4 +220,4 @@ def _translated_answer(error: foreign.ClientError) -> errors.CallFailure:
     known = _BY_CODE.get(code) or _BY_STATUS.get(status)
     if known is not None:
         return known()
-    return errors.CallInvalid() if 400 <= status < 500 else errors.ConnectFailed()
+    return errors.CallRefused() if 400 <= status < 500 else errors.ConnectFailed()

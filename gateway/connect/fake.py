@@ -1,6 +1,7 @@
 """A Connect in memory, for tests of what stands before the port."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,9 @@ class FakeConnect:
     calls: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     closed: bool = False
 
-    async def put_dial_requests(self, campaign_id: str, requests: Sequence[DialRequest]) -> PutReply:
+    async def put_dial_requests(
+        self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
+    ) -> PutReply:
         """Do the next step of the script, or accept all."""
         self.calls.append((campaign_id, tuple(request.client_token for request in requests)))
         step = self.script.popleft() if self.script else None

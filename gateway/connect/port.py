@@ -1,5 +1,6 @@
 """What the gateway asks of Amazon Connect, without naming a library."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,8 +20,13 @@ class PutReply:
 class ConnectPort(Protocol):
     """One call to Amazon Connect, tried once."""
 
-    async def put_dial_requests(self, campaign_id: str, requests: Sequence[DialRequest]) -> PutReply:
-        """Send 1 to 25 dial requests of one campaign; raises `CallFailure` (core/errors.py) only."""
+    async def put_dial_requests(
+        self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
+    ) -> PutReply:
+        """Send 1 to 25 dial requests of one campaign; raises `CallFailure` (core/errors.py) only.
+
+        Nothing is sent after `send_by`, an instant on the gateway's clock: `CallTooLate`.
+        """
         ...
 
     async def close(self) -> None:

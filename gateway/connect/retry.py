@@ -81,7 +81,9 @@ class RetryingCaller:
         requests = [entry.request for entry in call.batch.entries]
         with call.trace.attempt(call.attempts) as span:
             try:
-                reply = await self._port.put_dial_requests(call.batch.campaign_id, requests)
+                reply = await self._port.put_dial_requests(
+                    call.batch.campaign_id, requests, call.batch.give_up_at
+                )
             except CallFailure as failure:
                 call.failed(failure)
                 span.failed(failure)

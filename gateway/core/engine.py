@@ -24,9 +24,10 @@ from gateway.core.model import (
     Settled,
     Source,
     Waiter,
+    told,
 )
 from gateway.core.pacing import Pacer
-from gateway.core.scheduler import Scheduler
+from gateway.core.scheduler import EXPIRY_SLICE, Scheduler
 from gateway.core.validate import is_past, problem_with
 
 SEND_MARGIN_S = 0.05
@@ -97,7 +98,7 @@ class Engine:
         if entry.waiters:
             self.held += 1
             self.held_bytes += JOIN_BYTES
-        entry.waiters = (*entry.waiters, waiter)
+        entry.waiters.append(waiter)
         waiter.source.pending[waiter.index] = entry
         return None
 
@@ -122,7 +123,7 @@ class Engine:
         for entry in dict.fromkeys(source.pending.values()):
             waiters = [waiter for waiter in entry.waiters if waiter.source is source]
             dropped = self._detach(now, entry, source) and not entry.tainted
-            settled += [Settled(waiter, entry.request, _at_deadline(entry, dropped)) for waiter in waiters]
+            settled += [told(waiter, entry.request, _at_deadline(entry, dropped)) for waiter in waiters]
         return settled
 
     def completed(self, now: float, batch: Batch, report: CallReport) -> list[Settled]:
@@ -216,9 +217,10 @@ class Engine:
             return settle.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
         if memory is not None and memory.accepted:
             return settle.replayed(memory.dial_request_id, memory.trace_id)
-        if (problem := is_past(request, now)) is not None:
+        problem = is_past(request, now)
+        if problem is not None and memory is None:
             return settle.rejected(Reason.INVALID_REQUEST, problem)
-        entry = Entry(request, self._give_up_at(request), (waiter,), tainted=memory is not None)
+        entry = Entry(request, self._give_up_at(request), [waiter], tainted=memory is not None)
         if self._send_until is not None:
             return settle.given_up(entry, Reason.DRAINING)
         refusal = self._refusal(now, request.campaign_id)
@@ -255,7 +257,7 @@ class Engine:
         self._ledger.remember(now, entry.request, answer)
         for waiter in entry.waiters:
             del waiter.source.pending[waiter.index]
-            settled.append(Settled(waiter, entry.request, answer))
+            settled.append(told(waiter, entry.request, answer))
 
     def _take_out_of_queue(self, entry: Entry) -> None:
         if entry.state in {EntryState.WAITING, EntryState.DELAYED}:
@@ -263,7 +265,7 @@ class Engine:
 
     def _detach(self, now: float, entry: Entry, source: Source) -> bool:
         """Take a source off an entry; return whether the entry was dropped unsent for it."""
-        stay = tuple(waiter for waiter in entry.waiters if waiter.source is not source)
+        stay = [waiter for waiter in entry.waiters if waiter.source is not source]
         for waiter in entry.waiters:
             if waiter.source is source:
                 del source.pending[waiter.index]
@@ -311,11 +313,12 @@ class Engine:
             self._settle(now, entry, settle.given_up(entry, Reason.DRAINING), "", settled)
         elif entry.give_up_at <= now:
             self._settle(now, entry, settle.expired(entry), "", settled)
-        elif verdict.delay_s > 0:
-            self._scheduler.delay(entry, now + verdict.delay_s)
         else:
-            alone = verdict.alone or batch.flush is FlushReason.ALONE
-            self._scheduler.push(now, entry, alone=alone)
+            entry.alone |= verdict.alone
+            if verdict.delay_s > 0:
+                self._scheduler.delay(entry, now + verdict.delay_s)
+            else:
+                self._scheduler.push(now, entry)
 
     def _refuse_campaign(
         self, now: float, campaign_id: str, refusal: settle.Refusal, trace_id: str, settled: list[Settled]
@@ -340,7 +343,7 @@ class Engine:
     def _spend_permits(self, now: float, decision: Decision) -> None:
         while self._retries and self._pacer.take(now):
             decision.granted.append(self._retries.popleft())
-        while self._may_call() and self._pacer.ready_at(now) <= now:
+        while self._may_call() and self._pacer.ready_at(now) <= now and len(decision.settled) < EXPIRY_SLICE:
             batch = self._form(now, decision.settled)
             if batch is not None:
                 self._pacer.take(now)

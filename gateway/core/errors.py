@@ -5,12 +5,15 @@ CallFailure
 ├── CallInvalid            ValidationException: Connect refuses the whole call
 ├── CampaignNotFound       ResourceNotFoundException
 ├── CampaignNotRunning     InvalidCampaignStateException, with the state
-├── AccessDenied           AccessDeniedException and the like, or no credentials
+├── AccessDenied           AccessDeniedException and the like
+│   └── NoCredentials      none were found, or they could not be had; Connect was not asked
 ├── CallConflict           ConflictException
 ├── CallTransient          worth the same call again, after a pause
 │   ├── ConnectFailed      InternalServerException and other 5xx
 │   ├── AnswerLost         time-out, broken connection
 │   └── ConnectUnreachable connection refused, no route, name not resolved
+├── CallRefused            any other 4xx: a wrong address, a proxy; nothing was carried out
+├── CallTooLate            not sent, since the time of one of its requests was up
 └── CallUnexpected         anything that this version does not know
 
 The adapter in `connect/` raises them, from the foreign exception. Their texts reach callers:
@@ -48,11 +51,23 @@ class CampaignNotRunning(CallFailure):
 
 
 class AccessDenied(CallFailure):
-    """The gateway has no right to send for this campaign, or no valid credentials."""
+    """The gateway has no right to send for this campaign, or its credentials are not valid."""
+
+
+class NoCredentials(AccessDenied):
+    """The gateway has no credentials to ask Connect with, so nothing was sent."""
 
 
 class CallConflict(CallFailure):
     """Another operation on the campaign was under way; nothing was carried out."""
+
+
+class CallRefused(CallFailure):
+    """Whatever answered refused the call in a way that says nothing of its dial requests."""
+
+
+class CallTooLate(CallFailure):
+    """The time of one of the requests was up before the call could be sent."""
 
 
 class CallTransient(CallFailure):

@@ -142,18 +142,19 @@ class Entry:
 
     `attempts` counts the calls that carried it, `strikes` those that count against the limit,
     `throttles` the refusals for capacity in a row. Once a call's fate is not known `tainted` is
-    set for good: from then on only ACCEPTED or UNKNOWN are true.
+    set for good: from then on only ACCEPTED or UNKNOWN are true. `alone`: only to be sent by itself.
     """
 
     request: DialRequest
     give_up_at: float
-    waiters: tuple[Waiter, ...]
+    waiters: list[Waiter]
     state: EntryState = EntryState.WAITING
     queue: "SourceQueue | None" = None
     attempts: int = 0
     strikes: int = 0
     throttles: int = 0
     tainted: bool = False
+    alone: bool = False
     refusal: Reason = Reason.NONE
 
 
@@ -173,11 +174,17 @@ class Answer:
 
 
 class Settled(NamedTuple):
-    """An answer and whom it is for."""
+    """An answer and whom it is for. It does not keep the request: answers may wait long to be read."""
 
     waiter: Waiter
-    request: DialRequest
+    campaign_id: str
+    client_token: str
     answer: Answer
+
+
+def told(waiter: Waiter, request: DialRequest, answer: Answer) -> Settled:
+    """Return the answer to one who waits for a request."""
+    return Settled(waiter, request.campaign_id, request.client_token, answer)
 
 
 @dataclass(slots=True, eq=False)

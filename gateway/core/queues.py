@@ -68,9 +68,9 @@ class CampaignQueue:
         """When the entry that has waited longest came; there must be one."""
         return next(iter(self._arrivals.values()))
 
-    def push(self, now: float, entry: Entry, *, alone: bool = False) -> SourceQueue:
+    def push(self, now: float, entry: Entry) -> SourceQueue:
         """Let an entry wait, in the queue of the first who waits for it; return that queue."""
-        queue = self._alone if alone else self._queue_of(entry.waiters[0].source)
+        queue = self._alone if entry.alone else self._queue_of(entry.waiters[0].source)
         entry.state = EntryState.WAITING
         queue.push(entry)
         self._arrivals[entry] = now

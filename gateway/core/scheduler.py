@@ -29,10 +29,10 @@ class Scheduler:
         self._order = count()
         self._draining = False
 
-    def push(self, now: float, entry: Entry, *, alone: bool = False) -> None:
+    def push(self, now: float, entry: Entry) -> None:
         """Let an entry wait for the next call of its campaign, or for a call of its own."""
         campaign = self._campaign(entry.request.campaign_id)
-        self._expiries.watch(campaign.push(now, entry, alone=alone), entry.give_up_at)
+        self._expiries.watch(campaign.push(now, entry), entry.give_up_at)
         self._consider(now, campaign)
 
     def delay(self, entry: Entry, until: float) -> None:

@@ -42,22 +42,17 @@ class Refusal:
     lasts_s: float = 0.0
     retry_after_s: float | None = None
 
-    def answer(self, entry: Entry | None = None) -> Answer:
+    def answer(self, entry: Entry) -> Answer:
         """Return the answer for one request of the campaign."""
-        if entry is None:
-            return self._told(0)
         if entry.tainted:
             return unknown(entry, self.reason, self.detail)
-        return self._told(entry.attempts)
-
-    def _told(self, attempts: int) -> Answer:
         return Answer(
             self.outcome,
             self.reason,
             self.advice,
             self.detail,
             retry_after_s=self.retry_after_s,
-            attempts=attempts,
+            attempts=entry.attempts,
         )
 
 
@@ -77,6 +72,9 @@ def refusal_of(failure: errors.CallFailure | None) -> Refusal | None:
         case errors.CampaignNotRunning(state=state):
             text = f"the campaign is {state}"
             return Refusal(Outcome.NOT_ACCEPTED, Reason.CAMPAIGN_NOT_RUNNING, same, text, retry_after_s=5.0)
+        case errors.NoCredentials():
+            text = "the gateway has no AWS credentials"
+            return Refusal(Outcome.NOT_ACCEPTED, Reason.ACCESS_DENIED, same, text, retry_after_s=30.0)
         case errors.AccessDenied():
             text = "Amazon Connect denies the gateway access to this campaign"
             return Refusal(Outcome.NOT_ACCEPTED, Reason.ACCESS_DENIED, same, text, retry_after_s=30.0)
@@ -121,6 +119,9 @@ def _judge_failure(
         case errors.RateThrottled():
             entry.refusal = Reason.THROTTLED
             entry.strikes += report.strikes
+            return Again()
+        case errors.CallTooLate():
+            entry.strikes += report.strikes - 1  # the attempts before it: this one was none
             return Again()
         case errors.CallInvalid() if alone:
             return _refused(entry, "Amazon Connect refuses a call of this request alone as invalid")

@@ -52,14 +52,16 @@ def test_the_summary_counts_by_outcome_and_reason_and_shows_traces() -> None:
     lead = Lead(7, "c", DialRequest("t", "+12025550123", datetime(2030, 1, 1, tzinfo=UTC)))
     summary.answered(lead, DialResult("t", 0, Outcome.ACCEPTED, trace_id="aa"))
     summary.answered(lead, DialResult("t", 1, Outcome.ACCEPTED, trace_id="bb"))
-    summary.answered(lead, DialResult("t", 2, Outcome.EXPIRED, reason=Reason.THROTTLED, trace_id="cc"))
+    summary.answered(
+        lead, DialResult("t", 2, Outcome.EXPIRED, reason=Reason.THROTTLED, detail="too many", trace_id="cc")
+    )
     summary.without_answer("INVALID_ROW")
     assert list(summary.lines(2.0, "r.csv")) == [
         "4 leads in 0:02 (2.0 s, 2/s)",
         "          2  ACCEPTED",
         "          1  EXPIRED THROTTLED",
         "          1  INVALID_ROW",
-        "first traces of leads that were not accepted:",
-        "  line 7  EXPIRED THROTTLED  trace cc",
+        "the first that were not accepted:",
+        "  line 7  EXPIRED THROTTLED: too many\n    trace cc",
         "results: r.csv",
     ]

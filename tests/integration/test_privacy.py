@@ -9,7 +9,7 @@ import grpc.aio
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.core import errors
-from gateway.core.model import Answer, Batch, Entry, FlushReason, Outcome, Settled, Source, Waiter
+from gateway.core.model import Answer, Batch, Entry, FlushReason, Outcome, Source, Waiter, told
 from gateway.simulator import FaultKind
 from tests.integration.process import NO_LIMIT, Served, serving
 from tests.integration.world import Caller, World, dial, until, world_of
@@ -153,8 +153,8 @@ async def test_nothing_private_is_in_a_repr() -> None:
         source = Source()
         things = [
             *(entry.request, entry, entry.waiters, entry.waiters[0].source, entry.queue, engine),
-            Entry(entry.request, 0.0, (Waiter(source, 0),)),
-            Settled(Waiter(source, 0), entry.request, answer),
+            Entry(entry.request, 0.0, [Waiter(source, 0)]),
+            told(Waiter(source, 0), entry.request, answer),
             Batch(1, "c", [entry], FlushReason.FULL, 0.0, 0.0, 1),
             *(errors.CampaignNotRunning("Paused"), errors.CallUnexpected()),
         ]

@@ -51,7 +51,7 @@ class Owner:
 
     @property
     def outcomes(self) -> list[str]:
-        return [f"{answer.outcome.name} {answer.reason.name}" for _, _, answer in self.told]
+        return [f"{answer.outcome.name} {answer.reason.name}" for *_, answer in self.told]
 
 
 class Raising:

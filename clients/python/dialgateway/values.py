@@ -100,7 +100,7 @@ class DialRequest:
     phone_number: str = field(repr=False)
     """E.164: '+', country code and number, no spaces or dashes."""
     expires_at: datetime
-    """When this dial is no longer wanted. Some minutes ahead is good; more than 15 are refused by Connect."""
+    """When this dial is no longer wanted. Some minutes ahead is good; beyond 15 Connect may refuse it."""
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """Contact attributes for the contact flow; copied, so that yours may change afterwards."""
     traceparent: str | None = None
@@ -109,6 +109,8 @@ class DialRequest:
     def __post_init__(self) -> None:
         _check_text("client_token", self.client_token)
         _check_text("phone_number", self.phone_number)
+        if not isinstance(self.expires_at, datetime):
+            raise TypeError(f"expires_at must be a datetime, not {type(self.expires_at).__name__}")
         if self.expires_at.utcoffset() is None:
             raise ValueError("expires_at has no time zone: a time without one means another hour elsewhere")
         if self.traceparent is not None:

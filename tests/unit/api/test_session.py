@@ -12,7 +12,7 @@ from gateway.clock import SystemClock
 from gateway.connect.fake import FakeConnect
 from gateway.connect.retry import RetryingCaller
 from gateway.core.engine import Engine, Limits
-from gateway.core.model import Answer, DialRequest, Outcome, Settled, Source, Waiter
+from gateway.core.model import Answer, DialRequest, Outcome, Settled, Source, Waiter, told
 from gateway.dispatch import Dispatcher
 from gateway.telemetry import telemetry_with
 
@@ -39,7 +39,7 @@ async def sent(*messages: pb.StreamDialRequestsRequest) -> AsyncIterator[pb.Stre
 
 def answer(index: int) -> Settled:
     request = DialRequest("c", f"t-{index}", "+12065550123", {}, 0.0, 0.0, 0)
-    return Settled(Waiter(Source(), index), request, Answer(Outcome.ACCEPTED))
+    return told(Waiter(Source(), index), request, Answer(Outcome.ACCEPTED))
 
 
 async def test_the_stream_ends_behind_the_last_answer() -> None:

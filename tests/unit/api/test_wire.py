@@ -5,7 +5,17 @@ from google.protobuf.duration_pb2 import Duration
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api import wire
-from gateway.core.model import Answer, DialRequest, Outcome, Reason, RetryAdvice, Settled, Source, Waiter
+from gateway.core.model import (
+    Answer,
+    DialRequest,
+    Outcome,
+    Reason,
+    RetryAdvice,
+    Settled,
+    Source,
+    Waiter,
+    told,
+)
 
 OFFSET = -1_700_000_000.0
 """What takes seconds since the epoch to seconds on the core's clock."""
@@ -13,7 +23,7 @@ OFFSET = -1_700_000_000.0
 
 def settled(answer: Answer, *, campaign: str = "c", index: int = 0) -> Settled:
     request = DialRequest(campaign, f"t-{index}", "+12065550123", {}, 0.0, 0.0, 0)
-    return Settled(Waiter(Source(), index, "request-trace"), request, answer)
+    return told(Waiter(Source(), index, "request-trace"), request, answer)
 
 
 @pytest.mark.parametrize(
@@ -44,10 +54,19 @@ def test_a_request_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "nanos"),
-    [(-1, 0), (253_402_300_800, 0), (2**62, 0), (-(2**62), 0), (1, -1), (1, 1_000_000_000), (1, -(2**31))],
+    [
+        (-1, 0),
+        (253_402_300_800, 0),
+        (253_402_300_799, 999_999_999),
+        (2**62, 0),
+        (-(2**62), 0),
+        (1, -1),
+        (1, 1_000_000_000),
+        (1, -(2**31)),
+    ],
 )
 def test_a_time_that_is_none(seconds: int, nanos: int) -> None:
-    """A timestamp that protobuf itself calls illegal is no expiration."""
+    """A timestamp that protobuf calls illegal, or that rounds up to the year 10000, is no expiration."""
     message = pb.DialRequest()
     message.expiration_time.seconds, message.expiration_time.nanos = seconds, nanos
     assert wire.dial_request("c", message, OFFSET).expiration is None

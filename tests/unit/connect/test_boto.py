@@ -98,15 +98,19 @@ def test_a_state_that_is_not_told() -> None:
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
-        (foreign.NoCredentialsError(), errors.AccessDenied),
-        (foreign.PartialCredentialsError(provider="env", cred_var="secret"), errors.AccessDenied),
-        (foreign.CredentialRetrievalError(provider="role", error_msg=PHONE), errors.AccessDenied),
-        (foreign.TokenRetrievalError(provider="sso", error_msg=PHONE), errors.AccessDenied),
-        (foreign.UnauthorizedSSOTokenError(), errors.AccessDenied),
+        (foreign.NoCredentialsError(), errors.NoCredentials),
+        (foreign.PartialCredentialsError(provider="env", cred_var="secret"), errors.NoCredentials),
+        (foreign.CredentialRetrievalError(provider="role", error_msg=PHONE), errors.NoCredentials),
+        (foreign.TokenRetrievalError(provider="sso", error_msg=PHONE), errors.NoCredentials),
+        (foreign.UnauthorizedSSOTokenError(), errors.NoCredentials),
         (foreign.EndpointConnectionError(endpoint_url=URL), errors.ConnectUnreachable),
         (foreign.ConnectTimeoutError(endpoint_url=URL), errors.ConnectUnreachable),
         (foreign.ProxyConnectionError(proxy_url=URL), errors.ConnectUnreachable),
-        (foreign.SSLError(endpoint_url=URL, error=OSError(PHONE)), errors.ConnectUnreachable),
+        (foreign.SSLError(endpoint_url=URL, error=OSError(PHONE)), errors.AnswerLost),
+        (
+            foreign.SSLError(endpoint_url=URL, error=OSError("[SSL: CERTIFICATE_VERIFY_FAILED]")),
+            errors.ConnectUnreachable,
+        ),
         (foreign.ReadTimeoutError(endpoint_url=URL), errors.AnswerLost),
         (foreign.ConnectionClosedError(endpoint_url=URL), errors.AnswerLost),
         (foreign.ResponseStreamingError(error=PHONE), errors.AnswerLost),
@@ -194,4 +198,22 @@ async def test_the_endpoint_comes_from_the_standard_variable(monkeypatch: pytest
     monkeypatch.setenv("AWS_ENDPOINT_URL_CONNECTCAMPAIGNS", URL)
     connect = BotoConnect(threads=1, timeout_s=1.0, region="us-east-1")
     assert connect.endpoint == URL
+    await connect.close()
+
+
+async def test_nothing_is_sent_too_late() -> None:
+    """A call whose time is up as its bytes would leave is not made, whatever held it up before."""
+    connect = BotoConnect(
+        threads=1,
+        timeout_s=1.0,
+        endpoint_url="http://127.0.0.1:1",
+        region="us-east-1",
+        credentials=("k", "k"),
+        now=lambda: 100.0,
+    )
+    request = DialRequest("c", "t", PHONE, {}, 1_900_000_000.0, 0.0, 0)
+    with pytest.raises(errors.CallTooLate):
+        await connect.put_dial_requests("c", [request], 99.0)
+    with pytest.raises(errors.ConnectUnreachable):
+        await connect.put_dial_requests("c", [request], 101.0)
     await connect.close()

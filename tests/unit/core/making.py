@@ -42,7 +42,7 @@ def memory_of(request: DialRequest) -> int:
 
 def entry(token: str = TOKEN, *, source: Source | None = None, give_up_at: float = NOW + 60.0) -> Entry:
     """Make an entry that one source waits for."""
-    return Entry(dial(token), give_up_at, (Waiter(source or Source(), 0),))
+    return Entry(dial(token), give_up_at, [Waiter(source or Source(), 0)])
 
 
 @dataclass(eq=False)
@@ -119,7 +119,7 @@ class Bench:
         self._keep(self.engine.abandon(now))
 
     def _keep(self, settled: list[Settled]) -> None:
-        for waiter, _, answer in settled:
+        for waiter, *_, answer in settled:
             answers = waiter.source.owner.answers
             assert waiter.index not in answers, "answered twice"
             answers[waiter.index] = answer

@@ -114,6 +114,24 @@ def test_other_expiration_is_no_conflict() -> None:
     assert tokens_of(bench.call(SENT_AT)) == ["token"]
 
 
+def test_doubt_outlives_the_time() -> None:
+    """A token in doubt is UNKNOWN also to a caller that asks again when its expiration has passed."""
+    bench, _ = settled_bench(AnswerLost(), expires_at=NOW + 600.0)
+    answer = bench.send(NOW + 700.0, Caller(), dial(expires_at=NOW + 600.0))
+    assert answer is not None
+    assert (answer.outcome, answer.advice) == (Outcome.UNKNOWN, RetryAdvice.SAME_TOKEN)
+
+
+def test_many_joins_cost_no_more_each() -> None:
+    """One token sent thousands of times costs each of its callers their own requests only."""
+    bench, callers = Bench(), [Caller() for _ in range(4)]
+    for caller in callers:
+        bench.send_all(NOW, caller, *["same"] * 5000)
+    for caller in callers:
+        bench.leave(NOW, caller)
+    assert (bench.engine.held, bench.engine.held_bytes) == (0, 0)
+
+
 def test_replay_after_its_time() -> None:
     """An accepted token is replayed also to a caller that comes when its expiration has passed."""
     bench, _ = settled_bench(None)

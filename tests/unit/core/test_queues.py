@@ -133,7 +133,8 @@ def test_alone() -> None:
     normal, alone = entry("normal"), entry("alone")
     campaign = queue_of(normal)
     assert campaign.take_alone() == []
-    campaign.push(NOW, alone, alone=True)
+    alone.alone = True
+    campaign.push(NOW, alone)
     assert campaign.has_alone
     assert len(campaign) == 2
     assert campaign.take(25) == [normal]
@@ -146,7 +147,8 @@ def test_alone_removed() -> None:
     """What must travel by itself can leave unsent like any other."""
     alone = entry("alone")
     campaign = queue_of()
-    campaign.push(NOW, alone, alone=True)
+    alone.alone = True
+    campaign.push(NOW, alone)
     campaign.remove(alone)
     assert not campaign.has_alone
     assert campaign.take_alone() == []

@@ -16,7 +16,7 @@ def waiting(
     token: str = TOKEN, campaign: str = "campaign", *, source: Source | None = None, until: float = EXPIRY
 ) -> Entry:
     """Make an entry for a campaign."""
-    return Entry(dial(token, campaign), until, (Waiter(source or Source(), 0),))
+    return Entry(dial(token, campaign), until, [Waiter(source or Source(), 0)])
 
 
 def push_many(scheduler: Scheduler, count: int, campaign: str = "campaign", at: float = NOW) -> Source:
@@ -39,6 +39,12 @@ def formed(scheduler: Scheduler, now: float) -> list[tuple[str, int, FlushReason
 def tokens(entries: Iterable[Entry]) -> list[str]:
     """Return the tokens of entries."""
     return [entry.request.client_token for entry in entries]
+
+
+def by_itself(entry: Entry) -> Entry:
+    """Return an entry that must travel alone."""
+    entry.alone = True
+    return entry
 
 
 def test_nothing_to_do() -> None:
@@ -155,7 +161,7 @@ def test_alone() -> None:
     scheduler = Scheduler(LINGER_S)
     push_many(scheduler, 25)
     for number in range(2):
-        scheduler.push(NOW, waiting(f"alone-{number}"), alone=True)
+        scheduler.push(NOW, by_itself(waiting(f"alone-{number}")))
     reasons = [(size, flush) for _, size, flush in formed(scheduler, NOW)]
     assert reasons == [(1, FlushReason.ALONE), (1, FlushReason.ALONE), (25, FlushReason.FULL)]
 
@@ -257,12 +263,12 @@ def test_alone_is_watched_after_others_came_and_went() -> None:
     """A request that travels alone expires in time also where one before it has left unwatched."""
     scheduler = Scheduler(LINGER_S)
     push_many(scheduler, 24)
-    scheduler.push(NOW, waiting("first", until=NOW + 30.0), alone=True)
+    scheduler.push(NOW, by_itself(waiting("first", until=NOW + 30.0)))
     scheduler.form(NOW)
     for number in range(200):
         passing = waiting(str(number))
         scheduler.push(NOW, passing)
         scheduler.remove(passing)
     second = waiting("second", until=NOW + 40.0)
-    scheduler.push(NOW, second, alone=True)
+    scheduler.push(NOW, by_itself(second))
     assert scheduler.advance(NOW + 40.0) == [second]

@@ -151,6 +151,7 @@ def test_call_rate_throttled() -> None:
         (errors.AnswerLost(), Outcome.UNKNOWN, Reason.CONNECT_UNREACHABLE),
         (errors.ConnectUnreachable(), Outcome.NOT_ACCEPTED, Reason.CONNECT_UNREACHABLE),
         (errors.CallConflict(), Outcome.NOT_ACCEPTED, Reason.CONNECT_ERROR),
+        (errors.CallRefused(), Outcome.NOT_ACCEPTED, Reason.CONNECT_ERROR),
     ],
 )
 def test_call_failed_too_often(failure: errors.CallFailure, outcome: Outcome, reason: Reason) -> None:

@@ -89,7 +89,9 @@ class Watcher(Book):
         """Have everything answered at once, truly."""
         waiting = dict(caller.waiting)
         allowed = {key: self._fates_at_deadline(caller, key) for key in waiting.values()}
-        told = {waiter.index: answer for waiter, _, answer in self.engine.withdraw(self.now, caller.source)}
+        told = {
+            waiter.index: answer for waiter, _, _, answer in self.engine.withdraw(self.now, caller.source)
+        }
         assert told.keys() == waiting.keys()
         self._forget(caller)
         for index, key in waiting.items():
@@ -202,8 +204,8 @@ class Watcher(Book):
     def _take(self, settled: list[Settled], ids: Mapping[Key, str]) -> dict[Key, Answer]:
         told: dict[Key, Answer] = {}
         answered: dict[Key, list[tuple[Caller, int]]] = defaultdict(list)
-        for waiter, request, answer in settled:
-            key = (request.campaign_id, request.client_token)
+        for waiter, campaign_id, client_token, answer in settled:
+            key = (campaign_id, client_token)
             caller: Caller = waiter.source.owner
             assert not caller.gone
             assert caller.waiting.pop(waiter.index) == key

@@ -66,6 +66,7 @@ def _add_send(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     send.add_argument(
         "--gateway",
         metavar="HOST:PORT",
+        type=_address,
         default=os.environ.get("DIAL_GATEWAY_TARGET") or "127.0.0.1:50051",
         help="default: DIAL_GATEWAY_TARGET, else 127.0.0.1:50051",
     )
@@ -117,6 +118,12 @@ def _results_beside(file: Path | None) -> Path:
     return Path("stdin.results.csv") if file is None else file.parent / f"{file.stem}.results.csv"
 
 
+def _address(text: str) -> str:
+    if re.fullmatch(r"[^/\s]+:[0-9]{1,5}", text) is None:
+        raise argparse.ArgumentTypeError("expected HOST:PORT, such as 127.0.0.1:50051")
+    return text
+
+
 def _campaign(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("is empty")
@@ -126,7 +133,7 @@ def _campaign(text: str) -> str:
 def _duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text.strip())
     if match is None or float(match[1]) == 0 or float(match[1]) > 1e6:
-        raise argparse.ArgumentTypeError("expected a time such as 90s, 10m or 1h")
+        raise argparse.ArgumentTypeError("expected a number and a unit, such as 90s, 10m or 1h")
     return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 

@@ -16,7 +16,7 @@ from dialgateway.values import DialRequest
 _ATTRIBUTE = re.compile(r"[A-Za-z0-9_-]+")
 
 _NO_TOKEN_COLUMN = """\
-the first line names no column {name!r} (--token-column chooses another).
+the first line names no column {name!r} among its {count} (--token-column chooses another){hint}.
 Each lead needs a token of its own, kept in the file with it: when the file is sent again, the token is what
 keeps people from being dialed twice. dialctl makes none up; add the column once, for example with uuids."""  # noqa: S105
 
@@ -121,7 +121,9 @@ class LeadReader:
         header = [name.strip() for name in record.cells]
         # No name is printed before these are found: the first line may be a lead, without a header.
         if self.columns.token not in header:
-            raise UnusableFile(_NO_TOKEN_COLUMN.format(name=self.columns.token))
+            hint = "; cells are separated by commas" if len(header) == 1 and ";" in header[0] else ""
+            text = _NO_TOKEN_COLUMN.format(name=self.columns.token, count=len(header), hint=hint)
+            raise UnusableFile(text)
         self._require(header, self.columns.phone, "--phone-column chooses another")
         if self.expires_in is None:
             self._require(header, self.columns.expiration, "or give --expires-in, such as 10m")
@@ -141,7 +143,8 @@ class LeadReader:
                 raise UnusableFile(f"column {position} has the name of an earlier one")
             if name not in self.columns.named and _ATTRIBUTE.fullmatch(name) is None:
                 raise UnusableFile(
-                    f"column {position} cannot be an attribute: its name must be letters, digits, '_' and '-'"
+                    f"column {position} ({name[:40]!r}) cannot be an attribute: its name must be letters, "
+                    "digits, '_' and '-'"
                 )
 
     def _lead(self, header: list[str], record: _Record) -> Lead | BadRow:

@@ -100,7 +100,8 @@ class _Run:
             for line in self._summary.lines(elapsed, str(self._arguments.results)):
                 sys.stdout.write(line + "\n")
         if interrupted:
-            self._progress.say("dialctl: interrupted; leads without an answer may have been dialed")
+            self._progress.say("dialctl: interrupted; leads without an answer may have been dialed.")
+            self._progress.say("Send the file again: the tokens keep anybody from being dialed twice.")
             return INTERRUPTED
         if errors:
             return NOT_REACHED

@@ -25,7 +25,8 @@ class Summary:
         reason = "" if result.accepted else result.reason.value
         self.reasons[result.outcome.value, reason] += 1
         if not result.accepted and result.trace_id and len(self.traces) < _TRACES:
-            self.traces.append(f"line {lead.line}  {result.outcome} {reason}  trace {result.trace_id}")
+            told = f"line {lead.line}  {result.outcome} {reason}: {result.detail}"
+            self.traces.append(f"{told}\n    trace {result.trace_id}")
 
     def without_answer(self, outcome: str) -> None:
         """Take note of a lead that was not sent, or not answered."""
@@ -39,6 +40,6 @@ class Summary:
         for (outcome, reason), count in sorted(self.reasons.items(), key=lambda item: -item[1]):
             yield f"  {count:>9,}  {outcome} {reason}".rstrip()
         if self.traces:
-            yield "first traces of leads that were not accepted:"
+            yield "the first that were not accepted:"
             yield from (f"  {trace}" for trace in self.traces)
         yield f"results: {results}"

@@ -483,8 +483,8 @@ class DialResult(google.protobuf.message.Message):
     retry_advice: global___RetryAdvice.ValueType
     """Whether and how to send this dial again."""
     attempts: builtins.int
-    """How many calls to Amazon Connect have carried this request. 0 when it was
-    answered without one.
+    """How many times the gateway has tried to hand this request to Amazon
+    Connect. 0 when it was answered without that.
     """
     replayed: builtins.bool
     """True when the token had been accepted before and this is that answer, told
