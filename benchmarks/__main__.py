@@ -1,6 +1,8 @@
-"""`python -m benchmarks [NAME ...]`: all benchmarks, or those named."""
+"""`python -m benchmarks [NAME ...]`: all benchmarks, or those named; exit code 1 where a bar is missed."""
 
+import argparse
 import sys
+from collections.abc import Callable
 
 from benchmarks import latency, memory, quota, small, throughput
 
@@ -8,15 +10,26 @@ ALL = {"small": small, "latency": latency, "quota": quota, "throughput": through
 
 
 def main() -> int:
-    names = sys.argv[1:] or list(ALL)
-    if unknown := [name for name in names if name not in ALL]:
-        print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(ALL)}")
-        return 2
-    for name in names:
-        print(f"== {name}: {(ALL[name].__doc__ or '').splitlines()[0]}", flush=True)
-        ALL[name].run()
-        print(flush=True)
-    return 0
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(ALL)}")
+    parser.add_argument("--draw", action="store_true", help=f"draw {quota.PICTURE} of the services")
+    parser.add_argument(
+        "--scenario", action="append", choices=quota.NAMES, default=[], help="of quota, these only"
+    )
+    options = parser.parse_args()
+    if unknown := [name for name in options.names if name not in ALL]:
+        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(ALL)}")
+    runs: dict[str, Callable[[], bool | None]] = {name: module.run for name, module in ALL.items()}
+    runs["quota"] = lambda: quota.run(options.scenario, draw=options.draw)
+    kept = [_run(name, runs[name]) for name in options.names or ALL]
+    return 0 if all(kept) else 1
+
+
+def _run(name: str, run: Callable[[], bool | None]) -> bool:
+    print(f"== {name}: {(ALL[name].__doc__ or '').splitlines()[0]}", flush=True)
+    kept = run()
+    print(flush=True)
+    return kept is not False
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ def limits_of(settings: Settings) -> Limits:
         replay_window_s=settings.replay_window,
         replay_limit=settings.replay_limit,
         max_attempts=settings.max_attempts,
+        forecast=settings.would_expire,
     )
 
 

@@ -13,7 +13,10 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError
 
 from gateway import app, health, settings, simulator, telemetry
+from gateway.connect.apis import ApiName
 from gateway.connect.boto import BotoConnect
+from gateway.connect.port import ConnectPort
+from gateway.connect.routing import RoutingConnect
 from gateway.simulator import Simulator, SimulatorSettings
 
 log = logging.getLogger("gateway")
@@ -124,8 +127,19 @@ def _simulated(options: argparse.Namespace) -> SimulatorSettings | None:
         raise settings.SettingsError(f"--simulator: {error}") from error
 
 
-def connect_for(chosen: settings.Settings, simulator_url: str | None) -> BotoConnect:
+def connect_for(chosen: settings.Settings, simulator_url: str | None) -> BotoConnect | RoutingConnect:
     """Return Amazon Connect as boto3's chain finds it, or the simulator at the address given."""
+    default = _boto(chosen, chosen.connect_api, simulator_url)
+    routes = chosen.connect_api_by_campaign
+    if not routes:
+        return default
+    ports: dict[str, ConnectPort] = {chosen.connect_api: default}
+    for _, api in routes:
+        ports[api] = ports.get(api) or _boto(chosen, api, simulator_url)
+    return RoutingConnect(ports, routes, chosen.connect_api)
+
+
+def _boto(chosen: settings.Settings, api: ApiName, simulator_url: str | None) -> BotoConnect:
     simulated = simulator_url is not None
     try:
         return BotoConnect(
@@ -134,6 +148,7 @@ def connect_for(chosen: settings.Settings, simulator_url: str | None) -> BotoCon
             endpoint_url=simulator_url,
             region=SIMULATOR_REGION if simulated else _region(),
             credentials=SIMULATOR_KEYS if simulated else None,
+            api=api,
         )
     except ValueError as error:  # botocore's own, where an endpoint is no URL
         raise settings.SettingsError(f"AWS_ENDPOINT_URL: {error}") from error

@@ -8,14 +8,24 @@ instant that the engine named.
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Protocol
 
 from gateway.connect.port import Caller
 from gateway.core.engine import Engine
-from gateway.core.errors import CallUnexpected
-from gateway.core.model import Batch, CallReport, DialRequest, Settled, Source, Waiter, told
+from gateway.core.errors import AccessDenied, CallFailure, CallUnexpected
+from gateway.core.model import (
+    Batch,
+    CallReport,
+    CampaignNotice,
+    DialRequest,
+    Priority,
+    Settled,
+    Source,
+    Waiter,
+    told,
+)
 from gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -33,6 +43,10 @@ class Recipient(Protocol):
         """Take one answer; must not wait or raise."""
         ...
 
+    def notify(self, campaign_id: str, notice: CampaignNotice) -> None:
+        """Take a notice about a campaign; must not wait or raise."""
+        ...
+
 
 class Dispatcher:
     """Drives one engine. `run` must be running for anything to be sent."""
@@ -47,17 +61,19 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
-        self._permits: dict[int, asyncio.Future[None]] = {}
+        self._permits: dict[int, asyncio.Future[bool]] = {}
         self._room_wanted: deque[asyncio.Future[None]] = deque()
         self._failures = FailureLog()
 
     # --- for those who bring dial requests --------------------------------------------------------
 
-    def submit(self, arrivals: Iterable[tuple[Waiter, DialRequest]]) -> None:
+    def submit(
+        self, arrivals: Iterable[tuple[Waiter, DialRequest]], priority: Priority = Priority.NORMAL
+    ) -> None:
         """Take dial requests in; each is answered to the owner of its source, perhaps at once."""
         now = self._now()
         for waiter, request in arrivals:
-            answer = self._engine.submit(now, waiter, request)
+            answer = self._engine.submit(now, waiter, request, priority)
             if answer is None:
                 self._telemetry.queued(waiter.span)
             else:
@@ -66,7 +82,7 @@ class Dispatcher:
 
     def source_closed(self, source: Source) -> None:
         """Note that a source sends no more."""
-        self._engine.source_closed(source)
+        self._engine.source_closed(self._now(), source)
         self._wake.set()
 
     def leave(self, source: Source) -> None:
@@ -121,7 +137,8 @@ class Dispatcher:
     def drain(self, grace_s: float) -> None:
         """Begin to leave: take nothing more, and send what can be sent within the grace time."""
         send_s = grace_s - min(1.0, 0.2 * grace_s)  # the last calls need time to come back
-        self._engine.drain(self._now() + send_s)
+        now = self._now()
+        self._engine.drain(now, now + send_s)
         self._wake.set()
 
     async def drained(self) -> None:
@@ -144,14 +161,14 @@ class Dispatcher:
         """Do what the engine decides; return the instant of the next turn if nothing happens before."""
         decision = self._engine.poll(self._now())
         self._tell_all(decision.settled)
-        for number in decision.granted:
-            permit = self._permits.pop(number, None)
-            if permit is not None and not permit.done():
-                permit.set_result(None)
+        for source, campaign_id, notice in decision.notices:
+            source.owner.notify(campaign_id, notice)
+        self._resolve(decision.granted, granted=True)
+        self._resolve(decision.denied, granted=False)
         for batch in decision.batches:
-            call = asyncio.create_task(self._call(batch), name=f"call-{batch.number}")
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+            self._start(self._call(batch), f"call-{batch.number}")
+        if decision.look_up:
+            self._start(self._look_up(decision.look_up), "look-up")
         self._offer_room()
         if not self._engine.held:
             self._empty.set()
@@ -179,13 +196,40 @@ class Dispatcher:
         self._tell_all(self._engine.completed(self._now(), batch, report))
         self._wake.set()
 
-    async def _permit(self, batch: Batch) -> None:
-        """Wait for the permit of one more attempt."""
-        permit = self._permits[batch.number] = asyncio.get_running_loop().create_future()
+    async def _look_up(self, campaign_ids: list[str]) -> None:
+        """Ask Connect for the states of parked campaigns."""
+        states: Mapping[str, str] = {}
+        try:
+            states = await self._caller.campaign_states(campaign_ids)
+        except AccessDenied:
+            log.warning("no right to see the states of campaigns: parked ones are probed now and then")
+            self._engine.may_not_look_up(self._now())
+        except CallFailure as failure:
+            log.debug("the states of campaigns could not be seen: %s", type(failure).__name__)
+        except Exception as bug:  # noqa: BLE001 - the campaigns must be asked about again
+            log.error("asking for the states of campaigns ended with %s", type(bug).__name__)
+        self._tell_all(self._engine.looked_up(self._now(), campaign_ids, states))
+        self._wake.set()
+
+    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    def _resolve(self, numbers: Iterable[int], *, granted: bool) -> None:
+        for number in numbers:
+            permit = self._permits.pop(number, None)
+            if permit is not None and not permit.done():
+                permit.set_result(granted)
+
+    async def _permit(self, batch: Batch) -> bool:
+        """Wait for the permit of one more attempt; False where there is none to come."""
+        permit: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._permits[batch.number] = permit
         self._engine.ask_retry(batch)
         self._wake.set()
         try:
-            await permit
+            return await permit
         finally:
             self._permits.pop(batch.number, None)
             self._engine.forget_retry(batch)

@@ -10,9 +10,11 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 _T = TypeVar("_T")
+ApiName = Literal["v1", "v2"]
+_ON, _OFF = ("on", "true", "1", "yes"), ("off", "false", "0", "no")
 PREFIX = "DIAL_GATEWAY_"
 CONFIG = "DIAL_GATEWAY_CONFIG"
 # Kubernetes sets these in every pod beside a Service of the name `dial-gateway`.
@@ -65,6 +67,14 @@ def _checked(value: _T, legal: bool) -> _T:
     return value
 
 
+def _read_patterns(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.rpartition("=") for part in text.split(",") if part.strip()]
+    legal = all(pattern.strip() and api.strip() in {"v1", "v2"} for pattern, _, api in pairs)
+    return _checked(tuple((pattern.strip(), api.strip()) for pattern, _, api in pairs), legal)
+
+
+_SWITCH = Kind("on or off", lambda text: _checked(text.lower() in _ON, text.lower() in {*_ON, *_OFF}))
+_PATTERNS = Kind("a list such as 'debt-*=v2,trial=v1'", _read_patterns)
 _ADDRESS = Kind("HOST:PORT, with a port from 0 to 65535", _read_address)
 _NOT_YET = Kind(
     "left out: replicas that share their state are not in this version", lambda _: _checked(None, False)
@@ -81,8 +91,11 @@ class Settings:
 
     listen: str = _setting("127.0.0.1:50051", _ADDRESS, "gRPC address")
     admin_listen: str = _setting("127.0.0.1:9464", _ADDRESS, "reserved: nothing listens there yet")
-    connect_api: str = _setting(
-        "v1", _one_of("v1", note=" (v2 is not in this version)"), "Amazon Connect's API"
+    connect_api: ApiName = _setting(  # noqa: RUF009 - a field of its own each time, as the others
+        "v1", _one_of("v1", "v2"), "Amazon Connect's API"
+    )
+    connect_api_by_campaign: tuple[tuple[str, ApiName], ...] = _setting(
+        (), _PATTERNS, "API of the campaigns whose id matches, before connect_api; the first match counts"
     )
     call_rate: float = _setting(10.0, _number(0, 100_000), "calls a second; 0 = no limit")
     call_burst: float = _setting(10.0, _number(1, 100_000), "calls that may leave at once")
@@ -100,6 +113,9 @@ class Settings:
     replay_limit: int = _setting(500_000, _whole(1, 100_000_000), "tokens remembered, about")
     max_attempts: int = _setting(5, _whole(1, 100), "attempts that count, per request")
     call_timeout: float = _setting(5.0, _number(0, 300, above=True), "seconds for one Connect call")
+    would_expire: bool = _setting(
+        True, _SWITCH, "whether a request whose turn would come too late is answered at once"
+    )
     drain_grace: float = _setting(25.0, _number(0, 3600, above=True), "seconds to leave in")
     log_level: str = _setting("INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "how much is logged")
     shared_state_url: str | None = _setting(None, _NOT_YET, "reserved: replicas do not share state yet")

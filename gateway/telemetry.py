@@ -118,12 +118,17 @@ class Telemetry:
         if span is not None:
             span.add_event("queued")
 
-    def batch(self, batch: Batch) -> "BatchTrace":
-        """Note on the requests' spans that they left in a batch; return its trace."""
+    def batch(
+        self, batch: Batch, service: str = "ConnectCampaigns", method: str = "PutDialRequestBatch"
+    ) -> "BatchTrace":
+        """Note on the requests' spans that they left in a batch; return its trace.
+
+        `service` and `method` name the call, as AWS has it.
+        """
         spans = [w.span for entry in batch.entries for w in entry.waiters if w.span is not None]
         for span in spans:
             span.add_event("sealed", {"batch.items": len(batch.entries), "batch.flush": batch.flush.value})
-        return BatchTrace(self._tracer, batch, spans)
+        return BatchTrace(self._tracer, batch, spans, service, method)
 
     def settled(self, settled: Settled) -> None:
         """End a request's span with its answer."""
@@ -167,6 +172,8 @@ class BatchTrace:
     tracer: trace.Tracer
     batch: Batch
     spans: list[Span]
+    service: str
+    method: str
     trace_id: str = ""
     _context: Context = field(default_factory=Context)
 
@@ -175,13 +182,13 @@ class BatchTrace:
         """Span over one attempt of the call, linked with the spans of its requests both ways."""
         batch = self.batch
         span = self.tracer.start_span(
-            "ConnectCampaigns.PutDialRequestBatch",
+            f"{self.service}.{self.method}",
             context=self._context,
             kind=SpanKind.CLIENT,
             attributes={
                 "rpc.system": "aws-api",
-                "rpc.service": "ConnectCampaigns",
-                "rpc.method": "PutDialRequestBatch",
+                "rpc.service": self.service,
+                "rpc.method": self.method,
                 "dialgateway.campaign_id": batch.campaign_id,
                 "dialgateway.batch.items": len(batch.entries),
                 "dialgateway.batch.flush": batch.flush.value,

@@ -69,7 +69,7 @@ class DialRequestServicer(DialRequestServiceServicer):
         session = self._session(trace)
         response = pb.PutDialRequestsResponse()
         try:
-            session.take(request.campaign_id, request.dial_requests)
+            session.take(request.campaign_id, request.dial_requests, wire.priority(request.priority))
             session.close()
             answers = await session.answers_in_order(_time_for_answers(context.time_remaining()))
             response.results.extend(wire.result(settled) for settled in answers)

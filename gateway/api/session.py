@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api import wire
 from gateway.clock import SystemClock
-from gateway.core.model import DialRequest, Settled, Source, Waiter
+from gateway.core.model import CampaignNotice, DialRequest, Priority, Settled, Source, Waiter
 from gateway.dispatch import Dispatcher
 from gateway.telemetry import RpcTrace, Telemetry
 
@@ -37,6 +37,7 @@ class Session:
         self._window = window
         self._source = Source(owner=self)
         self._outbox: list[Settled] = []
+        self._notices: dict[str, CampaignNotice] = {}
         self._delivered = asyncio.Event()
         self._handed_over = asyncio.Event()
         self._open = True  # whether requests may still come
@@ -47,6 +48,11 @@ class Session:
     def deliver(self, settled: Settled) -> None:
         """Take an answer for the caller."""
         self._outbox.append(settled)
+        self._delivered.set()
+
+    def notify(self, campaign_id: str, notice: CampaignNotice) -> None:
+        """Take a notice for the caller; a later one about the same campaign takes its place."""
+        self._notices[campaign_id] = notice
         self._delivered.set()
 
     # --- in ---------------------------------------------------------------------------------------
@@ -63,15 +69,13 @@ class Session:
         for pause_s in AFTER_END_S:
             await asyncio.sleep(pause_s)
 
-    def take(self, campaign_id: str, requests: Sequence[pb.DialRequest]) -> None:
+    def take(self, campaign_id: str, requests: Sequence[pb.DialRequest], priority: Priority) -> None:
         """Take in dial requests, for which there must be room."""
         offset = self._clock.wall_offset()
-        self._dispatcher.submit(
-            [
-                self._arrival(wire.dial_request(campaign_id, item, offset), item.traceparent)
-                for item in requests
-            ]
-        )
+        arrivals = [
+            self._arrival(wire.dial_request(campaign_id, item, offset), item.traceparent) for item in requests
+        ]
+        self._dispatcher.submit(arrivals, priority)
 
     def close(self) -> None:
         """Note that no more requests come."""
@@ -81,14 +85,15 @@ class Session:
 
     async def _take_in(self, message: pb.StreamDialRequestsRequest) -> None:
         requests, begin = message.dial_requests, 0
+        campaign_id, priority = message.campaign_id, wire.priority(message.priority)
         try:
             while begin < len(requests):
                 end = begin + await self._room()
-                self.take(message.campaign_id, requests[begin:end])
+                self.take(campaign_id, requests[begin:end], priority)
                 begin = end
         except asyncio.CancelledError:
             if self._draining:  # what has been read is answered, and nothing of it is sent any more
-                self.take(message.campaign_id, requests[begin:])
+                self.take(campaign_id, requests[begin:], priority)
             raise
 
     async def _room(self) -> int:
@@ -115,18 +120,17 @@ class Session:
 
     async def responses(self) -> AsyncIterator[pb.StreamDialRequestsResponse]:
         """Yield answers as they come, until none is left to come."""
-        told = False
         while True:
-            if self._draining and not told:
-                told = True
-                yield wire.draining_notice()
+            notices, self._notices = self._notices, {}
+            for campaign_id, notice in notices.items():
+                yield wire.notice(campaign_id, notice)
             answers, self._outbox = self._outbox[:RESPONSE_RESULTS], self._outbox[RESPONSE_RESULTS:]
             for response in wire.responses(answers):
                 yield response
                 # Handed over once gRPC asks for more: until then it counts against the window.
                 self.answered += len(response.results)
                 self._handed_over.set()
-            if not self._outbox and told == self._draining:
+            if not self._outbox and not self._notices:
                 if not self._open and self.answered == self.taken:
                     return
                 self._delivered.clear()
@@ -149,7 +153,7 @@ class Session:
     def drain(self) -> None:
         """Tell the caller that the gateway leaves; its reader is cancelled by whoever runs it."""
         self._draining = True
-        self._delivered.set()
+        self.notify("", wire.DRAINING)
 
     def leave(self) -> None:
         """Forget the caller and what only it waits for."""

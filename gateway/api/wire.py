@@ -6,7 +6,7 @@ from sys import intern
 from google.protobuf.duration_pb2 import Duration
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.core.model import Answer, DialRequest, Settled
+from gateway.core.model import CampaignNotice, DialRequest, NoticeKind, Priority, Settled
 
 LATEST_S = 253_402_300_800
 """The end of the year 9999, in seconds since the epoch: protobuf's own bound on timestamps."""
@@ -52,20 +52,37 @@ def result(settled: Settled) -> pb.DialResult:
         reason=answer.reason,  # type: ignore[arg-type]
         detail=answer.detail,
         retry_advice=answer.advice,  # type: ignore[arg-type]
-        retry_after=_retry_after(answer),
+        retry_after=_duration(answer.retry_after_s),
         attempts=answer.attempts,
         replayed=answer.replayed,
         trace_id=answer.trace_id or waiter.trace_id,
     )
 
 
-def draining_notice() -> pb.StreamDialRequestsResponse:
-    """Return the notice that this replica is leaving."""
-    notice = pb.Notice(
-        kind=pb.NOTICE_KIND_DRAINING,
-        detail="this replica is leaving: open a new stream and send there what has no result here",
+def notice(campaign_id: str, told: CampaignNotice) -> pb.StreamDialRequestsResponse:
+    """Return a message with a notice; `campaign_id` is empty for one about the whole gateway."""
+    return pb.StreamDialRequestsResponse(
+        campaign_id=campaign_id,
+        notice=pb.Notice(
+            kind=told.kind,  # type: ignore[arg-type]
+            retry_after=_duration(told.retry_after_s),
+            detail=told.detail,
+        ),
     )
-    return pb.StreamDialRequestsResponse(notice=notice)
+
+
+def priority(number: int) -> Priority:
+    """Return the priority of a message; one that this version does not know is the usual."""
+    return _PRIORITIES.get(number, Priority.NORMAL)
+
+
+_PRIORITIES: dict[int, Priority] = {pb.PRIORITY_HIGH: Priority.HIGH, pb.PRIORITY_BULK: Priority.BULK}
+
+DRAINING = CampaignNotice(
+    NoticeKind.DRAINING,
+    None,
+    "this replica is leaving: open a new stream and send there what has no result here",
+)
 
 
 def _expiration(message: pb.DialRequest) -> float | None:
@@ -77,8 +94,8 @@ def _expiration(message: pb.DialRequest) -> float | None:
     return instant if legal else None
 
 
-def _retry_after(answer: Answer) -> Duration | None:
-    if answer.retry_after_s is None:
+def _duration(seconds: float | None) -> Duration | None:
+    if seconds is None:
         return None
-    whole = int(answer.retry_after_s)
-    return Duration(seconds=whole, nanos=int((answer.retry_after_s - whole) * 1e9))
+    whole = int(seconds)
+    return Duration(seconds=whole, nanos=int((seconds - whole) * 1e9))

@@ -1,8 +1,9 @@
-"""The boto3 adapter: PutDialRequestBatch of `connectcampaigns` (V1), in threads of its own.
+"""The boto3 adapter: `connectcampaigns` (V1) or `connectcampaignsv2` (V2), in threads of its own.
 
-The only importer of boto3. Region, credentials and endpoint come from boto3's ordinary chain. Its
-own retries are off, since tenacity's would multiply with them; so is its validation of parameters,
-which costs a quarter of a call and checks less than `core/validate.py` does.
+The only importer of boto3; `apis.py` has what differs between the versions. Region, credentials and
+endpoint come from boto3's ordinary chain. Its own retries are off, since tenacity's would multiply
+with them; so is its validation of parameters, which costs a quarter of a call and checks less than
+`core/validate.py` does.
 """
 
 import asyncio
@@ -11,8 +12,7 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import boto3
 import botocore
@@ -20,33 +20,69 @@ from botocore import exceptions as foreign
 from botocore.config import Config
 
 from gateway.clock import SystemClock
-from gateway.connect.port import PutReply
+from gateway.connect.apis import APIS, LONGEST_WORD, OPERATIONS, ApiName, states
+from gateway.connect.port import Operation, PutReply
 from gateway.core import errors
-from gateway.core.model import DialRequest, ItemFailure
-
-if TYPE_CHECKING:
-    from mypy_boto3_connectcampaigns.type_defs import DialRequestTypeDef, PutDialRequestBatchResponseTypeDef
+from gateway.core.model import DialRequest
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LONGEST_CONNECT_S = 3.0
 """Seconds to wait for a connection, at most: shorter than the call's own time-out, so that a host
 that does not answer is told from an answer that is lost."""
 
-OPERATION = "PutDialRequestBatch"
-ITEM_FAILURES = {
-    "InvalidInput": ItemFailure.INVALID_INPUT,
-    "RequestThrottled": ItemFailure.CAPACITY,
-    "UnknownError": ItemFailure.UNKNOWN_ERROR,
-}
+STATE_THREADS = 1
+"""Threads for asking after states, beside those for dial requests: neither ever waits for the other."""
 
+_THROTTLED = (
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "TooManyRequestsException",
+)
+"""AWS's words for a call rate that is used up (botocore's `retries/standard.py`), some with status 400."""
+_DENIED = (
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "AuthorizationError",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "Forbidden",
+    "ForbiddenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidIdentityToken",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
+    "NotAuthorizedException",
+    "OptInRequired",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+    "SubscriptionRequiredException",
+    "UnauthorizedException",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+)
+"""AWS's words (API references, common errors) for no right and for refused credentials, some with 400."""
 _BY_CODE: Mapping[str, type[errors.CallFailure]] = {
-    "ThrottlingException": errors.RateThrottled,
     "ValidationException": errors.CallInvalid,
     "SerializationException": errors.CallInvalid,
     "ResourceNotFoundException": errors.CampaignNotFound,
-    "AccessDeniedException": errors.AccessDenied,
     "ConflictException": errors.CallConflict,
+    **dict.fromkeys(_THROTTLED, errors.RateThrottled),
+    **dict.fromkeys(_DENIED, errors.AccessDenied),
 }
 _BY_STATUS: Mapping[int, type[errors.CallFailure]] = {
     401: errors.AccessDenied,
@@ -55,21 +91,6 @@ _BY_STATUS: Mapping[int, type[errors.CallFailure]] = {
     413: errors.CallInvalid,  # too large, so smaller ones may pass
     429: errors.RateThrottled,
 }
-_REFUSED_CREDENTIALS = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "InvalidIdentityToken",
-        "MissingAuthenticationToken",
-        "NotAuthorized",
-        "OptInRequired",
-        "RequestExpired",
-        "UnrecognizedClientException",
-    }
-)
-"""AWS's common errors of credentials: some of them come with HTTP status 400."""
 _NO_CREDENTIALS = (
     foreign.NoCredentialsError,
     foreign.PartialCredentialsError,
@@ -89,9 +110,10 @@ _NOT_VERIFIED = "CERTIFICATE_VERIFY_FAILED"
 class BotoConnect:
     """Amazon Connect over boto3. One client for all threads, made once.
 
-    `timeout_s` is the time for one call, `threads` how many are made at the same time.
-    `endpoint_url` and `credentials` (access key, secret key) are for the embedded simulator; without
-    them boto3's own chain decides. Raises botocore's `NoRegionError` where no region is configured.
+    `timeout_s` is the time for one call in seconds, `threads` how many put calls are made at the same
+    time, `api` the version of Connect's API that carries them. `endpoint_url` and `credentials` (access
+    key, secret key) are for the embedded simulator; without them boto3's own chain decides. Raises
+    botocore's `NoRegionError` where no region is configured, and ValueError where the endpoint is no URL.
     """
 
     def __init__(
@@ -102,39 +124,52 @@ class BotoConnect:
         endpoint_url: str | None = None,
         region: str | None = None,
         credentials: tuple[str, str] | None = None,
+        api: ApiName = "v1",
         now: Callable[[], float] | None = None,
     ) -> None:
-        config = Config(
-            retries={"total_max_attempts": 1, "mode": "standard"},
-            connect_timeout=min(LONGEST_CONNECT_S, timeout_s / 2),
-            read_timeout=timeout_s,
-            max_pool_connections=threads,
-            parameter_validation=False,
-            tcp_keepalive=True,
-            # Said once: botocore else puts together its own, twice for each call, at a tenth of its cost.
-            user_agent=f"Boto3/{boto3.__version__} Botocore/{botocore.__version__} dial-gateway",
-        )
         access_key, secret_key = credentials or (None, None)
-        session = boto3.Session(access_key, secret_key, region_name=region)
-        self._client = session.client("connectcampaigns", config=config, endpoint_url=endpoint_url)
+        session: Any = boto3.Session(access_key, secret_key, region_name=region)
+        self._api = APIS[api]
+        self._client = session.client(
+            self._api.service, config=_config(threads, timeout_s), endpoint_url=endpoint_url
+        )
+        self._put_call = getattr(self._client, self._api.put_method)
         # The last word before bytes leave: signing or fetching credentials may have taken long.
-        self._client.meta.events.register(f"before-send.connectcampaigns.{OPERATION}", self._refuse_late)
+        event = f"before-send.{self._api.service}.{self._api.put_operation}"
+        self._client.meta.events.register(event, self._refuse_late)
         self._sending = threading.local()
         self._now = now or SystemClock().now
         # Twice as many as calls: a thread may still hang in a call that was given up.
         self._threads = ThreadPoolExecutor(2 * threads, thread_name_prefix="connect")
+        self._state_threads = ThreadPoolExecutor(STATE_THREADS, thread_name_prefix="connect-states")
         self._timeout_s = timeout_s
+
+    def operation(self, campaign_id: str) -> Operation:
+        """Return the name of the call, which is the same for all campaigns."""
+        return Operation(self._client.meta.service_model.service_id, self._api.put_operation)
 
     @property
     def endpoint(self) -> str:
         """The address that calls go to."""
-        return self._client.meta.endpoint_url
+        return str(self._client.meta.endpoint_url)
 
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
     ) -> PutReply:
         """Send one call in a thread and wait for it at most as long as a call may take."""
-        thread = self._threads.submit(self._put, campaign_id, requests, send_by)
+        return await self._within_time(self._threads, lambda: self._put(campaign_id, requests, send_by))
+
+    async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
+        """Ask after states in a thread of their own, which never keeps a dial request waiting."""
+        return await self._within_time(self._state_threads, lambda: self._states(campaign_ids))
+
+    async def close(self) -> None:
+        """Let go of the threads; those in a call end with it."""
+        for threads in (self._threads, self._state_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _within_time(self, threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+        thread = threads.submit(_translating, call)
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await asyncio.wrap_future(thread)
@@ -143,42 +178,38 @@ class BotoConnect:
             sent = not thread.cancel()
             raise (errors.AnswerLost() if sent else errors.ConnectUnreachable()) from late
 
-    async def close(self) -> None:
-        """Let go of the threads; those in a call end with it."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
     def _put(self, campaign_id: str, requests: Sequence[DialRequest], send_by: float) -> PutReply:
         self._sending.by = send_by
-        try:
-            items = [_item(request) for request in requests]
-            return _reply(self._client.put_dial_request_batch(id=campaign_id, dialRequests=items))
-        except Exception as error:  # noqa: BLE001 - whatever a library raises must settle the batch
-            # From None: what botocore raised may hold what was sent.
-            raise translated(error) from None
+        items = [self._api.item(request) for request in requests]
+        return self._api.reply(self._put_call(id=campaign_id, **{self._api.items: items}))
 
     def _refuse_late(self, **_: object) -> None:
         if self._now() > self._sending.by:
             raise errors.CallTooLate
 
-
-def _item(request: DialRequest) -> "DialRequestTypeDef":
-    return {
-        "clientToken": request.client_token,
-        "phoneNumber": request.phone_number,
-        "expirationTime": datetime.fromtimestamp(request.expiration or 0.0, UTC),
-        "attributes": request.attributes,
-    }
+    def _states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
+        return states(self._client.get_campaign_state_batch(campaignIds=list(campaign_ids)))
 
 
-def _reply(response: "PutDialRequestBatchResponseTypeDef") -> PutReply:
-    failed: dict[str, ItemFailure] = {}
-    for item in response.get("failedRequests", ()):
-        code = item.get("failureCode", "UnknownError")
-        if code not in ITEM_FAILURES:
-            log.warning("Connect failed an item with a code that this version does not know: %.64s", code)
-        failed[item["clientToken"]] = ITEM_FAILURES.get(code, ItemFailure.UNKNOWN_ERROR)
-    accepted = {item["clientToken"]: item["id"] for item in response.get("successfulRequests", ())}
-    return PutReply(accepted, failed, response["ResponseMetadata"].get("RequestId", ""))
+def _config(threads: int, timeout_s: float) -> Config:
+    return Config(
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        connect_timeout=min(LONGEST_CONNECT_S, timeout_s / 2),
+        read_timeout=timeout_s,
+        max_pool_connections=threads + STATE_THREADS,
+        parameter_validation=False,
+        tcp_keepalive=True,
+        # Said once: botocore else puts together its own, twice for each call, at a tenth of its cost.
+        user_agent=f"Boto3/{boto3.__version__} Botocore/{botocore.__version__} dial-gateway",
+    )
+
+
+def _translating(call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001 - whatever a library raises must settle the batch
+        # From None: what botocore raised may hold what was sent.
+        raise translated(error) from None
 
 
 def translated(error: BaseException) -> errors.CallFailure:
@@ -211,12 +242,12 @@ def _translated_answer(error: foreign.ClientError) -> errors.CallFailure:
     response: Mapping[str, Any] = error.response
     code = response.get("Error", {}).get("Code", "")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if error.operation_name != OPERATION:  # boto3 asked for credentials, so nothing was sent to Connect
+    if error.operation_name not in OPERATIONS:  # boto3 asked for credentials, so nothing was sent to Connect
         return errors.ConnectUnreachable() if status >= 500 else errors.NoCredentials()
-    if code in _REFUSED_CREDENTIALS:
-        return errors.AccessDenied()
     if code == "InvalidCampaignStateException":
-        return errors.CampaignNotRunning(str(response.get("state", "in a state that is not told"))[:32])
+        return errors.CampaignNotRunning(
+            str(response.get("state", "in a state that is not told"))[:LONGEST_WORD]
+        )
     known = _BY_CODE.get(code) or _BY_STATUS.get(status)
     if known is not None:
         return known()

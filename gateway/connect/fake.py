@@ -3,14 +3,15 @@
 import asyncio
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.connect.port import PutReply
+from gateway.connect.port import Operation, PutReply
 from gateway.core.errors import CallFailure
 from gateway.core.model import DialRequest
 
 Step = PutReply | CallFailure | asyncio.Event
+StateStep = Mapping[str, str] | CallFailure | asyncio.Event
 
 
 @dataclass(slots=True)
@@ -19,11 +20,22 @@ class FakeConnect:
 
     Each call takes the next step of the script: a reply to give, a failure to raise, or an event to
     wait for before accepting. `calls` keeps what was asked: campaign id and tokens of each call.
+
+    Asked after states, it takes the next step of `state_script`: an answer, a failure, or an event to
+    wait for; where that is over, a campaign is as `states` says, and else Running. `asked` keeps the ids.
     """
 
     script: deque[Step] = field(default_factory=deque)
     calls: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     closed: bool = False
+    endpoint: str = "memory"
+    states: dict[str, str] = field(default_factory=dict)
+    state_script: deque[StateStep] = field(default_factory=deque)
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    def operation(self, campaign_id: str) -> Operation:
+        """Return the name of V1's call."""
+        return Operation()
 
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
@@ -38,6 +50,18 @@ class FakeConnect:
         if step is not None:
             await step.wait()
         return PutReply({request.client_token: f"id-{request.client_token}" for request in requests}, {})
+
+    async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
+        """Do the next step of the script of states, or tell those that are set."""
+        self.asked.append(tuple(campaign_ids))
+        step = self.state_script.popleft() if self.state_script else None
+        if isinstance(step, CallFailure):
+            raise step
+        if isinstance(step, asyncio.Event):
+            await step.wait()
+        elif step is not None:
+            return step
+        return {campaign_id: self.states.get(campaign_id, "Running") for campaign_id in campaign_ids}
 
     async def close(self) -> None:
         """Note that it was closed."""

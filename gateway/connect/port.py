@@ -3,7 +3,7 @@
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.core.model import Batch, CallReport, DialRequest, ItemFailure
 
@@ -17,8 +17,24 @@ class PutReply:
     request_id: str = ""
 
 
+class Operation(NamedTuple):
+    """The name of a call, as AWS has it."""
+
+    service: str = "ConnectCampaigns"
+    method: str = "PutDialRequestBatch"
+
+
 class ConnectPort(Protocol):
     """One call to Amazon Connect, tried once."""
+
+    def operation(self, campaign_id: str) -> Operation:
+        """Return the name of the call that carries the campaign's dial requests."""
+        ...
+
+    @property
+    def endpoint(self) -> str:
+        """The address that calls go to, for people."""
+        ...
 
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
@@ -26,6 +42,14 @@ class ConnectPort(Protocol):
         """Send 1 to 25 dial requests of one campaign; raises `CallFailure` (core/errors.py) only.
 
         Nothing is sent after `send_by`, an instant on the gateway's clock: `CallTooLate`.
+        """
+        ...
+
+    async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the states of 1 to 25 campaigns, of those that Connect tells; raises `CallFailure` only.
+
+        A state is Connect's word for it, such as `Running` or `Paused`; a campaign that Connect does not
+        know is `NotFound`. `AccessDenied` where the gateway has no right to ask.
         """
         ...
 
@@ -37,9 +61,14 @@ class ConnectPort(Protocol):
 class Caller(Protocol):
     """A call with its retries."""
 
-    async def call(self, batch: Batch, permit: Callable[[], Awaitable[None]]) -> CallReport:
+    async def call(self, batch: Batch, permit: Callable[[], Awaitable[bool]]) -> CallReport:
         """Send a batch and report how that ended; never raises a `CallFailure`.
 
-        The first attempt has its permit already; each further one awaits `permit` first.
+        The first attempt has its permit already; each further one awaits `permit` first, which is False
+        where there is none to come: the call then ends with its last failure.
         """
+        ...
+
+    async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the states of campaigns as `ConnectPort.campaign_states` does."""
         ...

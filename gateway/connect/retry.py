@@ -6,7 +6,7 @@ back where they can ride with others. Every attempt after the first waits for a 
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import tenacity
@@ -19,7 +19,7 @@ from gateway.telemetry import BatchTrace, Telemetry
 BASE_S, LONGEST_S = 0.1, 2.0
 """Full jitter: a pause between 0 and the base doubled with every attempt, at most the longest."""
 
-Permit = Callable[[], Awaitable[None]]
+Permit = Callable[[], Awaitable[bool]]
 
 
 class RetryingCaller:
@@ -41,7 +41,8 @@ class RetryingCaller:
 
     async def call(self, batch: Batch, permit: Permit) -> CallReport:
         """Send `batch`, at most `attempts_left` times and never after its `give_up_at`."""
-        call = _Call(batch, permit, self._telemetry.batch(batch))
+        operation = self._port.operation(batch.campaign_id)
+        call = _Call(batch, permit, self._telemetry.batch(batch, *operation))
         try:
             return call.report(await self._attempt(call))
         except CallTransient:
@@ -53,13 +54,16 @@ class RetryingCaller:
         except CallFailure as failure:
             return call.report(failure=failure)
 
+    async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
+        """Ask once; the engine decides when to ask again."""
+        return await self._port.campaign_states(campaign_ids)
+
     async def _attempt_again(self, call: "_Call") -> PutReply:
         """Go on after a first attempt that failed; raises the last failure when it is over."""
         # Made anew for each call: one that is shared would count the attempts of all.
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(CallTransient),
-            stop=tenacity.stop_after_attempt(call.batch.attempts_left)
-            | _TooLate(self._now, call.batch.give_up_at),
+            stop=tenacity.stop_after_attempt(call.batch.attempts_left) | _Over(self._now, call),
             wait=self._pause,
             sleep=self._sleep,
             reraise=True,
@@ -72,10 +76,9 @@ class RetryingCaller:
         raise CallUnexpected  # not reached: tenacity returns or raises
 
     async def _attempt(self, call: "_Call") -> PutReply:
-        if call.last is not None:
-            await call.permit()
-            if self._now() >= call.batch.give_up_at:
-                raise call.last  # the permit came too late: nothing is sent after the expiry
+        if call.last is not None and not await self._may_attempt_again(call):
+            call.over = True
+            raise call.last
         call.attempts += 1
         call.started_at = self._now()
         requests = [entry.request for entry in call.batch.entries]
@@ -91,19 +94,12 @@ class RetryingCaller:
             span.replied(reply.request_id, len(reply.accepted), len(reply.failed))
         return reply
 
+    async def _may_attempt_again(self, call: "_Call") -> bool:
+        """Wait for a permit; it must be there before the earliest expiry, since nothing is sent after it."""
+        return await call.permit() and self._now() < call.batch.give_up_at
+
     def _pause(self, state: tenacity.RetryCallState) -> float:
         return self._rng.uniform(0.0, min(LONGEST_S, BASE_S * 2.0 ** min(state.attempt_number, 30)))
-
-
-class _TooLate(tenacity.stop.stop_base):
-    """Stops before a pause at whose end the earliest request of the call would have expired."""
-
-    def __init__(self, now: Callable[[], float], give_up_at: float) -> None:
-        self._now = now
-        self._give_up_at = give_up_at
-
-    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
-        return self._now() + retry_state.upcoming_sleep >= self._give_up_at
 
 
 @dataclass(slots=True)
@@ -118,6 +114,7 @@ class _Call:
     uncertain: bool = False
     started_at: float = 0.0
     last: CallFailure | None = None
+    over: bool = False
 
     def failed(self, failure: CallFailure) -> None:
         self.last = failure
@@ -135,3 +132,15 @@ class _Call:
             started_at=self.started_at,
             trace_id=self.trace.trace_id,
         )
+
+
+class _Over(tenacity.stop.stop_base):
+    """Stops a call that may not go on, and one whose next pause would end after its earliest expiry."""
+
+    def __init__(self, now: Callable[[], float], call: _Call) -> None:
+        self._now = now
+        self._call = call
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        too_late = self._now() + retry_state.upcoming_sleep >= self._call.batch.give_up_at
+        return self._call.over or too_late

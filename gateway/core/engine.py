@@ -1,16 +1,20 @@
 """The door to the core: the shell tells it every event and asks it what to do now.
 
-`submit`, `source_closed`, `leave`, `withdraw`, `completed`, `ask_retry`, `drain` and `abandon` tell
-it what has happened; `poll` returns what to do, and when to ask again at the latest. Every answer
-comes out of exactly one of them, once for each dial request that went in.
+`submit`, `source_closed`, `leave`, `withdraw`, `completed`, `looked_up`, `ask_retry`, `drain` and
+`abandon` tell it what has happened; `poll` returns what to do, and when to ask again at the latest.
+Every answer comes out of exactly one of them, once for each dial request that went in.
 """
 
 import random
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.core import settle
+from gateway.core.conditions import Conditions
 from gateway.core.errors import RateThrottled
+from gateway.core.forecast import Forecast
+from gateway.core.holdings import Holdings
 from gateway.core.ledger import Ledger
 from gateway.core.model import (
     Answer,
@@ -20,21 +24,23 @@ from gateway.core.model import (
     Entry,
     EntryState,
     FlushReason,
+    ItemFailure,
+    Priority,
     Reason,
     Settled,
     Source,
     Waiter,
     told,
 )
-from gateway.core.pacing import Pacer
+from gateway.core.notices import Notices, Told
+from gateway.core.outcomes import Judge, Outcomes
+from gateway.core.pacing import Pacer, RetryBudget
+from gateway.core.refusals import Refusals
 from gateway.core.scheduler import EXPIRY_SLICE, Scheduler
 from gateway.core.validate import is_past, problem_with
 
 SEND_MARGIN_S = 0.05
 """Seconds between the decision for a call and its bytes on the wire, kept off the expiry."""
-ENTRY_BYTES, ATTRIBUTE_BYTES, JOIN_BYTES = 860, 90, 250
-"""Memory that a held request, and each of its attributes, takes beside its size on the wire, and one
-that has joined another: measured on CPython 3.11 with benchmarks/memory.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +57,23 @@ class Limits:
     replay_window_s: float = 1200.0
     replay_limit: int = 500_000
     max_attempts: int = 5
+    forecast: bool = True
 
 
 @dataclass(slots=True)
 class Decision:
-    """What the shell must do now: start calls, let retries go, tell answers, ask again."""
+    """What the shell must do now.
+
+    Start calls, let retries go or end (`granted`, `denied`, by the numbers of their calls), ask
+    Connect for the states of campaigns, tell answers and notices, and ask again at `wake_at`.
+    """
 
     batches: list[Batch] = field(default_factory=list)
     granted: list[int] = field(default_factory=list)
+    denied: list[int] = field(default_factory=list)
+    look_up: list[str] = field(default_factory=list)
     settled: list[Settled] = field(default_factory=list)
+    notices: list[Told] = field(default_factory=list)
     wake_at: float | None = None
 
 
@@ -68,21 +82,32 @@ class Engine:
 
     def __init__(self, limits: Limits, rng: random.Random) -> None:
         self._limits = limits
-        self._rng = rng
-        self._ledger = Ledger(limits.replay_window_s, limits.replay_limit)
-        self._scheduler = Scheduler(limits.linger_s)
+        self._holdings = Holdings(Ledger(limits.replay_window_s, limits.replay_limit))
+        self._conditions = Conditions(rng)
+        self._scheduler = Scheduler(limits.linger_s, self._conditions)
         self._pacer = Pacer(limits.call_rate, limits.call_burst)
+        self._budget = RetryBudget()
+        self._forecast = Forecast(self._scheduler)
+        self._refusals = Refusals()
+        self._notices = Notices()
+        self._outcomes = Outcomes(
+            self._holdings,
+            self._scheduler,
+            self._conditions,
+            self._refusals,
+            self._notices,
+            Judge(limits.max_attempts, rng),
+        )
         self._calls: dict[int, Batch] = {}
         self._retries: deque[int] = deque()
-        self._refusals: dict[str, tuple[float, settle.Refusal]] = {}
         self._last_number = 0
         self._send_until: float | None = None
-        self.held = 0
-        self.held_bytes = 0
 
     # --- what has happened ---------------------------------------------------------------------
 
-    def submit(self, now: float, waiter: Waiter, request: DialRequest) -> Answer | None:
+    def submit(
+        self, now: float, waiter: Waiter, request: DialRequest, priority: Priority = Priority.NORMAL
+    ) -> Answer | None:
         """Take a dial request; return its answer where that is known already.
 
         With None the answer will come out of another method, once.
@@ -90,29 +115,32 @@ class Engine:
         problem = problem_with(request)
         if problem is not None:
             return settle.rejected(Reason.INVALID_REQUEST, problem)
-        entry = self._ledger.held(request.campaign_id, request.client_token)
+        entry = self._holdings.find(request)
         if entry is None:
-            return self._submit_new(now, waiter, request)
+            return self._submit_new(now, waiter, request, priority)
         if not request.same_dial(entry.request):
             return settle.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
-        if entry.waiters:
-            self.held += 1
-            self.held_bytes += JOIN_BYTES
-        entry.waiters.append(waiter)
-        waiter.source.pending[waiter.index] = entry
+        self._holdings.join(entry, waiter)
+        if priority < entry.priority:
+            entry.priority = priority
+            if entry.queue is not None and entry.queue.source is not None:
+                self._scheduler.refile(now, entry)
         return None
 
-    def source_closed(self, source: Source) -> None:
+    def source_closed(self, now: float, source: Source) -> None:
         """Note that a source will send no more."""
-        self._scheduler.source_closed(source)
+        self._scheduler.source_closed(now, source)
 
     def leave(self, now: float, source: Source) -> int:
         """Forget a source that is gone; return how many requests were dropped unsent.
 
         What others joined stays theirs; what is under way ends, and is remembered.
         """
+        self._notices.forget(source)
         entries = dict.fromkeys(source.pending.values())
-        return sum(self._detach(now, entry, source) for entry in entries)
+        for entry in entries:
+            self._holdings.detach(entry, source)
+        return sum(self._without(now, entry, source) for entry in entries)
 
     def withdraw(self, now: float, source: Source) -> list[Settled]:
         """Answer a source at once, as its deadline is near, and forget it.
@@ -121,8 +149,8 @@ class Engine:
         """
         settled = []
         for entry in dict.fromkeys(source.pending.values()):
-            waiters = [waiter for waiter in entry.waiters if waiter.source is source]
-            dropped = self._detach(now, entry, source) and not entry.tainted
+            waiters = self._holdings.detach(entry, source)
+            dropped = self._without(now, entry, source) and not entry.tainted
             settled += [told(waiter, entry.request, _at_deadline(entry, dropped)) for waiter in waiters]
         return settled
 
@@ -131,21 +159,18 @@ class Engine:
         if self._calls.pop(batch.number, None) is None:
             return []  # abandoned: everybody has been answered
         self._learn_pace(now, report)
-        refusal = settle.refusal_of(report.failure)
-        settled: list[Settled] = []
-        for entry in batch.entries:
-            if refusal is not None:
-                entry.attempts += report.attempts
-                entry.tainted |= report.uncertain
-                self._settle(now, entry, refusal.answer(entry), report.trace_id, settled)
-            else:
-                self._apply(now, entry, batch, report, settled)
-        if refusal is not None:
-            self._refuse_campaign(now, batch.campaign_id, refusal, report.trace_id, settled)
-        return settled
+        return self._outcomes.of_call(now, batch, report, sending=self._is_sending(now))
+
+    def looked_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> list[Settled]:
+        """Take the states that Connect told of campaigns, as far as it told them."""
+        return self._outcomes.of_look_up(now, asked, states)
+
+    def may_not_look_up(self, now: float) -> None:
+        """Note that the gateway has no right to see the states of campaigns."""
+        self._conditions.may_not_look(now)
 
     def ask_retry(self, batch: Batch) -> None:
-        """Ask for the permit of one more attempt of a call; `poll` grants it by its number."""
+        """Ask for the permit of one more attempt of a call; `poll` grants or denies it by its number."""
         self._retries.append(batch.number)
 
     def forget_retry(self, batch: Batch) -> None:
@@ -153,18 +178,18 @@ class Engine:
         if batch.number in self._retries:
             self._retries.remove(batch.number)
 
-    def drain(self, send_until: float) -> None:
+    def drain(self, now: float, send_until: float) -> None:
         """Begin to leave: linger no more, and answer at `send_until` what has not been sent."""
         self._send_until = send_until
-        self._scheduler.drain()
+        self._scheduler.drain(now)
 
     def abandon(self, now: float) -> list[Settled]:
         """Answer everything that is held, calls under way included; the gateway leaves now."""
         settled: list[Settled] = []
-        for entry in self._ledger.everything_held():
+        for entry in self._holdings.everything():
             entry.tainted |= entry.state is EntryState.IN_FLIGHT
-            self._take_out_of_queue(entry)
-            self._settle(now, entry, settle.given_up(entry, Reason.DRAINING), "", settled)
+            self._scheduler.remove(entry)
+            self._holdings.settle(now, entry, settle.given_up(entry, Reason.DRAINING), settled)
         self._calls.clear()
         self._retries.clear()
         return settled
@@ -174,20 +199,35 @@ class Engine:
     def poll(self, now: float) -> Decision:
         """Return what to do at `now`, and when to ask again if nothing happens until then."""
         decision = Decision()
+        for campaign_id in self._conditions.advance(now):
+            self._scheduler.reconsider(now, campaign_id)
+        self._scheduler.permits(self._pacer.plenty(now))
         for entry in self._scheduler.advance(now):
-            self._settle(now, entry, settle.expired(entry), "", decision.settled)
-        if self._send_until is not None and now >= self._send_until:
-            self._stop_sending(now, decision.settled)
-        else:
+            self._outcomes.expire(now, entry, decision.settled)
+        if self._is_sending(now):
             self._spend_permits(now, decision)
+            decision.look_up = self._conditions.to_look_up(now, self._scheduler.is_waiting)
+        else:
+            self._stop_sending(now, decision)
+        decision.notices = self._notices.take()
         decision.wake_at = self._deadline(now)
         return decision
 
     def room(self) -> int:
         """How many more dial requests may be taken in; 0 or less where the gateway is full."""
-        if self.held_bytes >= self._limits.queue_bytes:
+        if self._holdings.bytes >= self._limits.queue_bytes:
             return 0
-        return self._limits.queue_limit - self.held
+        return self._limits.queue_limit - self._holdings.count
+
+    @property
+    def held(self) -> int:
+        """How many dial requests are held."""
+        return self._holdings.count
+
+    @property
+    def held_bytes(self) -> int:
+        """About how much memory they take."""
+        return self._holdings.bytes
 
     @property
     def draining(self) -> bool:
@@ -202,17 +242,19 @@ class Engine:
     @property
     def remembered(self) -> int:
         """How many settled tokens are remembered."""
-        return self._ledger.remembered
+        return self._holdings.remembered
 
     @property
     def call_rate(self) -> float:
         """The rate of calls that is kept now, in calls a second; 0 for no limit."""
         return self._pacer.rate
 
-    # --- how -------------------------------------------------------------------------------------
+    # --- taking in and letting go ------------------------------------------------------------------
 
-    def _submit_new(self, now: float, waiter: Waiter, request: DialRequest) -> Answer | None:
-        memory = self._ledger.recall(now, request.campaign_id, request.client_token)
+    def _submit_new(
+        self, now: float, waiter: Waiter, request: DialRequest, priority: Priority
+    ) -> Answer | None:
+        memory = self._holdings.recall(now, request)
         if memory is not None and memory.fingerprint != request.fingerprint():
             return settle.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
         if memory is not None and memory.accepted:
@@ -220,153 +262,103 @@ class Engine:
         problem = is_past(request, now)
         if problem is not None and memory is None:
             return settle.rejected(Reason.INVALID_REQUEST, problem)
-        entry = Entry(request, self._give_up_at(request), [waiter], tainted=memory is not None)
+        give_up_at = request.expires_at - self._limits.expiry_headroom_s - SEND_MARGIN_S
+        entry = Entry(request, give_up_at, [waiter], priority, tainted=memory is not None)
+        answer = self._known_answer(now, entry)
+        if answer is None:
+            self._holdings.hold(entry)
+            self._scheduler.push(now, entry)
+            self._tell_condition(now, waiter.source, request.campaign_id)
+        return answer
+
+    def _known_answer(self, now: float, entry: Entry) -> Answer | None:
+        """Return the answer for a new request that need not wait for it."""
+        campaign_id = entry.request.campaign_id
         if self._send_until is not None:
             return settle.given_up(entry, Reason.DRAINING)
-        refusal = self._refusal(now, request.campaign_id)
+        refusal = self._refusals.known(now, campaign_id)
         if refusal is not None:
             return refusal.answer(entry)
         if entry.give_up_at <= now:
             return settle.expired(entry)
-        self._hold(entry, waiter)
-        self._scheduler.push(now, entry)
-        return None
+        if not self._limits.forecast or entry.tainted or not self._conditions.limit(campaign_id):
+            return None
+        wait_s = self._forecast.would_expire(now, entry, self._pacer.rate)
+        return None if wait_s is None else settle.would_expire(wait_s)
 
-    def _give_up_at(self, request: DialRequest) -> float:
-        return request.expires_at - self._limits.expiry_headroom_s - SEND_MARGIN_S
+    def _tell_condition(self, now: float, source: Source, campaign_id: str) -> None:
+        """Tell a source that comes to a campaign that does not flow, once."""
+        notice = self._conditions.notice(now, campaign_id)
+        if notice is not None and campaign_id not in source.noticed:
+            self._notices.tell(campaign_id, (source,), notice)
 
-    def _hold(self, entry: Entry, waiter: Waiter) -> None:
-        self._ledger.hold(entry)
-        waiter.source.pending[waiter.index] = entry
-        self.held += 1
-        self.held_bytes += _memory_of(entry.request)
-
-    def _release(self, entry: Entry) -> None:
-        self._ledger.release(entry)
-        entry.state = EntryState.SETTLED
-        joins = max(0, len(entry.waiters) - 1)
-        self.held -= 1 + joins
-        self.held_bytes -= _memory_of(entry.request) + joins * JOIN_BYTES
-
-    def _settle(
-        self, now: float, entry: Entry, answer: Answer, trace_id: str, settled: list[Settled]
-    ) -> None:
-        """Settle an entry that stands in no queue: remember it and answer all who wait for it."""
-        answer.trace_id = trace_id
-        self._release(entry)
-        self._ledger.remember(now, entry.request, answer)
-        for waiter in entry.waiters:
-            del waiter.source.pending[waiter.index]
-            settled.append(told(waiter, entry.request, answer))
-
-    def _take_out_of_queue(self, entry: Entry) -> None:
-        if entry.state in {EntryState.WAITING, EntryState.DELAYED}:
-            self._scheduler.remove(entry)
-
-    def _detach(self, now: float, entry: Entry, source: Source) -> bool:
-        """Take a source off an entry; return whether the entry was dropped unsent for it."""
-        stay = [waiter for waiter in entry.waiters if waiter.source is not source]
-        for waiter in entry.waiters:
-            if waiter.source is source:
-                del source.pending[waiter.index]
-        joins = len(entry.waiters) - max(1, len(stay))
-        self.held -= joins
-        self.held_bytes -= joins * JOIN_BYTES
-        entry.waiters = stay
+    def _without(self, now: float, entry: Entry, source: Source) -> bool:
+        """Go on with an entry that `source` waits for no longer; return whether it was dropped unsent."""
         if entry.state is EntryState.IN_FLIGHT:
             return False
         if not entry.waiters:
-            self._drop(now, entry)
+            self._scheduler.remove(entry)
+            self._holdings.drop(now, entry)
             return True
         if entry.queue is not None and entry.queue.source is source:
             self._scheduler.refile(now, entry)
         return False
 
-    def _drop(self, now: float, entry: Entry) -> None:
-        self._take_out_of_queue(entry)
-        self._release(entry)
-        if entry.tainted:
-            fate = settle.unknown(entry, Reason.CONNECT_ERROR, "")
-            self._ledger.remember(now, entry.request, fate)
-
-    def _learn_pace(self, now: float, report: CallReport) -> None:
-        if isinstance(report.failure, RateThrottled):
-            self._pacer.throttled(now, report.started_at)
-        elif report.failure is None:
-            self._pacer.succeeded()
-
-    def _apply(
-        self, now: float, entry: Entry, batch: Batch, report: CallReport, settled: list[Settled]
-    ) -> None:
-        verdict = settle.judge(
-            entry,
-            report,
-            alone=len(batch.entries) == 1,
-            max_attempts=self._limits.max_attempts,
-            rng=self._rng,
-        )
-        if isinstance(verdict, Answer):
-            self._settle(now, entry, verdict, report.trace_id, settled)
-        elif not entry.waiters:
-            self._drop(now, entry)
-        elif self._send_until is not None and now >= self._send_until:
-            self._settle(now, entry, settle.given_up(entry, Reason.DRAINING), "", settled)
-        elif entry.give_up_at <= now:
-            self._settle(now, entry, settle.expired(entry), "", settled)
-        else:
-            entry.alone |= verdict.alone
-            if verdict.delay_s > 0:
-                self._scheduler.delay(entry, now + verdict.delay_s)
-            else:
-                self._scheduler.push(now, entry)
-
-    def _refuse_campaign(
-        self, now: float, campaign_id: str, refusal: settle.Refusal, trace_id: str, settled: list[Settled]
-    ) -> None:
-        for entry in self._ledger.held_in(campaign_id):
-            if entry.state is not EntryState.IN_FLIGHT:
-                self._take_out_of_queue(entry)
-                self._settle(now, entry, refusal.answer(entry), trace_id, settled)
-        if refusal.lasts_s > 0:
-            self._refusals.pop(campaign_id, None)  # entered anew, at the end
-            self._refusals[campaign_id] = (now + refusal.lasts_s, refusal)
-
-    def _refusal(self, now: float, campaign_id: str) -> settle.Refusal | None:
-        while self._refusals:  # entered in the order of their ends: the first ends first
-            oldest = next(iter(self._refusals))
-            if self._refusals[oldest][0] > now:
-                break
-            del self._refusals[oldest]
-        known = self._refusals.get(campaign_id)
-        return known[1] if known else None
+    # --- spending permits --------------------------------------------------------------------------
 
     def _spend_permits(self, now: float, decision: Decision) -> None:
-        while self._retries and self._pacer.take(now):
-            decision.granted.append(self._retries.popleft())
+        while self._retries and self._pacer.ready_at(now) <= now:
+            number = self._retries.popleft()
+            call = self._calls.get(number)
+            if call is None:
+                continue
+            if now < call.give_up_at and self._budget.spend():
+                self._pacer.take(now)
+                decision.granted.append(number)
+            else:
+                decision.denied.append(number)
         while self._may_call() and self._pacer.ready_at(now) <= now and len(decision.settled) < EXPIRY_SLICE:
             batch = self._form(now, decision.settled)
             if batch is not None:
                 self._pacer.take(now)
+                self._budget.earn()
                 decision.batches.append(batch)
+
+    def _is_sending(self, now: float) -> bool:
+        """Whether calls may still leave: a gateway that leaves stops some time before its end."""
+        return self._send_until is None or now < self._send_until
+
+    def _learn_pace(self, now: float, report: CallReport) -> None:
+        throttled = isinstance(report.failure, RateThrottled) or ItemFailure.RATE in report.failed.values()
+        if throttled:
+            self._pacer.throttled(now, report.started_at)
+        elif report.failure is None:
+            self._pacer.succeeded(now)
 
     def _may_call(self) -> bool:
         free = len(self._calls) < self._limits.concurrent_calls
         return free and not self._retries and self._scheduler.has_ready
 
     def _form(self, now: float, settled: list[Settled]) -> Batch | None:
-        """Form the next batch; None where all that was taken for it has expired."""
+        """Form the next batch; None where all of it has expired or gone."""
         taken, flush = self._scheduler.form(now)
+        if not taken:
+            return None
+        campaign_id = taken[0].request.campaign_id
         entries = [entry for entry in taken if entry.give_up_at > now]
         if len(entries) < len(taken):  # a flood of expiries is worked off in slices, and is not done yet
             for entry in taken:
                 if entry.give_up_at <= now:
-                    self._settle(now, entry, settle.expired(entry), "", settled)
-        if not entries:
-            return None
+                    self._outcomes.expire(now, entry, settled)
+        batch = self._batch(now, campaign_id, entries, flush) if entries else None
+        self._scheduler.formed(now, campaign_id)
+        return batch
+
+    def _batch(self, now: float, campaign_id: str, entries: list[Entry], flush: FlushReason) -> Batch:
         self._last_number += 1
         batch = Batch(
             number=self._last_number,
-            campaign_id=entries[0].request.campaign_id,
+            campaign_id=campaign_id,
             entries=entries,
             flush=flush,
             formed_at=now,
@@ -374,26 +366,25 @@ class Engine:
             attempts_left=self._limits.max_attempts - max(entry.strikes for entry in entries),
         )
         self._calls[batch.number] = batch
+        self._conditions.called(campaign_id, batch.number)
         return batch
 
-    def _stop_sending(self, now: float, settled: list[Settled]) -> None:
-        for entry in self._ledger.everything_held():
-            if entry.state is not EntryState.IN_FLIGHT:
-                self._take_out_of_queue(entry)
-                self._settle(now, entry, settle.given_up(entry, Reason.DRAINING), "", settled)
+    def _stop_sending(self, now: float, decision: Decision) -> None:
+        """Answer what rests; a call that waits for another attempt gets none and so comes to its end."""
+        for entry in self._holdings.resting():
+            self._scheduler.remove(entry)
+            self._holdings.settle(now, entry, settle.given_up(entry, Reason.DRAINING), decision.settled)
+        decision.denied += self._retries
+        self._retries.clear()
 
     def _deadline(self, now: float) -> float | None:
-        instants = [self._scheduler.deadline()]
-        if self._send_until is not None and now >= self._send_until:
-            return instants[0]  # nothing is sent any more, also no further attempt
+        instants = [self._scheduler.deadline(), self._conditions.deadline(now)]
+        if not self._is_sending(now):
+            return self._scheduler.deadline()
         if self._retries or self._may_call():
             instants.append(self._pacer.ready_at(now))
         instants.append(self._send_until)
         return min((instant for instant in instants if instant is not None), default=None)
-
-
-def _memory_of(request: DialRequest) -> int:
-    return ENTRY_BYTES + ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
 
 
 def _at_deadline(entry: Entry, dropped: bool) -> Answer:
@@ -403,6 +394,6 @@ def _at_deadline(entry: Entry, dropped: bool) -> Answer:
     return settle.unknown(entry, Reason.DEADLINE, text)
 
 
-_CONFLICT = "client_token: in use, or accepted before, with another phone number or other attributes"
+_CONFLICT = "client_token: in use, or sent before, with another phone number or other attributes"
 
-__all__ = ["Decision", "Engine", "FlushReason", "Limits"]
+__all__ = ["Decision", "Engine", "Limits"]

@@ -54,11 +54,41 @@ class RetryAdvice(enum.IntEnum):
     NEVER = 3
 
 
+class Priority(enum.IntEnum):
+    """How urgent dial requests are beside others, the most urgent first."""
+
+    HIGH = 0
+    NORMAL = 1
+    BULK = 2
+
+    __hash__ = int.__hash__  # the one of Enum is slow, and these are keys
+
+
+class NoticeKind(enum.IntEnum):
+    """What a notice is about. The numbers are the wire contract's."""
+
+    DRAINING = 1
+    CAMPAIGN_COOLING = 2
+    CAMPAIGN_PARKED = 3
+    CAMPAIGN_HELD = 4
+    CAMPAIGN_RESUMED = 5
+
+
+class CampaignNotice(NamedTuple):
+    """What callers are told about a campaign beside answers; `retry_after_s` where that can be said."""
+
+    kind: NoticeKind
+    retry_after_s: float | None
+    detail: str
+
+
 class ItemFailure(enum.Enum):
     """Why Connect refused one item of a call that it otherwise carried out."""
 
     INVALID_INPUT = "InvalidInput"
-    CAPACITY = "capacity"  # V1 RequestThrottled: too few agents or lines for more pending dials
+    # V1 RequestThrottled, V2 BufferLimitExceeded: too few agents or lines for more pending dials.
+    CAPACITY = "capacity"
+    RATE = "rate"  # V2 RequestThrottled: excessive usage, as with a call that is throttled
     UNKNOWN_ERROR = "UnknownError"  # and every code that this version does not know
 
 
@@ -68,7 +98,8 @@ class FlushReason(enum.Enum):
     FULL = "full"
     LINGER = "linger"
     CLOSED = "closed"  # all its callers have half-closed: nobody can add company
-    ALONE = "alone"  # sent by itself, to find the item that makes Connect refuse a whole call
+    SUSPECT = "suspect"  # sent without others, to find the item that makes Connect refuse a whole call
+    PROBE = "probe"  # held small, to see whether the campaign takes calls again
     DRAIN = "drain"
 
 
@@ -105,13 +136,15 @@ class DialRequest:
 class Source:
     """A stream or a unary call: somebody who sends dial requests and waits for answers.
 
-    `owner` belongs to the shell, which finds there whom to tell; the core never looks at it.
+    `owner` belongs to the shell, which finds there whom to tell; the core never looks at it. `noticed`
+    holds the campaigns of which it has been told that they do not flow.
     """
 
     owner: Any = None
     closed: bool = False
     pending: dict[int, "Entry"] = field(default_factory=dict, repr=False)
-    queues: dict[str, "SourceQueue"] = field(default_factory=dict, repr=False)
+    queues: dict[tuple[str, Priority], "SourceQueue"] = field(default_factory=dict, repr=False)
+    noticed: set[str] = field(default_factory=set, repr=False)
 
 
 @dataclass(slots=True, eq=False)
@@ -140,21 +173,21 @@ class EntryState(enum.Enum):
 class Entry:
     """A dial request that the gateway holds, with everybody who waits for its answer.
 
-    `attempts` counts the calls that carried it, `strikes` those that count against the limit,
-    `throttles` the refusals for capacity in a row. Once a call's fate is not known `tainted` is
-    set for good: from then on only ACCEPTED or UNKNOWN are true. `alone`: only to be sent by itself.
+    `attempts` counts the calls that carried it, `strikes` those that count against the limit. Once a
+    call's fate is not known `tainted` is set for good: from then on only ACCEPTED or UNKNOWN are true.
+    A `suspect` does not travel with others that are none.
     """
 
     request: DialRequest
     give_up_at: float
     waiters: list[Waiter]
+    priority: Priority = Priority.NORMAL
     state: EntryState = EntryState.WAITING
     queue: "SourceQueue | None" = None
     attempts: int = 0
     strikes: int = 0
-    throttles: int = 0
     tainted: bool = False
-    alone: bool = False
+    suspect: bool = False
     refusal: Reason = Reason.NONE
 
 

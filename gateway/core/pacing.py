@@ -5,14 +5,23 @@ Region (AWS administrator guide, service quotas), counted in a token bucket. The
 bucket. A permit is the right to make one call; every attempt of every call takes one.
 """
 
+from collections import deque
+
 CUT = 0.7
 """What is left of the rate after Connect throttled a call."""
-RECOVERY_S = 20.0
-"""Seconds in which the rate would grow from nothing to the ceiling."""
+RECOVERY_S = 10.0
+"""Seconds in which the rate would grow from nothing to what Connect is known to take."""
 SLACK = 1.0
 """Calls of the burst that are held back. Calls are counted when they arrive, not when they leave:
 one that travels faster than those before it would else find Connect's bucket empty."""
+FORGIVEN_S = 10.0
+"""Seconds without a throttle after which one alone counts as bad luck in travelling: it costs a pause
+of one call, and only the next cuts the rate."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+WINDOW_S, WINDOWS = 4.0, 15
+"""What Connect is known to take is the best of so many windows of so many seconds."""
+RETRY_SHARE, RETRY_CREDIT = 0.2, 10.0
+"""Attempts of failing calls: this share of the calls at most, beside so many on credit."""
 
 
 class Pacer:
@@ -28,9 +37,10 @@ class Pacer:
         self._capacity = max(burst - SLACK, 1.0)
         self._tokens = self._capacity
         self._updated_at: float | None = None
-        self._cut_at: float | None = None
+        self._throttled_at = float("-inf")
         self._paused_until = 0.0
         self._pause_s = FIRST_PAUSE_S
+        self._taken = Taken()
 
     def take(self, now: float) -> bool:
         """Take a permit at `now`, if there is one."""
@@ -49,29 +59,84 @@ class Pacer:
         missing = 1.0 - self._tokens
         return now + missing / self.rate if missing > 1e-6 else now
 
+    def plenty(self, now: float) -> float:
+        """Return how plentiful permits are: 1 where all of the burst is there, 0 where none is."""
+        if not self.ceiling:
+            return 1.0
+        self._refill(now)
+        return max(0.0, (self._tokens - 1.0) / max(self._capacity - 1.0, 1.0))
+
     def throttled(self, now: float, left_at: float) -> None:
         """Slow down after Connect throttled a call that left at `left_at`.
 
-        One cut per round trip: calls that left before the last cut say nothing new.
+        One cut per round trip: calls that left before the last throttle say nothing new.
         """
-        if self._cut_at is not None and left_at < self._cut_at:
+        if left_at < self._throttled_at:
             return
-        self._cut_at = now
+        alone = now - self._throttled_at > FORGIVEN_S
+        self._throttled_at = now
         if not self.ceiling:
             self._paused_until = now + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
             return
         self._refill(now)
-        self.rate = max(self.rate * CUT, self.ceiling / 100)
-        self._tokens = min(self._tokens, 0.0)
+        if alone:
+            self._tokens = min(self._tokens, 0.0) - 1.0
+        else:
+            self._tokens = min(self._tokens, 0.0)
+            self.rate = max(self.rate * CUT, self.ceiling / 100)
 
-    def succeeded(self) -> None:
-        """Note that Connect took a call: pauses begin small again."""
+    def succeeded(self, now: float) -> None:
+        """Note that Connect took a call: it is known to take so many, and pauses begin small again."""
         self._pause_s = FIRST_PAUSE_S
+        self._taken.note(now)
 
     def _refill(self, now: float) -> None:
         if self._updated_at is not None and now > self._updated_at:
             elapsed = now - self._updated_at
             self._tokens = min(self._capacity, self._tokens + elapsed * self.rate)
-            self.rate = min(self.ceiling, self.rate + elapsed * self.ceiling / RECOVERY_S)
+            if self.rate < self.ceiling:
+                known = min(self._taken.best(self.ceiling), self.ceiling)
+                growth = max(known, self.ceiling / 4) / RECOVERY_S
+                self.rate = min(self.ceiling, self.rate + elapsed * growth)
         self._updated_at = now
+
+
+class Taken:
+    """What Connect has taken of late, in calls a second, by windows."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._count = 0
+        self._rates: deque[float] = deque(maxlen=WINDOWS)
+
+    def note(self, now: float) -> None:
+        """Count one call that Connect took."""
+        if self._began is None:
+            self._began = now
+        if now - self._began >= WINDOW_S:
+            self._rates.append(self._count / (now - self._began))
+            self._began, self._count = now, 0
+        self._count += 1
+
+    def best(self, otherwise: float) -> float:
+        """Return the best window's rate, or `otherwise` as long as there is none."""
+        return max(self._rates, default=otherwise)
+
+
+class RetryBudget:
+    """Bounds what failing calls may cost the others: every first attempt earns a part of a retry."""
+
+    def __init__(self) -> None:
+        self._credit = RETRY_CREDIT
+
+    def earn(self) -> None:
+        """Note a first attempt."""
+        self._credit = min(RETRY_CREDIT, self._credit + RETRY_SHARE)
+
+    def spend(self) -> bool:
+        """Take the price of one more attempt of a call, if it is there."""
+        if self._credit < 1.0:
+            return False
+        self._credit -= 1.0
+        return True

@@ -1,16 +1,27 @@
 """Which campaign calls next, and with what: the batch is formed when a call is permitted.
 
 A campaign is ready when a full batch waits, when its oldest request has lingered, when all who
-wait for it have half-closed, or when the gateway drains. Ready campaigns take turns, a call each.
+wait for it have half-closed, or when the gateway drains. Ready campaigns take turns within their
+priority, a call each: calls cost the same whatever they carry, so turns are fair shares. A priority
+that waits is passed over so many times in a row at most.
 """
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Iterator
-from itertools import count
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count, islice
 
-from gateway.core.model import BATCH_LIMIT, Entry, EntryState, FlushReason, Source
-from gateway.core.queues import CampaignQueue, SourceQueue
+from gateway.core.conditions import Conditions
+from gateway.core.model import BATCH_LIMIT, Entry, EntryState, FlushReason, Priority, Source
+from gateway.core.queues import PASSED_OVER_LIMIT, CampaignQueue, SourceQueue
+
+SHRINK, STRETCH = 0.5, 4.0
+"""What the linger is multiplied with where permits are plentiful, and where they are used up."""
+SUSPICIONS = 1000
+"""Campaigns without a queue of which is remembered what the search for refused items has cost."""
+LOOK_AHEAD = 8
+"""Campaigns that are looked at for a full call where permits are scarce."""
 
 EXPIRY_SLICE = 2000
 """Expired entries that are taken out in one go."""
@@ -19,20 +30,36 @@ EXPIRY_SLICE = 2000
 class Scheduler:
     """Keeps the queues of all campaigns, and the order of those that are ready."""
 
-    def __init__(self, linger_s: float) -> None:
+    def __init__(self, linger_s: float, conditions: Conditions) -> None:
         self._linger_s = linger_s
+        self._conditions = conditions
         self._campaigns: dict[str, CampaignQueue] = {}
-        self._ready: OrderedDict[CampaignQueue, None] = OrderedDict()
+        self._rings = Rings()
         self._lingering: list[tuple[float, int, CampaignQueue]] = []
         self._delayed: list[tuple[float, int, Entry]] = []
+        self._suspicions: dict[str, float] = {}
         self._expiries = ExpiryWatch()
         self._order = count()
         self._draining = False
+        self._plenty = 1.0
+        self.waiting = 0
 
     def push(self, now: float, entry: Entry) -> None:
-        """Let an entry wait for the next call of its campaign, or for a call of its own."""
+        """Let an entry wait for the next call of its campaign."""
         campaign = self._campaign(entry.request.campaign_id)
         self._expiries.watch(campaign.push(now, entry), entry.give_up_at)
+        self.waiting += 1
+        if not self._rings.holds(campaign, entry.priority):
+            self._consider(now, campaign)
+
+    def push_suspects(self, now: float, entries: list[Entry]) -> None:
+        """Let entries of one campaign wait for a call that carries them and no others."""
+        campaign = self._campaign(entries[0].request.campaign_id)
+        for entry in entries:
+            entry.suspect = True
+        queue = campaign.push_suspects(now, entries)
+        self._expiries.watch(queue, min(entry.give_up_at for entry in entries))
+        self.waiting += len(entries)
         self._consider(now, campaign)
 
     def delay(self, entry: Entry, until: float) -> None:
@@ -40,11 +67,41 @@ class Scheduler:
         entry.state = EntryState.DELAYED
         heapq.heappush(self._delayed, (min(until, entry.give_up_at), next(self._order), entry))
 
+    def permits(self, plenty: float) -> None:
+        """Take note of how plentiful permits are: 1 for all of the burst, 0 for none."""
+        self._plenty = plenty
+
+    def reconsider(self, now: float, campaign_id: str) -> None:
+        """Look again at a campaign whose condition has changed."""
+        campaign = self._campaigns.get(campaign_id)
+        if campaign is not None:
+            if not self._conditions.limit(campaign_id):
+                self._rings.remove(campaign)
+            self._consider(now, campaign)  # one that is ready keeps its place
+
+    def is_waiting(self, campaign_id: str) -> bool:
+        """Whether anything waits for the campaign's calls."""
+        return campaign_id in self._campaigns
+
+    def sources(self, campaign_id: str) -> set[Source]:
+        """Return the sources that have something waiting for the campaign."""
+        campaign = self._campaigns.get(campaign_id)
+        return campaign.sources() if campaign is not None else set()
+
+    def campaigns(self) -> Iterator[CampaignQueue]:
+        """Yield the queues of the campaigns for which something waits."""
+        yield from self._campaigns.values()
+
+    def campaign(self, campaign_id: str) -> CampaignQueue | None:
+        """Return the queue of a campaign for which something waits."""
+        return self._campaigns.get(campaign_id)
+
     def remove(self, entry: Entry) -> None:
         """Take out an entry that waits or is delayed, unsent."""
         if entry.state is EntryState.WAITING:
             campaign = self._campaigns[entry.request.campaign_id]
             campaign.remove(entry)
+            self.waiting -= 1
             self._forget_if_empty(campaign)
         entry.state = EntryState.SETTLED
 
@@ -54,7 +111,7 @@ class Scheduler:
         self._expiries.watch(campaign.refile(entry), entry.give_up_at)
         self._consider(now, campaign)
 
-    def source_closed(self, source: Source) -> None:
+    def source_closed(self, now: float, source: Source) -> None:
         """Note that a source has half-closed: nobody need wait for company from it."""
         if source.closed:
             return
@@ -62,13 +119,13 @@ class Scheduler:
         for queue in source.queues.values():
             queue.campaign.open_sources -= 1
             if not queue.campaign.open_sources:
-                self._make_ready(queue.campaign)
+                self._consider(now, queue.campaign)
 
-    def drain(self) -> None:
+    def drain(self, now: float) -> None:
         """Linger no more."""
         self._draining = True
         for campaign in self._campaigns.values():
-            self._make_ready(campaign)
+            self._consider(now, campaign)
 
     def advance(self, now: float) -> list[Entry]:
         """Bring everything up to `now`; return entries whose time has passed, taken out.
@@ -90,22 +147,36 @@ class Scheduler:
         while self._lingering and self._lingering[0][0] <= now:
             deadline, _, campaign = heapq.heappop(self._lingering)
             if campaign.ready_by == deadline:
-                self._make_ready(campaign)
+                campaign.ready_by = None
+                self._consider(now, campaign)
         return expired
 
     @property
     def has_ready(self) -> bool:
         """Whether a campaign would call if there were a permit."""
-        return bool(self._ready)
+        return bool(self._rings)
 
     def form(self, now: float) -> tuple[list[Entry], FlushReason]:
-        """Take the entries of the next call, all of one campaign; there must be a ready one."""
-        campaign, _ = self._ready.popitem(last=False)
-        flush = self._flush_reason(campaign)
-        entries = campaign.take_alone() if flush is FlushReason.ALONE else campaign.take(BATCH_LIMIT)
+        """Take the entries of the next call, all of one campaign; there must be a ready one.
+
+        None are taken where all that made the campaign ready has gone since; else `formed` must follow.
+        """
+        campaign = self._rings.next(partial(self._may_wait, now))
+        flush = self._flush_reason(now, campaign)
+        if flush is FlushReason.SUSPECT:
+            entries = campaign.take_suspects(now, self._conditions.limit(campaign.campaign_id))
+        else:
+            entries = campaign.take(self._conditions.limit(campaign.campaign_id))
+        self.waiting -= len(entries)
+        if not entries:
+            self.formed(now, campaign.campaign_id)
+        return entries, flush
+
+    def formed(self, now: float, campaign_id: str) -> None:
+        """Let a campaign that has just called take its next turn, if something is left."""
+        campaign = self._campaigns[campaign_id]
         if not self._forget_if_empty(campaign):
             self._consider(now, campaign)
-        return entries, flush
 
     def deadline(self) -> float | None:
         """Return when `advance` will next have something to do, None for not before a push."""
@@ -116,32 +187,48 @@ class Scheduler:
     def _campaign(self, campaign_id: str) -> CampaignQueue:
         campaign = self._campaigns.get(campaign_id)
         if campaign is None:
-            campaign = self._campaigns[campaign_id] = CampaignQueue(campaign_id)
+            due = self._suspicions.pop(campaign_id, 0.0)
+            campaign = self._campaigns[campaign_id] = CampaignQueue(campaign_id, due)
         return campaign
 
     def _consider(self, now: float, campaign: CampaignQueue) -> None:
         """Make a campaign ready, or note when it will be."""
-        if campaign in self._ready:
-            return
-        full = len(campaign) >= BATCH_LIMIT or campaign.has_alone
-        if full or self._draining or not campaign.open_sources:
-            self._make_ready(campaign)
-            return
-        ready_by = campaign.oldest_arrival + self._linger_s
+        if not self._conditions.limit(campaign.campaign_id):
+            return  # whoever changes that has it reconsidered
+        ready_by = self._ready_by(now, campaign)
         if ready_by <= now:
-            self._make_ready(campaign)
+            campaign.ready_by = None
+            self._rings.add(campaign)
         elif campaign.ready_by != ready_by:
             campaign.ready_by = ready_by
             heapq.heappush(self._lingering, (ready_by, next(self._order), campaign))
 
-    def _make_ready(self, campaign: CampaignQueue) -> None:
-        campaign.ready_by = None
-        self._ready[campaign] = None
+    def _ready_by(self, now: float, campaign: CampaignQueue) -> float:
+        if campaign in self._rings:
+            return now
+        suspects = campaign.suspects_from()
+        if suspects is not None and (suspects <= now or not campaign.unsuspected):
+            return suspects
+        if campaign.unsuspected >= BATCH_LIMIT or self._draining or not campaign.open_sources:
+            return now
+        linger_s = self._linger_s * (SHRINK if self._plenty > SHRINK else 1.0)
+        ready_by = campaign.oldest_arrival + linger_s
+        return ready_by if suspects is None else min(ready_by, suspects)
 
-    def _flush_reason(self, campaign: CampaignQueue) -> FlushReason:
-        if campaign.has_alone:
-            return FlushReason.ALONE
-        if len(campaign) >= BATCH_LIMIT:
+    def _may_wait(self, now: float, campaign: CampaignQueue) -> bool:
+        """Whether a campaign that is ready may linger on where permits are scarce and others are fuller."""
+        if self._plenty > 0.0 or self._draining or campaign.unsuspected >= BATCH_LIMIT:
+            return False
+        young = now < campaign.oldest_arrival + self._linger_s * STRETCH
+        return young and campaign.suspects_from() is None
+
+    def _flush_reason(self, now: float, campaign: CampaignQueue) -> FlushReason:
+        if self._conditions.limit(campaign.campaign_id) < BATCH_LIMIT and campaign.unsuspected:
+            return FlushReason.PROBE
+        suspects = campaign.suspects_from()
+        if suspects is not None and suspects <= now:
+            return FlushReason.SUSPECT
+        if campaign.unsuspected >= BATCH_LIMIT:
             return FlushReason.FULL
         if self._draining:
             return FlushReason.DRAIN
@@ -151,8 +238,12 @@ class Scheduler:
         if len(campaign):
             return False
         campaign.ready_by = None
-        self._ready.pop(campaign, None)
+        self._rings.remove(campaign)
         self._campaigns.pop(campaign.campaign_id, None)
+        if campaign.suspects_due:  # what the search has cost is not forgotten with the queue
+            self._suspicions[campaign.campaign_id] = campaign.suspects_due
+            if len(self._suspicions) > SUSPICIONS:
+                del self._suspicions[next(iter(self._suspicions))]
         return True
 
     def _due(self, now: float) -> Iterator[Entry]:
@@ -165,8 +256,69 @@ class Scheduler:
         if entry.give_up_at <= now:
             entry.state = EntryState.SETTLED
             return False
-        self.push(now, entry)
+        if entry.suspect:
+            self.push_suspects(now, [entry])
+        else:
+            self.push(now, entry)
         return True
+
+
+class Rings:
+    """The campaigns that are ready, in turns within the highest priority that waits in each."""
+
+    def __init__(self) -> None:
+        self._rings: list[OrderedDict[CampaignQueue, None]] = [OrderedDict() for _ in Priority]
+        self._passed_over = [0 for _ in Priority]
+        self._places: dict[CampaignQueue, Priority] = {}
+
+    def __contains__(self, campaign: CampaignQueue) -> bool:
+        return campaign in self._places
+
+    def __bool__(self) -> bool:
+        return bool(self._places)
+
+    def holds(self, campaign: CampaignQueue, priority: Priority) -> bool:
+        """Whether a campaign is in, at this priority or a higher one."""
+        place = self._places.get(campaign)
+        return place is not None and place <= priority
+
+    def add(self, campaign: CampaignQueue) -> None:
+        """Enter a campaign behind the others of its priority; one whose priority rose moves up."""
+        place = self._places.get(campaign)
+        priority = campaign.priority
+        if place == priority:
+            return
+        if place is not None:
+            del self._rings[place][campaign]
+        self._places[campaign] = priority
+        self._rings[priority][campaign] = None
+
+    def remove(self, campaign: CampaignQueue) -> None:
+        """Take a campaign out, if it is in."""
+        place = self._places.pop(campaign, None)
+        if place is not None:
+            del self._rings[place][campaign]
+
+    def next(self, may_wait: Callable[[CampaignQueue], bool]) -> CampaignQueue:
+        """Take out the campaign whose turn it is; there must be one.
+
+        Of the first few, one that need not wait goes before those that may; they keep their places.
+        """
+        chosen = self._choose()
+        for number, ring in enumerate(self._rings):
+            waits = number != chosen and bool(ring)
+            self._passed_over[number] = self._passed_over[number] + 1 if waits else 0
+        ring = self._rings[chosen]
+        first = islice(ring, LOOK_AHEAD)
+        campaign = next((one for one in first if not may_wait(one)), None) or next(iter(ring))
+        del ring[campaign]
+        del self._places[campaign]
+        return campaign
+
+    def _choose(self) -> int:
+        waiting = [number for number, ring in enumerate(self._rings) if ring]
+        overdue = (number for number in waiting if self._passed_over[number] >= PASSED_OVER_LIMIT)
+        return next(overdue, waiting[0])
 
 
 class ExpiryWatch:

@@ -13,18 +13,16 @@ from gateway.core.model import Answer, CallReport, Entry, ItemFailure, Outcome, 
 
 RETRY_BASE_S, RETRY_LONGEST_S = 0.25, 5.0
 """Pauses after an item failure: the longest possible one doubles from the first to the second."""
-CAPACITY_BASE_S, CAPACITY_LONGEST_S = 1.0, 30.0
-"""The same after a throttle for capacity, which takes longer to pass."""
 REFUSAL_S = 5.0
 """How long it is believed without asking again that a campaign is gone or has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Back to the queue, after a delay in seconds; 0 for at once. `alone`: in a call of its own."""
+    """Back to the queue, after a delay in seconds; 0 for at once. `suspect`: not with others."""
 
     delay_s: float = 0.0
-    alone: bool = False
+    suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +67,6 @@ def refusal_of(failure: errors.CallFailure | None) -> Refusal | None:
         case errors.CampaignNotRunning(state="Stopped" | "Failed" | "Completed" as state):
             text = f"the campaign is {state}"
             return Refusal(Outcome.REJECTED, Reason.CAMPAIGN_NOT_RUNNING, never, text, REFUSAL_S)
-        case errors.CampaignNotRunning(state=state):
-            text = f"the campaign is {state}"
-            return Refusal(Outcome.NOT_ACCEPTED, Reason.CAMPAIGN_NOT_RUNNING, same, text, retry_after_s=5.0)
         case errors.NoCredentials():
             text = "the gateway has no AWS credentials"
             return Refusal(Outcome.NOT_ACCEPTED, Reason.ACCESS_DENIED, same, text, retry_after_s=30.0)
@@ -102,11 +97,10 @@ def _judge_item(
 ) -> Verdict:
     if failure is ItemFailure.INVALID_INPUT:
         return _refused(entry, "Amazon Connect refuses this request as invalid")
-    if failure is ItemFailure.CAPACITY:
-        entry.throttles += 1
+    if failure in {ItemFailure.CAPACITY, ItemFailure.RATE}:
         entry.refusal = Reason.THROTTLED
-        longest = min(CAPACITY_LONGEST_S, CAPACITY_BASE_S * 2.0 ** min(entry.throttles - 1, 10))
-        return Again(rng.uniform(longest / 2, longest))
+        entry.strikes += strikes - 1  # the attempts before it: a throttle costs none
+        return Again()
     if failure is None:  # Connect said nothing of this item, so it may have it
         entry.tainted = True
     return _struck(entry, strikes, max_attempts, Reason.CONNECT_ERROR, rng)
@@ -120,13 +114,16 @@ def _judge_failure(
             entry.refusal = Reason.THROTTLED
             entry.strikes += report.strikes
             return Again()
+        case errors.CampaignNotRunning():
+            entry.refusal = Reason.CAMPAIGN_NOT_RUNNING
+            return Again()
         case errors.CallTooLate():
             entry.strikes += report.strikes - 1  # the attempts before it: this one was none
             return Again()
         case errors.CallInvalid() if alone:
             return _refused(entry, "Amazon Connect refuses a call of this request alone as invalid")
         case errors.CallInvalid():
-            return Again(alone=True)
+            return Again(suspect=True)
         case errors.CallUnexpected():
             return given_up(entry, Reason.CONNECT_ERROR)
         case errors.AnswerLost() | errors.ConnectUnreachable():
@@ -137,7 +134,6 @@ def _judge_failure(
 
 def _struck(entry: Entry, strikes: int, max_attempts: int, reason: Reason, rng: random.Random) -> Verdict:
     entry.strikes += strikes
-    entry.throttles = 0
     entry.refusal = reason
     if entry.strikes >= max_attempts:
         return given_up(entry, reason)
@@ -166,16 +162,30 @@ def given_up(entry: Entry, reason: Reason) -> Answer:
     return Answer(Outcome.NOT_ACCEPTED, reason, RetryAdvice.SAME_TOKEN, detail, attempts=entry.attempts)
 
 
-def expired(entry: Entry) -> Answer:
-    """Return the answer for a request whose time has passed."""
+_EXPIRED = {
+    Reason.EXPIRATION_PASSED: "its time passed before it could be sent",
+    Reason.THROTTLED: "Amazon Connect throttled it, or its campaign, until its time passed",
+    Reason.CAMPAIGN_NOT_RUNNING: "its campaign did not run until its time passed",
+}
+
+
+def expired(entry: Entry, kept: Reason | None = None) -> Answer:
+    """Return the answer for a request whose time has passed; `kept` is what keeps its campaign."""
     if entry.tainted:
         lost = entry.refusal is Reason.CONNECT_UNREACHABLE
         doubt = Reason.CONNECT_UNREACHABLE if lost else Reason.CONNECT_ERROR
         return unknown(entry, doubt, "its time passed while its fate was not known")
-    throttled = entry.refusal is Reason.THROTTLED
-    reason = Reason.THROTTLED if throttled else Reason.EXPIRATION_PASSED
-    detail = "Amazon Connect throttled it" if throttled else "its time passed before it could be sent"
+    reason = kept or entry.refusal
+    if reason not in _EXPIRED:
+        reason = Reason.EXPIRATION_PASSED
+    detail = _EXPIRED[reason]
     return Answer(Outcome.EXPIRED, reason, RetryAdvice.SAME_TOKEN, detail, attempts=entry.attempts)
+
+
+def would_expire(wait_s: float) -> Answer:
+    """Return the answer for a request whose turn, `wait_s` seconds away, comes too late."""
+    detail = "the backlog is so long that its time would pass before its turn"
+    return Answer(Outcome.EXPIRED, Reason.WOULD_EXPIRE, RetryAdvice.SAME_TOKEN, detail, retry_after_s=wait_s)
 
 
 def unknown(entry: Entry, reason: Reason, detail: str) -> Answer:

@@ -4,6 +4,7 @@ It stands in for a foreign system, so it shares no code with the gateway.
 `SimulatedConnect` is the account, pure; `Simulator` serves it on a socket.
 """
 
+from gateway.simulator.callers import CallerRecord, OtherCaller
 from gateway.simulator.campaigns import BufferSize, CampaignState
 from gateway.simulator.command import add_arguments, run
 from gateway.simulator.connect import SimulatedConnect
@@ -17,12 +18,14 @@ __all__ = [
     "AcceptedItem",
     "BufferSize",
     "CallRecord",
+    "CallerRecord",
     "CampaignState",
     "Delivery",
     "FailedItem",
     "Fault",
     "FaultKind",
     "Journal",
+    "OtherCaller",
     "Quota",
     "SimulatedConnect",
     "Simulator",

@@ -21,13 +21,14 @@ from gateway.simulator.quota import TokenBucket
 
 
 class CampaignState(StrEnum):
-    """The states of a campaign, spelled as the service model spells them."""
+    """The states of a campaign, spelled as the service models spell them; V1's has no Completed."""
 
     INITIALIZED = "Initialized"
     RUNNING = "Running"
     PAUSED = "Paused"
     STOPPED = "Stopped"
     FAILED = "Failed"
+    COMPLETED = "Completed"
 
 
 _MOVES: Mapping[str, tuple[frozenset[CampaignState], CampaignState]] = {

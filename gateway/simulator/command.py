@@ -75,5 +75,6 @@ async def _serve(settings: SimulatorSettings) -> None:
 def _exports(url: str) -> str:
     return (
         f"Amazon Connect simulated at {url}: export AWS_ENDPOINT_URL_CONNECTCAMPAIGNS={url} "
+        f"AWS_ENDPOINT_URL_CONNECTCAMPAIGNSV2={url} "
         "AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=simulator AWS_SECRET_ACCESS_KEY=simulator"
     )

@@ -14,23 +14,28 @@ The order in which a call is judged:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from gateway.simulator import v1
+from gateway.simulator.callers import OtherCaller, OtherCallers
 from gateway.simulator.campaigns import BufferSize, Campaigns, CampaignState
 from gateway.simulator.dialing import AcceptedTokens, Dialer
 from gateway.simulator.errors import CallError, IllegalCallError, throttled
 from gateway.simulator.faults import Fault, FaultBoard, FaultKind
 from gateway.simulator.journal import NOT_DONE, CallRecord, Delivery, Journal, Statistics
+from gateway.simulator.operations import Handler, Operations, Output, Version
 from gateway.simulator.quota import ACCOUNT_QUOTAS, PUT_BATCH, Quota, Quotas
 from gateway.simulator.service import Operation, Service
 from gateway.simulator.settings import SimulatorSettings
 from gateway.simulator.signing import HttpRequest, SignatureChecker
+from gateway.simulator.v1 import V1
+from gateway.simulator.v2 import V2
 
 SIGNING_NAME = "connect-campaigns"
+
+_MOST_CALLS = 100_000
 
 _LOST = {FaultKind.RESET: Delivery.RESET, FaultKind.NO_ANSWER: Delivery.NO_ANSWER}
 
@@ -52,9 +57,8 @@ class _Api:
     """One version of the API: its service model, and what its operations do."""
 
     service: Service
-    handlers: Mapping[str, v1.Handler]
-    batches: Collection[str]
-    tokens: Callable[[Mapping[str, Any]], Sequence[str]]
+    operations: Operations
+    handlers: Mapping[str, Handler]
 
 
 class SimulatedConnect:
@@ -65,6 +69,7 @@ class SimulatedConnect:
         faults: what goes wrong on purpose.
         journal: what was done, and the counts.
         quotas: the account's call quotas.
+        callers: who else spends them.
 
     """
 
@@ -84,14 +89,15 @@ class SimulatedConnect:
         self.quotas = Quotas({**ACCOUNT_QUOTAS, PUT_BATCH: Quota(settings.call_rate, settings.call_burst)})
         tokens = AcceptedTokens(settings.token_limit)
         dialer = Dialer(self.faults, tokens, self._new_id, settings.max_expiration_ahead_s)
-        self._apis = [self._make_v1(dialer)]
+        self.callers = OtherCallers(self.quotas.take)
+        self._apis = [self._make_api(version, dialer) for version in (V1, V2)]
 
-    def _make_v1(self, dialer: Dialer) -> _Api:
-        operations = v1.V1Operations(self.campaigns, dialer, self._new_id)
+    def _make_api(self, version: Version, dialer: Dialer) -> _Api:
+        operations = Operations(version, self.campaigns, dialer, self._new_id)
         handlers = operations.handlers()
-        if v1.SERVICE not in self._services:
-            self._services[v1.SERVICE] = Service(v1.SERVICE, handlers)
-        return _Api(self._services[v1.SERVICE], handlers, {PUT_BATCH}, operations.tokens)
+        if version.service not in self._services:
+            self._services[version.service] = Service(version.service, handlers)
+        return _Api(self._services[version.service], operations, handlers)
 
     def add_fault(self, fault: Fault) -> int:
         """Let something go wrong from now on; returns the number by which it can be removed."""
@@ -120,16 +126,38 @@ class SimulatedConnect:
             ValueError: the simulator has no such operation.
 
         """
-        if not any(operation in api.handlers for api in self._apis):
-            raise ValueError(f"the simulator has no operation {operation!r}")
+        self._require(operation)
         self.quotas.set(operation, quota)
+
+    def consume_quota(self, operation: str, calls: int, now: float) -> int:
+        """Spend calls of a quota at `now`, in Unix seconds, as somebody else would; return how many got in.
+
+        Raises:
+            ValueError: the simulator has no such operation, or it is no number of calls.
+
+        """
+        self._require(operation)
+        if not 0 <= calls <= _MOST_CALLS:
+            raise ValueError(f"calls must be from 0 to {_MOST_CALLS}, not {calls}")
+        self.callers.catch_up(now)
+        return sum(self.quotas.take(operation, now) for _ in range(calls))
+
+    def add_caller(self, caller: OtherCaller) -> int:
+        """Let somebody else spend quota too; returns the number by which it can be removed.
+
+        Raises:
+            ValueError: the simulator has no such operation.
+
+        """
+        self._require(caller.operation)
+        return self.callers.add(caller)
 
     def stats(self) -> Statistics:
         """Return the counts since the start or the last reset."""
         return self.journal.statistics()
 
     def reset(self) -> None:
-        """Begin anew as the settings say: campaigns, tokens, quotas, faults, journal."""
+        """Begin anew as the settings say: campaigns, tokens, quotas, other callers, faults, journal."""
         self._make()
 
     def answer(self, request: HttpRequest, now: float) -> Reply:
@@ -141,12 +169,12 @@ class SimulatedConnect:
             api, operation, labels = self._route(request)
         except CallError as error:
             self.journal.refuse(error.code)
-            return Reply(error.status or 500, _error_body(error), request_id, error.code)
+            return Reply(error.status or 500, _error_body(error, None), request_id, error.code)
         record = CallRecord(
             request_id=request_id, at=now, operation=operation.name, campaign=labels.get("id")
         )
         reply = self._perform(api, operation, labels, request.body, record)
-        self.journal.add(record, is_batch=operation.name in api.batches)
+        self.journal.add(record, is_batch=operation.name == api.operations.version.put)
         return reply
 
     def _route(self, request: HttpRequest) -> tuple[_Api, Operation, dict[str, str]]:
@@ -169,7 +197,7 @@ class SimulatedConnect:
         except CallError as error:
             record.result, record.illegal = error.code, isinstance(error, IllegalCallError)
             status = error.status or api.service.status_of(error.code)
-            text = _error_body(error)
+            text = _error_body(error, api.operations.word(error.state))
             return Reply(status, text, record.request_id, error.code, latency_s, record.delivery)
         text = b"" if output is None else _dump(output)
         return Reply(operation.status, text, record.request_id, None, latency_s, record.delivery)
@@ -177,14 +205,19 @@ class SimulatedConnect:
     def _admit(
         self, api: _Api, operation: Operation, labels: Mapping[str, str], body: bytes, record: CallRecord
     ) -> tuple[dict[str, Any], Sequence[str]]:
+        self.callers.catch_up(record.at)
         if not self.quotas.take(operation.name, record.at):
             raise throttled()
         arguments = operation.read(labels, body)
-        tokens = api.tokens(arguments)
+        tokens = api.operations.tokens(arguments)
         record.items = len(tokens)
         if len(set(tokens)) != len(tokens):
             raise IllegalCallError("The same clientToken occurs more than once in the call")
         return arguments, tokens
+
+    def _require(self, operation: str) -> None:
+        if not any(operation in api.handlers for api in self._apis):
+            raise ValueError(f"the simulator has no operation {operation!r}")
 
     def _new_id(self) -> str:
         digits = f"{self._ids.getrandbits(128):032x}"
@@ -192,8 +225,8 @@ class SimulatedConnect:
 
 
 def _carry_out(
-    handler: v1.Handler, arguments: Mapping[str, Any], record: CallRecord, fault: Fault | None
-) -> v1.Output:
+    handler: Handler, arguments: Mapping[str, Any], record: CallRecord, fault: Fault | None
+) -> Output:
     if fault is None:
         return handler(arguments, record)
     record.delivery = _LOST.get(fault.kind, Delivery.SENT)
@@ -207,8 +240,8 @@ def _carry_out(
     return output
 
 
-def _error_body(error: CallError) -> bytes:
-    members = {"message": error.message, "state": error.state}
+def _error_body(error: CallError, state: str | None) -> bytes:
+    members = {"message": error.message, "state": state}
     return _dump({name: text for name, text in members.items() if text is not None})
 
 

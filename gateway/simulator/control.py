@@ -6,6 +6,10 @@
     PUT    /_control/campaigns/CAMPAIGN   {"state": "Paused"} or {"exists": false}
     PUT    /_control/buffers[/CAMPAIGN]   {"capacity": 100, "drain_per_s": 5}; of one campaign, or of all
     PUT    /_control/quotas/OPERATION     {"rate": 10, "burst": 10}; rate 0 is no limit
+    POST   /_control/quotas/OPERATION     {"calls": 5}: spend some now; gives how many got in
+    GET    /_control/callers              who else spends quota, with the calls that got in and that did not
+    POST   /_control/callers              {"calls_per_s": 5, "after_s": 10, "for_s": 10}, operation, insists
+    DELETE /_control/callers[/ID]         take one away, or all
     GET    /_control/stats                the counts
     GET    /_control/journal[/CAMPAIGN]   the calls for dial requests that are remembered
     POST   /_control/reset                begin anew
@@ -17,10 +21,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 from urllib.parse import unquote
 
+from gateway.simulator.callers import OtherCaller
 from gateway.simulator.campaigns import BufferSize, CampaignState
 from gateway.simulator.connect import SimulatedConnect
 from gateway.simulator.faults import Fault, FaultKind
@@ -38,6 +43,10 @@ _FAULT_TYPES: Mapping[str, tuple[type, ...]] = {
 }  # fmt: skip
 _BUFFER_TYPES: Mapping[str, tuple[type, ...]] = {"capacity": (int,), "drain_per_s": _NUMBER}
 _QUOTA_TYPES: Mapping[str, tuple[type, ...]] = {"rate": _NUMBER, "burst": _NUMBER}
+_CALLER_TYPES: Mapping[str, tuple[type, ...]] = {
+    "calls_per_s": _NUMBER, "after_s": _NUMBER, "for_s": _NUMBER,
+    "operation": (str,), "insists": (bool,),
+}  # fmt: skip
 _CAMPAIGN_TYPES: Mapping[str, tuple[type, ...]] = {"state": (str,), "exists": (bool,)}
 
 
@@ -45,12 +54,21 @@ class _NoSuchThing(Exception):  # noqa: N818 - an answer, not an error
     """There is nothing at this path."""
 
 
-def control(connect: SimulatedConnect, method: str, target: str, body: bytes) -> tuple[int, Any]:
-    """Carry out one request to the control endpoint; return the HTTP status and the JSON document."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was asked: the parts of the path behind its head, the JSON document, and when."""
+
+    rest: Sequence[str]
+    document: Document
+    now: float
+
+
+def control(connect: SimulatedConnect, method: str, target: str, body: bytes, now: float) -> tuple[int, Any]:
+    """Carry out one request that arrives at `now`, in Unix seconds; return the HTTP status and the answer."""
     head, *rest = [unquote(part) for part in target.partition("?")[0].removeprefix(PREFIX).split("/")]
     try:
         action = _ACTIONS[method, head]
-        return 200, action(connect, rest, _document(body))
+        return 200, action(connect, _Asked(rest, _document(body), now))
     except (KeyError, _NoSuchThing):
         return 404, {"message": f"There is no {method} here; see the documentation of the control endpoint"}
     except (ValueError, TypeError) as error:
@@ -81,26 +99,26 @@ def _one(rest: Sequence[str]) -> str:
     return rest[0]
 
 
-def _list_faults(connect: SimulatedConnect, rest: Sequence[str], document: Document) -> Any:
+def _list_faults(connect: SimulatedConnect, asked: _Asked) -> Any:
     return {"faults": [asdict(armed) for armed in connect.faults.armed()]}
 
 
-def _add_fault(connect: SimulatedConnect, rest: Sequence[str], document: Document) -> Any:
-    values = _typed(document, _FAULT_TYPES)
+def _add_fault(connect: SimulatedConnect, asked: _Asked) -> Any:
+    values = _typed(asked.document, _FAULT_TYPES)
     kind = FaultKind(values.pop("kind", ""))
     return {"id": connect.add_fault(Fault(kind=kind, **values))}
 
 
-def _remove_faults(connect: SimulatedConnect, rest: Sequence[str], document: Document) -> Any:
-    if not rest:
+def _remove_faults(connect: SimulatedConnect, asked: _Asked) -> Any:
+    if not asked.rest:
         connect.clear_faults()
-    elif not connect.faults.remove(int(_one(rest))):
+    elif not connect.faults.remove(int(_one(asked.rest))):
         raise _NoSuchThing
     return {}
 
 
-def _set_campaign(connect: SimulatedConnect, rest: Sequence[str], document: Document) -> Any:
-    campaign, values = _one(rest), _typed(document, _CAMPAIGN_TYPES)
+def _set_campaign(connect: SimulatedConnect, asked: _Asked) -> Any:
+    campaign, values = _one(asked.rest), _typed(asked.document, _CAMPAIGN_TYPES)
     if values.get("exists") is False:
         if "state" in values:
             raise ValueError("a campaign that does not exist has no state")
@@ -110,42 +128,74 @@ def _set_campaign(connect: SimulatedConnect, rest: Sequence[str], document: Docu
     return {}
 
 
-def _set_buffer(connect: SimulatedConnect, rest: Sequence[str], document: Document) -> Any:
-    size = BufferSize(**_typed(document, _BUFFER_TYPES))
-    connect.set_buffer(_one(rest) if rest else None, size)
+def _set_buffer(connect: SimulatedConnect, asked: _Asked) -> Any:
+    size = BufferSize(**_typed(asked.document, _BUFFER_TYPES))
+    connect.set_buffer(_one(asked.rest) if asked.rest else None, size)
     return {}
 
 
-def _set_quota(connect: SimulatedConnect, rest: Sequence[str], document: Document) -> Any:
-    values = _typed(document, _QUOTA_TYPES)
+def _set_quota(connect: SimulatedConnect, asked: _Asked) -> Any:
+    values = _typed(asked.document, _QUOTA_TYPES)
     missing = [item.name for item in fields(Quota) if item.name not in values]
     if missing:
         raise ValueError(f"{' and '.join(missing)} must be given")
-    connect.set_quota(_one(rest), Quota(**values))
+    connect.set_quota(_one(asked.rest), Quota(**values))
     return {}
 
 
-def _stats(connect: SimulatedConnect, rest: Sequence[str], document: Document) -> Any:
+def _consume_quota(connect: SimulatedConnect, asked: _Asked) -> Any:
+    calls = _typed(asked.document, {"calls": (int,)}).get("calls", 1)
+    return {"granted": connect.consume_quota(_one(asked.rest), calls, asked.now)}
+
+
+def _list_callers(connect: SimulatedConnect, asked: _Asked) -> Any:
+    return {"callers": [asdict(record) for record in connect.callers.records(asked.now)]}
+
+
+def _add_caller(connect: SimulatedConnect, asked: _Asked) -> Any:
+    values = {"calls_per_s": 0.0, **_typed(asked.document, _CALLER_TYPES)}
+    after_s, for_s = values.pop("after_s", 0.0), values.pop("for_s", None)
+    if not after_s >= 0:
+        raise ValueError("after_s must be 0 or more")
+    begin_at = asked.now + after_s
+    end_at = None if for_s is None else begin_at + for_s
+    return {"id": connect.add_caller(OtherCaller(begin_at=begin_at, end_at=end_at, **values))}
+
+
+def _remove_callers(connect: SimulatedConnect, asked: _Asked) -> Any:
+    connect.callers.catch_up(asked.now)
+    if not asked.rest:
+        connect.callers.clear()
+    elif not connect.callers.remove(int(_one(asked.rest))):
+        raise _NoSuchThing
+    return {}
+
+
+def _stats(connect: SimulatedConnect, asked: _Asked) -> Any:
     return asdict(connect.stats())
 
 
-def _journal(connect: SimulatedConnect, rest: Sequence[str], document: Document) -> Any:
-    campaign = _one(rest) if rest else None
+def _journal(connect: SimulatedConnect, asked: _Asked) -> Any:
+    campaign = _one(asked.rest) if asked.rest else None
     return {"calls": [asdict(call) for call in connect.journal if campaign in (None, call.campaign)]}
 
 
-def _reset(connect: SimulatedConnect, rest: Sequence[str], document: Document) -> Any:
+def _reset(connect: SimulatedConnect, asked: _Asked) -> Any:
     connect.reset()
     return {}
 
 
-_ACTIONS: Mapping[tuple[str, str], Callable[[SimulatedConnect, Sequence[str], Document], Any]] = {
+_ACTIONS: Mapping[tuple[str, str], Callable[[SimulatedConnect, _Asked], Any]] = {
     ("GET", "faults"): _list_faults,
     ("POST", "faults"): _add_fault,
     ("DELETE", "faults"): _remove_faults,
     ("PUT", "campaigns"): _set_campaign,
     ("PUT", "buffers"): _set_buffer,
     ("PUT", "quotas"): _set_quota,
+    ("POST", "quotas"): _consume_quota,
+    ("GET", "callers"): _list_callers,
+    ("POST", "callers"): _add_caller,
+    ("DELETE", "callers"): _remove_callers,
     ("GET", "stats"): _stats,
     ("GET", "journal"): _journal,
     ("POST", "reset"): _reset,

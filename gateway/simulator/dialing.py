@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from gateway.simulator.campaigns import Campaign
 from gateway.simulator.faults import Fault, FaultBoard, FaultKind
 from gateway.simulator.journal import AcceptedItem, CallRecord, FailedItem
 
 INVALID_INPUT = "InvalidInput"
-REQUEST_THROTTLED = "RequestThrottled"
+
+Done = AcceptedItem | FailedItem
 
 # The service model also lets hyphens through.
 _E164_LIKE = re.compile(r"\+[1-9](-?\d){1,14}", re.ASCII)
@@ -71,21 +73,25 @@ class Dialer:
         self._new_id = new_id
         self._max_ahead_s = max_expiration_ahead_s
 
-    def put(self, campaign: Campaign, items: Sequence[Item], record: CallRecord, now: float) -> Outcome:
-        """Carry out one call at `now`, in Unix seconds; the record learns what was truly done."""
+    def put(self, campaign: Campaign, items: Sequence[Item], record: CallRecord, buffer_full: str) -> Outcome:
+        """Carry out one call; the record learns what was truly done.
+
+        `buffer_full` is the failure code of an item for which the campaign has no room.
+        """
         record.carried_out = True
         answer = Outcome()
         for item in items:
             fault = self._faults.for_item(record.operation, campaign.id, item.token)
+            take = partial(self._accept, campaign, item, record.at, buffer_full)
             if fault is None:
-                done = self._accept(campaign, item, now)
+                done = take()
                 _note(done, record)
                 _note(done, answer)
             else:
-                self._go_wrong(fault, campaign, item, now, record, answer)
+                _go_wrong(fault, item, take, record, answer)
         return answer
 
-    def _accept(self, campaign: Campaign, item: Item, now: float) -> AcceptedItem | FailedItem:
+    def _accept(self, campaign: Campaign, item: Item, now: float, buffer_full: str) -> Done:
         # The token comes first: a repeated submission is answered as the first was, whatever the time is now.
         known = self._tokens.get(campaign.id, item.token)
         if known is not None:
@@ -93,7 +99,7 @@ class Dialer:
         if not self._is_valid(item, now):
             return FailedItem(item.token, INVALID_INPUT)
         if not campaign.buffered(now):
-            return FailedItem(item.token, REQUEST_THROTTLED)
+            return FailedItem(item.token, buffer_full)
         accepted = AcceptedItem(item.token, self._new_id(), replayed=False)
         self._tokens.add(campaign.id, item.token, accepted.id)
         return accepted
@@ -103,24 +109,25 @@ class Dialer:
             return False
         return self._max_ahead_s is None or item.expires_at - now <= self._max_ahead_s
 
-    def _go_wrong(
-        self, fault: Fault, campaign: Campaign, item: Item, now: float, record: CallRecord, answer: Outcome
-    ) -> None:
-        failure = FailedItem(item.token, fault.code or "UnknownError")
-        if fault.kind is FaultKind.ITEM_FAILURE:
-            _note(failure, record)
+
+def _go_wrong(
+    fault: Fault, item: Item, take: Callable[[], Done], record: CallRecord, answer: Outcome
+) -> None:
+    failure = FailedItem(item.token, fault.code or "UnknownError")
+    if fault.kind in (FaultKind.ITEM_FAILURE, FaultKind.RATE):
+        _note(failure, record)
+        _note(failure, answer)
+    elif fault.kind is FaultKind.ITEM_IN_BOTH:
+        done = take()
+        _note(done, record)
+        _note(done, answer)
+        if isinstance(done, AcceptedItem):
             _note(failure, answer)
-        elif fault.kind is FaultKind.ITEM_IN_BOTH:
-            done = self._accept(campaign, item, now)
-            _note(done, record)
-            _note(done, answer)
-            if isinstance(done, AcceptedItem):
-                _note(failure, answer)
-        elif fault.after_work:
-            _note(self._accept(campaign, item, now), record)
+    elif fault.after_work:
+        _note(take(), record)
 
 
-def _note(done: AcceptedItem | FailedItem, book: CallRecord | Outcome) -> None:
+def _note(done: Done, book: CallRecord | Outcome) -> None:
     if isinstance(done, AcceptedItem):
         book.accepted.append(done)
     else:

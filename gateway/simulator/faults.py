@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
+from gateway.simulator.quota import PUT_OUTBOUND_BATCH
+
 
 class FaultKind(StrEnum):
     """What happens to a call, or (`item_*`) to single dial requests of a batch."""
@@ -26,12 +28,19 @@ class FaultKind(StrEnum):
     """The item is in neither list."""
     ITEM_IN_BOTH = "item_in_both"
     """The item is accepted, and in failedRequests with `code` as well."""
+    RATE = "rate"
+    """The item is in failedRequests with `RequestThrottled`, of V2's calls only: there it is excessive usage,
+    where V1 means a campaign that has no room."""
 
 
-ITEM_KINDS = frozenset({FaultKind.ITEM_FAILURE, FaultKind.ITEM_MISSING, FaultKind.ITEM_IN_BOTH})
+ITEM_KINDS = frozenset(
+    {FaultKind.ITEM_FAILURE, FaultKind.ITEM_MISSING, FaultKind.ITEM_IN_BOTH, FaultKind.RATE}
+)
 
 # It is sent in a header.
 _CODE = re.compile(r"[\w.#:-]+", re.ASCII)
+
+_RATE_CODE = "RequestThrottled"
 
 _NEED_CODE = frozenset({FaultKind.EXCEPTION, FaultKind.ITEM_FAILURE, FaultKind.ITEM_IN_BOTH})
 
@@ -76,6 +85,8 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind in _NEED_CODE and not self.code:
             raise ValueError(f"a fault of kind {self.kind} needs a code")
+        if self.kind is FaultKind.RATE:
+            self._make_rate()
         if self.code and not _CODE.fullmatch(self.code):
             raise ValueError("code must be letters, digits and any of . # : _ -")
         if self.code == "InvalidCampaignStateException":
@@ -88,6 +99,14 @@ class Fault:
             raise ValueError(f"count must be at least 1, not {self.count}")
         if not (self.latency_s >= 0 and self.jitter_s >= 0):
             raise ValueError("latency_s and jitter_s must be 0 or more")
+
+    def _make_rate(self) -> None:
+        if self.code not in (None, _RATE_CODE) or self.operation not in (None, PUT_OUTBOUND_BATCH):
+            raise ValueError(
+                f"a fault of kind rate is {_RATE_CODE} of {PUT_OUTBOUND_BATCH}, and nothing else"
+            )
+        object.__setattr__(self, "code", _RATE_CODE)
+        object.__setattr__(self, "operation", PUT_OUTBOUND_BATCH)
 
 
 @dataclass(slots=True)

@@ -32,9 +32,12 @@ class TokenBucket:
         self._at = now
         return self._tokens
 
-    def take(self, now: float) -> bool:
-        """Take one token and return True, or return False when there is none."""
-        if self.available(now) < 1 - _ROUNDING:
+    def take(self, now: float, ahead: float = 0.0) -> bool:
+        """Take one token and return True, or return False when there is none.
+
+        `ahead` is how many tokens may be taken before they are there; they are missing afterwards.
+        """
+        if self.available(now) + ahead < 1 - _ROUNDING:
             return False
         self._tokens -= 1
         return True
@@ -62,6 +65,9 @@ class Quota:
 PUT_BATCH = "PutDialRequestBatch"
 """The bucket of the dial requests, whatever the version of the API."""
 
+PUT_OUTBOUND_BATCH = "PutOutboundRequestBatch"
+"""V2's operation for dial requests. AWS lists both in one row, which is taken as one bucket."""
+
 ACCOUNT_QUOTAS: Mapping[str, Quota] = {
     "GetCampaignState": Quota(5, 10),
     "DescribeCampaign": Quota(25, 35),
@@ -75,8 +81,8 @@ ACCOUNT_QUOTAS: Mapping[str, Quota] = {
 CreateCampaign, DeleteCampaign and ListCampaigns are not limited here.
 """
 
-# Operations that draw on another one's bucket.
-_SHARED_BUCKETS = {"GetCampaignStateBatch": "GetCampaignState"}
+# Operations that draw on another one's bucket. Those of one name in V1 and V2 are one anyway.
+_SHARED_BUCKETS = {"GetCampaignStateBatch": "GetCampaignState", PUT_OUTBOUND_BATCH: PUT_BATCH}
 
 
 class Quotas:
@@ -94,7 +100,7 @@ class Quotas:
         if quota.rate > 0:
             self._buckets[bucket] = TokenBucket(quota.rate, quota.burst)
 
-    def take(self, operation: str, now: float) -> bool:
-        """Spend one call of `operation`; False means that it is over the quota."""
+    def take(self, operation: str, now: float, ahead: float = 0.0) -> bool:
+        """Spend one call of `operation`; False means that it is over the quota. `ahead` is the bucket's."""
         bucket = self._buckets.get(_SHARED_BUCKETS.get(operation, operation))
-        return bucket is None or bucket.take(now)
+        return bucket is None or bucket.take(now, ahead)

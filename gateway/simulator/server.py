@@ -32,7 +32,7 @@ class Simulator:
 
     Attributes:
         connect: the account behind it: faults, states, journal, statistics.
-        url: the endpoint, for AWS_ENDPOINT_URL_CONNECTCAMPAIGNS; known once it is started.
+        url: the endpoint, for AWS_ENDPOINT_URL_CONNECTCAMPAIGNS and _CONNECTCAMPAIGNSV2; known once started.
 
     """
 
@@ -98,7 +98,7 @@ class Simulator:
         body = await request.read()
         target = request.raw_path
         if target.startswith(PREFIX):
-            status, document = control(self.connect, request.method, target, body)
+            status, document = control(self.connect, request.method, target, body, self._clock())
             return web.json_response(document, status=status)
         asked = HttpRequest(request.method, target, request.headers, body)
         # The work is done as the request arrives; only its answer may be late, lost or never come.

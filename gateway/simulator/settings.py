@@ -15,8 +15,8 @@ class SimulatorSettings:
     Attributes:
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
-        call_rate: PutDialRequestBatch calls a second; 0 means no limit.
-        call_burst: PutDialRequestBatch calls that may come at once.
+        call_rate: PutDialRequestBatch and PutOutboundRequestBatch calls a second together; 0 means no limit.
+        call_burst: how many of them may come at once.
         verify_signatures: whether SigV4 signatures are recomputed and compared.
         buffer_capacity: dial requests that a campaign holds before it throttles items; None is unlimited.
         buffer_drain_per_s: dial requests that leave a campaign's buffer each second: the dialer's pace.

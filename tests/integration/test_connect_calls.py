@@ -1,12 +1,14 @@
 """The table of Connect's answers, its rows about whole calls, through the real boto3."""
 
+import asyncio
 import socket
 from typing import Any
 
 import pytest
 
+from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.simulator import CampaignState, FaultKind, SimulatorSettings
-from tests.integration.world import CAMPAIGN, Knobs, World, dial, dials, verdicts, world_of
+from tests.integration.world import CAMPAIGN, Knobs, World, dial, dials, until, verdicts, world_of
 
 FAILED = "UNKNOWN CONNECT_ERROR SAME_TOKEN"
 LOST = "UNKNOWN CONNECT_UNREACHABLE SAME_TOKEN"
@@ -121,13 +123,30 @@ async def test_a_campaign_that_is_over(world: World, state: CampaignState) -> No
 
 @pytest.mark.parametrize("state", [CampaignState.PAUSED, CampaignState.INITIALIZED])
 async def test_a_campaign_that_does_not_run_yet(world: World, state: CampaignState) -> None:
-    """A paused or fresh campaign answers NOT_ACCEPTED with its state; once it runs, it accepts."""
+    """A paused or fresh campaign keeps its requests, costs one call, and accepts them once it runs."""
     world.simulator.connect.set_state("soon", state)
-    results = await world.ask(*dials(3), campaign="soon")
-    assert verdicts(results) == ["NOT_ACCEPTED CAMPAIGN_NOT_RUNNING SAME_TOKEN"] * 3
-    assert all(state in result.detail and result.HasField("retry_after") for result in results)
+    caller = world.stream()
+    asking = asyncio.create_task(caller.ask(*dials(3), campaign="soon"))
+    await until(lambda: caller.notices)
+    assert (caller.notices[0].kind, state in caller.notices[0].detail) == (
+        pb.NOTICE_KIND_CAMPAIGN_PARKED,
+        True,
+    )
+    await until(world.looks)
+    assert (asking.done(), len(world.calls())) == (False, 1)
     world.simulator.connect.set_state("soon", CampaignState.RUNNING)
-    assert verdicts(await world.ask(*dials(3), campaign="soon")) == ["ACCEPTED"] * 3
+    assert verdicts(await asking) == ["ACCEPTED"] * 3
+    assert len(world.calls()) == 2
+
+
+@pytest.mark.parametrize("state", [CampaignState.PAUSED, CampaignState.INITIALIZED])
+async def test_a_campaign_that_does_not_run_in_time(state: CampaignState) -> None:
+    """What a paused or fresh campaign keeps until its time passes is EXPIRED, with that as the reason."""
+    async with world_of(expiry_headroom=0.2) as world:
+        world.simulator.connect.set_state("late", state)
+        results = await world.ask(*dials(3, expires_in=1.6), campaign="late")
+        assert verdicts(results) == ["EXPIRED CAMPAIGN_NOT_RUNNING SAME_TOKEN"] * 3
+        assert len(world.calls()) == 1
 
 
 async def test_one_item_that_makes_connect_refuse_the_call(world: World) -> None:
@@ -136,7 +155,8 @@ async def test_one_item_that_makes_connect_refuse_the_call(world: World) -> None
     results = await world.ask(*dials(25))
     assert [result.index for result in results if verdicts([result]) != ["ACCEPTED"]] == [7]
     assert verdicts([results[7]]) == ["REJECTED INVALID_INPUT NEVER"]
-    assert len(world.calls()) == 26
+    # Halves of halves, and each of them once: 25, then two calls for each of five cuts.
+    assert len(world.calls()) == 11
     assert set(world.simulator.connect.journal.dials().values()) == {1}
 
 

@@ -71,7 +71,7 @@ async def live(served: Served) -> list[str]:
         await served.control("DELETE", "faults")
     for state in ("Paused", "Stopped"):
         await served.control("PUT", f"campaigns/{state}", {"state": state})
-        told += await ask(served.stream(), secret("s-1"), campaign=state)
+        told += await ask(served.stream(), secret("s-1", expires_in=6.5), campaign=state)
     told += await broken(served)
     await served.control("POST", "faults", {"kind": "no_answer"})
     cancelled, last = served.stream(), served.stream()
@@ -148,7 +148,7 @@ async def test_nothing_private_is_in_a_repr() -> None:
         await caller.send(*(secret(f"t-{n}") for n in range(3)))
         engine = world.gateway.engine
         await until(lambda: engine.held == 3)
-        (entry, *_) = engine._ledger.everything_held()
+        (entry, *_) = engine._holdings.everything()
         answer = Answer(Outcome.ACCEPTED)
         source = Source()
         things = [

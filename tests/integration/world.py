@@ -19,7 +19,9 @@ import dialgateway
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceStub
 from gateway.app import Gateway
+from gateway.cli import connect_for
 from gateway.connect.boto import BotoConnect
+from gateway.connect.port import ConnectPort
 from gateway.settings import Settings
 from gateway.simulator import CallRecord, Fault, FaultKind, Simulator, SimulatorSettings
 from gateway.telemetry import telemetry_with
@@ -95,10 +97,15 @@ class Caller:
     call: "StreamCall"
     notices: list[pb.Notice] = field(default_factory=list)
 
-    async def send(self, *requests: pb.DialRequest, campaign: str = CAMPAIGN) -> None:
-        """Send one message."""
+    async def send(self, *requests: pb.DialRequest, campaign: str = CAMPAIGN, priority: int = 0) -> None:
+        """Send one message; its priority may be a number that the contract does not have."""
+        message = pb.StreamDialRequestsRequest(
+            campaign_id=campaign,
+            dial_requests=requests,
+            priority=priority,  # type: ignore[arg-type]
+        )
         async with asyncio.timeout(PATIENCE_S):
-            await self.call.write(pb.StreamDialRequestsRequest(campaign_id=campaign, dial_requests=requests))
+            await self.call.write(message)
 
     async def finish(self) -> None:
         """Half-close."""
@@ -188,9 +195,13 @@ class World:
         """Let Connect take calls and never answer."""
         self.fault(FaultKind.NO_ANSWER, **values)
 
-    def calls(self) -> list[CallRecord]:
-        """Return the calls for dial requests that came to Connect."""
-        return list(self.simulator.connect.journal)
+    def calls(self, campaign: str | None = None) -> list[CallRecord]:
+        """Return the calls for dial requests that came to Connect, of one campaign or of all."""
+        return [call for call in self.simulator.connect.journal if campaign in (None, call.campaign)]
+
+    def looks(self) -> int:
+        """Return how often Connect was asked for the states of campaigns."""
+        return sum(self.simulator.connect.stats().calls.get("GetCampaignStateBatch", {}).values())
 
     def dialed(self, token: str, campaign: str = CAMPAIGN) -> int:
         """Return how often Connect was made to dial for a token."""
@@ -212,9 +223,22 @@ class Knobs:
 
     simulator: SimulatorSettings = field(default_factory=lambda: SimulatorSettings(call_rate=0))
     endpoint: str | None = None
-    keys: tuple[str, str] = ("simulator", "simulator")
+    keys: tuple[str, str] | None = None
     rng: random.Random = field(default_factory=Brisk)
     tracing: bool = True
+
+
+def _connect(chosen: Settings, url: str, keys: tuple[str, str] | None) -> ConnectPort:
+    """Return Connect as the command makes it, or with other keys."""
+    if keys is None:
+        return connect_for(chosen, url)
+    return BotoConnect(
+        threads=chosen.max_concurrent_calls,
+        timeout_s=chosen.call_timeout,
+        endpoint_url=url,
+        region="us-east-1",
+        credentials=keys,
+    )
 
 
 @asynccontextmanager
@@ -225,13 +249,7 @@ async def world_of(knobs: Knobs | None = None, **settings: Any) -> AsyncIterator
         **{"listen": "127.0.0.1:0", "call_rate": 0.0, "linger": 0.02, "call_timeout": 5.0, **settings}
     )
     async with Simulator(knobs.simulator) as simulator:
-        connect = BotoConnect(
-            threads=chosen.max_concurrent_calls,
-            timeout_s=chosen.call_timeout,
-            endpoint_url=knobs.endpoint or simulator.url,
-            region="us-east-1",
-            credentials=knobs.keys,
-        )
+        connect = _connect(chosen, knobs.endpoint or simulator.url, knobs.keys)
         exporter = InMemorySpanExporter()
         telemetry = telemetry_with(*([SimpleSpanProcessor(exporter)] if knobs.tracing else []))
         gateway = Gateway(chosen, connect, telemetry, knobs.rng)

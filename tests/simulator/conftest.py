@@ -39,6 +39,15 @@ class Account:
     def put_tokens(self, *tokens: str, campaign: str = "campaign") -> Reply:
         return self.put(*(self.item(token) for token in tokens), campaign=campaign)
 
+    def put_outbound(self, *items: dict[str, Any], campaign: str = "campaign") -> Reply:
+        document = {"outboundRequests": items}
+        return self.call("PUT", f"/v2/campaigns/{campaign}/outbound-requests", document)
+
+    def outbound_item(self, token: str, **telephony: Any) -> dict[str, Any]:
+        item = self.item(token)
+        parameters = {"destinationPhoneNumber": item.pop("phoneNumber"), "attributes": item.pop("attributes")}
+        return item | {"channelSubtypeParameters": {"telephony": parameters | telephony}}
+
     def item(self, token: str, **changes: Any) -> dict[str, Any]:
         expires = datetime.fromtimestamp(self.now, UTC) + timedelta(minutes=5)
         return {

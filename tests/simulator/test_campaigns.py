@@ -6,7 +6,7 @@ from gateway.simulator import BufferSize, CampaignState
 from gateway.simulator.campaigns import Campaigns
 from gateway.simulator.errors import CallError
 
-INITIALIZED, RUNNING, PAUSED, STOPPED, FAILED = CampaignState
+INITIALIZED, RUNNING, PAUSED, STOPPED, *_ = CampaignState
 LEGAL = {
     ("StartCampaign", INITIALIZED): RUNNING,
     ("PauseCampaign", RUNNING): PAUSED,

@@ -35,6 +35,10 @@ def test_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
             assert process.stdout is not None
             exports = dict(word.split("=") for word in process.stdout.readline().split() if "=" in word)
             assert state(exports) == "Running"
+            v2 = exports | {
+                "AWS_ENDPOINT_URL_CONNECTCAMPAIGNS": exports["AWS_ENDPOINT_URL_CONNECTCAMPAIGNSV2"]
+            }
+            assert state(v2) == "Running"
             own = {"AWS_ACCESS_KEY_ID": "AKIDOWN", "AWS_SECRET_ACCESS_KEY": "mine"}
             assert state(exports | own) == "Running"
             with pytest.raises(ClientError, match="InvalidSignatureException"):

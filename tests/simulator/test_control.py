@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def ask(account: Account, method: str, path: str, document: object = None) -> Any:
     body = b"" if document is None else json.dumps(document).encode()
-    status, answer = control(account.connect, method, f"/_control/{path}", body)
+    status, answer = control(account.connect, method, f"/_control/{path}", body, account.now)
     json.dumps(answer)
     return answer if status == 200 else status
 
@@ -52,6 +52,25 @@ def test_buffers_and_quotas(account: Account) -> None:
     assert [account.put_tokens("d").status for _ in range(2)] == [200, 429]
 
 
+def test_other_callers(account: Account) -> None:
+    """Others spend the quota, at once or for a while that begins later; they are listed and taken away."""
+    ask(account, "PUT", "quotas/PutDialRequestBatch", {"rate": 1, "burst": 3})
+    assert ask(account, "POST", "quotas/PutDialRequestBatch", {"calls": 2}) == {"granted": 2}
+    first = ask(account, "POST", "callers", {"calls_per_s": 2, "after_s": 10, "for_s": 10, "insists": False})[
+        "id"
+    ]
+    second = ask(account, "POST", "callers", {"calls_per_s": 1, "operation": "DescribeCampaign"})["id"]
+    account.now += 30
+    listed = {each["id"]: each for each in ask(account, "GET", "callers")["callers"]}
+    counts = (listed[first]["granted"], listed[first]["throttled"])
+    assert (sum(counts), counts[0]) in ((20, 12), (20, 13))
+    assert listed[second]["caller"]["end_at"] is None
+    assert ask(account, "DELETE", f"callers/{first}") == {}
+    assert ask(account, "DELETE", f"callers/{first}") == 404
+    assert ask(account, "DELETE", "callers") == {}
+    assert ask(account, "GET", "callers") == {"callers": []}
+
+
 def test_stats_journal_and_reset(account: Account) -> None:
     """What Connect did can be read, of all campaigns or one, and forgotten."""
     account.put_tokens("a")
@@ -79,6 +98,15 @@ def test_stats_journal_and_reset(account: Account) -> None:
         ("PUT", "buffers", {"capacity": -1}),
         ("PUT", "quotas/PutDialRequestBatch", {"rate": 5}),
         ("PUT", "quotas/Nothing", {"rate": 5, "burst": 5}),
+        ("POST", "quotas/Nothing", {"calls": 1}),
+        ("POST", "quotas/PutDialRequestBatch", {"calls": -1}),
+        ("POST", "quotas/PutDialRequestBatch", {"calls": 10**9}),
+        ("POST", "callers", {}),
+        ("POST", "callers", {"calls_per_s": 1, "operation": "Nothing"}),
+        ("POST", "callers", {"calls_per_s": 1, "after_s": -1}),
+        ("POST", "callers", {"calls_per_s": 1, "for_s": -1}),
+        ("POST", "callers", {"calls_per_s": float("nan")}),
+        ("DELETE", "callers/all", None),
     ],
 )
 def test_bad_input_is_refused(account: Account, method: str, path: str, document: object) -> None:

@@ -73,6 +73,16 @@ def test_item_faults_strike_items_only(board: FaultBoard) -> None:
     assert board.for_item(PUT, "a", "t") is None
 
 
+def test_a_rate_fault_is_about_v2(board: FaultBoard) -> None:
+    """Items fail for excessive usage in V2 only, since V1 has no word for it."""
+    board.add(Fault(kind=FaultKind.RATE, count=1))
+    assert board.for_item(PUT, "a", "t") is None
+    struck = board.for_item("PutOutboundRequestBatch", "a", "t")
+    assert struck is not None
+    assert struck.code == "RequestThrottled"
+    assert board.for_item("PutOutboundRequestBatch", "a", "t") is None
+
+
 def test_faults_can_be_taken_away(board: FaultBoard) -> None:
     """A removed fault strikes no more; removing it twice says so."""
     first = board.add(Fault(kind=FaultKind.RESET))
@@ -95,6 +105,8 @@ def test_faults_can_be_taken_away(board: FaultBoard) -> None:
         {"kind": FaultKind.RESET, "probability": 1.5},
         {"kind": FaultKind.RESET, "count": 0},
         {"kind": FaultKind.LATENCY, "latency_s": -1.0},
+        {"kind": FaultKind.RATE, "code": "InvalidInput"},
+        {"kind": FaultKind.RATE, "operation": PUT},
     ],
 )
 def test_senseless_fault_is_refused(values: dict[str, Any]) -> None:

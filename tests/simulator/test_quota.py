@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.simulator.quota import ACCOUNT_QUOTAS, PUT_BATCH, Quota, Quotas, TokenBucket
+from gateway.simulator.quota import ACCOUNT_QUOTAS, PUT_BATCH, PUT_OUTBOUND_BATCH, Quota, Quotas, TokenBucket
 
 
 def test_burst_is_available_at_once() -> None:
@@ -47,6 +47,15 @@ def test_both_state_calls_share_one_bucket() -> None:
     assert all(quotas.take("GetCampaignStateBatch", 0.0) for _ in range(10))
     assert not quotas.take("GetCampaignState", 0.0)
     assert quotas.take("DescribeCampaign", 0.0)
+
+
+def test_both_calls_for_dial_requests_share_one_bucket() -> None:
+    """PutOutboundRequestBatch spends what PutDialRequestBatch has; setting one quota sets both."""
+    quotas = Quotas({PUT_BATCH: Quota(10, 2)})
+    assert [quotas.take(name, 0.0) for name in (PUT_OUTBOUND_BATCH, PUT_BATCH)] == [True, True]
+    assert not quotas.take(PUT_OUTBOUND_BATCH, 0.0)
+    quotas.set(PUT_OUTBOUND_BATCH, Quota(1, 1))
+    assert [quotas.take(PUT_BATCH, 0.0) for _ in range(2)] == [True, False]
 
 
 def test_each_move_has_its_own_bucket() -> None:

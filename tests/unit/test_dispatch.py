@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,8 +57,12 @@ class Owner:
 class Raising:
     """A caller of Connect with a bug."""
 
-    async def call(self, batch: Batch, permit: Callable[[], Awaitable[None]]) -> CallReport:
+    async def call(self, batch: Batch, permit: Callable[[], Awaitable[bool]]) -> CallReport:
         """Raise what nobody expects."""
+        raise KeyError(SECRET)
+
+    async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
+        """Raise it here too."""
         raise KeyError(SECRET)
 
 
@@ -164,7 +168,7 @@ async def test_a_drain_sends_what_it_can() -> None:
 
 async def test_a_drain_gives_up_what_it_cannot_send() -> None:
     """What finds no permit before the sending time of a drain ends is NOT_ACCEPTED."""
-    async with running(call_rate=0.001, call_burst=1.0) as bench:
+    async with running(call_rate=0.001, call_burst=1.0, forecast=False) as bench:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(60))
         await turns()
@@ -206,7 +210,7 @@ async def test_each_further_attempt_takes_a_permit_first() -> None:
 
 async def test_the_expiry_while_waiting() -> None:
     """What waits is answered as its time passes."""
-    async with running(call_rate=0.001, call_burst=1.0) as bench:
+    async with running(call_rate=0.001, call_burst=1.0, forecast=False) as bench:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(30))
         await turns()
@@ -214,6 +218,21 @@ async def test_the_expiry_while_waiting() -> None:
         assert len(owner.told) == 25
         await bench.advance(0.02)
         assert owner.outcomes[25:] == ["EXPIRED EXPIRATION_PASSED"] * 5
+
+
+async def test_what_would_expire_is_answered_at_once() -> None:
+    """What could not leave before its time passes is told so as it comes; what could leave is kept."""
+    async with running(call_rate=0.1, call_burst=1.0) as bench:
+        owner = Owner()
+        bench.dispatcher.submit(owner.arrivals(3000))
+        refused = len(owner.told)
+        assert owner.outcomes == ["EXPIRED WOULD_EXPIRE"] * refused
+        assert [settled.waiter.index for settled in owner.told] == list(range(3000 - refused, 3000))
+        assert {settled.answer.attempts for settled in owner.told} == {0}
+        can_leave = 25 * (1 + int(594.95 * 0.1))
+        assert can_leave <= bench.engine.held < 1.3 * can_leave
+        await turns()
+        assert owner.outcomes[refused:] == ["ACCEPTED NONE"] * 25
 
 
 async def test_room_is_given_in_the_order_of_asking() -> None:

@@ -11,6 +11,7 @@ DEFAULTS = {
     "listen": "127.0.0.1:50051",
     "admin_listen": "127.0.0.1:9464",
     "connect_api": "v1",
+    "connect_api_by_campaign": (),
     "call_rate": 10.0,
     "call_burst": 10.0,
     "max_concurrent_calls": 8,
@@ -23,6 +24,7 @@ DEFAULTS = {
     "replay_limit": 500_000,
     "max_attempts": 5,
     "call_timeout": 5.0,
+    "would_expire": True,
     "drain_grace": 25.0,
     "log_level": "INFO",
     "shared_state_url": None,
@@ -31,7 +33,8 @@ DEFAULTS = {
 RIGHT = {
     "listen": ("[::1]:0", "[::1]:0"),
     "admin_listen": ("0.0.0.0:9464", "0.0.0.0:9464"),
-    "connect_api": ("V1", "v1"),
+    "connect_api": ("V2", "v2"),
+    "connect_api_by_campaign": ("debt-*=v2, trial=v1", (("debt-*", "v2"), ("trial", "v1"))),
     "call_rate": ("0", 0.0),
     "call_burst": (" 2.5 ", 2.5),
     "max_concurrent_calls": ("16", 16),
@@ -44,6 +47,7 @@ RIGHT = {
     "replay_limit": ("1000", 1000),
     "max_attempts": ("1", 1),
     "call_timeout": ("0.5", 0.5),
+    "would_expire": ("Off", False),
     "drain_grace": ("1", 1.0),
     "log_level": ("debug", "DEBUG"),
 }
@@ -51,7 +55,9 @@ RIGHT = {
 WRONG = [
     *[("listen", value) for value in ("", "50051", ":50051", "here:", "here:port", "here:65536", "here:-1")],
     ("admin_listen", "9464"),
-    ("connect_api", "v2"),
+    ("connect_api", "v3"),
+    *[("connect_api_by_campaign", value) for value in ("debt-*", "=v2", "debt-*=v3")],
+    ("would_expire", "maybe"),
     *[("call_rate", value) for value in ("", "ten", "-1", "nan", "inf", "100001")],
     *[("call_burst", value) for value in ("0", "0.5", "-inf")],
     *[("max_concurrent_calls", value) for value in ("0", "1.5", "1001", "8 calls")],
@@ -96,7 +102,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 def test_each_default_is_legal() -> None:
     """A default that is written down is read as itself."""
-    written = {name_of(name): str(value) for name, value in DEFAULTS.items() if value is not None}
+    written = {name_of(name): str(value) for name, value in DEFAULTS.items() if value not in {None, ()}}
     assert load(written) == (Settings(), [])
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,23 @@ from gateway.clock import SystemClock
 from gateway.connect.fake import FakeConnect
 from gateway.connect.retry import RetryingCaller
 from gateway.core.engine import Engine, Limits
-from gateway.core.model import Answer, DialRequest, Outcome, Settled, Source, Waiter, told
+from gateway.core.model import (
+    Answer,
+    CampaignNotice,
+    DialRequest,
+    NoticeKind,
+    Outcome,
+    Priority,
+    Settled,
+    Source,
+    Waiter,
+    told,
+)
 from gateway.dispatch import Dispatcher
 from gateway.telemetry import telemetry_with
 
 
-def make(window: int = 100, **limits: int) -> Session:
+def make(window: int = 100, **limits: Any) -> Session:
     """Make a session of a gateway whose dispatcher does not run."""
     clock, telemetry, rng = SystemClock(), telemetry_with(), random.Random(1)
     caller = RetryingCaller(FakeConnect(), telemetry, clock.now, rng)
@@ -45,7 +57,7 @@ def answer(index: int) -> Settled:
 async def test_the_stream_ends_behind_the_last_answer() -> None:
     """Answers are handed over once each; the end comes when no more can come, not before."""
     session = make()
-    session.take("", message("a", "b").dial_requests)
+    session.take("", message("a", "b").dial_requests, Priority.NORMAL)
     responses = session.responses()
     first = await anext(responses)
     assert [result.index for result in first.results] == [0, 1]
@@ -87,12 +99,27 @@ async def test_a_draining_stream_is_told(idle: bool) -> None:
     session = make()
     responses = session.responses()
     if not idle:
-        session.take("", message("a").dial_requests)
+        session.take("", message("a").dial_requests, Priority.NORMAL)
         await anext(responses)  # suspended where gRPC writes: drain and close come before it goes on
     session.drain()
     session.close()
     rest = [response async for response in responses]
     assert [response.notice.kind for response in rest] == [pb.NOTICE_KIND_DRAINING]
+
+
+async def test_notices_go_before_answers_and_count_for_nothing() -> None:
+    """Notices go out before the answers that wait, the latest alone for each campaign."""
+    session = make()
+    session.take("", message("a").dial_requests, Priority.NORMAL)
+    session.notify("c", CampaignNotice(NoticeKind.CAMPAIGN_PARKED, None, "first"))
+    session.notify("d", CampaignNotice(NoticeKind.CAMPAIGN_COOLING, 2.0, "other"))
+    session.notify("c", CampaignNotice(NoticeKind.CAMPAIGN_RESUMED, None, "last"))
+    session.close()
+    responses = [response async for response in session.responses()]
+    told_of = [(response.campaign_id, response.notice.detail) for response in responses[:2]]
+    assert sorted(told_of) == [("c", "last"), ("d", "other")]
+    assert [result.index for result in responses[2].results] == [0]
+    assert (len(responses), session.taken, session.answered) == (3, 1, 1)
 
 
 async def test_what_was_read_is_answered_when_the_gateway_leaves() -> None:

@@ -7,8 +7,11 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api import wire
 from gateway.core.model import (
     Answer,
+    CampaignNotice,
     DialRequest,
+    NoticeKind,
     Outcome,
+    Priority,
     Reason,
     RetryAdvice,
     Settled,
@@ -32,9 +35,12 @@ def settled(answer: Answer, *, campaign: str = "c", index: int = 0) -> Settled:
         (Outcome, "OUTCOME_"),
         (Reason, "REASON_"),
         (RetryAdvice, "RETRY_ADVICE_"),
+        (NoticeKind, "NOTICE_KIND_"),
     ],
 )
-def test_numbers_are_the_contract_s(words: type[Outcome | Reason | RetryAdvice], prefix: str) -> None:
+def test_numbers_are_the_contract_s(
+    words: type[Outcome | Reason | RetryAdvice | NoticeKind], prefix: str
+) -> None:
     """The core's words have the numbers of the contract's values, and there are no others."""
     contract = {value.name: value.number for value in pb.DESCRIPTOR.enum_types_by_name[words.__name__].values}
     contract.pop(f"{prefix}UNSPECIFIED")
@@ -127,9 +133,40 @@ def test_answers_are_grouped_by_campaign() -> None:
 
 def test_the_notice_of_leaving() -> None:
     """The notice of leaving is about the whole gateway and carries no result."""
-    message = wire.draining_notice()
+    message = wire.notice("", wire.DRAINING)
+    assert not message.notice.HasField("retry_after")
+    assert "open a new stream" in message.notice.detail
     assert (message.notice.kind, message.campaign_id, len(message.results)) == (
         pb.NOTICE_KIND_DRAINING,
         "",
         0,
     )
+
+
+def test_a_notice_about_a_campaign() -> None:
+    """A notice says which campaign, what, and for how long where that is known."""
+    told = CampaignNotice(NoticeKind.CAMPAIGN_COOLING, 1.5, "words")
+    assert wire.notice("c", told) == pb.StreamDialRequestsResponse(
+        campaign_id="c",
+        notice=pb.Notice(
+            kind=pb.NOTICE_KIND_CAMPAIGN_COOLING,
+            retry_after=Duration(seconds=1, nanos=500_000_000),
+            detail="words",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "priority"),
+    [
+        (pb.PRIORITY_UNSPECIFIED, Priority.NORMAL),
+        (pb.PRIORITY_NORMAL, Priority.NORMAL),
+        (pb.PRIORITY_HIGH, Priority.HIGH),
+        (pb.PRIORITY_BULK, Priority.BULK),
+        (4, Priority.NORMAL),
+        (-1, Priority.NORMAL),
+    ],
+)
+def test_the_priority_of_a_message(number: int, priority: Priority) -> None:
+    """A priority is read by its number; one that is not set or not known is the usual."""
+    assert wire.priority(number) is priority

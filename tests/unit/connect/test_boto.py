@@ -7,9 +7,10 @@ import pytest
 from botocore import exceptions as foreign
 from botocore.parsers import ResponseParserError
 
-from gateway.connect.boto import BotoConnect, _item, _reply, translated
+from gateway.connect.apis import OPERATIONS, ApiName
+from gateway.connect.boto import BotoConnect, translated
 from gateway.core import errors
-from gateway.core.model import DialRequest, ItemFailure
+from gateway.core.model import DialRequest
 
 PHONE = "+12065550188"
 URL = "http://connect.example"
@@ -31,6 +32,9 @@ def client_error(
     [
         ("ThrottlingException", 429, errors.RateThrottled),
         ("ThrottlingException", 400, errors.RateThrottled),
+        ("Throttling", 400, errors.RateThrottled),
+        ("TooManyRequestsException", 400, errors.RateThrottled),
+        ("RequestLimitExceeded", 503, errors.RateThrottled),
         ("SomethingThrottled", 429, errors.RateThrottled),
         ("ValidationException", 400, errors.CallInvalid),
         ("SerializationException", 400, errors.CallInvalid),
@@ -54,10 +58,26 @@ def test_an_error_that_connect_answers(code: str, status: int, failure: type[err
     assert type(translated(client_error(code, status))) is failure
 
 
-@pytest.mark.parametrize("code", ["ExpiredTokenException", "RequestExpired", "IncompleteSignature"])
-def test_credentials_that_connect_refuses_with_400(code: str) -> None:
-    """An error about credentials or clock says nothing of the dial requests, whatever its HTTP status."""
-    assert isinstance(translated(client_error(code, 400)), errors.AccessDenied)
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("AccessDenied", 400),
+        ("AccessDeniedException", 403),
+        ("ExpiredTokenException", 400),
+        ("ForbiddenException", 403),
+        ("IncompleteSignature", 400),
+        ("InvalidSignatureException", 400),
+        ("NotAuthorized", 400),
+        ("RequestExpired", 400),
+        ("SignatureDoesNotMatch", 400),
+        ("UnauthorizedOperation", 400),
+        ("WhateverForbids", 403),
+    ],
+)
+def test_a_right_that_is_missing(operation: str, code: str, status: int) -> None:
+    """No right and no good credentials are AccessDenied, by whatever code and status, of each operation."""
+    assert isinstance(translated(client_error(code, status, operation=operation)), errors.AccessDenied)
 
 
 @pytest.mark.parametrize(
@@ -149,41 +169,6 @@ def test_what_a_library_says_goes_nowhere(caplog: pytest.LogCaptureFixture) -> N
     assert PHONE not in told
 
 
-def test_an_item_of_a_call() -> None:
-    """An item has the four members of Connect's model, its expiration as a time with a zone."""
-    request = DialRequest("c", "t", PHONE, {"k": "v"}, 1_767_225_600.5, 0.0, 10)
-    item: Any = _item(request)
-    assert item["expirationTime"].isoformat() == "2026-01-01T00:00:00.500000+00:00"
-    del item["expirationTime"]
-    assert item == {"clientToken": "t", "phoneNumber": PHONE, "attributes": {"k": "v"}}
-
-
-def test_an_answer_by_items(caplog: pytest.LogCaptureFixture) -> None:
-    """Items are told by token; an unknown failure code counts as UnknownError, and is logged."""
-    codes = {"a": "InvalidInput", "b": "RequestThrottled", "c": "UnknownError", "d": "New"}
-    response: Any = {
-        "successfulRequests": [{"clientToken": "x", "id": "id-x"}],
-        "failedRequests": [{"clientToken": token, "failureCode": code} for token, code in codes.items()],
-        "ResponseMetadata": {"RequestId": "r"},
-    }
-    reply = _reply(response)
-    assert (reply.accepted, reply.request_id) == ({"x": "id-x"}, "r")
-    assert reply.failed == {
-        "a": ItemFailure.INVALID_INPUT,
-        "b": ItemFailure.CAPACITY,
-        "c": ItemFailure.UNKNOWN_ERROR,
-        "d": ItemFailure.UNKNOWN_ERROR,
-    }
-    assert "New" in caplog.text
-
-
-def test_an_answer_without_lists() -> None:
-    """An answer without lists mentions no item."""
-    empty: Any = {"ResponseMetadata": {}}
-    reply = _reply(empty)
-    assert (reply.accepted, reply.failed, reply.request_id) == ({}, {}, "")
-
-
 def test_a_region_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a region nothing is guessed: botocore's own error says what is missing."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
@@ -193,11 +178,24 @@ def test_a_region_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
         BotoConnect(threads=1, timeout_s=1.0)
 
 
-async def test_the_endpoint_comes_from_the_standard_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The endpoint is the standard variable's, unless one is given."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_CONNECTCAMPAIGNS", URL)
-    connect = BotoConnect(threads=1, timeout_s=1.0, region="us-east-1")
+@pytest.mark.parametrize(
+    ("api", "variable"),
+    [("v1", "AWS_ENDPOINT_URL_CONNECTCAMPAIGNS"), ("v2", "AWS_ENDPOINT_URL_CONNECTCAMPAIGNSV2")],
+)
+async def test_the_endpoint_comes_from_the_standard_variable(
+    monkeypatch: pytest.MonkeyPatch, api: ApiName, variable: str
+) -> None:
+    """The endpoint is the standard variable's of each API, unless one is given."""
+    monkeypatch.setenv(variable, URL)
+    connect = BotoConnect(threads=1, timeout_s=1.0, region="us-east-1", api=api)
     assert connect.endpoint == URL
+    await connect.close()
+
+
+async def test_v1_unless_told_otherwise() -> None:
+    """Without a word about the API it is V1, at AWS's own address, which both versions share."""
+    connect = BotoConnect(threads=1, timeout_s=1.0, region="us-east-1")
+    assert connect.endpoint == "https://connect-campaigns.us-east-1.amazonaws.com"
     await connect.close()
 
 

@@ -1,5 +1,6 @@
 """The retries around a call: how often, when no more, and what is reported."""
 
+import math
 import random
 from collections import deque
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Bench:
 
     script: list[Step] = field(default_factory=list)
     permit_takes_s: float = 0.0
+    permits_there_are: float = math.inf
     now: float = NOW
     pauses: list[float] = field(default_factory=list)
     permits: list[float] = field(default_factory=list)
@@ -42,9 +44,10 @@ class Bench:
         self.pauses.append(seconds)
         self.now += seconds
 
-    async def _permit(self) -> None:
+    async def _permit(self) -> bool:
         self.now += self.permit_takes_s
         self.permits.append(self.now)
+        return len(self.permits) <= self.permits_there_are
 
 
 def failed(count: int) -> list[Step]:
@@ -132,6 +135,18 @@ async def test_a_permit_that_comes_too_late() -> None:
     report = await bench.call(give_up_at=NOW + 5)
     assert isinstance(report.failure, errors.ConnectFailed)
     assert (report.attempts, len(bench.connect.calls), len(bench.permits)) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("there_are", [0, 1, 3])
+async def test_a_permit_that_is_denied(there_are: int) -> None:
+    """A permit that is not to come ends the call at once, with its last failure and all that it counted."""
+    bench = Bench([*failed(there_are), errors.ConnectUnreachable()], permits_there_are=there_are)
+    report = await bench.call()
+    assert isinstance(report.failure, errors.ConnectUnreachable)
+    attempts = there_are + 1
+    assert (report.attempts, report.strikes, len(bench.connect.calls)) == (attempts, attempts, attempts)
+    assert report.uncertain is (there_are > 0)
+    assert len(bench.permits) == attempts
 
 
 async def test_the_pauses_grow_with_full_jitter() -> None:

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.core.engine import SEND_MARGIN_S, Limits
-from gateway.core.errors import CampaignNotFound, CampaignNotRunning
-from gateway.core.model import Answer, CallReport, DialRequest, Outcome, Reason, Source
+from gateway.core.model import Answer, CallReport, DialRequest, Outcome, Priority, Reason, Source
 from gateway.core.settle import REFUSAL_S
 from tests.unit.core.making import memory_of
 
 Key = tuple[str, str]
-HELD, INVALID, CONFLICT = "held", "invalid", "conflict"
+HELD, INVALID, CONFLICT, WOULD_EXPIRE = "held", "invalid", "conflict", "would expire"
 EXACT_S = 1e-6
 FULL = 25
 
@@ -34,6 +33,7 @@ class Caller:
     gone: bool = False
     waiting: dict[int, Key] = field(default_factory=dict)
     answers: dict[int, Answer] = field(default_factory=dict)
+    noticed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.source.owner = self
@@ -50,7 +50,11 @@ class Held:
     must_doubt: bool = False
     may_doubt: bool = False
     place: Place = Place.QUEUED
-    alone: bool = False
+    priority: Priority = Priority.NORMAL
+    suspects: int = 0
+    """How many may travel with it at most, where it is under suspicion; else 0."""
+    group: int = 0
+    """The call that it travelled in before, and whose suspects alone may go with it."""
 
 
 class Memory(NamedTuple):
@@ -98,7 +102,7 @@ class Book:
     def _new(self, request: DialRequest, *, doubt: bool) -> str:
         until, refusal = self._refused.get(request.campaign_id, (0.0, ""))
         if request.expires_at <= self.now:
-            return INVALID
+            return Outcome.UNKNOWN.name if doubt else INVALID
         if self.send_until is not None:
             told = Outcome.NOT_ACCEPTED.name
         elif self.now < until:
@@ -151,6 +155,7 @@ class Book:
         assert accepted or unknown or not held.must_doubt, "Connect may have it"
         assert not unknown or held.may_doubt, "Connect cannot have it"
         assert answer.outcome is not Outcome.EXPIRED or held.give_up_at <= self.now
+        assert answer.reason is not Reason.WOULD_EXPIRE
         self.memory.pop(key, None)
         if accepted or unknown:
             self.memory[key] = Memory(held.request, id_, self.now, sure=True)
@@ -163,13 +168,10 @@ class Book:
             held.must_doubt |= report.uncertain or missing
             held.may_doubt |= held.must_doubt
 
-    def note_refusal(self, campaign_id: str, report: CallReport) -> None:
-        """Note that Connect refuses a campaign for a while."""
-        failure = report.failure
-        ended = {"Stopped", "Failed", "Completed"}
-        if isinstance(failure, CampaignNotFound) or (
-            isinstance(failure, CampaignNotRunning) and failure.state in ended
-        ):
+    def note_refusal(self, campaign_id: str, *, lasting: bool) -> None:
+        """Note that Connect refuses a campaign, for a while or for the moment."""
+        self._refused.pop(campaign_id, None)
+        if lasting:
             self._refused[campaign_id] = (self.now + REFUSAL_S, Outcome.REJECTED.name)
 
 
@@ -177,5 +179,9 @@ def told_of(answer: Answer | None) -> str:
     """Return the word for an answer, or for none."""
     if answer is None:
         return HELD
-    own = {Reason.INVALID_REQUEST: INVALID, Reason.TOKEN_CONFLICT: CONFLICT}
+    own = {
+        Reason.INVALID_REQUEST: INVALID,
+        Reason.TOKEN_CONFLICT: CONFLICT,
+        Reason.WOULD_EXPIRE: WOULD_EXPIRE,
+    }
     return own.get(answer.reason, answer.outcome.name)

@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.core.engine import ATTRIBUTE_BYTES, ENTRY_BYTES, Decision, Engine, Limits
+from gateway.core.engine import Decision, Engine, Limits
+from gateway.core.holdings import ATTRIBUTE_BYTES, ENTRY_BYTES
 from gateway.core.model import (
     Answer,
     Batch,
     CallReport,
+    CampaignNotice,
     DialRequest,
     Entry,
+    NoticeKind,
+    Priority,
     Settled,
     Source,
     Waiter,
@@ -40,9 +44,21 @@ def memory_of(request: DialRequest) -> int:
     return ENTRY_BYTES + ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
 
 
-def entry(token: str = TOKEN, *, source: Source | None = None, give_up_at: float = NOW + 60.0) -> Entry:
+def entry(
+    token: str = TOKEN,
+    campaign: str = "campaign",
+    *,
+    source: Source | None = None,
+    give_up_at: float = NOW + 60.0,
+    priority: Priority = Priority.NORMAL,
+) -> Entry:
     """Make an entry that one source waits for."""
-    return Entry(dial(token), give_up_at, [Waiter(source or Source(), 0)])
+    return Entry(dial(token, campaign), give_up_at, [Waiter(source or Source(), 0)], priority)
+
+
+def many(count: int, prefix: str = "t") -> list[str]:
+    """Return different tokens."""
+    return [f"{prefix}{number}" for number in range(count)]
 
 
 @dataclass(eq=False)
@@ -52,9 +68,15 @@ class Caller:
     source: Source = field(default_factory=Source)
     sent: int = 0
     answers: dict[int, Answer] = field(default_factory=dict)
+    notices: list[tuple[str, CampaignNotice]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.source.owner = self
+
+    @property
+    def told(self) -> list[NoticeKind]:
+        """The kinds of the notices it was given."""
+        return [notice.kind for _, notice in self.notices]
 
 
 class Bench:
@@ -63,24 +85,35 @@ class Bench:
     def __init__(self, **limits: Any) -> None:
         self.engine = Engine(Limits(**limits), random.Random(1))
 
-    def send(self, now: float, caller: Caller, request: DialRequest) -> Answer | None:
+    def send(
+        self, now: float, caller: Caller, request: DialRequest, priority: Priority = Priority.NORMAL
+    ) -> Answer | None:
         """Submit a dial request of a caller; return and keep the answer if it is known at once."""
         index = caller.sent
         caller.sent += 1
-        answer = self.engine.submit(now, Waiter(caller.source, index), request)
+        answer = self.engine.submit(now, Waiter(caller.source, index), request, priority)
         if answer is not None:
             caller.answers[index] = answer
         return answer
 
-    def send_all(self, now: float, caller: Caller, *tokens: str, campaign: str = "campaign") -> None:
+    def send_all(
+        self,
+        now: float,
+        caller: Caller,
+        *tokens: str,
+        campaign: str = "campaign",
+        priority: Priority = Priority.NORMAL,
+    ) -> None:
         """Submit dial requests that are all taken in."""
         for token in tokens:
-            assert self.send(now, caller, dial(token, campaign)) is None
+            assert self.send(now, caller, dial(token, campaign), priority) is None
 
     def poll(self, now: float) -> Decision:
         """Poll, and keep the answers."""
         decision = self.engine.poll(now)
         self._keep(decision.settled)
+        for source, campaign_id, notice in decision.notices:
+            source.owner.notices.append((campaign_id, notice))
         return decision
 
     def call(self, now: float) -> Batch:
@@ -103,6 +136,12 @@ class Bench:
         """Complete a call, with every item accepted unless told otherwise, and keep the answers."""
         report = report or {"accepted": ids_of(batch)}
         settled = self.engine.completed(now, batch, CallReport(**report))
+        self._keep(settled)
+        return settled
+
+    def looked_up(self, now: float, asked: list[str], **states: str) -> list[Settled]:
+        """Tell what Connect says of campaigns, and keep the answers."""
+        settled = self.engine.looked_up(now, asked, states)
         self._keep(settled)
         return settled
 
@@ -140,6 +179,7 @@ def assert_idle(bench: Bench, now: float) -> None:
     for _ in range(20):
         decision = bench.poll(now)
         assert (decision.granted, decision.batches, decision.settled) == ([], [], [])
+        assert (decision.denied, decision.look_up, decision.notices) == ([], [], [])
         if decision.wake_at is None:
             return
         assert decision.wake_at > now

@@ -2,26 +2,22 @@
 
 import pytest
 
-from gateway.core.engine import ENTRY_BYTES, SEND_MARGIN_S
+from gateway.core.engine import SEND_MARGIN_S
 from gateway.core.errors import (
     AccessDenied,
     AnswerLost,
-    CallInvalid,
     CampaignNotFound,
     CampaignNotRunning,
     ConnectUnreachable,
     RateThrottled,
 )
+from gateway.core.holdings import ENTRY_BYTES
 from gateway.core.model import FlushReason, ItemFailure, Outcome, Reason, RetryAdvice
-from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, ids_of, tokens_of
+from gateway.core.scheduler import SHRINK
+from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, many, tokens_of
 
 LINGER_S = 0.05
 HEADROOM_S = 5.0 + SEND_MARGIN_S
-
-
-def many(count: int, prefix: str = "t") -> list[str]:
-    """Return different tokens."""
-    return [f"{prefix}{number}" for number in range(count)]
 
 
 def test_one_request_from_end_to_end() -> None:
@@ -30,8 +26,8 @@ def test_one_request_from_end_to_end() -> None:
     bench.send_all(NOW, caller, "a")
     decision = bench.poll(NOW)
     assert decision.batches == []
-    assert decision.wake_at == NOW + LINGER_S
-    batch = bench.call(NOW + LINGER_S)
+    assert decision.wake_at == NOW + LINGER_S * SHRINK
+    batch = bench.call(NOW + LINGER_S * SHRINK)
     assert (tokens_of(batch), batch.campaign_id, batch.flush) == (["a"], "campaign", FlushReason.LINGER)
     bench.complete(NOW + 0.1, batch, accepted={"a": "id-a"}, trace_id="trace")
     answer = caller.answers[0]
@@ -67,7 +63,7 @@ def test_half_close_ends_the_linger() -> None:
     """When the only caller has half-closed its requests leave at once."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a")
-    bench.engine.source_closed(caller.source)
+    bench.engine.source_closed(NOW, caller.source)
     assert bench.call(NOW).flush is FlushReason.CLOSED
 
 
@@ -176,16 +172,40 @@ def test_retry_that_is_forgotten_takes_no_permit() -> None:
 
 
 def test_throttled_call() -> None:
-    """A throttled call cuts the rate, and its items come again together, without a strike."""
+    """A lone throttle costs a pause of one call; the items come again together, without a strike."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(25))
     batch = bench.call(NOW)
     bench.complete(NOW + 0.1, batch, failure=RateThrottled(), strikes=0, started_at=NOW)
-    assert bench.engine.call_rate == pytest.approx(7.0)
+    assert bench.engine.call_rate == 10.0
     left_at, again = bench.next_call(NOW + 0.1)
-    assert left_at - NOW == pytest.approx(0.1 + 1.0 / 7.0, abs=0.001)
+    assert left_at - NOW == pytest.approx(0.1 + 2 / 10.0, abs=0.001)
     assert tokens_of(again) == tokens_of(batch)
     assert again.attempts_left == batch.attempts_left == 5
+
+
+def test_throttled_again() -> None:
+    """The second throttle of late cuts the rate."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(25))
+    bench.complete(NOW + 0.1, bench.call(NOW), failure=RateThrottled(), strikes=0, started_at=NOW)
+    left_at, again = bench.next_call(NOW + 0.1)
+    bench.complete(left_at + 0.1, again, failure=RateThrottled(), strikes=0, started_at=left_at)
+    assert bench.engine.call_rate == pytest.approx(7.0)
+
+
+def test_items_throttled_by_rate() -> None:
+    """Items that Connect throttles for their rate slow the calls down, and not their campaign alone."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(25))
+    batch = bench.call(NOW)
+    for seconds in (0.1, 0.2):
+        failed = dict.fromkeys(tokens_of(batch), ItemFailure.RATE)
+        bench.complete(NOW + seconds, batch, failed=failed, started_at=NOW + seconds)
+        _, batch = bench.next_call(NOW + seconds)
+        assert len(batch.entries) == 25
+    assert 7.0 <= bench.engine.call_rate < 7.5
+    assert caller.told == []
 
 
 # --- what comes back ---------------------------------------------------------------------------------
@@ -220,25 +240,6 @@ def test_attempts_left_are_those_of_the_most_tried() -> None:
     assert batch.attempts_left == 2
 
 
-def test_invalid_call_is_sent_one_by_one() -> None:
-    """When Connect refuses a whole call its items go alone, and only the bad one is REJECTED."""
-    bench, caller = Bench(), Caller()
-    bench.send_all(NOW, caller, "a", "bad", "c")
-    bench.complete(NOW + 0.1, bench.call(NOW + LINGER_S), failure=CallInvalid())
-    batches = bench.poll(NOW + 0.1).batches
-    assert [(tokens_of(batch), batch.flush) for batch in batches] == [
-        (["a"], FlushReason.ALONE),
-        (["bad"], FlushReason.ALONE),
-        (["c"], FlushReason.ALONE),
-    ]
-    for batch in batches:
-        report = {"failure": CallInvalid()} if tokens_of(batch) == ["bad"] else {"accepted": ids_of(batch)}
-        bench.complete(NOW + 0.2, batch, **report)
-    outcomes = [caller.answers[index].outcome for index in range(3)]
-    assert outcomes == [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.ACCEPTED]
-    assert caller.answers[1].reason is Reason.INVALID_INPUT
-
-
 @pytest.mark.parametrize("failure", [CampaignNotFound(), CampaignNotRunning("Stopped")])
 def test_refused_campaign(failure: CampaignNotFound | CampaignNotRunning) -> None:
     """A campaign that is gone settles all that wait for it, and what comes soon after; no others."""
@@ -255,12 +256,11 @@ def test_refused_campaign(failure: CampaignNotFound | CampaignNotRunning) -> Non
     assert bench.engine.held == 2
 
 
-@pytest.mark.parametrize("failure", [CampaignNotRunning("Paused"), AccessDenied()])
-def test_campaign_refused_for_the_moment(failure: CampaignNotRunning | AccessDenied) -> None:
-    """A campaign that may take requests again settles what waits, and nothing that comes after."""
+def test_access_denied() -> None:
+    """Without access what waits for the campaign is NOT_ACCEPTED, and nothing that comes after."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(30))
-    bench.complete(NOW + 0.1, bench.call(NOW), failure=failure)
+    bench.complete(NOW + 0.1, bench.call(NOW), failure=AccessDenied())
     assert {answer.outcome for answer in caller.answers.values()} == {Outcome.NOT_ACCEPTED}
     assert len(caller.answers) == 30
     assert bench.send(NOW + 0.1, caller, dial("late")) is None

@@ -175,7 +175,7 @@ def test_withdraw_what_is_in_doubt() -> None:
     bench.complete(SENT_AT, bench.call(SENT_AT), failure=AnswerLost(), uncertain=True)
     bench.withdraw(SENT_AT, caller)
     assert caller.answers[0].outcome is Outcome.UNKNOWN
-    bench.engine.drain(NOW + 1.0)
+    bench.engine.drain(NOW + 0.5, NOW + 1.0)
     answer = bench.send(NOW + 0.5, Caller(), dial("a"))
     assert answer is not None
     assert answer.outcome is Outcome.UNKNOWN
@@ -198,7 +198,7 @@ def test_drain_sends_what_it_can() -> None:
     """A gateway that leaves lingers no more, takes nothing new, and still answers what it sent."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a")
-    bench.engine.drain(NOW + 20.0)
+    bench.engine.drain(NOW, NOW + 20.0)
     assert bench.engine.draining
     batch = bench.call(NOW)
     assert batch.flush is FlushReason.DRAIN
@@ -217,7 +217,7 @@ def test_drain_ends_at_its_instant() -> None:
     bench.send_all(NOW, caller, "delayed")
     bench.complete(SENT_AT, bench.call(SENT_AT), failure=ConnectUnreachable(), strikes=4)
     bench.send_all(SENT_AT, caller, "waits")
-    bench.engine.drain(SENT_AT + 0.01)
+    bench.engine.drain(SENT_AT, SENT_AT + 0.01)
     assert bench.poll(SENT_AT).wake_at == SENT_AT + 0.01
     bench.poll(SENT_AT + 0.01)
     assert {answer.reason for answer in caller.answers.values()} == {Reason.DRAINING}
@@ -230,7 +230,7 @@ def test_drain_and_a_call_that_ends_after_it() -> None:
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a", "b")
     batch = bench.call(SENT_AT)
-    bench.engine.drain(NOW + 1.0)
+    bench.engine.drain(SENT_AT, NOW + 1.0)
     assert bench.poll(NOW + 1.0).batches == []
     bench.complete(NOW + 2.0, batch, accepted={"a": "id"})
     assert caller.answers[0].outcome is Outcome.ACCEPTED
@@ -242,10 +242,12 @@ def test_drain_and_a_call_that_wants_a_permit() -> None:
     """Behind the grace time a call that wants another attempt gets none, and keeps nobody awake."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a")
-    bench.engine.ask_retry(bench.call(SENT_AT))
-    bench.engine.drain(SENT_AT)
+    batch = bench.call(SENT_AT)
+    bench.engine.ask_retry(batch)
+    bench.engine.drain(SENT_AT, SENT_AT)
     decision = bench.poll(NOW + 1.0)
     assert decision.granted == []
+    assert decision.denied == [batch.number]
     assert_idle(bench, NOW + 1.0)
 
 
@@ -277,6 +279,6 @@ def test_call_that_ends_after_abandon() -> None:
 def test_source_without_requests(closed: bool) -> None:
     """A source that sent nothing can half-close, leave and withdraw."""
     bench, source = Bench(), Source(closed=closed)
-    bench.engine.source_closed(source)
+    bench.engine.source_closed(NOW, source)
     assert bench.engine.leave(NOW, source) == 0
     assert bench.engine.withdraw(NOW, source) == []

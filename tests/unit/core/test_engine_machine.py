@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gateway.core import errors
 from gateway.core.engine import Limits
-from gateway.core.model import Batch, CallReport, DialRequest, ItemFailure
+from gateway.core.model import Batch, CallReport, DialRequest, ItemFailure, Priority
 from tests.unit.core.book import Caller
 from tests.unit.core.making import NOW
 from tests.unit.core.watcher import Watcher
@@ -29,7 +29,10 @@ FAILURES: list[errors.CallFailure] = [
     errors.RateThrottled(),
     errors.CallInvalid(),
     errors.CampaignNotFound(),
-    *(errors.CampaignNotRunning(state) for state in ("Paused", "Initialized", "Stopped", "Completed")),
+    *(
+        errors.CampaignNotRunning(state)
+        for state in ("Paused", "Initialized", "Sleeping", "Stopped", "Completed")
+    ),
     errors.AccessDenied(),
     errors.CallConflict(),
     errors.ConnectFailed(),
@@ -38,9 +41,12 @@ FAILURES: list[errors.CallFailure] = [
     errors.CallUnexpected(),
 ]
 
+STATES = ["Running", "Running", "Paused", "Sleeping", "Stopped", "NotFound", None]
+
 numbers = st.integers(0, 7)
 campaigns = st.sampled_from(CAMPAIGNS)
 lives_s = st.sampled_from(LIVES_S)
+priorities = st.sampled_from([Priority.NORMAL, *Priority])
 
 
 class EngineMachine(RuleBasedStateMachine):
@@ -54,6 +60,7 @@ class EngineMachine(RuleBasedStateMachine):
         headroom=st.sampled_from([0.0, 5.0]),
         window=st.sampled_from([20.0, 1200.0]),
         attempts=st.sampled_from([1, 2, 5]),
+        forecast=st.booleans(),
     )
     def begin(
         self,
@@ -64,6 +71,7 @@ class EngineMachine(RuleBasedStateMachine):
         headroom: float,
         window: float,
         attempts: int,
+        forecast: bool,
     ) -> None:
         limits = Limits(
             call_rate=rate,
@@ -73,6 +81,7 @@ class EngineMachine(RuleBasedStateMachine):
             expiry_headroom_s=headroom,
             replay_window_s=window,
             max_attempts=attempts,
+            forecast=forecast,
         )
         self.watcher = Watcher(limits, NOW)
         self.callers = [Caller() for _ in range(3)]
@@ -88,18 +97,32 @@ class EngineMachine(RuleBasedStateMachine):
         phone=st.sampled_from([0, 0, 0, 1]),
         attributes=st.sampled_from([0, 0, 0, 1]),
         life_s=lives_s,
+        priority=priorities,
     )
     def send_known(
-        self, who: int, campaign: str, token: int, phone: int, attributes: int, life_s: float
+        self,
+        who: int,
+        campaign: str,
+        token: int,
+        phone: int,
+        attributes: int,
+        life_s: float,
+        priority: Priority,
     ) -> None:
         request = self._request(campaign, f"known-{token}", life_s, PHONES[phone], ATTRIBUTES[attributes])
-        self.watcher.submit(self._caller(who), request, valid=True)
+        self.watcher.submit(self._caller(who), request, priority)
 
-    @rule(who=numbers, campaign=campaigns, count=st.sampled_from([1, 2, 5, 24, 25, 26, 60]), life_s=lives_s)
-    def send_new(self, who: int, campaign: str, count: int, life_s: float) -> None:
+    @rule(
+        who=numbers,
+        campaign=campaigns,
+        count=st.sampled_from([1, 2, 5, 24, 25, 26, 60]),
+        life_s=lives_s,
+        priority=priorities,
+    )
+    def send_new(self, who: int, campaign: str, count: int, life_s: float, priority: Priority) -> None:
         for _ in range(count):
             request = self._request(campaign, self._new_token(), life_s)
-            self.watcher.submit(self._caller(who), request, valid=True)
+            self.watcher.submit(self._caller(who), request, priority)
 
     @rule(who=numbers, flaw=st.sampled_from(["token", "campaign", "phone", "attribute"]))
     def send_invalid(self, who: int, flaw: str) -> None:
@@ -117,7 +140,7 @@ class EngineMachine(RuleBasedStateMachine):
         crowd = [Caller() for _ in range(count)]
         for caller in crowd:
             request = self._request(campaign, self._new_token(), life_s)
-            self.watcher.submit(caller, request, valid=True)
+            self.watcher.submit(caller, request)
         if stay:
             self.callers += crowd
         else:
@@ -177,9 +200,50 @@ class EngineMachine(RuleBasedStateMachine):
                 if fate not in {"accepted", "missing"}
             },
             uncertain=uncertain,
+            started_at=self.watcher.now,
             trace_id=str(batch.number),
         )
         self.watcher.complete(batch, report)
+
+    @precondition(lambda self: any(len(batch.entries) > 1 for batch in self.watcher.calls.values()))
+    @rule(times=st.integers(1, 12), bad=st.sampled_from([1, 2, 100]))
+    def refuse_whole_calls(self, times: int, bad: int) -> None:
+        """Refuse every call with one of the bad items in it, until it is found or the rule has enough."""
+        first = next(batch for batch in self.watcher.calls.values() if len(batch.entries) > 1)
+        bads = {entry.request.client_token for entry in first.entries[:bad]}
+        for _ in range(times):
+            for batch in list(self.watcher.calls.values()):
+                if any(entry.request.client_token in bads for entry in batch.entries):
+                    self._stop_asking(batch)
+                    self.watcher.complete(batch, CallReport(failure=errors.CallInvalid()))
+                else:
+                    self._end_call(batch)
+            self.watcher.poll()
+
+    @precondition(lambda self: self.watcher.calls)
+    @rule(which=numbers, failed=st.integers(1, 25))
+    def throttle_for_capacity(self, which: int, failed: int) -> None:
+        batch = self._call(which)
+        tokens = [entry.request.client_token for entry in batch.entries]
+        report = CallReport(
+            accepted=dict.fromkeys(tokens[failed:], "id"),
+            failed=dict.fromkeys(tokens[:failed], ItemFailure.CAPACITY),
+        )
+        self.watcher.complete(batch, report)
+
+    @precondition(lambda self: self.watcher.look_up)
+    @rule(states=st.lists(st.sampled_from(STATES), min_size=1, max_size=3))
+    def tell_states(self, states: Sequence[str | None]) -> None:
+        told = zip(self.watcher.look_up, states, strict=False)
+        self.watcher.looked_up({name: state for name, state in told if state is not None})
+
+    @precondition(lambda self: self.watcher.look_up)
+    @rule(really=st.booleans())
+    def refuse_to_tell_states(self, really: bool) -> None:
+        if really:
+            self.watcher.may_not_look_up()
+        else:
+            self.watcher.looked_up({})
 
     @rule(times=st.integers(1, 4))
     def go_well(self, times: int) -> None:
@@ -187,6 +251,7 @@ class EngineMachine(RuleBasedStateMachine):
             self.watcher.poll()
             for number in [number for number in self.watcher.calls if number not in self.watcher.asked]:
                 self._end_call(self.watcher.calls[number])
+            self.watcher.looked_up(dict.fromkeys(self.watcher.look_up, "Running"))
             if self.watcher.wake_at is not None:
                 self.watcher.now = min(self.watcher.wake_at, self.watcher.now + 1.0)
 
@@ -287,14 +352,17 @@ class EngineMachine(RuleBasedStateMachine):
         """Return a call under way; one that wanted another attempt does so no more."""
         numbers = list(self.watcher.calls)
         batch = self.watcher.calls[numbers[which % len(numbers)]]
+        self._stop_asking(batch)
+        return batch
+
+    def _stop_asking(self, batch: Batch) -> None:
         if batch.number in self.watcher.asked:
             self.watcher.forget_retry(batch)
-        return batch
 
 
 TestEngineMachine = EngineMachine.TestCase
 TestEngineMachine.settings = settings(
-    max_examples=int(os.environ.get("DIAL_GATEWAY_TEST_EXAMPLES", "600")),
+    max_examples=int(os.environ.get("DIAL_GATEWAY_TEST_EXAMPLES", "400")),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

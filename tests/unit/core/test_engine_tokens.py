@@ -162,7 +162,7 @@ def test_replay_while_draining() -> None:
     bench, caller = settled_bench(None)
     bench.send_all(SENT_AT, caller, "other")
     bench.complete(NOW + 1.0, bench.call(NOW + 1.0), failure=CampaignNotFound())
-    bench.engine.drain(NOW + 25.0)
+    bench.engine.drain(NOW + 1.0, NOW + 25.0)
     answer = bench.send(NOW + 1.0, Caller(), dial())
     assert answer is not None
     assert answer.replayed
@@ -217,7 +217,7 @@ def test_doubt_outlives_the_answer_also_at_the_door() -> None:
     bench.send(NOW + 1.0, caller, dial("other"))
     bench.complete(NOW + 2.0, bench.call(NOW + 2.0), failure=CampaignNotFound())
     refused = bench.send(NOW + 2.0, caller, dial())
-    bench.engine.drain(NOW + 25.0)
+    bench.engine.drain(NOW + 2.0, NOW + 25.0)
     drained = bench.send(NOW + 2.0, caller, dial())
     assert [answer and answer.outcome for answer in (late, refused, drained)] == [Outcome.UNKNOWN] * 3
 

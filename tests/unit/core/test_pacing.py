@@ -4,7 +4,20 @@ import random
 
 import pytest
 
-from gateway.core.pacing import CUT, FIRST_PAUSE_S, LONGEST_PAUSE_S, RECOVERY_S, SLACK, Pacer
+from gateway.core.pacing import (
+    CUT,
+    FIRST_PAUSE_S,
+    FORGIVEN_S,
+    LONGEST_PAUSE_S,
+    RECOVERY_S,
+    RETRY_CREDIT,
+    RETRY_SHARE,
+    SLACK,
+    WINDOW_S,
+    Pacer,
+    RetryBudget,
+    Taken,
+)
 from tests.unit.core.making import NOW
 
 
@@ -87,19 +100,43 @@ def test_asking_takes_nothing() -> None:
     assert burst_of(pacer, NOW) == 9
 
 
-def test_throttle_cuts_the_rate_and_empties_the_bucket() -> None:
-    """After a throttle the rate is a cut one, and nothing of the burst is left."""
+def cut_once(pacer: Pacer, now: float) -> None:
+    """Throttle twice in a row, which cuts once: the first alone is forgiven."""
+    pacer.throttled(now, now)
+    pacer.throttled(now, now)
+
+
+def test_lone_throttle_is_forgiven() -> None:
+    """A throttle after a quiet time empties the bucket and costs a call's time, but nothing of the rate."""
     pacer = Pacer(10.0, 10.0)
     pacer.throttled(NOW, NOW)
+    assert pacer.rate == 10.0
+    assert not pacer.take(NOW)
+    assert pacer.ready_at(NOW) == pytest.approx(NOW + 0.2)
+
+
+@pytest.mark.parametrize(("quiet_s", "cut"), [(0.5, True), (FORGIVEN_S, True), (FORGIVEN_S + 0.1, False)])
+def test_throttle_soon_after_another_cuts(quiet_s: float, cut: bool) -> None:
+    """Only a throttle that comes within the quiet time after another cuts the rate."""
+    pacer = Pacer(10.0, 10.0)
+    pacer.throttled(NOW, NOW)
+    pacer.throttled(NOW + quiet_s, NOW + quiet_s)
+    assert pacer.rate == pytest.approx(10.0 * CUT if cut else 10.0)
+
+
+def test_throttle_cuts_the_rate_and_empties_the_bucket() -> None:
+    """After throttles the rate is a cut one, and nothing of the burst is left."""
+    pacer = Pacer(10.0, 10.0)
+    cut_once(pacer, NOW)
     assert pacer.rate == pytest.approx(10.0 * CUT)
     assert not pacer.take(NOW)
-    assert pacer.ready_at(NOW) == pytest.approx(NOW + 1.0 / 7.0)
+    assert pacer.ready_at(NOW) == pytest.approx(NOW + 2.0 / 7.0)
 
 
 def test_one_cut_per_round_trip() -> None:
     """Calls that left before a cut and come back throttled after it change nothing."""
     pacer = Pacer(10.0, 10.0)
-    pacer.throttled(NOW + 1.0, left_at=NOW)
+    cut_once(pacer, NOW + 1.0)
     rate = pacer.rate
     for left_at in (NOW, NOW + 0.5, NOW + 0.999):
         pacer.throttled(NOW + 1.0, left_at)
@@ -111,7 +148,7 @@ def test_one_cut_per_round_trip() -> None:
 def test_recovery_to_the_ceiling() -> None:
     """The rate grows back to the ceiling in its time, and not beyond."""
     pacer = Pacer(10.0, 10.0)
-    pacer.throttled(NOW, NOW)
+    cut_once(pacer, NOW)
     pacer.ready_at(NOW + RECOVERY_S * (1 - CUT) / 2)
     assert pacer.rate == pytest.approx(8.5)
     pacer.ready_at(NOW + RECOVERY_S * (1 - CUT))
@@ -124,7 +161,7 @@ def test_recovery_whatever_the_steps() -> None:
     """A rate that was asked for often has recovered as far as one that was not."""
     often, once = Pacer(10.0, 10.0), Pacer(10.0, 10.0)
     for pacer in (often, once):
-        pacer.throttled(NOW, NOW)
+        cut_once(pacer, NOW)
     for step in range(1, 301):
         often.ready_at(NOW + step / 100)
     once.ready_at(NOW + 3.0)
@@ -137,7 +174,7 @@ def test_the_rate_never_dies() -> None:
     for _ in range(100):
         pacer.throttled(NOW, NOW)
     assert pacer.rate == pytest.approx(0.1)
-    assert pacer.ready_at(NOW) <= NOW + 10.0
+    assert pacer.ready_at(NOW) <= NOW + 20.0 + 1e-6
 
 
 def test_no_limit() -> None:
@@ -173,6 +210,74 @@ def test_pauses_begin_small_again() -> None:
     pacer = Pacer(0.0, 10.0)
     for second in range(4):
         pacer.throttled(NOW + second, left_at=NOW + second)
-    pacer.succeeded()
+    pacer.succeeded(NOW + 4.0)
     pacer.throttled(NOW + 10.0, left_at=NOW + 10.0)
     assert pacer.ready_at(NOW + 10.0) == pytest.approx(NOW + 10.0 + FIRST_PAUSE_S)
+
+
+def test_recovery_is_towards_what_connect_takes() -> None:
+    """A rate that Connect never took grows back more slowly: by what it is known to take."""
+    pacer = Pacer(100.0, 100.0)
+    for number in range(200):
+        pacer.succeeded(NOW + number / 40)  # 40 calls a second
+    cut_once(pacer, NOW + 5.0)
+    before = pacer.rate
+    pacer.ready_at(NOW + 6.0)
+    assert pacer.rate - before == pytest.approx(40.0 / RECOVERY_S, rel=0.05)
+
+
+def test_recovery_never_stops() -> None:
+    """Where Connect took next to nothing the rate still grows, as from a quarter of the ceiling."""
+    pacer = Pacer(100.0, 100.0)
+    for number in range(6):
+        pacer.succeeded(NOW + number)
+    for _ in range(100):
+        pacer.throttled(NOW + 6.0, NOW + 6.0)
+    pacer.ready_at(NOW + 7.0)
+    assert pacer.rate == pytest.approx(1.0 + 25.0 / RECOVERY_S, rel=0.01)
+
+
+def test_taken_is_the_best_window() -> None:
+    """What Connect is known to take is the best of the last windows, and nothing before the first is full."""
+    taken = Taken()
+    taken.note(NOW)
+    assert taken.best(7.0) == 7.0
+    for number in range(1, int(WINDOW_S * 10)):
+        taken.note(NOW + number / 10)
+    taken.note(NOW + WINDOW_S)
+    assert taken.best(7.0) == pytest.approx(10.0)
+    for number in range(100):
+        taken.note(NOW + WINDOW_S + 100.0 * (number + 1))
+    assert taken.best(7.0) < 0.1
+
+
+def test_plenty() -> None:
+    """Permits are plentiful where all of the burst is there, and not where none is."""
+    pacer = Pacer(10.0, 11.0)
+    assert pacer.plenty(NOW) == 1.0
+    for _ in range(9):
+        pacer.take(NOW)
+    assert pacer.plenty(NOW) == pytest.approx(0.0)
+    pacer.take(NOW)
+    assert pacer.plenty(NOW) == 0.0
+    assert pacer.plenty(NOW + 0.5) == pytest.approx(4.0 / 9.0)
+    assert Pacer(0.0, 1.0).plenty(NOW) == 1.0
+
+
+def test_retry_budget_begins_with_its_credit() -> None:
+    """So many retries are there at once, and no more."""
+    budget = RetryBudget()
+    assert [budget.spend() for _ in range(int(RETRY_CREDIT) + 3)].count(True) == RETRY_CREDIT
+
+
+def test_retry_budget_is_a_share_of_the_calls() -> None:
+    """In the long run retries are their share of the first attempts, and no idle time saves up more."""
+    budget = RetryBudget()
+    for _ in range(10_000):
+        budget.earn()
+    granted = 0
+    for _ in range(1_000):
+        budget.earn()
+        granted += budget.spend()
+    assert granted <= 1_000 * RETRY_SHARE + RETRY_CREDIT
+    assert granted >= 1_000 * RETRY_SHARE

@@ -1,8 +1,12 @@
 """What waits for a campaign: the turns of its sources, and the order within each."""
 
-from gateway.core.model import Entry, EntryState, Source
-from gateway.core.queues import CampaignQueue
+import pytest
+
+from gateway.core.model import Entry, EntryState, Priority, Source
+from gateway.core.queues import PASSED_OVER_LIMIT, SUSPECT_BURST, SUSPECT_EVERY_S, CampaignQueue
 from tests.unit.core.making import NOW, entry
+
+BACKWARDS = list(reversed(Priority))
 
 
 def queue_of(*entries: Entry) -> CampaignQueue:
@@ -128,28 +132,96 @@ def test_open_sources() -> None:
     assert campaign.open_sources == 0
 
 
-def test_alone() -> None:
-    """What must travel by itself is never taken with others, and counts as waiting."""
-    normal, alone = entry("normal"), entry("alone")
+def test_suspects_travel_together_and_without_others() -> None:
+    """Suspects are never taken with others, and count as waiting, but not for a full call."""
+    normal, one, two, three = entry("normal"), entry("one"), entry("two"), entry("three")
     campaign = queue_of(normal)
-    assert campaign.take_alone() == []
-    alone.alone = True
-    campaign.push(NOW, alone)
-    assert campaign.has_alone
-    assert len(campaign) == 2
+    assert campaign.suspects_from() is None
+    campaign.push_suspects(NOW, [one, two])
+    campaign.push_suspects(NOW, [three])
+    assert (len(campaign), campaign.unsuspected) == (4, 1)
     assert campaign.take(25) == [normal]
-    assert campaign.take_alone() == [alone]
-    assert campaign.take_alone() == []
+    assert campaign.take_suspects(NOW) == [one, two]
+    assert campaign.take_suspects(NOW) == [three]
+    assert campaign.suspects_from() is None
     assert len(campaign) == 0
 
 
-def test_alone_removed() -> None:
-    """What must travel by itself can leave unsent like any other."""
-    alone = entry("alone")
+def test_suspects_removed() -> None:
+    """Suspects can leave unsent like any other; a group of which nobody is left is no call."""
+    one, two, three = entry("one"), entry("two"), entry("three")
     campaign = queue_of()
-    alone.alone = True
-    campaign.push(NOW, alone)
-    campaign.remove(alone)
-    assert not campaign.has_alone
-    assert campaign.take_alone() == []
+    campaign.push_suspects(NOW, [one])
+    campaign.push_suspects(NOW, [two, three])
+    for gone in (one, two):
+        campaign.remove(gone)
+    assert campaign.suspects_from() is not None
+    assert campaign.take_suspects(NOW) == [three]
+    assert campaign.suspects_from() is None
     assert len(campaign) == 0
+
+
+def test_suspects_are_paced() -> None:
+    """A burst of calls with suspects may go at once; then one goes in each interval."""
+    campaign, now, instants = queue_of(), NOW, []
+    for number in range(SUSPECT_BURST + 5):
+        campaign.push_suspects(NOW, [entry(str(number))])
+    while (due := campaign.suspects_from()) is not None:
+        now = max(now, due)
+        instants.append(now - NOW)
+        campaign.take_suspects(now)
+    later = [SUSPECT_EVERY_S * (number + 1) for number in range(4)]
+    assert instants == pytest.approx([0.0] * (SUSPECT_BURST + 1) + later)
+
+
+# --- priorities --------------------------------------------------------------------------------------
+
+
+def test_higher_priorities_first() -> None:
+    """HIGH goes before NORMAL before BULK, and what is left of a call is filled with lower ones."""
+    source = Source()
+    campaign = queue_of(
+        *(
+            entry(f"{priority.name}{n}", source=source, priority=priority)
+            for priority in BACKWARDS
+            for n in (0, 1)
+        )
+    )
+    assert tokens(campaign.take(3)) == ["HIGH0", "HIGH1", "NORMAL0"]
+    assert campaign.priority == Priority.NORMAL
+    assert tokens(campaign.take(3)) == ["NORMAL1", "BULK0", "BULK1"]
+
+
+def test_lower_priorities_are_passed_over_so_many_times() -> None:
+    """BULK gets its call after being passed over so many times in a row, and then waits again."""
+    source = Source()
+    campaign = queue_of(*(entry(f"b{n}", source=source, priority=Priority.BULK) for n in range(2)))
+    turns = []
+    for number in range(2 * PASSED_OVER_LIMIT + 2):
+        for n in range(2):
+            campaign.push(NOW, entry(f"h{number}-{n}", source=source, priority=Priority.HIGH))
+        turns.append(tokens(campaign.take(1))[0][0])
+    assert "".join(turns) == ("h" * PASSED_OVER_LIMIT + "b") * 2
+
+
+def test_refiled_to_another_priority() -> None:
+    """A request whose priority rose goes with the higher ones, and is counted once."""
+    source = Source()
+    risen = entry("risen", source=source, priority=Priority.BULK)
+    campaign = queue_of(risen, entry("normal", source=source))
+    risen.priority = Priority.HIGH
+    campaign.refile(risen)
+    assert (len(campaign), campaign.unsuspected) == (2, 2)
+    assert [lane.waiting for lane in campaign.lanes] == [1, 1, 0]
+    assert tokens(campaign.take(25)) == ["risen", "normal"]
+    assert source.queues == {}
+
+
+def test_ahead_of_in_a_source() -> None:
+    """How many of a source go before a newcomer is told within a quarter of its backlog."""
+    source = Source()
+    campaign = queue_of(*(entry(str(n), source=source, give_up_at=NOW + n % 100) for n in range(2_000)))
+    queue = source.queues["campaign", Priority.NORMAL]
+    assert queue.campaign is campaign
+    for place in (0, 25, 50, 99):
+        assert queue.ahead_of(NOW + place) == pytest.approx(20 * (place + 1), abs=500)

@@ -1,15 +1,25 @@
 """Which campaign calls next, when it is ready, and what has expired by then."""
 
+import random
 from collections.abc import Iterable
 
 import pytest
 
+from gateway.core.conditions import Conditions
 from gateway.core.model import Entry, EntryState, FlushReason, Source, Waiter
+from gateway.core.queues import SUSPECT_BURST, SUSPECT_EVERY_S
 from gateway.core.scheduler import Scheduler
 from tests.unit.core.making import NOW, TOKEN, dial
 
 LINGER_S = 0.05
 EXPIRY = NOW + 60.0
+
+
+def make(linger_s: float = LINGER_S) -> Scheduler:
+    """Make a scheduler of campaigns that all flow, with some permits there, but not plenty."""
+    scheduler = Scheduler(linger_s, Conditions(random.Random(1)))
+    scheduler.permits(0.25)
+    return scheduler
 
 
 def waiting(
@@ -32,6 +42,7 @@ def formed(scheduler: Scheduler, now: float) -> list[tuple[str, int, FlushReason
     calls = []
     while scheduler.has_ready:
         entries, flush = scheduler.form(now)
+        scheduler.formed(now, entries[0].request.campaign_id)
         calls.append((entries[0].request.campaign_id, len(entries), flush))
     return calls
 
@@ -41,15 +52,9 @@ def tokens(entries: Iterable[Entry]) -> list[str]:
     return [entry.request.client_token for entry in entries]
 
 
-def by_itself(entry: Entry) -> Entry:
-    """Return an entry that must travel alone."""
-    entry.alone = True
-    return entry
-
-
 def test_nothing_to_do() -> None:
     """An empty scheduler has nothing ready, and no deadline."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     assert not scheduler.has_ready
     assert scheduler.deadline() is None
     assert scheduler.advance(NOW) == []
@@ -57,7 +62,7 @@ def test_nothing_to_do() -> None:
 
 def test_linger() -> None:
     """A lone request leaves at the end of its linger, which is announced."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     scheduler.push(NOW, waiting())
     assert scheduler.deadline() == NOW + LINGER_S
     scheduler.advance(NOW + LINGER_S - 0.001)
@@ -68,14 +73,14 @@ def test_linger() -> None:
 
 def test_no_linger() -> None:
     """Without a linger a request is ready as it comes."""
-    scheduler = Scheduler(0.0)
+    scheduler = make(0.0)
     scheduler.push(NOW, waiting())
     assert scheduler.has_ready
 
 
 def test_linger_counts_from_the_first() -> None:
     """Company that comes later does not prolong the linger of the first."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     scheduler.push(NOW, waiting("first"))
     scheduler.push(NOW + 0.04, waiting("second"))
     scheduler.advance(NOW + LINGER_S)
@@ -84,7 +89,7 @@ def test_linger_counts_from_the_first() -> None:
 
 def test_linger_after_the_first_has_left_unsent() -> None:
     """A linger whose request was dropped makes nothing ready in an empty campaign."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     first = waiting("first")
     scheduler.push(NOW, first)
     scheduler.remove(first)
@@ -97,14 +102,14 @@ def test_linger_after_the_first_has_left_unsent() -> None:
 )
 def test_full(count: int, sizes: list[int]) -> None:
     """Each full batch is ready at once; what is left over lingers."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     push_many(scheduler, count)
     assert formed(scheduler, NOW) == [("campaign", size, FlushReason.FULL) for size in sizes]
 
 
 def test_rest_lingers_on() -> None:
     """What is left of a full campaign leaves at the end of its own linger."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     push_many(scheduler, 26)
     formed(scheduler, NOW)
     assert scheduler.deadline() == NOW + LINGER_S
@@ -114,61 +119,77 @@ def test_rest_lingers_on() -> None:
 
 def test_half_closed() -> None:
     """When all who wait for a campaign have half-closed, nothing lingers."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     one, two = push_many(scheduler, 2), push_many(scheduler, 2)
-    scheduler.source_closed(one)
-    scheduler.source_closed(one)
+    scheduler.source_closed(NOW, one)
+    scheduler.source_closed(NOW, one)
     assert not scheduler.has_ready
-    scheduler.source_closed(two)
+    scheduler.source_closed(NOW, two)
     assert formed(scheduler, NOW) == [("campaign", 4, FlushReason.CLOSED)]
 
 
 def test_half_closed_before() -> None:
     """What comes back for a source that has half-closed is ready at once."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     scheduler.push(NOW, waiting(source=Source(closed=True)))
     assert formed(scheduler, NOW) == [("campaign", 1, FlushReason.CLOSED)]
 
 
 def test_half_closed_concerns_its_campaigns_only() -> None:
     """A half-close makes no other campaign ready."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     one = push_many(scheduler, 2, "one")
     push_many(scheduler, 2, "two")
-    scheduler.source_closed(one)
+    scheduler.source_closed(NOW, one)
     assert formed(scheduler, NOW) == [("one", 2, FlushReason.CLOSED)]
 
 
 def test_drain() -> None:
     """While the gateway drains nothing lingers, neither what waits nor what comes back."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     push_many(scheduler, 2, "one")
-    scheduler.drain()
+    scheduler.drain(NOW)
     push_many(scheduler, 3, "two")
     assert formed(scheduler, NOW) == [("one", 2, FlushReason.DRAIN), ("two", 3, FlushReason.DRAIN)]
 
 
 def test_campaigns_take_turns() -> None:
     """Ready campaigns take turns, a call each, whatever their backlog."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     for campaign, count in (("a", 100), ("b", 50), ("c", 25)):
         push_many(scheduler, count, campaign)
     assert [campaign for campaign, _, _ in formed(scheduler, NOW)] == ["a", "b", "c", "a", "b", "a", "a"]
 
 
-def test_alone() -> None:
-    """What must travel by itself goes before the rest, one a call, without a linger."""
-    scheduler = Scheduler(LINGER_S)
+def test_suspects() -> None:
+    """Suspects go before the rest, each group as a call of its own, without a linger."""
+    scheduler = make()
     push_many(scheduler, 25)
-    for number in range(2):
-        scheduler.push(NOW, by_itself(waiting(f"alone-{number}")))
+    scheduler.push_suspects(NOW, [waiting(f"one-{number}") for number in range(2)])
+    scheduler.push_suspects(NOW, [waiting("two")])
     reasons = [(size, flush) for _, size, flush in formed(scheduler, NOW)]
-    assert reasons == [(1, FlushReason.ALONE), (1, FlushReason.ALONE), (25, FlushReason.FULL)]
+    assert reasons == [(2, FlushReason.SUSPECT), (1, FlushReason.SUSPECT), (25, FlushReason.FULL)]
+
+
+def test_suspects_that_are_not_due_hold_nobody_up() -> None:
+    """While suspects wait for their time the campaign's other requests go, and their time is announced."""
+    scheduler = make()
+    for number in range(SUSPECT_BURST + 2):
+        scheduler.push_suspects(NOW, [waiting(f"suspect-{number}")])
+    assert len(formed(scheduler, NOW)) == SUSPECT_BURST + 1
+    assert scheduler.deadline() == NOW + SUSPECT_EVERY_S
+    push_many(scheduler, 25)
+    assert formed(scheduler, NOW) == [("campaign", 25, FlushReason.FULL)]
+    scheduler.push(NOW, waiting("lone"))
+    scheduler.advance(NOW + LINGER_S)
+    assert formed(scheduler, NOW + LINGER_S) == [("campaign", 1, FlushReason.LINGER)]
+    scheduler.advance(NOW + SUSPECT_EVERY_S)
+    assert formed(scheduler, NOW + SUSPECT_EVERY_S) == [("campaign", 1, FlushReason.SUSPECT)]
 
 
 def test_expired() -> None:
     """What has expired comes out at its instant, not before, and is never sent."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     push_many(scheduler, 3)
     soon = waiting("soon", until=NOW + 1.0)
     scheduler.push(NOW, soon)
@@ -181,7 +202,7 @@ def test_expired() -> None:
 
 def test_expired_in_any_order() -> None:
     """Each of many expiries comes out in time, in whatever order they were pushed."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     source = Source()
     for seconds in (5, 1, 4, 2, 3):
         scheduler.push(NOW, waiting(str(seconds), source=source, until=NOW + seconds))
@@ -192,7 +213,7 @@ def test_expired_in_any_order() -> None:
 
 def test_delayed() -> None:
     """A delayed entry is nowhere to be sent until its delay is over; then it lingers like a fresh one."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     late = waiting("late")
     scheduler.delay(late, NOW + 1.0)
     assert scheduler.deadline() == NOW + 1.0
@@ -207,7 +228,7 @@ def test_delayed() -> None:
 
 def test_delayed_beyond_its_expiry() -> None:
     """A delay does not outlast the expiry."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     late = waiting("late", until=NOW + 2.0)
     scheduler.delay(late, NOW + 5.0)
     assert scheduler.deadline() == NOW + 2.0
@@ -217,7 +238,7 @@ def test_delayed_beyond_its_expiry() -> None:
 
 def test_delayed_and_removed() -> None:
     """A delayed entry that was dropped does not come back."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     late = waiting("late")
     scheduler.delay(late, NOW + 1.0)
     scheduler.remove(late)
@@ -227,7 +248,7 @@ def test_delayed_and_removed() -> None:
 
 def test_removed_from_a_ready_campaign() -> None:
     """A ready campaign from which the last entry is dropped is not ready any more."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     lone = waiting()
     scheduler.push(NOW, lone)
     scheduler.advance(NOW + LINGER_S)
@@ -237,7 +258,7 @@ def test_removed_from_a_ready_campaign() -> None:
 
 def test_sources_come_and_go() -> None:
     """Of thousands of sources that come and go nothing stays, the notes of their expiries included."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     for number in range(10_000):
         passing = waiting(str(number))
         scheduler.push(NOW, passing)
@@ -248,7 +269,7 @@ def test_sources_come_and_go() -> None:
 
 def test_many_sources_are_all_watched() -> None:
     """However many sources come and go beside them, those that stay expire in time."""
-    scheduler = Scheduler(LINGER_S)
+    scheduler = make()
     staying = [waiting(f"stays-{number}", until=NOW + 10.0 + number) for number in range(100)]
     for number, entry in enumerate(staying):
         scheduler.push(NOW, entry)
@@ -259,16 +280,16 @@ def test_many_sources_are_all_watched() -> None:
         assert scheduler.advance(NOW + 10.0 + number) == [entry]
 
 
-def test_alone_is_watched_after_others_came_and_went() -> None:
-    """A request that travels alone expires in time also where one before it has left unwatched."""
-    scheduler = Scheduler(LINGER_S)
+def test_suspects_are_watched_after_others_came_and_went() -> None:
+    """A suspect expires in time also where one before it has left unwatched."""
+    scheduler = make()
     push_many(scheduler, 24)
-    scheduler.push(NOW, by_itself(waiting("first", until=NOW + 30.0)))
+    scheduler.push_suspects(NOW, [waiting("first", until=NOW + 30.0)])
     scheduler.form(NOW)
     for number in range(200):
         passing = waiting(str(number))
         scheduler.push(NOW, passing)
         scheduler.remove(passing)
     second = waiting("second", until=NOW + 40.0)
-    scheduler.push(NOW, by_itself(second))
+    scheduler.push_suspects(NOW, [second])
     assert scheduler.advance(NOW + 40.0) == [second]

@@ -20,7 +20,6 @@ TRANSIENT: list[errors.CallFailure] = [
 ]
 REFUSING: list[errors.CallFailure] = [
     errors.CampaignNotFound(),
-    errors.CampaignNotRunning("Paused"),
     errors.CampaignNotRunning("Stopped"),
     errors.AccessDenied(),
 ]
@@ -29,6 +28,7 @@ OTHER: list[errors.CallFailure] = [
     errors.CallInvalid(),
     errors.CallConflict(),
     errors.CallUnexpected(),
+    *(errors.CampaignNotRunning(state) for state in ("Paused", "Initialized", "", "a new one")),
 ]
 
 
@@ -81,17 +81,21 @@ def test_item_invalid() -> None:
     assert told(verdict) == (Outcome.REJECTED, Reason.INVALID_INPUT, NEVER)
 
 
-def test_item_capacity() -> None:
-    """A throttle for capacity sends the item back, again and again, and costs no attempt."""
-    held, longest = entry(), []
+@pytest.mark.parametrize("failure", [ItemFailure.CAPACITY, ItemFailure.RATE])
+def test_item_throttled(failure: ItemFailure) -> None:
+    """A throttle sends the item back to its place at once, again and again, and costs no attempt."""
+    held = entry()
     for _ in range(40):
-        verdict = judge(held, failed={"token": ItemFailure.CAPACITY})
-        assert isinstance(verdict, Again)
-        assert not verdict.alone
-        longest.append(verdict.delay_s)
-    assert held.strikes == 0
-    bounds = [min(30.0, 2.0**number) for number in range(40)]
-    assert all(bound / 2 <= delay <= bound for delay, bound in zip(longest, bounds, strict=True))
+        assert judge(held, failed={"token": failure}) == Again()
+    assert (held.strikes, held.attempts) == (0, 40)
+
+
+@pytest.mark.parametrize("failure", [ItemFailure.CAPACITY, ItemFailure.RATE])
+def test_item_throttled_after_failing_attempts(failure: ItemFailure) -> None:
+    """The attempts of the same call that failed before the throttle do count."""
+    held = entry()
+    judge(held, failed={"token": failure}, attempts=3, strikes=3)
+    assert (held.strikes, held.attempts) == (2, 3)
 
 
 def test_item_capacity_until_expiry() -> None:
@@ -99,16 +103,6 @@ def test_item_capacity_until_expiry() -> None:
     held = entry()
     judge(held, failed={"token": ItemFailure.CAPACITY})
     assert told(settle.expired(held)) == (Outcome.EXPIRED, Reason.THROTTLED, SAME)
-
-
-def test_item_capacity_pauses_begin_small_again() -> None:
-    """Throttles in a row count; another failure in between begins anew."""
-    held = entry()
-    for failure in (ItemFailure.CAPACITY, ItemFailure.CAPACITY, ItemFailure.UNKNOWN_ERROR):
-        judge(held, failed={"token": failure})
-    verdict = judge(held, failed={"token": ItemFailure.CAPACITY})
-    assert isinstance(verdict, Again)
-    assert verdict.delay_s <= 1.0
 
 
 def test_item_unknown_error() -> None:
@@ -174,8 +168,8 @@ def test_call_used_all_attempts(failure: errors.CallFailure) -> None:
 
 
 def test_call_invalid_in_company() -> None:
-    """When Connect refuses a call of several items, each goes on by itself, at once."""
-    assert judge(entry(), failure=errors.CallInvalid()) == Again(alone=True)
+    """When Connect refuses a call of several items, each goes on at once, but not with others."""
+    assert judge(entry(), failure=errors.CallInvalid()) == Again(suspect=True)
 
 
 def test_call_invalid_alone() -> None:
@@ -198,10 +192,6 @@ def test_call_unexpected() -> None:
             (errors.CampaignNotRunning(state), Outcome.REJECTED, Reason.CAMPAIGN_NOT_RUNNING, NEVER, True)
             for state in ("Stopped", "Failed", "Completed")
         ),
-        *(
-            (errors.CampaignNotRunning(state), Outcome.NOT_ACCEPTED, Reason.CAMPAIGN_NOT_RUNNING, SAME, False)
-            for state in ("Paused", "Initialized", "", "a new one")
-        ),
         (errors.AccessDenied(), Outcome.NOT_ACCEPTED, Reason.ACCESS_DENIED, SAME, False),
     ],
 )
@@ -220,6 +210,29 @@ def test_call_refused_for_the_campaign(
 def test_other_failures_say_nothing_of_the_campaign(failure: errors.CallFailure | None) -> None:
     """No other end of a call settles requests that it did not carry."""
     assert settle.refusal_of(failure) is None
+
+
+@pytest.mark.parametrize("state", ["Paused", "Initialized", "", "a new one"])
+def test_call_for_a_campaign_that_may_run_again(state: str) -> None:
+    """A campaign that may run again settles nothing: its items go back, and expire with that reason."""
+    held = entry()
+    for _ in range(3 * MAX_ATTEMPTS):
+        assert judge(held, failure=errors.CampaignNotRunning(state)) == Again()
+    assert held.strikes == 0
+    assert told(settle.expired(held)) == (Outcome.EXPIRED, Reason.CAMPAIGN_NOT_RUNNING, SAME)
+
+
+@pytest.mark.parametrize("kept", [Reason.THROTTLED, Reason.CAMPAIGN_NOT_RUNNING])
+def test_expired_for_what_keeps_the_campaign(kept: Reason) -> None:
+    """What keeps the campaign is the reason of an expiry, also of a request that no call has carried."""
+    assert told(settle.expired(entry(), kept)) == (Outcome.EXPIRED, kept, SAME)
+
+
+def test_would_expire() -> None:
+    """What would expire before its turn is EXPIRED, with the time that its turn is away."""
+    answer = settle.would_expire(12.5)
+    assert told(answer) == (Outcome.EXPIRED, Reason.WOULD_EXPIRE, SAME)
+    assert answer.retry_after_s == 12.5
 
 
 # --- the rule above all others -----------------------------------------------------------------------
@@ -246,7 +259,7 @@ def test_doubt_about_items(failure: ItemFailure | None) -> None:
     judge(held, failure=errors.AnswerLost(), uncertain=True, strikes=MAX_ATTEMPTS - 1)
     verdict = judge(held, failed={} if failure is None else {"token": failure})
     assert isinstance(verdict, Again) or verdict.outcome is Outcome.UNKNOWN
-    assert isinstance(verdict, Again) is (failure is ItemFailure.CAPACITY)
+    assert isinstance(verdict, Again) is (failure in {ItemFailure.CAPACITY, ItemFailure.RATE})
 
 
 def test_doubt_within_a_call() -> None:

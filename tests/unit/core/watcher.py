@@ -4,65 +4,54 @@ It knows nothing of how the engine works. What only a look inside would tell, su
 a random pause, it leaves open.
 """
 
-import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 
-from gateway.core.engine import JOIN_BYTES, Engine, Limits
-from gateway.core.errors import AccessDenied, CallInvalid, CampaignNotFound, CampaignNotRunning, RateThrottled
+from gateway.core.errors import AccessDenied, RateThrottled
+from gateway.core.holdings import JOIN_BYTES
 from gateway.core.model import (
-    Answer,
     Batch,
     CallReport,
     DialRequest,
-    FlushReason,
+    ItemFailure,
     Outcome,
-    Settled,
+    Priority,
     Waiter,
 )
-from tests.unit.core.book import EXACT_S, FULL, INVALID, Book, Caller, Key, Place, told_of
+from gateway.core.pacing import RETRY_CREDIT, RETRY_SHARE
+from tests.unit.core.book import (
+    EXACT_S,
+    HELD,
+    INVALID,
+    WOULD_EXPIRE,
+    Caller,
+    Place,
+    told_of,
+)
+from tests.unit.core.sentry import Sentry
 
 
-class Bucket:
-    """A token bucket, to check calls against."""
-
-    def __init__(self, rate: float, size: float, now: float) -> None:
-        self.tokens, self._rate, self._size, self._at = size, rate, size, now
-
-    def level(self, now: float) -> float:
-        """Return what is in the bucket."""
-        self.tokens = min(self._size, self.tokens + (now - self._at) * self._rate)
-        self._at = now
-        return self.tokens
-
-    def take(self, now: float) -> float:
-        """Take one out; return what is left, below zero where none was there."""
-        self.tokens = self.level(now) - 1.0
-        return self.tokens
-
-
-class Watcher(Book):
+class Watcher(Sentry):
     """An engine with every promise checked at every step."""
-
-    def __init__(self, limits: Limits, now: float) -> None:
-        super().__init__(limits, now)
-        self.engine = Engine(limits, random.Random(1))
-        self.calls: dict[int, Batch] = {}
-        self.asked: list[int] = []
-        self.wake_at: float | None = None
-        self.throttled = False
-        self._quota = Bucket(limits.call_rate, limits.call_burst, now)
-        self._own = Bucket(limits.call_rate, max(limits.call_burst - 1.0, 1.0), now)
 
     # --- events ----------------------------------------------------------------------------------
 
-    def submit(self, caller: Caller, request: DialRequest, *, valid: bool) -> None:
+    def submit(
+        self,
+        caller: Caller,
+        request: DialRequest,
+        priority: Priority = Priority.NORMAL,
+        *,
+        valid: bool = True,
+    ) -> None:
         """Send a dial request: it is answered, joined or taken in as promised."""
         key = (request.campaign_id, request.client_token)
         index = caller.sent
         caller.sent += 1
         allowed = self.allowed(key, request) if valid else {INVALID}
-        answer = self.engine.submit(self.now, Waiter(caller.source, index), request)
+        if allowed >= {HELD} and self._may_be_late(request, self.held.get(key)):
+            allowed |= {WOULD_EXPIRE}
+        answer = self.engine.submit(self.now, Waiter(caller.source, index), request, priority)
         assert told_of(answer) in allowed, f"{told_of(answer)}, not one of {allowed}"
         if answer is not None:
             caller.answers[index] = answer
@@ -75,11 +64,13 @@ class Watcher(Book):
             self.held[key].waiters.append((caller, index))
         else:
             self.hold(key, request, (caller, index))
+            self.held[key].priority = priority
+        self.held[key].priority = min(self.held[key].priority, priority)
 
     def close(self, caller: Caller) -> None:
         """Half-close."""
         caller.closed = True
-        self.engine.source_closed(caller.source)
+        self.engine.source_closed(self.now, caller.source)
 
     def leave(self, caller: Caller) -> None:
         """Disconnect: what nobody else waits for is dropped, unless it is in a call."""
@@ -97,6 +88,7 @@ class Watcher(Book):
         for index, key in waiting.items():
             assert told[index].outcome in allowed[key]
         caller.answers.update(told)
+        assert self.engine.leave(self.now, caller.source) == 0
 
     def complete(self, batch: Batch, report: CallReport) -> None:
         """End a call: what it settles is answered truly, the rest waits again."""
@@ -104,19 +96,22 @@ class Watcher(Book):
         keys = [(batch.campaign_id, entry.request.client_token) for entry in batch.entries]
         for key in keys:
             self.weigh(self.held[key], report)
-        self.throttled |= isinstance(report.failure, RateThrottled)
+        rate = ItemFailure.RATE in report.failed.values()
+        self.throttled |= rate or isinstance(report.failure, RateThrottled)
         ids = {(batch.campaign_id, token): id_ for token, id_ in report.accepted.items()}
         told = self._take(self.engine.completed(self.now, batch, report), ids)
-        self.note_refusal(batch.campaign_id, report)
-        if isinstance(report.failure, CampaignNotFound | CampaignNotRunning | AccessDenied):
-            resting = [key for key, held in self.held.items() if held.place is not Place.IN_CALL]
-            assert batch.campaign_id not in {campaign for campaign, _ in resting}
+        if self.flow.refused(report):
+            self._check_refused(batch.campaign_id)
+            lasting = not isinstance(report.failure, AccessDenied)
+            self.note_refusal(batch.campaign_id, lasting=lasting)
+        if self.flow.completed(self.now, batch, report):
+            self._flows(batch.campaign_id)
         for key in keys:
             if key in self.held and not self.held[key].waiters:
                 self.vanish(key, ids.get(key, ""))
             elif key in self.held:
                 assert key not in ids
-                self._back(key, report, split=len(keys) > 1)
+                self._back(key, batch, report)
             else:
                 assert key not in ids or told[key].outcome is Outcome.ACCEPTED
 
@@ -133,7 +128,24 @@ class Watcher(Book):
     def drain(self, send_until: float) -> None:
         """Begin to leave."""
         self.send_until = send_until
-        self.engine.drain(send_until)
+        self.engine.drain(self.now, send_until)
+
+    def looked_up(self, states: Mapping[str, str]) -> None:
+        """Let Connect tell the states of the campaigns that were asked about."""
+        asked, self.look_up = self.look_up, []
+        told = self._take(self.engine.looked_up(self.now, asked, states), {})
+        for campaign_id in self.flow.looked_up(self.now, asked, states):
+            if states[campaign_id] != "Running":
+                self._check_refused(campaign_id)
+                self.note_refusal(campaign_id, lasting=True)
+            self._flows(campaign_id)
+        assert {campaign for campaign, _ in told} <= {name for name in asked if states.get(name) != "Running"}
+
+    def may_not_look_up(self) -> None:
+        """Let Connect refuse to tell states."""
+        self.look_up = []
+        self.engine.may_not_look_up(self.now)
+        self.flow.may_not_look(self.now)
 
     def abandon(self) -> None:
         """Leave now: everybody is answered, and nothing of the calls under way is believed."""
@@ -151,15 +163,29 @@ class Watcher(Book):
 
     def poll(self) -> None:
         """Poll: legal, timely, full and paced calls come out, and the next instant is honest."""
+        self.flow.polled(self.now, self._waiting())
         backlog = self._backlog()
         decision = self.engine.poll(self.now)
         self._take(decision.settled, {})
         for number in decision.granted:
             self.asked.remove(number)
             self._spend()
+            self._credit -= 1.0
+            assert self._credit > -EXACT_S, "more retries than the budget"
+        for number in decision.denied:
+            self.asked.remove(number)
+            leaving = self.send_until is not None and self.now >= self.send_until
+            late = number in self.calls and self.now >= self.calls[number].give_up_at
+            assert self._credit < 1.0 or leaving or late
         for batch in decision.batches:
             self._check_call(batch, backlog)
             self._spend()
+            self._credit = min(RETRY_CREDIT, self._credit + RETRY_SHARE)
+        waiting = Counter(key[0] for key, held in self.held.items() if held.place is not Place.IN_CALL)
+        self.flow.asked(self.now, decision.look_up, waiting)
+        self.look_up += decision.look_up
+        self.flow.polled(self.now, self._waiting())
+        self._take_notices(decision.notices)
         self.wake_at = decision.wake_at
         self._check_rest()
 
@@ -177,125 +203,3 @@ class Watcher(Book):
             assert caller.source.pending.keys() == caller.waiting.keys()
             if not caller.gone:
                 assert len(caller.answers) + len(caller.waiting) == caller.sent
-
-    # --- how ---------------------------------------------------------------------------------------
-
-    def _fates_at_deadline(self, caller: Caller, key: Key) -> set[Outcome]:
-        held = self.held[key]
-        others = any(waiter is not caller for waiter, _ in held.waiters)
-        if held.place is Place.IN_CALL or others or held.must_doubt:
-            return {Outcome.UNKNOWN}
-        return {Outcome.NOT_ACCEPTED, Outcome.UNKNOWN} if held.may_doubt else {Outcome.NOT_ACCEPTED}
-
-    def _forget(self, caller: Caller) -> int:
-        dropped = 0
-        for index, key in caller.waiting.items():
-            held = self.held[key]
-            held.waiters.remove((caller, index))
-            if not held.waiters and held.place is not Place.IN_CALL:
-                self.drop(key)
-                dropped += 1
-        caller.waiting.clear()
-        caller.gone = True
-        assert not caller.source.pending
-        assert not caller.source.queues
-        return dropped
-
-    def _take(self, settled: list[Settled], ids: Mapping[Key, str]) -> dict[Key, Answer]:
-        told: dict[Key, Answer] = {}
-        answered: dict[Key, list[tuple[Caller, int]]] = defaultdict(list)
-        for waiter, campaign_id, client_token, answer in settled:
-            key = (campaign_id, client_token)
-            caller: Caller = waiter.source.owner
-            assert not caller.gone
-            assert caller.waiting.pop(waiter.index) == key
-            caller.answers[waiter.index] = answer
-            answered[key].append((caller, waiter.index))
-            assert told.setdefault(key, answer) == answer, "who joined shares the answer"
-        for key, waiters in answered.items():
-            assert Counter(waiters) == Counter(self.held[key].waiters)
-            self.settle(key, told[key], ids.get(key, ""))
-        return told
-
-    def _back(self, key: Key, report: CallReport, *, split: bool) -> None:
-        held = self.held[key]
-        assert self.send_until is None or self.now < self.send_until
-        throttled = isinstance(report.failure, RateThrottled)
-        held.alone = (split and isinstance(report.failure, CallInvalid)) or (held.alone and throttled)
-        at_once = held.alone or throttled
-        held.place = Place.QUEUED if at_once else Place.BACK
-        held.since = self.now
-
-    def _backlog(self) -> Counter[str]:
-        """Count, by campaign, what surely waits for a call in company."""
-        return Counter(
-            key[0]
-            for key, held in self.held.items()
-            if held.place is Place.QUEUED and not held.alone and held.give_up_at > self.now
-        )
-
-    def _spend(self) -> None:
-        if self.limits.call_rate:
-            assert self._quota.take(self.now) > -1e-3, "more calls than burst and rate allow"
-            self._own.take(self.now)
-
-    def _check_call(self, batch: Batch, backlog: Counter[str]) -> None:
-        keys = {(entry.request.campaign_id, entry.request.client_token) for entry in batch.entries}
-        assert 1 <= len(keys) == len(batch.entries) <= FULL
-        assert {campaign for campaign, _ in keys} == {batch.campaign_id}
-        assert batch.attempts_left >= 1
-        assert batch.number not in self.calls
-        if batch.flush is FlushReason.ALONE:
-            assert len(keys) == 1
-        elif backlog[batch.campaign_id] >= FULL:
-            assert len(keys) == FULL, "a call is not full under backlog"
-        for entry in batch.entries:
-            key = (entry.request.campaign_id, entry.request.client_token)
-            held = self.held[key]
-            assert entry.request is held.request
-            assert held.place is not Place.IN_CALL, "a token in two calls"
-            assert held.alone <= (len(keys) == 1)
-            assert batch.give_up_at <= held.give_up_at
-            assert held.give_up_at > self.now, "sent too late"
-            backlog[batch.campaign_id] -= held.place is Place.QUEUED and not held.alone
-            held.place = Place.IN_CALL
-        self.calls[batch.number] = batch
-        assert len(self.calls) <= self.limits.concurrent_calls
-
-    def _check_rest(self) -> None:
-        """Check what a poll left undone: nothing that was due, and the instant named is honest."""
-        wake_at, limits = self.wake_at, self.limits
-        assert wake_at is None or wake_at > self.now, "would be asked again at once, for nothing"
-        resting = [held for held in self.held.values() if held.place is not Place.IN_CALL]
-        sending = self.send_until is None or self.now < self.send_until
-        assert sending or not resting
-        if resting:
-            assert wake_at is not None
-            assert self.now < min(held.give_up_at for held in resting)
-            assert wake_at <= min(held.give_up_at for held in resting)
-        if sending and self.asked:
-            self._check_no_permit()
-        elif sending and len(self.calls) < limits.concurrent_calls:
-            self._check_ready()
-
-    def _check_ready(self) -> None:
-        """Check that nothing ready was left for want of anything but a permit, now or at `wake_at`."""
-        full = {campaign for campaign, count in self._backlog().items() if count >= FULL}
-        asleep_until = self.wake_at or self.now
-        for key, held in self.held.items():
-            if held.place is Place.QUEUED:
-                due = held.since + self.limits.linger_s
-                ready = held.alone or key[0] in full or self.send_until is not None
-                if ready or due <= self.now or due < asleep_until:
-                    self._check_no_permit()
-                    return
-
-    def _check_no_permit(self) -> None:
-        """Check that what is ready waits for want of a permit, and for no longer than that takes."""
-        assert self.wake_at is not None
-        if self.throttled:
-            return
-        assert self.limits.call_rate, "no limit, and still not sent"
-        level = self._own.level(self.now)
-        assert level < 1.0, "a permit was there"
-        assert self.wake_at <= self.now + (1.0 - level) / self.limits.call_rate + EXACT_S

@@ -1,0 +1,118 @@
+"""What twenty services do without the gateway: each calls boto3 for itself.
+
+`python -m benchmarks.quota.peer MODE`, where MODE is `single`, `legacy`, `standard` or `adaptive`; the
+endpoint comes from the environment. Each service has its own client and its own thread, all in one
+process. Prints, as JSON, how long each dial request took from its offer; null for those that were lost:
+refused after boto3's own retries, or not sent when the time is over.
+"""
+
+import json
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from benchmarks.quota.offer import EXPIRES_IN_S, Offer, Start
+from benchmarks.quota.services import SERVICES, offers_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_connectcampaigns import ConnectCampaignServiceClient
+
+FULL, LINGER_S = 25, 0.5
+HANDLERS = 10
+"""Threads of a service that sends each dial request by itself: as many as boto3 keeps connections."""
+GIVE_UP_S = 60.0
+"""Seconds after the start at which nobody sends any more."""
+Mode = Literal["legacy", "standard", "adaptive"]
+
+
+def main(mode: str) -> None:
+    """Run all services to their end."""
+    retries: Mode = "standard" if mode == "standard" else "adaptive" if mode == "adaptive" else "legacy"
+    clients = [_client(retries) for _ in range(SERVICES)]
+    services = [offers_of(number) for number in range(SERVICES)]
+    work = _single if mode == "single" else _batching
+    start = Start()
+    with ThreadPoolExecutor(SERVICES) as threads:
+        done = [threads.submit(work, *pair, start) for pair in zip(clients, services, strict=True)]
+    for one in done:
+        one.result()
+    latencies = [(offer.at_s, offer.latency_s) for service in services for offer in service]
+    sys.stdout.write(json.dumps(latencies))
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _client(mode: Mode) -> "ConnectCampaignServiceClient":
+    # A session of its own: it is no safe thing to share.
+    return boto3.session.Session().client("connectcampaigns", config=Config(retries={"mode": mode}))
+
+
+def _single(client: "ConnectCampaignServiceClient", offers: Sequence[Offer], start: Start) -> None:
+    """Send each dial request in a call of its own, as soon as one of the service's threads is free."""
+    with ThreadPoolExecutor(HANDLERS) as handlers:
+        for offer in offers:
+            time.sleep(max(0.0, offer.at_s - start.elapsed_s()))
+            handlers.submit(_call, client, [offer], start)
+
+
+def _batching(client: "ConnectCampaignServiceClient", offers: Sequence[Offer], start: Start) -> None:
+    """Keep a buffer for each campaign; send it when it is full, or when its oldest has lingered."""
+    arriving = deque(offers)
+    buffers: dict[str, list[Offer]] = {}
+    while arriving or buffers:
+        now_s = start.elapsed_s()
+        while arriving and arriving[0].at_s <= now_s:
+            offer = arriving.popleft()
+            buffers.setdefault(offer.campaign, []).append(offer)
+        due = [name for name, buffer in buffers.items() if _is_due(buffer, now_s)]
+        for name in due:
+            batch, rest = buffers[name][:FULL], buffers[name][FULL:]
+            del buffers[name]
+            if rest:
+                buffers[name] = rest
+            _call(client, batch, start)
+        if not due:
+            time.sleep(0.01)
+
+
+def _is_due(buffer: Sequence[Offer], now_s: float) -> bool:
+    return len(buffer) >= FULL or now_s - buffer[0].at_s >= LINGER_S
+
+
+def _call(client: "ConnectCampaignServiceClient", batch: Sequence[Offer], start: Start) -> None:
+    """Call once, with boto3's retries; what fails in spite of them is lost."""
+    if start.elapsed_s() > GIVE_UP_S:
+        return
+    expiration = datetime.now(UTC) + timedelta(seconds=EXPIRES_IN_S)
+    try:
+        response = client.put_dial_request_batch(
+            id=batch[0].campaign,
+            dialRequests=[
+                {
+                    "clientToken": offer.token,
+                    "phoneNumber": "+12025550123",
+                    "expirationTime": expiration,
+                    "attributes": {"first_name": "Ada"},
+                }
+                for offer in batch
+            ],
+        )
+    except (BotoCoreError, ClientError):
+        return
+    taken = {item["clientToken"] for item in response["successfulRequests"]}
+    for offer in batch:
+        if offer.token in taken:
+            offer.accepted_s = start.elapsed_s()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,117 @@
+"""Twenty services, 200 dial requests a second: through the gateway, and each with boto3 by itself."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.processes import output_of
+from benchmarks.quota.account import BURST, LATENCY_S, RATE, THROTTLED
+from benchmarks.quota.bars import Check, Result, quantile, table
+from benchmarks.quota.offer import Offer, Start, poisson, streams
+from benchmarks.world import world
+from gateway.simulator import Simulator, SimulatorSettings
+
+SERVICES, CAMPAIGNS, OFFERED_PER_S, SECONDS = 20, 5, 200.0, 30.0
+PEERS = {
+    "boto3, one request a call": "single",
+    "boto3, batches, legacy": "legacy",
+    "boto3, batches, standard": "standard",
+    "boto3, batches, adaptive": "adaptive",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """What one way of sending came to; latencies beside the time of the offer, None for what was lost."""
+
+    name: str
+    latencies: Sequence[tuple[float, float | None]]
+    calls_ok: int
+    calls_throttled: int
+    calls_failed: int
+    twice: int
+
+    @property
+    def times(self) -> list[float]:
+        """The latencies of what was accepted."""
+        return [latency_s for _, latency_s in self.latencies if latency_s is not None]
+
+    @property
+    def accepted_share(self) -> float:
+        """The share of the dial requests that was accepted."""
+        return len(self.times) / len(self.latencies)
+
+    @property
+    def calls(self) -> int:
+        """How many calls Connect saw."""
+        return self.calls_ok + self.calls_throttled + self.calls_failed
+
+    @property
+    def throttled_share(self) -> float:
+        """The share of the calls that were over the quota."""
+        return self.calls_throttled / self.calls
+
+    def row(self) -> list[str]:
+        """Return the line of the table."""
+        lost = len(self.latencies) - len(self.times)
+        return [
+            self.name,
+            f"{self.accepted_share:.1%}",
+            f"{quantile(self.times, 0.5):.2f} s",
+            f"{quantile(self.times, 0.99):.2f} s",
+            f"{self.calls:,}",
+            f"{self.throttled_share:.1%}",
+            f"{lost:,}",
+            f"{self.twice:,}",
+        ]
+
+
+def offers_of(service: int) -> list[Offer]:
+    """Return what a service offers: the same in every run, and to every contender."""
+    return poisson(OFFERED_PER_S / SERVICES, SECONDS, CAMPAIGNS, f"service-{service}")
+
+
+async def contenders() -> list[Contender]:
+    """Run all, one after the other, each against a fresh simulator; print each as it is done."""
+    found = [await _gateway()]
+    found += [await _peer(name, mode) for name, mode in PEERS.items()]
+    head = ("", "accepted", "p50", "p99", "calls", "429", "lost", "dialed twice")
+    table(head, [one.row() for one in found])
+    return found
+
+
+def result_of(gateway: Contender) -> Result:
+    """Return the gateway's numbers beside their bars."""
+    return Result(
+        "200 a second offered by twenty services, quota 10 and 10",
+        [
+            Check("accepted", gateway.accepted_share, "{:.2%}", at_least=1.0),
+            Check("p50", quantile(gateway.times, 0.5), "{:.3f} s", at_most=0.35),
+            Check("p99", quantile(gateway.times, 0.99), "{:.3f} s", at_most=0.7),
+            Check("calls answered 429", gateway.throttled_share, "{:.1%}", at_most=0.01),
+            Check("dialed twice", gateway.twice, "{:.0f}", at_most=0),
+        ],
+    )
+
+
+async def _gateway() -> Contender:
+    offers = [offers_of(number) for number in range(SERVICES)]
+    async with world(call_rate=RATE, simulator_rate=RATE, latency_s=LATENCY_S) as (simulator, channel):
+        await streams(channel, offers, Start(), SECONDS + 15)
+        latencies = [(offer.at_s, offer.latency_s) for one in offers for offer in one]
+        return _contender("gateway", latencies, simulator)
+
+
+async def _peer(name: str, mode: str) -> Contender:
+    settings = SimulatorSettings(call_rate=RATE, call_burst=BURST, latency_s=LATENCY_S)
+    async with Simulator(settings) as simulator:
+        text = await asyncio.to_thread(output_of, "quota.peer", mode, endpoint=simulator.url)
+        return _contender(name, json.loads(text), simulator)
+
+
+def _contender(name: str, latencies: Sequence[tuple[float, float | None]], simulator: Simulator) -> Contender:
+    calls = dict(simulator.connect.stats().calls["PutDialRequestBatch"])
+    ok, throttled = calls.pop("OK", 0), calls.pop(THROTTLED, 0)
+    twice = sum(count > 1 for count in simulator.connect.journal.dials().values())
+    return Contender(name, latencies, ok, throttled, sum(calls.values()), twice)

@@ -1,0 +1,132 @@
+"""The two versions of Connect's API for outbound campaigns: in what they differ for the adapter.
+
+Names, members and codes are those of the botocore models `connectcampaigns/2021-01-30` (V1) and
+`connectcampaignsv2/2024-04-23` (V2). Everything else about a call is the same for both.
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from gateway.connect.port import PutReply
+from gateway.core.model import DialRequest, ItemFailure
+
+log = logging.getLogger(__name__)
+
+ApiName = Literal["v1", "v2"]
+Item = Mapping[str, Any]
+
+STATES_OPERATION = "GetCampaignStateBatch"
+NOT_FOUND = "NotFound"
+"""The state of a campaign that Connect does not know, as the port calls it."""
+
+LONGEST_WORD = 32
+"""Characters of a state that are kept: Connect's own are shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectApi:
+    """What is particular to one version of the API.
+
+    `service` is boto3's name of its client, `put_operation` the call that carries dial requests and
+    `put_method` the client's method for it; `items` is the member with the list, `item` makes one
+    of it, and `failures` gives the meaning of the failure codes of single items.
+    """
+
+    service: str
+    put_operation: str
+    put_method: str
+    items: str
+    item: Callable[[DialRequest], Item]
+    failures: Mapping[str, ItemFailure]
+
+    def reply(self, response: Mapping[str, Any]) -> PutReply:
+        """Return the answer to a put call by token; both versions give it the same form."""
+        accepted = {item["clientToken"]: item["id"] for item in response.get("successfulRequests", ())}
+        failed = {
+            item["clientToken"]: self._failure(item.get("failureCode", "UnknownError"))
+            for item in response.get("failedRequests", ())
+        }
+        return PutReply(accepted, failed, response["ResponseMetadata"].get("RequestId", ""))
+
+    def _failure(self, code: str) -> ItemFailure:
+        known = self.failures.get(code)
+        if known is None:
+            _log_unknown_code(self.put_operation, code)
+        return known or ItemFailure.UNKNOWN_ERROR
+
+
+def states(response: Mapping[str, Any]) -> dict[str, str]:
+    """Return the states in an answer to GetCampaignStateBatch, of which both versions give the same form.
+
+    A campaign that failed with `ResourceNotFound` is `NotFound`; one that failed otherwise is left out.
+    """
+    missing = {
+        item["campaignId"]: NOT_FOUND
+        for item in response.get("failedRequests", ())
+        if item.get("failureCode") == "ResourceNotFound"
+    }
+    told = response.get("successfulRequests", ())
+    return missing | {item["campaignId"]: item["state"][:LONGEST_WORD] for item in told}
+
+
+@functools.lru_cache(maxsize=64)  # so that each code is told once, and not for every item that has it
+def _log_unknown_code(operation: str, code: str) -> None:
+    log.warning("%s failed an item with a code that this version does not know: %.64s", operation, code)
+
+
+def _expiration(request: DialRequest) -> datetime:
+    return datetime.fromtimestamp(request.expiration or 0.0, UTC)
+
+
+def _v1_item(request: DialRequest) -> Item:
+    return {
+        "clientToken": request.client_token,
+        "phoneNumber": request.phone_number,
+        "expirationTime": _expiration(request),
+        "attributes": request.attributes,
+    }
+
+
+def _v2_item(request: DialRequest) -> Item:
+    telephony = {"destinationPhoneNumber": request.phone_number, "attributes": request.attributes}
+    return {
+        "clientToken": request.client_token,
+        "expirationTime": _expiration(request),
+        "channelSubtypeParameters": {"telephony": telephony},
+    }
+
+
+APIS: Mapping[ApiName, ConnectApi] = {
+    "v1": ConnectApi(
+        service="connectcampaigns",
+        put_operation="PutDialRequestBatch",
+        put_method="put_dial_request_batch",
+        items="dialRequests",
+        item=_v1_item,
+        failures={
+            "InvalidInput": ItemFailure.INVALID_INPUT,
+            "RequestThrottled": ItemFailure.CAPACITY,
+            "UnknownError": ItemFailure.UNKNOWN_ERROR,
+        },
+    ),
+    "v2": ConnectApi(
+        service="connectcampaignsv2",
+        put_operation="PutOutboundRequestBatch",
+        put_method="put_outbound_request_batch",
+        items="outboundRequests",
+        item=_v2_item,
+        failures={
+            "InvalidInput": ItemFailure.INVALID_INPUT,
+            "RequestThrottled": ItemFailure.RATE,
+            "BufferLimitExceeded": ItemFailure.CAPACITY,
+            "UnknownError": ItemFailure.UNKNOWN_ERROR,
+        },
+    ),
+}
+
+OPERATIONS = frozenset({STATES_OPERATION, *(api.put_operation for api in APIS.values())})
+"""Every call that the adapter makes to Connect: any other was made by boto3, for credentials."""

@@ -1,0 +1,101 @@
+"""Which version of Connect's API carries which campaign: a port before several others.
+
+A company that moves from V1 to V2 does so campaign by campaign: patterns say which have moved.
+"""
+
+import asyncio
+import fnmatch
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+from gateway.connect.port import ConnectPort, Operation, PutReply
+from gateway.core.errors import AccessDenied, CallFailure
+from gateway.core.model import DialRequest
+
+
+class RoutingConnect:
+    """A `ConnectPort` that hands each campaign to the port that its id chooses.
+
+    `ports` are the ports by name, such as `v1` and `v2`; `routes` are pairs of a pattern and a name.
+    Patterns are those of `fnmatch`, minding case: `*`, `?`, `[ab]`, over the whole id. The first route
+    whose pattern matches wins, so the narrower ones belong first; where none does, `default` is taken.
+    A pattern that matches no campaign is fine. Raises ValueError for an empty pattern, and for a name
+    that no port has.
+    """
+
+    def __init__(
+        self, ports: Mapping[str, ConnectPort], routes: Sequence[tuple[str, str]], default: str
+    ) -> None:
+        for name in (default, *(name for _, name in routes)):
+            if name not in ports:
+                raise ValueError(f"there is no API {name!r}; there is {', '.join(ports)}")
+        if any(not pattern for pattern, _ in routes):
+            raise ValueError("a campaign pattern must not be empty")
+        self._ports = dict(ports)
+        self._routes = [(pattern, re.compile(fnmatch.translate(pattern)), name) for pattern, name in routes]
+        self._default = default
+
+    def api(self, campaign_id: str) -> str:
+        """Return the name of the port that a campaign goes to."""
+        for _, expression, name in self._routes:
+            if expression.match(campaign_id):
+                return name
+        return self._default
+
+    def matches(self, campaign_id: str) -> tuple[str, ...]:
+        """Return every pattern that matches a campaign, the one that wins first."""
+        return tuple(pattern for pattern, expression, _ in self._routes if expression.match(campaign_id))
+
+    def ambiguous(self, campaign_id: str) -> bool:
+        """Whether more than one pattern matches a campaign, so that their order decides."""
+        return len(self.matches(campaign_id)) > 1
+
+    def operation(self, campaign_id: str) -> Operation:
+        """Return the name of the call by the API of its campaign."""
+        return self._ports[self.api(campaign_id)].operation(campaign_id)
+
+    @property
+    def endpoint(self) -> str:
+        """The addresses that calls go to."""
+        return " and ".join(sorted({port.endpoint for port in self._ports.values()}))
+
+    async def put_dial_requests(
+        self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
+    ) -> PutReply:
+        """Send one call by the API of its campaign."""
+        port = self._ports[self.api(campaign_id)]
+        return await port.put_dial_requests(campaign_id, requests, send_by)
+
+    async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
+        """Ask each API after its own campaigns, at the same time.
+
+        Where one of them fails in passing, its campaigns are left out; where all do, that is raised. A
+        missing right is always raised: it will not mend by asking again, and is to be known.
+        """
+        asked: dict[str, list[str]] = {}
+        for campaign_id in campaign_ids:
+            asked.setdefault(self.api(campaign_id), []).append(campaign_id)
+        calls = [self._ports[name].campaign_states(ids) for name, ids in asked.items()]
+        return _merged(await asyncio.gather(*calls, return_exceptions=True))
+
+    async def close(self) -> None:
+        """Close every port, also where closing another fails."""
+        ends = await asyncio.gather(*(port.close() for port in self._ports.values()), return_exceptions=True)
+        for end in ends:
+            if end is not None:
+                raise end
+
+
+def _merged(answers: Sequence[Mapping[str, str] | BaseException]) -> Mapping[str, str]:
+    failures = [answer for answer in answers if isinstance(answer, BaseException)]
+    for failure in failures:
+        if isinstance(failure, AccessDenied) or not isinstance(failure, CallFailure):
+            raise failure
+    if failures and len(failures) == len(answers):
+        raise failures[0]
+    told: dict[str, str] = {}
+    for answer in answers:
+        if not isinstance(answer, BaseException):
+            told |= answer
+    return told

@@ -1,0 +1,152 @@
+"""What follows from a call: answers, requests that go back to their queues, and what campaigns do next."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.core import conditions, settle
+from gateway.core.conditions import Conditions
+from gateway.core.errors import CallInvalid, CampaignNotFound, CampaignNotRunning
+from gateway.core.holdings import Holdings
+from gateway.core.model import Answer, Batch, CallReport, Entry, FlushReason, ItemFailure, Reason, Settled
+from gateway.core.notices import Notices
+from gateway.core.refusals import Refusals
+from gateway.core.scheduler import Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What `settle.judge` needs beside an entry and a report: the limit of attempts, and chance."""
+
+    max_attempts: int
+    rng: random.Random
+
+    def verdict(self, entry: Entry, report: CallReport, *, alone: bool) -> settle.Verdict:
+        """Return what becomes of an entry after a call that carried it, by itself or not."""
+        return settle.judge(entry, report, alone=alone, max_attempts=self.max_attempts, rng=self.rng)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Does to holdings, queues and conditions what a call's report, or a look at states, calls for."""
+
+    holdings: Holdings
+    scheduler: Scheduler
+    conditions: Conditions
+    refusals: Refusals
+    notices: Notices
+    judge: Judge
+
+    def of_call(self, now: float, batch: Batch, report: CallReport, *, sending: bool) -> list[Settled]:
+        """Take the report of a call; without `sending` what it did not decide is not sent again."""
+        settled: list[Settled] = []
+        refusal = settle.refusal_of(report.failure)
+        if refusal is not None:
+            self._refuse(now, batch, refusal, report, settled)
+        else:
+            self._apply(now, batch, report, settled, sending=sending)
+            self._learn(now, batch, report)
+        return settled
+
+    def of_look_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> list[Settled]:
+        """Take the states of campaigns: those that run flow again, those that have ended are refused."""
+        settled: list[Settled] = []
+        for campaign_id, state in self.conditions.looked_up(now, asked, states).items():
+            gone = CampaignNotFound() if state == conditions.NOT_FOUND else CampaignNotRunning(state)
+            refusal = settle.refusal_of(gone) if state in conditions.ENDED else None
+            if refusal is not None:
+                self._refuse_resting(now, campaign_id, refusal, "", settled)
+            else:
+                self.notices.flows(campaign_id, conditions.resumed())
+                self.scheduler.reconsider(now, campaign_id)
+        return settled
+
+    def expire(self, now: float, entry: Entry, settled: list[Settled]) -> None:
+        """Settle an entry whose time has passed."""
+        answer = settle.expired(entry, self.conditions.reason(entry.request.campaign_id))
+        self.holdings.settle(now, entry, answer, settled)
+
+    def _apply(
+        self, now: float, batch: Batch, report: CallReport, settled: list[Settled], *, sending: bool
+    ) -> None:
+        """Settle what the call decided, and put the rest back."""
+        suspects: list[Entry] = []
+        for entry in batch.entries:
+            verdict = self.judge.verdict(entry, report, alone=len(batch.entries) == 1)
+            if isinstance(verdict, Answer):
+                verdict.trace_id = report.trace_id
+                self.holdings.settle(now, entry, verdict, settled)
+            elif not self._goes_on(now, entry, settled, sending=sending):
+                continue
+            elif verdict.delay_s > 0:
+                self.scheduler.delay(entry, now + verdict.delay_s)
+            elif verdict.suspect or batch.flush is FlushReason.SUSPECT:
+                suspects.append(entry)
+            else:
+                self.scheduler.push(now, entry)
+        self._push_suspects(now, suspects, split=isinstance(report.failure, CallInvalid))
+
+    def _goes_on(self, now: float, entry: Entry, settled: list[Settled], *, sending: bool) -> bool:
+        """Whether an entry that comes back from a call may wait for another; else it is done with."""
+        if not entry.waiters:
+            self.holdings.drop(now, entry)
+        elif not sending:
+            self.holdings.settle(now, entry, settle.given_up(entry, Reason.DRAINING), settled)
+        elif entry.give_up_at <= now:
+            self.expire(now, entry, settled)
+        else:
+            return True
+        return False
+
+    def _push_suspects(self, now: float, suspects: list[Entry], *, split: bool) -> None:
+        half = (len(suspects) + 1) // 2 if split else len(suspects)
+        for part in (suspects[:half], suspects[half:]):
+            if part:
+                self.scheduler.push_suspects(now, part)
+
+    def _refuse(
+        self,
+        now: float,
+        batch: Batch,
+        refusal: settle.Refusal,
+        report: CallReport,
+        settled: list[Settled],
+    ) -> None:
+        """Settle what a call carried, and what rests, of a campaign that Connect has refused."""
+        for entry in batch.entries:
+            entry.attempts += report.attempts
+            entry.tainted |= report.uncertain
+            answer = refusal.answer(entry)
+            answer.trace_id = report.trace_id
+            self.holdings.settle(now, entry, answer, settled)
+        self._refuse_resting(now, batch.campaign_id, refusal, report.trace_id, settled)
+        self.conditions.forget(batch.campaign_id)
+
+    def _refuse_resting(
+        self, now: float, campaign_id: str, refusal: settle.Refusal, trace_id: str, settled: list[Settled]
+    ) -> None:
+        for entry in self.holdings.resting(campaign_id):
+            self.scheduler.remove(entry)
+            answer = refusal.answer(entry)
+            answer.trace_id = trace_id
+            self.holdings.settle(now, entry, answer, settled)
+        self.refusals.remember(now, campaign_id, refusal)
+        self.notices.forget_campaign(campaign_id)
+
+    def _learn(self, now: float, batch: Batch, report: CallReport) -> None:
+        """Let a call say whether its campaign flows."""
+        campaign_id, number = batch.campaign_id, batch.number
+        notice = None
+        if isinstance(report.failure, CampaignNotRunning):
+            notice = self.conditions.park(now, campaign_id, report.failure.state)
+        elif ItemFailure.CAPACITY in report.failed.values():
+            notice = self.conditions.throttled(now, campaign_id, number, batch.formed_at)
+        elif report.failure is None:
+            if self.conditions.taken(now, campaign_id, number):
+                self.notices.flows(campaign_id, conditions.resumed())
+        else:
+            self.conditions.ended(campaign_id, number)
+        self.scheduler.reconsider(now, campaign_id)
+        if notice is not None:
+            sources = [s for s in self.scheduler.sources(campaign_id) if campaign_id not in s.noticed]
+            self.notices.tell(campaign_id, sources, notice)

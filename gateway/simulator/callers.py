@@ -1,0 +1,114 @@
+"""Callers outside the gateway: they spend the account's quota, and nobody asks them.
+
+They keep no clock. Before a call is judged, what they have called until then is charged in the order
+of time, so the outcome is the same as if each had sent its own calls.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.simulator.quota import PUT_BATCH
+
+Take = Callable[[str, float, float], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherCaller:
+    """Somebody who makes calls at an even pace.
+
+    Attributes:
+        calls_per_s: calls a second.
+        begin_at: Unix seconds of the first call.
+        end_at: Unix seconds before which the last one is; None is without end.
+        operation: what is called; those of one row of AWS's quotas share a bucket.
+        insists: a call that finds no token has the next one, as if it was made again at once and won. So the
+            quota is smaller by `calls_per_s`, up to all of it. Otherwise that call is throttled and not made
+            again, and somebody greedier may leave nothing.
+
+    Raises:
+        ValueError: the values do not make a caller.
+
+    """
+
+    calls_per_s: float
+    begin_at: float
+    end_at: float | None = None
+    operation: str = PUT_BATCH
+    insists: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.calls_per_s <= 10_000:
+            raise ValueError(f"calls_per_s must be over 0 and at most 10000, not {self.calls_per_s}")
+        if not math.isfinite(self.begin_at):
+            raise ValueError(f"begin_at must be a time, not {self.begin_at}")
+        if self.end_at is not None and not self.end_at >= self.begin_at:
+            raise ValueError("end_at must not be before begin_at")
+
+
+@dataclass(slots=True)
+class CallerRecord:
+    """A caller, and how many of its calls got in and how many were throttled so far."""
+
+    id: int
+    caller: OtherCaller
+    granted: int = 0
+    throttled: int = 0
+
+    @property
+    def next_at(self) -> float:
+        """Unix seconds of its next call; infinite after the last."""
+        caller = self.caller
+        # Counted from the beginning, so that the steps' rounding does not add up.
+        at = caller.begin_at + (self.granted + self.throttled) / caller.calls_per_s
+        return math.inf if caller.end_at is not None and at >= caller.end_at else at
+
+
+class OtherCallers:
+    """All the others of the account."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+        self._records: list[CallerRecord] = []
+        self._next_at = math.inf
+        self._last_id = 0
+
+    def add(self, caller: OtherCaller) -> int:
+        """Let a caller begin; returns the number by which it can be removed."""
+        self._last_id += 1
+        self._records.append(CallerRecord(self._last_id, caller))
+        self._look_ahead()
+        return self._last_id
+
+    def remove(self, caller_id: int) -> bool:
+        """Let one caller go; False when there is none of this number."""
+        before = len(self._records)
+        self._records = [record for record in self._records if record.id != caller_id]
+        self._look_ahead()
+        return len(self._records) < before
+
+    def clear(self) -> None:
+        """Let all go."""
+        self._records.clear()
+        self._look_ahead()
+
+    def records(self, now: float) -> tuple[CallerRecord, ...]:
+        """Return every caller with its counts until `now`, in Unix seconds, oldest first."""
+        self.catch_up(now)
+        return tuple(self._records)
+
+    def catch_up(self, now: float) -> None:
+        """Charge every call that is due until `now`, in Unix seconds, the earliest first."""
+        while self._next_at <= now:
+            due = min(self._records, key=lambda record: record.next_at)
+            ahead = 1.0 if due.caller.insists else 0.0
+            if self._take(due.caller.operation, self._next_at, ahead):
+                due.granted += 1
+            else:
+                due.throttled += 1
+            self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        self._next_at = min((record.next_at for record in self._records), default=math.inf)

@@ -1,0 +1,200 @@
+"""The scenarios by which the scheduler is measured, each with its bar, against the model of Connect."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from gateway.core.engine import Limits
+from gateway.core.model import Outcome, Priority, Reason
+from tests.simulation.connect_model import RUNNING, Bucket, Buffer, Connect
+from tests.simulation.promises import Caller
+from tests.simulation.traffic import dial
+from tests.simulation.world import World
+
+CAMPAIGNS = [f"c{number}" for number in range(5)]
+LIFE_S = 600.0
+seeds = pytest.mark.parametrize("seed", [1, 2, 3])
+
+
+def world_of(seed: int, *, rate: float = 10.0, true_rate: float = 10.0, forecast: bool = False) -> World:
+    """Make a world with a quota as configured, or another true one."""
+    rng = random.Random(seed)
+    connect = Connect(rng, Bucket(true_rate, true_rate))
+    return World(Limits(call_rate=rate, call_burst=rate, forecast=forecast), connect, rng)
+
+
+def send(
+    world: World,
+    caller: Caller,
+    campaign: str,
+    count: int = 1,
+    priority: Priority = Priority.NORMAL,
+    life_s: float = LIFE_S,
+) -> None:
+    """Send new dial requests now."""
+    for _ in range(count):
+        token = f"{caller.name}-{caller.sent}"
+        world.submit(caller, dial(token, campaign, expires_at=world.now + life_s), priority)
+
+
+def flood(world: World, until: float, *, first_share: int = 1) -> None:
+    """Keep a backlog in five campaigns; that of the first is so many times as long, from as many callers."""
+    for number, campaign in enumerate(CAMPAIGNS):
+        for part in range(first_share if number == 0 else 1):
+            caller = Caller(f"{campaign}-{part}")
+            world.at(0.0, send, world, caller, campaign, 1000)
+            for tick in range(int(2 * until)):
+                world.at(tick / 2, send, world, caller, campaign, 75)
+
+
+def arrivals(world: World, rate: float, begin: float, end: float, arrive: Callable[[], None]) -> None:
+    """Let something arrive at random instants, `rate` times a second."""
+    instant = begin
+    while (instant := instant + world.rng.expovariate(rate)) < end:
+        world.at(instant, arrive)
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return the value below which a share of all lie."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def taken(world: World, begin: float, end: float, *campaigns: str) -> int:
+    """Count the dial requests that Connect took in a span of time."""
+    return sum(
+        seen.taken
+        for seen in world.connect.seen
+        if begin <= seen.at < end and seen.campaign_id in (campaigns or CAMPAIGNS)
+    )
+
+
+def throttled_share(world: World, begin: float = 0.0) -> float:
+    """Return the share of calls that were answered with 429."""
+    calls = [seen for seen in world.connect.seen if seen.at >= begin]
+    return sum(seen.failure == "RateThrottled" for seen in calls) / len(calls)
+
+
+@seeds
+def test_two_hundred_a_second(seed: int) -> None:
+    """20 services, 5 campaigns, 200 a second: all accepted, p50 0.35 s and p99 0.7 s, hardly a 429."""
+    world = world_of(seed, forecast=True)
+    services = [Caller(f"s{number}") for number in range(20)]
+    arrivals(
+        world, 200.0, 0.0, 30.0, lambda: send(world, world.rng.choice(services), world.rng.choice(CAMPAIGNS))
+    )
+    world.run(60.0)
+    assert {told.answer.outcome for told in world.told} == {Outcome.ACCEPTED}
+    waits = [told.waited_s for told in world.told]
+    assert percentile(waits, 0.5) <= 0.35
+    assert percentile(waits, 0.99) <= 0.7
+    assert throttled_share(world) <= 0.01
+
+
+@seeds
+def test_three_times_the_quota(seed: int) -> None:
+    """Three times the quota, one campaign with five times the backlog: all of the quota, in equal shares."""
+    world = world_of(seed)
+    flood(world, 30.0, first_share=5)
+    world.run(30.0)
+    shares = [taken(world, 0.0, 30.0, campaign) for campaign in CAMPAIGNS]
+    assert sum(shares) >= 0.99 * 25 * (10 + 300)
+    assert sum(shares) ** 2 / (5 * sum(share**2 for share in shares)) >= 0.99
+    assert throttled_share(world) <= 0.01
+
+
+@seeds
+def test_a_ceiling_twice_too_high(seed: int) -> None:
+    """Configured for 20 where 10 are true: 95% of what is true, at most 5% of 429 after ten seconds."""
+    world = world_of(seed, rate=20.0)
+    flood(world, 40.0)
+    world.run(40.0)
+    assert taken(world, 0.0, 40.0) >= 0.95 * 25 * (10 + 400)
+    assert throttled_share(world, 10.0) <= 0.05
+
+
+@seeds
+def test_another_caller_takes_half(seed: int) -> None:
+    """Another takes half the quota for ten seconds: 95% of what is left, 90% within 5 s of its end."""
+    world = world_of(seed)
+    flood(world, 30.0)
+    others: list[bool] = []
+    for number in range(50):
+        instant = 10.0 + number / 5
+        world.at(instant, lambda instant=instant: others.append(world.connect.bucket.take(instant)))
+    world.run(30.0)
+    assert taken(world, 10.0, 20.0) >= 0.95 * 25 * (100 - sum(others))
+    assert taken(world, 25.0, 30.0) >= 0.9 * 25 * 50
+
+
+@seeds
+def test_one_campaign_is_throttled_for_capacity(seed: int) -> None:
+    """One campaign takes nothing for 10 s: the others keep theirs, and it is back within 5 s."""
+    world = world_of(seed)
+    flood(world, 30.0)
+    world.at(5.0, world.connect.buffers.__setitem__, "c1", Buffer(0.0))
+    world.at(15.0, world.connect.buffers.clear)
+    world.run(30.0)
+    assert taken(world, 5.0, 15.0, "c0", "c2", "c3", "c4") >= 0.99 * 25 * 80
+    assert taken(world, 20.0, 25.0, "c1") >= 0.9 * 25 * 10
+    wasted = [seen for seen in world.connect.seen if 5.0 <= seen.at < 15.0 and seen.campaign_id == "c1"]
+    assert len(wasted) <= 10
+
+
+@seeds
+def test_one_campaign_is_paused(seed: int) -> None:
+    """One campaign is Paused for 15 s: nothing is lost, 3 calls at most are wasted, it resumes in 3 s."""
+    world = world_of(seed)
+    flood(world, 30.0)
+    world.at(5.0, world.connect.states.__setitem__, "c1", "Paused")
+    world.at(20.0, world.connect.states.__setitem__, "c1", RUNNING)
+    world.run(30.0)
+    assert {told.answer.outcome for told in world.told} == {Outcome.ACCEPTED}
+    assert sum(seen.failure == "CampaignNotRunning" for seen in world.connect.seen) <= 3
+    assert taken(world, 20.0, 23.0, "c1") > 0
+
+
+@seeds
+def test_high_among_bulk(seed: int) -> None:
+    """HIGH requests of three campaigns among a BULK backlog of 20,000: p99 at most 0.5 s, and BULK moves."""
+    world = world_of(seed)
+    world.book.single_priority = False
+    for campaign in CAMPAIGNS:
+        world.at(0.0, send, world, Caller(f"bulk-{campaign}"), campaign, 4000, Priority.BULK)
+    urgent = Caller("high")
+    arrivals(
+        world, 20.0, 1.0, 30.0, lambda: send(world, urgent, world.rng.choice(CAMPAIGNS[:3]), 1, Priority.HIGH)
+    )
+    world.run(31.0)
+    waits = [told.waited_s for told in world.told if told.caller is urgent]
+    assert len(waits) == urgent.sent
+    assert percentile(waits, 0.99) <= 0.5
+    assert len(world.told) - len(waits) >= 0.85 * 25 * 300
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_forecast_is_honest(seed: int) -> None:
+    """Who is told WOULD_EXPIRE is told a wait within a factor of two of what it would have been."""
+    said = _forecast(seed, life_s=20.0)
+    waited = _forecast(seed, life_s=4000.0)
+    assert waited / 2 <= said <= 2 * waited
+
+
+def _forecast(seed: int, life_s: float) -> float:
+    """Return how long a request behind a backlog is told it would wait, or waits where it has the time."""
+    world = world_of(seed, forecast=True)
+    longest = Caller("longest")
+    send(world, longest, "c0", 2500, life_s=life_s)
+    for number in range(world.rng.randint(12, 30)):
+        campaign = world.rng.choice(CAMPAIGNS)
+        send(world, Caller(f"s{number}"), campaign, world.rng.randint(200, 900), life_s=life_s)
+    world.poll()
+    world.run(1.0)
+    send(world, longest, "c0", life_s=life_s)
+    world.poll()
+    if (answer := longest.answers.get(longest.sent - 1)) is not None:
+        assert answer.reason is Reason.WOULD_EXPIRE
+        assert answer.retry_after_s is not None
+        return answer.retry_after_s
+    world.run(150.0)
+    return next(told.waited_s for told in world.told if told.token == f"longest-{longest.sent - 1}")

@@ -1,0 +1,106 @@
+"""In what the versions of Connect's API differ for the adapter, without a socket."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import botocore.session
+import pytest
+
+from gateway.connect import apis
+from gateway.connect.apis import APIS, ApiName, ConnectApi, states
+from gateway.core.model import DialRequest, ItemFailure
+
+PHONE = "+12065550188"
+NOON = "2026-01-01T00:00:00.500000+00:00"
+
+
+@pytest.fixture(autouse=True)
+def nothing_told() -> Iterator[None]:
+    apis._log_unknown_code.cache_clear()
+    yield
+    apis._log_unknown_code.cache_clear()
+
+
+def item(api: ApiName) -> Any:
+    made: Any = APIS[api].item(DialRequest("c", "t", PHONE, {"k": "v"}, 1_767_225_600.5, 0.0, 10))
+    return {**made, "expirationTime": made["expirationTime"].isoformat()}
+
+
+def test_an_item_of_v1() -> None:
+    """An item has the four members of V1's model, its expiration as a time with a zone."""
+    expected = {"clientToken": "t", "phoneNumber": PHONE, "attributes": {"k": "v"}, "expirationTime": NOON}
+    assert item("v1") == expected
+
+
+def test_an_item_of_v2() -> None:
+    """An item of V2 has phone number and attributes under telephony, the one channel of a dial."""
+    telephony = {"destinationPhoneNumber": PHONE, "attributes": {"k": "v"}}
+    assert item("v2") == {
+        "clientToken": "t",
+        "expirationTime": NOON,
+        "channelSubtypeParameters": {"telephony": telephony},
+    }
+
+
+@pytest.mark.parametrize("api", APIS.values(), ids=APIS)
+def test_the_names_are_those_of_the_model(api: ConnectApi) -> None:
+    """Operation, list and failure codes are those of botocore's model: none is missing, none made up."""
+    model = botocore.session.get_session().get_service_model(api.service)
+    shape: Any = model.operation_model(api.put_operation).input_shape
+    assert set(shape.members) == {"id", api.items}
+    codes: Any = model.shape_for("FailureCode")
+    assert set(codes.enum) == set(api.failures)
+    assert apis.STATES_OPERATION in model.operation_names
+
+
+@pytest.mark.parametrize("api", APIS.values(), ids=APIS)
+def test_an_answer_by_items(api: ConnectApi, caplog: pytest.LogCaptureFixture) -> None:
+    """Items are told by token; an unknown failure code counts as UnknownError, and is logged once."""
+    codes = {"a": "InvalidInput", "c": "UnknownError", "d": "New", "e": "New"}
+    reply = api.reply(
+        {
+            "successfulRequests": [{"clientToken": "x", "id": "id-x"}],
+            "failedRequests": [{"clientToken": token, "failureCode": code} for token, code in codes.items()],
+            "ResponseMetadata": {"RequestId": "r"},
+        }
+    )
+    assert (reply.accepted, reply.request_id) == ({"x": "id-x"}, "r")
+    unknown = dict.fromkeys("cde", ItemFailure.UNKNOWN_ERROR)
+    assert reply.failed == {"a": ItemFailure.INVALID_INPUT} | unknown
+    assert caplog.text.count("New") == 1
+
+
+def test_the_same_word_means_two_things() -> None:
+    """RequestThrottled is a campaign without room in V1, and too many calls in V2."""
+    assert APIS["v1"].failures["RequestThrottled"] is ItemFailure.CAPACITY
+    assert APIS["v2"].failures["RequestThrottled"] is ItemFailure.RATE
+    assert APIS["v2"].failures["BufferLimitExceeded"] is ItemFailure.CAPACITY
+
+
+@pytest.mark.parametrize("api", APIS.values(), ids=APIS)
+def test_an_answer_without_lists(api: ConnectApi) -> None:
+    """An answer without lists mentions no item."""
+    reply = api.reply({"ResponseMetadata": {}})
+    assert (reply.accepted, reply.failed, reply.request_id) == ({}, {}, "")
+
+
+def test_states_of_campaigns() -> None:
+    """States are Connect's words, a missing campaign is NotFound, and one that cannot be told is left out."""
+    answer = {
+        "successfulRequests": [{"campaignId": "a", "state": "Running"}, {"campaignId": "b", "state": "Odd"}],
+        "failedRequests": [
+            {"campaignId": "c", "failureCode": "ResourceNotFound"},
+            {"campaignId": "d", "failureCode": "UnknownError"},
+            {"campaignId": "e", "failureCode": "New"},
+            {"campaignId": "f"},
+            {"campaignId": "a", "failureCode": "ResourceNotFound"},
+        ],
+    }
+    assert states(answer) == {"a": "Running", "b": "Odd", "c": "NotFound"}
+    assert states({}) == {}
+
+
+def test_a_state_without_end_is_cut() -> None:
+    """A state reaches callers, so a text of any length does not."""
+    answer = {"successfulRequests": [{"campaignId": "a", "state": "x" * 1000}]}
+    assert len(states(answer)["a"]) == apis.LONGEST_WORD

@@ -1,0 +1,266 @@
+"""One contract for both versions of Connect's API: the adapter over real sockets against the simulator."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from gateway.connect.apis import APIS, ApiName
+from gateway.connect.boto import BotoConnect
+from gateway.connect.port import ConnectPort
+from gateway.core import errors
+from gateway.core.model import DialRequest, ItemFailure
+from gateway.simulator import BufferSize, CampaignState, Fault, FaultKind, Quota, Simulator, SimulatorSettings
+
+PHONE = "+12065550177"
+CAMPAIGN = "campaign-1"
+STATES = "GetCampaignStateBatch"
+
+
+@dataclass
+class Bench:
+    """The adapter of one version of the API, and the simulator that it talks to."""
+
+    api: ApiName
+    simulator: Simulator
+    connect: BotoConnect
+
+    @property
+    def put_operation(self) -> str:
+        return APIS[self.api].put_operation
+
+    def fault(self, kind: FaultKind, **values: Any) -> None:
+        self.simulator.connect.add_fault(Fault(kind=kind, **values))
+
+    async def put(self, *tokens: str, phone: str = PHONE, campaign: str = CAMPAIGN) -> Any:
+        expiration = time.time() + 300
+        requests = [DialRequest(campaign, token, phone, {"k": "v"}, expiration, 0, 0) for token in tokens]
+        return await self.connect.put_dial_requests(campaign, requests)
+
+    async def failure(self) -> errors.CallFailure:
+        with pytest.raises(errors.CallFailure) as caught:
+            await self.put("a")
+        assert PHONE not in repr(caught.value)
+        return caught.value
+
+
+@asynccontextmanager
+async def running(
+    api: ApiName, *, key: str = "simulator", timeout_s: float = 5.0, threads: int = 2, **settings: Any
+) -> AsyncIterator[Bench]:
+    async with Simulator(SimulatorSettings(**({"call_rate": 0} | settings))) as simulator:
+        connect = BotoConnect(
+            threads=threads,
+            timeout_s=timeout_s,
+            endpoint_url=simulator.url,
+            region="us-east-1",
+            credentials=(key, "simulator"),
+            api=api,
+        )
+        yield Bench(api, simulator, connect)
+        await connect.close()
+
+
+@pytest.fixture(params=["v1", "v2"])
+def api(request: pytest.FixtureRequest) -> ApiName:
+    chosen: ApiName = request.param
+    return chosen
+
+
+@pytest.fixture
+async def bench(api: ApiName) -> AsyncIterator[Bench]:
+    async with running(api) as bench:
+        yield bench
+
+
+async def test_it_is_a_port(bench: Bench) -> None:
+    """The adapter is what the gateway asks of Connect."""
+    port: ConnectPort = bench.connect
+    assert bench.connect.endpoint == bench.simulator.url
+    assert await port.campaign_states([CAMPAIGN]) == {CAMPAIGN: "Running"}
+
+
+async def test_a_full_call_is_accepted(bench: Bench) -> None:
+    """25 dial requests are accepted in one call of the API's own operation, each with its id."""
+    tokens = [f"t-{number}" for number in range(25)]
+    reply = await bench.put(*tokens)
+    (call,) = bench.simulator.connect.journal
+    assert reply.accepted == {item.token: item.id for item in call.accepted}
+    assert (set(reply.accepted), reply.failed) == (set(tokens), {})
+    assert (call.operation, call.campaign, call.items) == (bench.put_operation, CAMPAIGN, 25)
+    assert reply.request_id == call.request_id
+
+
+async def test_a_token_sent_again(bench: Bench) -> None:
+    """An accepted token has the same id again, and nobody is dialed twice."""
+    first = await bench.put("a")
+    assert (await bench.put("a")).accepted == first.accepted
+    assert bench.simulator.connect.journal.dials() == {(CAMPAIGN, "a"): 1}
+
+
+@pytest.mark.parametrize(
+    ("api", "code", "failure"),
+    [
+        ("v1", "InvalidInput", ItemFailure.INVALID_INPUT),
+        ("v1", "RequestThrottled", ItemFailure.CAPACITY),
+        ("v1", "UnknownError", ItemFailure.UNKNOWN_ERROR),
+        ("v1", "BufferLimitExceeded", ItemFailure.UNKNOWN_ERROR),
+        ("v2", "InvalidInput", ItemFailure.INVALID_INPUT),
+        ("v2", "RequestThrottled", ItemFailure.RATE),
+        ("v2", "BufferLimitExceeded", ItemFailure.CAPACITY),
+        ("v2", "UnknownError", ItemFailure.UNKNOWN_ERROR),
+        ("v2", "Novelty", ItemFailure.UNKNOWN_ERROR),
+    ],
+)
+async def test_each_failure_of_an_item(bench: Bench, code: str, failure: ItemFailure) -> None:
+    """Each failure code has its meaning in its API, and spares the other items."""
+    bench.fault(FaultKind.ITEM_FAILURE, code=code, token="b")
+    reply = await bench.put("a", "b")
+    assert (set(reply.accepted), reply.failed) == ({"a"}, {"b": failure})
+
+
+async def test_a_campaign_without_room(bench: Bench) -> None:
+    """What does not fit into a campaign's buffer fails for capacity in both, whatever the code."""
+    bench.simulator.connect.set_buffer(CAMPAIGN, BufferSize(1))
+    reply = await bench.put("a", "b")
+    assert (set(reply.accepted), reply.failed) == ({"a"}, {"b": ItemFailure.CAPACITY})
+
+
+async def test_a_number_that_connect_refuses(bench: Bench) -> None:
+    """A phone number that passes the model and is none is InvalidInput of its item."""
+    assert (await bench.put("a", phone="0")).failed == {"a": ItemFailure.INVALID_INPUT}
+
+
+@pytest.mark.parametrize("api", ["v2"])
+async def test_excessive_usage_of_v2(bench: Bench) -> None:
+    """V2's own throttle of items is about the rate."""
+    bench.fault(FaultKind.RATE, count=1)
+    reply = await bench.put("a", "b")
+    assert reply.failed == {"a": ItemFailure.RATE}
+
+
+async def test_items_in_no_list_and_in_both(bench: Bench) -> None:
+    """An item that Connect forgets is in neither list; one that it tells twice is in both."""
+    bench.fault(FaultKind.ITEM_MISSING, token="a")
+    bench.fault(FaultKind.ITEM_IN_BOTH, code="UnknownError", token="b")
+    reply = await bench.put("a", "b", "c")
+    assert (set(reply.accepted), reply.failed) == ({"b", "c"}, {"b": ItemFailure.UNKNOWN_ERROR})
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "failure"),
+    [
+        ("ThrottlingException", None, errors.RateThrottled),
+        ("ValidationException", None, errors.CallInvalid),
+        ("ResourceNotFoundException", None, errors.CampaignNotFound),
+        ("AccessDeniedException", None, errors.AccessDenied),
+        ("ConflictException", None, errors.CallConflict),
+        ("InternalServerException", None, errors.ConnectFailed),
+        ("ServiceUnavailable", 503, errors.ConnectFailed),
+        ("ExpiredTokenException", 400, errors.AccessDenied),
+    ],
+)
+async def test_each_exception(
+    bench: Bench, code: str, status: int | None, failure: type[errors.CallFailure]
+) -> None:
+    """Each exception has one meaning, in both APIs and for both operations; the next call is fine."""
+    bench.fault(FaultKind.EXCEPTION, code=code, status=status, count=2)
+    assert type(await bench.failure()) is failure
+    with pytest.raises(failure):
+        await bench.connect.campaign_states([CAMPAIGN])
+    assert set((await bench.put("a")).accepted) == {"a"}
+
+
+async def test_the_quota_is_one_for_both(bench: Bench) -> None:
+    """A call beyond the account's quota is RateThrottled, whichever API spent it."""
+    connect = bench.simulator.connect
+    connect.set_quota("PutDialRequestBatch", Quota(0.001, 2))
+    assert connect.consume_quota("PutOutboundRequestBatch", 1, time.time()) == 1
+    await bench.put("a")
+    assert type(await bench.failure()) is errors.RateThrottled
+
+
+async def test_a_campaign_that_is_not_there(bench: Bench) -> None:
+    """A campaign that Connect does not know is told as such."""
+    bench.simulator.connect.forget_campaign(CAMPAIGN)
+    assert type(await bench.failure()) is errors.CampaignNotFound
+
+
+@pytest.mark.parametrize("state", sorted(set(CampaignState) - {CampaignState.RUNNING}))
+async def test_a_campaign_that_does_not_run(bench: Bench, state: CampaignState) -> None:
+    """A campaign in another state takes nothing and tells it, in the words of the API."""
+    bench.simulator.connect.set_state(CAMPAIGN, state)
+    failure = await bench.failure()
+    assert isinstance(failure, errors.CampaignNotRunning)
+    # V1's model has no Completed.
+    word = "Stopped" if (bench.api, state) == ("v1", "Completed") else state
+    assert failure.state == word
+    assert await bench.connect.campaign_states([CAMPAIGN]) == {CAMPAIGN: word}
+
+
+async def test_the_states_of_25_campaigns(bench: Bench) -> None:
+    """25 campaigns are asked after in one call; one that does not exist is NotFound."""
+    ids = [f"campaign-{number}" for number in range(25)]
+    bench.simulator.connect.set_state(ids[3], CampaignState.PAUSED)
+    bench.simulator.connect.set_state(ids[4], CampaignState.FAILED)
+    bench.simulator.connect.forget_campaign(ids[5])
+    odd = {ids[3]: "Paused", ids[4]: "Failed", ids[5]: "NotFound"}
+    assert await bench.connect.campaign_states(ids) == dict.fromkeys(ids, "Running") | odd
+    assert bench.simulator.connect.stats().calls == {STATES: {"OK": 1}}
+
+
+async def test_the_states_of_26_campaigns(bench: Bench) -> None:
+    """More than 25 are refused by Connect, and told as an invalid call."""
+    with pytest.raises(errors.CallInvalid):
+        await bench.connect.campaign_states([str(number) for number in range(26)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "after_work"), [(FaultKind.RESET, False), (FaultKind.RESET, True), (FaultKind.NO_ANSWER, True)]
+)
+async def test_an_answer_that_is_lost(api: ApiName, kind: FaultKind, *, after_work: bool) -> None:
+    """Without an answer nobody knows what was done; the same token brings it to light."""
+    async with running(api, timeout_s=0.3) as bench:
+        bench.fault(kind, after_work=after_work, count=1)
+        failure = await bench.failure()
+        assert type(failure) is errors.AnswerLost
+        assert failure.uncertain
+        assert set((await bench.put("a")).accepted) == {"a"}
+        assert bench.simulator.connect.journal.dials() == {(CAMPAIGN, "a"): 1}
+
+
+async def test_states_do_not_take_the_threads_of_dial_requests(api: ApiName) -> None:
+    """While Connect leaves questions after states unanswered, dial requests go on."""
+    async with running(api, threads=1, timeout_s=1.0) as bench:
+        bench.fault(FaultKind.NO_ANSWER, operation=STATES)
+        asked = [asyncio.create_task(bench.connect.campaign_states([CAMPAIGN])) for _ in range(3)]
+        await asyncio.sleep(0)
+        # Behind one of those questions it would have run out of time.
+        assert set((await bench.put("a")).accepted) == {"a"}
+        ends = await asyncio.gather(*asked, return_exceptions=True)
+        assert all(isinstance(end, errors.CallTransient) for end in ends)
+
+
+async def test_nobody_listens(api: ApiName) -> None:
+    """Where nobody listens nothing was sent, so nothing is in doubt."""
+    async with running(api) as bench:
+        await bench.simulator.close()
+        failure = await bench.failure()
+        assert type(failure) is errors.ConnectUnreachable
+        assert not failure.uncertain
+        with pytest.raises(errors.ConnectUnreachable):
+            await bench.connect.campaign_states([CAMPAIGN])
+
+
+@pytest.mark.parametrize("key", ["AKIDSTRANGER", "testing"])
+async def test_wrong_credentials(api: ApiName, key: str) -> None:
+    """An unknown key and a wrong secret are AccessDenied, for either operation."""
+    async with running(api, key=key) as bench:
+        assert type(await bench.failure()) is errors.AccessDenied
+        with pytest.raises(errors.AccessDenied):
+            await bench.connect.campaign_states([CAMPAIGN])
+        assert bench.simulator.connect.stats().calls == {}

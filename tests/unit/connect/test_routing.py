@@ -1,0 +1,143 @@
+"""Which API carries which campaign, and what comes back when several are asked."""
+
+import asyncio
+from collections import deque
+
+import pytest
+
+from gateway.connect.fake import FakeConnect, StateStep
+from gateway.connect.port import ConnectPort
+from gateway.connect.routing import RoutingConnect
+from gateway.core import errors
+from gateway.core.model import DialRequest
+
+ROUTES = [("migrated-eu-*", "v2"), ("*-eu-*", "v1"), ("migrated-*", "v2"), ("[ab]?", "v2")]
+
+
+def ports(**scripts: StateStep) -> dict[str, FakeConnect]:
+    return {
+        name: FakeConnect(state_script=deque([scripts[name]] if name in scripts else []))
+        for name in ("v1", "v2")
+    }
+
+
+def routing(fakes: dict[str, FakeConnect], default: str = "v1") -> RoutingConnect:
+    return RoutingConnect(fakes, ROUTES, default)
+
+
+@pytest.mark.parametrize(
+    ("campaign", "api"),
+    [
+        ("migrated-1", "v2"),
+        ("migrated-", "v2"),
+        ("Migrated-1", "v1"),
+        ("not-migrated-1", "v1"),
+        ("migrated-eu-1", "v2"),
+        ("x-eu-1", "v1"),
+        ("migrated-x-eu-1", "v1"),
+        ("a1", "v2"),
+        ("c1", "v1"),
+        ("a12", "v1"),
+        ("migrated-1\n", "v2"),
+        ("", "v1"),
+    ],
+)
+def test_the_first_pattern_decides(campaign: str, api: str) -> None:
+    """A pattern is about the whole id and minds case; the first that matches wins, else the default does."""
+    assert routing(ports()).api(campaign) == api
+
+
+def test_without_routes_the_default_decides() -> None:
+    """Without routes every campaign goes to the default."""
+    assert RoutingConnect(ports(), (), "v2").api("anything") == "v2"
+
+
+def test_patterns_that_match() -> None:
+    """All patterns that match are told, the one that wins first; more than one is ambiguous."""
+    chosen = routing(ports())
+    assert chosen.matches("migrated-eu-1") == ("migrated-eu-*", "*-eu-*", "migrated-*")
+    assert chosen.ambiguous("migrated-eu-1")
+    assert (chosen.matches("migrated-1"), chosen.ambiguous("migrated-1")) == (("migrated-*",), False)
+    assert (chosen.matches("other"), chosen.ambiguous("other")) == ((), False)
+
+
+@pytest.mark.parametrize(("routes", "default"), [([("a", "v3")], "v1"), ([("", "v1")], "v1"), ([], "v3")])
+def test_routes_that_make_no_sense(routes: list[tuple[str, str]], default: str) -> None:
+    """An API that nobody has, and an empty pattern, are refused at the start."""
+    with pytest.raises(ValueError, match=r"no API 'v3'; there is v1, v2|must not be empty"):
+        RoutingConnect(ports(), routes, default)
+
+
+async def test_dial_requests_go_where_their_campaign_is() -> None:
+    """A call goes to the API of its campaign, and its answer comes back as it is."""
+    fakes = ports()
+    port: ConnectPort = routing(fakes)
+    for campaign in ("migrated-1", "other"):
+        reply = await port.put_dial_requests(campaign, [DialRequest(campaign, "t", "+1", {}, 0.0, 0.0, 1)])
+        assert reply.accepted == {"t": "id-t"}
+    assert fakes["v1"].calls == [("other", ("t",))]
+    assert fakes["v2"].calls == [("migrated-1", ("t",))]
+
+
+async def test_states_are_asked_of_each_api() -> None:
+    """Each API is asked once after its own campaigns, and the answers are merged."""
+    fakes = ports()
+    fakes["v1"].states["x"] = "Paused"
+    fakes["v2"].states["a1"] = "Completed"
+    told = await routing(fakes).campaign_states(["a1", "x", "b2", "y"])
+    assert told == {"a1": "Completed", "x": "Paused", "b2": "Running", "y": "Running"}
+    assert (fakes["v1"].asked, fakes["v2"].asked) == ([("x", "y")], [("a1", "b2")])
+
+
+async def test_an_api_with_no_campaign_is_not_asked() -> None:
+    """An API that none of the campaigns belongs to costs no call."""
+    fakes = ports()
+    assert await routing(fakes).campaign_states(["a1"]) == {"a1": "Running"}
+    assert fakes["v1"].asked == []
+
+
+async def test_an_api_that_fails_in_passing_is_left_out() -> None:
+    """Where one API fails, the other's states are still told; where all do, that is raised."""
+    half = ports(v2=errors.RateThrottled())
+    assert await routing(half).campaign_states(["a1", "x"]) == {"x": "Running"}
+    with pytest.raises(errors.RateThrottled):
+        await routing(ports(v1=errors.RateThrottled(), v2=errors.AnswerLost())).campaign_states(["x", "a1"])
+
+
+async def test_a_missing_right_is_always_told() -> None:
+    """AccessDenied of one API is raised, though the other has answered."""
+    with pytest.raises(errors.AccessDenied):
+        await routing(ports(v2=errors.AccessDenied())).campaign_states(["x", "a1"])
+
+
+async def test_asking_ends_with_whoever_asked() -> None:
+    """When the asking task is cancelled, no question stays under way."""
+    before = asyncio.all_tasks()
+    asked = asyncio.create_task(_ask(routing(ports(v1=asyncio.Event(), v2=asyncio.Event()))))
+    await asyncio.sleep(0.01)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert asyncio.all_tasks() == before
+
+
+async def _ask(connect: RoutingConnect) -> None:
+    await connect.campaign_states(["x", "a1"])
+
+
+class Stuck(FakeConnect):
+    """A port that cannot be closed."""
+
+    async def close(self) -> None:
+        raise OSError("stuck")
+
+
+async def test_closing_closes_all() -> None:
+    """Every port is closed, also where closing another fails, which is then told."""
+    fakes = ports()
+    await routing(fakes).close()
+    assert all(fake.closed for fake in fakes.values())
+    other = FakeConnect()
+    with pytest.raises(OSError, match="stuck"):
+        await RoutingConnect({"v1": Stuck(), "v2": other}, (), "v1").close()
+    assert other.closed

@@ -1,0 +1,124 @@
+"""Calls that Connect refuses as a whole: the bad item is found, in few calls, at nobody's cost."""
+
+import pytest
+
+from gateway.core.errors import CallInvalid, RateThrottled
+from gateway.core.model import Batch, FlushReason, ItemFailure, Outcome, Reason
+from gateway.core.queues import SUSPECT_BURST, SUSPECT_EVERY_S
+from tests.unit.core.making import NOW, Bench, Caller, ids_of, many, tokens_of
+
+
+def answer(bench: Bench, now: float, batch: Batch, bad: set[str]) -> bool:
+    """Answer a call as Connect does that refuses every call with a bad item; return whether it did."""
+    refused = not bad.isdisjoint(tokens_of(batch))
+    bench.complete(now, batch, **({"failure": CallInvalid()} if refused else {"accepted": ids_of(batch)}))
+    return refused
+
+
+def run(bench: Bench, now: float, until: float, bad: set[str]) -> list[tuple[float, Batch]]:
+    """Answer every call until some instant; return the calls."""
+    calls = []
+    while now < until:
+        decision = bench.poll(now)
+        for batch in decision.batches:
+            calls.append((now, batch))
+            answer(bench, now, batch, bad)
+        if decision.wake_at is None:
+            break
+        now = max(now, decision.wake_at) if not decision.batches else now
+    return calls
+
+
+def test_halves() -> None:
+    """When Connect refuses a whole call its items go in halves, until the bad one is found."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, "a", "bad", "c")
+    answer(bench, NOW + 0.1, bench.call(NOW + 0.05), {"bad"})
+    halves = bench.poll(NOW + 0.1).batches
+    assert [(tokens_of(batch), batch.flush) for batch in halves] == [
+        (["a", "bad"], FlushReason.SUSPECT),
+        (["c"], FlushReason.SUSPECT),
+    ]
+    for batch in halves:
+        answer(bench, NOW + 0.2, batch, {"bad"})
+    for batch in bench.poll(NOW + 0.2).batches:
+        answer(bench, NOW + 0.3, batch, {"bad"})
+    outcomes = [caller.answers[index].outcome for index in range(3)]
+    assert outcomes == [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.ACCEPTED]
+    assert caller.answers[1].reason is Reason.INVALID_INPUT
+
+
+@pytest.mark.parametrize("place", range(25))
+def test_one_bad_item_costs_few_calls(place: int) -> None:
+    """Wherever the one bad item of a full call is, 11 calls find it, and all its neighbours are ACCEPTED."""
+    bench, caller = Bench(call_rate=0.0), Caller()
+    bench.send_all(NOW, caller, *many(25))
+    calls = run(bench, NOW, NOW + 60.0, {f"t{place}"})
+    assert len(calls) <= 11
+    outcomes = [caller.answers[index].outcome for index in range(25)]
+    assert outcomes.pop(place) is Outcome.REJECTED
+    assert set(outcomes) == {Outcome.ACCEPTED}
+    assert calls[-1][0] < NOW + 1.0
+
+
+@pytest.mark.parametrize("bad", [{"t0", "t24"}, {"t3", "t4", "t5"}, {"t0", "t6", "t12", "t18", "t24"}])
+def test_several_bad_items(bad: set[str]) -> None:
+    """Several bad items are each found, and no other is REJECTED."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(25))
+    run(bench, NOW, NOW + 120.0, bad)
+    rejected = {f"t{n}" for n, told in caller.answers.items() if told.outcome is Outcome.REJECTED}
+    assert rejected == bad
+    assert len(caller.answers) == 25
+
+
+def test_all_bad_is_bounded() -> None:
+    """Where all items are bad the search keeps to its budget, and the campaign's other traffic goes on."""
+    bench, caller, other = Bench(), Caller(), Caller()
+    tokens = many(25, "bad")
+    bench.send_all(NOW, caller, *tokens)
+    good = 0
+    calls = run(bench, NOW, NOW + 0.001, set(tokens))
+    for second in range(20):
+        bench.send_all(NOW + second, other, *many(25, f"good{second}-"))
+        calls += run(bench, NOW + second, NOW + second + 0.999, set(tokens))
+        good += 25
+        assert len(other.answers) >= good - 75  # the first calls of the search go before them
+    suspects = [at for at, batch in calls if batch.flush is FlushReason.SUSPECT]
+    for at in suspects:
+        since = [instant for instant in suspects if at <= instant]
+        assert len(since) <= SUSPECT_BURST + 1 + (since[-1] - at) / SUSPECT_EVERY_S + 1
+    assert SUSPECT_BURST < len(suspects) <= SUSPECT_BURST + 1 + 20
+    assert {told.outcome for told in other.answers.values()} == {Outcome.ACCEPTED}
+    run(bench, NOW + 20.0, NOW + 120.0, set(tokens))
+    assert [told.outcome for told in caller.answers.values()] == [Outcome.REJECTED] * 25
+
+
+@pytest.mark.parametrize("item", [True, False])
+def test_throttle_during_the_search(item: bool) -> None:
+    """A throttle during the search keeps the suspects together, and apart from others."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(4))
+    bench.complete(NOW + 0.1, bench.call(NOW + 0.1), failure=CallInvalid())
+    first, second = bench.poll(NOW + 0.1).batches
+    bench.send_all(NOW + 0.1, caller, *many(25, "new"))
+    failed = dict.fromkeys(tokens_of(first), ItemFailure.RATE)
+    report = {"failed": failed} if item else {"failure": RateThrottled(), "strikes": 0}
+    bench.complete(NOW + 0.2, first, started_at=NOW + 0.1, **report)
+    bench.complete(NOW + 0.2, second)
+    sent = [batch for _, batch in run(bench, NOW + 0.2, NOW + 2.0, set())]
+    assert tokens_of(first) in [tokens_of(batch) for batch in sent if batch.flush is FlushReason.SUSPECT]
+    assert len(sent) == 2
+    assert len(caller.answers) == 29
+
+
+def test_suspects_whose_caller_leaves() -> None:
+    """Suspects that nobody waits for any more are dropped unsent."""
+    bench, caller, other = Bench(call_rate=1.0, call_burst=1.0), Caller(), Caller()
+    bench.send_all(NOW, caller, "a", "b")
+    bench.send_all(NOW, other, "c")
+    bench.complete(NOW + 0.1, bench.call(NOW + 0.1), failure=CallInvalid())
+    assert bench.leave(NOW + 0.1, caller) == 2
+    calls = run(bench, NOW + 0.2, NOW + 30.0, set())
+    assert [tokens_of(batch) for _, batch in calls] == [["c"]]
+    assert bench.engine.held == 0

@@ -1,0 +1,164 @@
+"""How long a request will wait for its turn, as the gateway tells those whose time will be up."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.core.conditions import Conditions
+from gateway.core.forecast import Backlogs, Forecast
+from gateway.core.model import BATCH_LIMIT, Entry, Outcome, Priority, Reason, Source
+from gateway.core.queues import CampaignQueue
+from gateway.core.scheduler import Scheduler
+from tests.unit.core.making import NOW, Bench, Caller, dial, entry, many
+
+RATE = 10.0
+SOON = NOW + 1.0
+
+
+class World:
+    """A scheduler with backlogs, a forecast of it, and the plain replay of its turns."""
+
+    def __init__(self) -> None:
+        self.scheduler = Scheduler(0.05, Conditions(random.Random(1)))
+        self.forecast = Forecast(self.scheduler)
+        self._last = 0
+
+    def fill(
+        self, campaign: str, count: int, source: Source | None = None, priority: Priority = Priority.NORMAL
+    ) -> Source:
+        """Let so many of one source wait."""
+        source = source or Source()
+        for _ in range(count):
+            self.scheduler.push(NOW, self.entry(campaign, source, priority))
+        return source
+
+    def entry(self, campaign: str, source: Source, priority: Priority = Priority.NORMAL) -> Entry:
+        """Make one more entry, that expires behind those before it."""
+        self._last += 1
+        give_up_at = NOW + 5_000.0 + self._last / 1_000
+        return entry(str(self._last), campaign, source=source, give_up_at=give_up_at, priority=priority)
+
+    def told(self, newcomer: Entry) -> float | None:
+        """Return the forecast for an entry, as if its time were up in a second."""
+        late = Entry(newcomer.request, SOON, newcomer.waiters, newcomer.priority)
+        place = self.forecast._before(NOW, newcomer)
+        told = self.forecast.would_expire(NOW, late, RATE)
+        return place / (RATE * BATCH_LIMIT) if told is not None or place else told
+
+    def replayed(self, newcomer: Entry) -> float:
+        """Return how long an entry really waits: form calls until it is in one."""
+        self.scheduler.push(NOW, newcomer)
+        self.scheduler.drain(NOW)
+        calls = 0
+        while True:
+            entries, _ = self.scheduler.form(NOW)
+            self.scheduler.formed(NOW, entries[0].request.campaign_id)
+            calls += 1
+            if newcomer in entries:
+                return calls / RATE
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_honest_within_a_factor_of_two(seed: int) -> None:
+    """Where campaigns and sources have backlogs, the forecast is within twice and half of what is."""
+    rng, world = random.Random(seed), World()
+    sources = []
+    for number in range(rng.choice([1, 2, 5, 20])):
+        for _ in range(rng.choice([1, 2, 5])):
+            campaign = f"c{number}"
+            sources.append((campaign, world.fill(campaign, rng.choice([50, 200, 500]))))
+    campaign, source = rng.choice(sources)
+    newcomer = world.entry(campaign, source)
+    told = world.told(newcomer)
+    really = world.replayed(newcomer)
+    assert told is not None
+    assert really / 2 - 0.2 <= told <= really * 2 + 0.2, f"told {told}, really {really}"
+
+
+def test_never_refuses_where_all_backlog_fits() -> None:
+    """Where even behind all that waits there is time, nobody is refused."""
+    world = World()
+    source = world.fill("a", 2_500)
+    newcomer = world.entry("a", source)
+    for left_s, refused in ((10.0, False), (8.0, False), (2.0, True)):
+        late = Entry(newcomer.request, NOW + left_s, newcomer.waiters)
+        late.give_up_at = NOW + left_s
+        told = world.forecast.would_expire(NOW, late, RATE)
+        assert refused or told is None
+    assert world.forecast.would_expire(NOW, newcomer, 0.0) is None
+
+
+def test_newcomers_are_not_behind_the_backlogs_of_others() -> None:
+    """A campaign and a source with nothing waiting are not told to wait for the backlogs of others."""
+    world = World()
+    world.fill("big", 4_000)
+    for campaign in ("small", "big"):
+        newcomer = entry("new", campaign, give_up_at=NOW + 4.0)
+        assert world.forecast.would_expire(NOW, newcomer, RATE) is None
+
+
+def test_urgent_among_the_patient_of_the_same_source() -> None:
+    """A source's request that expires soon goes before its long backlog, and is not refused for it."""
+    world, source = World(), Source()
+    world.fill("a", 30_000, source)
+    for number in range(20):
+        urgent = entry(f"urgent{number}", "a", source=source, give_up_at=NOW + 4.0)
+        assert world.forecast.would_expire(NOW, urgent, RATE) is None
+        world.scheduler.push(NOW, urgent)
+
+
+def test_higher_priority_is_not_behind_lower() -> None:
+    """HIGH is not told to wait for the BULK of its campaign."""
+    world, source = World(), Source()
+    world.fill("a", 4_000, source, Priority.BULK)
+    high = entry("high", "a", source=source, give_up_at=NOW + 4.0, priority=Priority.HIGH)
+    assert world.forecast.would_expire(NOW, high, RATE) is None
+
+
+def test_backlogs_are_cut_at_the_place() -> None:
+    """Of every backlog as much goes before as its place in its own."""
+    backlogs = Backlogs([10, 3, 7, 100])
+    for place in (0, 1, 3, 5, 50, 200):
+        assert backlogs.before(place) == sum(min(size, place) for size in (10, 3, 7, 100))
+
+
+def test_questions_do_not_look_at_every_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two refreshes the campaigns are not walked through again, however many questions come."""
+    world, walks = World(), 0
+    source = world.fill("mine", 500)
+    for number in range(200):
+        world.fill(f"c{number}", 10)
+    walk = world.scheduler.campaigns
+
+    def counted() -> Iterator[CampaignQueue]:
+        nonlocal walks
+        walks += 1
+        return walk()
+
+    monkeypatch.setattr(world.scheduler, "campaigns", counted)
+    for step in range(1_000):
+        late = Entry(dial("late", "mine"), NOW + 1.0 + step / 1_000, entry("x", source=source).waiters)
+        world.forecast.would_expire(NOW + step / 1_000, late, RATE)
+    assert 1 <= walks <= 3
+
+
+@pytest.mark.parametrize("forecast", [True, False])
+def test_would_expire_at_the_door(forecast: bool) -> None:
+    """A request whose turn comes too late is EXPIRED at once with the estimate, where that is switched on."""
+    bench, caller = Bench(forecast=forecast), Caller()
+    bench.send_all(NOW, caller, *many(10_000))  # 40 s of calls
+    answer = bench.send(NOW, caller, dial("late", expires_at=NOW + 300.0))
+    assert answer is None
+    late = Caller()
+    for number in range(5_000):
+        assert bench.send(NOW, late, dial(f"l{number}", expires_at=NOW + 600.0)) is None
+    answer = bench.send(NOW + 1.0, caller, dial("too-late", expires_at=NOW + 9.0))
+    assert answer is None  # it goes first among its source's
+    backlog = Caller()
+    for number in range(5_000):
+        bench.send(NOW + 1.0, backlog, dial(f"b{number}", expires_at=NOW + 20.0))
+    outcomes = {told.reason for told in backlog.answers.values()}
+    assert outcomes == ({Reason.WOULD_EXPIRE} if forecast else set())
+    assert {told.outcome for told in backlog.answers.values()} <= {Outcome.EXPIRED}
+    assert all(told.retry_after_s and told.retry_after_s > 14.0 for told in backlog.answers.values())

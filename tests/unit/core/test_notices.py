@@ -1,0 +1,69 @@
+"""Who is told that a campaign does not flow, and that it flows again."""
+
+from gateway.core.conditions import resumed
+from gateway.core.model import CampaignNotice, NoticeKind, Source
+from gateway.core.notices import Notices
+
+PARKED = CampaignNotice(NoticeKind.CAMPAIGN_PARKED, None, "the campaign is Paused")
+
+
+def kinds(notices: Notices, source: Source) -> list[NoticeKind]:
+    """Return what a source is told now."""
+    return [told.notice.kind for told in notices.take() if told.source is source]
+
+
+def test_nothing_to_tell() -> None:
+    """A campaign that flows again of which nobody knew is told to nobody."""
+    notices = Notices()
+    notices.flows("a", resumed())
+    assert notices.take() == []
+
+
+def test_told_and_resumed() -> None:
+    """All who were told that a campaign does not flow hear once that it does, and only they."""
+    notices, one, two = Notices(), Source(), Source()
+    notices.tell("a", [one, two], PARKED)
+    notices.tell("b", [two], PARKED)
+    assert [(told.source, told.campaign_id) for told in notices.take()] == [
+        (one, "a"),
+        (two, "a"),
+        (two, "b"),
+    ]
+    assert (one.noticed, two.noticed) == ({"a"}, {"a", "b"})
+    notices.flows("a", resumed())
+    notices.flows("a", resumed())
+    told = notices.take()
+    assert {item.source for item in told} == {one, two}
+    assert {item.notice.kind for item in told} == {NoticeKind.CAMPAIGN_RESUMED}
+    assert len(told) == 2
+    assert (one.noticed, two.noticed) == (set(), {"b"})
+
+
+def test_taken_once() -> None:
+    """A notice is given out once."""
+    notices, source = Notices(), Source()
+    notices.tell("a", [source], PARKED)
+    assert kinds(notices, source) == [NoticeKind.CAMPAIGN_PARKED]
+    assert notices.take() == []
+
+
+def test_who_left_is_told_nothing_more() -> None:
+    """One who left does not hear that the campaign flows again, and nothing of them is kept."""
+    notices, gone, stays = Notices(), Source(), Source()
+    notices.tell("a", [gone, stays], PARKED)
+    notices.tell("b", [gone], PARKED)
+    notices.take()
+    notices.forget(gone)
+    assert gone.noticed == set()
+    for campaign_id in ("a", "b"):
+        notices.flows(campaign_id, resumed())
+    assert [told.source for told in notices.take()] == [stays]
+    assert notices._knowing == {}
+
+
+def test_who_left_before_it_was_given_out() -> None:
+    """One who left is not given what was written for them before."""
+    notices, gone = Notices(), Source()
+    notices.tell("a", [gone], PARKED)
+    notices.forget(gone)
+    assert notices.take() == []
