@@ -33,8 +33,8 @@ async def _run() -> None:
         through = median(await _lone_requests(channel))
     linger = Settings().linger
     print(f"a call by itself      {own * 1e3:6.1f} ms (median of {SAMPLES})")
-    print(f"a lone dial request   {through * 1e3:6.1f} ms = linger {linger * 1e3:.0f} ms + call", end=" ")
-    print(f"+ {(through - linger - own) * 1e3:.1f} ms")
+    print(f"a lone dial request   {through * 1e3:6.1f} ms, {(through - own) * 1e3:.1f} ms more; ", end="")
+    print(f"the linger is {linger * 1e3:.0f} ms, and half of it where permits are plentiful")
 
 
 async def _calls(url: str) -> list[float]:

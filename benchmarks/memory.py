@@ -16,7 +16,7 @@ STREAMS, EACH = 40, 5000
 
 def run() -> None:
     """Measure and print."""
-    with sink() as url, gateway(url, call_rate="0.001", call_burst="1") as (address, pid):
+    with sink() as url, gateway(url, call_rate="0.001", call_burst="1", would_expire="off") as (address, pid):
         idle = resident_mb(pid)
         queued = asyncio.run(_queue(address, pid))
         time.sleep(3)  # callers are gone; the gateway drops what they had queued

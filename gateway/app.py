@@ -112,7 +112,7 @@ async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], 
     signals = _Signals(gateway)
     on_start(await gateway.start())
     gc.freeze()  # what is there now stays: it need not be looked through again and again
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(200_000, 20, 50)
     failed = asyncio.create_task(gateway.failed())
     asked = asyncio.create_task(signals.first.wait())
     await asyncio.wait([failed, asked], return_when=asyncio.FIRST_COMPLETED)

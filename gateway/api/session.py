@@ -18,6 +18,9 @@ from gateway.telemetry import RpcTrace, Telemetry
 
 RESPONSE_RESULTS = 500
 """Results in one response message, at most."""
+RESPONSE_EVERY_S = 0.004
+"""Seconds between two responses of a stream where answers come thick: a message costs as much as the
+answers in it, so they wait this long for company. A response after a quiet time waits for none."""
 AFTER_END_S = (0.02, 0, 0, 0)
 """Pauses between the end of what a caller sends and its taking as a half-close. grpc.aio shows a
 caller that cancels or is lost as such an end first, and tells the difference some turns of the loop
@@ -120,13 +123,19 @@ class Session:
 
     async def responses(self) -> AsyncIterator[pb.StreamDialRequestsResponse]:
         """Yield answers as they come, until none is left to come."""
+        loop = asyncio.get_running_loop()
+        handed_over_at = -RESPONSE_EVERY_S
         while True:
             notices, self._notices = self._notices, {}
             for campaign_id, notice in notices.items():
                 yield wire.notice(campaign_id, notice)
+            pause_s = handed_over_at + RESPONSE_EVERY_S - loop.time()
+            if pause_s > 0 and self._outbox and len(self._outbox) < RESPONSE_RESULTS:
+                await asyncio.sleep(pause_s)
             answers, self._outbox = self._outbox[:RESPONSE_RESULTS], self._outbox[RESPONSE_RESULTS:]
             for response in wire.responses(answers):
                 yield response
+                handed_over_at = loop.time()
                 # Handed over once gRPC asks for more: until then it counts against the window.
                 self.answered += len(response.results)
                 self._handed_over.set()

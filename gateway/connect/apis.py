@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from dateutil.tz import tzutc  # type: ignore[import-untyped] # comes with botocore
+
 from gateway.connect.port import PutReply
 from gateway.core.model import DialRequest, ItemFailure
 
 log = logging.getLogger(__name__)
+
+_UTC_OF_BOTOCORE = tzutc()
 
 ApiName = Literal["v1", "v2"]
 Item = Mapping[str, Any]
@@ -79,7 +83,8 @@ def _log_unknown_code(operation: str, code: str) -> None:
 
 
 def _expiration(request: DialRequest) -> datetime:
-    return datetime.fromtimestamp(request.expiration or 0.0, UTC)
+    # In botocore's own time zone object: it converts any other first, for each item of each call.
+    return datetime.fromtimestamp(request.expiration or 0.0, UTC).replace(tzinfo=_UTC_OF_BOTOCORE)
 
 
 def _v1_item(request: DialRequest) -> Item:
