@@ -121,11 +121,6 @@ class Dispatcher:
         """Whether the gateway is leaving."""
         return self._engine.draining
 
-    @property
-    def engine(self) -> Engine:
-        """The core, for whoever shows its state."""
-        return self._engine
-
     # --- for the owner of the process -------------------------------------------------------------
 
     async def run(self) -> None:
