@@ -8,7 +8,7 @@ instant that the engine named.
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -24,7 +24,6 @@ from gateway.core.model import (
     Settled,
     Source,
     Waiter,
-    told,
 )
 from gateway.telemetry import Telemetry
 
@@ -68,16 +67,18 @@ class Dispatcher:
     # --- for those who bring dial requests --------------------------------------------------------
 
     def submit(
-        self, arrivals: Iterable[tuple[Waiter, DialRequest]], priority: Priority = Priority.NORMAL
+        self, arrivals: Sequence[tuple[Waiter, DialRequest]], priority: Priority = Priority.NORMAL
     ) -> None:
-        """Take dial requests in; each is answered to the owner of its source, perhaps at once."""
-        now = self._now()
-        for waiter, request in arrivals:
-            answer = self._engine.submit(now, waiter, request, priority)
-            if answer is None:
+        """Take dial requests of one source for one campaign in.
+
+        Each is answered to the owner of the source, perhaps at once.
+        """
+        answers = self._engine.submit(self._now(), arrivals, priority)
+        answered = {answer.waiter.index for answer in answers}
+        for waiter, _ in arrivals:
+            if waiter.span is not None and waiter.index not in answered:
                 self._telemetry.queued(waiter.span)
-            else:
-                self._tell(told(waiter, request, answer))
+        self._tell_all(answers)
         self._wake.set()
 
     def source_closed(self, source: Source) -> None:

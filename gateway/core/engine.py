@@ -7,10 +7,11 @@ Every answer comes out of exactly one of them, once for each dial request that w
 
 import random
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.core import settle
+from gateway.core.admission import Admission, Arrival
 from gateway.core.conditions import Conditions
 from gateway.core.errors import RateThrottled
 from gateway.core.forecast import Forecast
@@ -20,7 +21,6 @@ from gateway.core.model import (
     Answer,
     Batch,
     CallReport,
-    DialRequest,
     Entry,
     EntryState,
     FlushReason,
@@ -29,18 +29,13 @@ from gateway.core.model import (
     Reason,
     Settled,
     Source,
-    Waiter,
     told,
 )
 from gateway.core.notices import Notices, Told
-from gateway.core.outcomes import Judge, Outcomes
+from gateway.core.outcomes import Outcomes
 from gateway.core.pacing import Pacer, RetryBudget
 from gateway.core.refusals import Refusals
 from gateway.core.scheduler import EXPIRY_SLICE, Scheduler
-from gateway.core.validate import is_past, problem_with
-
-SEND_MARGIN_S = 0.05
-"""Seconds between the decision for a call and its bytes on the wire, kept off the expiry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +82,24 @@ class Engine:
         self._scheduler = Scheduler(limits.linger_s, self._conditions)
         self._pacer = Pacer(limits.call_rate, limits.call_burst)
         self._budget = RetryBudget()
-        self._forecast = Forecast(self._scheduler)
-        self._refusals = Refusals()
         self._notices = Notices()
+        refusals = Refusals()
+        self._admission = Admission(
+            self._holdings,
+            self._scheduler,
+            self._conditions,
+            refusals,
+            self._notices,
+            Forecast(self._scheduler),
+            limits.expiry_headroom_s,
+        )
         self._outcomes = Outcomes(
             self._holdings,
             self._scheduler,
             self._conditions,
-            self._refusals,
+            refusals,
             self._notices,
-            Judge(limits.max_attempts, rng),
+            settle.Judge(limits.max_attempts, rng),
         )
         self._calls: dict[int, Batch] = {}
         self._retries: deque[int] = deque()
@@ -106,26 +109,16 @@ class Engine:
     # --- what has happened ---------------------------------------------------------------------
 
     def submit(
-        self, now: float, waiter: Waiter, request: DialRequest, priority: Priority = Priority.NORMAL
-    ) -> Answer | None:
-        """Take a dial request; return its answer where that is known already.
+        self, now: float, arrivals: Sequence[Arrival], priority: Priority = Priority.NORMAL
+    ) -> list[Settled]:
+        """Take dial requests of one source for one campaign; return the answers that are known already.
 
-        With None the answer will come out of another method, once.
+        The others come out of other methods, once each.
         """
-        problem = problem_with(request)
-        if problem is not None:
-            return settle.rejected(Reason.INVALID_REQUEST, problem)
-        entry = self._holdings.find(request)
-        if entry is None:
-            return self._submit_new(now, waiter, request, priority)
-        if not request.same_dial(entry.request):
-            return settle.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
-        self._holdings.join(entry, waiter)
-        if priority < entry.priority:
-            entry.priority = priority
-            if entry.queue is not None and entry.queue.source is not None:
-                self._scheduler.refile(now, entry)
-        return None
+        if not arrivals:
+            return []
+        call_rate = self._pacer.rate if self._limits.forecast else None
+        return self._admission.admit(now, arrivals, priority, leaving=self.draining, call_rate=call_rate)
 
     def source_closed(self, now: float, source: Source) -> None:
         """Note that a source will send no more."""
@@ -249,48 +242,7 @@ class Engine:
         """The rate of calls that is kept now, in calls a second; 0 for no limit."""
         return self._pacer.rate
 
-    # --- taking in and letting go ------------------------------------------------------------------
-
-    def _submit_new(
-        self, now: float, waiter: Waiter, request: DialRequest, priority: Priority
-    ) -> Answer | None:
-        memory = self._holdings.recall(now, request)
-        if memory is not None and memory.fingerprint != request.fingerprint():
-            return settle.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
-        if memory is not None and memory.accepted:
-            return settle.replayed(memory.dial_request_id, memory.trace_id)
-        problem = is_past(request, now)
-        if problem is not None and memory is None:
-            return settle.rejected(Reason.INVALID_REQUEST, problem)
-        give_up_at = request.expires_at - self._limits.expiry_headroom_s - SEND_MARGIN_S
-        entry = Entry(request, give_up_at, [waiter], priority, tainted=memory is not None)
-        answer = self._known_answer(now, entry)
-        if answer is None:
-            self._holdings.hold(entry)
-            self._scheduler.push(now, entry)
-            self._tell_condition(now, waiter.source, request.campaign_id)
-        return answer
-
-    def _known_answer(self, now: float, entry: Entry) -> Answer | None:
-        """Return the answer for a new request that need not wait for it."""
-        campaign_id = entry.request.campaign_id
-        if self._send_until is not None:
-            return settle.given_up(entry, Reason.DRAINING)
-        refusal = self._refusals.known(now, campaign_id)
-        if refusal is not None:
-            return refusal.answer(entry)
-        if entry.give_up_at <= now:
-            return settle.expired(entry)
-        if not self._limits.forecast or entry.tainted or not self._conditions.limit(campaign_id):
-            return None
-        wait_s = self._forecast.would_expire(now, entry, self._pacer.rate)
-        return None if wait_s is None else settle.would_expire(wait_s)
-
-    def _tell_condition(self, now: float, source: Source, campaign_id: str) -> None:
-        """Tell a source that comes to a campaign that does not flow, once."""
-        notice = self._conditions.notice(now, campaign_id)
-        if notice is not None and campaign_id not in source.noticed:
-            self._notices.tell(campaign_id, (source,), notice)
+    # --- letting go ------------------------------------------------------------------
 
     def _without(self, now: float, entry: Entry, source: Source) -> bool:
         """Go on with an entry that `source` waits for no longer; return whether it was dropped unsent."""
@@ -393,7 +345,5 @@ def _at_deadline(entry: Entry, dropped: bool) -> Answer:
     text = "the deadline of the call came first, and Amazon Connect may get the request"
     return settle.unknown(entry, Reason.DEADLINE, text)
 
-
-_CONFLICT = "client_token: in use, or sent before, with another phone number or other attributes"
 
 __all__ = ["Decision", "Engine", "Limits"]

@@ -40,31 +40,39 @@ class Forecast:
         self._campaigns = Backlogs(())
         self._lanes: dict[Lane, Backlogs] = {}
 
-    def would_expire(self, now: float, entry: Entry, call_rate: float) -> float | None:
-        """Return the seconds that `entry` would wait, if its time would be up by then; else None."""
+    def would_expire(self, now: float, entry: Entry, call_rate: float, ahead: int = 0) -> float | None:
+        """Return the seconds that `entry` would wait, if its time would be up by then; else None.
+
+        `ahead` are those of its own source and campaign that came just before it, not queued yet.
+        `call_rate` is in calls a second.
+        """
         left_s = (entry.give_up_at - now) * MARGIN
-        per_s = call_rate * BATCH_LIMIT
-        if not call_rate or self._scheduler.waiting <= left_s * per_s:
+        if not call_rate or self._scheduler.waiting + ahead <= left_s * call_rate * BATCH_LIMIT:
             return None  # even behind all that waits there would be time
-        wait_s = self._before(now, entry) / per_s
+        wait_s = self._before(now, entry, ahead) // BATCH_LIMIT / call_rate  # in whole calls before its own
         return wait_s if wait_s > left_s else None
 
-    def _before(self, now: float, entry: Entry) -> int:
+    def _before(self, now: float, entry: Entry, ahead: int) -> int:
         """Return about how many dial requests of all would be sent before `entry`."""
         if now >= self._seen_at + REFRESH_S:
             self._seen_at = now
             self._campaigns = Backlogs(len(campaign) for campaign in self._scheduler.campaigns())
             self._lanes.clear()
         campaign = self._scheduler.campaign(entry.request.campaign_id)
-        place = self._place(campaign, entry) if campaign is not None else 0
-        return self._campaigns.before(place)
+        if campaign is None:
+            return self._campaigns.before(ahead) + ahead
+        place = self._place(campaign, entry, ahead)
+        return self._campaigns.before(place) + max(0, place - len(campaign))  # what is not queued yet
 
-    def _place(self, campaign: CampaignQueue, entry: Entry) -> int:
+    def _place(self, campaign: CampaignQueue, entry: Entry, ahead: int) -> int:
         """Return about how many of its own campaign would be sent before `entry`."""
         lane = campaign.lanes[entry.priority]
         sources = self._lanes.get(lane)
         if sources is None:
-            sources = self._lanes[lane] = Backlogs(len(queue) for queue in lane.queues())
+            sources = self._lanes[lane] = Backlogs(queue.waiting for queue in lane.queues())
         own = entry.waiters[0].source.queues.get((campaign.campaign_id, entry.priority))
-        place = own.ahead_of(entry.give_up_at) if own is not None else 0
-        return sources.before(place) + sum(higher.waiting for higher in campaign.lanes[: entry.priority])
+        queued, place = 0, ahead
+        if own is not None:
+            queued, place = own.waiting, ahead + own.ahead_of(entry.give_up_at)
+        before = sources.before(place) + max(0, place - queued)
+        return before + sum(higher.waiting for higher in campaign.lanes[: entry.priority])

@@ -1,8 +1,8 @@
 """What the gateway holds: every dial request between its coming and its answer, counted and bounded."""
 
 from gateway.core import settle
-from gateway.core.ledger import Ledger, Remembered
-from gateway.core.model import Answer, DialRequest, Entry, EntryState, Reason, Settled, Source, Waiter, told
+from gateway.core.ledger import Ledger, Page
+from gateway.core.model import Answer, DialRequest, Entry, EntryState, Reason, Settled, Source, Waiter
 
 ENTRY_BYTES, ATTRIBUTE_BYTES, JOIN_BYTES = 860, 90, 250
 """Memory that a held request, and each of its attributes, takes beside its size on the wire, and one
@@ -17,21 +17,21 @@ class Holdings:
         self.count = 0
         self.bytes = 0
 
-    def find(self, request: DialRequest) -> Entry | None:
-        """Return the entry that is held under the request's token."""
-        return self._ledger.held(request.campaign_id, request.client_token)
+    def page(self, now: float, campaign_id: str) -> Page | None:
+        """Return what is known of a campaign's tokens; None where nothing is."""
+        return self._ledger.page(now, campaign_id)
 
-    def recall(self, now: float, request: DialRequest) -> Remembered | None:
-        """Return what is remembered of the request's token."""
-        return self._ledger.recall(now, request.campaign_id, request.client_token)
+    def open_page(self, now: float, campaign_id: str) -> Page:
+        """Return the page on which a campaign's entries are held."""
+        return self._ledger.open_page(now, campaign_id)
 
-    def hold(self, entry: Entry) -> None:
-        """Enter a new entry, with the one who waits for it."""
-        self._ledger.hold(entry)
-        waiter = entry.waiters[0]
+    def hold(self, page: Page, entry: Entry) -> None:
+        """Enter a new entry on its campaign's page, with the one who waits for it."""
+        request, waiter = entry.request, entry.waiters[0]
+        page.held[request.client_token] = entry
         waiter.source.pending[waiter.index] = entry
         self.count += 1
-        self.bytes += _memory_of(entry.request)
+        self.bytes += _memory_of(request)
 
     def join(self, entry: Entry, waiter: Waiter) -> None:
         """Let one more wait for an entry."""
@@ -55,17 +55,23 @@ class Holdings:
 
     def settle(self, now: float, entry: Entry, answer: Answer, settled: list[Settled]) -> None:
         """Settle an entry that stands in no queue: remember it and answer all who wait for it."""
-        self._release(entry)
-        self._ledger.remember(now, entry.request, answer)
-        for waiter in entry.waiters:
+        self.settle_on(self.open_page(now, entry.request.campaign_id), entry, answer, settled)
+
+    def settle_on(self, page: Page, entry: Entry, answer: Answer, settled: list[Settled]) -> None:
+        """Settle an entry whose campaign's page is at hand."""
+        request, waiters = entry.request, entry.waiters
+        self._ledger.remember(page, request, answer)
+        self._release(page, entry)
+        for waiter in waiters:
             del waiter.source.pending[waiter.index]
-            settled.append(told(waiter, entry.request, answer))
+            settled.append(Settled(waiter, request.campaign_id, request.client_token, answer))
 
     def drop(self, now: float, entry: Entry) -> None:
         """Forget an entry that nobody waits for, but for what Connect may have of it."""
-        self._release(entry)
+        page = self.open_page(now, entry.request.campaign_id)
         if entry.tainted:
-            self._ledger.remember(now, entry.request, settle.unknown(entry, Reason.CONNECT_ERROR, ""))
+            self._ledger.remember(page, entry.request, settle.unknown(entry, Reason.CONNECT_ERROR, ""))
+        self._release(page, entry)
 
     def resting(self, campaign_id: str | None = None) -> list[Entry]:
         """Return the entries that are not in flight, of one campaign or of all."""
@@ -81,12 +87,15 @@ class Holdings:
         """How many settled tokens are remembered."""
         return self._ledger.remembered
 
-    def _release(self, entry: Entry) -> None:
-        self._ledger.release(entry)
+    def _release(self, page: Page, entry: Entry) -> None:
+        self._ledger.release(page, entry)
         entry.state = EntryState.SETTLED
-        joins = max(0, len(entry.waiters) - 1)
-        self.count -= 1 + joins
-        self.bytes -= _memory_of(entry.request) + joins * JOIN_BYTES
+        self.count -= 1
+        self.bytes -= _memory_of(entry.request)
+        joins = len(entry.waiters) - 1
+        if joins > 0:
+            self.count -= joins
+            self.bytes -= joins * JOIN_BYTES
 
 
 def _memory_of(request: DialRequest) -> int:

@@ -1,8 +1,8 @@
 """The ledger of tokens: which dial requests are held, and which were settled a while ago.
 
-A token belongs to its campaign. While its dial request is held, another request with the token
-joins it. Once settled, what a later request must know is remembered for the replay window: that
-Connect accepted it, or that nobody knows whether it did.
+A token belongs to its campaign, so the ledger has a page for each. While a token's dial request is
+held, another request with the token joins it. Once settled, what a later request must know is
+remembered for the replay window: that Connect accepted it, or that nobody knows whether it did.
 """
 
 from typing import NamedTuple
@@ -21,6 +21,30 @@ class Remembered(NamedTuple):
     trace_id: str
 
 
+class Page:
+    """What is known of one campaign's tokens: entries that are held, and generations of settled ones."""
+
+    __slots__ = ("campaign_id", "generations", "held")
+
+    def __init__(self, campaign_id: str) -> None:
+        self.campaign_id = campaign_id
+        self.held: dict[str, Entry] = {}
+        self.generations: list[dict[str, Remembered]] = [{}]
+
+    def recall(self, token: str) -> Remembered | None:
+        """Return what is remembered of a settled token, the latest first."""
+        for generation in self.generations:
+            memory = generation.get(token)
+            if memory is not None:
+                return memory
+        return None
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing is known."""
+        return not self.held and not any(self.generations)
+
+
 class Ledger:
     """Finds held entries by token, and remembers settled tokens for at least the replay window.
 
@@ -31,59 +55,53 @@ class Ledger:
     """
 
     def __init__(self, replay_window_s: float, limit: int) -> None:
-        self._held: dict[str, dict[str, Entry]] = {}
-        self._generations: list[dict[str, dict[str, Remembered]]] = [{}]
+        self._pages: dict[str, Page] = {}
         self._sizes = [0]
         self._span_s = replay_window_s / GENERATIONS
-        self._limit = limit
+        self._largest = -(-limit // (GENERATIONS + 1))
         self._turned_at: float | None = None
         self.forgotten_early = 0
 
-    def held(self, campaign_id: str, token: str) -> Entry | None:
-        """Return the entry that is held under the token."""
-        campaign = self._held.get(campaign_id)
-        return campaign.get(token) if campaign else None
+    def page(self, now: float, campaign_id: str) -> Page | None:
+        """Return what is known of a campaign's tokens at `now`; None where nothing is."""
+        self._turn(now)
+        return self._pages.get(campaign_id)
 
-    def hold(self, entry: Entry) -> None:
-        """Enter a new entry; its token must not be held."""
-        request = entry.request
-        self._held.setdefault(request.campaign_id, {})[request.client_token] = entry
+    def open_page(self, now: float, campaign_id: str) -> Page:
+        """Return the page of a campaign, to hold an entry on it."""
+        self._turn(now)
+        page = self._pages.get(campaign_id)
+        if page is None:
+            page = self._pages[campaign_id] = Page(campaign_id)
+        return page
 
-    def release(self, entry: Entry) -> None:
+    def release(self, page: Page, entry: Entry) -> None:
         """Take out an entry that is settled or dropped."""
-        request = entry.request
-        campaign = self._held[request.campaign_id]
-        del campaign[request.client_token]
-        if not campaign:
-            del self._held[request.campaign_id]
+        del page.held[entry.request.client_token]
+        if page.blank:
+            del self._pages[page.campaign_id]
 
     def held_in(self, campaign_id: str) -> list[Entry]:
         """Return all entries that are held for the campaign."""
-        return list(self._held.get(campaign_id, {}).values())
+        page = self._pages.get(campaign_id)
+        return list(page.held.values()) if page is not None else []
 
     def everything_held(self) -> list[Entry]:
         """Return all entries that are held."""
-        return [entry for campaign in self._held.values() for entry in campaign.values()]
+        return [entry for page in self._pages.values() for entry in page.held.values()]
 
-    def remember(self, now: float, request: DialRequest, answer: Answer) -> None:
-        """Remember a token whose dial Connect has (ACCEPTED) or may have (UNKNOWN)."""
-        if answer.outcome not in {Outcome.ACCEPTED, Outcome.UNKNOWN}:
-            return
-        self._turn(now)
+    def remember(self, page: Page, request: DialRequest, answer: Answer) -> None:
+        """Remember a token, still held, whose dial Connect has (ACCEPTED) or may have (UNKNOWN)."""
         accepted = answer.outcome is Outcome.ACCEPTED
-        memory = Remembered(accepted, request.fingerprint(), answer.dial_request_id, answer.trace_id)
-        campaign = self._generations[0].setdefault(request.campaign_id, {})
-        self._sizes[0] += request.client_token not in campaign
-        campaign[request.client_token] = memory
-
-    def recall(self, now: float, campaign_id: str, token: str) -> Remembered | None:
-        """Return what is remembered of the token, the latest first."""
-        self._turn(now)
-        for generation in self._generations:
-            campaign = generation.get(campaign_id)
-            if campaign is not None and token in campaign:
-                return campaign[token]
-        return None
+        if not accepted and answer.outcome is not Outcome.UNKNOWN:
+            return
+        if self._sizes[0] >= self._largest:
+            self._start_generation(early=True)
+        latest = page.generations[0]
+        self._sizes[0] += request.client_token not in latest
+        latest[request.client_token] = Remembered(
+            accepted, request.fingerprint(), answer.dial_request_id, answer.trace_id
+        )
 
     @property
     def remembered(self) -> int:
@@ -98,14 +116,13 @@ class Ledger:
             if not any(self._sizes):  # a long idle time is caught up in one step
                 self._turned_at = now
             self._start_generation()
-        if self._sizes[0] * (GENERATIONS + 1) >= self._limit:
-            self._turned_at = now
-            self._start_generation(early=True)
 
     def _start_generation(self, *, early: bool = False) -> None:
-        self._generations.insert(0, {})
+        for page in self._pages.values():
+            page.generations.insert(0, {})
+            del page.generations[GENERATIONS + 1 :]
+        self._pages = {name: page for name, page in self._pages.items() if not page.blank}
         self._sizes.insert(0, 0)
-        if len(self._generations) > GENERATIONS + 1:
-            self._generations.pop()
+        if len(self._sizes) > GENERATIONS + 1:
             dropped = self._sizes.pop()
             self.forgotten_early += dropped if early else 0

@@ -129,7 +129,10 @@ class DialRequest:
 
     def fingerprint(self) -> int:
         """Return a number that tells two dials under one token apart; it differs per process."""
-        return hash((self.phone_number, frozenset(self.attributes.items())))
+        number = hash(self.phone_number)
+        for attribute in self.attributes.items():
+            number ^= hash(attribute)  # in whichever order they stand
+        return number
 
 
 @dataclass(slots=True, eq=False)
@@ -175,7 +178,7 @@ class Entry:
 
     `attempts` counts the calls that carried it, `strikes` those that count against the limit. Once a
     call's fate is not known `tainted` is set for good: from then on only ACCEPTED or UNKNOWN are true.
-    A `suspect` does not travel with others that are none.
+    A `suspect` does not travel with others that are none. `arrived_at` is when it last began to wait.
     """
 
     request: DialRequest
@@ -184,6 +187,7 @@ class Entry:
     priority: Priority = Priority.NORMAL
     state: EntryState = EntryState.WAITING
     queue: "SourceQueue | None" = None
+    arrived_at: float = 0.0
     attempts: int = 0
     strikes: int = 0
     tainted: bool = False

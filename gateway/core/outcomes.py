@@ -1,6 +1,5 @@
 """What follows from a call: answers, requests that go back to their queues, and what campaigns do next."""
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,18 +14,6 @@ from gateway.core.scheduler import Scheduler
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
-    """What `settle.judge` needs beside an entry and a report: the limit of attempts, and chance."""
-
-    max_attempts: int
-    rng: random.Random
-
-    def verdict(self, entry: Entry, report: CallReport, *, alone: bool) -> settle.Verdict:
-        """Return what becomes of an entry after a call that carried it, by itself or not."""
-        return settle.judge(entry, report, alone=alone, max_attempts=self.max_attempts, rng=self.rng)
-
-
-@dataclass(frozen=True, slots=True)
 class Outcomes:
     """Does to holdings, queues and conditions what a call's report, or a look at states, calls for."""
 
@@ -35,7 +22,7 @@ class Outcomes:
     conditions: Conditions
     refusals: Refusals
     notices: Notices
-    judge: Judge
+    judge: settle.Judge
 
     def of_call(self, now: float, batch: Batch, report: CallReport, *, sending: bool) -> list[Settled]:
         """Take the report of a call; without `sending` what it did not decide is not sent again."""
@@ -71,11 +58,12 @@ class Outcomes:
     ) -> None:
         """Settle what the call decided, and put the rest back."""
         suspects: list[Entry] = []
+        page, alone = self.holdings.open_page(now, batch.campaign_id), len(batch.entries) == 1
         for entry in batch.entries:
-            verdict = self.judge.verdict(entry, report, alone=len(batch.entries) == 1)
+            verdict = self.judge.verdict(entry, report, alone=alone)
             if isinstance(verdict, Answer):
                 verdict.trace_id = report.trace_id
-                self.holdings.settle(now, entry, verdict, settled)
+                self.holdings.settle_on(page, entry, verdict, settled)
             elif not self._goes_on(now, entry, settled, sending=sending):
                 continue
             elif verdict.delay_s > 0:
@@ -83,7 +71,7 @@ class Outcomes:
             elif verdict.suspect or batch.flush is FlushReason.SUSPECT:
                 suspects.append(entry)
             else:
-                self.scheduler.push(now, entry)
+                self.scheduler.push(now, (entry,))
         self._push_suspects(now, suspects, split=isinstance(report.failure, CallInvalid))
 
     def _goes_on(self, now: float, entry: Entry, settled: list[Settled], *, sending: bool) -> bool:

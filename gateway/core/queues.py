@@ -7,6 +7,7 @@ old place.
 
 import heapq
 from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
 from itertools import count
 
 from gateway.core.model import BATCH_LIMIT, Entry, EntryState, Priority, Source
@@ -28,32 +29,54 @@ class SourceQueue:
     One queue of a campaign belongs to no source: that of the entries under suspicion.
     """
 
-    __slots__ = ("_heap", "campaign", "priority", "source", "watched_at")
+    __slots__ = ("_heap", "campaign", "priority", "source", "waiting", "watched_at")
 
     def __init__(self, source: Source | None, campaign: "CampaignQueue", priority: Priority) -> None:
         self.source = source
         self.campaign = campaign
         self.priority = priority
         self.watched_at: float | None = None
+        self.waiting = 0
         self._heap: list[tuple[float, int, Entry]] = []
-
-    def __len__(self) -> int:
-        """How many wait, those that were taken out from the middle since included."""
-        return len(self._heap)
 
     def push(self, entry: Entry) -> None:
         """Add an entry that waits."""
         entry.queue = self
+        self.waiting += 1
         heapq.heappush(self._heap, (entry.give_up_at, next(_order), entry))
+
+    def remove(self, entry: Entry) -> None:
+        """Take out an entry, wherever it stands; its place in the heap goes when it comes up."""
+        entry.queue = None
+        self.waiting -= 1
 
     def top(self) -> Entry | None:
         """Return the entry that goes next, or None where nothing waits."""
-        while self._heap:
-            entry = self._heap[0][2]
-            if entry.queue is self and entry.state is EntryState.WAITING:
+        heap = self._heap
+        while heap:
+            entry = heap[0][2]
+            if entry.queue is self:
                 return entry
-            heapq.heappop(self._heap)  # settled, dropped or filed elsewhere since
+            heapq.heappop(heap)  # settled, dropped or filed elsewhere since
         return None
+
+    def pop(self) -> Entry | None:
+        """Take out the entry that goes next, or None where nothing waits."""
+        entry = self.top()
+        if entry is not None:
+            heapq.heappop(self._heap)
+            self.remove(entry)
+        return entry
+
+    @property
+    def earliest(self) -> float:
+        """When the first of what waits gives up, or before; something must wait."""
+        return self._heap[0][0]
+
+    def oldest_arrival(self) -> float:
+        """Return when the entry that has waited longest came, infinity where nothing waits."""
+        waiting = (entry for _, _, entry in self._heap if entry.queue is self)
+        return min((entry.arrived_at for entry in waiting), default=float("inf"))
 
     def ahead_of(self, give_up_at: float) -> int:
         """Return about how many would go before an entry that gives up at `give_up_at`."""
@@ -83,21 +106,19 @@ class Lane:
         return self._turns.pop(queue, self) is None
 
     def next_queue(self) -> SourceQueue:
-        """Return the queue whose turn it is, and put it behind the others; there must be one."""
-        queue = next(iter(self._turns))
-        self._turns.move_to_end(queue)
-        return queue
+        """Take out the queue whose turn it is; there must be one."""
+        return self._turns.popitem(last=False)[0]
 
-    def queues(self) -> list[SourceQueue]:
-        """Return the queues that take turns."""
-        return list(self._turns)
+    def queues(self) -> Iterator[SourceQueue]:
+        """Yield the queues that take turns."""
+        yield from self._turns
 
 
 class CampaignQueue:
-    """What waits for one campaign, in the order of arrival and in the turns of its sources."""
+    """What waits for one campaign, in the turns of its sources."""
 
     __slots__ = (
-        "_arrivals",
+        "_oldest",
         "_suspects",
         "_suspicion",
         "campaign_id",
@@ -114,18 +135,23 @@ class CampaignQueue:
         self.unsuspected = 0
         self.ready_by: float | None = None
         self.lanes = tuple(Lane() for _ in _PRIORITIES)
-        self._arrivals: OrderedDict[Entry, float] = OrderedDict()
+        self._oldest: float | None = None
         self._suspects: deque[list[Entry]] = deque()
         self._suspicion = SourceQueue(None, self, Priority.NORMAL)
         self.suspects_due = suspects_due
 
     def __len__(self) -> int:
-        return len(self._arrivals)
+        return self.unsuspected + self._suspicion.waiting
 
     @property
     def oldest_arrival(self) -> float:
-        """When the entry that has waited longest came; there must be one."""
-        return next(iter(self._arrivals.values()))
+        """When the entry that has waited longest came, suspects aside; there must be one.
+
+        It is looked for anew where that entry has left: callers ask while less than a call waits.
+        """
+        if self._oldest is None:
+            self._oldest = min(queue.oldest_arrival() for lane in self.lanes for queue in lane.queues())
+        return self._oldest
 
     @property
     def priority(self) -> Priority:
@@ -135,28 +161,37 @@ class CampaignQueue:
                 return priority
         return Priority.NORMAL  # suspects alone
 
-    def push(self, now: float, entry: Entry) -> SourceQueue:
-        """Let an entry wait, in the queue of the first who waits for it; return that queue."""
-        queue = self._queue_of(entry.waiters[0].source, entry.priority)
-        entry.state = EntryState.WAITING
-        queue.push(entry)
-        self.lanes[entry.priority].waiting += 1
-        self.unsuspected += 1
-        self._arrivals[entry] = now
+    def push(self, now: float, entries: Sequence[Entry]) -> SourceQueue:
+        """Let entries wait in the queue of the first who waits for each; return that queue.
+
+        That must be the same source for all, and their priority must be the same.
+        """
+        first = entries[0]
+        queue = self._queue_of(first.waiters[0].source, first.priority)
+        for entry in entries:
+            entry.state = EntryState.WAITING
+            entry.arrived_at = now
+            queue.push(entry)
+        if not self.unsuspected:
+            self._oldest = now
+        self.unsuspected += len(entries)
+        self.lanes[first.priority].waiting += len(entries)
         return queue
 
     def push_suspects(self, now: float, entries: list[Entry]) -> SourceQueue:
         """Let entries wait that must travel together and without others; return their queue."""
         for entry in entries:
             entry.state = EntryState.WAITING
+            entry.arrived_at = now
             self._suspicion.push(entry)
-            self._arrivals[entry] = now
         self._suspects.append(entries)
         return self._suspicion
 
     def refile(self, entry: Entry) -> SourceQueue:
         """Move an entry to the queue of the first who waits for it now; return that queue."""
         left, queue = entry.queue, self._queue_of(entry.waiters[0].source, entry.priority)
+        if left is not None:
+            left.remove(entry)
         queue.push(entry)
         self.lanes[queue.priority].waiting += 1
         if left is not None:
@@ -172,6 +207,7 @@ class CampaignQueue:
             while lane.waiting and len(taken) < limit:
                 self._take_turn(lane, taken)
             lane.passed_over = 0 if len(taken) > before or not lane.waiting else lane.passed_over + 1
+        self.unsuspected -= len(taken)
         return taken
 
     def suspects_from(self) -> float | None:
@@ -186,25 +222,32 @@ class CampaignQueue:
         group = [entry for entry in self._suspects.popleft() if self._is_suspect(entry)]
         if group[limit:]:
             self._suspects.appendleft(group[limit:])
-        return [self._take_out(entry) for entry in group[:limit]]
+        taken = group[:limit]
+        for entry in taken:
+            self._suspicion.remove(entry)
+            entry.state = EntryState.IN_FLIGHT
+        return taken
 
     def remove(self, entry: Entry) -> None:
         """Take out one entry, wherever it stands, unsent."""
         queue = entry.queue
-        entry.queue = None
-        del self._arrivals[entry]
-        if queue is not None and queue.source is not None:
-            self.lanes[queue.priority].waiting -= 1
-            self.unsuspected -= 1
-            self.retire_if_idle(queue)
+        if queue is None:
+            return
+        queue.remove(entry)
+        if queue.source is None:
+            return
+        self.lanes[queue.priority].waiting -= 1
+        self.unsuspected -= 1
+        if entry.arrived_at == self._oldest:
+            self._oldest = None
+        self.retire_if_idle(queue)
 
     def retire_if_idle(self, queue: SourceQueue) -> None:
         """Forget a source's queue in which nothing waits."""
-        if queue.source is None or queue.top() is not None:
+        if queue.source is None or queue.waiting:
             return
         if self.lanes[queue.priority].retire(queue):
-            del queue.source.queues[self.campaign_id, queue.priority]
-            self.open_sources -= not queue.source.closed
+            self._forget(queue, queue.source)
 
     def sources(self) -> set[Source]:
         """Return the sources that have something waiting here."""
@@ -216,12 +259,22 @@ class CampaignQueue:
 
     def _take_turn(self, lane: Lane, taken: list[Entry]) -> None:
         queue = lane.next_queue()
-        entry = queue.top()
+        entry = queue.pop()
         if entry is not None:
-            taken.append(self._take_out(entry))
+            entry.state = EntryState.IN_FLIGHT
+            if entry.arrived_at == self._oldest:
+                self._oldest = None
+            taken.append(entry)
             lane.waiting -= 1
-            self.unsuspected -= 1
-        self.retire_if_idle(queue)
+        if queue.waiting:
+            lane.enter(queue)  # behind the others
+        elif queue.source is not None:
+            self._forget(queue, queue.source)
+
+    def _forget(self, queue: SourceQueue, source: Source) -> None:
+        """Note that a source's queue takes turns no longer."""
+        del source.queues[self.campaign_id, queue.priority]
+        self.open_sources -= not source.closed
 
     def _queue_of(self, source: Source, priority: Priority) -> SourceQueue:
         key = (self.campaign_id, priority)
@@ -234,9 +287,3 @@ class CampaignQueue:
 
     def _is_suspect(self, entry: Entry) -> bool:
         return entry.queue is self._suspicion
-
-    def _take_out(self, entry: Entry) -> Entry:
-        del self._arrivals[entry]
-        entry.state = EntryState.IN_FLIGHT
-        entry.queue = None
-        return entry

@@ -8,7 +8,7 @@ that waits is passed over so many times in a row at most.
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count, islice
 
@@ -44,12 +44,17 @@ class Scheduler:
         self._plenty = 1.0
         self.waiting = 0
 
-    def push(self, now: float, entry: Entry) -> None:
-        """Let an entry wait for the next call of its campaign."""
-        campaign = self._campaign(entry.request.campaign_id)
-        self._expiries.watch(campaign.push(now, entry), entry.give_up_at)
-        self.waiting += 1
-        if not self._rings.holds(campaign, entry.priority):
+    def push(self, now: float, entries: Sequence[Entry]) -> None:
+        """Let entries wait for the next call of their campaign.
+
+        Campaign, priority and the source that first waits for each must be the same for all.
+        """
+        first = entries[0]
+        campaign = self._campaign(first.request.campaign_id)
+        queue = campaign.push(now, entries)
+        self._expiries.watch(queue, queue.earliest)
+        self.waiting += len(entries)
+        if not self._rings.holds(campaign, first.priority):
             self._consider(now, campaign)
 
     def push_suspects(self, now: float, entries: list[Entry]) -> None:
@@ -217,7 +222,7 @@ class Scheduler:
 
     def _may_wait(self, now: float, campaign: CampaignQueue) -> bool:
         """Whether a campaign that is ready may linger on where permits are scarce and others are fuller."""
-        if self._plenty > 0.0 or self._draining or campaign.unsuspected >= BATCH_LIMIT:
+        if self._plenty > 0.0 or self._draining or not 0 < campaign.unsuspected < BATCH_LIMIT:
             return False
         young = now < campaign.oldest_arrival + self._linger_s * STRETCH
         return young and campaign.suspects_from() is None
@@ -259,7 +264,7 @@ class Scheduler:
         if entry.suspect:
             self.push_suspects(now, [entry])
         else:
-            self.push(now, entry)
+            self.push(now, (entry,))
         return True
 
 

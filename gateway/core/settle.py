@@ -27,7 +27,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What Connect said of a whole campaign: settles all that wait for it.
+    """What is said of a whole campaign, mostly by Connect: settles all that wait for it.
 
     Also settles what comes within the next `lasts_s` seconds; 0 where the campaign may be there
     again at any moment.
@@ -77,67 +77,69 @@ def refusal_of(failure: errors.CallFailure | None) -> Refusal | None:
             return None
 
 
-def judge(entry: Entry, report: CallReport, *, alone: bool, max_attempts: int, rng: random.Random) -> Verdict:
-    """Return what becomes of `entry` after a call that carried it, by itself or not.
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Says what becomes of each entry after a call; `max_attempts` is the limit of those that count."""
 
-    Counts the attempts in the entry. Failures that concern the whole campaign are for `refusal_of`.
-    """
-    token = entry.request.client_token
-    entry.attempts += report.attempts
-    if token in report.accepted:
-        return Answer(Outcome.ACCEPTED, dial_request_id=report.accepted[token], attempts=entry.attempts)
-    entry.tainted |= report.uncertain
-    if report.failure is None:
-        return _judge_item(entry, report.failed.get(token), report.strikes, max_attempts, rng)
-    return _judge_failure(entry, report, alone=alone, max_attempts=max_attempts, rng=rng)
+    max_attempts: int
+    rng: random.Random
 
+    def verdict(self, entry: Entry, report: CallReport, *, alone: bool) -> Verdict:
+        """Return what becomes of `entry` after a call that carried it, by itself or not.
 
-def _judge_item(
-    entry: Entry, failure: ItemFailure | None, strikes: int, max_attempts: int, rng: random.Random
-) -> Verdict:
-    if failure is ItemFailure.INVALID_INPUT:
-        return _refused(entry, "Amazon Connect refuses this request as invalid")
-    if failure in {ItemFailure.CAPACITY, ItemFailure.RATE}:
-        entry.refusal = Reason.THROTTLED
-        entry.strikes += strikes - 1  # the attempts before it: a throttle costs none
-        return Again()
-    if failure is None:  # Connect said nothing of this item, so it may have it
-        entry.tainted = True
-    return _struck(entry, strikes, max_attempts, Reason.CONNECT_ERROR, rng)
+        Counts the attempts in the entry. Failures that concern the whole campaign are for `refusal_of`.
+        """
+        token = entry.request.client_token
+        entry.attempts += report.attempts
+        if token in report.accepted:
+            id_ = report.accepted[token]
+            return Answer(Outcome.ACCEPTED, dial_request_id=id_, attempts=entry.attempts)
+        entry.tainted |= report.uncertain
+        if report.failure is None:
+            return self._of_item(entry, report.failed.get(token), report.strikes)
+        return self._of_failure(entry, report, alone=alone)
 
-
-def _judge_failure(
-    entry: Entry, report: CallReport, *, alone: bool, max_attempts: int, rng: random.Random
-) -> Verdict:
-    match report.failure:
-        case errors.RateThrottled():
+    def _of_item(self, entry: Entry, failure: ItemFailure | None, strikes: int) -> Verdict:
+        if failure is ItemFailure.INVALID_INPUT:
+            return _refused(entry, "Amazon Connect refuses this request as invalid")
+        if failure in {ItemFailure.CAPACITY, ItemFailure.RATE}:
             entry.refusal = Reason.THROTTLED
-            entry.strikes += report.strikes
+            entry.strikes += strikes - 1  # the attempts before it: a throttle costs none
             return Again()
-        case errors.CampaignNotRunning():
-            entry.refusal = Reason.CAMPAIGN_NOT_RUNNING
-            return Again()
-        case errors.CallTooLate():
-            entry.strikes += report.strikes - 1  # the attempts before it: this one was none
-            return Again()
-        case errors.CallInvalid() if alone:
-            return _refused(entry, "Amazon Connect refuses a call of this request alone as invalid")
-        case errors.CallInvalid():
-            return Again(suspect=True)
-        case errors.CallUnexpected():
-            return given_up(entry, Reason.CONNECT_ERROR)
-        case errors.AnswerLost() | errors.ConnectUnreachable():
-            return _struck(entry, report.strikes, max_attempts, Reason.CONNECT_UNREACHABLE, rng)
-        case _:
-            return _struck(entry, report.strikes, max_attempts, Reason.CONNECT_ERROR, rng)
+        if failure is None:  # Connect said nothing of this item, so it may have it
+            entry.tainted = True
+        return self._struck(entry, strikes, Reason.CONNECT_ERROR)
 
+    def _of_failure(self, entry: Entry, report: CallReport, *, alone: bool) -> Verdict:
+        match report.failure:
+            case errors.RateThrottled():
+                entry.refusal = Reason.THROTTLED
+                entry.strikes += report.strikes
+                return Again()
+            case errors.CampaignNotRunning():
+                entry.refusal = Reason.CAMPAIGN_NOT_RUNNING
+                return Again()
+            case errors.CallTooLate():
+                entry.strikes += report.strikes - 1  # the attempts before it: this one was none
+                return Again()
+            case errors.CallInvalid() if alone:
+                return _refused(entry, "Amazon Connect refuses a call of this request alone as invalid")
+            case errors.CallInvalid():
+                return Again(suspect=True)
+            case errors.CallUnexpected():
+                return given_up(entry, Reason.CONNECT_ERROR)
+            case errors.AnswerLost() | errors.ConnectUnreachable():
+                return self._struck(entry, report.strikes, Reason.CONNECT_UNREACHABLE)
+            case _:
+                return self._struck(entry, report.strikes, Reason.CONNECT_ERROR)
 
-def _struck(entry: Entry, strikes: int, max_attempts: int, reason: Reason, rng: random.Random) -> Verdict:
-    entry.strikes += strikes
-    entry.refusal = reason
-    if entry.strikes >= max_attempts:
-        return given_up(entry, reason)
-    return Again(rng.uniform(0.0, min(RETRY_LONGEST_S, RETRY_BASE_S * 2.0 ** min(entry.strikes, 30))))
+    def _struck(self, entry: Entry, strikes: int, reason: Reason) -> Verdict:
+        entry.strikes += strikes
+        entry.refusal = reason
+        if entry.strikes >= self.max_attempts:
+            return given_up(entry, reason)
+        longest_s = min(RETRY_LONGEST_S, RETRY_BASE_S * 2.0 ** min(entry.strikes, 30))
+        return Again(self.rng.uniform(0.0, longest_s))
 
 
 def _refused(entry: Entry, detail: str) -> Answer:
@@ -152,6 +154,10 @@ _GIVEN_UP = {
     Reason.DRAINING: "this replica is leaving",
     Reason.DEADLINE: "the deadline of the call came first",
 }
+
+
+LEAVING = Refusal(Outcome.NOT_ACCEPTED, Reason.DRAINING, RetryAdvice.SAME_TOKEN, _GIVEN_UP[Reason.DRAINING])
+"""What everything new is told by a gateway that leaves."""
 
 
 def given_up(entry: Entry, reason: Reason) -> Answer:

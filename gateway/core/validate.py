@@ -18,13 +18,19 @@ _phone_number = re.compile(r"\+[1-9][0-9]{1,14}").fullmatch
 _attribute_key = re.compile(r"[a-zA-Z0-9\-_]{1,32767}").fullmatch
 
 
+def problem_with_campaign(campaign_id: str) -> str | None:
+    """Return the rule that a campaign id breaks, or None where it breaks none."""
+    if not _campaign_id(campaign_id) or campaign_id in {".", ".."}:
+        return _campaign_problem(campaign_id)
+    return None
+
+
 def problem_with(request: DialRequest) -> str | None:
     """Return the field and the rule that `request` breaks, or None where it breaks none.
 
-    Its time is not looked at: a token that Connect has accepted is told so at any time.
+    Its campaign and its time are not looked at: the one is checked for all of a list at once, and a
+    token that Connect has accepted is told so at any time.
     """
-    if not _campaign_id(request.campaign_id) or request.campaign_id in {".", ".."}:
-        return _campaign_problem(request.campaign_id)
     if not _client_token(request.client_token):
         return _token_problem(request.client_token)
     if not _phone_number(request.phone_number):

@@ -3,7 +3,8 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from gateway.core.engine import SEND_MARGIN_S, Limits
+from gateway.core.admission import SEND_MARGIN_S
+from gateway.core.engine import Limits
 from gateway.core.errors import CampaignNotRunning
 from gateway.core.model import (
     BATCH_LIMIT,

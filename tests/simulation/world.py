@@ -100,7 +100,8 @@ class World:
             return
         waiter = Waiter(caller.source, caller.sent)
         caller.sent += 1
-        answer = self.engine.submit(self.now, waiter, request, priority)
+        told = self.engine.submit(self.now, [(waiter, request)], priority)
+        answer = told[0].answer if told else None
         self.trace.append((self.now, "submit", caller.name, request, priority.name, answer))
         self.book.submitted(self.now, (caller, waiter.index), request, priority, answer)
         if answer is None:

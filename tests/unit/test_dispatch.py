@@ -197,7 +197,8 @@ async def test_each_further_attempt_takes_a_permit_first() -> None:
     """A retry waits for a permit, and goes before fresh calls."""
     async with running(ConnectFailed(), call_rate=10.0, call_burst=1.0, concurrent_calls=2) as bench:
         owner = Owner()
-        bench.dispatcher.submit(owner.arrivals(25, "first") + owner.arrivals(25, "second"))
+        for campaign in ("first", "second"):
+            bench.dispatcher.submit(owner.arrivals(25, campaign))
         await turns()
         assert [campaign for campaign, _ in bench.connect.calls] == ["first"]
         await bench.advance(0.1)

@@ -4,7 +4,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.core.engine import SEND_MARGIN_S, Limits
+from gateway.core.admission import SEND_MARGIN_S
+from gateway.core.engine import Limits
 from gateway.core.model import Answer, CallReport, DialRequest, Outcome, Priority, Reason, Source
 from gateway.core.settle import REFUSAL_S
 from tests.unit.core.making import memory_of

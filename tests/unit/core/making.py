@@ -91,10 +91,8 @@ class Bench:
         """Submit a dial request of a caller; return and keep the answer if it is known at once."""
         index = caller.sent
         caller.sent += 1
-        answer = self.engine.submit(now, Waiter(caller.source, index), request, priority)
-        if answer is not None:
-            caller.answers[index] = answer
-        return answer
+        self._keep(self.engine.submit(now, [(Waiter(caller.source, index), request)], priority))
+        return caller.answers.get(index)
 
     def send_all(
         self,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.core.engine import SEND_MARGIN_S
+from gateway.core.admission import SEND_MARGIN_S
 from gateway.core.errors import (
     AccessDenied,
     AnswerLost,

@@ -30,7 +30,7 @@ class World:
         """Let so many of one source wait."""
         source = source or Source()
         for _ in range(count):
-            self.scheduler.push(NOW, self.entry(campaign, source, priority))
+            self.scheduler.push(NOW, [self.entry(campaign, source, priority)])
         return source
 
     def entry(self, campaign: str, source: Source, priority: Priority = Priority.NORMAL) -> Entry:
@@ -42,13 +42,13 @@ class World:
     def told(self, newcomer: Entry) -> float | None:
         """Return the forecast for an entry, as if its time were up in a second."""
         late = Entry(newcomer.request, SOON, newcomer.waiters, newcomer.priority)
-        place = self.forecast._before(NOW, newcomer)
+        place = self.forecast._before(NOW, newcomer, 0)
         told = self.forecast.would_expire(NOW, late, RATE)
         return place / (RATE * BATCH_LIMIT) if told is not None or place else told
 
     def replayed(self, newcomer: Entry) -> float:
         """Return how long an entry really waits: form calls until it is in one."""
-        self.scheduler.push(NOW, newcomer)
+        self.scheduler.push(NOW, [newcomer])
         self.scheduler.drain(NOW)
         calls = 0
         while True:
@@ -105,7 +105,7 @@ def test_urgent_among_the_patient_of_the_same_source() -> None:
     for number in range(20):
         urgent = entry(f"urgent{number}", "a", source=source, give_up_at=NOW + 4.0)
         assert world.forecast.would_expire(NOW, urgent, RATE) is None
-        world.scheduler.push(NOW, urgent)
+        world.scheduler.push(NOW, [urgent])
 
 
 def test_higher_priority_is_not_behind_lower() -> None:

@@ -1,17 +1,29 @@
 """What the gateway holds is counted: requests, joins and bytes, from the coming to the answer."""
 
 from gateway.core.holdings import JOIN_BYTES, Holdings
-from gateway.core.ledger import Ledger
+from gateway.core.ledger import Ledger, Remembered
 from gateway.core.model import Answer, Entry, EntryState, Outcome, Settled, Source, Waiter
-from tests.unit.core.making import NOW, dial, entry, memory_of
+from tests.unit.core.making import NOW, entry, memory_of
 
 
 def holding(*entries: Entry) -> Holdings:
     """Make holdings of some entries."""
     holdings = Holdings(Ledger(1_200.0, 1_000))
     for held in entries:
-        holdings.hold(held)
+        holdings.hold(holdings.open_page(NOW, held.request.campaign_id), held)
     return holdings
+
+
+def found(holdings: Holdings, token: str) -> Entry | None:
+    """Return what is held under a token."""
+    page = holdings.page(NOW, "campaign")
+    return page.held.get(token) if page is not None else None
+
+
+def recalled(holdings: Holdings, token: str) -> Remembered | None:
+    """Return what is remembered of a settled token."""
+    page = holdings.page(NOW, "campaign")
+    return page.recall(token) if page is not None else None
 
 
 def test_hold_and_settle() -> None:
@@ -19,7 +31,7 @@ def test_hold_and_settle() -> None:
     held = entry("a")
     holdings = holding(held)
     (waiter,) = held.waiters
-    assert holdings.find(dial("a")) is held
+    assert found(holdings, "a") is held
     assert waiter.source.pending == {0: held}
     assert (holdings.count, holdings.bytes) == (1, memory_of(held.request))
     settled: list[Settled] = []
@@ -28,8 +40,8 @@ def test_hold_and_settle() -> None:
     assert settled == [Settled(waiter, "campaign", "a", answer)]
     assert held.state is EntryState.SETTLED
     assert (holdings.count, holdings.bytes, holdings.remembered) == (0, 0, 1)
-    assert holdings.find(dial("a")) is None
-    memory = holdings.recall(NOW, dial("a"))
+    assert found(holdings, "a") is None
+    memory = recalled(holdings, "a")
     assert memory is not None
     assert memory.accepted
     assert waiter.source.pending == {}
@@ -74,8 +86,8 @@ def test_drop() -> None:
         holdings.detach(held, held.waiters[0].source)
         holdings.drop(NOW, held)
     assert (holdings.count, holdings.bytes) == (0, 0)
-    assert holdings.recall(NOW, dial("a")) is None
-    memory = holdings.recall(NOW, dial("b"))
+    assert recalled(holdings, "a") is None
+    memory = recalled(holdings, "b")
     assert memory is not None
     assert not memory.accepted
 

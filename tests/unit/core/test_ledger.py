@@ -2,16 +2,46 @@
 
 import pytest
 
-from gateway.core.ledger import Ledger
-from gateway.core.model import Answer, DialRequest, Outcome
+from gateway.core.ledger import Ledger, Remembered
+from gateway.core.model import Answer, DialRequest, Entry, Outcome
 from tests.unit.core.making import NOW, PHONE, dial, entry
 
 WINDOW_S = 1_200.0
 
 
-def ledger(limit: int = 1_000) -> Ledger:
+class Book(Ledger):
+    """A ledger that finds the pages by itself, and settles what it is told to remember."""
+
+    def hold(self, held: Entry) -> None:
+        """Hold an entry."""
+        request = held.request
+        self.open_page(NOW, request.campaign_id).held[request.client_token] = held
+
+    def held(self, campaign_id: str, token: str) -> Entry | None:
+        """Return the entry that is held under the token."""
+        page = self.page(NOW, campaign_id)
+        return page.held.get(token) if page is not None else None
+
+    def let_go(self, held: Entry) -> None:
+        """Release an entry."""
+        self.release(self.open_page(NOW, held.request.campaign_id), held)
+
+    def settle(self, now: float, request: DialRequest, answer: Answer) -> None:
+        """Hold a request, remember its answer and release it."""
+        page = self.open_page(now, request.campaign_id)
+        settled = page.held[request.client_token] = Entry(request, now, [])
+        self.remember(page, request, answer)
+        self.release(page, settled)
+
+    def recall(self, now: float, campaign_id: str, token: str) -> Remembered | None:
+        """Return what is remembered of a token."""
+        page = self.page(now, campaign_id)
+        return page.recall(token) if page is not None else None
+
+
+def ledger(limit: int = 1_000) -> Book:
     """Make a ledger with the window of these tests."""
-    return Ledger(WINDOW_S, limit)
+    return Book(WINDOW_S, limit)
 
 
 def accepted(id_: str = "id") -> Answer:
@@ -27,7 +57,7 @@ def test_held_until_released() -> None:
     assert book.held("campaign", "a") is held
     assert book.held("campaign", "b") is None
     assert book.held("other", "a") is None
-    book.release(held)
+    book.let_go(held)
     assert book.held("campaign", "a") is None
 
 
@@ -38,16 +68,16 @@ def test_all_that_is_held() -> None:
     book.hold(second)
     assert book.held_in("campaign") == [first, second] == book.everything_held()
     assert book.held_in("other") == []
-    book.release(first)
+    book.let_go(first)
     assert book.everything_held() == [second]
-    book.release(second)
+    book.let_go(second)
     assert book.everything_held() == []
 
 
 def test_accepted_is_remembered() -> None:
     """An accepted token is recalled with its id, its trace and its dial."""
     book = ledger()
-    book.remember(NOW, dial("a"), accepted())
+    book.settle(NOW, dial("a"), accepted())
     memory = book.recall(NOW, "campaign", "a")
     assert memory is not None
     assert memory.accepted
@@ -61,7 +91,7 @@ def test_accepted_is_remembered() -> None:
 def test_unknown_is_remembered_without_an_id() -> None:
     """Of a token with an unknown fate it is recalled that Connect may have it."""
     book = ledger()
-    book.remember(NOW, dial("a"), Answer(Outcome.UNKNOWN))
+    book.settle(NOW, dial("a"), Answer(Outcome.UNKNOWN))
     memory = book.recall(NOW, "campaign", "a")
     assert memory is not None
     assert not memory.accepted
@@ -71,7 +101,7 @@ def test_unknown_is_remembered_without_an_id() -> None:
 def test_others_are_not_remembered(outcome: Outcome) -> None:
     """A token that Connect does not have is free at once."""
     book = ledger()
-    book.remember(NOW, dial("a"), Answer(outcome))
+    book.settle(NOW, dial("a"), Answer(outcome))
     assert book.recall(NOW, "campaign", "a") is None
     assert book.remembered == 0
 
@@ -79,8 +109,8 @@ def test_others_are_not_remembered(outcome: Outcome) -> None:
 def test_latest_memory_wins() -> None:
     """A token settled twice is recalled as it was settled last, also over generations."""
     book = ledger()
-    book.remember(NOW, dial("a"), Answer(Outcome.UNKNOWN))
-    book.remember(NOW + WINDOW_S / 2, dial("a"), accepted())
+    book.settle(NOW, dial("a"), Answer(Outcome.UNKNOWN))
+    book.settle(NOW + WINDOW_S / 2, dial("a"), accepted())
     memory = book.recall(NOW + WINDOW_S / 2, "campaign", "a")
     assert memory is not None
     assert memory.accepted
@@ -90,8 +120,8 @@ def test_latest_memory_wins() -> None:
 def test_remembered_for_the_window_and_a_quarter_at_most(begun_s: float) -> None:
     """Wherever in a generation a token comes, it stays for the window and at most a quarter more."""
     book = ledger()
-    book.remember(NOW, dial("first"), accepted())
-    book.remember(NOW + begun_s, dial("a"), accepted())
+    book.settle(NOW, dial("first"), accepted())
+    book.settle(NOW + begun_s, dial("a"), accepted())
     assert book.recall(NOW + begun_s + WINDOW_S, "campaign", "a") is not None
     assert book.recall(NOW + begun_s + 1.25 * WINDOW_S, "campaign", "a") is None
 
@@ -99,7 +129,7 @@ def test_remembered_for_the_window_and_a_quarter_at_most(begun_s: float) -> None
 def test_generations_turn_in_small_steps() -> None:
     """Asking often makes nothing fade sooner."""
     book = ledger()
-    book.remember(NOW, dial("a"), accepted())
+    book.settle(NOW, dial("a"), accepted())
     for second in range(int(WINDOW_S) + 1):
         assert book.recall(NOW + second, "campaign", "a") is not None
 
@@ -107,11 +137,11 @@ def test_generations_turn_in_small_steps() -> None:
 def test_long_idle_time() -> None:
     """After days without a request all is forgotten, quickly, and the ledger works on."""
     book = ledger()
-    book.remember(NOW, dial("a"), accepted())
+    book.settle(NOW, dial("a"), accepted())
     later = NOW + 1e9
     assert book.recall(later, "campaign", "a") is None
     assert book.remembered == 0
-    book.remember(later, dial("a"), accepted())
+    book.settle(later, dial("a"), accepted())
     assert book.recall(later + WINDOW_S, "campaign", "a") is not None
 
 
@@ -119,7 +149,7 @@ def test_beyond_the_limit_the_oldest_go_early() -> None:
     """Memory stays below its limit; what is forgotten early is counted, and it is the oldest."""
     book = ledger(limit=100)
     for number in range(1_000):
-        book.remember(NOW, dial(str(number)), accepted())
+        book.settle(NOW, dial(str(number)), accepted())
         assert book.remembered <= 100
     assert book.forgotten_early == 1_000 - book.remembered
     assert book.recall(NOW, "campaign", "999") is not None
@@ -130,7 +160,7 @@ def test_beyond_the_limit_the_oldest_go_early() -> None:
 def test_forgetting_in_time_is_not_early() -> None:
     """What fades behind the window is not counted as forgotten early."""
     book = ledger()
-    book.remember(NOW, dial("a"), accepted())
+    book.settle(NOW, dial("a"), accepted())
     book.recall(NOW + 2 * WINDOW_S, "campaign", "a")
     assert book.forgotten_early == 0
 
@@ -150,3 +180,23 @@ def test_fingerprint(request_: DialRequest, same: bool) -> None:
     known = dial(attributes={"a": "1", "b": "2"})
     assert (known.fingerprint() == request_.fingerprint()) is same
     assert known.same_dial(request_) is same
+
+
+def test_a_campaign_of_which_nothing_is_known_takes_no_room() -> None:
+    """The page of a campaign goes with the last that was known of it, however many campaigns come."""
+    book = ledger()
+    for number in range(1_000):
+        campaign = f"c{number}"
+        book.settle(NOW, dial("a", campaign), Answer(Outcome.EXPIRED))
+        assert book.page(NOW, campaign) is None
+    book.settle(NOW, dial("a"), accepted())
+    assert book.page(NOW + 1.25 * WINDOW_S, "campaign") is None
+
+
+def test_forgetting_early_keeps_what_is_held() -> None:
+    """A generation that goes early takes no held entry with it."""
+    book, held = ledger(limit=10), entry("held", "quiet")
+    book.hold(held)
+    for number in range(100):
+        book.settle(NOW, dial(str(number)), accepted())
+    assert book.held("quiet", "held") is held

@@ -13,7 +13,7 @@ def queue_of(*entries: Entry) -> CampaignQueue:
     """Make a campaign's queue in which some entries wait."""
     campaign = CampaignQueue("campaign")
     for waiting in entries:
-        campaign.push(NOW, waiting)
+        campaign.push(NOW, [waiting])
     return campaign
 
 
@@ -75,7 +75,7 @@ def test_retried_goes_to_its_old_place() -> None:
     first = entry("first", source=source, give_up_at=NOW + 1)
     campaign = queue_of(first, entry("second", source=source, give_up_at=NOW + 2))
     assert campaign.take(1) == [first]
-    campaign.push(NOW + 0.5, first)
+    campaign.push(NOW + 0.5, [first])
     assert tokens(campaign.take(25)) == ["first", "second"]
 
 
@@ -83,7 +83,7 @@ def test_oldest_arrival() -> None:
     """The arrival of whatever waits longest is known while others come and go."""
     first, second = entry("a"), entry("b")
     campaign = queue_of(first)
-    campaign.push(NOW + 1, second)
+    campaign.push(NOW + 1, [second])
     assert campaign.oldest_arrival == NOW
     campaign.remove(first)
     assert campaign.oldest_arrival == NOW + 1
@@ -107,7 +107,7 @@ def test_remove_and_push_again() -> None:
     entries = [entry(str(n), source=source, give_up_at=NOW + 5) for n in range(3)]
     campaign = queue_of(*entries)
     campaign.remove(entries[1])
-    campaign.push(NOW, entries[1])
+    campaign.push(NOW, [entries[1]])
     assert sorted(tokens(campaign.take(25))) == ["0", "1", "2"]
     assert campaign.take(25) == []
     assert len(campaign) == 0
@@ -199,7 +199,7 @@ def test_lower_priorities_are_passed_over_so_many_times() -> None:
     turns = []
     for number in range(2 * PASSED_OVER_LIMIT + 2):
         for n in range(2):
-            campaign.push(NOW, entry(f"h{number}-{n}", source=source, priority=Priority.HIGH))
+            campaign.push(NOW, [entry(f"h{number}-{n}", source=source, priority=Priority.HIGH)])
         turns.append(tokens(campaign.take(1))[0][0])
     assert "".join(turns) == ("h" * PASSED_OVER_LIMIT + "b") * 2
 

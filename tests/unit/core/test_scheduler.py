@@ -33,7 +33,7 @@ def push_many(scheduler: Scheduler, count: int, campaign: str = "campaign", at: 
     """Let entries of one source wait; return it."""
     source = Source()
     for number in range(count):
-        scheduler.push(at, waiting(f"{campaign}-{number}", campaign, source=source))
+        scheduler.push(at, [waiting(f"{campaign}-{number}", campaign, source=source)])
     return source
 
 
@@ -63,7 +63,7 @@ def test_nothing_to_do() -> None:
 def test_linger() -> None:
     """A lone request leaves at the end of its linger, which is announced."""
     scheduler = make()
-    scheduler.push(NOW, waiting())
+    scheduler.push(NOW, [waiting()])
     assert scheduler.deadline() == NOW + LINGER_S
     scheduler.advance(NOW + LINGER_S - 0.001)
     assert not scheduler.has_ready
@@ -74,15 +74,15 @@ def test_linger() -> None:
 def test_no_linger() -> None:
     """Without a linger a request is ready as it comes."""
     scheduler = make(0.0)
-    scheduler.push(NOW, waiting())
+    scheduler.push(NOW, [waiting()])
     assert scheduler.has_ready
 
 
 def test_linger_counts_from_the_first() -> None:
     """Company that comes later does not prolong the linger of the first."""
     scheduler = make()
-    scheduler.push(NOW, waiting("first"))
-    scheduler.push(NOW + 0.04, waiting("second"))
+    scheduler.push(NOW, [waiting("first")])
+    scheduler.push(NOW + 0.04, [waiting("second")])
     scheduler.advance(NOW + LINGER_S)
     assert formed(scheduler, NOW + LINGER_S) == [("campaign", 2, FlushReason.LINGER)]
 
@@ -91,7 +91,7 @@ def test_linger_after_the_first_has_left_unsent() -> None:
     """A linger whose request was dropped makes nothing ready in an empty campaign."""
     scheduler = make()
     first = waiting("first")
-    scheduler.push(NOW, first)
+    scheduler.push(NOW, [first])
     scheduler.remove(first)
     scheduler.advance(NOW + LINGER_S)
     assert not scheduler.has_ready
@@ -131,7 +131,7 @@ def test_half_closed() -> None:
 def test_half_closed_before() -> None:
     """What comes back for a source that has half-closed is ready at once."""
     scheduler = make()
-    scheduler.push(NOW, waiting(source=Source(closed=True)))
+    scheduler.push(NOW, [waiting(source=Source(closed=True))])
     assert formed(scheduler, NOW) == [("campaign", 1, FlushReason.CLOSED)]
 
 
@@ -180,7 +180,7 @@ def test_suspects_that_are_not_due_hold_nobody_up() -> None:
     assert scheduler.deadline() == NOW + SUSPECT_EVERY_S
     push_many(scheduler, 25)
     assert formed(scheduler, NOW) == [("campaign", 25, FlushReason.FULL)]
-    scheduler.push(NOW, waiting("lone"))
+    scheduler.push(NOW, [waiting("lone")])
     scheduler.advance(NOW + LINGER_S)
     assert formed(scheduler, NOW + LINGER_S) == [("campaign", 1, FlushReason.LINGER)]
     scheduler.advance(NOW + SUSPECT_EVERY_S)
@@ -192,7 +192,7 @@ def test_expired() -> None:
     scheduler = make()
     push_many(scheduler, 3)
     soon = waiting("soon", until=NOW + 1.0)
-    scheduler.push(NOW, soon)
+    scheduler.push(NOW, [soon])
     assert scheduler.advance(NOW + 0.999) == []
     assert scheduler.deadline() == NOW + 1.0
     assert scheduler.advance(NOW + 1.0) == [soon]
@@ -205,7 +205,7 @@ def test_expired_in_any_order() -> None:
     scheduler = make()
     source = Source()
     for seconds in (5, 1, 4, 2, 3):
-        scheduler.push(NOW, waiting(str(seconds), source=source, until=NOW + seconds))
+        scheduler.push(NOW, [waiting(str(seconds), source=source, until=NOW + seconds)])
     for seconds in (1, 2, 3, 4, 5):
         assert scheduler.advance(NOW + seconds - 0.001) == []
         assert tokens(scheduler.advance(NOW + seconds)) == [str(seconds)]
@@ -250,7 +250,7 @@ def test_removed_from_a_ready_campaign() -> None:
     """A ready campaign from which the last entry is dropped is not ready any more."""
     scheduler = make()
     lone = waiting()
-    scheduler.push(NOW, lone)
+    scheduler.push(NOW, [lone])
     scheduler.advance(NOW + LINGER_S)
     scheduler.remove(lone)
     assert not scheduler.has_ready
@@ -261,7 +261,7 @@ def test_sources_come_and_go() -> None:
     scheduler = make()
     for number in range(10_000):
         passing = waiting(str(number))
-        scheduler.push(NOW, passing)
+        scheduler.push(NOW, [passing])
         scheduler.remove(passing)
     assert len(scheduler._expiries._notes) <= 65
     assert scheduler._campaigns == {}
@@ -272,9 +272,9 @@ def test_many_sources_are_all_watched() -> None:
     scheduler = make()
     staying = [waiting(f"stays-{number}", until=NOW + 10.0 + number) for number in range(100)]
     for number, entry in enumerate(staying):
-        scheduler.push(NOW, entry)
+        scheduler.push(NOW, [entry])
         for passing in (waiting(f"{number}-{n}") for n in range(20)):
-            scheduler.push(NOW, passing)
+            scheduler.push(NOW, [passing])
             scheduler.remove(passing)
     for number, entry in enumerate(staying):
         assert scheduler.advance(NOW + 10.0 + number) == [entry]
@@ -288,7 +288,7 @@ def test_suspects_are_watched_after_others_came_and_went() -> None:
     scheduler.form(NOW)
     for number in range(200):
         passing = waiting(str(number))
-        scheduler.push(NOW, passing)
+        scheduler.push(NOW, [passing])
         scheduler.remove(passing)
     second = waiting("second", until=NOW + 40.0)
     scheduler.push_suspects(NOW, [second])

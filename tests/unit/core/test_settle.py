@@ -35,7 +35,7 @@ OTHER: list[errors.CallFailure] = [
 def judge(held: Entry, *, alone: bool = False, seed: int = 1, **report: Any) -> Verdict:
     """Judge an entry after a call with some report."""
     rng = random.Random(seed)
-    return settle.judge(held, CallReport(**report), alone=alone, max_attempts=MAX_ATTEMPTS, rng=rng)
+    return settle.Judge(MAX_ATTEMPTS, rng).verdict(held, CallReport(**report), alone=alone)
 
 
 def answered(verdict: Verdict) -> Answer:

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from gateway.core.validate import is_past, problem_with
+from gateway.core.validate import is_past, problem_with, problem_with_campaign
 from tests.unit.core.making import NOW, PHONE, dial
 
 
 def problem(**changes: Any) -> str | None:
     """Return what is wrong with a good dial request after some changes."""
-    return problem_with(dataclasses.replace(dial(), **changes))
+    request = dataclasses.replace(dial(), **changes)
+    return problem_with_campaign(request.campaign_id) or problem_with(request)
 
 
 @pytest.mark.parametrize("token", ["a", "t" * 200, "A-z_0.9", ".", ".."])

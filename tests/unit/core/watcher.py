@@ -51,7 +51,8 @@ class Watcher(Sentry):
         allowed = self.allowed(key, request) if valid else {INVALID}
         if allowed >= {HELD} and self._may_be_late(request, self.held.get(key)):
             allowed |= {WOULD_EXPIRE}
-        answer = self.engine.submit(self.now, Waiter(caller.source, index), request, priority)
+        told = self.engine.submit(self.now, [(Waiter(caller.source, index), request)], priority)
+        answer = told[0].answer if told else None
         assert told_of(answer) in allowed, f"{told_of(answer)}, not one of {allowed}"
         if answer is not None:
             caller.answers[index] = answer

@@ -1,0 +1,149 @@
+"""The way in: what becomes of dial requests as they come.
+
+One that breaks a rule is refused. One whose token is held joins what is held, one whose token
+Connect has accepted is answered again. One that nothing can come of is told so: its campaign is
+gone, its time is up or would be before its turn. All others are held, and wait for a call.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.core import settle
+from gateway.core.conditions import Conditions
+from gateway.core.forecast import Forecast
+from gateway.core.holdings import Holdings
+from gateway.core.ledger import Page
+from gateway.core.model import Answer, DialRequest, Entry, Priority, Reason, Settled, Source, Waiter, told
+from gateway.core.notices import Notices
+from gateway.core.refusals import Refusals
+from gateway.core.scheduler import Scheduler
+from gateway.core.validate import is_past, problem_with, problem_with_campaign
+
+SEND_MARGIN_S = 0.05
+"""Seconds between the decision for a call and its bytes on the wire, kept off the expiry."""
+
+Arrival = tuple[Waiter, DialRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What is true of all that comes at one instant for one campaign.
+
+    `refusal` is what answers everything new; `call_rate` is in calls a second, None where no forecast
+    is made.
+    """
+
+    instant: float
+    priority: Priority
+    refusal: settle.Refusal | None
+    call_rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Lets dial requests in; `headroom_s` before its expiration a request counts as expired."""
+
+    holdings: Holdings
+    scheduler: Scheduler
+    conditions: Conditions
+    refusals: Refusals
+    notices: Notices
+    forecast: Forecast
+    headroom_s: float
+
+    def admit(
+        self,
+        now: float,
+        arrivals: Sequence[Arrival],
+        priority: Priority,
+        *,
+        leaving: bool,
+        call_rate: float | None,
+    ) -> list[Settled]:
+        """Take dial requests of one source for one campaign; return the answers that are known already.
+
+        A gateway that is `leaving` holds nothing new. `call_rate` is in calls a second, None where no
+        forecast is to be made.
+        """
+        waiter, request = arrivals[0]
+        campaign_id = request.campaign_id
+        problem = problem_with_campaign(campaign_id)
+        if problem is not None:
+            refused = settle.rejected(Reason.INVALID_REQUEST, problem)
+            return [told(waiter, request, refused) for waiter, request in arrivals]
+        flows = self.conditions.limit(campaign_id) > 0
+        refusal = settle.LEAVING if leaving else self.refusals.known(now, campaign_id)
+        state = Now(now, priority, refusal, call_rate if flows else None)
+        settled: list[Settled] = []
+        fresh = self._sort(state, arrivals, self.holdings.page(now, campaign_id), settled)
+        if fresh:
+            self.scheduler.push(now, fresh)
+            self._tell_condition(now, waiter.source, campaign_id)
+        return settled
+
+    def _sort(
+        self, state: Now, arrivals: Sequence[Arrival], page: Page | None, settled: list[Settled]
+    ) -> list[Entry]:
+        """Answer or join what can be; return the rest, held."""
+        fresh: list[Entry] = []
+        for waiter, request in arrivals:
+            problem = problem_with(request)
+            if problem is not None:
+                settled.append(told(waiter, request, settle.rejected(Reason.INVALID_REQUEST, problem)))
+                continue
+            held = page.held.get(request.client_token) if page is not None else None
+            if held is not None:
+                answer = self._join(state, held, waiter, request)
+            else:
+                give_up_at = request.expires_at - self.headroom_s - SEND_MARGIN_S
+                entry = Entry(request, give_up_at, [waiter], state.priority)
+                answer = self._known_answer(state, page, entry, len(fresh))
+                if answer is None:
+                    page = page or self.holdings.open_page(state.instant, request.campaign_id)
+                    self.holdings.hold(page, entry)
+                    fresh.append(entry)
+            if answer is not None:
+                settled.append(told(waiter, request, answer))
+        return fresh
+
+    def _join(self, state: Now, entry: Entry, waiter: Waiter, request: DialRequest) -> Answer | None:
+        if not request.same_dial(entry.request):
+            return settle.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
+        self.holdings.join(entry, waiter)
+        if state.priority < entry.priority:
+            entry.priority = state.priority
+            if entry.queue is not None and entry.queue.source is not None:
+                self.scheduler.refile(state.instant, entry)
+        return None
+
+    def _known_answer(self, state: Now, page: Page | None, entry: Entry, ahead: int) -> Answer | None:
+        """Return the answer for a new request that need not wait for it; `ahead` came with it, before it."""
+        now, request = state.instant, entry.request
+        memory = page.recall(request.client_token) if page is not None else None
+        if memory is not None:
+            if memory.fingerprint != request.fingerprint():
+                return settle.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
+            if memory.accepted:
+                return settle.replayed(memory.dial_request_id, memory.trace_id)
+            entry.tainted = True
+        else:
+            problem = is_past(request, now)
+            if problem is not None:
+                return settle.rejected(Reason.INVALID_REQUEST, problem)
+        if state.refusal is not None:
+            return state.refusal.answer(entry)
+        if entry.give_up_at <= now:
+            return settle.expired(entry)
+        if state.call_rate is None or entry.tainted:
+            return None
+        wait_s = self.forecast.would_expire(now, entry, state.call_rate, ahead)
+        return None if wait_s is None else settle.would_expire(wait_s)
+
+    def _tell_condition(self, now: float, source: Source, campaign_id: str) -> None:
+        """Tell a source that comes to a campaign that does not flow, once."""
+        notice = self.conditions.notice(now, campaign_id)
+        if notice is not None and campaign_id not in source.noticed:
+            self.notices.tell(campaign_id, (source,), notice)
+
+
+_CONFLICT = "client_token: in use, or sent before, with another phone number or other attributes"
