@@ -36,6 +36,8 @@ FORGET_AFTER_S = 600.0
 """Seconds after which a campaign that might probe and has nothing to send is forgotten."""
 BLIND_PROBE_S = 10.0
 """Seconds between two probes of a parked campaign whose state the gateway has no right to see."""
+BLIND_FOR_S = 300.0
+"""Seconds after which the gateway asks for states again that it had no right to see."""
 
 RUNNING = "Running"
 NOT_FOUND = "NotFound"
@@ -71,6 +73,7 @@ class Conditions:
         self._rng = rng
         self._held: dict[str, _Held] = {}
         self._may_look = True
+        self._blind_until = 0.0
         self._looked_at: float | None = None
         self._earliest: float | None = None
 
@@ -123,6 +126,7 @@ class Conditions:
     def park(self, now: float, campaign_id: str, state: str) -> CampaignNotice | None:
         """Keep a campaign's requests, since Connect says that it is in `state`."""
         held = self._held.get(campaign_id)
+        self._may_look |= now >= self._blind_until  # the right may have been given meanwhile
         wait_s = LOOK_EVERY_S if self._may_look else BLIND_PROBE_S
         until = now + wait_s * self._rng.uniform(0.8, 1.2)
         again = held is not None and held.cause is NoticeKind.CAMPAIGN_PARKED
@@ -191,8 +195,8 @@ class Conditions:
         return changed
 
     def may_not_look(self, now: float) -> None:
-        """Note that the gateway has no right to see states: a rare probe must do."""
-        self._may_look = False
+        """Note that the gateway has no right to see states: a rare probe must do for a while."""
+        self._may_look, self._blind_until = False, now + BLIND_FOR_S
         for held in self._held.values():
             if held.condition is Condition.PARKED:
                 held.looking = False

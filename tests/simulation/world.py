@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from gateway.core.conditions import BLIND_FOR_S
 from gateway.core.engine import Decision, Engine, Limits
 from gateway.core.errors import CallFailure, CallTransient, RateThrottled
 from gateway.core.model import BATCH_LIMIT, Answer, Batch, CallReport, DialRequest, Priority, Settled, Waiter
@@ -69,6 +70,7 @@ class World:
         self._order = 0
         self._firsts = self._retries = 0
         self._looked_at = float("-inf")
+        self._blind_until = 0.0
         self._sent_at: dict[tuple[Caller, int], float] = {}
 
     # --- time --------------------------------------------------------------------------------------
@@ -243,13 +245,13 @@ class World:
         self.trace.append((self.now, "look up", campaign_ids))
         assert 1 <= len(campaign_ids) == len(set(campaign_ids)) <= BATCH_LIMIT
         assert self.now >= self._looked_at + LOOKS_APART_S - EXACT_S, "states are asked for too often"
-        assert self.book.may_look, "asks without the right to"
+        assert self.book.may_look or self.now >= self._blind_until, "asks without the right to"
         self._looked_at = self.now
         self.at(self.now + self.latency_s, self._looked_up, campaign_ids)
 
     def _looked_up(self, campaign_ids: list[str]) -> None:
         if not self.may_look:
-            self.book.may_look = False
+            self.book.may_look, self._blind_until = False, self.now + BLIND_FOR_S
             self.engine.may_not_look_up(self.now)
             return
         states = self.connect.campaign_states(campaign_ids)

@@ -37,6 +37,7 @@ class Flow:
     def __init__(self) -> None:
         self.kept: dict[str, Kept] = {}
         self.may_look = True
+        self.blind_until = 0.0
         self.looked_at = -NEVER
 
     def refused(self, report: CallReport) -> bool:
@@ -110,7 +111,7 @@ class Flow:
 
     def may_not_look(self, now: float) -> None:
         """Follow the loss of the right to look: parked campaigns probe after a while."""
-        self.may_look = False
+        self.may_look, self.blind_until = False, now + conditions.BLIND_FOR_S
         for kept in self.kept.values():
             if kept.parked and kept.earliest == NEVER:
                 kept.looking = False
@@ -137,6 +138,7 @@ class Flow:
         return kept is None or (not kept.loose and kept.probe is None and now >= kept.latest)
 
     def _park(self, now: float, campaign_id: str) -> None:
+        self.may_look |= now >= self.blind_until
         earliest = NEVER if self.may_look else now + BLIND_PROBE_S * 0.8
         latest = NEVER if self.may_look else now + BLIND_PROBE_S * 1.2
         self.kept[campaign_id] = Kept(True, now, earliest, latest, look_by=now + 1.2)

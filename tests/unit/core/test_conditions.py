@@ -5,6 +5,7 @@ import random
 import pytest
 
 from gateway.core.conditions import (
+    BLIND_FOR_S,
     BLIND_PROBE_S,
     FIRST_PAUSE_S,
     FORGET_AFTER_S,
@@ -356,3 +357,13 @@ def test_answer_after_the_right_was_lost() -> None:
     due = held.deadline(NOW + 2.0)
     assert due is not None
     assert due >= NOW + 2.0 + BLIND_PROBE_S / 2
+
+
+def test_the_right_that_was_given_later_is_found() -> None:
+    """Some minutes after the right was denied a campaign that is parked again is looked at, not probed."""
+    held = parked()
+    held.may_not_look(NOW)
+    held.park(NOW + BLIND_FOR_S - 1.0, "a", "Paused")
+    assert held.to_look_up(NOW + BLIND_FOR_S + 60.0, everybody) == []
+    held.park(NOW + BLIND_FOR_S, "a", "Paused")
+    assert held.to_look_up(NOW + BLIND_FOR_S + 1.2, everybody) == ["a"]
