@@ -33,7 +33,8 @@ def gateway(connect_url: str, **settings: str) -> Iterator[tuple[str, int]]:
     """Run a gateway that calls `connect_url`; yield its address and process id once it serves."""
     address = f"127.0.0.1:{_free_port()}"
     variables = {f"DIAL_GATEWAY_{name.upper()}": value for name, value in settings.items()}
-    variables |= {"DIAL_GATEWAY_LISTEN": address, "DIAL_GATEWAY_LOG_LEVEL": "WARNING", ENDPOINT: connect_url}
+    variables |= {"DIAL_GATEWAY_LISTEN": address, ENDPOINT: connect_url}
+    variables = {"DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0", "DIAL_GATEWAY_LOG_LEVEL": "WARNING"} | variables
     with _running([sys.executable, "-m", "gateway", "serve"], variables) as process:
         _wait_until_serving(address)
         yield address, process.pid

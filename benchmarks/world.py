@@ -17,7 +17,7 @@ async def world(
     *, call_rate: float, simulator_rate: float, latency_s: float = 0.0
 ) -> AsyncIterator[tuple[Simulator, grpc.aio.Channel]]:
     """Yield the simulator and a channel to the gateway before it."""
-    settings = Settings(listen="127.0.0.1:0", call_rate=call_rate)
+    settings = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", call_rate=call_rate)
     async with Simulator(SimulatorSettings(call_rate=simulator_rate, latency_s=latency_s)) as simulator:
         connect = BotoConnect(
             threads=settings.max_concurrent_calls,

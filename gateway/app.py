@@ -7,6 +7,7 @@ import random
 import signal
 from collections.abc import Callable
 
+from gateway.admin.server import AdminServer
 from gateway.api.server import GrpcServer
 from gateway.api.servicer import DialRequestServicer
 from gateway.clock import SystemClock
@@ -14,6 +15,7 @@ from gateway.connect.port import ConnectPort
 from gateway.connect.retry import RetryingCaller
 from gateway.core.engine import Engine, Limits
 from gateway.dispatch import Dispatcher
+from gateway.overview import Overview
 from gateway.settings import Settings
 from gateway.telemetry import Telemetry
 
@@ -60,12 +62,31 @@ class Gateway:
         self._dispatcher = Dispatcher(self.engine, caller, telemetry, self._clock.now)
         self._servicer = DialRequestServicer(self._dispatcher, telemetry, self._clock, settings.stream_window)
         self._server = GrpcServer(self._servicer, settings.listen)
+        self._overview = Overview(
+            self._dispatcher,
+            self._servicer,
+            caller.health,
+            telemetry,
+            self._clock,
+            has_credentials=port.has_credentials,
+        )
+        self._admin = AdminServer(self._overview, settings.admin_listen)
+        self.admin_port = 0  # known once started
         self._running: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
 
     async def start(self) -> int:
         """Serve; return the gRPC port. Raises `OSError` where the address cannot be had."""
+        self.admin_port = await self._admin.start()
+        try:
+            port = await self._server.start()
+        except OSError:
+            await self._admin.stop()
+            raise
         self._running = asyncio.create_task(self._dispatcher.run(), name="dispatcher")
-        return await self._server.start()
+        watches = (self._overview.watch_lag(), self._overview.push())
+        self._watching = [asyncio.create_task(watch, name="watch") for watch in watches]
+        return port
 
     async def failed(self) -> BaseException:
         """Wait for the dispatcher to end, which it does of a bug only; return that."""
@@ -102,9 +123,13 @@ class Gateway:
         await self._server.stop(0.1)
         if self._running is not None:
             self._running.cancel()
+        for watch in self._watching:
+            watch.cancel()
         await self._port.close()
+        await self._admin.stop()
         left_s = leave_by - self._clock.now()
-        await asyncio.to_thread(self._telemetry.shutdown, max(LAST_SPANS_S, left_s))
+        last = self._overview.last()
+        await asyncio.to_thread(self._telemetry.shutdown, max(LAST_SPANS_S, left_s), last)
 
 
 async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], None]) -> int:
@@ -122,7 +147,9 @@ async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], 
         await gateway.stop(0.5)
         return BROKEN
     failed.cancel()
-    log.info("leaving: taking nothing more, sending what can be sent within %g s", settings.drain_grace)
+    log.info(
+        "leaving: taking nothing more, sending what can be sent", extra={"grace_s": settings.drain_grace}
+    )
     await gateway.stop(settings.drain_grace)
     log.info("left")
     return FORCED if signals.forced else CLEAN

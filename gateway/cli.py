@@ -12,7 +12,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError
 
-from gateway import app, health, settings, simulator, telemetry
+from gateway import app, health, logs, settings, simulator, telemetry
 from gateway.connect.apis import ApiName
 from gateway.connect.boto import BotoConnect
 from gateway.connect.port import ConnectPort
@@ -68,21 +68,15 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> int:
     simulated = _simulated(options)
     chosen, warnings = settings.load(os.environ)
-    _log_to_stderr(chosen.log_level)
+    logs.configure(chosen.log_level, chosen.log_format)
     for warning in warnings:
         log.warning(warning)
-    traces = telemetry.telemetry_from(os.environ)
+    traces = telemetry.telemetry_from(os.environ, chosen.metrics_campaigns)
     code = asyncio.run(_serve_with(chosen, traces, simulated))
     # A call that hangs would keep the interpreter waiting for its thread; everybody is answered.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _log_to_stderr(level: str) -> None:
-    """Log at `level` what is ours; of the libraries warnings only, since botocore logs what it sends."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("gateway").setLevel(level)
 
 
 async def _serve_with(
@@ -92,20 +86,17 @@ async def _serve_with(
         endpoint = None
         if simulated is not None:
             endpoint = (await stack.enter_async_context(Simulator(simulated))).url
+        logs.watch_loop(asyncio.get_running_loop())
         connect = connect_for(chosen, endpoint)
         gateway = app.Gateway(chosen, connect, traces)
-        host = chosen.listen.rpartition(":")[0]
-        return await app.serve(
-            gateway,
-            chosen,
-            lambda port: log.info(
-                "serving gRPC on %s:%d, calling %s%s",
-                host,
-                port,
-                connect.endpoint,
-                " (simulated)" if endpoint else "",
-            ),
-        )
+        host, admin_host = (listen.rpartition(":")[0] for listen in (chosen.listen, chosen.admin_listen))
+
+        def say(port: int) -> None:
+            simulated_too = " (simulated)" if endpoint else ""
+            log.info("serving gRPC on %s:%d, calling %s%s", host, port, connect.endpoint, simulated_too)
+            log.info("health and metrics on http://%s:%d", admin_host, gateway.admin_port)
+
+        return await app.serve(gateway, chosen, say)
 
 
 def _simulated(options: argparse.Namespace) -> SimulatorSettings | None:

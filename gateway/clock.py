@@ -17,6 +17,10 @@ class SystemClock:
         """Return the instant, in seconds on the steady scale."""
         return time.clock_gettime(self._clock_id)
 
+    def epoch_ns(self) -> int:
+        """Return the instant in nanoseconds since the epoch."""
+        return time.time_ns()
+
     def wall_offset(self) -> float:
         """Return what to add to seconds since the epoch to get the instant on the steady scale."""
         return self.now() - time.time()

@@ -32,7 +32,7 @@ def run(leads: Path) -> int:
 
 
 async def _demo(leads: Path) -> int:
-    settings = Settings(listen="127.0.0.1:0")
+    settings = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0")
     memory = SpanMemory()
     async with Simulator(SimulatorSettings(latency_s=CONNECT_LATENCY_S)) as simulator:
         connect = BotoConnect(

@@ -7,12 +7,13 @@ instant that the engine named.
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
 from gateway.connect.port import Caller
+from gateway.core.census import Census
 from gateway.core.engine import Engine
 from gateway.core.errors import AccessDenied, CallFailure, CallUnexpected
 from gateway.core.model import (
@@ -25,12 +26,11 @@ from gateway.core.model import (
     Source,
     Waiter,
 )
+from gateway.diary import ChangeLog, FailureLog
 from gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
-FAILURE_EVERY_S = 10.0
-"""Seconds between two lines of the log about failing calls of one kind."""
 ROOM_SHARE = 100
 """Dial requests of free room for which one more waiting stream is let in."""
 
@@ -63,6 +63,9 @@ class Dispatcher:
         self._permits: dict[int, asyncio.Future[bool]] = {}
         self._room_wanted: deque[asyncio.Future[None]] = deque()
         self._failures = FailureLog()
+        self._changes = ChangeLog()
+        self._draining_since: float | None = None
+        self._turning = False
 
     # --- for those who bring dial requests --------------------------------------------------------
 
@@ -95,7 +98,8 @@ class Dispatcher:
         dropped = self._engine.leave(self._now(), source)
         for span in spans:
             self._telemetry.dropped(span)
-        log.debug("a caller left; %d of its dial requests were dropped unsent", dropped)
+        self._telemetry.left(dropped)
+        log.debug("a caller left before its answers", extra={"dropped": dropped})
         self._wake.set()
 
     def withdraw(self, source: Source) -> None:
@@ -122,18 +126,42 @@ class Dispatcher:
         """Whether the gateway is leaving."""
         return self._engine.draining
 
+    @property
+    def draining_s(self) -> float:
+        """For how many seconds the gateway has been leaving."""
+        return 0.0 if self._draining_since is None else self._now() - self._draining_since
+
+    @property
+    def turning(self) -> bool:
+        """Whether `run` is running."""
+        return self._turning
+
+    @property
+    def waiting_for_room(self) -> int:
+        """How many wait for the gateway to take dial requests again."""
+        return sum(not wanted.done() for wanted in self._room_wanted)
+
+    def census(self) -> Census:
+        """Return the figures of the core now."""
+        return self._engine.census(self._now())
+
     # --- for the owner of the process -------------------------------------------------------------
 
     async def run(self) -> None:
         """Turn until cancelled."""
-        while True:
-            self._wake.clear()
-            await self._sleep_until(self._turn())
+        self._turning = True
+        try:
+            while True:
+                self._wake.clear()
+                await self._sleep_until(self._turn())
+        finally:
+            self._turning = False
 
     def drain(self, grace_s: float) -> None:
         """Begin to leave: take nothing more, and send what can be sent within the grace time."""
         send_s = grace_s - min(1.0, 0.2 * grace_s)  # the last calls need time to come back
         now = self._now()
+        self._draining_since = now
         self._engine.drain(now, now + send_s)
         self._wake.set()
 
@@ -159,6 +187,10 @@ class Dispatcher:
         self._tell_all(decision.settled)
         for source, campaign_id, notice in decision.notices:
             source.owner.notify(campaign_id, notice)
+        for change in decision.changes:
+            self._telemetry.changed(change)
+            self._changes.note(change)
+        self._changes.note_rate(self._engine.call_rate, self._engine.call_rate_ceiling)
         self._resolve(decision.granted, granted=True)
         self._resolve(decision.denied, granted=False)
         for batch in decision.batches:
@@ -212,7 +244,10 @@ class Dispatcher:
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    def _resolve(self, numbers: Iterable[int], *, granted: bool) -> None:
+    def _resolve(self, numbers: list[int], *, granted: bool) -> None:
+        if not numbers:
+            return
+        self._telemetry.retries(len(numbers), granted=granted)
         for number in numbers:
             permit = self._permits.pop(number, None)
             if permit is not None and not permit.done():
@@ -246,28 +281,3 @@ class Dispatcher:
         self._telemetry.settled(answer)
         recipient: Recipient = answer.waiter.source.owner
         recipient.deliver(answer)
-
-
-class FailureLog:
-    """Says that calls fail, and how: the first of a kind at once, then a line now and then."""
-
-    def __init__(self) -> None:
-        self._said_at: dict[str, float] = {}
-        self._unsaid: Counter[str] = Counter()
-
-    def note(self, now: float, batch: Batch, report: CallReport) -> None:
-        """Log the end of a call that failed, or count it."""
-        kind = type(report.failure).__name__
-        if now < self._said_at.get(kind, float("-inf")) + FAILURE_EVERY_S:
-            self._unsaid[kind] += 1
-            return
-        self._said_at[kind] = now
-        log.warning(
-            "a call to Amazon Connect failed: %s (%s) campaign %s, attempts %d, trace %s; %d more before",
-            kind,
-            str(report.failure) or (type(report.failure).__doc__ or "").partition("\n")[0],
-            batch.campaign_id,
-            report.attempts,
-            report.trace_id,
-            self._unsaid.pop(kind, 0),
-        )

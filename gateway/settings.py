@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 _T = TypeVar("_T")
 ApiName = Literal["v1", "v2"]
+LogFormat = Literal["auto", "json", "text"]
 _ON, _OFF = ("on", "true", "1", "yes"), ("off", "false", "0", "no")
 PREFIX = "DIAL_GATEWAY_"
 CONFIG = "DIAL_GATEWAY_CONFIG"
@@ -90,7 +91,7 @@ class Settings:
     """What `dial-gateway serve` runs with. Durations are in seconds."""
 
     listen: str = _setting("127.0.0.1:50051", _ADDRESS, "gRPC address")
-    admin_listen: str = _setting("127.0.0.1:9464", _ADDRESS, "reserved: nothing listens there yet")
+    admin_listen: str = _setting("127.0.0.1:9464", _ADDRESS, "address of health and metrics")
     connect_api: ApiName = _setting(  # noqa: RUF009 - a field of its own each time, as the others
         "v1", _one_of("v1", "v2"), "Amazon Connect's API"
     )
@@ -118,6 +119,10 @@ class Settings:
     )
     drain_grace: float = _setting(25.0, _number(0, 3600, above=True), "seconds to leave in")
     log_level: str = _setting("INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "how much is logged")
+    log_format: LogFormat = _setting(  # noqa: RUF009 - a field of its own each time, as the others
+        "auto", _one_of("auto", "json", "text"), "how a line is written; auto: text on a terminal, else JSON"
+    )
+    metrics_campaigns: int = _setting(1000, _whole(1, 100_000), "campaigns with figures of their own")
     shared_state_url: str | None = _setting(None, _NOT_YET, "reserved: replicas do not share state yet")
 
 

@@ -14,7 +14,7 @@ from gateway.api import wire
 from gateway.api.session import Session
 from gateway.clock import SystemClock
 from gateway.dispatch import Dispatcher
-from gateway.telemetry import RpcTrace, Telemetry
+from gateway.telemetry import RpcTrace, StreamFigures, Telemetry
 
 if TYPE_CHECKING:
     StreamContext = grpc.aio.ServicerContext[pb.StreamDialRequestsRequest, pb.StreamDialRequestsResponse]
@@ -48,12 +48,12 @@ class DialRequestServicer(DialRequestServiceServicer):
         if self._dispatcher.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
         trace = self._telemetry.rpc_started("StreamDialRequests", context.invocation_metadata() or ())
-        session = self._session(trace)
+        session, opened_at = self._session(trace), self._clock.now()
         reader = asyncio.create_task(session.read(request_iterator), name="stream-reader")
         reader.add_done_callback(partial(_reading_ended, session))
         self._streams[session] = reader
         # The stubs ask for a class of their own here, which does not exist at run time.
-        context.add_done_callback(lambda _: self._ended(session, trace))  # type: ignore[arg-type]
+        context.add_done_callback(lambda _: self._ended(session, trace, opened_at))  # type: ignore[arg-type]
         try:
             async for response in session.responses():
                 yield response
@@ -92,11 +92,21 @@ class DialRequestServicer(DialRequestServiceServicer):
             self._no_streams.clear()
             await self._no_streams.wait()
 
+    def figures(self) -> StreamFigures:
+        """Return how many streams are open, and what keeps them from being read."""
+        uses = [session.window_use for session in self._streams]
+        lack_window = sum(use >= 1.0 for use in uses)
+        return StreamFigures(
+            len(uses), max(uses, default=0.0), lack_window, self._dispatcher.waiting_for_room
+        )
+
     def _session(self, trace: RpcTrace) -> Session:
         return Session(self._dispatcher, self._telemetry, self._clock, trace, self._window)
 
-    def _ended(self, session: Session, trace: RpcTrace) -> None:
+    def _ended(self, session: Session, trace: RpcTrace, opened_at: float) -> None:
         self._streams.pop(session).cancel()
+        about = {"taken": session.taken, "answered": session.answered, "trace_id": trace.trace_id}
+        log.info("a stream ended", extra={**about, "open_s": round(self._clock.now() - opened_at, 3)})
         session.leave()
         trace.ended(taken=session.taken, answered=session.answered)
         if not self._streams:

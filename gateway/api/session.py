@@ -58,6 +58,11 @@ class Session:
         self._notices[campaign_id] = notice
         self._delivered.set()
 
+    @property
+    def window_use(self) -> float:
+        """The share of the window that unanswered requests take."""
+        return (self.taken - self.answered) / self._window
+
     # --- in ---------------------------------------------------------------------------------------
 
     async def read(self, messages: AsyncIterator[pb.StreamDialRequestsRequest]) -> None:
@@ -74,6 +79,7 @@ class Session:
 
     def take(self, campaign_id: str, requests: Sequence[pb.DialRequest], priority: Priority) -> None:
         """Take in dial requests, for which there must be room."""
+        self._telemetry.received(campaign_id, len(requests))
         offset = self._clock.wall_offset()
         arrivals = [
             self._arrival(wire.dial_request(campaign_id, item, offset), item.traceparent) for item in requests

@@ -129,6 +129,7 @@ class BotoConnect:
     ) -> None:
         access_key, secret_key = credentials or (None, None)
         session: Any = boto3.Session(access_key, secret_key, region_name=region)
+        self._has_credentials = session.get_credentials() is not None
         self._api = APIS[api]
         self._client = session.client(
             self._api.service, config=_config(threads, timeout_s), endpoint_url=endpoint_url
@@ -152,6 +153,11 @@ class BotoConnect:
     def endpoint(self) -> str:
         """The address that calls go to."""
         return str(self._client.meta.endpoint_url)
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether boto3's chain found credentials; its clients look for them once only."""
+        return self._has_credentials
 
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf

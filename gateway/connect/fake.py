@@ -29,6 +29,7 @@ class FakeConnect:
     calls: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     closed: bool = False
     endpoint: str = "memory"
+    has_credentials: bool = True
     states: dict[str, str] = field(default_factory=dict)
     state_script: deque[StateStep] = field(default_factory=deque)
     asked: list[tuple[str, ...]] = field(default_factory=list)

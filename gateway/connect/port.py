@@ -36,6 +36,11 @@ class ConnectPort(Protocol):
         """The address that calls go to, for people."""
         ...
 
+    @property
+    def has_credentials(self) -> bool:
+        """Whether there were credentials to sign calls with when this was made."""
+        ...
+
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
     ) -> PutReply:

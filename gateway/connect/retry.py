@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import tenacity
 
+from gateway.connect.health import ConnectHealth
 from gateway.connect.port import ConnectPort, PutReply
 from gateway.core.errors import CallFailure, CallTransient, CallUnexpected, RateThrottled
 from gateway.core.model import Batch, CallReport
@@ -38,6 +39,7 @@ class RetryingCaller:
         self._now = now
         self._rng = rng
         self._sleep = sleep
+        self.health = ConnectHealth()
 
     async def call(self, batch: Batch, permit: Permit) -> CallReport:
         """Send `batch`, at most `attempts_left` times and never after its `give_up_at`."""
@@ -82,16 +84,21 @@ class RetryingCaller:
         call.attempts += 1
         call.started_at = self._now()
         requests = [entry.request for entry in call.batch.entries]
-        with call.trace.attempt(call.attempts) as span:
+        with call.trace.attempt(call.attempts, call.started_at) as span:
             try:
                 reply = await self._port.put_dial_requests(
                     call.batch.campaign_id, requests, call.batch.give_up_at
                 )
             except CallFailure as failure:
                 call.failed(failure)
-                span.failed(failure)
+                now = self._now()
+                self.health.failed(now, failure)
+                span.failed(failure, now - call.started_at)
                 raise
-            span.replied(reply.request_id, len(reply.accepted), len(reply.failed))
+            now = self._now()
+            self.health.answered(now)
+            failures = list(reply.failed.values()) if reply.failed else ()
+            span.replied(reply.request_id, len(reply.accepted), failures, now - call.started_at)
         return reply
 
     async def _may_attempt_again(self, call: "_Call") -> bool:

@@ -60,6 +60,11 @@ class RoutingConnect:
         """The addresses that calls go to."""
         return " and ".join(sorted({port.endpoint for port in self._ports.values()}))
 
+    @property
+    def has_credentials(self) -> bool:
+        """Whether every port has credentials."""
+        return all(port.has_credentials for port in self._ports.values())
+
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
     ) -> PutReply:

@@ -15,6 +15,7 @@ import enum
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.core.model import BATCH_LIMIT, CampaignNotice, NoticeKind, Reason
 
@@ -52,6 +53,29 @@ class Condition(enum.Enum):
     PARKED = "parked"
 
 
+class Standing(NamedTuple):
+    """A campaign that does not flow: since when, by which state of Connect's if any, until when at least."""
+
+    campaign_id: str
+    condition: Condition
+    since: float
+    until: float
+    state: str
+
+
+class Change(NamedTuple):
+    """A campaign came to stand otherwise. `condition` is None where it flows again, or is gone.
+
+    `again` says that it did not flow before either; `pause_s` is how long it will at least take.
+    """
+
+    campaign_id: str
+    condition: Condition | None
+    state: str
+    pause_s: float = 0.0
+    again: bool = False
+
+
 @dataclass(slots=True)
 class _Held:
     """A campaign that does not flow. `limit` is in items of the next call, `until` when it may change."""
@@ -76,6 +100,19 @@ class Conditions:
         self._blind_until = 0.0
         self._looked_at: float | None = None
         self._earliest: float | None = None
+        self._changes: list[Change] = []
+
+    def standings(self) -> list[Standing]:
+        """Return the campaigns that do not flow."""
+        return [
+            Standing(campaign_id, held.condition, held.since, held.until, held.state)
+            for campaign_id, held in self._held.items()
+        ]
+
+    def take_changes(self) -> list[Change]:
+        """Return what has changed since this was last asked."""
+        taken, self._changes = self._changes, []
+        return taken
 
     def limit(self, campaign_id: str) -> int:
         """How many items the campaign's next call may carry now; 0: it may not call."""
@@ -106,6 +143,7 @@ class Conditions:
         until = now + pause_s * self._rng.uniform(0.8, 1.2)
         kind = NoticeKind.CAMPAIGN_COOLING
         self._hold(campaign_id, _Held(Condition.COOLING, since, until, kind))
+        self._changes.append(Change(campaign_id, Condition.COOLING, "", until - now, held is not None))
         return _notice(kind, until - now, "Amazon Connect takes no more for this campaign for now")
 
     def taken(self, now: float, campaign_id: str, number: int) -> bool:
@@ -133,6 +171,8 @@ class Conditions:
         since = held.since if held is not None and again else now
         kind = NoticeKind.CAMPAIGN_PARKED
         self._hold(campaign_id, _Held(Condition.PARKED, since, until, kind, state=state))
+        if not again:
+            self._changes.append(Change(campaign_id, Condition.PARKED, state, again=held is not None))
         return None if again else _notice(kind, None, f"the campaign is {state}")
 
     def advance(self, now: float) -> list[str]:
@@ -147,8 +187,9 @@ class Conditions:
                 held.condition, held.until = Condition.PROBING, now + FORGET_AFTER_S
                 held.limit, held.calling = 1, None
                 reopened.append(campaign_id)
+                self._changes.append(Change(campaign_id, Condition.PROBING, held.state, again=True))
             elif held.calling is None:
-                del self._held[campaign_id]
+                self._release(campaign_id)
             else:
                 held.until = now + FORGET_AFTER_S
         self._earliest = None
@@ -190,7 +231,7 @@ class Conditions:
             held.state = states.get(campaign_id, held.state)
             if held.state == RUNNING or held.state in ENDED:
                 changed[campaign_id] = held.state
-                del self._held[campaign_id]
+                self._release(campaign_id, held.state)
         self._earliest = None
         return changed
 
@@ -205,7 +246,8 @@ class Conditions:
 
     def forget(self, campaign_id: str) -> None:
         """Drop what is known of a campaign: it is gone, or nobody asks for it any more."""
-        self._held.pop(campaign_id, None)
+        if campaign_id in self._held:
+            self._release(campaign_id)
         self._earliest = None
 
     def notice(self, now: float, campaign_id: str) -> CampaignNotice | None:
@@ -245,6 +287,10 @@ class Conditions:
     def _hold(self, campaign_id: str, held: _Held) -> None:
         self._held[campaign_id] = held
         self._earliest = None
+
+    def _release(self, campaign_id: str, state: str = "") -> None:
+        del self._held[campaign_id]
+        self._changes.append(Change(campaign_id, None, state))
 
     def _is_watched(self, held: _Held) -> bool:
         """Whether the end of it is seen by asking Connect."""

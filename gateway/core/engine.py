@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from gateway.core import settle
 from gateway.core.admission import Admission, Arrival
-from gateway.core.conditions import Conditions
+from gateway.core.census import CONCURRENCY, RATE, Census, Shortage, Surveyor
+from gateway.core.conditions import Change, Conditions
 from gateway.core.errors import RateThrottled
 from gateway.core.forecast import Forecast
 from gateway.core.holdings import Holdings
@@ -60,7 +61,8 @@ class Decision:
     """What the shell must do now.
 
     Start calls, let retries go or end (`granted`, `denied`, by the numbers of their calls), ask
-    Connect for the states of campaigns, tell answers and notices, and ask again at `wake_at`.
+    Connect for the states of campaigns, tell answers and notices, and ask again at `wake_at`. `changes`
+    are campaigns that came to stand otherwise, for those who watch.
     """
 
     batches: list[Batch] = field(default_factory=list)
@@ -69,6 +71,7 @@ class Decision:
     look_up: list[str] = field(default_factory=list)
     settled: list[Settled] = field(default_factory=list)
     notices: list[Told] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     wake_at: float | None = None
 
 
@@ -83,6 +86,10 @@ class Engine:
         self._pacer = Pacer(limits.call_rate, limits.call_burst)
         self._budget = RetryBudget()
         self._notices = Notices()
+        self._shortage = Shortage()
+        self._surveyor = Surveyor(
+            self._holdings, self._scheduler, self._conditions, self._pacer, self._shortage
+        )
         refusals = Refusals()
         self._admission = Admission(
             self._holdings,
@@ -203,8 +210,14 @@ class Engine:
         else:
             self._stop_sending(now, decision)
         decision.notices = self._notices.take()
+        decision.changes = self._conditions.take_changes()
+        self._shortage.note(now, self._lacking(now))
         decision.wake_at = self._deadline(now)
         return decision
+
+    def census(self, now: float) -> Census:
+        """Return the figures of everything, for those who watch."""
+        return self._surveyor.census(now, self._calls.values(), draining=self.draining)
 
     def room(self) -> int:
         """How many more dial requests may be taken in; 0 or less where the gateway is full."""
@@ -236,6 +249,11 @@ class Engine:
     def remembered(self) -> int:
         """How many settled tokens are remembered."""
         return self._holdings.remembered
+
+    @property
+    def call_rate_ceiling(self) -> float:
+        """The rate of calls as it was set, in calls a second; 0 for no limit."""
+        return self._pacer.ceiling
 
     @property
     def call_rate(self) -> float:
@@ -290,6 +308,14 @@ class Engine:
     def _may_call(self) -> bool:
         free = len(self._calls) < self._limits.concurrent_calls
         return free and not self._retries and self._scheduler.has_ready
+
+    def _lacking(self, now: float) -> str | None:
+        """Return what calls that are ready have to wait for, if anything."""
+        if not (self._retries or self._scheduler.has_ready) or not self._is_sending(now):
+            return None
+        if not self._retries and len(self._calls) >= self._limits.concurrent_calls:
+            return CONCURRENCY
+        return RATE if self._pacer.ready_at(now) > now else None
 
     def _form(self, now: float, settled: list[Settled]) -> Batch | None:
         """Form the next batch; None where all of it has expired or gone."""

@@ -10,11 +10,15 @@ that has joined another: measured on CPython 3.11 with benchmarks/memory.py."""
 
 
 class Holdings:
-    """Keeps who waits for what in step with the ledger; `count` and `bytes` are what is held now."""
+    """Keeps who waits for what in step with the ledger; `count` and `bytes` are what is held now.
+
+    `joined` counts those who came to wait for an entry that others waited for already.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.count = 0
+        self.joined = 0
         self.bytes = 0
 
     def page(self, now: float, campaign_id: str) -> Page | None:
@@ -35,6 +39,7 @@ class Holdings:
 
     def join(self, entry: Entry, waiter: Waiter) -> None:
         """Let one more wait for an entry."""
+        self.joined += 1
         if entry.waiters:
             self.count += 1
             self.bytes += JOIN_BYTES
@@ -81,6 +86,15 @@ class Holdings:
     def everything(self) -> list[Entry]:
         """Return all entries."""
         return self._ledger.everything_held()
+
+    def by_campaign(self) -> list[tuple[str, int]]:
+        """Return how many entries are held for each campaign that has any."""
+        return self._ledger.held_by_campaign()
+
+    @property
+    def forgotten_early(self) -> int:
+        """How many settled tokens were forgotten before their time, for want of room."""
+        return self._ledger.forgotten_early
 
     @property
     def remembered(self) -> int:

@@ -86,6 +86,10 @@ class Ledger:
         page = self._pages.get(campaign_id)
         return list(page.held.values()) if page is not None else []
 
+    def held_by_campaign(self) -> list[tuple[str, int]]:
+        """Return how many entries are held for each campaign that has any."""
+        return [(name, len(page.held)) for name, page in self._pages.items() if page.held]
+
     def everything_held(self) -> list[Entry]:
         """Return all entries that are held."""
         return [entry for page in self._pages.values() for entry in page.held.values()]

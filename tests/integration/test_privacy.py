@@ -110,7 +110,7 @@ async def test_nothing_private_is_emitted() -> None:
         assert await served.exit_code() == 0
         await until(lambda: b"settled" in served.said)
     said = served.said.decode(errors="replace")
-    assert "DEBUG" in said
+    assert '"level": "debug"' in said
     assert said.count("PutDialRequestBatch") > 10
     assert found_in(said) == []
     assert len(told) > 80

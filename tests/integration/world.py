@@ -246,7 +246,14 @@ async def world_of(knobs: Knobs | None = None, **settings: Any) -> AsyncIterator
     """Run a world: no call limit, a short linger and time-out, unless told otherwise."""
     knobs = knobs or Knobs()
     chosen = Settings(
-        **{"listen": "127.0.0.1:0", "call_rate": 0.0, "linger": 0.02, "call_timeout": 5.0, **settings}
+        **{
+            "listen": "127.0.0.1:0",
+            "admin_listen": "127.0.0.1:0",
+            "call_rate": 0.0,
+            "linger": 0.02,
+            "call_timeout": 5.0,
+            **settings,
+        }
     )
     async with Simulator(knobs.simulator) as simulator:
         connect = _connect(chosen, knobs.endpoint or simulator.url, knobs.keys)

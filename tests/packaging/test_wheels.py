@@ -114,7 +114,8 @@ def gateway(image: Image) -> Iterator[Running]:
     process = subprocess.Popen(  # noqa: S603 - the same
         [str(image.root / "bin" / words[0]), *words[1:]],
         cwd=image.elsewhere,
-        env=image.environment | {"DIAL_GATEWAY_LISTEN": "127.0.0.1:0"},
+        env=image.environment
+        | dict.fromkeys(("DIAL_GATEWAY_LISTEN", "DIAL_GATEWAY_ADMIN_LISTEN"), "127.0.0.1:0"),
         stderr=subprocess.PIPE,
         text=True,
     )

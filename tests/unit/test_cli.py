@@ -23,6 +23,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("DIAL_GATEWAY_LISTEN", "127.0.0.1:0")
+    monkeypatch.setenv("DIAL_GATEWAY_ADMIN_LISTEN", "127.0.0.1:0")
 
 
 @pytest.fixture

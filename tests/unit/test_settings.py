@@ -27,6 +27,8 @@ DEFAULTS = {
     "would_expire": True,
     "drain_grace": 25.0,
     "log_level": "INFO",
+    "log_format": "auto",
+    "metrics_campaigns": 1000,
     "shared_state_url": None,
 }
 
@@ -50,6 +52,8 @@ RIGHT = {
     "would_expire": ("Off", False),
     "drain_grace": ("1", 1.0),
     "log_level": ("debug", "DEBUG"),
+    "log_format": ("JSON", "json"),
+    "metrics_campaigns": ("10", 10),
 }
 
 WRONG = [
@@ -72,6 +76,8 @@ WRONG = [
     *[("call_timeout", value) for value in ("0", "301")],
     ("drain_grace", "0"),
     ("log_level", "LOUD"),
+    ("log_format", "xml"),
+    ("metrics_campaigns", "0"),
     *[("shared_state_url", value) for value in ("", "valkey://localhost")],
 ]
 

@@ -4,8 +4,11 @@ import threading
 from collections.abc import Sequence
 
 import pytest
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as MetricsOverGrpc
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as OverGrpc
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as MetricsOverHttp
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OverHttp
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import (
     BatchSpanProcessor,
@@ -18,59 +21,62 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from gateway.core.errors import ConnectFailed
 from gateway.core.model import Batch, FlushReason
-from gateway.telemetry import (
-    TelemetryError,
-    _exporter,
-    _exporter_names,
-    telemetry_from,
-    telemetry_with,
-)
+from gateway.telemetry import TelemetryError, telemetry_from, telemetry_with
+from gateway.telemetry.exporters import metric_exporters, push_interval_s, span_exporters
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SAMPLED = f"00-{TRACE}-00f067aa0ba902b7-01"
 ENDPOINT = "http://127.0.0.1:9"
 
 
-@pytest.mark.parametrize(
-    ("environment", "names"),
-    [
-        ({}, []),
-        ({"OTEL_TRACES_EXPORTER": "none"}, []),
-        ({"OTEL_TRACES_EXPORTER": " console "}, ["console"]),
-        ({"OTEL_TRACES_EXPORTER": "otlp,console"}, ["otlp", "console"]),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ENDPOINT}, ["otlp"]),
-        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ENDPOINT}, ["otlp"]),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ENDPOINT, "OTEL_TRACES_EXPORTER": "none"}, []),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ENDPOINT, "OTEL_SDK_DISABLED": "TRUE"}, []),
-    ],
-)
-def test_the_variables_choose_the_exporters(environment: dict[str, str], names: list[str]) -> None:
-    """Exporters are those that the variables name; an endpoint alone asks for OTLP, nothing for none."""
-    assert _exporter_names(environment) == names
+SPANS = "OTEL_TRACES_EXPORTER"
+METRICS = "OTEL_METRICS_EXPORTER"
+OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 @pytest.mark.parametrize(
-    ("name", "environment", "kind"),
+    ("environment", "spans", "metrics"),
     [
-        ("console", {}, ConsoleSpanExporter),
-        ("otlp", {}, OverGrpc),
-        ("otlp", {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, OverGrpc),
-        ("otlp", {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, OverHttp),
+        ({}, [], []),
+        ({SPANS: "none", METRICS: "none"}, [], []),
+        ({SPANS: " console ", METRICS: "prometheus"}, [ConsoleSpanExporter], []),
+        ({SPANS: "otlp,console"}, [OverGrpc, ConsoleSpanExporter], []),
+        ({METRICS: "otlp, console"}, [], [MetricsOverGrpc, ConsoleMetricExporter]),
+        ({OTLP: ENDPOINT}, [OverGrpc], [MetricsOverGrpc]),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ENDPOINT}, [OverGrpc], []),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": ENDPOINT}, [], [MetricsOverGrpc]),
+        ({OTLP: ENDPOINT, SPANS: "none"}, [], [MetricsOverGrpc]),
+        ({OTLP: ENDPOINT, "OTEL_SDK_DISABLED": "TRUE"}, [], []),
+        ({OTLP: ENDPOINT, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, [OverGrpc], [MetricsOverGrpc]),
+        ({OTLP: ENDPOINT, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, [OverHttp], [MetricsOverHttp]),
         (
-            "otlp",
-            {
-                "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
-                "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
-            },
-            OverHttp,
+            {OTLP: ENDPOINT, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf"},
+            [OverHttp],
+            [MetricsOverGrpc],
+        ),
+        (
+            {OTLP: ENDPOINT, "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf"},
+            [OverGrpc],
+            [MetricsOverHttp],
         ),
     ],
 )
-def test_the_kind_of_an_exporter(name: str, environment: dict[str, str], kind: type[SpanExporter]) -> None:
-    """OTLP goes over gRPC unless its protocol variable, first that of traces, says HTTP."""
-    exporter = _exporter(name, environment)
-    assert isinstance(exporter, kind)
-    exporter.shutdown()
+def test_the_variables_choose_the_exporters(
+    environment: dict[str, str], spans: list[type], metrics: list[type]
+) -> None:
+    """The variables name exporters and protocol of each signal; an endpoint alone asks for OTLP."""
+    made: list[SpanExporter | MetricExporter] = [*span_exporters(environment)]
+    made += metric_exporters(environment)
+    assert [type(exporter) for exporter in made] == [*spans, *metrics]
+    for exporter in made:
+        exporter.shutdown()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [(None, 60.0), ("", 60.0), ("1500", 1.5)])
+def test_the_interval_of_pushes(text: str | None, seconds: float) -> None:
+    """Metrics are pushed every minute, or at the interval of the standard variable, in milliseconds."""
+    environment = {} if text is None else {"OTEL_METRIC_EXPORT_INTERVAL": text}
+    assert push_interval_s(environment) == seconds
 
 
 @pytest.mark.parametrize(
@@ -78,6 +84,10 @@ def test_the_kind_of_an_exporter(name: str, environment: dict[str, str], kind: t
     [
         ({"OTEL_TRACES_EXPORTER": "jaeger"}, "OTEL_TRACES_EXPORTER"),
         ({"OTEL_TRACES_EXPORTER": "console,,"}, "OTEL_TRACES_EXPORTER"),
+        ({"OTEL_METRICS_EXPORTER": "statsd"}, "OTEL_METRICS_EXPORTER"),
+        ({"OTEL_METRIC_EXPORT_INTERVAL": "soon"}, "OTEL_METRIC_EXPORT_INTERVAL"),
+        ({"OTEL_METRIC_EXPORT_INTERVAL": "-1"}, "OTEL_METRIC_EXPORT_INTERVAL"),
+        ({"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "PROTOCOL"),
         ({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "PROTOCOL"),
     ],
 )
@@ -181,7 +191,7 @@ def test_an_attempt_that_fails_unexpectedly_ends_its_span() -> None:
     exporter = InMemorySpanExporter()
     telemetry = telemetry_with(SimpleSpanProcessor(exporter))
     trace = telemetry.batch(Batch(1, "c", [], FlushReason.FULL, 0.0, 0.0, 1))
-    attempt = trace.attempt(1)
+    attempt = trace.attempt(1, 0.0)
     attempt.__enter__().failed(ConnectFailed())
     error = KeyError("secret")
     assert not attempt.__exit__(KeyError, error, None)

@@ -1,51 +1,43 @@
-"""Traces: the only importer of opentelemetry.
+"""Spans, and what the rest of the gateway tells of what happens.
 
 A span for each stream or unary call, a span for each dial request whose context is sampled, and a
 CLIENT span for each attempt of a call to Amazon Connect, linked with its requests both ways. No
 phone number and no attribute of a dial request is ever handed to a span.
 
-Exporters come from the standard `OTEL_*` variables. Where none is configured no span is recorded,
-but each still gets real ids, which the answers name.
+Where no exporter is configured no span is recorded, but each still gets real ids, which the answers
+name. What is counted beside the spans goes to `tally` and `metrics`.
 """
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.environment_variables import (
-    OTEL_EXPORTER_OTLP_ENDPOINT,
-    OTEL_EXPORTER_OTLP_PROTOCOL,
-    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
-    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
-    OTEL_SDK_DISABLED,
-)
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from gateway.core.errors import CallFailure
-from gateway.core.model import Batch, Settled
+from gateway.core.conditions import Change, Condition
+from gateway.core.errors import CallFailure, RateThrottled
+from gateway.core.model import Batch, ItemFailure, Settled
+from gateway.telemetry.metrics import Metrics, Observation
+from gateway.telemetry.tally import THROTTLE_OF_CALL, Tally
 
 log = logging.getLogger(__name__)
 
-OTEL_TRACES_EXPORTER = "OTEL_TRACES_EXPORTER"
-__all__ = ["ReadableSpan", "SpanMemory", "Telemetry", "TelemetryError", "telemetry_from", "telemetry_with"]
-
-SERVICE_NAME = "dial-gateway"
 _propagator = TraceContextTextMapPropagator()
 _no_context = Context()
+_KEPT = (Condition.COOLING, Condition.PARKED)
 
 
-class TelemetryError(ValueError):
-    """A telemetry variable has a value that cannot be used; the text names it."""
+ANSWERED, LEFT = "answered", "left"
+"""How a call of a service ended: with all its answers, or with its caller gone or cut off before."""
+OK = "ok"
+"""The result of an attempt that Connect answered item by item; a failure's is its name in errors.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +47,13 @@ class RpcTrace:
     span: Span
     context: Context
     trace_id: str
+    method: str = ""
+    tally: Tally | None = None
 
     def ended(self, *, taken: int, answered: int, error: str | None = None) -> None:
         """End the span, with how many dial requests were taken and answered."""
+        if self.tally is not None:
+            self.tally.rpcs[self.method, ANSWERED if answered >= taken else LEFT] += 1
         self.span.set_attribute("dialgateway.requests", taken)
         self.span.set_attribute("dialgateway.answers", answered)
         if error is not None:
@@ -66,9 +62,17 @@ class RpcTrace:
 
 
 class Telemetry:
-    """Starts spans and ends them; the rest of the gateway only says what happens."""
+    """Starts spans and ends them, and counts; the rest of the gateway only says what happens.
 
-    def __init__(self, provider: TracerProvider, *, recording: bool = True) -> None:
+    Without `metrics` nothing is counted. `push_every_s` is how often they are pushed, if to anybody.
+    """
+
+    def __init__(
+        self, provider: TracerProvider, metrics: Metrics | None = None, *, recording: bool = True
+    ) -> None:
+        self.metrics = metrics
+        self.push_every_s = 60.0
+        self._tally = metrics.tally if metrics is not None else None
         self._provider = provider
         self._tracer = provider.get_tracer("dialgateway")
         self._recording = recording
@@ -86,7 +90,13 @@ class Telemetry:
                 "rpc.method": method,
             },
         )
-        return RpcTrace(span, trace.set_span_in_context(span, _no_context), _hex(span.get_span_context()))
+        context = trace.set_span_in_context(span, _no_context)
+        return RpcTrace(span, context, _hex(span.get_span_context()), method, self._tally)
+
+    def received(self, campaign_id: str, count: int) -> None:
+        """Note that so many dial requests were read for a campaign."""
+        if self._tally is not None:
+            self._tally.received(campaign_id, count)
 
     def request(
         self, rpc: RpcTrace, traceparent: str, campaign_id: str, token: str
@@ -125,14 +135,18 @@ class Telemetry:
 
         `service` and `method` name the call, as AWS has it.
         """
+        if self.metrics is not None:
+            self.metrics.batch_formed(len(batch.entries), batch.flush)
         spans = [w.span for entry in batch.entries for w in entry.waiters if w.span is not None]
         for span in spans:
             span.add_event("sealed", {"batch.items": len(batch.entries), "batch.flush": batch.flush.value})
-        return BatchTrace(self._tracer, batch, spans, service, method)
+        return BatchTrace(self._tracer, batch, spans, service, method, self.metrics)
 
     def settled(self, settled: Settled) -> None:
-        """End a request's span with its answer."""
+        """Count an answer, and end its request's span."""
         span, answer = settled.waiter.span, settled.answer
+        if self._tally is not None:
+            self._tally.answered(settled.campaign_id, answer)
         if span is None:
             return
         attributes = {
@@ -151,14 +165,36 @@ class Telemetry:
             span.add_event("dropped")
             span.end()
 
-    def shutdown(self, timeout_s: float) -> None:
-        """Export what is left, for `timeout_s` seconds at most."""
+    def left(self, dropped: int) -> None:
+        """Note that so many dial requests were dropped unsent, since their caller is gone."""
+        if self._tally is not None:
+            self._tally.dropped += dropped
+
+    def retries(self, count: int, *, granted: bool) -> None:
+        """Note that so many further attempts of calls were granted, or denied."""
+        if self._tally is not None:
+            self._tally.retries["granted" if granted else "denied"] += count
+
+    def changed(self, change: Change) -> None:
+        """Note that a campaign was made to cool or parked, or flows again."""
+        if self._tally is not None and change.condition is not None:
+            self._tally.changed(change.campaign_id, change.condition.value)
+
+    def shutdown(self, timeout_s: float, last: Observation | None = None) -> None:
+        """Export what is left, the `last` figures too if there are any, for `timeout_s` seconds at most."""
         # An exporter that cannot reach its collector takes its own time; it gets ours.
-        exporting = threading.Thread(target=self._provider.shutdown, daemon=True)
+        exporting = threading.Thread(target=self._shut_down, args=(timeout_s, last), daemon=True)
         exporting.start()
         exporting.join(timeout_s)
         if exporting.is_alive():
-            log.warning("spans could not be exported within %.1f s of leaving", timeout_s)
+            log.warning("telemetry could not be exported within %.1f s of leaving", timeout_s)
+
+    def _shut_down(self, timeout_s: float, last: Observation | None) -> None:
+        self._provider.shutdown()
+        if self.metrics is not None:
+            if last is not None:
+                self.metrics.push(last)
+            self.metrics.shutdown(timeout_s)
 
     def _own_context(self, traceparent: str) -> Context | None:
         context = _propagator.extract({"traceparent": traceparent}, context=_no_context)
@@ -174,13 +210,17 @@ class BatchTrace:
     spans: list[Span]
     service: str
     method: str
+    metrics: Metrics | None = None
     trace_id: str = ""
     _context: Context = field(default_factory=Context)
 
     @contextmanager
-    def attempt(self, number: int) -> Iterator["AttemptTrace"]:
+    def attempt(self, number: int, now: float) -> Iterator["AttemptTrace"]:
         """Span over one attempt of the call, linked with the spans of its requests both ways."""
         batch = self.batch
+        if self.metrics is not None:
+            first = min((entry.request.expires_at for entry in batch.entries), default=now)
+            self.metrics.attempt_begun(first - now)
         span = self.tracer.start_span(
             f"{self.service}.{self.method}",
             context=self._context,
@@ -203,93 +243,39 @@ class BatchTrace:
             request.add_link(span.get_span_context())
             request.add_event("attempt", {"dialgateway.attempt": number})
         try:
-            yield AttemptTrace(span)
+            yield AttemptTrace(span, self.method, self.metrics)
         finally:
             span.end()
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptTrace:
-    """The span of one attempt."""
+    """The span of one attempt, and what is counted of it; how long it took is in seconds."""
 
     span: Span
+    operation: str = ""
+    metrics: Metrics | None = None
 
-    def replied(self, request_id: str, accepted: int, failed: int) -> None:
-        """Note Connect's answer: its request id and the numbers of items."""
+    def replied(
+        self, request_id: str, accepted: int, failed: Collection[ItemFailure], took_s: float = 0.0
+    ) -> None:
+        """Note Connect's answer: its request id, how many items it took, and why not the others."""
         self.span.set_attribute("aws.request_id", request_id)
         self.span.set_attribute("dialgateway.items.accepted", accepted)
-        self.span.set_attribute("dialgateway.items.failed", failed)
+        self.span.set_attribute("dialgateway.items.failed", len(failed))
+        if self.metrics is not None:
+            self.metrics.attempt_ended(self.operation, OK, took_s)
+            self.metrics.tally.throttled_items(failed)
 
-    def failed(self, failure: CallFailure) -> None:
+    def failed(self, failure: CallFailure, took_s: float = 0.0) -> None:
         """Note that the call failed, and how."""
         kind = type(failure).__name__
         self.span.set_attribute("error.type", kind)
         self.span.set_status(Status(StatusCode.ERROR, kind))
+        if self.metrics is not None:
+            self.metrics.attempt_ended(self.operation, kind, took_s)
+            self.metrics.tally.throttles[THROTTLE_OF_CALL] += isinstance(failure, RateThrottled)
 
 
 def _hex(context: SpanContext) -> str:
     return f"{context.trace_id:032x}"
-
-
-def telemetry_from(environment: Mapping[str, str]) -> Telemetry:
-    """Return the telemetry that the `OTEL_*` variables ask for; raises `TelemetryError`."""
-    names = _exporter_names(environment)
-    try:
-        return telemetry_with(*[BatchSpanProcessor(_exporter(name, environment)) for name in names])
-    except TelemetryError:
-        raise
-    except Exception as error:  # the library refuses wrong values with exceptions of many types
-        raise TelemetryError(f"OTEL_*: {error}") from error
-
-
-def telemetry_with(*processors: SpanProcessor) -> Telemetry:
-    """Return telemetry that hands its spans to `processors`; with none it records nothing."""
-    resource = Resource.create()  # from OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
-    if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
-        resource = resource.merge(Resource({"service.name": SERVICE_NAME}))
-    provider = TracerProvider(
-        resource=resource, sampler=None if processors else ALWAYS_OFF, shutdown_on_exit=False
-    )
-    for processor in processors:
-        provider.add_span_processor(processor)
-    return Telemetry(provider, recording=bool(processors))
-
-
-class SpanMemory(SpanProcessor):
-    """Keeps the spans that have ended, for whoever wants to show them in this process."""
-
-    def __init__(self) -> None:
-        self.spans: list[ReadableSpan] = []
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Keep a span."""
-        self.spans.append(span)
-
-
-def _exporter_names(environment: Mapping[str, str]) -> list[str]:
-    if environment.get(OTEL_SDK_DISABLED, "").strip().lower() == "true":
-        return []
-    names = environment.get(OTEL_TRACES_EXPORTER, "").strip()
-    if not names:
-        endpoints = (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT)
-        names = "otlp" if any(environment.get(name) for name in endpoints) else "none"
-    return [name.strip() for name in names.split(",") if name.strip() != "none"]
-
-
-def _exporter(name: str, environment: Mapping[str, str]) -> SpanExporter:
-    if name == "console":
-        return ConsoleSpanExporter()
-    if name != "otlp":
-        raise TelemetryError(f"{OTEL_TRACES_EXPORTER}: must be of otlp, console, none; got {name!r}")
-    protocol = environment.get(OTEL_EXPORTER_OTLP_TRACES_PROTOCOL) or environment.get(
-        OTEL_EXPORTER_OTLP_PROTOCOL
-    )
-    if protocol in {None, "", "grpc"}:
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as OverGrpc
-
-        return OverGrpc()
-    if protocol == "http/protobuf":
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OverHttp
-
-        return OverHttp()
-    raise TelemetryError(f"{OTEL_EXPORTER_OTLP_PROTOCOL}: must be grpc or http/protobuf; got {protocol!r}")

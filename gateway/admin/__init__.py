@@ -1,0 +1,1 @@
+"""HTTP for those who run the gateway: health and metrics. Nothing here changes anything."""

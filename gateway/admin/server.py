@@ -1,0 +1,38 @@
+"""The HTTP server of the admin port."""
+
+from aiohttp import web
+
+from gateway.admin.guard import guard
+from gateway.admin.port import Overview
+from gateway.admin.routes import routes
+
+SHUTDOWN_S = 0.2
+"""Seconds that requests under way have at the end."""
+
+
+class AdminServer:
+    """Serves health and metrics on `listen`, HOST:PORT."""
+
+    def __init__(self, overview: Overview, listen: str) -> None:
+        self._listen = listen
+        application = web.Application(middlewares=[guard(listen)])
+        application.add_routes(routes(overview))
+        self._runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S
+        )
+
+    async def start(self) -> int:
+        """Listen and serve; return the port. Raises `OSError` where the address cannot be had."""
+        host, _, port = self._listen.rpartition(":")
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            words = error.strerror if error.errno else str(error)
+            raise OSError(f"cannot listen on {self._listen} (admin): {words}") from error
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening, and end what is open."""
+        await self._runner.cleanup()

@@ -1,0 +1,112 @@
+"""The figures of the core at one instant, for whoever watches it: nothing here changes anything."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from gateway.core.conditions import Conditions, Standing
+from gateway.core.holdings import Holdings
+from gateway.core.model import Batch
+from gateway.core.pacing import Pacer
+from gateway.core.scheduler import Scheduler
+
+RATE, CONCURRENCY = "rate", "concurrency"
+"""What calls that are ready lack: a permit of the call rate, or one of the concurrent calls."""
+
+
+class CampaignFigures(NamedTuple):
+    """One campaign for which something is held, or which does not flow.
+
+    `queued` are its dial requests that are in no call, `in_flight` those that are. `oldest_wait_s` is how
+    long the first of the queue has waited since it last joined it. `standing` is None where it flows, and
+    else `held_up_s` is for how long it has not.
+    """
+
+    campaign_id: str
+    queued: int
+    in_flight: int
+    oldest_wait_s: float
+    standing: Standing | None = None
+    held_up_s: float = 0.0
+
+
+class Census(NamedTuple):
+    """The whole core. Times in seconds, rates in calls a second, 0 for no limit."""
+
+    campaigns: list[CampaignFigures]
+    held: int
+    held_bytes: int
+    calls_in_flight: int
+    call_rate: float
+    call_rate_ceiling: float
+    joined: int
+    remembered: int
+    forgotten_early: int
+    lacked_s: dict[str, float]
+    draining: bool
+
+
+class Shortage:
+    """Adds up for how long calls that were ready had to wait, by what they lacked."""
+
+    def __init__(self) -> None:
+        self._lacking: str | None = None
+        self._since = 0.0
+        self._seconds = {RATE: 0.0, CONCURRENCY: 0.0}
+
+    def note(self, now: float, lacking: str | None) -> None:
+        """Note what ready calls lack from `now` on; None where they lack nothing, or none is ready."""
+        if self._lacking is not None:
+            self._seconds[self._lacking] += now - self._since
+        self._lacking, self._since = lacking, now
+
+    def seconds(self, now: float) -> dict[str, float]:
+        """Return the seconds up to `now`, by what was lacking."""
+        self.note(now, self._lacking)
+        return dict(self._seconds)
+
+
+class Surveyor(NamedTuple):
+    """Takes the census of one engine's parts."""
+
+    holdings: Holdings
+    scheduler: Scheduler
+    conditions: Conditions
+    pacer: Pacer
+    shortage: Shortage
+
+    def census(self, now: float, calls: Iterable[Batch], *, draining: bool) -> Census:
+        """Return the figures at `now`; `calls` are those under way."""
+        under_way = list(calls)
+        self.pacer.ready_at(now)  # a rate that was cut has grown since it was last looked at
+        return Census(
+            campaigns=list(self._campaigns(now, under_way)),
+            held=self.holdings.count,
+            held_bytes=self.holdings.bytes,
+            calls_in_flight=len(under_way),
+            call_rate=self.pacer.rate,
+            call_rate_ceiling=self.pacer.ceiling,
+            joined=self.holdings.joined,
+            remembered=self.holdings.remembered,
+            forgotten_early=self.holdings.forgotten_early,
+            lacked_s=self.shortage.seconds(now),
+            draining=draining,
+        )
+
+    def _campaigns(self, now: float, calls: list[Batch]) -> Iterator[CampaignFigures]:
+        in_flight: Counter[str] = Counter()
+        for batch in calls:
+            in_flight[batch.campaign_id] += len(batch.entries)
+        standings = {standing.campaign_id: standing for standing in self.conditions.standings()}
+        for campaign_id, held in self.holdings.by_campaign():
+            flying = min(in_flight[campaign_id], held)
+            wait_s = self._oldest_wait(now, campaign_id)
+            standing = standings.pop(campaign_id, None)
+            held_up_s = now - standing.since if standing is not None else 0.0
+            yield CampaignFigures(campaign_id, held - flying, flying, wait_s, standing, held_up_s)
+        for standing in standings.values():
+            yield CampaignFigures(standing.campaign_id, 0, 0, 0.0, standing, now - standing.since)
+
+    def _oldest_wait(self, now: float, campaign_id: str) -> float:
+        campaign = self.scheduler.campaign(campaign_id)
+        return now - campaign.oldest_arrival if campaign is not None and len(campaign) else 0.0

@@ -1,0 +1,120 @@
+"""What those see who run the gateway: its readiness and its metrics, taken from its parts as they are.
+
+Everything is looked at on the event loop, in one go; putting it into words and sending it happens in
+a thread.
+"""
+
+import asyncio
+import logging
+
+from gateway.admin.port import Readiness
+from gateway.api.servicer import DialRequestServicer
+from gateway.clock import SystemClock
+from gateway.connect.health import ConnectHealth
+from gateway.dispatch import Dispatcher
+from gateway.telemetry import CONTENT_TYPE, Metrics, Observation, Telemetry
+
+log = logging.getLogger(__name__)
+
+LAG_EVERY_S = 0.25
+"""Seconds between two measurements of how late the event loop is."""
+CREDENTIALS_DOUBT_S = 30.0
+"""Seconds that a gateway is not ready after a call found no credentials. No longer: with nothing sent
+here nobody would find out that they are there again."""
+
+
+class Overview:
+    """Reads the dispatcher, the streams and the calls; changes none of them."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        servicer: DialRequestServicer,
+        connect: ConnectHealth,
+        telemetry: Telemetry,
+        clock: SystemClock,
+        *,
+        has_credentials: bool,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._servicer = servicer
+        self._connect = connect
+        self._telemetry = telemetry
+        self._clock = clock
+        self._has_credentials = has_credentials
+
+    # --- what is asked of it -----------------------------------------------------------------------
+
+    def readiness(self) -> Readiness:
+        """Return whether dial requests should come here. That Connect fails is told, and changes nothing.
+
+        All replicas would else leave together, and take the answers of their callers with them.
+        """
+        draining, turning = self._dispatcher.draining, self._dispatcher.turning
+        return Readiness(
+            checks={
+                "settings": (True, "read and checked at the start"),
+                "credentials": self._credentials(),
+                "draining": (not draining, "leaving" if draining else "no"),
+                "dispatcher": (turning, "turning" if turning else "not running"),
+            },
+            notes={"amazon connect": self._connect_in_words()},
+        )
+
+    async def metrics(self) -> tuple[str, str] | None:
+        """Return all metrics as Prometheus reads them; None where nothing is counted."""
+        metrics = self._telemetry.metrics
+        if metrics is None:
+            return None
+        return await asyncio.to_thread(metrics.text, self.observe(metrics)), CONTENT_TYPE
+
+    def observe(self, metrics: Metrics) -> Observation:
+        """Look at everything, and forget campaigns that have been idle for long."""
+        now, now_ns = self._clock.now(), self._clock.epoch_ns()
+        census = self._dispatcher.census()
+        metrics.tally.tidy(now, now_ns, {figures.campaign_id for figures in census.campaigns})
+        return Observation(
+            now_ns,
+            census,
+            self._servicer.figures(),
+            metrics.tally.counts(),
+            self._dispatcher.draining_s,
+            self._connect.failing_s(now),
+        )
+
+    def last(self) -> Observation | None:
+        """Look at everything a last time, where metrics are to be pushed."""
+        metrics = self._telemetry.metrics
+        return self.observe(metrics) if metrics is not None and metrics.pushes else None
+
+    # --- tasks -------------------------------------------------------------------------------------
+
+    async def watch_lag(self) -> None:
+        """Measure how late the event loop is, until cancelled."""
+        metrics, loop = self._telemetry.metrics, asyncio.get_running_loop()
+        while metrics is not None:
+            due = loop.time() + LAG_EVERY_S
+            await asyncio.sleep(LAG_EVERY_S)
+            metrics.loop_lagged(loop.time() - due)
+
+    async def push(self) -> None:
+        """Push metrics at every interval until cancelled, if to anybody."""
+        metrics = self._telemetry.metrics
+        while metrics is not None and metrics.pushes:
+            await asyncio.sleep(self._telemetry.push_every_s)
+            await asyncio.to_thread(metrics.push, self.observe(metrics))
+
+    # --- how ---------------------------------------------------------------------------------------
+
+    def _credentials(self) -> tuple[bool, str]:
+        if not self._has_credentials:
+            return False, "none were found at the start"
+        if self._connect.lacked_credentials(self._clock.now(), CREDENTIALS_DOUBT_S):
+            return False, "a call of late could not get any"
+        return True, "found"
+
+    def _connect_in_words(self) -> str:
+        if self._connect.failing:
+            failing_s = self._connect.failing_s(self._clock.now())
+            return f"failing for {failing_s:.0f} s: {self._connect.last_failure}"
+        return "answering" if self._connect.called else "not called yet"

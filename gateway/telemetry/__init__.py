@@ -1,0 +1,29 @@
+"""Traces and metrics: the only importer of opentelemetry.
+
+`traces` has the spans and is what the rest of the gateway tells what happens, `tally` counts,
+`metrics` has the instruments and hands all figures out, `catalogue` is the list of them, and
+`exporters` reads the standard `OTEL_*` variables. What phone numbers and attributes say reaches none.
+"""
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+from gateway.telemetry.exporters import TelemetryError
+from gateway.telemetry.exposition import CONTENT_TYPE
+from gateway.telemetry.metrics import Metrics, Observation, StreamFigures
+from gateway.telemetry.setup import SpanMemory, telemetry_from, telemetry_with
+from gateway.telemetry.traces import BatchTrace, RpcTrace, Telemetry
+
+__all__ = [
+    "CONTENT_TYPE",
+    "BatchTrace",
+    "Metrics",
+    "Observation",
+    "ReadableSpan",
+    "RpcTrace",
+    "SpanMemory",
+    "StreamFigures",
+    "Telemetry",
+    "TelemetryError",
+    "telemetry_from",
+    "telemetry_with",
+]

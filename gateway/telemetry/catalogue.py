@@ -1,0 +1,73 @@
+"""The list of metrics: names, units and meanings. `docs/metrics.md` says what to do about each.
+
+Names are OpenTelemetry's; Prometheus shows dots as underscores, and unit and `_total` behind them.
+"""
+
+from typing import NamedTuple
+
+
+class Metric(NamedTuple):
+    """One metric: its name, its unit in UCUM's notation, and what it tells."""
+
+    name: str
+    unit: str
+    description: str
+    bounds: tuple[float, ...] = ()
+
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+# --- by campaign ------------------------------------------------------------------------------------
+RECEIVED = Metric("dial_gateway.requests.received", "{request}", "Dial requests read from callers")
+ANSWERED = Metric("dial_gateway.requests.answered", "{request}", "Answers by outcome and reason")
+BACKLOG = Metric("dial_gateway.backlog", "{request}", "Dial requests that wait for a call")
+OLDEST_WAIT = Metric(
+    "dial_gateway.backlog.oldest_wait", "s", "How long the first of the campaign's queue has waited in it"
+)
+IN_FLIGHT = Metric("dial_gateway.requests.in_flight", "{request}", "Dial requests in calls under way")
+HELD_UP = Metric("dial_gateway.campaign.held_up", "s", "How long a campaign has not flowed; none if it does")
+CHANGES = Metric("dial_gateway.campaign.cooldowns", "{change}", "Times a campaign cooled or was parked")
+
+# --- the gateway ------------------------------------------------------------------------------------
+CAMPAIGNS = Metric("dial_gateway.campaigns", "{campaign}", "Campaigns that have a label of their own")
+HELD = Metric("dial_gateway.requests.held", "{request}", "Dial requests between coming and answer")
+HELD_SIZE = Metric("dial_gateway.requests.held.size", "By", "About how much memory they take")
+DROPPED = Metric("dial_gateway.requests.dropped", "{request}", "Dropped unsent: their callers had left")
+REPLAYED = Metric("dial_gateway.requests.replayed", "{request}", "Answered from memory of accepted tokens")
+JOINED = Metric("dial_gateway.requests.joined", "{request}", "Joined one that was held under the same token")
+TOKENS = Metric("dial_gateway.tokens.remembered", "{token}", "Settled tokens that are remembered")
+FORGOTTEN = Metric(
+    "dial_gateway.tokens.forgotten", "{token}", "Settled tokens forgotten before the replay window was over"
+)
+STREAMS = Metric("dial_gateway.streams.open", "{stream}", "Streams that are open")
+WINDOW_USE = Metric("dial_gateway.streams.window_use", "1", "Share of its window that the fullest uses")
+BLOCKED = Metric("dial_gateway.streams.blocked", "{stream}", "Streams not read from, by what they lack")
+RPCS = Metric("dial_gateway.rpcs.ended", "{rpc}", "Streams and unary calls that have ended")
+DRAINING = Metric("dial_gateway.draining", "", "1 while the gateway leaves, else 0")
+DRAIN_ELAPSED = Metric("dial_gateway.drain.elapsed", "s", "How long the gateway has been leaving")
+LOOP_LAG = Metric("dial_gateway.loop.lag", "s", "How late the event loop woke a sleeper", (0.001, *_SECONDS))
+
+# --- calls to Amazon Connect ------------------------------------------------------------------------
+CALLS = Metric("dial_gateway.connect.calls", "{call}", "Attempts of calls to Amazon Connect by result")
+CALL_DURATION = Metric("dial_gateway.connect.call.duration", "s", "How long attempts took", _SECONDS)
+CALLS_IN_FLIGHT = Metric("dial_gateway.connect.calls.in_flight", "{call}", "Calls under way")
+FAILING = Metric(
+    "dial_gateway.connect.failing", "s", "How long every attempt has failed for want of Amazon Connect"
+)
+THROTTLES = Metric("dial_gateway.connect.throttles", "{throttle}", "Throttles: of whole calls (429) or items")
+RETRIES = Metric("dial_gateway.connect.retries", "{retry}", "Further attempts that failing calls asked for")
+BATCH_SIZE = Metric(
+    "dial_gateway.batch.size",
+    "{request}",
+    "Dial requests in a call, by why it left",
+    (1, 2, 5, 10, 15, 20, 24, 25),
+)
+TIME_LEFT = Metric(
+    "dial_gateway.call.time_left",
+    "s",
+    "Time that the most urgent dial request of a call had left when the call was sent",
+    (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 900),
+)
+PERMIT_WAIT = Metric("dial_gateway.permit.wait", "s", "Time in which calls were ready and had no permit")
+RATE_CEILING = Metric("dial_gateway.call_rate.ceiling", "{call}/s", "Rate of calls as set; 0 for no limit")
+RATE_NOW = Metric("dial_gateway.call_rate.current", "{call}/s", "Rate of calls that is kept; 0 for no limit")

@@ -1,0 +1,110 @@
+"""Which exporters the standard `OTEL_*` variables ask for, of spans and of metrics."""
+
+import math
+from collections.abc import Mapping
+
+from opentelemetry.sdk.environment_variables import (
+    OTEL_EXPORTER_OTLP_ENDPOINT,
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
+    OTEL_EXPORTER_OTLP_METRICS_PROTOCOL,
+    OTEL_EXPORTER_OTLP_PROTOCOL,
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
+    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
+    OTEL_METRIC_EXPORT_INTERVAL,
+    OTEL_SDK_DISABLED,
+)
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
+
+OTEL_TRACES_EXPORTER = "OTEL_TRACES_EXPORTER"
+OTEL_METRICS_EXPORTER = "OTEL_METRICS_EXPORTER"
+PUSH_EVERY_S = 60.0
+"""Seconds between two pushes of metrics, where `OTEL_METRIC_EXPORT_INTERVAL` says nothing."""
+
+
+class TelemetryError(ValueError):
+    """A telemetry variable has a value that cannot be used; the text names it."""
+
+
+def disabled(environment: Mapping[str, str]) -> bool:
+    """Whether `OTEL_SDK_DISABLED` asks for no telemetry at all."""
+    return environment.get(OTEL_SDK_DISABLED, "").strip().lower() == "true"
+
+
+def span_exporters(environment: Mapping[str, str]) -> list[SpanExporter]:
+    """Return the exporters of spans; raises `TelemetryError`, or what the library raises."""
+    names = exporter_names(environment, OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
+    return [_span_exporter(name, environment) for name in names]
+
+
+def metric_exporters(environment: Mapping[str, str]) -> list[MetricExporter]:
+    """Return the exporters that metrics are pushed by; raises `TelemetryError`, or what the library raises.
+
+    `prometheus` asks for what is there anyway: `/metrics` on the admin port.
+    """
+    names = exporter_names(environment, OTEL_METRICS_EXPORTER, OTEL_EXPORTER_OTLP_METRICS_ENDPOINT)
+    return [_metric_exporter(name, environment) for name in names if name != "prometheus"]
+
+
+def push_interval_s(environment: Mapping[str, str]) -> float:
+    """Return the seconds between two pushes; raises `TelemetryError`."""
+    text = environment.get(OTEL_METRIC_EXPORT_INTERVAL, "").strip()
+    if not text:
+        return PUSH_EVERY_S
+    try:
+        milliseconds = float(text)
+    except ValueError:
+        milliseconds = math.nan
+    if not (math.isfinite(milliseconds) and milliseconds > 0):
+        raise TelemetryError(f"{OTEL_METRIC_EXPORT_INTERVAL}: must be milliseconds above 0; got {text!r}")
+    return milliseconds / 1000
+
+
+def exporter_names(environment: Mapping[str, str], variable: str, endpoint: str) -> list[str]:
+    """Return the exporters that a variable names; `otlp` where it says nothing and an endpoint is set."""
+    if disabled(environment):
+        return []
+    names = environment.get(variable, "").strip()
+    if not names:
+        endpoints = (endpoint, OTEL_EXPORTER_OTLP_ENDPOINT)
+        names = "otlp" if any(environment.get(name) for name in endpoints) else "none"
+    return [name.strip() for name in names.split(",") if name.strip() != "none"]
+
+
+def _span_exporter(name: str, environment: Mapping[str, str]) -> SpanExporter:
+    if name == "console":
+        return ConsoleSpanExporter()
+    if name != "otlp":
+        raise TelemetryError(f"{OTEL_TRACES_EXPORTER}: must be of otlp, console, none; got {name!r}")
+    if _over_grpc(environment, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL):
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as OverGrpc
+
+        return OverGrpc()
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OverHttp
+
+    return OverHttp()
+
+
+def _metric_exporter(name: str, environment: Mapping[str, str]) -> MetricExporter:
+    if name == "console":
+        return ConsoleMetricExporter()
+    if name != "otlp":
+        known = "otlp, prometheus, console, none"
+        raise TelemetryError(f"{OTEL_METRICS_EXPORTER}: must be of {known}; got {name!r}")
+    if _over_grpc(environment, OTEL_EXPORTER_OTLP_METRICS_PROTOCOL):
+        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as OverGrpc
+
+        return OverGrpc()
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as OverHttp
+
+    return OverHttp()
+
+
+def _over_grpc(environment: Mapping[str, str], variable: str) -> bool:
+    """Whether OTLP goes over gRPC, and not over HTTP; raises `TelemetryError` where it goes over neither."""
+    protocol = environment.get(variable) or environment.get(OTEL_EXPORTER_OTLP_PROTOCOL) or "grpc"
+    if protocol not in {"grpc", "http/protobuf"}:
+        raise TelemetryError(
+            f"{OTEL_EXPORTER_OTLP_PROTOCOL}: must be grpc or http/protobuf; got {protocol!r}"
+        )
+    return protocol == "grpc"

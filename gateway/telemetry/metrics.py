@@ -1,0 +1,252 @@
+"""Metrics by OpenTelemetry's API: scraped as Prometheus' text, pushed by OTLP where configured.
+
+What the event loop knows is handed over as an `Observation`, taken on the loop; all the rest may
+happen in another thread. The figures of single campaigns do not pass the SDK's storage, which never
+forgets a set of labels: they are added to what it has collected, as a producer of its specification.
+"""
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol
+
+from opentelemetry.metrics import CallbackOptions, Histogram
+from opentelemetry.metrics import Observation as Observed
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    MetricExporter,
+    MetricExportResult,
+    MetricReader,
+    MetricsData,
+    PeriodicExportingMetricReader,
+)
+from opentelemetry.sdk.resources import Resource
+
+from gateway.core.census import Census
+from gateway.core.model import FlushReason
+from gateway.telemetry import catalogue
+from gateway.telemetry.campaigns import campaign_metrics
+from gateway.telemetry.exposition import exposition
+from gateway.telemetry.tally import Counts, Tally
+
+SCOPE = "dialgateway"
+Values = Iterable[tuple[float, dict[str, str]]]
+
+
+class StreamFigures(NamedTuple):
+    """The open streams: how many, the largest share of a window in use, and how many lack what."""
+
+    open: int = 0
+    window_use: float = 0.0
+    lack_window: int = 0
+    lack_room: int = 0
+
+
+class Observation(NamedTuple):
+    """What the event loop knows at one instant; `now_ns` is in nanoseconds since the epoch."""
+
+    now_ns: int
+    census: Census
+    streams: StreamFigures
+    counts: Counts
+    drain_elapsed_s: float = 0.0
+    failing_s: float = 0.0
+
+
+class Metrics:
+    """All instruments, and who reads them."""
+
+    def __init__(
+        self, campaign_limit: int, resource: Resource, exporters: Sequence[MetricExporter] = ()
+    ) -> None:
+        self.tally = Tally(campaign_limit)
+        self._seen: Observation | None = None
+        self._lock = threading.Lock()
+        self._scraper = _Scraper()
+        # Driven from outside, since the event loop alone may look at what it works on.
+        self._pushers = [
+            PeriodicExportingMetricReader(_WithCampaigns(exporter, self._completed), math.inf)
+            for exporter in exporters
+        ]
+        self._provider = MeterProvider(
+            [self._scraper, *self._pushers],
+            resource=resource,
+            exemplar_filter=AlwaysOffExemplarFilter(),
+            shutdown_on_exit=False,
+        )
+        self._batch_size = self._histogram(catalogue.BATCH_SIZE)
+        self._time_left = self._histogram(catalogue.TIME_LEFT)
+        self._duration = self._histogram(catalogue.CALL_DURATION)
+        self._loop_lag = self._histogram(catalogue.LOOP_LAG)
+        self._observe_gauges()
+        self._observe_counters()
+
+    @property
+    def pushes(self) -> bool:
+        """Whether anybody is to be pushed to."""
+        return bool(self._pushers)
+
+    # --- what happens ------------------------------------------------------------------------------
+
+    def batch_formed(self, size: int, flush: FlushReason) -> None:
+        """Note a call that was formed."""
+        self._batch_size.record(size, {"flush": flush.value})
+
+    def attempt_begun(self, time_left_s: float) -> None:
+        """Note an attempt of a call, and how much time its most urgent dial request has left."""
+        self._time_left.record(max(0.0, time_left_s))
+
+    def attempt_ended(self, operation: str, result: str, took_s: float) -> None:
+        """Note how an attempt ended, and how long it took."""
+        self.tally.calls[operation, result] += 1
+        self._duration.record(max(0.0, took_s), {"operation": operation, "result": result})
+
+    def loop_lagged(self, lag_s: float) -> None:
+        """Note how late the event loop woke a sleeper."""
+        self._loop_lag.record(max(0.0, lag_s))
+
+    # --- who reads ---------------------------------------------------------------------------------
+
+    def text(self, observation: Observation) -> str:
+        """Return everything as Prometheus reads it. Thread-safe."""
+        with self._lock:
+            self._seen = observation
+            self._scraper.collect()
+            return exposition(self._completed(self._scraper.data))
+
+    def push(self, observation: Observation) -> None:
+        """Export everything to whoever is pushed to; takes as long as that takes. Thread-safe."""
+        with self._lock:
+            self._seen = observation
+            for pusher in self._pushers:
+                pusher.collect()
+
+    def shutdown(self, timeout_s: float) -> None:
+        """Let go of the exporters."""
+        self._provider.shutdown(timeout_millis=timeout_s * 1000)
+
+    # --- how ---------------------------------------------------------------------------------------
+
+    def _completed(self, data: MetricsData | None) -> MetricsData | None:
+        """Return what was collected, with the figures of the campaigns."""
+        seen = self._seen
+        if data is None or seen is None:
+            return data
+        (resource,) = data.resource_metrics
+        (scope,) = resource.scope_metrics
+        metrics = [*campaign_metrics(seen.now_ns, seen.census, seen.counts), *scope.metrics]
+        return MetricsData([replace(resource, scope_metrics=[replace(scope, metrics=metrics)])])
+
+    def _histogram(self, metric: catalogue.Metric) -> Histogram:
+        return self._provider.get_meter(SCOPE).create_histogram(
+            metric.name,
+            metric.unit,
+            metric.description,
+            explicit_bucket_boundaries_advisory=metric.bounds,
+        )
+
+    def _observe_gauges(self) -> None:
+        self._gauge(catalogue.CAMPAIGNS, lambda seen: _one(len(seen.counts.campaigns) - 1))
+        self._gauge(catalogue.HELD, lambda seen: _one(seen.census.held))
+        self._gauge(catalogue.HELD_SIZE, lambda seen: _one(seen.census.held_bytes))
+        self._gauge(catalogue.TOKENS, lambda seen: _one(seen.census.remembered))
+        self._gauge(catalogue.STREAMS, lambda seen: _one(seen.streams.open))
+        self._gauge(catalogue.WINDOW_USE, lambda seen: _one(seen.streams.window_use))
+        self._gauge(catalogue.BLOCKED, _blocked)
+        self._gauge(catalogue.DRAINING, lambda seen: _one(int(seen.census.draining)))
+        self._gauge(catalogue.DRAIN_ELAPSED, lambda seen: _one(seen.drain_elapsed_s))
+        self._gauge(catalogue.CALLS_IN_FLIGHT, lambda seen: _one(seen.census.calls_in_flight))
+        self._gauge(catalogue.FAILING, lambda seen: _one(seen.failing_s))
+        self._gauge(catalogue.RATE_CEILING, lambda seen: _one(seen.census.call_rate_ceiling))
+        self._gauge(catalogue.RATE_NOW, lambda seen: _one(seen.census.call_rate))
+
+    def _observe_counters(self) -> None:
+        self._counter(catalogue.DROPPED, lambda seen: _one(seen.counts.dropped))
+        self._counter(catalogue.REPLAYED, lambda seen: _one(seen.counts.replayed))
+        self._counter(catalogue.JOINED, lambda seen: _one(seen.census.joined))
+        self._counter(catalogue.FORGOTTEN, lambda seen: _one(seen.census.forgotten_early))
+        self._counter(catalogue.CALLS, lambda seen: _by(("operation", "result"), seen.counts.calls))
+        self._counter(catalogue.RPCS, lambda seen: _by(("method", "ending"), seen.counts.rpcs))
+        self._counter(catalogue.THROTTLES, lambda seen: _each("kind", seen.counts.throttles))
+        self._counter(catalogue.RETRIES, lambda seen: _each("decision", seen.counts.retries))
+        self._counter(catalogue.PERMIT_WAIT, lambda seen: _each("lacking", seen.census.lacked_s))
+
+    def _gauge(self, metric: catalogue.Metric, values: Callable[[Observation], Values]) -> None:
+        self._provider.get_meter(SCOPE).create_observable_gauge(
+            metric.name, [self._reading(values)], metric.unit, metric.description
+        )
+
+    def _counter(self, metric: catalogue.Metric, values: Callable[[Observation], Values]) -> None:
+        self._provider.get_meter(SCOPE).create_observable_counter(
+            metric.name, [self._reading(values)], metric.unit, metric.description
+        )
+
+    def _reading(
+        self, values: Callable[[Observation], Values]
+    ) -> Callable[[CallbackOptions], Iterable[Observed]]:
+        def read(_: CallbackOptions) -> Iterable[Observed]:
+            seen = self._seen
+            return [] if seen is None else [Observed(value, labels) for value, labels in values(seen)]
+
+        return read
+
+
+def _one(value: float) -> Values:
+    return [(value, {})]
+
+
+def _each(name: str, counts: dict[str, int] | dict[str, float]) -> Values:
+    return [(count, {name: key}) for key, count in counts.items()]
+
+
+def _by(names: tuple[str, str], counts: dict[tuple[str, str], int]) -> Values:
+    return [(count, dict(zip(names, key, strict=True))) for key, count in counts.items()]
+
+
+def _blocked(seen: Observation) -> Values:
+    return [(seen.streams.lack_window, {"lacking": "window"}), (seen.streams.lack_room, {"lacking": "room"})]
+
+
+class _Reading(Protocol):
+    def __call__(self, data: MetricsData | None) -> MetricsData | None: ...
+
+
+class _Scraper(MetricReader):
+    """Keeps what was collected last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data: MetricsData | None = None
+
+    def _receive_metrics(
+        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: object
+    ) -> None:
+        self.data = metrics_data
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: object) -> None:
+        """Do nothing: there is nothing to let go of."""
+
+
+class _WithCampaigns(MetricExporter):
+    """An exporter that is handed the figures of the campaigns beside what was collected."""
+
+    def __init__(self, exporter: MetricExporter, completed: _Reading) -> None:
+        super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
+        self._exporter = exporter
+        self._completed = completed
+
+    def export(
+        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: object
+    ) -> MetricExportResult:
+        """Export both."""
+        completed = self._completed(metrics_data) or metrics_data
+        return self._exporter.export(completed, timeout_millis, **kwargs)
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Pass it on."""
+        return self._exporter.force_flush(timeout_millis)
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: object) -> None:
+        """Pass it on."""
+        self._exporter.shutdown(timeout_millis, **kwargs)

@@ -1,0 +1,69 @@
+"""Puts telemetry together, as the standard `OTEL_*` variables ask for it."""
+
+from collections.abc import Mapping, Sequence
+
+from opentelemetry.sdk.metrics.export import MetricExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+from gateway.telemetry import exporters
+from gateway.telemetry.exporters import TelemetryError
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.traces import Telemetry
+
+SERVICE_NAME = "dial-gateway"
+CAMPAIGN_LIMIT = 1000
+"""Campaigns with labels of their own, where nobody says otherwise."""
+
+
+def telemetry_from(environment: Mapping[str, str], campaign_limit: int = CAMPAIGN_LIMIT) -> Telemetry:
+    """Return the telemetry that the `OTEL_*` variables ask for; raises `TelemetryError`."""
+    try:
+        processors = [BatchSpanProcessor(exporter) for exporter in exporters.span_exporters(environment)]
+        telemetry = telemetry_with(
+            *processors,
+            metrics=not exporters.disabled(environment),
+            metric_exporters=exporters.metric_exporters(environment),
+            campaign_limit=campaign_limit,
+        )
+        telemetry.push_every_s = exporters.push_interval_s(environment)
+    except TelemetryError:
+        raise
+    except Exception as error:  # the library refuses wrong values with exceptions of many types
+        raise TelemetryError(f"OTEL_*: {error}") from error
+    return telemetry
+
+
+def telemetry_with(
+    *processors: SpanProcessor,
+    metrics: bool = True,
+    metric_exporters: Sequence[MetricExporter] = (),
+    campaign_limit: int = CAMPAIGN_LIMIT,
+) -> Telemetry:
+    """Return telemetry that hands its spans to `processors`; with none it records none.
+
+    With `metrics` it counts, and hands the figures to `metric_exporters`, beside whoever asks for them.
+    """
+    resource = Resource.create()  # from OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
+    if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
+        resource = resource.merge(Resource({"service.name": SERVICE_NAME}))
+    provider = TracerProvider(
+        resource=resource, sampler=None if processors else ALWAYS_OFF, shutdown_on_exit=False
+    )
+    for processor in processors:
+        provider.add_span_processor(processor)
+    counted = Metrics(campaign_limit, resource, metric_exporters) if metrics else None
+    return Telemetry(provider, counted, recording=bool(processors))
+
+
+class SpanMemory(SpanProcessor):
+    """Keeps the spans that have ended, for whoever wants to show them in this process."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep a span."""
+        self.spans.append(span)
