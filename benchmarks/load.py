@@ -1,7 +1,7 @@
 """Sends dial requests to a gateway as fast as it answers them.
 
-Takes the address, the number of dial requests, the size of the lists and the number of campaigns;
-prints seconds, and how many were accepted.
+Takes the address, the number of dial requests, the size of the lists and the number of campaigns,
+and perhaps of how many trace contexts one is sampled; prints seconds, and how many were accepted.
 """
 
 import asyncio
@@ -19,7 +19,9 @@ RUN = secrets.token_hex(4)
 """Makes the tokens of each run new: those of an earlier one would only be replayed."""
 
 
-def message(first: int, size: int, campaigns: int, expiration_s: int) -> pb.StreamDialRequestsRequest:
+def message(
+    first: int, size: int, campaigns: int, expiration_s: int, sampled_of: int = 0
+) -> pb.StreamDialRequestsRequest:
     """Return one list of dial requests, for one of the campaigns."""
     request = pb.StreamDialRequestsRequest(campaign_id=f"campaign-{first // size % campaigns}")
     for number in range(first, first + size):
@@ -27,15 +29,18 @@ def message(first: int, size: int, campaigns: int, expiration_s: int) -> pb.Stre
         item.client_token = f"{RUN}-{number:08d}"
         item.phone_number = "+12025550123"
         item.expiration_time.seconds = expiration_s
+        if sampled_of:
+            sampled = number % sampled_of == 0
+            item.traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-{sampled:02x}"
         item.attributes["first_name"] = "Ada"
         item.attributes["language"] = "en"
         item.attributes["appointment"] = "2026-12-01"
     return request
 
 
-async def main(target: str, count: int, size: int, campaigns: int) -> None:
+async def main(target: str, count: int, size: int, campaigns: int, sampled_of: int = 0) -> None:
     expiration_s = int(time.time()) + 900
-    messages = [message(first, size, campaigns, expiration_s) for first in range(0, count, size)]
+    messages = [message(first, size, campaigns, expiration_s, sampled_of) for first in range(0, count, size)]
 
     async def requests() -> AsyncIterator[pb.StreamDialRequestsRequest]:
         for item in messages:
@@ -51,4 +56,4 @@ async def main(target: str, count: int, size: int, campaigns: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], *(int(argument) for argument in sys.argv[2:5])))
+    asyncio.run(main(sys.argv[1], *(int(argument) for argument in sys.argv[2:6])))

@@ -29,13 +29,25 @@ def sink() -> Iterator[str]:
 
 
 @contextmanager
-def gateway(connect_url: str, **settings: str) -> Iterator[tuple[str, int]]:
+def collector() -> Iterator[str]:
+    """Run a collector of OTLP that takes everything; yield its URL."""
+    with _running([sys.executable, "-m", "benchmarks.collector"], {}, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+
+
+@contextmanager
+def gateway(
+    connect_url: str, environment: Mapping[str, str] | None = None, **settings: str
+) -> Iterator[tuple[str, int]]:
     """Run a gateway that calls `connect_url`; yield its address and process id once it serves."""
-    address = f"127.0.0.1:{_free_port()}"
+    address = free_address()
     variables = {f"DIAL_GATEWAY_{name.upper()}": value for name, value in settings.items()}
     variables |= {"DIAL_GATEWAY_LISTEN": address, ENDPOINT: connect_url}
     variables = {"DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0", "DIAL_GATEWAY_LOG_LEVEL": "WARNING"} | variables
-    with _running([sys.executable, "-m", "gateway", "serve"], variables) as process:
+    variables |= environment or {}
+    command = [sys.executable, "-m", "gateway", "serve"]
+    with _running(command, variables, stderr=subprocess.DEVNULL) as process:
         _wait_until_serving(address)
         yield address, process.pid
 
@@ -58,10 +70,10 @@ def resident_mb(pid: int) -> float:
 
 @contextmanager
 def _running(
-    command: list[str], variables: Mapping[str, str], stdout: int | None = None
+    command: list[str], variables: Mapping[str, str], stdout: int | None = None, stderr: int | None = None
 ) -> Iterator["subprocess.Popen[str]"]:
     environment = {**os.environ, **KEYS, **variables}
-    process = subprocess.Popen(command, env=environment, stdout=stdout, text=True)
+    process = subprocess.Popen(command, env=environment, stdout=stdout, stderr=stderr, text=True)
     try:
         yield process
     finally:
@@ -86,7 +98,8 @@ def _wait_until_serving(address: str) -> None:
     raise TimeoutError(f"no gateway came up on {address}")
 
 
-def _free_port() -> int:
+def free_address() -> str:
+    """Return an address on loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        return f"127.0.0.1:{probe.getsockname()[1]}"
