@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceAsyncStub
 
 _SERVING = re.compile(r"serving gRPC on \S+:(\d+), calling http://(\S+)")
+_ADMIN = re.compile(r"health and metrics on http://\S+:(\d+)")
 NO_LIMIT = ("--simulator-rate", "0")
 
 
@@ -31,6 +32,7 @@ class Served:
     process: asyncio.subprocess.Process
     channel: grpc.aio.Channel | None = None
     simulator: str = ""
+    admin_port: int = 0
     said: bytearray = field(default_factory=bytearray)
 
     @property
@@ -92,11 +94,15 @@ class Served:
 
     async def started(self) -> None:
         """Wait until it serves."""
-        await until(lambda: self._address() or self.process.returncode is not None)
-        found = self._address()
+        await until(lambda: self._admin() or self.process.returncode is not None)
+        found, admin = self._address(), self._admin()
         assert found, self.said.decode()
-        self.simulator = found[2]
+        assert admin, self.said.decode()
+        self.simulator, self.admin_port = found[2], int(admin[1])
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{found[1]}")
+
+    def _admin(self) -> re.Match[str] | None:
+        return _ADMIN.search(self.said.decode(errors="replace"))
 
     def _address(self) -> re.Match[str] | None:
         return _SERVING.search(self.said.decode(errors="replace"))

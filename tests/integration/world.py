@@ -224,13 +224,15 @@ class Knobs:
     simulator: SimulatorSettings = field(default_factory=lambda: SimulatorSettings(call_rate=0))
     endpoint: str | None = None
     keys: tuple[str, str] | None = None
+    no_keys: bool = False
     rng: random.Random = field(default_factory=Brisk)
     tracing: bool = True
 
 
-def _connect(chosen: Settings, url: str, keys: tuple[str, str] | None) -> ConnectPort:
-    """Return Connect as the command makes it, or with other keys."""
-    if keys is None:
+def _connect(chosen: Settings, url: str, knobs: Knobs) -> ConnectPort:
+    """Return Connect as the command makes it, or with other keys, or with those that boto3 finds."""
+    keys = knobs.keys
+    if keys is None and not knobs.no_keys:
         return connect_for(chosen, url)
     return BotoConnect(
         threads=chosen.max_concurrent_calls,
@@ -256,7 +258,7 @@ async def world_of(knobs: Knobs | None = None, **settings: Any) -> AsyncIterator
         }
     )
     async with Simulator(knobs.simulator) as simulator:
-        connect = _connect(chosen, knobs.endpoint or simulator.url, knobs.keys)
+        connect = _connect(chosen, knobs.endpoint or simulator.url, knobs)
         exporter = InMemorySpanExporter()
         telemetry = telemetry_with(*([SimpleSpanProcessor(exporter)] if knobs.tracing else []))
         gateway = Gateway(chosen, connect, telemetry, knobs.rng)

@@ -1,0 +1,144 @@
+"""What the gateway under load exports: the documented list, true figures, and labels in bounds."""
+
+import asyncio
+import re
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from gateway.core.model import FlushReason
+from gateway.simulator import CampaignState, FaultKind
+from tests.integration.admin import Scrape, scrape
+from tests.integration.world import CAMPAIGN, World, dial, dials, until, world_of
+
+DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
+_row = re.compile(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|([^|]*)\|", re.MULTILINE)
+RESOURCE = "target_info"
+
+
+def documented() -> dict[str, tuple[str, frozenset[str]]]:
+    """Return kind and labels of each metric in the document."""
+    return {
+        name: (kind, frozenset(re.findall(r"`(\w+)`", labels)))
+        for name, kind, _, labels in _row.findall(DOCS.read_text())
+    }
+
+
+async def scraped(world: World) -> Scrape:
+    return await scrape(world.gateway.admin_port)
+
+
+async def load(world: World) -> None:
+    """Let everything happen that is counted: outcomes, throttles, retries, a paused campaign, a departure."""
+    await world.ask(*dials(60), dial("bad", phone_number="1"))
+    await world.ask(dial("t-1"))  # replayed
+    world.fault(FaultKind.RESET, count=1)
+    await world.ask(*dials(3, "again"))
+    world.fault(FaultKind.ITEM_FAILURE, code="RequestThrottled", campaign="cooling", count=1)
+    await world.ask(*dials(3, "late", expires_in=8), campaign="cooling")
+    world.simulator.connect.set_state("paused", CampaignState.PAUSED)
+    parked = world.stream()
+    await parked.send(*dials(30, "p"), campaign="paused")
+    await parked.message()  # the notice
+    gone = world.stream()
+    await gone.send(*dials(5, "gone"), campaign="paused")
+    await until(lambda: world.gateway.engine.held == 35)
+    gone.call.cancel()
+    await until(lambda: world.gateway.engine.held == 30)
+
+
+async def test_the_document_and_the_export_agree() -> None:
+    """Every exported metric is documented, and every documented one exported, with its kind and labels."""
+    async with world_of() as world:
+        await load(world)
+        await asyncio.sleep(0.3)  # for a first look at the lag of the loop
+        exported = (await scraped(world)).names()
+    exported[RESOURCE] = ("gauge", documented()[RESOURCE][1])  # its labels are whatever the resource has
+    assert exported == documented()
+
+
+async def test_the_figures_are_true() -> None:
+    """What callers sent and were told, what Connect was asked, and what waits, is what the metrics say."""
+    async with world_of() as world:
+        await load(world)
+        seen = await scraped(world)
+        calls = len(world.calls())
+    received, answered = "dial_gateway_requests_received_total", "dial_gateway_requests_answered_total"
+    assert seen.value(received, campaign=CAMPAIGN) == 65
+    assert seen.value(answered, campaign=CAMPAIGN, outcome="ACCEPTED", reason="NONE") == 64
+    assert seen.value(answered, campaign=CAMPAIGN, outcome="REJECTED", reason="INVALID_REQUEST") == 1
+    assert seen.value(received) == seen.value(answered) + 30 + 5
+    assert seen.value("dial_gateway_backlog", campaign="paused") == 30
+    assert seen.value("dial_gateway_backlog_oldest_wait_seconds", campaign="paused") > 0
+    assert seen.value("dial_gateway_campaign_held_up_seconds", campaign="paused", condition="parked") > 0
+    assert seen.value("dial_gateway_campaign_cooldowns_total", campaign="cooling", condition="cooling") >= 1
+    assert seen.value("dial_gateway_requests_replayed_total") == 1
+    assert seen.value("dial_gateway_requests_dropped_total") == 5
+    assert seen.value("dial_gateway_connect_calls_total") == calls
+    assert seen.value("dial_gateway_connect_calls_total", result="AnswerLost") == 1
+    assert seen.value("dial_gateway_connect_retries_total", decision="granted") == 1
+    assert seen.value("dial_gateway_connect_throttles_total", kind="item_capacity") == 1
+    assert seen.value("dial_gateway_connect_call_duration_seconds_count") == calls
+    assert seen.value("dial_gateway_batch_size_count", flush=FlushReason.FULL.value) >= 2
+    assert seen.value("dial_gateway_streams_open") == 1
+    assert seen.value("dial_gateway_rpcs_ended_total", ending="left") == 1
+    assert seen.value("dial_gateway_draining") == 0
+
+
+async def test_a_full_window_and_a_full_gateway_are_seen() -> None:
+    """Streams that are not read from are told apart by what they lack."""
+    async with world_of(stream_window=10, queue_limit=15) as world:
+        world.simulator.connect.set_state("paused", CampaignState.PAUSED)
+        streams = [world.stream() for _ in range(3)]
+        for number, stream in enumerate(streams):
+            await stream.send(*dials(20, f"s{number}"), campaign="paused")
+        await until(lambda: world.gateway.engine.held == 15)
+        seen = await scraped(world)
+        assert seen.value("dial_gateway_streams_open") == 3
+        assert seen.value("dial_gateway_streams_window_use_ratio") == 1.0
+        assert seen.value("dial_gateway_streams_blocked", lacking="window") == 1
+        assert seen.value("dial_gateway_streams_blocked", lacking="room") == 2
+        for stream in streams:
+            stream.call.cancel()
+
+
+async def test_a_quota_that_is_used_up_is_seen() -> None:
+    """While calls are ready and the call rate has no permit for them, that time is counted."""
+    async with world_of(call_rate=2.0, call_burst=2.0, would_expire=False) as world:
+        stream = world.stream()
+        await stream.send(*dials(100))
+        await stream.read(50)
+        seen = await scraped(world)
+        waited = seen.value("dial_gateway_permit_wait_seconds_total", lacking="rate")
+        assert 0.2 < waited < 5
+        assert seen.value("dial_gateway_permit_wait_seconds_total", lacking="concurrency") == 0
+        assert seen.value("dial_gateway_call_rate_ceiling_per_second") == 2
+        stream.call.cancel()
+
+
+async def test_ten_thousand_campaign_ids_do_not_grow_the_metrics() -> None:
+    """Ids made up by the thousand fill the labels there are, and then are counted as others."""
+    async with world_of(would_expire=False) as world, AsyncExitStack():
+        stream = world.stream()
+        for number in range(10_000):
+            await stream.send(dial("t", phone_number="none"), campaign=f"made-up-{number}")
+        await stream.read(10_000)
+        seen = await scraped(world)
+        received = [s for s in seen.samples if s[0] == "dial_gateway_requests_received_total"]
+        assert len(received) == 1001
+        assert sum(value for *_, value in received) == 10_000
+        assert seen.value("dial_gateway_requests_received_total", campaign="other") == 9000
+        assert seen.value("dial_gateway_campaigns") == 1000
+        assert len(seen.samples) < 6000
+        await stream.finish()
+        await stream.rest()
+
+
+@pytest.mark.parametrize("campaign", ["<script>alert(1)</script>", 'a"}', "\\", "ü" * 256])
+async def test_a_campaign_id_with_markup_is_only_a_label(campaign: str) -> None:
+    """A campaign id is a label's value, whatever it holds."""
+    async with world_of() as world:
+        await world.ask(dial("t"), campaign=campaign)
+        seen = await scraped(world)
+    assert seen.value("dial_gateway_requests_received_total", campaign=campaign) == 1
