@@ -12,10 +12,11 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError
 
-from gateway import app, health, logs, settings, simulator, telemetry
+from gateway import app, check, health, logs, settings, simulator, telemetry
 from gateway.connect.apis import ApiName
 from gateway.connect.boto import BotoConnect
 from gateway.connect.port import ConnectPort
+from gateway.connect.probe import Probe
 from gateway.connect.routing import RoutingConnect
 from gateway.simulator import Simulator, SimulatorSettings
 
@@ -54,9 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     alone = commands.add_parser("simulator", help="run the simulator of Amazon Connect alone")
     simulator.add_arguments(alone)
     alone.set_defaults(run=simulator.run)
-    check = commands.add_parser("health", help="ask a gateway for its health; exit 0 if it serves")
-    check.add_argument("--address", help="HOST:PORT (default: DIAL_GATEWAY_LISTEN)")
-    check.set_defaults(run=_health)
+    checking = commands.add_parser(
+        "check", help="explain settings, credentials and reachability; dials nobody"
+    )
+    checking.add_argument("--campaign", metavar="ID", help="a campaign to look at (default: one nobody has)")
+    checking.set_defaults(run=_check)
+    asking = commands.add_parser("health", help="ask a gateway for its health; exit 0 if it serves")
+    asking.add_argument("--address", help="HOST:PORT (default: DIAL_GATEWAY_LISTEN)")
+    asking.set_defaults(run=_health)
     demo = commands.add_parser(
         "demo", help="a gateway with a simulator, and a file of dial requests through it"
     )
@@ -148,6 +154,13 @@ def _boto(chosen: settings.Settings, api: ApiName, simulator_url: str | None) ->
 def _region() -> str | None:
     """Return AWS_REGION, which other AWS tools read, where boto3's own variable is not set."""
     return None if os.environ.get("AWS_DEFAULT_REGION") else os.environ.get("AWS_REGION")
+
+
+def _check(options: argparse.Namespace) -> int:
+    chosen, warnings = settings.load(os.environ)
+    logs.configure("ERROR")  # what libraries warn of is told in words of ours
+    logging.getLogger().setLevel(logging.ERROR)
+    return check.run(chosen, warnings, os.environ, lambda api: Probe(api, _region(), options.campaign))
 
 
 def _health(options: argparse.Namespace) -> int:

@@ -1,0 +1,158 @@
+"""Asks AWS, without dialing anybody, what a gateway would find there: for `dial-gateway check`.
+
+Whether a right is there is seen by using it in a way that cannot dial: a put for a campaign that nobody
+has, of a number that nobody has, whose time is long past; where a campaign is named, an empty list.
+"""
+
+import enum
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import boto3
+from botocore import exceptions as foreign
+from botocore.config import Config
+
+from gateway.connect.apis import APIS, STATES_OPERATION, ApiName, states
+from gateway.connect.boto import translated
+from gateway.core import errors
+from gateway.core.model import DialRequest
+
+TIMEOUT_S = 5.0
+NO_CAMPAIGN = "00000000-0000-0000-0000-000000000000"
+"""A campaign id that nobody has, for asking where none is named."""
+_NOBODY = DialRequest(NO_CAMPAIGN, "dial-gateway-check", "+12025550100", {}, 1.0, 1.0, 0)
+"""One dial request for the year 1970, of a number that is kept for fiction."""
+_LONGEST_CODE = 64
+_DENIED = "denied"
+_NO_RIGHT = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+
+
+class Verdict(enum.Enum):
+    """What was found. UNSURE is no fault: it could not be seen from here."""
+
+    GOOD = "ok"
+    UNSURE = "unsure"
+    WRONG = "WRONG"
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at, and what was found, in words."""
+
+    verdict: Verdict
+    topic: str
+    words: str
+
+
+class Probe:
+    """AWS as one version of Connect's API is reached. Raises botocore's `NoRegionError` without a region."""
+
+    def __init__(self, api: ApiName, region: str | None, campaign_id: str | None) -> None:
+        session: Any = boto3.Session(region_name=region)
+        self._session = session
+        self._api = APIS[api]
+        self._campaign_id = campaign_id or NO_CAMPAIGN
+        self._named = campaign_id is not None
+        self._client = session.client(self._api.service, config=_config())
+
+    @property
+    def endpoint(self) -> str:
+        """The address that calls would go to."""
+        return str(self._client.meta.endpoint_url)
+
+    def credentials(self) -> Finding:
+        """Tell where credentials come from, if there are any."""
+        try:
+            found = self._session.get_credentials()
+            frozen = found.get_frozen_credentials() if found is not None else None
+        except Exception as error:  # noqa: BLE001 - a chain of credentials raises whatever its links do
+            return Finding(Verdict.WRONG, "credentials", f"could not be had: {type(error).__name__}")
+        if frozen is None or not frozen.access_key:
+            text = "none found: give the pod a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            return Finding(Verdict.WRONG, "credentials", text)
+        return Finding(Verdict.GOOD, "credentials", f"found by boto3's chain: {found.method}")
+
+    def identity(self) -> Finding:
+        """Tell who the credentials are, by STS GetCallerIdentity, which needs no right."""
+        try:
+            told = self._session.client("sts", config=_config()).get_caller_identity()
+        except foreign.ClientError as error:
+            return Finding(Verdict.WRONG, "identity", f"AWS refuses the credentials: {_code(error)}")
+        except Exception as error:  # noqa: BLE001 - whatever a library raises is told by its type
+            return Finding(Verdict.UNSURE, "identity", f"STS could not be asked: {type(error).__name__}")
+        return Finding(Verdict.GOOD, "identity", str(told.get("Arn", "not told")))
+
+    def right_to_put(self) -> Finding:
+        """Tell whether dial requests may be put, by a put that can dial nobody."""
+        operation, put = self._api.put_operation, getattr(self._client, self._api.put_method)
+        items = [] if self._named else [self._api.item(_NOBODY)]
+        found = self._asked(operation, lambda: put(id=self._campaign_id, **{self._api.items: items}))
+        if found is None and self._named:
+            return Finding(Verdict.GOOD, operation, "not denied: an empty list was refused for being empty")
+        return found or self._may(operation)
+
+    def right_to_see_states(self) -> Finding:
+        """Tell whether states of campaigns may be seen, and the state of the campaign that was named."""
+        seen: dict[str, str] = {}
+
+        def ask() -> None:
+            seen.update(states(self._client.get_campaign_state_batch(campaignIds=[self._campaign_id])))
+
+        found = self._asked(STATES_OPERATION, ask)
+        if found is not None and found.words.startswith(_DENIED):  # the gateway can do without
+            words = f"{found.words}; without it a paused campaign is probed now and then"
+            return found._replace(verdict=Verdict.UNSURE, words=words)
+        if found is None and self._named:
+            state = seen.get(self._campaign_id, "not told")
+            verdict = Verdict.GOOD if state == "Running" else Verdict.UNSURE
+            return Finding(verdict, STATES_OPERATION, f"allowed; the campaign is {state}")
+        return found or self._may(STATES_OPERATION)
+
+    def _may(self, operation: str) -> Finding:
+        return Finding(Verdict.GOOD, operation, "allowed, asked for a campaign that nobody has")
+
+    def _asked(self, operation: str, ask: Callable[[], object]) -> Finding | None:
+        """Ask; return what speaks against the right, None where nothing does."""
+        try:
+            ask()
+        except Exception as error:  # noqa: BLE001 - whatever a library raises is told in words of ours
+            return self._in_words(operation, error)
+        return None
+
+    def _in_words(self, operation: str, error: Exception) -> Finding | None:
+        failure = translated(error)
+        match failure:
+            case errors.CallInvalid() | errors.CampaignNotFound() | errors.CampaignNotRunning():
+                return None
+            case errors.NoCredentials():
+                return Finding(Verdict.WRONG, operation, "no credentials to ask with")
+            case errors.AccessDenied():
+                return Finding(Verdict.WRONG, operation, self._denied(operation, _code(error)))
+            case errors.ConnectUnreachable() | errors.AnswerLost():
+                text = f"{self.endpoint} cannot be reached: {type(error).__name__}"
+                return Finding(Verdict.WRONG, operation, text)
+            case errors.RateThrottled():
+                return Finding(Verdict.UNSURE, operation, "throttled just now: ask again")
+            case _:
+                return Finding(Verdict.UNSURE, operation, f"an answer that says nothing: {_code(error)}")
+
+    def _denied(self, operation: str, code: str) -> str:
+        if code not in _NO_RIGHT:
+            return f"AWS refuses the credentials: {code}"
+        hint = "" if self._named else " (or name one that the policy allows with --campaign)"
+        return f"{_DENIED}: the policy lacks connect-campaigns:{operation}{hint}"
+
+
+def _code(error: Exception) -> str:
+    """Return AWS's word for an error: never its text, which may hold what was sent."""
+    if isinstance(error, foreign.ClientError):
+        return str(error.response.get("Error", {}).get("Code", "?"))[:_LONGEST_CODE]
+    return type(error).__name__
+
+
+def _config() -> Config:
+    return Config(
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        connect_timeout=TIMEOUT_S,
+        read_timeout=TIMEOUT_S,
+        parameter_validation=False,  # an empty list must reach AWS
+    )

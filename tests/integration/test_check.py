@@ -1,0 +1,173 @@
+"""`dial-gateway check` against AWS as the real boto3 meets it: the simulator, and an STS of our own."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+import pytest
+
+from gateway import cli
+from gateway.simulator import CampaignState, Fault, FaultKind, Simulator, SimulatorSettings
+
+ARN = "arn:aws:sts::111122223333:assumed-role/dialer/pod"
+IDENTITY = (
+    '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+    f"<Arn>{ARN}</Arn><UserId>AID</UserId><Account>111122223333</Account></GetCallerIdentityResult>"
+    "</GetCallerIdentityResponse>"
+)
+REFUSED = (
+    "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code>"
+    "<Message>secret</Message></Error></ErrorResponse>"
+)
+
+
+class Sts(BaseHTTPRequestHandler):
+    """Answers GetCallerIdentity."""
+
+    answer: ClassVar[tuple[int, str]] = (200, IDENTITY)
+
+    def do_POST(self) -> None:
+        """Answer."""
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, body = self.answer
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Say nothing."""
+
+
+@pytest.fixture
+def sts(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Sts]]:
+    """An STS that boto3 finds."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Sts)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(Sts, "answer", (200, IDENTITY))
+    yield Sts
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+async def simulator(monkeypatch: pytest.MonkeyPatch, sts: type[Sts]) -> AsyncIterator[Simulator]:
+    """A simulated Connect that boto3 finds, with keys for it."""
+    for name in ("DIAL_GATEWAY_LISTEN", "DIAL_GATEWAY_ADMIN_LISTEN", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "simulator")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "simulator")
+    async with Simulator(SimulatorSettings()) as simulator:
+        for version in ("", "V2"):
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_CONNECTCAMPAIGNS{version}", simulator.url)
+        yield simulator
+
+
+async def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Run the command; return its exit code and what it said."""
+    code = await asyncio.to_thread(cli.main, ["check", *arguments])
+    out, err = capsys.readouterr()
+    assert err == ""
+    return code, out
+
+
+async def test_all_is_well(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Settings, credentials, identity and both rights are told, the exit code is 0, and nobody is dialed."""
+    code, said = await check(capsys)
+    assert code == 0
+    for words in ("settings", "boto3's chain: env", ARN, "PutDialRequestBatch", "GetCampaignStateBatch"):
+        assert words in said
+    assert "WRONG" not in said
+    assert "nobody was dialed" in said
+    assert not simulator.connect.journal.dials()
+
+
+async def test_both_apis_are_asked(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where campaigns use both versions of the API the rights of both are looked at."""
+    monkeypatch.setenv("DIAL_GATEWAY_CONNECT_API_BY_CAMPAIGN", "new-*=v2")
+    code, said = await check(capsys)
+    assert code == 0
+    assert "PutOutboundRequestBatch" in said
+    assert "DIAL_GATEWAY_CONNECT_API_BY_CAMPAIGN" in said
+
+
+async def test_the_state_of_a_campaign(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """A campaign that is named is looked at, and its state told."""
+    simulator.connect.set_state("c-1", CampaignState.PAUSED)
+    code, said = await check(capsys, "--campaign", "c-1")
+    assert code == 0
+    assert "the campaign is Paused" in said
+    assert not simulator.connect.journal.dials()
+
+
+async def test_a_right_that_is_missing(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """The right to put that is missing is named as a policy has it, and the exit code is 1."""
+    denied = {"kind": FaultKind.EXCEPTION, "code": "AccessDeniedException", "status": 403, "count": 1}
+    simulator.connect.add_fault(Fault(**denied))  # type: ignore[arg-type]
+    code, said = await check(capsys)
+    assert code == 1
+    assert "the policy lacks connect-campaigns:PutDialRequestBatch" in said
+    assert "something is wrong" in said
+
+
+async def test_a_wrong_key(
+    simulator: Simulator,
+    sts: type[Sts],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Credentials that AWS refuses are told by AWS's word for it, without its text."""
+    sts.answer = (403, REFUSED)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    code, said = await check(capsys)
+    assert code == 1
+    assert "InvalidClientTokenId" in said
+    assert "InvalidSignatureException" in said
+    assert "secret" not in said
+
+
+async def test_an_endpoint_that_nobody_listens_on(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be reached is named; that STS cannot be asked is no fault by itself."""
+    await simulator.close()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", simulator.url)
+    code, said = await check(capsys)
+    assert code == 1
+    assert f"{simulator.url} cannot be reached" in said
+    assert "unsure  identity" in said
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION"])
+async def test_what_is_not_set(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Without credentials or region the exit code is 1, and the line says what to set."""
+    secret = ("AWS_SECRET_ACCESS_KEY",) if name == "AWS_ACCESS_KEY_ID" else ()
+    for variable in (name, *secret, "AWS_PROFILE", "AWS_REGION"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(variable, "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    code, said = await check(capsys)
+    assert code == 1
+    assert ("AWS_ACCESS_KEY_ID" if name == "AWS_ACCESS_KEY_ID" else "region") in said
+
+
+async def test_an_exporter_that_cannot_be(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A telemetry variable that cannot be used is named, and the rest is looked at all the same."""
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "statsd")
+    code, said = await check(capsys)
+    assert code == 1
+    assert "OTEL_METRICS_EXPORTER: must be of" in said
+    assert ARN in said
