@@ -11,6 +11,7 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.core import errors
 from gateway.core.model import Answer, Batch, Entry, FlushReason, Outcome, Source, Waiter, told
 from gateway.simulator import FaultKind
+from tests.integration.admin import get
 from tests.integration.process import NO_LIMIT, Served, serving
 from tests.integration.world import Caller, World, dial, until, world_of
 
@@ -73,6 +74,7 @@ async def live(served: Served) -> list[str]:
         await served.control("PUT", f"campaigns/{state}", {"state": state})
         told += await ask(served.stream(), secret("s-1", expires_in=6.5), campaign=state)
     told += await broken(served)
+    told += [(await get(served.admin_port, path)).body for path in ("/metrics", "/readyz")]
     await served.control("POST", "faults", {"kind": "no_answer"})
     cancelled, last = served.stream(), served.stream()
     await cancelled.send(*(secret(f"x-{n}") for n in range(26)))
@@ -97,13 +99,14 @@ async def broken(served: Served) -> list[str]:
 
 
 async def test_nothing_private_is_emitted() -> None:
-    """A whole session with logs at DEBUG and spans on the console emits no phone number and no attribute."""
+    """Logs at DEBUG, spans and metrics of a whole session hold no phone number and no attribute."""
     environment = {
         "DIAL_GATEWAY_LOG_LEVEL": "DEBUG",
         "DIAL_GATEWAY_CALL_TIMEOUT": "0.5",
         "DIAL_GATEWAY_MAX_ATTEMPTS": "2",
         "DIAL_GATEWAY_DRAIN_GRACE": "1",
         "OTEL_TRACES_EXPORTER": "console",
+        "OTEL_METRICS_EXPORTER": "console",
     }
     async with serving(*NO_LIMIT, environment=environment) as served:
         told = await live(served)
@@ -112,6 +115,8 @@ async def test_nothing_private_is_emitted() -> None:
     said = served.said.decode(errors="replace")
     assert '"level": "debug"' in said
     assert said.count("PutDialRequestBatch") > 10
+    assert "dial_gateway.requests.answered" in said
+    assert any("dial_gateway_requests_answered_total" in text for text in told)
     assert found_in(said) == []
     assert len(told) > 80
     assert found_in("\n".join(told)) == []

@@ -1,0 +1,59 @@
+"""Whether Connect works, as its calls tell."""
+
+import pytest
+
+from gateway.connect.health import ConnectHealth
+from gateway.core import errors
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        errors.ConnectFailed,
+        errors.AnswerLost,
+        errors.ConnectUnreachable,
+        errors.AccessDenied,
+        errors.CallRefused,
+    ],
+)
+def test_failures_add_up_to_a_time(failure: type[errors.CallFailure]) -> None:
+    """From the first failure on Connect is failing, until a call is answered."""
+    health = ConnectHealth()
+    health.failed(10.0, failure())
+    health.failed(12.0, failure())
+    assert health.failing_s(15.0) == 5.0
+    assert health.last_failure == failure.__name__
+    health.answered(16.0)
+    assert health.failing_s(20.0) == 0.0
+    assert not health.failing
+
+
+@pytest.mark.parametrize(
+    "failure", [errors.RateThrottled(), errors.CampaignNotFound(), errors.CampaignNotRunning("Paused")]
+)
+def test_a_refusal_is_an_answer(failure: errors.CallFailure) -> None:
+    """A throttle or a word about the campaign shows that Connect works."""
+    health = ConnectHealth()
+    health.failed(1.0, errors.AnswerLost())
+    health.failed(2.0, failure)
+    assert not health.failing
+
+
+def test_a_call_that_was_not_sent_says_nothing() -> None:
+    """A call that came too late changes nothing."""
+    health = ConnectHealth()
+    health.failed(1.0, errors.CallTooLate())
+    assert not health.called
+    health.failed(2.0, errors.AnswerLost())
+    health.failed(3.0, errors.CallTooLate())
+    assert health.failing_s(4.0) == 2.0
+
+
+def test_missing_credentials_are_doubted_for_a_while() -> None:
+    """A call without credentials is held against the gateway for a time, or until one is answered."""
+    health = ConnectHealth()
+    health.failed(1.0, errors.NoCredentials())
+    assert health.lacked_credentials(30.0, 30.0)
+    assert not health.lacked_credentials(32.0, 30.0)
+    health.answered(2.0)
+    assert not health.lacked_credentials(3.0, 30.0)

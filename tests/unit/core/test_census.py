@@ -1,0 +1,126 @@
+"""The figures of the core: true of what is held, and taken without a change to anything."""
+
+import random
+
+from gateway.core.census import CONCURRENCY, RATE, CampaignFigures, Shortage
+from gateway.core.conditions import Change, Condition
+from gateway.core.engine import Engine, Limits
+from gateway.core.errors import CampaignNotRunning
+from gateway.core.model import CallReport, ItemFailure, Source, Waiter
+from tests.unit.core.making import NOW, dial
+
+NO_LINGER = {"linger_s": 0.0, "call_rate": 0.0}
+
+
+def engine_with(campaigns: dict[str, int], **limits: float) -> Engine:
+    """Return an engine that was sent so many requests for each campaign."""
+    engine = Engine(Limits(**{**NO_LINGER, **limits}), random.Random(1))  # type: ignore[arg-type]
+    for campaign, count in campaigns.items():
+        for number in range(count):
+            engine.submit(NOW, Waiter(Source(), number), dial(f"t{number}", campaign))
+    return engine
+
+
+def by_campaign(engine: Engine, now: float) -> dict[str, CampaignFigures]:
+    return {figures.campaign_id: figures for figures in engine.census(now).campaigns}
+
+
+def test_what_waits_and_what_is_in_a_call() -> None:
+    """Each campaign's requests are in a call or not, and the first that is not has waited since it came."""
+    engine = engine_with({"a": 60, "b": 3}, concurrent_calls=1)
+    (batch,) = engine.poll(NOW + 1).batches
+    census = engine.census(NOW + 3)
+    found = {f.campaign_id: (f.queued, f.in_flight, f.oldest_wait_s) for f in census.campaigns}
+    assert batch.campaign_id == "a"
+    assert found == {"a": (35, 25, 3.0), "b": (3, 0, 3.0)}
+    assert (census.held, census.calls_in_flight, census.draining) == (63, 1, False)
+    assert census.held_bytes == engine.held_bytes
+
+
+def test_a_campaign_that_has_nothing_is_not_there() -> None:
+    """After its last answer a campaign that flows is gone from the census."""
+    engine = engine_with({"a": 1})
+    (batch,) = engine.poll(NOW).batches
+    engine.completed(NOW, batch, CallReport(accepted={"t0": "id"}))
+    assert engine.census(NOW).campaigns == []
+
+
+def test_what_keeps_a_campaign_and_since_when() -> None:
+    """A parked campaign stands in the census with its state and how long it has lasted, empty or not."""
+    engine = engine_with({"a": 1})
+    (batch,) = engine.poll(NOW).batches
+    engine.completed(NOW, batch, CallReport(failure=CampaignNotRunning("Paused")))
+    figures = by_campaign(engine, NOW + 5)["a"]
+    assert figures.standing is not None
+    assert (figures.standing.condition, figures.standing.state) == (Condition.PARKED, "Paused")
+    assert (figures.queued, figures.held_up_s) == (1, 5.0)
+    engine.leave(NOW, batch.entries[0].waiters[0].source)
+    assert by_campaign(engine, NOW + 6)["a"].held_up_s == 6.0
+
+
+def test_those_who_join_are_counted() -> None:
+    """A request under a token that is held counts as joined."""
+    engine = engine_with({"a": 1})
+    engine.submit(NOW, Waiter(Source(), 0), dial("t0", "a"))
+    assert engine.census(NOW).joined == 1
+
+
+def test_a_change_is_told_once() -> None:
+    """That a campaign is parked, and flows again, is told once each; parking it again is no change."""
+    engine = engine_with({"a": 50}, concurrent_calls=2)
+    first, second = engine.poll(NOW).batches
+    for batch in (first, second):
+        engine.completed(NOW, batch, CallReport(failure=CampaignNotRunning("Paused")))
+    assert engine.poll(NOW).changes == [Change("a", Condition.PARKED, "Paused")]
+    assert engine.poll(NOW).changes == []
+    engine.looked_up(NOW, ["a"], {"a": "Running"})
+    assert engine.poll(NOW).changes == [Change("a", None, "Running")]
+
+
+def test_a_campaign_cools_probes_and_cools_again() -> None:
+    """Each cooling is told with its pause, and that it is not the first; so is the probe in between."""
+    engine = engine_with({"a": 1})
+    throttled = CallReport(failed={"t0": ItemFailure.CAPACITY})
+    (batch,) = engine.poll(NOW).batches
+    engine.completed(NOW, batch, throttled)
+    (first,) = engine.poll(NOW).changes
+    later = NOW + first.pause_s + 0.01
+    probing = engine.poll(later)
+    engine.completed(later, probing.batches[0], throttled)
+    (second,) = engine.poll(later).changes
+    assert (first.condition, first.again) == (Condition.COOLING, False)
+    assert first.pause_s > 0.5
+    assert probing.changes == [Change("a", Condition.PROBING, "", again=True)]
+    assert (second.condition, second.again) == (Condition.COOLING, True)
+
+
+def test_time_without_a_permit_adds_up() -> None:
+    """From when a call is ready until its permit comes, what it lacks is counted; idle time is not."""
+    shortage = Shortage()
+    for now, lacking in ((0.0, None), (10.0, RATE), (12.0, CONCURRENCY), (12.5, None), (20.0, None)):
+        shortage.note(now, lacking)
+    assert shortage.seconds(30.0) == {RATE: 2.0, CONCURRENCY: 0.5}
+    shortage.note(30.0, RATE)
+    assert shortage.seconds(31.0)[RATE] == 3.0
+
+
+def test_the_engine_says_what_is_lacking() -> None:
+    """With one permit a second the rate is lacking; with a single call at once it is the concurrency."""
+    rate = engine_with({"a": 60}, call_rate=1.0, call_burst=1.0)
+    rate.poll(NOW)
+    assert rate.census(NOW + 0.5).lacked_s == {RATE: 0.5, CONCURRENCY: 0.0}
+    calls = engine_with({"a": 60}, concurrent_calls=1)
+    calls.poll(NOW)
+    assert calls.census(NOW + 0.5).lacked_s == {RATE: 0.0, CONCURRENCY: 0.5}
+
+
+def test_looking_changes_nothing() -> None:
+    """However often it is looked at, an engine decides the same."""
+    looked_at, left_alone = (engine_with({"a": 70, "b": 3}, call_rate=5.0) for _ in range(2))
+    for step in range(20):
+        now = NOW + step * 0.1
+        for _ in range(3):
+            looked_at.census(now)
+        decisions = [engine.poll(now) for engine in (looked_at, left_alone)]
+        shown = [([len(b.entries) for b in d.batches], d.wake_at) for d in decisions]
+        assert shown[0] == shown[1]

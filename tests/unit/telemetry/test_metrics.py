@@ -1,0 +1,72 @@
+"""Metrics that are pushed hold what a scrape holds; what is forgotten leaves nothing behind."""
+
+import random
+
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.resources import Resource
+
+from gateway.core.engine import Engine, Limits
+from gateway.core.model import Answer, Outcome
+from gateway.telemetry import Metrics, Observation, StreamFigures
+from gateway.telemetry.tally import IDLE_S
+
+
+class Kept(MetricExporter):
+    """An exporter that keeps what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[set[str]] = []
+        self.closed = False
+
+    def export(
+        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: object
+    ) -> MetricExportResult:
+        """Keep the names."""
+        (resource,) = metrics_data.resource_metrics
+        (scope,) = resource.scope_metrics
+        self.names.append({metric.name for metric in scope.metrics})
+        return MetricExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Do nothing."""
+        return True
+
+    def shutdown(self, timeout_millis: float = 30_000, **_: object) -> None:
+        """Note it."""
+        self.closed = True
+
+
+def observed(metrics: Metrics) -> Observation:
+    census = Engine(Limits(), random.Random(1)).census(0.0)
+    return Observation(1, census, StreamFigures(), metrics.tally.counts())
+
+
+def test_a_push_holds_what_a_scrape_holds() -> None:
+    """Whoever is pushed to gets the figures of the gateway and those of the campaigns."""
+    exporter = Kept()
+    metrics = Metrics(10, Resource({}), [exporter])
+    metrics.tally.received("c", 3)
+    metrics.tally.answered("c", Answer(Outcome.ACCEPTED))
+    metrics.push(observed(metrics))
+    (names,) = exporter.names
+    text = metrics.text(observed(metrics))
+    scraped = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    assert len(names) == len(scraped)
+    assert {"dial_gateway.requests.received", "dial_gateway.requests.held"} <= names
+    metrics.shutdown(1.0)
+    assert exporter.closed
+
+
+def test_campaigns_that_come_and_go_leave_nothing_behind() -> None:
+    """Thousands of campaigns, a few at a time: each is shown while it is there, and none after it."""
+    metrics = Metrics(10, Resource({}))
+    for number in range(5000):
+        metrics.tally.received(f"c-{number}", 1)
+        metrics.tally.tidy(2 * IDLE_S * number, 0, ())
+        if number % 500 == 0:
+            text = metrics.text(observed(metrics))
+            assert f'dial_gateway_requests_received_total{{campaign="c-{number}"}} 1' in text
+            assert text.count('campaign="c-') < 20
+    assert len(metrics.tally.campaigns) <= 3
+    metrics.shutdown(1.0)
