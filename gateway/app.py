@@ -8,6 +8,8 @@ import signal
 from collections.abc import Callable
 
 from gateway.admin.server import AdminServer
+from gateway.api.callers import OpenGate
+from gateway.api.campaign_servicer import CampaignServicer
 from gateway.api.server import GrpcServer
 from gateway.api.servicer import DialRequestServicer
 from gateway.clock import SystemClock
@@ -61,7 +63,8 @@ class Gateway:
         self.engine = Engine(limits_of(settings), rng)
         self._dispatcher = Dispatcher(self.engine, caller, telemetry, self._clock.now)
         self._servicer = DialRequestServicer(self._dispatcher, telemetry, self._clock, settings.stream_window)
-        self._server = GrpcServer(self._servicer, settings.listen)
+        self._campaigns = CampaignServicer(self._dispatcher, self._clock, OpenGate())
+        self._server = GrpcServer(self._servicer, self._campaigns, settings.listen)
         self._overview = Overview(
             self._dispatcher,
             self._servicer,
@@ -102,6 +105,7 @@ class Gateway:
         await self._server.not_serving()
         self._dispatcher.drain(grace_s)
         self._servicer.drain()
+        self._campaigns.drain()
         try:
             async with asyncio.timeout(grace_s):
                 await self._dispatcher.drained()

@@ -13,14 +13,18 @@ from functools import partial
 from typing import Protocol
 
 from gateway.connect.port import Caller
+from gateway.core import settle
 from gateway.core.census import Census
 from gateway.core.engine import Engine
 from gateway.core.errors import AccessDenied, CallFailure, CallUnexpected
+from gateway.core.holds import Action, Hold
+from gateway.core.listing import CampaignRow
 from gateway.core.model import (
     Batch,
     CallReport,
     CampaignNotice,
     DialRequest,
+    Entry,
     Priority,
     Settled,
     Source,
@@ -31,6 +35,8 @@ from gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
+DISMISS_SLICE = 2000
+"""Dial requests that are answered in one go when a campaign is purged: others have their turn in between."""
 ROOM_SHARE = 100
 """Dial requests of free room for which one more waiting stream is let in."""
 
@@ -144,6 +150,44 @@ class Dispatcher:
     def census(self) -> Census:
         """Return the figures of the core now."""
         return self._engine.census(self._now())
+
+    # --- for those who run the gateway ------------------------------------------------------------
+
+    def rows(self) -> dict[str, CampaignRow]:
+        """Return a row for each campaign, by its id in order."""
+        return self._engine.rows(self._now())
+
+    async def hold(self, campaign_id: str, hold: Hold) -> int:
+        """Hold a campaign; return how many dial requests were answered by that. Raises `TooManyHolds`."""
+        self._engine.steering.hold(self._now(), campaign_id, hold)
+        self._wake.set()
+        resting = self._engine.steering.resting(campaign_id) if hold.answering else []
+        return await self._dismiss(resting, settle.HELD)
+
+    def release(self, campaign_id: str, action: Action) -> bool:
+        """Hold a campaign no longer; return whether it was held."""
+        released = self._engine.steering.release(self._now(), campaign_id, action)
+        self._wake.set()
+        return released
+
+    async def purge(self, campaign_id: str, action: Action) -> int:
+        """Answer what is queued for a campaign; return how many dial requests that were."""
+        resting = self._engine.steering.resting(campaign_id)
+        purged = await self._dismiss(resting, settle.PURGED)
+        self._engine.steering.acted(campaign_id, action._replace(answered=purged))
+        return purged
+
+    async def _dismiss(self, entries: Sequence[Entry], refusal: settle.Refusal) -> int:
+        """Answer entries in slices, as far as they still rest when their turn comes."""
+        total = 0
+        for begin in range(0, len(entries), DISMISS_SLICE):
+            part = entries[begin : begin + DISMISS_SLICE]
+            count, answers = self._engine.steering.dismiss(self._now(), part, refusal)
+            self._tell_all(answers)
+            total += count
+            self._wake.set()
+            await asyncio.sleep(0)
+        return total
 
     # --- for the owner of the process -------------------------------------------------------------
 
@@ -274,6 +318,7 @@ class Dispatcher:
                 shares -= 1
 
     def _tell_all(self, answers: list[Settled]) -> None:
+        self._engine.activity.answered(self._now(), answers)
         for answer in answers:
             self._tell(answer)
 

@@ -1,4 +1,4 @@
-"""The gRPC server: the service, health and reflection on one address."""
+"""The gRPC server: the services, health and reflection on one address."""
 
 import socket
 
@@ -6,11 +6,16 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from dialgateway.v1.dial_request_service_pb2 import DESCRIPTOR
+from dialgateway.v1 import campaign_service_pb2, dial_request_service_pb2
+from dialgateway.v1.campaign_service_pb2_grpc import add_CampaignServiceServicer_to_server
 from dialgateway.v1.dial_request_service_pb2_grpc import add_DialRequestServiceServicer_to_server
+from gateway.api.campaign_servicer import CampaignServicer
 from gateway.api.servicer import DialRequestServicer
 
-SERVICE = DESCRIPTOR.services_by_name["DialRequestService"].full_name
+SERVICES = (
+    dial_request_service_pb2.DESCRIPTOR.services_by_name["DialRequestService"].full_name,
+    campaign_service_pb2.DESCRIPTOR.services_by_name["CampaignService"].full_name,
+)
 MESSAGE_BYTES = 4 * 1024 * 1024
 """The largest message that is read; a larger one ends its own stream with RESOURCE_EXHAUSTED."""
 
@@ -27,15 +32,16 @@ OPTIONS = (
 
 
 class GrpcServer:
-    """A grpc.aio server with DialRequestService, `grpc.health.v1` and reflection."""
+    """A grpc.aio server with DialRequestService, CampaignService, `grpc.health.v1` and reflection."""
 
-    def __init__(self, servicer: DialRequestServicer, listen: str) -> None:
+    def __init__(self, servicer: DialRequestServicer, campaigns: CampaignServicer, listen: str) -> None:
         self._listen = listen
         self._server = grpc.aio.server(options=OPTIONS)
         self._health = health.aio.HealthServicer()
         add_DialRequestServiceServicer_to_server(servicer, self._server)
+        add_CampaignServiceServicer_to_server(campaigns, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
 
     async def start(self) -> int:
@@ -61,7 +67,7 @@ class GrpcServer:
 
     async def _set_health(self, *, serving: bool) -> None:
         answer = health_pb2.HealthCheckResponse
-        for name in ("", SERVICE):
+        for name in ("", *SERVICES):
             await self._health.set(name, answer.SERVING if serving else answer.NOT_SERVING)
 
 

@@ -72,12 +72,13 @@ class Admission:
             refused = settle.rejected(Reason.INVALID_REQUEST, problem)
             return [told(waiter, request, refused) for waiter, request in arrivals]
         flows = self.conditions.limit(campaign_id) > 0
-        refusal = settle.LEAVING if leaving else self.refusals.known(now, campaign_id)
+        refusal = settle.LEAVING if leaving else self._refusal(now, campaign_id)
         state = Now(now, priority, refusal, call_rate if flows else None)
         settled: list[Settled] = []
         fresh = self._sort(state, arrivals, self.holdings.page(now, campaign_id), settled)
         if fresh:
             self.scheduler.push(now, fresh)
+        if len(settled) < len(arrivals):  # who has joined waits as well
             self._tell_condition(now, waiter.source, campaign_id)
         return settled
 
@@ -138,6 +139,12 @@ class Admission:
             return None
         wait_s = self.forecast.would_expire(now, entry, state.call_rate, ahead)
         return None if wait_s is None else settle.would_expire(wait_s)
+
+    def _refusal(self, now: float, campaign_id: str) -> settle.Refusal | None:
+        """Return what answers all that is new in a campaign: what Connect has said of it, or who holds it."""
+        hold = self.conditions.holds.get(campaign_id)
+        answering = settle.HELD if hold is not None and hold.answering else None
+        return self.refusals.known(now, campaign_id) or answering
 
     def _tell_condition(self, now: float, source: Source, campaign_id: str) -> None:
         """Tell a source that comes to a campaign that does not flow, once."""

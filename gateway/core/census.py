@@ -18,14 +18,15 @@ class CampaignFigures(NamedTuple):
     """One campaign for which something is held, or which does not flow.
 
     `queued` are its dial requests that are in no call, `in_flight` those that are. `oldest_wait_s` is how
-    long the first of the queue has waited since it last joined it. `standing` is None where it flows, and
-    else `held_up_s` is for how long it has not.
+    long the first of the queue has waited since it last joined it, at `waiting_since`. `standing` is
+    None where it flows, and else `held_up_s` is for how long it has not.
     """
 
     campaign_id: str
     queued: int
     in_flight: int
     oldest_wait_s: float
+    waiting_since: float | None = None
     standing: Standing | None = None
     held_up_s: float = 0.0
 
@@ -100,13 +101,15 @@ class Surveyor(NamedTuple):
         standings = {standing.campaign_id: standing for standing in self.conditions.standings()}
         for campaign_id, held in self.holdings.by_campaign():
             flying = min(in_flight[campaign_id], held)
-            wait_s = self._oldest_wait(now, campaign_id)
+            since = self._waiting_since(campaign_id)
+            wait_s = now - since if since is not None else 0.0
             standing = standings.pop(campaign_id, None)
             held_up_s = now - standing.since if standing is not None else 0.0
-            yield CampaignFigures(campaign_id, held - flying, flying, wait_s, standing, held_up_s)
+            yield CampaignFigures(campaign_id, held - flying, flying, wait_s, since, standing, held_up_s)
         for standing in standings.values():
-            yield CampaignFigures(standing.campaign_id, 0, 0, 0.0, standing, now - standing.since)
+            held_up_s = now - standing.since
+            yield CampaignFigures(standing.campaign_id, 0, 0, 0.0, None, standing, held_up_s)
 
-    def _oldest_wait(self, now: float, campaign_id: str) -> float:
+    def _waiting_since(self, campaign_id: str) -> float | None:
         campaign = self.scheduler.campaign(campaign_id)
-        return now - campaign.oldest_arrival if campaign is not None and len(campaign) else 0.0
+        return campaign.oldest_arrival if campaign is not None and campaign.unsuspected else None

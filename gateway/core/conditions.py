@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gateway.core.holds import Holds
 from gateway.core.model import BATCH_LIMIT, CampaignNotice, NoticeKind, Reason
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, PAUSE_SHARE = 1.0, 30.0, 0.3
@@ -91,10 +92,11 @@ class _Held:
 
 
 class Conditions:
-    """The campaigns that do not flow, and what ends that."""
+    """The campaigns that do not flow, and what ends that; `holds` are those that somebody holds."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
+        self.holds = Holds()
         self._held: dict[str, _Held] = {}
         self._may_look = True
         self._blind_until = 0.0
@@ -116,6 +118,8 @@ class Conditions:
 
     def limit(self, campaign_id: str) -> int:
         """How many items the campaign's next call may carry now; 0: it may not call."""
+        if campaign_id in self.holds:
+            return 0
         held = self._held.get(campaign_id) if self._held else None
         if held is None:
             return BATCH_LIMIT
@@ -252,6 +256,10 @@ class Conditions:
 
     def notice(self, now: float, campaign_id: str) -> CampaignNotice | None:
         """Return what to tell a caller that comes while the campaign does not flow."""
+        if campaign_id in self.holds:
+            return _notice(
+                NoticeKind.CAMPAIGN_HELD, None, "the campaign is held by those who run the gateway"
+            )
         held = self._held.get(campaign_id) if self._held else None
         if held is None:
             return None
@@ -262,6 +270,8 @@ class Conditions:
 
     def reason(self, campaign_id: str) -> Reason | None:
         """Return the reason of an expiry in this campaign; None where nothing keeps it."""
+        if campaign_id in self.holds:
+            return Reason.HELD
         held = self._held.get(campaign_id) if self._held else None
         if held is None:
             return None

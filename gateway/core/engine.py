@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.core import settle
+from gateway.core import listing, settle
+from gateway.core.activity import Activity
 from gateway.core.admission import Admission, Arrival
 from gateway.core.census import CONCURRENCY, RATE, Census, Shortage, Surveyor
 from gateway.core.conditions import Change, Conditions
@@ -37,6 +38,7 @@ from gateway.core.outcomes import Outcomes
 from gateway.core.pacing import Pacer, RetryBudget
 from gateway.core.refusals import Refusals
 from gateway.core.scheduler import EXPIRY_SLICE, Scheduler
+from gateway.core.steering import Steering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,10 @@ class Decision:
 
 
 class Engine:
-    """The whole core, behind one object. Not thread-safe; nothing in it waits."""
+    """The whole core, behind one object. Not thread-safe; nothing in it waits.
+
+    `steering` is for those who run the gateway, `activity` is told the answers that were given out.
+    """
 
     def __init__(self, limits: Limits, rng: random.Random) -> None:
         self._limits = limits
@@ -86,6 +91,10 @@ class Engine:
         self._pacer = Pacer(limits.call_rate, limits.call_burst)
         self._budget = RetryBudget()
         self._notices = Notices()
+        self.activity = Activity()
+        self.steering = Steering(
+            self._holdings, self._scheduler, self._conditions, self._notices, self.activity
+        )
         self._shortage = Shortage()
         self._surveyor = Surveyor(
             self._holdings, self._scheduler, self._conditions, self._pacer, self._shortage
@@ -204,6 +213,8 @@ class Engine:
         self._scheduler.permits(self._pacer.plenty(now))
         for entry in self._scheduler.advance(now):
             self._outcomes.expire(now, entry, decision.settled)
+        if self.draining:
+            self._let_held_go(now, decision.settled)
         if self._is_sending(now):
             self._spend_permits(now, decision)
             decision.look_up = self._conditions.to_look_up(now, self._scheduler.is_waiting)
@@ -218,6 +229,10 @@ class Engine:
     def census(self, now: float) -> Census:
         """Return the figures of everything, for those who watch."""
         return self._surveyor.census(now, self._calls.values(), draining=self.draining)
+
+    def rows(self, now: float) -> dict[str, listing.CampaignRow]:
+        """Return a row for each campaign, by its id in order."""
+        return listing.rows(now, self.census(now).campaigns, self._conditions.holds, self.activity)
 
     def room(self) -> int:
         """How many more dial requests may be taken in; 0 or less where the gateway is full."""
@@ -277,6 +292,7 @@ class Engine:
     # --- spending permits --------------------------------------------------------------------------
 
     def _spend_permits(self, now: float, decision: Decision) -> None:
+        self._deny_held(decision)
         while self._retries and self._pacer.ready_at(now) <= now:
             number = self._retries.popleft()
             call = self._calls.get(number)
@@ -293,6 +309,20 @@ class Engine:
                 self._pacer.take(now)
                 self._budget.earn()
                 decision.batches.append(batch)
+
+    def _deny_held(self, decision: Decision) -> None:
+        """Let calls of held campaigns that wait for another attempt come to their end."""
+        for number in tuple(self._retries) if self._conditions.holds else ():
+            call = self._calls.get(number)
+            if call is not None and call.campaign_id in self._conditions.holds:
+                self._retries.remove(number)
+                decision.denied.append(number)
+
+    def _let_held_go(self, now: float, settled: list[Settled]) -> None:
+        """Answer what rests in campaigns that are held: a gateway that leaves will not send it."""
+        for campaign_id in self._conditions.holds.names():
+            resting = self.steering.resting(campaign_id)
+            settled += self.steering.dismiss(now, resting, settle.LEAVING)[1]
 
     def _is_sending(self, now: float) -> bool:
         """Whether calls may still leave: a gateway that leaves stops some time before its end."""

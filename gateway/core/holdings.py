@@ -83,6 +83,10 @@ class Holdings:
         held = self._ledger.everything_held() if campaign_id is None else self._ledger.held_in(campaign_id)
         return [entry for entry in held if entry.state is not EntryState.IN_FLIGHT]
 
+    def of(self, campaign_id: str) -> list[Entry]:
+        """Return all entries of one campaign."""
+        return self._ledger.held_in(campaign_id)
+
     def everything(self) -> list[Entry]:
         """Return all entries."""
         return self._ledger.everything_held()

@@ -29,6 +29,10 @@ class Notices:
             source.noticed.add(campaign_id)
             self._outbox.append(Told(source, campaign_id, notice))
 
+    def tell_anew(self, campaign_id: str, sources: Iterable[Source], notice: CampaignNotice) -> None:
+        """Tell sources, and all who know of another reason, why a campaign does not flow."""
+        self.tell(campaign_id, {*self._knowing.get(campaign_id, ()), *sources}, notice)
+
     def flows(self, campaign_id: str, notice: CampaignNotice) -> None:
         """Tell all who know that a campaign did not flow that it flows again."""
         for source in self._knowing.pop(campaign_id, ()):

@@ -44,7 +44,7 @@ class Outcomes:
             if refusal is not None:
                 self._refuse_resting(now, campaign_id, refusal, "", settled)
             else:
-                self.notices.flows(campaign_id, conditions.resumed())
+                self._flows(campaign_id)
                 self.scheduler.reconsider(now, campaign_id)
         return settled
 
@@ -82,6 +82,8 @@ class Outcomes:
             self.holdings.settle(now, entry, settle.given_up(entry, Reason.DRAINING), settled)
         elif entry.give_up_at <= now:
             self.expire(now, entry, settled)
+        elif (hold := self.conditions.holds.get(entry.request.campaign_id)) is not None and hold.answering:
+            self.holdings.settle(now, entry, settle.HELD.answer(entry), settled)
         else:
             return True
         return False
@@ -121,6 +123,11 @@ class Outcomes:
         self.refusals.remember(now, campaign_id, refusal)
         self.notices.forget_campaign(campaign_id)
 
+    def _flows(self, campaign_id: str) -> None:
+        """Tell those who wait that nothing at Connect keeps a campaign, unless somebody here holds it."""
+        if campaign_id not in self.conditions.holds:
+            self.notices.flows(campaign_id, conditions.resumed())
+
     def _learn(self, now: float, batch: Batch, report: CallReport) -> None:
         """Let a call say whether its campaign flows."""
         campaign_id, number = batch.campaign_id, batch.number
@@ -131,10 +138,10 @@ class Outcomes:
             notice = self.conditions.throttled(now, campaign_id, number, batch.formed_at)
         elif report.failure is None:
             if self.conditions.taken(now, campaign_id, number):
-                self.notices.flows(campaign_id, conditions.resumed())
+                self._flows(campaign_id)
         else:
             self.conditions.ended(campaign_id, number)
         self.scheduler.reconsider(now, campaign_id)
-        if notice is not None:
+        if notice is not None and campaign_id not in self.conditions.holds:  # told once it is released
             sources = [s for s in self.scheduler.sources(campaign_id) if campaign_id not in s.noticed]
             self.notices.tell(campaign_id, sources, notice)

@@ -94,8 +94,9 @@ class Scheduler:
         return campaign.sources() if campaign is not None else set()
 
     def campaigns(self) -> Iterator[CampaignQueue]:
-        """Yield the queues of the campaigns for which something waits."""
-        yield from self._campaigns.values()
+        """Yield the queues of the campaigns for which something waits, but of those that somebody holds."""
+        holds = self._conditions.holds
+        return (queue for name, queue in self._campaigns.items() if name not in holds)
 
     def campaign(self, campaign_id: str) -> CampaignQueue | None:
         """Return the queue of a campaign for which something waits."""

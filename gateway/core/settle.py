@@ -160,6 +160,22 @@ LEAVING = Refusal(Outcome.NOT_ACCEPTED, Reason.DRAINING, RetryAdvice.SAME_TOKEN,
 """What everything new is told by a gateway that leaves."""
 
 
+_LATER_S = 30.0
+"""Seconds after which a caller may see whether a campaign is held no longer."""
+HELD = Refusal(
+    Outcome.NOT_ACCEPTED,
+    Reason.HELD,
+    RetryAdvice.SAME_TOKEN,
+    "the campaign is held, and what waits for it is answered",
+    retry_after_s=_LATER_S,
+)
+"""What is told of a campaign that somebody holds in this way, as long as that lasts."""
+PURGED = Refusal(
+    Outcome.NOT_ACCEPTED, Reason.PURGED, RetryAdvice.SAME_TOKEN, "what waited for the campaign was removed"
+)
+"""What is told of what waited for a campaign when somebody purged it."""
+
+
 def given_up(entry: Entry, reason: Reason) -> Answer:
     """Return the answer for a request that the gateway tries no longer, though its time has not passed."""
     detail = _GIVEN_UP[reason]
@@ -172,6 +188,7 @@ _EXPIRED = {
     Reason.EXPIRATION_PASSED: "its time passed before it could be sent",
     Reason.THROTTLED: "Amazon Connect throttled it, or its campaign, until its time passed",
     Reason.CAMPAIGN_NOT_RUNNING: "its campaign did not run until its time passed",
+    Reason.HELD: "its campaign was held until its time passed",
 }
 
 

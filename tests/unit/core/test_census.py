@@ -17,7 +17,7 @@ def engine_with(campaigns: dict[str, int], **limits: float) -> Engine:
     engine = Engine(Limits(**{**NO_LINGER, **limits}), random.Random(1))  # type: ignore[arg-type]
     for campaign, count in campaigns.items():
         for number in range(count):
-            engine.submit(NOW, Waiter(Source(), number), dial(f"t{number}", campaign))
+            engine.submit(NOW, [(Waiter(Source(), number), dial(f"t{number}", campaign))])
     return engine
 
 
@@ -61,7 +61,7 @@ def test_what_keeps_a_campaign_and_since_when() -> None:
 def test_those_who_join_are_counted() -> None:
     """A request under a token that is held counts as joined."""
     engine = engine_with({"a": 1})
-    engine.submit(NOW, Waiter(Source(), 0), dial("t0", "a"))
+    engine.submit(NOW, [(Waiter(Source(), 0), dial("t0", "a"))])
     assert engine.census(NOW).joined == 1
 
 

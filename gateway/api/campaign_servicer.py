@@ -1,0 +1,197 @@
+"""CampaignService: shows campaigns, and holds, releases and purges them for those who may."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import grpc
+
+from dialgateway.v1 import campaign_service_pb2 as pb
+from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceServicer
+from gateway.api import campaign_wire as wire
+from gateway.api.callers import Gatekeeper
+from gateway.clock import SystemClock
+from gateway.core.holds import Action, ActionKind, Hold, TooManyHolds
+from gateway.core.listing import CampaignRow
+from gateway.dispatch import Dispatcher
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+log = logging.getLogger(__name__)
+
+WATCHERS = 100
+"""Watches at once, at most."""
+LOOK_EVERY_S = 0.25
+"""Seconds for which one look at all campaigns serves every watch: looks cost the same for any number."""
+LEAVING = "this replica is leaving; watch another"
+
+Answer = TypeVar("Answer")
+
+
+class CampaignServicer(CampaignServiceServicer):
+    """The service of `protos/dialgateway/v1/campaign_service.proto`."""
+
+    def __init__(self, dispatcher: Dispatcher, clock: SystemClock, gate: Gatekeeper) -> None:
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._gate = gate
+        self._watchers = 0
+        self._leaving = asyncio.Event()
+        self._looked_at = float("-inf")
+        self._seen: dict[str, CampaignRow] = {}
+
+    async def ListCampaigns(  # noqa: N802, D102
+        self, request: pb.ListCampaignsRequest, context: "Context"
+    ) -> pb.ListCampaignsResponse:
+        return await self._answered(self._list, request, context)
+
+    async def HoldCampaign(  # noqa: N802, D102
+        self, request: pb.HoldCampaignRequest, context: "Context"
+    ) -> pb.HoldCampaignResponse:
+        return await self._answered(self._hold, request, context)
+
+    async def ReleaseCampaign(  # noqa: N802, D102
+        self, request: pb.ReleaseCampaignRequest, context: "Context"
+    ) -> pb.ReleaseCampaignResponse:
+        return await self._answered(self._release, request, context)
+
+    async def PurgeCampaign(  # noqa: N802, D102
+        self, request: pb.PurgeCampaignRequest, context: "Context"
+    ) -> pb.PurgeCampaignResponse:
+        return await self._answered(self._purge, request, context)
+
+    async def WatchCampaigns(  # noqa: N802, D102
+        self, request: pb.WatchCampaignsRequest, context: "Context"
+    ) -> AsyncIterator[pb.WatchCampaignsResponse]:
+        try:
+            interval_s = wire.interval_s(request)
+        except wire.BadRequest as bad:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
+        if self._watchers >= WATCHERS:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{WATCHERS} watch already")
+        self._watchers += 1
+        ended = asyncio.Event()
+        # The stubs ask for a class of their own here, which does not exist at run time.
+        context.add_done_callback(lambda _: self._watch_ended(ended))  # type: ignore[arg-type]
+        async for response in self._watch(interval_s, ended):
+            yield response
+        if self._leaving.is_set():
+            await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
+
+    def drain(self) -> None:
+        """End all watches."""
+        self._leaving.set()
+
+    # --- looking -----------------------------------------------------------------------------------
+
+    async def _list(self, request: pb.ListCampaignsRequest, context: "Context") -> pb.ListCampaignsResponse:
+        del context
+        now, rows, offset = self._clock.now(), self._dispatcher.rows(), self._clock.wall_offset()
+        page, token, total = wire.page(request, rows.values())
+        return pb.ListCampaignsResponse(
+            campaigns=[wire.campaign(now, offset, row) for row in page],
+            next_page_token=token,
+            total_size=total,
+            as_of=wire.timestamp(now, offset),
+        )
+
+    async def _watch(
+        self, interval_s: float, ended: asyncio.Event
+    ) -> AsyncIterator[pb.WatchCampaignsResponse]:
+        """Yield the difference between what was told and what is, whenever it may be told and is read."""
+        told: dict[str, CampaignRow] = {}
+        first = True
+        while not self._leaving.is_set() and not ended.is_set():
+            rows, offset = self._look(), self._clock.wall_offset()
+            responses = wire.changes(self._looked_at, offset, told, rows)
+            if first and not responses:
+                responses = [wire.nothing(self._looked_at, offset)]
+            told, first = rows, False
+            for response in responses:
+                yield response  # comes back once the caller has room for more
+            await _wait_for_any(interval_s, self._leaving, ended)
+
+    def _look(self) -> dict[str, CampaignRow]:
+        now = self._clock.now()
+        if now >= self._looked_at + LOOK_EVERY_S:
+            self._looked_at, self._seen = now, self._dispatcher.rows()
+        return self._seen
+
+    def _watch_ended(self, ended: asyncio.Event) -> None:
+        self._watchers -= 1
+        ended.set()
+
+    # --- steering ----------------------------------------------------------------------------------
+
+    async def _hold(self, request: pb.HoldCampaignRequest, context: "Context") -> pb.HoldCampaignResponse:
+        answering = wire.is_answering(request.held_requests)
+        name, caller, reason = await self._may(request.campaign_id, request.reason, context)
+        try:
+            answered = await self._dispatcher.hold(name, Hold(caller, reason, self._clock.now(), answering))
+        except TooManyHolds:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many campaigns are held already")
+        _log("a campaign is held", name, caller, reason, answering=answering, answered=answered)
+        return pb.HoldCampaignResponse(campaign=self._campaign(name), answered=answered)
+
+    async def _release(
+        self, request: pb.ReleaseCampaignRequest, context: "Context"
+    ) -> pb.ReleaseCampaignResponse:
+        name, caller, reason = await self._may(request.campaign_id, request.reason, context)
+        action = Action(ActionKind.RELEASE, caller, reason, self._clock.now())
+        if not self._dispatcher.release(name, action):
+            await context.abort(grpc.StatusCode.NOT_FOUND, "campaign_id: this campaign is not held here")
+        _log("a campaign is released", name, caller, reason)
+        return pb.ReleaseCampaignResponse(campaign=self._campaign(name))
+
+    async def _purge(self, request: pb.PurgeCampaignRequest, context: "Context") -> pb.PurgeCampaignResponse:
+        name, caller, reason = await self._may(request.campaign_id, request.reason, context)
+        action = Action(ActionKind.PURGE, caller, reason, self._clock.now())
+        purged = await self._dispatcher.purge(name, action)
+        _log("a campaign is purged", name, caller, reason, purged=purged)
+        return pb.PurgeCampaignResponse(purged=purged, campaign=self._campaign(name))
+
+    async def _may(self, campaign_id: str, reason: str, context: "Context") -> tuple[str, str, str]:
+        """Return campaign, caller and reason, all in order; ends the call where one is not."""
+        name, why, caller = wire.checked_campaign(campaign_id), wire.checked_reason(reason), ""
+        caller = self._gate.caller_of(context)
+        if not self._gate.may_steer(caller, name):
+            _log("a caller may not steer a campaign", name, caller, why)
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this caller may not steer this campaign")
+        return name, caller, why
+
+    def _campaign(self, campaign_id: str) -> pb.Campaign | None:
+        now, row = self._clock.now(), self._dispatcher.rows().get(campaign_id)
+        return None if row is None else wire.campaign(now, self._clock.wall_offset(), row)
+
+    async def _answered(
+        self,
+        handler: Callable[[Any, "Context"], Awaitable[Answer]],
+        request: object,
+        context: "Context",
+    ) -> Answer:
+        """Run a handler, and end the call where the request or the handler is wrong."""
+        try:
+            return await handler(request, context)
+        except wire.BadRequest as bad:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
+        except grpc.aio.AbortError:
+            raise
+        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+            log.error("a call to steer campaigns ended with %s", type(bug).__name__)
+            await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
+
+
+async def _wait_for_any(longest_s: float, *events: asyncio.Event) -> None:
+    """Wait so many seconds, or until an event is set."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=longest_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+def _log(event: str, campaign_id: str, caller: str, reason: str, **more: object) -> None:
+    log.info(event, extra={"campaign": campaign_id, "caller": caller, "reason": reason, **more})

@@ -1,0 +1,194 @@
+"""Between the messages of CampaignService and the core's rows, both ways."""
+
+import base64
+import binascii
+import json
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
+from typing import TypeVar
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from dialgateway.v1 import campaign_service_pb2 as pb
+from gateway.core.holds import Action, Hold
+from gateway.core.listing import CampaignRow, CampaignState
+from gateway.core.model import Outcome
+from gateway.core.validate import problem_with_campaign
+
+REASON_LIMIT = 500
+PAGE_SIZE, LARGEST_PAGE = 100, 1000
+SHORTEST_INTERVAL_S, USUAL_INTERVAL_S, LONGEST_INTERVAL_S = 0.25, 1.0, 60.0
+MESSAGE_CAMPAIGNS = 500
+"""Campaigns in one message of a watch, at most: far below gRPC's usual limit of 4 MiB."""
+
+
+Item = TypeVar("Item")
+
+
+class BadRequest(Exception):  # noqa: N818 - says what it is, like other answers
+    """A request that breaks a rule; its text names the field and the rule, never the value."""
+
+
+# --- what callers send -------------------------------------------------------------------------------
+
+
+def checked_campaign(campaign_id: str) -> str:
+    """Return a campaign id that is in order; raises `BadRequest`."""
+    problem = problem_with_campaign(campaign_id)
+    if problem is not None:
+        raise BadRequest(problem)
+    return campaign_id
+
+
+def checked_reason(reason: str) -> str:
+    """Return a reason that is fit to be shown to others; raises `BadRequest`."""
+    if len(reason) > REASON_LIMIT:
+        raise BadRequest(f"reason: at most {REASON_LIMIT} characters")
+    if any(unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} for character in reason):
+        raise BadRequest("reason: no control characters")
+    return reason
+
+
+def is_answering(held_requests: int) -> bool:
+    """Whether a hold answers what waits; raises `BadRequest` for a choice that is not known."""
+    if held_requests not in pb.HeldRequests.values():
+        raise BadRequest("held_requests: WAIT or ANSWER")
+    return held_requests == pb.HELD_REQUESTS_ANSWER
+
+
+def interval_s(request: pb.WatchCampaignsRequest) -> float:
+    """Return the seconds between two looks of a watch; raises `BadRequest`."""
+    if not request.HasField("min_interval"):
+        return USUAL_INTERVAL_S
+    seconds = request.min_interval.seconds + request.min_interval.nanos * 1e-9
+    if not SHORTEST_INTERVAL_S <= seconds <= LONGEST_INTERVAL_S:
+        raise BadRequest(f"min_interval: {SHORTEST_INTERVAL_S:g} to {LONGEST_INTERVAL_S:g} seconds")
+    return seconds
+
+
+def page(request: pb.ListCampaignsRequest, rows: Iterable[CampaignRow]) -> tuple[list[CampaignRow], str, int]:
+    """Return the rows of a page, the token of the next one, and how many rows all pages have.
+
+    Raises `BadRequest` for a size below zero, an unknown state, or a token that is not of such a listing.
+    """
+    if request.page_size < 0:
+        raise BadRequest("page_size: 0 or more")
+    wanted = sorted(map(int, set(request.states)))
+    if any(state not in tuple(CampaignState) for state in wanted):
+        raise BadRequest("states: FLOWING, COOLING, PARKED or HELD")
+    after = _after(request.page_token, wanted)
+    size = min(request.page_size or PAGE_SIZE, LARGEST_PAGE)
+    chosen = [row for row in rows if not wanted or row.state in wanted]
+    rest = [row for row in chosen if row.campaign_id > after]
+    token = _token(rest[size - 1].campaign_id, wanted) if len(rest) > size else ""
+    return rest[:size], token, len(chosen)
+
+
+def _token(campaign_id: str, states: Sequence[int]) -> str:
+    return base64.urlsafe_b64encode(json.dumps([campaign_id, list(states)]).encode()).decode()
+
+
+def _after(token: str, states: Sequence[int]) -> str:
+    """Return the campaign id behind which a page begins."""
+    if not token:
+        return ""
+    try:
+        campaign_id, asked = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise BadRequest("page_token: not one that ListCampaigns has given") from error
+    if not isinstance(campaign_id, str) or asked != list(states):
+        raise BadRequest("page_token: of a listing of other states")
+    return campaign_id
+
+
+# --- what callers get --------------------------------------------------------------------------------
+
+
+def campaign(now: float, offset: float, row: CampaignRow) -> pb.Campaign:
+    """Return the message of a row; `offset` is from seconds since the epoch to the core's clock."""
+    waiting_s = None if row.waiting_since is None else now - row.waiting_since
+    return pb.Campaign(
+        campaign_id=row.campaign_id,
+        state=row.state,  # type: ignore[arg-type] # the core's numbers are the contract's
+        queued=row.queued,
+        in_flight=row.in_flight,
+        oldest_wait=_duration(waiting_s or 0.0),
+        outcomes=_counts(row.counts),
+        accepted_per_second=row.rate,
+        reason=row.reason,  # type: ignore[arg-type]
+        detail=row.detail,
+        since=None if row.since is None else timestamp(row.since, offset),
+        retry_after=None if row.until is None else _duration(row.until - now),
+        hold=None if row.hold is None else _hold(row.hold, offset),
+        last_action=None if row.action is None else _action(row.action, offset),
+    )
+
+
+def changes(
+    now: float, offset: float, told: dict[str, CampaignRow], rows: dict[str, CampaignRow]
+) -> list[pb.WatchCampaignsResponse]:
+    """Return what tells one who was `told` some rows of the rows there are, none where they are the same."""
+    changed = [row for name, row in rows.items() if told.get(name) != row]
+    gone = [name for name in told if name not in rows]
+    responses = [
+        pb.WatchCampaignsResponse(campaigns=[campaign(now, offset, row) for row in part])
+        for part in _parts(changed)
+    ]
+    responses += [pb.WatchCampaignsResponse(gone_campaign_ids=part) for part in _parts(gone)]
+    for response in responses:
+        response.as_of.CopyFrom(timestamp(now, offset))
+    if responses:
+        responses[-1].complete = True
+    return responses
+
+
+def nothing(now: float, offset: float) -> pb.WatchCampaignsResponse:
+    """Return the state of a gateway that knows no campaign."""
+    return pb.WatchCampaignsResponse(complete=True, as_of=timestamp(now, offset))
+
+
+def timestamp(instant: float, offset: float) -> Timestamp:
+    """Return an instant on the core's clock as the time of day."""
+    milliseconds = round((instant - offset) * 1000)
+    return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
+
+
+def _parts(items: Sequence[Item]) -> Iterable[Sequence[Item]]:
+    for begin in range(0, len(items), MESSAGE_CAMPAIGNS):
+        yield items[begin : begin + MESSAGE_CAMPAIGNS]
+
+
+def _counts(counts: Collection[int]) -> pb.OutcomeCounts:
+    by_outcome = dict(zip(Outcome, counts, strict=True))
+    return pb.OutcomeCounts(
+        accepted=by_outcome[Outcome.ACCEPTED],
+        rejected=by_outcome[Outcome.REJECTED],
+        expired=by_outcome[Outcome.EXPIRED],
+        not_accepted=by_outcome[Outcome.NOT_ACCEPTED],
+        unknown=by_outcome[Outcome.UNKNOWN],
+    )
+
+
+def _hold(hold: Hold, offset: float) -> pb.Hold:
+    return pb.Hold(
+        caller=hold.caller,
+        reason=hold.reason,
+        hold_time=timestamp(hold.at, offset),
+        held_requests=pb.HELD_REQUESTS_ANSWER if hold.answering else pb.HELD_REQUESTS_WAIT,
+    )
+
+
+def _action(action: Action, offset: float) -> pb.Action:
+    return pb.Action(
+        kind=action.kind,  # type: ignore[arg-type]
+        caller=action.caller,
+        reason=action.reason,
+        action_time=timestamp(action.at, offset),
+        answered=action.answered,
+    )
+
+
+def _duration(seconds: float) -> Duration:
+    milliseconds = max(0, round(seconds * 1000))
+    return Duration(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)

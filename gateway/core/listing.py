@@ -1,0 +1,98 @@
+"""The campaigns as those see them who run the gateway: one row each, put together from all that is known."""
+
+import enum
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from gateway.core.activity import Activity, Record
+from gateway.core.census import CampaignFigures
+from gateway.core.conditions import Condition, Standing
+from gateway.core.holds import Action, Hold, Holds
+from gateway.core.model import Outcome, Reason
+
+
+class CampaignState(enum.IntEnum):
+    """Whether and why a campaign's dial requests wait. The numbers are the wire contract's."""
+
+    FLOWING = 1
+    COOLING = 2
+    PARKED = 3
+    HELD = 4
+
+
+class CampaignRow(NamedTuple):
+    """One campaign at one instant.
+
+    `until` is the instant before which its state will not end by itself, None where nobody can say;
+    `since` when the state began, None for one that flows. `waiting_since` is when the dial request that
+    has waited longest joined the queue, None where none waits. `rate` is in accepted dial requests a
+    second, of late. Equal rows say the same, whenever they were taken.
+    """
+
+    campaign_id: str
+    state: CampaignState
+    queued: int
+    in_flight: int
+    waiting_since: float | None
+    counts: tuple[int, ...]
+    rate: float
+    reason: Reason
+    detail: str
+    since: float | None
+    until: float | None
+    hold: Hold | None
+    action: Action | None
+
+
+def rows(
+    now: float, figures: list[CampaignFigures], holds: Holds, activity: Activity
+) -> dict[str, CampaignRow]:
+    """Return a row for every campaign that holds something, does not flow, or has stirred of late."""
+    census = {each.campaign_id: each for each in figures}
+    records = dict(activity.records(now))
+    names = sorted({*census, *records, *holds.names()})
+    return {name: _row(now, name, census.get(name), records, holds.get(name)) for name in names}
+
+
+def _row(
+    now: float,
+    campaign_id: str,
+    figures: CampaignFigures | None,
+    records: Mapping[str, Record],
+    hold: Hold | None,
+) -> CampaignRow:
+    record = records.get(campaign_id)
+    standing = figures.standing if figures is not None else None
+    state, reason, detail, since, until = _state(standing, hold)
+    return CampaignRow(
+        campaign_id,
+        state,
+        figures.queued if figures is not None else 0,
+        figures.in_flight if figures is not None else 0,
+        figures.waiting_since if figures is not None else None,
+        tuple(record.counts.values()) if record is not None else (0,) * len(Outcome),
+        round(record.rate(now), 1) if record is not None else 0.0,
+        reason,
+        detail,
+        since,
+        until,
+        hold,
+        record.action if record is not None else None,
+    )
+
+
+def _state(
+    standing: Standing | None, hold: Hold | None
+) -> tuple[CampaignState, Reason, str, float | None, float | None]:
+    if hold is not None:
+        detail = "held until somebody releases it"
+        return CampaignState.HELD, Reason.HELD, detail, hold.at, None
+    if standing is None:
+        return CampaignState.FLOWING, Reason.NONE, "", None, None
+    until = standing.until if standing.condition is Condition.COOLING else None
+    if standing.state:
+        detail = f"the campaign is {standing.state}; it flows once Amazon Connect says that it runs"
+        return CampaignState.PARKED, Reason.CAMPAIGN_NOT_RUNNING, detail, standing.since, until
+    pause = "after a pause one call tries it" if until is not None else "small calls try it"
+    detail = f"Amazon Connect takes no more for it for now; {pause}"
+    return CampaignState.COOLING, Reason.THROTTLED, detail, standing.since, until

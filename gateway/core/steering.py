@@ -1,0 +1,81 @@
+"""What those who run the gateway do to a campaign: hold it, release it, purge it.
+
+A campaign that is held forms no batch, and its calls under way get no further attempt: such a call
+ends with its last failure, and what it did not decide waits, or is answered, like the rest. What is
+in a call when it is held or purged is never answered from here: Amazon Connect may have it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.core import conditions, settle
+from gateway.core.activity import Activity
+from gateway.core.conditions import Conditions
+from gateway.core.holdings import Holdings
+from gateway.core.holds import Action, ActionKind, Hold
+from gateway.core.model import Entry, EntryState, Settled, Source
+from gateway.core.notices import Notices
+from gateway.core.scheduler import Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """Does to conditions, queues and holdings what an operator asks for."""
+
+    holdings: Holdings
+    scheduler: Scheduler
+    conditions: Conditions
+    notices: Notices
+    activity: Activity
+
+    def hold(self, now: float, campaign_id: str, hold: Hold) -> None:
+        """Let no more calls of a campaign leave; raises `TooManyHolds`.
+
+        Where the hold answers, what rests is for `dismiss` with `settle.HELD`.
+        """
+        self.conditions.holds.put(campaign_id, hold)
+        self.scheduler.reconsider(now, campaign_id)
+        self._tell(now, campaign_id, self._sources(campaign_id))
+        self.acted(campaign_id, Action(ActionKind.HOLD, hold.caller, hold.reason, hold.at))
+
+    def release(self, now: float, campaign_id: str, action: Action) -> bool:
+        """Let calls of a campaign leave again; return whether it was held."""
+        if not self.conditions.holds.release(campaign_id):
+            return False
+        if not self._tell(now, campaign_id, ()):
+            self.notices.flows(campaign_id, conditions.resumed())
+        self.scheduler.reconsider(now, campaign_id)
+        self.acted(campaign_id, action)
+        return True
+
+    def resting(self, campaign_id: str) -> list[Entry]:
+        """Return what of a campaign is in no call."""
+        return self.holdings.resting(campaign_id)
+
+    def dismiss(
+        self, now: float, entries: Sequence[Entry], refusal: settle.Refusal
+    ) -> tuple[int, list[Settled]]:
+        """Answer entries with a refusal, as far as they still rest; return how many, and the answers."""
+        settled: list[Settled] = []
+        count = 0
+        for entry in entries:
+            if entry.state in {EntryState.WAITING, EntryState.DELAYED}:
+                self.scheduler.remove(entry)
+                self.holdings.settle(now, entry, refusal.answer(entry), settled)
+                count += 1
+        return count, settled
+
+    def acted(self, campaign_id: str, action: Action) -> None:
+        """Remember what was done to a campaign, for the listing."""
+        self.activity.acted(campaign_id, action)
+
+    def _tell(self, now: float, campaign_id: str, sources: "set[Source] | tuple[()]") -> bool:
+        """Tell sources, and those who know of another reason, what keeps a campaign, if anything does."""
+        notice = self.conditions.notice(now, campaign_id)
+        if notice is not None:
+            self.notices.tell_anew(campaign_id, sources, notice)
+        return notice is not None
+
+    def _sources(self, campaign_id: str) -> set[Source]:
+        """Return all who wait for something of a campaign, what is in a call included."""
+        return {waiter.source for entry in self.holdings.of(campaign_id) for waiter in entry.waiters}
