@@ -3,6 +3,15 @@
 `DialGatewayClient` is for asyncio, `SyncDialGatewayClient` for everything else.
 """
 
+from dialgateway.campaigns import (
+    Action,
+    ActionKind,
+    Campaign,
+    CampaignsSeen,
+    CampaignState,
+    HeldRequests,
+    Hold,
+)
 from dialgateway.client import DialGatewayClient
 from dialgateway.errors import (
     AccessDenied,
@@ -30,7 +39,12 @@ from dialgateway.values import (
 
 __all__ = [
     "AccessDenied",
+    "Action",
+    "ActionKind",
     "CallFailed",
+    "Campaign",
+    "CampaignState",
+    "CampaignsSeen",
     "ClientClosed",
     "DeadlineExceeded",
     "DialGatewayClient",
@@ -39,6 +53,8 @@ __all__ = [
     "DialResult",
     "GatewayOverloaded",
     "GatewayUnavailable",
+    "HeldRequests",
+    "Hold",
     "Notice",
     "NoticeKind",
     "Outcome",

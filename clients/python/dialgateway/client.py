@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
@@ -12,6 +13,7 @@ import grpc
 import grpc.aio
 
 from dialgateway import _wire
+from dialgateway._campaigns import CampaignCalls
 from dialgateway._stream import DialStream, OnNotice, Source, being_cancelled
 from dialgateway._window import Window, matched
 from dialgateway.errors import ClientClosed, from_status
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 Metadata = Sequence[tuple[str, str | bytes]]
 
 
-class DialGatewayClient:
+class DialGatewayClient(CampaignCalls):
     """Sends dial requests to a gateway and yields one answer for each.
 
         async with DialGatewayClient("127.0.0.1:50051") as client:
@@ -169,13 +171,20 @@ class DialGatewayClient:
             self._aborts.discard(call.cancel)
         return matched(_wire.results(response.results), tokens)
 
+    @asynccontextmanager
+    async def _campaign_channel(self) -> AsyncIterator[grpc.aio.Channel]:
+        yield self._open()
+
     def _stub(self) -> DialRequestServiceAsyncStub:
+        return cast("DialRequestServiceAsyncStub", pb_grpc.DialRequestServiceStub(self._open()))
+
+    def _open(self) -> grpc.aio.Channel:
         if self._closed:
             raise ClientClosed("the client is closed")
         if self._channel is None:
             # Made at the first call: a channel belongs to the event loop that runs then.
             self._channel = _open_channel(self._target, self._credentials)
-        return cast("DialRequestServiceAsyncStub", pb_grpc.DialRequestServiceStub(self._channel))
+        return self._channel
 
 
 def _open_channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:

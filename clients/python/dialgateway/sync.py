@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import grpc
 
 from dialgateway import _wire
+from dialgateway._campaigns import SyncCampaignCalls
 from dialgateway._sync_stream import OnNotice, SyncDialStream
 from dialgateway._window import Window, matched
 from dialgateway.client import Metadata
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from dialgateway.v1 import dial_request_service_pb2 as pb
 
 
-class SyncDialGatewayClient:
+class SyncDialGatewayClient(SyncCampaignCalls):
     """Sends dial requests to a gateway and yields one answer for each, without asyncio.
 
         with SyncDialGatewayClient("127.0.0.1:50051") as client:
@@ -162,6 +164,11 @@ class SyncDialGatewayClient:
         finally:
             self._aborts.discard(call.cancel)
             call.cancel()  # nothing to cancel once it is done; else the caller was interrupted
+
+    @contextmanager
+    def _campaign_channel(self) -> Iterator[grpc.Channel]:
+        self._check_open()
+        yield self._channel
 
     def _check_open(self) -> None:
         if self._closed:

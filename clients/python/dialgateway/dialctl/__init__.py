@@ -5,6 +5,9 @@ One file per job:
 arguments.py  what may be typed           leads.py     a CSV file to dial requests and bad rows
 send.py       `dialctl send`, in order    lanes.py     one stream per campaign, fed from one file
 results.py    the results file            progress.py  the bar            summary.py  the last words
+
+steer.py      `dialctl campaigns`, `watch`, `hold`, `release`, `purge`; steer_arguments.py  what may be typed
+tables.py     campaigns as a table, safe for a terminal
 """
 
 from __future__ import annotations
@@ -16,13 +19,16 @@ from collections.abc import Sequence
 from dialgateway.dialctl.arguments import parse
 from dialgateway.dialctl.leads import UnusableFile
 from dialgateway.dialctl.send import INTERRUPTED, USAGE, send
+from dialgateway.dialctl.steer import steer
+from dialgateway.dialctl.steer_arguments import SteerArguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; argparse itself leaves with 2 on wrong arguments."""
     arguments = parse(sys.argv[1:] if argv is None else argv)
     try:
-        return asyncio.run(send(arguments))
+        work = steer(arguments) if isinstance(arguments, SteerArguments) else send(arguments)
+        return asyncio.run(work)
     except UnusableFile as error:
         sys.stderr.write(f"dialctl: {error}\n")
         return USAGE

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from dialgateway.dialctl.leads import Columns
+from dialgateway.dialctl.steer_arguments import SteerArguments, add_steering
 from dialgateway.values import Priority
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "": "seconds"}
@@ -43,13 +44,14 @@ class SendArguments:
     quiet: bool
 
 
-def parse(argv: Sequence[str]) -> SendArguments:
+def parse(argv: Sequence[str]) -> SendArguments | SteerArguments:
     """Read the arguments; leaves with a message and exit code 2 where they are wrong."""
     parser = argparse.ArgumentParser(prog="dialctl", description="The command line of the dial gateway.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_send(commands)
+    add_steering(commands, _address)
     chosen = parser.parse_args(argv)
-    build: Callable[[argparse.Namespace], SendArguments] = chosen.build
+    build: Callable[[argparse.Namespace], SendArguments | SteerArguments] = chosen.build
     return build(chosen)
 
 
