@@ -33,9 +33,11 @@ class Steering:
 
         Where the hold answers, what rests is for `dismiss` with `settle.HELD`.
         """
+        again = campaign_id in self.conditions.holds
         self.conditions.holds.put(campaign_id, hold)
-        self.scheduler.reconsider(now, campaign_id)
-        self._tell(now, campaign_id, self._sources(campaign_id))
+        if not again:
+            self.scheduler.reconsider(now, campaign_id)
+            self._tell(now, campaign_id, self._sources(campaign_id))
         self.acted(campaign_id, Action(ActionKind.HOLD, hold.caller, hold.reason, hold.at))
 
     def release(self, now: float, campaign_id: str, action: Action) -> bool:

@@ -10,6 +10,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.integration.world import World
 
 SERVICE = "dialgateway.v1.DialRequestService"
+CAMPAIGNS = "dialgateway.v1.CampaignService"
 
 
 async def test_reflection_lists_the_service(world: World) -> None:
@@ -20,11 +21,11 @@ async def test_reflection_lists_the_service(world: World) -> None:
     call = stub.ServerReflectionInfo(iter([ask(list_services=""), ask(file_containing_symbol=SERVICE)]))
     listed, described = [answer async for answer in call]
     names = {service.name for service in listed.list_services_response.service}
-    assert {SERVICE, "grpc.health.v1.Health"} <= names
+    assert {SERVICE, CAMPAIGNS, "grpc.health.v1.Health"} <= names
     assert len(described.file_descriptor_response.file_descriptor_proto) >= 1
 
 
-@pytest.mark.parametrize("service", ["", SERVICE])
+@pytest.mark.parametrize("service", ["", SERVICE, CAMPAIGNS])
 async def test_health_says_serving(world: World, service: str) -> None:
     """The health service says SERVING for the server and for the service."""
     stub: Any = health_pb2_grpc.HealthStub(world.channel)

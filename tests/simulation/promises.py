@@ -76,9 +76,12 @@ class Book:
         self.parked: set[str] = set()
         self.cooling: dict[str, float] = {}
         self.disturbed: dict[str, float] = {}
-        self.knowing: dict[str, set[Caller]] = defaultdict(set)
+        self.knowing: dict[str, dict[Caller, NoticeKind]] = defaultdict(dict)
+        self.holds: dict[str, bool] = {}
+        self.steered: set[str] = set()
         self.draining = False
         self.may_look = True
+        self.purging = ""
         self.single_priority = True
         self.suspect_calls: Counter[str] = Counter()
         self.passed: dict[str, Counter[str]] = defaultdict(Counter)
@@ -173,6 +176,7 @@ class Book:
         """Check that an attempt is within the quota and early enough."""
         latest = min(entry.request.expires_at for entry in batch.entries) - self.limits.expiry_headroom_s
         assert now < latest, "sent too late"
+        assert batch.campaign_id not in self.holds, "sent for a campaign that is held"
         if self.limits.call_rate:
             assert self.quota.take(now), "more calls than burst and rate allow"
 
@@ -233,8 +237,14 @@ class Book:
             assert not caller.gone
             resumed = notice.kind is NoticeKind.CAMPAIGN_RESUMED
             knowing = self.knowing[campaign_id]
-            assert resumed == (caller in knowing), "a notice twice, or out of nothing"
-            (knowing.discard if resumed else knowing.add)(caller)
+            if resumed:
+                assert knowing.pop(caller, None) is not None, "what has resumed for one who knew of nothing"
+                continue
+            before = knowing.get(caller)
+            assert before != notice.kind, "a notice twice"
+            steered = campaign_id in self.steered or NoticeKind.CAMPAIGN_HELD in {before, notice.kind}
+            assert before is None or steered, "another reason, though nobody did anything"
+            knowing[caller] = notice.kind
 
     # --- how ---------------------------------------------------------------------------------------
 
@@ -279,6 +289,7 @@ class Book:
         if answer.outcome is Outcome.EXPIRED and answer.reason is not Reason.WOULD_EXPIRE:
             headroom_s = self.limits.expiry_headroom_s + SEND_MARGIN_S
             assert request.expires_at - headroom_s <= now + EXACT_S, "expired before its time"
+            assert at_once or (answer.reason is Reason.HELD) == (key[0] in self.holds)
         elif answer.reason is Reason.WOULD_EXPIRE:
             assert at_once
             assert self.limits.forecast
@@ -286,6 +297,10 @@ class Book:
             assert request.client_token.startswith((POISON, INVALID)), "refused for its neighbour's fault"
         elif answer.reason is Reason.DRAINING:
             assert self.draining
+        elif answer.outcome is Outcome.NOT_ACCEPTED and answer.reason is Reason.HELD:
+            assert self.holds.get(key[0]), "answered HELD, and no hold says so"
+        elif answer.reason is Reason.PURGED:
+            assert key[0] == self.purging
 
     def _check_condition(self, now: float, batch: Batch) -> None:
         campaign_id, size = batch.campaign_id, len(batch.entries)
@@ -323,7 +338,7 @@ class Book:
         if not self.single_priority:
             return
         for other, waiting in self.fresh.items():
-            if len(waiting) < BATCH_LIMIT or other in self.disturbed:
+            if len(waiting) < BATCH_LIMIT or other in self.disturbed or other in self.holds:
                 self.passed.pop(other, None)
             elif other != campaign_id:
                 self.passed[other][campaign_id] += 1

@@ -81,7 +81,7 @@ class Traffic:
     def plan(self) -> None:
         """Put everything that will happen on the world's agenda."""
         rng, world = self._rng, self._world
-        acts = (self._burst, self._few, self._few, self._again, self._go, self._trouble)
+        acts = (self._burst, self._few, self._few, self._again, self._go, self._trouble, self._steer)
         for _ in range(rng.randint(5, 80)):
             world.at(rng.uniform(0.0, BUSY_S), rng.choice(acts))
         if rng.random() < 0.3:
@@ -142,7 +142,20 @@ class Traffic:
             instant = begin + number / rate
             self._world.at(instant, self._world.connect.bucket.take, instant)
 
+    def _steer(self) -> None:
+        rng, world = self._rng, self._world
+        campaign = rng.choice(self._campaigns)
+        if rng.random() < 0.2:
+            world.purge(campaign)
+        elif campaign in world.book.holds and rng.random() < 0.8:
+            world.release(campaign)
+        else:
+            world.hold(campaign, answering=rng.random() < 0.4)
+            world.at(world.now + rng.uniform(0.0, 4.0), world.release, campaign)
+
     def _calm(self) -> None:
+        for campaign in list(self._world.book.holds):
+            self._world.release(campaign)
         connect = self._world.connect
         connect.faults = Faults()
         connect.states.clear()

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from gateway.core import settle
 from gateway.core.conditions import BLIND_FOR_S
 from gateway.core.engine import Decision, Engine, Limits
 from gateway.core.errors import CallFailure, CallTransient, RateThrottled
+from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import BATCH_LIMIT, Answer, Batch, CallReport, DialRequest, Priority, Settled, Waiter
 from tests.simulation.connect_model import Connect, Reply
 from tests.simulation.promises import EXACT_S, Book, Caller
@@ -132,6 +134,37 @@ class World:
         self.book.withdrawn(self.now, caller, self.engine.withdraw(self.now, caller.source))
         self.engine.leave(self.now, caller.source)
 
+    def hold(self, campaign_id: str, *, answering: bool) -> None:
+        """Hold a campaign."""
+        self.trace.append((self.now, "hold", campaign_id, answering))
+        self.engine.steering.hold(self.now, campaign_id, Hold("me", "", self.now, answering))
+        self.book.holds[campaign_id] = answering
+        if answering:
+            self._dismiss(campaign_id, settle.HELD)
+
+    def release(self, campaign_id: str) -> None:
+        """Release a campaign, if it is held."""
+        self.trace.append((self.now, "release", campaign_id))
+        action = Action(ActionKind.RELEASE, "me", "", self.now)
+        held = self.book.holds.pop(campaign_id, None) is not None
+        assert self.engine.steering.release(self.now, campaign_id, action) == held
+        self.book.steered.add(campaign_id)
+
+    def purge(self, campaign_id: str) -> None:
+        """Purge a campaign."""
+        self.trace.append((self.now, "purge", campaign_id))
+        self.book.purging = campaign_id
+        self._dismiss(campaign_id, settle.PURGED)
+        self.book.purging = ""
+
+    def _dismiss(self, campaign_id: str, refusal: settle.Refusal) -> None:
+        entries = self.engine.steering.resting(campaign_id)
+        count, settled = self.engine.steering.dismiss(self.now, entries, refusal)
+        assert count == len(entries)
+        self._keep(settled)
+        left = [held for key, held in self.book.held.items() if key[0] == campaign_id]
+        assert all(held.in_call for held in left), "queued still"
+
     def drain(self, grace_s: float) -> None:
         """Begin to leave."""
         self.trace.append((self.now, "drain", grace_s))
@@ -162,6 +195,7 @@ class World:
         decision = self.engine.poll(self.now)
         self._keep(decision.settled)
         self.book.noticed(decision.notices)
+        self.book.steered.clear()
         under_way = len(self.calls)
         self._decide_retries(decision)
         for batch in decision.batches:
@@ -287,7 +321,7 @@ class World:
         """Whether a campaign that nothing disturbs has a full call, or one that has lingered."""
         due = self.now - self.limits.linger_s - EXACT_S
         for campaign_id, waiting in self.book.fresh.items():
-            if waiting and campaign_id not in self.book.disturbed:
+            if waiting and campaign_id not in self.book.disturbed and campaign_id not in self.book.holds:
                 full = len(waiting) >= BATCH_LIMIT or self.book.draining
                 if full or next(iter(waiting.values())).since < due:
                     return True

@@ -6,7 +6,16 @@ from typing import NamedTuple
 
 from gateway.core.admission import SEND_MARGIN_S
 from gateway.core.engine import Limits
-from gateway.core.model import Answer, CallReport, DialRequest, Outcome, Priority, Reason, Source
+from gateway.core.model import (
+    Answer,
+    CallReport,
+    DialRequest,
+    NoticeKind,
+    Outcome,
+    Priority,
+    Reason,
+    Source,
+)
 from gateway.core.settle import REFUSAL_S
 from tests.unit.core.making import memory_of
 
@@ -34,7 +43,7 @@ class Caller:
     gone: bool = False
     waiting: dict[int, Key] = field(default_factory=dict)
     answers: dict[int, Answer] = field(default_factory=dict)
-    noticed: set[str] = field(default_factory=set)
+    noticed: dict[str, NoticeKind] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.source.owner = self
@@ -77,6 +86,7 @@ class Book:
         self.held_bytes = 0
         self.memory: dict[Key, Memory] = {}
         self.send_until: float | None = None
+        self.holds: dict[str, bool] = {}
         self._refused: dict[str, tuple[float, str]] = {}
 
     def allowed(self, key: Key, request: DialRequest) -> set[str]:
@@ -108,6 +118,8 @@ class Book:
             told = Outcome.NOT_ACCEPTED.name
         elif self.now < until:
             told = refusal
+        elif self.holds.get(request.campaign_id):  # a hold that answers
+            told = Outcome.NOT_ACCEPTED.name
         elif self._give_up_at(request) <= self.now:
             told = Outcome.EXPIRED.name
         else:
@@ -157,6 +169,8 @@ class Book:
         assert not unknown or held.may_doubt, "Connect cannot have it"
         assert answer.outcome is not Outcome.EXPIRED or held.give_up_at <= self.now
         assert answer.reason is not Reason.WOULD_EXPIRE
+        if answer.outcome is Outcome.EXPIRED:
+            assert (answer.reason is Reason.HELD) == (key[0] in self.holds)
         self.memory.pop(key, None)
         if accepted or unknown:
             self.memory[key] = Memory(held.request, id_, self.now, sure=True)

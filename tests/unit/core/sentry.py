@@ -69,6 +69,8 @@ class Sentry(Book):
         self._passed_over: Counter[tuple[str, Priority]] = Counter()
         self._must_hear: list[tuple[Caller, str]] = []
         self._knowing: set[Caller] = set()
+        self._steered: set[str] = set()
+        self._refused_under_hold: set[str] = set()
         self._quota = Bucket(limits.call_rate, limits.call_burst, now)
         self._own = Bucket(limits.call_rate, max(limits.call_burst - 1.0, 1.0), now)
 
@@ -133,8 +135,10 @@ class Sentry(Book):
 
     def _check_refused(self, campaign_id: str) -> None:
         """Check that nothing rests of a campaign that Connect has refused; its answers end what was told."""
+        if campaign_id in self.holds:
+            self._refused_under_hold.add(campaign_id)
         for caller in self._knowing:
-            caller.noticed.discard(campaign_id)
+            caller.noticed.pop(campaign_id, None)
         resting = [key for key, held in self.held.items() if held.place is not Place.IN_CALL]
         assert campaign_id not in {campaign for campaign, _ in resting}
 
@@ -152,10 +156,13 @@ class Sentry(Book):
             caller: Caller = source.owner
             if notice.kind is NoticeKind.CAMPAIGN_RESUMED:
                 assert campaign_id in caller.noticed, "what has resumed for one who knew of nothing"
-                caller.noticed.remove(campaign_id)
+                del caller.noticed[campaign_id]
             else:
-                assert campaign_id not in caller.noticed, "told twice"
-                caller.noticed.add(campaign_id)
+                before = caller.noticed.get(campaign_id)
+                steered = campaign_id in self._steered or NoticeKind.CAMPAIGN_HELD in {before, notice.kind}
+                assert before != notice.kind, "told twice"
+                assert before is None or steered, "told of another reason, though nobody did anything"
+                caller.noticed[campaign_id] = notice.kind
                 self._knowing.add(caller)
         for caller, campaign_id in self._must_hear:
             told_anew = any(
@@ -163,6 +170,16 @@ class Sentry(Book):
             )
             assert caller.gone or campaign_id not in caller.noticed or told_anew, "not told that it flows"
         self._must_hear.clear()
+        self._steered.clear()
+        self._check_holds_are_told()
+
+    def _check_holds_are_told(self) -> None:
+        """Check that whoever waits for a held campaign knows it, but where Connect has refused it since."""
+        for (campaign_id, _), held in self.held.items():
+            if campaign_id in self.holds and held.place is not Place.IN_CALL:
+                assert campaign_id in self._refused_under_hold or all(
+                    caller.noticed.get(campaign_id) is NoticeKind.CAMPAIGN_HELD for caller, _ in held.waiters
+                ), "waits for a held campaign, and was not told"
 
     def _waiting(self) -> Counter[str]:
         """Count, by campaign, what surely waits."""
@@ -188,6 +205,7 @@ class Sentry(Book):
         assert {campaign for campaign, _ in keys} == {batch.campaign_id}
         assert batch.attempts_left >= 1
         assert batch.number not in self.calls
+        assert batch.campaign_id not in self.holds, "a call for a campaign that is held"
         suspects = batch.flush is FlushReason.SUSPECT
         if suspects:
             self._suspects_at[batch.campaign_id] = self.now
@@ -218,6 +236,8 @@ class Sentry(Book):
         resting = [held for held in self.held.values() if held.place is not Place.IN_CALL]
         sending = self.send_until is None or self.now < self.send_until
         assert sending or not resting
+        if self.send_until is not None:
+            assert not any(held.request.campaign_id in self.holds for held in resting)
         if resting:
             assert wake_at is not None
             assert self.now < min(held.give_up_at for held in resting)
@@ -251,7 +271,11 @@ class Sentry(Book):
         full = {campaign for campaign, count in self._backlog().items() if count >= FULL}
         asleep_until = self.wake_at or self.now
         for key, held in self.held.items():
-            if held.place is Place.QUEUED and self.flow.must_probe(key[0], self.now):
+            if (
+                key[0] not in self.holds
+                and held.place is Place.QUEUED
+                and self.flow.must_probe(key[0], self.now)
+            ):
                 due = held.since + self.limits.linger_s
                 if held.suspects:
                     due = max(self.now, self._suspects_at.get(key[0], 0.0) + SUSPECT_EVERY_S)

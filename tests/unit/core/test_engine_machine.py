@@ -275,6 +275,25 @@ class EngineMachine(RuleBasedStateMachine):
     def want_another_attempt(self, which: int) -> None:
         self.watcher.ask_retry(self._call(which))
 
+    # --- steering ----------------------------------------------------------------------------------
+
+    @rule(campaign=campaigns, answering=st.booleans())
+    def hold_campaign(self, campaign: str, answering: bool) -> None:
+        self.watcher.hold_campaign(campaign, answering=answering)
+
+    @rule(campaign=campaigns)
+    def release_campaign(self, campaign: str) -> None:
+        self.watcher.release_campaign(campaign)
+
+    @rule()
+    def release_all(self) -> None:
+        for campaign in list(self.watcher.holds):
+            self.watcher.release_campaign(campaign)
+
+    @rule(campaign=campaigns)
+    def purge_campaign(self, campaign: str) -> None:
+        self.watcher.purge_campaign(campaign)
+
     # --- leaving -----------------------------------------------------------------------------------
 
     @precondition(lambda self: self.steps > 8 and not self.watcher.engine.draining)

@@ -7,8 +7,10 @@ a random pause, it leaves open.
 from collections import Counter
 from collections.abc import Mapping
 
+from gateway.core import settle
 from gateway.core.errors import AccessDenied, RateThrottled
 from gateway.core.holdings import JOIN_BYTES
+from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import (
     Batch,
     CallReport,
@@ -105,7 +107,7 @@ class Watcher(Sentry):
             self._check_refused(batch.campaign_id)
             lasting = not isinstance(report.failure, AccessDenied)
             self.note_refusal(batch.campaign_id, lasting=lasting)
-        if self.flow.completed(self.now, batch, report):
+        if self.flow.completed(self.now, batch, report) and batch.campaign_id not in self.holds:
             self._flows(batch.campaign_id)
         for key in keys:
             if key in self.held and not self.held[key].waiters:
@@ -139,7 +141,8 @@ class Watcher(Sentry):
             if states[campaign_id] != "Running":
                 self._check_refused(campaign_id)
                 self.note_refusal(campaign_id, lasting=True)
-            self._flows(campaign_id)
+            if campaign_id not in self.holds:
+                self._flows(campaign_id)
         assert {campaign for campaign, _ in told} <= {name for name in asked if states.get(name) != "Running"}
 
     def may_not_look_up(self) -> None:
@@ -147,6 +150,41 @@ class Watcher(Sentry):
         self.look_up = []
         self.engine.may_not_look_up(self.now)
         self.flow.may_not_look(self.now)
+
+    # --- steering --------------------------------------------------------------------------------
+
+    def hold_campaign(self, campaign_id: str, *, answering: bool) -> None:
+        """Hold a campaign, or hold it otherwise."""
+        self.engine.steering.hold(self.now, campaign_id, Hold("me", "", self.now, answering))
+        self.holds[campaign_id] = answering
+        if answering:
+            self._dismiss(campaign_id, settle.HELD)
+
+    def release_campaign(self, campaign_id: str) -> None:
+        """Release a campaign, if it is held."""
+        action = Action(ActionKind.RELEASE, "me", "", self.now)
+        released = self.engine.steering.release(self.now, campaign_id, action)
+        assert released == (self.holds.pop(campaign_id, None) is not None)
+        self._refused_under_hold.discard(campaign_id)
+        if released:
+            self._steered.add(campaign_id)
+            self._flows(campaign_id)
+
+    def purge_campaign(self, campaign_id: str) -> None:
+        """Purge a campaign."""
+        self._dismiss(campaign_id, settle.PURGED)
+
+    def _dismiss(self, campaign_id: str, refusal: settle.Refusal) -> None:
+        """Check that what is in no call is answered, with one reason, and nothing else is."""
+        queued = {key for key, held in self.held.items() if held.place is not Place.IN_CALL}
+        resting = {key for key in queued if key[0] == campaign_id}
+        entries = self.engine.steering.resting(campaign_id)
+        count, settled = self.engine.steering.dismiss(self.now, entries, refusal)
+        told = self._take(settled, {})
+        assert told.keys() == resting
+        assert count == len(resting)
+        assert {answer.reason for answer in told.values()} <= {refusal.reason}
+        assert self.engine.steering.dismiss(self.now, entries, refusal) == (0, [])
 
     def abandon(self) -> None:
         """Leave now: everybody is answered, and nothing of the calls under way is believed."""
@@ -169,6 +207,7 @@ class Watcher(Sentry):
         decision = self.engine.poll(self.now)
         self._take(decision.settled, {})
         for number in decision.granted:
+            assert self.calls[number].campaign_id not in self.holds, "another attempt under a hold"
             self.asked.remove(number)
             self._spend()
             self._credit -= 1.0
@@ -177,7 +216,8 @@ class Watcher(Sentry):
             self.asked.remove(number)
             leaving = self.send_until is not None and self.now >= self.send_until
             late = number in self.calls and self.now >= self.calls[number].give_up_at
-            assert self._credit < 1.0 or leaving or late
+            stopped = number in self.calls and self.calls[number].campaign_id in self.holds
+            assert self._credit < 1.0 or leaving or late or stopped
         for batch in decision.batches:
             self._check_call(batch, backlog)
             self._spend()

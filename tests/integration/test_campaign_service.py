@@ -1,0 +1,410 @@
+"""CampaignService over real sockets: what is seen of campaigns, and what stops and clears them."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, cast
+
+import grpc
+import pytest
+
+import dialgateway
+from dialgateway import CampaignState, DialGatewayClient, HeldRequests, Outcome, Reason
+from dialgateway.v1 import campaign_service_pb2 as pb
+from dialgateway.v1 import dial_request_service_pb2 as dial_pb
+from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
+from gateway import simulator
+from gateway.core.holds import HOLD_LIMIT
+from gateway.simulator import FaultKind
+from tests.integration.process import serving
+from tests.integration.world import CAMPAIGN, PATIENCE_S, World, dial, dials, until, verdicts, world_of
+
+if TYPE_CHECKING:
+    from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceAsyncStub
+
+HELD, RESUMED = dial_pb.NOTICE_KIND_CAMPAIGN_HELD, dial_pb.NOTICE_KIND_CAMPAIGN_RESUMED
+MARKUP = "<img/src=x/onerror=alert(1)>\x1b[2J"
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with world_of() as world:
+        yield world
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[DialGatewayClient]:
+    async with DialGatewayClient(world.target) as client:
+        yield client
+
+
+def stub_of(world: World) -> "CampaignServiceAsyncStub":
+    return cast("CampaignServiceAsyncStub", CampaignServiceStub(world.channel))
+
+
+async def one(client: DialGatewayClient, campaign_id: str = CAMPAIGN) -> dialgateway.Campaign:
+    """Return one campaign of the listing."""
+    return {each.campaign_id: each for each in await client.list_campaigns()}[campaign_id]
+
+
+async def queued(client: DialGatewayClient, count: int) -> None:
+    """Wait until so many dial requests are queued."""
+    async with asyncio.timeout(PATIENCE_S):
+        while sum(each.queued for each in await client.list_campaigns()) != count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+# --- what is seen ------------------------------------------------------------------------------------
+
+
+async def test_a_campaign_is_listed_with_what_became_of_it(world: World, client: DialGatewayClient) -> None:
+    """The listing counts answers by outcome, and tells the rate of late."""
+    await world.ask(*dials(30), dial("bad", phone_number="1"))
+    campaign = await one(client)
+    assert campaign.state is CampaignState.FLOWING
+    assert (campaign.queued, campaign.in_flight) == (0, 0)
+    assert campaign.outcomes == {**dict.fromkeys(Outcome, 0), Outcome.ACCEPTED: 30, Outcome.REJECTED: 1}
+    assert 0.5 < campaign.accepted_per_second <= 3.0
+    assert campaign.hold is None
+
+
+async def test_why_a_campaign_is_parked_is_told(world: World, client: DialGatewayClient) -> None:
+    """A campaign that Connect says is paused is PARKED, with its reason in words and its oldest wait."""
+    world.simulator.connect.campaigns.set_state(CAMPAIGN, simulator.CampaignState.PAUSED)
+    await world.stream().send(dial("a"))
+    await until(lambda: world.calls())
+    async with asyncio.timeout(PATIENCE_S):
+        while (campaign := await one(client)).state is not CampaignState.PARKED:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert campaign.reason is Reason.CAMPAIGN_NOT_RUNNING
+    assert "Paused" in campaign.detail
+    assert campaign.since is not None
+    assert campaign.queued == 1
+
+
+async def test_the_listing_comes_in_pages(world: World, client: DialGatewayClient) -> None:
+    """Pages hold what was asked for, end with an empty token, and can be of some states only."""
+    stub = stub_of(world)
+    for number in range(7):
+        await client.hold_campaign(f"c{number}")
+    await world.ask(dial("a"))
+    request = pb.ListCampaignsRequest(page_size=3, states=[pb.CAMPAIGN_STATE_HELD])
+    names, sizes = [], []
+    while True:
+        page = await stub.ListCampaigns(request)
+        names += [campaign.campaign_id for campaign in page.campaigns]
+        sizes.append(len(page.campaigns))
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert (names, sizes, page.total_size) == ([f"c{number}" for number in range(7)], [3, 3, 1], 7)
+    assert len(await client.list_campaigns()) == 8
+
+
+async def test_a_watch_tells_all_and_then_what_changes(world: World, client: DialGatewayClient) -> None:
+    """A watch begins with all campaigns, tells a hold within its interval, and nothing where nothing is."""
+    await client.hold_campaign("first")
+    watch = client.watch_campaigns(0.25)
+    async with asyncio.timeout(PATIENCE_S):
+        seen = await anext(watch)
+        assert {name: each.state for name, each in seen.campaigns.items()} == {"first": CampaignState.HELD}
+        await client.hold_campaign("second", "why not")
+        seen = await anext(watch)
+    assert seen.changed == {"second"}
+    assert seen.campaigns["second"].hold is not None
+    assert seen.campaigns["second"].hold.reason == "why not"
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.8):
+            await anext(watch)
+    await watch.aclose()
+
+
+async def test_a_watch_of_an_idle_gateway_begins(client: DialGatewayClient) -> None:
+    """Where no campaign is, the first state says so at once."""
+    watch = client.watch_campaigns()
+    async with asyncio.timeout(PATIENCE_S):
+        assert (await anext(watch)).campaigns == {}
+    await watch.aclose()
+
+
+async def test_a_watch_ends_when_the_replica_leaves() -> None:
+    """Watches end with UNAVAILABLE on leaving, and nobody waits for them."""
+    async with serving("--simulator-rate", "0") as served:
+        stub = cast("CampaignServiceAsyncStub", CampaignServiceStub(served.channel))  # type: ignore[arg-type]
+        watch = stub.WatchCampaigns(pb.WatchCampaignsRequest())
+        await watch.read()
+        served.terminate()
+        async with asyncio.timeout(PATIENCE_S):
+            assert await watch.code() is grpc.StatusCode.UNAVAILABLE
+        assert await served.exit_code() == 0
+
+
+# --- holding and releasing ---------------------------------------------------------------------------
+
+
+async def test_a_hold_takes_effect_within_a_second() -> None:
+    """At 10 calls a second, under backlog, no call arrives later than a second after a hold is asked for.
+
+    What was queued goes out after the release; every request has one answer, and callers are told twice.
+    """
+    async with world_of(call_rate=10.0) as world, DialGatewayClient(world.target) as client:
+        caller = world.stream()
+        await caller.send(*dials(500))
+        await until(lambda: len(world.calls()) >= 12)
+        asked_at = time.time()
+        await client.hold_campaign(CAMPAIGN, "too many complaints")
+        await asyncio.sleep(2.5)
+        calls = world.calls()
+        latest_s = max(call.at for call in calls) - asked_at
+        print(f"the last call came {latest_s:+.3f} s after the hold was asked for (bar: 1 s)")  # noqa: T201
+        assert latest_s <= 1.0
+        campaign = await one(client)
+        assert campaign.state is CampaignState.HELD
+        assert campaign.queued == 500 - 25 * len(calls)
+        assert campaign.oldest_wait.total_seconds() >= 2.5
+        await client.release_campaign(CAMPAIGN)
+        await caller.finish()
+        assert verdicts(await caller.rest()) == ["ACCEPTED"] * 500
+        assert [notice.kind for notice in caller.notices] == [HELD, RESUMED]
+
+
+async def test_a_call_that_fails_gets_no_further_attempt(world: World, client: DialGatewayClient) -> None:
+    """A failing call of a held campaign is not tried again; its requests wait, and go after the release."""
+    world.fault(FaultKind.EXCEPTION, code="InternalServerException", count=1)
+    world.fault(FaultKind.LATENCY, latency_s=0.3, count=1)
+    caller = world.stream()
+    await caller.send(dial("a"))
+    await until(lambda: world.gateway.engine.calls_in_flight)
+    await client.hold_campaign(CAMPAIGN)
+    await queued(client, 1)
+    await asyncio.sleep(0.3)
+    assert len(world.calls()) == 1
+    await client.release_campaign(CAMPAIGN)
+    await caller.finish()
+    assert verdicts(await caller.rest()) == ["ACCEPTED"]
+    assert world.dialed("a") == 1
+
+
+async def test_a_hold_that_answers(world: World, client: DialGatewayClient) -> None:
+    """What waits and what comes is answered HELD, to be sent again as it is; a call ends as it does."""
+    world.fault(FaultKind.LATENCY, latency_s=0.5, count=1)
+    caller = world.stream()
+    await caller.send(dial("under-way"))
+    await until(lambda: world.gateway.engine.calls_in_flight)
+    campaign = await client.hold_campaign(CAMPAIGN, held_requests=HeldRequests.ANSWER)
+    assert campaign.in_flight == 1
+    await caller.send(*dials(3))
+    await caller.finish()
+    assert verdicts(await caller.rest()) == ["ACCEPTED", *["NOT_ACCEPTED HELD SAME_TOKEN"] * 3]
+    assert len(world.calls()) == 1
+    await client.release_campaign(CAMPAIGN)
+    assert verdicts(await world.ask(*dials(3))) == ["ACCEPTED"] * 3
+
+
+async def test_a_hold_may_begin_to_answer(world: World, client: DialGatewayClient) -> None:
+    """Holding again with the other choice answers all that waited, in slices where that is much."""
+    await client.hold_campaign(CAMPAIGN)
+    caller = world.stream()
+    await caller.send(*dials(4500))
+    await queued(client, 4500)
+    held = await stub_of(world).HoldCampaign(
+        pb.HoldCampaignRequest(campaign_id=CAMPAIGN, held_requests=pb.HELD_REQUESTS_ANSWER)
+    )
+    assert held.answered == 4500
+    assert set(verdicts(await caller.read(4500))) == {"NOT_ACCEPTED HELD SAME_TOKEN"}
+    assert not world.calls()
+
+
+async def test_time_runs_out_under_a_hold(world: World, client: DialGatewayClient) -> None:
+    """A request whose time passes while its campaign is held is EXPIRED for that reason."""
+    await client.hold_campaign(CAMPAIGN)
+    assert verdicts(await world.ask(dial("a", expires_in=5.5))) == ["EXPIRED HELD SAME_TOKEN"]
+
+
+async def test_a_campaign_can_be_held_before_anybody_sends(world: World, client: DialGatewayClient) -> None:
+    """A hold of a campaign nobody has sent for is listed, and keeps what comes."""
+    await client.hold_campaign("later", "not before noon")
+    campaign = await one(client, "later")
+    assert campaign.hold is not None
+    assert (campaign.hold.reason, campaign.queued) == ("not before noon", 0)
+    caller = world.stream()
+    await caller.send(dial("a"), campaign="later")
+    await queued(client, 1)
+    assert not world.calls()
+    await client.release_campaign("later")
+    await caller.finish()
+    assert verdicts(await caller.rest()) == ["ACCEPTED"]
+
+
+async def test_other_campaigns_go_on(world: World, client: DialGatewayClient) -> None:
+    """A hold is of one campaign alone."""
+    await client.hold_campaign(CAMPAIGN)
+    assert verdicts(await world.ask(*dials(60), campaign="other")) == ["ACCEPTED"] * 60
+
+
+async def test_leaving_does_not_wait_for_holds() -> None:
+    """A gateway that leaves answers what is held at once, and does not use up its grace for it."""
+    async with world_of() as world, DialGatewayClient(world.target) as client:
+        await client.hold_campaign(CAMPAIGN)
+        caller = world.stream()
+        await caller.send(*dials(100))
+        await queued(client, 100)
+        begun = time.monotonic()
+        stopping = asyncio.create_task(world.gateway.stop(20.0))
+        assert verdicts(await caller.rest()) == ["NOT_ACCEPTED DRAINING SAME_TOKEN"] * 100
+        await stopping
+        assert time.monotonic() - begun < 5.0
+        assert not world.calls()
+
+
+# --- purging -----------------------------------------------------------------------------------------
+
+
+async def test_a_purge_takes_what_is_queued_and_no_more(world: World, client: DialGatewayClient) -> None:
+    """What is queued is answered PURGED, once each; what is in a call is left to its end."""
+    world.fault(FaultKind.LATENCY, latency_s=0.6, count=1)
+    caller = world.stream()
+    await caller.send(dial("under-way"))
+    await until(lambda: world.gateway.engine.calls_in_flight)
+    await client.hold_campaign(CAMPAIGN)
+    await caller.send(*dials(2500))
+    joined = world.stream()
+    await joined.send(dial("t-1"))
+    await queued(client, 2500)
+    assert await client.purge_campaign(CAMPAIGN, "wrong list") == 2500
+    campaign = await one(client)
+    assert campaign.last_action is not None
+    assert (campaign.last_action.kind, campaign.last_action.answered) == ("PURGE", 2500)
+    assert (campaign.last_action.reason, campaign.queued) == ("wrong list", 0)
+    await caller.finish()
+    assert Counter(verdicts(await caller.rest())) == {"ACCEPTED": 1, "NOT_ACCEPTED PURGED SAME_TOKEN": 2500}
+    assert verdicts(await joined.read(1)) == ["NOT_ACCEPTED PURGED SAME_TOKEN"]
+    assert len(world.calls()) == 1
+    assert await client.purge_campaign(CAMPAIGN) == 0
+    assert await client.purge_campaign("nobodys") == 0
+
+
+async def test_what_connect_may_have_is_purged_as_unknown(world: World, client: DialGatewayClient) -> None:
+    """A queued request whose last call ended in doubt is UNKNOWN when it is purged."""
+    world.fault(FaultKind.EXCEPTION, code="InternalServerException", after_work=True, count=1)
+    world.fault(FaultKind.LATENCY, latency_s=0.3, count=1)
+    caller = world.stream()
+    await caller.send(dial("a"))
+    await until(lambda: world.gateway.engine.calls_in_flight)
+    await client.hold_campaign(CAMPAIGN)
+    await queued(client, 1)
+    assert await client.purge_campaign(CAMPAIGN) == 1
+    await caller.finish()
+    assert verdicts(await caller.rest()) == ["UNKNOWN PURGED SAME_TOKEN"]
+
+
+# --- who, and bad input ------------------------------------------------------------------------------
+
+
+async def test_who_when_and_why_is_logged_and_listed(
+    client: DialGatewayClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each hold, release and purge is one line of the log, and the last of them stands in the listing."""
+    with caplog.at_level(logging.INFO, "gateway.api.campaign_servicer"):
+        await client.hold_campaign(CAMPAIGN, "first")
+        await client.purge_campaign(CAMPAIGN, "second")
+        await client.release_campaign(CAMPAIGN, "third")
+    lines = [(line.message, vars(line)["campaign"], vars(line)["reason"]) for line in caplog.records]
+    assert lines == [
+        ("a campaign is held", CAMPAIGN, "first"),
+        ("a campaign is purged", CAMPAIGN, "second"),
+        ("a campaign is released", CAMPAIGN, "third"),
+    ]
+    action = (await one(client)).last_action
+    assert action is not None
+    assert (action.kind, action.reason) == ("RELEASE", "third")
+    assert action.caller.startswith(("ipv4:127.0.0.1:", "ipv6:"))
+
+
+@pytest.mark.parametrize(
+    ("campaign_id", "reason", "field"),
+    [
+        ("", "", "campaign_id"),
+        ("..", "", "campaign_id"),
+        ("a b", "", "campaign_id"),
+        ("c" * 257, "", "campaign_id"),
+        (CAMPAIGN, "r" * 501, "reason"),
+        (CAMPAIGN, "two\nlines", "reason"),
+        (CAMPAIGN, "\x1b[31mred", "reason"),
+        (CAMPAIGN, "turned\u202eround", "reason"),
+    ],
+)
+async def test_bad_input_is_named(
+    client: DialGatewayClient, campaign_id: str, reason: str, field: str
+) -> None:
+    """A field that breaks a rule is INVALID_ARGUMENT, by its name, for each of the calls; nothing is done."""
+    for call in (client.hold_campaign, client.release_campaign, client.purge_campaign):
+        with pytest.raises(dialgateway.CallFailed, match=f"{field}:") as refused:
+            await call(campaign_id, reason)
+        assert refused.value.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert await client.list_campaigns() == []
+
+
+async def test_requests_to_look_are_checked(world: World) -> None:
+    """Sizes below zero, tokens of others, unknown states and intervals out of bounds are INVALID_ARGUMENT."""
+    stub = stub_of(world)
+    unknown = pb.ListCampaignsRequest()
+    unknown.ParseFromString(b"\x1a\x01\x63")  # states: [99]
+    for request in (
+        pb.ListCampaignsRequest(page_size=-1),
+        pb.ListCampaignsRequest(page_token="nonsense"),
+        pb.ListCampaignsRequest(page_token="W10="),
+        unknown,
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.ListCampaigns(request)
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    for nanos in (-1, 1_000_000):
+        watch = pb.WatchCampaignsRequest()
+        watch.min_interval.nanos = nanos
+        assert await stub.WatchCampaigns(watch).code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_campaign_that_is_not_held_is_not_released(client: DialGatewayClient) -> None:
+    """To release what is not held is NOT_FOUND: a slip of the pen is told."""
+    with pytest.raises(dialgateway.CallFailed) as refused:
+        await client.release_campaign("campain-a")
+    assert refused.value.code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_holds_are_bounded(world: World, client: DialGatewayClient) -> None:
+    """Beyond the bound a hold is RESOURCE_EXHAUSTED; holding one that is held still works."""
+    stub = stub_of(world)
+    for number in range(HOLD_LIMIT):
+        await stub.HoldCampaign(pb.HoldCampaignRequest(campaign_id=f"c{number}"))
+    with pytest.raises(dialgateway.GatewayOverloaded):
+        await client.hold_campaign("one-more")
+    await client.hold_campaign("c1", "again")
+
+
+async def test_markup_in_a_campaign_id_comes_as_it_is(world: World, client: DialGatewayClient) -> None:
+    """A campaign id with markup and control characters is listed as it was sent: who shows it escapes it."""
+    await client.hold_campaign(MARKUP)
+    await world.stream().send(dial("a"), campaign=MARKUP)
+    await queued(client, 1)
+    assert [campaign.campaign_id for campaign in await client.list_campaigns()] == [MARKUP]
+
+
+async def test_the_synchronous_client(world: World) -> None:
+    """The synchronous client does the same."""
+
+    def steer() -> list[object]:
+        with dialgateway.SyncDialGatewayClient(world.target) as client:
+            held = client.hold_campaign(CAMPAIGN, "why")
+            watch = client.watch_campaigns()
+            seen = next(watch)
+            watch.close()
+            purged = client.purge_campaign(CAMPAIGN)
+            released = client.release_campaign(CAMPAIGN)
+            listed = client.list_campaigns()
+        return [held.state, list(seen.campaigns), purged, released.state, listed[0].campaign_id]
+
+    told = await asyncio.to_thread(steer)
+    assert told == [CampaignState.HELD, [CAMPAIGN], 0, CampaignState.FLOWING, CAMPAIGN]
