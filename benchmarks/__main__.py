@@ -4,9 +4,16 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import latency, memory, quota, small, throughput
+from benchmarks import flood, latency, memory, quota, small, throughput
 
-ALL = {"small": small, "latency": latency, "quota": quota, "throughput": throughput, "memory": memory}
+ALL = {
+    "small": small,
+    "latency": latency,
+    "quota": quota,
+    "throughput": throughput,
+    "memory": memory,
+    "flood": flood,
+}
 
 
 def main() -> int:

@@ -55,6 +55,12 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def high_water_mb(pid: int) -> float:
+    """Return the most memory that a process has held since its start, in MB."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+
+
 @contextmanager
 def _running(
     command: list[str], variables: Mapping[str, str], stdout: int | None = None

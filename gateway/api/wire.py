@@ -84,6 +84,12 @@ DRAINING = CampaignNotice(
     "this replica is leaving: open a new stream and send there what has no result here",
 )
 
+AGED = CampaignNotice(
+    NoticeKind.DRAINING,
+    None,
+    "this stream has reached its age: open a new one and send there what has no result here",
+)
+
 
 def _expiration(message: pb.DialRequest) -> float | None:
     if not message.HasField("expiration_time"):

@@ -9,6 +9,7 @@ import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api.session import RESPONSE_RESULTS, Session
+from gateway.api.shares import Share
 from gateway.clock import SystemClock
 from gateway.connect.fake import FakeConnect
 from gateway.connect.retry import RetryingCaller
@@ -35,7 +36,7 @@ def make(window: int = 100, **limits: Any) -> Session:
     caller = RetryingCaller(FakeConnect(), telemetry, clock.now, rng)
     dispatcher = Dispatcher(Engine(Limits(**limits), rng), caller, telemetry, clock.now)
     trace = telemetry.rpc_started("StreamDialRequests", ())
-    return Session(dispatcher, telemetry, clock, trace, window)
+    return Session(dispatcher, telemetry, clock, trace, window, Share(10**9))
 
 
 def message(*tokens: str, campaign: str = "") -> pb.StreamDialRequestsRequest:
