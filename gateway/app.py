@@ -16,6 +16,7 @@ from gateway.connect.port import ConnectPort
 from gateway.connect.retry import RetryingCaller
 from gateway.core.engine import Engine, Limits
 from gateway.dispatch import Dispatcher
+from gateway.memory import keep_tidy
 from gateway.settings import Settings
 from gateway.supervision import Supervisor, trace_of
 from gateway.telemetry import Telemetry
@@ -90,11 +91,14 @@ class Gateway:
         keepalive = Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
         self._server = GrpcServer(self._servicer, settings.listen, keepalive)
         self._running: asyncio.Task[None] | None = None
+        self._tidying: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
         """Serve; return the gRPC port. Raises `OSError` where the address cannot be had."""
         self._running = asyncio.create_task(self._dispatcher.run(), name="dispatcher")
         self._supervisor.watch(self._running, endless=True)
+        self._tidying = asyncio.create_task(keep_tidy(lambda: self.engine.held), name="tidying")
+        self._supervisor.watch(self._tidying, endless=True)
         return await self._server.start()
 
     async def failed(self) -> BaseException:
@@ -138,8 +142,9 @@ class Gateway:
         except TimeoutError:
             log.warning("callers that do not read their answers are cut off")
         await self._server.stop(0.1)
-        if self._running is not None:
-            self._running.cancel()
+        for task in (self._running, self._tidying):
+            if task is not None:
+                task.cancel()
         await self._port.close()
         left_s = leave_by - self._clock.now()
         await asyncio.to_thread(self._telemetry.shutdown, max(LAST_SPANS_S, left_s))

@@ -223,6 +223,8 @@ class Dispatcher:
         self._completed(batch, report)
 
     def _completed(self, batch: Batch, report: CallReport) -> None:
+        if self.failing:
+            return  # everybody is being answered without the core
         self._tell_all(self._engine.completed(self._now(), batch, report))
         self._answer_ending()
         self._wake.set()

@@ -42,6 +42,8 @@ class Keepalive:
         options = (
             ("grpc.keepalive_time_ms", round(self.every_s * 1000)),
             ("grpc.keepalive_timeout_ms", round(self.timeout_s * 1000)),
+            # gRPC waits for the answer to its ping by this one, a minute unless told otherwise.
+            ("grpc.http2.ping_timeout_ms", round(self.timeout_s * 1000)),
         )
         if self.max_age_s is None:
             return options

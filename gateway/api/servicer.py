@@ -67,42 +67,57 @@ class DialRequestServicer(DialRequestServiceServicer):
     ) -> AsyncIterator[pb.StreamDialRequestsResponse]:
         caller = self._caller_of(context.peer())
         await self._refuse_stream(self._shares.look(caller), context)
-        trace = self._telemetry.rpc_started("StreamDialRequests", context.invocation_metadata() or ())
-        share = self._shares.enter(caller)
-        session = self._session(trace, share)
-        reader = asyncio.create_task(session.read(request_iterator), name="stream-reader")
-        reader.add_done_callback(self._supervisor.guarded(partial(self._reading_ended, session)))
-        self._sessions[session] = reader
-        self._streams.add(session, reader, share)
-        # The stubs ask for a class of their own here, which does not exist at run time.
-        ended = self._supervisor.guarded(lambda _: self._ended(session, trace, caller))
-        context.add_done_callback(ended)  # type: ignore[arg-type]
         try:
+            session, reader = self._begin(request_iterator, context, caller)
             async for response in session.responses():
                 yield response
         except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
             await self._broken(bug, context)
         await self._say_why_it_ends(session, reader, context)
 
+    def _begin(
+        self,
+        messages: AsyncIterator[pb.StreamDialRequestsRequest],
+        context: "StreamContext",
+        caller: str,
+    ) -> "tuple[Session, asyncio.Task[None]]":
+        """Begin to read a stream; return its session and its reader."""
+        trace = self._telemetry.rpc_started("StreamDialRequests", context.invocation_metadata() or ())
+        share = self._shares.enter(caller)
+        session = self._session(trace, share)
+        reader = asyncio.create_task(session.read(messages), name="stream-reader")
+        reader.add_done_callback(self._supervisor.guarded(partial(self._reading_ended, session)))
+        self._sessions[session] = reader
+        self._streams.add(session, reader, share)
+        # The stubs ask for a class of their own here, which does not exist at run time.
+        ended = self._supervisor.guarded(lambda _: self._ended(session, trace, caller))
+        context.add_done_callback(ended)  # type: ignore[arg-type]
+        return session, reader
+
     async def PutDialRequests(  # noqa: N802, D102
         self, request: pb.PutDialRequestsRequest, context: "UnaryContext"
     ) -> pb.PutDialRequestsResponse:
         caller = self._caller_of(context.peer())
         await self._refuse_what_has_no_room(len(request.dial_requests), self._shares.look(caller), context)
+        try:
+            return await self._put(request, context, caller)
+        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+            await self._broken(bug, context)
+        return pb.PutDialRequestsResponse()  # not reached: the call has been aborted
+
+    async def _put(
+        self, request: pb.PutDialRequestsRequest, context: "UnaryContext", caller: str
+    ) -> pb.PutDialRequestsResponse:
         trace = self._telemetry.rpc_started("PutDialRequests", context.invocation_metadata() or ())
         session = self._session(trace, self._shares.enter(caller))
         self._sessions[session] = None
-        response = pb.PutDialRequestsResponse()
         try:
             session.take(request.campaign_id, request.dial_requests, wire.priority(request.priority))
             session.close()
             answers = await session.answers_in_order(_time_for_answers(context.time_remaining()))
-            response.results.extend(wire.result(settled) for settled in answers)
-        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
-            await self._broken(bug, context)
+            return pb.PutDialRequestsResponse(results=[wire.result(settled) for settled in answers])
         finally:
             self._left(session, trace, caller)
-        return response
 
     def drain(self) -> None:
         """Tell every stream that the gateway leaves, and read no more from any."""

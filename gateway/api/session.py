@@ -71,6 +71,7 @@ class Session:
         self._handed_over = asyncio.Event()
         self._open = True  # whether requests may still come
         self._between_messages = True
+        self._letting_go = False
         self._failed = False
         self.draining = False
         self.taken = 0
@@ -148,6 +149,8 @@ class Session:
         except asyncio.CancelledError:
             if self.draining:  # what has been read is answered, and nothing of it is sent any more
                 self.take(campaign_id, requests[self.taken - first :], priority)
+                if self._letting_go:
+                    self._dispatcher.let_go(self._source)
             raise
         except Exception:
             for item in requests[self.taken - first :]:  # they were read, so `fail` answers them
@@ -238,7 +241,8 @@ class Session:
         return not self._between_messages
 
     def let_go(self) -> None:
-        """Answer what is not in flight; calls under way end first. The reader must have ended."""
+        """Answer what is not in flight; calls under way end first. The reader is to be cancelled."""
+        self._letting_go = True
         self._dispatcher.let_go(self._source)
 
     def fail(self) -> None:
@@ -266,3 +270,5 @@ class Session:
         """Forget the caller and what only it waits for."""
         self._share.give_back(self.taken - self.answered)
         self._dispatcher.leave(self._source)
+        # The core may know the source for as long as it watches the expiry of what it sent.
+        self._unanswered, self._outbox, self._notices = {}, [], {}

@@ -109,6 +109,5 @@ class OpenStreams:
     async def _give_grace(self, stream: _Open) -> None:
         """Answer what is left of a stream at the end of its grace; its end cancels this."""
         await asyncio.sleep(self._limits.grace_s)
-        stream.reader.cancel()
-        await asyncio.wait([stream.reader])
         stream.session.let_go()
+        stream.reader.cancel()
