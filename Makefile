@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 PROTOS := $(shell find protos -name '*.proto')
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fix protos lock bench dist clean
+.PHONY: help install demo test fuzz check fix protos lock bench dist clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,16 @@ demo: install ## the gateway with a local Amazon Connect, and 2,000 dial request
 
 test: install ## every test of the Python parts
 	$(BIN)/python -m pytest
+
+FUZZ_S ?= 60
+
+fuzz: install .venv/.fuzz-installed ## search for input that breaks the wire conversion, for FUZZ_S seconds
+	@mkdir -p .fuzz
+	$(BIN)/python -m tests.fuzz.wire -max_total_time=$(FUZZ_S) -artifact_prefix=.fuzz/ .fuzz
+
+.venv/.fuzz-installed: requirements/fuzz.txt .venv/.installed
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
+	@touch $@
 
 check: install .venv-protos/.installed ## lint, types, import rules, contract, generated code up to date
 	$(BIN)/ruff check .
@@ -55,4 +65,4 @@ dist: install ## both wheels, in dist/
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist .
 
 clean: ## remove what the other commands made
-	rm -rf .venv .venv-protos dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-protos .fuzz dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

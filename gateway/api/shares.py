@@ -42,9 +42,11 @@ class Share:
 
     async def wait_for_room(self) -> None:
         """Wait, in the order of asking, until there is room."""
+        queue = self._waiting.append
         while self.room() <= 0:
             wanted = asyncio.get_running_loop().create_future()
-            self._waiting.append(wanted)
+            queue(wanted)
+            queue = self._waiting.appendleft  # whoever was let in too soon keeps its place
             try:
                 await wanted
             finally:

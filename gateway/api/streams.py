@@ -59,10 +59,10 @@ class OpenStreams:
 
     def refusal(self, share: Share) -> str | None:
         """Return why the owner of a share may open no further stream now, or None where it may."""
-        if len(self._open) >= self._limits.streams:
-            return f"the gateway has {self._limits.streams:,} streams open, which is all it takes"
         if share.streams >= self._limits.caller_streams:
             return f"this caller has {share.streams:,} streams open, which is all it may; close some"
+        if len(self._open) >= self._limits.streams:
+            return f"the gateway has {self._limits.streams:,} streams open, which is all it takes"
         return None
 
     def add(self, session: Session, reader: "asyncio.Task[None]", share: Share) -> None:
