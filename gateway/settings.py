@@ -105,8 +105,8 @@ class Settings:
     caller_window: int = _setting(
         100_000, _whole(1, 100_000_000), "unanswered requests per caller, over all its streams"
     )
-    stream_limit: int = _setting(10_000, _whole(1, 1_000_000), "streams open in all")
-    caller_streams: int = _setting(5000, _whole(1, 1_000_000), "streams open per caller")
+    stream_limit: int = _setting(4000, _whole(1, 1_000_000), "streams open in all")
+    caller_streams: int = _setting(2000, _whole(1, 1_000_000), "streams open per caller")
     stream_max_age: float = _setting(
         1200.0, _number(0, 604_800), "seconds after which a stream ends, about; 0 = never"
     )

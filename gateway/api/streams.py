@@ -29,8 +29,8 @@ class StreamLimits:
 
     window: int = 5000
     caller_window: int = 100_000
-    streams: int = 10_000
-    caller_streams: int = 5000
+    streams: int = 4000
+    caller_streams: int = 2000
     max_age_s: float | None = 1200.0
     grace_s: float = 25.0
 
