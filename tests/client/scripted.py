@@ -98,6 +98,10 @@ async def accept_and_stay(received: Received, context: Context) -> Answers:
     await asyncio.Event().wait()
 
 
+async def welcome(context: PutContext) -> None:
+    """Let a probe pass."""
+
+
 class ScriptedGateway(DialRequestServiceServicer):
     def __init__(self) -> None:
         self.script: StreamScript = accept_all
@@ -109,6 +113,8 @@ class ScriptedGateway(DialRequestServiceServicer):
         self.cancelled = asyncio.Event()
         self.opened = asyncio.Event()
         self.target = ""
+        self.probes = 0
+        self.probe_script: Callable[[PutContext], Awaitable[None]] = welcome
 
     async def StreamDialRequests(  # noqa: N802 - the contract's name
         self, request_iterator: AsyncIterator[pb.StreamDialRequestsRequest], context: Context
@@ -130,6 +136,10 @@ class ScriptedGateway(DialRequestServiceServicer):
     async def PutDialRequests(  # noqa: N802
         self, request: pb.PutDialRequestsRequest, context: PutContext
     ) -> pb.PutDialRequestsResponse:
+        if not request.dial_requests:  # a probe
+            self.probes += 1
+            await self.probe_script(context)
+            return pb.PutDialRequestsResponse()
         self.opened.set()
         return await self.put_script(request, context)
 

@@ -15,6 +15,7 @@ from dialgateway.errors import (
     ProtocolError,
     StreamBroken,
 )
+from dialgateway.retry import NO_RETRIES, RetryPolicy
 from dialgateway.sync import SyncDialGatewayClient
 from dialgateway.values import (
     DialRequest,
@@ -29,6 +30,7 @@ from dialgateway.values import (
 )
 
 __all__ = [
+    "NO_RETRIES",
     "AccessDenied",
     "CallFailed",
     "ClientClosed",
@@ -46,6 +48,7 @@ __all__ = [
     "ProtocolError",
     "Reason",
     "RetryAdvice",
+    "RetryPolicy",
     "StreamBroken",
     "SyncDialGatewayClient",
     "new_client_token",
