@@ -143,15 +143,20 @@ class ScriptedGateway(DialRequestServiceServicer):
         self.opened.set()
         return await self.put_script(request, context)
 
+    async def serve(self, address: str) -> grpc.aio.Server:
+        """Serve in this event loop, until the server is stopped."""
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        add_DialRequestServiceServicer_to_server(self, server)
+        self.target = f"127.0.0.1:{server.add_insecure_port(address)}"
+        await server.start()
+        return server
+
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[ScriptedGateway]:
     """Serve a scripted gateway in this event loop."""
     gateway = ScriptedGateway()
-    server = grpc.aio.server()
-    add_DialRequestServiceServicer_to_server(gateway, server)
-    gateway.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    await server.start()
+    server = await gateway.serve("127.0.0.1:0")
     try:
         yield gateway
     finally:

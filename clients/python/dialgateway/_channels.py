@@ -22,9 +22,12 @@ every 10 seconds; pings more often than a server allows would end the connection
 def options(keepalive: timedelta | float) -> list[tuple[str, int]]:
     """Return the options of a channel of the client's own."""
     keepalive_s = keepalive.total_seconds() if isinstance(keepalive, timedelta) else keepalive
+    timeout_ms = int(min(keepalive_s, KEEPALIVE_TIMEOUT_S) * 1000)
     return [
         ("grpc.keepalive_time_ms", int(keepalive_s * 1000)),
-        ("grpc.keepalive_timeout_ms", int(min(keepalive_s, KEEPALIVE_TIMEOUT_S) * 1000)),
+        ("grpc.keepalive_timeout_ms", timeout_ms),
+        # Newer releases go by this one, 60 seconds unless set, and no longer by the one above.
+        ("grpc.http2.ping_timeout_ms", timeout_ms),
         # Pings go on for as long as a stream waits for answers, however long it has sent nothing itself.
         ("grpc.http2.max_pings_without_data", 0),
         # A new channel is a new connection, also to the same address.

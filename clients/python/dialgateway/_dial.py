@@ -47,5 +47,6 @@ def complete(failure: BaseException, delivery: Delivery) -> BaseException:
 
 def tell_of(failure: CallFailed | None, link: Link) -> None:
     """Log that a connection has ended, unless that was to be expected."""
-    if failure is not None and not (link.draining or link.half_closed):
+    complete = link.half_closed and not link.sent
+    if failure is not None and not link.draining and not complete:
         _log.warning("a connection to the gateway ended: %s", failure.args[0])
