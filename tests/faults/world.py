@@ -1,0 +1,118 @@
+"""A gateway and Connect as processes that may end at any time, and the history of who called them."""
+
+import asyncio
+import http.client
+import json
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from gateway.simulator import CallRecord, read_journal
+from tests.faults.processes import (
+    JOURNAL,
+    Service,
+    connect_service,
+    free_port,
+    gateway_service,
+    proxy_service,
+    running,
+)
+from tests.history.checker import Verdict, judge
+from tests.history.history import Recorder
+
+Document = Mapping[str, Any]
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(eq=False)
+class World:
+    """What a fault run works with. `target` is where callers find the gateway, or the proxy before it."""
+
+    folder: Path
+    target: str
+    connect: Service
+    connect_port: int
+    gateway: Service
+    proxy: Service | None
+    recorder: Recorder = field(default_factory=Recorder)
+
+    async def control(self, method: str, path: str, document: object = None) -> Any:
+        """Tell or ask Connect."""
+        return await asyncio.to_thread(self._control, method, path, document)
+
+    async def faults(self, faults: Iterable[Document]) -> None:
+        """Let these things go wrong at Connect, and none else."""
+        await self.control("DELETE", "faults")
+        for fault in faults:
+            await self.control("POST", "faults", fault)
+
+    def calls(self) -> list[CallRecord]:
+        """Return every call for dial requests that came to Connect, over all its lives."""
+        return list(read_journal(self.folder / JOURNAL))
+
+    def verdict(self) -> Verdict:
+        """Judge what has happened so far."""
+        return judge(self.recorder.judged_with(self.calls()))
+
+    def _control(self, method: str, path: str, document: object) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", self.connect_port, timeout=30)
+        try:
+            body = None if document is None else json.dumps(document)
+            connection.request(method, f"/_control/{path}", body)
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+            if response.status != 200:
+                raise ValueError(answer)
+            return answer
+        finally:
+            connection.close()
+
+
+@asynccontextmanager
+async def world_of(
+    *,
+    rate: float = 0.0,
+    seed: int = 0,
+    with_proxy: bool = False,
+    connect_is_up: bool = True,
+    settings: Mapping[str, str] = NO_SETTINGS,
+) -> AsyncIterator[World]:
+    """Run a world, in a folder that goes with it.
+
+    `rate` is Connect's and the gateway's, in calls a second, 0 for no limit; a setting of the gateway is
+    named without the variable's prefix, in lower case.
+    """
+    with tempfile.TemporaryDirectory(prefix="faults-") as name:
+        folder, connect_port, port = Path(name), free_port(), free_port()
+        connect = connect_service(folder, connect_port, rate=rate, seed=seed)
+        url = f"http://127.0.0.1:{connect_port}"
+        gateway = gateway_service(folder, port, url, {"call_rate": str(rate), **settings})
+        target, proxy, services = f"127.0.0.1:{port}", None, [gateway]
+        if with_proxy:
+            proxy_port = free_port()
+            proxy = proxy_service(folder, proxy_port, target)
+            target = f"127.0.0.1:{proxy_port}"
+            services.append(proxy)
+        if connect_is_up:
+            services.insert(0, connect)
+        else:
+            (folder / JOURNAL).touch()
+        async with running(*services):
+            yield World(folder, target, connect, connect_port, gateway, proxy)
+
+
+def shares(faults: Sequence[tuple[float, Document]]) -> list[Document]:
+    """Return faults that strike the given shares of all calls, one at most each.
+
+    The simulator asks them in turn, so a later one is only asked where none before it has struck.
+    """
+    left = 1.0
+    made: list[Document] = []
+    for share, fault in faults:
+        made.append({**fault, "probability": share / left})
+        left -= share
+    return made
