@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 PROTOS := $(shell find protos -name '*.proto')
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz check fix protos lock bench dist clean
+.PHONY: help install demo test fuzz check fix protos lock faults soak bench dist clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,12 @@ protos: .venv-protos/.installed ## generate the Python stubs from protos/
 
 lock: install ## pin the newest versions, with hashes, that the honest ranges allow
 	$(BIN)/python scripts/lock.py
+
+faults: install ## crashes, departures and a failing Connect at full size, each answer checked for its truth
+	$(BIN)/python -m tests.faults
+
+soak: install ## mixed load under faults and restarts for DURATION seconds (600), RATE dial requests a second (400)
+	$(BIN)/python -m tests.faults.soak --duration $(or $(DURATION),600) --rate $(or $(RATE),400) --seed $(or $(SEED),0)
 
 bench: install ## the gateway beside what a service would do by itself
 	$(BIN)/python -m benchmarks

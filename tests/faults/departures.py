@@ -34,23 +34,25 @@ class Departure:
         )
 
 
-async def backlog(queued: int = 10_000, grace_s: float = 5.0) -> Finding:
+async def backlog(queued: int = 10_000, grace_s: float = 5.0, slack_s: float = 1.0) -> Finding:
     """SIGTERM with a backlog of far more than the grace allows to send."""
     async with _queued(queued, grace_s) as (world, streams):
         seen = await _leave(world, streams)
         title = f"SIGTERM with {queued:,} queued at 10 calls a second, grace {grace_s:g} s"
-        return seen.finding(title, world, out_s=grace_s + 1)
+        return seen.finding(title, world, out_s=grace_s + slack_s)
 
 
-async def connect_down(queued: int = 10_000, grace_s: float = 5.0) -> Finding:
+async def connect_down(queued: int = 10_000, grace_s: float = 5.0, slack_s: float = 1.0) -> Finding:
     """SIGTERM with a backlog while Connect refuses connections."""
     async with _queued(queued, grace_s, connect_is_up=False) as (world, streams):
         seen = await _leave(world, streams)
         title = f"SIGTERM with {queued:,} queued and Connect down, grace {grace_s:g} s"
-        return seen.finding(title, world, out_s=grace_s + 1)
+        return seen.finding(title, world, out_s=grace_s + slack_s)
 
 
-async def unread(queued: int = 10_000, grace_s: float = 5.0, deaf: int = 20_000) -> Finding:
+async def unread(
+    queued: int = 10_000, grace_s: float = 5.0, slack_s: float = 1.0, deaf: int = 20_000
+) -> Finding:
     """SIGTERM with a backlog, a great part of a caller who does not read.
 
     The others have their answers all the same; what the deaf one finds when it reads at last is true.
@@ -68,16 +70,18 @@ async def unread(queued: int = 10_000, grace_s: float = 5.0, deaf: int = 20_000)
         title = (
             f"SIGTERM with {queued:,} queued and {deaf:,} of a caller who does not read, grace {grace_s:g} s"
         )
-        finding = seen.finding(title, world, out_s=grace_s + 1)
+        finding = seen.finding(title, world, out_s=grace_s + slack_s)
         return replace(finding, checks=[*finding.checks, Check("a caller was cut off", cut_off, "{:.0f}")])
 
 
-async def forced(queued: int = 10_000, grace_s: float = 60.0, second_after_s: float = 1.0) -> Finding:
+async def forced(
+    queued: int = 10_000, grace_s: float = 60.0, slack_s: float = 1.0, second_after_s: float = 1.0
+) -> Finding:
     """A second SIGTERM long before the grace is over: all is answered at once, and the exit code tells."""
     async with _queued(queued, grace_s) as (world, streams):
         seen = await _leave(world, streams, second_after_s)
         title = f"SIGTERM with {queued:,} queued, grace {grace_s:g} s, and another {second_after_s:g} s later"
-        return seen.finding(title, world, out_s=second_after_s + 1, code=1)
+        return seen.finding(title, world, out_s=second_after_s + slack_s, code=1)
 
 
 @asynccontextmanager
