@@ -134,6 +134,17 @@ class Gateway:
         """Answer everything now; a `stop` under way goes on at once."""
         self._dispatcher.abandon()
 
+    def log_state(self) -> None:
+        """Say what is open and held: numbers that must not grow where the load does not."""
+        log.info(
+            "state: %d tasks, %d streams, %d dial requests held, %d calls under way, %d tokens remembered",
+            len(asyncio.all_tasks()),
+            self._servicer.streams,
+            self.engine.held,
+            self.engine.calls_in_flight,
+            self.engine.remembered,
+        )
+
     async def _let_go(self, leave_by: float) -> None:
         left_s = leave_by - self._clock.now()
         try:
@@ -193,7 +204,10 @@ def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
 
 
 class _Signals:
-    """SIGTERM and SIGINT: the first asks the gateway to leave, the second to leave at once."""
+    """SIGTERM and SIGINT: the first asks the gateway to leave, the second to leave at once.
+
+    SIGUSR1 asks for a line of the log about what it holds.
+    """
 
     def __init__(self, gateway: Gateway) -> None:
         self.first = asyncio.Event()
@@ -201,6 +215,7 @@ class _Signals:
         self._gateway = gateway
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._received)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, gateway.log_state)
 
     def _received(self) -> None:
         if self.first.is_set():

@@ -136,6 +136,11 @@ class DialRequestServicer(DialRequestServiceServicer):
         for session in list(self._sessions):
             session.fail()
 
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self._streams)
+
     def _session(self, trace: RpcTrace, share: Share) -> Session:
         return Session(self._dispatcher, self._telemetry, self._clock, trace, self._limits.window, share)
 

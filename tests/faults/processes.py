@@ -124,7 +124,7 @@ def connect_service(folder: Path, port: int, *, rate: float = 0.0, seed: int = 0
 
 
 def gateway_service(
-    folder: Path, port: int, connect_url: str, settings: Mapping[str, str], name: str = "gateway"
+    folder: Path, number: int, port: int, connect_url: str, settings: Mapping[str, str]
 ) -> Service:
     """Return a gateway; a setting is named without the variable's prefix, in lower case."""
     variables = {f"DIAL_GATEWAY_{setting.upper()}": value for setting, value in settings.items()}
@@ -136,7 +136,8 @@ def gateway_service(
         "DIAL_GATEWAY_LISTEN": f"127.0.0.1:{port}",
         **variables,
     }
-    return Service(name, [sys.executable, "-m", "gateway", "serve"], environment, folder, b"serving gRPC on")
+    command = [sys.executable, "-m", "gateway", "serve"]
+    return Service(f"gateway-{number}", command, environment, folder, b"serving gRPC on")
 
 
 def proxy_service(folder: Path, port: int, target: str) -> Service:

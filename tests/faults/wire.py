@@ -41,6 +41,11 @@ class WireStream:
             for message in _wire.stream_messages(self._campaign, chunk, Priority.NORMAL):
                 await self._call.write(message)
 
+    async def send_all(self, requests: Sequence[DialRequest]) -> None:
+        """Send requests, and half-close."""
+        await self.send(requests)
+        await self.finish()
+
     async def finish(self) -> None:
         """Half-close."""
         await self._call.done_writing()
@@ -52,6 +57,12 @@ class WireStream:
         while self._marks_heard < self._marks:
             if not await self._read_one():
                 raise RuntimeError(f"the stream ended before all was taken: {self.status}")
+
+    async def ask(self, requests: Sequence[DialRequest]) -> None:
+        """Send requests, half-close, and read to the end meanwhile."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.send_all(requests))
+            await self.read()
 
     def gone(self) -> None:
         """Note that the caller need not hear all of its answers: it goes away, or does not read."""
@@ -82,9 +93,7 @@ class WireStream:
 async def dial_once(target: str, campaign: str, requests: Sequence[DialRequest], recorder: Recorder) -> None:
     """Send requests on one stream, half-close, and read to its end."""
     async with streams_to(target, campaign, recorder) as (stream,):
-        sending = asyncio.create_task(_send_all(stream, requests))
-        await stream.read()
-        await sending
+        await stream.ask(requests)
 
 
 @asynccontextmanager
@@ -100,8 +109,3 @@ async def streams_to(
         ]
     finally:
         await asyncio.gather(*(channel.close() for channel in channels))
-
-
-async def _send_all(stream: WireStream, requests: Sequence[DialRequest]) -> None:
-    await stream.send(requests)
-    await stream.finish()

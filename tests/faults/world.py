@@ -30,15 +30,25 @@ NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(eq=False)
 class World:
-    """What a fault run works with. `target` is where callers find the gateway, or the proxy before it."""
+    """What a fault run works with. `targets` are where callers find the gateways, or the proxy before one."""
 
     folder: Path
-    target: str
+    targets: Sequence[str]
     connect: Service
     connect_port: int
-    gateway: Service
+    gateways: Sequence[Service]
     proxy: Service | None
     recorder: Recorder = field(default_factory=Recorder)
+
+    @property
+    def target(self) -> str:
+        """Where callers find the first gateway."""
+        return self.targets[0]
+
+    @property
+    def gateway(self) -> Service:
+        """The first gateway."""
+        return self.gateways[0]
 
     async def control(self, method: str, path: str, document: object = None) -> Any:
         """Tell or ask Connect."""
@@ -77,32 +87,33 @@ async def world_of(
     *,
     rate: float = 0.0,
     seed: int = 0,
+    gateways: int = 1,
     with_proxy: bool = False,
     connect_is_up: bool = True,
     settings: Mapping[str, str] = NO_SETTINGS,
 ) -> AsyncIterator[World]:
     """Run a world, in a folder that goes with it.
 
-    `rate` is Connect's and the gateway's, in calls a second, 0 for no limit; a setting of the gateway is
-    named without the variable's prefix, in lower case.
+    `rate` is Connect's, in calls a second, which the gateways share evenly; 0 for no limit. A setting of the
+    gateways is named without the variable's prefix, in lower case.
     """
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
-        folder, connect_port, port = Path(name), free_port(), free_port()
+        folder, connect_port = Path(name), free_port()
+        (folder / JOURNAL).touch()
         connect = connect_service(folder, connect_port, rate=rate, seed=seed)
+        ports = [free_port() for _ in range(gateways)]
+        chosen = {"call_rate": str(rate / gateways), **settings}
         url = f"http://127.0.0.1:{connect_port}"
-        gateway = gateway_service(folder, port, url, {"call_rate": str(rate), **settings})
-        target, proxy, services = f"127.0.0.1:{port}", None, [gateway]
+        served = [gateway_service(folder, number, port, url, chosen) for number, port in enumerate(ports)]
+        targets = [f"127.0.0.1:{port}" for port in ports]
+        proxy = None
         if with_proxy:
             proxy_port = free_port()
-            proxy = proxy_service(folder, proxy_port, target)
-            target = f"127.0.0.1:{proxy_port}"
-            services.append(proxy)
-        if connect_is_up:
-            services.insert(0, connect)
-        else:
-            (folder / JOURNAL).touch()
-        async with running(*services):
-            yield World(folder, target, connect, connect_port, gateway, proxy)
+            proxy = proxy_service(folder, proxy_port, targets[0])
+            targets = [f"127.0.0.1:{proxy_port}"]
+        services = [connect if connect_is_up else None, *served, proxy]
+        async with running(*(service for service in services if service is not None)):
+            yield World(folder, targets, connect, connect_port, served, proxy)
 
 
 def shares(faults: Sequence[tuple[float, Document]]) -> list[Document]:
