@@ -1,4 +1,4 @@
-"""The gateway, or the proxy before it, is killed at random moments under callers who come back."""
+"""The gateway, the proxy before it or Connect is killed at random moments under callers who come back."""
 
 import asyncio
 import random
@@ -40,6 +40,14 @@ async def gateway_departures(requests: int = 50_000, departures: int = 20, seed:
         title = f"{departures} SIGTERMs of the gateway in the middle of {requests:,} requests"
         restart = world.gateway.restart
         return await _under_kills(title, world, requests, departures, lambda: restart(signal.SIGTERM))
+
+
+async def connect_kills(requests: int = 50_000, kills: int = 10, seed: int = 0) -> Finding:
+    """SIGKILL to Connect, which is away for a moment and goes on from its journal."""
+    async with world_of(seed=seed) as world:
+        title = f"{kills} SIGKILLs of Connect in the middle of {requests:,} requests"
+        restart = world.connect.restart
+        return await _under_kills(title, world, requests, kills, lambda: restart(signal.SIGKILL, away_s=0.3))
 
 
 class _Due:

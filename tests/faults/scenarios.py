@@ -30,6 +30,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "gateway-kills": Scenario(kills.gateway_kills, partial(kills.gateway_kills, 3_000, 2)),
     "gateway-departures": Scenario(kills.gateway_departures, partial(kills.gateway_departures, 3_000, 2)),
     "proxy-kills": Scenario(kills.proxy_kills, partial(kills.proxy_kills, 3_000, 3)),
+    "connect-kills": Scenario(kills.connect_kills, partial(kills.connect_kills, 3_000, 2)),
     "backlog": Scenario(departures.backlog, partial(departures.backlog, 2_000, 1.0, SLACK_S)),
     "connect-down": Scenario(departures.connect_down, partial(departures.connect_down, 2_000, 1.0, SLACK_S)),
     "unread": Scenario(departures.unread, partial(departures.unread, 500, 1.0, SLACK_S)),
