@@ -167,7 +167,7 @@ async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], 
     signals = _Signals(gateway)
     on_start(await gateway.start())
     gc.freeze()  # what is there now stays: it need not be looked through again and again
-    gc.set_threshold(200_000, 20, 50)
+    gc.set_threshold(20_000, 50, 50)  # cycles of calls that have ended, failed ones above all, go soon
     failed = asyncio.create_task(gateway.failed())
     leaving = asyncio.create_task(_leave_when_asked(gateway, signals, settings.drain_grace))
     await asyncio.wait([failed, leaving], return_when=asyncio.FIRST_COMPLETED)

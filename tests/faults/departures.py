@@ -77,8 +77,12 @@ async def unread(
 async def forced(
     queued: int = 10_000, grace_s: float = 60.0, slack_s: float = 1.0, second_after_s: float = 1.0
 ) -> Finding:
-    """A second SIGTERM long before the grace is over: all is answered at once, and the exit code tells."""
+    """A second SIGTERM long before the grace is over: all is answered at once, and the exit code tells.
+
+    Connect takes the calls that are under way then, and never answers them.
+    """
     async with _queued(queued, grace_s) as (world, streams):
+        await world.faults([{"kind": "no_answer", "after_work": True}])
         seen = await _leave(world, streams, second_after_s)
         title = f"SIGTERM with {queued:,} queued, grace {grace_s:g} s, and another {second_after_s:g} s later"
         return seen.finding(title, world, out_s=second_after_s + slack_s, code=1)
