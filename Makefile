@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 PROTOS := $(shell find protos -name '*.proto')
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check fix protos lock bench dist clean
+.PHONY: help install demo test fuzz check fix protos lock faults soak bench dist clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,16 @@ demo: install ## the gateway with a local Amazon Connect, and 2,000 dial request
 
 test: install ## every test of the Python parts
 	$(BIN)/python -m pytest
+
+FUZZ_S ?= 60
+
+fuzz: install .venv/.fuzz-installed ## search for input that breaks the wire conversion, for FUZZ_S seconds
+	@mkdir -p .fuzz
+	$(BIN)/python -m tests.fuzz.wire -max_total_time=$(FUZZ_S) -artifact_prefix=.fuzz/ .fuzz
+
+.venv/.fuzz-installed: requirements/fuzz.txt .venv/.installed
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
+	@touch $@
 
 check: install .venv-protos/.installed ## lint, types, import rules, contract, generated code up to date
 	$(BIN)/ruff check .
@@ -47,6 +57,12 @@ protos: .venv-protos/.installed ## generate the Python stubs from protos/
 lock: install ## pin the newest versions, with hashes, that the honest ranges allow
 	$(BIN)/python scripts/lock.py
 
+faults: install ## crashes, departures and a failing Connect at full size, each answer checked for its truth
+	$(BIN)/python -m tests.faults
+
+soak: install ## mixed load under faults and restarts for DURATION seconds (600), RATE dial requests a second (400)
+	$(BIN)/python -m tests.faults.soak --duration $(or $(DURATION),600) --rate $(or $(RATE),400) --seed $(or $(SEED),0)
+
 bench: install ## the gateway beside what a service would do by itself
 	$(BIN)/python -m benchmarks
 
@@ -55,4 +71,4 @@ dist: install ## both wheels, in dist/
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist .
 
 clean: ## remove what the other commands made
-	rm -rf .venv .venv-protos dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-protos .fuzz dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

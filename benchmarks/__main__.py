@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import latency, memory, observability, quota, small, throughput
+from benchmarks import flood, latency, memory, observability, quota, small, throughput
 
 ALL = {
     "small": small,
@@ -13,6 +13,7 @@ ALL = {
     "throughput": throughput,
     "observability": observability,
     "memory": memory,
+    "flood": flood,
 }
 
 

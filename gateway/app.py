@@ -6,19 +6,23 @@ import logging
 import random
 import signal
 from collections.abc import Callable
+from typing import Any
 
 from gateway.admin.server import AdminServer
 from gateway.api.callers import OpenGate
 from gateway.api.campaign_servicer import CampaignServicer
-from gateway.api.server import GrpcServer
+from gateway.api.server import GrpcServer, Keepalive
 from gateway.api.servicer import DialRequestServicer
+from gateway.api.streams import StreamLimits
 from gateway.clock import SystemClock
 from gateway.connect.port import ConnectPort
 from gateway.connect.retry import RetryingCaller
 from gateway.core.engine import Engine, Limits
 from gateway.dispatch import Dispatcher
+from gateway.memory import keep_tidy
 from gateway.overview import Overview
 from gateway.settings import Settings
+from gateway.supervision import Supervisor, trace_of
 from gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -29,6 +33,8 @@ LAST_ANSWERS_S, LONGEST_LAST_ANSWERS_S = 0.4, 5.0
 """Seconds for callers to read their last answers: at least, and at most if the grace has them."""
 LAST_SPANS_S = 0.4
 """Seconds to export the last spans in, at least."""
+FAILING_GRACE_S, LONGEST_FAILING_S = 2.0, 10.0
+"""Seconds for last answers and spans after a bug, and after which the process ends come what may."""
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -48,23 +54,47 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
+def stream_limits_of(settings: Settings) -> StreamLimits:
+    """Return what the API is told of the settings."""
+    return StreamLimits(
+        window=settings.stream_window,
+        caller_window=settings.caller_window,
+        streams=settings.stream_limit,
+        caller_streams=settings.caller_streams,
+        max_age_s=settings.stream_max_age or None,
+        grace_s=settings.drain_grace,
+    )
+
+
 class Gateway:
-    """One gateway: the gRPC server, the dispatcher and its core, and Connect behind a port."""
+    """One gateway: the gRPC server, the dispatcher and its core, and Connect behind a port.
+
+    Jitter comes from `rng`; an `engine` of the caller's own takes the place of the usual one.
+    """
 
     def __init__(
-        self, settings: Settings, port: ConnectPort, telemetry: Telemetry, rng: random.Random | None = None
+        self,
+        settings: Settings,
+        port: ConnectPort,
+        telemetry: Telemetry,
+        rng: random.Random | None = None,
+        engine: Engine | None = None,
     ) -> None:
         rng = rng or random.Random()
-        self._settings = settings
         self._port = port
         self._telemetry = telemetry
         self._clock = SystemClock()
+        self._supervisor = Supervisor()
         caller = RetryingCaller(port, telemetry, self._clock.now, rng)
-        self.engine = Engine(limits_of(settings), rng)
-        self._dispatcher = Dispatcher(self.engine, caller, telemetry, self._clock.now)
-        self._servicer = DialRequestServicer(self._dispatcher, telemetry, self._clock, settings.stream_window)
+        self.engine = engine or Engine(limits_of(settings), rng)
+        self._dispatcher = Dispatcher(self.engine, caller, telemetry, self._clock.now, self._supervisor)
+        limits = stream_limits_of(settings)
+        self._servicer = DialRequestServicer(
+            self._dispatcher, telemetry, self._clock, limits, rng, self._supervisor
+        )
         self._campaigns = CampaignServicer(self._dispatcher, self._clock, OpenGate())
-        self._server = GrpcServer(self._servicer, self._campaigns, settings.listen)
+        keepalive = Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
+        self._server = GrpcServer(self._servicer, self._campaigns, settings.listen, keepalive)
         self._overview = Overview(
             self._dispatcher,
             self._servicer,
@@ -87,17 +117,19 @@ class Gateway:
             await self._admin.stop()
             raise
         self._running = asyncio.create_task(self._dispatcher.run(), name="dispatcher")
+        self._supervisor.watch(self._running, endless=True)
+        tidying = asyncio.create_task(keep_tidy(lambda: self.engine.held), name="tidying")
+        self._supervisor.watch(tidying, endless=True)
         watches = (self._overview.watch_lag(), self._overview.push())
         self._watching = [asyncio.create_task(watch, name="watch") for watch in watches]
+        for task in self._watching:
+            self._supervisor.watch(task)
+        self._watching.append(tidying)
         return port
 
     async def failed(self) -> BaseException:
-        """Wait for the dispatcher to end, which it does of a bug only; return that."""
-        if self._running is None:
-            raise RuntimeError("start comes first")
-        await asyncio.wait([self._running])
-        error = None if self._running.cancelled() else self._running.exception()
-        return error or RuntimeError("the dispatcher ended")
+        """Wait for a bug that ends a task or a callback of the gateway; return that. It is logged."""
+        return await self._supervisor.failed()
 
     async def stop(self, grace_s: float) -> None:
         """Leave: answer everything within `grace_s` seconds, then let go of everything, in order."""
@@ -113,9 +145,33 @@ class Gateway:
             self._dispatcher.abandon()
         await self._let_go(leave_by)
 
+    async def fail(self) -> None:
+        """Leave after a bug: answer everybody at once, the core trusted or not, then let go of everything."""
+        if self._running is not None:
+            self._running.cancel()
+        await self._server.not_serving()
+        self._campaigns.drain()
+        try:
+            self._dispatcher.abandon()
+        except Exception as bug:  # noqa: BLE001 - what the core cannot answer the sessions do
+            log.error("the core could not answer what it holds:\n%s", trace_of(bug))
+        await self._servicer.fail()
+        await self._let_go(self._clock.now() + FAILING_GRACE_S)
+
     def abandon(self) -> None:
         """Answer everything now; a `stop` under way goes on at once."""
         self._dispatcher.abandon()
+
+    def log_state(self) -> None:
+        """Say what is open and held: numbers that must not grow where the load does not."""
+        log.info(
+            "state: %d tasks, %d streams, %d dial requests held, %d calls under way, %d tokens remembered",
+            len(asyncio.all_tasks()),
+            self._servicer.streams,
+            self.engine.held,
+            self.engine.calls_in_flight,
+            self.engine.remembered,
+        )
 
     async def _let_go(self, leave_by: float) -> None:
         left_s = leave_by - self._clock.now()
@@ -125,10 +181,9 @@ class Gateway:
         except TimeoutError:
             log.warning("callers that do not read their answers are cut off")
         await self._server.stop(0.1)
-        if self._running is not None:
-            self._running.cancel()
-        for watch in self._watching:
-            watch.cancel()
+        for task in (self._running, *self._watching):
+            if task is not None:
+                task.cancel()
         await self._port.close()
         await self._admin.stop()
         left_s = leave_by - self._clock.now()
@@ -138,29 +193,51 @@ class Gateway:
 
 async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], None]) -> int:
     """Run a gateway until a signal or a bug ends it; return the exit code."""
+    asyncio.get_running_loop().set_exception_handler(_unhandled)
     signals = _Signals(gateway)
     on_start(await gateway.start())
     gc.freeze()  # what is there now stays: it need not be looked through again and again
-    gc.set_threshold(200_000, 20, 50)
+    gc.set_threshold(20_000, 50, 50)  # cycles of calls that have ended, failed ones above all, go soon
     failed = asyncio.create_task(gateway.failed())
-    asked = asyncio.create_task(signals.first.wait())
-    await asyncio.wait([failed, asked], return_when=asyncio.FIRST_COMPLETED)
-    if not asked.done():
-        log.critical("the gateway failed and leaves", exc_info=failed.result())
-        gateway.abandon()
-        await gateway.stop(0.5)
-        return BROKEN
-    failed.cancel()
-    log.info(
-        "leaving: taking nothing more, sending what can be sent", extra={"grace_s": settings.drain_grace}
-    )
-    await gateway.stop(settings.drain_grace)
+    leaving = asyncio.create_task(_leave_when_asked(gateway, signals, settings.drain_grace))
+    await asyncio.wait([failed, leaving], return_when=asyncio.FIRST_COMPLETED)
+    if not failed.done() and leaving.exception() is None:
+        failed.cancel()
+        return FORCED if signals.forced else CLEAN
+    if leaving.done() and (bug := leaving.exception()) is not None:
+        log.critical("leaving met a bug:\n%s", trace_of(bug))
+    leaving.cancel()
+    await _fail(gateway)
+    return BROKEN
+
+
+async def _leave_when_asked(gateway: Gateway, signals: "_Signals", grace_s: float) -> None:
+    await signals.first.wait()
+    log.info("leaving: taking nothing more, sending what can be sent", extra={"grace_s": grace_s})
+    await gateway.stop(grace_s)
     log.info("left")
-    return FORCED if signals.forced else CLEAN
+
+
+async def _fail(gateway: Gateway) -> None:
+    try:
+        async with asyncio.timeout(LONGEST_FAILING_S):
+            await gateway.fail()
+    except Exception as bug:  # noqa: BLE001 - the process ends, come what may
+        log.critical("leaving after a bug met another:\n%s", trace_of(bug))
+
+
+def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what reached nobody; the loop itself would also log what a foreign error says."""
+    error = context.get("exception")
+    where = trace_of(error) if isinstance(error, BaseException) else "  no exception"
+    log.error("an error reached nobody:\n%s", where)
 
 
 class _Signals:
-    """SIGTERM and SIGINT: the first asks the gateway to leave, the second to leave at once."""
+    """SIGTERM and SIGINT: the first asks the gateway to leave, the second to leave at once.
+
+    SIGUSR1 asks for a line of the log about what it holds.
+    """
 
     def __init__(self, gateway: Gateway) -> None:
         self.first = asyncio.Event()
@@ -168,6 +245,7 @@ class _Signals:
         self._gateway = gateway
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._received)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, gateway.log_state)
 
     def _received(self) -> None:
         if self.first.is_set():

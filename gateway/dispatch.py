@@ -26,11 +26,13 @@ from gateway.core.model import (
     DialRequest,
     Entry,
     Priority,
+    Reason,
     Settled,
     Source,
     Waiter,
 )
 from gateway.diary import ChangeLog, FailureLog
+from gateway.supervision import Supervisor, trace_of
 from gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -57,8 +59,14 @@ class Dispatcher:
     """Drives one engine. `run` must be running for anything to be sent."""
 
     def __init__(
-        self, engine: Engine, caller: Caller, telemetry: Telemetry, now: Callable[[], float]
+        self,
+        engine: Engine,
+        caller: Caller,
+        telemetry: Telemetry,
+        now: Callable[[], float],
+        supervisor: Supervisor | None = None,
     ) -> None:
+        self._supervisor = supervisor or Supervisor()
         self._engine = engine
         self._caller = caller
         self._telemetry = telemetry
@@ -68,6 +76,7 @@ class Dispatcher:
         self._calls: set[asyncio.Task[None]] = set()
         self._permits: dict[int, asyncio.Future[bool]] = {}
         self._room_wanted: deque[asyncio.Future[None]] = deque()
+        self._ending: set[Source] = set()
         self._failures = FailureLog()
         self._changes = ChangeLog()
         self._draining_since: float | None = None
@@ -82,6 +91,8 @@ class Dispatcher:
 
         Each is answered to the owner of the source, perhaps at once.
         """
+        if self.failing:
+            return  # whoever brings them answers them
         answers = self._engine.submit(self._now(), arrivals, priority)
         answered = {answer.waiter.index for answer in answers}
         for waiter, _ in arrivals:
@@ -92,12 +103,15 @@ class Dispatcher:
 
     def source_closed(self, source: Source) -> None:
         """Note that a source sends no more."""
+        if self.failing:
+            return
         self._engine.source_closed(self._now(), source)
         self._wake.set()
 
     def leave(self, source: Source) -> None:
         """Forget a source that is gone, and drop what it alone waited for."""
-        if not source.pending:
+        self._ending.discard(source)
+        if not source.pending or self.failing:
             return
         entries = dict.fromkeys(source.pending.values())
         spans = [waiter.span for entry in entries for waiter in entry.waiters if waiter.source is source]
@@ -111,6 +125,12 @@ class Dispatcher:
     def withdraw(self, source: Source) -> None:
         """Answer what is left of a source at once, since its deadline is near."""
         self._tell_all(self._engine.withdraw(self._now(), source))
+        self._wake.set()
+
+    def let_go(self, source: Source) -> None:
+        """Answer what of a source is not in flight, and the rest as it comes back: its stream ends."""
+        self._ending.add(source)
+        self._answer_ending()
         self._wake.set()
 
     def room(self) -> int:
@@ -130,7 +150,12 @@ class Dispatcher:
     @property
     def draining(self) -> bool:
         """Whether the gateway is leaving."""
-        return self._engine.draining
+        return self._engine.draining or self.failing
+
+    @property
+    def failing(self) -> bool:
+        """Whether the gateway has met a bug, and leaves: the engine is asked nothing more."""
+        return self._supervisor.failing
 
     @property
     def draining_s(self) -> float:
@@ -218,10 +243,12 @@ class Dispatcher:
 
     def abandon(self) -> None:
         """Answer everything now, and stop waiting for calls under way."""
-        self._tell_all(self._engine.abandon(self._now()))
-        for call in self._calls:
-            call.cancel()
-        self._wake.set()
+        try:
+            self._tell_all(self._engine.abandon(self._now()))
+        finally:
+            for call in self._calls:
+                call.cancel()
+            self._wake.set()
 
     # --- how --------------------------------------------------------------------------------------
 
@@ -258,15 +285,30 @@ class Dispatcher:
                 alarm.cancel()
 
     async def _call(self, batch: Batch) -> None:
+        lost = CallReport(failure=CallUnexpected(), uncertain=True)
         try:
             report = await self._caller.call(batch, partial(self._permit, batch))
+        except asyncio.CancelledError:  # it may have been carried out all the same
+            self._completed(batch, lost)
+            raise
         except Exception as bug:  # noqa: BLE001 - whatever happens, everybody is answered
-            log.error("a call ended with %s; its requests are answered as UNKNOWN", type(bug).__name__)
-            report = CallReport(failure=CallUnexpected(), uncertain=True)
+            log.error("a call met a bug; its requests are answered as UNKNOWN:\n%s", trace_of(bug))
+            report = lost
         if report.failure is not None:
             self._failures.note(self._now(), batch, report)
+        self._completed(batch, report)
+
+    def _completed(self, batch: Batch, report: CallReport) -> None:
+        if self.failing:
+            return  # everybody is being answered without the core
         self._tell_all(self._engine.completed(self._now(), batch, report))
+        self._answer_ending()
         self._wake.set()
+
+    def _answer_ending(self) -> None:
+        """Answer what came back unsettled from calls to sources whose streams end."""
+        for source in self._ending:
+            self._tell_all(self._engine.withdraw(self._now(), source, Reason.DRAINING, in_flight=False))
 
     async def _look_up(self, campaign_ids: list[str]) -> None:
         """Ask Connect for the states of parked campaigns."""
@@ -279,13 +321,15 @@ class Dispatcher:
         except CallFailure as failure:
             log.debug("the states of campaigns could not be seen: %s", type(failure).__name__)
         except Exception as bug:  # noqa: BLE001 - the campaigns must be asked about again
-            log.error("asking for the states of campaigns ended with %s", type(bug).__name__)
-        self._tell_all(self._engine.looked_up(self._now(), campaign_ids, states))
-        self._wake.set()
+            log.error("asking for the states of campaigns met a bug:\n%s", trace_of(bug))
+        finally:
+            self._tell_all(self._engine.looked_up(self._now(), campaign_ids, states))
+            self._wake.set()
 
     def _start(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
         self._calls.add(task)
+        self._supervisor.watch(task)
         task.add_done_callback(self._calls.discard)
 
     def _resolve(self, numbers: list[int], *, granted: bool) -> None:

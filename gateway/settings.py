@@ -103,6 +103,20 @@ class Settings:
     max_concurrent_calls: int = _setting(8, _whole(1, 1000), "calls in flight")
     linger: float = _setting(0.05, _number(0, 60), "seconds a lone request waits for company")
     stream_window: int = _setting(5000, _whole(1, 1_000_000), "unanswered requests per stream")
+    caller_window: int = _setting(
+        100_000, _whole(1, 100_000_000), "unanswered requests per caller, over all its streams"
+    )
+    stream_limit: int = _setting(4000, _whole(1, 1_000_000), "streams open in all")
+    caller_streams: int = _setting(2000, _whole(1, 1_000_000), "streams open per caller")
+    stream_max_age: float = _setting(
+        1200.0, _number(0, 604_800), "seconds after which a stream ends, about; 0 = never"
+    )
+    keepalive: float = _setting(
+        60.0, _number(1, 7200), "seconds without a byte after which a caller is pinged"
+    )
+    keepalive_timeout: float = _setting(
+        20.0, _number(1, 600), "seconds for a ping's answer, after which the connection is closed"
+    )
     queue_limit: int = _setting(200_000, _whole(1, 100_000_000), "requests held in all")
     queue_bytes: int = _setting(268_435_456, _whole(1, 1 << 40), "bytes of memory for what is held")
     expiry_headroom: float = _setting(

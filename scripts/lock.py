@@ -16,6 +16,7 @@ FILES = {
         "requirements/dev.in",
     ],
     "requirements/protos.txt": ["requirements/protos.in"],
+    "requirements/fuzz.txt": ["requirements/fuzz.in"],
 }
 
 

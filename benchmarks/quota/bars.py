@@ -23,6 +23,8 @@ class Check:
     @property
     def bar(self) -> str:
         """The bar in words."""
+        if self.at_most is not None and self.at_most == self.at_least:
+            return "exactly " + self.shown.format(self.at_most)
         if self.at_most is not None:
             return "at most " + self.shown.format(self.at_most)
         return "" if self.at_least is None else "at least " + self.shown.format(self.at_least)

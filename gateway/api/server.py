@@ -1,6 +1,7 @@
 """The gRPC server: the services, health and reflection on one address."""
 
 import socket
+from dataclasses import dataclass
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -25,18 +26,48 @@ OPTIONS = (
     # Callers may ping as often as every 10 s, with or without a stream, to keep a proxy's path open.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # A caller that has gone silent is noticed within a minute and a half.
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalive:
+    """When a connection is pinged, closed as silent, and asked to make room for a new one. Seconds.
+
+    A connection on which nothing came for `every_s` is pinged, and closed with its streams where no
+    answer comes within `timeout_s`. One older than about `max_age_s` is told to go away: its streams
+    go on, and new ones are opened on a new connection, perhaps to another replica.
+    """
+
+    every_s: float = 60.0
+    timeout_s: float = 20.0
+    max_age_s: float | None = None
+
+    def options(self) -> tuple[tuple[str, int], ...]:
+        """Return the gRPC options that do this."""
+        options = (
+            ("grpc.keepalive_time_ms", round(self.every_s * 1000)),
+            ("grpc.keepalive_timeout_ms", round(self.timeout_s * 1000)),
+            # gRPC waits for the answer to its ping by this one, a minute unless told otherwise.
+            ("grpc.http2.ping_timeout_ms", round(self.timeout_s * 1000)),
+        )
+        if self.max_age_s is None:
+            return options
+        # gRPC's grace behind it stays endless: it would cut streams whatever is unanswered on them.
+        return (*options, ("grpc.max_connection_age_ms", max(1, round(self.max_age_s * 1000))))
 
 
 class GrpcServer:
     """A grpc.aio server with DialRequestService, CampaignService, `grpc.health.v1` and reflection."""
 
-    def __init__(self, servicer: DialRequestServicer, campaigns: CampaignServicer, listen: str) -> None:
+    def __init__(
+        self,
+        servicer: DialRequestServicer,
+        campaigns: CampaignServicer,
+        listen: str,
+        keepalive: Keepalive | None = None,
+    ) -> None:
         self._listen = listen
-        self._server = grpc.aio.server(options=OPTIONS)
+        self._server = grpc.aio.server(options=(*OPTIONS, *(keepalive or Keepalive()).options()))
         self._health = health.aio.HealthServicer()
         add_DialRequestServiceServicer_to_server(servicer, self._server)
         add_CampaignServiceServicer_to_server(campaigns, self._server)

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,12 @@ import grpc
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceServicer
 from gateway.api import wire
-from gateway.api.session import Session
+from gateway.api.session import Session, StreamUnreadableError
+from gateway.api.shares import Share, Shares, host_of
+from gateway.api.streams import OpenStreams, StreamLimits
 from gateway.clock import SystemClock
 from gateway.dispatch import Dispatcher
+from gateway.supervision import Supervisor
 from gateway.telemetry import RpcTrace, StreamFigures, Telemetry
 
 if TYPE_CHECKING:
@@ -25,122 +29,188 @@ log = logging.getLogger(__name__)
 DEADLINE_SHARE, LONGEST_DEADLINE_MARGIN_S = 0.1, 0.5
 """A unary call is answered this share of its time before its deadline, at most so many seconds."""
 LEAVING = "this replica is leaving; nothing more is taken here, send on a new connection"
+AGED = "this stream has reached its age; send on a new one what has no result here"
+FULL = "the gateway is full; nothing of this call was taken, send it again later"
+SHARE_USED_UP = "this caller has as much unanswered as it may; nothing of this call was taken, send it later"
 
 
 class DialRequestServicer(DialRequestServiceServicer):
-    """The service of `protos/dialgateway/v1/dial_request_service.proto`."""
+    """The service of `protos/dialgateway/v1/dial_request_service.proto`.
+
+    `caller_of` names the caller from its gRPC peer: what the limits for one caller are counted by.
+    """
 
     def __init__(
-        self, dispatcher: Dispatcher, telemetry: Telemetry, clock: SystemClock, stream_window: int
+        self,
+        dispatcher: Dispatcher,
+        telemetry: Telemetry,
+        clock: SystemClock,
+        limits: StreamLimits,
+        rng: random.Random,
+        supervisor: Supervisor,
+        caller_of: Callable[[str], str] = host_of,
     ) -> None:
         self._dispatcher = dispatcher
         self._telemetry = telemetry
         self._clock = clock
-        self._window = stream_window
-        self._streams: dict[Session, asyncio.Task[None]] = {}
-        self._no_streams = asyncio.Event()
+        self._limits = limits
+        self._supervisor = supervisor
+        self._caller_of = caller_of
+        self._shares = Shares(limits.caller_window)
+        self._streams = OpenStreams(limits, rng, supervisor)
+        self._sessions: dict[Session, asyncio.Task[None] | None] = {}
 
     # Handlers are async generators. A generator may be left suspended where its caller is gone, so the
     # end of a stream hangs on the call's own end, and the reading is a task beside the generator.
     async def StreamDialRequests(  # noqa: N802, D102
         self, request_iterator: AsyncIterator[pb.StreamDialRequestsRequest], context: "StreamContext"
     ) -> AsyncIterator[pb.StreamDialRequestsResponse]:
-        if self._dispatcher.draining:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
-        trace = self._telemetry.rpc_started("StreamDialRequests", context.invocation_metadata() or ())
-        session, opened_at = self._session(trace), self._clock.now()
-        reader = asyncio.create_task(session.read(request_iterator), name="stream-reader")
-        reader.add_done_callback(partial(_reading_ended, session))
-        self._streams[session] = reader
-        # The stubs ask for a class of their own here, which does not exist at run time.
-        context.add_done_callback(lambda _: self._ended(session, trace, opened_at))  # type: ignore[arg-type]
+        caller = self._caller_of(context.peer())
+        await self._refuse_stream(self._shares.look(caller), context)
         try:
+            session, reader = self._begin(request_iterator, context, caller)
             async for response in session.responses():
                 yield response
         except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
             await self._broken(bug, context)
-        await self._say_why_it_ends(reader, context)
+        await self._say_why_it_ends(session, reader, context)
+
+    def _begin(
+        self,
+        messages: AsyncIterator[pb.StreamDialRequestsRequest],
+        context: "StreamContext",
+        caller: str,
+    ) -> "tuple[Session, asyncio.Task[None]]":
+        """Begin to read a stream; return its session and its reader."""
+        trace = self._telemetry.rpc_started("StreamDialRequests", context.invocation_metadata() or ())
+        share = self._shares.enter(caller)
+        session = self._session(trace, share)
+        reader = asyncio.create_task(session.read(messages), name="stream-reader")
+        reader.add_done_callback(self._supervisor.guarded(partial(self._reading_ended, session)))
+        self._sessions[session] = reader
+        self._streams.add(session, reader, share)
+        # The stubs ask for a class of their own here, which does not exist at run time.
+        opened_at = self._clock.now()
+        ended = self._supervisor.guarded(lambda _: self._ended(session, trace, caller, opened_at))
+        context.add_done_callback(ended)  # type: ignore[arg-type]
+        return session, reader
 
     async def PutDialRequests(  # noqa: N802, D102
         self, request: pb.PutDialRequestsRequest, context: "UnaryContext"
     ) -> pb.PutDialRequestsResponse:
-        await self._refuse_what_has_no_room(len(request.dial_requests), context)
+        caller = self._caller_of(context.peer())
+        await self._refuse_what_has_no_room(len(request.dial_requests), self._shares.look(caller), context)
+        try:
+            return await self._put(request, context, caller)
+        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+            await self._broken(bug, context)
+        return pb.PutDialRequestsResponse()  # not reached: the call has been aborted
+
+    async def _put(
+        self, request: pb.PutDialRequestsRequest, context: "UnaryContext", caller: str
+    ) -> pb.PutDialRequestsResponse:
         trace = self._telemetry.rpc_started("PutDialRequests", context.invocation_metadata() or ())
-        session = self._session(trace)
-        response = pb.PutDialRequestsResponse()
+        session = self._session(trace, self._shares.enter(caller))
+        self._sessions[session] = None
         try:
             session.take(request.campaign_id, request.dial_requests, wire.priority(request.priority))
             session.close()
             answers = await session.answers_in_order(_time_for_answers(context.time_remaining()))
-            response.results.extend(wire.result(settled) for settled in answers)
-        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
-            await self._broken(bug, context)
+            return pb.PutDialRequestsResponse(results=[wire.result(settled) for settled in answers])
         finally:
-            session.leave()
-            trace.ended(taken=session.taken, answered=session.answered)
-        return response
+            self._left(session, trace, caller)
 
     def drain(self) -> None:
         """Tell every stream that the gateway leaves, and read no more from any."""
-        for session, reader in self._streams.items():
-            session.drain()
-            reader.cancel()
+        self._streams.drain()
 
     async def streams_ended(self) -> None:
         """Wait until no stream is left."""
-        while self._streams:
-            self._no_streams.clear()
-            await self._no_streams.wait()
+        await self._streams.ended()
 
     def figures(self) -> StreamFigures:
         """Return how many streams are open, and what keeps them from being read."""
-        uses = [session.window_use for session in self._streams]
+        uses = [session.window_use for session in self._streams.sessions()]
         lack_window = sum(use >= 1.0 for use in uses)
         return StreamFigures(
             len(uses), max(uses, default=0.0), lack_window, self._dispatcher.waiting_for_room
         )
 
-    def _session(self, trace: RpcTrace) -> Session:
-        return Session(self._dispatcher, self._telemetry, self._clock, trace, self._window)
+    async def fail(self) -> None:
+        """Answer everybody who waits, as the gateway has met a bug, and read no more from anybody."""
+        self._streams.drain()
+        readers = [reader for reader in self._sessions.values() if reader is not None]
+        if readers:
+            await asyncio.wait(readers)
+        for session in list(self._sessions):
+            session.fail()
 
-    def _ended(self, session: Session, trace: RpcTrace, opened_at: float) -> None:
-        self._streams.pop(session).cancel()
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self._streams)
+
+    def _session(self, trace: RpcTrace, share: Share) -> Session:
+        return Session(self._dispatcher, self._telemetry, self._clock, trace, self._limits.window, share)
+
+    def _ended(self, session: Session, trace: RpcTrace, caller: str, opened_at: float) -> None:
+        self._streams.remove(session)
         about = {"taken": session.taken, "answered": session.answered, "trace_id": trace.trace_id}
         log.info("a stream ended", extra={**about, "open_s": round(self._clock.now() - opened_at, 3)})
-        session.leave()
-        trace.ended(taken=session.taken, answered=session.answered)
-        if not self._streams:
-            self._no_streams.set()
+        self._left(session, trace, caller)
 
-    async def _say_why_it_ends(self, reader: "asyncio.Task[None]", context: "StreamContext") -> None:
+    def _left(self, session: Session, trace: RpcTrace, caller: str) -> None:
+        """Forget a stream or unary call that has ended."""
+        del self._sessions[session]
+        session.leave()
+        self._shares.leave(caller)
+        trace.ended(taken=session.taken, answered=session.answered)
+
+    def _reading_ended(self, session: Session, reader: "asyncio.Task[None]") -> None:
+        error = None if reader.cancelled() else reader.exception()
+        if isinstance(error, StreamUnreadableError):
+            # The type only: the text of a foreign error may hold what was sent.
+            log.warning("a stream could not be read to its end: %s", type(error.__cause__).__name__)
+        elif error is not None:
+            self._supervisor.report(error)
+            return  # everybody is answered on that, this stream as well
+        session.close()
+
+    async def _say_why_it_ends(
+        self, session: Session, reader: "asyncio.Task[None]", context: "StreamContext"
+    ) -> None:
         """Give a stream whose answers have all been handed over the status that its reading calls for."""
         await asyncio.wait([reader])
         if self._dispatcher.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
+        if session.draining:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, AGED)
         if not reader.cancelled() and reader.exception() is not None:
             await context.abort(grpc.StatusCode.INTERNAL, "the stream could not be read to its end")
 
     async def _broken(self, bug: Exception, context: "StreamContext | UnaryContext") -> None:
         """End a call that met a bug of ours, without what the exception says."""
-        log.error("a call of a service ended with %s", type(bug).__name__)
+        self._supervisor.report(bug)
         await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
 
-    async def _refuse_what_has_no_room(self, count: int, context: "UnaryContext") -> None:
+    async def _refuse_stream(self, share: Share, context: "StreamContext") -> None:
         if self._dispatcher.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
-        if count > self._window:
-            text = f"dial_requests: at most {self._window} in one call, got {count}; use a stream for more"
+        refusal = self._streams.refusal(share)
+        if refusal is not None:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
+
+    async def _refuse_what_has_no_room(self, count: int, share: Share, context: "UnaryContext") -> None:
+        if self._dispatcher.draining:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
+        if count > self._limits.window:
+            limit = self._limits.window
+            text = f"dial_requests: at most {limit} in one call, got {count}; use a stream for more"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
         if count > self._dispatcher.room():
-            text = "the gateway is full; nothing of this call was taken, send it again later"
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
-
-
-def _reading_ended(session: Session, reader: "asyncio.Task[None]") -> None:
-    if not reader.cancelled() and (error := reader.exception()) is not None:
-        # The type only: the text of a foreign error may hold what was sent.
-        log.warning("a stream could not be read to its end: %s", type(error).__name__)
-    session.close()
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, FULL)
+        if count > share.room():
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, SHARE_USED_UP)
 
 
 def _time_for_answers(time_remaining_s: float | None) -> float | None:

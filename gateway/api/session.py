@@ -1,18 +1,31 @@
 """One stream or unary call: takes its dial requests in, and hands its answers out.
 
-Two bounds hold here: a stream has at most a window of unanswered requests, and where the whole
-gateway is full nothing more is read. Answers that the caller has not read count as unanswered, so
-a caller that does not read blocks itself alone.
+Three bounds hold here: a stream has at most a window of unanswered requests, its caller at most a
+share over all its streams, and where the whole gateway is full nothing more is read. Answers that
+the caller has not read count as unanswered, so a caller that does not read blocks itself alone.
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api import wire
+from gateway.api.shares import Share
 from gateway.clock import SystemClock
-from gateway.core.model import CampaignNotice, DialRequest, Priority, Settled, Source, Waiter
+from gateway.core.model import (
+    Answer,
+    CampaignNotice,
+    DialRequest,
+    EntryState,
+    Outcome,
+    Priority,
+    Reason,
+    RetryAdvice,
+    Settled,
+    Source,
+    Waiter,
+    told,
+)
 from gateway.dispatch import Dispatcher
 from gateway.telemetry import RpcTrace, Telemetry
 
@@ -25,31 +38,55 @@ AFTER_END_S = (0.02, 0, 0, 0)
 """Pauses between the end of what a caller sends and its taking as a half-close. grpc.aio shows a
 caller that cancels or is lost as such an end first, and tells the difference some turns of the loop
 later; what that caller has queued must not be sent in between."""
+_FAILED = "the gateway met a bug and leaves: send the same token again to learn"
+
+
+class StreamUnreadableError(Exception):
+    """What a caller sends could not be read: it is no message, or it is too large."""
 
 
 class Session:
     """The state of one stream or unary call."""
 
     def __init__(
-        self, dispatcher: Dispatcher, telemetry: Telemetry, clock: SystemClock, trace: RpcTrace, window: int
+        self,
+        dispatcher: Dispatcher,
+        telemetry: Telemetry,
+        clock: SystemClock,
+        trace: RpcTrace,
+        window: int,
+        share: Share,
     ) -> None:
         self._dispatcher = dispatcher
         self._telemetry = telemetry
         self._clock = clock
         self._trace = trace
         self._window = window
+        self._share = share
         self._source = Source(owner=self)
+        self._unanswered: dict[int, DialRequest] = {}
         self._outbox: list[Settled] = []
         self._notices: dict[str, CampaignNotice] = {}
         self._delivered = asyncio.Event()
         self._handed_over = asyncio.Event()
         self._open = True  # whether requests may still come
-        self._draining = False
+        self._between_messages = True
+        self._letting_go = False
+        self._failed = False
+        self.draining = False
         self.taken = 0
         self.answered = 0
 
+    @property
+    def half_closed(self) -> bool:
+        """Whether no more requests come: the caller has said so, or cannot be read any more."""
+        return not self._open
+
     def deliver(self, settled: Settled) -> None:
         """Take an answer for the caller."""
+        if self._failed:
+            return  # it has been answered already
+        self._unanswered.pop(settled.waiter.index, None)
         self._outbox.append(settled)
         self._delivered.set()
 
@@ -70,10 +107,14 @@ class Session:
 
         Whoever runs it calls `close` when it has ended, in whichever way.
         """
-        with contextlib.suppress(StopAsyncIteration):
-            while True:
-                await self._room()  # before a message is read: none is held that cannot be taken in
-                await self._take_in(await anext(messages))
+        while not self.draining:
+            await self._room()  # before a message is read: none is held that cannot be taken in
+            message = await self._next(messages)
+            if message is None:
+                break
+            self._between_messages = False
+            await self._take_in(message)
+            self._between_messages = True
         for pause_s in AFTER_END_S:
             await asyncio.sleep(pause_s)
 
@@ -86,6 +127,17 @@ class Session:
         ]
         self._dispatcher.submit(arrivals, priority)
 
+    async def _next(
+        self, messages: AsyncIterator[pb.StreamDialRequestsRequest]
+    ) -> pb.StreamDialRequestsRequest | None:
+        """Read one message; None where the caller has half-closed."""
+        try:
+            return await anext(messages)
+        except StopAsyncIteration:
+            return None
+        except Exception as error:
+            raise StreamUnreadableError from error
+
     def close(self) -> None:
         """Note that no more requests come."""
         self._open = False
@@ -93,16 +145,22 @@ class Session:
         self._delivered.set()
 
     async def _take_in(self, message: pb.StreamDialRequestsRequest) -> None:
-        requests, begin = message.dial_requests, 0
+        requests, first = message.dial_requests, self.taken
         campaign_id, priority = message.campaign_id, wire.priority(message.priority)
         try:
-            while begin < len(requests):
+            while self.taken < first + len(requests):
+                begin = self.taken - first
                 end = begin + await self._room()
                 self.take(campaign_id, requests[begin:end], priority)
-                begin = end
         except asyncio.CancelledError:
-            if self._draining:  # what has been read is answered, and nothing of it is sent any more
-                self.take(campaign_id, requests[begin:], priority)
+            if self.draining:  # what has been read is answered, and nothing of it is sent any more
+                self.take(campaign_id, requests[self.taken - first :], priority)
+                if self._letting_go:
+                    self._dispatcher.let_go(self._source)
+            raise
+        except Exception:
+            for item in requests[self.taken - first :]:  # they were read, so `fail` answers them
+                self._count_in(DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0))
             raise
 
     async def _room(self) -> int:
@@ -112,8 +170,10 @@ class Session:
             if own <= 0:
                 self._handed_over.clear()
                 await self._handed_over.wait()
+            elif (share := self._share.room()) <= 0:
+                await self._share.wait_for_room()
             elif (room := self._dispatcher.room()) > 0:
-                return min(own, room)
+                return min(own, share, room)
             else:
                 await self._dispatcher.wait_for_room()
 
@@ -121,9 +181,15 @@ class Session:
         trace_id, span = self._telemetry.request(
             self._trace, traceparent, request.campaign_id, request.client_token
         )
-        waiter = Waiter(self._source, self.taken, trace_id, span)
+        return Waiter(self._source, self._count_in(request), trace_id, span), request
+
+    def _count_in(self, request: DialRequest) -> int:
+        """Count a request among those that have been read; return its index."""
+        index = self.taken
+        self._unanswered[index] = request
+        self._share.take(1)
         self.taken += 1
-        return waiter, request
+        return index
 
     # --- out --------------------------------------------------------------------------------------
 
@@ -143,8 +209,7 @@ class Session:
                 yield response
                 handed_over_at = loop.time()
                 # Handed over once gRPC asks for more: until then it counts against the window.
-                self.answered += len(response.results)
-                self._handed_over.set()
+                self._hand_over(len(response.results))
             if not self._outbox and not self._notices:
                 if not self._open and self.answered == self.taken:
                     return
@@ -160,16 +225,56 @@ class Session:
                     await self._delivered.wait()
         except TimeoutError:
             self._dispatcher.withdraw(self._source)
-        self.answered = len(self._outbox)
+        self._hand_over(len(self._outbox))
         return sorted(self._outbox, key=lambda settled: settled.waiter.index)
+
+    def _hand_over(self, count: int) -> None:
+        self.answered += count
+        self._share.give_back(count)
+        self._handed_over.set()
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def drain(self) -> None:
-        """Tell the caller that the gateway leaves; its reader is cancelled by whoever runs it."""
-        self._draining = True
-        self.notify("", wire.DRAINING)
+    def drain(self, notice: CampaignNotice = wire.DRAINING) -> bool:
+        """Tell the caller that its stream ends, and read no further message.
+
+        Returns whether a message that has been read is still being taken in, as room comes; where none
+        is, whoever runs the reader may cancel it. A reader that is cancelled takes in all the rest.
+        """
+        if not self.draining:
+            self.draining = True
+            self.notify("", notice)
+        return not self._between_messages
+
+    def let_go(self) -> None:
+        """Answer what is not in flight; calls under way end first. The reader is to be cancelled."""
+        self._letting_go = True
+        self._dispatcher.let_go(self._source)
+
+    def fail(self) -> None:
+        """Answer all that is unanswered, since the gateway has met a bug, and trust the core no more.
+
+        NOT_ACCEPTED is said only of what certainly waits; the rest is UNKNOWN, which is true of all.
+        """
+        if self._failed:
+            return
+        for index, request in self._unanswered.items():
+            waiter = Waiter(self._source, index, self._trace.trace_id)
+            self._outbox.append(told(waiter, request, self._last_word(index)))
+        self._unanswered.clear()
+        self._failed, self._open = True, False
+        self._delivered.set()
+
+    def _last_word(self, index: int) -> Answer:
+        entry = self._source.pending.get(index)
+        waits = entry is not None and entry.state in {EntryState.WAITING, EntryState.DELAYED}
+        outcome = Outcome.NOT_ACCEPTED if entry and waits and not entry.tainted else Outcome.UNKNOWN
+        attempts = entry.attempts if entry else 0
+        return Answer(outcome, Reason.DRAINING, RetryAdvice.SAME_TOKEN, _FAILED, attempts=attempts)
 
     def leave(self) -> None:
         """Forget the caller and what only it waits for."""
+        self._share.give_back(self.taken - self.answered)
         self._dispatcher.leave(self._source)
+        # The core may know the source for as long as it watches the expiry of what it sent.
+        self._unanswered, self._outbox, self._notices = {}, [], {}

@@ -17,16 +17,17 @@ def dial_request(campaign_id: str, message: pb.DialRequest, wall_offset: float) 
 
     `wall_offset` is what to add to seconds since the epoch to get the instant on the core's clock.
     """
-    expiration, attributes = _expiration(message), message.attributes
+    expiration, values = _expiration(message), message.attributes
+    # The same few keys come with every request: one object for each serves all that are held.
+    attributes = {intern(key): values[key] for key in values}
     return DialRequest(
         campaign_id,
         message.client_token,
         message.phone_number,
-        # The same few keys come with every request: one object for each serves all that are held.
-        {intern(key): attributes[key] for key in attributes},
+        attributes,
         expiration,
         0.0 if expiration is None else expiration + wall_offset,
-        message.ByteSize(),
+        message.ByteSize() + sum(_beyond_the_wire(value) for value in attributes.values()),
     )
 
 
@@ -83,6 +84,17 @@ DRAINING = CampaignNotice(
     None,
     "this replica is leaving: open a new stream and send there what has no result here",
 )
+
+AGED = CampaignNotice(
+    NoticeKind.DRAINING,
+    None,
+    "this stream has reached its age: open a new one and send there what has no result here",
+)
+
+
+def _beyond_the_wire(text: str) -> int:
+    """Return what a text takes in memory beyond its size on the wire: one wide character widens all."""
+    return 0 if text.isascii() else 4 * len(text)
 
 
 def _expiration(message: pb.DialRequest) -> float | None:

@@ -151,16 +151,21 @@ class Engine:
             self._holdings.detach(entry, source)
         return sum(self._without(now, entry, source) for entry in entries)
 
-    def withdraw(self, now: float, source: Source) -> list[Settled]:
-        """Answer a source at once, as its deadline is near, and forget it.
+    def withdraw(
+        self, now: float, source: Source, reason: Reason = Reason.DEADLINE, *, in_flight: bool = True
+    ) -> list[Settled]:
+        """Answer a source at once, as its deadline is near or its stream ends, and forget what it asked for.
 
-        What waits for nobody else is dropped unsent, so NOT_ACCEPTED is true of it.
+        What waits for nobody else is dropped unsent, so NOT_ACCEPTED is true of it. Without `in_flight`
+        the calls under way may end first; what comes back from them is for another `withdraw`.
         """
         settled = []
         for entry in dict.fromkeys(source.pending.values()):
+            if entry.state is EntryState.IN_FLIGHT and not in_flight:
+                continue
             waiters = self._holdings.detach(entry, source)
             dropped = self._without(now, entry, source) and not entry.tainted
-            settled += [told(waiter, entry.request, _at_deadline(entry, dropped)) for waiter in waiters]
+            settled += [told(waiter, entry.request, _withdrawn(entry, dropped, reason)) for waiter in waiters]
         return settled
 
     def completed(self, now: float, batch: Batch, report: CallReport) -> list[Settled]:
@@ -395,11 +400,11 @@ class Engine:
         return min((instant for instant in instants if instant is not None), default=None)
 
 
-def _at_deadline(entry: Entry, dropped: bool) -> Answer:
+def _withdrawn(entry: Entry, dropped: bool, reason: Reason) -> Answer:
     if dropped:
-        return settle.given_up(entry, Reason.DEADLINE)
-    text = "the deadline of the call came first, and Amazon Connect may get the request"
-    return settle.unknown(entry, Reason.DEADLINE, text)
+        return settle.given_up(entry, reason)
+    text = "the call or stream that asked for it ends first, and Amazon Connect may get the request"
+    return settle.unknown(entry, reason, text)
 
 
 __all__ = ["Decision", "Engine", "Limits"]

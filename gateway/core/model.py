@@ -108,7 +108,7 @@ class DialRequest:
     """One person to dial, as a caller asked for it. Not changed after it is made.
 
     `expires_at` is on the core's clock; `expiration` is the same instant as seconds since the
-    epoch, for Connect. `size_bytes` is its size on the wire, for the bound on memory.
+    epoch, for Connect. `size_bytes` is its size as it is held, about, for the bound on memory.
     """
 
     campaign_id: str

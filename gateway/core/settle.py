@@ -151,7 +151,7 @@ def _refused(entry: Entry, detail: str) -> Answer:
 _GIVEN_UP = {
     Reason.CONNECT_ERROR: "Amazon Connect failed on this request",
     Reason.CONNECT_UNREACHABLE: "Amazon Connect could not be reached, or its answer was lost",
-    Reason.DRAINING: "this replica is leaving",
+    Reason.DRAINING: "this replica, or this stream of it, is ending: send it on a new one",
     Reason.DEADLINE: "the deadline of the call came first",
 }
 

@@ -10,6 +10,7 @@ from gateway.simulator.command import add_arguments, run
 from gateway.simulator.connect import SimulatedConnect
 from gateway.simulator.faults import Fault, FaultKind
 from gateway.simulator.journal import AcceptedItem, CallRecord, Delivery, FailedItem, Journal, Statistics
+from gateway.simulator.journal_file import JournalFile, read_journal
 from gateway.simulator.quota import Quota
 from gateway.simulator.server import Simulator
 from gateway.simulator.settings import SimulatorSettings
@@ -25,6 +26,7 @@ __all__ = [
     "Fault",
     "FaultKind",
     "Journal",
+    "JournalFile",
     "OtherCaller",
     "Quota",
     "SimulatedConnect",
@@ -32,5 +34,6 @@ __all__ = [
     "SimulatorSettings",
     "Statistics",
     "add_arguments",
+    "read_journal",
     "run",
 ]

@@ -7,7 +7,10 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
 
+from gateway.simulator.journal_file import JournalFile
 from gateway.simulator.server import Simulator
 from gateway.simulator.settings import SimulatorSettings
 
@@ -30,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--latency", type=float, default=0.0, help="seconds that an answer takes (default: %(default)s)")
     add("--max-ahead", type=float, help="seconds that an expiration may be ahead (default: no limit)")
     add("--seed", type=int, default=0, help="of ids and random faults (default: %(default)s)")
+    add("--journal", type=Path, help="file to keep calls in, and to go on from (default: none)")
     add("--no-verify-signatures", action="store_true", help="do not check who signed a call")
 
 
@@ -37,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code: 2 if the arguments or the address are no good."""
     try:
         settings = _settings(arguments)
-        asyncio.run(_serve(settings))
+        with _journal_file(arguments.journal) as journal_file:
+            asyncio.run(_serve(settings, journal_file))
     except (ValueError, OSError) as error:
         sys.stderr.write(f"dial-gateway simulator: {error}\n")
         return _WRONG_USAGE
@@ -61,12 +66,16 @@ def _settings(arguments: argparse.Namespace) -> SimulatorSettings:
     )
 
 
-async def _serve(settings: SimulatorSettings) -> None:
+def _journal_file(path: Path | None) -> AbstractContextManager[JournalFile | None]:
+    return nullcontext() if path is None else closing(JournalFile(path))
+
+
+async def _serve(settings: SimulatorSettings, journal_file: JournalFile | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with Simulator(settings) as simulator:
+    async with Simulator(settings, journal_file=journal_file) as simulator:
         sys.stdout.write(f"{_exports(simulator.url)}\n")
         sys.stdout.flush()
         await stop.wait()

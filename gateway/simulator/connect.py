@@ -14,7 +14,7 @@ The order in which a call is judged:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -62,7 +62,7 @@ class _Api:
 
 
 class SimulatedConnect:
-    """An AWS account with outbound campaigns.
+    """An AWS account with outbound campaigns. `keep` is handed each call for dial requests, before its reply.
 
     Attributes:
         campaigns: every campaign, its state and its buffer.
@@ -73,8 +73,9 @@ class SimulatedConnect:
 
     """
 
-    def __init__(self, settings: SimulatorSettings) -> None:
+    def __init__(self, settings: SimulatorSettings, keep: Callable[[CallRecord], None] | None = None) -> None:
         self._settings = settings
+        self._keep = keep
         self._signatures = SignatureChecker(settings.credentials, SIGNING_NAME)
         self._services: dict[str, Service] = {}
         self._make()
@@ -87,8 +88,8 @@ class SimulatedConnect:
         self.journal = Journal(settings.journal_limit)
         self.campaigns = Campaigns(BufferSize(settings.buffer_capacity, settings.buffer_drain_per_s))
         self.quotas = Quotas({**ACCOUNT_QUOTAS, PUT_BATCH: Quota(settings.call_rate, settings.call_burst)})
-        tokens = AcceptedTokens(settings.token_limit)
-        dialer = Dialer(self.faults, tokens, self._new_id, settings.max_expiration_ahead_s)
+        self._tokens = AcceptedTokens(settings.token_limit)
+        dialer = Dialer(self.faults, self._tokens, self._new_id, settings.max_expiration_ahead_s)
         self.callers = OtherCallers(self.quotas.take)
         self._apis = [self._make_api(version, dialer) for version in (V1, V2)]
 
@@ -160,6 +161,16 @@ class SimulatedConnect:
         """Begin anew as the settings say: campaigns, tokens, quotas, other callers, faults, journal."""
         self._make()
 
+    def remember(self, calls: Iterable[CallRecord]) -> None:
+        """Take up the calls of an earlier life: accepted tokens, journal and counts, no faults nor states."""
+        count = 0
+        for count, record in enumerate(calls, start=1):  # noqa: B007 - the last number is the count
+            self.journal.add(record, is_batch=True)
+            for item in record.accepted:
+                self._tokens.add(record.campaign or "", item.token, item.id)
+        if count:  # the ids of that life must not be given again
+            self._ids = Random(f"{self._settings.seed} after {count}")
+
     def answer(self, request: HttpRequest, now: float) -> Reply:
         """Judge and carry out one request that arrives at `now`, in Unix seconds."""
         request_id = self._new_id()
@@ -174,7 +185,10 @@ class SimulatedConnect:
             request_id=request_id, at=now, operation=operation.name, campaign=labels.get("id")
         )
         reply = self._perform(api, operation, labels, request.body, record)
-        self.journal.add(record, is_batch=operation.name == api.operations.version.put)
+        is_batch = operation.name == api.operations.version.put
+        self.journal.add(record, is_batch=is_batch)
+        if is_batch and self._keep is not None:
+            self._keep(record)
         return reply
 
     def _route(self, request: HttpRequest) -> tuple[_Api, Operation, dict[str, str]]:
@@ -210,7 +224,7 @@ class SimulatedConnect:
             raise throttled()
         arguments = operation.read(labels, body)
         tokens = api.operations.tokens(arguments)
-        record.items = len(tokens)
+        record.items, record.tokens = len(tokens), tokens
         if len(set(tokens)) != len(tokens):
             raise IllegalCallError("The same clientToken occurs more than once in the call")
         return arguments, tokens

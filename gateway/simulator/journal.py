@@ -6,7 +6,7 @@ The journal knows client tokens and ids, never phone numbers or attributes.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -48,6 +48,7 @@ class CallRecord:
         operation: for example `PutDialRequestBatch`.
         campaign: the campaign id in its path, if it has one.
         items: dial requests in it; 0 for a call refused before it was read.
+        tokens: their client tokens, in the order of the call.
         result: `OK`, an AWS error code, or `NotDone`: what was done, not what the client saw.
         delivery: what became of the answer.
         carried_out: the work was done; its answer may still be an error or lost.
@@ -66,6 +67,7 @@ class CallRecord:
     delivery: Delivery = Delivery.SENT
     carried_out: bool = False
     illegal: bool = False
+    tokens: Sequence[str] = ()
     accepted: list[AcceptedItem] = field(default_factory=list)
     failed: list[FailedItem] = field(default_factory=list)
 

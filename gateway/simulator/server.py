@@ -18,6 +18,7 @@ from aiohttp.web_protocol import RequestHandler
 from gateway.simulator.connect import Reply, SimulatedConnect
 from gateway.simulator.control import PREFIX, control
 from gateway.simulator.journal import Delivery
+from gateway.simulator.journal_file import JournalFile
 from gateway.simulator.settings import SimulatorSettings
 from gateway.simulator.signing import HttpRequest
 
@@ -28,7 +29,8 @@ _SHUTDOWN_S = 0.05
 class Simulator:
     """A local Amazon Connect that real AWS clients talk to.
 
-    It is bound between `start` and `close`, or within `async with`.
+    It is bound between `start` and `close`, or within `async with`. With a `journal_file` it goes on where
+    the simulator that wrote the file ended; closing the file is its owner's.
 
     Attributes:
         connect: the account behind it: faults, states, journal, statistics.
@@ -36,8 +38,16 @@ class Simulator:
 
     """
 
-    def __init__(self, settings: SimulatorSettings, *, clock: Callable[[], float] = time.time) -> None:
-        self.connect = SimulatedConnect(settings)
+    def __init__(
+        self,
+        settings: SimulatorSettings,
+        *,
+        clock: Callable[[], float] = time.time,
+        journal_file: JournalFile | None = None,
+    ) -> None:
+        self.connect = SimulatedConnect(settings, None if journal_file is None else journal_file.add)
+        if journal_file is not None:
+            self.connect.remember(journal_file.records())
         self.url = ""
         self._settings = settings
         self._clock = clock

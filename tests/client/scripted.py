@@ -98,6 +98,10 @@ async def accept_and_stay(received: Received, context: Context) -> Answers:
     await asyncio.Event().wait()
 
 
+async def welcome(context: PutContext) -> None:
+    """Let a probe pass."""
+
+
 class ScriptedGateway(DialRequestServiceServicer):
     def __init__(self) -> None:
         self.script: StreamScript = accept_all
@@ -109,6 +113,8 @@ class ScriptedGateway(DialRequestServiceServicer):
         self.cancelled = asyncio.Event()
         self.opened = asyncio.Event()
         self.target = ""
+        self.probes = 0
+        self.probe_script: Callable[[PutContext], Awaitable[None]] = welcome
 
     async def StreamDialRequests(  # noqa: N802 - the contract's name
         self, request_iterator: AsyncIterator[pb.StreamDialRequestsRequest], context: Context
@@ -130,18 +136,27 @@ class ScriptedGateway(DialRequestServiceServicer):
     async def PutDialRequests(  # noqa: N802
         self, request: pb.PutDialRequestsRequest, context: PutContext
     ) -> pb.PutDialRequestsResponse:
+        if not request.dial_requests:  # a probe
+            self.probes += 1
+            await self.probe_script(context)
+            return pb.PutDialRequestsResponse()
         self.opened.set()
         return await self.put_script(request, context)
+
+    async def serve(self, address: str) -> grpc.aio.Server:
+        """Serve in this event loop, until the server is stopped."""
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        add_DialRequestServiceServicer_to_server(self, server)
+        self.target = f"127.0.0.1:{server.add_insecure_port(address)}"
+        await server.start()
+        return server
 
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[ScriptedGateway]:
     """Serve a scripted gateway in this event loop."""
     gateway = ScriptedGateway()
-    server = grpc.aio.server()
-    add_DialRequestServiceServicer_to_server(gateway, server)
-    gateway.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    await server.start()
+    server = await gateway.serve("127.0.0.1:0")
     try:
         yield gateway
     finally:

@@ -11,6 +11,7 @@ import grpc.aio
 import pytest
 
 from dialgateway import (
+    NO_RETRIES,
     DialGatewayClient,
     DialRequest,
     Notice,
@@ -92,7 +93,7 @@ async def test_the_window_bounds_what_is_read_and_sent(gateway: ScriptedGateway)
 
     at_window: list[int] = []
     gateway.script = answer_after_window
-    async with DialGatewayClient(gateway.target, window=30, chunk=7) as client:
+    async with DialGatewayClient(gateway.target, window=30, chunk=7, retry=NO_RETRIES) as client:
         with pytest.raises(StreamBroken) as caught:
             [result async for result in client.dial("c", source())]
     assert at_window == [30]
@@ -171,7 +172,7 @@ async def test_notices_are_handed_over(gateway: ScriptedGateway, client: DialGat
 async def test_values_unknown_to_this_version_are_read_safely(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
-    """An unknown outcome is UNKNOWN, an unknown reason UNSPECIFIED, and the detail is kept."""
+    """An unknown outcome is UNKNOWN, an unknown reason UNSPECIFIED, and detail and numbers are kept."""
 
     async def newer(received: Received, context: Context) -> Answers:
         await received.read(1)
@@ -191,6 +192,7 @@ async def test_values_unknown_to_this_version_are_read_safely(
     assert result.reason is Reason.UNSPECIFIED
     assert result.retry_advice is RetryAdvice.UNSPECIFIED
     assert result.detail == "something new"
+    assert result.unnamed == (("outcome", 77), ("reason", 78), ("retry_advice", 79))
 
 
 async def test_large_attributes_go_in_several_messages(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import grpc
@@ -12,12 +13,14 @@ import grpc.aio
 import pytest
 
 from dialgateway import (
+    NO_RETRIES,
     ClientClosed,
     DialGatewayClient,
     DialRequest,
     DialResult,
     GatewayUnavailable,
     ProtocolError,
+    RetryPolicy,
     StreamBroken,
 )
 from dialgateway.v1 import dial_request_service_pb2 as pb
@@ -46,6 +49,13 @@ async def no_task_left() -> AsyncIterator[None]:
     assert not dial_tasks()
 
 
+@pytest.fixture
+async def once(gateway: ScriptedGateway) -> AsyncIterator[DialGatewayClient]:
+    """A client that tries nothing twice."""
+    async with DialGatewayClient(gateway.target, retry=NO_RETRIES) as made:
+        yield made
+
+
 async def _async(items: Iterator[DialRequest]) -> AsyncIterator[DialRequest]:
     for item in items:
         yield item
@@ -57,10 +67,8 @@ async def _withhold(received: Received, context: Context) -> Answers:
     await asyncio.Event().wait()
 
 
-async def test_a_stream_error_names_the_unanswered(
-    gateway: ScriptedGateway, client: DialGatewayClient
-) -> None:
-    """A broken stream yields what was answered, then raises with the tokens that were not."""
+async def test_a_stream_error_names_the_unanswered(gateway: ScriptedGateway, once: DialGatewayClient) -> None:
+    """Without retries a broken stream yields what was answered, then raises with the other tokens."""
 
     async def half(received: Received, context: Context) -> Answers:
         await received.read(10)
@@ -70,7 +78,7 @@ async def test_a_stream_error_names_the_unanswered(
     gateway.script = half
     results: list[DialResult] = []
     with pytest.raises(GatewayUnavailable) as caught:  # noqa: PT012
-        async for result in client.dial("c", requests(10)):
+        async for result in once.dial("c", requests(10)):
             results.append(result)  # noqa: PERF401 - a comprehension would lose what came before
     assert [result.index for result in results] == [0, 2, 4, 6, 8]
     error = caught.value
@@ -78,13 +86,14 @@ async def test_a_stream_error_names_the_unanswered(
     assert "leaving" in str(error)
     assert "5" in str(error)
     assert error.code is grpc.StatusCode.UNAVAILABLE
+    assert error.in_doubt == error.unanswered
     assert isinstance(error.__cause__, grpc.aio.AioRpcError)
     assert PHONE not in repr(error) + str(error)
     assert SECRET not in repr(error) + str(error)
 
 
 async def test_a_late_reader_still_gets_the_answers_before_an_error(
-    gateway: ScriptedGateway, client: DialGatewayClient
+    gateway: ScriptedGateway, once: DialGatewayClient
 ) -> None:
     """Answers that arrived before the stream broke are yielded, however slowly they are read."""
     broken = asyncio.Event()
@@ -99,7 +108,7 @@ async def test_a_late_reader_still_gets_the_answers_before_an_error(
     gateway.script = many_then_abort
     count = 0
     with pytest.raises(GatewayUnavailable) as caught:  # noqa: PT012
-        async for _ in client.dial("c", requests(100)):
+        async for _ in once.dial("c", requests(100)):
             await broken.wait()
             await asyncio.sleep(0.1 if count == 0 else 0)
             count += 1
@@ -107,7 +116,7 @@ async def test_a_late_reader_still_gets_the_answers_before_an_error(
     assert len(caught.value.unanswered) == 10
 
 
-async def test_an_early_end_with_ok_is_an_error(gateway: ScriptedGateway, client: DialGatewayClient) -> None:
+async def test_an_early_end_with_ok_is_an_error(gateway: ScriptedGateway, once: DialGatewayClient) -> None:
     """A gateway that ends the stream with OK before the last answer is not believed."""
 
     async def leave(received: Received, context: Context) -> Answers:
@@ -116,7 +125,7 @@ async def test_an_early_end_with_ok_is_an_error(gateway: ScriptedGateway, client
 
     gateway.script = leave
     with pytest.raises(StreamBroken) as caught:
-        [result async for result in client.dial("c", requests(3))]
+        [result async for result in once.dial("c", requests(3))]
     assert caught.value.unanswered == ("t-1", "t-2")
 
 
@@ -274,6 +283,9 @@ async def test_closing_the_client_ends_its_dials(gateway: ScriptedGateway, clien
 
 async def test_an_unreachable_gateway_is_told(unused_tcp_port: int) -> None:
     """Where nobody listens, the error says so and no request is lost from sight."""
-    async with DialGatewayClient(f"127.0.0.1:{unused_tcp_port}") as client:
-        with pytest.raises(GatewayUnavailable):
+    policy = RetryPolicy(give_up_after=timedelta(0))
+    async with DialGatewayClient(f"127.0.0.1:{unused_tcp_port}", retry=policy) as client:
+        with pytest.raises(GatewayUnavailable, match="refused") as caught:
             [result async for result in client.dial("c", requests(2))]
+    assert caught.value.unanswered == ("t-0", "t-1")
+    assert caught.value.in_doubt == ()

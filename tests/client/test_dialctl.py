@@ -147,7 +147,7 @@ _TP = f"00-{'1' * 32}-{'2' * 16}-01"
     [
         (["--campaign", "c"], f"phone_number\n{PHONE}\n", "token of its own"),
         ([], leads(1), "--campaign"),
-        (["--campaign", "c", "--results", "leads.csv"], leads(1), "replace the file"),
+        (["--campaign", "c", "--results", "leads.csv"], leads(1), "the file itself"),
         (["--campaign", "c", "--expires-in", "soon"], leads(1), "10m"),
         (["--campaign", "c", "--traceparent", "x"], leads(1), "hex digits"),
     ],
@@ -174,11 +174,11 @@ async def test_a_directory_is_exit_2(dialctl: Dialctl) -> None:
 
 
 async def test_an_unreachable_gateway_is_exit_3(dialctl: Dialctl, unused_tcp_port: int) -> None:
-    """Where nobody listens, every lead is written as UNANSWERED, however many there are."""
-    code = await dialctl.send(leads(3000), "--campaign", "c", "--gateway", f"127.0.0.1:{unused_tcp_port}")
-    assert code == 3
+    """Where nobody listens, every lead is written as NOT_SENT, however many there are."""
+    nowhere = ("--gateway", f"127.0.0.1:{unused_tcp_port}", "--give-up-after", "0.5s")
+    assert await dialctl.send(leads(3000), "--campaign", "c", *nowhere) == 3
     results = dialctl.results()
-    assert {row["outcome"] for row in results} == {"UNANSWERED"}
+    assert {row["outcome"] for row in results} == {"NOT_SENT"}
     assert sorted(int(row["line"]) for row in results) == list(range(2, 3002))
     assert "UNAVAILABLE" in dialctl.err
 
@@ -189,7 +189,7 @@ async def test_a_broken_stream_keeps_what_was_answered(dialctl: Dialctl, gateway
     async def break_later(received: Received, context: Context) -> Answers:
         await received.read(5)
         yield answer(*(accepted(index, f"t-{index}") for index in range(3)))
-        await context.abort(grpc.StatusCode.INTERNAL, "oops")
+        await context.abort(grpc.StatusCode.PERMISSION_DENIED, "oops")
 
     gateway.script = break_later
     assert await dialctl.send(leads(5), "--campaign", "c") == 3
@@ -203,7 +203,7 @@ async def test_ctrl_c_keeps_the_results(dialctl: Dialctl, gateway: ScriptedGatew
     async def answer_three(received: Received, context: Context) -> Answers:
         await received.read(3)
         yield answer(*(accepted(index, f"t-{index}") for index in range(3)))
-        await asyncio.Event().wait()
+        await received.read(5000)
 
     gateway.script = answer_three
     (dialctl.directory / "leads.csv").write_text(leads(5000))
@@ -214,7 +214,10 @@ async def test_ctrl_c_keeps_the_results(dialctl: Dialctl, gateway: ScriptedGatew
     process.send_signal(signal.SIGINT)
     assert await dialctl.wait(process) == 130
     outcomes = [row["outcome"] for row in dialctl.results()]
-    assert outcomes == ["ACCEPTED"] * 3 + ["UNANSWERED"] * 4997
+    sent = len(gateway.streams[0].tokens)
+    assert outcomes[:sent] == ["ACCEPTED"] * 3 + ["UNANSWERED"] * (sent - 3)
+    assert set(outcomes[sent:]) == {"UNANSWERED", "NOT_SENT"}
+    assert len(outcomes) == 5000
 
 
 async def test_standard_input_is_read_as_it_comes(dialctl: Dialctl, gateway: ScriptedGateway) -> None:

@@ -14,6 +14,7 @@ import grpc
 import pytest
 
 from dialgateway import (
+    NO_RETRIES,
     ClientClosed,
     DeadlineExceeded,
     DialRequest,
@@ -50,15 +51,22 @@ def client(gateway: ScriptedGateway) -> Iterator[SyncDialGatewayClient]:
         yield made
 
 
+@pytest.fixture
+def once(gateway: ScriptedGateway) -> Iterator[SyncDialGatewayClient]:
+    """A client that tries nothing twice."""
+    with SyncDialGatewayClient(gateway.target, retry=NO_RETRIES) as made:
+        yield made
+
+
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
-    """Every test here ends without a source thread of the client's."""
+    """Every test here ends without a thread of the client's."""
     yield
-    assert not _source_threads()
+    assert not _dial_threads()
 
 
-def _source_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "dial-source"]
+def _dial_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("dial-")]
 
 
 async def _withhold(received: Received, context: Context) -> Answers:
@@ -105,7 +113,7 @@ def test_the_window_bounds_what_is_read_and_sent(gateway: ScriptedGateway) -> No
 
     gateway.script = answer_after_window
     with (
-        SyncDialGatewayClient(gateway.target, window=30, chunk=7) as client,
+        SyncDialGatewayClient(gateway.target, window=30, chunk=7, retry=NO_RETRIES) as client,
         pytest.raises(StreamBroken, match="enough") as caught,
     ):
         list(client.dial("c", source()))
@@ -126,8 +134,8 @@ def test_a_blocking_source_does_not_wait_for_company(client: SyncDialGatewayClie
         told.put(result.client_token)
 
 
-def test_a_stream_error_names_the_unanswered(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
-    """A broken stream yields what was answered, then raises with the tokens that were not."""
+def test_a_stream_error_names_the_unanswered(gateway: ScriptedGateway, once: SyncDialGatewayClient) -> None:
+    """Without retries a broken stream yields what was answered, then raises with the other tokens."""
 
     async def half(received: Received, context: Context) -> Answers:
         await received.read(10)
@@ -137,14 +145,14 @@ def test_a_stream_error_names_the_unanswered(gateway: ScriptedGateway, client: S
     gateway.script = half
     seen = []
     with pytest.raises(GatewayUnavailable) as caught:  # noqa: PT012
-        for result in client.dial("c", requests(10)):
+        for result in once.dial("c", requests(10)):
             seen.append(result.index)  # noqa: PERF401 - a comprehension would lose what came before
     assert seen == [0, 2, 4, 6, 8]
     assert caught.value.unanswered == tuple(f"t-{index}" for index in range(1, 10, 2))
     assert isinstance(caught.value.__cause__, grpc.RpcError)
 
 
-def test_an_early_end_with_ok_is_an_error(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
+def test_an_early_end_with_ok_is_an_error(gateway: ScriptedGateway, once: SyncDialGatewayClient) -> None:
     """A gateway that ends the stream with OK before the last answer is not believed."""
 
     async def leave(received: Received, context: Context) -> Answers:
@@ -153,7 +161,7 @@ def test_an_early_end_with_ok_is_an_error(gateway: ScriptedGateway, client: Sync
 
     gateway.script = leave
     with pytest.raises(StreamBroken) as caught:
-        list(client.dial("c", requests(3)))
+        list(once.dial("c", requests(3)))
     assert caught.value.unanswered == ("t-1", "t-2")
 
 
@@ -172,7 +180,7 @@ def test_leaving_early_cancels_the_stream(gateway: ScriptedGateway, client: Sync
     source = requests(100_000)
     for _ in client.dial("c", source):
         break
-    assert not _source_threads()
+    assert not _dial_threads()
     assert next(source, None) is None
     deadline = time.monotonic() + 5
     while not gateway.cancelled.is_set() and time.monotonic() < deadline:
@@ -201,7 +209,7 @@ def test_notices_are_handed_over(gateway: ScriptedGateway, client: SyncDialGatew
     """A notice reaches the callback in the caller's thread."""
 
     async def notices(received: Received, context: Context) -> Answers:
-        yield pb.StreamDialRequestsResponse(notice=pb.Notice(kind=pb.NOTICE_KIND_DRAINING))
+        yield pb.StreamDialRequestsResponse(notice=pb.Notice(kind=pb.NOTICE_KIND_CAMPAIGN_HELD))
         await received.read(1)
         yield answer(accepted(0, "t-0"))
 
@@ -210,7 +218,7 @@ def test_notices_are_handed_over(gateway: ScriptedGateway, client: SyncDialGatew
     list(
         client.dial("c", requests(1), on_notice=lambda notice: heard.append((notice, threading.get_ident())))
     )
-    assert heard == [(Notice(NoticeKind.DRAINING), threading.get_ident())]
+    assert heard == [(Notice(NoticeKind.CAMPAIGN_HELD), threading.get_ident())]
 
 
 def test_closing_the_client_ends_a_dial_of_another_thread(

@@ -17,14 +17,12 @@ from dialgateway import (
     NoticeKind,
     Outcome,
     Priority,
-    ProtocolError,
     Reason,
     RetryAdvice,
     StreamBroken,
     _wire,
     new_client_token,
 )
-from dialgateway._window import Window
 from dialgateway.errors import from_status
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from tests.client.scripted import PHONE, SECRET, request
@@ -157,54 +155,3 @@ class TestErrors:
         assert type(error) is kind
         assert error.unanswered == ("a", "b")
         assert str(error) == f"{code.name}: no details (unanswered dial requests: 2)"
-
-
-def _state(window: Window) -> str:
-    return ", ".join(["send"] * window.may_send + ["take"] * window.may_take)
-
-
-class TestWindow:
-    def test_it_fills_to_its_size_and_no_further(self) -> None:
-        """A window of unanswered requests ends the reading, an answer lets it go on."""
-        window = Window(3, 10)
-        for token in "abc":
-            assert "take" in _state(window)
-            window.take(request(token))
-        assert _state(window) == "send"
-        assert [sent.client_token for sent in window.next_chunk()] == ["a", "b", "c"]
-        assert _state(window) == ""
-        window.settle([DialResult("b", 1, Outcome.ACCEPTED)])
-        assert _state(window) == "take"
-        assert window.unanswered == ("a", "c")
-
-    def test_a_full_chunk_is_sent_before_more_is_read(self) -> None:
-        """Reading pauses at a full chunk, so that the source never runs ahead of the sending."""
-        window = Window(100, 2)
-        window.take(request("a"))
-        assert _state(window) == "send, take"
-        window.take(request("b"))
-        assert _state(window) == "send"
-        assert len(window.next_chunk()) == 2
-        assert _state(window) == "take"
-        assert window.next_chunk() == []
-
-    def test_it_is_finished_when_the_source_ended_and_all_is_answered(self) -> None:
-        """Neither the end of the source nor the last answer alone finishes a stream."""
-        window = Window(2, 2)
-        window.take(request("a"))
-        window.end_source()
-        assert not window.finished
-        window.settle([DialResult("a", 0, Outcome.REJECTED)])
-        assert window.finished
-
-    def test_equal_tokens_have_their_own_answers(self) -> None:
-        """An answer settles its index and leaves the other request with that token open."""
-        window = Window(9, 9)
-        window.take(request("same"))
-        window.take(request("same"))
-        window.settle([DialResult("same", 1, Outcome.ACCEPTED)])
-        assert len(window.unanswered) == 1
-        with pytest.raises(ProtocolError):
-            window.settle([DialResult("same", 1, Outcome.ACCEPTED)])
-        window.settle([DialResult("same", 0, Outcome.ACCEPTED)])
-        assert not window.unanswered

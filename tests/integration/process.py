@@ -109,7 +109,11 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(*arguments: str, environment: dict[str, str] | None = None) -> AsyncIterator[Served]:
+async def serving(
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    module: tuple[str, ...] = ("gateway", "serve", "--simulator"),
+) -> AsyncIterator[Served]:
     """Run a gateway process until the end of the block; a variable's name is short for its setting."""
     settings = {
         "DIAL_GATEWAY_LISTEN": "127.0.0.1:0",
@@ -118,7 +122,7 @@ async def serving(*arguments: str, environment: dict[str, str] | None = None) ->
         **(environment or {}),
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "serve", "--simulator", *arguments),
+        *(sys.executable, "-m", *module, *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **settings},

@@ -24,6 +24,7 @@ from dialgateway.errors import (
     ProtocolError,
     StreamBroken,
 )
+from dialgateway.retry import NO_RETRIES, RetryPolicy
 from dialgateway.sync import SyncDialGatewayClient
 from dialgateway.values import (
     DialRequest,
@@ -38,6 +39,7 @@ from dialgateway.values import (
 )
 
 __all__ = [
+    "NO_RETRIES",
     "AccessDenied",
     "Action",
     "ActionKind",
@@ -62,6 +64,7 @@ __all__ = [
     "ProtocolError",
     "Reason",
     "RetryAdvice",
+    "RetryPolicy",
     "StreamBroken",
     "SyncDialGatewayClient",
     "new_client_token",

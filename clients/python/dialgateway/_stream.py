@@ -1,25 +1,31 @@
-"""One `dial()` of the async client: two tasks beside the caller, all three around one `Window`.
+"""One `dial()` of the async client: tasks around one `Delivery`, which decides.
 
-    source --[reader task]--> Window --[writer task]--> gRPC --[the caller's own await]--> results
+    source --[dial-source]--> Delivery --[dial-writer]--> gRPC --[dial-link]--> Delivery --[caller]--> results
+                                  ^--[dial-keeper: opens a link whenever one is needed]
 
-The reader runs on until the source has nothing right now, a chunk is full or the window is; only then does
-the writer get its turn. So chunks are as full as the source allows, and no request waits for company.
+The source runs on until it has nothing right now, a chunk is full or the window is; only then does a writer
+get its turn. So chunks are as full as the source allows, and no request waits for company.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import grpc
 import grpc.aio
 
 from dialgateway import _wire
-from dialgateway._window import Window
-from dialgateway.errors import ClientClosed, StreamBroken, from_status
-from dialgateway.values import DialRequest, DialResult, Notice, Priority
+from dialgateway._channels import Channels, Lease
+from dialgateway._delivery import Delivery, Link
+from dialgateway._dial import GOODBYE_SECONDS, Dial, OnNotice, complete, notices, tell_of
+from dialgateway._reach import being_cancelled, failure_of, reach, stub_of
+from dialgateway.errors import CallFailed, ClientClosed
+from dialgateway.values import DialRequest, DialResult, NoticeKind
 
 if TYPE_CHECKING:
     from dialgateway.v1 import dial_request_service_pb2 as pb
@@ -27,138 +33,188 @@ if TYPE_CHECKING:
     StreamCall = grpc.aio.StreamStreamCall[pb.StreamDialRequestsRequest, pb.StreamDialRequestsResponse]
 
 Source = AsyncIterable[DialRequest] | Iterable[DialRequest]
-OnNotice = Callable[[Notice], None]
-
-# How long the gateway may take to end a stream that has all its answers, before it is cancelled instead.
-_GOODBYE_SECONDS = 1.0
 
 
 class DialStream:
-    """Owns the call and its two tasks; whoever makes one must await `close()`."""
+    """Owns the calls and the tasks; whoever makes one must await `close()`."""
 
     def __init__(
-        self, call: StreamCall, source: Source, window: Window, campaign_id: str, priority: Priority
+        self, channels: Channels[grpc.aio.Channel], dial: Dial, source: Source, delivery: Delivery
     ) -> None:
-        self._call = call
-        self._window = window
-        self._campaign_id = campaign_id
-        self._priority = priority
-        self._aborted = False
-        self._room = asyncio.Event()
-        self._work = asyncio.Event()
-        self._reader = asyncio.create_task(self._read_source(source), name="dial-source")
-        self._writer = asyncio.create_task(self._write_chunks(), name="dial-writer")
-        self._reader.add_done_callback(self._cancel_call_on_failure)
-        self._writer.add_done_callback(self._cancel_call_on_failure)
+        self._channels = channels
+        self._dial = dial
+        self._delivery = delivery
+        self._failure: BaseException | None = None
+        self._notices = notices()
+        self._room = asyncio.Event()  # the source may go on
+        self._work = asyncio.Event()  # something is to be sent
+        self._moved = asyncio.Event()  # a link may be needed
+        self._news = asyncio.Event()  # the caller is told something
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._source = self._start(self._read_source(source), "dial-source")
+        self._keeper = self._start(self._keep_connected(), "dial-keeper")
+
+    # --- the caller ---------------------------------------------------------------------------------
 
     async def receive(self, on_notice: OnNotice | None) -> list[DialResult] | None:
         """Wait for the next results; None when every request is answered. Raises what ended the stream."""
-        if self._window.finished:
-            await self._say_goodbye()
-            return None
-        response = await self._next_response()
-        if response is None:
-            self._check_finished()
-            return None
-        results = _wire.results(response.results)
-        self._window.settle(results)
-        self._room.set()
-        if on_notice is not None and (notice := _wire.notice(response)) is not None:
-            on_notice(notice)
-        return results
+        delivery = self._delivery
+        while True:
+            while self._notices:
+                notice = self._notices.popleft()
+                if on_notice is not None:
+                    on_notice(notice)
+            if results := delivery.hand_over():
+                self._room.set()
+                return results
+            if delivery.finished:
+                await self._say_goodbye()
+                return None
+            if (failure := self._failure or delivery.failure) is not None:
+                raise complete(failure, delivery)
+            self._news.clear()
+            await self._news.wait()
 
     def abort(self) -> None:
         """End the stream from outside: whoever awaits `receive()` gets ClientClosed."""
-        self._aborted = True
-        self._call.cancel()
+        self._fail(ClientClosed("the client was closed"))
+        for task in self._tasks:
+            task.cancel()
 
     async def close(self) -> None:
-        """Cancel what is still under way and wait until both tasks are gone and the source is closed."""
-        self._call.cancel()
-        self._reader.cancel()
-        self._writer.cancel()
-        await asyncio.gather(self._reader, self._writer, return_exceptions=True)
-
-    async def _next_response(self) -> pb.StreamDialRequestsResponse | None:
-        try:
-            response = await self._call.read()
-        except grpc.aio.AioRpcError as error:
-            if self._window.finished:
-                return None
-            raise from_status(error.code(), error.details(), self._window.unanswered) from error
-        except asyncio.CancelledError:
-            if being_cancelled():
-                raise
-            # It was the call that was cancelled, not the caller: by a failed source, or by closing.
-        else:
-            return None if response is grpc.aio.EOF else cast("pb.StreamDialRequestsResponse", response)
-        raise self._why_cancelled()
-
-    def _why_cancelled(self) -> BaseException:
-        for task in (self._reader, self._writer):
-            if task.done() and not task.cancelled() and (failure := task.exception()) is not None:
-                return failure
-        if self._reader.cancelled() and not self._aborted:
-            return asyncio.CancelledError("the source of dial requests was cancelled")
-        return ClientClosed("the client was closed", self._window.unanswered)
-
-    def _check_finished(self) -> None:
-        # The gateway has ended the stream with OK, which is right only behind the last answer.
-        if not self._window.finished:
-            raise StreamBroken("the gateway ended the stream too early", self._window.unanswered)
+        """Cancel what is still under way and wait until every task is gone and the source is closed."""
+        ours = asyncio.current_task()  # the source itself may close the client
+        tasks = [task for task in self._tasks if task is not ours]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _say_goodbye(self) -> None:
         # Cancelling a stream that is about to end by itself would count as an aborted call at the gateway.
-        try:
-            async with asyncio.timeout(_GOODBYE_SECONDS):
-                await self._call.code()
-        except TimeoutError:
-            self._call.cancel()
+        self._keeper.cancel()
+        self._work.set()
+        if tasks := self._tasks - {self._keeper}:
+            await asyncio.wait(tasks, timeout=GOODBYE_SECONDS)
+
+    # --- the tasks ----------------------------------------------------------------------------------
+
+    def _start(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self._fail(failure)
+        elif task.cancelled() and task is self._source:
+            self._fail(asyncio.CancelledError("the source of dial requests was cancelled"))
+
+    def _fail(self, failure: BaseException) -> None:
+        self._failure = self._failure or failure
+        self._news.set()
+
+    def _changed(self) -> None:
+        """Let everybody look again."""
+        for event in (self._room, self._work, self._moved, self._news):
+            event.set()
 
     async def _read_source(self, source: Source) -> None:
-        window, room, work = self._window, self._room, self._work
+        delivery, room = self._delivery, self._room
         requests = _iterate(source)
         try:
             while True:
-                while not window.may_take:
+                while not delivery.may_take:
                     room.clear()
                     await room.wait()
                 try:
-                    window.take(await anext(requests))
+                    request = await anext(requests)
                 except StopAsyncIteration:
                     break
-                work.set()
+                delivery.take(request, self._dial.clock(), time.time())
+                self._work.set()
+                if delivery.unreachable:
+                    self._moved.set()
         finally:
             await _close(requests)
-        window.end_source()
-        work.set()
+        delivery.end_source()
+        self._changed()
 
-    async def _write_chunks(self) -> None:
-        window, room, work = self._window, self._room, self._work
+    async def _keep_connected(self) -> None:
+        delivery, clock = self._delivery, self._dial.clock
+        while delivery.failure is None:
+            if delivery.advance(now := clock()):
+                link = delivery.connect(now)
+                self._start(self._run_link(link), "dial-link")
+            self._changed()
+            self._moved.clear()
+            deadline = delivery.deadline()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if deadline is None else max(deadline - clock(), 0)):
+                    await self._moved.wait()
+
+    async def _run_link(self, link: Link) -> None:
+        lease = self._channels.acquire()
         try:
-            while True:
-                while not (window.may_send or window.source_ended):
-                    work.clear()
-                    await work.wait()
-                if not (chunk := window.next_chunk()):
-                    break
-                room.set()
-                for message in _wire.stream_messages(self._campaign_id, chunk, self._priority):
-                    await self._call.write(message)
-            await self._call.done_writing()
+            failure = await reach(lease, self._dial) or await self._talk(link, lease)
+            if failure is not None:
+                self._channels.retire(lease)
+            tell_of(failure, link)
+            self._delivery.lost(link, failure, self._dial.clock())
+            self._changed()
+        except asyncio.CancelledError:
+            if not being_cancelled():  # it was the call, by whoever closed its channel
+                self._fail(ClientClosed("the channel was closed"))
+            raise
+        finally:
+            for channel in self._channels.release(lease):
+                await channel.close()
+
+    async def _talk(self, link: Link, lease: Lease[grpc.aio.Channel]) -> CallFailed | None:
+        """Send and take in all there is for a link; return what ended it, None for OK."""
+        call = stub_of(lease).StreamDialRequests(metadata=self._dial.metadata)
+        self._delivery.ready(link, self._dial.clock())
+        writer = self._start(self._write(call, link), "dial-writer")
+        try:
+            while (response := await call.read()) is not grpc.aio.EOF:
+                self._take_in(cast("pb.StreamDialRequestsResponse", response), link, lease)
+        except grpc.aio.AioRpcError as error:
+            return failure_of(error, error.code(), error.details())
+        finally:
+            call.cancel()
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+        return None
+
+    def _take_in(
+        self, response: pb.StreamDialRequestsResponse, link: Link, lease: Lease[grpc.aio.Channel]
+    ) -> None:
+        now = self._dial.clock()
+        self._delivery.settle(link, _wire.results(response.results), now)
+        if (notice := _wire.notice(response)) is not None:
+            self._notices.append(notice)
+            if notice.kind is NoticeKind.DRAINING:
+                self._channels.retire(lease)
+                self._delivery.drain(link, now)
+        self._changed()
+
+    async def _write(self, call: StreamCall, link: Link) -> None:
+        delivery, dial = self._delivery, self._dial
+        try:
+            while delivery.sends_on(link) and not delivery.half_close(link):
+                if not (chunk := delivery.next_chunk(link)):
+                    self._work.clear()
+                    await self._work.wait()
+                    continue
+                self._room.set()
+                for message in _wire.stream_messages(dial.campaign_id, chunk, dial.priority):
+                    await call.write(message)
+            if link.half_closed:
+                await call.done_writing()
         except (grpc.RpcError, asyncio.InvalidStateError):
-            # The call has ended. Its status says why, and `receive()` raises that.
+            # The call has ended. Its status says why, and whoever reads it deals with that.
             return
-
-    def _cancel_call_on_failure(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or task.exception() is not None:
-            self._call.cancel()
-
-
-def being_cancelled() -> bool:
-    """Whether the running task is asked to end; else a CancelledError is grpc's, about the call alone."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _iterate(source: Source) -> AsyncIterator[DialRequest]:

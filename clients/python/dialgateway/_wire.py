@@ -108,7 +108,19 @@ def _result(message: pb.DialResult) -> DialResult:
         message.attempts,
         message.replayed,
         message.trace_id,
+        _unnamed(message),
     )
+
+
+def _unnamed(message: pb.DialResult) -> tuple[tuple[str, int], ...]:
+    if message.outcome in _OUTCOMES and message.reason in _REASONS and message.retry_advice in _ADVICE:
+        return ()
+    numbers = (
+        ("outcome", int(message.outcome), message.outcome in _OUTCOMES),
+        ("reason", int(message.reason), message.reason in _REASONS),
+        ("retry_advice", int(message.retry_advice), message.retry_advice in _ADVICE),
+    )
+    return tuple((name, number) for name, number, named in numbers if not named)
 
 
 def notice(message: pb.StreamDialRequestsResponse) -> Notice | None:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import Self
 
 import grpc
 import grpc.aio
 
-from dialgateway import _wire
+from dialgateway import _channels
 from dialgateway._campaigns import CampaignCalls
-from dialgateway._stream import DialStream, OnNotice, Source, being_cancelled
-from dialgateway._window import Window, matched
-from dialgateway.errors import ClientClosed, from_status
-from dialgateway.v1 import dial_request_service_pb2_grpc as pb_grpc
+from dialgateway._delivery import Delivery
+from dialgateway._dial import Dial, Metadata, OnNotice
+from dialgateway._put import Put, PutTries
+from dialgateway._stream import DialStream, Source
+from dialgateway.errors import ClientClosed
+from dialgateway.retry import RetryPolicy
 from dialgateway.values import DialRequest, DialResult, Priority
-
-if TYPE_CHECKING:
-    from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceAsyncStub
-
-Metadata = Sequence[tuple[str, str | bytes]]
 
 
 class DialGatewayClient(CampaignCalls):
@@ -33,7 +30,8 @@ class DialGatewayClient(CampaignCalls):
             async for result in client.dial("my-campaign", requests):
                 ...
 
-    One client is one connection; share it, any number of `dial()` and `put()` may run at once.
+    One client is one connection, and takes a new one when that breaks or its replica leaves; share it, any
+    number of `dial()` and `put()` may run at once.
 
     Args:
         target: host:port of the gateway, or any gRPC target.
@@ -42,8 +40,12 @@ class DialGatewayClient(CampaignCalls):
             read from its source in advance.
         chunk: how many requests are put into one message at most.
         metadata: sent with every call, such as `traceparent` or a caller's credentials.
-        channel: used instead of a connection of its own, for interceptors and tests. It stays yours:
-            `close()` leaves it open.
+        retry: what is tried again, how fast and until when; `NO_RETRIES` switches it off.
+        channel: used instead of connections of its own, for interceptors and tests. It stays yours:
+            `close()` leaves it open. How it connects again, and its keepalive, are then up to its options.
+        keepalive: a timedelta, or seconds: how often a connection is asked whether it is still there while
+            calls are under way. The gateway allows 10 seconds and more.
+        jitter: gives numbers from 0 to 1, to draw pauses with.
 
     """
 
@@ -55,17 +57,20 @@ class DialGatewayClient(CampaignCalls):
         window: int = 2000,
         chunk: int = 100,
         metadata: Metadata = (),
+        retry: RetryPolicy | None = None,
         channel: grpc.aio.Channel | None = None,
+        keepalive: timedelta | float = _channels.KEEPALIVE_S,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        Window(window, chunk)  # a wrong size is said here, not at the first dial
-        self._target = target
-        self._credentials = credentials
-        self._window = window
-        self._chunk = chunk
+        self._retry = retry or RetryPolicy()
+        self._jitter = jitter
+        self._window, self._chunk = window, chunk
+        self._new_delivery()  # a wrong size is said here, not at the first dial
         self._metadata = tuple(metadata)
-        self._channel = channel
-        self._owns_channel = channel is None
-        self._aborts: set[Callable[[], object]] = set()  # one for each call under way
+        options = _channels.options(keepalive)
+        # Made at the first call: a channel belongs to the event loop that runs then.
+        self._channels = _channels.Channels(lambda: _open_channel(target, credentials, options), channel)
+        self._calls: set[DialStream | Put] = set()  # one for each call under way
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -79,10 +84,12 @@ class DialGatewayClient(CampaignCalls):
     async def close(self) -> None:
         """Close the connection. A call still under way raises ClientClosed. May be repeated."""
         self._closed = True
-        for abort in tuple(self._aborts):
-            abort()
-        if self._channel is not None and self._owns_channel:
-            await self._channel.close()
+        for call in tuple(self._calls):
+            call.abort()
+        for call in tuple(self._calls):
+            await call.close()
+        for channel in self._channels.take_all():
+            await channel.close()
 
     def dial(
         self,
@@ -92,7 +99,12 @@ class DialGatewayClient(CampaignCalls):
         priority: Priority = Priority.NORMAL,
         on_notice: OnNotice | None = None,
     ) -> AsyncGenerator[DialResult, None]:
-        """Send the requests on one stream and yield each answer as it comes, in the order of deciding.
+        """Send the requests and yield the one answer to each as it comes, in the order of deciding.
+
+        It is one stream over any number of connections: when one breaks or its replica leaves, what has no
+        answer is sent again over another one, with the same tokens. Answers that advise to send the same
+        token again are not yielded at once: that is done, as the retry policy says, as long as the request's
+        time allows it.
 
         Requests are read from the source as the window allows, and sent as soon as the source has no other
         one ready. A plain iterable is read in the event loop: it must not block; give an async one if it
@@ -107,8 +119,10 @@ class DialGatewayClient(CampaignCalls):
             on_notice: called in the event loop with what the gateway tells beside answers.
 
         Raises:
-            GatewayUnavailable, GatewayOverloaded, StreamBroken: the stream ended with requests unanswered;
-                `error.unanswered` has their tokens, to be sent again as they are.
+            GatewayUnavailable: the gateway was out of reach for longer than the retry policy allows.
+            AccessDenied, GatewayOverloaded, StreamBroken: the stream was ended in a way that another
+                connection does not mend. `error.unanswered` has the tokens without an answer, to be sent
+                again as they are; `error.in_doubt` those of them that Amazon Connect may have.
             ClientClosed: the client was closed.
             Exception: whatever the source raises, after the stream is cancelled.
 
@@ -118,16 +132,16 @@ class DialGatewayClient(CampaignCalls):
     async def _dial(
         self, campaign_id: str, requests: Source, priority: Priority, on_notice: OnNotice | None
     ) -> AsyncGenerator[DialResult, None]:
-        window = Window(self._window, self._chunk)
-        call = self._stub().StreamDialRequests(metadata=self._metadata)
-        stream = DialStream(call, requests, window, campaign_id, priority)
-        self._aborts.add(stream.abort)
+        self._check_open()
+        dial = Dial(campaign_id, priority, self._metadata)
+        stream = DialStream(self._channels, dial, requests, self._new_delivery())
+        self._calls.add(stream)
         try:
             while (results := await stream.receive(on_notice)) is not None:
                 for result in results:
                     yield result
         finally:
-            self._aborts.discard(stream.abort)
+            self._calls.discard(stream)
             await stream.close()
 
     async def put(
@@ -140,54 +154,54 @@ class DialGatewayClient(CampaignCalls):
     ) -> list[DialResult]:
         """Send one short list and wait for all its answers, in the order of the requests.
 
+        Where the gateway is UNAVAILABLE the list is sent again, with the same tokens, as the retry policy
+        says.
+
         Args:
             campaign_id: Amazon Connect's id of the campaign that all the requests belong to.
             requests: no more than the gateway's window (5,000 unless configured otherwise).
-            timeout: a timedelta, or seconds. Shortly before it passes the gateway answers what is settled,
-                and the rest as NOT_ACCEPTED or UNKNOWN with reason DEADLINE.
+            timeout: a timedelta, or seconds, for all tries together. Shortly before it passes the gateway
+                answers what is settled, and the rest as NOT_ACCEPTED or UNKNOWN with reason DEADLINE.
             priority: how urgent these requests are beside others at the gateway.
 
         Raises:
-            GatewayUnavailable, GatewayOverloaded: nothing of the list was taken.
+            GatewayUnavailable: not reached in time, or every try was broken.
+            GatewayOverloaded: nothing of the list was taken.
             DeadlineExceeded, StreamBroken: unknown what was taken. Send the same tokens again.
             ClientClosed: the client was closed.
 
         """
-        listed = list(requests)
-        tokens = [request.client_token for request in listed]
-        message = _wire.put_message(campaign_id, listed, priority)
+        self._check_open()
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        call = self._stub().PutDialRequests(message, timeout=seconds, metadata=self._metadata)
-        self._aborts.add(call.cancel)
+        dial = Dial(campaign_id, priority, self._metadata)
+        put = Put(self._channels, PutTries(dial, list(requests), seconds, self._retry, self._jitter))
+        self._calls.add(put)
         try:
-            response = await call
-        except grpc.aio.AioRpcError as error:
-            raise from_status(error.code(), error.details(), tokens) from error
-        except asyncio.CancelledError:
-            if being_cancelled():
-                raise
-            raise ClientClosed("the client was closed", tokens) from None
+            return await put.run()
         finally:
-            self._aborts.discard(call.cancel)
-        return matched(_wire.results(response.results), tokens)
+            self._calls.discard(put)
 
     @asynccontextmanager
     async def _campaign_channel(self) -> AsyncIterator[grpc.aio.Channel]:
-        yield self._open()
+        self._check_open()
+        lease = self._channels.acquire()
+        try:
+            yield lease.channel
+        finally:
+            for spent in self._channels.release(lease):
+                await spent.close()
 
-    def _stub(self) -> DialRequestServiceAsyncStub:
-        return cast("DialRequestServiceAsyncStub", pb_grpc.DialRequestServiceStub(self._open()))
+    def _new_delivery(self) -> Delivery:
+        return Delivery(self._window, self._chunk, self._retry, self._jitter)
 
-    def _open(self) -> grpc.aio.Channel:
+    def _check_open(self) -> None:
         if self._closed:
             raise ClientClosed("the client is closed")
-        if self._channel is None:
-            # Made at the first call: a channel belongs to the event loop that runs then.
-            self._channel = _open_channel(self._target, self._credentials)
-        return self._channel
 
 
-def _open_channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+def _open_channel(
+    target: str, credentials: grpc.ChannelCredentials | None, options: list[tuple[str, int]]
+) -> grpc.aio.Channel:
     if credentials is None:
-        return grpc.aio.insecure_channel(target)
-    return grpc.aio.secure_channel(target, credentials)
+        return grpc.aio.insecure_channel(target, options)
+    return grpc.aio.secure_channel(target, credentials, options)

@@ -11,7 +11,8 @@
             └── ProtocolError    an answer that belongs to no request, or answers missing
 
 One dial request that is refused is no error: it is a `DialResult`. Each error names in `unanswered` the
-tokens that have no answer. Send those again *with the same tokens*: nobody is rung twice by that.
+tokens that have no answer. Send those again *with the same tokens*: nobody is rung twice by that. Amazon
+Connect may have those that are also in `in_doubt`; the others were never sent.
 No error holds a phone number or an attribute. The grpc error, where there is one, is its `__cause__`.
 """
 
@@ -23,11 +24,15 @@ import grpc
 
 
 class DialGatewayError(Exception):
-    """Any failure of a call to the gateway. `unanswered` holds the tokens without an answer, oldest first."""
+    """Any failure of a call to the gateway. `unanswered` holds the tokens without an answer, oldest first.
+
+    `in_doubt` holds those of them that Amazon Connect may have, because they were sent before.
+    """
 
     def __init__(self, message: str, unanswered: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.unanswered: tuple[str, ...] = tuple(unanswered)
+        self.in_doubt: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if not self.unanswered:
@@ -50,7 +55,7 @@ class CallFailed(DialGatewayError):  # noqa: N818
 
 
 class GatewayUnavailable(CallFailed):
-    """The gateway cannot be reached, or this replica is leaving. Open a new stream and send again."""
+    """The gateway cannot be reached, or was not for as long as the retry policy allows."""
 
 
 class GatewayOverloaded(CallFailed):
@@ -82,7 +87,7 @@ _BY_CODE: dict[grpc.StatusCode, type[CallFailed]] = {
 }
 
 
-def from_status(code: grpc.StatusCode, details: str | None, unanswered: Sequence[str]) -> CallFailed:
+def from_status(code: grpc.StatusCode, details: str | None, unanswered: Sequence[str] = ()) -> CallFailed:
     """Translate the gRPC status that ended a call. Raise it `from` the grpc error, to keep the cause."""
     kind = _BY_CODE.get(code, StreamBroken)
     return kind(f"{code.name}: {details or 'no details'}", unanswered, code)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import grpc
 
-from dialgateway import _wire
+from dialgateway import _channels
 from dialgateway._campaigns import SyncCampaignCalls
-from dialgateway._sync_stream import OnNotice, SyncDialStream
-from dialgateway._window import Window, matched
-from dialgateway.client import Metadata
-from dialgateway.errors import ClientClosed, from_status
-from dialgateway.v1 import dial_request_service_pb2_grpc as pb_grpc
+from dialgateway._delivery import Delivery
+from dialgateway._dial import Dial, Metadata, OnNotice
+from dialgateway._put import PutTries, SyncPut
+from dialgateway._sync_stream import SyncDialStream
+from dialgateway.errors import ClientClosed
+from dialgateway.retry import RetryPolicy
 from dialgateway.values import DialRequest, DialResult, Priority
-
-if TYPE_CHECKING:
-    from dialgateway.v1 import dial_request_service_pb2 as pb
 
 
 class SyncDialGatewayClient(SyncCampaignCalls):
@@ -30,8 +29,8 @@ class SyncDialGatewayClient(SyncCampaignCalls):
             for result in client.dial("my-campaign", requests):
                 ...
 
-    One client is one connection; share it between threads, any number of `dial()` and `put()` may run at
-    once. Make it after a fork, not before.
+    One client is one connection, and takes a new one when that breaks or its replica leaves; share it
+    between threads, any number of `dial()` and `put()` may run at once. Make it after a fork, not before.
 
     Args:
         target: host:port of the gateway, or any gRPC target.
@@ -40,8 +39,12 @@ class SyncDialGatewayClient(SyncCampaignCalls):
             read from its source in advance.
         chunk: how many requests are put into one message at most.
         metadata: sent with every call, such as `traceparent` or a caller's credentials.
-        channel: used instead of a connection of its own, for interceptors and tests. It stays yours:
-            `close()` leaves it open.
+        retry: what is tried again, how fast and until when; `NO_RETRIES` switches it off.
+        channel: used instead of connections of its own, for interceptors and tests. It stays yours:
+            `close()` leaves it open. How it connects again, and its keepalive, are then up to its options.
+        keepalive: a timedelta, or seconds: how often a connection is asked whether it is still there while
+            calls are under way. The gateway allows 10 seconds and more.
+        jitter: gives numbers from 0 to 1, to draw pauses with.
 
     """
 
@@ -53,16 +56,19 @@ class SyncDialGatewayClient(SyncCampaignCalls):
         window: int = 2000,
         chunk: int = 100,
         metadata: Metadata = (),
+        retry: RetryPolicy | None = None,
         channel: grpc.Channel | None = None,
+        keepalive: timedelta | float = _channels.KEEPALIVE_S,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        Window(window, chunk)  # a wrong size is said here, not at the first dial
-        self._window = window
-        self._chunk = chunk
+        self._retry = retry or RetryPolicy()
+        self._jitter = jitter
+        self._window, self._chunk = window, chunk
+        self._new_delivery()  # a wrong size is said here, not at the first dial
         self._metadata = tuple(metadata)
-        self._owns_channel = channel is None
-        self._channel = channel or _open_channel(target, credentials)
-        self._stub = pb_grpc.DialRequestServiceStub(self._channel)
-        self._aborts: set[Callable[[], object]] = set()  # one for each call under way
+        options = _channels.options(keepalive)
+        self._channels = _channels.Channels(lambda: _open_channel(target, credentials, options), channel)
+        self._calls: set[SyncDialStream | SyncPut] = set()  # one for each call under way
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -76,10 +82,10 @@ class SyncDialGatewayClient(SyncCampaignCalls):
     def close(self) -> None:
         """Close the connection. A call of another thread raises ClientClosed. May be repeated."""
         self._closed = True
-        for abort in tuple(self._aborts):
-            abort()
-        if self._owns_channel:
-            self._channel.close()
+        for call in tuple(self._calls):
+            call.abort()
+        for channel in self._channels.take_all():
+            channel.close()
 
     def dial(
         self,
@@ -89,7 +95,12 @@ class SyncDialGatewayClient(SyncCampaignCalls):
         priority: Priority = Priority.NORMAL,
         on_notice: OnNotice | None = None,
     ) -> Generator[DialResult, None, None]:
-        """Send the requests on one stream and yield each answer as it comes, in the order of deciding.
+        """Send the requests and yield the one answer to each as it comes, in the order of deciding.
+
+        It is one stream over any number of connections: when one breaks or its replica leaves, what has no
+        answer is sent again over another one, with the same tokens. Answers that advise to send the same
+        token again are not yielded at once: that is done, as the retry policy says, as long as the request's
+        time allows it.
 
         The source is read in a thread of its own, as the window allows; it may block, and what it has given
         is sent meanwhile. Leaving early (`break`, `close()`) cancels the stream: what the gateway has not
@@ -102,21 +113,24 @@ class SyncDialGatewayClient(SyncCampaignCalls):
             on_notice: called in the caller's thread with what the gateway tells beside answers.
 
         Raises:
-            GatewayUnavailable, GatewayOverloaded, StreamBroken: the stream ended with requests unanswered;
-                `error.unanswered` has their tokens, to be sent again as they are.
+            GatewayUnavailable: the gateway was out of reach for longer than the retry policy allows.
+            AccessDenied, GatewayOverloaded, StreamBroken: the stream was ended in a way that another
+                connection does not mend. `error.unanswered` has the tokens without an answer, to be sent
+                again as they are; `error.in_doubt` those of them that Amazon Connect may have.
             ClientClosed: the client was closed.
             Exception: whatever the source raises, after the stream is cancelled.
 
         """
         self._check_open()
-        stream = SyncDialStream(Window(self._window, self._chunk), campaign_id, priority)
-        stream.start(self._stub, self._metadata, requests)
-        self._aborts.add(stream.abort)
+        dial = Dial(campaign_id, priority, self._metadata)
+        stream = SyncDialStream(self._channels, dial, self._new_delivery())
+        self._calls.add(stream)
         try:
+            stream.start(requests)
             while (results := stream.receive(on_notice)) is not None:
                 yield from results
         finally:
-            self._aborts.discard(stream.abort)
+            self._calls.discard(stream)
             stream.close()
 
     def put(
@@ -129,53 +143,54 @@ class SyncDialGatewayClient(SyncCampaignCalls):
     ) -> list[DialResult]:
         """Send one short list and wait for all its answers, in the order of the requests.
 
+        Where the gateway is UNAVAILABLE the list is sent again, with the same tokens, as the retry policy
+        says.
+
         Args:
             campaign_id: Amazon Connect's id of the campaign that all the requests belong to.
             requests: no more than the gateway's window (5,000 unless configured otherwise).
-            timeout: a timedelta, or seconds. Shortly before it passes the gateway answers what is settled,
-                and the rest as NOT_ACCEPTED or UNKNOWN with reason DEADLINE.
+            timeout: a timedelta, or seconds, for all tries together. Shortly before it passes the gateway
+                answers what is settled, and the rest as NOT_ACCEPTED or UNKNOWN with reason DEADLINE.
             priority: how urgent these requests are beside others at the gateway.
 
         Raises:
-            GatewayUnavailable, GatewayOverloaded: nothing of the list was taken.
+            GatewayUnavailable: not reached in time, or every try was broken.
+            GatewayOverloaded: nothing of the list was taken.
             DeadlineExceeded, StreamBroken: unknown what was taken. Send the same tokens again.
             ClientClosed: the client was closed.
 
         """
-        listed = list(requests)
-        tokens = [request.client_token for request in listed]
-        message = _wire.put_message(campaign_id, listed, priority)
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        response = self._put(message, seconds, tokens)
-        return matched(_wire.results(response.results), tokens)
-
-    def _put(
-        self, message: pb.PutDialRequestsRequest, seconds: float, tokens: list[str]
-    ) -> pb.PutDialRequestsResponse:
         self._check_open()
-        call = self._stub.PutDialRequests.future(message, timeout=seconds, metadata=self._metadata)
-        self._aborts.add(call.cancel)
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        dial = Dial(campaign_id, priority, self._metadata)
+        put = SyncPut(self._channels, PutTries(dial, list(requests), seconds, self._retry, self._jitter))
+        self._calls.add(put)
         try:
-            return call.result()
-        except grpc.FutureCancelledError as error:
-            raise ClientClosed("the client was closed", tokens) from error
-        except grpc.RpcError as error:
-            raise from_status(call.code(), call.details(), tokens) from error
+            return put.run()
         finally:
-            self._aborts.discard(call.cancel)
-            call.cancel()  # nothing to cancel once it is done; else the caller was interrupted
+            self._calls.discard(put)
+
+    def _new_delivery(self) -> Delivery:
+        return Delivery(self._window, self._chunk, self._retry, self._jitter)
 
     @contextmanager
     def _campaign_channel(self) -> Iterator[grpc.Channel]:
         self._check_open()
-        yield self._channel
+        lease = self._channels.acquire()
+        try:
+            yield lease.channel
+        finally:
+            for spent in self._channels.release(lease):
+                spent.close()
 
     def _check_open(self) -> None:
         if self._closed:
             raise ClientClosed("the client is closed")
 
 
-def _open_channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.Channel:
+def _open_channel(
+    target: str, credentials: grpc.ChannelCredentials | None, options: list[tuple[str, int]]
+) -> grpc.Channel:
     if credentials is None:
-        return grpc.insecure_channel(target)
-    return grpc.secure_channel(target, credentials)
+        return grpc.insecure_channel(target, options)
+    return grpc.secure_channel(target, credentials, options)

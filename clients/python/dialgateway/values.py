@@ -105,6 +105,10 @@ class DialRequest:
     """Contact attributes for the contact flow; copied, so that yours may change afterwards."""
     traceparent: str | None = None
     """W3C trace context of this one request, where it differs from that of the whole call."""
+    in_doubt: bool = False
+    """Set this where you may have sent this token before and have heard no answer, as after a crash. Amazon
+    Connect may have it then, and what a gateway says of the new attempt is not all that is true: the answer
+    is ACCEPTED or UNKNOWN. It stays here and is not sent."""
 
     def __post_init__(self) -> None:
         _check_text("client_token", self.client_token)
@@ -161,6 +165,9 @@ class DialResult:
     """True when the token had been accepted before and this is that answer, told again."""
     trace_id: str = ""
     """The trace in which this was decided, 32 hexadecimal digits."""
+    unnamed: tuple[tuple[str, int], ...] = ()
+    """Numbers of a newer gateway that this client has no name for, as ("outcome", 7). An unknown outcome
+    reads as UNKNOWN, an unknown reason or advice as UNSPECIFIED."""
 
     @property
     def accepted(self) -> bool:

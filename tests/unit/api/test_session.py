@@ -9,6 +9,7 @@ import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api.session import RESPONSE_RESULTS, Session
+from gateway.api.shares import Share
 from gateway.clock import SystemClock
 from gateway.connect.fake import FakeConnect
 from gateway.connect.retry import RetryingCaller
@@ -27,15 +28,16 @@ from gateway.core.model import (
 )
 from gateway.dispatch import Dispatcher
 from gateway.telemetry import telemetry_with
+from tests.integration.world import dials
 
 
-def make(window: int = 100, **limits: Any) -> Session:
+def make(window: int = 100, engine: type[Engine] = Engine, **limits: Any) -> Session:
     """Make a session of a gateway whose dispatcher does not run."""
     clock, telemetry, rng = SystemClock(), telemetry_with(), random.Random(1)
     caller = RetryingCaller(FakeConnect(), telemetry, clock.now, rng)
-    dispatcher = Dispatcher(Engine(Limits(**limits), rng), caller, telemetry, clock.now)
+    dispatcher = Dispatcher(engine(Limits(**limits), rng), caller, telemetry, clock.now)
     trace = telemetry.rpc_started("StreamDialRequests", ())
-    return Session(dispatcher, telemetry, clock, trace, window)
+    return Session(dispatcher, telemetry, clock, trace, window, Share(10**9))
 
 
 def message(*tokens: str, campaign: str = "") -> pb.StreamDialRequestsRequest:
@@ -154,3 +156,38 @@ async def test_answers_of_a_list_come_in_its_order() -> None:
     answers = await session.answers_in_order(None)
     assert [settled.waiter.index for settled in answers] == [0, 1, 2]
     assert session.answered == 3
+
+
+async def test_a_session_that_fails_answers_all_that_it_has_read() -> None:
+    """After a bug what waits in the core is NOT_ACCEPTED, what nobody can tell of UNKNOWN, each told once."""
+    session = make()
+    session.take("c", dials(2), Priority.NORMAL)
+    reading = asyncio.create_task(session.read(sent(message("a"))))
+    await asyncio.sleep(0)
+    session.fail()
+    session.deliver(answer(0))  # what the core might say yet is not heard
+    session.fail()
+    reading.cancel()
+    results = [result async for response in session.responses() for result in response.results]
+    told_of = {result.index: result.outcome for result in results}
+    assert len(results) == len(told_of) == session.taken
+    assert (told_of[0], told_of[1]) == (pb.OUTCOME_NOT_ACCEPTED, pb.OUTCOME_NOT_ACCEPTED)
+
+
+class BrokenEngine(Engine):
+    """Has a bug where requests come in."""
+
+    def submit(self, *_: object) -> None:
+        raise KeyError
+
+
+async def test_what_a_bug_kept_from_the_core_is_unknown() -> None:
+    """Requests that were read and never came to the core are answered as UNKNOWN, those behind them too."""
+    session = make(engine=BrokenEngine)
+    with pytest.raises(KeyError):
+        await session.read(sent(message(*"abc")))
+    session.fail()
+    results = [result async for response in session.responses() for result in response.results]
+    assert [(result.client_token, result.outcome) for result in results] == [
+        (token, pb.OUTCOME_UNKNOWN) for token in "abc"
+    ]

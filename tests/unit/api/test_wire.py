@@ -1,5 +1,7 @@
 """Between the messages of the contract and the core's words."""
 
+import sys
+
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
@@ -170,3 +172,13 @@ def test_a_notice_about_a_campaign() -> None:
 def test_the_priority_of_a_message(number: int, priority: Priority) -> None:
     """A priority is read by its number; one that is not set or not known is the usual."""
     assert wire.priority(number) is priority
+
+
+def test_wide_text_counts_as_it_is_held() -> None:
+    """Text beyond ASCII counts with the memory it takes: one wide character makes all of it wide."""
+    held: list[int] = []
+    for value in ("v" * 10_000, "v" * 9_999 + "\N{GRINNING FACE}"):
+        message = pb.DialRequest(client_token="t", attributes={"k": value})
+        held.append(wire.dial_request("c", message, 0.0).size_bytes)
+        assert held[-1] >= sys.getsizeof(value) - 100
+    assert held[1] > 3.9 * held[0]

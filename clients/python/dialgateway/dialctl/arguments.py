@@ -21,12 +21,16 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _SEND = """\
 Send the dial requests of a CSV file and write one line per lead to a results file.
 
+Run again with the same results file, it sends only what is not settled: leads that are ACCEPTED, REJECTED
+or EXPIRED there are left alone, all others are sent with their own tokens. So a run that was interrupted or
+killed is taken up where it ended. Lines are appended; the last one of a lead counts.
+
 The file has a header. One column names the token, one the phone number, and every other one, but
 expiration and campaign, is an attribute; an empty cell means that the lead has no such attribute."""
 
 _EXIT_CODES = """\
-exit codes: 0 every lead was accepted, 1 some were not, 2 wrong usage or unusable file,
-3 the gateway could not be reached or a stream broke, 130 interrupted (results are kept)"""
+exit codes: 0 every lead was accepted, in this run or before, 1 some were not, 2 wrong usage or unusable file,
+3 the gateway was out of reach for too long or refused the stream, 130 interrupted; run 3 and 130 again"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class SendArguments:
     priority: Priority
     traceparent: str | None
     quiet: bool
+    give_up_after: timedelta
 
 
 def parse(argv: Sequence[str]) -> SendArguments | SteerArguments:
@@ -79,7 +84,17 @@ def _add_send(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="such as 90s, 10m: for leads without an expiration of their own, from when their line is read",
     )
     send.add_argument(
-        "--results", metavar="FILE", type=Path, help="default: FILE's name with .results.csv; replaced"
+        "--results",
+        metavar="FILE",
+        type=Path,
+        help="default: FILE's name with .results.csv; taken up if it is there",
+    )
+    send.add_argument(
+        "--give-up-after",
+        metavar="TIME",
+        type=_duration,
+        default=timedelta(minutes=1),
+        help="how long the gateway may be out of reach; default: 1m",
     )
     send.add_argument("--priority", choices=["normal", "high", "bulk"], default="normal")
     send.add_argument("--traceparent", type=_traceparent, help="W3C trace context; default: TRACEPARENT")
@@ -112,6 +127,7 @@ def _send_arguments(chosen: argparse.Namespace) -> SendArguments:
         priority=Priority[chosen.priority.upper()],
         traceparent=chosen.traceparent or _traceparent_of_environment(),
         quiet=chosen.quiet,
+        give_up_after=chosen.give_up_after,
     )
 
 

@@ -26,15 +26,15 @@ class Lane:
         self._priority = priority
         self._ahead: asyncio.Queue[Lead | None] = asyncio.Queue(_AHEAD)
         self._left_over: list[Lead] = []
-        self._sent: dict[int, Lead] = {}
+        self._given: dict[int, Lead] = {}
 
     async def run(self, on_answer: OnAnswer) -> None:
-        """Send until `end()`, then until the last answer; a broken stream is kept in `error`."""
+        """Send until `end()`, then until the last answer; what ended the stream before is kept in `error`."""
         try:
             async for result in self._client.dial(
                 self.campaign_id, self._requests(), priority=self._priority
             ):
-                on_answer(self._sent.pop(result.index), result)
+                on_answer(self._given.pop(result.index), result)
         except DialGatewayError as error:
             self.error = error
             self._set_aside()
@@ -53,18 +53,25 @@ class Lane:
         """Say that there are no more leads."""
         await self._ahead.put(None)
 
-    def take_unanswered(self) -> list[Lead]:
-        """Hand back the leads that have no answer and, once `run()` has ended, will get none."""
+    def take_unanswered(self) -> list[tuple[Lead, bool]]:
+        """Hand back the leads without an answer, and whether Amazon Connect may have them.
+
+        Once `run()` has ended they will get none.
+        """
         self._set_aside()
-        unanswered = [*self._sent.values(), *self._left_over]
-        self._sent.clear()
+        doubtful = None if self.error is None else set(self.error.in_doubt)
+        unanswered = [
+            (lead, doubtful is None or lead.request.client_token in doubtful) for lead in self._given.values()
+        ]
+        unanswered += [(lead, lead.request.in_doubt) for lead in self._left_over]
+        self._given.clear()
         self._left_over.clear()
         return unanswered
 
     async def _requests(self) -> AsyncIterator[DialRequest]:
         index = 0
         while (lead := await self._ahead.get()) is not None:
-            self._sent[index] = lead
+            self._given[index] = lead
             index += 1
             yield lead.request
 

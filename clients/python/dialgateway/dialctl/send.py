@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from dialgateway.client import DialGatewayClient
 from dialgateway.dialctl.arguments import SendArguments
@@ -15,8 +16,17 @@ from dialgateway.dialctl.lanes import Lane
 from dialgateway.dialctl.leads import BadRow, Lead, LeadReader, UnusableFile, read_records
 from dialgateway.dialctl.lines import open_lines, read_in_thread, take_turns
 from dialgateway.dialctl.progress import Progress, ProgressState
-from dialgateway.dialctl.results import INVALID_ROW, UNANSWERED, ResultsFile
+from dialgateway.dialctl.results import (
+    INVALID_ROW,
+    NOT_SENT,
+    UNANSWERED,
+    UNDER_WAY,
+    Earlier,
+    ResultsFile,
+    read_earlier,
+)
 from dialgateway.dialctl.summary import Summary
+from dialgateway.retry import RetryPolicy
 from dialgateway.values import DialResult, Outcome
 
 ALL_ACCEPTED, NOT_ALL_ACCEPTED, USAGE, NOT_REACHED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -29,19 +39,32 @@ async def send(arguments: SendArguments) -> int:
     """Run the command and return its exit code. Raises UnusableFile and OSError before anything is sent."""
     file = arguments.file
     if file is not None and file.resolve() == arguments.results.resolve():
-        raise UnusableFile("the results file would replace the file itself")
+        raise UnusableFile("the results file would be the file itself")
     regular = file is not None and file.is_file()
     lines = open_lines(file)
     with contextlib.ExitStack() as stack:
         if regular:  # closing a pipe would wait for the thread that reads it
             stack.callback(lines.close)
-        leads = LeadReader(lines, arguments.columns, arguments.campaign_id, arguments.expires_in).leads()
-        total = _count(file) if file is not None and regular and not arguments.quiet else None
-        run = _Run(arguments, stack.enter_context(ResultsFile(arguments.results)), total)
+        leads = _read(lines, arguments)
+        earlier = read_earlier(arguments.results)
+        if file is not None and regular and earlier.outcomes:  # a pipe is read once only
+            _check_belongs(file, arguments, earlier)
+        total = _count(file) - earlier.settled if file and regular and not arguments.quiet else None
+        leads = earlier.unsettled(leads)
+        run = _Run(arguments, stack.enter_context(ResultsFile(arguments.results)), total, earlier)
         interrupted = await run.send(take_turns(leads) if regular else read_in_thread(leads))
         # What is left of a pipe is nobody's until it is read; what is left of a file was to be sent.
         run.give_up(leads if regular else iter(()))
     return run.finish(interrupted=interrupted)
+
+
+def _read(lines: TextIO, arguments: SendArguments) -> Iterator[Lead | BadRow]:
+    return LeadReader(lines, arguments.columns, arguments.campaign_id, arguments.expires_in).leads()
+
+
+def _check_belongs(file: Path, arguments: SendArguments, earlier: Earlier) -> None:
+    with open_lines(file) as lines:
+        earlier.check_belongs(_read(lines, arguments), str(arguments.results))
 
 
 def _count(file: Path) -> int:
@@ -52,10 +75,14 @@ def _count(file: Path) -> int:
 class _Run:
     """One run of the command: every lead passes exactly one of `_answered`, `_invalid`, `_unanswered`."""
 
-    def __init__(self, arguments: SendArguments, results: ResultsFile, total: int | None) -> None:
+    def __init__(
+        self, arguments: SendArguments, results: ResultsFile, total: int | None, earlier: Earlier
+    ) -> None:
         self._arguments = arguments
         self._results = results
-        self._summary = Summary()
+        self._earlier = earlier
+        self._under_way = asyncio.Semaphore(UNDER_WAY)
+        self._summary = Summary(earlier=earlier.seen)
         self._state = ProgressState(time.monotonic(), total)
         self._progress = Progress(self._state, sys.stderr, quiet=arguments.quiet)
         self._lanes: dict[str, Lane] = {}
@@ -66,7 +93,8 @@ class _Run:
         metadata = [("traceparent", traceparent)] if traceparent else []
         ticker = asyncio.create_task(self._progress.run())
         try:
-            async with DialGatewayClient(self._arguments.gateway, metadata=metadata) as client:
+            retry = RetryPolicy(give_up_after=self._arguments.give_up_after)
+            async with DialGatewayClient(self._arguments.gateway, metadata=metadata, retry=retry) as client:
                 await self._distribute(client, leads)
         except asyncio.CancelledError:
             # Ctrl-C reaches a task as its cancellation, and nothing else cancels this one.
@@ -81,13 +109,12 @@ class _Run:
     def give_up(self, unread: Iterator[Lead | BadRow]) -> None:
         """Write a line for each lead that was not answered, read or not."""
         for lane in self._lanes.values():
-            for lead in lane.take_unanswered():
-                self._unanswered(lead)
-        for lead_or_bad in unread:
-            if isinstance(lead_or_bad, BadRow):
-                self._invalid(lead_or_bad)
+            self._drop(lane)
+        for lead in unread:
+            if isinstance(lead, BadRow):
+                self._invalid(lead)
             else:
-                self._unanswered(lead_or_bad)
+                self._unanswered(lead, sent=lead.request.in_doubt)
 
     def finish(self, *, interrupted: bool) -> int:
         """Say how it went; the exit code."""
@@ -101,12 +128,12 @@ class _Run:
                 sys.stdout.write(line + "\n")
         if interrupted:
             self._progress.say("dialctl: interrupted; leads without an answer may have been dialed.")
-            self._progress.say("Send the file again: the tokens keep anybody from being dialed twice.")
+            self._progress.say("Run it again: it sends what is not settled, and dials nobody twice.")
             return INTERRUPTED
         if errors:
             return NOT_REACHED
-        all_accepted = self._state.outcomes[Outcome.ACCEPTED.value] == self._state.done
-        return ALL_ACCEPTED if all_accepted else NOT_ALL_ACCEPTED
+        others = (self._state.outcomes + self._earlier.seen).keys() - {Outcome.ACCEPTED.value}
+        return NOT_ALL_ACCEPTED if others else ALL_ACCEPTED
 
     async def _distribute(self, client: DialGatewayClient, leads: AsyncIterator[Lead | BadRow]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -118,6 +145,7 @@ class _Run:
                     lane = Lane(client, lead.campaign_id, self._arguments.priority)
                     self._lanes[lead.campaign_id] = lane
                     group.create_task(lane.run(self._answered))
+                await self._under_way.acquire()
                 await lane.put(lead)
                 if lane.error is not None:
                     self._drop(lane)
@@ -126,18 +154,21 @@ class _Run:
 
     def _drop(self, lane: Lane) -> None:
         # Without this a big file behind a broken stream would be held in memory to its end.
-        for lead in lane.take_unanswered():
-            self._unanswered(lead)
+        for lead, sent in lane.take_unanswered():
+            self._unanswered(lead, sent=sent)
 
     def _answered(self, lead: Lead, result: DialResult) -> None:
+        self._under_way.release()
         self._results.answered(lead, result)
         self._summary.answered(lead, result)
         self._state.outcomes[result.outcome.value] += 1
 
-    def _unanswered(self, lead: Lead) -> None:
-        self._results.unanswered(lead)
-        self._summary.without_answer(UNANSWERED)
-        self._state.outcomes[UNANSWERED] += 1
+    def _unanswered(self, lead: Lead, *, sent: bool) -> None:
+        self._under_way.release()
+        self._results.unanswered(lead, sent=sent)
+        outcome = UNANSWERED if sent else NOT_SENT
+        self._summary.without_answer(outcome)
+        self._state.outcomes[outcome] += 1
 
     def _invalid(self, row: BadRow) -> None:
         self._results.invalid(row)

@@ -15,10 +15,14 @@ _TRACES = 5
 
 @dataclass(slots=True)
 class Summary:
-    """Counts answers by outcome and reason, and keeps the first traces of those not accepted."""
+    """Counts answers by outcome and reason, and keeps the first traces of those not accepted.
+
+    `earlier` counts, by outcome, what earlier runs had settled.
+    """
 
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     traces: list[str] = field(default_factory=list)
+    earlier: Counter[str] = field(default_factory=Counter)
 
     def answered(self, lead: Lead, result: DialResult) -> None:
         """Take note of an answer."""
@@ -39,6 +43,9 @@ class Summary:
         yield f"{total:,} lead{'s' * (total != 1)} in {clock(elapsed)} ({elapsed:.1f} s, {rate:,.0f}/s)"
         for (outcome, reason), count in sorted(self.reasons.items(), key=lambda item: -item[1]):
             yield f"  {count:>9,}  {outcome} {reason}".rstrip()
+        if self.earlier:
+            outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in self.earlier.most_common())
+            yield f"settled by earlier runs and not sent again: {outcomes}"
         if self.traces:
             yield "the first that were not accepted:"
             yield from (f"  {trace}" for trace in self.traces)

@@ -98,7 +98,9 @@ class _ReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     REASON_CONNECT_UNREACHABLE: _Reason.ValueType  # 11
     """Amazon Connect could not be reached, or a call's answer was lost."""
     REASON_DRAINING: _Reason.ValueType  # 12
-    """This replica is leaving. Send it again on a new connection."""
+    """This replica is leaving, or the stream has reached its age. Send it again
+    on a new stream.
+    """
     REASON_HELD: _Reason.ValueType  # 13
     """The campaign is held by an operator who chose to answer what waits."""
     REASON_PURGED: _Reason.ValueType  # 14
@@ -138,7 +140,9 @@ REASON_CONNECT_ERROR: Reason.ValueType  # 10
 REASON_CONNECT_UNREACHABLE: Reason.ValueType  # 11
 """Amazon Connect could not be reached, or a call's answer was lost."""
 REASON_DRAINING: Reason.ValueType  # 12
-"""This replica is leaving. Send it again on a new connection."""
+"""This replica is leaving, or the stream has reached its age. Send it again
+on a new stream.
+"""
 REASON_HELD: Reason.ValueType  # 13
 """The campaign is held by an operator who chose to answer what waits."""
 REASON_PURGED: Reason.ValueType  # 14
@@ -218,8 +222,9 @@ class _NoticeKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     NOTICE_KIND_UNSPECIFIED: _NoticeKind.ValueType  # 0
     """Never sent by a gateway. Ignore a value that you do not know."""
     NOTICE_KIND_DRAINING: _NoticeKind.ValueType  # 1
-    """This replica is leaving: it reads no more from this stream, sends the
-    results that are left and ends the stream with UNAVAILABLE.
+    """This replica is leaving, or the stream has reached its age: nothing more is
+    read from this stream, the results that are left are sent, and the stream
+    ends with UNAVAILABLE.
     """
     NOTICE_KIND_CAMPAIGN_COOLING: _NoticeKind.ValueType  # 2
     """Amazon Connect takes no more for the campaign for now (not enough agents or
@@ -238,8 +243,9 @@ class NoticeKind(_NoticeKind, metaclass=_NoticeKindEnumTypeWrapper):
 NOTICE_KIND_UNSPECIFIED: NoticeKind.ValueType  # 0
 """Never sent by a gateway. Ignore a value that you do not know."""
 NOTICE_KIND_DRAINING: NoticeKind.ValueType  # 1
-"""This replica is leaving: it reads no more from this stream, sends the
-results that are left and ends the stream with UNAVAILABLE.
+"""This replica is leaving, or the stream has reached its age: nothing more is
+read from this stream, the results that are left are sent, and the stream
+ends with UNAVAILABLE.
 """
 NOTICE_KIND_CAMPAIGN_COOLING: NoticeKind.ValueType  # 2
 """Amazon Connect takes no more for the campaign for now (not enough agents or

@@ -49,9 +49,13 @@ class DialRequestServiceServicer(object):
         of unanswered requests (5,000 unless configured otherwise) is taken from
         one stream, and the gateway stops reading it until you have read results.
 
-        UNAVAILABLE ends the stream when this replica leaves; every request that
-        it had read has been answered by then. Open a new stream and send again
-        what has no result, with the same tokens.
+        UNAVAILABLE ends the stream when this replica leaves, and when the stream
+        has reached its age (about 20 minutes unless configured otherwise), so that
+        load spreads to new replicas; a DRAINING notice goes before it. Every
+        request that was read has been answered by then. Open a new stream and send
+        again what has no result, with the same tokens. A stream that has
+        half-closed is not ended for its age. RESOURCE_EXHAUSTED: you, or all
+        callers together, have as many streams open as the gateway takes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -64,8 +68,9 @@ class DialRequestServiceServicer(object):
         NOT_ACCEPTED or UNKNOWN with reason DEADLINE: set a deadline of some
         seconds more than the longest wait you accept.
 
-        RESOURCE_EXHAUSTED: the gateway is full, or the list is longer than a
-        stream's window; nothing of it was taken. UNAVAILABLE: this replica is
+        RESOURCE_EXHAUSTED: the gateway is full, you have as much unanswered as one
+        caller may, or the list is longer than a stream's window; nothing of it was
+        taken. UNAVAILABLE: this replica is
         leaving; nothing of it was taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -1,0 +1,73 @@
+"""What may be said of a request once its fate was not known: docs/decisions/0014 of the gateway.
+
+A request that was sent on a connection which ended before it was answered may be at Amazon Connect. So may
+one that was answered UNKNOWN. Whoever is asked next, another replica perhaps, knows nothing of that: its
+REJECTED, EXPIRED or NOT_ACCEPTED is about its own attempt only, and would say that nobody is dialed while a
+phone rings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dialgateway.errors import ProtocolError
+from dialgateway.values import DialRequest, DialResult, Outcome, Reason, RetryAdvice
+
+# What a stream remembers of tokens in doubt beyond those that are under way: some megabytes at most.
+_REMEMBERED = 10_000
+
+
+class Doubts:
+    """The tokens whose fate is not known: the newest `_REMEMBERED`, and never fewer than are under way."""
+
+    def __init__(self, under_way: int) -> None:
+        self._most = max(_REMEMBERED, 5 * under_way)
+        self._tokens: dict[str, None] = {}
+
+    def add(self, client_token: str) -> None:
+        """Note that Amazon Connect may have the request of this token."""
+        self._tokens.pop(client_token, None)
+        self._tokens[client_token] = None
+        if len(self._tokens) > self._most:
+            del self._tokens[next(iter(self._tokens))]
+
+    def about(self, request: DialRequest) -> bool:
+        """Whether Amazon Connect may have it, by an earlier attempt."""
+        return request.in_doubt or request.client_token in self._tokens
+
+
+def truthful(result: DialResult, *, in_doubt: bool) -> DialResult:
+    """Return the answer that is true of all attempts together."""
+    if not in_doubt or result.outcome in {Outcome.ACCEPTED, Outcome.UNKNOWN}:
+        return result
+    detail = f"now {result.outcome}, but an earlier attempt ended without an answer"
+    return replace(
+        result,
+        outcome=Outcome.UNKNOWN,
+        retry_advice=RetryAdvice.SAME_TOKEN,
+        detail=f"{detail}: {result.detail}" if result.detail else detail,
+    )
+
+
+def out_of_time(request: DialRequest, index: int, *, in_doubt: bool) -> DialResult:
+    """Answer a request whose time has passed while the gateway could not be reached."""
+    return truthful(
+        DialResult(
+            request.client_token,
+            index,
+            Outcome.EXPIRED,
+            reason=Reason.EXPIRATION_PASSED,
+            detail="its time passed while the gateway could not be reached",
+            retry_advice=RetryAdvice.SAME_TOKEN,
+        ),
+        in_doubt=in_doubt,
+    )
+
+
+def matched(results: list[DialResult], requests: list[DialRequest], doubts: Doubts) -> list[DialResult]:
+    """Make sure that the results of a unary call are those of its requests, in order, and are true."""
+    tokens = [request.client_token for request in requests]
+    if [result.client_token for result in results] != tokens:
+        raise ProtocolError("the results are not those of the requests", tokens)
+    pairs = zip(results, requests, strict=True)
+    return [truthful(result, in_doubt=doubts.about(request)) for result, request in pairs]

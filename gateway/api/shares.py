@@ -1,0 +1,88 @@
+"""What one caller may have of the gateway, over all its streams: a share of the room, and of the streams.
+
+Without it, whoever opens enough streams fills the gateway for everybody. Until callers prove who
+they are, a caller is the host that its connection comes from: behind a proxy, that is the proxy.
+"""
+
+import asyncio
+from collections import deque
+
+WOKEN_PER_ROOM = 100
+"""Requests of free room for which one more waiting stream is let in."""
+
+
+def host_of(peer: str) -> str:
+    """Return the host of a gRPC peer such as `ipv4:10.0.0.7:50514`; other peers are hosts by themselves."""
+    scheme, _, address = peer.partition(":")
+    return address.rpartition(":")[0] if scheme in {"ipv4", "ipv6"} else peer
+
+
+class Share:
+    """What one caller has: open streams, and requests that are unanswered over all its streams and lists."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self.holders = 0
+        self.streams = 0
+        self.unanswered = 0
+
+    def room(self) -> int:
+        """How many more requests may be taken; 0 or less where the share is used up."""
+        return self._limit - self.unanswered
+
+    def take(self, count: int) -> None:
+        """Count requests that are taken."""
+        self.unanswered += count
+
+    def give_back(self, count: int) -> None:
+        """Count requests that are answered, or dropped, and let those who wait go on."""
+        self.unanswered -= count
+        self._wake(1 + count // WOKEN_PER_ROOM)
+
+    async def wait_for_room(self) -> None:
+        """Wait, in the order of asking, until there is room."""
+        queue = self._waiting.append
+        while self.room() <= 0:
+            wanted = asyncio.get_running_loop().create_future()
+            queue(wanted)
+            queue = self._waiting.appendleft  # whoever was let in too soon keeps its place
+            try:
+                await wanted
+            finally:
+                self._wake(1)  # whoever was let in may take little, or nothing where it is gone
+
+    def _wake(self, streams: int) -> None:
+        while streams > 0 and self._waiting and self.room() > 0:
+            wanted = self._waiting.popleft()
+            if not wanted.done():
+                wanted.set_result(None)
+                streams -= 1
+
+
+class Shares:
+    """The shares of all callers that have a stream or a call open."""
+
+    def __init__(self, caller_window: int) -> None:
+        self._caller_window = caller_window
+        self._shares: dict[str, Share] = {}
+
+    def __len__(self) -> int:
+        return len(self._shares)
+
+    def look(self, caller: str) -> Share:
+        """Return the share of a caller, to be looked at: that of a new one is not kept."""
+        return self._shares.get(caller) or Share(self._caller_window)
+
+    def enter(self, caller: str) -> Share:
+        """Return the share of a caller for a stream or call that begins; `leave` must follow, once."""
+        share = self._shares.setdefault(caller, self.look(caller))
+        share.holders += 1
+        return share
+
+    def leave(self, caller: str) -> None:
+        """Note the end of a stream or call; forget the share of a caller that has no other."""
+        share = self._shares[caller]
+        share.holders -= 1
+        if not share.holders:
+            del self._shares[caller]

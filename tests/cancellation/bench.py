@@ -1,0 +1,133 @@
+"""A gateway without its gRPC server, in the hands of a test, and a Connect in memory behind it."""
+
+import asyncio
+import math
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.api.session import Session
+from gateway.api.shares import Share
+from gateway.clock import SystemClock
+from gateway.connect.fake import FakeConnect, Step
+from gateway.connect.port import Caller, PutReply
+from gateway.connect.retry import RetryingCaller
+from gateway.core.engine import Engine, Limits
+from gateway.core.model import DialRequest
+from gateway.dispatch import Dispatcher
+from gateway.supervision import Supervisor
+from gateway.telemetry import telemetry_with
+from tests.cancellation.hanging import turns
+from tests.integration.world import dials
+
+
+@dataclass
+class Bench:
+    """What a scenario works with."""
+
+    engine: Engine
+    dispatcher: Dispatcher
+    connect: FakeConnect
+    share: Share
+    supervisor: Supervisor
+    window: int
+    running: "asyncio.Task[None] | None" = None
+    sessions: list[Session] = field(default_factory=list)
+
+    def session(self) -> Session:
+        """Make a session of the one caller there is."""
+        telemetry = telemetry_with()
+        trace = telemetry.rpc_started("StreamDialRequests", ())
+        session = Session(self.dispatcher, telemetry, SystemClock(), trace, self.window, self.share)
+        self.sessions.append(session)
+        return session
+
+    async def served(self) -> None:
+        """See that a caller who comes now is served: nothing that others held is lost to it."""
+        session = self.session()
+        reading = asyncio.create_task(session.read(messages(30, "after")))
+        reading.add_done_callback(lambda _: session.close())
+        async with asyncio.timeout(10):
+            outcomes = [
+                result.outcome async for response in session.responses() for result in response.results
+            ]
+        await reading
+        assert outcomes == [pb.OUTCOME_ACCEPTED] * 30
+        session.leave()
+
+    def at_rest(self) -> None:
+        """See that nothing is held, in flight, unanswered or broken."""
+        assert self.engine.held == 0
+        assert self.engine.held_bytes == 0
+        assert self.engine.calls_in_flight == 0
+        assert self.share.unanswered == 0
+        assert not self.supervisor.failing
+
+
+class DistantConnect(FakeConnect):
+    """A Connect in memory whose answers take a turn of the loop, as a network's would."""
+
+    async def put_dial_requests(
+        self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
+    ) -> PutReply:
+        """Do the next step of the script, a turn later."""
+        await asyncio.sleep(0)
+        return await super().put_dial_requests(campaign_id, requests, send_by)
+
+    async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
+        """Tell the states, a turn later."""
+        await asyncio.sleep(0)
+        return await super().campaign_states(campaign_ids)
+
+
+async def messages(count: int, prefix: str = "t") -> AsyncIterator[pb.StreamDialRequestsRequest]:
+    """Yield messages of ten, with a pause before each as a network has it."""
+    items = dials(count, prefix)
+    for begin in range(0, count, 10):
+        await asyncio.sleep(0)
+        yield pb.StreamDialRequestsRequest(campaign_id="c", dial_requests=items[begin : begin + 10])
+
+
+async def _no_pause(seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def bench_of(
+    *script: Step,
+    wrapped: Callable[[Caller], Caller] = lambda caller: caller,
+    window: int = 1000,
+    share: int = 1000,
+    run: bool = True,
+    **limits: Any,
+) -> AsyncIterator[Bench]:
+    """Make a bench whose dispatcher runs; it must be at rest in the end."""
+    clock, rng, telemetry, connect = (
+        SystemClock(),
+        random.Random(1),
+        telemetry_with(),
+        DistantConnect(deque(script)),
+    )
+    engine = Engine(Limits(**{"call_rate": 0.0, "linger_s": 0.0, **limits}), rng)
+    caller = wrapped(RetryingCaller(connect, telemetry, clock.now, rng, _no_pause))
+    supervisor = Supervisor()
+    dispatcher = Dispatcher(engine, caller, telemetry, clock.now, supervisor)
+    bench = Bench(engine, dispatcher, connect, Share(share), supervisor, window)
+    if run:
+        bench.running = asyncio.create_task(dispatcher.run())
+        supervisor.watch(bench.running, endless=True)
+    try:
+        yield bench
+        await turns()
+        bench.at_rest()
+    finally:
+        dispatcher.abandon()
+        if bench.running is not None:
+            bench.running.cancel()
+            with suppress(asyncio.CancelledError):
+                await bench.running
+        await turns()

@@ -1,0 +1,216 @@
+"""The dispatcher and its calls, cancelled at each of their awaits: no answer is lost, permits come back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway import dispatch
+from gateway.connect import retry
+from gateway.connect.port import Caller
+from gateway.core.errors import CampaignNotRunning, ConnectFailed
+from gateway.core.model import Batch, CallReport, Priority
+from tests.cancellation.bench import Bench, bench_of
+from tests.cancellation.hanging import (
+    Hang,
+    Places,
+    Scenario,
+    cancelled_where_it_hangs,
+    hangs_or_ends,
+    hung_everywhere,
+    missed,
+    places_of,
+    turns,
+)
+from tests.integration.world import dials
+
+
+@dataclass
+class Hung:
+    """A caller of Connect whose first call, or first look at states, hangs at one of its awaits."""
+
+    caller: Caller
+    at: int
+    looks: bool = False
+    hang: Hang[Any] | None = None
+
+    async def call(self, batch: Batch, permit: Callable[[], Awaitable[bool]]) -> CallReport:
+        """Call, and hang in the first call."""
+        work = self.caller.call(batch, permit)
+        if self.hang is not None or self.looks:
+            return await work
+        self.hang = hang = Hang(work, self.at)
+        return await hang
+
+    async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
+        """Ask, and hang in the first question."""
+        work = self.caller.campaign_states(campaign_ids)
+        if self.hang is not None or not self.looks:
+            return await work
+        self.hang = hang = Hang(work, self.at)
+        return await hang
+
+
+def task_named(name: str) -> "asyncio.Task[Any] | None":
+    """Return a task by its name."""
+    return next((task for task in asyncio.all_tasks() if task.get_name() == name), None)
+
+
+def asked(bench: Bench, count: int, prefix: str = "t") -> Any:
+    """Let a caller ask for so many dials; return its session."""
+    session = bench.session()
+    session.take("c", dials(count, prefix), Priority.NORMAL)
+    session.close()
+    return session
+
+
+async def outcomes(session: Any) -> list[int]:
+    """Return what a caller hears of each of its requests, in their order; it is gone then."""
+    results = await asyncio.wait_for(session.answers_in_order(None), 10)
+    session.leave()
+    return [settled.answer.outcome for settled in results]
+
+
+async def call(at: int) -> Hang[Any]:
+    """A call that fails twice and then is carried out, with a permit for each attempt."""
+    hungs: list[Hung] = []
+
+    def wrapped(caller: Caller) -> Caller:
+        hungs.append(Hung(caller, at))
+        return hungs[0]
+
+    script = [ConnectFailed(), ConnectFailed()]
+    async with bench_of(*script, wrapped=wrapped, concurrent_calls=1) as bench:
+        session = asked(bench, 25)
+        task = await _started("call-1")
+        hang = await _hang_of(hungs[0], task)
+        await cancelled_where_it_hangs(hang, task)
+        expected = pb.OUTCOME_UNKNOWN if hang.hangs else pb.OUTCOME_ACCEPTED
+        assert await outcomes(session) == [expected] * 25
+        await bench.served()  # the one permit for a call at a time has come back
+        again = await outcomes(asked(bench, 25))  # and what Connect may have can be asked for again
+        assert again == [pb.OUTCOME_ACCEPTED] * 25
+        return hang
+
+
+async def look_up(at: int) -> Hang[Any]:
+    """A look at the state of a campaign that is parked: where it is lost, another follows."""
+    hungs: list[Hung] = []
+
+    def wrapped(caller: Caller) -> Caller:
+        hungs.append(Hung(caller, at, looks=True))
+        return hungs[0]
+
+    async with bench_of(CampaignNotRunning("Paused"), wrapped=wrapped) as bench:
+        session = asked(bench, 25)
+        task = await _started("look-up")
+        hang = await _hang_of(hungs[0], task)
+        await cancelled_where_it_hangs(hang, task)
+        assert await outcomes(session) == [pb.OUTCOME_ACCEPTED] * 25
+        return hang
+
+
+async def run(at: int) -> Hang[Any]:
+    """The dispatcher itself, in its first rounds: what it held can still be answered without it."""
+    async with bench_of(run=False) as bench:
+        rounds = at if at <= 3 else 0
+        hang = Hang(bench.dispatcher.run(), rounds)
+        task = asyncio.create_task(_of(hang))
+        session = asked(bench, 60)
+        for _ in range(20):
+            bench.dispatcher.submit([])  # any event wakes it
+            await asyncio.sleep(0)
+        assert hang.hangs is bool(rounds)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        bench.dispatcher.abandon()
+        assert len(await outcomes(session)) == 60
+        return hang
+
+
+async def drained(at: int) -> Hang[Any]:
+    """Waiting until all is answered: whoever gives that up keeps nobody else from it."""
+    async with bench_of(asyncio.Event()) as bench:
+        session = asked(bench, 25)
+        hang = Hang(bench.dispatcher.drained(), at)
+        other = asyncio.create_task(bench.dispatcher.drained())
+        task = asyncio.create_task(_of(hang))
+        await turns()
+        if not hang.hangs:
+            bench.dispatcher.abandon()
+        await cancelled_where_it_hangs(hang, task)
+        bench.dispatcher.abandon()
+        assert await outcomes(session) == [pb.OUTCOME_UNKNOWN] * 25
+        await asyncio.wait_for(other, 10)
+        return hang
+
+
+async def wait_for_room(at: int) -> Hang[Any]:
+    """Waiting for room: whoever gives that up leaves its turn to the next."""
+    hanging = asyncio.Event()
+    async with bench_of(hanging, queue_limit=25) as bench:
+        session = asked(bench, 25)
+        hang = Hang(bench.dispatcher.wait_for_room(), at)
+        task = asyncio.create_task(_of(hang))
+        await asyncio.sleep(0)
+        other = asyncio.create_task(bench.dispatcher.wait_for_room())
+        await turns()
+        hanging.set()
+        await cancelled_where_it_hangs(hang, task)
+        await asyncio.wait_for(other, 10)
+        assert await outcomes(session) == [pb.OUTCOME_ACCEPTED] * 25
+        return hang
+
+
+async def _started(name: str) -> "asyncio.Task[Any]":
+    async with asyncio.timeout(10):
+        while (task := task_named(name)) is None:  # noqa: ASYNC110 - it need not tell
+            await asyncio.sleep(0)
+    return task
+
+
+async def _hang_of(hung: Hung, task: "asyncio.Task[Any]") -> Hang[Any]:
+    async with asyncio.timeout(10):
+        while hung.hang is None and not task.done():  # noqa: ASYNC110 - it need not tell
+            await asyncio.sleep(0)
+    assert hung.hang is not None
+    await hangs_or_ends(hung.hang, task)
+    hung.hang.places |= places_of(task.get_coro()) if hung.hang.hangs else set()
+    return hung.hang
+
+
+async def _of(hang: Hang[Any]) -> Any:
+    return await hang
+
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.__name__: scenario for scenario in (call, look_up, run, drained, wait_for_room)
+}
+HUNG: dict[str, Places] = {}
+
+
+async def hung(name: str) -> Places:
+    """Run a scenario at each of its awaits, once for all tests."""
+    if name not in HUNG:
+        HUNG[name] = await hung_everywhere(SCENARIOS[name])
+    return HUNG[name]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_cancelled_at_each_await(name: str) -> None:
+    """Cancelled at any of its awaits, it leaves nobody without an answer, and no permit taken."""
+    assert await hung(name)
+
+
+async def test_no_await_of_a_call_is_left_out() -> None:
+    """The scenarios hang every await there is in the dispatcher and in the retries."""
+    places: Places = set()
+    for name in SCENARIOS:
+        places |= await hung(name)
+    assert missed(dispatch, places) == []
+    assert missed(retry, places) == []

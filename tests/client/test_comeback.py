@@ -1,0 +1,434 @@
+"""The asynchronous client over connections that end, against a scripted gateway and real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import grpc
+import grpc.aio
+import pytest
+
+from dialgateway import (
+    AccessDenied,
+    ClientClosed,
+    DialGatewayClient,
+    DialRequest,
+    DialResult,
+    GatewayUnavailable,
+    Outcome,
+    RetryPolicy,
+    _channels,
+)
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.api import server
+from tests.client.relay import Relay, relaying
+from tests.client.scripted import (
+    PHONE,
+    SECRET,
+    Answers,
+    Received,
+    ScriptedGateway,
+    StreamScript,
+    accept_all,
+    accepted,
+    answer,
+    dial_tasks,
+    request,
+    requests,
+)
+
+if TYPE_CHECKING:
+    from tests.client.scripted import Context, PutContext
+
+DRAINING = pb.StreamDialRequestsResponse(notice=pb.Notice(kind=pb.NOTICE_KIND_DRAINING))
+
+
+@pytest.fixture(autouse=True)
+async def no_task_left() -> AsyncIterator[None]:
+    """Every test here ends without a task of the client's."""
+    yield
+    assert not dial_tasks()
+
+
+@pytest.fixture
+async def client(gateway: ScriptedGateway) -> AsyncIterator[DialGatewayClient]:
+    """A client whose pauses are all drawn as nothing."""
+    async with DialGatewayClient(gateway.target, jitter=lambda: 0.0) as made:
+        yield made
+
+
+@pytest.fixture
+async def relay(gateway: ScriptedGateway) -> AsyncIterator[Relay]:
+    async with relaying(gateway.target) as made:
+        yield made
+
+
+def in_turn(*scripts: StreamScript) -> StreamScript:
+    """Give each stream the next script, and the last one to all that follow."""
+    left = list(scripts)
+
+    async def script(received: Received, context: Context) -> Answers:
+        chosen = left.pop(0) if len(left) > 1 else left[0]
+        async for response in chosen(received, context):
+            yield response
+
+    return script
+
+
+def breaks(code: grpc.StatusCode, read: int, answered: int) -> StreamScript:
+    """Answer the first ones and end with a status."""
+
+    async def script(received: Received, context: Context) -> Answers:
+        await received.read(read)
+        yield answer(*(accepted(index, received.tokens[index]) for index in range(answered)))
+        await context.abort(code, "broken")
+
+    return script
+
+
+async def refuse_all(received: Received, context: Context) -> Answers:
+    async for pairs in received.messages():
+        yield answer(
+            *(
+                pb.DialResult(
+                    client_token=token,
+                    index=index,
+                    outcome=pb.OUTCOME_EXPIRED,
+                    reason=pb.REASON_EXPIRATION_PASSED,
+                    retry_advice=pb.RETRY_ADVICE_SAME_TOKEN,
+                )
+                for index, token in pairs
+            )
+        )
+
+
+def once_each(results: list[DialResult], count: int) -> None:
+    """Each request has one answer, under its own index."""
+    assert sorted((result.index, result.client_token) for result in results) == [
+        (index, f"t-{index}") for index in range(count)
+    ]
+
+
+async def all_of(client: DialGatewayClient, count: int) -> list[DialResult]:
+    async with asyncio.timeout(20):
+        return [result async for result in client.dial("c", requests(count))]
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED]
+)
+async def test_a_stream_goes_on_over_the_next_connection(
+    gateway: ScriptedGateway, client: DialGatewayClient, code: grpc.StatusCode
+) -> None:
+    """Behind a break what has no answer is sent again with its token, and every request is answered once."""
+    gateway.script = in_turn(breaks(code, 300, 120), accept_all)
+    results = await all_of(client, 500)
+    once_each(results, 500)
+    assert all(result.accepted for result in results)
+    again = gateway.streams[1].tokens
+    assert again[: 300 - 120] == [f"t-{number}" for number in range(120, 300)]
+
+
+async def test_many_breaks_lose_and_double_nothing(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """Thirty connections that each answer a few and break make up one complete stream."""
+    gateway.script = in_turn(*[breaks(grpc.StatusCode.UNAVAILABLE, 50, 17)] * 30, accept_all)
+    once_each(await all_of(client, 1000), 1000)
+    assert len(gateway.streams) == 31
+
+
+async def test_a_refusal_behind_a_break_is_unknown(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """What the broken connection carried is not EXPIRED by the word of the next replica; the rest is."""
+    gateway.script = in_turn(breaks(grpc.StatusCode.UNAVAILABLE, 1, 0), refuse_all)
+
+    async def one_and_another() -> AsyncIterator[DialRequest]:
+        yield request("t-0")
+        while len(gateway.streams) < 2:  # noqa: ASYNC110 - a scripted gateway tells nothing
+            await asyncio.sleep(0.005)
+        yield request("t-1")
+
+    results = [result async for result in client.dial("c", one_and_another())]
+    assert {result.client_token: result.outcome for result in results} == {
+        "t-0": Outcome.UNKNOWN,
+        "t-1": Outcome.EXPIRED,
+    }
+
+
+async def test_draining_moves_new_requests_and_reads_the_old_stream_to_its_end(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """On the notice a second stream takes what is new; answers come on both; the rest is sent again."""
+    moved, told = asyncio.Event(), asyncio.Event()
+
+    async def leaving(received: Received, context: Context) -> Answers:
+        await received.read(10)
+        yield DRAINING
+        await moved.wait()
+        yield answer(*(accepted(index, f"t-{index}") for index in range(5)))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "leaving")
+
+    async def staying(received: Received, context: Context) -> Answers:
+        async for response in accept_all(received, context):
+            yield response
+            moved.set()
+
+    async def source() -> AsyncIterator[DialRequest]:
+        for item in requests(10):
+            yield item
+        await told.wait()
+        for number in range(10, 20):
+            yield request(f"t-{number}")
+
+    gateway.script = in_turn(leaving, staying)
+    async with asyncio.timeout(20):
+        dial = client.dial("c", source(), on_notice=lambda _: told.set())
+        results = [result async for result in dial]
+    once_each(results, 20)
+    assert gateway.streams[0].tokens == [f"t-{number}" for number in range(10)]
+    assert gateway.streams[1].tokens == [f"t-{number}" for number in [*range(10, 20), *range(5, 10)]]
+
+
+async def test_draining_means_another_connection(gateway: ScriptedGateway, relay: Relay) -> None:
+    """The new stream is not opened on the connection of the old one: a balancer may choose again."""
+
+    async def leaving(received: Received, context: Context) -> Answers:
+        yield DRAINING
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "leaving")
+
+    gateway.script = in_turn(leaving, accept_all)
+    async with DialGatewayClient(relay.target, jitter=lambda: 0.0) as client:
+        once_each(await all_of(client, 10), 10)
+        once_each(await all_of(client, 10), 10)
+    assert relay.connections == 2
+
+
+async def test_answers_that_advise_the_same_token_are_dealt_with(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """NOT_ACCEPTED and UNKNOWN are sent again by the client; the caller hears what came of it, once."""
+
+    outcomes = [pb.OUTCOME_NOT_ACCEPTED, pb.OUTCOME_UNKNOWN, pb.OUTCOME_ACCEPTED]
+    tries: Counter[str] = Counter()
+
+    async def not_yet(received: Received, context: Context) -> Answers:
+        async for pairs in received.messages():
+            for index, token in pairs:
+                result = pb.DialResult(client_token=token, index=index, outcome=outcomes[tries[token]])
+                result.retry_advice = pb.RETRY_ADVICE_SAME_TOKEN
+                tries[token] += 1
+                yield answer(result)
+
+    gateway.script = not_yet
+    results = await all_of(client, 3)
+    once_each(results, 3)
+    assert all(result.accepted for result in results)
+
+
+async def test_a_reset_connection_is_replaced(gateway: ScriptedGateway, relay: Relay) -> None:
+    """A TCP reset in the middle of a stream costs nothing."""
+
+    async def slow(received: Received, context: Context) -> Answers:
+        async for pairs in received.messages():
+            await asyncio.sleep(0.01)
+            yield answer(*(accepted(index, token) for index, token in pairs))
+
+    gateway.script = slow
+    async with DialGatewayClient(relay.target, window=50, chunk=10, jitter=lambda: 0.0) as client:
+        results = []
+        async for result in client.dial("c", requests(400)):
+            results.append(result)
+            if len(results) in {50, 150, 250}:
+                relay.cut()
+    once_each(results, 400)
+    assert relay.connections >= 4
+
+
+async def test_a_proxy_that_buffers_is_waited_for(gateway: ScriptedGateway, relay: Relay) -> None:
+    """Bytes that come late and in lumps, both ways, slow a stream down and do not stop it."""
+    relay.hold_s = 0.05
+    async with DialGatewayClient(relay.target, window=200, chunk=20) as client:
+        once_each(await all_of(client, 600), 600)
+    assert relay.connections == 1
+
+
+async def test_a_response_that_is_held_back_to_the_end_is_enough(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """A proxy that passes answers on only when the request side is closed still brings all of them."""
+
+    async def at_the_end(received: Received, context: Context) -> Answers:
+        held = [answer(*(accepted(*pair) for pair in pairs)) async for pairs in received.messages()]
+        for response in held:
+            yield response
+
+    gateway.script = at_the_end
+    once_each(await all_of(client, 300), 300)
+
+
+async def test_a_silent_connection_is_noticed(gateway: ScriptedGateway, relay: Relay) -> None:
+    """A connection that carries nothing any more, without a word of its end, is given up by keepalive."""
+
+    async def withhold(received: Received, context: Context) -> Answers:
+        await received.read(5)
+        relay.fall_silent()
+        yield answer()
+        await asyncio.Event().wait()
+
+    gateway.script = in_turn(withhold, accept_all)
+    async with DialGatewayClient(relay.target, keepalive=0.5, jitter=lambda: 0.0) as client:
+        once_each(await all_of(client, 5), 5)
+    assert relay.connections == 2
+
+
+def test_keepalive_agrees_with_the_gateway() -> None:
+    """The client's pings stay well above the interval below which the gateway ends a connection."""
+    allowed_ms = dict(server.OPTIONS)["grpc.http2.min_recv_ping_interval_without_data_ms"]
+    ours = dict(_channels.options(_channels.KEEPALIVE_S))
+    assert ours["grpc.keepalive_time_ms"] >= 2 * allowed_ms
+    assert ours["grpc.http2.max_pings_without_data"] == 0
+
+
+async def test_a_goaway_is_followed(unused_tcp_port: int) -> None:
+    """A server that stops with GOAWAY and comes back on its port is found again."""
+    address = f"127.0.0.1:{unused_tcp_port}"
+    first, second = ScriptedGateway(), ScriptedGateway()
+    arrived = asyncio.Event()
+
+    async def withhold(received: Received, context: Context) -> Answers:
+        await received.read(5)
+        arrived.set()
+        yield answer()
+        await asyncio.Event().wait()
+
+    first.script = withhold
+    running = await first.serve(address)
+    async with DialGatewayClient(address, retry=RetryPolicy(longest_pause=timedelta(seconds=0.2))) as client:
+        dialing = asyncio.create_task(all_of(client, 5))
+        await arrived.wait()
+        await running.stop(0)
+        running = await second.serve(address)
+        once_each(await dialing, 5)
+        await running.stop(0)
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED])
+async def test_a_final_status_is_raised_at_once(
+    gateway: ScriptedGateway, client: DialGatewayClient, code: grpc.StatusCode
+) -> None:
+    """What another connection does not mend ends the stream at the first one."""
+    gateway.script = breaks(code, 3, 1)
+    heard = []
+    with pytest.raises(AccessDenied) as caught:  # noqa: PT012
+        async for result in client.dial("c", requests(3)):
+            heard.append(result.index)  # noqa: PERF401
+    assert heard == [0]
+    assert caught.value.unanswered == caught.value.in_doubt == ("t-1", "t-2")
+    assert len(gateway.streams) == 1
+
+
+async def test_a_leaving_gateway_leaves_no_doubt(gateway: ScriptedGateway) -> None:
+    """Where the probe of a connection is refused nothing is sent, so what expires is simply EXPIRED."""
+
+    async def leaving(context: PutContext) -> None:
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "leaving")
+
+    gateway.probe_script = leaving
+    soon = DialRequest("t-0", PHONE, datetime.now(UTC) + timedelta(seconds=0.3), {"first_name": SECRET})
+    policy = RetryPolicy(longest_pause=timedelta(seconds=0.2))
+    async with DialGatewayClient(gateway.target, retry=policy) as client:
+        (result,) = [result async for result in client.dial("c", [soon])]
+    assert result.outcome is Outcome.EXPIRED
+    assert gateway.probes > 1
+    assert gateway.streams == []
+
+
+async def test_it_is_given_up_in_time(unused_tcp_port: int) -> None:
+    """The policy's patience bounds the attempts; the error says why and names what was not sent."""
+    policy = RetryPolicy(give_up_after=timedelta(seconds=0.3), longest_pause=timedelta(seconds=0.2))
+    async with DialGatewayClient(f"127.0.0.1:{unused_tcp_port}", retry=policy) as client:
+        with pytest.raises(GatewayUnavailable, match="refused") as caught:
+            await all_of(client, 2)
+    assert caught.value.unanswered == ("t-0", "t-1")
+    assert caught.value.in_doubt == ()
+
+
+async def test_leaving_while_out_of_reach_leaves_nothing_running(unused_tcp_port: int) -> None:
+    """A caller that stops in the middle of the attempts, cancelled or by closing, ends them."""
+    client = DialGatewayClient(f"127.0.0.1:{unused_tcp_port}")
+    task = asyncio.create_task(all_of(client, 2))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not dial_tasks()
+    task = asyncio.create_task(all_of(client, 2))
+    await asyncio.sleep(0.05)
+    await client.close()
+    assert not dial_tasks()
+    with pytest.raises(ClientClosed) as caught:
+        await task
+    assert caught.value.unanswered == ("t-0", "t-1")
+
+
+async def test_closing_ends_a_stream_that_nobody_reads(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """A dial whose caller is busy elsewhere is ended by `close()` as well."""
+    async with aclosing(client.dial("c", requests(1000))) as results:
+        await anext(results)
+        await client.close()
+        assert not dial_tasks()
+        with pytest.raises(ClientClosed):
+            [result async for result in results]
+
+
+async def test_no_log_shows_whom_to_dial(
+    gateway: ScriptedGateway, client: DialGatewayClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A break is told once, as a warning, without a phone number or an attribute."""
+    gateway.script = in_turn(breaks(grpc.StatusCode.UNAVAILABLE, 3, 1), accept_all)
+    with caplog.at_level(logging.DEBUG, "dialgateway"):
+        await all_of(client, 3)
+    assert [record.levelname for record in caplog.records if record.name == "dialgateway"] == ["WARNING"]
+    assert PHONE not in caplog.text
+    assert SECRET not in caplog.text
+
+
+class TestPut:
+    async def test_a_broken_try_is_made_again(
+        self, gateway: ScriptedGateway, client: DialGatewayClient
+    ) -> None:
+        """UNAVAILABLE is tried again with the same tokens; what is refused then is UNKNOWN."""
+        tries: list[list[str]] = []
+
+        async def second_time(
+            message: pb.PutDialRequestsRequest, context: PutContext
+        ) -> pb.PutDialRequestsResponse:
+            tries.append([sent.client_token for sent in message.dial_requests])
+            if len(tries) == 1:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "leaving")
+            refused = pb.DialResult(client_token="t-1", index=1, outcome=pb.OUTCOME_REJECTED)
+            return pb.PutDialRequestsResponse(results=[accepted(0, "t-0"), refused])
+
+        gateway.put_script = second_time
+        results = await client.put("c", requests(2), timeout=5)
+        assert [result.outcome for result in results] == [Outcome.ACCEPTED, Outcome.UNKNOWN]
+        assert tries == [["t-0", "t-1"]] * 2
+
+    async def test_it_ends_with_its_time(self, unused_tcp_port: int) -> None:
+        """Where nobody listens, the time-out bounds the tries, and nothing is in doubt."""
+        policy = RetryPolicy(longest_pause=timedelta(seconds=0.2))
+        async with DialGatewayClient(f"127.0.0.1:{unused_tcp_port}", retry=policy) as client:
+            with pytest.raises(GatewayUnavailable, match="refused") as caught:
+                await client.put("c", requests(2), timeout=0.4)
+        assert caught.value.unanswered == ("t-0", "t-1")
+        assert caught.value.in_doubt == ()

@@ -1,0 +1,168 @@
+"""The synchronous client over connections that end, against a scripted gateway in another thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from dialgateway import (
+    AccessDenied,
+    ClientClosed,
+    DialRequest,
+    GatewayUnavailable,
+    Outcome,
+    RetryPolicy,
+    SyncDialGatewayClient,
+)
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from tests.client.scripted import (
+    Answers,
+    Received,
+    ScriptedGateway,
+    accept_all,
+    accepted,
+    answer,
+    request,
+    requests,
+)
+from tests.client.test_comeback import DRAINING, breaks, in_turn, once_each, refuse_all
+
+if TYPE_CHECKING:
+    from tests.client.scripted import Context, PutContext
+
+
+@pytest.fixture
+def gateway(gateway_elsewhere: ScriptedGateway) -> ScriptedGateway:
+    return gateway_elsewhere
+
+
+@pytest.fixture
+def client(gateway: ScriptedGateway) -> Iterator[SyncDialGatewayClient]:
+    with SyncDialGatewayClient(gateway.target, jitter=lambda: 0.0) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """Every test here ends without a thread of the client's."""
+    yield
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dial-")]
+
+
+def test_many_breaks_lose_and_double_nothing(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
+    """Connections that each answer a few and break make up one complete stream."""
+    gateway.script = in_turn(*[breaks(grpc.StatusCode.UNAVAILABLE, 50, 17)] * 10, accept_all)
+    results = list(client.dial("c", requests(500)))
+    once_each(results, 500)
+    assert all(result.accepted for result in results)
+    assert len(gateway.streams) == 11
+
+
+def test_a_refusal_behind_a_break_is_unknown(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
+    """What the broken connection carried is not EXPIRED by the word of the next replica."""
+    gateway.script = in_turn(breaks(grpc.StatusCode.UNAVAILABLE, 1, 0), refuse_all)
+    (result,) = client.dial("c", requests(1))
+    assert result.outcome is Outcome.UNKNOWN
+
+
+def test_draining_moves_new_requests(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
+    """On the notice a second stream takes what is new; answers come on both; the rest is sent again."""
+    told, moved = threading.Event(), asyncio.Event()
+
+    async def leaving(received: Received, context: Context) -> Answers:
+        await received.read(10)
+        yield DRAINING
+        await moved.wait()
+        yield answer(*(accepted(index, f"t-{index}") for index in range(5)))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "leaving")
+
+    async def staying(received: Received, context: Context) -> Answers:
+        async for response in accept_all(received, context):
+            yield response
+            moved.set()
+
+    def source() -> Iterator[DialRequest]:
+        yield from requests(10)
+        assert told.wait(10)
+        yield from (request(f"t-{number}") for number in range(10, 20))
+
+    gateway.script = in_turn(leaving, staying)
+    once_each(list(client.dial("c", source(), on_notice=lambda _: told.set())), 20)
+    assert gateway.streams[0].tokens == [f"t-{number}" for number in range(10)]
+    assert sorted(gateway.streams[1].tokens) == sorted(
+        f"t-{number}" for number in [*range(10, 20), *range(5, 10)]
+    )
+
+
+def test_a_final_status_is_raised_at_once(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
+    """What another connection does not mend ends the stream at the first one."""
+    gateway.script = breaks(grpc.StatusCode.UNAUTHENTICATED, 3, 1)
+    with pytest.raises(AccessDenied) as caught:
+        list(client.dial("c", requests(3)))
+    assert caught.value.unanswered == caught.value.in_doubt == ("t-1", "t-2")
+    assert len(gateway.streams) == 1
+
+
+def test_it_is_given_up_in_time(unused_tcp_port: int) -> None:
+    """The policy's patience bounds the attempts; the error says why and names what was not sent."""
+    policy = RetryPolicy(give_up_after=timedelta(seconds=0.3), longest_pause=timedelta(seconds=0.2))
+    with (
+        SyncDialGatewayClient(f"127.0.0.1:{unused_tcp_port}", retry=policy) as client,
+        pytest.raises(GatewayUnavailable, match="refused") as caught,
+    ):
+        list(client.dial("c", requests(2)))
+    assert caught.value.unanswered == ("t-0", "t-1")
+    assert caught.value.in_doubt == ()
+
+
+def test_closing_while_out_of_reach_ends_everything(unused_tcp_port: int) -> None:
+    """A client closed by another thread in the middle of the attempts leaves no thread."""
+    with ThreadPoolExecutor(1) as pool:
+        client = SyncDialGatewayClient(f"127.0.0.1:{unused_tcp_port}")
+        future = pool.submit(lambda: list(client.dial("c", requests(2))))
+        while not any(thread.name == "dial-keeper" for thread in threading.enumerate()):
+            pass
+        client.close()
+        with pytest.raises(ClientClosed) as caught:
+            future.result(5)
+    assert set(caught.value.unanswered) <= {"t-0", "t-1"}
+
+
+def test_a_put_is_tried_again(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
+    """UNAVAILABLE is tried again with the same tokens; what is refused then is UNKNOWN."""
+    tries: list[list[str]] = []
+
+    async def second_time(
+        message: pb.PutDialRequestsRequest, context: PutContext
+    ) -> pb.PutDialRequestsResponse:
+        tries.append([sent.client_token for sent in message.dial_requests])
+        if len(tries) == 1:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "leaving")
+        refused = pb.DialResult(client_token="t-1", index=1, outcome=pb.OUTCOME_NOT_ACCEPTED)
+        return pb.PutDialRequestsResponse(results=[accepted(0, "t-0"), refused])
+
+    gateway.put_script = second_time
+    results = client.put("c", requests(2), timeout=5)
+    assert [result.outcome for result in results] == [Outcome.ACCEPTED, Outcome.UNKNOWN]
+    assert tries == [["t-0", "t-1"]] * 2
+
+
+def test_closing_ends_a_put_of_another_thread(unused_tcp_port: int) -> None:
+    """A put that is between two tries raises ClientClosed when the client is closed."""
+    with ThreadPoolExecutor(1) as pool:
+        policy = RetryPolicy(first_pause=timedelta(minutes=1), longest_pause=timedelta(minutes=1))
+        client = SyncDialGatewayClient(f"127.0.0.1:{unused_tcp_port}", retry=policy, jitter=lambda: 1.0)
+        future = pool.submit(client.put, "c", list(requests(1)), timeout=600)
+        with pytest.raises(TimeoutError):
+            future.result(0.3)
+        client.close()
+        with pytest.raises(ClientClosed) as caught:
+            future.result(5)
+    assert caught.value.unanswered == ("t-0",)

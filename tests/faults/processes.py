@@ -1,0 +1,165 @@
+"""The processes of a fault run: a gateway, Connect and what stands between, which end and begin again.
+
+Each keeps its port over all its lives. What a life says goes to a file of its own.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+START_S = 30.0
+POLL_S = 0.01
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(eq=False)
+class Life:
+    """One process, from its start to its end."""
+
+    process: asyncio.subprocess.Process
+    said: Path
+    began_at: float = field(default_factory=time.monotonic)
+
+
+@dataclass(eq=False)
+class Service:
+    """A command that serves on a port of its own. `ready` is what it says once it does."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path
+    ready: bytes
+    lives: list[Life] = field(default_factory=list)
+
+    async def start(self) -> None:
+        """Begin a life, and wait until it serves."""
+        said = self.folder / f"{self.name}-{len(self.lives) + 1}.log"
+        with said.open("wb") as file:
+            process = await asyncio.create_subprocess_exec(
+                *self.command, stdout=file, stderr=file, env={**os.environ, **self.environment}
+            )
+        self.lives.append(Life(process, said))
+        async with asyncio.timeout(START_S):
+            while self.ready not in said.read_bytes():
+                if process.returncode is not None:
+                    raise RuntimeError(f"{self.name} did not start: {self.said()[-2000:]}")
+                await asyncio.sleep(POLL_S)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the life that is now; none if it has just ended."""
+        with contextlib.suppress(ProcessLookupError):
+            self.lives[-1].process.send_signal(number)
+
+    async def ended(self, within_s: float) -> int:
+        """Wait for the end of the life that is now; return its exit code. Raises `TimeoutError`."""
+        async with asyncio.timeout(within_s):
+            return await self.lives[-1].process.wait()
+
+    async def kill(self) -> None:
+        """End it without a word."""
+        self.send(signal.SIGKILL)
+        await self.lives[-1].process.wait()
+
+    async def restart(self, number: signal.Signals, away_s: float = 0.0) -> int:
+        """End it with a signal and start it again, `away_s` seconds later; return the exit code."""
+        self.send(number)
+        code = await self.ended(START_S)
+        await asyncio.sleep(away_s)
+        await self.start()
+        return code
+
+    @property
+    def pid(self) -> int:
+        """The process id of the life that is now."""
+        return self.lives[-1].process.pid
+
+    def said(self) -> str:
+        """Return what the life that is now has said."""
+        return self.lives[-1].said.read_text(errors="replace")
+
+    def resident_mb(self) -> float:
+        """Return the memory that it holds, in MB."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * PAGE / 1e6
+
+    def open_files(self) -> int:
+        """Return how many file descriptors it has open."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+
+@asynccontextmanager
+async def running(*services: Service) -> AsyncIterator[None]:
+    """Start services one after the other; whatever is left of them at the end is killed."""
+    try:
+        for service in services:
+            await service.start()
+        yield
+    finally:
+        for service in services:
+            if service.lives and service.lives[-1].process.returncode is None:
+                await service.kill()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def connect_service(folder: Path, port: int, *, rate: float = 0.0, seed: int = 0) -> Service:
+    """Return the simulated Connect, whose journal stands in `journal.jsonl` over all its lives."""
+    arguments = ["--port", str(port), "--rate", str(rate), "--seed", str(seed), "--no-verify-signatures"]
+    command = [sys.executable, "-m", "gateway", "simulator", *arguments, "--journal", str(folder / JOURNAL)]
+    return Service("connect", command, {}, folder, b"Amazon Connect simulated at")
+
+
+def gateway_service(
+    folder: Path, number: int, port: int, connect_url: str, settings: Mapping[str, str]
+) -> Service:
+    """Return a gateway; a setting is named without the variable's prefix, in lower case."""
+    variables = {f"DIAL_GATEWAY_{setting.upper()}": value for setting, value in settings.items()}
+    environment = {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "simulator",
+        "AWS_SECRET_ACCESS_KEY": "simulator",
+        "AWS_ENDPOINT_URL_CONNECTCAMPAIGNS": connect_url,
+        "DIAL_GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        **variables,
+    }
+    command = [sys.executable, "-m", "gateway", "serve"]
+    return Service(f"gateway-{number}", command, environment, folder, b"serving gRPC on")
+
+
+def proxy_service(folder: Path, port: int, target: str) -> Service:
+    """Return HAProxy, of Debian's package, before a gateway."""
+    config = folder / "haproxy.cfg"
+    config.write_text(PROXY.format(port=port, target=target), encoding="ascii")
+    # `-d` keeps it in front and lets it say what it does; one worker of its own, so one process to kill.
+    return Service("proxy", ["haproxy", "-d", "-f", str(config)], {}, folder, b"Using")
+
+
+JOURNAL = "journal.jsonl"
+PROXY = """
+global
+    maxconn 1000
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 1h
+    timeout server 1h
+frontend in
+    bind 127.0.0.1:{port} proto h2
+    default_backend gateways
+backend gateways
+    server one {target} proto h2
+"""

@@ -1,0 +1,38 @@
+"""Every fault run by its name, at full size and as small as still tells something."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tests.faults import departures, kills, unreliable
+from tests.faults.bars import Finding
+
+Run = Callable[[], Coroutine[Any, Any, Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A fault run: `full` takes up to a minute, `small` some seconds."""
+
+    full: Run
+    small: Run
+
+
+SLACK_S = 4.0
+"""Seconds beyond the grace that a small run, on a machine that does other things too, may take to leave."""
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "unreliable": Scenario(
+        unreliable.unreliable, partial(unreliable.unreliable, 2_000, accepted_percent=98.0)
+    ),
+    "hostile": Scenario(unreliable.hostile, partial(unreliable.hostile, 400)),
+    "gateway-kills": Scenario(kills.gateway_kills, partial(kills.gateway_kills, 3_000, 2)),
+    "gateway-departures": Scenario(kills.gateway_departures, partial(kills.gateway_departures, 3_000, 2)),
+    "proxy-kills": Scenario(kills.proxy_kills, partial(kills.proxy_kills, 3_000, 3)),
+    "connect-kills": Scenario(kills.connect_kills, partial(kills.connect_kills, 3_000, 2)),
+    "backlog": Scenario(departures.backlog, partial(departures.backlog, 2_000, 1.0, SLACK_S)),
+    "connect-down": Scenario(departures.connect_down, partial(departures.connect_down, 2_000, 1.0, SLACK_S)),
+    "unread": Scenario(departures.unread, partial(departures.unread, 500, 1.0, SLACK_S)),
+    "forced": Scenario(departures.forced, partial(departures.forced, 2_000, 60.0, SLACK_S)),
+}

@@ -1,0 +1,1 @@
+"""Mixed load for a chosen time, under faults, restarts and callers who come and go."""

@@ -1,0 +1,40 @@
+"""`python -m tests.faults.soak`: mixed load, faults, restarts and churn; exit code 1 where a bar is missed.
+
+Two gateways before one Connect: one stays, and its memory, files and tasks are watched; the other leaves or
+is killed every few seconds. Connect fails, hangs and restarts. Prints the trend, what happened and the
+checker's verdict.
+"""
+
+import argparse
+import asyncio
+import sys
+
+from benchmarks.quota.bars import show
+from tests.faults.soak.run import soak
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults.soak", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--duration", type=float, default=600.0, help="seconds of load (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--rate", type=float, default=400.0, help="dial requests a second (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of weather, load and Connect (default: %(default)s)"
+    )
+    options = parser.parse_args()
+    found = asyncio.run(soak(options.duration, options.rate, options.seed))
+    print(f"== {found.finding.title}")
+    print("\n".join(f"  {line}" for line in found.table))
+    print("  " + ", ".join(f"{count} {name}" for name, count in sorted(found.seen.items())))
+    show(found.finding)
+    print("".join(f"  {line}\n" for line in str(found.finding.verdict).splitlines()))
+    return 1 if found.finding.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

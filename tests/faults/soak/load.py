@@ -1,0 +1,132 @@
+"""The load of a soak: callers of every kind, who come and go, at one rate together."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+from dialgateway import CallFailed, DialGatewayClient, DialRequest
+from tests.faults.callers import ReturningCaller, dial_request, dial_requests, heard, sent
+from tests.faults.wire import streams_to
+from tests.history.history import Recorder
+
+CALLERS = 10
+CAMPAIGNS = [f"campaign-{name}" for name in "abcdef"]
+PUT_TIMEOUT_S = 10.0
+
+
+class Pace:
+    """Lets so many dial requests a second through, all callers together."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._next = time.monotonic()
+
+    async def take(self, count: int) -> None:
+        """Wait for the turn of so many."""
+        now = time.monotonic()
+        turn = max(self._next, now)
+        self._next = turn + count / self._rate
+        await asyncio.sleep(turn - now)
+
+
+class Load:
+    """Callers before two gateways: one that stays, and one that leaves and dies now and then."""
+
+    def __init__(self, steady: str, restless: str, recorder: Recorder, rate: float, seed: int) -> None:
+        self._steady = steady
+        self._restless = restless
+        self._recorder = recorder
+        self._pace = Pace(rate)
+        self._rng = random.Random(seed)
+        self._names = itertools.count()
+
+    async def run(self, until: float) -> None:
+        """Call until an instant of the monotonic clock, and then to the end of each call."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CALLERS):
+                group.create_task(self._caller(until))
+
+    async def _caller(self, until: float) -> None:
+        kinds: dict[Callable[[], Awaitable[None]], int] = {
+            self._returning: 50,
+            self._unary: 20,
+            self._quitting: 15,
+            self._trickling: 10,
+            self._odd: 5,
+        }
+        while time.monotonic() < until:
+            (kind,) = self._rng.choices(list(kinds), list(kinds.values()))
+            await kind()
+
+    async def _returning(self) -> None:
+        """Send a campaign's worth and stay until all is answered, over whatever happens."""
+        requests = await self._some(50, 1000)
+        caller = ReturningCaller(self._target(), self._recorder)
+        await caller.dial(self._campaign(), requests)
+
+    async def _unary(self) -> None:
+        """Send a short list with a deadline; a call that fails is left at that."""
+        requests, campaign = await self._some(1, 50), self._campaign()
+        record = self._recorder.stream("unary")
+        async with DialGatewayClient(self._target()) as client:
+            listed = [sent(record, campaign, request) for request in requests]
+            try:
+                results = await client.put(campaign, listed, timeout=PUT_TIMEOUT_S)
+            except CallFailed:
+                record.left()
+                return
+            for index, result in enumerate(results):
+                heard(record, index, result)
+
+    async def _quitting(self) -> None:
+        """Send, and be gone in the middle of it, with a cancel or a lost connection."""
+        requests = await self._some(50, 500)
+        async with streams_to(self._target(), self._campaign(), self._recorder) as (stream,):
+            stream.gone()
+            sending = asyncio.create_task(stream.send_all(requests))
+            reading = asyncio.create_task(stream.read())
+            await asyncio.sleep(self._rng.uniform(0, 1))
+            sending.cancel()
+            reading.cancel()
+            await asyncio.gather(sending, reading, return_exceptions=True)
+
+    async def _trickling(self) -> None:
+        """Send a few now and then, on one stream for long."""
+        async with streams_to(self._steady, self._campaign(), self._recorder) as (stream,):
+            reading = asyncio.create_task(stream.read())
+            for _ in range(self._rng.randrange(20, 100)):
+                await stream.send(await self._some(1, 5))
+                await asyncio.sleep(0.1)
+            await stream.finish()
+            await reading
+
+    async def _odd(self) -> None:
+        """Send what is wrong, late, sent twice, accepted before, or another dial under a token in use."""
+        await self._pace.take(100)
+        name = f"odd-{next(self._names)}"
+        twice = dial_requests(20, f"{name}-twice")
+        requests = [
+            *twice,
+            *twice,
+            *dial_requests(20, f"{name}-hurry", expires_in_s=self._rng.uniform(4, 8)),
+            *(dial_request(f"{name}-wrong-{n}", phone_number="12") for n in range(10)),
+            *(dial_request(f"{name}-twice-{n}", phone_number="+12025550199") for n in range(10)),
+            dial_request("no token"),
+        ]
+        async with streams_to(self._steady, self._campaign(), self._recorder) as (stream,):
+            await stream.ask(requests)
+        async with streams_to(self._steady, self._campaign(), self._recorder) as (stream,):
+            await stream.ask(twice)
+
+    async def _some(self, least: int, most: int) -> list[DialRequest]:
+        count = self._rng.randint(least, most)
+        await self._pace.take(count)
+        return dial_requests(count, f"t-{next(self._names)}")
+
+    def _campaign(self) -> str:
+        return self._rng.choice(CAMPAIGNS)
+
+    def _target(self) -> str:
+        return self._rng.choice((self._steady, self._restless))

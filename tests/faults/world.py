@@ -1,0 +1,129 @@
+"""A gateway and Connect as processes that may end at any time, and the history of who called them."""
+
+import asyncio
+import http.client
+import json
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from gateway.simulator import CallRecord, read_journal
+from tests.faults.processes import (
+    JOURNAL,
+    Service,
+    connect_service,
+    free_port,
+    gateway_service,
+    proxy_service,
+    running,
+)
+from tests.history.checker import Verdict, judge
+from tests.history.history import Recorder
+
+Document = Mapping[str, Any]
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(eq=False)
+class World:
+    """What a fault run works with. `targets` are where callers find the gateways, or the proxy before one."""
+
+    folder: Path
+    targets: Sequence[str]
+    connect: Service
+    connect_port: int
+    gateways: Sequence[Service]
+    proxy: Service | None
+    recorder: Recorder = field(default_factory=Recorder)
+
+    @property
+    def target(self) -> str:
+        """Where callers find the first gateway."""
+        return self.targets[0]
+
+    @property
+    def gateway(self) -> Service:
+        """The first gateway."""
+        return self.gateways[0]
+
+    async def control(self, method: str, path: str, document: object = None) -> Any:
+        """Tell or ask Connect."""
+        return await asyncio.to_thread(self._control, method, path, document)
+
+    async def faults(self, faults: Iterable[Document]) -> None:
+        """Let these things go wrong at Connect, and none else."""
+        await self.control("DELETE", "faults")
+        for fault in faults:
+            await self.control("POST", "faults", fault)
+
+    def calls(self) -> list[CallRecord]:
+        """Return every call for dial requests that came to Connect, over all its lives."""
+        return list(read_journal(self.folder / JOURNAL))
+
+    def verdict(self) -> Verdict:
+        """Judge what has happened so far."""
+        return judge(self.recorder.judged_with(self.calls()))
+
+    def _control(self, method: str, path: str, document: object) -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", self.connect_port, timeout=30)
+        try:
+            body = None if document is None else json.dumps(document)
+            connection.request(method, f"/_control/{path}", body)
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+            if response.status != 200:
+                raise ValueError(answer)
+            return answer
+        finally:
+            connection.close()
+
+
+@asynccontextmanager
+async def world_of(
+    *,
+    rate: float = 0.0,
+    seed: int = 0,
+    gateways: int = 1,
+    with_proxy: bool = False,
+    connect_is_up: bool = True,
+    settings: Mapping[str, str] = NO_SETTINGS,
+) -> AsyncIterator[World]:
+    """Run a world, in a folder that goes with it.
+
+    `rate` is Connect's, in calls a second, which the gateways share evenly; 0 for no limit. A setting of the
+    gateways is named without the variable's prefix, in lower case.
+    """
+    with tempfile.TemporaryDirectory(prefix="faults-") as name:
+        folder, connect_port = Path(name), free_port()
+        (folder / JOURNAL).touch()
+        connect = connect_service(folder, connect_port, rate=rate, seed=seed)
+        ports = [free_port() for _ in range(gateways)]
+        chosen = {"call_rate": str(rate / gateways), **settings}
+        url = f"http://127.0.0.1:{connect_port}"
+        served = [gateway_service(folder, number, port, url, chosen) for number, port in enumerate(ports)]
+        targets = [f"127.0.0.1:{port}" for port in ports]
+        proxy = None
+        if with_proxy:
+            proxy_port = free_port()
+            proxy = proxy_service(folder, proxy_port, targets[0])
+            targets = [f"127.0.0.1:{proxy_port}"]
+        services = [connect if connect_is_up else None, *served, proxy]
+        async with running(*(service for service in services if service is not None)):
+            yield World(folder, targets, connect, connect_port, served, proxy)
+
+
+def shares(faults: Sequence[tuple[float, Document]]) -> list[Document]:
+    """Return faults that strike the given shares of all calls, one at most each.
+
+    The simulator asks them in turn, so a later one is only asked where none before it has struck.
+    """
+    left = 1.0
+    made: list[Document] = []
+    for share, fault in faults:
+        made.append({**fault, "probability": share / left})
+        left -= share
+    return made

@@ -1,0 +1,134 @@
+"""What callers sent and heard, and what Connect did: the material that the checker judges.
+
+Times are Unix seconds of one machine. No phone number and no attribute is kept: a request holds a keyed
+fingerprint of them, which tells whether two requests under one token are the same dial.
+"""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from gateway.simulator import CallRecord
+
+Key = tuple[str, str]
+"""Campaign id and client token: what names a dial."""
+
+
+class Request(NamedTuple):
+    """A dial request that a caller has sent, as the `position`-th of its logical stream."""
+
+    stream: str
+    position: int
+    campaign: str
+    token: str
+    dial: int
+    """Fingerprint of phone number and attributes."""
+    expires_at: float
+    sent_at: float
+
+    @property
+    def key(self) -> Key:
+        return self.campaign, self.token
+
+
+class Answer(NamedTuple):
+    """An answer that a caller has heard. `outcome` and `reason` are the contract's words, without prefix."""
+
+    stream: str
+    position: int
+    token: str
+    outcome: str
+    reason: str
+    id: str
+    replayed: bool
+    heard_at: float
+
+
+@dataclass(slots=True)
+class History:
+    """All of it. `left` has the streams whose callers went away, and when: they may lack answers."""
+
+    requests: list[Request] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    left: dict[str, float] = field(default_factory=dict)
+    calls: list[CallRecord] = field(default_factory=list)
+
+
+class Recorder:
+    """Writes a history down while it happens."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.history = History()
+        self._clock = clock
+        self._secret = secrets.token_bytes(16)
+        self._streams = 0
+
+    def stream(self, name: str = "stream") -> "StreamRecorder":
+        """Begin a logical stream: one that may run over any number of connections."""
+        self._streams += 1
+        return StreamRecorder(self, f"{name}-{self._streams}")
+
+    def now(self) -> float:
+        return self._clock()
+
+    def fingerprint(self, phone_number: str, attributes: Mapping[str, str]) -> int:
+        digest = hashlib.blake2b(phone_number.encode(), key=self._secret, digest_size=8)
+        for pair in sorted(attributes.items()):
+            digest.update(repr(pair).encode())
+        return int.from_bytes(digest.digest())
+
+    def judged_with(self, calls: Iterable[CallRecord]) -> History:
+        """Return the history, with what Connect did."""
+        self.history.calls = list(calls)
+        return self.history
+
+
+class StreamRecorder:
+    """Writes down one logical stream."""
+
+    def __init__(self, recorder: Recorder, name: str) -> None:
+        self.name = name
+        self.sent_count = 0
+        self.heard_count = 0
+        self._recorder = recorder
+
+    def sent(
+        self,
+        campaign: str,
+        token: str,
+        expires_at: float,
+        phone_number: str,
+        attributes: Mapping[str, str] | None = None,
+    ) -> None:
+        """Note a request, before it can leave."""
+        recorder = self._recorder
+        dial = recorder.fingerprint(phone_number, attributes or {})
+        now = recorder.now()
+        recorder.history.requests.append(
+            Request(self.name, self.sent_count, campaign, token, dial, expires_at, now)
+        )
+        self.sent_count += 1
+
+    def heard(
+        self,
+        position: int,
+        token: str,
+        outcome: str,
+        reason: str = "",
+        id_: str = "",
+        *,
+        replayed: bool = False,
+    ) -> None:
+        """Note an answer, once it is there."""
+        now = self._recorder.now()
+        self._recorder.history.answers.append(
+            Answer(self.name, position, token, outcome, reason, id_, replayed, now)
+        )
+        self.heard_count += 1
+
+    def left(self) -> None:
+        """Note that the caller is about to go away, without waiting for what is left."""
+        self._recorder.history.left[self.name] = self._recorder.now()

@@ -1,0 +1,108 @@
+"""One caller's limits, over all its streams: whoever floods the gateway blocks itself alone."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import grpc.aio
+import pytest
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from tests.integration.world import Caller, World, dial, dials, stub_of, until, verdicts, world_of
+
+
+@asynccontextmanager
+async def elsewhere(world: World) -> AsyncIterator[grpc.aio.Channel]:
+    """Connect as another caller: over IPv6, which has another host."""
+    async with grpc.aio.insecure_channel(f"[::1]:{world.port}") as channel:
+        yield channel
+
+
+@pytest.fixture
+def listen() -> str:
+    """Where both kinds of callers come in."""
+    return "[::]:0"
+
+
+async def test_a_caller_that_floods_blocks_itself_alone(listen: str) -> None:
+    """Twenty streams of one caller fill its share and no more; another caller is served meanwhile."""
+    async with (
+        world_of(listen=listen, caller_window=60, call_timeout=0.5) as world,
+        elsewhere(world) as other,
+    ):
+        world.hang(campaign="flooded")
+        flood = [world.stream() for _ in range(20)]
+        for number, caller in enumerate(flood):
+            await caller.send(*dials(50, f"f{number}"), campaign="flooded")
+            await caller.finish()
+        await until(lambda: world.gateway.engine.held == 60)
+        with pytest.raises(grpc.aio.AioRpcError, match="this caller") as refused:
+            await world.put(dial("unary"))
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        results = await Caller(stub_of(other).StreamDialRequests()).ask(*dials(50, "o"), campaign="other")
+        assert verdicts(results) == ["ACCEPTED"] * 50
+        assert world.gateway.engine.held == 60
+        world.simulator.connect.clear_faults()
+        answers = await asyncio.gather(*(caller.rest() for caller in flood))
+        assert [verdicts(results) for results in answers] == [["ACCEPTED"] * 50] * 20
+
+
+async def test_a_caller_that_never_reads_uses_up_its_own_share(listen: str) -> None:
+    """Answers that are not read count against the caller's share, and are given back as its streams end."""
+    async with world_of(listen=listen, caller_window=5000) as world, elsewhere(world) as other:
+        flood = [world.stream() for _ in range(3)]
+        items = [dial(f"{n}".zfill(200), phone_number="1") for n in range(500)]
+
+        async def send_on(caller: Caller) -> None:
+            while True:
+                await caller.call.write(pb.StreamDialRequestsRequest(campaign_id="c", dial_requests=items))
+
+        sending = [asyncio.create_task(send_on(caller)) for caller in flood]
+        await _becomes(world, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        results = await Caller(stub_of(other).StreamDialRequests()).ask(*dials(50, "o"))
+        assert verdicts(results) == ["ACCEPTED"] * 50
+        for caller in flood:
+            caller.call.cancel()
+        for task in sending:
+            task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+        await _becomes(world, None)
+
+
+async def _becomes(world: World, refusal: grpc.StatusCode | None) -> None:
+    """Wait until a unary call of the caller is refused so, or no more."""
+    async with asyncio.timeout(20):
+        while (await _refused(world)) is not refusal:  # noqa: ASYNC110 - it is asked, and does not tell
+            await asyncio.sleep(0.05)
+
+
+async def _refused(world: World) -> grpc.StatusCode | None:
+    try:
+        await world.put(dial(f"p-{random.random()}"[:20]))
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return None
+
+
+async def test_streams_are_limited_per_caller_and_in_all(listen: str) -> None:
+    """A stream too many is refused in words; as one ends the next is taken, and the others go on."""
+    async with world_of(listen=listen, caller_streams=3, stream_limit=5) as world, elsewhere(world) as other:
+        callers = [world.stream() for _ in range(3)]
+        callers += [Caller(stub_of(other).StreamDialRequests()) for _ in range(2)]
+        for number, caller in enumerate(callers):
+            await caller.send(dial(f"t-{number}"))
+            assert verdicts(await caller.read(1)) == ["ACCEPTED"]
+        await _is_refused(world.stream(), "this caller has 3 streams open")
+        await _is_refused(Caller(stub_of(other).StreamDialRequests()), "has 5 streams open")
+        await callers[0].ask()
+        assert verdicts(await Caller(stub_of(other).StreamDialRequests()).ask(dial("next"))) == ["ACCEPTED"]
+        for number, caller in enumerate(callers[1:]):
+            assert verdicts(await caller.ask(dial(f"last-{number}"))) == ["ACCEPTED"]
+
+
+async def _is_refused(caller: Caller, words: str) -> None:
+    assert await caller.rest() == []
+    assert await caller.status() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert words in (await caller.call.details() or "")

@@ -1,0 +1,218 @@
+"""Streams end by themselves at an age: told, read no more, and all that was read answered truthfully."""
+
+import asyncio
+import random
+import time
+
+import grpc
+import grpc.aio
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.simulator import FaultKind
+from tests.integration.relay import relay_to
+from tests.integration.world import Caller, Knobs, World, dial, dials, stub_of, until, verdicts, world_of
+
+DRAINED = "NOT_ACCEPTED DRAINING SAME_TOKEN"
+UNSURE = "UNKNOWN DRAINING SAME_TOKEN"
+AGE_S = 0.4
+"""The age at which streams end here, as set: with the smallest jitter they end at four fifths of it."""
+
+
+async def retired(caller: Caller) -> list[str]:
+    """Read a stream to its end, which must be that of one that has reached its age; return its verdicts."""
+    results = await caller.rest()
+    assert await caller.status() is grpc.StatusCode.UNAVAILABLE
+    assert "age" in (await caller.call.details() or "")
+    assert [notice.kind for notice in caller.notices] == [pb.NOTICE_KIND_DRAINING]
+    assert sorted(result.index for result in results) == list(range(len(results)))
+    return verdicts(results)
+
+
+async def told(caller: Caller) -> None:
+    """Read up to the notice that the stream ends."""
+    while not caller.notices:
+        message = await caller.message()
+        assert message is not None
+        assert not message.results
+
+
+async def test_an_idle_stream_is_told_and_ends() -> None:
+    """A stream of which nothing is left to answer ends right behind its notice; another takes its place."""
+    async with world_of(stream_max_age=AGE_S) as world:
+        caller = world.stream()
+        await caller.send(*dials(3))
+        began = time.monotonic()
+        assert await retired(caller) == ["ACCEPTED"] * 3
+        assert 0.25 < time.monotonic() - began < 5  # far less than the grace
+        assert verdicts(await world.ask(*dials(3, "new"))) == ["ACCEPTED"] * 3
+
+
+async def test_streams_live_for_ever_where_no_age_is_set() -> None:
+    """With an age of 0 a stream is not told to end."""
+    async with world_of(stream_max_age=0) as world:
+        caller = world.stream()
+        await caller.send(dial("a"))
+        await caller.read(1)
+        await asyncio.sleep(1.5 * AGE_S)
+        assert verdicts(await caller.ask(dial("b"))) == ["ACCEPTED"]
+        assert caller.notices == []
+
+
+async def test_streams_that_began_together_part() -> None:
+    """The age has jitter: of streams that began together, the first and the last end well apart."""
+    async with world_of(Knobs(rng=random.Random(3)), stream_max_age=1.0) as world:
+        ends: list[float] = []
+
+        async def live(caller: Caller) -> None:
+            await caller.send(dial("bad", phone_number=""))
+            await caller.rest()
+            ends.append(time.monotonic())
+
+        await asyncio.gather(*(live(world.stream()) for _ in range(20)))
+        assert max(ends) - min(ends) > 0.15
+
+
+async def test_what_is_queued_is_dialed_within_the_grace() -> None:
+    """What a stream had sent is still dialed in its grace; the stream ends behind its last answer."""
+    async with world_of(stream_max_age=AGE_S) as world:
+        world.fault(FaultKind.LATENCY, latency_s=0.3)
+        caller = world.stream()
+        await caller.send(*dials(600))  # three rounds of eight calls
+        await told(caller)
+        began = time.monotonic()
+        assert await retired(caller) == ["ACCEPTED"] * 600
+        assert time.monotonic() - began < 5
+
+
+async def test_what_the_grace_does_not_reach_is_given_back() -> None:
+    """At the end of the grace what waits is NOT_ACCEPTED, what is in flight ends; all is dialed once."""
+    async with world_of(stream_max_age=AGE_S, drain_grace=0.2, max_concurrent_calls=1) as world:
+        world.fault(FaultKind.LATENCY, latency_s=1.0, count=1)
+        caller = world.stream()
+        await caller.send(*dials(60))
+        results = await retired(caller)
+        assert results == ["ACCEPTED"] * 25 + [DRAINED] * 35
+        assert world.gateway.engine.held == 0
+        assert len(world.calls()) == 1
+        again = await world.ask(*dials(60))
+        assert verdicts(again) == ["ACCEPTED"] * 60
+        assert [result.replayed for result in again] == [True] * 25 + [False] * 35
+        assert set(world.simulator.connect.journal.dials().values()) == {1}
+
+
+async def test_what_comes_back_from_a_call_after_the_grace() -> None:
+    """What a call in flight leaves undecided is not sent again behind the grace: nobody would hear of it."""
+    async with world_of(stream_max_age=AGE_S, drain_grace=0.1, max_concurrent_calls=1) as world:
+        world.fault(FaultKind.LATENCY, latency_s=0.8)
+        world.fault(FaultKind.ITEM_FAILURE, code="UnknownError", token="t-1")
+        world.fault(FaultKind.ITEM_MISSING, token="t-2")
+        caller = world.stream()
+        await caller.send(*dials(3))
+        assert await retired(caller) == ["ACCEPTED", DRAINED, UNSURE]
+        assert (len(world.calls()), world.gateway.engine.held) == (1, 0)
+
+
+async def test_a_message_that_is_half_taken_in() -> None:
+    """A message that was read is taken in to its end within the grace, and then answered to its end."""
+    async with world_of(stream_max_age=AGE_S, drain_grace=0.3, stream_window=30) as world:
+        world.hang()
+        caller = world.stream()
+        await caller.send(*dials(100))
+        await until(lambda: world.gateway.engine.held == 30)
+        await told(caller)
+        world.simulator.connect.clear_faults()
+        results = await retired(caller)
+        assert results.count(DRAINED) == 70
+        assert len(results) == 100
+    async with world_of(stream_max_age=AGE_S, stream_window=30) as world:
+        world.fault(FaultKind.LATENCY, latency_s=0.2)
+        caller = world.stream()
+        await caller.send(*dials(100))
+        assert await retired(caller) == ["ACCEPTED"] * 100
+
+
+async def test_nothing_more_is_read_behind_the_notice() -> None:
+    """What comes behind the notice is not read, so it has no answer here, and its caller sends it again."""
+    async with world_of(stream_max_age=AGE_S) as world:
+        world.fault(FaultKind.LATENCY, latency_s=0.8)
+        caller = world.stream()
+        await caller.send(*dials(2))
+        await told(caller)
+        await caller.send(*dials(2, "late"))
+        assert await retired(caller) == ["ACCEPTED"] * 2
+        assert world.dialed("late-0") == 0
+
+
+async def test_a_stream_that_has_half_closed_is_left_alone() -> None:
+    """A stream that only waits for its answers gets them all, and OK, however old it is."""
+    async with world_of(stream_max_age=AGE_S, drain_grace=0.1) as world:
+        world.fault(FaultKind.LATENCY, latency_s=1.0)
+        caller = world.stream()
+        results = await caller.ask(*dials(60))
+        assert verdicts(results) == ["ACCEPTED"] * 60
+        assert await caller.status() is grpc.StatusCode.OK
+        assert caller.notices == []
+
+
+async def test_what_another_stream_joined_stays() -> None:
+    """What a younger stream waits for as well stays; the old one is told that it may be dialed."""
+    async with world_of(stream_max_age=1.0, drain_grace=0.1, call_rate=0.4, call_burst=1.0) as world:
+        await world.put(dial("spends-the-permit"))
+        old = world.stream()
+        await old.send(dial("shared"), dial("own"))
+        await until(lambda: world.gateway.engine.held == 2)
+        young = world.stream()
+        await young.send(dial("shared"))
+        await young.finish()
+        assert await retired(old) == [UNSURE, DRAINED]
+        assert verdicts(await young.rest()) == ["ACCEPTED"]
+        assert (world.dialed("shared"), world.dialed("own")) == (1, 0)
+
+
+async def test_the_gateway_leaves_while_streams_reach_their_age() -> None:
+    """A stream in its grace is told once and answered once, also where the gateway leaves meanwhile."""
+    async with world_of(stream_max_age=AGE_S, call_timeout=2.0) as world:
+        world.hang()
+        caller = world.stream()
+        await caller.send(*dials(30))
+        await told(caller)
+        await world.gateway.stop(0.3)
+        assert verdicts(await caller.rest()) == [UNSURE] * 30
+        assert await caller.status() is grpc.StatusCode.UNAVAILABLE
+        assert len(caller.notices) == 1
+
+
+async def test_an_old_connection_makes_room_for_a_new_one() -> None:
+    """An old connection is told to go away: its half-closed stream is served on it, a new one elsewhere."""
+    async with world_of(stream_max_age=1.0) as world, relay_to(world.port) as relay:
+        world.fault(FaultKind.LATENCY, latency_s=3.0, count=1)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{relay.port}") as channel:
+            old = Caller(stub_of(channel).StreamDialRequests())
+            await old.send(*dials(25))
+            await old.finish()
+            await until(world.calls)
+            await asyncio.sleep(1.3)  # gRPC's own jitter is a tenth of the age
+            assert verdicts(await Caller(stub_of(channel).StreamDialRequests()).ask(dial("new"))) == [
+                "ACCEPTED"
+            ]
+            assert relay.connections == 2
+            assert verdicts(await old.rest()) == ["ACCEPTED"] * 25
+            assert await old.status() is grpc.StatusCode.OK
+
+
+async def serve_unary(world: World, port: int, end: float) -> int:
+    """Send one unary call after the other over connections that age; return how many were answered."""
+    answered = 0
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        while time.monotonic() < end:
+            message = pb.PutDialRequestsRequest(campaign_id="c", dial_requests=dials(1, f"u-{answered}"))
+            assert verdicts((await stub_of(channel).PutDialRequests(message)).results) == ["ACCEPTED"]
+            answered += 1
+    return answered
+
+
+async def test_connections_that_age_lose_no_call() -> None:
+    """Unary calls over connections that are told to go away every half second are all answered."""
+    async with world_of(stream_max_age=0.5, linger=0.0) as world, relay_to(world.port) as relay:
+        assert await serve_unary(world, relay.port, time.monotonic() + 2.5) > 20
+        assert relay.connections > 2

@@ -1,0 +1,76 @@
+"""What one caller may have: counted over its streams, given in the order of asking, and forgotten."""
+
+import asyncio
+
+import pytest
+
+from gateway.api.shares import Share, Shares, host_of
+
+
+@pytest.mark.parametrize(
+    ("peer", "host"),
+    [
+        ("ipv4:10.0.0.7:50514", "10.0.0.7"),
+        ("ipv6:%5B::1%5D:50514", "%5B::1%5D"),
+        ("unix:/run/gateway.sock", "unix:/run/gateway.sock"),
+        ("", ""),
+    ],
+)
+def test_the_host_of_a_peer(peer: str, host: str) -> None:
+    """All connections of a host are one caller; what has no host is a caller by itself."""
+    assert host_of(peer) == host
+
+
+async def turns() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_room_is_given_in_the_order_of_asking() -> None:
+    """Whoever waited longest goes first; the others wait until there is room for them too."""
+    share, order = Share(2), list[int]()
+    share.take(2)
+
+    async def wait(number: int) -> None:
+        await share.wait_for_room()
+        order.append(number)
+        share.take(1)
+
+    waiting = [asyncio.create_task(wait(number)) for number in range(3)]
+    await turns()
+    assert order == []
+    share.give_back(1)
+    await turns()
+    assert order == [0]
+    share.give_back(2)
+    await turns()
+    assert order == [0, 1, 2]
+    await asyncio.gather(*waiting)
+
+
+@pytest.mark.parametrize("ticks", range(6))
+async def test_room_that_is_not_taken_goes_to_the_next(ticks: int) -> None:
+    """Whoever leaves while it waits, or just as it is let in, leaves its turn to the next."""
+    share = Share(1)
+    share.take(1)
+    first, second = (asyncio.create_task(share.wait_for_room()) for _ in range(2))
+    await turns()
+    share.give_back(1)
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([second], timeout=5)
+    assert second.done()
+
+
+def test_a_share_lives_as_long_as_its_caller() -> None:
+    """All streams of a caller have one share; it is forgotten with the last, and looking keeps none."""
+    shares = Shares(10)
+    assert shares.look("a") is not shares.look("a")
+    first, second = shares.enter("a"), shares.enter("a")
+    assert first is second is shares.look("a")
+    assert shares.enter("b") is not first
+    for caller in ("a", "a", "b"):
+        assert len(shares) > 0
+        shares.leave(caller)
+    assert len(shares) == 0

@@ -1,0 +1,42 @@
+"""When memory is given back after a flood."""
+
+import ctypes
+import os
+
+import pytest
+
+from benchmarks.processes import resident_mb
+from gateway.memory import MUCH, SHARE, Tidying, give_back
+
+
+def test_a_flood_is_over_once_little_is_held() -> None:
+    """Once little is held of what was much, memory is given back, and once only."""
+    tidying = Tidying()
+    assert [tidying.is_due(held) for held in (0, MUCH, MUCH // 2, MUCH // SHARE, 0, 0)] == [
+        *(False, False, False),
+        *(True, False, False),
+    ]
+
+
+def test_each_flood_counts() -> None:
+    """A second flood is tidied like the first."""
+    tidying = Tidying()
+    assert [tidying.is_due(held) for held in (MUCH, 0, MUCH, 0)] == [False, True, False, True]
+
+
+def test_small_change_is_no_flood() -> None:
+    """Less than much, however often it comes and goes, calls for no pause."""
+    tidying = Tidying()
+    assert not any(tidying.is_due(held) for held in (MUCH - 1, 0) * 5)
+
+
+def test_memory_is_given_back() -> None:
+    """Where the C library can trim its heap, it is asked to, and does not fail."""
+    if not hasattr(ctypes.CDLL(None), "malloc_trim"):
+        pytest.skip("this C library gives memory back by itself")
+    blocks = [bytes(5000) for _ in range(10_000)]
+    pin, before_mb = blocks[-1], resident_mb(os.getpid())
+    del blocks
+    give_back()
+    assert resident_mb(os.getpid()) < before_mb - 25  # half of it: the rest may lie below what is in use
+    assert len(pin) == 5000  # it kept the heap from shrinking by itself
