@@ -200,15 +200,33 @@ async def test_draining_moves_new_requests_and_reads_the_old_stream_to_its_end(
 async def test_draining_means_another_connection(gateway: ScriptedGateway, relay: Relay) -> None:
     """The new stream is not opened on the connection of the old one: a balancer may choose again."""
 
+    elsewhere = asyncio.Event()
+
     async def leaving(received: Received, context: Context) -> Answers:
         yield DRAINING
+        await elsewhere.wait()
         await context.abort(grpc.StatusCode.UNAVAILABLE, "leaving")
 
-    gateway.script = in_turn(leaving, accept_all)
+    async def staying(received: Received, context: Context) -> Answers:
+        connections.append(relay.connections)
+        elsewhere.set()
+        async for response in accept_all(received, context):
+            yield response
+
+    async def source() -> AsyncIterator[DialRequest]:
+        yield request("t-0")
+        await told.wait()
+        yield request("t-1")
+
+    told = asyncio.Event()
+    connections: list[int] = []
+    gateway.script = in_turn(leaving, staying)
     async with DialGatewayClient(relay.target, jitter=lambda: 0.0) as client:
+        async with asyncio.timeout(20):
+            dial = client.dial("c", source(), on_notice=lambda _: told.set())
+            once_each([result async for result in dial], 2)
         once_each(await all_of(client, 10), 10)
-        once_each(await all_of(client, 10), 10)
-    assert relay.connections == 2
+    assert connections == [2, 2]
 
 
 async def test_answers_that_advise_the_same_token_are_dealt_with(

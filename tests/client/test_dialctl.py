@@ -216,7 +216,8 @@ async def test_ctrl_c_keeps_the_results(dialctl: Dialctl, gateway: ScriptedGatew
     outcomes = [row["outcome"] for row in dialctl.results()]
     sent = len(gateway.streams[0].tokens)
     assert outcomes[:sent] == ["ACCEPTED"] * 3 + ["UNANSWERED"] * (sent - 3)
-    assert set(outcomes[sent:]) == {"UNANSWERED", "NOT_SENT"}
+    assert set(outcomes[sent:]) <= {"UNANSWERED", "NOT_SENT"}  # what was on its way is not certain
+    assert outcomes[-1] == "NOT_SENT"
     assert len(outcomes) == 5000
 
 

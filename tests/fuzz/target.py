@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api import wire
 from gateway.core.engine import Engine, Limits
-from gateway.core.model import Settled, Source, Waiter, told
+from gateway.core.model import Settled, Source, Waiter
 
 NOW, WALL_OFFSET = 1000.0, 1000.0 - 1_700_000_000.0
 """The core's clock, and how the wall clock stands to it: it is 2023 there, for ever."""
@@ -41,13 +41,11 @@ def run(data: bytes) -> int:
 def _answers(message: pb.StreamDialRequestsRequest) -> Sequence[Settled]:
     engine, source = Engine(Limits(), random.Random(1)), Source()
     priority = wire.priority(message.priority)
-    answers: list[Settled] = []
+    arrivals = []
     for index, item in enumerate(message.dial_requests):
         request = wire.dial_request(message.campaign_id, item, WALL_OFFSET)
         assert request.size_bytes >= len(item.client_token)
-        waiter = Waiter(source, index)
-        answer = engine.submit(NOW, waiter, request, priority)
-        if answer is not None:
-            answers.append(told(waiter, request, answer))
+        arrivals.append((Waiter(source, index), request))
+    answers = engine.submit(NOW, arrivals, priority)
     answers += engine.poll(NOW).settled
     return [*answers, *engine.abandon(NOW)]

@@ -274,15 +274,22 @@ class Delivery:
         return not any(link.sent for link in self._links if link.draining)
 
     def _decide(self, entry: _Entry, result: DialResult, now: float) -> None:
-        if result.outcome is Outcome.UNKNOWN:
-            self._doubts.add(result.client_token)
+        if result.outcome is not Outcome.ACCEPTED:
+            if result.outcome is Outcome.UNKNOWN:
+                self._doubts.add(result.client_token)
+            if self._comes_back(entry, result, now):
+                return
+            result = truthful(result, in_doubt=self._doubts.about(entry.request))
+        self._answer(entry, result if result.index == entry.index else replace(result, index=entry.index))
+
+    def _comes_back(self, entry: _Entry, result: DialResult, now: float) -> bool:
+        """Hold an answer back, if its request is to be sent again in time."""
         pause_s = self._policy.resubmit_after_s(result, entry.tries, self._jitter())
-        if pause_s is not None and now + pause_s < entry.expires:
-            entry.tries += 1
-            heappush(self._pausing, (now + pause_s, entry.index, entry))
-            return
-        result = replace(result, index=entry.index) if result.index != entry.index else result
-        self._answer(entry, truthful(result, in_doubt=self._doubts.about(entry.request)))
+        if pause_s is None or now + pause_s >= entry.expires:
+            return False
+        entry.tries += 1
+        heappush(self._pausing, (now + pause_s, entry.index, entry))
+        return True
 
     def _answer(self, entry: _Entry, result: DialResult) -> None:
         del self._open[entry.index]
