@@ -4,6 +4,7 @@ What comes of it is committed in deploy/rendered/, so that it can be read, compa
 not at hand. scripts/helm.sh brings helm.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -43,7 +44,8 @@ def lint(helm: Path, *arguments: str) -> str:
 def render(helm: Path, *arguments: str) -> str:
     """Return the manifests with these values. Raises `ChartError`."""
     names = (RELEASE, str(CHART), "--namespace", NAMESPACE)
-    return _run(helm, "template", *names, "--kube-version", KUBERNETES, *arguments)
+    text = _run(helm, "template", *names, "--kube-version", KUBERNETES, *arguments)
+    return re.sub(r"\n+(?=---\n|$)", "\n", text).rstrip("\n") + "\n"  # of blank lines helm 3 and 4 differ
 
 
 def committed(name: str) -> Path:
