@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
-from scripts import chart
+from scripts import chart, manifests
 
 HELM = chart.find_helm()
 pytestmark = pytest.mark.skipif(HELM is None, reason="helm is not at hand: `make check` brings it")
@@ -102,10 +103,15 @@ def test_large_numbers_are_written_as_the_gateway_reads_them() -> None:
 
 
 def test_a_policy_in_the_values_becomes_a_file() -> None:
-    rendered = render({"policy.document": "callers:\n  - name: x\n"})
+    text = "callers:\n  - name: x\n"
+    rendered = [document for document in yaml.safe_load_all(render({"policy.document": text})) if document]
+    (policy,) = [document for document in rendered if document["kind"] == "ConfigMap"]
+    (deployment,) = [document for document in rendered if document["kind"] == "Deployment"]
+    volumes = deployment["spec"]["template"]["spec"]["volumes"]
 
-    assert "policy.yaml: |\n    callers:\n      - name: x\n" in rendered
-    assert "/etc/dial-gateway/policy/policy.yaml" in rendered
+    assert policy["data"] == {"policy.yaml": text}
+    assert policy["metadata"]["name"] in [volume.get("configMap", {}).get("name") for volume in volumes]
+    assert [manifests.kubernetes_fault(policy, v) for v in manifests.kubernetes_versions()] == [None] * 3
 
 
 def test_a_long_name_leaves_room_for_the_suffixes() -> None:
