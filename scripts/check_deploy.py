@@ -68,7 +68,7 @@ def _manifest_faults() -> Iterator[str]:
             found = [("", f"no schema of {manifest['apiVersion']} is at hand")]
         checked += 1
         yield from (f"{where}{version}: {fault}" for version, fault in found if fault)
-    print(f"manifests: {checked} checked, against Kubernetes {', '.join(versions)} and the CRDs of meshes")
+    print(f"manifests: {checked} checked: against Kubernetes {', '.join(versions)}, others by their CRDs")
     if unchecked:
         print(f"manifests: {unchecked} of Istio and the Gateway API unchecked, since Go is not at hand")
 
