@@ -3,10 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 PROTOS := $(shell find protos -name '*.proto')
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz check fix protos lock faults soak bench dist clean
+.PHONY: help install demo test fuzz check fix protos manifests lock faults soak bench dist clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed ## the environment in .venv, with dial-gateway and dialctl
 
@@ -41,6 +41,8 @@ check: install .venv-protos/.installed ## lint, types, import rules, contract, g
 	$(BIN)/python scripts/check_contract.py
 	$(BIN)/python scripts/check_generated.py
 	$(BIN)/python scripts/check_client_window.py
+	scripts/helm.sh
+	$(BIN)/python -m scripts.check_deploy
 
 fix: install ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
@@ -48,6 +50,10 @@ fix: install ## format and mend what can be mended
 
 protos: .venv-protos/.installed ## generate the Python stubs from protos/
 	.venv-protos/bin/python scripts/generate_stubs.py clients/python
+
+manifests: install ## render the chart with each file of values into deploy/rendered/
+	scripts/helm.sh
+	$(BIN)/python -m scripts.chart
 
 .venv-protos/.installed: requirements/protos.txt
 	$(PYTHON) -m venv .venv-protos

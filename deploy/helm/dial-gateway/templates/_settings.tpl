@@ -1,0 +1,126 @@
+{{/* The gateway's settings, as variables of the container; README.md says what each means. */}}
+{{- define "dial-gateway.settings" -}}
+{{- $settings := dict
+  "LISTEN" (printf "0.0.0.0:%d" (int .Values.service.port))
+  "ADMIN_LISTEN" (printf "0.0.0.0:%d" (int .Values.adminPort))
+  "CONNECT_API" .Values.gateway.connectApi
+  "CALL_RATE" (include "dial-gateway.callRate" .)
+  "CALL_BURST" (include "dial-gateway.callBurst" .)
+  "MAX_CONCURRENT_CALLS" (int .Values.gateway.maxConcurrentCalls)
+  "STREAM_WINDOW" (int .Values.gateway.streamWindow)
+  "QUEUE_LIMIT" (int .Values.gateway.queueLimit)
+  "QUEUE_BYTES" (int64 .Values.gateway.queueBytes)
+  "DRAIN_GRACE" .Values.gateway.drainGrace
+  "LOG_LEVEL" .Values.gateway.logLevel
+  "LOG_FORMAT" .Values.gateway.logFormat
+}}
+{{- with .Values.gateway.connectApiByCampaign }}
+{{- $_ := set $settings "CONNECT_API_BY_CAMPAIGN" . }}
+{{- end }}
+{{- if not (kindIs "invalid" .Values.gateway.streamMaxAge) }}
+{{- $_ := set $settings "STREAM_MAX_AGE" .Values.gateway.streamMaxAge }}
+{{- end }}
+{{- with .Values.gateway.trustedProxies }}
+{{- $_ := set $settings "TRUSTED_PROXIES" (join "," .) }}
+{{- end }}
+{{- if .Values.tls.enabled }}
+{{- $_ := set $settings "TLS_CERT" "/etc/dial-gateway/tls/tls.crt" }}
+{{- $_ := set $settings "TLS_KEY" "/etc/dial-gateway/tls/tls.key" }}
+{{- end }}
+{{- if .Values.tls.requireClientCertificate }}
+{{- $_ := set $settings "TLS_CLIENT_CA" "/etc/dial-gateway/client-ca/ca.crt" }}
+{{- end }}
+{{- if include "dial-gateway.policyConfigMap" . }}
+{{- $_ := set $settings "POLICY" "/etc/dial-gateway/policy/policy.yaml" }}
+{{- end }}
+{{- if .Values.admin.tokenSecretName }}
+{{- $_ := set $settings "ADMIN_TOKEN_FILE" "/etc/dial-gateway/admin/token" }}
+{{- end }}
+{{- range $name, $value := $settings }}
+- name: DIAL_GATEWAY_{{ $name }}
+  value: {{ $value | toString | quote }}
+{{- end }}
+{{- range $name, $value := .Values.gateway.extraSettings }}
+{{- if hasKey $settings (trimPrefix "DIAL_GATEWAY_" $name) }}
+{{- fail (printf "gateway.extraSettings: the chart sets %s itself; use its own value" $name) }}
+{{- end }}
+- name: {{ $name }}
+  value: {{ $value | toString | quote }}
+{{- end }}
+{{- with .Values.aws.region }}
+- name: AWS_REGION
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Files that the settings name. Folders, never single files: only they follow a Secret that changes. */}}
+{{- define "dial-gateway.mounts" -}}
+- name: tmp
+  mountPath: /tmp
+{{- if .Values.tls.enabled }}
+- name: tls
+  mountPath: /etc/dial-gateway/tls
+  readOnly: true
+{{- end }}
+{{- if .Values.tls.requireClientCertificate }}
+- name: client-ca
+  mountPath: /etc/dial-gateway/client-ca
+  readOnly: true
+{{- end }}
+{{- if include "dial-gateway.policyConfigMap" . }}
+- name: policy
+  mountPath: /etc/dial-gateway/policy
+  readOnly: true
+{{- end }}
+{{- if .Values.admin.tokenSecretName }}
+- name: admin-token
+  mountPath: /etc/dial-gateway/admin
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "dial-gateway.volumes" -}}
+- name: tmp
+  emptyDir:
+    sizeLimit: 64Mi
+{{- if .Values.tls.enabled }}
+- name: tls
+  secret:
+    secretName: {{ .Values.tls.secretName }}
+    defaultMode: 0440
+    items:
+      - key: tls.crt
+        path: tls.crt
+      - key: tls.key
+        path: tls.key
+{{- end }}
+{{- if .Values.tls.requireClientCertificate }}
+- name: client-ca
+  secret:
+    secretName: {{ default .Values.tls.secretName .Values.tls.clientCaSecretName }}
+    defaultMode: 0440
+    items:
+      - key: ca.crt
+        path: ca.crt
+{{- end }}
+{{- with include "dial-gateway.policyConfigMap" . }}
+- name: policy
+  configMap:
+    name: {{ . }}
+    items:
+      - key: policy.yaml
+        path: policy.yaml
+{{- end }}
+{{- if .Values.admin.tokenSecretName }}
+- name: admin-token
+  secret:
+    secretName: {{ .Values.admin.tokenSecretName }}
+    defaultMode: 0440
+    items:
+      - key: {{ .Values.admin.tokenSecretKey }}
+        path: token
+{{- end }}
+{{- end }}

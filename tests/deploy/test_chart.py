@@ -1,0 +1,182 @@
+"""What the chart renders, with each file of values under deploy/values."""
+
+from math import ceil
+from typing import Any
+
+import pytest
+
+from scripts import chart
+from tests.deploy import rendered
+from tests.packaging.dockerfile import stages
+
+IMAGE = stages(chart.ROOT / "Dockerfile")[-1]
+EACH = pytest.mark.parametrize("name", rendered.NAMES)
+LAST_STEPS_S = 5
+"""Seconds that a gateway may take beyond its drain: the last answers read, the last spans exported."""
+
+
+def probes(name: str) -> dict[str, dict[str, Any]]:
+    container = rendered.container(name)
+    return {kind: container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")}
+
+
+@EACH
+def test_the_pod_is_not_killed_before_it_has_drained(name: str) -> None:
+    spec = rendered.pod(name)["spec"]
+    pause = rendered.container(name)["lifecycle"]["preStop"]["sleep"]["seconds"]
+    drain = float(rendered.settings_of(name)["DIAL_GATEWAY_DRAIN_GRACE"])
+
+    assert spec["terminationGracePeriodSeconds"] >= pause + ceil(drain) + LAST_STEPS_S
+
+
+@EACH
+def test_the_next_gateway_leaves_after_the_one_before_has_ended(name: str) -> None:
+    deployment = rendered.one(name, "Deployment")["spec"]
+
+    assert deployment["minReadySeconds"] >= rendered.pod(name)["spec"]["terminationGracePeriodSeconds"]
+    assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 0}
+
+
+@EACH
+def test_the_container_can_do_nothing_but_run_the_gateway(name: str) -> None:
+    container = rendered.container(name)["securityContext"]
+    pod = rendered.pod(name)["spec"]["securityContext"]
+
+    assert container["capabilities"] == {"drop": ["ALL"]}
+    assert container["readOnlyRootFilesystem"] is True
+    assert container["allowPrivilegeEscalation"] is False
+    assert container["privileged"] is False
+    assert pod["runAsNonRoot"] is True
+    assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not rendered.pod(name)["spec"].keys() & {"hostNetwork", "hostPID", "hostIPC"}
+
+
+@EACH
+def test_it_runs_as_the_user_of_the_image_and_may_write_where_the_image_works(name: str) -> None:
+    pod = rendered.pod(name)["spec"]["securityContext"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in rendered.container(name)["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in rendered.pod(name)["spec"]["volumes"]}
+
+    assert f"{pod['runAsUser']}:{pod['runAsGroup']}" == IMAGE.one("USER")
+    assert "emptyDir" in volumes[mounts[IMAGE.one("WORKDIR")]]
+
+
+@EACH
+def test_the_pod_carries_no_token_of_kubernetes_and_no_variables_of_services(name: str) -> None:
+    spec = rendered.pod(name)["spec"]
+
+    assert spec["automountServiceAccountToken"] is False
+    assert rendered.one(name, "ServiceAccount")["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+
+
+@EACH
+def test_probes_ask_for_life_and_readiness_on_the_admin_port(name: str) -> None:
+    asked = probes(name)
+
+    assert asked["liveness"]["httpGet"] == {"path": "/livez", "port": "admin"}
+    assert asked["readiness"]["httpGet"] == {"path": "/readyz", "port": "admin"}
+
+
+def test_the_start_is_asked_for_by_grpc_where_the_kubelet_can() -> None:
+    assert probes("default")["startup"]["grpc"] == {"port": 50051}
+    assert probes("production")["startup"]["httpGet"] == {"path": "/livez", "port": "admin"}
+
+
+@EACH
+def test_the_container_listens_where_its_ports_say(name: str) -> None:
+    ports = {port["name"]: port["containerPort"] for port in rendered.container(name)["ports"]}
+    settings = rendered.settings_of(name)
+
+    assert settings["DIAL_GATEWAY_LISTEN"] == f"0.0.0.0:{ports['grpc']}"
+    assert settings["DIAL_GATEWAY_ADMIN_LISTEN"] == f"0.0.0.0:{ports['admin']}"
+
+
+@EACH
+def test_one_service_has_an_address_and_the_other_those_of_the_pods(name: str) -> None:
+    balanced, headless = rendered.all_of(name, "Service")
+
+    assert "clusterIP" not in balanced["spec"]
+    assert headless["spec"]["clusterIP"] == "None"
+    for service in (balanced, headless):
+        grpc = service["spec"]["ports"][0]
+        assert (grpc["name"], grpc["targetPort"], grpc["appProtocol"]) == ("grpc", "grpc", "grpc")
+
+
+@EACH
+def test_everything_that_selects_pods_selects_these(name: str) -> None:
+    labels = rendered.pod(name)["metadata"]["labels"].items()
+    selectors = [
+        rendered.one(name, "Deployment")["spec"]["selector"]["matchLabels"],
+        *(service["spec"]["selector"] for service in rendered.all_of(name, "Service")),
+        *(policy["spec"]["podSelector"]["matchLabels"] for policy in rendered.all_of(name, "NetworkPolicy")),
+        *(
+            budget["spec"]["selector"]["matchLabels"]
+            for budget in rendered.all_of(name, "PodDisruptionBudget")
+        ),
+        *(
+            spread["labelSelector"]["matchLabels"]
+            for spread in rendered.pod(name)["spec"]["topologySpreadConstraints"]
+        ),
+    ]
+
+    assert len(selectors) >= 5
+    assert all(selector and selector.items() <= labels for selector in selectors)
+
+
+@EACH
+def test_pods_spread_over_zones_and_nodes(name: str) -> None:
+    spread = rendered.pod(name)["spec"]["topologySpreadConstraints"]
+
+    assert {constraint["topologyKey"] for constraint in spread} == {
+        "topology.kubernetes.io/zone",
+        "kubernetes.io/hostname",
+    }
+
+
+def test_a_node_that_is_emptied_takes_one_gateway_at_a_time() -> None:
+    budget = rendered.one("production", "PodDisruptionBudget")["spec"]
+
+    assert budget["maxUnavailable"] == 1
+
+
+def test_metrics_are_read_once_from_each_pod() -> None:
+    monitor = rendered.one("production", "ServiceMonitor")["spec"]
+    selected = [
+        service
+        for service in rendered.all_of("production", "Service")
+        if monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    ]
+    (endpoint,) = monitor["endpoints"]
+
+    assert len(selected) == 1
+    assert endpoint["port"] in {port["name"] for port in selected[0]["spec"]["ports"]}
+
+
+def test_the_role_is_named_on_the_account() -> None:
+    account = rendered.one("production", "ServiceAccount")["metadata"]
+
+    assert account["annotations"]["eks.amazonaws.com/role-arn"].startswith("arn:aws:iam::")
+    assert rendered.pod("production")["spec"]["serviceAccountName"] == account["name"]
+
+
+@pytest.mark.parametrize("name", sorted({*rendered.NAMES} - {"local"}))
+def test_no_rule_of_the_network_lets_in_everybody(name: str) -> None:
+    policy = rendered.one(name, "NetworkPolicy")["spec"]
+
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert all(rule.get("from") and rule.get("ports") for rule in policy["ingress"])
+    assert all({} not in rule["from"] for rule in policy["ingress"])
+    assert all(rule.get("to") and rule.get("ports") for rule in policy["egress"])
+
+
+def test_a_gateway_to_try_dials_nobody() -> None:
+    assert rendered.container("local")["args"] == ["serve", "--simulator"]
+    assert all("args" not in rendered.container(name) for name in rendered.NAMES if name != "local")
+
+
+def test_every_template_is_used_by_some_rendering_but_that_of_a_policy_in_the_values() -> None:
+    templates = {path.name for path in (chart.CHART / "templates").glob("*.yaml")}
+    rendered_texts = "".join(chart.committed(name).read_text() for name in rendered.NAMES)
+
+    assert {name for name in templates if f"templates/{name}" not in rendered_texts} == {"policy.yaml"}

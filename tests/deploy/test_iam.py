@@ -1,0 +1,56 @@
+"""The least policy allows what the gateway calls, and nothing else."""
+
+import json
+import re
+from typing import Any
+
+import boto3
+import pytest
+
+from gateway.connect import apis
+from scripts import chart
+from tests.deploy import rendered
+
+IAM = chart.ROOT / "deploy" / "iam"
+PREFIX = "connect-campaigns"
+
+
+def read(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((IAM / name).read_text())
+    return document
+
+
+def test_the_policy_allows_the_operations_that_the_gateway_calls_and_no_others() -> None:
+    (statement,) = read("policy.json")["Statement"]
+
+    assert set(statement["Action"]) == {f"{PREFIX}:{operation}" for operation in apis.OPERATIONS}
+    assert statement["Resource"].endswith(":campaign/*")
+
+
+@pytest.mark.parametrize("api", apis.APIS.values(), ids=lambda api: str(api.service))
+def test_every_action_is_an_operation_of_connect(api: apis.ConnectApi) -> None:
+    client = boto3.client(api.service, region_name="us-east-1")  # type: ignore[call-overload]
+    (statement,) = read("policy.json")["Statement"]
+    actions = {action.partition(":")[2] for action in statement["Action"]}
+
+    assert client.meta.service_model.signing_name == PREFIX
+    assert {api.put_operation, apis.STATES_OPERATION} <= actions & set(
+        client.meta.service_model.operation_names
+    )
+
+
+def test_the_readme_shows_the_same_policy() -> None:
+    shown = re.findall(r"```json\n(.*?)```", (chart.ROOT / "README.md").read_text(), re.DOTALL)
+
+    assert read("policy.json") in [json.loads(text) for text in shown]
+
+
+@pytest.mark.parametrize("name", ["trust-irsa.json", "trust-pod-identity.json"])
+def test_the_role_is_for_the_account_of_the_gateway_only(name: str) -> None:
+    (statement,) = read(name)["Statement"]
+    account = rendered.one("production", "ServiceAccount")["metadata"]
+    conditions = statement["Condition"]["StringEquals"].values()
+
+    assert {account["name"], account["namespace"]} <= {
+        part for text in conditions for part in text.split(":")
+    }

@@ -1,0 +1,52 @@
+"""The quota is divided, so that the replicas together never exceed it."""
+
+import pytest
+import yaml
+
+from scripts import chart
+from tests.deploy import rendered
+
+
+def most_at_once(name: str) -> int:
+    """Return how many gateways the manifests let run at the same time."""
+    spec = rendered.one(name, "Deployment")["spec"]
+    for autoscaler in rendered.all_of(name, "HorizontalPodAutoscaler"):
+        return int(autoscaler["spec"]["maxReplicas"])
+    return int(spec["replicas"] + spec["strategy"]["rollingUpdate"]["maxSurge"])
+
+
+def quota(name: str) -> dict[str, float]:
+    files = [chart.CHART / "values.yaml", chart.VALUES / f"{name}.yaml"]
+    given = [yaml.safe_load(file.read_text()).get("quota", {}) for file in files if file.exists()]
+    return {key: value for values in given for key, value in values.items()}
+
+
+@pytest.mark.parametrize("name", rendered.NAMES)
+def test_the_parts_of_all_replicas_are_the_quota_and_no_more(name: str) -> None:
+    settings = rendered.settings_of(name)
+    rate = float(settings["DIAL_GATEWAY_CALL_RATE"]) * most_at_once(name)
+    burst = int(settings["DIAL_GATEWAY_CALL_BURST"]) * most_at_once(name)
+
+    assert 0.99 * quota(name)["callRate"] < rate <= quota(name)["callRate"]
+    assert quota(name)["callBurst"] - most_at_once(name) < burst <= quota(name)["callBurst"]
+
+
+def test_the_autoscaler_owns_the_number_of_replicas() -> None:
+    deployment = rendered.one("autoscaling", "Deployment")
+    autoscaler = rendered.one("autoscaling", "HorizontalPodAutoscaler")["spec"]
+
+    assert "replicas" not in deployment["spec"]
+    assert autoscaler["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    assert most_at_once("autoscaling") == 4
+
+
+def test_the_autoscaler_counts_streams_and_the_cpu_of_the_gateway_alone() -> None:
+    metrics = rendered.one("autoscaling", "HorizontalPodAutoscaler")["spec"]["metrics"]
+
+    assert [metric["type"] for metric in metrics] == ["ContainerResource", "Pods"]
+    assert metrics[0]["containerResource"]["container"] == rendered.container("autoscaling")["name"]
+    assert metrics[1]["pods"]["metric"]["name"] == "dial_gateway_streams"
+
+
+def test_without_being_asked_no_autoscaler_comes() -> None:
+    assert rendered.all_of("default", "HorizontalPodAutoscaler") == []
