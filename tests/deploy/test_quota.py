@@ -45,7 +45,7 @@ def test_the_autoscaler_counts_streams_and_the_cpu_of_the_gateway_alone() -> Non
 
     assert [metric["type"] for metric in metrics] == ["ContainerResource", "Pods"]
     assert metrics[0]["containerResource"]["container"] == rendered.container("autoscaling")["name"]
-    assert metrics[1]["pods"]["metric"]["name"] == "dial_gateway_streams"
+    assert metrics[1]["pods"]["metric"]["name"] == "dial_gateway_streams_open"
 
 
 def test_without_being_asked_no_autoscaler_comes() -> None:
