@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import grpc
 import grpc.aio
 
-from benchmarks.processes import gateway, high_water_mb, resident_mb
+from benchmarks.processes import IMAGE, gateway, high_water_mb, resident_mb
 from benchmarks.quota.bars import Check, Result, show
 from benchmarks.stub import async_stub
 from dialgateway.v1 import dial_request_service_pb2 as pb
@@ -47,7 +47,7 @@ def run() -> bool:
 
 
 def _measure(name: str, readers: int) -> Result:
-    with gateway(NOBODY, queue_limit=str(QUEUE_LIMIT), drain_grace="1") as (address, pid):
+    with gateway(NOBODY, IMAGE, queue_limit=str(QUEUE_LIMIT), drain_grace="1") as (address, pid):
         asyncio.run(_warm(address))
         idle = resident_mb(pid)
         counts = asyncio.run(_flood(address, readers))

@@ -18,8 +18,8 @@ KEYS = {
 }
 ENDPOINT = "AWS_ENDPOINT_URL_CONNECTCAMPAIGNS"
 START_S = 20.0
-ALLOCATOR = {"PYTHONMALLOC": "malloc", "MALLOC_ARENA_MAX": "2"}
-"""As the image runs the gateway: the C library's allocator gives memory back."""
+IMAGE = {"PYTHONMALLOC": "malloc", "MALLOC_ARENA_MAX": "2"}
+"""What the image runs the gateway with: the C library's allocator gives memory back."""
 
 
 @contextmanager
@@ -45,10 +45,9 @@ def gateway(
     """Run a gateway that calls `connect_url`; yield its address and process id once it serves."""
     address = free_address()
     variables = {f"DIAL_GATEWAY_{name.upper()}": value for name, value in settings.items()}
-    variables |= ALLOCATOR
-    variables |= {"DIAL_GATEWAY_LISTEN": address, ENDPOINT: connect_url}
     variables = {"DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0", "DIAL_GATEWAY_LOG_LEVEL": "WARNING"} | variables
     variables |= environment or {}
+    variables |= {"DIAL_GATEWAY_LISTEN": address, ENDPOINT: connect_url}
     command = [sys.executable, "-m", "gateway", "serve"]
     with _running(command, variables, stderr=subprocess.DEVNULL) as process:
         _wait_until_serving(address)
