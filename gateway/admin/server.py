@@ -15,6 +15,7 @@ class AdminServer:
 
     def __init__(self, overview: Overview, listen: str) -> None:
         self._listen = listen
+        self._stopped = False
         application = web.Application(middlewares=[guard(listen)])
         application.add_routes(routes(overview))
         self._runner = web.AppRunner(
@@ -34,5 +35,7 @@ class AdminServer:
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Stop listening, and end what is open."""
-        await self._runner.cleanup()
+        """Stop listening, and end what is open; once stopped it stays so."""
+        if not self._stopped:
+            self._stopped = True
+            await self._runner.cleanup()

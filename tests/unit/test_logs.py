@@ -81,8 +81,9 @@ def test_a_value_cannot_steer_a_terminal() -> None:
     """Control characters in what a caller chose are shown escaped."""
     stream = Terminal()
     logs.configure("INFO", "text", stream)
-    logging.getLogger("gateway").info("x", extra={"campaign": "\x1b]0;owned\x07\r\n"})
+    logging.getLogger("gateway").info("x", extra={"campaign": "\x1b[31m", "state": "\x1b]0;owned\x07\r\n"})
     assert "\x1b]0;owned" not in stream.getvalue()
+    assert "'\\x1b[31m'" in stream.getvalue()
     assert stream.getvalue().count("\n") == 1
 
 
