@@ -157,6 +157,10 @@ class Dispatcher:
         """Return a row for each campaign, by its id in order."""
         return self._engine.rows(self._now())
 
+    def row(self, campaign_id: str) -> CampaignRow:
+        """Return the row of one campaign, whether anything is known of it or not."""
+        return self._engine.row(self._now(), campaign_id)
+
     async def hold(self, campaign_id: str, hold: Hold) -> int:
         """Hold a campaign; return how many dial requests were answered by that. Raises `TooManyHolds`."""
         self._engine.steering.hold(self._now(), campaign_id, hold)
