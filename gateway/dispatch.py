@@ -322,7 +322,8 @@ class Dispatcher:
                 shares -= 1
 
     def _tell_all(self, answers: list[Settled]) -> None:
-        self._engine.activity.answered(self._now(), answers)
+        if answers:
+            self._engine.activity.answered(self._now(), answers)
         for answer in answers:
             self._tell(answer)
 

@@ -179,7 +179,8 @@ class CampaignServicer(CampaignServiceServicer):
     ) -> Answer:
         """Run a handler, and end the call where the request or the handler is wrong."""
         try:
-            return await handler(request, context)
+            # A caller that hangs up does not leave a purge, or its line of the log, half done.
+            return await asyncio.shield(asyncio.ensure_future(handler(request, context)))
         except wire.BadRequest as bad:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
         except grpc.aio.AbortError:

@@ -286,6 +286,18 @@ async def test_a_purge_takes_what_is_queued_and_no_more(world: World, client: Di
     assert await client.purge_campaign("nobodys") == 0
 
 
+async def test_a_caller_that_hangs_up_does_not_stop_a_purge(world: World, client: DialGatewayClient) -> None:
+    """A purge whose caller has gone is carried out to its end."""
+    await client.hold_campaign(CAMPAIGN)
+    caller = world.stream()
+    await caller.send(*dials(4900))
+    await queued(client, 4900)
+    call = stub_of(world).PurgeCampaign(pb.PurgeCampaignRequest(campaign_id=CAMPAIGN))
+    await until(lambda: world.gateway.engine.held < 4900)
+    call.cancel()
+    assert set(verdicts(await caller.read(4900))) == {"NOT_ACCEPTED PURGED SAME_TOKEN"}
+
+
 async def test_what_connect_may_have_is_purged_as_unknown(world: World, client: DialGatewayClient) -> None:
     """A queued request whose last call ended in doubt is UNKNOWN when it is purged."""
     world.fault(FaultKind.EXCEPTION, code="InternalServerException", after_work=True, count=1)
