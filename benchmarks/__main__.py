@@ -4,11 +4,12 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import flood, latency, memory, observability, quota, small, throughput
+from benchmarks import flood, hold, latency, memory, observability, quota, small, throughput
 
 ALL = {
     "small": small,
     "latency": latency,
+    "hold": hold,
     "quota": quota,
     "throughput": throughput,
     "observability": observability,

@@ -182,6 +182,10 @@ class Dispatcher:
         """Return a row for each campaign, by its id in order."""
         return self._engine.rows(self._now())
 
+    def row(self, campaign_id: str) -> CampaignRow:
+        """Return the row of one campaign, whether anything is known of it or not."""
+        return self._engine.row(self._now(), campaign_id)
+
     async def hold(self, campaign_id: str, hold: Hold) -> int:
         """Hold a campaign; return how many dial requests were answered by that. Raises `TooManyHolds`."""
         self._engine.steering.hold(self._now(), campaign_id, hold)
@@ -362,7 +366,8 @@ class Dispatcher:
                 shares -= 1
 
     def _tell_all(self, answers: list[Settled]) -> None:
-        self._engine.activity.answered(self._now(), answers)
+        if answers:
+            self._engine.activity.answered(self._now(), answers)
         for answer in answers:
             self._tell(answer)
 

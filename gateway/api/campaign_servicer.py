@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 WATCHERS = 100
 """Watches at once, at most."""
 LOOK_EVERY_S = 0.25
-"""Seconds for which one look at all campaigns serves every watch: looks cost the same for any number."""
+"""Seconds for which one look at all campaigns serves everybody."""
+LOOK_SHARE = 0.1
+"""The share of the time that looks may take: where campaigns are very many a look serves for longer."""
 LEAVING = "this replica is leaving; watch another"
 
 Answer = TypeVar("Answer")
@@ -39,7 +41,7 @@ class CampaignServicer(CampaignServiceServicer):
         self._gate = gate
         self._watchers = 0
         self._leaving = asyncio.Event()
-        self._looked_at = float("-inf")
+        self._looked_at = self._look_again_at = float("-inf")
         self._seen: dict[str, CampaignRow] = {}
 
     async def ListCampaigns(  # noqa: N802, D102
@@ -88,7 +90,7 @@ class CampaignServicer(CampaignServiceServicer):
 
     async def _list(self, request: pb.ListCampaignsRequest, context: "Context") -> pb.ListCampaignsResponse:
         del context
-        now, rows, offset = self._clock.now(), self._dispatcher.rows(), self._clock.wall_offset()
+        rows, now, offset = self._look(), self._looked_at, self._clock.wall_offset()
         page, token, total = wire.page(request, rows.values())
         return pb.ListCampaignsResponse(
             campaigns=[wire.campaign(now, offset, row) for row in page],
@@ -115,8 +117,10 @@ class CampaignServicer(CampaignServiceServicer):
 
     def _look(self) -> dict[str, CampaignRow]:
         now = self._clock.now()
-        if now >= self._looked_at + LOOK_EVERY_S:
+        if now >= self._look_again_at:
             self._looked_at, self._seen = now, self._dispatcher.rows()
+            cost_s = self._clock.now() - now
+            self._look_again_at = now + max(LOOK_EVERY_S, cost_s / LOOK_SHARE)
         return self._seen
 
     def _watch_ended(self, ended: asyncio.Event) -> None:
@@ -161,9 +165,11 @@ class CampaignServicer(CampaignServiceServicer):
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this caller may not steer this campaign")
         return name, caller, why
 
-    def _campaign(self, campaign_id: str) -> pb.Campaign | None:
-        now, row = self._clock.now(), self._dispatcher.rows().get(campaign_id)
-        return None if row is None else wire.campaign(now, self._clock.wall_offset(), row)
+    def _campaign(self, campaign_id: str) -> pb.Campaign:
+        """Return a campaign behind what was done to it; the next look is a new one, which shows that too."""
+        self._look_again_at = float("-inf")
+        row = self._dispatcher.row(campaign_id)
+        return wire.campaign(self._clock.now(), self._clock.wall_offset(), row)
 
     async def _answered(
         self,
@@ -173,7 +179,8 @@ class CampaignServicer(CampaignServiceServicer):
     ) -> Answer:
         """Run a handler, and end the call where the request or the handler is wrong."""
         try:
-            return await handler(request, context)
+            # A caller that hangs up does not leave a purge, or its line of the log, half done.
+            return await asyncio.shield(asyncio.ensure_future(handler(request, context)))
         except wire.BadRequest as bad:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
         except grpc.aio.AbortError:

@@ -82,6 +82,10 @@ class Activity:
             del self._records[first]
         yield from self._records.items()
 
+    def record(self, campaign_id: str) -> Record | None:
+        """Return the record of a campaign, if there is one."""
+        return self._records.get(campaign_id)
+
     def _stir(self, now: float, campaign_id: str) -> Record | None:
         """Return a campaign's record, moved to the end; None for an id that no campaign can have."""
         record = self._records.pop(campaign_id, None)

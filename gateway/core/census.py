@@ -94,21 +94,31 @@ class Surveyor(NamedTuple):
             draining=draining,
         )
 
+    def of_one(self, now: float, campaign_id: str, calls: Iterable[Batch]) -> CampaignFigures:
+        """Return the figures of one campaign, whether anything of it is held or not."""
+        held = self.holdings.count_of(campaign_id)
+        flying = sum(len(batch.entries) for batch in calls if batch.campaign_id == campaign_id)
+        return self._figures(now, campaign_id, held, flying, self.conditions.standing(campaign_id))
+
     def _campaigns(self, now: float, calls: list[Batch]) -> Iterator[CampaignFigures]:
         in_flight: Counter[str] = Counter()
         for batch in calls:
             in_flight[batch.campaign_id] += len(batch.entries)
         standings = {standing.campaign_id: standing for standing in self.conditions.standings()}
         for campaign_id, held in self.holdings.by_campaign():
-            flying = min(in_flight[campaign_id], held)
-            since = self._waiting_since(campaign_id)
-            wait_s = now - since if since is not None else 0.0
             standing = standings.pop(campaign_id, None)
-            held_up_s = now - standing.since if standing is not None else 0.0
-            yield CampaignFigures(campaign_id, held - flying, flying, wait_s, since, standing, held_up_s)
+            yield self._figures(now, campaign_id, held, in_flight[campaign_id], standing)
         for standing in standings.values():
-            held_up_s = now - standing.since
-            yield CampaignFigures(standing.campaign_id, 0, 0, 0.0, None, standing, held_up_s)
+            yield self._figures(now, standing.campaign_id, 0, 0, standing)
+
+    def _figures(
+        self, now: float, campaign_id: str, held: int, flying: int, standing: Standing | None
+    ) -> CampaignFigures:
+        flying = min(flying, held)
+        since = self._waiting_since(campaign_id)
+        wait_s = now - since if since is not None else 0.0
+        held_up_s = now - standing.since if standing is not None else 0.0
+        return CampaignFigures(campaign_id, held - flying, flying, wait_s, since, standing, held_up_s)
 
     def _waiting_since(self, campaign_id: str) -> float | None:
         campaign = self.scheduler.campaign(campaign_id)

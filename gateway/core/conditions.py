@@ -106,10 +106,12 @@ class Conditions:
 
     def standings(self) -> list[Standing]:
         """Return the campaigns that do not flow."""
-        return [
-            Standing(campaign_id, held.condition, held.since, held.until, held.state)
-            for campaign_id, held in self._held.items()
-        ]
+        return [_standing(campaign_id, held) for campaign_id, held in self._held.items()]
+
+    def standing(self, campaign_id: str) -> Standing | None:
+        """Return how a campaign stands that does not flow; None where it flows."""
+        held = self._held.get(campaign_id)
+        return _standing(campaign_id, held) if held is not None else None
 
     def take_changes(self) -> list[Change]:
         """Return what has changed since this was last asked."""
@@ -313,6 +315,10 @@ class Conditions:
 def resumed() -> CampaignNotice:
     """Return the notice that a campaign flows again."""
     return _notice(NoticeKind.CAMPAIGN_RESUMED, None, "the campaign flows again")
+
+
+def _standing(campaign_id: str, held: _Held) -> Standing:
+    return Standing(campaign_id, held.condition, held.since, held.until, held.state)
 
 
 def _notice(kind: NoticeKind, retry_after_s: float | None, detail: str) -> CampaignNotice:

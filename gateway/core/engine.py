@@ -239,6 +239,12 @@ class Engine:
         """Return a row for each campaign, by its id in order."""
         return listing.rows(now, self.census(now).campaigns, self._conditions.holds, self.activity)
 
+    def row(self, now: float, campaign_id: str) -> listing.CampaignRow:
+        """Return the row of one campaign, whether anything is known of it or not."""
+        figures = self._surveyor.of_one(now, campaign_id, self._calls.values())
+        hold = self._conditions.holds.get(campaign_id)
+        return listing.row(now, campaign_id, figures, self.activity.record(campaign_id), hold)
+
     def room(self) -> int:
         """How many more dial requests may be taken in; 0 or less where the gateway is full."""
         if self._holdings.bytes >= self._limits.queue_bytes:

@@ -91,6 +91,10 @@ class Holdings:
         """Return all entries."""
         return self._ledger.everything_held()
 
+    def count_of(self, campaign_id: str) -> int:
+        """Return how many entries are held for one campaign."""
+        return self._ledger.count_in(campaign_id)
+
     def by_campaign(self) -> list[tuple[str, int]]:
         """Return how many entries are held for each campaign that has any."""
         return self._ledger.held_by_campaign()

@@ -86,6 +86,11 @@ class Ledger:
         page = self._pages.get(campaign_id)
         return list(page.held.values()) if page is not None else []
 
+    def count_in(self, campaign_id: str) -> int:
+        """Return how many entries are held for the campaign."""
+        page = self._pages.get(campaign_id)
+        return len(page.held) if page is not None else 0
+
     def held_by_campaign(self) -> list[tuple[str, int]]:
         """Return how many entries are held for each campaign that has any."""
         return [(name, len(page.held)) for name, page in self._pages.items() if page.held]

@@ -1,7 +1,6 @@
 """The campaigns as those see them who run the gateway: one row each, put together from all that is known."""
 
 import enum
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from gateway.core.activity import Activity, Record
@@ -51,17 +50,17 @@ def rows(
     census = {each.campaign_id: each for each in figures}
     records = dict(activity.records(now))
     names = sorted({*census, *records, *holds.names()})
-    return {name: _row(now, name, census.get(name), records, holds.get(name)) for name in names}
+    return {name: row(now, name, census.get(name), records.get(name), holds.get(name)) for name in names}
 
 
-def _row(
+def row(
     now: float,
     campaign_id: str,
     figures: CampaignFigures | None,
-    records: Mapping[str, Record],
+    record: Record | None,
     hold: Hold | None,
 ) -> CampaignRow:
-    record = records.get(campaign_id)
+    """Return the row of one campaign, from what is known of it."""
     standing = figures.standing if figures is not None else None
     state, reason, detail, since, until = _state(standing, hold)
     return CampaignRow(

@@ -13,6 +13,7 @@ from gateway import dispatch
 from gateway.connect import retry
 from gateway.connect.port import Caller
 from gateway.core.errors import CampaignNotRunning, ConnectFailed
+from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import Batch, CallReport, Priority
 from tests.cancellation.bench import Bench, bench_of
 from tests.cancellation.hanging import (
@@ -167,6 +168,43 @@ async def wait_for_room(at: int) -> Hang[Any]:
         return hang
 
 
+async def hold(at: int) -> Hang[Any]:
+    """A hold that answers what waits: given up half way, it stands, and the rest can be answered again."""
+    async with bench_of() as bench:
+        session = await _held(bench)
+        answering = Hold("somebody", "why", 0.0, answering=True)
+        hang = await _steered(bench.dispatcher.hold("c", answering), at)
+        await bench.dispatcher.hold("c", answering)
+        assert await outcomes(session) == [pb.OUTCOME_NOT_ACCEPTED] * 25
+        assert await outcomes(asked(bench, 5, "later")) == [pb.OUTCOME_NOT_ACCEPTED] * 5
+        return hang
+
+
+async def purge(at: int) -> Hang[Any]:
+    """A purge: given up half way, it has answered truly what it has, and another answers the rest."""
+    async with bench_of() as bench:
+        session = await _held(bench)
+        action = Action(ActionKind.PURGE, "somebody", "why", 0.0)
+        hang = await _steered(bench.dispatcher.purge("c", action), at)
+        await bench.dispatcher.purge("c", action)
+        assert await outcomes(session) == [pb.OUTCOME_NOT_ACCEPTED] * 25
+        return hang
+
+
+async def _held(bench: Bench) -> Any:
+    """Let requests wait for a campaign that is held; return their session."""
+    await bench.dispatcher.hold("c", Hold("somebody", "why", 0.0))
+    session = asked(bench, 25)
+    await turns()
+    return session
+
+
+async def _steered(work: Any, at: int) -> Hang[Any]:
+    hang = Hang(work, at)
+    await cancelled_where_it_hangs(hang, asyncio.create_task(_of(hang)))
+    return hang
+
+
 async def _started(name: str) -> "asyncio.Task[Any]":
     async with asyncio.timeout(10):
         while (task := task_named(name)) is None:  # noqa: ASYNC110 - it need not tell
@@ -189,7 +227,7 @@ async def _of(hang: Hang[Any]) -> Any:
 
 
 SCENARIOS: dict[str, Scenario] = {
-    scenario.__name__: scenario for scenario in (call, look_up, run, drained, wait_for_room)
+    scenario.__name__: scenario for scenario in (call, look_up, run, drained, wait_for_room, hold, purge)
 }
 HUNG: dict[str, Places] = {}
 

@@ -28,9 +28,9 @@ class BrokenEngine(Engine):
     """Raises in the methods named, once it has been armed."""
 
     def __init__(self, limits: Any, rng: random.Random, methods: Sequence[str]) -> None:
-        super().__init__(limits, rng)
         self.armed = False
         self.broken = methods
+        super().__init__(limits, rng)
 
     def __getattribute__(self, name: str) -> Any:
         """Put a bug before the methods named."""
@@ -41,7 +41,7 @@ class BrokenEngine(Engine):
 
     def submit(self, *arguments: Any) -> Any:
         """Take a dial request, and arm the bug with the trigger."""
-        self.armed |= arguments[2].client_token == TRIGGER
+        self.armed |= any(request.client_token == TRIGGER for _, request in arguments[1])
         return super().submit(*arguments)
 
     def _with_bug(self, method: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from dialgateway import CampaignState, DialGatewayClient, HeldRequests, Outcome,
 from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1 import dial_request_service_pb2 as dial_pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
-from gateway import simulator
+from gateway import dispatch, simulator
 from gateway.core.holds import HOLD_LIMIT
 from gateway.simulator import FaultKind
 from tests.integration.process import serving
@@ -284,6 +284,21 @@ async def test_a_purge_takes_what_is_queued_and_no_more(world: World, client: Di
     assert len(world.calls()) == 1
     assert await client.purge_campaign(CAMPAIGN) == 0
     assert await client.purge_campaign("nobodys") == 0
+
+
+async def test_a_caller_that_hangs_up_does_not_stop_a_purge(
+    world: World, client: DialGatewayClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A purge whose caller has gone is carried out to its end."""
+    monkeypatch.setattr(dispatch, "DISMISS_SLICE", 10)
+    await client.hold_campaign(CAMPAIGN)
+    caller = world.stream()
+    await caller.send(*dials(4900))
+    await queued(client, 4900)
+    call = stub_of(world).PurgeCampaign(pb.PurgeCampaignRequest(campaign_id=CAMPAIGN))
+    await until(lambda: world.gateway.engine.held < 4900)
+    call.cancel()
+    assert set(verdicts(await caller.read(4900))) == {"NOT_ACCEPTED PURGED SAME_TOKEN"}
 
 
 async def test_what_connect_may_have_is_purged_as_unknown(world: World, client: DialGatewayClient) -> None:

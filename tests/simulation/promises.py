@@ -238,6 +238,8 @@ class Book:
             resumed = notice.kind is NoticeKind.CAMPAIGN_RESUMED
             knowing = self.knowing[campaign_id]
             if resumed:
+                steered = campaign_id in self.steered
+                assert steered or campaign_id not in self.holds, "told that a held campaign flows"
                 assert knowing.pop(caller, None) is not None, "what has resumed for one who knew of nothing"
                 continue
             before = knowing.get(caller)

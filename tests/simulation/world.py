@@ -310,6 +310,9 @@ class World:
             joins = sum(len(held.waiters) - 1 for held in book.held.values() if len(held.waiters) > 1)
             assert engine.held == len(book.held) + joins
         assert engine.held <= limits.queue_limit
+        if self.send_until is not None and book.holds:
+            resting = [key for key, held in book.held.items() if not held.in_call]
+            assert not any(key[0] in book.holds for key in resting), "leaving waits for a hold"
         assert engine.calls_in_flight == len(self.calls) <= limits.concurrent_calls
         assert self.wake_at is None or self.wake_at > self.now, "would be asked again at once, for nothing"
         sending = self.send_until is None or self.now < self.send_until

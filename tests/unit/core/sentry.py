@@ -156,6 +156,8 @@ class Sentry(Book):
             caller: Caller = source.owner
             if notice.kind is NoticeKind.CAMPAIGN_RESUMED:
                 assert campaign_id in caller.noticed, "what has resumed for one who knew of nothing"
+                steered = campaign_id in self._steered
+                assert steered or campaign_id not in self.holds, "told that a held campaign flows"
                 del caller.noticed[campaign_id]
             else:
                 before = caller.noticed.get(campaign_id)

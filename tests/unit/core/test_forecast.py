@@ -7,6 +7,7 @@ import pytest
 
 from gateway.core.conditions import Conditions
 from gateway.core.forecast import Backlogs, Forecast
+from gateway.core.holds import Hold
 from gateway.core.model import BATCH_LIMIT, Entry, Outcome, Priority, Reason, Source
 from gateway.core.queues import CampaignQueue
 from gateway.core.scheduler import Scheduler
@@ -162,3 +163,18 @@ def test_would_expire_at_the_door(forecast: bool) -> None:
     assert outcomes == ({Reason.WOULD_EXPIRE} if forecast else set())
     assert {told.outcome for told in backlog.answers.values()} <= {Outcome.EXPIRED}
     assert all(told.retry_after_s and told.retry_after_s > 14.0 for told in backlog.answers.values())
+
+
+def test_what_is_held_takes_no_turns() -> None:
+    """The backlog of a held campaign delays no other: who would be in time without it is taken in."""
+    late: list[bool] = []
+    for held in (True, False):
+        bench, caller, other = Bench(forecast=True), Caller(), Caller()
+        for number in range(10_000):
+            bench.send(NOW, caller, dial(f"h{number}", "held", expires_at=NOW + 600.0))
+        if held:
+            bench.engine.steering.hold(NOW, "held", Hold("me", "", NOW))
+        for number in range(2_000):
+            bench.send(NOW + 1.0, other, dial(f"o{number}", "other", expires_at=NOW + 15.0))
+        late.append(bench.send(NOW + 2.0, other, dial("last", "other", expires_at=NOW + 15.0)) is not None)
+    assert late == [False, True]

@@ -102,7 +102,9 @@ class _ReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     on a new stream.
     """
     REASON_HELD: _Reason.ValueType  # 13
-    """The campaign is held by an operator who chose to answer what waits."""
+    """An operator holds the campaign: its time passed meanwhile, or the operator
+    chose to have what waits answered.
+    """
     REASON_PURGED: _Reason.ValueType  # 14
     """An operator removed what waited for the campaign."""
     REASON_OVERLOADED: _Reason.ValueType  # 15
@@ -144,7 +146,9 @@ REASON_DRAINING: Reason.ValueType  # 12
 on a new stream.
 """
 REASON_HELD: Reason.ValueType  # 13
-"""The campaign is held by an operator who chose to answer what waits."""
+"""An operator holds the campaign: its time passed meanwhile, or the operator
+chose to have what waits answered.
+"""
 REASON_PURGED: Reason.ValueType  # 14
 """An operator removed what waited for the campaign."""
 REASON_OVERLOADED: Reason.ValueType  # 15
@@ -233,7 +237,9 @@ class _NoticeKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     NOTICE_KIND_CAMPAIGN_PARKED: _NoticeKind.ValueType  # 3
     """The campaign is paused or not yet started. Its requests wait."""
     NOTICE_KIND_CAMPAIGN_HELD: _NoticeKind.ValueType  # 4
-    """An operator holds the campaign. Its requests wait."""
+    """An operator holds the campaign. Its requests wait, or are answered by
+    choice of the operator.
+    """
     NOTICE_KIND_CAMPAIGN_RESUMED: _NoticeKind.ValueType  # 5
     """The campaign flows again."""
 
@@ -254,7 +260,9 @@ lines). Its requests wait.
 NOTICE_KIND_CAMPAIGN_PARKED: NoticeKind.ValueType  # 3
 """The campaign is paused or not yet started. Its requests wait."""
 NOTICE_KIND_CAMPAIGN_HELD: NoticeKind.ValueType  # 4
-"""An operator holds the campaign. Its requests wait."""
+"""An operator holds the campaign. Its requests wait, or are answered by
+choice of the operator.
+"""
 NOTICE_KIND_CAMPAIGN_RESUMED: NoticeKind.ValueType  # 5
 """The campaign flows again."""
 global___NoticeKind = NoticeKind

@@ -1,0 +1,156 @@
+"""`dialctl campaigns`, `watch`, `hold`, `release` and `purge`, as processes before a real gateway."""
+
+import asyncio
+import contextlib
+import os
+import pty
+import re
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+
+from dialgateway import DialGatewayClient
+from tests.integration.world import CAMPAIGN, PATIENCE_S, World, dials, until, verdicts, world_of
+
+PIPE = asyncio.subprocess.PIPE
+NASTY = "<b>x</b>\x1b]0;owned\x07\u202e\u0301"
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with world_of() as world:
+        yield world
+
+
+async def started(
+    world: World, *arguments: str, stdout: int = asyncio.subprocess.PIPE
+) -> asyncio.subprocess.Process:
+    """Start dialctl."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "dialgateway.dialctl",
+        *arguments,
+        env={**os.environ, "DIAL_GATEWAY_TARGET": world.target},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=stdout,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def dialctl(world: World, *arguments: str, stdin: bytes = b"") -> tuple[int | None, str, str]:
+    """Run dialctl to its end; return its exit code, and what it said on both outputs."""
+    process = await started(world, *arguments)
+    out, err = await asyncio.wait_for(process.communicate(stdin), PATIENCE_S)
+    assert b"Traceback" not in err
+    return process.returncode, out.decode(), err.decode()
+
+
+async def with_queue(world: World, count: int) -> None:
+    """Hold the campaign and let so many requests wait."""
+    async with DialGatewayClient(world.target) as client:
+        await client.hold_campaign(CAMPAIGN)
+    await world.stream().send(*dials(count))
+    await until(lambda: world.gateway.engine.held == count)
+
+
+async def test_hold_list_and_release(world: World) -> None:
+    """A hold shows in the list with who and why; a release ends it, and another one is told that it did."""
+    code, out, _ = await dialctl(world, "hold", CAMPAIGN, "--reason", "complaints")
+    assert code == 0
+    assert f"{CAMPAIGN}: held" in out
+    code, out, _ = await dialctl(world, "campaigns")
+    assert code == 0
+    title, row = out.splitlines()
+    assert title.split()[:3] == ["CAMPAIGN", "STATE", "QUEUED"]
+    assert re.match(rf"{CAMPAIGN} +held +0 .*by ipv[46]:.* since .* UTC: complaints$", row)
+    assert (await dialctl(world, "release", CAMPAIGN))[0] == 0
+    assert verdicts(await world.ask(*dials(2))) == ["ACCEPTED"] * 2
+    code, _, err = await dialctl(world, "release", CAMPAIGN)
+    assert code == 1
+    assert "not held" in err
+
+
+async def test_hold_that_answers(world: World) -> None:
+    """`--answer` has what comes answered."""
+    assert (await dialctl(world, "hold", CAMPAIGN, "--answer"))[0] == 0
+    assert verdicts(await world.ask(*dials(1))) == ["NOT_ACCEPTED HELD SAME_TOKEN"]
+
+
+@pytest.mark.parametrize(("typed", "purged"), [(b"y\n", True), (b"n\n", False), (b"\n", False), (b"", False)])
+async def test_purge_asks_and_names_the_number(world: World, typed: bytes, purged: bool) -> None:
+    """A purge says how many it is about, and does nothing without a yes."""
+    await with_queue(world, 37)
+    code, out, err = await dialctl(world, "purge", CAMPAIGN, stdin=typed)
+    assert "37 queued dial requests" in err
+    assert code == (0 if purged else 1)
+    assert ("37 dial requests removed" in out) is purged
+    assert world.gateway.engine.held == (0 if purged else 37)
+
+
+async def test_purge_without_asking(world: World) -> None:
+    """`--yes` asks nothing."""
+    await with_queue(world, 3)
+    code, out, err = await dialctl(world, "purge", CAMPAIGN, "--yes")
+    assert (code, err) == (0, "")
+    assert "3 dial requests removed" in out
+
+
+async def test_watch_into_a_pipe(world: World) -> None:
+    """Where it does not write to a terminal, a watch prints a line for each campaign that has changed."""
+    process = await started(world, "watch", "--every", "0.25")
+    assert process.stdout is not None
+    async with DialGatewayClient(world.target) as client, asyncio.timeout(PATIENCE_S):
+        await client.hold_campaign("first")
+        assert re.match(rb"\d\d:\d\d:\d\d first: held, 0 queued", await process.stdout.readline())
+        await client.hold_campaign("second")
+        assert re.match(rb"\d\d:\d\d:\d\d second: held", await process.stdout.readline())
+        await client.release_campaign("first")
+        assert re.match(rb"\d\d:\d\d:\d\d first: flowing", await process.stdout.readline())
+    process.send_signal(2)
+    assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 130
+
+
+async def test_watch_on_a_terminal(world: World) -> None:
+    """On a terminal a watch draws a table in place, again and again."""
+    ours, theirs = pty.openpty()
+    os.set_blocking(ours, False)
+    process = await started(world, "watch", "--every", "0.25", stdout=theirs)
+    os.close(theirs)
+    said = bytearray()
+
+    def shown(text: str) -> bool:
+        with contextlib.suppress(OSError):
+            said.extend(os.read(ours, 65_536))
+        return text.encode() in bytes(said).rpartition(b"\x1b[H")[2]
+
+    try:
+        async with DialGatewayClient(world.target) as client:
+            await client.hold_campaign("held-one")
+            await until(lambda: shown("held-one"))
+            await client.hold_campaign(NASTY)
+            await until(lambda: shown("2 campaigns"))
+        process.send_signal(2)
+        await asyncio.wait_for(process.wait(), PATIENCE_S)
+    finally:
+        os.close(ours)
+    allowed = re.sub(rb"\x1b\[[HKJ]|[\r\n]", b"", bytes(said))
+    assert all(byte >= 32 for byte in allowed), "something else than the table steers the terminal"
+
+
+async def test_no_id_steers_the_terminal(world: World) -> None:
+    """Control characters, turned and joined ones in ids and reasons come out as escapes, everywhere."""
+    async with DialGatewayClient(world.target) as client:
+        await client.hold_campaign(NASTY, "<i>a\u0301</i>")
+    for command in (["campaigns"], ["purge", NASTY], ["release", NASTY]):
+        _, out, err = await dialctl(world, *command)
+        assert "<b>x</b>\\x1b]0;owned\\x07\\u202e\\u0301" in out + err
+        assert not set(out + err) & set("\x1b\x07\u202e\u0301")
+
+
+async def test_a_gateway_that_is_not_there(world: World) -> None:
+    """Exit code 3 where the gateway is not reached."""
+    code, _, err = await dialctl(world, "campaigns", "--gateway", "127.0.0.1:1")
+    assert code == 3
+    assert "127.0.0.1:1" in err

@@ -1,0 +1,49 @@
+"""What a watcher is told: the difference between what it was told and what is, and nothing in between."""
+
+from gateway.api import campaign_wire as wire
+from gateway.core.listing import CampaignRow, CampaignState
+from gateway.core.model import Reason
+
+OFFSET = 0.0
+
+
+def row(name: str, queued: int = 0) -> CampaignRow:
+    counts = (0,) * 5
+    return CampaignRow(
+        name, CampaignState.FLOWING, queued, 0, None, counts, 0.0, Reason.NONE, "", None, None, None, None
+    )
+
+
+def rows(count: int, queued: int = 0) -> dict[str, CampaignRow]:
+    return {f"c{number:05}": row(f"c{number:05}", queued) for number in range(count)}
+
+
+def test_all_comes_first_in_messages_of_bounded_size() -> None:
+    """A large state comes in parts, each far below 4 MiB, of which the last alone says that it is whole."""
+    responses = wire.changes(1.0, OFFSET, {}, {name * 40: row(name * 40) for name in rows(1201)})
+    assert [len(response.campaigns) for response in responses] == [500, 500, 201]
+    assert [response.complete for response in responses] == [False, False, True]
+    assert max(response.ByteSize() for response in responses) < 1 << 20
+
+
+def test_a_reader_that_lags_is_told_the_latest_only() -> None:
+    """However much has happened since it was last told, each campaign comes once, as it is now."""
+    told = rows(300)
+    for step in range(50):
+        latest = rows(300, queued=step)
+    responses = wire.changes(1.0, OFFSET, told, latest)
+    assert sum(len(response.campaigns) for response in responses) == 300
+    assert {campaign.queued for response in responses for campaign in response.campaigns} == {49}
+
+
+def test_what_is_gone_is_told() -> None:
+    """A campaign that is listed no longer is named; one that is the same is not."""
+    told = rows(3)
+    (response,) = wire.changes(1.0, OFFSET, told, {name: told[name] for name in ("c00000", "c00001")})
+    assert (list(response.gone_campaign_ids), list(response.campaigns)) == (["c00002"], [])
+
+
+def test_nothing_is_told_where_nothing_has_changed() -> None:
+    """The same rows make no message, also later: what only grows older is no change."""
+    assert wire.changes(1.0, OFFSET, rows(5), rows(5)) == []
+    assert wire.changes(9.0, OFFSET, rows(5), rows(5)) == []
