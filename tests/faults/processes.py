@@ -134,6 +134,7 @@ def gateway_service(
         "AWS_SECRET_ACCESS_KEY": "simulator",
         "AWS_ENDPOINT_URL_CONNECTCAMPAIGNS": connect_url,
         "DIAL_GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0",
         **variables,
     }
     command = [sys.executable, "-m", "gateway", "serve"]

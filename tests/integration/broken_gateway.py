@@ -41,13 +41,12 @@ class BrokenEngine(Engine):
 
     def submit(self, *arguments: Any) -> Any:
         """Take a dial request, and arm the bug with the trigger."""
-        self.armed |= any(request.client_token == TRIGGER for _, request in arguments[1])
+        self.armed |= _has_trigger(arguments)
         return super().submit(*arguments)
 
     def _with_bug(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def broken(*arguments: Any, **options: Any) -> Any:
-            known = self.armed or any(getattr(one, "client_token", "") == TRIGGER for one in arguments)
-            if known:
+            if self.armed or (method.__name__ == "submit" and _has_trigger(arguments)):
                 raise KeyError(SECRET)
             return method(*arguments, **options)
 
@@ -72,11 +71,18 @@ async def main(methods: Sequence[str]) -> int:
     rng = random.Random(1)
     engine = BrokenEngine(app.limits_of(settings), rng, methods)
     gateway = app.Gateway(settings, HangingConnect(), telemetry_with(), rng, engine)
-    return await app.serve(gateway, settings, _say)
+    return await app.serve(gateway, settings, lambda port: _say(port, gateway.admin_port))
 
 
-def _say(port: int) -> None:
+def _say(port: int, admin_port: int) -> None:
     sys.stdout.write(f"serving gRPC on 127.0.0.1:{port}, calling http://nobody\n")
+    sys.stdout.write(f"health and metrics on http://127.0.0.1:{admin_port}\n")
+
+
+def _has_trigger(arguments: Sequence[Any]) -> bool:
+    """Whether dial requests come in, and the trigger is among them."""
+    lists = [argument for argument in arguments if isinstance(argument, list)]
+    return any(request.client_token == TRIGGER for arrivals in lists for _, request in arrivals)
 
 
 if __name__ == "__main__":
