@@ -43,6 +43,8 @@ check: install .venv-protos/.installed ## lint, types, import rules, contract, g
 	$(BIN)/python scripts/check_client_window.py
 	scripts/helm.sh
 	$(BIN)/python -m scripts.check_deploy
+	scripts/promtool.sh
+	$(BIN)/python -m scripts.check_alerts
 
 fix: install ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
@@ -51,8 +53,9 @@ fix: install ## format and mend what can be mended
 protos: .venv-protos/.installed ## generate the Python stubs from protos/
 	.venv-protos/bin/python scripts/generate_stubs.py clients/python
 
-manifests: install ## render the chart with each file of values into deploy/rendered/
+manifests: install ## make the dashboard, and render the chart with each file of values into deploy/rendered/
 	scripts/helm.sh
+	$(BIN)/python -m scripts.dashboard
 	$(BIN)/python -m scripts.chart
 
 .venv-protos/.installed: requirements/protos.txt

@@ -72,7 +72,8 @@ class Overview:
         """Look at everything, and forget campaigns that have been idle for long."""
         now, now_ns = self._clock.now(), self._clock.epoch_ns()
         census = self._dispatcher.census()
-        metrics.tally.tidy(now, now_ns, {figures.campaign_id for figures in census.campaigns})
+        busy = {figures.campaign_id for figures in census.campaigns} | census.on_hold_s.keys()
+        metrics.tally.tidy(now, now_ns, busy)
         return Observation(
             now_ns,
             census,
@@ -80,6 +81,7 @@ class Overview:
             metrics.tally.counts(),
             self._dispatcher.draining_s,
             self._connect.failing_s(now),
+            self.readiness().ready,
         )
 
     def last(self) -> Observation | None:

@@ -32,7 +32,10 @@ class CampaignFigures(NamedTuple):
 
 
 class Census(NamedTuple):
-    """The whole core. Times in seconds, rates in calls a second, 0 for no limit."""
+    """The whole core. Times in seconds, rates in calls a second, 0 for no limit.
+
+    `on_hold_s` says of each campaign that somebody holds for how long, whether anything waits for it or not.
+    """
 
     campaigns: list[CampaignFigures]
     held: int
@@ -45,6 +48,7 @@ class Census(NamedTuple):
     forgotten_early: int
     lacked_s: dict[str, float]
     draining: bool
+    on_hold_s: dict[str, float]
 
 
 class Shortage:
@@ -92,6 +96,7 @@ class Surveyor(NamedTuple):
             forgotten_early=self.holdings.forgotten_early,
             lacked_s=self.shortage.seconds(now),
             draining=draining,
+            on_hold_s={name: now - hold.at for name, hold in self.conditions.holds.items()},
         )
 
     def of_one(self, now: float, campaign_id: str, calls: Iterable[Batch]) -> CampaignFigures:

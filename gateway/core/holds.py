@@ -65,6 +65,10 @@ class Holds:
         """Hold a campaign no longer; return whether it was held."""
         return self._holds.pop(campaign_id, None) is not None
 
+    def items(self) -> list[tuple[str, Hold]]:
+        """Return the campaigns that are held, each with its hold."""
+        return list(self._holds.items())
+
     def names(self) -> list[str]:
         """Return the campaigns that are held."""
         return list(self._holds)

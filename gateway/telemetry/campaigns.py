@@ -15,12 +15,18 @@ from gateway.telemetry import catalogue
 from gateway.telemetry.tally import Counts
 
 CAMPAIGN = "campaign"
+ON_HOLD = "held"
+"""The condition of a campaign that somebody holds, beside whatever Amazon Connect says of it."""
 
 
 def campaign_metrics(now_ns: int, census: Census, counts: Counts) -> list[Metric]:
     """Return the figures of all campaigns, those without a label of their own added up under one."""
     labelled = _by_label(census, counts)
-    return [*_gauges(now_ns, labelled), *_counters(now_ns, counts)]
+    return [
+        *_gauges(now_ns, labelled),
+        *_held_up(now_ns, labelled, _on_hold(census, counts)),
+        *_counters(now_ns, counts),
+    ]
 
 
 def _by_label(census: Census, counts: Counts) -> dict[str, list[CampaignFigures]]:
@@ -31,22 +37,39 @@ def _by_label(census: Census, counts: Counts) -> dict[str, list[CampaignFigures]
 
 
 def _gauges(now_ns: int, labelled: dict[str, list[CampaignFigures]]) -> list[Metric]:
-    backlog, waits, flying, held_up = [], [], [], []
+    backlog, waits, flying = [], [], []
     for label, found in labelled.items():
         labels = {CAMPAIGN: label}
         backlog.append(_point(labels, now_ns, sum(figures.queued for figures in found)))
         flying.append(_point(labels, now_ns, sum(figures.in_flight for figures in found)))
         waits.append(_point(labels, now_ns, max((figures.oldest_wait_s for figures in found), default=0.0)))
-        held_up += [_point(labels | {"condition": name}, now_ns, for_s) for name, for_s in _held_up(found)]
     return [
         _gauge(catalogue.BACKLOG, backlog),
         _gauge(catalogue.OLDEST_WAIT, waits),
         _gauge(catalogue.IN_FLIGHT, flying),
-        *([_gauge(catalogue.HELD_UP, held_up)] if held_up else []),
     ]
 
 
-def _held_up(found: Iterable[CampaignFigures]) -> Iterable[tuple[str, float]]:
+def _on_hold(census: Census, counts: Counts) -> dict[str, float]:
+    """Return for each label under which somebody holds a campaign how long the longest has been held."""
+    longest: dict[str, float] = {}
+    for campaign_id, for_s in census.on_hold_s.items():
+        label = counts.label(campaign_id)
+        longest[label] = max(longest.get(label, 0.0), for_s)
+    return longest
+
+
+def _held_up(
+    now_ns: int, labelled: dict[str, list[CampaignFigures]], on_hold: dict[str, float]
+) -> list[Metric]:
+    """Return the gauge of all that does not flow; none where everything flows."""
+    found = [(label, name, for_s) for label, each in labelled.items() for name, for_s in _standings(each)]
+    found += [(label, ON_HOLD, for_s) for label, for_s in on_hold.items()]
+    points = [_point({CAMPAIGN: label, "condition": name}, now_ns, for_s) for label, name, for_s in found]
+    return [_gauge(catalogue.HELD_UP, points)] if points else []
+
+
+def _standings(found: Iterable[CampaignFigures]) -> Iterable[tuple[str, float]]:
     """Return for each condition in which a campaign is how long the longest has not flowed."""
     longest: dict[str, float] = {}
     for figures in found:

@@ -52,6 +52,7 @@ class Observation(NamedTuple):
     counts: Counts
     drain_elapsed_s: float = 0.0
     failing_s: float = 0.0
+    ready: bool = True
 
 
 class Metrics:
@@ -154,6 +155,7 @@ class Metrics:
         self._gauge(catalogue.STREAMS, lambda seen: _one(seen.streams.open))
         self._gauge(catalogue.WINDOW_USE, lambda seen: _one(seen.streams.window_use))
         self._gauge(catalogue.BLOCKED, _blocked)
+        self._gauge(catalogue.READY, lambda seen: _one(int(seen.ready)))
         self._gauge(catalogue.DRAINING, lambda seen: _one(int(seen.census.draining)))
         self._gauge(catalogue.DRAIN_ELAPSED, lambda seen: _one(seen.drain_elapsed_s))
         self._gauge(catalogue.CALLS_IN_FLIGHT, lambda seen: _one(seen.census.calls_in_flight))

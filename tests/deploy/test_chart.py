@@ -1,11 +1,13 @@
 """What the chart renders, with each file of values under deploy/values."""
 
+import json
 from math import ceil
 from typing import Any
 
 import pytest
+import yaml
 
-from scripts import chart
+from scripts import alerts, chart, dashboard
 from tests.deploy import rendered
 from tests.packaging.dockerfile import stages
 
@@ -151,6 +153,20 @@ def test_metrics_are_read_once_from_each_pod() -> None:
 
     assert len(selected) == 1
     assert endpoint["port"] in {port["name"] for port in selected[0]["spec"]["ports"]}
+
+
+def test_the_alerts_are_those_of_the_file_with_the_runbook_where_the_values_say() -> None:
+    runbook = yaml.safe_load((chart.VALUES / "production.yaml").read_text())["prometheusRule"]["runbook"]
+    text = alerts.RULES.read_text().replace("docs/runbook.md#", f"{runbook}#")
+
+    assert rendered.one("production", "PrometheusRule")["spec"] == yaml.safe_load(text)
+
+
+def test_the_dashboard_is_that_of_the_file() -> None:
+    (configured,) = rendered.all_of("production", "ConfigMap")
+
+    assert json.loads(configured["data"]["dial-gateway.json"]) == dashboard.dashboard()
+    assert configured["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
 def test_the_role_is_named_on_the_account() -> None:

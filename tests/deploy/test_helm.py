@@ -114,6 +114,13 @@ def test_a_policy_in_the_values_becomes_a_file() -> None:
     assert [manifests.kubernetes_fault(policy, v) for v in manifests.kubernetes_versions()] == [None] * 3
 
 
+@pytest.mark.parametrize(("grace", "longest"), [(25, "20"), (60, "48"), (12.5, "10")])
+def test_a_drain_is_slow_at_four_fifths_of_its_grace(grace: float, longest: str) -> None:
+    rendered = render({"prometheusRule.enabled": True, "gateway.drainGrace": grace})
+
+    assert f"max_over_time(dial_gateway_drain_elapsed_seconds[5m])) > {longest}\n" in rendered
+
+
 def test_a_long_name_leaves_room_for_the_suffixes() -> None:
     rendered = render({"fullnameOverride": "a" * 60})
 

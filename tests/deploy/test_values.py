@@ -41,6 +41,10 @@ WRONG: list[dict[str, Any]] = [
     {"autoscaling": {"cpuUtilization": 120}},
     {"autoscaling": {"streams": {"metric": "dial gateway"}}},
     {"serviceMonitor": {"interval": 15}},
+    {"prometheusRule": {"runbook": ""}},
+    {"prometheusRule": {"runbook": "https://example.com/runbook.md#top"}},
+    {"prometheusRule": {"rules": []}},
+    {"dashboard": {"labels": {"grafana_dashboard": 1}}},
     {"securityContext": {"privileged": True}},
 ]
 

@@ -55,6 +55,7 @@ async def test_a_gateway_that_leaves_is_live_and_not_ready() -> None:
         assert (live.status, ready.status) == (200, 503)
         assert "leaving" in ready.body
         assert "\ndial_gateway_draining 1\n" in seen.body
+        assert "\ndial_gateway_ready 0\n" in seen.body
         await stream.rest()
         await leaving
 

@@ -84,6 +84,7 @@ async def test_the_figures_are_true() -> None:
     assert seen.value("dial_gateway_streams_open") == 1
     assert seen.value("dial_gateway_rpcs_ended_total", ending="left") == 1
     assert seen.value("dial_gateway_draining") == 0
+    assert seen.value("dial_gateway_ready") == 1
 
 
 async def test_a_full_window_and_a_full_gateway_are_seen() -> None:

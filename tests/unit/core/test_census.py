@@ -6,6 +6,7 @@ from gateway.core.census import CONCURRENCY, RATE, CampaignFigures, Shortage
 from gateway.core.conditions import Change, Condition
 from gateway.core.engine import Engine, Limits
 from gateway.core.errors import CampaignNotRunning
+from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import CallReport, ItemFailure, Source, Waiter
 from tests.unit.core.making import NOW, dial
 
@@ -43,6 +44,16 @@ def test_a_campaign_that_has_nothing_is_not_there() -> None:
     (batch,) = engine.poll(NOW).batches
     engine.completed(NOW, batch, CallReport(accepted={"t0": "id"}))
     assert engine.census(NOW).campaigns == []
+
+
+def test_campaigns_that_somebody_holds_and_for_how_long() -> None:
+    """A hold is told with its age, also of a campaign that nobody has sent for, until it is released."""
+    engine = engine_with({"a": 1})
+    engine.steering.hold(NOW, "a", Hold("somebody", "why not", NOW))
+    engine.steering.hold(NOW + 2, "b", Hold("somebody", "why not", NOW + 2))
+    assert engine.census(NOW + 5).on_hold_s == {"a": 5.0, "b": 3.0}
+    engine.steering.release(NOW + 5, "a", Action(ActionKind.RELEASE, "somebody", "", NOW + 5))
+    assert engine.census(NOW + 6).on_hold_s == {"b": 4.0}
 
 
 def test_what_keeps_a_campaign_and_since_when() -> None:

@@ -58,6 +58,20 @@ def test_a_push_holds_what_a_scrape_holds() -> None:
     assert exporter.closed
 
 
+def test_campaigns_that_somebody_holds_are_told_apart() -> None:
+    """A campaign that is held says so under its label; one without a label is held among the others."""
+    metrics = Metrics(1, Resource({}))
+    metrics.tally.received("mine", 1)
+    seen = observed(metrics)
+    held = seen._replace(census=seen.census._replace(on_hold_s={"mine": 3.0, "x": 5.0, "y": 4.0}))
+    name = "dial_gateway_campaign_held_up_seconds"
+    text = metrics.text(held)
+    assert f'{name}{{campaign="mine",condition="held"}} 3.0' in text
+    assert f'{name}{{campaign="other",condition="held"}} 5.0' in text
+    assert name not in metrics.text(seen)
+    metrics.shutdown(1.0)
+
+
 def test_campaigns_that_come_and_go_leave_nothing_behind() -> None:
     """Thousands of campaigns, a few at a time: each is shown while it is there, and none after it."""
     metrics = Metrics(10, Resource({}))

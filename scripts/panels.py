@@ -1,0 +1,294 @@
+"""What the dashboard shows: rows of panels, each with its unit and how to read it."""
+
+from typing import NamedTuple
+
+from scripts.promql import ALL, BY_CAMPAIGN, Query, largest, mean, most, named, quantile, rate, total
+
+
+class Panel(NamedTuple):
+    """One panel: its title, unit as Grafana names it, help, and what it asks for."""
+
+    title: str
+    unit: str
+    text: str
+    queries: tuple[Query, ...]
+    kind: str = "timeseries"
+    stacked: bool = False
+
+
+class Row(NamedTuple):
+    """Panels under one heading."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+ROWS = (
+    Row(
+        "Demand and answers",
+        (
+            Panel(
+                "Dial requests received",
+                "reqps",
+                "Read from callers, the ten largest campaigns. A caller that floods shows here.",
+                (most(rate("requests_received", "campaign", of=BY_CAMPAIGN)),),
+                stacked=True,
+            ),
+            Panel(
+                "Answers by outcome",
+                "reqps",
+                "As fast as they are received, or something waits.",
+                (rate("requests_answered", "outcome", of=BY_CAMPAIGN),),
+                stacked=True,
+            ),
+            Panel(
+                "Answers other than ACCEPTED",
+                "reqps",
+                "UNKNOWN: see the calls by result. EXPIRED: more quota, later expirations or fewer requests. "
+                "REJECTED: tell the caller.",
+                (rate("requests_answered", "outcome", "reason", of=f'{BY_CAMPAIGN},outcome!="ACCEPTED"'),),
+            ),
+            Panel(
+                "Held in all",
+                "short",
+                "Between coming and answer. At DIAL_GATEWAY_QUEUE_LIMIT nothing more is read.",
+                (total("requests_held", "instance"),),
+            ),
+            Panel(
+                "Memory of what is held",
+                "bytes",
+                "About. At DIAL_GATEWAY_QUEUE_BYTES nothing more is read.",
+                (total("requests_held_size_bytes", "instance"),),
+            ),
+            Panel(
+                "Dropped, replayed, joined",
+                "reqps",
+                "Dropped: their callers had left. Replayed: answered from the memory of accepted tokens. "
+                "Joined: shared the answer of one held under the same token.",
+                tuple(named(rate(f"requests_{what}"), what) for what in ("dropped", "replayed", "joined")),
+            ),
+            Panel(
+                "Tokens remembered",
+                "short",
+                "Near DIAL_GATEWAY_REPLAY_LIMIT: raise it.",
+                (total("tokens_remembered", "instance"),),
+            ),
+            Panel(
+                "Tokens forgotten early",
+                "cps",
+                "Above 0: a late repeat may be sent to Amazon Connect again.",
+                (rate("tokens_forgotten", "instance"),),
+            ),
+        ),
+    ),
+    Row(
+        "Calls against the quota",
+        (
+            Panel(
+                "Calls a second",
+                "reqps",
+                "Attempts, beside the rate that is kept and the rate as set (0: no limit).",
+                (
+                    named(rate("connect_calls"), "calls"),
+                    named(total("call_rate_current_per_second"), "kept"),
+                    named(total("call_rate_ceiling_per_second"), "as set"),
+                ),
+            ),
+            Panel(
+                "Attempts by result",
+                "reqps",
+                "AccessDenied, NoCredentials: dial-gateway check. AnswerLost, ConnectFailed, "
+                "ConnectUnreachable: network and AWS' status.",
+                (rate("connect_calls", "operation", "result"),),
+                stacked=True,
+            ),
+            Panel(
+                "Share of time that calls lack a permit",
+                "percentunit",
+                "rate near 1 for long: the quota is used up. concurrency: raise "
+                "DIAL_GATEWAY_MAX_CONCURRENT_CALLS.",
+                (rate("permit_wait_seconds", "instance", "lacking"),),
+            ),
+            Panel(
+                "How long attempts take",
+                "s",
+                "Near DIAL_GATEWAY_CALL_TIMEOUT answers will be lost.",
+                (
+                    quantile("connect_call_duration_seconds", 0.5, "operation"),
+                    quantile("connect_call_duration_seconds", 0.99, "operation"),
+                ),
+            ),
+            Panel(
+                "Calls in flight",
+                "short",
+                "At DIAL_GATEWAY_MAX_CONCURRENT_CALLS for long: raise it.",
+                (total("connect_calls_in_flight", "instance"),),
+            ),
+            Panel(
+                "Amazon Connect failing for",
+                "s",
+                "How long no attempt has been answered; 0 where the last one was.",
+                (largest("connect_failing_seconds", "instance"),),
+            ),
+            Panel(
+                "Dial requests in a call",
+                "short",
+                "25 under backlog, or many small campaigns share the quota; by why the call left.",
+                (mean("batch_size", "flush"),),
+            ),
+            Panel(
+                "Time left as a call leaves",
+                "s",
+                "To the expiration of its most urgent dial request. Near the expiry headroom the next will "
+                "expire.",
+                (quantile("call_time_left_seconds", 0.1), quantile("call_time_left_seconds", 0.5)),
+            ),
+            Panel(
+                "Throttles",
+                "cps",
+                "call: the account's call rate, 429. item_capacity: too few agents or lines for a campaign.",
+                (rate("connect_throttles", "kind"),),
+            ),
+            Panel(
+                "Further attempts of failing calls",
+                "cps",
+                "denied grows in an outage: that is what it is for.",
+                (rate("connect_retries", "decision"),),
+            ),
+        ),
+    ),
+    Row(
+        "Campaigns",
+        (
+            Panel(
+                "Backlog",
+                "short",
+                "Dial requests that wait for a call, the ten largest. Grows for long: more is asked for than "
+                "the quota carries.",
+                (most(total("backlog", "campaign", of=BY_CAMPAIGN)),),
+                stacked=True,
+            ),
+            Panel(
+                "Oldest wait",
+                "s",
+                "Near the expirations that callers set: they will expire.",
+                (most(largest("backlog_oldest_wait_seconds", "campaign", of=BY_CAMPAIGN)),),
+            ),
+            Panel(
+                "In calls under way",
+                "short",
+                "At most 25 for each call in flight; stuck means that Amazon Connect hangs.",
+                (most(total("requests_in_flight", "campaign", of=BY_CAMPAIGN)),),
+            ),
+            Panel(
+                "Not flowing for: cooling or probing",
+                "s",
+                "Too few agents or lines: lower the pace of the campaign.",
+                (
+                    largest(
+                        "campaign_held_up_seconds",
+                        "campaign",
+                        "condition",
+                        of=f'{BY_CAMPAIGN},condition=~"cooling|probing"',
+                    ),
+                ),
+            ),
+            Panel(
+                "Not flowing for: parked",
+                "s",
+                "Start or resume the campaign in Amazon Connect.",
+                (largest("campaign_held_up_seconds", "campaign", of=f'{BY_CAMPAIGN},condition="parked"'),),
+            ),
+            Panel(
+                "Not flowing for: held by somebody",
+                "s",
+                "`dialctl campaigns` says by whom and why. Holds are each replica's own.",
+                (
+                    largest(
+                        "campaign_held_up_seconds",
+                        "campaign",
+                        "instance",
+                        of=f'{BY_CAMPAIGN},condition="held"',
+                    ),
+                ),
+            ),
+            Panel(
+                "Times that it cooled or was parked",
+                "cps",
+                "Often: the campaign is sent more than its agents can take.",
+                (most(rate("campaign_cooldowns", "campaign", "condition", of=BY_CAMPAIGN)),),
+            ),
+            Panel(
+                "Campaigns with figures of their own",
+                "short",
+                "At DIAL_GATEWAY_METRICS_CAMPAIGNS: raise it, or find the caller that makes campaign ids up.",
+                (largest("campaigns", "instance"),),
+            ),
+        ),
+    ),
+    Row(
+        "Streams",
+        (
+            Panel(
+                "Open streams",
+                "short",
+                "Uneven over replicas: balance by stream.",
+                (total("streams_open", "instance"),),
+                stacked=True,
+            ),
+            Panel(
+                "Window use of the fullest stream",
+                "percentunit",
+                "1: it waits for answers, or does not read them.",
+                (largest("streams_window_use_ratio", "instance"),),
+            ),
+            Panel(
+                "Streams not read from",
+                "short",
+                "window: their own is used up. room: the gateway is full.",
+                (total("streams_blocked", "instance", "lacking"),),
+            ),
+            Panel(
+                "Streams and unary calls ended",
+                "cps",
+                "Many left: time-outs of callers or of a proxy.",
+                (rate("rpcs_ended", "method", "ending"),),
+            ),
+        ),
+    ),
+    Row(
+        "Process",
+        (
+            Panel(
+                "Replicas",
+                "short",
+                "Ready: they take new streams. Draining: they leave.",
+                (named(total("ready"), "ready"), named(total("draining"), "draining")),
+            ),
+            Panel(
+                "Leaving for",
+                "s",
+                "Near DIAL_GATEWAY_DRAIN_GRACE: what is left is answered unsent.",
+                (largest("drain_elapsed_seconds", "instance"),),
+            ),
+            Panel(
+                "Lag of the event loop",
+                "s",
+                "Above 0.1 often: the processor is used up, add replicas.",
+                (quantile("loop_lag_seconds", 0.99, "instance"),),
+            ),
+            Panel(
+                "Versions",
+                "short",
+                "Name and version as OTEL_RESOURCE_ATTRIBUTES have them.",
+                (
+                    Query(
+                        f"count by (instance, service_name, service_version) (target_info{{{ALL}}})",
+                        "{{instance}}",
+                    ),
+                ),
+                kind="table",
+            ),
+        ),
+    ),
+)

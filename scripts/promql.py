@@ -1,0 +1,60 @@
+"""Expressions in PromQL over the gateway's metrics, as the panels of the dashboard ask for them."""
+
+from typing import NamedTuple
+
+ALL = 'namespace=~"$namespace",job=~"$job",instance=~"$instance"'
+BY_CAMPAIGN = f'{ALL},campaign=~"$campaign"'
+EVERY = "$__rate_interval"
+"""What is chosen above the dashboard, and the time that a rate is taken over there."""
+
+
+class Query(NamedTuple):
+    """One expression in PromQL, and how its series are named."""
+
+    expr: str
+    legend: str
+
+
+def total(metric: str, *by: str, of: str = ALL) -> Query:
+    """Return the sum of a gauge over replicas."""
+    return Query(f"sum by ({', '.join(by)}) (dial_gateway_{metric}{{{of}}})", legend_of(*by))
+
+
+def largest(metric: str, *by: str, of: str = ALL) -> Query:
+    """Return the largest of a gauge over replicas."""
+    return Query(f"max by ({', '.join(by)}) (dial_gateway_{metric}{{{of}}})", legend_of(*by))
+
+
+def rate(metric: str, *by: str, of: str = ALL) -> Query:
+    """Return how much a counter grows a second, over all replicas."""
+    growth = f"rate(dial_gateway_{metric}_total{{{of}}}[{EVERY}])"
+    return Query(f"sum by ({', '.join(by)}) ({growth})", legend_of(*by))
+
+
+def quantile(metric: str, share: float, *by: str) -> Query:
+    """Return a quantile of a histogram."""
+    growth = f"rate(dial_gateway_{metric}_bucket{{{ALL}}}[{EVERY}])"
+    legend = f"p{share * 100:g} {legend_of(*by)}".rstrip()
+    return Query(f"histogram_quantile({share:g}, sum by ({', '.join(['le', *by])}) ({growth}))", legend)
+
+
+def mean(metric: str, *by: str) -> Query:
+    """Return the mean of a histogram."""
+    labels = ", ".join(by)
+    added_up, count = (f"rate(dial_gateway_{metric}_{part}{{{ALL}}}[{EVERY}])" for part in ("sum", "count"))
+    return Query(f"sum by ({labels}) ({added_up}) / sum by ({labels}) ({count})", legend_of(*by))
+
+
+def most(query: Query) -> Query:
+    """Return the ten largest series: campaigns may be many."""
+    return query._replace(expr=f"topk(10, {query.expr})")
+
+
+def legend_of(*by: str) -> str:
+    """Return the legend that names a series by these labels, as Grafana writes it."""
+    return " ".join(f"{{{{{label}}}}}" for label in by)
+
+
+def named(query: Query, legend: str) -> Query:
+    """Return the query with another legend."""
+    return query._replace(legend=legend)

@@ -1,0 +1,140 @@
+"""The metrics that there are, and which of them an expression in PromQL uses, with which labels."""
+
+import functools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.connect.apis import OPERATIONS
+from gateway.core import errors
+from gateway.core.census import CONCURRENCY, RATE
+from gateway.core.conditions import Condition
+from gateway.core.model import FlushReason, Outcome, Reason
+from gateway.telemetry import catalogue
+from gateway.telemetry.campaigns import ON_HOLD
+from gateway.telemetry.exposition import name_of
+from gateway.telemetry.tally import THROTTLES
+
+DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
+TARGET = frozenset({"namespace", "job", "instance"})
+"""Labels that Prometheus adds to every metric of a target."""
+FOREIGN = {"up": TARGET, "target_info": TARGET | {"service_name", "service_version"}}
+"""Metrics that are not in the catalogue: Prometheus' own, and OpenTelemetry's."""
+
+_row = re.compile(r"^\| `(dial_gateway_\w+)` \| (\w+) \|[^|]*\|([^|]*)\|", re.MULTILINE)
+_word = re.compile(r'"[^"]*"|\[[^]]*\]|[a-zA-Z_:][\w:]*')
+_used = re.compile(r"(?<![\w:])(?P<name>(?:dial_gateway_|up\b|target_info\b)\w*)(?P<chosen>\{[^}]*\})?")
+_matcher = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
+_labels = re.compile(r"\b(?:by|on|ignoring|without|group_left|group_right)\s*\(([^)]*)\)")
+
+
+class Known(NamedTuple):
+    """A metric that there is: its kind and its labels, those of a target as well."""
+
+    kind: str
+    labels: frozenset[str]
+
+
+class Use(NamedTuple):
+    """A metric as an expression names it, `series` with the suffix, and the matchers on its labels."""
+
+    series: str
+    matchers: list[tuple[str, str]]
+
+
+def _failures(kind: type[errors.CallFailure]) -> Iterator[str]:
+    yield kind.__name__
+    for inner in kind.__subclasses__():
+        yield from _failures(inner)
+
+
+VALUES = {
+    "outcome": {outcome.name for outcome in Outcome},
+    "reason": {reason.name for reason in Reason},
+    "condition": {ON_HOLD, *(condition.value for condition in Condition)},
+    "result": {"ok", *_failures(errors.CallFailure)},
+    "lacking": {RATE, CONCURRENCY, "window", "room"},
+    "kind": set(THROTTLES),
+    "flush": {reason.value for reason in FlushReason},
+    "operation": set(OPERATIONS),
+    "campaign": {"other"},
+}
+"""What a label can say, where the gateway decides it."""
+
+
+@functools.cache
+def catalogued() -> dict[str, Known]:
+    """Return the metrics of the catalogue as Prometheus names them; kinds and labels are the document's."""
+    documented = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in _rows()}
+    found = {}
+    for metric in _metrics():
+        names = {name_of(metric.name, metric.unit, counter=counter) for counter in (False, True)}
+        (name,) = names & documented.keys() or {min(names, key=len)}
+        kind, labels = documented.get(name, ("gauge", set()))
+        found[name] = Known(kind, TARGET | labels)
+    return found
+
+
+@functools.cache
+def series() -> dict[str, frozenset[str]]:
+    """Return the labels of each series that expressions may name: a histogram has three."""
+    found = dict(FOREIGN)
+    for name, (kind, labels) in catalogued().items():
+        if kind == "histogram":
+            found |= {f"{name}_sum": labels, f"{name}_count": labels, f"{name}_bucket": labels | {"le"}}
+        else:
+            found[name] = labels
+    return found
+
+
+def metric_of(name: str) -> str:
+    """Return the metric that a series is of."""
+    return re.sub(r"_(bucket|sum|count)$", "", name)
+
+
+def uses(expression: str) -> list[Use]:
+    """Return the metrics that an expression uses, recorded ones left out."""
+    plain = re.sub(r"[a-zA-Z_]\w*(:\w+)+(\{[^}]*\})?", "", expression)
+    return [
+        Use(found["name"], [(label, value) for label, _, value in _matcher.findall(found["chosen"] or "")])
+        for found in _used.finditer(plain)
+    ]
+
+
+def recorded(expression: str) -> set[str]:
+    """Return the names of recording rules that an expression uses."""
+    return {word for word in _word.findall(expression) if ":" in word and word[0] not in '"['}
+
+
+def aggregation_labels(expression: str) -> set[str]:
+    """Return the labels that an expression adds up by, or matches on."""
+    return {label.strip() for group in _labels.findall(expression) for label in group.split(",")} - {""}
+
+
+def faults(expression: str) -> list[str]:
+    """Return what in an expression names a metric, a label or a value that there is not."""
+    known, found, seen = series(), [], set[str]()
+    for use in uses(expression):
+        if use.series not in known:
+            found.append(f"there is no {use.series}")
+            continue
+        seen |= known[use.series]
+        for label, value in use.matchers:
+            found += [f"{use.series} has no {label}"] if label not in known[use.series] else []
+            found += [f"{label} is never {value}"] if not _can_be(label, value) else []
+    if not recorded(expression):
+        found += [f"nothing has a label {label}" for label in aggregation_labels(expression) - seen]
+    return found
+
+
+def _can_be(label: str, value: str) -> bool:
+    return label not in VALUES or "$" in value or set(value.split("|")) <= VALUES[label]
+
+
+def _rows() -> list[tuple[str, str, str]]:
+    return _row.findall(DOCS.read_text(encoding="utf-8"))
+
+
+def _metrics() -> Iterator[catalogue.Metric]:
+    yield from (value for value in vars(catalogue).values() if isinstance(value, catalogue.Metric))

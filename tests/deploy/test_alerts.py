@@ -1,0 +1,161 @@
+"""Alerts are about metrics that there are, and have tests and entries in the runbook."""
+
+import dataclasses
+import functools
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.core.model import NoticeKind
+from gateway.settings import PREFIX, Settings
+from scripts import alerts, check_alerts, dashboard, panels
+from tests.deploy import expressions
+
+PROMTOOL = alerts.find_promtool()
+RUNBOOK = alerts.ROOT / "docs" / "runbook.md"
+RULES = alerts.rules()
+ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+RECORDED = {rule["record"]: rule for rule in RULES if "record" in rule}
+PARTS = ("It means", "Callers notice", "Look", "Do", "Do not")
+EACH = pytest.mark.parametrize("name", ALERTS)
+SETTINGS = {f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)}
+SEVERITIES = {"critical", "warning"}
+
+Test = dict[str, Any]
+
+
+@functools.cache
+def all_tests() -> list[Test]:
+    """Return every test of every file."""
+    return [
+        test for path in alerts.TESTS.glob("*.yaml") for test in yaml.safe_load(path.read_text())["tests"]
+    ]
+
+
+def named_after(name: str) -> list[Test]:
+    """Return the tests of an alert: they are named after it."""
+    return [test for test in all_tests() if test["name"].startswith(f"{name} ")]
+
+
+def fired(test: Test) -> list[dict[str, str]]:
+    """Return the labels of all alerts that a test expects to fire."""
+    return [
+        dict(re.findall(r'(\w+)="([^"]*)"', sample["labels"]))
+        for look in test["promql_expr_test"]
+        for sample in look["exp_samples"]
+    ]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.get("alert") or rule.get("record")))
+def test_a_rule_names_only_what_there_is(rule: alerts.Rule) -> None:
+    assert expressions.faults(rule["expr"]) == []
+    assert expressions.recorded(rule["expr"]) <= RECORDED.keys()
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_name_says_its_labels_what_it_is_of_and_how(name: str) -> None:
+    level, metric, operation = name.split(":")
+
+    by = expressions.aggregation_labels(RECORDED[name]["expr"].split("unless")[0])
+    assert set(level.split("_")) == by - {"le"}
+    assert metric.startswith("dial_gateway_")
+    assert operation
+
+
+@EACH
+def test_an_alert_says_how_bad_it_is_and_what_to_do(name: str) -> None:
+    rule = ALERTS[name]
+
+    assert re.fullmatch(r"DialGateway([A-Z][a-z]+)+", name)
+    assert rule["labels"].keys() == {"severity"}
+    assert rule["labels"]["severity"] in SEVERITIES
+    assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+    assert rule["annotations"]["runbook_url"] == f"docs/runbook.md#{name.lower()}"
+    assert rule["annotations"]["description"].endswith(".")
+
+
+@EACH
+def test_the_words_of_an_alert_are_about_labels_that_it_has(name: str) -> None:
+    said = " ".join(ALERTS[name]["annotations"].values())
+    wanted = set(re.findall(r"\$labels\.(\w+)", said))
+    every = [labels for test in named_after(name) for labels in fired(test)]
+
+    assert wanted <= {label for labels in every for label in labels}
+    assert wanted <= {"campaign", "instance", "job", "result"}
+
+
+@EACH
+def test_an_alert_has_a_test_that_it_fires_and_one_that_it_does_not(name: str) -> None:
+    firing = [test for test in named_after(name) if test["name"].startswith(f"{name} fires ")]
+    silent = [test for test in named_after(name) if test["name"].startswith(f"{name} is silent ")]
+    severity = ALERTS[name]["labels"]["severity"]
+
+    assert firing
+    assert silent
+    for test in firing:
+        assert {(labels["alertname"], labels["severity"]) for labels in fired(test)} == {(name, severity)}
+    for test in firing + silent:
+        assert bool(fired(test)) == (test in firing)
+        assert all(look["expr"] == 'ALERTS{alertstate="firing"}' for look in test["promql_expr_test"])
+
+
+def test_the_tests_are_about_series_that_the_gateway_exports() -> None:
+    for test in all_tests():
+        for given in test["input_series"]:
+            (use,) = expressions.uses(given["series"])
+            labels = {label for label, _ in use.matchers}
+            assert expressions.faults(given["series"].replace('campaign="', 'campaign="$')) == []
+            assert labels <= expressions.series()[use.series]
+
+
+def test_the_runbook_has_an_entry_for_each_alert_in_their_order() -> None:
+    text = RUNBOOK.read_text()
+
+    assert re.findall(r"^## (DialGateway\w+)$", text, re.MULTILINE) == list(ALERTS)
+
+
+@EACH
+def test_an_entry_of_the_runbook_has_all_its_parts(name: str) -> None:
+    entry = RUNBOOK.read_text().split(f"\n## {name}\n")[1].split("\n## ")[0]
+
+    assert tuple(re.findall(r"^\*\*([A-Z][a-z ]+)\.\*\*", entry, re.MULTILINE)) == PARTS
+    assert f"`{ALERTS[name]['labels']['severity']}`" in entry
+
+
+def test_what_the_runbook_points_at_is_there() -> None:
+    text = RUNBOOK.read_text()
+    shown = set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", text))
+    words = {word for values in expressions.VALUES.values() for word in values}
+    words |= {kind.name for kind in NoticeKind} | SETTINGS | {"RESOURCE_EXHAUSTED"}
+
+    assert shown
+    assert shown <= {panel.title for row in panels.ROWS for panel in row.panels}
+    assert set(re.findall(r"`([A-Z]+_[A-Z_]+)`", text)) <= words
+    assert set(re.findall(r"\b(DialGateway\w+)", text)) == ALERTS.keys()
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not at hand: `make check` brings it")
+def test_promtool_takes_the_rules_and_the_dashboard() -> None:
+    assert PROMTOOL is not None
+    alerts.check(PROMTOOL)
+    alerts.check_expressions(PROMTOOL, map(check_alerts.filled_in, dashboard.expressions()))
+    with pytest.raises(alerts.RulesError, match="parse"):
+        alerts.check_expressions(PROMTOOL, ["sum by (dial_gateway_backlog"])
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not at hand: `make check` brings it")
+def test_a_test_fails_where_a_threshold_is_another(tmp_path: Path) -> None:
+    assert PROMTOOL is not None
+    (tmp_path / "tests").mkdir()
+    shutil.copy(alerts.TESTS / "campaigns.yaml", tmp_path / "tests")
+    rules, text = tmp_path / "dial-gateway.rules.yaml", alerts.RULES.read_text()
+    rules.write_text(text)
+    assert alerts.run_tests(PROMTOOL, tmp_path / "tests") == 1
+
+    rules.write_text(text.replace("> 600", "> 700"))
+    with pytest.raises(alerts.RulesError, match="DialGatewayCampaignCooling"):
+        alerts.run_tests(PROMTOOL, tmp_path / "tests")

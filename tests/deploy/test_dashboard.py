@@ -1,0 +1,80 @@
+"""The dashboard shows exactly the metrics that the gateway exports, and is what its description makes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from scripts import chart, dashboard, panels
+from tests.deploy import expressions
+
+LINK = chart.ROOT / "deploy" / "grafana" / "dial-gateway.json"
+MADE: dict[str, Any] = json.loads(LINK.read_text())
+PANELS = [panel for panel in MADE["panels"] if panel["type"] != "row"]
+
+
+def test_the_file_is_what_the_description_makes() -> None:
+    assert LINK.read_text() == dashboard.written()
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: str(panel["title"]))
+def test_a_panel_names_only_what_there_is(panel: dict[str, Any]) -> None:
+    for target in panel["targets"]:
+        assert expressions.faults(target["expr"]) == []
+
+
+def test_every_metric_has_a_panel() -> None:
+    used = {
+        expressions.metric_of(use.series)
+        for panel in PANELS
+        for target in panel["targets"]
+        for use in expressions.uses(target["expr"])
+    }
+
+    assert used - expressions.FOREIGN.keys() == expressions.catalogued().keys()
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: str(panel["title"]))
+def test_a_counter_is_shown_by_its_rate_and_a_gauge_is_not(panel: dict[str, Any]) -> None:
+    for target in panel["targets"]:
+        for use in expressions.uses(target["expr"]):
+            counts = use.series.endswith(("_total", "_bucket", "_sum", "_count"))
+            assert (f"rate({use.series}" in target["expr"]) == counts
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: str(panel["title"]))
+def test_a_panel_shows_what_is_chosen_above_it_and_says_how_to_read_it(panel: dict[str, Any]) -> None:
+    chosen = {f"${name}" for name in ("namespace", "job", "instance")}
+    for target in panel["targets"]:
+        for use in expressions.uses(target["expr"]):
+            assert chosen <= {value for _, value in use.matchers}
+            by_campaign = "campaign" in expressions.series()[use.series]
+            assert ("$campaign" in {value for _, value in use.matchers}) == by_campaign
+    assert len(panel["description"]) > 5
+    assert panel["fieldConfig"]["defaults"]["unit"]
+
+
+def test_the_variables_ask_for_labels_that_there_are() -> None:
+    names = [variable["name"] for variable in MADE["templating"]["list"]]
+    asked = [variable["query"]["query"] for variable in MADE["templating"]["list"][1:]]
+
+    assert names == ["datasource", "namespace", "job", "instance", "campaign"]
+    for name, query in zip(names[1:], asked, strict=True):
+        (use,) = expressions.uses(query)
+        assert name in expressions.series()[use.series]
+
+
+def test_panels_lie_beside_one_another_under_their_rows() -> None:
+    places = [panel["gridPos"] for panel in MADE["panels"]]
+    cells = [
+        (x, y)
+        for place in places
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    rows = [panel["title"] for panel in MADE["panels"] if panel["type"] == "row"]
+
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
+    assert rows == [row.title for row in panels.ROWS]
+    assert len({panel["id"] for panel in MADE["panels"]}) == len(MADE["panels"])
