@@ -31,10 +31,10 @@ class Certificates:
         made = folder / "tls"
         return cls(made) if made.exists() else cls.made_in(made)
 
-    def caller(self) -> grpc.ChannelCredentials:
-        """Return what a caller with a certificate shows, and whom it believes."""
+    def caller(self, believed: "Certificates | None" = None) -> grpc.ChannelCredentials:
+        """Return what a caller shows, and whom it believes: its own authority, or that of others."""
         pair = (self.folder / "caller.pem").read_bytes()
-        return grpc.ssl_channel_credentials(self._believed(), pair, pair)
+        return grpc.ssl_channel_credentials((believed or self)._believed(), pair, pair)
 
     def stranger(self) -> grpc.ChannelCredentials:
         """Return what a caller without a certificate has: it believes the proxy, and shows nothing."""

@@ -169,10 +169,15 @@ async def proxied(
 
 
 @asynccontextmanager
-async def before(world: World, name: str, certificates: Certificates | None = None) -> AsyncIterator[Proxy]:
+async def before(
+    world: World,
+    name: str,
+    certificates: Certificates | None = None,
+    more: Mapping[str, str] | None = None,
+) -> AsyncIterator[Proxy]:
     """Run a proxy before all gateways of a world that keep their admin ports."""
     upstreams = [Upstream(*each) for each in zip(world.targets, world.admin_ports, strict=True)]
-    async with proxied(name, world.folder, upstreams, certificates=certificates) as proxy:
+    async with proxied(name, world.folder, upstreams, certificates=certificates, more=more) as proxy:
         yield proxy
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tests.faults import departures, kills, unreliable
+from tests.faults import behind, departures, kills, rollout, unreliable
 from tests.faults.bars import Finding
 from tests.faults.proxies import PROXIES
 
@@ -52,6 +52,12 @@ SCENARIOS: Mapping[str, Scenario] = {
         kills.proxy_reloads,
         partial(kills.proxy_reloads, requests=2_000, reloads=2, rate=40.0),
     ),
+    **_behind(
+        "rollout", rollout.rollout, partial(rollout.rollout, around_s=0.5, settle_s=0.3, longest_gap_s=8.0)
+    ),
+    **_behind("silence", behind.silence, partial(behind.silence, noticed_s=18.0)),
+    **_behind("spread", behind.spread, partial(behind.spread, callers=6, age_s=2.0)),
+    **_behind("goaway", behind.goaway, partial(behind.goaway, answers=100)),
     "connect-kills": Scenario(kills.connect_kills, partial(kills.connect_kills, 3_000, 2)),
     "backlog": Scenario(departures.backlog, partial(departures.backlog, 2_000, 1.0, SLACK_S)),
     "connect-down": Scenario(departures.connect_down, partial(departures.connect_down, 2_000, 1.0, SLACK_S)),
