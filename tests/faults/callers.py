@@ -82,12 +82,13 @@ class SteadyCaller:
         self._recorder = recorder
         self._per_s = per_s
         self._expires_in_s = expires_in_s
+        self._record: StreamRecorder | None = None
         self._enough = asyncio.Event()
         self._news = asyncio.Condition()
 
     async def dial(self, campaign: str, prefix: str) -> None:
         """Send until it is enough, and read the answers to their end."""
-        record = self._recorder.stream("steady")
+        record = self._record = self._recorder.stream("steady")
         async with self.client as client:
             async for result in client.dial(campaign, self._requests(record, campaign, prefix)):
                 heard(record, result.index, result)
@@ -105,6 +106,20 @@ class SteadyCaller:
         async with asyncio.timeout(within_s), self._news:
             await self._news.wait_for(lambda: len(self.answered_at) >= wanted)
         return time.monotonic() - began
+
+    def gone(self) -> None:
+        """Note that the caller need not hear all of its answers: it was told that there are none."""
+        if self._record is not None:
+            self._record.left()
+
+    @property
+    def sent_count(self) -> int:
+        """How many requests it has sent."""
+        return 0 if self._record is None else self._record.sent_count
+
+    def pauses(self, longer_than_s: float) -> int:
+        """Return how often there was no answer for longer than that."""
+        return sum(later - one > longer_than_s for one, later in itertools.pairwise(self.answered_at))
 
     @property
     def longest_gap_s(self) -> float:

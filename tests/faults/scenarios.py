@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tests.faults import behind, departures, kills, rollout, unreliable
+from tests.faults import behind, buffering, departures, kills, rollout, unreliable
 from tests.faults.bars import Finding
 from tests.faults.proxies import PROXIES
 
@@ -58,6 +58,10 @@ SCENARIOS: Mapping[str, Scenario] = {
     **_behind("silence", behind.silence, partial(behind.silence, noticed_s=18.0)),
     **_behind("spread", behind.spread, partial(behind.spread, callers=6, age_s=2.0)),
     **_behind("goaway", behind.goaway, partial(behind.goaway, answers=100)),
+    "buffered-requests": Scenario(
+        buffering.buffered_requests, partial(buffering.buffered_requests, waits_s=0.5), behind_a_proxy=True
+    ),
+    "buffered-answers": Scenario(buffering.buffered_answers, partial(buffering.buffered_answers, age_s=1.5)),
     "connect-kills": Scenario(kills.connect_kills, partial(kills.connect_kills, 3_000, 2)),
     "backlog": Scenario(departures.backlog, partial(departures.backlog, 2_000, 1.0, SLACK_S)),
     "connect-down": Scenario(departures.connect_down, partial(departures.connect_down, 2_000, 1.0, SLACK_S)),
