@@ -55,7 +55,7 @@ async def buffered_requests(waits_s: float = 3.0, told_s: float = 60.0) -> Findi
 
 
 async def _told(target: str, world: World) -> tuple[float, int, int]:
-    """Dial until an error says that it is no use; return when, how many requests it names, and of how many."""
+    """Dial until an error says that it is no use; return when, how many it names, and of how many."""
     began = time.monotonic()
     caller = SteadyCaller(target, world.recorder, per_s=10.0)
     try:
