@@ -5,6 +5,7 @@ Connect has accepted is answered again. One that nothing can come of is told so:
 gone, its time is up or would be before its turn. All others are held, and wait for a call.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,13 +31,14 @@ class Now:
     """What is true of all that comes at one instant for one campaign.
 
     `refusal` is what answers everything new; `call_rate` is in calls a second, None where no forecast
-    is made.
+    is made. Of what is new, that which gives up after `clear_from` may wait without a closer look.
     """
 
     instant: float
     priority: Priority
     refusal: settle.Refusal | None
     call_rate: float | None
+    clear_from: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Admission:
             return [told(waiter, request, refused) for waiter, request in arrivals]
         flows = self.conditions.limit(campaign_id) > 0
         refusal = settle.LEAVING if leaving else self._refusal(now, campaign_id)
-        state = Now(now, priority, refusal, call_rate if flows else None)
+        state = self._now(now, priority, refusal, call_rate if flows else None, len(arrivals))
         settled: list[Settled] = []
         fresh = self._sort(state, arrivals, self.holdings.page(now, campaign_id), settled)
         if fresh:
@@ -81,6 +83,17 @@ class Admission:
         if len(settled) < len(arrivals):  # who has joined waits as well
             self._tell_condition(now, waiter.source, campaign_id)
         return settled
+
+    def _now(
+        self,
+        now: float,
+        priority: Priority,
+        refusal: settle.Refusal | None,
+        call_rate: float | None,
+        more: int,
+    ) -> Now:
+        clear_from = now if call_rate is None else self.forecast.all_sent_by(now, call_rate, more)
+        return Now(now, priority, refusal, call_rate, math.inf if refusal is not None else clear_from)
 
     def _sort(
         self, state: Now, arrivals: Sequence[Arrival], page: Page | None, settled: list[Settled]
@@ -101,10 +114,12 @@ class Admission:
                 answer = self._known_answer(state, page, entry, len(fresh))
                 if answer is None:
                     page = page or self.holdings.open_page(state.instant, request.campaign_id)
-                    self.holdings.hold(page, entry)
+                    page.held[request.client_token] = entry  # now: the list may have the token twice
                     fresh.append(entry)
             if answer is not None:
                 settled.append(told(waiter, request, answer))
+        if page is not None and fresh:
+            self.holdings.hold(page, fresh)
         return fresh
 
     def _join(self, state: Now, entry: Entry, waiter: Waiter, request: DialRequest) -> Answer | None:
@@ -121,6 +136,8 @@ class Admission:
         """Return the answer for a new request that need not wait for it; `ahead` came with it, before it."""
         now, request = state.instant, entry.request
         memory = page.recall(request.client_token) if page is not None else None
+        if memory is None and entry.give_up_at > state.clear_from:
+            return None
         if memory is not None:
             if memory.fingerprint != request.fingerprint():
                 return settle.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)

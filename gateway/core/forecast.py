@@ -40,15 +40,23 @@ class Forecast:
         self._campaigns = Backlogs(())
         self._lanes: dict[Lane, Backlogs] = {}
 
+    def all_sent_by(self, now: float, call_rate: float, more: int = 0) -> float:
+        """Return the instant by which all that waits, and `more`, is sent, the margin reckoned in.
+
+        What gives up then or later has time. `call_rate` is in calls a second, 0 for no limit.
+        """
+        waiting = self._scheduler.waiting + more
+        return now + waiting / (call_rate * BATCH_LIMIT * MARGIN) if call_rate else now
+
     def would_expire(self, now: float, entry: Entry, call_rate: float, ahead: int = 0) -> float | None:
         """Return the seconds that `entry` would wait, if its time would be up by then; else None.
 
         `ahead` are those of its own source and campaign that came just before it, not queued yet.
         `call_rate` is in calls a second.
         """
+        if entry.give_up_at >= self.all_sent_by(now, call_rate, ahead):
+            return None
         left_s = (entry.give_up_at - now) * MARGIN
-        if not call_rate or self._scheduler.waiting + ahead <= left_s * call_rate * BATCH_LIMIT:
-            return None  # even behind all that waits there would be time
         wait_s = self._before(now, entry, ahead) // BATCH_LIMIT / call_rate  # in whole calls before its own
         return wait_s if wait_s > left_s else None
 

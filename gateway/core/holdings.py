@@ -1,9 +1,12 @@
 """What the gateway holds: every dial request between its coming and its answer, counted and bounded."""
 
+from collections.abc import Sequence
+
 from gateway.core import settle
 from gateway.core.ledger import Ledger, Page
 from gateway.core.model import Answer, DialRequest, Entry, EntryState, Reason, Settled, Source, Waiter
 
+_SETTLED = EntryState.SETTLED  # looked up once: the way of every request
 ENTRY_BYTES, ATTRIBUTE_BYTES, JOIN_BYTES = 860, 90, 250
 """Memory that a held request, and each of its attributes, takes beside its size on the wire, and one
 that has joined another: measured on CPython 3.11 with benchmarks/memory.py."""
@@ -29,13 +32,15 @@ class Holdings:
         """Return the page on which a campaign's entries are held."""
         return self._ledger.open_page(now, campaign_id)
 
-    def hold(self, page: Page, entry: Entry) -> None:
-        """Enter a new entry on its campaign's page, with the one who waits for it."""
-        request, waiter = entry.request, entry.waiters[0]
-        page.held[request.client_token] = entry
-        waiter.source.pending[waiter.index] = entry
-        self.count += 1
-        self.bytes += _memory_of(request)
+    def hold(self, page: Page, entries: Sequence[Entry]) -> None:
+        """Count new entries, which stand on their campaign's page, and let those wait who brought them."""
+        taken = 0
+        for entry in entries:
+            waiter = entry.waiters[0]
+            waiter.source.pending[waiter.index] = entry
+            taken += _memory_of(entry.request)
+        self.count += len(entries)
+        self.bytes += taken
 
     def join(self, entry: Entry, waiter: Waiter) -> None:
         """Let one more wait for an entry."""
@@ -60,23 +65,25 @@ class Holdings:
 
     def settle(self, now: float, entry: Entry, answer: Answer, settled: list[Settled]) -> None:
         """Settle an entry that stands in no queue: remember it and answer all who wait for it."""
-        self.settle_on(self.open_page(now, entry.request.campaign_id), entry, answer, settled)
+        self.settle_on(self.open_page(now, entry.request.campaign_id), [(entry, answer)], settled)
 
-    def settle_on(self, page: Page, entry: Entry, answer: Answer, settled: list[Settled]) -> None:
-        """Settle an entry whose campaign's page is at hand."""
-        request, waiters = entry.request, entry.waiters
-        self._ledger.remember(page, request, answer)
-        self._release(page, entry)
-        for waiter in waiters:
-            del waiter.source.pending[waiter.index]
-            settled.append(Settled(waiter, request.campaign_id, request.client_token, answer))
+    def settle_on(self, page: Page, answers: Sequence[tuple[Entry, Answer]], settled: list[Settled]) -> None:
+        """Settle entries whose campaign's page is at hand."""
+        self._ledger.remember(page, answers)
+        self._release(page, [entry for entry, _ in answers])
+        campaign_id = page.campaign_id
+        for entry, answer in answers:
+            token = entry.request.client_token
+            for waiter in entry.waiters:
+                del waiter.source.pending[waiter.index]
+                settled.append(Settled(waiter, campaign_id, token, answer))
 
     def drop(self, now: float, entry: Entry) -> None:
         """Forget an entry that nobody waits for, but for what Connect may have of it."""
         page = self.open_page(now, entry.request.campaign_id)
         if entry.tainted:
-            self._ledger.remember(page, entry.request, settle.unknown(entry, Reason.CONNECT_ERROR, ""))
-        self._release(page, entry)
+            self._ledger.remember(page, [(entry, settle.unknown(entry, Reason.CONNECT_ERROR, ""))])
+        self._release(page, [entry])
 
     def resting(self, campaign_id: str | None = None) -> list[Entry]:
         """Return the entries that are not in flight, of one campaign or of all."""
@@ -109,15 +116,22 @@ class Holdings:
         """How many settled tokens are remembered."""
         return self._ledger.remembered
 
-    def _release(self, page: Page, entry: Entry) -> None:
-        self._ledger.release(page, entry)
-        entry.state = EntryState.SETTLED
-        self.count -= 1
-        self.bytes -= _memory_of(entry.request)
-        joins = len(entry.waiters) - 1
-        if joins > 0:
-            self.count -= joins
-            self.bytes -= joins * JOIN_BYTES
+    def _release(self, page: Page, entries: Sequence[Entry]) -> None:
+        """Take entries off their page, and count them and those who joined them no longer."""
+        held, gone = page.held, len(entries)
+        released = 0
+        for entry in entries:
+            request = entry.request
+            del held[request.client_token]
+            entry.state = _SETTLED
+            released += _memory_of(request)
+            joins = len(entry.waiters) - 1
+            if joins > 0:
+                gone += joins
+                released += joins * JOIN_BYTES
+        self.count -= gone
+        self.bytes -= released
+        self._ledger.tidy(page)
 
 
 def _memory_of(request: DialRequest) -> int:

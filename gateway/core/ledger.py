@@ -5,11 +5,13 @@ held, another request with the token joins it. Once settled, what a later reques
 remembered for the replay window: that Connect accepted it, or that nobody knows whether it did.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from gateway.core.model import Answer, DialRequest, Entry, Outcome
+from gateway.core.model import Answer, Entry, Outcome
 
 GENERATIONS = 4
+_ACCEPTED, _UNKNOWN = Outcome.ACCEPTED, Outcome.UNKNOWN  # looked up once: the way of every request
 
 
 class Remembered(NamedTuple):
@@ -75,11 +77,10 @@ class Ledger:
             page = self._pages[campaign_id] = Page(campaign_id)
         return page
 
-    def release(self, page: Page, entry: Entry) -> None:
-        """Take out an entry that is settled or dropped."""
-        del page.held[entry.request.client_token]
+    def tidy(self, page: Page) -> None:
+        """Forget a page on which nothing is held or remembered any more."""
         if page.blank:
-            del self._pages[page.campaign_id]
+            self._pages.pop(page.campaign_id, None)
 
     def held_in(self, campaign_id: str) -> list[Entry]:
         """Return all entries that are held for the campaign."""
@@ -99,18 +100,20 @@ class Ledger:
         """Return all entries that are held."""
         return [entry for page in self._pages.values() for entry in page.held.values()]
 
-    def remember(self, page: Page, request: DialRequest, answer: Answer) -> None:
-        """Remember a token, still held, whose dial Connect has (ACCEPTED) or may have (UNKNOWN)."""
-        accepted = answer.outcome is Outcome.ACCEPTED
-        if not accepted and answer.outcome is not Outcome.UNKNOWN:
-            return
-        if self._sizes[0] >= self._largest:
-            self._start_generation(early=True)
-        latest = page.generations[0]
-        self._sizes[0] += request.client_token not in latest
-        latest[request.client_token] = Remembered(
-            accepted, request.fingerprint(), answer.dial_request_id, answer.trace_id
-        )
+    def remember(self, page: Page, answers: Sequence[tuple[Entry, Answer]]) -> None:
+        """Remember tokens, still held, whose dials Connect has (ACCEPTED) or may have (UNKNOWN)."""
+        for entry, answer in answers:
+            accepted = answer.outcome is _ACCEPTED
+            if not accepted and answer.outcome is not _UNKNOWN:
+                continue
+            if self._sizes[0] >= self._largest:
+                self._start_generation(early=True)
+            latest, request = page.generations[0], entry.request
+            before = len(latest)
+            latest[request.client_token] = Remembered(
+                accepted, request.fingerprint(), answer.dial_request_id, answer.trace_id
+            )
+            self._sizes[0] += len(latest) - before
 
     @property
     def remembered(self) -> int:

@@ -57,22 +57,33 @@ class Outcomes:
         self, now: float, batch: Batch, report: CallReport, settled: list[Settled], *, sending: bool
     ) -> None:
         """Settle what the call decided, and put the rest back."""
-        suspects: list[Entry] = []
         page, alone = self.holdings.open_page(now, batch.campaign_id), len(batch.entries) == 1
+        decided: list[tuple[Entry, Answer]] = []
+        back: list[tuple[Entry, settle.Again]] = []
         for entry in batch.entries:
             verdict = self.judge.verdict(entry, report, alone=alone)
             if isinstance(verdict, Answer):
                 verdict.trace_id = report.trace_id
-                self.holdings.settle_on(page, entry, verdict, settled)
-            elif not self._goes_on(now, entry, settled, sending=sending):
-                continue
-            elif verdict.delay_s > 0:
-                self.scheduler.delay(entry, now + verdict.delay_s)
-            elif verdict.suspect or batch.flush is FlushReason.SUSPECT:
+                decided.append((entry, verdict))
+            else:
+                back.append((entry, verdict))
+        self.holdings.settle_on(page, decided, settled)
+        waiting = [one for one in back if self._goes_on(now, one[0], settled, sending=sending)]
+        self._put_back(now, batch, waiting, split=isinstance(report.failure, CallInvalid))
+
+    def _put_back(
+        self, now: float, batch: Batch, entries: list[tuple[Entry, settle.Again]], *, split: bool
+    ) -> None:
+        """Let what a call carried wait for another; suspects `split` in halves."""
+        suspects: list[Entry] = []
+        for entry, again in entries:
+            if again.delay_s > 0:
+                self.scheduler.delay(entry, now + again.delay_s)
+            elif again.suspect or batch.flush is FlushReason.SUSPECT:
                 suspects.append(entry)
             else:
                 self.scheduler.push(now, (entry,))
-        self._push_suspects(now, suspects, split=isinstance(report.failure, CallInvalid))
+        self._push_suspects(now, suspects, split=split)
 
     def _goes_on(self, now: float, entry: Entry, settled: list[Settled], *, sending: bool) -> bool:
         """Whether an entry that comes back from a call may wait for another; else it is done with."""

@@ -21,6 +21,7 @@ one in so many seconds for each campaign. A caller whose items are all refused w
 
 _PRIORITIES = tuple(Priority)
 _order = count()
+_WAITING, _IN_FLIGHT = EntryState.WAITING, EntryState.IN_FLIGHT  # looked up once: the way of every request
 
 
 class SourceQueue:
@@ -39,11 +40,13 @@ class SourceQueue:
         self.waiting = 0
         self._heap: list[tuple[float, int, Entry]] = []
 
-    def push(self, entry: Entry) -> None:
-        """Add an entry that waits."""
-        entry.queue = self
-        self.waiting += 1
-        heapq.heappush(self._heap, (entry.give_up_at, next(_order), entry))
+    def push(self, entries: Sequence[Entry]) -> None:
+        """Add entries that wait."""
+        heap = self._heap
+        for entry in entries:
+            entry.queue = self
+            heapq.heappush(heap, (entry.give_up_at, next(_order), entry))
+        self.waiting += len(entries)
 
     def remove(self, entry: Entry) -> None:
         """Take out an entry, wherever it stands; its place in the heap goes when it comes up."""
@@ -62,11 +65,13 @@ class SourceQueue:
 
     def pop(self) -> Entry | None:
         """Take out the entry that goes next, or None where nothing waits."""
-        entry = self.top()
-        if entry is not None:
-            heapq.heappop(self._heap)
-            self.remove(entry)
-        return entry
+        heap = self._heap
+        while heap:
+            entry = heapq.heappop(heap)[2]
+            if entry.queue is self:
+                self.remove(entry)
+                return entry
+        return None
 
     @property
     def earliest(self) -> float:
@@ -169,9 +174,9 @@ class CampaignQueue:
         first = entries[0]
         queue = self._queue_of(first.waiters[0].source, first.priority)
         for entry in entries:
-            entry.state = EntryState.WAITING
+            entry.state = _WAITING
             entry.arrived_at = now
-            queue.push(entry)
+        queue.push(entries)
         if not self.unsuspected:
             self._oldest = now
         self.unsuspected += len(entries)
@@ -181,9 +186,9 @@ class CampaignQueue:
     def push_suspects(self, now: float, entries: list[Entry]) -> SourceQueue:
         """Let entries wait that must travel together and without others; return their queue."""
         for entry in entries:
-            entry.state = EntryState.WAITING
+            entry.state = _WAITING
             entry.arrived_at = now
-            self._suspicion.push(entry)
+        self._suspicion.push(entries)
         self._suspects.append(entries)
         return self._suspicion
 
@@ -192,7 +197,7 @@ class CampaignQueue:
         left, queue = entry.queue, self._queue_of(entry.waiters[0].source, entry.priority)
         if left is not None:
             left.remove(entry)
-        queue.push(entry)
+        queue.push((entry,))
         self.lanes[queue.priority].waiting += 1
         if left is not None:
             self.lanes[left.priority].waiting -= 1
@@ -204,8 +209,8 @@ class CampaignQueue:
         taken: list[Entry] = []
         for lane in self._lanes_in_turn():
             before = len(taken)
-            while lane.waiting and len(taken) < limit:
-                self._take_turn(lane, taken)
+            if lane.waiting:
+                self._take_turns(lane, taken, limit)
             lane.passed_over = 0 if len(taken) > before or not lane.waiting else lane.passed_over + 1
         self.unsuspected -= len(taken)
         return taken
@@ -225,7 +230,7 @@ class CampaignQueue:
         taken = group[:limit]
         for entry in taken:
             self._suspicion.remove(entry)
-            entry.state = EntryState.IN_FLIGHT
+            entry.state = _IN_FLIGHT
         return taken
 
     def remove(self, entry: Entry) -> None:
@@ -257,19 +262,20 @@ class CampaignQueue:
         """Return the lanes, highest priority first, but one that was passed over too long before all."""
         return sorted(self.lanes, key=lambda lane: lane.passed_over < PASSED_OVER_LIMIT)
 
-    def _take_turn(self, lane: Lane, taken: list[Entry]) -> None:
-        queue = lane.next_queue()
-        entry = queue.pop()
-        if entry is not None:
-            entry.state = EntryState.IN_FLIGHT
-            if entry.arrived_at == self._oldest:
-                self._oldest = None
-            taken.append(entry)
-            lane.waiting -= 1
-        if queue.waiting:
-            lane.enter(queue)  # behind the others
-        elif queue.source is not None:
-            self._forget(queue, queue.source)
+    def _take_turns(self, lane: Lane, taken: list[Entry], limit: int) -> None:
+        while lane.waiting and len(taken) < limit:
+            queue = lane.next_queue()
+            entry = queue.pop()
+            if entry is not None:
+                entry.state = _IN_FLIGHT
+                if entry.arrived_at == self._oldest:
+                    self._oldest = None
+                taken.append(entry)
+                lane.waiting -= 1
+            if queue.waiting:
+                lane.enter(queue)  # behind the others
+            elif queue.source is not None:
+                self._forget(queue, queue.source)
 
     def _forget(self, queue: SourceQueue, source: Source) -> None:
         """Note that a source's queue takes turns no longer."""

@@ -91,8 +91,8 @@ class Judge:
         """
         token = entry.request.client_token
         entry.attempts += report.attempts
-        if token in report.accepted:
-            id_ = report.accepted[token]
+        id_ = report.accepted.get(token)
+        if id_ is not None:
             return Answer(Outcome.ACCEPTED, dial_request_id=id_, attempts=entry.attempts)
         entry.tainted |= report.uncertain
         if report.failure is None:

@@ -6,10 +6,10 @@ and prints the checker's verdict beside its bars.
 
 import argparse
 import asyncio
-import shutil
 import sys
 
 from benchmarks.quota.bars import show
+from tests.faults.proxies import PROXIES, absent
 from tests.faults.scenarios import SCENARIOS
 
 
@@ -20,17 +20,23 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="\n".join(SCENARIOS))
     parser.add_argument("--small", action="store_true", help="the size that `make test` runs")
     options = parser.parse_args()
-    if unknown := [name for name in options.names if name not in SCENARIOS]:
+    chosen = {asked: _named(asked) for asked in options.names or SCENARIOS}
+    if unknown := [asked for asked, names in chosen.items() if not names]:
         parser.error(f"no such fault run: {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
-    kept = [_run(name, small=options.small) for name in options.names or SCENARIOS]
+    kept = [_run(name, small=options.small) for names in chosen.values() for name in names]
     return 0 if all(kept) else 1
+
+
+def _named(asked: str) -> list[str]:
+    """Return the fault run of a name, or those of a name behind each of the proxies."""
+    return [name for name in SCENARIOS if name == asked or name in {f"{asked}-{proxy}" for proxy in PROXIES}]
 
 
 def _run(name: str, *, small: bool) -> bool:
     scenario = SCENARIOS[name]
     print(f"== {name}", flush=True)
-    if name == "proxy-kills" and shutil.which("haproxy") is None:
-        print("  left out: no haproxy here (Debian: apt-get install haproxy)\n")
+    if scenario.behind_a_proxy and (reason := absent()):
+        print(f"  left out: {reason}\n")
         return True
     finding = asyncio.run(scenario.small() if small else scenario.full())
     print(f"  {finding.title}")

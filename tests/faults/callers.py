@@ -1,7 +1,13 @@
 """Callers whose every word is written down: what they sent, what they heard, and when."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+
+import grpc
 
 from dialgateway import DialGatewayClient, DialRequest, DialResult
 from tests.history.history import Recorder, StreamRecorder
@@ -56,3 +62,97 @@ class ReturningCaller:
             async for result in client.dial(campaign, source):
                 heard(record, result.index, result)
                 on_answer(result)
+
+
+class SteadyCaller:
+    """The Python client with something to dial at every moment: so many a second, on one logical stream."""
+
+    def __init__(
+        self,
+        target: str,
+        recorder: Recorder,
+        *,
+        per_s: float = 100.0,
+        credentials: grpc.ChannelCredentials | None = None,
+        keepalive_s: float = 30.0,
+        expires_in_s: float = 600.0,
+    ) -> None:
+        self.answered_at: list[float] = []
+        self.client = DialGatewayClient(target, credentials=credentials, keepalive=keepalive_s)
+        self._recorder = recorder
+        self._per_s = per_s
+        self._expires_in_s = expires_in_s
+        self._record: StreamRecorder | None = None
+        self._enough = asyncio.Event()
+        self._news = asyncio.Condition()
+
+    async def dial(self, campaign: str, prefix: str) -> None:
+        """Send until it is enough, and read the answers to their end."""
+        record = self._record = self._recorder.stream("steady")
+        async with self.client as client:
+            async for result in client.dial(campaign, self._requests(record, campaign, prefix)):
+                heard(record, result.index, result)
+                self.answered_at.append(time.monotonic())
+                async with self._news:
+                    self._news.notify_all()
+
+    def enough(self) -> None:
+        """Send no more."""
+        self._enough.set()
+
+    async def more_answers(self, count: int, within_s: float) -> float:
+        """Wait for so many answers from now on; return how long that took. Raises `TimeoutError`."""
+        began, wanted = time.monotonic(), len(self.answered_at) + count
+        async with asyncio.timeout(within_s), self._news:
+            await self._news.wait_for(lambda: len(self.answered_at) >= wanted)
+        return time.monotonic() - began
+
+    def gone(self) -> None:
+        """Note that the caller need not hear all of its answers: it was told that there are none."""
+        if self._record is not None:
+            self._record.left()
+
+    @property
+    def sent_count(self) -> int:
+        """How many requests it has sent."""
+        return 0 if self._record is None else self._record.sent_count
+
+    def pauses(self, longer_than_s: float) -> int:
+        """Return how often there was no answer for longer than that."""
+        return sum(later - one > longer_than_s for one, later in itertools.pairwise(self.answered_at))
+
+    @property
+    def longest_gap_s(self) -> float:
+        """The longest time between an answer and the next."""
+        return max((later - one for one, later in itertools.pairwise(self.answered_at)), default=0.0)
+
+    async def _requests(
+        self, record: StreamRecorder, campaign: str, prefix: str
+    ) -> AsyncIterator[DialRequest]:
+        began = time.monotonic()
+        for number in itertools.count():
+            pause_s = began + number / self._per_s - time.monotonic()
+            if pause_s > 0:
+                await asyncio.sleep(pause_s)
+            if self._enough.is_set():
+                return
+            yield sent(record, campaign, dial_request(f"{prefix}-{number}", self._expires_in_s))
+
+
+@asynccontextmanager
+async def steady_callers(
+    target: str,
+    recorder: Recorder,
+    count: int = 1,
+    *,
+    per_s: float = 100.0,
+    credentials: grpc.ChannelCredentials | None = None,
+) -> AsyncIterator[Sequence[SteadyCaller]]:
+    """Have callers dial throughout the block, each on one logical stream, and hear every answer behind it."""
+    callers = [SteadyCaller(target, recorder, per_s=per_s, credentials=credentials) for _ in range(count)]
+    async with asyncio.TaskGroup() as group:
+        for number, caller in enumerate(callers):
+            group.create_task(caller.dial(f"campaign-{number % 2}", f"t{number}"))
+        yield callers
+        for caller in callers:
+            caller.enough()

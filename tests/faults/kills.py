@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dialgateway import DialResult
 from tests.faults.bars import Check, Finding, found
 from tests.faults.callers import ReturningCaller, dial_requests
+from tests.faults.proxies import before
 from tests.faults.world import World, world_of
 
 CALLERS = 4
@@ -25,13 +26,22 @@ async def gateway_kills(requests: int = 50_000, kills: int = 20, seed: int = 0) 
         )
 
 
-async def proxy_kills(requests: int = 50_000, kills: int = 20, seed: int = 0) -> Finding:
-    """SIGKILL to HAProxy, which starts anew on its port."""
-    async with world_of(seed=seed, with_proxy=True) as world:
-        assert world.proxy is not None
-        restart = world.proxy.restart
-        title = f"{kills} SIGKILLs of the proxy in the middle of {requests:,} requests"
-        return await _under_kills(title, world, requests, kills, lambda: restart(signal.SIGKILL))
+async def proxy_kills(
+    name: str, requests: int = 50_000, kills: int = 20, seed: int = 0, rate: float = 0.0
+) -> Finding:
+    """SIGKILL to a proxy and all of its processes, which begin anew on its ports."""
+    async with world_of(rate=rate, seed=seed, keep_admin_ports=True) as world, before(world, name) as proxy:
+        title = f"{kills} SIGKILLs of {name} in the middle of {requests:,} requests"
+        return await _under_kills(title, world, requests, kills, proxy.kill, proxy.target)
+
+
+async def proxy_reloads(
+    name: str, requests: int = 50_000, reloads: int = 20, seed: int = 0, rate: float = 0.0
+) -> Finding:
+    """A proxy takes its configuration anew: old workers serve their streams to the ends."""
+    async with world_of(rate=rate, seed=seed, keep_admin_ports=True) as world, before(world, name) as proxy:
+        title = f"{reloads} reloads of {name} in the middle of {requests:,} requests"
+        return await _under_kills(title, world, requests, reloads, proxy.reload, proxy.target)
 
 
 async def gateway_departures(requests: int = 50_000, departures: int = 20, seed: int = 0) -> Finding:
@@ -69,11 +79,16 @@ class _Due:
 
 
 async def _under_kills(
-    title: str, world: World, requests: int, kills: int, kill: Callable[[], Awaitable[int]]
+    title: str,
+    world: World,
+    requests: int,
+    kills: int,
+    kill: Callable[[], Awaitable[object]],
+    target: str | None = None,
 ) -> Finding:
     rng = random.Random()
     due = _Due(requests, kills, rng)
-    callers = [ReturningCaller(world.target, world.recorder) for _ in range(CALLERS)]
+    callers = [ReturningCaller(target or world.target, world.recorder) for _ in range(CALLERS)]
 
     async def execution() -> None:
         for _ in range(kills):

@@ -38,6 +38,8 @@ class Service:
     environment: Mapping[str, str]
     folder: Path
     ready: bytes
+    in_group: bool = False
+    """Whether it has processes of its own, which SIGKILL ends with it."""
     lives: list[Life] = field(default_factory=list)
 
     async def start(self) -> None:
@@ -45,7 +47,11 @@ class Service:
         said = self.folder / f"{self.name}-{len(self.lives) + 1}.log"
         with said.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
-                *self.command, stdout=file, stderr=file, env={**os.environ, **self.environment}
+                *self.command,
+                stdout=file,
+                stderr=file,
+                env={**os.environ, **self.environment},
+                process_group=0 if self.in_group else None,
             )
         self.lives.append(Life(process, said))
         async with asyncio.timeout(START_S):
@@ -57,7 +63,10 @@ class Service:
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the life that is now; none if it has just ended."""
         with contextlib.suppress(ProcessLookupError):
-            self.lives[-1].process.send_signal(number)
+            if self.in_group and number is signal.SIGKILL:
+                os.killpg(self.pid, number)
+            else:
+                self.lives[-1].process.send_signal(number)
 
     async def ended(self, within_s: float) -> int:
         """Wait for the end of the life that is now; return its exit code. Raises `TimeoutError`."""
@@ -97,14 +106,17 @@ class Service:
 
 
 @asynccontextmanager
-async def running(*services: Service) -> AsyncIterator[None]:
-    """Start services one after the other; whatever is left of them at the end is killed."""
+async def running(*services: Service, later: Sequence[Service] = ()) -> AsyncIterator[None]:
+    """Start services one after the other; whatever is left of them at the end is killed.
+
+    Those for `later` are started within the block, if at all.
+    """
     try:
         for service in services:
             await service.start()
         yield
     finally:
-        for service in services:
+        for service in (*services, *later):
             if service.lives and service.lives[-1].process.returncode is None:
                 await service.kill()
 
@@ -141,26 +153,4 @@ def gateway_service(
     return Service(f"gateway-{number}", command, environment, folder, b"serving gRPC on")
 
 
-def proxy_service(folder: Path, port: int, target: str) -> Service:
-    """Return HAProxy, of Debian's package, before a gateway."""
-    config = folder / "haproxy.cfg"
-    config.write_text(PROXY.format(port=port, target=target), encoding="ascii")
-    # `-d` keeps it in front and lets it say what it does; one worker of its own, so one process to kill.
-    return Service("proxy", ["haproxy", "-d", "-f", str(config)], {}, folder, b"Using")
-
-
 JOURNAL = "journal.jsonl"
-PROXY = """
-global
-    maxconn 1000
-defaults
-    mode http
-    timeout connect 2s
-    timeout client 1h
-    timeout server 1h
-frontend in
-    bind 127.0.0.1:{port} proto h2
-    default_backend gateways
-backend gateways
-    server one {target} proto h2
-"""

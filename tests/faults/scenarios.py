@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tests.faults import departures, kills, unreliable
+from tests.faults import behind, buffering, departures, kills, rollout, unreliable
 from tests.faults.bars import Finding
+from tests.faults.proxies import PROXIES
 
 Run = Callable[[], Coroutine[Any, Any, Finding]]
 
@@ -17,10 +18,24 @@ class Scenario:
 
     full: Run
     small: Run
+    behind_a_proxy: bool = False
 
 
 SLACK_S = 4.0
 """Seconds beyond the grace that a small run, on a machine that does other things too, may take to leave."""
+
+
+def _behind(
+    name: str,
+    full: Callable[[str], Coroutine[Any, Any, Finding]],
+    small: Callable[[str], Coroutine[Any, Any, Finding]],
+) -> dict[str, Scenario]:
+    """Return a fault run behind each of the proxies."""
+    return {
+        f"{name}-{proxy}": Scenario(partial(full, proxy), partial(small, proxy), behind_a_proxy=True)
+        for proxy in PROXIES
+    }
+
 
 SCENARIOS: Mapping[str, Scenario] = {
     "unreliable": Scenario(
@@ -29,7 +44,24 @@ SCENARIOS: Mapping[str, Scenario] = {
     "hostile": Scenario(unreliable.hostile, partial(unreliable.hostile, 400)),
     "gateway-kills": Scenario(kills.gateway_kills, partial(kills.gateway_kills, 3_000, 2)),
     "gateway-departures": Scenario(kills.gateway_departures, partial(kills.gateway_departures, 3_000, 2)),
-    "proxy-kills": Scenario(kills.proxy_kills, partial(kills.proxy_kills, 3_000, 3)),
+    **_behind(
+        "proxy-kills", kills.proxy_kills, partial(kills.proxy_kills, requests=2_000, kills=2, rate=40.0)
+    ),
+    **_behind(
+        "proxy-reloads",
+        kills.proxy_reloads,
+        partial(kills.proxy_reloads, requests=2_000, reloads=2, rate=40.0),
+    ),
+    **_behind(
+        "rollout", rollout.rollout, partial(rollout.rollout, around_s=0.5, settle_s=0.3, longest_gap_s=8.0)
+    ),
+    **_behind("silence", behind.silence, partial(behind.silence, noticed_s=18.0)),
+    **_behind("spread", behind.spread, partial(behind.spread, callers=6, age_s=2.0)),
+    **_behind("goaway", behind.goaway, partial(behind.goaway, answers=100)),
+    "buffered-requests": Scenario(
+        buffering.buffered_requests, partial(buffering.buffered_requests, waits_s=0.5), behind_a_proxy=True
+    ),
+    "buffered-answers": Scenario(buffering.buffered_answers, partial(buffering.buffered_answers, age_s=1.5)),
     "connect-kills": Scenario(kills.connect_kills, partial(kills.connect_kills, 3_000, 2)),
     "backlog": Scenario(departures.backlog, partial(departures.backlog, 2_000, 1.0, SLACK_S)),
     "connect-down": Scenario(departures.connect_down, partial(departures.connect_down, 2_000, 1.0, SLACK_S)),

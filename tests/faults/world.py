@@ -18,7 +18,6 @@ from tests.faults.processes import (
     connect_service,
     free_port,
     gateway_service,
-    proxy_service,
     running,
 )
 from tests.history.checker import Verdict, judge
@@ -30,14 +29,15 @@ NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(eq=False)
 class World:
-    """What a fault run works with. `targets` are where callers find the gateways, or the proxy before one."""
+    """What a fault run works with. `targets` are where callers find the gateways."""
 
     folder: Path
     targets: Sequence[str]
     connect: Service
     connect_port: int
     gateways: Sequence[Service]
-    proxy: Service | None
+    admin_ports: Sequence[int]
+    """Of the gateways; known where they are asked to keep them."""
     recorder: Recorder = field(default_factory=Recorder)
 
     @property
@@ -88,14 +88,16 @@ async def world_of(
     rate: float = 0.0,
     seed: int = 0,
     gateways: int = 1,
-    with_proxy: bool = False,
+    begun: int | None = None,
+    keep_admin_ports: bool = False,
     connect_is_up: bool = True,
     settings: Mapping[str, str] = NO_SETTINGS,
 ) -> AsyncIterator[World]:
     """Run a world, in a folder that goes with it.
 
     `rate` is Connect's, in calls a second, which the gateways share evenly; 0 for no limit. A setting of the
-    gateways is named without the variable's prefix, in lower case.
+    gateways is named without the variable's prefix, in lower case. Only the first `begun` of them are
+    started.
     """
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
         folder, connect_port = Path(name), free_port()
@@ -104,16 +106,15 @@ async def world_of(
         ports = [free_port() for _ in range(gateways)]
         chosen = {"call_rate": str(rate / gateways), **settings}
         url = f"http://127.0.0.1:{connect_port}"
-        served = [gateway_service(folder, number, port, url, chosen) for number, port in enumerate(ports)]
+        admin_ports = [free_port() if keep_admin_ports else 0 for _ in ports]
+        served = [
+            gateway_service(folder, number, port, url, {"admin_listen": f"127.0.0.1:{admin}", **chosen})
+            for number, (port, admin) in enumerate(zip(ports, admin_ports, strict=True))
+        ]
         targets = [f"127.0.0.1:{port}" for port in ports]
-        proxy = None
-        if with_proxy:
-            proxy_port = free_port()
-            proxy = proxy_service(folder, proxy_port, targets[0])
-            targets = [f"127.0.0.1:{proxy_port}"]
-        services = [connect if connect_is_up else None, *served, proxy]
-        async with running(*(service for service in services if service is not None)):
-            yield World(folder, targets, connect, connect_port, served, proxy)
+        first, later = served[:begun], served[begun:] if begun is not None else []
+        async with running(*([connect] if connect_is_up else []), *first, later=later):
+            yield World(folder, targets, connect, connect_port, served, admin_ports)
 
 
 def shares(faults: Sequence[tuple[float, Document]]) -> list[Document]:

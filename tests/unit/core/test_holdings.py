@@ -10,7 +10,9 @@ def holding(*entries: Entry) -> Holdings:
     """Make holdings of some entries."""
     holdings = Holdings(Ledger(1_200.0, 1_000))
     for held in entries:
-        holdings.hold(holdings.open_page(NOW, held.request.campaign_id), held)
+        page = holdings.open_page(NOW, held.request.campaign_id)
+        page.held[held.request.client_token] = held
+        holdings.hold(page, [held])
     return holdings
 
 

@@ -24,14 +24,17 @@ class Book(Ledger):
 
     def let_go(self, held: Entry) -> None:
         """Release an entry."""
-        self.release(self.open_page(NOW, held.request.campaign_id), held)
+        page = self.open_page(NOW, held.request.campaign_id)
+        del page.held[held.request.client_token]
+        self.tidy(page)
 
     def settle(self, now: float, request: DialRequest, answer: Answer) -> None:
         """Hold a request, remember its answer and release it."""
         page = self.open_page(now, request.campaign_id)
         settled = page.held[request.client_token] = Entry(request, now, [])
-        self.remember(page, request, answer)
-        self.release(page, settled)
+        self.remember(page, [(settled, answer)])
+        del page.held[request.client_token]
+        self.tidy(page)
 
     def recall(self, now: float, campaign_id: str, token: str) -> Remembered | None:
         """Return what is remembered of a token."""

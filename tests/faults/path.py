@@ -1,0 +1,135 @@
+"""A stretch of the way between a caller and a gateway, over which a fault run rules.
+
+It carries bytes, may swallow those of the connections that are open, counts the frames of HTTP/2 that it
+sees, and may hoard an answer to its end, as a proxy does that buffers.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+CHUNK = 65_536
+HEAD = 9
+"""Bytes before each frame of HTTP/2: length, type, flags, stream."""
+DATA, HEADERS, RST_STREAM, GOAWAY = 0, 1, 3, 7
+END_STREAM = 1
+
+
+class Frames:
+    """Cuts what a server says into frames."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def cut(self, part: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+        """Take in bytes; yield type, flags, stream and bytes of each frame that they complete."""
+        self._rest += part
+        while len(self._rest) >= HEAD:
+            size = HEAD + int.from_bytes(self._rest[:3], "big")
+            if len(self._rest) < size:
+                return
+            frame, self._rest = self._rest[:size], self._rest[size:]
+            yield frame[3], frame[4], int.from_bytes(frame[5:HEAD], "big"), frame
+
+
+class Hoard:
+    """Keeps the frames of an answer until it has ended."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, list[bytes]] = {}
+
+    def pass_on(self, kind: int, flags: int, stream: int, frame: bytes) -> bytes:
+        """Return what goes on now that this frame is there."""
+        if kind not in {DATA, HEADERS, RST_STREAM}:
+            return frame
+        kept = self._kept.setdefault(stream, [])
+        kept.append(frame)
+        if kind != RST_STREAM and not flags & END_STREAM:
+            return b""
+        return b"".join(self._kept.pop(stream))
+
+
+@dataclass(eq=False)
+class Path:
+    """Carries bytes both ways to a port of this host. `frames` counts the server's by their type."""
+
+    target_port: int
+    hoards: bool = False
+    port: int = 0
+    connections: int = 0
+    frames: Counter[int] = field(default_factory=Counter)
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _silent: set[asyncio.StreamWriter] = field(default_factory=set)
+    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    @property
+    def target(self) -> str:
+        """Where callers find it."""
+        return f"127.0.0.1:{self.port}"
+
+    def fall_silent(self) -> None:
+        """Swallow what the connections that are open now carry; new ones are served."""
+        self._silent |= self._writers
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one more connection."""
+        self.connections += 1
+        try:
+            back, there = await asyncio.open_connection("127.0.0.1", self.target_port)
+        except OSError:
+            writer.close()
+            return
+        self._writers |= {writer, there}
+        for source, sink, said in ((reader, there, bytes), (back, writer, self._listener())):
+            task = asyncio.create_task(self._carry(source, sink, said), name="path")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def end(self) -> None:
+        """Cut what is still connected."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the transports that were closed say so to the loop
+
+    async def _carry(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, said: Callable[[bytes], bytes]
+    ) -> None:
+        try:
+            with suppress(OSError):
+                while part := await source.read(CHUNK):
+                    if sink not in self._silent:
+                        sink.write(said(part))
+                        await sink.drain()
+        finally:
+            self._writers.discard(sink)
+            sink.close()
+
+    def _listener(self) -> Callable[[bytes], bytes]:
+        """Return what stands at a server's side of a connection: it counts, and passes on what may go on."""
+        cutter, hoard = Frames(), Hoard()
+
+        def said(part: bytes) -> bytes:
+            going = []
+            for kind, flags, stream, frame in cutter.cut(part):
+                self.frames[kind] += 1
+                going.append(hoard.pass_on(kind, flags, stream, frame) if self.hoards else frame)
+            return b"".join(going)
+
+        return said
+
+
+@asynccontextmanager
+async def path_to(target: str, *, hoards: bool = False) -> AsyncIterator[Path]:
+    """Lay a path to HOST:PORT, of this host."""
+    path = Path(int(target.rpartition(":")[2]), hoards)
+    server = await asyncio.start_server(path.accept, "127.0.0.1", 0)
+    path.port = server.sockets[0].getsockname()[1]
+    try:
+        yield path
+    finally:
+        server.close()
+        await path.end()
