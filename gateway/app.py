@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from gateway.access.operators import TokenOperators
 from gateway.admin.server import AdminServer
 from gateway.api.callers import OpenGate
 from gateway.api.campaign_servicer import CampaignServicer
@@ -103,6 +104,7 @@ class Gateway:
             self._clock,
             has_credentials=port.has_credentials,
         )
+        self.operators = TokenOperators(settings.admin_token_file)
         self._admin = AdminServer(self._overview, settings.admin_listen)
         self.admin_port = 0  # known once started
         self._running: asyncio.Task[None] | None = None

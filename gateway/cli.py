@@ -13,6 +13,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError
 
 from gateway import app, check, health, logs, settings, simulator, telemetry
+from gateway.access.errors import AccessError
 from gateway.connect.apis import ApiName
 from gateway.connect.boto import BotoConnect
 from gateway.connect.port import ConnectPort
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except (settings.SettingsError, telemetry.TelemetryError, BotoCoreError, OSError) as error:
+    except (settings.SettingsError, AccessError, telemetry.TelemetryError, BotoCoreError, OSError) as error:
         sys.stderr.write(f"dial-gateway: {error}\n")
         return WRONG_USAGE
 

@@ -77,6 +77,7 @@ def _read_patterns(text: str) -> tuple[tuple[str, str], ...]:
 _SWITCH = Kind("on or off", lambda text: _checked(text.lower() in _ON, text.lower() in {*_ON, *_OFF}))
 _PATTERNS = Kind("a list such as 'debt-*=v2,trial=v1'", _read_patterns)
 _ADDRESS = Kind("HOST:PORT, with a port from 0 to 65535", _read_address)
+_FILE = Kind("the path of a file", lambda text: _checked(text, bool(text)))
 _NOT_YET = Kind(
     "left out: replicas that share their state are not in this version", lambda _: _checked(None, False)
 )
@@ -137,6 +138,7 @@ class Settings:
         "auto", _one_of("auto", "json", "text"), "how a line is written; auto: text on a terminal, else JSON"
     )
     metrics_campaigns: int = _setting(1000, _whole(1, 100_000), "campaigns with figures of their own")
+    admin_token_file: str | None = _setting(None, _FILE, "token that changes things on the admin port")
     shared_state_url: str | None = _setting(None, _NOT_YET, "reserved: replicas do not share state yet")
 
 

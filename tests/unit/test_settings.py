@@ -35,6 +35,7 @@ DEFAULTS = {
     "log_level": "INFO",
     "log_format": "auto",
     "metrics_campaigns": 1000,
+    "admin_token_file": None,
     "shared_state_url": None,
 }
 
@@ -66,6 +67,7 @@ RIGHT = {
     "log_level": ("debug", "DEBUG"),
     "log_format": ("JSON", "json"),
     "metrics_campaigns": ("10", 10),
+    "admin_token_file": (" /etc/token ", "/etc/token"),
 }
 
 WRONG = [
@@ -94,6 +96,7 @@ WRONG = [
     ("log_level", "LOUD"),
     ("log_format", "xml"),
     ("metrics_campaigns", "0"),
+    ("admin_token_file", " "),
     *[("shared_state_url", value) for value in ("", "valkey://localhost")],
 ]
 
