@@ -8,8 +8,18 @@ class AccessError(ValueError):
 
     AccessError
     +-- TokenError           the token of the admin port
+    +-- PairError            certificate, key, or the authority of callers
+    +-- PolicyError          the policy
     """
 
 
 class TokenError(AccessError):
     """The token of the admin port cannot be used."""
+
+
+class PairError(AccessError):
+    """The certificate, its key or the authority of callers cannot be used."""
+
+
+class PolicyError(AccessError):
+    """The policy cannot be used; the text names the path of what is wrong in it, `callers[2].dial[0]`."""
