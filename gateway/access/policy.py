@@ -4,18 +4,17 @@ The first entry counts that names the caller's identity. `gateway.access.policy_
 decides, and knows no file.
 """
 
-import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.access.actions import Action
-from gateway.access.patterns import matches_any
+from gateway.access.patterns import Pattern, matches_any
 from gateway.core.model import Priority
 
 REMEMBERED = 10_000
 """Decisions that are remembered, at most: about identities, and of each about campaigns."""
 
-Patterns = tuple["re.Pattern[str]", ...]
+Patterns = tuple["Pattern", ...]
 
 
 class DialRule(NamedTuple):
@@ -78,6 +77,19 @@ class Entry:
     identities: Patterns
     grant: Grant
     name: str = ""
+
+    def in_words(self) -> str:
+        """Return who may do what by this entry, in one line."""
+        grant = self.grant
+        rights = [f"dial {_named(rule.campaigns)} up to {rule.priority.name}" for rule in grant.dial]
+        rights += [f"{action.value} {_named(patterns)}" for action, patterns in grant.actions.items()]
+        extent = f"weight {grant.weight}" + (f", window {grant.window:,}" if grant.window is not None else "")
+        who = f"{self.name}: " if self.name else ""
+        return f"{who}{_named(self.identities)} may {'; '.join(rights) or 'do nothing'} ({extent})"
+
+
+def _named(patterns: Patterns) -> str:
+    return ", ".join(pattern.text for pattern in patterns)
 
 
 class Policy:

@@ -3,14 +3,14 @@
 import difflib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
 from gateway.access.actions import Action
 from gateway.access.errors import PolicyError
 from gateway.access.keeping import Kept
-from gateway.access.patterns import campaign_pattern, identity_pattern
+from gateway.access.patterns import Pattern, campaign_pattern, identity_pattern
 from gateway.access.policy import DialRule, Entry, Grant, Patterns, Policy
 from gateway.core.model import Priority
 
@@ -19,8 +19,6 @@ VERSION = 1
 MOST_BYTES = 1_048_576
 HEAVIEST, LARGEST_WINDOW = 100, 100_000_000
 _ENTRY = ("name", "identities", "dial", "weight", "window", *(action.value for action in Action))
-
-Value = TypeVar("Value")
 
 
 def kept_policy(path: str) -> Kept[Policy]:
@@ -86,12 +84,12 @@ def _dial(path: str, rule: object) -> DialRule:
     table = _table(path, rule, ("campaigns", "priority"))
     campaigns = _patterns(f"{path}.campaigns", table.get("campaigns"), campaign_pattern)
     priority = table.get("priority", Priority.NORMAL.name)
-    if priority not in Priority.__members__:
+    if not isinstance(priority, str) or priority not in Priority.__members__:
         raise PolicyError(f"{path}.priority: must be one of {', '.join(Priority.__members__)}")
     return DialRule(campaigns, Priority[priority])
 
 
-def _patterns(path: str, listed: object, compiled: "Callable[[str], Any]") -> Patterns:
+def _patterns(path: str, listed: object, compiled: Callable[[str], Pattern]) -> Patterns:
     found = []
     for number, pattern in enumerate(_list(path, listed)):
         if not isinstance(pattern, str):
@@ -127,7 +125,8 @@ def _table(path: str, value: object, known: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _below(path: str, key: object) -> str:
-    return str(key) if path == "the whole" else f"{path}.{key}"
+    name = key if isinstance(key, str) and key.isprintable() else repr(key)
+    return name if path == "the whole" else f"{path}.{name}"
 
 
 def _near(key: object, known: tuple[str, ...]) -> str:

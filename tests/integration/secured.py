@@ -81,10 +81,16 @@ class SecureCaller:
 
 @asynccontextmanager
 async def caller_of(
-    world: World, ca: pki.Issued, identity: str | None = None, **names: str
+    world: World,
+    ca: pki.Issued,
+    identity: str | None = None,
+    *,
+    ip: str | None = None,
+    own: pki.Issued | None = None,
 ) -> AsyncIterator[SecureCaller]:
-    """Connect with a certificate for an identity; without one where no name is given."""
-    own = pki.issue(ca, spiffe=identity, **names) if identity or names else None  # type: ignore[arg-type]
+    """Connect with a certificate for an identity, or `own`; without one where no name is given."""
+    if own is None and (identity or ip):
+        own = pki.issue(ca, spiffe=identity, ip=ip)
     shown = (own.key_pem, own.pem) if own is not None else (None, None)
     credentials = grpc.ssl_channel_credentials(ca.pem, *shown)
     options = (("grpc.use_local_subchannel_pool", 1),)  # no connection of another caller is used
