@@ -1,5 +1,6 @@
 """Who may dial, see and steer, by certificate and policy, over real TLS."""
 
+import asyncio
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -7,11 +8,18 @@ import grpc
 import grpc.aio
 import pytest
 
+from dialgateway import DialGatewayClient, DialResult, Outcome, SyncDialGatewayClient
+from dialgateway.dialctl import main as dialctl
+from dialgateway.dialctl.arguments import parse
+from dialgateway.dialctl.send import send as send_file
+from dialgateway.dialctl.steer import steer
+from dialgateway.dialctl.steer_arguments import SteerArguments
 from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1 import dial_request_service_pb2 as dials_pb
+from tests import pki
 from tests.integration.admin import scrape
 from tests.integration.secured import BILLING, OPS, POLICY, SecureCaller, caller_of, secured
-from tests.integration.world import PATIENCE_S, dial, dials, stub_of, until, verdicts, world_of
+from tests.integration.world import PATIENCE_S, client_dial, dial, dials, stub_of, until, verdicts, world_of
 
 MARKUP = "<script>alert('[*]')</script>"
 
@@ -22,7 +30,7 @@ async def refused(caller: SecureCaller, **options: object) -> tuple[grpc.StatusC
     return await stream.status(), await stream.call.details() or ""
 
 
-async def steer(caller: SecureCaller, call: str, campaign: str) -> grpc.StatusCode:
+async def steered(caller: SecureCaller, call: str, campaign: str) -> grpc.StatusCode:
     request = getattr(pb, f"{call}CampaignRequest")(campaign_id=campaign, reason="test")
     try:
         await getattr(caller.campaigns, f"{call}Campaign")(request, timeout=PATIENCE_S)
@@ -95,11 +103,11 @@ async def test_rights_to_steer_and_to_see(tmp_path: Path) -> None:
         caller_of(world, folder.ca, OPS) as ops,
     ):
         await billing.stream().ask(*dials(1), campaign="debt-1")
-        assert await steer(ops, "Hold", MARKUP) is grpc.StatusCode.OK
-        assert await steer(billing, "Hold", "debt-1") is grpc.StatusCode.PERMISSION_DENIED
-        assert await steer(ops, "Purge", "debt-1") is grpc.StatusCode.PERMISSION_DENIED
-        assert await steer(ops, "Hold", "debt-1") is grpc.StatusCode.OK
-        assert await steer(ops, "Release", "debt-1") is grpc.StatusCode.OK
+        assert await steered(ops, "Hold", MARKUP) is grpc.StatusCode.OK
+        assert await steered(billing, "Hold", "debt-1") is grpc.StatusCode.PERMISSION_DENIED
+        assert await steered(ops, "Purge", "debt-1") is grpc.StatusCode.PERMISSION_DENIED
+        assert await steered(ops, "Hold", "debt-1") is grpc.StatusCode.OK
+        assert await steered(ops, "Release", "debt-1") is grpc.StatusCode.OK
 
         all_ = await ops.campaigns.ListCampaigns(pb.ListCampaignsRequest(), timeout=PATIENCE_S)
         own = await billing.campaigns.ListCampaigns(pb.ListCampaignsRequest(), timeout=PATIENCE_S)
@@ -216,3 +224,67 @@ async def test_the_word_of_a_trusted_proxy_counts(tmp_path: Path) -> None:
         assert (await refused(proxied))[0] is grpc.StatusCode.UNAUTHENTICATED
         broken = (("x-forwarded-client-cert", f'URI="{BILLING}'),)
         assert (await refused(proxied, metadata=broken))[0] is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_the_clients_and_dialctl_show_their_certificates(tmp_path: Path) -> None:
+    """Both clients dial, and each command of dialctl gets in, under the name in the gateway's certificate."""
+    policy = POLICY + '    hold: ["*"]\n    release: ["*"]\n    purge: ["*"]\n'
+    async with secured(tmp_path, policy) as (world, folder):
+        own = pki.issue(folder.ca, spiffe=BILLING)
+        certificate, key = own.write(tmp_path, "own")
+        credentials = grpc.ssl_channel_credentials(folder.ca.pem, own.key_pem, own.pem)
+        async with DialGatewayClient(
+            world.target, credentials=credentials, server_name="localhost"
+        ) as client:
+            results = [result async for result in client.dial("debt-1", [client_dial("a")])]
+
+        def synchronously() -> list[DialResult]:
+            with SyncDialGatewayClient(world.target, credentials=credentials) as client:
+                return list(client.dial("debt-1", [client_dial("b")]))
+
+        results += await asyncio.to_thread(synchronously)
+        assert [result.outcome for result in results] == [Outcome.ACCEPTED] * 2
+
+        tls = ["--gateway", world.target, "--tls-ca", str(tmp_path / "ca.crt"), "--tls-name", "localhost"]
+        tls += ["--tls-cert", str(certificate), "--tls-key", str(key)]
+        leads = tmp_path / "leads.csv"
+        leads.write_text("client_token,phone_number\nc,+12065550123\n")
+        send = ["send", str(leads), "--campaign", "debt-1", "--expires-in", "1m", "--quiet"]
+        for command in (
+            send,
+            ["hold", "debt-1"],
+            ["purge", "debt-1", "--yes"],
+            ["release", "debt-1"],
+            ["campaigns"],
+        ):
+            arguments = parse([*command, *tls])
+            assert (
+                await (steer(arguments) if isinstance(arguments, SteerArguments) else send_file(arguments))
+                == 0
+            )
+        assert world.dialed("c", "debt-1") == 1
+        plain = parse(["campaigns", "--gateway", world.target])
+        assert isinstance(plain, SteerArguments)
+        assert await steer(plain) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--tls-cert", "own.crt"], "--tls-cert and --tls-key go together"),
+        (["--tls-ca", "nowhere.crt"], "--tls-ca: nowhere.crt: No such file"),
+        (["--tls-ca", "leads.csv"], "--tls-ca: leads.csv: holds nothing in PEM"),
+    ],
+)
+def test_dialctl_names_a_file_that_cannot_be_used(
+    options: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "leads.csv").write_text("client_token,phone_number\n")
+    for command in (["campaigns"], ["send", "leads.csv", "--campaign", "c", "--expires-in", "1m", "--quiet"]):
+        assert dialctl([*command, *options]) == 2
+        assert words in capsys.readouterr().err

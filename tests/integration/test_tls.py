@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway import health
 from tests import pki
-from tests.integration.admin import get, scrape
-from tests.integration.process import serving
-from tests.integration.secured import BILLING, Folder, caller_of, folder_of, secured
+from tests.integration.admin import scrape
+from tests.integration.secured import BILLING, POLICY, Folder, caller_of, secured
 from tests.integration.world import World, dial, until, verdicts
 
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
@@ -82,56 +81,28 @@ async def test_another_authority_of_callers_counts_for_new_connections(tmp_path:
             assert await caller.stream().rest() == []
 
 
-async def test_health_is_told_by_the_command_where_there_is_tls(tmp_path: Path) -> None:
+async def test_health_is_asked_of_the_admin_port_where_there_is_tls(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The image's health check needs no certificate."""
-    async with secured(tmp_path) as (world, folder):
-        environment = {
-            f"DIAL_GATEWAY_{name.upper()}": value for name, value in folder.settings(policy=None).items()
-        }
-        environment["DIAL_GATEWAY_ADMIN_LISTEN"] = f"127.0.0.1:{world.gateway.admin_port}"
-        code, said = await command("health", environment)
-        assert (code, "ready" in said) == (0, True)
-        assert (await get(world.gateway.admin_port, "/readyz")).status == 200
+    async with secured(tmp_path) as (world, _):
+        address = f"127.0.0.1:{world.gateway.admin_port}"
+        assert await asyncio.to_thread(health.check_admin, address) == health.SERVING
+    assert await asyncio.to_thread(health.check_admin, address) == health.NOT_SERVING
+    out, err = capsys.readouterr()
+    assert "ready" in out
+    assert "cannot be reached" in err
 
 
-async def command(name: str, environment: dict[str, str]) -> tuple[int, str]:
-    """Run a command of the gateway to its end; return its code and all it said."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", name),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={"PATH": "/usr/bin:/bin", "AWS_DEFAULT_REGION": "us-east-1", **environment},
-    )
-    said, _ = await asyncio.wait_for(process.communicate(), 30)
-    return int(process.returncode or 0), said.decode()
-
-
-@pytest.mark.parametrize("case", ["expired", "mismatch", "unreadable", "policy"])
-async def test_what_cannot_be_used_ends_the_start_with_one_line(tmp_path: Path, case: str) -> None:
-    folder = folder_of(tmp_path)
-    settings = folder.settings(policy="version: 1\ncallers: []\ncolors: 1\n" if case == "policy" else None)
-    if case == "expired":
-        pki.issue(folder.ca, not_after=YESTERDAY).write(tmp_path)
-    elif case == "mismatch":
-        (tmp_path / "tls.key").write_bytes(pki.issue(folder.ca).key_pem)
-    elif case == "unreadable":
-        (tmp_path / "tls.key").unlink()
-    environment = {f"DIAL_GATEWAY_{name.upper()}": value for name, value in settings.items()}
-    code, said = await command("serve", environment)
-    assert code == 2
-    assert said.count("\n") == 1
-    assert said.startswith("dial-gateway: DIAL_GATEWAY_")
-    assert {"expired": "expired on", "mismatch": "not the key", "unreadable": "cannot read"}.get(
-        case, "colors: unknown key"
-    ) in said
-
-
-async def test_a_gateway_for_everybody_says_so_unless_it_is_on_loopback(tmp_path: Path) -> None:
-    async with serving(environment={"DIAL_GATEWAY_LISTEN": "0.0.0.0:0"}) as open_to_all:
-        assert b"EVERYBODY who can connect may dial" in open_to_all.said
-    async with serving() as at_home:
-        assert b"EVERYBODY" not in at_home.said
-    policy = folder_of(tmp_path).settings(policy="version: 1\ncallers: [{identities: ['**']}]")
-    environment = {f"DIAL_GATEWAY_{name.upper()}": value for name, value in policy.items()}
-    async with serving(environment={"DIAL_GATEWAY_LISTEN": "0.0.0.0:0", **environment}) as secure:
-        assert b"EVERYBODY" not in secure.said
+@pytest.mark.parametrize(
+    ("listen", "policy"),
+    [("0.0.0.0:0", None), ("127.0.0.1:0", None), ("0.0.0.0:0", POLICY)],
+)
+async def test_a_gateway_for_everybody_says_so_unless_it_is_on_loopback(
+    tmp_path: Path, listen: str, policy: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with secured(tmp_path, policy, listen=listen):
+        pass
+    said = [record for record in caplog.records if "EVERYBODY who can connect" in record.message]
+    assert len(said) == (policy is None and listen.startswith("0"))
+    assert all(record.levelname == "WARNING" for record in said)
