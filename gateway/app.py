@@ -5,11 +5,14 @@ import gc
 import logging
 import random
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
+from gateway.access.access import Access, AccessFiles
+from gateway.access.pair import files_of
+from gateway.admin.guard import is_loopback
 from gateway.admin.server import AdminServer
-from gateway.api.callers import OpenGate
 from gateway.api.campaign_servicer import CampaignServicer
 from gateway.api.server import GrpcServer, Keepalive
 from gateway.api.servicer import DialRequestServicer
@@ -23,7 +26,7 @@ from gateway.memory import keep_tidy
 from gateway.overview import Overview
 from gateway.settings import Settings
 from gateway.supervision import Supervisor, trace_of
-from gateway.telemetry import Telemetry
+from gateway.telemetry import FileFigures, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,12 @@ LAST_ANSWERS_S, LONGEST_LAST_ANSWERS_S = 0.4, 5.0
 """Seconds for callers to read their last answers: at least, and at most if the grace has them."""
 LAST_SPANS_S = 0.4
 """Seconds to export the last spans in, at least."""
+REREAD_EVERY_S = 1.0
+"""Seconds between two looks at the files of certificates and policy."""
+EVERYBODY = (
+    "EVERYBODY who can connect may dial, and hold, release and purge campaigns: DIAL_GATEWAY_POLICY_FILE "
+    "is not set and the address is not loopback; docs/policy.md tells how to say who may"
+)
 FAILING_GRACE_S, LONGEST_FAILING_S = 2.0, 10.0
 """Seconds for last answers and spans after a bug, and after which the process ends come what may."""
 
@@ -66,6 +75,16 @@ def stream_limits_of(settings: Settings) -> StreamLimits:
     )
 
 
+def access_files_of(settings: Settings) -> AccessFiles:
+    """Return where the settings say that certificates, policy and token are. Raises `AccessError`."""
+    return AccessFiles(
+        pair=files_of(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file),
+        policy=settings.policy_file,
+        token=settings.admin_token_file,
+        trusted=settings.trusted_proxies,
+    )
+
+
 class Gateway:
     """One gateway: the gRPC server, the dispatcher and its core, and Connect behind a port.
 
@@ -89,12 +108,17 @@ class Gateway:
         self.engine = engine or Engine(limits_of(settings), rng)
         self._dispatcher = Dispatcher(self.engine, caller, telemetry, self._clock.now, self._supervisor)
         limits = stream_limits_of(settings)
+        self.access = Access(access_files_of(settings), time.time, telemetry.refused)
+        self.operators = self.access.operators
+        self._open_to_all = self.access.policy is None and not is_loopback(settings.listen.rpartition(":")[0])
         self._servicer = DialRequestServicer(
-            self._dispatcher, telemetry, self._clock, limits, rng, self._supervisor
+            self._dispatcher, telemetry, self._clock, limits, rng, self._supervisor, self.access.gate
         )
-        self._campaigns = CampaignServicer(self._dispatcher, self._clock, OpenGate())
+        self._campaigns = CampaignServicer(self._dispatcher, self._clock, self.access.gate)
         keepalive = Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
-        self._server = GrpcServer(self._servicer, self._campaigns, settings.listen, keepalive)
+        self._server = GrpcServer(
+            self._servicer, self._campaigns, settings.listen, keepalive, self.access.pair
+        )
         self._overview = Overview(
             self._dispatcher,
             self._servicer,
@@ -102,6 +126,7 @@ class Gateway:
             telemetry,
             self._clock,
             has_credentials=port.has_credentials,
+            files=self._file_figures,
         )
         self._admin = AdminServer(self._overview, settings.admin_listen)
         self.admin_port = 0  # known once started
@@ -116,11 +141,13 @@ class Gateway:
         except OSError:
             await self._admin.stop()
             raise
+        if self._open_to_all:
+            log.warning(EVERYBODY)
         self._running = asyncio.create_task(self._dispatcher.run(), name="dispatcher")
         self._supervisor.watch(self._running, endless=True)
         tidying = asyncio.create_task(keep_tidy(lambda: self.engine.held), name="tidying")
         self._supervisor.watch(tidying, endless=True)
-        watches = (self._overview.watch_lag(), self._overview.push())
+        watches = (self._overview.watch_lag(), self._overview.push(), self._reread())
         self._watching = [asyncio.create_task(watch, name="watch") for watch in watches]
         for task in self._watching:
             self._supervisor.watch(task)
@@ -172,6 +199,15 @@ class Gateway:
             self.engine.calls_in_flight,
             self.engine.remembered,
         )
+
+    async def _reread(self) -> None:
+        """Read certificates and policy again where they have changed, until cancelled."""
+        while True:
+            await asyncio.sleep(REREAD_EVERY_S)
+            await asyncio.to_thread(self.access.reread)
+
+    def _file_figures(self) -> FileFigures:
+        return FileFigures(self.access.certificate_ends_at, self.access.files_refused)
 
     async def _let_go(self, leave_by: float) -> None:
         left_s = leave_by - self._clock.now()

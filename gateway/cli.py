@@ -13,6 +13,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError
 
 from gateway import app, check, health, logs, settings, simulator, telemetry
+from gateway.access.errors import AccessError
 from gateway.connect.apis import ApiName
 from gateway.connect.boto import BotoConnect
 from gateway.connect.port import ConnectPort
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except (settings.SettingsError, telemetry.TelemetryError, BotoCoreError, OSError) as error:
+    except (settings.SettingsError, AccessError, telemetry.TelemetryError, BotoCoreError, OSError) as error:
         sys.stderr.write(f"dial-gateway: {error}\n")
         return WRONG_USAGE
 
@@ -61,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     checking.add_argument("--campaign", metavar="ID", help="a campaign to look at (default: one nobody has)")
     checking.set_defaults(run=_check)
     asking = commands.add_parser("health", help="ask a gateway for its health; exit 0 if it serves")
-    asking.add_argument("--address", help="HOST:PORT (default: DIAL_GATEWAY_LISTEN)")
+    asking.add_argument(
+        "--address", help="HOST:PORT, without TLS (default: DIAL_GATEWAY_LISTEN; with TLS the admin port)"
+    )
     asking.set_defaults(run=_health)
     demo = commands.add_parser(
         "demo", help="a gateway with a simulator, and a file of dial requests through it"
@@ -164,7 +167,10 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _health(options: argparse.Namespace) -> int:
-    return health.check(options.address or settings.load(os.environ)[0].listen)
+    if options.address:
+        return health.check(options.address)
+    chosen = settings.load(os.environ)[0]
+    return health.check_admin(chosen.admin_listen) if chosen.tls_cert_file else health.check(chosen.listen)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ from gateway.core.errors import AccessDenied, CallFailure, CallUnexpected
 from gateway.core.holds import Action, Hold
 from gateway.core.listing import CampaignRow
 from gateway.core.model import (
+    Answer,
     Batch,
     CallReport,
     CampaignNotice,
@@ -30,6 +31,7 @@ from gateway.core.model import (
     Settled,
     Source,
     Waiter,
+    told,
 )
 from gateway.diary import ChangeLog, FailureLog
 from gateway.supervision import Supervisor, trace_of
@@ -100,6 +102,20 @@ class Dispatcher:
                 self._telemetry.queued(waiter.span)
         self._tell_all(answers)
         self._wake.set()
+
+    def refuse(self, arrivals: Sequence[tuple[Waiter, DialRequest]], answer: Answer) -> None:
+        """Give dial requests an answer that has nothing to do with their campaign, nor counts as its own.
+
+        Whoever may not dial a campaign takes up no label of metrics and no line of a listing with its id.
+        """
+        if self.failing:
+            return  # whoever brings them answers them
+        self._telemetry.received("", len(arrivals))
+        for waiter, request in arrivals:
+            settled = told(waiter, request, answer)
+            self._telemetry.settled(settled._replace(campaign_id=""))
+            recipient: Recipient = waiter.source.owner
+            recipient.deliver(settled)
 
     def source_closed(self, source: Source) -> None:
         """Note that a source sends no more."""

@@ -1,6 +1,8 @@
 """Asks a gateway for its health, as a load balancer would: the health check of the image."""
 
 import sys
+import urllib.error
+import urllib.request
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -11,9 +13,7 @@ SERVING, NOT_SERVING = 0, 1
 
 def check(address: str) -> int:
     """Ask the gateway at HOST:PORT; return 0 if it serves, 1 if it does not or cannot be reached."""
-    host, _, port = address.rpartition(":")
-    if host in {"0.0.0.0", "[::]"}:  # noqa: S104 - where it listens everywhere, ask at home
-        address = f"localhost:{port}"
+    address = _at_home(address)
     with grpc.insecure_channel(address) as channel:
         try:
             stub = health_pb2_grpc.HealthStub(channel)
@@ -26,3 +26,24 @@ def check(address: str) -> int:
     status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     sys.stdout.write(f"{address}: {status}\n")
     return SERVING if answer.status == health_pb2.HealthCheckResponse.SERVING else NOT_SERVING
+
+
+def check_admin(address: str) -> int:
+    """Ask the admin port at HOST:PORT whether the gateway is ready: gRPC may ask for a certificate."""
+    url = f"http://{_at_home(address)}/readyz"
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S):
+            sys.stdout.write(f"{url}: ready\n")
+            return SERVING
+    except urllib.error.HTTPError as error:
+        with error:
+            sys.stderr.write(f"{url}: not ready ({error.code})\n")
+    except OSError:
+        sys.stderr.write(f"{url}: cannot be reached\n")
+    return NOT_SERVING
+
+
+def _at_home(address: str) -> str:
+    """Return where to ask a gateway that listens everywhere: here."""
+    host, _, port = address.rpartition(":")
+    return f"localhost:{port}" if host in {"0.0.0.0", "[::]"} else address  # noqa: S104 - to compare with

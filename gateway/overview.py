@@ -6,13 +6,14 @@ a thread.
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from gateway.admin.port import Readiness
 from gateway.api.servicer import DialRequestServicer
 from gateway.clock import SystemClock
 from gateway.connect.health import ConnectHealth
 from gateway.dispatch import Dispatcher
-from gateway.telemetry import CONTENT_TYPE, Metrics, Observation, Telemetry
+from gateway.telemetry import CONTENT_TYPE, FileFigures, Metrics, Observation, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +36,14 @@ class Overview:
         clock: SystemClock,
         *,
         has_credentials: bool,
+        files: Callable[[], FileFigures] = FileFigures,
     ) -> None:
         self._dispatcher = dispatcher
         self._servicer = servicer
         self._connect = connect
         self._telemetry = telemetry
         self._clock = clock
+        self._files = files
         self._has_credentials = has_credentials
 
     # --- what is asked of it -----------------------------------------------------------------------
@@ -82,6 +85,7 @@ class Overview:
             self._dispatcher.draining_s,
             self._connect.failing_s(now),
             self.readiness().ready,
+            self._files(),
         )
 
     def last(self) -> Observation | None:

@@ -5,6 +5,7 @@ Every setting is listed once, in `Settings`. The variable `DIAL_GATEWAY_CALL_RAT
 """
 
 import difflib
+import ipaddress
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 _T = TypeVar("_T")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ApiName = Literal["v1", "v2"]
 LogFormat = Literal["auto", "json", "text"]
 _ON, _OFF = ("on", "true", "1", "yes"), ("off", "false", "0", "no")
@@ -74,9 +76,16 @@ def _read_patterns(text: str) -> tuple[tuple[str, str], ...]:
     return _checked(tuple((pattern.strip(), api.strip()) for pattern, _, api in pairs), legal)
 
 
+def _read_networks(text: str) -> tuple[Network, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    return _checked(tuple(ipaddress.ip_network(part) for part in parts), all(parts))
+
+
 _SWITCH = Kind("on or off", lambda text: _checked(text.lower() in _ON, text.lower() in {*_ON, *_OFF}))
 _PATTERNS = Kind("a list such as 'debt-*=v2,trial=v1'", _read_patterns)
 _ADDRESS = Kind("HOST:PORT, with a port from 0 to 65535", _read_address)
+_NETWORKS = Kind("a list of addresses and networks such as '10.1.0.0/16,127.0.0.6'", _read_networks)
+_FILE = Kind("the path of a file", lambda text: _checked(text, bool(text)))
 _NOT_YET = Kind(
     "left out: replicas that share their state are not in this version", lambda _: _checked(None, False)
 )
@@ -137,6 +146,16 @@ class Settings:
         "auto", _one_of("auto", "json", "text"), "how a line is written; auto: text on a terminal, else JSON"
     )
     metrics_campaigns: int = _setting(1000, _whole(1, 100_000), "campaigns with figures of their own")
+    tls_cert_file: str | None = _setting(None, _FILE, "certificate of the gateway, with its chain, for TLS")
+    tls_key_file: str | None = _setting(None, _FILE, "its key")
+    tls_client_ca_file: str | None = _setting(
+        None, _FILE, "authority of which callers must show a certificate"
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        (), _NETWORKS, "proxies whose word on the caller's identity is taken"
+    )
+    policy_file: str | None = _setting(None, _FILE, "who may dial what")
+    admin_token_file: str | None = _setting(None, _FILE, "token that changes things on the admin port")
     shared_state_url: str | None = _setting(None, _NOT_YET, "reserved: replicas do not share state yet")
 
 

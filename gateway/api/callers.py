@@ -1,36 +1,92 @@
-"""Who calls, and what they may do: as much as the api must know of it."""
+"""Who calls, as gRPC shows it, and how a call is refused that may not be made."""
 
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn, Protocol
+
+import grpc
+
+from gateway.access.actions import Action
+from gateway.access.gate import Caller, Gate
+from gateway.access.identity import HEADER, Shown
+from gateway.access.policy import Grant
+from gateway.access.refusal import Refusal
+
+_URIS, _DNS = "peer_uri", "peer_dns"  # of the names in the certificate
+_STATUS = {Refusal.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED}
 
 
-class PeerContext(Protocol):
+class CallContext(Protocol):
     """What is looked at of a call."""
 
     def peer(self) -> str:
         """Return where the call comes from, as gRPC has it."""
         ...
 
-
-class Gatekeeper(Protocol):
-    """Says who calls, and whether they may do what they ask for."""
-
-    def caller_of(self, context: PeerContext) -> str:
-        """Return the caller's identity where it has one, else its address."""
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        """Return what the handshake has shown of the caller."""
         ...
 
-    def may_steer(self, caller: str, campaign_id: str) -> bool:
-        """Whether a caller may hold, release and purge a campaign."""
+    def invocation_metadata(self) -> Any:
+        """Return the metadata of the call."""
+        ...
+
+    async def abort(self, code: grpc.StatusCode, details: str = "") -> NoReturn:
+        """End the call."""
         ...
 
 
-class OpenGate:
-    """Knows callers by their addresses, and lets everybody do everything."""
+def host_of(peer: str) -> str:
+    """Return the host of a gRPC peer such as `ipv4:10.0.0.7:50514`; other peers are hosts by themselves."""
+    scheme, _, address = peer.partition(":")
+    return address.rpartition(":")[0] if scheme in {"ipv4", "ipv6"} else peer
 
-    def caller_of(self, context: PeerContext) -> str:
-        """Return the caller's address."""
-        return context.peer()
 
-    def may_steer(self, caller: str, campaign_id: str) -> bool:
-        """Allow it."""
-        del caller, campaign_id
-        return True
+class Door:
+    """Lets calls in, or ends them, as the gate says; the same for all services."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+
+    async def dialer(self, context: CallContext) -> tuple[Caller, Grant]:
+        """Return who calls and what it may, if it may dial anything; else the call ends here."""
+        caller, grant = await self.entrant(context)
+        if not grant.dials:
+            await self._refuse(caller, Refusal.DIALING, context)
+        return caller, grant
+
+    async def entrant(self, context: CallContext) -> tuple[Caller, Grant]:
+        """Return who calls and what it may, if the policy names it; else the call ends here."""
+        caller = self.caller_of(context)
+        grant = self.gate.grant(caller)
+        if isinstance(grant, Refusal):
+            await self._refuse(caller, grant, context)
+        return caller, grant
+
+    async def steerer(self, action: Action, campaign_id: str, context: CallContext) -> Caller:
+        """Return who calls, if it may do this with the campaign; else the call ends here."""
+        caller, grant = await self.entrant(context)
+        if not grant.may(action, campaign_id):
+            await self._refuse(caller, Refusal.STEERING, context)
+        return caller
+
+    def caller_of(self, context: CallContext) -> Caller:
+        """Return who calls."""
+        shown, peer = context.auth_context(), context.peer()
+        metadata = context.invocation_metadata() or ()
+        return self.gate.caller(
+            Shown(
+                peer,
+                _texts(shown.get(_URIS, ())),
+                _texts(shown.get(_DNS, ())),
+                [value for key, value in metadata if key == HEADER and isinstance(value, str)],
+            ),
+            host_of(peer),
+        )
+
+    async def _refuse(self, caller: Caller, refusal: Refusal, context: CallContext) -> NoReturn:
+        self.gate.refusals.note(caller.key, refusal)
+        await context.abort(_STATUS.get(refusal, grpc.StatusCode.PERMISSION_DENIED), refusal.text)
+
+
+def _texts(values: Iterable[bytes]) -> list[str]:
+    return [value.decode("ascii", "replace") for value in values]

@@ -9,8 +9,12 @@ import grpc
 
 from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceServicer
+from gateway.access.actions import Action as Right
+from gateway.access.gate import Caller, Gate
+from gateway.access.policy import Grant
+from gateway.access.refusal import Refusal
 from gateway.api import campaign_wire as wire
-from gateway.api.callers import Gatekeeper
+from gateway.api.callers import Door
 from gateway.clock import SystemClock
 from gateway.core.holds import Action, ActionKind, Hold, TooManyHolds
 from gateway.core.listing import CampaignRow
@@ -30,15 +34,17 @@ LOOK_SHARE = 0.1
 LEAVING = "this replica is leaving; watch another"
 
 Answer = TypeVar("Answer")
+Steering = pb.HoldCampaignRequest | pb.ReleaseCampaignRequest | pb.PurgeCampaignRequest
 
 
 class CampaignServicer(CampaignServiceServicer):
     """The service of `protos/dialgateway/v1/campaign_service.proto`."""
 
-    def __init__(self, dispatcher: Dispatcher, clock: SystemClock, gate: Gatekeeper) -> None:
+    def __init__(self, dispatcher: Dispatcher, clock: SystemClock, gate: Gate) -> None:
         self._dispatcher = dispatcher
         self._clock = clock
         self._gate = gate
+        self._door = Door(gate)
         self._watchers = 0
         self._leaving = asyncio.Event()
         self._looked_at = self._look_again_at = float("-inf")
@@ -67,6 +73,7 @@ class CampaignServicer(CampaignServiceServicer):
     async def WatchCampaigns(  # noqa: N802, D102
         self, request: pb.WatchCampaignsRequest, context: "Context"
     ) -> AsyncIterator[pb.WatchCampaignsResponse]:
+        caller, _ = await self._door.entrant(context)
         try:
             interval_s = wire.interval_s(request)
         except wire.BadRequest as bad:
@@ -77,7 +84,7 @@ class CampaignServicer(CampaignServiceServicer):
         ended = asyncio.Event()
         # The stubs ask for a class of their own here, which does not exist at run time.
         context.add_done_callback(lambda _: self._watch_ended(ended))  # type: ignore[arg-type]
-        async for response in self._watch(interval_s, ended):
+        async for response in self._watch(interval_s, ended, caller):
             yield response
         if self._leaving.is_set():
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
@@ -89,8 +96,8 @@ class CampaignServicer(CampaignServiceServicer):
     # --- looking -----------------------------------------------------------------------------------
 
     async def _list(self, request: pb.ListCampaignsRequest, context: "Context") -> pb.ListCampaignsResponse:
-        del context
-        rows, now, offset = self._look(), self._looked_at, self._clock.wall_offset()
+        _, grant = await self._door.entrant(context)
+        rows, now, offset = _seen_by(grant, self._look()), self._looked_at, self._clock.wall_offset()
         page, token, total = wire.page(request, rows.values())
         return pb.ListCampaignsResponse(
             campaigns=[wire.campaign(now, offset, row) for row in page],
@@ -100,13 +107,13 @@ class CampaignServicer(CampaignServiceServicer):
         )
 
     async def _watch(
-        self, interval_s: float, ended: asyncio.Event
+        self, interval_s: float, ended: asyncio.Event, caller: Caller
     ) -> AsyncIterator[pb.WatchCampaignsResponse]:
         """Yield the difference between what was told and what is, whenever it may be told and is read."""
         told: dict[str, CampaignRow] = {}
         first = True
         while not self._leaving.is_set() and not ended.is_set():
-            rows, offset = self._look(), self._clock.wall_offset()
+            rows, offset = _seen_by(self._gate.grant(caller), self._look()), self._clock.wall_offset()
             responses = wire.changes(self._looked_at, offset, told, rows)
             if first and not responses:
                 responses = [wire.nothing(self._looked_at, offset)]
@@ -131,7 +138,7 @@ class CampaignServicer(CampaignServiceServicer):
 
     async def _hold(self, request: pb.HoldCampaignRequest, context: "Context") -> pb.HoldCampaignResponse:
         answering = wire.is_answering(request.held_requests)
-        name, caller, reason = await self._may(request.campaign_id, request.reason, context)
+        name, caller, reason = await self._may(Right.HOLD, request, context)
         try:
             answered = await self._dispatcher.hold(name, Hold(caller, reason, self._clock.now(), answering))
         except TooManyHolds:
@@ -142,7 +149,7 @@ class CampaignServicer(CampaignServiceServicer):
     async def _release(
         self, request: pb.ReleaseCampaignRequest, context: "Context"
     ) -> pb.ReleaseCampaignResponse:
-        name, caller, reason = await self._may(request.campaign_id, request.reason, context)
+        name, caller, reason = await self._may(Right.RELEASE, request, context)
         action = Action(ActionKind.RELEASE, caller, reason, self._clock.now())
         if not self._dispatcher.release(name, action):
             await context.abort(grpc.StatusCode.NOT_FOUND, "campaign_id: this campaign is not held here")
@@ -150,20 +157,17 @@ class CampaignServicer(CampaignServiceServicer):
         return pb.ReleaseCampaignResponse(campaign=self._campaign(name))
 
     async def _purge(self, request: pb.PurgeCampaignRequest, context: "Context") -> pb.PurgeCampaignResponse:
-        name, caller, reason = await self._may(request.campaign_id, request.reason, context)
+        name, caller, reason = await self._may(Right.PURGE, request, context)
         action = Action(ActionKind.PURGE, caller, reason, self._clock.now())
         purged = await self._dispatcher.purge(name, action)
         _log("a campaign is purged", name, caller, reason, purged=purged)
         return pb.PurgeCampaignResponse(purged=purged, campaign=self._campaign(name))
 
-    async def _may(self, campaign_id: str, reason: str, context: "Context") -> tuple[str, str, str]:
+    async def _may(self, right: Right, request: Steering, context: "Context") -> tuple[str, str, str]:
         """Return campaign, caller and reason, all in order; ends the call where one is not."""
-        name, why, caller = wire.checked_campaign(campaign_id), wire.checked_reason(reason), ""
-        caller = self._gate.caller_of(context)
-        if not self._gate.may_steer(caller, name):
-            _log("a caller may not steer a campaign", name, caller, why)
-            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this caller may not steer this campaign")
-        return name, caller, why
+        name, why = wire.checked_campaign(request.campaign_id), wire.checked_reason(request.reason)
+        caller = await self._door.steerer(right, name, context)
+        return name, caller.name, why
 
     def _campaign(self, campaign_id: str) -> pb.Campaign:
         """Return a campaign behind what was done to it; the next look is a new one, which shows that too."""
@@ -188,6 +192,15 @@ class CampaignServicer(CampaignServiceServicer):
         except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
             log.error("a call to steer campaigns ended with %s", type(bug).__name__)
             await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
+
+
+def _seen_by(grant: Grant | Refusal, rows: dict[str, CampaignRow]) -> dict[str, CampaignRow]:
+    """Return the rows that a caller may see."""
+    if not isinstance(grant, Grant):
+        return {}
+    if grant.unlimited:
+        return rows
+    return {name: row for name, row in rows.items() if grant.may(Right.SEE, name)}
 
 
 async def _wait_for_any(longest_s: float, *events: asyncio.Event) -> None:

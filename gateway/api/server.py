@@ -10,7 +10,10 @@ from grpc_reflection.v1alpha import reflection
 from dialgateway.v1 import campaign_service_pb2, dial_request_service_pb2
 from dialgateway.v1.campaign_service_pb2_grpc import add_CampaignServiceServicer_to_server
 from dialgateway.v1.dial_request_service_pb2_grpc import add_DialRequestServiceServicer_to_server
+from gateway.access.keeping import Kept
+from gateway.access.pair import Pair
 from gateway.api.campaign_servicer import CampaignServicer
+from gateway.api.credentials import server_credentials
 from gateway.api.servicer import DialRequestServicer
 
 SERVICES = (
@@ -57,7 +60,10 @@ class Keepalive:
 
 
 class GrpcServer:
-    """A grpc.aio server with DialRequestService, CampaignService, `grpc.health.v1` and reflection."""
+    """A grpc.aio server with DialRequestService, CampaignService, `grpc.health.v1` and reflection.
+
+    It speaks TLS where there is a `pair`, and then asks callers for a certificate if that says so.
+    """
 
     def __init__(
         self,
@@ -65,7 +71,9 @@ class GrpcServer:
         campaigns: CampaignServicer,
         listen: str,
         keepalive: Keepalive | None = None,
+        pair: Kept[Pair] | None = None,
     ) -> None:
+        self._pair = pair
         self._listen = listen
         self._server = grpc.aio.server(options=(*OPTIONS, *(keepalive or Keepalive()).options()))
         self._health = health.aio.HealthServicer()
@@ -79,7 +87,7 @@ class GrpcServer:
         """Listen and serve; return the port. Raises `OSError` where the address cannot be had."""
         _try_address(self._listen)
         try:
-            port = self._server.add_insecure_port(self._listen)
+            port = self._add_port()
         except RuntimeError as refused:
             raise OSError(
                 f"cannot listen on {self._listen}: in use, or not an address of this host"
@@ -87,6 +95,11 @@ class GrpcServer:
         await self._server.start()
         await self._set_health(serving=True)
         return port
+
+    def _add_port(self) -> int:
+        if self._pair is None:
+            return self._server.add_insecure_port(self._listen)
+        return self._server.add_secure_port(self._listen, server_credentials(self._pair))
 
     async def not_serving(self) -> None:
         """Tell whoever balances the load to send nothing more here."""

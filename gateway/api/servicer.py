@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,12 @@ import grpc
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceServicer
+from gateway.access.gate import Caller, Gate
+from gateway.access.policy import Grant
 from gateway.api import wire
+from gateway.api.callers import Door
 from gateway.api.session import Session, StreamUnreadableError
-from gateway.api.shares import Share, Shares, host_of
+from gateway.api.shares import Share, Shares
 from gateway.api.streams import OpenStreams, StreamLimits
 from gateway.clock import SystemClock
 from gateway.dispatch import Dispatcher
@@ -37,7 +40,7 @@ SHARE_USED_UP = "this caller has as much unanswered as it may; nothing of this c
 class DialRequestServicer(DialRequestServiceServicer):
     """The service of `protos/dialgateway/v1/dial_request_service.proto`.
 
-    `caller_of` names the caller from its gRPC peer: what the limits for one caller are counted by.
+    `gate` says who a caller is, what the limits for one are counted by, and what it may.
     """
 
     def __init__(
@@ -48,14 +51,14 @@ class DialRequestServicer(DialRequestServiceServicer):
         limits: StreamLimits,
         rng: random.Random,
         supervisor: Supervisor,
-        caller_of: Callable[[str], str] = host_of,
+        gate: Gate,
     ) -> None:
         self._dispatcher = dispatcher
         self._telemetry = telemetry
         self._clock = clock
         self._limits = limits
         self._supervisor = supervisor
-        self._caller_of = caller_of
+        self._door = Door(gate)
         self._shares = Shares(limits.caller_window)
         self._streams = OpenStreams(limits, rng, supervisor)
         self._sessions: dict[Session, asyncio.Task[None] | None] = {}
@@ -65,10 +68,10 @@ class DialRequestServicer(DialRequestServiceServicer):
     async def StreamDialRequests(  # noqa: N802, D102
         self, request_iterator: AsyncIterator[pb.StreamDialRequestsRequest], context: "StreamContext"
     ) -> AsyncIterator[pb.StreamDialRequestsResponse]:
-        caller = self._caller_of(context.peer())
-        await self._refuse_stream(self._shares.look(caller), context)
+        caller, grant = await self._door.dialer(context)
+        await self._refuse_stream(self._shares.look(caller.key), context)
         try:
-            session, reader = self._begin(request_iterator, context, caller)
+            session, reader = self._begin(request_iterator, context, caller, grant)
             async for response in session.responses():
                 yield response
         except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
@@ -79,12 +82,14 @@ class DialRequestServicer(DialRequestServiceServicer):
         self,
         messages: AsyncIterator[pb.StreamDialRequestsRequest],
         context: "StreamContext",
-        caller: str,
+        caller: Caller,
+        grant: Grant,
     ) -> "tuple[Session, asyncio.Task[None]]":
         """Begin to read a stream; return its session and its reader."""
         trace = self._telemetry.rpc_started("StreamDialRequests", context.invocation_metadata() or ())
-        share = self._shares.enter(caller)
-        session = self._session(trace, share)
+        share = self._shares.enter(caller.key)
+        share.resize(grant.window)
+        session = self._session(trace, share, caller)
         reader = asyncio.create_task(session.read(messages), name="stream-reader")
         reader.add_done_callback(self._supervisor.guarded(partial(self._reading_ended, session)))
         self._sessions[session] = reader
@@ -98,8 +103,10 @@ class DialRequestServicer(DialRequestServiceServicer):
     async def PutDialRequests(  # noqa: N802, D102
         self, request: pb.PutDialRequestsRequest, context: "UnaryContext"
     ) -> pb.PutDialRequestsResponse:
-        caller = self._caller_of(context.peer())
-        await self._refuse_what_has_no_room(len(request.dial_requests), self._shares.look(caller), context)
+        caller, grant = await self._door.dialer(context)
+        share = self._shares.look(caller.key)
+        share.resize(grant.window)
+        await self._refuse_what_has_no_room(len(request.dial_requests), share, context)
         try:
             return await self._put(request, context, caller)
         except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
@@ -107,10 +114,10 @@ class DialRequestServicer(DialRequestServiceServicer):
         return pb.PutDialRequestsResponse()  # not reached: the call has been aborted
 
     async def _put(
-        self, request: pb.PutDialRequestsRequest, context: "UnaryContext", caller: str
+        self, request: pb.PutDialRequestsRequest, context: "UnaryContext", caller: Caller
     ) -> pb.PutDialRequestsResponse:
         trace = self._telemetry.rpc_started("PutDialRequests", context.invocation_metadata() or ())
-        session = self._session(trace, self._shares.enter(caller))
+        session = self._session(trace, self._shares.enter(caller.key), caller)
         self._sessions[session] = None
         try:
             session.take(request.campaign_id, request.dial_requests, wire.priority(request.priority))
@@ -150,20 +157,22 @@ class DialRequestServicer(DialRequestServiceServicer):
         """How many streams are open."""
         return len(self._streams)
 
-    def _session(self, trace: RpcTrace, share: Share) -> Session:
-        return Session(self._dispatcher, self._telemetry, self._clock, trace, self._limits.window, share)
+    def _session(self, trace: RpcTrace, share: Share, caller: Caller) -> Session:
+        window, permit = self._limits.window, self._door.gate.permit(caller)
+        return Session(self._dispatcher, self._telemetry, self._clock, trace, window, share, permit)
 
-    def _ended(self, session: Session, trace: RpcTrace, caller: str, opened_at: float) -> None:
+    def _ended(self, session: Session, trace: RpcTrace, caller: Caller, opened_at: float) -> None:
         self._streams.remove(session)
-        about = {"taken": session.taken, "answered": session.answered, "trace_id": trace.trace_id}
+        about: dict[str, object] = {"caller": caller.name} if caller.identity else {}
+        about |= {"taken": session.taken, "answered": session.answered, "trace_id": trace.trace_id}
         log.info("a stream ended", extra={**about, "open_s": round(self._clock.now() - opened_at, 3)})
         self._left(session, trace, caller)
 
-    def _left(self, session: Session, trace: RpcTrace, caller: str) -> None:
+    def _left(self, session: Session, trace: RpcTrace, caller: Caller) -> None:
         """Forget a stream or unary call that has ended."""
         del self._sessions[session]
         session.leave()
-        self._shares.leave(caller)
+        self._shares.leave(caller.key)
         trace.ended(taken=session.taken, answered=session.answered)
 
     def _reading_ended(self, session: Session, reader: "asyncio.Task[None]") -> None:

@@ -9,9 +9,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.access.gate import Caller, Gate, Permit
+from gateway.access.refusal import Refusal
 from gateway.api import wire
 from gateway.api.shares import Share
 from gateway.clock import SystemClock
+from gateway.core import settle
 from gateway.core.model import (
     Answer,
     CampaignNotice,
@@ -26,6 +29,7 @@ from gateway.core.model import (
     Waiter,
     told,
 )
+from gateway.core.validate import problem_with_campaign
 from gateway.dispatch import Dispatcher
 from gateway.telemetry import RpcTrace, Telemetry
 
@@ -38,6 +42,8 @@ AFTER_END_S = (0.02, 0, 0, 0)
 """Pauses between the end of what a caller sends and its taking as a half-close. grpc.aio shows a
 caller that cancels or is lost as such an end first, and tells the difference some turns of the loop
 later; what that caller has queued must not be sent in between."""
+_ANYTHING = Permit(Gate(), Caller(None, "", ""))
+_NOT_YOURS = settle.rejected(Reason.ACCESS_DENIED, Refusal.CAMPAIGN.text)
 _FAILED = "the gateway met a bug and leaves: send the same token again to learn"
 
 
@@ -56,6 +62,7 @@ class Session:
         trace: RpcTrace,
         window: int,
         share: Share,
+        permit: Permit | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._telemetry = telemetry
@@ -63,6 +70,7 @@ class Session:
         self._trace = trace
         self._window = window
         self._share = share
+        self._permit = permit or _ANYTHING
         self._source = Source(owner=self)
         self._unanswered: dict[int, DialRequest] = {}
         self._outbox: list[Settled] = []
@@ -119,12 +127,23 @@ class Session:
             await asyncio.sleep(pause_s)
 
     def take(self, campaign_id: str, requests: Sequence[pb.DialRequest], priority: Priority) -> None:
-        """Take in dial requests, for which there must be room."""
-        self._telemetry.received(campaign_id, len(requests))
+        """Take in dial requests, for which there must be room; what the caller may not dial is refused."""
+        grant = self._permit.grant()
+        if grant is not None:
+            self._source.weight = grant.weight
+            self._share.resize(grant.window)
         offset = self._clock.wall_offset()
         arrivals = [
             self._arrival(wire.dial_request(campaign_id, item, offset), item.traceparent) for item in requests
         ]
+        # What is wrong with a campaign id the core says, whoever asks.
+        if problem_with_campaign(campaign_id) is None:
+            allowed = self._permit.priority(grant, campaign_id, priority, len(requests))
+            if allowed is None:
+                self._dispatcher.refuse(arrivals, _NOT_YOURS)
+                return
+            priority = allowed
+        self._telemetry.received(campaign_id, len(requests))
         self._dispatcher.submit(arrivals, priority)
 
     async def _next(

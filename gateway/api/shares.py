@@ -1,7 +1,7 @@
 """What one caller may have of the gateway, over all its streams: a share of the room, and of the streams.
 
-Without it, whoever opens enough streams fills the gateway for everybody. Until callers prove who
-they are, a caller is the host that its connection comes from: behind a proxy, that is the proxy.
+Without it, whoever opens enough streams fills the gateway for everybody. A caller is its identity, and
+where it has none the host that its connection comes from: behind a proxy, that is the proxy.
 """
 
 import asyncio
@@ -11,17 +11,11 @@ WOKEN_PER_ROOM = 100
 """Requests of free room for which one more waiting stream is let in."""
 
 
-def host_of(peer: str) -> str:
-    """Return the host of a gRPC peer such as `ipv4:10.0.0.7:50514`; other peers are hosts by themselves."""
-    scheme, _, address = peer.partition(":")
-    return address.rpartition(":")[0] if scheme in {"ipv4", "ipv6"} else peer
-
-
 class Share:
     """What one caller has: open streams, and requests that are unanswered over all its streams and lists."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self._limit = self._usual = limit
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.holders = 0
         self.streams = 0
@@ -30,6 +24,13 @@ class Share:
     def room(self) -> int:
         """How many more requests may be taken; 0 or less where the share is used up."""
         return self._limit - self.unanswered
+
+    def resize(self, limit: int | None) -> None:
+        """Let it be of so many requests from now on, None for as many as usual; wakes those who wait."""
+        limit = self._usual if limit is None else limit
+        if limit != self._limit:
+            more, self._limit = limit - self._limit, limit
+            self._wake(1 + max(0, more) // WOKEN_PER_ROOM)
 
     def take(self, count: int) -> None:
         """Count requests that are taken."""

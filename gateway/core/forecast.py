@@ -1,8 +1,9 @@
 """How long a request will wait for its turn: so that one whose time will be up is told at once.
 
 Turns are fair, so of every other backlog only as much goes before a request as the request has
-before it in its own: what goes first is the sum of the backlogs, each cut at its place. Backlogs
-are looked at anew twice a second; in between, forecasts reckon with what was seen then.
+before it in its own, and as many times that as the other weighs more: what goes first is the sum of
+the backlogs, each cut at the turns that its place takes. Backlogs are looked at anew twice a second; in
+between, forecasts reckon with what was seen then.
 """
 
 from bisect import bisect_right
@@ -19,16 +20,19 @@ MARGIN = 1.25
 
 
 class Backlogs:
-    """Sizes of backlogs that take turns with each other."""
+    """Backlogs that take turns with each other: the size of each, and how many go in each of its turns."""
 
-    def __init__(self, sizes: Iterable[int]) -> None:
-        self._sizes = sorted(sizes)
-        self._sums = [0, *accumulate(self._sizes)]
+    def __init__(self, backlogs: Iterable[tuple[int, int]]) -> None:
+        shortest_first = sorted((size / weight, size, weight) for size, weight in backlogs)
+        self._turns = [turns for turns, _, _ in shortest_first]
+        self._sums = [0, *accumulate(size for _, size, _ in shortest_first)]
+        self._weights = [0, *accumulate(weight for _, _, weight in shortest_first)]
 
-    def before(self, place: int) -> int:
-        """Return how many of all go before the one at `place` of its own backlog."""
-        smaller = bisect_right(self._sizes, place)
-        return self._sums[smaller] + place * (len(self._sizes) - smaller)
+    def before(self, place: int, weight: int = 1) -> int:
+        """Return how many of all go before the one at `place` of its own backlog, which weighs `weight`."""
+        turns = place / weight
+        shorter = bisect_right(self._turns, turns)
+        return self._sums[shorter] + round(turns * (self._weights[-1] - self._weights[shorter]))
 
 
 class Forecast:
@@ -64,7 +68,7 @@ class Forecast:
         """Return about how many dial requests of all would be sent before `entry`."""
         if now >= self._seen_at + REFRESH_S:
             self._seen_at = now
-            self._campaigns = Backlogs(len(campaign) for campaign in self._scheduler.campaigns())
+            self._campaigns = Backlogs((len(campaign), 1) for campaign in self._scheduler.campaigns())
             self._lanes.clear()
         campaign = self._scheduler.campaign(entry.request.campaign_id)
         if campaign is None:
@@ -77,10 +81,13 @@ class Forecast:
         lane = campaign.lanes[entry.priority]
         sources = self._lanes.get(lane)
         if sources is None:
-            sources = self._lanes[lane] = Backlogs(queue.waiting for queue in lane.queues())
-        own = entry.waiters[0].source.queues.get((campaign.campaign_id, entry.priority))
+            sources = self._lanes[lane] = Backlogs(
+                (queue.waiting, queue.source.weight) for queue in lane.queues() if queue.source is not None
+            )
+        source = entry.waiters[0].source
+        own = source.queues.get((campaign.campaign_id, entry.priority))
         queued, place = 0, ahead
         if own is not None:
             queued, place = own.waiting, ahead + own.ahead_of(entry.give_up_at)
-        before = sources.before(place) + max(0, place - queued)
+        before = sources.before(place, source.weight) + max(0, place - queued)
         return before + sum(higher.waiting for higher in campaign.lanes[: entry.priority])

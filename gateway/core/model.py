@@ -139,12 +139,14 @@ class DialRequest:
 class Source:
     """A stream or a unary call: somebody who sends dial requests and waits for answers.
 
-    `owner` belongs to the shell, which finds there whom to tell; the core never looks at it. `noticed`
-    holds the campaigns of which it has been told that they do not flow.
+    `owner` belongs to the shell, which finds there whom to tell; the core never looks at it. `weight` is
+    how many dial requests go in each of its turns. `noticed` holds the campaigns of which it has been told
+    that they do not flow.
     """
 
     owner: Any = None
     closed: bool = False
+    weight: int = 1
     pending: dict[int, "Entry"] = field(default_factory=dict, repr=False)
     queues: dict[tuple[str, Priority], "SourceQueue"] = field(default_factory=dict, repr=False)
     noticed: set[str] = field(default_factory=set, repr=False)

@@ -1,8 +1,8 @@
 """What waits: per campaign and priority, and within them per source.
 
-The sources of a campaign take turns within a priority, one dial request a turn, whatever their
-backlog. Within a source the earliest expiry goes first, which also returns a retried request to its
-old place.
+The sources of a campaign take turns within a priority, whatever their backlog: as many dial requests a
+turn as a source weighs, one unless told otherwise. Within a source the earliest expiry goes first, which
+also returns a retried request to its old place.
 """
 
 import heapq
@@ -30,13 +30,14 @@ class SourceQueue:
     One queue of a campaign belongs to no source: that of the entries under suspicion.
     """
 
-    __slots__ = ("_heap", "campaign", "priority", "source", "waiting", "watched_at")
+    __slots__ = ("_heap", "campaign", "gone_in_turn", "priority", "source", "waiting", "watched_at")
 
     def __init__(self, source: Source | None, campaign: "CampaignQueue", priority: Priority) -> None:
         self.source = source
         self.campaign = campaign
         self.priority = priority
         self.watched_at: float | None = None
+        self.gone_in_turn = 0
         self.waiting = 0
         self._heap: list[tuple[float, int, Entry]] = []
 
@@ -73,6 +74,11 @@ class SourceQueue:
                 return entry
         return None
 
+    def turn_goes_on(self, weight: int) -> bool:
+        """Whether, after one more, there is still something left of a turn of so many."""
+        self.gone_in_turn += 1
+        return self.gone_in_turn < weight
+
     @property
     def earliest(self) -> float:
         """When the first of what waits gives up, or before; something must wait."""
@@ -105,6 +111,11 @@ class Lane:
     def enter(self, queue: SourceQueue) -> None:
         """Let a source's queue take turns, behind the others."""
         self._turns[queue] = None
+
+    def stay(self, queue: SourceQueue) -> None:
+        """Let a source's queue that was taken out go on with its turn."""
+        self._turns[queue] = None
+        self._turns.move_to_end(queue, last=False)
 
     def retire(self, queue: SourceQueue) -> bool:
         """Take a source's queue out of the turns; return whether it took part."""
@@ -265,17 +276,22 @@ class CampaignQueue:
     def _take_turns(self, lane: Lane, taken: list[Entry], limit: int) -> None:
         while lane.waiting and len(taken) < limit:
             queue = lane.next_queue()
-            entry = queue.pop()
+            entry, source = queue.pop(), queue.source
             if entry is not None:
                 entry.state = _IN_FLIGHT
                 if entry.arrived_at == self._oldest:
                     self._oldest = None
                 taken.append(entry)
                 lane.waiting -= 1
-            if queue.waiting:
+            if source is None:
+                continue
+            if not queue.waiting:
+                self._forget(queue, source)
+            elif source.weight > 1 and queue.turn_goes_on(source.weight):
+                lane.stay(queue)
+            else:
+                queue.gone_in_turn = 0
                 lane.enter(queue)  # behind the others
-            elif queue.source is not None:
-                self._forget(queue, queue.source)
 
     def _forget(self, queue: SourceQueue, source: Source) -> None:
         """Note that a source's queue takes turns no longer."""

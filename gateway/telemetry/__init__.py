@@ -9,13 +9,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from gateway.telemetry.exporters import TelemetryError
 from gateway.telemetry.exposition import CONTENT_TYPE
-from gateway.telemetry.metrics import Metrics, Observation, StreamFigures
+from gateway.telemetry.metrics import FileFigures, Metrics, Observation, StreamFigures
 from gateway.telemetry.setup import SpanMemory, telemetry_from, telemetry_with
 from gateway.telemetry.traces import BatchTrace, RpcTrace, Telemetry
 
 __all__ = [
     "CONTENT_TYPE",
     "BatchTrace",
+    "FileFigures",
     "Metrics",
     "Observation",
     "ReadableSpan",

@@ -48,6 +48,15 @@ DRAINING = Metric("dial_gateway.draining", "", "1 while the gateway leaves, else
 DRAIN_ELAPSED = Metric("dial_gateway.drain.elapsed", "s", "How long the gateway has been leaving")
 LOOP_LAG = Metric("dial_gateway.loop.lag", "s", "How late the event loop woke a sleeper", (0.001, *_SECONDS))
 
+# --- who may do what --------------------------------------------------------------------------------
+REFUSED = Metric("dial_gateway.access.refused", "{refusal}", "What callers were refused, by caller and kind")
+FILES_REFUSED = Metric(
+    "dial_gateway.access.files.refused", "{change}", "Changes of certificate and policy that were not usable"
+)
+CERTIFICATE_ENDS = Metric(
+    "dial_gateway.certificate.not_after_timestamp", "s", "When the certificate in use ends; none without TLS"
+)
+
 # --- calls to Amazon Connect ------------------------------------------------------------------------
 CALLS = Metric("dial_gateway.connect.calls", "{call}", "Attempts of calls to Amazon Connect by result")
 CALL_DURATION = Metric("dial_gateway.connect.call.duration", "s", "How long attempts took", _SECONDS)

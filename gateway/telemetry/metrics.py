@@ -43,6 +43,13 @@ class StreamFigures(NamedTuple):
     lack_room: int = 0
 
 
+class FileFigures(NamedTuple):
+    """When the certificate ends, in seconds since the epoch, and the changes of files that were refused."""
+
+    certificate_ends_at: float | None = None
+    refused: dict[str, int] = {}  # noqa: RUF012 - never changed
+
+
 class Observation(NamedTuple):
     """What the event loop knows at one instant; `now_ns` is in nanoseconds since the epoch."""
 
@@ -53,6 +60,7 @@ class Observation(NamedTuple):
     drain_elapsed_s: float = 0.0
     failing_s: float = 0.0
     ready: bool = True
+    files: FileFigures = FileFigures()
 
 
 class Metrics:
@@ -161,6 +169,7 @@ class Metrics:
         self._gauge(catalogue.CALLS_IN_FLIGHT, lambda seen: _one(seen.census.calls_in_flight))
         self._gauge(catalogue.FAILING, lambda seen: _one(seen.failing_s))
         self._gauge(catalogue.RATE_CEILING, lambda seen: _one(seen.census.call_rate_ceiling))
+        self._gauge(catalogue.CERTIFICATE_ENDS, _certificate_ends)
         self._gauge(catalogue.RATE_NOW, lambda seen: _one(seen.census.call_rate))
 
     def _observe_counters(self) -> None:
@@ -170,6 +179,8 @@ class Metrics:
         self._counter(catalogue.FORGOTTEN, lambda seen: _one(seen.census.forgotten_early))
         self._counter(catalogue.CALLS, lambda seen: _by(("operation", "result"), seen.counts.calls))
         self._counter(catalogue.RPCS, lambda seen: _by(("method", "ending"), seen.counts.rpcs))
+        self._counter(catalogue.REFUSED, lambda seen: _by(("caller", "refusal"), seen.counts.refusals))
+        self._counter(catalogue.FILES_REFUSED, lambda seen: _each("file", seen.files.refused))
         self._counter(catalogue.THROTTLES, lambda seen: _each("kind", seen.counts.throttles))
         self._counter(catalogue.RETRIES, lambda seen: _each("decision", seen.counts.retries))
         self._counter(catalogue.PERMIT_WAIT, lambda seen: _each("lacking", seen.census.lacked_s))
@@ -204,6 +215,11 @@ def _each(name: str, counts: dict[str, int] | dict[str, float]) -> Values:
 
 def _by(names: tuple[str, str], counts: dict[tuple[str, str], int]) -> Values:
     return [(count, dict(zip(names, key, strict=True))) for key, count in counts.items()]
+
+
+def _certificate_ends(seen: Observation) -> Values:
+    ends_at = seen.files.certificate_ends_at
+    return [] if ends_at is None else _one(ends_at)
 
 
 def _blocked(seen: Observation) -> Values:

@@ -64,8 +64,10 @@ class Tally:
         self.throttles: Counter[str] = Counter(dict.fromkeys(THROTTLES, 0))
         self.retries: Counter[str] = Counter(granted=0, denied=0)
         self.rpcs: Counter[tuple[str, str]] = Counter()
+        self.refusals: Counter[tuple[str, str]] = Counter()
         self.replayed = 0
         self.dropped = 0
+        self._callers: set[str] = set()
         self._limit = campaign_limit
         self._now_ns = 0
 
@@ -87,6 +89,15 @@ class Tally:
         """Count that a campaign was made to wait."""
         self._of(campaign_id).changes[condition] += 1
 
+    def refused(self, caller: str, refusal: str, number: int) -> None:
+        """Count what a caller was refused, under its own name if there is room, else with the others."""
+        if caller not in self._callers:
+            if len(self._callers) >= self._limit or not 0 < len(caller) <= LONGEST_LABEL:
+                caller = OTHER
+            else:
+                self._callers.add(caller)
+        self.refusals[caller, refusal] += number
+
     def throttled_items(self, failures: Collection[ItemFailure]) -> None:
         """Count the items of one call that Connect throttled."""
         for failure in failures:
@@ -101,6 +112,7 @@ class Tally:
             throttles=dict(self.throttles),
             retries=dict(self.retries),
             rpcs=dict(self.rpcs),
+            refusals=dict(self.refusals),
             replayed=self.replayed,
             dropped=self.dropped,
         )
@@ -135,6 +147,7 @@ class Counts(NamedTuple):
     throttles: dict[str, int]
     retries: dict[str, int]
     rpcs: dict[tuple[str, str], int]
+    refusals: dict[tuple[str, str], int]
     replayed: int
     dropped: int
 

@@ -180,6 +180,11 @@ class Telemetry:
         if self._tally is not None and change.condition is not None:
             self._tally.changed(change.campaign_id, change.condition.value)
 
+    def refused(self, caller: str, refusal: str, number: int) -> None:
+        """Note that a caller was refused something, so many times."""
+        if self._tally is not None:
+            self._tally.refused(caller, refusal, number)
+
     def shutdown(self, timeout_s: float, last: Observation | None = None) -> None:
         """Export what is left, the `last` figures too if there are any, for `timeout_s` seconds at most."""
         # An exporter that cannot reach its collector takes its own time; it gets ours.

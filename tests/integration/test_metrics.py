@@ -10,6 +10,7 @@ import pytest
 from gateway.core.model import FlushReason
 from gateway.simulator import CampaignState, FaultKind
 from tests.integration.admin import Scrape, scrape
+from tests.integration.secured import OPS, caller_of, secured
 from tests.integration.world import CAMPAIGN, World, dial, dials, until, world_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -48,12 +49,16 @@ async def load(world: World) -> None:
     await until(lambda: world.gateway.engine.held == 30)
 
 
-async def test_the_document_and_the_export_agree() -> None:
+async def test_the_document_and_the_export_agree(tmp_path: Path) -> None:
     """Every exported metric is documented, and every documented one exported, with its kind and labels."""
     async with world_of() as world:
         await load(world)
         await asyncio.sleep(0.3)  # for a first look at the lag of the loop
         exported = (await scraped(world)).names()
+    async with secured(tmp_path) as (world, folder), caller_of(world, folder.ca, OPS) as ops:
+        assert await ops.stream().rest() == []
+        secure = (await scraped(world)).names()
+        exported |= {name: secure[name] for name in secure if name not in exported or "access" in name}
     exported[RESOURCE] = ("gauge", documented()[RESOURCE][1])  # its labels are whatever the resource has
     assert exported == documented()
 

@@ -1,16 +1,19 @@
 """The commands: what is wrong at the start ends with code 2 and one line, never with a traceback."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway import cli
 from gateway.settings import Settings
+from tests import pki
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +76,39 @@ def test_a_wrong_setting_also_stops_the_health_check(
 def test_no_region(capfd: pytest.CaptureFixture[str]) -> None:
     """Without a region of AWS the gateway does not start, and says what is missing."""
     assert "region" in refused(capfd, "serve")
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("expired", "DIAL_GATEWAY_TLS_CERT_FILE: the certificate in .*expired on"),
+        ("mismatch", "DIAL_GATEWAY_TLS_KEY_FILE: .*is not the key of the certificate"),
+        ("policy", "DIAL_GATEWAY_POLICY_FILE: .*: colors: unknown key"),
+    ],
+)
+def test_files_of_access_that_cannot_be_used(
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    case: str,
+    words: str,
+) -> None:
+    """A certificate, policy or token that cannot be used ends the start, and says why."""
+    ca = pki.make_ca()
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    certificate, key = pki.issue(ca, not_after=yesterday if case == "expired" else None).write(tmp_path)
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\ncallers: [{identities: ['**']}]\n")
+    (tmp_path / "ca.crt").write_bytes(ca.pem)
+    files = {"TLS_CERT": certificate, "TLS_KEY": key, "TLS_CLIENT_CA": tmp_path / "ca.crt", "POLICY": policy}
+    if case == "mismatch":
+        key.write_bytes(pki.issue(ca).key_pem)
+    elif case == "policy":
+        policy.write_text("version: 1\ncolors: [red]\n")
+    for name, path in files.items():
+        monkeypatch.setenv(f"DIAL_GATEWAY_{name}_FILE", str(path))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert re.match(f"dial-gateway: {words}", refused(capfd, "serve"))
 
 
 def test_an_address_that_is_taken(

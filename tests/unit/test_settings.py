@@ -1,6 +1,7 @@
 """The settings: defaults, what is refused, which source wins."""
 
 from dataclasses import FrozenInstanceError, fields
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,12 @@ DEFAULTS = {
     "log_level": "INFO",
     "log_format": "auto",
     "metrics_campaigns": 1000,
+    "tls_cert_file": None,
+    "tls_key_file": None,
+    "tls_client_ca_file": None,
+    "trusted_proxies": (),
+    "policy_file": None,
+    "admin_token_file": None,
     "shared_state_url": None,
 }
 
@@ -66,6 +73,12 @@ RIGHT = {
     "log_level": ("debug", "DEBUG"),
     "log_format": ("JSON", "json"),
     "metrics_campaigns": ("10", 10),
+    "tls_cert_file": ("tls.crt", "tls.crt"),
+    "tls_key_file": ("tls.key", "tls.key"),
+    "tls_client_ca_file": ("ca.crt", "ca.crt"),
+    "trusted_proxies": ("10.1.0.0/16, ::1", (ip_network("10.1.0.0/16"), ip_network("::1"))),
+    "policy_file": ("policy.yaml", "policy.yaml"),
+    "admin_token_file": (" /etc/token ", "/etc/token"),
 }
 
 WRONG = [
@@ -94,6 +107,9 @@ WRONG = [
     ("log_level", "LOUD"),
     ("log_format", "xml"),
     ("metrics_campaigns", "0"),
+    *[(name, " ") for name in ("tls_cert_file", "tls_key_file", "tls_client_ca_file", "policy_file")],
+    *[("trusted_proxies", value) for value in ("", "proxy.local", "10.0.0.1/8", "10.0.0.1,")],
+    ("admin_token_file", " "),
     *[("shared_state_url", value) for value in ("", "valkey://localhost")],
 ]
 

@@ -19,6 +19,9 @@ KEEPALIVE_S, KEEPALIVE_TIMEOUT_S = 30.0, 10.0
 every 10 seconds; pings more often than a server allows would end the connection."""
 
 
+Option = tuple[str, int | str]
+
+
 def options(keepalive: timedelta | float) -> list[tuple[str, int]]:
     """Return the options of a channel of the client's own."""
     keepalive_s = keepalive.total_seconds() if isinstance(keepalive, timedelta) else keepalive
@@ -35,6 +38,11 @@ def options(keepalive: timedelta | float) -> list[tuple[str, int]]:
         # What is sent again, and when, is decided here, where it is known what is in doubt.
         ("grpc.enable_retries", 0),
     ]
+
+
+def named(options: list[tuple[str, int]], server_name: str | None) -> list[Option]:
+    """Return options with the name that the gateway's certificate must have, if not the target's."""
+    return [*options, *([("grpc.ssl_target_name_override", server_name)] if server_name else [])]
 
 
 ChannelT = TypeVar("ChannelT")

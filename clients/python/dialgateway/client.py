@@ -35,7 +35,9 @@ class DialGatewayClient(CampaignCalls):
 
     Args:
         target: host:port of the gateway, or any gRPC target.
-        credentials: for TLS; None for a plain connection.
+        credentials: for TLS; None for a plain connection. `grpc.ssl_channel_credentials(ca, key, cert)` makes
+            them; a gateway that asks callers for a certificate needs the last two.
+        server_name: with TLS, a name in the gateway's certificate where the target's is not in it.
         window: how many requests of one `dial()` may be without an answer at once; no more than this are
             read from its source in advance.
         chunk: how many requests are put into one message at most.
@@ -54,6 +56,7 @@ class DialGatewayClient(CampaignCalls):
         target: str,
         *,
         credentials: grpc.ChannelCredentials | None = None,
+        server_name: str | None = None,
         window: int = 2000,
         chunk: int = 100,
         metadata: Metadata = (),
@@ -67,7 +70,7 @@ class DialGatewayClient(CampaignCalls):
         self._window, self._chunk = window, chunk
         self._new_delivery()  # a wrong size is said here, not at the first dial
         self._metadata = tuple(metadata)
-        options = _channels.options(keepalive)
+        options = _channels.named(_channels.options(keepalive), server_name)
         # Made at the first call: a channel belongs to the event loop that runs then.
         self._channels = _channels.Channels(lambda: _open_channel(target, credentials, options), channel)
         self._calls: set[DialStream | Put] = set()  # one for each call under way
@@ -200,7 +203,7 @@ class DialGatewayClient(CampaignCalls):
 
 
 def _open_channel(
-    target: str, credentials: grpc.ChannelCredentials | None, options: list[tuple[str, int]]
+    target: str, credentials: grpc.ChannelCredentials | None, options: list[_channels.Option]
 ) -> grpc.aio.Channel:
     if credentials is None:
         return grpc.aio.insecure_channel(target, options)

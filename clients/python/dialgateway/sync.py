@@ -34,7 +34,9 @@ class SyncDialGatewayClient(SyncCampaignCalls):
 
     Args:
         target: host:port of the gateway, or any gRPC target.
-        credentials: for TLS; None for a plain connection.
+        credentials: for TLS; None for a plain connection. `grpc.ssl_channel_credentials(ca, key, cert)` makes
+            them; a gateway that asks callers for a certificate needs the last two.
+        server_name: with TLS, a name in the gateway's certificate where the target's is not in it.
         window: how many requests of one `dial()` may be without an answer at once; no more than this are
             read from its source in advance.
         chunk: how many requests are put into one message at most.
@@ -53,6 +55,7 @@ class SyncDialGatewayClient(SyncCampaignCalls):
         target: str,
         *,
         credentials: grpc.ChannelCredentials | None = None,
+        server_name: str | None = None,
         window: int = 2000,
         chunk: int = 100,
         metadata: Metadata = (),
@@ -66,7 +69,7 @@ class SyncDialGatewayClient(SyncCampaignCalls):
         self._window, self._chunk = window, chunk
         self._new_delivery()  # a wrong size is said here, not at the first dial
         self._metadata = tuple(metadata)
-        options = _channels.options(keepalive)
+        options = _channels.named(_channels.options(keepalive), server_name)
         self._channels = _channels.Channels(lambda: _open_channel(target, credentials, options), channel)
         self._calls: set[SyncDialStream | SyncPut] = set()  # one for each call under way
         self._closed = False
@@ -189,7 +192,7 @@ class SyncDialGatewayClient(SyncCampaignCalls):
 
 
 def _open_channel(
-    target: str, credentials: grpc.ChannelCredentials | None, options: list[tuple[str, int]]
+    target: str, credentials: grpc.ChannelCredentials | None, options: list[_channels.Option]
 ) -> grpc.Channel:
     if credentials is None:
         return grpc.insecure_channel(target, options)

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.api.shares import Share, Shares, host_of
+from gateway.api.callers import host_of
+from gateway.api.shares import Share, Shares
 
 
 @pytest.mark.parametrize(

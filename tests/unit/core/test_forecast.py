@@ -68,7 +68,8 @@ def test_honest_within_a_factor_of_two(seed: int) -> None:
     for number in range(rng.choice([1, 2, 5, 20])):
         for _ in range(rng.choice([1, 2, 5])):
             campaign = f"c{number}"
-            sources.append((campaign, world.fill(campaign, rng.choice([50, 200, 500]))))
+            source = Source(weight=rng.choice([1, 1, 1, 2, 5]))
+            sources.append((campaign, world.fill(campaign, rng.choice([50, 200, 500]), source)))
     campaign, source = rng.choice(sources)
     newcomer = world.entry(campaign, source)
     told = world.told(newcomer)
@@ -119,9 +120,17 @@ def test_higher_priority_is_not_behind_lower() -> None:
 
 def test_backlogs_are_cut_at_the_place() -> None:
     """Of every backlog as much goes before as its place in its own."""
-    backlogs = Backlogs([10, 3, 7, 100])
+    backlogs = Backlogs((size, 1) for size in (10, 3, 7, 100))
     for place in (0, 1, 3, 5, 50, 200):
         assert backlogs.before(place) == sum(min(size, place) for size in (10, 3, 7, 100))
+
+
+def test_backlogs_that_weigh_more_go_further_before() -> None:
+    """A backlog of weight 5 puts five before a request for each of weight 1 that is before it in its own."""
+    backlogs = Backlogs([(100, 5), (100, 1), (4, 1)])
+    assert backlogs.before(10) == 50 + 10 + 4
+    assert backlogs.before(10, weight=5) == 10 + 2 + 2
+    assert backlogs.before(1000) == 204
 
 
 def test_questions_do_not_look_at_every_campaign(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,39 @@ def test_take_in_turns() -> None:
     assert tokens(campaign.take(6)) == ["m0", "f0", "m1", "f1", "m2", "m3"]
 
 
+def test_a_weight_is_dial_requests_a_turn() -> None:
+    """A source of weight 3 has three dial requests in each of its turns, beside one of another's."""
+    heavy, light = Source(weight=3), Source()
+    campaign = queue_of(
+        *(entry(f"h{n}", source=heavy, give_up_at=NOW + n) for n in range(8)),
+        *(entry(f"l{n}", source=light, give_up_at=NOW + n) for n in range(3)),
+    )
+    assert tokens(campaign.take(11)) == ["h0", "h1", "h2", "l0", "h3", "h4", "h5", "l1", "h6", "h7", "l2"]
+
+
+def test_a_turn_that_a_call_cuts_goes_on_in_the_next() -> None:
+    """What a weight grants is had over calls, however small they are: no more, and no less."""
+    heavy, light = Source(weight=3), Source()
+    campaign = queue_of(
+        *(entry(f"h{n}", source=heavy, give_up_at=NOW + n) for n in range(60)),
+        *(entry(f"l{n}", source=light, give_up_at=NOW + n) for n in range(60)),
+    )
+    taken = [token for _ in range(20) for token in tokens(campaign.take(2))]
+    assert sum(token.startswith("h") for token in taken) == 30
+
+
+def test_a_weight_that_changes_counts_from_the_next_turn() -> None:
+    """A lighter weight ends a turn that has had as much already; a heavier one goes on."""
+    one, other = Source(weight=5), Source()
+    campaign = queue_of(
+        *(entry(f"a{n}", source=one, give_up_at=NOW + n) for n in range(9)),
+        *(entry(f"b{n}", source=other, give_up_at=NOW + n) for n in range(9)),
+    )
+    assert tokens(campaign.take(2)) == ["a0", "a1"]
+    one.weight = 1
+    assert tokens(campaign.take(4)) == ["a2", "b0", "a3", "b1"]
+
+
 def test_turns_go_on_where_they_stopped() -> None:
     """Who had the last turn of a call is not the first of the next."""
     one, two = Source(), Source()

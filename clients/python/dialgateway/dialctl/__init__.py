@@ -4,6 +4,7 @@ One file per job:
 
 arguments.py  what may be typed           leads.py     a CSV file to dial requests and bad rows
 send.py       `dialctl send`, in order    lanes.py     one stream per campaign, fed from one file
+connection.py where the gateway is, and TLS
 results.py    the results, and resuming   progress.py  the bar            summary.py  the last words
 
 steer.py      `dialctl campaigns`, `watch`, `hold`, `release`, `purge`; steer_arguments.py  what may be typed

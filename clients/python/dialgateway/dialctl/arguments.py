@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from dialgateway.dialctl.connection import Connection, add_connection, connection_of
 from dialgateway.dialctl.leads import Columns
 from dialgateway.dialctl.steer_arguments import SteerArguments, add_steering
 from dialgateway.values import Priority
@@ -39,7 +40,7 @@ class SendArguments:
 
     file: Path | None
     results: Path
-    gateway: str
+    gateway: Connection
     campaign_id: str | None
     columns: Columns
     expires_in: timedelta | None
@@ -54,7 +55,7 @@ def parse(argv: Sequence[str]) -> SendArguments | SteerArguments:
     parser = argparse.ArgumentParser(prog="dialctl", description="The command line of the dial gateway.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_send(commands)
-    add_steering(commands, _address)
+    add_steering(commands)
     chosen = parser.parse_args(argv)
     build: Callable[[argparse.Namespace], SendArguments | SteerArguments] = chosen.build
     return build(chosen)
@@ -70,13 +71,7 @@ def _add_send(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     send.add_argument("file", metavar="FILE", help="CSV, UTF-8; '-' for standard input")
     send.add_argument("--campaign", metavar="ID", type=_campaign, help="where the file has no column for it")
-    send.add_argument(
-        "--gateway",
-        metavar="HOST:PORT",
-        type=_address,
-        default=os.environ.get("DIAL_GATEWAY_TARGET") or "127.0.0.1:50051",
-        help="default: DIAL_GATEWAY_TARGET, else 127.0.0.1:50051",
-    )
+    add_connection(send)
     send.add_argument(
         "--expires-in",
         metavar="TIME",
@@ -118,7 +113,7 @@ def _send_arguments(chosen: argparse.Namespace) -> SendArguments:
     return SendArguments(
         file=file,
         results=chosen.results or _results_beside(file),
-        gateway=chosen.gateway,
+        gateway=connection_of(chosen),
         campaign_id=chosen.campaign,
         columns=Columns(
             chosen.token_column, chosen.phone_column, chosen.expiration_column, chosen.campaign_column
@@ -134,12 +129,6 @@ def _send_arguments(chosen: argparse.Namespace) -> SendArguments:
 def _results_beside(file: Path | None) -> Path:
     # Not `with_suffix`: it refuses names without a stem, which are to fail where files are opened.
     return Path("stdin.results.csv") if file is None else file.parent / f"{file.stem}.results.csv"
-
-
-def _address(text: str) -> str:
-    if re.fullmatch(r"[^/\s]+:[0-9]{1,5}", text) is None:
-        raise argparse.ArgumentTypeError("expected HOST:PORT, such as 127.0.0.1:50051")
-    return text
 
 
 def _campaign(text: str) -> str:

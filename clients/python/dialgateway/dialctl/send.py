@@ -79,6 +79,7 @@ class _Run:
         self, arguments: SendArguments, results: ResultsFile, total: int | None, earlier: Earlier
     ) -> None:
         self._arguments = arguments
+        self._credentials = arguments.gateway.credentials()
         self._results = results
         self._earlier = earlier
         self._under_way = asyncio.Semaphore(UNDER_WAY)
@@ -94,7 +95,7 @@ class _Run:
         ticker = asyncio.create_task(self._progress.run())
         try:
             retry = RetryPolicy(give_up_after=self._arguments.give_up_after)
-            async with DialGatewayClient(self._arguments.gateway, metadata=metadata, retry=retry) as client:
+            async with self._client(metadata, retry) as client:
                 await self._distribute(client, leads)
         except asyncio.CancelledError:
             # Ctrl-C reaches a task as its cancellation, and nothing else cancels this one.
@@ -105,6 +106,16 @@ class _Run:
         finally:
             ticker.cancel()
         return False
+
+    def _client(self, metadata: list[tuple[str, str]], retry: RetryPolicy) -> DialGatewayClient:
+        gateway = self._arguments.gateway
+        return DialGatewayClient(
+            gateway.target,
+            credentials=self._credentials,
+            server_name=gateway.server_name,
+            metadata=metadata,
+            retry=retry,
+        )
 
     def give_up(self, unread: Iterator[Lead | BadRow]) -> None:
         """Write a line for each lead that was not answered, read or not."""
@@ -121,7 +132,7 @@ class _Run:
         self._progress.finish()
         errors = {str(lane.error.args[0]) for lane in self._lanes.values() if lane.error is not None}
         for error in sorted(errors):
-            self._progress.say(f"dialctl: gateway {self._arguments.gateway}: {error}")
+            self._progress.say(f"dialctl: gateway {self._arguments.gateway.target}: {error}")
         if not self._arguments.quiet:
             elapsed = time.monotonic() - self._state.started
             for line in self._summary.lines(elapsed, str(self._arguments.results)):

@@ -21,11 +21,14 @@ _TO_TOP, _TO_END_OF_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 async def steer(arguments: SteerArguments) -> int:
     """Run one command about campaigns; return the exit code."""
     command: Callable[[DialGatewayClient, SteerArguments], Awaitable[int]] = _COMMANDS[arguments.command]
-    async with DialGatewayClient(arguments.gateway) as client:
+    gateway = arguments.gateway
+    async with DialGatewayClient(
+        gateway.target, credentials=gateway.credentials(), server_name=gateway.server_name
+    ) as client:
         try:
             return await command(client, arguments)
         except GatewayUnavailable as error:
-            _say(f"the gateway at {arguments.gateway} is not reached: {error}")
+            _say(f"the gateway at {gateway.target} is not reached: {error}")
             return UNREACHABLE
         except CallFailed as error:
             _say(str(error))

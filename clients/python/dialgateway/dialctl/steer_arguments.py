@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
+
+from dialgateway.dialctl.connection import Connection, add_connection, connection_of
 
 _EXIT_CODES = """\
 exit codes: 0 done, 1 not done: the gateway refused it, or nobody confirmed it, 2 wrong usage,
@@ -17,7 +17,7 @@ class SteerArguments:
     """One command about campaigns, checked. `campaign_id` is empty where the command is about all."""
 
     command: str
-    gateway: str
+    gateway: Connection
     campaign_id: str = ""
     reason: str = ""
     answer: bool = False
@@ -26,30 +26,29 @@ class SteerArguments:
 
 
 def add_steering(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], address: Callable[[str], str]
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
 ) -> None:
     """Add the commands."""
-    _add(commands, address, "campaigns", "list the campaigns of a gateway")
-    watch = _add(commands, address, "watch", "show the campaigns as they change, until interrupted")
+    _add(commands, "campaigns", "list the campaigns of a gateway")
+    watch = _add(commands, "watch", "show the campaigns as they change, until interrupted")
     watch.add_argument("--every", metavar="SECONDS", type=_every, default=1.0, help="0.25 to 60; default: 1")
-    hold = _add_for_one(commands, address, "hold", "let no further call leave for a campaign")
+    hold = _add_for_one(commands, "hold", "let no further call leave for a campaign")
     hold.add_argument(
         "--answer",
         action="store_true",
         help="answer what waits, and what comes, as HELD; else it waits for the release",
     )
-    _add_for_one(commands, address, "release", "let calls leave again for a campaign")
-    purge = _add_for_one(commands, address, "purge", "answer what is queued for a campaign as PURGED")
+    _add_for_one(commands, "release", "let calls leave again for a campaign")
+    purge = _add_for_one(commands, "purge", "answer what is queued for a campaign as PURGED")
     purge.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _add_for_one(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    address: Callable[[str], str],
     name: str,
     text: str,
 ) -> argparse.ArgumentParser:
-    command = _add(commands, address, name, text)
+    command = _add(commands, name, text)
     command.add_argument("campaign_id", metavar="ID", help="the campaign")
     command.add_argument("--reason", metavar="TEXT", default="", help="why; kept in the listing and the log")
     return command
@@ -57,7 +56,6 @@ def _add_for_one(
 
 def _add(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    address: Callable[[str], str],
     name: str,
     text: str,
 ) -> argparse.ArgumentParser:
@@ -68,20 +66,14 @@ def _add(
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument(
-        "--gateway",
-        metavar="HOST:PORT",
-        type=address,
-        default=os.environ.get("DIAL_GATEWAY_TARGET") or "127.0.0.1:50051",
-        help="default: DIAL_GATEWAY_TARGET, else 127.0.0.1:50051",
-    )
+    add_connection(command)
     command.set_defaults(build=_arguments)
     return command
 
 
 def _arguments(chosen: argparse.Namespace) -> SteerArguments:
-    names = [name for name in SteerArguments.__slots__ if hasattr(chosen, name)]
-    return SteerArguments(**{name: getattr(chosen, name) for name in names})
+    names = [name for name in SteerArguments.__slots__ if name != "gateway" and hasattr(chosen, name)]
+    return SteerArguments(gateway=connection_of(chosen), **{name: getattr(chosen, name) for name in names})
 
 
 def _every(text: str) -> float:

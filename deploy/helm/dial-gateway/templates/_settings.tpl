@@ -24,14 +24,14 @@
 {{- $_ := set $settings "TRUSTED_PROXIES" (join "," .) }}
 {{- end }}
 {{- if .Values.tls.enabled }}
-{{- $_ := set $settings "TLS_CERT" "/etc/dial-gateway/tls/tls.crt" }}
-{{- $_ := set $settings "TLS_KEY" "/etc/dial-gateway/tls/tls.key" }}
+{{- $_ := set $settings "TLS_CERT_FILE" "/etc/dial-gateway/tls/tls.crt" }}
+{{- $_ := set $settings "TLS_KEY_FILE" "/etc/dial-gateway/tls/tls.key" }}
 {{- end }}
 {{- if .Values.tls.requireClientCertificate }}
-{{- $_ := set $settings "TLS_CLIENT_CA" "/etc/dial-gateway/client-ca/ca.crt" }}
+{{- $_ := set $settings "TLS_CLIENT_CA_FILE" "/etc/dial-gateway/client-ca/ca.crt" }}
 {{- end }}
 {{- if include "dial-gateway.policyConfigMap" . }}
-{{- $_ := set $settings "POLICY" "/etc/dial-gateway/policy/policy.yaml" }}
+{{- $_ := set $settings "POLICY_FILE" "/etc/dial-gateway/policy/policy.yaml" }}
 {{- end }}
 {{- if .Values.admin.tokenSecretName }}
 {{- $_ := set $settings "ADMIN_TOKEN_FILE" "/etc/dial-gateway/admin/token" }}

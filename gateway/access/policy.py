@@ -1,0 +1,121 @@
+"""The policy: which caller may dial which campaigns, how urgently, with how much, and what else it may.
+
+The first entry counts that names the caller's identity. `gateway.access.policy_file` reads it; this
+decides, and knows no file.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from gateway.access.actions import Action
+from gateway.access.patterns import Pattern, matches_any
+from gateway.core.model import Priority
+
+REMEMBERED = 10_000
+"""Decisions that are remembered, at most: about identities, and of each about campaigns."""
+
+Patterns = tuple["Pattern", ...]
+
+
+class DialRule(NamedTuple):
+    """Campaigns that may be dialed, up to a priority."""
+
+    campaigns: Patterns
+    priority: Priority = Priority.NORMAL
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a caller may.
+
+    `weight` is how many dial requests go in each of its streams' turns, `window` how many it may have
+    unanswered over all of them, None for what the settings say. Whoever may dial, hold, release or purge a
+    campaign may see it too.
+    """
+
+    dial: tuple[DialRule, ...] = ()
+    actions: dict[Action, Patterns] = field(default_factory=dict)
+    weight: int = 1
+    window: int | None = None
+    unlimited: bool = False  # whether it may do everything, and nothing need be looked up
+    _known: dict[str, Priority | None] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def dials(self) -> bool:
+        """Whether there is anything that it may dial."""
+        return self.unlimited or bool(self.dial)
+
+    def may_dial(self, campaign_id: str) -> Priority | None:
+        """Return up to which priority it may dial a campaign, None where it may not."""
+        if self.unlimited:
+            return Priority.HIGH
+        try:
+            return self._known[campaign_id]
+        except KeyError:
+            pass
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        allowed = [rule.priority for rule in self.dial if matches_any(rule.campaigns, campaign_id)]
+        self._known[campaign_id] = found = min(allowed, default=None)
+        return found
+
+    def may(self, action: Action, campaign_id: str) -> bool:
+        """Whether it may do something with a campaign."""
+        if self.unlimited or matches_any(self.actions.get(action, ()), campaign_id):
+            return True
+        if action is not Action.SEE:
+            return False
+        return self.may_dial(campaign_id) is not None or any(
+            matches_any(patterns, campaign_id) for patterns in self.actions.values()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the policy: whose grant it is."""
+
+    identities: Patterns
+    grant: Grant
+    name: str = ""
+
+    def in_words(self) -> str:
+        """Return who may do what by this entry, in one line."""
+        grant = self.grant
+        rights = [f"dial {_named(rule.campaigns)} up to {rule.priority.name}" for rule in grant.dial]
+        rights += [f"{action.value} {_named(patterns)}" for action, patterns in grant.actions.items()]
+        extent = f"weight {grant.weight}" + (f", window {grant.window:,}" if grant.window is not None else "")
+        who = f"{self.name}: " if self.name else ""
+        return f"{who}{_named(self.identities)} may {'; '.join(rights) or 'do nothing'} ({extent})"
+
+
+def _named(patterns: Patterns) -> str:
+    return ", ".join(pattern.text for pattern in patterns)
+
+
+class Policy:
+    """All entries, in order."""
+
+    def __init__(self, entries: tuple[Entry, ...]) -> None:
+        self.entries = entries
+        self._known: dict[str, Grant | None] = {}
+
+    def grant(self, identity: str) -> Grant | None:
+        """Return what an identity may; None where no entry names it."""
+        try:
+            return self._known[identity]
+        except KeyError:
+            pass
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        found = (entry.grant for entry in self.entries if matches_any(entry.identities, identity))
+        self._known[identity] = grant = next(found, None)
+        return grant
+
+    def may(self, identity: str | None, action: Action, campaign_id: str) -> bool:
+        """Whether a caller may do something with a campaign; without identity it may nothing."""
+        grant = self.grant(identity) if identity is not None else None
+        return grant is not None and grant.may(action, campaign_id)
+
+
+EVERYTHING = Grant(unlimited=True)
+"""What everybody may where there is no policy."""

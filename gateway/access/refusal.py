@@ -1,0 +1,55 @@
+"""Why a caller is refused, by name: what is counted, and what it is told."""
+
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 1000
+"""Callers of which is known what has been logged of them."""
+
+
+class Refusal(StrEnum):
+    """What a caller was refused; the values are labels of a metric."""
+
+    UNAUTHENTICATED = "unauthenticated"  # a call without identity where there is a policy
+    UNKNOWN = "unknown_caller"  # a call of an identity that no entry of the policy names
+    DIALING = "dialing"  # a call of one that may dial nothing
+    CAMPAIGN = "campaign"  # a dial request for another's campaign
+    PRIORITY = "priority"  # a dial request that asked for more; it is taken at what the policy grants
+    STEERING = "steering"  # a hold, release or purge
+    FORGED = "forged_identity"  # a call that claims an identity in a header, from no trusted proxy
+
+    @property
+    def text(self) -> str:
+        """What a caller is told, or, where its call goes on, the log."""
+        return _TEXTS[self]
+
+
+_TEXTS = {
+    Refusal.UNAUTHENTICATED: "this gateway takes callers with an identity only: show a certificate with one",
+    Refusal.UNKNOWN: "the policy of this gateway does not name this caller",
+    Refusal.DIALING: "the policy of this gateway lets this caller dial nothing",
+    Refusal.CAMPAIGN: "campaign_id: the policy of this gateway does not let this caller dial this campaign",
+    Refusal.PRIORITY: "priority: more urgent than the policy lets this caller dial; taken at what it grants",
+    Refusal.STEERING: "this caller may not steer this campaign",
+    Refusal.FORGED: "x-forwarded-client-cert is not believed: DIAL_GATEWAY_TRUSTED_PROXIES has not this peer",
+}
+
+
+class RefusalLog:
+    """Counts refusals by `count`, and logs the first of each kind of each caller."""
+
+    def __init__(self, count: Callable[[str, str, int], None]) -> None:
+        self._count = count
+        self._logged: set[tuple[str, Refusal]] = set()
+
+    def note(self, caller: str, refusal: Refusal, number: int = 1) -> None:
+        """Note that a caller was refused something so many times."""
+        self._count(caller, refusal.value, number)
+        if (caller, refusal) not in self._logged:
+            if len(self._logged) >= REMEMBERED:
+                self._logged.clear()
+            self._logged.add((caller, refusal))
+            log.warning("refused: %s", refusal.text, extra={"caller": caller, "refusal": refusal.value})

@@ -1,0 +1,108 @@
+"""TLS on real sockets: the certificate that is shown, and its changes while the gateway runs."""
+
+import asyncio
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway import health
+from tests import pki
+from tests.integration.admin import scrape
+from tests.integration.secured import BILLING, POLICY, Folder, caller_of, secured
+from tests.integration.world import World, dial, until, verdicts
+
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+
+
+async def shown(world: World, folder: Folder) -> bytes:
+    """Return the certificate that the gateway shows to a new connection."""
+    context = ssl.create_default_context(cadata=folder.ca.pem.decode())
+    context.check_hostname = False
+    context.set_alpn_protocols(["h2"])
+    _, writer = await asyncio.open_connection("127.0.0.1", world.port, ssl=context)
+    certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    return x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM)
+
+
+async def test_a_certificate_is_renewed_under_open_streams(tmp_path: Path) -> None:
+    """New connections see the new certificate; a stream that is open goes on; the metric tells the end."""
+    async with (
+        secured(tmp_path, None, mutual=False) as (world, folder),
+        caller_of(world, folder.ca) as caller,
+    ):
+        stream = caller.stream()
+        await stream.send(dial("before"))
+        assert verdicts(await stream.read(1)) == ["ACCEPTED"]
+
+        ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
+        renewed = pki.issue(folder.ca, dns="localhost", ip="127.0.0.1", not_after=ends)
+        renewed.write(tmp_path)
+        pair = world.gateway.access.pair
+        assert pair is not None
+        await until(lambda: pair.value.certificate == renewed.pem)
+
+        assert await shown(world, folder) == renewed.pem
+        await stream.send(dial("after"))
+        assert verdicts(await stream.ask(dial("last"))) == ["ACCEPTED"] * 2
+        seen = await scrape(world.gateway.admin_port)
+        assert seen.value("dial_gateway_certificate_not_after_timestamp_seconds") == ends.timestamp()
+
+
+@pytest.mark.parametrize("case", ["expired", "mismatch"])
+async def test_a_broken_change_leaves_the_good_certificate(tmp_path: Path, case: str) -> None:
+    """New connections see the old certificate still, and the change is counted."""
+    async with secured(tmp_path, None, mutual=False) as (world, folder):
+        good = (tmp_path / "tls.crt").read_bytes()
+        broken = pki.issue(folder.ca, dns="localhost", not_after=YESTERDAY if case == "expired" else None)
+        (tmp_path / "tls.crt").write_bytes(broken.pem)
+        if case == "expired":
+            (tmp_path / "tls.key").write_bytes(broken.key_pem)
+        world.gateway.access.reread()
+        assert await shown(world, folder) == good
+        seen = await scrape(world.gateway.admin_port)
+        assert seen.value("dial_gateway_access_files_refused_total", file="certificate") == 1
+
+
+async def test_another_authority_of_callers_counts_for_new_connections(tmp_path: Path) -> None:
+    """A caller of the old authority gets in no more, one of the new does."""
+    async with secured(tmp_path) as (world, folder):
+        new = pki.make_ca("another")
+        (tmp_path / "ca.crt").write_bytes(new.pem)
+        world.gateway.access.reread()
+        mine = pki.issue(new, spiffe=BILLING)
+        async with caller_of(world, folder.ca, BILLING, own=mine) as caller:
+            assert verdicts(await caller.stream().ask(dial("a"), campaign="debt-1")) == ["ACCEPTED"]
+        async with caller_of(world, folder.ca, BILLING) as caller:
+            assert await caller.stream().rest() == []
+
+
+async def test_health_is_asked_of_the_admin_port_where_there_is_tls(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The image's health check needs no certificate."""
+    async with secured(tmp_path) as (world, _):
+        address = f"127.0.0.1:{world.gateway.admin_port}"
+        assert await asyncio.to_thread(health.check_admin, address) == health.SERVING
+    assert await asyncio.to_thread(health.check_admin, address) == health.NOT_SERVING
+    out, err = capsys.readouterr()
+    assert "ready" in out
+    assert "cannot be reached" in err
+
+
+@pytest.mark.parametrize(
+    ("listen", "policy"),
+    [("0.0.0.0:0", None), ("127.0.0.1:0", None), ("0.0.0.0:0", POLICY)],
+)
+async def test_a_gateway_for_everybody_says_so_unless_it_is_on_loopback(
+    tmp_path: Path, listen: str, policy: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with secured(tmp_path, policy, listen=listen):
+        pass
+    said = [record for record in caplog.records if "EVERYBODY who can connect" in record.message]
+    assert len(said) == (policy is None and listen.startswith("0"))
+    assert all(record.levelname == "WARNING" for record in said)

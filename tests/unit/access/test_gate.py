@@ -1,0 +1,85 @@
+"""Who comes in, and with which grant; what is refused is counted, and logged once."""
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from gateway.access.access import Access, AccessFiles
+from gateway.access.actions import Action
+from gateway.access.errors import PolicyError
+from gateway.access.gate import Gate
+from gateway.access.identity import Shown
+from gateway.access.policy import EVERYTHING, Grant
+from gateway.access.policy_file import kept_policy
+from gateway.access.refusal import Refusal
+from gateway.core.model import Priority
+
+BILLING = "spiffe://example.org/billing"
+PEER = "ipv4:192.0.2.7:999"
+POLICY = f"version: 1\ncallers: [{{identities: ['{BILLING}'], dial: [{{campaigns: ['debt-*']}}], weight: 3}}]"
+
+
+class Counted:
+    def __init__(self) -> None:
+        self.refusals: list[tuple[str, str, int]] = []
+
+    def __call__(self, caller: str, kind: str, number: int) -> None:
+        self.refusals.append((caller, kind, number))
+
+
+@pytest.fixture
+def counted() -> Counted:
+    return Counted()
+
+
+@pytest.fixture
+def gate(tmp_path: Path, counted: Counted) -> Gate:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    return Gate(kept_policy(str(tmp_path / "policy.yaml")), (ip_network("10.0.0.0/8"),), counted)
+
+
+def test_callers_by_identity_else_by_host(gate: Gate) -> None:
+    known = gate.caller(Shown(PEER, [BILLING]), "192.0.2.7")
+    unknown = gate.caller(Shown(PEER), "192.0.2.7")
+    assert (known.identity, known.name, known.key) == (BILLING, BILLING, BILLING)
+    assert (unknown.identity, unknown.name, unknown.key) == (None, PEER, "192.0.2.7")
+
+
+def test_grants(gate: Gate) -> None:
+    grant = gate.grant(gate.caller(Shown(PEER, [BILLING]), "h"))
+    assert isinstance(grant, Grant)
+    assert grant.weight == 3
+    assert gate.grant(gate.caller(Shown(PEER), "h")) is Refusal.UNAUTHENTICATED
+    assert gate.grant(gate.caller(Shown(PEER, ["spiffe://example.org/x"]), "h")) is Refusal.UNKNOWN
+    assert Gate().grant(gate.caller(Shown(PEER), "h")) is EVERYTHING
+
+
+def test_without_a_policy_no_identity_changes_things_on_the_admin_port(gate: Gate) -> None:
+    assert not Gate().may(BILLING, Action.HOLD, "debt-1")
+    assert not gate.may(BILLING, Action.HOLD, "debt-1")
+    assert gate.may(BILLING, Action.SEE, "debt-1")
+
+
+def test_a_permit_lowers_priorities_and_refuses_campaigns(gate: Gate, counted: Counted) -> None:
+    permit = gate.permit(gate.caller(Shown(PEER, [BILLING]), "h"))
+    grant = permit.grant()
+    assert permit.priority(grant, "debt-1", Priority.HIGH, 5) is Priority.NORMAL
+    assert permit.priority(grant, "debt-1", Priority.BULK, 5) is Priority.BULK
+    assert permit.priority(grant, "other", Priority.NORMAL, 7) is None
+    assert permit.priority(None, "debt-1", Priority.NORMAL, 1) is None
+    assert counted.refusals == [(BILLING, "priority", 5), (BILLING, "campaign", 7), (BILLING, "campaign", 1)]
+
+
+def test_a_refusal_is_logged_once_and_counted_always(
+    gate: Gate, counted: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        gate.caller(Shown(PEER, forwarded=[f"URI={BILLING}"]), "192.0.2.7")
+    assert counted.refusals == [("192.0.2.7", "forged_identity", 1)] * 3
+    assert len(caplog.records) == 1
+
+
+def test_a_policy_that_could_know_nobody_ends_the_start(tmp_path: Path, counted: Counted) -> None:
+    with pytest.raises(PolicyError, match="no caller could have an identity: set DIAL_GATEWAY_TLS_CLIENT_CA"):
+        Access(AccessFiles(policy=str(tmp_path / "policy.yaml")), lambda: 0.0, counted)

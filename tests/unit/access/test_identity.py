@@ -1,0 +1,110 @@
+"""Who a caller is: by its certificate, or by the word of a trusted proxy."""
+
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.access.identity import Found, Shown, identify, identity_of, is_trusted
+
+BILLING = "spiffe://example.org/ns/billing/sa/dialer"
+PROXY = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+INSIDE, OUTSIDE = "ipv4:10.1.2.3:999", "ipv4:192.0.2.7:999"
+
+
+def forwarded(*values: str) -> str | None:
+    return identify(Shown(INSIDE, forwarded=values), PROXY).identity
+
+
+@pytest.mark.parametrize(
+    ("uris", "dns", "identity"),
+    [
+        ([BILLING], ["billing.example.org"], BILLING),
+        (["https://example.org/x", BILLING], [], BILLING),
+        (["https://example.org/x"], ["a.example.org"], "https://example.org/x"),
+        ([], ["A.Example.ORG", "b.example.org"], "a.example.org"),
+        ([], [], None),
+        ([BILLING, "spiffe://example.org/other"], ["a.example.org"], None),
+        (["spiffe://example.org/a b"], ["a\nb", "", "ünï"], None),
+        ([], ["spiffe://example.org/x"], None),
+        (["x" * 3000], [], None),
+    ],
+)
+def test_the_identity_among_the_names_of_a_certificate(
+    uris: list[str], dns: list[str], identity: str | None
+) -> None:
+    assert identity_of(uris, dns) == identity
+
+
+@pytest.mark.parametrize(
+    ("peer", "trusted"),
+    [
+        (INSIDE, True),
+        (OUTSIDE, False),
+        ("ipv6:%5B::ffff:10.1.2.3%5D:999", True),
+        ("ipv6:[fd00::1]:999", True),
+        ("ipv6:%5Bfd00::1%25eth0%5D:999", True),
+        ("ipv6:%5B2001:db8::1%5D:999", False),
+        ("unix:10.1.2.3:999", False),
+        ("ipv4:proxy:999", False),
+        ("", False),
+    ],
+)
+def test_which_peers_are_trusted(peer: str, trusted: bool) -> None:
+    assert is_trusted(peer, PROXY) is trusted
+
+
+@pytest.mark.parametrize(
+    ("header", "identity"),
+    [
+        (f"By=spiffe://x/y;Hash=ab;URI={BILLING}", BILLING),
+        (f"uri={BILLING}", BILLING),
+        (f'Hash=ab;Subject="CN=a,O=b;c=\\"d\\"";URI={BILLING};DNS=a.example.org', BILLING),
+        (f"URI=spiffe://evil/x,By=spiffe://x/y;URI={BILLING}", BILLING),
+        (f'URI={BILLING};Subject="x",Hash=00', None),
+        ('Subject="CN=a",DNS=b.example.org;DNS=a.example.org', "b.example.org"),
+        (f'URI="{BILLING}"', BILLING),
+        (f'Cert="-----BEGIN%20CERTIFICATE-----,;";URI={BILLING}', BILLING),
+        (f'URI="{BILLING}', None),
+        (f'Subject="a"b";URI={BILLING}', None),
+        (f'Subject=a"b";URI={BILLING}', None),
+        (f"nonsense;URI={BILLING}", None),
+        (f"URI={BILLING},", None),
+        (f"URI={BILLING};URI=spiffe://example.org/other", None),
+        (f'Subject=",URI=spiffe://evil/x";URI={BILLING}', BILLING),
+        ("URI=", None),
+        ("", None),
+        (f"Hash={'0' * 70_000};URI={BILLING}", None),
+    ],
+)
+def test_the_element_of_the_nearest_proxy_counts(header: str, identity: str | None) -> None:
+    assert forwarded(header) == identity
+
+
+def test_several_headers_are_one_list() -> None:
+    assert forwarded("URI=spiffe://evil/x", f"URI={BILLING}") == BILLING
+
+
+def test_a_header_of_an_untrusted_peer_is_forged_and_gives_nothing() -> None:
+    header = (f"URI={BILLING}",)
+    assert identify(Shown(OUTSIDE, forwarded=header), PROXY) == Found(None, forged=True)
+    own = Shown(OUTSIDE, ["spiffe://example.org/own"], forwarded=header)
+    assert identify(own, PROXY) == Found("spiffe://example.org/own", forged=True)
+    assert identify(Shown(INSIDE, forwarded=header), ()) == Found(None, forged=True)
+
+
+def test_a_proxy_lends_its_own_identity_to_nobody() -> None:
+    assert identify(Shown(INSIDE, ["spiffe://example.org/proxy"]), PROXY) == Found(None)
+
+
+@given(st.text(alphabet='abURI=;,"\\ ', max_size=40))
+def test_no_header_breaks_it(header: str) -> None:
+    forwarded(header)
+
+
+@given(st.text(alphabet='ab,;="\\', max_size=20))
+def test_nothing_in_quotes_ends_an_element(subject: str) -> None:
+    """Whatever a certificate's subject holds, as Envoy quotes it, the identity behind it is read."""
+    quoted = subject.replace("\\", "\\\\").replace('"', '\\"')
+    assert forwarded(f'Subject="{quoted}";URI={BILLING}') == BILLING

@@ -1,0 +1,117 @@
+"""Certificate, key and authority: what is taken at the start, and what a change may do."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.access.errors import PairError
+from gateway.access.pair import PairFiles, files_of, kept_pair, read_pair
+from tests import pki
+
+CA = pki.make_ca()
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+
+
+def files_in(folder: Path, issued: pki.Issued, ca: bytes | None = None) -> PairFiles:
+    certificate, key = issued.write(folder)
+    if ca is None:
+        return PairFiles(str(certificate), str(key))
+    (folder / "ca.crt").write_bytes(ca)
+    return PairFiles(str(certificate), str(key), str(folder / "ca.crt"))
+
+
+def refusal(files: PairFiles) -> str:
+    with pytest.raises(PairError) as error:
+        read_pair(files, time.time())
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_good_pair_and_when_it_ends(tmp_path: Path) -> None:
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
+    issued = pki.issue(CA, dns="gateway.example.org", not_after=ends)
+    pair = read_pair(files_in(tmp_path, issued, CA.pem), time.time())
+    assert pair.ends_at == ends.timestamp()
+    assert pair.names == ("gateway.example.org",)
+    assert (pair.certificate, pair.key, pair.client_ca) == (issued.pem, issued.key_pem, CA.pem)
+    assert "PRIVATE" not in repr(pair)
+
+
+def test_a_key_of_another_certificate(tmp_path: Path) -> None:
+    files = files_in(tmp_path, pki.issue(CA))
+    Path(files.key).write_bytes(pki.issue(CA).key_pem)
+    assert refusal(files).startswith("DIAL_GATEWAY_TLS_KEY_FILE: ")
+    assert "is not the key of the certificate" in refusal(files)
+
+
+def test_a_certificate_out_of_its_time(tmp_path: Path) -> None:
+    assert "expired on" in refusal(files_in(tmp_path, pki.issue(CA, not_after=YESTERDAY)))
+    tomorrow = datetime.now(UTC) + timedelta(hours=1)
+    assert "is not valid before" in refusal(files_in(tmp_path, pki.issue(CA, not_before=tomorrow)))
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    files = files_in(tmp_path, pki.issue(CA), b"nonsense")
+    assert "DIAL_GATEWAY_TLS_CLIENT_CA_FILE: " in refusal(files)
+    assert "holds no certificate in PEM" in refusal(files)
+    Path(files.key).write_text("nonsense")
+    assert "holds no private key in PEM" in refusal(files)
+    Path(files.certificate).write_text("")
+    assert "holds no certificate in PEM" in refusal(files)
+    Path(files.certificate).unlink()
+    assert "cannot read" in refusal(files)
+
+
+def test_a_setting_without_the_other() -> None:
+    assert files_of(None, None, None) is None
+    with pytest.raises(PairError, match="DIAL_GATEWAY_TLS_KEY_FILE: not set"):
+        files_of("a", None, None)
+    with pytest.raises(PairError, match="DIAL_GATEWAY_TLS_CERT_FILE: not set"):
+        files_of(None, None, "ca")
+
+
+def test_a_change_is_taken_over(tmp_path: Path) -> None:
+    kept = kept_pair(files_in(tmp_path, pki.issue(CA)), time.time)
+    assert not kept.reread()
+    renewed = pki.issue(CA)
+    renewed.write(tmp_path)
+    assert kept.reread()
+    assert kept.value.certificate == renewed.pem
+    assert kept.refused == 0
+
+
+@pytest.mark.parametrize("case", ["expired", "mismatch", "gone"])
+def test_a_broken_change_never_replaces_a_good_pair(
+    tmp_path: Path, case: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The old one stays, the complaint is logged and counted once, and a good one after it is taken over."""
+    files = files_in(tmp_path, pki.issue(CA))
+    kept = kept_pair(files, time.time)
+    good = kept.value
+    if case == "expired":
+        pki.issue(CA, not_after=YESTERDAY).write(tmp_path)
+    elif case == "mismatch":
+        Path(files.certificate).write_bytes(pki.issue(CA).pem)
+    else:
+        Path(files.key).unlink()
+    for _ in range(3):
+        assert not kept.reread()
+    assert kept.value is good
+    assert kept.refused == 1
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+    assert kept.complaint
+
+    pki.issue(CA).write(tmp_path)
+    assert kept.reread()
+    assert kept.complaint == ""
+
+
+def test_a_certificate_of_tomorrow_is_taken_over_once_it_holds(tmp_path: Path) -> None:
+    now = time.time()
+    kept = kept_pair(files_in(tmp_path, pki.issue(CA)), lambda: now)
+    pki.issue(CA, not_before=datetime.fromtimestamp(now + 60, UTC)).write(tmp_path)
+    assert not kept.reread()
+    now += 61
+    assert kept.reread()

@@ -1,0 +1,219 @@
+"""What a policy grants, and what a policy may not say."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.access.actions import Action
+from gateway.access.errors import PolicyError
+from gateway.access.patterns import campaign_pattern, identity_pattern
+from gateway.access.policy import EVERYTHING, REMEMBERED, Grant
+from gateway.access.policy_file import parse_policy, read_policy
+from gateway.core.model import Priority
+
+BILLING = "spiffe://example.org/ns/billing/sa/dialer"
+MARKUP = "<b onclick='[x]'>*</b>"
+
+POLICY = """
+version: 1
+callers:
+  - name: billing
+    identities: ["spiffe://example.org/ns/billing/sa/*", "*.billing.example.org"]
+    dial:
+      - campaigns: ["debt-*"]
+      - campaigns: ["debt-alarm", "reminders"]
+        priority: HIGH
+    weight: 4
+    window: 20000
+    hold: ["debt-*"]
+    purge: ["old"]
+  - identities: ["**"]
+    see: ["*"]
+"""
+
+
+def grant(identity: str = BILLING) -> Grant:
+    found = parse_policy(POLICY).grant(identity)
+    assert found is not None
+    return found
+
+
+def test_campaigns_and_the_priority_up_to_which_they_may_be_dialed() -> None:
+    """Where several patterns match the highest priority counts; unless told otherwise it is NORMAL."""
+    found = grant()
+    assert found.may_dial("debt-1") is Priority.NORMAL
+    assert found.may_dial("debt-alarm") is Priority.HIGH
+    assert found.may_dial("reminders") is Priority.HIGH
+    assert found.may_dial("Debt-1") is found.may_dial("old") is found.may_dial("reminders2") is None
+    assert (found.weight, found.window) == (4, 20_000)
+
+
+def test_rights() -> None:
+    """Each right has its campaigns; whoever may do anything with a campaign may see it."""
+    found = grant()
+    assert found.may(Action.HOLD, "debt-1")
+    assert not found.may(Action.RELEASE, "debt-1")
+    assert not found.may(Action.PURGE, "debt-1")
+    assert found.may(Action.PURGE, "old")
+    assert all(found.may(Action.SEE, name) for name in ("debt-1", "old", "reminders"))
+    assert not found.may(Action.SEE, "surveys")
+
+
+def test_the_first_entry_that_names_a_caller_counts() -> None:
+    policy = parse_policy(POLICY)
+    assert policy.grant("a.billing.example.org") == policy.grant(BILLING)
+    other = policy.grant("spiffe://example.org/ns/x")
+    assert other is not None
+    assert not other.dials
+    assert other.may(Action.SEE, MARKUP)
+    assert not policy.may(None, Action.SEE, "debt-1")
+    assert policy.may(BILLING, Action.HOLD, "debt-1")
+    assert parse_policy(POLICY.split('  - identities: ["**"]')[0]).grant("nobody.example.org") is None
+
+
+def test_without_a_policy_everything_is_granted() -> None:
+    assert EVERYTHING.dials
+    assert EVERYTHING.may_dial(MARKUP) is Priority.HIGH
+    assert all(EVERYTHING.may(action, MARKUP) for action in Action)
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    found = grant()
+    for number in range(REMEMBERED + 10):
+        found.may_dial(f"debt-{number}")
+    assert len(found._known) <= REMEMBERED
+
+
+@pytest.mark.parametrize(
+    ("pattern", "subject", "matches"),
+    [
+        ("*", MARKUP, True),
+        ("<b*</b>", MARKUP, True),
+        ("<b onclick='[x]'>*</b>", "<b onclick='x'>*</b>", False),
+        ("a.c", "abc", False),
+        ("a*", "a\nb", True),
+        ("a", "a\n", False),
+        ("", "", None),
+        ("a" * 513, "", None),
+        ("*a" * 9, "", None),
+    ],
+)
+def test_patterns_of_campaigns(pattern: str, subject: str, matches: bool | None) -> None:
+    """Nothing but a star is special in a pattern, and nothing at all in a campaign id."""
+    if matches is None:
+        with pytest.raises(ValueError, match="must have"):
+            campaign_pattern(pattern)
+    else:
+        assert campaign_pattern(pattern).matches(subject) is matches
+
+
+@pytest.mark.parametrize(
+    ("pattern", "subject", "matches"),
+    [
+        ("spiffe://a/ns/*/sa/x", "spiffe://a/ns/b/sa/x", True),
+        ("spiffe://a/ns/*/sa/x", "spiffe://a/ns/evil/sa/y/sa/x", False),
+        ("spiffe://a/**", "spiffe://a/ns/b/sa/x", True),
+        ("spiffe://a/**", "spiffe://ab/ns", False),
+        ("*.example.org", "a.example.org", True),
+        ("*.example.org", "a.b.example.org", False),
+        ("*.example.org", "evil/x.example.org", False),
+        ("*", "spiffe://a/b", False),
+        ("*", "localhost", True),
+        ("**", "spiffe://a/b", True),
+    ],
+)
+def test_patterns_of_identities(pattern: str, subject: str, matches: bool) -> None:
+    """A star does not leave its part of a path or name."""
+    assert identity_pattern(pattern).matches(subject) is matches
+
+
+@given(st.text(min_size=1, max_size=30).filter(lambda text: "*" not in text))
+def test_a_pattern_without_a_star_matches_itself_alone(text: str) -> None:
+    assert campaign_pattern(text).matches(text)
+    assert not campaign_pattern(text).matches(text + "x")
+
+
+ONE = "version: 1\ncallers:\n  - identities: [x]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "the whole: must be a mapping"),
+        ('"a\\nb": 1', "'a\\nb': unknown key"),
+        ("[]", "the whole: must be a mapping"),
+        ("callers: []", "version: must be 1"),
+        ("version: true\ncallers: [{identities: [x]}]", "version: must be 1"),
+        ("version: 1", "callers: must be a list with something in it"),
+        ("version: 1\ncallers: []", "callers: must be a list with something in it"),
+        ("version: 1\ncaller: []", "caller: unknown key; known are version, callers; did you mean callers?"),
+        ("version: 1\ncallers: [x]", "callers[0]: must be a mapping"),
+        ("version: 1\ncallers: [{}]", "callers[0].identities: must be a list with something in it"),
+        (ONE + "    dail: []", "callers[0].dail: unknown key; .*did you mean dial?"),
+        (ONE + "    dial: [{campaign: [x]}]", "callers[0].dial[0].campaign: unknown key"),
+        (ONE + "    dial: [{campaigns: x}]", "callers[0].dial[0].campaigns: must be a list"),
+        (ONE + "    dial: [{campaigns: [7]}]", "callers[0].dial[0].campaigns[0]: must be a text"),
+        (ONE + "    dial: [{campaigns: [x], priority: high}]", "priority: must be one of HIGH, NORMAL, BULK"),
+        (ONE + "    dial: [{campaigns: [x], priority: [1]}]", "priority: must be one of"),
+        (ONE + "    weight: 0", "callers[0].weight: must be a whole number from 1 to 100"),
+        (ONE + "    weight: yes", "callers[0].weight: must be a whole number"),
+        (ONE + "    window: 1.5", "callers[0].window: must be a whole number"),
+        (ONE + "    hold: '*'", "callers[0].hold: must be a list"),
+        (ONE + "    name: 7", "callers[0].name: must be a text"),
+        (ONE + "    weight: 1\n    weight: 2", "line 5, column 5: the key 'weight' stands twice"),
+        (
+            "version: 1\ncallers: [{identities: [' ']}, {identities: ['']}]",
+            "callers[1].identities[0]: must have",
+        ),
+        ("version: 1\ncallers: &a [*a]", "aliases are not taken"),
+        ("version: !!python/object/apply:os.system [x]", "could not determine a constructor"),
+        ("version: 1\n? [a]\n: b", "keys must be texts"),
+        ("version: 1\n  callers: []", "line 2, column 10: mapping values are not allowed here"),
+        ("a: [", "line 1"),
+        ("\x00", "no YAML that can be read"),
+        ("2024-99-99", "no YAML that can be read"),
+        ("[" * 2000, "no YAML that can be read"),
+        ("#" * 1_048_577, "at most 1,048,576 bytes"),
+    ],
+)
+def test_what_a_policy_may_not_say(text: str, words: str) -> None:
+    """Whatever is wrong is named with its path, or its line where it is no YAML."""
+    with pytest.raises(PolicyError) as error:
+        parse_policy(text)
+    before, _, after = words.partition(".*")
+    assert before in str(error.value)
+    assert after in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_error_names_setting_and_file(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    with pytest.raises(PolicyError, match=r"^DIAL_GATEWAY_POLICY_FILE: cannot read .*policy.yaml: No such"):
+        read_policy(str(file))
+    file.write_text("version: 2")
+    with pytest.raises(PolicyError, match=r"^DIAL_GATEWAY_POLICY_FILE: .*policy.yaml: version: must be 1$"):
+        read_policy(str(file))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["version", "callers", "dial", "identities", "weight", "campaigns"]),
+                inner,
+                max_size=3,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_no_document_breaks_the_reading(document: object) -> None:
+    """Every document is a policy, or is refused as one."""
+    with suppress(PolicyError):
+        parse_policy(yaml.safe_dump(document))
