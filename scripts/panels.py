@@ -257,6 +257,48 @@ ROWS = (
         ),
     ),
     Row(
+        "Who may do what",
+        (
+            Panel(
+                "What callers were refused",
+                "cps",
+                "By kind; forged_identity: a proxy is missing in DIAL_GATEWAY_TRUSTED_PROXIES, or somebody "
+                "pretends.",
+                (rate("access_refused", "refusal"),),
+            ),
+            Panel(
+                "Callers that were refused",
+                "cps",
+                "The ten that were most: the policy lacks an entry, or they do what they should not.",
+                (most(rate("access_refused", "caller", "refusal")),),
+            ),
+            Panel(
+                "Changes of files refused",
+                "short",
+                "Within an hour. Above 0: the log says what is wrong, dial-gateway check too.",
+                (
+                    Query(
+                        "sum by (instance, file) (increase(dial_gateway_access_files_refused_total"
+                        f"{{{ALL}}}[1h]))",
+                        "{{instance}} {{file}}",
+                    ),
+                ),
+            ),
+            Panel(
+                "Certificate ends in",
+                "s",
+                "Less than two weeks: whoever renews it does not.",
+                (
+                    Query(
+                        "min by (instance) (dial_gateway_certificate_not_after_timestamp_seconds"
+                        f"{{{ALL}}}) - time()",
+                        "{{instance}}",
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Row(
         "Process",
         (
             Panel(

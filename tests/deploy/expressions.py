@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from gateway.access.refusal import Refusal
 from gateway.connect.apis import OPERATIONS
 from gateway.core import errors
 from gateway.core.census import CONCURRENCY, RATE
@@ -58,6 +59,7 @@ VALUES = {
     "kind": set(THROTTLES),
     "flush": {reason.value for reason in FlushReason},
     "operation": set(OPERATIONS),
+    "refusal": {refusal.value for refusal in Refusal},
     "campaign": {"other"},
 }
 """What a label can say, where the gateway decides it."""

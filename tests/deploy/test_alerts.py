@@ -85,7 +85,7 @@ def test_the_words_of_an_alert_are_about_labels_that_it_has(name: str) -> None:
     every = [labels for test in named_after(name) for labels in fired(test)]
 
     assert wanted <= {label for labels in every for label in labels}
-    assert wanted <= {"campaign", "instance", "job", "result"}
+    assert wanted <= {"campaign", "file", "instance", "job", "result"}
 
 
 @EACH
