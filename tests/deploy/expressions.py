@@ -60,6 +60,7 @@ VALUES = {
     "flush": {reason.value for reason in FlushReason},
     "operation": set(OPERATIONS),
     "refusal": {refusal.value for refusal in Refusal},
+    "file": {"policy", "certificate"},
     "campaign": {"other"},
 }
 """What a label can say, where the gateway decides it."""
