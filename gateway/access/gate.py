@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.access.actions import Action
+from gateway.access.certificate import names_in
 from gateway.access.identity import Network, Shown, identify
 from gateway.access.keeping import Kept
 from gateway.access.policy import EVERYTHING, Grant, Policy
@@ -41,7 +42,7 @@ class Gate:
 
     def caller(self, shown: Shown, host: str) -> Caller:
         """Return who calls from a host."""
-        found = identify(shown, self._trusted)
+        found = identify(shown, self._trusted, names_in)
         caller = Caller(found.identity, found.identity or shown.peer, found.identity or host)
         if found.forged:
             self.refusals.note(caller.key, Refusal.FORGED)

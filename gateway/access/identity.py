@@ -3,11 +3,12 @@
 An identity is a URI, `spiffe://example.org/ns/billing/sa/dialer`, or a DNS name. Envoy, and what is
 built on it, puts the certificate of whom it speaks for into the header `x-forwarded-client-cert`: elements
 with commas between, the last of them from the nearest proxy, each of `key=value` with semicolons
-between, and values that hold one of these in double quotes.
+between, and values that hold one of these in double quotes. Its names stand there as `URI` and `DNS`, or
+the certificate itself does as `Cert`, as nginx and HAProxy have it.
 """
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -16,6 +17,7 @@ LONGEST_IDENTITY = 2048
 """Characters; SPIFFE's own bound."""
 LONGEST_HEADER = 65_536
 _SPIFFE = "spiffe://"
+_KEYS = ("uri", "dns", "cert")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -32,6 +34,13 @@ class Shown(NamedTuple):
     forwarded: Sequence[str] = ()
 
 
+class Names(NamedTuple):
+    """The names in a certificate."""
+
+    uris: Sequence[str]
+    dns: Sequence[str]
+
+
 class Found(NamedTuple):
     """Who a caller is, None where that is not known; `forged`: it claims to be somebody, and may not."""
 
@@ -39,14 +48,14 @@ class Found(NamedTuple):
     forged: bool = False
 
 
-def identify(shown: Shown, trusted: Iterable[Network]) -> Found:
-    """Return who a caller is.
+def identify(shown: Shown, trusted: Iterable[Network], names_in: Callable[[str], Names]) -> Found:
+    """Return who a caller is; `names_in` reads a certificate in PEM.
 
     A proxy that is trusted speaks for others only: what it says of them counts, its own certificate does
     not. What anybody else says in the header is not believed.
     """
     if is_trusted(shown.peer, trusted):
-        return Found(_forwarded_identity(shown.forwarded))
+        return Found(_forwarded_identity(shown.forwarded, names_in))
     return Found(identity_of(shown.uris, shown.dns), forged=bool(shown.forwarded))
 
 
@@ -81,7 +90,7 @@ def address_of(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _forwarded_identity(values: Sequence[str]) -> str | None:
+def _forwarded_identity(values: Sequence[str], names_in: Callable[[str], Names]) -> str | None:
     """Return whom the nearest proxy speaks for; None where the header is not there, or is not in order."""
     header = ",".join(values)
     if not header or len(header) > LONGEST_HEADER:
@@ -91,9 +100,10 @@ def _forwarded_identity(values: Sequence[str]) -> str | None:
         pairs = [_pair(part) for part in _split(nearest, ";") if part.strip()]
     except ValueError:
         return None
-    return identity_of(
-        [value for key, value in pairs if key == "uri"], [value for key, value in pairs if key == "dns"]
-    )
+    uris, dns, certificates = ([value for name, value in pairs if name == key] for key in _KEYS)
+    if not uris and not dns and len(certificates) == 1:
+        return identity_of(*names_in(unquote(certificates[0])))
+    return identity_of(uris, dns)
 
 
 def _split(text: str, separator: str) -> list[str]:

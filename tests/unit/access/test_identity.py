@@ -1,20 +1,24 @@
 """Who a caller is: by its certificate, or by the word of a trusted proxy."""
 
 from ipaddress import ip_network
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.access.certificate import names_in
 from gateway.access.identity import Found, Shown, identify, identity_of, is_trusted
+from tests import pki
 
 BILLING = "spiffe://example.org/ns/billing/sa/dialer"
+CA = pki.make_ca()
 PROXY = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 INSIDE, OUTSIDE = "ipv4:10.1.2.3:999", "ipv4:192.0.2.7:999"
 
 
 def forwarded(*values: str) -> str | None:
-    return identify(Shown(INSIDE, forwarded=values), PROXY).identity
+    return identify(Shown(INSIDE, forwarded=values), PROXY, names_in).identity
 
 
 @pytest.mark.parametrize(
@@ -88,14 +92,14 @@ def test_several_headers_are_one_list() -> None:
 
 def test_a_header_of_an_untrusted_peer_is_forged_and_gives_nothing() -> None:
     header = (f"URI={BILLING}",)
-    assert identify(Shown(OUTSIDE, forwarded=header), PROXY) == Found(None, forged=True)
+    assert identify(Shown(OUTSIDE, forwarded=header), PROXY, names_in) == Found(None, forged=True)
     own = Shown(OUTSIDE, ["spiffe://example.org/own"], forwarded=header)
-    assert identify(own, PROXY) == Found("spiffe://example.org/own", forged=True)
-    assert identify(Shown(INSIDE, forwarded=header), ()) == Found(None, forged=True)
+    assert identify(own, PROXY, names_in) == Found("spiffe://example.org/own", forged=True)
+    assert identify(Shown(INSIDE, forwarded=header), (), names_in) == Found(None, forged=True)
 
 
 def test_a_proxy_lends_its_own_identity_to_nobody() -> None:
-    assert identify(Shown(INSIDE, ["spiffe://example.org/proxy"]), PROXY) == Found(None)
+    assert identify(Shown(INSIDE, ["spiffe://example.org/proxy"]), PROXY, names_in) == Found(None)
 
 
 @given(st.text(alphabet='abURI=;,"\\ ', max_size=40))
@@ -108,3 +112,21 @@ def test_nothing_in_quotes_ends_an_element(subject: str) -> None:
     """Whatever a certificate's subject holds, as Envoy quotes it, the identity behind it is read."""
     quoted = subject.replace("\\", "\\\\").replace('"', '\\"')
     assert forwarded(f'Subject="{quoted}";URI={BILLING}') == BILLING
+
+
+def certificate(*, spiffe: str | None = None, dns: str | None = None) -> str:
+    return pki.issue(CA, spiffe=spiffe, dns=dns).pem.decode()
+
+
+def test_the_certificate_itself_as_nginx_and_haproxy_hand_it_on() -> None:
+    """nginx escapes the PEM as it is, HAProxy sends one line of base64; both are in quotes."""
+    pem = certificate(spiffe=BILLING)
+    begin, *lines, end = pem.strip().splitlines()
+    one_line = quote("".join(lines), safe="")
+    assert forwarded(f'Cert="{quote(pem)}"') == BILLING
+    assert forwarded(f'Cert="{quote(begin)}%0A{one_line}%0A{quote(end)}%0A"') == BILLING
+    assert forwarded(f'Cert="{quote(certificate(dns="a.example.org"))}"') == "a.example.org"
+    assert forwarded(f'Cert="{quote(certificate())}"') is None
+    assert forwarded('Cert="nonsense"') is None
+    assert forwarded(f'Cert="{quote(pem)}";Cert="{quote(pem)}"') is None
+    assert forwarded(f'Cert="{quote(pem)}";URI=spiffe://example.org/x') == "spiffe://example.org/x"

@@ -1,0 +1,26 @@
+"""The names in a certificate, as those are read that a proxy hands on."""
+
+from functools import lru_cache
+
+from cryptography import x509
+
+from gateway.access.identity import Names
+
+NOBODY = Names((), ())
+
+
+@lru_cache(maxsize=1024)
+def names_in(pem: str) -> Names:
+    """Return the URIs and DNS names of a certificate in PEM; none where it cannot be read.
+
+    Whether it is valid the proxy has found out, which saw the handshake.
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return NOBODY
+    return Names(
+        tuple(names.get_values_for_type(x509.UniformResourceIdentifier)),
+        tuple(names.get_values_for_type(x509.DNSName)),
+    )

@@ -1,0 +1,77 @@
+"""What the documents say of policies is what the gateway takes."""
+
+import json
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from gateway.access.errors import PolicyError
+from gateway.access.policy_file import parse_policy
+from gateway.core.model import Priority
+
+ROOT = Path(__file__).parents[3]
+SCHEMA: dict[str, Any] = json.loads((ROOT / "docs" / "policy.schema.json").read_text())
+
+
+def example(path: str) -> str:
+    """Return the policy that a document shows."""
+    found = re.findall(r"```yaml\n(.*?)```", (ROOT / path).read_text(), re.DOTALL)
+    (policy,) = [text for text in found if text.startswith("version: 1")]
+    return str(policy)
+
+
+def fits(text: str) -> bool:
+    try:
+        jsonschema.validate(yaml.safe_load(text), SCHEMA, jsonschema.Draft202012Validator)
+    except (jsonschema.ValidationError, yaml.YAMLError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/policy.md"])
+def test_the_examples_are_policies(path: str) -> None:
+    assert fits(example(path))
+    assert len(parse_policy(example(path)).entries) >= 2
+
+
+def test_the_example_says_what_its_words_say() -> None:
+    policy = parse_policy(example("docs/policy.md"))
+    billing = policy.grant("spiffe://example.org/ns/billing/sa/night")
+    anybody = policy.grant("spiffe://example.org/ns/x/sa/y")
+    assert billing is not None
+    assert anybody is not None
+    assert billing.may_dial("fraud-alerts") is Priority.HIGH
+    assert billing.may_dial("surveys") is None  # the first entry that names it counts, alone
+    assert anybody.may_dial("surveys") is Priority.BULK
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("version: 1", "version: 2"),
+        ("weight: 3", "weight: 0"),
+        ("weight: 3", "weight: 101"),
+        ("window: 20000", "window: many"),
+        ("priority: HIGH", "priority: high"),
+        ("dial:", "dails:"),
+        ("hold:", "pause:"),
+        ('see: ["*"]', "see: []"),
+        ('see: ["*"]', "see: '*'"),
+        ("callers:", "callers: []\nothers:"),
+        ("identities:", "names:"),
+    ],
+)
+def test_the_schema_refuses_what_the_gateway_refuses(change: tuple[str, str]) -> None:
+    text = example("docs/policy.md").replace(*change, 1)
+    assert text != example("docs/policy.md")
+    refused = True
+    with suppress(PolicyError):
+        parse_policy(text)
+        refused = False
+    assert refused
+    assert not fits(text)
