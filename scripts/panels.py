@@ -257,6 +257,36 @@ ROWS = (
         ),
     ),
     Row(
+        "Who may dial",
+        (
+            Panel(
+                "Refused",
+                "cps",
+                "To the ten callers that are refused most. forged_identity: a proxy is missing in "
+                "DIAL_GATEWAY_TRUSTED_PROXIES, or somebody pretends.",
+                (most(rate("access_refused", "caller", "refusal")),),
+            ),
+            Panel(
+                "Changes of files refused",
+                "cps",
+                "A policy or certificate that cannot be used; the old one stays. The log says what is wrong.",
+                (rate("access_files_refused", "instance", "file"),),
+            ),
+            Panel(
+                "Certificate ends in",
+                "s",
+                "Once it has ended no new connection comes in.",
+                (
+                    Query(
+                        "min by (instance) "
+                        f"(dial_gateway_certificate_not_after_timestamp_seconds{{{ALL}}} - time())",
+                        "{{instance}}",
+                    ),
+                ),
+            ),
+        ),
+    ),
+    Row(
         "Process",
         (
             Panel(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from gateway.access.refusal import Refusal
 from gateway.connect.apis import OPERATIONS
 from gateway.core import errors
 from gateway.core.census import CONCURRENCY, RATE
@@ -59,6 +60,8 @@ VALUES = {
     "flush": {reason.value for reason in FlushReason},
     "operation": set(OPERATIONS),
     "campaign": {"other"},
+    "refusal": {refusal.value for refusal in Refusal},
+    "file": {"certificate", "policy"},
 }
 """What a label can say, where the gateway decides it."""
 
