@@ -66,10 +66,17 @@ def _of_settings(chosen: Settings, warnings: Iterable[str]) -> Iterator[Finding]
     for field in set_here:
         name = f"{PREFIX}{field.name.upper()}"
         yield Finding(
-            Verdict.GOOD, "", f"{name} = {getattr(chosen, field.name)} ({field.metadata['meaning']})"
+            Verdict.GOOD, "", f"{name} = {_shown(getattr(chosen, field.name))} ({field.metadata['meaning']})"
         )
     for warning in warnings:
         yield Finding(Verdict.UNSURE, "settings", warning)
+
+
+def _shown(value: object) -> str:
+    """Return a setting as it is written: networks are a list with commas."""
+    if isinstance(value, tuple) and not any(isinstance(part, tuple) for part in value):
+        return ",".join(map(str, value))
+    return str(value)
 
 
 def _of_access(chosen: Settings) -> Iterator[Finding]:

@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
+import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from gateway import cli
 from gateway.simulator import CampaignState, Fault, FaultKind, Simulator, SimulatorSettings
+from tests import pki
 
 ARN = "arn:aws:sts::111122223333:assumed-role/dialer/pod"
 IDENTITY = (
@@ -99,6 +102,79 @@ async def test_all_is_well(simulator: Simulator, capsys: pytest.CaptureFixture[s
     assert "WRONG" not in said
     assert "nobody was dialed" in said
     assert not simulator.connect.journal.dials()
+
+
+POLICY = """
+version: 1
+callers:
+  - name: billing
+    identities: ["spiffe://example.org/billing"]
+    dial: [{campaigns: ["debt-*"], priority: HIGH}]
+    hold: ["debt-*"]
+    window: 500
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A certificate, its key, an authority, a policy and a token, which the settings name."""
+    ca = pki.make_ca()
+    pki.issue(ca, dns="gateway.example.org").write(tmp_path)
+    (tmp_path / "ca.crt").write_bytes(ca.pem)
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    (tmp_path / "token").write_text("a-token-of-some-length")
+    for name, file in (
+        *(("TLS_CERT", "tls.crt"), ("TLS_KEY", "tls.key"), ("TLS_CLIENT_CA", "ca.crt")),
+        *(("POLICY", "policy.yaml"), ("ADMIN_TOKEN", "token")),
+    ):
+        monkeypatch.setenv(f"DIAL_GATEWAY_{name}_FILE", str(tmp_path / file))
+    monkeypatch.setenv("DIAL_GATEWAY_TRUSTED_PROXIES", "10.1.0.0/16,::1")
+    return tmp_path
+
+
+async def test_certificates_policy_and_token_are_explained(
+    simulator: Simulator, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the files hold is told in words; neither key nor token is shown."""
+    code, said = await check(capsys)
+    assert code == 0
+    for words in (
+        "certificate for gateway.example.org, good for 1.0 more days; the key matches",
+        f"callers must show a certificate of {folder}/ca.crt",
+        "whoever connects from 10.1.0.0/16 is believed who it speaks for",
+        "billing: spiffe://example.org/billing may dial debt-* up to HIGH; hold debt-* (weight 1, ",
+        "the admin port changes things for whoever shows it",
+    ):
+        assert words in said
+    assert "PRIVATE" not in said
+    assert "a-token-of" not in said
+
+
+async def test_broken_files_are_told_all_at_once(
+    simulator: Simulator, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each file that cannot be used is named with its fault, and the exit code is 1."""
+    (folder / "tls.key").write_bytes(pki.issue(pki.make_ca()).key_pem)
+    (folder / "policy.yaml").write_text(POLICY.replace("hold", "holds"))
+    (folder / "token").write_text("short")
+    code, said = await check(capsys)
+    assert code == 1
+    for words in (
+        "is not the key of the certificate",
+        "callers[0].holds: unknown key",
+        "at least 16 characters",
+    ):
+        assert words in said
+
+
+async def test_a_gateway_for_everybody_is_told(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a policy beyond loopback everybody may dial: that is doubtful, and nothing wrong."""
+    monkeypatch.setenv("DIAL_GATEWAY_LISTEN", "0.0.0.0:50051")
+    code, said = await check(capsys)
+    assert code == 0
+    assert re.search(r"(?i)unsure +policy +none: everybody who can connect may dial and steer", said)
 
 
 async def test_both_apis_are_asked(
