@@ -41,6 +41,10 @@ REFUSED: dict[str, tuple[Changes, str]] = {
         "the chart sets DIAL_GATEWAY_CALL_RATE itself",
     ),
     "two policies": ({"policy": {"document": "x", "existingConfigMap": "y"}}, "not both"),
+    "a policy that could know nobody": (
+        {"policy.existingConfigMap": "x"},
+        "no caller could have an identity",
+    ),
     "an autoscaler upside down": (
         {"autoscaling.enabled": True, "autoscaling.minReplicas": 6},
         "maxReplicas is less than minReplicas",
@@ -104,7 +108,8 @@ def test_large_numbers_are_written_as_the_gateway_reads_them() -> None:
 
 def test_a_policy_in_the_values_becomes_a_file() -> None:
     text = "callers:\n  - name: x\n"
-    rendered = [document for document in yaml.safe_load_all(render({"policy.document": text})) if document]
+    values = {"policy.document": text, "gateway.trustedProxies": ["127.0.0.6"]}
+    rendered = [document for document in yaml.safe_load_all(render(values)) if document]
     (policy,) = [document for document in rendered if document["kind"] == "ConfigMap"]
     (deployment,) = [document for document in rendered if document["kind"] == "Deployment"]
     volumes = deployment["spec"]["template"]["spec"]["volumes"]

@@ -1,0 +1,63 @@
+"""Who calls, behind the real nginx and HAProxy with the configurations that users are given."""
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+
+from tests.faults.certificates import CALLER, Certificates
+from tests.faults.proxies import PROXIES, Upstream, absent, proxied
+from tests.integration.admin import scrape
+from tests.integration.secured import OPS, POLICY, SecureCaller
+from tests.integration.world import dial, until, verdicts, world_of
+
+LOCAL = (ip_network("127.0.0.0/8"),)
+FORGED = (("x-forwarded-client-cert", f"URI={OPS}"),)
+SAID_OTHERWISE = {"haproxy": grpc.StatusCode.CANCELLED}
+"""HAProxy 2.6 takes the end of a stream that its caller has not half-closed for a failure."""
+
+pytestmark = pytest.mark.skipif(bool(absent()), reason=absent())
+
+
+@pytest.mark.parametrize("name", PROXIES)
+async def test_the_caller_is_the_one_whose_certificate_the_proxy_has_seen(tmp_path: Path, name: str) -> None:
+    """It may what the policy grants it, and no header of its own makes it somebody else."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    certificates = Certificates.made_in(tmp_path / "tls")
+    async with world_of(policy_file=str(policy), trusted_proxies=LOCAL) as world:
+        upstream = Upstream(world.target, world.gateway.admin_port)
+        async with (
+            proxied(name, tmp_path, [upstream], certificates=certificates) as proxy,
+            grpc.aio.secure_channel(proxy.target, certificates.caller()) as channel,
+        ):
+            stream = SecureCaller(channel).stream(metadata=FORGED, wait_for_ready=True)
+            await stream.send(dial("own"), campaign="debt-1")
+            await stream.send(dial("other"), campaign="surveys")
+            await stream.finish()
+            assert verdicts(await stream.rest()) == ["ACCEPTED", "REJECTED ACCESS_DENIED NEVER"]
+            await until(lambda: not world.gateway._servicer.streams)
+            seen = await scrape(world.gateway.admin_port)
+            assert seen.value("dial_gateway_access_refused_total", caller=CALLER, refusal="campaign") == 1
+
+
+@pytest.mark.parametrize("name", PROXIES)
+async def test_the_port_without_tls_makes_nobody_of_whoever_claims_to_be_somebody(
+    tmp_path: Path, name: str
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    async with world_of(policy_file=str(policy), trusted_proxies=LOCAL) as world:
+        upstream = Upstream(world.target, world.gateway.admin_port)
+        async with (
+            proxied(name, tmp_path, [upstream]) as proxy,
+            grpc.aio.insecure_channel(proxy.target) as channel,
+        ):
+            stream = SecureCaller(channel).stream(metadata=FORGED, wait_for_ready=True)
+            assert await stream.rest() == []
+            assert await stream.status() in {grpc.StatusCode.UNAUTHENTICATED, SAID_OTHERWISE.get(name)}
+            seen = await scrape(world.gateway.admin_port)
+        refused = "dial_gateway_access_refused_total"
+        assert seen.value(refused, caller="127.0.0.1", refusal="unauthenticated") == 1
