@@ -27,7 +27,19 @@ def test_whoever_shows_the_token_may() -> None:
 
 
 @pytest.mark.parametrize(
-    "shown", [None, "", "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", TOKEN, "Bearer \udcff\u00e9"]
+    "shown",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        f"Basic {TOKEN}",
+        TOKEN,
+        f"Bearer {TOKEN[:-1]}",
+        f"Bearer {TOKEN}x",
+        "Bearer \udcff\u00e9",
+    ],
 )
 def test_whoever_does_not_show_it_may_not(shown: str | None) -> None:
     denied = decide(change(shown), TOKEN)

@@ -78,6 +78,20 @@ def test_honest_within_a_factor_of_two(seed: int) -> None:
     assert really / 2 - 0.2 <= told <= really * 2 + 0.2, f"told {told}, really {really}"
 
 
+@pytest.mark.parametrize("weight", [1, 5])
+def test_a_heavy_source_waits_for_fewer_of_the_others(weight: int) -> None:
+    """A stream that weighs more gets more of each round, and its forecast says so."""
+    world, source = World(), Source(weight=weight)
+    world.fill("a", 1000, source)
+    for _ in range(4):
+        world.fill("a", 1000)
+    newcomer = world.entry("a", source)
+    told = world.told(newcomer)
+    really = world.replayed(newcomer)
+    assert told is not None
+    assert really / 1.2 - 0.2 <= told <= really * 1.2 + 0.2, f"told {told}, really {really}"
+
+
 def test_never_refuses_where_all_backlog_fits() -> None:
     """Where even behind all that waits there is time, nobody is refused."""
     world = World()

@@ -1,0 +1,103 @@
+"""What the policy grants reaches a stream's turns and its caller's share, message by message."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.access.gate import Gate
+from gateway.access.identity import Shown
+from gateway.access.keeping import Kept
+from gateway.access.policy import Policy
+from gateway.access.policy_file import kept_policy
+from gateway.api.session import Session
+from gateway.api.shares import Share
+from gateway.clock import SystemClock
+from gateway.connect.fake import FakeConnect
+from gateway.connect.retry import RetryingCaller
+from gateway.core.engine import Engine, Limits
+from gateway.core.model import Outcome, Priority, Reason
+from gateway.dispatch import Dispatcher
+from gateway.telemetry import telemetry_with
+from tests.integration.world import dials
+
+BILLING = "spiffe://example.org/billing"
+
+
+def policy(**entry: object) -> str:
+    return (
+        f"version: 1\ncallers: [{ ({'identities': [BILLING], 'dial': [{'campaigns': ['own']}], **entry}) }]"
+    )
+
+
+@pytest.fixture
+def change(tmp_path: Path) -> Callable[[str], Kept[Policy]]:
+    file = tmp_path / "policy.yaml"
+
+    def change(text: str) -> Kept[Policy]:
+        file.write_text(text)
+        return kept_policy(str(file))
+
+    return change
+
+
+def session_of(kept: Kept[Policy], share: Share) -> Session:
+    """Make a session of a caller, at a dispatcher that does not run."""
+    clock, telemetry, rng = SystemClock(), telemetry_with(), random.Random(1)
+    caller = RetryingCaller(FakeConnect(), telemetry, clock.now, rng)
+    dispatcher = Dispatcher(Engine(Limits(), rng), caller, telemetry, clock.now)
+    gate = Gate(kept)
+    permit = gate.permit(gate.caller(Shown("ipv4:127.0.0.1:1", [BILLING]), "127.0.0.1"))
+    trace = telemetry.rpc_started("StreamDialRequests", ())
+    return Session(dispatcher, telemetry, clock, trace, 100, share, permit)
+
+
+async def test_weight_and_window_are_those_of_the_policy_at_each_message(
+    change: Callable[[str], Kept[Policy]], tmp_path: Path
+) -> None:
+    kept, share = change(policy(weight=3, window=7)), Share(50)
+    session = session_of(kept, share)
+    session.take("own", dials(1), Priority.NORMAL)
+    assert (session._source.weight, share.room()) == (3, 7 - 1)
+
+    (tmp_path / "policy.yaml").write_text(policy())
+    kept.reread()
+    session.take("own", dials(1, "more"), Priority.NORMAL)
+    assert (session._source.weight, share.room()) == (1, 50 - 2)
+
+
+async def test_what_is_refused_is_answered_in_its_place_and_never_held(
+    change: Callable[[str], Kept[Policy]],
+) -> None:
+    """Answers have the indices of their requests; nothing of another's campaign reaches the core."""
+    session = session_of(change(policy()), Share(50))
+    session.take("own", dials(2), Priority.NORMAL)
+    session.take("other", dials(2, "other"), Priority.NORMAL)
+    session.close()
+    answers = [(one.waiter.index, one.answer.outcome, one.answer.reason) for one in session._outbox]
+    assert answers == [(n, Outcome.REJECTED, Reason.ACCESS_DENIED) for n in (2, 3)]
+    assert len(session._source.pending) == 2
+
+
+async def test_a_share_that_grows_lets_those_in_who_wait() -> None:
+    share = Share(1)
+    share.take(1)
+    waiting = asyncio.create_task(share.wait_for_room())
+    await asyncio.sleep(0)
+    share.resize(3)
+    await asyncio.wait_for(waiting, 5)
+    share.resize(None)
+    assert share.room() == 0
+
+
+async def test_answers_that_are_refused_are_handed_out(change: Callable[[str], Kept[Policy]]) -> None:
+    session = session_of(change(policy()), Share(50))
+    session.take("other", dials(1), Priority.NORMAL)
+    session.close()
+    (response,) = [response async for response in session.responses()]
+    assert response.campaign_id == "other"
+    assert response.results[0].reason == pb.REASON_ACCESS_DENIED
+    assert "does not let this caller dial this campaign" in response.results[0].detail
