@@ -1,6 +1,7 @@
 """What files say, read again when they change: what is broken never takes the place of what was good."""
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -16,7 +17,7 @@ class Kept(Generic[Value]):
     """A value read from files, and the newest good one ever since.
 
     `refused` counts what could not be used. Raises `AccessError` where there is no good one to begin with.
-    Not thread-safe, but `value` may be read in any thread while `reread` runs in another.
+    Thread-safe: whoever asks for a rereading while another runs waits for that.
     """
 
     def __init__(self, name: str, paths: Sequence[str], read: Callable[[], Value]) -> None:
@@ -25,6 +26,7 @@ class Kept(Generic[Value]):
         self._files = [WatchedFile(path) for path in paths]
         self._read = read
         self._complaint = ""
+        self._one_at_a_time = threading.Lock()
         self._changed()
         self.value = read()
 
@@ -39,6 +41,10 @@ class Kept(Generic[Value]):
         What was broken is tried again each time: a certificate may become valid by waiting, and files that
         belong together do not change at one instant. It is logged, and counted, once for each complaint.
         """
+        with self._one_at_a_time:
+            return self._reread()
+
+    def _reread(self) -> bool:
         if not self._changed() and not self._complaint:
             return False
         try:

@@ -128,19 +128,19 @@ async def test_a_change_of_the_policy_counts_from_the_next_message_of_an_open_st
         await stream.send(dial("before"), campaign="surveys")
         assert verdicts(await stream.read(1)) == ["REJECTED ACCESS_DENIED NEVER"]
 
-        folder.policy.write_text(POLICY.replace("reminders", "surveys"))
+        folder.change_policy(POLICY.replace("reminders", "surveys"))
         world.gateway.access.reread()
         await stream.send(dial("then"), campaign="surveys")
         assert verdicts(await stream.read(1)) == ["ACCEPTED"]
 
-        folder.policy.write_text("version: 1\ncallers: [{identities: ['**'], dail: []}]\n")
+        folder.change_policy("version: 1\ncallers: [{identities: ['**'], dail: []}]\n")
         world.gateway.access.reread()
         await stream.send(dial("still"), campaign="surveys")
         assert verdicts(await stream.read(1)) == ["ACCEPTED"]
         seen = await scrape(world.gateway.admin_port)
         assert seen.value("dial_gateway_access_files_refused_total", file="policy") == 1
 
-        folder.policy.write_text(POLICY.replace("ns/billing", "ns/others"))
+        folder.change_policy(POLICY.replace("ns/billing", "ns/others"))
         world.gateway.access.reread()
         await stream.send(dial("after"), campaign="surveys")
         await stream.finish()
@@ -153,7 +153,7 @@ async def test_the_files_are_looked_at_by_themselves(tmp_path: Path) -> None:
         before = world.gateway.access.policy
         assert before is not None
         first = before.value
-        folder.policy.write_text(POLICY.replace("reminders", "surveys"))
+        folder.change_policy(POLICY.replace("reminders", "surveys"))
         await until(lambda: before.value is not first)
 
 

@@ -65,7 +65,7 @@ async def test_a_broken_change_leaves_the_good_certificate(tmp_path: Path, case:
         world.gateway.access.reread()
         assert await shown(world, folder) == good
         seen = await scrape(world.gateway.admin_port)
-        assert seen.value("dial_gateway_access_files_refused_total", file="certificate") == 1
+        assert seen.value("dial_gateway_access_files_refused_total", file="certificate") >= 1
 
 
 async def test_another_authority_of_callers_counts_for_new_connections(tmp_path: Path) -> None:
