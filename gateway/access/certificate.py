@@ -18,7 +18,7 @@ def names_in(pem: str) -> Names:
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode())
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
+    except Exception:  # noqa: BLE001 - a certificate that cannot be read, for whichever reason, names nobody
         return NOBODY
     return Names(
         tuple(names.get_values_for_type(x509.UniformResourceIdentifier)),

@@ -52,6 +52,9 @@ class Kept(Generic[Value]):
         except AccessError as error:
             self._complain(str(error))
             return False
+        except Exception as bug:  # noqa: BLE001 - whatever a file holds, a gateway that has a good one goes on
+            self._complain(f"it cannot be read: {type(bug).__name__}")
+            return False
         self._complaint = ""
         log.info("%s: read again, and in use from now on", self.name)
         return True

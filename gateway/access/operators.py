@@ -16,7 +16,8 @@ log = logging.getLogger(__name__)
 
 SHORTEST_TOKEN = 16
 """Characters of the token, at least."""
-BY_TOKEN = "admin-token"  # noqa: S105 - a name for whoever shows the token, no token
+BY_TOKEN = "admin token"  # noqa: S105 - no token, but a name for whoever shows it
+"""No identity has a space in it: nobody can be taken for this one."""
 SETTING = "DIAL_GATEWAY_ADMIN_TOKEN_FILE"
 UNAUTHORIZED, FORBIDDEN = 401, 403
 

@@ -109,7 +109,7 @@ def _public_key_of(key_pem: bytes, path: str) -> bytes:
 def _public(certificate: x509.Certificate) -> bytes:
     try:
         key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise PairError(f"{CERTIFICATE}: its kind of key is not supported") from error
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
@@ -118,7 +118,7 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     """Return the names that a certificate is for, in words."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except Exception:  # noqa: BLE001 - they are for people only; a certificate without them serves as well
         return ()
     return tuple(str(name.value) for name in names)
 

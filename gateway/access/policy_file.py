@@ -46,7 +46,7 @@ def parse_policy(text: bytes | str) -> Policy:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
         raise PolicyError(_in_words(error)) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except Exception as error:
         raise PolicyError("no YAML that can be read") from error
     return _policy(document)
 

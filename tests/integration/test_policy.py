@@ -147,6 +147,22 @@ async def test_a_change_of_the_policy_counts_from_the_next_message_of_an_open_st
         assert verdicts(await stream.rest()) == ["REJECTED ACCESS_DENIED NEVER"]
 
 
+async def test_a_watch_follows_the_policy(tmp_path: Path) -> None:
+    """What a caller may see no more goes from its watch, as a campaign goes that is forgotten."""
+    async with secured(tmp_path) as (world, folder), caller_of(world, folder.ca, BILLING) as billing:
+        await billing.stream().ask(*dials(1), campaign="debt-1")
+        request = pb.WatchCampaignsRequest()
+        request.min_interval.FromMilliseconds(250)
+        watch = aiter(billing.campaigns.WatchCampaigns(request, timeout=PATIENCE_S))
+        assert [one.campaign_id for one in (await anext(watch)).campaigns] == ["debt-1"]
+        folder.change_policy(POLICY.replace("debt-*", "credit-*"))
+        world.gateway.access.reread()
+        seen = await anext(watch)
+        while not seen.gone_campaign_ids:
+            seen = await anext(watch)
+        assert list(seen.gone_campaign_ids) == ["debt-1"]
+
+
 async def test_the_files_are_looked_at_by_themselves(tmp_path: Path) -> None:
     """Nobody need tell a gateway that its policy has changed."""
     async with secured(tmp_path) as (world, folder):

@@ -175,12 +175,16 @@ ONE = "version: 1\ncallers:\n  - identities: [x]\n"
         ("version: 1\n  callers: []", "line 2, column 10: mapping values are not allowed here"),
         ("a: [", "line 1"),
         ("\x00", "no YAML that can be read"),
+        ("version: !!bool x", "no YAML that can be read"),
+        ("version: !!timestamp x", "no YAML that can be read"),
+        ("version: !!int x", "no YAML that can be read"),
+        (b"version: \xff", "no YAML that can be read"),
         ("2024-99-99", "no YAML that can be read"),
         ("[" * 2000, "no YAML that can be read"),
         ("#" * 1_048_577, "at most 1,048,576 bytes"),
     ],
 )
-def test_what_a_policy_may_not_say(text: str, words: str) -> None:
+def test_what_a_policy_may_not_say(text: str | bytes, words: str) -> None:
     """Whatever is wrong is named with its path, or its line where it is no YAML."""
     with pytest.raises(PolicyError) as error:
         parse_policy(text)
