@@ -6,7 +6,8 @@ from pathlib import Path
 
 import grpc
 
-CALLER = "spiffe://example.org/ns/billing/sa/reminders"
+CALLER = "reminders.billing.example"
+"""The common name of a caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Certificates:
         folder.mkdir(exist_ok=True)
         made = cls(folder)
         made._authority("callers-ca")
-        made._signed("proxy", "IP:127.0.0.1")
-        made._signed("caller", f"URI:{CALLER}")
+        made._signed("proxy", "proxy.example", "IP:127.0.0.1")
+        made._signed("caller", CALLER, f"DNS:{CALLER}")
         return made
 
     @classmethod
@@ -47,9 +48,9 @@ class Certificates:
         key, certificate = self.folder / f"{name}.key", self.folder / f"{name}.pem"
         _openssl("req", "-x509", *_new_key(key), "-out", certificate, "-days", "1", "-subj", "/CN=fault runs")
 
-    def _signed(self, name: str, alternative: str) -> None:
+    def _signed(self, name: str, common: str, alternative: str) -> None:
         key, asked, pair = (self.folder / f"{name}{ending}" for ending in (".key", ".csr", ".pem"))
-        _openssl("req", *_new_key(key), "-out", asked, "-subj", f"/CN={name}")
+        _openssl("req", *_new_key(key), "-out", asked, "-subj", f"/O=example/CN={common}")
         extensions = self.folder / f"{name}.ext"
         extensions.write_text(f"subjectAltName={alternative}\n", encoding="ascii")
         authority = ("-CA", self.folder / "callers-ca.pem", "-CAkey", self.folder / "callers-ca.key")

@@ -62,6 +62,11 @@ class Proxy:
         return f"127.0.0.1:{self._ports[PLAIN if self.certificates is None else MUTUAL]}"
 
     @property
+    def plain_target(self) -> str:
+        """Where it is found without TLS."""
+        return f"127.0.0.1:{self._ports[PLAIN]}"
+
+    @property
     def credentials(self) -> grpc.ChannelCredentials | None:
         """What a caller needs to get in."""
         return None if self.certificates is None else self.certificates.caller()
