@@ -10,7 +10,9 @@ import grpc.aio
 import pytest
 
 from benchmarks.stub import async_stub
+from dialgateway import DialGatewayClient, StreamBroken
 from dialgateway.v1 import dial_request_service_pb2 as pb
+from tests.faults.callers import dial_requests
 from tests.faults.certificates import CALLER, Certificates
 from tests.faults.proxies import PROXIES, Upstream, absent, proxied
 
@@ -88,3 +90,18 @@ async def test_no_gateway_answers(name: str, tmp_path: Path) -> None:
                 pb.PutDialRequestsRequest(), timeout=20, wait_for_ready=True
             )
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_proxy_that_speaks_http_1_to_the_gateway(tmp_path: Path) -> None:
+    """It passes no call on; the client tries some times, and then names every request as unanswered."""
+    wrong = {"grpc_pass grpc://gateways": "proxy_pass http://gateways"}
+    requests = dial_requests(3, "t")
+    async with (
+        listening() as (_, upstream),
+        proxied("nginx", tmp_path, [upstream], more=wrong) as proxy,
+        DialGatewayClient(proxy.target) as client,
+        asyncio.timeout(30),
+    ):
+        with pytest.raises(StreamBroken) as told:
+            _ = [result async for result in client.dial("c", requests)]
+        assert list(told.value.unanswered) == [request.client_token for request in requests]
