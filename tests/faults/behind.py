@@ -37,7 +37,7 @@ async def silence(name: str, noticed_s: float = 3 * SILENCE_S) -> Finding:
         caller = SteadyCaller(front.target, world.recorder, keepalive_s=1.0, expires_in_s=LIMIT_S + 5)
         async with asyncio.timeout(4 * LIMIT_S), asyncio.TaskGroup() as group:
             group.create_task(caller.dial(CAMPAIGN, "t"))
-            noticed = [await _silent(paths, caller) for paths in ([front], [behind, admin])]
+            noticed = [await _silent(paths, front, caller) for paths in ([front], [behind, admin])]
             caller.enough()
         return found(
             f"silence before {name}, and behind it where it allows a stream {SILENCE_S:g} s",
@@ -100,16 +100,15 @@ async def goaway(name: str, answers: int = 200) -> Finding:
         )
 
 
-async def _silent(paths: Sequence[Path], caller: SteadyCaller) -> float:
-    """Let paths fall silent until the caller's stream has ended; return after how many seconds."""
+async def _silent(paths: Sequence[Path], front: Path, caller: SteadyCaller) -> float:
+    """Let paths fall silent until the caller connects to the front anew; return after how many seconds."""
     await caller.more_answers(50, LIMIT_S)
-    with _connections_lost() as lost:
-        began = time.monotonic()
-        for path in paths:
-            path.fall_silent(wholly=True)
-        while not lost and time.monotonic() < began + LIMIT_S:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-        took_s = time.monotonic() - began
+    began, known = time.monotonic(), front.connections
+    for path in paths:
+        path.fall_silent(wholly=path is not front)
+    while front.connections == known and time.monotonic() < began + LIMIT_S:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    took_s = time.monotonic() - began
     for path in paths:
         path.speak_again()
     await caller.more_answers(1, LIMIT_S)  # raises where nobody has noticed
