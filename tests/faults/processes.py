@@ -107,13 +107,14 @@ class Service:
 
 @asynccontextmanager
 async def running(*services: Service, later: Sequence[Service] = ()) -> AsyncIterator[None]:
-    """Start services one after the other; whatever is left of them at the end is killed.
+    """Start services side by side; whatever is left of them at the end is killed.
 
     Those for `later` are started within the block, if at all.
     """
     try:
-        for service in services:
-            await service.start()
+        async with asyncio.TaskGroup() as group:
+            for service in services:
+                group.create_task(service.start())
         yield
     finally:
         for service in (*services, *later):

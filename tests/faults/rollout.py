@@ -34,8 +34,8 @@ async def rollout(
 ) -> Finding:
     """Both gateways are replaced, one after the other, by SIGTERM; no stranger passes the proxy.
 
-    Proxy and gateways have mutual TLS of their own, and a policy lets in whom the proxy names. `around_s` is how
-    many seconds callers dial before it and after it.
+    Proxy and gateways have mutual TLS of their own, and a policy lets in whom the proxy names. `around_s` is
+    how many seconds callers dial before it and after it.
     """
     with tempfile.TemporaryDirectory(prefix="rollout-") as folder:
         certificates = Certificates.made_in(Path(folder))

@@ -36,8 +36,8 @@ _BEHIND: Mapping[str, tuple[RunBehind, RunBehind]] = {
         partial(rollout.rollout, around_s=0.5, settle_s=0.3, longest_gap_s=8.0),
     ),
     "silence": (behind.silence, partial(behind.silence, noticed_s=18.0)),
-    "spread": (behind.spread, partial(behind.spread, callers=6, age_s=2.0)),
-    "goaway": (behind.goaway, partial(behind.goaway, answers=100)),
+    "spread": (behind.spread, partial(behind.spread, callers=6, age_s=1.5)),
+    "goaway": (behind.goaway, partial(behind.goaway, answers=40)),
 }
 BEHIND_EACH = tuple(_BEHIND)
 """The fault runs that there are behind each of the proxies, `NAME-haproxy` and `NAME-nginx`."""
