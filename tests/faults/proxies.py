@@ -103,12 +103,12 @@ class Proxy:
 
     def _haproxy(self) -> Service:
         command = [which("haproxy", path=PATHS) or "haproxy", "-W", "-f", str(self.folder / self._file)]
-        return Service(self.name, command, {}, self.folder, b"Loading success", in_group=True)
+        return Service(self.name, command, {}, self.folder, b"Loading success", has_workers=True)
 
     def _nginx(self) -> Service:
         command = [which("nginx", path=PATHS) or "nginx", "-p", str(self.folder), "-g", "daemon off;"]
         command += ["-c", str(self.folder / self._file)]
-        return Service(self.name, command, {}, self.folder, b"start worker process ", in_group=True)
+        return Service(self.name, command, {}, self.folder, b"start worker process ", has_workers=True)
 
     def _filled(self, file: Path) -> str:
         text = file.read_text(encoding="utf-8")
