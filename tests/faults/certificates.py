@@ -1,35 +1,64 @@
-"""Certificates for mutual TLS in fault runs, made by openssl and good for a day."""
+"""Certificates for mutual TLS in fault runs: of an authority, a proxy, gateways and a caller."""
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 
-CALLER = "spiffe://example.org/ns/billing/sa/reminders"
+from tests import pki
+
+CALLER = "reminders.billing.example"
+"""The common name of a caller."""
+GATEWAY = "dial-gateway.internal"
+"""The name in the certificate of each gateway."""
+POLICY = f"""
+version: 1
+callers:
+  - name: reminders
+    identities: ["{CALLER}"]
+    dial:
+      - campaigns: ["campaign-*"]
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """A folder with what a proxy is given: `proxy.pem`, `callers-ca.pem`, and `caller.pem` for a caller."""
+    """A folder with what each has: certificates with keys in `proxy.pem` and `caller.pem`, the authority."""
 
     folder: Path
 
     @classmethod
     def made_in(cls, folder: Path) -> "Certificates":
-        """Make an authority, a proxy's certificate for 127.0.0.1 and a caller's."""
+        """Make an authority for all, and the certificates."""
         folder.mkdir(exist_ok=True)
-        made = cls(folder)
-        made._authority("callers-ca")
-        made._signed("proxy", "IP:127.0.0.1")
-        made._signed("caller", f"URI:{CALLER}")
-        return made
+        ca = pki.make_ca("fault runs")
+        for name in ("callers-ca.pem", "gateways-ca.pem"):
+            (folder / name).write_bytes(ca.pem)
+        issued = {
+            "proxy": pki.issue(ca, dns="proxy.example", ip="127.0.0.1"),
+            "caller": pki.issue(ca, common=CALLER),
+        }
+        for name, pair in issued.items():
+            (folder / f"{name}.pem").write_bytes(pair.pem + pair.key_pem)
+        pki.issue(ca, dns=GATEWAY, ip="127.0.0.1").write(folder, "gateway")
+        (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
+        return cls(folder)
 
     @classmethod
     def for_nobody(cls, folder: Path) -> "Certificates":
         """Make them once for a proxy whose port with TLS nobody calls: its configuration needs them."""
         made = folder / "tls"
         return cls(made) if made.exists() else cls.made_in(made)
+
+    def gateway_settings(self) -> dict[str, str]:
+        """Return the settings of a gateway that talks to the proxy alone, and lets the caller dial."""
+        return {
+            "tls_cert_file": str(self.folder / "gateway.crt"),
+            "tls_key_file": str(self.folder / "gateway.key"),
+            "tls_client_ca_file": str(self.folder / "gateways-ca.pem"),
+            "trusted_proxies": "127.0.0.1",
+            "policy_file": str(self.folder / "policy.yaml"),
+        }
 
     def caller(self, believed: "Certificates | None" = None) -> grpc.ChannelCredentials:
         """Return what a caller shows, and whom it believes: its own authority, or that of others."""
@@ -42,26 +71,3 @@ class Certificates:
 
     def _believed(self) -> bytes:
         return (self.folder / "callers-ca.pem").read_bytes()
-
-    def _authority(self, name: str) -> None:
-        key, certificate = self.folder / f"{name}.key", self.folder / f"{name}.pem"
-        _openssl("req", "-x509", *_new_key(key), "-out", certificate, "-days", "1", "-subj", "/CN=fault runs")
-
-    def _signed(self, name: str, alternative: str) -> None:
-        key, asked, pair = (self.folder / f"{name}{ending}" for ending in (".key", ".csr", ".pem"))
-        _openssl("req", *_new_key(key), "-out", asked, "-subj", f"/CN={name}")
-        extensions = self.folder / f"{name}.ext"
-        extensions.write_text(f"subjectAltName={alternative}\n", encoding="ascii")
-        authority = ("-CA", self.folder / "callers-ca.pem", "-CAkey", self.folder / "callers-ca.key")
-        signed = ("-CAcreateserial", "-extfile", extensions, "-days", "1")
-        _openssl("x509", "-req", "-in", asked, *authority, *signed, "-out", pair)
-        pair.write_bytes(pair.read_bytes() + key.read_bytes())
-        key.unlink()  # HAProxy would take a second copy beside the certificate
-
-
-def _new_key(path: Path) -> tuple[str | Path, ...]:
-    return "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", path
-
-
-def _openssl(*arguments: str | Path) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)  # noqa: S603, S607

@@ -57,11 +57,13 @@ class Path:
 
     target_port: int
     hoards: bool = False
+    of_http2: bool = True
     port: int = 0
     connections: int = 0
     frames: Counter[int] = field(default_factory=Counter)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _silent: set[asyncio.StreamWriter] = field(default_factory=set)
+    _wholly: bool = False
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     @property
@@ -69,9 +71,14 @@ class Path:
         """Where callers find it."""
         return f"127.0.0.1:{self.port}"
 
-    def fall_silent(self) -> None:
-        """Swallow what the connections that are open now carry; new ones are served."""
+    def fall_silent(self, *, wholly: bool = False) -> None:
+        """Swallow what the connections that are open now carry; new ones too if `wholly`."""
         self._silent |= self._writers
+        self._wholly = wholly
+
+    def speak_again(self) -> None:
+        """Serve new connections; those that have fallen silent stay so."""
+        self._wholly = False
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one more connection."""
@@ -82,7 +89,12 @@ class Path:
             writer.close()
             return
         self._writers |= {writer, there}
-        for source, sink, said in ((reader, there, bytes), (back, writer, self._listener())):
+        if self._wholly:
+            self._silent |= {writer, there}
+        for source, sink, said in (
+            (reader, there, bytes),
+            (back, writer, self._listener() if self.of_http2 else bytes),
+        ):
             task = asyncio.create_task(self._carry(source, sink, said), name="path")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -93,6 +105,8 @@ class Path:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in self._silent:
+            writer.close()
         await asyncio.sleep(0)  # the transports that were closed say so to the loop
 
     async def _carry(
@@ -105,8 +119,9 @@ class Path:
                         sink.write(said(part))
                         await sink.drain()
         finally:
-            self._writers.discard(sink)
-            sink.close()
+            if sink not in self._silent:  # nor does anybody hear of an end
+                self._writers.discard(sink)
+                sink.close()
 
     def _listener(self) -> Callable[[bytes], bytes]:
         """Return what stands at a server's side of a connection: it counts, and passes on what may go on."""
@@ -123,9 +138,9 @@ class Path:
 
 
 @asynccontextmanager
-async def path_to(target: str, *, hoards: bool = False) -> AsyncIterator[Path]:
-    """Lay a path to HOST:PORT, of this host."""
-    path = Path(int(target.rpartition(":")[2]), hoards)
+async def path_to(target: str, *, hoards: bool = False, of_http2: bool = True) -> AsyncIterator[Path]:
+    """Lay a path to HOST:PORT, of this host; for anything but HTTP/2 say so."""
+    path = Path(int(target.rpartition(":")[2]), hoards, of_http2)
     server = await asyncio.start_server(path.accept, "127.0.0.1", 0)
     path.port = server.sockets[0].getsockname()[1]
     try:

@@ -38,7 +38,7 @@ class Service:
     environment: Mapping[str, str]
     folder: Path
     ready: bytes
-    in_group: bool = False
+    has_workers: bool = False
     """Whether it has processes of its own, which SIGKILL ends with it."""
     lives: list[Life] = field(default_factory=list)
 
@@ -51,7 +51,6 @@ class Service:
                 stdout=file,
                 stderr=file,
                 env={**os.environ, **self.environment},
-                process_group=0 if self.in_group else None,
             )
         self.lives.append(Life(process, said))
         async with asyncio.timeout(START_S):
@@ -62,11 +61,12 @@ class Service:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the life that is now; none if it has just ended."""
+        workers = self._workers() if self.has_workers and number is signal.SIGKILL else []
         with contextlib.suppress(ProcessLookupError):
-            if self.in_group and number is signal.SIGKILL:
-                os.killpg(self.pid, number)
-            else:
-                self.lives[-1].process.send_signal(number)
+            self.lives[-1].process.send_signal(number)
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, number)
 
     async def ended(self, within_s: float) -> int:
         """Wait for the end of the life that is now; return its exit code. Raises `TimeoutError`."""
@@ -91,6 +91,13 @@ class Service:
         """The process id of the life that is now."""
         return self.lives[-1].process.pid
 
+    def _workers(self) -> list[int]:
+        try:
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii")
+        except OSError:  # it has just ended
+            return []
+        return [int(child) for child in children.split()]
+
     def said(self) -> str:
         """Return what the life that is now has said."""
         return self.lives[-1].said.read_text(errors="replace")
@@ -107,13 +114,14 @@ class Service:
 
 @asynccontextmanager
 async def running(*services: Service, later: Sequence[Service] = ()) -> AsyncIterator[None]:
-    """Start services one after the other; whatever is left of them at the end is killed.
+    """Start services side by side; whatever is left of them at the end is killed.
 
     Those for `later` are started within the block, if at all.
     """
     try:
-        for service in services:
-            await service.start()
+        async with asyncio.TaskGroup() as group:
+            for service in services:
+                group.create_task(service.start())
         yield
     finally:
         for service in (*services, *later):

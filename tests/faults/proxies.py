@@ -50,6 +50,8 @@ class Proxy:
         self.certificates: Certificates | None = None
         self.silence_s: float | None = None
         """Seconds of a stream's silence that are allowed; as in the file where this is None."""
+        self.tls_behind = False
+        """Whether the gateways ask the proxy for a certificate."""
         self.more: Mapping[str, str] = {}
         """Further replacements in the file, for a proxy that is set wrongly."""
         self._ports = {PLAIN: free_port(), MUTUAL: free_port()}
@@ -60,6 +62,11 @@ class Proxy:
     def target(self) -> str:
         """Where callers find it: with mutual TLS where it has certificates."""
         return f"127.0.0.1:{self._ports[PLAIN if self.certificates is None else MUTUAL]}"
+
+    @property
+    def plain_target(self) -> str:
+        """Where it is found without TLS."""
+        return f"127.0.0.1:{self._ports[PLAIN]}"
 
     @property
     def credentials(self) -> grpc.ChannelCredentials | None:
@@ -96,15 +103,16 @@ class Proxy:
 
     def _haproxy(self) -> Service:
         command = [which("haproxy", path=PATHS) or "haproxy", "-W", "-f", str(self.folder / self._file)]
-        return Service(self.name, command, {}, self.folder, b"Loading success", in_group=True)
+        return Service(self.name, command, {}, self.folder, b"Loading success", has_workers=True)
 
     def _nginx(self) -> Service:
         command = [which("nginx", path=PATHS) or "nginx", "-p", str(self.folder), "-g", "daemon off;"]
         command += ["-c", str(self.folder / self._file)]
-        return Service(self.name, command, {}, self.folder, b"start worker process ", in_group=True)
+        return Service(self.name, command, {}, self.folder, b"start worker process ", has_workers=True)
 
     def _filled(self, file: Path) -> str:
         text = file.read_text(encoding="utf-8")
+        text = self._towards_gateways(text) if self.tls_behind else text
         for old, new in (*self._replacements().items(), *self.more.items()):
             if old not in text:
                 raise ValueError(f"{file.name} has no {old!r} to fill in")
@@ -130,6 +138,13 @@ class Proxy:
         if self.silence_s is not None:
             ours.update(self._silence(self.silence_s))
         return ours
+
+    def _towards_gateways(self, text: str) -> str:
+        """Have the proxy speak TLS to the gateways, by the words that the file itself has for it."""
+        if self.name == "nginx":
+            return text.replace("grpc_pass grpc:", "grpc_pass grpcs:")
+        words = next(line for line in text.splitlines() if line.startswith("    #   ssl crt ")).strip(" #")
+        return text.replace("check-proto h1\n", f"check-proto h1 {words}\n")
 
     def _address(self, number: int, upstream: Upstream) -> str:
         if self.name == "haproxy":
@@ -158,11 +173,13 @@ async def proxied(
     *,
     certificates: Certificates | None = None,
     silence_s: float | None = None,
+    tls_behind: bool = False,
     more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Proxy]:
     """Run a proxy before gateways."""
     proxy = Proxy(name, folder, upstreams)
     proxy.certificates, proxy.silence_s, proxy.more = certificates, silence_s, more or {}
+    proxy.tls_behind = tls_behind
     proxy.write()
     async with running(proxy.service):
         yield proxy
@@ -173,11 +190,15 @@ async def before(
     world: World,
     name: str,
     certificates: Certificates | None = None,
+    *,
+    tls_behind: bool = False,
     more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Proxy]:
     """Run a proxy before all gateways of a world that keep their admin ports."""
     upstreams = [Upstream(*each) for each in zip(world.targets, world.admin_ports, strict=True)]
-    async with proxied(name, world.folder, upstreams, certificates=certificates, more=more) as proxy:
+    async with proxied(
+        name, world.folder, upstreams, certificates=certificates, tls_behind=tls_behind, more=more
+    ) as proxy:
         yield proxy
 
 

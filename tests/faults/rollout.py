@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import tempfile
+from pathlib import Path
 
 import grpc
 import grpc.aio
@@ -17,6 +19,8 @@ from tests.integration.admin import get
 
 CALLERS = 2
 LONGEST_GAP_S = 2.0
+BY_THE_GATEWAY = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+"""How a gateway refuses those whom the proxy has let in."""
 SETTLE_S = 1.0
 """Seconds that a new gateway is ready before the next one's turn: a rollout's `minReadySeconds`."""
 
@@ -30,28 +34,38 @@ async def rollout(
 ) -> Finding:
     """Both gateways are replaced, one after the other, by SIGTERM; no stranger passes the proxy.
 
-    `around_s` is how many seconds callers dial before it and after it.
+    Proxy and gateways have mutual TLS of their own, and a policy lets in whom the proxy names. `around_s` is
+    how many seconds callers dial before it and after it.
     """
-    async with (
-        world_of(gateways=2, keep_admin_ports=True, rate=20.0, settings={"drain_grace": "10"}) as world,
-        before(world, name, Certificates.made_in(world.folder / "tls")) as proxy,
-    ):
-        async with steady_callers(
-            proxy.target, world.recorder, CALLERS, per_s=per_s, credentials=proxy.credentials
-        ) as callers:
-            await asyncio.sleep(around_s)
-            codes = [await _replaced(world, proxy, number, settle_s) for number in range(2)]
-            await asyncio.sleep(around_s)
-        strangers = await let_in(proxy)
-        gap_s = max(caller.longest_gap_s for caller in callers)
-        return found(
-            f"both gateways replaced behind {name} with mutual TLS, {CALLERS} callers of {per_s:g} a second",
-            world.verdict(),
-            Check("longest gap between answers, s", gap_s, "{:.2f}", at_most=longest_gap_s),
-            Check("gateways that left with exit code 0", codes.count(0), "{:.0f}", at_least=2),
-            Check("strangers let in", strangers, "{:.0f}", at_most=0),
-            accepted_percent=100.0,
-        )
+    with tempfile.TemporaryDirectory(prefix="rollout-") as folder:
+        certificates = Certificates.made_in(Path(folder))
+        settings = {"drain_grace": "10", **certificates.gateway_settings()}
+        async with (
+            world_of(gateways=2, keep_admin_ports=True, rate=20.0, settings=settings) as world,
+            before(world, name, certificates, tls_behind=True) as proxy,
+        ):
+            return await _rolled_out(world, proxy, per_s, around_s, settle_s, longest_gap_s)
+
+
+async def _rolled_out(
+    world: World, proxy: Proxy, per_s: float, around_s: float, settle_s: float, longest_gap_s: float
+) -> Finding:
+    async with steady_callers(
+        proxy.target, world.recorder, CALLERS, per_s=per_s, credentials=proxy.credentials
+    ) as callers:
+        await asyncio.sleep(around_s)
+        codes = [await _replaced(world, proxy, number, settle_s) for number in range(2)]
+        await asyncio.sleep(around_s)
+    strangers = await let_in(proxy)
+    gap_s = max(caller.longest_gap_s for caller in callers)
+    return found(
+        f"both gateways replaced behind {proxy.name}, mutual TLS, {CALLERS} callers of {per_s:g} a second",
+        world.verdict(),
+        Check("longest gap between answers, s", gap_s, "{:.2f}", at_most=longest_gap_s),
+        Check("gateways that left with exit code 0", codes.count(0), "{:.0f}", at_least=2),
+        Check("strangers let in", strangers, "{:.0f}", at_most=0),
+        accepted_percent=100.0,
+    )
 
 
 async def _replaced(world: World, proxy: Proxy, number: int, settle_s: float) -> int:
@@ -85,6 +99,6 @@ async def _reaches(target: str, credentials: grpc.ChannelCredentials | None) -> 
     async with channel:
         try:
             await async_stub(channel).PutDialRequests(pb.PutDialRequestsRequest(campaign_id="c"), timeout=5)
-        except grpc.aio.AioRpcError:
-            return False
+        except grpc.aio.AioRpcError as error:
+            return error.code() in BY_THE_GATEWAY
         return True

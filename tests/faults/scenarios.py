@@ -10,6 +10,7 @@ from tests.faults.bars import Finding
 from tests.faults.proxies import PROXIES
 
 Run = Callable[[], Coroutine[Any, Any, Finding]]
+RunBehind = Callable[[str], Coroutine[Any, Any, Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +25,22 @@ class Scenario:
 SLACK_S = 4.0
 """Seconds beyond the grace that a small run, on a machine that does other things too, may take to leave."""
 
-
-def _behind(
-    name: str,
-    full: Callable[[str], Coroutine[Any, Any, Finding]],
-    small: Callable[[str], Coroutine[Any, Any, Finding]],
-) -> dict[str, Scenario]:
-    """Return a fault run behind each of the proxies."""
-    return {
-        f"{name}-{proxy}": Scenario(partial(full, proxy), partial(small, proxy), behind_a_proxy=True)
-        for proxy in PROXIES
-    }
-
+_BEHIND: Mapping[str, tuple[RunBehind, RunBehind]] = {
+    "proxy-kills": (kills.proxy_kills, partial(kills.proxy_kills, requests=2_000, kills=2, rate=40.0)),
+    "proxy-reloads": (
+        kills.proxy_reloads,
+        partial(kills.proxy_reloads, requests=2_000, reloads=2, rate=40.0),
+    ),
+    "rollout": (
+        rollout.rollout,
+        partial(rollout.rollout, around_s=0.5, settle_s=0.3, longest_gap_s=8.0),
+    ),
+    "silence": (behind.silence, partial(behind.silence, noticed_s=18.0)),
+    "spread": (behind.spread, partial(behind.spread, callers=6, age_s=1.5)),
+    "goaway": (behind.goaway, partial(behind.goaway, answers=40)),
+}
+BEHIND_EACH = tuple(_BEHIND)
+"""The fault runs that there are behind each of the proxies, `NAME-haproxy` and `NAME-nginx`."""
 
 SCENARIOS: Mapping[str, Scenario] = {
     "unreliable": Scenario(
@@ -44,22 +49,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     "hostile": Scenario(unreliable.hostile, partial(unreliable.hostile, 400)),
     "gateway-kills": Scenario(kills.gateway_kills, partial(kills.gateway_kills, 3_000, 2)),
     "gateway-departures": Scenario(kills.gateway_departures, partial(kills.gateway_departures, 3_000, 2)),
-    **_behind(
-        "proxy-kills", kills.proxy_kills, partial(kills.proxy_kills, requests=2_000, kills=2, rate=40.0)
-    ),
-    **_behind(
-        "proxy-reloads",
-        kills.proxy_reloads,
-        partial(kills.proxy_reloads, requests=2_000, reloads=2, rate=40.0),
-    ),
-    **_behind(
-        "rollout", rollout.rollout, partial(rollout.rollout, around_s=0.5, settle_s=0.3, longest_gap_s=8.0)
-    ),
-    **_behind("silence", behind.silence, partial(behind.silence, noticed_s=18.0)),
-    **_behind("spread", behind.spread, partial(behind.spread, callers=6, age_s=2.0)),
-    **_behind("goaway", behind.goaway, partial(behind.goaway, answers=100)),
     "buffered-requests": Scenario(
-        buffering.buffered_requests, partial(buffering.buffered_requests, waits_s=0.5), behind_a_proxy=True
+        buffering.buffered_requests, partial(buffering.buffered_requests, waits_s=0.3), behind_a_proxy=True
     ),
     "buffered-answers": Scenario(buffering.buffered_answers, partial(buffering.buffered_answers, age_s=1.5)),
     "connect-kills": Scenario(kills.connect_kills, partial(kills.connect_kills, 3_000, 2)),
@@ -67,4 +58,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "connect-down": Scenario(departures.connect_down, partial(departures.connect_down, 2_000, 1.0, SLACK_S)),
     "unread": Scenario(departures.unread, partial(departures.unread, 500, 1.0, SLACK_S)),
     "forced": Scenario(departures.forced, partial(departures.forced, 2_000, 60.0, SLACK_S)),
+    **{
+        f"{name}-{proxy}": Scenario(partial(full, proxy), partial(small, proxy), behind_a_proxy=True)
+        for name, (full, small) in _BEHIND.items()
+        for proxy in PROXIES
+    },
 }

@@ -1,15 +1,35 @@
 """Every fault run, small: processes that end and begin again, and a history in which every rule holds."""
 
+import asyncio
+
 import pytest
 
-from tests.faults.proxies import absent
-from tests.faults.scenarios import SCENARIOS
+from tests.faults.proxies import PROXIES, absent
+from tests.faults.scenarios import BEHIND_EACH, SCENARIOS
+
+BEHIND = [name for name in BEHIND_EACH if name != "proxy-reloads"]
+"""GOAWAY is said at a reload."""
+ALONE = [name for name in SCENARIOS if not name.endswith(PROXIES)]
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", ALONE)
 async def test_a_fault_run(name: str) -> None:
     """Whatever happens behind the gateway, to it or before it: all is answered, truthfully and in time."""
     if SCENARIOS[name].behind_a_proxy and (reason := absent()):
         pytest.skip(reason)
+    await _run(name)
+
+
+@pytest.mark.parametrize("name", BEHIND)
+async def test_a_fault_run_behind_each_proxy(name: str) -> None:
+    """So it is behind real proxies: with both at once, since they wait for most of the time."""
+    if reason := absent():
+        pytest.skip(reason)
+    async with asyncio.TaskGroup() as group:
+        for proxy in PROXIES:
+            group.create_task(_run(f"{name}-{proxy}"))
+
+
+async def _run(name: str) -> None:
     finding = await SCENARIOS[name].small()
     assert not finding.failed, f"{finding}\n{finding.verdict}"

@@ -1,0 +1,107 @@
+"""The configurations of proxies that users are given: who gets in, and what the gateway is told of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+
+from benchmarks.stub import async_stub
+from dialgateway import DialGatewayClient, StreamBroken
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from tests.faults.callers import dial_requests
+from tests.faults.certificates import CALLER, Certificates
+from tests.faults.proxies import PROXIES, Upstream, absent, proxied
+
+pytestmark = pytest.mark.skipif(bool(absent()), reason=absent())
+FORGED = (("x-forwarded-client-cert", "URI=spiffe://example.org/ns/billing/sa/boss"),)
+SERVICE = "dialgateway.v1.DialRequestService"
+READY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Listener:
+    """Takes the place of a gateway, and notes what it is told of the caller."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        put = grpc.unary_unary_rpc_method_handler(
+            self._put,
+            request_deserializer=pb.PutDialRequestsRequest.FromString,
+            response_serializer=pb.PutDialRequestsResponse.SerializeToString,
+        )
+        return grpc.method_handlers_generic_handler(SERVICE, {"PutDialRequests": put})
+
+    async def _put(
+        self, _: pb.PutDialRequestsRequest, context: "grpc.aio.ServicerContext[object, object]"
+    ) -> pb.PutDialRequestsResponse:
+        metadata = context.invocation_metadata() or ()
+        self.told += [str(value) for key, value in metadata if key == FORGED[0][0]]
+        return pb.PutDialRequestsResponse()
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[tuple[Listener, Upstream]]:
+    async def ready(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(READY)
+        writer.close()
+
+    listener, server = Listener(), grpc.aio.server()
+    server.add_generic_rpc_handlers((listener.handler(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with await asyncio.start_server(ready, "127.0.0.1", 0) as admin:
+        yield listener, Upstream(f"127.0.0.1:{port}", admin.sockets[0].getsockname()[1])
+        await server.stop(0)
+
+
+@pytest.mark.parametrize("name", PROXIES)
+async def test_the_gateway_is_told_who_calls(name: str, tmp_path: Path) -> None:
+    """The caller's name comes from its certificate; what it says of itself reaches no gateway."""
+    certificates = Certificates.made_in(tmp_path / "tls")
+    async with (
+        listening() as (listener, upstream),
+        proxied(name, tmp_path, [upstream], certificates=certificates) as proxy,
+        grpc.aio.secure_channel(proxy.target, certificates.caller()) as secure,
+        grpc.aio.insecure_channel(proxy.plain_target) as plain,
+    ):
+        for channel in (plain, secure):
+            await async_stub(channel).PutDialRequests(
+                pb.PutDialRequestsRequest(), metadata=FORGED, timeout=20, wait_for_ready=True
+            )
+        assert listener.told == [f"DNS={CALLER}"]
+
+
+@pytest.mark.parametrize("name", PROXIES)
+async def test_no_gateway_answers(name: str, tmp_path: Path) -> None:
+    """Where no gateway takes connections, callers are told UNAVAILABLE: they come back."""
+    nobody = Upstream("127.0.0.1:1", 1)
+    async with (
+        proxied(name, tmp_path, [nobody]) as proxy,
+        grpc.aio.insecure_channel(proxy.plain_target) as channel,
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await async_stub(channel).PutDialRequests(
+                pb.PutDialRequestsRequest(), timeout=20, wait_for_ready=True
+            )
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_proxy_that_speaks_http_1_to_the_gateway(tmp_path: Path) -> None:
+    """It passes no call on; the client tries some times, and then names every request as unanswered."""
+    wrong = {"grpc_pass grpc://gateways": "proxy_pass http://gateways"}
+    requests = dial_requests(3, "t")
+    async with (
+        listening() as (_, upstream),
+        proxied("nginx", tmp_path, [upstream], more=wrong) as proxy,
+        DialGatewayClient(proxy.target) as client,
+        asyncio.timeout(30),
+    ):
+        with pytest.raises(StreamBroken) as told:
+            _ = [result async for result in client.dial("c", requests)]
+        assert list(told.value.unanswered) == [request.client_token for request in requests]
