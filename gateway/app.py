@@ -22,7 +22,7 @@ from gateway.connect.port import ConnectPort
 from gateway.connect.retry import RetryingCaller
 from gateway.core.engine import Engine, Limits
 from gateway.dispatch import Dispatcher
-from gateway.memory import keep_tidy
+from gateway.memory import COLLECT, keep_tidy
 from gateway.overview import Overview
 from gateway.settings import Settings
 from gateway.supervision import Supervisor, trace_of
@@ -233,7 +233,7 @@ async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], 
     signals = _Signals(gateway)
     on_start(await gateway.start())
     gc.freeze()  # what is there now stays: it need not be looked through again and again
-    gc.set_threshold(20_000, 50, 50)  # cycles of calls that have ended, failed ones above all, go soon
+    gc.set_threshold(*COLLECT)
     failed = asyncio.create_task(gateway.failed())
     leaving = asyncio.create_task(_leave_when_asked(gateway, signals, settings.drain_grace))
     await asyncio.wait([failed, leaving], return_when=asyncio.FIRST_COMPLETED)

@@ -1,8 +1,10 @@
 """Gives memory back to the system after a flood: what CPython and the allocator would keep for good.
 
-A gateway that has held much and holds next to nothing is tidied once: a full collection, since no
-event of an idle process calls for one, and `malloc_trim`, where the C library has it. How much that
-gives back hangs on the allocator: see the settings in the README.
+A gateway that has held much and holds next to nothing is tidied once, and one that holds little every
+minute: a full collection, and `malloc_trim`, where the C library has it. Python itself looks through
+everything only when very much is new, since that takes long while much is held; without these the circles
+that gRPC and boto3 leave behind with each call would pile up. How much is given back hangs on the
+allocator: see the settings in the README.
 """
 
 import asyncio
@@ -10,8 +12,12 @@ import ctypes
 import gc
 from collections.abc import Callable
 
+COLLECT = (10_000, 10, 500)
+"""Python's thresholds for its collector: the young are looked through often, and everything hardly ever."""
 LOOK_EVERY_S = 5.0
 """Seconds between two looks at how much is held."""
+LITTLE, LOOKS = 1000, 12
+"""Dial requests held, at most, where a full collection takes some milliseconds only; so many looks apart."""
 MUCH = 5000
 """Dial requests held at the peak, from which on it is worth the pause of some tens of milliseconds."""
 SHARE = 10
@@ -23,18 +29,21 @@ class Tidying:
 
     def __init__(self) -> None:
         self._peak = 0
+        self._looks = 0
 
     def is_due(self, held: int) -> bool:
-        """Take a look at how many requests are held; whether a flood is over. Says so once for each."""
+        """Take a look at how many requests are held; whether a flood is over, or it is time again."""
         self._peak = max(self._peak, held)
-        if self._peak < MUCH or held * SHARE > self._peak:
+        self._looks += 1
+        flood_is_over = self._peak >= MUCH and held * SHARE <= self._peak
+        if not flood_is_over and (held > LITTLE or self._looks < LOOKS):
             return False
-        self._peak = held
+        self._peak, self._looks = held, 0
         return True
 
 
 async def keep_tidy(held: Callable[[], int], every_s: float = LOOK_EVERY_S) -> None:
-    """Give memory back after each flood, until cancelled."""
+    """Give memory back after each flood and now and then, until cancelled."""
     tidying = Tidying()
     while True:
         await asyncio.sleep(every_s)

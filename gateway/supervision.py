@@ -61,11 +61,15 @@ class Supervisor:
             self.report(TaskEnded(task.get_name()))
 
     def guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
-        """Return a callback that reports what `callback` raises, instead of raising it to a library."""
+        """Return a callback that reports what `callback` raises, instead of raising it to a library.
+
+        It is for one call: with that it lets go of `callback`, since libraries keep what they have called.
+        """
+        kept = [callback]
 
         def guard(*arguments: Any) -> None:
             try:
-                callback(*arguments)
+                kept.pop()(*arguments)
             except Exception as bug:  # noqa: BLE001 - whatever it is, it is a bug and is reported
                 self.report(bug)
 

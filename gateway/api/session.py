@@ -51,6 +51,19 @@ class StreamUnreadableError(Exception):
     """What a caller sends could not be read: it is no message, or it is too large."""
 
 
+class _Gone:
+    """Who is told instead of a caller that has left."""
+
+    def deliver(self, settled: Settled) -> None:
+        """Nobody waits for it."""
+
+    def notify(self, campaign_id: str, notice: CampaignNotice) -> None:
+        """Nobody listens."""
+
+
+_GONE = _Gone()
+
+
 class Session:
     """The state of one stream or unary call."""
 
@@ -295,5 +308,7 @@ class Session:
         """Forget the caller and what only it waits for."""
         self._share.give_back(self.taken - self.answered)
         self._dispatcher.leave(self._source)
-        # The core may know the source for as long as it watches the expiry of what it sent.
+        # The core may know the source for as long as it watches the expiry of what it sent. That must keep
+        # nothing else: a circle would stay until the collector looks for it, which it seldom does.
+        self._source.owner = _GONE
         self._unanswered, self._outbox, self._notices = {}, [], {}

@@ -153,11 +153,11 @@ class CampaignQueue:
         self.lanes = tuple(Lane() for _ in _PRIORITIES)
         self._oldest: float | None = None
         self._suspects: deque[list[Entry]] = deque()
-        self._suspicion = SourceQueue(None, self, Priority.NORMAL)
+        self._suspicion: SourceQueue | None = None  # made when it is needed
         self.suspects_due = suspects_due
 
     def __len__(self) -> int:
-        return self.unsuspected + self._suspicion.waiting
+        return self.unsuspected + (self._suspicion.waiting if self._suspicion is not None else 0)
 
     @property
     def oldest_arrival(self) -> float:
@@ -199,6 +199,8 @@ class CampaignQueue:
         for entry in entries:
             entry.state = _WAITING
             entry.arrived_at = now
+        if self._suspicion is None:
+            self._suspicion = SourceQueue(None, self, Priority.NORMAL)
         self._suspicion.push(entries)
         self._suspects.append(entries)
         return self._suspicion
@@ -240,7 +242,8 @@ class CampaignQueue:
             self._suspects.appendleft(group[limit:])
         taken = group[:limit]
         for entry in taken:
-            self._suspicion.remove(entry)
+            if entry.queue is not None:
+                entry.queue.remove(entry)
             entry.state = _IN_FLIGHT
         return taken
 
@@ -308,4 +311,4 @@ class CampaignQueue:
         return queue
 
     def _is_suspect(self, entry: Entry) -> bool:
-        return entry.queue is self._suspicion
+        return entry.queue is not None and entry.queue is self._suspicion

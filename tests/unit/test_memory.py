@@ -6,7 +6,7 @@ import os
 import pytest
 
 from benchmarks.processes import resident_mb
-from gateway.memory import MUCH, SHARE, Tidying, give_back
+from gateway.memory import LITTLE, LOOKS, MUCH, SHARE, Tidying, give_back
 
 
 def test_a_flood_is_over_once_little_is_held() -> None:
@@ -25,9 +25,18 @@ def test_each_flood_counts() -> None:
 
 
 def test_small_change_is_no_flood() -> None:
-    """Less than much, however often it comes and goes, calls for no pause."""
+    """Less than much, however often it comes and goes, calls for no pause of its own."""
     tidying = Tidying()
-    assert not any(tidying.is_due(held) for held in (MUCH - 1, 0) * 5)
+    assert not any(tidying.is_due(held) for held in (MUCH - 1, 0) * (LOOKS // 2 - 1))
+
+
+def test_a_gateway_that_holds_little_is_tidied_now_and_then() -> None:
+    """Where a full collection is short it is made every so many looks; never while much is held."""
+    tidying = Tidying()
+    due = [tidying.is_due(LITTLE) for _ in range(2 * LOOKS)]
+    assert due == 2 * [*(LOOKS - 1) * [False], True]
+    assert not any(tidying.is_due(LITTLE + 1) for _ in range(2 * LOOKS))
+    assert tidying.is_due(LITTLE)
 
 
 def test_memory_is_given_back() -> None:
