@@ -20,8 +20,10 @@ from gateway.api.streams import StreamLimits
 from gateway.clock import SystemClock
 from gateway.connect.port import ConnectPort
 from gateway.connect.retry import RetryingCaller
+from gateway.console import Console
 from gateway.core.engine import Engine, Limits
 from gateway.dispatch import Dispatcher
+from gateway.looks import Looks
 from gateway.memory import COLLECT, keep_tidy
 from gateway.overview import Overview
 from gateway.settings import Settings
@@ -114,7 +116,8 @@ class Gateway:
         self._servicer = DialRequestServicer(
             self._dispatcher, telemetry, self._clock, limits, rng, self._supervisor, self.access.gate
         )
-        self._campaigns = CampaignServicer(self._dispatcher, self._clock, self.access.gate)
+        looks = Looks(self._dispatcher.rows, self._clock.now)
+        self._campaigns = CampaignServicer(self._dispatcher, self._clock, self.access.gate, looks)
         keepalive = Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
         self._server = GrpcServer(
             self._servicer, self._campaigns, settings.listen, keepalive, self.access.pair
@@ -128,7 +131,10 @@ class Gateway:
             has_credentials=port.has_credentials,
             files=self._file_figures,
         )
-        self._admin = AdminServer(self._overview, settings.admin_listen)
+        self._console = Console(
+            self._dispatcher, self._servicer, caller.health, looks, self._clock, self.operators, settings
+        )
+        self._admin = AdminServer(self._overview, self._console, settings.admin_listen)
         self.admin_port = 0  # known once started
         self._running: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []
@@ -147,7 +153,12 @@ class Gateway:
         self._supervisor.watch(self._running, endless=True)
         tidying = asyncio.create_task(keep_tidy(lambda: self.engine.held), name="tidying")
         self._supervisor.watch(tidying, endless=True)
-        watches = (self._overview.watch_lag(), self._overview.push(), self._reread())
+        watches = (
+            self._overview.watch_lag(),
+            self._overview.push(),
+            self._reread(),
+            self._console.keep_history(),
+        )
         self._watching = [asyncio.create_task(watch, name="watch") for watch in watches]
         for task in self._watching:
             self._supervisor.watch(task)

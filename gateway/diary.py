@@ -1,7 +1,8 @@
 """What the log tells of the work: changes of state, and failing calls; never single dial requests."""
 
 import logging
-from collections import Counter
+from collections import Counter, deque
+from typing import NamedTuple
 
 from gateway.core.conditions import Change, Condition
 from gateway.core.model import Batch, CallReport
@@ -10,6 +11,21 @@ log = logging.getLogger(__name__)
 
 FAILURE_EVERY_S = 10.0
 """Seconds between two lines about failing calls of one kind."""
+FAILURES_KEPT = 50
+"""Calls that failed which are kept to be shown, the last ones."""
+
+
+class Failed(NamedTuple):
+    """A call that failed for good, at an instant; numbered from 1 on. It carried so many dial requests."""
+
+    number: int
+    at: float
+    campaign_id: str
+    kind: str
+    words: str
+    items: int
+    attempts: int
+    trace_id: str
 
 
 class ChangeLog:
@@ -46,20 +62,26 @@ class ChangeLog:
 
 
 class FailureLog:
-    """Says that calls fail, and how: the first of a kind at once, then a line now and then."""
+    """Says that calls fail, and how: the first of a kind at once, then a line now and then.
+
+    `last` are the last ones, for those who watch.
+    """
 
     def __init__(self) -> None:
+        self.last: deque[Failed] = deque(maxlen=FAILURES_KEPT)
+        self._number = 0
         self._said_at: dict[str, float] = {}
         self._unsaid: Counter[str] = Counter()
 
     def note(self, now: float, batch: Batch, report: CallReport) -> None:
         """Log the end of a call that failed, or count it."""
         kind = type(report.failure).__name__
+        words = str(report.failure) or (type(report.failure).__doc__ or "").partition("\n")[0]
+        self._keep(now, batch, report, kind, words)
         if now < self._said_at.get(kind, float("-inf")) + FAILURE_EVERY_S:
             self._unsaid[kind] += 1
             return
         self._said_at[kind] = now
-        words = str(report.failure) or (type(report.failure).__doc__ or "").partition("\n")[0]
         log.warning(
             "a call to Amazon Connect failed: %s (%s)",
             kind,
@@ -71,3 +93,8 @@ class FailureLog:
                 "more_before": self._unsaid.pop(kind, 0),
             },
         )
+
+    def _keep(self, now: float, batch: Batch, report: CallReport, kind: str, words: str) -> None:
+        self._number += 1
+        about = (batch.campaign_id, kind, words, len(batch.entries), report.attempts, report.trace_id)
+        self.last.append(Failed(self._number, now, *about))

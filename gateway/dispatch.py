@@ -33,7 +33,7 @@ from gateway.core.model import (
     Waiter,
     told,
 )
-from gateway.diary import ChangeLog, FailureLog
+from gateway.diary import ChangeLog, Failed, FailureLog
 from gateway.supervision import Supervisor, trace_of
 from gateway.telemetry import Telemetry
 
@@ -201,6 +201,23 @@ class Dispatcher:
     def row(self, campaign_id: str) -> CampaignRow:
         """Return the row of one campaign, whether anything is known of it or not."""
         return self._engine.row(self._now(), campaign_id)
+
+    def pace(self) -> tuple[float, float, int]:
+        """Return the rate of calls now and as it was set, in calls a second, and how much is held."""
+        return self._engine.call_rate, self._engine.call_rate_ceiling, self._engine.held
+
+    @property
+    def calls_in_flight(self) -> int:
+        """How many calls are under way."""
+        return self._engine.calls_in_flight
+
+    def failures(self) -> list[Failed]:
+        """Return the last calls that failed, the oldest first."""
+        return list(self._failures.last)
+
+    def answers(self) -> tuple[int, ...]:
+        """Return how many dial requests were answered since the start, by outcome in order."""
+        return tuple(self._engine.activity.totals.values())
 
     async def hold(self, campaign_id: str, hold: Hold) -> int:
         """Hold a campaign; return how many dial requests were answered by that. Raises `TooManyHolds`."""

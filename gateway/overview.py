@@ -61,7 +61,7 @@ class Overview:
                 "draining": (not draining, "leaving" if draining else "no"),
                 "dispatcher": (turning, "turning" if turning else "not running"),
             },
-            notes={"amazon connect": self._connect_in_words()},
+            notes={"amazon connect": self._connect.in_words(self._clock.now())},
         )
 
     async def metrics(self) -> tuple[str, str] | None:
@@ -118,9 +118,3 @@ class Overview:
         if self._connect.lacked_credentials(self._clock.now(), CREDENTIALS_DOUBT_S):
             return False, "a call of late could not get any"
         return True, "found"
-
-    def _connect_in_words(self) -> str:
-        if self._connect.failing:
-            failing_s = self._connect.failing_s(self._clock.now())
-            return f"failing for {failing_s:.0f} s: {self._connect.last_failure}"
-        return "answering" if self._connect.called else "not called yet"

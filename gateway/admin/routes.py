@@ -1,17 +1,28 @@
-"""Every route of the admin port. All of them only read."""
+"""Every route of the admin port. Those under CHANGES do what they are asked for; all others only read."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.admin.port import Overview, Readiness
+from gateway.admin import orders, page
+from gateway.admin.feed import Feed
+from gateway.admin.port import Console, Overview, Readiness, Refused
+
+KINDS = ("hold", "release", "purge")
+CHANGES = frozenset(f"/api/campaigns/{kind}" for kind in KINDS)
 
 
-def routes(overview: Overview) -> list[web.RouteDef]:
+def routes(overview: Overview, console: Console, feed: Feed) -> list[web.RouteDef]:
     """Return the routes, each with its handler."""
-    pages = _Pages(overview)
+    pages, live = _Pages(overview), _Live(console, feed)
     return [
         web.get("/livez", pages.live),
         web.get("/readyz", pages.ready),
         web.get("/metrics", pages.metrics),
+        web.get("/api/events", live.events),
+        *(web.post(f"/api/campaigns/{kind}", live.doing(kind)) for kind in KINDS),
+        *_files(),
     ]
 
 
@@ -35,6 +46,55 @@ class _Pages:
             return web.Response(status=404, text="nothing is counted: OTEL_SDK_DISABLED is set\n")
         text, content_type = found
         return web.Response(body=text.encode(), headers={"Content-Type": content_type})
+
+
+class _Live:
+    def __init__(self, console: Console, feed: Feed) -> None:
+        self._console = console
+        self._feed = feed
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Tell how things stand, and how they change, until the reader goes."""
+        if self._feed.full:
+            return web.Response(status=503, text="as many pages as may be are open already\n")
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+        )
+        await response.prepare(request)
+        try:
+            await self._feed.tell(response.write)
+        except (ConnectionError, TimeoutError):
+            if request.transport is not None:
+                request.transport.abort()  # what is buffered for it is not waited for
+        return response
+
+    def doing(self, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """Return the handler that holds, releases or purges a campaign."""
+
+        async def handler(request: web.Request) -> web.Response:
+            try:
+                body = await request.read()
+                order = orders.order(kind, body, request.headers.get("Authorization"))
+                # A page that is closed does not leave a purge half done.
+                answered = await asyncio.shield(asyncio.ensure_future(self._console.carry_out(order)))
+            except Refused as refused:
+                return web.json_response({"error": refused.words}, status=refused.status)
+            return web.json_response({"answered": answered})
+
+        return handler
+
+
+def _files() -> list[web.RouteDef]:
+    found = page.files()
+    paths = {"/": found.pop(page.START), **{f"/console/{name}": file for name, file in found.items()}}
+    return [web.get(path, _giving(*file)) for path, file in paths.items()]
+
+
+def _giving(body: bytes, content_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=body, content_type=content_type, charset="utf-8")
+
+    return handler
 
 
 def _document(found: Readiness) -> dict[str, object]:

@@ -2,22 +2,26 @@
 
 from aiohttp import web
 
-from gateway.admin.guard import guard
-from gateway.admin.port import Overview
-from gateway.admin.routes import routes
+from gateway.admin.feed import Feed
+from gateway.admin.guard import dress, guard
+from gateway.admin.orders import LONGEST_BODY
+from gateway.admin.port import Console, Overview
+from gateway.admin.routes import CHANGES, routes
 
 SHUTDOWN_S = 0.2
 """Seconds that requests under way have at the end."""
 
 
 class AdminServer:
-    """Serves health and metrics on `listen`, HOST:PORT."""
+    """Serves health, metrics and the console on `listen`, HOST:PORT."""
 
-    def __init__(self, overview: Overview, listen: str) -> None:
+    def __init__(self, overview: Overview, console: Console, listen: str) -> None:
         self._listen = listen
         self._stopped = False
-        application = web.Application(middlewares=[guard(listen)])
-        application.add_routes(routes(overview))
+        self._feed = Feed(console)
+        application = web.Application(middlewares=[guard(listen, CHANGES)], client_max_size=LONGEST_BODY)
+        application.add_routes(routes(overview, console, self._feed))
+        application.on_response_prepare.append(dress)
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S
         )
@@ -38,4 +42,5 @@ class AdminServer:
         """Stop listening, and end what is open; once stopped it stays so."""
         if not self._stopped:
             self._stopped = True
+            self._feed.leave()
             await self._runner.cleanup()

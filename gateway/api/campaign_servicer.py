@@ -19,6 +19,7 @@ from gateway.clock import SystemClock
 from gateway.core.holds import Action, ActionKind, Hold, TooManyHolds
 from gateway.core.listing import CampaignRow
 from gateway.dispatch import Dispatcher
+from gateway.looks import Looks
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -27,10 +28,6 @@ log = logging.getLogger(__name__)
 
 WATCHERS = 100
 """Watches at once, at most."""
-LOOK_EVERY_S = 0.25
-"""Seconds for which one look at all campaigns serves everybody."""
-LOOK_SHARE = 0.1
-"""The share of the time that looks may take: where campaigns are very many a look serves for longer."""
 LEAVING = "this replica is leaving; watch another"
 
 Answer = TypeVar("Answer")
@@ -40,15 +37,14 @@ Steering = pb.HoldCampaignRequest | pb.ReleaseCampaignRequest | pb.PurgeCampaign
 class CampaignServicer(CampaignServiceServicer):
     """The service of `protos/dialgateway/v1/campaign_service.proto`."""
 
-    def __init__(self, dispatcher: Dispatcher, clock: SystemClock, gate: Gate) -> None:
+    def __init__(self, dispatcher: Dispatcher, clock: SystemClock, gate: Gate, looks: Looks) -> None:
         self._dispatcher = dispatcher
         self._clock = clock
         self._gate = gate
         self._door = Door(gate)
+        self._looks = looks
         self._watchers = 0
         self._leaving = asyncio.Event()
-        self._looked_at = self._look_again_at = float("-inf")
-        self._seen: dict[str, CampaignRow] = {}
 
     async def ListCampaigns(  # noqa: N802, D102
         self, request: pb.ListCampaignsRequest, context: "Context"
@@ -97,7 +93,8 @@ class CampaignServicer(CampaignServiceServicer):
 
     async def _list(self, request: pb.ListCampaignsRequest, context: "Context") -> pb.ListCampaignsResponse:
         _, grant = await self._door.entrant(context)
-        rows, now, offset = _seen_by(grant, self._look()), self._looked_at, self._clock.wall_offset()
+        (now, seen), offset = self._looks.look(), self._clock.wall_offset()
+        rows = _seen_by(grant, seen)
         page, token, total = wire.page(request, rows.values())
         return pb.ListCampaignsResponse(
             campaigns=[wire.campaign(now, offset, row) for row in page],
@@ -113,22 +110,15 @@ class CampaignServicer(CampaignServiceServicer):
         told: dict[str, CampaignRow] = {}
         first = True
         while not self._leaving.is_set() and not ended.is_set():
-            rows, offset = _seen_by(self._gate.grant(caller), self._look()), self._clock.wall_offset()
-            responses = wire.changes(self._looked_at, offset, told, rows)
+            (now, seen), offset = self._looks.look(), self._clock.wall_offset()
+            rows = _seen_by(self._gate.grant(caller), seen)
+            responses = wire.changes(now, offset, told, rows)
             if first and not responses:
-                responses = [wire.nothing(self._looked_at, offset)]
+                responses = [wire.nothing(now, offset)]
             told, first = rows, False
             for response in responses:
                 yield response  # comes back once the caller has room for more
             await _wait_for_any(interval_s, self._leaving, ended)
-
-    def _look(self) -> dict[str, CampaignRow]:
-        now = self._clock.now()
-        if now >= self._look_again_at:
-            self._looked_at, self._seen = now, self._dispatcher.rows()
-            cost_s = self._clock.now() - now
-            self._look_again_at = now + max(LOOK_EVERY_S, cost_s / LOOK_SHARE)
-        return self._seen
 
     def _watch_ended(self, ended: asyncio.Event) -> None:
         self._watchers -= 1
@@ -171,7 +161,7 @@ class CampaignServicer(CampaignServiceServicer):
 
     def _campaign(self, campaign_id: str) -> pb.Campaign:
         """Return a campaign behind what was done to it; the next look is a new one, which shows that too."""
-        self._look_again_at = float("-inf")
+        self._looks.outdated()
         row = self._dispatcher.row(campaign_id)
         return wire.campaign(self._clock.now(), self._clock.wall_offset(), row)
 

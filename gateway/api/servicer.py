@@ -143,6 +143,10 @@ class DialRequestServicer(DialRequestServiceServicer):
             len(uses), max(uses, default=0.0), lack_window, self._dispatcher.waiting_for_room
         )
 
+    def callers(self) -> list[tuple[str, Share]]:
+        """Return every caller that has a stream or a call open, with its share."""
+        return self._shares.all()
+
     async def fail(self) -> None:
         """Answer everybody who waits, as the gateway has met a bug, and read no more from anybody."""
         self._streams.drain()

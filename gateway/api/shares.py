@@ -21,6 +21,11 @@ class Share:
         self.streams = 0
         self.unanswered = 0
 
+    @property
+    def limit(self) -> int:
+        """How many requests may be unanswered at once."""
+        return self._limit
+
     def room(self) -> int:
         """How many more requests may be taken; 0 or less where the share is used up."""
         return self._limit - self.unanswered
@@ -70,6 +75,10 @@ class Shares:
 
     def __len__(self) -> int:
         return len(self._shares)
+
+    def all(self) -> list[tuple[str, Share]]:
+        """Return every caller with its share."""
+        return list(self._shares.items())
 
     def look(self, caller: str) -> Share:
         """Return the share of a caller, to be looked at: that of a new one is not kept."""

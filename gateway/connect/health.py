@@ -1,6 +1,11 @@
 """Whether Amazon Connect works, as its calls tell: for those who watch, and for readiness."""
 
+from collections import Counter
+
 from gateway.core import errors
+
+OK = "ok"
+"""The result of an attempt that Connect answered item by item; a failure's is its name in errors.py."""
 
 _CONNECT_ANSWERS = (
     errors.RateThrottled,
@@ -14,24 +19,26 @@ _CONNECT_ANSWERS = (
 
 
 class ConnectHealth:
-    """What the last attempts of calls say. Instants are on the gateway's clock."""
+    """What the last attempts of calls say, and how many had which result. Instants are on our own clock."""
 
     def __init__(self) -> None:
         self.last_failure = ""
         self.called = False
+        self.results: Counter[str] = Counter()
         self._failing_since: float | None = None
         self._no_credentials_at = float("-inf")
 
     def answered(self, now: float) -> None:
         """Note that Connect answered a call."""
-        self.called = True
-        self._failing_since = None
+        self.results[OK] += 1
+        self._works()
 
     def failed(self, now: float, failure: errors.CallFailure) -> None:
         """Note that an attempt of a call failed at `now`."""
+        self.results[type(failure).__name__] += 1
         if isinstance(failure, _CONNECT_ANSWERS):
             if not isinstance(failure, errors.CallTooLate):
-                self.answered(now)
+                self._works()
             return
         self.called = True
         self.last_failure = type(failure).__name__
@@ -40,9 +47,19 @@ class ConnectHealth:
         if isinstance(failure, errors.NoCredentials):
             self._no_credentials_at = now
 
+    def _works(self) -> None:
+        self.called = True
+        self._failing_since = None
+
     def failing_s(self, now: float) -> float:
         """Return for how many seconds no attempt has been answered; 0 where the last one was."""
         return 0.0 if self._failing_since is None else max(0.0, now - self._failing_since)
+
+    def in_words(self, now: float) -> str:
+        """Return how Amazon Connect does, for people."""
+        if self.failing:
+            return f"failing for {self.failing_s(now):.0f} s: {self.last_failure}"
+        return "answering" if self.called else "not called yet"
 
     @property
     def failing(self) -> bool:

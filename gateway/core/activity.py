@@ -47,11 +47,12 @@ class Record:
 
 
 class Activity:
-    """The records of campaigns, those that stirred last at the end."""
+    """The records of campaigns, those that stirred last at the end; `totals` are of all, since the start."""
 
     def __init__(self, limit: int = RECORDS) -> None:
         self._limit = limit
         self._records: dict[str, Record] = {}
+        self.totals = dict.fromkeys(Outcome, 0)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -63,6 +64,7 @@ class Activity:
             key = (campaign_id, answer.outcome)
             counts[key] = counts.get(key, 0) + 1
         for (campaign_id, outcome), number in counts.items():
+            self.totals[outcome] += number
             record = self._stir(now, campaign_id)
             if record is not None:
                 record.count(now, outcome, number)

@@ -1,0 +1,140 @@
+// Hold, release and purge: asked first, with the number affected, then posted with the token.
+
+import { byId, make, say, show } from "./dom.js";
+import { count, plural, visible } from "./words.js";
+
+const KEPT = "operator"; // the name alone outlives the page; the token stays in this variable
+let token = "";
+
+const WORDS = {
+  hold: {
+    title: "Hold this campaign?",
+    number: (row) => `${plural(row.queued, "dial request waits", "dial requests wait")}; ${count(row.in_flight)} in calls now`,
+    words: "No further call of it leaves. What is in a call already comes to its end. Callers are told.",
+    done: (answered) => `Held${answered ? `; ${plural(answered, "dial request")} answered` : ""}`,
+    button: () => "Hold",
+  },
+  release: {
+    title: "Release this campaign?",
+    number: (row) => `${plural(row.queued, "dial request waits", "dial requests wait")}`,
+    words: "Its calls leave again at once, within the quota.",
+    done: () => "Released",
+    button: () => "Release",
+  },
+  purge: {
+    title: "Purge this campaign?",
+    number: (row) => `${plural(row.queued, "dial request")} will be answered, and not dialed`,
+    words: "Each is answered NOT_ACCEPTED, PURGED: its caller may send it again. What is in a call is left to its end; what comes later is taken.",
+    done: (answered) => `Purged ${plural(answered, "dial request")}`,
+    button: (row) => `Purge ${plural(row.queued, "dial request")}`,
+  },
+};
+
+export class Ask {
+  constructor(model, onSay) {
+    this.model = model;
+    this.onSay = onSay;
+    this.dialog = byId("ask");
+    this.kind = null;
+    byId("ask-form").addEventListener("submit", (event) => { event.preventDefault(); this.#do(); });
+    byId("ask-cancel").addEventListener("click", () => this.dialog.close());
+    this.dialog.addEventListener("close", () => { this.kind = null; this.#showLock(); });
+    byId("unlock").addEventListener("click", () => this.#pressLock());
+  }
+
+  /** Ask about a campaign. */
+  about(kind, id) {
+    this.kind = kind;
+    this.id = id;
+    this.busy = false;
+    say(byId("ask-title"), WORDS[kind].title);
+    say(byId("ask-campaign"), visible(id));
+    say(byId("ask-words"), WORDS[kind].words);
+    say(byId("ask-reason-label"), kind === "hold" ? "Reason" : "Reason, if you like");
+    say(byId("ask-error"), "");
+    show(byId("ask-waiting"), kind === "hold");
+    byId("ask-form").reset();
+    byId("ask-operator").value = sessionStorage.getItem(KEPT) ?? "";
+    show(byId("ask-token-field"), !token);
+    byId("ask-do").className = kind === "purge" ? "danger" : "";
+    this.show();
+    this.dialog.showModal();
+    byId(byId("ask-operator").value ? "ask-reason" : "ask-operator").focus();
+  }
+
+  /** Name the number as it is now. */
+  show() {
+    this.#showLock();
+    if (!this.kind) return;
+    const row = this.model.campaigns.get(this.id) ?? { queued: 0, in_flight: 0 };
+    say(byId("ask-number"), WORDS[this.kind].number(row));
+    say(byId("ask-do"), WORDS[this.kind].button(row));
+  }
+
+  async #do() {
+    if (this.busy) return;
+    const { kind, id } = this;
+    const typed = byId("ask-token").value.trim();
+    const operator = byId("ask-operator").value.trim();
+    const reason = byId("ask-reason").value.trim();
+    if (!operator) return this.#refuse("Your name is needed: it stands in the log.", "ask-operator");
+    if (kind === "hold" && !reason) return this.#refuse("A reason is needed: others will ask.", "ask-reason");
+    if (!token && !typed) return this.#refuse("The token for changes is needed.", "ask-token");
+    sessionStorage.setItem(KEPT, operator);
+    this.#setBusy(true);
+    try {
+      const answering = kind === "hold" && byId("ask-form").elements.answering.value === "yes";
+      const { status, said } = await post(kind, { campaign_id: id, operator, reason, answering }, token || typed);
+      if (status === 200) {
+        token = token || typed;
+        this.dialog.close();
+        this.onSay(`${WORDS[kind].done(said.answered)}: ${visible(id)}`);
+      } else {
+        if (status === 401) { token = ""; show(byId("ask-token-field"), true); }
+        this.#refuse(said.error, status === 401 ? "ask-token" : "ask-reason");
+      }
+    } catch {
+      this.#refuse("The gateway could not be reached; look whether it was done before you try again.", "ask-do");
+    } finally {
+      this.#setBusy(false);
+    }
+  }
+
+  #setBusy(busy) { this.busy = busy; byId("ask-do").disabled = busy; }
+
+  #refuse(words, field) {
+    say(byId("ask-error"), words);
+    byId("ask-do").disabled = false;
+    byId(field).focus();
+  }
+
+  #showLock() {
+    const { locked } = this.model;
+    document.body.classList.toggle("read-only", Boolean(locked));
+    const button = byId("unlock");
+    button.title = locked;
+    button.disabled = Boolean(locked) || !token;
+    say(button, locked ? "Read only" : token ? "Forget the token" : "Changes ask for a token");
+  }
+
+  #pressLock() { token = ""; this.#showLock(); }
+}
+
+async function post(kind, body, shown) {
+  const response = await fetch(`/api/campaigns/${kind}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Authorization: `Bearer ${shown}` },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  let said;
+  try { said = JSON.parse(text); } catch { said = { error: text }; }
+  return { status: response.status, said };
+}
+
+/** Say something for some seconds, in the corner. */
+export function toast(words) {
+  const element = make("p", "toast", words);
+  byId("toasts").append(element);
+  setTimeout(() => element.remove(), 6000);
+}

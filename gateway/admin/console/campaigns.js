@@ -1,0 +1,202 @@
+// The table of campaigns: filtered, sorted, and changed only where something is another.
+
+import { arrange, byId, choices, make, mark, meter, say, show } from "./dom.js";
+import { count, length, plural, rate, visible } from "./words.js";
+
+const STATES = ["held", "parked", "cooling", "flowing"];
+const FIRST = 50, MORE = 200;
+const SHORT = { THROTTLED: "throttled", CAMPAIGN_NOT_RUNNING: "not running", HELD: "" };
+
+const COLUMNS = [
+  ["name", "Campaign", (row) => row.campaign_id, "ascending"],
+  ["state", "State, and what ends it", (row) => STATES.indexOf(row.state), "ascending"],
+  ["queue", "Waiting", (row) => row.queued, "descending"],
+  ["flight", "In calls", (row) => row.in_flight, "descending"],
+  ["wait", "Oldest wait", (row) => -(row.waiting_since ?? Infinity), "descending"],
+  ["rate", "Accepted/s", (row) => row.rate, "descending"],
+  ["accepted", "Accepted", (row) => row.counts[0], "descending"],
+  ["others", "Otherwise", (row) => others(row), "descending"],
+];
+
+const others = (row) => row.counts[1] + row.counts[2] + row.counts[3] + row.counts[4];
+
+export class Campaigns {
+  constructor(onAsk) {
+    this.onAsk = onAsk;
+    this.rows = new Map();
+    this.limit = FIRST;
+    this.state = "all";
+    this.sort = { column: "state", order: "ascending" };
+    this.pointed = false;
+    this.order = [];
+    this.body = byId("campaign-rows");
+    this.states = choices(byId("states"), [["all", "All"], ...STATES.map((state) => [state, state])], "all", (state) => {
+      this.state = state;
+      this.#anew();
+    });
+    this.#head();
+    byId("find").addEventListener("input", () => this.#anew());
+    byId("campaign-more").addEventListener("click", () => { this.limit += MORE; this.#anew(false); });
+    // Rows keep their places under the pointer: nobody should press another campaign's button.
+    const table = byId("campaign-table");
+    table.addEventListener("pointerenter", () => { this.pointed = true; });
+    table.addEventListener("pointerleave", () => { this.pointed = false; });
+  }
+
+  show(model) {
+    this.model = model;
+    this.largest = 1;
+    for (const row of model.campaigns.values()) this.largest = Math.max(this.largest, row.queued);
+    this.#nameStates(model.totals.campaigns);
+    const steady = this.pointed || this.body.contains(document.activeElement);
+    if (!steady || !this.order.length) this.order = this.#ordered();
+    this.#fill();
+  }
+
+  #anew(fromStart = true) {
+    if (fromStart) this.limit = FIRST;
+    if (!this.model) return;
+    this.order = this.#ordered();
+    this.#fill();
+  }
+
+  #ordered() {
+    const wanted = byId("find").value.trim().toLowerCase();
+    const found = [...this.model.campaigns.values()].filter((row) =>
+      (this.state === "all" || row.state === this.state)
+      && (!wanted || row.campaign_id.toLowerCase().includes(wanted)));
+    const [, , of] = COLUMNS.find(([name]) => name === this.sort.column);
+    const way = this.sort.order === "ascending" ? 1 : -1;
+    found.sort((one, other) => {
+      const [a, b] = [of(one), of(other)];
+      if (a !== b) return (a < b ? -1 : 1) * way;
+      return one.campaign_id < other.campaign_id ? -1 : 1;
+    });
+    return found.map((row) => row.campaign_id);
+  }
+
+  #fill() {
+    const known = this.order.filter((id) => this.model.campaigns.has(id));
+    const shown = known.slice(0, this.limit);
+    const elements = shown.map((id) => {
+      let row = this.rows.get(id);
+      if (!row) this.rows.set(id, row = new Row(id, this.onAsk));
+      row.show(this.model, this.largest);
+      return row.element;
+    });
+    arrange(this.body, elements);
+    const keep = new Set(shown);
+    for (const id of this.rows.keys()) if (!keep.has(id)) this.rows.delete(id);
+    this.#around(known.length, shown.length);
+  }
+
+  #around(known, shown) {
+    const none = byId("campaign-none");
+    show(none, !known);
+    say(none, this.model.campaigns.size ? "No campaign is like that." : "No dial request has come yet. Campaigns appear with their first.");
+    show(byId("campaign-table"), known > 0);
+    const more = byId("campaign-more");
+    show(more, known > shown);
+    say(more, `Show ${count(Math.min(MORE, known - shown))} more of ${count(known)}`);
+  }
+
+  #nameStates(campaigns) {
+    const all = Object.values(campaigns).reduce((sum, each) => sum + each, 0);
+    this.states.name("all", `All ${count(all)}`);
+    for (const state of STATES) this.states.name(state, `${state} ${count(campaigns[state])}`);
+  }
+
+  #head() {
+    const cells = COLUMNS.map(([name, words, , order], index) => {
+      const button = make("button", "", words);
+      button.type = "button";
+      const cell = make("th", index > 1 ? "number" : "", "", button);
+      cell.scope = "col";
+      button.addEventListener("click", () => {
+        const turned = this.sort.order === "ascending" ? "descending" : "ascending";
+        this.sort = { column: name, order: this.sort.column === name ? turned : order };
+        for (const [each, other] of cells) this.#markSort(each, other);
+        this.#anew(false);
+      });
+      return [cell, name];
+    });
+    for (const [cell, name] of cells) this.#markSort(cell, name);
+    byId("campaign-head").append(...cells.map(([cell]) => cell), make("th", "do", "", make("span", "unseen", "Changes")));
+  }
+
+  #markSort(cell, name) {
+    if (name === this.sort.column) cell.setAttribute("aria-sort", this.sort.order);
+    else cell.removeAttribute("aria-sort");
+  }
+}
+
+class Row {
+  constructor(id, onAsk) {
+    this.id = id;
+    this.state = make("span", "state");
+    this.why = make("p");
+    this.queue = make("span");
+    this.meter = meter();
+    const name = make("td", "name", "", make("bdi", "", visible(id)));
+    const cells = COLUMNS.slice(3).map(([, words]) => { const cell = make("td", "number"); cell.dataset.label = words; return cell; });
+    [this.flight, this.wait, this.rate, this.accepted, this.others] = cells;
+    const queue = make("td", "number queue", "", this.queue, this.meter.element);
+    queue.dataset.label = "Waiting";
+    this.hold = this.#button("Hold", () => onAsk("hold", id));
+    this.release = this.#button("Release", () => onAsk("release", id));
+    this.purge = this.#button("Purge", () => onAsk("purge", id));
+    const actions = make("td", "do", "", this.hold, this.release, this.purge);
+    this.element = make("tr", "", "", name, make("td", "why", "", this.state, this.why), queue, ...cells, actions);
+  }
+
+  show(model, largest) {
+    const row = model.campaigns.get(this.id);
+    mark(this.state, "data-is", row.state);
+    say(this.state, row.state);
+    say(this.why, why(row, model.at));
+    this.#number(this.queue, row.queued);
+    this.meter.set(row.queued / largest);
+    this.#number(this.flight, row.in_flight);
+    say(this.wait, row.waiting_since === null ? "–" : length(model.at - row.waiting_since));
+    say(this.rate, rate(row.rate));
+    this.#number(this.accepted, row.counts[0]);
+    this.#number(this.others, others(row));
+    const [, rejected, expired, notAccepted, unknown] = row.counts;
+    mark(this.others, "title", `${count(rejected)} rejected, ${count(expired)} expired, ${count(notAccepted)} not accepted, ${count(unknown)} unknown`);
+    show(this.hold, row.state !== "held");
+    show(this.release, row.state === "held");
+    this.purge.disabled = !row.queued;
+  }
+
+  #number(element, number) {
+    say(element, count(number));
+    element.classList.toggle("zero", !number);
+  }
+
+  #button(words, onPress) {
+    const button = make("button", "quiet", words);
+    button.type = "button";
+    button.setAttribute("aria-label", `${words} ${visible(this.id)}`);
+    button.addEventListener("click", onPress);
+    return button;
+  }
+}
+
+/** Why a campaign does not flow and what ends that; for one that flows, what was done to it last. */
+function why(row, at) {
+  if (row.held) {
+    const answers = row.answering ? "what comes is answered HELD" : "what comes waits";
+    const reason = row.held.reason ? `“${visible(row.held.reason)}”, ` : "";
+    return `${reason}${visible(row.held.caller)}, ${length(at - row.held.at)} ago; ${answers} until it is released`;
+  }
+  if (row.state === "flowing") return row.last ? deed(row.last, at) : "";
+  const since = row.since === null ? "" : `${SHORT[row.reason] ?? row.reason} for ${length(at - row.since)}: `;
+  const next = row.until !== null && row.until > at ? `, in ${length(row.until - at)}` : "";
+  return `${since}${visible(row.detail)}${next}`;
+}
+
+function deed(last, at) {
+  const done = { hold: "held", release: "released", purge: `purged of ${plural(last.answered, "dial request")}` }[last.kind];
+  const reason = last.reason ? `, “${visible(last.reason)}”` : "";
+  return `${done} by ${visible(last.caller)}, ${length(at - last.at)} ago${reason}`;
+}

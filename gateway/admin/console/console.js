@@ -1,0 +1,67 @@
+// Puts the page together: what comes in goes to the model, and from there to each part, once a frame.
+
+import { Ask, toast } from "./ask.js";
+import { Campaigns } from "./campaigns.js";
+import { arrange, byId, make, say } from "./dom.js";
+import { listen } from "./feed.js";
+import { Figures } from "./figures.js";
+import { Model } from "./model.js";
+import { Callers, Failures } from "./panels.js";
+import { Plots } from "./plots.js";
+import { theme } from "./theme.js";
+import { rate } from "./words.js";
+
+const PULSE = { waiting: "connecting", live: "live", late: "late", lost: "connection lost, trying again" };
+
+theme(byId("theme"));
+say(byId("where"), location.host);
+
+const model = new Model();
+const ask = new Ask(model, toast);
+const parts = [
+  new Figures(byId("figures")), new Plots(), new Campaigns((kind, id) => ask.about(kind, id)),
+  new Callers(), new Failures(toast), ask,
+];
+let drawing = 0;
+
+function showAll() {
+  drawing = 0;
+  const began = performance.now();
+  for (const part of parts) part.show(model);
+  showNotices();
+  performance.measure("look", { start: began });
+  document.documentElement.dataset.look = String(model.at);
+}
+
+function showNotices() {
+  const { totals } = model;
+  const notices = [];
+  if (totals.draining) notices.push(["bad", "Leaving.", "This replica takes nothing more, and answers what it holds."]);
+  if (totals.failing) notices.push(["bad", "Amazon Connect fails.", totals.connect]);
+  if (totals.rate < totals.ceiling) {
+    notices.push(["warn", "Amazon Connect throttles calls.", `The rate is cut to ${rate(totals.rate)} of ${rate(totals.ceiling)} a second, and grows back.`]);
+  }
+  const left = Object.values(totals.campaigns).reduce((sum, each) => sum + each, 0) - model.campaigns.size;
+  if (left > 0) notices.push(["warn", "Very many campaigns.", `${left} of them, with the smallest backlogs, are not in the table.`]);
+  const key = JSON.stringify(notices);
+  if (key === byId("notices").dataset.key) return;
+  byId("notices").dataset.key = key;
+  arrange(byId("notices"), notices.map(([name, title, words]) => make("p", `notice ${name}`, "", make("b", "", title), make("span", "", words))));
+}
+
+listen("/api/events", (message, at) => {
+  model.take(message, at);
+  drawing ||= requestAnimationFrame(showAll);
+}, (state) => {
+  if (byId("pulse").dataset.is === state) return;
+  byId("pulse").dataset.is = state;
+  say(byId("pulse-words"), PULSE[state]);
+});
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest?.("input, dialog");
+  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    byId("find").focus();
+  }
+});

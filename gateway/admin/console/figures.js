@@ -1,0 +1,74 @@
+// The strip of figures at the top: how it stands now.
+
+import { make, meter, say } from "./dom.js";
+import { count, length, plural, rate, visible } from "./words.js";
+
+const LATELY_S = 10;
+
+class Figure {
+  constructor(parent, name, withMeter = false) {
+    this.big = make("dd", "big");
+    this.value = make("span");
+    this.unit = make("small");
+    this.big.append(this.value, " ", this.unit);
+    this.note = make("dd", "note");
+    const parts = [make("dt", "", name), this.big];
+    if (withMeter) { this.meter = meter(); parts.push(this.meter.element); }
+    parent.append(make("div", "figure", "", ...parts, this.note));
+  }
+
+  set(value, unit, note, { share, bad = false } = {}) {
+    say(this.value, value);
+    say(this.unit, unit);
+    say(this.note, note);
+    this.note.title = note;
+    this.big.classList.toggle("bad", bad);
+    if (this.meter) this.meter.set(share ?? 0);
+  }
+}
+
+export class Figures {
+  constructor(parent) {
+    this.calls = new Figure(parent, "Calls to Amazon Connect", true);
+    this.goodput = new Figure(parent, "Goodput");
+    this.waiting = new Figure(parent, "Waiting", true);
+    this.oldest = new Figure(parent, "Oldest wait");
+    this.still = new Figure(parent, "Not flowing");
+    this.callers = new Figure(parent, "Streams");
+  }
+
+  show(model) {
+    const { totals } = model;
+    const calls = model.lately(LATELY_S, (point) => point.calls.reduce((sum, each) => sum + each, 0));
+    const cut = totals.rate < totals.ceiling ? `, cut to ${rate(totals.rate)}` : "";
+    const quota = totals.ceiling ? `of ${rate(totals.ceiling)}/s quota${cut}` : "no limit is set";
+    this.calls.set(rate(calls), "/s", quota, { share: totals.ceiling ? calls / totals.ceiling : 0 });
+    const goodput = model.lately(LATELY_S, (point) => point.answers[0]);
+    const fill = calls > 0 ? ` · ${rate(goodput / calls)} a call` : "";
+    this.goodput.set(rate(goodput), "accepted/s", `over the last ${LATELY_S} s${fill}`);
+    const inCalls = `${plural(totals.in_flight, "more", "more")} in ${plural(totals.calls_in_flight, "call")}`;
+    this.waiting.set(count(totals.queued), "", inCalls, { share: totals.held / totals.room });
+    this.#showOldest(model);
+    this.#showStill(totals);
+    this.callers.set(count(totals.streams), "", `from ${plural(totals.callers, "caller")}`);
+  }
+
+  #showOldest(model) {
+    let oldest = null;
+    for (const campaign of model.campaigns.values()) {
+      if (campaign.waiting_since === null) continue;
+      if (oldest === null || campaign.waiting_since < oldest.waiting_since) oldest = campaign;
+    }
+    if (oldest === null) this.oldest.set("none", "", "nothing waits");
+    else this.oldest.set(length(model.at - oldest.waiting_since), "", `in ${visible(oldest.campaign_id)}`);
+  }
+
+  #showStill(totals) {
+    const { flowing, ...others } = totals.campaigns;
+    const still = Object.values(others).reduce((sum, each) => sum + each, 0);
+    const words = Object.entries(others).filter(([, number]) => number)
+      .map(([state, number]) => `${count(number)} ${state}`).join(", ");
+    const all = plural(still + flowing, "campaign");
+    this.still.set(count(still), `of ${all}`, words || "all flow", { bad: still > 0 });
+  }
+}

@@ -1,0 +1,56 @@
+// What the gateway has told: everything at first, then what differs.
+
+const POINTS = 600;
+const FAILURES = 50;
+
+export class Model {
+  constructor() {
+    this.campaigns = new Map();
+    this.points = [];
+    this.failures = [];
+    this.callers = [];
+    this.totals = null;
+    this.locked = "";
+  }
+
+  /** Take a message; return whether it was the first, which tells everything. */
+  take(message, receivedAt) {
+    if (message.first) {
+      this.fields = message.fields;
+      this.campaigns.clear();
+      this.points = [];
+      this.failures = [];
+    }
+    this.at = message.at;
+    this.epoch = message.epoch;
+    this.receivedAt = receivedAt;
+    this.totals = message.totals;
+    this.locked = message.totals.locked;
+    for (const row of message.campaigns) {
+      const campaign = this.#named("Campaign", row);
+      campaign.held = campaign.held && this.#named("Deed", campaign.held);
+      campaign.last = campaign.last && this.#named("Deed", campaign.last);
+      this.campaigns.set(campaign.campaign_id, campaign);
+    }
+    for (const id of message.gone) this.campaigns.delete(id);
+    this.points = this.points.concat(message.points.map((row) => this.#named("Point", row))).slice(-POINTS);
+    this.failures = this.failures
+      .concat(message.failures.map((row) => this.#named("FailedCall", row))).slice(-FAILURES);
+    if (message.callers) this.callers = message.callers.map((row) => this.#named("Caller", row));
+    return Boolean(message.first);
+  }
+
+  /** Seconds since the epoch of an instant on the gateway's clock. */
+  epochOf(instant) { return this.epoch + (instant - this.at); }
+
+  /** The sum of a field's parts a second, over the last `seconds`. */
+  lately(seconds, of) {
+    const recent = this.points.filter((point) => point.at > this.at - seconds);
+    const lasted = recent.reduce((sum, point) => sum + point.seconds, 0);
+    return lasted ? recent.reduce((sum, point) => sum + of(point), 0) / lasted : 0;
+  }
+
+  #named(kind, row) {
+    return Object.fromEntries(this.fields[kind].map((name, index) => [name, row[index]]));
+  }
+}

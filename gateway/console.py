@@ -1,0 +1,194 @@
+"""What the console shows of the gateway, and does to it: the admin server's port, put to the parts."""
+
+import asyncio
+import heapq
+import logging
+from collections import Counter
+
+from gateway.access.actions import Action as Right
+from gateway.access.operators import BY_TOKEN, FORBIDDEN, Change, Denied, Operators
+from gateway.admin.port import Caller, Campaign, Deed, FailedCall, Look, Order, Refused, Totals
+from gateway.api.servicer import DialRequestServicer
+from gateway.api.shares import Share
+from gateway.clock import SystemClock
+from gateway.connect.health import ConnectHealth
+from gateway.core.holds import Action, ActionKind, Hold, TooManyHolds
+from gateway.core.listing import CampaignRow, CampaignState
+from gateway.core.model import Reason
+from gateway.core.validate import problem_with_campaign
+from gateway.dispatch import Dispatcher
+from gateway.history import Counts, History
+from gateway.looks import Looks
+from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+READ_EVERY_S = 1.0
+"""Seconds between two points of the history."""
+CAMPAIGNS_SHOWN = 2000
+"""Campaigns that are shown at once: those that do not flow, then those with the largest backlog."""
+CALLERS_SHOWN = 50
+"""Callers that are shown: those with most unanswered."""
+_PATH = "/api/campaigns/{}"
+_STATES = {state: state.name.lower() for state in CampaignState}
+_KINDS = {kind: kind.name.lower() for kind in ActionKind}
+
+
+class Console:
+    """Looks at everything for people, and does what those ask for who may."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        servicer: DialRequestServicer,
+        connect: ConnectHealth,
+        looks: Looks,
+        clock: SystemClock,
+        operators: Operators,
+        settings: Settings,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._servicer = servicer
+        self._connect = connect
+        self._looks = looks
+        self._clock = clock
+        self._operators = operators
+        self._settings = settings
+        self._history = History()
+
+    # --- looking -----------------------------------------------------------------------------------
+
+    def look(self) -> Look:
+        """Return how everything stands."""
+        at, rows = self._looks.look()
+        return Look(
+            at,
+            self._clock.wall_offset(),
+            self._totals(rows),
+            {name: _campaign(row) for name, row in _shown(rows).items()},
+            list(self._history.after(0)),
+            [FailedCall(*failed) for failed in self._dispatcher.failures()],
+            _callers(self._servicer.callers()),
+        )
+
+    async def keep_history(self) -> None:
+        """Add a point to the history every second, until cancelled."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            self._history.read(self._counts())
+            due = max(due + READ_EVERY_S, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    def _counts(self) -> Counts:
+        pace = self._dispatcher.pace()
+        return Counts(self._clock.now(), dict(self._connect.results), self._dispatcher.answers(), *pace)
+
+    def _totals(self, rows: dict[str, CampaignRow]) -> Totals:
+        rate, ceiling, held = self._dispatcher.pace()
+        states = Counter(_STATES[row.state] for row in rows.values())
+        return Totals(
+            campaigns={name: states[name] for name in _STATES.values()},
+            queued=sum(row.queued for row in rows.values()),
+            in_flight=sum(row.in_flight for row in rows.values()),
+            held=held,
+            room=self._settings.queue_limit,
+            calls_in_flight=self._dispatcher.calls_in_flight,
+            concurrent_calls=self._settings.max_concurrent_calls,
+            rate=rate,
+            ceiling=ceiling,
+            streams=self._servicer.streams,
+            callers=len(self._servicer.callers()),
+            calls=dict(self._connect.results),
+            answers=self._dispatcher.answers(),
+            connect=self._connect.in_words(self._clock.now()),
+            failing=self._connect.failing,
+            draining=self._dispatcher.draining,
+            locked=self._locked(),
+        )
+
+    def _locked(self) -> str:
+        """Return why nobody may change anything here; empty where a token is asked for."""
+        decided = self._operators.decide(Change(Right.HOLD, "", "POST", _PATH.format(Right.HOLD)))
+        return decided.text if isinstance(decided, Denied) and decided.status == FORBIDDEN else ""
+
+    # --- doing -------------------------------------------------------------------------------------
+
+    async def carry_out(self, order: Order) -> int:
+        """Hold, release or purge a campaign; return how many dial requests were answered by that.
+
+        Raises `Refused`.
+        """
+        problem = problem_with_campaign(order.campaign_id)
+        if problem is not None:
+            raise Refused(400, problem)
+        caller = self._allowed(order)
+        answered = await self._do(order, caller)
+        self._looks.outdated()
+        about = {"campaign": order.campaign_id, "caller": caller, "reason": order.reason}
+        log.info("done in the console: %s", order.kind, extra={**about, "answered": answered})
+        return answered
+
+    def _allowed(self, order: Order) -> str:
+        """Return who gives an order; raises `Refused` where they may not."""
+        path = _PATH.format(order.kind)
+        change = Change(Right(order.kind), order.campaign_id, "POST", path, order.authorization)
+        decided = self._operators.decide(change)
+        if isinstance(decided, Denied):
+            about = {"campaign": order.campaign_id, "caller": order.operator, "reason": order.reason}
+            log.warning("refused in the console: %s", order.kind, extra=about)
+            raise Refused(decided.status, decided.text)
+        return f"{order.operator} ({'admin port' if decided.who == BY_TOKEN else decided.who})"
+
+    async def _do(self, order: Order, caller: str) -> int:
+        now = self._clock.now()
+        if order.kind == "hold":
+            hold = Hold(caller, order.reason, now, order.answering)
+            try:
+                return await self._dispatcher.hold(order.campaign_id, hold)
+            except TooManyHolds:
+                raise Refused(409, "too many campaigns are held already") from None
+        if order.kind == "purge":
+            return await self._dispatcher.purge(
+                order.campaign_id, Action(ActionKind.PURGE, caller, order.reason, now)
+            )
+        action = Action(ActionKind.RELEASE, caller, order.reason, now)
+        if not self._dispatcher.release(order.campaign_id, action):
+            raise Refused(404, "campaign_id: this campaign is not held here")
+        return 0
+
+
+def _shown(rows: dict[str, CampaignRow]) -> dict[str, CampaignRow]:
+    if len(rows) <= CAMPAIGNS_SHOWN:
+        return rows
+    chosen = heapq.nlargest(CAMPAIGNS_SHOWN, rows.values(), key=_weight)
+    return {row.campaign_id: row for row in chosen}
+
+
+def _weight(row: CampaignRow) -> tuple[bool, int]:
+    return row.state is not CampaignState.FLOWING, row.queued + row.in_flight
+
+
+def _campaign(row: CampaignRow) -> Campaign:
+    hold = row.hold
+    return Campaign(
+        row.campaign_id,
+        _STATES[row.state],
+        row.queued,
+        row.in_flight,
+        row.waiting_since,
+        row.counts,
+        row.rate,
+        "" if row.reason is Reason.NONE else row.reason.name,
+        row.detail,
+        row.since,
+        row.until,
+        None if hold is None else Deed("hold", hold.caller, hold.reason, hold.at),
+        hold is not None and hold.answering,
+        None if row.action is None else Deed(_KINDS[row.action.kind], *row.action[1:]),
+    )
+
+
+def _callers(shares: list[tuple[str, Share]]) -> list[Caller]:
+    most = heapq.nlargest(CALLERS_SHOWN, shares, key=lambda each: (each[1].unanswered, each[1].streams))
+    return [Caller(name, share.streams, share.unanswered, share.limit) for name, share in most]

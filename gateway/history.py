@@ -1,0 +1,68 @@
+"""The last minutes, a point for each second: what calls and dial requests became, and the rate of calls.
+
+The gateway counts as it runs and for as long as it runs. Here the counts are read once a second, and
+what was added since is kept for ten minutes: in all some hundred kilobytes, whatever the load.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from gateway.admin.port import Point
+
+LENGTH = 600
+"""Points that are kept."""
+THROTTLED = "RateThrottled"
+OK = "ok"
+
+
+class Counts(NamedTuple):
+    """What is read at one instant: counts since the start, and how things stand.
+
+    `calls` are attempts by result, `ok` or the failure's name; `answers` are dial requests by outcome, in
+    the order of the contract. Rates are in calls a second, 0 for no limit.
+    """
+
+    at: float
+    calls: Mapping[str, int]
+    answers: tuple[int, ...]
+    rate: float
+    ceiling: float
+    held: int
+
+
+class History:
+    """The points of the last `length` seconds, numbered from 1 on."""
+
+    def __init__(self, length: int = LENGTH) -> None:
+        self._points: deque[Point] = deque(maxlen=length)
+        self._last: Counts | None = None
+        self._number = 0
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def read(self, counts: Counts) -> None:
+        """Keep what was added since the last reading; the first one only says where counting begins."""
+        last, self._last = self._last, counts
+        if last is None or counts.at <= last.at:
+            return
+        self._number += 1
+        calls = tuple(now - then for now, then in zip(_grouped(counts), _grouped(last), strict=True))
+        answers = tuple(now - then for now, then in zip(counts.answers, last.answers, strict=True))
+        seconds = counts.at - last.at
+        self._points.append(
+            Point(self._number, counts.at, seconds, calls, answers, counts.rate, counts.ceiling, counts.held)
+        )
+
+    def after(self, number: int) -> Iterator[Point]:
+        """Yield the points behind the one with a number, the oldest first."""
+        for point in self._points:
+            if point.number > number:
+                yield point
+
+
+def _grouped(counts: Counts) -> tuple[int, int, int]:
+    """Return the calls that were answered, throttled, and failed otherwise."""
+    answered, throttled = counts.calls.get(OK, 0), counts.calls.get(THROTTLED, 0)
+    return answered, throttled, sum(counts.calls.values()) - answered - throttled
