@@ -44,8 +44,11 @@ class History:
 
     def read(self, counts: Counts) -> None:
         """Keep what was added since the last reading; the first one only says where counting begins."""
-        last, self._last = self._last, counts
-        if last is None or counts.at <= last.at:
+        last = self._last
+        if last is not None and counts.at <= last.at:
+            return
+        self._last = counts
+        if last is None:
             return
         self._number += 1
         calls = tuple(now - then for now, then in zip(_grouped(counts), _grouped(last), strict=True))

@@ -21,12 +21,12 @@ Write = Callable[[bytes], Awaitable[None]]
 
 
 class Feed:
-    """Tells every reader how things stand, and how they change."""
+    """Tells every reader how things stand, and how they change; `readers` are those being told."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._leaving = asyncio.Event()
-        self._readers = 0
+        self.readers = 0
         self._look_at = float("-inf")
         self._newest: Look | None = None
         self._before: Look | None = None
@@ -35,11 +35,11 @@ class Feed:
     @property
     def full(self) -> bool:
         """Whether as many are told as may be."""
-        return self._readers >= READERS
+        return self.readers >= READERS
 
     async def tell(self, write: Write) -> None:
         """Tell one reader until the server leaves or `write` fails; raises `TimeoutError` where it stalls."""
-        self._readers += 1
+        self.readers += 1
         told: Look | None = None
         try:
             while not self._leaving.is_set():
@@ -50,7 +50,7 @@ class Feed:
                     told = look
                 await self._wait_for_next()
         finally:
-            self._readers -= 1
+            self.readers -= 1
 
     def leave(self) -> None:
         """Tell nobody any more."""

@@ -23,7 +23,11 @@ class AdminServer:
         application.add_routes(routes(overview, console, self._feed))
         application.on_response_prepare.append(dress)
         self._runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S
+            application,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=SHUTDOWN_S,
+            handler_cancellation=True,  # a page that is closed is told nothing more, at once
         )
 
     async def start(self) -> int:

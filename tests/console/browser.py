@@ -100,21 +100,22 @@ class Page:
         """Wait until an expression is true in the page; return it."""
         try:
             async with asyncio.timeout(seconds):
-                while not (value := await self.run(expression)):  # noqa: ASYNC110 - the page cannot tell
+                while (value := await self.run(expression)) in (None, False, ""):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise AssertionError(f"not within {seconds:g} s: {expression}; {self.errors}") from None
         return value
 
-    async def key(self, name: str, *, shift: bool = False) -> None:
+    async def key(self, name: str, *, control: bool = False) -> None:
         """Press a key."""
-        text = _TEXT.get(name, name if len(name) == 1 else "")
+        text = "" if control else _TEXT.get(name, name if len(name) == 1 else "")
         code = _KEYS.get(name, ord(name.upper()) if len(name) == 1 else 0)
         key = " " if name == "Space" else name
-        about = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
+        about = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 2 if control else 0}
         about |= {"code": name} if len(name) > 1 else {}
         kind = "keyDown" if text else "rawKeyDown"
-        await self.send("Input.dispatchKeyEvent", type=kind, text=text, **about)
+        commands = ["selectAll"] if control and name == "a" else []
+        await self.send("Input.dispatchKeyEvent", type=kind, text=text, commands=commands, **about)
         await self.send("Input.dispatchKeyEvent", type="keyUp", **about)
 
     async def type(self, text: str) -> None:
@@ -139,7 +140,7 @@ class Page:
     async def picture(self, path: Path, *, whole: bool = False) -> None:
         """Write a picture of the page as PNG."""
         taken = await self.send("Page.captureScreenshot", captureBeyondViewport=whole, format="png")
-        path.write_bytes(base64.b64decode(taken["data"]))
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(taken["data"]))
 
     async def close(self) -> None:
         """Stop listening."""
@@ -197,7 +198,7 @@ async def _address(folder: Path, process: asyncio.subprocess.Process) -> str:
     """Return the address of the browser's WebSocket, which it writes into a file."""
     told = folder / "DevToolsActivePort"
     async with asyncio.timeout(START_S):
-        while not (told.is_file() and len(lines := told.read_text().split()) == 2):  # noqa: ASYNC110, ASYNC240
+        while not (told.is_file() and len(lines := told.read_text().split()) == 2):
             assert process.returncode is None, f"{chromium()} ended with {process.returncode}"
             await asyncio.sleep(0.05)
     return f"ws://127.0.0.1:{lines[0]}{lines[1]}"

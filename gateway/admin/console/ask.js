@@ -1,6 +1,6 @@
 // Hold, release and purge: asked first, with the number affected, then posted with the token.
 
-import { byId, make, say, show } from "./dom.js";
+import { byId, make, mark, say, show } from "./dom.js";
 import { count, plural, visible } from "./words.js";
 
 const KEPT = "operator"; // the name alone outlives the page; the token stays in this variable
@@ -31,14 +31,14 @@ const WORDS = {
 };
 
 export class Ask {
-  constructor(model, onSay) {
+  constructor(model, onSay, onClosed) {
     this.model = model;
     this.onSay = onSay;
     this.dialog = byId("ask");
     this.kind = null;
     byId("ask-form").addEventListener("submit", (event) => { event.preventDefault(); this.#do(); });
     byId("ask-cancel").addEventListener("click", () => this.dialog.close());
-    this.dialog.addEventListener("close", () => { this.kind = null; this.#showLock(); });
+    this.dialog.addEventListener("close", () => { this.kind = null; this.#showLock(); onClosed(this.id); });
     byId("unlock").addEventListener("click", () => this.#pressLock());
   }
 
@@ -112,9 +112,10 @@ export class Ask {
     const { locked } = this.model;
     document.body.classList.toggle("read-only", Boolean(locked));
     const button = byId("unlock");
-    button.title = locked;
-    button.disabled = Boolean(locked) || !token;
-    say(button, locked ? "Read only" : token ? "Forget the token" : "Changes ask for a token");
+    show(button, Boolean(token));
+    const read = byId("read-only");
+    show(read, Boolean(locked));
+    mark(read, "title", locked);
   }
 
   #pressLock() { token = ""; this.#showLock(); }

@@ -18,6 +18,7 @@ const COLUMNS = [
   ["others", "Otherwise", (row) => others(row), "descending"],
 ];
 
+const capital = (word) => word[0].toUpperCase() + word.slice(1);
 const others = (row) => row.counts[1] + row.counts[2] + row.counts[3] + row.counts[4];
 
 export class Campaigns {
@@ -30,7 +31,7 @@ export class Campaigns {
     this.pointed = false;
     this.order = [];
     this.body = byId("campaign-rows");
-    this.states = choices(byId("states"), [["all", "All"], ...STATES.map((state) => [state, state])], "all", (state) => {
+    this.states = choices(byId("states"), [["all", "All"], ...STATES.map((state) => [state, capital(state)])], "all", (state) => {
       this.state = state;
       this.#anew();
     });
@@ -52,6 +53,9 @@ export class Campaigns {
     if (!steady || !this.order.length) this.order = this.#ordered();
     this.#fill();
   }
+
+  /** Give the focus to what can be done to a campaign, where its row is shown. */
+  focus(id) { this.rows.get(id)?.focus(); }
 
   #anew(fromStart = true) {
     if (fromStart) this.limit = FIRST;
@@ -103,7 +107,7 @@ export class Campaigns {
   #nameStates(campaigns) {
     const all = Object.values(campaigns).reduce((sum, each) => sum + each, 0);
     this.states.name("all", `All ${count(all)}`);
-    for (const state of STATES) this.states.name(state, `${state} ${count(campaigns[state])}`);
+    for (const state of STATES) this.states.name(state, `${capital(state)} ${count(campaigns[state])}`);
   }
 
   #head() {
@@ -152,7 +156,7 @@ class Row {
   show(model, largest) {
     const row = model.campaigns.get(this.id);
     mark(this.state, "data-is", row.state);
-    say(this.state, row.state);
+    say(this.state, capital(row.state));
     say(this.why, why(row, model.at));
     this.#number(this.queue, row.queued);
     this.meter.set(row.queued / largest);
@@ -163,10 +167,15 @@ class Row {
     this.#number(this.others, others(row));
     const [, rejected, expired, notAccepted, unknown] = row.counts;
     mark(this.others, "title", `${count(rejected)} rejected, ${count(expired)} expired, ${count(notAccepted)} not accepted, ${count(unknown)} unknown`);
-    show(this.hold, row.state !== "held");
-    show(this.release, row.state === "held");
+    const held = row.state === "held";
+    const focused = document.activeElement === (held ? this.hold : this.release);
+    show(this.hold, !held);
+    show(this.release, held);
+    if (focused) this.focus(); // a button that goes hands the focus to the one in its place
     this.purge.disabled = !row.queued;
   }
+
+  focus() { (this.hold.hidden ? this.release : this.hold).focus(); }
 
   #number(element, number) {
     say(element, count(number));

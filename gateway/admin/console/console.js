@@ -17,10 +17,10 @@ theme(byId("theme"));
 say(byId("where"), location.host);
 
 const model = new Model();
-const ask = new Ask(model, toast);
+const campaigns = new Campaigns((kind, id) => ask.about(kind, id));
+const ask = new Ask(model, toast, (id) => { if (model.totals) { campaigns.show(model); campaigns.focus(id); } });
 const parts = [
-  new Figures(byId("figures")), new Plots(), new Campaigns((kind, id) => ask.about(kind, id)),
-  new Callers(), new Failures(toast), ask,
+  new Figures(byId("figures")), new Plots(), campaigns, new Callers(), new Failures(toast), ask,
 ];
 let drawing = 0;
 

@@ -47,8 +47,8 @@ export function arrange(parent, children) {
   }
 }
 
-/** A meter of the share 0 to 1. */
-export function meter() {
+/** A meter of the share 0 to 1; one with an `alarm` turns to another colour shortly before its end. */
+export function meter(alarm = false) {
   const bar = make("i");
   const element = make("div", "meter", "", bar);
   element.setAttribute("aria-hidden", "true");
@@ -57,7 +57,7 @@ export function meter() {
     set(share) {
       const width = `${(Math.min(1, Math.max(0, share)) * 100).toFixed(1)}%`;
       if (bar.style.width !== width) bar.style.width = width;
-      element.classList.toggle("full", share >= 0.9);
+      if (alarm) element.classList.toggle("full", share >= 0.9);
     },
   };
 }

@@ -6,14 +6,14 @@ import { count, length, plural, rate, visible } from "./words.js";
 const LATELY_S = 10;
 
 class Figure {
-  constructor(parent, name, withMeter = false) {
+  constructor(parent, name, aMeter = null) {
     this.big = make("dd", "big");
     this.value = make("span");
     this.unit = make("small");
     this.big.append(this.value, " ", this.unit);
     this.note = make("dd", "note");
     const parts = [make("dt", "", name), this.big];
-    if (withMeter) { this.meter = meter(); parts.push(this.meter.element); }
+    if (aMeter) { this.meter = aMeter; parts.push(aMeter.element); }
     parent.append(make("div", "figure", "", ...parts, this.note));
   }
 
@@ -29,9 +29,9 @@ class Figure {
 
 export class Figures {
   constructor(parent) {
-    this.calls = new Figure(parent, "Calls to Amazon Connect", true);
+    this.calls = new Figure(parent, "Calls to Amazon Connect", meter());
     this.goodput = new Figure(parent, "Goodput");
-    this.waiting = new Figure(parent, "Waiting", true);
+    this.waiting = new Figure(parent, "Waiting", meter(true));
     this.oldest = new Figure(parent, "Oldest wait");
     this.still = new Figure(parent, "Not flowing");
     this.callers = new Figure(parent, "Streams");

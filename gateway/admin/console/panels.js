@@ -19,7 +19,7 @@ export class Callers {
   #row(caller) {
     let row = this.rows.get(caller.name);
     if (!row) {
-      row = { streams: make("td", "number"), unanswered: make("span"), meter: meter() };
+      row = { streams: make("td", "number"), unanswered: make("span"), meter: meter(true) };
       const unanswered = make("td", "number", "", row.unanswered, row.meter.element);
       row.element = make("tr", "", "", make("td", "", "", make("bdi", "", visible(caller.name))), row.streams, unanswered);
       this.rows.set(caller.name, row);

@@ -100,7 +100,7 @@ export class Plot {
 
   #drawColumns() {
     const wide = (this.width - LEFT - RIGHT) / Math.max(1, this.buckets.length);
-    const gap = wide > 3 ? 1 : wide > 1.8 ? 0.5 : 0;
+    const gap = wide > 5 ? 1 : 0; // narrow columns with gaps would flicker before the eye
     const floor = this.buckets.map(() => 0);
     this.series.forEach((each, row) => {
       let path = "";
@@ -126,7 +126,7 @@ export class Plot {
       let broken = true;
       if (this.#lined(line)) {
         this.buckets.forEach((bucket, index) => {
-          if (!bucket) { broken = true; return; }
+          if (!bucket || line.of(bucket) === null) { broken = true; return; }
           const y = this.y(line.of(bucket)).toFixed(2);
           path += broken ? `M${this.x(index / this.buckets.length).toFixed(2)} ${y}` : `V${y}`;
           path += `H${this.x((index + 1) / this.buckets.length).toFixed(2)}`;
@@ -154,7 +154,8 @@ export class Plot {
     for (const key of this.keys) {
       const shown = !key.each.shown || this.#lined(key.each);
       if (key.item.hidden === shown) key.item.hidden = !shown;
-      say(key.value, bucket ? rate(key.each.of(bucket)) : "–");
+      const value = bucket ? key.each.of(bucket) : null;
+      say(key.value, value === null ? "–" : rate(value));
     }
   }
 

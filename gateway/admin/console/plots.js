@@ -9,7 +9,7 @@ const STRETCHES = [[120, "2 minutes", 1], [300, "5 minutes", 3], [600, "10 minut
 const OUTCOMES = ["rejected", "expired", "not accepted", "unknown"];
 
 const limited = (buckets) => buckets.some((bucket) => bucket.ceiling > 0);
-const cut = (buckets) => buckets.some((bucket) => bucket.rate < bucket.ceiling - 0.005);
+const isCut = (bucket) => bucket.rate < bucket.ceiling - 0.005;
 
 const CALLS = {
   title: "Calls against the quota", unit: "a second", least: 1,
@@ -20,7 +20,7 @@ const CALLS = {
   ],
   lines: [
     { name: "quota", style: "l-limit", of: (bucket) => bucket.ceiling, shown: limited },
-    { name: "rate kept", style: "l-rate", of: (bucket) => bucket.rate, shown: cut },
+    { name: "rate, cut", style: "l-rate", of: (bucket) => (isCut(bucket) ? bucket.rate : null), shown: (buckets) => buckets.some(isCut) },
   ],
 };
 const GOODPUT = {

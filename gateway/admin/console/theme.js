@@ -1,5 +1,7 @@
 // Light, dark, or what the system says; kept in this browser.
 
+import { make } from "./dom.js";
+
 const NAMES = ["system", "light", "dark"];
 
 export function theme(button) {
@@ -7,7 +9,7 @@ export function theme(button) {
   function apply() {
     if (chosen === "system") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = chosen;
-    button.textContent = `Theme: ${chosen}`;
+    button.replaceChildren(make("span", "", "Theme: "), chosen);
     localStorage.setItem("theme", chosen);
   }
   button.addEventListener("click", () => {

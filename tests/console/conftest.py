@@ -1,0 +1,32 @@
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.console.browser import Page, browser
+from tests.console.scene import gateway
+from tests.integration.world import World
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Page]:
+    """One browser for all tests of a file."""
+    async with browser() as page:
+        yield page
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(chromium: Page) -> AsyncIterator[Page]:
+    """The browser as a desk has it; at the end the page has complained of nothing."""
+    chromium.errors.clear()
+    await chromium.show(1280, 900)
+    yield chromium
+    complaints = list(chromium.errors)
+    await chromium.send("Page.navigate", url="about:blank")
+    assert complaints == []
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world() -> AsyncIterator[World]:
+    """A gateway at ten calls a second, with a token."""
+    async with gateway() as world:
+        yield world

@@ -1,0 +1,55 @@
+"""Reads the console's stream of events, and asks for changes, as the page does but without a browser."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from tests.integration.world import PATIENCE_S
+
+TIMEOUT = aiohttp.ClientTimeout(total=PATIENCE_S)
+
+
+def own(port: int) -> dict[str, str]:
+    """Return the headers that a browser sends for the console's own page."""
+    return {"Origin": f"http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"}
+
+
+@asynccontextmanager
+async def events(port: int) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+    """Open a stream of events; what it yields are their messages."""
+    async with (
+        aiohttp.ClientSession(timeout=TIMEOUT) as session,
+        session.get(f"http://127.0.0.1:{port}/api/events") as response,
+    ):
+        assert response.status == 200, await response.text()
+        yield _messages(response)
+
+
+async def _messages(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+    unread = b""
+    async for part in response.content.iter_any():
+        *whole, unread = (unread + part).split(b"\n\n")
+        for event in whole:
+            yield json.loads(event.removeprefix(b"data: "))
+
+
+async def post(
+    port: int, kind: str, fields: object, token: str | None = None, **headers: str
+) -> tuple[int, str]:
+    """Ask for a change; return the status and the text. Headers of a page of its own, unless told otherwise.
+
+    Underscores in the names of headers stand for dashes; an empty one is left out.
+    """
+    sent = own(port) | {"Content-Type": "application/json"}
+    sent |= {"Authorization": f"Bearer {token}"} if token is not None else {}
+    sent |= {name.replace("_", "-"): text for name, text in headers.items()}
+    body = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
+    left = {name: text for name, text in sent.items() if text}
+    async with (
+        aiohttp.ClientSession(timeout=TIMEOUT, skip_auto_headers=["Content-Type"]) as session,
+        session.post(f"http://127.0.0.1:{port}/api/campaigns/{kind}", data=body, headers=left) as response,
+    ):
+        return response.status, await response.text()

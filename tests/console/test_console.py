@@ -1,0 +1,273 @@
+"""The console in a browser, before a gateway under load."""
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.simulator import CampaignState
+from tests.console.browser import Page
+from tests.console.scene import TOKEN, gateway, hold, load
+from tests.integration.admin import scrape
+from tests.integration.world import World, dials, until, verdicts
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+log = logging.getLogger(__name__)
+
+HERE = Path(__file__).parent
+CONTRAST, MARKUP = ((HERE / name).read_text() for name in ("contrast.js", "markup.js"))
+WIDE = "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > 391)"
+WIDE += ".map(e => e.className || e.id)"
+ROWS = "document.querySelectorAll('#campaign-rows tr').length"
+FIND = "document.querySelector('#find').dispatchEvent(new Event('input'))"
+UPDATE_S = 2.0
+CAMPAIGN = "payment-reminders"
+HOSTILE = [
+    "<img/src=x/onerror=window.struck=1>",
+    '"><script>window.struck=1</script>',
+    "javascript:window.struck=1//'onclick='window.struck=1'",
+    "{{window.struck=1}}${window.struck=1}",
+]
+
+
+async def open_console(page: Page, world: World) -> None:
+    await page.open(f"http://127.0.0.1:{world.gateway.admin_port}/")
+
+
+@asynccontextmanager
+async def under_load(world: World, *campaigns: str, rate: float = 120.0) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(load(world, name, rate, random.Random(1))) for name in campaigns]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def cell(campaign: str, label: str) -> str:
+    """Return an expression for the text of a cell of a campaign's row."""
+    return (
+        f"[...document.querySelectorAll('#campaign-rows tr')].find(r => r.querySelector('bdi').textContent"
+        f" === {json.dumps(campaign)})?.querySelector('[data-label={json.dumps(label)}]').textContent"
+    )
+
+
+async def fill(page: Page, **fields: str) -> None:
+    for name, text in fields.items():
+        await page.run(f"document.querySelector('#ask-{name}').select()")
+        await page.type(text)
+
+
+async def test_the_figures_agree_with_the_metrics(page: Page, world: World) -> None:
+    """What the page shows of a campaign and of all calls is what Prometheus is told."""
+    await open_console(page, world)
+    requests = dials(130)
+    for number in range(7):
+        requests[number].phone_number = "call me"
+    await world.ask(*requests, campaign=CAMPAIGN)
+    await page.until(f"{cell(CAMPAIGN, 'Accepted')} === '123'")
+    assert await page.run(cell(CAMPAIGN, "Otherwise")) == "7"
+    metrics = await scrape(world.gateway.admin_port)
+    answers = "dial_gateway_requests_answered_total"
+    assert metrics.value(answers, campaign=CAMPAIGN, outcome="ACCEPTED") == 123
+    assert metrics.value(answers, campaign=CAMPAIGN) == 130
+    calls = await page.run("performance.getEntriesByName('look').length")
+    assert calls > 0
+
+
+async def test_a_change_is_seen_within_two_seconds(page: Page, world: World) -> None:
+    """From a dial request that comes to its campaign in the table."""
+    await open_console(page, world)
+    slowest = 0.0
+    for number in range(3):
+        began = time.monotonic()
+        await world.stream().send(*dials(3, f"n{number}"), campaign=f"campaign-{number}")
+        await page.until(f"{cell(f'campaign-{number}', 'Accepted')} !== undefined")
+        slowest = max(slowest, time.monotonic() - began)
+    log.info("a change is seen after %.2f s at most", slowest)
+    assert slowest < UPDATE_S
+
+
+async def test_a_hold_stops_the_calls_and_a_release_lets_them_go_on(page: Page, world: World) -> None:
+    """No call of the campaign leaves while it is held; who holds it and why stands in its row."""
+    await open_console(page, world)
+    async with under_load(world, CAMPAIGN, "others"):
+        await until(lambda: len(world.calls(CAMPAIGN)) > 3)
+        await page.until(f"{cell(CAMPAIGN, 'Accepted')} !== undefined")
+        await hold(page, CAMPAIGN)
+        await asyncio.sleep(0.3)  # a call that had left already comes to its end
+        held = len(world.calls(CAMPAIGN))
+        others = len(world.calls("others"))
+        row = "document.querySelector('[data-is=held]')?.closest('td').textContent"
+        said = await page.until(row)
+        assert said.startswith("Held“wrong list, see incident 2214”, Ines Duarte (admin port)")
+        await until(lambda: len(world.calls("others")) > others + 5)
+        assert len(world.calls(CAMPAIGN)) == held
+        await page.click(f"[aria-label='Release {CAMPAIGN}']")
+        await page.until("document.querySelector('#ask').open")
+        await page.key("Enter")
+        await until(lambda: len(world.calls(CAMPAIGN)) > held + 3)
+        await page.until("document.querySelector('[data-is=held]') === null")
+
+
+async def test_a_purge_names_its_number_first(page: Page, world: World) -> None:
+    """The question and its button name how many wait, and so many are answered PURGED."""
+    await open_console(page, world)
+    stream = world.stream()
+    await stream.send(*dials(1), campaign=CAMPAIGN)
+    await stream.read(1)
+    await page.until(f"{cell(CAMPAIGN, 'Accepted')} === '1'")
+    await hold(page, CAMPAIGN)
+    await stream.send(*dials(1234, "held"), campaign=CAMPAIGN)
+    await page.until(f"{cell(CAMPAIGN, 'Waiting')} === '1,234'")
+    await page.click(f"[aria-label='Purge {CAMPAIGN}']")
+    await page.until("document.querySelector('#ask').open")
+    asked = await page.run("document.querySelector('#ask-number').textContent")
+    assert asked == "1,234 dial requests will be answered, and not dialed"
+    assert await page.run("document.querySelector('#ask-do').textContent") == "Purge 1,234 dial requests"
+    await page.click("#ask-do")
+    results = await stream.read(1234)
+    assert {*verdicts(results)} == {"NOT_ACCEPTED PURGED SAME_TOKEN"}
+    said = await page.until("document.querySelector('.toast:last-child')?.textContent")
+    assert said == f"Purged 1,234 dial requests: {CAMPAIGN}"
+
+
+async def test_nothing_that_a_caller_sends_runs_as_script(page: Page, world: World) -> None:
+    """Markup in ids, names and reasons is text; what is not seen, or turns text around, is spelled out."""
+    await open_console(page, world)
+    for number, campaign in enumerate([*HOSTILE, "turned\u202egnp.exe\u2066", "bell\x07\x1b[31m"]):
+        await world.ask(*dials(1, f"h{number}"), campaign=campaign)
+    await page.until(f"{ROWS} === 6")
+    names = await page.run("[...document.querySelectorAll('#campaign-rows bdi')].map(e => e.textContent)")
+    assert {*HOSTILE, "turned⟨U+202E⟩gnp.exe⟨U+2066⟩", "bell␇␛[31m"} == set(names)
+    await page.run(
+        "[...document.querySelectorAll('#campaign-rows bdi')].find(e => e.textContent[0] === '<')"
+        ".closest('tr').querySelector('.do button').focus()"
+    )
+    await page.key("Enter")
+    await page.until("document.querySelector('#ask').open")
+    await fill(page, operator=HOSTILE[1], reason=HOSTILE[0], token=TOKEN)
+    await page.key("Enter")
+    await page.until("document.querySelector('[data-is=held]')?.closest('td').textContent.includes('<img')")
+    assert await page.run("window.struck") is None
+    assert await page.run("document.querySelectorAll('img, iframe, script:not([src]), main a').length") == 0
+
+
+async def test_the_page_takes_no_script_from_elsewhere(page: Page, world: World) -> None:
+    """Even were markup put into the page, the policy of its headers would not let it run."""
+    await open_console(page, world)
+    await page.run(MARKUP)
+    await asyncio.sleep(0.3)
+    assert await page.run("window.struck") is None
+    refused = [error for error in page.errors if "Content Security Policy" in error]
+    page.errors.clear()
+    assert refused
+
+
+async def test_the_keyboard_alone_is_enough(page: Page, world: World) -> None:
+    """A campaign is found, held after a refusal, and a plot is read, without a pointer."""
+    await open_console(page, world)
+    for name in ("alpha", "beta"):
+        await world.ask(*dials(2, name), campaign=name)
+    await page.until(f"{ROWS} === 2")
+    await page.key("/")
+    await page.type("bet")
+    await page.until(f"{ROWS} === 1")
+    for _ in range(20):
+        await page.key("Tab")
+        if await page.run("document.activeElement.getAttribute('aria-label')") == "Hold beta":
+            break
+    await page.key("Enter")
+    await page.until("document.querySelector('#ask').open")
+    await page.key("Escape")
+    await page.until("!document.querySelector('#ask').open")
+    assert await page.run("document.activeElement.getAttribute('aria-label')") == "Hold beta"
+    await page.key("Enter")
+    await page.type("Ines")
+    await page.key("Enter")
+    assert "reason" in await page.until("document.querySelector('#ask-error').textContent")
+    await page.type("by keyboard")
+    await page.key("Tab")
+    await page.type("not-the-token-at-all")
+    await page.key("Enter")
+    await page.until("document.querySelector('#ask-error').textContent.includes('token')")
+    page.errors.clear()  # the browser notes that a token was refused
+    await page.key("a", control=True)
+    await page.type(TOKEN)
+    await page.key("Enter")
+    await page.until("document.querySelector('[data-is=held]')")
+    await page.until("document.activeElement.getAttribute('aria-label') === 'Release beta'")
+    await page.run("document.querySelector('#plots svg').focus()")
+    await page.key("ArrowLeft")
+    spoken = await page.until("document.querySelector('#plots-spoken').textContent")
+    assert "Calls against the quota: answered" in spoken
+
+
+async def test_a_phone_shows_all_of_it(page: Page, world: World) -> None:
+    """At 390 pixels nothing runs out of the side, however long a campaign id is."""
+    await page.show(390, 844)
+    await open_console(page, world)
+    await world.ask(*dials(30), campaign="x" * 256)
+    await page.until(f"{ROWS} === 1")
+    assert await page.run("document.documentElement.scrollWidth") == 390
+    assert await page.run(WIDE) == []
+    await page.run("document.querySelector('.campaigns .do button').focus()")
+    await page.key("Enter")
+    await page.until("document.querySelector('#ask').open")
+    assert await page.run(WIDE) == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+async def test_text_can_be_read_in_both_themes(page: Page, world: World, dark: bool) -> None:
+    """Every text has a contrast of at least 4.5 to what is behind it, those of the dialog as well."""
+    world.simulator.connect.set_state("parked", CampaignState.PAUSED)
+    await page.show(1280, 900, dark=dark)
+    await open_console(page, world)
+    stream = world.stream()
+    await stream.send(*dials(5, "p"), campaign="parked")
+    await world.ask(*dials(3), campaign=CAMPAIGN)
+    await page.until("document.querySelector('[data-is=parked]')")
+    assert await page.run(CONTRAST) == []
+    await page.click(f"[aria-label='Hold {CAMPAIGN}']")
+    await page.until("document.querySelector('#ask').open")
+    await page.key("Enter")
+    assert await page.run(CONTRAST) == []
+
+
+async def test_a_thousand_campaigns(page: Page) -> None:
+    """With 1,000 campaigns that all change, a change is seen within 2 s; page and gateway keep up."""
+    async with gateway(call_rate=0.0) as world:
+        await open_console(page, world)
+        stream = world.stream()
+        for number in range(1000):
+            await stream.send(*dials(2, f"a{number}"), campaign=f"campaign-{number:04}")
+        await page.until("document.querySelector('#states button').textContent === 'All 1,000'")
+        await page.run("performance.clearMeasures()")
+        slowest = 0.0
+        for turn in range(3):
+            for number in range(1000):
+                await stream.send(*dials(1, f"b{turn}-{number}"), campaign=f"campaign-{number:04}")
+            began = time.monotonic()
+            campaign = f"campaign-late-{turn}"
+            await page.run(f"document.querySelector('#find').value = '{campaign}'")
+            await stream.send(*dials(1, f"c{turn}"), campaign=campaign)
+            await page.until(f"({FIND}, {cell(campaign, 'Accepted')} !== undefined)")
+            slowest = max(slowest, time.monotonic() - began)
+        frames = await page.run("performance.getEntriesByName('look').map(e => e.duration)")
+        console = world.gateway._console
+        began = time.process_time()
+        for _ in range(10):
+            console._looks.outdated()
+            console.look()
+        look_ms = (time.process_time() - began) * 100
+        log.info("seen after %.2f s, %.0f ms a frame, %.1f ms a look", slowest, max(frames), look_ms)
+        assert slowest < UPDATE_S
+        assert max(frames) < 250
+        assert look_ms < 100

@@ -1,0 +1,276 @@
+"""What the console's page asks of the admin port: who is answered, and what they are told."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from gateway.admin import feed
+from gateway.simulator import FaultKind
+from tests.console.events import events, post
+from tests.console.scene import TOKEN, gateway
+from tests.integration.admin import get, scrape
+from tests.integration.world import CAMPAIGN, World, dials, until, verdicts, world_of
+
+FIELDS = {"campaign_id": CAMPAIGN, "operator": "Ines", "reason": "wrong list"}
+POLICY = {
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "connect-src 'self'",
+    "img-src 'self' data:",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+}
+ELSEWHERE = "https://attacker.example"
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def port() -> AsyncIterator[int]:
+    """The admin port of one gateway, for all tests that change nothing."""
+    async with gateway() as world:
+        yield world.gateway.admin_port
+
+
+async def held(port: int) -> list[str]:
+    """Return the campaigns that are held."""
+    async with events(port) as told:
+        message = await anext(told)
+    return [row[0] for row in message["campaigns"] if row[1] == "held"]
+
+
+# --- who is answered -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": ""}, 403),
+        ({"Origin": ELSEWHERE}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Sec_Fetch_Site": "same-site"}, 403),
+        ({"Sec_Fetch_Site": "none"}, 403),
+        ({"Sec_Fetch_Site": ""}, 403),
+        ({"Host": "attacker.example", "Origin": "http://attacker.example"}, 421),
+        ({"Content_Type": "text/plain"}, 415),
+        ({"Content_Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content_Type": ""}, 415),
+    ],
+)
+async def test_changes_are_taken_from_its_own_page_only(
+    port: int, headers: dict[str, str], status: int
+) -> None:
+    """Whatever another page or a form can send is refused, with the right token too."""
+    assert (await post(port, "hold", FIELDS, TOKEN, **headers))[0] == status
+    assert await held(port) == []
+
+
+@pytest.mark.parametrize("token", [None, "", "x", TOKEN + "x", TOKEN.upper(), "\u00e9" * 20])
+async def test_nothing_is_changed_without_the_token(port: int, token: str | None) -> None:
+    """Without the token, or with another, the answer is 401 and nothing happens."""
+    for kind in ("hold", "release", "purge"):
+        assert (await post(port, kind, FIELDS, token))[0] == 401
+    assert await held(port) == []
+
+
+async def test_without_a_token_set_nobody_changes_anything() -> None:
+    """A gateway without a token says so to the page, and refuses."""
+    async with world_of() as world:
+        port = world.gateway.admin_port
+        status, text = await post(port, "hold", FIELDS, TOKEN)
+        assert status == 403
+        assert "DIAL_GATEWAY_ADMIN_TOKEN_FILE is not set" in text
+        async with events(port) as told:
+            assert "DIAL_GATEWAY_ADMIN_TOKEN_FILE" in (await anext(told))["totals"]["locked"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "GET"])
+async def test_changes_are_posted(port: int, method: str) -> None:
+    """Other methods change nothing, and say which does."""
+    page = await get(port, "/api/campaigns/hold", method)
+    assert page.status == 405
+    assert page.headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/", "/console/base.css", "/api/events", "/api/campaigns", "/metrics"])
+async def test_nothing_else_is_posted_to(port: int, path: str) -> None:
+    """All other addresses only read."""
+    assert (await get(port, path, "POST")).status == 405
+
+
+# --- what is asked for ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        (b"", "body: must be JSON"),
+        (b"[" * 9000, "body: must be JSON"),
+        (b"[]", "body: must be a JSON object"),
+        (FIELDS | {"campaing": 1}, "body: fields are answering, campaign_id, operator, reason"),
+        (FIELDS | {"campaign_id": ""}, "campaign_id: required"),
+        (FIELDS | {"campaign_id": 5}, "campaign_id: required, a text"),
+        (FIELDS | {"campaign_id": "a b"}, "campaign_id: at most 256 characters, no white space"),
+        (FIELDS | {"campaign_id": "x" * 257}, "campaign_id: at most 256"),
+        (FIELDS | {"operator": " "}, "operator: required"),
+        (FIELDS | {"operator": None}, "operator: must be a text"),
+        (FIELDS | {"operator": "x" * 101}, "operator: at most 100"),
+        (FIELDS | {"operator": "a\nb"}, "operator: no control characters"),
+        (FIELDS | {"reason": ""}, "reason: required"),
+        (FIELDS | {"reason": "\u202egnp"}, "reason: no control characters"),
+        (FIELDS | {"reason": "x" * 501}, "reason: at most 500"),
+        (FIELDS | {"answering": "no"}, "answering: true or false"),
+    ],
+)
+async def test_a_wrong_field_is_named(port: int, fields: object, words: str) -> None:
+    """The answer names the field and the rule, and nothing happens."""
+    status, text = await post(port, "hold", fields, TOKEN)
+    assert status == 400
+    assert words in json.loads(text)["error"]
+    assert await held(port) == []
+
+
+async def test_a_body_that_is_far_too_long(port: int) -> None:
+    """More than 16 KiB are not read."""
+    assert (await post(port, "hold", b" " * 40_000, TOKEN))[0] == 413
+
+
+async def test_hold_release_and_purge(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Each is done and logged, with who did it; also to a campaign that nobody has sent for."""
+    caplog.set_level(logging.INFO, "gateway.console")
+    port = world.gateway.admin_port
+    assert await post(port, "hold", FIELDS, TOKEN) == (200, '{"answered": 0}')
+    assert await held(port) == [CAMPAIGN]
+    stream = world.stream()
+    await stream.send(*dials(40))
+    await until(lambda: world.gateway.engine.held == 40)
+    assert await post(port, "purge", FIELDS | {"reason": ""}, TOKEN) == (200, '{"answered": 40}')
+    assert {*verdicts(await stream.read(40))} == {"NOT_ACCEPTED PURGED SAME_TOKEN"}
+    assert await post(port, "release", FIELDS, TOKEN) == (200, '{"answered": 0}')
+    assert (await post(port, "release", FIELDS, TOKEN))[0] == 404
+    about = [(record.getMessage(), record.__dict__["caller"]) for record in caplog.records]
+    kinds = ("hold", "purge", "release")
+    assert about == [(f"done in the console: {kind}", "Ines (admin port)") for kind in kinds]
+
+
+async def test_a_hold_that_answers(world: World) -> None:
+    """By choice what waits, and what comes, is answered HELD."""
+    port = world.gateway.admin_port
+    assert (await post(port, "hold", FIELDS | {"answering": True}, TOKEN))[0] == 200
+    assert verdicts(await world.ask(*dials(2))) == ["NOT_ACCEPTED HELD SAME_TOKEN"] * 2
+
+
+async def test_the_token_is_in_no_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the right one nor a wrong one."""
+    caplog.set_level(logging.DEBUG)
+    port = world.gateway.admin_port
+    await post(port, "hold", FIELDS, TOKEN)
+    await post(port, "hold", FIELDS, "another-secret-token")
+    text = " ".join(str(record.__dict__) for record in caplog.records)
+    assert "refused in the console" in text
+    assert TOKEN not in text
+    assert "another-secret-token" not in text
+
+
+# --- what is told --------------------------------------------------------------------------------------
+
+
+async def test_the_page_and_its_files(port: int) -> None:
+    """Every file that the page names is there, with the policy that keeps other scripts out."""
+    start = await get(port, "/")
+    assert start.status == 200
+    assert {part.strip() for part in start.headers["Content-Security-Policy"].split(";")} == POLICY
+    assert "http://" not in start.body.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in start.body
+    for name in ("base.css", "console.js", "plot.js", "words.js"):
+        file = await get(port, f"/console/{name}")
+        assert file.status == 200
+        assert "http://" not in file.body.replace("http://www.w3.org/2000/svg", "")
+        assert "innerHTML" not in file.body
+    for name in ("", "index.html", "../port.py", "%2e%2e/port.py", "nothing.js"):
+        assert (await get(port, f"/console/{name}")).status == 404
+
+
+async def test_everything_first_and_then_differences(world: World) -> None:
+    """A stream begins with all there is; later messages hold what differs, and the seconds since."""
+    await world.ask(*dials(30), campaign="first")
+    async with events(world.gateway.admin_port) as told:
+        first = await anext(told)
+        assert first["first"]
+        assert [row[0] for row in first["campaigns"]] == ["first"]
+        await world.ask(*dials(3, "u"), campaign="second")
+        seen: dict[str, list[object]] = {}
+        while "second" not in seen:
+            message = await anext(told)
+            seen |= {row[0]: row for row in message["campaigns"]}
+        assert "first" not in message
+        assert [point[0] for point in message["points"]] == sorted({point[0] for point in message["points"]})
+
+
+async def test_the_history_agrees_with_the_metrics(world: World) -> None:
+    """The points of all seconds add up to the counters of Prometheus, by result and by outcome."""
+    port = world.gateway.admin_port
+    requests = dials(120)
+    requests[0].phone_number = "call me"
+    await asyncio.gather(world.ask(*requests), world.ask(*dials(60, "v"), campaign="other"))
+    async with events(port) as told:
+        calls, answers = 0, 0
+        while answers < 180:
+            for point in (await anext(told))["points"]:
+                calls += sum(point[3])
+                answers += sum(point[4])
+        totals = (await anext(told))["totals"]
+    metrics = await scrape(port)
+    assert answers == metrics.value("dial_gateway_requests_answered_total")
+    assert calls == metrics.value("dial_gateway_connect_calls_total")
+    assert totals["calls"] == {"ok": metrics.value("dial_gateway_connect_calls_total", result="ok")}
+    assert totals["answers"][0] == metrics.value("dial_gateway_requests_answered_total", outcome="ACCEPTED")
+
+
+async def test_failed_calls_are_told_with_their_traces(world: World) -> None:
+    """The trace id is that of the answers that the call decided."""
+    world.fault(FaultKind.RESET)
+    (result,) = await world.ask(*dials(1, expires_in=7.0))
+    async with events(world.gateway.admin_port) as told:
+        first = await anext(told)
+    (failed,) = first["failures"]
+    about = dict(zip(first["fields"]["FailedCall"], failed, strict=True))
+    assert about["campaign_id"] == CAMPAIGN
+    assert about["kind"] == "AnswerLost"
+    assert about["trace_id"] == result.trace_id
+
+
+async def test_so_many_pages_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more than may be is refused; when one goes there is room again."""
+    monkeypatch.setattr(feed, "READERS", 2)
+    port = world.gateway.admin_port
+    async with events(port) as one, events(port) as other:
+        await anext(one)
+        await anext(other)
+        assert (await get(port, "/api/events")).status == 503
+    reader = feed_of(world)
+    await until(lambda: not reader.full)
+
+
+def feed_of(world: World) -> feed.Feed:
+    return world.gateway._admin._feed
+
+
+async def test_a_gateway_that_leaves_ends_the_streams() -> None:
+    """A page that listens does not keep the gateway from leaving."""
+    async with gateway() as world, events(world.gateway.admin_port) as told:
+        await anext(told)
+        await asyncio.wait_for(world.gateway.stop(1.0), 10)
+        with suppress(aiohttp.ClientError):
+            async for _ in told:
+                pass

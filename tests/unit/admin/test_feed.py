@@ -1,0 +1,134 @@
+"""Pages are told one look a second, and one that does not read costs nothing but its own picture."""
+
+import asyncio
+import itertools
+import json
+from typing import Any
+
+import pytest
+
+from gateway.admin import feed
+from gateway.admin.feed import Feed
+from gateway.admin.port import Campaign, Look, Order, Point, Totals
+
+TOTALS = Totals({}, 0, 0, 0, 1, 0, 1, 1.0, 1.0, 0, 0, {}, (0,) * 5, "answering", False, False, "")
+
+
+def campaign(name: str, queued: int) -> Campaign:
+    return Campaign(name, "flowing", queued, 0, None, (0,) * 5, 0.0, "", "", None, None, None, False, None)
+
+
+class Script:
+    """A console whose looks are numbered; in each one campaign is another, and one comes or goes."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def look(self) -> Look:
+        self.looks += 1
+        rows = [campaign("steady", 7), campaign("moving", self.looks), campaign(f"only-{self.looks}", 1)]
+        points = [
+            Point(number, float(number), 1.0, (1, 0, 0), (0,) * 5, 1.0, 1.0, 0)
+            for number in range(1, self.looks + 1)
+        ]
+        return Look(float(self.looks), 0.0, TOTALS, {row.campaign_id: row for row in rows}, points, [], [])
+
+    async def carry_out(self, order: Order) -> int:
+        raise AssertionError(order)
+
+
+class Reader:
+    """A page: takes what it is told, as long as it reads."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.sizes: list[int] = []
+        self.reads = asyncio.Event()
+        self.reads.set()
+
+    async def write(self, event: bytes) -> None:
+        await self.reads.wait()
+        self.sizes.append(len(event))
+        self.told.append(json.loads(event.removeprefix(b"data: ")))
+
+    async def has(self, number: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.told) < number:  # noqa: ASYNC110 - whoever writes need not tell
+                await asyncio.sleep(0)
+
+
+@pytest.fixture(autouse=True)
+def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "EVERY_S", 0.005)
+
+
+async def test_the_first_message_tells_all_and_the_next_what_differs() -> None:
+    """What has changed and what has come is told, what is gone by name; what is the same is not."""
+    source, reader = Feed(Script()), Reader()
+    telling = asyncio.create_task(source.tell(reader.write))
+    await reader.has(3)
+    source.leave()
+    await telling
+    first, second, third = reader.told[:3]
+    assert [row[0] for row in first["campaigns"]] == ["steady", "moving", "only-1"]
+    assert [row[0] for row in second["campaigns"]] == ["moving", "only-2"]
+    assert second["gone"] == ["only-1"]
+    assert [point[0] for point in third["points"]] == [3]
+    assert "fields" in first
+    assert "fields" not in second
+
+
+async def test_one_look_serves_all_pages() -> None:
+    """Twenty pages cost as many looks as one."""
+    script = Script()
+    source, readers = Feed(script), [Reader() for _ in range(20)]
+    telling = [asyncio.create_task(source.tell(reader.write)) for reader in readers]
+    for reader in readers:
+        await reader.has(4)
+    source.leave()
+    await asyncio.gather(*telling)
+    assert script.looks <= max(len(reader.told) for reader in readers) + 1
+    for reader in readers:
+        assert reader.told == readers[0].told[: len(reader.told)]
+
+
+async def test_a_page_that_reads_again_is_told_the_newest_look() -> None:
+    """What went by while it did not read is skipped, and the seconds since are all there."""
+    script = Script()
+    source, slow, other = Feed(script), Reader(), Reader()
+    telling = [asyncio.create_task(source.tell(reader.write)) for reader in (slow, other)]
+    await slow.has(2)
+    slow.reads.clear()
+    read = len(slow.told)
+    await other.has(read + 30)
+    assert len(slow.told) == read
+    slow.reads.set()
+    await slow.has(read + 2)
+    source.leave()
+    await asyncio.gather(*telling)
+    points = list(itertools.chain.from_iterable(message["points"] for message in slow.told))
+    assert [point[0] for point in points] == list(range(1, len(points) + 1))
+    moved = [row[2] for message in slow.told for row in message["campaigns"] if row[0] == "moving"]
+    assert max(now - then for then, now in itertools.pairwise(moved)) > 20
+
+
+async def test_a_page_that_never_reads_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while its stream ends with a time-out, and it counts no more."""
+    monkeypatch.setattr(feed, "STALL_S", 0.01)
+    source, deaf = Feed(Script()), Reader()
+    deaf.reads.clear()
+    with pytest.raises(TimeoutError):
+        await source.tell(deaf.write)
+    assert source.readers == 0
+
+
+async def test_so_many_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The feed is full with as many readers as may be, and not after one has gone."""
+    monkeypatch.setattr(feed, "READERS", 1)
+    source, reader = Feed(Script()), Reader()
+    telling = asyncio.create_task(source.tell(reader.write))
+    await reader.has(1)
+    assert source.full
+    telling.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
+    assert not source.full

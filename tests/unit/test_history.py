@@ -1,0 +1,39 @@
+"""The last minutes are kept as points, of what was added between two readings."""
+
+from gateway.history import Counts, History
+
+
+def counts(at: float, ok: int, *, throttled: int = 0, lost: int = 0, answers: int = 0) -> Counts:
+    calls = {"ok": ok, "RateThrottled": throttled, "AnswerLost": lost, "ConnectFailed": lost}
+    return Counts(at, calls, (answers, 0, 0, 0, 0), 5.0, 10.0, 3)
+
+
+def test_a_point_holds_what_was_added() -> None:
+    """The first reading only says where counting begins; failures other than throttles are counted as one."""
+    history = History()
+    history.read(counts(10.0, 100, throttled=7, lost=2, answers=900))
+    assert len(history) == 0
+    history.read(counts(11.5, 108, throttled=8, lost=3, answers=1000))
+    (point,) = history.after(0)
+    assert (point.number, point.at, point.seconds) == (1, 11.5, 1.5)
+    assert point.calls == (8, 1, 2)
+    assert point.answers == (100, 0, 0, 0, 0)
+    assert (point.rate, point.ceiling, point.held) == (5.0, 10.0, 3)
+
+
+def test_no_more_is_kept_than_its_length() -> None:
+    """The oldest points go, and the numbers go on."""
+    history = History(length=3)
+    for second in range(10):
+        history.read(counts(float(second), second))
+    assert [point.number for point in history.after(0)] == [7, 8, 9]
+    assert [point.number for point in history.after(8)] == [9]
+
+
+def test_a_clock_that_stands_adds_no_point() -> None:
+    """Two readings at one instant are one, and nothing is lost."""
+    history = History()
+    for ok in (0, 5):
+        history.read(counts(1.0, ok))
+    history.read(counts(2.0, 9))
+    assert sum(point.calls[0] for point in history.after(0)) == 9
