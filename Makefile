@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 PROTOS := $(shell find protos -name '*.proto')
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz check fix protos manifests lock faults soak bench dist clean
+.PHONY: help install demo test fuzz check fix protos manifests lock faults soak picture bench dist clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,7 @@ demo: install ## the gateway with a local Amazon Connect, and 2,000 dial request
 
 test: install ## every test of the Python parts
 	scripts/proxies.sh
+	scripts/chromium.sh
 	$(BIN)/python -m pytest
 
 FUZZ_S ?= 60
@@ -73,6 +74,10 @@ faults: install ## crashes, departures and a failing Connect at full size, each 
 
 soak: install ## mixed load under faults and restarts for DURATION seconds (600), RATE dial requests a second (400)
 	$(BIN)/python -m tests.faults.soak --duration $(or $(DURATION),600) --rate $(or $(RATE),400) --seed $(or $(SEED),0)
+
+picture: install ## the console's picture in README, taken anew: two minutes
+	scripts/chromium.sh
+	$(BIN)/python -m tests.console.scene docs/pictures/console.png
 
 bench: install ## the gateway beside what a service would do by itself
 	$(BIN)/python -m benchmarks

@@ -137,10 +137,10 @@ class Page:
         """Move the pointer."""
         await self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
-    async def picture(self, path: Path, *, whole: bool = False) -> None:
-        """Write a picture of the page as PNG."""
-        taken = await self.send("Page.captureScreenshot", captureBeyondViewport=whole, format="png")
-        await asyncio.to_thread(path.write_bytes, base64.b64decode(taken["data"]))
+    async def picture(self) -> bytes:
+        """Return a picture of what is seen of the page, as PNG."""
+        taken = await self.send("Page.captureScreenshot", format="png", optimizeForSpeed=False)
+        return base64.b64decode(taken["data"])
 
     async def close(self) -> None:
         """Stop listening."""

@@ -1,18 +1,19 @@
 """A gateway in the middle of a working day, for looking at its console: several services, some trouble.
 
-    python -m tests.console.scene FOLDER [SECONDS]
+    python -m tests.console.scene docs/pictures/console.png
+    python -m tests.console.scene --all FOLDER --seconds 30
 
-runs the day for so many seconds, then writes pictures of the page on a desk and on a phone, in both
-themes, and `console.png` with both side by side.
+runs the day for so many seconds, then writes the picture in README, light and dark in one; with `--all`
+pictures of the page on a desk, a tablet and a phone, in both themes.
 """
 
+import argparse
 import asyncio
-import json
+import base64
 import random
-import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ LOADS = {
     "parking-permits": 4.0,
 }
 """Dial requests a second of each campaign."""
+DESK = (1360, 1010)
 PARKED, COOLING, HELD = "renewals-motor", "collections-late-stage", "survey-2026-q4"
 FORM = {"operator": "Ines Duarte", "reason": "wrong list, see incident 2214", "token": TOKEN}
 EXCEPTION = FaultKind.EXCEPTION
@@ -112,41 +114,64 @@ async def hold(page: Page, campaign: str) -> None:
     await page.until("!document.querySelector('#ask').open")
 
 
-async def pictures(page: Page, folder: Path) -> None:
-    """Write pictures of the page as it is: its top, and from the campaigns on where not all fits."""
-    for name, width, height in (("desk", 1360, 1120), ("tablet", 820, 1100), ("phone", 390, 844)):
-        for dark in (False, True):
-            await page.show(width, height, dark=dark, scale=2.0 if name == "phone" else 1.0)
-            for part, top in (("top", "body"), ("campaigns", "#campaigns")):
-                await page.run(f"document.querySelector('{top}').scrollIntoView()")
+async def both_themes(page: Page, file: Path) -> None:
+    """Write one picture of the page: light above a slope, dark below it."""
+    taken = []
+    for dark in (False, True):
+        await page.show(*DESK, dark=dark)
+        taken.append(base64.b64encode(await page.picture()).decode())
+    await page.send("Page.navigate", url="about:blank")
+    await page.until("document.body !== null && location.href === 'about:blank'")
+    light, dark_one = (f"url(data:image/png;base64,{each})" for each in taken)
+    await page.run(
+        f"document.body.style.cssText = `margin: 0; background: {light}`;"
+        " const over = document.body.appendChild(document.createElement('div'));"
+        f" over.style.cssText = `position: absolute; inset: 0; background: {dark_one};"
+        " clip-path: polygon(64% 0, 100% 0, 100% 100%, 36% 100%)`"
+    )
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(file.write_bytes, await page.picture())
+
+
+async def all_sizes(page: Page, folder: Path) -> None:
+    """Write pictures of the top of the page, and of the campaigns, at three widths in both themes."""
+    for name, width, height in (("desk", *DESK), ("tablet", 820, 1100), ("phone", 390, 844)):
+        for theme in ("light", "dark"):
+            await page.show(width, height, dark=theme == "dark", scale=2.0 if name == "phone" else 1.0)
+            for part in ("body", "#campaigns"):
+                await page.run(f"document.querySelector('{part}').scrollIntoView()")
                 await asyncio.sleep(1.2)
-                theme = "dark" if dark else "light"
-                await page.picture(folder / f"{name}-{part}-{theme}.png")
+                file = folder / f"{name}-{part.strip('#')}-{theme}.png"
+                await asyncio.to_thread(file.write_bytes, await page.picture())
+    await page.show(*DESK)
+    await page.click(f"[aria-label='Purge {HELD}']")
+    await asyncio.sleep(1.2)
+    await asyncio.to_thread((folder / "ask.png").write_bytes, await page.picture())
 
 
-async def main(folder: Path, seconds: float) -> None:
+async def main(target: Path, seconds: float, *, sizes: bool) -> None:
     """Run the day, and take the pictures."""
     rng = random.Random(3)
-    async with AsyncExitStack() as stack:
-        world = await stack.enter_async_context(gateway())
-        page = await stack.enter_async_context(browser())
-        await page.show(1360, 1000)
+    async with gateway() as world, browser() as page:
+        await page.show(*DESK)
         await page.open(f"http://127.0.0.1:{world.gateway.admin_port}/")
         tasks = [asyncio.create_task(load(world, name, rate, rng)) for name, rate in LOADS.items()]
         tasks.append(asyncio.create_task(trouble(world, seconds)))
         await asyncio.sleep(seconds * 0.6)
         await hold(page, HELD)
+        await page.move(5, 5)
+        await page.run("document.activeElement.blur(); scrollTo(0, 0)")
         await asyncio.sleep(seconds * 0.4)
-        await pictures(page, folder)
-        await page.show(1360, 1000)
-        await page.click(f"[aria-label='Purge {HELD}']")
-        await asyncio.sleep(1.2)
-        await page.picture(folder / "ask.png")
-        sys.stdout.write(json.dumps(page.errors) + "\n")
+        await (all_sizes if sizes else both_themes)(page, target)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 130.0))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("target", type=Path, help="the picture; with --all the folder for them")
+    parser.add_argument("--all", action="store_true", help="pictures at three widths, in both themes")
+    parser.add_argument("--seconds", type=float, default=135.0, help="how long the day lasts")
+    options = parser.parse_args()
+    asyncio.run(main(options.target, options.seconds, sizes=options.all))
