@@ -103,7 +103,7 @@ async def _serve_with(
         def say(port: int) -> None:
             simulated_too = " (simulated)" if endpoint else ""
             log.info("serving gRPC on %s:%d, calling %s%s", host, port, connect.endpoint, simulated_too)
-            log.info("health and metrics on http://%s:%d", admin_host, gateway.admin_port)
+            log.info("console, health and metrics on http://%s:%d", admin_host, gateway.admin_port)
 
         return await app.serve(gateway, chosen, say)
 

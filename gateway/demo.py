@@ -45,6 +45,7 @@ async def _demo(leads: Path) -> int:
         gateway = Gateway(settings, connect, telemetry_with(memory))
         port = await gateway.start()
         _say(f"gateway on 127.0.0.1:{port}, Amazon Connect simulated at {simulator.url}")
+        _say(f"console, as long as this runs: http://127.0.0.1:{gateway.admin_port}/")
         _say(f"quota: {settings.call_rate:g} calls a second, at most 25 dial requests each\n")
         began = time.perf_counter()
         sent = await _send(leads, port)

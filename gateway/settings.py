@@ -100,7 +100,7 @@ class Settings:
     """What `dial-gateway serve` runs with. Durations are in seconds."""
 
     listen: str = _setting("127.0.0.1:50051", _ADDRESS, "gRPC address")
-    admin_listen: str = _setting("127.0.0.1:9464", _ADDRESS, "address of health and metrics")
+    admin_listen: str = _setting("127.0.0.1:9464", _ADDRESS, "address of health, metrics and the console")
     connect_api: ApiName = _setting(  # noqa: RUF009 - a field of its own each time, as the others
         "v1", _one_of("v1", "v2"), "Amazon Connect's API"
     )

@@ -1,1 +1,1 @@
-"""HTTP for those who run the gateway: health and metrics. Nothing here changes anything."""
+"""HTTP for those who run the gateway: health, metrics, and the console, which alone changes anything."""

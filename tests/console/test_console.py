@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.admin import messages
 from gateway.simulator import CampaignState
 from tests.console.browser import Page
 from tests.console.scene import TOKEN, gateway, hold, load
@@ -262,12 +263,13 @@ async def test_a_thousand_campaigns(page: Page) -> None:
             slowest = max(slowest, time.monotonic() - began)
         frames = await page.run("performance.getEntriesByName('look').map(e => e.duration)")
         console = world.gateway._console
-        began = time.process_time()
+        told, began = console.look(), time.process_time()
         for _ in range(10):
             console._looks.outdated()
-            console.look()
-        look_ms = (time.process_time() - began) * 100
-        log.info("seen after %.2f s, %.0f ms a frame, %.1f ms a look", slowest, max(frames), look_ms)
+            look = console.look()
+            messages.next_after(told._replace(campaigns={}), look)
+        cost_ms = (time.process_time() - began) * 100
+        log.info("seen after %.2f s, %.0f ms a frame, %.1f ms a look", slowest, max(frames), cost_ms)
         assert slowest < UPDATE_S
         assert max(frames) < 250
-        assert look_ms < 100
+        assert cost_ms < 150

@@ -162,6 +162,16 @@ def test_nothing_comes_from_the_source_tree(image: Image) -> None:
     assert list(image.root.glob("lib/*/site-packages/dialgateway/py.typed"))
 
 
+def test_the_console_comes_with_the_wheel(image: Image) -> None:
+    """Every file of the page is in the environment that was built, as it is in the tree."""
+    (packed,) = image.root.glob("lib/*/site-packages/gateway/admin/console")
+    ours = TREE / "gateway" / "admin" / "console"
+    assert {path.name: path.read_bytes() for path in packed.iterdir()} == {
+        path.name: path.read_bytes() for path in ours.iterdir()
+    }
+    assert len(list(ours.glob("*.js"))) > 5
+
+
 def test_the_client_needs_grpcio_and_protobuf_only(image: Image, tmp_path: Path) -> None:
     """The client's wheel by itself brings grpcio and protobuf, imports, and has a working dialctl."""
     listed = image.run(

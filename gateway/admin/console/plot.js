@@ -6,10 +6,13 @@ import { rate } from "./words.js";
 const HEIGHT = 168;
 const TOP = 10, RIGHT = 6, BOTTOM = 20, LEFT = 34;
 
-/** A round number at or above `most`, of which a third or a quarter is round too. */
+const ROOFS = [[1, 5], [1.2, 3], [1.5, 3], [2, 4], [2.4, 4], [3, 3], [4, 4], [5, 5], [6, 3], [8, 4], [10, 5]];
+
+/** A round number at or above `most`, and a number of steps to it that are round too. */
 function roof(most) {
   const size = 10 ** Math.floor(Math.log10(most));
-  return [1, 1.2, 1.5, 2, 2.4, 3, 4, 5, 6, 8, 10].find((step) => step * size >= most * 1.0001) * size;
+  const [round, steps] = ROOFS.find(([each]) => each * size >= most * 1.0001);
+  return { top: round * size, steps };
 }
 
 function axisWords(value) {
@@ -60,10 +63,10 @@ export class Plot {
   draw() {
     if (!this.seconds) return;
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
-    const top = this.#roof();
+    const { top, steps } = this.#roof();
     this.x = (share) => LEFT + share * (this.width - LEFT - RIGHT);
     this.y = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - TOP - BOTTOM);
-    this.#drawGrid(top);
+    this.#drawGrid(top, steps);
     this.#drawColumns();
     this.#drawLines();
     this.#drawCursor();
@@ -78,8 +81,7 @@ export class Plot {
 
   #lined(line) { return line.shown(this.buckets.filter(Boolean)); }
 
-  #drawGrid(top) {
-    const steps = top / 10 ** Math.floor(Math.log10(top)) % 1.5 < 1e-9 || Math.abs(top / 10 ** Math.floor(Math.log10(top)) - 1.2) < 1e-9 ? 3 : 4;
+  #drawGrid(top, steps) {
     const parts = [];
     for (let step = 0; step <= steps; step += 1) {
       const value = (top * step) / steps;

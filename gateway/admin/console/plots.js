@@ -12,7 +12,7 @@ const limited = (buckets) => buckets.some((bucket) => bucket.ceiling > 0);
 const isCut = (bucket) => bucket.rate < bucket.ceiling - 0.005;
 
 const CALLS = {
-  title: "Calls against the quota", unit: "a second", least: 1,
+  title: "Calls against the quota", unit: "a second, as they end", least: 1,
   series: [
     { name: "answered", style: "s-blue", of: (bucket) => bucket.calls[0] },
     { name: "throttled", style: "s-amber", of: (bucket) => bucket.calls[1] },
@@ -83,14 +83,14 @@ export class Plots {
   }
 }
 
-/** Put points into buckets of `step` seconds; rates are sums over what a bucket lasted. */
+/** Put points, one a second, into buckets of `step`; rates are sums over what a bucket lasted. */
 function bucketed(model, stretch, step) {
   const number = stretch / step;
-  const newest = Math.floor(model.at / step);
+  const newest = Math.floor((model.points.at(-1)?.number ?? 0) / step);
   const sums = new Array(number).fill(null);
   for (const point of model.points) {
-    const index = number - 1 - (newest - Math.floor((point.at - 0.001) / step));
-    if (index < 0 || index >= number) continue;
+    const index = number - 1 - newest + Math.floor(point.number / step);
+    if (index < 0) continue;
     const sum = (sums[index] ??= { seconds: 0, calls: [0, 0, 0], answers: [0, 0, 0, 0, 0] });
     sum.seconds += point.seconds;
     point.calls.forEach((each, row) => { sum.calls[row] += each; });

@@ -1,0 +1,20 @@
+"""The last calls that failed are kept to be shown, and no more than so many."""
+
+from gateway.core.errors import AnswerLost
+from gateway.core.model import Batch, CallReport, FlushReason
+from gateway.diary import FAILURES_KEPT, FailureLog
+
+
+def test_the_last_failures_are_kept() -> None:
+    """Each with its trace, numbered on; the oldest go."""
+    log = FailureLog()
+    for number in range(FAILURES_KEPT + 10):
+        batch = Batch(number, "campaign-a", [], FlushReason.FULL, 0.0, 60.0, 5)
+        report = CallReport(failure=AnswerLost(), attempts=3, trace_id=f"{number:032x}")
+        log.note(float(number), batch, report)
+    assert len(log.last) == FAILURES_KEPT
+    assert [failed.number for failed in log.last] == list(range(11, FAILURES_KEPT + 11))
+    newest = log.last[-1]
+    assert (newest.campaign_id, newest.kind, newest.attempts) == ("campaign-a", "AnswerLost", 3)
+    assert newest.trace_id == f"{FAILURES_KEPT + 9:032x}"
+    assert newest.words.startswith("The call was sent and no answer came back")
