@@ -266,6 +266,13 @@ def feed_of(world: World) -> feed.Feed:
     return world.gateway._admin._feed
 
 
+async def test_a_page_that_is_closed_makes_room_at_once(port: int) -> None:
+    """Pages that come and go, one after another, never fill the places that there are."""
+    for _ in range(feed.READERS + 8):
+        async with events(port) as told:
+            assert (await anext(told))["first"]
+
+
 async def test_a_gateway_that_leaves_ends_the_streams() -> None:
     """A page that listens does not keep the gateway from leaving."""
     async with gateway() as world, events(world.gateway.admin_port) as told:

@@ -117,8 +117,11 @@ async def test_a_page_that_never_reads_is_let_go(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(feed, "STALL_S", 0.01)
     source, deaf = Feed(Script()), Reader()
     deaf.reads.clear()
+    telling = asyncio.create_task(source.tell(deaf.write))
+    done, _ = await asyncio.wait([telling], timeout=10)
+    assert done
     with pytest.raises(TimeoutError):
-        await source.tell(deaf.write)
+        telling.result()
     assert source.readers == 0
 
 
