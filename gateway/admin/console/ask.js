@@ -38,7 +38,12 @@ export class Ask {
     this.kind = null;
     byId("ask-form").addEventListener("submit", (event) => { event.preventDefault(); this.#do(); });
     byId("ask-cancel").addEventListener("click", () => this.dialog.close());
-    this.dialog.addEventListener("close", () => { this.kind = null; this.#showLock(); onClosed(this.id); });
+    this.dialog.addEventListener("close", () => {
+      if (this.dialog.open) return; // the event comes late: somebody has asked again already
+      this.kind = null;
+      this.#showLock();
+      onClosed(this.id);
+    });
     byId("unlock").addEventListener("click", () => this.#pressLock());
   }
 
