@@ -212,6 +212,18 @@ async def test_the_keyboard_alone_is_enough(page: Page, world: World) -> None:
     assert "Calls against the quota: answered" in spoken
 
 
+async def test_without_a_token_the_page_is_read_only_and_says_why(page: Page) -> None:
+    """Nothing can be pressed that would be refused, and what must be set is told to whoever asks."""
+    async with gateway(admin_token_file=None) as world:
+        await open_console(page, world)
+        await world.ask(*dials(2), campaign=CAMPAIGN)
+        await page.until(f"{ROWS} === 1")
+        assert await page.run("document.querySelector('.campaigns .do button').checkVisibility()") is False
+        await page.click("#read-only")
+        said = await page.until("document.querySelector('.toast')?.textContent")
+        assert "DIAL_GATEWAY_ADMIN_TOKEN_FILE is not set" in said
+
+
 async def test_a_phone_shows_all_of_it(page: Page, world: World) -> None:
     """At 390 pixels nothing runs out of the side, however long a campaign id is."""
     await page.show(390, 844)

@@ -45,6 +45,7 @@ export class Ask {
       onClosed(this.id);
     });
     byId("unlock").addEventListener("click", () => this.#pressLock());
+    byId("read-only").addEventListener("click", () => onSay(this.model.locked));
   }
 
   /** Ask about a campaign. */
