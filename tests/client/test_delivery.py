@@ -18,7 +18,8 @@ from dialgateway import (
     RetryAdvice,
     RetryPolicy,
 )
-from dialgateway._delivery import ODD_ENDS, Delivery, Link
+from dialgateway._delivery import ODD_ENDS, Delivery
+from dialgateway._link import LOOK_EVERY_S, OVERDUE_S, Link
 from dialgateway.errors import from_status
 from dialgateway.retry import FINAL
 from tests.client.scripted import PHONE
@@ -62,6 +63,12 @@ class Stream:
 
     def send(self, link: Link) -> list[str]:
         return [request.client_token for request in self.delivery.next_chunk(link)]
+
+    def connect_with(self, *tokens: str) -> Link:
+        self.take(*tokens)
+        link = self.connect()
+        assert self.send(link) == list(tokens)
+        return link
 
     def settle(self, link: Link, *results: DialResult) -> None:
         self.delivery.settle(link, results, self.now)
@@ -529,3 +536,30 @@ def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> No
     """Sending refusals again, and pauses that contradict each other, are a ValueError."""
     with pytest.raises(ValueError):
         RetryPolicy(**wrong)  # type: ignore[arg-type]
+
+
+def test_an_answer_that_is_long_overdue_is_waited_for_no_longer() -> None:
+    """Where something keeps answers back on an open connection the caller is told UNKNOWN in the end."""
+    stream = Stream()
+    link = stream.connect_with("a", "b")
+    stream.later(LIFE_S + OVERDUE_S - 1.0)
+    assert stream.answers() == []
+    stream.later(LOOK_EVERY_S)
+    assert stream.answers() == [("a", 0, Outcome.UNKNOWN), ("b", 1, Outcome.UNKNOWN)]
+    stream.settle(link, told("a", 0, Outcome.ACCEPTED))  # too late to be handed over, and no fault
+    assert stream.answers() == []
+    with pytest.raises(ProtocolError):
+        stream.settle(link, told("a", 0, Outcome.ACCEPTED))
+
+
+def test_what_is_overdue_is_looked_for_in_time() -> None:
+    """While something is under way the driver is asked to look again, and not before it has to."""
+    stream = Stream()
+    assert stream.delivery.deadline() is None
+    link = stream.connect_with("a")
+    stream.later(0.0)
+    assert stream.delivery.deadline() == stream.now + LOOK_EVERY_S
+    stream.settle(link, told("a", 0, Outcome.ACCEPTED))
+    stream.answers()
+    stream.later(LOOK_EVERY_S)
+    assert stream.delivery.deadline() is None

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from heapq import heappop, heappush
 
 import grpc
 
-from dialgateway._truth import Doubts, out_of_time, truthful
+from dialgateway._link import Entry, Link, Overdue
+from dialgateway._truth import Doubts, out_of_time, overdue, truthful
 from dialgateway.errors import CallFailed, GatewayUnavailable, ProtocolError, StreamBroken
 from dialgateway.retry import FINAL, RetryPolicy
 from dialgateway.values import DialRequest, DialResult, Outcome
@@ -29,28 +30,6 @@ from dialgateway.values import DialRequest, DialResult, Outcome
 # How often in a row a connection may end in a way that is not simply UNAVAILABLE, before it is raised: it may
 # well be our own messages that end it, and would end the next one.
 ODD_ENDS = 5
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """A request without an answer. `expires` is on the driver's clock."""
-
-    index: int
-    request: DialRequest
-    expires: float
-    tries: int = 0  # answers that were held back because they advised to send it again
-
-
-@dataclass(slots=True, eq=False)
-class Link:
-    """What was sent on one connection and is not answered, by the index there."""
-
-    sent: dict[int, _Entry] = field(default_factory=dict)
-    count: int = 0
-    ready_at: float | None = None  # when the connection was there; nothing is sent before
-    heard: bool = False
-    draining: bool = False
-    half_closed: bool = False
 
 
 class Delivery:
@@ -74,14 +53,15 @@ class Delivery:
         self._jitter = jitter
         self._taken = 0
         self._source_ended = False
-        self._open: dict[int, _Entry] = {}
-        self._waiting: deque[_Entry] = deque()
-        self._pausing: list[tuple[float, int, _Entry]] = []
+        self._open: dict[int, Entry] = {}
+        self._waiting: deque[Entry] = deque()
+        self._pausing: list[tuple[float, int, Entry]] = []
         self._answers: list[DialResult] = []
         self._doubts = Doubts(size)
         self._links: set[Link] = set()
         self._current: Link | None = None
         self._retry_at = 0.0
+        self._overdue = Overdue()
         self._failures = 0  # connections in a row that ended before anything was heard
         self._odd_ends = 0
         self._trouble_since: float | None = None
@@ -110,7 +90,7 @@ class Delivery:
             raise TypeError(f"the source must give DialRequest, not {type(request).__name__}")
         if not self._open:
             self._trouble_since = None  # nobody was waiting for the gateway until now
-        entry = _Entry(self._taken, request, now + (request.expires_at.timestamp() - wall))
+        entry = Entry(self._taken, request, now + (request.expires_at.timestamp() - wall))
         self._taken += 1
         self._open[entry.index] = entry
         self._waiting.append(entry)
@@ -128,6 +108,7 @@ class Delivery:
         if self.unreachable and self._failures:  # before that the gateway's own clock may yet decide
             self._answer_what_is_out_of_time(now)
             self._give_up_in_time(now)
+        self._answer_what_is_overdue(now)
         wanted = self._current is None and bool(self._waiting)
         return wanted and self.failure is None and now >= self._retry_at
 
@@ -140,6 +121,8 @@ class Delivery:
             deadlines.append(min(entry.expires for entry in self._waiting))
             if self._policy.give_up_after is not None and self._trouble_since is not None:
                 deadlines.append(self._trouble_since + self._policy.give_up_after.total_seconds())
+        if self._overdue.look_at is not None:
+            deadlines.append(self._overdue.look_at)
         return min(deadlines, default=None)
 
     # --- connections --------------------------------------------------------------------------------
@@ -201,6 +184,9 @@ class Delivery:
         caller two answers for one request, or a wrong one.
         """
         for result in results:
+            if result.index in link.overdue:
+                link.overdue.remove(result.index)
+                continue
             entry = link.sent.get(result.index)
             if entry is None or entry.request.client_token != result.client_token:
                 raise ProtocolError(
@@ -273,7 +259,7 @@ class Delivery:
             return False
         return not any(link.sent for link in self._links if link.draining)
 
-    def _decide(self, entry: _Entry, result: DialResult, now: float) -> None:
+    def _decide(self, entry: Entry, result: DialResult, now: float) -> None:
         if result.outcome is not Outcome.ACCEPTED:
             if result.outcome is Outcome.UNKNOWN:
                 self._doubts.add(result.client_token)
@@ -282,7 +268,7 @@ class Delivery:
             result = truthful(result, in_doubt=self._doubts.about(entry.request))
         self._answer(entry, result if result.index == entry.index else replace(result, index=entry.index))
 
-    def _comes_back(self, entry: _Entry, result: DialResult, now: float) -> bool:
+    def _comes_back(self, entry: Entry, result: DialResult, now: float) -> bool:
         """Hold an answer back, if its request is to be sent again in time."""
         pause_s = self._policy.resubmit_after_s(result, entry.tries, self._jitter())
         if pause_s is None or now + pause_s >= entry.expires:
@@ -291,7 +277,7 @@ class Delivery:
         heappush(self._pausing, (now + pause_s, entry.index, entry))
         return True
 
-    def _answer(self, entry: _Entry, result: DialResult) -> None:
+    def _answer(self, entry: Entry, result: DialResult) -> None:
         del self._open[entry.index]
         self._answers.append(result)
 
@@ -319,7 +305,7 @@ class Delivery:
         self._failures += 1
 
     def _answer_what_is_out_of_time(self, now: float) -> None:
-        in_time: deque[_Entry] = deque()
+        in_time: deque[Entry] = deque()
         for entry in self._waiting:
             if entry.expires > now:
                 in_time.append(entry)
@@ -327,6 +313,11 @@ class Delivery:
                 doubt = self._doubts.about(entry.request)
                 self._answer(entry, out_of_time(entry.request, entry.index, in_doubt=doubt))
         self._waiting = in_time
+
+    def _answer_what_is_overdue(self, now: float) -> None:
+        for entry in self._overdue.advance(self._links, now):
+            self._doubts.add(entry.request.client_token)
+            self._answer(entry, overdue(entry.request, entry.index))
 
     def _give_up_in_time(self, now: float) -> None:
         patience, since = self._policy.give_up_after, self._trouble_since

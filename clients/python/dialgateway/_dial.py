@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dialgateway._delivery import Delivery, Link
+from dialgateway._delivery import Delivery
+from dialgateway._link import Link
 from dialgateway.errors import CallFailed, DialGatewayError
 from dialgateway.values import Notice, Priority
 

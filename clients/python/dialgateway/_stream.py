@@ -21,8 +21,9 @@ import grpc.aio
 
 from dialgateway import _wire
 from dialgateway._channels import Channels, Lease
-from dialgateway._delivery import Delivery, Link
+from dialgateway._delivery import Delivery
 from dialgateway._dial import GOODBYE_SECONDS, Dial, OnNotice, complete, notices, tell_of
+from dialgateway._link import Link
 from dialgateway._reach import being_cancelled, failure_of, reach, stub_of
 from dialgateway.errors import CallFailed, ClientClosed
 from dialgateway.values import DialRequest, DialResult, NoticeKind

@@ -19,8 +19,9 @@ import grpc
 
 from dialgateway import _wire
 from dialgateway._channels import Channels, Lease
-from dialgateway._delivery import Delivery, Link
+from dialgateway._delivery import Delivery
 from dialgateway._dial import GOODBYE_SECONDS, Dial, OnNotice, complete, notices, tell_of
+from dialgateway._link import Link
 from dialgateway._reach import failure_of, sync_reach, sync_stub_of
 from dialgateway.errors import CallFailed, ClientClosed
 from dialgateway.values import DialRequest, DialResult, NoticeKind

@@ -64,6 +64,18 @@ def out_of_time(request: DialRequest, index: int, *, in_doubt: bool) -> DialResu
     )
 
 
+def overdue(request: DialRequest, index: int) -> DialResult:
+    """Answer a request that was sent, whose time passed long ago, and of which nothing was heard."""
+    return DialResult(
+        request.client_token,
+        index,
+        Outcome.UNKNOWN,
+        reason=Reason.CONNECT_UNREACHABLE,
+        detail="its time passed long ago, and no answer came over a connection that is open",
+        retry_advice=RetryAdvice.SAME_TOKEN,
+    )
+
+
 def matched(results: list[DialResult], requests: list[DialRequest], doubts: Doubts) -> list[DialResult]:
     """Make sure that the results of a unary call are those of its requests, in order, and are true."""
     tokens = [request.client_token for request in requests]
