@@ -54,14 +54,10 @@ def issue(
     spiffe: str | None = None,
     dns: str | None = None,
     ip: str | None = None,
-    common: str = "test",
     not_before: datetime | None = None,
     not_after: datetime | None = None,
 ) -> Issued:
-    """Let an authority issue a certificate, for a day from now unless told otherwise.
-
-    `common` is the common name of its subject.
-    """
+    """Let an authority issue a certificate, for a day from now unless told otherwise."""
     key = ec.generate_private_key(ec.SECP256R1())
     names: list[x509.GeneralName] = []
     if spiffe is not None:
@@ -70,7 +66,7 @@ def issue(
         names.append(x509.DNSName(dns))
     if ip is not None:
         names.append(x509.IPAddress(ipaddress.ip_address(ip)))
-    builder = _builder(common, ca.certificate.subject, key, not_before, not_after)
+    builder = _builder("test", ca.certificate.subject, key, not_before, not_after)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)

@@ -7,8 +7,8 @@ import grpc
 
 from tests import pki
 
-CALLER = "reminders.billing.example"
-"""The common name of a caller."""
+CALLER = "spiffe://example.org/ns/billing/sa/reminders"
+"""The name in the certificate of a caller."""
 GATEWAY = "dial-gateway.internal"
 """The name in the certificate of each gateway."""
 POLICY = f"""
@@ -36,7 +36,7 @@ class Certificates:
             (folder / name).write_bytes(ca.pem)
         issued = {
             "proxy": pki.issue(ca, dns="proxy.example", ip="127.0.0.1"),
-            "caller": pki.issue(ca, common=CALLER),
+            "caller": pki.issue(ca, spiffe=CALLER),
         }
         for name, pair in issued.items():
             (folder / f"{name}.pem").write_bytes(pair.pem + pair.key_pem)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 from pathlib import Path
 
 import grpc
@@ -12,6 +13,8 @@ import pytest
 from benchmarks.stub import async_stub
 from dialgateway import DialGatewayClient, StreamBroken
 from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.access.certificate import names_in
+from gateway.access.identity import Shown, identify
 from tests.faults.callers import dial_requests
 from tests.faults.certificates import CALLER, Certificates
 from tests.faults.proxies import PROXIES, Upstream, absent, proxied
@@ -74,7 +77,9 @@ async def test_the_gateway_is_told_who_calls(name: str, tmp_path: Path) -> None:
             await async_stub(channel).PutDialRequests(
                 pb.PutDialRequestsRequest(), metadata=FORGED, timeout=20, wait_for_ready=True
             )
-        assert listener.told == [f"DNS={CALLER}"]
+        shown = Shown("ipv4:127.0.0.1:1", forwarded=listener.told)
+        assert identify(shown, [ip_network("127.0.0.0/8")], names_in).identity == CALLER
+        assert len(listener.told) == 1  # the port without TLS tells nothing
 
 
 @pytest.mark.parametrize("name", PROXIES)
