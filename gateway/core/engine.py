@@ -9,6 +9,7 @@ import random
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from gateway.core import listing, settle
 from gateway.core.activity import Activity
@@ -39,6 +40,8 @@ from gateway.core.pacing import Pacer, RetryBudget
 from gateway.core.refusals import Refusals
 from gateway.core.scheduler import EXPIRY_SLICE, Scheduler
 from gateway.core.steering import Steering
+
+_GIVES_UP_AT, _STRIKES = attrgetter("give_up_at"), attrgetter("strikes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -381,8 +384,8 @@ class Engine:
             entries=entries,
             flush=flush,
             formed_at=now,
-            give_up_at=min(entry.give_up_at for entry in entries),
-            attempts_left=self._limits.max_attempts - max(entry.strikes for entry in entries),
+            give_up_at=min(map(_GIVES_UP_AT, entries)),
+            attempts_left=self._limits.max_attempts - max(map(_STRIKES, entries)),
         )
         self._calls[batch.number] = batch
         self._conditions.called(campaign_id, batch.number)

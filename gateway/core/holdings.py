@@ -33,11 +33,10 @@ class Holdings:
         return self._ledger.open_page(now, campaign_id)
 
     def hold(self, page: Page, entries: Sequence[Entry]) -> None:
-        """Count new entries, which stand on their campaign's page, and let those wait who brought them."""
-        taken = 0
+        """Count new entries of one source, which stand on their campaign's page, and let it wait for them."""
+        taken, pending = 0, entries[0].waiters[0].source.pending
         for entry in entries:
-            waiter = entry.waiters[0]
-            waiter.source.pending[waiter.index] = entry
+            pending[entry.waiters[0].index] = entry
             taken += _memory_of(entry.request)
         self.count += len(entries)
         self.bytes += taken

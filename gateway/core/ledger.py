@@ -11,7 +11,8 @@ from typing import NamedTuple
 from gateway.core.model import Answer, Entry, Outcome
 
 GENERATIONS = 4
-_ACCEPTED, _UNKNOWN = Outcome.ACCEPTED, Outcome.UNKNOWN  # looked up once: the way of every request
+_ACCEPTED = Outcome.ACCEPTED
+_REMEMBERED = (_ACCEPTED, Outcome.UNKNOWN)
 
 
 class Remembered(NamedTuple):
@@ -22,6 +23,22 @@ class Remembered(NamedTuple):
     dial_request_id: str
     trace_id: str
 
+    @classmethod
+    def unpacked(cls, text: str) -> "Remembered":
+        """Return what was packed."""
+        mark, fingerprint, trace_id, dial_request_id = text.split(" ", 3)
+        return cls(mark == "+", int(fingerprint), dial_request_id, trace_id)
+
+
+def packed(answer: Answer, fingerprint: int) -> str:
+    """Return what to remember of an answer as a text, for `Remembered.unpacked`.
+
+    Hundreds of thousands are remembered. Python's collector does not look at texts, nor into
+    dictionaries that hold nothing else; with objects it cost as much as the decision itself.
+    """
+    mark = "+" if answer.outcome is _ACCEPTED else "?"
+    return f"{mark} {fingerprint} {answer.trace_id} {answer.dial_request_id}"
+
 
 class Page:
     """What is known of one campaign's tokens: entries that are held, and generations of settled ones."""
@@ -31,14 +48,14 @@ class Page:
     def __init__(self, campaign_id: str) -> None:
         self.campaign_id = campaign_id
         self.held: dict[str, Entry] = {}
-        self.generations: list[dict[str, Remembered]] = [{}]
+        self.generations: list[dict[str, str]] = [{}]
 
     def recall(self, token: str) -> Remembered | None:
         """Return what is remembered of a settled token, the latest first."""
         for generation in self.generations:
             memory = generation.get(token)
             if memory is not None:
-                return memory
+                return Remembered.unpacked(memory)
         return None
 
     @property
@@ -103,16 +120,13 @@ class Ledger:
     def remember(self, page: Page, answers: Sequence[tuple[Entry, Answer]]) -> None:
         """Remember tokens, still held, whose dials Connect has (ACCEPTED) or may have (UNKNOWN)."""
         for entry, answer in answers:
-            accepted = answer.outcome is _ACCEPTED
-            if not accepted and answer.outcome is not _UNKNOWN:
+            if answer.outcome not in _REMEMBERED:
                 continue
             if self._sizes[0] >= self._largest:
                 self._start_generation(early=True)
             latest, request = page.generations[0], entry.request
             before = len(latest)
-            latest[request.client_token] = Remembered(
-                accepted, request.fingerprint(), answer.dial_request_id, answer.trace_id
-            )
+            latest[request.client_token] = packed(answer, request.fingerprint())
             self._sizes[0] += len(latest) - before
 
     @property

@@ -30,8 +30,12 @@ class Notices:
             self._outbox.append(Told(source, campaign_id, notice))
 
     def tell_anew(self, campaign_id: str, sources: Iterable[Source], notice: CampaignNotice) -> None:
-        """Tell sources, and all who know of another reason, why a campaign does not flow."""
-        self.tell(campaign_id, {*self._knowing.get(campaign_id, ()), *sources}, notice)
+        """Tell sources, and all who know of another reason, why a campaign does not flow.
+
+        Who is about to be told something else of it, that it flows again perhaps, is told this after it.
+        """
+        about_to = {told.source for told in self._outbox if told.campaign_id == campaign_id}
+        self.tell(campaign_id, {*self._knowing.get(campaign_id, ()), *about_to, *sources}, notice)
 
     def flows(self, campaign_id: str, notice: CampaignNotice) -> None:
         """Tell all who know that a campaign did not flow that it flows again."""
@@ -46,7 +50,7 @@ class Notices:
             knowing.discard(source)
             if not knowing:
                 self._knowing.pop(campaign_id, None)
-        if source.noticed:
+        if self._outbox:
             self._outbox = [told for told in self._outbox if told.source is not source]
         source.noticed.clear()
 

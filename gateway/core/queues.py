@@ -30,21 +30,23 @@ class SourceQueue:
     One queue of a campaign belongs to no source: that of the entries under suspicion.
     """
 
-    __slots__ = ("_heap", "campaign", "gone_in_turn", "priority", "source", "waiting", "watched_at")
+    __slots__ = ("_gone_in_turn", "_heap", "campaign", "priority", "source", "waiting", "watched_at")
 
     def __init__(self, source: Source | None, campaign: "CampaignQueue", priority: Priority) -> None:
         self.source = source
         self.campaign = campaign
         self.priority = priority
         self.watched_at: float | None = None
-        self.gone_in_turn = 0
+        self._gone_in_turn = 0
         self.waiting = 0
         self._heap: list[tuple[float, int, Entry]] = []
 
-    def push(self, entries: Sequence[Entry]) -> None:
-        """Add entries that wait."""
+    def push(self, now: float, entries: Sequence[Entry]) -> None:
+        """Add entries, which begin to wait."""
         heap = self._heap
         for entry in entries:
+            entry.state = _WAITING
+            entry.arrived_at = now
             entry.queue = self
             heapq.heappush(heap, (entry.give_up_at, next(_order), entry))
         self.waiting += len(entries)
@@ -74,10 +76,12 @@ class SourceQueue:
                 return entry
         return None
 
-    def turn_goes_on(self, weight: int) -> bool:
-        """Whether, after one more, there is still something left of a turn of so many."""
-        self.gone_in_turn += 1
-        return self.gone_in_turn < weight
+    def turn_goes_on(self) -> bool:
+        """Whether, after one more, something is left of a turn of its source's weight."""
+        if self.source is None or self.source.weight == 1:
+            return False
+        self._gone_in_turn = (self._gone_in_turn + 1) % self.source.weight
+        return self._gone_in_turn > 0
 
     @property
     def earliest(self) -> float:
@@ -112,18 +116,29 @@ class Lane:
         """Let a source's queue take turns, behind the others."""
         self._turns[queue] = None
 
-    def stay(self, queue: SourceQueue) -> None:
-        """Let a source's queue that was taken out go on with its turn."""
-        self._turns[queue] = None
-        self._turns.move_to_end(queue, last=False)
-
     def retire(self, queue: SourceQueue) -> bool:
         """Take a source's queue out of the turns; return whether it took part."""
         return self._turns.pop(queue, self) is None
 
-    def next_queue(self) -> SourceQueue:
-        """Take out the queue whose turn it is; there must be one."""
-        return self._turns.popitem(last=False)[0]
+    def take(self, limit: int) -> tuple[list[Entry], list[SourceQueue]]:
+        """Take out up to `limit` entries in the sources' turns, and the queues that this has emptied."""
+        turns = self._turns
+        taken: list[Entry] = []
+        emptied: list[SourceQueue] = []
+        while turns and len(taken) < limit:
+            queue = turns.popitem(last=False)[0]
+            entry = queue.pop()
+            if entry is not None:
+                entry.state = _IN_FLIGHT
+                taken.append(entry)
+            if not queue.waiting:
+                emptied.append(queue)
+            else:
+                turns[queue] = None  # behind the others
+                if queue.turn_goes_on():
+                    turns.move_to_end(queue, last=False)
+        self.waiting -= len(taken)
+        return taken, emptied
 
     def queues(self) -> Iterator[SourceQueue]:
         """Yield the queues that take turns."""
@@ -184,10 +199,7 @@ class CampaignQueue:
         """
         first = entries[0]
         queue = self._queue_of(first.waiters[0].source, first.priority)
-        for entry in entries:
-            entry.state = _WAITING
-            entry.arrived_at = now
-        queue.push(entries)
+        queue.push(now, entries)
         if not self.unsuspected:
             self._oldest = now
         self.unsuspected += len(entries)
@@ -196,12 +208,9 @@ class CampaignQueue:
 
     def push_suspects(self, now: float, entries: list[Entry]) -> SourceQueue:
         """Let entries wait that must travel together and without others; return their queue."""
-        for entry in entries:
-            entry.state = _WAITING
-            entry.arrived_at = now
         if self._suspicion is None:
             self._suspicion = SourceQueue(None, self, Priority.NORMAL)
-        self._suspicion.push(entries)
+        self._suspicion.push(now, entries)
         self._suspects.append(entries)
         return self._suspicion
 
@@ -210,7 +219,7 @@ class CampaignQueue:
         left, queue = entry.queue, self._queue_of(entry.waiters[0].source, entry.priority)
         if left is not None:
             left.remove(entry)
-        queue.push((entry,))
+        queue.push(entry.arrived_at, (entry,))
         self.lanes[queue.priority].waiting += 1
         if left is not None:
             self.lanes[left.priority].waiting -= 1
@@ -221,11 +230,13 @@ class CampaignQueue:
         """Take out up to `limit` entries in the sources' turns; they are in flight from here on."""
         taken: list[Entry] = []
         for lane in self._lanes_in_turn():
-            before = len(taken)
-            if lane.waiting:
-                self._take_turns(lane, taken, limit)
-            lane.passed_over = 0 if len(taken) > before or not lane.waiting else lane.passed_over + 1
+            more, emptied = lane.take(limit - len(taken)) if lane.waiting else ([], [])
+            for queue in emptied:
+                self._forget(queue)
+            taken += more
+            lane.passed_over = 0 if more or not lane.waiting else lane.passed_over + 1
         self.unsuspected -= len(taken)
+        self._oldest = None  # looked for anew where somebody asks
         return taken
 
     def suspects_from(self) -> float | None:
@@ -266,7 +277,7 @@ class CampaignQueue:
         if queue.source is None or queue.waiting:
             return
         if self.lanes[queue.priority].retire(queue):
-            self._forget(queue, queue.source)
+            self._forget(queue)
 
     def sources(self) -> set[Source]:
         """Return the sources that have something waiting here."""
@@ -276,30 +287,11 @@ class CampaignQueue:
         """Return the lanes, highest priority first, but one that was passed over too long before all."""
         return sorted(self.lanes, key=lambda lane: lane.passed_over < PASSED_OVER_LIMIT)
 
-    def _take_turns(self, lane: Lane, taken: list[Entry], limit: int) -> None:
-        while lane.waiting and len(taken) < limit:
-            queue = lane.next_queue()
-            entry, source = queue.pop(), queue.source
-            if entry is not None:
-                entry.state = _IN_FLIGHT
-                if entry.arrived_at == self._oldest:
-                    self._oldest = None
-                taken.append(entry)
-                lane.waiting -= 1
-            if source is None:
-                continue
-            if not queue.waiting:
-                self._forget(queue, source)
-            elif source.weight > 1 and queue.turn_goes_on(source.weight):
-                lane.stay(queue)
-            else:
-                queue.gone_in_turn = 0
-                lane.enter(queue)  # behind the others
-
-    def _forget(self, queue: SourceQueue, source: Source) -> None:
+    def _forget(self, queue: SourceQueue) -> None:
         """Note that a source's queue takes turns no longer."""
-        del source.queues[self.campaign_id, queue.priority]
-        self.open_sources -= not source.closed
+        if queue.source is not None:
+            del queue.source.queues[self.campaign_id, queue.priority]
+            self.open_sources -= not queue.source.closed
 
     def _queue_of(self, source: Source, priority: Priority) -> SourceQueue:
         key = (self.campaign_id, priority)

@@ -156,8 +156,9 @@ class Sentry(Book):
             caller: Caller = source.owner
             if notice.kind is NoticeKind.CAMPAIGN_RESUMED:
                 assert campaign_id in caller.noticed, "what has resumed for one who knew of nothing"
-                steered = campaign_id in self._steered
-                assert steered or campaign_id not in self.holds, "told that a held campaign flows"
+                held = campaign_id in self.holds
+                last = [told.notice.kind for told in notices if told[:2] == (source, campaign_id)][-1]
+                assert not held or last is NoticeKind.CAMPAIGN_HELD, "told last that a held campaign flows"
                 del caller.noticed[campaign_id]
             else:
                 before = caller.noticed.get(campaign_id)

@@ -5,6 +5,7 @@ from gateway.core.model import CampaignNotice, NoticeKind, Source
 from gateway.core.notices import Notices
 
 PARKED = CampaignNotice(NoticeKind.CAMPAIGN_PARKED, None, "the campaign is Paused")
+HELD = CampaignNotice(NoticeKind.CAMPAIGN_HELD, None, "the campaign is held")
 
 
 def kinds(notices: Notices, source: Source) -> list[NoticeKind]:
@@ -66,4 +67,25 @@ def test_who_left_before_it_was_given_out() -> None:
     notices, gone = Notices(), Source()
     notices.tell("a", [gone], PARKED)
     notices.forget(gone)
+    assert notices.take() == []
+
+
+def test_who_is_about_to_hear_that_it_flows_hears_what_keeps_it_now() -> None:
+    """A campaign that flows again and is held before anybody heard of it: both are told, in this order."""
+    notices, source = Notices(), Source()
+    notices.tell("a", [source], PARKED)
+    notices.take()
+    notices.flows("a", resumed())
+    notices.tell_anew("a", [], HELD)
+    assert kinds(notices, source) == [NoticeKind.CAMPAIGN_RESUMED, NoticeKind.CAMPAIGN_HELD]
+    assert source.noticed == {"a"}
+
+
+def test_who_left_after_it_resumed_is_told_nothing() -> None:
+    """What a source was about to hear of a campaign goes with it, though it is down for none any more."""
+    notices, source = Notices(), Source()
+    notices.tell("a", [source], PARKED)
+    notices.flows("a", resumed())
+    notices.forget(source)
+    notices.tell_anew("a", [], HELD)
     assert notices.take() == []
