@@ -1,5 +1,8 @@
 """What a policy grants, and what a policy may not say."""
 
+import re
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.access.actions import Action
 from gateway.access.errors import PolicyError
-from gateway.access.patterns import campaign_pattern, identity_pattern
+from gateway.access.patterns import Pattern, campaign_pattern, identity_pattern
 from gateway.access.policy import EVERYTHING, REMEMBERED, Grant
 from gateway.access.policy_file import parse_policy, read_policy
 from gateway.core.model import Priority
@@ -135,6 +138,25 @@ def test_patterns_of_identities(pattern: str, subject: str, matches: bool) -> No
 def test_a_pattern_without_a_star_matches_itself_alone(text: str) -> None:
     assert campaign_pattern(text).matches(text)
     assert not campaign_pattern(text).matches(text + "x")
+
+
+@given(st.text("*a/", min_size=1, max_size=9), st.text("a/", max_size=12))
+def test_stars_reach_as_far_as_they_may(pattern: str, subject: str) -> None:
+    """Patterns match what they would if every way to share the text among the stars were tried."""
+    naive = re.sub(r"\*+", lambda stars: "[^/]*" if stars[0] == "*" else ".*", pattern)
+    tried = re.fullmatch(naive, subject) is not None
+    assert identity_pattern("a:" + pattern).matches("a:" + subject) is tried
+    anything = re.fullmatch(re.sub(r"\*+", ".*", pattern), subject) is not None
+    assert campaign_pattern(pattern).matches(subject) is anything
+
+
+@pytest.mark.parametrize("compiled", [campaign_pattern, identity_pattern])
+@pytest.mark.parametrize("pattern", ["*-*-*-*-*-*-*-*x", "**-**-**-**-**-**-**x"])
+def test_no_text_keeps_a_pattern_busy(compiled: Callable[[str], Pattern], pattern: str) -> None:
+    """Whoever dials chooses the campaign id; all ways to share this one among the stars would take days."""
+    began = time.perf_counter()
+    assert not compiled(pattern).matches("-" * 256)
+    assert time.perf_counter() - began < 0.5
 
 
 ONE = "version: 1\ncallers:\n  - identities: [x]\n"
