@@ -1,7 +1,6 @@
 """Between protobuf and the core's model, both ways; nothing else knows both."""
 
 from collections.abc import Iterable
-from sys import intern
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -10,6 +9,9 @@ from gateway.core.model import CampaignNotice, DialRequest, NoticeKind, Priority
 
 LATEST_S = 253_402_300_800
 """The end of the year 9999, in seconds since the epoch: protobuf's own bound on timestamps."""
+KEYS_SHARED, LONGEST_SHARED = 1000, 100
+"""Keys of attributes of which one object serves all requests, at most, and their characters."""
+_shared: dict[str, str] = {}
 
 
 def dial_request(campaign_id: str, message: pb.DialRequest, wall_offset: float) -> DialRequest:
@@ -19,7 +21,7 @@ def dial_request(campaign_id: str, message: pb.DialRequest, wall_offset: float) 
     """
     expiration, values = _expiration(message), message.attributes
     # The same few keys come with every request: one object for each serves all that are held.
-    attributes = {intern(key): values[key] for key in values}
+    attributes = {_shared.get(key) or _to_be_shared(key): values[key] for key in values}
     return DialRequest(
         campaign_id,
         message.client_token,
@@ -90,6 +92,18 @@ AGED = CampaignNotice(
     None,
     "this stream has reached its age: open a new one and send there what has no result here",
 )
+
+
+def _to_be_shared(key: str) -> str:
+    """Return a key, kept for the requests to come. Callers choose keys: so Python 3.12 must not intern them.
+
+    It would keep each for as long as the process runs.
+    """
+    if len(key) <= LONGEST_SHARED:
+        if len(_shared) >= KEYS_SHARED:
+            _shared.clear()
+        _shared[key] = key
+    return key
 
 
 def _beyond_the_wire(text: str) -> int:

@@ -60,6 +60,23 @@ def test_a_request_is_read() -> None:
     assert request.expires_at == 60.5
 
 
+def test_keys_of_attributes_are_shared_and_never_many_of_them_kept() -> None:
+    """One object serves the same key of all requests; what callers make up is not kept for good."""
+
+    def key_of(key: str) -> str:
+        message = pb.DialRequest(attributes={key: "v"})
+        (read,) = wire.dial_request("c", message, OFFSET).attributes
+        return read
+
+    assert key_of("reason") is key_of("reason")
+    for number in range(2 * wire.KEYS_SHARED):
+        assert key_of(f"made-up-{number}") == f"made-up-{number}"
+    assert key_of("x" * 5000) == "x" * 5000
+    assert key_of("") == ""
+    assert len(wire._shared) <= wire.KEYS_SHARED
+    assert max(map(len, wire._shared)) <= wire.LONGEST_SHARED
+
+
 @pytest.mark.parametrize(
     ("seconds", "nanos"),
     [
