@@ -37,7 +37,8 @@ def _fields(body: bytes) -> dict[str, object]:
 
 
 def _campaign(value: object) -> str:
-    if not isinstance(value, str) or not value:
+    # JSON can name half a character, which is no text: nobody could be told of such a campaign.
+    if not isinstance(value, str) or not value or any("\ud800" <= each <= "\udfff" for each in value):
         raise Refused(400, "campaign_id: required, a text")
     return value
 

@@ -120,6 +120,7 @@ async def test_nothing_else_is_posted_to(port: int, path: str) -> None:
         (FIELDS | {"campaing": 1}, "body: fields are answering, campaign_id, operator, reason"),
         (FIELDS | {"campaign_id": ""}, "campaign_id: required"),
         (FIELDS | {"campaign_id": 5}, "campaign_id: required, a text"),
+        (FIELDS | {"campaign_id": "half \ud800"}, "campaign_id: required, a text"),
         (FIELDS | {"campaign_id": "a b"}, "campaign_id: at most 256 characters, no white space"),
         (FIELDS | {"campaign_id": "x" * 257}, "campaign_id: at most 256"),
         (FIELDS | {"operator": " "}, "operator: required"),
