@@ -20,7 +20,7 @@ def routes(overview: Overview, console: Console, feed: Feed) -> list[web.RouteDe
         web.get("/livez", pages.live),
         web.get("/readyz", pages.ready),
         web.get("/metrics", pages.metrics),
-        web.get("/api/events", live.events),
+        web.get("/api/events", live.events, allow_head=False),  # its answer is a body without an end
         *(web.post(f"/api/campaigns/{kind}", live.doing(kind)) for kind in KINDS),
         *_files(),
     ]

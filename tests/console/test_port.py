@@ -267,6 +267,12 @@ def feed_of(world: World) -> feed.Feed:
     return world.gateway._admin._feed
 
 
+async def test_events_are_not_asked_for_by_head(port: int) -> None:
+    """An answer to HEAD has no body: events would be taken for the answer to what is asked next."""
+    assert (await get(port, "/api/events", "HEAD")).status == 405
+    assert (await get(port, "/metrics", "HEAD")).status == 200
+
+
 async def test_a_page_that_is_closed_makes_room_at_once(port: int) -> None:
     """Pages that come and go, one after another, never fill the places that there are."""
     for _ in range(feed.READERS + 8):
