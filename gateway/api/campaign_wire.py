@@ -1,7 +1,6 @@
 """Between the messages of CampaignService and the core's rows, both ways."""
 
 import base64
-import binascii
 import json
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
@@ -95,7 +94,7 @@ def _after(token: str, states: Sequence[int]) -> str:
         return ""
     try:
         campaign_id, asked = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-    except (ValueError, TypeError, binascii.Error) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise BadRequest("page_token: not one that ListCampaigns has given") from error
     if not isinstance(campaign_id, str) or asked != list(states):
         raise BadRequest("page_token: of a listing of other states")

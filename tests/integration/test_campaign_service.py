@@ -1,6 +1,7 @@
 """CampaignService over real sockets: what is seen of campaigns, and what stops and clears them."""
 
 import asyncio
+import base64
 import logging
 import time
 from collections import Counter
@@ -371,6 +372,7 @@ async def test_requests_to_look_are_checked(world: World) -> None:
         pb.ListCampaignsRequest(page_size=-1),
         pb.ListCampaignsRequest(page_token="nonsense"),
         pb.ListCampaignsRequest(page_token="W10="),
+        pb.ListCampaignsRequest(page_token=base64.b64encode(b"[" * 100_000).decode()),
         unknown,
     ):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
