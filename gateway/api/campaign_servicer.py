@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc
 
@@ -20,6 +20,7 @@ from gateway.core.holds import Action, ActionKind, Hold, TooManyHolds
 from gateway.core.listing import CampaignRow
 from gateway.dispatch import Dispatcher
 from gateway.looks import Looks
+from gateway.supervision import trace_of
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -80,8 +81,11 @@ class CampaignServicer(CampaignServiceServicer):
         ended = asyncio.Event()
         # The stubs ask for a class of their own here, which does not exist at run time.
         context.add_done_callback(lambda _: self._watch_ended(ended))  # type: ignore[arg-type]
-        async for response in self._watch(interval_s, ended, caller):
-            yield response
+        try:
+            async for response in self._watch(interval_s, ended, caller):
+                yield response
+        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+            await _broken(bug, context)
         if self._leaving.is_set():
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
 
@@ -180,8 +184,13 @@ class CampaignServicer(CampaignServiceServicer):
         except grpc.aio.AbortError:
             raise
         except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
-            log.error("a call to steer campaigns ended with %s", type(bug).__name__)
-            await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
+            await _broken(bug, context)
+
+
+async def _broken(bug: Exception, context: "Context") -> NoReturn:
+    """End a call that met a bug of ours, without what the exception says."""
+    log.error("a call about campaigns met a bug:\n%s", trace_of(bug))
+    await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
 
 
 def _seen_by(grant: Grant | Refusal, rows: dict[str, CampaignRow]) -> dict[str, CampaignRow]:

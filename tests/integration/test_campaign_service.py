@@ -384,6 +384,24 @@ async def test_requests_to_look_are_checked(world: World) -> None:
         assert await stub.WatchCampaigns(watch).code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
+async def test_a_bug_is_told_without_what_it_says(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither caller nor log learn the text of an exception: it may hold people's data."""
+
+    def broken() -> None:
+        raise RuntimeError("+12065550123")
+
+    monkeypatch.setattr(world.gateway._campaigns._looks, "look", broken)
+    watch = stub_of(world).WatchCampaigns(pb.WatchCampaignsRequest())
+    assert await watch.code() is grpc.StatusCode.INTERNAL
+    with pytest.raises(grpc.aio.AioRpcError) as listed:
+        await stub_of(world).ListCampaigns(pb.ListCampaignsRequest())
+    assert listed.value.code() is grpc.StatusCode.INTERNAL
+    assert "+1206" not in f"{await watch.details()}{listed.value.details()}{caplog.text}"
+    assert caplog.text.count("met a bug") == 2
+
+
 async def test_a_campaign_that_is_not_held_is_not_released(client: DialGatewayClient) -> None:
     """To release what is not held is NOT_FOUND: a slip of the pen is told."""
     with pytest.raises(dialgateway.CallFailed) as refused:
