@@ -62,12 +62,13 @@ class Door:
             await self._refuse(caller, grant, context)
         return caller, grant
 
-    async def steerer(self, action: Action, campaign_id: str, context: CallContext) -> Caller:
-        """Return who calls, if it may do this with the campaign; else the call ends here."""
-        caller, grant = await self.entrant(context)
+    async def steers(
+        self, entrant: tuple[Caller, Grant], action: Action, campaign_id: str, context: CallContext
+    ) -> None:
+        """End the call of one that was let in, unless it may do this with the campaign."""
+        caller, grant = entrant
         if not grant.may(action, campaign_id):
             await self._refuse(caller, Refusal.STEERING, context)
-        return caller
 
     def caller_of(self, context: CallContext) -> Caller:
         """Return who calls."""

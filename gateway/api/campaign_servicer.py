@@ -131,8 +131,8 @@ class CampaignServicer(CampaignServiceServicer):
     # --- steering ----------------------------------------------------------------------------------
 
     async def _hold(self, request: pb.HoldCampaignRequest, context: "Context") -> pb.HoldCampaignResponse:
-        answering = wire.is_answering(request.held_requests)
         name, caller, reason = await self._may(Right.HOLD, request, context)
+        answering = wire.is_answering(request.held_requests)
         try:
             answered = await self._dispatcher.hold(name, Hold(caller, reason, self._clock.now(), answering))
         except TooManyHolds:
@@ -159,9 +159,10 @@ class CampaignServicer(CampaignServiceServicer):
 
     async def _may(self, right: Right, request: Steering, context: "Context") -> tuple[str, str, str]:
         """Return campaign, caller and reason, all in order; ends the call where one is not."""
+        entrant = await self._door.entrant(context)  # first: nobody else is told what is wrong with a request
         name, why = wire.checked_campaign(request.campaign_id), wire.checked_reason(request.reason)
-        caller = await self._door.steerer(right, name, context)
-        return name, caller.name, why
+        await self._door.steers(entrant, right, name, context)
+        return name, entrant[0].name, why
 
     def _campaign(self, campaign_id: str) -> pb.Campaign:
         """Return a campaign behind what was done to it; the next look is a new one, which shows that too."""

@@ -83,11 +83,12 @@ async def test_who_is_named_by_nobody_or_may_dial_nothing_is_refused_the_call(tm
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await nameless.campaigns.ListCampaigns(pb.ListCampaignsRequest(), timeout=PATIENCE_S)
         assert error.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert await steered(nameless, "Purge", "not in order") is grpc.StatusCode.UNAUTHENTICATED
         seen = await scrape(world.gateway.admin_port)
         name = "dial_gateway_access_refused_total"
         assert seen.value(name, caller=OPS, refusal="dialing") == 2
         assert seen.value(name, refusal="unknown_caller") == 1
-        assert seen.value(name, caller="127.0.0.1", refusal="unauthenticated") == 2
+        assert seen.value(name, caller="127.0.0.1", refusal="unauthenticated") == 3
 
 
 async def test_without_a_certificate_nobody_connects_where_one_is_asked_for(tmp_path: Path) -> None:
