@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.admin import messages
-from gateway.simulator import CampaignState
+from gateway.simulator import CampaignState, FaultKind
 from tests.console.browser import Page
 from tests.console.scene import TOKEN, gateway, hold, load
 from tests.integration.admin import scrape
@@ -222,6 +222,23 @@ async def test_without_a_token_the_page_is_read_only_and_says_why(page: Page) ->
         await page.click("#read-only")
         said = await page.until("document.querySelector('.toast')?.textContent")
         assert "DIAL_GATEWAY_ADMIN_TOKEN_FILE is not set" in said
+
+
+async def test_a_gateway_that_takes_another_s_place_shows_its_own_failures(page: Page) -> None:
+    """The page stays open over a roll-out; the calls of both are numbered from 1 on."""
+    shown = "[...document.querySelectorAll('#failures .trace')].map(e => e.textContent)"
+    async with gateway() as one, gateway() as other:
+        traces = []
+        for world in (one, other):
+            world.fault(FaultKind.RESET)
+            (result,) = await world.ask(*dials(1, expires_in=7.0))
+            traces.append([result.trace_id])
+        await open_console(page, one)
+        assert await page.until(f"{shown}.length && {shown}") == traces[0]
+        feed = one.gateway._admin._feed
+        feed._console, feed._newest = other.gateway._console, None
+        await page.run("document.dispatchEvent(new Event('visibilitychange'))")
+        await page.until(f"{shown}[0] === {json.dumps(traces[1][0])}")
 
 
 async def test_a_phone_shows_all_of_it(page: Page, world: World) -> None:

@@ -32,6 +32,9 @@ export class Callers {
   }
 }
 
+/** A call's number with its instant: a gateway that takes another's place counts from 1 as well. */
+const nameOf = (failed) => `${failed.number} at ${failed.at}`;
+
 export class Failures {
   constructor(onSay) {
     this.onSay = onSay;
@@ -40,8 +43,8 @@ export class Failures {
 
   show(model) {
     const newest = [...model.failures].reverse();
-    const numbers = new Set(newest.map((failed) => failed.number));
-    for (const number of this.rows.keys()) if (!numbers.has(number)) this.rows.delete(number);
+    const names = new Set(newest.map(nameOf));
+    for (const name of this.rows.keys()) if (!names.has(name)) this.rows.delete(name);
     arrange(byId("failures"), newest.map((failed) => this.#row(failed, model)));
     show(byId("failures-none"), !newest.length);
     const all = Object.entries(model.totals.calls).reduce((sum, [name, each]) => sum + (name === "ok" ? 0 : each), 0);
@@ -49,7 +52,8 @@ export class Failures {
   }
 
   #row(failed, model) {
-    if (this.rows.has(failed.number)) return this.rows.get(failed.number);
+    const name = nameOf(failed);
+    if (this.rows.has(name)) return this.rows.get(name);
     const time = make("time", "", timeOfDay(model.epochOf(failed.at)));
     const what = make("span", "what", "", make("b", "", visible(failed.kind)), " in ", make("bdi", "", visible(failed.campaign_id)));
     const trace = make("button", "trace mono", failed.trace_id || "no trace");
@@ -66,7 +70,7 @@ export class Failures {
     const about = `${plural(failed.items, "dial request")}, ${plural(failed.attempts, "attempt")}`;
     const words = make("span", "words", `${visible(failed.words)} (${about})`);
     const row = make("li", "", "", time, what, trace, words);
-    this.rows.set(failed.number, row);
+    this.rows.set(name, row);
     return row;
   }
 }
