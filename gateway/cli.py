@@ -81,8 +81,18 @@ def _serve(options: argparse.Namespace) -> int:
     for warning in warnings:
         log.warning(warning)
     traces = telemetry.telemetry_from(os.environ, chosen.metrics_campaigns)
-    code = asyncio.run(_serve_with(chosen, traces, simulated))
-    # A call that hangs would keep the interpreter waiting for its thread; everybody is answered.
+    return asyncio.run(_serve_and_end(chosen, traces, simulated))
+
+
+async def _serve_and_end(
+    chosen: settings.Settings, traces: telemetry.Telemetry, simulated: SimulatorSettings | None
+) -> int:
+    """Serve, and end the process from within its loop; everybody is answered by then.
+
+    A call, a push of metrics or a file may hang: neither the loop, which would wait for its thread, nor the
+    interpreter is left to close.
+    """
+    code = await _serve_with(chosen, traces, simulated)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from tests.integration.process import NO_LIMIT, Served, serving
-from tests.integration.world import CAMPAIGN, Caller, dial, dials, verdicts
+from tests.integration.world import CAMPAIGN, Caller, dial, dials, until, verdicts
 
 DRAINED = "NOT_ACCEPTED DRAINING SAME_TOKEN"
 HANGS = {"kind": "no_answer"}
@@ -129,6 +129,27 @@ async def test_a_connect_that_hangs() -> None:
         assert await ended(caller) == ["UNKNOWN DRAINING SAME_TOKEN"] * 50
         await left(served, 2.0)
         assert time.monotonic() - begun < 2.0
+
+
+async def test_a_collector_that_hangs() -> None:
+    """Whoever is pushed to and does not answer keeps no process from its end."""
+    taken: list[asyncio.StreamWriter] = []
+    async with await asyncio.start_server(
+        lambda _, writer: taken.append(writer), "127.0.0.1", 0
+    ) as collector:
+        address = "http://{}:{}".format(*collector.sockets[0].getsockname())
+        environment = {
+            "DIAL_GATEWAY_DRAIN_GRACE": "1",
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": address,
+            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf",
+            "OTEL_METRIC_EXPORT_INTERVAL": "100",
+        }
+        async with serving(environment=environment) as served:
+            await until(lambda: taken)
+            served.terminate()
+            await left(served, within_s=4)
+        for writer in taken:
+            writer.close()
 
 
 async def test_a_second_signal_forces() -> None:
