@@ -22,16 +22,39 @@ _ENTRY = ("name", "identities", "dial", "weight", "window", *(action.value for a
 
 
 def kept_policy(path: str) -> Kept[Policy]:
-    """Return the policy in a file, read again when it changes; raises `PolicyError`."""
-    return Kept("the policy", (path,), lambda: read_policy(path))
+    """Return the policy in a file, read again when it changes; raises `PolicyError`.
+
+    What is broken is read again every second. Its text is parsed once: a large one takes seconds.
+    """
+    refused: tuple[bytes, str] | None = None
+
+    def read() -> Policy:
+        nonlocal refused
+        text = _text_in(path)
+        if refused is not None and text == refused[0]:
+            raise PolicyError(refused[1])
+        try:
+            return _policy_of(path, text)
+        except PolicyError as error:
+            refused = text, str(error)
+            raise
+
+    return Kept("the policy", (path,), read)
 
 
 def read_policy(path: str) -> Policy:
     """Return the policy in a file; raises `PolicyError` with the setting, the file, the path and the rule."""
+    return _policy_of(path, _text_in(path))
+
+
+def _text_in(path: str) -> bytes:
     try:
-        text = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise PolicyError(f"{SETTING}: cannot read {path}: {error.strerror}") from error
+
+
+def _policy_of(path: str, text: bytes) -> Policy:
     try:
         return parse_policy(text)
     except PolicyError as error:

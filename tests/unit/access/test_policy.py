@@ -11,10 +11,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.access import policy_file
 from gateway.access.actions import Action
 from gateway.access.errors import PolicyError
 from gateway.access.patterns import Pattern, campaign_pattern, identity_pattern
-from gateway.access.policy import EVERYTHING, REMEMBERED, Grant
+from gateway.access.policy import EVERYTHING, REMEMBERED, Grant, Policy
 from gateway.access.policy_file import parse_policy, read_policy
 from gateway.core.model import Priority
 
@@ -223,6 +224,32 @@ def test_an_error_names_setting_and_file(tmp_path: Path) -> None:
     file.write_text("version: 2")
     with pytest.raises(PolicyError, match=r"^DIAL_GATEWAY_POLICY_FILE: .*policy.yaml: version: must be 1$"):
         read_policy(str(file))
+
+
+def test_a_broken_text_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked at every second, and a large one takes seconds; another text counts at once."""
+    parsed: list[bytes] = []
+
+    def counting(text: bytes) -> Policy:
+        parsed.append(text)
+        return parse_policy(text)
+
+    monkeypatch.setattr(policy_file, "parse_policy", counting)
+    file = tmp_path / "policy.yaml"
+    file.write_text(ONE)
+    kept = policy_file.kept_policy(str(file))
+    for text, refused in (("version: 2", 1), ("version: 1", 2), (ONE + "# better", 2)):
+        file.write_text(text)
+        for _ in range(3):
+            kept.reread()
+        assert kept.refused == refused
+    assert kept.complaint == ""
+    assert [text.decode() for text in parsed] == [
+        ONE,
+        "version: 2",
+        "version: 1",
+        ONE + "# better",
+    ]
 
 
 @given(
