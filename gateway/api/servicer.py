@@ -34,6 +34,9 @@ DEADLINE_SHARE, LONGEST_DEADLINE_MARGIN_S = 0.1, 0.5
 LEAVING = "this replica is leaving; nothing more is taken here, send on a new connection"
 AGED = "this stream has reached its age; send on a new one what has no result here"
 FULL = "the gateway is full; nothing of this call was taken, send it again later"
+CALLS_USED_UP = (
+    "as many streams and calls are open as may be; nothing of this call was taken, send it again later"
+)
 SHARE_USED_UP = "this caller has as much unanswered as it may; nothing of this call was taken, send it later"
 
 
@@ -220,6 +223,9 @@ class DialRequestServicer(DialRequestServiceServicer):
             limit = self._limits.window
             text = f"dial_requests: at most {limit} in one call, got {count}; use a stream for more"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+        # A call that waits takes about as much memory as a stream, and one connection may bring any number.
+        if share.holders >= self._limits.caller_streams or len(self._sessions) >= self._limits.streams:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, CALLS_USED_UP)
         if count > self._dispatcher.room():
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, FULL)
         if count > share.room():

@@ -24,7 +24,8 @@ class StreamLimits:
     """The bounds that hold in the API. `max_age_s` is None for streams that may live for ever.
 
     `window` is what one stream may have unanswered, `caller_window` what one caller may, over all its
-    streams; `streams` and `caller_streams` are how many may be open in all, and of one caller.
+    streams; `streams` and `caller_streams` are how many may be open in all, and of one caller; a unary
+    call is taken where fewer of both kinds are open than that.
     """
 
     window: int = 5000

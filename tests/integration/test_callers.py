@@ -10,7 +10,17 @@ import grpc.aio
 import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from tests.integration.world import Caller, World, dial, dials, stub_of, until, verdicts, world_of
+from tests.integration.world import (
+    PATIENCE_S,
+    Caller,
+    World,
+    dial,
+    dials,
+    stub_of,
+    until,
+    verdicts,
+    world_of,
+)
 
 
 @asynccontextmanager
@@ -100,6 +110,30 @@ async def test_streams_are_limited_per_caller_and_in_all(listen: str) -> None:
         assert verdicts(await Caller(stub_of(other).StreamDialRequests()).ask(dial("next"))) == ["ACCEPTED"]
         for number, caller in enumerate(callers[1:]):
             assert verdicts(await caller.ask(dial(f"last-{number}"))) == ["ACCEPTED"]
+
+
+async def test_unary_calls_are_limited_per_caller_and_in_all(listen: str) -> None:
+    """One beyond as many as streams may be is refused; the calls of one caller leave another its room."""
+    async with (
+        world_of(listen=listen, caller_streams=3, stream_limit=5, call_timeout=0.5) as world,
+        elsewhere(world) as other,
+    ):
+        world.hang()
+        waiting = [asyncio.create_task(world.put(dial(f"t-{number}"))) for number in range(3)]
+        await until(lambda: world.gateway.engine.held == 3)
+        assert await _refused(world) is grpc.StatusCode.RESOURCE_EXHAUSTED
+        messages = [
+            pb.PutDialRequestsRequest(campaign_id="c", dial_requests=dials(1, f"o-{number}"))
+            for number in range(3)
+        ]
+        calls = [stub_of(other).PutDialRequests(each, timeout=PATIENCE_S) for each in messages[:2]]
+        await until(lambda: world.gateway.engine.held == 5)
+        with pytest.raises(grpc.aio.AioRpcError, match="as many streams and calls are open as may be"):
+            await stub_of(other).PutDialRequests(messages[2], timeout=PATIENCE_S)
+        world.simulator.connect.clear_faults()
+        assert [verdicts(each) for each in await asyncio.gather(*waiting)] == [["ACCEPTED"]] * 3
+        assert [verdicts((await call).results) for call in calls] == [["ACCEPTED"]] * 2
+        assert await _refused(world) is None
 
 
 async def _is_refused(caller: Caller, words: str) -> None:
