@@ -124,27 +124,44 @@ def campaign(now: float, offset: float, row: CampaignRow) -> pb.Campaign:
     )
 
 
+class Messages:
+    """The messages of one look at the campaigns: each is made once, for all who are told of it."""
+
+    def __init__(self, now: float, offset: float) -> None:
+        self._now = now
+        self._offset = offset
+        self._made: dict[str, pb.Campaign] = {}
+        self.as_of = timestamp(now, offset)
+
+    def of(self, row: CampaignRow) -> pb.Campaign:
+        """Return the message of a row of this look; it must not be changed."""
+        found = self._made.get(row.campaign_id)
+        if found is None:
+            found = self._made[row.campaign_id] = campaign(self._now, self._offset, row)
+        return found
+
+
 def changes(
-    now: float, offset: float, told: dict[str, CampaignRow], rows: dict[str, CampaignRow]
+    messages: Messages, told: dict[str, CampaignRow], rows: dict[str, CampaignRow]
 ) -> list[pb.WatchCampaignsResponse]:
     """Return what tells one who was `told` some rows of the rows there are, none where they are the same."""
     changed = [row for name, row in rows.items() if told.get(name) != row]
     gone = [name for name in told if name not in rows]
     responses = [
-        pb.WatchCampaignsResponse(campaigns=[campaign(now, offset, row) for row in part])
+        pb.WatchCampaignsResponse(campaigns=map(messages.of, part), as_of=messages.as_of)
         for part in _parts(changed)
     ]
-    responses += [pb.WatchCampaignsResponse(gone_campaign_ids=part) for part in _parts(gone)]
-    for response in responses:
-        response.as_of.CopyFrom(timestamp(now, offset))
+    responses += [
+        pb.WatchCampaignsResponse(gone_campaign_ids=part, as_of=messages.as_of) for part in _parts(gone)
+    ]
     if responses:
         responses[-1].complete = True
     return responses
 
 
-def nothing(now: float, offset: float) -> pb.WatchCampaignsResponse:
+def nothing(messages: Messages) -> pb.WatchCampaignsResponse:
     """Return the state of a gateway that knows no campaign."""
-    return pb.WatchCampaignsResponse(complete=True, as_of=timestamp(now, offset))
+    return pb.WatchCampaignsResponse(complete=True, as_of=messages.as_of)
 
 
 def timestamp(instant: float, offset: float) -> Timestamp:

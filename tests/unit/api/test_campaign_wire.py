@@ -20,7 +20,9 @@ def rows(count: int, queued: int = 0) -> dict[str, CampaignRow]:
 
 def test_all_comes_first_in_messages_of_bounded_size() -> None:
     """A large state comes in parts, each far below 4 MiB, of which the last alone says that it is whole."""
-    responses = wire.changes(1.0, OFFSET, {}, {name * 40: row(name * 40) for name in rows(1201)})
+    responses = wire.changes(
+        wire.Messages(1.0, OFFSET), {}, {name * 40: row(name * 40) for name in rows(1201)}
+    )
     assert [len(response.campaigns) for response in responses] == [500, 500, 201]
     assert [response.complete for response in responses] == [False, False, True]
     assert max(response.ByteSize() for response in responses) < 1 << 20
@@ -31,19 +33,29 @@ def test_a_reader_that_lags_is_told_the_latest_only() -> None:
     told = rows(300)
     for step in range(50):
         latest = rows(300, queued=step)
-    responses = wire.changes(1.0, OFFSET, told, latest)
+    responses = wire.changes(wire.Messages(1.0, OFFSET), told, latest)
     assert sum(len(response.campaigns) for response in responses) == 300
     assert {campaign.queued for response in responses for campaign in response.campaigns} == {49}
+
+
+def test_a_message_is_made_once_for_all_who_watch() -> None:
+    """Those who know different looks are told the same message of a campaign, which that does not change."""
+    messages, latest = wire.Messages(1.0, OFFSET), rows(3, queued=1)
+    first, second = (wire.changes(messages, told, latest) for told in ({}, rows(3)))
+    assert first == second
+    assert messages.of(latest["c00001"]) is messages.of(latest["c00001"])
 
 
 def test_what_is_gone_is_told() -> None:
     """A campaign that is listed no longer is named; one that is the same is not."""
     told = rows(3)
-    (response,) = wire.changes(1.0, OFFSET, told, {name: told[name] for name in ("c00000", "c00001")})
+    (response,) = wire.changes(
+        wire.Messages(1.0, OFFSET), told, {name: told[name] for name in ("c00000", "c00001")}
+    )
     assert (list(response.gone_campaign_ids), list(response.campaigns)) == (["c00002"], [])
 
 
 def test_nothing_is_told_where_nothing_has_changed() -> None:
     """The same rows make no message, also later: what only grows older is no change."""
-    assert wire.changes(1.0, OFFSET, rows(5), rows(5)) == []
-    assert wire.changes(9.0, OFFSET, rows(5), rows(5)) == []
+    assert wire.changes(wire.Messages(1.0, OFFSET), rows(5), rows(5)) == []
+    assert wire.changes(wire.Messages(9.0, OFFSET), rows(5), rows(5)) == []
