@@ -7,6 +7,9 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from gateway.access.errors import PairError
@@ -15,6 +18,10 @@ from gateway.access.keeping import Kept
 CERTIFICATE = "DIAL_GATEWAY_TLS_CERT_FILE"
 KEY = "DIAL_GATEWAY_TLS_KEY_FILE"
 CLIENT_CA = "DIAL_GATEWAY_TLS_CLIENT_CA_FILE"
+# What gRPC takes. Another it would leave aside at a change, and say so nowhere.
+_KINDS = (RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey)
+_CURVES = ("secp256r1", "secp384r1", "secp521r1")
+_RULE = "RSA, ECDSA on P-256, P-384 or P-521, or Ed25519"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,10 @@ def _public_key_of(key_pem: bytes, path: str) -> bytes:
         raise PairError(f"{KEY}: the key in {path} has a password; give it without one") from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise PairError(f"{KEY}: {path} holds no private key in PEM that can be read") from error
+    if not isinstance(key, _KINDS) or (
+        isinstance(key, EllipticCurvePrivateKey) and key.curve.name not in _CURVES
+    ):
+        raise PairError(f"{KEY}: {path} holds a key that TLS is not spoken with here; take {_RULE}")
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.access.errors import PairError
 from gateway.access.pair import PairFiles, files_of, kept_pair, read_pair
@@ -44,6 +46,17 @@ def test_a_key_of_another_certificate(tmp_path: Path) -> None:
     Path(files.key).write_bytes(pki.issue(CA).key_pem)
     assert refusal(files).startswith("DIAL_GATEWAY_TLS_KEY_FILE: ")
     assert "is not the key of the certificate" in refusal(files)
+
+
+@pytest.mark.parametrize("key", [ec.generate_private_key(ec.SECP256K1()), ed448.Ed448PrivateKey.generate()])
+def test_a_key_that_grpc_does_not_take(
+    tmp_path: Path, key: ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey
+) -> None:
+    """gRPC would go on with the pair before it, and say so nowhere."""
+    files = files_in(tmp_path, pki.issue(CA))
+    Path(files.key).write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    assert "TLS_KEY_FILE: " in refusal(files)
+    assert "take RSA, ECDSA on P-256, P-384 or P-521, or Ed25519" in refusal(files)
 
 
 def test_a_certificate_out_of_its_time(tmp_path: Path) -> None:
