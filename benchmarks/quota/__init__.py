@@ -15,7 +15,7 @@ SCENARIOS: dict[str, Callable[[], Awaitable[Result]]] = {
     "paused": troubled.paused,
     "hurry": troubled.hurry,
 }
-NAMES = ("services", *SCENARIOS, "cost")
+NAMES = ("cost", "services", *SCENARIOS)
 PICTURE = Path("docs/pictures/quota.svg")
 
 

@@ -17,7 +17,7 @@ ROUND = 25 * CALLS
 ROUNDS = 100
 LIST = 10
 """Dial requests in one message of a stream: all of one campaign, as the contract has it."""
-REPEATS = 3
+REPEATS = 5
 RATE, EXPIRES_S = 10.0, 7200.0
 """Calls a second; at this pace all that is queued is sent in time, so nothing is answered WOULD_EXPIRE."""
 
