@@ -134,7 +134,7 @@ class Gateway:
         self._console = Console(
             self._dispatcher, self._servicer, caller.health, looks, self._clock, self.operators, settings
         )
-        self._admin = AdminServer(self._overview, self._console, settings.admin_listen)
+        self._admin = AdminServer(self._overview, self._console, settings.admin_listen, settings.admin_hosts)
         self.admin_port = 0  # known once started
         self._running: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []

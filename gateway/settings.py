@@ -21,6 +21,7 @@ _ON, _OFF = ("on", "true", "1", "yes"), ("off", "false", "0", "no")
 PREFIX = "DIAL_GATEWAY_"
 CONFIG = "DIAL_GATEWAY_CONFIG"
 # Kubernetes sets these in every pod beside a Service of the name `dial-gateway`.
+_HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _TARGET = "DIAL_GATEWAY_TARGET"  # of the command-line client
 _KUBERNETES = re.compile(r"DIAL_GATEWAY_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)\w*)?)")
 
@@ -81,10 +82,16 @@ def _read_networks(text: str) -> tuple[Network, ...]:
     return _checked(tuple(ipaddress.ip_network(part) for part in parts), all(parts))
 
 
+def _read_hosts(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip().lower() for part in text.split(","))
+    return _checked(names, all(len(name) <= 253 and _HOST.fullmatch(name) for name in names))
+
+
 _SWITCH = Kind("on or off", lambda text: _checked(text.lower() in _ON, text.lower() in {*_ON, *_OFF}))
 _PATTERNS = Kind("a list such as 'debt-*=v2,trial=v1'", _read_patterns)
 _ADDRESS = Kind("HOST:PORT, with a port from 0 to 65535", _read_address)
 _NETWORKS = Kind("a list of addresses and networks such as '10.1.0.0/16,127.0.0.6'", _read_networks)
+_HOSTS = Kind("a list of names without ports such as 'console.example.org,*.corp.example.org'", _read_hosts)
 _FILE = Kind("the path of a file", lambda text: _checked(text, bool(text)))
 _NOT_YET = Kind(
     "left out: replicas that share their state are not in this version", lambda _: _checked(None, False)
@@ -101,6 +108,9 @@ class Settings:
 
     listen: str = _setting("127.0.0.1:50051", _ADDRESS, "gRPC address")
     admin_listen: str = _setting("127.0.0.1:9464", _ADDRESS, "address of health, metrics and the console")
+    admin_hosts: tuple[str, ...] = _setting(
+        (), _HOSTS, "names that the admin port is asked by, beside addresses and names inside"
+    )
     connect_api: ApiName = _setting(  # noqa: RUF009 - a field of its own each time, as the others
         "v1", _one_of("v1", "v2"), "Amazon Connect's API"
     )

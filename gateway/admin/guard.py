@@ -1,18 +1,24 @@
-"""Who is answered on the admin port: no other site's page, and on loopback no other name.
+"""Who is answered on the admin port: no other site's page, and nobody by a name that is not the port's own.
 
-A page of any site can make a browser ask addresses on loopback. Browsers say where a request comes
-from (`Sec-Fetch-Site`, `Origin`), and a page whose name was made to point here sends that name as
-`Host`: both are refused. What changes something is taken from the console's own page only, as JSON,
-which no form and no other page can send.
+A page of any site can make a browser ask addresses on loopback, and through a port-forward those of a
+cluster. Browsers say where a request comes from (`Sec-Fetch-Site`, `Origin`), and a page whose name was
+made to point here sends that name as `Host`: both are refused. A name under a public domain is the
+port's own only where a setting lists it; names that nobody can register need no setting. What changes
+something is taken from the console's own page only, as JSON, which no form and no other page can send.
 """
 
 import ipaddress
+import re
 from collections.abc import Collection
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+HOSTS_SETTING = "DIAL_GATEWAY_ADMIN_HOSTS"
 SAFE_METHODS = ("GET", "HEAD")
+_INSIDE = (".svc", ".cluster.local", ".internal", ".local")
+"""Ends of names that no public name server knows: no page of a stranger has such a name."""
+_ONE_LABEL = re.compile(r"[a-z0-9_-]+")
 _OWN_SITE = ("same-origin", "none")
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -28,17 +34,19 @@ _HEADERS = {
 }
 
 
-def guard(listen: str, changes: Collection[str] = ()) -> Middleware:
+def guard(listen: str, changes: Collection[str] = (), hosts: Collection[str] = ()) -> Middleware:
     """Return what stands before every route of a server on `listen`, HOST:PORT.
 
-    `changes` are the paths that may be posted to.
+    `changes` are the paths that may be posted to; `hosts` are names that the server goes by beside the
+    usual ones, `*.example.org` for all under that one.
     """
-    own_names_only = is_loopback(listen.rpartition(":")[0])
+    on_loopback = is_loopback(listen.rpartition(":")[0])
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         may_change = request.path in changes
-        refusal = _refusal(request, own_names_only=own_names_only, may_change=may_change)
+        own_name = is_own_name(request.headers.get("Host"), hosts, on_loopback=on_loopback)
+        refusal = _refusal(request, own_name=own_name, may_change=may_change)
         return refusal if refusal is not None else await handler(request)
 
     return guarded
@@ -47,6 +55,19 @@ def guard(listen: str, changes: Collection[str] = ()) -> Middleware:
 async def dress(_: web.Request, response: web.StreamResponse) -> None:
     """Put the headers on a response that belong on every one, before any of it is sent."""
     response.headers.update(_HEADERS)
+
+
+def is_own_name(host: str | None, hosts: Collection[str], *, on_loopback: bool) -> bool:
+    """Whether a `Host` is a name of this server: a loopback name, one of `hosts`, or, elsewhere, one inside.
+
+    None is a request without: no browser sends one, old probes do.
+    """
+    if host is None:
+        return not on_loopback
+    name = _without_port(host).strip("[]").rstrip(".").lower()
+    if is_loopback(name) or _is_listed(name, hosts):
+        return True
+    return not on_loopback and (_is_address(name) or _is_inside(name))
 
 
 def is_loopback(host: str) -> bool:
@@ -60,13 +81,29 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _refusal(request: web.Request, *, own_names_only: bool, may_change: bool) -> web.Response | None:
+def _is_listed(name: str, hosts: Collection[str]) -> bool:
+    return any(name.endswith(host[1:]) if host.startswith("*.") else name == host for host in hosts)
+
+
+def _is_inside(name: str) -> bool:
+    return name.endswith(_INSIDE) or _ONE_LABEL.fullmatch(name) is not None
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _refusal(request: web.Request, *, own_name: bool, may_change: bool) -> web.Response | None:
     changing = request.method == "POST" and may_change
     if request.method not in SAFE_METHODS and not changing:
         allowed = "POST" if may_change else "GET, HEAD"
         return web.Response(status=405, text="this changes nothing\n", headers={"Allow": allowed})
-    if own_names_only and not is_loopback(_without_port(request.headers.get("Host", ""))):
-        return web.Response(status=421, text="this host is known by loopback names only\n")
+    if not own_name:
+        return web.Response(status=421, text=f"this port has no such name; {HOSTS_SETTING} can give it one\n")
     if not _is_own_site(request):
         return web.Response(status=403, text="pages of other sites are not answered\n")
     return _refusal_of_change(request) if changing else None

@@ -1,5 +1,7 @@
 """The HTTP server of the admin port."""
 
+from collections.abc import Collection
+
 from aiohttp import web
 
 from gateway.admin.feed import Feed
@@ -13,13 +15,17 @@ SHUTDOWN_S = 0.2
 
 
 class AdminServer:
-    """Serves health, metrics and the console on `listen`, HOST:PORT."""
+    """Serves health, metrics and the console on `listen`, HOST:PORT; `hosts` are further names of it."""
 
-    def __init__(self, overview: Overview, console: Console, listen: str) -> None:
+    def __init__(
+        self, overview: Overview, console: Console, listen: str, hosts: Collection[str] = ()
+    ) -> None:
         self._listen = listen
         self._stopped = False
         self._feed = Feed(console)
-        application = web.Application(middlewares=[guard(listen, CHANGES)], client_max_size=LONGEST_BODY)
+        application = web.Application(
+            middlewares=[guard(listen, CHANGES, hosts)], client_max_size=LONGEST_BODY
+        )
         application.add_routes(routes(overview, console, self._feed))
         application.on_response_prepare.append(dress)
         self._runner = web.AppRunner(

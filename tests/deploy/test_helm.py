@@ -106,6 +106,14 @@ def test_large_numbers_are_written_as_the_gateway_reads_them() -> None:
     assert 'QUEUE_LIMIT\n              value: "100000000"' in rendered
 
 
+def test_names_of_the_admin_port_are_written_as_a_list() -> None:
+    name = "DIAL_GATEWAY_ADMIN_HOSTS"
+    rendered = render({"gateway.adminHosts": ["console.example.org", "*.corp.example.org"]})
+
+    assert f'{name}\n              value: "console.example.org,*.corp.example.org"' in rendered
+    assert name not in render({})
+
+
 def test_a_policy_in_the_values_becomes_a_file() -> None:
     text = "callers:\n  - name: x\n"
     values = {"policy.document": text, "gateway.trustedProxies": ["127.0.0.6"]}

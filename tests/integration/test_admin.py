@@ -103,10 +103,24 @@ async def test_on_loopback_only_loopback_names_are_answered(world: World, host: 
     assert (await get(world.gateway.admin_port, "/metrics", Host=host)).status == status
 
 
-async def test_elsewhere_every_name_is_answered() -> None:
-    """A gateway that listens for others is probed by whatever name they have for it."""
+async def test_elsewhere_names_that_strangers_can_have_are_not_answered() -> None:
+    """Through a port-forward a name that was made to point at loopback reads nothing, events neither."""
     async with world_of(admin_listen="0.0.0.0:0") as world:
-        assert (await get(world.gateway.admin_port, "/readyz", Host="10.0.0.1:9464")).status == 200
+        port = world.gateway.admin_port
+        assert (await get(port, "/readyz", Host="10.0.0.1:9464")).status == 200
+        for path in ("/metrics", "/api/events", "/"):
+            page = await get(port, path, Host=f"attacker.example:{port}")
+            assert page.status == 421
+            assert "DIAL_GATEWAY_ADMIN_HOSTS" in page.body
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "127.0.0.1:0"])
+async def test_names_that_a_setting_lists_are_answered(address: str) -> None:
+    """A public name is one of the admin port's own where the setting lists it, and only then."""
+    async with world_of(admin_listen=address, admin_hosts=("console.example.org",)) as world:
+        port = world.gateway.admin_port
+        assert (await get(port, "/metrics", Host="Console.example.org")).status == 200
+        assert (await get(port, "/metrics", Host="x.console.example.org")).status == 421
 
 
 async def test_its_own_page_is_answered(world: World) -> None:

@@ -11,6 +11,7 @@ from gateway.settings import CONFIG, PREFIX, Settings, SettingsError, load
 DEFAULTS = {
     "listen": "127.0.0.1:50051",
     "admin_listen": "127.0.0.1:9464",
+    "admin_hosts": (),
     "connect_api": "v1",
     "connect_api_by_campaign": (),
     "call_rate": 10.0,
@@ -48,6 +49,7 @@ DEFAULTS = {
 RIGHT = {
     "listen": ("[::1]:0", "[::1]:0"),
     "admin_listen": ("0.0.0.0:9464", "0.0.0.0:9464"),
+    "admin_hosts": ("Console.example.org, *.corp.example", ("console.example.org", "*.corp.example")),
     "connect_api": ("V2", "v2"),
     "connect_api_by_campaign": ("debt-*=v2, trial=v1", (("debt-*", "v2"), ("trial", "v1"))),
     "call_rate": ("0", 0.0),
@@ -84,6 +86,12 @@ RIGHT = {
 WRONG = [
     *[("listen", value) for value in ("", "50051", ":50051", "here:", "here:port", "here:65536", "here:-1")],
     ("admin_listen", "9464"),
+    *[("admin_hosts", value) for value in ("", "a.example,", "*", "*.", "a.*.example", "*a.example")],
+    *[
+        ("admin_hosts", value)
+        for value in ("a.example:9464", "http://a.example", "a..b", "-a.example", "a b")
+    ],
+    ("admin_hosts", f"{'a.' * 126}aa"),
     ("connect_api", "v3"),
     *[("connect_api_by_campaign", value) for value in ("debt-*", "=v2", "debt-*=v3")],
     ("would_expire", "maybe"),

@@ -23,6 +23,9 @@
 {{- with .Values.gateway.trustedProxies }}
 {{- $_ := set $settings "TRUSTED_PROXIES" (join "," .) }}
 {{- end }}
+{{- with .Values.gateway.adminHosts }}
+{{- $_ := set $settings "ADMIN_HOSTS" (join "," .) }}
+{{- end }}
 {{- if .Values.tls.enabled }}
 {{- $_ := set $settings "TLS_CERT_FILE" "/etc/dial-gateway/tls/tls.crt" }}
 {{- $_ := set $settings "TLS_KEY_FILE" "/etc/dial-gateway/tls/tls.key" }}
