@@ -14,6 +14,7 @@ from gateway.access.keeping import Kept
 from gateway.access.pair import Pair
 from gateway.api.campaign_servicer import CampaignServicer
 from gateway.api.credentials import server_credentials
+from gateway.api.health import BoundedHealth
 from gateway.api.servicer import DialRequestServicer
 
 SERVICES = (
@@ -76,7 +77,7 @@ class GrpcServer:
         self._pair = pair
         self._listen = listen
         self._server = grpc.aio.server(options=(*OPTIONS, *(keepalive or Keepalive()).options()))
-        self._health = health.aio.HealthServicer()
+        self._health = BoundedHealth()
         add_DialRequestServiceServicer_to_server(servicer, self._server)
         add_CampaignServiceServicer_to_server(campaigns, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

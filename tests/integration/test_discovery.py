@@ -7,7 +7,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from tests.integration.world import World
+from gateway.api import health
+from tests.integration.world import PATIENCE_S, World, until
 
 SERVICE = "dialgateway.v1.DialRequestService"
 CAMPAIGNS = "dialgateway.v1.CampaignService"
@@ -39,3 +40,25 @@ async def test_health_of_an_unknown_service(world: World) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as unknown:
         await stub.Check(health_pb2.HealthCheckRequest(service="other"))
     assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_watches_of_the_health_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound a watch is RESOURCE_EXHAUSTED; one that ends makes room, and checks are answered."""
+    monkeypatch.setattr(health, "WATCHES", 2)
+    stub: Any = health_pb2_grpc.HealthStub(world.channel)
+    request = health_pb2.HealthCheckRequest()
+    watches = [stub.Watch(request, timeout=PATIENCE_S) for _ in range(2)]
+    for watch in watches:
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    assert await stub.Watch(request, timeout=PATIENCE_S).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert (await stub.Check(request)).status == health_pb2.HealthCheckResponse.SERVING
+    watches[0].cancel()
+    await until(lambda: world.gateway._server._health._watches < 2)
+    assert (await stub.Watch(request, timeout=PATIENCE_S).read()).status
+
+
+async def test_long_names_are_not_watched(world: World) -> None:
+    """What a watch makes the gateway keep is short."""
+    stub: Any = health_pb2_grpc.HealthStub(world.channel)
+    request = health_pb2.HealthCheckRequest(service="s" * (health.LONGEST_SERVICE + 1))
+    assert await stub.Watch(request, timeout=PATIENCE_S).code() is grpc.StatusCode.INVALID_ARGUMENT

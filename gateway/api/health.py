@@ -1,0 +1,36 @@
+"""The standard health service, with a bound on those who watch: it is open to everybody who can connect."""
+
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+WATCHES = 1000
+"""Watches of the health that are open at once, at most."""
+LONGEST_SERVICE = 256
+"""Characters of a service's name, at most: it is kept for as long as it is watched."""
+
+
+class BoundedHealth(health.aio.HealthServicer):
+    """`grpc.health.v1`, which tells no more than `WATCHES` at once; a check is always answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watches = 0
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: "Context") -> None:  # noqa: N802
+        """Tell the health and its changes, or end the call with RESOURCE_EXHAUSTED where too many watch."""
+        if len(request.service) > LONGEST_SERVICE:
+            rule = f"service: at most {LONGEST_SERVICE} characters"
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, rule)
+        if self._watches >= WATCHES:
+            words = f"{WATCHES} watch the health already; use Check"
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, words)
+        self._watches += 1
+        try:
+            await super().Watch(request, context)
+        finally:
+            self._watches -= 1
