@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WATCHERS = 100
-"""Watches at once, at most."""
+WATCHERS, CALLER_WATCHERS = 100, 20
+"""Watches at once, at most: in all, and of one caller, so that none takes the place of all others."""
 LEAVING = "this replica is leaving; watch another"
 
 Answer = TypeVar("Answer")
@@ -44,7 +45,7 @@ class CampaignServicer(CampaignServiceServicer):
         self._gate = gate
         self._door = Door(gate)
         self._looks = looks
-        self._watchers = 0
+        self._watchers: Counter[str] = Counter()  # by caller; none is there with 0
         self._newest: tuple[Look | None, wire.Messages] = None, wire.Messages(0.0, 0.0)
         self._leaving = asyncio.Event()
 
@@ -76,12 +77,12 @@ class CampaignServicer(CampaignServiceServicer):
             interval_s = wire.interval_s(request)
         except wire.BadRequest as bad:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
-        if self._watchers >= WATCHERS:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{WATCHERS} watch already")
-        self._watchers += 1
+        if (full := self._full(caller)) is not None:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, full)
+        self._watchers[caller.key] += 1
         ended = asyncio.Event()
         # The stubs ask for a class of their own here, which does not exist at run time.
-        context.add_done_callback(lambda _: self._watch_ended(ended))  # type: ignore[arg-type]
+        context.add_done_callback(lambda _: self._watch_ended(ended, caller))  # type: ignore[arg-type]
         try:
             async for response in self._watch(interval_s, ended, caller):
                 yield response
@@ -133,8 +134,17 @@ class CampaignServicer(CampaignServiceServicer):
             self._newest = look, messages
         return messages
 
-    def _watch_ended(self, ended: asyncio.Event) -> None:
-        self._watchers -= 1
+    def _full(self, caller: Caller) -> str | None:
+        """Return in words why a caller may not watch as well; None where it may."""
+        if self._watchers.total() >= WATCHERS:
+            return f"{WATCHERS} watch already"
+        if self._watchers[caller.key] >= CALLER_WATCHERS:
+            return f"{CALLER_WATCHERS} watches of this caller are open already"
+        return None
+
+    def _watch_ended(self, ended: asyncio.Event, caller: Caller) -> None:
+        self._watchers[caller.key] -= 1
+        self._watchers += Counter()  # forgets whoever watches no more
         ended.set()
 
     # --- steering ----------------------------------------------------------------------------------

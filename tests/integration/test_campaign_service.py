@@ -17,6 +17,7 @@ from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1 import dial_request_service_pb2 as dial_pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from gateway import dispatch, simulator
+from gateway.api import campaign_servicer
 from gateway.core.holds import HOLD_LIMIT
 from gateway.simulator import FaultKind
 from tests.integration.process import serving
@@ -128,6 +129,33 @@ async def test_a_watch_of_an_idle_gateway_begins(client: DialGatewayClient) -> N
     async with asyncio.timeout(PATIENCE_S):
         assert (await anext(watch)).campaigns == {}
     await watch.aclose()
+
+
+async def test_one_caller_does_not_take_all_watches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond its own a caller may not watch; one that ends makes room, and nothing is kept of it."""
+    monkeypatch.setattr(campaign_servicer, "CALLER_WATCHERS", 2)
+    request, watches = pb.WatchCampaignsRequest(), []
+    for _ in range(2):
+        watches.append(stub_of(world).WatchCampaigns(request, timeout=PATIENCE_S))
+        await anext(aiter(watches[-1]))
+    over = stub_of(world).WatchCampaigns(request, timeout=PATIENCE_S)
+    assert await over.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "of this caller" in await over.details()
+    watches[0].cancel()
+    await until(lambda: world.gateway._campaigns._watchers.total() < 2)
+    watches[0] = stub_of(world).WatchCampaigns(request, timeout=PATIENCE_S)
+    await anext(aiter(watches[0]))
+    for watch in watches:
+        watch.cancel()
+    await until(lambda: not world.gateway._campaigns._watchers)
+
+
+async def test_watches_are_bounded_in_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound over all callers stands before that of one."""
+    monkeypatch.setattr(campaign_servicer, "WATCHERS", 0)
+    over = stub_of(world).WatchCampaigns(pb.WatchCampaignsRequest(), timeout=PATIENCE_S)
+    assert await over.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert await over.details() == "0 watch already"
 
 
 async def test_a_watch_ends_when_the_replica_leaves() -> None:
