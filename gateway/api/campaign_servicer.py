@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 WATCHERS, CALLER_WATCHERS = 100, 20
 """Watches at once, at most: in all, and of one caller, so that none takes the place of all others."""
+_BUG = "a call about campaigns met a bug:\n%s"
 LEAVING = "this replica is leaving; watch another"
 
 Answer = TypeVar("Answer")
@@ -196,9 +197,13 @@ class CampaignServicer(CampaignServiceServicer):
         context: "Context",
     ) -> Answer:
         """Run a handler, and end the call where the request or the handler is wrong."""
+        handling = asyncio.ensure_future(handler(request, context))
         try:
             # A caller that hangs up does not leave a purge, or its line of the log, half done.
-            return await asyncio.shield(asyncio.ensure_future(handler(request, context)))
+            return await asyncio.shield(handling)
+        except asyncio.CancelledError:
+            handling.add_done_callback(_ended_alone)
+            raise
         except wire.BadRequest as bad:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
         except grpc.aio.AbortError:
@@ -207,9 +212,16 @@ class CampaignServicer(CampaignServiceServicer):
             await _broken(bug, context)
 
 
+def _ended_alone(handling: "asyncio.Future[Any]") -> None:
+    """Take what became of a call whose caller has gone: a refusal is told to nobody, a bug is logged."""
+    found = None if handling.cancelled() else handling.exception()
+    if isinstance(found, Exception) and not isinstance(found, (wire.BadRequest, grpc.aio.AbortError)):
+        log.error(_BUG, trace_of(found))
+
+
 async def _broken(bug: Exception, context: "Context") -> NoReturn:
     """End a call that met a bug of ours, without what the exception says."""
-    log.error("a call about campaigns met a bug:\n%s", trace_of(bug))
+    log.error(_BUG, trace_of(bug))
     await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
+import gc
 import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import pytest
@@ -328,6 +329,35 @@ async def test_a_caller_that_hangs_up_does_not_stop_a_purge(
     await until(lambda: world.gateway.engine.held < 4900)
     call.cancel()
     assert set(verdicts(await caller.read(4900))) == {"NOT_ACCEPTED PURGED SAME_TOKEN"}
+
+
+@pytest.mark.parametrize(("error", "logged"), [(grpc.aio.AbortError(), 0), (RuntimeError("+12065550123"), 1)])
+async def test_what_a_call_ends_with_that_nobody_waits_for_is_taken(
+    error: Exception, logged: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A caller that hangs up while it is refused leaves no error behind; a bug is logged without its text."""
+    unhandled: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+    refusing, refused = asyncio.Event(), asyncio.Event()
+
+    async def handler(_: object, __: object) -> None:
+        refusing.set()
+        await refused.wait()
+        raise error
+
+    async with world_of() as world:
+        answered = world.gateway._campaigns._answered(handler, None, cast("Any", None))
+        call = asyncio.create_task(answered)
+        await refusing.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        refused.set()
+        await asyncio.sleep(0.01)
+    del call, answered
+    gc.collect()
+    assert unhandled == []
+    assert caplog.text.count("met a bug") == logged
+    assert "+1206" not in caplog.text
 
 
 async def test_what_connect_may_have_is_purged_as_unknown(world: World, client: DialGatewayClient) -> None:
