@@ -100,7 +100,8 @@ def _forwarded_identity(values: Sequence[str], names_in: Callable[[str], Names])
         pairs = [_pair(part) for part in _split(nearest, ";") if part.strip()]
     except ValueError:
         return None
-    uris, dns, certificates = ([value for name, value in pairs if name == key] for key in _KEYS)
+    # Empty is what a proxy writes of names that a certificate has not: it says nothing, and hides nothing.
+    uris, dns, certificates = ([value for name, value in pairs if name == key and value] for key in _KEYS)
     if not uris and not dns and len(certificates) == 1:
         return identity_of(*names_in(unquote(certificates[0])))
     return identity_of(uris, dns)

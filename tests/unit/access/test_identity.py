@@ -124,6 +124,9 @@ def test_the_certificate_itself_as_nginx_and_haproxy_hand_it_on() -> None:
     begin, *lines, end = pem.strip().splitlines()
     one_line = quote("".join(lines), safe="")
     assert forwarded(f'Cert="{quote(pem)}"') == BILLING
+    for empty in ("URI=", "DNS=", 'URI="";DNS=', "Cert="):
+        assert forwarded(f'{empty};Cert="{quote(pem)}"') == BILLING
+        assert forwarded(f'Cert="{quote(pem)}";{empty}') == BILLING
     assert forwarded(f'Cert="{quote(begin)}%0A{one_line}%0A{quote(end)}%0A"') == BILLING
     assert forwarded(f'Cert="{quote(certificate(dns="a.example.org"))}"') == "a.example.org"
     assert forwarded(f'Cert="{quote(certificate())}"') is None
