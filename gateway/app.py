@@ -7,8 +7,8 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
 
+from gateway import logs
 from gateway.access.access import Access, AccessFiles
 from gateway.access.pair import files_of
 from gateway.admin.guard import is_loopback
@@ -240,7 +240,7 @@ class Gateway:
 
 async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], None]) -> int:
     """Run a gateway until a signal or a bug ends it; return the exit code."""
-    asyncio.get_running_loop().set_exception_handler(_unhandled)
+    logs.watch_loop(asyncio.get_running_loop())
     signals = _Signals(gateway)
     on_start(await gateway.start())
     gc.freeze()  # what is there now stays: it need not be looked through again and again
@@ -271,13 +271,6 @@ async def _fail(gateway: Gateway) -> None:
             await gateway.fail()
     except Exception as bug:  # noqa: BLE001 - the process ends, come what may
         log.critical("leaving after a bug met another:\n%s", trace_of(bug))
-
-
-def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what reached nobody; the loop itself would also log what a foreign error says."""
-    error = context.get("exception")
-    where = trace_of(error) if isinstance(error, BaseException) else "  no exception"
-    log.error("an error reached nobody:\n%s", where)
 
 
 class _Signals:

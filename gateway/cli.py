@@ -105,7 +105,6 @@ async def _serve_with(
         endpoint = None
         if simulated is not None:
             endpoint = (await stack.enter_async_context(Simulator(simulated))).url
-        logs.watch_loop(asyncio.get_running_loop())
         connect = connect_for(chosen, endpoint)
         gateway = app.Gateway(chosen, connect, traces)
         host, admin_host = (listen.rpartition(":")[0] for listen in (chosen.listen, chosen.admin_listen))

@@ -1,6 +1,7 @@
 """A bug of the gateway is never kept to itself: everybody is answered, and the process ends and says why."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway import app
 from gateway.app import BROKEN
+from gateway.connect.fake import FakeConnect
+from gateway.settings import Settings
+from gateway.telemetry import telemetry_with
 from tests.integration.broken_gateway import HANGS, SECRET, TRIGGER
 from tests.integration.process import Served, serving
 from tests.integration.world import PATIENCE_S, Caller, dial, dials, until, verdicts
@@ -143,3 +148,15 @@ async def test_a_bug_while_the_gateway_leaves() -> None:
         assert verdicts(await caller.rest()) == [UNSURE] * 50
         await broke(served, "in drain")
         assert time.monotonic() - began < 10
+
+
+async def test_what_nobody_waits_for_is_logged_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever serves has a loop that tells no text of foreign errors, from before the start on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = Settings(listen="127.0.0.1:0", admin_listen=f"127.0.0.1:{taken.getsockname()[1]}")
+        gateway = app.Gateway(settings, FakeConnect(), telemetry_with())
+        with pytest.raises(OSError, match="cannot listen"):
+            await app.serve(gateway, settings, lambda _: None)
+    asyncio.get_running_loop().call_exception_handler({"message": SECRET, "exception": KeyError(SECRET)})
+    assert caplog.messages == ["something failed that nobody waits for"]
+    assert SECRET not in str(vars(caplog.records[0]))
