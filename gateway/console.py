@@ -5,8 +5,7 @@ import heapq
 import logging
 from collections import Counter
 
-from gateway.access.actions import Action as Right
-from gateway.access.operators import BY_TOKEN, FORBIDDEN, Change, Denied, Operators
+from gateway.access.operators import FORBIDDEN, Operators
 from gateway.admin.port import Caller, Campaign, Deed, FailedCall, Look, Order, Refused, Totals
 from gateway.api.servicer import DialRequestServicer
 from gateway.api.shares import Share
@@ -29,7 +28,6 @@ CAMPAIGNS_SHOWN = 2000
 """Campaigns that are shown at once: those that do not flow, then those with the largest backlog."""
 CALLERS_SHOWN = 50
 """Callers that are shown: those with most unanswered."""
-_PATH = "/api/campaigns/{}"
 _STATES = {state: state.name.lower() for state in CampaignState}
 _KINDS = {kind: kind.name.lower() for kind in ActionKind}
 
@@ -109,8 +107,8 @@ class Console:
 
     def _locked(self) -> str:
         """Return why nobody may change anything here; empty where a token is asked for."""
-        decided = self._operators.decide(Change(Right.HOLD, "", "POST", _PATH.format(Right.HOLD)))
-        return decided.text if isinstance(decided, Denied) and decided.status == FORBIDDEN else ""
+        denied = self._operators.denied(None)
+        return denied.text if denied is not None and denied.status == FORBIDDEN else ""
 
     # --- doing -------------------------------------------------------------------------------------
 
@@ -131,14 +129,12 @@ class Console:
 
     def _allowed(self, order: Order) -> str:
         """Return who gives an order; raises `Refused` where they may not."""
-        path = _PATH.format(order.kind)
-        change = Change(Right(order.kind), order.campaign_id, "POST", path, order.authorization)
-        decided = self._operators.decide(change)
-        if isinstance(decided, Denied):
+        denied = self._operators.denied(order.authorization)
+        if denied is not None:
             about = {"campaign": order.campaign_id, "caller": order.operator, "reason": order.reason}
             log.warning("refused in the console: %s", order.kind, extra=about)
-            raise Refused(decided.status, decided.text)
-        return f"{order.operator} ({'admin port' if decided.who == BY_TOKEN else decided.who})"
+            raise Refused(denied.status, denied.text)
+        return f"{order.operator} (admin port)"
 
     async def _do(self, order: Order, caller: str) -> int:
         now = self._clock.now()

@@ -40,7 +40,7 @@ class Access:
         self.pair: Kept[Pair] | None = kept_pair(files.pair, now) if files.pair is not None else None
         self.policy: Kept[Policy] | None = kept_policy(files.policy) if files.policy is not None else None
         self.gate = Gate(self.policy, tuple(files.trusted), count)
-        self.operators = TokenOperators(files.token, self.gate)
+        self.operators = TokenOperators(files.token)
 
     def reread(self) -> None:
         """Read again what has changed. Takes as long as the disk does."""

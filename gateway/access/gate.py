@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.access.actions import Action
 from gateway.access.certificate import names_in
 from gateway.access.identity import Network, Shown, identify
 from gateway.access.keeping import Kept
@@ -55,10 +54,6 @@ class Gate:
         if caller.identity is None:
             return Refusal.UNAUTHENTICATED
         return self._policy.value.grant(caller.identity) or Refusal.UNKNOWN
-
-    def may(self, identity: str | None, action: Action, campaign_id: str) -> bool:
-        """Whether the policy gives an identity a right; without a policy it gives none."""
-        return self._policy is not None and self._policy.value.may(identity, action, campaign_id)
 
     def permit(self, caller: Caller) -> "Permit":
         """Return what a caller may for as long as its stream lasts."""

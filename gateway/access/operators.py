@@ -1,14 +1,13 @@
-"""Who may change things over the admin port: whoever shows the token, or an identity with the right.
+"""Who may change things over the admin port: whoever shows the token. Nobody has an identity there.
 
 A page of another site never gets as far as here: `gateway.admin.guard` refuses it by its origin.
 """
 
 import hmac
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.access.actions import Action, Rights
 from gateway.access.errors import TokenError
 from gateway.access.files import WatchedFile
 
@@ -16,8 +15,6 @@ log = logging.getLogger(__name__)
 
 SHORTEST_TOKEN = 16
 """Characters of the token, at least."""
-BY_TOKEN = "admin token"  # noqa: S105 - no token, but a name for whoever shows it
-"""No identity has a space in it: nobody can be taken for this one."""
 SETTING = "DIAL_GATEWAY_ADMIN_TOKEN_FILE"
 UNAUTHORIZED, FORBIDDEN = 401, 403
 
@@ -25,29 +22,6 @@ _NO_TOKEN = (
     f"this port changes nothing: {SETTING} is not set; let it name a file with a token of at least "
     f"{SHORTEST_TOKEN} characters, and send it as 'Authorization: Bearer TOKEN'"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What somebody asks for on the admin port, and what they show for it.
-
-    `authorization` is the header of that name; it is in no repr. `identity` is that of the client's
-    certificate, None where it showed none.
-    """
-
-    action: Action
-    campaign_id: str
-    method: str
-    path: str
-    authorization: str | None = field(default=None, repr=False)
-    identity: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """It may be done, and `who` it was is logged and kept in the listing."""
-
-    who: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,55 +35,47 @@ class Denied:
 class Operators(Protocol):
     """Decides about changes over the admin port."""
 
-    def decide(self, change: Change) -> Allowed | Denied:
-        """Return who does it, or why it may not be done."""
+    def denied(self, authorization: str | None) -> Denied | None:
+        """Return why whoever sends this header may change nothing; None where it may."""
         ...
 
 
-def decide(change: Change, token: str | None, rights: Rights | None = None) -> Allowed | Denied:
-    """Return who makes a change, or why it may not be made.
+def denied(authorization: str | None, token: str | None) -> Denied | None:
+    """Return why whoever sends a header `Authorization` may change nothing; None where it may.
 
-    `token` is the one to show, None where there is none; `rights` are those of identities, None where
-    no policy gives any.
+    `token` is the one to show, None where there is none.
     """
-    if change.method != "POST" or change.action is Action.SEE:
-        return Denied(405, "changes are made by POST")
-    shown = _shown(change.authorization)
-    if shown is not None and token is not None:
-        if hmac.compare_digest(_bytes(shown), _bytes(token)):
-            return Allowed(BY_TOKEN)
-        return Denied(UNAUTHORIZED, "this token is not the one that changes things here")
-    if change.identity is not None and rights is not None:
-        if rights.may(change.identity, change.action, change.campaign_id):
-            return Allowed(change.identity)
-        return Denied(FORBIDDEN, f"the policy does not let this identity {change.action.value} this campaign")
     if token is None:
         return Denied(FORBIDDEN, _NO_TOKEN)
-    return Denied(UNAUTHORIZED, "show the token of this port: 'Authorization: Bearer TOKEN'")
+    shown = _shown(authorization)
+    if shown is None:
+        return Denied(UNAUTHORIZED, "show the token of this port: 'Authorization: Bearer TOKEN'")
+    if not hmac.compare_digest(_bytes(shown), _bytes(token)):
+        return Denied(UNAUTHORIZED, "this token is not the one that changes things here")
+    return None
 
 
 class TokenOperators:
-    """Decides by the token in a file, which is read again when it changes, and by rights of identities.
+    """Decides by the token in a file, which is read again when it changes.
 
     Raises `TokenError` where the file cannot be read or holds no token that is long enough. One that
     becomes so later lets nobody change anything: taking the token away takes the right away.
     """
 
-    def __init__(self, token_file: str | None, rights: Rights | None = None) -> None:
+    def __init__(self, token_file: str | None) -> None:
         self._file = WatchedFile(token_file) if token_file else None
-        self._rights = rights
         self._token: str | None = None
         self._broken: str | None = None
         if self._file is not None:
             self._file.changed()
             self._token = read_token(self._file)
 
-    def decide(self, change: Change) -> Allowed | Denied:
-        """Return who does it, or why it may not be done."""
+    def denied(self, authorization: str | None) -> Denied | None:
+        """Return why whoever sends this header may change nothing; None where it may."""
         token = self._current()
         if self._broken is not None and token is None:
             return Denied(FORBIDDEN, f"this port changes nothing: {self._broken}")
-        return decide(change, token, self._rights)
+        return denied(authorization, token)
 
     def _current(self) -> str | None:
         if self._file is not None and self._file.changed():

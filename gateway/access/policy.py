@@ -111,11 +111,6 @@ class Policy:
         self._known[identity] = grant = next(found, None)
         return grant
 
-    def may(self, identity: str | None, action: Action, campaign_id: str) -> bool:
-        """Whether a caller may do something with a campaign; without identity it may nothing."""
-        grant = self.grant(identity) if identity is not None else None
-        return grant is not None and grant.may(action, campaign_id)
-
 
 EVERYTHING = Grant(unlimited=True)
 """What everybody may where there is no policy."""

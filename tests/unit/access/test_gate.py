@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from gateway.access.access import Access, AccessFiles
-from gateway.access.actions import Action
 from gateway.access.errors import PolicyError
 from gateway.access.gate import Gate
 from gateway.access.identity import Shown
@@ -53,12 +52,6 @@ def test_grants(gate: Gate) -> None:
     assert gate.grant(gate.caller(Shown(PEER), "h")) is Refusal.UNAUTHENTICATED
     assert gate.grant(gate.caller(Shown(PEER, ["spiffe://example.org/x"]), "h")) is Refusal.UNKNOWN
     assert Gate().grant(gate.caller(Shown(PEER), "h")) is EVERYTHING
-
-
-def test_without_a_policy_no_identity_changes_things_on_the_admin_port(gate: Gate) -> None:
-    assert not Gate().may(BILLING, Action.HOLD, "debt-1")
-    assert not gate.may(BILLING, Action.HOLD, "debt-1")
-    assert gate.may(BILLING, Action.SEE, "debt-1")
 
 
 def test_a_permit_lowers_priorities_and_refuses_campaigns(gate: Gate, counted: Counted) -> None:

@@ -74,8 +74,6 @@ def test_the_first_entry_that_names_a_caller_counts() -> None:
     assert other is not None
     assert not other.dials
     assert other.may(Action.SEE, MARKUP)
-    assert not policy.may(None, Action.SEE, "debt-1")
-    assert policy.may(BILLING, Action.HOLD, "debt-1")
     assert parse_policy(POLICY.split('  - identities: ["**"]')[0]).grant("nobody.example.org") is None
 
 
