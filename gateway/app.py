@@ -132,7 +132,14 @@ class Gateway:
             files=self._file_figures,
         )
         self._console = Console(
-            self._dispatcher, self._servicer, caller.health, looks, self._clock, self.operators, settings
+            self._dispatcher,
+            self._servicer,
+            caller.health,
+            looks,
+            self._clock,
+            self.operators,
+            self.access.gate.refusals,
+            settings,
         )
         self._admin = AdminServer(self._overview, self._console, settings.admin_listen, settings.admin_hosts)
         self.admin_port = 0  # known once started

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 
 from gateway.access.operators import FORBIDDEN, Operators
+from gateway.access.refusal import Refusal, RefusalLog
 from gateway.admin.port import Caller, Campaign, Deed, FailedCall, Look, Order, Refused, Totals
 from gateway.api.servicer import DialRequestServicer
 from gateway.api.shares import Share
@@ -28,6 +29,8 @@ CAMPAIGNS_SHOWN = 2000
 """Campaigns that are shown at once: those that do not flow, then those with the largest backlog."""
 CALLERS_SHOWN = 50
 """Callers that are shown: those with most unanswered."""
+ADMIN_PORT = "admin port"
+"""How the log, the listing and the metric of refusals name whoever uses it."""
 _STATES = {state: state.name.lower() for state in CampaignState}
 _KINDS = {kind: kind.name.lower() for kind in ActionKind}
 
@@ -43,6 +46,7 @@ class Console:
         looks: Looks,
         clock: SystemClock,
         operators: Operators,
+        refusals: RefusalLog,
         settings: Settings,
     ) -> None:
         self._dispatcher = dispatcher
@@ -51,6 +55,7 @@ class Console:
         self._looks = looks
         self._clock = clock
         self._operators = operators
+        self._refusals = refusals
         self._settings = settings
         self._history = History()
 
@@ -131,10 +136,9 @@ class Console:
         """Return who gives an order; raises `Refused` where they may not."""
         denied = self._operators.denied(order.authorization)
         if denied is not None:
-            about = {"campaign": order.campaign_id, "caller": order.operator, "reason": order.reason}
-            log.warning("refused in the console: %s", order.kind, extra=about)
+            self._refusals.note(ADMIN_PORT, Refusal.TOKEN)  # what a stranger wrote is not logged
             raise Refused(denied.status, denied.text)
-        return f"{order.operator} (admin port)"
+        return f"{order.operator} ({ADMIN_PORT})"
 
     async def _do(self, order: Order, caller: str) -> int:
         now = self._clock.now()

@@ -20,6 +20,7 @@ class Refusal(StrEnum):
     PRIORITY = "priority"  # a dial request that asked for more; it is taken at what the policy grants
     STEERING = "steering"  # a hold, release or purge
     FORGED = "forged_identity"  # a call that claims an identity in a header, from no trusted proxy
+    TOKEN = "admin_token"  # a change on the admin port  # noqa: S105 - no token, but a name
 
     @property
     def text(self) -> str:
@@ -34,6 +35,7 @@ _TEXTS = {
     Refusal.CAMPAIGN: "campaign_id: the policy of this gateway does not let this caller dial this campaign",
     Refusal.PRIORITY: "priority: more urgent than the policy lets this caller dial; taken at what it grants",
     Refusal.STEERING: "this caller may not steer this campaign",
+    Refusal.TOKEN: "a change on the admin port without its token",
     Refusal.FORGED: "x-forwarded-client-cert is not believed: DIAL_GATEWAY_TRUSTED_PROXIES has not this peer",
 }
 

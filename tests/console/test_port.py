@@ -171,6 +171,21 @@ async def test_a_hold_that_answers(world: World) -> None:
     assert verdicts(await world.ask(*dials(2))) == ["NOT_ACCEPTED HELD SAME_TOKEN"] * 2
 
 
+async def test_strangers_write_nothing_into_the_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Changes without the token are counted, the first is logged, and nothing that came with them is."""
+    caplog.set_level(logging.INFO, "gateway")
+    port = world.gateway.admin_port
+    for number in range(3):
+        fields = FIELDS | {"operator": f"stranger {number}", "reason": "call +12065550123"}
+        assert (await post(port, "purge", fields, "another-secret-token"))[0] == 401
+    refused = [record for record in caplog.records if "refused" in record.getMessage()]
+    assert len(refused) == 1
+    assert "stranger" not in caplog.text + str(vars(refused[0]))
+    assert "+1206" not in caplog.text + str(vars(refused[0]))
+    name = "dial_gateway_access_refused_total"
+    assert (await scrape(port)).value(name, caller="admin port", refusal="admin_token") == 3
+
+
 async def test_the_token_is_in_no_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """Neither the right one nor a wrong one."""
     caplog.set_level(logging.DEBUG)
@@ -178,7 +193,7 @@ async def test_the_token_is_in_no_log(world: World, caplog: pytest.LogCaptureFix
     await post(port, "hold", FIELDS, TOKEN)
     await post(port, "hold", FIELDS, "another-secret-token")
     text = " ".join(str(record.__dict__) for record in caplog.records)
-    assert "refused in the console" in text
+    assert "refused: a change on the admin port without its token" in text
     assert TOKEN not in text
     assert "another-secret-token" not in text
 
