@@ -83,8 +83,8 @@ async def _offer(world: World, campaign: str, per_second: int) -> None:
     async def source() -> AsyncIterator[dialgateway.DialRequest]:
         begun = time.monotonic()
         for number in count():
-            # Fifty at a time: what trickles in one by one leaves in sparse calls while permits abound.
-            due = begun + (number - number % 50) / per_second
+            # A second's worth at a time: what trickles in leaves in sparse calls while permits abound.
+            due = begun + (number - number % per_second) / per_second
             if due > time.monotonic():
                 await asyncio.sleep(due - time.monotonic())
             yield client_dial(f"t-{number}")
