@@ -32,7 +32,7 @@ ENV PATH=/opt/dial-gateway/bin:/usr/local/bin:/usr/bin:/bin \
 WORKDIR /tmp
 # A number, so that a cluster can see that it is not root. It owns no file of the image.
 USER 65532:65532
-EXPOSE 50051
+EXPOSE 50051 9464
 # The gateway is process 1 and gets the signal itself. Give it DIAL_GATEWAY_DRAIN_GRACE and some
 # seconds more before it is killed: `docker stop --time 30`.
 STOPSIGNAL SIGTERM
