@@ -19,6 +19,9 @@ SUSPECT_EVERY_S, SUSPECT_BURST = 1.0, 12
 """Calls that look for the item that Connect refuses: so many at once, which finds one among 25, then
 one in so many seconds for each campaign. A caller whose items are all refused wastes no more."""
 
+STALE_PLACES = 16
+"""Places of entries that are gone which a source's queue may keep beside as many as there are that wait."""
+
 _PRIORITIES = tuple(Priority)
 _order = count()
 _WAITING, _IN_FLIGHT = EntryState.WAITING, EntryState.IN_FLIGHT  # looked up once: the way of every request
@@ -52,9 +55,16 @@ class SourceQueue:
         self.waiting += len(entries)
 
     def remove(self, entry: Entry) -> None:
-        """Take out an entry, wherever it stands; its place in the heap goes when it comes up."""
+        """Take out an entry, wherever it stands.
+
+        Its place in the heap goes when it comes up, or once most places are of those that are gone: the
+        watch over expiries knows this queue for long, and with it would know all that a caller left behind.
+        """
         entry.queue = None
         self.waiting -= 1
+        if len(self._heap) > 2 * self.waiting + STALE_PLACES:
+            self._heap = [place for place in self._heap if place[2].queue is self]
+            heapq.heapify(self._heap)
 
     def top(self) -> Entry | None:
         """Return the entry that goes next, or None where nothing waits."""
@@ -72,7 +82,8 @@ class SourceQueue:
         while heap:
             entry = heapq.heappop(heap)[2]
             if entry.queue is self:
-                self.remove(entry)
+                entry.queue = None
+                self.waiting -= 1
                 return entry
         return None
 

@@ -1,9 +1,17 @@
 """What waits for a campaign: the turns of its sources, and the order within each."""
 
+import sys
+
 import pytest
 
 from gateway.core.model import Entry, EntryState, Priority, Source
-from gateway.core.queues import PASSED_OVER_LIMIT, SUSPECT_BURST, SUSPECT_EVERY_S, CampaignQueue
+from gateway.core.queues import (
+    PASSED_OVER_LIMIT,
+    STALE_PLACES,
+    SUSPECT_BURST,
+    SUSPECT_EVERY_S,
+    CampaignQueue,
+)
 from tests.unit.core.making import NOW, entry
 
 BACKWARDS = list(reversed(Priority))
@@ -258,3 +266,17 @@ def test_ahead_of_in_a_source() -> None:
     assert queue.campaign is campaign
     for place in (0, 25, 50, 99):
         assert queue.ahead_of(NOW + place) == pytest.approx(20 * (place + 1), abs=500)
+
+
+def test_what_is_removed_is_not_kept() -> None:
+    """A caller that leaves a backlog leaves nothing of it in its queue, which others know for longer."""
+    source = Source()
+    left = [entry(f"t{n}", source=source, give_up_at=NOW + n) for n in range(1000)]
+    before = [sys.getrefcount(one) for one in left]
+    campaign = queue_of(*left)
+    (queue,) = campaign.lanes[Priority.NORMAL].queues()
+    for one in reversed(left):
+        campaign.remove(one)
+    kept = sum(now > then for now, then in zip(map(sys.getrefcount, left), before, strict=True))
+    assert kept <= STALE_PLACES
+    assert queue.top() is None
