@@ -41,7 +41,10 @@ class Tidying:
         flood_is_over = self._peak >= MUCH and held * SHARE <= self._peak
         if not flood_is_over and (held > LITTLE or self._looks < LOOKS):
             return False
-        self._peak, self._looks = held, 0
+        self._peak, self._looks = (
+            held,
+            LOOKS - 2 if flood_is_over else 0,
+        )  # what ends with it ends in these seconds
         return True
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gateway.core import settle
 from gateway.core.ledger import Ledger, Page
-from gateway.core.model import Answer, DialRequest, Entry, EntryState, Reason, Settled, Source, Waiter
+from gateway.core.model import Answer, Entry, EntryState, Reason, Settled, Source, Waiter
 
 _SETTLED = EntryState.SETTLED  # looked up once: the way of every request
 ENTRY_BYTES, ATTRIBUTE_BYTES, JOIN_BYTES = 860, 90, 250
@@ -36,10 +36,11 @@ class Holdings:
         """Count new entries of one source, which stand on their campaign's page, and let it wait for them."""
         taken, pending = 0, entries[0].waiters[0].source.pending
         for entry in entries:
+            request = entry.request
             pending[entry.waiters[0].index] = entry
-            taken += _memory_of(entry.request)
+            taken += ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
         self.count += len(entries)
-        self.bytes += taken
+        self.bytes += taken + ENTRY_BYTES * len(entries)
 
     def join(self, entry: Entry, waiter: Waiter) -> None:
         """Let one more wait for an entry."""
@@ -123,15 +124,12 @@ class Holdings:
             request = entry.request
             del held[request.client_token]
             entry.state = _SETTLED
-            released += _memory_of(request)
+            # What `hold` has counted: written out in both, on the way of every request a call counts.
+            released += ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
             joins = len(entry.waiters) - 1
             if joins > 0:
                 gone += joins
                 released += joins * JOIN_BYTES
         self.count -= gone
-        self.bytes -= released
+        self.bytes -= released + ENTRY_BYTES * len(entries)
         self._ledger.tidy(page)
-
-
-def _memory_of(request: DialRequest) -> int:
-    return ENTRY_BYTES + ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes

@@ -87,11 +87,9 @@ class SourceQueue:
                 return entry
         return None
 
-    def turn_goes_on(self) -> bool:
-        """Whether, after one more, something is left of a turn of its source's weight."""
-        if self.source is None or self.source.weight == 1:
-            return False
-        self._gone_in_turn = (self._gone_in_turn + 1) % self.source.weight
+    def turn_goes_on(self, weight: int) -> bool:
+        """Whether, after one more, something is left of a turn of so many."""
+        self._gone_in_turn = (self._gone_in_turn + 1) % weight
         return self._gone_in_turn > 0
 
     @property
@@ -146,7 +144,8 @@ class Lane:
                 emptied.append(queue)
             else:
                 turns[queue] = None  # behind the others
-                if queue.turn_goes_on():
+                source = queue.source
+                if source is not None and source.weight > 1 and queue.turn_goes_on(source.weight):
                     turns.move_to_end(queue, last=False)
         self.waiting -= len(taken)
         return taken, emptied

@@ -10,11 +10,11 @@ from gateway.memory import LITTLE, LOOKS, MUCH, SHARE, Tidying, give_back
 
 
 def test_a_flood_is_over_once_little_is_held() -> None:
-    """Once little is held of what was much, memory is given back, and once only."""
+    """Once little is held of what was much, memory is given back, and again when all of it has ended."""
     tidying = Tidying()
-    assert [tidying.is_due(held) for held in (0, MUCH, MUCH // 2, MUCH // SHARE, 0, 0)] == [
+    assert [tidying.is_due(held) for held in (0, MUCH, MUCH // 2, MUCH // SHARE, 0, 0, 0)] == [
         *(False, False, False),
-        *(True, False, False),
+        *(True, False, True, False),
     ]
 
 
