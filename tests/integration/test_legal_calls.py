@@ -31,7 +31,7 @@ async def test_a_thousand_requests_over_four_campaigns() -> None:
 async def test_a_backlog_travels_in_full_calls() -> None:
     """Where a backlog of lists of ten has built up while calls were busy, every call is full."""
     async with world_of(max_concurrent_calls=1) as world:
-        world.fault(FaultKind.LATENCY, campaign="busy", latency_s=0.6)
+        world.fault(FaultKind.LATENCY, campaign="busy", latency_s=3.0)
         busy = asyncio.create_task(world.ask(dial("busy"), campaign="busy"))
         await until(world.calls)
         callers = [world.stream() for _ in range(4)]
