@@ -1,10 +1,10 @@
 """Gives memory back to the system after a flood: what CPython and the allocator would keep for good.
 
-A gateway that has held much and holds next to nothing is tidied once, and one that holds little every
-minute: a full collection, and `malloc_trim`, where the C library has it. Python itself looks through
-everything only when very much is new, since that takes long while much is held; without these the circles
-that gRPC and boto3 leave behind with each call would pile up. How much is given back hangs on the
-allocator: see the settings in the README.
+A gateway that has held much and holds next to nothing is tidied at once and again some seconds later, and
+one that holds little every minute: a full collection, and `malloc_trim`, where the C library has it.
+Python itself looks through everything only when very much is new, since that takes long while much is
+held; without these the circles that gRPC and boto3 leave behind with each call would pile up. How much is
+given back hangs on the allocator: see the settings in the README.
 
 What is new is looked through at every look. Python would do so once enough has come that stays; where as
 much goes as comes, it would come to that after minutes, and then take a tenth of a second.
@@ -21,6 +21,8 @@ LOOK_EVERY_S = 5.0
 """Seconds between two looks at how much is held."""
 LITTLE, LOOKS = 1000, 12
 """Dial requests held, at most, where a full collection takes some milliseconds only; so many looks apart."""
+LOOKS_AFTER_FLOOD = 2
+"""Looks from the end of a flood to one more tidying, for what ends in these seconds: streams and calls."""
 MUCH = 5000
 """Dial requests held at the peak, from which on it is worth the pause of some tens of milliseconds."""
 SHARE = 10
@@ -35,16 +37,17 @@ class Tidying:
         self._looks = 0
 
     def is_due(self, held: int) -> bool:
-        """Take a look at how many requests are held; whether a flood is over, or it is time again."""
+        """Take a look at how many requests are held; whether a flood is over, or it is time again.
+
+        Where a flood is over it is time again after `LOOKS_AFTER_FLOOD` more looks, else after `LOOKS`.
+        """
         self._peak = max(self._peak, held)
         self._looks += 1
         flood_is_over = self._peak >= MUCH and held * SHARE <= self._peak
         if not flood_is_over and (held > LITTLE or self._looks < LOOKS):
             return False
-        self._peak, self._looks = (
-            held,
-            LOOKS - 2 if flood_is_over else 0,
-        )  # what ends with it ends in these seconds
+        self._peak = held
+        self._looks = LOOKS - LOOKS_AFTER_FLOOD if flood_is_over else 0
         return True
 
 
