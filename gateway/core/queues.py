@@ -1,8 +1,9 @@
 """What waits: per campaign and priority, and within them per source.
 
 The sources of a campaign take turns within a priority, whatever their backlog: as many dial requests a
-turn as a source weighs, one unless told otherwise. Within a source the earliest expiry goes first, which
-also returns a retried request to its old place.
+turn as a source weighs, one unless told otherwise. Where little is left behind by a call, those who have
+waited long take their turns earlier. Within a source the earliest expiry goes first, which also returns a
+retried request to its old place.
 """
 
 import heapq
@@ -18,6 +19,12 @@ PASSED_OVER_LIMIT = 9
 SUSPECT_EVERY_S, SUSPECT_BURST = 1.0, 12
 """Calls that look for the item that Connect refuses: so many at once, which finds one among 25, then
 one in so many seconds for each campaign. A caller whose items are all refused wastes no more."""
+
+LITTLE = 2 * BATCH_LIMIT
+"""So much may wait of one priority for its turns to be ordered by age: what a call leaves is at most the
+next one, and who is left can be chosen at little cost."""
+TURN_S = 0.1
+"""Seconds of waiting that a turn is worth: who has waited so much longer than others goes a turn earlier."""
 
 STALE_PLACES = 16
 """Places of entries that are gone which a source's queue may keep beside as many as there are that wait."""
@@ -131,6 +138,8 @@ class Lane:
 
     def take(self, limit: int) -> tuple[list[Entry], list[SourceQueue]]:
         """Take out up to `limit` entries in the sources' turns, and the queues that this has emptied."""
+        if limit < self.waiting <= LITTLE:
+            return self._take_by_age(limit)
         turns = self._turns
         taken: list[Entry] = []
         emptied: list[SourceQueue] = []
@@ -147,6 +156,41 @@ class Lane:
                 source = queue.source
                 if source is not None and source.weight > 1 and queue.turn_goes_on(source.weight):
                     turns.move_to_end(queue, last=False)
+        self.waiting -= len(taken)
+        return taken, emptied
+
+    def _take_by_age(self, limit: int) -> tuple[list[Entry], list[SourceQueue]]:
+        """Do what `take` does, where turns come the earlier the longer what they take has waited.
+
+        That a source with two requests at hand has had a turn is no reason to leave an old one of it
+        behind for a new one of another: the tail of the waiting times is made of those.
+        """
+        turns = self._turns
+        taken: list[Entry] = []
+        emptied: list[SourceQueue] = []
+        order = [
+            (entry.arrived_at, place, 0, queue)
+            for place, queue in enumerate(tuple(turns))
+            if (entry := queue.top()) is not None
+        ]
+        heapq.heapify(order)
+        while order and len(taken) < limit:
+            _, place, had, queue = order[0]
+            entry = queue.pop()
+            if entry is not None:
+                entry.state = _IN_FLIGHT
+                taken.append(entry)
+            following = queue.top()
+            if following is None:
+                heapq.heappop(order)
+                del turns[queue]
+                emptied.append(queue)
+                continue
+            source = queue.source
+            goes_on = source is not None and source.weight > 1 and queue.turn_goes_on(source.weight)
+            turns.move_to_end(queue, last=not goes_on)
+            had += not goes_on
+            heapq.heapreplace(order, (following.arrived_at + had * TURN_S, place, had, queue))
         self.waiting -= len(taken)
         return taken, emptied
 

@@ -6,10 +6,12 @@ import pytest
 
 from gateway.core.model import Entry, EntryState, Priority, Source
 from gateway.core.queues import (
+    LITTLE,
     PASSED_OVER_LIMIT,
     STALE_PLACES,
     SUSPECT_BURST,
     SUSPECT_EVERY_S,
+    TURN_S,
     CampaignQueue,
 )
 from tests.unit.core.making import NOW, entry
@@ -82,6 +84,48 @@ def test_turns_go_on_where_they_stopped() -> None:
     )
     assert tokens(campaign.take(1)) == ["a0"]
     assert tokens(campaign.take(3)) == ["b0", "a1", "b1"]
+
+
+def test_the_youngest_stay_behind() -> None:
+    """A source that has had a turn still goes before others whose requests have only just come."""
+    one, others = Source(), [Source() for _ in range(3)]
+    campaign = CampaignQueue("campaign")
+    for number in range(3):
+        campaign.push(NOW, [entry(f"a{number}", source=one, give_up_at=NOW + 9)])
+    for number, source in enumerate(others):
+        campaign.push(NOW + 2 * TURN_S + 0.01, [entry(f"b{number}", source=source, give_up_at=NOW + 9)])
+    assert tokens(campaign.take(4)) == ["a0", "a1", "a2", "b0"]
+    assert campaign.sources() == set(others[1:])
+    assert tokens(campaign.take(4)) == ["b1", "b2"]
+
+
+def test_a_turn_is_worth_so_much_waiting() -> None:
+    """Age alone does not push others aside: each turn that a source has had sets it back."""
+    old, young = Source(), Source()
+    campaign = CampaignQueue("campaign")
+    campaign.push(NOW, [entry(f"a{number}", source=old, give_up_at=NOW + 9) for number in range(40)])
+    later = NOW + 3.5 * TURN_S
+    campaign.push(later, [entry(f"b{number}", source=young, give_up_at=NOW + 9) for number in range(10)])
+    assert tokens(campaign.take(8)) == ["a0", "a1", "a2", "a3", "b0", "a4", "b1", "a5"]
+
+
+def test_a_weight_counts_where_turns_go_by_age() -> None:
+    """A heavier source is set back by a turn once it has had all of it, over calls."""
+    heavy, light = Source(weight=3), Source()
+    campaign = CampaignQueue("campaign")
+    campaign.push(NOW, [entry(f"h{number}", source=heavy, give_up_at=NOW + 9) for number in range(9)])
+    campaign.push(NOW, [entry(f"l{number}", source=light, give_up_at=NOW + 9) for number in range(9)])
+    taken = [token for _ in range(6) for token in tokens(campaign.take(2))]
+    assert "".join(token[0] for token in taken) == "hhhlhhhlhhhl"
+
+
+def test_a_backlog_has_turns_whatever_its_age() -> None:
+    """Where more waits than the next call takes, a source that came long before the others has no more."""
+    old, young = Source(), Source()
+    campaign = CampaignQueue("campaign")
+    campaign.push(NOW, [entry(f"a{number}", source=old, give_up_at=NOW + 9) for number in range(LITTLE)])
+    campaign.push(NOW + 60, [entry(f"b{number}", source=young, give_up_at=NOW + 90) for number in range(9)])
+    assert tokens(campaign.take(6)) == ["a0", "b0", "a1", "b1", "a2", "b2"]
 
 
 def test_earliest_expiry_first() -> None:

@@ -1,0 +1,47 @@
+"""Where the wall clock stands on the steady scale."""
+
+import time
+
+from gateway.clock import SAME_OFFSET_S, SystemClock
+
+
+class Clocks:
+    """Two clocks that are set by hand."""
+
+    steady_s = 1_000.0
+    wall_s = 1_800_000_000.0
+
+    def clock(self) -> SystemClock:
+        """Make a clock that reads these two."""
+        return SystemClock(lambda: self.steady_s, lambda: self.wall_s)
+
+
+def test_the_same_second_is_the_same_instant() -> None:
+    """Readings that differ by what lies between two reads of a clock tell one offset."""
+    clocks = Clocks()
+    clock = clocks.clock()
+    first = clock.wall_offset()
+    told = set()
+    for number in range(100):
+        clocks.wall_s += 1.0
+        clocks.steady_s += 1.0 + (-1) ** number * 20e-6
+        told.add(clock.wall_offset())
+    assert told == {first}
+
+
+def test_a_wall_clock_that_is_set() -> None:
+    """A step of the wall clock counts at once, a slow drift once it is more than readings differ by."""
+    clocks = Clocks()
+    clock = clocks.clock()
+    clocks.wall_s += 60.0
+    assert clock.wall_offset() == clocks.steady_s - clocks.wall_s
+    for _ in range(10_000):
+        clocks.steady_s += 1.0
+        clocks.wall_s += 1.0 + 100e-6
+        assert abs(clock.wall_offset() - (clocks.steady_s - clocks.wall_s)) <= SAME_OFFSET_S
+
+
+def test_the_machines_clocks() -> None:
+    """Without others these are the machine's: an instant of the wall clock is where it is on the other."""
+    clock = SystemClock()
+    assert abs(time.time() + clock.wall_offset() - clock.now()) < 0.1
