@@ -13,7 +13,7 @@ from gateway.core import settle
 from gateway.core.conditions import Conditions
 from gateway.core.forecast import Forecast
 from gateway.core.holdings import Holdings
-from gateway.core.ledger import Page
+from gateway.core.ledger import Page, Remembered
 from gateway.core.model import Answer, DialRequest, Entry, Priority, Reason, Settled, Source, Waiter, told
 from gateway.core.notices import Notices
 from gateway.core.refusals import Refusals
@@ -100,6 +100,9 @@ class Admission:
     ) -> list[Entry]:
         """Answer or join what can be; return the rest, held."""
         fresh: list[Entry] = []
+        headroom_s = self.headroom_s
+        tokens = [request.client_token for _, request in arrivals]
+        known = page if page is not None and page.remembers_any(tokens) else None
         for waiter, request in arrivals:
             problem = problem_with(request)
             if problem is not None:
@@ -109,9 +112,12 @@ class Admission:
             if held is not None:
                 answer = self._join(state, held, waiter, request)
             else:
-                give_up_at = request.expires_at - self.headroom_s - SEND_MARGIN_S
-                entry = Entry(request, give_up_at, [waiter], state.priority)
-                answer = self._known_answer(state, page, entry, len(fresh))
+                give_up_at = request.expires_at - headroom_s - SEND_MARGIN_S
+                entry = Entry(request, give_up_at, (waiter,), state.priority)
+                memory = known.recall(request.client_token) if known is not None else None
+                answer = None
+                if memory is not None or give_up_at <= state.clear_from:
+                    answer = self._known_answer(state, memory, entry, len(fresh))
                 if answer is None:
                     page = page or self.holdings.open_page(state.instant, request.campaign_id)
                     page.held[request.client_token] = entry  # now: the list may have the token twice
@@ -132,12 +138,9 @@ class Admission:
                 self.scheduler.refile(state.instant, entry)
         return None
 
-    def _known_answer(self, state: Now, page: Page | None, entry: Entry, ahead: int) -> Answer | None:
+    def _known_answer(self, state: Now, memory: Remembered | None, entry: Entry, ahead: int) -> Answer | None:
         """Return the answer for a new request that need not wait for it; `ahead` came with it, before it."""
         now, request = state.instant, entry.request
-        memory = page.recall(request.client_token) if page is not None else None
-        if memory is None and entry.give_up_at > state.clear_from:
-            return None
         if memory is not None:
             if memory.fingerprint != request.fingerprint():
                 return settle.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)

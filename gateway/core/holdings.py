@@ -6,8 +6,8 @@ from gateway.core import settle
 from gateway.core.ledger import Ledger, Page
 from gateway.core.model import Answer, Entry, EntryState, Reason, Settled, Source, Waiter
 
-_SETTLED = EntryState.SETTLED  # looked up once: the way of every request
-ENTRY_BYTES, ATTRIBUTE_BYTES, JOIN_BYTES = 860, 90, 250
+_SETTLED, _new = EntryState.SETTLED, tuple.__new__  # looked up once: the way of every request
+ENTRY_BYTES, ATTRIBUTE_BYTES, JOIN_BYTES = 790, 90, 250
 """Memory that a held request, and each of its attributes, takes beside its size on the wire, and one
 that has joined another: measured on CPython 3.11 with benchmarks/memory.py."""
 
@@ -48,7 +48,10 @@ class Holdings:
         if entry.waiters:
             self.count += 1
             self.bytes += JOIN_BYTES
-        entry.waiters.append(waiter)
+        if isinstance(entry.waiters, list):
+            entry.waiters.append(waiter)
+        else:
+            entry.waiters = [*entry.waiters, waiter]
         waiter.source.pending[waiter.index] = entry
 
     def detach(self, entry: Entry, source: Source) -> list[Waiter]:
@@ -76,7 +79,8 @@ class Holdings:
             token = entry.request.client_token
             for waiter in entry.waiters:
                 del waiter.source.pending[waiter.index]
-                settled.append(Settled(waiter, campaign_id, token, answer))
+                # As `Settled(…)` does it, but for half of the time.
+                settled.append(_new(Settled, (waiter, campaign_id, token, answer)))
 
     def drop(self, now: float, entry: Entry) -> None:
         """Forget an entry that nobody waits for, but for what Connect may have of it."""

@@ -58,6 +58,11 @@ class Page:
                 return Remembered.unpacked(memory)
         return None
 
+    def remembers_any(self, tokens: Sequence[str]) -> bool:
+        """Whether anything is remembered of one of these tokens."""
+        unknown = [generation.keys().isdisjoint(tokens) for generation in self.generations]
+        return not all(unknown)
+
     @property
     def blank(self) -> bool:
         """Whether nothing is known."""

@@ -181,11 +181,12 @@ class Entry:
     `attempts` counts the calls that carried it, `strikes` those that count against the limit. Once a
     call's fate is not known `tainted` is set for good: from then on only ACCEPTED or UNKNOWN are true.
     A `suspect` does not travel with others that are none. `arrived_at` is when it last began to wait.
+    The one who waits for most entries is in a tuple, which costs less; where others join, they are a list.
     """
 
     request: DialRequest
     give_up_at: float
-    waiters: list[Waiter]
+    waiters: tuple[Waiter, ...] | list[Waiter]
     priority: Priority = Priority.NORMAL
     state: EntryState = EntryState.WAITING
     queue: "SourceQueue | None" = None

@@ -7,7 +7,7 @@ from gateway.core import conditions, settle
 from gateway.core.conditions import Conditions
 from gateway.core.errors import CallInvalid, CampaignNotFound, CampaignNotRunning
 from gateway.core.holdings import Holdings
-from gateway.core.model import Answer, Batch, CallReport, Entry, FlushReason, ItemFailure, Reason, Settled
+from gateway.core.model import Batch, CallReport, Entry, FlushReason, ItemFailure, Reason, Settled
 from gateway.core.notices import Notices
 from gateway.core.refusals import Refusals
 from gateway.core.scheduler import Scheduler
@@ -57,23 +57,12 @@ class Outcomes:
         self, now: float, batch: Batch, report: CallReport, settled: list[Settled], *, sending: bool
     ) -> None:
         """Settle what the call decided, and put the rest back."""
-        page, alone = self.holdings.open_page(now, batch.campaign_id), len(batch.entries) == 1
-        decided: list[tuple[Entry, Answer]] = []
-        back: list[tuple[Entry, settle.Again]] = []
-        for entry in batch.entries:
-            verdict = self.judge.verdict(entry, report, alone=alone)
-            if isinstance(verdict, Answer):
-                verdict.trace_id = report.trace_id
-                decided.append((entry, verdict))
-            else:
-                back.append((entry, verdict))
-        self.holdings.settle_on(page, decided, settled)
+        decided, back = self.judge.verdicts(batch.entries, report)
+        self.holdings.settle_on(self.holdings.open_page(now, batch.campaign_id), decided, settled)
         waiting = [one for one in back if self._goes_on(now, one[0], settled, sending=sending)]
         self._put_back(now, batch, waiting, split=isinstance(report.failure, CallInvalid))
 
-    def _put_back(
-        self, now: float, batch: Batch, entries: list[tuple[Entry, settle.Again]], *, split: bool
-    ) -> None:
+    def _put_back(self, now: float, batch: Batch, entries: list[settle.Back], *, split: bool) -> None:
         """Let what a call carried wait for another; suspects `split` in halves."""
         suspects: list[Entry] = []
         for entry, again in entries:

@@ -7,9 +7,12 @@ retried request to its old place.
 """
 
 import heapq
+import math
+from bisect import bisect_right, insort
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import islice
+from operator import attrgetter
 
 from gateway.core.model import BATCH_LIMIT, Entry, EntryState, Priority, Source
 
@@ -30,7 +33,7 @@ STALE_PLACES = 16
 """Places of entries that are gone which a source's queue may keep beside as many as there are that wait."""
 
 _PRIORITIES = tuple(Priority)
-_order = count()
+_GIVES_UP_AT = attrgetter("give_up_at")
 _WAITING, _IN_FLIGHT = EntryState.WAITING, EntryState.IN_FLIGHT  # looked up once: the way of every request
 
 
@@ -40,7 +43,16 @@ class SourceQueue:
     One queue of a campaign belongs to no source: that of the entries under suspicion.
     """
 
-    __slots__ = ("_gone_in_turn", "_heap", "campaign", "priority", "source", "waiting", "watched_at")
+    __slots__ = (
+        "_begin",
+        "_entries",
+        "_gone_in_turn",
+        "campaign",
+        "priority",
+        "source",
+        "waiting",
+        "watched_at",
+    )
 
     def __init__(self, source: Source | None, campaign: "CampaignQueue", priority: Priority) -> None:
         self.source = source
@@ -49,73 +61,92 @@ class SourceQueue:
         self.watched_at: float | None = None
         self._gone_in_turn = 0
         self.waiting = 0
-        self._heap: list[tuple[float, int, Entry]] = []
+        # In order from `_begin` on, with those that have left in between. Most come in order: they are
+        # compared with nothing that has lain in memory for long, neither as they come nor as they leave.
+        self._entries: list[Entry | None] = []
+        self._begin = 0
 
     def push(self, now: float, entries: Sequence[Entry]) -> None:
         """Add entries, which begin to wait."""
-        heap = self._heap
+        mine = self._entries
+        last = mine[-1] if mine else None
         for entry in entries:
             entry.state = _WAITING
             entry.arrived_at = now
             entry.queue = self
-            heapq.heappush(heap, (entry.give_up_at, next(_order), entry))
+            if last is None or last.give_up_at <= entry.give_up_at:
+                mine.append(entry)
+                last = entry
+            else:
+                insort(mine, entry, self._begin, key=_GIVES_UP_AT)
         self.waiting += len(entries)
 
     def remove(self, entry: Entry) -> None:
         """Take out an entry, wherever it stands.
 
-        Its place in the heap goes when it comes up, or once most places are of those that are gone: the
-        watch over expiries knows this queue for long, and with it would know all that a caller left behind.
+        Its place goes when it comes up, or once most places are of those that are gone: the watch over
+        expiries knows this queue for long, and with it would know all that a caller left behind.
         """
         entry.queue = None
         self.waiting -= 1
-        if len(self._heap) > 2 * self.waiting + STALE_PLACES:
-            self._heap = [place for place in self._heap if place[2].queue is self]
-            heapq.heapify(self._heap)
+        if len(self._entries) - self._begin > 2 * self.waiting + STALE_PLACES:
+            self._entries = [*self._standing()]
+            self._begin = 0
 
     def top(self) -> Entry | None:
         """Return the entry that goes next, or None where nothing waits."""
-        heap = self._heap
-        while heap:
-            entry = heap[0][2]
-            if entry.queue is self:
+        entries = self._entries
+        while self._begin < len(entries):
+            entry = entries[self._begin]
+            if entry is not None and entry.queue is self:
                 return entry
-            heapq.heappop(heap)  # settled, dropped or filed elsewhere since
+            self._drop_first()  # settled, dropped or filed elsewhere since
         return None
 
     def pop(self) -> Entry | None:
         """Take out the entry that goes next, or None where nothing waits."""
-        heap = self._heap
-        while heap:
-            entry = heapq.heappop(heap)[2]
-            if entry.queue is self:
-                entry.queue = None
-                self.waiting -= 1
-                return entry
-        return None
+        entry = self.top()
+        if entry is not None:
+            self._drop_first()
+            entry.queue = None
+            self.waiting -= 1
+        return entry
 
-    def turn_goes_on(self, weight: int) -> bool:
-        """Whether, after one more, something is left of a turn of so many."""
-        self._gone_in_turn = (self._gone_in_turn + 1) % weight
+    def turn_goes_on(self) -> bool:
+        """Whether, after one more, something is left of a turn."""
+        source = self.source
+        if source is None or source.weight == 1:
+            return False
+        self._gone_in_turn = (self._gone_in_turn + 1) % source.weight
         return self._gone_in_turn > 0
 
     @property
     def earliest(self) -> float:
-        """When the first of what waits gives up, or before; something must wait."""
-        return self._heap[0][0]
+        """When the first of what waits gives up, or before, infinity where nothing waits."""
+        first = self._entries[self._begin] if self._entries else None
+        return first.give_up_at if first is not None else math.inf
 
     def oldest_arrival(self) -> float:
         """Return when the entry that has waited longest came, infinity where nothing waits."""
-        waiting = (entry for _, _, entry in self._heap if entry.queue is self)
-        return min((entry.arrived_at for entry in waiting), default=float("inf"))
+        return min((entry.arrived_at for entry in self._standing()), default=math.inf)
 
     def ahead_of(self, give_up_at: float) -> int:
         """Return about how many would go before an entry that gives up at `give_up_at`."""
-        heap = self._heap
-        step = 1 + len(heap) // 16  # a sample is enough, and does not grow with the backlog
-        sample = heap[step // 2 :: step]  # not from the top, where the few most urgent stand
-        earlier = sum(item[0] <= give_up_at for item in sample)
-        return round(earlier / len(sample) * len(heap)) if sample else 0
+        return bisect_right(self._entries, give_up_at, self._begin, key=_GIVES_UP_AT) - self._begin
+
+    def _standing(self) -> Iterator[Entry]:
+        """Yield the entries that wait, the earliest expiry first."""
+        for entry in islice(self._entries, self._begin, None):
+            if entry is not None and entry.queue is self:
+                yield entry
+
+    def _drop_first(self) -> None:
+        """Give up the first place; what stood there is not kept for those behind it."""
+        self._entries[self._begin] = None
+        self._begin += 1
+        if 2 * self._begin > len(self._entries):
+            del self._entries[: self._begin]
+            self._begin = 0
 
 
 class Lane:
@@ -144,18 +175,19 @@ class Lane:
         taken: list[Entry] = []
         emptied: list[SourceQueue] = []
         while turns and len(taken) < limit:
-            queue = turns.popitem(last=False)[0]
-            entry = queue.pop()
-            if entry is not None:
-                entry.state = _IN_FLIGHT
-                taken.append(entry)
-            if not queue.waiting:
-                emptied.append(queue)
-            else:
-                turns[queue] = None  # behind the others
-                source = queue.source
-                if source is not None and source.weight > 1 and queue.turn_goes_on(source.weight):
-                    turns.move_to_end(queue, last=False)
+            for queue in tuple(islice(turns, limit - len(taken))):
+                goes_on = True
+                while goes_on and len(taken) < limit:
+                    entry = queue.pop()
+                    if entry is not None:
+                        entry.state = _IN_FLIGHT
+                        taken.append(entry)
+                    goes_on = queue.waiting > 0 and queue.turn_goes_on()
+                if not queue.waiting:
+                    del turns[queue]
+                    emptied.append(queue)
+                elif not goes_on:
+                    turns.move_to_end(queue)
         self.waiting -= len(taken)
         return taken, emptied
 
@@ -186,8 +218,7 @@ class Lane:
                 del turns[queue]
                 emptied.append(queue)
                 continue
-            source = queue.source
-            goes_on = source is not None and source.weight > 1 and queue.turn_goes_on(source.weight)
+            goes_on = queue.turn_goes_on()
             turns.move_to_end(queue, last=not goes_on)
             had += not goes_on
             heapq.heapreplace(order, (following.arrived_at + had * TURN_S, place, had, queue))

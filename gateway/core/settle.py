@@ -6,6 +6,7 @@ ACCEPTED or UNKNOWN are true for the requests that it carried.
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.core import errors
@@ -55,6 +56,10 @@ class Refusal:
 
 
 Verdict = Answer | Again
+Decided = tuple[Entry, Answer]
+Back = tuple[Entry, Again]
+
+_ACCEPTED = Outcome.ACCEPTED  # looked up once: the way of every request
 
 
 def refusal_of(failure: errors.CallFailure | None) -> Refusal | None:
@@ -84,19 +89,33 @@ class Judge:
     max_attempts: int
     rng: random.Random
 
-    def verdict(self, entry: Entry, report: CallReport, *, alone: bool) -> Verdict:
-        """Return what becomes of `entry` after a call that carried it, by itself or not.
+    def verdicts(self, entries: Sequence[Entry], report: CallReport) -> tuple[list[Decided], list[Back]]:
+        """Return the entries of a call that are settled by it, with answers, and those that go back.
 
-        Counts the attempts in the entry. Failures that concern the whole campaign are for `refusal_of`.
+        Counts the attempts in the entries. Failures that concern the whole campaign are for `refusal_of`.
         """
-        token = entry.request.client_token
-        entry.attempts += report.attempts
-        id_ = report.accepted.get(token)
-        if id_ is not None:
-            return Answer(Outcome.ACCEPTED, dial_request_id=id_, attempts=entry.attempts)
+        decided: list[Decided] = []
+        back: list[Back] = []
+        accepted, attempts, trace_id = report.accepted, report.attempts, report.trace_id
+        for entry in entries:
+            entry.attempts += attempts
+            id_ = accepted.get(entry.request.client_token)
+            if id_ is not None:
+                answer = Answer(_ACCEPTED, dial_request_id=id_, attempts=entry.attempts, trace_id=trace_id)
+                decided.append((entry, answer))
+                continue
+            verdict = self._not_accepted(entry, report, alone=len(entries) == 1)
+            if isinstance(verdict, Answer):
+                verdict.trace_id = trace_id
+                decided.append((entry, verdict))
+            else:
+                back.append((entry, verdict))
+        return decided, back
+
+    def _not_accepted(self, entry: Entry, report: CallReport, *, alone: bool) -> Verdict:
         entry.tainted |= report.uncertain
         if report.failure is None:
-            return self._of_item(entry, report.failed.get(token), report.strikes)
+            return self._of_item(entry, report.failed.get(entry.request.client_token), report.strikes)
         return self._of_failure(entry, report, alone=alone)
 
     def _of_item(self, entry: Entry, failure: ItemFailure | None, strikes: int) -> Verdict:

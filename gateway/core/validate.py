@@ -6,6 +6,7 @@ Every rule answers with the field and the rule, never with the value.
 """
 
 import re
+from functools import lru_cache
 
 from gateway.core.model import DialRequest
 
@@ -15,7 +16,7 @@ ATTRIBUTE_LIMIT = 32_767
 _campaign_id = re.compile(r"\S{1,256}").fullmatch
 _client_token = re.compile(r"[a-zA-Z0-9_\-.]{1,200}").fullmatch
 _phone_number = re.compile(r"\+[1-9][0-9]{1,14}").fullmatch
-_attribute_key = re.compile(r"[a-zA-Z0-9\-_]{1,32767}").fullmatch
+_attribute_key = lru_cache(maxsize=256)(re.compile(r"[a-zA-Z0-9\-_]{1,32767}").fullmatch)
 
 
 def problem_with_campaign(campaign_id: str) -> str | None:
@@ -37,7 +38,10 @@ def problem_with(request: DialRequest) -> str | None:
         return _phone_problem(request.phone_number)
     if request.expiration is None:
         return "expiration_time: required, a time in the years 1970 to 9999"
-    return _attributes_problem(request)
+    for key, value in request.attributes.items():
+        if not _attribute_key(key) or len(value) > ATTRIBUTE_LIMIT:
+            return _attribute_problem(key)
+    return None
 
 
 def is_past(request: DialRequest, now: float) -> str | None:
@@ -63,10 +67,7 @@ def _phone_problem(phone_number: str) -> str:
     return "phone_number: must be E.164, '+', country code and number, at most 15 digits"
 
 
-def _attributes_problem(request: DialRequest) -> str | None:
-    for key, value in request.attributes.items():
-        if not _attribute_key(key):
-            return f"attributes: a key must be 1 to {ATTRIBUTE_LIMIT:,} of a-z, A-Z, 0-9, '-', '_'"
-        if len(value) > ATTRIBUTE_LIMIT:
-            return f"attributes: a value must be at most {ATTRIBUTE_LIMIT:,} characters"
-    return None
+def _attribute_problem(key: str) -> str:
+    if not _attribute_key(key):
+        return f"attributes: a key must be 1 to {ATTRIBUTE_LIMIT:,} of a-z, A-Z, 0-9, '-', '_'"
+    return f"attributes: a value must be at most {ATTRIBUTE_LIMIT:,} characters"

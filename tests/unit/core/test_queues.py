@@ -1,6 +1,8 @@
 """What waits for a campaign: the turns of its sources, and the order within each."""
 
 import sys
+from itertools import count
+from random import Random
 
 import pytest
 
@@ -30,6 +32,11 @@ def queue_of(*entries: Entry) -> CampaignQueue:
 def tokens(entries: list[Entry]) -> list[str]:
     """Return the tokens of entries."""
     return [waiting.request.client_token for waiting in entries]
+
+
+def references(entries: list[Entry]) -> list[int]:
+    """Return how often each entry is referred to."""
+    return [sys.getrefcount(one) for one in entries]
 
 
 def test_take_in_turns() -> None:
@@ -316,11 +323,49 @@ def test_what_is_removed_is_not_kept() -> None:
     """A caller that leaves a backlog leaves nothing of it in its queue, which others know for longer."""
     source = Source()
     left = [entry(f"t{n}", source=source, give_up_at=NOW + n) for n in range(1000)]
-    before = [sys.getrefcount(one) for one in left]
+    before = references(left)
     campaign = queue_of(*left)
     (queue,) = campaign.lanes[Priority.NORMAL].queues()
     for one in reversed(left):
         campaign.remove(one)
-    kept = sum(now > then for now, then in zip(map(sys.getrefcount, left), before, strict=True))
-    assert kept <= STALE_PLACES
+    kept = sum(now - then for now, then in zip(references(left), before, strict=True))
+    assert 0 <= kept <= STALE_PLACES
     assert queue.top() is None
+
+
+def test_what_is_taken_is_not_kept() -> None:
+    """What a call has taken is not kept by the queue for as long as others wait behind it."""
+    source = Source()
+    left = [entry(f"t{n}", source=source, give_up_at=NOW + n) for n in range(100)]
+    before = references(left)
+    campaign = queue_of(*left)
+    campaign.take(40)
+    kept = [now - then for now, then in zip(references(left), before, strict=True)]
+    assert kept == [0] * 40 + [1] * 60
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_order_whatever_comes_and_goes(seed: int) -> None:
+    """However entries come, leave and are taken: the earliest expiry goes next, then who came first."""
+    random = Random(seed)
+    source, made = Source(), count()
+    campaign = CampaignQueue("campaign")
+    waiting: list[tuple[float, int, Entry]] = []
+    for _ in range(400):
+        step = random.random()
+        if step < 0.5:
+            some = [entry(f"t{n}", source=source) for n in range(random.randrange(1, 5))]
+            for one in some:
+                one.give_up_at = NOW + random.choice([1.0, 5.0, random.random() * 9])
+                waiting.append((one.give_up_at, next(made), one))
+            campaign.push(NOW, some)
+        elif step < 0.7 and waiting:
+            campaign.remove(waiting.pop(random.randrange(len(waiting)))[2])
+        else:
+            limit = random.randrange(1, 8)
+            waiting.sort()
+            assert campaign.take(limit) == [one for _, _, one in waiting[:limit]]
+            del waiting[:limit]
+        assert len(campaign) == len(waiting)
+    waiting.sort()
+    assert campaign.take(len(waiting) + 1) == [one for _, _, one in waiting]

@@ -35,7 +35,11 @@ OTHER: list[errors.CallFailure] = [
 def judge(held: Entry, *, alone: bool = False, seed: int = 1, **report: Any) -> Verdict:
     """Judge an entry after a call with some report."""
     rng = random.Random(seed)
-    return settle.Judge(MAX_ATTEMPTS, rng).verdict(held, CallReport(**report), alone=alone)
+    carried = [held] if alone else [held, entry("beside")]
+    decided, back = settle.Judge(MAX_ATTEMPTS, rng).verdicts(carried, CallReport(**report))
+    verdicts: dict[Entry, Verdict] = {**dict(decided), **dict(back)}
+    assert verdicts.keys() == set(carried)
+    return verdicts[held]
 
 
 def answered(verdict: Verdict) -> Answer:
