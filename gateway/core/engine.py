@@ -175,6 +175,7 @@ class Engine:
         """Take the report of a call; return the answers that follow from it."""
         if self._calls.pop(batch.number, None) is None:
             return []  # abandoned: everybody has been answered
+        self._pacer.under_way(now, len(self._calls))
         self._learn_pace(now, report)
         return self._outcomes.of_call(now, batch, report, sending=self._is_sending(now))
 
@@ -388,6 +389,7 @@ class Engine:
             attempts_left=self._limits.max_attempts - max(map(_STRIKES, entries)),
         )
         self._calls[batch.number] = batch
+        self._pacer.under_way(now, len(self._calls))
         self._conditions.called(campaign_id, batch.number)
         return batch
 

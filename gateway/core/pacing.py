@@ -3,6 +3,11 @@
 Amazon Connect allows 10 PutDialRequestBatch calls a second with a burst of 10 for an account and
 Region (AWS administrator guide, service quotas), counted in a token bucket. The pacer mirrors that
 bucket. A permit is the right to make one call; every attempt of every call takes one.
+
+A call is counted when it arrives, and nobody knows when that is until it has come back. As long as it
+has not, Connect's bucket may be as full as if it had not left, and gains nothing where that is full. So
+calls under way and permits are never more than the burst: else the first calls after a pause, which
+must open connections, would have used up nothing yet when the permits of that time are spent.
 """
 
 from collections import deque
@@ -36,6 +41,7 @@ class Pacer:
         self.rate = rate
         self._capacity = max(burst - SLACK, 1.0)
         self._tokens = self._capacity
+        self._under_way = 0
         self._updated_at: float | None = None
         self._throttled_at = float("-inf")
         self._paused_until = 0.0
@@ -49,6 +55,11 @@ class Pacer:
         if self.ceiling:
             self._tokens -= 1.0
         return True
+
+    def under_way(self, now: float, calls: int) -> None:
+        """Note how many calls have left and not come back, from `now` on."""
+        self._refill(now)
+        self._under_way = calls
 
     def ready_at(self, now: float) -> float:
         """Return when the next permit will be there: `now` or later."""
@@ -94,7 +105,8 @@ class Pacer:
     def _refill(self, now: float) -> None:
         if self._updated_at is not None and now > self._updated_at:
             elapsed = now - self._updated_at
-            self._tokens = min(self._capacity, self._tokens + elapsed * self.rate)
+            most = max(self._capacity - self._under_way, 1.0)  # the rate is used however long calls take
+            self._tokens = max(self._tokens, min(most, self._tokens + elapsed * self.rate))
             if self.rate < self.ceiling:
                 known = min(self._taken.best(self.ceiling), self.ceiling)
                 growth = max(known, self.ceiling / 4) / RECOVERY_S

@@ -20,6 +20,7 @@ class Bucket:
     def __init__(self, rate: float, burst: float) -> None:
         self.rate, self.burst = rate, burst
         self._level, self._at = burst, 0.0
+        self.shared = False
 
     def level(self, now: float) -> float:
         """Return what is in the bucket."""
@@ -33,6 +34,11 @@ class Bucket:
             return False
         self._level -= 1.0
         return True
+
+    def take_for_others(self, now: float) -> bool:
+        """Take one out for another caller of the same account, if it is there."""
+        self.shared = True
+        return self.take(now)
 
 
 @dataclass(slots=True)

@@ -86,6 +86,8 @@ class Book:
         self.suspect_calls: Counter[str] = Counter()
         self.passed: dict[str, Counter[str]] = defaultdict(Counter)
         self.quota = Bucket(limits.call_rate, limits.call_burst)
+        self.sure = Bucket(limits.call_rate, limits.call_burst)
+        self.under_way = 0
 
     # --- callers -----------------------------------------------------------------------------------
 
@@ -156,6 +158,7 @@ class Book:
         assert 1 <= len(keys) == len(set(keys)) <= BATCH_LIMIT, "not a legal call"
         assert all(key[0] == campaign_id for key in keys), "two campaigns in a call"
         assert batch.attempts_left >= 1
+        self._calls_under_way(now, 1)
         self.may_send(now, batch)
         self._check_condition(now, batch)
         suspect = batch.flush is FlushReason.SUSPECT
@@ -179,6 +182,18 @@ class Book:
         assert batch.campaign_id not in self.holds, "sent for a campaign that is held"
         if self.limits.call_rate:
             assert self.quota.take(now), "more calls than burst and rate allow"
+            self.sure.take(now)
+
+    def permit_lost(self, now: float) -> None:
+        """Note that a permit was given for which no call leaves."""
+        self.quota.take(now)
+        self.sure.take(now)
+
+    def _calls_under_way(self, now: float, more: int) -> None:
+        """Note how many calls may not have arrived: what Connect's bucket would gain for them is not sure."""
+        self.sure.level(now)
+        self.under_way += more
+        self.sure.burst = max(self.limits.call_burst - self.under_way, min(self.limits.call_burst, 2.0))
 
     def arrives(self, batch: Batch) -> None:
         """Check that Connect is not given what a caller was told it does not have."""
@@ -188,6 +203,7 @@ class Book:
 
     def weigh(self, now: float, batch: Batch, report: CallReport) -> None:
         """Take in what a call says, before the engine does."""
+        self._calls_under_way(now, -1)
         for entry in batch.entries:
             key = (batch.campaign_id, entry.request.client_token)
             self.held[key].in_call = False

@@ -121,7 +121,9 @@ def test_another_caller_takes_half(seed: int) -> None:
     others: list[bool] = []
     for number in range(50):
         instant = 10.0 + number / 5
-        world.at(instant, lambda instant=instant: others.append(world.connect.bucket.take(instant)))
+        world.at(
+            instant, lambda instant=instant: others.append(world.connect.bucket.take_for_others(instant))
+        )
     world.run(30.0)
     assert taken(world, 10.0, 20.0) >= 0.95 * 25 * (100 - sum(others))
     assert taken(world, 25.0, 30.0) >= 0.9 * 25 * 50

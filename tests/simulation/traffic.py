@@ -140,7 +140,7 @@ class Traffic:
     def _others(self, begin: float, rate: float) -> None:
         for number in range(int(rate * 0.5 * BUSY_S)):
             instant = begin + number / rate
-            self._world.at(instant, self._world.connect.bucket.take, instant)
+            self._world.at(instant, self._world.connect.bucket.take_for_others, instant)
 
     def _steer(self) -> None:
         rng, world = self._rng, self._world

@@ -18,6 +18,8 @@ from tests.simulation.promises import EXACT_S, Book, Caller
 
 RETRY_SHARE, RETRY_CREDIT = 0.2, 10.0
 LOOKS_APART_S = 0.5
+WARM_S = 1.0
+"""Seconds without a call after which the next ones are slow to arrive."""
 COUNTED = 2000
 """So many held at most are counted at every step."""
 PHONE = "+12065550100"
@@ -73,6 +75,8 @@ class World:
         self._firsts = self._retries = 0
         self._looked_at = float("-inf")
         self._blind_until = 0.0
+        self._warm_until = float("-inf")
+        self._connected_at = 0.0
         self._sent_at: dict[tuple[Caller, int], float] = {}
 
     # --- time --------------------------------------------------------------------------------------
@@ -220,7 +224,7 @@ class World:
                 self.book.may_send(self.now, call.batch)
                 self._send(call)
             else:
-                self.book.quota.take(self.now)  # its time came while it waited for the permit
+                self.book.permit_lost(self.now)  # its time came while it waited for the permit
                 self._end(call, Reply({}, {}, call.last))
         for number in decision.denied:
             call = self._asking.pop(number)
@@ -229,12 +233,18 @@ class World:
     def _send(self, call: Call) -> None:
         call.attempts += 1
         call.started_at = self.now
-        self.at(self.now + self.latency_s * self.rng.uniform(0.1, 0.4), self._arrive, call)
+        if self.now > self._warm_until:  # connections must be opened first
+            self._connected_at = self.now + self.latency_s * self.rng.uniform(0.0, 5.0)
+        self._warm_until = self.now + WARM_S
+        arrives_at = self.now + self.latency_s * self.rng.uniform(0.1, 0.4)
+        self.at(max(arrives_at, self._connected_at), self._arrive, call)
 
     def _arrive(self, call: Call) -> None:
         batch = call.batch
         self.book.arrives(batch)
         reply = self.connect.put(self.now, batch.campaign_id, [entry.request for entry in batch.entries])
+        if isinstance(reply.failure, RateThrottled):
+            assert not self._quota_is_ours, "more calls than burst and rate allow, as Connect counts them"
         self.at(self.now + self.latency_s * self.rng.uniform(0.3, 1.4), self._return, call, reply)
 
     def _return(self, call: Call, reply: Reply) -> None:
@@ -250,6 +260,13 @@ class World:
             self.at(self.now + pause_s, self._ask, call)
         else:
             self._end(call, reply)
+
+    @property
+    def _quota_is_ours(self) -> bool:
+        """Whether the quota is as set, nobody else has spent of it, and the burst covers what travels."""
+        limits, bucket = self.limits, self.connect.bucket
+        as_set = 0.0 < limits.call_rate <= bucket.rate and limits.call_burst <= bucket.burst
+        return as_set and not bucket.shared and limits.call_burst >= limits.concurrent_calls + 2
 
     def _ask(self, call: Call) -> None:
         self._asking[call.batch.number] = call
@@ -339,4 +356,4 @@ class World:
         longest_s = (2.0 if self.throttled else 1.0) / self.engine.call_rate
         assert self.wake_at <= self.now + longest_s + EXACT_S, "sleeps longer than a permit takes"
         if not self.throttled:
-            assert self.book.quota.level(self.now) < 2.0 + EXACT_S, "a permit was there"
+            assert self.book.sure.level(self.now) < 2.0 + EXACT_S, "a permit was there"

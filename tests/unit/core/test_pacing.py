@@ -1,5 +1,7 @@
 """When calls may leave: the bucket, what a throttle does to it, and how it recovers."""
 
+import heapq
+import math
 import random
 
 import pytest
@@ -18,6 +20,7 @@ from gateway.core.pacing import (
     RetryBudget,
     Taken,
 )
+from gateway.simulator.quota import TokenBucket
 from tests.unit.core.making import NOW
 
 
@@ -64,6 +67,44 @@ def test_random_use_stays_within_every_window(seed: int) -> None:
         now += rng.choice([0.0, 0.001, 0.05, 0.3, 2.0])
         instants += [now] * (rng.random() < 0.8 and pacer.take(now))
     assert_within(instants, 10.0, 10.0)
+
+
+@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("longest_s", [0.3, 2.0])
+def test_however_long_calls_travel_they_find_room(seed: int, longest_s: float) -> None:
+    """Connect counts calls when they arrive: whichever are slow or fast, each finds room."""
+    rng, pacer, bucket = random.Random(seed), Pacer(10.0, 10.0), TokenBucket(10.0, 10.0)
+    arrivals: list[float] = []
+    returns: list[float] = []
+    now, made = NOW, 0
+    while now < NOW + 60.0:
+        if returns and returns[0] <= now:
+            heapq.heappop(returns)
+            pacer.under_way(now, len(returns))
+        elif len(returns) < 8 and pacer.take(now):
+            arrival = now + rng.choice([0.001, rng.uniform(0.0, longest_s)])
+            arrivals.append(arrival)
+            heapq.heappush(returns, arrival + rng.uniform(0.0, 0.05))
+            pacer.under_way(now, len(returns))
+            made += 1
+            if rng.random() < 0.02:
+                now += rng.uniform(0.0, 3.0)  # nothing to send
+                while returns and returns[0] <= now:
+                    pacer.under_way(heapq.heappop(returns), len(returns))
+        else:
+            ready_at = pacer.ready_at(now) if len(returns) < 8 else math.inf
+            now = min(ready_at, returns[0]) if returns else ready_at
+    assert all(bucket.take(arrival) for arrival in sorted(arrivals))
+    assert made > 150
+
+
+def test_calls_that_stay_away_do_not_stop_others() -> None:
+    """The rate is used in full while any number of calls has not come back; only the burst is not."""
+    pacer = Pacer(10.0, 10.0)
+    pacer.under_way(NOW, 20)
+    burst_of(pacer, NOW)
+    assert len(greedy_instants(pacer, NOW + 10.0)) in {99, 100}
+    assert burst_of(pacer, NOW + 20.0) == 1
 
 
 def test_burst_keeps_slack() -> None:
