@@ -16,9 +16,6 @@ CUT = 0.7
 """What is left of the rate after Connect throttled a call."""
 RECOVERY_S = 10.0
 """Seconds in which the rate would grow from nothing to what Connect is known to take."""
-SLACK = 1.0
-"""Calls of the burst that are held back. Calls are counted when they arrive, not when they leave:
-one that travels faster than those before it would else find Connect's bucket empty."""
 FORGIVEN_S = 10.0
 """Seconds without a throttle after which one alone counts as bad luck in travelling: it costs a pause
 of one call, and only the next cuts the rate."""
@@ -39,7 +36,7 @@ class Pacer:
     def __init__(self, rate: float, burst: float) -> None:
         self.ceiling = rate
         self.rate = rate
-        self._capacity = max(burst - SLACK, 1.0)
+        self._capacity = burst
         self._tokens = self._capacity
         self._under_way = 0
         self._updated_at: float | None = None

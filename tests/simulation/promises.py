@@ -158,8 +158,8 @@ class Book:
         assert 1 <= len(keys) == len(set(keys)) <= BATCH_LIMIT, "not a legal call"
         assert all(key[0] == campaign_id for key in keys), "two campaigns in a call"
         assert batch.attempts_left >= 1
-        self._calls_under_way(now, 1)
         self.may_send(now, batch)
+        self._calls_under_way(now, 1)
         self._check_condition(now, batch)
         suspect = batch.flush is FlushReason.SUSPECT
         whole = suspect or batch.flush is FlushReason.PROBE or len(keys) == BATCH_LIMIT
@@ -193,7 +193,7 @@ class Book:
         """Note how many calls may not have arrived: what Connect's bucket would gain for them is not sure."""
         self.sure.level(now)
         self.under_way += more
-        self.sure.burst = max(self.limits.call_burst - self.under_way, min(self.limits.call_burst, 2.0))
+        self.sure.burst = max(self.limits.call_burst - self.under_way, 1.0)
 
     def arrives(self, batch: Batch) -> None:
         """Check that Connect is not given what a caller was told it does not have."""

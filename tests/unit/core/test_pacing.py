@@ -14,7 +14,6 @@ from gateway.core.pacing import (
     RECOVERY_S,
     RETRY_CREDIT,
     RETRY_SHARE,
-    SLACK,
     WINDOW_S,
     Pacer,
     RetryBudget,
@@ -107,11 +106,11 @@ def test_calls_that_stay_away_do_not_stop_others() -> None:
     assert burst_of(pacer, NOW + 20.0) == 1
 
 
-def test_burst_keeps_slack() -> None:
-    """A full bucket gives its burst but the slack, and no more after any idle time."""
+def test_burst() -> None:
+    """A full bucket gives its burst, and no more after any idle time."""
     pacer = Pacer(10.0, 10.0)
-    assert burst_of(pacer, NOW) == 10 - SLACK
-    assert burst_of(pacer, NOW + 1e6) == 10 - SLACK
+    assert burst_of(pacer, NOW) == 10
+    assert burst_of(pacer, NOW + 1e6) == 10
 
 
 def test_burst_of_one() -> None:
@@ -138,7 +137,7 @@ def test_asking_takes_nothing() -> None:
     """Asking when a permit is ready does not use one up."""
     pacer = Pacer(10.0, 10.0)
     assert [pacer.ready_at(NOW) for _ in range(20)] == [NOW] * 20
-    assert burst_of(pacer, NOW) == 9
+    assert burst_of(pacer, NOW) == 10
 
 
 def cut_once(pacer: Pacer, now: float) -> None:
@@ -294,7 +293,7 @@ def test_taken_is_the_best_window() -> None:
 
 def test_plenty() -> None:
     """Permits are plentiful where all of the burst is there, and not where none is."""
-    pacer = Pacer(10.0, 11.0)
+    pacer = Pacer(10.0, 10.0)
     assert pacer.plenty(NOW) == 1.0
     for _ in range(9):
         pacer.take(NOW)
