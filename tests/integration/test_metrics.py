@@ -114,7 +114,7 @@ async def test_a_quota_that_is_used_up_is_seen() -> None:
     async with world_of(call_rate=2.0, call_burst=2.0, would_expire=False) as world:
         stream = world.stream()
         await stream.send(*dials(100))
-        await stream.read(50)
+        await stream.read(75)
         seen = await scraped(world)
         waited = seen.value("dial_gateway_permit_wait_seconds_total", lacking="rate")
         assert 0.2 < waited < 5

@@ -150,7 +150,7 @@ async def test_abandon_answers_everything() -> None:
 
 async def test_a_drain_sends_what_it_can() -> None:
     """A drain ends the linger, sends until shortly before the grace ends, then answers the rest."""
-    async with running(call_rate=10.0, call_burst=2.0, linger_s=60.0) as bench:
+    async with running(call_rate=10.0, call_burst=1.0, linger_s=60.0) as bench:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(60))
         await turns()
@@ -185,12 +185,12 @@ async def test_each_call_takes_a_permit() -> None:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(250))
         await turns()
-        assert len(bench.connect.calls) == 2
-        for count in (3, 4, 5):
+        assert len(bench.connect.calls) == 3
+        for count in (4, 5, 6):
             await bench.advance(0.1)
             assert len(bench.connect.calls) == count
         await bench.advance(0.01)
-        assert len(bench.connect.calls) == 5
+        assert len(bench.connect.calls) == 6
 
 
 async def test_each_further_attempt_takes_a_permit_first() -> None:
