@@ -1,12 +1,14 @@
 """A gateway and a simulated Connect in this process, for what is measured by its answers, not its speed."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import gc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import grpc
 
 from gateway.app import Gateway
 from gateway.connect.boto import BotoConnect
+from gateway.memory import COLLECT
 from gateway.settings import Settings
 from gateway.simulator import Simulator, SimulatorSettings
 from gateway.telemetry import telemetry_with
@@ -30,5 +32,23 @@ async def world(
         port = await gateway.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             await channel.channel_ready()
-            yield simulator, channel
+            with _collector_as_served():
+                yield simulator, channel
         await gateway.stop(1.0)
+
+
+@contextmanager
+def _collector_as_served() -> Iterator[None]:
+    """Have Python's collector work as `gateway.app.serve` does.
+
+    Else all stands still for more than a second now and then, to look through what other benchmarks left.
+    """
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
