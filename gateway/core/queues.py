@@ -202,7 +202,7 @@ class Lane:
         emptied: list[SourceQueue] = []
         order = [
             (entry.arrived_at, place, 0, queue)
-            for place, queue in enumerate(tuple(turns))
+            for place, queue in enumerate(turns)
             if (entry := queue.top()) is not None
         ]
         heapq.heapify(order)

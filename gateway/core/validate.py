@@ -6,7 +6,6 @@ Every rule answers with the field and the rule, never with the value.
 """
 
 import re
-from functools import lru_cache
 
 from gateway.core.model import DialRequest
 
@@ -16,7 +15,7 @@ ATTRIBUTE_LIMIT = 32_767
 _campaign_id = re.compile(r"\S{1,256}").fullmatch
 _client_token = re.compile(r"[a-zA-Z0-9_\-.]{1,200}").fullmatch
 _phone_number = re.compile(r"\+[1-9][0-9]{1,14}").fullmatch
-_attribute_key = lru_cache(maxsize=256)(re.compile(r"[a-zA-Z0-9\-_]{1,32767}").fullmatch)
+_attribute_key = re.compile(r"[a-zA-Z0-9\-_]{1,32767}").fullmatch
 
 
 def problem_with_campaign(campaign_id: str) -> str | None:
