@@ -7,7 +7,6 @@ with them; so is its validation of parameters, which costs a quarter of a call a
 """
 
 import asyncio
-import logging
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -16,16 +15,14 @@ from typing import Any, TypeVar
 
 import boto3
 import botocore
-from botocore import exceptions as foreign
 from botocore.config import Config
 
 from gateway.clock import SystemClock
-from gateway.connect.apis import APIS, LONGEST_WORD, OPERATIONS, ApiName, states
+from gateway.connect.apis import APIS, ApiName, states
+from gateway.connect.failures import translated
 from gateway.connect.port import Operation, PutReply
 from gateway.core import errors
 from gateway.core.model import DialRequest
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -35,76 +32,6 @@ that does not answer is told from an answer that is lost."""
 
 STATE_THREADS = 1
 """Threads for asking after states, beside those for dial requests: neither ever waits for the other."""
-
-_THROTTLED = (
-    "ThrottlingException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "TooManyRequestsException",
-)
-"""AWS's words for a call rate that is used up (botocore's `retries/standard.py`), some with status 400."""
-_DENIED = (
-    "AccessDenied",
-    "AccessDeniedException",
-    "AuthFailure",
-    "AuthorizationError",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "Forbidden",
-    "ForbiddenException",
-    "IncompleteSignature",
-    "IncompleteSignatureException",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidIdentityToken",
-    "InvalidSignatureException",
-    "MissingAuthenticationToken",
-    "MissingAuthenticationTokenException",
-    "NotAuthorized",
-    "NotAuthorizedException",
-    "OptInRequired",
-    "RequestExpired",
-    "RequestTimeTooSkewed",
-    "SignatureDoesNotMatch",
-    "SubscriptionRequiredException",
-    "UnauthorizedException",
-    "UnauthorizedOperation",
-    "UnrecognizedClientException",
-)
-"""AWS's words (API references, common errors) for no right and for refused credentials, some with 400."""
-_BY_CODE: Mapping[str, type[errors.CallFailure]] = {
-    "ValidationException": errors.CallInvalid,
-    "SerializationException": errors.CallInvalid,
-    "ResourceNotFoundException": errors.CampaignNotFound,
-    "ConflictException": errors.CallConflict,
-    **dict.fromkeys(_THROTTLED, errors.RateThrottled),
-    **dict.fromkeys(_DENIED, errors.AccessDenied),
-}
-_BY_STATUS: Mapping[int, type[errors.CallFailure]] = {
-    401: errors.AccessDenied,
-    403: errors.AccessDenied,
-    408: errors.ConnectFailed,
-    413: errors.CallInvalid,  # too large, so smaller ones may pass
-    429: errors.RateThrottled,
-}
-_NO_CREDENTIALS = (
-    foreign.NoCredentialsError,
-    foreign.PartialCredentialsError,
-    foreign.CredentialRetrievalError,
-    foreign.TokenRetrievalError,
-    foreign.SSOError,
-)
-_NOTHING_SENT = (
-    foreign.EndpointConnectionError,
-    foreign.ConnectTimeoutError,
-    foreign.ProxyConnectionError,
-)
-_NOT_VERIFIED = "CERTIFICATE_VERIFY_FAILED"
-"""In the text of the one failure of TLS that certainly came before anything was sent."""
 
 
 class BotoConnect:
@@ -216,45 +143,3 @@ def _translating(call: Callable[[], T]) -> T:
     except Exception as error:  # noqa: BLE001 - whatever a library raises must settle the batch
         # From None: what botocore raised may hold what was sent.
         raise translated(error) from None
-
-
-def translated(error: BaseException) -> errors.CallFailure:
-    """Return what a failure of boto3 means to the gateway, as the table in core/errors.py has it."""
-    if isinstance(error, errors.CallFailure):
-        return error
-    if isinstance(error, foreign.ClientError):
-        return _translated_answer(error)
-    if isinstance(error, _NO_CREDENTIALS):
-        return errors.NoCredentials()
-    if isinstance(error, _NOTHING_SENT) or (
-        isinstance(error, foreign.SSLError) and _NOT_VERIFIED in str(error)
-    ):
-        return errors.ConnectUnreachable()
-    if isinstance(error, foreign.HTTPClientError | foreign.SSLError):
-        return errors.AnswerLost()
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    file = where.tb_frame.f_code.co_filename if where else "?"
-    if file.endswith("botocore/credentials.py"):  # credentials that are expired as soon as refreshed
-        return errors.NoCredentials()
-    line = f"{file}:{where.tb_lineno}" if where else "?"
-    # The type and the place only: the text of a foreign error may hold what was sent.
-    log.error("a call to Connect failed in a way that is not known: %s at %s", type(error).__name__, line)
-    return errors.CallUnexpected()
-
-
-def _translated_answer(error: foreign.ClientError) -> errors.CallFailure:
-    response: Mapping[str, Any] = error.response
-    code = response.get("Error", {}).get("Code", "")
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if error.operation_name not in OPERATIONS:  # boto3 asked for credentials, so nothing was sent to Connect
-        return errors.ConnectUnreachable() if status >= 500 else errors.NoCredentials()
-    if code == "InvalidCampaignStateException":
-        return errors.CampaignNotRunning(
-            str(response.get("state", "in a state that is not told"))[:LONGEST_WORD]
-        )
-    known = _BY_CODE.get(code) or _BY_STATUS.get(status)
-    if known is not None:
-        return known()
-    return errors.CallRefused() if 400 <= status < 500 else errors.ConnectFailed()

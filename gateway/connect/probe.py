@@ -13,7 +13,7 @@ from botocore import exceptions as foreign
 from botocore.config import Config
 
 from gateway.connect.apis import APIS, STATES_OPERATION, ApiName, states
-from gateway.connect.boto import translated
+from gateway.connect.failures import translated
 from gateway.core import errors
 from gateway.core.model import DialRequest
 

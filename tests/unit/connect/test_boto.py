@@ -8,7 +8,8 @@ from botocore import exceptions as foreign
 from botocore.parsers import ResponseParserError
 
 from gateway.connect.apis import OPERATIONS, ApiName
-from gateway.connect.boto import BotoConnect, translated
+from gateway.connect.boto import BotoConnect
+from gateway.connect.failures import translated
 from gateway.core import errors
 from gateway.core.model import DialRequest
 
