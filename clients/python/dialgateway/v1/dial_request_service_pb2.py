@@ -16,7 +16,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)dialgateway/v1/dial_request_service.proto\x12\x0e\x64ialgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x01\n\x19StreamDialRequestsRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x32\n\rdial_requests\x18\x02 \x03(\x0b\x32\x1b.dialgateway.v1.DialRequest\x12*\n\x08priority\x18\x03 \x01(\x0e\x32\x18.dialgateway.v1.Priority\"\x86\x01\n\x1aStreamDialRequestsResponse\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12+\n\x07results\x18\x02 \x03(\x0b\x32\x1a.dialgateway.v1.DialResult\x12&\n\x06notice\x18\x03 \x01(\x0b\x32\x16.dialgateway.v1.Notice\"\x8d\x01\n\x16PutDialRequestsRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x32\n\rdial_requests\x18\x02 \x03(\x0b\x32\x1b.dialgateway.v1.DialRequest\x12*\n\x08priority\x18\x03 \x01(\x0e\x32\x18.dialgateway.v1.Priority\"F\n\x17PutDialRequestsResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.dialgateway.v1.DialResult\"\xf7\x01\n\x0b\x44ialRequest\x12\x14\n\x0c\x63lient_token\x18\x01 \x01(\t\x12\x14\n\x0cphone_number\x18\x02 \x01(\t\x12\x33\n\x0f\x65xpiration_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\nattributes\x18\x04 \x03(\x0b\x32+.dialgateway.v1.DialRequest.AttributesEntry\x12\x13\n\x0btraceparent\x18\x05 \x01(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc5\x02\n\nDialResult\x12\x14\n\x0c\x63lient_token\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12(\n\x07outcome\x18\x03 \x01(\x0e\x32\x17.dialgateway.v1.Outcome\x12\x17\n\x0f\x64ial_request_id\x18\x04 \x01(\t\x12&\n\x06reason\x18\x05 \x01(\x0e\x32\x16.dialgateway.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\x31\n\x0cretry_advice\x18\x07 \x01(\x0e\x32\x1b.dialgateway.v1.RetryAdvice\x12.\n\x0bretry_after\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08\x61ttempts\x18\t \x01(\r\x12\x10\n\x08replayed\x18\n \x01(\x08\x12\x10\n\x08trace_id\x18\x0b \x01(\t\"r\n\x06Notice\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.dialgateway.v1.NoticeKind\x12.\n\x0bretry_after\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\x92\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ACCEPTED\x10\x01\x12\x14\n\x10OUTCOME_REJECTED\x10\x02\x12\x13\n\x0fOUTCOME_EXPIRED\x10\x03\x12\x18\n\x14OUTCOME_NOT_ACCEPTED\x10\x04\x12\x13\n\x0fOUTCOME_UNKNOWN\x10\x05*\xb7\x03\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16REASON_INVALID_REQUEST\x10\x01\x12\x18\n\x14REASON_INVALID_INPUT\x10\x02\x12\x19\n\x15REASON_TOKEN_CONFLICT\x10\x03\x12\x1d\n\x19REASON_CAMPAIGN_NOT_FOUND\x10\x04\x12\x1f\n\x1bREASON_CAMPAIGN_NOT_RUNNING\x10\x05\x12\x18\n\x14REASON_ACCESS_DENIED\x10\x06\x12\x1c\n\x18REASON_EXPIRATION_PASSED\x10\x07\x12\x17\n\x13REASON_WOULD_EXPIRE\x10\x08\x12\x14\n\x10REASON_THROTTLED\x10\t\x12\x18\n\x14REASON_CONNECT_ERROR\x10\n\x12\x1e\n\x1aREASON_CONNECT_UNREACHABLE\x10\x0b\x12\x13\n\x0fREASON_DRAINING\x10\x0c\x12\x0f\n\x0bREASON_HELD\x10\r\x12\x11\n\rREASON_PURGED\x10\x0e\x12\x15\n\x11REASON_OVERLOADED\x10\x0f\x12\x13\n\x0fREASON_DEADLINE\x10\x10*|\n\x0bRetryAdvice\x12\x1c\n\x18RETRY_ADVICE_UNSPECIFIED\x10\x00\x12\x1b\n\x17RETRY_ADVICE_SAME_TOKEN\x10\x01\x12\x1a\n\x16RETRY_ADVICE_NEW_TOKEN\x10\x02\x12\x16\n\x12RETRY_ADVICE_NEVER\x10\x03*_\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x13\n\x0fPRIORITY_NORMAL\x10\x01\x12\x11\n\rPRIORITY_HIGH\x10\x02\x12\x11\n\rPRIORITY_BULK\x10\x03*\xc7\x01\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14NOTICE_KIND_DRAINING\x10\x01\x12 \n\x1cNOTICE_KIND_CAMPAIGN_COOLING\x10\x02\x12\x1f\n\x1bNOTICE_KIND_CAMPAIGN_PARKED\x10\x03\x12\x1d\n\x19NOTICE_KIND_CAMPAIGN_HELD\x10\x04\x12 \n\x1cNOTICE_KIND_CAMPAIGN_RESUMED\x10\x05\x32\xe9\x01\n\x12\x44ialRequestService\x12o\n\x12StreamDialRequests\x12).dialgateway.v1.StreamDialRequestsRequest\x1a*.dialgateway.v1.StreamDialRequestsResponse(\x01\x30\x01\x12\x62\n\x0fPutDialRequests\x12&.dialgateway.v1.PutDialRequestsRequest\x1a\'.dialgateway.v1.PutDialRequestsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)dialgateway/v1/dial_request_service.proto\x12\x0e\x64ialgateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x01\n\x19StreamDialRequestsRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x32\n\rdial_requests\x18\x02 \x03(\x0b\x32\x1b.dialgateway.v1.DialRequest\x12*\n\x08priority\x18\x03 \x01(\x0e\x32\x18.dialgateway.v1.Priority\"\x86\x01\n\x1aStreamDialRequestsResponse\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12+\n\x07results\x18\x02 \x03(\x0b\x32\x1a.dialgateway.v1.DialResult\x12&\n\x06notice\x18\x03 \x01(\x0b\x32\x16.dialgateway.v1.Notice\"\x8d\x01\n\x16PutDialRequestsRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x32\n\rdial_requests\x18\x02 \x03(\x0b\x32\x1b.dialgateway.v1.DialRequest\x12*\n\x08priority\x18\x03 \x01(\x0e\x32\x18.dialgateway.v1.Priority\"F\n\x17PutDialRequestsResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.dialgateway.v1.DialResult\"\x89\x02\n\x0b\x44ialRequest\x12\x14\n\x0c\x63lient_token\x18\x01 \x01(\t\x12\x14\n\x0cphone_number\x18\x02 \x01(\t\x12\x33\n\x0f\x65xpiration_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\nattributes\x18\x04 \x03(\x0b\x32+.dialgateway.v1.DialRequest.AttributesEntry\x12\x13\n\x0btraceparent\x18\x05 \x01(\t\x12\x10\n\x08in_doubt\x18\x06 \x01(\x08\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc5\x02\n\nDialResult\x12\x14\n\x0c\x63lient_token\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12(\n\x07outcome\x18\x03 \x01(\x0e\x32\x17.dialgateway.v1.Outcome\x12\x17\n\x0f\x64ial_request_id\x18\x04 \x01(\t\x12&\n\x06reason\x18\x05 \x01(\x0e\x32\x16.dialgateway.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\x31\n\x0cretry_advice\x18\x07 \x01(\x0e\x32\x1b.dialgateway.v1.RetryAdvice\x12.\n\x0bretry_after\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08\x61ttempts\x18\t \x01(\r\x12\x10\n\x08replayed\x18\n \x01(\x08\x12\x10\n\x08trace_id\x18\x0b \x01(\t\"r\n\x06Notice\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.dialgateway.v1.NoticeKind\x12.\n\x0bretry_after\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\x92\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ACCEPTED\x10\x01\x12\x14\n\x10OUTCOME_REJECTED\x10\x02\x12\x13\n\x0fOUTCOME_EXPIRED\x10\x03\x12\x18\n\x14OUTCOME_NOT_ACCEPTED\x10\x04\x12\x13\n\x0fOUTCOME_UNKNOWN\x10\x05*\xb7\x03\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16REASON_INVALID_REQUEST\x10\x01\x12\x18\n\x14REASON_INVALID_INPUT\x10\x02\x12\x19\n\x15REASON_TOKEN_CONFLICT\x10\x03\x12\x1d\n\x19REASON_CAMPAIGN_NOT_FOUND\x10\x04\x12\x1f\n\x1bREASON_CAMPAIGN_NOT_RUNNING\x10\x05\x12\x18\n\x14REASON_ACCESS_DENIED\x10\x06\x12\x1c\n\x18REASON_EXPIRATION_PASSED\x10\x07\x12\x17\n\x13REASON_WOULD_EXPIRE\x10\x08\x12\x14\n\x10REASON_THROTTLED\x10\t\x12\x18\n\x14REASON_CONNECT_ERROR\x10\n\x12\x1e\n\x1aREASON_CONNECT_UNREACHABLE\x10\x0b\x12\x13\n\x0fREASON_DRAINING\x10\x0c\x12\x0f\n\x0bREASON_HELD\x10\r\x12\x11\n\rREASON_PURGED\x10\x0e\x12\x15\n\x11REASON_OVERLOADED\x10\x0f\x12\x13\n\x0fREASON_DEADLINE\x10\x10*|\n\x0bRetryAdvice\x12\x1c\n\x18RETRY_ADVICE_UNSPECIFIED\x10\x00\x12\x1b\n\x17RETRY_ADVICE_SAME_TOKEN\x10\x01\x12\x1a\n\x16RETRY_ADVICE_NEW_TOKEN\x10\x02\x12\x16\n\x12RETRY_ADVICE_NEVER\x10\x03*_\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x13\n\x0fPRIORITY_NORMAL\x10\x01\x12\x11\n\rPRIORITY_HIGH\x10\x02\x12\x11\n\rPRIORITY_BULK\x10\x03*\xc7\x01\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14NOTICE_KIND_DRAINING\x10\x01\x12 \n\x1cNOTICE_KIND_CAMPAIGN_COOLING\x10\x02\x12\x1f\n\x1bNOTICE_KIND_CAMPAIGN_PARKED\x10\x03\x12\x1d\n\x19NOTICE_KIND_CAMPAIGN_HELD\x10\x04\x12 \n\x1cNOTICE_KIND_CAMPAIGN_RESUMED\x10\x05\x32\xe9\x01\n\x12\x44ialRequestService\x12o\n\x12StreamDialRequests\x12).dialgateway.v1.StreamDialRequestsRequest\x1a*.dialgateway.v1.StreamDialRequestsResponse(\x01\x30\x01\x12\x62\n\x0fPutDialRequests\x12&.dialgateway.v1.PutDialRequestsRequest\x1a\'.dialgateway.v1.PutDialRequestsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -25,16 +25,16 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _globals['_DIALREQUEST_ATTRIBUTESENTRY']._options = None
   _globals['_DIALREQUEST_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_OUTCOME']._serialized_start=1321
-  _globals['_OUTCOME']._serialized_end=1467
-  _globals['_REASON']._serialized_start=1470
-  _globals['_REASON']._serialized_end=1909
-  _globals['_RETRYADVICE']._serialized_start=1911
-  _globals['_RETRYADVICE']._serialized_end=2035
-  _globals['_PRIORITY']._serialized_start=2037
-  _globals['_PRIORITY']._serialized_end=2132
-  _globals['_NOTICEKIND']._serialized_start=2135
-  _globals['_NOTICEKIND']._serialized_end=2334
+  _globals['_OUTCOME']._serialized_start=1339
+  _globals['_OUTCOME']._serialized_end=1485
+  _globals['_REASON']._serialized_start=1488
+  _globals['_REASON']._serialized_end=1927
+  _globals['_RETRYADVICE']._serialized_start=1929
+  _globals['_RETRYADVICE']._serialized_end=2053
+  _globals['_PRIORITY']._serialized_start=2055
+  _globals['_PRIORITY']._serialized_end=2150
+  _globals['_NOTICEKIND']._serialized_start=2153
+  _globals['_NOTICEKIND']._serialized_end=2352
   _globals['_STREAMDIALREQUESTSREQUEST']._serialized_start=127
   _globals['_STREAMDIALREQUESTSREQUEST']._serialized_end=271
   _globals['_STREAMDIALREQUESTSRESPONSE']._serialized_start=274
@@ -44,13 +44,13 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_PUTDIALREQUESTSRESPONSE']._serialized_start=554
   _globals['_PUTDIALREQUESTSRESPONSE']._serialized_end=624
   _globals['_DIALREQUEST']._serialized_start=627
-  _globals['_DIALREQUEST']._serialized_end=874
-  _globals['_DIALREQUEST_ATTRIBUTESENTRY']._serialized_start=825
-  _globals['_DIALREQUEST_ATTRIBUTESENTRY']._serialized_end=874
-  _globals['_DIALRESULT']._serialized_start=877
-  _globals['_DIALRESULT']._serialized_end=1202
-  _globals['_NOTICE']._serialized_start=1204
-  _globals['_NOTICE']._serialized_end=1318
-  _globals['_DIALREQUESTSERVICE']._serialized_start=2337
-  _globals['_DIALREQUESTSERVICE']._serialized_end=2570
+  _globals['_DIALREQUEST']._serialized_end=892
+  _globals['_DIALREQUEST_ATTRIBUTESENTRY']._serialized_start=843
+  _globals['_DIALREQUEST_ATTRIBUTESENTRY']._serialized_end=892
+  _globals['_DIALRESULT']._serialized_start=895
+  _globals['_DIALRESULT']._serialized_end=1220
+  _globals['_NOTICE']._serialized_start=1222
+  _globals['_NOTICE']._serialized_end=1336
+  _globals['_DIALREQUESTSERVICE']._serialized_start=2355
+  _globals['_DIALREQUESTSERVICE']._serialized_end=2588
 # @@protoc_insertion_point(module_scope)

@@ -41,7 +41,8 @@ class _OutcomeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTy
     """Amazon Connect does not have it. The same token may be sent again."""
     OUTCOME_UNKNOWN: _Outcome.ValueType  # 5
     """Amazon Connect may have it: a call that carried it ended without a clear
-    answer. Send the same token again to learn; it cannot ring twice.
+    answer, or the request was in_doubt. Send the same token again, with in_doubt
+    set, to find out; it cannot ring twice.
     """
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
@@ -61,7 +62,8 @@ OUTCOME_NOT_ACCEPTED: Outcome.ValueType  # 4
 """Amazon Connect does not have it. The same token may be sent again."""
 OUTCOME_UNKNOWN: Outcome.ValueType  # 5
 """Amazon Connect may have it: a call that carried it ended without a clear
-answer. Send the same token again to learn; it cannot ring twice.
+answer, or the request was in_doubt. Send the same token again, with in_doubt
+set, to find out; it cannot ring twice.
 """
 global___Outcome = Outcome
 
@@ -415,6 +417,7 @@ class DialRequest(google.protobuf.message.Message):
     EXPIRATION_TIME_FIELD_NUMBER: builtins.int
     ATTRIBUTES_FIELD_NUMBER: builtins.int
     TRACEPARENT_FIELD_NUMBER: builtins.int
+    IN_DOUBT_FIELD_NUMBER: builtins.int
     client_token: builtins.str
     """Your name for this dial, unique within its campaign: 1 to 200 characters
     of a-z, A-Z, 0-9, '_', '-' and '.'. It is the key of idempotency at the
@@ -431,6 +434,26 @@ class DialRequest(google.protobuf.message.Message):
     ("00-<trace id>-<span id>-<flags>"), for streams that carry requests of
     many traces. Where it is empty or malformed the stream's own context, from
     its metadata, is taken.
+    """
+    in_doubt: builtins.bool
+    """Set this where an earlier attempt with this token may have reached a gateway
+    and you have no final answer to it:
+    - the stream or call that carried it ended before its result came, whatever
+      the status (a request that was never written to a call is not in doubt,
+      nor is one of a PutDialRequests refused with RESOURCE_EXHAUSTED);
+    - its result was UNKNOWN;
+    - your process ended after it may have written the request, and before it
+      stored the result.
+    Keep it set, for this token, until the answer is ACCEPTED.
+
+    The result is then ACCEPTED where the gateway or Amazon Connect confirms the
+    dial, and UNKNOWN in every other case. An UNKNOWN keeps the reason of the
+    present attempt: HELD, EXPIRATION_PASSED or INVALID_REQUEST then says why
+    this attempt was not made, or failed, and not what became of the earlier
+    one. Every request that waits under the same token shares the doubt.
+
+    Setting it without need is safe and has a price: refusals that would have
+    been final read UNKNOWN.
     """
     @property
     def expiration_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
@@ -455,9 +478,10 @@ class DialRequest(google.protobuf.message.Message):
         expiration_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         attributes: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         traceparent: builtins.str = ...,
+        in_doubt: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["expiration_time", b"expiration_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attributes", b"attributes", "client_token", b"client_token", "expiration_time", b"expiration_time", "phone_number", b"phone_number", "traceparent", b"traceparent"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["attributes", b"attributes", "client_token", b"client_token", "expiration_time", b"expiration_time", "in_doubt", b"in_doubt", "phone_number", b"phone_number", "traceparent", b"traceparent"]) -> None: ...
 
 global___DialRequest = DialRequest
 

@@ -11,6 +11,15 @@ class DialRequestServiceStub(object):
     Both calls give the same promise: each dial request read by the gateway gets
     exactly one DialResult, whatever happens behind it. A dial request that is
     wrong is answered as REJECTED; it never ends the call that carried it.
+
+    The in-doubt rule, for callers in any language. A call can end before all
+    its dial requests are answered: the gateway was killed, a connection broke, a
+    proxy gave up, a deadline passed. Amazon Connect may then have any request
+    that was written to that call and has no result. Send it again with the same
+    token, and set DialRequest.in_doubt. Without it, a gateway that knows nothing
+    of the first attempt answers only for the second one. It may say REJECTED,
+    EXPIRED or NOT_ACCEPTED, which all mean that nobody is dialed, although the
+    first attempt reached Amazon Connect and a phone rings.
     """
 
     def __init__(self, channel):
@@ -37,6 +46,15 @@ class DialRequestServiceServicer(object):
     Both calls give the same promise: each dial request read by the gateway gets
     exactly one DialResult, whatever happens behind it. A dial request that is
     wrong is answered as REJECTED; it never ends the call that carried it.
+
+    The in-doubt rule, for callers in any language. A call can end before all
+    its dial requests are answered: the gateway was killed, a connection broke, a
+    proxy gave up, a deadline passed. Amazon Connect may then have any request
+    that was written to that call and has no result. Send it again with the same
+    token, and set DialRequest.in_doubt. Without it, a gateway that knows nothing
+    of the first attempt answers only for the second one. It may say REJECTED,
+    EXPIRED or NOT_ACCEPTED, which all mean that nobody is dialed, although the
+    first attempt reached Amazon Connect and a phone rings.
     """
 
     def StreamDialRequests(self, request_iterator, context):
@@ -56,6 +74,11 @@ class DialRequestServiceServicer(object):
         again what has no result, with the same tokens. A stream that has
         half-closed is not ended for its age. RESOURCE_EXHAUSTED: you, or all
         callers together, have as many streams open as the gateway takes.
+
+        A stream that ends in any other way (INTERNAL, CANCELLED by somebody else,
+        UNKNOWN, or UNAVAILABLE without the notice) was cut, by the end of a gateway
+        or by a proxy between you and it. Open a new stream, and send again what has
+        no result, with the same tokens and with in_doubt set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,6 +126,15 @@ class DialRequestService(object):
     Both calls give the same promise: each dial request read by the gateway gets
     exactly one DialResult, whatever happens behind it. A dial request that is
     wrong is answered as REJECTED; it never ends the call that carried it.
+
+    The in-doubt rule, for callers in any language. A call can end before all
+    its dial requests are answered: the gateway was killed, a connection broke, a
+    proxy gave up, a deadline passed. Amazon Connect may then have any request
+    that was written to that call and has no result. Send it again with the same
+    token, and set DialRequest.in_doubt. Without it, a gateway that knows nothing
+    of the first attempt answers only for the second one. It may say REJECTED,
+    EXPIRED or NOT_ACCEPTED, which all mean that nobody is dialed, although the
+    first attempt reached Amazon Connect and a phone rings.
     """
 
     @staticmethod

@@ -25,6 +25,15 @@ class DialRequestServiceStub:
     Both calls give the same promise: each dial request read by the gateway gets
     exactly one DialResult, whatever happens behind it. A dial request that is
     wrong is answered as REJECTED; it never ends the call that carried it.
+
+    The in-doubt rule, for callers in any language. A call can end before all
+    its dial requests are answered: the gateway was killed, a connection broke, a
+    proxy gave up, a deadline passed. Amazon Connect may then have any request
+    that was written to that call and has no result. Send it again with the same
+    token, and set DialRequest.in_doubt. Without it, a gateway that knows nothing
+    of the first attempt answers only for the second one. It may say REJECTED,
+    EXPIRED or NOT_ACCEPTED, which all mean that nobody is dialed, although the
+    first attempt reached Amazon Connect and a phone rings.
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -48,6 +57,11 @@ class DialRequestServiceStub:
     again what has no result, with the same tokens. A stream that has
     half-closed is not ended for its age. RESOURCE_EXHAUSTED: you, or all
     callers together, have as many streams open as the gateway takes.
+
+    A stream that ends in any other way (INTERNAL, CANCELLED by somebody else,
+    UNKNOWN, or UNAVAILABLE without the notice) was cut, by the end of a gateway
+    or by a proxy between you and it. Open a new stream, and send again what has
+    no result, with the same tokens and with in_doubt set.
     """
 
     PutDialRequests: grpc.UnaryUnaryMultiCallable[
@@ -72,6 +86,15 @@ class DialRequestServiceAsyncStub:
     Both calls give the same promise: each dial request read by the gateway gets
     exactly one DialResult, whatever happens behind it. A dial request that is
     wrong is answered as REJECTED; it never ends the call that carried it.
+
+    The in-doubt rule, for callers in any language. A call can end before all
+    its dial requests are answered: the gateway was killed, a connection broke, a
+    proxy gave up, a deadline passed. Amazon Connect may then have any request
+    that was written to that call and has no result. Send it again with the same
+    token, and set DialRequest.in_doubt. Without it, a gateway that knows nothing
+    of the first attempt answers only for the second one. It may say REJECTED,
+    EXPIRED or NOT_ACCEPTED, which all mean that nobody is dialed, although the
+    first attempt reached Amazon Connect and a phone rings.
     """
 
     StreamDialRequests: grpc.aio.StreamStreamMultiCallable[
@@ -94,6 +117,11 @@ class DialRequestServiceAsyncStub:
     again what has no result, with the same tokens. A stream that has
     half-closed is not ended for its age. RESOURCE_EXHAUSTED: you, or all
     callers together, have as many streams open as the gateway takes.
+
+    A stream that ends in any other way (INTERNAL, CANCELLED by somebody else,
+    UNKNOWN, or UNAVAILABLE without the notice) was cut, by the end of a gateway
+    or by a proxy between you and it. Open a new stream, and send again what has
+    no result, with the same tokens and with in_doubt set.
     """
 
     PutDialRequests: grpc.aio.UnaryUnaryMultiCallable[
@@ -118,6 +146,15 @@ class DialRequestServiceServicer(metaclass=abc.ABCMeta):
     Both calls give the same promise: each dial request read by the gateway gets
     exactly one DialResult, whatever happens behind it. A dial request that is
     wrong is answered as REJECTED; it never ends the call that carried it.
+
+    The in-doubt rule, for callers in any language. A call can end before all
+    its dial requests are answered: the gateway was killed, a connection broke, a
+    proxy gave up, a deadline passed. Amazon Connect may then have any request
+    that was written to that call and has no result. Send it again with the same
+    token, and set DialRequest.in_doubt. Without it, a gateway that knows nothing
+    of the first attempt answers only for the second one. It may say REJECTED,
+    EXPIRED or NOT_ACCEPTED, which all mean that nobody is dialed, although the
+    first attempt reached Amazon Connect and a phone rings.
     """
 
     @abc.abstractmethod
@@ -142,6 +179,11 @@ class DialRequestServiceServicer(metaclass=abc.ABCMeta):
         again what has no result, with the same tokens. A stream that has
         half-closed is not ended for its age. RESOURCE_EXHAUSTED: you, or all
         callers together, have as many streams open as the gateway takes.
+
+        A stream that ends in any other way (INTERNAL, CANCELLED by somebody else,
+        UNKNOWN, or UNAVAILABLE without the notice) was cut, by the end of a gateway
+        or by a proxy between you and it. Open a new stream, and send again what has
+        no result, with the same tokens and with in_doubt set.
         """
 
     @abc.abstractmethod
