@@ -39,7 +39,7 @@ LAST_ANSWERS_S, LONGEST_LAST_ANSWERS_S = 0.4, 5.0
 LAST_SPANS_S = 0.4
 """Seconds to export the last spans in, at least."""
 REREAD_EVERY_S = 1.0
-"""Seconds between two looks at the files of certificates and policy."""
+"""Seconds between two looks at the files of certificates, policy and the admin port's token."""
 EVERYBODY = (
     "EVERYBODY who can connect may dial, and hold, release and purge campaigns: DIAL_GATEWAY_POLICY_FILE "
     "is not set and the address is not loopback; docs/policy.md tells how to say who may"
@@ -219,7 +219,7 @@ class Gateway:
         )
 
     async def _reread(self) -> None:
-        """Read certificates and policy again where they have changed, until cancelled."""
+        """Read certificates, policy and token again where they have changed, until cancelled."""
         while True:
             await asyncio.sleep(REREAD_EVERY_S)
             await asyncio.to_thread(self.access.reread)

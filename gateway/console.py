@@ -20,6 +20,7 @@ from gateway.dispatch import Dispatcher
 from gateway.history import Counts, History
 from gateway.looks import Looks
 from gateway.settings import Settings
+from gateway.supervision import trace_of
 
 log = logging.getLogger(__name__)
 
@@ -120,13 +121,20 @@ class Console:
     async def carry_out(self, order: Order) -> int:
         """Hold, release or purge a campaign; return how many dial requests were answered by that.
 
-        Raises `Refused`.
+        Raises `Refused`, for a bug too. That is logged here: the page which asked may be closed by then.
         """
         problem = problem_with_campaign(order.campaign_id)
         if problem is not None:
             raise Refused(400, problem)
         caller = self._allowed(order)
-        answered = await self._do(order, caller)
+        try:
+            answered = await self._do(order, caller)
+        except Refused:
+            raise
+        except Exception as bug:  # noqa: BLE001 - aiohttp would log what it says, or nobody anything
+            about = {"campaign": order.campaign_id, "caller": caller}
+            log.error("a %s of the console met a bug:\n%s", order.kind, trace_of(bug), extra=about)
+            raise Refused(500, "an internal error of the gateway; see its log") from None
         self._looks.outdated()
         about = {"campaign": order.campaign_id, "caller": caller, "reason": order.reason}
         log.info("done in the console: %s", order.kind, extra={**about, "answered": answered})

@@ -31,10 +31,16 @@ class SettingsError(ValueError):
 
 
 class Kind(NamedTuple):
-    """How a setting is read (a `ValueError` means that it is wrong), and the rule in words."""
+    """How a setting is read from text (a `ValueError` means that it is wrong), and the rule in words.
+
+    `natives` are the types of TOML that it may have in a file beside text. A `listed` one may be an array
+    of texts there, each of which is one entry.
+    """
 
     rule: str
     read: Callable[[str], Any]
+    natives: tuple[type, ...] = ()
+    listed: bool = False
 
 
 def _number(low: float, high: float, *, above: bool = False) -> Kind:
@@ -42,13 +48,14 @@ def _number(low: float, high: float, *, above: bool = False) -> Kind:
         value = float(text)
         return _checked(value, low <= value <= high and not (above and value == low))
 
-    return Kind(f"a number {'above' if above else 'from'} {low:g} to {high:g}", read)
+    return Kind(f"a number {'above' if above else 'from'} {low:g} to {high:g}", read, (int, float))
 
 
 def _whole(low: int, high: int) -> Kind:
     return Kind(
         f"a whole number from {low:,} to {high:,}",
         lambda text: _checked(int(text), low <= int(text) <= high),
+        (int,),
     )
 
 
@@ -87,11 +94,17 @@ def _read_hosts(text: str) -> tuple[str, ...]:
     return _checked(names, all(len(name) <= 253 and _HOST.fullmatch(name) for name in names))
 
 
-_SWITCH = Kind("on or off", lambda text: _checked(text.lower() in _ON, text.lower() in {*_ON, *_OFF}))
-_PATTERNS = Kind("a list such as 'debt-*=v2,trial=v1'", _read_patterns)
+_SWITCH = Kind(
+    "on or off", lambda text: _checked(text.lower() in _ON, text.lower() in {*_ON, *_OFF}), (bool,)
+)
+_PATTERNS = Kind("a list such as 'debt-*=v2,trial=v1'", _read_patterns, listed=True)
 _ADDRESS = Kind("HOST:PORT, with a port from 0 to 65535", _read_address)
-_NETWORKS = Kind("a list of addresses and networks such as '10.1.0.0/16,127.0.0.6'", _read_networks)
-_HOSTS = Kind("a list of names without ports such as 'console.example.org,*.corp.example.org'", _read_hosts)
+_NETWORKS = Kind(
+    "a list of addresses and networks such as '10.1.0.0/16,127.0.0.6'", _read_networks, listed=True
+)
+_HOSTS = Kind(
+    "a list of names without ports such as 'console.example.org,*.corp.example.org'", _read_hosts, listed=True
+)
 _FILE = Kind("the path of a file", lambda text: _checked(text, bool(text)))
 _NOT_YET = Kind(
     "left out: replicas that share their state are not in this version", lambda _: _checked(None, False)
@@ -187,14 +200,17 @@ def load(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
 def _from_file(path: str) -> dict[str, Any]:
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError:
+        raise SettingsError(f"{CONFIG}: cannot read {path}: nested too deeply") from None
+    except (OSError, ValueError) as error:  # no UTF-8, no TOML, a number of too many digits
         raise SettingsError(f"{CONFIG}: cannot read {path}: {error}") from error
     known = {setting.name: setting for setting in fields(Settings)}
     for key in table:
         if key not in known:
             raise SettingsError(f"{path}: unknown setting {key!r}{_suggestion(key, list(known))}")
     return {
-        key: _read(f"{path}: {key}", known[key].metadata["kind"], str(value)) for key, value in table.items()
+        key: _read_native(f"{path}: {key}", known[key].metadata["kind"], value)
+        for key, value in table.items()
     }
 
 
@@ -203,6 +219,33 @@ def _read(name: str, kind: Kind, text: str) -> Any:
         return kind.read(text.strip())
     except ValueError:
         raise SettingsError(f"{name}: must be {kind.rule}; got {text!r}") from None
+
+
+def _read_native(name: str, kind: Kind, value: object) -> Any:
+    """Return the setting that a value of TOML means: text is read as that of a variable."""
+    if isinstance(value, str):
+        return _read(name, kind, value)
+    if value == [] and kind.listed:
+        return ()
+    try:
+        return kind.read(_as_text(kind, value))
+    except ValueError:
+        raise SettingsError(f"{name}: must be {kind.rule}; got {_in_words(value)}") from None
+
+
+def _as_text(kind: Kind, value: object) -> str:
+    """Return a value of TOML as the text of a variable. Raises `ValueError` where its type is wrong."""
+    if kind.listed and isinstance(value, list):
+        entries = [_checked(entry, isinstance(entry, str) and "," not in entry) for entry in value]
+        return ",".join(entries)
+    return _checked(str(value), type(value) in kind.natives)  # exactly: a boolean is an int as well
+
+
+def _in_words(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python writes no whole number of more than some thousand digits
+        return "a number of too many digits"
 
 
 def _warnings(environment: Mapping[str, str]) -> list[str]:

@@ -47,6 +47,7 @@ class Access:
         for kept in (self.pair, self.policy):
             if kept is not None:
                 kept.reread()
+        self.operators.reread()
 
     @property
     def certificate_ends_at(self) -> float | None:

@@ -6,7 +6,7 @@ A page of another site never gets as far as here: `gateway.admin.guard` refuses 
 import hmac
 import logging
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.access.errors import TokenError
 from gateway.access.files import WatchedFile
@@ -56,7 +56,7 @@ def denied(authorization: str | None, token: str | None) -> Denied | None:
 
 
 class TokenOperators:
-    """Decides by the token in a file, which is read again when it changes.
+    """Decides by the token in a file, as `reread` found it last.
 
     Raises `TokenError` where the file cannot be read or holds no token that is long enough. One that
     becomes so later lets nobody change anything: taking the token away takes the right away.
@@ -64,29 +64,35 @@ class TokenOperators:
 
     def __init__(self, token_file: str | None) -> None:
         self._file = WatchedFile(token_file) if token_file else None
-        self._token: str | None = None
-        self._broken: str | None = None
+        self._held = _Held()
         if self._file is not None:
             self._file.changed()
-            self._token = read_token(self._file)
+            self._held = _Held(read_token(self._file))
 
     def denied(self, authorization: str | None) -> Denied | None:
-        """Return why whoever sends this header may change nothing; None where it may."""
-        token = self._current()
-        if self._broken is not None and token is None:
-            return Denied(FORBIDDEN, f"this port changes nothing: {self._broken}")
-        return denied(authorization, token)
+        """Return why whoever sends this header may change nothing; None where it may. Reads no file."""
+        held = self._held
+        if held.broken:
+            return Denied(FORBIDDEN, f"this port changes nothing: {held.broken}")
+        return denied(authorization, held.token)
 
-    def _current(self) -> str | None:
-        if self._file is not None and self._file.changed():
-            self._token, self._broken = None, None
-            try:
-                self._token = read_token(self._file)
-                log.info("the token of the admin port is another now")
-            except TokenError as error:
-                self._broken = str(error)
-                log.error("nobody can change anything over the admin port: %s", error)
-        return self._token
+    def reread(self) -> None:
+        """Read the file again if it has changed. Takes as long as the disk does; for one thread at a time."""
+        if self._file is None or not self._file.changed():
+            return
+        try:
+            self._held = _Held(read_token(self._file))
+            log.info("the token of the admin port is another now")
+        except TokenError as error:
+            self._held = _Held(broken=str(error))
+            log.error("nobody can change anything over the admin port: %s", error)
+
+
+class _Held(NamedTuple):
+    """The token of the file, or why it holds none; replaced as a whole, since another thread reads it."""
+
+    token: str | None = None
+    broken: str = ""
 
 
 def read_token(file: WatchedFile) -> str:

@@ -143,9 +143,13 @@ class Metrics:
         if data is None or seen is None:
             return data
         (resource,) = data.resource_metrics
-        (scope,) = resource.scope_metrics
-        metrics = [*campaign_metrics(seen.now_ns, seen.census, seen.counts), *scope.metrics]
-        return MetricsData([replace(resource, scope_metrics=[replace(scope, metrics=metrics)])])
+        campaigns = campaign_metrics(seen.now_ns, seen.census, seen.counts)
+        # Beside our scope there may be others: the SDK counts its own work where a variable asks for that.
+        scopes = [
+            replace(found, metrics=[*campaigns, *found.metrics]) if found.scope.name == SCOPE else found
+            for found in resource.scope_metrics
+        ]
+        return MetricsData([replace(resource, scope_metrics=scopes)])
 
     def _histogram(self, metric: catalogue.Metric) -> Histogram:
         return self._provider.get_meter(SCOPE).create_histogram(

@@ -3,15 +3,28 @@
 import asyncio
 import json
 import logging
+import random
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
 from gateway.admin import feed
+from gateway.admin.server import AdminServer
+from gateway.clock import SystemClock
+from gateway.connect.fake import FakeConnect
+from gateway.connect.health import ConnectHealth
+from gateway.connect.retry import RetryingCaller
+from gateway.console import Console
+from gateway.core.engine import Engine, Limits
+from gateway.core.holds import Hold
+from gateway.dispatch import Dispatcher
+from gateway.looks import Looks
+from gateway.settings import Settings
 from gateway.simulator import FaultKind
+from gateway.telemetry import telemetry_with
 from tests.console.events import events, post
 from tests.console.scene import TOKEN, gateway
 from tests.integration.admin import get, scrape
@@ -196,6 +209,71 @@ async def test_the_token_is_in_no_log(world: World, caplog: pytest.LogCaptureFix
     assert "refused: a change on the admin port without its token" in text
     assert TOKEN not in text
     assert "another-secret-token" not in text
+
+
+class Broken(Dispatcher):
+    """A dispatcher in which a hold meets a bug, once it is let."""
+
+    def __init__(self) -> None:
+        caller = RetryingCaller(FakeConnect(), telemetry_with(), SystemClock().now, random.Random(1))
+        super().__init__(Engine(Limits(), random.Random(1)), caller, telemetry_with(), SystemClock().now)
+        self.holding, self.let = asyncio.Event(), asyncio.Event()
+
+    async def hold(self, campaign_id: str, hold: Hold) -> int:
+        """Break."""
+        self.holding.set()
+        await self.let.wait()
+        raise RuntimeError("call +12065550123")
+
+
+@asynccontextmanager
+async def broken() -> AsyncIterator[tuple[int, Broken]]:
+    """Run an admin port whose console works on a broken dispatcher."""
+    async with gateway() as world:
+        parts, dispatcher, clock = world.gateway, Broken(), SystemClock()
+        console = Console(
+            dispatcher,
+            parts._servicer,
+            ConnectHealth(),
+            Looks(dispatcher.rows, clock.now),
+            clock,
+            parts.operators,
+            parts.access.gate.refusals,
+            Settings(),
+        )
+        server = AdminServer(parts._overview, console, "127.0.0.1:0")
+        port = await server.start()
+        try:
+            yield port, dispatcher
+        finally:
+            await server.stop()
+
+
+async def test_a_bug_of_a_change_is_logged_without_what_it_says(caplog: pytest.LogCaptureFixture) -> None:
+    """The page learns that there was a bug, the log its place, and nobody the text of the exception."""
+    async with broken() as (port, dispatcher):
+        dispatcher.let.set()
+        status, text = await post(port, "hold", FIELDS, TOKEN)
+    assert (status, json.loads(text)) == (500, {"error": "an internal error of the gateway; see its log"})
+    assert caplog.text.count("a hold of the console met a bug") == 1
+    assert "RuntimeError" in caplog.text
+    assert "+1206" not in caplog.text
+
+
+async def test_a_bug_of_a_change_is_logged_after_its_page_has_closed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A change goes on after its page has closed, and so does the log of what becomes of it."""
+    async with broken() as (port, dispatcher):
+        asking = asyncio.create_task(post(port, "hold", FIELDS, TOKEN))
+        await dispatcher.holding.wait()
+        asking.cancel()
+        await asyncio.wait([asking])
+        await asyncio.sleep(0.1)  # until the port has seen that the page is closed
+        dispatcher.let.set()
+        await until(lambda: "met a bug" in caplog.text)
+    assert caplog.text.count("a hold of the console met a bug") == 1
+    assert "+1206" not in caplog.text
 
 
 # --- what is told --------------------------------------------------------------------------------------

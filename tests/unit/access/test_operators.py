@@ -1,5 +1,6 @@
 """Who may change things over the admin port."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,7 @@ def test_another_token_in_the_file_is_the_one_to_show(tmp_path: Path) -> None:
     assert operators.denied(f"Bearer {TOKEN}") is None
 
     file.write_text("quite-another-token-now")
+    operators.reread()
 
     assert isinstance(operators.denied(f"Bearer {TOKEN}"), Denied)
     assert operators.denied("Bearer quite-another-token-now") is None
@@ -81,9 +83,23 @@ def test_taking_the_token_away_takes_the_right_away(tmp_path: Path) -> None:
     operators = TokenOperators(str(file))
 
     file.unlink()
+    operators.reread()
     found = operators.denied(f"Bearer {TOKEN}")
 
     assert isinstance(found, Denied)
     assert found.status == 403
     file.write_text(TOKEN)
+    operators.reread()
     assert operators.denied(f"Bearer {TOKEN}") is None
+
+
+def test_a_decision_reads_no_file(tmp_path: Path) -> None:
+    """A decision is made on the event loop: it uses the token that was read last, whatever the disk does."""
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    operators = TokenOperators(str(file))
+    file.unlink()
+    os.mkfifo(file)  # whoever opens it to read hangs
+
+    assert operators.denied(f"Bearer {TOKEN}") is None
+    assert isinstance(operators.denied("Bearer another-token-of-some-length"), Denied)

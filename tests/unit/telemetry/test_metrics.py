@@ -2,8 +2,10 @@
 
 import random
 
+import pytest
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 from opentelemetry.sdk.resources import Resource
+from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Answer, Outcome
@@ -24,8 +26,7 @@ class Kept(MetricExporter):
     ) -> MetricExportResult:
         """Keep the names."""
         (resource,) = metrics_data.resource_metrics
-        (scope,) = resource.scope_metrics
-        self.names.append({metric.name for metric in scope.metrics})
+        self.names.append({metric.name for scope in resource.scope_metrics for metric in scope.metrics})
         return MetricExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
@@ -83,4 +84,19 @@ def test_campaigns_that_come_and_go_leave_nothing_behind() -> None:
             assert f'dial_gateway_requests_received_total{{campaign="c-{number}"}} 1' in text
             assert text.count('campaign="c-') < 20
     assert len(metrics.tally.campaigns) <= 3
+    metrics.shutdown(1.0)
+
+
+def test_figures_of_the_sdk_itself_are_exported_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a standard variable has the SDK count its own work, each scrape and push has both scopes."""
+    monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
+    exporter = Kept()
+    metrics = Metrics(10, Resource({}), [exporter])
+    for _ in range(2):  # the first look of a reader is what the second one tells of
+        metrics.push(observed(metrics))
+        text = metrics.text(observed(metrics))
+    families = [family.name for family in text_string_to_metric_families(text)]
+    assert len(families) == len(set(families))
+    assert {"dial_gateway_requests_held", "otel_sdk_metric_reader_collection_duration_seconds"} <= {*families}
+    assert {"dial_gateway.requests.held", "otel.sdk.metric_reader.collection.duration"} <= exporter.names[-1]
     metrics.shutdown(1.0)
