@@ -7,7 +7,6 @@ instant that the engine named.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Protocol
@@ -34,6 +33,7 @@ from gateway.core.model import (
     told,
 )
 from gateway.diary import ChangeLog, Failed, FailureLog
+from gateway.line import WaitingLine
 from gateway.supervision import Supervisor, trace_of
 from gateway.telemetry import Telemetry
 
@@ -41,8 +41,6 @@ log = logging.getLogger(__name__)
 
 DISMISS_SLICE = 2000
 """Dial requests that are answered in one go when a campaign is purged: others have their turn in between."""
-ROOM_SHARE = 100
-"""Dial requests of free room for which one more waiting stream is let in."""
 
 
 class Recipient(Protocol):
@@ -77,7 +75,7 @@ class Dispatcher:
         self._empty = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
         self._permits: dict[int, asyncio.Future[bool]] = {}
-        self._room_wanted: deque[asyncio.Future[None]] = deque()
+        self._line = WaitingLine(engine.room)
         self._ending: set[Source] = set()
         self._failures = FailureLog()
         self._changes = ChangeLog()
@@ -150,18 +148,12 @@ class Dispatcher:
         self._wake.set()
 
     def room(self) -> int:
-        """How many more dial requests the gateway would take now."""
-        return self._engine.room()
+        """Return how many dial requests a newcomer may bring now; 0 or less where it has to wait."""
+        return self._line.free()
 
-    async def wait_for_room(self) -> None:
-        """Wait, in the order of asking, until the gateway takes dial requests again."""
-        while self._engine.room() <= 0:
-            wanted = asyncio.get_running_loop().create_future()
-            self._room_wanted.append(wanted)
-            try:
-                await wanted
-            finally:
-                self._wake.set()  # whoever was let in may bring nothing: the next is asked in as well
+    async def wait_for_room(self) -> int:
+        """Wait, in the order of asking, until there is room; return how much. See `WaitingLine.enter`."""
+        return await self._line.enter()
 
     @property
     def draining(self) -> bool:
@@ -186,7 +178,7 @@ class Dispatcher:
     @property
     def waiting_for_room(self) -> int:
         """How many wait for the gateway to take dial requests again."""
-        return sum(not wanted.done() for wanted in self._room_wanted)
+        return len(self._line)
 
     def census(self) -> Census:
         """Return the figures of the core now."""
@@ -305,7 +297,7 @@ class Dispatcher:
             self._start(self._call(batch), f"call-{batch.number}")
         if decision.look_up:
             self._start(self._look_up(decision.look_up), "look-up")
-        self._offer_room()
+        self._line.offer()
         if not self._engine.held:
             self._empty.set()
         return decision.wake_at
@@ -389,14 +381,6 @@ class Dispatcher:
         finally:
             self._permits.pop(batch.number, None)
             self._engine.forget_retry(batch)
-
-    def _offer_room(self) -> None:
-        shares = 1 + self._engine.room() // ROOM_SHARE if self._room_wanted else 0
-        while shares > 0 and self._room_wanted and self._engine.room() > 0:
-            wanted = self._room_wanted.popleft()
-            if not wanted.done():
-                wanted.set_result(None)
-                shares -= 1
 
     def _tell_all(self, answers: list[Settled]) -> None:
         if answers:

@@ -228,7 +228,7 @@ class DialRequestServicer(DialRequestServiceServicer):
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, CALLS_USED_UP)
         if count > self._dispatcher.room():
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, FULL)
-        if count > share.room():
+        if count > share.free():
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, SHARE_USED_UP)
 
 

@@ -202,12 +202,13 @@ class Session:
             if own <= 0:
                 self._handed_over.clear()
                 await self._handed_over.wait()
-            elif (share := self._share.room()) <= 0:
-                await self._share.wait_for_room()
-            elif (room := self._dispatcher.room()) > 0:
+                continue
+            await self._share.wait_for_room()
+            room = await self._dispatcher.wait_for_room()
+            # The second wait may have taken long: others of this caller may have used the share up.
+            own, share = self._window - (self.taken - self.answered), self._share.room()
+            if own > 0 and share > 0:
                 return min(own, share, room)
-            else:
-                await self._dispatcher.wait_for_room()
 
     def _arrival(self, request: DialRequest, traceparent: str) -> tuple[Waiter, DialRequest]:
         trace_id, span = self._telemetry.request(

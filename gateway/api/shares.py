@@ -4,11 +4,7 @@ Without it, whoever opens enough streams fills the gateway for everybody. A call
 where it has none the host that its connection comes from: behind a proxy, that is the proxy.
 """
 
-import asyncio
-from collections import deque
-
-WOKEN_PER_ROOM = 100
-"""Requests of free room for which one more waiting stream is let in."""
+from gateway.line import WaitingLine
 
 
 class Share:
@@ -16,7 +12,7 @@ class Share:
 
     def __init__(self, limit: int) -> None:
         self._limit = self._usual = limit
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._line = WaitingLine(self.room)
         self.holders = 0
         self.streams = 0
         self.unanswered = 0
@@ -27,15 +23,17 @@ class Share:
         return self._limit
 
     def room(self) -> int:
-        """How many more requests may be taken; 0 or less where the share is used up."""
+        """How many requests are left of the limit; 0 or less where the share is used up."""
         return self._limit - self.unanswered
 
+    def free(self) -> int:
+        """How many requests a newcomer may take now; 0 or less where it has to wait, or be refused."""
+        return self._line.free()
+
     def resize(self, limit: int | None) -> None:
-        """Let it be of so many requests from now on, None for as many as usual; wakes those who wait."""
-        limit = self._usual if limit is None else limit
-        if limit != self._limit:
-            more, self._limit = limit - self._limit, limit
-            self._wake(1 + max(0, more) // WOKEN_PER_ROOM)
+        """Set the limit, in requests; None for the usual one. A larger limit lets those who wait go on."""
+        self._limit = self._usual if limit is None else limit
+        self._line.offer()
 
     def take(self, count: int) -> None:
         """Count requests that are taken."""
@@ -44,26 +42,11 @@ class Share:
     def give_back(self, count: int) -> None:
         """Count requests that are answered, or dropped, and let those who wait go on."""
         self.unanswered -= count
-        self._wake(1 + count // WOKEN_PER_ROOM)
+        self._line.offer()
 
-    async def wait_for_room(self) -> None:
-        """Wait, in the order of asking, until there is room."""
-        queue = self._waiting.append
-        while self.room() <= 0:
-            wanted = asyncio.get_running_loop().create_future()
-            queue(wanted)
-            queue = self._waiting.appendleft  # whoever was let in too soon keeps its place
-            try:
-                await wanted
-            finally:
-                self._wake(1)  # whoever was let in may take little, or nothing where it is gone
-
-    def _wake(self, streams: int) -> None:
-        while streams > 0 and self._waiting and self.room() > 0:
-            wanted = self._waiting.popleft()
-            if not wanted.done():
-                wanted.set_result(None)
-                streams -= 1
+    async def wait_for_room(self) -> int:
+        """Wait, in the order of asking, until there is room; return how much. See `WaitingLine.enter`."""
+        return await self._line.enter()
 
 
 class Shares:

@@ -17,7 +17,7 @@ from gateway.connect.retry import RetryingCaller
 from gateway.core.engine import Engine, Limits
 from gateway.core.errors import ConnectFailed
 from gateway.core.model import Batch, CallReport, DialRequest, Settled, Source, Waiter
-from gateway.dispatch import ROOM_SHARE, Dispatcher
+from gateway.dispatch import Dispatcher
 from gateway.telemetry import telemetry_with
 
 NOW = 1000.0
@@ -237,7 +237,7 @@ async def test_what_would_expire_is_answered_at_once() -> None:
 
 
 async def test_room_is_given_in_the_order_of_asking() -> None:
-    """Whoever waited longest for room gets it first, one for each share of the room."""
+    """Whoever waited longest for room gets it first."""
     hanging = asyncio.Event()
     async with running(hanging, queue_limit=25) as bench:
         bench.dispatcher.submit(Owner().arrivals(25))
@@ -269,7 +269,7 @@ async def test_everyone_who_waits_for_room_gets_in() -> None:
             await bench.dispatcher.wait_for_room()
             bench.dispatcher.submit(Owner().arrivals(1, f"c{number}"))
 
-        waiting = [asyncio.create_task(wait(number)) for number in range(3 * ROOM_SHARE)]
+        waiting = [asyncio.create_task(wait(number)) for number in range(300)]
         await turns()
         hanging.set()
         await asyncio.wait_for(asyncio.gather(*waiting), 5)

@@ -49,6 +49,28 @@ async def test_room_is_given_in_the_order_of_asking() -> None:
     await asyncio.gather(*waiting)
 
 
+async def test_a_newcomer_has_no_share_while_others_wait() -> None:
+    """Whoever comes just as the share has room again waits behind those who asked before."""
+    share, order = Share(1), list[int]()
+    share.take(1)
+
+    async def wait(number: int) -> None:
+        await share.wait_for_room()
+        order.append(number)
+        share.take(1)
+
+    waiting = [asyncio.create_task(wait(0))]
+    await turns()
+    for number in range(1, 201):
+        waiting.append(asyncio.create_task(wait(number)))
+        share.give_back(1)
+        assert share.free() == 0
+        await asyncio.sleep(0)
+    share.give_back(1)
+    await asyncio.wait_for(asyncio.gather(*waiting), 5)
+    assert order == list(range(201))
+
+
 @pytest.mark.parametrize("ticks", range(6))
 async def test_room_that_is_not_taken_goes_to_the_next(ticks: int) -> None:
     """Whoever leaves while it waits, or just as it is let in, leaves its turn to the next."""
