@@ -1,4 +1,8 @@
-"""A small authority for tests: certificates with names of choice, as PEM, perhaps in files."""
+"""A small authority for tests: certificates with names of choice, as PEM, perhaps in files.
+
+The certificates pass the strict checks of RFC 5280 (OpenSSL's X509_V_FLAG_X509_STRICT), which Python applies
+by default since 3.13.
+"""
 
 import ipaddress
 from dataclasses import dataclass
@@ -45,6 +49,7 @@ def make_ca(name: str = "test authority") -> Issued:
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _builder(name, _name(name), key, None, None)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
     return Issued(builder.sign(key, hashes.SHA256()), key)
 
 
@@ -68,6 +73,8 @@ def issue(
         names.append(x509.IPAddress(ipaddress.ip_address(ip)))
     builder = _builder("test", ca.certificate.subject, key, not_before, not_after)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
+    builder = builder.add_extension(_issued_by(ca.certificate), critical=False)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return Issued(builder.sign(ca.key, hashes.SHA256()), key)
@@ -75,6 +82,27 @@ def issue(
 
 def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """Return what a key may be used for: to sign certificates and their revocation, or in handshakes."""
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _issued_by(ca: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """Return the extension that names the authority's key; RFC 5280 requires it of an issued certificate."""
+    name = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(name.value)
 
 
 def _builder(
@@ -93,4 +121,5 @@ def _builder(
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before or min(now, not_after or now) - DAY)
         .not_valid_after(not_after or now + DAY)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
