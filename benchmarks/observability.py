@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
 
-from benchmarks.processes import collector, free_address, gateway, output_of, sink
+from benchmarks.processes import collector, gateway, output_of, reserved_address, sink
 from benchmarks.quota.bars import Check, Result, show
 
 COUNT, LIST, CAMPAIGNS, SAMPLED_OF = 40_000, 100, 4, 100
@@ -30,8 +30,8 @@ def run() -> bool:
 
 def _throughput() -> list[Check]:
     quiet = {"OTEL_SDK_DISABLED": "true"}
-    admin = free_address()
     with (
+        reserved_address() as admin,
         sink() as connect,
         collector() as otlp,
         gateway(connect, quiet, call_rate="0", log_level="ERROR") as (without, _),
@@ -77,8 +77,11 @@ def _rate(address: str) -> float:
 
 
 def _scrape() -> list[Check]:
-    admin = free_address()
-    with sink() as connect, gateway(connect, call_rate="0", admin_listen=admin) as (address, _):
+    with (
+        reserved_address() as admin,
+        sink() as connect,
+        gateway(connect, call_rate="0", admin_listen=admin) as (address, _),
+    ):
         output_of("load", address, str(MANY_CAMPAIGNS * EACH), str(EACH), str(MANY_CAMPAIGNS))
         took_ms = []
         for _ in range(SCRAPES):

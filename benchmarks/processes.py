@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.health import SERVING, check
+from tests.ports import reserved_port
 
 KEYS = {
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -43,15 +44,15 @@ def gateway(
     connect_url: str, environment: Mapping[str, str] | None = None, **settings: str
 ) -> Iterator[tuple[str, int]]:
     """Run a gateway that calls `connect_url`; yield its address and process id once it serves."""
-    address = free_address()
     variables = {f"DIAL_GATEWAY_{name.upper()}": value for name, value in settings.items()}
     variables = {"DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0", "DIAL_GATEWAY_LOG_LEVEL": "WARNING"} | variables
     variables |= environment or {}
-    variables |= {"DIAL_GATEWAY_LISTEN": address, ENDPOINT: connect_url}
     command = [sys.executable, "-m", "gateway", "serve"]
-    with _running(command, variables, stderr=subprocess.DEVNULL) as process:
-        _wait_until_serving(address)
-        yield address, process.pid
+    with reserved_address() as address:
+        variables |= {"DIAL_GATEWAY_LISTEN": address, ENDPOINT: connect_url}
+        with _running(command, variables, stderr=subprocess.DEVNULL) as process:
+            _wait_until_serving(address)
+            yield address, process.pid
 
 
 def output_of(module: str, *arguments: str, endpoint: str = "") -> str:
@@ -106,8 +107,8 @@ def _wait_until_serving(address: str) -> None:
     raise TimeoutError(f"no gateway came up on {address}")
 
 
-def free_address() -> str:
-    """Return an address on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+@contextmanager
+def reserved_address() -> Iterator[str]:
+    """Yield an address on loopback that no other benchmark or test takes meanwhile."""
+    with reserved_port() as port:
+        yield f"127.0.0.1:{port}"

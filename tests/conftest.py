@@ -1,6 +1,11 @@
 """What holds for all tests."""
 
 import gc
+from collections.abc import Iterator
+
+import pytest
+
+from tests import ports
 
 OBJECTS = 20_000
 """New objects after which Python's collector looks at the young ones; 700 unless told otherwise."""
@@ -14,3 +19,17 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(OBJECTS, *gc.get_threshold()[1:])
+
+
+@pytest.fixture
+def reserved_port() -> Iterator[int]:
+    """Reserve a port for a server that the test starts, perhaps several times."""
+    with ports.reserved_port() as port:
+        yield port
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Provide a port where nobody listens, during the whole test."""
+    with ports.closed_port() as port:
+        yield port

@@ -281,10 +281,10 @@ async def test_closing_the_client_ends_its_dials(gateway: ScriptedGateway, clien
         await run()
 
 
-async def test_an_unreachable_gateway_is_told(unused_tcp_port: int) -> None:
+async def test_an_unreachable_gateway_is_told(closed_port: int) -> None:
     """Where nobody listens, the error says so and no request is lost from sight."""
     policy = RetryPolicy(give_up_after=timedelta(0))
-    async with DialGatewayClient(f"127.0.0.1:{unused_tcp_port}", retry=policy) as client:
+    async with DialGatewayClient(f"127.0.0.1:{closed_port}", retry=policy) as client:
         with pytest.raises(GatewayUnavailable, match="refused") as caught:
             [result async for result in client.dial("c", requests(2))]
     assert caught.value.unanswered == ("t-0", "t-1")

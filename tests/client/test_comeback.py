@@ -315,9 +315,9 @@ def test_keepalive_agrees_with_the_gateway() -> None:
     assert ours["grpc.http2.max_pings_without_data"] == 0
 
 
-async def test_a_goaway_is_followed(unused_tcp_port: int) -> None:
+async def test_a_goaway_is_followed(reserved_port: int) -> None:
     """A server that stops with GOAWAY and comes back on its port is found again."""
-    address = f"127.0.0.1:{unused_tcp_port}"
+    address = f"127.0.0.1:{reserved_port}"
     first, second = ScriptedGateway(), ScriptedGateway()
     arrived = asyncio.Event()
 
@@ -369,19 +369,19 @@ async def test_a_leaving_gateway_leaves_no_doubt(gateway: ScriptedGateway) -> No
     assert gateway.streams == []
 
 
-async def test_it_is_given_up_in_time(unused_tcp_port: int) -> None:
+async def test_it_is_given_up_in_time(closed_port: int) -> None:
     """The policy's patience bounds the attempts; the error says why and names what was not sent."""
     policy = RetryPolicy(give_up_after=timedelta(seconds=0.3), longest_pause=timedelta(seconds=0.2))
-    async with DialGatewayClient(f"127.0.0.1:{unused_tcp_port}", retry=policy) as client:
+    async with DialGatewayClient(f"127.0.0.1:{closed_port}", retry=policy) as client:
         with pytest.raises(GatewayUnavailable, match="refused") as caught:
             await all_of(client, 2)
     assert caught.value.unanswered == ("t-0", "t-1")
     assert caught.value.in_doubt == ()
 
 
-async def test_leaving_while_out_of_reach_leaves_nothing_running(unused_tcp_port: int) -> None:
+async def test_leaving_while_out_of_reach_leaves_nothing_running(closed_port: int) -> None:
     """A caller that stops in the middle of the attempts, cancelled or by closing, ends them."""
-    client = DialGatewayClient(f"127.0.0.1:{unused_tcp_port}")
+    client = DialGatewayClient(f"127.0.0.1:{closed_port}")
     task = asyncio.create_task(all_of(client, 2))
     await asyncio.sleep(0.05)
     task.cancel()
@@ -442,10 +442,10 @@ class TestPut:
         assert [result.outcome for result in results] == [Outcome.ACCEPTED, Outcome.UNKNOWN]
         assert tries == [["t-0", "t-1"]] * 2
 
-    async def test_it_ends_with_its_time(self, unused_tcp_port: int) -> None:
+    async def test_it_ends_with_its_time(self, closed_port: int) -> None:
         """Where nobody listens, the time-out bounds the tries, and nothing is in doubt."""
         policy = RetryPolicy(longest_pause=timedelta(seconds=0.2))
-        async with DialGatewayClient(f"127.0.0.1:{unused_tcp_port}", retry=policy) as client:
+        async with DialGatewayClient(f"127.0.0.1:{closed_port}", retry=policy) as client:
             with pytest.raises(GatewayUnavailable, match="refused") as caught:
                 await client.put("c", requests(2), timeout=0.4)
         assert caught.value.unanswered == ("t-0", "t-1")

@@ -173,9 +173,9 @@ async def test_a_directory_is_exit_2(dialctl: Dialctl) -> None:
     assert dialctl.err == "dialctl: .: Is a directory\n"
 
 
-async def test_an_unreachable_gateway_is_exit_3(dialctl: Dialctl, unused_tcp_port: int) -> None:
+async def test_an_unreachable_gateway_is_exit_3(dialctl: Dialctl, closed_port: int) -> None:
     """Where nobody listens, every lead is written as NOT_SENT, however many there are."""
-    nowhere = ("--gateway", f"127.0.0.1:{unused_tcp_port}", "--give-up-after", "0.5s")
+    nowhere = ("--gateway", f"127.0.0.1:{closed_port}", "--give-up-after", "0.5s")
     assert await dialctl.send(leads(3000), "--campaign", "c", *nowhere) == 3
     results = dialctl.results()
     assert {row["outcome"] for row in results} == {"NOT_SENT"}

@@ -44,11 +44,11 @@ def complete(results: list[DialResult], dialed: Counter[str]) -> None:
 
 @pytest.mark.parametrize("end", [killed, restarted])
 async def test_a_stream_outlives_its_gateways(
-    unused_tcp_port: int, end: Callable[[World], Coroutine[None, None, None]]
+    reserved_port: int, end: Callable[[World], Coroutine[None, None, None]]
 ) -> None:
     """Three gateways end in the middle, killed or told to leave: all is accepted, and nobody dialed twice."""
     async with (
-        world(unused_tcp_port, "--latency", "0.02") as gateway,
+        world(reserved_port, "--latency", "0.02") as gateway,
         DialGatewayClient(gateway.target, retry=POLICY, window=400) as client,
         asyncio.timeout(60),
     ):
@@ -63,9 +63,9 @@ async def test_a_stream_outlives_its_gateways(
         complete(results, await gateway.accepted())
 
 
-async def test_a_synchronous_stream_outlives_a_gateway(unused_tcp_port: int) -> None:
+async def test_a_synchronous_stream_outlives_a_gateway(reserved_port: int) -> None:
     """The same without asyncio in the caller."""
-    async with world(unused_tcp_port, "--latency", "0.02") as gateway:
+    async with world(reserved_port, "--latency", "0.02") as gateway:
         half = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -85,7 +85,7 @@ async def test_a_synchronous_stream_outlives_a_gateway(unused_tcp_port: int) -> 
             complete(await dialing, await gateway.accepted())
 
 
-async def test_dialctl_outlives_its_gateway_and_itself(unused_tcp_port: int, tmp_path: Path) -> None:
+async def test_dialctl_outlives_its_gateway_and_itself(reserved_port: int, tmp_path: Path) -> None:
     """A gateway killed, dialctl killed and run again: every lead accepted in the end, nobody dialed twice."""
     leads, results = tmp_path / "leads.csv", tmp_path / "leads.results.csv"
     leads.write_text("client_token,phone_number\n" + "".join(f"t-{n},{PHONE}\n" for n in range(COUNT)))
@@ -101,7 +101,7 @@ async def test_dialctl_outlives_its_gateway_and_itself(unused_tcp_port: int, tmp
         while not results.exists() or results.read_bytes().count(b"\n") <= count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
-    async with world(unused_tcp_port, "--latency", "0.05") as gateway, asyncio.timeout(60):
+    async with world(reserved_port, "--latency", "0.05") as gateway, asyncio.timeout(60):
         sending = await send()
         await lines(400)
         await killed(gateway)

@@ -110,11 +110,11 @@ def test_a_final_status_is_raised_at_once(gateway: ScriptedGateway, client: Sync
     assert len(gateway.streams) == 1
 
 
-def test_it_is_given_up_in_time(unused_tcp_port: int) -> None:
+def test_it_is_given_up_in_time(closed_port: int) -> None:
     """The policy's patience bounds the attempts; the error says why and names what was not sent."""
     policy = RetryPolicy(give_up_after=timedelta(seconds=0.3), longest_pause=timedelta(seconds=0.2))
     with (
-        SyncDialGatewayClient(f"127.0.0.1:{unused_tcp_port}", retry=policy) as client,
+        SyncDialGatewayClient(f"127.0.0.1:{closed_port}", retry=policy) as client,
         pytest.raises(GatewayUnavailable, match="refused") as caught,
     ):
         list(client.dial("c", requests(2)))
@@ -122,10 +122,10 @@ def test_it_is_given_up_in_time(unused_tcp_port: int) -> None:
     assert caught.value.in_doubt == ()
 
 
-def test_closing_while_out_of_reach_ends_everything(unused_tcp_port: int) -> None:
+def test_closing_while_out_of_reach_ends_everything(closed_port: int) -> None:
     """A client closed by another thread in the middle of the attempts leaves no thread."""
     with ThreadPoolExecutor(1) as pool:
-        client = SyncDialGatewayClient(f"127.0.0.1:{unused_tcp_port}")
+        client = SyncDialGatewayClient(f"127.0.0.1:{closed_port}")
         future = pool.submit(lambda: list(client.dial("c", requests(2))))
         while not any(thread.name == "dial-keeper" for thread in threading.enumerate()):
             pass
@@ -154,11 +154,11 @@ def test_a_put_is_tried_again(gateway: ScriptedGateway, client: SyncDialGatewayC
     assert tries == [["t-0", "t-1"]] * 2
 
 
-def test_closing_ends_a_put_of_another_thread(unused_tcp_port: int) -> None:
+def test_closing_ends_a_put_of_another_thread(closed_port: int) -> None:
     """A put that is between two tries raises ClientClosed when the client is closed."""
     with ThreadPoolExecutor(1) as pool:
         policy = RetryPolicy(first_pause=timedelta(minutes=1), longest_pause=timedelta(minutes=1))
-        client = SyncDialGatewayClient(f"127.0.0.1:{unused_tcp_port}", retry=policy, jitter=lambda: 1.0)
+        client = SyncDialGatewayClient(f"127.0.0.1:{closed_port}", retry=policy, jitter=lambda: 1.0)
         future = pool.submit(client.put, "c", list(requests(1)), timeout=600)
         with pytest.raises(TimeoutError):
             future.result(0.3)

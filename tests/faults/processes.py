@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -127,13 +126,6 @@ async def running(*services: Service, later: Sequence[Service] = ()) -> AsyncIte
         for service in (*services, *later):
             if service.lives and service.lives[-1].process.returncode is None:
                 await service.kill()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def connect_service(folder: Path, port: int, *, rate: float = 0.0, seed: int = 0) -> Service:

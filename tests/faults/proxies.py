@@ -15,8 +15,9 @@ from shutil import which
 import grpc
 
 from tests.faults.certificates import Certificates
-from tests.faults.processes import Service, free_port, running
+from tests.faults.processes import Service, running
 from tests.faults.world import World
+from tests.ports import reserved_ports
 
 CONFIGURATIONS = Path(__file__).parents[2] / "deploy" / "proxies"
 PATHS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
@@ -41,9 +42,14 @@ class Upstream:
 
 
 class Proxy:
-    """A proxy before gateways, with its configuration filled in. It keeps its ports over all its lives."""
+    """A proxy before gateways, with its configuration filled in. It keeps its ports over all its lives.
 
-    def __init__(self, name: str, folder: Path, upstreams: Sequence[Upstream]) -> None:
+    `ports` are those without and with mutual TLS.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, upstreams: Sequence[Upstream], ports: tuple[int, int]
+    ) -> None:
         self.name = name
         self.folder = folder
         self.upstreams = upstreams
@@ -54,7 +60,7 @@ class Proxy:
         """Whether the gateways ask the proxy for a certificate."""
         self.more: Mapping[str, str] = {}
         """Further replacements in the file, for a proxy that is set wrongly."""
-        self._ports = {PLAIN: free_port(), MUTUAL: free_port()}
+        self._ports = dict(zip((PLAIN, MUTUAL), ports, strict=True))
         self._down: set[int] = set()
         self.service = self._haproxy() if name == "haproxy" else self._nginx()
 
@@ -177,12 +183,13 @@ async def proxied(
     more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Proxy]:
     """Run a proxy before gateways."""
-    proxy = Proxy(name, folder, upstreams)
-    proxy.certificates, proxy.silence_s, proxy.more = certificates, silence_s, more or {}
-    proxy.tls_behind = tls_behind
-    proxy.write()
-    async with running(proxy.service):
-        yield proxy
+    with reserved_ports(2) as (plain, mutual):
+        proxy = Proxy(name, folder, upstreams, (plain, mutual))
+        proxy.certificates, proxy.silence_s, proxy.more = certificates, silence_s, more or {}
+        proxy.tls_behind = tls_behind
+        proxy.write()
+        async with running(proxy.service):
+            yield proxy
 
 
 @asynccontextmanager

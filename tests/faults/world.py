@@ -16,12 +16,12 @@ from tests.faults.processes import (
     JOURNAL,
     Service,
     connect_service,
-    free_port,
     gateway_service,
     running,
 )
 from tests.history.checker import Verdict, judge
 from tests.history.history import Recorder
+from tests.ports import reserved_ports
 
 Document = Mapping[str, Any]
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
@@ -99,14 +99,14 @@ async def world_of(
     gateways is named without the variable's prefix, in lower case. Only the first `begun` of them are
     started.
     """
-    with tempfile.TemporaryDirectory(prefix="faults-") as name:
-        folder, connect_port = Path(name), free_port()
+    kept = 1 + gateways * (2 if keep_admin_ports else 1)
+    with tempfile.TemporaryDirectory(prefix="faults-") as name, reserved_ports(kept) as reserved:
+        folder, (connect_port, *reserved) = Path(name), reserved
         (folder / JOURNAL).touch()
         connect = connect_service(folder, connect_port, rate=rate, seed=seed)
-        ports = [free_port() for _ in range(gateways)]
+        ports, admin_ports = reserved[:gateways], reserved[gateways:] or [0] * gateways
         chosen = {"call_rate": str(rate / gateways), **settings}
         url = f"http://127.0.0.1:{connect_port}"
-        admin_ports = [free_port() if keep_admin_ports else 0 for _ in ports]
         served = [
             gateway_service(folder, number, port, url, {"admin_listen": f"127.0.0.1:{admin}", **chosen})
             for number, (port, admin) in enumerate(zip(ports, admin_ports, strict=True))

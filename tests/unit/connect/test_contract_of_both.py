@@ -50,13 +50,20 @@ class Bench:
 
 @asynccontextmanager
 async def running(
-    api: ApiName, *, key: str = "simulator", timeout_s: float = 5.0, threads: int = 2, **settings: Any
+    api: ApiName,
+    *,
+    key: str = "simulator",
+    timeout_s: float = 5.0,
+    threads: int = 2,
+    endpoint_url: str | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Bench]:
+    """Run a simulator with an adapter that calls it, or calls `endpoint_url` instead."""
     async with Simulator(SimulatorSettings(**({"call_rate": 0} | settings))) as simulator:
         connect = BotoConnect(
             threads=threads,
             timeout_s=timeout_s,
-            endpoint_url=simulator.url,
+            endpoint_url=endpoint_url or simulator.url,
             region="us-east-1",
             credentials=(key, "simulator"),
             api=api,
@@ -245,10 +252,9 @@ async def test_states_do_not_take_the_threads_of_dial_requests(api: ApiName) -> 
         assert all(isinstance(end, errors.CallTransient) for end in ends)
 
 
-async def test_nobody_listens(api: ApiName) -> None:
+async def test_nobody_listens(api: ApiName, closed_port: int) -> None:
     """Where nobody listens nothing was sent, so nothing is in doubt."""
-    async with running(api) as bench:
-        await bench.simulator.close()
+    async with running(api, endpoint_url=f"http://127.0.0.1:{closed_port}") as bench:
         failure = await bench.failure()
         assert type(failure) is errors.ConnectUnreachable
         assert not failure.uncertain
