@@ -15,7 +15,7 @@ from gateway.connect.port import Caller
 from gateway.core import settle
 from gateway.core.census import Census
 from gateway.core.engine import Engine
-from gateway.core.errors import AccessDenied, CallFailure, CallUnexpected
+from gateway.core.errors import AccessDenied, CallFailure, CallRevoked, CallUnexpected
 from gateway.core.holds import Action, Hold
 from gateway.core.listing import CampaignRow
 from gateway.core.model import (
@@ -214,9 +214,12 @@ class Dispatcher:
     async def hold(self, campaign_id: str, hold: Hold) -> int:
         """Hold a campaign; return how many dial requests were answered by that. Raises `TooManyHolds`."""
         self._engine.steering.hold(self._now(), campaign_id, hold)
+        unsent = self._revoke(self._engine.recall(campaign_id))
         self._wake.set()
-        resting = self._engine.steering.resting(campaign_id) if hold.answering else []
-        return await self._dismiss(resting, settle.HELD)
+        if not hold.answering:
+            return 0
+        resting = self._engine.steering.resting(campaign_id)
+        return _entries_in(unsent) + await self._dismiss(resting, settle.HELD)
 
     def release(self, campaign_id: str, action: Action) -> bool:
         """Hold a campaign no longer; return whether it was held."""
@@ -226,10 +229,16 @@ class Dispatcher:
 
     async def purge(self, campaign_id: str, action: Action) -> int:
         """Answer what is queued for a campaign; return how many dial requests that were."""
+        unsent = self._revoke(self._engine.recall(campaign_id, purging=True))
+        self._wake.set()
         resting = self._engine.steering.resting(campaign_id)
-        purged = await self._dismiss(resting, settle.PURGED)
+        purged = _entries_in(unsent) + await self._dismiss(resting, settle.PURGED)
         self._engine.steering.acted(campaign_id, action._replace(answered=purged))
         return purged
+
+    def _revoke(self, calls: Sequence[Batch]) -> list[Batch]:
+        """Let nothing more of calls leave; return those that Amazon Connect certainly has nothing of."""
+        return [call for call in calls if self._caller.revoke(call)]
 
     async def _dismiss(self, entries: Sequence[Entry], refusal: settle.Refusal) -> int:
         """Answer entries in slices, as far as they still rest when their turn comes."""
@@ -273,7 +282,8 @@ class Dispatcher:
     def abandon(self) -> None:
         """Answer everything now, and stop waiting for calls under way."""
         try:
-            self._tell_all(self._engine.abandon(self._now()))
+            unsent = self._revoke(self._engine.recall())
+            self._tell_all(self._engine.abandon(self._now(), unsent))
         finally:
             for call in self._calls:
                 call.cancel()
@@ -284,6 +294,7 @@ class Dispatcher:
     def _turn(self) -> float | None:
         """Do what the engine decides; return the instant of the next turn if nothing happens before."""
         decision = self._engine.poll(self._now())
+        self._revoke(decision.recalled)
         self._tell_all(decision.settled)
         for source, campaign_id, notice in decision.notices:
             source.owner.notify(campaign_id, notice)
@@ -323,7 +334,7 @@ class Dispatcher:
         except Exception as bug:  # noqa: BLE001 - whatever happens, everybody is answered
             log.error("a call met a bug; its requests are answered as UNKNOWN:\n%s", trace_of(bug))
             report = lost
-        if report.failure is not None:
+        if report.failure is not None and not isinstance(report.failure, CallRevoked):
             self._failures.note(self._now(), batch, report)
         self._completed(batch, report)
 
@@ -392,3 +403,8 @@ class Dispatcher:
         self._telemetry.settled(answer)
         recipient: Recipient = answer.waiter.source.owner
         recipient.deliver(answer)
+
+
+def _entries_in(calls: Sequence[Batch]) -> int:
+    """Return how many dial requests calls carry that somebody waits for."""
+    return sum(bool(entry.waiters) for call in calls for entry in call.entries)

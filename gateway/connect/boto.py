@@ -7,7 +7,6 @@ with them; so is its validation of parameters, which costs a quarter of a call a
 """
 
 import asyncio
-import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +16,10 @@ import boto3
 import botocore
 from botocore.config import Config
 
-from gateway.clock import SystemClock
 from gateway.connect.apis import APIS, ApiName, states
 from gateway.connect.failures import translated
 from gateway.connect.port import Operation, PutReply
+from gateway.connect.ticket import Ticket
 from gateway.core import errors
 from gateway.core.model import DialRequest
 
@@ -52,7 +51,6 @@ class BotoConnect:
         region: str | None = None,
         credentials: tuple[str, str] | None = None,
         api: ApiName = "v1",
-        now: Callable[[], float] | None = None,
     ) -> None:
         access_key, secret_key = credentials or (None, None)
         session: Any = boto3.Session(access_key, secret_key, region_name=region)
@@ -66,7 +64,6 @@ class BotoConnect:
         event = f"before-send.{self._api.service}.{self._api.put_operation}"
         self._client.meta.events.register(event, self._refuse_late)
         self._sending = threading.local()
-        self._now = now or SystemClock().now
         # Twice as many as calls: a thread may still hang in a call that was given up.
         self._threads = ThreadPoolExecutor(2 * threads, thread_name_prefix="connect")
         self._state_threads = ThreadPoolExecutor(STATE_THREADS, thread_name_prefix="connect-states")
@@ -87,38 +84,40 @@ class BotoConnect:
         return self._has_credentials
 
     async def put_dial_requests(
-        self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
+        self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
     ) -> PutReply:
         """Send one call in a thread and wait for it at most as long as a call may take."""
-        return await self._within_time(self._threads, lambda: self._put(campaign_id, requests, send_by))
+        ticket = ticket or Ticket()
+        return await self._within_time(
+            self._threads, ticket, lambda: self._put(campaign_id, requests, ticket)
+        )
 
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
         """Ask after states in a thread of their own, which never keeps a dial request waiting."""
-        return await self._within_time(self._state_threads, lambda: self._states(campaign_ids))
+        return await self._within_time(self._state_threads, Ticket(), lambda: self._states(campaign_ids))
 
     async def close(self) -> None:
         """Let go of the threads; those in a call end with it."""
         for threads in (self._threads, self._state_threads):
             threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _within_time(self, threads: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    async def _within_time(self, threads: ThreadPoolExecutor, ticket: Ticket, call: Callable[[], T]) -> T:
         thread = threads.submit(_translating, call)
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await asyncio.wrap_future(thread)
         except TimeoutError as late:
-            # A call that no thread had begun has certainly not been sent.
-            sent = not thread.cancel()
-            raise (errors.AnswerLost() if sent else errors.ConnectUnreachable()) from late
+            thread.cancel()
+            unsent = ticket.revoke()
+            raise (errors.ConnectUnreachable() if unsent else errors.AnswerLost()) from late
 
-    def _put(self, campaign_id: str, requests: Sequence[DialRequest], send_by: float) -> PutReply:
-        self._sending.by = send_by
+    def _put(self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket) -> PutReply:
+        self._sending.ticket = ticket
         items = [self._api.item(request) for request in requests]
         return self._api.reply(self._put_call(id=campaign_id, **{self._api.items: items}))
 
     def _refuse_late(self, **_: object) -> None:
-        if self._now() > self._sending.by:
-            raise errors.CallTooLate
+        self._sending.ticket.leave()
 
     def _states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
         return states(self._client.get_campaign_state_batch(campaignIds=list(campaign_ids)))

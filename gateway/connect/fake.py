@@ -1,16 +1,24 @@
 """A Connect in memory, for tests of what stands before the port."""
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.connect.port import Operation, PutReply
+from gateway.connect.ticket import Ticket
 from gateway.core.errors import CallFailure
 from gateway.core.model import DialRequest
 
-Step = PutReply | CallFailure | asyncio.Event
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A step in which nothing leaves until an event is set, as while a name is looked up."""
+
+    until: asyncio.Event
+
+
+Step = PutReply | CallFailure | asyncio.Event | Delay
 StateStep = Mapping[str, str] | CallFailure | asyncio.Event
 
 
@@ -18,8 +26,9 @@ StateStep = Mapping[str, str] | CallFailure | asyncio.Event
 class FakeConnect:
     """Accepts every dial request, under an id made of its token, unless `script` says otherwise.
 
-    Each call takes the next step of the script: a reply to give, a failure to raise, or an event to
-    wait for before accepting. `calls` keeps what was asked: campaign id and tokens of each call.
+    Each call takes the next step of the script: a reply to give, a failure to raise, an event to wait
+    for before accepting, or a delay before anything leaves. `calls` keeps campaign id and tokens of each
+    call that has left.
 
     Asked after states, it takes the next step of `state_script`: an answer, a failure, or an event to
     wait for; where that is over, a campaign is as `states` says, and else Running. `asked` keeps the ids.
@@ -39,11 +48,18 @@ class FakeConnect:
         return Operation()
 
     async def put_dial_requests(
-        self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
+        self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
     ) -> PutReply:
         """Do the next step of the script, or accept all."""
-        self.calls.append((campaign_id, tuple(request.client_token for request in requests)))
         step = self.script.popleft() if self.script else None
+        ticket = ticket or Ticket()
+        if isinstance(step, Delay):
+            await _unless_revoked(ticket, step.until)
+            step = None
+        if not isinstance(step, CallFailure) or step.attempted:
+            ticket.leave()
+            ticket.all_left()
+            self.calls.append((campaign_id, tuple(request.client_token for request in requests)))
         if isinstance(step, CallFailure):
             raise step
         if isinstance(step, PutReply):
@@ -67,3 +83,15 @@ class FakeConnect:
     async def close(self) -> None:
         """Note that it was closed."""
         self.closed = True
+
+
+async def _unless_revoked(ticket: Ticket, event: asyncio.Event) -> None:
+    """Wait for an event, or until the ticket is revoked."""
+    revoked = asyncio.Event()
+    ticket.on_revoke(revoked.set)
+    waits = [asyncio.ensure_future(one.wait()) for one in (revoked, event)]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -13,9 +13,10 @@ _CONNECT_ANSWERS = (
     errors.CampaignNotFound,
     errors.CampaignNotRunning,
     errors.CallConflict,
-    errors.CallTooLate,
 )
-"""Failures of a call that say nothing against Connect: it answered, or was not asked."""
+"""Failures of a call that say nothing against Connect: it answered."""
+_NOT_ASKED = (errors.CallTooLate, errors.CallRevoked)
+"""Failures that say nothing of Connect: the gateway kept the call back."""
 
 
 class ConnectHealth:
@@ -36,9 +37,10 @@ class ConnectHealth:
     def failed(self, now: float, failure: errors.CallFailure) -> None:
         """Note that an attempt of a call failed at `now`."""
         self.results[type(failure).__name__] += 1
+        if isinstance(failure, _NOT_ASKED):
+            return
         if isinstance(failure, _CONNECT_ANSWERS):
-            if not isinstance(failure, errors.CallTooLate):
-                self._works()
+            self._works()
             return
         self.called = True
         self.last_failure = type(failure).__name__

@@ -1,10 +1,10 @@
 """What the gateway asks of Amazon Connect, without naming a library."""
 
-import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from gateway.connect.ticket import Ticket
 from gateway.core.model import Batch, CallReport, DialRequest, ItemFailure
 
 
@@ -42,11 +42,12 @@ class ConnectPort(Protocol):
         ...
 
     async def put_dial_requests(
-        self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
+        self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
     ) -> PutReply:
         """Send 1 to 25 dial requests of one campaign; raises `CallFailure` (core/errors.py) only.
 
-        Nothing is sent after `send_by`, an instant on the gateway's clock: `CallTooLate`.
+        `ticket.leave()` is called right before the first byte is written, and what it raises is raised:
+        `CallRevoked`, `CallTooLate`. Where nothing has left, no failure is raised that is `uncertain`.
         """
         ...
 
@@ -71,6 +72,13 @@ class Caller(Protocol):
 
         The first attempt has its permit already; each further one awaits `permit` first, which is False
         where there is none to come: the call then ends with its last failure.
+        """
+        ...
+
+    def revoke(self, batch: Batch) -> bool:
+        """Let no more bytes of a call leave whose batch is `revoked`; it ends soon, if it can.
+
+        Return whether Amazon Connect certainly has nothing of it, from no attempt.
         """
         ...
 

@@ -13,7 +13,8 @@ import tenacity
 
 from gateway.connect.health import ConnectHealth
 from gateway.connect.port import ConnectPort, PutReply
-from gateway.core.errors import CallFailure, CallTransient, CallUnexpected, RateThrottled
+from gateway.connect.ticket import Ticket
+from gateway.core.errors import CallFailure, CallRevoked, CallTransient, CallUnexpected, RateThrottled
 from gateway.core.model import Batch, CallReport
 from gateway.telemetry import BatchTrace, Telemetry
 
@@ -39,12 +40,25 @@ class RetryingCaller:
         self._now = now
         self._rng = rng
         self._sleep = sleep
+        self._under_way: dict[int, _Call] = {}
         self.health = ConnectHealth()
 
     async def call(self, batch: Batch, permit: Permit) -> CallReport:
         """Send `batch`, at most `attempts_left` times and never after its `give_up_at`."""
         operation = self._port.operation(batch.campaign_id)
         call = _Call(batch, permit, self._telemetry.batch(batch, *operation))
+        self._under_way[batch.number] = call
+        try:
+            return await self._reported(call)
+        finally:
+            del self._under_way[batch.number]
+
+    def revoke(self, batch: Batch) -> bool:
+        """Let no more bytes of a call leave; return whether Connect certainly has nothing of it."""
+        call = self._under_way.get(batch.number)
+        return call is None or call.revoke()  # a call that has not begun looks at its batch first
+
+    async def _reported(self, call: "_Call") -> CallReport:
         try:
             return call.report(await self._attempt(call))
         except CallTransient:
@@ -83,18 +97,21 @@ class RetryingCaller:
             raise call.last
         call.attempts += 1
         call.started_at = self._now()
+        call.ticket = ticket = Ticket(call.batch.give_up_at, self._now)
         requests = [entry.request for entry in call.batch.entries]
         with call.trace.attempt(call.attempts, call.started_at) as span:
             try:
-                reply = await self._port.put_dial_requests(
-                    call.batch.campaign_id, requests, call.batch.give_up_at
-                )
+                if call.batch.revoked:
+                    raise CallRevoked
+                reply = await self._port.put_dial_requests(call.batch.campaign_id, requests, ticket)
             except CallFailure as failure:
                 call.failed(failure)
                 now = self._now()
                 self.health.failed(now, failure)
                 span.failed(failure, now - call.started_at)
                 raise
+            finally:
+                call.ended()
             now = self._now()
             self.health.answered(now)
             failures = list(reply.failed.values()) if reply.failed else ()
@@ -103,7 +120,11 @@ class RetryingCaller:
 
     async def _may_attempt_again(self, call: "_Call") -> bool:
         """Wait for a permit; it must be there before the earliest expiry, since nothing is sent after it."""
-        return await call.permit() and self._now() < call.batch.give_up_at
+        if not await call.permit():
+            return False
+        may_leave = not call.batch.revoked and self._now() < call.batch.give_up_at
+        call.unused += not may_leave
+        return may_leave
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
         return self._rng.uniform(0.0, min(LONGEST_S, BASE_S * 2.0 ** min(state.attempt_number, 30)))
@@ -118,15 +139,34 @@ class _Call:
     trace: BatchTrace
     attempts: int = 0
     strikes: int = 0
+    unused: int = 0
     uncertain: bool = False
     started_at: float = 0.0
+    ticket: Ticket | None = None
     last: CallFailure | None = None
     over: bool = False
 
     def failed(self, failure: CallFailure) -> None:
         self.last = failure
+        if not failure.attempted:
+            self.attempts -= 1
+            self.unused += 1
+            return
         self.strikes += not isinstance(failure, RateThrottled)
         self.uncertain |= failure.uncertain
+
+    def ended(self) -> None:
+        """Note that the attempt under way is over: nothing more of it may leave."""
+        if self.ticket is not None:
+            self.ticket.revoke()
+            if self.ticket.left_at is not None:
+                self.started_at = self.ticket.left_at
+        self.ticket = None
+
+    def revoke(self) -> bool:
+        """Revoke the attempt under way; return whether Connect has nothing of the call."""
+        unsent = self.ticket is None or self.ticket.revoke()
+        return unsent and not self.uncertain
 
     def report(self, reply: PutReply | None = None, failure: CallFailure | None = None) -> CallReport:
         return CallReport(
@@ -135,6 +175,7 @@ class _Call:
             failure=failure,
             attempts=self.attempts,
             strikes=self.strikes + (reply is not None),
+            unused=self.unused,
             uncertain=self.uncertain,
             started_at=self.started_at,
             trace_id=self.trace.trace_id,

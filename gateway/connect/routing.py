@@ -5,11 +5,11 @@ A company that moves from V1 to V2 does so campaign by campaign: patterns say wh
 
 import asyncio
 import fnmatch
-import math
 import re
 from collections.abc import Mapping, Sequence
 
 from gateway.connect.port import ConnectPort, Operation, PutReply
+from gateway.connect.ticket import Ticket
 from gateway.core.errors import AccessDenied, CallFailure
 from gateway.core.model import DialRequest
 
@@ -66,11 +66,11 @@ class RoutingConnect:
         return all(port.has_credentials for port in self._ports.values())
 
     async def put_dial_requests(
-        self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
+        self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
     ) -> PutReply:
         """Send one call by the API of its campaign."""
         port = self._ports[self.api(campaign_id)]
-        return await port.put_dial_requests(campaign_id, requests, send_by)
+        return await port.put_dial_requests(campaign_id, requests, ticket)
 
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
         """Ask each API after its own campaigns, at the same time.

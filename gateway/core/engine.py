@@ -1,7 +1,7 @@
 """The door to the core: the shell tells it every event and asks it what to do now.
 
-`submit`, `source_closed`, `leave`, `withdraw`, `completed`, `looked_up`, `ask_retry`, `drain` and
-`abandon` tell it what has happened; `poll` returns what to do, and when to ask again at the latest.
+`submit`, `source_closed`, `leave`, `withdraw`, `completed`, `looked_up`, `ask_retry`, `recall`, `drain`
+and `abandon` tell it what has happened; `poll` returns what to do, and when to ask again at the latest.
 Every answer comes out of exactly one of them, once for each dial request that went in.
 """
 
@@ -65,11 +65,12 @@ class Limits:
 class Decision:
     """What the shell must do now.
 
-    Start calls, let retries go or end (`granted`, `denied`, by the numbers of their calls), ask
-    Connect for the states of campaigns, tell answers and notices, and ask again at `wake_at`. `changes`
-    are campaigns that came to stand otherwise, for those who watch.
+    Revoke calls under way (`recalled`), start calls, let retries go or end (`granted`, `denied`, by the
+    numbers of their calls), ask Connect for the states of campaigns, tell answers and notices, and ask
+    again at `wake_at`. `changes` are campaigns that came to stand otherwise, for those who watch.
     """
 
+    recalled: list[Batch] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     granted: list[int] = field(default_factory=list)
     denied: list[int] = field(default_factory=list)
@@ -176,6 +177,8 @@ class Engine:
         if self._calls.pop(batch.number, None) is None:
             return []  # abandoned: everybody has been answered
         self._pacer.under_way(now, len(self._calls))
+        if report.unused:
+            self._pacer.give_back(now, report.unused)
         self._learn_pace(now, report)
         return self._outcomes.of_call(now, batch, report, sending=self._is_sending(now))
 
@@ -201,11 +204,26 @@ class Engine:
         self._send_until = send_until
         self._scheduler.drain(now)
 
-    def abandon(self, now: float) -> list[Settled]:
-        """Answer everything that is held, calls under way included; the gateway leaves now."""
+    def recall(self, campaign_id: str | None = None, *, purging: bool = False) -> list[Batch]:
+        """Take back the right to send of calls under way, of one campaign or of all; return those calls.
+
+        The shell revokes them where they are. With `purging` what they leave undecided is answered PURGED.
+        """
+        calls = [call for call in self._calls.values() if campaign_id in {None, call.campaign_id}]
+        for call in calls:
+            call.revoked = True
+            call.purged |= purging
+        return calls
+
+    def abandon(self, now: float, unsent: Sequence[Batch] = ()) -> list[Settled]:
+        """Answer everything that is held, calls under way included; the gateway leaves now.
+
+        Amazon Connect may have what is in calls, except in those that are known to be `unsent`.
+        """
         settled: list[Settled] = []
+        kept_back = {id(entry) for batch in unsent for entry in batch.entries}
         for entry in self._holdings.everything():
-            entry.tainted |= entry.state is EntryState.IN_FLIGHT
+            entry.tainted |= entry.state is EntryState.IN_FLIGHT and id(entry) not in kept_back
             self._scheduler.remove(entry)
             self._holdings.settle(now, entry, settle.given_up(entry, Reason.DRAINING), settled)
         self._calls.clear()
@@ -307,7 +325,7 @@ class Engine:
     # --- spending permits --------------------------------------------------------------------------
 
     def _spend_permits(self, now: float, decision: Decision) -> None:
-        self._deny_held(decision)
+        self._deny_revoked(decision)
         while self._retries and self._pacer.ready_at(now) <= now:
             number = self._retries.popleft()
             call = self._calls.get(number)
@@ -325,11 +343,11 @@ class Engine:
                 self._budget.earn()
                 decision.batches.append(batch)
 
-    def _deny_held(self, decision: Decision) -> None:
-        """Let calls of held campaigns that wait for another attempt come to their end."""
-        for number in tuple(self._retries) if self._conditions.holds else ():
+    def _deny_revoked(self, decision: Decision) -> None:
+        """Let calls that are revoked, or of held campaigns, come to their end instead of another attempt."""
+        for number in tuple(self._retries):
             call = self._calls.get(number)
-            if call is not None and call.campaign_id in self._conditions.holds:
+            if call is not None and (call.revoked or call.campaign_id in self._conditions.holds):
                 self._retries.remove(number)
                 decision.denied.append(number)
 
@@ -394,7 +412,8 @@ class Engine:
         return batch
 
     def _stop_sending(self, now: float, decision: Decision) -> None:
-        """Answer what rests; a call that waits for another attempt gets none and so comes to its end."""
+        """Answer what rests, and let no call leave that has not left yet, nor one have another attempt."""
+        decision.recalled = self.recall()
         for entry in self._holdings.resting():
             self._scheduler.remove(entry)
             self._holdings.settle(now, entry, settle.given_up(entry, Reason.DRAINING), decision.settled)

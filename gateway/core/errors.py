@@ -14,6 +14,7 @@ CallFailure
 │   └── ConnectUnreachable connection refused, no route, name not resolved
 ├── CallRefused            any other 4xx: a wrong address, a proxy; nothing was carried out
 ├── CallTooLate            not sent, since the time of one of its requests was up
+├── CallRevoked            not sent, since its right to be sent was taken back: a hold, a purge, leaving
 └── CallUnexpected         anything that this version does not know
 
 The adapter in `connect/` raises them, from the foreign exception. Their texts reach callers:
@@ -24,10 +25,12 @@ they hold nothing that Connect or a library said, only what stands here.
 class CallFailure(Exception):
     """A call to Connect did not return an answer per item.
 
-    `uncertain`: Connect may have carried the call out all the same.
+    `uncertain`: Connect may have carried the call out all the same. `attempted`: it was tried on the
+    network, so it counts as an attempt; else the gateway kept it back and its permit is unused.
     """
 
     uncertain = False
+    attempted = True
 
 
 class RateThrottled(CallFailure):
@@ -57,6 +60,8 @@ class AccessDenied(CallFailure):
 class NoCredentials(AccessDenied):
     """The gateway has no credentials to ask Connect with, so nothing was sent."""
 
+    attempted = False
+
 
 class CallConflict(CallFailure):
     """Another operation on the campaign was under way; nothing was carried out."""
@@ -68,6 +73,14 @@ class CallRefused(CallFailure):
 
 class CallTooLate(CallFailure):
     """The time of one of the requests was up before the call could be sent."""
+
+    attempted = False
+
+
+class CallRevoked(CallFailure):
+    """The right to send the call was taken back before a byte of it left."""
+
+    attempted = False
 
 
 class CallTransient(CallFailure):

@@ -232,7 +232,8 @@ class Batch:
     """The dial requests of one call, all of one campaign, with distinct tokens.
 
     `give_up_at` is the instant after which the call must not be sent (again), `attempts_left` how
-    often it may be tried.
+    often it may be tried. Once it is `revoked` nothing more of it may leave; where it is `purged` too,
+    what it leaves undecided is answered instead of waiting for another call.
     """
 
     number: int
@@ -242,6 +243,8 @@ class Batch:
     formed_at: float
     give_up_at: float
     attempts_left: int
+    revoked: bool = False
+    purged: bool = False
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -249,8 +252,9 @@ class CallReport:
     """How a call, with all its attempts, ended.
 
     Without `failure` Connect answered item by item. `attempts` counts all, `strikes` those that
-    count against the limit of attempts; `uncertain` says that at least one attempt may have been
-    carried out though its answer was not clear.
+    count against the limit of attempts; `unused` are permits of attempts that were kept back, so that
+    no byte left; `uncertain` says that at least one attempt may have been carried out though its answer
+    was not clear. `started_at` is when the last attempt left.
     """
 
     accepted: Mapping[str, str] = field(default_factory=dict)
@@ -258,6 +262,7 @@ class CallReport:
     failure: "CallFailure | None" = None
     attempts: int = 1
     strikes: int = 1
+    unused: int = 0
     uncertain: bool = False
     started_at: float = 0.0
     trace_id: str = ""

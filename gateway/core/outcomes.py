@@ -59,7 +59,7 @@ class Outcomes:
         """Settle what the call decided, and put the rest back."""
         decided, back = self.judge.verdicts(batch.entries, report)
         self.holdings.settle_on(self.holdings.open_page(now, batch.campaign_id), decided, settled)
-        waiting = [one for one in back if self._goes_on(now, one[0], settled, sending=sending)]
+        waiting = [one for one in back if self._goes_on(now, batch, one[0], settled, sending=sending)]
         self._put_back(now, batch, waiting, split=isinstance(report.failure, CallInvalid))
 
     def _put_back(self, now: float, batch: Batch, entries: list[settle.Back], *, split: bool) -> None:
@@ -74,7 +74,9 @@ class Outcomes:
                 self.scheduler.push(now, (entry,))
         self._push_suspects(now, suspects, split=split)
 
-    def _goes_on(self, now: float, entry: Entry, settled: list[Settled], *, sending: bool) -> bool:
+    def _goes_on(
+        self, now: float, batch: Batch, entry: Entry, settled: list[Settled], *, sending: bool
+    ) -> bool:
         """Whether an entry that comes back from a call may wait for another; else it is done with."""
         if not entry.waiters:
             self.holdings.drop(now, entry)
@@ -82,6 +84,8 @@ class Outcomes:
             self.holdings.settle(now, entry, settle.given_up(entry, Reason.DRAINING), settled)
         elif entry.give_up_at <= now:
             self.expire(now, entry, settled)
+        elif batch.purged:
+            self.holdings.settle(now, entry, settle.PURGED.answer(entry), settled)
         elif (hold := self.conditions.holds.get(entry.request.campaign_id)) is not None and hold.answering:
             self.holdings.settle(now, entry, settle.HELD.answer(entry), settled)
         else:

@@ -53,6 +53,12 @@ class Pacer:
             self._tokens -= 1.0
         return True
 
+    def give_back(self, now: float, permits: int) -> None:
+        """Take back permits of calls that were kept back: Connect never saw them, so it counts none."""
+        self._refill(now)
+        if self.ceiling:
+            self._tokens = min(self._capacity, self._tokens + permits)
+
     def under_way(self, now: float, calls: int) -> None:
         """Note how many calls have left and not come back, from `now` on."""
         self._refill(now)

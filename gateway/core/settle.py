@@ -138,8 +138,8 @@ class Judge:
             case errors.CampaignNotRunning():
                 entry.refusal = Reason.CAMPAIGN_NOT_RUNNING
                 return Again()
-            case errors.CallTooLate():
-                entry.strikes += report.strikes - 1  # the attempts before it: this one was none
+            case errors.CallTooLate() | errors.CallRevoked():
+                entry.strikes += report.strikes  # the attempts before it: this one was none
                 return Again()
             case errors.CallInvalid() if alone:
                 return _refused(entry, "Amazon Connect refuses a call of this request alone as invalid")

@@ -1,8 +1,9 @@
 """What those who run the gateway do to a campaign: hold it, release it, purge it.
 
-A campaign that is held forms no batch, and its calls under way get no further attempt: such a call
-ends with its last failure, and what it did not decide waits, or is answered, like the rest. What is
-in a call when it is held or purged is never answered from here: Amazon Connect may have it.
+A campaign that is held forms no batch. Its calls under way are recalled (`Engine.recall`): one that
+has not left does not leave, and none gets a further attempt. What such a call does not decide waits,
+or is answered, like the rest. What is in a call when it is held or purged is never answered from here:
+Amazon Connect may have it.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,6 @@
 """A gateway without its gRPC server, in the hands of a test, and a Connect in memory behind it."""
 
 import asyncio
-import math
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from gateway.clock import SystemClock
 from gateway.connect.fake import FakeConnect, Step
 from gateway.connect.port import Caller, PutReply
 from gateway.connect.retry import RetryingCaller
+from gateway.connect.ticket import Ticket
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import DialRequest
 from gateway.dispatch import Dispatcher
@@ -72,11 +72,11 @@ class DistantConnect(FakeConnect):
     """A Connect in memory whose answers take a turn of the loop, as a network's would."""
 
     async def put_dial_requests(
-        self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = math.inf
+        self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
     ) -> PutReply:
         """Do the next step of the script, a turn later."""
         await asyncio.sleep(0)
-        return await super().put_dial_requests(campaign_id, requests, send_by)
+        return await super().put_dial_requests(campaign_id, requests, ticket)
 
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
         """Tell the states, a turn later."""

@@ -47,6 +47,10 @@ class Hung:
         self.hang = hang = Hang(work, self.at)
         return await hang
 
+    def revoke(self, batch: Batch) -> bool:
+        """Revoke a call."""
+        return self.caller.revoke(batch)
+
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
         """Ask, and hang in the first question."""
         work = self.caller.campaign_states(campaign_ids)

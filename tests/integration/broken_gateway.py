@@ -15,6 +15,7 @@ from typing import Any
 from gateway import app
 from gateway.connect.fake import FakeConnect
 from gateway.connect.port import PutReply
+from gateway.connect.ticket import Ticket
 from gateway.core.engine import Engine
 from gateway.core.model import DialRequest
 from gateway.settings import load
@@ -57,12 +58,12 @@ class HangingConnect(FakeConnect):
     """Never answers for the campaign that hangs."""
 
     async def put_dial_requests(
-        self, campaign_id: str, requests: Sequence[DialRequest], send_by: float = 0.0
+        self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
     ) -> PutReply:
         """Hang, or accept."""
         if campaign_id == HANGS:
             await asyncio.Event().wait()
-        return await super().put_dial_requests(campaign_id, requests, send_by)
+        return await super().put_dial_requests(campaign_id, requests, ticket)
 
 
 async def main(methods: Sequence[str]) -> int:

@@ -38,6 +38,9 @@ class Owner:
     def deliver(self, settled: Settled) -> None:
         self.told.append(settled)
 
+    def notify(self, campaign_id: str, notice: object) -> None:
+        pass
+
     def arrivals(self, count: int, campaign: str = "c") -> list[tuple[Waiter, DialRequest]]:
         numbers = range(self.taken, self.taken + count)
         self.taken += count
@@ -60,6 +63,10 @@ class Raising:
     async def call(self, batch: Batch, permit: Callable[[], Awaitable[bool]]) -> CallReport:
         """Raise what nobody expects."""
         raise KeyError(SECRET)
+
+    def revoke(self, batch: Batch) -> bool:
+        """Say that nobody knows."""
+        return False
 
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
         """Raise it here too."""

@@ -10,6 +10,7 @@ from botocore.parsers import ResponseParserError
 from gateway.connect.apis import OPERATIONS, ApiName
 from gateway.connect.boto import BotoConnect
 from gateway.connect.failures import translated
+from gateway.connect.ticket import Ticket
 from gateway.core import errors
 from gateway.core.model import DialRequest
 
@@ -208,11 +209,10 @@ async def test_nothing_is_sent_too_late() -> None:
         endpoint_url="http://127.0.0.1:1",
         region="us-east-1",
         credentials=("k", "k"),
-        now=lambda: 100.0,
     )
     request = DialRequest("c", "t", PHONE, {}, 1_900_000_000.0, 0.0, 0)
     with pytest.raises(errors.CallTooLate):
-        await connect.put_dial_requests("c", [request], 99.0)
+        await connect.put_dial_requests("c", [request], Ticket(99.0, lambda: 100.0))
     with pytest.raises(errors.ConnectUnreachable):
-        await connect.put_dial_requests("c", [request], 101.0)
+        await connect.put_dial_requests("c", [request], Ticket(101.0, lambda: 100.0))
     await connect.close()

@@ -1,0 +1,90 @@
+"""The right to send one attempt of a call, shared by those who grant it and those who send.
+
+    HERE ── leave ──▶ LEAVING ── all_left ──▶ LEFT
+      └── revoke, or give_up_at has passed ──▶ REVOKED
+
+A sender opens its connection first (name, TCP, proxy, TLS) and then calls `leave`, right before the
+first byte of the request. A hold, a purge, the end of sending or a caller that waits no longer revokes
+the ticket. One lock decides between the two, so exactly one of them is true: nothing of the call has
+left and nothing will, or Amazon Connect may carry it out.
+"""
+
+import enum
+import math
+import threading
+import time
+from collections.abc import Callable
+
+from gateway.core.errors import CallRevoked, CallTooLate
+
+
+class _State(enum.Enum):
+    HERE = "here"
+    LEAVING = "leaving"
+    LEFT = "left"
+    REVOKED = "revoked"
+
+
+class Ticket:
+    """The right to send one attempt, until `give_up_at` on the clock `now` at the latest.
+
+    `leave` and `all_left` are for the sender, in any thread; `revoke` is for the event loop.
+    """
+
+    __slots__ = ("_callback", "_lock", "_now", "_state", "give_up_at", "left_at")
+
+    def __init__(self, give_up_at: float = math.inf, now: Callable[[], float] = time.monotonic) -> None:
+        self.give_up_at = give_up_at
+        self.left_at: float | None = None
+        self._now = now
+        self._state = _State.HERE
+        self._lock = threading.Lock()
+        self._callback: Callable[[], None] | None = None
+
+    @property
+    def may_have_left(self) -> bool:
+        """Whether the first byte has been let go: from then on Amazon Connect may have the call."""
+        return self.left_at is not None
+
+    def leave(self) -> None:
+        """Take the right to send; raises `CallRevoked` or `CallTooLate` where it is gone.
+
+        Call this when the connection is open and the first byte is about to be written.
+        """
+        with self._lock:
+            if self._state is not _State.HERE:
+                raise CallRevoked
+            now = self._now()
+            if now > self.give_up_at:
+                self._state = _State.REVOKED
+                raise CallTooLate
+            self._state, self.left_at = _State.LEAVING, now
+
+    def all_left(self) -> None:
+        """Note that every byte of the request has been written: revoking stops nothing any more."""
+        with self._lock:
+            if self._state is _State.LEAVING:
+                self._state = _State.LEFT
+
+    def revoke(self) -> bool:
+        """Take the right back; return whether nothing has left, so that nothing ever will.
+
+        False where bytes have left. Where some of them have not yet, the sender is told all the same,
+        so that it cuts the connection and the rest stays here.
+        """
+        with self._lock:
+            before = self._state
+            if before is _State.HERE:
+                self._state = _State.REVOKED
+            callback, self._callback = (None if before is _State.LEFT else self._callback), None
+        if callback is not None:
+            callback()
+        return before in {_State.HERE, _State.REVOKED}
+
+    def on_revoke(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called, once and in the thread that revokes; at once where that has happened."""
+        with self._lock:
+            late = self._state is _State.REVOKED
+            self._callback = None if late else callback
+        if late:
+            callback()

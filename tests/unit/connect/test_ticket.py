@@ -1,0 +1,84 @@
+"""The right to send an attempt: exactly one of leaving and revoking wins."""
+
+import threading
+
+import pytest
+
+from gateway.connect.ticket import Ticket
+from gateway.core.errors import CallRevoked, CallTooLate
+
+
+def test_a_ticket_that_leaves() -> None:
+    """Once the first byte may leave, the instant is known, and revoking comes too late."""
+    ticket = Ticket(10.0, lambda: 4.0)
+    assert not ticket.may_have_left
+    ticket.leave()
+    assert (ticket.may_have_left, ticket.left_at) == (True, 4.0)
+    assert ticket.revoke() is False
+
+
+def test_a_ticket_that_is_revoked() -> None:
+    """After a revocation nothing leaves, however often anybody tries."""
+    ticket = Ticket()
+    assert ticket.revoke() is True
+    for _ in range(2):
+        with pytest.raises(CallRevoked):
+            ticket.leave()
+    assert ticket.revoke() is True
+    assert not ticket.may_have_left
+
+
+def test_a_ticket_that_is_too_late() -> None:
+    """Nothing leaves after `give_up_at`, even where the clock is set back afterwards."""
+    now = [10.1]
+    ticket = Ticket(10.0, lambda: now[0])
+    with pytest.raises(CallTooLate):
+        ticket.leave()
+    now[0] = 9.0
+    with pytest.raises(CallRevoked):
+        ticket.leave()
+    assert ticket.revoke() is True
+
+
+def test_the_sender_is_told_once() -> None:
+    """The sender hears of the revocation once; at once where it asks too late to hear of it."""
+    told: list[str] = []
+    ticket = Ticket()
+    ticket.on_revoke(lambda: told.append("first"))
+    ticket.revoke()
+    ticket.revoke()
+    ticket.on_revoke(lambda: told.append("late"))
+    assert told == ["first", "late"]
+
+
+def test_a_request_that_is_half_written() -> None:
+    """While bytes are being written the sender is told, so that the rest stays; afterwards it is not."""
+    told: list[str] = []
+    half, whole = Ticket(), Ticket()
+    for name, ticket in (("half", half), ("whole", whole)):
+        ticket.on_revoke(lambda name=name: told.append(name))  # type: ignore[misc]
+        ticket.leave()
+    whole.all_left()
+    assert (half.revoke(), whole.revoke()) == (False, False)
+    assert told == ["half"]
+
+
+def test_one_of_two_threads_wins() -> None:
+    """However a sender and a revocation meet, one of them wins and both know which."""
+    for _ in range(300):
+        ticket, left, begin = Ticket(), [False], threading.Barrier(2)
+
+        def send(ticket: Ticket = ticket, left: list[bool] = left, begin: threading.Barrier = begin) -> None:
+            begin.wait()
+            try:
+                ticket.leave()
+                left[0] = True
+            except CallRevoked:
+                pass
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        begin.wait()
+        unsent = ticket.revoke()
+        thread.join()
+        assert unsent is not left[0]
