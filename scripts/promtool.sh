@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Brings promtool for the checks of the alerts: the machine's own, or that of Debian's package prometheus, fetched
-# by apt and unpacked into .venv/bin, which takes no root and installs nothing. Where there is neither, the checks
+# by apt and unpacked into VENV/bin (`scripts/promtool.sh [VENV]`), which takes no root and installs nothing. Where there is neither, the checks
 # do without: rules and their tests are then only read.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-ours=.venv/bin/promtool
+venv=${1:-.venv}
+ours=$venv/bin/promtool
 
 if command -v promtool >/dev/null || [[ -x $ours ]]; then
     exit 0
@@ -23,5 +24,5 @@ if ! fetch 2>/dev/null && ! { apt-get --quiet --quiet update && fetch; } >/dev/n
 fi
 echo "promtool: from Debian's package prometheus"
 dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb | tar --extract --directory "$folder" ./usr/bin/promtool
-mkdir -p .venv/bin
+mkdir -p "$venv/bin"
 install "$folder/usr/bin/promtool" "$ours"

@@ -1,6 +1,7 @@
 """What holds for all tests."""
 
 import gc
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,16 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(OBJECTS, *gc.get_threshold()[1:])
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a run of CI in which a test was skipped: what tests need is installed there, all of it."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not os.environ.get("CI") or exitstatus != pytest.ExitCode.OK:
+        return
+    if skipped := len(reporter.stats.get("skipped", ())):
+        reporter.write_line(f"\nCI: {skipped} skipped, where every test must run", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def test_what_the_runbook_points_at_is_there() -> None:
     assert set(re.findall(r"\b(DialGateway\w+)", text)) == ALERTS.keys()
 
 
-@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not at hand: `make check` brings it")
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not at hand: scripts/promtool.sh brings it")
 def test_promtool_takes_the_rules_and_the_dashboard() -> None:
     assert PROMTOOL is not None
     alerts.check(PROMTOOL)
@@ -147,7 +147,7 @@ def test_promtool_takes_the_rules_and_the_dashboard() -> None:
         alerts.check_expressions(PROMTOOL, ["sum by (dial_gateway_backlog"])
 
 
-@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not at hand: `make check` brings it")
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not at hand: scripts/promtool.sh brings it")
 def test_a_test_fails_where_a_threshold_is_another(tmp_path: Path) -> None:
     assert PROMTOOL is not None
     (tmp_path / "tests").mkdir()

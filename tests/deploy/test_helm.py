@@ -1,6 +1,8 @@
 """The chart under helm itself, where it is at hand: what it refuses, and that it says why."""
 
 import json
+import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import yaml
 from scripts import chart, manifests
 
 HELM = chart.find_helm()
-pytestmark = pytest.mark.skipif(HELM is None, reason="helm is not at hand: `make check` brings it")
+pytestmark = pytest.mark.skipif(HELM is None, reason="helm is not at hand: scripts/helm.sh brings it")
 
 Changes = dict[str, Any]
 ROLE = "arn:aws:iam::111122223333:role/dial-gateway"
@@ -67,6 +69,18 @@ def render(changes: Changes) -> str:
     assert HELM is not None
     words = [f"{name}={json.dumps(value)}" for name, value in changes.items()]
     return chart.render(HELM, *(part for word in words for part in ("--set-json", word)))
+
+
+def test_helm_is_the_version_that_is_pinned() -> None:
+    """The package and the Go sources, of which either may bring helm, are of one version."""
+    assert HELM is not None
+    pinned = re.search(r"helm\.sh/helm/v4 v([\d.]+)", (manifests.TOOLS / "go.mod").read_text())
+    told = subprocess.run(  # noqa: S603 - helm
+        [str(HELM), "version", "--template", "{{.Version}}"], capture_output=True, text=True, check=True
+    )
+    assert pinned is not None
+    # What Go builds knows no more of its version than "v4.3".
+    assert f"v{pinned[1]}".startswith(told.stdout)
 
 
 @pytest.mark.parametrize(("changes", "why"), REFUSED.values(), ids=REFUSED)
