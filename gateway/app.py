@@ -248,7 +248,7 @@ class Gateway:
 async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], None]) -> int:
     """Run a gateway until a signal or a bug ends it; return the exit code."""
     logs.watch_loop(asyncio.get_running_loop())
-    signals = _Signals(gateway)
+    signals = _Signals(gateway)  # before the start: a signal during it is answered after it
     on_start(await gateway.start())
     gc.freeze()  # what is there now stays: it need not be looked through again and again
     gc.set_threshold(*COLLECT)

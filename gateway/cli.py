@@ -5,6 +5,7 @@ import asyncio
 import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
@@ -24,6 +25,8 @@ from gateway.simulator import Simulator, SimulatorSettings
 log = logging.getLogger("gateway")
 
 WRONG_USAGE = 2
+LAST_OUTPUT_S = 0.5
+"""Seconds that an ending process waits for a reader of its standard output, at most."""
 SIMULATOR_KEYS = ("simulator", "simulator")
 SIMULATOR_REGION = "us-east-1"
 SIMULATOR_OPTIONS = (
@@ -78,6 +81,7 @@ def _serve(options: argparse.Namespace) -> int:
     simulated = _simulated(options)
     chosen, warnings = settings.load(os.environ)
     logs.configure(chosen.log_level, chosen.log_format)
+    logs.watch_process()
     for warning in warnings:
         log.warning(warning)
     traces = telemetry.telemetry_from(os.environ, chosen.metrics_campaigns)
@@ -93,9 +97,16 @@ async def _serve_and_end(
     interpreter is left to close.
     """
     code = await _serve_with(chosen, traces, simulated)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    logs.flush()
+    _flush_stdout()
     os._exit(code)
+
+
+def _flush_stdout() -> None:
+    """Write what exporters to the console have printed, as far as somebody reads it."""
+    flushing = threading.Thread(target=sys.stdout.flush, daemon=True)
+    flushing.start()
+    flushing.join(LAST_OUTPUT_S)
 
 
 async def _serve_with(
@@ -170,7 +181,7 @@ def _region() -> str | None:
 
 def _check(options: argparse.Namespace) -> int:
     chosen, warnings = settings.load(os.environ)
-    logs.configure("ERROR")  # what libraries warn of is told in words of ours
+    logs.configure("ERROR", stream=sys.stderr)  # what libraries warn of is told in words of ours
     logging.getLogger().setLevel(logging.ERROR)
     return check.run(chosen, warnings, os.environ, lambda api: Probe(api, _region(), options.campaign))
 

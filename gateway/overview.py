@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from gateway import logs
 from gateway.admin.port import Readiness
 from gateway.api.servicer import DialRequestServicer
 from gateway.clock import SystemClock
@@ -86,6 +87,7 @@ class Overview:
             self._connect.failing_s(now),
             self.readiness().ready,
             self._files(),
+            logs.lines_dropped(),
         )
 
     def last(self) -> Observation | None:

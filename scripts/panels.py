@@ -320,6 +320,12 @@ ROWS = (
                 (quantile("loop_lag_seconds", 0.99, "instance"),),
             ),
             Panel(
+                "Log lines not written",
+                "cps",
+                "slow: whoever reads stderr does not keep up; the gateway itself is not slowed down.",
+                (rate("log_lines_dropped", "instance", "why"),),
+            ),
+            Panel(
                 "Versions",
                 "short",
                 "Name and version as OTEL_RESOURCE_ATTRIBUTES have them.",

@@ -46,6 +46,7 @@ RPCS = Metric("dial_gateway.rpcs.ended", "{rpc}", "Streams and unary calls that 
 READY = Metric("dial_gateway.ready", "", "1 while dial requests should come here, as /readyz says, else 0")
 DRAINING = Metric("dial_gateway.draining", "", "1 while the gateway leaves, else 0")
 DRAIN_ELAPSED = Metric("dial_gateway.drain.elapsed", "s", "How long the gateway has been leaving")
+LOG_DROPPED = Metric("dial_gateway.log.lines.dropped", "{line}", "Log lines that were not written, by why")
 LOOP_LAG = Metric("dial_gateway.loop.lag", "s", "How late the event loop woke a sleeper", (0.001, *_SECONDS))
 
 # --- who may do what --------------------------------------------------------------------------------

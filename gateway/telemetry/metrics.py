@@ -61,6 +61,7 @@ class Observation(NamedTuple):
     failing_s: float = 0.0
     ready: bool = True
     files: FileFigures = FileFigures()
+    log_dropped: dict[str, int] = {}  # noqa: RUF012 - never changed
 
 
 class Metrics:
@@ -185,6 +186,7 @@ class Metrics:
         self._counter(catalogue.RPCS, lambda seen: _by(("method", "ending"), seen.counts.rpcs))
         self._counter(catalogue.REFUSED, lambda seen: _by(("caller", "refusal"), seen.counts.refusals))
         self._counter(catalogue.FILES_REFUSED, lambda seen: _each("file", seen.files.refused))
+        self._counter(catalogue.LOG_DROPPED, lambda seen: _each("why", seen.log_dropped))
         self._counter(catalogue.THROTTLES, lambda seen: _each("kind", seen.counts.throttles))
         self._counter(catalogue.RETRIES, lambda seen: _each("decision", seen.counts.retries))
         self._counter(catalogue.PERMIT_WAIT, lambda seen: _each("lacking", seen.census.lacked_s))

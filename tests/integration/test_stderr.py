@@ -1,0 +1,144 @@
+"""A gateway whose log nobody reads goes on working, and says afterwards what is missing."""
+
+import asyncio
+import os
+import re
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import grpc.aio
+import pytest
+
+from tests.integration.admin import get, scrape
+from tests.integration.world import PATIENCE_S, Caller, dials, stub_of, verdicts
+
+PIPE = 65_536
+STREAMS = 500
+"""Each is a line of the log of about 250 bytes: twice what a pipe holds."""
+
+
+@dataclass
+class Unread:
+    """A gateway process, the end of its stderr that nobody reads unless told to, and what it said first."""
+
+    process: asyncio.subprocess.Process
+    stderr: int
+    said: bytes = b""
+
+    def port(self, words: str) -> int:
+        """Return the port that the log names behind these words."""
+        found = re.search(words + r"\S+?:(\d+)", self.said.decode())
+        assert found, self.said.decode()
+        return int(found[1])
+
+    def read(self) -> bytes:
+        """Take what is there."""
+        with suppress(BlockingIOError):
+            while part := os.read(self.stderr, PIPE):
+                self.said += part
+        return self.said
+
+    async def heard(self, words: bytes) -> None:
+        """Read until it has said these words."""
+        async with asyncio.timeout(PATIENCE_S):
+            while words not in self.read():
+                assert self.process.returncode is None, self.said.decode()
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def unread() -> AsyncIterator[Unread]:
+    """Run a gateway, and read its log until it serves."""
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    settings = {"DIAL_GATEWAY_LISTEN": "127.0.0.1:0", "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", "serve", "--simulator"),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=write,
+        env={**os.environ, **settings},
+    )
+    os.close(write)
+    gateway = Unread(process, read)
+    try:
+        await gateway.heard(b"health and metrics on")
+        yield gateway
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        os.close(read)
+
+
+async def test_a_log_that_nobody_reads_blocks_nothing() -> None:
+    """With stderr full dials are answered, metrics and health too, and the gateway leaves in time with 0."""
+    async with unread() as gateway:
+        admin = gateway.port("metrics on http://")
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{gateway.port('gRPC on ')}") as channel:
+            for _ in range(STREAMS):
+                assert await Caller(stub_of(channel).StreamDialRequests()).ask() == []
+            async with asyncio.timeout(PATIENCE_S):
+                results = await Caller(stub_of(channel).StreamDialRequests()).ask(*dials(30))
+        assert set(verdicts(results)) == {"ACCEPTED"}
+        assert (await get(admin, "/livez")).status == 200
+        assert (await scrape(admin)).value("dial_gateway_log_lines_dropped_total", why="slow") == 0
+        began = time.monotonic()
+        gateway.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(gateway.process.wait(), PATIENCE_S) == 0
+        assert time.monotonic() - began < 5
+
+
+async def test_lines_wait_for_a_reader_that_comes_back() -> None:
+    """What the pipe does not hold is kept, and written in order as soon as somebody reads."""
+    async with unread() as gateway:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{gateway.port('gRPC on ')}") as channel:
+            for _ in range(STREAMS):
+                assert await Caller(stub_of(channel).StreamDialRequests()).ask() == []
+        gateway.process.send_signal(signal.SIGTERM)
+        await gateway.heard(b'"left"')
+        assert gateway.said.count(b"a stream ended") == STREAMS
+
+
+async def test_what_is_written_past_the_log_blocks_nobody_either() -> None:
+    """gRPC's own threads write to stderr too: that never blocks, and the pipe of others is left alone."""
+    async with unread() as gateway:
+        info = await asyncio.to_thread(_flags_of_stderr, gateway.process.pid)
+        assert info & os.O_NONBLOCK
+
+
+def _flags_of_stderr(pid: int) -> int:
+    with open(f"/proc/{pid}/fdinfo/2") as file:  # noqa: PTH123 - a file of the kernel
+        return int(next(line for line in file if line.startswith("flags:")).split()[1], 8)
+
+
+@pytest.mark.parametrize("words", ["metrics on http://", "gRPC on "])
+async def test_running_out_of_descriptors_floods_no_log(words: str) -> None:
+    """Connections that cannot be accepted cost a few lines a second at most; later ones are, all the same."""
+    limit = 64
+    async with unread() as gateway:
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+        admin, said = gateway.port("metrics on http://"), len(gateway.read())
+        sockets = [socket.create_connection(("127.0.0.1", gateway.port(words)), 1) for _ in range(limit + 20)]
+        await asyncio.sleep(3)
+        flood = gateway.read()[said:]
+        for each in sockets:
+            each.close()
+        assert flood.count(b"\n") <= 15, flood.decode()
+        async with asyncio.timeout(PATIENCE_S):
+            while not await _answers(admin):  # noqa: ASYNC110 - it happens in another process
+                await asyncio.sleep(0.1)
+        gateway.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(gateway.process.wait(), PATIENCE_S) == 0
+
+
+async def _answers(admin: int) -> bool:
+    try:
+        return (await get(admin, "/livez")).status == 200
+    except OSError:
+        return False
