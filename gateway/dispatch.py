@@ -15,7 +15,7 @@ from gateway.connect.port import Caller
 from gateway.core import settle
 from gateway.core.census import Census
 from gateway.core.engine import Engine
-from gateway.core.errors import AccessDenied, CallFailure, CallRevoked, CallUnexpected
+from gateway.core.errors import AccessDenied, CallFailure, CallRevoked, CallUnexpected, NoCredentials
 from gateway.core.holds import Action, Hold
 from gateway.core.listing import CampaignRow
 from gateway.core.model import (
@@ -355,6 +355,8 @@ class Dispatcher:
         states: Mapping[str, str] = {}
         try:
             states = await self._caller.campaign_states(campaign_ids)
+        except NoCredentials:
+            log.debug("the states of campaigns could not be seen: no credentials")
         except AccessDenied:
             log.warning("no right to see the states of campaigns: parked ones are probed now and then")
             self._engine.may_not_look_up(self._now())

@@ -4,9 +4,7 @@ Names, members and codes are those of the botocore models `connectcampaigns/2021
 `connectcampaignsv2/2024-04-23` (V2). Everything else about a call is the same for both.
 """
 
-import functools
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -14,9 +12,8 @@ from typing import Any, Literal
 from dateutil.tz import tzutc  # type: ignore[import-untyped] # comes with botocore
 
 from gateway.connect.port import PutReply
+from gateway.connect.replies import put_reply
 from gateway.core.model import DialRequest, ItemFailure
-
-log = logging.getLogger(__name__)
 
 _UTC_OF_BOTOCORE = tzutc()
 
@@ -24,11 +21,6 @@ ApiName = Literal["v1", "v2"]
 Item = Mapping[str, Any]
 
 STATES_OPERATION = "GetCampaignStateBatch"
-NOT_FOUND = "NotFound"
-"""The state of a campaign that Connect does not know, as the port calls it."""
-
-LONGEST_WORD = 32
-"""Characters of a state that are kept: Connect's own are shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,39 +39,9 @@ class ConnectApi:
     item: Callable[[DialRequest], Item]
     failures: Mapping[str, ItemFailure]
 
-    def reply(self, response: Mapping[str, Any]) -> PutReply:
-        """Return the answer to a put call by token; both versions give it the same form."""
-        accepted = {item["clientToken"]: item["id"] for item in response.get("successfulRequests", ())}
-        failed = {
-            item["clientToken"]: self._failure(item.get("failureCode", "UnknownError"))
-            for item in response.get("failedRequests", ())
-        }
-        return PutReply(accepted, failed, response["ResponseMetadata"].get("RequestId", ""))
-
-    def _failure(self, code: str) -> ItemFailure:
-        known = self.failures.get(code)
-        if known is None:
-            _log_unknown_code(self.put_operation, code)
-        return known or ItemFailure.UNKNOWN_ERROR
-
-
-def states(response: Mapping[str, Any]) -> dict[str, str]:
-    """Return the states in an answer to GetCampaignStateBatch, of which both versions give the same form.
-
-    A campaign that failed with `ResourceNotFound` is `NotFound`; one that failed otherwise is left out.
-    """
-    missing = {
-        item["campaignId"]: NOT_FOUND
-        for item in response.get("failedRequests", ())
-        if item.get("failureCode") == "ResourceNotFound"
-    }
-    told = response.get("successfulRequests", ())
-    return missing | {item["campaignId"]: item["state"][:LONGEST_WORD] for item in told}
-
-
-@functools.lru_cache(maxsize=64)  # so that each code is told once, and not for every item that has it
-def _log_unknown_code(operation: str, code: str) -> None:
-    log.warning("%s failed an item with a code that this version does not know: %.64s", operation, code)
+    def reply(self, response: object, asked: Collection[str]) -> PutReply:
+        """Return the answer to a put call by token, about the tokens that were `asked` about."""
+        return put_reply(response, asked, self.failures, self.put_operation)
 
 
 def _expiration(request: DialRequest) -> datetime:

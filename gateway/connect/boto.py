@@ -16,9 +16,10 @@ import boto3
 import botocore
 from botocore.config import Config
 
-from gateway.connect.apis import APIS, ApiName, states
+from gateway.connect.apis import APIS, ApiName
 from gateway.connect.failures import translated
 from gateway.connect.port import Operation, PutReply
+from gateway.connect.replies import states
 from gateway.connect.ticket import Ticket
 from gateway.core import errors
 from gateway.core.model import DialRequest
@@ -114,13 +115,14 @@ class BotoConnect:
     def _put(self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket) -> PutReply:
         self._sending.ticket = ticket
         items = [self._api.item(request) for request in requests]
-        return self._api.reply(self._put_call(id=campaign_id, **{self._api.items: items}))
+        response = self._put_call(id=campaign_id, **{self._api.items: items})
+        return self._api.reply(response, {request.client_token for request in requests})
 
     def _refuse_late(self, **_: object) -> None:
         self._sending.ticket.leave()
 
     def _states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
-        return states(self._client.get_campaign_state_batch(campaignIds=list(campaign_ids)))
+        return states(self._client.get_campaign_state_batch(campaignIds=list(campaign_ids)), campaign_ids)
 
 
 def _config(threads: int, timeout_s: float) -> Config:

@@ -5,12 +5,13 @@ what was sent.
 """
 
 import logging
+import re
 from collections.abc import Mapping
-from typing import Any
 
 from botocore import exceptions as foreign
 
-from gateway.connect.apis import LONGEST_WORD, OPERATIONS
+from gateway.connect.apis import OPERATIONS
+from gateway.connect.replies import member, word
 from gateway.core import errors
 
 log = logging.getLogger(__name__)
@@ -26,35 +27,42 @@ _THROTTLED = (
     "TooManyRequestsException",
 )
 """AWS's words for a call rate that is used up (botocore's `retries/standard.py`), some with status 400."""
-_DENIED = (
-    "AccessDenied",
-    "AccessDeniedException",
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException")
+"""AWS's words for session credentials whose time is up."""
+_SKEWED = ("RequestExpired", "RequestTimeTooSkewed")
+"""AWS's words for a signature of another time."""
+_says_skewed = re.compile(r"Signature (expired|not yet current)").search
+"""In the text of an InvalidSignatureException: the same."""
+_REFUSED = (
     "AuthFailure",
-    "AuthorizationError",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "Forbidden",
-    "ForbiddenException",
     "IncompleteSignature",
     "IncompleteSignatureException",
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
-    "InvalidIdentityToken",
     "InvalidSignatureException",
     "MissingAuthenticationToken",
     "MissingAuthenticationTokenException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+)
+"""AWS's words for an access key that it does not know, and for a signature that it does not get."""
+_DENIED = (
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "Forbidden",
+    "ForbiddenException",
+    "InvalidIdentityToken",
     "NotAuthorized",
     "NotAuthorizedException",
     "OptInRequired",
-    "RequestExpired",
-    "RequestTimeTooSkewed",
-    "SignatureDoesNotMatch",
     "SubscriptionRequiredException",
     "UnauthorizedException",
     "UnauthorizedOperation",
-    "UnrecognizedClientException",
 )
-"""AWS's words (API references, common errors) for no right and for refused credentials, some with 400."""
+"""AWS's words (API references, common errors) for no right, some with 400."""
+_names_a_member = re.compile(r" at '([A-Za-z][A-Za-z0-9.]{0,99})' failed to satisfy constraint").search
+"""In the text of a ValidationException: the member that breaks a constraint of the service's model."""
 _BY_CODE: Mapping[str, type[errors.CallFailure]] = {
     "ValidationException": errors.CallInvalid,
     "SerializationException": errors.CallInvalid,
@@ -62,6 +70,9 @@ _BY_CODE: Mapping[str, type[errors.CallFailure]] = {
     "ConflictException": errors.CallConflict,
     **dict.fromkeys(_THROTTLED, errors.RateThrottled),
     **dict.fromkeys(_DENIED, errors.AccessDenied),
+    **dict.fromkeys(_EXPIRED, errors.CredentialsExpired),
+    **dict.fromkeys(_REFUSED, errors.CredentialsRefused),
+    **dict.fromkeys(_SKEWED, errors.ClockSkewed),
 }
 _BY_STATUS: Mapping[int, type[errors.CallFailure]] = {
     401: errors.AccessDenied,
@@ -70,6 +81,8 @@ _BY_STATUS: Mapping[int, type[errors.CallFailure]] = {
     413: errors.CallInvalid,  # too large, so smaller ones may pass
     429: errors.RateThrottled,
 }
+LONGEST_TEXT = 1000
+"""Characters of an error's text that are looked at."""
 _NO_CREDENTIALS = (
     foreign.NoCredentialsError,
     foreign.PartialCredentialsError,
@@ -86,12 +99,15 @@ _NOT_VERIFIED = "CERTIFICATE_VERIFY_FAILED"
 """In the text of the one failure of TLS that certainly came before anything was sent."""
 
 
-def translated(error: BaseException) -> errors.CallFailure:
-    """Return what a failure of boto3 means to the gateway, as the table in core/errors.py has it."""
+def translated(error: BaseException, *, skewed: bool = False) -> errors.CallFailure:
+    """Return what a failure of boto3 means to the gateway, as the table in core/errors.py has it.
+
+    `skewed`: the gateway's clock was so far off as the call was signed that no signature was good.
+    """
     if isinstance(error, errors.CallFailure):
         return error
     if isinstance(error, foreign.ClientError):
-        return _translated_answer(error)
+        return _translated_answer(error, skewed=skewed)
     if isinstance(error, _NO_CREDENTIALS):
         return errors.NoCredentials()
     if isinstance(error, _NOTHING_SENT) or (
@@ -112,17 +128,28 @@ def translated(error: BaseException) -> errors.CallFailure:
     return errors.CallUnexpected()
 
 
-def _translated_answer(error: foreign.ClientError) -> errors.CallFailure:
-    response: Mapping[str, Any] = error.response
-    code = response.get("Error", {}).get("Code", "")
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+def _translated_answer(error: foreign.ClientError, *, skewed: bool) -> errors.CallFailure:
+    code, text, status = _told(error.response)
     if error.operation_name not in OPERATIONS:  # boto3 asked for credentials, so nothing was sent to Connect
         return errors.ConnectUnreachable() if status >= 500 else errors.NoCredentials()
     if code == "InvalidCampaignStateException":
-        return errors.CampaignNotRunning(
-            str(response.get("state", "in a state that is not told"))[:LONGEST_WORD]
-        )
+        return errors.CampaignNotRunning(word(error.response.get("state")))
+    if code == "ValidationException" and (found := _names_a_member(text)) and found[1] == "id":
+        return errors.CampaignInvalid()
     known = _BY_CODE.get(code) or _BY_STATUS.get(status)
+    if known is errors.CredentialsRefused and (skewed or _says_skewed(text)):
+        return errors.ClockSkewed()
     if known is not None:
         return known()
     return errors.CallRefused() if 400 <= status < 500 else errors.ConnectFailed()
+
+
+def _told(response: object) -> tuple[str, str, int]:
+    """Return code, text and HTTP status of an error. Only this module looks at the text."""
+    error, about = member(response, "Error"), member(response, "ResponseMetadata")
+    code, text, status = member(error, "Code"), member(error, "Message"), member(about, "HTTPStatusCode")
+    return (
+        code if isinstance(code, str) else "",
+        text[:LONGEST_TEXT] if isinstance(text, str) else "",
+        status if isinstance(status, int) else 0,
+    )

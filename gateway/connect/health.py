@@ -10,6 +10,7 @@ OK = "ok"
 _CONNECT_ANSWERS = (
     errors.RateThrottled,
     errors.CallInvalid,
+    errors.CampaignInvalid,
     errors.CampaignNotFound,
     errors.CampaignNotRunning,
     errors.CallConflict,

@@ -12,8 +12,9 @@ import boto3
 from botocore import exceptions as foreign
 from botocore.config import Config
 
-from gateway.connect.apis import APIS, STATES_OPERATION, ApiName, states
+from gateway.connect.apis import APIS, STATES_OPERATION, ApiName
 from gateway.connect.failures import translated
+from gateway.connect.replies import states
 from gateway.core import errors
 from gateway.core.model import DialRequest
 
@@ -95,7 +96,8 @@ class Probe:
         seen: dict[str, str] = {}
 
         def ask() -> None:
-            seen.update(states(self._client.get_campaign_state_batch(campaignIds=[self._campaign_id])))
+            asked = [self._campaign_id]
+            seen.update(states(self._client.get_campaign_state_batch(campaignIds=asked), asked))
 
         found = self._asked(STATES_OPERATION, ask)
         if found is not None and found.words.startswith(_DENIED):  # the gateway can do without

@@ -16,7 +16,7 @@ from gateway.core.activity import Activity
 from gateway.core.admission import Admission, Arrival
 from gateway.core.census import CONCURRENCY, RATE, Census, Shortage, Surveyor
 from gateway.core.conditions import Change, Conditions
-from gateway.core.errors import RateThrottled
+from gateway.core.errors import CallHindered, RateThrottled, shows_who_asks
 from gateway.core.forecast import Forecast
 from gateway.core.holdings import Holdings
 from gateway.core.ledger import Ledger
@@ -179,8 +179,8 @@ class Engine:
         self._pacer.under_way(now, len(self._calls))
         if report.unused:
             self._pacer.give_back(now, report.unused)
-        self._learn_pace(now, report)
-        return self._outcomes.of_call(now, batch, report, sending=self._is_sending(now))
+        lasting = self._learn_pace(now, report)
+        return self._outcomes.of_call(now, batch, report, sending=self._is_sending(now), lasting=lasting)
 
     def looked_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> list[Settled]:
         """Take the states that Connect told of campaigns, as far as it told them."""
@@ -361,15 +361,22 @@ class Engine:
         """Whether calls may still leave: a gateway that leaves stops some time before its end."""
         return self._send_until is None or now < self._send_until
 
-    def _learn_pace(self, now: float, report: CallReport) -> None:
-        throttled = isinstance(report.failure, RateThrottled) or ItemFailure.RATE in report.failed.values()
+    def _learn_pace(self, now: float, report: CallReport) -> bool:
+        """Let a call say how fast the next may leave; return whether a hindrance has gone on for long."""
+        failure = report.failure
+        if isinstance(failure, CallHindered):
+            return self._pacer.hinder(now, report.started_at)
+        if shows_who_asks(failure):
+            self._pacer.recognized()
+        throttled = isinstance(failure, RateThrottled) or ItemFailure.RATE in report.failed.values()
         if throttled:
             self._pacer.throttled(now, report.started_at)
-        elif report.failure is None:
+        elif failure is None:
             self._pacer.succeeded(now)
+        return False
 
     def _may_call(self) -> bool:
-        free = len(self._calls) < self._limits.concurrent_calls
+        free = len(self._calls) < (1 if self._pacer.hindered else self._limits.concurrent_calls)
         return free and not self._retries and self._scheduler.has_ready
 
     def _lacking(self, now: float) -> str | None:

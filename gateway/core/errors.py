@@ -3,10 +3,15 @@
 CallFailure
 ├── RateThrottled          the account's call rate: HTTP 429, ThrottlingException
 ├── CallInvalid            ValidationException: Connect refuses the whole call
+├── CampaignInvalid        ValidationException that names the campaign's id
 ├── CampaignNotFound       ResourceNotFoundException
 ├── CampaignNotRunning     InvalidCampaignStateException, with the state
 ├── AccessDenied           AccessDeniedException and the like
 │   └── NoCredentials      none were found, or they could not be had; Connect was not asked
+├── CallHindered           AWS cannot tell who asks: it waits until the gateway has mended that
+│   ├── CredentialsExpired ExpiredTokenException and the like: a refresh is due
+│   ├── CredentialsRefused unknown key, or a signature that does not match
+│   └── ClockSkewed        RequestTimeTooSkewed and the like: the gateway's clock is off
 ├── CallConflict           ConflictException
 ├── CallTransient          worth the same call again, after a pause
 │   ├── ConnectFailed      InternalServerException and other 5xx
@@ -41,6 +46,10 @@ class CallInvalid(CallFailure):
     """Connect refuses the call as invalid; nothing was carried out."""
 
 
+class CampaignInvalid(CallFailure):
+    """Connect refuses the campaign's id as invalid, whatever the call carries; nothing was carried out."""
+
+
 class CampaignNotFound(CallFailure):
     """Connect knows no campaign of this id."""
 
@@ -54,13 +63,32 @@ class CampaignNotRunning(CallFailure):
 
 
 class AccessDenied(CallFailure):
-    """The gateway has no right to send for this campaign, or its credentials are not valid."""
+    """The gateway has no right to send for this campaign."""
 
 
 class NoCredentials(AccessDenied):
     """The gateway has no credentials to ask Connect with, so nothing was sent."""
 
     attempted = False
+
+
+class CallHindered(CallFailure):
+    """AWS does not accept who asks, by a fault of the whole gateway that may pass; nothing was carried out.
+
+    It says nothing about the campaign or its dial requests.
+    """
+
+
+class CredentialsExpired(CallHindered):
+    """The gateway's session credentials have expired."""
+
+
+class CredentialsRefused(CallHindered):
+    """AWS does not know the gateway's access key, or computes another signature than the gateway."""
+
+
+class ClockSkewed(CallHindered):
+    """The gateway's clock is more than the five minutes off that AWS tolerates in a signature."""
 
 
 class CallConflict(CallFailure):
@@ -107,3 +135,18 @@ class CallUnexpected(CallFailure):
     """A failure that this version does not know; see the log and the call's span."""
 
     uncertain = True
+
+
+_RECOGNIZED = (
+    AccessDenied,
+    CallConflict,
+    CallInvalid,
+    CampaignInvalid,
+    CampaignNotFound,
+    CampaignNotRunning,
+)
+
+
+def shows_who_asks(failure: CallFailure | None) -> bool:
+    """Whether Connect gives such an answer only to those whose credentials it has accepted."""
+    return failure is None or (isinstance(failure, _RECOGNIZED) and not isinstance(failure, NoCredentials))

@@ -1,7 +1,7 @@
 """What follows from a call: answers, requests that go back to their queues, and what campaigns do next."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.core import conditions, settle
 from gateway.core.conditions import Conditions
@@ -9,7 +9,7 @@ from gateway.core.errors import CallInvalid, CampaignNotFound, CampaignNotRunnin
 from gateway.core.holdings import Holdings
 from gateway.core.model import Batch, CallReport, Entry, FlushReason, ItemFailure, Reason, Settled
 from gateway.core.notices import Notices
-from gateway.core.refusals import Refusals
+from gateway.core.refusals import InvalidCalls, Refusals
 from gateway.core.scheduler import Scheduler
 
 
@@ -23,11 +23,17 @@ class Outcomes:
     refusals: Refusals
     notices: Notices
     judge: settle.Judge
+    invalid_calls: InvalidCalls = field(default_factory=InvalidCalls)
 
-    def of_call(self, now: float, batch: Batch, report: CallReport, *, sending: bool) -> list[Settled]:
-        """Take the report of a call; without `sending` what it did not decide is not sent again."""
+    def of_call(
+        self, now: float, batch: Batch, report: CallReport, *, sending: bool, lasting: bool = False
+    ) -> list[Settled]:
+        """Take the report of a call; without `sending` what it did not decide is not sent again.
+
+        `lasting`: a hindrance of the whole gateway, if it is that, has gone on for long.
+        """
         settled: list[Settled] = []
-        refusal = settle.refusal_of(report.failure)
+        refusal = self._refusal(batch, report, lasting=lasting)
         if refusal is not None:
             self._refuse(now, batch, refusal, report, settled)
         else:
@@ -52,6 +58,17 @@ class Outcomes:
         """Settle an entry whose time has passed."""
         answer = settle.expired(entry, self.conditions.reason(entry.request.campaign_id))
         self.holdings.settle(now, entry, answer, settled)
+
+    def _refusal(self, batch: Batch, report: CallReport, *, lasting: bool) -> settle.Refusal | None:
+        """Return what a call says of its whole campaign, with what the calls before it said."""
+        if report.failure is None:
+            self.invalid_calls.taken(batch.campaign_id)
+            return None
+        if isinstance(report.failure, CallInvalid):
+            search = batch.flush is FlushReason.SUSPECT
+            blamed = self.invalid_calls.refused(batch.campaign_id, search=search)
+            return settle.WHICHEVER_ITEMS if blamed else None
+        return settle.refusal_of(report.failure, lasting=lasting)
 
     def _apply(
         self, now: float, batch: Batch, report: CallReport, settled: list[Settled], *, sending: bool
@@ -133,14 +150,18 @@ class Outcomes:
             self.notices.flows(campaign_id, conditions.resumed())
 
     def _learn(self, now: float, batch: Batch, report: CallReport) -> None:
-        """Let a call say whether its campaign flows."""
+        """Let a call say whether its campaign flows.
+
+        Only an accepted item shows that Connect has room: one that is invalid, or failed in a way that
+        nobody knows, says nothing about it, so a probe of such items is followed by another of its size.
+        """
         campaign_id, number = batch.campaign_id, batch.number
         notice = None
         if isinstance(report.failure, CampaignNotRunning):
             notice = self.conditions.park(now, campaign_id, report.failure.state)
         elif ItemFailure.CAPACITY in report.failed.values():
             notice = self.conditions.throttled(now, campaign_id, number, batch.formed_at)
-        elif report.failure is None:
+        elif report.accepted and ItemFailure.RATE not in report.failed.values():
             if self.conditions.taken(now, campaign_id, number):
                 self._flows(campaign_id)
         else:

@@ -20,6 +20,11 @@ FORGIVEN_S = 10.0
 """Seconds without a throttle after which one alone counts as bad luck in travelling: it costs a pause
 of one call, and only the next cuts the rate."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+FIRST_HINDERED_S, LONGEST_HINDERED_S = 0.5, 2.0
+"""Pauses between calls while AWS refuses the gateway's credentials or clock: each is twice the last one."""
+HINDERED_PATIENCE_S = 10.0
+"""Seconds for which requests wait meanwhile, as long as a refresh of credentials may take. After that they
+are answered as denied."""
 WINDOW_S, WINDOWS = 4.0, 15
 """What Connect is known to take is the best of so many windows of so many seconds."""
 RETRY_SHARE, RETRY_CREDIT = 0.2, 10.0
@@ -44,6 +49,9 @@ class Pacer:
         self._paused_until = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._taken = Taken()
+        self._hindered_since: float | None = None
+        self._hindered_at = float("-inf")
+        self._hindered_pause_s = FIRST_HINDERED_S
 
     def take(self, now: float) -> bool:
         """Take a permit at `now`, if there is one."""
@@ -71,7 +79,7 @@ class Pacer:
         self._refill(now)
         # A hair is forgiven: else rounding makes the shell wake a moment too early, again and again.
         missing = 1.0 - self._tokens
-        return now + missing / self.rate if missing > 1e-6 else now
+        return max(now + missing / self.rate if missing > 1e-6 else now, self._paused_until)
 
     def plenty(self, now: float) -> float:
         """Return how plentiful permits are: 1 where all of the burst is there, 0 where none is."""
@@ -99,6 +107,31 @@ class Pacer:
         else:
             self._tokens = min(self._tokens, 0.0)
             self.rate = max(self.rate * CUT, self.ceiling / 100)
+
+    @property
+    def hindered(self) -> bool:
+        """Whether AWS refused the gateway's credentials or clock last; one call at a time asks again."""
+        return self._hindered_since is not None
+
+    def hinder(self, now: float, left_at: float) -> bool:
+        """Pause after AWS refused who asks, in a call that left at `left_at`.
+
+        Return whether this has lasted longer than requests should wait. Calls that left before the last
+        pause say nothing new.
+        """
+        if self._hindered_since is None:
+            self._hindered_since = now
+        if left_at >= self._hindered_at:
+            self._hindered_at = now
+            self._paused_until = max(self._paused_until, now + self._hindered_pause_s)
+            self._hindered_pause_s = min(2 * self._hindered_pause_s, LONGEST_HINDERED_S)
+        return now - self._hindered_since >= HINDERED_PATIENCE_S
+
+    def recognized(self) -> None:
+        """Note that AWS accepted the gateway's credentials, whatever it answered."""
+        if self._hindered_since is not None:
+            self._hindered_since = None
+            self._hindered_pause_s = FIRST_HINDERED_S
 
     def succeeded(self, now: float) -> None:
         """Note that Connect took a call: it is known to take so many, and pauses begin small again."""

@@ -1,6 +1,16 @@
-"""Campaigns that Connect has refused for good, remembered for a short time so as not to ask again."""
+"""What Connect's refusals say of whole campaigns: some at once, others when they add up."""
 
+from collections import OrderedDict
+
+from gateway.core.queues import SUSPECT_BURST
 from gateway.core.settle import Refusal
+
+CALLS_TO_BLAME = SUSPECT_BURST
+"""Calls in search of a refused item that Connect refuses in a row, none of them taken, after which the next
+refusal of other items blames the call itself. One bad item among 25 causes 5 at most: the calls of its
+neighbors are taken in between."""
+CAMPAIGNS_COUNTED = 1000
+"""Campaigns whose refused calls are counted, at most; the one that was refused longest ago goes first."""
 
 
 class Refusals:
@@ -24,3 +34,30 @@ class Refusals:
             del self._known[oldest]
         known = self._known.get(campaign_id)
         return known[1] if known else None
+
+
+class InvalidCalls:
+    """How many calls of a campaign Connect refused as invalid in a row, while looking for a bad item."""
+
+    def __init__(self) -> None:
+        self._in_a_row: OrderedDict[str, int] = OrderedDict()
+
+    def refused(self, campaign_id: str, *, search: bool) -> bool:
+        """Note a refused call; return whether the call itself, and none of its items, is the cause.
+
+        `search` says that it looked for the bad item among those of an earlier call. A caller may send
+        nothing but bad items, so the cause is clear only when items of a later call are refused as well.
+        """
+        count = self._in_a_row.get(campaign_id, 0)
+        if not search:
+            return count >= CALLS_TO_BLAME
+        self._in_a_row[campaign_id] = count + 1
+        self._in_a_row.move_to_end(campaign_id)
+        if len(self._in_a_row) > CAMPAIGNS_COUNTED:
+            self._in_a_row.popitem(last=False)
+        return False
+
+    def taken(self, campaign_id: str) -> None:
+        """Note that Connect answered a call of the campaign item by item."""
+        if self._in_a_row:
+            self._in_a_row.pop(campaign_id, None)

@@ -6,7 +6,7 @@ ACCEPTED or UNKNOWN are true for the requests that it carried.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.core import errors
@@ -15,7 +15,9 @@ from gateway.core.model import Answer, CallReport, Entry, ItemFailure, Outcome, 
 RETRY_BASE_S, RETRY_LONGEST_S = 0.25, 5.0
 """Pauses after an item failure: the longest possible one doubles from the first to the second."""
 REFUSAL_S = 5.0
-"""How long it is believed without asking again that a campaign is gone or has ended."""
+"""Seconds for which the gateway believes, without asking again, what Connect said of a whole campaign."""
+_LATER_S = 30.0
+"""Seconds after which a caller may try again where the gateway, or somebody who runs it, is the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,12 @@ Back = tuple[Entry, Again]
 _ACCEPTED = Outcome.ACCEPTED  # looked up once: the way of every request
 
 
-def refusal_of(failure: errors.CallFailure | None) -> Refusal | None:
-    """Return what a failed call says of its whole campaign, or None where it says nothing of it."""
-    same, never = RetryAdvice.SAME_TOKEN, RetryAdvice.NEVER
+def refusal_of(failure: errors.CallFailure | None, *, lasting: bool = False) -> Refusal | None:
+    """Return what a failed call says of its whole campaign, or None where it says nothing of it.
+
+    `lasting`: a hindrance of the whole gateway has gone on for so long that requests wait no longer.
+    """
+    never = RetryAdvice.NEVER
     match failure:
         case errors.CampaignNotFound():
             text = "Amazon Connect knows no such campaign"
@@ -72,14 +77,39 @@ def refusal_of(failure: errors.CallFailure | None) -> Refusal | None:
         case errors.CampaignNotRunning(state="Stopped" | "Failed" | "Completed" as state):
             text = f"the campaign is {state}"
             return Refusal(Outcome.REJECTED, Reason.CAMPAIGN_NOT_RUNNING, never, text, REFUSAL_S)
+        case errors.CampaignInvalid():
+            text = "campaign_id: Amazon Connect refuses it as invalid"
+            return Refusal(Outcome.REJECTED, Reason.INVALID_INPUT, never, text, REFUSAL_S)
         case errors.NoCredentials():
-            text = "the gateway has no AWS credentials"
-            return Refusal(Outcome.NOT_ACCEPTED, Reason.ACCESS_DENIED, same, text, retry_after_s=30.0)
+            return _denied("the gateway has no AWS credentials")
         case errors.AccessDenied():
-            text = "Amazon Connect denies the gateway access to this campaign"
-            return Refusal(Outcome.NOT_ACCEPTED, Reason.ACCESS_DENIED, same, text, retry_after_s=30.0)
+            return _denied("Amazon Connect denies the gateway access to this campaign")
+        case errors.CallHindered() if lasting:
+            return _denied(_HINDERED[type(failure)])
         case _:
             return None
+
+
+def _denied(text: str) -> Refusal:
+    advice = RetryAdvice.SAME_TOKEN
+    return Refusal(Outcome.NOT_ACCEPTED, Reason.ACCESS_DENIED, advice, text, retry_after_s=_LATER_S)
+
+
+_HINDERED: Mapping[type[errors.CallFailure], str] = {
+    errors.CredentialsExpired: "the gateway's AWS credentials have expired",
+    errors.CredentialsRefused: "AWS refuses the gateway's access key or signature",
+    errors.ClockSkewed: "the gateway's clock is wrong, so AWS refuses its signatures",
+}
+
+WHICHEVER_ITEMS = Refusal(
+    Outcome.NOT_ACCEPTED,
+    Reason.INVALID_INPUT,
+    RetryAdvice.SAME_TOKEN,
+    "Amazon Connect refuses the calls of this campaign as invalid, whichever requests they carry",
+    REFUSAL_S,
+    retry_after_s=_LATER_S,
+)
+"""What the requests of a campaign are told where the call itself, and none of its items, is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +171,14 @@ class Judge:
             case errors.CallTooLate() | errors.CallRevoked():
                 entry.strikes += report.strikes  # the attempts before it: this one was none
                 return Again()
+            case errors.CallHindered():
+                entry.refusal = Reason.ACCESS_DENIED
+                entry.strikes += report.strikes - 1  # the attempts before it: the gateway is at fault
+                return Again()
             case errors.CallInvalid() if alone:
                 return _refused(entry, "Amazon Connect refuses a call of this request alone as invalid")
             case errors.CallInvalid():
+                entry.refusal = Reason.INVALID_INPUT
                 return Again(suspect=True)
             case errors.CallUnexpected():
                 return given_up(entry, Reason.CONNECT_ERROR)
@@ -179,8 +214,6 @@ LEAVING = Refusal(Outcome.NOT_ACCEPTED, Reason.DRAINING, RetryAdvice.SAME_TOKEN,
 """What everything new is told by a gateway that leaves."""
 
 
-_LATER_S = 30.0
-"""Seconds after which a caller may see whether a campaign is held no longer."""
 HELD = Refusal(
     Outcome.NOT_ACCEPTED,
     Reason.HELD,
@@ -208,6 +241,8 @@ _EXPIRED = {
     Reason.THROTTLED: "Amazon Connect throttled it, or its campaign, until its time passed",
     Reason.CAMPAIGN_NOT_RUNNING: "its campaign did not run until its time passed",
     Reason.HELD: "its campaign was held until its time passed",
+    Reason.ACCESS_DENIED: "AWS refused the gateway's credentials or clock until its time passed",
+    Reason.INVALID_INPUT: "Amazon Connect refused calls that carried it as invalid until its time passed",
 }
 
 

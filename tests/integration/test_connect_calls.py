@@ -61,7 +61,7 @@ async def test_a_connection_that_is_refused() -> None:
 
 
 async def test_credentials_that_are_wrong() -> None:
-    """With wrong credentials what waits for the campaign is NOT_ACCEPTED/ACCESS_DENIED."""
+    """With wrong credentials what waits for the campaign is NOT_ACCEPTED/ACCESS_DENIED after a while."""
     async with world_of(Knobs(keys=("simulator", "wrong"))) as world:
         results = await world.ask(*dials(30))
         assert verdicts(results) == [DENIED] * 30

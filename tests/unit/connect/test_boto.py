@@ -19,10 +19,15 @@ URL = "http://connect.example"
 
 
 def client_error(
-    code: str, status: int, *, operation: str = "PutDialRequestBatch", **members: Any
+    code: Any,
+    status: Any,
+    *,
+    operation: str = "PutDialRequestBatch",
+    text: Any = f"about {PHONE}",
+    **members: Any,
 ) -> foreign.ClientError:
     response: Any = {
-        "Error": {"Code": code, "Message": f"about {PHONE}"},
+        "Error": {"Code": code, "Message": text},
         "ResponseMetadata": {"HTTPStatusCode": status},
         **members,
     }
@@ -44,8 +49,15 @@ def client_error(
         ("ResourceNotFoundException", 404, errors.CampaignNotFound),
         ("AccessDeniedException", 403, errors.AccessDenied),
         ("AccessDeniedException", 400, errors.AccessDenied),
-        ("UnrecognizedClientException", 403, errors.AccessDenied),
-        ("InvalidSignatureException", 403, errors.AccessDenied),
+        ("UnrecognizedClientException", 403, errors.CredentialsRefused),
+        ("InvalidSignatureException", 403, errors.CredentialsRefused),
+        ("SignatureDoesNotMatch", 400, errors.CredentialsRefused),
+        ("InvalidClientTokenId", 403, errors.CredentialsRefused),
+        ("IncompleteSignature", 400, errors.CredentialsRefused),
+        ("ExpiredToken", 403, errors.CredentialsExpired),
+        ("ExpiredTokenException", 400, errors.CredentialsExpired),
+        ("RequestTimeTooSkewed", 403, errors.ClockSkewed),
+        ("RequestExpired", 400, errors.ClockSkewed),
         ("NotAuthorized", 401, errors.AccessDenied),
         ("ConflictException", 409, errors.CallConflict),
         ("RequestTimeoutException", 408, errors.ConnectFailed),
@@ -66,19 +78,14 @@ def test_an_error_that_connect_answers(code: str, status: int, failure: type[err
     [
         ("AccessDenied", 400),
         ("AccessDeniedException", 403),
-        ("ExpiredTokenException", 400),
         ("ForbiddenException", 403),
-        ("IncompleteSignature", 400),
-        ("InvalidSignatureException", 400),
         ("NotAuthorized", 400),
-        ("RequestExpired", 400),
-        ("SignatureDoesNotMatch", 400),
         ("UnauthorizedOperation", 400),
         ("WhateverForbids", 403),
     ],
 )
 def test_a_right_that_is_missing(operation: str, code: str, status: int) -> None:
-    """No right and no good credentials are AccessDenied, by whatever code and status, of each operation."""
+    """A missing right is AccessDenied, by whatever code and status, of each operation."""
     assert isinstance(translated(client_error(code, status, operation=operation)), errors.AccessDenied)
 
 
@@ -109,6 +116,61 @@ def test_the_state_of_a_campaign_that_does_not_run(state: str) -> None:
     failure = translated(client_error("InvalidCampaignStateException", 409, state=state))
     assert isinstance(failure, errors.CampaignNotRunning)
     assert failure.state == state
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Signature expired: 20260101T000000Z is now earlier than 20260101T001500Z",
+        "Signature not yet current: 20260101T000000Z is still later than 20251231T230500Z",
+    ],
+)
+def test_a_clock_that_is_off_is_no_wrong_key(text: str) -> None:
+    """AWS tells a clock that is off in the text of InvalidSignatureException: other keys would not help."""
+    assert type(translated(client_error("InvalidSignatureException", 403, text=text))) is errors.ClockSkewed
+
+
+def test_a_signature_of_a_clock_that_is_known_to_be_off() -> None:
+    """Where the reply's own Date shows that the clock is off, a refused signature is blamed on that."""
+    failure = translated(client_error("SignatureDoesNotMatch", 403), skewed=True)
+    assert type(failure) is errors.ClockSkewed
+    assert type(translated(client_error("AccessDenied", 403), skewed=True)) is errors.AccessDenied
+
+
+@pytest.mark.parametrize(
+    ("where", "failure"),
+    [
+        ("id", errors.CampaignInvalid),
+        ("outboundRequests.1.member.clientToken", errors.CallInvalid),
+        ("dialRequests", errors.CallInvalid),
+        ("identity", errors.CallInvalid),
+    ],
+)
+def test_what_a_validation_is_about(where: str, failure: type[errors.CallFailure]) -> None:
+    """A ValidationException that names the campaign's id is no fault of the items."""
+    text = (
+        f"1 validation error detected: Value at '{where}' failed to satisfy constraint: "
+        "Member must satisfy regular expression pattern: [-:/a-zA-Z0-9]+"
+    )
+    assert type(translated(client_error("ValidationException", 400, text=text))) is failure
+
+
+@pytest.mark.parametrize(
+    "odd", [None, 7, [], {}, "\ud800", "x" * 100_000, b"x"], ids=lambda odd: type(odd).__name__
+)
+def test_an_error_of_odd_members(odd: Any) -> None:
+    """Members of another type than the model's, whichever they are, are a failure like others."""
+    for error in (
+        client_error(odd, 400),
+        client_error("ValidationException", odd),
+        client_error("ValidationException", 400, text=odd),
+        client_error("InvalidSignatureException", 403, text=odd),
+        client_error("InvalidCampaignStateException", 409, state=odd),
+    ):
+        failure = translated(error)
+        assert isinstance(failure, errors.CallFailure)
+        assert len(str(failure)) < 100
+        str(failure).encode()
 
 
 def test_a_state_that_is_not_told() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import botocore.session
 import pytest
 
-from gateway.connect import apis
-from gateway.connect.apis import APIS, ApiName, ConnectApi, states
+from gateway.connect import apis, replies
+from gateway.connect.apis import APIS, ApiName, ConnectApi
+from gateway.connect.replies import states
 from gateway.core.model import DialRequest, ItemFailure
 
 PHONE = "+12065550188"
@@ -16,9 +17,9 @@ NOON = "2026-01-01T00:00:00.500000+00:00"
 
 @pytest.fixture(autouse=True)
 def nothing_told() -> Iterator[None]:
-    apis._log_unknown_code.cache_clear()
+    replies._logged.clear()
     yield
-    apis._log_unknown_code.cache_clear()
+    replies._logged.clear()
 
 
 def item(api: ApiName) -> Any:
@@ -62,7 +63,8 @@ def test_an_answer_by_items(api: ConnectApi, caplog: pytest.LogCaptureFixture) -
             "successfulRequests": [{"clientToken": "x", "id": "id-x"}],
             "failedRequests": [{"clientToken": token, "failureCode": code} for token, code in codes.items()],
             "ResponseMetadata": {"RequestId": "r"},
-        }
+        },
+        "xabcde",
     )
     assert (reply.accepted, reply.request_id) == ({"x": "id-x"}, "r")
     unknown = dict.fromkeys("cde", ItemFailure.UNKNOWN_ERROR)
@@ -80,7 +82,7 @@ def test_the_same_word_means_two_things() -> None:
 @pytest.mark.parametrize("api", APIS.values(), ids=APIS)
 def test_an_answer_without_lists(api: ConnectApi) -> None:
     """An answer without lists mentions no item."""
-    reply = api.reply({"ResponseMetadata": {}})
+    reply = api.reply({"ResponseMetadata": {}}, {"a"})
     assert (reply.accepted, reply.failed, reply.request_id) == ({}, {}, "")
 
 
@@ -96,11 +98,6 @@ def test_states_of_campaigns() -> None:
             {"campaignId": "a", "failureCode": "ResourceNotFound"},
         ],
     }
-    assert states(answer) == {"a": "Running", "b": "Odd", "c": "NotFound"}
-    assert states({}) == {}
-
-
-def test_a_state_without_end_is_cut() -> None:
-    """A state reaches callers, so a text of any length does not."""
-    answer = {"successfulRequests": [{"campaignId": "a", "state": "x" * 1000}]}
-    assert len(states(answer)["a"]) == apis.LONGEST_WORD
+    assert states(answer, "abcdef") == {"a": "Running", "b": "Odd", "c": "NotFound"}
+    assert states(answer, "b") == {"b": "Odd"}
+    assert states({}, "a") == {}

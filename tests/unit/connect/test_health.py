@@ -13,6 +13,8 @@ from gateway.core import errors
         errors.AnswerLost,
         errors.ConnectUnreachable,
         errors.AccessDenied,
+        errors.CredentialsExpired,
+        errors.ClockSkewed,
         errors.CallRefused,
     ],
 )

@@ -5,8 +5,15 @@ from dataclasses import dataclass
 
 from gateway.core import conditions
 from gateway.core.conditions import BLIND_PROBE_S, FIRST_PAUSE_S, FORGET_AFTER_S, LONGEST_PAUSE_S, STEP
-from gateway.core.errors import AccessDenied, CampaignNotFound, CampaignNotRunning
+from gateway.core.errors import (
+    AccessDenied,
+    CallInvalid,
+    CampaignInvalid,
+    CampaignNotFound,
+    CampaignNotRunning,
+)
 from gateway.core.model import Batch, CallReport, FlushReason, ItemFailure
+from gateway.core.refusals import CALLS_TO_BLAME
 
 FULL = 25
 ENDED = {"Stopped", "Failed", "Completed"}
@@ -39,12 +46,26 @@ class Flow:
         self.may_look = True
         self.blind_until = 0.0
         self.looked_at = -NEVER
+        self.invalid: dict[str, int] = {}
+        self.blamed = False
+
+    def note(self, batch: Batch, report: CallReport) -> None:
+        """Count the refusals in a row of a campaign's calls in search of a bad item."""
+        if report.failure is None:
+            self.invalid.pop(batch.campaign_id, None)
+        invalid = isinstance(report.failure, CallInvalid)
+        search = batch.flush is FlushReason.SUSPECT
+        self.blamed = invalid and not search and self.invalid.get(batch.campaign_id, 0) >= CALLS_TO_BLAME
+        if invalid and search:
+            self.invalid[batch.campaign_id] = self.invalid.get(batch.campaign_id, 0) + 1
 
     def refused(self, report: CallReport) -> bool:
-        """Whether a report settles all that waits for its campaign."""
+        """Whether a report, that was noted, settles all that waits for its campaign."""
+        if self.blamed:
+            return True
         failure = report.failure
         ended = isinstance(failure, CampaignNotRunning) and failure.state in ENDED
-        return ended or isinstance(failure, CampaignNotFound | AccessDenied)
+        return ended or isinstance(failure, CampaignNotFound | CampaignInvalid | AccessDenied)
 
     def called(self, now: float, batch: Batch) -> None:
         """Check that a call may leave: none for a campaign that is kept, but one probe at a time."""
@@ -73,7 +94,8 @@ class Flow:
         elif kept is not None and probe:
             kept.probe = None
             kept.touched = kept.latest = now
-            kept.limit += 0 if report.failure else STEP
+            taken = report.accepted and ItemFailure.RATE not in report.failed.values()
+            kept.limit += STEP if taken else 0
             if kept.limit >= FULL:
                 del self.kept[campaign_id]
                 return True

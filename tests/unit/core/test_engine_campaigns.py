@@ -114,6 +114,49 @@ def test_capacity_cools_the_campaign_alone() -> None:
     assert other.told == []
 
 
+@pytest.mark.parametrize("failure", [None, *ItemFailure])
+def test_a_probe_without_an_accepted_item_is_not_taken(failure: ItemFailure | None) -> None:
+    """A probe whose items all failed, in whichever way, lets the next call carry no more than it did."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(100))
+    for batch in bench.poll(NOW).batches:
+        throttle(bench, NOW, batch)
+    now, sizes = NOW, []
+    for _ in range(4):
+        now, batch = bench.next_call(now)
+        sizes.append(len(batch.entries))
+        failed = dict.fromkeys(tokens_of(batch), failure) if failure is not None else {}
+        bench.complete(now + 0.1, batch, failed=failed, started_at=now)
+        now += 0.1
+    assert sizes == [1, 1, 1, 1]
+    assert RESUMED not in caller.told
+
+
+@pytest.mark.parametrize(
+    ("failure", "grows"),
+    [
+        (ItemFailure.INVALID_INPUT, True),
+        (ItemFailure.UNKNOWN_ERROR, True),
+        (ItemFailure.CAPACITY, False),
+        (ItemFailure.RATE, False),
+    ],
+)
+def test_a_probe_with_an_accepted_item(failure: ItemFailure, grows: bool) -> None:
+    """A probe is taken where an item was accepted and none was throttled."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(100))
+    for batch in bench.poll(NOW).batches:
+        throttle(bench, NOW, batch)
+    now, batch = bench.next_call(NOW)
+    bench.complete(now, batch)
+    now, batch = bench.next_call(now)
+    first, *others = tokens_of(batch)
+    failed = dict.fromkeys(others, failure)
+    bench.complete(now, batch, accepted={first: "id"}, failed=failed, started_at=now)
+    now, batch = bench.next_call(now)
+    assert (len(batch.entries) > 1 + STEP) is grows
+
+
 def test_capacity_until_expiry() -> None:
     """What waits for a campaign that never recovers expires as THROTTLED, whether or not it was sent."""
     bench, caller = Bench(), Caller()

@@ -34,6 +34,7 @@ FAILURES: list[errors.CallFailure] = [
         for state in ("Paused", "Initialized", "Sleeping", "Stopped", "Completed")
     ),
     errors.AccessDenied(),
+    errors.CampaignInvalid(),
     errors.CallConflict(),
     errors.ConnectFailed(),
     errors.AnswerLost(),

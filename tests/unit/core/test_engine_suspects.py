@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.core.errors import CallInvalid, RateThrottled
-from gateway.core.model import Batch, FlushReason, ItemFailure, Outcome, Reason
+from gateway.core.errors import CallInvalid, CampaignInvalid, RateThrottled
+from gateway.core.model import Batch, FlushReason, ItemFailure, Outcome, Reason, RetryAdvice
 from gateway.core.queues import SUSPECT_BURST, SUSPECT_EVERY_S
-from tests.unit.core.making import NOW, Bench, Caller, ids_of, many, tokens_of
+from tests.unit.core.making import NOW, Bench, Caller, dial, ids_of, many, tokens_of
 
 
 def answer(bench: Bench, now: float, batch: Batch, bad: set[str]) -> bool:
@@ -122,3 +122,41 @@ def test_suspects_whose_caller_leaves() -> None:
     calls = run(bench, NOW + 0.2, NOW + 30.0, set())
     assert [tokens_of(batch) for _, batch in calls] == [["c"]]
     assert bench.engine.held == 0
+
+
+def test_a_call_that_is_refused_whatever_it_carries() -> None:
+    """Where Connect refuses every call of a campaign the call is to blame: no item is REJECTED for it."""
+    bench, caller, other = Bench(), Caller(), Caller()
+    bench.send_all(NOW, caller, *many(500))
+    bench.send_all(NOW, other, *many(25), campaign="other")
+    calls = run(bench, NOW, NOW + 20.0, {f"t{number}" for number in range(25, 500)} | set(many(25)))
+    told = {(answer.outcome, answer.reason, answer.advice) for answer in caller.answers.values()}
+    assert told == {(Outcome.NOT_ACCEPTED, Reason.INVALID_INPUT, RetryAdvice.SAME_TOKEN)}
+    assert len(caller.answers) == 500
+    assert len([batch for _, batch in calls if batch.campaign_id == "campaign"]) <= 40
+    now = max(at for at, batch in calls if batch.campaign_id == "campaign")
+    answer = bench.send(now, caller, dial("next"))
+    assert answer is not None
+    assert "whichever requests" in answer.detail
+
+
+def test_a_campaign_id_that_connect_refuses() -> None:
+    """Where Connect names the campaign's id as invalid all that wait for it are REJECTED, after one call."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(100))
+    bench.complete(NOW, bench.poll(NOW).batches[0], failure=CampaignInvalid())
+    told = [answer for answer in caller.answers.values() if answer.detail.startswith("campaign_id:")]
+    assert len(told) >= 25
+    assert {(answer.outcome, answer.reason) for answer in told} == {(Outcome.REJECTED, Reason.INVALID_INPUT)}
+
+
+def test_a_suspect_that_runs_out_of_time() -> None:
+    """A suspect whose time passes before its turn is told that Connect refused its calls."""
+    bench, caller = Bench(call_rate=1.0, call_burst=1.0), Caller()
+    for token in many(8):
+        bench.send(NOW, caller, dial(token, expires_at=NOW + 9.0))
+    run(bench, NOW, NOW + 20.0, set(many(8)))
+    late = [answer for answer in caller.answers.values() if answer.outcome is Outcome.EXPIRED]
+    assert late
+    assert {answer.reason for answer in late} == {Reason.INVALID_INPUT}
+    assert all("refused" in answer.detail for answer in late)

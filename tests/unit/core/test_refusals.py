@@ -1,7 +1,7 @@
 """For how long a campaign's refusal is believed."""
 
 from gateway.core.errors import AccessDenied, CampaignNotFound, CampaignNotRunning
-from gateway.core.refusals import Refusals
+from gateway.core.refusals import CALLS_TO_BLAME, CAMPAIGNS_COUNTED, InvalidCalls, Refusals
 from gateway.core.settle import REFUSAL_S, Refusal, refusal_of
 from tests.unit.core.making import NOW
 
@@ -55,3 +55,32 @@ def test_memory_is_bounded_by_time() -> None:
         refusals.remember(NOW + number / 1_000, f"c{number}", gone())
     assert refusals.known(NOW + 5.0 + REFUSAL_S, "other") is None
     assert refusals._known == {}
+
+
+def test_the_call_is_to_blame() -> None:
+    """Refusals in the search blame nothing; after enough of them a refusal of other items blames the call."""
+    calls = InvalidCalls()
+    for _ in range(CALLS_TO_BLAME):
+        assert not calls.refused("a", search=False)
+        assert not calls.refused("a", search=True)
+    assert calls.refused("a", search=False)
+    assert not calls.refused("b", search=False)
+
+
+def test_a_call_that_is_taken_acquits() -> None:
+    """A call that Connect answers item by item shows that calls are in order."""
+    calls = InvalidCalls()
+    for _ in range(CALLS_TO_BLAME):
+        calls.refused("a", search=True)
+    calls.taken("a")
+    assert not calls.refused("a", search=False)
+
+
+def test_campaigns_that_are_counted_are_bounded() -> None:
+    """The count of the campaign that was refused longest ago goes first."""
+    calls = InvalidCalls()
+    for _ in range(CALLS_TO_BLAME):
+        calls.refused("old", search=True)
+    for number in range(CAMPAIGNS_COUNTED):
+        calls.refused(f"c{number}", search=True)
+    assert not calls.refused("old", search=False)

@@ -22,12 +22,16 @@ REFUSING: list[errors.CallFailure] = [
     errors.CampaignNotFound(),
     errors.CampaignNotRunning("Stopped"),
     errors.AccessDenied(),
+    errors.CampaignInvalid(),
 ]
 OTHER: list[errors.CallFailure] = [
     errors.RateThrottled(),
     errors.CallInvalid(),
     errors.CallConflict(),
     errors.CallUnexpected(),
+    errors.CredentialsExpired(),
+    errors.CredentialsRefused(),
+    errors.ClockSkewed(),
     *(errors.CampaignNotRunning(state) for state in ("Paused", "Initialized", "", "a new one")),
 ]
 

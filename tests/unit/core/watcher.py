@@ -102,6 +102,7 @@ class Watcher(Sentry):
         rate = ItemFailure.RATE in report.failed.values()
         self.throttled |= rate or isinstance(report.failure, RateThrottled)
         ids = {(batch.campaign_id, token): id_ for token, id_ in report.accepted.items()}
+        self.flow.note(batch, report)
         told = self._take(self.engine.completed(self.now, batch, report), ids)
         if self.flow.refused(report):
             self._check_refused(batch.campaign_id)

@@ -1,0 +1,113 @@
+"""AWS refuses the gateway's credentials or clock: requests wait, and nobody is told that access is denied."""
+
+import pytest
+
+from gateway.core.errors import (
+    AccessDenied,
+    CallHindered,
+    ClockSkewed,
+    CredentialsExpired,
+    CredentialsRefused,
+)
+from gateway.core.model import Outcome, Reason, RetryAdvice
+from gateway.core.pacing import HINDERED_PATIENCE_S, LONGEST_HINDERED_S
+from tests.unit.core.making import NOW, Bench, Caller, dial, many
+
+HINDERED = [CredentialsExpired, CredentialsRefused, ClockSkewed]
+
+
+def drive(
+    bench: Bench, now: float, until: float, failure: CallHindered | None = None
+) -> tuple[float, list[int]]:
+    """Answer every call until some instant, by a failure or as accepted; return when the last was done.
+
+    With it comes how many calls left at each poll that had any.
+    """
+    calls: list[int] = []
+    while now < until:
+        decision = bench.poll(now)
+        if decision.batches:
+            calls.append(len(decision.batches))
+        for batch in decision.batches:
+            report = {"failure": failure, "started_at": now} if failure is not None else {}
+            bench.complete(now + 0.01, batch, **report)
+        if decision.wake_at is None:
+            break
+        now = now + 0.01 if decision.batches else decision.wake_at
+    return now, calls
+
+
+@pytest.mark.parametrize("failure", HINDERED)
+def test_one_refusal_answers_nobody(failure: type[CallHindered]) -> None:
+    """One such answer settles nothing: all that wait are sent when AWS accepts the gateway again."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(200))
+    for batch in bench.poll(NOW).batches:
+        bench.complete(NOW + 0.1, batch, failure=failure(), started_at=NOW)
+    assert caller.answers == {}
+    drive(bench, NOW + 0.1, NOW + 3.0)
+    assert len(caller.answers) == 200
+    assert {answer.outcome for answer in caller.answers.values()} == {Outcome.ACCEPTED}
+
+
+@pytest.mark.parametrize("failure", HINDERED)
+def test_one_call_at_a_time_asks_again(failure: type[CallHindered]) -> None:
+    """Meanwhile one call at a time asks again, after pauses, whatever the backlog; it costs no attempt."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(1000))
+    now, (first, *others) = drive(bench, NOW, NOW + HINDERED_PATIENCE_S - LONGEST_HINDERED_S, failure())
+    assert first > 1
+    assert set(others) == {1}
+    assert 4 <= len(others) <= 8
+    assert caller.answers == {}
+    _, batch = bench.next_call(now)
+    assert batch.attempts_left == 5
+
+
+@pytest.mark.parametrize("failure", HINDERED)
+def test_a_lasting_hindrance_is_told(failure: type[CallHindered]) -> None:
+    """After a while those who wait are told, as of any denied access, and by which of the causes."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(100))
+    drive(bench, NOW, NOW + HINDERED_PATIENCE_S + 2 * LONGEST_HINDERED_S, failure())
+    answers = list(caller.answers.values())
+    assert len(answers) == 100
+    assert {(told.outcome, told.reason, told.advice) for told in answers} == {
+        (Outcome.NOT_ACCEPTED, Reason.ACCESS_DENIED, RetryAdvice.SAME_TOKEN)
+    }
+    word = {CredentialsExpired: "expired", CredentialsRefused: "access key", ClockSkewed: "clock"}[failure]
+    assert all(word in told.detail for told in answers)
+
+
+def test_expired_meanwhile() -> None:
+    """A request whose time passes meanwhile is EXPIRED, and told why it was not sent."""
+    bench, caller = Bench(), Caller()
+    bench.send(NOW, caller, dial(expires_at=NOW + 9.0))
+    drive(bench, NOW, NOW + 3.0, CredentialsExpired())
+    bench.poll(NOW + 6.0)
+    told = caller.answers[0]
+    assert (told.outcome, told.reason) == (Outcome.EXPIRED, Reason.ACCESS_DENIED)
+
+
+def test_doubt_outlives_it() -> None:
+    """A request that an earlier attempt may have placed stays UNKNOWN, also where the hindrance lasts."""
+    bench, caller = Bench(), Caller()
+    bench.send(NOW, caller, dial())
+    now, batch = bench.next_call(NOW)
+    bench.complete(now, batch, failure=CredentialsExpired(), started_at=now, uncertain=True, strikes=2)
+    drive(bench, now, NOW + HINDERED_PATIENCE_S + 2 * LONGEST_HINDERED_S, CredentialsExpired())
+    assert caller.answers[0].outcome is Outcome.UNKNOWN
+
+
+def test_denied_is_another_thing() -> None:
+    """A right that is missing for one campaign is told at once, and shows that the credentials are good."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(30))
+    bench.send_all(NOW, caller, *many(30), campaign="other")
+    first, *others = bench.poll(NOW).batches
+    bench.complete(NOW, first, failure=CredentialsExpired(), started_at=NOW)
+    for batch in others:
+        bench.complete(NOW + 0.1, batch, failure=AccessDenied(), started_at=NOW)
+    told = [answer.reason for answer in caller.answers.values()]
+    assert told.count(Reason.ACCESS_DENIED) == 30
+    assert len(told) == 30
