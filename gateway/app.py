@@ -90,7 +90,7 @@ def access_files_of(settings: Settings) -> AccessFiles:
 class Gateway:
     """One gateway: the gRPC server, the dispatcher and its core, and Connect behind a port.
 
-    Jitter comes from `rng`; an `engine` of the caller's own takes the place of the usual one.
+    Jitter comes from `rng`; an `engine`, and times of a `keepalive`, take the place of the usual ones.
     """
 
     def __init__(
@@ -100,6 +100,7 @@ class Gateway:
         telemetry: Telemetry,
         rng: random.Random | None = None,
         engine: Engine | None = None,
+        keepalive: Keepalive | None = None,
     ) -> None:
         rng = rng or random.Random()
         self._port = port
@@ -118,7 +119,7 @@ class Gateway:
         )
         looks = Looks(self._dispatcher.rows, self._clock.now)
         self._campaigns = CampaignServicer(self._dispatcher, self._clock, self.access.gate, looks)
-        keepalive = Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
+        keepalive = keepalive or Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
         self._server = GrpcServer(
             self._servicer, self._campaigns, settings.listen, keepalive, self.access.pair
         )

@@ -7,57 +7,76 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from dialgateway.v1 import campaign_service_pb2, dial_request_service_pb2
+from dialgateway.v1 import campaign_service_pb2
 from dialgateway.v1.campaign_service_pb2_grpc import add_CampaignServiceServicer_to_server
-from dialgateway.v1.dial_request_service_pb2_grpc import add_DialRequestServiceServicer_to_server
 from gateway.access.keeping import Kept
 from gateway.access.pair import Pair
 from gateway.api.campaign_servicer import CampaignServicer
 from gateway.api.credentials import server_credentials
 from gateway.api.health import BoundedHealth
+from gateway.api.servicer import SERVICE as DIAL_REQUEST_SERVICE
 from gateway.api.servicer import DialRequestServicer
 
 SERVICES = (
-    dial_request_service_pb2.DESCRIPTOR.services_by_name["DialRequestService"].full_name,
+    DIAL_REQUEST_SERVICE,
     campaign_service_pb2.DESCRIPTOR.services_by_name["CampaignService"].full_name,
 )
 MESSAGE_BYTES = 4 * 1024 * 1024
 """The largest message that is read; a larger one ends its own stream with RESOURCE_EXHAUSTED."""
+METADATA_BYTES = 64 * 1024
+"""The most metadata that a call may bring, as HTTP/2 counts it: each entry's name, value and 32 bytes more.
+A call with more is refused. A forwarded client certificate takes 2 to 15 KiB."""
+HEADROOM_STREAMS = 1000
+"""Calls beyond a caller's streams that one connection may carry: watches, health checks, refusals."""
 
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second process on the same address must fail, not share it silently
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
-    # Callers may ping as often as every 10 s, with or without a stream, to keep a proxy's path open.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    # Between the two limits gRPC refuses calls at random. They are equal, so the size alone decides.
+    ("grpc.max_metadata_size", METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", METADATA_BYTES),
+    # Pings are allowed on connections without a call too, to keep the path through a proxy open.
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Keepalive:
-    """When a connection is pinged, closed as silent, and asked to make room for a new one. Seconds.
+    """When a connection is pinged, and when it is closed. Seconds.
 
     A connection on which nothing came for `every_s` is pinged, and closed with its streams where no
     answer comes within `timeout_s`. One older than about `max_age_s` is told to go away: its streams
-    go on, and new ones are opened on a new connection, perhaps to another replica.
+    go on, and new ones are opened on a new connection, perhaps to another replica. One that has carried
+    no call for `idle_s` is told the same. One that has not finished its handshakes (TLS, and HTTP/2's
+    first SETTINGS) within `handshake_s` is closed.
+
+    Callers may ping every 10 s. `least_ping_s` is what gRPC enforces: the third ping that comes sooner
+    after the one before ends the connection, however long ago the first two were. It is far below 10 s,
+    because a delay on the way brings pings closer together.
     """
 
     every_s: float = 60.0
     timeout_s: float = 20.0
     max_age_s: float | None = None
+    idle_s: float = 900.0
+    handshake_s: float = 20.0
+    least_ping_s: float = 1.0
 
     def options(self) -> tuple[tuple[str, int], ...]:
         """Return the gRPC options that do this."""
-        options = (
-            ("grpc.keepalive_time_ms", round(self.every_s * 1000)),
-            ("grpc.keepalive_timeout_ms", round(self.timeout_s * 1000)),
+        seconds = {
+            "grpc.keepalive_time_ms": self.every_s,
+            "grpc.keepalive_timeout_ms": self.timeout_s,
             # gRPC waits for the answer to its ping by this one, a minute unless told otherwise.
-            ("grpc.http2.ping_timeout_ms", round(self.timeout_s * 1000)),
-        )
-        if self.max_age_s is None:
-            return options
-        # gRPC's grace behind it stays endless: it would cut streams whatever is unanswered on them.
-        return (*options, ("grpc.max_connection_age_ms", max(1, round(self.max_age_s * 1000))))
+            "grpc.http2.ping_timeout_ms": self.timeout_s,
+            "grpc.http2.min_ping_interval_without_data_ms": self.least_ping_s,
+            "grpc.max_connection_idle_ms": self.idle_s,
+            "grpc.server_handshake_timeout_ms": self.handshake_s,
+        }
+        if self.max_age_s is not None:
+            # gRPC's grace behind it stays endless: it would cut streams whatever is unanswered on them.
+            seconds["grpc.max_connection_age_ms"] = self.max_age_s
+        return tuple((name, max(1, round(value * 1000))) for name, value in seconds.items())
 
 
 class GrpcServer:
@@ -78,7 +97,7 @@ class GrpcServer:
         self._listen = listen
         self._server = grpc.aio.server(options=(*OPTIONS, *(keepalive or Keepalive()).options()))
         self._health = BoundedHealth()
-        add_DialRequestServiceServicer_to_server(servicer, self._server)
+        self._server.add_generic_rpc_handlers((servicer.handlers(),))
         add_CampaignServiceServicer_to_server(campaigns, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)

@@ -5,16 +5,16 @@ import logging
 import random
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceServicer
 from gateway.access.gate import Caller, Gate
 from gateway.access.policy import Grant
 from gateway.api import wire
 from gateway.api.callers import Door
+from gateway.api.incoming import PART, Incoming, UnreadableError
 from gateway.api.session import Session, StreamUnreadableError
 from gateway.api.shares import Share, Shares
 from gateway.api.streams import OpenStreams, StreamLimits
@@ -24,11 +24,14 @@ from gateway.supervision import Supervisor
 from gateway.telemetry import RpcTrace, StreamFigures, Telemetry
 
 if TYPE_CHECKING:
-    StreamContext = grpc.aio.ServicerContext[pb.StreamDialRequestsRequest, pb.StreamDialRequestsResponse]
-    UnaryContext = grpc.aio.ServicerContext[pb.PutDialRequestsRequest, pb.PutDialRequestsResponse]
+    StreamContext = grpc.aio.ServicerContext[bytes, pb.StreamDialRequestsResponse]
+    UnaryContext = grpc.aio.ServicerContext[bytes, pb.PutDialRequestsResponse]
+
+Refused = tuple[grpc.StatusCode, str]
 
 log = logging.getLogger(__name__)
 
+SERVICE = pb.DESCRIPTOR.services_by_name["DialRequestService"].full_name
 DEADLINE_SHARE, LONGEST_DEADLINE_MARGIN_S = 0.1, 0.5
 """A unary call is answered this share of its time before its deadline, at most so many seconds."""
 LEAVING = "this replica is leaving; nothing more is taken here, send on a new connection"
@@ -37,11 +40,17 @@ FULL = "the gateway is full; nothing of this call was taken, send it again later
 CALLS_USED_UP = (
     "as many streams and calls are open as may be; nothing of this call was taken, send it again later"
 )
+NO_MESSAGE = "the message cannot be read: it is no PutDialRequestsRequest"
 SHARE_USED_UP = "this caller has as much unanswered as it may; nothing of this call was taken, send it later"
 
 
-class DialRequestServicer(DialRequestServiceServicer):
+class DialRequestServicer:
     """The service of `protos/dialgateway/v1/dial_request_service.proto`.
+
+    Each call goes through the same steps, in this order: it is refused, or initial metadata is sent, and only
+    then is a message read. Metadata tells every client and proxy that this gateway has begun, so none of
+    them sends what was read here to another gateway by itself. A refused call costs no message: `handlers`
+    registers the unary call as one that takes a stream, since gRPC would otherwise read before it asks.
 
     `gate` says who a caller is, what the limits for one are counted by, and what it may.
     """
@@ -65,16 +74,32 @@ class DialRequestServicer(DialRequestServiceServicer):
         self._shares = Shares(limits.caller_window)
         self._streams = OpenStreams(limits, rng, supervisor)
         self._sessions: dict[Session, asyncio.Task[None] | None] = {}
+        self._taking = asyncio.Lock()
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """Return what gRPC calls for the methods of the service, with their messages as bytes."""
+        methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "StreamDialRequests": grpc.stream_stream_rpc_method_handler(
+                self.StreamDialRequests,
+                response_serializer=pb.StreamDialRequestsResponse.SerializeToString,
+            ),
+            "PutDialRequests": grpc.stream_unary_rpc_method_handler(
+                self.PutDialRequests,
+                response_serializer=pb.PutDialRequestsResponse.SerializeToString,
+            ),
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, methods)
 
     # Handlers are async generators. A generator may be left suspended where its caller is gone, so the
     # end of a stream hangs on the call's own end, and the reading is a task beside the generator.
     async def StreamDialRequests(  # noqa: N802, D102
-        self, request_iterator: AsyncIterator[pb.StreamDialRequestsRequest], context: "StreamContext"
+        self, messages: AsyncIterator[bytes], context: "StreamContext"
     ) -> AsyncIterator[pb.StreamDialRequestsResponse]:
         caller, grant = await self._door.dialer(context)
         await self._refuse_stream(self._shares.look(caller.key), context)
+        await context.send_initial_metadata(())
         try:
-            session, reader = self._begin(request_iterator, context, caller, grant)
+            session, reader = self._begin(messages, context, caller, grant)
             async for response in session.responses():
                 yield response
         except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
@@ -83,7 +108,7 @@ class DialRequestServicer(DialRequestServiceServicer):
 
     def _begin(
         self,
-        messages: AsyncIterator[pb.StreamDialRequestsRequest],
+        messages: AsyncIterator[bytes],
         context: "StreamContext",
         caller: Caller,
         grant: Grant,
@@ -104,31 +129,61 @@ class DialRequestServicer(DialRequestServiceServicer):
         return session, reader
 
     async def PutDialRequests(  # noqa: N802, D102
-        self, request: pb.PutDialRequestsRequest, context: "UnaryContext"
+        self, messages: AsyncIterator[bytes], context: "UnaryContext"
     ) -> pb.PutDialRequestsResponse:
         caller, grant = await self._door.dialer(context)
         share = self._shares.look(caller.key)
         share.resize(grant.window)
-        await self._refuse_what_has_no_room(len(request.dial_requests), share, context)
-        try:
-            return await self._put(request, context, caller)
-        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
-            await self._broken(bug, context)
-        return pb.PutDialRequestsResponse()  # not reached: the call has been aborted
-
-    async def _put(
-        self, request: pb.PutDialRequestsRequest, context: "UnaryContext", caller: Caller
-    ) -> pb.PutDialRequestsResponse:
+        await self._refuse_call(share, context)
+        await context.send_initial_metadata(())
         trace = self._telemetry.rpc_started("PutDialRequests", context.invocation_metadata() or ())
         session = self._session(trace, self._shares.enter(caller.key), caller)
         self._sessions[session] = None
         try:
-            session.take(request.campaign_id, request.dial_requests, wire.priority(request.priority))
-            session.close()
-            answers = await session.answers_in_order(_time_for_answers(context.time_remaining()))
-            return pb.PutDialRequestsResponse(results=[wire.result(settled) for settled in answers])
+            message = await self._only_message(messages, context)
+            return await self._put(session, message, context)
         finally:
             self._left(session, trace, caller)
+
+    async def _only_message(self, messages: AsyncIterator[bytes], context: "UnaryContext") -> Incoming:
+        """Read the message of a unary call, which ends here if there is none."""
+        try:
+            return Incoming(await anext(messages))
+        except UnreadableError:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, NO_MESSAGE)
+        except StopAsyncIteration:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
+
+    async def _put(
+        self, session: Session, message: Incoming, context: "UnaryContext"
+    ) -> pb.PutDialRequestsResponse:
+        try:
+            refusal = await self._take(session, message)
+            if refusal is None:
+                return await self._answered(session, context)
+        except UnreadableError:
+            refusal = grpc.StatusCode.INVALID_ARGUMENT, NO_MESSAGE
+        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+            await self._broken(bug, context)
+        return await context.abort(*refusal)
+
+    async def _take(self, session: Session, message: Incoming) -> "Refused | None":
+        """Take in a list, all of it or nothing; return why nothing. Raises `UnreadableError`."""
+        async with self._taking:  # so that the room that is found is still there for all of the list
+            refusal = await self._refusal(session, message)
+            if refusal is None:
+                await session.take_all(message)
+            return refusal
+
+    async def _answered(self, session: Session, context: "UnaryContext") -> pb.PutDialRequestsResponse:
+        """Wait for the answers, and return them in order."""
+        session.close()
+        answers = await session.answers_in_order(_time_for_answers(context.time_remaining()))
+        response = pb.PutDialRequestsResponse()
+        for begin in range(0, len(answers), PART):
+            response.results.extend(wire.result(settled) for settled in answers[begin : begin + PART])
+            await asyncio.sleep(0)  # others have their turn
+        return response
 
     def drain(self) -> None:
         """Tell every stream that the gateway leaves, and read no more from any."""
@@ -204,7 +259,7 @@ class DialRequestServicer(DialRequestServiceServicer):
         if not reader.cancelled() and reader.exception() is not None:
             await context.abort(grpc.StatusCode.INTERNAL, "the stream could not be read to its end")
 
-    async def _broken(self, bug: Exception, context: "StreamContext | UnaryContext") -> None:
+    async def _broken(self, bug: Exception, context: "StreamContext | UnaryContext") -> NoReturn:
         """End a call that met a bug of ours, without what the exception says."""
         self._supervisor.report(bug)
         await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
@@ -216,20 +271,32 @@ class DialRequestServicer(DialRequestServiceServicer):
         if refusal is not None:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
 
-    async def _refuse_what_has_no_room(self, count: int, share: Share, context: "UnaryContext") -> None:
+    async def _refuse_call(self, share: Share, context: "UnaryContext") -> None:
+        """End a unary call for which there is no place, before anything of it is read."""
         if self._dispatcher.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
-        if count > self._limits.window:
-            limit = self._limits.window
-            text = f"dial_requests: at most {limit} in one call, got {count}; use a stream for more"
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
         # A call that waits takes about as much memory as a stream, and one connection may bring any number.
         if share.holders >= self._limits.caller_streams or len(self._sessions) >= self._limits.streams:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, CALLS_USED_UP)
-        if count > self._dispatcher.room():
+        if self._dispatcher.room() <= 0:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, FULL)
-        if count > share.free():
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, SHARE_USED_UP)
+
+    async def _refusal(self, session: Session, message: Incoming) -> "Refused | None":
+        """Return why nothing of a list is taken, None where all of it is. Raises `UnreadableError`."""
+        count = 0
+        for found in message.counts(self._limits.window):
+            count = found
+            await asyncio.sleep(0)  # others have their turn
+        if self._dispatcher.draining:
+            return grpc.StatusCode.UNAVAILABLE, LEAVING
+        if count > self._limits.window:
+            text = f"dial_requests: at most {self._limits.window} in one call; use a stream for more"
+            return grpc.StatusCode.RESOURCE_EXHAUSTED, text
+        if count > self._dispatcher.room():
+            return grpc.StatusCode.RESOURCE_EXHAUSTED, FULL
+        if count > session.share_room:
+            return grpc.StatusCode.RESOURCE_EXHAUSTED, SHARE_USED_UP
+        return None
 
 
 def _time_for_answers(time_remaining_s: float | None) -> float | None:

@@ -12,6 +12,7 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.access.gate import Caller, Gate, Permit
 from gateway.access.refusal import Refusal
 from gateway.api import wire
+from gateway.api.incoming import PART, Incoming, Unreadable, UnreadableError
 from gateway.api.shares import Share
 from gateway.clock import SystemClock
 from gateway.core import settle
@@ -121,10 +122,17 @@ class Session:
         """The share of the window that unanswered requests take."""
         return (self.taken - self.answered) / self._window
 
+    @property
+    def share_room(self) -> int:
+        """How many more requests its caller may bring now without waiting."""
+        return self._share.free()
+
     # --- in ---------------------------------------------------------------------------------------
 
-    async def read(self, messages: AsyncIterator[pb.StreamDialRequestsRequest]) -> None:
+    async def read(self, messages: AsyncIterator[bytes]) -> None:
         """Take in all that the caller sends, as far as the bounds allow, until it half-closes.
+
+        Messages come as bytes; their requests are parsed once there is room for them.
 
         Whoever runs it calls `close` when it has ended, in whichever way.
         """
@@ -159,12 +167,17 @@ class Session:
         self._telemetry.received(campaign_id, len(requests))
         self._dispatcher.submit(arrivals, priority)
 
-    async def _next(
-        self, messages: AsyncIterator[pb.StreamDialRequestsRequest]
-    ) -> pb.StreamDialRequestsRequest | None:
+    async def take_all(self, message: Incoming) -> None:
+        """Take in a whole message part by part, whether there is room or not."""
+        while not message.ended:
+            self._take_part(message, PART)
+            if not message.ended:
+                await asyncio.sleep(0)  # others have their turn
+
+    async def _next(self, messages: AsyncIterator[bytes]) -> Incoming | None:
         """Read one message; None where the caller has half-closed."""
         try:
-            return await anext(messages)
+            return Incoming(await anext(messages))
         except StopAsyncIteration:
             return None
         except Exception as error:
@@ -176,24 +189,48 @@ class Session:
         self._dispatcher.source_closed(self._source)
         self._delivered.set()
 
-    async def _take_in(self, message: pb.StreamDialRequestsRequest) -> None:
-        requests, first = message.dial_requests, self.taken
-        campaign_id, priority = message.campaign_id, wire.priority(message.priority)
+    async def _take_in(self, message: Incoming) -> None:
+        """Take in a message part by part, as there is room.
+
+        Where the stream drains, one more part of it is taken in and answered. What is behind that counts as
+        not read: it has no result, so the caller sends it again elsewhere.
+        """
         try:
-            while self.taken < first + len(requests):
-                begin = self.taken - first
-                end = begin + await self._room()
-                self.take(campaign_id, requests[begin:end], priority)
+            while not message.ended:
+                self._take_part(message, await self._room())
+                if not message.ended:
+                    await asyncio.sleep(0)  # others have their turn
         except asyncio.CancelledError:
-            if self.draining:  # what has been read is answered, and nothing of it is sent any more
-                self.take(campaign_id, requests[self.taken - first :], priority)
+            if self.draining:
+                self._take_part(message, PART)
                 if self._letting_go:
                     self._dispatcher.let_go(self._source)
             raise
+
+    def _take_part(self, message: Incoming, most: int) -> None:
+        """Take in the next requests of a message, at most `most`; a bug leaves those read, for `fail`."""
+        try:
+            part, campaign_id = message.part(most), message.campaign_id
+        except UnreadableError as error:
+            raise StreamUnreadableError from error
+        if isinstance(part, Unreadable):
+            self._refuse(campaign_id, part)
+            return
+        counted = self.taken + len(part)
+        try:
+            if part:
+                self.take(campaign_id, part, wire.priority(message.priority))
         except Exception:
-            for item in requests[self.taken - first :]:  # they were read, so `fail` answers them
+            for item in part[len(part) - (counted - self.taken) :]:
                 self._count_in(DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0))
             raise
+
+    def _refuse(self, campaign_id: str, item: Unreadable) -> None:
+        """Answer a dial request that cannot be parsed."""
+        request = DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0)
+        self._telemetry.received(campaign_id, 1)
+        refusal = settle.rejected(Reason.INVALID_REQUEST, item.problem)
+        self._dispatcher.refuse([self._arrival(request, "")], refusal)
 
     async def _room(self) -> int:
         """Wait until requests may be taken in; return how many."""

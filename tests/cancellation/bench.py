@@ -84,12 +84,13 @@ class DistantConnect(FakeConnect):
         return await super().campaign_states(campaign_ids)
 
 
-async def messages(count: int, prefix: str = "t") -> AsyncIterator[pb.StreamDialRequestsRequest]:
+async def messages(count: int, prefix: str = "t") -> AsyncIterator[bytes]:
     """Yield messages of ten, with a pause before each as a network has it."""
     items = dials(count, prefix)
     for begin in range(0, count, 10):
         await asyncio.sleep(0)
-        yield pb.StreamDialRequestsRequest(campaign_id="c", dial_requests=items[begin : begin + 10])
+        part = items[begin : begin + 10]
+        yield pb.StreamDialRequestsRequest(campaign_id="c", dial_requests=part).SerializeToString()
 
 
 async def _no_pause(seconds: float) -> None:

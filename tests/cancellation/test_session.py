@@ -8,6 +8,7 @@ import pytest
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api import session as module
 from gateway.api import shares
+from gateway.api.incoming import PART, Incoming
 from gateway.api.session import Session
 from gateway.core.model import Priority
 from tests.cancellation.bench import Bench, bench_of, messages
@@ -128,6 +129,20 @@ async def answer_a_list(at: int) -> Hang[Any]:
         return hang
 
 
+async def take_a_list(at: int) -> Hang[Any]:
+    """A unary call whose list is long, and whose caller goes while it is taken in."""
+    async with bench_of() as bench:
+        session = bench.session()
+        items = dials(2 * PART + 1)
+        message = pb.StreamDialRequestsRequest(campaign_id="c", dial_requests=items)
+        hang = Hang(session.take_all(Incoming(message.SerializeToString())), at)
+        await cancelled_where_it_hangs(hang, asyncio.ensure_future(_of(hang)))
+        session.leave()
+        await turns()
+        await bench.served()
+        return hang
+
+
 async def _of(hang: Hang[Any]) -> Any:
     return await hang
 
@@ -141,6 +156,7 @@ SCENARIOS: dict[str, Scenario] = {
         read_until_it_drains,
         hear,
         answer_a_list,
+        take_a_list,
     )
 }
 HUNG: dict[str, Places] = {}

@@ -141,6 +141,7 @@ async def test_nothing_private_is_in_spans_and_details() -> None:
 async def _cancelled(world: World) -> None:
     caller = world.stream()
     await caller.send(secret("gone"))
+    await caller.call.initial_metadata()  # the gateway has begun with it
     caller.call.cancel()
     with suppress(asyncio.CancelledError):
         await caller.rest()

@@ -46,9 +46,9 @@ def message(*tokens: str, campaign: str = "") -> pb.StreamDialRequestsRequest:
     return pb.StreamDialRequestsRequest(campaign_id=campaign, dial_requests=items)
 
 
-async def sent(*messages: pb.StreamDialRequestsRequest) -> AsyncIterator[pb.StreamDialRequestsRequest]:
+async def sent(*messages: pb.StreamDialRequestsRequest) -> AsyncIterator[bytes]:
     for one in messages:
-        yield one
+        yield one.SerializeToString()
 
 
 def answer(index: int) -> Settled:

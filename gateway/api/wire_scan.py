@@ -1,0 +1,89 @@
+"""Finds the dial requests in the bytes of a message, a few at a time, without parsing them.
+
+Only the top level is looked at: the message of either call has them in field 2, each with its length before
+it. See https://protobuf.dev/programming-guides/encoding/. This module is pure and makes no message objects.
+"""
+
+from typing import NamedTuple
+
+DIAL_REQUESTS = 2
+"""The number of the field `dial_requests`, in the messages of both calls."""
+FIELDS_AT_ONCE = 2000
+"""Fields that one cut looks at, at most: a millisecond or two."""
+
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+_ITEM = DIAL_REQUESTS << 3 | _LENGTH
+
+
+class MalformedError(ValueError):
+    """The bytes are no message, or have a group, which the contract does not use."""
+
+
+class Cut(NamedTuple):
+    """Consecutive dial requests: how many, where the payload of the first begins, where to go on."""
+
+    found: int
+    first: int
+    end: int
+
+
+def cut(raw: bytes, at: int, most: int, most_bytes: int) -> Cut:
+    """Find up to `most` dial requests from `at` on, which must be the beginning of a field.
+
+    They come to at most `most_bytes`. One that is longer by itself is found alone. There may be none even
+    where the message has not ended, since fields of other numbers are passed over. Raises `MalformedError`.
+    """
+    count, first, stop, end = 0, at, at + most_bytes, len(raw)
+    try:
+        for _ in range(FIELDS_AT_ONCE):
+            if at >= end or count == most:
+                break
+            tag, begin = raw[at], at + 1
+            if tag != _ITEM:
+                tag, begin = _varint(raw, at)
+                if tag != _ITEM:
+                    at = _after(raw, tag, begin)
+                    continue
+            size = raw[begin]
+            if size < 128:
+                begin += 1
+            elif raw[begin + 1] < 128:
+                size += (raw[begin + 1] - 1) << 7
+                begin += 2
+            else:
+                size, begin = _varint(raw, begin)
+            if begin + size > stop and count:
+                break
+            first = first if count else begin
+            at = begin + size
+            count += 1
+    except IndexError:
+        at = end + 1
+    if at > end:
+        raise MalformedError("a field is longer than its message")
+    return Cut(count, first, at)
+
+
+def _after(raw: bytes, tag: int, begin: int) -> int:
+    """Return where a field ends whose value begins at `begin`."""
+    kind = tag & 7
+    if kind == _VARINT:
+        return _varint(raw, begin)[1]
+    if kind == _LENGTH:
+        size, begin = _varint(raw, begin)
+        return begin + size
+    if kind in {_FIXED64, _FIXED32}:
+        return begin + (8 if kind == _FIXED64 else 4)
+    raise MalformedError("a group, or a field of an unknown kind")
+
+
+def _varint(raw: bytes, at: int) -> tuple[int, int]:
+    """Return a number of variable length, and where it ends."""
+    number = 0
+    for shift in range(0, 70, 7):
+        byte = raw[at]
+        at += 1
+        number |= (byte & 127) << shift
+        if byte < 128:
+            return number, at
+    raise MalformedError("a number of more than ten bytes")
