@@ -108,7 +108,7 @@ class Gateway:
         self._clock = SystemClock()
         self._supervisor = Supervisor()
         caller = RetryingCaller(port, telemetry, self._clock.now, rng)
-        self.engine = engine or Engine(limits_of(settings), rng)
+        self.engine = engine or Engine(limits_of(settings), rng, port.campaign_problem)
         self._dispatcher = Dispatcher(self.engine, caller, telemetry, self._clock.now, self._supervisor)
         limits = stream_limits_of(settings)
         self.access = Access(access_files_of(settings), time.time, telemetry.refused)

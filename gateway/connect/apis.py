@@ -14,6 +14,7 @@ from dateutil.tz import tzutc  # type: ignore[import-untyped] # comes with botoc
 from gateway.connect.port import PutReply
 from gateway.connect.replies import put_reply
 from gateway.core.model import DialRequest, ItemFailure
+from gateway.core.validate import problem_with_campaign, problem_with_campaign_of_v2
 
 _UTC_OF_BOTOCORE = tzutc()
 
@@ -29,7 +30,8 @@ class ConnectApi:
 
     `service` is boto3's name of its client, `put_operation` the call that carries dial requests and
     `put_method` the client's method for it; `items` is the member with the list, `item` makes one
-    of it, and `failures` gives the meaning of the failure codes of single items.
+    of it, and `failures` gives the meaning of the failure codes of single items. `campaign_problem`
+    returns the rule that a campaign id breaks.
     """
 
     service: str
@@ -38,6 +40,7 @@ class ConnectApi:
     items: str
     item: Callable[[DialRequest], Item]
     failures: Mapping[str, ItemFailure]
+    campaign_problem: Callable[[str], str | None]
 
     def reply(self, response: object, asked: Collection[str]) -> PutReply:
         """Return the answer to a put call by token, about the tokens that were `asked` about."""
@@ -79,6 +82,7 @@ APIS: Mapping[ApiName, ConnectApi] = {
             "RequestThrottled": ItemFailure.CAPACITY,
             "UnknownError": ItemFailure.UNKNOWN_ERROR,
         },
+        campaign_problem=problem_with_campaign,
     ),
     "v2": ConnectApi(
         service="connectcampaignsv2",
@@ -92,6 +96,7 @@ APIS: Mapping[ApiName, ConnectApi] = {
             "BufferLimitExceeded": ItemFailure.CAPACITY,
             "UnknownError": ItemFailure.UNKNOWN_ERROR,
         },
+        campaign_problem=problem_with_campaign_of_v2,
     ),
 }
 

@@ -74,6 +74,10 @@ class BotoConnect:
         """Return the name of the call, which is the same for all campaigns."""
         return Operation(self._client.meta.service_model.service_id, self._api.put_operation)
 
+    def campaign_problem(self, campaign_id: str) -> str | None:
+        """Return the rule of this API that a campaign id breaks, if any."""
+        return self._api.campaign_problem(campaign_id)
+
     @property
     def endpoint(self) -> str:
         """The address that calls go to."""

@@ -9,6 +9,7 @@ from gateway.connect.port import Operation, PutReply
 from gateway.connect.ticket import Ticket
 from gateway.core.errors import CallFailure
 from gateway.core.model import DialRequest
+from gateway.core.validate import problem_with_campaign
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,10 @@ class FakeConnect:
     def operation(self, campaign_id: str) -> Operation:
         """Return the name of V1's call."""
         return Operation()
+
+    def campaign_problem(self, campaign_id: str) -> str | None:
+        """Return the rule of V1 that a campaign id breaks, if any."""
+        return problem_with_campaign(campaign_id)
 
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None

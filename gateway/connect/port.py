@@ -31,6 +31,10 @@ class ConnectPort(Protocol):
         """Return the name of the call that carries the campaign's dial requests."""
         ...
 
+    def campaign_problem(self, campaign_id: str) -> str | None:
+        """Return the rule that a campaign id breaks by the API that would carry its calls, if any."""
+        ...
+
     @property
     def endpoint(self) -> str:
         """The address that calls go to, for people."""

@@ -55,6 +55,10 @@ class RoutingConnect:
         """Return the name of the call by the API of its campaign."""
         return self._ports[self.api(campaign_id)].operation(campaign_id)
 
+    def campaign_problem(self, campaign_id: str) -> str | None:
+        """Return the rule that a campaign id breaks by the API of its campaign, if any."""
+        return self._ports[self.api(campaign_id)].campaign_problem(campaign_id)
+
     @property
     def endpoint(self) -> str:
         """The addresses that calls go to."""

@@ -5,7 +5,7 @@ where there are very many.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gateway.core.holds import Action
 from gateway.core.model import Outcome, Settled
@@ -47,10 +47,18 @@ class Record:
 
 
 class Activity:
-    """The records of campaigns, those that stirred last at the end; `totals` are of all, since the start."""
+    """The records of campaigns, those that stirred last at the end; `totals` are of all, since the start.
 
-    def __init__(self, limit: int = RECORDS) -> None:
+    `campaign_problem` returns the rule that a campaign id breaks: what no campaign can be has no record.
+    """
+
+    def __init__(
+        self,
+        limit: int = RECORDS,
+        campaign_problem: Callable[[str], str | None] = problem_with_campaign,
+    ) -> None:
         self._limit = limit
+        self._campaign_problem = campaign_problem
         self._records: dict[str, Record] = {}
         self.totals = dict.fromkeys(Outcome, 0)
 
@@ -92,7 +100,7 @@ class Activity:
         """Return a campaign's record, moved to the end; None for an id that no campaign can have."""
         record = self._records.pop(campaign_id, None)
         if record is None:
-            if problem_with_campaign(campaign_id) is not None:
+            if self._campaign_problem(campaign_id) is not None:
                 return None
             record = Record(now)
             if len(self._records) >= self._limit:

@@ -6,7 +6,7 @@ gone, its time is up or would be before its turn. All others are held, and wait 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.core import settle
@@ -18,7 +18,7 @@ from gateway.core.model import Answer, DialRequest, Entry, Priority, Reason, Set
 from gateway.core.notices import Notices
 from gateway.core.refusals import Refusals
 from gateway.core.scheduler import Scheduler
-from gateway.core.validate import is_past, problem_with, problem_with_campaign
+from gateway.core.validate import is_past, problem_with
 
 SEND_MARGIN_S = 0.05
 """Seconds between the decision for a call and its bytes on the wire, kept off the expiry."""
@@ -43,7 +43,10 @@ class Now:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Lets dial requests in; `headroom_s` before its expiration a request counts as expired."""
+    """Lets dial requests in; `headroom_s` before its expiration a request counts as expired.
+
+    `campaign_problem` returns the rule that a campaign id breaks by the API that carries its calls.
+    """
 
     holdings: Holdings
     scheduler: Scheduler
@@ -52,6 +55,7 @@ class Admission:
     notices: Notices
     forecast: Forecast
     headroom_s: float
+    campaign_problem: Callable[[str], str | None]
 
     def admit(
         self,
@@ -69,7 +73,7 @@ class Admission:
         """
         waiter, request = arrivals[0]
         campaign_id = request.campaign_id
-        problem = problem_with_campaign(campaign_id)
+        problem = self.campaign_problem(campaign_id)
         if problem is not None:
             refused = settle.rejected(Reason.INVALID_REQUEST, problem)
             return [told(waiter, request, refused) for waiter, request in arrivals]

@@ -7,7 +7,7 @@ Every answer comes out of exactly one of them, once for each dial request that w
 
 import random
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -40,6 +40,7 @@ from gateway.core.pacing import Pacer, RetryBudget
 from gateway.core.refusals import Refusals
 from gateway.core.scheduler import EXPIRY_SLICE, Scheduler
 from gateway.core.steering import Steering
+from gateway.core.validate import problem_with_campaign
 
 _GIVES_UP_AT, _STRIKES = attrgetter("give_up_at"), attrgetter("strikes")
 
@@ -85,9 +86,15 @@ class Engine:
     """The whole core, behind one object. Not thread-safe; nothing in it waits.
 
     `steering` is for those who run the gateway, `activity` is told the answers that were given out.
+    `campaign_problem` returns the rule that a campaign id breaks, None where calls can carry it.
     """
 
-    def __init__(self, limits: Limits, rng: random.Random) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        rng: random.Random,
+        campaign_problem: Callable[[str], str | None] = problem_with_campaign,
+    ) -> None:
         self._limits = limits
         self._holdings = Holdings(Ledger(limits.replay_window_s, limits.replay_limit))
         self._conditions = Conditions(rng)
@@ -95,7 +102,7 @@ class Engine:
         self._pacer = Pacer(limits.call_rate, limits.call_burst)
         self._budget = RetryBudget()
         self._notices = Notices()
-        self.activity = Activity()
+        self.activity = Activity(campaign_problem=campaign_problem)
         self.steering = Steering(
             self._holdings, self._scheduler, self._conditions, self._notices, self.activity
         )
@@ -112,6 +119,7 @@ class Engine:
             self._notices,
             Forecast(self._scheduler),
             limits.expiry_headroom_s,
+            campaign_problem,
         )
         self._outcomes = Outcomes(
             self._holdings,

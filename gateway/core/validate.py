@@ -1,7 +1,8 @@
 """The gateway's own validation: what Connect's model says of an item, and a little more.
 
-Limits of token, attributes and campaign id: botocore model `connectcampaigns/2021-01-30`, which
-botocore does not check by itself. Phone numbers: E.164, since anything else cannot be dialed.
+Limits of token, attributes and campaign id: botocore models `connectcampaigns/2021-01-30` (V1) and
+`connectcampaignsv2/2024-04-23` (V2), which botocore does not check by itself. Phone numbers: E.164,
+since anything else cannot be dialed.
 Every rule answers with the field and the rule, never with the value.
 """
 
@@ -13,16 +14,29 @@ CAMPAIGN_ID_LIMIT = 256
 ATTRIBUTE_LIMIT = 32_767
 
 _campaign_id = re.compile(r"\S{1,256}").fullmatch
+_campaign_id_of_v2 = re.compile(r"[-:/a-zA-Z0-9]{1,256}").fullmatch
 _client_token = re.compile(r"[a-zA-Z0-9_\-.]{1,200}").fullmatch
 _phone_number = re.compile(r"\+[1-9][0-9]{1,14}").fullmatch
 _attribute_key = re.compile(r"[a-zA-Z0-9\-_]{1,32767}").fullmatch
 
 
 def problem_with_campaign(campaign_id: str) -> str | None:
-    """Return the rule that a campaign id breaks, or None where it breaks none."""
+    """Return the rule that a campaign id breaks by whichever API, or None where V1 takes it.
+
+    What V2 takes V1 takes too.
+    """
     if not _campaign_id(campaign_id) or campaign_id in {".", ".."}:
         return _campaign_problem(campaign_id)
     return None
+
+
+def problem_with_campaign_of_v2(campaign_id: str) -> str | None:
+    """Return the rule of V2 that a campaign id breaks, or None where it breaks none."""
+    if _campaign_id_of_v2(campaign_id):
+        return None
+    if not campaign_id:
+        return "campaign_id: required"
+    return f"campaign_id: 1 to {CAMPAIGN_ID_LIMIT} of a-z, A-Z, 0-9, '-', ':', '/'"
 
 
 def problem_with(request: DialRequest) -> str | None:

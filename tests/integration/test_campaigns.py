@@ -162,3 +162,14 @@ async def test_campaigns_by_different_versions(default: str, operation: str) -> 
         for campaign, name in expected.items():
             assert {call.operation for call in world.calls(campaign)} == {name}
         assert world.simulator.connect.stats().illegal_calls == 0
+
+
+async def test_a_campaign_id_that_v2_does_not_take() -> None:
+    """An id that V2 cannot have is REJECTED with the field, before any call; V1 takes its own."""
+    async with world_of(connect_api="v2", connect_api_by_campaign=(("v1_*", "v1"),)) as world:
+        results = await world.ask(*dials(30), campaign="summer_2026")
+        assert set(verdicts(results)) == {"REJECTED INVALID_REQUEST NEVER"}
+        assert all(result.detail.startswith("campaign_id: 1 to 256 of") for result in results)
+        assert world.calls() == []
+        results = await world.ask(*dials(3, "v1"), campaign="v1_summer")
+        assert set(verdicts(results)) == {"ACCEPTED"}

@@ -102,6 +102,53 @@ async def test_a_full_call_is_accepted(bench: Bench) -> None:
     assert reply.request_id == call.request_id
 
 
+ODD_IDS = [
+    "a/b",
+    "%2e%2e",
+    "a%2Fb",
+    "a?b=c",
+    "a#b",
+    "a;b",
+    "a+b",
+    "a&b",
+    "...",
+    "\u00e4",
+    "\U0001f600",
+    "a\\b",
+    "a\x00b",
+]
+
+
+@pytest.mark.parametrize("campaign", ODD_IDS, ids=ascii)
+@pytest.mark.parametrize("api", ["v1"])
+async def test_an_odd_campaign_id_arrives_as_it_is(bench: Bench, campaign: str) -> None:
+    """Whatever V1 takes as an id is signed and arrives as that id, and changes no other part of the call."""
+    assert APIS["v1"].campaign_problem(campaign) is None
+    await bench.put("a", campaign=campaign)
+    (call,) = bench.simulator.connect.journal
+    assert (call.operation, call.campaign) == ("PutDialRequestBatch", campaign)
+    assert await bench.connect.campaign_states([campaign]) == {campaign: "Running"}
+
+
+@pytest.mark.parametrize("campaign", ["a/b", "a//b", "/", "a:b", "arn:aws:x:y/z"])
+@pytest.mark.parametrize("api", ["v2"])
+async def test_an_odd_campaign_id_of_v2(bench: Bench, campaign: str) -> None:
+    """What V2 takes as an id arrives as that id; what it does not take is refused before any call."""
+    assert APIS["v2"].campaign_problem(campaign) is None
+    await bench.put("a", campaign=campaign)
+    (call,) = bench.simulator.connect.journal
+    assert (call.operation, call.campaign) == ("PutOutboundRequestBatch", campaign)
+
+
+@pytest.mark.parametrize("api", ["v2"])
+async def test_a_campaign_id_that_connect_refuses(bench: Bench) -> None:
+    """A ValidationException about the campaign's id is told apart from one about an item."""
+    with pytest.raises(errors.CampaignInvalid):
+        await bench.put("a", campaign="summer_2026")
+    with pytest.raises(errors.CallInvalid):
+        await bench.put("a", phone="nonsense")
+
+
 async def test_a_token_sent_again(bench: Bench) -> None:
     """An accepted token has the same id again, and nobody is dialed twice."""
     first = await bench.put("a")

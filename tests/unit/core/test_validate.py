@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.validate import is_past, problem_with, problem_with_campaign
+from gateway.core.validate import is_past, problem_with, problem_with_campaign, problem_with_campaign_of_v2
 from tests.unit.core.making import NOW, PHONE, dial
 
 
@@ -126,3 +126,26 @@ def test_first_problem_is_told() -> None:
     everything = problem(campaign_id="", client_token="", phone_number="", expiration=None)
     assert everything == "campaign_id: required"
     assert problem(client_token="", phone_number="") == "client_token: required"
+
+
+@pytest.mark.parametrize(
+    "campaign_id", ["c", "c" * 256, "a/b", "a:b-C9", "/", "00000000-0000-0000-0000-000000000000"]
+)
+def test_good_campaign_id_of_v2(campaign_id: str) -> None:
+    """A campaign id of V2 is 1 to 256 of its few characters, all of which V1 takes as well."""
+    assert problem_with_campaign_of_v2(campaign_id) is None
+    assert problem_with_campaign(campaign_id) is None
+
+
+@pytest.mark.parametrize(
+    "campaign_id", ["c" * 257, "a_b", "a.b", ".", "..", "\u00e4", "a b", "a\n", "\u0661", "%2F"]
+)
+def test_bad_campaign_id_of_v2(campaign_id: str) -> None:
+    """Any other character is refused with the rule, also one that V1 takes."""
+    told = problem_with_campaign_of_v2(campaign_id)
+    assert told == "campaign_id: 1 to 256 of a-z, A-Z, 0-9, '-', ':', '/'"
+
+
+def test_no_campaign_id_of_v2() -> None:
+    """An empty campaign id is missing by either API."""
+    assert problem_with_campaign_of_v2("") == problem_with_campaign("") == "campaign_id: required"
