@@ -30,6 +30,7 @@ def dial_request(campaign_id: str, message: pb.DialRequest, wall_offset: float) 
         expiration,
         0.0 if expiration is None else expiration + wall_offset,
         message.ByteSize() + sum(_beyond_the_wire(value) for value in attributes.values()),
+        message.in_doubt,
     )
 
 

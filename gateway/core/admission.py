@@ -118,6 +118,8 @@ class Admission:
             else:
                 give_up_at = request.expires_at - headroom_s - SEND_MARGIN_S
                 entry = Entry(request, give_up_at, (waiter,), state.priority)
+                if request.in_doubt:
+                    entry.tainted = True
                 memory = known.recall(request.client_token) if known is not None else None
                 answer = None
                 if memory is not None or give_up_at <= state.clear_from:
@@ -136,6 +138,7 @@ class Admission:
         if not request.same_dial(entry.request):
             return settle.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
         self.holdings.join(entry, waiter)
+        entry.tainted |= request.in_doubt  # the doubt is about the token, so about all who wait for it
         if state.priority < entry.priority:
             entry.priority = state.priority
             if entry.queue is not None and entry.queue.source is not None:
@@ -151,7 +154,7 @@ class Admission:
             if memory.accepted:
                 return settle.replayed(memory.dial_request_id, memory.trace_id)
             entry.tainted = True
-        else:
+        elif not entry.tainted:  # a request in doubt may well come when its time has passed: it has expired
             problem = is_past(request, now)
             if problem is not None:
                 return settle.rejected(Reason.INVALID_REQUEST, problem)

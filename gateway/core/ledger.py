@@ -12,7 +12,7 @@ from gateway.core.model import Answer, Entry, Outcome
 
 GENERATIONS = 4
 _ACCEPTED = Outcome.ACCEPTED
-_REMEMBERED = (_ACCEPTED, Outcome.UNKNOWN)
+_UNKNOWN = Outcome.UNKNOWN
 
 
 class Remembered(NamedTuple):
@@ -123,9 +123,13 @@ class Ledger:
         return [entry for page in self._pages.values() for entry in page.held.values()]
 
     def remember(self, page: Page, answers: Sequence[tuple[Entry, Answer]]) -> None:
-        """Remember tokens, still held, whose dials Connect has (ACCEPTED) or may have (UNKNOWN)."""
+        """Remember tokens, still held, whose dials Connect has (ACCEPTED) or may have (UNKNOWN).
+
+        A doubt that only a caller has told of is the caller's to tell again. Remembering it would let any
+        caller fill the ledger, and so push out what was accepted, without a single call.
+        """
         for entry, answer in answers:
-            if answer.outcome not in _REMEMBERED:
+            if answer.outcome is not _ACCEPTED and not (answer.outcome is _UNKNOWN and entry.attempts):
                 continue
             if self._sizes[0] >= self._largest:
                 self._start_generation(early=True)

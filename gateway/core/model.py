@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -21,6 +21,12 @@ class Outcome(enum.IntEnum):
     EXPIRED = 3
     NOT_ACCEPTED = 4
     UNKNOWN = 5
+
+
+DENIALS = frozenset({Outcome.REJECTED, Outcome.EXPIRED, Outcome.NOT_ACCEPTED})
+"""Outcomes which say that Connect does not have the request."""
+DOUBT = "an earlier attempt may have reached Amazon Connect"
+"""What is added to the detail of an answer that would be a denial without an earlier attempt."""
 
 
 class Reason(enum.IntEnum):
@@ -109,6 +115,8 @@ class DialRequest:
 
     `expires_at` is on the core's clock; `expiration` is the same instant as seconds since the
     epoch, for Connect. `size_bytes` is its size as it is held, about, for the bound on memory.
+    `in_doubt`: the caller says that Connect may have it by an earlier attempt, so only ACCEPTED or UNKNOWN
+    is true of it.
     """
 
     campaign_id: str
@@ -118,6 +126,7 @@ class DialRequest:
     expiration: float | None
     expires_at: float
     size_bytes: int
+    in_doubt: bool = False
 
     def __repr__(self) -> str:
         """Show neither phone number nor attributes: they are people's data."""
@@ -178,8 +187,9 @@ class EntryState(enum.Enum):
 class Entry:
     """A dial request that the gateway holds, with everybody who waits for its answer.
 
-    `attempts` counts the calls that carried it, `strikes` those that count against the limit. Once a
-    call's fate is not known `tainted` is set for good: from then on only ACCEPTED or UNKNOWN are true.
+    `attempts` counts the calls that carried it, `strikes` those that count against the limit. `tainted` is
+    set for good once a call's fate is not known, or where one who waits for it says that it is in doubt: from
+    then on only ACCEPTED or UNKNOWN are true.
     A `suspect` does not travel with others that are none. `arrived_at` is when it last began to wait.
     The one who waits for most entries is in a tuple, which costs less; where others join, they are a list.
     """
@@ -223,8 +233,20 @@ class Settled(NamedTuple):
 
 
 def told(waiter: Waiter, request: DialRequest, answer: Answer) -> Settled:
-    """Return the answer to one who waits for a request."""
+    """Return the answer to one who waits for a request; a request in doubt is never denied."""
+    if request.in_doubt and answer.outcome in DENIALS:
+        answer = in_doubt(answer)
     return Settled(waiter, request.campaign_id, request.client_token, answer)
+
+
+def in_doubt(denial: Answer) -> Answer:
+    """Return what is true of all attempts at a request, where `denial` is true of the present one only."""
+    return replace(
+        denial,
+        outcome=Outcome.UNKNOWN,
+        advice=RetryAdvice.SAME_TOKEN,
+        detail=f"now {denial.outcome.name}: {denial.detail}; {DOUBT}",
+    )
 
 
 @dataclass(slots=True, eq=False)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.core import errors
-from gateway.core.model import Answer, CallReport, Entry, ItemFailure, Outcome, Reason, RetryAdvice
+from gateway.core.model import DOUBT, Answer, CallReport, Entry, ItemFailure, Outcome, Reason, RetryAdvice
 
 RETRY_BASE_S, RETRY_LONGEST_S = 0.25, 5.0
 """Pauses after an item failure: the longest possible one doubles from the first to the second."""
@@ -248,7 +248,7 @@ _EXPIRED = {
 
 def expired(entry: Entry, kept: Reason | None = None) -> Answer:
     """Return the answer for a request whose time has passed; `kept` is what keeps its campaign."""
-    if entry.tainted:
+    if entry.tainted and entry.attempts:
         lost = entry.refusal is Reason.CONNECT_UNREACHABLE
         doubt = Reason.CONNECT_UNREACHABLE if lost else Reason.CONNECT_ERROR
         return unknown(entry, doubt, "its time passed while its fate was not known")
@@ -256,6 +256,8 @@ def expired(entry: Entry, kept: Reason | None = None) -> Answer:
     if reason not in _EXPIRED:
         reason = Reason.EXPIRATION_PASSED
     detail = _EXPIRED[reason]
+    if entry.tainted:
+        return unknown(entry, reason, detail)
     return Answer(Outcome.EXPIRED, reason, RetryAdvice.SAME_TOKEN, detail, attempts=entry.attempts)
 
 
@@ -267,6 +269,8 @@ def would_expire(wait_s: float) -> Answer:
 
 def unknown(entry: Entry, reason: Reason, detail: str) -> Answer:
     """Return the answer for a request that Connect may have."""
+    if entry.tainted:
+        detail = f"{detail}; {DOUBT}"
     return Answer(Outcome.UNKNOWN, reason, RetryAdvice.SAME_TOKEN, detail, attempts=entry.attempts)
 
 

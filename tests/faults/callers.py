@@ -29,7 +29,14 @@ def dial_requests(count: int, prefix: str, expires_in_s: float = 600.0) -> list[
 def sent(stream: StreamRecorder, campaign: str, request: DialRequest) -> DialRequest:
     """Write down that a request leaves."""
     expires_at = request.expires_at.timestamp()
-    stream.sent(campaign, request.client_token, expires_at, request.phone_number, request.attributes)
+    stream.sent(
+        campaign,
+        request.client_token,
+        expires_at,
+        request.phone_number,
+        request.attributes,
+        in_doubt=request.in_doubt,
+    )
     return request
 
 

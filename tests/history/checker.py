@@ -125,6 +125,14 @@ def what_connect_has_is_not_denied(case: Case) -> Iterator[str]:
                 yield f"{_name(each.request)} is {_words(each.answer)} and Connect {when}"
 
 
+def what_is_in_doubt_is_not_denied(case: Case) -> Iterator[str]:
+    """A request that its caller says is in doubt is ACCEPTED or UNKNOWN, whatever Connect has."""
+    for told in case.told.values():
+        for each in told:
+            if each.request.in_doubt and each.denied and each.answer is not None:
+                yield f"{_name(each.request)} is {_words(each.answer)} though it was in doubt"
+
+
 def _explains(other: Told, dialed_at: float, denied: Told) -> bool:
     """Whether Connect may have the token for the sake of another request than the one denied."""
     if other is denied or other.request.sent_at > dialed_at:
@@ -217,6 +225,7 @@ RULES: Mapping[str, Rule] = {
         every_answer_is_to_a_request,
         accepted_means_that_connect_has_it,
         what_connect_has_is_not_denied,
+        what_is_in_doubt_is_not_denied,
         a_token_is_dialed_once,
         a_token_stands_for_one_dial,
         connect_has_only_what_was_sent,

@@ -28,6 +28,8 @@ class Request(NamedTuple):
     """Fingerprint of phone number and attributes."""
     expires_at: float
     sent_at: float
+    in_doubt: bool = False
+    """Whether the caller said that an earlier attempt may have been made."""
 
     @property
     def key(self) -> Key:
@@ -102,13 +104,15 @@ class StreamRecorder:
         expires_at: float,
         phone_number: str,
         attributes: Mapping[str, str] | None = None,
+        *,
+        in_doubt: bool = False,
     ) -> None:
         """Note a request, before it can leave."""
         recorder = self._recorder
         dial = recorder.fingerprint(phone_number, attributes or {})
         now = recorder.now()
         recorder.history.requests.append(
-            Request(self.name, self.sent_count, campaign, token, dial, expires_at, now)
+            Request(self.name, self.sent_count, campaign, token, dial, expires_at, now, in_doubt)
         )
         self.sent_count += 1
 

@@ -69,6 +69,9 @@ BROKEN: dict[str, list[Callable[[], History]]] = {
             call(TOKEN, campaign="campaign-b"),
         ),
     ],
+    "what_is_in_doubt_is_not_denied": [
+        lambda: history(request(in_doubt=True), answer("NOT_ACCEPTED", "HELD")),
+    ],
     "what_connect_has_is_not_denied": [
         lambda: denied("REJECTED", "INVALID_INPUT", call(TOKEN)),
         lambda: denied("NOT_ACCEPTED", "DRAINING", call(TOKEN)),

@@ -8,6 +8,7 @@ from gateway.core.engine import Limits
 from gateway.core.errors import CampaignNotRunning
 from gateway.core.model import (
     BATCH_LIMIT,
+    DENIALS,
     Answer,
     Batch,
     CallReport,
@@ -50,7 +51,10 @@ class Caller:
 
 @dataclass(eq=False)
 class Held:
-    """A dial request in the gateway. `fresh`: it was in no call yet."""
+    """A dial request in the gateway. `fresh`: it was in no call yet.
+
+    `in_doubt`: one who waits for it says that an earlier attempt may have been made.
+    """
 
     request: DialRequest
     give_up_at: float
@@ -59,6 +63,7 @@ class Held:
     waiters: list[tuple[Caller, int]]
     fresh: bool = True
     in_call: bool = False
+    in_doubt: bool = False
 
 
 class Book:
@@ -107,17 +112,21 @@ class Book:
         else:
             self._check_memory(now, key, request, answer)
         if answer is not None:
+            assert answer.outcome not in DENIALS or not request.in_doubt, "denied, though it was in doubt"
             if answer.reason not in OWN_WORD and not answer.replayed:
                 self._check_truth(now, key, request, answer, at_once=True)
             return
         waiter[0].waiting[waiter[1]] = key
         if held is not None:
             held.waiters.append(waiter)
+            held.in_doubt |= request.in_doubt
+            if held.in_doubt and not held.fresh:
+                self.doubt.add(key)  # a call has carried it, so the doubt is remembered
             held.priority = min(held.priority, priority)
             return
         give_up_at = request.expires_at - self.limits.expiry_headroom_s - SEND_MARGIN_S
         assert give_up_at > now, "taken in though its time is up"
-        self.held[key] = Held(request, give_up_at, now, priority, [waiter])
+        self.held[key] = Held(request, give_up_at, now, priority, [waiter], in_doubt=request.in_doubt)
         self.fresh[request.campaign_id][key] = self.held[key]
         self.denied.discard(key)
 
@@ -144,7 +153,9 @@ class Book:
             goes_on = held.in_call or any(waiter is not caller for waiter, _ in held.waiters)
             assert answer.reason is Reason.DEADLINE
             assert not goes_on or answer.outcome is Outcome.UNKNOWN
-            assert goes_on or answer.outcome is Outcome.NOT_ACCEPTED or key in self.doubt
+            assert answer.outcome is Outcome.UNKNOWN or not held.in_doubt
+            doubt = key in self.doubt or held.in_doubt
+            assert goes_on or answer.outcome is Outcome.NOT_ACCEPTED or doubt
             assert goes_on or answer.outcome is Outcome.UNKNOWN or key not in self.connect.journal
         caller.answers.update(told)
         self.left(now, caller)
@@ -210,7 +221,11 @@ class Book:
             self.touched[key] = now
             if key[1] in report.accepted:
                 self.known[key] = (now, entry.request, report.accepted[key[1]])
-            elif report.uncertain or (report.failure is None and key[1] not in report.failed):
+            elif (
+                report.uncertain
+                or (report.failure is None and key[1] not in report.failed)
+                or self.held[key].in_doubt
+            ):
                 self.doubt.add(key)
         self._weigh_condition(now, batch, report)
 
@@ -298,9 +313,11 @@ class Book:
             assert self.connect.journal.get(key) == answer.dial_request_id, "Connect does not have it"
             return
         in_call = held is not None and held.in_call
+        in_doubt = request.in_doubt or (held is not None and held.in_doubt)
         if answer.outcome is Outcome.UNKNOWN:
-            assert key in self.doubt or in_call, "Connect cannot have it"
+            assert key in self.doubt or in_call or in_doubt, "Connect cannot have it"
             return
+        assert not in_doubt, "denied, though it was in doubt"
         assert not in_call, "Connect may get it"
         assert key not in self.connect.journal, f"Connect has it, and the answer is {answer.outcome.name}"
         self.denied.add(key)
@@ -367,5 +384,6 @@ class Book:
         self.fresh[key[0]].pop(key, None)
         if not self.fresh[key[0]]:
             self.parked.discard(key[0])  # nothing surely waits: the engine may forget it
-        self.touched[key] = now
+        if not held.fresh:
+            self.touched[key] = now  # what no call has carried is not remembered anew
         assert not held.in_call or self.draining

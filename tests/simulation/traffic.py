@@ -119,6 +119,7 @@ class Traffic:
             phone = PHONE if rng.random() < 0.9 else "+12065550101"
             expires_at = self._world.now + rng.choice(LIVES_S)
             again = dial(request.client_token, request.campaign_id, expires_at=expires_at, phone=phone)
+            again.in_doubt = rng.random() < 0.3
             self._world.submit(caller, again, rng.choice(tuple(Priority)) if self._mixed else Priority.NORMAL)
 
     def _go(self) -> None:

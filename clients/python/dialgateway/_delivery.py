@@ -147,7 +147,7 @@ class Delivery:
         chunk = [self._waiting.popleft() for _ in range(min(self._chunk, len(self._waiting)))]
         link.sent.update(enumerate(chunk, link.count))
         link.count += len(chunk)
-        return [entry.request for entry in chunk]
+        return [self._doubts.marked(entry.request) for entry in chunk]
 
     def may_send(self, link: Link) -> bool:
         """Whether there is something to do on a link that is ready: `half_close()`, else `next_chunk()`."""

@@ -76,6 +76,8 @@ class PutTries:
         if sent:
             for request in self._requests:
                 self._doubts.add(request.client_token)
+            for dial_request in self.message.dial_requests:
+                dial_request.in_doubt = True
         pause_s = self._policy.pause_s(self._tries, self._jitter())
         self._tries += 1
         again_at, patience = self._clock() + pause_s, self._policy.give_up_after

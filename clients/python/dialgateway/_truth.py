@@ -1,9 +1,10 @@
 """What may be said of a request once its fate was not known: docs/decisions/0014 of the gateway.
 
 A request that was sent on a connection which ended before it was answered may be at Amazon Connect. So may
-one that was answered UNKNOWN. Whoever is asked next, another replica perhaps, knows nothing of that: its
-REJECTED, EXPIRED or NOT_ACCEPTED is about its own attempt only, and would say that nobody is dialed while a
-phone rings.
+one that was answered UNKNOWN. Whoever is asked next, another replica perhaps, knows nothing of that, so the
+request is sent with `in_doubt` from then on. A gateway older than that field answers for its own attempt
+only: its REJECTED, EXPIRED or NOT_ACCEPTED would say that nobody is dialed while a phone rings. `truthful`
+makes UNKNOWN of it here.
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ class Doubts:
         self._tokens[client_token] = None
         if len(self._tokens) > self._most:
             del self._tokens[next(iter(self._tokens))]
+
+    def marked(self, request: DialRequest) -> DialRequest:
+        """Return the request as it is to be sent: the gateway is told of a doubt."""
+        if request.client_token not in self._tokens or request.in_doubt:
+            return request
+        return replace(request, in_doubt=True)
 
     def about(self, request: DialRequest) -> bool:
         """Whether Amazon Connect may have it, by an earlier attempt."""

@@ -84,6 +84,7 @@ def _fill(add: Callable[..., pb.DialRequest], requests: Iterable[DialRequest]) -
             phone_number=request.phone_number,
             attributes=request.attributes,
             traceparent=request.traceparent,
+            in_doubt=request.in_doubt,
         )
         expiration = added.expiration_time
         expiration.seconds = since_epoch.days * 86_400 + since_epoch.seconds

@@ -10,8 +10,20 @@ import grpc
 from dialgateway.values import DialResult, Outcome, Reason, RetryAdvice
 
 _RESUBMITTED = frozenset({Outcome.NOT_ACCEPTED, Outcome.UNKNOWN})
-# Answers that are an operator's decision: sending again by ourselves would undo it.
-_DECIDED = frozenset({Reason.HELD, Reason.PURGED})
+# Reasons for which the client sends nothing again by itself. The first two are an operator's decision, which
+# sending again would undo. The others are refusals, UNKNOWN only because an earlier attempt is in doubt: the
+# same request would be refused again.
+_LEFT_TO_THE_CALLER = frozenset(
+    {
+        Reason.HELD,
+        Reason.PURGED,
+        Reason.INVALID_REQUEST,
+        Reason.INVALID_INPUT,
+        Reason.TOKEN_CONFLICT,
+        Reason.CAMPAIGN_NOT_FOUND,
+        Reason.CAMPAIGN_NOT_RUNNING,
+    }
+)
 
 FINAL = frozenset(
     {
@@ -40,7 +52,7 @@ class RetryPolicy:
     resubmit: frozenset[Outcome] = _RESUBMITTED
     """Which answers are held back, and their requests sent again with the same token, where the gateway
     advises SAME_TOKEN and the request's time allows it: NOT_ACCEPTED, UNKNOWN, both, or none. What an
-    operator has held or purged is never sent again by the client."""
+    operator has held or purged is never sent again by the client, nor is what would be refused again."""
     give_up_after: timedelta | None = None
     """How long the gateway may be out of reach before the call raises GatewayUnavailable; one try is always
     made. None: as long as any of its requests has time left, each of which is answered EXPIRED or UNKNOWN as
@@ -68,7 +80,7 @@ class RetryPolicy:
         """Return the seconds after which an answered request is to be sent again; None when it is not."""
         if result.outcome not in self.resubmit or result.retry_advice is not RetryAdvice.SAME_TOKEN:
             return None
-        if result.reason in _DECIDED:
+        if result.reason in _LEFT_TO_THE_CALLER:
             return None
         asked_s = 0.0 if result.retry_after is None else max(result.retry_after.total_seconds(), 0.0)
         return asked_s + self.pause_s(tries, jitter)

@@ -106,9 +106,9 @@ class DialRequest:
     traceparent: str | None = None
     """W3C trace context of this one request, where it differs from that of the whole call."""
     in_doubt: bool = False
-    """Set this where you may have sent this token before and have heard no answer, as after a crash. Amazon
-    Connect may have it then, and what a gateway says of the new attempt is not all that is true: the answer
-    is ACCEPTED or UNKNOWN. It stays here and is not sent."""
+    """Set this where you may have sent this token before and have no final answer to it, as after a crash.
+    Amazon Connect may have it then, so the answer is ACCEPTED or UNKNOWN, never a denial. Within one `dial()`
+    or `put()` the client sets it itself for what it sends again."""
 
     def __post_init__(self) -> None:
         _check_text("client_token", self.client_token)

@@ -58,6 +58,9 @@ def test_a_request_is_read() -> None:
     assert (request.attributes, request.size_bytes) == ({"k": "v"}, message.ByteSize())
     assert request.expiration == 1_700_000_060.5
     assert request.expires_at == 60.5
+    assert not request.in_doubt
+    message.in_doubt = True
+    assert wire.dial_request("c", message, OFFSET).in_doubt
 
 
 def test_keys_of_attributes_are_shared_and_never_many_of_them_kept() -> None:

@@ -59,6 +59,8 @@ class Held:
     waiters: list[tuple[Caller, int]]
     must_doubt: bool = False
     may_doubt: bool = False
+    called: bool = False
+    """Whether a call has carried it and come back."""
     place: Place = Place.QUEUED
     priority: Priority = Priority.NORMAL
     suspects: int = 0
@@ -95,13 +97,13 @@ class Book:
         if held is not None:
             return {HELD if request.same_dial(held.request) else CONFLICT}
         if memory is None:
-            return {self._new(request, doubt=False)}
+            return {self._new(request, doubt=request.in_doubt)}
         if not request.same_dial(memory.request):
             told = CONFLICT
         else:
             told = Outcome.ACCEPTED.name if memory.dial_request_id else self._new(request, doubt=True)
         sure = memory.sure and self.now - memory.at < self.limits.replay_window_s
-        return {told} if sure else {told, self._new(request, doubt=False)}
+        return {told} if sure else {told, self._new(request, doubt=request.in_doubt)}
 
     def _remembered(self, key: Key) -> Memory | None:
         memory = self.memory.get(key)
@@ -134,7 +136,8 @@ class Book:
         memory = self._remembered(key)
         sure = memory is not None and memory.sure and self.now - memory.at < self.limits.replay_window_s
         may = memory is not None and request.same_dial(memory.request)
-        held = Held(request, self._give_up_at(request), self.now, [waiter], sure and may, may)
+        must_doubt, may_doubt = request.in_doubt or (sure and may), request.in_doubt or may
+        held = Held(request, self._give_up_at(request), self.now, [waiter], must_doubt, may_doubt)
         self.held[key] = held
         self.held_bytes += memory_of(request)
 
@@ -145,8 +148,10 @@ class Book:
         return held
 
     def drop(self, key: Key) -> None:
-        """Take out a request that nobody waits for; a doubt about it stays."""
+        """Take out a request that nobody waits for; the doubt that a call has left about it stays."""
         held = self.release(key)
+        if not held.called:
+            return
         self.memory.pop(key, None)
         if held.may_doubt:
             self.memory[key] = Memory(held.request, "", self.now, held.must_doubt)
@@ -171,6 +176,8 @@ class Book:
         assert answer.reason is not Reason.WOULD_EXPIRE
         if answer.outcome is Outcome.EXPIRED:
             assert (answer.reason is Reason.HELD) == (key[0] in self.holds)
+        if unknown and not held.called:
+            return  # nothing is remembered of a doubt that only a caller has told of
         self.memory.pop(key, None)
         if accepted or unknown:
             self.memory[key] = Memory(held.request, id_, self.now, sure=True)
@@ -178,6 +185,7 @@ class Book:
     def weigh(self, held: Held, report: CallReport) -> None:
         """Note the doubt that a call leaves about a request."""
         token = held.request.client_token
+        held.called = True
         if token not in report.accepted:
             missing = report.failure is None and token not in report.failed
             held.must_doubt |= report.uncertain or missing

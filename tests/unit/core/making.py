@@ -34,9 +34,13 @@ def dial(
     attributes: Mapping[str, str] | None = None,
     expires_at: float = NOW + 600.0,
     size: int = 100,
+    in_doubt: bool = False,
 ) -> DialRequest:
     """Make a dial request that is in order unless told otherwise."""
-    return DialRequest(campaign, token, phone, attributes or {}, expires_at + 1.7e9, expires_at, size)
+    expiration = expires_at + 1.7e9
+    return DialRequest(
+        campaign, token, phone, attributes or {}, expiration, expires_at, size, in_doubt=in_doubt
+    )
 
 
 def memory_of(request: DialRequest) -> int:

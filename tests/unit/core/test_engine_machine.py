@@ -99,6 +99,7 @@ class EngineMachine(RuleBasedStateMachine):
         attributes=st.sampled_from([0, 0, 0, 1]),
         life_s=lives_s,
         priority=priorities,
+        in_doubt=st.sampled_from([False, False, True]),
     )
     def send_known(
         self,
@@ -109,8 +110,10 @@ class EngineMachine(RuleBasedStateMachine):
         attributes: int,
         life_s: float,
         priority: Priority,
+        in_doubt: bool,
     ) -> None:
         request = self._request(campaign, f"known-{token}", life_s, PHONES[phone], ATTRIBUTES[attributes])
+        request.in_doubt = in_doubt
         self.watcher.submit(self._caller(who), request, priority)
 
     @rule(
@@ -125,8 +128,12 @@ class EngineMachine(RuleBasedStateMachine):
             request = self._request(campaign, self._new_token(), life_s)
             self.watcher.submit(self._caller(who), request, priority)
 
-    @rule(who=numbers, flaw=st.sampled_from(["token", "campaign", "phone", "attribute"]))
-    def send_invalid(self, who: int, flaw: str) -> None:
+    @rule(
+        who=numbers,
+        flaw=st.sampled_from(["token", "campaign", "phone", "attribute"]),
+        in_doubt=st.booleans(),
+    )
+    def send_invalid(self, who: int, flaw: str, in_doubt: bool) -> None:
         request = self._request(
             "." if flaw == "campaign" else "a",
             "no token" if flaw == "token" else "known-0",
@@ -134,6 +141,7 @@ class EngineMachine(RuleBasedStateMachine):
             "+1206555010\u0661" if flaw == "phone" else PHONES[0],
             {"": ""} if flaw == "attribute" else {},
         )
+        request.in_doubt = in_doubt
         self.watcher.submit(self._caller(who), request, valid=False)
 
     @rule(campaign=campaigns, count=st.sampled_from([2, 40, 70]), life_s=lives_s, stay=st.booleans())

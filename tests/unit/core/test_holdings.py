@@ -82,7 +82,7 @@ def test_detach() -> None:
 def test_drop() -> None:
     """What is dropped is forgotten, but for a doubt whether Connect has it."""
     sure, doubtful = entry("a"), entry("b")
-    doubtful.tainted = True
+    doubtful.tainted, doubtful.attempts = True, 1
     holdings = holding(sure, doubtful)
     for held in (sure, doubtful):
         holdings.detach(held, held.waiters[0].source)

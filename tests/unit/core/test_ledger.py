@@ -30,10 +30,10 @@ class Book(Ledger):
         del page.held[held.request.client_token]
         self.tidy(page)
 
-    def settle(self, now: float, request: DialRequest, answer: Answer) -> None:
+    def settle(self, now: float, request: DialRequest, answer: Answer, attempts: int = 1) -> None:
         """Hold a request, remember its answer and release it."""
         page = self.open_page(now, request.campaign_id)
-        settled = page.held[request.client_token] = Entry(request, now, [])
+        settled = page.held[request.client_token] = Entry(request, now, [], attempts=attempts)
         self.remember(page, [(settled, answer)])
         del page.held[request.client_token]
         self.tidy(page)
@@ -100,6 +100,14 @@ def test_unknown_is_remembered_without_an_id() -> None:
     memory = book.recall(NOW, "campaign", "a")
     assert memory is not None
     assert not memory.accepted
+
+
+def test_a_doubt_without_a_call_is_not_remembered() -> None:
+    """A doubt that only the caller told of takes no room: else one caller could push out what is accepted."""
+    book = ledger()
+    book.settle(NOW, dial("a"), Answer(Outcome.UNKNOWN), attempts=0)
+    assert book.recall(NOW, "campaign", "a") is None
+    assert book.remembered == 0
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.EXPIRED, Outcome.NOT_ACCEPTED])

@@ -51,13 +51,14 @@ class Watcher(Sentry):
         index = caller.sent
         caller.sent += 1
         allowed = self.allowed(key, request) if valid else {INVALID}
-        if allowed >= {HELD} and self._may_be_late(request, self.held.get(key)):
+        if allowed >= {HELD} and not request.in_doubt and self._may_be_late(request, self.held.get(key)):
             allowed |= {WOULD_EXPIRE}
         told = self.engine.submit(self.now, [(Waiter(caller.source, index), request)], priority)
         answer = told[0].answer if told else None
         assert told_of(answer) in allowed, f"{told_of(answer)}, not one of {allowed}"
         if answer is not None:
             caller.answers[index] = answer
+            assert not request.in_doubt or answer.outcome in {Outcome.ACCEPTED, Outcome.UNKNOWN}
             if answer.outcome is Outcome.ACCEPTED:
                 assert answer.replayed
                 assert answer.dial_request_id == self.memory[key].dial_request_id
@@ -65,6 +66,8 @@ class Watcher(Sentry):
         caller.waiting[index] = key
         if key in self.held:
             self.held[key].waiters.append((caller, index))
+            if request.in_doubt:
+                self.held[key].must_doubt = self.held[key].may_doubt = True
         else:
             self.hold(key, request, (caller, index))
             self.held[key].priority = priority
