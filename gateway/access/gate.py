@@ -67,6 +67,11 @@ class Permit:
         self._gate = gate
         self._caller = caller
 
+    @property
+    def caller_key(self) -> str:
+        """The key by which the limits and the turns of this caller are counted."""
+        return self._caller.key
+
     def grant(self) -> Grant | None:
         """Return what it may now; None where the policy does not name it any more."""
         grant = self._gate.grant(self._caller)

@@ -85,7 +85,7 @@ class Session:
         self._window = window
         self._share = share
         self._permit = permit or _ANYTHING
-        self._source = Source(owner=self)
+        self._source = Source(owner=self, caller=self._permit.caller_key)
         self._unanswered: dict[int, DialRequest] = {}
         self._outbox: list[Settled] = []
         self._notices: dict[str, CampaignNotice] = {}

@@ -16,7 +16,7 @@ from gateway.core.activity import Activity
 from gateway.core.admission import Admission, Arrival
 from gateway.core.census import CONCURRENCY, RATE, Census, Shortage, Surveyor
 from gateway.core.conditions import Change, Conditions
-from gateway.core.errors import CallHindered, RateThrottled, shows_who_asks
+from gateway.core.errors import CallHindered, CampaignNotFound, RateThrottled, shows_who_asks
 from gateway.core.forecast import Forecast
 from gateway.core.holdings import Holdings
 from gateway.core.ledger import Ledger
@@ -188,6 +188,8 @@ class Engine:
         if report.unused:
             self._pacer.give_back(now, report.unused)
         lasting = self._learn_pace(now, report)
+        missing = isinstance(report.failure, CampaignNotFound)
+        self._scheduler.ended(now, batch, accepted=bool(report.accepted), missing=missing)
         return self._outcomes.of_call(now, batch, report, sending=self._is_sending(now), lasting=lasting)
 
     def looked_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> list[Settled]:
@@ -424,6 +426,7 @@ class Engine:
         self._calls[batch.number] = batch
         self._pacer.under_way(now, len(self._calls))
         self._conditions.called(campaign_id, batch.number)
+        self._scheduler.called(now, batch)
         return batch
 
     def _stop_sending(self, now: float, decision: Decision) -> None:

@@ -148,12 +148,14 @@ class DialRequest:
 class Source:
     """A stream or a unary call: somebody who sends dial requests and waits for answers.
 
-    `owner` belongs to the shell, which finds there whom to tell; the core never looks at it. `weight` is
-    how many dial requests go in each of its turns. `noticed` holds the campaigns of which it has been told
-    that they do not flow.
+    `owner` belongs to the shell, which finds there whom to tell; the core never looks at it. `caller` names
+    who opened it: callers share calls fairly, however many sources each has. `weight` is how many calls its
+    caller makes in each turn, and how many dial requests of its own go in each turn among the sources of
+    that caller. `noticed` holds the campaigns of which it has been told that they do not flow.
     """
 
     owner: Any = None
+    caller: str = ""
     closed: bool = False
     weight: int = 1
     pending: dict[int, "Entry"] = field(default_factory=dict, repr=False)

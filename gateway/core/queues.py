@@ -1,20 +1,25 @@
-"""What waits: per campaign and priority, and within them per source.
+"""What waits: per campaign and priority, within them per caller, and within those per source.
 
-The sources of a campaign take turns within a priority, whatever their backlog: as many dial requests a
-turn as a source weighs, one unless told otherwise. Where little is left behind by a call, those who have
-waited long take their turns earlier. Within a source the earliest expiry goes first, which also returns a
-retried request to its old place.
+A call is made in the turn of one caller. It takes what waits of that caller first, and what waits of the
+others in the room that is left. The sources of a caller take turns, whatever their backlog: as many dial
+requests a turn as a source weighs, one unless told otherwise. Where little is left behind by a call, those
+who have waited long take their turns earlier. Within a source the earliest expiry goes first, which also
+returns a retried request to its old place.
 """
 
 import heapq
 import math
 from bisect import bisect_right, insort
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from gateway.core.model import BATCH_LIMIT, Entry, EntryState, Priority, Source
+
+if TYPE_CHECKING:
+    from gateway.core.turns import Place
 
 PASSED_OVER_LIMIT = 9
 """Calls in a row in which a priority that waits may be passed over by higher ones: it gets every tenth."""
@@ -37,16 +42,49 @@ _GIVES_UP_AT = attrgetter("give_up_at")
 _WAITING, _IN_FLIGHT = EntryState.WAITING, EntryState.IN_FLIGHT  # looked up once: the way of every request
 
 
+class CallerQueue:
+    """What waits of one caller for one campaign, over all its sources: what takes turns with others.
+
+    `queues` counts the source queues that belong to it, `source` is the one that it was made for, and
+    `weight` is how many calls its caller makes in each turn. `place` is where it takes turns, None where
+    its campaign is not ready; `Rings` keeps it.
+    """
+
+    __slots__ = ("caller", "campaign", "place", "queues", "source", "weight")
+
+    def __init__(self, source: Source, campaign: "CampaignQueue") -> None:
+        self.caller = source.caller
+        self.campaign = campaign
+        self.source = source
+        self.weight = source.weight
+        self.queues = 0
+        self.place: Place | None = None
+
+    @property
+    def priority(self) -> Priority:
+        """The highest priority among what waits."""
+        for priority, lane in zip(_PRIORITIES, self.campaign.lanes, strict=True):
+            if lane.has(self):
+                return priority
+        return Priority.NORMAL  # suspects alone
+
+    def rises(self, priority: Priority) -> bool:
+        """Whether something of `priority` lets it take turns, or take them at a higher priority."""
+        return self.place is None or self.place.priority > priority
+
+
 class SourceQueue:
     """What waits of one source for one campaign and priority, the earliest expiry on top.
 
-    One queue of a campaign belongs to no source: that of the entries under suspicion.
+    One queue of a campaign belongs to no source: that of the entries under suspicion. It counts as its
+    caller's who sent the first of them.
     """
 
     __slots__ = (
         "_begin",
         "_entries",
         "_gone_in_turn",
+        "caller_queue",
         "campaign",
         "priority",
         "source",
@@ -54,8 +92,15 @@ class SourceQueue:
         "watched_at",
     )
 
-    def __init__(self, source: Source | None, campaign: "CampaignQueue", priority: Priority) -> None:
+    def __init__(
+        self,
+        source: Source | None,
+        campaign: "CampaignQueue",
+        priority: Priority,
+        caller_queue: CallerQueue | None = None,
+    ) -> None:
         self.source = source
+        self.caller_queue = caller_queue
         self.campaign = campaign
         self.priority = priority
         self.watched_at: float | None = None
@@ -149,31 +194,76 @@ class SourceQueue:
             self._begin = 0
 
 
-class Lane:
-    """What waits of one priority, in the turns of its sources."""
+_Turns = OrderedDict[SourceQueue, None]
 
-    __slots__ = ("_turns", "passed_over", "waiting")
+
+class Lane:
+    """What waits of one priority: callers, and in the turns of each its sources."""
+
+    __slots__ = ("_callers", "passed_over", "waiting")
 
     def __init__(self) -> None:
-        self._turns: OrderedDict[SourceQueue, None] = OrderedDict()
+        self._callers: OrderedDict[CallerQueue | None, _Turns] = OrderedDict()
         self.waiting = 0
         self.passed_over = 0
 
+    def has(self, caller_queue: CallerQueue) -> bool:
+        """Whether anything waits of a caller."""
+        return caller_queue in self._callers
+
     def enter(self, queue: SourceQueue) -> None:
-        """Let a source's queue take turns, behind the others."""
-        self._turns[queue] = None
+        """Let a source's queue take turns, behind the others of its caller."""
+        turns = self._callers.get(queue.caller_queue)
+        if turns is None:
+            turns = self._callers[queue.caller_queue] = OrderedDict()
+        turns[queue] = None
 
     def retire(self, queue: SourceQueue) -> bool:
         """Take a source's queue out of the turns; return whether it took part."""
-        return self._turns.pop(queue, self) is None
+        turns = self._callers.get(queue.caller_queue)
+        if turns is None or queue not in turns:
+            return False
+        self._leave(queue, turns)
+        return True
 
-    def take(self, limit: int) -> tuple[list[Entry], list[SourceQueue]]:
-        """Take out up to `limit` entries in the sources' turns, and the queues that this has emptied."""
+    def take(self, limit: int, first: CallerQueue | None = None) -> tuple[list[Entry], list[SourceQueue]]:
+        """Take out up to `limit` entries, and the queues that this has emptied.
+
+        Those of the caller `first` go first, in the turns of its sources. The rest of the room goes to the
+        caller that has had none of it for the longest time.
+        """
         if limit < self.waiting <= LITTLE:
             return self._take_by_age(limit)
-        turns = self._turns
         taken: list[Entry] = []
         emptied: list[SourceQueue] = []
+        callers = self._callers
+        caller = first if first in callers else next(iter(callers), None)
+        while callers and len(taken) < limit:
+            turns = callers[caller]
+            self._take_turns(turns, limit, taken, emptied)
+            if turns:
+                callers.move_to_end(caller)
+            else:
+                del callers[caller]
+            caller = next(iter(callers), None)
+        self.waiting -= len(taken)
+        return taken, emptied
+
+    def queues(self) -> Iterator[SourceQueue]:
+        """Yield the queues that take turns."""
+        for turns in self._callers.values():
+            yield from turns
+
+    def callers(self) -> Iterator[CallerQueue]:
+        """Yield the callers of which something waits."""
+        return (caller for caller in self._callers if caller is not None)
+
+    def of(self, caller_queue: CallerQueue) -> Iterator[SourceQueue]:
+        """Yield the queues of one caller."""
+        yield from self._callers.get(caller_queue, ())
+
+    def _take_turns(self, turns: _Turns, limit: int, taken: list[Entry], emptied: list[SourceQueue]) -> None:
+        """Fill `taken` up to `limit` entries in the turns of one caller's sources."""
         while turns and len(taken) < limit:
             for queue in tuple(islice(turns, limit - len(taken))):
                 goes_on = True
@@ -188,21 +278,19 @@ class Lane:
                     emptied.append(queue)
                 elif not goes_on:
                     turns.move_to_end(queue)
-        self.waiting -= len(taken)
-        return taken, emptied
 
     def _take_by_age(self, limit: int) -> tuple[list[Entry], list[SourceQueue]]:
         """Do what `take` does, where turns come the earlier the longer what they take has waited.
 
         That a source with two requests at hand has had a turn is no reason to leave an old one of it
-        behind for a new one of another: the tail of the waiting times is made of those.
+        behind for a new one of another: the tail of the waiting times is made of those. Nor is whose turn
+        it is: what is left goes with the next call.
         """
-        turns = self._turns
         taken: list[Entry] = []
         emptied: list[SourceQueue] = []
         order = [
             (entry.arrived_at, place, 0, queue)
-            for place, queue in enumerate(turns)
+            for place, queue in enumerate(self.queues())
             if (entry := queue.top()) is not None
         ]
         heapq.heapify(order)
@@ -212,10 +300,10 @@ class Lane:
             if entry is not None:
                 entry.state = _IN_FLIGHT
                 taken.append(entry)
-            following = queue.top()
+            turns, following = self._callers[queue.caller_queue], queue.top()
             if following is None:
                 heapq.heappop(order)
-                del turns[queue]
+                self._leave(queue, turns)
                 emptied.append(queue)
                 continue
             goes_on = queue.turn_goes_on()
@@ -225,28 +313,47 @@ class Lane:
         self.waiting -= len(taken)
         return taken, emptied
 
-    def queues(self) -> Iterator[SourceQueue]:
-        """Yield the queues that take turns."""
-        yield from self._turns
+    def _leave(self, queue: SourceQueue, turns: _Turns) -> None:
+        del turns[queue]
+        if not turns:
+            del self._callers[queue.caller_queue]
+
+
+def _nothing(_: CallerQueue) -> None:
+    """Take note of nothing: for a queue that nobody schedules."""
 
 
 class CampaignQueue:
-    """What waits for one campaign, in the turns of its sources."""
+    """What waits for one campaign. It is `ready` where those who have something in it take turns to call.
+
+    `changed` is told a caller's queue when the priority of what waits in it may have changed, or when
+    nothing waits in it any more.
+    """
 
     __slots__ = (
+        "_changed",
         "_oldest",
         "_suspects",
         "_suspicion",
+        "callers",
         "campaign_id",
         "lanes",
         "open_sources",
+        "ready",
         "ready_by",
         "suspects_due",
         "unsuspected",
     )
 
-    def __init__(self, campaign_id: str, suspects_due: float = 0.0) -> None:
+    def __init__(
+        self,
+        campaign_id: str,
+        suspects_due: float = 0.0,
+        changed: Callable[[CallerQueue], None] = _nothing,
+    ) -> None:
         self.campaign_id = campaign_id
+        self.callers: dict[str, CallerQueue] = {}
+        self.ready = False
         self.open_sources = 0
         self.unsuspected = 0
         self.ready_by: float | None = None
@@ -255,6 +362,7 @@ class CampaignQueue:
         self._suspects: deque[list[Entry]] = deque()
         self._suspicion: SourceQueue | None = None  # made when it is needed
         self.suspects_due = suspects_due
+        self._changed = changed
 
     def __len__(self) -> int:
         return self.unsuspected + (self._suspicion.waiting if self._suspicion is not None else 0)
@@ -268,14 +376,6 @@ class CampaignQueue:
         if self._oldest is None:
             self._oldest = min(queue.oldest_arrival() for lane in self.lanes for queue in lane.queues())
         return self._oldest
-
-    @property
-    def priority(self) -> Priority:
-        """The highest priority among what waits."""
-        for priority, lane in zip(_PRIORITIES, self.lanes, strict=True):
-            if lane.waiting:
-                return priority
-        return Priority.NORMAL  # suspects alone
 
     def push(self, now: float, entries: Sequence[Entry]) -> SourceQueue:
         """Let entries wait in the queue of the first who waits for each; return that queue.
@@ -293,11 +393,14 @@ class CampaignQueue:
 
     def push_suspects(self, now: float, entries: list[Entry]) -> SourceQueue:
         """Let entries wait that must travel together and without others; return their queue."""
-        if self._suspicion is None:
-            self._suspicion = SourceQueue(None, self, Priority.NORMAL)
-        self._suspicion.push(now, entries)
+        suspicion = self._suspicion
+        if suspicion is None:
+            suspicion = self._suspicion = SourceQueue(None, self, Priority.NORMAL)
+        if suspicion.caller_queue is None:
+            suspicion.caller_queue = self._of_caller(entries[0].waiters[0].source)
+        suspicion.push(now, entries)
         self._suspects.append(entries)
-        return self._suspicion
+        return suspicion
 
     def refile(self, entry: Entry) -> SourceQueue:
         """Move an entry to the queue of the first who waits for it now; return that queue."""
@@ -311,11 +414,11 @@ class CampaignQueue:
             self.retire_if_idle(left)
         return queue
 
-    def take(self, limit: int) -> list[Entry]:
-        """Take out up to `limit` entries in the sources' turns; they are in flight from here on."""
+    def take(self, limit: int, turn: CallerQueue | None = None) -> list[Entry]:
+        """Take out up to `limit` entries in the turn of a caller; they are in flight from here on."""
         taken: list[Entry] = []
-        for lane in self._lanes_in_turn():
-            more, emptied = lane.take(limit - len(taken)) if lane.waiting else ([], [])
+        for lane in self._lanes_in_turn(turn):
+            more, emptied = lane.take(limit - len(taken), turn) if lane.waiting else ([], [])
             for queue in emptied:
                 self._forget(queue)
             taken += more
@@ -341,6 +444,7 @@ class CampaignQueue:
             if entry.queue is not None:
                 entry.queue.remove(entry)
             entry.state = _IN_FLIGHT
+        self._end_suspicion()
         return taken
 
     def remove(self, entry: Entry) -> None:
@@ -350,6 +454,7 @@ class CampaignQueue:
             return
         queue.remove(entry)
         if queue.source is None:
+            self._end_suspicion()
             return
         self.lanes[queue.priority].waiting -= 1
         self.unsuspected -= 1
@@ -368,24 +473,56 @@ class CampaignQueue:
         """Return the sources that have something waiting here."""
         return {queue.source for lane in self.lanes for queue in lane.queues() if queue.source is not None}
 
-    def _lanes_in_turn(self) -> list[Lane]:
-        """Return the lanes, highest priority first, but one that was passed over too long before all."""
-        return sorted(self.lanes, key=lambda lane: lane.passed_over < PASSED_OVER_LIMIT)
+    def _lanes_in_turn(self, turn: CallerQueue | None) -> list[Lane]:
+        """Return the lanes, highest priority first, but one that was passed over too long before all.
+
+        A caller whose turn it is at a lower priority has that turn: it goes before higher ones of others.
+        """
+        if turn is None or turn.place is None:
+            return sorted(self.lanes, key=lambda lane: lane.passed_over < PASSED_OVER_LIMIT)
+        due = self.lanes[turn.place.priority]
+        return sorted(self.lanes, key=lambda lane: (lane.passed_over < PASSED_OVER_LIMIT, lane is not due))
 
     def _forget(self, queue: SourceQueue) -> None:
         """Note that a source's queue takes turns no longer."""
         if queue.source is not None:
             del queue.source.queues[self.campaign_id, queue.priority]
             self.open_sources -= not queue.source.closed
+        self._count_out(queue)
+
+    def _end_suspicion(self) -> None:
+        """Note that no suspects wait any longer, where that is so."""
+        if self._suspicion is not None and not self._suspicion.waiting:
+            self._count_out(self._suspicion)
+
+    def _count_out(self, queue: SourceQueue) -> None:
+        """Count a queue of a caller no longer."""
+        caller_queue, queue.caller_queue = queue.caller_queue, None
+        if caller_queue is None:
+            return
+        caller_queue.queues -= 1
+        if not caller_queue.queues:
+            del self.callers[caller_queue.caller]
+        self._changed(caller_queue)
 
     def _queue_of(self, source: Source, priority: Priority) -> SourceQueue:
         key = (self.campaign_id, priority)
         queue = source.queues.get(key)
         if queue is None:
-            queue = source.queues[key] = SourceQueue(source, self, priority)
+            caller_queue = self._of_caller(source)
+            queue = source.queues[key] = SourceQueue(source, self, priority, caller_queue)
             self.lanes[priority].enter(queue)
             self.open_sources += not source.closed
         return queue
+
+    def _of_caller(self, source: Source) -> CallerQueue:
+        """Return the queue of a source's caller, to count one more queue as its own."""
+        caller_queue = self.callers.get(source.caller)
+        if caller_queue is None:
+            caller_queue = self.callers[source.caller] = CallerQueue(source, self)
+        caller_queue.queues += 1
+        caller_queue.weight = source.weight
+        return caller_queue
 
     def _is_suspect(self, entry: Entry) -> bool:
         return entry.queue is not None and entry.queue is self._suspicion

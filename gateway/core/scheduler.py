@@ -1,29 +1,26 @@
 """Which campaign calls next, and with what: the batch is formed when a call is permitted.
 
 A campaign is ready when a full batch waits, when its oldest request has lingered, when all who
-wait for it have half-closed, or when the gateway drains. Ready campaigns take turns within their
-priority, a call each: calls cost the same whatever they carry, so turns are fair shares. A priority
-that waits is passed over so many times in a row at most.
+wait for it have half-closed, or when the gateway drains. `turns` says which of those that are ready calls
+next, and in whose turn.
 """
 
 import heapq
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count, islice
 
 from gateway.core.conditions import Conditions
-from gateway.core.model import BATCH_LIMIT, Entry, EntryState, FlushReason, Priority, Source
-from gateway.core.queues import PASSED_OVER_LIMIT, CampaignQueue, SourceQueue
+from gateway.core.model import BATCH_LIMIT, Batch, Entry, EntryState, FlushReason, Source
+from gateway.core.proving import MISSES_LIMIT, MISSES_PER_S, Misses, Proven
+from gateway.core.queues import CallerQueue, CampaignQueue, SourceQueue
+from gateway.core.turns import Rings, Standing
 
 SHRINK, STRETCH = 0.5, 12.0
 """What the linger is multiplied with where permits are plentiful, and where they are used up: a little more
 than a round of five campaigns takes at ten calls a second, so that the fullest of them go first."""
 SUSPICIONS = 1000
 """Campaigns without a queue of which is remembered what the search for refused items has cost."""
-LOOK_AHEAD = 8
-"""Campaigns that are looked at for a full call where permits are scarce."""
-
 EXPIRY_SLICE = 2000
 """Expired entries that are taken out in one go."""
 
@@ -35,7 +32,12 @@ class Scheduler:
         self._linger_s = linger_s
         self._conditions = conditions
         self._campaigns: dict[str, CampaignQueue] = {}
-        self._rings = Rings()
+        self._rings = Rings(self._standing)
+        self._now = 0.0
+        self._proven = Proven()
+        self._misses = Misses()
+        self._tries: dict[str, dict[int, frozenset[str]]] = {}
+        self._slowed_until: dict[str, float] = {}  # the first to resume first
         self._lingering: list[tuple[float, int, CampaignQueue]] = []
         self._delayed: list[tuple[float, int, Entry]] = []
         self._suspicions: dict[str, float] = {}
@@ -55,8 +57,11 @@ class Scheduler:
         queue = campaign.push(now, entries)
         self._expiries.watch(queue, queue.earliest)
         self.waiting += len(entries)
-        if not self._rings.holds(campaign, first.priority):
+        caller_queue = queue.caller_queue
+        if not campaign.ready:
             self._consider(now, campaign)
+        elif caller_queue is not None and caller_queue.rises(first.priority):
+            self._rings.add(caller_queue)
 
     def push_suspects(self, now: float, entries: list[Entry]) -> None:
         """Let entries of one campaign wait for a call that carries them and no others."""
@@ -66,7 +71,7 @@ class Scheduler:
         queue = campaign.push_suspects(now, entries)
         self._expiries.watch(queue, min(entry.give_up_at for entry in entries))
         self.waiting += len(entries)
-        self._consider(now, campaign)
+        self._enter(now, campaign, queue)
 
     def delay(self, entry: Entry, until: float) -> None:
         """Let an entry wait for its campaign's calls after `until` only, or until it gives up."""
@@ -82,7 +87,7 @@ class Scheduler:
         campaign = self._campaigns.get(campaign_id)
         if campaign is not None:
             if not self._conditions.limit(campaign_id):
-                self._rings.remove(campaign)
+                self._take_from_turns(campaign)
             self._consider(now, campaign)  # one that is ready keeps its place
 
     def is_waiting(self, campaign_id: str) -> bool:
@@ -115,8 +120,9 @@ class Scheduler:
     def refile(self, now: float, entry: Entry) -> None:
         """Move an entry that waits to the next who waits for it; it keeps its time of arrival."""
         campaign = self._campaigns[entry.request.campaign_id]
-        self._expiries.watch(campaign.refile(entry), entry.give_up_at)
-        self._consider(now, campaign)
+        queue = campaign.refile(entry)
+        self._expiries.watch(queue, entry.give_up_at)
+        self._enter(now, campaign, queue)
 
     def source_closed(self, now: float, source: Source) -> None:
         """Note that a source has half-closed: nobody need wait for company from it."""
@@ -141,6 +147,7 @@ class Scheduler:
         others in between.
         """
         expired = [entry for entry in self._due(now) if not self._resumed(now, entry)]
+        self._resume_slowed(now)
         for queue in self._expiries.due(now):
             while (entry := queue.top()) is not None and entry.give_up_at <= now:
                 if len(expired) >= EXPIRY_SLICE:
@@ -168,12 +175,16 @@ class Scheduler:
 
         None are taken where all that made the campaign ready has gone since; else `formed` must follow.
         """
-        campaign = self._rings.next(partial(self._may_wait, now))
+        self._now = now
+        turn = self._rings.next(partial(self._may_wait, now))
+        if turn is None:
+            return [], FlushReason.LINGER
+        campaign = turn.campaign
         flush = self._flush_reason(now, campaign)
         if flush is FlushReason.SUSPECT:
             entries = campaign.take_suspects(now, self._conditions.limit(campaign.campaign_id))
         else:
-            entries = campaign.take(self._conditions.limit(campaign.campaign_id))
+            entries = campaign.take(self._conditions.limit(campaign.campaign_id), turn)
         self.waiting -= len(entries)
         if not entries:
             self.formed(now, campaign.campaign_id)
@@ -182,12 +193,45 @@ class Scheduler:
     def formed(self, now: float, campaign_id: str) -> None:
         """Let a campaign that has just called take its next turn, if something is left."""
         campaign = self._campaigns[campaign_id]
-        if not self._forget_if_empty(campaign):
-            self._consider(now, campaign)
+        if self._forget_if_empty(campaign):
+            return
+        if not self._is_ready(now, campaign):
+            self._take_from_turns(campaign)
+        self._consider(now, campaign)
+
+    def called(self, now: float, batch: Batch) -> None:
+        """Note that a call leaves; one of an unproven campaign is a try."""
+        if batch.campaign_id in self._proven:
+            return
+        callers = frozenset(waiter.source.caller for entry in batch.entries for waiter in entry.waiters)
+        self._tries.setdefault(batch.campaign_id, {})[batch.number] = callers
+        for caller in callers:
+            self._slow_if_many(now, caller, MISSES_LIMIT - 1)  # from then on it has one try at a time
+        self._stand_anew(now, batch.campaign_id)
+
+    def ended(self, now: float, batch: Batch, *, accepted: bool, missing: bool) -> None:
+        """Note that a call has ended: whether something was accepted, or Connect has no such campaign."""
+        campaign_id = batch.campaign_id
+        if accepted:
+            self._proven.note(now, campaign_id)
+        if missing:
+            self._proven.forget(campaign_id)
+        tries = self._tries.get(campaign_id)
+        if tries is None or batch.number not in tries:
+            return
+        callers = tries.pop(batch.number)
+        if not tries:
+            del self._tries[campaign_id]
+        if missing:
+            self._misses.note(now, callers)
+            for caller in callers:
+                self._slow_if_many(now, caller, MISSES_LIMIT)
+        self._stand_anew(now, campaign_id)
 
     def deadline(self) -> float | None:
         """Return when `advance` will next have something to do, None for not before a push."""
         instants = [heap[0][0] for heap in (self._lingering, self._delayed) if heap]
+        instants += islice(self._slowed_until.values(), 1)
         expiry = self._expiries.deadline()
         return min(instants, default=expiry) if expiry is None else min([*instants, expiry])
 
@@ -195,24 +239,67 @@ class Scheduler:
         campaign = self._campaigns.get(campaign_id)
         if campaign is None:
             due = self._suspicions.pop(campaign_id, 0.0)
-            campaign = self._campaigns[campaign_id] = CampaignQueue(campaign_id, due)
+            campaign = self._campaigns[campaign_id] = CampaignQueue(campaign_id, due, self._rings.changed)
         return campaign
+
+    def _enter(self, now: float, campaign: CampaignQueue, queue: SourceQueue) -> None:
+        """Let a queue in which something began to wait take turns, as soon as its campaign is ready."""
+        if not campaign.ready:
+            self._consider(now, campaign)
+        elif queue.caller_queue is not None:
+            self._rings.add(queue.caller_queue)
 
     def _consider(self, now: float, campaign: CampaignQueue) -> None:
         """Make a campaign ready, or note when it will be."""
         if not self._conditions.limit(campaign.campaign_id):
             return  # whoever changes that has it reconsidered
-        ready_by = self._ready_by(now, campaign)
+        ready_by = now if campaign.ready else self._ready_by(now, campaign)
         if ready_by <= now:
             campaign.ready_by = None
-            self._rings.add(campaign)
+            self._let_take_turns(campaign)
         elif campaign.ready_by != ready_by:
             campaign.ready_by = ready_by
             heapq.heappush(self._lingering, (ready_by, next(self._order), campaign))
 
+    def _let_take_turns(self, campaign: CampaignQueue) -> None:
+        """Let those who have something in a campaign that is ready take turns."""
+        if not campaign.ready:
+            campaign.ready = True
+            for queue in campaign.callers.values():
+                self._rings.add(queue)
+
+    def _take_from_turns(self, campaign: CampaignQueue) -> None:
+        if campaign.ready:
+            campaign.ready = False
+            for queue in campaign.callers.values():
+                self._rings.remove(queue)
+
+    def _standing(self, queue: CallerQueue) -> Standing | None:
+        """Return how a caller's queue stands; None for a doubtful campaign of which a call is under way."""
+        campaign_id = queue.campaign.campaign_id
+        if campaign_id in self._proven or not self._misses.count(self._now, queue.caller):
+            return Standing.REGULAR
+        return None if campaign_id in self._tries else Standing.DOUBTFUL
+
+    def _stand_anew(self, now: float, campaign_id: str) -> None:
+        """Let a campaign that is ready take turns as it stands now that a call has begun or ended."""
+        self._now = now
+        campaign = self._campaigns.get(campaign_id)
+        if campaign is not None and campaign.ready:
+            for queue in campaign.callers.values():
+                self._rings.add(queue)
+
+    def _slow_if_many(self, now: float, caller: str, limit: float) -> None:
+        """Let a caller whose calls find no such campaign, again and again, try once in a while only."""
+        if self._misses.count(now, caller) > limit - 1.0 and caller not in self._slowed_until:
+            self._slowed_until[caller] = now + 1.0 / MISSES_PER_S
+            self._rings.slow(caller)
+
+    def _is_ready(self, now: float, campaign: CampaignQueue) -> bool:
+        """Whether a campaign would be ready if it were not in turns yet."""
+        return bool(self._conditions.limit(campaign.campaign_id)) and self._ready_by(now, campaign) <= now
+
     def _ready_by(self, now: float, campaign: CampaignQueue) -> float:
-        if campaign in self._rings:
-            return now
         suspects = campaign.suspects_from()
         if suspects is not None and (suspects <= now or not campaign.unsuspected):
             return suspects
@@ -245,13 +332,22 @@ class Scheduler:
         if len(campaign):
             return False
         campaign.ready_by = None
-        self._rings.remove(campaign)
+        self._take_from_turns(campaign)
         self._campaigns.pop(campaign.campaign_id, None)
         if campaign.suspects_due:  # what the search has cost is not forgotten with the queue
             self._suspicions[campaign.campaign_id] = campaign.suspects_due
             if len(self._suspicions) > SUSPICIONS:
                 del self._suspicions[next(iter(self._suspicions))]
         return True
+
+    def _resume_slowed(self, now: float) -> None:
+        """Let callers try again whose pause is over."""
+        while self._slowed_until:
+            caller, until = next(iter(self._slowed_until.items()))
+            if until > now:
+                break
+            del self._slowed_until[caller]
+            self._rings.resume(caller)
 
     def _due(self, now: float) -> Iterator[Entry]:
         while self._delayed and self._delayed[0][0] <= now:
@@ -268,64 +364,6 @@ class Scheduler:
         else:
             self.push(now, (entry,))
         return True
-
-
-class Rings:
-    """The campaigns that are ready, in turns within the highest priority that waits in each."""
-
-    def __init__(self) -> None:
-        self._rings: list[OrderedDict[CampaignQueue, None]] = [OrderedDict() for _ in Priority]
-        self._passed_over = [0 for _ in Priority]
-        self._places: dict[CampaignQueue, Priority] = {}
-
-    def __contains__(self, campaign: CampaignQueue) -> bool:
-        return campaign in self._places
-
-    def __bool__(self) -> bool:
-        return bool(self._places)
-
-    def holds(self, campaign: CampaignQueue, priority: Priority) -> bool:
-        """Whether a campaign is in, at this priority or a higher one."""
-        place = self._places.get(campaign)
-        return place is not None and place <= priority
-
-    def add(self, campaign: CampaignQueue) -> None:
-        """Enter a campaign behind the others of its priority; one whose priority rose moves up."""
-        place = self._places.get(campaign)
-        priority = campaign.priority
-        if place == priority:
-            return
-        if place is not None:
-            del self._rings[place][campaign]
-        self._places[campaign] = priority
-        self._rings[priority][campaign] = None
-
-    def remove(self, campaign: CampaignQueue) -> None:
-        """Take a campaign out, if it is in."""
-        place = self._places.pop(campaign, None)
-        if place is not None:
-            del self._rings[place][campaign]
-
-    def next(self, may_wait: Callable[[CampaignQueue], bool]) -> CampaignQueue:
-        """Take out the campaign whose turn it is; there must be one.
-
-        Of the first few, one that need not wait goes before those that may; they keep their places.
-        """
-        chosen = self._choose()
-        for number, ring in enumerate(self._rings):
-            waits = number != chosen and bool(ring)
-            self._passed_over[number] = self._passed_over[number] + 1 if waits else 0
-        ring = self._rings[chosen]
-        first = islice(ring, LOOK_AHEAD)
-        campaign = next((one for one in first if not may_wait(one)), None) or next(iter(ring))
-        del ring[campaign]
-        del self._places[campaign]
-        return campaign
-
-    def _choose(self) -> int:
-        waiting = [number for number, ring in enumerate(self._rings) if ring]
-        overdue = (number for number in waiting if self._passed_over[number] >= PASSED_OVER_LIMIT)
-        return next(overdue, waiting[0])
 
 
 class ExpiryWatch:

@@ -280,7 +280,7 @@ def test_higher_priorities_first() -> None:
         )
     )
     assert tokens(campaign.take(3)) == ["HIGH0", "HIGH1", "NORMAL0"]
-    assert campaign.priority == Priority.NORMAL
+    assert campaign.callers[""].priority == Priority.NORMAL
     assert tokens(campaign.take(3)) == ["NORMAL1", "BULK0", "BULK1"]
 
 

@@ -1,0 +1,224 @@
+"""Whose turn it is to call: callers share calls fairly, and so do the campaigns of each.
+
+Ready campaigns are divided by priority and by standing. A campaign is doubtful while its caller has named
+campaigns of late that Connect does not have, and Connect has accepted nothing of this one. Doubtful ones
+take one call in `DOUBTFUL_EVERY` at most while others wait, one at a time each. Within each division callers
+take turns, and in the turn of a caller its campaigns; where they are doubtful its sources take turns, and the
+campaigns of each source. A turn is a call: calls cost the same whatever they carry.
+"""
+
+import enum
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from gateway.core.model import Priority, Source
+from gateway.core.queues import PASSED_OVER_LIMIT, CallerQueue, CampaignQueue
+
+LOOK_AHEAD = 8
+"""Campaigns of the caller whose turn it is, and callers after it, that are looked at for a full call where
+permits are scarce."""
+DOUBTFUL_EVERY = 4
+"""One call in so many is for doubtful campaigns at most, while others wait."""
+LOOKED_AGAIN = 1000
+"""Queues in one decision whose standing may have changed since they came."""
+
+
+class Standing(enum.IntEnum):
+    """Whether a campaign that a caller names is believed to exist."""
+
+    REGULAR = 0
+    DOUBTFUL = 1
+
+
+class Place(NamedTuple):
+    """Where a caller's queue takes turns."""
+
+    standing: Standing
+    priority: Priority
+
+
+class _Group:
+    """What is ready of one caller at one place. `had` counts the calls of its turn that it has had."""
+
+    __slots__ = ("had", "turns")
+
+    def __init__(self) -> None:
+        self.turns: OrderedDict[Source | None, OrderedDict[CallerQueue, None]] = OrderedDict()
+        self.had = 0
+
+    def queues(self) -> Iterator[CallerQueue]:
+        """Yield what is ready, in the order of turns within the first source, then of the others."""
+        for queues in self.turns.values():
+            yield from queues
+
+
+class Ring:
+    """What is ready at one place: callers in turns. A caller that is slowed down has none meanwhile."""
+
+    __slots__ = ("_slowed", "turns")
+
+    def __init__(self) -> None:
+        self.turns: OrderedDict[str, _Group] = OrderedDict()
+        self._slowed: dict[str, _Group] = {}
+
+    def add(self, queue: CallerQueue, *, slowed: bool) -> None:
+        """Enter a caller's queue behind the others of the caller, and the caller behind other callers."""
+        groups = self._slowed if slowed else self.turns
+        group = groups.get(queue.caller)
+        if group is None:
+            group = groups[queue.caller] = _Group()
+        source = _source_of(queue)
+        queues = group.turns.get(source)
+        if queues is None:
+            queues = group.turns[source] = OrderedDict()
+        queues[queue] = None
+
+    def remove(self, queue: CallerQueue) -> None:
+        """Take out a caller's queue, which is in."""
+        groups = self.turns if queue.caller in self.turns else self._slowed
+        group, source = groups[queue.caller], _source_of(queue)
+        del group.turns[source][queue]
+        if not group.turns[source]:
+            del group.turns[source]
+            if not group.turns:
+                del groups[queue.caller]
+
+    def slow(self, caller: str) -> None:
+        """Let a caller take no turns."""
+        group = self.turns.pop(caller, None)
+        if group is not None:
+            self._slowed[caller] = group
+
+    def resume(self, caller: str) -> None:
+        """Let a caller take turns again, behind the others."""
+        group = self._slowed.pop(caller, None)
+        if group is not None:
+            self.turns[caller] = group
+
+    def first(self, may_wait: Callable[[CampaignQueue], bool]) -> CallerQueue:
+        """Return the queue whose turn it is; there must be one.
+
+        Of the first few, one that need not wait goes before those that may; they keep their places.
+        """
+        first = next(iter(self.turns.values()))
+        ready = (queue for queue in self._first_few(first) if not may_wait(queue.campaign))
+        return next(ready, None) or next(first.queues())
+
+    def had_turn(self, queue: CallerQueue) -> None:
+        """Let a queue whose turn it was go behind the others of its caller, and the caller behind others."""
+        group, source = self.turns[queue.caller], _source_of(queue)
+        group.turns[source].move_to_end(queue)
+        group.turns.move_to_end(source)
+        group.had += 1
+        if group.had >= queue.weight:
+            group.had = 0
+            self.turns.move_to_end(queue.caller)
+
+    def _first_few(self, first: _Group) -> Iterator[CallerQueue]:
+        yield from islice(first.queues(), LOOK_AHEAD)
+        for group in islice(self.turns.values(), 1, LOOK_AHEAD):
+            yield next(group.queues())
+
+
+class Rings:
+    """All that is ready, by standing and priority. A priority that waits is passed over so often at most.
+
+    `standing` says how a caller's queue stands now; None where it must wait for the end of a call.
+    """
+
+    def __init__(self, standing: Callable[[CallerQueue], Standing | None]) -> None:
+        self._standing = standing
+        self._rings = tuple(tuple(Ring() for _ in Priority) for _ in Standing)
+        self._turns = tuple(ring.turns for rings in self._rings for ring in rings)
+        self._passed_over = [0 for _ in Priority]
+        self._slowed: set[str] = set()
+        self._since_doubtful = DOUBTFUL_EVERY
+        self._since_doubtful_at = [DOUBTFUL_EVERY for _ in Priority]
+
+    def __bool__(self) -> bool:
+        return any(self._turns)
+
+    def add(self, queue: CallerQueue) -> None:
+        """Enter a caller's queue of a campaign that is ready; one whose place has changed is moved."""
+        standing = self._standing(queue)
+        place = Place(standing, queue.priority) if standing is not None else None
+        if queue.place == place:
+            return
+        self.remove(queue)
+        queue.place = place
+        if place is not None:
+            slowed = standing is Standing.DOUBTFUL and queue.caller in self._slowed
+            self._rings[place.standing][place.priority].add(queue, slowed=slowed)
+
+    def remove(self, queue: CallerQueue) -> None:
+        """Take out a caller's queue, if it is in."""
+        if queue.place is not None:
+            self._rings[queue.place.standing][queue.place.priority].remove(queue)
+            queue.place = None
+
+    def changed(self, queue: CallerQueue) -> None:
+        """Take note that something has left a caller's queue."""
+        if not queue.queues:
+            self.remove(queue)
+        elif queue.place is not None:
+            self.add(queue)
+
+    def slow(self, caller: str) -> None:
+        """Let the doubtful campaigns of a caller wait until it may `resume`."""
+        self._slowed.add(caller)
+        for ring in self._rings[Standing.DOUBTFUL]:
+            ring.slow(caller)
+
+    def resume(self, caller: str) -> None:
+        """Let the doubtful campaigns of a caller take turns again."""
+        self._slowed.discard(caller)
+        for ring in self._rings[Standing.DOUBTFUL]:
+            ring.resume(caller)
+
+    def next(self, may_wait: Callable[[CampaignQueue], bool]) -> CallerQueue | None:
+        """Return the queue whose turn it is, which stays in behind the others; None where none is ready."""
+        for attempt in range(LOOKED_AGAIN):
+            if not self:
+                return None
+            place = self._choose()
+            ring = self._rings[place.standing][place.priority]
+            queue = ring.first(may_wait)
+            if attempt == LOOKED_AGAIN - 1 or self._standing(queue) is place.standing:
+                break
+            self.add(queue)  # its caller has come into doubt since, or out of it
+        self._count(place)
+        ring.had_turn(queue)
+        return queue
+
+    def _choose(self) -> Place:
+        """Return which division has its turn: first the priority, then the standing."""
+        regular, doubtful = self._rings
+        may_try = self._since_doubtful >= DOUBTFUL_EVERY - 1 or not any(ring.turns for ring in regular)
+        usable = [
+            priority
+            for priority in Priority
+            if regular[priority].turns or (may_try and doubtful[priority].turns)
+        ]
+        overdue = (priority for priority in usable if self._passed_over[priority] >= PASSED_OVER_LIMIT)
+        chosen = next(overdue, usable[0])
+        due = self._since_doubtful_at[chosen] >= DOUBTFUL_EVERY - 1 or not regular[chosen].turns
+        tries = may_try and due and bool(doubtful[chosen].turns)
+        return Place(Standing.DOUBTFUL if tries else Standing.REGULAR, chosen)
+
+    def _count(self, place: Place) -> None:
+        for priority in Priority:
+            waits = priority is not place.priority and any(rings[priority].turns for rings in self._rings)
+            self._passed_over[priority] = self._passed_over[priority] + 1 if waits else 0
+        if place.standing is Standing.REGULAR:
+            self._since_doubtful += 1
+            self._since_doubtful_at[place.priority] += 1
+        else:
+            self._since_doubtful = self._since_doubtful_at[place.priority] = 0
+
+
+def _source_of(queue: CallerQueue) -> Source | None:
+    """Return the source in whose turns a doubtful campaign is; others take turns whatever theirs."""
+    doubtful = queue.place is not None and queue.place.standing is Standing.DOUBTFUL
+    return queue.source if doubtful else None
