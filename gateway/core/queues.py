@@ -503,6 +503,8 @@ class CampaignQueue:
         caller_queue.queues -= 1
         if not caller_queue.queues:
             del self.callers[caller_queue.caller]
+        elif caller_queue.place is None or self.lanes[caller_queue.place.priority].has(caller_queue):
+            return  # the way of every request: its place is as it was
         self._changed(caller_queue)
 
     def _queue_of(self, source: Source, priority: Priority) -> SourceQueue:

@@ -208,8 +208,8 @@ class Rings:
         return Place(Standing.DOUBTFUL if tries else Standing.REGULAR, chosen)
 
     def _count(self, place: Place) -> None:
-        for priority in Priority:
-            waits = priority is not place.priority and any(rings[priority].turns for rings in self._rings)
+        for priority, (regular, doubtful) in enumerate(zip(*self._rings, strict=True)):
+            waits = priority != place.priority and (regular.turns or doubtful.turns)
             self._passed_over[priority] = self._passed_over[priority] + 1 if waits else 0
         if place.standing is Standing.REGULAR:
             self._since_doubtful += 1
