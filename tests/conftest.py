@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,15 @@ from tests import ports
 
 OBJECTS = 20_000
 """New objects after which Python's collector looks at the young ones; 700 unless told otherwise."""
+
+
+def pytest_configure() -> None:
+    """Let SIGINT reach the processes that tests start.
+
+    A shell ignores it in what it starts in the background, and every child inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
