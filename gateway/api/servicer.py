@@ -21,7 +21,7 @@ from gateway.api.streams import OpenStreams, StreamLimits
 from gateway.clock import SystemClock
 from gateway.dispatch import Dispatcher
 from gateway.supervision import Supervisor
-from gateway.telemetry import RpcTrace, StreamFigures, Telemetry
+from gateway.telemetry import RpcStatus, RpcTrace, StreamFigures, Telemetry
 
 if TYPE_CHECKING:
     StreamContext = grpc.aio.ServicerContext[bytes, pb.StreamDialRequestsResponse]
@@ -124,7 +124,9 @@ class DialRequestServicer:
         self._streams.add(session, reader, share)
         # The stubs ask for a class of their own here, which does not exist at run time.
         opened_at = self._clock.now()
-        ended = self._supervisor.guarded(lambda _: self._ended(session, trace, caller, opened_at))
+        ended = self._supervisor.guarded(
+            lambda _: self._ended(session, trace, caller, opened_at, _status(context, done=context.done()))
+        )
         context.add_done_callback(ended)  # type: ignore[arg-type]
         return session, reader
 
@@ -139,11 +141,14 @@ class DialRequestServicer:
         trace = self._telemetry.rpc_started("PutDialRequests", context.invocation_metadata() or ())
         session = self._session(trace, self._shares.enter(caller.key), caller)
         self._sessions[session] = None
+        done = False
         try:
             message = await self._only_message(messages, context)
-            return await self._put(session, message, context)
+            response = await self._put(session, message, context)
+            done = True
+            return response
         finally:
-            self._left(session, trace, caller)
+            self._left(session, trace, caller, _status(context, done=done))
 
     async def _only_message(self, messages: AsyncIterator[bytes], context: "UnaryContext") -> Incoming:
         """Read the message of a unary call, which ends here if there is none."""
@@ -223,19 +228,27 @@ class DialRequestServicer:
         window, permit = self._limits.window, self._door.gate.permit(caller)
         return Session(self._dispatcher, self._telemetry, self._clock, trace, window, share, permit)
 
-    def _ended(self, session: Session, trace: RpcTrace, caller: Caller, opened_at: float) -> None:
+    def _ended(
+        self,
+        session: Session,
+        trace: RpcTrace,
+        caller: Caller,
+        opened_at: float,
+        status: grpc.StatusCode,
+    ) -> None:
         self._streams.remove(session)
         about: dict[str, object] = {"caller": caller.name} if caller.identity else {}
         about |= {"taken": session.taken, "answered": session.answered, "trace_id": trace.trace_id}
         log.info("a stream ended", extra={**about, "open_s": round(self._clock.now() - opened_at, 3)})
-        self._left(session, trace, caller)
+        self._left(session, trace, caller, status)
 
-    def _left(self, session: Session, trace: RpcTrace, caller: Caller) -> None:
+    def _left(self, session: Session, trace: RpcTrace, caller: Caller, status: grpc.StatusCode) -> None:
         """Forget a stream or unary call that has ended."""
         del self._sessions[session]
         session.leave()
         self._shares.leave(caller.key)
-        trace.ended(taken=session.taken, answered=session.answered)
+        told = RpcStatus(status.name, status.value[0])
+        trace.ended(taken=session.taken, answered=session.answered, status=told)
 
     def _reading_ended(self, session: Session, reader: "asyncio.Task[None]") -> None:
         error = None if reader.cancelled() else reader.exception()
@@ -297,6 +310,15 @@ class DialRequestServicer:
         if count > session.share_room:
             return grpc.StatusCode.RESOURCE_EXHAUSTED, SHARE_USED_UP
         return None
+
+
+def _status(context: "StreamContext | UnaryContext", *, done: bool) -> grpc.StatusCode:
+    """Return the status that a call has ended with; the context names only one that we chose ourselves."""
+    chosen: grpc.StatusCode | None = context.code()
+    if chosen is not None:
+        return chosen
+    # What is not done was ended by its caller, by a deadline or by a connection that broke.
+    return grpc.StatusCode.OK if done else grpc.StatusCode.CANCELLED
 
 
 def _time_for_answers(time_remaining_s: float | None) -> float | None:

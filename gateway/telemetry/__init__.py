@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from gateway.telemetry.exporters import TelemetryError
 from gateway.telemetry.exposition import CONTENT_TYPE
 from gateway.telemetry.metrics import FileFigures, Metrics, Observation, StreamFigures
+from gateway.telemetry.rpc import RpcStatus
 from gateway.telemetry.setup import SpanMemory, telemetry_from, telemetry_with
 from gateway.telemetry.traces import BatchTrace, RpcTrace, Telemetry
 
@@ -20,6 +21,7 @@ __all__ = [
     "Metrics",
     "Observation",
     "ReadableSpan",
+    "RpcStatus",
     "RpcTrace",
     "SpanMemory",
     "StreamFigures",

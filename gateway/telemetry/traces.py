@@ -24,6 +24,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from gateway.core.conditions import Change, Condition
 from gateway.core.errors import CallFailure, RateThrottled
 from gateway.core.model import Batch, ItemFailure, Settled
+from gateway.telemetry import rpc as conventions
 from gateway.telemetry.metrics import Metrics, Observation
 from gateway.telemetry.tally import THROTTLE_OF_CALL, Tally
 
@@ -34,6 +35,7 @@ _no_context = Context()
 _KEPT = (Condition.COOLING, Condition.PARKED)
 
 
+SERVICE = "dialgateway.v1.DialRequestService"
 ANSWERED, LEFT = "answered", "left"
 """How a call of a service ended: with all its answers, or with its caller gone or cut off before."""
 OK = "ok"
@@ -50,14 +52,16 @@ class RpcTrace:
     method: str = ""
     tally: Tally | None = None
 
-    def ended(self, *, taken: int, answered: int, error: str | None = None) -> None:
-        """End the span, with how many dial requests were taken and answered."""
+    def ended(self, *, taken: int, answered: int, status: conventions.RpcStatus | None = None) -> None:
+        """End the span, with how many dial requests were taken and answered, and gRPC's status if known."""
         if self.tally is not None:
             self.tally.rpcs[self.method, ANSWERED if answered >= taken else LEFT] += 1
         self.span.set_attribute("dialgateway.requests", taken)
         self.span.set_attribute("dialgateway.answers", answered)
-        if error is not None:
-            self.span.set_status(Status(StatusCode.ERROR, error))
+        if status is not None:
+            self.span.set_attributes(status.attributes())
+            if status.is_error:
+                self.span.set_status(Status(StatusCode.ERROR, status.name))
         self.span.end()
 
 
@@ -81,14 +85,10 @@ class Telemetry:
         """Start the span of a stream or unary call, in the trace of the caller's metadata if any."""
         carrier = {key: value for key, value in metadata if isinstance(value, str)}
         span = self._tracer.start_span(
-            f"dialgateway.v1.DialRequestService/{method}",
+            f"{SERVICE}/{method}",
             context=_propagator.extract(carrier, context=_no_context),
             kind=SpanKind.SERVER,
-            attributes={
-                "rpc.system": "grpc",
-                "rpc.service": "dialgateway.v1.DialRequestService",
-                "rpc.method": method,
-            },
+            attributes=conventions.server_attributes(SERVICE, method),
         )
         context = trace.set_span_in_context(span, _no_context)
         return RpcTrace(span, context, _hex(span.get_span_context()), method, self._tally)
@@ -231,9 +231,7 @@ class BatchTrace:
             context=self._context,
             kind=SpanKind.CLIENT,
             attributes={
-                "rpc.system": "aws-api",
-                "rpc.service": self.service,
-                "rpc.method": self.method,
+                **conventions.aws_attributes(self.service, self.method),
                 "dialgateway.campaign_id": batch.campaign_id,
                 "dialgateway.batch.items": len(batch.entries),
                 "dialgateway.batch.flush": batch.flush.value,

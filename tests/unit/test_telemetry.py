@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from gateway.core.errors import ConnectFailed
 from gateway.core.model import Batch, FlushReason
-from gateway.telemetry import TelemetryError, telemetry_from, telemetry_with
+from gateway.telemetry import RpcStatus, TelemetryError, telemetry_from, telemetry_with
 from gateway.telemetry.exporters import metric_exporters, push_interval_s, span_exporters
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -167,12 +167,13 @@ def test_an_end_exports_what_is_left() -> None:
     exporter = Hanging()
     exporter.let_go.set()
     telemetry = telemetry_with(BatchSpanProcessor(exporter))
-    telemetry.rpc_started("Put", ()).ended(taken=3, answered=2, error="why")
+    telemetry.rpc_started("Put", ()).ended(taken=3, answered=2, status=RpcStatus("INTERNAL", 13))
     telemetry.shutdown(10.0)
     (span,) = exporter.spans
     attributes = dict(span.attributes or {})
     assert (attributes["dialgateway.requests"], attributes["dialgateway.answers"]) == (3, 2)
-    assert span.status.description == "why"
+    assert (attributes["rpc.response.status_code"], attributes["rpc.grpc.status_code"]) == ("INTERNAL", 13)
+    assert (span.status.description, attributes["error.type"]) == ("INTERNAL", "INTERNAL")
 
 
 def test_long_names_are_cut() -> None:

@@ -1,0 +1,96 @@
+"""Spans name calls by OpenTelemetry's old and new attributes, so that they join with any caller's."""
+
+import asyncio
+
+import grpc
+import grpc.aio
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind, StatusCode
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from tests.integration.world import World, dial, stub_of, until, verdicts, world_of
+
+SERVICE = "dialgateway.v1.DialRequestService"
+STREAM, PUT = "StreamDialRequests", "PutDialRequests"
+
+
+OLD: dict[str, object] = {"rpc.system": "grpc", "rpc.service": SERVICE}
+"""What callers write whose instrumentation has the old names, but for `rpc.method`."""
+
+
+def new(method: str) -> dict[str, object]:
+    """What Go's otelgrpc 0.72 writes into its CLIENT span."""
+    return {"rpc.system.name": "grpc", "rpc.method": f"{SERVICE}/{method}"}
+
+
+async def ended(world: World, method: str) -> ReadableSpan:
+    await until(lambda: world.spans(method))
+    (span,) = world.spans(method)
+    return span
+
+
+def told(span: ReadableSpan) -> dict[str, object]:
+    return {name: value for name, value in (span.attributes or {}).items() if name.startswith("rpc.")}
+
+
+def with_status(method: str, status: grpc.StatusCode) -> dict[str, object]:
+    number, _ = status.value
+    code = {"rpc.response.status_code": status.name, "rpc.grpc.status_code": number}
+    return {**OLD, **new(method), **code}
+
+
+async def test_a_stream_that_is_answered(world: World) -> None:
+    await world.ask(dial("a"))
+    span = await ended(world, STREAM)
+    assert (span.name, span.kind) == (f"{SERVICE}/{STREAM}", SpanKind.SERVER)
+    assert told(span) == with_status(STREAM, grpc.StatusCode.OK)
+    assert span.status.status_code is StatusCode.UNSET
+
+
+async def test_a_call_that_is_answered(world: World) -> None:
+    await stub_of(world.channel).PutDialRequests(
+        pb.PutDialRequestsRequest(campaign_id="c", dial_requests=[dial("a")])
+    )
+    assert told(await ended(world, PUT)) == with_status(PUT, grpc.StatusCode.OK)
+
+
+async def test_a_stream_that_its_caller_cancels(world: World) -> None:
+    stream = world.stream()
+    await stream.send(dial("a"))
+    assert verdicts(await stream.read(1)) == ["ACCEPTED"]
+    stream.call.cancel()
+    assert told(await ended(world, STREAM)) == with_status(STREAM, grpc.StatusCode.CANCELLED)
+
+
+async def test_a_call_that_its_caller_cancels() -> None:
+    async with world_of(linger=5.0) as world:
+        request = pb.PutDialRequestsRequest(campaign_id="c", dial_requests=[dial("a")])
+        call = asyncio.ensure_future(stub_of(world.channel).PutDialRequests(request, timeout=30))
+        await until(lambda: world.gateway.engine.held == 1)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert told(await ended(world, PUT)) == with_status(PUT, grpc.StatusCode.CANCELLED)
+
+
+async def test_a_stream_that_the_gateway_ends() -> None:
+    """A stream that has reached its age ends with UNAVAILABLE, which is no error of the gateway."""
+    async with world_of(stream_max_age=0.2) as world:
+        stream = world.stream()
+        await stream.send(dial("a"))
+        span = await ended(world, STREAM)
+        assert told(span) == with_status(STREAM, grpc.StatusCode.UNAVAILABLE)
+        assert span.status.status_code is StatusCode.UNSET
+
+
+async def test_a_call_to_connect(world: World) -> None:
+    """Calls to AWS have the attributes of its own convention, and both names of the system."""
+    await world.ask(dial("a"))
+    (span,) = world.spans("PutDialRequestBatch")
+    assert told(span) == {
+        "rpc.system": "aws-api",
+        "rpc.system.name": "aws-api",
+        "rpc.service": "ConnectCampaigns",
+        "rpc.method": "PutDialRequestBatch",
+    }
