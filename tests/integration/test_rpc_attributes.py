@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from tests.integration.world import World, dial, stub_of, until, verdicts, world_of
+from tests.integration.world import World, dial, dials, stub_of, until, verdicts, world_of
 
 SERVICE = "dialgateway.v1.DialRequestService"
 STREAM, PUT = "StreamDialRequests", "PutDialRequests"
@@ -72,6 +72,17 @@ async def test_a_call_that_its_caller_cancels() -> None:
         with pytest.raises(asyncio.CancelledError):
             await call
         assert told(await ended(world, PUT)) == with_status(PUT, grpc.StatusCode.CANCELLED)
+
+
+async def test_a_call_that_is_refused() -> None:
+    """What the gateway refuses is named, and is no error of its own."""
+    async with world_of(stream_window=2) as world:
+        request = pb.PutDialRequestsRequest(campaign_id="c", dial_requests=dials(3))
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub_of(world.channel).PutDialRequests(request)
+        span = await ended(world, PUT)
+        assert told(span) == with_status(PUT, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        assert span.status.status_code is StatusCode.UNSET
 
 
 async def test_a_stream_that_the_gateway_ends() -> None:
