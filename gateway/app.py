@@ -100,16 +100,19 @@ class Gateway:
         telemetry: Telemetry,
         rng: random.Random | None = None,
         engine: Engine | None = None,
+        clock: SystemClock | None = None,
         keepalive: Keepalive | None = None,
     ) -> None:
         rng = rng or random.Random()
         self._port = port
         self._telemetry = telemetry
-        self._clock = SystemClock()
+        self._clock = clock or SystemClock()
         self._supervisor = Supervisor()
-        caller = RetryingCaller(port, telemetry, self._clock.now, rng)
+        caller = RetryingCaller(port, telemetry, self._clock.now, rng, expiry_now=self._clock.expiry_now)
         self.engine = engine or Engine(limits_of(settings), rng, port.campaign_problem)
-        self._dispatcher = Dispatcher(self.engine, caller, telemetry, self._clock.now, self._supervisor)
+        self._dispatcher = Dispatcher(
+            self.engine, caller, telemetry, self._clock.now, self._supervisor, self._clock.gained
+        )
         limits = stream_limits_of(settings)
         self.access = Access(access_files_of(settings), time.time, telemetry.refused)
         self.operators = self.access.operators
@@ -165,6 +168,7 @@ class Gateway:
             self._overview.watch_lag(),
             self._overview.push(),
             self._reread(),
+            self._dispatcher.watch_wall_clock(),
             self._console.keep_history(),
         )
         self._watching = [asyncio.create_task(watch, name="watch") for watch in watches]

@@ -14,7 +14,8 @@ monotonic clock serves."""
 class SystemClock:
     """Seconds on a scale that never jumps, and where the wall clock stands on it.
 
-    `steady` and `wall` read the two clocks.
+    `steady` and `wall` read the two clocks. A third scale, that of expiries, follows the wall clock and
+    began where the steady one was.
     """
 
     def __init__(
@@ -25,6 +26,10 @@ class SystemClock:
         self._steady = steady
         self._wall = wall
         self._offset = steady() - wall()
+        self.expiry_offset = self._offset
+        """What to add to seconds since the epoch for an instant on the scale of expiries; never changed."""
+        self.correction: Callable[[], float] = lambda: 0.0
+        """Seconds by which the wall clock is known to be slow, where it is known to be wrong."""
 
     def now(self) -> float:
         """Return the instant, in seconds on the steady scale."""
@@ -33,6 +38,14 @@ class SystemClock:
     def epoch_ns(self) -> int:
         """Return the instant in nanoseconds since the epoch."""
         return time.time_ns()
+
+    def expiry_now(self) -> float:
+        """Return the instant on the scale of expiries: it jumps when the wall clock is set."""
+        return self._wall() + self.correction() + self.expiry_offset
+
+    def gained(self) -> float:
+        """Return the seconds that the wall clock has gained on the steady one since the start."""
+        return self.expiry_now() - self._steady()
 
     def wall_offset(self) -> float:
         """Return what to add to seconds since the epoch to get the instant on the steady scale.

@@ -39,6 +39,8 @@ from gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
+CLOCK_EVERY_S, CLOCK_STEP_S = 1.0, 0.1
+"""Seconds between two looks at the wall clock, and by how much it must have been set to be noticed there."""
 DISMISS_SLICE = 2000
 """Dial requests that are answered in one go when a campaign is purged: others have their turn in between."""
 
@@ -65,7 +67,10 @@ class Dispatcher:
         telemetry: Telemetry,
         now: Callable[[], float],
         supervisor: Supervisor | None = None,
+        gained: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        """`gained` returns the seconds that the wall clock has gained on `now` since the start."""
+        self._gained = gained
         self._supervisor = supervisor or Supervisor()
         self._engine = engine
         self._caller = caller
@@ -93,6 +98,7 @@ class Dispatcher:
         """
         if self.failing:
             return  # whoever brings them answers them
+        self._read_wall_clock()
         answers = self._engine.submit(self._now(), arrivals, priority)
         answered = {answer.waiter.index for answer in answers}
         for waiter, _ in arrivals:
@@ -264,6 +270,17 @@ class Dispatcher:
         finally:
             self._turning = False
 
+    async def watch_wall_clock(self) -> None:
+        """Have the engine look again, until cancelled, when the wall clock was set: expiries follow it."""
+        before_s = self._gained()
+        while True:
+            await asyncio.sleep(CLOCK_EVERY_S)
+            gained_s = self._gained()
+            if abs(gained_s - before_s) > CLOCK_STEP_S:
+                log.warning("the wall clock was set: expiries follow it")
+                self._wake.set()
+            before_s = gained_s
+
     def drain(self, grace_s: float) -> None:
         """Begin to leave: take nothing more, and send what can be sent within the grace time."""
         send_s = grace_s - min(1.0, 0.2 * grace_s)  # the last calls need time to come back
@@ -293,6 +310,7 @@ class Dispatcher:
 
     def _turn(self) -> float | None:
         """Do what the engine decides; return the instant of the next turn if nothing happens before."""
+        self._read_wall_clock()
         decision = self._engine.poll(self._now())
         self._revoke(decision.recalled)
         self._tell_all(decision.settled)
@@ -312,6 +330,10 @@ class Dispatcher:
         if not self._engine.held:
             self._empty.set()
         return decision.wake_at
+
+    def _read_wall_clock(self) -> None:
+        """Tell the engine where the wall clock is, which decides what has expired."""
+        self._engine.wall_clock_gained(self._gained())
 
     async def _sleep_until(self, instant: float | None) -> None:
         alarm = None

@@ -153,7 +153,7 @@ class Session:
         if grant is not None:
             self._source.weight = grant.weight
             self._share.resize(grant.window)
-        offset = self._clock.wall_offset()
+        offset = self._clock.expiry_offset
         arrivals = [
             self._arrival(wire.dial_request(campaign_id, item, offset), item.traceparent) for item in requests
         ]

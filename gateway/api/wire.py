@@ -14,10 +14,10 @@ KEYS_SHARED, LONGEST_SHARED = 1000, 100
 _shared: dict[str, str] = {}
 
 
-def dial_request(campaign_id: str, message: pb.DialRequest, wall_offset: float) -> DialRequest:
+def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float) -> DialRequest:
     """Read one dial request; whatever is wrong with it is left for validation to name.
 
-    `wall_offset` is what to add to seconds since the epoch to get the instant on the core's clock.
+    `expiry_offset` is what to add to seconds since the epoch to get the instant on the scale of expiries.
     """
     expiration, values = _expiration(message), message.attributes
     # The same few keys come with every request: one object for each serves all that are held.
@@ -28,7 +28,7 @@ def dial_request(campaign_id: str, message: pb.DialRequest, wall_offset: float) 
         message.phone_number,
         attributes,
         expiration,
-        0.0 if expiration is None else expiration + wall_offset,
+        0.0 if expiration is None else expiration + expiry_offset,
         message.ByteSize() + sum(_beyond_the_wire(value) for value in attributes.values()),
         message.in_doubt,
     )

@@ -34,10 +34,13 @@ class RetryingCaller:
         now: Callable[[], float],
         rng: random.Random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        expiry_now: Callable[[], float] | None = None,
     ) -> None:
+        """`expiry_now` returns the instant on the scale of expiries; without it that is the one of `now`."""
         self._port = port
         self._telemetry = telemetry
         self._now = now
+        self._expiry_now = expiry_now or now
         self._rng = rng
         self._sleep = sleep
         self._under_way: dict[int, _Call] = {}
@@ -79,7 +82,7 @@ class RetryingCaller:
         # Made anew for each call: one that is shared would count the attempts of all.
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(CallTransient),
-            stop=tenacity.stop_after_attempt(call.batch.attempts_left) | _Over(self._now, call),
+            stop=tenacity.stop_after_attempt(call.batch.attempts_left) | _Over(self._expiry_now, call),
             wait=self._pause,
             sleep=self._sleep,
             reraise=True,
@@ -97,9 +100,9 @@ class RetryingCaller:
             raise call.last
         call.attempts += 1
         call.started_at = self._now()
-        call.ticket = ticket = Ticket(call.batch.give_up_at, self._now)
+        call.ticket = ticket = Ticket(call.batch.give_up_at, self._expiry_now)
         requests = [entry.request for entry in call.batch.entries]
-        with call.trace.attempt(call.attempts, call.started_at) as span:
+        with call.trace.attempt(call.attempts, self._expiry_now()) as span:
             try:
                 if call.batch.revoked:
                     raise CallRevoked
@@ -122,7 +125,7 @@ class RetryingCaller:
         """Wait for a permit; it must be there before the earliest expiry, since nothing is sent after it."""
         if not await call.permit():
             return False
-        may_leave = not call.batch.revoked and self._now() < call.batch.give_up_at
+        may_leave = not call.batch.revoked and self._expiry_now() < call.batch.give_up_at
         call.unused += not may_leave
         return may_leave
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gateway.core import settle
 from gateway.core.conditions import Conditions
+from gateway.core.expiry import ExpiryScale
 from gateway.core.forecast import Forecast
 from gateway.core.holdings import Holdings
 from gateway.core.ledger import Page, Remembered
@@ -31,7 +32,8 @@ class Now:
     """What is true of all that comes at one instant for one campaign.
 
     `refusal` is what answers everything new; `call_rate` is in calls a second, None where no forecast
-    is made. Of what is new, that which gives up after `clear_from` may wait without a closer look.
+    is made. Of what is new, that which gives up after `clear_from`, on the scale of expiries, may wait
+    without a closer look.
     """
 
     instant: float
@@ -56,6 +58,7 @@ class Admission:
     forecast: Forecast
     headroom_s: float
     campaign_problem: Callable[[str], str | None]
+    expiry: ExpiryScale
 
     def admit(
         self,
@@ -97,7 +100,8 @@ class Admission:
         more: int,
     ) -> Now:
         clear_from = now if call_rate is None else self.forecast.all_sent_by(now, call_rate, more)
-        return Now(now, priority, refusal, call_rate, math.inf if refusal is not None else clear_from)
+        clear_from = math.inf if refusal is not None else self.expiry.at(clear_from)
+        return Now(now, priority, refusal, call_rate, clear_from)
 
     def _sort(
         self, state: Now, arrivals: Sequence[Arrival], page: Page | None, settled: list[Settled]
@@ -155,12 +159,12 @@ class Admission:
                 return settle.replayed(memory.dial_request_id, memory.trace_id)
             entry.tainted = True
         elif not entry.tainted:  # a request in doubt may well come when its time has passed: it has expired
-            problem = is_past(request, now)
+            problem = is_past(request, self.expiry.at(now))
             if problem is not None:
                 return settle.rejected(Reason.INVALID_REQUEST, problem)
         if state.refusal is not None:
             return state.refusal.answer(entry)
-        if entry.give_up_at <= now:
+        if entry.give_up_at <= self.expiry.at(now):
             return settle.expired(entry)
         if state.call_rate is None or entry.tainted:
             return None

@@ -17,6 +17,7 @@ from gateway.core.admission import Admission, Arrival
 from gateway.core.census import CONCURRENCY, RATE, Census, Shortage, Surveyor
 from gateway.core.conditions import Change, Conditions
 from gateway.core.errors import CallHindered, CampaignNotFound, RateThrottled, shows_who_asks
+from gateway.core.expiry import ExpiryScale
 from gateway.core.forecast import Forecast
 from gateway.core.holdings import Holdings
 from gateway.core.ledger import Ledger
@@ -98,7 +99,8 @@ class Engine:
         self._limits = limits
         self._holdings = Holdings(Ledger(limits.replay_window_s, limits.replay_limit))
         self._conditions = Conditions(rng)
-        self._scheduler = Scheduler(limits.linger_s, self._conditions)
+        self._expiry = ExpiryScale()
+        self._scheduler = Scheduler(limits.linger_s, self._conditions, self._expiry)
         self._pacer = Pacer(limits.call_rate, limits.call_burst)
         self._budget = RetryBudget()
         self._notices = Notices()
@@ -117,9 +119,10 @@ class Engine:
             self._conditions,
             refusals,
             self._notices,
-            Forecast(self._scheduler),
+            Forecast(self._scheduler, self._expiry),
             limits.expiry_headroom_s,
             campaign_problem,
+            self._expiry,
         )
         self._outcomes = Outcomes(
             self._holdings,
@@ -128,6 +131,7 @@ class Engine:
             refusals,
             self._notices,
             settle.Judge(limits.max_attempts, rng),
+            self._expiry,
         )
         self._calls: dict[int, Batch] = {}
         self._retries: deque[int] = deque()
@@ -147,6 +151,10 @@ class Engine:
             return []
         call_rate = self._pacer.rate if self._limits.forecast else None
         return self._admission.admit(now, arrivals, priority, leaving=self.draining, call_rate=call_rate)
+
+    def wall_clock_gained(self, seconds: float) -> None:
+        """Note how much the wall clock has gained on the core's since the start; expiries follow it."""
+        self._expiry.ahead_s = seconds
 
     def source_closed(self, now: float, source: Source) -> None:
         """Note that a source will send no more."""
@@ -341,7 +349,7 @@ class Engine:
             call = self._calls.get(number)
             if call is None:
                 continue
-            if now < call.give_up_at and self._budget.spend():
+            if self._expiry.at(now) < call.give_up_at and self._budget.spend():
                 self._pacer.take(now)
                 decision.granted.append(number)
             else:
@@ -403,10 +411,11 @@ class Engine:
         if not taken:
             return None
         campaign_id = taken[0].request.campaign_id
-        entries = [entry for entry in taken if entry.give_up_at > now]
+        expired_at = self._expiry.at(now)
+        entries = [entry for entry in taken if entry.give_up_at > expired_at]
         if len(entries) < len(taken):  # a flood of expiries is worked off in slices, and is not done yet
             for entry in taken:
-                if entry.give_up_at <= now:
+                if entry.give_up_at <= expired_at:
                     self._outcomes.expire(now, entry, settled)
         batch = self._batch(now, campaign_id, entries, flush) if entries else None
         self._scheduler.formed(now, campaign_id)

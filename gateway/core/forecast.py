@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import accumulate
 
+from gateway.core.expiry import ExpiryScale
 from gateway.core.model import BATCH_LIMIT, Entry
 from gateway.core.queues import CampaignQueue, Lane
 from gateway.core.scheduler import Scheduler
@@ -38,8 +39,9 @@ class Backlogs:
 class Forecast:
     """Tells how long a new request would wait, from the backlogs and the rate of calls."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, expiry: ExpiryScale | None = None) -> None:
         self._scheduler = scheduler
+        self._expiry = expiry or ExpiryScale()
         self._seen_at = float("-inf")
         self._campaigns = Backlogs(())
         self._lanes: dict[Lane, Backlogs] = {}
@@ -58,9 +60,10 @@ class Forecast:
         `ahead` are those of its own source and campaign that came just before it, not queued yet.
         `call_rate` is in calls a second.
         """
-        if entry.give_up_at >= self.all_sent_by(now, call_rate, ahead):
+        give_up_at = self._expiry.back(entry.give_up_at)
+        if give_up_at >= self.all_sent_by(now, call_rate, ahead):
             return None
-        left_s = (entry.give_up_at - now) * MARGIN
+        left_s = (give_up_at - now) * MARGIN
         wait_s = self._before(now, entry, ahead) // BATCH_LIMIT / call_rate  # in whole calls before its own
         return wait_s if wait_s > left_s else None
 

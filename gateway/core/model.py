@@ -113,8 +113,8 @@ class FlushReason(enum.Enum):
 class DialRequest:
     """One person to dial, as a caller asked for it. Not changed after it is made.
 
-    `expires_at` is on the core's clock; `expiration` is the same instant as seconds since the
-    epoch, for Connect. `size_bytes` is its size as it is held, about, for the bound on memory.
+    `expires_at` is on the scale of expiries (core/expiry.py); `expiration` is the same instant as seconds
+    since the epoch, for Connect. `size_bytes` is its size as it is held, about, for the bound on memory.
     `in_doubt`: the caller says that Connect may have it by an earlier attempt, so only ACCEPTED or UNKNOWN
     is true of it.
     """
@@ -255,7 +255,8 @@ def in_doubt(denial: Answer) -> Answer:
 class Batch:
     """The dial requests of one call, all of one campaign, with distinct tokens.
 
-    `give_up_at` is the instant after which the call must not be sent (again), `attempts_left` how
+    `give_up_at` is the instant, on the scale of expiries, after which the call must not be sent (again),
+    `attempts_left` how
     often it may be tried. Once it is `revoked` nothing more of it may leave; where it is `purged` too,
     what it leaves undecided is answered instead of waiting for another call.
     """

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from gateway.core import conditions, settle
 from gateway.core.conditions import Conditions
 from gateway.core.errors import CallInvalid, CampaignNotFound, CampaignNotRunning
+from gateway.core.expiry import ExpiryScale
 from gateway.core.holdings import Holdings
 from gateway.core.model import Batch, CallReport, Entry, FlushReason, ItemFailure, Reason, Settled
 from gateway.core.notices import Notices
@@ -23,6 +24,7 @@ class Outcomes:
     refusals: Refusals
     notices: Notices
     judge: settle.Judge
+    expiry: ExpiryScale
     invalid_calls: InvalidCalls = field(default_factory=InvalidCalls)
 
     def of_call(
@@ -99,7 +101,7 @@ class Outcomes:
             self.holdings.drop(now, entry)
         elif not sending:
             self.holdings.settle(now, entry, settle.given_up(entry, Reason.DRAINING), settled)
-        elif entry.give_up_at <= now:
+        elif entry.give_up_at <= self.expiry.at(now):
             self.expire(now, entry, settled)
         elif batch.purged:
             self.holdings.settle(now, entry, settle.PURGED.answer(entry), settled)

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import count, islice
 
 from gateway.core.conditions import Conditions
+from gateway.core.expiry import ExpiryScale
 from gateway.core.model import BATCH_LIMIT, Batch, Entry, EntryState, FlushReason, Source
 from gateway.core.proving import MISSES_LIMIT, MISSES_PER_S, Misses, Proven
 from gateway.core.queues import CallerQueue, CampaignQueue, SourceQueue
@@ -28,9 +29,10 @@ EXPIRY_SLICE = 2000
 class Scheduler:
     """Keeps the queues of all campaigns, and the order of those that are ready."""
 
-    def __init__(self, linger_s: float, conditions: Conditions) -> None:
+    def __init__(self, linger_s: float, conditions: Conditions, expiry: ExpiryScale | None = None) -> None:
         self._linger_s = linger_s
         self._conditions = conditions
+        self._expiry = expiry or ExpiryScale()
         self._campaigns: dict[str, CampaignQueue] = {}
         self._rings = Rings(self._standing)
         self._now = 0.0
@@ -76,7 +78,8 @@ class Scheduler:
     def delay(self, entry: Entry, until: float) -> None:
         """Let an entry wait for its campaign's calls after `until` only, or until it gives up."""
         entry.state = EntryState.DELAYED
-        heapq.heappush(self._delayed, (min(until, entry.give_up_at), next(self._order), entry))
+        instant = min(until, self._expiry.back(entry.give_up_at))
+        heapq.heappush(self._delayed, (instant, next(self._order), entry))
 
     def permits(self, plenty: float) -> None:
         """Take note of how plentiful permits are: 1 for all of the burst, 0 for none."""
@@ -148,8 +151,9 @@ class Scheduler:
         """
         expired = [entry for entry in self._due(now) if not self._resumed(now, entry)]
         self._resume_slowed(now)
-        for queue in self._expiries.due(now):
-            while (entry := queue.top()) is not None and entry.give_up_at <= now:
+        expired_at = self._expiry.at(now)
+        for queue in self._expiries.due(expired_at):
+            while (entry := queue.top()) is not None and entry.give_up_at <= expired_at:
                 if len(expired) >= EXPIRY_SLICE:
                     break
                 self.remove(entry)
@@ -233,7 +237,9 @@ class Scheduler:
         instants = [heap[0][0] for heap in (self._lingering, self._delayed) if heap]
         instants += islice(self._slowed_until.values(), 1)
         expiry = self._expiries.deadline()
-        return min(instants, default=expiry) if expiry is None else min([*instants, expiry])
+        if expiry is not None:
+            instants.append(self._expiry.back(expiry))
+        return min(instants, default=None)
 
     def _campaign(self, campaign_id: str) -> CampaignQueue:
         campaign = self._campaigns.get(campaign_id)
@@ -356,7 +362,7 @@ class Scheduler:
                 yield entry
 
     def _resumed(self, now: float, entry: Entry) -> bool:
-        if entry.give_up_at <= now:
+        if entry.give_up_at <= self._expiry.at(now):
             entry.state = EntryState.SETTLED
             return False
         if entry.suspect:

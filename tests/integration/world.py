@@ -20,6 +20,7 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceStub
 from gateway.app import Gateway
 from gateway.cli import connect_for
+from gateway.clock import SystemClock
 from gateway.connect.boto import BotoConnect
 from gateway.connect.port import ConnectPort
 from gateway.settings import Settings
@@ -227,6 +228,7 @@ class Knobs:
     no_keys: bool = False
     rng: random.Random = field(default_factory=Brisk)
     tracing: bool = True
+    wall: Callable[[], float] = time.time
 
 
 def _connect(chosen: Settings, url: str, knobs: Knobs) -> ConnectPort:
@@ -261,7 +263,7 @@ async def world_of(knobs: Knobs | None = None, **settings: Any) -> AsyncIterator
         connect = _connect(chosen, knobs.endpoint or simulator.url, knobs)
         exporter = InMemorySpanExporter()
         telemetry = telemetry_with(*([SimpleSpanProcessor(exporter)] if knobs.tracing else []))
-        gateway = Gateway(chosen, connect, telemetry, knobs.rng)
+        gateway = Gateway(chosen, connect, telemetry, knobs.rng, clock=SystemClock(wall=knobs.wall))
         port = await gateway.start()
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -45,3 +45,25 @@ def test_the_machines_clocks() -> None:
     """Without others these are the machine's: an instant of the wall clock is where it is on the other."""
     clock = SystemClock()
     assert abs(time.time() + clock.wall_offset() - clock.now()) < 0.1
+
+
+def test_the_scale_of_expiries_follows_the_wall_clock() -> None:
+    """An expiry keeps its instant on that scale, however the wall clock is set; now moves on it instead."""
+    clocks = Clocks()
+    clock = clocks.clock()
+    expires_at = clocks.wall_s + 300.0 + clock.expiry_offset
+    clocks.wall_s += 600.0
+    assert clock.gained() == 600.0
+    assert clock.expiry_now() == expires_at + 300.0
+    clocks.steady_s += 10.0
+    clocks.wall_s -= 1190.0
+    assert clock.gained() == -600.0
+    assert clock.expiry_now() == expires_at - 890.0
+
+
+def test_a_wall_clock_that_is_known_to_be_wrong() -> None:
+    """Expiries follow the wall clock as it is corrected."""
+    clocks = Clocks()
+    clock = clocks.clock()
+    clock.correction = lambda: 120.0
+    assert clock.gained() == 120.0

@@ -1,5 +1,6 @@
 """The retries around a call: how often, when no more, and what is reported."""
 
+import asyncio
 import math
 import random
 from collections import deque
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.connect.fake import FakeConnect, Step
+from gateway.connect.fake import Delay, FakeConnect, Step
 from gateway.connect.port import PutReply
 from gateway.connect.retry import BASE_S, LONGEST_S, RetryingCaller
 from gateway.core import errors
@@ -25,13 +26,19 @@ class Bench:
     permit_takes_s: float = 0.0
     permits_there_are: float = math.inf
     now: float = NOW
+    gained_s: float = 0.0
     pauses: list[float] = field(default_factory=list)
     permits: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.connect = FakeConnect(deque(self.script))
         self.caller = RetryingCaller(
-            self.connect, telemetry_with(), lambda: self.now, random.Random(3), self._sleep
+            self.connect,
+            telemetry_with(),
+            lambda: self.now,
+            random.Random(3),
+            self._sleep,
+            lambda: self.now + self.gained_s,
         )
 
     async def call(self, *, attempts_left: int = 5, give_up_at: float = NOW + 600) -> CallReport:
@@ -171,3 +178,25 @@ async def test_calls_do_not_share_their_attempts() -> None:
     bench = Bench(failed(4))
     assert (await bench.call(attempts_left=3)).attempts == 3
     assert (await bench.call(attempts_left=3)).attempts == 2
+
+
+async def test_the_wall_clock_is_put_forward_while_a_call_is_held_up() -> None:
+    """A call whose connection takes long asks the wall clock as its bytes leave, however that was set."""
+    opened = asyncio.Event()
+    bench = Bench([Delay(opened)])
+    call = asyncio.create_task(bench.call())
+    await asyncio.sleep(0)
+    bench.gained_s = 600.1
+    opened.set()
+    report = await call
+    assert isinstance(report.failure, errors.CallTooLate)
+    assert (report.attempts, report.uncertain) == (0, False)
+
+
+async def test_the_wall_clock_is_put_forward_between_two_attempts() -> None:
+    """No further attempt is made of a call that has expired by the wall clock as it stands."""
+    bench = Bench([errors.ConnectUnreachable(), errors.ConnectUnreachable()])
+    bench.gained_s = 600.0
+    report = await bench.call()
+    assert isinstance(report.failure, errors.ConnectUnreachable)
+    assert report.attempts == 1
