@@ -34,6 +34,7 @@ class Unreadable(NamedTuple):
 
     client_token: str
     problem: str
+    in_doubt: bool = False
 
 
 class Incoming:
@@ -81,7 +82,7 @@ class Incoming:
             if found.found > 1:  # one of them is broken: look at each by itself
                 self._at, self._singly_until = begin, found.end
                 return ()
-            return Unreadable(self._token(found), NOT_READABLE)
+            return self._unreadable(found, NOT_READABLE)
 
     def counts(self, most: int) -> Iterator[int]:
         """Yield how many dial requests there are, as far as known after each piece of work.
@@ -110,17 +111,17 @@ class Incoming:
         if not found.found:
             return ()
         if found.end - found.first > max(PART_BYTES, DIAL_REQUEST_BYTES):  # then it is one alone
-            return Unreadable(self._token(found), TOO_LARGE)
+            return self._unreadable(found, TOO_LARGE)
         # A range of whole fields is a message by itself.
         return pb.StreamDialRequestsRequest.FromString(self._raw[begin : found.end]).dial_requests
 
-    def _token(self, found: Cut) -> str:
-        """Return the client token of a request that is not parsed, empty where that cannot be read."""
+    def _unreadable(self, found: Cut, problem: str) -> Unreadable:
+        """Return a request that is not parsed, with an empty token where that cannot be read."""
         try:
-            token: str = _Named.FromString(self._raw[found.first : found.end]).client_token
+            named = _Named.FromString(self._raw[found.first : found.end])
         except DecodeError:
-            return ""
-        return token[:LONGEST_TOKEN]
+            return Unreadable("", problem)
+        return Unreadable(named.client_token[:LONGEST_TOKEN], problem, named.in_doubt)
 
 
 def _part_of(message: type[Message], *names: str) -> Any:
@@ -137,4 +138,4 @@ def _part_of(message: type[Message], *names: str) -> Any:
 
 
 _Envelope = _part_of(pb.StreamDialRequestsRequest, "campaign_id", "priority")
-_Named = _part_of(pb.DialRequest, "client_token")
+_Named = _part_of(pb.DialRequest, "client_token", "in_doubt")

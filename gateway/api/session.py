@@ -227,7 +227,7 @@ class Session:
 
     def _refuse(self, campaign_id: str, item: Unreadable) -> None:
         """Answer a dial request that cannot be parsed."""
-        request = DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0)
+        request = DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0, in_doubt=item.in_doubt)
         self._telemetry.received(campaign_id, 1)
         refusal = settle.rejected(Reason.INVALID_REQUEST, item.problem)
         self._dispatcher.refuse([self._arrival(request, "")], refusal)

@@ -9,6 +9,8 @@ from gateway.core.model import CampaignNotice, DialRequest, NoticeKind, Priority
 
 LATEST_S = 253_402_300_800
 """The end of the year 9999, in seconds since the epoch: protobuf's own bound on timestamps."""
+TOKEN_ALONE = 1000
+"""Characters of a token beyond which its answer takes a message of its own; a legal one has 200."""
 KEYS_SHARED, LONGEST_SHARED = 1000, 100
 """Keys of attributes of which one object serves all requests, at most, and their characters."""
 _shared: dict[str, str] = {}
@@ -35,13 +37,23 @@ def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float
 
 
 def responses(answers: Iterable[Settled]) -> list[pb.StreamDialRequestsResponse]:
-    """Return messages that carry the answers, one for each campaign among them."""
+    """Return messages that carry the answers: one for each campaign, and one for each overlong token.
+
+    Only a refused request has such a token. Many in one message would be more than its caller can receive.
+    """
     by_campaign: dict[str, list[pb.DialResult]] = {}
+    alone: list[Settled] = []
     for settled in answers:
+        if len(settled.client_token) > TOKEN_ALONE:
+            alone.append(settled)
+            continue
         by_campaign.setdefault(settled.campaign_id, []).append(result(settled))
     return [
         pb.StreamDialRequestsResponse(campaign_id=campaign_id, results=results)
         for campaign_id, results in by_campaign.items()
+    ] + [
+        pb.StreamDialRequestsResponse(campaign_id=settled.campaign_id, results=[result(settled)])
+        for settled in alone
     ]
 
 

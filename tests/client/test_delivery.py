@@ -12,6 +12,7 @@ from dialgateway import (
     CallFailed,
     DialRequest,
     DialResult,
+    GatewayUnavailable,
     Outcome,
     ProtocolError,
     Reason,
@@ -258,15 +259,54 @@ class TestConnections:
         assert stream.delivery.unanswered == ("a", "b")
         assert stream.delivery.in_doubt == ("a",)
 
-    def test_odd_ends_are_tried_again_a_few_times_only(self) -> None:
-        """A status such as INTERNAL may be of our own making: after some in a row it is raised."""
+    @pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED])
+    def test_ends_behind_a_message_are_tried_again_a_few_times_only(self, code: grpc.StatusCode) -> None:
+        """An end right behind what we sent may be of our own making: after some in a row it is raised."""
         stream = Stream()
         stream.take("a")
         for _ in range(ODD_ENDS):
             assert stream.delivery.failure is None
-            stream.lose(stream.connect(), grpc.StatusCode.INTERNAL)
+            link = stream.connect()
+            stream.send(link)
+            stream.lose(link, code)
             stream.later(8)
         assert stream.delivery.failure is not None
+        assert stream.delivery.failure.code is code
+
+    @pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED])
+    @pytest.mark.parametrize("sent", [False, True])
+    def test_a_gateway_that_is_gone_is_waited_for(self, code: grpc.StatusCode, sent: bool) -> None:
+        """What ends before anything is sent, or after a long time, is not our doing: it is waited for."""
+        stream = Stream(policy=RetryPolicy(longest_pause=timedelta(seconds=2)))
+        stream.take("a")
+        for _ in range(3 * ODD_ENDS):
+            link = stream.connect()
+            if sent:
+                stream.send(link)
+                stream.now += 3
+            stream.lose(link, code)
+            stream.later(2)
+        assert stream.delivery.failure is None
+
+    def test_statuses_of_another_kind_are_tried_again_a_few_times_only(self) -> None:
+        """UNKNOWN and the like may be of a proxy that is set wrongly: after some in a row it is raised."""
+        stream = Stream()
+        stream.take("a")
+        for _ in range(ODD_ENDS):
+            assert stream.delivery.failure is None
+            stream.lose(stream.connect(), grpc.StatusCode.UNKNOWN)
+            stream.later(8)
+        assert stream.delivery.failure is not None
+
+    def test_giving_up_says_that_the_gateway_was_out_of_reach(self) -> None:
+        """Whatever status the last connection ended with, the error is the one for that."""
+        stream = Stream(policy=RetryPolicy(give_up_after=timedelta(seconds=5)))
+        stream.take("a")
+        stream.lose(stream.connect(), grpc.StatusCode.INTERNAL)
+        stream.later(6)
+        failure = stream.delivery.failure
+        assert isinstance(failure, GatewayUnavailable)
+        assert failure.code is grpc.StatusCode.INTERNAL
 
     def test_an_end_with_ok_before_the_last_answer_is_no_end(self) -> None:
         """A gateway that ends a stream too early is asked again."""

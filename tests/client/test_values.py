@@ -76,7 +76,7 @@ class TestWire:
     def test_a_request_arrives_as_it_was(self) -> None:
         """Every field of a request is in the message, the time to the microsecond and in UTC."""
         made = DialRequest("t", PHONE, NOON.astimezone(timezone(timedelta(hours=5))), {"a": "1"}, "00-tp")
-        (message,) = _wire.stream_messages("c", [made], Priority.BULK)
+        message = _wire.stream_message("c", [made], Priority.BULK)
         (sent,) = message.dial_requests
         assert (message.campaign_id, message.priority) == ("c", pb.PRIORITY_BULK)
         assert (sent.client_token, sent.phone_number, sent.traceparent) == ("t", PHONE, "00-tp")

@@ -38,8 +38,7 @@ class WireStream:
             chunk = requests[first : first + CHUNK]
             for request in chunk:
                 sent(self._record, self._campaign, request)
-            for message in _wire.stream_messages(self._campaign, chunk, Priority.NORMAL):
-                await self._call.write(message)
+            await self._call.write(_wire.stream_message(self._campaign, chunk, Priority.NORMAL))
 
     async def send_all(self, requests: Sequence[DialRequest]) -> None:
         """Send requests, and half-close."""

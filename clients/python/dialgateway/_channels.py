@@ -19,10 +19,12 @@ KEEPALIVE_S, KEEPALIVE_TIMEOUT_S = 30.0, 10.0
 every 10 seconds; pings more often than a server allows would end the connection."""
 
 
+RECEIVED_BYTES = 16 << 20
+"""The largest message that is read from a gateway."""
 Option = tuple[str, int | str]
 
 
-def options(keepalive: timedelta | float) -> list[tuple[str, int]]:
+def options(keepalive: timedelta | float, *, http_proxy: bool = False) -> list[tuple[str, int]]:
     """Return the options of a channel of the client's own."""
     keepalive_s = keepalive.total_seconds() if isinstance(keepalive, timedelta) else keepalive
     timeout_ms = int(min(keepalive_s, KEEPALIVE_TIMEOUT_S) * 1000)
@@ -37,6 +39,10 @@ def options(keepalive: timedelta | float) -> list[tuple[str, int]]:
         ("grpc.use_local_subchannel_pool", 1),
         # What is sent again, and when, is decided here, where it is known what is in doubt.
         ("grpc.enable_retries", 0),
+        # gRPC would follow `http_proxy` and the like silently, though the gateway is a service nearby.
+        ("grpc.enable_http_proxy", int(http_proxy)),
+        # The results of one `put()` may take more than the 4 MiB that its requests do.
+        ("grpc.max_receive_message_length", RECEIVED_BYTES),
     ]
 
 

@@ -21,14 +21,15 @@ from heapq import heappop, heappush
 
 import grpc
 
+from dialgateway import _wire
 from dialgateway._link import Entry, Link, Overdue
-from dialgateway._truth import Doubts, out_of_time, overdue, truthful
+from dialgateway._truth import Doubts, out_of_time, overdue, too_large, truthful
 from dialgateway.errors import CallFailed, GatewayUnavailable, ProtocolError, StreamBroken
-from dialgateway.retry import FINAL, RetryPolicy
+from dialgateway.retry import BROKEN, FINAL, RetryPolicy
 from dialgateway.values import DialRequest, DialResult, Outcome
 
-# How often in a row a connection may end in a way that is not simply UNAVAILABLE, before it is raised: it may
-# well be our own messages that end it, and would end the next one.
+# How often in a row a connection may end in an odd way before that is raised: it may well be our own messages
+# that end it, and would end the next one.
 ODD_ENDS = 5
 
 
@@ -40,10 +41,18 @@ class Delivery:
         chunk: how many requests leave together at most.
         policy: what is tried again, and until when.
         jitter: gives numbers from 0 to 1.
+        largest: the bytes that one request may take in a message; a larger one is answered here.
 
     """
 
-    def __init__(self, size: int, chunk: int, policy: RetryPolicy, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        size: int,
+        chunk: int,
+        policy: RetryPolicy,
+        jitter: Callable[[], float],
+        largest: int = _wire.DIAL_REQUEST_BYTES,
+    ) -> None:
         if size < 1 or chunk < 1:
             raise ValueError("window and chunk must be at least 1")
         self.failure: CallFailed | None = None
@@ -51,6 +60,7 @@ class Delivery:
         self._chunk = min(chunk, size)
         self._policy = policy
         self._jitter = jitter
+        self._largest = largest
         self._taken = 0
         self._source_ended = False
         self._open: dict[int, Entry] = {}
@@ -93,7 +103,11 @@ class Delivery:
         entry = Entry(self._taken, request, now + (request.expires_at.timestamp() - wall))
         self._taken += 1
         self._open[entry.index] = entry
-        self._waiting.append(entry)
+        if request.most_bytes > self._largest and (size := _wire.size_of(request)) > self._largest:
+            doubt = self._doubts.about(request)
+            self._answer(entry, too_large(request, entry.index, size, self._largest, in_doubt=doubt))
+        else:
+            self._waiting.append(entry)
 
     def end_source(self) -> None:
         """Note that the source has nothing more."""
@@ -144,7 +158,7 @@ class Delivery:
         """Hand over what is to be sent next on a link that is ready; empty when nothing is."""
         if link is not self._current:
             return []
-        chunk = [self._waiting.popleft() for _ in range(min(self._chunk, len(self._waiting)))]
+        chunk = self._next_entries()
         link.sent.update(enumerate(chunk, link.count))
         link.count += len(chunk)
         return [self._doubts.marked(entry.request) for entry in chunk]
@@ -259,6 +273,17 @@ class Delivery:
             return False
         return not any(link.sent for link in self._links if link.draining)
 
+    def _next_entries(self) -> list[Entry]:
+        """Take off what fits into one message, by number and by bytes; at least one if there is any."""
+        waiting, size = self._waiting, 0
+        taken: list[Entry] = []
+        while waiting and len(taken) < self._chunk:
+            size += waiting[0].request.most_bytes
+            if taken and size > _wire.USUAL_MESSAGE_BYTES:
+                break
+            taken.append(waiting.popleft())
+        return taken
+
     def _decide(self, entry: Entry, result: DialResult, now: float) -> None:
         if result.outcome is not Outcome.ACCEPTED:
             if result.outcome is Outcome.UNKNOWN:
@@ -289,13 +314,13 @@ class Delivery:
             self._trouble_since = None
 
     def _count_failure(self, link: Link, failure: CallFailed, now: float) -> None:
-        if failure.code is not grpc.StatusCode.UNAVAILABLE:
-            self._odd_ends += 1
+        longest_s = self._policy.longest_pause.total_seconds()
+        lasted = link.ready_at is not None and now - link.ready_at > longest_s
+        self._odd_ends += _is_odd(link, failure, lasted=lasted)
         if not self._policy.reconnect or failure.code in FINAL or self._odd_ends >= ODD_ENDS:
             self.failure = failure
             return
-        longest_s = self._policy.longest_pause.total_seconds()
-        if link.heard or (link.ready_at is not None and now - link.ready_at > longest_s):
+        if link.heard or lasted:
             self._failures, self._trouble_since = 0, now  # it was a good one: this is the first
         self._last_failure = failure
         self._pause_before_the_next(now)
@@ -323,4 +348,26 @@ class Delivery:
         patience, since = self._policy.give_up_after, self._trouble_since
         if patience is None or since is None or now < since + patience.total_seconds() or not self._waiting:
             return
-        self.failure = self._last_failure or GatewayUnavailable("UNAVAILABLE: no connection in time")
+        self.failure = _unreachable(self._last_failure)
+
+
+def _is_odd(link: Link, failure: CallFailed, *, lasted: bool) -> bool:
+    """Whether what we sent may be why a connection ended.
+
+    A dying gateway, or a proxy before it, ends it in one of the ways of `BROKEN`. Of those INTERNAL and
+    CANCELLED may be about a message as well, if they come soon behind one and before anything is heard.
+    """
+    if failure.code not in BROKEN:
+        return True
+    if failure.code is grpc.StatusCode.UNAVAILABLE:
+        return False
+    return link.count > 0 and not link.heard and not lasted
+
+
+def _unreachable(last: CallFailed | None) -> GatewayUnavailable:
+    """Return the error of a gateway that was out of reach for too long, by the last end of a connection."""
+    if isinstance(last, GatewayUnavailable):
+        return last
+    if last is None:
+        return GatewayUnavailable("UNAVAILABLE: no connection in time")
+    return GatewayUnavailable(f"no connection in time; the last one ended: {last.args[0]}", code=last.code)

@@ -1,8 +1,8 @@
 """The unary call: `PutTries` decides, `Put` and `SyncPut` act, each on its own kind of channel.
 
-A try that is UNAVAILABLE is made again with the same tokens. A new connection is probed before the list is
-sent, so that a gateway out of reach leaves no doubt. Once the list was sent and the try failed, its requests
-are in doubt: the connection may have broken behind the work.
+A try that is UNAVAILABLE, INTERNAL or CANCELLED by somebody else is made again with the same tokens. A new
+connection is probed before the list is sent, so that a gateway out of reach leaves no doubt. Once the list
+was sent and the try failed, its requests are in doubt: the connection may have broken behind the work.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dialgateway._dial import Dial
 from dialgateway._reach import being_cancelled, failure_of, reach, stub_of, sync_reach, sync_stub_of
 from dialgateway._truth import Doubts, matched
 from dialgateway.errors import CallFailed, ClientClosed, DialGatewayError
-from dialgateway.retry import RetryPolicy
+from dialgateway.retry import BROKEN, RetryPolicy
 from dialgateway.values import DialRequest, DialResult
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class PutTries:
     ) -> None:
         self.dial = dial
         self.message = _wire.put_message(dial.campaign_id, requests, dial.priority)
+        _wire.check_size(self.message)
         self._requests = requests
         self._clock = dial.clock
         self._began = dial.clock()
@@ -82,7 +83,7 @@ class PutTries:
         self._tries += 1
         again_at, patience = self._clock() + pause_s, self._policy.give_up_after
         given_up = patience is not None and again_at >= self._began + patience.total_seconds()
-        again = self._policy.reconnect and failure.code is grpc.StatusCode.UNAVAILABLE
+        again = self._policy.reconnect and failure.code in BROKEN
         if not again or given_up or again_at >= self._deadline:
             raise self.complete(failure)
         return pause_s

@@ -18,6 +18,7 @@ from dialgateway import _wire
 from dialgateway._channels import Lease
 from dialgateway._dial import Dial
 from dialgateway.errors import CallFailed, ClientClosed, from_status
+from dialgateway.retry import BROKEN
 from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceStub
 
 if TYPE_CHECKING:
@@ -104,4 +105,4 @@ def _why_not_reached(error: grpc.RpcError, code: grpc.StatusCode, details: str |
         code, details = grpc.StatusCode.UNAVAILABLE, "no answer in time"
     # What is refused for any other reason has come from the gateway, or from what speaks for it: the call
     # itself will tell, and may be allowed where the probe is not.
-    return failure_of(error, code, details) if code is grpc.StatusCode.UNAVAILABLE else None
+    return failure_of(error, code, details) if code in BROKEN else None

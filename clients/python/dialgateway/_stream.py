@@ -135,6 +135,8 @@ class DialStream:
                     break
                 delivery.take(request, self._dial.clock(), time.time())
                 self._work.set()
+                if delivery.has_answers:  # it may be answered already, as too large to be sent
+                    self._news.set()
                 if delivery.unreachable:
                     self._moved.set()
         finally:
@@ -209,8 +211,7 @@ class DialStream:
                     await self._work.wait()
                     continue
                 self._room.set()
-                for message in _wire.stream_messages(dial.campaign_id, chunk, dial.priority):
-                    await call.write(message)
+                await call.write(_wire.stream_message(dial.campaign_id, chunk, dial.priority))
             if link.half_closed:
                 await call.done_writing()
         except (grpc.RpcError, asyncio.InvalidStateError):

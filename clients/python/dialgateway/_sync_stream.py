@@ -251,7 +251,7 @@ class SyncDialStream:
                     return
                 chunk = delivery.next_chunk(link)
                 self._changed.notify_all()
-            yield from _wire.stream_messages(dial.campaign_id, chunk, dial.priority)
+            yield _wire.stream_message(dial.campaign_id, chunk, dial.priority)
 
     def _ended(self, connection: _Connection) -> bool:
         return self._over or connection.over

@@ -71,6 +71,21 @@ def out_of_time(request: DialRequest, index: int, *, in_doubt: bool) -> DialResu
     )
 
 
+def too_large(request: DialRequest, index: int, size: int, largest: int, *, in_doubt: bool) -> DialResult:
+    """Answer a request of `size` bytes, which is more than a gateway takes."""
+    return truthful(
+        DialResult(
+            request.client_token,
+            index,
+            Outcome.REJECTED,
+            reason=Reason.INVALID_REQUEST,
+            detail=f"dial_requests: a request must take at most {largest:,} bytes, this one takes {size:,}",
+            retry_advice=RetryAdvice.NEVER,
+        ),
+        in_doubt=in_doubt,
+    )
+
+
 def overdue(request: DialRequest, index: int) -> DialResult:
     """Answer a request that was sent, whose time passed long ago, and of which nothing was heard."""
     return DialResult(

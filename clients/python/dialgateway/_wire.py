@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -21,9 +21,17 @@ from dialgateway.values import (
     RetryAdvice,
 )
 
-# A message above gRPC's usual limit of 4 MiB would end the stream, so that one list of large attributes
-# would cost all the others their answers. A quarter of it leaves room for the limits of proxies.
-MAX_MESSAGE_BYTES = 1 << 20
+MESSAGE_BYTES = 4 << 20
+"""The largest message that a gateway reads. A larger one ends its stream, unanswered requests and all."""
+DIAL_REQUEST_BYTES = 256 << 10
+"""The largest dial request that a gateway takes; a larger one is REJECTED."""
+USUAL_MESSAGE_BYTES = 1 << 20
+"""The largest message that several requests are put into; it leaves room for the limits of proxies."""
+# What a message of one request has beside the request and the campaign's id: tags, lengths, a priority.
+_FRAME_BYTES = 32
+
+# What `in_doubt` takes in a request.
+_MARK_BYTES = 2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -51,19 +59,36 @@ _ADVICE = _by_number(pb.RetryAdvice, RetryAdvice, "RETRY_ADVICE_")
 _KINDS = _by_number(pb.NoticeKind, NoticeKind, "NOTICE_KIND_")
 
 
-def stream_messages(
-    campaign_id: str, requests: Sequence[DialRequest], priority: Priority
-) -> list[pb.StreamDialRequestsRequest]:
-    """Put the requests into one message, or into several where their size asks for it."""
+def largest_request(campaign_id: str) -> int:
+    """Return the bytes that one request of a campaign may take."""
+    room = MESSAGE_BYTES - _FRAME_BYTES - len(campaign_id.encode(errors="replace"))
+    return min(room, DIAL_REQUEST_BYTES)
+
+
+def size_of(request: DialRequest) -> int:
+    """Return the bytes that a request takes in a message, with the mark of a doubt, which may come later."""
+    message = pb.PutDialRequestsRequest()
+    _fill(message.dial_requests.add, (request,))
+    return message.dial_requests[0].ByteSize() + (0 if request.in_doubt else _MARK_BYTES)
+
+
+def check_size(message: pb.PutDialRequestsRequest) -> None:
+    """Raise ValueError for a list that no gateway would read."""
+    size = message.ByteSize() + _MARK_BYTES * len(message.dial_requests)
+    if size > MESSAGE_BYTES:
+        raise ValueError(
+            f"requests: the list takes {size:,} bytes as one message, at most {MESSAGE_BYTES:,} are read; "
+            "send it by dial()"
+        )
+
+
+def stream_message(
+    campaign_id: str, requests: Iterable[DialRequest], priority: Priority
+) -> pb.StreamDialRequestsRequest:
+    """Put the requests into one message."""
     message = pb.StreamDialRequestsRequest(campaign_id=campaign_id, priority=_PRIORITIES[priority])
     _fill(message.dial_requests.add, requests)
-    if len(requests) <= 1 or message.ByteSize() <= MAX_MESSAGE_BYTES:
-        return [message]
-    middle = len(requests) // 2
-    return [
-        *stream_messages(campaign_id, requests[:middle], priority),
-        *stream_messages(campaign_id, requests[middle:], priority),
-    ]
+    return message
 
 
 def put_message(

@@ -12,7 +12,7 @@ from typing import Self
 import grpc
 import grpc.aio
 
-from dialgateway import _channels
+from dialgateway import _channels, _wire
 from dialgateway._campaigns import CampaignCalls
 from dialgateway._delivery import Delivery
 from dialgateway._dial import Dial, Metadata, OnNotice
@@ -47,6 +47,8 @@ class DialGatewayClient(CampaignCalls):
             `close()` leaves it open. How it connects again, and its keepalive, are then up to its options.
         keepalive: a timedelta, or seconds: how often a connection is asked whether it is still there while
             calls are under way. The gateway allows 10 seconds and more.
+        http_proxy: whether to go through the proxy that the environment names (`grpc_proxy`, `https_proxy`,
+            `http_proxy`, and `no_proxy` for exceptions). By default none of them is looked at.
         jitter: gives numbers from 0 to 1, to draw pauses with.
 
     """
@@ -63,14 +65,15 @@ class DialGatewayClient(CampaignCalls):
         retry: RetryPolicy | None = None,
         channel: grpc.aio.Channel | None = None,
         keepalive: timedelta | float = _channels.KEEPALIVE_S,
+        http_proxy: bool = False,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._retry = retry or RetryPolicy()
         self._jitter = jitter
         self._window, self._chunk = window, chunk
-        self._new_delivery()  # a wrong size is said here, not at the first dial
+        self._new_delivery("")  # a wrong size is said here, not at the first dial
         self._metadata = tuple(metadata)
-        options = _channels.named(_channels.options(keepalive), server_name)
+        options = _channels.named(_channels.options(keepalive, http_proxy=http_proxy), server_name)
         # Made at the first call: a channel belongs to the event loop that runs then.
         self._channels = _channels.Channels(lambda: _open_channel(target, credentials, options), channel)
         self._calls: set[DialStream | Put] = set()  # one for each call under way
@@ -107,7 +110,7 @@ class DialGatewayClient(CampaignCalls):
         It is one stream over any number of connections: when one breaks or its replica leaves, what has no
         answer is sent again over another one, with the same tokens. Answers that advise to send the same
         token again are not yielded at once: that is done, as the retry policy says, as long as the request's
-        time allows it.
+        time allows it. A request of more than 256 KiB is REJECTED without being sent.
 
         Requests are read from the source as the window allows, and sent as soon as the source has no other
         one ready. A plain iterable is read in the event loop: it must not block; give an async one if it
@@ -137,7 +140,7 @@ class DialGatewayClient(CampaignCalls):
     ) -> AsyncGenerator[DialResult, None]:
         self._check_open()
         dial = Dial(campaign_id, priority, self._metadata)
-        stream = DialStream(self._channels, dial, requests, self._new_delivery())
+        stream = DialStream(self._channels, dial, requests, self._new_delivery(campaign_id))
         self._calls.add(stream)
         try:
             while (results := await stream.receive(on_notice)) is not None:
@@ -157,12 +160,13 @@ class DialGatewayClient(CampaignCalls):
     ) -> list[DialResult]:
         """Send one short list and wait for all its answers, in the order of the requests.
 
-        Where the gateway is UNAVAILABLE the list is sent again, with the same tokens, as the retry policy
-        says.
+        Where the gateway, or the way to it, is gone (UNAVAILABLE, INTERNAL, or CANCELLED by somebody else)
+        the list is sent again, with the same tokens, as the retry policy says.
 
         Args:
             campaign_id: Amazon Connect's id of the campaign that all the requests belong to.
-            requests: no more than the gateway's window (5,000 unless configured otherwise).
+            requests: no more than the gateway's window (5,000 unless configured otherwise), and no more
+                than 4 MiB as one message.
             timeout: a timedelta, or seconds, for all tries together. Shortly before it passes the gateway
                 answers what is settled, and the rest as NOT_ACCEPTED or UNKNOWN with reason DEADLINE.
             priority: how urgent these requests are beside others at the gateway.
@@ -170,6 +174,7 @@ class DialGatewayClient(CampaignCalls):
         Raises:
             GatewayUnavailable: not reached in time, or every try was broken.
             GatewayOverloaded: nothing of the list was taken.
+            ValueError: the list is too large for one message; nothing was sent.
             DeadlineExceeded, StreamBroken: unknown what was taken. Send the same tokens again.
             ClientClosed: the client was closed.
 
@@ -194,8 +199,9 @@ class DialGatewayClient(CampaignCalls):
             for spent in self._channels.release(lease):
                 await spent.close()
 
-    def _new_delivery(self) -> Delivery:
-        return Delivery(self._window, self._chunk, self._retry, self._jitter)
+    def _new_delivery(self, campaign_id: str) -> Delivery:
+        largest = _wire.largest_request(campaign_id)
+        return Delivery(self._window, self._chunk, self._retry, self._jitter, largest)
 
     def _check_open(self) -> None:
         if self._closed:

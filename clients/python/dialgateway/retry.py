@@ -25,6 +25,12 @@ _LEFT_TO_THE_CALLER = frozenset(
     }
 )
 
+BROKEN = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED})
+"""Statuses with which a call ends when a gateway, or a proxy before it, dies: the client comes back.
+
+HTTP/2 resets become INTERNAL or CANCELLED, by their error code; a lost connection, REFUSED_STREAM and the
+HTTP statuses 429, 502, 503 and 504 become UNAVAILABLE (doc/http-grpc-status-mapping.md and PROTOCOL-HTTP2.md
+of grpc). A CANCELLED of the client's own never gets here."""
 FINAL = frozenset(
     {
         grpc.StatusCode.UNAUTHENTICATED,
@@ -48,7 +54,8 @@ class RetryPolicy:
     """
 
     reconnect: bool = True
-    """Whether a stream goes on over a new connection, and `put()` is tried again when it is UNAVAILABLE."""
+    """Whether a stream goes on over a new connection, and `put()` is tried again when it is UNAVAILABLE,
+    INTERNAL or CANCELLED by somebody else."""
     resubmit: frozenset[Outcome] = _RESUBMITTED
     """Which answers are held back, and their requests sent again with the same token, where the gateway
     advises SAME_TOKEN and the request's time allows it: NOT_ACCEPTED, UNKNOWN, both, or none. What an

@@ -86,6 +86,10 @@ def new_client_token() -> str:
     return str(uuid.uuid4())
 
 
+# Bytes of a message beside its texts, at most: tags and lengths, times and marks.
+_BESIDE_TEXT, _BESIDE_ATTRIBUTE = 64, 24
+
+
 @dataclass(frozen=True, slots=True)
 class DialRequest:
     """One person to dial.
@@ -109,31 +113,33 @@ class DialRequest:
     """Set this where you may have sent this token before and have no final answer to it, as after a crash.
     Amazon Connect may have it then, so the answer is ACCEPTED or UNKNOWN, never a denial. Within one `dial()`
     or `put()` the client sets it itself for what it sends again."""
+    most_bytes: int = field(init=False, repr=False, compare=False)
+    """What it takes in a message, at most: its UTF-8 text and, generously, what stands between."""
 
     def __post_init__(self) -> None:
-        _check_text("client_token", self.client_token)
-        _check_text("phone_number", self.phone_number)
+        size = _text_bytes("client_token", self.client_token)
+        size += _text_bytes("phone_number", self.phone_number)
         if not isinstance(self.expires_at, datetime):
             raise TypeError(f"expires_at must be a datetime, not {type(self.expires_at).__name__}")
         if self.expires_at.utcoffset() is None:
             raise ValueError("expires_at has no time zone: a time without one means another hour elsewhere")
         if self.traceparent is not None:
-            _check_text("traceparent", self.traceparent)
+            size += _text_bytes("traceparent", self.traceparent)
         attributes = dict(self.attributes)
         for key, value in attributes.items():
-            _check_text("a key of attributes", key)
-            _check_text("a value of attributes", value)
+            size += _text_bytes("a key of attributes", key) + _text_bytes("a value of attributes", value)
         object.__setattr__(self, "attributes", attributes)
+        object.__setattr__(self, "most_bytes", size + _BESIDE_TEXT + _BESIDE_ATTRIBUTE * len(attributes))
 
 
-def _check_text(name: str, value: object) -> None:
-    """Refuse what protobuf would refuse later, with the value in its message."""
+def _text_bytes(name: str, value: object) -> int:
+    """Return the bytes of a text. Refuses what protobuf would refuse later, with the value in its message."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be str, not {type(value).__name__}")
     if value.isascii():
-        return
+        return len(value)
     try:
-        value.encode()
+        return len(value.encode())
     except UnicodeEncodeError:
         # Not chained: the original carries the value.
         raise ValueError(f"{name} is not valid Unicode text") from None

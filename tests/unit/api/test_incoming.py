@@ -118,6 +118,12 @@ def test_a_broken_request_keeps_its_token_where_that_can_be_read() -> None:
     assert all_of(item(broken)) == [Unreadable("t-1", NOT_READABLE)]
 
 
+def test_a_broken_request_keeps_its_doubt() -> None:
+    """Its refusal must not say that Amazon Connect has nothing of an earlier attempt."""
+    broken = pb.DialRequest(client_token="t-1", in_doubt=True).SerializeToString() + b"\x12\x02\xc3\x28"
+    assert all_of(item(broken)) == [Unreadable("t-1", NOT_READABLE, in_doubt=True)]
+
+
 def test_a_request_that_is_too_large_is_told_by_itself() -> None:
     """One byte above the limit it is not parsed; at the limit it is."""
     at_limit, above = pb.DialRequest(client_token="t-1"), pb.DialRequest(client_token="t-2")

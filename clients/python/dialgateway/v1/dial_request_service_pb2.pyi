@@ -392,7 +392,9 @@ global___PutDialRequestsResponse = PutDialRequestsResponse
 
 @typing.final
 class DialRequest(google.protobuf.message.Message):
-    """One person to dial."""
+    """One person to dial. One of more than 256 KiB, as protobuf encodes it, is
+    REJECTED.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
