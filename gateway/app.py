@@ -107,6 +107,7 @@ class Gateway:
         self._port = port
         self._telemetry = telemetry
         self._clock = clock or SystemClock()
+        self._clock.correction = lambda: port.clock_behind_s
         self._supervisor = Supervisor()
         caller = RetryingCaller(port, telemetry, self._clock.now, rng, expiry_now=self._clock.expiry_now)
         self.engine = engine or Engine(limits_of(settings), rng, port.campaign_problem)
@@ -134,6 +135,7 @@ class Gateway:
             self._clock,
             has_credentials=port.has_credentials,
             files=self._file_figures,
+            clock_behind=lambda: port.clock_behind_s,
         )
         self._console = Console(
             self._dispatcher,

@@ -144,3 +144,5 @@ def _of_connect(asked: Probe, api: ApiName, *, first: bool) -> Iterator[Finding]
         yield asked.identity()
     yield asked.right_to_put()
     yield asked.right_to_see_states()
+    if first:
+        yield asked.clock()

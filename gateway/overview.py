@@ -13,16 +13,21 @@ from gateway.admin.port import Readiness
 from gateway.api.servicer import DialRequestServicer
 from gateway.clock import SystemClock
 from gateway.connect.health import ConnectHealth
+from gateway.core.errors import ClockSkewed, CredentialsExpired, CredentialsRefused
 from gateway.dispatch import Dispatcher
 from gateway.telemetry import CONTENT_TYPE, FileFigures, Metrics, Observation, Telemetry
 
 log = logging.getLogger(__name__)
 
+_REFUSED = {
+    CredentialsExpired.__name__: "expired: a refresh is due",
+    CredentialsRefused.__name__: "AWS refuses the access key, or the signature that was made with it",
+}
 LAG_EVERY_S = 0.25
 """Seconds between two measurements of how late the event loop is."""
 CREDENTIALS_DOUBT_S = 30.0
-"""Seconds that a gateway is not ready after a call found no credentials. No longer: with nothing sent
-here nobody would find out that they are there again."""
+"""Seconds that a gateway is not ready after a call found no credentials, or was refused with them. No
+longer: with nothing sent here nobody would find out that they are there again."""
 
 
 class Overview:
@@ -38,7 +43,10 @@ class Overview:
         *,
         has_credentials: bool,
         files: Callable[[], FileFigures] = FileFigures,
+        clock_behind: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        """`clock_behind` returns the seconds by which the wall clock is behind AWS's."""
+        self._clock_behind = clock_behind
         self._dispatcher = dispatcher
         self._servicer = servicer
         self._connect = connect
@@ -59,6 +67,7 @@ class Overview:
             checks={
                 "settings": (True, "read and checked at the start"),
                 "credentials": self._credentials(),
+                "clock": self._wall_clock(),
                 "draining": (not draining, "leaving" if draining else "no"),
                 "dispatcher": (turning, "turning" if turning else "not running"),
             },
@@ -119,4 +128,14 @@ class Overview:
             return False, "none were found at the start"
         if self._connect.lacked_credentials(self._clock.now(), CREDENTIALS_DOUBT_S):
             return False, "a call of late could not get any"
-        return True, "found"
+        refused = _REFUSED.get(self._connect.hindered_by(self._clock.now(), CREDENTIALS_DOUBT_S))
+        return (False, refused) if refused is not None else (True, "found")
+
+    def _wall_clock(self) -> tuple[bool, str]:
+        if self._connect.hindered_by(self._clock.now(), CREDENTIALS_DOUBT_S) == ClockSkewed.__name__:
+            return False, "so wrong that AWS refuses signatures: set it (NTP)"
+        behind_s = round(self._clock_behind())
+        if behind_s:
+            side = "behind" if behind_s > 0 else "ahead of"
+            return True, f"{abs(behind_s)} s {side} AWS's, by which calls are signed meanwhile: set it (NTP)"
+        return True, "about right, as far as AWS's is known"

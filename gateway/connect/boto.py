@@ -8,6 +8,7 @@ with them; so is its validation of parameters, which costs a quarter of a call a
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -17,9 +18,11 @@ import botocore
 from botocore.config import Config
 
 from gateway.connect.apis import APIS, ApiName
+from gateway.connect.aws_clock import AwsClock
 from gateway.connect.failures import translated
 from gateway.connect.port import Operation, PutReply
 from gateway.connect.replies import states
+from gateway.connect.signing import sign_by
 from gateway.connect.ticket import Ticket
 from gateway.core import errors
 from gateway.core.model import DialRequest
@@ -39,7 +42,8 @@ class BotoConnect:
 
     `timeout_s` is the time for one call in seconds, `threads` how many put calls are made at the same
     time, `api` the version of Connect's API that carries them. `endpoint_url` and `credentials` (access
-    key, secret key) are for the embedded simulator; without them boto3's own chain decides. Raises
+    key, secret key) are for the embedded simulator; without them boto3's own chain decides. `wall` is the
+    local clock, in seconds since the epoch; calls are signed by AWS's where the two are far apart. Raises
     botocore's `NoRegionError` where no region is configured, and ValueError where the endpoint is no URL.
     """
 
@@ -52,6 +56,7 @@ class BotoConnect:
         region: str | None = None,
         credentials: tuple[str, str] | None = None,
         api: ApiName = "v1",
+        wall: Callable[[], float] = time.time,
     ) -> None:
         access_key, secret_key = credentials or (None, None)
         session: Any = boto3.Session(access_key, secret_key, region_name=region)
@@ -60,6 +65,8 @@ class BotoConnect:
         self._client = session.client(
             self._api.service, config=_config(threads, timeout_s), endpoint_url=endpoint_url
         )
+        self._clock = AwsClock(wall)
+        sign_by(self._clock, self._client, session.get_credentials)
         self._put_call = getattr(self._client, self._api.put_method)
         # The last word before bytes leave: signing or fetching credentials may have taken long.
         event = f"before-send.{self._api.service}.{self._api.put_operation}"
@@ -82,6 +89,11 @@ class BotoConnect:
     def endpoint(self) -> str:
         """The address that calls go to."""
         return str(self._client.meta.endpoint_url)
+
+    @property
+    def clock_behind_s(self) -> float:
+        """Seconds by which the local clock is behind AWS's, where the last replies agree that it is wrong."""
+        return self._clock.surely_behind_s
 
     @property
     def has_credentials(self) -> bool:

@@ -99,15 +99,12 @@ _NOT_VERIFIED = "CERTIFICATE_VERIFY_FAILED"
 """In the text of the one failure of TLS that certainly came before anything was sent."""
 
 
-def translated(error: BaseException, *, skewed: bool = False) -> errors.CallFailure:
-    """Return what a failure of boto3 means to the gateway, as the table in core/errors.py has it.
-
-    `skewed`: the gateway's clock was so far off as the call was signed that no signature was good.
-    """
+def translated(error: BaseException) -> errors.CallFailure:
+    """Return what a failure of boto3 means to the gateway, as the table in core/errors.py has it."""
     if isinstance(error, errors.CallFailure):
         return error
     if isinstance(error, foreign.ClientError):
-        return _translated_answer(error, skewed=skewed)
+        return _translated_answer(error)
     if isinstance(error, _NO_CREDENTIALS):
         return errors.NoCredentials()
     if isinstance(error, _NOTHING_SENT) or (
@@ -128,16 +125,22 @@ def translated(error: BaseException, *, skewed: bool = False) -> errors.CallFail
     return errors.CallUnexpected()
 
 
-def _translated_answer(error: foreign.ClientError, *, skewed: bool) -> errors.CallFailure:
-    code, text, status = _told(error.response)
+def _translated_answer(error: foreign.ClientError) -> errors.CallFailure:
+    status = _told(error.response)[2]
     if error.operation_name not in OPERATIONS:  # boto3 asked for credentials, so nothing was sent to Connect
         return errors.ConnectUnreachable() if status >= 500 else errors.NoCredentials()
+    return of_answer(error.response)
+
+
+def of_answer(response: object) -> errors.CallFailure:
+    """Return what an error that AWS answers to a call means."""
+    code, text, status = _told(response)
     if code == "InvalidCampaignStateException":
-        return errors.CampaignNotRunning(word(error.response.get("state")))
+        return errors.CampaignNotRunning(word(member(response, "state")))
     if code == "ValidationException" and (found := _names_a_member(text)) and found[1] == "id":
         return errors.CampaignInvalid()
     known = _BY_CODE.get(code) or _BY_STATUS.get(status)
-    if known is errors.CredentialsRefused and (skewed or _says_skewed(text)):
+    if known is errors.CredentialsRefused and _says_skewed(text):
         return errors.ClockSkewed()
     if known is not None:
         return known()

@@ -20,6 +20,9 @@ _NOT_ASKED = (errors.CallTooLate, errors.CallRevoked)
 """Failures that say nothing of Connect: the gateway kept the call back."""
 
 
+_HINDERED = frozenset(failure.__name__ for failure in errors.CallHindered.__subclasses__())
+
+
 class ConnectHealth:
     """What the last attempts of calls say, and how many had which result. Instants are on our own clock."""
 
@@ -29,6 +32,7 @@ class ConnectHealth:
         self.results: Counter[str] = Counter()
         self._failing_since: float | None = None
         self._no_credentials_at = float("-inf")
+        self._hindered_at = float("-inf")
 
     def answered(self, now: float) -> None:
         """Note that Connect answered a call."""
@@ -49,6 +53,8 @@ class ConnectHealth:
             self._failing_since = now
         if isinstance(failure, errors.NoCredentials):
             self._no_credentials_at = now
+        if isinstance(failure, errors.CallHindered):
+            self._hindered_at = now
 
     def _works(self) -> None:
         self.called = True
@@ -72,3 +78,11 @@ class ConnectHealth:
     def lacked_credentials(self, now: float, within_s: float) -> bool:
         """Whether a call found no credentials in the last `within_s` seconds, and none was answered since."""
         return self.failing and now - self._no_credentials_at <= within_s
+
+    def hindered_by(self, now: float, within_s: float) -> str:
+        """Return how AWS refused who asks in the last `within_s` seconds, if it has accepted no call since.
+
+        That is the name of a `CallHindered` in errors.py, and empty otherwise.
+        """
+        hindered = self.failing and now - self._hindered_at <= within_s
+        return self.last_failure if hindered and self.last_failure in _HINDERED else ""

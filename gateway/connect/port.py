@@ -41,6 +41,11 @@ class ConnectPort(Protocol):
         ...
 
     @property
+    def clock_behind_s(self) -> float:
+        """Seconds by which the local wall clock is surely behind Connect's; 0 where it is about right."""
+        ...
+
+    @property
     def has_credentials(self) -> bool:
         """Whether there were credentials to sign calls with when this was made."""
         ...

@@ -5,7 +5,9 @@ has, of a number that nobody has, whose time is long past; where a campaign is n
 """
 
 import enum
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import boto3
@@ -13,8 +15,10 @@ from botocore import exceptions as foreign
 from botocore.config import Config
 
 from gateway.connect.apis import APIS, STATES_OPERATION, ApiName
-from gateway.connect.failures import translated
-from gateway.connect.replies import states
+from gateway.connect.aws_clock import TOLERATED_S, AwsClock
+from gateway.connect.failures import of_answer, translated
+from gateway.connect.replies import member, states, word
+from gateway.connect.signing import sign_by
 from gateway.core import errors
 from gateway.core.model import DialRequest
 
@@ -24,6 +28,7 @@ NO_CAMPAIGN = "00000000-0000-0000-0000-000000000000"
 _NOBODY = DialRequest(NO_CAMPAIGN, "dial-gateway-check", "+12025550100", {}, 1.0, 1.0, 0)
 """One dial request for the year 1970, of a number that is kept for fiction."""
 _LONGEST_CODE = 64
+_is_name = re.compile(r"[!-~]{1,2048}").fullmatch
 _DENIED = "denied"
 _NO_RIGHT = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 
@@ -47,13 +52,21 @@ class Finding(NamedTuple):
 class Probe:
     """AWS as one version of Connect's API is reached. Raises botocore's `NoRegionError` without a region."""
 
-    def __init__(self, api: ApiName, region: str | None, campaign_id: str | None) -> None:
+    def __init__(
+        self,
+        api: ApiName,
+        region: str | None,
+        campaign_id: str | None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         session: Any = boto3.Session(region_name=region)
         self._session = session
         self._api = APIS[api]
         self._campaign_id = campaign_id or NO_CAMPAIGN
         self._named = campaign_id is not None
         self._client = session.client(self._api.service, config=_config())
+        self._clock = AwsClock(wall)
+        sign_by(self._clock, self._client, session.get_credentials)
 
     @property
     def endpoint(self) -> str:
@@ -75,12 +88,28 @@ class Probe:
     def identity(self) -> Finding:
         """Tell who the credentials are, by STS GetCallerIdentity, which needs no right."""
         try:
-            told = self._session.client("sts", config=_config()).get_caller_identity()
+            sts = self._session.client("sts", config=_config())
+            sign_by(self._clock, sts, self._session.get_credentials)
+            told = sts.get_caller_identity()
         except foreign.ClientError as error:
-            return Finding(Verdict.WRONG, "identity", f"AWS refuses the credentials: {_code(error)}")
+            return Finding(Verdict.WRONG, "identity", _refused(of_answer(error.response), _code(error)))
         except Exception as error:  # noqa: BLE001 - whatever a library raises is told by its type
             return Finding(Verdict.UNSURE, "identity", f"STS could not be asked: {type(error).__name__}")
-        return Finding(Verdict.GOOD, "identity", str(told.get("Arn", "not told")))
+        return Finding(Verdict.GOOD, "identity", _shown(told.get("Arn")))
+
+    def clock(self) -> Finding:
+        """Tell how far the local clock is from AWS's, by the replies to what was asked before."""
+        behind_s = self._clock.behind_s
+        side = "behind" if behind_s > 0 else "ahead of"
+        if abs(behind_s) >= TOLERATED_S:
+            limit = f"which refuses signatures from {TOLERATED_S:.0f} s on"
+            text = f"{abs(behind_s):.0f} s {side} AWS's, {limit}: set it (NTP)"
+            return Finding(Verdict.WRONG, "clock", text)
+        if behind_s:
+            return Finding(Verdict.UNSURE, "clock", f"{abs(behind_s):.0f} s {side} AWS's: set it (NTP)")
+        if not self._clock.known:
+            return Finding(Verdict.UNSURE, "clock", "AWS did not tell its time")
+        return Finding(Verdict.GOOD, "clock", "within a minute of AWS's")
 
     def right_to_put(self) -> Finding:
         """Tell whether dial requests may be put, by a put that can dial nobody."""
@@ -125,6 +154,12 @@ class Probe:
         match failure:
             case errors.CallInvalid() | errors.CampaignNotFound() | errors.CampaignNotRunning():
                 return None
+            case errors.CampaignInvalid() if self._named:
+                return Finding(Verdict.WRONG, operation, "Connect refuses the id of the campaign as invalid")
+            case errors.CampaignInvalid():
+                return None
+            case errors.CallHindered():
+                return Finding(Verdict.WRONG, operation, _refused(failure, _code(error)))
             case errors.NoCredentials():
                 return Finding(Verdict.WRONG, operation, "no credentials to ask with")
             case errors.AccessDenied():
@@ -144,10 +179,25 @@ class Probe:
         return f"{_DENIED}: the policy lacks connect-campaigns:{operation}{hint}"
 
 
+_REFUSED: Mapping[type[errors.CallFailure], str] = {
+    errors.CredentialsExpired: "the credentials have expired",
+    errors.CredentialsRefused: "AWS refuses the access key, or the signature that was made with it",
+    errors.ClockSkewed: "AWS refuses signatures of this clock, see below",
+}
+
+
+def _refused(failure: errors.CallFailure, code: str) -> str:
+    return f"{_REFUSED.get(type(failure), 'AWS refuses the credentials')}: {code}"
+
+
+def _shown(name: object) -> str:
+    return name if isinstance(name, str) and _is_name(name) else "not told"
+
+
 def _code(error: Exception) -> str:
     """Return AWS's word for an error: never its text, which may hold what was sent."""
     if isinstance(error, foreign.ClientError):
-        return str(error.response.get("Error", {}).get("Code", "?"))[:_LONGEST_CODE]
+        return word(member(member(error.response, "Error"), "Code"), longest=_LONGEST_CODE)
     return type(error).__name__
 
 

@@ -26,16 +26,17 @@ ENTRIES_READ = 4 * BATCH_LIMIT
 CODES_LOGGED = 20
 """Unknown failure codes that are logged in the life of a process at most, each once."""
 
-_is_word = re.compile(r"[A-Za-z]{1,32}").fullmatch
+LONGEST_WORD = 32
+_is_word = re.compile(r"[A-Za-z]+").fullmatch
 _is_id = re.compile(r"[!-~]{0,256}").fullmatch
 """Models: `[a-zA-Z0-9_\\-.]`, at most 256. Other visible ASCII does no harm, and the item is accepted."""
 _is_request_id = re.compile(r"[A-Za-z0-9._=+/-]{1,128}").fullmatch
 _logged: set[str] = set()
 
 
-def word(value: object) -> str:
-    """Return a word of Connect's, such as a state or a code, where it is one of letters; else a fixed one."""
-    return value if isinstance(value, str) and _is_word(value) else UNREADABLE
+def word(value: object, longest: int = LONGEST_WORD) -> str:
+    """Return a word of AWS's, such as a state or a code, where it is one of letters; else a fixed one."""
+    return value if isinstance(value, str) and len(value) <= longest and _is_word(value) else UNREADABLE
 
 
 def member(structure: object, name: str) -> object:

@@ -65,6 +65,11 @@ class RoutingConnect:
         return " and ".join(sorted({port.endpoint for port in self._ports.values()}))
 
     @property
+    def clock_behind_s(self) -> float:
+        """Seconds by which the local clock is behind, by the port that says most."""
+        return max((port.clock_behind_s for port in self._ports.values()), key=abs)
+
+    @property
     def has_credentials(self) -> bool:
         """Whether every port has credentials."""
         return all(port.has_credentials for port in self._ports.values())

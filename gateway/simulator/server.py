@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from email.utils import formatdate
 from types import TracebackType
 from typing import Self
 
@@ -120,11 +121,15 @@ class Simulator:
         if reply.delivery is not Delivery.SENT:
             # Until the connection ends, which cancels this: by the reset, by the client, or by our own close.
             await asyncio.get_running_loop().create_future()
-        return _response(reply)
+        return _response(reply, self._clock())
 
 
-def _response(reply: Reply) -> web.Response:
-    headers = {"x-amzn-RequestId": reply.request_id, "Content-Type": "application/json"}
+def _response(reply: Reply, now: float) -> web.Response:
+    headers = {
+        "x-amzn-RequestId": reply.request_id,
+        "Content-Type": "application/json",
+        "Date": formatdate(now, usegmt=True),
+    }
     if reply.error_code is not None:
         headers["x-amzn-ErrorType"] = reply.error_code
     return web.Response(status=reply.status, body=reply.body, headers=headers)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -260,3 +261,30 @@ async def test_an_exporter_that_cannot_be(
     assert code == 1
     assert "OTEL_METRICS_EXPORTER: must be of" in said
     assert ARN in said
+
+
+SKEWED = """<ErrorResponse><Error><Type>Sender</Type><Code>SignatureDoesNotMatch</Code><Message>Signature
+expired: 20260101T000000Z is now earlier than 20260101T000500Z</Message></Error></ErrorResponse>"""
+
+
+@pytest.mark.parametrize("off_s", [600.0, -600.0])
+async def test_a_clock_that_is_wrong(
+    sts: type[Sts],
+    simulator: Simulator,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    off_s: float,
+) -> None:
+    """A clock that AWS does not accept is named, with how far it is off; the keys are not blamed."""
+    sts.answer = (403, SKEWED.replace("Signature\nexpired", "Signature expired"))
+    async with Simulator(SimulatorSettings(), clock=lambda: time.time() + off_s) as aws:
+        for version in ("", "V2"):
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_CONNECTCAMPAIGNS{version}", aws.url)
+        code, said = await check(capsys)
+    assert code == 1
+    assert "AWS refuses signatures of this clock" in said
+    side = "behind" if off_s > 0 else "ahead of"
+    (line,) = (line for line in said.splitlines() if " clock " in line and "AWS's" in line)
+    assert line.startswith("WRONG")
+    assert f"s {side} AWS's" in line
+    assert "key" not in said.lower().split("boto3's chain", 1)[1]

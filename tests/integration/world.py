@@ -229,6 +229,7 @@ class Knobs:
     rng: random.Random = field(default_factory=Brisk)
     tracing: bool = True
     wall: Callable[[], float] = time.time
+    aws: Callable[[], float] = time.time
 
 
 def _connect(chosen: Settings, url: str, knobs: Knobs) -> ConnectPort:
@@ -259,7 +260,7 @@ async def world_of(knobs: Knobs | None = None, **settings: Any) -> AsyncIterator
             **settings,
         }
     )
-    async with Simulator(knobs.simulator) as simulator:
+    async with Simulator(knobs.simulator, clock=knobs.aws) as simulator:
         connect = _connect(chosen, knobs.endpoint or simulator.url, knobs)
         exporter = InMemorySpanExporter()
         telemetry = telemetry_with(*([SimpleSpanProcessor(exporter)] if knobs.tracing else []))

@@ -130,13 +130,6 @@ def test_a_clock_that_is_off_is_no_wrong_key(text: str) -> None:
     assert type(translated(client_error("InvalidSignatureException", 403, text=text))) is errors.ClockSkewed
 
 
-def test_a_signature_of_a_clock_that_is_known_to_be_off() -> None:
-    """Where the reply's own Date shows that the clock is off, a refused signature is blamed on that."""
-    failure = translated(client_error("SignatureDoesNotMatch", 403), skewed=True)
-    assert type(failure) is errors.ClockSkewed
-    assert type(translated(client_error("AccessDenied", 403), skewed=True)) is errors.AccessDenied
-
-
 @pytest.mark.parametrize(
     ("where", "failure"),
     [

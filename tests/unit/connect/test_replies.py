@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.connect import replies
@@ -152,6 +152,7 @@ anything = st.recursive(
 )
 
 
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(response=st.dictionaries(names, anything | st.lists(st.dictionaries(names, anything))))
 @pytest.mark.parametrize("api", APIS.values(), ids=APIS)
 def test_any_reply(api: ConnectApi, response: Any) -> None:

@@ -1,0 +1,74 @@
+"""What AWS's clock says, learned from the `Date` of its replies.
+
+AWS refuses a signature that is more than five minutes off (IAM user guide, signing elements). boto3 signs
+by the local clock alone and never corrects it, while the SDKs for JavaScript, Java and Go do so.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+TOLERATED_S = 300.0
+"""How far off a signature may be for AWS."""
+WRONG_FROM_S = 60.0
+"""Seconds from which the local clock counts as wrong: less may be the time that a reply was under way."""
+AGREE, AGREE_WITHIN_S = 3, 10.0
+"""So many replies in a row must agree, within so many seconds, before expiries are judged by them: one odd
+reply must not expire what waits. For a signature the last one is enough, since AWS corrects a mistake."""
+LONGEST_DATE = 64
+STAMP = "%Y%m%dT%H%M%SZ"
+
+
+class AwsClock:
+    """The local wall clock beside AWS's, which is right where the two are far apart. Thread-safe.
+
+    `wall` returns seconds since the epoch.
+    """
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._lock = threading.Lock()
+        self._behind: deque[float] = deque([0.0], maxlen=AGREE)
+        self._known = False
+
+    def heard(self, date: object) -> None:
+        """Take the `Date` of a reply of AWS; one that is no date says nothing."""
+        at = _instant(date)
+        if at is not None:
+            with self._lock:
+                self._behind.append(at - self._wall())
+                self._known = True
+
+    @property
+    def known(self) -> bool:
+        """Whether AWS has told its time."""
+        return self._known
+
+    @property
+    def behind_s(self) -> float:
+        """Seconds by which the local clock was behind AWS's at the last reply; 0 where it was about right."""
+        behind_s = self._behind[-1]
+        return behind_s if abs(behind_s) >= WRONG_FROM_S else 0.0
+
+    @property
+    def surely_behind_s(self) -> float:
+        """The same, where the last replies agree; else 0."""
+        with self._lock:
+            told = list(self._behind)
+        sure = len(told) == AGREE and max(told) - min(told) <= AGREE_WITHIN_S
+        return self.behind_s if sure else 0.0
+
+    def stamp(self) -> str:
+        """Return AWS's time now, as a signature has it."""
+        return datetime.fromtimestamp(self._wall() + self.behind_s, UTC).strftime(STAMP)
+
+
+def _instant(date: object) -> float | None:
+    if not isinstance(date, str) or len(date) > LONGEST_DATE:
+        return None
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError, TypeError):
+        return None
