@@ -97,6 +97,7 @@ class Overview:
             self.readiness().ready,
             self._files(),
             logs.lines_dropped(),
+            self._telemetry.lost,
         )
 
     def last(self) -> Observation | None:

@@ -326,6 +326,12 @@ ROWS = (
                 (rate("log_lines_dropped", "instance", "why"),),
             ),
             Panel(
+                "Telemetry lost",
+                "cps",
+                "Spans, and pushes of metrics, that no collector took. The log says why.",
+                (rate("telemetry_lost", "instance", "what"),),
+            ),
+            Panel(
                 "Versions",
                 "short",
                 "Name and version as OTEL_RESOURCE_ATTRIBUTES have them.",

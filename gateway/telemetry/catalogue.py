@@ -47,6 +47,9 @@ READY = Metric("dial_gateway.ready", "", "1 while dial requests should come here
 DRAINING = Metric("dial_gateway.draining", "", "1 while the gateway leaves, else 0")
 DRAIN_ELAPSED = Metric("dial_gateway.drain.elapsed", "s", "How long the gateway has been leaving")
 LOG_DROPPED = Metric("dial_gateway.log.lines.dropped", "{line}", "Log lines that were not written, by why")
+TELEMETRY_LOST = Metric(
+    "dial_gateway.telemetry.lost", "{item}", "Spans, and pushes of metrics, that could not be exported"
+)
 LOOP_LAG = Metric("dial_gateway.loop.lag", "s", "How late the event loop woke a sleeper", (0.001, *_SECONDS))
 
 # --- who may do what --------------------------------------------------------------------------------

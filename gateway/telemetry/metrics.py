@@ -5,21 +5,19 @@ happen in another thread. The figures of single campaigns do not pass the SDK's 
 forgets a set of labels: they are added to what it has collected, as a producer of its specification.
 """
 
-import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple
 
 from opentelemetry.metrics import CallbackOptions, Histogram
 from opentelemetry.metrics import Observation as Observed
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.export import (
     MetricExporter,
-    MetricExportResult,
     MetricReader,
     MetricsData,
-    PeriodicExportingMetricReader,
 )
 from opentelemetry.sdk.resources import Resource
 
@@ -27,6 +25,8 @@ from gateway.core.census import Census
 from gateway.core.model import FlushReason
 from gateway.telemetry import catalogue
 from gateway.telemetry.campaigns import campaign_metrics
+from gateway.telemetry.ending import LONGEST_S, Work, run_all
+from gateway.telemetry.exporting import Exports, MetricPusher
 from gateway.telemetry.exposition import exposition
 from gateway.telemetry.tally import Counts, Tally
 
@@ -62,6 +62,7 @@ class Observation(NamedTuple):
     ready: bool = True
     files: FileFigures = FileFigures()
     log_dropped: dict[str, int] = {}  # noqa: RUF012 - never changed
+    telemetry_lost: dict[str, int] = {}  # noqa: RUF012 - never changed
 
 
 class Metrics:
@@ -73,14 +74,14 @@ class Metrics:
         self.tally = Tally(campaign_limit)
         self._seen: Observation | None = None
         self._lock = threading.Lock()
-        self._scraper = _Scraper()
-        # Driven from outside, since the event loop alone may look at what it works on.
+        self._scraper = _Collector()
+        # Each has a reader of its own, as it may want differences. The SDK's looks by itself, where only the
+        # event loop may look at what it works on.
         self._pushers = [
-            PeriodicExportingMetricReader(_WithCampaigns(exporter, self._completed), math.inf)
-            for exporter in exporters
+            (_Collector(exporter), MetricPusher(exporter, Exports("metrics"))) for exporter in exporters
         ]
         self._provider = MeterProvider(
-            [self._scraper, *self._pushers],
+            [self._scraper, *(reader for reader, _ in self._pushers)],
             resource=resource,
             exemplar_filter=AlwaysOffExemplarFilter(),
             shutdown_on_exit=False,
@@ -119,38 +120,45 @@ class Metrics:
     # --- who reads ---------------------------------------------------------------------------------
 
     def text(self, observation: Observation) -> str:
-        """Return everything as Prometheus reads it. Thread-safe."""
-        with self._lock:
-            self._seen = observation
-            self._scraper.collect()
-            return exposition(self._completed(self._scraper.data))
+        """Return everything as Prometheus reads it. Thread-safe; waits for no export."""
+        return exposition(self._collected(self._scraper, observation))
 
     def push(self, observation: Observation) -> None:
-        """Export everything to whoever is pushed to; takes as long as that takes. Thread-safe."""
-        with self._lock:
-            self._seen = observation
-            for pusher in self._pushers:
-                pusher.collect()
+        """Export everything to whoever is pushed to; takes as long as the slowest of them. Thread-safe."""
+        run_all(self._pushes(observation))
 
-    def shutdown(self, timeout_s: float) -> None:
-        """Let go of the exporters."""
-        self._provider.shutdown(timeout_millis=timeout_s * 1000)
+    def last_pushes(self, observation: Observation | None) -> list[Work]:
+        """Return the work of exporting a last time, if there is anything, and letting go of the exporters."""
+
+        def end(reader: _Collector, pusher: MetricPusher) -> None:
+            if observation is not None:
+                pusher.push(partial(self._collected, reader, observation), LONGEST_S)
+            pusher.exporter.shutdown()
+
+        return [
+            Work("metrics", partial(end, reader, pusher), pusher.exports) for reader, pusher in self._pushers
+        ]
+
+    @property
+    def lost(self) -> int:
+        """How many pushes have failed."""
+        return sum(pusher.exports.lost for _, pusher in self._pushers)
+
+    def _pushes(self, observation: Observation) -> list[Work]:
+        return [
+            Work("metrics", partial(pusher.push, partial(self._collected, reader, observation), 0.0))
+            for reader, pusher in self._pushers
+        ]
 
     # --- how ---------------------------------------------------------------------------------------
 
-    def _completed(self, data: MetricsData | None) -> MetricsData | None:
-        """Return what was collected, with the figures of the campaigns."""
-        seen = self._seen
-        if data is None or seen is None:
-            return data
-        (resource,) = data.resource_metrics
-        campaigns = campaign_metrics(seen.now_ns, seen.census, seen.counts)
-        # Beside our scope there may be others: the SDK counts its own work where a variable asks for that.
-        scopes = [
-            replace(found, metrics=[*campaigns, *found.metrics]) if found.scope.name == SCOPE else found
-            for found in resource.scope_metrics
-        ]
-        return MetricsData([replace(resource, scope_metrics=scopes)])
+    def _collected(self, reader: "_Collector", observation: Observation) -> MetricsData | None:
+        """Return what a reader collects of an observation, with the figures of the campaigns."""
+        with self._lock:
+            self._seen = observation
+            reader.collect()
+            data = reader.data
+        return None if data is None else _completed(data, observation)
 
     def _histogram(self, metric: catalogue.Metric) -> Histogram:
         return self._provider.get_meter(SCOPE).create_histogram(
@@ -187,6 +195,7 @@ class Metrics:
         self._counter(catalogue.REFUSED, lambda seen: _by(("caller", "refusal"), seen.counts.refusals))
         self._counter(catalogue.FILES_REFUSED, lambda seen: _each("file", seen.files.refused))
         self._counter(catalogue.LOG_DROPPED, lambda seen: _each("why", seen.log_dropped))
+        self._counter(catalogue.TELEMETRY_LOST, lambda seen: _each("what", seen.telemetry_lost))
         self._counter(catalogue.THROTTLES, lambda seen: _each("kind", seen.counts.throttles))
         self._counter(catalogue.RETRIES, lambda seen: _each("decision", seen.counts.retries))
         self._counter(catalogue.PERMIT_WAIT, lambda seen: _each("lacking", seen.census.lacked_s))
@@ -232,15 +241,25 @@ def _blocked(seen: Observation) -> Values:
     return [(seen.streams.lack_window, {"lacking": "window"}), (seen.streams.lack_room, {"lacking": "room"})]
 
 
-class _Reading(Protocol):
-    def __call__(self, data: MetricsData | None) -> MetricsData | None: ...
+def _completed(data: MetricsData, seen: Observation) -> MetricsData:
+    (resource,) = data.resource_metrics
+    campaigns = campaign_metrics(seen.now_ns, seen.census, seen.counts)
+    # Beside our scope there may be others: the SDK counts its own work where a variable asks for that.
+    scopes = [
+        replace(found, metrics=[*campaigns, *found.metrics]) if found.scope.name == SCOPE else found
+        for found in resource.scope_metrics
+    ]
+    return MetricsData([replace(resource, scope_metrics=scopes)])
 
 
-class _Scraper(MetricReader):
-    """Keeps what was collected last."""
+class _Collector(MetricReader):
+    """Keeps what was collected last, in the shape that an exporter wants."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, exporter: MetricExporter | None = None) -> None:
+        if exporter is None:
+            super().__init__()
+        else:
+            super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
         self.data: MetricsData | None = None
 
     def _receive_metrics(
@@ -250,27 +269,3 @@ class _Scraper(MetricReader):
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: object) -> None:
         """Do nothing: there is nothing to let go of."""
-
-
-class _WithCampaigns(MetricExporter):
-    """An exporter that is handed the figures of the campaigns beside what was collected."""
-
-    def __init__(self, exporter: MetricExporter, completed: _Reading) -> None:
-        super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
-        self._exporter = exporter
-        self._completed = completed
-
-    def export(
-        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: object
-    ) -> MetricExportResult:
-        """Export both."""
-        completed = self._completed(metrics_data) or metrics_data
-        return self._exporter.export(completed, timeout_millis, **kwargs)
-
-    def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """Pass it on."""
-        return self._exporter.force_flush(timeout_millis)
-
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: object) -> None:
-        """Pass it on."""
-        self._exporter.shutdown(timeout_millis, **kwargs)

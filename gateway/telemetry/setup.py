@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from opentelemetry.sdk.metrics.export import MetricExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from gateway.telemetry import exporters
+from gateway.telemetry.ending import Work
 from gateway.telemetry.exporters import TelemetryError
+from gateway.telemetry.exporting import Exports, WatchedSpans, listen
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.traces import Telemetry
 
@@ -21,9 +23,9 @@ CAMPAIGN_LIMIT = 1000
 def telemetry_from(environment: Mapping[str, str], campaign_limit: int = CAMPAIGN_LIMIT) -> Telemetry:
     """Return the telemetry that the `OTEL_*` variables ask for; raises `TelemetryError`."""
     try:
-        processors = [BatchSpanProcessor(exporter) for exporter in exporters.span_exporters(environment)]
+        listen()
         telemetry = telemetry_with(
-            *processors,
+            span_exporters=exporters.span_exporters(environment),
             metrics=not exporters.disabled(environment),
             metric_exporters=exporters.metric_exporters(environment),
             campaign_limit=campaign_limit,
@@ -38,24 +40,32 @@ def telemetry_from(environment: Mapping[str, str], campaign_limit: int = CAMPAIG
 
 def telemetry_with(
     *processors: SpanProcessor,
+    span_exporters: Sequence[SpanExporter] = (),
     metrics: bool = True,
     metric_exporters: Sequence[MetricExporter] = (),
     campaign_limit: int = CAMPAIGN_LIMIT,
 ) -> Telemetry:
-    """Return telemetry that hands its spans to `processors`; with none it records none.
+    """Return telemetry that hands its spans to `processors` and `span_exporters`; with none it records none.
 
     With `metrics` it counts, and hands the figures to `metric_exporters`, beside whoever asks for them.
     """
     resource = Resource.create()  # from OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
     if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
         resource = resource.merge(Resource({"service.name": SERVICE_NAME}))
-    provider = TracerProvider(
-        resource=resource, sampler=None if processors else ALWAYS_OFF, shutdown_on_exit=False
-    )
-    for processor in processors:
+    ends = [(processor, Work("spans", processor.shutdown)) for processor in processors]
+    ends += [_exporting(exporter) for exporter in span_exporters]
+    provider = TracerProvider(resource=resource, sampler=None if ends else ALWAYS_OFF, shutdown_on_exit=False)
+    for processor, _ in ends:
         provider.add_span_processor(processor)
     counted = Metrics(campaign_limit, resource, metric_exporters) if metrics else None
-    return Telemetry(provider, counted, recording=bool(processors))
+    return Telemetry(provider, counted, recording=bool(ends), spans=[end for _, end in ends])
+
+
+def _exporting(exporter: SpanExporter) -> tuple[SpanProcessor, Work]:
+    """Return what hands spans to an exporter in batches, and the work of exporting the last ones."""
+    exports = Exports("spans")
+    processor = BatchSpanProcessor(WatchedSpans(exporter, exports))
+    return processor, Work("spans", processor.shutdown, exports)
 
 
 class SpanMemory(SpanProcessor):

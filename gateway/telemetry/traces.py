@@ -9,8 +9,7 @@ name. What is counted beside the spans goes to `tally` and `metrics`.
 """
 
 import logging
-import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +24,7 @@ from gateway.core.conditions import Change, Condition
 from gateway.core.errors import CallFailure, RateThrottled
 from gateway.core.model import Batch, ItemFailure, Settled
 from gateway.telemetry import rpc as conventions
+from gateway.telemetry.ending import Work, run_for
 from gateway.telemetry.metrics import Metrics, Observation
 from gateway.telemetry.tally import THROTTLE_OF_CALL, Tally
 
@@ -69,13 +69,20 @@ class Telemetry:
     """Starts spans and ends them, and counts; the rest of the gateway only says what happens.
 
     Without `metrics` nothing is counted. `push_every_s` is how often they are pushed, if to anybody.
+    `spans` is the work of exporting the last spans, for each to whom they are exported.
     """
 
     def __init__(
-        self, provider: TracerProvider, metrics: Metrics | None = None, *, recording: bool = True
+        self,
+        provider: TracerProvider,
+        metrics: Metrics | None = None,
+        *,
+        recording: bool = True,
+        spans: Sequence[Work] = (),
     ) -> None:
         self.metrics = metrics
         self.push_every_s = 60.0
+        self._spans = spans
         self._tally = metrics.tally if metrics is not None else None
         self._provider = provider
         self._tracer = provider.get_tracer("dialgateway")
@@ -186,20 +193,20 @@ class Telemetry:
             self._tally.refused(caller, refusal, number)
 
     def shutdown(self, timeout_s: float, last: Observation | None = None) -> None:
-        """Export what is left, the `last` figures too if there are any, for `timeout_s` seconds at most."""
-        # An exporter that cannot reach its collector takes its own time; it gets ours.
-        exporting = threading.Thread(target=self._shut_down, args=(timeout_s, last), daemon=True)
-        exporting.start()
-        exporting.join(timeout_s)
-        if exporting.is_alive():
-            log.warning("telemetry could not be exported within %.1f s of leaving", timeout_s)
+        """Export what is left, the `last` figures too if there are any, for `timeout_s` seconds at most.
 
-    def _shut_down(self, timeout_s: float, last: Observation | None) -> None:
-        self._provider.shutdown()
-        if self.metrics is not None:
-            if last is not None:
-                self.metrics.push(last)
-            self.metrics.shutdown(timeout_s)
+        Spans and metrics are exported side by side. Where the collector does not answer it takes a second.
+        """
+        works = [*self._spans, *(self.metrics.last_pushes(last) if self.metrics is not None else ())]
+        left_over = run_for(works, timeout_s)
+        if left_over:
+            log.warning("the last %s could not be exported", " and ".join(dict.fromkeys(left_over)))
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """How many spans, and pushes of metrics, could not be exported."""
+        spans = sum(work.exports.lost for work in self._spans if work.exports is not None)
+        return {"spans": spans, "metrics": self.metrics.lost if self.metrics is not None else 0}
 
     def _own_context(self, traceparent: str) -> Context | None:
         context = _propagator.extract({"traceparent": traceparent}, context=_no_context)

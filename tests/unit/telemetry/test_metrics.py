@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Answer, Outcome
 from gateway.telemetry import Metrics, Observation, StreamFigures
+from gateway.telemetry.ending import run_all
 from gateway.telemetry.tally import IDLE_S
 
 
@@ -55,7 +56,7 @@ def test_a_push_holds_what_a_scrape_holds() -> None:
     scraped = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     assert len(names) == len(scraped)
     assert {"dial_gateway.requests.received", "dial_gateway.requests.held"} <= names
-    metrics.shutdown(1.0)
+    run_all(metrics.last_pushes(None))
     assert exporter.closed
 
 
@@ -70,7 +71,6 @@ def test_campaigns_that_somebody_holds_are_told_apart() -> None:
     assert f'{name}{{campaign="mine",condition="held"}} 3.0' in text
     assert f'{name}{{campaign="other",condition="held"}} 5.0' in text
     assert name not in metrics.text(seen)
-    metrics.shutdown(1.0)
 
 
 def test_campaigns_that_come_and_go_leave_nothing_behind() -> None:
@@ -84,7 +84,6 @@ def test_campaigns_that_come_and_go_leave_nothing_behind() -> None:
             assert f'dial_gateway_requests_received_total{{campaign="c-{number}"}} 1' in text
             assert text.count('campaign="c-') < 20
     assert len(metrics.tally.campaigns) <= 3
-    metrics.shutdown(1.0)
 
 
 def test_figures_of_the_sdk_itself_are_exported_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,4 +98,3 @@ def test_figures_of_the_sdk_itself_are_exported_beside_ours(monkeypatch: pytest.
     assert len(families) == len(set(families))
     assert {"dial_gateway_requests_held", "otel_sdk_metric_reader_collection_duration_seconds"} <= {*families}
     assert {"dial_gateway.requests.held", "otel.sdk.metric_reader.collection.duration"} <= exporter.names[-1]
-    metrics.shutdown(1.0)

@@ -1,0 +1,201 @@
+"""Watches what exporters do: what is lost is counted, and told in words of ours, now and then.
+
+The libraries that export log each attempt that fails, as a template around what a collector has said. Their
+lines are taken here while an export is under way: of what they say only the kind of the failure is told.
+"""
+
+import enum
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+log = logging.getLogger(__name__)
+_placeholder = re.compile(r"%[\d.]*[a-z]")
+
+TELL_EVERY_S = 60.0
+"""Seconds between two lines about one exporter that goes on failing."""
+LONGEST_WORDS = 100
+LIBRARIES = "opentelemetry.exporter"
+"""The logger above those of all exporters."""
+
+
+class Exports:
+    """How the exports to one exporter go. `what` is exported: `spans` or `metrics`. Thread-safe.
+
+    `changed` is called at each attempt that fails and at each export that ends.
+    """
+
+    def __init__(self, what: str, now: Callable[[], float] = time.monotonic) -> None:
+        self.what = what
+        self.lost = 0
+        self.works: bool | None = None
+        self.changed: Callable[[], None] = lambda: None
+        self._why = ""
+        self._now = now
+        self._told_at = float("-inf")
+        self._untold = 0
+        self._lock = threading.Lock()
+
+    def begun(self) -> None:
+        """Note that an export has begun."""
+        self._why = ""
+
+    def attempt_failed(self, why: str, words: str = "") -> None:
+        """Note that an attempt failed, by what kind of failure, or else in what words of the library."""
+        self.works = False
+        self._why = why or self._why or words
+        self.changed()
+
+    def ended(self, count: int, *, exported: bool) -> None:
+        """Note the end of an export of so many spans, or of one push of metrics."""
+        with self._lock:
+            if exported:
+                self._succeeded()
+            else:
+                self._failed(count)
+        self.changed()
+
+    def _succeeded(self) -> None:
+        self.works = True
+        if self._told_at > float("-inf"):
+            log.info("%s are exported again", self.what, extra={"lost": self._untold})
+        self._told_at, self._untold = float("-inf"), 0
+
+    def _failed(self, count: int) -> None:
+        self.works = False
+        self.lost += count
+        self._untold += count
+        if self._now() < self._told_at + TELL_EVERY_S:
+            return
+        self._told_at = self._now()
+        log.warning(
+            "%s could not be exported: %s",
+            self.what,
+            self._why or "no reason was given",
+            extra={"lost": self._untold},
+        )
+        self._untold = 0
+
+
+class WatchedSpans(SpanExporter):
+    """An exporter of spans whose exports are watched."""
+
+    def __init__(self, exporter: SpanExporter, exports: Exports) -> None:
+        self._exporter = exporter
+        self._exports = exports
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Pass them on; an exception is a failure."""
+        with _watched(self._exports, len(spans)) as result:
+            result.exported = self._exporter.export(spans) is SpanExportResult.SUCCESS
+        return SpanExportResult.SUCCESS if result.exported else SpanExportResult.FAILURE
+
+    def shutdown(self) -> None:
+        """Pass it on."""
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Pass it on."""
+        return self._exporter.force_flush(timeout_millis)
+
+
+class MetricPusher:
+    """Pushes metrics to one exporter, one push at a time."""
+
+    def __init__(self, exporter: MetricExporter, exports: Exports) -> None:
+        self.exporter = exporter
+        self.exports = exports
+        self._one_at_a_time = threading.Lock()
+
+    def push(self, read: Callable[[], MetricsData | None], wait_s: float) -> None:
+        """Export what `read` returns. Where an earlier push still hangs after `wait_s` this one is lost."""
+        if not self._one_at_a_time.acquire(timeout=wait_s):
+            self.exports.ended(1, exported=False)
+            return
+        try:
+            with _watched(self.exports, 1) as result:
+                data = read()
+                result.exported = data is None or self.exporter.export(data) is MetricExportResult.SUCCESS
+        finally:
+            self._one_at_a_time.release()
+
+
+class _Result:
+    exported = False
+
+
+@contextmanager
+def _watched(exports: Exports, count: int) -> Iterator[_Result]:
+    """Watch one export in this thread; what it raises ends here, and counts as its failure."""
+    result = _Result()
+    _under_way.exports = exports
+    exports.begun()
+    try:
+        yield result
+    except Exception as error:  # noqa: BLE001 - whatever a library raises, the gateway goes on
+        result.exported = False
+        exports.attempt_failed(type(error).__name__)
+    finally:
+        _under_way.exports = None
+    exports.ended(count, exported=result.exported)
+
+
+class _UnderWay(threading.local):
+    exports: Exports | None = None
+
+
+_under_way = _UnderWay()
+
+
+class _Listener(logging.Handler):
+    """Takes what exporters log while an export is under way in the same thread; passes on all else."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Take a record, or have the log write it."""
+        exports = _under_way.exports
+        if exports is None:
+            logging.getLogger().handle(record)
+        elif record.levelno >= logging.WARNING:
+            exports.attempt_failed(_kind_of_failure(record), _words_of(record))
+        return True
+
+
+def listen() -> None:
+    """Take what exporters log from now on."""
+    logger = logging.getLogger(LIBRARIES)
+    logger.propagate = False
+    if not any(isinstance(handler, _Listener) for handler in logger.handlers):
+        logger.addHandler(_Listener())
+
+
+def _kind_of_failure(record: logging.LogRecord) -> str:
+    """Return what kind of failure a library logs: never its text, which a collector may have chosen."""
+    values = record.args if isinstance(record.args, tuple) else ()
+    kinds = [kind for kind in map(_kind, values) if kind]
+    if not kinds and record.exc_info and record.exc_info[0] is not None:
+        kinds = [record.exc_info[0].__name__]
+    return ", ".join(dict.fromkeys(kinds))
+
+
+def _words_of(record: logging.LogRecord) -> str:
+    """Return a library's own words, without the values that it puts into them."""
+    words = record.msg if isinstance(record.msg, str) else ""
+    return _placeholder.sub("…", words.partition("\n")[0][:LONGEST_WORDS])
+
+
+def _kind(value: object) -> str:
+    """Return the name of a status, `HTTP` and its code, or the type of an exception; else nothing."""
+    if isinstance(value, enum.Enum):
+        return value.name
+    if isinstance(value, BaseException):
+        return type(value).__name__
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"HTTP {value}"
+    return ""

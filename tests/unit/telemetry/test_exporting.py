@@ -1,0 +1,134 @@
+"""What exporters do is watched: losses are counted, and told now and then by the kind of the failure."""
+
+import enum
+import logging
+from collections.abc import Iterator, Sequence
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from gateway.telemetry.ending import Work, run_for
+from gateway.telemetry.exporting import TELL_EVERY_S, Exports, WatchedSpans, listen
+
+SAID = "the collector said +12065550123"
+
+
+class Status(enum.Enum):
+    UNAVAILABLE = (14, "unavailable")
+
+
+class Failing(SpanExporter):
+    """An exporter that logs like the libraries, then fails, raises, or works."""
+
+    def __init__(self, *says: object, error: Exception | None = None) -> None:
+        self.says = says
+        self.error = error
+        self.works = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Fail, unless it works."""
+        if self.works:
+            return SpanExportResult.SUCCESS
+        if self.error is not None:
+            raise self.error
+        if self.says:
+            template = "Failed to export: " + ", ".join(["%s"] * len(self.says))
+            logging.getLogger("opentelemetry.exporter.otlp.x").error(template, *self.says)
+        return SpanExportResult.FAILURE
+
+
+class Kept(logging.Handler):
+    """A handler of the root logger, as the log's own is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        self.records.append(record)
+
+    @property
+    def messages(self) -> list[str]:
+        """What the lines say."""
+        return [record.getMessage() for record in self.records]
+
+
+@pytest.fixture
+def log() -> Iterator[Kept]:
+    """What reaches the log; pytest's own handlers also sit on loggers that pass nothing on."""
+    kept = Kept()
+    logging.getLogger().addHandler(kept)
+    listen()
+    yield kept
+    logging.getLogger().removeHandler(kept)
+
+
+class Clock:
+    at = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.at
+
+
+@pytest.mark.parametrize(
+    ("exporter", "why"),
+    [
+        (Failing(Status.UNAVAILABLE, SAID), "UNAVAILABLE"),
+        (Failing(503, SAID), "HTTP 503"),
+        (Failing(OSError(SAID)), "OSError"),
+        (Failing(SAID), "Failed to export: \u2026"),
+        (Failing(error=ValueError(SAID)), "ValueError"),
+        (Failing(), "no reason was given"),
+    ],
+)
+def test_the_kind_of_a_failure_is_told(exporter: Failing, why: str, log: Kept) -> None:
+    """Of what a library says the status or type is told, and nothing that a collector has written."""
+    exports = Exports("spans")
+    assert WatchedSpans(exporter, exports).export([]) is SpanExportResult.FAILURE
+    assert log.messages == [f"spans could not be exported: {why}"]
+    assert "+1206" not in str(vars(log.records[0]))
+
+
+def test_a_failure_that_goes_on_is_told_once_a_minute_with_what_was_lost(
+    log: Kept, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each line says how much was lost since the last one; so does that of the first success."""
+    caplog.set_level(logging.INFO)
+    clock, exporter = Clock(), Failing()
+    exports = Exports("spans", clock)
+    spans = WatchedSpans(exporter, exports)
+    batch = [ReadableSpan("x"), ReadableSpan("y")]
+    for _ in range(100):
+        spans.export(batch)
+    clock.at += TELL_EVERY_S
+    spans.export(batch)
+    spans.export(batch)
+    exporter.works = True
+    spans.export(batch)
+    spans.export(batch)
+    assert [record.__dict__["lost"] for record in log.records] == [2, 200, 2]
+    assert log.messages[-1] == "spans are exported again"
+    assert exports.lost == 204
+
+
+def test_what_exporters_log_at_other_times_is_logged_as_ever(log: Kept) -> None:
+    """Only lines of an export under way are taken; others reach the log."""
+    logging.getLogger("opentelemetry.exporter.otlp.x").warning("a variable is wrong")
+    assert log.messages == ["a variable is wrong"]
+
+
+def test_the_last_exports_share_their_time() -> None:
+    """All are run at once; what cannot be done in its time is named, and the others are waited for."""
+    done: list[str] = []
+    doubtful = Exports("spans")
+    doubtful.works = False
+    works = [
+        Work("spans", lambda: doubtful.changed(), doubtful),
+        Work("metrics", lambda: done.append("metrics")),
+    ]
+    assert run_for(works, 10.0) == []
+    assert done == ["metrics"]
+    assert run_for([], 10.0) == []
