@@ -205,6 +205,7 @@ class Gateway:
         self._campaigns.drain()
         try:
             self._dispatcher.abandon()
+            await self._dispatcher.answer_abandoned()
         except Exception as bug:  # noqa: BLE001 - what the core cannot answer the sessions do
             log.error("the core could not answer what it holds:\n%s", trace_of(bug))
         await self._servicer.fail()

@@ -26,12 +26,12 @@ from gateway.core.model import (
     DialRequest,
     Entry,
     Priority,
-    Reason,
     Settled,
     Source,
     Waiter,
     told,
 )
+from gateway.core.slices import SLICE
 from gateway.diary import ChangeLog, Failed, FailureLog
 from gateway.line import WaitingLine
 from gateway.supervision import Supervisor, trace_of
@@ -41,8 +41,6 @@ log = logging.getLogger(__name__)
 
 CLOCK_EVERY_S, CLOCK_STEP_S = 1.0, 0.1
 """Seconds between two looks at the wall clock, and by how much it must have been set to be noticed there."""
-DISMISS_SLICE = 2000
-"""Dial requests that are answered in one go when a campaign is purged: others have their turn in between."""
 
 
 class Recipient(Protocol):
@@ -81,7 +79,6 @@ class Dispatcher:
         self._calls: set[asyncio.Task[None]] = set()
         self._permits: dict[int, asyncio.Future[bool]] = {}
         self._line = WaitingLine(engine.room)
-        self._ending: set[Source] = set()
         self._failures = FailureLog()
         self._changes = ChangeLog()
         self._draining_since: float | None = None
@@ -100,9 +97,9 @@ class Dispatcher:
             return  # whoever brings them answers them
         self._read_wall_clock()
         answers = self._engine.submit(self._now(), arrivals, priority)
-        answered = {answer.waiter.index for answer in answers}
+        answered = {answer.waiter for answer in answers}
         for waiter, _ in arrivals:
-            if waiter.span is not None and waiter.index not in answered:
+            if waiter.span is not None and waiter not in answered:
                 self._telemetry.queued(waiter.span)
         self._tell_all(answers)
         self._wake.set()
@@ -130,27 +127,23 @@ class Dispatcher:
 
     def leave(self, source: Source) -> None:
         """Forget a source that is gone, and drop what it alone waited for."""
-        self._ending.discard(source)
-        if not source.pending or self.failing:
+        if self.failing:
             return
-        entries = dict.fromkeys(source.pending.values())
-        spans = [waiter.span for entry in entries for waiter in entry.waiters if waiter.source is source]
-        dropped = self._engine.leave(self._now(), source)
-        for span in spans:
-            self._telemetry.dropped(span)
-        self._telemetry.left(dropped)
-        log.debug("a caller left before its answers", extra={"dropped": dropped})
+        if source.pending:
+            log.debug("a caller left before its answers", extra={"unanswered": len(source.pending)})
+        self._engine.leave(self._now(), source)
         self._wake.set()
 
-    def withdraw(self, source: Source) -> None:
+    async def withdraw(self, source: Source) -> None:
         """Answer what is left of a source at once, since its deadline is near."""
-        self._tell_all(self._engine.withdraw(self._now(), source))
-        self._wake.set()
+        while source.pending and not self.failing:
+            self._tell_all(self._engine.withdraw(self._now(), source))
+            self._wake.set()
+            await asyncio.sleep(0)  # a slice at a time: others have their turn in between
 
     def let_go(self, source: Source) -> None:
         """Answer what of a source is not in flight, and the rest as it comes back: its stream ends."""
-        self._ending.add(source)
-        self._answer_ending()
+        self._engine.let_go(self._now(), source)
         self._wake.set()
 
     def room(self) -> int:
@@ -249,8 +242,8 @@ class Dispatcher:
     async def _dismiss(self, entries: Sequence[Entry], refusal: settle.Refusal) -> int:
         """Answer entries in slices, as far as they still rest when their turn comes."""
         total = 0
-        for begin in range(0, len(entries), DISMISS_SLICE):
-            part = entries[begin : begin + DISMISS_SLICE]
+        for begin in range(0, len(entries), SLICE):
+            part = entries[begin : begin + SLICE]
             count, answers = self._engine.steering.dismiss(self._now(), part, refusal)
             self._tell_all(answers)
             total += count
@@ -297,7 +290,7 @@ class Dispatcher:
             await self._empty.wait()
 
     def abandon(self) -> None:
-        """Answer everything now, and stop waiting for calls under way."""
+        """Begin to answer everything, and stop waiting for calls under way; `run` answers the rest."""
         try:
             unsent = self._revoke(self._engine.recall())
             self._tell_all(self._engine.abandon(self._now(), unsent))
@@ -305,6 +298,12 @@ class Dispatcher:
             for call in self._calls:
                 call.cancel()
             self._wake.set()
+
+    async def answer_abandoned(self) -> None:
+        """Answer what `abandon` has left to be answered, where `run` does not run any more."""
+        while self._engine.unfinished:
+            self._tell_all(self._engine.work_off(self._now()))
+            await asyncio.sleep(0)
 
     # --- how --------------------------------------------------------------------------------------
 
@@ -314,6 +313,10 @@ class Dispatcher:
         decision = self._engine.poll(self._now())
         self._revoke(decision.recalled)
         self._tell_all(decision.settled)
+        for waiter in decision.left:
+            self._telemetry.dropped(waiter.span)
+        if decision.dropped:
+            self._telemetry.left(decision.dropped)
         for source, campaign_id, notice in decision.notices:
             source.owner.notify(campaign_id, notice)
         for change in decision.changes:
@@ -364,13 +367,7 @@ class Dispatcher:
         if self.failing:
             return  # everybody is being answered without the core
         self._tell_all(self._engine.completed(self._now(), batch, report))
-        self._answer_ending()
         self._wake.set()
-
-    def _answer_ending(self) -> None:
-        """Answer what came back unsettled from calls to sources whose streams end."""
-        for source in self._ending:
-            self._tell_all(self._engine.withdraw(self._now(), source, Reason.DRAINING, in_flight=False))
 
     async def _look_up(self, campaign_ids: list[str]) -> None:
         """Ask Connect for the states of parked campaigns."""

@@ -294,7 +294,7 @@ class Session:
                     self._delivered.clear()
                     await self._delivered.wait()
         except TimeoutError:
-            self._dispatcher.withdraw(self._source)
+            await self._dispatcher.withdraw(self._source)
         self._hand_over(len(self._outbox))
         return sorted(self._outbox, key=lambda settled: settled.waiter.index)
 

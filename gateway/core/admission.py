@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gateway.core import settle
 from gateway.core.conditions import Conditions
+from gateway.core.departures import Departures
 from gateway.core.expiry import ExpiryScale
 from gateway.core.forecast import Forecast
 from gateway.core.holdings import Holdings
@@ -56,6 +57,7 @@ class Admission:
     refusals: Refusals
     notices: Notices
     forecast: Forecast
+    departures: Departures
     headroom_s: float
     campaign_problem: Callable[[str], str | None]
     expiry: ExpiryScale
@@ -117,6 +119,11 @@ class Admission:
                 settled.append(told(waiter, request, settle.rejected(Reason.INVALID_REQUEST, problem)))
                 continue
             held = page.held.get(request.client_token) if page is not None else None
+            if held is not None and self.departures:
+                # Whoever sent it may have left: then this one is new, and its page may be another.
+                self.departures.part(state.instant, held)
+                known = page = self.holdings.page(state.instant, request.campaign_id)
+                held = page.held.get(request.client_token) if page is not None else None
             if held is not None:
                 answer = self._join(state, held, waiter, request)
             else:
@@ -175,7 +182,7 @@ class Admission:
         """Return what answers all that is new in a campaign: what Connect has said of it, or who holds it."""
         hold = self.conditions.holds.get(campaign_id)
         answering = settle.HELD if hold is not None and hold.answering else None
-        return self.refusals.known(now, campaign_id) or answering
+        return self.refusals.known(now, campaign_id) or self.conditions.closing(campaign_id) or answering
 
     def _tell_condition(self, now: float, source: Source, campaign_id: str) -> None:
         """Tell a source that comes to a campaign that does not flow, once."""

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from gateway.core.holds import Holds
 from gateway.core.model import BATCH_LIMIT, CampaignNotice, NoticeKind, Reason
+from gateway.core.settle import Refusal
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, PAUSE_SHARE = 1.0, 30.0, 0.3
 """Pauses of a campaign that is throttled for capacity: a share of the time that this has lasted, give
@@ -98,6 +99,7 @@ class Conditions:
         self._rng = rng
         self.holds = Holds()
         self._held: dict[str, _Held] = {}
+        self._closing: dict[str, tuple[int, Refusal]] = {}
         self._may_look = True
         self._blind_until = 0.0
         self._looked_at: float | None = None
@@ -118,9 +120,24 @@ class Conditions:
         taken, self._changes = self._changes, []
         return taken
 
+    def close(self, campaign_id: str, refusal: Refusal) -> None:
+        """Let no call of a campaign leave while what waits for it is refused; `reopen` must follow."""
+        times, _ = self._closing.get(campaign_id, (0, refusal))
+        self._closing[campaign_id] = times + 1, refusal
+
+    def reopen(self, campaign_id: str) -> None:
+        """Note that what waited for a campaign has been refused, once for each time that it was closed."""
+        times, refusal = self._closing.pop(campaign_id)
+        if times > 1:
+            self._closing[campaign_id] = times - 1, refusal
+
+    def closing(self, campaign_id: str) -> Refusal | None:
+        """Return what everything that waits for a campaign is being told; None where nothing is."""
+        return self._closing[campaign_id][1] if campaign_id in self._closing else None
+
     def limit(self, campaign_id: str) -> int:
         """How many items the campaign's next call may carry now; 0: it may not call."""
-        if campaign_id in self.holds:
+        if campaign_id in self.holds or campaign_id in self._closing:
             return 0
         held = self._held.get(campaign_id) if self._held else None
         if held is None:

@@ -1,14 +1,16 @@
 """The door to the core: the shell tells it every event and asks it what to do now.
 
-`submit`, `source_closed`, `leave`, `withdraw`, `completed`, `looked_up`, `ask_retry`, `recall`, `drain`
-and `abandon` tell it what has happened; `poll` returns what to do, and when to ask again at the latest.
-Every answer comes out of exactly one of them, once for each dial request that went in.
+`submit`, `source_closed`, `leave`, `let_go`, `withdraw`, `completed`, `looked_up`, `ask_retry`, `recall`,
+`drain` and `abandon` tell it what has happened; `poll` returns what to do, and when to ask again at the
+latest. Every answer comes out of exactly one of them, once for each dial request that went in. None of them
+does more than a slice of long work: the rest follows from one `poll` to the next.
 """
 
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 
 from gateway.core import listing, settle
@@ -16,15 +18,16 @@ from gateway.core.activity import Activity
 from gateway.core.admission import Admission, Arrival
 from gateway.core.census import CONCURRENCY, RATE, Census, Shortage, Surveyor
 from gateway.core.conditions import Change, Conditions
+from gateway.core.departures import Departures
 from gateway.core.errors import CallHindered, CampaignNotFound, RateThrottled, shows_who_asks
 from gateway.core.expiry import ExpiryScale
 from gateway.core.forecast import Forecast
 from gateway.core.holdings import Holdings
 from gateway.core.ledger import Ledger
 from gateway.core.model import (
-    Answer,
     Batch,
     CallReport,
+    Departure,
     Entry,
     EntryState,
     FlushReason,
@@ -33,16 +36,19 @@ from gateway.core.model import (
     Reason,
     Settled,
     Source,
-    told,
+    Waiter,
 )
 from gateway.core.notices import Notices, Told
 from gateway.core.outcomes import Outcomes
 from gateway.core.pacing import Pacer, RetryBudget
 from gateway.core.refusals import Refusals
-from gateway.core.scheduler import EXPIRY_SLICE, Scheduler
+from gateway.core.scheduler import Scheduler
+from gateway.core.slices import SLICE, Slices
 from gateway.core.steering import Steering
 from gateway.core.validate import problem_with_campaign
 
+LOOKED_THROUGH = 500
+"""Dial requests that are looked through to fill one call while sources leave."""
 _GIVES_UP_AT, _STRIKES = attrgetter("give_up_at"), attrgetter("strikes")
 
 
@@ -61,6 +67,7 @@ class Limits:
     replay_limit: int = 500_000
     max_attempts: int = 5
     forecast: bool = True
+    slice_units: int = SLICE
 
 
 @dataclass(slots=True)
@@ -69,7 +76,9 @@ class Decision:
 
     Revoke calls under way (`recalled`), start calls, let retries go or end (`granted`, `denied`, by the
     numbers of their calls), ask Connect for the states of campaigns, tell answers and notices, and ask
-    again at `wake_at`. `changes` are campaigns that came to stand otherwise, for those who watch.
+    again at `wake_at`. `changes` are campaigns that came to stand otherwise, for those who watch. `left` are
+    waiters with a span whose sources are gone, and `dropped` counts the dial requests that were given up
+    unsent for that.
     """
 
     recalled: list[Batch] = field(default_factory=list)
@@ -80,6 +89,8 @@ class Decision:
     settled: list[Settled] = field(default_factory=list)
     notices: list[Told] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    left: list[Waiter] = field(default_factory=list)
+    dropped: int = 0
     wake_at: float | None = None
 
 
@@ -103,6 +114,8 @@ class Engine:
         self._scheduler = Scheduler(limits.linger_s, self._conditions, self._expiry)
         self._pacer = Pacer(limits.call_rate, limits.call_burst)
         self._budget = RetryBudget()
+        self._slices = Slices(limits.slice_units)
+        self._departures = Departures(self._holdings, self._scheduler, self._slices)
         self._notices = Notices()
         self.activity = Activity(campaign_problem=campaign_problem)
         self.steering = Steering(
@@ -120,6 +133,7 @@ class Engine:
             refusals,
             self._notices,
             Forecast(self._scheduler, self._expiry),
+            self._departures,
             limits.expiry_headroom_s,
             campaign_problem,
             self._expiry,
@@ -132,10 +146,15 @@ class Engine:
             self._notices,
             settle.Judge(limits.max_attempts, rng),
             self._expiry,
+            self._slices,
         )
         self._calls: dict[int, Batch] = {}
         self._retries: deque[int] = deque()
         self._last_number = 0
+        self._late: list[Settled] = []  # answers of slices that nobody has been given yet
+        self._letting_go: set[str] = set()
+        self._stopped = False
+        self._dropped = 0
         self._send_until: float | None = None
 
     # --- what has happened ---------------------------------------------------------------------
@@ -147,9 +166,10 @@ class Engine:
 
         The others come out of other methods, once each.
         """
-        if not arrivals:
+        if not arrivals or arrivals[0][0].source.departure is Departure.GONE:
             return []
-        call_rate = self._pacer.rate if self._limits.forecast else None
+        # While work is under way the backlog is about to be much shorter than it looks.
+        call_rate = self._pacer.rate if self._limits.forecast and not self._slices else None
         return self._admission.admit(now, arrivals, priority, leaving=self.draining, call_rate=call_rate)
 
     def wall_clock_gained(self, seconds: float) -> None:
@@ -160,33 +180,29 @@ class Engine:
         """Note that a source will send no more."""
         self._scheduler.source_closed(now, source)
 
-    def leave(self, now: float, source: Source) -> int:
-        """Forget a source that is gone; return how many requests were dropped unsent.
+    def leave(self, now: float, source: Source) -> None:
+        """Forget a source that is gone: nothing that it alone waits for is sent from here on.
 
         What others joined stays theirs; what is under way ends, and is remembered.
         """
         self._notices.forget(source)
-        entries = dict.fromkeys(source.pending.values())
-        for entry in entries:
-            self._holdings.detach(entry, source)
-        return sum(self._without(now, entry, source) for entry in entries)
+        self._departures.gone(source)
+        self._slices.run(now, self._late)
+
+    def let_go(self, now: float, source: Source) -> None:
+        """Answer a source whose stream ends: at once what is in no call, the rest as it comes back."""
+        self._departures.ending(source)
+        self._slices.run(now, self._late)
 
     def withdraw(
-        self, now: float, source: Source, reason: Reason = Reason.DEADLINE, *, in_flight: bool = True
+        self, now: float, source: Source, reason: Reason = Reason.DEADLINE, limit: int = SLICE
     ) -> list[Settled]:
-        """Answer a source at once, as its deadline is near or its stream ends, and forget what it asked for.
+        """Answer a source at once, as its deadline is near, and forget what it asked for.
 
-        What waits for nobody else is dropped unsent, so NOT_ACCEPTED is true of it. Without `in_flight`
-        the calls under way may end first; what comes back from them is for another `withdraw`.
+        What waits for nobody else is dropped unsent, so NOT_ACCEPTED is true of it. At most `limit` dial
+        requests are answered: the shell asks again while something is pending.
         """
-        settled = []
-        for entry in dict.fromkeys(source.pending.values()):
-            if entry.state is EntryState.IN_FLIGHT and not in_flight:
-                continue
-            waiters = self._holdings.detach(entry, source)
-            dropped = self._without(now, entry, source) and not entry.tainted
-            settled += [told(waiter, entry.request, _withdrawn(entry, dropped, reason)) for waiter in waiters]
-        return settled
+        return self._departures.withdraw(now, source, reason, limit)
 
     def completed(self, now: float, batch: Batch, report: CallReport) -> list[Settled]:
         """Take the report of a call; return the answers that follow from it."""
@@ -198,7 +214,10 @@ class Engine:
         lasting = self._learn_pace(now, report)
         missing = isinstance(report.failure, CampaignNotFound)
         self._scheduler.ended(now, batch, accepted=bool(report.accepted), missing=missing)
-        return self._outcomes.of_call(now, batch, report, sending=self._is_sending(now), lasting=lasting)
+        self._part(now, batch)
+        settled = self._outcomes.of_call(now, batch, report, sending=self._is_sending(now), lasting=lasting)
+        self._part(now, batch)  # what has come back unsettled is in no call any more
+        return settled
 
     def looked_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> list[Settled]:
         """Take the states that Connect told of campaigns, as far as it told them."""
@@ -220,7 +239,8 @@ class Engine:
     def drain(self, now: float, send_until: float) -> None:
         """Begin to leave: linger no more, and answer at `send_until` what has not been sent."""
         self._send_until = send_until
-        self._scheduler.drain(now)
+        self._slices.add(self._scheduler.drain(), self._scheduler.consider)
+        self._slices.run(now, self._late)
 
     def recall(self, campaign_id: str | None = None, *, purging: bool = False) -> list[Batch]:
         """Take back the right to send of calls under way, of one campaign or of all; return those calls.
@@ -234,19 +254,26 @@ class Engine:
         return calls
 
     def abandon(self, now: float, unsent: Sequence[Batch] = ()) -> list[Settled]:
-        """Answer everything that is held, calls under way included; the gateway leaves now.
+        """Begin to answer everything that is held, calls under way included: the gateway leaves now.
 
-        Amazon Connect may have what is in calls, except in those that are known to be `unsent`.
+        Amazon Connect may have what is in calls, except in those that are known to be `unsent`. Nothing
+        more is sent. What is not answered at once is from `poll`, or from `work_off`.
         """
-        settled: list[Settled] = []
-        kept_back = {id(entry) for batch in unsent for entry in batch.entries}
-        for entry in self._holdings.everything():
-            entry.tainted |= entry.state is EntryState.IN_FLIGHT and id(entry) not in kept_back
-            self._scheduler.remove(entry)
-            self._holdings.settle(now, entry, settle.given_up(entry, Reason.DRAINING), settled)
+        self._send_until = now if self._send_until is None else min(now, self._send_until)
+        kept_back = {batch.number for batch in unsent}
+        for call in self._calls.values():
+            for entry in call.entries:
+                entry.tainted |= call.number not in kept_back
         self._calls.clear()
         self._retries.clear()
-        return settled
+        self._slices.add(self._holdings.everything(), self._give_up)
+        return self.work_off(now)
+
+    def work_off(self, now: float) -> list[Settled]:
+        """Do one slice of the work that is left, and nothing else; return the answers."""
+        self._slices.begin()
+        self._slices.run(now, self._late)
+        return self._take_late()
 
     # --- what to do ------------------------------------------------------------------------------
 
@@ -256,19 +283,19 @@ class Engine:
         for campaign_id in self._conditions.advance(now):
             self._scheduler.reconsider(now, campaign_id)
         self._scheduler.permits(self._pacer.plenty(now))
-        for entry in self._scheduler.advance(now):
+        expired = self._scheduler.advance(now, self._limits.slice_units)
+        for entry in expired:
             self._outcomes.expire(now, entry, decision.settled)
         if self.draining:
-            self._let_held_go(now, decision.settled)
+            self._let_held_go()
+        self._slices.begin(spent=len(expired))
         if self._is_sending(now):
             self._spend_permits(now, decision)
             decision.look_up = self._conditions.to_look_up(now, self._scheduler.is_waiting)
         else:
-            self._stop_sending(now, decision)
-        decision.notices = self._notices.take()
-        decision.changes = self._conditions.take_changes()
-        self._shortage.note(now, self._lacking(now))
-        decision.wake_at = self._deadline(now)
+            self._stop_sending(decision)
+        self._slices.run(now, decision.settled)
+        self._report(now, decision)
         return decision
 
     def census(self, now: float) -> Census:
@@ -326,19 +353,48 @@ class Engine:
         """The rate of calls that is kept now, in calls a second; 0 for no limit."""
         return self._pacer.rate
 
-    # --- letting go ------------------------------------------------------------------
+    @property
+    def dropped(self) -> int:
+        """How many dial requests were given up unsent since nobody waited for them any more."""
+        return self._holdings.dropped
 
-    def _without(self, now: float, entry: Entry, source: Source) -> bool:
-        """Go on with an entry that `source` waits for no longer; return whether it was dropped unsent."""
-        if entry.state is EntryState.IN_FLIGHT:
-            return False
-        if not entry.waiters:
-            self._scheduler.remove(entry)
-            self._holdings.drop(now, entry)
-            return True
-        if entry.queue is not None and entry.queue.source is source:
-            self._scheduler.refile(now, entry)
-        return False
+    @property
+    def unfinished(self) -> bool:
+        """Whether work is left to be done in slices."""
+        return bool(self._slices)
+
+    # --- long work ----------------------------------------------------------------------------------
+
+    def _report(self, now: float, decision: Decision) -> None:
+        """Put into a decision what has come of everything up to now."""
+        decision.settled += self._take_late()
+        decision.left, self._holdings.left = self._holdings.left, []
+        decision.dropped, self._dropped = self._holdings.dropped - self._dropped, self._holdings.dropped
+        decision.notices = self._notices.take()
+        decision.changes = self._conditions.take_changes()
+        self._shortage.note(now, self._lacking(now))
+        decision.wake_at = self._deadline(now)
+
+    def _take_late(self) -> list[Settled]:
+        late, self._late = self._late, []
+        return late + self._departures.take()
+
+    def _part(self, now: float, batch: Batch) -> None:
+        """Let sources that leave wait no longer for what a call has carried."""
+        if self._departures:
+            for entry in batch.entries:
+                self._departures.part(now, entry)
+
+    def _give_up(self, now: float, entry: Entry, settled: list[Settled]) -> None:
+        """Answer an entry, whatever has become of it, since the gateway leaves."""
+        if entry.state is EntryState.SETTLED:
+            return
+        self._scheduler.remove(entry)
+        self._holdings.settle(now, entry, settle.given_up(entry, Reason.DRAINING), settled)
+
+    def _give_up_resting(self, now: float, entry: Entry, settled: list[Settled]) -> None:
+        if entry.state is not EntryState.IN_FLIGHT:  # what is in a call is answered as it comes back
+            self._give_up(now, entry, settled)
 
     # --- spending permits --------------------------------------------------------------------------
 
@@ -354,7 +410,7 @@ class Engine:
                 decision.granted.append(number)
             else:
                 decision.denied.append(number)
-        while self._may_call() and self._pacer.ready_at(now) <= now and len(decision.settled) < EXPIRY_SLICE:
+        while self._may_call() and self._pacer.ready_at(now) <= now and self._slices.left > 0:
             batch = self._form(now, decision.settled)
             if batch is not None:
                 self._pacer.take(now)
@@ -369,11 +425,20 @@ class Engine:
                 self._retries.remove(number)
                 decision.denied.append(number)
 
-    def _let_held_go(self, now: float, settled: list[Settled]) -> None:
+    def _let_held_go(self) -> None:
         """Answer what rests in campaigns that are held: a gateway that leaves will not send it."""
         for campaign_id in self._conditions.holds.names():
-            resting = self.steering.resting(campaign_id)
-            settled += self.steering.dismiss(now, resting, settle.LEAVING)[1]
+            if campaign_id not in self._letting_go and self._holdings.count_of(campaign_id):
+                self._letting_go.add(campaign_id)
+                done = partial(self._let_go_of_held, campaign_id)
+                self._slices.add(self._holdings.of(campaign_id), self._give_up_held, done)
+
+    def _let_go_of_held(self, campaign_id: str, now: float) -> None:
+        self._letting_go.discard(campaign_id)
+
+    def _give_up_held(self, now: float, entry: Entry, settled: list[Settled]) -> None:
+        if entry.request.campaign_id in self._conditions.holds:
+            self._give_up_resting(now, entry, settled)
 
     def _is_sending(self, now: float) -> bool:
         """Whether calls may still leave: a gateway that leaves stops some time before its end."""
@@ -410,7 +475,10 @@ class Engine:
         taken, flush = self._scheduler.form(now)
         if not taken:
             return None
+        self._slices.left -= 1
         campaign_id = taken[0].request.campaign_id
+        if self._departures:
+            taken = self._without_the_leaving(now, campaign_id, taken)
         expired_at = self._expiry.at(now)
         entries = [entry for entry in taken if entry.give_up_at > expired_at]
         if len(entries) < len(taken):  # a flood of expiries is worked off in slices, and is not done yet
@@ -420,6 +488,18 @@ class Engine:
         batch = self._batch(now, campaign_id, entries, flush) if entries else None
         self._scheduler.formed(now, campaign_id)
         return batch
+
+    def _without_the_leaving(self, now: float, campaign_id: str, taken: list[Entry]) -> list[Entry]:
+        """Return what of a call somebody waits for who stays, filled up with more of the campaign."""
+        staying: list[Entry] = []
+        size, seen = len(taken), 0
+        while taken:
+            seen += len(taken)
+            staying += self._departures.keep_unsent(now, taken)
+            more = size - len(staying) if seen < LOOKED_THROUGH else 0
+            taken = self._scheduler.take_more(campaign_id, more)
+        self._slices.left -= seen
+        return staying
 
     def _batch(self, now: float, campaign_id: str, entries: list[Entry], flush: FlushReason) -> Batch:
         self._last_number += 1
@@ -438,16 +518,18 @@ class Engine:
         self._scheduler.called(now, batch)
         return batch
 
-    def _stop_sending(self, now: float, decision: Decision) -> None:
+    def _stop_sending(self, decision: Decision) -> None:
         """Answer what rests, and let no call leave that has not left yet, nor one have another attempt."""
         decision.recalled = self.recall()
-        for entry in self._holdings.resting():
-            self._scheduler.remove(entry)
-            self._holdings.settle(now, entry, settle.given_up(entry, Reason.DRAINING), decision.settled)
+        if not self._stopped:
+            self._stopped = True
+            self._slices.add(self._holdings.everything(), self._give_up_resting)
         decision.denied += self._retries
         self._retries.clear()
 
     def _deadline(self, now: float) -> float | None:
+        if self._slices or self._late:
+            return now
         instants = [self._scheduler.deadline(), self._conditions.deadline(now)]
         if not self._is_sending(now):
             return self._scheduler.deadline()
@@ -455,13 +537,6 @@ class Engine:
             instants.append(self._pacer.ready_at(now))
         instants.append(self._send_until)
         return min((instant for instant in instants if instant is not None), default=None)
-
-
-def _withdrawn(entry: Entry, dropped: bool, reason: Reason) -> Answer:
-    if dropped:
-        return settle.given_up(entry, reason)
-    text = "the call or stream that asked for it ends first, and Amazon Connect may get the request"
-    return settle.unknown(entry, reason, text)
 
 
 __all__ = ["Decision", "Engine", "Limits"]

@@ -1,10 +1,10 @@
 """What the gateway holds: every dial request between its coming and its answer, counted and bounded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gateway.core import settle
 from gateway.core.ledger import Ledger, Page
-from gateway.core.model import Answer, Entry, EntryState, Reason, Settled, Source, Waiter
+from gateway.core.model import Answer, Departure, Entry, EntryState, Reason, Settled, Source, Waiter
 
 _SETTLED, _new = EntryState.SETTLED, tuple.__new__  # looked up once: the way of every request
 ENTRY_BYTES, ATTRIBUTE_BYTES, JOIN_BYTES = 790, 90, 250
@@ -15,14 +15,18 @@ that has joined another: measured on CPython 3.11 with benchmarks/memory.py."""
 class Holdings:
     """Keeps who waits for what in step with the ledger; `count` and `bytes` are what is held now.
 
-    `joined` counts those who came to wait for an entry that others waited for already.
+    `joined` counts those who came to wait for an entry that others waited for already, `dropped` the
+    entries that were given up unsent since all who waited for them are gone. `left` are waiters of sources
+    that are gone, for the shell to take.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.count = 0
         self.joined = 0
+        self.dropped = 0
         self.bytes = 0
+        self.left: list[Waiter] = []
 
     def page(self, now: float, campaign_id: str) -> Page | None:
         """Return what is known of a campaign's tokens; None where nothing is."""
@@ -66,8 +70,17 @@ class Holdings:
         entry.waiters = stay
         return gone
 
+    def part_with_the_gone(self, entry: Entry, source: Source) -> None:
+        """Take all waiters of a source that is gone off an entry; those with a span are kept in `left`."""
+        self.left += [waiter for waiter in self.detach(entry, source) if waiter.span is not None]
+
     def settle(self, now: float, entry: Entry, answer: Answer, settled: list[Settled]) -> None:
-        """Settle an entry that stands in no queue: remember it and answer all who wait for it."""
+        """Settle an entry that stands in no queue: remember it, and answer all who wait and are there."""
+        for source in {waiter.source for waiter in entry.waiters}:
+            if source.departure is Departure.GONE:
+                self.part_with_the_gone(entry, source)
+        if not entry.waiters and entry.state is not EntryState.IN_FLIGHT:
+            self.dropped += 1
         self.settle_on(self.open_page(now, entry.request.campaign_id), [(entry, answer)], settled)
 
     def settle_on(self, page: Page, answers: Sequence[tuple[Entry, Answer]], settled: list[Settled]) -> None:
@@ -89,17 +102,17 @@ class Holdings:
             self._ledger.remember(page, [(entry, settle.unknown(entry, Reason.CONNECT_ERROR, ""))])
         self._release(page, [entry])
 
-    def resting(self, campaign_id: str | None = None) -> list[Entry]:
-        """Return the entries that are not in flight, of one campaign or of all."""
-        held = self._ledger.everything_held() if campaign_id is None else self._ledger.held_in(campaign_id)
+    def resting(self, campaign_id: str) -> list[Entry]:
+        """Return the entries of one campaign that are not in flight."""
+        held = self._ledger.held_in(campaign_id)
         return [entry for entry in held if entry.state is not EntryState.IN_FLIGHT]
 
     def of(self, campaign_id: str) -> list[Entry]:
         """Return all entries of one campaign."""
         return self._ledger.held_in(campaign_id)
 
-    def everything(self) -> list[Entry]:
-        """Return all entries."""
+    def everything(self) -> Iterator[Entry]:
+        """Yield all entries, campaign by campaign; entries may come and go meanwhile."""
         return self._ledger.everything_held()
 
     def count_of(self, campaign_id: str) -> int:

@@ -5,7 +5,7 @@ held, another request with the token joins it. Once settled, what a later reques
 remembered for the replay window: that Connect accepted it, or that nobody knows whether it did.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.core.model import Answer, Entry, Outcome
@@ -118,9 +118,10 @@ class Ledger:
         """Return how many entries are held for each campaign that has any."""
         return [(name, len(page.held)) for name, page in self._pages.items() if page.held]
 
-    def everything_held(self) -> list[Entry]:
-        """Return all entries that are held."""
-        return [entry for page in self._pages.values() for entry in page.held.values()]
+    def everything_held(self) -> Iterator[Entry]:
+        """Yield all entries that are held, page by page; entries may come and go meanwhile."""
+        for page in list(self._pages.values()):
+            yield from list(page.held.values())
 
     def remember(self, page: Page, answers: Sequence[tuple[Entry, Answer]]) -> None:
         """Remember tokens, still held, whose dials Connect has (ACCEPTED) or may have (UNKNOWN).

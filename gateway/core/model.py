@@ -144,6 +144,15 @@ class DialRequest:
         return number
 
 
+class Departure(enum.Enum):
+    """How a source leaves while some of its dial requests are still held."""
+
+    ENDING = "ending"
+    """Its stream ends: it is told what becomes of each, and nothing of it that is in no call is sent."""
+    GONE = "gone"
+    """Nobody is there to be told anything, and nothing of it is sent."""
+
+
 @dataclass(slots=True, eq=False)
 class Source:
     """A stream or a unary call: somebody who sends dial requests and waits for answers.
@@ -151,7 +160,8 @@ class Source:
     `owner` belongs to the shell, which finds there whom to tell; the core never looks at it. `caller` names
     who opened it: callers share calls fairly, however many sources each has. `weight` is how many calls its
     caller makes in each turn, and how many dial requests of its own go in each turn among the sources of
-    that caller. `noticed` holds the campaigns of which it has been told that they do not flow.
+    that caller. `noticed` holds the campaigns of which it has been told that they do not flow. `departure`
+    is None while it stays.
     """
 
     owner: Any = None
@@ -161,6 +171,7 @@ class Source:
     pending: dict[int, "Entry"] = field(default_factory=dict, repr=False)
     queues: dict[tuple[str, Priority], "SourceQueue"] = field(default_factory=dict, repr=False)
     noticed: set[str] = field(default_factory=set, repr=False)
+    departure: Departure | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gateway.core.model import CampaignNotice, Source
+from gateway.core.model import CampaignNotice, Departure, Source
 
 
 class Told(NamedTuple):
@@ -25,9 +25,13 @@ class Notices:
         """Tell sources that a campaign does not flow."""
         knowing = self._knowing.setdefault(campaign_id, set())
         for source in sources:
+            if source.departure is Departure.GONE:
+                continue
             knowing.add(source)
             source.noticed.add(campaign_id)
             self._outbox.append(Told(source, campaign_id, notice))
+        if not knowing:
+            del self._knowing[campaign_id]
 
     def tell_anew(self, campaign_id: str, sources: Iterable[Source], notice: CampaignNotice) -> None:
         """Tell sources, and all who know of another reason, why a campaign does not flow.

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from gateway.core import conditions, settle
 from gateway.core.conditions import Conditions
 from gateway.core.errors import CallInvalid, CampaignNotFound, CampaignNotRunning
 from gateway.core.expiry import ExpiryScale
 from gateway.core.holdings import Holdings
-from gateway.core.model import Batch, CallReport, Entry, FlushReason, ItemFailure, Reason, Settled
+from gateway.core.model import Batch, CallReport, Entry, EntryState, FlushReason, ItemFailure, Reason, Settled
 from gateway.core.notices import Notices
 from gateway.core.refusals import InvalidCalls, Refusals
 from gateway.core.scheduler import Scheduler
+from gateway.core.slices import Slices
+
+_RESTING = frozenset({EntryState.WAITING, EntryState.DELAYED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class Outcomes:
     notices: Notices
     judge: settle.Judge
     expiry: ExpiryScale
+    slices: Slices
     invalid_calls: InvalidCalls = field(default_factory=InvalidCalls)
 
     def of_call(
@@ -138,13 +143,26 @@ class Outcomes:
     def _refuse_resting(
         self, now: float, campaign_id: str, refusal: settle.Refusal, trace_id: str, settled: list[Settled]
     ) -> None:
-        for entry in self.holdings.resting(campaign_id):
-            self.scheduler.remove(entry)
-            answer = refusal.answer(entry)
-            answer.trace_id = trace_id
-            self.holdings.settle(now, entry, answer, settled)
+        """Answer what rests of a campaign, a slice at a time; until that is done nothing of it is sent."""
+
+        def refuse(now: float, entry: Entry, settled: list[Settled]) -> None:
+            if entry.state in _RESTING:
+                self.scheduler.remove(entry)
+                answer = refusal.answer(entry)
+                answer.trace_id = trace_id
+                self.holdings.settle(now, entry, answer, settled)
+
         self.refusals.remember(now, campaign_id, refusal)
         self.notices.forget_campaign(campaign_id)
+        self.conditions.close(campaign_id, refusal)
+        self.scheduler.reconsider(now, campaign_id)
+        self.slices.add(self.holdings.of(campaign_id), refuse, partial(self._refused, campaign_id))
+        self.slices.run(now, settled)
+
+    def _refused(self, campaign_id: str, now: float) -> None:
+        """Let what has come for a campaign since it was refused be sent, to find out how it is now."""
+        self.conditions.reopen(campaign_id)
+        self.scheduler.reconsider(now, campaign_id)
 
     def _flows(self, campaign_id: str) -> None:
         """Tell those who wait that nothing at Connect keeps a campaign, unless somebody here holds it."""

@@ -12,9 +12,10 @@ from itertools import count, islice
 
 from gateway.core.conditions import Conditions
 from gateway.core.expiry import ExpiryScale
-from gateway.core.model import BATCH_LIMIT, Batch, Entry, EntryState, FlushReason, Source
+from gateway.core.model import BATCH_LIMIT, Batch, Entry, EntryState, FlushReason, Settled, Source
 from gateway.core.proving import MISSES_LIMIT, MISSES_PER_S, Misses, Proven
 from gateway.core.queues import CallerQueue, CampaignQueue, SourceQueue
+from gateway.core.slices import SLICE
 from gateway.core.turns import Rings, Standing
 
 SHRINK, STRETCH = 0.5, 12.0
@@ -22,8 +23,6 @@ SHRINK, STRETCH = 0.5, 12.0
 than a round of five campaigns takes at ten calls a second, so that the fullest of them go first."""
 SUSPICIONS = 1000
 """Campaigns without a queue of which is remembered what the search for refused items has cost."""
-EXPIRY_SLICE = 2000
-"""Expired entries that are taken out in one go."""
 
 
 class Scheduler:
@@ -137,32 +136,38 @@ class Scheduler:
             if not queue.campaign.open_sources:
                 self._consider(now, queue.campaign)
 
-    def drain(self, now: float) -> None:
-        """Linger no more."""
+    def drain(self) -> list[CampaignQueue]:
+        """Linger no more from here on; return the campaigns to `consider` for that."""
         self._draining = True
-        for campaign in self._campaigns.values():
+        return list(self._campaigns.values())
+
+    def consider(self, now: float, campaign: CampaignQueue, settled: list[Settled]) -> None:
+        """Make a campaign ready, if something waits for it and it may call."""
+        if self._campaigns.get(campaign.campaign_id) is campaign:
             self._consider(now, campaign)
 
-    def advance(self, now: float) -> list[Entry]:
+    def advance(self, now: float, limit: int = SLICE) -> list[Entry]:
         """Bring everything up to `now`; return entries whose time has passed, taken out.
 
-        At most a slice of those: where more have expired `deadline` says so, and the shell has time for
-        others in between.
+        At most `limit` of those, and about as many looks at anything else: where more is due `deadline` says
+        so, and the shell has time for others in between.
         """
-        expired = [entry for entry in self._due(now) if not self._resumed(now, entry)]
+        expired = [entry for entry in islice(self._due(now), limit) if not self._resumed(now, entry)]
         self._resume_slowed(now)
         expired_at = self._expiry.at(now)
-        for queue in self._expiries.due(expired_at):
+        for queue in islice(self._expiries.due(expired_at), limit):
             while (entry := queue.top()) is not None and entry.give_up_at <= expired_at:
-                if len(expired) >= EXPIRY_SLICE:
+                if len(expired) >= limit:
                     break
                 self.remove(entry)
                 expired.append(entry)
             if entry is not None:
                 self._expiries.watch(queue, entry.give_up_at)
-            if len(expired) >= EXPIRY_SLICE:
+            if len(expired) >= limit:
                 break
-        while self._lingering and self._lingering[0][0] <= now:
+        for _ in range(limit):
+            if not self._lingering or self._lingering[0][0] > now:
+                break
             deadline, _, campaign = heapq.heappop(self._lingering)
             if campaign.ready_by == deadline:
                 campaign.ready_by = None
@@ -193,6 +198,15 @@ class Scheduler:
         if not entries:
             self.formed(now, campaign.campaign_id)
         return entries, flush
+
+    def take_more(self, campaign_id: str, limit: int) -> list[Entry]:
+        """Take more entries for a call that is being formed and lacks so many."""
+        campaign = self._campaigns.get(campaign_id)
+        if campaign is None or not campaign.unsuspected or limit <= 0:
+            return []
+        taken = campaign.take(limit)
+        self.waiting -= len(taken)
+        return taken
 
     def formed(self, now: float, campaign_id: str) -> None:
         """Let a campaign that has just called take its next turn, if something is left."""

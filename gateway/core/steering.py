@@ -64,8 +64,9 @@ class Steering:
         for entry in entries:
             if entry.state in {EntryState.WAITING, EntryState.DELAYED}:
                 self.scheduler.remove(entry)
+                told = len(settled)
                 self.holdings.settle(now, entry, refusal.answer(entry), settled)
-                count += 1
+                count += len(settled) > told  # else all who waited for it are gone
         return count, settled
 
     def acted(self, campaign_id: str, action: Action) -> None:

@@ -17,7 +17,7 @@ from dialgateway import CampaignState, DialGatewayClient, HeldRequests, Outcome,
 from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1 import dial_request_service_pb2 as dial_pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
-from gateway import dispatch, simulator
+from gateway import simulator
 from gateway.api import campaign_servicer
 from gateway.core.holds import HOLD_LIMIT
 from gateway.simulator import FaultKind
@@ -316,11 +316,8 @@ async def test_a_purge_takes_what_is_queued_and_no_more(world: World, client: Di
     assert await client.purge_campaign("nobodys") == 0
 
 
-async def test_a_caller_that_hangs_up_does_not_stop_a_purge(
-    world: World, client: DialGatewayClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_caller_that_hangs_up_does_not_stop_a_purge(world: World, client: DialGatewayClient) -> None:
     """A purge whose caller has gone is carried out to its end."""
-    monkeypatch.setattr(dispatch, "DISMISS_SLICE", 10)
     await client.hold_campaign(CAMPAIGN)
     caller = world.stream()
     await caller.send(*dials(4900))

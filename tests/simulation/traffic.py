@@ -44,6 +44,7 @@ def random_limits(rng: random.Random) -> Limits:
         max_attempts=rng.choice((1, 2, 5)),
         queue_limit=rng.choice((50, 100_000, 100_000)),
         forecast=rng.random() < 0.5,
+        slice_units=rng.choice((1, 3, 1000)),
     )
 
 

@@ -323,5 +323,5 @@ async def test_a_caller_whose_deadline_is_near_is_answered() -> None:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(30))
         await turns()
-        bench.dispatcher.withdraw(owner.source)
+        await bench.dispatcher.withdraw(owner.source)
         assert sorted(owner.outcomes) == ["NOT_ACCEPTED DEADLINE"] * 5 + ["UNKNOWN DEADLINE"] * 25

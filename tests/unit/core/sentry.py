@@ -64,6 +64,7 @@ class Sentry(Book):
         self.throttled = False
         self.flow = Flow()
         self.look_up: list[str] = []
+        self.dropped = 0
         self._credit = RETRY_CREDIT
         self._suspects_at: dict[str, float] = {}
         self._passed_over: Counter[tuple[str, Priority]] = Counter()

@@ -50,7 +50,8 @@ class World:
     def replayed(self, newcomer: Entry) -> float:
         """Return how long an entry really waits: form calls until it is in one."""
         self.scheduler.push(NOW, [newcomer])
-        self.scheduler.drain(NOW)
+        for campaign in self.scheduler.drain():
+            self.scheduler.consider(NOW, campaign, [])
         calls = 0
         while True:
             entries, _ = self.scheduler.form(NOW)

@@ -71,12 +71,12 @@ def test_all_that_is_held() -> None:
     book, first, second = ledger(), entry("a"), entry("b")
     book.hold(first)
     book.hold(second)
-    assert book.held_in("campaign") == [first, second] == book.everything_held()
+    assert book.held_in("campaign") == [first, second] == list(book.everything_held())
     assert book.held_in("other") == []
     book.let_go(first)
-    assert book.everything_held() == [second]
+    assert list(book.everything_held()) == [second]
     book.let_go(second)
-    assert book.everything_held() == []
+    assert list(book.everything_held()) == []
 
 
 def test_accepted_is_remembered() -> None:

@@ -148,7 +148,8 @@ def test_drain() -> None:
     """While the gateway drains nothing lingers, neither what waits nor what comes back."""
     scheduler = make()
     push_many(scheduler, 2, "one")
-    scheduler.drain(NOW)
+    for campaign in scheduler.drain():
+        scheduler.consider(NOW, campaign, [])
     push_many(scheduler, 3, "two")
     assert formed(scheduler, NOW) == [("one", 2, FlushReason.DRAIN), ("two", 3, FlushReason.DRAIN)]
 
