@@ -195,6 +195,29 @@ async def purge(at: int) -> Hang[Any]:
         return hang
 
 
+async def withdraw(at: int) -> Hang[Any]:
+    """Answers before a deadline, cancelled half way: whoever leaves then leaves nothing behind."""
+    async with bench_of() as bench:
+        session = await _held(bench)
+        hang = await _steered(bench.dispatcher.withdraw(session._source), at)
+        session.leave()
+        await turns()
+        assert bench.engine.held == 0
+        return hang
+
+
+async def answer_abandoned(at: int) -> Hang[Any]:
+    """Answers after a bug, cancelled half way: what was answered is, and the rest still can be."""
+    async with bench_of(slice_units=10) as bench:
+        session = await _held(bench)
+        bench.engine.abandon(0.0)
+        hang = await _steered(bench.dispatcher.answer_abandoned(), at)
+        await bench.dispatcher.answer_abandoned()
+        assert bench.engine.held == 0
+        session.leave()
+        return hang
+
+
 async def _held(bench: Bench) -> Any:
     """Let requests wait for a campaign that is held; return their session."""
     await bench.dispatcher.hold("c", Hold("somebody", "why", 0.0))
@@ -231,7 +254,18 @@ async def _of(hang: Hang[Any]) -> Any:
 
 
 SCENARIOS: dict[str, Scenario] = {
-    scenario.__name__: scenario for scenario in (call, look_up, run, drained, wait_for_room, hold, purge)
+    scenario.__name__: scenario
+    for scenario in (
+        call,
+        look_up,
+        run,
+        drained,
+        wait_for_room,
+        hold,
+        purge,
+        withdraw,
+        answer_abandoned,
+    )
 }
 HUNG: dict[str, Places] = {}
 

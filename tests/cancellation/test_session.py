@@ -10,6 +10,7 @@ from gateway.api import session as module
 from gateway.api import shares
 from gateway.api.incoming import PART, Incoming
 from gateway.api.session import Session
+from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import Priority
 from tests.cancellation.bench import Bench, bench_of, messages
 from tests.cancellation.hanging import (
@@ -143,6 +144,22 @@ async def take_a_list(at: int) -> Hang[Any]:
         return hang
 
 
+async def answer_a_list_whose_deadline_is_near(at: int) -> Hang[Any]:
+    """A unary call whose caller goes as it is answered before its time."""
+    async with bench_of() as bench:
+        await bench.dispatcher.hold("c", Hold("somebody", "why", 0.0))
+        session = bench.session()
+        session.take("c", dials(60), Priority.NORMAL)
+        session.close()
+        hang = Hang(session.answers_in_order(0.0), at)
+        await cancelled_where_it_hangs(hang, asyncio.ensure_future(_of(hang)))
+        session.leave()
+        bench.dispatcher.release("c", Action(ActionKind.RELEASE, "somebody", "why", 0.0))
+        await turns()
+        await bench.served()
+        return hang
+
+
 async def _of(hang: Hang[Any]) -> Any:
     return await hang
 
@@ -157,6 +174,7 @@ SCENARIOS: dict[str, Scenario] = {
         hear,
         answer_a_list,
         take_a_list,
+        answer_a_list_whose_deadline_is_near,
     )
 }
 HUNG: dict[str, Places] = {}

@@ -180,17 +180,14 @@ def tokens_of(batch: Batch) -> list[str]:
     return [entry.request.client_token for entry in batch.entries]
 
 
-def assert_idle(bench: Bench, now: float, looks: int = 0) -> None:
-    """Check that nothing is left to be done: a few looks at old notes, each later, and no more.
-
-    At first so many `looks` at one instant may be wanted, where the notes are more than one slice.
-    """
-    for number in range(20 + looks):
+def assert_idle(bench: Bench, now: float) -> None:
+    """Check that nothing is left to be done: a few looks at old notes, each later, and no more."""
+    for _ in range(20):
         decision = bench.poll(now)
         assert (decision.granted, decision.batches, decision.settled) == ([], [], [])
         assert (decision.denied, decision.look_up, decision.notices) == ([], [], [])
         if decision.wake_at is None:
             return
-        assert decision.wake_at > now or number < looks
+        assert decision.wake_at > now
         now = decision.wake_at
     raise AssertionError("the engine wants to be asked again and again, for nothing")
