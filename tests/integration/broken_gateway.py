@@ -60,8 +60,10 @@ class HangingConnect(FakeConnect):
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
     ) -> PutReply:
-        """Hang, or accept."""
+        """Hang once the call has been sent, or accept."""
         if campaign_id == HANGS:
+            if ticket is not None:
+                ticket.leave()
             await asyncio.Event().wait()
         return await super().put_dial_requests(campaign_id, requests, ticket)
 
