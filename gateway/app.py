@@ -13,7 +13,10 @@ from gateway.access.access import Access, AccessFiles
 from gateway.access.pair import files_of
 from gateway.admin.guard import is_loopback
 from gateway.admin.server import AdminServer
+from gateway.api.callers import Door
 from gateway.api.campaign_servicer import CampaignServicer
+from gateway.api.methods import campaign_handlers
+from gateway.api.reflection import Reflection
 from gateway.api.server import GrpcServer, Keepalive
 from gateway.api.servicer import DialRequestServicer
 from gateway.api.streams import StreamLimits
@@ -124,9 +127,13 @@ class Gateway:
         looks = Looks(self._dispatcher.rows, self._clock.now)
         self._campaigns = CampaignServicer(self._dispatcher, self._clock, self.access.gate, looks)
         keepalive = keepalive or Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
-        self._server = GrpcServer(
-            self._servicer, self._campaigns, settings.listen, keepalive, self.access.pair
+        door = Door(self.access.gate)
+        handlers = (
+            self._servicer.handlers(),
+            campaign_handlers(self._campaigns, door),
+            *Reflection(door).handlers(),
         )
+        self._server = GrpcServer(handlers, settings.listen, keepalive, self.access.pair)
         self._overview = Overview(
             self._dispatcher,
             self._servicer,

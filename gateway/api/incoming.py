@@ -6,7 +6,7 @@ only those are parsed. A request that cannot be parsed, or is too large, is answ
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
@@ -35,6 +35,19 @@ class Unreadable(NamedTuple):
     client_token: str
     problem: str
     in_doubt: bool = False
+
+
+MessageT = TypeVar("MessageT", bound=Message)
+
+
+def parsed(message: type[MessageT], raw: bytes, most_bytes: int) -> MessageT:
+    """Parse a message of another kind at once. Raises `UnreadableError`, also for more than `most_bytes`."""
+    if len(raw) > most_bytes:
+        raise UnreadableError
+    try:
+        return message.FromString(raw)
+    except DecodeError as error:
+        raise UnreadableError from error
 
 
 class Incoming:
@@ -69,7 +82,7 @@ class Incoming:
     def part(self, most: int) -> Sequence[pb.DialRequest] | Unreadable:
         """Return the next dial requests, at most `most`, or the next one if that cannot be taken.
 
-        There may be none although the message has not ended. Raises `UnreadableError`.
+        There may be none, and the message may go on behind that. Raises `UnreadableError`.
         """
         begin = self._at
         if self._whole is not None:

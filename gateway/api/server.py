@@ -1,25 +1,22 @@
-"""The gRPC server: the services, health and reflection on one address."""
+"""The gRPC server: all services and health on one address."""
 
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from dialgateway.v1 import campaign_service_pb2
-from dialgateway.v1.campaign_service_pb2_grpc import add_CampaignServiceServicer_to_server
 from gateway.access.keeping import Kept
 from gateway.access.pair import Pair
-from gateway.api.campaign_servicer import CampaignServicer
 from gateway.api.credentials import server_credentials
 from gateway.api.health import BoundedHealth
+from gateway.api.methods import SERVICE as CAMPAIGN_SERVICE
 from gateway.api.servicer import SERVICE as DIAL_REQUEST_SERVICE
-from gateway.api.servicer import DialRequestServicer
 
 SERVICES = (
     DIAL_REQUEST_SERVICE,
-    campaign_service_pb2.DESCRIPTOR.services_by_name["CampaignService"].full_name,
+    CAMPAIGN_SERVICE,
 )
 MESSAGE_BYTES = 4 * 1024 * 1024
 """The largest message that is read; a larger one ends its own stream with RESOURCE_EXHAUSTED."""
@@ -50,9 +47,9 @@ class Keepalive:
     no call for `idle_s` is told the same. One that has not finished its handshakes (TLS, and HTTP/2's
     first SETTINGS) within `handshake_s` is closed.
 
-    Callers may ping every 10 s. `least_ping_s` is what gRPC enforces: the third ping that comes sooner
-    after the one before ends the connection, however long ago the first two were. It is far below 10 s,
-    because a delay on the way brings pings closer together.
+    Callers may ping every 10 s. `least_ping_s` is what gRPC enforces: once three pings came sooner than
+    that after the one before, the connection is ended, however far apart the three were. It is far below
+    10 s, because a delay on the way brings pings closer together.
     """
 
     every_s: float = 60.0
@@ -80,15 +77,14 @@ class Keepalive:
 
 
 class GrpcServer:
-    """A grpc.aio server with DialRequestService, CampaignService, `grpc.health.v1` and reflection.
+    """A grpc.aio server with `grpc.health.v1` and the services of its `handlers`.
 
     It speaks TLS where there is a `pair`, and then asks callers for a certificate if that says so.
     """
 
     def __init__(
         self,
-        servicer: DialRequestServicer,
-        campaigns: CampaignServicer,
+        handlers: Iterable[grpc.GenericRpcHandler],
         listen: str,
         keepalive: Keepalive | None = None,
         pair: Kept[Pair] | None = None,
@@ -97,11 +93,8 @@ class GrpcServer:
         self._listen = listen
         self._server = grpc.aio.server(options=(*OPTIONS, *(keepalive or Keepalive()).options()))
         self._health = BoundedHealth()
-        self._server.add_generic_rpc_handlers((servicer.handlers(),))
-        add_CampaignServiceServicer_to_server(campaigns, self._server)
+        self._server.add_generic_rpc_handlers(tuple(handlers))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
 
     async def start(self) -> int:
         """Listen and serve; return the port. Raises `OSError` where the address cannot be had."""

@@ -9,14 +9,14 @@ from typing import NamedTuple
 DIAL_REQUESTS = 2
 """The number of the field `dial_requests`, in the messages of both calls."""
 FIELDS_AT_ONCE = 2000
-"""Fields that one cut looks at, at most: a millisecond or two."""
+"""Fields that one cut looks at, at most. Of other fields a message of the contract has a few."""
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _ITEM = DIAL_REQUESTS << 3 | _LENGTH
 
 
 class MalformedError(ValueError):
-    """The bytes are no message, or have a group, which the contract does not use."""
+    """The bytes are no message of the contract: broken, or with a group, or with very many unknown fields."""
 
 
 class Cut(NamedTuple):
@@ -30,8 +30,8 @@ class Cut(NamedTuple):
 def cut(raw: bytes, at: int, most: int, most_bytes: int) -> Cut:
     """Find up to `most` dial requests from `at` on, which must be the beginning of a field.
 
-    They come to at most `most_bytes`. One that is longer by itself is found alone. There may be none even
-    where the message has not ended, since fields of other numbers are passed over. Raises `MalformedError`.
+    They come to at most `most_bytes`. One that is longer by itself is found alone. Fields of other numbers
+    are passed over. Raises `MalformedError`, also where there are more of those than any version would have.
     """
     count, first, stop, end = 0, at, at + most_bytes, len(raw)
     try:
@@ -57,6 +57,8 @@ def cut(raw: bytes, at: int, most: int, most_bytes: int) -> Cut:
             first = first if count else begin
             at = begin + size
             count += 1
+        else:
+            raise MalformedError(f"more than {FIELDS_AT_ONCE - most} fields that the contract does not have")
     except IndexError:
         at = end + 1
     if at > end:

@@ -1,29 +1,152 @@
 """What tools and load balancers find: reflection, and the standard health service."""
 
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
+import grpc
 import grpc.aio
 import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
-from gateway.api import health
-from tests.integration.world import PATIENCE_S, World, until
+from gateway.api import health, reflection
+from tests.integration.world import PATIENCE_S, World, until, world_of
 
 SERVICE = "dialgateway.v1.DialRequestService"
 CAMPAIGNS = "dialgateway.v1.CampaignService"
 
 
-async def test_reflection_lists_the_service(world: World) -> None:
-    """Server reflection lists the service, and finds the file that describes it."""
-    ask = reflection_pb2.ServerReflectionRequest
-    channel: Any = world.channel
-    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
-    call = stub.ServerReflectionInfo(iter([ask(list_services=""), ask(file_containing_symbol=SERVICE)]))
-    listed, described = [answer async for answer in call]
-    names = {service.name for service in listed.list_services_response.service}
-    assert {SERVICE, CAMPAIGNS, "grpc.health.v1.Health"} <= names
-    assert len(described.file_descriptor_response.file_descriptor_proto) >= 1
+VERSIONS = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
+
+
+def reflect(channel: Any, version: str) -> Any:
+    """Open a stream of server reflection."""
+    return channel.stream_stream(
+        f"/{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )(timeout=PATIENCE_S)
+
+
+async def told(world: World, version: str = VERSIONS[0], **request: Any) -> Any:
+    """Ask server reflection one thing; return the answer."""
+    call = reflect(world.channel, version)
+    await call.write(reflection_pb2.ServerReflectionRequest(**request))
+    await call.done_writing()
+    return await call.read()
+
+
+def files_of(answer: Any) -> dict[str, descriptor_pb2.FileDescriptorProto]:
+    """Return the files of an answer by their names."""
+    found = answer.file_descriptor_response.file_descriptor_proto
+    return {file.name: file for file in map(descriptor_pb2.FileDescriptorProto.FromString, found)}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_reflection_lists_the_services(world: World, version: str) -> None:
+    """Both versions of server reflection list all services, those of reflection too."""
+    answer = await told(world, version, list_services="")
+    names = {service.name for service in answer.list_services_response.service}
+    assert names == {
+        SERVICE,
+        CAMPAIGNS,
+        "grpc.health.v1.Health",
+        *(f"{v}.ServerReflection" for v in VERSIONS),
+    }
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("symbol", "file"),
+    [
+        (SERVICE, "dialgateway/v1/dial_request_service.proto"),
+        (f"{SERVICE}.PutDialRequests", "dialgateway/v1/dial_request_service.proto"),
+        ("dialgateway.v1.DialRequest", "dialgateway/v1/dial_request_service.proto"),
+        ("dialgateway.v1.DialRequest.AttributesEntry", "dialgateway/v1/dial_request_service.proto"),
+        ("dialgateway.v1.DialRequest.attributes", "dialgateway/v1/dial_request_service.proto"),
+        ("dialgateway.v1.OUTCOME_ACCEPTED", "dialgateway/v1/dial_request_service.proto"),
+        (f"{CAMPAIGNS}.WatchCampaigns", "dialgateway/v1/campaign_service.proto"),
+        ("google.protobuf.Timestamp", "google/protobuf/timestamp.proto"),
+        ("grpc.health.v1.Health.Check", health_pb2.DESCRIPTOR.name),
+        ("grpc.reflection.v1.ServerReflection.ServerReflectionInfo", "grpc/reflection/v1/reflection.proto"),
+    ],
+)
+async def test_reflection_finds_symbols(world: World, version: str, symbol: str, file: str) -> None:
+    """A service, a method, a message, a field or a value is found, with all that its file imports."""
+    files = files_of(await told(world, version, file_containing_symbol=symbol))
+    assert files == files_of(await told(world, file_by_filename=file))
+    assert file in files
+    pool = descriptor_pool.DescriptorPool()
+    left = dict(files)
+    while left:  # each file after those that it imports
+        ready = [name for name, found in left.items() if not set(found.dependency) & set(left)]
+        assert ready
+        for name in ready:
+            pool.Add(left.pop(name))
+    assert pool.FindFileByName(file).name == file
+
+
+@pytest.mark.parametrize(
+    "request_for",
+    [
+        {"file_containing_symbol": "google.protobuf.DescriptorProto"},
+        {"file_containing_symbol": "other"},
+        {"file_by_filename": "other.proto"},
+        {"all_extension_numbers_of_type": "other"},
+        {"file_containing_extension": {"containing_type": SERVICE, "extension_number": 1}},
+    ],
+)
+async def test_reflection_does_not_tell_of_anything_else(world: World, request_for: dict[str, Any]) -> None:
+    """What is no part of the services is not found, although the process has it."""
+    answer = await told(world, **request_for)
+    assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+
+
+async def test_reflection_is_for_callers_that_the_policy_names(tmp_path: Path) -> None:
+    """Where there is a policy, a caller without an identity learns nothing."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\ncallers: [{identities: ['a.example'], dial: [{campaigns: ['*']}]}]")
+    trusted = [ipaddress.ip_network("10.0.0.1")]
+    async with world_of(policy_file=str(policy), trusted_proxies=trusted) as world:
+        for version in VERSIONS:
+            assert await reflect(world.channel, version).code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_streams_of_reflection_are_bounded(world: World) -> None:
+    """A caller has at most 20 streams of reflection open; one that ends makes room."""
+    calls = [reflect(world.channel, VERSIONS[n % 2]) for n in range(reflection.CALLER_STREAMS)]
+    for call in calls:
+        await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+        assert (await call.read()).list_services_response.service
+    assert await reflect(world.channel, VERSIONS[0]).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    calls[0].cancel()
+
+    async def again() -> bool:
+        call = reflect(world.channel, VERSIONS[0])
+        await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+        return bool(await call.read())
+
+    async with asyncio.timeout(PATIENCE_S):
+        while not await _true(again):  # noqa: ASYNC110 - the gateway learns of the end a little later
+            await asyncio.sleep(0.01)
+
+
+async def _true(ask: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await ask()
+    except grpc.aio.AioRpcError:
+        return False
+
+
+async def test_long_requests_of_reflection_are_refused(world: World) -> None:
+    """What a request makes the gateway repeat is short."""
+    call = reflect(world.channel, VERSIONS[0])
+    await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol="s" * 10_000))
+    assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 @pytest.mark.parametrize("service", ["", SERVICE, CAMPAIGNS])

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 import dialgateway
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceStub
+from gateway.api.server import Keepalive
 from gateway.app import Gateway
 from gateway.cli import connect_for
 from gateway.clock import SystemClock
@@ -230,6 +231,7 @@ class Knobs:
     tracing: bool = True
     wall: Callable[[], float] = time.time
     aws: Callable[[], float] = time.time
+    keepalive: Keepalive | None = None
 
 
 def _connect(chosen: Settings, url: str, knobs: Knobs) -> ConnectPort:
@@ -264,7 +266,8 @@ async def world_of(knobs: Knobs | None = None, **settings: Any) -> AsyncIterator
         connect = _connect(chosen, knobs.endpoint or simulator.url, knobs)
         exporter = InMemorySpanExporter()
         telemetry = telemetry_with(*([SimpleSpanProcessor(exporter)] if knobs.tracing else []))
-        gateway = Gateway(chosen, connect, telemetry, knobs.rng, clock=SystemClock(wall=knobs.wall))
+        clock = SystemClock(wall=knobs.wall)
+        gateway = Gateway(chosen, connect, telemetry, knobs.rng, clock=clock, keepalive=knobs.keepalive)
         port = await gateway.start()
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -2,6 +2,7 @@
 
 import random
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -76,7 +77,8 @@ def test_parts_hold_what_the_message_holds(made: tuple[bytes, int], most: int, s
     """Cut by cut or at once, all requests come, each once and in order, with campaign and priority."""
     raw, count = made
     if scan:
-        raw = item(dials(1)[0].SerializeToString()) + b"\x48\x00" * SMALL_BYTES + raw
+        unknown = b"\x4a\x80\x80\x01" + bytes(SMALL_BYTES)
+        raw = item(dials(1)[0].SerializeToString()) + unknown + raw
         count += 1
     whole = pb.StreamDialRequestsRequest.FromString(raw)
     reading = Incoming(raw)
@@ -152,10 +154,18 @@ def test_a_group_is_not_read() -> None:
         all_of(long_message(b"\x4b\x4c"))
 
 
-def test_a_cut_is_bounded_whatever_the_fields() -> None:
-    """One cut passes over a bounded number of fields, and of requests."""
-    assert cut(b"\x48\x00" * 10**6, 0, 500, 10**9) == (0, 0, 2 * FIELDS_AT_ONCE)
+def test_a_cut_is_bounded() -> None:
+    """One cut finds a bounded number of requests, and passes over a bounded number of other fields."""
     assert cut(EMPTY_ITEM * 10**6, 0, 500, 10**9) == (500, 2, 1000)
+    with pytest.raises(MalformedError):
+        cut(b"\x48\x00" * FIELDS_AT_ONCE, 0, 500, 10**9)
+
+
+def test_very_many_unknown_fields_are_not_read() -> None:
+    """A few hundred unknown fields are passed over; two million make a message unreadable."""
+    assert len(all_of(long_message(b"\x48\x00" * 500))) == 1000
+    with pytest.raises(UnreadableError):
+        all_of(b"\x48\x00" * 2_000_000)
 
 
 @settings(max_examples=300, deadline=None)
@@ -209,7 +219,8 @@ def _longest_step(raw: bytes) -> float:
             if reading.ended:
                 break
             began = time.process_time()
-            reading.part(PART)
+            with suppress(UnreadableError):
+                reading.part(PART)
             longest = max(longest, time.process_time() - began)
         return longest
 

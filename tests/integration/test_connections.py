@@ -1,0 +1,180 @@
+"""Connections: pings that are allowed, metadata of any size, and connections that are idle or half open."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from gateway.api.server import METADATA_BYTES, Keepalive
+from tests.integration.world import PATIENCE_S, Caller, Knobs, World, dial, stub_of, until, verdicts, world_of
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+PING, GOAWAY, SETTINGS = 6, 7, 4
+ACK = 1
+
+
+def frame(kind: int, payload: bytes = b"", flags: int = 0) -> bytes:
+    """Return a frame of HTTP/2 about the connection as a whole."""
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + bytes(4) + payload
+
+
+class Connection:
+    """A connection of HTTP/2 by hand: it pings when told to, and hears what comes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def begin(self) -> None:
+        """Say what a client says first."""
+        self._writer.write(PREFACE + frame(SETTINGS))
+        await self._writer.drain()
+
+    async def ping(self) -> bool:
+        """Ping; return whether an answer comes, and not the end of the connection."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._answered()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return False
+
+    async def _answered(self) -> bool:
+        self._writer.write(frame(PING, b"12345678"))
+        while True:
+            kind, flags, payload = await self._frame()
+            if kind == GOAWAY:
+                assert payload.endswith(b"too_many_pings"), payload
+                return False
+            if kind == PING and not flags & ACK:  # the gateway's own
+                self._writer.write(frame(PING, payload, ACK))
+            elif kind == PING:
+                return True
+
+    async def ended(self) -> bool:
+        """Wait until the other side has closed the connection."""
+        async with asyncio.timeout(PATIENCE_S):
+            while await self._reader.read(65_536):
+                pass
+        return True
+
+    async def _frame(self) -> tuple[int, int, bytes]:
+        header = await self._reader.readexactly(9)
+        return header[3], header[4], await self._reader.readexactly(int.from_bytes(header[:3], "big"))
+
+
+@asynccontextmanager
+async def connected(world: World) -> AsyncIterator[Connection]:
+    """Connect to the gateway."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    try:
+        yield Connection(reader, writer)
+    finally:
+        writer.close()
+
+
+QUICK = Keepalive(least_ping_s=0.02)
+"""Pings every 50 ms are to this gateway what pings every 10 s are to one as it is."""
+
+
+async def test_pings_are_allowed_on_an_idle_connection() -> None:
+    """A connection that has no call, and on which nothing but pings goes, stays for a hundred of them."""
+    async with world_of(Knobs(keepalive=QUICK)) as world, connected(world) as connection:
+        await connection.begin()
+        for _ in range(100):
+            assert await connection.ping()
+            await asyncio.sleep(0.05)
+
+
+async def test_pings_that_come_too_fast_end_the_connection() -> None:
+    """A few pings that come sooner than allowed are answered, and then the connection is ended."""
+    async with (
+        world_of(Knobs(keepalive=Keepalive(least_ping_s=30.0))) as world,
+        connected(world) as connection,
+    ):
+        await connection.begin()
+        assert [await connection.ping() for _ in range(3)] == [True] * 3
+        assert not all([await connection.ping() for _ in range(5)])
+
+
+@pytest.mark.parametrize("calls", [True, False])
+async def test_a_quiet_grpc_connection_with_pings_stays(calls: bool) -> None:
+    """A client of gRPC that pings a quiet connection, with and without a stream on it, keeps it."""
+    options = [
+        ("grpc.keepalive_time_ms", 100),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    async with (
+        world_of(Knobs(keepalive=QUICK)) as world,
+        grpc.aio.insecure_channel(world.target, options=options) as channel,
+    ):
+        await asyncio.wait_for(channel.channel_ready(), PATIENCE_S)
+        caller = Caller(stub_of(channel).StreamDialRequests()) if calls else None
+        if caller is not None:
+            assert verdicts([*(await _one(caller, "before"))]) == ["ACCEPTED"]
+        lost = asyncio.create_task(channel.wait_for_state_change(grpc.ChannelConnectivity.READY))
+        await asyncio.sleep(2.5)  # twenty pings
+        assert not lost.done()
+        lost.cancel()
+        if caller is not None:
+            assert verdicts([*(await _one(caller, "after"))]) == ["ACCEPTED"]
+
+
+async def _one(caller: Any, token: str) -> list[Any]:
+    await caller.send(dial(token))
+    return list(await caller.read(1))
+
+
+def _metadata(size: int) -> tuple[tuple[str, str], ...]:
+    return (("x-forwarded-client-cert", "c" * size),)
+
+
+@pytest.mark.parametrize("kib", [9, 12, 15, 30, 60])
+async def test_metadata_up_to_the_limit_is_taken_every_time(world: World, kib: int) -> None:
+    """A hundred calls with as much metadata as a forwarded certificate takes all succeed."""
+    for number in range(100):
+        caller = world.stream(metadata=_metadata(kib * 1024))
+        assert verdicts(await caller.ask(dial(f"t-{number}"))) == ["ACCEPTED"]
+
+
+async def test_metadata_above_the_limit_is_refused_every_time(world: World) -> None:
+    """A hundred calls with more than the limit all fail with RESOURCE_EXHAUSTED."""
+    for number in range(100):
+        caller = world.stream(metadata=_metadata(METADATA_BYTES))
+        assert await caller.ask(dial(f"t-{number}")) == []
+        assert await caller.status() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert verdicts(await world.ask(dial("next"))) == ["ACCEPTED"]
+
+
+@pytest.mark.parametrize("said", [b"", PREFACE, PREFACE[:10]])
+async def test_half_open_connections_are_closed(said: bytes) -> None:
+    """A connection that does not come to its first SETTINGS is closed after the time for handshakes."""
+    async with world_of(Knobs(keepalive=Keepalive(handshake_s=0.3))) as world:
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        writer.write(said)
+        assert await Connection(reader, writer).ended()
+        writer.close()
+
+
+async def test_connections_without_calls_are_closed() -> None:
+    """A connection that has carried no call for a while is closed; one with a quiet stream stays."""
+    async with world_of(Knobs(keepalive=Keepalive(idle_s=0.5))) as world, connected(world) as idle:
+        busy = world.stream()
+        await busy.send(dial("first"))
+        await busy.read(1)
+        await idle.begin()
+        assert await idle.ended()
+        await asyncio.sleep(1.0)
+        assert verdicts(await busy.ask(dial("last"))) == ["ACCEPTED"]
+
+
+async def test_a_client_whose_idle_connection_was_closed_goes_on() -> None:
+    """The next call of a client whose connection was closed as idle opens another, and succeeds."""
+    async with world_of(Knobs(keepalive=Keepalive(idle_s=0.2))) as world:
+        for number in range(3):
+            assert verdicts(await world.put(dial(f"t-{number}"))) == ["ACCEPTED"]
+            await until(lambda: world.channel.get_state() is grpc.ChannelConnectivity.IDLE)
