@@ -1,10 +1,14 @@
 # The image of the gateway: `docker build -t dial-gateway .`
 #
+# To try it without AWS, build one with the simulated Amazon Connect inside, which dials nobody:
+# `docker build --build-arg SIMULATOR=yes -t dial-gateway:simulator .`, and run it with `serve --simulator`.
+#
 # Both stages start from the Python that the tests run on. To pin the base by its content, give its
 # digest: --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:...
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
+ARG SIMULATOR=no
 WORKDIR /src
 COPY pyproject.toml README.md ./
 COPY requirements/runtime.txt requirements/dev.txt requirements/

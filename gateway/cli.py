@@ -9,24 +9,34 @@ import threading
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError
 
-from gateway import app, check, health, logs, settings, simulator, telemetry
+from gateway import app, check, health, logs, settings, telemetry
 from gateway.access.errors import AccessError
 from gateway.connect.apis import ApiName
 from gateway.connect.boto import BotoConnect
 from gateway.connect.port import ConnectPort
 from gateway.connect.probe import Probe
 from gateway.connect.routing import RoutingConnect
-from gateway.simulator import Simulator, SimulatorSettings
+
+if TYPE_CHECKING:
+    from gateway.simulator import SimulatorSettings
 
 log = logging.getLogger("gateway")
 
 WRONG_USAGE = 2
 LAST_OUTPUT_S = 0.5
 """Seconds that an ending process waits for a reader of its standard output, at most."""
+HAS_SIMULATOR = find_spec("gateway.simulator") is not None
+"""Whether the simulated Amazon Connect is installed. The image leaves it out."""
+NO_SIMULATOR = (
+    "the simulated Amazon Connect is not part of this installation; use the source tree (`make install`), "
+    "or an image built with `--build-arg SIMULATOR=yes`"
+)
 SIMULATOR_KEYS = ("simulator", "simulator")
 SIMULATOR_REGION = "us-east-1"
 SIMULATOR_OPTIONS = (
@@ -39,7 +49,10 @@ SIMULATOR_OPTIONS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code. 2: settings or arguments are wrong, in one line on stderr."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown and options.run is not _no_simulator:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         return int(options.run(options))
     except (settings.SettingsError, AccessError, telemetry.TelemetryError, BotoCoreError, OSError) as error:
@@ -57,8 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         serve.add_argument(f"--simulator-{option}", type=kind, help=text)
     serve.set_defaults(run=_serve)
     alone = commands.add_parser("simulator", help="run the simulator of Amazon Connect alone")
-    simulator.add_arguments(alone)
-    alone.set_defaults(run=simulator.run)
+    _add_simulator(alone)
     checking = commands.add_parser(
         "check", help="explain settings, credentials and reachability; dials nobody"
     )
@@ -77,6 +89,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_simulator(parser: argparse.ArgumentParser) -> None:
+    if not HAS_SIMULATOR:
+        parser.set_defaults(run=_no_simulator)
+        return
+    from gateway import simulator
+
+    simulator.add_arguments(parser)
+    parser.set_defaults(run=simulator.run)
+
+
+def _no_simulator(_: argparse.Namespace) -> int:
+    raise settings.SettingsError(NO_SIMULATOR)
+
+
 def _serve(options: argparse.Namespace) -> int:
     simulated = _simulated(options)
     chosen, warnings = settings.load(os.environ)
@@ -89,7 +115,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 async def _serve_and_end(
-    chosen: settings.Settings, traces: telemetry.Telemetry, simulated: SimulatorSettings | None
+    chosen: settings.Settings, traces: telemetry.Telemetry, simulated: "SimulatorSettings | None"
 ) -> int:
     """Serve, and end the process from within its loop; everybody is answered by then.
 
@@ -110,11 +136,13 @@ def _flush_stdout() -> None:
 
 
 async def _serve_with(
-    chosen: settings.Settings, traces: telemetry.Telemetry, simulated: SimulatorSettings | None
+    chosen: settings.Settings, traces: telemetry.Telemetry, simulated: "SimulatorSettings | None"
 ) -> int:
     async with AsyncExitStack() as stack:
         endpoint = None
         if simulated is not None:
+            from gateway.simulator import Simulator
+
             endpoint = (await stack.enter_async_context(Simulator(simulated))).url
         connect = connect_for(chosen, endpoint)
         gateway = app.Gateway(chosen, connect, traces)
@@ -128,7 +156,7 @@ async def _serve_with(
         return await app.serve(gateway, chosen, say)
 
 
-def _simulated(options: argparse.Namespace) -> SimulatorSettings | None:
+def _simulated(options: argparse.Namespace) -> "SimulatorSettings | None":
     """Return the settings of the embedded simulator; None without one."""
     port, rate, burst = options.simulator_port, options.simulator_rate, options.simulator_burst
     ahead_s = options.simulator_max_ahead
@@ -136,6 +164,10 @@ def _simulated(options: argparse.Namespace) -> SimulatorSettings | None:
         if any(value is not None for value in (port, rate, burst, ahead_s)):
             raise settings.SettingsError("--simulator-...: only with --simulator")
         return None
+    if not HAS_SIMULATOR:
+        raise settings.SettingsError(f"--simulator: {NO_SIMULATOR}")
+    from gateway.simulator import SimulatorSettings
+
     try:
         return SimulatorSettings(
             port=port or 0,
@@ -194,6 +226,8 @@ def _health(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    if not HAS_SIMULATOR:
+        raise settings.SettingsError(f"demo: {NO_SIMULATOR}")
     from gateway import demo  # the demo alone needs the client
 
     return demo.run(options.leads)

@@ -4,6 +4,9 @@
 #
 #     scripts/build_image_root.sh ROOT WHEELS
 #
+# ROOT has no data of AWS services that the gateway never calls, and no simulated Amazon Connect: what answers
+# ACCEPTED and dials nobody does not belong in production. SIMULATOR=yes keeps it, to try the image out.
+#
 # ROOT is where the environment is made, and where it must stay: such an environment cannot be moved.
 # WHEELS is a new folder for the two wheels. PYTHON names the interpreter, python3 if it is not set.
 set -euo pipefail
@@ -34,3 +37,14 @@ pip wheel --no-deps --no-build-isolation --wheel-dir "$wheels" "$tree/clients/py
 pip --python "$root/bin/python" install --require-hashes --only-binary :all: -r "$tree/requirements/runtime.txt"
 pip --python "$root/bin/python" install --no-index --no-deps "$wheels"/dial_gateway*.whl
 pip --python "$root/bin/python" check
+
+site=$("$root/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+# Amazon Connect, and the services that boto3's credential providers call: roles and web identity (sts), IAM
+# Identity Center (sso, sso-oidc), and `aws login` (signin). Files beside the folders are for all services.
+services=' connectcampaigns connectcampaignsv2 signin sso sso-oidc sts '
+for folder in "$site"/botocore/data/*/; do
+    [[ $services == *" $(basename "$folder") "* ]] || rm -r "$folder"
+done
+if [ "${SIMULATOR:-no}" != yes ]; then
+    rm -r "$site/gateway/simulator"
+fi
