@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
+import openpyxl
 import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
@@ -75,6 +76,7 @@ async def test_all_accepted_is_exit_0(dialctl: Dialctl) -> None:
     assert await dialctl.send(leads(250), "--campaign", "c") == 0
     results = dialctl.results()
     assert len(results) == 250
+    assert results[0].pop("digest")
     assert results[0] == {
         "line": "2",
         "client_token": "t-0",
@@ -148,6 +150,8 @@ _TP = f"00-{'1' * 32}-{'2' * 16}-01"
         (["--campaign", "c"], f"phone_number\n{PHONE}\n", "token of its own"),
         ([], leads(1), "--campaign"),
         (["--campaign", "c", "--results", "leads.csv"], leads(1), "the file itself"),
+        (["--campaign", "c", "--results", "/dev/zero"], leads(1), "no regular file"),
+        (["--campaign", "c", "--results", "."], leads(1), "a directory"),
         (["--campaign", "c", "--expires-in", "soon"], leads(1), "10m"),
         (["--campaign", "c", "--traceparent", "x"], leads(1), "hex digits"),
     ],
@@ -241,3 +245,196 @@ async def test_ctrl_c_ends_a_wait_for_standard_input(dialctl: Dialctl, gateway: 
     await asyncio.wait_for(gateway.opened.wait(), 10)
     process.send_signal(signal.SIGINT)
     assert await asyncio.wait_for(process.wait(), 10) == 130
+
+
+# --- the time of a lead ------------------------------------------------------------------------------
+
+
+def too_late(
+    index: int, token: str, reason: pb.Reason.ValueType = pb.REASON_EXPIRATION_PASSED
+) -> pb.DialResult:
+    return pb.DialResult(
+        client_token=token,
+        index=index,
+        outcome=pb.OUTCOME_EXPIRED,
+        reason=reason,
+        retry_advice=pb.RETRY_ADVICE_SAME_TOKEN,
+    )
+
+
+async def test_a_lead_that_expired_in_line_gets_a_new_time(
+    dialctl: Dialctl, gateway: ScriptedGateway
+) -> None:
+    """As long as its campaign takes leads, one that came too late is handed over again."""
+
+    seen: set[str] = set()
+
+    def first_too_late(index: int, token: str) -> pb.DialResult:
+        new = token not in seen
+        seen.add(token)
+        return too_late(index, token) if new and int(token[2:]) % 3 == 2 else accepted(index, token)
+
+    async def every_third_too_late(received: Received, context: Context) -> Answers:
+        async for pairs in received.messages():
+            yield answer(*(first_too_late(index, token) for index, token in pairs))
+
+    gateway.script = every_third_too_late
+    assert await dialctl.send(leads(60), "--campaign", "c") == 0
+    assert {row["outcome"] for row in dialctl.results()} == {"ACCEPTED"}
+    assert len(dialctl.results()) == 60
+    assert len(gateway.streams[0].tokens) == 80
+
+
+async def test_a_campaign_that_takes_nothing_is_given_up(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Where nothing was taken in all of a lead's time, it has expired, and the rest is not sent."""
+
+    async def nothing(received: Received, context: Context) -> Answers:
+        async for pairs in received.messages():
+            yield answer(*(too_late(index, token, pb.REASON_CAMPAIGN_NOT_RUNNING) for index, token in pairs))
+
+    gateway.script = nothing
+    assert await dialctl.send(leads(1000), "--campaign", "c") == 1
+    outcomes = [row["outcome"] for row in dialctl.results()]
+    assert len(outcomes) == 1000
+    assert set(outcomes) == {"EXPIRED", "NOT_SENT"}
+    assert outcomes.count("EXPIRED") == len(gateway.streams[0].tokens)
+    assert "its campaign took nothing" in dialctl.results()[-1]["detail"]
+
+
+async def test_a_time_of_its_own_is_not_renewed(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """The user has said until when the lead is wanted."""
+
+    async def nothing(received: Received, context: Context) -> Answers:
+        async for pairs in received.messages():
+            yield answer(*(too_late(index, token) for index, token in pairs))
+
+    gateway.script = nothing
+    text = f"client_token,phone_number,expiration_time\nt-0,{PHONE},2040-01-01T00:00:00Z\n"
+    assert await dialctl.send(text, "--campaign", "c") == 1
+    assert gateway.streams[0].tokens == ["t-0"]
+
+
+async def test_campaigns_do_not_wait_for_each_other(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Leads of a campaign that takes none do not keep those behind them in the file from being sent."""
+    first = asyncio.Event()
+
+    async def one_is_paused(received: Received, context: Context) -> Answers:
+        async for pairs in received.messages():
+            if received.first[0].campaign_id == "paused":
+                await first.wait()
+            yield answer(*(accepted(index, token) for index, token in pairs))
+
+    gateway.script = one_is_paused
+    rows = "".join(f"p-{number},{PHONE},paused\n" for number in range(3000))
+    rows += "".join(f"r-{number},{PHONE},running\n" for number in range(50))
+    (dialctl.directory / "leads.csv").write_text("client_token,phone_number,campaign_id\n" + rows)
+    process = await dialctl.start("send", "leads.csv", "--expires-in", "10m")
+    file = dialctl.directory / "leads.results.csv"
+    async with asyncio.timeout(20):
+        while not file.exists() or file.read_text().count("ACCEPTED") < 50:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert {row["campaign_id"] for row in dialctl.results()} == {"running"}
+    first.set()
+    assert await dialctl.wait(process) == 0
+    assert len({row["client_token"] for row in dialctl.results()}) == 3050
+
+
+# --- what can go wrong in between --------------------------------------------------------------------
+
+
+async def test_a_full_disk_is_exit_4(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Leads have been sent: "nothing was sent" would be untrue. Run again, the rest is sent, in doubt."""
+    limited = [sys.executable, "-c", _WITH_A_SMALL_DISK]
+    (dialctl.directory / "leads.csv").write_text(leads(500))
+    process = await asyncio.create_subprocess_exec(
+        *limited,
+        "send",
+        "leads.csv",
+        "--campaign",
+        "c",
+        "--expires-in",
+        "10m",
+        cwd=dialctl.directory,
+        env=dialctl.environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert await dialctl.wait(process) == 4
+    assert "leads have been sent" in dialctl.err
+    assert (dialctl.directory / "leads.results.csv.under-way").exists()
+    written = {row["client_token"] for row in dialctl.results() if row["outcome"] == "ACCEPTED"}
+    assert await dialctl.send(leads(500), "--campaign", "c") == 0
+    assert len(written) < 500
+    assert {row["client_token"] for row in dialctl.results()} == {f"t-{number}" for number in range(500)}
+
+
+_WITH_A_SMALL_DISK = """
+import resource, sys
+from dialgateway.dialctl import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+# --- dialctl check -----------------------------------------------------------------------------------
+
+
+async def check(dialctl: Dialctl, text: str, *arguments: str) -> int:
+    (dialctl.directory / "leads.csv").write_text(text)
+    return await dialctl.wait(await dialctl.start("check", "leads.csv", "--expires-in", "10m", *arguments))
+
+
+async def test_check_shows_what_would_be_sent_and_sends_nothing(
+    dialctl: Dialctl, gateway: ScriptedGateway
+) -> None:
+    """Columns, changes, counts and campaigns; no stream is opened and no file is written."""
+    text = (
+        f"Lead ID,Telefon,First Name,campaign_id,\n1,+1 202 555 0123,{SECRET},a,\n2,+12025550100,x,b,\n,,,,\n"
+    )
+    assert await check(dialctl, text, "--token-from", "Lead ID") == 0
+    assert "column 2 ('Telefon') is taken as the phone number" in dialctl.out
+    assert "client_token: built from 'Lead ID'" in dialctl.out
+    assert "attributes: Lead_ID ('Lead ID'), First_Name ('First Name')" in dialctl.out
+    assert "1 phone number: separators removed" in dialctl.out
+    assert "1 column without a name skipped" in dialctl.out
+    assert "1 empty row skipped" in dialctl.out
+    assert "2 leads would be sent" in dialctl.out
+    assert gateway.streams == []
+    assert [file.name for file in dialctl.directory.iterdir()] == ["leads.csv"]
+
+
+async def test_check_names_the_first_problems_and_writes_all(dialctl: Dialctl) -> None:
+    """The screen shows 20 lines, the report has each, and neither shows a cell."""
+    rows = "".join(f"t-{number},n/a,{SECRET}\n" for number in range(50))
+    assert await check(dialctl, HEADER + rows + f"t-x,{PHONE},\n", "--campaign", "c") == 1
+    assert dialctl.out.count("is no phone number") == 20
+    assert "1 lead would be sent" in dialctl.out
+    assert "50 would not be sent; each is told in leads.problems.csv" in dialctl.out
+    with (dialctl.directory / "leads.problems.csv").open(newline="") as file:
+        problems = list(csv.DictReader(file))
+    assert len(problems) == 50
+    assert problems[0] == {"line": "2", "client_token": "t-0", "problem": "phone_number: is no phone number"}
+
+
+async def test_a_workbook_is_read_like_a_file(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Numbers in cells are written as digits, and lines are the rows of the sheet."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (
+        ["client_token", "Phone", "Amount", "Note"],
+        ["a", 12025550123, 12.5],
+        ["b", "x", 1],
+        [],
+        ["c", "+1 202 555 0100", 3, "n"],
+    ):
+        sheet.append(row)
+    book.create_sheet("Other")
+    book.save(dialctl.directory / "leads.xlsx")
+    arguments = ("leads.xlsx", "--campaign", "c", "--expires-in", "10m", "--region", "US")
+    assert await dialctl.wait(await dialctl.start("send", *arguments)) == 1
+    outcomes = {row["line"]: row["outcome"] for row in dialctl.results()}
+    assert outcomes == {"2": "ACCEPTED", "3": "INVALID_ROW", "5": "ACCEPTED"}
+    sent = gateway.streams[0].first[0].dial_requests[0]
+    assert (sent.phone_number, dict(sent.attributes)) == (PHONE, {"Amount": "12.5"})
+    assert "sheet 'Sheet' is read, the first of 2" in dialctl.err

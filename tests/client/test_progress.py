@@ -1,44 +1,75 @@
-"""The progress line and the summary: pure functions of a state and a time."""
+"""The progress, the campaigns that wait, and the summary: pure functions of a state and a time."""
 
 from __future__ import annotations
 
+import io
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import timedelta
 
-from dialgateway import DialRequest, DialResult, Outcome, Reason
+import pytest
+
+from dialgateway import DialResult, Notice, NoticeKind, Outcome, Reason
+from dialgateway.dialctl.conditions import sentence
+from dialgateway.dialctl.earlier import Earlier
 from dialgateway.dialctl.leads import Lead
-from dialgateway.dialctl.progress import ProgressState, clock, render
+from dialgateway.dialctl.progress import Progress, ProgressState, clock, plain_line
 from dialgateway.dialctl.summary import Summary
 
 
 def test_it_shows_share_rate_time_and_outcomes() -> None:
     """Half way through, everything a person wants to know is on the line."""
     state = ProgressState(100.0, 2000, Counter(ACCEPTED=990, REJECTED=10))
-    assert render(state, 104.0, 200) == (
-        "[##########..........] 1,000/2,000  250/s  0:04, 0:04 to go  ACCEPTED 990  REJECTED 10"
-    )
-
-
-def test_it_never_passes_the_width() -> None:
-    """A narrow terminal gets the beginning of the line."""
-    state = ProgressState(0.0, 2000, Counter(ACCEPTED=990))
-    assert len(render(state, 4.0, 30)) == 30
+    assert plain_line(state, 104.0) == "1,000/2,000  250/s  0:04, 0:04 to go  ACCEPTED 990  REJECTED 10"
 
 
 def test_a_beginning_without_answers_has_no_time_to_go() -> None:
     """At the first instant nothing is divided by zero."""
-    assert render(ProgressState(5.0, 10), 5.0, 80) == "[....................] 0/10  0/s  0:00"
+    assert plain_line(ProgressState(5.0, 10), 5.0) == "0/10  0/s  0:00"
 
 
-def test_without_a_total_there_is_no_bar() -> None:
-    """A pipe of unknown length shows what is done."""
-    assert render(ProgressState(0.0, None, Counter(ACCEPTED=7)), 1.0, 80) == "7  7/s  0:01  ACCEPTED 7"
+def test_a_list_of_unknown_length_shows_what_is_done() -> None:
+    """A pipe has no total."""
+    assert plain_line(ProgressState(0.0, None, Counter(ACCEPTED=7)), 1.0) == "7  7/s  0:01  ACCEPTED 7"
 
 
 def test_the_end_shows_the_time_taken() -> None:
     """When all is done, nothing is to go."""
-    state = ProgressState(0.0, 2, Counter(ACCEPTED=2))
-    assert render(state, 2.0, 80) == "[####################] 2/2  1/s  0:02  ACCEPTED 2"
+    assert plain_line(ProgressState(0.0, 2, Counter(ACCEPTED=2)), 2.0) == "2/2  1/s  0:02  ACCEPTED 2"
+
+
+class Terminal(io.StringIO):
+    """A text stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+async def test_a_terminal_gets_a_bar_and_lines_above_it() -> None:
+    """rich draws the bar; what is said in between stands above it, and markup in it is text."""
+    terminal = Terminal()
+    state = ProgressState(0.0, 2, Counter(ACCEPTED=1), lambda: ["campaign c is HELD: [red]x[/red]"])
+    progress = Progress(state, terminal, quiet=False)
+    progress.say("line 7: [bold]is bad[/bold]")
+    progress.finish()
+    shown = terminal.getvalue()
+    assert "line 7: [bold]is bad[/bold]" in shown
+    assert "1/2" in shown
+    assert "[red]x[/red]" in shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "end"),
+    [
+        (NoticeKind.CAMPAIGN_PARKED, "PARKED", "started or resumed in Amazon Connect"),
+        (NoticeKind.CAMPAIGN_COOLING, "COOLING", "tries again by itself, in about 12 s"),
+        (NoticeKind.CAMPAIGN_HELD, "HELD", "dialctl release"),
+    ],
+)
+def test_each_condition_says_what_ends_it(kind: NoticeKind, word: str, end: str) -> None:
+    """Who must do something: somebody in Amazon Connect, nobody, or an operator of the gateway."""
+    told = sentence("c", Notice(kind, "c", timedelta(seconds=12)))
+    assert f"campaign c is {word}: " in told
+    assert end in told
 
 
 def test_clock_writes_hours_only_when_there_are_some() -> None:
@@ -49,14 +80,14 @@ def test_clock_writes_hours_only_when_there_are_some() -> None:
 def test_the_summary_counts_by_outcome_and_reason_and_shows_traces() -> None:
     """The last words hold counts, the rate, and the first traces of what was not accepted."""
     summary = Summary()
-    lead = Lead(7, "c", DialRequest("t", "+12025550123", datetime(2030, 1, 1, tzinfo=UTC)))
+    lead = Lead(7, "c", "t", "+12025550123", {})
     summary.answered(lead, DialResult("t", 0, Outcome.ACCEPTED, trace_id="aa"))
     summary.answered(lead, DialResult("t", 1, Outcome.ACCEPTED, trace_id="bb"))
     summary.answered(
         lead, DialResult("t", 2, Outcome.EXPIRED, reason=Reason.THROTTLED, detail="too many", trace_id="cc")
     )
     summary.without_answer("INVALID_ROW")
-    assert list(summary.lines(2.0, "r.csv")) == [
+    assert list(summary.lines(2.0, "r.csv", Earlier())) == [
         "4 leads in 0:02 (2.0 s, 2/s)",
         "          2  ACCEPTED",
         "          1  EXPIRED THROTTLED",

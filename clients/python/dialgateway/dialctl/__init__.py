@@ -1,14 +1,21 @@
 """dialctl, the command line of the dial gateway.
 
-One file per job:
+One file per job, in the order in which a list passes through them:
 
-arguments.py  what may be typed           leads.py     a CSV file to dial requests and bad rows
-send.py       `dialctl send`, in order    lanes.py     one stream per campaign, fed from one file
-connection.py where the gateway is, and TLS
-results.py    the results, and resuming   progress.py  the bar            summary.py  the last words
+arguments.py       the commands              send_arguments.py    what `send` and `check` take
+connection.py      where the gateway is, and TLS
+decoding.py        bytes to text             csv_records.py, xlsx_records.py   text to records (records.py)
+layout.py          what each column is       phone_numbers.py     numbers to E.164
+leads.py           records to leads          lists.py             a list as a whole
+check.py           `dialctl check`           send.py              `dialctl send`, in order
+earlier.py         what earlier runs left    results_file.py      the results
+lanes.py           one stream per campaign   pace.py, spool.py    how much of it, and where the rest waits
+progress.py        the bar                   conditions.py       campaigns that wait
+summary.py         the last words
 
-steer.py      `dialctl campaigns`, `watch`, `hold`, `release`, `purge`; steer_arguments.py  what may be typed
-tables.py     campaigns as a table, safe for a terminal
+steer.py           `dialctl campaigns`, `watch`, `hold`, `release`, `purge`
+steer_arguments.py what they take
+tables.py          campaigns as a table, safe for a terminal
 """
 
 from __future__ import annotations
@@ -18,18 +25,17 @@ import sys
 from collections.abc import Sequence
 
 from dialgateway.dialctl.arguments import parse
-from dialgateway.dialctl.leads import UnusableFile
-from dialgateway.dialctl.send import INTERRUPTED, USAGE, send
-from dialgateway.dialctl.steer import steer
+from dialgateway.dialctl.errors import UnusableFile
+from dialgateway.dialctl.send_arguments import CheckArguments
 from dialgateway.dialctl.steer_arguments import SteerArguments
+
+USAGE, INTERRUPTED = 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; argparse itself leaves with 2 on wrong arguments."""
-    arguments = parse(sys.argv[1:] if argv is None else argv)
     try:
-        work = steer(arguments) if isinstance(arguments, SteerArguments) else send(arguments)
-        return asyncio.run(work)
+        return _run(sys.argv[1:] if argv is None else argv)
     except UnusableFile as error:
         sys.stderr.write(f"dialctl: {error}\n")
         return USAGE
@@ -40,3 +46,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The second Ctrl-C: the first ends the command in order, with its results file complete.
         sys.stderr.write("\ndialctl: interrupted\n")
         return INTERRUPTED
+
+
+def _run(argv: Sequence[str]) -> int:
+    arguments = parse(argv)
+    # Imported here: `check` needs no gRPC, which takes a third of a second and 20 MB.
+    if isinstance(arguments, CheckArguments):
+        from dialgateway.dialctl.check import check
+
+        return check(arguments)
+    from dialgateway.dialctl.send import send
+    from dialgateway.dialctl.steer import steer
+
+    work = steer(arguments) if isinstance(arguments, SteerArguments) else send(arguments)
+    return asyncio.run(work)

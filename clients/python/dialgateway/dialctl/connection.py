@@ -10,7 +10,7 @@ from pathlib import Path
 
 import grpc
 
-from dialgateway.dialctl.leads import UnusableFile
+from dialgateway.dialctl.errors import UnusableFile
 
 _PEM = b"-----BEGIN"
 

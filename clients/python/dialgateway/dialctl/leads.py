@@ -1,207 +1,219 @@
-"""From a CSV file to leads: dial requests with their line and campaign, and rows that are none.
+"""From records to leads: dial requests with their line and campaign, and rows that are none.
 
 A bad row is told by line and column, never by what is in it: a phone number may stand in any cell.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 
+from dialgateway.dialctl.layout import CAMPAIGN, EXPIRATION, PHONE, TOKEN, Layout
+from dialgateway.dialctl.phone_numbers import BadNumber, PhoneNumbers
+from dialgateway.dialctl.records import Record
 from dialgateway.values import DialRequest
 
-_ATTRIBUTE = re.compile(r"[A-Za-z0-9_-]+")
-
-_NO_TOKEN_COLUMN = """\
-the first line names no column {name!r} among its {count} (--token-column chooses another){hint}.
-Each lead needs a token of its own, kept in the file with it: when the file is sent again, the token is what
-keeps people from being dialed twice. dialctl makes none up; add the column once, for example with uuids."""  # noqa: S105
-
-
-class UnusableFile(Exception):  # noqa: N818 - says what is wrong, as the errors of the client do
-    """The file as a whole cannot be sent; the message says why, for a person."""
+_LONGEST_ATTRIBUTE = 32_767  # Amazon Connect's, botocore model connectcampaigns/2021-01-30
+_token = re.compile(r"[a-zA-Z0-9_\-.]{1,200}").fullmatch
+_part_of_a_token = re.compile(r"[a-zA-Z0-9_\-]{1,64}").fullmatch
+_DIGEST_BYTES = 3
+SKIPPED_COLUMN_CELLS = "cells in columns without a name are not sent"
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The names of the columns that are not attributes."""
-
-    token: str = "client_token"  # noqa: S105 - the name of a column, no secret
-    phone: str = "phone_number"
-    expiration: str = "expiration_time"
-    campaign: str = "campaign_id"
-
-    @property
-    def named(self) -> tuple[str, str, str, str]:
-        """All four of them."""
-        return self.token, self.phone, self.expiration, self.campaign
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lead:
-    """One row that can be sent. `line` is where it begins in the file, counted from 1."""
+    """One row that can be sent. `line` is where it begins in the file, counted from 1.
+
+    `expires_at` is None where the time begins when the lead is handed over. `in_doubt`: an earlier attempt
+    may have been made.
+    """
 
     line: int
     campaign_id: str
-    request: DialRequest
+    client_token: str
+    phone_number: str = field(repr=False)
+    attributes: Mapping[str, str] = field(repr=False)
+    expires_at: datetime | None = None
+    in_doubt: bool = False
+
+    def request(self, expires_in: timedelta | None) -> DialRequest:
+        """Return the dial request of a lead that is handed over now."""
+        until = self.expires_at or datetime.now(UTC) + (expires_in or timedelta())
+        return DialRequest(
+            self.client_token, self.phone_number, until, self.attributes, in_doubt=self.in_doubt
+        )
+
+    def digest(self, expires_in: timedelta | None) -> int:
+        """Return a number of 24 bits, never 0, that changes with what is sent of the lead.
+
+        It is too short to find the phone number by trying: many numbers have the same one.
+        """
+        parts = [self.phone_number, str(self.expires_at or expires_in)]
+        for pair in sorted(self.attributes.items()):
+            parts += pair
+        return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=_DIGEST_BYTES).digest()) or 1
 
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """One row that cannot be sent. Token and campaign are empty where they are not certain."""
+    """One row, or `leads` of them, that cannot be sent.
+
+    Token and campaign are empty where they are not certain. `left_out`: the user wants it so, and there is
+    nothing to correct.
+    """
 
     line: int
     problem: str
     client_token: str = ""
     campaign_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    line: int
-    cells: list[str]
-    problem: str = ""
+    leads: int = 1
+    left_out: bool = False
 
 
 class _Bad(Exception):  # noqa: N818
     """What is wrong with a row."""
 
 
-def read_records(lines: Iterable[str]) -> Iterator[_Record]:
-    """Split lines into records, each with the line on which it begins; blank lines are skipped."""
-    # Strict, because the lenient reading of a stray quote moves cells, and so may dial a wrong number.
-    reader = csv.reader(lines, strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            # Not its text: we promise none of the row's. The next record begins with the next line.
-            yield _Record(line, [], _quoting_problem(line, reader.line_num))
-        else:
-            if cells:
-                yield _Record(line, cells)
-
-
-def _quoting_problem(first: int, last: int) -> str:
-    where = "" if last <= first else f" (up to line {last})"
-    return f"is no valid CSV: check its quotes{where}"
-
-
 @dataclass(slots=True)
 class LeadReader:
-    """Reads one file's leads, in order and one at a time. Raises UnusableFile for a header that will not do.
+    """Reads one list's leads, in order and one at a time.
 
-    `seen` keeps one integer per lead, not the token: it is what a big file costs in memory. Two tokens
-    with the same 64 bit hash would be taken for one, once in some ten million files of a million leads.
+    `campaign_id` and `expires_in` stand in for cells that are missing. With `one_dial_per_number` the second
+    lead of a number is left out; without it, it is sent and counted.
+
+    One integer is kept for the token and one for the number of each lead, not the text. Two tokens with the
+    same hash of 60 bits would be taken for one, once in some million files of a million leads. `changed`
+    counts what was changed in numbers; `repeated` counts leads whose number an earlier line has.
     """
 
-    lines: Iterable[str]
-    columns: Columns = field(default_factory=Columns)
+    layout: Layout
+    numbers: PhoneNumbers
     campaign_id: str | None = None
     expires_in: timedelta | None = None
-    seen: set[int] = field(default_factory=set)
+    one_dial_per_number: bool = False
+    changed: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0
+    repeated_lines: list[int] = field(default_factory=list)
+    unnamed_cells: int = 0
+    _tokens_seen: set[int] = field(default_factory=set)
+    _numbers_seen: set[int] = field(default_factory=set)
 
-    def leads(self) -> Iterator[Lead | BadRow]:
-        """Check the header at once, and give every row behind it as what it is."""
-        records = read_records(self.lines)
-        header = self._header(next(records, None))
-        return (self._lead(header, record) for record in records)
+    def leads(self, records: Iterator[Record]) -> Iterator[Lead | BadRow]:
+        """Yield every record behind the header as what it is."""
+        return map(self.lead, records)
 
-    def _header(self, record: _Record | None) -> list[str]:
-        if record is None:
-            raise UnusableFile("the file is empty: expected a header and a line per lead")
+    def lead(self, record: Record) -> Lead | BadRow:
+        """Return one record as a lead, or as a bad row."""
         if record.problem:
-            raise UnusableFile(f"the first line {record.problem}")
-        header = [name.strip() for name in record.cells]
-        # No name is printed before these are found: the first line may be a lead, without a header.
-        if self.columns.token not in header:
-            hint = "; cells are separated by commas" if len(header) == 1 and ";" in header[0] else ""
-            text = _NO_TOKEN_COLUMN.format(name=self.columns.token, count=len(header), hint=hint)
-            raise UnusableFile(text)
-        self._require(header, self.columns.phone, "--phone-column chooses another")
-        if self.expires_in is None:
-            self._require(header, self.columns.expiration, "or give --expires-in, such as 10m")
-        if self.campaign_id is None:
-            self._require(header, self.columns.campaign, "or give --campaign")
-        self._check_names(header)
-        return header
-
-    @staticmethod
-    def _require(header: list[str], name: str, remedy: str) -> None:
-        if name not in header:
-            raise UnusableFile(f"the first line names no column {name!r} ({remedy})")
-
-    def _check_names(self, header: list[str]) -> None:
-        for position, name in enumerate(header, start=1):
-            if name in header[: position - 1]:
-                raise UnusableFile(f"column {position} has the name of an earlier one")
-            if name not in self.columns.named and _ATTRIBUTE.fullmatch(name) is None:
-                raise UnusableFile(
-                    f"column {position} ({name[:40]!r}) cannot be an attribute: its name must be letters, "
-                    "digits, '_' and '-'"
-                )
-
-    def _lead(self, header: list[str], record: _Record) -> Lead | BadRow:
-        if record.problem:
-            return BadRow(record.line, record.problem)
-        if len(record.cells) != len(header):
+            return BadRow(record.line, record.problem, leads=record.leads)
+        layout, cells = self.layout, record.cells
+        if len(cells) != layout.width and (len(cells) < layout.width or any(cells[layout.width :])):
             # Cells may have moved, and the last may be cut: nothing of this row is certain.
-            return BadRow(record.line, f"has {len(record.cells)} cells, the header {len(header)}")
-        row = dict(zip(header, record.cells, strict=True))
-        token, campaign_id = row.get(self.columns.token, "").strip(), self._campaign(row)
+            return BadRow(record.line, f"has {len(cells)} cells, the header {layout.width}")
+        token = campaign_id = ""
         try:
-            _check_encoding(row)
-            request = self._request(row, token)
-            self._check_campaign(campaign_id)
+            campaign_id = self._campaign(cells)
+            token = self._token(cells)
+            number = self._number(cells)
+            attributes = self._attributes(cells)
+            expires_at = self._expires_at(cells)
             self._check_new(campaign_id, token)
+            repeated = self._is_repeated(record.line, number)
         except _Bad as bad:
             return BadRow(record.line, str(bad), token, campaign_id)
-        return Lead(record.line, campaign_id, request)
+        if repeated and self.one_dial_per_number:
+            problem = f"{PHONE}: an earlier line has the same number"
+            return BadRow(record.line, problem, token, campaign_id, left_out=True)
+        return Lead(record.line, campaign_id, token, number, attributes, expires_at)
 
-    def _campaign(self, row: dict[str, str]) -> str:
-        return row.get(self.columns.campaign, "").strip() or self.campaign_id or ""
-
-    def _request(self, row: dict[str, str], token: str) -> DialRequest:
-        phone_number = row[self.columns.phone].strip()
-        if not token:
-            raise _Bad(f"{self.columns.token}: is empty")
-        if not phone_number:
-            raise _Bad(f"{self.columns.phone}: is empty")
-        return DialRequest(
-            client_token=token,
-            phone_number=phone_number,
-            expires_at=self._expires_at(row.get(self.columns.expiration, "").strip()),
-            attributes={name: cell for name, cell in row.items() if cell and name not in self.columns.named},
-        )
-
-    def _expires_at(self, text: str) -> datetime:
-        if text:
-            return _parse_time(self.columns.expiration, text)
-        if self.expires_in is None:
-            raise _Bad(f"{self.columns.expiration}: is empty, and there is no --expires-in")
-        return datetime.now(UTC) + self.expires_in
-
-    def _check_campaign(self, campaign_id: str) -> None:
+    def _campaign(self, cells: list[str]) -> str:
+        at = self.layout.campaign
+        campaign_id = (cells[at].strip() if at is not None else "") or self.campaign_id
         if not campaign_id:
-            raise _Bad(f"{self.columns.campaign}: is empty, and there is no --campaign")
+            raise _Bad(f"{CAMPAIGN}: is empty, and there is no --campaign")
+        return campaign_id
+
+    def _token(self, cells: list[str]) -> str:
+        layout = self.layout
+        if layout.token_is_built:
+            return self._built_token(cells)
+        token = cells[layout.token[0]].strip()
+        if not token:
+            raise _Bad(f"{TOKEN}: is empty")
+        if _token(token) is None:
+            raise _Bad(f"{TOKEN}: must be 1 to 200 of a-z, A-Z, 0-9, '_', '-', '.'; --token-from makes it so")
+        return token
+
+    def _built_token(self, cells: list[str]) -> str:
+        """Return the values of the token's columns, joined by dots, or a digest of them.
+
+        The values are taken as they are where a token may hold them and none of them is the phone number.
+        """
+        layout = self.layout
+        values = [cells[at].strip() for at in layout.token]
+        for at, value in zip(layout.token, values, strict=True):
+            if not value:
+                raise _Bad(f"{layout.names[at]}: is empty, and the token is built from it")
+        if layout.phone not in layout.token and all(map(_part_of_a_token, values)):
+            token = ".".join(values)
+            if len(token) <= 200:
+                return token
+        return blake2b("\0".join(values).encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+    def _number(self, cells: list[str]) -> str:
+        try:
+            number, change = self.numbers.clean(cells[self.layout.phone])
+        except BadNumber as bad:
+            raise _Bad(f"{self.layout.names[self.layout.phone]}: {bad}") from None
+        if change:
+            self.changed[change] += 1
+        return number
+
+    def _attributes(self, cells: list[str]) -> dict[str, str]:
+        attributes = {name: cell for at, name in self.layout.attributes if (cell := cells[at])}
+        for name, value in attributes.items():
+            if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+                raise _Bad(f"{name}: has bytes that are not in the file's encoding; --encoding names another")
+            if len(value) > _LONGEST_ATTRIBUTE:
+                raise _Bad(f"{name}: is longer than {_LONGEST_ATTRIBUTE:,} characters")
+        if self.layout.unnamed:
+            self.unnamed_cells += sum(1 for at in self.layout.unnamed if cells[at].strip())
+        return attributes
+
+    def _expires_at(self, cells: list[str]) -> datetime | None:
+        at = self.layout.expiration
+        text = cells[at].strip() if at is not None else ""
+        if text:
+            return _parse_time(EXPIRATION, text)
+        if self.expires_in is None:
+            raise _Bad(f"{EXPIRATION}: is empty, and there is no --expires-in")
+        return None
 
     def _check_new(self, campaign_id: str, token: str) -> None:
-        key = hash((campaign_id, token))
-        if key in self.seen:
-            raise _Bad(f"{self.columns.token}: stands in the file before; each lead needs its own")
-        self.seen.add(key)
+        key = hash((campaign_id, token)) & KEY_BITS
+        if key in self._tokens_seen:
+            raise _Bad(f"{TOKEN}: stands in the file before; each lead needs its own")
+        self._tokens_seen.add(key)
+
+    def _is_repeated(self, line: int, number: str) -> bool:
+        key = hash(number) & KEY_BITS
+        if key not in self._numbers_seen:
+            self._numbers_seen.add(key)
+            return False
+        self.repeated += 1
+        if self.repeated <= LINES_SHOWN:
+            self.repeated_lines.append(line)
+        return True
 
 
-def _check_encoding(row: dict[str, str]) -> None:
-    for name, cell in row.items():
-        if not cell.isascii() and any("\ud800" <= character <= "\udfff" for character in cell):
-            raise _Bad(f"{name}: is not UTF-8")
+KEY_BITS = (1 << 60) - 1
+"""The bits of a hash that stand for a lead or a number: a Python integer of more takes half as much again."""
+LINES_SHOWN = 20
+"""Lines that are named on the screen, at most; beyond that the screen cannot be read."""
 
 
 def _parse_time(column: str, text: str) -> datetime:

@@ -1,55 +1,60 @@
-"""The progress bar: a pure `render`, and a task that shows it on a terminal, or plain lines elsewhere."""
+"""How far a list is: a bar by rich on a terminal, plain lines now and then elsewhere.
+
+rich comes with the extra `cli`. Without it the lines are plain on a terminal as well.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Any, TextIO
 
-_TERMINAL_SECONDS = 0.1
-_PLAIN_SECONDS = 2.0
-_BAR_WIDTH = 20
-_CLEAR_LINE = "\r\x1b[K"
+_TERMINAL_S, _PLAIN_S = 0.1, 2.0
+_CAMPAIGNS_SHOWN = 8
 
 
 @dataclass(slots=True)
 class ProgressState:
-    """How far a file is. Times are seconds of a monotonic clock; `total` is None where it is not known."""
+    """How far a list is. Times are seconds of a monotonic clock; `total` is None where it is not known.
+
+    `conditions` returns a line for each campaign that does not take leads.
+    """
 
     started: float
     total: int | None = None
     outcomes: Counter[str] = field(default_factory=Counter)
+    conditions: Callable[[], list[str]] = list
 
     @property
     def done(self) -> int:
         """How many leads have their line in the results file."""
         return self.outcomes.total()
 
-
-def render(state: ProgressState, now: float, width: int) -> str:
-    """Draw the state as one line of at most `width` characters; what matters less stands further right."""
-    elapsed = max(now - state.started, 0.0)
-    rate = state.done / elapsed if elapsed > 0 else 0.0
-    parts = [_done(state), f"{rate:,.0f}/s", _times(state, elapsed, rate)]
-    parts += [f"{outcome} {count:,}" for outcome, count in state.outcomes.most_common()]
-    return "  ".join(parts)[:width]
+    def rate(self, now: float) -> float:
+        """Return the leads a second since the start."""
+        elapsed = now - self.started
+        return self.done / elapsed if elapsed > 0 else 0.0
 
 
-def _done(state: ProgressState) -> str:
-    if not state.total:
-        return f"{state.done:,}"
-    share = min(state.done / state.total, 1.0)
-    bar = ("#" * int(share * _BAR_WIDTH)).ljust(_BAR_WIDTH, ".")
-    return f"[{bar}] {state.done:,}/{state.total:,}"
+def counts(state: ProgressState) -> str:
+    """Write the outcomes so far, the most frequent first."""
+    return "  ".join(f"{outcome} {count:,}" for outcome, count in state.outcomes.most_common())
 
 
-def _times(state: ProgressState, elapsed: float, rate: float) -> str:
-    if not state.total or rate == 0 or state.done >= state.total:
-        return clock(elapsed)
-    return f"{clock(elapsed)}, {clock((state.total - state.done) / rate)} to go"
+def plain_line(state: ProgressState, now: float) -> str:
+    """Write the state as one line."""
+    total = "" if not state.total else f"/{state.total:,}"
+    elapsed, rate = max(now - state.started, 0.0), state.rate(now)
+    left = (
+        ""
+        if not state.total or not rate or state.done >= state.total
+        else (f", {clock((state.total - state.done) / rate)} to go")
+    )
+    parts = [f"{state.done:,}{total}", f"{rate:,.0f}/s", clock(elapsed) + left, counts(state)]
+    return "  ".join(part for part in parts if part)
 
 
 def clock(seconds: float) -> str:
@@ -66,26 +71,86 @@ class Progress:
         self._state = state
         self._stream = stream
         self._shown = not quiet
-        self._terminal = stream.isatty()
+        self._bar = _Bar(state, stream) if self._shown and stream.isatty() and _rich_is_there() else None
+        self._said: set[str] = set()
 
     async def run(self) -> None:
-        """Draw again and again."""
+        """Show it again and again."""
         while self._shown:
-            await asyncio.sleep(_TERMINAL_SECONDS if self._terminal else _PLAIN_SECONDS)
-            self._draw()
+            await asyncio.sleep(_TERMINAL_S if self._bar else _PLAIN_S)
+            if self._bar is not None:
+                self._bar.update()
+            else:
+                self._tell()
 
     def finish(self) -> None:
         """Leave the last state on a terminal."""
-        if self._shown and self._terminal:
-            self._draw()
-            self._stream.write("\n")
+        if self._bar is not None:
+            self._bar.finish()
+            self._bar = None
 
     def say(self, line: str) -> None:
         """Write a line of its own."""
-        self._stream.write((_CLEAR_LINE if self._shown and self._terminal else "") + line + "\n")
+        if self._bar is not None:
+            self._bar.say(line)
+        else:
+            self._stream.write(line + "\n")
 
-    def _draw(self) -> None:
-        width = shutil.get_terminal_size().columns - 1 if self._terminal else 200
-        line = render(self._state, time.monotonic(), width)
-        self._stream.write(_CLEAR_LINE + line if self._terminal else line + "\n")
+    def _tell(self) -> None:
+        self._stream.write(plain_line(self._state, time.monotonic()) + "\n")
+        conditions = set(self._state.conditions())
+        for line in sorted(conditions - self._said):  # each once, as long as it lasts
+            self._stream.write(f"  {line}\n")
+        self._said = conditions
         self._stream.flush()
+
+
+def _rich_is_there() -> bool:
+    try:
+        import rich.live  # noqa: F401 - only where it is needed: the extra may not be installed
+    except ImportError:
+        return False
+    return True
+
+
+class _Bar:
+    """The bar, the outcomes, and the campaigns that wait, redrawn in place."""
+
+    def __init__(self, state: ProgressState, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._state = state
+        self._live: Any = Live(
+            console=Console(file=stream), auto_refresh=False, get_renderable=self._drawn, transient=False
+        )
+        self._live.start()
+
+    def update(self) -> None:
+        """Draw the state as it is now."""
+        self._live.refresh()
+
+    def say(self, line: str) -> None:
+        """Write a line above the bar; what is in it is text, not markup."""
+        self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def finish(self) -> None:
+        """Leave the last state where it is."""
+        self._live.refresh()
+        self._live.stop()
+
+    def _drawn(self) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
+        state = self._state
+        parts: list[Any] = []
+        if state.total:
+            parts.append(ProgressBar(total=state.total, completed=min(state.done, state.total), width=40))
+        parts.append(Text(plain_line(state, time.monotonic()), no_wrap=True, overflow="ellipsis"))
+        conditions = state.conditions()
+        parts += [Text("  " + line, style="yellow") for line in conditions[:_CAMPAIGNS_SHOWN]]
+        if len(conditions) > _CAMPAIGNS_SHOWN:
+            parts.append(Text(f"  and {len(conditions) - _CAMPAIGNS_SHOWN:,} more campaigns that wait"))
+        return Group(*parts)

@@ -1,4 +1,4 @@
-"""`dialctl send`: from the file to the gateway, from the gateway to the results file, in order."""
+"""`dialctl send`: from the list to the gateway, from the gateway to the results file, in order."""
 
 from __future__ import annotations
 
@@ -6,97 +6,146 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import TextIO
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 from dialgateway.client import DialGatewayClient
-from dialgateway.dialctl.arguments import SendArguments
-from dialgateway.dialctl.lanes import Lane
-from dialgateway.dialctl.leads import BadRow, Lead, LeadReader, UnusableFile, read_records
-from dialgateway.dialctl.lines import open_lines, read_in_thread, take_turns
+from dialgateway.dialctl.conditions import sentence
+from dialgateway.dialctl.earlier import Earlier, check_belongs, moved, read_earlier
+from dialgateway.dialctl.errors import UnusableFile
+from dialgateway.dialctl.lanes import GIVEN_UP, Hooks, Lane
+from dialgateway.dialctl.leads import LINES_SHOWN, BadRow, Lead
+from dialgateway.dialctl.lists import LeadList, ListOptions, copied
 from dialgateway.dialctl.progress import Progress, ProgressState
-from dialgateway.dialctl.results import (
+from dialgateway.dialctl.reading import read_in_thread, take_turns
+from dialgateway.dialctl.results_file import (
     INVALID_ROW,
+    LEFT_OUT,
     NOT_SENT,
     UNANSWERED,
-    UNDER_WAY,
-    Earlier,
     ResultsFile,
-    read_earlier,
+    check_usable,
 )
+from dialgateway.dialctl.send_arguments import SendArguments
 from dialgateway.dialctl.summary import Summary
+from dialgateway.dialctl.under_way import UnderWayFile
 from dialgateway.retry import RetryPolicy
 from dialgateway.values import DialResult, Outcome
 
-ALL_ACCEPTED, NOT_ALL_ACCEPTED, USAGE, NOT_REACHED, INTERRUPTED = 0, 1, 2, 3, 130
+ALL_ACCEPTED, NOT_ALL_ACCEPTED, NOT_REACHED, BROKEN_OFF, INTERRUPTED = 0, 1, 3, 4, 130
 
-# Beyond these, a bad row is told only in the results file: the screen is for what can be read.
-_BAD_ROWS_SHOWN = 20
+_READ_ON_S = 0.02
+"""Seconds to wait for a campaign that can take more, before further leads are read for others."""
+_READ_ON = 100
+"""Leads that are then read at once."""
 
 
 async def send(arguments: SendArguments) -> int:
     """Run the command and return its exit code. Raises UnusableFile and OSError before anything is sent."""
-    file = arguments.file
+    _check_paths(arguments)
+    credentials = arguments.gateway.credentials()
+    earlier = read_earlier(arguments.results)
+    with contextlib.ExitStack() as stack:
+        options = arguments.list
+        if earlier.leads and not options.is_regular:
+            sys.stderr.write(
+                "dialctl: the list is read to its end first, since an earlier run has sent some of it\n"
+            )
+            options = stack.enter_context(copied(options))
+        if earlier.leads:
+            _check_belongs(options, arguments, earlier)
+        total = _count(options) if options.is_regular and not arguments.quiet else None
+        leads = stack.enter_context(LeadList(options)) if options.is_regular else LeadList(options)
+        client = DialGatewayClient(
+            arguments.gateway.target,
+            credentials=credentials,
+            server_name=arguments.gateway.server_name,
+            metadata=[("traceparent", arguments.traceparent)] if arguments.traceparent else [],
+            retry=RetryPolicy(give_up_after=arguments.give_up_after),
+        )
+        results = stack.enter_context(ResultsFile(arguments.results))
+        run = _Run(arguments, options, leads, results, earlier, total)
+        return await run.to_its_end(client)
+
+
+def _check_paths(arguments: SendArguments) -> None:
+    file = arguments.list.file
     if file is not None and file.resolve() == arguments.results.resolve():
         raise UnusableFile("the results file would be the file itself")
-    regular = file is not None and file.is_file()
-    lines = open_lines(file)
-    with contextlib.ExitStack() as stack:
-        if regular:  # closing a pipe would wait for the thread that reads it
-            stack.callback(lines.close)
-        leads = _read(lines, arguments)
-        earlier = read_earlier(arguments.results)
-        if file is not None and regular and earlier.outcomes:  # a pipe is read once only
-            _check_belongs(file, arguments, earlier)
-        total = _count(file) - earlier.settled if file and regular and not arguments.quiet else None
-        leads = earlier.unsettled(leads)
-        run = _Run(arguments, stack.enter_context(ResultsFile(arguments.results)), total, earlier)
-        interrupted = await run.send(take_turns(leads) if regular else read_in_thread(leads))
-        # What is left of a pipe is nobody's until it is read; what is left of a file was to be sent.
-        run.give_up(leads if regular else iter(()))
-    return run.finish(interrupted=interrupted)
+    check_usable(arguments.results)
 
 
-def _read(lines: TextIO, arguments: SendArguments) -> Iterator[Lead | BadRow]:
-    return LeadReader(lines, arguments.columns, arguments.campaign_id, arguments.expires_in).leads()
+def _check_belongs(options: ListOptions, arguments: SendArguments, earlier: Earlier) -> None:
+    with LeadList(options) as leads:
+        strange = earlier.strangers(leads.leads())
+    if strange:
+        with LeadList(options) as leads:
+            check_belongs(arguments.results, earlier, moved(arguments.results, strange, leads.leads()))
 
 
-def _check_belongs(file: Path, arguments: SendArguments, earlier: Earlier) -> None:
-    with open_lines(file) as lines:
-        earlier.check_belongs(_read(lines, arguments), str(arguments.results))
-
-
-def _count(file: Path) -> int:
-    with open_lines(file) as lines:
-        return sum(1 for _ in read_records(lines)) - 1
+def _count(options: ListOptions) -> int:
+    with LeadList(options) as leads:
+        return leads.count()
 
 
 class _Run:
-    """One run of the command: every lead passes exactly one of `_answered`, `_invalid`, `_unanswered`."""
+    """One run of the command. Every lead passes one of `_answered`, `_not_sendable` and `_unanswered`."""
 
     def __init__(
-        self, arguments: SendArguments, results: ResultsFile, total: int | None, earlier: Earlier
+        self,
+        arguments: SendArguments,
+        options: ListOptions,
+        leads: LeadList,
+        results: ResultsFile,
+        earlier: Earlier,
+        total: int | None,
     ) -> None:
         self._arguments = arguments
-        self._credentials = arguments.gateway.credentials()
+        self._is_regular = options.is_regular
+        self._list = leads
+        self._list_size = options.file.stat().st_size if options.file and options.is_regular else None
+        self._under_way = UnderWayFile(arguments.results, self._list_size)
         self._results = results
         self._earlier = earlier
-        self._under_way = asyncio.Semaphore(UNDER_WAY)
-        self._summary = Summary(earlier=earlier.seen)
-        self._state = ProgressState(time.monotonic(), total)
+        self._rows = total
+        self._summary = Summary()
+        self._state = ProgressState(time.monotonic(), total, conditions=self._conditions)
         self._progress = Progress(self._state, sys.stderr, quiet=arguments.quiet)
         self._lanes: dict[str, Lane] = {}
+        self._room = asyncio.Event()
+        self._hooks = Hooks(self._answered, self._under_way.note, self._room.set)
 
-    async def send(self, leads: AsyncIterator[Lead | BadRow]) -> bool:
+    async def to_its_end(self, client: DialGatewayClient) -> int:
+        """Send everything, write a line for whatever was not answered, and say how it went."""
+        if not self._arguments.quiet:
+            for note in self._list.notes_before():
+                self._progress.say(f"dialctl: {note}")
+        leads = self._leads()
+        try:
+            interrupted = await self._send(client, leads)
+            # What is left of a pipe is nobody's until it is read; what is left of a file was to be sent.
+            self._give_up(leads if self._is_regular else iter(()))
+            self._under_way.remove()
+        except OSError as error:  # such as a full disk: some leads have been sent
+            return self._broken_off(error)
+        return self._finish(interrupted=interrupted)
+
+    def _leads(self) -> Iterator[Lead | BadRow]:
+        """Yield what is to be sent, and keep count of what is left out."""
+        for lead in self._earlier.unsettled(
+            self._list.leads(), self._arguments.list.expires_in, self._list_size
+        ):
+            if self._rows is not None:
+                self._state.total = self._rows - self._earlier.settled.total()
+            yield lead
+
+    async def _send(self, client: DialGatewayClient, leads: Iterator[Lead | BadRow]) -> bool:
         """Send until every stream has ended; True when the user interrupted it."""
-        traceparent = self._arguments.traceparent
-        metadata = [("traceparent", traceparent)] if traceparent else []
         ticker = asyncio.create_task(self._progress.run())
         try:
-            retry = RetryPolicy(give_up_after=self._arguments.give_up_after)
-            async with self._client(metadata, retry) as client:
-                await self._distribute(client, leads)
+            async with client:
+                await self._distribute(
+                    client, take_turns(leads) if self._is_regular else read_in_thread(leads)
+                )
         except asyncio.CancelledError:
             # Ctrl-C reaches a task as its cancellation, and nothing else cancels this one.
             return True
@@ -107,35 +156,105 @@ class _Run:
             ticker.cancel()
         return False
 
-    def _client(self, metadata: list[tuple[str, str]], retry: RetryPolicy) -> DialGatewayClient:
-        gateway = self._arguments.gateway
-        return DialGatewayClient(
-            gateway.target,
-            credentials=self._credentials,
-            server_name=gateway.server_name,
-            metadata=metadata,
-            retry=retry,
-        )
+    async def _distribute(self, client: DialGatewayClient, leads: AsyncIterator[Lead | BadRow]) -> None:
+        read_on = 0
+        async with asyncio.TaskGroup() as group:
+            async for lead in leads:
+                if isinstance(lead, BadRow):
+                    self._not_sendable(lead)
+                    continue
+                if (lane := self._lanes.get(lead.campaign_id)) is None:
+                    lane = self._lanes[lead.campaign_id] = self._lane(client, lead.campaign_id)
+                    group.create_task(lane.run())
+                lane.put(lead)
+                if lane.error is not None or lane.given_up:
+                    self._drop(lane)
+                elif not lane.hungry:
+                    read_on = read_on - 1 if read_on else await self._room_or_read_on()
+            for lane in self._lanes.values():
+                lane.end()
 
-    def give_up(self, unread: Iterator[Lead | BadRow]) -> None:
+    def _lane(self, client: DialGatewayClient, campaign_id: str) -> Lane:
+        arguments = self._arguments
+        return Lane(client, campaign_id, arguments.priority, arguments.list.expires_in, self._hooks)
+
+    async def _room_or_read_on(self) -> int:
+        """Wait until some campaign can take more; return how many leads to read without such a wait.
+
+        Where none can for a moment, there may be leads of another campaign behind those of the ones that are
+        full: these are kept on disk meanwhile.
+        """
+        if any(lane.hungry for lane in self._lanes.values()):
+            return 0
+        self._room.clear()
+        try:
+            async with asyncio.timeout(_READ_ON_S):
+                await self._room.wait()
+        except TimeoutError:
+            return _READ_ON
+        return 0
+
+    # --- what becomes of a lead ---------------------------------------------------------------------
+
+    def _answered(self, lead: Lead, result: DialResult) -> None:
+        self._results.answered(lead, result, lead.digest(self._arguments.list.expires_in))
+        self._summary.answered(lead, result)
+        self._state.outcomes[result.outcome.value] += 1
+
+    def _unanswered(self, lead: Lead, *, sent: bool, detail: str) -> None:
+        self._results.unanswered(lead, sent=sent, detail=detail)
+        outcome = UNANSWERED if sent else NOT_SENT
+        self._summary.without_answer(outcome)
+        self._state.outcomes[outcome] += 1
+
+    def _not_sendable(self, row: BadRow) -> None:
+        self._results.not_sendable(row)
+        outcome = LEFT_OUT if row.left_out else INVALID_ROW
+        for _ in range(row.leads):
+            self._summary.without_answer(outcome)
+        self._state.outcomes[outcome] += row.leads
+        if row.left_out:
+            return
+        shown = self._state.outcomes[INVALID_ROW]
+        if shown <= LINES_SHOWN:
+            self._progress.say(f"line {row.line}: {row.problem}")
+        elif shown - row.leads <= LINES_SHOWN:
+            self._progress.say("further bad rows are told in the results file only")
+
+    def _drop(self, lane: Lane) -> None:
+        """Write what a lane will not send, so that a big list is not kept to its end."""
+        detail = GIVEN_UP if lane.given_up and lane.error is None else ""
+        for lead, sent in lane.take_unread() if lane.error is None else lane.take_unanswered():
+            self._unanswered(lead, sent=sent, detail=detail)
+
+    def _give_up(self, unread: Iterable[Lead | BadRow]) -> None:
         """Write a line for each lead that was not answered, read or not."""
         for lane in self._lanes.values():
-            self._drop(lane)
-        for lead in unread:
-            if isinstance(lead, BadRow):
-                self._invalid(lead)
+            detail = GIVEN_UP if lane.given_up and lane.error is None else ""
+            for lead, sent in lane.take_unanswered():
+                self._unanswered(lead, sent=sent, detail=detail)
+        for row in unread:
+            if isinstance(row, BadRow):
+                self._not_sendable(row)
             else:
-                self._unanswered(lead, sent=lead.request.in_doubt)
+                self._unanswered(row, sent=row.in_doubt, detail="")
 
-    def finish(self, *, interrupted: bool) -> int:
-        """Say how it went; the exit code."""
+    # --- how it went --------------------------------------------------------------------------------
+
+    def _conditions(self) -> list[str]:
+        return [
+            sentence(lane.campaign_id, lane.condition)
+            for lane in self._lanes.values()
+            if lane.condition is not None
+        ]
+
+    def _finish(self, *, interrupted: bool) -> int:
         self._progress.finish()
         errors = {str(lane.error.args[0]) for lane in self._lanes.values() if lane.error is not None}
         for error in sorted(errors):
             self._progress.say(f"dialctl: gateway {self._arguments.gateway.target}: {error}")
         if not self._arguments.quiet:
-            elapsed = time.monotonic() - self._state.started
-            for line in self._summary.lines(elapsed, str(self._arguments.results)):
+            for line in self._last_words():
                 sys.stdout.write(line + "\n")
         if interrupted:
             self._progress.say("dialctl: interrupted; leads without an answer may have been dialed.")
@@ -143,50 +262,23 @@ class _Run:
             return INTERRUPTED
         if errors:
             return NOT_REACHED
-        others = (self._state.outcomes + self._earlier.seen).keys() - {Outcome.ACCEPTED.value}
+        others = (self._state.outcomes + self._earlier.settled).keys() - {Outcome.ACCEPTED.value, LEFT_OUT}
         return NOT_ALL_ACCEPTED if others else ALL_ACCEPTED
 
-    async def _distribute(self, client: DialGatewayClient, leads: AsyncIterator[Lead | BadRow]) -> None:
-        async with asyncio.TaskGroup() as group:
-            async for lead in leads:
-                if isinstance(lead, BadRow):
-                    self._invalid(lead)
-                    continue
-                if (lane := self._lanes.get(lead.campaign_id)) is None:
-                    lane = Lane(client, lead.campaign_id, self._arguments.priority)
-                    self._lanes[lead.campaign_id] = lane
-                    group.create_task(lane.run(self._answered))
-                await self._under_way.acquire()
-                await lane.put(lead)
-                if lane.error is not None:
-                    self._drop(lane)
-            for lane in self._lanes.values():
-                await lane.end()
+    def _last_words(self) -> Iterator[str]:
+        elapsed = time.monotonic() - self._state.started
+        yield from self._summary.lines(elapsed, str(self._arguments.results), self._earlier)
+        yield from self._list.notes_after()
+        yield from self._conditions()
 
-    def _drop(self, lane: Lane) -> None:
-        # Without this a big file behind a broken stream would be held in memory to its end.
-        for lead, sent in lane.take_unanswered():
-            self._unanswered(lead, sent=sent)
-
-    def _answered(self, lead: Lead, result: DialResult) -> None:
-        self._under_way.release()
-        self._results.answered(lead, result)
-        self._summary.answered(lead, result)
-        self._state.outcomes[result.outcome.value] += 1
-
-    def _unanswered(self, lead: Lead, *, sent: bool) -> None:
-        self._under_way.release()
-        self._results.unanswered(lead, sent=sent)
-        outcome = UNANSWERED if sent else NOT_SENT
-        self._summary.without_answer(outcome)
-        self._state.outcomes[outcome] += 1
-
-    def _invalid(self, row: BadRow) -> None:
-        self._results.invalid(row)
-        self._summary.without_answer(INVALID_ROW)
-        self._state.outcomes[INVALID_ROW] += 1
-        shown = self._state.outcomes[INVALID_ROW]
-        if shown <= _BAD_ROWS_SHOWN:
-            self._progress.say(f"line {row.line}: {row.problem}")
-        elif shown == _BAD_ROWS_SHOWN + 1:
-            self._progress.say("further bad rows are told in the results file only")
+    def _broken_off(self, error: OSError) -> int:
+        self._results.abandon()
+        self._under_way.abandon()
+        self._progress.finish()
+        what = error.filename or self._arguments.results
+        self._progress.say(f"dialctl: {what}: {error.strerror}")
+        self._progress.say(
+            "dialctl: broken off; leads have been sent, and some have no line in the results file.\n"
+            "Run it again once that is mended: it sends what is not settled, and dials nobody twice."
+        )
+        return BROKEN_OFF

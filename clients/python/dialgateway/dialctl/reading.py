@@ -1,25 +1,16 @@
-"""Where lines come from: a file, or a pipe that may let us wait."""
+"""Reads leads beside the event loop's other work: from a file in turns, from a pipe in a thread."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
-from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TypeVar
 
 _T = TypeVar("_T")
 
 _AHEAD = 200
 _TURN = 100
-
-
-def open_lines(file: Path | None) -> TextIO:
-    """Open a CSV file, or standard input for None. Bytes that are no UTF-8 stay visible as surrogates."""
-    # A file object of our own on descriptor 0: a thread may still block in it when the interpreter ends,
-    # and that must not be `sys.stdin`, which is closed then.
-    source = 0 if file is None else file
-    return open(source, encoding="utf-8-sig", errors="surrogateescape", newline="", closefd=file is not None)
 
 
 async def take_turns(items: Iterable[_T]) -> AsyncIterator[_T]:

@@ -1,0 +1,99 @@
+"""From bytes to lines of text: the encoding of a CSV file is detected, or given by the user.
+
+A regular file is looked through before its first line is used: UTF-8 and UTF-16 by their byte order mark,
+UTF-16 without one by its zero bytes, UTF-8 where every byte fits, and Windows-1252 where bytes do not fit and
+no UTF-8 character appears either. A pipe is judged by its first bytes only, because its leads are sent as
+they come.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TextIO, cast
+
+from dialgateway.dialctl.errors import UnusableFile
+
+UTF_8, WINDOWS_1252 = "utf-8-sig", "cp1252"
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, UTF_8),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SAMPLE_BYTES = 4096
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Lines of text, and the name of their encoding for a person; empty where it is plain UTF-8."""
+
+    lines: TextIO
+    encoding_shown: str = ""
+
+
+def open_lines(file: Path | None, encoding: str | None = None) -> Decoded:
+    """Open a CSV file, or standard input for None.
+
+    Bytes that do not fit the encoding stay visible as surrogates, so that only their row is refused. Raises
+    UnusableFile for an encoding that Python does not know, and OSError where the file cannot be opened.
+    """
+    if encoding is not None:
+        _check_known(encoding)
+    raw = _open_bytes(file)
+    detected = encoding or _by_first_bytes(raw) or (_by_all_bytes(file) if _is_regular(file) else UTF_8)
+    shown = "" if encoding or detected == UTF_8 else {"cp1252": "Windows-1252"}.get(detected, "UTF-16")
+    errors = "surrogateescape" if not detected.startswith("utf-16") else "replace"
+    lines = io.TextIOWrapper(cast("io.BufferedReader", raw), encoding=detected, errors=errors, newline="")
+    return Decoded(lines, shown)
+
+
+def _open_bytes(file: Path | None) -> BinaryIO:
+    # A file object of our own on descriptor 0: a thread may still block in it when the interpreter ends,
+    # and that must not be `sys.stdin`, which is closed then.
+    return open(0 if file is None else file, "rb", closefd=file is not None)
+
+
+def _is_regular(file: Path | None) -> bool:
+    return file is not None and file.is_file()
+
+
+def _check_known(encoding: str) -> None:
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise UnusableFile(f"--encoding: {encoding!r} is no encoding; try utf-8 or windows-1252") from None
+
+
+def _by_first_bytes(raw: BinaryIO) -> str | None:
+    """Return the encoding that a byte order mark or the zero bytes of UTF-16 tell; None for neither."""
+    sample = cast("io.BufferedReader", raw).peek(_SAMPLE_BYTES)[:_SAMPLE_BYTES]
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if sample.startswith(mark):
+            return encoding
+    if len(sample) >= 4 and sample[1::2].count(0) * 2 > len(sample) // 2:
+        return "utf-16-le"
+    if len(sample) >= 4 and sample[::2].count(0) * 2 > len(sample) // 2:
+        return "utf-16-be"
+    return None
+
+
+def _by_all_bytes(file: Path | None) -> str:
+    """Return Windows-1252 where that is the only explanation for the bytes, else UTF-8."""
+    if file is None:
+        return UTF_8
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    strange = utf_8 = False
+    with file.open("rb") as raw:
+        while block := raw.read(_BLOCK_BYTES):
+            if block.isascii():
+                continue
+            text = decoder.decode(block)
+            escaped = any("\udc80" <= character <= "\udcff" for character in text if character > "\x7f")
+            strange |= escaped
+            utf_8 |= any("\x80" <= character < "\ud800" for character in text if character > "\x7f")
+            if utf_8:
+                return UTF_8  # a few wrong bytes among good ones spoil their rows only
+    return WINDOWS_1252 if strange else UTF_8

@@ -1,0 +1,254 @@
+"""What each column of a list is: token, number, expiration, campaign, an attribute, or nothing.
+
+The user's options decide first, then the names that dialctl itself uses, then well-known names such as
+`Phone` where exactly one column has one. Nothing is guessed silently: every decision is a note.
+
+The name of an attribute may hold letters, digits, '_' and '-' only (Amazon Connect's rule). Other names are
+made legal: accents are taken off, every run of other characters becomes one '_', and '_' at either end goes.
+So `Account #` becomes `Account`, and `First Name` becomes `First_Name`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dialgateway.dialctl.errors import UnusableFile
+
+TOKEN, PHONE, EXPIRATION, CAMPAIGN = ROLES = (
+    "client_token",
+    "phone_number",
+    "expiration_time",
+    "campaign_id",
+)
+
+_LONGEST_SHOWN = 40
+_ILLEGAL = re.compile(r"[^A-Za-z0-9_-]+")
+_PHONE_NAMES = frozenset(
+    {
+        "phone",
+        "phonenumber",
+        "phoneno",
+        "phone1",
+        "telephone",
+        "telephonenumber",
+        "tel",
+        "telno",
+        "telefon",
+        "telefonnummer",
+        "telefono",
+        "telefone",
+        "telefoonnummer",
+        "mobile",
+        "mobilephone",
+        "mobilenumber",
+        "mobil",
+        "mobilnummer",
+        "mobiltelefon",
+        "handy",
+        "handynummer",
+        "cell",
+        "cellphone",
+        "cellnumber",
+        "celular",
+        "gsm",
+        "msisdn",
+        "primaryphone",
+        "homephone",
+        "workphone",
+        "businessphone",
+        "contactnumber",
+        "rufnummer",
+    }
+)
+_NO_TOKEN_COLUMN = """\
+the first line names no column {name!r} among its {count}.
+Each lead needs a token of its own: when the list is sent again, the token is what keeps people from being
+dialed twice. Name a column that identifies the dial with --token-column, or build tokens from columns that do
+with --token-from, such as --token-from "Lead ID,Due date"."""  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnOptions:
+    """What the user says of the columns.
+
+    `named` maps names of columns to one of `ROLES` or to the name of an attribute. With `only` no other
+    column is an attribute; those in `drop` are none either. `token_from` names the columns that tokens are
+    built from.
+    """
+
+    named: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
+    token_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Positions of the columns in a row, counted from 0; None or empty where there is none.
+
+    `token` holds one position, or those that tokens are built from if `token_is_built`. `names` are the names
+    as the list has them. `notes` tell the user what was decided.
+    """
+
+    names: tuple[str, ...]
+    token: tuple[int, ...]
+    token_is_built: bool
+    phone: int
+    expiration: int | None
+    campaign: int | None
+    attributes: tuple[tuple[int, str], ...]
+    unnamed: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """How many cells a row has."""
+        return len(self.names)
+
+
+def layout_of(
+    header: Sequence[str], options: ColumnOptions, *, needs_expiration: bool, needs_campaign: bool
+) -> Layout:
+    """Decide what each column is. Raises UnusableFile where a column is missing or not clear.
+
+    No name is shown before token and number are found: a list without a header begins with a lead.
+    """
+    names = tuple(_plain(name) for name in header)
+    notes: list[str] = []
+    roles, renamed = _roles(names, options)
+    token = _token(names, roles, options)
+    phone = roles.get(PHONE)
+    if phone is None:
+        phone = _well_known_phone(names, set(roles.values()), notes)
+    if needs_expiration and EXPIRATION not in roles:
+        raise UnusableFile(_missing(EXPIRATION, "or give --expires-in, such as 10m"))
+    if needs_campaign and CAMPAIGN not in roles:
+        raise UnusableFile(_missing(CAMPAIGN, "or give --campaign"))
+    # Columns that a token is built from stay attributes.
+    taken = {phone, *roles.values(), *(token if not options.token_from else ())}
+    attributes = _attributes(names, taken, renamed, options, notes)
+    return Layout(
+        names,
+        token,
+        bool(options.token_from),
+        phone,
+        roles.get(EXPIRATION),
+        roles.get(CAMPAIGN),
+        attributes,
+        tuple(at for at, name in enumerate(names) if not name and at not in taken),
+        tuple(notes),
+    )
+
+
+def legal_name(name: str) -> str:
+    """Return a column's name as the name of an attribute; empty where nothing legal is in it."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return _ILLEGAL.sub("_", bare.replace("ß", "ss")).strip("_") if _ILLEGAL.search(bare) else bare
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.replace("\ufeff", "").split())
+
+
+def _find(names: Sequence[str], wanted: str, option: str) -> int:
+    """Return the position of a column that the user names, exactly or else whatever its case."""
+    wanted = _plain(wanted)
+    exact = [at for at, name in enumerate(names) if name == wanted]
+    alike = exact or [at for at, name in enumerate(names) if name.casefold() == wanted.casefold()]
+    if not alike:
+        raise UnusableFile(f"{option}: the first line names no column {wanted!r}")
+    if len(alike) > 1:
+        places = ", ".join(str(at + 1) for at in alike)
+        raise UnusableFile(f"{option}: columns {places} are all named {wanted!r}; give them different names")
+    return alike[0]
+
+
+def _roles(names: Sequence[str], options: ColumnOptions) -> tuple[dict[str, int], dict[int, str]]:
+    """Return the columns that have a role, by role, and those that the user renames, by position."""
+    roles: dict[str, int] = {}
+    renamed: dict[int, str] = {}
+    for name, target in options.named.items():
+        at = _find(names, name, "--map")
+        if at in renamed or at in roles.values():
+            raise UnusableFile(f"--map: the column {name!r} is named twice")
+        if target not in ROLES:
+            renamed[at] = target
+        elif target in roles:
+            raise UnusableFile(f"--map: two columns are named for {target}")
+        else:
+            roles[target] = at
+    for role in ROLES:
+        if role not in roles and role in names:
+            at = _find(names, role, "--map")
+            if at not in renamed:
+                roles[role] = at
+    return roles, renamed
+
+
+def _token(names: Sequence[str], roles: dict[str, int], options: ColumnOptions) -> tuple[int, ...]:
+    if options.token_from:
+        return tuple(_find(names, name, "--token-from") for name in options.token_from)
+    if TOKEN not in roles:
+        raise UnusableFile(_NO_TOKEN_COLUMN.format(name=TOKEN, count=len(names)))
+    return (roles[TOKEN],)
+
+
+def _well_known_phone(names: Sequence[str], taken: set[int], notes: list[str]) -> int:
+    """Return the one column with a well-known name for a phone number."""
+    found = [at for at, name in enumerate(names) if at not in taken and _letters(name) in _PHONE_NAMES]
+    if not found:
+        raise UnusableFile(_missing(PHONE, '--map "Your column=phone_number" names another'))
+    if len(found) > 1:
+        shown = ", ".join(repr(names[at][:_LONGEST_SHOWN]) for at in found)
+        first = names[found[0]][:_LONGEST_SHOWN]
+        raise UnusableFile(
+            f'several columns may hold the phone number: {shown}; choose with --map "{first}=phone_number"'
+        )
+    notes.append(f"column {found[0] + 1} ({names[found[0]]!r}) is taken as the phone number")
+    return found[0]
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", legal_name(name).casefold())
+
+
+def _missing(role: str, remedy: str) -> str:
+    return f"the first line names no column {role!r} ({remedy})"
+
+
+def _attributes(
+    names: Sequence[str],
+    taken: set[int],
+    renamed: Mapping[int, str],
+    options: ColumnOptions,
+    notes: list[str],
+) -> tuple[tuple[int, str], ...]:
+    """Return the columns that are attributes, with legal and distinct names."""
+    only = None if options.only is None else {_find(names, name, "--only") for name in options.only}
+    drop = {_find(names, name, "--drop") for name in options.drop}
+    attributes: dict[str, int] = {}
+    for at, name in enumerate(names):
+        if (
+            at in taken
+            or at in drop
+            or not name
+            or (only is not None and at not in only and at not in renamed)
+        ):
+            continue
+        legal = renamed.get(at) or legal_name(name)
+        if not legal:
+            raise UnusableFile(
+                f'column {at + 1} has no letter or digit in its name; --map "{name}=NAME" gives one'
+            )
+        if legal in attributes:
+            raise UnusableFile(
+                f"columns {attributes[legal] + 1} and {at + 1} would both be the attribute {legal!r}; "
+                "rename one with --map, or leave it out with --drop"
+            )
+        attributes[legal] = at
+        if legal != name:
+            notes.append(f"column {at + 1} ({name[:_LONGEST_SHOWN]!r}) is sent as the attribute {legal!r}")
+    return tuple((at, legal) for legal, at in attributes.items())

@@ -1,0 +1,155 @@
+"""Phone numbers as people and CRMs write them, made E.164, or refused with the reason in words.
+
+Without a region only a number with '+' is taken, freed of separators and invisible characters. With a region
+the library phonenumbers, which the extra `leads` brings, reads national formats as well. What is changed is
+counted by kind and never shown: a number is a person's.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+from dialgateway.dialctl.errors import UnusableFile
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
+_EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE]\+?\d+").fullmatch
+_EXTENSION = re.compile(
+    r"(?<![a-z])(?:ext(?:ension|n)?|x|dw|durchwahl|poste)[.:;=\s]*#?\s*\d|#\s*\d", re.IGNORECASE
+)
+_NUMBER = re.compile(r"\+?\(?\d(?:[\s().-]*\d){6,}")
+_FORMULA = re.compile(r'="(.*)"').fullmatch
+_SEPARATORS = str.maketrans("", "", " \t\r\n().-/")
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"), "-")
+_MEXICAN_MOBILE = re.compile(r"\+521(\d{10})").fullmatch
+
+
+_MOST_DIGITS = 18
+"""E.164 has at most 15; an international prefix and a '(0)' may come on top."""
+
+
+class BadNumber(Exception):  # noqa: N818 - says what is wrong with a cell
+    """Why a cell is no number that can be dialed; never with the cell's text."""
+
+
+class PhoneNumbers:
+    """Makes cells E.164. `region` is an ISO 3166 code such as `US`, None where national formats are not read.
+
+    Raises UnusableFile for a region that is none, and where the library is not installed.
+    """
+
+    def __init__(self, region: str | None = None) -> None:
+        self._library: Any = None
+        self._region = region.upper() if region else ""
+        if self._region:
+            self._library = _library()
+        if self._region and self._region not in self._library.SUPPORTED_REGIONS:
+            raise UnusableFile(f"--region: {region!r} is no region; give two letters such as US, GB or DE")
+
+    def clean(self, cell: str) -> tuple[str, str]:
+        """Return a cell's number in E.164, and what was changed, in words; empty where nothing was.
+
+        Raises BadNumber.
+        """
+        if _E164(cell) is not None and not cell.startswith("+521"):
+            return cell, ""
+        text = _visible(cell)
+        _refuse_what_is_no_single_number(text)
+        number = self._parsed(text)
+        mexican = _MEXICAN_MOBILE(number)
+        if mexican is not None:  # the 1 of mobile numbers was abolished in 2019
+            return f"+52{mexican[1]}", "+521 became +52"
+        return number, _change(cell, text, number)
+
+    def _parsed(self, text: str) -> str:
+        digits = text.translate(_SEPARATORS)
+        if self._library is None:
+            return _without_region(text, digits)
+        if _MEXICAN_MOBILE(digits) is not None:
+            return digits
+        # 00 is written for '+' everywhere, also where it is not what people dial, as in the US.
+        return self._by_library("+" + text[2:] if text.startswith("00") else text)
+
+    def _by_library(self, text: str) -> str:
+        library = self._library
+        try:
+            parsed = library.parse(text, self._region)
+        except library.NumberParseException:
+            raise BadNumber(f"is no phone number of {self._region}, nor one with a country code") from None
+        reason = library.is_possible_number_with_reason(parsed)
+        if reason != library.ValidationResult.IS_POSSIBLE:
+            raise BadNumber(_IMPOSSIBLE.get(reason, "cannot be a phone number"))
+        if not text.startswith("+") and not library.is_valid_number(parsed):
+            raise BadNumber(f"is no number of {self._region}; write it with '+' and its country code")
+        return str(library.format_number(parsed, library.PhoneNumberFormat.E164))
+
+
+_IMPOSSIBLE = {
+    1: "has a country code that does not exist",
+    2: "is too short",
+    3: "is too long",
+    4: "lacks its area code: it can be dialed locally only",
+    5: "has a length that no number of its country has",
+}
+"""phonenumbers' `ValidationResult`, in words."""
+
+
+def _library() -> Any:
+    try:
+        import phonenumbers
+    except ImportError:
+        raise UnusableFile("--region needs phonenumbers: pip install 'dial-gateway-client[leads]'") from None
+    return phonenumbers
+
+
+def _visible(cell: str) -> str:
+    """Return a cell without what programs add to a number: quotes, signs, invisible marks."""
+    text = cell if cell.isascii() else unicodedata.normalize("NFKC", cell).translate(_DASHES)
+    if not text.isascii():
+        text = "".join(c for c in text if unicodedata.category(c) not in {"Cf", "Cc"} and c != "\u034f")
+    text = text.strip()
+    if (formula := _FORMULA(text)) is not None:
+        text = formula[1].strip()
+    text = text.removeprefix("'").strip()
+    return text[4:].strip() if text[:4].lower() == "tel:" else text
+
+
+def _refuse_what_is_no_single_number(text: str) -> None:
+    if not text:
+        raise BadNumber("is empty")
+    if _EXPONENT(text) is not None and "e" in text.lower():
+        raise BadNumber(
+            "was rounded by a spreadsheet (1.2E+10): its digits are lost; export the column as text"
+        )
+    if _EXTENSION.search(text) is not None:
+        raise BadNumber("has an extension, which cannot be dialed; remove it")
+    if len(_NUMBER.findall(text)) > 1 or text.count("+") > 1 or sum(map(str.isdigit, text)) > _MOST_DIGITS:
+        raise BadNumber("holds two numbers; keep one")
+    if not any(character.isdigit() for character in text):
+        raise BadNumber("is no phone number")
+    if any(character.isalpha() for character in text):
+        raise BadNumber("has letters in it; write it in digits")
+
+
+def _without_region(text: str, digits: str) -> str:
+    if digits.startswith("00"):
+        raise BadNumber("begins with 00; write '+' instead, or give --region, such as --region US")
+    if not digits.startswith("+"):
+        raise BadNumber("has no '+' and country code; add them, or give --region, such as --region US")
+    if "(0)" in text:
+        raise BadNumber("has a '(0)' behind its country code; remove it, or give --region")
+    if _E164(digits) is None:
+        raise BadNumber("is no number in E.164: '+', country code and number, 7 to 15 digits")
+    return digits
+
+
+def _change(cell: str, text: str, number: str) -> str:
+    """Return what was changed, as one kind."""
+    if text == number:
+        return "invisible characters, quotes or spaces around it removed"
+    if text.startswith("00"):
+        return "00 became +"
+    if text.startswith("+"):
+        return "separators removed"
+    return "national number completed with its country code"

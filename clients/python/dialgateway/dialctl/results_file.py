@@ -1,0 +1,197 @@
+"""The results file: a line for each lead, appended as its answer arrives, and read again by the next run.
+
+The file is a log: where a lead has several lines, the last one counts. Each line goes to the system at once
+and is whole in itself, so that whatever ends the command costs at most the line that was being written. What
+is left of such a line is cut off by the next run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from sys import intern
+from types import TracebackType
+from typing import BinaryIO, NamedTuple, Self
+
+from dialgateway.dialctl.errors import UnusableFile
+from dialgateway.dialctl.leads import BadRow, Lead
+from dialgateway.values import DialResult, Outcome
+
+# What a line says besides the gateway's own outcomes.
+INVALID_ROW = "INVALID_ROW"
+LEFT_OUT = "LEFT_OUT"
+NOT_SENT = "NOT_SENT"
+UNANSWERED = "UNANSWERED"
+
+HEADER = (
+    "line",
+    "client_token",
+    "campaign_id",
+    "outcome",
+    "reason",
+    "detail",
+    "dial_request_id",
+    "retry_advice",
+    "attempts",
+    "replayed",
+    "trace_id",
+    "digest",
+)
+_WITHOUT_DIGEST = HEADER[:-1]
+"""The header of files that an older dialctl has begun."""
+_KNOWN = frozenset({*(outcome.value for outcome in Outcome), INVALID_ROW, LEFT_OUT, NOT_SENT, UNANSWERED})
+
+_SAVED_BY_A_SPREADSHEET = (
+    "{}: was saved by a spreadsheet program, which changes what dialctl reads again. Use the file as it was "
+    "before, or choose another with --results; nobody is dialed twice, since tokens stay the same."
+)
+
+
+class Row(NamedTuple):
+    """One line that has been read. `digest` is 0 where it is not known."""
+
+    line: int
+    client_token: str
+    campaign_id: str
+    outcome: str
+    reason: str
+    detail: str
+    digest: int
+
+
+def cell(text: str) -> str:
+    """Return a text as it stands in the file: one line is one lead, so that a cut line can be told."""
+    return text.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n") if _is_odd(text) else text
+
+
+def _is_odd(text: str) -> bool:
+    return "\n" in text or "\r" in text or "\\" in text
+
+
+def check_usable(path: Path) -> None:
+    """Raise UnusableFile where results cannot be kept at a path: it is there, and is no regular file."""
+    if path.exists() and not path.is_file():
+        kind = "a directory" if path.is_dir() else "no regular file"
+        raise UnusableFile(
+            f"--results: {path} is {kind}; results are appended, and read again by the next run"
+        )
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the lines of a file, behind cutting off a last one that is not whole; none where it is missing.
+
+    Raises UnusableFile for a file that is not dialctl's.
+    """
+    try:
+        with path.open("r+b") as file:
+            _check_bytes(file, path)
+            _cut_off_half_a_line(file)
+    except FileNotFoundError:
+        return
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file, strict=True)
+        try:
+            yield from _rows(rows, str(path))
+        except (csv.Error, ValueError):
+            raise UnusableFile(f"{path}: line {rows.line_num + 1} is no line of dialctl's") from None
+
+
+def _check_bytes(file: BinaryIO, path: Path) -> None:
+    begin = file.read(4096)
+    first = begin.split(b"\n", 1)[0].rstrip(b"\r")
+    plain = first.replace(b'"', b"").replace(b";", b",").replace(b"\t", b",")
+    changed = plain != first or begin[:1] in {b"\xef", b"\xff", b"\xfe", b"P"} or first + b"\r" in begin
+    if changed and (begin[:2] == b"PK" or b"client_token" in begin.replace(b"\0", b"")):
+        raise UnusableFile(_SAVED_BY_A_SPREADSHEET.format(path))
+
+
+def _rows(rows: Iterator[list[str]], name: str) -> Iterator[Row]:
+    header = next(rows, None)
+    if header is None:
+        return
+    if tuple(header) not in {HEADER, _WITHOUT_DIGEST}:
+        raise UnusableFile(f"{name}: is no results file of dialctl; choose another with --results")
+    for line, row in enumerate(rows, start=2):
+        if len(row) not in {len(HEADER), len(_WITHOUT_DIGEST)} or row[3] not in _KNOWN:
+            raise UnusableFile(f"{name}: line {line} is no line of dialctl's")
+        yield _row(row)
+
+
+def _row(row: list[str]) -> Row:
+    digest = int(row[11], 16) if len(row) == len(HEADER) and row[11] else 0
+    return Row(int(row[0] or 0), row[1], row[2], intern(row[3]), intern(row[4]), row[5], digest)
+
+
+def _cut_off_half_a_line(file: BinaryIO) -> None:
+    """Cut a file behind its last line end."""
+    size = end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        begin = max(end - 65_536, 0)
+        file.seek(begin)
+        found = file.read(end - begin).rfind(b"\n")
+        if found >= 0:
+            end = begin + found + 1
+            break
+        end = begin
+    if end < size:
+        file.truncate(end)
+
+
+class ResultsFile:
+    """Appends to the file at `path`, or begins it."""
+
+    def __init__(self, path: Path) -> None:
+        # backslashreplace: a token of a bad row may be no UTF-8, and is still worth its line.
+        self._file = path.open("a", encoding="utf-8", errors="backslashreplace", newline="", buffering=1)
+        self._write = csv.writer(self._file, lineterminator="\n").writerow
+        if self._file.tell() == 0:
+            self._write(HEADER)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close a file that cannot be written any more, whatever that says."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def answered(self, lead: Lead, result: DialResult, digest: int) -> None:
+        """Write a lead's answer."""
+        self._line(
+            lead.line,
+            result.client_token,
+            lead.campaign_id,
+            (
+                result.outcome.value,
+                "" if result.accepted else result.reason.value,
+                cell(result.detail),
+                cell(result.dial_request_id),
+                "" if result.accepted else result.retry_advice.value,
+                result.attempts,
+                "true" if result.replayed else "false",
+                cell(result.trace_id),
+                f"{digest:06x}",
+            ),
+        )
+
+    def not_sendable(self, row: BadRow) -> None:
+        """Write a row that was not sent, because it cannot be or is not to be."""
+        outcome = LEFT_OUT if row.left_out else INVALID_ROW
+        rest = (outcome, "", cell(row.problem), "", "", "", "", "", "")
+        self._line(row.line, row.client_token, row.campaign_id, rest)
+
+    def unanswered(self, lead: Lead, *, sent: bool, detail: str = "") -> None:
+        """Write a lead that has no answer; if it was sent it may have been dialed."""
+        rest = (UNANSWERED if sent else NOT_SENT, "", detail, "", "SAME_TOKEN", "", "", "", "")
+        self._line(lead.line, lead.client_token, lead.campaign_id, rest)
+
+    def _line(self, line: int, token: str, campaign_id: str, rest: Sequence[object]) -> None:
+        self._write((line, cell(token), cell(campaign_id), *rest))

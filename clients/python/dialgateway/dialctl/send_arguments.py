@@ -1,0 +1,269 @@
+"""What may be typed after `dialctl send` and `dialctl check`, and what it means."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from dialgateway.dialctl.connection import Connection, add_connection, connection_of
+from dialgateway.dialctl.csv_records import delimiter_named
+from dialgateway.dialctl.errors import UnusableFile
+from dialgateway.dialctl.layout import CAMPAIGN, EXPIRATION, PHONE, ROLES, TOKEN, ColumnOptions
+from dialgateway.dialctl.lists import ListOptions
+from dialgateway.values import Priority
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "": "seconds"}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_ATTRIBUTE = re.compile(r"[A-Za-z0-9_-]+")
+
+_SEND = """\
+Send the dial requests of a list and write one line per lead to a results file.
+
+The list is a CSV file with a header, or an Excel workbook (.xlsx). One column names the token, one the phone
+number, and every other one, but expiration and campaign, is an attribute; an empty cell means that the lead
+has no such attribute. `dialctl check` shows how a list is read, and what is wrong with it, without sending.
+
+Run again with the same results file, it sends only what is not settled. ACCEPTED leads are left alone.
+REJECTED and EXPIRED ones are sent again once their line, --expires-in or the campaign has been corrected. All
+others are sent with their own tokens, so a run that was interrupted or killed is taken up where it ended.
+Lines are appended; the last one of a lead counts."""
+
+_SEND_EXIT_CODES = """\
+exit codes: 0 every lead was accepted, in this run or before, 1 some were not, 2 wrong usage or unusable list:
+nothing was sent, 3 the gateway was out of reach for too long or refused the stream, 4 broken off, as by a
+full disk, when leads had been sent, 130 interrupted; run 3, 4 and 130 again"""
+
+_CHECK = """\
+Read a list as `dialctl send` does, and send nothing. Shows what each column is taken as, what is changed in
+phone numbers, which rows cannot be sent and why, and how many leads would be sent."""
+
+_CHECK_EXIT_CODES = "exit codes: 0 every row can be sent, 1 some cannot, 2 wrong usage or unusable list"
+
+
+@dataclass(frozen=True, slots=True)
+class SendArguments:
+    """One `dialctl send`, checked."""
+
+    list: ListOptions
+    results: Path
+    gateway: Connection
+    priority: Priority
+    traceparent: str | None
+    quiet: bool
+    give_up_after: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class CheckArguments:
+    """One `dialctl check`, checked."""
+
+    list: ListOptions
+    report: Path
+
+
+def add_send(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `send`."""
+    send = _list_command(commands, "send", "send the dial requests of a list", _SEND, _SEND_EXIT_CODES)
+    add_connection(send)
+    send.add_argument(
+        "--results",
+        metavar="FILE",
+        type=Path,
+        help="default: FILE's name with .results.csv; taken up if it is there",
+    )
+    send.add_argument(
+        "--give-up-after",
+        metavar="TIME",
+        type=_duration,
+        default=timedelta(minutes=1),
+        help="how long the gateway may be out of reach; default: 1m",
+    )
+    send.add_argument("--priority", choices=["normal", "high", "bulk"], default="normal")
+    send.add_argument("--traceparent", type=_traceparent, help="W3C trace context; default: TRACEPARENT")
+    send.add_argument("--quiet", action="store_true", help="no progress and no summary, errors only")
+    send.set_defaults(build=_send_arguments)
+
+
+def add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command `check`."""
+    check = _list_command(commands, "check", "look at a list without sending it", _CHECK, _CHECK_EXIT_CODES)
+    check.add_argument(
+        "--report",
+        metavar="FILE",
+        type=Path,
+        help="where every problem is written; default: FILE's name with .problems.csv",
+    )
+    check.set_defaults(build=_check_arguments)
+
+
+def _list_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    help_: str,
+    description: str,
+    exit_codes: str,
+) -> argparse.ArgumentParser:
+    """Add a command that reads a list, with all that says how."""
+    command = commands.add_parser(
+        name,
+        help=help_,
+        description=description,
+        epilog=exit_codes,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("file", metavar="FILE", help="CSV or .xlsx; '-' for CSV on standard input")
+    command.add_argument(
+        "--campaign", metavar="ID", type=_campaign, help="where the list has no column for it"
+    )
+    command.add_argument(
+        "--expires-in",
+        metavar="TIME",
+        type=_duration,
+        help="such as 90s, 10m: for leads without an expiration of their own, from when they are handed over",
+    )
+    _add_columns(command)
+    _add_reading(command)
+    return command
+
+
+def _add_columns(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("columns", "Columns are named as the first line names them.")
+    for option, role in (
+        ("--token-column", TOKEN),
+        ("--phone-column", PHONE),
+        ("--expiration-column", EXPIRATION),
+        ("--campaign-column", CAMPAIGN),
+    ):
+        group.add_argument(option, metavar="NAME", help=f"default: {role}")
+    group.add_argument(
+        "--map",
+        metavar="COLUMN=NAME",
+        type=_mapping,
+        action="append",
+        default=[],
+        help=f"what a column is: {', '.join(ROLES)}, or the name of an attribute",
+    )
+    group.add_argument("--only", metavar="COLUMN,...", type=_names, help="no other column is an attribute")
+    group.add_argument(
+        "--drop", metavar="COLUMN,...", type=_names, default=(), help="these are no attributes"
+    )
+    group.add_argument(
+        "--token-from",
+        metavar="COLUMN,...",
+        type=_names,
+        default=(),
+        help="build each token from columns that identify the dial; the same values make the same token",
+    )
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("reading")
+    group.add_argument(
+        "--region", metavar="CC", help="country of numbers without '+', such as US; needs phonenumbers"
+    )
+    group.add_argument(
+        "--one-dial-per-number", action="store_true", help="leave out leads whose number an earlier line has"
+    )
+    group.add_argument(
+        "--delimiter", metavar="CHAR", help="comma, semicolon, tab or pipe; default: from the header"
+    )
+    group.add_argument("--encoding", metavar="NAME", help="such as windows-1252; default: detected")
+    group.add_argument("--sheet", metavar="NAME", help="of a workbook; default: the first")
+
+
+def _send_arguments(chosen: argparse.Namespace) -> SendArguments:
+    list_ = _list_options(chosen)
+    return SendArguments(
+        list=list_,
+        results=chosen.results or _beside(list_.file, "results"),
+        gateway=connection_of(chosen),
+        priority=Priority[chosen.priority.upper()],
+        traceparent=chosen.traceparent or _traceparent_of_environment(),
+        quiet=chosen.quiet,
+        give_up_after=chosen.give_up_after,
+    )
+
+
+def _check_arguments(chosen: argparse.Namespace) -> CheckArguments:
+    list_ = _list_options(chosen)
+    report = chosen.report or _beside(list_.file, "problems")
+    return CheckArguments(list_, report)
+
+
+def _list_options(chosen: argparse.Namespace) -> ListOptions:
+    return ListOptions(
+        file=None if chosen.file == "-" else Path(chosen.file),
+        campaign_id=chosen.campaign,
+        expires_in=chosen.expires_in,
+        columns=_columns(chosen),
+        region=chosen.region,
+        one_dial_per_number=chosen.one_dial_per_number,
+        delimiter=None if chosen.delimiter is None else delimiter_named(chosen.delimiter),
+        encoding=chosen.encoding,
+        sheet=chosen.sheet,
+    )
+
+
+def _columns(chosen: argparse.Namespace) -> ColumnOptions:
+    options = {
+        TOKEN: chosen.token_column,
+        PHONE: chosen.phone_column,
+        EXPIRATION: chosen.expiration_column,
+        CAMPAIGN: chosen.campaign_column,
+    }
+    named = dict(chosen.map) | {column: role for role, column in options.items() if column is not None}
+    if chosen.token_from and TOKEN in named.values():
+        raise UnusableFile("--token-from: tokens are in a column, or built from columns, but not both")
+    return ColumnOptions(named, chosen.only, chosen.drop, chosen.token_from)
+
+
+def _mapping(text: str) -> tuple[str, str]:
+    column, _, name = text.rpartition("=")
+    name = name.strip()
+    if not column.strip() or (name not in ROLES and _ATTRIBUTE.fullmatch(name) is None):
+        raise argparse.ArgumentTypeError(
+            f"expected COLUMN=NAME, where NAME is {', '.join(ROLES)}, or letters, digits, '_' and '-'"
+        )
+    return column.strip(), name
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError("expected names of columns, separated by commas")
+    return names
+
+
+def _beside(file: Path | None, what: str) -> Path:
+    # Not `with_suffix`: it refuses names without a stem, which are to fail where files are opened.
+    return Path(f"stdin.{what}.csv") if file is None else file.parent / f"{file.stem}.{what}.csv"
+
+
+def _campaign(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty")
+    return text.strip()
+
+
+def _duration(text: str) -> timedelta:
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or float(match[1]) == 0 or float(match[1]) > 1e6:
+        raise argparse.ArgumentTypeError("expected a number and a unit, such as 90s, 10m or 1h")
+    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+
+
+def _traceparent(text: str) -> str:
+    if _TRACEPARENT.fullmatch(text) is None:
+        raise argparse.ArgumentTypeError("expected 00-<32 hex digits>-<16 hex digits>-<2 hex digits>")
+    return text
+
+
+def _traceparent_of_environment() -> str | None:
+    # What some other program has left there is no reason to refuse the command.
+    text = os.environ.get("TRACEPARENT", "")
+    return text if _TRACEPARENT.fullmatch(text) else None
