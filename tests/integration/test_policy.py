@@ -12,6 +12,7 @@ from dialgateway import DialGatewayClient, DialResult, Outcome, SyncDialGatewayC
 from dialgateway.dialctl import main as dialctl
 from dialgateway.dialctl.arguments import parse
 from dialgateway.dialctl.send import send as send_file
+from dialgateway.dialctl.send_arguments import CheckArguments
 from dialgateway.dialctl.steer import steer
 from dialgateway.dialctl.steer_arguments import SteerArguments
 from dialgateway.v1 import campaign_service_pb2 as pb
@@ -275,6 +276,7 @@ async def test_the_clients_and_dialctl_show_their_certificates(tmp_path: Path) -
             ["campaigns"],
         ):
             arguments = parse([*command, *tls])
+            assert not isinstance(arguments, CheckArguments)
             assert (
                 await (steer(arguments) if isinstance(arguments, SteerArguments) else send_file(arguments))
                 == 0

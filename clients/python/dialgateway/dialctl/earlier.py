@@ -92,6 +92,9 @@ class Earlier:
 
         `list_size` is the size of the list in bytes, None where it is not known.
         """
+        if not self._leads and not self._under_way.lines:
+            yield from leads
+            return
         for lead in leads:
             if isinstance(lead, BadRow):
                 yield lead

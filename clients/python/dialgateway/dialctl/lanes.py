@@ -33,6 +33,8 @@ from dialgateway.values import (
 
 AHEAD = 500
 """Leads of a campaign in memory that are read and not handed over, at most; further ones are on disk."""
+_LOW = AHEAD // 2 - 1
+"""How many are left when more are asked for."""
 _ANNOUNCED = 500
 """Leads that are announced in the results file as under way at once, at most."""
 _EVERY_LINE = 1 << 62
@@ -93,7 +95,7 @@ class Lane:
     @property
     def hungry(self) -> bool:
         """Whether the lane would hand over more than is read for it."""
-        return self.error is None and len(self._ahead) < AHEAD // 2 and not self._spool
+        return len(self._ahead) < AHEAD // 2 and not self._spool and self.error is None and not self.given_up
 
     def put(self, lead: Lead) -> None:
         """Take a lead; one behind a full lane is kept on disk."""
@@ -144,27 +146,27 @@ class Lane:
             self._spool = None
 
     async def _requests(self) -> AsyncIterator[DialRequest]:
+        """Yield the requests of leads as they may be handed over, until the last one has its answer."""
         index = 0
-        while (lead := await self._next_in_time()) is not None:
-            self._given[index] = lead, self._decided
-            index += 1
-            yield lead.request(self._expires_in)
-
-    async def _next_in_time(self) -> Lead | None:
-        """Return the next lead when it may be handed over, None behind the last one."""
         while not self.given_up:
             now = time.monotonic()
-            if len(self._given) < self._pace.limit(now) and (lead := self._next()) is not None:
-                self._pace.handed_over(now)
-                return lead
+            self._pace.handed_over(now)
+            room = self._pace.limit(now) - len(self._given)
+            while room > 0 and (lead := self._next()) is not None:
+                self._given[index] = lead, self._decided
+                index += 1
+                room -= 1
+                yield lead.request(self._expires_in)
             if self._ended and not self._given and not self._left:
-                return None
-            self._changed.clear()
-            pause_s = self._pace.paused_until - now
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause_s if pause_s > 0 and self._left else None):
-                    await self._changed.wait()
-        return None
+                return
+            await self._change(self._pace.paused_until - now)
+
+    async def _change(self, pause_s: float) -> None:
+        """Wait until something happens; with leads left, no longer than the pause that is kept."""
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s if pause_s > 0 and self._left else None):
+                await self._changed.wait()
 
     @property
     def _left(self) -> bool:
@@ -184,7 +186,7 @@ class Lane:
             last = self._ahead[min(len(self._ahead), _ANNOUNCED) - 1] if self._ahead else lead
             self._announced = max(lead.line, last.line)
             self._hooks.under_way(self.campaign_id, self._announced)
-        if self.hungry:
+        if len(self._ahead) == _LOW:
             self._hooks.room()
         return lead
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from itertools import chain
+from zlib import crc32
 
 from dialgateway.dialctl.layout import CAMPAIGN, EXPIRATION, PHONE, TOKEN, Layout
 from dialgateway.dialctl.phone_numbers import BadNumber, PhoneNumbers
@@ -20,7 +22,7 @@ from dialgateway.values import DialRequest
 _LONGEST_ATTRIBUTE = 32_767  # Amazon Connect's, botocore model connectcampaigns/2021-01-30
 _token = re.compile(r"[a-zA-Z0-9_\-.]{1,200}").fullmatch
 _part_of_a_token = re.compile(r"[a-zA-Z0-9_\-]{1,64}").fullmatch
-_DIGEST_BYTES = 3
+_DIGESTS = (1 << 24) - 1
 SKIPPED_COLUMN_CELLS = "cells in columns without a name are not sent"
 
 
@@ -52,10 +54,9 @@ class Lead:
 
         It is too short to find the phone number by trying: many numbers have the same one.
         """
-        parts = [self.phone_number, str(self.expires_at or expires_in)]
-        for pair in sorted(self.attributes.items()):
-            parts += pair
-        return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=_DIGEST_BYTES).digest()) or 1
+        until = self.expires_at or expires_in
+        parts = chain((self.phone_number, str(until)), *sorted(self.attributes.items()))
+        return crc32("\0".join(parts).encode()) % _DIGESTS + 1
 
 
 @dataclass(frozen=True, slots=True)

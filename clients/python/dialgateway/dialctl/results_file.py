@@ -165,21 +165,26 @@ class ResultsFile:
 
     def answered(self, lead: Lead, result: DialResult, digest: int) -> None:
         """Write a lead's answer."""
-        self._line(
-            lead.line,
-            result.client_token,
-            lead.campaign_id,
+        accepted = result.accepted
+        texts = (lead.client_token, lead.campaign_id, result.detail, result.dial_request_id, result.trace_id)
+        if _is_odd("".join(texts)):
+            texts = tuple(map(cell, texts))  # type: ignore[assignment]
+        token, campaign_id, detail, id_, trace_id = texts
+        self._write(
             (
+                lead.line,
+                token,
+                campaign_id,
                 result.outcome.value,
-                "" if result.accepted else result.reason.value,
-                cell(result.detail),
-                cell(result.dial_request_id),
-                "" if result.accepted else result.retry_advice.value,
+                "" if accepted else result.reason.value,
+                detail,
+                id_,
+                "" if accepted else result.retry_advice.value,
                 result.attempts,
                 "true" if result.replayed else "false",
-                cell(result.trace_id),
+                trace_id,
                 f"{digest:06x}",
-            ),
+            )
         )
 
     def not_sendable(self, row: BadRow) -> None:

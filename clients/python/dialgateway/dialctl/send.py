@@ -131,11 +131,12 @@ class _Run:
 
     def _leads(self) -> Iterator[Lead | BadRow]:
         """Yield what is to be sent, and keep count of what is left out."""
-        for lead in self._earlier.unsettled(
-            self._list.leads(), self._arguments.list.expires_in, self._list_size
-        ):
+        leads, earlier = self._list.leads(), self._earlier
+        if not earlier.leads:
+            yield from earlier.unsettled(leads, self._arguments.list.expires_in, self._list_size)
+        for lead in earlier.unsettled(leads, self._arguments.list.expires_in, self._list_size):
             if self._rows is not None:
-                self._state.total = self._rows - self._earlier.settled.total()
+                self._state.total = self._rows - earlier.settled.total()
             yield lead
 
     async def _send(self, client: DialGatewayClient, leads: Iterator[Lead | BadRow]) -> bool:
@@ -167,9 +168,11 @@ class _Run:
                     lane = self._lanes[lead.campaign_id] = self._lane(client, lead.campaign_id)
                     group.create_task(lane.run())
                 lane.put(lead)
+                if lane.hungry:
+                    continue
                 if lane.error is not None or lane.given_up:
                     self._drop(lane)
-                elif not lane.hungry:
+                else:
                     read_on = read_on - 1 if read_on else await self._room_or_read_on()
             for lane in self._lanes.values():
                 lane.end()

@@ -23,9 +23,10 @@ class Summary:
 
     def answered(self, lead: Lead, result: DialResult) -> None:
         """Take note of an answer."""
-        reason = "" if result.accepted else result.reason.value
+        accepted = result.accepted
+        reason = "" if accepted else result.reason.value
         self.reasons[result.outcome.value, reason] += 1
-        if not result.accepted and result.trace_id and len(self.traces) < _TRACES:
+        if not accepted and result.trace_id and len(self.traces) < _TRACES:
             told = f"line {lead.line}  {result.outcome} {reason}: {result.detail}"
             self.traces.append(f"{told}\n    trace {result.trace_id}")
 
