@@ -97,8 +97,9 @@ ROWS = (
             Panel(
                 "Attempts by result",
                 "reqps",
-                "AccessDenied, NoCredentials: dial-gateway check. AnswerLost, ConnectFailed, "
-                "ConnectUnreachable: network and AWS' status.",
+                "AccessDenied, NoCredentials, Credentials...: dial-gateway check. "
+                "ClockSkewed: set the clock. "
+                "AnswerLost, ConnectFailed, ConnectUnreachable: network and AWS' status.",
                 (rate("connect_calls", "operation", "result"),),
                 stacked=True,
             ),

@@ -70,6 +70,22 @@ async def test_credentials_that_are_wrong() -> None:
         assert world.calls() == []
 
 
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("ExpiredTokenException", 400),
+        ("ExpiredToken", 403),
+        ("InvalidSignatureException", 403),
+        ("UnrecognizedClientException", 403),
+        ("RequestTimeTooSkewed", 403),
+    ],
+)
+async def test_one_refusal_of_who_asks_answers_nobody(world: World, code: str, status: int) -> None:
+    """Credentials that have just expired, or a signature refused once, deny nobody: requests wait."""
+    world.fault(FaultKind.EXCEPTION, code=code, status=status, count=2)
+    assert verdicts(await world.ask(*dials(200))) == ["ACCEPTED"] * 200
+
+
 async def test_an_access_that_is_denied(world: World) -> None:
     """AccessDeniedException answers the campaign's requests, and the next ones are tried again."""
     world.fault(FaultKind.EXCEPTION, code="AccessDeniedException", count=1)
