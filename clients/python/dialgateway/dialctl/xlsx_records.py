@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.records import Record, is_filled
@@ -22,11 +22,16 @@ class XlsxRecords:
     def __init__(self, file: Path, sheet: str | None = None) -> None:
         self.notes: list[str] = []
         self.empty_rows = 0
-        self._book = _open(file)
+        self._file = file.open("rb")  # by its content: openpyxl refuses a name that does not end in .xlsx
+        try:
+            self._book = _open(file, self._file)
+        except UnusableFile:
+            self._file.close()
+            raise
         names = [each.title for each in self._book.worksheets if each.sheet_state == "visible"]
         chosen = sheet or (names[0] if names else "")
         if chosen not in self._book.sheetnames:
-            self._book.close()
+            self.close()
             raise UnusableFile(f"there is no sheet {chosen!r}; there is {', '.join(map(repr, names))}")
         if sheet is None and len(names) > 1:
             self.notes.append(
@@ -37,6 +42,7 @@ class XlsxRecords:
     def close(self) -> None:
         """Close the workbook."""
         self._book.close()
+        self._file.close()
 
     def __iter__(self) -> Iterator[Record]:
         """Yield the rows that are not blank."""
@@ -53,7 +59,7 @@ class XlsxRecords:
             yield Record(line, cells)
 
 
-def _open(file: Path) -> Any:
+def _open(file: Path, content: BinaryIO) -> Any:
     try:
         import openpyxl
     except ImportError:
@@ -62,7 +68,7 @@ def _open(file: Path) -> Any:
             "save it as CSV"
         ) from None
     try:
-        return openpyxl.load_workbook(file, read_only=True, data_only=True)
+        return openpyxl.load_workbook(content, read_only=True, data_only=True)
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError):
         raise UnusableFile(f"{file}: is no Excel workbook, or is damaged; save it as CSV") from None
 
