@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Brings promtool for the checks of the alerts: the machine's own, or that of Debian's package prometheus, fetched
-# by apt and unpacked into VENV/bin (`scripts/promtool.sh [VENV]`), which takes no root and installs nothing. Where there is neither, the checks
-# do without: rules and their tests are then only read.
+# Brings promtool for the checks and tests of the alerts into VENV/bin (`scripts/promtool.sh [VENV]`): the machine's own
+# is used where there is one, else Debian's is fetched by apt and unpacked there, which takes no root and installs
+# nothing. Debian 13 has it in the package promtool, Debian 12 in prometheus. Where it cannot be had, the checks do
+# without: rules and their tests are then only read.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=${1:-.venv}
 ours=$venv/bin/promtool
+inside=./usr/bin/promtool
 
 if command -v promtool >/dev/null || [[ -x $ours ]]; then
     exit 0
@@ -16,13 +18,22 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
 fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-fetch() { (cd "$folder" && apt-get --quiet --quiet --option APT::Sandbox::User=root download prometheus); }
+
+# Fetches the first package that has it, and unpacks it.
+fetch() {
+    local package
+    for package in promtool prometheus; do
+        (cd "$folder" && apt-get --quiet --quiet --option APT::Sandbox::User=root download "$package") || continue
+        dpkg-deb --fsys-tarfile "$folder/$package"_*.deb | tar --extract --directory "$folder" "$inside" && return 0
+    done
+    return 1
+}
+
 # Lists of packages that are old or missing are renewed, where this user may.
 if ! fetch 2>/dev/null && ! { apt-get --quiet --quiet update && fetch; } >/dev/null 2>&1; then
-    echo "promtool: apt has no package prometheus here; alerts are checked as far as they can be read"
+    echo "promtool: apt has it in no package here; alerts are checked as far as they can be read"
     exit 0
 fi
-echo "promtool: from Debian's package prometheus"
-dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb | tar --extract --directory "$folder" ./usr/bin/promtool
+echo "promtool: from Debian's packages"
 mkdir -p "$venv/bin"
-install "$folder/usr/bin/promtool" "$ours"
+install "$folder/$inside" "$ours"

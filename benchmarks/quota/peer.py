@@ -1,9 +1,10 @@
 """What twenty services do without the gateway: each calls boto3 for itself.
 
-`python -m benchmarks.quota.peer MODE`, where MODE is `single`, `legacy`, `standard` or `adaptive`; the
-endpoint comes from the environment. Each service has its own client and its own thread, all in one
-process. Prints, as JSON, how long each dial request took from its offer; null for those that were lost:
-refused after boto3's own retries, or not sent when the time is over.
+`python -m benchmarks.quota.peer MODE`, where MODE is `single`, `batches`, `adaptive` or `legacy`; the
+endpoint comes from the environment. The first two leave boto3's retries as they are by default. Each
+service has its own client and its own thread, all in one process. Prints, as JSON, how long each dial
+request took from its offer; null for those that were lost: refused after boto3's own retries, or not sent
+when the time is over.
 """
 
 import json
@@ -11,10 +12,10 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
@@ -31,13 +32,16 @@ HANDLERS = 10
 """Threads of a service that sends each dial request by itself: as many as boto3 keeps connections."""
 GIVE_UP_S = 60.0
 """Seconds after the start at which nobody sends any more."""
-Mode = Literal["legacy", "standard", "adaptive"]
+RETRIES: Mapping[str, Config] = {
+    "adaptive": Config(retries={"mode": "adaptive"}),
+    "legacy": Config(retries={"mode": "legacy"}),
+}
+"""What a mode changes in boto3's configuration; the others change nothing."""
 
 
 def main(mode: str) -> None:
     """Run all services to their end."""
-    retries: Mode = "standard" if mode == "standard" else "adaptive" if mode == "adaptive" else "legacy"
-    clients = [_client(retries) for _ in range(SERVICES)]
+    clients = [_client(RETRIES.get(mode)) for _ in range(SERVICES)]
     services = [offers_of(number) for number in range(SERVICES)]
     work = _single if mode == "single" else _batching
     start = Start()
@@ -51,9 +55,9 @@ def main(mode: str) -> None:
     os._exit(0)
 
 
-def _client(mode: Mode) -> "ConnectCampaignServiceClient":
+def _client(config: Config | None) -> "ConnectCampaignServiceClient":
     # A session of its own: it is no safe thing to share.
-    return boto3.session.Session().client("connectcampaigns", config=Config(retries={"mode": mode}))
+    return boto3.session.Session().client("connectcampaigns", config=config)
 
 
 def _single(client: "ConnectCampaignServiceClient", offers: Sequence[Offer], start: Start) -> None:

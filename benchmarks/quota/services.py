@@ -13,12 +13,15 @@ from benchmarks.world import world
 from gateway.simulator import Simulator, SimulatorSettings
 
 SERVICES, CAMPAIGNS, OFFERED_PER_S, SECONDS = 20, 5, 200.0, 30.0
+DEFAULT_RETRIES = "standard"
+"""The retries that boto3 makes unless told otherwise, since 1.44; `legacy` was the default before."""
 PEERS = {
     "boto3, one request a call": "single",
-    "boto3, batches, legacy": "legacy",
-    "boto3, batches, standard": "standard",
+    f"boto3, batches, {DEFAULT_RETRIES}": "batches",
     "boto3, batches, adaptive": "adaptive",
+    "boto3, batches, legacy": "legacy",
 }
+"""The contenders beside the gateway, with the modes of `peer`."""
 
 
 @dataclass(frozen=True, slots=True)
