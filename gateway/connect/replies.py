@@ -8,8 +8,7 @@ span unless it has the form that Connect's own have.
 
 import logging
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.connect.port import PutReply
@@ -28,8 +27,8 @@ CODES_LOGGED = 20
 
 LONGEST_WORD = 32
 _is_word = re.compile(r"[A-Za-z]+").fullmatch
-_is_id = re.compile(r"[!-~]{0,256}").fullmatch
-"""Models: `[a-zA-Z0-9_\\-.]`, at most 256. Other visible ASCII does no harm, and the item is accepted."""
+LONGEST_ID = 256
+"""Characters of an id, as the models say. They allow fewer kinds; other printable ASCII does no harm."""
 _is_request_id = re.compile(r"[A-Za-z0-9._=+/-]{1,128}").fullmatch
 _logged: set[str] = set()
 
@@ -53,12 +52,15 @@ def put_reply(
     """
     accepted: dict[str, str] = {}
     doubtful: set[str] = set()
-    for token, entry in _entries(response, "successfulRequests", "clientToken", asked):
-        id_ = entry.get("id")
-        if isinstance(id_, str) and _is_id(id_):
-            accepted.setdefault(token, id_)
-        else:
-            doubtful.add(token)
+    for entry in _list(response, "successfulRequests"):  # written out: on the way of every request
+        if type(entry) is dict:
+            token, id_ = entry.get("clientToken"), entry.get("id")
+            if type(token) is not str or token not in asked:
+                continue
+            if type(id_) is str and len(id_) <= LONGEST_ID and id_.isascii() and id_.isprintable():
+                accepted.setdefault(token, id_)
+            else:
+                doubtful.add(token)
     failed: dict[str, ItemFailure] = {}
     for token, entry in _entries(response, "failedRequests", "clientToken", asked):
         if token not in accepted and token not in doubtful:
@@ -89,13 +91,17 @@ def _entries(
     response: object, name: str, key: str, asked: Collection[str]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the entries of a list that are about something that was asked about, with what that is."""
-    listed = member(response, name)
-    entries: Iterable[object] = listed if isinstance(listed, list) else ()
-    for entry in islice(entries, ENTRIES_READ):
+    for entry in _list(response, name):
         if isinstance(entry, Mapping):
             about = entry.get(key)
             if isinstance(about, str) and about in asked:
                 yield about, entry
+
+
+def _list(response: object, name: str) -> Sequence[object]:
+    """Return a list of a reply as far as it is read, empty where it is none."""
+    listed = member(response, name)
+    return listed[:ENTRIES_READ] if isinstance(listed, list) else ()
 
 
 def _failure(code: object, failures: Mapping[str, ItemFailure], operation: str) -> ItemFailure:
