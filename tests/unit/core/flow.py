@@ -7,12 +7,15 @@ from gateway.core import conditions
 from gateway.core.conditions import BLIND_PROBE_S, FIRST_PAUSE_S, FORGET_AFTER_S, LONGEST_PAUSE_S, STEP
 from gateway.core.errors import (
     AccessDenied,
+    CallHindered,
     CallInvalid,
     CampaignInvalid,
     CampaignNotFound,
     CampaignNotRunning,
+    shows_who_asks,
 )
 from gateway.core.model import Batch, CallReport, FlushReason, ItemFailure
+from gateway.core.pacing import HINDERED_PATIENCE_S
 from gateway.core.refusals import CALLS_TO_BLAME
 
 FULL = 25
@@ -48,14 +51,21 @@ class Flow:
         self.looked_at = -NEVER
         self.invalid: dict[str, int] = {}
         self.blamed = False
+        self.hindered_since: float | None = None
 
-    def note(self, batch: Batch, report: CallReport) -> None:
-        """Count the refusals in a row of a campaign's calls in search of a bad item."""
+    def note(self, now: float, batch: Batch, report: CallReport) -> None:
+        """Count the refusals in a row of a campaign's calls in search of a bad item; note who is refused."""
+        if isinstance(report.failure, CallHindered):
+            self.hindered_since = now if self.hindered_since is None else self.hindered_since
+        elif shows_who_asks(report.failure):
+            self.hindered_since = None
         if report.failure is None:
             self.invalid.pop(batch.campaign_id, None)
         invalid = isinstance(report.failure, CallInvalid)
         search = batch.flush is FlushReason.SUSPECT
         self.blamed = invalid and not search and self.invalid.get(batch.campaign_id, 0) >= CALLS_TO_BLAME
+        if isinstance(report.failure, CallHindered) and self.hindered_since is not None:
+            self.blamed = now - self.hindered_since >= HINDERED_PATIENCE_S
         if invalid and search:
             self.invalid[batch.campaign_id] = self.invalid.get(batch.campaign_id, 0) + 1
 

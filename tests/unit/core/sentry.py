@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from gateway.core.engine import Engine, Limits
-from gateway.core.errors import CallInvalid, CampaignNotRunning, RateThrottled
+from gateway.core.errors import CallHindered, CallInvalid, CampaignNotRunning, RateThrottled
 from gateway.core.forecast import MARGIN
 from gateway.core.model import (
     Answer,
@@ -117,7 +117,8 @@ class Sentry(Book):
         assert self.send_until is None or self.now < self.send_until
         failure, item = report.failure, report.failed.get(key[1])
         throttled = item in {ItemFailure.RATE, ItemFailure.CAPACITY}
-        at_once = throttled or isinstance(failure, RateThrottled | CampaignNotRunning | CallInvalid)
+        kept = RateThrottled | CallHindered | CampaignNotRunning | CallInvalid
+        at_once = throttled or isinstance(failure, kept)
         if isinstance(failure, CallInvalid):
             assert size > 1
             held.suspects, held.group = (size + 1) // 2, batch.number

@@ -35,6 +35,8 @@ FAILURES: list[errors.CallFailure] = [
     ),
     errors.AccessDenied(),
     errors.CampaignInvalid(),
+    errors.CredentialsExpired(),
+    errors.ClockSkewed(),
     errors.CallConflict(),
     errors.ConnectFailed(),
     errors.AnswerLost(),

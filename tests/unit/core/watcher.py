@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from gateway.core import settle
-from gateway.core.errors import AccessDenied, RateThrottled
+from gateway.core.errors import AccessDenied, CallHindered, RateThrottled
 from gateway.core.holdings import JOIN_BYTES
 from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import (
@@ -106,13 +106,13 @@ class Watcher(Sentry):
         for key in keys:
             self.weigh(self.held[key], report)
         rate = ItemFailure.RATE in report.failed.values()
-        self.throttled |= rate or isinstance(report.failure, RateThrottled)
+        self.throttled |= rate or isinstance(report.failure, RateThrottled | CallHindered)
         ids = {(batch.campaign_id, token): id_ for token, id_ in report.accepted.items()}
-        self.flow.note(batch, report)
+        self.flow.note(self.now, batch, report)
         told = self._take(self.engine.completed(self.now, batch, report), ids)
         if self.flow.refused(report):
             self._check_refused(batch.campaign_id)
-            lasting = not isinstance(report.failure, AccessDenied)
+            lasting = not isinstance(report.failure, AccessDenied | CallHindered)
             self.note_refusal(batch.campaign_id, lasting=lasting)
         if self.flow.completed(self.now, batch, report) and batch.campaign_id not in self.holds:
             self._flows(batch.campaign_id)
