@@ -5,6 +5,7 @@ not at hand. scripts/helm.sh brings helm.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,12 @@ class ChartError(Exception):
 def find_helm() -> Path | None:
     """Return helm: that of this environment, or that of the machine; None where there is none."""
     return tools.find("helm")
+
+
+def helms() -> list[Path]:
+    """Return every helm that is at hand, each once: what is called `helm`, and a Helm 3 called `helm3`."""
+    found = (find_helm(), tools.find("helm3"), shutil.which("helm"))
+    return list(dict.fromkeys(Path(path).resolve() for path in found if path))
 
 
 def renderings() -> dict[str, tuple[str, ...]]:

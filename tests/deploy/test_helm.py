@@ -3,7 +3,9 @@
 import json
 import re
 import subprocess
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -60,6 +62,7 @@ REFUSED: dict[str, tuple[Changes, str]] = {
         "annotate the ServiceAccount where it is made",
     ),
     "an account without a name": ({"serviceAccount.create": False}, "name the account"),
+    "one port for both": ({"adminPort": 50051}, "adminPort: 50051 is service.port as well"),
     "an unknown value": ({"quota.rate": 10}, "additional properties 'rate' not allowed"),
     "a wrong kind of value": ({"replicas": "two"}, "got string, want integer"),
 }
@@ -67,8 +70,7 @@ REFUSED: dict[str, tuple[Changes, str]] = {
 
 def render(changes: Changes) -> str:
     assert HELM is not None
-    words = [f"{name}={json.dumps(value)}" for name, value in changes.items()]
-    return chart.render(HELM, *(part for word in words for part in ("--set-json", word)))
+    return chart.render(HELM, *_json(changes))
 
 
 def test_helm_is_the_version_that_is_pinned() -> None:
@@ -154,7 +156,111 @@ def test_a_long_name_leaves_room_for_the_suffixes() -> None:
     assert f"name: {'a' * 53}-headless\n" in rendered
 
 
-def test_the_renderings_that_are_committed_are_what_helm_renders() -> None:
-    assert HELM is not None
+NULLABLE = {
+    "gateway.streamMaxAge",
+    "terminationGracePeriodSeconds",
+    "autoscaling.cpuUtilization",
+    "autoscaling.streams.average",
+    "autoscaling.backlog.average",
+    "resources.requests",
+    "resources.limits",
+}
+"""Values for which null has a meaning: none, or the default of what it is handed to."""
+FREE = ("resources.", "dashboard.labels.", "networkPolicy.callers.", "networkPolicy.monitoring.")
+"""What is inside is handed on as it is."""
+EVERYTHING: Changes = {
+    "autoscaling.enabled": True,
+    "autoscaling.streams.average": 100,
+    "serviceMonitor.enabled": True,
+    "prometheusRule.enabled": True,
+    "dashboard.enabled": True,
+}
+EACH_HELM = pytest.mark.parametrize("helm", chart.helms(), ids=str)
+
+
+def paths(values: dict[str, Any], before: str = "") -> Iterator[str]:
+    """Yield the path of each value and of each group of values."""
+    for key, value in values.items():
+        path = f"{before}{key}"
+        if path.startswith(FREE) and path not in NULLABLE:
+            continue
+        yield path
+        if isinstance(value, dict):
+            yield from paths(value, f"{path}.")
+
+
+PATHS = tuple(paths(yaml.safe_load((chart.CHART / "values.yaml").read_text())))
+
+
+def nested(path: str, value: object) -> dict[str, Any]:
+    """Return values in which only one is set."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return cast("dict[str, Any]", value)
+
+
+def _json(changes: Changes) -> list[str]:
+    words = [f"{name}={json.dumps(value)}" for name, value in changes.items()]
+    return [part for word in words for part in ("--set-json", word)]
+
+
+def fault_of_null(helm: Path, path: str, *arguments: str) -> str:
+    """Return what is wrong with how the chart takes a null: it is refused by name, or has a meaning."""
+    others = [
+        word
+        for name, value in EVERYTHING.items()
+        if not name.startswith(path)
+        for word in _json({name: value})
+    ]
+    try:
+        rendered = chart.render(helm, *others, *arguments)
+    except chart.ChartError as refused:
+        said = str(refused)
+        named = "schema" in said and path.rpartition(".")[2] in said and "nil pointer" not in said
+        return "" if named and path not in NULLABLE else f"{path}: {said}"
+    if path not in NULLABLE:
+        return f"{path}: taken"
+    # Alerts and dashboard hold texts of their own.
+    ours = [
+        part for part in rendered.split("---\n") if "PrometheusRule" not in part and "dashboard" not in part
+    ]
+    bad = re.search(r"nil|: null$|:0\"|[pP]ort: 0?$", "".join(ours), re.MULTILINE)
+    return f"{path}: {bad[0]}" if bad else ""
+
+
+@EACH_HELM
+def test_null_is_refused_by_name_or_has_a_meaning(helm: Path, tmp_path: Path) -> None:
+    """Versions of helm drop a default that is null, or keep the null: no template ever sees either."""
+    file = tmp_path / "values.yaml"
+    faults = []
+    for path in PATHS:
+        file.write_text(yaml.safe_dump(nested(path, None)))
+        faults.append(fault_of_null(helm, path, "--values", str(file)))
+    faults += [
+        fault_of_null(helm, path, "--set", f"{path}=null") for path in (*NULLABLE, "service.port", "aws")
+    ]
+
+    assert len(PATHS) > 80
+    assert [fault for fault in faults if fault] == []
+
+
+@EACH_HELM
+def test_every_helm_renders_the_same(helm: Path) -> None:
+    """The committed renderings are those of any version."""
     for name, arguments in chart.renderings().items():
-        assert chart.render(HELM, *arguments) == chart.committed(name).read_text(), name
+        assert chart.render(helm, *arguments) == chart.committed(name).read_text(), name
+
+
+@EACH_HELM
+def test_whole_numbers_of_a_file_stay_whole(helm: Path, tmp_path: Path) -> None:
+    """Numbers of a file are fractions to Go, which writes a million as 1e+06: the gateway would not start."""
+    file = tmp_path / "values.yaml"
+    extra = {"DIAL_GATEWAY_REPLAY_LIMIT": 1_000_000, "DIAL_GATEWAY_LINGER": 0.5}
+    gateway = {"extraSettings": extra, "queueLimit": 1_000_000, "streamMaxAge": 1_000_000}
+    file.write_text(yaml.safe_dump({"gateway": gateway, "terminationGracePeriodSeconds": 1_000_000}))
+    rendered = chart.render(helm, "--values", str(file))
+
+    assert rendered.count('value: "1000000"') == 3
+    assert 'value: "0.5"' in rendered
+    assert "terminationGracePeriodSeconds: 1000000\n" in rendered
+    assert "e+0" not in rendered

@@ -10,6 +10,6 @@ gateway's last steps: the last answers read, the last spans exported.
 {{- else if lt (int $given) (int $needed) }}
 {{- fail (printf "terminationGracePeriodSeconds: %d would kill a gateway that still drains; preStopSeconds + gateway.drainGrace + 5 are %d" (int $given) (int $needed)) }}
 {{- else }}
-{{- $given }}
+{{- int64 $given }}
 {{- end }}
 {{- end }}

@@ -1,3 +1,12 @@
+{{/* A value as the text of a variable: Go writes large whole numbers from a file as 1e+06, which is no whole number. */}}
+{{- define "dial-gateway.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}
+{{- int64 . }}
+{{- else }}
+{{- . }}
+{{- end }}
+{{- end }}
+
 {{/* The gateway's settings, as variables of the container; README.md says what each means. */}}
 {{- define "dial-gateway.settings" -}}
 {{- $settings := dict
@@ -41,14 +50,14 @@
 {{- end }}
 {{- range $name, $value := $settings }}
 - name: DIAL_GATEWAY_{{ $name }}
-  value: {{ $value | toString | quote }}
+  value: {{ include "dial-gateway.text" $value | quote }}
 {{- end }}
 {{- range $name, $value := .Values.gateway.extraSettings }}
 {{- if hasKey $settings (trimPrefix "DIAL_GATEWAY_" $name) }}
 {{- fail (printf "gateway.extraSettings: the chart sets %s itself; use its own value" $name) }}
 {{- end }}
 - name: {{ $name }}
-  value: {{ $value | toString | quote }}
+  value: {{ include "dial-gateway.text" $value | quote }}
 {{- end }}
 {{- with .Values.aws.region }}
 - name: AWS_REGION
