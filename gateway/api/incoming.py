@@ -123,7 +123,7 @@ class Incoming:
     def _parsed(self, begin: int, found: Cut) -> Sequence[pb.DialRequest] | Unreadable:
         if not found.found:
             return ()
-        if found.end - found.first > max(PART_BYTES, DIAL_REQUEST_BYTES):  # then it is one alone
+        if found.last - found.first > max(PART_BYTES, DIAL_REQUEST_BYTES):  # then it is one alone
             return self._unreadable(found, TOO_LARGE)
         # A range of whole fields is a message by itself.
         return pb.StreamDialRequestsRequest.FromString(self._raw[begin : found.end]).dial_requests
@@ -131,7 +131,7 @@ class Incoming:
     def _unreadable(self, found: Cut, problem: str) -> Unreadable:
         """Return a request that is not parsed, with an empty token where that cannot be read."""
         try:
-            named = _Named.FromString(self._raw[found.first : found.end])
+            named = _Named.FromString(self._raw[found.first : found.last])
         except DecodeError:
             return Unreadable("", problem)
         return Unreadable(named.client_token[:LONGEST_TOKEN], problem, named.in_doubt)

@@ -20,10 +20,11 @@ class MalformedError(ValueError):
 
 
 class Cut(NamedTuple):
-    """Consecutive dial requests: how many, where the payload of the first begins, where to go on."""
+    """Consecutive dial requests: how many, where the first begins and the last ends, and where to go on."""
 
     found: int
     first: int
+    last: int
     end: int
 
 
@@ -33,7 +34,7 @@ def cut(raw: bytes, at: int, most: int, most_bytes: int) -> Cut:
     They come to at most `most_bytes`. One that is longer by itself is found alone. Fields of other numbers
     are passed over. Raises `MalformedError`, also where there are more of those than any version would have.
     """
-    count, first, stop, end = 0, at, at + most_bytes, len(raw)
+    count, first, last, stop, end = 0, at, at, at + most_bytes, len(raw)
     try:
         for _ in range(FIELDS_AT_ONCE):
             if at >= end or count == most:
@@ -55,7 +56,7 @@ def cut(raw: bytes, at: int, most: int, most_bytes: int) -> Cut:
             if begin + size > stop and count:
                 break
             first = first if count else begin
-            at = begin + size
+            at = last = begin + size
             count += 1
         else:
             raise MalformedError(f"more than {FIELDS_AT_ONCE - most} fields that the contract does not have")
@@ -63,7 +64,7 @@ def cut(raw: bytes, at: int, most: int, most_bytes: int) -> Cut:
         at = end + 1
     if at > end:
         raise MalformedError("a field is longer than its message")
-    return Cut(count, first, at)
+    return Cut(count, first, last, at)
 
 
 def _after(raw: bytes, tag: int, begin: int) -> int:

@@ -118,6 +118,7 @@ def test_a_broken_request_is_told_by_itself(payload: bytes, long: bool) -> None:
 def test_a_broken_request_keeps_its_token_where_that_can_be_read() -> None:
     broken = pb.DialRequest(client_token="t-1").SerializeToString() + b"\x12\x02\xc3\x28"
     assert all_of(item(broken)) == [Unreadable("t-1", NOT_READABLE)]
+    assert all_of(item(broken) + message(campaign="behind it")) == [Unreadable("t-1", NOT_READABLE)]
 
 
 def test_a_broken_request_keeps_its_doubt() -> None:
@@ -156,7 +157,7 @@ def test_a_group_is_not_read() -> None:
 
 def test_a_cut_is_bounded() -> None:
     """One cut finds a bounded number of requests, and passes over a bounded number of other fields."""
-    assert cut(EMPTY_ITEM * 10**6, 0, 500, 10**9) == (500, 2, 1000)
+    assert cut(EMPTY_ITEM * 10**6, 0, 500, 10**9) == (500, 2, 1000, 1000)
     with pytest.raises(MalformedError):
         cut(b"\x48\x00" * FIELDS_AT_ONCE, 0, 500, 10**9)
 
