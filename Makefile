@@ -22,7 +22,7 @@ demo: install ## the gateway with a local Amazon Connect, and 2,000 dial request
 	$(BIN)/dial-gateway demo examples/leads.csv
 
 test: install ## every test of the Python parts
-	scripts/proxies.sh
+	scripts/proxies.sh $(VENV)
 	scripts/chromium.sh
 	scripts/helm.sh $(VENV)
 	scripts/promtool.sh $(VENV)
@@ -73,7 +73,7 @@ lock: install ## pin the newest versions, with hashes, that the honest ranges al
 	$(BIN)/python scripts/lock.py
 
 faults: install ## crashes, departures and a failing Connect at full size, each answer checked for its truth
-	scripts/proxies.sh
+	scripts/proxies.sh $(VENV)
 	$(BIN)/python -m tests.faults
 
 soak: install ## mixed load under faults and restarts for DURATION seconds (600), RATE dial requests a second (400)

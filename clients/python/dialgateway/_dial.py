@@ -26,12 +26,18 @@ _NOTICES = 256
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Campaign, priority and metadata of one `dial()`, and the clock that its waiting is on, in seconds."""
+    """Campaign, priority and metadata of one call, and the clock that its waiting is on, in seconds.
+
+    `sign_of_life_s`: after so many seconds without a message, a stream that waits for answers sends an empty
+    one. Pings reach the next proxy only. A message goes as far as the gateway, so it tells proxies on the way
+    that the stream is in use, and makes those speak up that have kept the end of their gateway to themselves.
+    """
 
     campaign_id: str
     priority: Priority
     metadata: Metadata
     clock: Callable[[], float] = time.monotonic
+    sign_of_life_s: float = 30.0
 
 
 def notices() -> deque[Notice]:

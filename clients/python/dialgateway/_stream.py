@@ -202,13 +202,23 @@ class DialStream:
                 self._delivery.drain(link, now)
         self._changed()
 
+    async def _work_comes(self) -> bool:
+        """Wait for something to send; False where it is time for a sign of life."""
+        try:
+            async with asyncio.timeout(self._dial.sign_of_life_s):
+                await self._work.wait()
+        except TimeoutError:
+            return False
+        return True
+
     async def _write(self, call: StreamCall, link: Link) -> None:
         delivery, dial = self._delivery, self._dial
         try:
             while delivery.sends_on(link) and not delivery.half_close(link):
                 if not (chunk := delivery.next_chunk(link)):
                     self._work.clear()
-                    await self._work.wait()
+                    if not await self._work_comes() and link.sent:
+                        await call.write(_wire.stream_message(dial.campaign_id, (), dial.priority))
                     continue
                 self._room.set()
                 await call.write(_wire.stream_message(dial.campaign_id, chunk, dial.priority))

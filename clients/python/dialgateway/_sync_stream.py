@@ -246,10 +246,14 @@ class SyncDialStream:
             delivery.ready(link, dial.clock())
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._ended(connection) or delivery.may_send(link))
+                self._changed.wait_for(
+                    lambda: self._ended(connection) or delivery.may_send(link), dial.sign_of_life_s
+                )
                 if self._ended(connection) or delivery.half_close(link):
                     return
                 chunk = delivery.next_chunk(link)
+                if not (chunk or (link.sent and delivery.sends_on(link))):
+                    continue  # nobody waits for anything; else an empty message is the sign of life
                 self._changed.notify_all()
             yield _wire.stream_message(dial.campaign_id, chunk, dial.priority)
 

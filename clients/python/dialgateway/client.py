@@ -46,7 +46,8 @@ class DialGatewayClient(CampaignCalls):
         channel: used instead of connections of its own, for interceptors and tests. It stays yours:
             `close()` leaves it open. How it connects again, and its keepalive, are then up to its options.
         keepalive: a timedelta, or seconds: how often a connection is asked whether it is still there while
-            calls are under way. The gateway allows 10 seconds and more.
+            calls are under way, and a quiet stream that waits for answers sends an empty message. The
+            gateway allows 10 seconds and more.
         http_proxy: whether to go through the proxy that the environment names (`grpc_proxy`, `https_proxy`,
             `http_proxy`, and `no_proxy` for exceptions). By default none of them is looked at.
         jitter: gives numbers from 0 to 1, to draw pauses with.
@@ -73,6 +74,7 @@ class DialGatewayClient(CampaignCalls):
         self._window, self._chunk = window, chunk
         self._new_delivery("")  # a wrong size is said here, not at the first dial
         self._metadata = tuple(metadata)
+        self._sign_of_life_s = _channels.seconds(keepalive)
         options = _channels.named(_channels.options(keepalive, http_proxy=http_proxy), server_name)
         # Made at the first call: a channel belongs to the event loop that runs then.
         self._channels = _channels.Channels(lambda: _open_channel(target, credentials, options), channel)
@@ -139,7 +141,7 @@ class DialGatewayClient(CampaignCalls):
         self, campaign_id: str, requests: Source, priority: Priority, on_notice: OnNotice | None
     ) -> AsyncGenerator[DialResult, None]:
         self._check_open()
-        dial = Dial(campaign_id, priority, self._metadata)
+        dial = Dial(campaign_id, priority, self._metadata, sign_of_life_s=self._sign_of_life_s)
         stream = DialStream(self._channels, dial, requests, self._new_delivery(campaign_id))
         self._calls.add(stream)
         try:

@@ -1,0 +1,184 @@
+"""Caddy and Traefik, with the configurations that users are given: callers, long streams, dead gateways."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ipaddress import ip_network
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+
+from benchmarks.stub import async_stub
+from dialgateway import DialGatewayClient, DialResult
+from dialgateway.retry import BROKEN
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.access.certificate import names_in
+from gateway.access.identity import Shown, identify
+from tests.client.processes import world
+from tests.client.scripted import ScriptedGateway, accept_and_stay, requests, serving
+from tests.faults.certificates import CALLER
+from tests.faults.go_proxies import FILES, absent, proxied_by
+from tests.faults.proxies import Upstream
+from tests.faults.test_proxies import FORGED, READY, Listener, listening
+
+pytestmark = pytest.mark.skipif(bool(absent()), reason=absent())
+NAMES = tuple(FILES)
+SILENCE_S = 2.0
+COUNT = 2000
+
+
+@asynccontextmanager
+async def always_ready() -> AsyncIterator[int]:
+    """Say on a port of its own that a gateway is ready, whether it is or not."""
+
+    async def ready(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(READY)
+        writer.close()
+
+    async with await asyncio.start_server(ready, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def put(channel: grpc.aio.Channel) -> None:
+    """Make the call that forges who calls, once the proxy has taken its routes in."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await async_stub(channel).PutDialRequests(
+                    pb.PutDialRequestsRequest(), metadata=FORGED, timeout=20, wait_for_ready=True
+                )
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in {*BROKEN, grpc.StatusCode.UNIMPLEMENTED}:
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_gateway_is_told_who_calls(name: str, tmp_path: Path) -> None:
+    """What a caller says of itself reaches no gateway; Caddy hands on its certificate, Traefik nothing."""
+    listener: Listener
+    async with (
+        listening() as (listener, upstream),
+        proxied_by(name, tmp_path, upstream) as proxy,
+        grpc.aio.secure_channel(proxy.mutual_target, proxy.caller) as secure,
+        grpc.aio.insecure_channel(proxy.target) as plain,
+    ):
+        await put(plain)
+        assert listener.told in ([], [""])
+        listener.told.clear()
+        await put(secure)
+    if name == "caddy":
+        shown = Shown("ipv4:127.0.0.1:1", forwarded=listener.told)
+        assert identify(shown, [ip_network("127.0.0.0/8")], names_in).identity == CALLER
+    else:
+        assert listener.told in ([], [""])
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_strangers_do_not_get_in(name: str, tmp_path: Path) -> None:
+    """A caller without a certificate is refused in the handshake."""
+    async with (
+        listening() as (listener, upstream),
+        proxied_by(name, tmp_path, upstream) as proxy,
+        grpc.aio.secure_channel(proxy.mutual_target, proxy.caller) as friend,
+        grpc.aio.secure_channel(proxy.mutual_target, proxy.certificates.stranger()) as channel,
+    ):
+        await put(friend)  # now its certificate and its rules are there
+        listener.told.clear()
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await async_stub(channel).PutDialRequests(pb.PutDialRequestsRequest(), timeout=5)
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert not listener.told
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_no_gateway_answers(name: str, tmp_path: Path) -> None:
+    """Where no gateway takes connections, the status is one for which the client comes back."""
+    async with (
+        always_ready() as admin,
+        proxied_by(name, tmp_path, Upstream("127.0.0.1:1", admin)) as proxy,
+        grpc.aio.insecure_channel(proxy.target) as channel,
+    ):
+        codes = set()
+        for _ in range(20):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await async_stub(channel).PutDialRequests(
+                    pb.PutDialRequestsRequest(), timeout=10, wait_for_ready=True
+                )
+            codes.add(refused.value.code())
+            await asyncio.sleep(0.05)
+        assert codes - {grpc.StatusCode.UNIMPLEMENTED} <= BROKEN  # that is Traefik before it has its routes
+
+
+async def _silent_s(gateway: ScriptedGateway, target: str, at_most_s: float) -> tuple[float, str]:
+    """Return for how long a stream lasts on which nothing is said behind the first answer, and its end."""
+    gateway.script = accept_and_stay
+    async with grpc.aio.insecure_channel(target) as channel:
+        await put(channel)
+        call = async_stub(channel).StreamDialRequests()
+        await call.write(pb.StreamDialRequestsRequest(dial_requests=[pb.DialRequest(client_token="t")]))
+        assert await call.read() is not grpc.aio.EOF
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(at_most_s):
+                await call.read()
+            code = await call.code()
+        except TimeoutError:
+            return at_most_s, ""
+        except grpc.aio.AioRpcError as error:
+            code = error.code()
+        return time.monotonic() - began, code.name
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_quiet_stream_lasts(name: str, tmp_path: Path) -> None:
+    """The times in the files are those that count: shorter ones end a quiet stream, the given ones do not."""
+    async with serving() as gateway, always_ready() as admin:
+        upstream = Upstream(gateway.target, admin)
+        short, long = tmp_path / "short", tmp_path / "long"
+        for folder in (short, long):
+            folder.mkdir()
+        async with proxied_by(name, short, upstream, silence_s=SILENCE_S) as proxy:
+            lasted_s, code = await _silent_s(gateway, proxy.target, 10 * SILENCE_S)
+            assert 0.5 * SILENCE_S < lasted_s < 3 * SILENCE_S
+            assert code in {"INTERNAL", "CANCELLED"}
+        async with proxied_by(name, long, upstream) as proxy:
+            assert await _silent_s(gateway, proxy.target, 3 * SILENCE_S) == (3 * SILENCE_S, "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_gateway_that_is_killed_behind_it(name: str, tmp_path: Path, reserved_port: int) -> None:
+    """Killed twice in the middle of a stream: all is accepted, and nobody is dialed twice.
+
+    Traefik keeps the end of a gateway to itself until the caller sends something. Signs of life do.
+    """
+    ends: set[asyncio.Task[None]] = set()
+    results: list[DialResult] = []
+    async with (
+        world(reserved_port, "--latency", "0.02") as gateway,
+        always_ready() as admin,
+        proxied_by(name, tmp_path, Upstream(gateway.target, admin)) as proxy,
+        grpc.aio.insecure_channel(proxy.target) as channel,
+        DialGatewayClient(proxy.target, window=400, keepalive=1.0) as client,
+        asyncio.timeout(90),
+    ):
+        await put(channel)
+
+        async def restart() -> None:
+            await gateway.kill()
+            await gateway.start()
+
+        async for result in client.dial("c", requests(COUNT)):
+            results.append(result)
+            if len(results) in {300, 1100}:
+                ends.add(asyncio.create_task(restart()))
+        await asyncio.gather(*ends)
+        assert Counter(result.outcome.value for result in results) == {"ACCEPTED": COUNT}
+        assert await gateway.accepted() == Counter(f"t-{number}" for number in range(COUNT))
