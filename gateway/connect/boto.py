@@ -4,26 +4,33 @@ The only importer of boto3; `apis.py` has what differs between the versions. Reg
 endpoint come from boto3's ordinary chain. Its own retries are off, since tenacity's would multiply
 with them; so is its validation of parameters, which costs a quarter of a call and checks less than
 `core/validate.py` does.
+
+boto3 makes, signs and parses a call; `transport.py` sends it. A call ends after its time-out whatever
+it waits for: a thread, a name, a connection or a reply. Its socket is reset then, which frees its thread.
 """
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import boto3
 import botocore
+import botocore.session
 from botocore.config import Config
 
-from gateway.connect.apis import APIS, ApiName
+from gateway.connect.apis import APIS, STATES_OPERATION, ApiName
 from gateway.connect.aws_clock import AwsClock
+from gateway.connect.exchange import Exchange
 from gateway.connect.failures import translated
 from gateway.connect.port import Operation, PutReply
 from gateway.connect.replies import states
+from gateway.connect.resolver import LookUp, Resolver, system_lookup
 from gateway.connect.signing import sign_by
+from gateway.connect.threads import Job, Threads
 from gateway.connect.ticket import Ticket
+from gateway.connect.transport import Transport, using
 from gateway.core import errors
 from gateway.core.model import DialRequest
 
@@ -35,6 +42,8 @@ that does not answer is told from an answer that is lost."""
 
 STATE_THREADS = 1
 """Threads for asking after states, beside those for dial requests: neither ever waits for the other."""
+SPARE = 3
+"""Threads that may hang in calls that were given up, for each that may be in use."""
 
 
 class BotoConnect:
@@ -42,9 +51,10 @@ class BotoConnect:
 
     `timeout_s` is the time for one call in seconds, `threads` how many put calls are made at the same
     time, `api` the version of Connect's API that carries them. `endpoint_url` and `credentials` (access
-    key, secret key) are for the embedded simulator; without them boto3's own chain decides. `wall` is the
-    local clock, in seconds since the epoch; calls are signed by AWS's where the two are far apart. Raises
-    botocore's `NoRegionError` where no region is configured, and ValueError where the endpoint is no URL.
+    key, secret key) are for the embedded simulator; without them boto3's own chain decides. `look_up`
+    finds the addresses of names. `wall` is the local clock, in seconds since the epoch; calls are signed by
+    AWS's where the two are far apart. Raises botocore's `NoRegionError` where no region is configured, and
+    ValueError where the endpoint is no URL.
     """
 
     def __init__(
@@ -56,25 +66,31 @@ class BotoConnect:
         region: str | None = None,
         credentials: tuple[str, str] | None = None,
         api: ApiName = "v1",
+        look_up: LookUp = system_lookup,
         wall: Callable[[], float] = time.time,
     ) -> None:
         access_key, secret_key = credentials or (None, None)
-        session: Any = boto3.Session(access_key, secret_key, region_name=region)
+        base = botocore.session.get_session()
+        session: Any = boto3.Session(access_key, secret_key, region_name=region, botocore_session=base)
         self._has_credentials = session.get_credentials() is not None
         self._api = APIS[api]
-        self._client = session.client(
-            self._api.service, config=_config(threads, timeout_s), endpoint_url=endpoint_url
-        )
+        self._client = session.client(self._api.service, config=_config(), endpoint_url=endpoint_url)
         self._clock = AwsClock(wall)
         sign_by(self._clock, self._client, session.get_credentials)
         self._put_call = getattr(self._client, self._api.put_method)
-        # The last word before bytes leave: signing or fetching credentials may have taken long.
-        event = f"before-send.{self._api.service}.{self._api.put_operation}"
-        self._client.meta.events.register(event, self._refuse_late)
-        self._sending = threading.local()
-        # Twice as many as calls: a thread may still hang in a call that was given up.
-        self._threads = ThreadPoolExecutor(2 * threads, thread_name_prefix="connect")
-        self._state_threads = ThreadPoolExecutor(STATE_THREADS, thread_name_prefix="connect-states")
+        self._resolver = Resolver(look_up)
+        self._transport = Transport(
+            self.endpoint,
+            ca_bundle=base.get_config_variable("ca_bundle"),
+            connect_timeout_s=min(LONGEST_CONNECT_S, timeout_s / 2),
+            read_timeout_s=timeout_s,
+            connections=(1 + SPARE) * threads + STATE_THREADS,
+        )
+        for operation in (self._api.put_operation, STATES_OPERATION):
+            event = f"before-send.{self._api.service}.{operation}"
+            self._client.meta.events.register(event, self._transport.send)
+        self._threads = Threads(threads, SPARE * threads, "connect")
+        self._state_threads = Threads(STATE_THREADS, SPARE * STATE_THREADS, "connect-states")
         self._timeout_s = timeout_s
 
     def operation(self, campaign_id: str) -> Operation:
@@ -100,63 +116,85 @@ class BotoConnect:
         """Whether boto3's chain found credentials; its clients look for them once only."""
         return self._has_credentials
 
+    @property
+    def hanging_threads(self) -> int:
+        """How many threads hang in calls that were given up."""
+        return self._threads.hanging
+
+    @property
+    def stalled(self) -> bool:
+        """Whether every thread hangs, so that no call can be made."""
+        return self._threads.stalled
+
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
     ) -> PutReply:
         """Send one call in a thread and wait for it at most as long as a call may take."""
-        ticket = ticket or Ticket()
-        return await self._within_time(
-            self._threads, ticket, lambda: self._put(campaign_id, requests, ticket)
-        )
+        call = partial(self._put, campaign_id, requests)
+        return await self._called(self._threads, ticket or Ticket(), call)
 
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
         """Ask after states in a thread of their own, which never keeps a dial request waiting."""
-        return await self._within_time(self._state_threads, Ticket(), lambda: self._states(campaign_ids))
+        return await self._called(self._state_threads, Ticket(), partial(self._states, campaign_ids))
 
     async def close(self) -> None:
-        """Let go of the threads; those in a call end with it."""
+        """Let go of the threads and of the connections that are kept; calls under way end with theirs."""
         for threads in (self._threads, self._state_threads):
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.close()
+        self._transport.close()
 
-    async def _within_time(self, threads: ThreadPoolExecutor, ticket: Ticket, call: Callable[[], T]) -> T:
-        thread = threads.submit(_translating, call)
+    async def _called(self, threads: Threads, ticket: Ticket, call: Callable[[], T]) -> T:
+        exchange = Exchange(ticket, self._resolver)
+        job = threads.submit(partial(_in_exchange, exchange, call))
+        ticket.on_revoke(partial(_revoked, job, ticket))
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await asyncio.wrap_future(thread)
-        except TimeoutError as late:
-            thread.cancel()
+                return await job.answer
+        except TimeoutError:
             unsent = ticket.revoke()
-            raise (errors.ConnectUnreachable() if unsent else errors.AnswerLost()) from late
+            raise (errors.ConnectUnreachable() if unsent else errors.AnswerLost()) from None
+        finally:
+            ticket.revoke()
+            if not job.ended:  # nobody waits any more: revoked, out of time or cancelled
+                exchange.cut()
+                threads.give_up(job)
 
-    def _put(self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket) -> PutReply:
-        self._sending.ticket = ticket
+    def _put(self, campaign_id: str, requests: Sequence[DialRequest]) -> PutReply:
         items = [self._api.item(request) for request in requests]
         response = self._put_call(id=campaign_id, **{self._api.items: items})
         return self._api.reply(response, {request.client_token for request in requests})
-
-    def _refuse_late(self, **_: object) -> None:
-        self._sending.ticket.leave()
 
     def _states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
         return states(self._client.get_campaign_state_batch(campaignIds=list(campaign_ids)), campaign_ids)
 
 
-def _config(threads: int, timeout_s: float) -> Config:
+def _config() -> Config:
     return Config(
         retries={"total_max_attempts": 1, "mode": "standard"},
-        connect_timeout=min(LONGEST_CONNECT_S, timeout_s / 2),
-        read_timeout=timeout_s,
-        max_pool_connections=threads + STATE_THREADS,
         parameter_validation=False,
-        tcp_keepalive=True,
         # Said once: botocore else puts together its own, twice for each call, at a tenth of its cost.
         user_agent=f"Boto3/{boto3.__version__} Botocore/{botocore.__version__} dial-gateway",
     )
 
 
-def _translating(call: Callable[[], T]) -> T:
+def _in_exchange(exchange: Exchange, call: Callable[[], T]) -> T:
     try:
-        return call()
+        with using(exchange):
+            return call()
     except Exception as error:  # noqa: BLE001 - whatever a library raises must settle the batch
         # From None: what botocore raised may hold what was sent.
-        raise translated(error) from None
+        raise _certain(translated(error), exchange.ticket) from None
+
+
+def _certain(failure: errors.CallFailure, ticket: Ticket) -> errors.CallFailure:
+    """Return the failure of a call without the doubt that there is none of: where nothing has left."""
+    if failure.uncertain and not ticket.may_have_left:
+        if isinstance(failure, errors.CallTransient):
+            return errors.ConnectUnreachable()
+        failure.uncertain = False
+    return failure
+
+
+def _revoked(job: Job[T], ticket: Ticket) -> None:
+    if not job.answer.done():
+        job.answer.set_exception(errors.AnswerLost() if ticket.may_have_left else errors.CallRevoked())

@@ -10,9 +10,7 @@ from botocore.parsers import ResponseParserError
 from gateway.connect.apis import OPERATIONS, ApiName
 from gateway.connect.boto import BotoConnect
 from gateway.connect.failures import translated
-from gateway.connect.ticket import Ticket
 from gateway.core import errors
-from gateway.core.model import DialRequest
 
 PHONE = "+12065550188"
 URL = "http://connect.example"
@@ -253,21 +251,4 @@ async def test_v1_unless_told_otherwise() -> None:
     """Without a word about the API it is V1, at AWS's own address, which both versions share."""
     connect = BotoConnect(threads=1, timeout_s=1.0, region="us-east-1")
     assert connect.endpoint == "https://connect-campaigns.us-east-1.amazonaws.com"
-    await connect.close()
-
-
-async def test_nothing_is_sent_too_late() -> None:
-    """A call whose time is up as its bytes would leave is not made, whatever held it up before."""
-    connect = BotoConnect(
-        threads=1,
-        timeout_s=1.0,
-        endpoint_url="http://127.0.0.1:1",
-        region="us-east-1",
-        credentials=("k", "k"),
-    )
-    request = DialRequest("c", "t", PHONE, {}, 1_900_000_000.0, 0.0, 0)
-    with pytest.raises(errors.CallTooLate):
-        await connect.put_dial_requests("c", [request], Ticket(99.0, lambda: 100.0))
-    with pytest.raises(errors.ConnectUnreachable):
-        await connect.put_dial_requests("c", [request], Ticket(101.0, lambda: 100.0))
     await connect.close()

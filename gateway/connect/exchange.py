@@ -1,0 +1,112 @@
+"""One attempt on the network: its ticket, and the socket that it uses now, to be cut from outside."""
+
+import socket
+import struct
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TypeVar
+
+from gateway.connect.resolver import Address, Resolver
+from gateway.connect.ticket import Ticket
+
+T = TypeVar("T")
+
+_DROP = struct.pack("ii", 1, 0)
+"""SO_LINGER: bytes that the kernel has not sent yet are dropped, and the connection is reset."""
+
+
+class ExchangeCutError(ConnectionAbortedError):
+    """Nobody waits for this attempt any more."""
+
+
+class Exchange:
+    """Belongs to one thread, which opens sockets through it; `cut` may be called from any other.
+
+    A socket that is given up is reset: what the kernel still holds of a request is not sent later.
+    """
+
+    __slots__ = ("_cut", "_lock", "_lookup", "_resolver", "_socket", "ticket")
+
+    def __init__(self, ticket: Ticket, resolver: Resolver) -> None:
+        self.ticket = ticket
+        self._resolver = resolver
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._lookup: threading.Event | None = None
+        self._cut = False
+
+    def cut(self) -> None:
+        """End whatever the thread waits for on the network, at once."""
+        with self._lock:
+            self._cut = True
+            if self._lookup is not None:
+                self._lookup.set()
+            if self._socket is not None:
+                _reset(self._socket)
+
+    def use(self, sock: socket.socket | None) -> None:
+        """Note which socket the thread uses from now on, if any. Raises `ExchangeCutError`."""
+        with self._lock:
+            self._socket = sock
+            if self._cut and sock is not None:
+                _reset(sock)
+                raise ExchangeCutError
+
+    def connect(
+        self, host: str, port: int, timeout_s: float | None, options: Sequence[tuple[int, int, int | bytes]]
+    ) -> socket.socket:
+        """Return a socket that is connected to a host, by the first of its addresses that answers.
+
+        Raises `socket.gaierror` for a name that is not known, and OSError (TimeoutError too) where no
+        connection comes about.
+        """
+        refusal = OSError("the name has no address")
+        for address in self._wait(self._resolver.begin(host, port), timeout_s):
+            try:
+                return self._connected(address, timeout_s, options)
+            except ExchangeCutError:
+                raise
+            except OSError as error:
+                refusal = error
+        raise refusal
+
+    def _connected(
+        self, address: Address, timeout_s: float | None, options: Sequence[tuple[int, int, int | bytes]]
+    ) -> socket.socket:
+        family, kind, protocol, where = address
+        sock = socket.socket(family, kind, protocol)
+        try:
+            for option in options:
+                sock.setsockopt(*option)
+            sock.settimeout(timeout_s)
+            self.use(sock)
+            sock.connect(where)
+        except BaseException:
+            self.use(None)
+            sock.close()
+            raise
+        return sock
+
+    def _wait(self, future: "Future[T]", timeout_s: float | None) -> T:
+        found = threading.Event()
+        with self._lock:
+            if self._cut:
+                raise ExchangeCutError
+            self._lookup = found
+        future.add_done_callback(lambda _: found.set())
+        if not found.wait(timeout_s):
+            raise TimeoutError("the name was not found in time")
+        with self._lock:
+            self._lookup = None
+            if self._cut:
+                raise ExchangeCutError
+        return future.result()
+
+
+def _reset(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP)
+    with suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # that of SSLSocket would also change its state

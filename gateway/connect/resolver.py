@@ -1,0 +1,65 @@
+"""Looks up names in threads of its own, so that no call hangs in a lookup that nothing can interrupt.
+
+Calls that want the same name at the same time share one lookup. A lookup that takes long is not
+waited for alone: after `STALE_S` another is begun beside it, at most `MOST_LOOKUPS` for a name.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+STALE_S = 5.0
+"""Seconds after which a lookup that has not ended is not shared any more."""
+MOST_LOOKUPS = 4
+"""Lookups of one name at the same time."""
+
+Address = tuple[int, int, int, Any]
+"""Family, type and protocol of a socket, and where to connect it."""
+LookUp = Callable[[str, int], Sequence[Address]]
+
+
+def system_lookup(host: str, port: int) -> list[Address]:
+    """Look a name up as the system does. Raises `socket.gaierror`."""
+    found = socket.getaddrinfo(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM)
+    return [(family, kind, protocol, address) for family, kind, protocol, _, address in found]
+
+
+class Resolver:
+    """Looks names up with `look_up`, in daemon threads."""
+
+    def __init__(self, look_up: LookUp = system_lookup, now: Callable[[], float] = time.monotonic) -> None:
+        self._look_up = look_up
+        self._now = now
+        self._lock = threading.Lock()
+        self._under_way: dict[tuple[str, int], list[tuple[float, Future[Sequence[Address]]]]] = {}
+
+    def begin(self, host: str, port: int) -> "Future[Sequence[Address]]":
+        """Return the lookup of a name, which may have begun before. Its exception is `look_up`'s."""
+        with self._lock:
+            lookups = self._under_way.setdefault((host, port), [])
+            if lookups and (self._now() - lookups[-1][0] < STALE_S or len(lookups) >= MOST_LOOKUPS):
+                return lookups[-1][1]
+            future: Future[Sequence[Address]] = Future()
+            lookups.append((self._now(), future))
+        threading.Thread(target=self._run, args=(host, port, future), name="lookup", daemon=True).start()
+        return future
+
+    def _run(self, host: str, port: int, future: "Future[Sequence[Address]]") -> None:
+        try:
+            result = self._look_up(host, port)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the name gets it
+            self._forget(host, port, future)
+            future.set_exception(error)
+        else:
+            self._forget(host, port, future)
+            future.set_result(result)
+
+    def _forget(self, host: str, port: int, future: "Future[Sequence[Address]]") -> None:
+        with self._lock:
+            left = [one for one in self._under_way[host, port] if one[1] is not future]
+            self._under_way[host, port] = left
+            if not left:
+                del self._under_way[host, port]

@@ -1,0 +1,205 @@
+"""Promise 11: after a hold, a purge or an expiry no byte of a call leaves, whatever delayed it before."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc.aio
+import pytest
+
+from gateway.app import Gateway
+from gateway.connect.boto import BotoConnect
+from gateway.core.holds import Action, ActionKind, Hold
+from gateway.settings import Settings
+from gateway.simulator import Simulator, SimulatorSettings
+from gateway.telemetry import telemetry_with
+from tests.integration.test_transport import SlowNames, authority
+from tests.integration.upstream import Upstream, accept_all, upstream_of
+from tests.integration.world import CAMPAIGN, Brisk, Caller, dials, stub_of, until, verdicts
+
+__all__ = ["authority"]
+HOLD = Hold("somebody", "why", 0.0)
+PURGE = Action(ActionKind.PURGE, "somebody", "why", 0.0)
+RELEASE = Action(ActionKind.RELEASE, "somebody", "why", 0.0)
+
+
+@asynccontextmanager
+async def gateway_to(url: str, look_up: Any = None, **settings: Any) -> AsyncIterator[tuple[Gateway, Caller]]:
+    """Run a gateway that calls `url`; yield it and a stream to it."""
+    chosen = Settings(
+        **{
+            "listen": "127.0.0.1:0",
+            "admin_listen": "127.0.0.1:0",
+            "call_rate": 0.0,
+            "linger": 0.02,
+            **settings,
+        }
+    )
+    options = {} if look_up is None else {"look_up": look_up}
+    connect = BotoConnect(
+        threads=chosen.max_concurrent_calls,
+        timeout_s=chosen.call_timeout,
+        endpoint_url=url,
+        region="us-east-1",
+        credentials=("simulator", "simulator"),
+        **options,
+    )
+    gateway = Gateway(chosen, connect, telemetry_with(), Brisk())
+    port = await gateway.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield gateway, Caller(stub_of(channel).StreamDialRequests())
+    finally:
+        await gateway.stop(0.2)
+
+
+async def test_a_hold_during_a_slow_lookup() -> None:
+    """200 dials whose calls wait for a name when their campaign is held stay here; released, each goes once."""
+    names = SlowNames()
+    async with Simulator(SimulatorSettings(call_rate=0)) as simulator:
+        url = f"http://connect.test:{simulator.url.rpartition(':')[2]}"
+        async with gateway_to(url, names) as (gateway, caller):
+            await caller.send(*dials(200))
+            await until(lambda: names.asked)
+            await gateway._dispatcher.hold(CAMPAIGN, HOLD)
+            names.found.set()
+            await asyncio.sleep(0.5)
+            assert list(simulator.connect.journal) == []
+            gateway._dispatcher.release(CAMPAIGN, RELEASE)
+            assert verdicts(await caller.ask()) == ["ACCEPTED"] * 200
+            dialed = simulator.connect.journal.dials(CAMPAIGN)
+            assert (len(dialed), set(dialed.values())) == (200, {1})
+
+
+async def _tls_gateway(upstream: Upstream, **settings: Any) -> Any:
+    return gateway_to(f"https://127.0.0.1:{upstream.port}", **settings)
+
+
+async def test_a_hold_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
+    """200 dials whose calls shake hands when their campaign is held stay here."""
+    async with (
+        upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
+        gateway_to(f"https://127.0.0.1:{upstream.port}") as (gateway, caller),
+    ):
+        await caller.send(*dials(200))
+        await upstream.connected(8)
+        await gateway._dispatcher.hold(CAMPAIGN, HOLD)
+        upstream.gate.set()
+        await asyncio.sleep(0.5)
+        assert upstream.requests == []
+        gateway._dispatcher.release(CAMPAIGN, RELEASE)
+        assert verdicts(await caller.ask()) == ["ACCEPTED"] * 200
+        assert sorted(upstream.tokens) == sorted(f"t-{number}" for number in range(200))
+
+
+async def test_a_purge_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
+    """A purge answers what delayed calls carry, at once and certain, and none of them leaves."""
+    async with (
+        upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
+        gateway_to(f"https://127.0.0.1:{upstream.port}") as (gateway, caller),
+    ):
+        await caller.send(*dials(200))
+        await upstream.connected(8)
+        began = time.monotonic()
+        assert await gateway._dispatcher.purge(CAMPAIGN, PURGE) == 200
+        results = await caller.ask()
+        assert time.monotonic() - began < 1.0
+        assert verdicts(results) == ["NOT_ACCEPTED PURGED SAME_TOKEN"] * 200
+        upstream.gate.set()
+        await asyncio.sleep(0.3)
+        assert upstream.requests == []
+
+
+async def test_an_expiry_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
+    """What expires while its call shakes hands does not leave: EXPIRED, not UNKNOWN."""
+    async with (
+        upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
+        gateway_to(f"https://127.0.0.1:{upstream.port}", expiry_headroom=0.2) as (_, caller),
+    ):
+        await caller.send(*dials(25, expires_in=1.0))
+        await upstream.connected()
+        await asyncio.sleep(1.0)
+        upstream.gate.set()
+        results = await caller.ask()
+        assert verdicts(results) == ["EXPIRED EXPIRATION_PASSED SAME_TOKEN"] * 25
+        assert upstream.requests == []
+
+
+async def test_leaving_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
+    """A gateway that leaves answers what delayed calls carry NOT_ACCEPTED, and none of them leaves later."""
+    async with (
+        upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
+        gateway_to(f"https://127.0.0.1:{upstream.port}") as (gateway, caller),
+    ):
+        await caller.send(*dials(50))
+        await upstream.connected(2)
+        stopping = asyncio.create_task(gateway.stop(0.5))
+        results = await caller.read(50)
+        assert verdicts(results) == ["NOT_ACCEPTED DRAINING SAME_TOKEN"] * 50
+        await stopping
+        upstream.gate.set()
+        await asyncio.sleep(0.3)
+        assert upstream.requests == []
+
+
+@pytest.mark.parametrize("stall_s", [1.2])
+async def test_calls_that_were_delayed_stay_within_the_quota(
+    authority: ssl.SSLContext, stall_s: float
+) -> None:
+    """After a stall in which calls ran out of time, no token comes twice and the quota is kept."""
+    async with (
+        upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
+        gateway_to(
+            f"https://127.0.0.1:{upstream.port}",
+            call_rate=10.0,
+            call_burst=10.0,
+            call_timeout=0.5,
+            max_attempts=50,
+        ) as (_, caller),
+    ):
+        await caller.send(*dials(300))
+        await asyncio.sleep(stall_s)
+        upstream.gate.set()
+        assert verdicts(await caller.ask()) == ["ACCEPTED"] * 300
+        assert sorted(upstream.tokens) == sorted(f"t-{number}" for number in range(300))
+        assert _never_above(10.0, 10.0, [request.at for request in upstream.requests])
+
+
+def _never_above(rate: float, burst: float, instants: list[float]) -> bool:
+    """Whether calls at these instants pass a token bucket that was full at the first."""
+    tokens, last = burst, instants[0]
+    for instant in instants:
+        tokens = min(burst, tokens + (instant - last) * rate) - 1.0
+        last = instant
+        if tokens < -0.2:  # a call may arrive a moment sooner after another than it left
+            return False
+    return True
+
+
+async def test_dripping_replies_do_not_stop_other_campaigns() -> None:
+    """While every reply to one campaign drips, another campaign's dials are accepted in a call's time."""
+
+    async def answer(request: Any, writer: Any) -> None:
+        if "/campaigns/slow/" in request.head:
+            for _ in range(200):
+                writer.write(b"H")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        await accept_all(request, writer)
+
+    async with (
+        upstream_of(answer) as upstream,
+        gateway_to(f"http://127.0.0.1:{upstream.port}", call_timeout=0.5) as (gateway, caller),
+    ):
+        await caller.send(*dials(400), campaign="slow")
+        await until(lambda: len(upstream.requests) >= 8)
+        began = time.monotonic()
+        await caller.send(*dials(25, "quick"), campaign="quick")
+        results = await caller.read(25)
+        assert time.monotonic() - began < 3.0
+        assert {result.client_token for result in results if result.outcome == 1} >= {"quick-0"}
+        assert gateway._overview.readiness().ready
+        caller.call.cancel()

@@ -1,0 +1,462 @@
+"""The adapter's sockets: tickets revoked at each stage of a call, one time-out over all, bounded replies."""
+
+import asyncio
+import gzip
+import socket
+import ssl
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.connect.boto import BotoConnect
+from gateway.connect.resolver import Address
+from gateway.connect.ticket import Ticket
+from gateway.connect.transport import LONGEST_REPLY_BYTES
+from gateway.core import errors
+from gateway.core.model import DialRequest
+from tests.integration.upstream import Request, Upstream, accept_all, reply_head, upstream_of
+from tests.integration.world import until
+from tests.pki import issue, make_ca
+
+PHONE = "+12065550177"
+SOON_S = 0.4
+"""Far more than a revoked call takes to end, and far less than what delays it."""
+
+
+def requests(count: int = 1, attribute_bytes: int = 1) -> list[DialRequest]:
+    """Make dial requests as the core hands them over."""
+    attributes = {"k": "v" * attribute_bytes}
+    return [DialRequest("c", f"t-{n}", PHONE, attributes, 4e9, 1e12, 50) for n in range(count)]
+
+
+@asynccontextmanager
+async def adapter(url: str, timeout_s: float = 5.0, **options: Any) -> AsyncIterator[BotoConnect]:
+    """Make an adapter that calls `url`."""
+    keys = ("simulator", "simulator")
+    connect = BotoConnect(
+        **{
+            "threads": 2,
+            "timeout_s": timeout_s,
+            "endpoint_url": url,
+            "region": "us-east-1",
+            "credentials": keys,
+            **options,
+        }
+    )
+    try:
+        yield connect
+    finally:
+        await connect.close()
+
+
+class SlowNames:
+    """A resolver whose answers wait for `found`; every name is this host."""
+
+    def __init__(self) -> None:
+        self.found = threading.Event()
+        self.asked = 0
+
+    def __call__(self, host: str, port: int) -> list[Address]:
+        self.asked += 1
+        self.found.wait(20)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, ("127.0.0.1", port))]
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Have boto3 believe an authority; return the context of a server that it vouches for."""
+    ca = make_ca()
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(ca.pem)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*issue(ca, ip="127.0.0.1", dns="connect.test").write(tmp_path))
+    return context
+
+
+Stage = Callable[..., Any]
+
+
+@asynccontextmanager
+async def delayed(
+    stage: str, context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> AsyncIterator[tuple[BotoConnect, Upstream, Callable[[], bool], Callable[[], None]]]:
+    """Delay calls of an adapter at a stage: yields how to see that one is there, and what ends it."""
+    async with upstream_of(tls=context, open_gate=stage != "handshake") as upstream:
+        url = f"https://127.0.0.1:{upstream.port}"
+        if stage == "name":
+            names = SlowNames()
+            url = f"https://connect.test:{upstream.port}"
+            async with adapter(url, look_up=names, **options) as connect:
+                yield connect, upstream, lambda: names.asked > 0, names.found.set
+                names.found.set()
+        elif stage == "handshake":
+            async with adapter(url, **options) as connect:
+                yield connect, upstream, lambda: upstream.connections > 0, upstream.gate.set
+        elif stage == "proxy":
+            async with _proxy(upstream.port) as (proxy_port, asked, answers):
+                monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy_port}")
+                async with adapter(url, **options) as connect:
+                    yield connect, upstream, asked.is_set, answers.set
+        else:
+            with _full_backlog() as (port, empty):
+                async with adapter(f"https://127.0.0.1:{port}", **options) as connect:
+                    yield connect, upstream, lambda: True, empty
+
+
+@asynccontextmanager
+async def _proxy(target: int) -> AsyncIterator[tuple[int, asyncio.Event, asyncio.Event]]:
+    """Run a proxy that answers CONNECT only once it is told to."""
+    asked, answers, tasks = asyncio.Event(), asyncio.Event(), set()
+
+    async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while part := await source.read(65_536):
+            sink.write(part)
+            await sink.drain()
+        sink.close()
+
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.current_task())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"CONNECT ")
+        asked.set()
+        await answers.wait()
+        back, there = await asyncio.open_connection("127.0.0.1", target)
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(carry(reader, there), carry(back, writer), return_exceptions=True)
+        writer.close()
+
+    server = await asyncio.start_server(accepted, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], asked, answers
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def _full_backlog() -> Iterator[tuple[int, Callable[[], None]]]:
+    """Listen so that no further connection comes about: what fills the backlog is never accepted."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        waiting = []
+        for _ in range(3):
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.connect_ex(listening.getsockname())
+            waiting.append(sock)
+        try:
+            yield listening.getsockname()[1], lambda: None
+        finally:
+            for sock in waiting:
+                sock.close()
+
+
+STAGES = ("name", "connection", "proxy", "handshake")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_revoked_at_each_stage(
+    stage: str, authority: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call revoked before its first byte ends at once, certain; when its delay is over, nothing leaves."""
+    async with delayed(stage, authority, monkeypatch) as (connect, upstream, is_there, end):
+        ticket = Ticket()
+        calling = asyncio.create_task(connect.put_dial_requests("c", requests(), ticket))
+        await until(is_there)
+        await asyncio.sleep(0.05)
+        began = time.monotonic()
+        assert ticket.revoke() is True
+        with pytest.raises(errors.CallRevoked):
+            await calling
+        assert time.monotonic() - began < SOON_S
+        end()
+        await until(lambda: connect.hanging_threads == 0)
+        await asyncio.sleep(0.1)
+        assert upstream.requests == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_out_of_time_at_each_stage(
+    stage: str, authority: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call whose time is up before its first byte is certain not to have been sent, then or later."""
+    options = {"timeout_s": 0.5, "threads": 1}
+    async with delayed(stage, authority, monkeypatch, **options) as (connect, upstream, _, end):
+        began = time.monotonic()
+        with pytest.raises(errors.ConnectUnreachable):
+            await connect.put_dial_requests("c", requests())
+        assert time.monotonic() - began < 0.5 + SOON_S
+        end()
+        await until(lambda: connect.hanging_threads == 0)
+        await asyncio.sleep(0.1)
+        assert upstream.requests == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_expired_at_each_stage(
+    stage: str, authority: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call whose requests expire while it is delayed does not leave when its delay is over."""
+    async with delayed(stage, authority, monkeypatch) as (connect, upstream, is_there, end):
+        ticket = Ticket(time.monotonic() + 0.2)
+        calling = asyncio.create_task(connect.put_dial_requests("c", requests(), ticket))
+        await until(is_there)
+        await asyncio.sleep(0.3)
+        end()
+        with pytest.raises(errors.CallTooLate if stage != "connection" else errors.ConnectUnreachable):
+            await calling
+        assert upstream.requests == []
+
+
+@pytest.mark.parametrize("stage", ["name", "proxy", "handshake"])
+async def test_a_delayed_call_that_may_leave(
+    stage: str, authority: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that is delayed and not revoked is sent once, and its connection serves the next call."""
+    async with delayed(stage, authority, monkeypatch) as (connect, upstream, is_there, end):
+        calling = asyncio.create_task(connect.put_dial_requests("c", requests()))
+        await until(is_there)
+        end()
+        assert (await calling).accepted == {"t-0": "id-t-0"}
+        await connect.put_dial_requests("c", requests())
+        assert (upstream.tokens, upstream.connections) == (["t-0"] * 2, 1)
+
+
+async def test_a_call_that_waits_for_a_thread() -> None:
+    """A call that waits for a thread is revoked at once, and certain not to have been sent."""
+
+    async def never(request: Request, writer: Any) -> None:
+        await asyncio.sleep(20)
+
+    async with (
+        upstream_of(never) as upstream,
+        adapter(f"http://127.0.0.1:{upstream.port}", threads=1) as connect,
+    ):
+        first = asyncio.create_task(connect.put_dial_requests("c", requests()))
+        await until(lambda: upstream.requests)
+        ticket = Ticket()
+        second = asyncio.create_task(connect.put_dial_requests("c", requests(2), ticket))
+        await asyncio.sleep(0.05)
+        assert ticket.revoke() is True
+        with pytest.raises(errors.CallRevoked):
+            await second
+        first.cancel()
+        await asyncio.wait([first])
+        await until(lambda: connect.hanging_threads == 0)
+        assert len(upstream.requests) == 1
+
+
+async def test_cancelling_frees_the_thread_at_once() -> None:
+    """A caller that waits no longer leaves no thread behind, and the next call needs no other."""
+
+    async def first_never(request: Request, writer: Any) -> None:
+        if len(upstream.requests) == 1:
+            await asyncio.sleep(20)
+        await accept_all(request, writer)
+
+    async with (
+        upstream_of(first_never) as upstream,
+        adapter(f"http://127.0.0.1:{upstream.port}", threads=1) as connect,
+    ):
+        first = asyncio.create_task(connect.put_dial_requests("c", requests()))
+        await until(lambda: upstream.requests)
+        first.cancel()
+        await asyncio.wait([first])
+        began = time.monotonic()
+        assert (await connect.put_dial_requests("c", requests())).accepted
+        assert time.monotonic() - began < SOON_S
+        assert connect.hanging_threads == 0
+
+
+async def _drip(request: Request, writer: Any) -> None:
+    writer.write(reply_head(1000))
+    for _ in range(1000):
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def _drip_headers(request: Request, writer: Any) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    for number in range(1000):
+        writer.write(f"x-{number}: y\r\n".encode())
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("answer", [_drip, _drip_headers])
+async def test_a_reply_that_drips(answer: Any) -> None:
+    """A reply that comes byte by byte ends with the call's time-out, in doubt, and frees its thread."""
+    async with (
+        upstream_of(answer) as upstream,
+        adapter(f"http://127.0.0.1:{upstream.port}", timeout_s=0.4, threads=1) as connect,
+    ):
+        for _ in range(3):
+            began = time.monotonic()
+            with pytest.raises(errors.AnswerLost):
+                await connect.put_dial_requests("c", requests())
+            assert time.monotonic() - began < 0.4 + SOON_S
+        await until(lambda: connect.hanging_threads == 0)
+        assert not connect.stalled
+
+
+async def test_a_half_written_request_is_cut() -> None:
+    """A hold stops a request that is half written; it is in doubt, and the rest never arrives."""
+    async with (
+        upstream_of(open_gate=False, buffer=4096) as upstream,
+        adapter(f"http://127.0.0.1:{upstream.port}") as connect,
+    ):
+        ticket = Ticket()
+        large = requests(25, attribute_bytes=600_000)
+        calling = asyncio.create_task(connect.put_dial_requests("c", large, ticket))
+        await until(lambda: ticket.may_have_left)
+        await asyncio.sleep(0.1)
+        began = time.monotonic()
+        assert ticket.revoke() is False
+        with pytest.raises(errors.AnswerLost):
+            await calling
+        assert time.monotonic() - began < SOON_S
+        upstream.gate.set()
+        await until(lambda: upstream.broken)
+        assert upstream.requests == []
+
+
+async def test_what_the_kernel_holds_is_dropped_when_a_call_is_given_up() -> None:
+    """After a time-out, bytes that still wait in the kernel do not arrive later."""
+    async with (
+        upstream_of(open_gate=False, buffer=4096) as upstream,
+        adapter(f"http://127.0.0.1:{upstream.port}", timeout_s=0.4) as connect,
+    ):
+        with pytest.raises(errors.AnswerLost):
+            await connect.put_dial_requests("c", requests(25, attribute_bytes=20_000))
+        await until(lambda: connect.hanging_threads == 0)
+        upstream.gate.set()
+        await until(lambda: upstream.broken)
+        assert upstream.requests == []
+
+
+async def _huge(request: Request, writer: Any) -> None:
+    writer.write(reply_head(100_000_000))
+    await _flood(writer)
+
+
+async def _huge_chunks(request: Request, writer: Any) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5f5e100\r\n")
+    await _flood(writer)
+
+
+async def _endless_chunk_size(request: Request, writer: Any) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await _flood(writer)
+
+
+async def _endless_header(request: Request, writer: Any) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nx: ")
+    await _flood(writer)
+
+
+async def _endless_status(request: Request, writer: Any) -> None:
+    await _flood(writer)
+
+
+async def _huge_error(request: Request, writer: Any) -> None:
+    writer.write(reply_head(100_000_000, "500 Internal Server Error"))
+    await _flood(writer)
+
+
+SENT = [0]
+
+
+async def _flood(writer: Any) -> None:
+    SENT[0] = 0
+    for _ in range(1000):
+        writer.write(b"0" * 100_000)
+        await writer.drain()
+        SENT[0] += 100_000
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        (_huge, errors.AnswerLost),
+        (_huge_chunks, errors.AnswerLost),
+        (_endless_chunk_size, errors.AnswerLost),
+        (_endless_header, errors.AnswerLost),
+        (_endless_status, errors.AnswerLost),
+        (_huge_error, errors.ConnectFailed),
+    ],
+)
+async def test_a_reply_without_end(answer: Any, failure: type[errors.CallFailure]) -> None:
+    """A reply of 100 MB is not read beyond the bound, whatever part of it is long; it is in doubt."""
+    async with (
+        upstream_of(answer) as upstream,
+        adapter(f"http://127.0.0.1:{upstream.port}") as connect,
+    ):
+        with pytest.raises(errors.CallFailure) as caught:
+            await connect.put_dial_requests("c", requests())
+        assert type(caught.value) is failure
+        assert caught.value.uncertain
+        sent = SENT[0]
+        await asyncio.sleep(0.1)
+        assert SENT[0] == sent or SENT[0] < 20_000_000  # what fits into the buffers of both sides
+        assert SENT[0] < 20_000_000
+
+
+async def test_a_compressed_reply_is_not_unpacked() -> None:
+    """A small reply that would unpack to 100 MB is not unpacked: boto3 asks for no compression."""
+
+    async def bomb(request: Request, writer: Any) -> None:
+        body = gzip.compress(b"0" * 100_000_000)
+        assert len(body) < LONGEST_REPLY_BYTES
+        writer.write(reply_head(len(body), more="Content-Encoding: gzip\r\n") + body)
+
+    async with upstream_of(bomb) as upstream, adapter(f"http://127.0.0.1:{upstream.port}") as connect:
+        with pytest.raises(errors.CallFailure) as caught:
+            await connect.put_dial_requests("c", requests())
+        assert caught.value.uncertain
+
+
+async def test_a_reply_that_is_cut_short() -> None:
+    """A reply that ends before its length is an answer that is lost."""
+
+    async def short(request: Request, writer: Any) -> None:
+        writer.write(reply_head(1000) + b'{"successfulRequests": [')
+        writer.close()
+
+    async with upstream_of(short) as upstream, adapter(f"http://127.0.0.1:{upstream.port}") as connect:
+        with pytest.raises(errors.AnswerLost):
+            await connect.put_dial_requests("c", requests())
+
+
+async def test_a_reply_of_the_longest_length() -> None:
+    """A reply as long as it may be is read whole, with and without chunks, and its connection is kept."""
+
+    async def long(request: Request, writer: Any) -> None:
+        body = b'{"successfulRequests": [{"clientToken": "t-0", "id": "x"}]'
+        body += b" " * (LONGEST_REPLY_BYTES - len(body) - 1) + b"}"
+        if len(upstream.requests) == 1:
+            writer.write(reply_head(len(body)) + body)
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+
+    async with upstream_of(long) as upstream, adapter(f"http://127.0.0.1:{upstream.port}") as connect:
+        for _ in range(3):
+            assert (await connect.put_dial_requests("c", requests())).accepted == {"t-0": "x"}
+        assert upstream.connections == 1
+
+
+async def test_a_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A CA bundle that cannot be read fails each call before anything is sent: no doubt."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    async with upstream_of() as upstream, adapter(f"https://127.0.0.1:{upstream.port}") as connect:
+        with pytest.raises(errors.ConnectUnreachable):
+            await connect.put_dial_requests("c", requests())
