@@ -112,7 +112,8 @@ async def delayed(
 @asynccontextmanager
 async def _proxy(target: int) -> AsyncIterator[tuple[int, asyncio.Event, asyncio.Event]]:
     """Run a proxy that answers CONNECT only once it is told to."""
-    asked, answers, tasks = asyncio.Event(), asyncio.Event(), set()
+    asked, answers = asyncio.Event(), asyncio.Event()
+    tasks: list[asyncio.Task[Any]] = []
 
     async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while part := await source.read(65_536):
@@ -121,7 +122,9 @@ async def _proxy(target: int) -> AsyncIterator[tuple[int, asyncio.Event, asyncio
         sink.close()
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"CONNECT ")
         asked.set()
         await answers.wait()
