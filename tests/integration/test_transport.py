@@ -122,16 +122,21 @@ async def _proxy(target: int) -> AsyncIterator[tuple[int, asyncio.Event, asyncio
         sink.close()
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers = [writer]
         task = asyncio.current_task()
         assert task is not None
         tasks.append(task)
-        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"CONNECT ")
-        asked.set()
-        await answers.wait()
-        back, there = await asyncio.open_connection("127.0.0.1", target)
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.gather(carry(reader, there), carry(back, writer), return_exceptions=True)
-        writer.close()
+        try:
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"CONNECT ")
+            asked.set()
+            await answers.wait()
+            back, there = await asyncio.open_connection("127.0.0.1", target)
+            writers.append(there)
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await asyncio.gather(carry(reader, there), carry(back, writer), return_exceptions=True)
+        finally:
+            for opened in writers:
+                opened.transport.abort()
 
     server = await asyncio.start_server(accepted, "127.0.0.1", 0)
     try:
@@ -141,6 +146,7 @@ async def _proxy(target: int) -> AsyncIterator[tuple[int, asyncio.Event, asyncio
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.01)  # the transports that were cut say so to the loop
 
 
 @contextmanager
