@@ -56,6 +56,7 @@ class Upstream:
     broken: int = 0
     port: int = 0
     _tls: ssl.SSLContext | None = None
+    _accepted: list[socket.socket] = field(default_factory=list)
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     @property
@@ -75,6 +76,7 @@ class Upstream:
         while True:
             accepted, _ = await loop.sock_accept(listening)
             self.connections += 1
+            self._accepted.append(accepted)
             task = asyncio.create_task(self._connection(accepted))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -85,6 +87,8 @@ class Upstream:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0.01)  # the transports that were cut say so to the loop
+        for accepted in self._accepted:
+            accepted.close()
 
     async def _connection(self, accepted: socket.socket) -> None:
         try:
