@@ -469,3 +469,4 @@ async def test_a_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_p
     async with upstream_of() as upstream, adapter(f"https://127.0.0.1:{upstream.port}") as connect:
         with pytest.raises(errors.ConnectUnreachable):
             await connect.put_dial_requests("c", requests())
+        await upstream.connected()
