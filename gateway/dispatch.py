@@ -270,7 +270,8 @@ class Dispatcher:
             await asyncio.sleep(CLOCK_EVERY_S)
             gained_s = self._gained()
             if abs(gained_s - before_s) > CLOCK_STEP_S:
-                log.warning("the wall clock was set: expiries follow it")
+                text = "the wall clock was set, or corrected by AWS's, by %.1f s: expiries follow it"
+                log.warning(text, gained_s - before_s)
                 self._wake.set()
             before_s = gained_s
 

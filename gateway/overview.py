@@ -98,6 +98,7 @@ class Overview:
             self._files(),
             logs.lines_dropped(),
             self._telemetry.lost,
+            clock_behind_s=self._clock_behind(),
         )
 
     def last(self) -> Observation | None:

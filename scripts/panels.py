@@ -132,6 +132,12 @@ ROWS = (
                 (largest("connect_failing_seconds", "instance"),),
             ),
             Panel(
+                "Clock behind AWS's",
+                "s",
+                "Not 0: set the clock of the node. AWS's signs calls and judges expirations meanwhile.",
+                (largest("clock_behind_aws_seconds", "instance"),),
+            ),
+            Panel(
                 "Dial requests in a call",
                 "short",
                 "25 under backlog, or many small campaigns share the quota; by why the call left.",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from botocore import exceptions as foreign
 
 from gateway.connect.apis import OPERATIONS
-from gateway.connect.replies import member, word
+from gateway.connect.replies import member, state
 from gateway.core import errors
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def of_answer(response: object) -> errors.CallFailure:
     """Return what an error that AWS answers to a call means."""
     code, text, status = _told(response)
     if code == "InvalidCampaignStateException":
-        return errors.CampaignNotRunning(word(member(response, "state")))
+        return errors.CampaignNotRunning(state(member(response, "state")))
     if code == "ValidationException" and (found := _names_a_member(text)) and found[1] == "id":
         return errors.CampaignInvalid()
     known = _BY_CODE.get(code) or _BY_STATUS.get(status)

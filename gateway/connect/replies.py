@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 NOT_FOUND = "NotFound"
 """The state of a campaign that Connect does not know, as the port calls it."""
+UNTOLD = "in a state that is not told"
+"""What stands for the state of a campaign that is no word."""
 UNREADABLE = "unreadable"
 """What stands for a word of Connect's that is none."""
 ENTRIES_READ = 4 * BATCH_LIMIT
@@ -36,6 +38,12 @@ _logged: set[str] = set()
 def word(value: object, longest: int = LONGEST_WORD) -> str:
     """Return a word of AWS's, such as a state or a code, where it is one of letters; else a fixed one."""
     return value if isinstance(value, str) and len(value) <= longest and _is_word(value) else UNREADABLE
+
+
+def state(value: object) -> str:
+    """Return the state of a campaign, as it is told after "the campaign is"."""
+    told = word(value)
+    return UNTOLD if told is UNREADABLE else told
 
 
 def member(structure: object, name: str) -> object:
@@ -83,7 +91,7 @@ def states(response: object, asked: Collection[str]) -> dict[str, str]:
     }
     for campaign_id, entry in _entries(response, "successfulRequests", "campaignId", asked):
         if isinstance(entry.get("state"), str):
-            told[campaign_id] = word(entry["state"])
+            told[campaign_id] = state(entry["state"])
     return told
 
 

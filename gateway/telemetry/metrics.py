@@ -63,6 +63,7 @@ class Observation(NamedTuple):
     files: FileFigures = FileFigures()
     log_dropped: dict[str, int] = {}  # noqa: RUF012 - never changed
     telemetry_lost: dict[str, int] = {}  # noqa: RUF012 - never changed
+    clock_behind_s: float = 0.0
 
 
 class Metrics:
@@ -181,6 +182,7 @@ class Metrics:
         self._gauge(catalogue.DRAIN_ELAPSED, lambda seen: _one(seen.drain_elapsed_s))
         self._gauge(catalogue.CALLS_IN_FLIGHT, lambda seen: _one(seen.census.calls_in_flight))
         self._gauge(catalogue.FAILING, lambda seen: _one(seen.failing_s))
+        self._gauge(catalogue.CLOCK_BEHIND, lambda seen: _one(seen.clock_behind_s))
         self._gauge(catalogue.RATE_CEILING, lambda seen: _one(seen.census.call_rate_ceiling))
         self._gauge(catalogue.CERTIFICATE_ENDS, _certificate_ends)
         self._gauge(catalogue.RATE_NOW, lambda seen: _one(seen.census.call_rate))

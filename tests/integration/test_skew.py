@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gateway.simulator import FaultKind
-from tests.integration.admin import get
+from tests.integration.admin import get, scrape
 from tests.integration.world import Knobs, dial, dials, until, verdicts, world_of
 
 
@@ -39,6 +39,8 @@ async def test_readiness_names_the_clock() -> None:
         page = await get(world.gateway.admin_port, "/readyz")
         assert page.status == 200
         assert "s behind AWS's" in page.body
+        seen = await scrape(world.gateway.admin_port)
+        assert seen.value("dial_gateway_clock_behind_aws_seconds") == pytest.approx(600.0, abs=5.0)
 
 
 async def test_readiness_while_aws_refuses_the_clock() -> None:

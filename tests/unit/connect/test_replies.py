@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.connect import replies
 from gateway.connect.apis import APIS, ConnectApi
-from gateway.connect.replies import CODES_LOGGED, UNREADABLE, states, word
+from gateway.connect.replies import CODES_LOGGED, UNREADABLE, UNTOLD, states, word
 from gateway.core.model import ItemFailure
 
 API = APIS["v1"]
@@ -120,7 +120,7 @@ def test_a_request_id_that_is_none(id_: Any) -> None:
 def test_a_state_that_is_none(state: Any) -> None:
     """A state that is no text is left out, and one that is no word is told as such."""
     told = states({"successfulRequests": [{"campaignId": "a", "state": state}]}, ASKED)
-    assert told == ({"a": UNREADABLE} if isinstance(state, str) else {})
+    assert told == ({"a": UNTOLD} if isinstance(state, str) else {})
     assert word(state) == UNREADABLE
 
 
