@@ -166,6 +166,15 @@ class Session:
             priority = allowed
         self._telemetry.received(campaign_id, len(requests))
         self._dispatcher.submit(arrivals, priority)
+        self._share_what_joined(arrivals)
+
+    def _share_what_joined(self, arrivals: Sequence[tuple[Waiter, DialRequest]]) -> None:
+        """Keep the request that is held instead of an equal one that has joined it: it may be large."""
+        pending = self._source.pending
+        for waiter, request in arrivals:
+            entry = pending.get(waiter.index)
+            if entry is not None and entry.request is not request and waiter.index in self._unanswered:
+                self._unanswered[waiter.index] = entry.request
 
     async def take_all(self, message: Incoming) -> None:
         """Take in a whole message part by part, whether there is room or not."""

@@ -80,14 +80,14 @@ class Surveyor(NamedTuple):
     pacer: Pacer
     shortage: Shortage
 
-    def census(self, now: float, calls: Iterable[Batch], *, draining: bool) -> Census:
+    def census(self, now: float, calls: Iterable[Batch], *, draining: bool, held_bytes: int) -> Census:
         """Return the figures at `now`; `calls` are those under way."""
         under_way = list(calls)
         self.pacer.ready_at(now)  # a rate that was cut has grown since it was last looked at
         return Census(
             campaigns=list(self._campaigns(now, under_way)),
             held=self.holdings.count,
-            held_bytes=self.holdings.bytes,
+            held_bytes=held_bytes,
             calls_in_flight=len(under_way),
             call_rate=self.pacer.rate,
             call_rate_ceiling=self.pacer.ceiling,

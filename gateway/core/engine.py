@@ -22,9 +22,10 @@ from gateway.core.departures import Departures
 from gateway.core.errors import CallHindered, CampaignNotFound, RateThrottled, shows_who_asks
 from gateway.core.expiry import ExpiryScale
 from gateway.core.forecast import Forecast
-from gateway.core.holdings import Holdings
+from gateway.core.holdings import CAMPAIGN_BYTES, QUEUE_BYTES, Holdings
 from gateway.core.ledger import Ledger
 from gateway.core.model import (
+    BATCH_BYTES,
     Batch,
     CallReport,
     Departure,
@@ -48,7 +49,9 @@ from gateway.core.steering import Steering
 from gateway.core.validate import problem_with_campaign
 
 LOOKED_THROUGH = 500
-"""Dial requests that are looked through to fill one call while sources leave."""
+"""Dial requests that are looked through to fill one call."""
+BODY_COPIES = 3
+"""How often the size of a call is in memory while it is under way: in boto3's parameters and texts."""
 _GIVES_UP_AT, _STRIKES = attrgetter("give_up_at"), attrgetter("strikes")
 
 
@@ -155,6 +158,7 @@ class Engine:
         self._letting_go: set[str] = set()
         self._stopped = False
         self._dropped = 0
+        self._sent_bytes = 0
         self._send_until: float | None = None
 
     # --- what has happened ---------------------------------------------------------------------
@@ -208,6 +212,7 @@ class Engine:
         """Take the report of a call; return the answers that follow from it."""
         if self._calls.pop(batch.number, None) is None:
             return []  # abandoned: everybody has been answered
+        self._sent_bytes -= batch.size_bytes
         self._pacer.under_way(now, len(self._calls))
         if report.unused:
             self._pacer.give_back(now, report.unused)
@@ -265,6 +270,7 @@ class Engine:
             for entry in call.entries:
                 entry.tainted |= call.number not in kept_back
         self._calls.clear()
+        self._sent_bytes = 0
         self._retries.clear()
         self._slices.add(self._holdings.everything(), self._give_up)
         return self.work_off(now)
@@ -300,7 +306,9 @@ class Engine:
 
     def census(self, now: float) -> Census:
         """Return the figures of everything, for those who watch."""
-        return self._surveyor.census(now, self._calls.values(), draining=self.draining)
+        return self._surveyor.census(
+            now, self._calls.values(), draining=self.draining, held_bytes=self.held_bytes
+        )
 
     def rows(self, now: float) -> dict[str, listing.CampaignRow]:
         """Return a row for each campaign, by its id in order."""
@@ -314,7 +322,7 @@ class Engine:
 
     def room(self) -> int:
         """How many more dial requests may be taken in; 0 or less where the gateway is full."""
-        if self._holdings.bytes >= self._limits.queue_bytes:
+        if self.held_bytes >= self._limits.queue_bytes:
             return 0
         return self._limits.queue_limit - self._holdings.count
 
@@ -325,8 +333,10 @@ class Engine:
 
     @property
     def held_bytes(self) -> int:
-        """About how much memory they take."""
-        return self._holdings.bytes
+        """About how much memory they take, with their campaigns and queues and the bodies of calls."""
+        campaigns = self._holdings.campaigns * CAMPAIGN_BYTES
+        queues = self._scheduler.source_queues * QUEUE_BYTES
+        return self._holdings.bytes + campaigns + queues + self._sent_bytes * BODY_COPIES
 
     @property
     def draining(self) -> bool:
@@ -477,29 +487,52 @@ class Engine:
             return None
         self._slices.left -= 1
         campaign_id = taken[0].request.campaign_id
-        if self._departures:
-            taken = self._without_the_leaving(now, campaign_id, taken)
-        expired_at = self._expiry.at(now)
-        entries = [entry for entry in taken if entry.give_up_at > expired_at]
-        if len(entries) < len(taken):  # a flood of expiries is worked off in slices, and is not done yet
-            for entry in taken:
-                if entry.give_up_at <= expired_at:
-                    self._outcomes.expire(now, entry, settled)
+        entries = self._sendable(now, taken, settled)
+        if len(entries) < len(taken) and flush is not FlushReason.SUSPECT:
+            entries = self._filled_up(now, campaign_id, entries, len(taken), settled)
+        entries = self._within_size(now, entries, flush)
         batch = self._batch(now, campaign_id, entries, flush) if entries else None
         self._scheduler.formed(now, campaign_id)
         return batch
 
-    def _without_the_leaving(self, now: float, campaign_id: str, taken: list[Entry]) -> list[Entry]:
-        """Return what of a call somebody waits for who stays, filled up with more of the campaign."""
-        staying: list[Entry] = []
-        size, seen = len(taken), 0
-        while taken:
-            seen += len(taken)
-            staying += self._departures.keep_unsent(now, taken)
-            more = size - len(staying) if seen < LOOKED_THROUGH else 0
-            taken = self._scheduler.take_more(campaign_id, more)
+    def _sendable(self, now: float, taken: list[Entry], settled: list[Settled]) -> list[Entry]:
+        """Return what of a call somebody waits for who stays, and is in time; the rest ends here.
+
+        A flood of expiries, or what a source has left behind, is worked off in slices, and is not done yet.
+        """
+        if self._departures:
+            taken = self._departures.keep_unsent(now, taken)
+        expired_at = self._expiry.at(now)
+        entries = [entry for entry in taken if entry.give_up_at > expired_at]
+        if len(entries) < len(taken):
+            for entry in taken:
+                if entry.give_up_at <= expired_at:
+                    self._outcomes.expire(now, entry, settled)
+        return entries
+
+    def _filled_up(
+        self, now: float, campaign_id: str, entries: list[Entry], size: int, settled: list[Settled]
+    ) -> list[Entry]:
+        """Return the entries of a call with more of the campaign, up to its size."""
+        seen = 0
+        while len(entries) < size and seen < LOOKED_THROUGH:
+            more = self._scheduler.take_more(campaign_id, size - len(entries))
+            if not more:
+                break
+            seen += len(more)
+            entries = entries + self._sendable(now, more, settled)
         self._slices.left -= seen
-        return staying
+        return entries
+
+    def _within_size(self, now: float, taken: list[Entry], flush: FlushReason) -> list[Entry]:
+        """Return what of a call is within the size of one; the rest waits for the next."""
+        size = 0
+        for number, entry in enumerate(taken):
+            size += entry.request.size_bytes
+            if size > BATCH_BYTES and number:
+                self._scheduler.put_back(now, taken[number:], suspects=flush is FlushReason.SUSPECT)
+                return taken[:number]
+        return taken
 
     def _batch(self, now: float, campaign_id: str, entries: list[Entry], flush: FlushReason) -> Batch:
         self._last_number += 1
@@ -511,7 +544,9 @@ class Engine:
             formed_at=now,
             give_up_at=min(map(_GIVES_UP_AT, entries)),
             attempts_left=self._limits.max_attempts - max(map(_STRIKES, entries)),
+            size_bytes=sum(entry.request.size_bytes for entry in entries),
         )
+        self._sent_bytes += batch.size_bytes
         self._calls[batch.number] = batch
         self._pacer.under_way(now, len(self._calls))
         self._conditions.called(campaign_id, batch.number)

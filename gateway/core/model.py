@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 BATCH_LIMIT = 25
 """Items in one PutDialRequestBatch call at most (botocore model `connectcampaigns/2021-01-30`)."""
+BATCH_BYTES = 1_048_576
+"""Bytes of dial requests in one call at most, unless the first alone is larger. AWS publishes no limit for
+the body of this call: the limit bounds the memory of calls under way."""
 
 
 class Outcome(enum.IntEnum):
@@ -267,9 +270,9 @@ class Batch:
     """The dial requests of one call, all of one campaign, with distinct tokens.
 
     `give_up_at` is the instant, on the scale of expiries, after which the call must not be sent (again),
-    `attempts_left` how
-    often it may be tried. Once it is `revoked` nothing more of it may leave; where it is `purged` too,
-    what it leaves undecided is answered instead of waiting for another call.
+    `attempts_left` how often it may be tried, `size_bytes` the size of what it carries. Once it is `revoked`
+    nothing more of it may leave; where it is `purged` too, what it leaves undecided is answered instead of
+    waiting for another call.
     """
 
     number: int
@@ -279,6 +282,7 @@ class Batch:
     formed_at: float
     give_up_at: float
     attempts_left: int
+    size_bytes: int = 0
     revoked: bool = False
     purged: bool = False
 

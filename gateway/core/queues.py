@@ -197,13 +197,18 @@ class SourceQueue:
 _Turns = OrderedDict[SourceQueue, None]
 
 
+# Most campaigns use one priority and have no suspects. Empty ones share these objects, which never change.
+_NO_CALLERS: OrderedDict[CallerQueue | None, _Turns] = OrderedDict()
+_NO_SUSPECTS: deque[list[Entry]] = deque()
+
+
 class Lane:
     """What waits of one priority: callers, and in the turns of each its sources."""
 
     __slots__ = ("_callers", "passed_over", "waiting")
 
     def __init__(self) -> None:
-        self._callers: OrderedDict[CallerQueue | None, _Turns] = OrderedDict()
+        self._callers = _NO_CALLERS
         self.waiting = 0
         self.passed_over = 0
 
@@ -215,6 +220,8 @@ class Lane:
         """Let a source's queue take turns, behind the others of its caller."""
         turns = self._callers.get(queue.caller_queue)
         if turns is None:
+            if self._callers is _NO_CALLERS:
+                self._callers = OrderedDict()
             turns = self._callers[queue.caller_queue] = OrderedDict()
         turns[queue] = None
 
@@ -323,6 +330,15 @@ def _nothing(_: CallerQueue) -> None:
     """Take note of nothing: for a queue that nobody schedules."""
 
 
+class QueueCount:
+    """How many queues of sources there are in all campaigns, for the count of memory."""
+
+    __slots__ = ("queues",)
+
+    def __init__(self) -> None:
+        self.queues = 0
+
+
 class CampaignQueue:
     """What waits for one campaign. It is `ready` where those who have something in it take turns to call.
 
@@ -332,6 +348,7 @@ class CampaignQueue:
 
     __slots__ = (
         "_changed",
+        "_count",
         "_oldest",
         "_suspects",
         "_suspicion",
@@ -350,6 +367,7 @@ class CampaignQueue:
         campaign_id: str,
         suspects_due: float = 0.0,
         changed: Callable[[CallerQueue], None] = _nothing,
+        count: "QueueCount | None" = None,
     ) -> None:
         self.campaign_id = campaign_id
         self.callers: dict[str, CallerQueue] = {}
@@ -359,10 +377,11 @@ class CampaignQueue:
         self.ready_by: float | None = None
         self.lanes = tuple(Lane() for _ in _PRIORITIES)
         self._oldest: float | None = None
-        self._suspects: deque[list[Entry]] = deque()
+        self._suspects = _NO_SUSPECTS
         self._suspicion: SourceQueue | None = None  # made when it is needed
         self.suspects_due = suspects_due
         self._changed = changed
+        self._count = count or QueueCount()
 
     def __len__(self) -> int:
         return self.unsuspected + (self._suspicion.waiting if self._suspicion is not None else 0)
@@ -399,6 +418,8 @@ class CampaignQueue:
         if suspicion.caller_queue is None:
             suspicion.caller_queue = self._of_caller(entries[0].waiters[0].source)
         suspicion.push(now, entries)
+        if self._suspects is _NO_SUSPECTS:
+            self._suspects = deque()
         self._suspects.append(entries)
         return suspicion
 
@@ -486,6 +507,7 @@ class CampaignQueue:
     def _forget(self, queue: SourceQueue) -> None:
         """Note that a source's queue takes turns no longer."""
         if queue.source is not None:
+            self._count.queues -= 1
             del queue.source.queues[self.campaign_id, queue.priority]
             self.open_sources -= not queue.source.closed
         self._count_out(queue)
@@ -513,6 +535,7 @@ class CampaignQueue:
         if queue is None:
             caller_queue = self._of_caller(source)
             queue = source.queues[key] = SourceQueue(source, self, priority, caller_queue)
+            self._count.queues += 1
             self.lanes[priority].enter(queue)
             self.open_sources += not source.closed
         return queue

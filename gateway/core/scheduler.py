@@ -14,7 +14,7 @@ from gateway.core.conditions import Conditions
 from gateway.core.expiry import ExpiryScale
 from gateway.core.model import BATCH_LIMIT, Batch, Entry, EntryState, FlushReason, Settled, Source
 from gateway.core.proving import MISSES_LIMIT, MISSES_PER_S, Misses, Proven
-from gateway.core.queues import CallerQueue, CampaignQueue, SourceQueue
+from gateway.core.queues import CallerQueue, CampaignQueue, QueueCount, SourceQueue
 from gateway.core.slices import SLICE
 from gateway.core.turns import Rings, Standing
 
@@ -44,9 +44,15 @@ class Scheduler:
         self._suspicions: dict[str, float] = {}
         self._expiries = ExpiryWatch()
         self._order = count()
+        self._count = QueueCount()
         self._draining = False
         self._plenty = 1.0
         self.waiting = 0
+
+    @property
+    def source_queues(self) -> int:
+        """How many queues of sources there are: one for each source, campaign and priority."""
+        return self._count.queues
 
     def push(self, now: float, entries: Sequence[Entry]) -> None:
         """Let entries wait for the next call of their campaign.
@@ -199,6 +205,14 @@ class Scheduler:
             self.formed(now, campaign.campaign_id)
         return entries, flush
 
+    def put_back(self, now: float, entries: list[Entry], *, suspects: bool) -> None:
+        """Let entries wait on that were taken for a call and have no room in it."""
+        if suspects:
+            self.push_suspects(now, entries)
+            return
+        for entry in entries:
+            self.push(entry.arrived_at, (entry,))  # it has waited since then
+
     def take_more(self, campaign_id: str, limit: int) -> list[Entry]:
         """Take more entries for a call that is being formed and lacks so many."""
         campaign = self._campaigns.get(campaign_id)
@@ -259,7 +273,9 @@ class Scheduler:
         campaign = self._campaigns.get(campaign_id)
         if campaign is None:
             due = self._suspicions.pop(campaign_id, 0.0)
-            campaign = self._campaigns[campaign_id] = CampaignQueue(campaign_id, due, self._rings.changed)
+            campaign = self._campaigns[campaign_id] = CampaignQueue(
+                campaign_id, due, self._rings.changed, self._count
+            )
         return campaign
 
     def _enter(self, now: float, campaign: CampaignQueue, queue: SourceQueue) -> None:

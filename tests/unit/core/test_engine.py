@@ -11,7 +11,7 @@ from gateway.core.errors import (
     ConnectUnreachable,
     RateThrottled,
 )
-from gateway.core.holdings import ENTRY_BYTES
+from gateway.core.holdings import CAMPAIGN_BYTES, ENTRY_BYTES, QUEUE_BYTES
 from gateway.core.model import FlushReason, ItemFailure, Outcome, Reason, RetryAdvice
 from gateway.core.scheduler import SHRINK
 from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, many, tokens_of
@@ -317,12 +317,12 @@ def test_room_by_count() -> None:
 
 def test_room_by_bytes() -> None:
     """Without room in bytes there is none by count; what is answered gives its bytes back."""
-    bench, caller = Bench(queue_bytes=1_000 + 2 * ENTRY_BYTES), Caller()
+    bench, caller = Bench(queue_bytes=1_000 + 2 * ENTRY_BYTES + CAMPAIGN_BYTES + QUEUE_BYTES), Caller()
     bench.send(NOW, caller, dial("a", size=999))
     assert bench.engine.room() > 0
     bench.send(NOW, caller, dial("b", size=1))
     assert bench.engine.room() == 0
-    assert bench.engine.held_bytes == 1_000 + 2 * ENTRY_BYTES
+    assert bench.engine.held_bytes == 1_000 + 2 * ENTRY_BYTES + CAMPAIGN_BYTES + QUEUE_BYTES
     bench.complete(NOW + 1.0, bench.call(NOW + 1.0))
     assert bench.engine.held_bytes == bench.engine.held == 0
     assert bench.engine.room() == 200_000

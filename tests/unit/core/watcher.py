@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from gateway.core import settle
+from gateway.core.engine import BODY_COPIES
 from gateway.core.errors import AccessDenied, CallHindered, RateThrottled
-from gateway.core.holdings import JOIN_BYTES
+from gateway.core.holdings import CAMPAIGN_BYTES, JOIN_BYTES, QUEUE_BYTES
 from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import (
     Batch,
@@ -243,7 +244,16 @@ class Watcher(Sentry):
         """What is held, by count, by bytes and by caller, is what was not answered yet."""
         joins = sum(max(0, len(held.waiters) - 1) for held in self.held.values())
         assert self.engine.held == len(self.held) + joins
-        assert self.engine.held_bytes == self.held_bytes + joins * JOIN_BYTES
+        campaigns = len({campaign_id for campaign_id, _ in self.held})
+        queues = sum(len(caller.source.queues) for caller in callers)
+        sent = sum(entry.request.size_bytes for call in self.calls.values() for entry in call.entries)
+        assert self.engine.held_bytes == (
+            self.held_bytes
+            + joins * JOIN_BYTES
+            + campaigns * CAMPAIGN_BYTES
+            + queues * QUEUE_BYTES
+            + sent * BODY_COPIES
+        )
         assert self.engine.room() <= self.limits.queue_limit - self.engine.held
         assert self.engine.calls_in_flight == len(self.calls)
         assert self.engine.draining == (self.send_until is not None)
