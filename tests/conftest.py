@@ -8,6 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests import ports
+from tests.timed import pytest_runtest_protocol, pytest_terminal_summary
+
+__all__ = ["pytest_runtest_protocol", "pytest_terminal_summary"]
 
 OBJECTS = 20_000
 """New objects after which Python's collector looks at the young ones; 700 unless told otherwise."""

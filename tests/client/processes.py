@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 _SIMULATOR = re.compile(r"http://\S+?:\d+")
 _SERVING = re.compile(r"serving gRPC on \S+:(\d+)")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 async def _spawn(*words: str, environment: dict[str, str]) -> asyncio.subprocess.Process:

@@ -33,7 +33,7 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-port=0",
 )
-START_S, PATIENCE_S = 40.0, 15.0
+START_S, PATIENCE_S = 90.0, 45.0
 _KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "Space": 32, "Home": 36}
 _TEXT = {"Enter": "\r", "Space": " "}
 

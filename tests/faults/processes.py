@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-START_S = 30.0
+START_S = 90.0
 POLL_S = 0.01
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

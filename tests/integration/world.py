@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 CAMPAIGN = "campaign-a"
 PHONE = "+12065550123"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """How long a test waits for anything before it fails; far more than any of it takes."""
 
 

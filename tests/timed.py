@@ -1,0 +1,96 @@
+"""Tests whose bounds are in seconds: on a busy machine a failure says nothing, so they are tried again.
+
+A test belongs here by `@pytest.mark.timed`, or by its place in `TIMED`. Where nobody competes for the
+processor the first failure counts.
+"""
+
+import time
+from pathlib import Path
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+TIMED = (
+    "client/test_channels.py",
+    "client/test_pace.py",
+    "console/",
+    "faults/",
+    "integration/test_callers.py",
+    "integration/test_campaign_service.py",
+    "integration/test_collectors.py",
+    "integration/test_dialctl_campaigns.py",
+    "integration/test_drain.py",
+    "integration/test_expiry.py",
+    "integration/test_legal_calls.py",
+    "integration/test_stderr.py",
+    "integration/test_stream_age.py",
+    "integration/test_supervision.py",
+    "simulator/test_server.py",
+    "unit/access/test_policy.py",
+)
+"""Files and folders of tests whose bounds are in seconds of a real clock."""
+TRIES = 5
+BUSY = 0.5
+"""Share of the time of a test during which somebody waited for a processor; above it the machine is busy."""
+PRESSURE = Path("/proc/pressure/cpu")
+"""What Linux tells of this; its `total` is in microseconds."""
+
+repeated: list[str] = []
+"""Names of the tests that were tried again, once for each time."""
+
+
+def waited_s(told: str) -> float:
+    """Return how long somebody has waited for a processor since the start of the machine."""
+    some = next(line for line in told.splitlines() if line.startswith("some "))
+    return int(some.rpartition("total=")[2]) / 1e6
+
+
+def was_busy(waiting_s: float, took_s: float) -> bool:
+    """Tell whether what a test measured says more about the machine than about the code."""
+    return waiting_s > BUSY * took_s
+
+
+def run(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
+    """Run a test, again where it failed on a busy machine; return the reports of the last try."""
+    for tries_left in reversed(range(TRIES)):
+        began, waited = time.monotonic(), _waited_s()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        busy = was_busy(_waited_s() - waited, time.monotonic() - began)
+        if not (busy and tries_left and any(report.failed for report in reports)):
+            break
+        repeated.append(item.nodeid)
+        item._initrequest()  # type: ignore[attr-defined] # its fixtures are made anew
+    return reports
+
+
+def is_timed(item: pytest.Item) -> bool:
+    """Tell whether a test has bounds in seconds."""
+    place = item.nodeid.removeprefix("tests/")
+    return item.get_closest_marker("timed") is not None or place.startswith(TIMED)
+
+
+def _waited_s() -> float:
+    try:
+        return waited_s(PRESSURE.read_text(encoding="ascii"))
+    except (OSError, StopIteration):  # an old kernel, or another system: every failure counts
+        return 0.0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Take over the tests that are timed."""
+    if not is_timed(item):
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in run(item, nextitem):
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was tried again, so that nobody takes such a run for a quiet one."""
+    if repeated:
+        terminalreporter.section("tests with time bounds, tried again on a busy machine")
+        for name in sorted(set(repeated)):
+            terminalreporter.line(f"{repeated.count(name)} x {name}")

@@ -1,0 +1,81 @@
+"""A test with bounds in seconds is tried again on a busy machine, and only there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import timed
+
+TREE = Path(__file__).resolve().parents[2]
+TOLD = "some avg10=97.88 avg60=97.53 avg300=97.64 total=3478039818\nfull avg10=0.00 total=0\n"
+FAILS_TWICE = """
+import pytest
+from tests import timed
+from tests.timed import pytest_runtest_protocol, pytest_terminal_summary
+
+timed._waited_s = iter({waited}).__next__
+tries = []
+
+@pytest.fixture
+def new():
+    return []
+
+@pytest.mark.{mark}
+def test_it(new):
+    new.append(1)
+    tries.append(1)
+    assert len(new) == 1
+    assert len(tries) == 3
+
+def test_the_end():
+    print("tries:", len(tries))
+"""
+
+
+def ran(folder: Path, mark: str, *, busy: bool) -> str:
+    """Run a test that fails twice and then passes, on a machine that is said to be busy or not."""
+    waited = [1000.0 * number if busy else 0.0 for number in range(2 * timed.TRIES)]
+    (folder / "test_one.py").write_text(FAILS_TWICE.format(waited=waited, mark=mark))
+    (folder / "conftest.py").write_text(
+        "from test_one import pytest_runtest_protocol, pytest_terminal_summary\n"
+        "def pytest_configure(config): config.addinivalue_line('markers', 'timed: x')\n"
+        "def pytest_sessionstart(): pass\n"
+    )
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers = other: x\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(folder)]
+    done = subprocess.run(  # noqa: S603
+        [*command, str(folder)],
+        cwd=folder,
+        env={"PYTHONPATH": f"{TREE}:{folder}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("mark", "busy", "tries"), [("timed", True, 3), ("timed", False, 1), ("other", True, 1)]
+)
+def test_how_often_it_is_tried(tmp_path: Path, mark: str, tries: int, *, busy: bool) -> None:
+    """Each try has fixtures of its own; what was tried again is told at the end."""
+    said = ran(tmp_path, mark, busy=busy)
+    assert f"tries: {tries}" in said, said
+    assert ("2 passed" in said) is (tries == 3)
+    assert ("2 x test_one.py::test_it" in said) is (tries == 3)
+
+
+@pytest.mark.parametrize("place", timed.TIMED)
+def test_what_is_listed_is_there(place: str) -> None:
+    assert (TREE / "tests" / place).exists()
+
+
+def test_what_linux_tells() -> None:
+    assert timed.waited_s(TOLD) == pytest.approx(3478.039818)
+
+
+@pytest.mark.parametrize(("waiting_s", "busy"), [(0.0, False), (4.9, False), (5.1, True)])
+def test_when_a_machine_is_busy(waiting_s: float, *, busy: bool) -> None:
+    assert timed.was_busy(waiting_s, took_s=10.0) is busy
