@@ -154,12 +154,12 @@ async def _put(gateway: World, *, in_doubt: bool, timeout_s: float = 10.0) -> pb
 
 
 @pytest.mark.parametrize("held", [True, False])
-async def test_a_gateway_killed_in_a_call_that_connect_accepted(unused_tcp_port: int, held: bool) -> None:
+async def test_a_gateway_killed_in_a_call_that_connect_accepted(reserved_port: int, held: bool) -> None:
     """Killed, restarted and held: the next gateway does not say that Amazon Connect has nothing.
 
     Without a hold it asks Connect, which knows the token: ACCEPTED, and nobody is dialed twice.
     """
-    async with world(unused_tcp_port, "--latency", "1.5") as gateway:
+    async with world(reserved_port, "--latency", "1.5") as gateway:
         first = asyncio.create_task(_put(gateway, in_doubt=False))
         await _accepted_by_connect(gateway, "t-0")
         await gateway.kill()
