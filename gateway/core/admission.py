@@ -84,7 +84,9 @@ class Admission:
             return [told(waiter, request, refused) for waiter, request in arrivals]
         flows = self.conditions.limit(campaign_id) > 0
         refusal = settle.LEAVING if leaving else self._refusal(now, campaign_id)
-        state = self._now(now, priority, refusal, call_rate if flows else None, len(arrivals))
+        doubtful = self.scheduler.doubts(now, waiter.source.caller, campaign_id)
+        more = math.inf if doubtful else len(arrivals)
+        state = self._now(now, priority, refusal, call_rate if flows else None, more)
         settled: list[Settled] = []
         fresh = self._sort(state, arrivals, self.holdings.page(now, campaign_id), settled)
         if fresh:
@@ -99,7 +101,7 @@ class Admission:
         priority: Priority,
         refusal: settle.Refusal | None,
         call_rate: float | None,
-        more: int,
+        more: float,
     ) -> Now:
         clear_from = now if call_rate is None else self.forecast.all_sent_by(now, call_rate, more)
         clear_from = math.inf if refusal is not None else self.expiry.at(clear_from)

@@ -1,39 +1,121 @@
 """How long a request will wait for its turn: so that one whose time will be up is told at once.
 
-Turns are fair, so of every other backlog only as much goes before a request as the request has
-before it in its own, and as many times that as the other weighs more: what goes first is the sum of
-the backlogs, each cut at the turns that its place takes. Backlogs are looked at anew twice a second; in
-between, forecasts reckon with what was seen then.
+Turns are fair, so of every other backlog only as much goes before a request as the request has before it in
+its own, and as many times that as the other weighs more: what goes first is the sum of the backlogs, each cut
+at the turns that its place takes. That holds for the sources of a caller within a campaign, counted in dial
+requests, and for the campaigns of a caller and for the callers, counted in calls. Who has nothing waiting
+yet comes behind a turn of each. Backlogs are looked at anew twice a second; in between, forecasts reckon with
+what was seen then.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
-from itertools import accumulate
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, islice
 
 from gateway.core.expiry import ExpiryScale
-from gateway.core.model import BATCH_LIMIT, Entry
-from gateway.core.queues import CampaignQueue, Lane
+from gateway.core.model import BATCH_LIMIT, Entry, Priority, Source
+from gateway.core.proving import MISSES_LIMIT, MISSES_PER_S
+from gateway.core.queues import CallerQueue, CampaignQueue
 from gateway.core.scheduler import Scheduler
+from gateway.core.turns import DOUBTFUL_EVERY
 
 REFRESH_S = 0.5
 MARGIN = 1.25
 """A request is refused only if it would wait so many times what it can: a forecast is no promise."""
+COMPANY = 8
+"""Callers of a sparse campaign that are looked at for one who calls earlier."""
+SLICE = 1000
+"""Campaigns that are looked at for one question."""
+BETWEEN = 0.5
+"""Turns that others have, on average, before the next one of somebody who takes turns already."""
 
 
 class Backlogs:
-    """Backlogs that take turns with each other: the size of each, and how many go in each of its turns."""
+    """Backlogs that take turns with each other: the size of each, and how much goes in each of its turns."""
 
-    def __init__(self, backlogs: Iterable[tuple[int, int]]) -> None:
+    def __init__(self, backlogs: Iterable[tuple[float, int]]) -> None:
         shortest_first = sorted((size / weight, size, weight) for size, weight in backlogs)
         self._turns = [turns for turns, _, _ in shortest_first]
-        self._sums = [0, *accumulate(size for _, size, _ in shortest_first)]
+        self._sums = [0.0, *accumulate(size for _, size, _ in shortest_first)]
         self._weights = [0, *accumulate(weight for _, _, weight in shortest_first)]
 
-    def before(self, place: int, weight: int = 1) -> int:
-        """Return how many of all go before the one at `place` of its own backlog, which weighs `weight`."""
+    def before(self, place: float, weight: int = 1) -> float:
+        """Return how much of all goes before what is at `place` of its own backlog, which weighs `weight`."""
         turns = place / weight
         shorter = bisect_right(self._turns, turns)
-        return self._sums[shorter] + round(turns * (self._weights[-1] - self._weights[shorter]))
+        return self._sums[shorter] + turns * (self._weights[-1] - self._weights[shorter])
+
+    def before_next(self, place: float, own: float | None, weight: int = 1) -> float:
+        """Return how much of all goes before the turn after `place`.
+
+        `own` is the whole backlog that `place` is in, None where nothing waits in it yet.
+        """
+        more = place + (weight if own is None else weight * BETWEEN)
+        return self.before(more, weight) - min(more, own or 0.0) + place
+
+
+class View:
+    """The backlogs as they were at one instant, in calls: of callers, of their campaigns, and of sources.
+
+    What is of a higher priority or the same counts. `doubtful` counts the campaigns of each source whose
+    existence is in doubt.
+    """
+
+    def __init__(self, now: float, scheduler: Scheduler) -> None:
+        self._now = now
+        self._scheduler = scheduler
+        self._left = iter(list(scheduler.campaigns()))
+        self._costs: dict[str, Counter[tuple[Priority, float]]] = defaultdict(Counter)
+        self._weights: dict[str, int] = {}
+        self.doubtful: dict[str, Counter[Source]] = defaultdict(Counter)
+        self._callers: dict[Priority, tuple[dict[str, float], Backlogs]] = {}
+        self._campaigns: dict[tuple[str, Priority], Backlogs] = {}
+        self.sources: dict[tuple[CallerQueue, Priority], Backlogs] = {}
+        self.room: dict[CampaignQueue, float] = {}
+
+    def look(self, limit: int = SLICE) -> bool:
+        """Look at so many more campaigns; return whether that were all."""
+        count = 0
+        for count, campaign in enumerate(islice(self._left, limit), 1):  # noqa: B007
+            for caller, queue in campaign.callers.items():
+                if self._scheduler.doubts(self._now, caller, campaign.campaign_id):
+                    self.doubtful[caller][queue.source] += 1
+                else:
+                    self._weights[caller] = queue.weight
+                    self._costs[caller][queue.priority, round(_calls(queue), 2)] += 1
+        return count < limit
+
+    def before(self, caller: str, weight: int, priority: Priority, place: float, own: float | None) -> float:
+        """Return how many calls go before the one after `place` calls of a campaign of a caller.
+
+        `own` is how many calls wait of the caller for the campaign, None where nothing does.
+        """
+        campaigns = self._campaigns.get((caller, priority))
+        if campaigns is None:
+            costs = self._costs.get(caller, {})
+            campaigns = Backlogs((calls * n, n) for (of, calls), n in costs.items() if of <= priority)
+            self._campaigns[caller, priority] = campaigns
+        of_caller = campaigns.before_next(place, own)
+        sums, callers = self._of_callers(priority)
+        return callers.before_next(of_caller, sums.get(caller), self._weights.get(caller, weight))
+
+    def _of_callers(self, priority: Priority) -> tuple[dict[str, float], Backlogs]:
+        known = self._callers.get(priority)
+        if known is None:
+            sums = {
+                caller: calls
+                for caller, costs in self._costs.items()
+                if (calls := sum(calls * n for (of, calls), n in costs.items() if of <= priority))
+            }
+            backlogs = Backlogs((calls, self._weights[caller]) for caller, calls in sums.items())
+            known = self._callers[priority] = sums, backlogs
+        return known
+
+
+def _calls(queue: CallerQueue) -> float:
+    """Return how many calls what waits of a caller takes, as its part of calls that others help to fill."""
+    return queue.waiting / min(BATCH_LIMIT, max(1, queue.campaign.unsuspected))
 
 
 class Forecast:
@@ -43,16 +125,16 @@ class Forecast:
         self._scheduler = scheduler
         self._expiry = expiry or ExpiryScale()
         self._seen_at = float("-inf")
-        self._campaigns = Backlogs(())
-        self._lanes: dict[Lane, Backlogs] = {}
+        self._view = self._next = View(0.0, scheduler)
 
-    def all_sent_by(self, now: float, call_rate: float, more: int = 0) -> float:
+    def all_sent_by(self, now: float, call_rate: float, more: float = 0) -> float:
         """Return the instant by which all that waits, and `more`, is sent, the margin reckoned in.
 
-        What gives up then or later has time. `call_rate` is in calls a second, 0 for no limit.
+        What gives up then or later has time, unless its campaign is in doubt. `call_rate` is in calls a
+        second, 0 for no limit.
         """
-        waiting = self._scheduler.waiting + more
-        return now + waiting / (call_rate * BATCH_LIMIT * MARGIN) if call_rate else now
+        calls = (self._scheduler.waiting + more) / BATCH_LIMIT + self._scheduler.campaigns_waiting
+        return now + calls / (call_rate * MARGIN) if call_rate else now
 
     def would_expire(self, now: float, entry: Entry, call_rate: float, ahead: int = 0) -> float | None:
         """Return the seconds that `entry` would wait, if its time would be up by then; else None.
@@ -61,36 +143,78 @@ class Forecast:
         `call_rate` is in calls a second.
         """
         give_up_at = self._expiry.back(entry.give_up_at)
-        if give_up_at >= self.all_sent_by(now, call_rate, ahead):
+        doubtful = self._scheduler.doubts(now, entry.waiters[0].source.caller, entry.request.campaign_id)
+        if not call_rate or (not doubtful and give_up_at >= self.all_sent_by(now, call_rate, ahead)):
             return None
         left_s = (give_up_at - now) * MARGIN
-        wait_s = self._before(now, entry, ahead) // BATCH_LIMIT / call_rate  # in whole calls before its own
+        wait_s = self.wait_s(now, entry, call_rate, ahead)
         return wait_s if wait_s > left_s else None
 
-    def _before(self, now: float, entry: Entry, ahead: int) -> int:
-        """Return about how many dial requests of all would be sent before `entry`."""
-        if now >= self._seen_at + REFRESH_S:
-            self._seen_at = now
-            self._campaigns = Backlogs((len(campaign), 1) for campaign in self._scheduler.campaigns())
-            self._lanes.clear()
-        campaign = self._scheduler.campaign(entry.request.campaign_id)
-        if campaign is None:
-            return self._campaigns.before(ahead) + ahead
-        place = self._place(campaign, entry, ahead)
-        return self._campaigns.before(place) + max(0, place - len(campaign))  # what is not queued yet
-
-    def _place(self, campaign: CampaignQueue, entry: Entry, ahead: int) -> int:
-        """Return about how many of its own campaign would be sent before `entry`."""
-        lane = campaign.lanes[entry.priority]
-        sources = self._lanes.get(lane)
-        if sources is None:
-            sources = self._lanes[lane] = Backlogs(
-                (queue.waiting, queue.source.weight) for queue in lane.queues() if queue.source is not None
-            )
+    def wait_s(self, now: float, entry: Entry, call_rate: float, ahead: int = 0) -> float:
+        """Return about how many seconds `entry` would wait for its turn."""
+        self._refresh(now)
         source = entry.waiters[0].source
-        own = source.queues.get((campaign.campaign_id, entry.priority))
+        campaign = self._scheduler.campaign(entry.request.campaign_id)
+        queue = campaign.callers.get(source.caller) if campaign is not None else None
+        tries_s = 0.0
+        if self._scheduler.doubts(now, source.caller, entry.request.campaign_id):
+            tries_s = self._tries_s(source, call_rate)
+        place = self._place(queue, entry, ahead)
+        if campaign is not None and len(campaign.callers) > 1:
+            place = max(0.0, place - self._room(campaign))
+        full = BATCH_LIMIT if campaign is None else min(BATCH_LIMIT, max(1, campaign.unsuspected))
+        own = _calls(queue) if queue is not None else None
+        calls = self._view.before(source.caller, source.weight, entry.priority, place / full, own)
+        if campaign is not None and place < BATCH_LIMIT:
+            calls = min([calls, *self._of_company(campaign, entry)])
+        return max(calls // 1 / call_rate, tries_s)  # in whole calls before its own
+
+    def _room(self, campaign: CampaignQueue) -> float:
+        """Return about how many find room in calls that are made in the turns of others of a campaign."""
+        room = self._view.room.get(campaign)
+        if room is None:
+            waiting = [queue.waiting for queue in campaign.callers.values()]
+            large = sum(count > BATCH_LIMIT for count in waiting)
+            room = self._view.room[campaign] = sum(-count % BATCH_LIMIT for count in waiting) / max(1, large)
+        return room
+
+    def _of_company(self, campaign: CampaignQueue, entry: Entry) -> Iterator[float]:
+        """Yield how many calls go before the next one of each caller whose call `entry` could go with."""
+        for queue in islice(campaign.callers.values(), COMPANY):
+            if queue.waiting >= BATCH_LIMIT:
+                continue  # its next call has no room
+            yield self._view.before(queue.caller, queue.weight, entry.priority, 0.0, _calls(queue))
+
+    def _refresh(self, now: float) -> None:
+        """Look at the backlogs anew where that is due, a slice of them for each question."""
+        if self._next is self._view and now >= self._seen_at + REFRESH_S:
+            self._seen_at, self._next = now, View(now, self._scheduler)
+        if self._next is not self._view and self._next.look():
+            self._view = self._next
+
+    def _tries_s(self, source: Source, call_rate: float) -> float:
+        """Return how long a source waits for the first call of one more doubtful campaign."""
+        counts = self._view.doubtful[source.caller]
+        tries = min(counts[source], sum(counts.values()))
+        before = sum(min(count, tries + 1) for other, count in counts.items() if other is not source) + tries
+        slowed = before > MISSES_LIMIT or self._scheduler.is_slowed(source.caller)
+        return before / MISSES_PER_S if slowed else before * DOUBTFUL_EVERY / call_rate
+
+    def _place(self, queue: CallerQueue | None, entry: Entry, ahead: int) -> float:
+        """Return about how many of its own caller and campaign would be sent before `entry`."""
+        if queue is None:
+            return ahead
+        campaign, priority = queue.campaign, entry.priority
+        sources = self._view.sources.get((queue, priority))
+        if sources is None:
+            waiting = (
+                (one.waiting, one.source.weight) for one in campaign.lanes[priority].of(queue) if one.source
+            )
+            sources = self._view.sources[queue, priority] = Backlogs(waiting)
+        source = entry.waiters[0].source
+        own = source.queues.get((campaign.campaign_id, priority))
         queued, place = 0, ahead
         if own is not None:
             queued, place = own.waiting, ahead + own.ahead_of(entry.give_up_at)
         before = sources.before(place, source.weight) + max(0, place - queued)
-        return before + sum(higher.waiting for higher in campaign.lanes[: entry.priority])
+        return before + sum(one.waiting for lane in campaign.lanes[:priority] for one in lane.of(queue))

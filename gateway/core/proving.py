@@ -11,7 +11,9 @@ PROVEN_LIMIT = 20_000
 MISSES_LIMIT = 20
 """Calls of a caller that may have found no such campaign before it is slowed down."""
 MISSES_PER_S = 1.0
-"""Tries that a caller has in a second once it is slowed down; as fast its misses are forgotten."""
+"""Tries that a caller has in a second once it is slowed down; as fast the count of its misses falls."""
+DOUBT_S = 60.0
+"""Seconds after its last miss for which a caller is in doubt."""
 
 
 class Proven:
@@ -57,5 +59,10 @@ class Misses:
         for caller in callers:
             self._counts[caller] = (min(self.count(now, caller) + 1.0, MISSES_LIMIT), now)
             self._counts.move_to_end(caller)
-        while self._counts and not self.count(now, next(iter(self._counts))):
+        while self._counts and not self.doubts(now, next(iter(self._counts))):
             self._counts.popitem(last=False)
+
+    def doubts(self, now: float, caller: str) -> bool:
+        """Whether a call of a caller has found no such campaign of late."""
+        known = self._counts.get(caller)
+        return known is not None and now < known[1] + DOUBT_S

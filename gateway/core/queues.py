@@ -68,6 +68,14 @@ class CallerQueue:
                 return priority
         return Priority.NORMAL  # suspects alone
 
+    @property
+    def waiting(self) -> int:
+        """How much waits, suspects aside; counted anew where the campaign has several callers."""
+        campaign = self.campaign
+        if len(campaign.callers) == 1:
+            return campaign.unsuspected
+        return sum(queue.waiting for lane in campaign.lanes for queue in lane.of(self))
+
     def rises(self, priority: Priority) -> bool:
         """Whether something of `priority` lets it take turns, or take them at a higher priority."""
         return self.place is None or self.place.priority > priority

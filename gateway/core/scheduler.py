@@ -112,9 +112,22 @@ class Scheduler:
         holds = self._conditions.holds
         return (queue for name, queue in self._campaigns.items() if name not in holds)
 
+    @property
+    def campaigns_waiting(self) -> int:
+        """For how many campaigns something waits."""
+        return len(self._campaigns)
+
     def campaign(self, campaign_id: str) -> CampaignQueue | None:
         """Return the queue of a campaign for which something waits."""
         return self._campaigns.get(campaign_id)
+
+    def doubts(self, now: float, caller: str, campaign_id: str) -> bool:
+        """Whether it is in doubt that Connect has a campaign which a caller names."""
+        return self._misses.doubts(now, caller) and campaign_id not in self._proven
+
+    def is_slowed(self, caller: str) -> bool:
+        """Whether a caller may try its doubtful campaigns once in a while only."""
+        return caller in self._slowed_until
 
     def remove(self, entry: Entry) -> None:
         """Take out an entry that waits or is delayed, unsent."""
@@ -313,7 +326,7 @@ class Scheduler:
     def _standing(self, queue: CallerQueue) -> Standing | None:
         """Return how a caller's queue stands; None for a doubtful campaign of which a call is under way."""
         campaign_id = queue.campaign.campaign_id
-        if campaign_id in self._proven or not self._misses.count(self._now, queue.caller):
+        if not self.doubts(self._now, queue.caller, campaign_id):
             return Standing.REGULAR
         return None if campaign_id in self._tries else Standing.DOUBTFUL
 

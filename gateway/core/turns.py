@@ -40,13 +40,19 @@ class Place(NamedTuple):
 
 
 class _Group:
-    """What is ready of one caller at one place. `had` counts the calls of its turn that it has had."""
+    """What is ready of one caller at one place.
 
-    __slots__ = ("had", "turns")
+    `had` counts the calls of its turn that it has had, of `weight` in each; `since_try` counts those since
+    the caller last had one for a doubtful campaign.
+    """
+
+    __slots__ = ("had", "since_try", "turns", "weight")
 
     def __init__(self) -> None:
         self.turns: OrderedDict[Source | None, OrderedDict[CallerQueue, None]] = OrderedDict()
         self.had = 0
+        self.weight = 1
+        self.since_try = DOUBTFUL_EVERY
 
     def queues(self) -> Iterator[CallerQueue]:
         """Yield what is ready, in the order of turns within the first source, then of the others."""
@@ -74,6 +80,7 @@ class Ring:
         if queues is None:
             queues = group.turns[source] = OrderedDict()
         queues[queue] = None
+        group.weight = queue.weight
 
     def remove(self, queue: CallerQueue) -> None:
         """Take out a caller's queue, which is in."""
@@ -102,7 +109,7 @@ class Ring:
 
         Of the first few, one that need not wait goes before those that may; they keep their places.
         """
-        first = next(iter(self.turns.values()))
+        first = self._first_group()
         ready = (queue for queue in self._first_few(first) if not may_wait(queue.campaign))
         return next(ready, None) or next(first.queues())
 
@@ -112,9 +119,19 @@ class Ring:
         group.turns[source].move_to_end(queue)
         group.turns.move_to_end(source)
         group.had += 1
-        if group.had >= queue.weight:
-            group.had = 0
+        group.since_try += 1
+        if group.had >= group.weight:
+            group.had -= group.weight
             self.turns.move_to_end(queue.caller)
+
+    def _first_group(self) -> _Group:
+        """Return what is ready of the caller whose turn it is."""
+        while True:
+            caller, group = next(iter(self.turns.items()))
+            if group.had < group.weight or len(self.turns) == 1:
+                return group
+            group.had -= group.weight  # it has had this turn before, as a try
+            self.turns.move_to_end(caller)
 
     def _first_few(self, first: _Group) -> Iterator[CallerQueue]:
         yield from islice(first.queues(), LOOK_AHEAD)
@@ -183,6 +200,8 @@ class Rings:
             if not self:
                 return None
             place = self._choose()
+            if place.standing is Standing.DOUBTFUL and not self._let_one_try(place.priority):
+                place = self._choose(may_try=False)
             ring = self._rings[place.standing][place.priority]
             queue = ring.first(may_wait)
             if attempt == LOOKED_AGAIN - 1 or self._standing(queue) is place.standing:
@@ -190,12 +209,40 @@ class Rings:
             self.add(queue)  # its caller has come into doubt since, or out of it
         self._count(place)
         ring.had_turn(queue)
+        if place.standing is Standing.DOUBTFUL:
+            self._charge(queue.caller)
         return queue
 
-    def _choose(self) -> Place:
+    def _let_one_try(self, priority: Priority) -> bool:
+        """Bring a caller that may try to the front of the doubtful ones; return whether there is one.
+
+        One that has regular campaigns as well tries with every fourth of its own calls at most: it gains
+        nothing by its tries, and loses little.
+        """
+        ring = self._rings[Standing.DOUBTFUL][priority]
+        for caller in tuple(islice(ring.turns, LOOK_AHEAD)):
+            own = self._regular_of(caller)
+            if own is None or own.since_try >= DOUBTFUL_EVERY - 1:
+                return True
+            ring.turns.move_to_end(caller)
+        return False
+
+    def _charge(self, caller: str) -> None:
+        """Let a try be one of the calls that a caller has among the regular ones."""
+        own = self._regular_of(caller)
+        if own is not None:
+            own.had += 1
+            own.since_try = 0
+
+    def _regular_of(self, caller: str) -> _Group | None:
+        groups = (ring.turns.get(caller) for ring in self._rings[Standing.REGULAR])
+        return next((group for group in groups if group is not None), None)
+
+    def _choose(self, *, may_try: bool = True) -> Place:
         """Return which division has its turn: first the priority, then the standing."""
         regular, doubtful = self._rings
-        may_try = self._since_doubtful >= DOUBTFUL_EVERY - 1 or not any(ring.turns for ring in regular)
+        if any(ring.turns for ring in regular):
+            may_try = may_try and self._since_doubtful >= DOUBTFUL_EVERY - 1
         usable = [
             priority
             for priority in Priority

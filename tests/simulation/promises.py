@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.core.admission import SEND_MARGIN_S
 from gateway.core.engine import Limits
-from gateway.core.errors import CampaignNotRunning
+from gateway.core.errors import CampaignNotFound, CampaignNotRunning
 from gateway.core.model import (
     BATCH_LIMIT,
     DENIALS,
@@ -23,7 +23,9 @@ from gateway.core.model import (
     Source,
 )
 from gateway.core.notices import Told
+from gateway.core.proving import DOUBT_S
 from gateway.core.settle import refusal_of
+from gateway.core.turns import LOOK_AHEAD
 from tests.simulation.connect_model import INVALID, POISON, Bucket, Connect, Key
 
 EXACT_S = 1e-6
@@ -35,9 +37,10 @@ RESTING_STATES = {"Paused", "Initialized"}
 
 @dataclass(eq=False)
 class Caller:
-    """A source, with what it waits for and what it was told."""
+    """A source of a service, with what it waits for and what it was told."""
 
     name: str
+    service: str = ""
     source: Source = field(default_factory=Source)
     sent: int = 0
     closed: bool = False
@@ -47,6 +50,7 @@ class Caller:
 
     def __post_init__(self) -> None:
         self.source.owner = self
+        self.source.caller = self.service
 
 
 @dataclass(eq=False)
@@ -90,6 +94,10 @@ class Book:
         self.single_priority = True
         self.suspect_calls: Counter[str] = Counter()
         self.passed: dict[str, Counter[str]] = defaultdict(Counter)
+        self.services: set[str] = set()
+        self.passed_services: Counter[str] = Counter()
+        self.accepted: set[str] = set()
+        self.missed_at: dict[str, float] = {}
         self.quota = Bucket(limits.call_rate, limits.call_burst)
         self.sure = Bucket(limits.call_rate, limits.call_burst)
         self.under_way = 0
@@ -117,6 +125,7 @@ class Book:
                 self._check_truth(now, key, request, answer, at_once=True)
             return
         waiter[0].waiting[waiter[1]] = key
+        self.services.add(waiter[0].service)
         if held is not None:
             held.waiters.append(waiter)
             held.in_doubt |= request.in_doubt
@@ -181,7 +190,7 @@ class Book:
             assert key not in self.known or not self._is_known(now, key), "sent again though it was accepted"
             held.in_call, held.fresh = True, False
             self.fresh[campaign_id].pop(key, None)
-        self._check_turns(batch, keys)
+        self._check_turns(now, batch)
         if suspect:
             self.suspect_calls[campaign_id] += 1
             assert self.suspect_calls[campaign_id] <= 14 + now, "too many calls in search of a bad item"
@@ -228,6 +237,17 @@ class Book:
             ):
                 self.doubt.add(key)
         self._weigh_condition(now, batch, report)
+        if report.accepted:
+            self.accepted.add(batch.campaign_id)
+        if isinstance(report.failure, CampaignNotFound):
+            self.accepted.discard(batch.campaign_id)
+            # Who has left since was in the call all the same.
+            self.missed_at.update(dict.fromkeys(self.services, now))
+
+    def in_doubt(self, now: float, campaign_id: str) -> bool:
+        """Whether a campaign may be kept back, as calls of a service have found no such campaign of late."""
+        missed = any(now < at + DOUBT_S for at in self.missed_at.values())
+        return missed and campaign_id not in self.accepted
 
     def after_call(self, now: float, batch: Batch) -> None:
         """Forget what a call carried and nobody waits for, once the engine has done so."""
@@ -366,18 +386,43 @@ class Book:
         elif len(batch.entries) == BATCH_LIMIT and batch.formed_at > self.disturbed.get(campaign_id, now):
             del self.disturbed[campaign_id]
 
-    def _check_turns(self, batch: Batch, keys: list[Key]) -> None:
-        """Check that campaigns under backlog take turns: none is passed over twice by the same one."""
-        campaign_id = batch.campaign_id
-        self.passed.pop(campaign_id, None)
+    def _check_turns(self, now: float, batch: Batch) -> None:
+        """Check that callers under backlog take turns, and so do the campaigns of one that is alone."""
         if not self.single_priority:
             return
+        self._check_turns_of_services(now, batch)
+        self.passed.pop(batch.campaign_id, None)
         for other, waiting in self.fresh.items():
-            if len(waiting) < BATCH_LIMIT or other in self.disturbed or other in self.holds:
+            alone = len(self.services) == 1
+            if not alone or not self._must_flow(now, other) or len(waiting) < BATCH_LIMIT:
                 self.passed.pop(other, None)
-            elif other != campaign_id:
-                self.passed[other][campaign_id] += 1
-                assert self.passed[other][campaign_id] <= 2, "a campaign under backlog is passed over"
+            elif other != batch.campaign_id:
+                self.passed[other][batch.campaign_id] += 1
+                assert self.passed[other][batch.campaign_id] <= 2, "a campaign under backlog is passed over"
+
+    def _check_turns_of_services(self, now: float, batch: Batch) -> None:
+        """Check that a service with a full call of its own waits for a turn of each other one at most.
+
+        One with many campaigns may have its full call behind others that wait to become fuller.
+        """
+        of_call = {waiter.source.caller for entry in batch.entries for waiter in entry.waiters}
+        campaigns: Counter[str] = Counter()
+        full: set[str] = set()
+        for campaign_id, waiting in self.fresh.items():
+            own = Counter(held.waiters[0][0].service for held in waiting.values() if held.waiters)
+            campaigns.update(own.keys())
+            if self._must_flow(now, campaign_id):
+                full |= {service for service, count in own.items() if count >= BATCH_LIMIT}
+        for service in self.services:
+            if service in of_call or service not in full or campaigns[service] >= LOOK_AHEAD:
+                self.passed_services.pop(service, None)
+            elif not self.in_doubt(now, batch.campaign_id):
+                self.passed_services[service] += 1
+                assert self.passed_services[service] <= len(self.services), "a caller is passed over"
+
+    def _must_flow(self, now: float, campaign_id: str) -> bool:
+        disturbed = campaign_id in self.disturbed or campaign_id in self.holds
+        return not disturbed and not self.in_doubt(now, campaign_id)
 
     def _release(self, now: float, key: Key) -> None:
         held = self.held.pop(key)

@@ -66,8 +66,10 @@ class Traffic:
     def __init__(self, world: World, rng: random.Random) -> None:
         self._world, self._rng = world, rng
         self._campaigns = [f"c{number}" for number in range(rng.randint(1, 5))]
-        self._callers = [Caller(f"s{number}") for number in range(rng.randint(1, 5))]
-        self._all = list(self._callers)
+        self._services = [f"service-{number}" for number in range(rng.choice((1, 1, 2, 3)))]
+        self._all: list[Caller] = []
+        self._callers = [self._new_caller() for _ in range(rng.randint(1, 5))]
+        self._made_up = 0
         self._mixed = rng.random() < 0.5
         self._bad = rng.choice((0.0, 0.0, 0.02))
         self._tokens = 0
@@ -82,7 +84,9 @@ class Traffic:
     def plan(self) -> None:
         """Put everything that will happen on the world's agenda."""
         rng, world = self._rng, self._world
-        acts = (self._burst, self._few, self._few, self._again, self._go, self._trouble, self._steer)
+        acts = [self._burst, self._few, self._few, self._again, self._go, self._trouble, self._steer]
+        if rng.random() < 0.3:
+            acts.append(self._mistake)
         for _ in range(rng.randint(5, 80)):
             world.at(rng.uniform(0.0, BUSY_S), rng.choice(acts))
         if rng.random() < 0.3:
@@ -123,6 +127,16 @@ class Traffic:
             again.in_doubt = rng.random() < 0.3
             self._world.submit(caller, again, rng.choice(tuple(Priority)) if self._mixed else Priority.NORMAL)
 
+    def _mistake(self) -> None:
+        """Send requests for campaigns that Connect does not have, each for another."""
+        caller = self._caller()
+        for _ in range(self._rng.choice((1, 5, 40))):
+            self._made_up += 1
+            campaign = f"made-up-{self._made_up}"
+            self._world.connect.states[campaign] = "NotFound"
+            expires_at = self._world.now + self._rng.choice(LIVES_S)
+            self._world.submit(caller, dial(self._token(), campaign, expires_at=expires_at))
+
     def _go(self) -> None:
         caller = self._caller()
         self._rng.choice((self._world.close, self._world.leave, self._world.withdraw))(caller)
@@ -160,7 +174,7 @@ class Traffic:
             self._world.release(campaign)
         connect = self._world.connect
         connect.faults = Faults()
-        connect.states.clear()
+        connect.states = {name: state for name, state in connect.states.items() if name.startswith("made-up")}
         connect.buffers.clear()
         connect.bucket.rate = max(connect.bucket.rate, self._world.limits.call_rate)
 
@@ -178,7 +192,7 @@ class Traffic:
         return self._callers[place]
 
     def _new_caller(self) -> Caller:
-        caller = Caller(f"s{len(self._all)}")
+        caller = Caller(f"s{len(self._all)}", self._rng.choice(self._services))
         self._all.append(caller)
         return caller
 

@@ -360,7 +360,8 @@ class World:
         """Whether a campaign that nothing disturbs has a full call, or one that has lingered."""
         due = self.now - self.limits.linger_s - EXACT_S
         for campaign_id, waiting in self.book.fresh.items():
-            if waiting and campaign_id not in self.book.disturbed and campaign_id not in self.book.holds:
+            kept = campaign_id in self.book.disturbed or campaign_id in self.book.holds
+            if waiting and not kept and not self.book.in_doubt(self.now, campaign_id):
                 full = len(waiting) >= BATCH_LIMIT or self.book.draining
                 if full or next(iter(waiting.values())).since < due:
                     return True

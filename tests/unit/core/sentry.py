@@ -65,6 +65,7 @@ class Sentry(Book):
         self.flow = Flow()
         self.look_up: list[str] = []
         self.dropped = 0
+        self.missed = False
         self._credit = RETRY_CREDIT
         self._suspects_at: dict[str, float] = {}
         self._passed_over: Counter[tuple[str, Priority]] = Counter()
@@ -150,7 +151,10 @@ class Sentry(Book):
             return False
         resting = sum(held.place is not Place.IN_CALL for held in self.held.values())
         left_s = self._give_up_at(request) - self.now
-        return resting > left_s * MARGIN * self.engine.call_rate * FULL - EXACT_S
+        campaigns = len({key[0] for key in self.held})
+        if self.missed:  # what is in doubt has few calls
+            return True
+        return resting / FULL + campaigns > left_s * MARGIN * self.engine.call_rate - EXACT_S
 
     def _take_notices(self, notices: list[Told]) -> None:
         """Check that each caller is told once that a campaign does not flow, and once that it does."""

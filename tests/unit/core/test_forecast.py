@@ -6,15 +6,15 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.core.conditions import Conditions
+from gateway.core.errors import CampaignNotFound
 from gateway.core.forecast import Backlogs, Forecast
 from gateway.core.holds import Hold
-from gateway.core.model import BATCH_LIMIT, Entry, Outcome, Priority, Reason, Source
+from gateway.core.model import Entry, Outcome, Priority, Reason, Source
 from gateway.core.queues import CampaignQueue
 from gateway.core.scheduler import Scheduler
 from tests.unit.core.making import NOW, Bench, Caller, dial, entry, many
 
 RATE = 10.0
-SOON = NOW + 1.0
 
 
 class World:
@@ -40,12 +40,9 @@ class World:
         give_up_at = NOW + 5_000.0 + self._last / 1_000
         return entry(str(self._last), campaign, source=source, give_up_at=give_up_at, priority=priority)
 
-    def told(self, newcomer: Entry) -> float | None:
-        """Return the forecast for an entry, as if its time were up in a second."""
-        late = Entry(newcomer.request, SOON, newcomer.waiters, newcomer.priority)
-        place = self.forecast._before(NOW, newcomer, 0)
-        told = self.forecast.would_expire(NOW, late, RATE)
-        return place / (RATE * BATCH_LIMIT) if told is not None or place else told
+    def told(self, newcomer: Entry) -> float:
+        """Return the forecast for an entry."""
+        return self.forecast.wait_s(NOW, newcomer, RATE)
 
     def replayed(self, newcomer: Entry) -> float:
         """Return how long an entry really waits: form calls until it is in one."""
@@ -75,8 +72,77 @@ def test_honest_within_a_factor_of_two(seed: int) -> None:
     newcomer = world.entry(campaign, source)
     told = world.told(newcomer)
     really = world.replayed(newcomer)
-    assert told is not None
     assert really / 2 - 0.2 <= told <= really * 2 + 0.2, f"told {told}, really {really}"
+
+
+@pytest.mark.parametrize("chunk", range(5))
+def test_honest_among_callers(chunk: int) -> None:
+    """Where callers share campaigns or have their own, nearly every forecast is near what is.
+
+    In whose call of a shared campaign there is room for others cannot be told exactly.
+    """
+    found = [_among_callers(random.Random(seed)) for seed in range(chunk, 100, 5)]
+    wrong = [(told, really) for told, really in found if not really / 2.5 <= told + 0.5 <= really * 2.5 + 1.0]
+    assert len(wrong) <= 2, wrong
+
+
+def _among_callers(rng: random.Random) -> tuple[float, float]:
+    """Return what a newcomer among callers is told, and how long it waits."""
+    world = World()
+    sources = []
+    campaigns = rng.choice([2, 10, 50])
+    for number in range(rng.choice([2, 5, 20])):
+        caller = f"caller-{number}"
+        weight = rng.choice([1, 1, 1, 3])
+        for _ in range(rng.choice([1, 2, 20])):
+            shared = rng.random() < 0.5
+            campaign = f"c{rng.randrange(campaigns)}" if shared else f"{caller}-{rng.randrange(30)}"
+            source = Source(caller=caller, weight=weight)
+            sources.append((campaign, world.fill(campaign, rng.choice([1, 10, 100, 400]), source)))
+    campaign, source = rng.choice(sources)
+    if rng.random() < 0.3:
+        source = Source(caller=rng.choice(["new", source.caller]))
+        campaign = rng.choice([campaign, "new"])
+    newcomer = world.entry(campaign, source)
+    return world.told(newcomer), world.replayed(newcomer)
+
+
+def test_a_round_of_campaigns_is_reckoned_in() -> None:
+    """A new campaign comes behind a call of each that its caller has, and not those of other callers."""
+    world = World()
+    for number in range(400):
+        world.fill(f"c{number}", 1, Source(caller="many"))
+    late = Entry(dial("late", "mine"), NOW + 10.0, entry("x", source=Source(caller="many")).waiters)
+    assert world.forecast.would_expire(NOW, late, RATE) == pytest.approx(40.0, abs=1.0)
+    other = Entry(dial("late", "mine"), NOW + 10.0, entry("x", source=Source(caller="other")).waiters)
+    assert world.forecast.would_expire(NOW, other, RATE) is None
+
+
+def test_a_higher_priority_is_not_behind_lower_ones_of_other_campaigns() -> None:
+    """HIGH is not told to wait for the NORMAL campaigns of its caller."""
+    world = World()
+    for number in range(400):
+        world.fill(f"c{number}", 1)
+    high = entry("high", "mine", give_up_at=NOW + 4.0, priority=Priority.HIGH)
+    assert world.forecast.would_expire(NOW, high, RATE) is None
+
+
+def test_what_is_in_doubt_is_told_of_its_turn() -> None:
+    """Of a caller's many wrong ids those that get no turn in time are told so; other callers are not."""
+    bench, wrong, other = Bench(forecast=True), Caller(), Caller()
+    wrong.source.caller, other.source.caller = "wrong", "other"
+    now = NOW
+    for number in range(40):
+        bench.send(now, wrong, dial(f"t{number}", f"lead-{number}", expires_at=NOW + 600.0))
+    for _ in range(60):
+        now += 0.1
+        for batch in bench.poll(now).batches:
+            bench.complete(now, batch, failure=CampaignNotFound())
+    for number in range(40, 200):
+        bench.send(now, wrong, dial(f"t{number}", f"lead-{number}", expires_at=now + 60.0))
+    told = [answer for answer in wrong.answers.values() if answer.reason is Reason.WOULD_EXPIRE]
+    assert 60 <= len(told) <= 120
+    assert bench.send(now, other, dial("true", "true", expires_at=now + 8.0)) is None
 
 
 @pytest.mark.parametrize("weight", [1, 5])
@@ -89,7 +155,6 @@ def test_a_heavy_source_waits_for_fewer_of_the_others(weight: int) -> None:
     newcomer = world.entry("a", source)
     told = world.told(newcomer)
     really = world.replayed(newcomer)
-    assert told is not None
     assert really / 1.2 - 0.2 <= told <= really * 1.2 + 0.2, f"told {told}, really {really}"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from gateway.core import settle
 from gateway.core.engine import BODY_COPIES
-from gateway.core.errors import AccessDenied, CallHindered, RateThrottled
+from gateway.core.errors import AccessDenied, CallHindered, CampaignNotFound, RateThrottled
 from gateway.core.holdings import CAMPAIGN_BYTES, JOIN_BYTES, QUEUE_BYTES
 from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import (
@@ -109,6 +109,7 @@ class Watcher(Sentry):
         rate = ItemFailure.RATE in report.failed.values()
         self.throttled |= rate or isinstance(report.failure, RateThrottled | CallHindered)
         ids = {(batch.campaign_id, token): id_ for token, id_ in report.accepted.items()}
+        self.missed |= isinstance(report.failure, CampaignNotFound)
         self.flow.note(self.now, batch, report)
         told = self._take(self.engine.completed(self.now, batch, report), ids)
         if self.flow.refused(report):

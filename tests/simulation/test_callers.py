@@ -1,0 +1,215 @@
+"""How callers share the calls of an account, against the model of Connect: whatever one of them does."""
+
+from collections import Counter
+
+import pytest
+
+from gateway.core.model import Outcome, Priority
+from gateway.core.proving import MISSES_LIMIT, MISSES_PER_S
+from tests.simulation.promises import Caller
+from tests.simulation.test_scenarios import percentile, send, world_of
+from tests.simulation.world import World
+
+CONCURRENT = 8
+"""Calls in flight at once, as the worlds here have it."""
+
+
+def make_up(world: World, caller: Caller, count: int, life_s: float = 600.0) -> list[str]:
+    """Send a request for each of so many campaigns that Connect does not have; return their ids."""
+    names = [f"lead-{caller.name}-{number}" for number in range(count)]
+    for name in names:
+        world.connect.states[name] = "NotFound"
+        send(world, caller, name, life_s=life_s)
+    return names
+
+
+def run(world: World, until: float) -> None:
+    """Let the gateway see what has been sent, and everything happen until then."""
+    world.poll()
+    world.run(until)
+
+
+def shares(world: World, begin: float, end: float) -> Counter[str]:
+    """Count the dial requests that were accepted in a span of time, by service."""
+    accepted = (told for told in world.told if told.answer.outcome is Outcome.ACCEPTED)
+    return Counter(told.caller.service for told in accepted if begin <= told.at < end)
+
+
+def jain(values: list[int]) -> float:
+    """Return Jain's index of fairness: 1 where all are equal, 1/n where one has all."""
+    return sum(values) ** 2 / (len(values) * sum(value**2 for value in values))
+
+
+def calls(world: World, *campaigns: str, begin: float = 0.0) -> int:
+    """Count the calls that reached Connect for campaigns."""
+    return sum(seen.campaign_id in campaigns for seen in world.connect.seen if seen.at >= begin)
+
+
+@pytest.mark.parametrize("other", ["other", "mistaken"])
+def test_a_thousand_wrong_ids(other: str) -> None:
+    """A service that sends lead ids as campaign ids delays another for seconds, and costs few calls.
+
+    Also where both are one caller to the gateway, as services without identities behind a proxy are.
+    """
+    world = world_of(1, forecast=True)
+    wrong = make_up(world, Caller("mistaken", "mistaken"), 1000)
+    run(world, 5.0)
+    late = Caller("late", other)
+    send(world, late, "c0", life_s=60.0)
+    run(world, 60.0)
+    (told,) = (told for told in world.told if told.caller is late)
+    assert told.answer.outcome is Outcome.ACCEPTED
+    assert told.waited_s <= 3.0
+    wasted = calls(world, *wrong)
+    assert wasted <= MISSES_LIMIT + CONCURRENT + 60.0 * MISSES_PER_S
+
+
+def test_wrong_ids_in_lists_of_their_own() -> None:
+    """Each wrong id in a unary call of its own costs another caller no more than the ids of one stream."""
+    world = world_of(1)
+    for number in range(300):
+        make_up(world, Caller(f"call-{number}", "mistaken"), 1)
+    run(world, 5.0)
+    late = Caller("late", "other")
+    send(world, late, "c0", life_s=60.0)
+    run(world, 20.0)
+    outcome = late.answers[0].outcome
+    assert outcome is Outcome.ACCEPTED
+
+
+def test_made_up_ids_give_nobody_more() -> None:
+    """Of two callers under backlog one makes up ids: the other has its half of the calls at least."""
+    world = world_of(1)
+    honest, greedy = Caller("honest", "honest"), Caller("greedy", "greedy")
+    send(world, honest, "c0", 6000)
+    send(world, greedy, "c1", 6000)
+    for second in range(30):
+        world.at(second, make_up, world, Caller(f"greedy-{second}", "greedy"), 100)
+    run(world, 30.0)
+    found = shares(world, 2.0, 30.0)
+    assert found["honest"] >= 0.5 * 25 * 10 * 27
+    assert sum(found.values()) >= 0.85 * 25 * 10 * 28, "the calls of made-up ids are few"
+
+
+@pytest.mark.parametrize("services", [5, 40])
+def test_many_who_make_up_ids(services: int) -> None:
+    """However many callers make up ids, together they have a quarter of the calls while others wait."""
+    world = world_of(1)
+    honest = Caller("honest", "honest")
+    send(world, honest, "c0", 6000)
+    wrong: list[str] = []
+    for number in range(services):
+        wrong += make_up(world, Caller(f"s{number}", f"service-{number}"), 60)
+    run(world, 30.0)
+    first_s = services / 10.0 + 1.0  # a caller is trusted until a call of it has found no campaign
+    wasted, useful = calls(world, *wrong, begin=first_s), calls(world, "c0", begin=first_s)
+    assert wasted <= 0.26 * 10 * (30.0 - first_s)
+    assert useful >= 0.74 * 10 * (30.0 - first_s)
+
+
+def test_a_campaign_beside_a_thousand() -> None:
+    """A caller with one campaign has as many calls as one with a thousand, and both have full ones."""
+    world = world_of(1)
+    send(world, Caller("one", "one"), "c0", 6000)
+    many = Caller("many", "many")
+    for number in range(1000):
+        send(world, many, f"m{number}", 25)
+    run(world, 30.0)
+    found = shares(world, 0.0, 30.0)
+    assert jain([found["one"], found["many"]]) >= 0.999
+    assert sum(found.values()) >= 0.98 * 25 * (10 + 10 * 29.9)
+
+
+def test_a_lone_request_waits_a_round_of_callers() -> None:
+    """A small request waits for a call of each other caller at most, however many campaigns they have."""
+    world = world_of(1)
+    for number in range(10):
+        caller = Caller(f"s{number}", f"service-{number}")
+        for campaign in range(30):
+            send(world, caller, f"c{number}-{campaign}", 100)
+    late = Caller("late", "late")
+    for second in range(2, 28, 2):
+        world.at(second, send, world, late, "mine")
+    run(world, 31.0)
+    waits = [told.waited_s for told in world.told if told.caller is late]
+    assert len(waits) == late.sent
+    assert percentile(waits, 0.99) <= (10 + 2) / 10.0
+
+
+def test_callers_in_one_campaign() -> None:
+    """Callers of one campaign have equal parts of it, however many streams each has; its calls are full."""
+    world = world_of(1)
+    send(world, Caller("few", "few"), "c0", 5000)
+    for number in range(50):
+        send(world, Caller(f"many-{number}", "many"), "c0", 100)
+    run(world, 30.0)
+    found = shares(world, 0.0, 30.0)
+    assert jain([found["few"], found["many"]]) >= 0.999
+    sizes = {seen.size for seen in world.connect.seen}
+    assert sizes == {25}
+
+
+def test_small_callers_fill_the_calls_of_others() -> None:
+    """Callers with few requests each for one campaign need no calls of their own: calls stay full."""
+    world = world_of(1)
+    for number in range(500):
+        send(world, Caller(f"s{number}", f"service-{number}"), "c0", 10)
+    run(world, 25.0)
+    sizes = {seen.size for seen in world.connect.seen}
+    assert sizes == {25}
+    assert len(world.told) == 5000
+
+
+def test_weights_are_calls_of_a_turn() -> None:
+    """A caller of weight 3 has three times the calls of one of weight 1, in its own campaign or the same."""
+    for campaigns in (("c0", "c1"), ("c0", "c0")):
+        world = world_of(1)
+        for weight, campaign in zip((3, 1), campaigns, strict=True):
+            caller = Caller(f"weight-{weight}", f"weight-{weight}")
+            caller.source.weight = weight
+            send(world, caller, campaign, 6000)
+        world.book.services.clear()  # the promise checked at every call is for equal weights
+        world.book.single_priority = False
+        run(world, 20.0)
+        found = shares(world, 0.0, 20.0)
+        assert 2.8 <= found["weight-3"] / found["weight-1"] <= 3.2
+
+
+def test_priorities_hold_among_callers() -> None:
+    """HIGH goes before the BULK of other callers, which has every tenth call."""
+    world = world_of(1)
+    world.book.single_priority = False
+    send(world, Caller("bulk", "bulk"), "c0", 6000, Priority.BULK)
+    send(world, Caller("high", "high"), "c1", 6000, Priority.HIGH)
+    run(world, 20.0)
+    found = shares(world, 2.0, 20.0)
+    assert 0.09 <= found["bulk"] / sum(found.values()) <= 0.11
+
+
+def test_a_new_campaign_of_a_doubted_caller_starts() -> None:
+    """A caller that has named wrong ids starts a true campaign within seconds, and it is regular then."""
+    world = world_of(1)
+    send(world, Caller("busy", "busy"), "c0", 8000)
+    make_up(world, Caller("mistaken", "mistaken"), 200)
+    run(world, 10.0)
+    fresh = Caller("fresh", "mistaken")
+    send(world, fresh, "true", 1000)
+    run(world, 30.0)
+    first = min(told.at for told in world.told if told.caller is fresh)
+    assert first <= 13.0
+    outcomes = {answer.outcome for answer in fresh.answers.values()}
+    assert outcomes == {Outcome.ACCEPTED}
+    last = max(told.at for told in world.told if told.caller is fresh)
+    assert last - first <= 1000 / (25 * 10) / 0.35
+
+
+@pytest.mark.parametrize("campaigns", [1, 50])
+def test_a_fresh_start_uses_all_of_the_quota(campaigns: int) -> None:
+    """Nothing is known of any campaign as the gateway starts, and no permit is left unused."""
+    world = world_of(1)
+    caller = Caller("only", "only")
+    for number in range(campaigns):
+        send(world, caller, f"c{number}", 3000 if campaigns == 1 else 75)
+    run(world, 10.0)
+    accepted = sum(seen.taken for seen in world.connect.seen)
+    assert accepted >= 0.98 * 25 * (10 + 10 * 9.9)
