@@ -93,7 +93,7 @@ class View:
         """
         campaigns = self._campaigns.get((caller, priority))
         if campaigns is None:
-            costs = self._costs.get(caller, {})
+            costs = self._costs.get(caller, Counter())
             campaigns = Backlogs((calls * n, n) for (of, calls), n in costs.items() if of <= priority)
             self._campaigns[caller, priority] = campaigns
         of_caller = campaigns.before_next(place, own)
@@ -148,7 +148,11 @@ class Forecast:
             return None
         left_s = (give_up_at - now) * MARGIN
         wait_s = self.wait_s(now, entry, call_rate, ahead)
-        return wait_s if wait_s > left_s else None
+        if wait_s > left_s:
+            return wait_s
+        if doubtful and not self._scheduler.is_waiting(entry.request.campaign_id):
+            self._view.doubtful[entry.waiters[0].source.caller][entry.waiters[0].source] += 1  # it will wait
+        return None
 
     def wait_s(self, now: float, entry: Entry, call_rate: float, ahead: int = 0) -> float:
         """Return about how many seconds `entry` would wait for its turn."""
