@@ -4,6 +4,7 @@ AWS refuses a signature that is more than five minutes off (IAM user guide, sign
 by the local clock alone and never corrects it, while the SDKs for JavaScript, Java and Go do so.
 """
 
+import functools
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -66,8 +67,11 @@ class AwsClock:
 
 
 def _instant(date: object) -> float | None:
-    if not isinstance(date, str) or len(date) > LONGEST_DATE:
-        return None
+    return _parsed(date) if isinstance(date, str) and len(date) <= LONGEST_DATE else None
+
+
+@functools.lru_cache(maxsize=1)  # the replies of one second say the same
+def _parsed(date: str) -> float | None:
     try:
         return parsedate_to_datetime(date).timestamp()
     except (ValueError, OverflowError, TypeError):
