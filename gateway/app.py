@@ -133,7 +133,9 @@ class Gateway:
             campaign_handlers(self._campaigns, door),
             *Reflection(door).handlers(),
         )
-        self._server = GrpcServer(handlers, settings.listen, keepalive, self.access.pair)
+        self._server = GrpcServer(
+            handlers, settings.listen, keepalive, self.access.pair, limits.caller_streams
+        )
         self._overview = Overview(
             self._dispatcher,
             self._servicer,

@@ -23,8 +23,8 @@ MESSAGE_BYTES = 4 * 1024 * 1024
 METADATA_BYTES = 64 * 1024
 """The most metadata that a call may bring, as HTTP/2 counts it: each entry's name, value and 32 bytes more.
 A call with more is refused. A forwarded client certificate takes 2 to 15 KiB."""
-HEADROOM_STREAMS = 1000
-"""Calls beyond a caller's streams that one connection may carry: watches, health checks, refusals."""
+FURTHER_CALLS = 1000
+"""Calls that one connection may carry beyond a caller's streams: watches, checks, calls to be refused."""
 
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second process on the same address must fail, not share it silently
@@ -88,10 +88,13 @@ class GrpcServer:
         listen: str,
         keepalive: Keepalive | None = None,
         pair: Kept[Pair] | None = None,
+        caller_streams: int = 2000,
     ) -> None:
         self._pair = pair
         self._listen = listen
-        self._server = grpc.aio.server(options=(*OPTIONS, *(keepalive or Keepalive()).options()))
+        times = (keepalive or Keepalive()).options()
+        streams = ("grpc.max_concurrent_streams", caller_streams + FURTHER_CALLS)
+        self._server = grpc.aio.server(options=(*OPTIONS, *times, streams))
         self._health = BoundedHealth()
         self._server.add_generic_rpc_handlers(tuple(handlers))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

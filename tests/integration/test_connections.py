@@ -9,12 +9,13 @@ import grpc
 import grpc.aio
 import pytest
 
-from gateway.api.server import METADATA_BYTES, Keepalive
+from gateway.api.server import FURTHER_CALLS, METADATA_BYTES, Keepalive
 from tests.integration.world import PATIENCE_S, Caller, Knobs, World, dial, stub_of, until, verdicts, world_of
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 PING, GOAWAY, SETTINGS = 6, 7, 4
 ACK = 1
+MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE = 3, 6
 
 
 def frame(kind: int, payload: bytes = b"", flags: int = 0) -> bytes:
@@ -52,6 +53,13 @@ class Connection:
                 self._writer.write(frame(PING, payload, ACK))
             elif kind == PING:
                 return True
+
+    async def settings(self) -> dict[int, int]:
+        """Return what the gateway says first of what it allows, by the numbers of RFC 9113."""
+        kind, _, payload = await self._frame()
+        assert kind == SETTINGS
+        parts = [payload[at : at + 6] for at in range(0, len(payload), 6)]
+        return {int.from_bytes(part[:2], "big"): int.from_bytes(part[2:], "big") for part in parts}
 
     async def ended(self) -> bool:
         """Wait until the other side has closed the connection."""
@@ -99,29 +107,31 @@ async def test_pings_that_come_too_fast_end_the_connection() -> None:
         assert not all([await connection.ping() for _ in range(5)])
 
 
-@pytest.mark.parametrize("calls", [True, False])
-async def test_a_quiet_grpc_connection_with_pings_stays(calls: bool) -> None:
-    """A client of gRPC that pings a quiet connection, with and without a stream on it, keeps it."""
-    options = [
-        ("grpc.keepalive_time_ms", 100),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.use_local_subchannel_pool", 1),
-    ]
+PINGING = [
+    ("grpc.keepalive_time_ms", 1000),  # more often than once a second the library does not ping
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+
+async def test_quiet_connections_of_grpc_with_pings_stay() -> None:
+    """A client of gRPC that pings a quiet connection keeps it, with a stream on it and without."""
     async with (
         world_of(Knobs(keepalive=QUICK)) as world,
-        grpc.aio.insecure_channel(world.target, options=options) as channel,
+        grpc.aio.insecure_channel(world.target, options=PINGING) as idle,
+        grpc.aio.insecure_channel(world.target, options=PINGING) as busy,
     ):
-        await asyncio.wait_for(channel.channel_ready(), PATIENCE_S)
-        caller = Caller(stub_of(channel).StreamDialRequests()) if calls else None
-        if caller is not None:
-            assert verdicts([*(await _one(caller, "before"))]) == ["ACCEPTED"]
-        lost = asyncio.create_task(channel.wait_for_state_change(grpc.ChannelConnectivity.READY))
-        await asyncio.sleep(2.5)  # twenty pings
-        assert not lost.done()
-        lost.cancel()
-        if caller is not None:
-            assert verdicts([*(await _one(caller, "after"))]) == ["ACCEPTED"]
+        await asyncio.wait_for(idle.channel_ready(), PATIENCE_S)
+        caller = Caller(stub_of(busy).StreamDialRequests())
+        assert verdicts(await _one(caller, "before")) == ["ACCEPTED"]
+        ready = grpc.ChannelConnectivity.READY
+        lost = [asyncio.create_task(channel.wait_for_state_change(ready)) for channel in (idle, busy)]
+        await asyncio.sleep(6.5)
+        assert [task.done() for task in lost] == [False, False]
+        for task in lost:
+            task.cancel()
+        assert verdicts(await _one(caller, "after")) == ["ACCEPTED"]
 
 
 async def _one(caller: Any, token: str) -> list[Any]:
@@ -178,3 +188,12 @@ async def test_a_client_whose_idle_connection_was_closed_goes_on() -> None:
         for number in range(3):
             assert verdicts(await world.put(dial(f"t-{number}"))) == ["ACCEPTED"]
             await until(lambda: world.channel.get_state() is grpc.ChannelConnectivity.IDLE)
+
+
+async def test_one_connection_carries_a_bounded_number_of_calls() -> None:
+    """Clients are told how many calls one connection may carry: more than a caller may have streams."""
+    async with world_of(caller_streams=5) as world, connected(world) as connection:
+        await connection.begin()
+        settings = await connection.settings()
+        assert settings[MAX_CONCURRENT_STREAMS] == 5 + FURTHER_CALLS
+        assert settings[MAX_HEADER_LIST_SIZE] == METADATA_BYTES
