@@ -157,6 +157,7 @@ class Gateway:
             settings,
         )
         self._admin = AdminServer(self._overview, self._console, settings.admin_listen, settings.admin_hosts)
+        self._overview.admin_closed = lambda: self._admin.closed
         self.admin_port = 0  # known once started
         self._running: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []

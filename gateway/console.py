@@ -5,7 +5,7 @@ import heapq
 import logging
 from collections import Counter
 
-from gateway.access.operators import FORBIDDEN, Operators
+from gateway.access.operators import FORBIDDEN, Guarded, Operators
 from gateway.access.refusal import Refusal, RefusalLog
 from gateway.admin.port import Caller, Campaign, Deed, FailedCall, Look, Order, Refused, Totals
 from gateway.api.servicer import DialRequestServicer
@@ -56,6 +56,7 @@ class Console:
         self._looks = looks
         self._clock = clock
         self._operators = operators
+        self._guarded = Guarded(operators)
         self._refusals = refusals
         self._settings = settings
         self._history = History()
@@ -142,10 +143,11 @@ class Console:
 
     def _allowed(self, order: Order) -> str:
         """Return who gives an order; raises `Refused` where they may not."""
-        denied = self._operators.denied(order.authorization)
+        denied = self._guarded.denied(order.authorization, order.source)
         if denied is not None:
-            self._refusals.note(ADMIN_PORT, Refusal.TOKEN)  # what a stranger wrote is not logged
-            raise Refused(denied.status, denied.text)
+            # What a stranger wrote is not logged.
+            self._refusals.note(ADMIN_PORT, Refusal.TOKEN if denied.after_s is None else Refusal.GUESSING)
+            raise Refused(denied.status, denied.text, denied.after_s)
         return f"{order.operator} ({ADMIN_PORT})"
 
     async def _do(self, order: Order, caller: str) -> int:

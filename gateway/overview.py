@@ -54,6 +54,7 @@ class Overview:
         self._clock = clock
         self._files = files
         self._has_credentials = has_credentials
+        self.admin_closed: Callable[[], dict[str, int]] = dict
 
     # --- what is asked of it -----------------------------------------------------------------------
 
@@ -98,6 +99,7 @@ class Overview:
             self._files(),
             logs.lines_dropped(),
             self._telemetry.lost,
+            admin_closed=self.admin_closed(),
             clock_behind_s=self._clock_behind(),
         )
 

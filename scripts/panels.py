@@ -333,6 +333,12 @@ ROWS = (
                 (rate("log_lines_dropped", "instance", "why"),),
             ),
             Panel(
+                "Connections of the admin port cut off",
+                "cps",
+                "full or slow_request growing: who connects there?",
+                (rate("admin_connections_closed", "instance", "why"),),
+            ),
+            Panel(
                 "Telemetry lost",
                 "cps",
                 "Spans, and pushes of metrics, that no collector took. The log says why.",

@@ -5,18 +5,22 @@ A page of another site never gets as far as here: `gateway.admin.guard` refuses 
 
 import hmac
 import logging
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from gateway.access.errors import TokenError
 from gateway.access.files import WatchedFile
+from gateway.access.guessing import Guesses
 
 log = logging.getLogger(__name__)
 
 SHORTEST_TOKEN = 16
 """Characters of the token, at least."""
 SETTING = "DIAL_GATEWAY_ADMIN_TOKEN_FILE"
-UNAUTHORIZED, FORBIDDEN = 401, 403
+UNAUTHORIZED, FORBIDDEN, TOO_MANY = 401, 403, 429
 
 _NO_TOKEN = (
     f"this port changes nothing: {SETTING} is not set; let it name a file with a token of at least "
@@ -26,10 +30,15 @@ _NO_TOKEN = (
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """It may not be done: the status of the HTTP answer, and why in words for whoever asked."""
+    """It may not be done: the status of the HTTP answer, and why in words for whoever asked.
+
+    `guessed`: a wrong token was shown. `after_s`: nothing was looked at, and will be in so many seconds.
+    """
 
     status: int
     text: str
+    guessed: bool = False
+    after_s: float | None = None
 
 
 class Operators(Protocol):
@@ -51,8 +60,31 @@ def denied(authorization: str | None, token: str | None) -> Denied | None:
     if shown is None:
         return Denied(UNAUTHORIZED, "show the token of this port: 'Authorization: Bearer TOKEN'")
     if not hmac.compare_digest(_bytes(shown), _bytes(token)):
-        return Denied(UNAUTHORIZED, "this token is not the one that changes things here")
+        return Denied(UNAUTHORIZED, "this token is not the one that changes things here", guessed=True)
     return None
+
+
+class Guarded:
+    """Asks `operators`, and has whoever guesses the token wait. `now` gives seconds on a steady clock."""
+
+    def __init__(self, operators: Operators, now: Callable[[], float] = time.monotonic) -> None:
+        self._operators = operators
+        self._guesses = Guesses()
+        self._now = now
+
+    def denied(self, authorization: str | None, source: str) -> Denied | None:
+        """Return why whoever sends this header from this address may change nothing; None where it may."""
+        now = self._now()
+        wait_s = self._guesses.wait_s(now, source)
+        if wait_s > 0:
+            text = f"too many wrong tokens from this address: try again in {math.ceil(wait_s)} s"
+            return Denied(TOO_MANY, text, after_s=wait_s)
+        found = self._operators.denied(authorization)
+        if found is None:
+            self._guesses.right(source)
+        elif found.guessed:
+            self._guesses.wrong(now, source)
+        return found
 
 
 class TokenOperators:

@@ -11,8 +11,11 @@ _FIELDS = {"campaign_id", "operator", "reason", "answering"}
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
-def order(kind: str, body: bytes, authorization: str | None) -> Order:
-    """Return what is asked for; raises `Refused` with the field and the rule, never the value."""
+def order(kind: str, body: bytes, authorization: str | None, source: str = "") -> Order:
+    """Return what is asked for by the address `source`.
+
+    Raises `Refused` with the field and the rule, never the value.
+    """
     fields = _fields(body)
     return Order(
         kind,
@@ -21,6 +24,7 @@ def order(kind: str, body: bytes, authorization: str | None) -> Order:
         _text("reason", fields.get("reason", ""), REASON_LIMIT, needed=kind == "hold"),
         authorization,
         _switch("answering", fields.get("answering", False)),
+        source,
     )
 
 

@@ -154,7 +154,8 @@ class Look(NamedTuple):
 class Order(NamedTuple):
     """What somebody wants done to a campaign, `hold`, `release` or `purge`, and what is shown for it.
 
-    `authorization` is the header of that name. `answering`: what a hold keeps is answered at once.
+    `authorization` is the header of that name. `answering`: what a hold keeps is answered at once. `source`
+    is the address that it comes from.
     """
 
     kind: str
@@ -163,15 +164,20 @@ class Order(NamedTuple):
     reason: str
     authorization: str | None
     answering: bool = False
+    source: str = ""
 
 
 class Refused(Exception):  # noqa: N818 - says what happened, as in the rest of the gateway
-    """An order that is not carried out: the status of HTTP, and why, in words for whoever gave it."""
+    """An order that is not carried out: the status of HTTP, and why, in words for whoever gave it.
 
-    def __init__(self, status: int, words: str) -> None:
+    `after_s` is in how many seconds to try again, where that helps.
+    """
+
+    def __init__(self, status: int, words: str, after_s: float | None = None) -> None:
         super().__init__(words)
         self.status = status
         self.words = words
+        self.after_s = after_s
 
 
 class Console(Protocol):

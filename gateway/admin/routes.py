@@ -1,6 +1,7 @@
 """Every route of the admin port. Those under CHANGES do what they are asked for; all others only read."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from gateway.admin.feed import Feed
 from gateway.admin.port import Console, Overview, Readiness, Refused
 
 KINDS = ("hold", "release", "purge")
+EVENTS = "/api/events"
 CHANGES = frozenset(f"/api/campaigns/{kind}" for kind in KINDS)
 
 
@@ -20,7 +22,7 @@ def routes(overview: Overview, console: Console, feed: Feed) -> list[web.RouteDe
         web.get("/livez", pages.live),
         web.get("/readyz", pages.ready),
         web.get("/metrics", pages.metrics),
-        web.get("/api/events", live.events, allow_head=False),  # its answer is a body without an end
+        web.get(EVENTS, live.events, allow_head=False),  # its answer is a body without an end
         *(web.post(f"/api/campaigns/{kind}", live.doing(kind)) for kind in KINDS),
         *_files(),
     ]
@@ -74,11 +76,12 @@ class _Live:
         async def handler(request: web.Request) -> web.Response:
             try:
                 body = await request.read()
-                order = orders.order(kind, body, request.headers.get("Authorization"))
+                order = orders.order(kind, body, request.headers.get("Authorization"), request.remote or "")
                 # A page that is closed does not leave a purge half done.
                 answered = await asyncio.shield(asyncio.ensure_future(self._console.carry_out(order)))
             except Refused as refused:
-                return web.json_response({"error": refused.words}, status=refused.status)
+                after = {} if refused.after_s is None else {"Retry-After": str(math.ceil(refused.after_s))}
+                return web.json_response({"error": refused.words}, status=refused.status, headers=after)
             return web.json_response({"answered": answered})
 
         return handler

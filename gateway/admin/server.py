@@ -1,14 +1,20 @@
 """The HTTP server of the admin port."""
 
+import asyncio
+import socket
 from collections.abc import Collection
+from typing import cast
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
+from gateway.admin.connections import IDLE_S, Connections
 from gateway.admin.feed import Feed
 from gateway.admin.guard import dress, guard
+from gateway.admin.listener import Listener
 from gateway.admin.orders import LONGEST_BODY
 from gateway.admin.port import Console, Overview
-from gateway.admin.routes import CHANGES, routes
+from gateway.admin.routes import CHANGES, EVENTS, routes
 
 SHUTDOWN_S = 0.2
 """Seconds that requests under way have at the end."""
@@ -18,13 +24,23 @@ class AdminServer:
     """Serves health, metrics and the console on `listen`, HOST:PORT; `hosts` are further names of it."""
 
     def __init__(
-        self, overview: Overview, console: Console, listen: str, hosts: Collection[str] = ()
+        self,
+        overview: Overview,
+        console: Console,
+        listen: str,
+        hosts: Collection[str] = (),
+        connections: Connections | None = None,
     ) -> None:
         self._listen = listen
         self._stopped = False
         self._feed = Feed(console)
+        if connections is None:
+            connections = Connections(lambda: asyncio.get_running_loop().time())
+        self._connections = connections
+        self._listeners: list[Listener] = []
         application = web.Application(
-            middlewares=[guard(listen, CHANGES, hosts)], client_max_size=LONGEST_BODY
+            middlewares=[_noting(self._connections), guard(listen, CHANGES, hosts)],
+            client_max_size=LONGEST_BODY,
         )
         application.add_routes(routes(overview, console, self._feed))
         application.on_response_prepare.append(dress)
@@ -33,24 +49,71 @@ class AdminServer:
             access_log=None,
             handle_signals=False,
             shutdown_timeout=SHUTDOWN_S,
+            keepalive_timeout=IDLE_S,
             handler_cancellation=True,  # a page that is closed is told nothing more, at once
         )
 
+    @property
+    def closed(self) -> dict[str, int]:
+        """How many connections were closed by this side, by why."""
+        return dict(self._connections.closed)
+
     async def start(self) -> int:
         """Listen and serve; return the port. Raises `OSError` where the address cannot be had."""
-        host, _, port = self._listen.rpartition(":")
         await self._runner.setup()
+        server = cast("web.Server", self._runner.server)  # there is one after the setup
         try:
-            await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
+            sockets = await _bound(self._listen)
         except OSError as error:
             await self._runner.cleanup()
             words = error.strerror if error.errno else str(error)
             raise OSError(f"cannot listen on {self._listen} (admin): {words}") from error
-        return int(self._runner.addresses[0][1])
+        self._listeners = [Listener(each, server, self._connections) for each in sockets]
+        for listener in self._listeners:
+            listener.start()
+        return int(sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Stop listening, and end what is open; once stopped it stays so."""
         if not self._stopped:
             self._stopped = True
             self._feed.leave()
+            for listener in self._listeners:
+                listener.close()
             await self._runner.cleanup()
+
+
+def _noting(connections: Connections) -> Middleware:
+    """Return what notes of each connection when a request is being answered."""
+
+    @web.middleware
+    async def noting(request: web.Request, handler: Handler) -> web.StreamResponse:
+        connection = connections.begin(request.transport, endless=request.path == EVENTS)
+        try:
+            return await handler(request)
+        finally:
+            if connection is not None:
+                connections.end(connection)
+
+    return noting
+
+
+async def _bound(listen: str) -> list[socket.socket]:
+    """Return sockets on every address that HOST:PORT stands for. Raises `OSError`."""
+    host, _, port = listen.rpartition(":")
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in dict.fromkeys((family, address) for family, *_, address in found):
+            sockets.append(socket.socket(family, socket.SOCK_STREAM))
+            sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sockets[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sockets[-1].bind(address)
+    except OSError:
+        for each in sockets:
+            each.close()
+        raise
+    return sockets

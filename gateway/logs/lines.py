@@ -68,7 +68,7 @@ def _without_what_libraries_say(_: Any, __: str, event: _Event) -> _Event:
     # The template without its values, its first line only: values may hold what was sent.
     template = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
     first = template.partition("\n")[0][:_LONGEST_FOREIGN]
-    if record.args:
+    if event["event"] != template:  # values were put into it
         first = _placeholder.sub(_MASK, first)
     names = ("level", "logger", "time", "_record", "_from_structlog", MORE)
     known = {name: event[name] for name in names if name in event}

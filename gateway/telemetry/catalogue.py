@@ -46,6 +46,9 @@ RPCS = Metric("dial_gateway.rpcs.ended", "{rpc}", "Streams and unary calls that 
 READY = Metric("dial_gateway.ready", "", "1 while dial requests should come here, as /readyz says, else 0")
 DRAINING = Metric("dial_gateway.draining", "", "1 while the gateway leaves, else 0")
 DRAIN_ELAPSED = Metric("dial_gateway.drain.elapsed", "s", "How long the gateway has been leaving")
+ADMIN_CLOSED = Metric(
+    "dial_gateway.admin.connections.closed", "{connection}", "Connections of the admin port that were cut off"
+)
 LOG_DROPPED = Metric("dial_gateway.log.lines.dropped", "{line}", "Log lines that were not written, by why")
 TELEMETRY_LOST = Metric(
     "dial_gateway.telemetry.lost", "{item}", "Spans, and pushes of metrics, that could not be exported"

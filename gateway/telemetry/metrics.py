@@ -63,6 +63,7 @@ class Observation(NamedTuple):
     files: FileFigures = FileFigures()
     log_dropped: dict[str, int] = {}  # noqa: RUF012 - never changed
     telemetry_lost: dict[str, int] = {}  # noqa: RUF012 - never changed
+    admin_closed: dict[str, int] = {}  # noqa: RUF012 - never changed
     clock_behind_s: float = 0.0
 
 
@@ -198,6 +199,7 @@ class Metrics:
         self._counter(catalogue.FILES_REFUSED, lambda seen: _each("file", seen.files.refused))
         self._counter(catalogue.LOG_DROPPED, lambda seen: _each("why", seen.log_dropped))
         self._counter(catalogue.TELEMETRY_LOST, lambda seen: _each("what", seen.telemetry_lost))
+        self._counter(catalogue.ADMIN_CLOSED, lambda seen: _each("why", seen.admin_closed))
         self._counter(catalogue.THROTTLES, lambda seen: _each("kind", seen.counts.throttles))
         self._counter(catalogue.RETRIES, lambda seen: _each("decision", seen.counts.retries))
         self._counter(catalogue.PERMIT_WAIT, lambda seen: _each("lacking", seen.census.lacked_s))

@@ -37,9 +37,11 @@ async def _messages(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str,
 
 
 async def post(
-    port: int, kind: str, fields: object, token: str | None = None, **headers: str
+    port: int, kind: str, fields: object, token: str | None = None, *, source: str = "", **headers: str
 ) -> tuple[int, str]:
-    """Ask for a change; return the status and the text. Headers of a page of its own, unless told otherwise.
+    """Ask for a change, from the address `source`; return the status and the text.
+
+    Headers are those of a page of its own, unless told otherwise.
 
     Underscores in the names of headers stand for dashes; an empty one is left out.
     """
@@ -49,7 +51,11 @@ async def post(
     body = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
     left = {name: text for name, text in sent.items() if text}
     async with (
-        aiohttp.ClientSession(timeout=TIMEOUT, skip_auto_headers=["Content-Type"]) as session,
+        aiohttp.ClientSession(
+            timeout=TIMEOUT,
+            skip_auto_headers=["Content-Type"],
+            connector=aiohttp.TCPConnector(local_addr=(source, 0) if source else None),
+        ) as session,
         session.post(f"http://127.0.0.1:{port}/api/campaigns/{kind}", data=body, headers=left) as response,
     ):
         return response.status, await response.text()

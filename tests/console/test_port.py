@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from gateway.access import guessing
 from gateway.admin import feed
 from gateway.admin.server import AdminServer
 from gateway.clock import SystemClock
@@ -89,11 +90,30 @@ async def test_changes_are_taken_from_its_own_page_only(
 
 
 @pytest.mark.parametrize("token", [None, "", "x", TOKEN + "x", TOKEN.upper(), "\u00e9" * 20])
-async def test_nothing_is_changed_without_the_token(port: int, token: str | None) -> None:
+async def test_nothing_is_changed_without_the_token(token: str | None) -> None:
     """Without the token, or with another, the answer is 401 and nothing happens."""
-    for kind in ("hold", "release", "purge"):
-        assert (await post(port, kind, FIELDS, token))[0] == 401
+    async with gateway() as world:
+        port = world.gateway.admin_port
+        for kind in ("hold", "release", "purge"):
+            assert (await post(port, kind, FIELDS, token))[0] == 401
+        assert await held(port) == []
+
+
+async def test_whoever_guesses_the_token_has_to_wait(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """After some wrong tokens an address is not heard; another is, with the right token, at once."""
+    port = world.gateway.admin_port
+    for number in range(guessing.FREE):
+        assert (await post(port, "hold", FIELDS, f"a-wrong-token-{number}"))[0] == 401
+    for _ in range(3):
+        status, text = await post(port, "hold", FIELDS, TOKEN)
+        assert status == 429
+        assert "too many wrong tokens" in text
     assert await held(port) == []
+    assert await post(port, "hold", FIELDS, TOKEN, source="127.0.0.2") == (200, '{"answered": 0}')
+    seen, name = await scrape(port), "dial_gateway_access_refused_total"
+    assert seen.value(name, caller="admin port", refusal="admin_token") == guessing.FREE
+    assert seen.value(name, caller="admin port", refusal="admin_guessing") == 3
+    assert caplog.text.count("refused: ") == 2
 
 
 async def test_without_a_token_set_nobody_changes_anything() -> None:

@@ -120,6 +120,25 @@ def test_libraries_put_nothing_into_a_line(log_format: logs.LogFormat) -> None:
     assert "1511234567" not in said
 
 
+@pytest.mark.parametrize(
+    ("template", "arguments", "shown"),
+    [
+        ("Error handling request from %s", ("x",), "Error handling request from …"),
+        ("took %.2f s in %5d of %r", (0.5, 1, "x"), "took … s in … of …"),
+        ("%(number)s in %(where)s", ({"number": "1", "where": "x"},), "… in …"),
+        ("100% of %s", (), "100% of %s"),
+    ],
+)
+def test_a_template_of_a_library_is_shown_without_its_marks(
+    template: str, arguments: tuple[object, ...], shown: str
+) -> None:
+    """Where values were to stand there is a mark that reads as left out."""
+    stream = io.StringIO()
+    logs.configure("INFO", "json", stream)
+    logging.getLogger("aiohttp.server").error(template, *arguments)
+    assert [line["message"] for line in lines(stream)] == [shown]
+
+
 def test_an_exception_of_ours_is_shown_by_type_and_place() -> None:
     """Not even our own lines show what an exception says: it may quote what a library was given."""
     stream = io.StringIO()

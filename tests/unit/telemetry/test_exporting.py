@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from gateway.telemetry.ending import Work, run_for
+from gateway.telemetry.ending import DOUBTFUL_S, LONGEST_S, Work, run_for
 from gateway.telemetry.exporting import TELL_EVERY_S, Exports, WatchedSpans, listen
 
 SAID = "the collector said +12065550123"
@@ -118,6 +118,16 @@ def test_what_exporters_log_at_other_times_is_logged_as_ever(log: Kept) -> None:
     """Only lines of an export under way are taken; others reach the log."""
     logging.getLogger("opentelemetry.exporter.otlp.x").warning("a variable is wrong")
     assert log.messages == ["a variable is wrong"]
+
+
+@pytest.mark.parametrize(("works", "longest_s"), [(True, LONGEST_S), (None, DOUBTFUL_S), (False, DOUBTFUL_S)])
+def test_a_last_export_has_longer_where_the_one_before_went_well(
+    works: bool | None, longest_s: float
+) -> None:
+    """A collector that does not answer, or was never heard of, is given a second."""
+    exports = Exports("spans")
+    exports.works = works
+    assert Work("spans", lambda: None, exports).longest_s() == longest_s
 
 
 def test_the_last_exports_share_their_time() -> None:

@@ -1,0 +1,71 @@
+"""Slows down whoever guesses the token of the admin port, without keeping its holder out."""
+
+import ipaddress
+from collections import OrderedDict
+from dataclasses import dataclass
+
+FREE = 5
+"""Wrong tokens of one source until it has to wait."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 300.0
+"""Seconds that it waits then; twice as many after each further wrong one, up to the longest."""
+ALL_FREE, ALL_PER_S = 100, 1.0
+"""Wrong tokens of all sources together until each has one free only, and how many are forgotten a second."""
+SOURCES = 10_000
+"""Sources that are remembered; the one that guessed longest ago is forgotten first."""
+
+
+@dataclass(slots=True)
+class _Source:
+    wrong: int = 0
+    until: float = 0.0
+
+
+class Guesses:
+    """Counts wrong tokens by source, and says who has to wait. `now` is in seconds on any steady clock.
+
+    A source is an address, or the network of an IPv6 one (/64), of which one host has as many addresses as it
+    likes. Whoever has not guessed wrong is always heard, so the right token works while others guess.
+    """
+
+    def __init__(self) -> None:
+        self._sources: OrderedDict[str, _Source] = OrderedDict()
+        self._all, self._all_at = 0.0, 0.0
+
+    def wait_s(self, now: float, address: str) -> float:
+        """Return how many seconds an address has to wait until it is heard again; 0 where it is heard."""
+        source = self._sources.get(_network(address))
+        return 0.0 if source is None else max(0.0, source.until - now)
+
+    def wrong(self, now: float, address: str) -> None:
+        """Note that an address has shown a wrong token."""
+        network = _network(address)
+        source = self._sources.pop(network, None) or _Source()
+        self._sources[network] = source
+        if len(self._sources) > SOURCES:
+            self._sources.popitem(last=False)
+        if source.until + LONGEST_WAIT_S < now:
+            source.wrong = 0  # it has been quiet for long
+        source.wrong += 1
+        beyond = source.wrong - (1 if self._many(now) else FREE)
+        waits_s = FIRST_WAIT_S * 2.0 ** min(beyond, 20) if beyond >= 0 else 0.0
+        source.until = now + min(waits_s, LONGEST_WAIT_S)
+
+    def right(self, address: str) -> None:
+        """Note that an address has shown the token."""
+        self._sources.pop(_network(address), None)
+
+    def _many(self, now: float) -> bool:
+        """Count a wrong token of anybody; return whether there are many of late."""
+        self._all = max(0.0, self._all - (now - self._all_at) * ALL_PER_S) + 1.0
+        self._all_at = now
+        return self._all > ALL_FREE
+
+
+def _network(address: str) -> str:
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(getattr(found, "ipv4_mapped", None) or found)

@@ -1,0 +1,121 @@
+"""Whoever guesses the token waits ever longer; its holder does not."""
+
+import pytest
+
+from gateway.access.guessing import ALL_FREE, FIRST_WAIT_S, FREE, LONGEST_WAIT_S, SOURCES, Guesses
+from gateway.access.operators import TOO_MANY, Denied, Guarded, denied
+
+TOKEN = "a-token-of-some-length"
+THERE, HERE = "203.0.113.9", "198.51.100.7"
+
+
+class ByToken:
+    """Knows the token, as the file's."""
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    def denied(self, authorization: str | None) -> Denied | None:
+        """Decide, and count that."""
+        self.looked += 1
+        return denied(authorization, TOKEN)
+
+
+class Clock:
+    at = 50.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.at
+
+
+def test_after_some_wrong_ones_a_source_waits_ever_longer() -> None:
+    """The first few cost nothing; then each doubles the wait, up to the longest."""
+    guesses, waits = Guesses(), []
+    now = 10.0
+    for _ in range(FREE + 12):
+        guesses.wrong(now, THERE)
+        waits.append(guesses.wait_s(now, THERE))
+        now += waits[-1]
+    assert waits[: FREE - 1] == [0.0] * (FREE - 1)
+    assert waits[FREE - 1 : FREE + 2] == [FIRST_WAIT_S, 2 * FIRST_WAIT_S, 4 * FIRST_WAIT_S]
+    assert waits[-1] == LONGEST_WAIT_S
+
+
+def test_a_source_that_was_quiet_for_long_begins_anew() -> None:
+    """Slips of the pen of different days do not add up."""
+    guesses = Guesses()
+    for day in range(20):
+        guesses.wrong(day * 86_400.0, THERE)
+        assert guesses.wait_s(day * 86_400.0, THERE) == 0
+
+
+def test_the_right_token_works_from_elsewhere_during_an_attack() -> None:
+    """Whatever many others guess, whoever has not guessed wrong is heard at once."""
+    clock = Clock()
+    guarded = Guarded(ByToken(), clock)
+    for number in range(20_000):
+        guarded.denied(f"Bearer wrong-{number}", f"2001:db8:{number % 50_000:x}::1")
+    assert guarded.denied(f"Bearer {TOKEN}", HERE) is None
+
+
+def test_many_sources_together_have_one_guess_each() -> None:
+    """Many addresses gain little: beyond a number of wrong tokens each address waits after one."""
+    clock = Clock()
+    guesses = Guesses()
+    for number in range(ALL_FREE):
+        guesses.wrong(clock.at, f"10.0.{number // 250}.{number % 250}")
+    guesses.wrong(clock.at, THERE)
+    assert guesses.wait_s(clock.at, THERE) >= FIRST_WAIT_S
+    assert guesses.wait_s(clock.at, HERE) == 0
+
+
+def test_while_it_waits_not_even_the_right_token_is_looked_at() -> None:
+    """Else the wait would tell a right guess from a wrong one."""
+    clock, by_token = Clock(), ByToken()
+    guarded = Guarded(by_token, clock)
+    for _ in range(FREE):
+        assert guarded.denied("Bearer wrong", THERE) is not None
+    found = guarded.denied(f"Bearer {TOKEN}", THERE)
+    assert found is not None
+    assert (found.status, found.after_s, by_token.looked) == (TOO_MANY, FIRST_WAIT_S, FREE)
+    clock.at += FIRST_WAIT_S
+    assert guarded.denied(f"Bearer {TOKEN}", THERE) is None
+    assert guarded.denied("Bearer wrong", THERE) is not None
+
+
+def test_showing_no_token_is_no_guess() -> None:
+    """A page that asks before it has a token does not lock its reader out."""
+    guarded = Guarded(ByToken(), Clock())
+    for _ in range(100):
+        found = guarded.denied(None, THERE)
+        assert found is not None
+        assert found.status == 401
+    assert guarded.denied(f"Bearer {TOKEN}", THERE) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:203.0.113.9", "203.0.113.9", True),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("203.0.113.9", "203.0.113.10", False),
+        ("no address", "no address", True),
+    ],
+)
+def test_addresses_of_one_network_are_one_source(one: str, other: str, same: bool) -> None:
+    """An IPv6 host has a network to choose from; an IPv4 address is one source however it is written."""
+    guesses = Guesses()
+    for _ in range(FREE):
+        guesses.wrong(1.0, one)
+    assert (guesses.wait_s(1.0, other) > 0) == same
+
+
+def test_made_up_sources_take_no_memory_beyond_the_limit() -> None:
+    """The one that guessed longest ago is forgotten."""
+    guesses = Guesses()
+    for number in range(SOURCES + 100):
+        guesses.wrong(1.0, f"{number}")
+    assert len(guesses._sources) == SOURCES
