@@ -27,7 +27,7 @@ from gateway.simulator.faults import Fault, FaultBoard, FaultKind
 from gateway.simulator.journal import NOT_DONE, CallRecord, Delivery, Journal, Statistics
 from gateway.simulator.operations import Handler, Operations, Output, Version
 from gateway.simulator.quota import ACCOUNT_QUOTAS, PUT_BATCH, Quota, Quotas
-from gateway.simulator.service import Operation, Service
+from gateway.simulator.service import Operation, Service, service_of
 from gateway.simulator.settings import SimulatorSettings
 from gateway.simulator.signing import HttpRequest, SignatureChecker
 from gateway.simulator.v1 import V1
@@ -77,7 +77,6 @@ class SimulatedConnect:
         self._settings = settings
         self._keep = keep
         self._signatures = SignatureChecker(settings.credentials, SIGNING_NAME)
-        self._services: dict[str, Service] = {}
         self._make()
 
     def _make(self) -> None:
@@ -96,9 +95,7 @@ class SimulatedConnect:
     def _make_api(self, version: Version, dialer: Dialer) -> _Api:
         operations = Operations(version, self.campaigns, dialer, self._new_id)
         handlers = operations.handlers()
-        if version.service not in self._services:
-            self._services[version.service] = Service(version.service, handlers)
-        return _Api(self._services[version.service], operations, handlers)
+        return _Api(service_of(version.service, frozenset(handlers)), operations, handlers)
 
     def add_fault(self, fault: Fault) -> int:
         """Let something go wrong from now on; returns the number by which it can be removed."""

@@ -138,6 +138,20 @@ async def run(at: int) -> Hang[Any]:
         return hang
 
 
+async def watch_wall_clock(at: int) -> Hang[Any]:
+    """The watch of the wall clock: where it is gone, requests are sent and answered as before."""
+    async with bench_of() as bench:
+        hang = Hang(bench.dispatcher.watch_wall_clock(), at if at == 1 else 0)
+        task = asyncio.create_task(_of(hang))
+        await turns()
+        assert hang.hangs is (at == 1)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        assert await outcomes(asked(bench, 25)) == [pb.OUTCOME_ACCEPTED] * 25
+        return hang
+
+
 async def drained(at: int) -> Hang[Any]:
     """Waiting until all is answered: whoever gives that up keeps nobody else from it."""
     async with bench_of(asyncio.Event()) as bench:
@@ -259,6 +273,7 @@ SCENARIOS: dict[str, Scenario] = {
         call,
         look_up,
         run,
+        watch_wall_clock,
         drained,
         wait_for_room,
         hold,

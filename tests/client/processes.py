@@ -64,6 +64,7 @@ class World:
             "serve",
             environment={
                 "DIAL_GATEWAY_LISTEN": self.target,
+                "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0",
                 "DIAL_GATEWAY_CALL_RATE": "0",
                 "AWS_ENDPOINT_URL_CONNECTCAMPAIGNS": self.simulator,
                 "AWS_DEFAULT_REGION": "us-east-1",
