@@ -156,6 +156,7 @@ class Engine:
         self._last_number = 0
         self._late: list[Settled] = []  # answers of slices that nobody has been given yet
         self._letting_go: set[str] = set()
+        self._passed_by: set[str] = set()
         self._stopped = False
         self._dropped = 0
         self._sent_bytes = 0
@@ -445,10 +446,15 @@ class Engine:
 
     def _let_go_of_held(self, campaign_id: str, now: float) -> None:
         self._letting_go.discard(campaign_id)
+        if campaign_id in self._passed_by:  # it was released meanwhile, and may be held again
+            self._passed_by.discard(campaign_id)
+            self._let_held_go()
 
     def _give_up_held(self, now: float, entry: Entry, settled: list[Settled]) -> None:
         if entry.request.campaign_id in self._conditions.holds:
             self._give_up_resting(now, entry, settled)
+        else:
+            self._passed_by.add(entry.request.campaign_id)
 
     def _is_sending(self, now: float) -> bool:
         """Whether calls may still leave: a gateway that leaves stops some time before its end."""
