@@ -187,3 +187,12 @@ def test_misses_fade() -> None:
     assert not misses.doubts(NOW + DOUBT_S, "a")
     misses.note(NOW + DOUBT_S, ["b"])
     assert list(misses._counts) == ["b"]
+
+
+def test_a_heavy_caller_has_its_calls_for_itself_in_a_shared_campaign() -> None:
+    """In each of its three calls a caller of weight 3 sends its own requests, though others wait longer."""
+    bench, heavy, light = bench_of(), caller_of("heavy", 3), caller_of("light")
+    bench.send_all(NOW, heavy, *many(225, "h"))
+    bench.send_all(NOW, light, *many(125, "l"))
+    kinds = ["".join(sorted({token[0] for token in tokens_of(batch)})) for batch in calls_of(bench, 8)]
+    assert "".join(kinds) == "hhhlhhhl"
