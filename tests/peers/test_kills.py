@@ -1,0 +1,67 @@
+"""A gateway dies behind HAProxy: no client sends again, unseen, what that gateway had read."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from gateway.simulator import FaultKind
+from tests.faults import proxies
+from tests.faults.proxies import before
+from tests.faults.world import World, world_of
+from tests.integration.admin import scrape
+from tests.integration.world import dial, until
+from tests.peers import go, node
+from tests.peers.call import PUT, STREAM, PeerCall
+
+pytestmark = pytest.mark.skipif(bool(proxies.absent()), reason=proxies.absent())
+HEADROOM_S = 5.0
+Calling = Callable[[str, str], AbstractAsyncContextManager[PeerCall]]
+CLIENTS = [
+    pytest.param(go.calling, id="go", marks=pytest.mark.skipif(bool(go.absent()), reason=go.absent())),
+    pytest.param(
+        node.calling, id="node", marks=pytest.mark.skipif(bool(node.absent()), reason=node.absent())
+    ),
+]
+
+
+async def _taken(world: World, number: int) -> float:
+    """Return how many dial requests a gateway has taken."""
+    return (await scrape(world.admin_ports[number])).value("dial_gateway_requests_received_total")
+
+
+async def _who_has_it(world: World) -> int:
+    """Wait until Connect has accepted the request; return which gateway sent it."""
+    async with asyncio.timeout(20):
+        while not world.calls():  # noqa: ASYNC110 - it happens in another process
+            await asyncio.sleep(0.01)
+    return 0 if await _taken(world, 0) else 1
+
+
+@pytest.mark.parametrize("method", [STREAM, PUT], ids=["stream", "put"])
+@pytest.mark.parametrize("calling", CLIENTS)
+async def test_what_a_killed_gateway_had_read_is_not_sent_again(calling: Calling, method: str) -> None:
+    """A gateway is killed behind HAProxy while Connect has its request: the client is told, and nobody else.
+
+    HAProxy 2.6 says REFUSED_STREAM for a stream without an answer, and clients then send all of it again by
+    themselves, to the other gateway. That found the time too short by then, and said EXPIRED of a request
+    that Connect had accepted.
+    """
+    async with (
+        world_of(gateways=2, keep_admin_ports=True, settings={"call_timeout": "30"}) as world,
+        before(world, "haproxy") as proxy,
+        calling(proxy.plain_target, method) as caller,
+    ):
+        await world.faults([{"kind": FaultKind.NO_ANSWER, "after_work": True}])
+        began = time.monotonic()
+        await caller.send(dial("t-1", expires_in=HEADROOM_S + 3.0))
+        first = await _who_has_it(world)
+        await asyncio.sleep(max(0.0, began + 3.0 - time.monotonic()))
+        await world.gateways[first].kill()
+        await until(lambda: caller.status or caller.results)
+        await asyncio.sleep(0.5)
+        assert caller.results == []
+        assert caller.status in {"UNAVAILABLE", "INTERNAL", "CANCELED", "CANCELLED", "UNKNOWN"}
+        assert await _taken(world, 1 - first) == 0
