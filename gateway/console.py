@@ -65,7 +65,7 @@ class Console:
 
     def look(self) -> Look:
         """Return how everything stands."""
-        at, rows = self._looks.look()
+        at, rows = self._looks.last()
         return Look(
             at,
             self._clock.wall_offset(),

@@ -17,7 +17,7 @@ from gateway.core.census import Census
 from gateway.core.engine import Engine
 from gateway.core.errors import AccessDenied, CallFailure, CallRevoked, CallUnexpected, NoCredentials
 from gateway.core.holds import Action, Hold
-from gateway.core.listing import CampaignRow
+from gateway.core.listing import CampaignRow, Rows
 from gateway.core.model import (
     Answer,
     Batch,
@@ -185,8 +185,8 @@ class Dispatcher:
 
     # --- for those who run the gateway ------------------------------------------------------------
 
-    def rows(self) -> dict[str, CampaignRow]:
-        """Return a row for each campaign, by its id in order."""
+    def rows(self) -> Rows:
+        """Make a row for each campaign, by its id in order, in parts."""
         return self._engine.rows(self._now())
 
     def row(self, campaign_id: str) -> CampaignRow:

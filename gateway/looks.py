@@ -1,14 +1,18 @@
 """One look at all campaigns, for everybody who watches them: services over gRPC, people in the console."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.core.listing import CampaignRow
+from gateway.core.listing import CampaignRow, Rows
 
 LOOK_EVERY_S = 0.25
 """Seconds for which one look at all campaigns serves everybody."""
 LOOK_SHARE = 0.1
 """The share of the time that looks may take: where campaigns are very many a look serves for longer."""
+PARTS_AT_ONCE = 4
+"""Parts of a look that may be made at once for one who does not wait: some ten milliseconds."""
 
 
 class Look(NamedTuple):
@@ -18,24 +22,74 @@ class Look(NamedTuple):
     rows: dict[str, CampaignRow]
 
 
-class Looks:
-    """Looks again where the last look is too old, and not sooner. What it gives must not be changed."""
+@dataclass(slots=True)
+class _Making:
+    """A look that is being made, and the seconds that this has cost."""
 
-    def __init__(self, rows: Callable[[], dict[str, CampaignRow]], now: Callable[[], float]) -> None:
+    rows: Rows
+    began_at: float
+    version: int
+    cost_s: float = 0.0
+
+
+class Looks:
+    """Looks again where the last look is too old, and not sooner. What it gives must not be changed.
+
+    A look is made in parts. `rows` begins one, and `now` is the clock.
+    """
+
+    def __init__(self, rows: Callable[[], Rows], now: Callable[[], float]) -> None:
         self._rows = rows
         self._now = now
         self._again_at = float("-inf")
+        self._version = 0
         self._last = Look(float("-inf"), {})
+        self._looking: asyncio.Task[None] | None = None
 
-    def look(self) -> Look:
-        """Return how the campaigns stand."""
-        now = self._now()
-        if now >= self._again_at:
-            self._last = Look(now, self._rows())
-            cost_s = self._now() - now
-            self._again_at = now + max(LOOK_EVERY_S, cost_s / LOOK_SHARE)
+    async def fresh(self) -> Look:
+        """Return how the campaigns stand: a look that is not too old, and knows all that was done to them."""
+        while self._now() >= self._again_at:
+            await asyncio.shield(self._begin())
+        return self._last
+
+    def last(self) -> Look:
+        """Return the last look, for whoever asks again soon. One that is too old is made anew.
+
+        Where campaigns are many that takes longer than this call, which then returns the old one.
+        """
+        if self._now() >= self._again_at and (self._looking is None or self._looking.done()):
+            work = _Making(self._rows(), self._now(), self._version)
+            if self._goes_on(work, PARTS_AT_ONCE):
+                self._looking = asyncio.create_task(self._look(work), name="look")
         return self._last
 
     def outdated(self) -> None:
         """Note that something was done to a campaign: the next look is a new one, which shows it."""
         self._again_at = float("-inf")
+        self._version += 1
+
+    def _begin(self) -> "asyncio.Task[None]":
+        if self._looking is None or self._looking.done():
+            work = _Making(self._rows(), self._now(), self._version)
+            self._looking = asyncio.create_task(self._look(work), name="look")
+        return self._looking
+
+    async def _look(self, work: "_Making") -> None:
+        while self._goes_on(work, 1):  # noqa: ASYNC110 - it waits for nothing
+            await asyncio.sleep(0)  # others have their turn
+
+    def _goes_on(self, work: "_Making", parts: int) -> bool:
+        """Make so many parts of a look; return whether more are to be made."""
+        began = self._now()
+        try:
+            for _ in range(parts):
+                next(work.rows)
+        except StopIteration as done:
+            now = self._now()
+            self._last = Look(work.began_at, done.value)
+            if work.version == self._version:  # else something was done to a campaign meanwhile
+                cost_s = work.cost_s + now - began
+                self._again_at = max(work.began_at + LOOK_EVERY_S, now + cost_s / LOOK_SHARE - cost_s)
+            return False
+        work.cost_s += self._now() - began
+        return True

@@ -12,10 +12,9 @@ from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceServicer
 from gateway.access.actions import Action as Right
 from gateway.access.gate import Caller, Gate
-from gateway.access.policy import Grant
-from gateway.access.refusal import Refusal
 from gateway.api import campaign_wire as wire
 from gateway.api.callers import Door
+from gateway.api.sights import Sights
 from gateway.clock import SystemClock
 from gateway.core.holds import Action, ActionKind, Hold, TooManyHolds
 from gateway.core.listing import CampaignRow
@@ -46,6 +45,7 @@ class CampaignServicer(CampaignServiceServicer):
         self._gate = gate
         self._door = Door(gate)
         self._looks = looks
+        self._sights = Sights()
         self._watchers: Counter[str] = Counter()  # by caller; none is there with 0
         self._newest: tuple[Look | None, wire.Messages] = None, wire.Messages(0.0, 0.0)
         self._leaving = asyncio.Event()
@@ -100,8 +100,8 @@ class CampaignServicer(CampaignServiceServicer):
 
     async def _list(self, request: pb.ListCampaignsRequest, context: "Context") -> pb.ListCampaignsResponse:
         _, grant = await self._door.entrant(context)
-        (now, seen), offset = self._looks.look(), self._clock.wall_offset()
-        rows = _seen_by(grant, seen)
+        look, offset = await self._looks.fresh(), self._clock.wall_offset()
+        now, rows = look.at, await self._sights.seen(look, grant)
         page, token, total = wire.page(request, rows.values())
         return pb.ListCampaignsResponse(
             campaigns=[wire.campaign(now, offset, row) for row in page],
@@ -117,14 +117,16 @@ class CampaignServicer(CampaignServiceServicer):
         told: dict[str, CampaignRow] = {}
         first = True
         while not self._leaving.is_set() and not ended.is_set():
-            look = self._looks.look()
-            messages, rows = self._messages_of(look), _seen_by(self._gate.grant(caller), look.rows)
-            responses = wire.changes(messages, told, rows)
-            if first and not responses:
-                responses = [wire.nothing(messages)]
-            told, first = rows, False
-            for response in responses:
+            look = await self._looks.fresh()
+            messages = self._messages_of(look)
+            rows = await self._sights.seen(look, self._gate.grant(caller))
+            changed, gone = await self._sights.difference(told, rows)
+            told = rows
+            for response in wire.changes(messages, changed, gone):
                 yield response  # comes back once the caller has room for more
+            if first and not changed:
+                yield wire.nothing(messages)
+            first = False
             await _wait_for_any(interval_s, self._leaving, ended)
 
     def _messages_of(self, look: Look) -> wire.Messages:
@@ -223,15 +225,6 @@ async def _broken(bug: Exception, context: "Context") -> NoReturn:
     """End a call that met a bug of ours, without what the exception says."""
     log.error(_BUG, trace_of(bug))
     await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
-
-
-def _seen_by(grant: Grant | Refusal, rows: dict[str, CampaignRow]) -> dict[str, CampaignRow]:
-    """Return the rows that a caller may see."""
-    if not isinstance(grant, Grant):
-        return {}
-    if grant.unlimited:
-        return rows
-    return {name: row for name, row in rows.items() if grant.may(Right.SEE, name)}
 
 
 async def _wait_for_any(longest_s: float, *events: asyncio.Event) -> None:

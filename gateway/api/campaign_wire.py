@@ -3,7 +3,7 @@
 import base64
 import json
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
@@ -142,21 +142,19 @@ class Messages:
 
 
 def changes(
-    messages: Messages, told: dict[str, CampaignRow], rows: dict[str, CampaignRow]
-) -> list[pb.WatchCampaignsResponse]:
-    """Return what tells one who was `told` some rows of the rows there are, none where they are the same."""
-    changed = [row for name, row in rows.items() if told.get(name) != row]
-    gone = [name for name in told if name not in rows]
-    responses = [
-        pb.WatchCampaignsResponse(campaigns=map(messages.of, part), as_of=messages.as_of)
-        for part in _parts(changed)
-    ]
-    responses += [
-        pb.WatchCampaignsResponse(gone_campaign_ids=part, as_of=messages.as_of) for part in _parts(gone)
-    ]
-    if responses:
-        responses[-1].complete = True
-    return responses
+    messages: Messages, changed: Sequence[CampaignRow], gone: Sequence[str]
+) -> Iterator[pb.WatchCampaignsResponse]:
+    """Yield messages about rows that have changed and campaigns that are gone, each made as it is needed."""
+    messages_left = -(-len(changed) // MESSAGE_CAMPAIGNS) - (-len(gone) // MESSAGE_CAMPAIGNS)
+    for part in _parts(changed):
+        messages_left -= 1
+        rows = map(messages.of, part)
+        yield pb.WatchCampaignsResponse(campaigns=rows, as_of=messages.as_of, complete=messages_left == 0)
+    for names in _parts(gone):
+        messages_left -= 1
+        yield pb.WatchCampaignsResponse(
+            gone_campaign_ids=names, as_of=messages.as_of, complete=messages_left == 0
+        )
 
 
 def nothing(messages: Messages) -> pb.WatchCampaignsResponse:

@@ -85,7 +85,7 @@ class Surveyor(NamedTuple):
         under_way = list(calls)
         self.pacer.ready_at(now)  # a rate that was cut has grown since it was last looked at
         return Census(
-            campaigns=list(self._campaigns(now, under_way)),
+            campaigns=list(self.campaigns(now, under_way)),
             held=self.holdings.count,
             held_bytes=held_bytes,
             calls_in_flight=len(under_way),
@@ -105,7 +105,8 @@ class Surveyor(NamedTuple):
         flying = sum(len(batch.entries) for batch in calls if batch.campaign_id == campaign_id)
         return self._figures(now, campaign_id, held, flying, self.conditions.standing(campaign_id))
 
-    def _campaigns(self, now: float, calls: list[Batch]) -> Iterator[CampaignFigures]:
+    def campaigns(self, now: float, calls: list[Batch]) -> Iterator[CampaignFigures]:
+        """Yield the figures of each campaign, as they are when it is its turn."""
         in_flight: Counter[str] = Counter()
         for batch in calls:
             in_flight[batch.campaign_id] += len(batch.entries)

@@ -311,9 +311,10 @@ class Engine:
             now, self._calls.values(), draining=self.draining, held_bytes=self.held_bytes
         )
 
-    def rows(self, now: float) -> dict[str, listing.CampaignRow]:
-        """Return a row for each campaign, by its id in order."""
-        return listing.rows(now, self.census(now).campaigns, self._conditions.holds, self.activity)
+    def rows(self, now: float) -> listing.Rows:
+        """Make a row for each campaign, by its id in order, in parts; each is true of its own moment."""
+        figures = self._surveyor.campaigns(now, list(self._calls.values()))
+        return listing.rows(now, figures, self._conditions.holds, self.activity)
 
     def row(self, now: float, campaign_id: str) -> listing.CampaignRow:
         """Return the row of one campaign, whether anything is known of it or not."""

@@ -125,8 +125,8 @@ class Holdings:
         """Return how many entries are held for one campaign."""
         return self._ledger.count_in(campaign_id)
 
-    def by_campaign(self) -> list[tuple[str, int]]:
-        """Return how many entries are held for each campaign that has any."""
+    def by_campaign(self) -> Iterator[tuple[str, int]]:
+        """Yield how many entries are held for each campaign that has any."""
         return self._ledger.held_by_campaign()
 
     @property

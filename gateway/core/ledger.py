@@ -114,9 +114,9 @@ class Ledger:
         page = self._pages.get(campaign_id)
         return len(page.held) if page is not None else 0
 
-    def held_by_campaign(self) -> list[tuple[str, int]]:
-        """Return how many entries are held for each campaign that has any."""
-        return [(name, len(page.held)) for name, page in self._pages.items() if page.held]
+    def held_by_campaign(self) -> Iterator[tuple[str, int]]:
+        """Yield how many entries are held for each campaign that has any; pages may come and go meanwhile."""
+        return ((page.campaign_id, len(page.held)) for page in list(self._pages.values()) if page.held)
 
     def everything_held(self) -> Iterator[Entry]:
         """Yield all entries that are held, page by page; entries may come and go meanwhile."""

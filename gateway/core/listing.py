@@ -1,6 +1,7 @@
 """The campaigns as those see them who run the gateway: one row each, put together from all that is known."""
 
 import enum
+from collections.abc import Generator, Iterable
 from typing import NamedTuple
 
 from gateway.core.activity import Activity, Record
@@ -8,6 +9,9 @@ from gateway.core.census import CampaignFigures
 from gateway.core.conditions import Condition, Standing
 from gateway.core.holds import Action, Hold, Holds
 from gateway.core.model import Outcome, Reason
+
+PART = 500
+"""Campaigns of one part of a listing: some milliseconds."""
 
 
 class CampaignState(enum.IntEnum):
@@ -43,14 +47,39 @@ class CampaignRow(NamedTuple):
     action: Action | None
 
 
-def rows(
-    now: float, figures: list[CampaignFigures], holds: Holds, activity: Activity
-) -> dict[str, CampaignRow]:
-    """Return a row for every campaign that holds something, does not flow, or has stirred of late."""
-    census = {each.campaign_id: each for each in figures}
+Rows = Generator[None, None, dict[str, CampaignRow]]
+"""The making of a listing, in parts; returns the rows by campaign."""
+
+
+def rows(now: float, figures: Iterable[CampaignFigures], holds: Holds, activity: Activity) -> Rows:
+    """Make a row for every campaign that holds something, does not flow, or has stirred of late.
+
+    Yields after each part of the work, so that the shell can do something else; returns the rows by their
+    campaigns' ids in order.
+    """
+    census: dict[str, CampaignFigures] = {}
+    for number, each in enumerate(figures):
+        census[each.campaign_id] = each
+        if number % PART == PART - 1:
+            yield
     records = dict(activity.records(now))
-    names = sorted({*census, *records, *holds.names()})
-    return {name: row(now, name, census.get(name), records.get(name), holds.get(name)) for name in names}
+    names = yield from _in_order([*{*census, *records, *holds.names()}])
+    found: dict[str, CampaignRow] = {}
+    for number, name in enumerate(names):
+        found[name] = row(now, name, census.get(name), records.get(name), holds.get(name))
+        if number % PART == PART - 1:
+            yield
+    return found
+
+
+def _in_order(names: list[str]) -> Generator[None, None, list[str]]:
+    """Sort names part by part; to merge parts that are in order takes a fifth of the time of sorting all."""
+    ordered: list[str] = []
+    for begin in range(0, len(names), 10 * PART):
+        ordered += sorted(names[begin : begin + 10 * PART])
+        yield
+    ordered.sort()
+    return ordered
 
 
 def row(

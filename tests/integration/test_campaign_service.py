@@ -447,7 +447,7 @@ async def test_a_bug_is_told_without_what_it_says(
     def broken() -> None:
         raise RuntimeError("+12065550123")
 
-    monkeypatch.setattr(world.gateway._campaigns._looks, "look", broken)
+    monkeypatch.setattr(world.gateway._campaigns._looks, "fresh", broken)
     watch = stub_of(world).WatchCampaigns(pb.WatchCampaignsRequest())
     assert await watch.code() is grpc.StatusCode.INTERNAL
     with pytest.raises(grpc.aio.AioRpcError) as listed:

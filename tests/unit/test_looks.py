@@ -1,6 +1,8 @@
-"""One look at all campaigns serves everybody for a while."""
+"""One look at all campaigns serves everybody for a while, and is made in parts."""
 
-from gateway.core.listing import CampaignRow
+import asyncio
+
+from gateway.core.listing import Rows
 from gateway.looks import LOOK_EVERY_S, LOOK_SHARE, Looks
 
 
@@ -12,9 +14,11 @@ class Gateway:
         self.times = 0
         self.cost_s = cost_s
 
-    def rows(self) -> dict[str, CampaignRow]:
+    def rows(self) -> Rows:
         self.times += 1
-        self.now += self.cost_s
+        for _ in range(10):
+            self.now += self.cost_s / 10
+            yield
         return {}
 
 
@@ -22,33 +26,68 @@ def looks_at(gateway: Gateway) -> Looks:
     return Looks(gateway.rows, lambda: gateway.now)
 
 
-def test_a_look_serves_for_a_quarter_of_a_second() -> None:
+async def test_a_look_serves_for_a_quarter_of_a_second() -> None:
     """Whoever asks sooner gets the same one, with the instant at which it was taken."""
     gateway = Gateway()
     looks = looks_at(gateway)
-    first = looks.look()
+    first = await looks.fresh()
     gateway.now += LOOK_EVERY_S * 0.9
-    assert looks.look() is first
+    assert await looks.fresh() is first
     gateway.now += LOOK_EVERY_S * 0.2
-    assert looks.look().at == gateway.now
+    assert (await looks.fresh()).at == gateway.now
     assert gateway.times == 2
 
 
-def test_looks_take_a_tenth_of_the_time_at_most() -> None:
+async def test_looks_take_a_tenth_of_the_time_at_most() -> None:
     """Where a look takes long it serves for longer."""
     gateway = Gateway(cost_s=1.0)
     looks = looks_at(gateway)
     began = gateway.now
     while gateway.now < began + 100:
-        looks.look()
+        await looks.fresh()
         gateway.now += 0.1
     assert gateway.times * gateway.cost_s <= 100 * LOOK_SHARE + gateway.cost_s
 
 
-def test_after_something_was_done_the_next_look_is_a_new_one() -> None:
+async def test_after_something_was_done_the_next_look_is_a_new_one() -> None:
     """Whoever did it sees it."""
     gateway = Gateway()
     looks = looks_at(gateway)
-    first = looks.look()
+    first = await looks.fresh()
     looks.outdated()
-    assert looks.look() is not first
+    assert await looks.fresh() is not first
+
+
+async def test_what_is_done_during_a_look_is_shown_by_the_next() -> None:
+    """A look that was begun before something was done to a campaign serves nobody who asks after that."""
+    gateway = Gateway()
+    looks = looks_at(gateway)
+    asking = asyncio.create_task(looks.fresh())
+    await asyncio.sleep(0)
+    looks.outdated()
+    await asking
+    assert gateway.times == 2
+
+
+async def test_others_have_their_turn_while_a_look_is_made() -> None:
+    """Between two parts of a look the loop turns; those who ask meanwhile share the look."""
+    gateway, turns = Gateway(), 0
+    looks = looks_at(gateway)
+    asking = [asyncio.create_task(looks.fresh()) for _ in range(20)]
+    while not all(task.done() for task in asking):
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 10
+    assert len({id(task.result()) for task in asking}) == gateway.times == 1
+
+
+async def test_whoever_does_not_wait_gets_the_last_look() -> None:
+    """What does not wait makes a few parts of a look at most, and has the whole a moment later."""
+    gateway = Gateway()
+    looks = looks_at(gateway)
+    before = looks.last()
+    assert before.at == float("-inf")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert looks.last().at == gateway.now
+    assert gateway.times == 1

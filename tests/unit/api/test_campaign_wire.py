@@ -1,6 +1,10 @@
 """What a watcher is told: the difference between what it was told and what is, and nothing in between."""
 
+import asyncio
+
+from dialgateway.v1 import campaign_service_pb2 as pb
 from gateway.api import campaign_wire as wire
+from gateway.api.sights import Sights
 from gateway.core.listing import CampaignRow, CampaignState
 from gateway.core.model import Reason
 
@@ -14,15 +18,21 @@ def row(name: str, queued: int = 0) -> CampaignRow:
     )
 
 
+def changes(
+    messages: wire.Messages, told: dict[str, CampaignRow], latest: dict[str, CampaignRow]
+) -> list[pb.WatchCampaignsResponse]:
+    """Return what one is told of the latest rows who knows others, all of it at once."""
+    changed, gone = asyncio.run(Sights().difference(told, latest))
+    return list(wire.changes(messages, changed, gone))
+
+
 def rows(count: int, queued: int = 0) -> dict[str, CampaignRow]:
     return {f"c{number:05}": row(f"c{number:05}", queued) for number in range(count)}
 
 
 def test_all_comes_first_in_messages_of_bounded_size() -> None:
     """A large state comes in parts, each far below 4 MiB, of which the last alone says that it is whole."""
-    responses = wire.changes(
-        wire.Messages(1.0, OFFSET), {}, {name * 40: row(name * 40) for name in rows(1201)}
-    )
+    responses = changes(wire.Messages(1.0, OFFSET), {}, {name * 40: row(name * 40) for name in rows(1201)})
     assert [len(response.campaigns) for response in responses] == [500, 500, 201]
     assert [response.complete for response in responses] == [False, False, True]
     assert max(response.ByteSize() for response in responses) < 1 << 20
@@ -33,7 +43,7 @@ def test_a_reader_that_lags_is_told_the_latest_only() -> None:
     told = rows(300)
     for step in range(50):
         latest = rows(300, queued=step)
-    responses = wire.changes(wire.Messages(1.0, OFFSET), told, latest)
+    responses = changes(wire.Messages(1.0, OFFSET), told, latest)
     assert sum(len(response.campaigns) for response in responses) == 300
     assert {campaign.queued for response in responses for campaign in response.campaigns} == {49}
 
@@ -41,7 +51,7 @@ def test_a_reader_that_lags_is_told_the_latest_only() -> None:
 def test_a_message_is_made_once_for_all_who_watch() -> None:
     """Those who know different looks are told the same message of a campaign, which that does not change."""
     messages, latest = wire.Messages(1.0, OFFSET), rows(3, queued=1)
-    first, second = (wire.changes(messages, told, latest) for told in ({}, rows(3)))
+    first, second = (changes(messages, told, latest) for told in ({}, rows(3)))
     assert first == second
     assert messages.of(latest["c00001"]) is messages.of(latest["c00001"])
 
@@ -49,7 +59,7 @@ def test_a_message_is_made_once_for_all_who_watch() -> None:
 def test_what_is_gone_is_told() -> None:
     """A campaign that is listed no longer is named; one that is the same is not."""
     told = rows(3)
-    (response,) = wire.changes(
+    (response,) = changes(
         wire.Messages(1.0, OFFSET), told, {name: told[name] for name in ("c00000", "c00001")}
     )
     assert (list(response.gone_campaign_ids), list(response.campaigns)) == (["c00002"], [])
@@ -57,5 +67,5 @@ def test_what_is_gone_is_told() -> None:
 
 def test_nothing_is_told_where_nothing_has_changed() -> None:
     """The same rows make no message, also later: what only grows older is no change."""
-    assert wire.changes(wire.Messages(1.0, OFFSET), rows(5), rows(5)) == []
-    assert wire.changes(wire.Messages(9.0, OFFSET), rows(5), rows(5)) == []
+    assert changes(wire.Messages(1.0, OFFSET), rows(5), rows(5)) == []
+    assert changes(wire.Messages(9.0, OFFSET), rows(5), rows(5)) == []

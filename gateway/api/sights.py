@@ -1,0 +1,77 @@
+"""What callers see of a look at the campaigns, and what has changed for them: worked out once for all.
+
+Watches of callers with the same rights see the same rows, and those who were told the same look are
+told the same changes. Whoever asks first works it out, a part at a time, and the others wait for it.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from gateway.access.actions import Action
+from gateway.access.policy import Grant
+from gateway.access.refusal import Refusal
+from gateway.core.listing import CampaignRow
+from gateway.looks import Look
+
+PART = 2000
+"""Rows that are looked at in one go: some milliseconds."""
+KEPT = 64
+"""Results that are kept, the last ones: those of a few looks for a few kinds of callers."""
+
+Rows = dict[str, CampaignRow]
+Difference = tuple[list[CampaignRow], list[str]]
+
+
+class Sights:
+    """Works out rows and changes, each once while it is kept."""
+
+    def __init__(self) -> None:
+        # Keys are identities; each value keeps what they are of, so that none is taken by something new.
+        self._known: dict[tuple[int, int], tuple[asyncio.Task[Any], object, object]] = {}
+
+    async def seen(self, look: Look, grant: Grant | Refusal) -> Rows:
+        """Return the rows of a look that a caller may see."""
+        if not isinstance(grant, Grant):
+            return {}
+        if grant.unlimited:
+            return look.rows
+        found: Rows = await self._once(look.rows, grant, _seen_by(grant, look.rows))
+        return found
+
+    async def difference(self, told: Rows, rows: Rows) -> Difference:
+        """Return the rows that one who was `told` some does not know, and the campaigns that are gone."""
+        if told is rows:
+            return [], []
+        found: Difference = await self._once(told, rows, _difference(told, rows))
+        return found
+
+    async def _once(self, one: object, other: object, work: Coroutine[Any, Any, Any]) -> Any:
+        key = (id(one), id(other))
+        if key in self._known:
+            work.close()
+        else:
+            self._known[key] = asyncio.create_task(work, name="sight"), one, other
+            while len(self._known) > KEPT:
+                del self._known[next(iter(self._known))]
+        return await asyncio.shield(self._known[key][0])  # a caller that goes does not stop it for others
+
+
+async def _seen_by(grant: Grant, rows: Rows) -> Rows:
+    seen: Rows = {}
+    for number, (name, row) in enumerate(rows.items(), 1):
+        if grant.may(Action.SEE, name):
+            seen[name] = row
+        if not number % PART:
+            await asyncio.sleep(0)
+    return seen
+
+
+async def _difference(told: Rows, rows: Rows) -> Difference:
+    changed: list[CampaignRow] = []
+    for number, (name, row) in enumerate(rows.items(), 1):
+        if told.get(name) != row:
+            changed.append(row)
+        if not number % (2 * PART):
+            await asyncio.sleep(0)
+    return changed, [name for name in told if name not in rows]

@@ -1,0 +1,132 @@
+"""Long work is done in slices: no event takes more than one, and all that shows is that it takes time."""
+
+import pytest
+
+from gateway.core.engine import LOOKED_THROUGH, Decision
+from gateway.core.errors import AccessDenied, CampaignNotFound
+from gateway.core.model import Outcome, Reason
+from tests.unit.core.making import NOW, Bench, Caller, dial, ids_of, many, tokens_of
+
+COUNT, SLICE = 400, 50
+
+
+def bench_with_backlog() -> tuple[Bench, Caller]:
+    """Return an engine with small slices, and a caller with a backlog of eight of them."""
+    bench, caller = Bench(slice_units=SLICE, call_rate=0.0, concurrent_calls=1), Caller()
+    bench.send_all(NOW, caller, *many(COUNT))
+    return bench, caller
+
+
+def worked_off(bench: Bench, now: float = NOW) -> list[Decision]:
+    """Poll until no work is left; each poll wants the next at once, and answers a slice at most."""
+    decisions = []
+    while bench.engine.unfinished:
+        decisions.append(bench.poll(now))
+        assert len(decisions[-1].settled) <= 2 * SLICE
+        if bench.engine.unfinished:
+            assert decisions[-1].wake_at == now
+    return decisions
+
+
+@pytest.mark.parametrize("failure", [CampaignNotFound(), AccessDenied()])
+def test_a_campaign_is_refused_in_slices(failure: Exception) -> None:
+    """Until all is refused nothing of it is sent, and whoever comes or joins meanwhile is refused too."""
+    bench, caller = bench_with_backlog()
+    batch = bench.call(NOW)
+    settled = bench.complete(NOW, batch, failure=failure)
+    assert 25 <= len(settled) <= 25 + SLICE
+    late = Caller()
+    bench.send(NOW, late, dial(f"t{COUNT - 1}"))  # joins one whose turn has not come
+    bench.send(NOW, late, dial("new"))
+    decisions = worked_off(bench)
+    assert len(decisions) >= COUNT // SLICE - 2
+    assert not any(decision.batches for decision in decisions)
+    assert len(caller.answers) == COUNT
+    assert {answer.reason for answer in late.answers.values()} == {caller.answers[0].reason}
+    assert len(late.answers) == 2
+    assert bench.engine.held == bench.engine.held_bytes == 0
+
+
+def test_a_caller_with_a_backlog_leaves_in_slices() -> None:
+    """From the moment it leaves nothing of it is sent, and calls are full of what others have waiting."""
+    bench, gone, other = Bench(slice_units=SLICE, call_rate=0.0, concurrent_calls=1), Caller(), Caller()
+    bench.send_all(NOW, gone, *many(COUNT))
+    bench.send_all(NOW, other, *many(60, "other"), "t399")
+    bench.engine.leave(NOW, gone.source)
+    assert len(gone.source.pending) >= COUNT - SLICE
+    sent: list[str] = []
+    while (decision := bench.poll(NOW)).batches or bench.engine.unfinished:
+        for batch in decision.batches:
+            sent += tokens_of(batch)
+            bench.complete(NOW, batch)
+    assert sorted(sent) == sorted([*many(60, "other"), "t399"])
+    assert gone.answers == {}
+    assert bench.engine.dropped == COUNT - 1
+    assert (gone.source.pending, gone.source.queues) == ({}, {})
+    assert bench.engine.held == bench.engine.held_bytes == 0
+
+
+def test_calls_are_full_while_a_caller_leaves() -> None:
+    bench, gone, other = Bench(slice_units=SLICE, call_rate=0.0, concurrent_calls=1), Caller(), Caller()
+    bench.send_all(NOW, gone, *many(COUNT))
+    bench.send_all(NOW, other, *many(60, "other"))
+    bench.engine.leave(NOW, gone.source)
+    assert len(bench.call(NOW).entries) == 25
+
+
+def test_a_token_of_a_caller_that_leaves_is_new_at_once() -> None:
+    """Who comes back before all is let go may send the token for another number: nobody waits for it."""
+    bench, gone, returned = Bench(slice_units=1), Caller(), Caller()
+    bench.send_all(NOW, gone, *many(10))
+    bench.engine.leave(NOW, gone.source)
+    assert bench.send(NOW, returned, dial("t9", phone="+12065550199")) is None
+    worked_off(bench)
+    batch = bench.call(NOW + 1.0)
+    assert [entry.request.phone_number for entry in batch.entries] == ["+12065550199"]
+    bench.complete(NOW + 1.0, batch)
+    assert returned.answers[0].outcome is Outcome.ACCEPTED
+
+
+def test_a_stream_that_ends_is_answered_in_slices() -> None:
+    """What is in no call is answered NOT_ACCEPTED and never sent; what is in one as it comes back."""
+    bench, caller = bench_with_backlog()
+    batch = bench.call(NOW)
+    bench.engine.let_go(NOW, caller.source)
+    assert not any(decision.batches for decision in worked_off(bench))
+    bench.poll(NOW)
+    assert len(caller.answers) == COUNT - 25
+    assert {answer.outcome for answer in caller.answers.values()} == {Outcome.NOT_ACCEPTED}
+    bench.complete(NOW, batch, accepted=ids_of(batch))
+    assert len(caller.answers) == COUNT
+
+
+def test_a_gateway_that_leaves_answers_in_slices() -> None:
+    """At the end of the time for sending nothing is sent, and all is answered DRAINING."""
+    bench, caller = bench_with_backlog()
+    bench.engine.drain(NOW, NOW)
+    bench.poll(NOW)
+    decisions = worked_off(bench)
+    assert len(decisions) >= COUNT // SLICE - 2
+    assert {answer.reason for answer in caller.answers.values()} == {Reason.DRAINING}
+    assert len(caller.answers) == COUNT
+
+
+def test_a_gateway_that_gives_up_answers_in_slices() -> None:
+    """What is in calls is UNKNOWN, the rest NOT_ACCEPTED, each once."""
+    bench, caller = bench_with_backlog()
+    bench.call(NOW)
+    bench.abandon(NOW)
+    assert len(caller.answers) <= SLICE
+    worked_off(bench)
+    outcomes = [answer.outcome for answer in caller.answers.values()]
+    assert (outcomes.count(Outcome.UNKNOWN), outcomes.count(Outcome.NOT_ACCEPTED)) == (25, COUNT - 25)
+
+
+def test_what_expires_at_once_is_answered_in_slices() -> None:
+    bench, caller = Bench(slice_units=SLICE), Caller()
+    bench.send_all(NOW, caller, *many(1_500))
+    while len(caller.answers) < 1_500:
+        decision = bench.poll(NOW + 1_000.0)
+        assert 0 < len(decision.settled) <= 2 * SLICE + LOOKED_THROUGH
+        assert decision.batches == []
+    assert {answer.outcome for answer in caller.answers.values()} == {Outcome.EXPIRED}
