@@ -1,0 +1,65 @@
+"""What Python would print by itself becomes a line of the log, without what an exception says."""
+
+import io
+import json
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from gateway import logs
+
+SECRET = "+491511234567"
+
+
+@pytest.fixture
+def said() -> Iterator[io.StringIO]:
+    """What is logged; all hooks and handlers are put back afterwards."""
+    root = logging.getLogger()
+    before = (list(root.handlers), root.level, logging.getLogger("gateway").level)
+    hooks = (sys.excepthook, threading.excepthook, sys.unraisablehook)
+    stream = io.StringIO()
+    logs.configure("INFO", "json", stream)
+    logs.watch_process()
+    yield stream
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    logging.getLogger("gateway").setLevel(before[2])
+    logging.captureWarnings(capture=False)
+
+
+def raised() -> ValueError:
+    try:
+        int(SECRET + "x")
+    except ValueError as error:
+        return error
+    raise AssertionError
+
+
+@pytest.mark.parametrize("where", ["the process", "a thread", "a finalizer"])
+def test_an_exception_that_nobody_catches_is_told_by_type_and_place(where: str, said: io.StringIO) -> None:
+    """In the main thread, in another, and where Python can only print it."""
+    error = raised()
+    about: Any = SimpleNamespace(exc_type=ValueError, exc_value=error, exc_traceback=error.__traceback__)
+    if where == "the process":
+        sys.excepthook(ValueError, error, error.__traceback__)
+    elif where == "a thread":
+        threading.excepthook(about)
+    else:
+        cast("Any", sys.unraisablehook)(about)
+    line = json.loads(said.getvalue())
+    assert line["message"] == f"an exception in {where} was caught by nobody"
+    assert line["error"] == "ValueError"
+    assert "test_setup.py" in line["at"][0]
+    assert SECRET not in said.getvalue()
+
+
+def test_a_log_that_was_never_configured_has_nothing_to_wait_for() -> None:
+    """Whoever ends a process may always flush."""
+    assert logs.flush(0.0)
+    assert set(logs.lines_dropped()) == {"slow", "repeated"}
