@@ -292,7 +292,10 @@ class StreamDialRequestsRequest(google.protobuf.message.Message):
     """
     @property
     def dial_requests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___DialRequest]:
-        """The requests. An empty list is legal and means nothing."""
+        """The requests. An empty list is legal and means nothing. Behind proxies, send
+        one every 30 seconds on a stream that waits for results: it shows that the
+        stream is in use, and finds out where a gateway is gone.
+        """
 
     def __init__(
         self,
