@@ -142,7 +142,7 @@ class Gateway:
             caller.health,
             telemetry,
             self._clock,
-            has_credentials=port.has_credentials,
+            port=port,
             files=self._file_figures,
             clock_behind=lambda: port.clock_behind_s,
         )

@@ -19,6 +19,7 @@ from gateway import app, check, health, logs, settings, telemetry
 from gateway.access.errors import AccessError
 from gateway.connect.apis import ApiName
 from gateway.connect.boto import BotoConnect
+from gateway.connect.keys import Keys, chain_of
 from gateway.connect.port import ConnectPort
 from gateway.connect.probe import Probe
 from gateway.connect.routing import RoutingConnect
@@ -181,17 +182,18 @@ def _simulated(options: argparse.Namespace) -> "SimulatorSettings | None":
 
 def connect_for(chosen: settings.Settings, simulator_url: str | None) -> BotoConnect | RoutingConnect:
     """Return Amazon Connect as boto3's chain finds it, or the simulator at the address given."""
-    default = _boto(chosen, chosen.connect_api, simulator_url)
+    keys = Keys.fixed(*SIMULATOR_KEYS) if simulator_url else Keys(chain_of(_region()))
+    default = _boto(chosen, chosen.connect_api, simulator_url, keys)
     routes = chosen.connect_api_by_campaign
     if not routes:
         return default
     ports: dict[str, ConnectPort] = {chosen.connect_api: default}
     for _, api in routes:
-        ports[api] = ports.get(api) or _boto(chosen, api, simulator_url)
+        ports[api] = ports.get(api) or _boto(chosen, api, simulator_url, keys)
     return RoutingConnect(ports, routes, chosen.connect_api)
 
 
-def _boto(chosen: settings.Settings, api: ApiName, simulator_url: str | None) -> BotoConnect:
+def _boto(chosen: settings.Settings, api: ApiName, simulator_url: str | None, keys: Keys) -> BotoConnect:
     simulated = simulator_url is not None
     try:
         return BotoConnect(
@@ -199,7 +201,7 @@ def _boto(chosen: settings.Settings, api: ApiName, simulator_url: str | None) ->
             timeout_s=chosen.call_timeout,
             endpoint_url=simulator_url,
             region=SIMULATOR_REGION if simulated else _region(),
-            credentials=SIMULATOR_KEYS if simulated else None,
+            keys=keys,
             api=api,
         )
     except ValueError as error:  # botocore's own, where an endpoint is no URL

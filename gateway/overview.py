@@ -13,6 +13,7 @@ from gateway.admin.port import Readiness
 from gateway.api.servicer import DialRequestServicer
 from gateway.clock import SystemClock
 from gateway.connect.health import ConnectHealth
+from gateway.connect.port import ConnectPort
 from gateway.core.errors import ClockSkewed, CredentialsExpired, CredentialsRefused
 from gateway.dispatch import Dispatcher
 from gateway.telemetry import CONTENT_TYPE, FileFigures, Metrics, Observation, Telemetry
@@ -26,8 +27,8 @@ _REFUSED = {
 LAG_EVERY_S = 0.25
 """Seconds between two measurements of how late the event loop is."""
 CREDENTIALS_DOUBT_S = 30.0
-"""Seconds that a gateway is not ready after a call found no credentials, or was refused with them. No
-longer: with nothing sent here nobody would find out that they are there again."""
+"""Seconds that a gateway is not ready after a call was refused with its credentials. No longer: with
+nothing sent here nobody would find out that AWS takes them again."""
 
 
 class Overview:
@@ -41,7 +42,7 @@ class Overview:
         telemetry: Telemetry,
         clock: SystemClock,
         *,
-        has_credentials: bool,
+        port: ConnectPort,
         files: Callable[[], FileFigures] = FileFigures,
         clock_behind: Callable[[], float] = lambda: 0.0,
     ) -> None:
@@ -53,7 +54,7 @@ class Overview:
         self._telemetry = telemetry
         self._clock = clock
         self._files = files
-        self._has_credentials = has_credentials
+        self._port = port
         self.admin_closed: Callable[[], dict[str, int]] = dict
 
     # --- what is asked of it -----------------------------------------------------------------------
@@ -64,6 +65,7 @@ class Overview:
         All replicas would else leave together, and take the answers of their callers with them.
         """
         draining, turning = self._dispatcher.draining, self._dispatcher.turning
+        stalled = self._port.stalled
         return Readiness(
             checks={
                 "settings": (True, "read and checked at the start"),
@@ -71,6 +73,10 @@ class Overview:
                 "clock": self._wall_clock(),
                 "draining": (not draining, "leaving" if draining else "no"),
                 "dispatcher": (turning, "turning" if turning else "not running"),
+                "threads": (
+                    not stalled,
+                    "all hang in calls that were given up" if stalled else "free",
+                ),
             },
             notes={"amazon connect": self._connect.in_words(self._clock.now())},
         )
@@ -128,10 +134,8 @@ class Overview:
     # --- how ---------------------------------------------------------------------------------------
 
     def _credentials(self) -> tuple[bool, str]:
-        if not self._has_credentials:
-            return False, "none were found at the start"
-        if self._connect.lacked_credentials(self._clock.now(), CREDENTIALS_DOUBT_S):
-            return False, "a call of late could not get any"
+        if not self._port.has_credentials:
+            return False, self._port.credentials_in_words
         refused = _REFUSED.get(self._connect.hindered_by(self._clock.now(), CREDENTIALS_DOUBT_S))
         return (False, refused) if refused is not None else (True, "found")
 

@@ -24,6 +24,7 @@ from gateway.connect.apis import APIS, STATES_OPERATION, ApiName
 from gateway.connect.aws_clock import AwsClock
 from gateway.connect.exchange import Exchange
 from gateway.connect.failures import translated
+from gateway.connect.keys import Keys, Provider, chain_of
 from gateway.connect.port import Operation, PutReply
 from gateway.connect.replies import states
 from gateway.connect.resolver import LookUp, Resolver, system_lookup
@@ -40,6 +41,8 @@ LONGEST_CONNECT_S = 3.0
 """Seconds to wait for a connection, at most: shorter than the call's own time-out, so that a host
 that does not answer is told from an answer that is lost."""
 
+FIRST_CREDENTIALS_S = 1.0
+"""Seconds to wait for the first credentials when this is made; it goes on looking for them after that."""
 STATE_THREADS = 1
 """Threads for asking after states, beside those for dial requests: neither ever waits for the other."""
 SPARE = 3
@@ -51,7 +54,7 @@ class BotoConnect:
 
     `timeout_s` is the time for one call in seconds, `threads` how many put calls are made at the same
     time, `api` the version of Connect's API that carries them. `endpoint_url` and `credentials` (access
-    key, secret key) are for the embedded simulator; without them boto3's own chain decides. `look_up`
+    key, secret key) are for the simulator; without them `keys` decides, or boto3's own chain. `look_up`
     finds the addresses of names. `wall` is the local clock, in seconds since the epoch; calls are signed by
     AWS's where the two are far apart. Raises botocore's `NoRegionError` where no region is configured, and
     ValueError where the endpoint is no URL.
@@ -66,13 +69,15 @@ class BotoConnect:
         region: str | None = None,
         credentials: tuple[str, str] | None = None,
         api: ApiName = "v1",
+        keys: Keys | None = None,
         look_up: LookUp = system_lookup,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        access_key, secret_key = credentials or (None, None)
+        self._keys = Keys.fixed(*credentials) if credentials else keys or Keys(chain_of(region))
+        self._keys.start(FIRST_CREDENTIALS_S)
         base = botocore.session.get_session()
-        session: Any = boto3.Session(access_key, secret_key, region_name=region, botocore_session=base)
-        self._has_credentials = session.get_credentials() is not None
+        base.register_component("credential_provider", Provider(self._keys))
+        session: Any = boto3.Session(region_name=region, botocore_session=base)
         self._api = APIS[api]
         self._client = session.client(self._api.service, config=_config(), endpoint_url=endpoint_url)
         self._clock = AwsClock(wall)
@@ -113,8 +118,13 @@ class BotoConnect:
 
     @property
     def has_credentials(self) -> bool:
-        """Whether boto3's chain found credentials; its clients look for them once only."""
-        return self._has_credentials
+        """Whether there are credentials now that have not expired."""
+        return self._keys.usable
+
+    @property
+    def credentials_in_words(self) -> str:
+        """How it is with the credentials, for people."""
+        return self._keys.in_words
 
     @property
     def hanging_threads(self) -> int:
@@ -130,6 +140,8 @@ class BotoConnect:
         self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
     ) -> PutReply:
         """Send one call in a thread and wait for it at most as long as a call may take."""
+        if not self._keys.usable:
+            raise errors.NoCredentials
         call = partial(self._put, campaign_id, requests)
         return await self._called(self._threads, ticket or Ticket(), call)
 
@@ -141,6 +153,7 @@ class BotoConnect:
         """Let go of the threads and of the connections that are kept; calls under way end with theirs."""
         for threads in (self._threads, self._state_threads):
             threads.close()
+        self._keys.close()
         self._transport.close()
 
     async def _called(self, threads: Threads, ticket: Ticket, call: Callable[[], T]) -> T:

@@ -40,6 +40,8 @@ class FakeConnect:
     closed: bool = False
     endpoint: str = "memory"
     has_credentials: bool = True
+    credentials_in_words: str = "found"
+    stalled: bool = False
     clock_behind_s: float = 0.0
     states: dict[str, str] = field(default_factory=dict)
     state_script: deque[StateStep] = field(default_factory=deque)

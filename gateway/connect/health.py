@@ -31,7 +31,6 @@ class ConnectHealth:
         self.called = False
         self.results: Counter[str] = Counter()
         self._failing_since: float | None = None
-        self._no_credentials_at = float("-inf")
         self._hindered_at = float("-inf")
 
     def answered(self, now: float) -> None:
@@ -51,8 +50,6 @@ class ConnectHealth:
         self.last_failure = type(failure).__name__
         if self._failing_since is None:
             self._failing_since = now
-        if isinstance(failure, errors.NoCredentials):
-            self._no_credentials_at = now
         if isinstance(failure, errors.CallHindered):
             self._hindered_at = now
 
@@ -74,10 +71,6 @@ class ConnectHealth:
     def failing(self) -> bool:
         """Whether the last attempt failed for want of Connect."""
         return self._failing_since is not None
-
-    def lacked_credentials(self, now: float, within_s: float) -> bool:
-        """Whether a call found no credentials in the last `within_s` seconds, and none was answered since."""
-        return self.failing and now - self._no_credentials_at <= within_s
 
     def hindered_by(self, now: float, within_s: float) -> str:
         """Return how AWS refused who asks in the last `within_s` seconds, if it has accepted no call since.

@@ -47,7 +47,17 @@ class ConnectPort(Protocol):
 
     @property
     def has_credentials(self) -> bool:
-        """Whether there were credentials to sign calls with when this was made."""
+        """Whether there are credentials now to sign calls with; without them `NoCredentials` is raised."""
+        ...
+
+    @property
+    def credentials_in_words(self) -> str:
+        """How it is with the credentials, for people: never a part of them."""
+        ...
+
+    @property
+    def stalled(self) -> bool:
+        """Whether no call can be made, since whatever makes them hangs in calls that were given up."""
         ...
 
     async def put_dial_requests(

@@ -74,6 +74,17 @@ class RoutingConnect:
         """Whether every port has credentials."""
         return all(port.has_credentials for port in self._ports.values())
 
+    @property
+    def credentials_in_words(self) -> str:
+        """How it is with the credentials of the first port that has none, or of any."""
+        ports = sorted(self._ports.values(), key=lambda port: port.has_credentials)
+        return ports[0].credentials_in_words
+
+    @property
+    def stalled(self) -> bool:
+        """Whether a port can make no calls."""
+        return any(port.stalled for port in self._ports.values())
+
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
     ) -> PutReply:

@@ -11,6 +11,7 @@ import grpc.aio
 
 from gateway.app import Gateway
 from gateway.connect.boto import BotoConnect
+from gateway.connect.keys import Keys
 from gateway.core.holds import Action, ActionKind, Hold
 from gateway.settings import Settings
 from gateway.simulator import Simulator, SimulatorSettings
@@ -26,7 +27,9 @@ RELEASE = Action(ActionKind.RELEASE, "somebody", "why", 0.0)
 
 
 @asynccontextmanager
-async def gateway_to(url: str, look_up: Any = None, **settings: Any) -> AsyncIterator[tuple[Gateway, Caller]]:
+async def gateway_to(
+    url: str, look_up: Any = None, keys: Keys | None = None, **settings: Any
+) -> AsyncIterator[tuple[Gateway, Caller]]:
     """Run a gateway that calls `url`; yield it and a stream to it."""
     here = {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0"}
     chosen = Settings(**{**here, "call_rate": 0.0, "linger": 0.02, **settings})
@@ -36,7 +39,7 @@ async def gateway_to(url: str, look_up: Any = None, **settings: Any) -> AsyncIte
         timeout_s=chosen.call_timeout,
         endpoint_url=url,
         region="us-east-1",
-        credentials=("simulator", "simulator"),
+        keys=keys or Keys.fixed("simulator", "simulator"),
         **options,
     )
     gateway = Gateway(chosen, connect, telemetry_with(), Brisk())
@@ -152,11 +155,11 @@ async def test_calls_that_were_delayed_stay_within_the_quota(
         upstream.gate.set()
         assert verdicts(await caller.ask()) == ["ACCEPTED"] * 300
         assert sorted(upstream.tokens) == sorted(f"t-{number}" for number in range(300))
-        assert _never_above(10.0, 10.0, [request.at for request in upstream.requests])
+        assert never_above(10.0, 10.0, [request.at for request in upstream.requests])
 
 
-def _never_above(rate: float, burst: float, instants: list[float]) -> bool:
-    """Whether calls at these instants pass a token bucket that was full at the first."""
+def never_above(rate: float, burst: float, instants: list[float]) -> bool:
+    """Return whether calls at these instants pass a token bucket that was full at the first."""
     tokens, last = burst, instants[0]
     for instant in instants:
         tokens = min(burst, tokens + (instant - last) * rate) - 1.0

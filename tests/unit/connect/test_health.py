@@ -49,13 +49,3 @@ def test_a_call_that_was_not_sent_says_nothing() -> None:
     health.failed(2.0, errors.AnswerLost())
     health.failed(3.0, errors.CallTooLate())
     assert health.failing_s(4.0) == 2.0
-
-
-def test_missing_credentials_are_doubted_for_a_while() -> None:
-    """A call without credentials is held against the gateway for a time, or until one is answered."""
-    health = ConnectHealth()
-    health.failed(1.0, errors.NoCredentials())
-    assert health.lacked_credentials(30.0, 30.0)
-    assert not health.lacked_credentials(32.0, 30.0)
-    health.answered(2.0)
-    assert not health.lacked_credentials(3.0, 30.0)

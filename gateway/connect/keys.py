@@ -1,0 +1,224 @@
+"""AWS credentials in memory: looked for and renewed ahead of time, by a thread of their own.
+
+Calls are signed with what is in memory. So a source of credentials that is slow, hangs or fails delays
+no call, and nothing is sent with credentials that have run out. boto3's ordinary chain is asked anew
+each time: for the first ones every few seconds until there are any, and for ones without an expiration
+every minute, since a file may have been replaced.
+"""
+
+import logging
+import math
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import Credentials, ReadOnlyCredentials, RefreshableCredentials
+from botocore.exceptions import NoCredentialsError
+
+log = logging.getLogger(__name__)
+
+AHEAD_S = 900.0
+"""Seconds before their expiration at which credentials are renewed; half of their time if that is less."""
+RELOAD_S = 60.0
+"""Seconds after which credentials without an expiration are read again."""
+MARGIN_S = 1.0
+"""Seconds before their expiration from which credentials are not used: a call takes a moment to arrive."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
+"""Pauses between attempts that find none: they double, give or take a third."""
+LONGEST_ATTEMPT_S = 20.0
+"""Seconds after which an attempt is no longer waited for, and another begun beside it."""
+MOST_HANGING = 4
+"""Attempts that may hang at the same time."""
+LONGEST_SLEEP_S = 30.0
+"""Seconds after which the clock is looked at again: it may have been set."""
+
+Load = Callable[[], Credentials | None]
+
+
+class Kept(NamedTuple):
+    """Credentials, and when they expire in seconds since the epoch; infinity where they do not."""
+
+    frozen: ReadOnlyCredentials
+    expires_at: float
+
+
+def chain_of(region: str | None, timeout_s: float = 6.0) -> Load:
+    """Return what asks boto3's ordinary chain for credentials, in a session of its own each time.
+
+    `timeout_s` is how long a token service may take for its answer.
+    """
+    # It writes the source's own text, with a traceback for each attempt; `Keys` writes one line.
+    logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
+
+    def load() -> Credentials | None:
+        session = botocore.session.get_session()
+        session.set_default_client_config(_config(timeout_s))
+        if region is not None:
+            session.set_config_variable("region", region)
+        return session.get_credentials()
+
+    return load
+
+
+def _config(timeout_s: float) -> Config:
+    retries: Any = {"total_max_attempts": 2, "mode": "standard"}
+    return Config(connect_timeout=min(3.0, timeout_s), read_timeout=timeout_s, retries=retries)
+
+
+class Keys:
+    """The credentials of all calls. `load` asks for them; `epoch` is the clock of their expiration."""
+
+    def __init__(
+        self,
+        load: Load,
+        *,
+        epoch: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+        longest_attempt_s: float = LONGEST_ATTEMPT_S,
+    ) -> None:
+        self._load = load
+        self._longest_attempt_s = longest_attempt_s
+        self._epoch = epoch
+        self._rng = rng or random.Random()
+        self._kept: Kept | None = None
+        self._problem = "none were found yet"
+        self._renew_at = 0.0
+        self._failures = 0
+        self._hanging = 0
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._first = threading.Event()
+
+    @classmethod
+    def fixed(cls, access_key: str, secret_key: str) -> "Keys":
+        """Return credentials that stay as they are."""
+        keys = cls(lambda: None)
+        keys._kept = Kept(ReadOnlyCredentials(access_key, secret_key, None), math.inf)
+        keys._first.set()
+        return keys
+
+    def start(self, wait_s: float) -> None:
+        """Begin to look; wait for the first attempt, for `wait_s` seconds at most."""
+        if self._first.is_set():
+            return
+        threading.Thread(target=self._keep, name="credentials", daemon=True).start()
+        self._first.wait(wait_s)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._ended.set()
+
+    @property
+    def usable(self) -> bool:
+        """Whether there are credentials that have not expired."""
+        kept = self._kept
+        return kept is not None and self._epoch() < kept.expires_at - MARGIN_S
+
+    @property
+    def in_words(self) -> str:
+        """How it is with the credentials, for people: never a part of them."""
+        if self.usable:
+            return "found"
+        return f"expired, and not renewed: {self._problem}" if self._kept else self._problem
+
+    def frozen(self) -> ReadOnlyCredentials:
+        """Return the credentials; raises botocore's `NoCredentialsError` where none can be used."""
+        kept = self._kept
+        if kept is None or not self.usable:
+            raise NoCredentialsError
+        return kept.frozen
+
+    # --- the thread -------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        while not self._ended.is_set():
+            wait_s = self._renew_at - self._epoch()
+            if wait_s > 0:
+                self._ended.wait(min(wait_s, LONGEST_SLEEP_S))
+            else:
+                self._attempt()
+
+    def _attempt(self) -> None:
+        """Ask once in another thread, since nobody knows how long that takes."""
+        with self._lock:
+            may_ask = self._hanging < MOST_HANGING
+            self._hanging += may_ask
+        if not may_ask:
+            self._failed("the source of the credentials does not answer")
+            return
+        done = threading.Event()
+        threading.Thread(target=self._ask, args=(done,), name="credentials-look", daemon=True).start()
+        if not done.wait(self._longest_attempt_s):
+            self._failed("the source of the credentials does not answer")
+
+    def _ask(self, done: threading.Event) -> None:
+        try:
+            found = self._load()
+            kept = None if found is None else Kept(found.get_frozen_credentials(), self._expiry_of(found))
+        except Exception as error:  # noqa: BLE001 - whatever a source raises, there are no credentials
+            self._failed(f"{type(error).__name__} when asking for them")
+        else:
+            if kept is None or not kept.frozen.access_key or not kept.frozen.secret_key:
+                self._failed("none were found")
+            else:
+                self._found(kept)
+        finally:
+            with self._lock:
+                self._hanging -= 1
+            self._first.set()
+            done.set()
+
+    def _expiry_of(self, found: Credentials) -> float:
+        """Return when credentials expire; botocore tells only whether less than so many seconds are left."""
+        if not isinstance(found, RefreshableCredentials):
+            return math.inf
+        low, high = 0, 1 << 20
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if found.refresh_needed(middle) else (middle, high)
+        return self._epoch() + low
+
+    def _found(self, kept: Kept) -> None:
+        with self._lock:
+            if not self.usable:
+                log.info("AWS credentials are there")
+            self._kept, self._failures = kept, 0
+            left_s = kept.expires_at - self._epoch()
+            ahead_s = min(AHEAD_S, left_s / 2) * self._rng.uniform(0.8, 1.0)
+            self._renew_at = self._epoch() + (max(left_s - ahead_s, 1.0) if left_s < math.inf else RELOAD_S)
+
+    def _failed(self, problem: str) -> None:
+        with self._lock:
+            if self._problem != problem:
+                log.warning("no new AWS credentials: %s; asking again until there are some", problem)
+            self._problem = problem
+            pause_s = min(FIRST_PAUSE_S * 2.0 ** min(self._failures, 10), LONGEST_PAUSE_S)
+            self._failures += 1
+            self._renew_at = self._epoch() + pause_s * self._rng.uniform(0.67, 1.33)
+
+
+class InMemory(Credentials):
+    """Credentials as botocore signs with them: those that `Keys` has at that moment."""
+
+    def __init__(self, keys: Keys) -> None:
+        super().__init__("", "", method="memory")
+        self._keys = keys
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """Return what is in memory; raises `NoCredentialsError`."""
+        return self._keys.frozen()
+
+
+class Provider:
+    """A chain of credentials for a botocore session that consists of `Keys`."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def load_credentials(self) -> Credentials:
+        """Return the credentials."""
+        return InMemory(self._keys)

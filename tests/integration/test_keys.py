@@ -1,0 +1,177 @@
+"""Credentials come from a source that is slow, hangs or fails: no call waits for it, and none is in doubt."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.connect.keys import Keys, chain_of
+from gateway.simulator import Simulator, SimulatorSettings
+from tests.integration.test_late_calls import gateway_to, never_above
+from tests.integration.upstream import Request, reply_head, upstream_of
+from tests.integration.world import CAMPAIGN, dials, until, verdicts
+
+DENIED = "NOT_ACCEPTED ACCESS_DENIED SAME_TOKEN"
+REPLY = """<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>simulator</AccessKeyId>
+<SecretAccessKey>simulator</SecretAccessKey><SessionToken>t</SessionToken><Expiration>{}</Expiration>
+</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"""
+
+
+@dataclass
+class Sts:
+    """A token service: credentials for `lasts_s` seconds, after `slow_s`, or an error of a status."""
+
+    lasts_s: float = 3600.0
+    slow_s: float = 0.0
+    status: str = "200 OK"
+    asked: list[float] = field(default_factory=list)
+
+    async def answer(self, request: Request, writer: Any) -> None:
+        """Answer AssumeRoleWithWebIdentity."""
+        self.asked.append(time.monotonic())
+        await asyncio.sleep(self.slow_s)
+        ends = datetime.now(UTC) + timedelta(seconds=self.lasts_s)
+        body = REPLY.format(ends.isoformat()) if self.status == "200 OK" else "<ErrorResponse/>"
+        writer.write(reply_head(len(body), self.status) + body.encode())
+
+
+@pytest.fixture(autouse=True)
+def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Leave boto3's chain nothing to find, unless a test puts it there."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+
+
+@asynccontextmanager
+async def roles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sts: Sts) -> AsyncIterator[Path]:
+    """Have boto3 take a role from a token service; yield the file of the token, which is not there yet."""
+    async with upstream_of(sts.answer) as upstream:
+        token = tmp_path / "token"
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{upstream.port}")
+        monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/dial")
+        monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+        yield token
+
+
+@asynccontextmanager
+async def scene(keys: Keys | None = None, **settings: Any) -> AsyncIterator[Any]:
+    """Run a gateway with credentials of its own finding before a simulator that counts."""
+    async with Simulator(SimulatorSettings(call_rate=settings.get("call_rate", 0.0))) as simulator:
+        keys = keys or await asyncio.to_thread(_started)
+        async with gateway_to(simulator.url, keys=keys, **settings) as (gateway, caller):
+            yield simulator, gateway, caller
+
+
+def _started() -> Keys:
+    keys = Keys(chain_of("us-east-1", timeout_s=0.5))
+    keys.start(2.0)
+    return keys
+
+
+def _check(gateway: Any) -> tuple[bool, str]:
+    found: tuple[bool, str] = gateway._overview.readiness().checks["credentials"]
+    return found
+
+
+async def _until_ready(gateway: Any) -> None:
+    await until(lambda: _check(gateway)[0])
+
+
+async def test_credentials_that_come_after_the_start(tmp_path: Path) -> None:
+    """A gateway that starts without credentials says so, sends nothing, and serves once there are some."""
+    async with scene() as (simulator, gateway, caller):
+        assert _check(gateway) == (False, "none were found")
+        assert not gateway._overview.readiness().ready
+        await caller.send(*dials(30))
+        results = await caller.read(30)
+        assert verdicts(results) == [DENIED] * 30
+        assert {result.attempts for result in results} == {0}
+        text = "[default]\naws_access_key_id = simulator\naws_secret_access_key = simulator\n"
+        (tmp_path / "credentials").write_text(text)
+        await _until_ready(gateway)
+        assert verdicts(await caller.ask(*dials(30, "later"))) == ["ACCEPTED"] * 30
+        assert simulator.connect.stats().refused == {}
+
+
+def _nothing(path: Path) -> None:
+    """Leave the token file out."""
+
+
+FILES: dict[str, Callable[[Path], Any]] = {"missing": _nothing, "empty": lambda path: path.write_text("")}
+
+
+@pytest.mark.parametrize("fault", FILES.values(), ids=FILES)
+async def test_a_token_file_that_is_no_good(
+    fault: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without a token nothing is sent and nothing is in doubt; once it is there, calls are made."""
+    sts = Sts(status="400 Bad Request")
+    async with roles(monkeypatch, tmp_path, sts) as token:
+        fault(token)
+        async with scene() as (_, gateway, caller):
+            assert not _check(gateway)[0]
+            await caller.send(*dials(3))
+            assert verdicts(await caller.read(3)) == [DENIED] * 3
+            token.write_text("token")
+            sts.status = "200 OK"
+            await _until_ready(gateway)
+            assert verdicts(await caller.ask(*dials(3, "later"))) == ["ACCEPTED"] * 3
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "500 Internal Server Error", "503 Slow Down"])
+async def test_a_token_service_that_fails(
+    status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever the token service answers, a call without credentials is not sent, and is no doubt."""
+    async with roles(monkeypatch, tmp_path, Sts(status=status)) as token:
+        token.write_text("token")
+        async with scene() as (simulator, gateway, caller):
+            results = await caller.ask(*dials(3))
+            assert verdicts(results) == [DENIED] * 3
+            assert list(simulator.connect.journal) == []
+            assert gateway._overview._connect.results == {"NoCredentials": 1}
+
+
+async def test_a_token_service_that_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A hung token service delays no call while credentials last; then nothing is sent until it answers.
+
+    When it does, no call is above the quota, none is throttled and nothing was sent twice.
+    """
+    sts = Sts(lasts_s=6.0)
+    async with roles(monkeypatch, tmp_path, sts) as token:
+        token.write_text("token")
+        async with scene(call_rate=10.0, call_burst=10.0) as (simulator, gateway, caller):
+            sts.slow_s = 3600.0
+            ends = time.monotonic() + 6.0
+            slowest, number = 0.0, 0
+            while time.monotonic() < ends - 2.0:
+                began, number = time.monotonic(), number + 1
+                await caller.send(*dials(25, f"valid-{number}"))
+                assert verdicts(await caller.read(25)) == ["ACCEPTED"] * 25
+                slowest = max(slowest, time.monotonic() - began)
+                await asyncio.sleep(0.2)
+            assert len(sts.asked) > 1
+            assert slowest < 1.0
+            await until(lambda: not _check(gateway)[0])
+            calls = len(list(simulator.connect.journal))
+            await caller.send(*dials(250, "expired"))
+            results = await caller.read(250)
+            assert verdicts(results) == [DENIED] * 250
+            assert {result.attempts for result in results} == {0}
+            assert len(list(simulator.connect.journal)) == calls
+            sts.slow_s, sts.lasts_s = 0.0, 3600.0
+            await _until_ready(gateway)
+            assert verdicts(await caller.ask(*dials(500, "expired"))) == ["ACCEPTED"] * 500
+            assert set(simulator.connect.journal.dials(CAMPAIGN).values()) == {1}
+            assert never_above(10.0, 10.0, [call.at for call in simulator.connect.journal])
+            assert {call.result for call in simulator.connect.journal} == {"OK"}

@@ -1,0 +1,144 @@
+"""Credentials in memory: never waited for, renewed ahead of time, looked for until they are there."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.credentials import Credentials, RefreshableCredentials
+from botocore.exceptions import NoCredentialsError
+
+from gateway.connect.keys import MOST_HANGING, InMemory, Keys, Load, Provider
+
+
+def lasting(key: str, seconds: float) -> RefreshableCredentials:
+    """Return credentials that expire."""
+    ends = datetime.now(UTC) + timedelta(seconds=seconds)
+    return RefreshableCredentials(key, "secret", "token", ends, dict, "test", advisory_timeout=0)
+
+
+@contextmanager
+def started(load: Load, **options: Any) -> Iterator[Keys]:
+    """Run what looks for credentials."""
+    keys = Keys(load, **options)
+    keys.start(1.0)
+    try:
+        yield keys
+    finally:
+        keys.close()
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until something holds that happens in a thread."""
+    ends = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.005)
+
+
+def test_fixed_credentials() -> None:
+    """Credentials that are given need no looking for."""
+    keys = Keys.fixed("key", "secret")
+    keys.start(0.0)
+    assert (keys.usable, keys.in_words, keys.frozen().access_key) == (True, "found", "key")
+
+
+def test_none_at_first() -> None:
+    """Where there are none, signing says so; they are used as soon as they are there."""
+    there: list[Credentials] = []
+    with started(lambda: there[0] if there else None) as keys:
+        assert (keys.usable, keys.in_words) == (False, "none were found")
+        with pytest.raises(NoCredentialsError):
+            keys.frozen()
+        there.append(Credentials("key", "secret"))
+        until(lambda: keys.usable)
+        assert keys.frozen().access_key == "key"
+
+
+@pytest.mark.parametrize("found", [Credentials("", "secret"), Credentials("key", "")])
+def test_half_credentials(found: Credentials) -> None:
+    """A key without its secret, or the other way round, is none."""
+    with started(lambda: found) as keys:
+        assert not keys.usable
+
+
+def test_a_source_that_raises() -> None:
+    """Whatever a source raises is told by its type only, and asked again."""
+    asked: list[int] = []
+
+    def load() -> Credentials:
+        asked.append(1)
+        if len(asked) < 3:
+            raise FileNotFoundError("/a/secret/path")
+        return Credentials("key", "secret")
+
+    with started(load) as keys:
+        assert keys.in_words == "FileNotFoundError when asking for them"
+        until(lambda: keys.usable)
+
+
+def test_they_are_renewed_ahead_of_time() -> None:
+    """Credentials that expire are renewed while they last, so that there is no gap."""
+    asked: list[int] = []
+
+    def load() -> Credentials:
+        asked.append(1)
+        return lasting(f"key-{len(asked)}", 4.0)
+
+    with started(load) as keys:
+        ends = time.monotonic() + 5.0
+        while time.monotonic() < ends:
+            assert keys.usable
+            time.sleep(0.02)
+        assert 2 <= len(asked) <= 6
+        assert keys.frozen().access_key == f"key-{len(asked)}"
+
+
+def test_a_source_that_hangs() -> None:
+    """A source that hangs delays nobody; other attempts are made beside it, a few at most."""
+    gate, asked = threading.Event(), []
+
+    def load() -> Credentials:
+        asked.append(1)
+        if len(asked) > 1:
+            gate.wait(20)
+        return lasting(f"key-{len(asked)}", 4.0)
+
+    with started(load, longest_attempt_s=0.2) as keys:
+        until(lambda: len(asked) > 1)
+        began = time.monotonic()
+        assert keys.frozen().access_key == "key-1"
+        assert time.monotonic() - began < 0.1
+        until(lambda: not keys.usable)
+        assert "does not answer" in keys.in_words
+        assert len(asked) <= 1 + MOST_HANGING
+        gate.set()
+        until(lambda: keys.usable)
+
+
+def test_expired_credentials_are_not_used() -> None:
+    """Credentials are not used once they have expired by the clock, whatever they are."""
+    now = [time.time()]
+    with started(lambda: lasting("key", 100.0), epoch=lambda: now[0]) as keys:
+        usable = [keys.usable]
+        now[0] += 101.0
+        usable.append(keys.usable)
+        assert usable == [True, False]
+        with pytest.raises(NoCredentialsError):
+            keys.frozen()
+
+
+def test_botocore_signs_with_what_is_in_memory() -> None:
+    """botocore's session is handed an object that always returns what is in memory now."""
+    there = [Credentials("first", "secret")]
+    keys = Keys(lambda: there[0])
+    found = Provider(keys).load_credentials()
+    assert isinstance(found, InMemory)
+    with pytest.raises(NoCredentialsError):
+        found.get_frozen_credentials()
+    keys.start(1.0)
+    assert found.get_frozen_credentials().access_key == "first"
+    keys.close()
