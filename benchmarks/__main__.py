@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import flood, hold, latency, memory, observability, quota, small, throughput
+from benchmarks import flood, hold, latency, memory, observability, quota, small, stalls, throughput
 
 ALL = {
     "small": small,
@@ -15,6 +15,7 @@ ALL = {
     "observability": observability,
     "memory": memory,
     "flood": flood,
+    "stalls": stalls,
 }
 
 

@@ -32,13 +32,13 @@ async def world(
         port = await gateway.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             await channel.channel_ready()
-            with _collector_as_served():
+            with collector_as_served():
                 yield simulator, channel
         await gateway.stop(1.0)
 
 
 @contextmanager
-def _collector_as_served() -> Iterator[None]:
+def collector_as_served() -> Iterator[None]:
     """Have Python's collector work as `gateway.app.serve` does.
 
     Else all stands still for more than a second now and then, to look through what other benchmarks left.
