@@ -6,11 +6,14 @@ remembered for the replay window: that Connect accepted it, or that nobody knows
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from gateway.core.model import Answer, Entry, Outcome
 
 GENERATIONS = 4
+PAGES_AT_ONCE = 20
+"""Pages that are looked at beside each other look, to let go of what is old: there may be 100,000."""
 _ACCEPTED = Outcome.ACCEPTED
 _UNKNOWN = Outcome.UNKNOWN
 
@@ -43,10 +46,11 @@ def packed(answer: Answer, fingerprint: int) -> str:
 class Page:
     """What is known of one campaign's tokens: entries that are held, and generations of settled ones."""
 
-    __slots__ = ("campaign_id", "generations", "held")
+    __slots__ = ("campaign_id", "generations", "held", "number")
 
-    def __init__(self, campaign_id: str) -> None:
+    def __init__(self, campaign_id: str, number: int = 0) -> None:
         self.campaign_id = campaign_id
+        self.number = number  # of the generation that was the youngest when this was last looked at
         self.held: dict[str, Entry] = {}
         self.generations: list[dict[str, str]] = [{}]
 
@@ -62,6 +66,13 @@ class Page:
         """Whether anything is remembered of one of these tokens."""
         unknown = [generation.keys().isdisjoint(tokens) for generation in self.generations]
         return not all(unknown)
+
+    def turn(self, number: int) -> None:
+        """Let the youngest generation be the one of this number: older ones grow older, or go."""
+        if number != self.number:
+            self.generations[:0] = ({} for _ in range(min(number - self.number, GENERATIONS + 1)))
+            del self.generations[GENERATIONS + 1 :]
+            self.number = number
 
     @property
     def blank(self) -> bool:
@@ -81,6 +92,8 @@ class Ledger:
     def __init__(self, replay_window_s: float, limit: int) -> None:
         self._pages: dict[str, Page] = {}
         self._sizes = [0]
+        self._number = 0
+        self._behind: Iterator[Page] = iter(())
         self._span_s = replay_window_s / GENERATIONS
         self._largest = -(-limit // (GENERATIONS + 1))
         self._turned_at: float | None = None
@@ -89,20 +102,24 @@ class Ledger:
     def page(self, now: float, campaign_id: str) -> Page | None:
         """Return what is known of a campaign's tokens at `now`; None where nothing is."""
         self._turn(now)
-        return self._pages.get(campaign_id)
+        page = self._pages.get(campaign_id)
+        if page is not None:
+            page.turn(self._number)
+        return page
 
     def open_page(self, now: float, campaign_id: str) -> Page:
         """Return the page of a campaign, to hold an entry on it."""
         self._turn(now)
         page = self._pages.get(campaign_id)
         if page is None:
-            page = self._pages[campaign_id] = Page(campaign_id)
+            page = self._pages[campaign_id] = Page(campaign_id, self._number)
+        page.turn(self._number)
         return page
 
     def tidy(self, page: Page) -> None:
         """Forget a page on which nothing is held or remembered any more."""
-        if page.blank:
-            self._pages.pop(page.campaign_id, None)
+        if page.blank and self._pages.get(page.campaign_id) is page:
+            del self._pages[page.campaign_id]
 
     def held_in(self, campaign_id: str) -> list[Entry]:
         """Return all entries that are held for the campaign."""
@@ -134,6 +151,7 @@ class Ledger:
                 continue
             if self._sizes[0] >= self._largest:
                 self._start_generation(early=True)
+            page.turn(self._number)
             latest, request = page.generations[0], entry.request
             before = len(latest)
             latest[request.client_token] = packed(answer, request.fingerprint())
@@ -152,12 +170,14 @@ class Ledger:
             if not any(self._sizes):  # a long idle time is caught up in one step
                 self._turned_at = now
             self._start_generation()
+        for page in islice(self._behind, PAGES_AT_ONCE):
+            page.turn(self._number)
+            self.tidy(page)
 
     def _start_generation(self, *, early: bool = False) -> None:
-        for page in self._pages.values():
-            page.generations.insert(0, {})
-            del page.generations[GENERATIONS + 1 :]
-        self._pages = {name: page for name, page in self._pages.items() if not page.blank}
+        """Begin a generation. A page takes part when it is looked at; the others follow, a few at a time."""
+        self._number += 1
+        self._behind = iter(list(self._pages.values()))
         self._sizes.insert(0, 0)
         if len(self._sizes) > GENERATIONS + 1:
             dropped = self._sizes.pop()

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from gateway.core.ledger import Ledger, Remembered
+from gateway.core.ledger import PAGES_AT_ONCE, Ledger, Remembered
 from gateway.core.model import Answer, DialRequest, Entry, Outcome
 from tests.unit.core.making import NOW, PHONE, dial, entry
 
@@ -226,3 +226,20 @@ def test_forgetting_early_keeps_what_is_held() -> None:
     for number in range(100):
         book.settle(NOW, dial(str(number)), accepted())
     assert book.held("quiet", "held") is held
+
+
+def test_a_new_generation_looks_at_a_few_pages_at_a_time() -> None:
+    """However many campaigns there are, none is asked for long; what is old is forgotten all the same."""
+    book = Ledger(100.0, 1_000_000)
+    held = {f"campaign-{number}": entry("token", f"campaign-{number}") for number in range(500)}
+    for name, one in held.items():
+        page = book.open_page(NOW, name)
+        book.remember(page, [(one, Answer(Outcome.ACCEPTED, dial_request_id="id"))])
+    book.page(NOW + 26.0, "nobody")
+    assert sum(page.number == 0 for page in book._pages.values()) >= 500 - PAGES_AT_ONCE
+    found = book.page(NOW + 99.0, "campaign-499")
+    assert found is not None
+    assert found.recall("token") is not None
+    for _ in range(500 // PAGES_AT_ONCE + 1):
+        book.page(NOW + 126.0, "nobody")
+    assert (book.remembered, len(book._pages)) == (0, 0)
