@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Protocol
 
 from gateway.connect.port import Caller
@@ -24,14 +25,13 @@ from gateway.core.model import (
     CallReport,
     CampaignNotice,
     DialRequest,
-    Entry,
     Priority,
     Settled,
     Source,
     Waiter,
     told,
 )
-from gateway.core.slices import SLICE
+from gateway.core.slices import SLICE, handed_out
 from gateway.diary import ChangeLog, Failed, FailureLog
 from gateway.line import WaitingLine
 from gateway.supervision import Supervisor, trace_of
@@ -217,8 +217,7 @@ class Dispatcher:
         self._wake.set()
         if not hold.answering:
             return 0
-        resting = self._engine.steering.resting(campaign_id)
-        return _entries_in(unsent) + await self._dismiss(resting, settle.HELD)
+        return _entries_in(unsent) + await self._dismiss(campaign_id, settle.HELD)
 
     def release(self, campaign_id: str, action: Action) -> bool:
         """Hold a campaign no longer; return whether it was held."""
@@ -230,8 +229,7 @@ class Dispatcher:
         """Answer what is queued for a campaign; return how many dial requests that were."""
         unsent = self._revoke(self._engine.recall(campaign_id, purging=True))
         self._wake.set()
-        resting = self._engine.steering.resting(campaign_id)
-        purged = _entries_in(unsent) + await self._dismiss(resting, settle.PURGED)
+        purged = _entries_in(unsent) + await self._dismiss(campaign_id, settle.PURGED)
         self._engine.steering.acted(campaign_id, action._replace(answered=purged))
         return purged
 
@@ -239,11 +237,11 @@ class Dispatcher:
         """Let nothing more of calls leave; return those that Amazon Connect certainly has nothing of."""
         return [call for call in calls if self._caller.revoke(call)]
 
-    async def _dismiss(self, entries: Sequence[Entry], refusal: settle.Refusal) -> int:
-        """Answer entries in slices, as far as they still rest when their turn comes."""
+    async def _dismiss(self, campaign_id: str, refusal: settle.Refusal) -> int:
+        """Answer what rests of a campaign in slices, as far as it still rests when its turn comes."""
         total = 0
-        for begin in range(0, len(entries), SLICE):
-            part = entries[begin : begin + SLICE]
+        units = handed_out(self._engine.steering.resting(campaign_id))
+        while part := list(islice(units, SLICE)):
             count, answers = self._engine.steering.dismiss(self._now(), part, refusal)
             self._tell_all(answers)
             total += count

@@ -19,6 +19,13 @@ Work = Callable[[float, Any, list[Settled]], None]
 """What is done with one unit at an instant; answers go into the list."""
 
 
+def handed_out(units: list[Unit]) -> Iterator[Unit]:
+    """Yield units and forget each: to free hundreds of thousands at the end would take long."""
+    units.reverse()
+    while units:
+        yield units.pop()
+
+
 class Slices:
     """Work that is under way, in the order in which it came, and what is left of the current slice."""
 
@@ -42,7 +49,7 @@ class Slices:
         done: Callable[[float], None] = lambda now: None,
     ) -> None:
         """Let `work` be done with each unit, behind what is under way already, and `done` after the last."""
-        self._work.append((iter(units), work, done))
+        self._work.append((handed_out(list(units)) if isinstance(units, list) else iter(units), work, done))
 
     def run(self, now: float, settled: list[Settled]) -> None:
         """Do as much as is left of the current slice; answers go into `settled`."""
