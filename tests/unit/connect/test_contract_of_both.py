@@ -215,7 +215,7 @@ async def test_items_in_no_list_and_in_both(bench: Bench) -> None:
         ("ConflictException", None, errors.CallConflict),
         ("InternalServerException", None, errors.ConnectFailed),
         ("ServiceUnavailable", 503, errors.ConnectFailed),
-        ("ExpiredTokenException", 400, errors.AccessDenied),
+        ("ExpiredTokenException", 400, errors.CredentialsExpired),
     ],
 )
 async def test_each_exception(
@@ -311,9 +311,9 @@ async def test_nobody_listens(api: ApiName, closed_port: int) -> None:
 
 @pytest.mark.parametrize("key", ["AKIDSTRANGER", "testing"])
 async def test_wrong_credentials(api: ApiName, key: str) -> None:
-    """An unknown key and a wrong secret are AccessDenied, for either operation."""
+    """An unknown key and a wrong secret are CredentialsRefused, for either operation."""
     async with running(api, key=key) as bench:
-        assert type(await bench.failure()) is errors.AccessDenied
-        with pytest.raises(errors.AccessDenied):
+        assert type(await bench.failure()) is errors.CredentialsRefused
+        with pytest.raises(errors.CredentialsRefused):
             await bench.connect.campaign_states([CAMPAIGN])
         assert bench.simulator.connect.stats().calls == {}
