@@ -122,6 +122,8 @@ class Threads:
                 return False
             job.running = True
             self._idle -= 1
+            # A job that came since this one was taken has counted on this thread.
+            self._provide()
             return True
 
     def _goes_on(self, job: Job[object]) -> bool:

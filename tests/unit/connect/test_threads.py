@@ -55,6 +55,16 @@ async def test_no_more_work_at_a_time_than_threads(gate: threading.Event) -> Non
     threads.close()
 
 
+async def test_as_much_work_at_a_time_as_threads() -> None:
+    """Jobs that come one right behind the other all have a thread, whenever earlier threads begin theirs."""
+    for _ in range(50):
+        threads = Threads(8, 0, "t")
+        all_at_once = threading.Barrier(8, timeout=5)
+        jobs = [threads.submit(all_at_once.wait) for _ in range(8)]
+        assert sorted([await job.answer for job in jobs]) == list(range(8))
+        threads.close()
+
+
 async def test_a_thread_that_hangs_is_made_up_for(gate: threading.Event) -> None:
     """While threads hang in jobs that were given up, others take their place; later none is too many."""
     threads = Threads(2, 4, "made-up")
