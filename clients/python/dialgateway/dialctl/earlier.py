@@ -5,7 +5,11 @@
     EXPIRED                               the same, where the lead has an expiration of its own
     UNKNOWN, UNANSWERED                   sent again, in doubt
     NOT_ACCEPTED, NOT_SENT, INVALID_ROW   sent again
-    no line, behind a run that was killed sent again; in doubt if it may have been handed over
+    no line since a run that was killed   sent again, in doubt if that run may have handed it over
+    no line                               sent
+
+INVALID_ROW and LEFT_OUT say how a row was read. They take the place of no other line of their lead: it may
+have been accepted before its row was spoiled.
 
 A REJECTED lead is also sent again where the cause is not in its row: its campaign, or the caller's rights.
 """
@@ -14,7 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -29,13 +33,14 @@ from dialgateway.dialctl.results_file import (
     cell,
     read_rows,
 )
-from dialgateway.dialctl.under_way import UnderWay, read_under_way
+from dialgateway.dialctl.under_way import read_notes
 from dialgateway.values import Outcome, Reason
 
 _ACCEPTED, _EXPIRED = Outcome.ACCEPTED.value, Outcome.EXPIRED.value
 _FAILED = frozenset({Outcome.REJECTED.value, _EXPIRED})
 _DOUBTFUL = frozenset({Outcome.UNKNOWN.value, UNANSWERED})
 _MAY_BE_DIALED = _DOUBTFUL | {_ACCEPTED}
+_NEVER_SENT = frozenset({INVALID_ROW, LEFT_OUT})
 _CAUSE_IS_ELSEWHERE = frozenset(
     {Reason.CAMPAIGN_NOT_FOUND.value, Reason.CAMPAIGN_NOT_RUNNING.value, Reason.ACCESS_DENIED.value}
 )
@@ -65,60 +70,85 @@ class Earlier:
 
     `settled` counts the leads, by outcome, that have come by in this run and are not sent; `unchanged` holds
     the first of them that failed; `changed_since_accepted` counts accepted ones that were edited afterwards.
+    `rows` is how many lines the results have.
     """
 
+    rows: int = 0
     settled: Counter[str] = field(default_factory=Counter)
     unchanged: list[Unchanged] = field(default_factory=list)
     changed_since_accepted: int = 0
     _leads: dict[int, int] = field(default_factory=dict)
     _statuses: list[Status] = field(default_factory=list)
     _numbers: dict[Status, int] = field(default_factory=dict)
-    _under_way: UnderWay = field(default_factory=UnderWay)
+    _under_way: dict[int, int] = field(default_factory=dict)
 
     @property
     def leads(self) -> int:
         """How many leads have a line."""
         return len(self._leads)
 
+    @property
+    def anything(self) -> bool:
+        """Whether an earlier run may have sent a lead."""
+        return bool(self._leads or self._under_way)
+
+    def note_under_way(self, campaign_id: str, tokens: Iterable[str], rows_before: int) -> None:
+        """Note what a killed run may have handed over, which began behind so many lines of the results.
+
+        To be called before the lines of the results are added.
+        """
+        for token in tokens:
+            self._under_way[_key(campaign_id, token)] = rows_before
+
     def add(self, row: Row) -> None:
         """Take one line of the results file; a later line of a lead takes the place of an earlier one."""
+        position, self.rows = self.rows, self.rows + 1
+        if row.outcome in _NEVER_SENT:
+            return
+        key = _key(row.campaign_id, row.client_token)
         number = self._number_of(Status(row.outcome, row.reason, row.detail))
-        self._leads[_key(row.campaign_id, row.client_token)] = number << _DIGEST_BITS | row.digest
+        self._leads[key] = number << _DIGEST_BITS | row.digest
+        if self._under_way and self._under_way.get(key, self.rows) <= position:
+            del self._under_way[key]  # that run has written how it ended
 
     def unsettled(
-        self, leads: Iterable[Lead | BadRow], expires_in: timedelta | None, list_size: int | None
+        self, leads: Iterable[Lead | BadRow], expires_in: timedelta | None
     ) -> Iterator[Lead | BadRow]:
-        """Leave out what is settled, and mark what an earlier run may have sent without hearing of it.
-
-        `list_size` is the size of the list in bytes, None where it is not known.
-        """
-        if not self._leads and not self._under_way.lines:
+        """Leave out what is settled, and mark what an earlier run may have sent without hearing of it."""
+        if not self.anything:
             yield from leads
             return
         for lead in leads:
+            key = _key_of(lead)
+            packed = self._leads.get(key)
+            status = None if packed is None else self._statuses[packed >> _DIGEST_BITS]
+            in_doubt = key in self._under_way or (status is not None and status.outcome in _DOUBTFUL)
             if isinstance(lead, BadRow):
-                yield lead
+                if status is not None and status.outcome == _ACCEPTED:
+                    self._leave_accepted(changed=not lead.left_out)
+                else:
+                    yield replace(lead, in_doubt=True) if in_doubt else lead
                 continue
-            packed = self._leads.get(_key_of(lead))
-            if packed is None:
-                lead.in_doubt = self._under_way.may_have_sent(lead.campaign_id, lead.line, list_size)
-                yield lead
-            elif not self._settles(lead, packed, expires_in):
+            lead.in_doubt = in_doubt
+            if status is None or not self._settles(lead, status, _digest(packed), expires_in):
                 yield lead
 
-    def _settles(self, lead: Lead, packed: int, expires_in: timedelta | None) -> bool:
-        """Whether a lead is not to be sent; counts it then, and marks its doubt otherwise."""
-        status, digest = self._statuses[packed >> _DIGEST_BITS], packed & (1 << _DIGEST_BITS) - 1
-        lead.in_doubt = status.outcome in _DOUBTFUL
+    def _settles(self, lead: Lead, status: Status, digest: int, expires_in: timedelta | None) -> bool:
+        """Whether a lead is not to be sent; it is counted then."""
         same = lead.digest(expires_in) == digest
         if status.outcome == _ACCEPTED:
-            self.changed_since_accepted += not same and digest != 0
-        elif not (same and self._is_final(lead, status)):
+            self._leave_accepted(changed=not same and digest != 0)
+            return True
+        if lead.in_doubt or not (same and self._is_final(lead, status)):
             return False
-        elif len(self.unchanged) < LINES_SHOWN:
+        if len(self.unchanged) < LINES_SHOWN:
             self.unchanged.append(Unchanged(lead.line, status))
         self.settled[status.outcome] += 1
         return True
+
+    def _leave_accepted(self, *, changed: bool) -> None:
+        self.changed_since_accepted += changed
+        self.settled[_ACCEPTED] += 1
 
     @staticmethod
     def _is_final(lead: Lead, status: Status) -> bool:
@@ -140,16 +170,12 @@ class Earlier:
     # --- whether they are results of this list ------------------------------------------------------
 
     def strangers(self, leads: Iterable[Lead | BadRow]) -> set[int]:
-        """Return the keys of leads that have a line and do not stand in the list."""
-        strange = {
-            key
-            for key, packed in self._leads.items()
-            if self._statuses[packed >> _DIGEST_BITS].outcome not in {INVALID_ROW, LEFT_OUT}
-        }
+        """Return the keys of leads that have a line, or were under way, and do not stand in the list."""
+        strange = self._leads.keys() | self._under_way.keys()
         for lead in leads:
             if not strange:
                 break
-            if isinstance(lead, Lead):
+            if lead.client_token:
                 strange.discard(_key_of(lead))
         return strange
 
@@ -168,14 +194,22 @@ def moved(path: Path, strange: set[int], leads: Iterable[Lead | BadRow]) -> Move
     """
     last: dict[int, tuple[str, str]] = {}
     for row in read_rows(path):
-        if _key(row.campaign_id, row.client_token) in strange:
+        if row.outcome not in _NEVER_SENT and _key(row.campaign_id, row.client_token) in strange:
             last[hash(row.client_token)] = row.campaign_id, row.outcome
+    under_way = {
+        hash(token): note.campaign_id
+        for note in read_notes(path)
+        for token in note.tokens
+        if _key(note.campaign_id, token) in strange
+    }
     missing, campaigns = len(last), Counter[str]()
     for lead in leads:
-        found = last.pop(hash(cell(lead.client_token)), None) if lead.client_token else None
-        if found is not None:
+        token, is_sent = hash(cell(lead.client_token)), isinstance(lead, Lead)
+        if (found := last.pop(token, None)) is not None:
             missing -= 1
-            campaigns[found[0]] += found[1] in _MAY_BE_DIALED
+            campaigns[found[0]] += is_sent and found[1] in _MAY_BE_DIALED
+        if (campaign_id := under_way.pop(token, None)) is not None:
+            campaigns[campaign_id] += is_sent
     return Moved(missing, +campaigns)
 
 
@@ -197,7 +231,9 @@ def check_belongs(path: Path, earlier: Earlier, found: Moved) -> None:
 
 def read_earlier(path: Path) -> Earlier:
     """Read what earlier runs have left; nothing where there is no such file. Raises UnusableFile."""
-    earlier = Earlier(_under_way=read_under_way(path))
+    earlier = Earlier()
+    for note in read_notes(path):
+        earlier.note_under_way(note.campaign_id, note.tokens, note.rows_before)
     for row in read_rows(path):
         earlier.add(row)
     return earlier
@@ -208,5 +244,9 @@ def _key(campaign_id: str, token: str) -> int:
     return hash((campaign_id, token)) & KEY_BITS
 
 
-def _key_of(lead: Lead) -> int:
+def _digest(packed: int | None) -> int:
+    return (packed or 0) & (1 << _DIGEST_BITS) - 1
+
+
+def _key_of(lead: Lead | BadRow) -> int:
     return _key(cell(lead.campaign_id), cell(lead.client_token))

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 
 from dialgateway.client import DialGatewayClient
 from dialgateway.dialctl.leads import Lead
@@ -35,11 +36,20 @@ AHEAD = 500
 """Leads of a campaign in memory that are read and not handed over, at most; further ones are on disk."""
 _LOW = AHEAD // 2 - 1
 """How many are left when more are asked for."""
-_ANNOUNCED = 500
-"""Leads that are announced in the results file as under way at once, at most."""
-_EVERY_LINE = 1 << 62
+_FEWEST_NOTED, _MOST_NOTED = 25, 100
+"""Leads that are noted as under way at once: more are cheaper, and more are in doubt after a kill."""
 _NO_CONDITIONS = {NoticeKind.DRAINING, NoticeKind.UNSPECIFIED}
-_PASSING = {Reason.CONNECT_ERROR, Reason.CONNECT_UNREACHABLE, Reason.OVERLOADED, Reason.DRAINING}
+_PASSING = {
+    Reason.CAMPAIGN_NOT_RUNNING,
+    Reason.CONNECT_ERROR,
+    Reason.CONNECT_UNREACHABLE,
+    Reason.DEADLINE,
+    Reason.DRAINING,
+    Reason.EXPIRATION_PASSED,
+    Reason.OVERLOADED,
+    Reason.THROTTLED,
+    Reason.WOULD_EXPIRE,
+}
 """Causes that pass: a lead that they kept from being taken is worth another time."""
 GIVEN_UP = "its campaign took nothing for as long as a lead may wait"
 """Why leads of a campaign are not sent that does not go on."""
@@ -47,13 +57,13 @@ GIVEN_UP = "its campaign took nothing for as long as a lead may wait"
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What a lane tells of its leads: answers, and before that how far it hands over.
+    """What a lane tells of its leads: answers, and before that the tokens that it is about to hand over.
 
     `room` is called whenever the lane can take more.
     """
 
     answered: Callable[[Lead, DialResult], None]
-    under_way: Callable[[str, int], None]
+    under_way: Callable[[str, list[str]], None]
     room: Callable[[], None]
 
 
@@ -85,7 +95,7 @@ class Lane:
         self._spool: Spool | None = None
         self._again: deque[Lead] = deque()
         self._given: dict[int, tuple[Lead, int]] = {}
-        self._announced = 0
+        self._noted = 0  # leads at the front of `_ahead` that are noted as under way
         self._decided = 0
         self._ended = False
         self._changed = asyncio.Event()
@@ -114,7 +124,20 @@ class Lane:
     # --- out ----------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Send until `end()`, then until the last answer; what ended the stream before is kept in `error`."""
+        """Send until `end()`, then until the last answer; what ended the stream before is kept in `error`.
+
+        When it is cancelled the client is closed: the stream then tells which leads may have been sent.
+        """
+        work = asyncio.create_task(self._receive())
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await self._client.close()
+            await asyncio.wait({work})
+            raise
+        self._hooks.room()
+
+    async def _receive(self) -> None:
         try:
             async for result in self._client.dial(
                 self.campaign_id, self._requests(), priority=self._priority, on_notice=self._notice
@@ -123,7 +146,6 @@ class Lane:
                 self._changed.set()
         except DialGatewayError as error:
             self.error = error
-        self._hooks.room()
 
     def take_unanswered(self) -> Iterator[tuple[Lead, bool]]:
         """Hand back the leads without an answer, and whether Amazon Connect may have them.
@@ -133,12 +155,11 @@ class Lane:
         doubtful = None if self.error is None else set(self.error.in_doubt)
         given, self._given = self._given, {}
         for lead, _ in given.values():
-            yield lead, doubtful is None or lead.client_token in doubtful
+            yield lead, doubtful is None or lead.in_doubt or lead.client_token in doubtful
         yield from self.take_unread()
 
     def take_unread(self) -> Iterator[tuple[Lead, bool]]:
         """Hand back the leads that were not handed over, or are to be handed over again."""
-        self._announced = _EVERY_LINE
         while (lead := self._next()) is not None:
             yield lead, lead.in_doubt
         if self._spool is not None:
@@ -152,7 +173,7 @@ class Lane:
             now = time.monotonic()
             self._pace.handed_over(now)
             room = self._pace.limit(now) - len(self._given)
-            while room > 0 and (lead := self._next()) is not None:
+            while room > 0 and (lead := self._next_noted(room)) is not None:
                 self._given[index] = lead, self._decided
                 index += 1
                 room -= 1
@@ -182,12 +203,24 @@ class Lane:
             self._hooks.room()
             return None
         lead = self._ahead.popleft()
-        if lead.line > self._announced:
-            last = self._ahead[min(len(self._ahead), _ANNOUNCED) - 1] if self._ahead else lead
-            self._announced = max(lead.line, last.line)
-            self._hooks.under_way(self.campaign_id, self._announced)
         if len(self._ahead) == _LOW:
             self._hooks.room()
+        return lead
+
+    def _next_noted(self, room: int) -> Lead | None:
+        """Take the next lead to hand over, noted as under way; `room` more may follow it at once."""
+        noted_before = bool(self._again)
+        lead = None if self.given_up else self._next()
+        if lead is None or noted_before:
+            return lead
+        if self._noted:
+            self._noted -= 1
+            return lead
+        following = list(islice(self._ahead, min(max(room, _FEWEST_NOTED), _MOST_NOTED) - 1))
+        self._noted = len(following)
+        self._hooks.under_way(
+            self.campaign_id, [lead.client_token, *(each.client_token for each in following)]
+        )
         return lead
 
     # --- answers ------------------------------------------------------------------------------------

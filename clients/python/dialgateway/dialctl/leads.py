@@ -63,8 +63,8 @@ class Lead:
 class BadRow:
     """One row, or `leads` of them, that cannot be sent.
 
-    Token and campaign are empty where they are not certain. `left_out`: the user wants it so, and there is
-    nothing to correct.
+    Token and campaign are empty where they are not certain, or belong to another row. `left_out`: the user
+    wants it so, and there is nothing to correct. `in_doubt`: an earlier run may have sent it.
     """
 
     line: int
@@ -73,6 +73,7 @@ class BadRow:
     campaign_id: str = ""
     leads: int = 1
     left_out: bool = False
+    in_doubt: bool = False
 
 
 class _Bad(Exception):  # noqa: N818
@@ -122,10 +123,12 @@ class LeadReader:
             number = self._number(cells)
             attributes = self._attributes(cells)
             expires_at = self._expires_at(cells)
-            self._check_new(campaign_id, token)
-            repeated = self._is_repeated(record.line, number)
         except _Bad as bad:
             return BadRow(record.line, str(bad), token, campaign_id)
+        if not self._is_new(campaign_id, token):
+            # Without the token: in the results its line would be taken for that of the earlier row.
+            return BadRow(record.line, f"{TOKEN}: stands in the file before; each lead needs its own")
+        repeated = self._is_repeated(record.line, number)
         if repeated and self.one_dial_per_number:
             problem = f"{PHONE}: an earlier line has the same number"
             return BadRow(record.line, problem, token, campaign_id, left_out=True)
@@ -194,11 +197,12 @@ class LeadReader:
             raise _Bad(f"{EXPIRATION}: is empty, and there is no --expires-in")
         return None
 
-    def _check_new(self, campaign_id: str, token: str) -> None:
+    def _is_new(self, campaign_id: str, token: str) -> bool:
         key = hash((campaign_id, token)) & KEY_BITS
         if key in self._tokens_seen:
-            raise _Bad(f"{TOKEN}: stands in the file before; each lead needs its own")
+            return False
         self._tokens_seen.add(key)
+        return True
 
     def _is_repeated(self, line: int, number: str) -> bool:
         key = hash(number) & KEY_BITS

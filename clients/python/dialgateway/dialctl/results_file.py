@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from sys import intern
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
+from dialgateway.dialctl.appended import cut_off_half_a_line
 from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.leads import BadRow, Lead
 from dialgateway.values import DialResult, Outcome
@@ -88,7 +88,7 @@ def read_rows(path: Path) -> Iterator[Row]:
     try:
         with path.open("r+b") as file:
             _check_bytes(file, path)
-            _cut_off_half_a_line(file)
+            cut_off_half_a_line(file)
     except FileNotFoundError:
         return
     with path.open(encoding="utf-8", newline="") as file:
@@ -123,21 +123,6 @@ def _rows(rows: Iterator[list[str]], name: str) -> Iterator[Row]:
 def _row(row: list[str]) -> Row:
     digest = int(row[11], 16) if len(row) == len(HEADER) and row[11] else 0
     return Row(int(row[0] or 0), row[1], row[2], intern(row[3]), intern(row[4]), row[5], digest)
-
-
-def _cut_off_half_a_line(file: BinaryIO) -> None:
-    """Cut a file behind its last line end."""
-    size = end = file.seek(0, os.SEEK_END)
-    while end > 0:
-        begin = max(end - 65_536, 0)
-        file.seek(begin)
-        found = file.read(end - begin).rfind(b"\n")
-        if found >= 0:
-            end = begin + found + 1
-            break
-        end = begin
-    if end < size:
-        file.truncate(end)
 
 
 class ResultsFile:
@@ -188,8 +173,11 @@ class ResultsFile:
         )
 
     def not_sendable(self, row: BadRow) -> None:
-        """Write a row that was not sent, because it cannot be or is not to be."""
-        outcome = LEFT_OUT if row.left_out else INVALID_ROW
+        """Write a row that was not sent, because it cannot be or is not to be.
+
+        Where an earlier run may have sent it, the line says so: it is the last one of the lead.
+        """
+        outcome = UNANSWERED if row.in_doubt else LEFT_OUT if row.left_out else INVALID_ROW
         rest = (outcome, "", cell(row.problem), "", "", "", "", "", "")
         self._line(row.line, row.client_token, row.campaign_id, rest)
 

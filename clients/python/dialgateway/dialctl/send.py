@@ -28,6 +28,7 @@ from dialgateway.dialctl.results_file import (
 from dialgateway.dialctl.send_arguments import SendArguments
 from dialgateway.dialctl.summary import Summary
 from dialgateway.dialctl.under_way import UnderWayFile
+from dialgateway.errors import ClientClosed
 from dialgateway.retry import RetryPolicy
 from dialgateway.values import DialResult, Outcome
 
@@ -43,15 +44,17 @@ async def send(arguments: SendArguments) -> int:
     """Run the command and return its exit code. Raises UnusableFile and OSError before anything is sent."""
     _check_paths(arguments)
     credentials = arguments.gateway.credentials()
-    earlier = read_earlier(arguments.results)
     with contextlib.ExitStack() as stack:
+        under_way = stack.enter_context(UnderWayFile(arguments.results))
+        earlier = read_earlier(arguments.results)
+        under_way.rows_before = earlier.rows
         options = arguments.list
-        if earlier.leads and not options.is_regular:
+        if earlier.anything and not options.is_regular:
             sys.stderr.write(
                 "dialctl: the list is read to its end first, since an earlier run has sent some of it\n"
             )
             options = stack.enter_context(copied(options))
-        if earlier.leads:
+        if earlier.anything:
             _check_belongs(options, arguments, earlier)
         total = _count(options) if options.is_regular and not arguments.quiet else None
         leads = stack.enter_context(LeadList(options)) if options.is_regular else LeadList(options)
@@ -63,7 +66,7 @@ async def send(arguments: SendArguments) -> int:
             retry=RetryPolicy(give_up_after=arguments.give_up_after),
         )
         results = stack.enter_context(ResultsFile(arguments.results))
-        run = _Run(arguments, options, leads, results, earlier, total)
+        run = _Run(arguments, options.is_regular, leads, results, under_way, earlier, total)
         return await run.to_its_end(client)
 
 
@@ -93,17 +96,17 @@ class _Run:
     def __init__(
         self,
         arguments: SendArguments,
-        options: ListOptions,
+        is_regular: bool,
         leads: LeadList,
         results: ResultsFile,
+        under_way: UnderWayFile,
         earlier: Earlier,
         total: int | None,
     ) -> None:
         self._arguments = arguments
-        self._is_regular = options.is_regular
+        self._is_regular = is_regular
         self._list = leads
-        self._list_size = options.file.stat().st_size if options.file and options.is_regular else None
-        self._under_way = UnderWayFile(arguments.results, self._list_size)
+        self._under_way = under_way
         self._results = results
         self._earlier = earlier
         self._rows = total
@@ -131,12 +134,9 @@ class _Run:
 
     def _leads(self) -> Iterator[Lead | BadRow]:
         """Yield what is to be sent, and keep count of what is left out."""
-        leads, earlier = self._list.leads(), self._earlier
-        if not earlier.leads:
-            yield from earlier.unsettled(leads, self._arguments.list.expires_in, self._list_size)
-        for lead in earlier.unsettled(leads, self._arguments.list.expires_in, self._list_size):
-            if self._rows is not None:
-                self._state.total = self._rows - earlier.settled.total()
+        for lead in self._earlier.unsettled(self._list.leads(), self._arguments.list.expires_in):
+            if self._rows is not None and self._earlier.settled:
+                self._state.total = self._rows - self._earlier.settled.total()
             yield lead
 
     async def _send(self, client: DialGatewayClient, leads: Iterator[Lead | BadRow]) -> bool:
@@ -212,7 +212,7 @@ class _Run:
 
     def _not_sendable(self, row: BadRow) -> None:
         self._results.not_sendable(row)
-        outcome = LEFT_OUT if row.left_out else INVALID_ROW
+        outcome = UNANSWERED if row.in_doubt else LEFT_OUT if row.left_out else INVALID_ROW
         for _ in range(row.leads):
             self._summary.without_answer(outcome)
         self._state.outcomes[outcome] += row.leads
@@ -253,7 +253,9 @@ class _Run:
 
     def _finish(self, *, interrupted: bool) -> int:
         self._progress.finish()
-        errors = {str(lane.error.args[0]) for lane in self._lanes.values() if lane.error is not None}
+        raised = [lane.error for lane in self._lanes.values() if lane.error is not None]
+        # Closing the client is how an interrupted stream is ended.
+        errors = {str(error.args[0]) for error in raised if not isinstance(error, ClientClosed)}
         for error in sorted(errors):
             self._progress.say(f"dialctl: gateway {self._arguments.gateway.target}: {error}")
         if not self._arguments.quiet:
@@ -276,7 +278,6 @@ class _Run:
 
     def _broken_off(self, error: OSError) -> int:
         self._results.abandon()
-        self._under_way.abandon()
         self._progress.finish()
         what = error.filename or self._arguments.results
         self._progress.say(f"dialctl: {what}: {error.strerror}")

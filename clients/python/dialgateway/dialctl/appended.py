@@ -1,0 +1,52 @@
+"""Files that grow line by line: half a line that a kill has left is cut off, and a run locks its file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO, BinaryIO
+
+_BLOCK_BYTES = 65_536
+
+
+def cut_off_half_a_line(file: BinaryIO) -> None:
+    """Cut a file, open for reading and writing, behind its last line end."""
+    size = end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        begin = max(end - _BLOCK_BYTES, 0)
+        file.seek(begin)
+        found = file.read(end - begin).rfind(b"\n")
+        if found >= 0:
+            end = begin + found + 1
+            break
+        end = begin
+    if end < size:
+        file.truncate(end)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _FAR_BEHIND_THE_END = 1 << 30  # the lock keeps others from the bytes that it covers, so it covers none
+
+    def locked(file: IO[bytes]) -> bool:
+        """Lock a file until it is closed; False where another process has it locked."""
+        file.seek(_FAR_BEHIND_THE_END)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def locked(file: IO[bytes]) -> bool:
+        """Lock a file until it is closed; False where another process has it locked."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            return True
+        return True
