@@ -98,8 +98,8 @@ def test_an_open_quote_does_not_take_the_whole_file_into_memory() -> None:
 def opened(tmp_path: Path, raw: bytes, encoding: str | None = None) -> tuple[list[Record], str]:
     file = tmp_path / "leads.csv"
     file.write_bytes(raw)
-    decoded = open_lines(file, encoding)
-    with decoded.lines:
+    with file.open("rb") as content:
+        decoded = open_lines(content, encoding, is_regular=True)
         return list(CsvRecords(decoded.lines)), decoded.encoding_shown
 
 

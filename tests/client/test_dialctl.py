@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
-import openpyxl
 import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
@@ -54,6 +53,7 @@ class Dialctl:
         assert PHONE not in self.out + self.err
         assert SECRET not in self.out + self.err
         assert "Traceback" not in self.err
+        assert (self.out + self.err).replace("\n", "").isprintable()
         assert process.returncode is not None
         return process.returncode
 
@@ -376,65 +376,32 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-# --- dialctl check -----------------------------------------------------------------------------------
-
-
-async def check(dialctl: Dialctl, text: str, *arguments: str) -> int:
-    (dialctl.directory / "leads.csv").write_text(text)
-    return await dialctl.wait(await dialctl.start("check", "leads.csv", "--expires-in", "10m", *arguments))
-
-
-async def test_check_shows_what_would_be_sent_and_sends_nothing(
-    dialctl: Dialctl, gateway: ScriptedGateway
-) -> None:
-    """Columns, changes, counts and campaigns; no stream is opened and no file is written."""
-    text = (
-        f"Lead ID,Telefon,First Name,campaign_id,\n1,+1 202 555 0123,{SECRET},a,\n2,+12025550100,x,b,\n,,,,\n"
+async def test_a_reader_that_leaves_does_not_end_a_run(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """`dialctl send ... | head -1` sends everything, and its exit code tells how that went."""
+    (dialctl.directory / "leads.csv").write_text(leads(300))
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", 'set -o pipefail; "$@" 2>&1 | exec 0<&- true', "-", sys.executable, "-m"),
+        *("dialgateway.dialctl", "send", "leads.csv", "--campaign", "c", "--expires-in", "10m"),
+        cwd=dialctl.directory,
+        env=dialctl.environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
-    assert await check(dialctl, text, "--token-from", "Lead ID") == 0
-    assert "column 2 ('Telefon') is taken as the phone number" in dialctl.out
-    assert "client_token: built from 'Lead ID'" in dialctl.out
-    assert "attributes: Lead_ID ('Lead ID'), First_Name ('First Name')" in dialctl.out
-    assert "1 phone number: separators removed" in dialctl.out
-    assert "1 column without a name skipped" in dialctl.out
-    assert "1 empty row skipped" in dialctl.out
-    assert "2 leads would be sent" in dialctl.out
-    assert gateway.streams == []
-    assert [file.name for file in dialctl.directory.iterdir()] == ["leads.csv"]
+    assert await dialctl.wait(process) == 0
+    assert len(dialctl.results()) == 300
+    assert not (dialctl.directory / "leads.results.csv.under-way").exists()
 
 
-async def test_check_names_the_first_problems_and_writes_all(dialctl: Dialctl) -> None:
-    """The screen shows 20 lines, the report has each, and neither shows a cell."""
-    rows = "".join(f"t-{number},n/a,{SECRET}\n" for number in range(50))
-    assert await check(dialctl, HEADER + rows + f"t-x,{PHONE},\n", "--campaign", "c") == 1
-    assert dialctl.out.count("is no phone number") == 20
-    assert "1 lead would be sent" in dialctl.out
-    assert "50 would not be sent; each is told in leads.problems.csv" in dialctl.out
-    with (dialctl.directory / "leads.problems.csv").open(newline="") as file:
-        problems = list(csv.DictReader(file))
-    assert len(problems) == 50
-    assert problems[0] == {"line": "2", "client_token": "t-0", "problem": "phone_number: is no phone number"}
-
-
-async def test_a_workbook_is_read_like_a_file(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Numbers in cells are written as digits, and lines are the rows of the sheet."""
-    book = openpyxl.Workbook()
-    sheet = book.active
-    assert sheet is not None
-    for row in (
-        ["client_token", "Phone", "Amount", "Note"],
-        ["a", 12025550123, 12.5],
-        ["b", "x", 1],
-        [],
-        ["c", "+1 202 555 0100", 3, "n"],
-    ):
-        sheet.append(row)
-    book.create_sheet("Other")
-    book.save(dialctl.directory / "leads.xlsx")
-    arguments = ("leads.xlsx", "--campaign", "c", "--expires-in", "10m", "--region", "US")
-    assert await dialctl.wait(await dialctl.start("send", *arguments)) == 1
-    outcomes = {row["line"]: row["outcome"] for row in dialctl.results()}
-    assert outcomes == {"2": "ACCEPTED", "3": "INVALID_ROW", "5": "ACCEPTED"}
-    sent = gateway.streams[0].first[0].dial_requests[0]
-    assert (sent.phone_number, dict(sent.attributes)) == (PHONE, {"Amount": "12.5"})
-    assert "sheet 'Sheet' is read, the first of 2" in dialctl.err
+async def test_ctrl_c_leaves_no_doubt_about_what_was_not_sent(dialctl: Dialctl, closed_port: int) -> None:
+    """While the gateway is out of reach nothing can have been sent, whatever had been made ready."""
+    (dialctl.directory / "leads.csv").write_text(leads(300))
+    arguments = ("--campaign", "c", "--expires-in", "10m", "--gateway", f"127.0.0.1:{closed_port}")
+    process = await dialctl.start("send", "leads.csv", *arguments)
+    under_way = dialctl.directory / "leads.results.csv.under-way"
+    async with asyncio.timeout(20):
+        while not under_way.exists() or not under_way.read_text():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert await dialctl.wait(process) == 130
+    assert [row["outcome"] for row in dialctl.results()] == ["NOT_SENT"] * 300

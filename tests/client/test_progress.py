@@ -93,6 +93,7 @@ def test_the_summary_counts_by_outcome_and_reason_and_shows_traces() -> None:
         "          1  EXPIRED THROTTLED",
         "          1  INVALID_ROW",
         "the first that were not accepted:",
-        "  line 7  EXPIRED THROTTLED: too many\n    trace cc",
+        "  line 7  EXPIRED THROTTLED: too many",
+        "    trace cc",
         "results: r.csv",
     ]

@@ -14,6 +14,7 @@ from dialgateway.dialctl.layout import CAMPAIGN, EXPIRATION, PHONE, TOKEN, Layou
 from dialgateway.dialctl.leads import LINES_SHOWN, BadRow
 from dialgateway.dialctl.lists import LeadList
 from dialgateway.dialctl.results_file import check_usable
+from dialgateway.dialctl.screen import tell
 from dialgateway.dialctl.send_arguments import CheckArguments
 
 NOTHING_WRONG, SOMETHING_WRONG = 0, 1
@@ -28,11 +29,9 @@ def check(arguments: CheckArguments) -> int:
         raise UnusableFile("the report would be the file itself")
     check_usable(arguments.report)
     with LeadList(arguments.list) as leads:
-        for line in [*leads.notes_before(), *_columns(leads.layout, arguments)]:
-            _print(line)
+        tell(sys.stdout, *leads.notes_before(), *_columns(leads.layout, arguments))
         sendable, wrong = _look_at(leads, arguments.report)
-        for line in _findings(leads, sendable, wrong, arguments.report):
-            _print(line)
+        tell(sys.stdout, *_findings(leads, sendable, wrong, arguments.report))
     return SOMETHING_WRONG if wrong else NOTHING_WRONG
 
 
@@ -77,7 +76,7 @@ def _look_at(leads: LeadList, report: Path) -> tuple[Counter[str], int]:
             wrong += lead.leads
             shown += 1
             if shown <= LINES_SHOWN:
-                _print(f"line {lead.line}: {lead.problem}")
+                tell(sys.stdout, f"line {lead.line}: {lead.problem}")
     finally:
         if file is not None:
             file.close()
@@ -94,7 +93,3 @@ def _findings(leads: LeadList, sendable: Counter[str], wrong: int, report: Path)
             yield f"  and {len(sendable) - _CAMPAIGNS_SHOWN:,} more campaigns"
     if wrong:
         yield f"{wrong:,} would not be sent; each is told in {report}"
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(line + "\n")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import codecs
 import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from dialgateway.dialctl.errors import UnusableFile
@@ -34,30 +33,19 @@ class Decoded:
     encoding_shown: str = ""
 
 
-def open_lines(file: Path | None, encoding: str | None = None) -> Decoded:
-    """Open a CSV file, or standard input for None.
+def open_lines(raw: BinaryIO, encoding: str | None = None, *, is_regular: bool) -> Decoded:
+    """Read a CSV file as lines of text; `raw` is at its beginning, and can be read twice if it `is_regular`.
 
     Bytes that do not fit the encoding stay visible as surrogates, so that only their row is refused. Raises
-    UnusableFile for an encoding that Python does not know, and OSError where the file cannot be opened.
+    UnusableFile for an encoding that Python does not know.
     """
     if encoding is not None:
         _check_known(encoding)
-    raw = _open_bytes(file)
-    detected = encoding or _by_first_bytes(raw) or (_by_all_bytes(file) if _is_regular(file) else UTF_8)
+    detected = encoding or _by_first_bytes(raw) or (_by_all_bytes(raw) if is_regular else UTF_8)
     shown = "" if encoding or detected == UTF_8 else {"cp1252": "Windows-1252"}.get(detected, "UTF-16")
     errors = "surrogateescape" if not detected.startswith("utf-16") else "replace"
     lines = io.TextIOWrapper(cast("io.BufferedReader", raw), encoding=detected, errors=errors, newline="")
     return Decoded(lines, shown)
-
-
-def _open_bytes(file: Path | None) -> BinaryIO:
-    # A file object of our own on descriptor 0: a thread may still block in it when the interpreter ends,
-    # and that must not be `sys.stdin`, which is closed then.
-    return open(0 if file is None else file, "rb", closefd=file is not None)
-
-
-def _is_regular(file: Path | None) -> bool:
-    return file is not None and file.is_file()
 
 
 def _check_known(encoding: str) -> None:
@@ -80,20 +68,16 @@ def _by_first_bytes(raw: BinaryIO) -> str | None:
     return None
 
 
-def _by_all_bytes(file: Path | None) -> str:
+def _by_all_bytes(raw: BinaryIO) -> str:
     """Return Windows-1252 where that is the only explanation for the bytes, else UTF-8."""
-    if file is None:
-        return UTF_8
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     strange = utf_8 = False
-    with file.open("rb") as raw:
-        while block := raw.read(_BLOCK_BYTES):
-            if block.isascii():
-                continue
-            text = decoder.decode(block)
-            escaped = any("\udc80" <= character <= "\udcff" for character in text if character > "\x7f")
-            strange |= escaped
-            utf_8 |= any("\x80" <= character < "\ud800" for character in text if character > "\x7f")
-            if utf_8:
-                return UTF_8  # a few wrong bytes among good ones spoil their rows only
-    return WINDOWS_1252 if strange else UTF_8
+    while not utf_8 and (block := raw.read(_BLOCK_BYTES)):
+        if block.isascii():
+            continue
+        others = [character for character in decoder.decode(block) if character > "\x7f"]
+        strange |= any("\udc80" <= character <= "\udcff" for character in others)
+        # A few wrong bytes among good ones spoil their rows only.
+        utf_8 = any("\x80" <= character < "\ud800" for character in others)
+    raw.seek(0)
+    return WINDOWS_1252 if strange and not utf_8 else UTF_8

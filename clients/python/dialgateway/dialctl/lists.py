@@ -7,13 +7,15 @@ earlier run, it is copied to a temporary file first.
 from __future__ import annotations
 
 import contextlib
+import io
+import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from dialgateway.dialctl.csv_records import CsvRecords
 from dialgateway.dialctl.decoding import open_lines
@@ -30,7 +32,10 @@ _ZIP, _OLD_WORKBOOK = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 @dataclass(frozen=True, slots=True)
 class ListOptions:
-    """How a list is read. `file` is None for standard input; the others are what the user gave."""
+    """How a list is read. `file` is None for standard input; the others are what the user gave.
+
+    `copy` holds what has come from standard input, where that is read more than once.
+    """
 
     file: Path | None
     campaign_id: str | None = None
@@ -41,11 +46,22 @@ class ListOptions:
     delimiter: str | None = None
     encoding: str | None = None
     sheet: str | None = None
+    copy: BinaryIO | None = None
 
     @property
     def is_regular(self) -> bool:
         """Whether the list can be read more than once."""
-        return self.file is not None and self.file.is_file()
+        return self.copy is not None or (self.file is not None and self.file.is_file())
+
+    def open(self) -> BinaryIO:
+        """Open the list at its beginning. Of a copy one reader can be open at a time. Raises OSError."""
+        if self.copy is not None:
+            again = os.fdopen(os.dup(self.copy.fileno()), "rb")
+            again.seek(0)
+            return again
+        # A file object of our own on descriptor 0: a thread may still block in it when the interpreter ends,
+        # and that must not be `sys.stdin`, which is closed then.
+        return os.fdopen(0, "rb", closefd=False) if self.file is None else self.file.open("rb")
 
 
 class LeadList:
@@ -114,27 +130,38 @@ class LeadList:
 
 @contextlib.contextmanager
 def copied(options: ListOptions) -> Iterator[ListOptions]:
-    """Copy standard input to a temporary file, for as long as it is needed, so that it can be read twice."""
-    with tempfile.NamedTemporaryFile(suffix=".csv") as copy:
-        shutil.copyfileobj(sys.stdin.buffer, copy)
+    """Copy standard input to a temporary file, for as long as it is needed, so that it can be read twice.
+
+    It holds phone numbers: the system removes it when it is closed, also by a kill.
+    """
+    with tempfile.TemporaryFile() as copy:
+        with options.open() as source:
+            shutil.copyfileobj(source, copy)
         copy.flush()
-        yield replace(options, file=Path(copy.name))
+        yield replace(options, copy=copy)
 
 
 def _open(options: ListOptions) -> Records:
-    file = options.file
-    begin = _first_bytes(file) if file is not None and options.is_regular else b""
-    if file is not None and begin.startswith(_OLD_WORKBOOK):
-        raise UnusableFile(f"{file}: is a workbook of an old format; save it as .xlsx or as CSV")
-    if file is not None and begin.startswith(_ZIP):
-        return XlsxRecords(file, options.sheet)
-    decoded = open_lines(file, options.encoding)
-    return CsvRecords(decoded.lines, options.delimiter, decoded.encoding_shown)
+    content = options.open()
+    try:
+        name = "standard input" if options.file is None else str(options.file)
+        if _is_workbook(name, content):
+            return XlsxRecords(name, content, options.sheet)
+        decoded = open_lines(content, options.encoding, is_regular=options.is_regular)
+        return CsvRecords(decoded.lines, options.delimiter, decoded.encoding_shown)
+    except UnusableFile:
+        content.close()
+        raise
 
 
-def _first_bytes(file: Path) -> bytes:
-    with file.open("rb") as raw:
-        return raw.read(4)
+def _is_workbook(name: str, content: BinaryIO) -> bool:
+    """Whether a list is a workbook, by how it begins. Raises UnusableFile for one that cannot be read."""
+    begin = cast("io.BufferedReader", content).peek(4)[:4]
+    if begin.startswith(_OLD_WORKBOOK):
+        raise UnusableFile(f"{name}: is a workbook of an old format; save it as .xlsx or as CSV")
+    if begin.startswith(_ZIP) and not content.seekable():
+        raise UnusableFile(f"{name}: is a workbook, which is read from a file only; give its name")
+    return begin.startswith(_ZIP)
 
 
 def _layout(header: Record | None, options: ListOptions) -> Layout:

@@ -6,11 +6,14 @@ rich comes with the extra `cli`. Without it the lines are plain on a terminal as
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TextIO
+
+from dialgateway.dialctl.screen import shown, tell
 
 _TERMINAL_S, _PLAIN_S = 0.1, 2.0
 _CAMPAIGNS_SHOWN = 8
@@ -92,17 +95,15 @@ class Progress:
     def say(self, line: str) -> None:
         """Write a line of its own."""
         if self._bar is not None:
-            self._bar.say(line)
+            self._bar.say(shown(line))
         else:
-            self._stream.write(line + "\n")
+            tell(self._stream, line)
 
     def _tell(self) -> None:
-        self._stream.write(plain_line(self._state, time.monotonic()) + "\n")
         conditions = set(self._state.conditions())
-        for line in sorted(conditions - self._said):  # each once, as long as it lasts
-            self._stream.write(f"  {line}\n")
+        new = sorted(conditions - self._said)  # each once, as long as it lasts
+        tell(self._stream, plain_line(self._state, time.monotonic()), *(f"  {line}" for line in new))
         self._said = conditions
-        self._stream.flush()
 
 
 def _rich_is_there() -> bool:
@@ -127,17 +128,20 @@ class _Bar:
         self._live.start()
 
     def update(self) -> None:
-        """Draw the state as it is now."""
-        self._live.refresh()
+        """Draw the state as it is now; a terminal that is gone is not told of."""
+        with contextlib.suppress(OSError):
+            self._live.refresh()
 
     def say(self, line: str) -> None:
         """Write a line above the bar; what is in it is text, not markup."""
-        self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        with contextlib.suppress(OSError):
+            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def finish(self) -> None:
         """Leave the last state where it is."""
-        self._live.refresh()
-        self._live.stop()
+        with contextlib.suppress(OSError):
+            self._live.refresh()
+            self._live.stop()
 
     def _drawn(self) -> Any:
         from rich.console import Group

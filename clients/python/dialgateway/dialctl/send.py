@@ -25,6 +25,7 @@ from dialgateway.dialctl.results_file import (
     ResultsFile,
     check_usable,
 )
+from dialgateway.dialctl.screen import tell
 from dialgateway.dialctl.send_arguments import SendArguments
 from dialgateway.dialctl.summary import Summary
 from dialgateway.dialctl.under_way import UnderWayFile
@@ -50,8 +51,9 @@ async def send(arguments: SendArguments) -> int:
         under_way.rows_before = earlier.rows
         options = arguments.list
         if earlier.anything and not options.is_regular:
-            sys.stderr.write(
-                "dialctl: the list is read to its end first, since an earlier run has sent some of it\n"
+            tell(
+                sys.stderr,
+                "dialctl: the list is read to its end first, since an earlier run has sent some of it",
             )
             options = stack.enter_context(copied(options))
         if earlier.anything:
@@ -129,7 +131,9 @@ class _Run:
             self._give_up(leads if self._is_regular else iter(()))
             self._under_way.remove()
         except OSError as error:  # such as a full disk: some leads have been sent
-            return self._broken_off(error)
+            return self._broken_off(f"{error.filename or self._arguments.results}: {error.strerror}")
+        except UnusableFile as error:  # such as a workbook that is damaged further on
+            return self._broken_off(str(error))
         return self._finish(interrupted=interrupted)
 
     def _leads(self) -> Iterator[Lead | BadRow]:
@@ -259,8 +263,7 @@ class _Run:
         for error in sorted(errors):
             self._progress.say(f"dialctl: gateway {self._arguments.gateway.target}: {error}")
         if not self._arguments.quiet:
-            for line in self._last_words():
-                sys.stdout.write(line + "\n")
+            tell(sys.stdout, *self._last_words())
         if interrupted:
             self._progress.say("dialctl: interrupted; leads without an answer may have been dialed.")
             self._progress.say("Run it again: it sends what is not settled, and dials nobody twice.")
@@ -276,13 +279,14 @@ class _Run:
         yield from self._list.notes_after()
         yield from self._conditions()
 
-    def _broken_off(self, error: OSError) -> int:
+    def _broken_off(self, what: str) -> int:
         self._results.abandon()
         self._progress.finish()
-        what = error.filename or self._arguments.results
-        self._progress.say(f"dialctl: {what}: {error.strerror}")
+        self._progress.say(f"dialctl: {what}")
         self._progress.say(
-            "dialctl: broken off; leads have been sent, and some have no line in the results file.\n"
+            "dialctl: broken off; leads have been sent, and some have no line in the results file."
+        )
+        self._progress.say(
             "Run it again once that is mended: it sends what is not settled, and dials nobody twice."
         )
         return BROKEN_OFF

@@ -26,9 +26,9 @@ class Summary:
         accepted = result.accepted
         reason = "" if accepted else result.reason.value
         self.reasons[result.outcome.value, reason] += 1
-        if not accepted and result.trace_id and len(self.traces) < _TRACES:
+        if not accepted and result.trace_id and len(self.traces) < 2 * _TRACES:
             told = f"line {lead.line}  {result.outcome} {reason}: {result.detail}"
-            self.traces.append(f"{told}\n    trace {result.trace_id}")
+            self.traces += [told, f"  trace {result.trace_id}"]
 
     def without_answer(self, outcome: str) -> None:
         """Take note of a lead that was not sent, or not answered."""

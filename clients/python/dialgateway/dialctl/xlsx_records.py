@@ -7,27 +7,38 @@ its digits, without the exponent that a spreadsheet program would show.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, BinaryIO
+from xml.etree.ElementTree import ParseError
 
 from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.records import Record, is_filled
+
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ParseError,
+    AttributeError,
+    LookupError,
+    ValueError,
+    TypeError,
+    EOFError,
+)
+"""What openpyxl raises for files that are no workbooks, or whose parts are damaged."""
+_IS_DAMAGED = "{}: is no Excel workbook, or is damaged; save it as CSV"
 
 
 class XlsxRecords:
     """The records of one sheet: the one named, or the first that is shown. Raises UnusableFile."""
 
-    def __init__(self, file: Path, sheet: str | None = None) -> None:
+    def __init__(self, name: str, content: BinaryIO, sheet: str | None = None) -> None:
         self.notes: list[str] = []
         self.empty_rows = 0
-        self._file = file.open("rb")  # by its content: openpyxl refuses a name that does not end in .xlsx
-        try:
-            self._book = _open(file, self._file)
-        except UnusableFile:
-            self._file.close()
-            raise
+        self._name = name
+        self._file = content  # not by its name: openpyxl refuses one that does not end in .xlsx
+        self._book = _open(name, content)
         names = [each.title for each in self._book.worksheets if each.sheet_state == "visible"]
         chosen = sheet or (names[0] if names else "")
         if chosen not in self._book.sheetnames:
@@ -47,8 +58,14 @@ class XlsxRecords:
     def __iter__(self) -> Iterator[Record]:
         """Yield the rows that are not blank."""
         self._sheet.reset_dimensions()  # some programs write a wrong one
+        try:
+            yield from self._filled(self._sheet.iter_rows(values_only=True))
+        except _DAMAGED:
+            raise UnusableFile(_IS_DAMAGED.format(self._name)) from None
+
+    def _filled(self, rows: Iterable[tuple[object, ...]]) -> Iterator[Record]:
         width = 0
-        for line, row in enumerate(self._sheet.iter_rows(values_only=True), start=1):
+        for line, row in enumerate(rows, start=1):
             cells = [_text(value) for value in row]
             if not is_filled(cells):
                 self.empty_rows += 1
@@ -59,7 +76,7 @@ class XlsxRecords:
             yield Record(line, cells)
 
 
-def _open(file: Path, content: BinaryIO) -> Any:
+def _open(file: str, content: BinaryIO) -> Any:
     try:
         import openpyxl
     except ImportError:
@@ -69,8 +86,8 @@ def _open(file: Path, content: BinaryIO) -> Any:
         ) from None
     try:
         return openpyxl.load_workbook(content, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError):
-        raise UnusableFile(f"{file}: is no Excel workbook, or is damaged; save it as CSV") from None
+    except _DAMAGED:
+        raise UnusableFile(_IS_DAMAGED.format(file)) from None
 
 
 def _text(value: object) -> str:
