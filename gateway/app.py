@@ -42,7 +42,7 @@ LAST_ANSWERS_S, LONGEST_LAST_ANSWERS_S = 0.4, 5.0
 LAST_SPANS_S = 0.4
 """Seconds to export the last spans in, at least."""
 REREAD_EVERY_S = 1.0
-"""Seconds between two looks at the files of certificates, policy and the admin port's token."""
+"""Seconds between two checks of the files for certificates, policy and the admin port's token."""
 EVERYBODY = (
     "EVERYBODY who can connect may dial, and hold, release and purge campaigns: DIAL_GATEWAY_POLICY_FILE "
     "is not set and the address is not loopback; docs/policy.md tells how to say who may"
@@ -266,7 +266,7 @@ class Gateway:
 async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], None]) -> int:
     """Run a gateway until a signal or a bug ends it; return the exit code."""
     logs.watch_loop(asyncio.get_running_loop())
-    signals = _Signals(gateway)  # before the start: a signal during it is answered after it
+    signals = _Signals(gateway)  # before the start: a signal during it is handled after it
     on_start(await gateway.start())
     gc.freeze()  # what is there now stays: it need not be looked through again and again
     gc.set_threshold(*COLLECT)

@@ -130,7 +130,7 @@ async def _serve_and_end(
 
 
 def _flush_stdout() -> None:
-    """Write what exporters to the console have printed, as far as somebody reads it."""
+    """Write what exporters to the console have printed, as long as the output is read."""
     flushing = threading.Thread(target=sys.stdout.flush, daemon=True)
     flushing.start()
     flushing.join(LAST_OUTPUT_S)
@@ -215,7 +215,7 @@ def _region() -> str | None:
 
 def _check(options: argparse.Namespace) -> int:
     chosen, warnings = settings.load(os.environ)
-    logs.configure("ERROR", stream=sys.stderr)  # what libraries warn of is told in words of ours
+    logs.configure("ERROR", stream=sys.stderr)  # our own log lines report what libraries warn of
     logging.getLogger().setLevel(logging.ERROR)
     return check.run(chosen, warnings, os.environ, lambda api: Probe(api, _region(), options.campaign))
 

@@ -12,10 +12,10 @@ monotonic clock serves."""
 
 
 class SystemClock:
-    """Seconds on a scale that never jumps, and where the wall clock stands on it.
+    """Seconds on a scale that never jumps, and the wall clock's place on it.
 
-    `steady` and `wall` read the two clocks. A third scale, that of expiries, follows the wall clock and
-    began where the steady one was.
+    `steady` and `wall` read the two clocks. A third scale, for expirations, follows the wall clock and
+    starts at the steady clock's value.
     """
 
     def __init__(
@@ -27,9 +27,10 @@ class SystemClock:
         self._wall = wall
         self._offset = steady() - wall()
         self.expiry_offset = self._offset
-        """What to add to seconds since the epoch for an instant on the scale of expiries; never changed."""
+        """Added to seconds since the epoch, it gives the instant on the scale of expiries. Constant."""
         self.correction: Callable[[], float] = lambda: 0.0
-        """Seconds by which the wall clock is known to be slow, where it is known to be wrong."""
+        """Seconds by which the wall clock is known to be behind AWS's; 0 while it is not known to be
+        wrong."""
 
     def now(self) -> float:
         """Return the instant, in seconds on the steady scale."""

@@ -120,9 +120,9 @@ class Console:
     # --- doing -------------------------------------------------------------------------------------
 
     async def carry_out(self, order: Order) -> int:
-        """Hold, release or purge a campaign; return how many dial requests were answered by that.
+        """Hold, release or purge a campaign; return how many dial requests that answered.
 
-        Raises `Refused`, for a bug too. That is logged here: the page which asked may be closed by then.
+        Raises `Refused`, also after a bug. The bug is logged here, since the page may be closed by then.
         """
         problem = problem_with_campaign(order.campaign_id)
         if problem is not None:
@@ -132,7 +132,7 @@ class Console:
             answered = await self._do(order, caller)
         except Refused:
             raise
-        except Exception as bug:  # noqa: BLE001 - aiohttp would log what it says, or nobody anything
+        except Exception as bug:  # noqa: BLE001 - aiohttp would log its text, or nothing
             about = {"campaign": order.campaign_id, "caller": caller}
             log.error("a %s of the console met a bug:\n%s", order.kind, trace_of(bug), extra=about)
             raise Refused(500, "an internal error of the gateway; see its log") from None

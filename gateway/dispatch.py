@@ -40,7 +40,7 @@ from gateway.telemetry import Telemetry
 log = logging.getLogger(__name__)
 
 CLOCK_EVERY_S, CLOCK_STEP_S = 1.0, 0.1
-"""Seconds between two looks at the wall clock, and by how much it must have been set to be noticed there."""
+"""Seconds between two checks of the wall clock, and the smallest jump in seconds that a check acts on."""
 
 
 class Recipient(Protocol):
@@ -139,7 +139,7 @@ class Dispatcher:
         while source.pending and not self.failing:
             self._tell_all(self._engine.withdraw(self._now(), source))
             self._wake.set()
-            await asyncio.sleep(0)  # a slice at a time: others have their turn in between
+            await asyncio.sleep(0)  # a slice at a time, with turns of the event loop in between
 
     def let_go(self, source: Source) -> None:
         """Answer what of a source is not in flight, and the rest as it comes back: its stream ends."""
@@ -147,7 +147,7 @@ class Dispatcher:
         self._wake.set()
 
     def room(self) -> int:
-        """Return how many dial requests a newcomer may bring now; 0 or less where it has to wait."""
+        """Return how many dial requests a newcomer may bring now; 0 or less if it must wait."""
         return self._line.free()
 
     async def wait_for_room(self) -> int:
@@ -234,7 +234,7 @@ class Dispatcher:
         return purged
 
     def _revoke(self, calls: Sequence[Batch]) -> list[Batch]:
-        """Let nothing more of calls leave; return those that Amazon Connect certainly has nothing of."""
+        """Stop calls from sending more bytes; return those of which Amazon Connect certainly has nothing."""
         return [call for call in calls if self._caller.revoke(call)]
 
     async def _dismiss(self, campaign_id: str, refusal: settle.Refusal) -> int:
@@ -262,7 +262,7 @@ class Dispatcher:
             self._turning = False
 
     async def watch_wall_clock(self) -> None:
-        """Have the engine look again, until cancelled, when the wall clock was set: expiries follow it."""
+        """Poll the engine when the wall clock was set, since expiries follow it. Runs until cancelled."""
         before_s = self._gained()
         while True:
             await asyncio.sleep(CLOCK_EVERY_S)
@@ -299,7 +299,7 @@ class Dispatcher:
             self._wake.set()
 
     async def answer_abandoned(self) -> None:
-        """Answer what `abandon` has left to be answered, where `run` does not run any more."""
+        """Give the answers that `abandon` has left, if `run` no longer runs."""
         while self._engine.unfinished:
             self._tell_all(self._engine.work_off(self._now()))
             await asyncio.sleep(0)
@@ -334,7 +334,7 @@ class Dispatcher:
         return decision.wake_at
 
     def _read_wall_clock(self) -> None:
-        """Tell the engine where the wall clock is, which decides what has expired."""
+        """Tell the engine the position of the wall clock, which decides what has expired."""
         self._engine.wall_clock_gained(self._gained())
 
     async def _sleep_until(self, instant: float | None) -> None:
@@ -374,7 +374,7 @@ class Dispatcher:
         try:
             states = await self._caller.campaign_states(campaign_ids)
         except NoCredentials:
-            log.debug("the states of campaigns could not be seen: no credentials")
+            log.debug("the states of campaigns could not be read: no credentials")
         except AccessDenied:
             log.warning("no right to see the states of campaigns: parked ones are probed now and then")
             self._engine.may_not_look_up(self._now())
@@ -426,5 +426,5 @@ class Dispatcher:
 
 
 def _entries_in(calls: Sequence[Batch]) -> int:
-    """Return how many dial requests calls carry that somebody waits for."""
+    """Return how many dial requests with waiters are in calls."""
     return sum(bool(entry.waiters) for call in calls for entry in call.entries)

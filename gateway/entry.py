@@ -1,9 +1,9 @@
-"""Where the process starts: signals are listened to before anything slow is imported.
+"""The start of the process: installs signal handlers before the slow imports.
 
 The imports of a gateway take half a second and more. Process 1 of a container has no default action for a
 signal: without a handler the kernel drops SIGTERM, and the container is killed at the end of its grace
-time. So a handler comes first, and this module imports next to nothing. It cannot cover the 20 ms or so in
-which Python itself starts.
+time. So the handlers are installed first, and this module imports very little. It cannot cover the 20 ms or
+so in which Python itself starts.
 """
 
 import os
@@ -12,13 +12,13 @@ import sys
 from types import FrameType
 
 SERVICES = ("serve", "simulator")
-"""Commands that run until they are asked to leave, which is then no failure."""
+"""Commands that run until a signal ends them, which is not a failure."""
 KILLED = 128
-"""Added to a signal's number it is the exit code of a command that it has ended."""
+"""Added to a signal's number, it gives the exit code of a command that the signal has ended."""
 
 
 def main() -> int:
-    """Listen to signals, then run the command of the command line; return its exit code."""
+    """Install signal handlers, then run the command line; return its exit code."""
     listen(sys.argv[1:])
     from gateway import cli  # slow
 
@@ -28,8 +28,8 @@ def main() -> int:
 def listen(arguments: list[str]) -> None:
     """Let signals end the process at once, until the command has handlers of its own.
 
-    Nothing has been taken from anybody by then, so a service that is asked to leave ends with 0. SIGUSR1
-    asks for a line of the log, and does nothing that early. A signal that is ignored stays so.
+    The gateway has taken no request by then, so a service that gets a signal ends with 0. SIGUSR1, which
+    asks for a log line, does nothing that early. An ignored signal stays ignored.
     """
     is_service = arguments[:1] != [] and arguments[0] in SERVICES
     numbers = [signal.SIGTERM, signal.SIGINT] if is_service else [signal.SIGTERM]
@@ -41,7 +41,7 @@ def listen(arguments: list[str]) -> None:
 
 
 def _leave(_: int, __: FrameType | None) -> None:
-    os._exit(0)  # what is half imported or half started is not unwound
+    os._exit(0)  # exits without unwinding half-finished imports
 
 
 def _killed(number: int, _: FrameType | None) -> None:

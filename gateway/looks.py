@@ -12,7 +12,7 @@ LOOK_EVERY_S = 0.25
 LOOK_SHARE = 0.1
 """The share of the time that looks may take: where campaigns are very many a look serves for longer."""
 PARTS_AT_ONCE = 4
-"""Parts of a look that may be made at once for one who does not wait: some ten milliseconds."""
+"""Parts of a look that are made at once for a caller that does not wait: about ten milliseconds."""
 
 
 class Look(NamedTuple):
@@ -24,7 +24,7 @@ class Look(NamedTuple):
 
 @dataclass(slots=True)
 class _Making:
-    """A look that is being made, and the seconds that this has cost."""
+    """A look under construction, and the seconds spent on it."""
 
     rows: Rows
     began_at: float
@@ -33,7 +33,7 @@ class _Making:
 
 
 class Looks:
-    """Looks again where the last look is too old, and not sooner. What it gives must not be changed.
+    """Makes a new look only if the last one is too old. Callers must not change the result.
 
     A look is made in parts. `rows` begins one, and `now` is the clock.
     """
@@ -47,15 +47,15 @@ class Looks:
         self._looking: asyncio.Task[None] | None = None
 
     async def fresh(self) -> Look:
-        """Return how the campaigns stand: a look that is not too old, and knows all that was done to them."""
+        """Return a look at the campaigns that is not too old and includes every order given so far."""
         while self._now() >= self._again_at:
             await asyncio.shield(self._begin())
         return self._last
 
     def last(self) -> Look:
-        """Return the last look, for whoever asks again soon. One that is too old is made anew.
+        """Return the last look, for callers that ask again soon. If it is too old, a new one is made.
 
-        Where campaigns are many that takes longer than this call, which then returns the old one.
+        With many campaigns that takes longer than this call, which then returns the old one.
         """
         if self._now() >= self._again_at and (self._looking is None or self._looking.done()):
             work = _Making(self._rows(), self._now(), self._version)
@@ -87,7 +87,7 @@ class Looks:
         except StopIteration as done:
             now = self._now()
             self._last = Look(work.began_at, done.value)
-            if work.version == self._version:  # else something was done to a campaign meanwhile
+            if work.version == self._version:  # otherwise an order to a campaign came meanwhile
                 cost_s = work.cost_s + now - began
                 self._again_at = max(work.began_at + LOOK_EVERY_S, now + cost_s / LOOK_SHARE - cost_s)
             return False

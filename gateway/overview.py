@@ -27,8 +27,8 @@ _REFUSED = {
 LAG_EVERY_S = 0.25
 """Seconds between two measurements of how late the event loop is."""
 CREDENTIALS_DOUBT_S = 30.0
-"""Seconds that a gateway is not ready after a call was refused with its credentials. No longer: with
-nothing sent here nobody would find out that AWS takes them again."""
+"""Seconds that a gateway is not ready after a call was refused with its credentials. Not longer: without
+requests the gateway would not learn that AWS accepts them again."""
 
 
 class Overview:
@@ -75,7 +75,7 @@ class Overview:
                 "dispatcher": (turning, "turning" if turning else "not running"),
                 "threads": (
                     not stalled,
-                    "all hang in calls that were given up" if stalled else "free",
+                    "all hang in abandoned calls" if stalled else "free",
                 ),
             },
             notes={"amazon connect": self._connect.in_words(self._clock.now())},

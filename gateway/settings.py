@@ -33,8 +33,8 @@ class SettingsError(ValueError):
 class Kind(NamedTuple):
     """How a setting is read from text (a `ValueError` means that it is wrong), and the rule in words.
 
-    `natives` are the types of TOML that it may have in a file beside text. A `listed` one may be an array
-    of texts there, each of which is one entry.
+    `natives` are the TOML types that a file may use instead of text. A `listed` setting may be an array of
+    texts in a file, with one entry in each.
     """
 
     rule: str
@@ -222,7 +222,7 @@ def _read(name: str, kind: Kind, text: str) -> Any:
 
 
 def _read_native(name: str, kind: Kind, value: object) -> Any:
-    """Return the setting that a value of TOML means: text is read as that of a variable."""
+    """Return the setting for a value of TOML; text is read like that of a variable."""
     if isinstance(value, str):
         return _read(name, kind, value)
     if value == [] and kind.listed:
@@ -234,17 +234,17 @@ def _read_native(name: str, kind: Kind, value: object) -> Any:
 
 
 def _as_text(kind: Kind, value: object) -> str:
-    """Return a value of TOML as the text of a variable. Raises `ValueError` where its type is wrong."""
+    """Return a value of TOML as the text of a variable. Raises `ValueError` if its type is wrong."""
     if kind.listed and isinstance(value, list):
         entries = [_checked(entry, isinstance(entry, str) and "," not in entry) for entry in value]
         return ",".join(entries)
-    return _checked(str(value), type(value) in kind.natives)  # exactly: a boolean is an int as well
+    return _checked(str(value), type(value) in kind.natives)  # the exact type: a boolean is also an int
 
 
 def _in_words(value: object) -> str:
     try:
         return repr(value)
-    except ValueError:  # Python writes no whole number of more than some thousand digits
+    except ValueError:  # Python refuses to print integers of several thousand digits
         return "a number of too many digits"
 
 

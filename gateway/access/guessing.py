@@ -1,17 +1,18 @@
-"""Slows down whoever guesses the token of the admin port, without keeping its holder out."""
+"""Limits wrong tokens on the admin port, without locking out operators who have the right one."""
 
 import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 
 FREE = 5
-"""Wrong tokens of one source until it has to wait."""
+"""Wrong tokens that a source may show before it has to wait."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 300.0
-"""Seconds that it waits then; twice as many after each further wrong one, up to the longest."""
+"""Seconds of the first wait; each further wrong token doubles it, up to the longest."""
 ALL_FREE, ALL_PER_S = 100, 1.0
-"""Wrong tokens of all sources together until each has one free only, and how many are forgotten a second."""
+"""Wrong tokens of all sources together after which each source has one free try, and how many are forgotten
+a second."""
 SOURCES = 10_000
-"""Sources that are remembered; the one that guessed longest ago is forgotten first."""
+"""Sources that are remembered; the one with the oldest wrong token is forgotten first."""
 
 
 @dataclass(slots=True)
@@ -23,8 +24,8 @@ class _Source:
 class Guesses:
     """Counts wrong tokens by source, and says who has to wait. `now` is in seconds on any steady clock.
 
-    A source is an address, or the network of an IPv6 one (/64), of which one host has as many addresses as it
-    likes. Whoever has not guessed wrong is always heard, so the right token works while others guess.
+    A source is an IPv4 address or an IPv6 /64 network, since one host can use every address of its network.
+    A source without a wrong token never waits, so the right token works while others guess.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,7 @@ class Guesses:
         self._all, self._all_at = 0.0, 0.0
 
     def wait_s(self, now: float, address: str) -> float:
-        """Return how many seconds an address has to wait until it is heard again; 0 where it is heard."""
+        """Return the seconds until the next token from an address is checked; 0 for now."""
         source = self._sources.get(_network(address))
         return 0.0 if source is None else max(0.0, source.until - now)
 
@@ -55,7 +56,7 @@ class Guesses:
         self._sources.pop(_network(address), None)
 
     def _many(self, now: float) -> bool:
-        """Count a wrong token of anybody; return whether there are many of late."""
+        """Count a wrong token of any source; return whether there were many recently."""
         self._all = max(0.0, self._all - (now - self._all_at) * ALL_PER_S) + 1.0
         self._all_at = now
         return self._all > ALL_FREE

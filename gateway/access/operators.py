@@ -30,9 +30,10 @@ _NO_TOKEN = (
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """It may not be done: the status of the HTTP answer, and why in words for whoever asked.
+    """The change is refused: the status of the HTTP answer, and the reason in words for the caller.
 
-    `guessed`: a wrong token was shown. `after_s`: nothing was looked at, and will be in so many seconds.
+    `guessed`: the token was wrong. `after_s`: the token was not checked; the caller may try again in so many
+    seconds.
     """
 
     status: int
@@ -65,7 +66,7 @@ def denied(authorization: str | None, token: str | None) -> Denied | None:
 
 
 class Guarded:
-    """Asks `operators`, and has whoever guesses the token wait. `now` gives seconds on a steady clock."""
+    """Asks `operators`, and makes sources of wrong tokens wait. `now` gives seconds on a steady clock."""
 
     def __init__(self, operators: Operators, now: Callable[[], float] = time.monotonic) -> None:
         self._operators = operators
@@ -73,7 +74,7 @@ class Guarded:
         self._now = now
 
     def denied(self, authorization: str | None, source: str) -> Denied | None:
-        """Return why whoever sends this header from this address may change nothing; None where it may."""
+        """Return why a request with this header from this address may change nothing; None if it may."""
         now = self._now()
         wait_s = self._guesses.wait_s(now, source)
         if wait_s > 0:
@@ -90,8 +91,8 @@ class Guarded:
 class TokenOperators:
     """Decides by the token in a file, as `reread` found it last.
 
-    Raises `TokenError` where the file cannot be read or holds no token that is long enough. One that
-    becomes so later lets nobody change anything: taking the token away takes the right away.
+    Raises `TokenError` if the file cannot be read or holds no token that is long enough. If that happens
+    later, every change is refused, so removing the token removes the right.
     """
 
     def __init__(self, token_file: str | None) -> None:
@@ -102,26 +103,26 @@ class TokenOperators:
             self._held = _Held(read_token(self._file))
 
     def denied(self, authorization: str | None) -> Denied | None:
-        """Return why whoever sends this header may change nothing; None where it may. Reads no file."""
+        """Return why a request with this header may change nothing; None if it may. Reads no file."""
         held = self._held
         if held.broken:
             return Denied(FORBIDDEN, f"this port changes nothing: {held.broken}")
         return denied(authorization, held.token)
 
     def reread(self) -> None:
-        """Read the file again if it has changed. Takes as long as the disk does; for one thread at a time."""
+        """Read the file again if it has changed. Blocks on the disk; call it from one thread at a time."""
         if self._file is None or not self._file.changed():
             return
         try:
             self._held = _Held(read_token(self._file))
-            log.info("the token of the admin port is another now")
+            log.info("the token of the admin port has changed")
         except TokenError as error:
             self._held = _Held(broken=str(error))
-            log.error("nobody can change anything over the admin port: %s", error)
+            log.error("the admin port refuses every change: %s", error)
 
 
 class _Held(NamedTuple):
-    """The token of the file, or why it holds none; replaced as a whole, since another thread reads it."""
+    """The token of the file, or why there is none. Immutable, since another thread reads it."""
 
     token: str | None = None
     broken: str = ""

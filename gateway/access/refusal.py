@@ -20,7 +20,7 @@ class Refusal(StrEnum):
     PRIORITY = "priority"  # a dial request that asked for more; it is taken at what the policy grants
     STEERING = "steering"  # a hold, release or purge
     FORGED = "forged_identity"  # a call that claims an identity in a header, from no trusted proxy
-    GUESSING = "admin_guessing"  # a change on the admin port by whoever has shown too many wrong tokens
+    GUESSING = "admin_guessing"  # a change on the admin port from an address with too many wrong tokens
     TOKEN = "admin_token"  # a change on the admin port  # noqa: S105 - no token, but a name
 
     @property
@@ -36,7 +36,7 @@ _TEXTS = {
     Refusal.CAMPAIGN: "campaign_id: the policy of this gateway does not let this caller dial this campaign",
     Refusal.PRIORITY: "priority: more urgent than the policy lets this caller dial; taken at what it grants",
     Refusal.STEERING: "this caller may not steer this campaign",
-    Refusal.GUESSING: "a change on the admin port, unread: too many wrong tokens came from its address",
+    Refusal.GUESSING: "a change on the admin port, not looked at: too many wrong tokens from its address",
     Refusal.TOKEN: "a change on the admin port without its token",
     Refusal.FORGED: "x-forwarded-client-cert is not believed: DIAL_GATEWAY_TRUSTED_PROXIES has not this peer",
 }

@@ -1,8 +1,8 @@
-"""The connections of the admin port: how many there may be, and how long each may take for what.
+"""The connections of the admin port: how many there may be, and the time limits of each.
 
-Whoever may connect must not be able to keep others out: a connection that sends no request, sends one slowly
-or does not read its answer is closed, and where there are as many as may be, the one that has been without a
-request for longest makes room for a new one. So probes and Prometheus come through.
+No client may keep others out. A connection that sends no request, sends one slowly or does not read its
+answer is closed. At the limit of connections, a new one replaces one that has had no request for the longest
+time. So probes and Prometheus always get through.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from enum import Enum
 LIMIT = 256
 """Connections at once, at most."""
 REQUEST_S = 10.0
-"""Seconds from the first byte of a request, or from connecting, until its header is there."""
+"""Seconds from the first byte of a request, or from connecting, until its header is complete."""
 IDLE_S = 75.0
 """Seconds between two requests on one connection: Prometheus asks every minute at most, as a rule."""
 ANSWER_S = 30.0
@@ -32,10 +32,10 @@ class Closed(Enum):
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One connection, the host it comes from, and since when it is as it is.
+    """One connection, the host it comes from, and since when it has been in its present state.
 
-    It is `busy` from the header of a request to its answer, and `endless` while it is told events. `asking`
-    is since when a next request has begun to come without its header being whole; None where none has.
+    It is `busy` from the header of a request to its answer, and `endless` while it receives events. `asking`
+    is when the first byte of a request came whose header is not complete yet; None if there is none.
     """
 
     transport: asyncio.Transport
@@ -46,7 +46,7 @@ class Connection:
     asking: float | None = None
 
     def overdue(self, now: float) -> Closed | None:
-        """Return why it is to be closed by now; None where it is not."""
+        """Return why it must be closed now; None if it need not be."""
         if self.endless:
             return None
         if self.busy:
@@ -59,7 +59,7 @@ class Connection:
 
 
 class Connections:
-    """All connections; decides which is closed. `now` gives seconds on the loop's clock."""
+    """All connections; decides which one to close. `now` gives seconds on the loop's clock."""
 
     def __init__(self, now: Callable[[], float], limit: int = LIMIT) -> None:
         self.closed: Counter[str] = Counter({each.value: 0 for each in Closed})
@@ -71,11 +71,11 @@ class Connections:
         return len(self._open)
 
     def has_room(self) -> bool:
-        """Return whether one more may come: there are fewer than may be, or one of them can make room."""
+        """Return whether one more may come: the limit is not reached, or one of them can be replaced."""
         return len(self._open) < self._limit or any(not each.busy for each in self._open.values())
 
     def add(self, transport: asyncio.Transport) -> Connection:
-        """Add a connection, from which nothing has come yet, in the place of another if need be."""
+        """Add a new connection, and close another one if the limit is reached."""
         if len(self._open) >= self._limit:
             self._make_room()
         peer = transport.get_extra_info("peername")
@@ -95,7 +95,7 @@ class Connections:
             connection.asking = self._now()
 
     def begin(self, transport: asyncio.BaseTransport | None, *, endless: bool = False) -> Connection | None:
-        """Note that a request is answered from now on; return its connection, None where that is gone."""
+        """Note that a request is being answered; return its connection, None if that has ended."""
         connection = None if transport is None else self._open.get(transport)
         if connection is not None:
             connection.busy, connection.endless = True, endless
@@ -108,12 +108,12 @@ class Connections:
         connection.since = self._now()
 
     def sweep(self) -> None:
-        """Close what takes too long."""
+        """Close the connections that are over a time limit."""
         for connection, why in list(self._overdue()):
             self._close(connection, why)
 
     def _make_room(self) -> None:
-        """Close a connection without a request: that of the host with most of them, without for longest."""
+        """Close the connection that has been idle for longest, of the host with the most connections."""
         idle = [each for each in self._open.values() if not each.busy]
         hosts = Counter(each.host for each in idle)
         chosen = min(idle, key=lambda each: (-hosts[each.host], each.since), default=None)

@@ -1,7 +1,7 @@
-"""Accepts the connections of the admin port: never more than may be, and in peace where descriptors run out.
+"""Accepts the connections of the admin port, within a limit, and pauses when file descriptors run out.
 
-asyncio's own server accepts whatever comes. Where a process has no descriptor left it reports each attempt up
-to a hundred times a second, and says nothing once it has some again.
+asyncio's own server accepts without a limit. When no descriptor is left, it reports each failed accept up to
+a hundred times a second, and does not report when accepting works again.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 128
 AT_ONCE = 32
-"""Connections that are accepted in one go, at most: others may use the loop between two."""
+"""Connections accepted in one turn of the event loop, at most."""
 SWEEP_EVERY_S = 1.0
 RETRY_S = 1.0
-"""Seconds until the next attempt, where a connection could not be accepted."""
+"""Seconds until the next attempt after a connection could not be accepted."""
 _NO_RESOURCE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 Factory = Callable[[], asyncio.Protocol]
 
 
 class Listener:
-    """Listens on one socket, and has `factory` serve what is accepted."""
+    """Listens on one socket, and serves each accepted connection with a protocol made by `factory`."""
 
     def __init__(self, sock: socket.socket, factory: Factory, connections: Connections) -> None:
         self._socket = sock
@@ -47,7 +47,7 @@ class Listener:
         self._sweep()
 
     def close(self) -> None:
-        """Accept nothing more; what is open stays open."""
+        """Stop accepting; open connections stay open."""
         self._closed = True
         self._loop.remove_reader(self._socket)
         for handle in (self._retry, self._sweeping):
@@ -80,7 +80,7 @@ class Listener:
     def _served(self, serving: "asyncio.Task[object]") -> None:
         self._tasks.discard(serving)
         if not serving.cancelled() and serving.exception() is not None:
-            log.warning("a connection of the admin port ended as it began")
+            log.warning("a connection of the admin port failed at its start")
 
     def _cannot_accept(self, error: OSError) -> None:
         if error.errno in _NO_RESOURCE and not self._lacking:
@@ -91,7 +91,7 @@ class Listener:
         self._pause()
 
     def _pause(self) -> None:
-        """Leave what comes in the system's queue for a while."""
+        """Stop accepting for a while; new connections wait in the system's queue."""
         self._loop.remove_reader(self._socket)
         self._retry = self._loop.call_later(RETRY_S, self._go_on)
 
@@ -105,7 +105,7 @@ class Listener:
 
 
 class Watched(asyncio.Protocol):
-    """A protocol of the server, with what comes and goes noted in `connections`."""
+    """Wraps a protocol of the server, and reports its events to `connections`."""
 
     def __init__(self, inner: asyncio.Protocol, connections: Connections) -> None:
         self._inner = inner
@@ -119,7 +119,7 @@ class Watched(asyncio.Protocol):
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Note that something has come."""
+        """Note that bytes have come, and pass them on."""
         if self._connection is not None:
             self._connections.received(self._connection)
         self._inner.data_received(data)

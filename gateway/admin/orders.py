@@ -12,7 +12,7 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def order(kind: str, body: bytes, authorization: str | None, source: str = "") -> Order:
-    """Return what is asked for by the address `source`.
+    """Return the order in a request from the address `source`.
 
     Raises `Refused` with the field and the rule, never the value.
     """

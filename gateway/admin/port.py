@@ -152,10 +152,10 @@ class Look(NamedTuple):
 
 
 class Order(NamedTuple):
-    """What somebody wants done to a campaign, `hold`, `release` or `purge`, and what is shown for it.
+    """An operator's order for a campaign (`hold`, `release` or `purge`), and the credentials sent with it.
 
-    `authorization` is the header of that name. `answering`: what a hold keeps is answered at once. `source`
-    is the address that it comes from.
+    `authorization` is the header of that name. `answering`: a hold answers waiting requests at once.
+    `source` is the address that the order comes from.
     """
 
     kind: str
@@ -168,9 +168,9 @@ class Order(NamedTuple):
 
 
 class Refused(Exception):  # noqa: N818 - says what happened, as in the rest of the gateway
-    """An order that is not carried out: the status of HTTP, and why, in words for whoever gave it.
+    """An order that is not carried out: the status of HTTP, and the reason in words for the operator.
 
-    `after_s` is in how many seconds to try again, where that helps.
+    `after_s` is in how many seconds to try again, if that helps.
     """
 
     def __init__(self, status: int, words: str, after_s: float | None = None) -> None:

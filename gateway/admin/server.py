@@ -55,7 +55,7 @@ class AdminServer:
 
     @property
     def closed(self) -> dict[str, int]:
-        """How many connections were closed by this side, by why."""
+        """How many connections this side closed, by reason."""
         return dict(self._connections.closed)
 
     async def start(self) -> int:
@@ -84,7 +84,7 @@ class AdminServer:
 
 
 def _noting(connections: Connections) -> Middleware:
-    """Return what notes of each connection when a request is being answered."""
+    """Return the middleware that notes for each connection when a request is being answered."""
 
     @web.middleware
     async def noting(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,8 +1,8 @@
-"""What server reflection tells: the files that describe the services, found by name or by symbol.
+"""The content of server reflection: the files that describe the services, found by name or by symbol.
 
-Everything is known once the server is made, so an answer is looked up, and nothing else of the process can be
-found: protobuf's own pool also knows the messages of libraries. That pool finds no methods either, which
-`grpcurl describe` and ghz ask for.
+The table is made once, with the server, and holds nothing but these services. protobuf's own pool is not
+used: it also shows the messages of libraries, and it finds no methods, which `grpcurl describe` and ghz ask
+for.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ File = descriptor_pb2.FileDescriptorProto
 
 
 def renamed(file: Described, package: str, name: str) -> File:
-    """Return a copy of a file that stands for another version of it, in a package of another name."""
+    """Return a copy of a file with its package renamed, which describes another version of it."""
     proto = _proto(file)
     old, proto.package, proto.name = f".{proto.package}.", package, name
     for message in proto.message_type:
@@ -82,7 +82,7 @@ def _with_imports(proto: File, protos: dict[str, File]) -> list[File]:
 
 
 def _symbols(file: File) -> Iterator[str]:
-    """Yield the full name of all that a file declares."""
+    """Yield the full name of everything that a file declares."""
     yield from _of_messages(file.package, file.message_type)
     yield from _of_enums(file.package, file.enum_type)
     for service in file.service:
@@ -104,7 +104,7 @@ def _of_messages(scope: str, messages: Iterable[descriptor_pb2.DescriptorProto])
 def _of_enums(scope: str, enums: Iterable[descriptor_pb2.EnumDescriptorProto]) -> Iterator[str]:
     for enum in enums:
         yield f"{scope}.{enum.name}"
-        yield from (f"{scope}.{value.name}" for value in enum.value)  # values belong to the scope
+        yield from (f"{scope}.{value.name}" for value in enum.value)  # without the enum's name
 
 
 def _messages(scope: str, messages: Iterable[descriptor_pb2.DescriptorProto]) -> Iterator[str]:

@@ -65,7 +65,7 @@ class Incoming:
             if len(raw) <= SMALL_BYTES:
                 self._whole = pb.StreamDialRequestsRequest.FromString(raw)
         except DecodeError:
-            pass  # a request of it may be broken, and the others in order
+            pass  # one request in it may be broken while the others are valid
         try:
             envelope = self._whole or _Envelope.FromString(raw)
         except DecodeError as error:
@@ -80,9 +80,9 @@ class Incoming:
         return self._at >= self._end
 
     def part(self, most: int) -> Sequence[pb.DialRequest] | Unreadable:
-        """Return the next dial requests, at most `most`, or the next one if that cannot be taken.
+        """Return the next dial requests, at most `most`, or the next one alone if it cannot be taken.
 
-        There may be none, and the message may go on behind that. Raises `UnreadableError`.
+        The list may be empty before the end of the message. Raises `UnreadableError`.
         """
         begin = self._at
         if self._whole is not None:
@@ -92,16 +92,16 @@ class Incoming:
         try:
             return self._parsed(begin, found)
         except DecodeError:
-            if found.found > 1:  # one of them is broken: look at each by itself
+            if found.found > 1:  # one of them is broken: parse each by itself
                 self._at, self._singly_until = begin, found.end
                 return ()
             return self._unreadable(found, NOT_READABLE)
 
     def counts(self, most: int) -> Iterator[int]:
-        """Yield how many dial requests there are, as far as known after each piece of work.
+        """Count the dial requests, and yield the count so far after each piece of work.
 
-        The last number counts; it ends once there are more than `most`. To be run before any part is
-        returned. Raises `UnreadableError`.
+        The last number is the count. Counting ends early at more than `most`. Call this before the first
+        part is returned. Raises `UnreadableError`.
         """
         if self._whole is not None:
             yield len(self._whole.dial_requests)
@@ -123,7 +123,7 @@ class Incoming:
     def _parsed(self, begin: int, found: Cut) -> Sequence[pb.DialRequest] | Unreadable:
         if not found.found:
             return ()
-        if found.last - found.first > max(PART_BYTES, DIAL_REQUEST_BYTES):  # then it is one alone
+        if found.last - found.first > max(PART_BYTES, DIAL_REQUEST_BYTES):  # then it is a single one
             return self._unreadable(found, TOO_LARGE)
         # A range of whole fields is a message by itself.
         return pb.StreamDialRequestsRequest.FromString(self._raw[begin : found.end]).dial_requests

@@ -1,8 +1,9 @@
 """How the methods of CampaignService are registered with gRPC.
 
-gRPC's own handlers read and parse a request before they ask who calls. Those here let a caller in first, send
-initial metadata, and read then, as the handlers of DialRequestService do. On the wire a call with one message
-is the same as one with a stream of messages, so each method is registered as one that takes a stream.
+gRPC's own handlers read and parse a request before the caller is authorized. The handlers here authorize the
+caller, send initial metadata, and then read, as those of DialRequestService do. On the wire a call with one
+message is the same as one with a stream of messages, so each method is registered as one that takes a
+stream.
 """
 
 from collections.abc import AsyncIterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 SERVICE = pb.DESCRIPTOR.services_by_name["CampaignService"].full_name
 REQUEST_BYTES = 64 * 1024
-"""The longest request; what it may name is far shorter."""
+"""The longest request, in bytes. Legal requests are far shorter."""
 
 
 def campaign_handlers(servicer: CampaignServicer, door: Door) -> grpc.GenericRpcHandler:
@@ -53,7 +54,7 @@ def _watch(servicer: CampaignServicer, door: Door) -> "Method":
 
 
 async def _first(messages: AsyncIterator[bytes], request: type[Any], door: Door, context: "Context") -> Any:
-    """Let the caller in, and read its request; else the call ends here."""
+    """Authorize the caller, and read its request; end the call if either fails."""
     await door.entrant(context)
     await context.send_initial_metadata(())
     try:

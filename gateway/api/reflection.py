@@ -1,7 +1,7 @@
-"""Server reflection: tells tools such as grpcurl and ghz what the services are called and what they take.
+"""Server reflection: describes the services and their messages to tools such as grpcurl and ghz.
 
-Both versions of the protocol are served, `grpc.reflection.v1` and `v1alpha`: their messages are the same.
-Where there is a policy, it is for callers whom that names. The number of streams is bounded.
+Both versions of the protocol are served, `grpc.reflection.v1` and `v1alpha`: their messages are the same. If
+there is a policy, only callers that it names may use reflection. The number of streams is bounded.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STREAMS, CALLER_STREAMS = 100, 20
 """Streams at once, at most: in all, and of one caller."""
 REQUEST_BYTES = 8192
-"""The longest request; names are far shorter."""
+"""The longest request, in bytes. Names are far shorter."""
 V1 = "grpc.reflection.v1"
 V1_ALPHA = "grpc.reflection.v1alpha"
 
@@ -59,7 +59,7 @@ class Reflection:
         """Answer the requests of a stream one by one."""
         caller, _ = await self._door.entrant(context)
         if self._streams.total() >= STREAMS or self._streams[caller.key] >= CALLER_STREAMS:
-            words = "as many streams of server reflection are open as may be"
+            words = "the limit of open server reflection streams is reached"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, words)
         self._streams[caller.key] += 1
         # The stubs ask for a class of their own here, which does not exist at run time.
@@ -74,7 +74,7 @@ class Reflection:
 
     def _ended(self, key: str) -> None:
         self._streams[key] -= 1
-        self._streams += Counter()  # forgets callers without a stream
+        self._streams += Counter()  # drops callers without a stream
 
     def _response(self, request: pb.ServerReflectionRequest) -> "Response":
         response = pb.ServerReflectionResponse(valid_host=request.host, original_request=request)

@@ -43,13 +43,13 @@ class Keepalive:
 
     A connection on which nothing came for `every_s` is pinged, and closed with its streams where no
     answer comes within `timeout_s`. One older than about `max_age_s` is told to go away: its streams
-    go on, and new ones are opened on a new connection, perhaps to another replica. One that has carried
-    no call for `idle_s` is told the same. One that has not finished its handshakes (TLS, and HTTP/2's
-    first SETTINGS) within `handshake_s` is closed.
+    go on, and new ones are opened on a new connection, perhaps to another replica. A connection that has
+    carried no call for `idle_s` is told the same. One that has not finished its handshakes (TLS, and
+    HTTP/2's first SETTINGS) within `handshake_s` is closed.
 
-    Callers may ping every 10 s. `least_ping_s` is what gRPC enforces: once three pings came sooner than
-    that after the one before, the connection is ended, however far apart the three were. It is far below
-    10 s, because a delay on the way brings pings closer together.
+    Callers may ping every 10 s. `least_ping_s` is what gRPC enforces: it closes a connection at the third
+    ping that came sooner than that after the ping before, however far apart the three were. It is far below
+    10 s, because network delay brings pings closer together.
     """
 
     every_s: float = 60.0

@@ -48,11 +48,12 @@ class DialRequestServicer:
     """The service of `protos/dialgateway/v1/dial_request_service.proto`.
 
     Each call goes through the same steps, in this order: it is refused, or initial metadata is sent, and only
-    then is a message read. Metadata tells every client and proxy that this gateway has begun, so none of
-    them sends what was read here to another gateway by itself. A refused call costs no message: `handlers`
-    registers the unary call as one that takes a stream, since gRPC would otherwise read before it asks.
+    then is a message read. Metadata tells every client and proxy that this gateway has begun the call, so
+    none of them resends to another gateway what was read here. No message of a refused call is read:
+    `handlers` registers the unary call as one that takes a stream, since gRPC would otherwise read the
+    request before the handler runs.
 
-    `gate` says who a caller is, what the limits for one are counted by, and what it may.
+    `gate` says who a caller is, by which key its limits are counted, and what it may do.
     """
 
     def __init__(
@@ -151,7 +152,7 @@ class DialRequestServicer:
             self._left(session, trace, caller, _status(context, done=done))
 
     async def _only_message(self, messages: AsyncIterator[bytes], context: "UnaryContext") -> Incoming:
-        """Read the message of a unary call, which ends here if there is none."""
+        """Read the message of a unary call; end the call if there is none."""
         try:
             return Incoming(await anext(messages))
         except UnreadableError:
@@ -173,8 +174,8 @@ class DialRequestServicer:
         return await context.abort(*refusal)
 
     async def _take(self, session: Session, message: Incoming) -> "Refused | None":
-        """Take in a list, all of it or nothing; return why nothing. Raises `UnreadableError`."""
-        async with self._taking:  # so that the room that is found is still there for all of the list
+        """Take in a whole list or nothing; return the reason if nothing. Raises `UnreadableError`."""
+        async with self._taking:  # so that nobody else uses the room that was found for this list
             refusal = await self._refusal(session, message)
             if refusal is None:
                 await session.take_all(message)
@@ -285,7 +286,7 @@ class DialRequestServicer:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
 
     async def _refuse_call(self, share: Share, context: "UnaryContext") -> None:
-        """End a unary call for which there is no place, before anything of it is read."""
+        """End a unary call beyond the limits, before its message is read."""
         if self._dispatcher.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
         # A call that waits takes about as much memory as a stream, and one connection may bring any number.
@@ -295,7 +296,7 @@ class DialRequestServicer:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, FULL)
 
     async def _refusal(self, session: Session, message: Incoming) -> "Refused | None":
-        """Return why nothing of a list is taken, None where all of it is. Raises `UnreadableError`."""
+        """Return why a list is refused, None if it is taken. Raises `UnreadableError`."""
         count = 0
         for found in message.counts(self._limits.window):
             count = found
@@ -313,11 +314,11 @@ class DialRequestServicer:
 
 
 def _status(context: "StreamContext | UnaryContext", *, done: bool) -> grpc.StatusCode:
-    """Return the status that a call has ended with; the context names only one that we chose ourselves."""
+    """Return the status that a call has ended with; the context only has one that this code set."""
     chosen: grpc.StatusCode | None = context.code()
     if chosen is not None:
         return chosen
-    # What is not done was ended by its caller, by a deadline or by a connection that broke.
+    # A call that is not done was ended by its caller, by a deadline or by a broken connection.
     return grpc.StatusCode.OK if done else grpc.StatusCode.CANCELLED
 
 

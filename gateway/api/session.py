@@ -124,17 +124,17 @@ class Session:
 
     @property
     def share_room(self) -> int:
-        """How many more requests its caller may bring now without waiting."""
+        """How many more requests its caller may send now without waiting."""
         return self._share.free()
 
     # --- in ---------------------------------------------------------------------------------------
 
     async def read(self, messages: AsyncIterator[bytes]) -> None:
-        """Take in all that the caller sends, as far as the bounds allow, until it half-closes.
+        """Take in everything that the caller sends, within the bounds, until it half-closes.
 
         Messages come as bytes; their requests are parsed once there is room for them.
 
-        Whoever runs it calls `close` when it has ended, in whichever way.
+        The caller of this method calls `close` when it has ended, in whatever way.
         """
         while not self.draining:
             await self._room()  # before a message is read: none is held that cannot be taken in
@@ -169,7 +169,7 @@ class Session:
         self._share_what_joined(arrivals)
 
     def _share_what_joined(self, arrivals: Sequence[tuple[Waiter, DialRequest]]) -> None:
-        """Keep the request that is held instead of an equal one that has joined it: it may be large."""
+        """Replace a request by the equal one that is already held, which frees the memory of the copy."""
         pending = self._source.pending
         for waiter, request in arrivals:
             entry = pending.get(waiter.index)
@@ -201,8 +201,8 @@ class Session:
     async def _take_in(self, message: Incoming) -> None:
         """Take in a message part by part, as there is room.
 
-        Where the stream drains, one more part of it is taken in and answered. What is behind that counts as
-        not read: it has no result, so the caller sends it again elsewhere.
+        If the stream drains, one more part is taken in and answered. The rest counts as not read: it has no
+        result, so the caller sends it again elsewhere.
         """
         try:
             while not message.ended:
@@ -217,7 +217,7 @@ class Session:
             raise
 
     def _take_part(self, message: Incoming, most: int) -> None:
-        """Take in the next requests of a message, at most `most`; a bug leaves those read, for `fail`."""
+        """Take in the next requests of a message, at most `most`; after a bug `fail` answers those read."""
         try:
             part, campaign_id = message.part(most), message.campaign_id
         except UnreadableError as error:

@@ -27,11 +27,11 @@ class Share:
         return self._limit - self.unanswered
 
     def free(self) -> int:
-        """How many requests a newcomer may take now; 0 or less where it has to wait, or be refused."""
+        """How many requests a newcomer may take now; at 0 or less it must wait, or is refused."""
         return self._line.free()
 
     def resize(self, limit: int | None) -> None:
-        """Set the limit, in requests; None for the usual one. A larger limit lets those who wait go on."""
+        """Set the limit, in requests; None for the usual one. A larger limit wakes those who wait."""
         self._limit = self._usual if limit is None else limit
         self._line.offer()
 

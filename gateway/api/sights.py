@@ -1,7 +1,7 @@
-"""What callers see of a look at the campaigns, and what has changed for them: worked out once for all.
+"""The rows of a look that callers may see, and the changes since another look: computed once for all.
 
-Watches of callers with the same rights see the same rows, and those who were told the same look are
-told the same changes. Whoever asks first works it out, a part at a time, and the others wait for it.
+Watches of callers with the same rights see the same rows, and watches that had the same look get the same
+changes. The first watch to ask computes a result in parts; the others wait for it.
 """
 
 import asyncio
@@ -15,19 +15,19 @@ from gateway.core.listing import CampaignRow
 from gateway.looks import Look
 
 PART = 2000
-"""Rows that are looked at in one go: some milliseconds."""
+"""Rows processed in one turn of the event loop: some milliseconds."""
 KEPT = 64
-"""Results that are kept, the last ones: those of a few looks for a few kinds of callers."""
+"""The number of latest results that are kept: a few looks for a few kinds of callers."""
 
 Rows = dict[str, CampaignRow]
 Difference = tuple[list[CampaignRow], list[str]]
 
 
 class Sights:
-    """Works out rows and changes, each once while it is kept."""
+    """Computes rows and changes, each once while it is kept."""
 
     def __init__(self) -> None:
-        # Keys are identities; each value keeps what they are of, so that none is taken by something new.
+        # Keys are ids of objects; each value keeps its objects alive, so that no id is used again.
         self._known: dict[tuple[int, int], tuple[asyncio.Task[Any], object, object]] = {}
 
     async def seen(self, look: Look, grant: Grant | Refusal) -> Rows:
@@ -40,7 +40,7 @@ class Sights:
         return found
 
     async def difference(self, told: Rows, rows: Rows) -> Difference:
-        """Return the rows that one who was `told` some does not know, and the campaigns that are gone."""
+        """Return the rows that differ from those already `told`, and the campaigns that are gone."""
         if told is rows:
             return [], []
         found: Difference = await self._once(told, rows, _difference(told, rows))
@@ -54,7 +54,7 @@ class Sights:
             self._known[key] = asyncio.create_task(work, name="sight"), one, other
             while len(self._known) > KEPT:
                 del self._known[next(iter(self._known))]
-        return await asyncio.shield(self._known[key][0])  # a caller that goes does not stop it for others
+        return await asyncio.shield(self._known[key][0])  # a caller that leaves does not stop it
 
 
 async def _seen_by(grant: Grant, rows: Rows) -> Rows:

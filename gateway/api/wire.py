@@ -10,14 +10,15 @@ from gateway.core.model import CampaignNotice, DialRequest, NoticeKind, Priority
 LATEST_S = 253_402_300_800
 """The end of the year 9999, in seconds since the epoch: protobuf's own bound on timestamps."""
 TOKEN_ALONE = 1000
-"""Characters of a token beyond which its answer takes a message of its own; a legal one has 200."""
+"""Answers whose token has more characters than this are sent in a separate message; a legal token has at
+most 200."""
 KEYS_SHARED, LONGEST_SHARED = 1000, 100
 """Keys of attributes of which one object serves all requests, at most, and their characters."""
 _shared: dict[str, str] = {}
 
 
 def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float) -> DialRequest:
-    """Read one dial request; whatever is wrong with it is left for validation to name.
+    """Convert one dial request; validation checks it later.
 
     `expiry_offset` is what to add to seconds since the epoch to get the instant on the scale of expiries.
     """
@@ -37,9 +38,10 @@ def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float
 
 
 def responses(answers: Iterable[Settled]) -> list[pb.StreamDialRequestsResponse]:
-    """Return messages that carry the answers: one for each campaign, and one for each overlong token.
+    """Return the messages that carry the answers: one for each campaign, and one for each overlong token.
 
-    Only a refused request has such a token. Many in one message would be more than its caller can receive.
+    Only a refused request has such a token. Many of them in one message could exceed what the caller can
+    receive.
     """
     by_campaign: dict[str, list[pb.DialResult]] = {}
     alone: list[Settled] = []

@@ -9,7 +9,7 @@ from typing import NamedTuple
 DIAL_REQUESTS = 2
 """The number of the field `dial_requests`, in the messages of both calls."""
 FIELDS_AT_ONCE = 2000
-"""Fields that one cut looks at, at most. Of other fields a message of the contract has a few."""
+"""Fields that one cut reads, at most. A message of the contract has only a few fields of other numbers."""
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _ITEM = DIAL_REQUESTS << 3 | _LENGTH
@@ -20,7 +20,7 @@ class MalformedError(ValueError):
 
 
 class Cut(NamedTuple):
-    """Consecutive dial requests: how many, where the first begins and the last ends, and where to go on."""
+    """Consecutive dial requests: their count, first and last byte, and where to continue."""
 
     found: int
     first: int
@@ -31,8 +31,8 @@ class Cut(NamedTuple):
 def cut(raw: bytes, at: int, most: int, most_bytes: int) -> Cut:
     """Find up to `most` dial requests from `at` on, which must be the beginning of a field.
 
-    They come to at most `most_bytes`. One that is longer by itself is found alone. Fields of other numbers
-    are passed over. Raises `MalformedError`, also where there are more of those than any version would have.
+    Together they have at most `most_bytes`. A longer request is returned alone. Fields of other numbers
+    are passed over. Raises `MalformedError`, also if there are more such fields than any version would have.
     """
     count, first, last, stop, end = 0, at, at, at + most_bytes, len(raw)
     try:

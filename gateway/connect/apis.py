@@ -26,7 +26,7 @@ STATES_OPERATION = "GetCampaignStateBatch"
 
 @dataclass(frozen=True, slots=True)
 class ConnectApi:
-    """What is particular to one version of the API.
+    """What differs between the versions of the API.
 
     `service` is boto3's name of its client, `put_operation` the call that carries dial requests and
     `put_method` the client's method for it; `items` is the member with the list, `item` makes one

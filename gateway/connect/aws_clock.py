@@ -1,4 +1,4 @@
-"""What AWS's clock says, learned from the `Date` of its replies.
+"""AWS's clock, learned from the `Date` header of its replies.
 
 AWS refuses a signature that is more than five minutes off (IAM user guide, signing elements). boto3 signs
 by the local clock alone and never corrects it, while the SDKs for JavaScript, Java and Go do so.
@@ -12,18 +12,19 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 TOLERATED_S = 300.0
-"""How far off a signature may be for AWS."""
+"""Seconds that a signature may be off before AWS refuses it."""
 WRONG_FROM_S = 60.0
-"""Seconds from which the local clock counts as wrong: less may be the time that a reply was under way."""
+"""Seconds from which the local clock counts as wrong: less may be the travel time of a reply."""
 AGREE, AGREE_WITHIN_S = 3, 10.0
-"""So many replies in a row must agree, within so many seconds, before expiries are judged by them: one odd
-reply must not expire what waits. For a signature the last one is enough, since AWS corrects a mistake."""
+"""How many replies in a row must agree, within how many seconds, before expiries are judged by them: one odd
+reply must not expire what waits. For a signature the last reply is enough, since AWS's next refusal corrects
+a mistake."""
 LONGEST_DATE = 64
 STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class AwsClock:
-    """The local wall clock beside AWS's, which is right where the two are far apart. Thread-safe.
+    """Compares the local wall clock with AWS's, which counts as right if they are far apart. Thread-safe.
 
     `wall` returns seconds since the epoch.
     """
@@ -35,7 +36,7 @@ class AwsClock:
         self._known = False
 
     def heard(self, date: object) -> None:
-        """Take the `Date` of a reply of AWS; one that is no date says nothing."""
+        """Take the `Date` of a reply of AWS; text that is not a date is ignored."""
         at = _instant(date)
         if at is not None:
             with self._lock:
@@ -44,25 +45,25 @@ class AwsClock:
 
     @property
     def known(self) -> bool:
-        """Whether AWS has told its time."""
+        """Whether a reply with AWS's time has come."""
         return self._known
 
     @property
     def behind_s(self) -> float:
-        """Seconds by which the local clock was behind AWS's at the last reply; 0 where it was about right."""
+        """Seconds by which the local clock was behind AWS's at the last reply; 0 if it was about right."""
         behind_s = self._behind[-1]
         return behind_s if abs(behind_s) >= WRONG_FROM_S else 0.0
 
     @property
     def surely_behind_s(self) -> float:
-        """The same, where the last replies agree; else 0."""
+        """The same, if the last replies agree; otherwise 0."""
         with self._lock:
             told = list(self._behind)
         sure = len(told) == AGREE and max(told) - min(told) <= AGREE_WITHIN_S
         return self.behind_s if sure else 0.0
 
     def stamp(self) -> str:
-        """Return AWS's time now, as a signature has it."""
+        """Return AWS's time now, in the format of signatures."""
         return datetime.fromtimestamp(self._wall() + self.behind_s, UTC).strftime(STAMP)
 
 
@@ -70,7 +71,7 @@ def _instant(date: object) -> float | None:
     return _parsed(date) if isinstance(date, str) and len(date) <= LONGEST_DATE else None
 
 
-@functools.lru_cache(maxsize=1)  # the replies of one second say the same
+@functools.lru_cache(maxsize=1)  # all replies of one second have the same date
 def _parsed(date: str) -> float | None:
     try:
         return parsedate_to_datetime(date).timestamp()

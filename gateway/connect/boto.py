@@ -1,9 +1,9 @@
 """The boto3 adapter: `connectcampaigns` (V1) or `connectcampaignsv2` (V2), in threads of its own.
 
 The only importer of boto3; `apis.py` has what differs between the versions. Region, credentials and
-endpoint come from boto3's ordinary chain. Its own retries are off, since tenacity's would multiply
-with them; so is its validation of parameters, which costs a quarter of a call and checks less than
-`core/validate.py` does.
+endpoint come from boto3's ordinary chain. Its own retries are off, since they would multiply with
+tenacity's. Its validation of parameters is off too: it takes a quarter of the time of a call and checks less
+than `core/validate.py` does.
 
 boto3 makes, signs and parses a call; `transport.py` sends it. A call ends after its time-out whatever
 it waits for: a thread, a name, a connection or a reply. Its socket is reset then, which frees its thread.
@@ -42,11 +42,11 @@ LONGEST_CONNECT_S = 3.0
 that does not answer is told from an answer that is lost."""
 
 FIRST_CREDENTIALS_S = 1.0
-"""Seconds to wait for the first credentials when this is made; it goes on looking for them after that."""
+"""Seconds that the constructor waits for the first credentials; the search goes on after that."""
 STATE_THREADS = 1
 """Threads for asking after states, beside those for dial requests: neither ever waits for the other."""
 SPARE = 3
-"""Threads that may hang in calls that were given up, for each that may be in use."""
+"""Threads that may hang in abandoned calls, for each thread in use."""
 
 
 class BotoConnect:
@@ -56,8 +56,8 @@ class BotoConnect:
     time, `api` the version of Connect's API that carries them. `endpoint_url` and `credentials` (access
     key, secret key) are for the simulator; without them `keys` decides, or boto3's own chain. `look_up`
     finds the addresses of names. `wall` is the local clock, in seconds since the epoch; calls are signed by
-    AWS's where the two are far apart. Raises botocore's `NoRegionError` where no region is configured, and
-    ValueError where the endpoint is no URL.
+    AWS's clock if the two are far apart. Raises botocore's `NoRegionError` where no region is configured,
+    and ValueError where the endpoint is no URL.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class BotoConnect:
 
     @property
     def credentials_in_words(self) -> str:
-        """How it is with the credentials, for people."""
+        """The state of the credentials, in words for people."""
         return self._keys.in_words
 
     @property
@@ -150,7 +150,7 @@ class BotoConnect:
         return await self._called(self._state_threads, Ticket(), partial(self._states, campaign_ids))
 
     async def close(self) -> None:
-        """Let go of the threads and of the connections that are kept; calls under way end with theirs."""
+        """Stop the threads and close the kept connections; calls under way end with their connections."""
         for threads in (self._threads, self._state_threads):
             threads.close()
         self._keys.close()
@@ -168,7 +168,7 @@ class BotoConnect:
             raise (errors.ConnectUnreachable() if unsent else errors.AnswerLost()) from None
         finally:
             ticket.revoke()
-            if not job.ended:  # nobody waits any more: revoked, out of time or cancelled
+            if not job.ended:  # abandoned: revoked, out of time or cancelled
                 exchange.cut()
                 threads.give_up(job)
 
@@ -200,7 +200,7 @@ def _in_exchange(exchange: Exchange, call: Callable[[], T]) -> T:
 
 
 def _certain(failure: errors.CallFailure, ticket: Ticket) -> errors.CallFailure:
-    """Return the failure of a call without the doubt that there is none of: where nothing has left."""
+    """Return the failure of a call; if nothing has left, as one that is certain."""
     if failure.uncertain and not ticket.may_have_left:
         if isinstance(failure, errors.CallTransient):
             return errors.ConnectUnreachable()

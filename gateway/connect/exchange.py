@@ -1,4 +1,4 @@
-"""One attempt on the network: its ticket, and the socket that it uses now, to be cut from outside."""
+"""One attempt on the network: its ticket, and its present socket, which another thread can reset."""
 
 import socket
 import struct
@@ -18,13 +18,13 @@ _DROP = struct.pack("ii", 1, 0)
 
 
 class ExchangeCutError(ConnectionAbortedError):
-    """Nobody waits for this attempt any more."""
+    """The attempt was cut: its call was revoked, timed out or was cancelled."""
 
 
 class Exchange:
-    """Belongs to one thread, which opens sockets through it; `cut` may be called from any other.
+    """One thread owns it and opens sockets through it; any other thread may call `cut`.
 
-    A socket that is given up is reset: what the kernel still holds of a request is not sent later.
+    An abandoned socket is reset, so the kernel drops the bytes of a request that it has not sent.
     """
 
     __slots__ = ("_cut", "_lock", "_lookup", "_resolver", "_socket", "ticket")
@@ -38,7 +38,7 @@ class Exchange:
         self._cut = False
 
     def cut(self) -> None:
-        """End whatever the thread waits for on the network, at once."""
+        """End at once the operation in which the thread waits on the network."""
         with self._lock:
             self._cut = True
             if self._lookup is not None:
@@ -57,10 +57,10 @@ class Exchange:
     def connect(
         self, host: str, port: int, timeout_s: float | None, options: Sequence[tuple[int, int, int | bytes]]
     ) -> socket.socket:
-        """Return a socket that is connected to a host, by the first of its addresses that answers.
+        """Return a socket connected to a host, at the first of its addresses that answers.
 
-        Raises `socket.gaierror` for a name that is not known, and OSError (TimeoutError too) where no
-        connection comes about.
+        Raises `socket.gaierror` for an unknown name, and OSError (also TimeoutError) if no connection can be
+        opened.
         """
         refusal = OSError("the name has no address")
         for address in self._wait(self._resolver.begin(host, port), timeout_s):

@@ -1,7 +1,7 @@
 """What the failures of boto3 mean to the gateway: one table from AWS's words to core/errors.py.
 
-Everything here is given by others: only the kind of a failure is kept, never its text, which may hold
-what was sent.
+All of it is input from outside: only the kind of a failure is kept, never its text, which may repeat what
+was sent.
 """
 
 import logging
@@ -26,11 +26,11 @@ _THROTTLED = (
     "Throttling",
     "TooManyRequestsException",
 )
-"""AWS's words for a call rate that is used up (botocore's `retries/standard.py`), some with status 400."""
+"""AWS's codes for throttling (botocore's `retries/standard.py`); some come with status 400."""
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException")
-"""AWS's words for session credentials whose time is up."""
+"""AWS's codes for expired session credentials."""
 _SKEWED = ("RequestExpired", "RequestTimeTooSkewed")
-"""AWS's words for a signature of another time."""
+"""AWS's codes for a signature whose time is too far off."""
 _says_skewed = re.compile(r"Signature (expired|not yet current)").search
 """In the text of an InvalidSignatureException: the same."""
 _REFUSED = (
@@ -45,7 +45,7 @@ _REFUSED = (
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 )
-"""AWS's words for an access key that it does not know, and for a signature that it does not get."""
+"""AWS's codes for an unknown access key, and for a signature that does not match."""
 _DENIED = (
     "AccessDenied",
     "AccessDeniedException",
@@ -60,7 +60,7 @@ _DENIED = (
     "UnauthorizedException",
     "UnauthorizedOperation",
 )
-"""AWS's words (API references, common errors) for no right, some with 400."""
+"""AWS's codes (API references, common errors) for a missing right; some come with status 400."""
 _names_a_member = re.compile(r" at '([A-Za-z][A-Za-z0-9.]{0,99})' failed to satisfy constraint").search
 """In the text of a ValidationException: the member that breaks a constraint of the service's model."""
 _BY_CODE: Mapping[str, type[errors.CallFailure]] = {
@@ -82,7 +82,7 @@ _BY_STATUS: Mapping[int, type[errors.CallFailure]] = {
     429: errors.RateThrottled,
 }
 LONGEST_TEXT = 1000
-"""Characters of an error's text that are looked at."""
+"""Characters of an error's text that are read."""
 _NO_CREDENTIALS = (
     foreign.NoCredentialsError,
     foreign.PartialCredentialsError,
@@ -96,11 +96,11 @@ _NOTHING_SENT = (
     foreign.ProxyConnectionError,
 )
 _NOT_VERIFIED = "CERTIFICATE_VERIFY_FAILED"
-"""In the text of the one failure of TLS that certainly came before anything was sent."""
+"""The text of the only TLS failure that certainly precedes the first byte of a request."""
 
 
 def translated(error: BaseException) -> errors.CallFailure:
-    """Return what a failure of boto3 means to the gateway, as the table in core/errors.py has it."""
+    """Return the failure in core/errors.py that a failure of boto3 stands for."""
     if isinstance(error, errors.CallFailure):
         return error
     if isinstance(error, foreign.ClientError):
@@ -117,11 +117,11 @@ def translated(error: BaseException) -> errors.CallFailure:
     while where is not None and where.tb_next is not None:
         where = where.tb_next
     file = where.tb_frame.f_code.co_filename if where else "?"
-    if file.endswith("botocore/credentials.py"):  # credentials that are expired as soon as refreshed
+    if file.endswith("botocore/credentials.py"):  # the refreshed credentials have expired already
         return errors.NoCredentials()
     line = f"{file}:{where.tb_lineno}" if where else "?"
     # The type and the place only: the text of a foreign error may hold what was sent.
-    log.error("a call to Connect failed in a way that is not known: %s at %s", type(error).__name__, line)
+    log.error("a call to Connect failed in an unknown way: %s at %s", type(error).__name__, line)
     return errors.CallUnexpected()
 
 
@@ -133,7 +133,7 @@ def _translated_answer(error: foreign.ClientError) -> errors.CallFailure:
 
 
 def of_answer(response: object) -> errors.CallFailure:
-    """Return what an error that AWS answers to a call means."""
+    """Return the failure that an error reply of AWS stands for."""
     code, text, status = _told(response)
     if code == "InvalidCampaignStateException":
         return errors.CampaignNotRunning(state(member(response, "state")))

@@ -14,7 +14,7 @@ from gateway.core.validate import problem_with_campaign
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """A step in which nothing leaves until an event is set, as while a name is looked up."""
+    """A step that delays the first byte until an event is set, like a slow name lookup."""
 
     until: asyncio.Event
 

@@ -15,9 +15,9 @@ _CONNECT_ANSWERS = (
     errors.CampaignNotRunning,
     errors.CallConflict,
 )
-"""Failures of a call that say nothing against Connect: it answered."""
+"""Failures in which Connect answered, so they do not count against it."""
 _NOT_ASKED = (errors.CallTooLate, errors.CallRevoked)
-"""Failures that say nothing of Connect: the gateway kept the call back."""
+"""Failures that say nothing about Connect: the call was not sent."""
 
 
 _HINDERED = frozenset(failure.__name__ for failure in errors.CallHindered.__subclasses__())
@@ -73,9 +73,10 @@ class ConnectHealth:
         return self._failing_since is not None
 
     def hindered_by(self, now: float, within_s: float) -> str:
-        """Return how AWS refused who asks in the last `within_s` seconds, if it has accepted no call since.
+        """Return how AWS last refused the gateway's credentials or clock, if it has accepted none since.
 
-        That is the name of a `CallHindered` in errors.py, and empty otherwise.
+        Only the last `within_s` seconds count. The value is the name of a `CallHindered` in errors.py, or
+        empty.
         """
         hindered = self.failing and now - self._hindered_at <= within_s
         return self.last_failure if hindered and self.last_failure in _HINDERED else ""

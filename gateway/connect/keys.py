@@ -1,9 +1,9 @@
-"""AWS credentials in memory: looked for and renewed ahead of time, by a thread of their own.
+"""AWS credentials in memory. A separate thread finds them and renews them ahead of time.
 
-Calls are signed with what is in memory. So a source of credentials that is slow, hangs or fails delays
-no call, and nothing is sent with credentials that have run out. boto3's ordinary chain is asked anew
-each time: for the first ones every few seconds until there are any, and for ones without an expiration
-every minute, since a file may have been replaced.
+Calls are signed with the credentials in memory. So a source of credentials that is slow, hangs or fails
+delays no call, and nothing is sent with expired credentials. Each attempt asks boto3's ordinary chain in a
+new session: every few seconds until there are credentials, and every minute if they have no expiration,
+since a file may have been replaced.
 """
 
 import logging
@@ -26,32 +26,34 @@ AHEAD_S = 900.0
 RELOAD_S = 60.0
 """Seconds after which credentials without an expiration are read again."""
 MARGIN_S = 1.0
-"""Seconds before their expiration from which credentials are not used: a call takes a moment to arrive."""
+"""Seconds before their expiration at which credentials are no longer used: a call takes a moment to
+arrive."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
-"""Pauses between attempts that find none: they double, give or take a third."""
+"""Seconds between attempts without success: the first pause and the longest. Each is twice the one before,
+with a jitter of a third."""
 LONGEST_ATTEMPT_S = 20.0
-"""Seconds after which an attempt is no longer waited for, and another begun beside it."""
+"""Seconds after which an attempt counts as hung and another one starts beside it."""
 MOST_HANGING = 4
 """Attempts that may hang at the same time."""
 LONGEST_SLEEP_S = 30.0
-"""Seconds after which the clock is looked at again: it may have been set."""
+"""Seconds between two readings of the clock: it may have been set."""
 
 Load = Callable[[], Credentials | None]
 
 
 class Kept(NamedTuple):
-    """Credentials, and when they expire in seconds since the epoch; infinity where they do not."""
+    """Credentials, and when they expire, in seconds since the epoch; infinity if they do not."""
 
     frozen: ReadOnlyCredentials
     expires_at: float
 
 
 def chain_of(region: str | None, timeout_s: float = 6.0) -> Load:
-    """Return what asks boto3's ordinary chain for credentials, in a session of its own each time.
+    """Return a function that asks boto3's ordinary chain for credentials, in a new session each time.
 
     `timeout_s` is how long a token service may take for its answer.
     """
-    # It writes the source's own text, with a traceback for each attempt; `Keys` writes one line.
+    # botocore logs the source's text, and a traceback for each attempt; `Keys` logs one line.
     logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
 
     def load() -> Credentials | None:
@@ -102,7 +104,7 @@ class Keys:
         return keys
 
     def start(self, wait_s: float) -> None:
-        """Begin to look; wait for the first attempt, for `wait_s` seconds at most."""
+        """Start the thread; wait for its first attempt, for `wait_s` seconds at most."""
         if self._first.is_set():
             return
         threading.Thread(target=self._keep, name="credentials", daemon=True).start()
@@ -120,13 +122,13 @@ class Keys:
 
     @property
     def in_words(self) -> str:
-        """How it is with the credentials, for people: never a part of them."""
+        """The state of the credentials, in words for people; holds no part of them."""
         if self.usable:
             return "found"
         return f"expired, and not renewed: {self._problem}" if self._kept else self._problem
 
     def frozen(self) -> ReadOnlyCredentials:
-        """Return the credentials; raises botocore's `NoCredentialsError` where none can be used."""
+        """Return the credentials; raises botocore's `NoCredentialsError` if there are no valid ones."""
         kept = self._kept
         if kept is None or not self.usable:
             raise NoCredentialsError
@@ -143,7 +145,7 @@ class Keys:
                 self._attempt()
 
     def _attempt(self) -> None:
-        """Ask once in another thread, since nobody knows how long that takes."""
+        """Ask once in another thread, since the source may hang."""
         with self._lock:
             may_ask = self._hanging < MOST_HANGING
             self._hanging += may_ask
@@ -159,7 +161,7 @@ class Keys:
         try:
             found = self._load()
             kept = None if found is None else Kept(found.get_frozen_credentials(), self._expiry_of(found))
-        except Exception as error:  # noqa: BLE001 - whatever a source raises, there are no credentials
+        except Exception as error:  # noqa: BLE001 - any exception means no credentials
             self._failed(f"{type(error).__name__} when asking for them")
         else:
             if kept is None or not kept.frozen.access_key or not kept.frozen.secret_key:
@@ -173,7 +175,7 @@ class Keys:
             done.set()
 
     def _expiry_of(self, found: Credentials) -> float:
-        """Return when credentials expire; botocore tells only whether less than so many seconds are left."""
+        """Return when credentials expire. botocore only says whether less than so many seconds are left."""
         if not isinstance(found, RefreshableCredentials):
             return math.inf
         low, high = 0, 1 << 20
@@ -185,7 +187,7 @@ class Keys:
     def _found(self, kept: Kept) -> None:
         with self._lock:
             if not self.usable:
-                log.info("AWS credentials are there")
+                log.info("AWS credentials were found")
             self._kept, self._failures = kept, 0
             left_s = kept.expires_at - self._epoch()
             ahead_s = min(AHEAD_S, left_s / 2) * self._rng.uniform(0.8, 1.0)
@@ -202,7 +204,7 @@ class Keys:
 
 
 class InMemory(Credentials):
-    """Credentials as botocore signs with them: those that `Keys` has at that moment."""
+    """Credentials for botocore's signer: those that `Keys` has at the moment of signing."""
 
     def __init__(self, keys: Keys) -> None:
         super().__init__("", "", method="memory")
@@ -214,7 +216,7 @@ class InMemory(Credentials):
 
 
 class Provider:
-    """A chain of credentials for a botocore session that consists of `Keys`."""
+    """A chain of credential providers for a botocore session; `Keys` is the only one."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys

@@ -42,22 +42,22 @@ class ConnectPort(Protocol):
 
     @property
     def clock_behind_s(self) -> float:
-        """Seconds by which the local wall clock is surely behind Connect's; 0 where it is about right."""
+        """Seconds by which the local wall clock is certainly behind Connect's; 0 if it is about right."""
         ...
 
     @property
     def has_credentials(self) -> bool:
-        """Whether there are credentials now to sign calls with; without them `NoCredentials` is raised."""
+        """Whether there are credentials to sign calls with; without them calls raise `NoCredentials`."""
         ...
 
     @property
     def credentials_in_words(self) -> str:
-        """How it is with the credentials, for people: never a part of them."""
+        """The state of the credentials, in words for people; holds no part of them."""
         ...
 
     @property
     def stalled(self) -> bool:
-        """Whether no call can be made, since whatever makes them hangs in calls that were given up."""
+        """Whether no call can be made, because every thread hangs in an abandoned call."""
         ...
 
     async def put_dial_requests(
@@ -65,8 +65,8 @@ class ConnectPort(Protocol):
     ) -> PutReply:
         """Send 1 to 25 dial requests of one campaign; raises `CallFailure` (core/errors.py) only.
 
-        `ticket.leave()` is called right before the first byte is written, and what it raises is raised:
-        `CallRevoked`, `CallTooLate`. Where nothing has left, no failure is raised that is `uncertain`.
+        `ticket.leave()` is called right before the first byte is written; its exceptions `CallRevoked` and
+        `CallTooLate` are passed on. If nothing has left, the failure raised is never `uncertain`.
         """
         ...
 
@@ -95,9 +95,9 @@ class Caller(Protocol):
         ...
 
     def revoke(self, batch: Batch) -> bool:
-        """Let no more bytes of a call leave whose batch is `revoked`; it ends soon, if it can.
+        """Stop a call whose batch is `revoked` from sending more bytes; it ends soon, if it can.
 
-        Return whether Amazon Connect certainly has nothing of it, from no attempt.
+        Return whether Amazon Connect certainly has nothing of it from any attempt.
         """
         ...
 

@@ -98,7 +98,7 @@ class Probe:
         return Finding(Verdict.GOOD, "identity", _shown(told.get("Arn")))
 
     def clock(self) -> Finding:
-        """Tell how far the local clock is from AWS's, by the replies to what was asked before."""
+        """Report how far the local clock is from AWS's, by the replies to the checks before."""
         behind_s = self._clock.behind_s
         side = "behind" if behind_s > 0 else "ahead of"
         if abs(behind_s) >= TOLERATED_S:

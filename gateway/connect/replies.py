@@ -1,9 +1,8 @@
-"""Reads what Amazon Connect answers, of which nothing is taken on trust.
+"""Reads the replies of Amazon Connect as untrusted input.
 
-A reply comes from outside: a member may be missing or of another type, a token may be one that nobody asked
-about, a text may hold anything. Whatever is not as botocore's models say is left out, so the dial request
-that it was about is in neither list, and so in doubt. No text of a reply reaches the log, a caller or a
-span unless it has the form that Connect's own have.
+A member may be missing or have another type, a token may be unknown, a text may hold anything. An entry that
+does not fit botocore's models is ignored, so its dial request is in neither list, and in doubt. A text of a
+reply reaches the log, a caller or a span only if it has the form of Connect's own words.
 """
 
 import logging
@@ -17,37 +16,37 @@ from gateway.core.model import BATCH_LIMIT, ItemFailure
 log = logging.getLogger(__name__)
 
 NOT_FOUND = "NotFound"
-"""The state of a campaign that Connect does not know, as the port calls it."""
-UNTOLD = "in a state that is not told"
-"""What stands for the state of a campaign that is no word."""
+"""The port's name for the state of a campaign that Connect does not know."""
+UNTOLD = "in an unknown state"
+"""Replaces the state of a campaign if that is not a word."""
 UNREADABLE = "unreadable"
-"""What stands for a word of Connect's that is none."""
+"""Replaces a failure code of Connect's that is not a word."""
 ENTRIES_READ = 4 * BATCH_LIMIT
-"""Entries of one list that are read at most; a call asks about 25."""
+"""Entries of one list that are read, at most; a call asks about 25."""
 CODES_LOGGED = 20
-"""Unknown failure codes that are logged in the life of a process at most, each once."""
+"""Unknown failure codes that a process logs, at most, each once."""
 
 LONGEST_WORD = 32
 _is_word = re.compile(r"[A-Za-z]+").fullmatch
 LONGEST_ID = 256
-"""Characters of an id, as the models say. They allow fewer kinds; other printable ASCII does no harm."""
+"""The form of an id. The models allow fewer kinds of characters; other printable ASCII does no harm."""
 _is_request_id = re.compile(r"[A-Za-z0-9._=+/-]{1,128}").fullmatch
 _logged: set[str] = set()
 
 
 def word(value: object, longest: int = LONGEST_WORD) -> str:
-    """Return a word of AWS's, such as a state or a code, where it is one of letters; else a fixed one."""
+    """Return a word of AWS's (a state, a code) if it consists of letters; otherwise a fixed word."""
     return value if isinstance(value, str) and len(value) <= longest and _is_word(value) else UNREADABLE
 
 
 def state(value: object) -> str:
-    """Return the state of a campaign, as it is told after "the campaign is"."""
+    """Return the state of a campaign, in the words that follow "the campaign is"."""
     told = word(value)
     return UNTOLD if told is UNREADABLE else told
 
 
 def member(structure: object, name: str) -> object:
-    """Return a member of a structure, None where that is missing or is no structure."""
+    """Return a member of a structure, None if it is missing or there is no structure."""
     return structure.get(name) if isinstance(structure, Mapping) else None
 
 
@@ -60,7 +59,7 @@ def put_reply(
     """
     accepted: dict[str, str] = {}
     doubtful: set[str] = set()
-    for entry in _list(response, "successfulRequests"):  # written out: on the way of every request
+    for entry in _list(response, "successfulRequests"):  # inlined, since it runs for every request
         if type(entry) is dict:
             token, id_ = entry.get("clientToken"), entry.get("id")
             if type(token) is not str or token not in asked:
@@ -98,7 +97,7 @@ def states(response: object, asked: Collection[str]) -> dict[str, str]:
 def _entries(
     response: object, name: str, key: str, asked: Collection[str]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the entries of a list that are about something that was asked about, with what that is."""
+    """Yield each entry of a list whose key was asked about, with the key."""
     for entry in _list(response, name):
         if isinstance(entry, Mapping):
             about = entry.get(key)
@@ -107,7 +106,7 @@ def _entries(
 
 
 def _list(response: object, name: str) -> Sequence[object]:
-    """Return a list of a reply as far as it is read, empty where it is none."""
+    """Return the first entries of a list of a reply; nothing if it is not a list."""
     listed = member(response, name)
     return listed[:ENTRIES_READ] if isinstance(listed, list) else ()
 

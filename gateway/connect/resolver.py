@@ -1,7 +1,7 @@
-"""Looks up names in threads of its own, so that no call hangs in a lookup that nothing can interrupt.
+"""Looks up names in separate threads, since a lookup by the system cannot be interrupted.
 
-Calls that want the same name at the same time share one lookup. A lookup that takes long is not
-waited for alone: after `STALE_S` another is begun beside it, at most `MOST_LOOKUPS` for a name.
+Calls that want the same name at the same time share one lookup. If a lookup takes longer than `STALE_S`, the
+next call starts another beside it, up to `MOST_LOOKUPS` for a name.
 """
 
 import socket
@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import Any
 
 STALE_S = 5.0
-"""Seconds after which a lookup that has not ended is not shared any more."""
+"""Seconds after which an unfinished lookup is no longer shared."""
 MOST_LOOKUPS = 4
 """Lookups of one name at the same time."""
 
@@ -37,7 +37,7 @@ class Resolver:
         self._under_way: dict[tuple[str, int], list[tuple[float, Future[Sequence[Address]]]]] = {}
 
     def begin(self, host: str, port: int) -> "Future[Sequence[Address]]":
-        """Return the lookup of a name, which may have begun before. Its exception is `look_up`'s."""
+        """Return the lookup of a name, which may be under way already. Its exception is `look_up`'s."""
         with self._lock:
             lookups = self._under_way.setdefault((host, port), [])
             if lookups and (self._now() - lookups[-1][0] < STALE_S or len(lookups) >= MOST_LOOKUPS):
@@ -50,7 +50,7 @@ class Resolver:
     def _run(self, host: str, port: int, future: "Future[Sequence[Address]]") -> None:
         try:
             result = self._look_up(host, port)
-        except Exception as error:  # noqa: BLE001 - whoever waits for the name gets it
+        except Exception as error:  # noqa: BLE001 - the future passes it on
             self._forget(host, port, future)
             future.set_exception(error)
         else:

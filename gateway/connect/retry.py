@@ -36,7 +36,7 @@ class RetryingCaller:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         expiry_now: Callable[[], float] | None = None,
     ) -> None:
-        """`expiry_now` returns the instant on the scale of expiries; without it that is the one of `now`."""
+        """`expiry_now` returns the instant on the scale of expiries; by default that is `now`."""
         self._port = port
         self._telemetry = telemetry
         self._now = now
@@ -57,9 +57,9 @@ class RetryingCaller:
             del self._under_way[batch.number]
 
     def revoke(self, batch: Batch) -> bool:
-        """Let no more bytes of a call leave; return whether Connect certainly has nothing of it."""
+        """Stop a call from sending more bytes; return whether Connect certainly has nothing of it."""
         call = self._under_way.get(batch.number)
-        return call is None or call.revoke()  # a call that has not begun looks at its batch first
+        return call is None or call.revoke()  # a call that has not begun checks its batch first
 
     async def _reported(self, call: "_Call") -> CallReport:
         try:
@@ -159,7 +159,7 @@ class _Call:
         self.uncertain |= failure.uncertain
 
     def ended(self) -> None:
-        """Note that the attempt under way is over: nothing more of it may leave."""
+        """Note that the present attempt is over: no more bytes of it may leave."""
         if self.ticket is not None:
             self.ticket.revoke()
             if self.ticket.left_at is not None:
@@ -167,7 +167,7 @@ class _Call:
         self.ticket = None
 
     def revoke(self) -> bool:
-        """Revoke the attempt under way; return whether Connect has nothing of the call."""
+        """Revoke the present attempt; return whether Connect certainly has nothing of the call."""
         unsent = self.ticket is None or self.ticket.revoke()
         return unsent and not self.uncertain
 

@@ -66,7 +66,7 @@ class RoutingConnect:
 
     @property
     def clock_behind_s(self) -> float:
-        """Seconds by which the local clock is behind, by the port that says most."""
+        """Seconds by which the local clock is behind, by the port that reports the largest difference."""
         return max((port.clock_behind_s for port in self._ports.values()), key=abs)
 
     @property
@@ -76,13 +76,13 @@ class RoutingConnect:
 
     @property
     def credentials_in_words(self) -> str:
-        """How it is with the credentials of the first port that has none, or of any."""
+        """The state of the credentials: of the first port without any, or of the first port."""
         ports = sorted(self._ports.values(), key=lambda port: port.has_credentials)
         return ports[0].credentials_in_words
 
     @property
     def stalled(self) -> bool:
-        """Whether a port can make no calls."""
+        """Whether any of the ports can make no calls."""
         return any(port.stalled for port in self._ports.values())
 
     async def put_dial_requests(

@@ -1,7 +1,7 @@
-"""Signs calls by AWS's clock where the local one is wrong, through botocore's public events.
+"""Signs calls by AWS's clock if the local one is wrong, through botocore's public events.
 
-botocore reads the local clock in its signer. Where that is about right it signs as ever. Else its
-`choose-signer` event leaves the call unsigned, and the `before-sign` event signs it with our signer.
+botocore's signer reads the local clock. While that is about right, it signs as usual. Otherwise our handler
+of `choose-signer` leaves the call unsigned, and our handler of `before-sign` signs it.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ class ClockedSigV4(SigV4Auth):
         self._stamp = stamp
 
     def add_auth(self, request: AWSRequest) -> None:
-        """Sign a request; raises `NoCredentialsError` where there is nothing to sign with."""
+        """Sign a request; raises `NoCredentialsError` without credentials."""
         if self.credentials is None:
             raise NoCredentialsError
         request.context["timestamp"] = self._stamp
@@ -42,14 +42,14 @@ class ClockedSigV4(SigV4Auth):
 
 
 def sign_by(clock: AwsClock, client: Any, credentials: Callable[[], Any]) -> None:
-    """Have a client of boto3 learn AWS's time from replies, and sign by it where the local clock is wrong.
+    """Make a boto3 client learn AWS's time from replies, and sign by it if the local clock is wrong.
 
-    `credentials` returns those of botocore to sign with, None where there are none.
+    `credentials` returns botocore's credentials to sign with, None if there are none.
     """
 
     def heard(response_dict: Mapping[str, Any] | None, **_: object) -> None:
         headers = response_dict["headers"] if response_dict is not None else {}
-        if headers.get("x-amzn-requestid"):  # else a proxy on the way answered, by its own clock
+        if headers.get("x-amzn-requestid"):  # otherwise a proxy may have answered, with its own clock
             clock.heard(headers.get("date"))
 
     def choose(**_: object) -> object:

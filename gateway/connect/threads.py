@@ -1,9 +1,9 @@
-"""Threads for work that blocks. A thread that hangs in work nobody waits for any more is replaced.
+"""Threads for work that blocks. A thread that hangs in an abandoned job is replaced.
 
-At most `size` threads work at the same time on jobs that somebody waits for. A job that was given up
-may still keep its thread, in a system call that nothing can interrupt. Up to `spare` such threads are
-made up for by new ones; beyond that jobs wait, and `stalled` says so. The threads are daemons, so none
-of them keeps the process from ending.
+At most `size` threads work at the same time on jobs that are still wanted. An abandoned job may keep its
+thread, in a system call that cannot be interrupted. Up to `spare` such threads are replaced by new ones;
+beyond that jobs wait, and `stalled` is true. The threads are daemons, so they do not keep the process from
+ending.
 """
 
 import asyncio
@@ -34,13 +34,13 @@ class Job(Generic[T]):
         """Do the work in this thread, and tell the event loop how it ended."""
         try:
             result = self.work()
-        except Exception as error:  # noqa: BLE001 - whoever waits for the answer gets it
+        except Exception as error:  # noqa: BLE001 - the future passes it on
             self._tell(self._failed, error)
         else:
             self._tell(self._succeeded, result)
 
     def _tell(self, told: Callable[..., None], value: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed, so the job is not wanted
             self.loop.call_soon_threadsafe(told, value)
 
     def _succeeded(self, result: T) -> None:
@@ -55,7 +55,7 @@ class Job(Generic[T]):
 
 
 class Threads:
-    """`size` threads that work, and up to `spare` more that hang in jobs that were given up."""
+    """`size` threads that work, and up to `spare` more that hang in abandoned jobs."""
 
     def __init__(self, size: int, spare: int, name: str) -> None:
         self._size, self._most, self._name = size, size + spare, name
@@ -66,15 +66,15 @@ class Threads:
         self._closed = False
 
     def submit(self, work: Callable[[], T]) -> Job[T]:
-        """Have `work` done in a thread, as soon as one is free."""
+        """Run `work` in a thread, as soon as one is free."""
         job = Job(work)
         with self._lock:
-            self._jobs.put(job)  # type: ignore[arg-type] # the threads do not look at what comes out
+            self._jobs.put(job)  # type: ignore[arg-type] # the threads do not use the result's type
             self._provide()
         return job
 
     def give_up(self, job: Job[T]) -> None:
-        """Note that nobody waits for a job any more: it is not begun, or its thread is made up for."""
+        """Abandon a job: it does not start, or its thread is replaced."""
         with self._lock:
             if job.given_up:
                 return
@@ -85,23 +85,23 @@ class Threads:
 
     @property
     def hanging(self) -> int:
-        """How many threads are in jobs that were given up."""
+        """How many threads are in abandoned jobs."""
         return self._hanging
 
     @property
     def stalled(self) -> bool:
-        """Whether every thread that there may be hangs, so that no job is begun."""
+        """Whether all threads hang and no more may be made, so no job can start."""
         return self._hanging >= self._most
 
     def close(self) -> None:
-        """Begin no more jobs; threads end after the job they are in."""
+        """Start no more jobs; each thread ends after its present job."""
         with self._lock:
             self._closed = True
             for _ in range(self._alive):
                 self._jobs.put(None)
 
     def _provide(self) -> None:
-        """Start a thread if more jobs wait than threads, and one more may be."""
+        """Start a thread if more jobs wait than threads, and the limit allows it."""
         wanted = self._jobs.qsize() > self._idle and not self._closed
         if wanted and self._alive - self._hanging < self._size and self._alive < self._most:
             self._alive += 1
@@ -132,7 +132,7 @@ class Threads:
             job.running = False
             self._hanging -= job.given_up
             if self._closed or self._alive - self._hanging > self._size:
-                self._alive -= 1  # another has taken its place
+                self._alive -= 1  # another thread has replaced this one
                 return False
             self._idle += 1
             return True

@@ -1,12 +1,12 @@
-"""The right to send one attempt of a call, shared by those who grant it and those who send.
+"""The right to send one attempt of a call, shared by the event loop and the thread that sends.
 
     HERE ── leave ──▶ LEAVING ── all_left ──▶ LEFT
       └── revoke, or give_up_at has passed ──▶ REVOKED
 
 A sender opens its connection first (name, TCP, proxy, TLS) and then calls `leave`, right before the
-first byte of the request. A hold, a purge, the end of sending or a caller that waits no longer revokes
-the ticket. One lock decides between the two, so exactly one of them is true: nothing of the call has
-left and nothing will, or Amazon Connect may carry it out.
+first byte of the request. A hold, a purge, the end of sending, a time-out and a cancellation revoke the
+ticket. One lock decides between the two, so exactly one of them is true: nothing of the call has left and
+nothing will, or Amazon Connect may carry it out.
 """
 
 import enum
@@ -43,11 +43,11 @@ class Ticket:
 
     @property
     def may_have_left(self) -> bool:
-        """Whether the first byte has been let go: from then on Amazon Connect may have the call."""
+        """Whether the first byte may have left: from then on Amazon Connect may have the call."""
         return self.left_at is not None
 
     def leave(self) -> None:
-        """Take the right to send; raises `CallRevoked` or `CallTooLate` where it is gone.
+        """Take the right to send; raises `CallRevoked` or `CallTooLate` if it is gone.
 
         Call this when the connection is open and the first byte is about to be written.
         """
@@ -69,8 +69,8 @@ class Ticket:
     def revoke(self) -> bool:
         """Take the right back; return whether nothing has left, so that nothing ever will.
 
-        False where bytes have left. Where some of them have not yet, the sender is told all the same,
-        so that it cuts the connection and the rest stays here.
+        False if bytes have left. If others have not, the sender is still told, so it cuts the connection
+        before the rest leaves.
         """
         with self._lock:
             before = self._state
@@ -82,7 +82,7 @@ class Ticket:
         return before in {_State.HERE, _State.REVOKED}
 
     def on_revoke(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called, once and in the thread that revokes; at once where that has happened."""
+        """Register a function to call once, in the thread that revokes; now if that has happened."""
         with self._lock:
             late = self._state is _State.REVOKED
             self._callback = None if late else callback

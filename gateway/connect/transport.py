@@ -1,9 +1,9 @@
-"""Sends the requests that botocore has signed: the only part of a call that touches the network.
+"""Sends the requests that botocore has signed: the only part of a call that uses the network.
 
-botocore's own sender cannot be told to stop. Ours takes its place by botocore's `before-send` event,
-whose handlers may return the response themselves. It uses the same pools (urllib3), proxies, CA bundle
-and socket options. It asks the ticket after the connection is open (name, TCP, proxy, TLS) and right
-before the first byte of the request. It reads no reply beyond `LONGEST_REPLY_BYTES`.
+botocore's own sender cannot be stopped. This one replaces it through botocore's `before-send` event, whose
+handlers may return the response themselves. It uses the same pools (urllib3), proxies, CA bundle and socket
+options. It checks the ticket after the connection is open (name, TCP, proxy, TLS) and right before the first
+byte of the request. It reads at most `LONGEST_REPLY_BYTES` of a reply.
 """
 
 import os
@@ -25,7 +25,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from gateway.connect.exchange import Exchange
 
 LONGEST_REPLY_BYTES = 1 << 20
-"""A reply to 25 items takes a few thousand bytes. Not read further: a longer one is no reply of Connect's."""
+"""Bytes of a reply that are read, at most. A reply to 25 items takes a few thousand; a longer one is not
+Connect's."""
 
 _SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -35,14 +36,14 @@ _here = threading.local()
 
 
 class ReplyTooLong(foreign.HTTPClientError):
-    """A reply was longer than `LONGEST_REPLY_BYTES`; what it says is not known."""
+    """A reply was longer than `LONGEST_REPLY_BYTES`, so its content is not known."""
 
     fmt = "The reply is too long"
 
 
 @contextmanager
 def using(exchange: Exchange) -> Iterator[None]:
-    """Send what this thread sends, within the block, as part of an exchange."""
+    """Make everything that this thread sends within the block part of an exchange."""
     _here.exchange = exchange
     try:
         yield
@@ -54,8 +55,8 @@ def using(exchange: Exchange) -> Iterator[None]:
 class Transport:
     """Sends to one endpoint, over connections that are kept. Thread-safe.
 
-    `connect_timeout_s` bounds each step of opening a connection, `read_timeout_s` each read; the time
-    for the whole is bounded by whoever cuts the exchange. `connections` are kept at most.
+    `connect_timeout_s` bounds each step of opening a connection, `read_timeout_s` each read; cutting the
+    exchange bounds the total time. `connections` is how many are kept, at most.
     """
 
     def __init__(
@@ -131,18 +132,18 @@ class Transport:
 
 
 class _Body:
-    """What has been read of a reply, as botocore takes it."""
+    """The part of a reply that was read, in the form that botocore needs."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
 
     def stream(self) -> Iterator[bytes]:
-        """Yield all of it."""
+        """Yield the whole content."""
         yield self._content
 
 
 class _Stoppable:
-    """A connection that opens its sockets through the exchange of its thread, and asks its ticket."""
+    """A connection that opens sockets through its thread's exchange, and checks the ticket."""
 
     def _new_conn(self: Any) -> socket.socket:
         try:
@@ -170,7 +171,7 @@ class _Connection(_Stoppable, HTTPConnection):
 
 
 class _TlsConnection(_Stoppable, HTTPSConnection):
-    """With TLS: while hands are shaken the socket belongs to the ssl module, so a twin of it is cut."""
+    """The same with TLS. During the handshake the ssl module owns the socket, so a duplicate of it is cut."""
 
     _twin: socket.socket | None = None
 
@@ -190,7 +191,7 @@ class _TlsConnection(_Stoppable, HTTPSConnection):
 
 
 class _Releasing:
-    """A pool that takes connections back only after their exchange can cut them no more."""
+    """A pool that takes a connection back only when its exchange can no longer cut it."""
 
     def _put_conn(self, connection: Any) -> None:
         _exchange().use(None)
@@ -211,18 +212,18 @@ def _exchange() -> Exchange:
 
 
 def _plain(sock: Any) -> socket.socket:
-    """Return the socket below TLS within TLS, which is no socket itself."""
+    """Return the real socket below TLS within TLS, whose object is not a socket."""
     return sock if isinstance(sock, socket.socket) else _plain(sock.socket)
 
 
 def _target(url: str) -> str:
-    """Return path and query of an address."""
+    """Return the path and query of a URL."""
     path = url.split("://", 1)[1].partition("/")[2]
     return f"/{path}"
 
 
 def _read(response: Any) -> bytes:
-    """Read a reply, as far as it may be; raises `ReplyTooLong`."""
+    """Read a reply up to the limit; raises `ReplyTooLong`."""
     parts, room = [], LONGEST_REPLY_BYTES + 1
     while room > 0 and (part := response.read(room)):
         parts.append(part)

@@ -49,7 +49,7 @@ class Record:
 class Activity:
     """The records of campaigns, those that stirred last at the end; `totals` are of all, since the start.
 
-    `campaign_problem` returns the rule that a campaign id breaks: what no campaign can be has no record.
+    `campaign_problem` returns the rule that a campaign id breaks; such an id has no record.
     """
 
     def __init__(

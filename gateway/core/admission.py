@@ -30,11 +30,11 @@ Arrival = tuple[Waiter, DialRequest]
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What is true of all that comes at one instant for one campaign.
+    """The facts that hold for all requests which arrive at one instant for one campaign.
 
-    `refusal` is what answers everything new; `call_rate` is in calls a second, None where no forecast
-    is made. Of what is new, that which gives up after `clear_from`, on the scale of expiries, may wait
-    without a closer look.
+    `refusal` answers every new request. `call_rate` is in calls a second, None if no forecast is made. New
+    requests that give up after `clear_from`, on the scale of expiries, may wait without a forecast of their
+    own.
     """
 
     instant: float
@@ -122,7 +122,7 @@ class Admission:
                 continue
             held = page.held.get(request.client_token) if page is not None else None
             if held is not None and self.departures:
-                # Whoever sent it may have left: then this one is new, and its page may be another.
+                # Its source may have left: then this request is new, and its page may have changed.
                 self.departures.part(state.instant, held)
                 known = page = self.holdings.page(state.instant, request.campaign_id)
                 held = page.held.get(request.client_token) if page is not None else None
@@ -151,7 +151,7 @@ class Admission:
         if not request.same_dial(entry.request):
             return settle.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
         self.holdings.join(entry, waiter)
-        entry.tainted |= request.in_doubt  # the doubt is about the token, so about all who wait for it
+        entry.tainted |= request.in_doubt  # the doubt is about the token, so all who wait for it share it
         if state.priority < entry.priority:
             entry.priority = state.priority
             if entry.queue is not None and entry.queue.source is not None:
@@ -167,7 +167,7 @@ class Admission:
             if memory.accepted:
                 return settle.replayed(memory.dial_request_id, memory.trace_id)
             entry.tainted = True
-        elif not entry.tainted:  # a request in doubt may well come when its time has passed: it has expired
+        elif not entry.tainted:  # a request in doubt may arrive after its time: it has expired
             problem = is_past(request, self.expiry.at(now))
             if problem is not None:
                 return settle.rejected(Reason.INVALID_REQUEST, problem)

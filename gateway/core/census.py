@@ -106,7 +106,7 @@ class Surveyor(NamedTuple):
         return self._figures(now, campaign_id, held, flying, self.conditions.standing(campaign_id))
 
     def campaigns(self, now: float, calls: list[Batch]) -> Iterator[CampaignFigures]:
-        """Yield the figures of each campaign, as they are when it is its turn."""
+        """Yield the figures of each campaign, read at the moment it is reached."""
         in_flight: Counter[str] = Counter()
         for batch in calls:
             in_flight[batch.campaign_id] += len(batch.entries)

@@ -121,18 +121,18 @@ class Conditions:
         return taken
 
     def close(self, campaign_id: str, refusal: Refusal) -> None:
-        """Let no call of a campaign leave while what waits for it is refused; `reopen` must follow."""
+        """Stop calls of a campaign while the requests that wait for it are refused; `reopen` must follow."""
         times, _ = self._closing.get(campaign_id, (0, refusal))
         self._closing[campaign_id] = times + 1, refusal
 
     def reopen(self, campaign_id: str) -> None:
-        """Note that what waited for a campaign has been refused, once for each time that it was closed."""
+        """End one `close` of a campaign: the requests that waited for it have been refused."""
         times, refusal = self._closing.pop(campaign_id)
         if times > 1:
             self._closing[campaign_id] = times - 1, refusal
 
     def closing(self, campaign_id: str) -> Refusal | None:
-        """Return what everything that waits for a campaign is being told; None where nothing is."""
+        """Return the refusal that the waiting requests of a campaign are being answered with, if any."""
         return self._closing[campaign_id][1] if campaign_id in self._closing else None
 
     def limit(self, campaign_id: str) -> int:

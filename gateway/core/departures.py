@@ -1,8 +1,8 @@
-"""Sources that leave: from that instant nothing of theirs is sent, however long it takes to clear it away.
+"""Sources that leave: from that instant none of their requests is sent, however long clearing them takes.
 
-A source may leave hundreds of thousands of dial requests behind. They are let go of a slice at a time;
-until then whoever meets one of them, a call that is formed or a dial request that would join it,
-parts with the sources that leave first. So nobody can tell that it has not all been done at once.
+A source may leave hundreds of thousands of dial requests behind. They are removed a slice at a time. A call
+that is formed, or a dial request that would join one of them, first removes the leaving sources from it. So
+the effect is the same as if all were removed at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from gateway.core.slices import Slices
 
 
 class Departures:
-    """The sources that leave and may still have something held; false where there are none."""
+    """The sources that leave and may still have held requests; false if there are none."""
 
     def __init__(self, holdings: Holdings, scheduler: Scheduler, slices: Slices) -> None:
         self._holdings = holdings
@@ -27,45 +27,45 @@ class Departures:
         self._told: list[Settled] = []
 
     def __bool__(self) -> bool:
-        """Whether entries may have waiters whose sources leave."""
+        """Whether some entries may have waiters whose sources are leaving."""
         return bool(self._leaving)
 
     def take(self) -> list[Settled]:
-        """Return the answers for sources whose streams end, to be given out now."""
+        """Return the answers for sources whose streams end, to be delivered now."""
         taken, self._told = self._told, []
         return taken
 
     def gone(self, source: Source) -> None:
-        """Let go of a source that is gone; it is told nothing more."""
+        """Mark a source as gone; it gets no more answers."""
         source.departure = Departure.GONE
         self._leaving.discard(source)  # its stream may have been ending before
         if source.pending:
             self._clear(source, lambda now: self._leaving.discard(source))
 
     def ending(self, source: Source) -> None:
-        """Answer what a source asked for and is in no call; what is in one is answered as it comes back."""
+        """Answer the requests of a source that are in no call; those in a call are answered when it ends."""
         source.departure = Departure.ENDING
         if source.pending:
             self._clear(source, lambda now: None)  # until the stream has ended: `gone` follows
 
     def withdraw(self, now: float, source: Source, reason: Reason, limit: int) -> list[Settled]:
-        """Answer and forget up to `limit` of what a source has asked for, calls under way included."""
+        """Answer and forget up to `limit` requests of a source, including those in calls."""
         settled: list[Settled] = []
         for entry in dict.fromkeys(islice(source.pending.values(), limit)):
             settled += self._answer(now, entry, source, reason)
         return settled
 
     def part(self, now: float, entry: Entry) -> None:
-        """Take the sources that leave off an entry; drop it where nobody is left to wait for it.
+        """Remove the leaving sources from an entry; drop the entry if no waiter is left.
 
-        A source whose stream ends waits on for an entry that is in a call.
+        A source whose stream ends keeps waiting for an entry that is in a call.
         """
         for source in {waiter.source for waiter in entry.waiters}:
             if source.departure is not None:
                 self._part(now, entry, source)
 
     def keep_unsent(self, now: float, taken: Sequence[Entry]) -> list[Entry]:
-        """Return those of the entries taken for a call that somebody waits for; the others end here."""
+        """Return the entries taken for a call that still have waiters; the others are dropped."""
         for entry in taken:
             if any(waiter.source.departure is not None for waiter in entry.waiters):
                 entry.state = EntryState.DELAYED  # in no queue, and in no call yet
@@ -80,7 +80,7 @@ class Departures:
 
     def _part_at(self, source: Source, now: float, index: int, settled: list[Settled]) -> None:
         entry = source.pending.get(index)
-        if entry is not None:  # else it was settled meanwhile, or stood under another index too
+        if entry is not None:  # otherwise it was settled meanwhile, or was in two indexes
             self._part(now, entry, source)
 
     def _part(self, now: float, entry: Entry, source: Source) -> None:
@@ -94,14 +94,14 @@ class Departures:
             self._told += self._answer(now, entry, source, Reason.DRAINING)
 
     def _answer(self, now: float, entry: Entry, source: Source, reason: Reason) -> list[Settled]:
-        """Take a source off an entry; return what it is told: NOT_ACCEPTED where the entry ends unsent."""
+        """Remove a source from an entry; return its answer: NOT_ACCEPTED if the entry ends unsent."""
         waiters = self._holdings.detach(entry, source)
         dropped = self._go_on_without(now, entry, source) and not entry.tainted
         answer = _withdrawn(entry, reason, dropped=dropped)
         return [told(waiter, entry.request, answer) for waiter in waiters]
 
     def _go_on_without(self, now: float, entry: Entry, source: Source) -> bool:
-        """Go on with an entry that `source` waits for no longer; return whether it was dropped unsent."""
+        """Keep or drop an entry after `source` was removed; return whether it was dropped unsent."""
         if entry.state is EntryState.IN_FLIGHT:
             return False
         if not entry.waiters:

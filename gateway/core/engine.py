@@ -1,9 +1,9 @@
-"""The door to the core: the shell tells it every event and asks it what to do now.
+"""The interface of the core: the shell reports every event and asks what to do now.
 
 `submit`, `source_closed`, `leave`, `let_go`, `withdraw`, `completed`, `looked_up`, `ask_retry`, `recall`,
 `drain` and `abandon` tell it what has happened; `poll` returns what to do, and when to ask again at the
 latest. Every answer comes out of exactly one of them, once for each dial request that went in. None of them
-does more than a slice of long work: the rest follows from one `poll` to the next.
+does more than one slice of long work; each `poll` does the next slice.
 """
 
 import random
@@ -49,9 +49,9 @@ from gateway.core.steering import Steering
 from gateway.core.validate import problem_with_campaign
 
 LOOKED_THROUGH = 500
-"""Dial requests that are looked through to fill one call."""
+"""Dial requests that are examined to fill one call, at most."""
 BODY_COPIES = 3
-"""How often the size of a call is in memory while it is under way: in boto3's parameters and texts."""
+"""Copies of a call's requests in memory while it is under way, including boto3's parameters and body."""
 _GIVES_UP_AT, _STRIKES = attrgetter("give_up_at"), attrgetter("strikes")
 
 
@@ -79,9 +79,9 @@ class Decision:
 
     Revoke calls under way (`recalled`), start calls, let retries go or end (`granted`, `denied`, by the
     numbers of their calls), ask Connect for the states of campaigns, tell answers and notices, and ask
-    again at `wake_at`. `changes` are campaigns that came to stand otherwise, for those who watch. `left` are
-    waiters with a span whose sources are gone, and `dropped` counts the dial requests that were given up
-    unsent for that.
+    again at `wake_at`. `changes` are campaigns whose condition has changed, for watches. `left` are waiters
+    with a span whose sources are gone, and `dropped` counts the dial requests that were dropped unsent for
+    that reason.
     """
 
     recalled: list[Batch] = field(default_factory=list)
@@ -100,7 +100,7 @@ class Decision:
 class Engine:
     """The whole core, behind one object. Not thread-safe; nothing in it waits.
 
-    `steering` is for those who run the gateway, `activity` is told the answers that were given out.
+    `steering` is for operators, `activity` receives the answers that were delivered.
     `campaign_problem` returns the rule that a campaign id breaks, None where calls can carry it.
     """
 
@@ -154,7 +154,7 @@ class Engine:
         self._calls: dict[int, Batch] = {}
         self._retries: deque[int] = deque()
         self._last_number = 0
-        self._late: list[Settled] = []  # answers of slices that nobody has been given yet
+        self._late: list[Settled] = []  # answers of slices that were not returned yet
         self._letting_go: set[str] = set()
         self._passed_by: set[str] = set()
         self._stopped = False
@@ -173,7 +173,7 @@ class Engine:
         """
         if not arrivals or arrivals[0][0].source.departure is Departure.GONE:
             return []
-        # While work is under way the backlog is about to be much shorter than it looks.
+        # Unfinished work is about to shorten the backlog, so a forecast would be wrong.
         call_rate = self._pacer.rate if self._limits.forecast and not self._slices else None
         return self._admission.admit(now, arrivals, priority, leaving=self.draining, call_rate=call_rate)
 
@@ -186,26 +186,26 @@ class Engine:
         self._scheduler.source_closed(now, source)
 
     def leave(self, now: float, source: Source) -> None:
-        """Forget a source that is gone: nothing that it alone waits for is sent from here on.
+        """Forget a source that is gone: requests that only it waits for are not sent from now on.
 
-        What others joined stays theirs; what is under way ends, and is remembered.
+        Requests that other sources joined stay. Calls under way end, and their outcomes are remembered.
         """
         self._notices.forget(source)
         self._departures.gone(source)
         self._slices.run(now, self._late)
 
     def let_go(self, now: float, source: Source) -> None:
-        """Answer a source whose stream ends: at once what is in no call, the rest as it comes back."""
+        """Answer a source whose stream ends: requests in no call at once, the others when their calls end."""
         self._departures.ending(source)
         self._slices.run(now, self._late)
 
     def withdraw(
         self, now: float, source: Source, reason: Reason = Reason.DEADLINE, limit: int = SLICE
     ) -> list[Settled]:
-        """Answer a source at once, as its deadline is near, and forget what it asked for.
+        """Answer a source at once, since its deadline is near, and forget its requests.
 
-        What waits for nobody else is dropped unsent, so NOT_ACCEPTED is true of it. At most `limit` dial
-        requests are answered: the shell asks again while something is pending.
+        Requests without another waiter are dropped unsent, so NOT_ACCEPTED is true for them. At most `limit`
+        dial requests are answered: the shell asks again while something is pending.
         """
         return self._departures.withdraw(now, source, reason, limit)
 
@@ -222,7 +222,7 @@ class Engine:
         self._scheduler.ended(now, batch, accepted=bool(report.accepted), missing=missing)
         self._part(now, batch)
         settled = self._outcomes.of_call(now, batch, report, sending=self._is_sending(now), lasting=lasting)
-        self._part(now, batch)  # what has come back unsettled is in no call any more
+        self._part(now, batch)  # requests that came back unsettled are in no call any more
         return settled
 
     def looked_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> list[Settled]:
@@ -249,9 +249,10 @@ class Engine:
         self._slices.run(now, self._late)
 
     def recall(self, campaign_id: str | None = None, *, purging: bool = False) -> list[Batch]:
-        """Take back the right to send of calls under way, of one campaign or of all; return those calls.
+        """Revoke the calls under way, of one campaign or of all; return those calls.
 
-        The shell revokes them where they are. With `purging` what they leave undecided is answered PURGED.
+        The shell revokes their tickets. With `purging`, requests that they leave undecided are answered
+        PURGED.
         """
         calls = [call for call in self._calls.values() if campaign_id in {None, call.campaign_id}]
         for call in calls:
@@ -260,10 +261,10 @@ class Engine:
         return calls
 
     def abandon(self, now: float, unsent: Sequence[Batch] = ()) -> list[Settled]:
-        """Begin to answer everything that is held, calls under way included: the gateway leaves now.
+        """Begin to answer all held requests, those in calls included: the gateway leaves now.
 
-        Amazon Connect may have what is in calls, except in those that are known to be `unsent`. Nothing
-        more is sent. What is not answered at once is from `poll`, or from `work_off`.
+        Amazon Connect may have the requests in calls, except in those known to be `unsent`. Nothing more is
+        sent. Answers that are not returned here come from `poll` or `work_off`.
         """
         self._send_until = now if self._send_until is None else min(now, self._send_until)
         kept_back = {batch.number for batch in unsent}
@@ -367,7 +368,7 @@ class Engine:
 
     @property
     def dropped(self) -> int:
-        """How many dial requests were given up unsent since nobody waited for them any more."""
+        """How many dial requests were dropped unsent because all their waiters were gone."""
         return self._holdings.dropped
 
     @property
@@ -378,7 +379,7 @@ class Engine:
     # --- long work ----------------------------------------------------------------------------------
 
     def _report(self, now: float, decision: Decision) -> None:
-        """Put into a decision what has come of everything up to now."""
+        """Move all results up to now into a decision."""
         decision.settled += self._take_late()
         decision.left, self._holdings.left = self._holdings.left, []
         decision.dropped, self._dropped = self._holdings.dropped - self._dropped, self._holdings.dropped
@@ -392,20 +393,20 @@ class Engine:
         return late + self._departures.take()
 
     def _part(self, now: float, batch: Batch) -> None:
-        """Let sources that leave wait no longer for what a call has carried."""
+        """Remove the leaving sources from the requests that a call has carried."""
         if self._departures:
             for entry in batch.entries:
                 self._departures.part(now, entry)
 
     def _give_up(self, now: float, entry: Entry, settled: list[Settled]) -> None:
-        """Answer an entry, whatever has become of it, since the gateway leaves."""
+        """Answer an entry in any state, since the gateway leaves."""
         if entry.state is EntryState.SETTLED:
             return
         self._scheduler.remove(entry)
         self._holdings.settle(now, entry, settle.given_up(entry, Reason.DRAINING), settled)
 
     def _give_up_resting(self, now: float, entry: Entry, settled: list[Settled]) -> None:
-        if entry.state is not EntryState.IN_FLIGHT:  # what is in a call is answered as it comes back
+        if entry.state is not EntryState.IN_FLIGHT:  # requests in a call are answered when it ends
             self._give_up(now, entry, settled)
 
     # --- spending permits --------------------------------------------------------------------------
@@ -430,7 +431,7 @@ class Engine:
                 decision.batches.append(batch)
 
     def _deny_revoked(self, decision: Decision) -> None:
-        """Let calls that are revoked, or of held campaigns, come to their end instead of another attempt."""
+        """End calls that are revoked, or of held campaigns, instead of retrying them."""
         for number in tuple(self._retries):
             call = self._calls.get(number)
             if call is not None and (call.revoked or call.campaign_id in self._conditions.holds):
@@ -462,7 +463,7 @@ class Engine:
         return self._send_until is None or now < self._send_until
 
     def _learn_pace(self, now: float, report: CallReport) -> bool:
-        """Let a call say how fast the next may leave; return whether a hindrance has gone on for long."""
+        """Adjust the pace after a call; return whether AWS has refused credentials or clock too long."""
         failure = report.failure
         if isinstance(failure, CallHindered):
             return self._pacer.hinder(now, report.started_at)
@@ -503,9 +504,9 @@ class Engine:
         return batch
 
     def _sendable(self, now: float, taken: list[Entry], settled: list[Settled]) -> list[Entry]:
-        """Return what of a call somebody waits for who stays, and is in time; the rest ends here.
+        """Return the entries of a call that still have waiters and time; the others are dropped or expired.
 
-        A flood of expiries, or what a source has left behind, is worked off in slices, and is not done yet.
+        Expiries and leaving sources are processed in slices, so some may still be in the queues.
         """
         if self._departures:
             taken = self._departures.keep_unsent(now, taken)
@@ -532,7 +533,7 @@ class Engine:
         return entries
 
     def _within_size(self, now: float, taken: list[Entry], flush: FlushReason) -> list[Entry]:
-        """Return what of a call is within the size of one; the rest waits for the next."""
+        """Return the entries that fit into the size of one call; put the rest back."""
         size = 0
         for number, entry in enumerate(taken):
             size += entry.request.size_bytes
@@ -561,7 +562,7 @@ class Engine:
         return batch
 
     def _stop_sending(self, decision: Decision) -> None:
-        """Answer what rests, and let no call leave that has not left yet, nor one have another attempt."""
+        """Answer the waiting requests, revoke the calls that have not left, and stop retries."""
         decision.recalled = self.recall()
         if not self._stopped:
             self._stopped = True

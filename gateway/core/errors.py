@@ -7,8 +7,8 @@ CallFailure
 ├── CampaignNotFound       ResourceNotFoundException
 ├── CampaignNotRunning     InvalidCampaignStateException, with the state
 ├── AccessDenied           AccessDeniedException and the like
-│   └── NoCredentials      none were found, or they could not be had; Connect was not asked
-├── CallHindered           AWS cannot tell who asks: it waits until the gateway has mended that
+│   └── NoCredentials none were found, or their source failed; Connect was not asked
+├── CallHindered AWS refuses the gateway's credentials or clock: requests wait for a fix
 │   ├── CredentialsExpired ExpiredTokenException and the like: a refresh is due
 │   ├── CredentialsRefused unknown key, or a signature that does not match
 │   └── ClockSkewed        RequestTimeTooSkewed and the like: the gateway's clock is off
@@ -18,20 +18,20 @@ CallFailure
 │   ├── AnswerLost         time-out, broken connection
 │   └── ConnectUnreachable connection refused, no route, name not resolved
 ├── CallRefused            any other 4xx: a wrong address, a proxy; nothing was carried out
-├── CallTooLate            not sent, since the time of one of its requests was up
+├── CallTooLate not sent, since one of its requests had expired
 ├── CallRevoked            not sent, since its right to be sent was taken back: a hold, a purge, leaving
 └── CallUnexpected         anything that this version does not know
 
-The adapter in `connect/` raises them, from the foreign exception. Their texts reach callers:
-they hold nothing that Connect or a library said, only what stands here.
+The adapter in `connect/` raises them, from the foreign exception. Their texts reach callers, so they come
+from this module only, never from Connect or a library.
 """
 
 
 class CallFailure(Exception):
     """A call to Connect did not return an answer per item.
 
-    `uncertain`: Connect may have carried the call out all the same. `attempted`: it was tried on the
-    network, so it counts as an attempt; else the gateway kept it back and its permit is unused.
+    `uncertain`: Connect may still have carried the call out. `attempted`: it was tried on the network, so it
+    counts as an attempt; otherwise the gateway did not send it, and its permit is unused.
     """
 
     uncertain = False
@@ -73,7 +73,7 @@ class NoCredentials(AccessDenied):
 
 
 class CallHindered(CallFailure):
-    """AWS does not accept who asks, by a fault of the whole gateway that may pass; nothing was carried out.
+    """AWS refuses the gateway's credentials or clock, which may pass; nothing was carried out.
 
     It says nothing about the campaign or its dial requests.
     """
@@ -148,5 +148,5 @@ _RECOGNIZED = (
 
 
 def shows_who_asks(failure: CallFailure | None) -> bool:
-    """Whether Connect gives such an answer only to those whose credentials it has accepted."""
+    """Whether Connect gives such an answer only after it has accepted the credentials."""
     return failure is None or (isinstance(failure, _RECOGNIZED) and not isinstance(failure, NoCredentials))

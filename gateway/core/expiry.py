@@ -1,11 +1,11 @@
-"""The scale on which dial requests give up: it follows the wall clock, which may be set while they wait."""
+"""The time scale of expirations: it follows the wall clock, which may be set while dial requests wait."""
 
 
 class ExpiryScale:
-    """Where the core's instants are on the scale of `expires_at` and `give_up_at`.
+    """Converts the core's instants to the scale of `expires_at` and `give_up_at`, and back.
 
-    Callers say when a dial request expires by the wall clock. The instants on this scale never change, so
-    queues stay in order when the wall clock is set: only where now is on it does.
+    Callers state an expiration by the wall clock. An instant on this scale never changes, so queues stay in
+    order when the wall clock is set; only the position of now changes.
     """
 
     __slots__ = ("ahead_s",)
@@ -15,9 +15,9 @@ class ExpiryScale:
         """Seconds that the wall clock has gained on the core's since the process started."""
 
     def at(self, now: float) -> float:
-        """Return where an instant of the core's clock is on this scale."""
+        """Convert an instant of the core's clock to this scale."""
         return now + self.ahead_s
 
     def back(self, instant: float) -> float:
-        """Return the instant of the core's clock at which this scale will be at `instant`."""
+        """Convert an instant of this scale to the core's clock, as the wall clock stands now."""
         return instant - self.ahead_s

@@ -1,11 +1,10 @@
-"""How long a request will wait for its turn: so that one whose time will be up is told at once.
+"""How long a request will wait for its turn, so that one that would expire is answered at once.
 
-Turns are fair, so of every other backlog only as much goes before a request as the request has before it in
-its own, and as many times that as the other weighs more: what goes first is the sum of the backlogs, each cut
-at the turns that its place takes. That holds for the sources of a caller within a campaign, counted in dial
-requests, and for the campaigns of a caller and for the callers, counted in calls. Who has nothing waiting
-yet comes behind a turn of each. Backlogs are looked at anew twice a second; in between, forecasts reckon with
-what was seen then.
+Turns are fair. So each other backlog sends before a request only as much as the request's own backlog does,
+times the ratio of their weights. What goes first is the sum of the backlogs, each cut at that amount. That
+holds for the sources of a caller within a campaign, counted in dial requests, and for the campaigns of a
+caller and for the callers, counted in calls. A newcomer, without anything waiting, comes after a turn of
+each. Backlogs are read twice a second; in between, forecasts use the last reading.
 """
 
 from bisect import bisect_right
@@ -24,11 +23,12 @@ REFRESH_S = 0.5
 MARGIN = 1.25
 """A request is refused only if it would wait so many times what it can: a forecast is no promise."""
 COMPANY = 8
-"""Callers of a sparse campaign that are looked at for one who calls earlier."""
+"""Callers of a sparse campaign that are searched for one that calls earlier."""
 SLICE = 1000
-"""Campaigns that are looked at for one question."""
+"""Campaigns that are read for one forecast."""
 BETWEEN = 0.5
-"""Turns that others have, on average, before the next one of somebody who takes turns already."""
+"""Turns that each other backlog has, on average, before the next one of a backlog that takes turns
+already."""
 
 
 class Backlogs:
@@ -41,15 +41,15 @@ class Backlogs:
         self._weights = [0, *accumulate(weight for _, _, weight in shortest_first)]
 
     def before(self, place: float, weight: int = 1) -> float:
-        """Return how much of all goes before what is at `place` of its own backlog, which weighs `weight`."""
+        """Return how much of all backlogs goes before `place` of a backlog with this `weight`."""
         turns = place / weight
         shorter = bisect_right(self._turns, turns)
         return self._sums[shorter] + turns * (self._weights[-1] - self._weights[shorter])
 
     def before_next(self, place: float, own: float | None, weight: int = 1) -> float:
-        """Return how much of all goes before the turn after `place`.
+        """Return how much of all backlogs goes before the turn after `place`.
 
-        `own` is the whole backlog that `place` is in, None where nothing waits in it yet.
+        `own` is the whole backlog that contains `place`, None if nothing waits in it yet.
         """
         more = place + (weight if own is None else weight * BETWEEN)
         return self.before(more, weight) - min(more, own or 0.0) + place
@@ -58,8 +58,7 @@ class Backlogs:
 class View:
     """The backlogs as they were at one instant, in calls: of callers, of their campaigns, and of sources.
 
-    What is of a higher priority or the same counts. `doubtful` counts the campaigns of each source whose
-    existence is in doubt.
+    Work of the same or a higher priority counts. `doubtful` counts the doubtful campaigns of each source.
     """
 
     def __init__(self, now: float, scheduler: Scheduler) -> None:
@@ -75,7 +74,7 @@ class View:
         self.room: dict[CampaignQueue, float] = {}
 
     def look(self, limit: int = SLICE) -> bool:
-        """Look at so many more campaigns; return whether that were all."""
+        """Read so many more campaigns; return whether none is left."""
         count = 0
         for count, campaign in enumerate(islice(self._left, limit), 1):  # noqa: B007
             for caller, queue in campaign.callers.items():
@@ -89,7 +88,7 @@ class View:
     def before(self, caller: str, weight: int, priority: Priority, place: float, own: float | None) -> float:
         """Return how many calls go before the one after `place` calls of a campaign of a caller.
 
-        `own` is how many calls wait of the caller for the campaign, None where nothing does.
+        `own` is how many calls of the caller wait for the campaign, None if nothing waits.
         """
         campaigns = self._campaigns.get((caller, priority))
         if campaigns is None:
@@ -114,7 +113,7 @@ class View:
 
 
 def _calls(queue: CallerQueue) -> float:
-    """Return how many calls what waits of a caller takes, as its part of calls that others help to fill."""
+    """Return how many calls the backlog of a caller takes, its share of shared calls included."""
     return queue.waiting / min(BATCH_LIMIT, max(1, queue.campaign.unsuspected))
 
 
@@ -128,10 +127,10 @@ class Forecast:
         self._view = self._next = View(0.0, scheduler)
 
     def all_sent_by(self, now: float, call_rate: float, more: float = 0) -> float:
-        """Return the instant by which all that waits, and `more`, is sent, the margin reckoned in.
+        """Return the instant by which the whole backlog and `more` are sent, with the margin.
 
-        What gives up then or later has time, unless its campaign is in doubt. `call_rate` is in calls a
-        second, 0 for no limit.
+        A request that gives up then or later has time, unless its campaign is doubtful. `call_rate` is in
+        calls a second, 0 for no limit.
         """
         calls = (self._scheduler.waiting + more) / BATCH_LIMIT + self._scheduler.campaigns_waiting
         return now + calls / (call_rate * MARGIN) if call_rate else now
@@ -174,7 +173,7 @@ class Forecast:
         return max(calls // 1 / call_rate, tries_s)  # in whole calls before its own
 
     def _room(self, campaign: CampaignQueue) -> float:
-        """Return about how many find room in calls that are made in the turns of others of a campaign."""
+        """Return about how many requests go along in calls of other callers of the campaign."""
         room = self._view.room.get(campaign)
         if room is None:
             waiting = [queue.waiting for queue in campaign.callers.values()]
@@ -183,21 +182,21 @@ class Forecast:
         return room
 
     def _of_company(self, campaign: CampaignQueue, entry: Entry) -> Iterator[float]:
-        """Yield how many calls go before the next one of each caller whose call `entry` could go with."""
+        """Yield, for each caller whose next call `entry` could join, how many calls go before it."""
         for queue in islice(campaign.callers.values(), COMPANY):
             if queue.waiting >= BATCH_LIMIT:
                 continue  # its next call has no room
             yield self._view.before(queue.caller, queue.weight, entry.priority, 0.0, _calls(queue))
 
     def _refresh(self, now: float) -> None:
-        """Look at the backlogs anew where that is due, a slice of them for each question."""
+        """Read the backlogs again if that is due, a slice of them for each forecast."""
         if self._next is self._view and now >= self._seen_at + REFRESH_S:
             self._seen_at, self._next = now, View(now, self._scheduler)
         if self._next is not self._view and self._next.look():
             self._view = self._next
 
     def _tries_s(self, source: Source, call_rate: float) -> float:
-        """Return how long a source waits for the first call of one more doubtful campaign."""
+        """Return how long a source waits until the first call of a further doubtful campaign."""
         counts = self._view.doubtful[source.caller]
         tries = min(counts[source], sum(counts.values()))
         before = sum(min(count, tries + 1) for other, count in counts.items() if other is not source) + tries
@@ -205,7 +204,7 @@ class Forecast:
         return before / MISSES_PER_S if slowed else before * DOUBTFUL_EVERY / call_rate
 
     def _place(self, queue: CallerQueue | None, entry: Entry, ahead: int) -> float:
-        """Return about how many of its own caller and campaign would be sent before `entry`."""
+        """Return about how many requests of the same caller and campaign go before `entry`."""
         if queue is None:
             return ahead
         campaign, priority = queue.campaign, entry.priority

@@ -11,17 +11,16 @@ ENTRY_BYTES, ATTRIBUTE_BYTES, JOIN_BYTES = 790, 75, 250
 """Memory that a held request, and each of its attributes, takes beside its size on the wire, and one
 that has joined another: measured on CPython 3.11 with benchmarks/memory.py."""
 CAMPAIGN_BYTES, QUEUE_BYTES = 1950, 540
-"""Memory that a campaign takes for which anything is held, and each queue of a source in a campaign and
-priority: its places in the ledger, in the turns and in the watches over its linger and its expiries."""
+"""Memory, in bytes, of a campaign with held requests, and of each queue (of one source in one campaign and
+priority): their places in the ledger, in the turns and in the timers for linger and expiry."""
 
 
 class Holdings:
     """Keeps who waits for what in step with the ledger; `count` and `bytes` are what is held now.
 
     `bytes` is the memory of requests and joins; `campaigns` counts the campaigns that they are held for.
-    `joined` counts those who came to wait for an entry that others waited for already, `dropped` the
-    entries that were given up unsent since all who waited for them are gone. `left` are waiters of sources
-    that are gone, for the shell to take.
+    `joined` counts waiters that joined an existing entry, `dropped` the entries dropped unsent because all
+    their waiters are gone. `left` are waiters of sources that are gone, for the shell to take.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -77,11 +76,11 @@ class Holdings:
         return gone
 
     def part_with_the_gone(self, entry: Entry, source: Source) -> None:
-        """Take all waiters of a source that is gone off an entry; those with a span are kept in `left`."""
+        """Remove all waiters of a gone source from an entry; those with a span are kept in `left`."""
         self.left += [waiter for waiter in self.detach(entry, source) if waiter.span is not None]
 
     def settle(self, now: float, entry: Entry, answer: Answer, settled: list[Settled]) -> None:
-        """Settle an entry that stands in no queue: remember it, and answer all who wait and are there."""
+        """Settle an entry that is in no queue: remember it, and answer all waiters that are still there."""
         for source in {waiter.source for waiter in entry.waiters}:
             if source.departure is Departure.GONE:
                 self.part_with_the_gone(entry, source)

@@ -13,7 +13,7 @@ from gateway.core.model import Answer, Entry, Outcome
 
 GENERATIONS = 4
 PAGES_AT_ONCE = 20
-"""Pages that are looked at beside each other look, to let go of what is old: there may be 100,000."""
+"""Pages that each access also checks for old tokens to drop: there may be 100,000 pages."""
 _ACCEPTED = Outcome.ACCEPTED
 _UNKNOWN = Outcome.UNKNOWN
 
@@ -50,7 +50,7 @@ class Page:
 
     def __init__(self, campaign_id: str, number: int = 0) -> None:
         self.campaign_id = campaign_id
-        self.number = number  # of the generation that was the youngest when this was last looked at
+        self.number = number  # of the generation that was the youngest at the last check
         self.held: dict[str, Entry] = {}
         self.generations: list[dict[str, str]] = [{}]
 
@@ -68,7 +68,7 @@ class Page:
         return not all(unknown)
 
     def turn(self, number: int) -> None:
-        """Let the youngest generation be the one of this number: older ones grow older, or go."""
+        """Make this number the youngest generation; older ones age, or are dropped."""
         if number != self.number:
             self.generations[:0] = ({} for _ in range(min(number - self.number, GENERATIONS + 1)))
             del self.generations[GENERATIONS + 1 :]
@@ -146,8 +146,8 @@ class Ledger:
     def remember(self, page: Page, answers: Sequence[tuple[Entry, Answer]]) -> None:
         """Remember tokens, still held, whose dials Connect has (ACCEPTED) or may have (UNKNOWN).
 
-        A doubt that only a caller has told of is the caller's to tell again. Remembering it would let any
-        caller fill the ledger, and so push out what was accepted, without a single call.
+        A doubt that only the caller has stated is not remembered; the caller must state it again. Otherwise
+        any caller could fill the ledger, and so push out accepted tokens, without a single call.
         """
         for entry, answer in answers:
             if answer.outcome is not _ACCEPTED and not (answer.outcome is _UNKNOWN and entry.attempts):
@@ -178,7 +178,7 @@ class Ledger:
             self.tidy(page)
 
     def _start_generation(self, *, early: bool = False) -> None:
-        """Begin a generation. A page takes part when it is looked at; the others follow, a few at a time."""
+        """Begin a generation. A page is updated when it is used; the others follow, a few at a time."""
         self._number += 1
         self._behind = iter(list(self._pages.values()))
         self._sizes.insert(0, 0)

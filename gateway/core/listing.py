@@ -48,11 +48,11 @@ class CampaignRow(NamedTuple):
 
 
 Rows = Generator[None, None, dict[str, CampaignRow]]
-"""The making of a listing, in parts; returns the rows by campaign."""
+"""A listing under construction, in parts; returns the rows by campaign."""
 
 
 def rows(now: float, figures: Iterable[CampaignFigures], holds: Holds, activity: Activity) -> Rows:
-    """Make a row for every campaign that holds something, does not flow, or has stirred of late.
+    """Make a row for every campaign that holds requests, does not flow, or was active recently.
 
     Yields after each part of the work, so that the shell can do something else; returns the rows by their
     campaigns' ids in order.
@@ -73,7 +73,7 @@ def rows(now: float, figures: Iterable[CampaignFigures], holds: Holds, activity:
 
 
 def _in_order(names: list[str]) -> Generator[None, None, list[str]]:
-    """Sort names part by part; to merge parts that are in order takes a fifth of the time of sorting all."""
+    """Sort names part by part. Merging sorted parts takes a fifth of the time of sorting everything."""
     ordered: list[str] = []
     for begin in range(0, len(names), 10 * PART):
         ordered += sorted(names[begin : begin + 10 * PART])

@@ -27,9 +27,9 @@ class Outcome(enum.IntEnum):
 
 
 DENIALS = frozenset({Outcome.REJECTED, Outcome.EXPIRED, Outcome.NOT_ACCEPTED})
-"""Outcomes which say that Connect does not have the request."""
+"""Outcomes that say that Connect does not have the request."""
 DOUBT = "an earlier attempt may have reached Amazon Connect"
-"""What is added to the detail of an answer that would be a denial without an earlier attempt."""
+"""Added to the detail of an answer that would be a denial without the earlier attempt."""
 
 
 class Reason(enum.IntEnum):
@@ -118,8 +118,8 @@ class DialRequest:
 
     `expires_at` is on the scale of expiries (core/expiry.py); `expiration` is the same instant as seconds
     since the epoch, for Connect. `size_bytes` is its size as it is held, about, for the bound on memory.
-    `in_doubt`: the caller says that Connect may have it by an earlier attempt, so only ACCEPTED or UNKNOWN
-    is true of it.
+    `in_doubt`: the caller says that an earlier attempt may have reached Connect, so the answer is ACCEPTED
+    or UNKNOWN.
     """
 
     campaign_id: str
@@ -151,19 +151,19 @@ class Departure(enum.Enum):
     """How a source leaves while some of its dial requests are still held."""
 
     ENDING = "ending"
-    """Its stream ends: it is told what becomes of each, and nothing of it that is in no call is sent."""
+    """Its stream ends: each request is answered, and those in no call are not sent."""
     GONE = "gone"
-    """Nobody is there to be told anything, and nothing of it is sent."""
+    """It is gone: its requests are neither answered nor sent."""
 
 
 @dataclass(slots=True, eq=False)
 class Source:
-    """A stream or a unary call: somebody who sends dial requests and waits for answers.
+    """A stream or a unary call: it sends dial requests and waits for their answers.
 
-    `owner` belongs to the shell, which finds there whom to tell; the core never looks at it. `caller` names
-    who opened it: callers share calls fairly, however many sources each has. `weight` is how many calls its
+    `owner` is the shell's object that receives the answers; the core never reads it. `caller` names who
+    opened it: callers share calls fairly, however many sources each has. `weight` is how many calls its
     caller makes in each turn, and how many dial requests of its own go in each turn among the sources of
-    that caller. `noticed` holds the campaigns of which it has been told that they do not flow. `departure`
+    that caller. `noticed` holds the campaigns for which it got a notice that they do not flow. `departure`
     is None while it stays.
     """
 
@@ -207,7 +207,7 @@ class Entry:
     set for good once a call's fate is not known, or where one who waits for it says that it is in doubt: from
     then on only ACCEPTED or UNKNOWN are true.
     A `suspect` does not travel with others that are none. `arrived_at` is when it last began to wait.
-    The one who waits for most entries is in a tuple, which costs less; where others join, they are a list.
+    `waiters` is a tuple while there is one, which takes less memory, and a list once others join.
     """
 
     request: DialRequest
@@ -249,14 +249,14 @@ class Settled(NamedTuple):
 
 
 def told(waiter: Waiter, request: DialRequest, answer: Answer) -> Settled:
-    """Return the answer to one who waits for a request; a request in doubt is never denied."""
+    """Return the answer to one waiter of a request; a request in doubt is never denied."""
     if request.in_doubt and answer.outcome in DENIALS:
         answer = in_doubt(answer)
     return Settled(waiter, request.campaign_id, request.client_token, answer)
 
 
 def in_doubt(denial: Answer) -> Answer:
-    """Return what is true of all attempts at a request, where `denial` is true of the present one only."""
+    """Return the answer for all attempts at a request, if `denial` is certain for the present one only."""
     return replace(
         denial,
         outcome=Outcome.UNKNOWN,
@@ -270,9 +270,9 @@ class Batch:
     """The dial requests of one call, all of one campaign, with distinct tokens.
 
     `give_up_at` is the instant, on the scale of expiries, after which the call must not be sent (again),
-    `attempts_left` how often it may be tried, `size_bytes` the size of what it carries. Once it is `revoked`
-    nothing more of it may leave; where it is `purged` too, what it leaves undecided is answered instead of
-    waiting for another call.
+    `attempts_left` how often it may be tried, `size_bytes` the size of what it carries. Once it is
+    `revoked`, no more bytes of it may leave. If it is also `purged`, the requests that it leaves undecided
+    are answered instead of waiting for another call.
     """
 
     number: int
@@ -292,9 +292,9 @@ class CallReport:
     """How a call, with all its attempts, ended.
 
     Without `failure` Connect answered item by item. `attempts` counts all, `strikes` those that
-    count against the limit of attempts; `unused` are permits of attempts that were kept back, so that
-    no byte left; `uncertain` says that at least one attempt may have been carried out though its answer
-    was not clear. `started_at` is when the last attempt left.
+    count against the limit of attempts; `unused` counts the permits of attempts of which no byte left;
+    `uncertain` says that at least one attempt may have been carried out though its answer was not clear.
+    `started_at` is when the last attempt left.
     """
 
     accepted: Mapping[str, str] = field(default_factory=dict)

@@ -35,9 +35,9 @@ class Outcomes:
     def of_call(
         self, now: float, batch: Batch, report: CallReport, *, sending: bool, lasting: bool = False
     ) -> list[Settled]:
-        """Take the report of a call; without `sending` what it did not decide is not sent again.
+        """Take the report of a call; without `sending`, requests that it did not decide are not sent again.
 
-        `lasting`: a hindrance of the whole gateway, if it is that, has gone on for long.
+        `lasting`: AWS has refused the gateway's credentials or clock for longer than requests wait.
         """
         settled: list[Settled] = []
         refusal = self._refusal(batch, report, lasting=lasting)
@@ -67,7 +67,7 @@ class Outcomes:
         self.holdings.settle(now, entry, answer, settled)
 
     def _refusal(self, batch: Batch, report: CallReport, *, lasting: bool) -> settle.Refusal | None:
-        """Return what a call says of its whole campaign, with what the calls before it said."""
+        """Return what a call says about its whole campaign, given the calls before it."""
         if report.failure is None:
             self.invalid_calls.taken(batch.campaign_id)
             return None
@@ -143,7 +143,7 @@ class Outcomes:
     def _refuse_resting(
         self, now: float, campaign_id: str, refusal: settle.Refusal, trace_id: str, settled: list[Settled]
     ) -> None:
-        """Answer what rests of a campaign, a slice at a time; until that is done nothing of it is sent."""
+        """Answer the waiting requests of a campaign in slices; it makes no calls until that is done."""
 
         def refuse(now: float, entry: Entry, settled: list[Settled]) -> None:
             if entry.state in _RESTING:
@@ -160,7 +160,7 @@ class Outcomes:
         self.slices.run(now, settled)
 
     def _refused(self, campaign_id: str, now: float) -> None:
-        """Let what has come for a campaign since it was refused be sent, to find out how it is now."""
+        """Reopen a campaign after a refusal, so that new requests show how it is now."""
         self.conditions.reopen(campaign_id)
         self.scheduler.reconsider(now, campaign_id)
 
@@ -172,8 +172,8 @@ class Outcomes:
     def _learn(self, now: float, batch: Batch, report: CallReport) -> None:
         """Let a call say whether its campaign flows.
 
-        Only an accepted item shows that Connect has room: one that is invalid, or failed in a way that
-        nobody knows, says nothing about it, so a probe of such items is followed by another of its size.
+        Only an accepted item shows that Connect has room. An item that is invalid, or failed for an unknown
+        reason, says nothing about it, so a probe of such items is followed by another of the same size.
         """
         campaign_id, number = batch.campaign_id, batch.number
         notice = None

@@ -62,7 +62,7 @@ class Pacer:
         return True
 
     def give_back(self, now: float, permits: int) -> None:
-        """Take back permits of calls that were kept back: Connect never saw them, so it counts none."""
+        """Take back the permits of calls that never left: Connect does not count them."""
         self._refill(now)
         if self.ceiling:
             self._tokens = min(self._capacity, self._tokens + permits)
@@ -110,14 +110,14 @@ class Pacer:
 
     @property
     def hindered(self) -> bool:
-        """Whether AWS refused the gateway's credentials or clock last; one call at a time asks again."""
+        """Whether AWS last refused the gateway's credentials or clock; one call at a time tries again."""
         return self._hindered_since is not None
 
     def hinder(self, now: float, left_at: float) -> bool:
-        """Pause after AWS refused who asks, in a call that left at `left_at`.
+        """Pause after AWS refused the gateway's credentials or clock in a call that left at `left_at`.
 
         Return whether this has lasted longer than requests should wait. Calls that left before the last
-        pause say nothing new.
+        pause are ignored.
         """
         if self._hindered_since is None:
             self._hindered_since = now

@@ -1,4 +1,4 @@
-"""Which campaigns Connect is known to have, and which callers name campaigns that it does not have."""
+"""Campaigns that Connect is known to have, and callers that name campaigns which it does not have."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -7,17 +7,17 @@ PROVEN_FOR_S = 3600.0
 """Seconds for which a campaign counts as proven after Connect has accepted something of it; at most twice
 as long, since the memory is dropped in halves."""
 PROVEN_LIMIT = 20_000
-"""Campaigns in half of the memory: with ids of 36 characters all of it is about 6 MB at most."""
+"""Campaigns in each half; with ids of 36 characters both halves take about 6 MB at most."""
 MISSES_LIMIT = 20
-"""Calls of a caller that may have found no such campaign before it is slowed down."""
+"""Calls of a caller that may miss (find no such campaign) before the caller is slowed down."""
 MISSES_PER_S = 1.0
-"""Tries that a caller has in a second once it is slowed down; as fast the count of its misses falls."""
+"""Tries a second of a caller that is slowed down; its count of misses falls at the same rate."""
 DOUBT_S = 60.0
 """Seconds after its last miss for which a caller is in doubt."""
 
 
 class Proven:
-    """The campaigns of which Connect has accepted something of late. The memory is bounded."""
+    """The campaigns for which Connect has accepted something recently. The memory is bounded."""
 
     def __init__(self) -> None:
         self._latest: set[str] = set()
@@ -44,7 +44,7 @@ class Proven:
 
 
 class Misses:
-    """Counts, for each caller, the calls that found no such campaign; the count falls as time passes."""
+    """Counts each caller's calls that found no such campaign; the count falls with time."""
 
     def __init__(self) -> None:
         self._counts: OrderedDict[str, tuple[float, float]] = OrderedDict()  # count and instant
@@ -55,7 +55,7 @@ class Misses:
         return max(0.0, count - (now - at) * MISSES_PER_S)
 
     def note(self, now: float, callers: Iterable[str]) -> None:
-        """Count a call that found no such campaign, for each who asked for it."""
+        """Count a call that found no such campaign, for each caller that asked for it."""
         for caller in callers:
             self._counts[caller] = (min(self.count(now, caller) + 1.0, MISSES_LIMIT), now)
             self._counts.move_to_end(caller)
@@ -63,6 +63,6 @@ class Misses:
             self._counts.popitem(last=False)
 
     def doubts(self, now: float, caller: str) -> bool:
-        """Whether a call of a caller has found no such campaign of late."""
+        """Whether a call of a caller has recently found no such campaign."""
         known = self._counts.get(caller)
         return known is not None and now < known[1] + DOUBT_S

@@ -1,10 +1,10 @@
-"""What waits: per campaign and priority, within them per caller, and within those per source.
+"""The waiting requests: by campaign and priority, within those by caller, and within a caller by source.
 
-A call is made in the turn of one caller. It takes what waits of that caller first, and what waits of the
-others in the room that is left. The sources of a caller take turns, whatever their backlog: as many dial
-requests a turn as a source weighs, one unless told otherwise. Where little is left behind by a call, those
-who have waited long take their turns earlier. Within a source the earliest expiry goes first, which also
-returns a retried request to its old place.
+A call is made in the turn of one caller. It takes the requests of that caller first; those of other callers
+fill the room that is left. The sources of a caller take turns, whatever their backlog; a source has as many
+dial requests in a turn as its weight, one by default. If a call leaves little behind, requests that have
+waited long have earlier turns. Within a source the earliest expiry goes first, which also returns a retried
+request to its old place.
 """
 
 import heapq
@@ -43,11 +43,11 @@ _WAITING, _IN_FLIGHT = EntryState.WAITING, EntryState.IN_FLIGHT  # looked up onc
 
 
 class CallerQueue:
-    """What waits of one caller for one campaign, over all its sources: what takes turns with others.
+    """The requests of one caller for one campaign, over all its sources; it takes turns with other callers.
 
     `queues` counts the source queues that belong to it, `source` is the one that it was made for, and
-    `weight` is how many calls its caller makes in each turn. `place` is where it takes turns, None where
-    its campaign is not ready; `Rings` keeps it.
+    `weight` is how many calls its caller makes in each turn. `place` is where it takes turns, None if its
+    campaign is not ready; `Rings` sets it.
     """
 
     __slots__ = ("caller", "campaign", "place", "queues", "source", "weight")
@@ -62,7 +62,7 @@ class CallerQueue:
 
     @property
     def priority(self) -> Priority:
-        """The highest priority among what waits."""
+        """The highest priority among the waiting requests."""
         for priority, lane in zip(_PRIORITIES, self.campaign.lanes, strict=True):
             if lane.has(self):
                 return priority
@@ -70,22 +70,22 @@ class CallerQueue:
 
     @property
     def waiting(self) -> int:
-        """How much waits, suspects aside; counted anew where the campaign has several callers."""
+        """How many requests wait, without suspects; counted on each read if there are several callers."""
         campaign = self.campaign
         if len(campaign.callers) == 1:
             return campaign.unsuspected
         return sum(queue.waiting for lane in campaign.lanes for queue in lane.of(self))
 
     def rises(self, priority: Priority) -> bool:
-        """Whether something of `priority` lets it take turns, or take them at a higher priority."""
+        """Whether a request of `priority` makes it take turns, or take them at a higher priority."""
         return self.place is None or self.place.priority > priority
 
 
 class SourceQueue:
-    """What waits of one source for one campaign and priority, the earliest expiry on top.
+    """The requests of one source for one campaign and priority, the earliest expiry on top.
 
-    One queue of a campaign belongs to no source: that of the entries under suspicion. It counts as its
-    caller's who sent the first of them.
+    One queue of a campaign belongs to no source: that of the suspects. It counts as a queue of the caller
+    that sent the first of them.
     """
 
     __slots__ = (
@@ -211,7 +211,7 @@ _NO_SUSPECTS: deque[list[Entry]] = deque()
 
 
 class Lane:
-    """What waits of one priority: callers, and in the turns of each its sources."""
+    """The waiting requests of one priority: by caller, and within a caller by source."""
 
     __slots__ = ("_callers", "passed_over", "waiting")
 
@@ -221,11 +221,11 @@ class Lane:
         self.passed_over = 0
 
     def has(self, caller_queue: CallerQueue) -> bool:
-        """Whether anything waits of a caller."""
+        """Whether any request of a caller waits."""
         return caller_queue in self._callers
 
     def enter(self, queue: SourceQueue) -> None:
-        """Let a source's queue take turns, behind the others of its caller."""
+        """Add a source's queue to the turns, behind the others of its caller."""
         turns = self._callers.get(queue.caller_queue)
         if turns is None:
             if self._callers is _NO_CALLERS:
@@ -242,10 +242,10 @@ class Lane:
         return True
 
     def take(self, limit: int, first: CallerQueue | None = None) -> tuple[list[Entry], list[SourceQueue]]:
-        """Take out up to `limit` entries, and the queues that this has emptied.
+        """Take out up to `limit` entries; also return the queues that became empty.
 
-        Those of the caller `first` go first, in the turns of its sources. The rest of the room goes to the
-        caller that has had none of it for the longest time.
+        Entries of the caller `first` go first, in the turns of its sources. The rest of the room goes to the
+        caller that has waited longest for such room.
         """
         if limit < self.waiting <= LITTLE:
             return self._take_by_age(limit)
@@ -270,7 +270,7 @@ class Lane:
             yield from turns
 
     def callers(self) -> Iterator[CallerQueue]:
-        """Yield the callers of which something waits."""
+        """Yield the callers with waiting requests."""
         return (caller for caller in self._callers if caller is not None)
 
     def of(self, caller_queue: CallerQueue) -> Iterator[SourceQueue]:
@@ -295,11 +295,11 @@ class Lane:
                     turns.move_to_end(queue)
 
     def _take_by_age(self, limit: int) -> tuple[list[Entry], list[SourceQueue]]:
-        """Do what `take` does, where turns come the earlier the longer what they take has waited.
+        """Do what `take` does, but give earlier turns to requests that have waited longer.
 
-        That a source with two requests at hand has had a turn is no reason to leave an old one of it
-        behind for a new one of another: the tail of the waiting times is made of those. Nor is whose turn
-        it is: what is left goes with the next call.
+        A source that has had its turn may still have an older request than the other sources. Leaving it
+        behind would lengthen the longest waits. For the same reason the caller's turn does not count here:
+        the rest goes with the next call.
         """
         taken: list[Entry] = []
         emptied: list[SourceQueue] = []
@@ -335,11 +335,11 @@ class Lane:
 
 
 def _nothing(_: CallerQueue) -> None:
-    """Take note of nothing: for a queue that nobody schedules."""
+    """Do nothing: the callback of a queue without a scheduler."""
 
 
 class QueueCount:
-    """How many queues of sources there are in all campaigns, for the count of memory."""
+    """How many source queues there are in all campaigns; used to count memory."""
 
     __slots__ = ("queues",)
 
@@ -348,10 +348,10 @@ class QueueCount:
 
 
 class CampaignQueue:
-    """What waits for one campaign. It is `ready` where those who have something in it take turns to call.
+    """The requests that wait for one campaign.
 
-    `changed` is told a caller's queue when the priority of what waits in it may have changed, or when
-    nothing waits in it any more.
+    While it is `ready`, its callers take turns to call. `changed` is called with a caller's queue when its
+    highest priority may have changed, or when it became empty.
     """
 
     __slots__ = (
@@ -444,7 +444,7 @@ class CampaignQueue:
         return queue
 
     def take(self, limit: int, turn: CallerQueue | None = None) -> list[Entry]:
-        """Take out up to `limit` entries in the turn of a caller; they are in flight from here on."""
+        """Take out up to `limit` entries in the turn of a caller; from then on they are in flight."""
         taken: list[Entry] = []
         for lane in self._lanes_in_turn(turn):
             more, emptied = lane.take(limit - len(taken), turn) if lane.waiting else ([], [])
@@ -503,9 +503,9 @@ class CampaignQueue:
         return {queue.source for lane in self.lanes for queue in lane.queues() if queue.source is not None}
 
     def _lanes_in_turn(self, turn: CallerQueue | None) -> list[Lane]:
-        """Return the lanes, highest priority first, but one that was passed over too long before all.
+        """Return the lanes, highest priority first, except that one passed over too often comes first.
 
-        A caller whose turn it is at a lower priority has that turn: it goes before higher ones of others.
+        If the caller has its turn at a lower priority, that lane comes before higher ones of others.
         """
         if turn is None or turn.place is None:
             return sorted(self.lanes, key=lambda lane: lane.passed_over < PASSED_OVER_LIMIT)
@@ -513,7 +513,7 @@ class CampaignQueue:
         return sorted(self.lanes, key=lambda lane: (lane.passed_over < PASSED_OVER_LIMIT, lane is not due))
 
     def _forget(self, queue: SourceQueue) -> None:
-        """Note that a source's queue takes turns no longer."""
+        """Drop a source's queue from the counts."""
         if queue.source is not None:
             self._count.queues -= 1
             del queue.source.queues[self.campaign_id, queue.priority]
@@ -521,12 +521,12 @@ class CampaignQueue:
         self._count_out(queue)
 
     def _end_suspicion(self) -> None:
-        """Note that no suspects wait any longer, where that is so."""
+        """Drop the queue of suspects if it is empty."""
         if self._suspicion is not None and not self._suspicion.waiting:
             self._count_out(self._suspicion)
 
     def _count_out(self, queue: SourceQueue) -> None:
-        """Count a queue of a caller no longer."""
+        """Stop counting a queue of a caller."""
         caller_queue, queue.caller_queue = queue.caller_queue, None
         if caller_queue is None:
             return
@@ -534,7 +534,7 @@ class CampaignQueue:
         if not caller_queue.queues:
             del self.callers[caller_queue.caller]
         elif caller_queue.place is None or self.lanes[caller_queue.place.priority].has(caller_queue):
-            return  # the way of every request: its place is as it was
+            return  # the usual case on the hot path: its place does not change
         self._changed(caller_queue)
 
     def _queue_of(self, source: Source, priority: Priority) -> SourceQueue:

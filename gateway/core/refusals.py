@@ -1,4 +1,4 @@
-"""What Connect's refusals say of whole campaigns: some at once, others when they add up."""
+"""What Connect's refusals say about whole campaigns: some at once, others after several in a row."""
 
 from collections import OrderedDict
 
@@ -6,11 +6,11 @@ from gateway.core.queues import SUSPECT_BURST
 from gateway.core.settle import Refusal
 
 CALLS_TO_BLAME = SUSPECT_BURST
-"""Calls in search of a refused item that Connect refuses in a row, none of them taken, after which the next
-refusal of other items blames the call itself. One bad item among 25 causes 5 at most: the calls of its
-neighbors are taken in between."""
+"""Refused calls in a row, in the search for a refused item, after which the next refusal of other items
+blames the call itself. One bad item among 25 causes 5 at most, since calls of its neighbors are accepted in
+between."""
 CAMPAIGNS_COUNTED = 1000
-"""Campaigns whose refused calls are counted, at most; the one that was refused longest ago goes first."""
+"""Campaigns whose refused calls are counted, at most; the one with the oldest refusal is dropped first."""
 
 
 class Refusals:
@@ -37,7 +37,7 @@ class Refusals:
 
 
 class InvalidCalls:
-    """How many calls of a campaign Connect refused as invalid in a row, while looking for a bad item."""
+    """Counts each campaign's calls that Connect refused in a row, in the search for a bad item."""
 
     def __init__(self) -> None:
         self._in_a_row: OrderedDict[str, int] = OrderedDict()
@@ -45,8 +45,8 @@ class InvalidCalls:
     def refused(self, campaign_id: str, *, search: bool) -> bool:
         """Note a refused call; return whether the call itself, and none of its items, is the cause.
 
-        `search` says that it looked for the bad item among those of an earlier call. A caller may send
-        nothing but bad items, so the cause is clear only when items of a later call are refused as well.
+        `search`: the call was part of the search for a bad item of an earlier call. A caller may send only
+        bad items, so the call is to blame only when items of a later call are refused as well.
         """
         count = self._in_a_row.get(campaign_id, 0)
         if not search:

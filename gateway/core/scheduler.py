@@ -1,8 +1,8 @@
 """Which campaign calls next, and with what: the batch is formed when a call is permitted.
 
 A campaign is ready when a full batch waits, when its oldest request has lingered, when all who
-wait for it have half-closed, or when the gateway drains. `turns` says which of those that are ready calls
-next, and in whose turn.
+wait for it have half-closed, or when the gateway drains. `turns` says which ready campaign calls next, and
+in the turn of which caller.
 """
 
 import heapq
@@ -122,11 +122,11 @@ class Scheduler:
         return self._campaigns.get(campaign_id)
 
     def doubts(self, now: float, caller: str, campaign_id: str) -> bool:
-        """Whether it is in doubt that Connect has a campaign which a caller names."""
+        """Whether it is doubtful that Connect has a campaign that a caller names."""
         return self._misses.doubts(now, caller) and campaign_id not in self._proven
 
     def is_slowed(self, caller: str) -> bool:
-        """Whether a caller may try its doubtful campaigns once in a while only."""
+        """Whether a caller is slowed down in trying its doubtful campaigns."""
         return caller in self._slowed_until
 
     def remove(self, entry: Entry) -> None:
@@ -156,20 +156,20 @@ class Scheduler:
                 self._consider(now, queue.campaign)
 
     def drain(self) -> list[CampaignQueue]:
-        """Linger no more from here on; return the campaigns to `consider` for that."""
+        """Stop lingering from now on; return the campaigns to `consider` after that."""
         self._draining = True
         return list(self._campaigns.values())
 
     def consider(self, now: float, campaign: CampaignQueue, settled: list[Settled]) -> None:
-        """Make a campaign ready, if something waits for it and it may call."""
+        """Make a campaign ready, if requests wait for it and it may call."""
         if self._campaigns.get(campaign.campaign_id) is campaign:
             self._consider(now, campaign)
 
     def advance(self, now: float, limit: int = SLICE) -> list[Entry]:
         """Bring everything up to `now`; return entries whose time has passed, taken out.
 
-        At most `limit` of those, and about as many looks at anything else: where more is due `deadline` says
-        so, and the shell has time for others in between.
+        At most `limit` entries, and about as many other checks, are done at once. If more is due, `deadline`
+        is now, so the shell calls again after other work.
         """
         expired = [entry for entry in islice(self._due(now), limit) if not self._resumed(now, entry)]
         self._resume_slowed(now)
@@ -219,7 +219,7 @@ class Scheduler:
         return entries, flush
 
     def put_back(self, now: float, entries: list[Entry], *, suspects: bool) -> None:
-        """Let entries wait on that were taken for a call and have no room in it."""
+        """Put entries back that were taken for a call and have no room in it."""
         if suspects:
             self.push_suspects(now, entries)
             return
@@ -227,7 +227,7 @@ class Scheduler:
             self.push(entry.arrived_at, (entry,))  # it has waited since then
 
     def take_more(self, campaign_id: str, limit: int) -> list[Entry]:
-        """Take more entries for a call that is being formed and lacks so many."""
+        """Take up to so many more entries for a call that is being formed."""
         campaign = self._campaigns.get(campaign_id)
         if campaign is None or not campaign.unsuspected or limit <= 0:
             return []
@@ -245,17 +245,17 @@ class Scheduler:
         self._consider(now, campaign)
 
     def called(self, now: float, batch: Batch) -> None:
-        """Note that a call leaves; one of an unproven campaign is a try."""
+        """Note that a call leaves; a call of an unproven campaign counts as a try."""
         if batch.campaign_id in self._proven:
             return
         callers = frozenset(waiter.source.caller for entry in batch.entries for waiter in entry.waiters)
         self._tries.setdefault(batch.campaign_id, {})[batch.number] = callers
         for caller in callers:
-            self._slow_if_many(now, caller, MISSES_LIMIT - 1)  # from then on it has one try at a time
+            self._slow_if_many(now, caller, MISSES_LIMIT - 1)  # from now on it has one try at a time
         self._stand_anew(now, batch.campaign_id)
 
     def ended(self, now: float, batch: Batch, *, accepted: bool, missing: bool) -> None:
-        """Note that a call has ended: whether something was accepted, or Connect has no such campaign."""
+        """Note that a call has ended, with something accepted or because Connect has no such campaign."""
         campaign_id = batch.campaign_id
         if accepted:
             self._proven.note(now, campaign_id)
@@ -292,7 +292,7 @@ class Scheduler:
         return campaign
 
     def _enter(self, now: float, campaign: CampaignQueue, queue: SourceQueue) -> None:
-        """Let a queue in which something began to wait take turns, as soon as its campaign is ready."""
+        """Add a queue that is no longer empty to the turns, as soon as its campaign is ready."""
         if not campaign.ready:
             self._consider(now, campaign)
         elif queue.caller_queue is not None:
@@ -311,7 +311,7 @@ class Scheduler:
             heapq.heappush(self._lingering, (ready_by, next(self._order), campaign))
 
     def _let_take_turns(self, campaign: CampaignQueue) -> None:
-        """Let those who have something in a campaign that is ready take turns."""
+        """Add the callers' queues of a ready campaign to the turns."""
         if not campaign.ready:
             campaign.ready = True
             for queue in campaign.callers.values():
@@ -324,14 +324,14 @@ class Scheduler:
                 self._rings.remove(queue)
 
     def _standing(self, queue: CallerQueue) -> Standing | None:
-        """Return how a caller's queue stands; None for a doubtful campaign of which a call is under way."""
+        """Return the standing of a caller's queue; None for a doubtful campaign with a call under way."""
         campaign_id = queue.campaign.campaign_id
         if not self.doubts(self._now, queue.caller, campaign_id):
             return Standing.REGULAR
         return None if campaign_id in self._tries else Standing.DOUBTFUL
 
     def _stand_anew(self, now: float, campaign_id: str) -> None:
-        """Let a campaign that is ready take turns as it stands now that a call has begun or ended."""
+        """Update the turns of a ready campaign, since a call of it has begun or ended."""
         self._now = now
         campaign = self._campaigns.get(campaign_id)
         if campaign is not None and campaign.ready:
@@ -339,13 +339,13 @@ class Scheduler:
                 self._rings.add(queue)
 
     def _slow_if_many(self, now: float, caller: str, limit: float) -> None:
-        """Let a caller whose calls find no such campaign, again and again, try once in a while only."""
+        """Slow down a caller whose calls find no such campaign again and again."""
         if self._misses.count(now, caller) > limit - 1.0 and caller not in self._slowed_until:
             self._slowed_until[caller] = now + 1.0 / MISSES_PER_S
             self._rings.slow(caller)
 
     def _is_ready(self, now: float, campaign: CampaignQueue) -> bool:
-        """Whether a campaign would be ready if it were not in turns yet."""
+        """Whether a campaign would be ready if it had not taken turns yet."""
         return bool(self._conditions.limit(campaign.campaign_id)) and self._ready_by(now, campaign) <= now
 
     def _ready_by(self, now: float, campaign: CampaignQueue) -> float:

@@ -17,7 +17,7 @@ RETRY_BASE_S, RETRY_LONGEST_S = 0.25, 5.0
 REFUSAL_S = 5.0
 """Seconds for which the gateway believes, without asking again, what Connect said of a whole campaign."""
 _LATER_S = 30.0
-"""Seconds after which a caller may try again where the gateway, or somebody who runs it, is the cause."""
+"""Seconds after which a caller may try again if the gateway or its operator is the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ _ACCEPTED = Outcome.ACCEPTED  # looked up once: the way of every request
 
 
 def refusal_of(failure: errors.CallFailure | None, *, lasting: bool = False) -> Refusal | None:
-    """Return what a failed call says of its whole campaign, or None where it says nothing of it.
+    """Return what a failed call says about its whole campaign, None if nothing.
 
-    `lasting`: a hindrance of the whole gateway has gone on for so long that requests wait no longer.
+    `lasting`: AWS has refused the gateway's credentials or clock for longer than requests wait.
     """
     never = RetryAdvice.NEVER
     match failure:
@@ -109,7 +109,7 @@ WHICHEVER_ITEMS = Refusal(
     REFUSAL_S,
     retry_after_s=_LATER_S,
 )
-"""What the requests of a campaign are told where the call itself, and none of its items, is refused."""
+"""The answer to the requests of a campaign if Connect refuses the call itself, not one of its items."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Long work, done a slice at a time, so that whoever asks the core never waits long for its answer.
+"""Long work, done a slice at a time, so that no call into the core takes long.
 
-Work is a list of units, and what to do with each: to answer a dial request, for example. As much as is
-left of the current slice is done at once; `poll` begins a new slice at each turn of the shell.
+Work is a list of units and a function for each, such as answering a dial request. As many units as the
+current slice allows are done at once; `poll` begins a new slice at each turn of the shell.
 """
 
 from collections import deque
@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from gateway.core.model import Settled
 
 SLICE = 1000
-"""Units of one slice, each of some microseconds: with the telling of an answer 10 ms on a slow machine."""
+"""Units of one slice, each of some microseconds: including delivery of answers, 10 ms on a slow machine."""
 
 Unit = TypeVar("Unit")
 Work = Callable[[float, Any, list[Settled]], None]
-"""What is done with one unit at an instant; answers go into the list."""
+"""Processes one unit at an instant, and appends answers to the list."""
 
 
 def handed_out(units: list[Unit]) -> Iterator[Unit]:
@@ -27,7 +27,7 @@ def handed_out(units: list[Unit]) -> Iterator[Unit]:
 
 
 class Slices:
-    """Work that is under way, in the order in which it came, and what is left of the current slice."""
+    """The unfinished work, in order of arrival, and what is left of the current slice."""
 
     def __init__(self, size: int = SLICE) -> None:
         self._size = size
@@ -39,7 +39,7 @@ class Slices:
         return bool(self._work)
 
     def begin(self, spent: int = 0) -> None:
-        """Begin a new slice, of which so many units are spent; a quarter of it is left all the same."""
+        """Begin a new slice with so many units spent already; at least a quarter of it is left."""
         self.left = max(self._size - spent, -(-self._size // 4))
 
     def add(
@@ -48,11 +48,11 @@ class Slices:
         work: Callable[[float, Unit, list[Settled]], None],
         done: Callable[[float], None] = lambda now: None,
     ) -> None:
-        """Let `work` be done with each unit, behind what is under way already, and `done` after the last."""
+        """Do `work` for each unit, after the work that is under way, and call `done` after the last one."""
         self._work.append((handed_out(list(units)) if isinstance(units, list) else iter(units), work, done))
 
     def run(self, now: float, settled: list[Settled]) -> None:
-        """Do as much as is left of the current slice; answers go into `settled`."""
+        """Do what the current slice still allows; answers go into `settled`."""
         while self._work and self.left > 0:
             units, work, done = self._work[0]
             before = self.left

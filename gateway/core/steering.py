@@ -1,9 +1,9 @@
-"""What those who run the gateway do to a campaign: hold it, release it, purge it.
+"""An operator's orders for a campaign: hold, release, purge.
 
-A campaign that is held forms no batch. Its calls under way are recalled (`Engine.recall`): one that
-has not left does not leave, and none gets a further attempt. What such a call does not decide waits,
-or is answered, like the rest. What is in a call when it is held or purged is never answered from here:
-Amazon Connect may have it.
+A campaign that is held forms no batch. Its calls under way are recalled (`Engine.recall`): one that has not
+left is not sent, and none gets a further attempt. Requests that such a call does not decide wait, or are
+answered, like the others. Requests in a call at the time of a hold or purge are not answered from here,
+since Amazon Connect may have them.
 """
 
 from collections.abc import Sequence

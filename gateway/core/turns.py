@@ -1,10 +1,10 @@
-"""Whose turn it is to call: callers share calls fairly, and so do the campaigns of each.
+"""Decides who calls next: callers share calls fairly, and so do the campaigns of each caller.
 
-Ready campaigns are divided by priority and by standing. A campaign is doubtful while its caller has named
-campaigns of late that Connect does not have, and Connect has accepted nothing of this one. Doubtful ones
-take one call in `DOUBTFUL_EVERY` at most while others wait, one at a time each. Within each division callers
-take turns, and in the turn of a caller its campaigns; where they are doubtful its sources take turns, and the
-campaigns of each source. A turn is a call: calls cost the same whatever they carry.
+Ready campaigns are divided by priority and by standing. A campaign is doubtful if its caller has recently
+named campaigns that Connect does not have, and Connect has accepted nothing for this one. While others wait,
+doubtful campaigns get at most one call in `DOUBTFUL_EVERY`, and each has one call at a time. Within each
+division callers take turns, and in the turn of a caller its campaigns do. Doubtful campaigns take turns by
+source first, then by campaign of the source. A turn is a call, since all calls cost the same.
 """
 
 import enum
@@ -17,12 +17,12 @@ from gateway.core.model import Priority, Source
 from gateway.core.queues import PASSED_OVER_LIMIT, CallerQueue, CampaignQueue
 
 LOOK_AHEAD = 8
-"""Campaigns of the caller whose turn it is, and callers after it, that are looked at for a full call where
+"""Campaigns of the caller whose turn it is, and callers after it, that are searched for a full call if
 permits are scarce."""
 DOUBTFUL_EVERY = 4
-"""One call in so many is for doubtful campaigns at most, while others wait."""
+"""While others wait, at most one call in so many is for doubtful campaigns."""
 LOOKED_AGAIN = 1000
-"""Queues in one decision whose standing may have changed since they came."""
+"""Queues whose standing is checked again in one decision, at most."""
 
 
 class Standing(enum.IntEnum):
@@ -40,10 +40,10 @@ class Place(NamedTuple):
 
 
 class _Group:
-    """What is ready of one caller at one place.
+    """The ready queues of one caller at one place.
 
-    `had` counts the calls of its turn that it has had, of `weight` in each; `since_try` counts those since
-    the caller last had one for a doubtful campaign.
+    `had` counts the calls that it has made in its turn, of `weight` in each; `since_try` counts its calls
+    since the last one for a doubtful campaign.
     """
 
     __slots__ = ("had", "since_try", "turns", "weight")
@@ -55,13 +55,13 @@ class _Group:
         self.since_try = DOUBTFUL_EVERY
 
     def queues(self) -> Iterator[CallerQueue]:
-        """Yield what is ready, in the order of turns within the first source, then of the others."""
+        """Yield the ready queues in the order of turns, those of the first source before those of others."""
         for queues in self.turns.values():
             yield from queues
 
 
 class Ring:
-    """What is ready at one place: callers in turns. A caller that is slowed down has none meanwhile."""
+    """The callers that take turns at one place. A caller that is slowed down takes none meanwhile."""
 
     __slots__ = ("_slowed", "turns")
 
@@ -70,7 +70,7 @@ class Ring:
         self._slowed: dict[str, _Group] = {}
 
     def add(self, queue: CallerQueue, *, slowed: bool) -> None:
-        """Enter a caller's queue behind the others of the caller, and the caller behind other callers."""
+        """Add a caller's queue behind the others of the caller, and the caller behind other callers."""
         groups = self._slowed if slowed else self.turns
         group = groups.get(queue.caller)
         if group is None:
@@ -83,7 +83,7 @@ class Ring:
         group.weight = queue.weight
 
     def remove(self, queue: CallerQueue) -> None:
-        """Take out a caller's queue, which is in."""
+        """Remove a caller's queue, which must be present."""
         groups = self.turns if queue.caller in self.turns else self._slowed
         group, source = groups[queue.caller], _source_of(queue)
         del group.turns[source][queue]
@@ -93,7 +93,7 @@ class Ring:
                 del groups[queue.caller]
 
     def slow(self, caller: str) -> None:
-        """Let a caller take no turns."""
+        """Stop the turns of a caller."""
         group = self.turns.pop(caller, None)
         if group is not None:
             self._slowed[caller] = group
@@ -107,14 +107,14 @@ class Ring:
     def first(self, may_wait: Callable[[CampaignQueue], bool]) -> CallerQueue:
         """Return the queue whose turn it is; there must be one.
 
-        Of the first few, one that need not wait goes before those that may; they keep their places.
+        Of the first few, one with a full call goes before those that may wait; they keep their places.
         """
         first = self._first_group()
         ready = (queue for queue in self._first_few(first) if not may_wait(queue.campaign))
         return next(ready, None) or next(first.queues())
 
     def had_turn(self, queue: CallerQueue) -> None:
-        """Let a queue whose turn it was go behind the others of its caller, and the caller behind others."""
+        """Move a queue behind the others of its caller after its turn, and the caller behind others."""
         group, source = self.turns[queue.caller], _source_of(queue)
         group.turns[source].move_to_end(queue)
         group.turns.move_to_end(source)
@@ -125,12 +125,12 @@ class Ring:
             self.turns.move_to_end(queue.caller)
 
     def _first_group(self) -> _Group:
-        """Return what is ready of the caller whose turn it is."""
+        """Return the ready queues of the caller whose turn it is."""
         while True:
             caller, group = next(iter(self.turns.items()))
             if group.had < group.weight or len(self.turns) == 1:
                 return group
-            group.had -= group.weight  # it has had this turn before, as a try
+            group.had -= group.weight  # it has already used this turn, for a try
             self.turns.move_to_end(caller)
 
     def _first_few(self, first: _Group) -> Iterator[CallerQueue]:
@@ -140,9 +140,10 @@ class Ring:
 
 
 class Rings:
-    """All that is ready, by standing and priority. A priority that waits is passed over so often at most.
+    """All ready queues, by standing and priority.
 
-    `standing` says how a caller's queue stands now; None where it must wait for the end of a call.
+    A waiting priority is passed over a limited number of times. `standing` returns the present standing of
+    a caller's queue, None if it must wait for the end of a call.
     """
 
     def __init__(self, standing: Callable[[CallerQueue], Standing | None]) -> None:
@@ -158,7 +159,7 @@ class Rings:
         return any(self._turns)
 
     def add(self, queue: CallerQueue) -> None:
-        """Enter a caller's queue of a campaign that is ready; one whose place has changed is moved."""
+        """Add a caller's queue of a ready campaign, or move it if its place has changed."""
         standing = self._standing(queue)
         place = Place(standing, queue.priority) if standing is not None else None
         if queue.place == place:
@@ -170,20 +171,20 @@ class Rings:
             self._rings[place.standing][place.priority].add(queue, slowed=slowed)
 
     def remove(self, queue: CallerQueue) -> None:
-        """Take out a caller's queue, if it is in."""
+        """Remove a caller's queue, if it is present."""
         if queue.place is not None:
             self._rings[queue.place.standing][queue.place.priority].remove(queue)
             queue.place = None
 
     def changed(self, queue: CallerQueue) -> None:
-        """Take note that something has left a caller's queue."""
+        """Note that entries have left a caller's queue."""
         if not queue.queues:
             self.remove(queue)
         elif queue.place is not None:
             self.add(queue)
 
     def slow(self, caller: str) -> None:
-        """Let the doubtful campaigns of a caller wait until it may `resume`."""
+        """Stop the turns of a caller's doubtful campaigns until `resume`."""
         self._slowed.add(caller)
         for ring in self._rings[Standing.DOUBTFUL]:
             ring.slow(caller)
@@ -195,7 +196,7 @@ class Rings:
             ring.resume(caller)
 
     def next(self, may_wait: Callable[[CampaignQueue], bool]) -> CallerQueue | None:
-        """Return the queue whose turn it is, which stays in behind the others; None where none is ready."""
+        """Return the queue whose turn it is, and move it behind the others; None if none is ready."""
         for attempt in range(LOOKED_AGAIN):
             if not self:
                 return None
@@ -206,7 +207,7 @@ class Rings:
             queue = ring.first(may_wait)
             if attempt == LOOKED_AGAIN - 1 or self._standing(queue) is place.standing:
                 break
-            self.add(queue)  # its caller has come into doubt since, or out of it
+            self.add(queue)  # its standing has changed since it was added
         self._count(place)
         ring.had_turn(queue)
         if place.standing is Standing.DOUBTFUL:
@@ -214,10 +215,10 @@ class Rings:
         return queue
 
     def _let_one_try(self, priority: Priority) -> bool:
-        """Bring a caller that may try to the front of the doubtful ones; return whether there is one.
+        """Move a caller that may try to the front of the doubtful ones; return whether there is one.
 
-        One that has regular campaigns as well tries with every fourth of its own calls at most: it gains
-        nothing by its tries, and loses little.
+        A caller that also has regular campaigns uses at most every fourth of its own calls for tries, so its
+        tries take no calls from others.
         """
         ring = self._rings[Standing.DOUBTFUL][priority]
         for caller in tuple(islice(ring.turns, LOOK_AHEAD)):
@@ -228,7 +229,7 @@ class Rings:
         return False
 
     def _charge(self, caller: str) -> None:
-        """Let a try be one of the calls that a caller has among the regular ones."""
+        """Count a try as one of the caller's regular calls."""
         own = self._regular_of(caller)
         if own is not None:
             own.had += 1
@@ -239,7 +240,7 @@ class Rings:
         return next((group for group in groups if group is not None), None)
 
     def _choose(self, *, may_try: bool = True) -> Place:
-        """Return which division has its turn: first the priority, then the standing."""
+        """Return the division whose turn it is: the priority is chosen first, then the standing."""
         regular, doubtful = self._rings
         if any(ring.turns for ring in regular):
             may_try = may_try and self._since_doubtful >= DOUBTFUL_EVERY - 1
@@ -266,6 +267,6 @@ class Rings:
 
 
 def _source_of(queue: CallerQueue) -> Source | None:
-    """Return the source in whose turns a doubtful campaign is; others take turns whatever theirs."""
+    """Return the source of a doubtful campaign, for its turns; regular campaigns share one key."""
     doubtful = queue.place is not None and queue.place.standing is Standing.DOUBTFUL
     return queue.source if doubtful else None

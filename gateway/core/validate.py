@@ -21,9 +21,9 @@ _attribute_key = re.compile(r"[a-zA-Z0-9\-_]{1,32767}").fullmatch
 
 
 def problem_with_campaign(campaign_id: str) -> str | None:
-    """Return the rule that a campaign id breaks by whichever API, or None where V1 takes it.
+    """Return the rule that a campaign id breaks under both APIs, or None if V1 takes it.
 
-    What V2 takes V1 takes too.
+    V1 takes every id that V2 takes.
     """
     if not _campaign_id(campaign_id) or campaign_id in {".", ".."}:
         return _campaign_problem(campaign_id)

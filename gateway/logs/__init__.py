@@ -1,8 +1,8 @@
 """The log: lines of the standard `logging`, rendered by structlog, written to stderr by a thread.
 
-The code logs with `logging` and puts what a line is about in `extra`. No thread that logs ever waits for
-whoever reads stderr: lines go through a bounded queue, and those that find it full are dropped and
-counted. `lines` says what a line holds, `writer` has the queue, `repeats` leaves out what only repeats.
+The code logs with `logging` and puts what a line is about in `extra`. No thread that logs waits for the
+reader of stderr: lines go through a bounded queue, and lines that find it full are dropped and counted.
+`lines` defines the content of a line, `writer` has the queue, and `repeats` drops repeated lines.
 """
 
 from gateway.logs.lines import formatter, places

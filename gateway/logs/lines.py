@@ -1,6 +1,6 @@
-"""What a log line holds: one JSON object in production, readable colours on a terminal.
+"""The content of a log line: one JSON object in production, readable colours on a terminal.
 
-Lines of libraries are shown without anything that they put into them: they may hold what was sent. Of
+Lines of libraries are shown without their values, which may hold data of dial requests. Of
 an exception its type and place are shown, never its text.
 """
 
@@ -68,7 +68,7 @@ def _without_what_libraries_say(_: Any, __: str, event: _Event) -> _Event:
     # The template without its values, its first line only: values may hold what was sent.
     template = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
     first = template.partition("\n")[0][:_LONGEST_FOREIGN]
-    if event["event"] != template:  # values were put into it
+    if event["event"] != template:  # the message has values in it
         first = _placeholder.sub(_MASK, first)
     names = ("level", "logger", "time", "_record", "_from_structlog", MORE)
     known = {name: event[name] for name in names if name in event}

@@ -1,4 +1,4 @@
-"""Leaves out lines that only repeat: a library that logs each failure would fill the disk."""
+"""Drops repeated lines: a library that logs each failure would fill the disk."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ BURST, EVERY_S = 5, 10.0
 KINDS = 256
 """Kinds of lines that are counted; the one not seen for longest is forgotten first."""
 LOOP = "gateway.loop"
-"""The logger of what the event loop reports: as a library's, its lines come as often as something fails."""
+"""The logger for reports of the event loop; its lines may repeat as often as those of a library."""
 
 _Kind = tuple[str, int, str, str]
 
@@ -27,10 +27,10 @@ class _Recent:
 
 
 class RepeatFilter(logging.Filter):
-    """Lets a burst of each kind of line pass within a time; the next one says how many were left out.
+    """Lets a burst of each kind of line pass in each period; the next line says how many were dropped.
 
-    It is about lines of libraries and of the event loop. Lines of our own say each something of its own, and
-    those that could come in a flood are counted where they are written. Thread-safe.
+    It applies to lines of libraries and of the event loop. The gateway's own lines are not limited: each has
+    its own content, and the code that could write many counts them instead. Thread-safe.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -59,7 +59,7 @@ class RepeatFilter(logging.Filter):
         return True
 
     def _of(self, kind: _Kind) -> _Recent:
-        """Return the count of a kind, which begins anew after its time."""
+        """Return the count of a kind, which starts again after its period."""
         now = self._now()
         recent = self._recent.pop(kind, None) or _Recent(now)
         if now >= recent.began + EVERY_S:

@@ -1,4 +1,4 @@
-"""Sends every line of the process through one handler, and what would go past the log into it."""
+"""Sends every log line of the process, and all uncaught exceptions, through one handler."""
 
 import asyncio
 import atexit
@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 
 
 class _State:
-    """What this process logs with, once it is configured to."""
+    """The handler and filter of this process, once logging is configured."""
 
     writer: LineWriter | None = None
     repeats: RepeatFilter | None = None
 
 
 def configure(level: str, log_format: LogFormat = "auto", stream: TextIO | None = None) -> None:
-    """Log what is ours at `level`, and warnings of libraries.
+    """Log the gateway's own lines from `level` on, and libraries' lines from warnings on.
 
     Lines go to stderr, by a queue and a thread; to `stream`, if one is given, at once.
     """
@@ -63,14 +63,14 @@ def lines_dropped() -> dict[str, int]:
 
 
 def watch_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Log what a loop finds that nobody handled, without what it says."""
+    """Log an exception that an event loop found unhandled, without its text."""
     loop.set_exception_handler(_unhandled)
 
 
 def watch_process() -> None:
-    """Log what ends the process or a thread, or is raised where nothing can catch it, without what it says.
+    """Log exceptions that end the process or a thread, or are raised in a finalizer, without their text.
 
-    Python would print it on stderr, with its text: the thread that it happens in could wait for a reader.
+    Python would print them on stderr, with their text, and the thread could block there.
     """
     sys.excepthook = lambda kind, _, trace: _log_uncaught("the process", kind, trace)
     threading.excepthook = lambda about: _log_uncaught("a thread", about.exc_type, about.exc_traceback)
@@ -94,9 +94,9 @@ def _notice(lines: logging.Formatter, dropped: int) -> bytes:
 def _unhandled(_: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
     error = context.get("exception")
     extra = {} if error is None else {"error": type(error).__name__, "at": places(error.__traceback__)}
-    logging.getLogger(LOOP).error("something failed that nobody waits for", extra=extra)
+    logging.getLogger(LOOP).error("an exception in the event loop was not handled", extra=extra)
 
 
 def _log_uncaught(where: str, kind: type[BaseException] | None, trace: TracebackType | None) -> None:
     name = "nothing" if kind is None else kind.__name__
-    log.critical("an exception in %s was caught by nobody", where, extra={"error": name, "at": places(trace)})
+    log.critical("an exception in %s was not caught", where, extra={"error": name, "at": places(trace)})

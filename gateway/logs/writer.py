@@ -1,4 +1,4 @@
-"""Writes log lines from a bounded queue in a thread of its own, so that nobody waits for a slow reader."""
+"""Writes log lines from a bounded queue in a separate thread, so that no caller waits for a slow reader."""
 
 import json
 import logging
@@ -11,24 +11,23 @@ import time
 from collections.abc import Callable
 
 LINES, SIZE = 10_000, 4 * 1024 * 1024
-"""Lines, and bytes of them, that wait to be written, at most."""
+"""The most lines, and the most bytes, that wait to be written."""
 AT_ONCE = 65_536
-"""Bytes that are handed to the operating system at once, about: what a pipe holds."""
+"""About how many bytes one write passes to the operating system: the size of a pipe."""
 TELL_EVERY_S = 10.0
-"""Seconds between two lines that say how many were dropped, while the queue never becomes empty."""
+"""Seconds between two lines about dropped lines, while the queue is never empty."""
 _POLL_MS = 1000
 
 Write = Callable[[bytes], None]
-"""Writes all of it, however long that takes. Raises `OSError` where it cannot."""
+"""Writes all bytes, however long that takes. Raises `OSError` if that fails."""
 
 
 class LineWriter:
     """A queue of lines and the thread that writes them.
 
-    `put` never blocks, and may be called where a lock of the same thread is held: in a signal handler or
-    while garbage is collected. `notice` makes the line that tells of so many dropped ones. It is put by
-    one thread at a time (a logging handler has a lock for that), and written by another: each has counters
-    of its own, so they need no lock.
+    `put` never blocks and takes no lock, so signal handlers and finalizers may call it. `notice` makes the
+    line that says how many were dropped. One thread at a time puts lines (the logging handler's lock ensures
+    that) and another writes them; each has its own counters, so they need no lock.
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class LineWriter:
         return self._refused + self._lost
 
     def put(self, line: bytes) -> None:
-        """Queue a line, or drop it where too much waits already."""
+        """Queue a line, or drop it if the queue is full."""
         waiting_lines = self._put_lines - self._done_lines
         waiting_size = self._put_size - self._done_size
         if waiting_lines >= self._lines or (waiting_lines and waiting_size + len(line) > self._size):
@@ -96,7 +95,7 @@ class LineWriter:
     def _written(self, text: bytes) -> bool:
         try:
             self._write(text)
-        except OSError:  # the reader has gone, or the disk is full: nobody can be told here
+        except OSError:  # the reader has gone, or the disk is full: there is no place to report it
             return False
         return True
 
@@ -109,10 +108,10 @@ class QueueHandler(logging.Handler):
         self._writer = writer
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue the line of a record. One that cannot be formatted is dropped: it may hold people's data."""
+        """Queue the line of a record; one that cannot be formatted is dropped: it may hold personal data."""
         try:
             line = self.format(record)
-        except Exception:  # noqa: BLE001 - a line is worth less than what the caller is doing
+        except Exception:  # noqa: BLE001 - logging must not break the caller
             line = json.dumps(
                 {"level": "error", "message": "a line could not be formatted", "logger": record.name}
             )
@@ -120,7 +119,7 @@ class QueueHandler(logging.Handler):
 
 
 def writing_to(descriptor: int) -> Write:
-    """Return what writes to a file descriptor, blocking or not."""
+    """Return a function that writes to a file descriptor, whether it is blocking or not."""
 
     def write(text: bytes) -> None:
         left = memoryview(text)
@@ -136,11 +135,11 @@ def writing_to(descriptor: int) -> Write:
 
 
 def unblock(descriptor: int) -> bool:
-    """Make writes to a pipe or terminal never block, for all of this process; return whether they do not.
+    """Make writes of this process to a pipe or terminal non-blocking; return whether that worked.
 
-    This is for those who write to stderr past the log: gRPC's C core does so from its own threads, and would
-    wait in them. The pipe is opened anew, since the flag would otherwise count for every process that has
-    inherited it. Where that may not be, of sockets for one, it stays as it was.
+    gRPC's C core writes to stderr directly from its own threads, which would otherwise block. The pipe is
+    opened again, since the flag on the inherited pipe would apply to every process that shares it. If it
+    cannot be opened again (a socket, for example), it stays as it was.
     """
     try:
         is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)

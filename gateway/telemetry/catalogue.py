@@ -72,7 +72,7 @@ FAILING = Metric(
     "dial_gateway.connect.failing", "s", "How long every attempt has failed for want of Amazon Connect"
 )
 CLOCK_BEHIND = Metric(
-    "dial_gateway.clock.behind_aws", "s", "How far the wall clock is behind AWS's, where they are far apart"
+    "dial_gateway.clock.behind_aws", "s", "How far the wall clock is behind AWS's; 0 if about equal"
 )
 THROTTLES = Metric("dial_gateway.connect.throttles", "{throttle}", "Throttles: of whole calls (429) or items")
 RETRIES = Metric("dial_gateway.connect.retries", "{retry}", "Further attempts that failing calls asked for")

@@ -1,4 +1,4 @@
-"""Runs exports side by side, and as the gateway leaves for a bounded time that all of them share."""
+"""Runs exports in parallel; when the gateway leaves, within a time limit for all of them together."""
 
 import threading
 import time
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from gateway.telemetry.exporting import Exports
 
 LONGEST_S = 5.0
-"""Seconds that a last export may take, at most, where the collector took the one before."""
+"""Seconds for the last export, at most, if the export before it succeeded."""
 DOUBTFUL_S = 1.0
-"""Seconds for a last export where the one before failed, or there was none, or an attempt of it fails."""
+"""Seconds for the last export if the one before failed, or there was none, or an attempt of it fails."""
 
 
 @dataclass(slots=True)
 class Work:
-    """Something to be exported: what it is, what exports it, and how the exports before it went, if known."""
+    """An export to run: its content, its function, and the results of earlier exports, if known."""
 
     what: str
     run: Callable[[], object]
@@ -23,12 +23,12 @@ class Work:
     done: bool = False
 
     def longest_s(self) -> float:
-        """Return how many seconds it may take at the end, as it looks now."""
+        """Return how many seconds it may take at the end, by the results so far."""
         return LONGEST_S if self.exports is None or self.exports.works else DOUBTFUL_S
 
 
 def run_all(works: Sequence[Work]) -> None:
-    """Run all of it, each in a thread of its own where there is more than one; return when all are done."""
+    """Run all exports, in a thread each if there are several; return when all are done."""
     threads = [threading.Thread(target=work.run, daemon=True) for work in works[1:]]
     for thread in threads:
         thread.start()
@@ -39,9 +39,9 @@ def run_all(works: Sequence[Work]) -> None:
 
 
 def run_for(works: Sequence[Work], timeout_s: float) -> list[str]:
-    """Run all of it at once for `timeout_s` seconds at most; return what was not done in its time.
+    """Run all exports in parallel for `timeout_s` seconds at most; return those that did not finish.
 
-    What is not done goes on in its daemon thread, and ends with the process.
+    An unfinished export goes on in its daemon thread, which ends with the process.
     """
     changed = threading.Condition()
     began = time.monotonic()
@@ -70,5 +70,5 @@ def _notify(changed: threading.Condition) -> None:
 
 
 def _left_s(works: Sequence[Work], timeout_s: float, passed_s: float) -> float:
-    """Return how many seconds are left for what is not done; 0 or less where there is nothing to wait for."""
+    """Return how many seconds are left for unfinished exports; 0 or less if there are none."""
     return max((min(timeout_s, work.longest_s()) - passed_s for work in works if not work.done), default=0.0)

@@ -1,7 +1,7 @@
-"""Watches what exporters do: what is lost is counted, and told in words of ours, now and then.
+"""Watches exporters: counts lost data, and reports it in the gateway's own log lines at a limited rate.
 
-The libraries that export log each attempt that fails, as a template around what a collector has said. Their
-lines are taken here while an export is under way: of what they say only the kind of the failure is told.
+The export libraries log each failed attempt, with text from the collector. This module takes their lines
+during an export and reports only the kind of the failure.
 """
 
 import enum
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 _placeholder = re.compile(r"%[\d.]*[a-z]")
 
 TELL_EVERY_S = 60.0
-"""Seconds between two lines about one exporter that goes on failing."""
+"""Seconds between two lines about an exporter that keeps failing."""
 LONGEST_WORDS = 100
 LIBRARIES = "opentelemetry.exporter"
 """The logger above those of all exporters."""
 
 
 class Exports:
-    """How the exports to one exporter go. `what` is exported: `spans` or `metrics`. Thread-safe.
+    """The results of exports to one exporter. `what` is `spans` or `metrics`. Thread-safe.
 
     `changed` is called at each attempt that fails and at each export that ends.
     """
@@ -48,7 +48,7 @@ class Exports:
         self._why = ""
 
     def attempt_failed(self, why: str, words: str = "") -> None:
-        """Note that an attempt failed, by what kind of failure, or else in what words of the library."""
+        """Note a failed attempt: the kind of failure, or else the library's words without values."""
         self.works = False
         self._why = why or self._why or words
         self.changed()
@@ -92,7 +92,7 @@ class WatchedSpans(SpanExporter):
         self._exports = exports
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Pass them on; an exception is a failure."""
+        """Export them; an exception counts as a failure."""
         with _watched(self._exports, len(spans)) as result:
             result.exported = self._exporter.export(spans) is SpanExportResult.SUCCESS
         return SpanExportResult.SUCCESS if result.exported else SpanExportResult.FAILURE
@@ -115,7 +115,7 @@ class MetricPusher:
         self._one_at_a_time = threading.Lock()
 
     def push(self, read: Callable[[], MetricsData | None], wait_s: float) -> None:
-        """Export what `read` returns. Where an earlier push still hangs after `wait_s` this one is lost."""
+        """Export what `read` returns. If an earlier push still hangs after `wait_s`, this one is lost."""
         if not self._one_at_a_time.acquire(timeout=wait_s):
             self.exports.ended(1, exported=False)
             return
@@ -133,13 +133,13 @@ class _Result:
 
 @contextmanager
 def _watched(exports: Exports, count: int) -> Iterator[_Result]:
-    """Watch one export in this thread; what it raises ends here, and counts as its failure."""
+    """Watch one export in this thread; catch what it raises, and count it as a failure."""
     result = _Result()
     _under_way.exports = exports
     exports.begun()
     try:
         yield result
-    except Exception as error:  # noqa: BLE001 - whatever a library raises, the gateway goes on
+    except Exception as error:  # noqa: BLE001 - a library's exception must not stop the gateway
         result.exported = False
         exports.attempt_failed(type(error).__name__)
     finally:
@@ -155,10 +155,10 @@ _under_way = _UnderWay()
 
 
 class _Listener(logging.Handler):
-    """Takes what exporters log while an export is under way in the same thread; passes on all else."""
+    """Takes what exporters log during an export in the same thread; passes on everything else."""
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Take a record, or have the log write it."""
+        """Take a record, or let the log write it."""
         exports = _under_way.exports
         if exports is None:
             logging.getLogger().handle(record)
@@ -168,7 +168,7 @@ class _Listener(logging.Handler):
 
 
 def listen() -> None:
-    """Take what exporters log from now on."""
+    """Install the handler that takes what exporters log."""
     logger = logging.getLogger(LIBRARIES)
     logger.propagate = False
     if not any(isinstance(handler, _Listener) for handler in logger.handlers):
@@ -176,7 +176,7 @@ def listen() -> None:
 
 
 def _kind_of_failure(record: logging.LogRecord) -> str:
-    """Return what kind of failure a library logs: never its text, which a collector may have chosen."""
+    """Return the kind of failure that a library logs, never its text, which a collector may have written."""
     values = record.args if isinstance(record.args, tuple) else ()
     kinds = [kind for kind in map(_kind, values) if kind]
     if not kinds and record.exc_info and record.exc_info[0] is not None:
@@ -191,7 +191,7 @@ def _words_of(record: logging.LogRecord) -> str:
 
 
 def _kind(value: object) -> str:
-    """Return the name of a status, `HTTP` and its code, or the type of an exception; else nothing."""
+    """Return the name of a status, `HTTP` and its code, or the type of an exception; otherwise ""."""
     if isinstance(value, enum.Enum):
         return value.name
     if isinstance(value, BaseException):

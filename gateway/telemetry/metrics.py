@@ -77,8 +77,8 @@ class Metrics:
         self._seen: Observation | None = None
         self._lock = threading.Lock()
         self._scraper = _Collector()
-        # Each has a reader of its own, as it may want differences. The SDK's looks by itself, where only the
-        # event loop may look at what it works on.
+        # Each exporter has its own reader, since it may want deltas. The SDK's periodic reader collects in
+        # its own thread, but only the event loop may read the figures.
         self._pushers = [
             (_Collector(exporter), MetricPusher(exporter, Exports("metrics"))) for exporter in exporters
         ]
@@ -122,15 +122,15 @@ class Metrics:
     # --- who reads ---------------------------------------------------------------------------------
 
     def text(self, observation: Observation) -> str:
-        """Return everything as Prometheus reads it. Thread-safe; waits for no export."""
+        """Return all metrics as Prometheus reads them. Thread-safe; does not wait for exports."""
         return exposition(self._collected(self._scraper, observation))
 
     def push(self, observation: Observation) -> None:
-        """Export everything to whoever is pushed to; takes as long as the slowest of them. Thread-safe."""
+        """Export all metrics to every push exporter; takes as long as the slowest. Thread-safe."""
         run_all(self._pushes(observation))
 
     def last_pushes(self, observation: Observation | None) -> list[Work]:
-        """Return the work of exporting a last time, if there is anything, and letting go of the exporters."""
+        """Return the exports for the last metrics, if any, which also shut the exporters down."""
 
         def end(reader: _Collector, pusher: MetricPusher) -> None:
             if observation is not None:
@@ -155,7 +155,7 @@ class Metrics:
     # --- how ---------------------------------------------------------------------------------------
 
     def _collected(self, reader: "_Collector", observation: Observation) -> MetricsData | None:
-        """Return what a reader collects of an observation, with the figures of the campaigns."""
+        """Collect an observation, with the figures of the campaigns, by a reader."""
         with self._lock:
             self._seen = observation
             reader.collect()
@@ -248,7 +248,7 @@ def _blocked(seen: Observation) -> Values:
 def _completed(data: MetricsData, seen: Observation) -> MetricsData:
     (resource,) = data.resource_metrics
     campaigns = campaign_metrics(seen.now_ns, seen.census, seen.counts)
-    # Beside our scope there may be others: the SDK counts its own work where a variable asks for that.
+    # There may be other scopes: the SDK adds metrics about itself if a variable asks for them.
     scopes = [
         replace(found, metrics=[*campaigns, *found.metrics]) if found.scope.name == SCOPE else found
         for found in resource.scope_metrics
@@ -257,7 +257,7 @@ def _completed(data: MetricsData, seen: Observation) -> MetricsData:
 
 
 class _Collector(MetricReader):
-    """Keeps what was collected last, in the shape that an exporter wants."""
+    """Keeps the last collected metrics, in the temporality that an exporter wants."""
 
     def __init__(self, exporter: MetricExporter | None = None) -> None:
         if exporter is None:

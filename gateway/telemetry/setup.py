@@ -47,7 +47,7 @@ def telemetry_with(
 ) -> Telemetry:
     """Return telemetry that hands its spans to `processors` and `span_exporters`; with none it records none.
 
-    With `metrics` it counts, and hands the figures to `metric_exporters`, beside whoever asks for them.
+    With `metrics` it counts, and hands the figures to `metric_exporters` as well as to readers of `/metrics`.
     """
     resource = Resource.create()  # from OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
     if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
@@ -62,7 +62,7 @@ def telemetry_with(
 
 
 def _exporting(exporter: SpanExporter) -> tuple[SpanProcessor, Work]:
-    """Return what hands spans to an exporter in batches, and the work of exporting the last ones."""
+    """Return the batch processor for an exporter of spans, and the export of its last spans."""
     exports = Exports("spans")
     processor = BatchSpanProcessor(WatchedSpans(exporter, exports))
     return processor, Work("spans", processor.shutdown, exports)

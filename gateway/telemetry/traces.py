@@ -53,7 +53,7 @@ class RpcTrace:
     tally: Tally | None = None
 
     def ended(self, *, taken: int, answered: int, status: conventions.RpcStatus | None = None) -> None:
-        """End the span, with how many dial requests were taken and answered, and gRPC's status if known."""
+        """End the span, with the counts of dial requests taken and answered, and gRPC's status if known."""
         if self.tally is not None:
             self.tally.rpcs[self.method, ANSWERED if answered >= taken else LEFT] += 1
         self.span.set_attribute("dialgateway.requests", taken)
@@ -68,8 +68,8 @@ class RpcTrace:
 class Telemetry:
     """Starts spans and ends them, and counts; the rest of the gateway only says what happens.
 
-    Without `metrics` nothing is counted. `push_every_s` is how often they are pushed, if to anybody.
-    `spans` is the work of exporting the last spans, for each to whom they are exported.
+    Without `metrics` nothing is counted. `push_every_s` is the interval of pushes, if there are push
+    exporters. `spans` has, for each exporter of spans, the export of its last ones.
     """
 
     def __init__(
@@ -193,9 +193,9 @@ class Telemetry:
             self._tally.refused(caller, refusal, number)
 
     def shutdown(self, timeout_s: float, last: Observation | None = None) -> None:
-        """Export what is left, the `last` figures too if there are any, for `timeout_s` seconds at most.
+        """Export the remaining spans, and the `last` figures if given, within `timeout_s` seconds.
 
-        Spans and metrics are exported side by side. Where the collector does not answer it takes a second.
+        Spans and metrics are exported side by side. If the collector does not answer, it takes a second.
         """
         works = [*self._spans, *(self.metrics.last_pushes(last) if self.metrics is not None else ())]
         left_over = run_for(works, timeout_s)

@@ -53,7 +53,7 @@ def test_an_exception_that_nobody_catches_is_told_by_type_and_place(where: str, 
     else:
         cast("Any", sys.unraisablehook)(about)
     line = json.loads(said.getvalue())
-    assert line["message"] == f"an exception in {where} was caught by nobody"
+    assert line["message"] == f"an exception in {where} was not caught"
     assert line["error"] == "ValueError"
     assert "test_setup.py" in line["at"][0]
     assert SECRET not in said.getvalue()
