@@ -240,7 +240,7 @@ class Dispatcher:
     async def _dismiss(self, campaign_id: str, refusal: settle.Refusal) -> int:
         """Answer what rests of a campaign in slices, as far as it still rests when its turn comes."""
         total = 0
-        units = handed_out(self._engine.steering.resting(campaign_id))
+        units = handed_out(self._engine.steering.held(campaign_id))
         while part := list(islice(units, SLICE)):
             count, answers = self._engine.steering.dismiss(self._now(), part, refusal)
             self._tell_all(answers)

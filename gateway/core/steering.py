@@ -51,6 +51,10 @@ class Steering:
         self.acted(campaign_id, action)
         return True
 
+    def held(self, campaign_id: str) -> list[Entry]:
+        """Return all that is held of a campaign, what is in a call included: `dismiss` leaves that alone."""
+        return self.holdings.of(campaign_id)
+
     def resting(self, campaign_id: str) -> list[Entry]:
         """Return what of a campaign is in no call."""
         return self.holdings.resting(campaign_id)
@@ -81,5 +85,12 @@ class Steering:
         return notice is not None
 
     def _sources(self, campaign_id: str) -> set[Source]:
-        """Return all who wait for something of a campaign, what is in a call included."""
-        return {waiter.source for entry in self.holdings.of(campaign_id) for waiter in entry.waiters}
+        """Return all who wait for something of a campaign, what is in a call included.
+
+        Whoever has a queue is known by that: only what is in none, and what others joined, is looked at.
+        """
+        sources = self.scheduler.sources(campaign_id)
+        for entry in self.holdings.of(campaign_id):
+            if entry.state is not EntryState.WAITING or len(entry.waiters) > 1 or entry.suspect:
+                sources.update(waiter.source for waiter in entry.waiters)
+        return sources
