@@ -109,6 +109,6 @@ def _wait_until_serving(address: str) -> None:
 
 @contextmanager
 def reserved_address() -> Iterator[str]:
-    """Yield an address on loopback that no other benchmark or test takes meanwhile."""
+    """Yield a loopback address that is reserved against other benchmarks and tests."""
     with reserved_port() as port:
         yield f"127.0.0.1:{port}"

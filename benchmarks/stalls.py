@@ -1,4 +1,4 @@
-"""The longest time that the event loop does not turn, while 180,000 are answered or dropped at once."""
+"""The longest stall of the event loop while 180,000 dial requests are answered or dropped at once."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ class LagProbe:
 
 
 async def longest_gap_ms(work: Callable[[], Awaitable[object]]) -> float:
-    """Return the longest time without a turn of the loop while something is done, in milliseconds."""
+    """Return the longest time without a turn of the loop during an operation, in milliseconds."""
     probe = LagProbe()
     probing = asyncio.create_task(probe.run())
     await asyncio.sleep(0)
@@ -58,7 +58,7 @@ async def longest_gap_ms(work: Callable[[], Awaitable[object]]) -> float:
 
 
 def run() -> bool:
-    """Measure and print; return whether the bar is kept."""
+    """Measure and print; return whether every stall is within the limit."""
     return asyncio.run(measure(STREAMS, EACH))
 
 

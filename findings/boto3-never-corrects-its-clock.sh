@@ -7,8 +7,8 @@
 #   JavaScript, Java and Go correct their clock by that header and succeed with the second request.
 # Observed: every request of one client is signed by the local clock, also after any number of such replies, and
 #   the error names the signature. Nothing in the client or its events tells that the clock is the cause.
-# Who is affected: callers of any AWS service on a machine whose clock is off, and whoever reads their errors: the
-#   keys look wrong and are not.
+# Who is affected: callers of any AWS service on a machine whose clock is off, and the people who read their errors: the
+#   keys look wrong but are not.
 # What to do: compare Date with the local clock in a handler of `response-received`; to go on meanwhile, sign in
 #   `before-sign` and return botocore.UNSIGNED in `choose-signer`.
 #

@@ -2,9 +2,9 @@
 # A gRPC server refuses calls at random whose metadata takes 8 to 16 KiB.
 #
 # Versions: grpcio 1.85.1 from PyPI (gRPC's C core: servers in Python, C++, Ruby, PHP); Python 3.11 or later.
-# Expected: a limit of metadata lets a size through or does not.
+# Expected: a limit on metadata accepts or refuses a given size, always in the same way.
 # Observed: between `grpc.max_metadata_size` (8 KiB unless set) and `grpc.absolute_max_metadata_size` (16 KiB) a
-#   call is refused with RESOURCE_EXHAUSTED by a probability that grows with its size, so the same call succeeds
+#   call is refused with RESOURCE_EXHAUSTED with a probability that grows with its size, so the same call succeeds
 #   and fails in turn. A comment at the two options says so in a sentence; the error does not.
 # Who is affected: servers behind proxies that forward a client certificate in a header, which has 2 to 15 KiB.
 # What to do: set both options, to the same value.

@@ -31,7 +31,7 @@ def find_helm() -> Path | None:
 
 
 def helms() -> list[Path]:
-    """Return every helm that is at hand, each once: what is called `helm`, and a Helm 3 called `helm3`."""
+    """Return every helm that is installed, each once: one called `helm`, and a Helm 3 called `helm3`."""
     found = (find_helm(), tools.find("helm3"), shutil.which("helm"))
     return list(dict.fromkeys(Path(path).resolve() for path in found if path))
 

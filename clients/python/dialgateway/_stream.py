@@ -135,7 +135,7 @@ class DialStream:
                     break
                 delivery.take(request, self._dial.clock(), time.time())
                 self._work.set()
-                if delivery.has_answers:  # it may be answered already, as too large to be sent
+                if delivery.has_answers:  # it may be answered already, if it is too large
                     self._news.set()
                 if delivery.unreachable:
                     self._moved.set()
@@ -203,7 +203,7 @@ class DialStream:
         self._changed()
 
     async def _work_comes(self) -> bool:
-        """Wait for something to send; False where it is time for a sign of life."""
+        """Wait for requests to send; return False when it is time for an empty message."""
         try:
             async with asyncio.timeout(self._dial.sign_of_life_s):
                 await self._work.wait()

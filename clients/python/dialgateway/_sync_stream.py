@@ -253,7 +253,7 @@ class SyncDialStream:
                     return
                 chunk = delivery.next_chunk(link)
                 if not (chunk or (link.sent and delivery.sends_on(link))):
-                    continue  # nobody waits for anything; else an empty message is the sign of life
+                    continue  # no answer is due; otherwise send an empty message
                 self._changed.notify_all()
             yield _wire.stream_message(dial.campaign_id, chunk, dial.priority)
 

@@ -1,10 +1,10 @@
-"""What may be said of a request once its fate was not known: docs/decisions/0014 of the gateway.
+"""The answers for requests in doubt: see docs/decisions/0014 of the gateway.
 
 A request that was sent on a connection which ended before it was answered may be at Amazon Connect. So may
-one that was answered UNKNOWN. Whoever is asked next, another replica perhaps, knows nothing of that, so the
-request is sent with `in_doubt` from then on. A gateway older than that field answers for its own attempt
-only: its REJECTED, EXPIRED or NOT_ACCEPTED would say that nobody is dialed while a phone rings. `truthful`
-makes UNKNOWN of it here.
+one that was answered UNKNOWN. The next gateway, perhaps another replica, does not know that, so the request
+is sent with `in_doubt` from then on. A gateway older than that field answers only for its own attempt: its
+REJECTED, EXPIRED or NOT_ACCEPTED would say that nobody is dialed while a phone rings. `truthful` replaces
+such an answer by UNKNOWN.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Doubts:
             del self._tokens[next(iter(self._tokens))]
 
     def marked(self, request: DialRequest) -> DialRequest:
-        """Return the request as it is to be sent: the gateway is told of a doubt."""
+        """Return the request to send, marked if it is in doubt."""
         if request.client_token not in self._tokens or request.in_doubt:
             return request
         return replace(request, in_doubt=True)
@@ -72,7 +72,7 @@ def out_of_time(request: DialRequest, index: int, *, in_doubt: bool) -> DialResu
 
 
 def too_large(request: DialRequest, index: int, size: int, largest: int, *, in_doubt: bool) -> DialResult:
-    """Answer a request of `size` bytes, which is more than a gateway takes."""
+    """Return the answer to a request of `size` bytes, more than a gateway takes."""
     return truthful(
         DialResult(
             request.client_token,

@@ -22,12 +22,13 @@ from dialgateway.values import (
 )
 
 MESSAGE_BYTES = 4 << 20
-"""The largest message that a gateway reads. A larger one ends its stream, unanswered requests and all."""
+"""The largest message that a gateway reads, in bytes. A larger one ends its stream and leaves requests
+unanswered."""
 DIAL_REQUEST_BYTES = 256 << 10
-"""The largest dial request that a gateway takes; a larger one is REJECTED."""
+"""The largest dial request that a gateway takes, in bytes; a larger one is REJECTED."""
 USUAL_MESSAGE_BYTES = 1 << 20
-"""The largest message that several requests are put into; it leaves room for the limits of proxies."""
-# What a message of one request has beside the request and the campaign's id: tags, lengths, a priority.
+"""The largest message with several requests, in bytes; it stays below the limits of proxies."""
+# Bytes of a message besides the request and the campaign's id: tags, lengths, a priority.
 _FRAME_BYTES = 32
 
 # What `in_doubt` takes in a request.
@@ -66,7 +67,7 @@ def largest_request(campaign_id: str) -> int:
 
 
 def size_of(request: DialRequest) -> int:
-    """Return the bytes that a request takes in a message, with the mark of a doubt, which may come later."""
+    """Return the bytes that a request takes in a message, including `in_doubt`, which may be set later."""
     message = pb.PutDialRequestsRequest()
     _fill(message.dial_requests.add, (request,))
     return message.dial_requests[0].ByteSize() + (0 if request.in_doubt else _MARK_BYTES)

@@ -10,9 +10,9 @@ import grpc
 from dialgateway.values import DialResult, Outcome, Reason, RetryAdvice
 
 _RESUBMITTED = frozenset({Outcome.NOT_ACCEPTED, Outcome.UNKNOWN})
-# Reasons for which the client sends nothing again by itself. The first two are an operator's decision, which
-# sending again would undo. The others are refusals, UNKNOWN only because an earlier attempt is in doubt: the
-# same request would be refused again.
+# Reasons for which the client does not resend by itself. The first two are an operator's decision, which
+# resending would undo. The others are refusals that are UNKNOWN only because an earlier attempt is in doubt:
+# the same request would be refused again.
 _LEFT_TO_THE_CALLER = frozenset(
     {
         Reason.HELD,
@@ -26,7 +26,7 @@ _LEFT_TO_THE_CALLER = frozenset(
 )
 
 BROKEN = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED})
-"""Statuses with which a call ends when a gateway, or a proxy before it, dies: the client comes back.
+"""Statuses with which a call ends when a gateway, or a proxy before it, dies: the client reconnects.
 
 HTTP/2 resets become INTERNAL or CANCELLED, by their error code; a lost connection, REFUSED_STREAM and the
 HTTP statuses 429, 502, 503 and 504 become UNAVAILABLE (doc/http-grpc-status-mapping.md and PROTOCOL-HTTP2.md
@@ -57,8 +57,8 @@ class RetryPolicy:
     INTERNAL or CANCELLED by somebody else."""
     resubmit: frozenset[Outcome] = _RESUBMITTED
     """Which answers are held back, and their requests sent again with the same token, where the gateway
-    advises SAME_TOKEN and the request's time allows it: NOT_ACCEPTED, UNKNOWN, both, or none. What an
-    operator has held or purged is never sent again by the client, nor is what would be refused again."""
+    advises SAME_TOKEN and the request's time allows it: NOT_ACCEPTED, UNKNOWN, both, or none. The client
+    never resends requests that an operator has held or purged, or that would be refused again."""
     give_up_after: timedelta | None = None
     """How long the gateway may be out of reach before the call raises GatewayUnavailable; one try is always
     made. None: as long as any of its requests has time left, each of which is answered EXPIRED or UNKNOWN as

@@ -71,7 +71,7 @@ class SyncDialGatewayClient(SyncCampaignCalls):
         self._retry = retry or RetryPolicy()
         self._jitter = jitter
         self._window, self._chunk = window, chunk
-        self._new_delivery("")  # a wrong size is said here, not at the first dial
+        self._new_delivery("")  # a wrong size is reported here, not at the first dial
         self._metadata = tuple(metadata)
         self._sign_of_life_s = _channels.seconds(keepalive)
         options = _channels.named(_channels.options(keepalive, http_proxy=http_proxy), server_name)
@@ -122,8 +122,8 @@ class SyncDialGatewayClient(SyncCampaignCalls):
 
         Raises:
             GatewayUnavailable: the gateway was out of reach for longer than the retry policy allows.
-            AccessDenied, GatewayOverloaded, StreamBroken: the stream was ended in a way that another
-                connection does not mend. `error.unanswered` has the tokens without an answer, to be sent
+            AccessDenied, GatewayOverloaded, StreamBroken: the stream ended with an error that a new
+            connection cannot fix. `error.unanswered` has the tokens without an answer, to be sent
                 again as they are; `error.in_doubt` those of them that Amazon Connect may have.
             ClientClosed: the client was closed.
             Exception: whatever the source raises, after the stream is cancelled.

@@ -86,7 +86,7 @@ def new_client_token() -> str:
     return str(uuid.uuid4())
 
 
-# Bytes of a message beside its texts, at most: tags and lengths, times and marks.
+# Bytes of a message besides its texts, at most: tags, lengths, times and flags.
 _BESIDE_TEXT, _BESIDE_ATTRIBUTE = 64, 24
 
 
@@ -110,11 +110,11 @@ class DialRequest:
     traceparent: str | None = None
     """W3C trace context of this one request, where it differs from that of the whole call."""
     in_doubt: bool = False
-    """Set this where you may have sent this token before and have no final answer to it, as after a crash.
-    Amazon Connect may have it then, so the answer is ACCEPTED or UNKNOWN, never a denial. Within one `dial()`
-    or `put()` the client sets it itself for what it sends again."""
+    """Set this if you may have sent this token before and have no final answer to it, for example after a
+    crash. Amazon Connect may have it then, so the answer is ACCEPTED or UNKNOWN, never a denial. Within one
+    `dial()` or `put()` the client sets it itself for what it sends again."""
     most_bytes: int = field(init=False, repr=False, compare=False)
-    """What it takes in a message, at most: its UTF-8 text and, generously, what stands between."""
+    """The bytes that it takes in a message, at most: its UTF-8 text and a generous overhead."""
 
     def __post_init__(self) -> None:
         size = _text_bytes("client_token", self.client_token)
