@@ -19,7 +19,7 @@ OBJECTS = 20_000
 def pytest_configure() -> None:
     """Let SIGINT reach the processes that tests start.
 
-    A shell ignores it in what it starts in the background, and every child inherits that.
+    A shell makes background commands ignore SIGINT, and every child inherits that.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -36,7 +36,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Fail a run of CI in which a test was skipped: what tests need is installed there, all of it."""
+    """Fail a CI run with a skipped test: everything that tests need is installed there."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or not os.environ.get("CI") or exitstatus != pytest.ExitCode.OK:
         return
@@ -54,6 +54,6 @@ def reserved_port() -> Iterator[int]:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """Provide a port where nobody listens, during the whole test."""
+    """Provide a port without a listener for the whole test."""
     with ports.closed_port() as port:
         yield port

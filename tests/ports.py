@@ -1,7 +1,8 @@
 """Ports for tests and benchmarks that no other process takes.
 
-A process that serves should bind port 0 and say which port it got. These functions are for the other cases: a
-process that comes back on its port, a program that cannot say its port, and an address where nobody listens.
+A process that serves should bind port 0 and say which port it got. These functions are for the other cases:
+a process that restarts on its port, a program that cannot report its port, and an address without a
+listener.
 """
 
 import random
@@ -53,7 +54,7 @@ def reserved_ports(count: int) -> Iterator[list[int]]:
 
 @contextmanager
 def closed_port() -> Iterator[int]:
-    """Yield a port of 127.0.0.1 that refuses connections, and that nobody else can bind meanwhile."""
+    """Yield a port of 127.0.0.1 that refuses connections, and that no other process can bind meanwhile."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield int(bound.getsockname()[1])
@@ -65,7 +66,7 @@ def _ephemeral() -> tuple[int, int]:
 
 
 def _is_free(port: int) -> bool:
-    """Tell whether nobody listens on a port, on any address of this machine."""
+    """Return whether a port has no listener on any address of this machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
         return _is_bound(probe, ("", port))

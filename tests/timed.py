@@ -1,7 +1,7 @@
-"""Tests whose bounds are in seconds: on a busy machine a failure says nothing, so they are tried again.
+"""Tests with time bounds in seconds: on a busy machine a failure proves nothing, so they run again.
 
-A test belongs here by `@pytest.mark.timed`, or by its place in `TIMED`. Where nobody competes for the
-processor the first failure counts.
+A test belongs here by `@pytest.mark.timed`, or by its place in `TIMED`. On a quiet machine the first failure
+counts.
 """
 
 import time
@@ -89,7 +89,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was tried again, so that nobody takes such a run for a quiet one."""
+    """List the tests that were tried again, so that such a run is not mistaken for a quiet one."""
     if repeated:
         terminalreporter.section("tests with time bounds, tried again on a busy machine")
         for name in sorted(set(repeated)):

@@ -139,7 +139,7 @@ async def run(at: int) -> Hang[Any]:
 
 
 async def watch_wall_clock(at: int) -> Hang[Any]:
-    """The watch of the wall clock: where it is gone, requests are sent and answered as before."""
+    """The watch of the wall clock is cancelled: requests are still sent and answered."""
     async with bench_of() as bench:
         hang = Hang(bench.dispatcher.watch_wall_clock(), at if at == 1 else 0)
         task = asyncio.create_task(_of(hang))
@@ -210,7 +210,7 @@ async def purge(at: int) -> Hang[Any]:
 
 
 async def withdraw(at: int) -> Hang[Any]:
-    """Answers before a deadline, cancelled half way: whoever leaves then leaves nothing behind."""
+    """Answers before a deadline, cancelled half way: a caller that leaves then leaves nothing behind."""
     async with bench_of() as bench:
         session = await _held(bench)
         hang = await _steered(bench.dispatcher.withdraw(session._source), at)
@@ -221,7 +221,7 @@ async def withdraw(at: int) -> Hang[Any]:
 
 
 async def answer_abandoned(at: int) -> Hang[Any]:
-    """Answers after a bug, cancelled half way: what was answered is, and the rest still can be."""
+    """Answers after a bug, cancelled half way: the answers given stand, and the rest can still be given."""
     async with bench_of(slice_units=10) as bench:
         session = await _held(bench)
         bench.engine.abandon(0.0)

@@ -131,7 +131,7 @@ async def answer_a_list(at: int) -> Hang[Any]:
 
 
 async def take_a_list(at: int) -> Hang[Any]:
-    """A unary call whose list is long, and whose caller goes while it is taken in."""
+    """A unary call with a long list is cancelled while the list is taken in."""
     async with bench_of() as bench:
         session = bench.session()
         items = dials(2 * PART + 1)
@@ -145,7 +145,7 @@ async def take_a_list(at: int) -> Hang[Any]:
 
 
 async def answer_a_list_whose_deadline_is_near(at: int) -> Hang[Any]:
-    """A unary call whose caller goes as it is answered before its time."""
+    """A unary call is cancelled while it is answered before its deadline."""
     async with bench_of() as bench:
         await bench.dispatcher.hold("c", Hold("somebody", "why", 0.0))
         session = bench.session()

@@ -1,4 +1,4 @@
-"""The options of the client's channels: gRPC knows each, and they do what they are there for."""
+"""The options of the client's channels: gRPC knows each name, and each has its effect."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PING = 6
 
 
 def test_grpc_knows_every_option() -> None:
-    """gRPC passes over names that it does not know, silently: each of ours stands in the library."""
+    """gRPC silently ignores unknown option names: each of ours is in the library."""
     (file,) = Path(grpc.__file__).parent.glob("_cython/cygrpc.*.so")
     library = file.read_bytes()
     for name, _ in _channels.named(_channels.options(_channels.KEEPALIVE_S), "name"):
@@ -51,7 +51,7 @@ async def real_options() -> AsyncIterator[ScriptedGateway]:
 
 
 async def _late(received: Received, context: object) -> Answers:
-    """Hold a dial request for a long time, as for a campaign that is held, then accept it."""
+    """Keep a dial request waiting for a long time, like one of a held campaign, then accept it."""
     await received.read(1)
     await asyncio.sleep(IDLE_S)
     yield answer(accepted(0, "t-0"))
@@ -59,7 +59,7 @@ async def _late(received: Received, context: object) -> Answers:
 
 @pytest.mark.parametrize("sync", [False, True])
 async def test_an_idle_stream_is_left_alone(sync: bool) -> None:
-    """A stream on which nothing happens lasts: the gateway allows the pings that go on all the time."""
+    """A quiet stream stays open: the gateway allows the pings that continue all the time."""
     async with real_options() as gateway, path_to(gateway.target) as path, asyncio.timeout(30):
         gateway.script = _late
 
@@ -112,7 +112,7 @@ async def test_a_stream_that_waits_gives_signs_of_life(gateway: ScriptedGateway,
 
 
 async def test_silence_is_noticed_after_a_long_idle_time() -> None:
-    """Pings do not stop after a while: a connection that goes silent late is noticed as well."""
+    """Pings do not stop after a while: a connection that fails late is noticed too."""
     async with real_options() as gateway, path_to(gateway.target) as path, asyncio.timeout(30):
         silent_at = 0.0
 

@@ -261,7 +261,7 @@ class TestConnections:
 
     @pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED])
     def test_ends_behind_a_message_are_tried_again_a_few_times_only(self, code: grpc.StatusCode) -> None:
-        """An end right behind what we sent may be of our own making: after some in a row it is raised."""
+        """Our own message may cause an end right after it: after some in a row the error is raised."""
         stream = Stream()
         stream.take("a")
         for _ in range(ODD_ENDS):
@@ -276,7 +276,8 @@ class TestConnections:
     @pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED])
     @pytest.mark.parametrize("sent", [False, True])
     def test_a_gateway_that_is_gone_is_waited_for(self, code: grpc.StatusCode, sent: bool) -> None:
-        """What ends before anything is sent, or after a long time, is not our doing: it is waited for."""
+        """An end before anything is sent, or after a long time, is not caused by us: the client
+        reconnects."""
         stream = Stream(policy=RetryPolicy(longest_pause=timedelta(seconds=2)))
         stream.take("a")
         for _ in range(3 * ODD_ENDS):
@@ -289,7 +290,8 @@ class TestConnections:
         assert stream.delivery.failure is None
 
     def test_statuses_of_another_kind_are_tried_again_a_few_times_only(self) -> None:
-        """UNKNOWN and the like may be of a proxy that is set wrongly: after some in a row it is raised."""
+        """UNKNOWN and similar may come from a misconfigured proxy: after some in a row the error is
+        raised."""
         stream = Stream()
         stream.take("a")
         for _ in range(ODD_ENDS):
@@ -299,7 +301,7 @@ class TestConnections:
         assert stream.delivery.failure is not None
 
     def test_giving_up_says_that_the_gateway_was_out_of_reach(self) -> None:
-        """Whatever status the last connection ended with, the error is the one for that."""
+        """The error matches the status that the last connection ended with."""
         stream = Stream(policy=RetryPolicy(give_up_after=timedelta(seconds=5)))
         stream.take("a")
         stream.lose(stream.connect(), grpc.StatusCode.INTERNAL)

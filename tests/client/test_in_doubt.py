@@ -1,4 +1,4 @@
-"""Requests of which an earlier attempt may have been made: what clients say of it, and what they are told."""
+"""Requests whose earlier attempt is in doubt: when clients set `in_doubt`, and the answers they get."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CAMPAIGN = "c"
 
 
 class Sent:
-    """What a gateway was told of the doubt about each token, one time after the other."""
+    """The values of `in_doubt` that a gateway received for each token, in order."""
 
     def __init__(self) -> None:
         self.marks: dict[str, list[bool]] = {}
@@ -42,7 +42,7 @@ class Sent:
             self.marks.setdefault(each.client_token, []).append(each.in_doubt)
 
     async def then_break(self, received: Received, context: Context) -> Answers:
-        """Answer the first of three, read all, and end as a proxy does whose gateway is gone."""
+        """Answer the first of three, read all, and end like a proxy whose gateway is gone."""
         async for message in received._messages:
             self.note(message)
             if len(self.marks) == 3:
@@ -51,7 +51,7 @@ class Sent:
         await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
 
     async def unknown_first(self, received: Received, context: Context) -> Answers:
-        """Answer UNKNOWN what comes without a doubt, and ACCEPTED what comes with one."""
+        """Answer requests without `in_doubt` with UNKNOWN, and those with it with ACCEPTED."""
         index = 0
         async for message in received._messages:
             self.note(message)
@@ -89,7 +89,7 @@ BROKEN = {"t-0": [False], "t-1": [False, True], "t-2": [False, True]}
 
 
 class TestWhatTheGatewayIsTold:
-    """The client marks what it sends again, and what its caller says to be in doubt; nothing else."""
+    """The client marks requests that it resends, and those that its caller marks; no others."""
 
     async def test_what_a_broken_stream_left(
         self, gateway: ScriptedGateway, client: DialGatewayClient

@@ -1,4 +1,4 @@
-"""Requests and lists that are too large: each costs itself alone, and no message ends its stream."""
+"""Requests and lists that are too large: only these are refused, and no message ends its stream."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def of_size(
 
 
 def mixed(until: datetime) -> list[DialRequest]:
-    """Make 300 requests, of which the 150th is too large for any message."""
+    """Make 300 requests; the 150th is too large for any message."""
     dials = [DialRequest(f"t-{number}", PHONE, until) for number in range(300)]
     dials[150] = of_size("t-150", 5 * KIB * KIB, until)
     return dials
@@ -60,7 +60,7 @@ def only_one_refused(results: list[DialResult]) -> None:
 
 
 async def test_one_that_is_too_large_costs_itself_alone(until: datetime) -> None:
-    """Behind a real gateway the 299 others are accepted, over one stream, and it is told the rule."""
+    """A real gateway accepts the 299 others over one stream; the large one's answer names the rule."""
     async with world_of() as gateway, DialGatewayClient(gateway.target) as client, asyncio.timeout(30):
         only_one_refused([result async for result in client.dial("c", mixed(until))])
 
@@ -79,7 +79,7 @@ async def test_one_that_is_too_large_costs_itself_alone_without_asyncio(until: d
 async def test_nothing_but_what_is_too_large(
     gateway: ScriptedGateway, client: DialGatewayClient, until: datetime
 ) -> None:
-    """It is answered at once, without a connection; one in doubt is not denied."""
+    """The request is answered at once, without a connection; one in doubt is not denied."""
     dials = [of_size("a", KIB * KIB, until), of_size("b", KIB * KIB, until, in_doubt=True)]
     async with asyncio.timeout(10):
         outcomes = [result.outcome async for result in client.dial("c", dials)]
@@ -88,7 +88,7 @@ async def test_nothing_but_what_is_too_large(
 
 
 async def test_wide_characters_count_by_their_bytes(until: datetime) -> None:
-    """What fits by characters and not by UTF-8 is told so; what just fits is accepted by a real gateway."""
+    """The size counts in UTF-8 bytes, not characters; a real gateway accepts a request at the limit."""
     fits = of_size("fits", 250 * KIB, until, text="é")
     wide = of_size("wide", 300 * KIB, until, text="😀")
     assert sum(map(len, wide.attributes.values())) < 100_000
@@ -125,7 +125,7 @@ async def test_messages_stay_small_whatever_they_hold(
 
 
 def test_the_bound_of_a_request_is_one(until: datetime) -> None:
-    """What a request is said to take at most is never less than what it takes."""
+    """The stated upper bound of a request's size is never below its real size."""
     for made in (
         DialRequest("t", PHONE, until),
         DialRequest("t" * 200, PHONE, until, traceparent="00-" + "a" * 52, in_doubt=True),
@@ -137,7 +137,7 @@ def test_the_bound_of_a_request_is_one(until: datetime) -> None:
 
 
 class TestPut:
-    """A list that no message has room for is an error of the caller's, and nothing of it is sent."""
+    """A list that is too large for one message raises ValueError, and nothing of it is sent."""
 
     @pytest.mark.parametrize("count", [1, 40])
     async def test_too_large(

@@ -99,8 +99,10 @@ async def test_nothing_is_changed_without_the_token(token: str | None) -> None:
         assert await held(port) == []
 
 
-async def test_whoever_guesses_the_token_has_to_wait(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """After some wrong tokens an address is not heard; another is, with the right token, at once."""
+async def test_an_address_that_guesses_the_token_has_to_wait(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After some wrong tokens an address must wait; from another one the right token works at once."""
     port = world.gateway.admin_port
     for number in range(guessing.FREE):
         assert (await post(port, "hold", FIELDS, f"a-wrong-token-{number}"))[0] == 401
@@ -270,7 +272,7 @@ async def broken() -> AsyncIterator[tuple[int, Broken]]:
 
 
 async def test_a_bug_of_a_change_is_logged_without_what_it_says(caplog: pytest.LogCaptureFixture) -> None:
-    """The page learns that there was a bug, the log its place, and nobody the text of the exception."""
+    """The page reports a bug, the log has its place, and the text of the exception appears nowhere."""
     async with broken() as (port, dispatcher):
         dispatcher.let.set()
         status, text = await post(port, "hold", FIELDS, TOKEN)
@@ -283,7 +285,7 @@ async def test_a_bug_of_a_change_is_logged_without_what_it_says(caplog: pytest.L
 async def test_a_bug_of_a_change_is_logged_after_its_page_has_closed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A change goes on after its page has closed, and so does the log of what becomes of it."""
+    """A change continues after its page has closed, and its bug is still logged."""
     async with broken() as (port, dispatcher):
         asking = asyncio.create_task(post(port, "hold", FIELDS, TOKEN))
         await dispatcher.holding.wait()

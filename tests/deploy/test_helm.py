@@ -74,7 +74,7 @@ def render(changes: Changes) -> str:
 
 
 def test_helm_is_the_version_that_is_pinned() -> None:
-    """The package and the Go sources, of which either may bring helm, are of one version."""
+    """The package and the Go sources, which both can provide helm, have the same version."""
     assert HELM is not None
     pinned = re.search(r"helm\.sh/helm/v4 v([\d.]+)", (manifests.TOOLS / "go.mod").read_text())
     told = subprocess.run(  # noqa: S603 - helm
@@ -205,7 +205,7 @@ def _json(changes: Changes) -> list[str]:
 
 
 def fault_of_null(helm: Path, path: str, *arguments: str) -> str:
-    """Return what is wrong with how the chart takes a null: it is refused by name, or has a meaning."""
+    """Return the error in how the chart treats a null: it must be refused by name, or have a meaning."""
     others = [
         word
         for name, value in EVERYTHING.items()
@@ -230,7 +230,7 @@ def fault_of_null(helm: Path, path: str, *arguments: str) -> str:
 
 @EACH_HELM
 def test_null_is_refused_by_name_or_has_a_meaning(helm: Path, tmp_path: Path) -> None:
-    """Versions of helm drop a default that is null, or keep the null: no template ever sees either."""
+    """Some versions of helm drop a null default, others keep the null: no template sees either."""
     file = tmp_path / "values.yaml"
     faults = []
     for path in PATHS:
@@ -246,7 +246,7 @@ def test_null_is_refused_by_name_or_has_a_meaning(helm: Path, tmp_path: Path) ->
 
 @EACH_HELM
 def test_every_helm_renders_the_same(helm: Path) -> None:
-    """The committed renderings are those of any version."""
+    """Every installed version of helm gives the committed renderings."""
     for name, arguments in chart.renderings().items():
         assert chart.render(helm, *arguments) == chart.committed(name).read_text(), name
 

@@ -1,4 +1,4 @@
-"""Caddy and Traefik, with the configurations that users are given: callers, long streams, dead gateways."""
+"""Caddy and Traefik with the published configurations: callers, long streams, dead gateways."""
 
 import asyncio
 import time
@@ -62,7 +62,7 @@ async def put(channel: grpc.aio.Channel) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_the_gateway_is_told_who_calls(name: str, tmp_path: Path) -> None:
-    """What a caller says of itself reaches no gateway; Caddy hands on its certificate, Traefik nothing."""
+    """A forged identity reaches no gateway; Caddy forwards the caller's certificate, Traefik nothing."""
     listener: Listener
     async with (
         listening() as (listener, upstream),
@@ -100,7 +100,7 @@ async def test_strangers_do_not_get_in(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_no_gateway_answers(name: str, tmp_path: Path) -> None:
-    """Where no gateway takes connections, the status is one for which the client comes back."""
+    """If no gateway accepts connections, the status is one after which the client reconnects."""
     async with (
         always_ready() as admin,
         proxied_by(name, tmp_path, Upstream("127.0.0.1:1", admin)) as proxy,
@@ -118,7 +118,7 @@ async def test_no_gateway_answers(name: str, tmp_path: Path) -> None:
 
 
 async def _silent_s(gateway: ScriptedGateway, target: str, at_most_s: float) -> tuple[float, str]:
-    """Return for how long a stream lasts on which nothing is said behind the first answer, and its end."""
+    """Return how long a stream lasts that is quiet after the first answer, and how it ends."""
     gateway.script = accept_and_stay
     async with grpc.aio.insecure_channel(target) as channel:
         await put(channel)
@@ -139,7 +139,7 @@ async def _silent_s(gateway: ScriptedGateway, target: str, at_most_s: float) -> 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_quiet_stream_lasts(name: str, tmp_path: Path) -> None:
-    """The times in the files are those that count: shorter ones end a quiet stream, the given ones do not."""
+    """The times in the files take effect: shorter ones end a quiet stream, the given ones do not."""
     async with serving() as gateway, always_ready() as admin:
         upstream = Upstream(gateway.target, admin)
         short, long = tmp_path / "short", tmp_path / "long"
@@ -157,7 +157,7 @@ async def test_a_quiet_stream_lasts(name: str, tmp_path: Path) -> None:
 async def test_a_gateway_that_is_killed_behind_it(name: str, tmp_path: Path, reserved_port: int) -> None:
     """Killed twice in the middle of a stream: all is accepted, and nobody is dialed twice.
 
-    Traefik keeps the end of a gateway to itself until the caller sends something. Signs of life do.
+    Traefik does not report the end of a gateway until the caller sends something; empty messages suffice.
     """
     ends: set[asyncio.Task[None]] = set()
     results: list[DialResult] = []

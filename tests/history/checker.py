@@ -126,7 +126,7 @@ def what_connect_has_is_not_denied(case: Case) -> Iterator[str]:
 
 
 def what_is_in_doubt_is_not_denied(case: Case) -> Iterator[str]:
-    """A request that its caller says is in doubt is ACCEPTED or UNKNOWN, whatever Connect has."""
+    """A request marked as in doubt is ACCEPTED or UNKNOWN, whatever Connect has."""
     for told in case.told.values():
         for each in told:
             if each.request.in_doubt and each.denied and each.answer is not None:

@@ -1,4 +1,4 @@
-"""The admin port under connections that ask for nothing, ask slowly, or do not read their answer."""
+"""The admin port with connections that send no request, send it slowly, or do not read the answer."""
 
 import asyncio
 import socket
@@ -97,7 +97,7 @@ async def test_silent_and_slow_connections_are_closed() -> None:
 
 
 async def test_an_answer_that_nobody_reads_is_cut_off() -> None:
-    """Metrics that are asked for again and again and never read do not stay in memory."""
+    """Metrics that are requested again and again and never read do not stay in memory."""
     asking = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000
     async with admin_port() as (port, clock, connections, _):
         sock = socket.socket()
@@ -116,7 +116,7 @@ async def test_an_answer_that_nobody_reads_is_cut_off() -> None:
 
 
 async def test_a_flood_of_connections_keeps_no_probe_out() -> None:
-    """More connections than may be, silent or with half a header: probes and scrapes are answered at once."""
+    """More silent or half-open connections than the limit: probes and scrapes are answered at once."""
     limit = 32
     async with (
         admin_port(limit) as (port, _, connections, _),
@@ -131,7 +131,7 @@ async def test_a_flood_of_connections_keeps_no_probe_out() -> None:
 
 
 async def test_the_gateway_leaves_while_connections_are_open() -> None:
-    """What is open and asks for nothing does not hold up the end."""
+    """Idle connections do not delay the exit."""
     async with (
         admin_port() as (port, _, connections, server),
         connected(port, 5),

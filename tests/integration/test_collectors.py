@@ -1,4 +1,4 @@
-"""A collector of traces or metrics that is away, or hangs, keeps nobody waiting."""
+"""A collector of traces or metrics that is down, or hangs, delays nothing."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ EXIT_S = 5
 
 @contextmanager
 def absent() -> Iterator[str]:
-    """Yield an address where nobody listens, and nobody else will."""
+    """Yield a reserved address without a listener."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -112,7 +112,7 @@ async def test_a_push_that_hangs_does_not_keep_a_scrape_waiting(protocol: str) -
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_an_idle_gateway_leaves_without_its_collector(protocol: str) -> None:
-    """The last spans and metrics wait for a second where nobody takes them, and both are told to be lost."""
+    """Without a collector the last spans and metrics wait for a second, and both are reported as lost."""
     with absent() as address:
         async with serving(
             *NO_LIMIT, environment=exporting(protocol, EXPORTER_OTLP_ENDPOINT=address)
@@ -139,7 +139,7 @@ async def test_the_last_metrics_do_not_wait_behind_spans() -> None:
 
 
 async def test_a_collector_that_works_is_waited_for() -> None:
-    """One that took what came before is given seconds for the last spans and metrics, not one."""
+    """A collector that took earlier exports gets several seconds for the last ones."""
     with collecting(answer_after_s=1.5) as (address, paths):
         environment = exporting(
             "http/protobuf",
@@ -159,7 +159,7 @@ async def test_a_collector_that_works_is_waited_for() -> None:
 
 @pytest.mark.parametrize(("protocol", "why"), [("grpc", "UNAVAILABLE"), ("http/protobuf", "ConnectionError")])
 async def test_exports_that_fail_are_told_in_words(protocol: str, why: str) -> None:
-    """The log names what is lost, how much, and the kind of the failure; not the library's template."""
+    """The log states what is lost, how much, and the kind of failure, not the library's template."""
     with absent() as address:
         environment = exporting(
             protocol, EXPORTER_OTLP_ENDPOINT=address, METRIC_EXPORT_INTERVAL="200", EXPORTER_OTLP_TIMEOUT="3"
@@ -178,7 +178,7 @@ async def test_exports_that_fail_are_told_in_words(protocol: str, why: str) -> N
 
 
 async def test_a_collector_that_comes_back_is_told_of() -> None:
-    """After exports that failed the first that succeeds is a line of the log."""
+    """After failed exports the first success is logged."""
     with absent() as address:
         port = int(address.rpartition(":")[2])
     environment = exporting(

@@ -61,7 +61,7 @@ async def test_a_connection_that_is_refused() -> None:
 
 
 async def test_credentials_that_are_wrong() -> None:
-    """With wrong credentials what waits for the campaign is NOT_ACCEPTED/ACCESS_DENIED after a while."""
+    """With wrong credentials the waiting requests are NOT_ACCEPTED/ACCESS_DENIED after a while."""
     async with world_of(Knobs(keys=("simulator", "wrong"))) as world:
         results = await world.ask(*dials(30))
         assert verdicts(results) == [DENIED] * 30
@@ -80,8 +80,10 @@ async def test_credentials_that_are_wrong() -> None:
         ("RequestTimeTooSkewed", 403),
     ],
 )
-async def test_one_refusal_of_who_asks_answers_nobody(world: World, code: str, status: int) -> None:
-    """Credentials that have just expired, or a signature refused once, deny nobody: requests wait."""
+async def test_one_refusal_of_the_credentials_answers_no_request(
+    world: World, code: str, status: int
+) -> None:
+    """After expired credentials or one refused signature requests wait, and none is denied."""
     world.fault(FaultKind.EXCEPTION, code=code, status=status, count=2)
     assert verdicts(await world.ask(*dials(200))) == ["ACCEPTED"] * 200
 

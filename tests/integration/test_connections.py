@@ -88,7 +88,7 @@ QUICK = Keepalive(least_ping_s=0.02)
 
 
 async def test_pings_are_allowed_on_an_idle_connection() -> None:
-    """A connection that has no call, and on which nothing but pings goes, stays for a hundred of them."""
+    """A connection without a call stays open for a hundred pings."""
     async with world_of(Knobs(keepalive=QUICK)) as world, connected(world) as connection:
         await connection.begin()
         for _ in range(100):
@@ -97,7 +97,7 @@ async def test_pings_are_allowed_on_an_idle_connection() -> None:
 
 
 async def test_pings_that_come_too_fast_end_the_connection() -> None:
-    """A few pings that come sooner than allowed are answered, and then the connection is ended."""
+    """A few pings sooner than allowed are answered, and then the connection is closed."""
     async with (
         world_of(Knobs(keepalive=Keepalive(least_ping_s=30.0))) as world,
         connected(world) as connection,
@@ -162,7 +162,7 @@ async def test_metadata_above_the_limit_is_refused_every_time(world: World) -> N
 
 @pytest.mark.parametrize("said", [b"", PREFACE, PREFACE[:10]])
 async def test_half_open_connections_are_closed(said: bytes) -> None:
-    """A connection that does not come to its first SETTINGS is closed after the time for handshakes."""
+    """A connection without a first SETTINGS frame is closed after the time for handshakes."""
     async with world_of(Knobs(keepalive=Keepalive(handshake_s=0.3))) as world:
         reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
         writer.write(said)

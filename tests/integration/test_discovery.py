@@ -101,7 +101,7 @@ async def test_reflection_finds_symbols(world: World, version: str, symbol: str,
     ],
 )
 async def test_reflection_does_not_tell_of_anything_else(world: World, request_for: dict[str, Any]) -> None:
-    """What is no part of the services is not found, although the process has it."""
+    """Symbols outside the services are not found, although the process has them."""
     answer = await told(world, **request_for)
     assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
@@ -143,7 +143,7 @@ async def _true(ask: Callable[[], Awaitable[bool]]) -> bool:
 
 
 async def test_long_requests_of_reflection_are_refused(world: World) -> None:
-    """What a request makes the gateway repeat is short."""
+    """The part of a request that the gateway repeats is short."""
     call = reflect(world.channel, VERSIONS[0])
     await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol="s" * 10_000))
     assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -109,7 +109,7 @@ class Wall:
 
 
 async def test_the_wall_clock_is_put_forward_while_requests_wait() -> None:
-    """When the clock is corrected by ten minutes, what has expired by it is answered and never sent."""
+    """After a clock correction of ten minutes, expired requests are answered and never sent."""
     wall = Wall()
     async with world_of(Knobs(wall=wall), call_rate=0.5, call_burst=1.0, would_expire=False) as world:
         caller = world.stream()

@@ -132,7 +132,7 @@ async def test_a_token_file_that_is_no_good(
 async def test_a_token_service_that_fails(
     status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Whatever the token service answers, a call without credentials is not sent, and is no doubt."""
+    """Whatever the token service answers, a call without credentials is not sent and not in doubt."""
     async with roles(monkeypatch, tmp_path, Sts(status=status)) as token:
         token.write_text("token")
         async with scene() as (simulator, gateway, caller):

@@ -52,7 +52,8 @@ async def gateway_to(
 
 
 async def test_a_hold_during_a_slow_lookup() -> None:
-    """200 dials whose calls wait for a name when they are held stay here; released, each goes once."""
+    """200 dials whose calls wait for a name lookup at a hold are not sent; after a release each is sent
+    once."""
     names = SlowNames()
     async with Simulator(SimulatorSettings(call_rate=0)) as simulator:
         url = f"http://connect.test:{simulator.url.rpartition(':')[2]}"
@@ -70,7 +71,7 @@ async def test_a_hold_during_a_slow_lookup() -> None:
 
 
 async def test_a_hold_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
-    """200 dials whose calls shake hands when their campaign is held stay here."""
+    """200 dials whose calls are in the TLS handshake at a hold are not sent."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
         gateway_to(f"https://127.0.0.1:{upstream.port}") as (gateway, caller),
@@ -87,7 +88,7 @@ async def test_a_hold_during_a_slow_handshake(authority: ssl.SSLContext) -> None
 
 
 async def test_a_purge_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
-    """A purge answers what delayed calls carry, at once and certain, and none of them leaves."""
+    """A purge answers the requests in delayed calls at once, without doubt, and none of the calls leaves."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
         gateway_to(f"https://127.0.0.1:{upstream.port}") as (gateway, caller),
@@ -105,7 +106,7 @@ async def test_a_purge_during_a_slow_handshake(authority: ssl.SSLContext) -> Non
 
 
 async def test_an_expiry_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
-    """What expires while its call shakes hands does not leave: EXPIRED, not UNKNOWN."""
+    """Requests that expire during the TLS handshake are not sent: EXPIRED, not UNKNOWN."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
         gateway_to(f"https://127.0.0.1:{upstream.port}", expiry_headroom=0.2) as (_, caller),
@@ -120,7 +121,7 @@ async def test_an_expiry_during_a_slow_handshake(authority: ssl.SSLContext) -> N
 
 
 async def test_leaving_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
-    """A gateway that leaves answers what delayed calls carry NOT_ACCEPTED, and none of them leaves later."""
+    """A gateway that leaves answers requests in delayed calls NOT_ACCEPTED, and sends none of the calls."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
         gateway_to(f"https://127.0.0.1:{upstream.port}") as (gateway, caller),

@@ -1,4 +1,4 @@
-"""What callers send costs little before they are let in, and not much more afterwards."""
+"""Messages take little memory before a caller is authorized, and not much more afterwards."""
 
 import asyncio
 import time
@@ -91,7 +91,7 @@ async def _served(served: Served) -> None:
 
 @pytest.mark.parametrize("message", [HOSTILE, UNKNOWN, ATTRIBUTES], ids=["items", "unknown", "attributes"])
 async def test_streams_of_messages_made_to_cost(message: bytes) -> None:
-    """Five streams with the costliest messages of 4 MiB take 120 MB at most, and hold up nobody."""
+    """Five streams with the costliest messages of 4 MiB take 120 MB at most, and delay no other caller."""
     async with serving(*NO_LIMIT) as served:
         await _served(served)
         idle_mb = peak_mb(served)

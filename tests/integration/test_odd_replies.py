@@ -69,7 +69,7 @@ def accepted(tokens: list[str], id_: Any) -> bytes:
 
 @pytest.mark.parametrize("id_", [7, None, ["x"], {"a": 1}, "\ud800", "a\nb", "x" * 10_000], ids=ascii)
 async def test_an_id_that_is_none(id_: Any) -> None:
-    """An acceptance whose id cannot be read is in doubt, and accepted once Connect tells it in order."""
+    """An acceptance with an unreadable id is in doubt, and accepted once a valid reply comes."""
     async with odd_connect() as odd, world_of(Knobs(endpoint=odd.url)) as world:
         odd.say = lambda tokens: (200, {}, accepted(tokens, id_ if odd.calls == 1 else "id"))
         assert verdicts(await world.ask(*dials(30))) == ["ACCEPTED"] * 30
@@ -80,7 +80,7 @@ async def test_an_id_that_is_none(id_: Any) -> None:
 
 @pytest.mark.parametrize("state", [7, None, ["x"], "\ud800", "Ada\n" * 100, "Novel"], ids=ascii)
 async def test_a_state_that_is_none(state: Any) -> None:
-    """A campaign in a state that cannot be read is parked; callers are told of it in a word that is one."""
+    """A campaign with an unreadable state is parked; notices name the state by a fixed word."""
     async with odd_connect() as odd, world_of(Knobs(endpoint=odd.url)) as world:
         error = {"x-amzn-ErrorType": "InvalidCampaignStateException"}
         odd.say = lambda _: (409, error, json.dumps({"message": "m", "state": state}).encode())
@@ -138,7 +138,7 @@ codes = st.sampled_from(
 
 
 def test_any_reply() -> None:
-    """Any JSON of any status is a reply by the tokens that were asked about, or a failure that we know."""
+    """Any JSON with any status becomes a reply about the requested tokens, or a known failure."""
     with asyncio.Runner() as runner:
         context = odd_connect()
         odd = runner.run(context.__aenter__())

@@ -31,7 +31,7 @@ async def _process_1_can_be() -> bool:
 
 @asynccontextmanager
 async def starting(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Start a process of which nobody knows yet how far it has come."""
+    """Start a process, without waiting for its progress."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdout=asyncio.subprocess.DEVNULL,
@@ -124,7 +124,7 @@ async def test_a_line_of_the_log_that_is_asked_for_too_early_ends_nothing() -> N
 
 
 async def test_a_command_that_is_no_service_has_failed() -> None:
-    """A check that is ended by a signal has found nothing out: its exit code says so, as a shell's would."""
+    """A check that a signal ends has no result: its exit code is that of a shell for the signal."""
     async with starting(*GATEWAY, "check") as process:
         await listens(process.pid)
         process.terminate()

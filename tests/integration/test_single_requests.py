@@ -1,4 +1,4 @@
-"""A request that cannot be taken is answered by itself, and its neighbours as if it were not there."""
+"""A request that cannot be taken is answered alone, and its neighbours as without it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Readiness tells a stall: no dial requests should come where no call can be made."""
+"""Readiness reports a stall: a gateway that can make no call should get no dial requests."""
 
 import random
 

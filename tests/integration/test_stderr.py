@@ -1,4 +1,4 @@
-"""A gateway whose log nobody reads goes on working, and says afterwards what is missing."""
+"""A gateway whose log is not read goes on working, and reports the missing lines afterwards."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ STREAMS = 500
 
 @dataclass
 class Unread:
-    """A gateway process, the end of its stderr that nobody reads unless told to, and what it said first."""
+    """A gateway process, the read end of its stderr, which is read on demand only, and its first lines."""
 
     process: asyncio.subprocess.Process
     stderr: int
@@ -76,8 +76,8 @@ async def unread() -> AsyncIterator[Unread]:
         os.close(read)
 
 
-async def test_a_log_that_nobody_reads_blocks_nothing() -> None:
-    """With stderr full dials are answered, metrics and health too, and the gateway leaves in time with 0."""
+async def test_an_unread_log_blocks_nothing() -> None:
+    """With a full stderr the gateway serves dials, metrics and health, and exits in time with 0."""
     async with unread() as gateway:
         admin = gateway.port("metrics on http://")
         async with grpc.aio.insecure_channel(f"127.0.0.1:{gateway.port('gRPC on ')}") as channel:
@@ -95,7 +95,7 @@ async def test_a_log_that_nobody_reads_blocks_nothing() -> None:
 
 
 async def test_lines_wait_for_a_reader_that_comes_back() -> None:
-    """What the pipe does not hold is kept, and written in order as soon as somebody reads."""
+    """Lines beyond the pipe's size are kept, and written in order once the pipe is read."""
     async with unread() as gateway:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{gateway.port('gRPC on ')}") as channel:
             for _ in range(STREAMS):
@@ -105,8 +105,8 @@ async def test_lines_wait_for_a_reader_that_comes_back() -> None:
         assert gateway.said.count(b"a stream ended") == STREAMS
 
 
-async def test_what_is_written_past_the_log_blocks_nobody_either() -> None:
-    """gRPC's own threads write to stderr too: that never blocks, and the pipe of others is left alone."""
+async def test_direct_writes_to_stderr_do_not_block() -> None:
+    """Writes of gRPC's threads to stderr never block, and other users of the pipe are not affected."""
     async with unread() as gateway:
         info = await asyncio.to_thread(_flags_of_stderr, gateway.process.pid)
         assert info & os.O_NONBLOCK
@@ -119,7 +119,7 @@ def _flags_of_stderr(pid: int) -> int:
 
 @pytest.mark.parametrize("words", ["metrics on http://", "gRPC on "])
 async def test_running_out_of_descriptors_floods_no_log(words: str) -> None:
-    """Connections that cannot be accepted cost a few lines a second at most; later ones are, all the same."""
+    """Failed accepts cause a few log lines a second at most, and later connections are accepted."""
     limit = 64
     async with unread() as gateway:
         resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (limit, limit))

@@ -69,7 +69,7 @@ class SlowNames:
 
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """Have boto3 believe an authority; return the context of a server that it vouches for."""
+    """Make boto3 trust a test authority; return the TLS context of a server with its certificate."""
     ca = make_ca()
     bundle = tmp_path / "ca.pem"
     bundle.write_bytes(ca.pem)
@@ -264,7 +264,7 @@ async def test_a_call_that_waits_for_a_thread() -> None:
 
 
 async def test_cancelling_frees_the_thread_at_once() -> None:
-    """A caller that waits no longer leaves no thread behind, and the next call needs no other."""
+    """A cancelled caller leaves no thread occupied, and the next call uses the same one."""
 
     async def first_never(request: Request, writer: Any) -> None:
         if len(upstream.requests) == 1:
@@ -434,7 +434,7 @@ async def test_a_compressed_reply_is_not_unpacked() -> None:
 
 
 async def test_a_reply_that_is_cut_short() -> None:
-    """A reply that ends before its length is an answer that is lost."""
+    """A reply shorter than its Content-Length is AnswerLost."""
 
     async def short(request: Request, writer: Any) -> None:
         writer.write(reply_head(1000) + b'{"successfulRequests": [')
@@ -446,7 +446,7 @@ async def test_a_reply_that_is_cut_short() -> None:
 
 
 async def test_a_reply_of_the_longest_length() -> None:
-    """A reply as long as it may be is read whole, with and without chunks, and its connection is kept."""
+    """A reply at the size limit is read completely, chunked or not, and its connection is kept."""
 
     async def long(request: Request, writer: Any) -> None:
         body = b'{"successfulRequests": [{"clientToken": "t-0", "id": "x"}]'

@@ -1,4 +1,4 @@
-"""Amazon Connect's side of a socket, in the hands of a test: slow handshakes, odd replies, proxies."""
+"""Amazon Connect's side of a socket, controlled by a test: slow handshakes, odd replies, proxies."""
 
 import asyncio
 import json
@@ -61,7 +61,7 @@ class Upstream:
 
     @property
     def tokens(self) -> list[str]:
-        """The tokens of all requests, as often as they came."""
+        """The tokens of all requests, with repetitions."""
         return [token for request in self.requests for token in request.tokens]
 
     async def connected(self, count: int = 1) -> None:

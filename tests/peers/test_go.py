@@ -17,9 +17,9 @@ HEADROOM_S = 5.0
 
 
 async def test_a_quiet_stream_with_pings_stays() -> None:
-    """A stream of grpc-go that pings, and carries nothing else for thirty pings, goes on as if nothing were.
+    """A quiet stream of grpc-go stays open for thirty pings.
 
-    The pings come every 0.1 s, of which the gateway here allows five times as many: as with 10 s outside.
+    The pings come every 0.1 s, and the gateway here allows five times as many, as with 10 s in production.
     """
     async with (
         world_of(Knobs(keepalive=Keepalive(least_ping_s=0.02))) as world,

@@ -1,4 +1,4 @@
-"""A gateway dies behind HAProxy: no client sends again, unseen, what that gateway had read."""
+"""A gateway dies behind HAProxy: no client silently resends requests that the gateway had read."""
 
 import asyncio
 import time
@@ -43,7 +43,7 @@ async def _who_has_it(world: World) -> int:
 @pytest.mark.parametrize("method", [STREAM, PUT], ids=["stream", "put"])
 @pytest.mark.parametrize("calling", CLIENTS)
 async def test_what_a_killed_gateway_had_read_is_not_sent_again(calling: Calling, method: str) -> None:
-    """A gateway is killed behind HAProxy while Connect has its request: the client is told, and nobody else.
+    """A gateway is killed behind HAProxy while Connect has its request: the client gets an error.
 
     HAProxy 2.6 says REFUSED_STREAM for a stream without an answer, and clients then send all of it again by
     themselves, to the other gateway. That found the time too short by then, and said EXPIRED of a request

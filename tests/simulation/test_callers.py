@@ -1,4 +1,4 @@
-"""How callers share the calls of an account, against the model of Connect: whatever one of them does."""
+"""How callers share the calls of an account, against the model of Connect."""
 
 from collections import Counter
 
@@ -77,8 +77,8 @@ def test_wrong_ids_in_lists_of_their_own() -> None:
     assert outcome is Outcome.ACCEPTED
 
 
-def test_made_up_ids_give_nobody_more() -> None:
-    """Of two callers under backlog one makes up ids: the other has its half of the calls at least."""
+def test_invented_ids_give_no_caller_more_calls() -> None:
+    """Two callers have backlogs and one invents ids: the other gets at least half of the calls."""
     world = world_of(1)
     honest, greedy = Caller("honest", "honest"), Caller("greedy", "greedy")
     send(world, honest, "c0", 6000)
@@ -205,7 +205,7 @@ def test_a_new_campaign_of_a_doubted_caller_starts() -> None:
 
 @pytest.mark.parametrize("campaigns", [1, 50])
 def test_a_fresh_start_uses_all_of_the_quota(campaigns: int) -> None:
-    """Nothing is known of any campaign as the gateway starts, and no permit is left unused."""
+    """At the start no campaign is proven, and no permit is left unused."""
     world = world_of(1)
     caller = Caller("only", "only")
     for number in range(campaigns):

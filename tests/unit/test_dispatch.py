@@ -244,7 +244,7 @@ async def test_what_would_expire_is_answered_at_once() -> None:
 
 
 async def test_room_is_given_in_the_order_of_asking() -> None:
-    """Whoever waited longest for room gets it first."""
+    """The caller that has waited longest for room gets it first."""
     hanging = asyncio.Event()
     async with running(hanging, queue_limit=25) as bench:
         bench.dispatcher.submit(Owner().arrivals(25))

@@ -1,4 +1,4 @@
-"""Calls under way that are revoked: what has not left does not leave, and its answer says so."""
+"""Revoked calls: one that has not left is not sent, and its requests are certainly not accepted."""
 
 import asyncio
 
@@ -53,7 +53,7 @@ async def test_a_hold_that_answers() -> None:
 
 
 async def test_a_purge_answers_a_delayed_call() -> None:
-    """A purge answers and counts what a delayed call carries, and the call never leaves."""
+    """A purge answers and counts the requests of a delayed call, and the call never leaves."""
     delay, event = delayed()
     async with running(delay, concurrent_calls=1) as bench:
         owner = Owner()
@@ -148,7 +148,7 @@ async def test_abandoning_tells_delayed_calls_from_those_that_left() -> None:
 
 @pytest.mark.parametrize("failure", [CallRevoked(), NoCredentials()], ids=lambda f: type(f).__name__)
 async def test_permits_of_calls_that_were_kept_back_are_used_by_others(failure: Exception) -> None:
-    """A permit is spent for a call that leaves: one whose call was kept back serves the next call."""
+    """Only a call that leaves uses a permit; the permit of a revoked call serves the next one."""
     async with running(failure, call_rate=0.001, call_burst=1.0, forecast=False) as bench:  # type: ignore[arg-type]
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(25, "first"))

@@ -1,4 +1,4 @@
-"""The line of those who wait for room: served in the order of asking, and nobody passes it."""
+"""The line for room: tasks get room in the order in which they asked, and none overtakes."""
 
 import asyncio
 import random
@@ -39,7 +39,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_newcomer_finds_room_where_nobody_waits() -> None:
+async def test_a_newcomer_takes_room_if_no_task_waits() -> None:
     room = Room(2)
     assert room.line.free() == 2
     await asyncio.wait_for(room.take(1), 5)
@@ -47,7 +47,7 @@ async def test_a_newcomer_finds_room_where_nobody_waits() -> None:
 
 
 async def test_a_newcomer_goes_behind_those_who_wait() -> None:
-    """Two hundred newcomers, each there the moment that a place is free, do not pass one who waits."""
+    """Two hundred newcomers that arrive just as a place is free do not overtake a waiting task."""
     room = Room()
     waiting = asyncio.create_task(room.take(0))
     await turns()
@@ -62,8 +62,8 @@ async def test_a_newcomer_goes_behind_those_who_wait() -> None:
     assert room.admitted == list(range(201))
 
 
-async def test_whoever_was_called_for_nothing_keeps_its_place() -> None:
-    """Room that is gone when the first comes to take it costs the first nothing: it stays the first."""
+async def test_a_task_called_in_vain_keeps_its_place() -> None:
+    """If the room is gone when the first task comes to take it, the task stays first."""
     room = Room()
     tasks = [asyncio.create_task(room.take(name)) for name in range(3)]
     await turns()
@@ -77,7 +77,7 @@ async def test_whoever_was_called_for_nothing_keeps_its_place() -> None:
     assert room.admitted == [0, 1, 2]
 
 
-async def test_whoever_takes_nothing_passes_its_turn_on() -> None:
+async def test_a_task_that_takes_nothing_passes_its_turn_on() -> None:
     room = Room()
     tasks = [asyncio.create_task(room.take(name, wanted=0 if name < 5 else 1)) for name in range(6)]
     await turns()
@@ -133,7 +133,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_whatever_happens_room_goes_to_those_who_asked_first(steps: list[tuple[str, int]]) -> None:
-    """The order of admission is the order of asking, and no room lies idle while anybody waits."""
+    """Tasks are admitted in the order of asking, and no room is unused while a task waits."""
     asyncio.run(_play(steps))
 
 

@@ -59,7 +59,7 @@ async def test_after_something_was_done_the_next_look_is_a_new_one() -> None:
 
 
 async def test_what_is_done_during_a_look_is_shown_by_the_next() -> None:
-    """A look that was begun before something was done to a campaign serves nobody who asks after that."""
+    """A look begun before an order to a campaign is not used for questions after it."""
     gateway = Gateway()
     looks = looks_at(gateway)
     asking = asyncio.create_task(looks.fresh())
@@ -81,7 +81,7 @@ async def test_others_have_their_turn_while_a_look_is_made() -> None:
     assert len({id(task.result()) for task in asking}) == gateway.times == 1
 
 
-async def test_whoever_does_not_wait_gets_the_last_look() -> None:
+async def test_a_caller_that_does_not_wait_gets_the_last_look() -> None:
     """What does not wait makes a few parts of a look at most, and has the whole a moment later."""
     gateway = Gateway()
     looks = looks_at(gateway)

@@ -1,4 +1,4 @@
-"""Whoever guesses the token waits ever longer; its holder does not."""
+"""An address that guesses the token waits longer each time; one with the right token does not."""
 
 import pytest
 
@@ -30,7 +30,7 @@ class Clock:
 
 
 def test_after_some_wrong_ones_a_source_waits_ever_longer() -> None:
-    """The first few cost nothing; then each doubles the wait, up to the longest."""
+    """The first few wrong tokens cause no wait; then each doubles it, up to the longest."""
     guesses, waits = Guesses(), []
     now = 10.0
     for _ in range(FREE + 12):
@@ -43,7 +43,7 @@ def test_after_some_wrong_ones_a_source_waits_ever_longer() -> None:
 
 
 def test_a_source_that_was_quiet_for_long_begins_anew() -> None:
-    """Slips of the pen of different days do not add up."""
+    """Typing errors of different days do not add up."""
     guesses = Guesses()
     for day in range(20):
         guesses.wrong(day * 86_400.0, THERE)
@@ -51,7 +51,7 @@ def test_a_source_that_was_quiet_for_long_begins_anew() -> None:
 
 
 def test_the_right_token_works_from_elsewhere_during_an_attack() -> None:
-    """Whatever many others guess, whoever has not guessed wrong is heard at once."""
+    """An address without a wrong token never waits, however many others guess."""
     clock = Clock()
     guarded = Guarded(ByToken(), clock)
     for number in range(20_000):
@@ -71,7 +71,7 @@ def test_many_sources_together_have_one_guess_each() -> None:
 
 
 def test_while_it_waits_not_even_the_right_token_is_looked_at() -> None:
-    """Else the wait would tell a right guess from a wrong one."""
+    """Otherwise the answer during a wait would reveal a right guess."""
     clock, by_token = Clock(), ByToken()
     guarded = Guarded(by_token, clock)
     for _ in range(FREE):
@@ -114,7 +114,7 @@ def test_addresses_of_one_network_are_one_source(one: str, other: str, same: boo
 
 
 def test_made_up_sources_take_no_memory_beyond_the_limit() -> None:
-    """The one that guessed longest ago is forgotten."""
+    """The source with the oldest guess is forgotten."""
     guesses = Guesses()
     for number in range(SOURCES + 100):
         guesses.wrong(1.0, f"{number}")

@@ -99,7 +99,7 @@ def test_a_decision_reads_no_file(tmp_path: Path) -> None:
     file.write_text(TOKEN)
     operators = TokenOperators(str(file))
     file.unlink()
-    os.mkfifo(file)  # whoever opens it to read hangs
+    os.mkfifo(file)  # opening it for reading hangs
 
     assert operators.denied(f"Bearer {TOKEN}") is None
     assert isinstance(operators.denied("Bearer another-token-of-some-length"), Denied)

@@ -17,7 +17,7 @@ class Pipe(asyncio.Transport):
         self.cut = False
 
     def get_write_buffer_size(self) -> int:
-        """Return what its other side has not read."""
+        """Return the size of the output that the client has not read."""
         return self.unread
 
     def abort(self) -> None:
@@ -56,7 +56,7 @@ def test_one_that_sends_no_request_is_closed() -> None:
 
 
 def test_a_header_that_trickles_in_has_no_longer() -> None:
-    """Each further byte wins no time."""
+    """Further bytes do not extend the time limit."""
     clock = Clock()
     connections, _, connection = opened(clock)
     for _ in range(100):
@@ -66,7 +66,7 @@ def test_a_header_that_trickles_in_has_no_longer() -> None:
 
 
 def test_between_requests_there_is_time_for_a_scrape_a_minute() -> None:
-    """A connection that is used every minute stays; one that is not goes."""
+    """A connection that is used every minute stays open; an unused one is closed."""
     clock = Clock()
     connections, pipe, connection = opened(clock)
     for _ in range(5):
@@ -78,7 +78,7 @@ def test_between_requests_there_is_time_for_a_scrape_a_minute() -> None:
 
 
 def test_a_second_request_has_no_longer_than_the_first() -> None:
-    """Whoever has been answered once cannot trickle in the next header either."""
+    """The time limit for a header also applies to the second request of a connection."""
     clock = Clock()
     connections, pipe, connection = opened(clock)
     connections.begin(pipe)

@@ -50,7 +50,7 @@ async def test_room_is_given_in_the_order_of_asking() -> None:
 
 
 async def test_a_newcomer_has_no_share_while_others_wait() -> None:
-    """Whoever comes just as the share has room again waits behind those who asked before."""
+    """A request that arrives just as the share has room waits behind those that asked before."""
     share, order = Share(1), list[int]()
     share.take(1)
 

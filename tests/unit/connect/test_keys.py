@@ -66,7 +66,7 @@ def test_half_credentials(found: Credentials) -> None:
 
 
 def test_a_source_that_raises() -> None:
-    """Whatever a source raises is told by its type only, and asked again."""
+    """An exception of a source is reported by its type only, and the source is asked again."""
     asked: list[int] = []
 
     def load() -> Credentials:
@@ -98,7 +98,7 @@ def test_they_are_renewed_ahead_of_time() -> None:
 
 
 def test_a_source_that_hangs() -> None:
-    """A source that hangs delays nobody; other attempts are made beside it, a few at most."""
+    """A source that hangs delays no call; a few other attempts start beside it."""
     gate, asked = threading.Event(), []
 
     def load() -> Credentials:

@@ -57,7 +57,7 @@ def test_a_token_that_nobody_asked_about(token: Any) -> None:
 
 @pytest.mark.parametrize("entries", [*ODD, [None], [[]], [7], [{}], "a"], ids=repr)
 def test_lists_that_are_none(entries: Any) -> None:
-    """A list that is none, and entries that are none, say nothing; the rest of the reply counts."""
+    """Lists and entries of a wrong type are ignored; the rest of the reply counts."""
     response = success() | {"failedRequests": entries}
     assert API.reply(response, ASKED).accepted == {"a": "id-a"}
     assert API.reply({"successfulRequests": entries, "failedRequests": entries}, ASKED).accepted == {}
@@ -65,7 +65,7 @@ def test_lists_that_are_none(entries: Any) -> None:
 
 @pytest.mark.parametrize("response", ODD, ids=repr)
 def test_a_reply_that_is_none(response: Any) -> None:
-    """A reply that is no structure at all says nothing, nor does one whose metadata is none."""
+    """A reply that is not a structure, or has invalid metadata, is ignored."""
     assert API.reply(response, ASKED).accepted == {}
     assert API.reply({"ResponseMetadata": response}, ASKED).request_id == ""
     assert states(response, ASKED) == {}
@@ -88,7 +88,7 @@ def test_an_item_in_both_lists() -> None:
 
 @pytest.mark.parametrize("code", [*ODD, "+12065550100", "Ada Lovelace", "x" * 33], ids=repr)
 def test_a_code_that_is_no_word(code: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """A code that is no word counts as UnknownError; what is logged is not what Connect said."""
+    """A code that is not a word counts as UnknownError; the log does not contain Connect's text."""
     reply = API.reply(failure({"clientToken": "a", "failureCode": code}), ASKED)
     assert reply.failed == {"a": ItemFailure.UNKNOWN_ERROR}
     (line,) = caplog.messages
@@ -125,7 +125,7 @@ def test_a_state_that_is_none(state: Any) -> None:
 
 
 def test_states_of_others() -> None:
-    """What Connect tells of campaigns that nobody asked about is left out."""
+    """States of campaigns that were not asked about are ignored."""
     told = {"successfulRequests": [{"campaignId": name, "state": "Running"} for name in ("a", "x")]}
     missing = {"failedRequests": [{"campaignId": ["b"], "failureCode": "ResourceNotFound"}]}
     assert states(told | missing, ASKED) == {"a": "Running"}
@@ -156,7 +156,7 @@ anything = st.recursive(
 @given(response=st.dictionaries(names, anything | st.lists(st.dictionaries(names, anything))))
 @pytest.mark.parametrize("api", APIS.values(), ids=APIS)
 def test_any_reply(api: ConnectApi, response: Any) -> None:
-    """Whatever a reply holds, what is read of it is about what was asked, in texts that any wire carries."""
+    """For any reply, the result is about requested tokens only, in texts that UTF-8 can encode."""
     logging.disable(logging.WARNING)
     reply = api.reply(response, ASKED)
     logging.disable(logging.NOTSET)

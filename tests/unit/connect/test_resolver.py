@@ -51,7 +51,7 @@ def test_a_lookup_that_takes_too_long_is_not_shared_for_ever() -> None:
 
 
 def test_a_name_that_is_not_known() -> None:
-    """Whoever asked for a name that is not known is told so, and it may be asked again."""
+    """A lookup of an unknown name fails for every call that shares it, and may be repeated."""
     names = Names()
     names.gate.set()
     resolver = Resolver(names)

@@ -26,7 +26,7 @@ async def until(condition: object) -> None:
 
 
 async def hang(threads: Threads, gate: threading.Event) -> Job[bool]:
-    """Let a thread hang in a job that is given up."""
+    """Let a thread hang in an abandoned job."""
     job = threads.submit(gate.wait)
     await until(lambda: job.running)
     threads.give_up(job)
@@ -66,7 +66,7 @@ async def test_as_much_work_at_a_time_as_threads() -> None:
 
 
 async def test_a_thread_that_hangs_is_made_up_for(gate: threading.Event) -> None:
-    """While threads hang in jobs that were given up, others take their place; later none is too many."""
+    """Threads that hang in abandoned jobs are replaced; when they return, the extra threads end."""
     threads = Threads(2, 4, "made-up")
     for _ in range(3):
         await hang(threads, gate)
@@ -79,7 +79,7 @@ async def test_a_thread_that_hangs_is_made_up_for(gate: threading.Event) -> None
 
 
 async def test_only_so_many_may_hang(gate: threading.Event) -> None:
-    """When every thread that there may be hangs it is said, and jobs wait; one that comes back does them."""
+    """When all threads hang, `stalled` is true and jobs wait; a thread that returns does them."""
     threads = Threads(1, 2, "t")
     for _ in range(3):
         await hang(threads, gate)
@@ -94,7 +94,7 @@ async def test_only_so_many_may_hang(gate: threading.Event) -> None:
 
 
 async def test_a_job_that_is_given_up_before_it_begins(gate: threading.Event) -> None:
-    """A job that nobody waits for is not begun."""
+    """An abandoned job that has not begun does not start."""
     done: list[int] = []
     threads = Threads(1, 0, "t")
     busy = threads.submit(gate.wait)

@@ -18,7 +18,7 @@ def test_a_ticket_that_leaves() -> None:
 
 
 def test_a_ticket_that_is_revoked() -> None:
-    """After a revocation nothing leaves, however often anybody tries."""
+    """After a revocation nothing leaves, however often the sender tries."""
     ticket = Ticket()
     assert ticket.revoke() is True
     for _ in range(2):
@@ -41,7 +41,7 @@ def test_a_ticket_that_is_too_late() -> None:
 
 
 def test_the_sender_is_told_once() -> None:
-    """The sender hears of the revocation once; at once where it asks too late to hear of it."""
+    """The callback runs once; if it is registered after the revocation, it runs at once."""
     told: list[str] = []
     ticket = Ticket()
     ticket.on_revoke(lambda: told.append("first"))

@@ -148,7 +148,7 @@ class Book:
         return held
 
     def drop(self, key: Key) -> None:
-        """Take out a request that nobody waits for; the doubt that a call has left about it stays."""
+        """Remove a request without waiters; the doubt that a call has caused stays."""
         held = self.release(key)
         if not held.called:
             return

@@ -1,4 +1,4 @@
-"""AWS refuses the gateway's credentials or clock: requests wait, and nobody is told that access is denied."""
+"""AWS refuses the gateway's credentials or clock: requests wait, and none is denied at once."""
 
 import pytest
 
@@ -38,8 +38,8 @@ def drive(
 
 
 @pytest.mark.parametrize("failure", HINDERED)
-def test_one_refusal_answers_nobody(failure: type[CallHindered]) -> None:
-    """One such answer settles nothing: all that wait are sent when AWS accepts the gateway again."""
+def test_one_refusal_answers_no_request(failure: type[CallHindered]) -> None:
+    """One such answer settles no request: all are sent when AWS accepts the gateway again."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(200))
     for batch in bench.poll(NOW).batches:
@@ -66,7 +66,7 @@ def test_one_call_at_a_time_asks_again(failure: type[CallHindered]) -> None:
 
 @pytest.mark.parametrize("failure", HINDERED)
 def test_a_lasting_hindrance_is_told(failure: type[CallHindered]) -> None:
-    """After a while those who wait are told, as of any denied access, and by which of the causes."""
+    """After a while waiting requests are answered as denied, with the cause."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(100))
     drive(bench, NOW, NOW + HINDERED_PATIENCE_S + 2 * LONGEST_HINDERED_S, failure())

@@ -168,7 +168,7 @@ def test_what_connect_accepts_is_accepted() -> None:
 
 @pytest.mark.parametrize("doubtful", [0, 1])
 def test_all_who_wait_for_the_token_share_the_doubt(doubtful: int) -> None:
-    """The doubt is about the token: nobody who waits for it is told that Connect does not have it."""
+    """The doubt is about the token: no request that waits for it is denied."""
     bench, callers = Bench(), [Caller(), Caller()]
     for place, caller in enumerate(callers):
         bench.send(NOW, caller, dial(in_doubt=place == doubtful))
@@ -178,7 +178,7 @@ def test_all_who_wait_for_the_token_share_the_doubt(doubtful: int) -> None:
 
 
 def test_another_dial_under_the_token_does_not_share_the_doubt() -> None:
-    """What is in doubt is a dial to another number: of the one that waits, Connect certainly has nothing."""
+    """The doubt is about a dial to another number: Connect certainly does not have the waiting one."""
     bench, first, second = Bench(), Caller(), Caller()
     bench.send(NOW, first, dial())
     bench.send(NOW, second, dial(phone="+12065550199", in_doubt=True))
@@ -187,7 +187,7 @@ def test_another_dial_under_the_token_does_not_share_the_doubt() -> None:
 
 
 def test_the_doubt_is_the_callers_to_tell_again() -> None:
-    """What no call has carried leaves no memory: one caller could fill it with doubts otherwise."""
+    """A doubt without a call is not remembered: otherwise one caller could fill the memory."""
     bench, caller = Bench(), Caller()
     bench.send(NOW, caller, dial(in_doubt=True))
     bench.withdraw(NOW, caller)

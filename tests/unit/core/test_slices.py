@@ -1,4 +1,4 @@
-"""Long work is done in slices: no event takes more than one, and all that shows is that it takes time."""
+"""Long work is done in slices: no event takes more than one, and the only visible effect is time."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def worked_off(bench: Bench, now: float = NOW) -> list[Decision]:
 
 @pytest.mark.parametrize("failure", [CampaignNotFound(), AccessDenied()])
 def test_a_campaign_is_refused_in_slices(failure: Exception) -> None:
-    """Until all is refused nothing of it is sent, and whoever comes or joins meanwhile is refused too."""
+    """Until all are refused none is sent, and requests that come or join meanwhile are refused too."""
     bench, caller = bench_with_backlog()
     batch = bench.call(NOW)
     settled = bench.complete(NOW, batch, failure=failure)
@@ -48,7 +48,7 @@ def test_a_campaign_is_refused_in_slices(failure: Exception) -> None:
 
 
 def test_a_caller_with_a_backlog_leaves_in_slices() -> None:
-    """From the moment it leaves nothing of it is sent, and calls are full of what others have waiting."""
+    """Once a source leaves, none of its requests is sent, and calls are filled with those of others."""
     bench, gone, other = Bench(slice_units=SLICE, call_rate=0.0, concurrent_calls=1), Caller(), Caller()
     bench.send_all(NOW, gone, *many(COUNT))
     bench.send_all(NOW, other, *many(60, "other"), "t399")
@@ -75,7 +75,7 @@ def test_calls_are_full_while_a_caller_leaves() -> None:
 
 
 def test_a_token_of_a_caller_that_leaves_is_new_at_once() -> None:
-    """Who comes back before all is let go may send the token for another number: nobody waits for it."""
+    """A caller that returns before all is removed may send a token for another number."""
     bench, gone, returned = Bench(slice_units=1), Caller(), Caller()
     bench.send_all(NOW, gone, *many(10))
     bench.engine.leave(NOW, gone.source)
@@ -88,7 +88,7 @@ def test_a_token_of_a_caller_that_leaves_is_new_at_once() -> None:
 
 
 def test_a_stream_that_ends_is_answered_in_slices() -> None:
-    """What is in no call is answered NOT_ACCEPTED and never sent; what is in one as it comes back."""
+    """Requests in no call are NOT_ACCEPTED and never sent; those in a call are answered when it ends."""
     bench, caller = bench_with_backlog()
     batch = bench.call(NOW)
     bench.engine.let_go(NOW, caller.source)
@@ -112,7 +112,7 @@ def test_a_gateway_that_leaves_answers_in_slices() -> None:
 
 
 def test_a_gateway_that_gives_up_answers_in_slices() -> None:
-    """What is in calls is UNKNOWN, the rest NOT_ACCEPTED, each once."""
+    """Requests in calls are UNKNOWN, the rest NOT_ACCEPTED, each answered once."""
     bench, caller = bench_with_backlog()
     bench.call(NOW)
     bench.abandon(NOW)

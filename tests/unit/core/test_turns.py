@@ -1,4 +1,4 @@
-"""Whose turn it is: callers, then what each has, and what is doubtful seldom."""
+"""The order of calls: callers take turns, then their campaigns; doubtful campaigns call seldom."""
 
 import itertools
 from collections import Counter
@@ -67,7 +67,7 @@ def test_a_heavy_caller_has_several_calls_in_its_turn() -> None:
 
 
 def test_doubtful_campaigns_have_every_fourth_call() -> None:
-    """While others wait, what is doubtful has one call in four, whoever it is of."""
+    """While others wait, doubtful campaigns of all callers together have one call in four."""
     bench, honest = bench_of(), caller_of("honest")
     wrong = [caller_of(f"wrong-{number}") for number in range(3)]
     for caller in wrong:
@@ -109,7 +109,7 @@ def test_one_call_at_a_time_of_a_doubtful_campaign() -> None:
 
 
 def test_many_misses_slow_a_caller_down() -> None:
-    """After so many misses a caller has a try a second, and others are not kept waiting."""
+    """After a number of misses a caller has one try a second, and others do not wait for it."""
     bench, wrong, other = bench_of(), caller_of("wrong"), caller_of("other")
     miss(bench, wrong, MISSES_LIMIT)
     bench.send_all(NOW, wrong, "t", campaign="late")

@@ -132,7 +132,7 @@ def test_first_problem_is_told() -> None:
     "campaign_id", ["c", "c" * 256, "a/b", "a:b-C9", "/", "00000000-0000-0000-0000-000000000000"]
 )
 def test_good_campaign_id_of_v2(campaign_id: str) -> None:
-    """A campaign id of V2 is 1 to 256 of its few characters, all of which V1 takes as well."""
+    """A campaign id of V2 has 1 to 256 characters of a small set; V1 takes all of these too."""
     assert problem_with_campaign_of_v2(campaign_id) is None
     assert problem_with_campaign(campaign_id) is None
 

@@ -1,4 +1,4 @@
-"""What a library logs again and again is left out and counted."""
+"""Repeated lines of a library are dropped and counted."""
 
 import logging
 
@@ -51,7 +51,7 @@ def test_kinds_do_not_share_a_burst() -> None:
 
 
 def test_our_own_lines_all_pass() -> None:
-    """Each of our own lines says something of its own: a stream that ended, with its trace."""
+    """The gateway's own lines are not limited: each has its own content, such as a trace id."""
     repeats = RepeatFilter(Clock())
     assert all(repeats.filter(record("gateway.api.servicer")) for _ in range(1000))
 

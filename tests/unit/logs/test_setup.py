@@ -1,4 +1,4 @@
-"""What Python would print by itself becomes a line of the log, without what an exception says."""
+"""Uncaught exceptions, which Python would print, become log lines without their text."""
 
 import io
 import json
@@ -42,7 +42,7 @@ def raised() -> ValueError:
 
 
 @pytest.mark.parametrize("where", ["the process", "a thread", "a finalizer"])
-def test_an_exception_that_nobody_catches_is_told_by_type_and_place(where: str, said: io.StringIO) -> None:
+def test_an_uncaught_exception_is_logged_by_type_and_place(where: str, said: io.StringIO) -> None:
     """In the main thread, in another, and where Python can only print it."""
     error = raised()
     about: Any = SimpleNamespace(exc_type=ValueError, exc_value=error, exc_traceback=error.__traceback__)
@@ -60,6 +60,6 @@ def test_an_exception_that_nobody_catches_is_told_by_type_and_place(where: str, 
 
 
 def test_a_log_that_was_never_configured_has_nothing_to_wait_for() -> None:
-    """Whoever ends a process may always flush."""
+    """`flush` works without a configured log."""
     assert logs.flush(0.0)
     assert set(logs.lines_dropped()) == {"slow", "repeated"}

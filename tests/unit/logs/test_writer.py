@@ -1,4 +1,4 @@
-"""Lines wait for whoever reads them in a bounded queue; nobody who logs waits."""
+"""Lines wait for the reader in a bounded queue; threads that log never wait."""
 
 import fcntl
 import logging
@@ -50,7 +50,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def test_lines_beyond_the_queue_are_dropped_and_counted() -> None:
-    """Whoever logs goes on; once the reader takes lines again it learns how many are missing, once."""
+    """Logging goes on; once the reader takes lines again, one line says how many are missing."""
     slow = Slow()
     log = writer(slow)
     log.put(b"first\n")
@@ -118,7 +118,7 @@ def test_a_pipe_that_does_not_block_gets_all_of_it(pipe: tuple[int, int]) -> Non
     assert received == sent
 
 
-def test_whoever_writes_past_the_log_is_not_blocked(pipe: tuple[int, int]) -> None:
+def test_direct_writes_to_a_full_pipe_do_not_block(pipe: tuple[int, int]) -> None:
     """A full pipe refuses further bytes at once, and stays as it was for others that have inherited it."""
     read, write = pipe
     inherited = os.dup(write)

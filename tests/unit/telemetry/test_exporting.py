@@ -1,4 +1,4 @@
-"""What exporters do is watched: losses are counted, and told now and then by the kind of the failure."""
+"""Exporters are watched: losses are counted, and reported at a limited rate by kind of failure."""
 
 import enum
 import logging
@@ -85,7 +85,7 @@ class Clock:
     ],
 )
 def test_the_kind_of_a_failure_is_told(exporter: Failing, why: str, log: Kept) -> None:
-    """Of what a library says the status or type is told, and nothing that a collector has written."""
+    """The log has the status or type of a failure, and no text of a collector."""
     exports = Exports("spans")
     assert WatchedSpans(exporter, exports).export([]) is SpanExportResult.FAILURE
     assert log.messages == [f"spans could not be exported: {why}"]
