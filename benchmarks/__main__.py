@@ -3,8 +3,9 @@
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from benchmarks import flood, hold, latency, memory, observability, quota, small, stalls, throughput
+from benchmarks import flood, hold, latency, leads, memory, observability, quota, small, stalls, throughput
 
 ALL = {
     "small": small,
@@ -15,6 +16,7 @@ ALL = {
     "observability": observability,
     "memory": memory,
     "flood": flood,
+    "leads": leads,
     "stalls": stalls,
 }
 
@@ -26,11 +28,13 @@ def main() -> int:
     parser.add_argument(
         "--scenario", action="append", choices=quota.NAMES, default=[], help="of quota, these only"
     )
+    parser.add_argument("--other", type=Path, metavar="CHECKOUT", help="of leads: whose dialctl to compare")
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in ALL]:
         parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(ALL)}")
     runs: dict[str, Callable[[], bool | None]] = {name: module.run for name, module in ALL.items()}
     runs["quota"] = lambda: quota.run(options.scenario, draw=options.draw)
+    runs["leads"] = lambda: leads.run(options.other)
     kept = [_run(name, runs[name]) for name in options.names or ALL]
     return 0 if all(kept) else 1
 

@@ -47,8 +47,10 @@ class Dialctl:
             stderr=asyncio.subprocess.PIPE,
         )
 
-    async def wait(self, process: asyncio.subprocess.Process, stdin: bytes | None = None) -> int:
-        out, err = await asyncio.wait_for(process.communicate(stdin), 20)
+    async def wait(
+        self, process: asyncio.subprocess.Process, stdin: bytes | None = None, *, patience_s: float = 20
+    ) -> int:
+        out, err = await asyncio.wait_for(process.communicate(stdin), patience_s)
         self.out, self.err = out.decode(), err.decode()
         assert PHONE not in self.out + self.err
         assert SECRET not in self.out + self.err

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from dialgateway.dialctl.errors import UnusableFile
@@ -35,6 +37,7 @@ class Shape:
     notes: tuple[str, ...] = ()
 
 
+WIDE = {ord(character): ord(character) + 0xFEE0 for character in "+0123456789"}
 HEADER = "client_token,phone_number\n"
 ID = ColumnOptions(token_from=("Id",))
 
@@ -121,6 +124,67 @@ SHAPES = {
     "no header": Shape(f"a,{A}\nb,{B}\n", refused="names no column 'client_token'"),
     "no leads": Shape(HEADER, sent=()),
     "nothing at all": Shape("", refused="the file is empty"),
+    "google contacts": Shape(
+        "First Name,E-mail 1 - Value,Phone 1 - Label,Phone 1 - Value\n"
+        f"Ann,a@x,Mobile,{A}\nBob,b@x,Mobile,{A} ::: {B}\n",
+        columns=ColumnOptions(token_from=("E-mail 1 - Value",)),
+        sent=(A,),
+        problems={3: "holds two numbers"},
+    ),
+    "outlook": Shape(
+        f'"First Name","Business Phone","Home Phone","E-mail Address"\r\n"Ann","","{A}","a@x"\r\n',
+        columns=ColumnOptions(token_from=("E-mail Address",)),
+        refused='--map "Business Phone=phone_number"',
+    ),
+    "shop with apostrophes": Shape(
+        f"Customer ID,Phone,Tags\n'1,'{A},\"a, b\"\n'2,'{B},\n",
+        columns=ColumnOptions(token_from=("Customer ID",)),
+        notes=("invisible characters, quotes, decimals or spaces",),
+    ),
+    "erp with pipes": Shape(
+        f"BP-Nr.|Straße/Hausnr.|Telefon\n01|Weg 1|{A}\n02|Weg 2|{B}\n",
+        columns=ColumnOptions(token_from=("BP-Nr.",)),
+        notes=("'Strasse_Hausnr'",),
+    ),
+    "last cells cut": Shape(
+        f"{HEADER.strip()},x,y\na,{A}\nb,{B},1,2\n", sent=(B,), problems={2: "or export the list again"}
+    ),
+    "quotes inside of cells": Shape(f'{HEADER.strip()},x\na,{A},5" pipe\nb,{B},Bob "B" Lee\n'),
+    "quotes that are not doubled": Shape(
+        f'{HEADER.strip()},x\na,{A},"Bob "B" Lee"\nb,{B},1\n', sent=(B,), problems={2: "check its quotes"}
+    ),
+    "several kinds of line ends": Shape(f"client_token,phone_number\r\na,{A}\rb,{B}\n"),
+    "a zero byte": Shape(f"{HEADER.strip()},x\na,{A},1\0\nb,{B}\0,\n", sent=(B,), problems={2: "zero byte"}),
+    "zero bytes behind the text": Shape(
+        f"{HEADER}a,{A}\nb,{B}\n".encode() + bytes(500), problems={4: "has 1 cells"}
+    ),
+    "a very long cell": Shape(
+        f"{HEADER.strip()},x\na,{A},{'y' * 200_000}\nb,{B},\n",
+        sent=(B,),
+        problems={2: "more than 131,072 characters"},
+    ),
+    "a thousand columns": Shape(
+        f"{HEADER.strip()},{','.join(f'c {at}' for at in range(998))}\na,{A}{',x' * 998}\nb,{B}{',' * 998}\n",
+        notes=("978 further columns",),
+    ),
+    "times with and without a zone": Shape(
+        f"{HEADER.strip()},expiration_time\na,{A},2030-01-02 12:00:00+0200\nb,{B},2030-01-02T12:00:00Z\n"
+        f"c,{A},2030-01-02 12:00\nd,{A},45000.5\ne,{A},01/02/2030\n",
+        problems={4: "has no time zone", 5: "is a number of days", 6: "is neither ISO 8601"},
+    ),
+    "numbers as decimals": Shape(f"{HEADER}a,{A}.0\nb,{B[1:]}.0\n", options={"region": "US"}),
+    "mexican mobiles": Shape(
+        f"{HEADER}a,0052 1 55 1234 5678\nb,+52 1 55 1234 5679\n",
+        options={"region": "MX"},
+        sent=("+525512345678", "+525512345679"),
+    ),
+    "numbers of a wide keyboard": Shape(f"{HEADER}a,{A.translate(WIDE)}\nb,{B}\n"),
+    "a title above the header": Shape(
+        f"Leads of today,\n,\n{HEADER}a,{A}\n", refused="the first line names no"
+    ),
+    "a line of totals": Shape(f"{HEADER}a,{A}\nb,{B}\nTotal: 2 leads,\n", problems={4: "must be 1 to 200"}),
+    "compressed": Shape(b"\x1f\x8b\x08\x00", refused="unpack it first"),
+    "a web page called .xls": Shape("\n<HTML><table>", refused="is a web page"),
     "an old workbook": Shape(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", refused="save it as .xlsx"),
     "a damaged workbook": Shape(b"PK\x03\x04damaged", refused="is no Excel workbook"),
 }
@@ -153,3 +217,76 @@ def test_a_list_is_read_completely_or_names_the_line(name: str, tmp_path: Path) 
     assert all(shape.problems[line] in problem for line, problem in bad.items())
     assert all(note in told for note in shape.notes)
     assert A not in told
+
+
+def workbook(*sheets: list[list[object]], hidden: str = "") -> bytes:
+    """Return a workbook of these sheets, called S0, S1 and so on."""
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for at, rows in enumerate(sheets):
+        sheet = book.create_sheet(f"S{at}")
+        for row in rows:
+            sheet.append(row)
+    if hidden:
+        book[hidden].sheet_state = "hidden"
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def read_workbook(tmp_path: Path, content: bytes, **options: object) -> list[Lead | BadRow]:
+    """Read a workbook whose name does not say that it is one."""
+    file = tmp_path / "leads.csv"
+    file.write_bytes(content)
+    options = {"expires_in": timedelta(minutes=1), **options}
+    with LeadList(ListOptions(file, "c", **options)) as leads:  # type: ignore[arg-type]
+        return list(leads.leads())
+
+
+def test_cells_of_a_workbook_become_text(tmp_path: Path) -> None:
+    """Dates, times, amounts, marks, numbers kept as numbers or text; a formula has its last value or none."""
+    day = datetime(2030, 1, 2, 12, 30)  # noqa: DTZ001 - a workbook knows no time zones
+    rows: list[list[object]] = [
+        ["client_token", "phone_number", "day", "amount", "mark", "sum"],
+        ["a", A, day, 1.5, True, "=1+1"],
+        [7, 12025550102, day.time(), 1e15, False, None],
+        ["c", 12025550103.0, None, None, None, "#N/A"],
+    ]
+    first, second, third = read_workbook(tmp_path, workbook(rows), region="US")
+    assert isinstance(first, Lead)
+    assert isinstance(second, Lead)
+    assert isinstance(third, Lead)
+    assert first.attributes == {"day": "2030-01-02T12:30:00", "amount": "1.5", "mark": "true"}
+    assert (second.client_token, second.phone_number) == ("7", B)
+    assert second.attributes == {"day": "12:30:00", "amount": "1000000000000000", "mark": "false"}
+    assert third.phone_number == "+12025550103"
+
+
+def test_a_sheet_that_is_not_shown_is_not_read(tmp_path: Path) -> None:
+    """The first sheet that people see is meant, unless another one is named."""
+    good: list[list[object]] = [["client_token", "phone_number"], ["a", A]]
+    content = workbook([["x"]], good, hidden="S0")
+    assert len(read_workbook(tmp_path, content)) == 1
+    with pytest.raises(UnusableFile, match="there is no sheet 'S9'"):
+        read_workbook(tmp_path, content, sheet="S9")
+
+
+def test_the_size_that_a_sheet_claims_is_not_believed(tmp_path: Path) -> None:
+    """A format in the last cell of a sheet makes it a million rows long, of which none is a lead."""
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(["client_token", "phone_number"])
+    sheet.append(["a", A])
+    sheet.cell(1_048_576, 16_384).number_format = "0"
+    content = io.BytesIO()
+    book.save(content)
+    assert len(read_workbook(tmp_path, content.getvalue())) == 1
+
+
+def test_a_time_in_a_workbook_has_no_zone(tmp_path: Path) -> None:
+    """Nobody knows when it is, so the line says what to write."""
+    day = datetime(2030, 1, 2)  # noqa: DTZ001 - a workbook knows no time zones
+    rows: list[list[object]] = [["client_token", "phone_number", "expiration_time"], ["a", A, day]]
+    (row,) = read_workbook(tmp_path, workbook(rows), expires_in=None)
+    assert isinstance(row, BadRow)
+    assert "has no time zone" in row.problem

@@ -109,7 +109,7 @@ def test_changes_are_told_by_kind() -> None:
         "national number completed with its country code",
         "00 became +",
         "+521 became +52",
-        "invisible characters, quotes or spaces around it removed",
+        "invisible characters, quotes, decimals or spaces around it removed",
     ]
 
 

@@ -59,9 +59,11 @@ class CsvRecords:
                 cells = next(reader)
             except StopIteration:
                 return
-            except csv.Error:
+            except csv.Error as error:
                 # Not its text: it may hold the row. The next record begins with the next line.
-                yield self._refused(line, taken, "is no valid CSV", width)
+                too_long = str(error).startswith("field larger")
+                what = f"has a cell of more than {csv.field_size_limit():,} characters" if too_long else ""
+                yield self._refused(line, taken, what or "is no valid CSV", width)
                 continue
             if not is_filled(cells):
                 self.empty_rows += bool(cells)  # a blank line is no row

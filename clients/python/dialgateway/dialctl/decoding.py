@@ -61,9 +61,11 @@ def _by_first_bytes(raw: BinaryIO) -> str | None:
     for mark, encoding in _BYTE_ORDER_MARKS:
         if sample.startswith(mark):
             return encoding
-    if len(sample) >= 4 and sample[1::2].count(0) * 2 > len(sample) // 2:
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    # Zero bytes in both places are no text: a disk that failed leaves such behind the text of a file.
+    if odd * 4 > len(sample) > 3 and even * 8 < odd:
         return "utf-16-le"
-    if len(sample) >= 4 and sample[::2].count(0) * 2 > len(sample) // 2:
+    if even * 4 > len(sample) > 3 and odd * 8 < even:
         return "utf-16-be"
     return None
 

@@ -25,6 +25,7 @@ TOKEN, PHONE, EXPIRATION, CAMPAIGN = ROLES = (
 )
 
 _LONGEST_SHOWN = 40
+_MOST_SHOWN = 20
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]+")
 _PHONE_NAMES = frozenset(
     {
@@ -32,6 +33,7 @@ _PHONE_NAMES = frozenset(
         "phonenumber",
         "phoneno",
         "phone1",
+        "phone1value",
         "telephone",
         "telephonenumber",
         "tel",
@@ -249,6 +251,11 @@ def _attributes(
                 "rename one with --map, or leave it out with --drop"
             )
         attributes[legal] = at
-        if legal != name:
-            notes.append(f"column {at + 1} ({name[:_LONGEST_SHOWN]!r}) is sent as the attribute {legal!r}")
+    others = [(at, legal) for legal, at in attributes.items() if legal != names[at]]
+    for at, legal in others[:_MOST_SHOWN]:
+        notes.append(f"column {at + 1} ({names[at][:_LONGEST_SHOWN]!r}) is sent as the attribute {legal!r}")
+    if len(others) > _MOST_SHOWN:
+        notes.append(
+            f"{len(others) - _MOST_SHOWN} further columns are sent under a legal name in the same way"
+        )
     return tuple((at, legal) for legal, at in attributes.items())

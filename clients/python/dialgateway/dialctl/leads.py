@@ -23,6 +23,7 @@ _LONGEST_ATTRIBUTE = 32_767  # Amazon Connect's, botocore model connectcampaigns
 _token = re.compile(r"[a-zA-Z0-9_\-.]{1,200}").fullmatch
 _part_of_a_token = re.compile(r"[a-zA-Z0-9_\-]{1,64}").fullmatch
 _DIGESTS = (1 << 24) - 1
+_FIRST_SECOND = 100_000_000  # in 1973; spreadsheets count days, of which there are some ten thousands
 SKIPPED_COLUMN_CELLS = "cells in columns without a name are not sent"
 
 
@@ -115,7 +116,8 @@ class LeadReader:
         layout, cells = self.layout, record.cells
         if len(cells) != layout.width and (len(cells) < layout.width or any(cells[layout.width :])):
             # Cells may have moved, and the last may be cut: nothing of this row is certain.
-            return BadRow(record.line, f"has {len(cells)} cells, the header {layout.width}")
+            found = f"has {len(cells)} cells, the header {layout.width}"
+            return BadRow(record.line, f"{found}: check its delimiters and quotes, or export the list again")
         token = campaign_id = ""
         try:
             campaign_id = self._campaign(cells)
@@ -182,6 +184,8 @@ class LeadReader:
         for name, value in attributes.items():
             if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
                 raise _Bad(f"{name}: has bytes that are not in the file's encoding; --encoding names another")
+            if "\0" in value:
+                raise _Bad(f"{name}: has a zero byte in it, which no text has")
             if len(value) > _LONGEST_ATTRIBUTE:
                 raise _Bad(f"{name}: is longer than {_LONGEST_ATTRIBUTE:,} characters")
         if self.layout.unnamed:
@@ -224,10 +228,18 @@ LINES_SHOWN = 20
 def _parse_time(column: str, text: str) -> datetime:
     try:
         if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII) and not re.fullmatch(r"\d{8}", text):
-            return datetime.fromtimestamp(float(text), UTC)
+            return _since_the_epoch(column, float(text))
         parsed = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
         raise _Bad(f"{column}: is neither ISO 8601 nor epoch seconds") from None
     if parsed.utcoffset() is None:
         raise _Bad(f"{column}: has no time zone; add Z or an offset such as +02:00")
     return parsed
+
+
+def _since_the_epoch(column: str, seconds: float) -> datetime:
+    if seconds < _FIRST_SECOND:
+        raise _Bad(
+            f"{column}: is a number of days, as spreadsheets keep dates; write it as 2030-01-02T12:00:00Z"
+        )
+    return datetime.fromtimestamp(seconds, UTC)

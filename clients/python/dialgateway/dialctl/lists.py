@@ -6,6 +6,7 @@ earlier run, it is copied to a temporary file first.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
@@ -28,6 +29,10 @@ from dialgateway.dialctl.xlsx_records import XlsxRecords
 
 _ZIP, _OLD_WORKBOOK = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 """How a file begins that is an Excel workbook, whatever its name is."""
+
+_COMPRESSED = b"\x1f\x8b"
+_WEB_PAGES = (b"<html", b"<!doctype", b"<table", b"<?xml")
+_BEGIN_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,11 @@ def _open(options: ListOptions) -> Records:
 
 def _is_workbook(name: str, content: BinaryIO) -> bool:
     """Whether a list is a workbook, by how it begins. Raises UnusableFile for one that cannot be read."""
-    begin = cast("io.BufferedReader", content).peek(4)[:4]
+    begin = cast("io.BufferedReader", content).peek(_BEGIN_BYTES)[:_BEGIN_BYTES]
+    if begin.startswith(_COMPRESSED):
+        raise UnusableFile(f"{name}: is compressed; unpack it first")
+    if begin.lstrip(codecs.BOM_UTF8).lstrip().lower().startswith(_WEB_PAGES):
+        raise UnusableFile(f"{name}: is a web page or XML, whatever its name is; save it as .xlsx or as CSV")
     if begin.startswith(_OLD_WORKBOOK):
         raise UnusableFile(f"{name}: is a workbook of an old format; save it as .xlsx or as CSV")
     if begin.startswith(_ZIP) and not content.seekable():

@@ -19,6 +19,7 @@ _EXTENSION = re.compile(
     r"(?<![a-z])(?:ext(?:ension|n)?|x|dw|durchwahl|poste)[.:;=\s]*#?\s*\d|#\s*\d", re.IGNORECASE
 )
 _NUMBER = re.compile(r"\+?\(?\d(?:[\s().-]*\d){6,}")
+_DECIMALS = re.compile(r"(\+?\d{7,15})[.,]0+").fullmatch
 _FORMULA = re.compile(r'="(.*)"').fullmatch
 _SEPARATORS = str.maketrans("", "", " \t\r\n().-/")
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"), "-")
@@ -56,11 +57,14 @@ class PhoneNumbers:
             return cell, ""
         text = _visible(cell)
         _refuse_what_is_no_single_number(text)
+        if self._library is not None and text.startswith("00"):
+            # 00 is written for '+' everywhere, also where it is not what people dial, as in the US.
+            text = "+" + text[2:].lstrip()
         number = self._parsed(text)
         mexican = _MEXICAN_MOBILE(number)
         if mexican is not None:  # the 1 of mobile numbers was abolished in 2019
             return f"+52{mexican[1]}", "+521 became +52"
-        return number, _change(cell, text, number)
+        return number, _change(_visible(cell), text, number)
 
     def _parsed(self, text: str) -> str:
         digits = text.translate(_SEPARATORS)
@@ -68,8 +72,7 @@ class PhoneNumbers:
             return _without_region(text, digits)
         if _MEXICAN_MOBILE(digits) is not None:
             return digits
-        # 00 is written for '+' everywhere, also where it is not what people dial, as in the US.
-        return self._by_library("+" + text[2:] if text.startswith("00") else text)
+        return self._by_library(text)
 
     def _by_library(self, text: str) -> str:
         library = self._library
@@ -106,12 +109,14 @@ def _library() -> Any:
 def _visible(cell: str) -> str:
     """Return a cell without what programs add to a number: quotes, signs, invisible marks."""
     text = cell if cell.isascii() else unicodedata.normalize("NFKC", cell).translate(_DASHES)
-    if not text.isascii():
+    if not text.isprintable():
         text = "".join(c for c in text if unicodedata.category(c) not in {"Cf", "Cc"} and c != "\u034f")
     text = text.strip()
     if (formula := _FORMULA(text)) is not None:
         text = formula[1].strip()
     text = text.removeprefix("'").strip()
+    if (number := _DECIMALS(text)) is not None:  # a program took the column for amounts
+        text = number[1]
     return text[4:].strip() if text[:4].lower() == "tel:" else text
 
 
@@ -144,12 +149,12 @@ def _without_region(text: str, digits: str) -> str:
     return digits
 
 
-def _change(cell: str, text: str, number: str) -> str:
+def _change(visible: str, text: str, number: str) -> str:
     """Return what was changed, as one kind."""
-    if text == number:
-        return "invisible characters, quotes or spaces around it removed"
-    if text.startswith("00"):
+    if visible.startswith("00") and text.startswith("+"):
         return "00 became +"
+    if text == number:
+        return "invisible characters, quotes, decimals or spaces around it removed"
     if text.startswith("+"):
         return "separators removed"
     return "national number completed with its country code"
