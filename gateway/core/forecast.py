@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate, islice
 
 from gateway.core.expiry import ExpiryScale
+from gateway.core.lanes import CallerQueue
 from gateway.core.model import BATCH_LIMIT, Entry, Priority, Source
 from gateway.core.proving import MISSES_LIMIT, MISSES_PER_S
-from gateway.core.queues import CallerQueue, CampaignQueue
+from gateway.core.queues import CampaignQueue
 from gateway.core.scheduler import Scheduler
 from gateway.core.turns import DOUBTFUL_EVERY
 

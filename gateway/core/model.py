@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from gateway.core.errors import CallFailure
-    from gateway.core.queues import SourceQueue
+    from gateway.core.lanes import SourceQueue
 
 BATCH_LIMIT = 25
 """Items in one PutDialRequestBatch call at most (botocore model `connectcampaigns/2021-01-30`)."""

@@ -12,9 +12,10 @@ from itertools import count, islice
 
 from gateway.core.conditions import Conditions
 from gateway.core.expiry import ExpiryScale
+from gateway.core.lanes import CallerQueue, SourceQueue
 from gateway.core.model import BATCH_LIMIT, Batch, Entry, EntryState, FlushReason, Settled, Source
 from gateway.core.proving import MISSES_LIMIT, MISSES_PER_S, Misses, Proven
-from gateway.core.queues import CallerQueue, CampaignQueue, QueueCount, SourceQueue
+from gateway.core.queues import CampaignQueue, QueueCount
 from gateway.core.slices import SLICE
 from gateway.core.turns import Rings, Standing
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from gateway.core.lanes import CallerQueue
 from gateway.core.model import Priority, Source
-from gateway.core.queues import PASSED_OVER_LIMIT, CallerQueue, CampaignQueue
+from gateway.core.queues import PASSED_OVER_LIMIT, CampaignQueue
 
 LOOK_AHEAD = 8
 """Campaigns of the caller whose turn it is, and callers after it, that are searched for a full call if

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from gateway.core.conditions import Change, Condition
+from gateway.core.conditions import Change
 from gateway.core.errors import CallFailure, RateThrottled
 from gateway.core.model import Batch, ItemFailure, Settled
 from gateway.telemetry import rpc as conventions
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 
 _propagator = TraceContextTextMapPropagator()
 _no_context = Context()
-_KEPT = (Condition.COOLING, Condition.PARKED)
 
 
 SERVICE = "dialgateway.v1.DialRequestService"
