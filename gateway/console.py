@@ -145,7 +145,7 @@ class Console:
         """Return who gives an order; raises `Refused` where they may not."""
         denied = self._guarded.denied(order.authorization, order.source)
         if denied is not None:
-            # What a stranger wrote is not logged.
+            # The text of an unauthorized request is not logged.
             self._refusals.note(ADMIN_PORT, Refusal.TOKEN if denied.after_s is None else Refusal.GUESSING)
             raise Refused(denied.status, denied.text, denied.after_s)
         return f"{order.operator} ({ADMIN_PORT})"

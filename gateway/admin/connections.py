@@ -130,4 +130,4 @@ class Connections:
     def _close(self, connection: Connection, why: Closed) -> None:
         self.closed[why.value] += 1
         self.remove(connection.transport)
-        connection.transport.abort()  # what is buffered for it is not waited for
+        connection.transport.abort()  # drops the buffered output

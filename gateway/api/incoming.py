@@ -30,7 +30,7 @@ class UnreadableError(Exception):
 
 
 class Unreadable(NamedTuple):
-    """A dial request that cannot be taken: its token where that can be read, and what is wrong."""
+    """A dial request that cannot be taken: its token if that can be read, and the error."""
 
     client_token: str
     problem: str
@@ -129,7 +129,7 @@ class Incoming:
         return pb.StreamDialRequestsRequest.FromString(self._raw[begin : found.end]).dial_requests
 
     def _unreadable(self, found: Cut, problem: str) -> Unreadable:
-        """Return a request that is not parsed, with an empty token where that cannot be read."""
+        """Return a request that is not parsed; its token is empty if it cannot be read."""
         try:
             named = _Named.FromString(self._raw[found.first : found.last])
         except DecodeError:

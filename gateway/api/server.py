@@ -44,7 +44,7 @@ class Keepalive:
     A connection on which nothing came for `every_s` is pinged, and closed with its streams where no
     answer comes within `timeout_s`. One older than about `max_age_s` is told to go away: its streams
     go on, and new ones are opened on a new connection, perhaps to another replica. A connection that has
-    carried no call for `idle_s` is told the same. One that has not finished its handshakes (TLS, and
+    carried no call for `idle_s` is also told to go away. One that has not finished its handshakes (TLS, and
     HTTP/2's first SETTINGS) within `handshake_s` is closed.
 
     Callers may ping every 10 s. `least_ping_s` is what gRPC enforces: it closes a connection at the third

@@ -56,8 +56,8 @@ class BotoConnect:
     time, `api` the version of Connect's API that carries them. `endpoint_url` and `credentials` (access
     key, secret key) are for the simulator; without them `keys` decides, or boto3's own chain. `look_up`
     finds the addresses of names. `wall` is the local clock, in seconds since the epoch; calls are signed by
-    AWS's clock if the two are far apart. Raises botocore's `NoRegionError` where no region is configured,
-    and ValueError where the endpoint is no URL.
+    AWS's clock if the two are far apart. Raises botocore's `NoRegionError` if no region is configured, and
+    ValueError if the endpoint is not a URL.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the failures of boto3 mean to the gateway: one table from AWS's words to core/errors.py.
+"""Translates failures of boto3: one table from AWS's codes to the exceptions in core/errors.py.
 
 All of it is input from outside: only the kind of a failure is kept, never its text, which may repeat what
 was sent.

@@ -204,10 +204,10 @@ class Entry:
     """A dial request that the gateway holds, with everybody who waits for its answer.
 
     `attempts` counts the calls that carried it, `strikes` those that count against the limit. `tainted` is
-    set for good once a call's fate is not known, or where one who waits for it says that it is in doubt: from
-    then on only ACCEPTED or UNKNOWN are true.
-    A `suspect` does not travel with others that are none. `arrived_at` is when it last began to wait.
-    `waiters` is a tuple while there is one, which takes less memory, and a list once others join.
+    set for good once a call's fate is not known, or if one of its waiters says that it is in doubt: from
+    then on the answer is ACCEPTED or UNKNOWN. A `suspect` does not travel with others that are none.
+    `arrived_at` is when it last began to wait. `waiters` is a tuple while there is one, which takes less
+    memory, and a list once others join.
     """
 
     request: DialRequest

@@ -31,7 +31,7 @@ def problem_with_campaign(campaign_id: str) -> str | None:
 
 
 def problem_with_campaign_of_v2(campaign_id: str) -> str | None:
-    """Return the rule of V2 that a campaign id breaks, or None where it breaks none."""
+    """Return the rule of V2 that a campaign id breaks, or None."""
     if _campaign_id_of_v2(campaign_id):
         return None
     if not campaign_id:

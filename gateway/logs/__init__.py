@@ -1,6 +1,6 @@
 """The log: lines of the standard `logging`, rendered by structlog, written to stderr by a thread.
 
-The code logs with `logging` and puts what a line is about in `extra`. No thread that logs waits for the
+The code logs with `logging` and puts the values of a line in `extra`. No thread that logs waits for the
 reader of stderr: lines go through a bounded queue, and lines that find it full are dropped and counted.
 `lines` defines the content of a line, `writer` has the queue, and `repeats` drops repeated lines.
 """

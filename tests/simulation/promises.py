@@ -241,7 +241,7 @@ class Book:
             self.accepted.add(batch.campaign_id)
         if isinstance(report.failure, CampaignNotFound):
             self.accepted.discard(batch.campaign_id)
-            # Who has left since was in the call all the same.
+            # A source that has left since was still in the call.
             self.missed_at.update(dict.fromkeys(self.services, now))
 
     def in_doubt(self, now: float, campaign_id: str) -> bool:

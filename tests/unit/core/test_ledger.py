@@ -229,7 +229,7 @@ def test_forgetting_early_keeps_what_is_held() -> None:
 
 
 def test_a_new_generation_looks_at_a_few_pages_at_a_time() -> None:
-    """However many campaigns there are, none is asked for long; what is old is forgotten all the same."""
+    """However many campaigns there are, each access checks a few pages, and old tokens are still dropped."""
     book = Ledger(100.0, 1_000_000)
     held = {f"campaign-{number}": entry("token", f"campaign-{number}") for number in range(500)}
     for name, one in held.items():
