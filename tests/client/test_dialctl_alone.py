@@ -1,0 +1,85 @@
+"""dialctl without its extras, and on a system without the calls that only Unix has."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.client.scripted import PHONE
+
+WITHOUT = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names!r}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Missing())
+"""
+EXTRAS = ("rich", "openpyxl", "phonenumbers")
+
+
+def run(directory: Path, program: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=directory, check=False, capture_output=True, text=True, timeout=30)  # noqa: S603
+
+
+def dialctl(directory: Path, *arguments: str, without: tuple[str, ...] = EXTRAS) -> tuple[int, str, str]:
+    """Run dialctl where modules are missing; return its exit code and what it wrote."""
+    program = WITHOUT.replace("{names!r}", repr(set(without)))
+    program += f"from dialgateway.dialctl import main\nsys.exit(main({list(arguments)!r}))"
+    done = run(directory, program)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+CHECK = ("check", "leads.csv", "--campaign", "c", "--expires-in", "1m")
+
+
+def test_the_client_and_dialctl_need_no_extra(tmp_path: Path) -> None:
+    """Without rich, openpyxl and phonenumbers everything can be imported, and CSV files are read."""
+    modules = (
+        "dialgateway, dialgateway.dialctl.send, dialgateway.dialctl.steer, dialgateway.dialctl.xlsx_records"
+    )
+    done = run(tmp_path, WITHOUT.replace("{names!r}", repr(set(EXTRAS))) + f"import {modules}")
+    assert (done.returncode, done.stderr) == (0, "")
+    (tmp_path / "leads.csv").write_text(f"client_token,phone_number\na,{PHONE}\n")
+    code, out, _ = dialctl(tmp_path, *CHECK)
+    assert (code, "1 lead would be sent" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "told"),
+    [(b"a,b\n", ("--region", "US"), "needs phonenumbers"), (b"PK\x03\x04", (), "needs openpyxl")],
+)
+def test_what_needs_an_extra_names_it(
+    tmp_path: Path, content: bytes, arguments: tuple[str, ...], told: str
+) -> None:
+    """The message has the command that installs it."""
+    (tmp_path / "leads.csv").write_bytes(content.replace(b"a,b", b"client_token,phone_number"))
+    code, _, err = dialctl(tmp_path, *CHECK, *arguments)
+    assert code == 2
+    assert told in err
+    assert "pip install 'dial-gateway-client[leads]'" in err
+
+
+def test_dialctl_uses_nothing_that_only_unix_has(tmp_path: Path) -> None:
+    """Windows has no `os.pread`, and opens no file a second time that it deletes by itself."""
+    list_ = f"client_token,phone_number\na,{PHONE}\n"
+    program = (
+        "import os, tempfile\n"
+        "for name in ('pread', 'pwrite', 'fork', 'getuid', 'sendfile'): delattr(os, name)\n"
+        "del tempfile.NamedTemporaryFile\n"
+        "from dialgateway.dialctl.lists import LeadList, ListOptions, copied\n"
+        "from datetime import timedelta\n"
+        "with copied(ListOptions(None, 'c', timedelta(minutes=1))) as options:\n"
+        "    for _ in range(2):\n"
+        "        with LeadList(options) as leads: print(len(list(leads.leads())))\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(  # noqa: S603
+        command, input=list_, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n1\n", "")
