@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from datetime import timedelta
 
@@ -97,3 +98,33 @@ def test_the_summary_counts_by_outcome_and_reason_and_shows_traces() -> None:
         "    trace cc",
         "results: r.csv",
     ]
+
+
+def drawn(width: int, height: int, campaigns: int) -> list[str]:
+    """Return the last state that a terminal of a size shows."""
+    conditions = [
+        sentence(f"c-{number}", Notice(NoticeKind.CAMPAIGN_PARKED, f"c-{number}"))
+        for number in range(campaigns)
+    ]
+    outcomes = Counter({"ACCEPTED": 41_234, "REJECTED": 12, "EXPIRED": 3, "UNKNOWN": 2, "INVALID_ROW": 55})
+    terminal = Terminal()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("COLUMNS", str(width))
+        environment.setenv("LINES", str(height))
+        environment.setenv("TERM", "xterm")
+        Progress(ProgressState(0.0, 100_000, outcomes, lambda: conditions), terminal, quiet=False).finish()
+    last = terminal.getvalue().rpartition("\x1b[2K")[2]
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", last).splitlines()
+
+
+@pytest.mark.parametrize(("width", "height"), [(100, 24), (40, 24), (30, 12)])
+def test_a_screen_shows_all_counts_and_as_many_campaigns_as_fit(width: int, height: int) -> None:
+    """The bar has a line of its own, no outcome is cut off, and nothing runs out of the screen."""
+    lines = drawn(width, height, 20)
+    text = " ".join(" ".join(lines).split())
+    assert set(lines[0]) <= set("━╸╺ ")
+    assert "ACCEPTED 41,234" in text
+    assert "INVALID_ROW 55" in text
+    assert "more campaigns that wait" in text
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width

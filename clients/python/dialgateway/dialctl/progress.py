@@ -17,6 +17,8 @@ from dialgateway.dialctl.screen import shown, tell
 
 _TERMINAL_S, _PLAIN_S = 0.1, 2.0
 _CAMPAIGNS_SHOWN = 8
+_LINES_OF_COUNTS = 8
+"""Lines of a screen that the bar and the counts may take, on a narrow one too."""
 
 
 @dataclass(slots=True)
@@ -122,8 +124,9 @@ class _Bar:
         from rich.live import Live
 
         self._state = state
+        self._console = Console(file=stream)
         self._live: Any = Live(
-            console=Console(file=stream), auto_refresh=False, get_renderable=self._drawn, transient=False
+            console=self._console, auto_refresh=False, get_renderable=self._drawn, transient=False
         )
         self._live.start()
 
@@ -135,7 +138,7 @@ class _Bar:
     def say(self, line: str) -> None:
         """Write a line above the bar; what is in it is text, not markup."""
         with contextlib.suppress(OSError):
-            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def finish(self) -> None:
         """Leave the last state where it is."""
@@ -144,17 +147,31 @@ class _Bar:
             self._live.stop()
 
     def _drawn(self) -> Any:
+        from rich.align import Align
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.text import Text
 
-        state = self._state
+        state, screen = self._state, self._console.size
         parts: list[Any] = []
         if state.total:
-            parts.append(ProgressBar(total=state.total, completed=min(state.done, state.total), width=40))
-        parts.append(Text(plain_line(state, time.monotonic()), no_wrap=True, overflow="ellipsis"))
-        conditions = state.conditions()
-        parts += [Text("  " + line, style="yellow") for line in conditions[:_CAMPAIGNS_SHOWN]]
-        if len(conditions) > _CAMPAIGNS_SHOWN:
-            parts.append(Text(f"  and {len(conditions) - _CAMPAIGNS_SHOWN:,} more campaigns that wait"))
+            bar = ProgressBar(total=state.total, completed=min(state.done, state.total), width=40)
+            parts.append(Align.left(bar))  # which gives it a line of its own
+        parts.append(Text(plain_line(state, time.monotonic())))
+        fitting, left = _fitting(state.conditions(), screen.width, screen.height - _LINES_OF_COUNTS)
+        parts += [Text(line, style="yellow") for line in fitting]
+        if left:
+            parts.append(Text(f"  and {left:,} more campaigns that wait"))
         return Group(*parts)
+
+
+def _fitting(conditions: list[str], width: int, height: int) -> tuple[list[str], int]:
+    """Return the lines about campaigns that a screen has room for, and how many are left out."""
+    fitting: list[str] = []
+    for condition in conditions[:_CAMPAIGNS_SHOWN]:
+        line = f"  {condition}"
+        height -= len(line) // max(width - 10, 1) + 1  # words are not divided: a line may end early
+        if height < 0:
+            break
+        fitting.append(line)
+    return fitting, len(conditions) - len(fitting)
