@@ -63,7 +63,7 @@ def run() -> bool:
 
 
 async def measure(streams: int, each: int) -> bool:
-    """Measure every scenario with so many streams of so many requests."""
+    """Measure every scenario with a number of streams, each with a number of requests."""
     worst = 0.0
     for name, scenario in SCENARIOS.items():
         async with _backlog(streams, each) as (gateway, client, calls):

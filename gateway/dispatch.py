@@ -151,7 +151,7 @@ class Dispatcher:
         return self._line.free()
 
     async def wait_for_room(self) -> int:
-        """Wait, in the order of asking, until there is room; return how much. See `WaitingLine.enter`."""
+        """Wait until there is room, first come, first served; return how much. See `WaitingLine.enter`."""
         return await self._line.enter()
 
     @property

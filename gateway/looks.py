@@ -79,7 +79,7 @@ class Looks:
             await asyncio.sleep(0)  # others have their turn
 
     def _goes_on(self, work: "_Making", parts: int) -> bool:
-        """Make so many parts of a look; return whether more are to be made."""
+        """Make a number of parts of a look; return whether there are more."""
         began = self._now()
         try:
             for _ in range(parts):

@@ -53,7 +53,7 @@ class Catalogue:
         """The full names of all services."""
 
     def file(self, name: str) -> tuple[bytes, ...] | None:
-        """Return a file and those that it imports, None where there is no such file."""
+        """Return a file and those that it imports, None if there is no such file."""
         return self._files.get(name)
 
     def file_with(self, symbol: str) -> tuple[bytes, ...] | None:

@@ -45,7 +45,7 @@ class Share:
         self._line.offer()
 
     async def wait_for_room(self) -> int:
-        """Wait, in the order of asking, until there is room; return how much. See `WaitingLine.enter`."""
+        """Wait until there is room, first come, first served; return how much. See `WaitingLine.enter`."""
         return await self._line.enter()
 
 

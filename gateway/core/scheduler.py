@@ -228,7 +228,7 @@ class Scheduler:
             self.push(entry.arrived_at, (entry,))  # it has waited since then
 
     def take_more(self, campaign_id: str, limit: int) -> list[Entry]:
-        """Take up to so many more entries for a call that is being formed."""
+        """Take out more entries, up to `limit`, for a call that is being formed."""
         campaign = self._campaigns.get(campaign_id)
         if campaign is None or not campaign.unsuspected or limit <= 0:
             return []

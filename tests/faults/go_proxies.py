@@ -37,7 +37,7 @@ SILENCE = {
     "caddy": ("read_body_idle 30m", "write_idle 30m"),
     "traefik": ("readTimeout: 0s", "writeTimeout: 0s"),
 }
-"""What stands in the files for the longest silence, or for the longest life, of a stream."""
+"""The settings in the files for the longest silence, or the longest life, of a stream."""
 
 
 def absent() -> str:
