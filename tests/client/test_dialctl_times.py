@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dialgateway.dialctl.results_file import HEADER as RESULTS_HEADER
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from tests.client.scripted import PHONE, Answers, Received, ScriptedGateway, accepted, answer
 from tests.client.test_dialctl import Dialctl, leads
@@ -108,3 +109,25 @@ async def test_campaigns_do_not_wait_for_each_other(dialctl: Dialctl, gateway: S
     first.set()
     assert await dialctl.wait(process) == 0
     assert len({row["client_token"] for row in dialctl.results()}) == 3050
+
+
+async def test_a_lead_in_doubt_that_expired_in_line_gets_a_new_time(
+    dialctl: Dialctl, gateway: ScriptedGateway
+) -> None:
+    """What an earlier run may have sent reads UNKNOWN when it comes too late, and is asked about again."""
+    seen: set[str] = set()
+
+    def first_too_late(index: int, token: str) -> pb.DialResult:
+        new = token not in seen
+        seen.add(token)
+        return too_late(index, token) if new and int(token[2:]) % 3 == 2 else accepted(index, token)
+
+    async def every_third_too_late(received: Received, context: Context) -> Answers:
+        async for pairs in received.messages():
+            yield answer(*(first_too_late(index, token) for index, token in pairs))
+
+    gateway.script = every_third_too_late
+    unknown = "".join(f"{at + 2},t-{at},c,UNKNOWN,,,,,,,,\n" for at in range(60))
+    (dialctl.directory / "leads.results.csv").write_text(",".join(RESULTS_HEADER) + "\n" + unknown)
+    assert await dialctl.send(leads(60), "--campaign", "c") == 0
+    assert len(gateway.streams[0].tokens) == 80
