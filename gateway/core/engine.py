@@ -53,6 +53,7 @@ LOOKED_THROUGH = 500
 BODY_COPIES = 3
 """Copies of a call's requests in memory while it is under way, including boto3's parameters and body."""
 _GIVES_UP_AT, _STRIKES = attrgetter("give_up_at"), attrgetter("strikes")
+_SIZE = attrgetter("request.size_bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -534,6 +535,8 @@ class Engine:
 
     def _within_size(self, now: float, taken: list[Entry], flush: FlushReason) -> list[Entry]:
         """Return the entries that fit into the size of one call; put the rest back."""
+        if sum(map(_SIZE, taken)) <= BATCH_BYTES:
+            return taken
         size = 0
         for number, entry in enumerate(taken):
             size += entry.request.size_bytes
@@ -552,7 +555,7 @@ class Engine:
             formed_at=now,
             give_up_at=min(map(_GIVES_UP_AT, entries)),
             attempts_left=self._limits.max_attempts - max(map(_STRIKES, entries)),
-            size_bytes=sum(entry.request.size_bytes for entry in entries),
+            size_bytes=sum(map(_SIZE, entries)),
         )
         self._sent_bytes += batch.size_bytes
         self._calls[batch.number] = batch

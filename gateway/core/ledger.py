@@ -149,12 +149,13 @@ class Ledger:
         A doubt that only the caller has stated is not remembered; the caller must state it again. Otherwise
         any caller could fill the ledger, and so push out accepted tokens, without a single call.
         """
+        page.turn(self._number)
         for entry, answer in answers:
             if answer.outcome is not _ACCEPTED and not (answer.outcome is _UNKNOWN and entry.attempts):
                 continue
             if self._sizes[0] >= self._largest:
                 self._start_generation(early=True)
-            page.turn(self._number)
+                page.turn(self._number)
             latest, request = page.generations[0], entry.request
             before = len(latest)
             latest[request.client_token] = packed(answer, request.fingerprint())

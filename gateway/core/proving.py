@@ -49,6 +49,10 @@ class Misses:
     def __init__(self) -> None:
         self._counts: OrderedDict[str, tuple[float, float]] = OrderedDict()  # count and instant
 
+    def __bool__(self) -> bool:
+        """Whether any caller may have missed of late."""
+        return bool(self._counts)
+
     def count(self, now: float, caller: str) -> float:
         """Return how many misses of a caller are remembered."""
         count, at = self._counts.get(caller, (0.0, now))
@@ -59,6 +63,10 @@ class Misses:
         for caller in callers:
             self._counts[caller] = (min(self.count(now, caller) + 1.0, MISSES_LIMIT), now)
             self._counts.move_to_end(caller)
+        self.forget(now)
+
+    def forget(self, now: float) -> None:
+        """Forget callers that are no longer in doubt."""
         while self._counts and not self.doubts(now, next(iter(self._counts))):
             self._counts.popitem(last=False)
 

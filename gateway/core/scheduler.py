@@ -38,7 +38,7 @@ class Scheduler:
         self._now = 0.0
         self._proven = Proven()
         self._misses = Misses()
-        self._tries: dict[str, dict[int, frozenset[str]]] = {}
+        self._tries: dict[str, set[int]] = {}  # calls under way of campaigns that are not proven
         self._slowed_until: dict[str, float] = {}  # the first to resume first
         self._lingering: list[tuple[float, int, CampaignQueue]] = []
         self._delayed: list[tuple[float, int, Entry]] = []
@@ -124,7 +124,7 @@ class Scheduler:
 
     def doubts(self, now: float, caller: str, campaign_id: str) -> bool:
         """Whether it is doubtful that Connect has a campaign that a caller names."""
-        return self._misses.doubts(now, caller) and campaign_id not in self._proven
+        return bool(self._misses) and self._misses.doubts(now, caller) and campaign_id not in self._proven
 
     def is_slowed(self, caller: str) -> bool:
         """Whether a caller is slowed down in trying its doubtful campaigns."""
@@ -249,11 +249,11 @@ class Scheduler:
         """Note that a call leaves; a call of an unproven campaign counts as a try."""
         if batch.campaign_id in self._proven:
             return
-        callers = frozenset(waiter.source.caller for entry in batch.entries for waiter in entry.waiters)
-        self._tries.setdefault(batch.campaign_id, {})[batch.number] = callers
-        for caller in callers:
-            self._slow_if_many(now, caller, MISSES_LIMIT - 1)  # from now on it has one try at a time
-        self._stand_anew(now, batch.campaign_id)
+        self._tries.setdefault(batch.campaign_id, set()).add(batch.number)
+        if self._misses:
+            for caller in _callers_of(batch):
+                self._slow_if_many(now, caller, MISSES_LIMIT - 1)  # from now on it has one try at a time
+            self._stand_anew(now, batch.campaign_id)
 
     def ended(self, now: float, batch: Batch, *, accepted: bool, missing: bool) -> None:
         """Note that a call has ended, with something accepted or because Connect has no such campaign."""
@@ -265,10 +265,11 @@ class Scheduler:
         tries = self._tries.get(campaign_id)
         if tries is None or batch.number not in tries:
             return
-        callers = tries.pop(batch.number)
+        tries.remove(batch.number)
         if not tries:
             del self._tries[campaign_id]
         if missing:
+            callers = _callers_of(batch)
             self._misses.note(now, callers)
             for caller in callers:
                 self._slow_if_many(now, caller, MISSES_LIMIT)
@@ -391,7 +392,8 @@ class Scheduler:
         return True
 
     def _resume_slowed(self, now: float) -> None:
-        """Let callers try again whose pause is over."""
+        """Let callers try again whose pause is over, and forget those that are no longer in doubt."""
+        self._misses.forget(now)
         while self._slowed_until:
             caller, until = next(iter(self._slowed_until.items()))
             if until > now:
@@ -414,6 +416,11 @@ class Scheduler:
         else:
             self.push(now, (entry,))
         return True
+
+
+def _callers_of(batch: Batch) -> frozenset[str]:
+    """Return the callers that wait for what a call carries."""
+    return frozenset(waiter.source.caller for entry in batch.entries for waiter in entry.waiters)
 
 
 class ExpiryWatch:
