@@ -123,7 +123,7 @@ class Engine:
         self._notices = Notices()
         self.activity = Activity(campaign_problem=campaign_problem)
         self.steering = Steering(
-            self._holdings, self._scheduler, self._conditions, self._notices, self.activity
+            self._holdings, self._scheduler, self._conditions, self._notices, self.activity, self._slices
         )
         self._shortage = Shortage()
         self._surveyor = Surveyor(

@@ -8,6 +8,7 @@ since Amazon Connect may have them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.core import conditions, settle
 from gateway.core.activity import Activity
@@ -17,6 +18,7 @@ from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import Entry, EntryState, Settled, Source
 from gateway.core.notices import Notices
 from gateway.core.scheduler import Scheduler
+from gateway.core.slices import Slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Steering:
     conditions: Conditions
     notices: Notices
     activity: Activity
+    slices: Slices
 
     def hold(self, now: float, campaign_id: str, hold: Hold) -> None:
         """Let no more calls of a campaign leave; raises `TooManyHolds`.
@@ -38,7 +41,8 @@ class Steering:
         self.conditions.holds.put(campaign_id, hold)
         if not again:
             self.scheduler.reconsider(now, campaign_id)
-            self._tell(now, campaign_id, self._sources(campaign_id))
+            self._tell(now, campaign_id, self.scheduler.sources(campaign_id))
+            self.slices.add(self.holdings.of(campaign_id), partial(self._tell_waiters, campaign_id))
         self.acted(campaign_id, Action(ActionKind.HOLD, hold.caller, hold.reason, hold.at))
 
     def release(self, now: float, campaign_id: str, action: Action) -> bool:
@@ -84,13 +88,15 @@ class Steering:
             self.notices.tell_anew(campaign_id, sources, notice)
         return notice is not None
 
-    def _sources(self, campaign_id: str) -> set[Source]:
-        """Return all who wait for something of a campaign, what is in a call included.
+    def _tell_waiters(self, campaign_id: str, now: float, entry: Entry, _: list[Settled]) -> None:
+        """Tell the waiters of one entry that its campaign is held, as long as it is.
 
-        Whoever has a queue is known by that: only what is in none, and what others joined, is looked at.
+        Sources with a queue have been told. Others wait for an entry that is in no queue of theirs: it is in
+        a call, delayed or suspected, or they joined it.
         """
-        sources = self.scheduler.sources(campaign_id)
-        for entry in self.holdings.of(campaign_id):
-            if entry.state is not EntryState.WAITING or len(entry.waiters) > 1 or entry.suspect:
-                sources.update(waiter.source for waiter in entry.waiters)
-        return sources
+        if entry.state is EntryState.WAITING and len(entry.waiters) == 1 and not entry.suspect:
+            return
+        notice = self.conditions.notice(now, campaign_id)
+        if notice is not None and campaign_id in self.conditions.holds:
+            sources = {waiter.source for waiter in entry.waiters if campaign_id not in waiter.source.noticed}
+            self.notices.tell(campaign_id, sources, notice)

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.core.engine import LOOKED_THROUGH, Decision
 from gateway.core.errors import AccessDenied, CampaignNotFound
+from gateway.core.holds import Hold
 from gateway.core.model import Outcome, Reason
 from tests.unit.core.making import NOW, Bench, Caller, dial, ids_of, many, tokens_of
 
@@ -130,3 +131,15 @@ def test_what_expires_at_once_is_answered_in_slices() -> None:
         assert 0 < len(decision.settled) <= 2 * SLICE + LOOKED_THROUGH
         assert decision.batches == []
     assert {answer.outcome for answer in caller.answers.values()} == {Outcome.EXPIRED}
+
+
+def test_those_who_joined_hear_of_a_hold_in_slices() -> None:
+    """Sources with a queue hear of a hold at once. Those who joined do within some slices."""
+    bench, caller = bench_with_backlog()
+    joined = Caller()
+    bench.send(NOW, joined, dial(f"t{COUNT - 1}"))  # behind all the others
+    bench.engine.steering.hold(NOW, dial("t0").campaign_id, Hold("anna", "", NOW))
+    decisions = worked_off(bench)
+    assert len(decisions) >= COUNT // SLICE
+    told = [(turn, notice.source) for turn, decision in enumerate(decisions) for notice in decision.notices]
+    assert told == [(0, caller.source), (COUNT // SLICE - 1, joined.source)]
