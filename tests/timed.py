@@ -29,7 +29,7 @@ TIMED = (
     "unit/access/test_policy.py",
 )
 """Files and folders of tests whose bounds are in seconds of a real clock."""
-TRIES = 5
+TRIES = 3
 BUSY = 0.5
 """Share of the time of a test during which somebody waited for a processor; above it the machine is busy."""
 PRESSURE = Path("/proc/pressure/cpu")

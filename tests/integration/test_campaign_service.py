@@ -206,7 +206,7 @@ async def test_a_call_that_fails_gets_no_further_attempt(world: World, client: D
     world.fault(FaultKind.LATENCY, latency_s=0.3, count=1)
     caller = world.stream()
     await caller.send(dial("a"))
-    await until(lambda: world.gateway.engine.calls_in_flight)
+    await until(lambda: world.calls())  # its bytes have left, so a hold stops it no more
     await client.hold_campaign(CAMPAIGN)
     await queued(client, 1)
     await asyncio.sleep(0.3)
@@ -222,7 +222,7 @@ async def test_a_hold_that_answers(world: World, client: DialGatewayClient) -> N
     world.fault(FaultKind.LATENCY, latency_s=0.5, count=1)
     caller = world.stream()
     await caller.send(dial("under-way"))
-    await until(lambda: world.gateway.engine.calls_in_flight)
+    await until(lambda: world.calls())  # its bytes have left, so a hold stops it no more
     campaign = await client.hold_campaign(CAMPAIGN, held_requests=HeldRequests.ANSWER)
     assert campaign.in_flight == 1
     await caller.send(*dials(3))
@@ -297,7 +297,7 @@ async def test_a_purge_takes_what_is_queued_and_no_more(world: World, client: Di
     world.fault(FaultKind.LATENCY, latency_s=0.6, count=1)
     caller = world.stream()
     await caller.send(dial("under-way"))
-    await until(lambda: world.gateway.engine.calls_in_flight)
+    await until(lambda: world.calls())  # its bytes have left, so a hold stops it no more
     await client.hold_campaign(CAMPAIGN)
     await caller.send(*dials(2500))
     joined = world.stream()
@@ -363,7 +363,7 @@ async def test_what_connect_may_have_is_purged_as_unknown(world: World, client: 
     world.fault(FaultKind.LATENCY, latency_s=0.3, count=1)
     caller = world.stream()
     await caller.send(dial("a"))
-    await until(lambda: world.gateway.engine.calls_in_flight)
+    await until(lambda: world.calls())  # its bytes have left, so a hold stops it no more
     await client.hold_campaign(CAMPAIGN)
     await queued(client, 1)
     assert await client.purge_campaign(CAMPAIGN) == 1
