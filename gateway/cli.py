@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError
 from gateway import app, check, health, logs, settings, telemetry
 from gateway.access.errors import AccessError
 from gateway.connect.apis import ApiName
-from gateway.connect.boto import BotoConnect
+from gateway.connect.boto import FIRST_CREDENTIALS_S, BotoConnect
 from gateway.connect.keys import Keys, chain_of
 from gateway.connect.port import ConnectPort
 from gateway.connect.probe import Probe
@@ -145,8 +145,10 @@ async def _serve_with(
             from gateway.simulator import Simulator
 
             endpoint = (await stack.enter_async_context(Simulator(simulated))).url
-        connect = connect_for(chosen, endpoint)
+        keys = Keys.fixed(*SIMULATOR_KEYS) if endpoint else Keys(chain_of(_region()))
+        connect = connect_for(chosen, endpoint, keys)
         gateway = app.Gateway(chosen, connect, traces)
+        keys.start(FIRST_CREDENTIALS_S)  # last: a wrong setting ends the start with one line, and no thread
         host, admin_host = (listen.rpartition(":")[0] for listen in (chosen.listen, chosen.admin_listen))
 
         def say(port: int) -> None:
@@ -180,9 +182,10 @@ def _simulated(options: argparse.Namespace) -> "SimulatorSettings | None":
         raise settings.SettingsError(f"--simulator: {error}") from error
 
 
-def connect_for(chosen: settings.Settings, simulator_url: str | None) -> BotoConnect | RoutingConnect:
-    """Return Amazon Connect as boto3's chain finds it, or the simulator at the address given."""
-    keys = Keys.fixed(*SIMULATOR_KEYS) if simulator_url else Keys(chain_of(_region()))
+def connect_for(
+    chosen: settings.Settings, simulator_url: str | None, keys: Keys
+) -> BotoConnect | RoutingConnect:
+    """Return Amazon Connect, or the simulator at the address given; the caller starts the credentials."""
     default = _boto(chosen, chosen.connect_api, simulator_url, keys)
     routes = chosen.connect_api_by_campaign
     if not routes:

@@ -54,7 +54,8 @@ class BotoConnect:
 
     `timeout_s` is the time for one call in seconds, `threads` how many put calls are made at the same
     time, `api` the version of Connect's API that carries them. `endpoint_url` and `credentials` (access
-    key, secret key) are for the simulator; without them `keys` decides, or boto3's own chain. `look_up`
+    key, secret key) are for the simulator; without them `keys` decides, which
+    its owner starts, or boto3's own chain. `look_up`
     finds the addresses of names. `wall` is the local clock, in seconds since the epoch; calls are signed by
     AWS's clock if the two are far apart. Raises botocore's `NoRegionError` if no region is configured, and
     ValueError if the endpoint is not a URL.
@@ -74,7 +75,6 @@ class BotoConnect:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._keys = Keys.fixed(*credentials) if credentials else keys or Keys(chain_of(region))
-        self._keys.start(FIRST_CREDENTIALS_S)
         base = botocore.session.get_session()
         base.register_component("credential_provider", Provider(self._keys))
         session: Any = boto3.Session(region_name=region, botocore_session=base)
@@ -97,6 +97,8 @@ class BotoConnect:
         self._threads = Threads(threads, SPARE * threads, "connect")
         self._state_threads = Threads(STATE_THREADS, SPARE * STATE_THREADS, "connect-states")
         self._timeout_s = timeout_s
+        if keys is None:  # others are started by their owner, once nothing else can prevent the start
+            self._keys.start(FIRST_CREDENTIALS_S)
 
     def operation(self, campaign_id: str) -> Operation:
         """Return the name of the call, which is the same for all campaigns."""

@@ -20,9 +20,10 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceStub
 from gateway.api.server import Keepalive
 from gateway.app import Gateway
-from gateway.cli import connect_for
+from gateway.cli import SIMULATOR_KEYS, connect_for
 from gateway.clock import SystemClock
 from gateway.connect.boto import BotoConnect
+from gateway.connect.keys import Keys
 from gateway.connect.port import ConnectPort
 from gateway.settings import Settings
 from gateway.simulator import CallRecord, Fault, FaultKind, Simulator, SimulatorSettings
@@ -238,7 +239,7 @@ def _connect(chosen: Settings, url: str, knobs: Knobs) -> ConnectPort:
     """Return Connect as the command makes it, or with other keys, or with those that boto3 finds."""
     keys = knobs.keys
     if keys is None and not knobs.no_keys:
-        return connect_for(chosen, url)
+        return connect_for(chosen, url, Keys.fixed(*SIMULATOR_KEYS))
     return BotoConnect(
         threads=chosen.max_concurrent_calls,
         timeout_s=chosen.call_timeout,

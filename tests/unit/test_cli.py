@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from gateway import cli
+from gateway.connect.keys import Keys
 from gateway.settings import Settings
 from tests import pki
+
+KEYS = Keys.fixed(*cli.SIMULATOR_KEYS)
 
 
 @pytest.fixture(autouse=True)
@@ -198,13 +201,13 @@ def test_wrong_arguments(arguments: list[str], capfd: pytest.CaptureFixture[str]
 
 def test_the_simulator_stands_in_for_connect() -> None:
     """Against the simulator no region and no credentials of the machine are needed."""
-    connect = cli.connect_for(Settings(), "http://127.0.0.1:1")
+    connect = cli.connect_for(Settings(), "http://127.0.0.1:1", KEYS)
     assert connect.endpoint == "http://127.0.0.1:1"
 
 
 def test_connect_is_found_as_aws_documents_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the simulator, region and endpoint come from the standard variables of AWS."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-2")
-    assert "eu-west-2" in cli.connect_for(Settings(), None).endpoint
+    assert "eu-west-2" in cli.connect_for(Settings(), None, KEYS).endpoint
     monkeypatch.setenv("AWS_ENDPOINT_URL_CONNECTCAMPAIGNS", "http://127.0.0.1:4570")
-    assert cli.connect_for(Settings(), None).endpoint == "http://127.0.0.1:4570"
+    assert cli.connect_for(Settings(), None, KEYS).endpoint == "http://127.0.0.1:4570"
