@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from gateway.telemetry import exporters
 from gateway.telemetry.ending import Work
 from gateway.telemetry.exporters import TelemetryError
-from gateway.telemetry.exporting import Exports, WatchedSpans, listen
+from gateway.telemetry.exporting import Exports, WatchedSpans, hear_all, listen
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.traces import Telemetry
 
@@ -31,6 +31,7 @@ def telemetry_from(environment: Mapping[str, str], campaign_limit: int = CAMPAIG
             campaign_limit=campaign_limit,
         )
         telemetry.push_every_s = exporters.push_interval_s(environment)
+        hear_all()
     except TelemetryError:
         raise
     except Exception as error:  # the library refuses wrong values with exceptions of many types

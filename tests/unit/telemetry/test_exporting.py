@@ -4,12 +4,13 @@ import enum
 import logging
 from collections.abc import Iterator, Sequence
 
+import grpc
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from gateway.telemetry.ending import DOUBTFUL_S, LONGEST_S, Work, run_for
-from gateway.telemetry.exporting import TELL_EVERY_S, Exports, WatchedSpans, listen
+from gateway.telemetry.exporting import LIBRARIES, TELL_EVERY_S, Exports, WatchedSpans, hear_all, listen
 
 SAID = "the collector said +12065550123"
 
@@ -142,3 +143,36 @@ def test_the_last_exports_share_their_time() -> None:
     assert run_for(works, 10.0) == []
     assert done == ["metrics"]
     assert run_for([], 10.0) == []
+
+
+class SameTemplate(logging.Filter):
+    """Leaves out a line whose template is that of the line before, as the gRPC exporter's filter does."""
+
+    last: object = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the template is another one."""
+        same, self.last = record.msg == self.last, record.msg
+        return not same
+
+
+class FailingInWords(SpanExporter):
+    """Fails each export, and says so as the gRPC exporter does."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Log the failure."""
+        library = logging.getLogger(f"{LIBRARIES}.otlp.proto.grpc.exporter")
+        library.error("Failed to export %s, error code: %s", "spans", grpc.StatusCode.UNAVAILABLE)
+        return SpanExportResult.FAILURE
+
+
+def test_two_exporters_that_fail_alike_both_have_a_reason(log: Kept) -> None:
+    """The library's filter leaves out the second of two lines with one template; none is left out here."""
+    logging.getLogger(f"{LIBRARIES}.otlp.proto.grpc.exporter").addFilter(SameTemplate())
+    hear_all()
+    for what in ("spans", "other spans"):
+        WatchedSpans(FailingInWords(), Exports(what)).export(())
+    assert log.messages == [
+        "spans could not be exported: UNAVAILABLE",
+        "other spans could not be exported: UNAVAILABLE",
+    ]
