@@ -66,7 +66,7 @@ class Unchanged(NamedTuple):
 
 @dataclass(slots=True)
 class Earlier:
-    """The last status and digest of each lead. About 110 bytes a lead, whatever its line holds.
+    """The last status and digest of each lead. About 150 bytes a lead, however long its line is.
 
     `settled` counts the leads, by outcome, that have come by in this run and are not sent; `unchanged` holds
     the first of them that failed; `changed_since_accepted` counts accepted ones that were edited afterwards.
@@ -93,9 +93,9 @@ class Earlier:
         return bool(self._leads or self._under_way)
 
     def note_under_way(self, campaign_id: str, tokens: Iterable[str], rows_before: int) -> None:
-        """Note what a killed run may have handed over, which began behind so many lines of the results.
+        """Note the tokens that a killed run may have handed over.
 
-        To be called before the lines of the results are added.
+        `rows_before` is how many lines the results had when that run began. Call this before `add`.
         """
         for token in tokens:
             self._under_way[_key(campaign_id, token)] = rows_before
@@ -114,7 +114,7 @@ class Earlier:
     def unsettled(
         self, leads: Iterable[Lead | BadRow], expires_in: timedelta | None
     ) -> Iterator[Lead | BadRow]:
-        """Leave out what is settled, and mark what an earlier run may have sent without hearing of it."""
+        """Leave out settled leads, and mark as in doubt those that an earlier run may have sent."""
         if not self.anything:
             yield from leads
             return
@@ -240,7 +240,7 @@ def read_earlier(path: Path) -> Earlier:
 
 
 def _key(campaign_id: str, token: str) -> int:
-    """Stand for a lead by one integer: it is what a big file costs in memory."""
+    """Return the integer that stands for a lead. An integer takes less memory than its token."""
     return hash((campaign_id, token)) & KEY_BITS
 
 

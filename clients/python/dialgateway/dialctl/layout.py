@@ -156,7 +156,7 @@ def _plain(name: str) -> str:
 
 
 def _find(names: Sequence[str], wanted: str, option: str) -> int:
-    """Return the position of a column that the user names, exactly or else whatever its case."""
+    """Return the position of the column that the user names. An exact match wins over another case."""
     wanted = _plain(wanted)
     exact = [at for at, name in enumerate(names) if name == wanted]
     alike = exact or [at for at, name in enumerate(names) if name.casefold() == wanted.casefold()]
@@ -169,7 +169,7 @@ def _find(names: Sequence[str], wanted: str, option: str) -> int:
 
 
 def _roles(names: Sequence[str], options: ColumnOptions) -> tuple[dict[str, int], dict[int, str]]:
-    """Return the columns that have a role, by role, and those that the user renames, by position."""
+    """Return the position of each role, and the new name of each column that the user renames."""
     roles: dict[str, int] = {}
     renamed: dict[int, str] = {}
     for name, target in options.named.items():

@@ -23,7 +23,7 @@ _LONGEST_ATTRIBUTE = 32_767  # Amazon Connect's, botocore model connectcampaigns
 _token = re.compile(r"[a-zA-Z0-9_\-.]{1,200}").fullmatch
 _part_of_a_token = re.compile(r"[a-zA-Z0-9_\-]{1,64}").fullmatch
 _DIGESTS = (1 << 24) - 1
-_FIRST_SECOND = 100_000_000  # in 1973; spreadsheets count days, of which there are some ten thousands
+_FIRST_SECOND = 100_000_000  # in 1973; a smaller number is a spreadsheet's count of days, about 46,000 today
 SKIPPED_COLUMN_CELLS = "cells in columns without a name are not sent"
 
 
