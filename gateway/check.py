@@ -21,7 +21,6 @@ from gateway.settings import PREFIX, Settings
 
 GOOD, WRONG = 0, 1
 NEAR_ITS_END_DAYS = 7
-ProbeFor = Callable[[ApiName], Probe]
 
 
 def run(

@@ -1,9 +1,7 @@
 """What the core's decisions cost: microseconds for each dial request, with few and with many campaigns."""
 
-import cProfile
 import gc
 import json
-import pstats
 import time
 from random import Random
 
@@ -43,14 +41,6 @@ def run() -> Result:
             Check("µs a dial request that Python's collector takes beside it", min(collector), "{:.1f}"),
         ],
     )
-
-
-def profile() -> None:
-    """Print where the time goes with 1,000 campaigns."""
-    load = _Load(1_000, LIST)
-    profiler = cProfile.Profile()
-    profiler.runcall(load.rounds, ROUNDS)
-    pstats.Stats(profiler).sort_stats("tottime").print_stats(18)
 
 
 def _cost_us(campaigns: int, per_message: int) -> tuple[float, float]:

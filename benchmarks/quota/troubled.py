@@ -11,7 +11,6 @@ from benchmarks.world import world
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.simulator import CampaignState, Fault, FaultKind, Simulator
 
-PUT = "PutDialRequestBatch"
 VICTIM = "campaign-4"
 OTHERS = [f"campaign-{number}" for number in range(CAMPAIGNS - 1)]
 FAULT_S, THROTTLED_FOR_S, PAUSED_FOR_S = 10.0, 10.0, 15.0

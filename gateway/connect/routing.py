@@ -33,23 +33,15 @@ class RoutingConnect:
         if any(not pattern for pattern, _ in routes):
             raise ValueError("a campaign pattern must not be empty")
         self._ports = dict(ports)
-        self._routes = [(pattern, re.compile(fnmatch.translate(pattern)), name) for pattern, name in routes]
+        self._routes = [(re.compile(fnmatch.translate(pattern)), name) for pattern, name in routes]
         self._default = default
 
     def api(self, campaign_id: str) -> str:
         """Return the name of the port that a campaign goes to."""
-        for _, expression, name in self._routes:
+        for expression, name in self._routes:
             if expression.match(campaign_id):
                 return name
         return self._default
-
-    def matches(self, campaign_id: str) -> tuple[str, ...]:
-        """Return every pattern that matches a campaign, the one that wins first."""
-        return tuple(pattern for pattern, expression, _ in self._routes if expression.match(campaign_id))
-
-    def ambiguous(self, campaign_id: str) -> bool:
-        """Whether more than one pattern matches a campaign, so that their order decides."""
-        return len(self.matches(campaign_id)) > 1
 
     def operation(self, campaign_id: str) -> Operation:
         """Return the name of the call by the API of its campaign."""

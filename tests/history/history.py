@@ -94,7 +94,6 @@ class StreamRecorder:
     def __init__(self, recorder: Recorder, name: str) -> None:
         self.name = name
         self.sent_count = 0
-        self.heard_count = 0
         self._recorder = recorder
 
     def sent(
@@ -131,7 +130,6 @@ class StreamRecorder:
         self._recorder.history.answers.append(
             Answer(self.name, position, token, outcome, reason, id_, replayed, now)
         )
-        self.heard_count += 1
 
     def left(self) -> None:
         """Note that the caller is about to go away, without waiting for what is left."""

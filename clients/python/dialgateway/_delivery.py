@@ -85,11 +85,6 @@ class Delivery:
         held = len(self._open) + len(self._answers)
         return held < self._size and len(self._waiting) < self._chunk
 
-    @property
-    def source_ended(self) -> bool:
-        """Whether the source has nothing more."""
-        return self._source_ended
-
     def take(self, request: DialRequest, now: float, wall: float) -> None:
         """Enter a request read from the source; its index is its position there.
 

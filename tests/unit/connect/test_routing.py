@@ -52,15 +52,6 @@ def test_without_routes_the_default_decides() -> None:
     assert RoutingConnect(ports(), (), "v2").api("anything") == "v2"
 
 
-def test_patterns_that_match() -> None:
-    """All patterns that match are told, the one that wins first; more than one is ambiguous."""
-    chosen = routing(ports())
-    assert chosen.matches("migrated-eu-1") == ("migrated-eu-*", "*-eu-*", "migrated-*")
-    assert chosen.ambiguous("migrated-eu-1")
-    assert (chosen.matches("migrated-1"), chosen.ambiguous("migrated-1")) == (("migrated-*",), False)
-    assert (chosen.matches("other"), chosen.ambiguous("other")) == ((), False)
-
-
 @pytest.mark.parametrize(("routes", "default"), [([("a", "v3")], "v1"), ([("", "v1")], "v1"), ([], "v3")])
 def test_routes_that_make_no_sense(routes: list[tuple[str, str]], default: str) -> None:
     """An API that nobody has, and an empty pattern, are refused at the start."""
