@@ -183,8 +183,11 @@ class Engine:
         self._expiry.ahead_s = seconds
 
     def source_closed(self, now: float, source: Source) -> None:
-        """Note that a source will send no more."""
-        self._scheduler.source_closed(now, source)
+        """Note that a source will send no more; its campaigns no longer wait for more from it."""
+        queues = self._scheduler.source_closed(source)
+        if queues:
+            self._slices.add(queues, self._scheduler.close)
+            self._slices.run(now, self._late)
 
     def leave(self, now: float, source: Source) -> None:
         """Forget a source that is gone: requests that only it waits for are not sent from now on.

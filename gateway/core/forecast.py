@@ -4,7 +4,7 @@ Turns are fair. So each other backlog sends before a request only as much as the
 times the ratio of their weights. What goes first is the sum of the backlogs, each cut at that amount. That
 holds for the sources of a caller within a campaign, counted in dial requests, and for the campaigns of a
 caller and for the callers, counted in calls. A newcomer, without anything waiting, comes after a turn of
-each. Backlogs are read twice a second; in between, forecasts use the last reading.
+each. Backlogs are read twice a second, in slices; in between, forecasts use the last reading.
 """
 
 from bisect import bisect_right
@@ -25,8 +25,9 @@ MARGIN = 1.25
 """A request is refused only if it would wait so many times what it can: a forecast is no promise."""
 COMPANY = 8
 """Callers of a sparse campaign that are searched for one that calls earlier."""
-SLICE = 1000
-"""Campaigns that are read for one forecast."""
+SLICE, SLICE_EVERY_S = 1000, 0.01
+"""Campaigns that are read at once, and the seconds between two such slices: many dial requests may arrive
+at one instant, and each may need a forecast."""
 BETWEEN = 0.5
 """Turns that each other backlog has, on average, before the next one of a backlog that takes turns
 already."""
@@ -65,7 +66,7 @@ class View:
     def __init__(self, now: float, scheduler: Scheduler) -> None:
         self._now = now
         self._scheduler = scheduler
-        self._left = iter(list(scheduler.campaigns()))
+        self._left = scheduler.campaigns()
         self._costs: dict[str, Counter[tuple[Priority, float]]] = defaultdict(Counter)
         self._weights: dict[str, int] = {}
         self.doubtful: dict[str, Counter[Source]] = defaultdict(Counter)
@@ -124,7 +125,7 @@ class Forecast:
     def __init__(self, scheduler: Scheduler, expiry: ExpiryScale | None = None) -> None:
         self._scheduler = scheduler
         self._expiry = expiry or ExpiryScale()
-        self._seen_at = float("-inf")
+        self._seen_at = self._read_at = float("-inf")
         self._view = self._next = View(0.0, scheduler)
 
     def all_sent_by(self, now: float, call_rate: float, more: float = 0) -> float:
@@ -190,10 +191,13 @@ class Forecast:
             yield self._view.before(queue.caller, queue.weight, entry.priority, 0.0, _calls(queue))
 
     def _refresh(self, now: float) -> None:
-        """Read the backlogs again if that is due, a slice of them for each forecast."""
+        """Read the backlogs again if that is due, one slice at a time."""
         if self._next is self._view and now >= self._seen_at + REFRESH_S:
             self._seen_at, self._next = now, View(now, self._scheduler)
-        if self._next is not self._view and self._next.look():
+        if self._next is self._view or now < self._read_at + SLICE_EVERY_S:
+            return
+        self._read_at = now
+        if self._next.look():
             self._view = self._next
 
     def _tries_s(self, source: Source, call_rate: float) -> float:

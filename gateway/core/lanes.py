@@ -79,7 +79,7 @@ class SourceQueue:
     """The requests of one source for one campaign and priority, the earliest expiry on top.
 
     One queue of a campaign belongs to no source: that of the suspects. It counts as a queue of the caller
-    that sent the first of them.
+    that sent the first of them. `open`: the campaign counts its source among those that may send more.
     """
 
     __slots__ = (
@@ -88,6 +88,7 @@ class SourceQueue:
         "_gone_in_turn",
         "caller_queue",
         "campaign",
+        "open",
         "priority",
         "source",
         "waiting",
@@ -105,6 +106,7 @@ class SourceQueue:
         self.caller_queue = caller_queue
         self.campaign = campaign
         self.priority = priority
+        self.open = False
         self.watched_at: float | None = None
         self._gone_in_turn = 0
         self.waiting = 0

@@ -182,6 +182,12 @@ class CampaignQueue:
         if self.lanes[queue.priority].retire(queue):
             self._forget(queue)
 
+    def close(self, queue: SourceQueue) -> bool:
+        """Note that the source of a queue sends no more; return whether no other source may."""
+        self.open_sources -= queue.open
+        queue.open = False
+        return not self.open_sources
+
     def sources(self) -> set[Source]:
         """Return the sources that have something waiting here."""
         return {queue.source for lane in self.lanes for queue in lane.queues() if queue.source is not None}
@@ -201,7 +207,8 @@ class CampaignQueue:
         if queue.source is not None:
             self._count.queues -= 1
             del queue.source.queues[self.campaign_id, queue.priority]
-            self.open_sources -= not queue.source.closed
+            self.open_sources -= queue.open
+            queue.open = False
         self._count_out(queue)
 
     def _end_suspicion(self) -> None:
@@ -229,7 +236,8 @@ class CampaignQueue:
             queue = source.queues[key] = SourceQueue(source, self, priority, caller_queue)
             self._count.queues += 1
             self.lanes[priority].enter(queue)
-            self.open_sources += not source.closed
+            queue.open = not source.closed
+            self.open_sources += queue.open
         return queue
 
     def _of_caller(self, source: Source) -> CallerQueue:

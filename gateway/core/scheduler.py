@@ -109,9 +109,9 @@ class Scheduler:
         return campaign.sources() if campaign is not None else set()
 
     def campaigns(self) -> Iterator[CampaignQueue]:
-        """Yield the queues of the campaigns for which something waits, but of those that somebody holds."""
+        """Yield the queues of campaigns with waiting requests, except held ones; both may change meanwhile."""
         holds = self._conditions.holds
-        return (queue for name, queue in self._campaigns.items() if name not in holds)
+        return (queue for queue in list(self._campaigns.values()) if queue.campaign_id not in holds)
 
     @property
     def campaigns_waiting(self) -> int:
@@ -146,15 +146,20 @@ class Scheduler:
         self._expiries.watch(queue, entry.give_up_at)
         self._enter(now, campaign, queue)
 
-    def source_closed(self, now: float, source: Source) -> None:
-        """Note that a source has half-closed: nobody need wait for company from it."""
+    def source_closed(self, source: Source) -> list[SourceQueue]:
+        """Note that a source has half-closed; return its queues, each to `close` after that.
+
+        Their campaigns no longer wait for more from it.
+        """
         if source.closed:
-            return
+            return []
         source.closed = True
-        for queue in source.queues.values():
-            queue.campaign.open_sources -= 1
-            if not queue.campaign.open_sources:
-                self._consider(now, queue.campaign)
+        return list(source.queues.values())
+
+    def close(self, now: float, queue: SourceQueue, settled: list[Settled]) -> None:
+        """Make a campaign ready if requests wait for it and all its sources have half-closed."""
+        if queue.open and queue.campaign.close(queue):
+            self._consider(now, queue.campaign)
 
     def drain(self) -> list[CampaignQueue]:
         """Stop lingering from now on; return the campaigns to `consider` after that."""

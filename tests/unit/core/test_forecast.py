@@ -7,7 +7,7 @@ import pytest
 
 from gateway.core.conditions import Conditions
 from gateway.core.errors import CampaignNotFound
-from gateway.core.forecast import Backlogs, Forecast
+from gateway.core.forecast import SLICE, SLICE_EVERY_S, Backlogs, Forecast
 from gateway.core.holds import Hold
 from gateway.core.model import Entry, Outcome, Priority, Reason, Source
 from gateway.core.queues import CampaignQueue
@@ -231,6 +231,33 @@ def test_questions_do_not_look_at_every_campaign(monkeypatch: pytest.MonkeyPatch
         late = Entry(dial("late", "mine"), NOW + 1.0 + step / 1_000, entry("x", source=source).waiters)
         world.forecast.would_expire(NOW + step / 1_000, late, RATE)
     assert 1 <= walks <= 3
+
+
+class Counted(Scheduler):
+    """A scheduler that counts the campaigns that a forecast reads."""
+
+    read = 0
+
+    def campaigns(self) -> Iterator[CampaignQueue]:
+        """Yield and count the campaigns."""
+        for campaign in super().campaigns():
+            self.read += 1
+            yield campaign
+
+
+def test_requests_of_one_instant_read_one_slice_of_the_campaigns() -> None:
+    """However many forecasts are made at once, the campaigns are read in slices, some time apart."""
+    scheduler = Counted(0.05, Conditions(random.Random(1)))
+    forecast, source = Forecast(scheduler), Source()
+    for number in range(3 * SLICE):
+        scheduler.push(NOW, [entry("t", f"c{number}", source=source)])
+    late = entry("late", "c0", source=source, give_up_at=NOW + 1.0)
+    for slices in (1, 2, 3):
+        now = NOW + slices * SLICE_EVERY_S
+        for _ in range(100):
+            forecast.wait_s(now, late, RATE)
+        assert scheduler.read == slices * SLICE
+    assert forecast.wait_s(NOW + 4 * SLICE_EVERY_S, late, RATE) > 100.0
 
 
 @pytest.mark.parametrize("forecast", [True, False])

@@ -117,14 +117,20 @@ def test_rest_lingers_on() -> None:
     assert formed(scheduler, NOW + LINGER_S) == [("campaign", 1, FlushReason.LINGER)]
 
 
+def close(scheduler: Scheduler, source: Source) -> None:
+    """Half-close a source."""
+    for queue in scheduler.source_closed(source):
+        scheduler.close(NOW, queue, [])
+
+
 def test_half_closed() -> None:
     """When all who wait for a campaign have half-closed, nothing lingers."""
     scheduler = make()
     one, two = push_many(scheduler, 2), push_many(scheduler, 2)
-    scheduler.source_closed(NOW, one)
-    scheduler.source_closed(NOW, one)
+    close(scheduler, one)
+    close(scheduler, one)
     assert not scheduler.has_ready
-    scheduler.source_closed(NOW, two)
+    close(scheduler, two)
     assert formed(scheduler, NOW) == [("campaign", 4, FlushReason.CLOSED)]
 
 
@@ -140,7 +146,7 @@ def test_half_closed_concerns_its_campaigns_only() -> None:
     scheduler = make()
     one = push_many(scheduler, 2, "one")
     push_many(scheduler, 2, "two")
-    scheduler.source_closed(NOW, one)
+    close(scheduler, one)
     assert formed(scheduler, NOW) == [("one", 2, FlushReason.CLOSED)]
 
 

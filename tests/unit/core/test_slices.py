@@ -143,3 +143,35 @@ def test_those_who_joined_hear_of_a_hold_in_slices() -> None:
     assert len(decisions) >= COUNT // SLICE
     told = [(turn, notice.source) for turn, decision in enumerate(decisions) for notice in decision.notices]
     assert told == [(0, caller.source), (COUNT // SLICE - 1, joined.source)]
+
+
+def test_a_caller_with_many_campaigns_half_closes_in_slices() -> None:
+    """Each slice closes some of its queues; after the last one, all campaigns call without lingering."""
+    bench, caller = Bench(slice_units=SLICE, linger_s=60.0, concurrent_calls=1), Caller()
+    for number in range(COUNT):
+        bench.send_all(NOW, caller, "token", campaign=f"c{number}")
+    queues = list(caller.source.queues.values())
+    bench.engine.source_closed(NOW, caller.source)
+    left = sum(queue.open for queue in queues)
+    assert left == COUNT - SLICE
+    while bench.engine.unfinished:
+        bench.poll(NOW)
+        before, left = left, sum(queue.open for queue in queues)
+        assert before - left <= SLICE
+    assert left == 0
+    assert all(queue.campaign.ready for queue in caller.source.queues.values())
+
+
+def test_requests_that_leave_during_a_half_close_are_counted_once() -> None:
+    """A queue that empties before its slice is no longer open; a campaign knows who may still send more."""
+    bench, caller, other = Bench(slice_units=1, linger_s=60.0), Caller(), Caller()
+    for number in range(10):
+        bench.send_all(NOW, caller, f"t{number}", campaign=f"c{number}")
+    bench.send_all(NOW, other, "other", campaign="c9")
+    bench.engine.source_closed(NOW, caller.source)
+    bench.engine.leave(NOW, caller.source)
+    worked_off(bench)
+    assert bench.engine.row(NOW, "c9").queued == 1
+    assert bench.poll(NOW).batches == []  # it lingers, since its source may send more
+    bench.engine.source_closed(NOW, other.source)
+    assert len(bench.call(NOW).entries) == 1
