@@ -143,6 +143,7 @@ class Gateway:
             telemetry,
             self._clock,
             port=port,
+            parts=looks.parts,
             files=self._file_figures,
             clock_behind=lambda: port.clock_behind_s,
         )
@@ -259,7 +260,7 @@ class Gateway:
         await self._port.close()
         await self._admin.stop()
         left_s = leave_by - self._clock.now()
-        last = self._overview.last()
+        last = await self._overview.last()
         await asyncio.to_thread(self._telemetry.shutdown, max(LAST_SPANS_S, left_s), last)
 
 

@@ -4,6 +4,8 @@ import asyncio
 import heapq
 import logging
 from collections import Counter
+from collections.abc import Generator
+from typing import NamedTuple
 
 from gateway.access.operators import FORBIDDEN, Guarded, Operators
 from gateway.access.refusal import Refusal, RefusalLog
@@ -28,12 +30,23 @@ READ_EVERY_S = 1.0
 """Seconds between two points of the history."""
 CAMPAIGNS_SHOWN = 2000
 """Campaigns that are shown at once: those that do not flow, then those with the largest backlog."""
+PART = 2000
+"""Campaigns that are added up at once: some milliseconds."""
 CALLERS_SHOWN = 50
 """Callers that are shown: those with most unanswered."""
 ADMIN_PORT = "admin port"
 """How the log, the listing and the metric of refusals name whoever uses it."""
 _STATES = {state: state.name.lower() for state in CampaignState}
 _KINDS = {kind: kind.name.lower() for kind in ActionKind}
+
+
+class Summary(NamedTuple):
+    """All campaigns added up: how many by state, their dial requests, and the campaigns that are shown."""
+
+    states: Counter[CampaignState]
+    queued: int
+    in_flight: int
+    shown: list[CampaignRow]
 
 
 class Console:
@@ -60,17 +73,22 @@ class Console:
         self._refusals = refusals
         self._settings = settings
         self._history = History()
+        self._rows: dict[str, CampaignRow] = {}
+        self._summary = Summary(Counter(), 0, 0, [])
 
     # --- looking -----------------------------------------------------------------------------------
 
-    def look(self) -> Look:
+    async def look(self) -> Look:
         """Return how everything stands."""
-        at, rows = self._looks.last()
+        at, rows = await self._looks.fresh()
+        if rows is not self._rows:  # otherwise the same look still serves
+            self._summary = await self._looks.parts.run(summary(rows))
+            self._rows = rows
         return Look(
             at,
             self._clock.wall_offset(),
-            self._totals(rows),
-            {name: _campaign(row) for name, row in _shown(rows).items()},
+            self._totals(self._summary),
+            {row.campaign_id: _campaign(row) for row in self._summary.shown},
             list(self._history.after(0)),
             [FailedCall(*failed) for failed in self._dispatcher.failures()],
             _callers(self._servicer.callers()),
@@ -89,13 +107,12 @@ class Console:
         pace = self._dispatcher.pace()
         return Counts(self._clock.now(), dict(self._connect.results), self._dispatcher.answers(), *pace)
 
-    def _totals(self, rows: dict[str, CampaignRow]) -> Totals:
+    def _totals(self, found: Summary) -> Totals:
         rate, ceiling, held = self._dispatcher.pace()
-        states = Counter(_STATES[row.state] for row in rows.values())
         return Totals(
-            campaigns={name: states[name] for name in _STATES.values()},
-            queued=sum(row.queued for row in rows.values()),
-            in_flight=sum(row.in_flight for row in rows.values()),
+            campaigns={name: found.states[state] for state, name in _STATES.items()},
+            queued=found.queued,
+            in_flight=found.in_flight,
             held=held,
             room=self._settings.queue_limit,
             calls_in_flight=self._dispatcher.calls_in_flight,
@@ -168,11 +185,26 @@ class Console:
         return 0
 
 
-def _shown(rows: dict[str, CampaignRow]) -> dict[str, CampaignRow]:
-    if len(rows) <= CAMPAIGNS_SHOWN:
-        return rows
-    chosen = heapq.nlargest(CAMPAIGNS_SHOWN, rows.values(), key=_weight)
-    return {row.campaign_id: row for row in chosen}
+def summary(rows: dict[str, CampaignRow]) -> Generator[None, None, Summary]:
+    """Add up all campaigns in parts, and choose those that are shown."""
+    found = Summary(Counter(), 0, 0, [])
+    everything = list(rows.values())
+    for begin in range(0, len(everything), PART):
+        found = _with_part(found, everything[begin : begin + PART])
+        yield
+    return found
+
+
+def _with_part(found: Summary, rows: list[CampaignRow]) -> Summary:
+    shown = [*found.shown, *rows]
+    if len(shown) > CAMPAIGNS_SHOWN:
+        shown = heapq.nlargest(CAMPAIGNS_SHOWN, shown, key=_weight)
+    return Summary(
+        found.states + Counter(row.state for row in rows),
+        found.queued + sum(row.queued for row in rows),
+        found.in_flight + sum(row.in_flight for row in rows),
+        shown,
+    )
 
 
 def _weight(row: CampaignRow) -> tuple[bool, int]:

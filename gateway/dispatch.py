@@ -14,7 +14,7 @@ from typing import Protocol
 
 from gateway.connect.port import Caller
 from gateway.core import settle
-from gateway.core.census import Census
+from gateway.core.census import Survey
 from gateway.core.engine import Engine
 from gateway.core.errors import AccessDenied, CallFailure, CallRevoked, CallUnexpected, NoCredentials
 from gateway.core.holds import Action, Hold
@@ -179,9 +179,9 @@ class Dispatcher:
         """How many wait for the gateway to take dial requests again."""
         return len(self._line)
 
-    def census(self) -> Census:
-        """Return the figures of the core now."""
-        return self._engine.census(self._now())
+    def survey(self) -> Survey:
+        """Begin a census of the core; its campaigns are read in parts."""
+        return self._engine.survey(self._now())
 
     # --- for those who run the gateway ------------------------------------------------------------
 

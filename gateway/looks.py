@@ -1,9 +1,13 @@
-"""One look at all campaigns, for everybody who watches them: services over gRPC, people in the console."""
+"""One look at all campaigns, for everybody who watches them: services over gRPC, people in the console.
+
+Long work of the shell, such as a look, is done in parts. `Parts` limits it to one part for each turn of the
+event loop, however many tasks have long work.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from gateway.core.listing import CampaignRow, Rows
 
@@ -11,8 +15,38 @@ LOOK_EVERY_S = 0.25
 """Seconds for which one look at all campaigns serves everybody."""
 LOOK_SHARE = 0.1
 """The share of the time that looks may take: where campaigns are very many a look serves for longer."""
-PARTS_AT_ONCE = 4
-"""Parts of a look that are made at once for a caller that does not wait: about ten milliseconds."""
+
+Result = TypeVar("Result")
+
+
+class Parts:
+    """Runs long work in parts: of all work, at most one part in each turn of the event loop.
+
+    Tasks take turns, so a hundred watches do not add up to one long stall.
+    """
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def run(self, work: Generator[None, None, Result]) -> Result:
+        """Run all parts of some work; return its result. The parts end where it yields."""
+        while True:
+            async with self._turn:
+                try:
+                    next(work)
+                except StopIteration as done:
+                    result: Result = done.value
+                    return result
+                finally:
+                    await asyncio.sleep(0)  # the next part, of whichever work, is for the next turn
+
+    async def one(self, work: Callable[[], Result]) -> Result:
+        """Run work that is one part."""
+        async with self._turn:
+            try:
+                return work()
+            finally:
+                await asyncio.sleep(0)
 
 
 class Look(NamedTuple):
@@ -35,10 +69,14 @@ class _Making:
 class Looks:
     """Makes a new look only if the last one is too old. Callers must not change the result.
 
-    A look is made in parts. `rows` begins one, and `now` is the clock.
+    A look is made in parts. `rows` begins one, and `now` is the clock. `parts` runs it, and other long work
+    of those who watch.
     """
 
-    def __init__(self, rows: Callable[[], Rows], now: Callable[[], float]) -> None:
+    def __init__(
+        self, rows: Callable[[], Rows], now: Callable[[], float], parts: Parts | None = None
+    ) -> None:
+        self.parts = parts or Parts()
         self._rows = rows
         self._now = now
         self._again_at = float("-inf")
@@ -50,17 +88,6 @@ class Looks:
         """Return a look at the campaigns that is not too old and includes every order given so far."""
         while self._now() >= self._again_at:
             await asyncio.shield(self._begin())
-        return self._last
-
-    def last(self) -> Look:
-        """Return the last look, for callers that ask again soon. If it is too old, a new one is made.
-
-        With many campaigns that takes longer than this call, which then returns the old one.
-        """
-        if self._now() >= self._again_at and (self._looking is None or self._looking.done()):
-            work = _Making(self._rows(), self._now(), self._version)
-            if self._goes_on(work, PARTS_AT_ONCE):
-                self._looking = asyncio.create_task(self._look(work), name="look")
         return self._last
 
     def outdated(self) -> None:
@@ -75,15 +102,17 @@ class Looks:
         return self._looking
 
     async def _look(self, work: "_Making") -> None:
-        while self._goes_on(work, 1):  # noqa: ASYNC110 - it waits for nothing
-            await asyncio.sleep(0)  # others have their turn
+        await self.parts.run(self._made(work))
 
-    def _goes_on(self, work: "_Making", parts: int) -> bool:
-        """Make a number of parts of a look; return whether there are more."""
+    def _made(self, work: "_Making") -> Generator[None, None, None]:
+        while self._goes_on(work):
+            yield
+
+    def _goes_on(self, work: "_Making") -> bool:
+        """Make one part of a look; return whether there are more."""
         began = self._now()
         try:
-            for _ in range(parts):
-                next(work.rows)
+            next(work.rows)
         except StopIteration as done:
             now = self._now()
             self._last = Look(work.began_at, done.value)

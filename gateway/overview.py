@@ -1,12 +1,12 @@
 """What those see who run the gateway: its readiness and its metrics, taken from its parts as they are.
 
-Everything is looked at on the event loop, in one go; putting it into words and sending it happens in
-a thread.
+Everything is read on the event loop, the campaigns in parts; making text of it and sending it happens in a
+thread.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from gateway import logs
 from gateway.admin.port import Readiness
@@ -14,8 +14,10 @@ from gateway.api.servicer import DialRequestServicer
 from gateway.clock import SystemClock
 from gateway.connect.health import ConnectHealth
 from gateway.connect.port import ConnectPort
+from gateway.core.census import Census
 from gateway.core.errors import ClockSkewed, CredentialsExpired, CredentialsRefused
 from gateway.dispatch import Dispatcher
+from gateway.looks import Parts
 from gateway.telemetry import CONTENT_TYPE, FileFigures, Metrics, Observation, Telemetry
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,8 @@ _REFUSED = {
 }
 LAG_EVERY_S = 0.25
 """Seconds between two measurements of how late the event loop is."""
+PART = 10_000
+"""Campaigns of one part of what is done with a census: a millisecond or two."""
 CREDENTIALS_DOUBT_S = 30.0
 """Seconds that a gateway is not ready after a call was refused with its credentials. Not longer: without
 requests the gateway would not learn that AWS accepts them again."""
@@ -43,6 +47,7 @@ class Overview:
         clock: SystemClock,
         *,
         port: ConnectPort,
+        parts: Parts,
         files: Callable[[], FileFigures] = FileFigures,
         clock_behind: Callable[[], float] = lambda: 0.0,
     ) -> None:
@@ -55,6 +60,8 @@ class Overview:
         self._clock = clock
         self._files = files
         self._port = port
+        self._parts = parts
+        self._surveying: asyncio.Task[Observation] | None = None
         self.admin_closed: Callable[[], dict[str, int]] = dict
 
     # --- what is asked of it -----------------------------------------------------------------------
@@ -86,13 +93,20 @@ class Overview:
         metrics = self._telemetry.metrics
         if metrics is None:
             return None
-        return await asyncio.to_thread(metrics.text, self.observe(metrics)), CONTENT_TYPE
+        return await asyncio.to_thread(metrics.text, await self.observe(metrics)), CONTENT_TYPE
 
-    def observe(self, metrics: Metrics) -> Observation:
-        """Look at everything, and forget campaigns that have been idle for long."""
+    async def observe(self, metrics: Metrics) -> Observation:
+        """Look at everything, and forget campaigns that have been idle for long.
+
+        Readers that come while the campaigns are being read share the result.
+        """
+        if self._surveying is None or self._surveying.done():
+            self._surveying = asyncio.create_task(self._observe(metrics), name="survey")
+        return await asyncio.shield(self._surveying)  # a reader that leaves does not stop it
+
+    async def _observe(self, metrics: Metrics) -> Observation:
+        census, busy = await self._parts.run(self._survey())
         now, now_ns = self._clock.now(), self._clock.epoch_ns()
-        census = self._dispatcher.census()
-        busy = {figures.campaign_id for figures in census.campaigns} | census.on_hold_s.keys()
         metrics.tally.tidy(now, now_ns, busy)
         return Observation(
             now_ns,
@@ -109,10 +123,10 @@ class Overview:
             clock_behind_s=self._clock_behind(),
         )
 
-    def last(self) -> Observation | None:
+    async def last(self) -> Observation | None:
         """Look at everything a last time, where metrics are to be pushed."""
         metrics = self._telemetry.metrics
-        return self.observe(metrics) if metrics is not None and metrics.pushes else None
+        return await self.observe(metrics) if metrics is not None and metrics.pushes else None
 
     # --- tasks -------------------------------------------------------------------------------------
 
@@ -129,9 +143,18 @@ class Overview:
         metrics = self._telemetry.metrics
         while metrics is not None and metrics.pushes:
             await asyncio.sleep(self._telemetry.push_every_s)
-            await asyncio.to_thread(metrics.push, self.observe(metrics))
+            await asyncio.to_thread(metrics.push, await self.observe(metrics))
 
     # --- how ---------------------------------------------------------------------------------------
+
+    def _survey(self) -> Generator[None, None, tuple[Census, set[str]]]:
+        """Take a census in parts; return it with the ids of all campaigns that hold something or are held."""
+        census = yield from self._dispatcher.survey()
+        busy = set(census.on_hold_s)
+        for begin in range(0, len(census.campaigns), PART):
+            busy.update(figures.campaign_id for figures in census.campaigns[begin : begin + PART])
+            yield
+        return census, busy
 
     def _credentials(self) -> tuple[bool, str]:
         if not self._port.has_credentials:

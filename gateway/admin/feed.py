@@ -29,8 +29,8 @@ class Feed:
         self.readers = 0
         self._look_at = float("-inf")
         self._newest: Look | None = None
-        self._before: Look | None = None
-        self._difference = b""
+        self._looking = asyncio.Lock()
+        self._messages: dict[int, tuple[Look | None, bytes]] = {}
 
     @property
     def full(self) -> bool:
@@ -43,7 +43,7 @@ class Feed:
         told: Look | None = None
         try:
             while not self._leaving.is_set():
-                look = self._look()
+                look = await self._look()
                 if look is not told:
                     async with asyncio.timeout(STALL_S):
                         await write(self._message(told, look))
@@ -56,22 +56,26 @@ class Feed:
         """Tell nobody any more."""
         self._leaving.set()
 
-    def _look(self) -> Look:
-        now = asyncio.get_running_loop().time()
-        if self._newest is None or now >= self._look_at + EVERY_S:
-            self._look_at = now
-            self._before, self._newest = self._newest, self._console.look()
-            self._difference = b""
-        return self._newest
+    async def _look(self) -> Look:
+        """Return the newest look; the first reader that needs a newer one makes it, the others wait."""
+        async with self._looking:
+            now = asyncio.get_running_loop().time()
+            if self._newest is None or now >= self._look_at + EVERY_S:
+                self._newest = await self._console.look()
+                self._look_at = now
+                self._messages = {}
+            return self._newest
 
     def _message(self, told: Look | None, look: Look) -> bytes:
-        """Return what a reader is told; the difference of one second is put into words once for all."""
-        if told is None:
-            return messages.first(look)
-        if told is not self._before or look is not self._newest:
-            return messages.next_after(told, look)
-        self._difference = self._difference or messages.next_after(told, look)
-        return self._difference
+        """Return what a reader is told of the newest look; made once for all that know the same earlier look.
+
+        To make the message of all that is shown takes some tens of milliseconds.
+        """
+        known = self._messages.get(id(told))
+        if known is None:  # with the earlier look, so that its id is not used again
+            message = messages.first(look) if told is None else messages.next_after(told, look)
+            known = self._messages[id(told)] = told, message
+        return known[1]
 
     async def _wait_for_next(self) -> None:
         wait_s = self._look_at + EVERY_S - asyncio.get_running_loop().time()

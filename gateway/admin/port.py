@@ -183,7 +183,7 @@ class Refused(Exception):  # noqa: N818 - says what happened, as in the rest of 
 class Console(Protocol):
     """What the console shows and does."""
 
-    def look(self) -> Look:
+    async def look(self) -> Look:
         """Return how everything stands; a look may serve for a while."""
         ...
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc
@@ -45,7 +46,7 @@ class CampaignServicer(CampaignServiceServicer):
         self._gate = gate
         self._door = Door(gate)
         self._looks = looks
-        self._sights = Sights()
+        self._sights = Sights(looks.parts)
         self._watchers: Counter[str] = Counter()  # by caller; none is there with 0
         self._newest: tuple[Look | None, wire.Messages] = None, wire.Messages(0.0, 0.0)
         self._leaving = asyncio.Event()
@@ -102,12 +103,14 @@ class CampaignServicer(CampaignServiceServicer):
         _, grant = await self._door.entrant(context)
         look, offset = await self._looks.fresh(), self._clock.wall_offset()
         now, rows = look.at, await self._sights.seen(look, grant)
-        page, token, total = wire.page(request, rows.values())
-        return pb.ListCampaignsResponse(
-            campaigns=[wire.campaign(now, offset, row) for row in page],
-            next_page_token=token,
-            total_size=total,
-            as_of=wire.timestamp(now, offset),
+        page, token, total = await self._looks.parts.one(partial(wire.page, request, rows.values()))
+        return await self._looks.parts.one(
+            lambda: pb.ListCampaignsResponse(
+                campaigns=[wire.campaign(now, offset, row) for row in page],
+                next_page_token=token,
+                total_size=total,
+                as_of=wire.timestamp(now, offset),
+            )
         )
 
     async def _watch(
@@ -122,7 +125,9 @@ class CampaignServicer(CampaignServiceServicer):
             rows = await self._sights.seen(look, self._gate.grant(caller))
             changed, gone = await self._sights.difference(told, rows)
             told = rows
-            for response in wire.changes(messages, changed, gone):
+            responses = wire.changes(messages, changed, gone)
+            # Each response is one part: all watches are due at the same look.
+            while (response := await self._looks.parts.one(partial(next, responses, None))) is not None:
                 yield response  # comes back once the caller has room for more
             if first and not changed:
                 yield wire.nothing(messages)

@@ -5,17 +5,17 @@ changes. The first watch to ask computes a result in parts; the others wait for 
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Generator
 from typing import Any
 
 from gateway.access.actions import Action
 from gateway.access.policy import Grant
 from gateway.access.refusal import Refusal
 from gateway.core.listing import CampaignRow
-from gateway.looks import Look
+from gateway.looks import Look, Parts
 
-PART = 2000
-"""Rows processed in one turn of the event loop: some milliseconds."""
+SEEN_PART, COMPARED_PART = 2000, 4000
+"""Rows that are checked, or compared, in one turn of the event loop: some milliseconds."""
 KEPT = 64
 """The number of latest results that are kept: a few looks for a few kinds of callers."""
 
@@ -24,9 +24,10 @@ Difference = tuple[list[CampaignRow], list[str]]
 
 
 class Sights:
-    """Computes rows and changes, each once while it is kept."""
+    """Computes rows and changes, each once while it is kept; `parts` runs the work."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         # Keys are ids of objects; each value keeps its objects alive, so that no id is used again.
         self._known: dict[tuple[int, int], tuple[asyncio.Task[Any], object, object]] = {}
 
@@ -46,32 +47,31 @@ class Sights:
         found: Difference = await self._once(told, rows, _difference(told, rows))
         return found
 
-    async def _once(self, one: object, other: object, work: Coroutine[Any, Any, Any]) -> Any:
+    async def _once(self, one: object, other: object, work: Generator[None, None, Any]) -> Any:
         key = (id(one), id(other))
-        if key in self._known:
-            work.close()
-        else:
-            self._known[key] = asyncio.create_task(work, name="sight"), one, other
+        if key not in self._known:
+            task = asyncio.create_task(self._parts.run(work), name="sight")
+            self._known[key] = task, one, other
             while len(self._known) > KEPT:
                 del self._known[next(iter(self._known))]
         return await asyncio.shield(self._known[key][0])  # a caller that leaves does not stop it
 
 
-async def _seen_by(grant: Grant, rows: Rows) -> Rows:
+def _seen_by(grant: Grant, rows: Rows) -> Generator[None, None, Rows]:
     seen: Rows = {}
     for number, (name, row) in enumerate(rows.items(), 1):
         if grant.may(Action.SEE, name):
             seen[name] = row
-        if not number % PART:
-            await asyncio.sleep(0)
+        if not number % SEEN_PART:
+            yield
     return seen
 
 
-async def _difference(told: Rows, rows: Rows) -> Difference:
+def _difference(told: Rows, rows: Rows) -> Generator[None, None, Difference]:
     changed: list[CampaignRow] = []
     for number, (name, row) in enumerate(rows.items(), 1):
         if told.get(name) != row:
             changed.append(row)
-        if not number % (2 * PART):
-            await asyncio.sleep(0)
+        if not number % COMPARED_PART:
+            yield
     return changed, [name for name in told if name not in rows]

@@ -1,7 +1,7 @@
 """The figures of the core at one instant, for whoever watches it: nothing here changes anything."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
 from gateway.core.conditions import Conditions, Standing
@@ -10,6 +10,8 @@ from gateway.core.model import Batch
 from gateway.core.pacing import Pacer
 from gateway.core.scheduler import Scheduler
 
+PART = 500
+"""Campaigns of one part of a census: some milliseconds."""
 RATE, CONCURRENCY = "rate", "concurrency"
 """What calls that are ready lack: a permit of the call rate, or one of the concurrent calls."""
 
@@ -51,6 +53,10 @@ class Census(NamedTuple):
     on_hold_s: dict[str, float]
 
 
+Survey = Generator[None, None, Census]
+"""A census under construction, in parts; returns the census."""
+
+
 class Shortage:
     """Adds up for how long calls that were ready had to wait, by what they lacked."""
 
@@ -80,12 +86,15 @@ class Surveyor(NamedTuple):
     pacer: Pacer
     shortage: Shortage
 
-    def census(self, now: float, calls: Iterable[Batch], *, draining: bool, held_bytes: int) -> Census:
-        """Return the figures at `now`; `calls` are those under way."""
+    def survey(self, now: float, calls: Iterable[Batch], *, draining: bool, held_bytes: int) -> Survey:
+        """Begin a census at `now`; `calls` are those under way.
+
+        The campaigns are read in parts, each at its own moment; everything else is read before this returns.
+        """
         under_way = list(calls)
         self.pacer.ready_at(now)  # a rate that was cut has grown since it was last looked at
-        return Census(
-            campaigns=list(self.campaigns(now, under_way)),
+        census = Census(
+            campaigns=[],
             held=self.holdings.count,
             held_bytes=held_bytes,
             calls_in_flight=len(under_way),
@@ -98,6 +107,7 @@ class Surveyor(NamedTuple):
             draining=draining,
             on_hold_s={name: now - hold.at for name, hold in self.conditions.holds.items()},
         )
+        return _with_campaigns(census, self.campaigns(now, under_way))
 
     def of_one(self, now: float, campaign_id: str, calls: Iterable[Batch]) -> CampaignFigures:
         """Return the figures of one campaign, whether anything of it is held or not."""
@@ -122,10 +132,20 @@ class Surveyor(NamedTuple):
     ) -> CampaignFigures:
         flying = min(flying, held)
         since = self._waiting_since(campaign_id)
-        wait_s = now - since if since is not None else 0.0
-        held_up_s = now - standing.since if standing is not None else 0.0
+        # Requests may arrive, and campaigns change, after the survey began at `now`.
+        wait_s = max(0.0, now - since) if since is not None else 0.0
+        held_up_s = max(0.0, now - standing.since) if standing is not None else 0.0
         return CampaignFigures(campaign_id, held - flying, flying, wait_s, since, standing, held_up_s)
 
     def _waiting_since(self, campaign_id: str) -> float | None:
         campaign = self.scheduler.campaign(campaign_id)
         return campaign.oldest_arrival if campaign is not None and campaign.unsuspected else None
+
+
+def _with_campaigns(census: Census, campaigns: Iterable[CampaignFigures]) -> Survey:
+    """Add the figures of campaigns to a census, in parts."""
+    for number, figures in enumerate(campaigns, 1):
+        census.campaigns.append(figures)
+        if not number % PART:
+            yield
+    return census

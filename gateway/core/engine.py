@@ -16,7 +16,7 @@ from operator import attrgetter
 from gateway.core import listing, settle
 from gateway.core.activity import Activity
 from gateway.core.admission import Admission, Arrival
-from gateway.core.census import CONCURRENCY, RATE, Census, Shortage, Surveyor
+from gateway.core.census import CONCURRENCY, RATE, Shortage, Survey, Surveyor
 from gateway.core.conditions import Change, Conditions
 from gateway.core.departures import Departures
 from gateway.core.errors import CallHindered, CampaignNotFound, RateThrottled, shows_who_asks
@@ -310,9 +310,9 @@ class Engine:
         self._report(now, decision)
         return decision
 
-    def census(self, now: float) -> Census:
-        """Return the figures of everything, for those who watch."""
-        return self._surveyor.census(
+    def survey(self, now: float) -> Survey:
+        """Begin a census: the figures of everything, for those who watch; campaigns are read in parts."""
+        return self._surveyor.survey(
             now, self._calls.values(), draining=self.draining, held_bytes=self.held_bytes
         )
 

@@ -109,7 +109,7 @@ class Scheduler:
         return campaign.sources() if campaign is not None else set()
 
     def campaigns(self) -> Iterator[CampaignQueue]:
-        """Yield the queues of campaigns with waiting requests, except held ones; both may change meanwhile."""
+        """Yield the queues of campaigns with waiting requests, except held ones. Campaigns may change."""
         holds = self._conditions.holds
         return (queue for queue in list(self._campaigns.values()) if queue.campaign_id not in holds)
 

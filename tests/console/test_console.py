@@ -293,10 +293,10 @@ async def test_a_thousand_campaigns(page: Page) -> None:
             took.append(time.monotonic() - began)
         frames = await page.run("performance.getEntriesByName('look').map(e => e.duration)")
         console = world.gateway._console
-        told, began = console.look(), time.process_time()
+        told, began = await console.look(), time.process_time()
         for _ in range(10):
             console._looks.outdated()
-            look = console.look()
+            look = await console.look()
             messages.next_after(told._replace(campaigns={}), look)
         cost_ms = (time.process_time() - began) * 100
         log.info("seen after %.2f s, %.0f ms a frame, %.1f ms a look", max(took), max(frames), cost_ms)

@@ -1,9 +1,13 @@
 """One look at all campaigns serves everybody for a while, and is made in parts."""
 
 import asyncio
+from collections.abc import Generator
+from functools import partial
+
+import pytest
 
 from gateway.core.listing import Rows
-from gateway.looks import LOOK_EVERY_S, LOOK_SHARE, Looks
+from gateway.looks import LOOK_EVERY_S, LOOK_SHARE, Looks, Parts
 
 
 class Gateway:
@@ -81,13 +85,42 @@ async def test_others_have_their_turn_while_a_look_is_made() -> None:
     assert len({id(task.result()) for task in asking}) == gateway.times == 1
 
 
-async def test_a_caller_that_does_not_wait_gets_the_last_look() -> None:
-    """What does not wait makes a few parts of a look at most, and has the whole a moment later."""
-    gateway = Gateway()
-    looks = looks_at(gateway)
-    before = looks.last()
-    assert before.at == float("-inf")
-    for _ in range(20):
+def counting(parts: int, done: list[int]) -> Generator[None, None, int]:
+    """Append the number of the event loop's present turn for each part; return how many parts there were."""
+    for _ in range(parts):
+        done.append(LOOP_TURNS[0])
+        yield
+    done.append(LOOP_TURNS[0])
+    return parts
+
+
+LOOP_TURNS = [0]
+
+
+async def count_turns() -> None:
+    while True:
+        LOOP_TURNS[0] += 1
         await asyncio.sleep(0)
-    assert looks.last().at == gateway.now
-    assert gateway.times == 1
+
+
+async def test_of_all_long_work_one_part_is_done_in_each_turn_of_the_loop() -> None:
+    """Tasks with long work take turns; no two parts fall into the same turn of the event loop."""
+    parts, done = Parts(), list[int]()
+    counter = asyncio.create_task(count_turns())
+    tasks = [asyncio.create_task(parts.run(counting(5, done))) for _ in range(10)]
+    tasks += [asyncio.create_task(parts.one(partial(next, counting(1, done), 0))) for _ in range(10)]
+    results = await asyncio.gather(*tasks)
+    counter.cancel()
+    assert results == [5] * 10 + [None] * 10
+    assert len(done) == len(set(done)) == 70
+
+
+async def test_a_task_that_is_cancelled_lets_the_others_go_on() -> None:
+    """Neither a cancelled task nor one whose work fails keeps the turn."""
+    parts, done = Parts(), list[int]()
+    tasks = [asyncio.create_task(parts.run(counting(50, done))) for _ in range(3)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    with pytest.raises(ZeroDivisionError):
+        await parts.one(lambda: 1 // 0)
+    assert await asyncio.gather(*tasks[1:]) == [50, 50]

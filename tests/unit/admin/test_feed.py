@@ -24,7 +24,7 @@ class Script:
     def __init__(self) -> None:
         self.looks = 0
 
-    def look(self) -> Look:
+    async def look(self) -> Look:
         self.looks += 1
         rows = [campaign("steady", 7), campaign("moving", self.looks), campaign(f"only-{self.looks}", 1)]
         points = [

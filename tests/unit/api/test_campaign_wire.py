@@ -7,6 +7,7 @@ from gateway.api import campaign_wire as wire
 from gateway.api.sights import Sights
 from gateway.core.listing import CampaignRow, CampaignState
 from gateway.core.model import Reason
+from gateway.looks import Parts
 
 OFFSET = 0.0
 
@@ -22,7 +23,7 @@ def changes(
     messages: wire.Messages, told: dict[str, CampaignRow], latest: dict[str, CampaignRow]
 ) -> list[pb.WatchCampaignsResponse]:
     """Return what one is told of the latest rows who knows others, all of it at once."""
-    changed, gone = asyncio.run(Sights().difference(told, latest))
+    changed, gone = asyncio.run(Sights(Parts()).difference(told, latest))
     return list(wire.changes(messages, changed, gone))
 
 

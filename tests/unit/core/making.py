@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.core.census import Census
 from gateway.core.engine import Decision, Engine, Limits
 from gateway.core.holdings import ATTRIBUTE_BYTES, ENTRY_BYTES
 from gateway.core.model import (
@@ -191,3 +192,14 @@ def assert_idle(bench: Bench, now: float) -> None:
         assert decision.wake_at > now
         now = decision.wake_at
     raise AssertionError("the engine wants to be asked again and again, for nothing")
+
+
+def census_of(engine: Engine, now: float) -> Census:
+    """Take a census in one go."""
+    survey = engine.survey(now)
+    while True:
+        try:
+            next(survey)
+        except StopIteration as done:
+            census: Census = done.value
+            return census

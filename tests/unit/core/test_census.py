@@ -8,7 +8,7 @@ from gateway.core.engine import Engine, Limits
 from gateway.core.errors import CampaignNotRunning
 from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import CallReport, ItemFailure, Source, Waiter
-from tests.unit.core.making import NOW, dial
+from tests.unit.core.making import NOW, census_of, dial
 
 NO_LINGER = {"linger_s": 0.0, "call_rate": 0.0}
 
@@ -23,14 +23,14 @@ def engine_with(campaigns: dict[str, int], **limits: float) -> Engine:
 
 
 def by_campaign(engine: Engine, now: float) -> dict[str, CampaignFigures]:
-    return {figures.campaign_id: figures for figures in engine.census(now).campaigns}
+    return {figures.campaign_id: figures for figures in census_of(engine, now).campaigns}
 
 
 def test_what_waits_and_what_is_in_a_call() -> None:
     """Each campaign's requests are in a call or not, and the first that is not has waited since it came."""
     engine = engine_with({"a": 60, "b": 3}, concurrent_calls=1)
     (batch,) = engine.poll(NOW + 1).batches
-    census = engine.census(NOW + 3)
+    census = census_of(engine, NOW + 3)
     found = {f.campaign_id: (f.queued, f.in_flight, f.oldest_wait_s) for f in census.campaigns}
     assert batch.campaign_id == "a"
     assert found == {"a": (35, 25, 3.0), "b": (3, 0, 3.0)}
@@ -43,7 +43,7 @@ def test_a_campaign_that_has_nothing_is_not_there() -> None:
     engine = engine_with({"a": 1})
     (batch,) = engine.poll(NOW).batches
     engine.completed(NOW, batch, CallReport(accepted={"t0": "id"}))
-    assert engine.census(NOW).campaigns == []
+    assert census_of(engine, NOW).campaigns == []
 
 
 def test_campaigns_that_somebody_holds_and_for_how_long() -> None:
@@ -51,9 +51,9 @@ def test_campaigns_that_somebody_holds_and_for_how_long() -> None:
     engine = engine_with({"a": 1})
     engine.steering.hold(NOW, "a", Hold("somebody", "why not", NOW))
     engine.steering.hold(NOW + 2, "b", Hold("somebody", "why not", NOW + 2))
-    assert engine.census(NOW + 5).on_hold_s == {"a": 5.0, "b": 3.0}
+    assert census_of(engine, NOW + 5).on_hold_s == {"a": 5.0, "b": 3.0}
     engine.steering.release(NOW + 5, "a", Action(ActionKind.RELEASE, "somebody", "", NOW + 5))
-    assert engine.census(NOW + 6).on_hold_s == {"b": 4.0}
+    assert census_of(engine, NOW + 6).on_hold_s == {"b": 4.0}
 
 
 def test_what_keeps_a_campaign_and_since_when() -> None:
@@ -73,7 +73,7 @@ def test_those_who_join_are_counted() -> None:
     """A request under a token that is held counts as joined."""
     engine = engine_with({"a": 1})
     engine.submit(NOW, [(Waiter(Source(), 0), dial("t0", "a"))])
-    assert engine.census(NOW).joined == 1
+    assert census_of(engine, NOW).joined == 1
 
 
 def test_a_change_is_told_once() -> None:
@@ -119,10 +119,10 @@ def test_the_engine_says_what_is_lacking() -> None:
     """With one permit a second the rate is lacking; with a single call at once it is the concurrency."""
     rate = engine_with({"a": 60}, call_rate=1.0, call_burst=1.0)
     rate.poll(NOW)
-    assert rate.census(NOW + 0.5).lacked_s == {RATE: 0.5, CONCURRENCY: 0.0}
+    assert census_of(rate, NOW + 0.5).lacked_s == {RATE: 0.5, CONCURRENCY: 0.0}
     calls = engine_with({"a": 60}, concurrent_calls=1)
     calls.poll(NOW)
-    assert calls.census(NOW + 0.5).lacked_s == {RATE: 0.0, CONCURRENCY: 0.5}
+    assert census_of(calls, NOW + 0.5).lacked_s == {RATE: 0.0, CONCURRENCY: 0.5}
 
 
 def test_looking_changes_nothing() -> None:
@@ -131,7 +131,7 @@ def test_looking_changes_nothing() -> None:
     for step in range(20):
         now = NOW + step * 0.1
         for _ in range(3):
-            looked_at.census(now)
+            census_of(looked_at, now)
         decisions = [engine.poll(now) for engine in (looked_at, left_alone)]
         shown = [([len(b.entries) for b in d.batches], d.wake_at) for d in decisions]
         assert shown[0] == shown[1]

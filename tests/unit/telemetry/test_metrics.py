@@ -12,6 +12,7 @@ from gateway.core.model import Answer, Outcome
 from gateway.telemetry import Metrics, Observation, StreamFigures
 from gateway.telemetry.ending import run_all
 from gateway.telemetry.tally import IDLE_S
+from tests.unit.core.making import census_of
 
 
 class Kept(MetricExporter):
@@ -40,7 +41,7 @@ class Kept(MetricExporter):
 
 
 def observed(metrics: Metrics) -> Observation:
-    census = Engine(Limits(), random.Random(1)).census(0.0)
+    census = census_of(Engine(Limits(), random.Random(1)), 0.0)
     return Observation(1, census, StreamFigures(), metrics.tally.counts())
 
 
