@@ -40,9 +40,8 @@ CHECK = ("check", "leads.csv", "--campaign", "c", "--expires-in", "1m")
 
 def test_the_client_and_dialctl_need_no_extra(tmp_path: Path) -> None:
     """Without rich, openpyxl and phonenumbers everything can be imported, and CSV files are read."""
-    modules = (
-        "dialgateway, dialgateway.dialctl.send, dialgateway.dialctl.steer, dialgateway.dialctl.xlsx_records"
-    )
+    modules = "dialgateway, dialgateway.dialctl.send, dialgateway.dialctl.xlsx_records"
+    modules += ", dialgateway.dialctl.campaign_commands"
     done = run(tmp_path, WITHOUT.replace("{names!r}", repr(set(EXTRAS))) + f"import {modules}")
     assert (done.returncode, done.stderr) == (0, "")
     (tmp_path / "leads.csv").write_text(f"client_token,phone_number\na,{PHONE}\n")

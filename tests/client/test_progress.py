@@ -45,17 +45,28 @@ class Terminal(io.StringIO):
         return True
 
 
-async def test_a_terminal_gets_a_bar_and_lines_above_it() -> None:
-    """rich draws the bar; what is said in between stands above it, and markup in it is text."""
+async def test_a_terminal_gets_a_bar_and_lines_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich draws the bar. Other lines stand above it; markup and emoji codes in them are text."""
+    monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
     state = ProgressState(0.0, 2, Counter(ACCEPTED=1), lambda: ["campaign c is HELD: [red]x[/red]"])
     progress = Progress(state, terminal, quiet=False)
-    progress.say("line 7: [bold]is bad[/bold]")
+    progress.say("line 7: [bold]is :phone: bad[/bold]")
     progress.finish()
     shown = terminal.getvalue()
-    assert "line 7: [bold]is bad[/bold]" in shown
+    assert "line 7: [bold]is :phone: bad[/bold]" in shown
     assert "1/2" in shown
     assert "[red]x[/red]" in shown
+
+
+def test_a_terminal_that_cannot_be_redrawn_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With TERM=dumb nothing is drawn in place."""
+    monkeypatch.setenv("TERM", "dumb")
+    terminal = Terminal()
+    progress = Progress(ProgressState(0.0, 2, Counter(ACCEPTED=1)), terminal, quiet=False)
+    progress.say("line 7: is bad")
+    progress.finish()
+    assert terminal.getvalue() == "line 7: is bad\n"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def started(
-    world: World, *arguments: str, stdout: int = asyncio.subprocess.PIPE
+    world: World, *arguments: str, stdout: int = asyncio.subprocess.PIPE, **environment: str
 ) -> asyncio.subprocess.Process:
     """Start dialctl."""
     return await asyncio.create_subprocess_exec(
@@ -32,7 +32,7 @@ async def started(
         "-m",
         "dialgateway.dialctl",
         *arguments,
-        env={**os.environ, "DIAL_GATEWAY_TARGET": world.target},
+        env={**os.environ, "DIAL_GATEWAY_TARGET": world.target, **environment},
         stdin=asyncio.subprocess.PIPE,
         stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
@@ -113,30 +113,60 @@ async def test_watch_into_a_pipe(world: World) -> None:
 
 
 async def test_watch_on_a_terminal(world: World) -> None:
-    """On a terminal a watch draws a table in place, again and again."""
+    """On a terminal a watch redraws one table in place, and leaves the last state behind."""
     ours, theirs = pty.openpty()
     os.set_blocking(ours, False)
-    process = await started(world, "watch", "--every", "0.25", stdout=theirs)
+    process = await started(world, "watch", "--every", "0.25", stdout=theirs, TERM="xterm")
     os.close(theirs)
-    said = bytearray()
+    written = bytearray()
 
-    def shown(text: str) -> bool:
+    def shows(text: str) -> bool:
+        """Whether the newest drawing has a text."""
         with contextlib.suppress(OSError):
-            said.extend(os.read(ours, 65_536))
-        return text.encode() in bytes(said).rpartition(b"\x1b[H")[2]
+            written.extend(os.read(ours, 65_536))
+        return text.encode() in bytes(written).rpartition(b"\x1b[H")[2]
 
     try:
         async with DialGatewayClient(world.target) as client:
             await client.hold_campaign("held-one")
-            await until(lambda: shown("held-one"))
+            await until(lambda: shows("held-one"))
             await client.hold_campaign(NASTY)
-            await until(lambda: shown("2 campaigns"))
+            await until(lambda: shows("2 campaigns"))
         process.send_signal(2)
-        await asyncio.wait_for(process.wait(), PATIENCE_S)
+        assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 130
+        assert shows("\x1b[?1049l"), "the terminal was left on its alternate screen"
     finally:
         os.close(ours)
-    allowed = re.sub(rb"\x1b\[[HKJ]|[\r\n]", b"", bytes(said))
-    assert all(byte >= 32 for byte in allowed), "something else than the table steers the terminal"
+    after = bytes(written).rpartition(b"\x1b[?1049l")[2]
+    assert b"held-one" in after
+    text = re.sub(rb"\x1b\[(H|\?1049[hl]|\?25[hl]|[0-9;]*m)|[\r\n]", b"", bytes(written))
+    assert all(byte >= 32 for byte in text), "an escape sequence besides cursor, screen and color"
+
+
+async def test_watch_without_rich_writes_lines(world: World) -> None:
+    """Without the extra `cli` a terminal gets a line for each change, as a pipe does."""
+    ours, theirs = pty.openpty()
+    program = (
+        "import sys; sys.modules['rich'] = None\n"
+        "from dialgateway.dialctl import main; sys.exit(main(['watch', '--every', '0.25']))"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program),
+        env={**os.environ, "DIAL_GATEWAY_TARGET": world.target, "TERM": "xterm"},
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    try:
+        async with DialGatewayClient(world.target) as client:
+            await client.hold_campaign("first")
+            async with asyncio.timeout(PATIENCE_S):
+                line = await asyncio.to_thread(os.read, ours, 65_536)
+        assert re.match(rb"\d\d:\d\d:\d\d first: held, 0 queued", line)
+        process.send_signal(2)
+        assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 130
+    finally:
+        os.close(ours)
 
 
 async def test_no_id_steers_the_terminal(world: World) -> None:

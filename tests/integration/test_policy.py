@@ -11,10 +11,10 @@ import pytest
 from dialgateway import DialGatewayClient, DialResult, Outcome, SyncDialGatewayClient
 from dialgateway.dialctl import main as dialctl
 from dialgateway.dialctl.arguments import parse
+from dialgateway.dialctl.campaign_arguments import CampaignArguments
+from dialgateway.dialctl.campaign_commands import run_campaign_command
 from dialgateway.dialctl.send import send as send_file
 from dialgateway.dialctl.send_arguments import CheckArguments
-from dialgateway.dialctl.steer import steer
-from dialgateway.dialctl.steer_arguments import SteerArguments
 from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1 import dial_request_service_pb2 as dials_pb
 from tests import pki
@@ -277,14 +277,14 @@ async def test_the_clients_and_dialctl_show_their_certificates(tmp_path: Path) -
         ):
             arguments = parse([*command, *tls])
             assert not isinstance(arguments, CheckArguments)
-            assert (
-                await (steer(arguments) if isinstance(arguments, SteerArguments) else send_file(arguments))
-                == 0
-            )
+            if isinstance(arguments, CampaignArguments):
+                assert await run_campaign_command(arguments) == 0
+            else:
+                assert await send_file(arguments) == 0
         assert world.dialed("c", "debt-1") == 1
         plain = parse(["campaigns", "--gateway", world.target])
-        assert isinstance(plain, SteerArguments)
-        assert await steer(plain) == 3
+        assert isinstance(plain, CampaignArguments)
+        assert await run_campaign_command(plain) == 3
 
 
 @pytest.mark.parametrize(

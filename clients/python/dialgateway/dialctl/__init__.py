@@ -1,22 +1,23 @@
 """dialctl, the command line of the dial gateway.
 
-One file per job, in the order in which a list passes through them:
+Files, in the order in which a list passes through them:
 
-arguments.py       the commands              send_arguments.py   what `send` and `check` take
-connection.py      where the gateway is, and TLS
+arguments.py       the commands              send_arguments.py   arguments of `send` and `check`
+connection.py      the gateway's address, and TLS
 decoding.py        bytes to text             csv_records.py, xlsx_records.py   text to records (records.py)
-layout.py          what each column is       phone_numbers.py     numbers to E.164
-leads.py           records to leads          lists.py             a list as a whole
-check.py           `dialctl check`           send.py              `dialctl send`, in order
-earlier.py         what earlier runs left    results_file.py      the results
-lanes.py           one stream per campaign   pace.py, spool.py    how much of it, and where the rest waits
-under_way.py       what is handed over       appended.py         files that grow, and their locks
-progress.py        the bar                   conditions.py       campaigns that wait
-summary.py         the last words            screen.py           lines on the terminal
+layout.py          what each column is       phone_numbers.py    numbers to E.164
+leads.py           records to leads          lists.py            a whole list
+check.py           `dialctl check`           send.py             `dialctl send`
+earlier.py         results of earlier runs   results_file.py     the results
+lanes.py           one stream per campaign   pace.py, spool.py   its limit, its queue on disk
+under_way.py       leads handed over         appended.py         append-only files and their locks
+progress.py        the progress bar          conditions.py       campaigns that take no leads
+summary.py         the summary at the end    terminal.py         output to a terminal or a pipe
 
-steer.py           `dialctl campaigns`, `watch`, `hold`, `release`, `purge`
-steer_arguments.py what they take
-tables.py          campaigns as a table, safe for a terminal
+campaign_commands.py    `dialctl campaigns`, `watch`, `hold`, `release`, `purge`
+campaign_arguments.py   their arguments
+campaign_table.py       campaigns as plain text
+campaign_screen.py      campaigns on a terminal, by Rich
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ import sys
 from collections.abc import Sequence
 
 from dialgateway.dialctl.arguments import parse
+from dialgateway.dialctl.campaign_arguments import CampaignArguments
 from dialgateway.dialctl.errors import UnusableFile
-from dialgateway.dialctl.screen import accept_all_characters, tell
 from dialgateway.dialctl.send_arguments import CheckArguments
-from dialgateway.dialctl.steer_arguments import SteerArguments
+from dialgateway.dialctl.terminal import accept_all_characters, tell
 
 USAGE, INTERRUPTED = 2, 130
 
@@ -53,13 +54,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str]) -> int:
     arguments = parse(argv)
-    # Imported here: `check` needs no gRPC, which takes a third of a second and 20 MB.
+    # Imported here: each command imports only what it needs.
     if isinstance(arguments, CheckArguments):
         from dialgateway.dialctl.check import check
 
         return check(arguments)
-    from dialgateway.dialctl.send import send
-    from dialgateway.dialctl.steer import steer
+    if isinstance(arguments, CampaignArguments):
+        from dialgateway.dialctl.campaign_commands import run_campaign_command
 
-    work = steer(arguments) if isinstance(arguments, SteerArguments) else send(arguments)
-    return asyncio.run(work)
+        return asyncio.run(run_campaign_command(arguments))
+    from dialgateway.dialctl.send import send
+
+    return asyncio.run(send(arguments))

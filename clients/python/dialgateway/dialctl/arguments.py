@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
+from dialgateway.dialctl.campaign_arguments import CampaignArguments, add_campaign_commands
 from dialgateway.dialctl.send_arguments import CheckArguments, SendArguments, add_check, add_send
-from dialgateway.dialctl.steer_arguments import SteerArguments, add_steering
 
-Arguments = SendArguments | CheckArguments | SteerArguments
+Arguments = SendArguments | CheckArguments | CampaignArguments
 
 
 def parse(argv: Sequence[str]) -> Arguments:
@@ -20,7 +20,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_send(commands)
     add_check(commands)
-    add_steering(commands)
+    add_campaign_commands(commands)
     chosen = parser.parse_args(argv)
     build: Callable[[argparse.Namespace], Arguments] = chosen.build
     return build(chosen)

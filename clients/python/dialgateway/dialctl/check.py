@@ -14,8 +14,8 @@ from dialgateway.dialctl.layout import CAMPAIGN, EXPIRATION, PHONE, TOKEN, Layou
 from dialgateway.dialctl.leads import LINES_SHOWN, BadRow
 from dialgateway.dialctl.lists import LeadList
 from dialgateway.dialctl.results_file import check_usable
-from dialgateway.dialctl.screen import tell
 from dialgateway.dialctl.send_arguments import CheckArguments
+from dialgateway.dialctl.terminal import tell
 
 NOTHING_WRONG, SOMETHING_WRONG = 0, 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dialgateway.dialctl.tables import plain
+from dialgateway.dialctl.terminal import unambiguous
 from dialgateway.values import Notice, NoticeKind
 
 _SHOWN_ID = 40
@@ -24,10 +24,10 @@ def condition(notice: Notice) -> tuple[str, str]:
         case NoticeKind.CAMPAIGN_HELD:
             return "HELD", "it goes on once an operator releases it: dialctl release ID"
         case _:
-            return "WAITING", plain(notice.detail)
+            return "WAITING", unambiguous(notice.detail)
 
 
 def sentence(campaign_id: str, notice: Notice) -> str:
     """Return one line about a campaign that does not take leads."""
     word, end = condition(notice)
-    return f"campaign {plain(campaign_id)[:_SHOWN_ID]} is {word}: {end}"
+    return f"campaign {unambiguous(campaign_id)[:_SHOWN_ID]} is {word}: {end}"

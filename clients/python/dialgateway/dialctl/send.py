@@ -25,9 +25,9 @@ from dialgateway.dialctl.results_file import (
     ResultsFile,
     check_usable,
 )
-from dialgateway.dialctl.screen import tell
 from dialgateway.dialctl.send_arguments import SendArguments
 from dialgateway.dialctl.summary import Summary
+from dialgateway.dialctl.terminal import tell
 from dialgateway.dialctl.under_way import UnderWayFile
 from dialgateway.errors import ClientClosed
 from dialgateway.retry import RetryPolicy

@@ -1,4 +1,4 @@
-"""What may be typed after the commands of `dialctl` that look at campaigns or steer them."""
+"""The arguments of `dialctl campaigns`, `watch`, `hold`, `release` and `purge`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ exit codes: 0 done, 1 not done: the gateway refused it, or nobody confirmed it, 
 
 
 @dataclass(frozen=True, slots=True)
-class SteerArguments:
+class CampaignArguments:
     """One command about campaigns, checked. `campaign_id` is empty where the command is about all."""
 
     command: str
@@ -25,7 +25,7 @@ class SteerArguments:
     every: float = 1.0
 
 
-def add_steering(
+def add_campaign_commands(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
 ) -> None:
     """Add the commands."""
@@ -71,9 +71,9 @@ def _add(
     return command
 
 
-def _arguments(chosen: argparse.Namespace) -> SteerArguments:
-    names = [name for name in SteerArguments.__slots__ if name != "gateway" and hasattr(chosen, name)]
-    return SteerArguments(gateway=connection_of(chosen), **{name: getattr(chosen, name) for name in names})
+def _arguments(chosen: argparse.Namespace) -> CampaignArguments:
+    names = [name for name in CampaignArguments.__slots__ if name != "gateway" and hasattr(chosen, name)]
+    return CampaignArguments(gateway=connection_of(chosen), **{name: getattr(chosen, name) for name in names})
 
 
 def _every(text: str) -> float:

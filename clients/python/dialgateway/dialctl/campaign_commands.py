@@ -1,26 +1,25 @@
-"""`dialctl campaigns`, `watch`, `hold`, `release` and `purge`."""
+"""The commands `dialctl campaigns`, `watch`, `hold`, `release` and `purge`."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
 from collections.abc import Awaitable, Callable
 
-from dialgateway.campaigns import Campaign, CampaignsSeen, CampaignState, HeldRequests
+from dialgateway.campaigns import CampaignsSeen, HeldRequests
 from dialgateway.client import DialGatewayClient
+from dialgateway.dialctl.campaign_arguments import CampaignArguments
+from dialgateway.dialctl.campaign_table import sentence, table_lines
 from dialgateway.dialctl.send import INTERRUPTED
-from dialgateway.dialctl.steer_arguments import SteerArguments
-from dialgateway.dialctl.tables import plain, sentence, table
+from dialgateway.dialctl.terminal import rich_console, unambiguous
 from dialgateway.errors import CallFailed, GatewayUnavailable
 
 DONE, NOT_DONE, UNREACHABLE = 0, 1, 3
-_TO_TOP, _TO_END_OF_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
-async def steer(arguments: SteerArguments) -> int:
-    """Run one command about campaigns; return the exit code."""
-    command: Callable[[DialGatewayClient, SteerArguments], Awaitable[int]] = _COMMANDS[arguments.command]
+async def run_campaign_command(arguments: CampaignArguments) -> int:
+    """Run one command and return its exit code. Raises UnusableFile and OSError."""
+    command: Callable[[DialGatewayClient, CampaignArguments], Awaitable[int]] = _COMMANDS[arguments.command]
     gateway = arguments.gateway
     async with DialGatewayClient(
         gateway.target, credentials=gateway.credentials(), server_name=gateway.server_name
@@ -37,22 +36,33 @@ async def steer(arguments: SteerArguments) -> int:
             return INTERRUPTED
 
 
-async def _list(client: DialGatewayClient, arguments: SteerArguments) -> int:
+async def _list(client: DialGatewayClient, arguments: CampaignArguments) -> int:
     del arguments
     campaigns = await client.list_campaigns()
-    _print(*(table(campaigns) if campaigns else ["no campaigns"]))
+    if campaigns and (console := rich_console(sys.stdout)) is not None:
+        from dialgateway.dialctl.campaign_screen import print_campaigns
+
+        print_campaigns(campaigns, console)
+    else:
+        _print(*(table_lines(campaigns) if campaigns else ["no campaigns"]))
     return DONE
 
 
-async def _watch(client: DialGatewayClient, arguments: SteerArguments) -> int:
-    """Show a table in place on a terminal; elsewhere a line for each campaign that has changed."""
-    show = _redraw if sys.stdout.isatty() else _tell
-    async for seen in client.watch_campaigns(arguments.every):
-        show(seen)
+async def _watch(client: DialGatewayClient, arguments: CampaignArguments) -> int:
+    """Redraw a table on a terminal with Rich; elsewhere write a line for each campaign that has changed."""
+    if (console := rich_console(sys.stdout)) is None:
+        async for seen in client.watch_campaigns(arguments.every):
+            _print_changes(seen)
+        return DONE
+    from dialgateway.dialctl.campaign_screen import WatchScreen
+
+    with WatchScreen(console) as screen:
+        async for seen in client.watch_campaigns(arguments.every):
+            screen.show(seen)
     return DONE
 
 
-async def _hold(client: DialGatewayClient, arguments: SteerArguments) -> int:
+async def _hold(client: DialGatewayClient, arguments: CampaignArguments) -> int:
     held_requests = HeldRequests.ANSWER if arguments.answer else HeldRequests.WAIT
     campaign = await client.hold_campaign(
         arguments.campaign_id, arguments.reason, held_requests=held_requests
@@ -61,13 +71,13 @@ async def _hold(client: DialGatewayClient, arguments: SteerArguments) -> int:
     return DONE
 
 
-async def _release(client: DialGatewayClient, arguments: SteerArguments) -> int:
+async def _release(client: DialGatewayClient, arguments: CampaignArguments) -> int:
     _print(sentence(await client.release_campaign(arguments.campaign_id, arguments.reason)))
     return DONE
 
 
-async def _purge(client: DialGatewayClient, arguments: SteerArguments) -> int:
-    name = plain(arguments.campaign_id)
+async def _purge(client: DialGatewayClient, arguments: CampaignArguments) -> int:
+    name = unambiguous(arguments.campaign_id)
     if not arguments.yes:
         listed = {campaign.campaign_id: campaign for campaign in await client.list_campaigns()}
         campaign = listed.get(arguments.campaign_id)
@@ -87,29 +97,11 @@ async def _confirmed(question: str) -> bool:
     return answer.strip().lower() in {"y", "yes"}
 
 
-def _redraw(seen: CampaignsSeen) -> None:
-    columns, height = shutil.get_terminal_size()
-    in_order = sorted(seen.campaigns.values(), key=_trouble_first)
-    head = f"{seen.as_of:%H:%M:%S} UTC, {len(in_order)} campaigns"
-    room = max(1, height - 4)
-    if len(in_order) > room:
-        head += f", {room} of them here"
-    lines = [line[: columns - 1] for line in (head, *table(in_order[:room]))]
-    text = "".join(f"{line}{_TO_END_OF_LINE}\n" for line in lines)
-    sys.stdout.write(f"{_TO_TOP}{text}{_CLEAR_BELOW}")
-    sys.stdout.flush()
-
-
-def _trouble_first(campaign: Campaign) -> tuple[bool, int, str]:
-    """Order campaigns by whether they flow, then by what waits: what does not fit a screen matters least."""
-    return campaign.state is CampaignState.FLOWING, -campaign.queued, campaign.campaign_id
-
-
-def _tell(seen: CampaignsSeen) -> None:
+def _print_changes(seen: CampaignsSeen) -> None:
     at = f"{seen.as_of:%H:%M:%S}"
     for name in sorted(seen.changed):
         campaign = seen.campaigns.get(name)
-        _print(f"{at} {plain(name)}: gone" if campaign is None else f"{at} {sentence(campaign)}")
+        _print(f"{at} {unambiguous(name)}: gone" if campaign is None else f"{at} {sentence(campaign)}")
 
 
 def _print(*lines: str) -> None:
@@ -118,10 +110,10 @@ def _print(*lines: str) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"dialctl: {plain(text)}\n")
+    sys.stderr.write(f"dialctl: {unambiguous(text)}\n")
 
 
-_COMMANDS: dict[str, Callable[[DialGatewayClient, SteerArguments], Awaitable[int]]] = {
+_COMMANDS: dict[str, Callable[[DialGatewayClient, CampaignArguments], Awaitable[int]]] = {
     "campaigns": _list,
     "watch": _watch,
     "hold": _hold,
