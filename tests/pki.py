@@ -1,40 +1,29 @@
-"""A small authority for tests: certificates with names of choice, as PEM, perhaps in files.
+"""A small certificate authority for tests: certificates with the names that a test chooses, as PEM.
 
-The certificates pass the strict checks of RFC 5280 (OpenSSL's X509_V_FLAG_X509_STRICT), which Python applies
-by default since 3.13.
+trustme makes the authority and the certificates. It supports no URIs, which SPIFFE ids are, and makes no
+certificate without names. For these two cases the names of a certificate that it has issued are replaced. All
+pass the strict checks of RFC 5280 (OpenSSL's X509_V_FLAG_X509_STRICT), which Python applies since 3.13.
 """
 
-import ipaddress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 DAY = timedelta(days=1)
+PLACEHOLDER = "placeholder.invalid"
 
 
 @dataclass(frozen=True)
 class Issued:
-    """A certificate and its key; `pem` and `key_pem` are what a server or client is given."""
+    """A certificate and its private key, both in PEM, as a server or client reads them."""
 
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-
-    @property
-    def pem(self) -> bytes:
-        """The certificate."""
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
-
-    @property
-    def key_pem(self) -> bytes:
-        """The key, without a password."""
-        return self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+    pem: bytes
+    key_pem: bytes
 
     def write(self, folder: Path, name: str = "tls") -> tuple[Path, Path]:
         """Write both into `NAME.crt` and `NAME.key` of a folder; return the paths."""
@@ -44,82 +33,50 @@ class Issued:
         return certificate, key
 
 
-def make_ca(name: str = "test authority") -> Issued:
-    """Make an authority."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(name, _name(name), key, None, None)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
-    return Issued(builder.sign(key, hashes.SHA256()), key)
+class Authority:
+    """A certificate authority; `pem` is its own certificate."""
 
+    def __init__(self) -> None:
+        self._ca = trustme.CA()
+        self.pem = self._ca.cert_pem.bytes()
 
-def issue(
-    ca: Issued,
-    *,
-    spiffe: str | None = None,
-    dns: str | None = None,
-    ip: str | None = None,
-    not_before: datetime | None = None,
-    not_after: datetime | None = None,
-) -> Issued:
-    """Let an authority issue a certificate, for a day from now unless told otherwise."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    names: list[x509.GeneralName] = []
-    if spiffe is not None:
-        names.append(x509.UniformResourceIdentifier(spiffe))
-    if dns is not None:
-        names.append(x509.DNSName(dns))
-    if ip is not None:
-        names.append(x509.IPAddress(ipaddress.ip_address(ip)))
-    builder = _builder("test", ca.certificate.subject, key, not_before, not_after)
-    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(_key_usage(signs_certificates=False), critical=True)
-    builder = builder.add_extension(_issued_by(ca.certificate), critical=False)
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return Issued(builder.sign(ca.key, hashes.SHA256()), key)
+    def issue(
+        self,
+        *,
+        spiffe: str | None = None,
+        dns: str | None = None,
+        ip: str | None = None,
+        not_before: datetime | None = None,
+        not_after: datetime | None = None,
+    ) -> Issued:
+        """Issue a certificate for the names given, if any, that ends a day from now unless told otherwise."""
+        names = [name for name in (dns, ip) if name is not None]
+        until = not_after or datetime.now(UTC) + DAY
+        leaf = self._ca.issue_cert(*(names or [PLACEHOLDER]), not_before=not_before, not_after=until)
+        pem = leaf.cert_chain_pems[0].bytes()
+        if spiffe is not None or not names:
+            pem = self._renamed(pem, spiffe, keep=bool(names))
+        return Issued(pem, leaf.private_key_pem.bytes())
 
-
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    """Return what a key may be used for: to sign certificates and their revocation, or in handshakes."""
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _issued_by(ca: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    """Return the extension that names the authority's key; RFC 5280 requires it of an issued certificate."""
-    name = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(name.value)
-
-
-def _builder(
-    name: str,
-    issuer: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
-    not_before: datetime | None,
-    not_after: datetime | None,
-) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(_name(name))
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(not_before or min(now, not_after or now) - DAY)
-        .not_valid_after(not_after or now + DAY)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
+    def _renamed(self, pem: bytes, uri: str | None, *, keep: bool) -> bytes:
+        """Return a certificate with a URI, beside its own names where these are to be kept."""
+        issued = x509.load_pem_x509_certificate(pem)
+        names: list[x509.GeneralName] = [] if uri is None else [x509.UniformResourceIdentifier(uri)]
+        builder = x509.CertificateBuilder(
+            issued.issuer,
+            issued.subject,
+            issued.public_key(),
+            issued.serial_number,
+            issued.not_valid_before_utc,
+            issued.not_valid_after_utc,
+        )
+        for extension in issued.extensions:
+            if not isinstance(extension.value, x509.SubjectAlternativeName):
+                builder = builder.add_extension(extension.value, extension.critical)
+            elif keep:
+                names.extend(extension.value)
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=True)
+        key = serialization.load_pem_private_key(self._ca.private_key_pem.bytes(), password=None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

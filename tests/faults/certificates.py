@@ -31,16 +31,16 @@ class Certificates:
     def made_in(cls, folder: Path) -> "Certificates":
         """Make an authority for all, and the certificates."""
         folder.mkdir(exist_ok=True)
-        ca = pki.make_ca("fault runs")
+        ca = pki.Authority()
         for name in ("callers-ca.pem", "gateways-ca.pem"):
             (folder / name).write_bytes(ca.pem)
         issued = {
-            "proxy": pki.issue(ca, dns="proxy.example", ip="127.0.0.1"),
-            "caller": pki.issue(ca, spiffe=CALLER),
+            "proxy": ca.issue(dns="proxy.example", ip="127.0.0.1"),
+            "caller": ca.issue(spiffe=CALLER),
         }
         for name, pair in issued.items():
             (folder / f"{name}.pem").write_bytes(pair.pem + pair.key_pem)
-        pki.issue(ca, dns=GATEWAY, ip="127.0.0.1").write(folder, "gateway")
+        ca.issue(dns=GATEWAY, ip="127.0.0.1").write(folder, "gateway")
         (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
         return cls(folder)
 

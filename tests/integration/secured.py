@@ -37,7 +37,7 @@ class Folder:
     """The files of a gateway, and the authority that issued them."""
 
     path: Path
-    ca: pki.Issued
+    ca: pki.Authority
 
     @property
     def policy(self) -> Path:
@@ -52,7 +52,7 @@ class Folder:
 
     def settings(self, *, mutual: bool = True, policy: str | None = None) -> dict[str, str]:
         """Write certificate, key, and the policy if there is one; return the settings that name them."""
-        certificate, key = pki.issue(self.ca, dns="localhost", ip="127.0.0.1").write(self.path)
+        certificate, key = self.ca.issue(dns="localhost", ip="127.0.0.1").write(self.path)
         ca = self.path / "ca.crt"
         ca.write_bytes(self.ca.pem)
         settings = {"tls_cert_file": str(certificate), "tls_key_file": str(key)}
@@ -66,7 +66,7 @@ class Folder:
 
 def folder_of(path: Path) -> Folder:
     """Make an authority whose files go into a folder."""
-    return Folder(path, pki.make_ca())
+    return Folder(path, pki.Authority())
 
 
 @dataclass
@@ -88,7 +88,7 @@ class SecureCaller:
 @asynccontextmanager
 async def caller_of(
     world: World,
-    ca: pki.Issued,
+    ca: pki.Authority,
     identity: str | None = None,
     *,
     ip: str | None = None,
@@ -96,7 +96,7 @@ async def caller_of(
 ) -> AsyncIterator[SecureCaller]:
     """Connect with a certificate for an identity, or `own`; without one where no name is given."""
     if own is None and (identity or ip):
-        own = pki.issue(ca, spiffe=identity, ip=ip)
+        own = ca.issue(spiffe=identity, ip=ip)
     shown = (own.key_pem, own.pem) if own is not None else (None, None)
     credentials = grpc.ssl_channel_credentials(ca.pem, *shown)
     options = (("grpc.use_local_subchannel_pool", 1),)  # no connection of another caller is used

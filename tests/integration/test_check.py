@@ -119,8 +119,8 @@ callers:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A certificate, its key, an authority, a policy and a token, which the settings name."""
-    ca = pki.make_ca()
-    pki.issue(ca, dns="gateway.example.org").write(tmp_path)
+    ca = pki.Authority()
+    ca.issue(dns="gateway.example.org").write(tmp_path)
     (tmp_path / "ca.crt").write_bytes(ca.pem)
     (tmp_path / "policy.yaml").write_text(POLICY)
     (tmp_path / "token").write_text("a-token-of-some-length")
@@ -155,7 +155,7 @@ async def test_broken_files_are_told_all_at_once(
     simulator: Simulator, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each file that cannot be used is named with its fault, and the exit code is 1."""
-    (folder / "tls.key").write_bytes(pki.issue(pki.make_ca()).key_pem)
+    (folder / "tls.key").write_bytes(pki.Authority().issue().key_pem)
     (folder / "policy.yaml").write_text(POLICY.replace("hold", "holds"))
     (folder / "token").write_text("short")
     code, said = await check(capsys)

@@ -17,7 +17,6 @@ from dialgateway.dialctl.send import send as send_file
 from dialgateway.dialctl.send_arguments import CheckArguments
 from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1 import dial_request_service_pb2 as dials_pb
-from tests import pki
 from tests.integration.admin import scrape
 from tests.integration.secured import BILLING, OPS, POLICY, SecureCaller, caller_of, secured
 from tests.integration.world import PATIENCE_S, client_dial, dial, dials, stub_of, until, verdicts, world_of
@@ -248,7 +247,7 @@ async def test_the_clients_and_dialctl_show_their_certificates(tmp_path: Path) -
     """Both clients dial, and each command of dialctl gets in, under the name in the gateway's certificate."""
     policy = POLICY + '    hold: ["*"]\n    release: ["*"]\n    purge: ["*"]\n'
     async with secured(tmp_path, policy) as (world, folder):
-        own = pki.issue(folder.ca, spiffe=BILLING)
+        own = folder.ca.issue(spiffe=BILLING)
         certificate, key = own.write(tmp_path, "own")
         credentials = grpc.ssl_channel_credentials(folder.ca.pem, own.key_pem, own.pem)
         async with DialGatewayClient(

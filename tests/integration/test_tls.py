@@ -41,7 +41,7 @@ async def test_a_certificate_is_renewed_under_open_streams(tmp_path: Path) -> No
         assert verdicts(await stream.read(1)) == ["ACCEPTED"]
 
         ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
-        renewed = pki.issue(folder.ca, dns="localhost", ip="127.0.0.1", not_after=ends)
+        renewed = folder.ca.issue(dns="localhost", ip="127.0.0.1", not_after=ends)
         renewed.write(tmp_path)
         pair = world.gateway.access.pair
         assert pair is not None
@@ -59,7 +59,7 @@ async def test_a_broken_change_leaves_the_good_certificate(tmp_path: Path, case:
     """New connections see the old certificate still, and the change is counted."""
     async with secured(tmp_path, None, mutual=False) as (world, folder):
         good = (tmp_path / "tls.crt").read_bytes()
-        broken = pki.issue(folder.ca, dns="localhost", not_after=YESTERDAY if case == "expired" else None)
+        broken = folder.ca.issue(dns="localhost", not_after=YESTERDAY if case == "expired" else None)
         (tmp_path / "tls.crt").write_bytes(broken.pem)
         if case == "expired":
             (tmp_path / "tls.key").write_bytes(broken.key_pem)
@@ -72,10 +72,10 @@ async def test_a_broken_change_leaves_the_good_certificate(tmp_path: Path, case:
 async def test_another_authority_of_callers_counts_for_new_connections(tmp_path: Path) -> None:
     """A caller of the old authority gets in no more, one of the new does."""
     async with secured(tmp_path) as (world, folder):
-        new = pki.make_ca("another")
+        new = pki.Authority()
         (tmp_path / "ca.crt").write_bytes(new.pem)
         world.gateway.access.reread()
-        mine = pki.issue(new, spiffe=BILLING)
+        mine = new.issue(spiffe=BILLING)
         async with caller_of(world, folder.ca, BILLING, own=mine) as caller:
             assert verdicts(await caller.stream().ask(dial("a"), campaign="debt-1")) == ["ACCEPTED"]
         async with caller_of(world, folder.ca, BILLING) as caller:

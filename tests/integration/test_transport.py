@@ -21,7 +21,7 @@ from gateway.core import errors
 from gateway.core.model import DialRequest
 from tests.integration.upstream import Request, Upstream, accept_all, reply_head, upstream_of
 from tests.integration.world import until
-from tests.pki import issue, make_ca
+from tests.pki import Authority
 
 PHONE = "+12065550177"
 SOON_S = 0.4
@@ -70,12 +70,12 @@ class SlowNames:
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """Make boto3 trust a test authority; return the TLS context of a server with its certificate."""
-    ca = make_ca()
+    ca = Authority()
     bundle = tmp_path / "ca.pem"
     bundle.write_bytes(ca.pem)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*issue(ca, ip="127.0.0.1", dns="connect.test").write(tmp_path))
+    context.load_cert_chain(*ca.issue(ip="127.0.0.1", dns="connect.test").write(tmp_path))
     return context
 
 

@@ -97,15 +97,15 @@ def test_files_of_access_that_cannot_be_used(
     words: str,
 ) -> None:
     """A certificate, policy or token that cannot be used ends the start, and says why."""
-    ca = pki.make_ca()
+    ca = pki.Authority()
     yesterday = datetime.now(UTC) - timedelta(days=1)
-    certificate, key = pki.issue(ca, not_after=yesterday if case == "expired" else None).write(tmp_path)
+    certificate, key = ca.issue(not_after=yesterday if case == "expired" else None).write(tmp_path)
     policy = tmp_path / "policy.yaml"
     policy.write_text("version: 1\ncallers: [{identities: ['**']}]\n")
     (tmp_path / "ca.crt").write_bytes(ca.pem)
     files = {"TLS_CERT": certificate, "TLS_KEY": key, "TLS_CLIENT_CA": tmp_path / "ca.crt", "POLICY": policy}
     if case == "mismatch":
-        key.write_bytes(pki.issue(ca).key_pem)
+        key.write_bytes(ca.issue().key_pem)
     elif case == "policy":
         policy.write_text("version: 1\ncolors: [red]\n")
     for name, path in files.items():

@@ -12,7 +12,7 @@ from gateway.access.identity import Found, Shown, identify, identity_of, is_trus
 from tests import pki
 
 BILLING = "spiffe://example.org/ns/billing/sa/dialer"
-CA = pki.make_ca()
+CA = pki.Authority()
 PROXY = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 INSIDE, OUTSIDE = "ipv4:10.1.2.3:999", "ipv4:192.0.2.7:999"
 
@@ -115,7 +115,7 @@ def test_nothing_in_quotes_ends_an_element(subject: str) -> None:
 
 
 def certificate(*, spiffe: str | None = None, dns: str | None = None) -> str:
-    return pki.issue(CA, spiffe=spiffe, dns=dns).pem.decode()
+    return CA.issue(spiffe=spiffe, dns=dns).pem.decode()
 
 
 def test_the_certificate_itself_as_nginx_and_haproxy_hand_it_on() -> None:

@@ -12,7 +12,7 @@ from gateway.access.errors import PairError
 from gateway.access.pair import PairFiles, files_of, kept_pair, read_pair
 from tests import pki
 
-CA = pki.make_ca()
+CA = pki.Authority()
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
 
 
@@ -33,7 +33,7 @@ def refusal(files: PairFiles) -> str:
 
 def test_a_good_pair_and_when_it_ends(tmp_path: Path) -> None:
     ends = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
-    issued = pki.issue(CA, dns="gateway.example.org", not_after=ends)
+    issued = CA.issue(dns="gateway.example.org", not_after=ends)
     pair = read_pair(files_in(tmp_path, issued, CA.pem), time.time())
     assert pair.ends_at == ends.timestamp()
     assert pair.names == ("gateway.example.org",)
@@ -42,8 +42,8 @@ def test_a_good_pair_and_when_it_ends(tmp_path: Path) -> None:
 
 
 def test_a_key_of_another_certificate(tmp_path: Path) -> None:
-    files = files_in(tmp_path, pki.issue(CA))
-    Path(files.key).write_bytes(pki.issue(CA).key_pem)
+    files = files_in(tmp_path, CA.issue())
+    Path(files.key).write_bytes(CA.issue().key_pem)
     assert refusal(files).startswith("DIAL_GATEWAY_TLS_KEY_FILE: ")
     assert "is not the key of the certificate" in refusal(files)
 
@@ -53,20 +53,20 @@ def test_a_key_that_grpc_does_not_take(
     tmp_path: Path, key: ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey
 ) -> None:
     """gRPC would go on with the pair before it, and say so nowhere."""
-    files = files_in(tmp_path, pki.issue(CA))
+    files = files_in(tmp_path, CA.issue())
     Path(files.key).write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     assert "TLS_KEY_FILE: " in refusal(files)
     assert "take RSA, ECDSA on P-256, P-384 or P-521, or Ed25519" in refusal(files)
 
 
 def test_a_certificate_out_of_its_time(tmp_path: Path) -> None:
-    assert "expired on" in refusal(files_in(tmp_path, pki.issue(CA, not_after=YESTERDAY)))
+    assert "expired on" in refusal(files_in(tmp_path, CA.issue(not_after=YESTERDAY)))
     tomorrow = datetime.now(UTC) + timedelta(hours=1)
-    assert "is not valid before" in refusal(files_in(tmp_path, pki.issue(CA, not_before=tomorrow)))
+    assert "is not valid before" in refusal(files_in(tmp_path, CA.issue(not_before=tomorrow)))
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    files = files_in(tmp_path, pki.issue(CA), b"nonsense")
+    files = files_in(tmp_path, CA.issue(), b"nonsense")
     assert "DIAL_GATEWAY_TLS_CLIENT_CA_FILE: " in refusal(files)
     assert "holds no certificate in PEM" in refusal(files)
     Path(files.key).write_text("nonsense")
@@ -86,9 +86,9 @@ def test_a_setting_without_the_other() -> None:
 
 
 def test_a_change_is_taken_over(tmp_path: Path) -> None:
-    kept = kept_pair(files_in(tmp_path, pki.issue(CA)), time.time)
+    kept = kept_pair(files_in(tmp_path, CA.issue()), time.time)
     assert not kept.reread()
-    renewed = pki.issue(CA)
+    renewed = CA.issue()
     renewed.write(tmp_path)
     assert kept.reread()
     assert kept.value.certificate == renewed.pem
@@ -100,13 +100,13 @@ def test_a_broken_change_never_replaces_a_good_pair(
     tmp_path: Path, case: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The old one stays, the complaint is logged and counted once, and a good one after it is taken over."""
-    files = files_in(tmp_path, pki.issue(CA))
+    files = files_in(tmp_path, CA.issue())
     kept = kept_pair(files, time.time)
     good = kept.value
     if case == "expired":
-        pki.issue(CA, not_after=YESTERDAY).write(tmp_path)
+        CA.issue(not_after=YESTERDAY).write(tmp_path)
     elif case == "mismatch":
-        Path(files.certificate).write_bytes(pki.issue(CA).pem)
+        Path(files.certificate).write_bytes(CA.issue().pem)
     else:
         Path(files.key).unlink()
     for _ in range(3):
@@ -116,15 +116,15 @@ def test_a_broken_change_never_replaces_a_good_pair(
     assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
     assert kept.complaint
 
-    pki.issue(CA).write(tmp_path)
+    CA.issue().write(tmp_path)
     assert kept.reread()
     assert kept.complaint == ""
 
 
 def test_a_certificate_of_tomorrow_is_taken_over_once_it_holds(tmp_path: Path) -> None:
     now = time.time()
-    kept = kept_pair(files_in(tmp_path, pki.issue(CA)), lambda: now)
-    pki.issue(CA, not_before=datetime.fromtimestamp(now + 60, UTC)).write(tmp_path)
+    kept = kept_pair(files_in(tmp_path, CA.issue()), lambda: now)
+    CA.issue(not_before=datetime.fromtimestamp(now + 60, UTC)).write(tmp_path)
     assert not kept.reread()
     now += 61
     assert kept.reread()
