@@ -14,7 +14,7 @@ from benchmarks.load import message
 from benchmarks.stub import async_stub
 from benchmarks.world import world
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.connect.boto import BotoConnect
+from gateway.connect.boto_sender import BotoConnect
 from gateway.core.model import DialRequest
 from gateway.settings import Settings
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.health import SERVING, check
+from gateway.cli.health_check import SERVING, check
 from tests.ports import reserved_port
 
 KEYS = {

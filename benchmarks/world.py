@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 import grpc
 
 from gateway.app import Gateway
-from gateway.connect.boto import BotoConnect
-from gateway.memory import COLLECT
+from gateway.connect.boto_sender import BotoConnect
+from gateway.runtime.memory import COLLECT
 from gateway.settings import Settings
 from gateway.simulator import Simulator, SimulatorSettings
 from gateway.telemetry import telemetry_with

@@ -8,29 +8,29 @@ import signal
 import time
 from collections.abc import Callable
 
-from gateway import logs
-from gateway.access.access import Access, AccessFiles
-from gateway.access.pair import files_of
-from gateway.admin.guard import is_loopback
+from gateway.access.setup import Access, AccessFiles
+from gateway.access.tls_key_pair import files_of
+from gateway.admin.request_filter import is_loopback
 from gateway.admin.server import AdminServer
-from gateway.api.callers import Door
-from gateway.api.campaign_servicer import CampaignServicer
-from gateway.api.methods import campaign_handlers
+from gateway.api.authorization import Authorizer
+from gateway.api.campaign_service import CampaignServicer
+from gateway.api.dial_request_service import DialRequestServicer
+from gateway.api.method_handlers import campaign_handlers
 from gateway.api.reflection import Reflection
 from gateway.api.server import GrpcServer, Keepalive
-from gateway.api.servicer import DialRequestServicer
 from gateway.api.streams import StreamLimits
-from gateway.clock import SystemClock
 from gateway.connect.port import ConnectPort
 from gateway.connect.retry import RetryingCaller
-from gateway.console import Console
+from gateway.control.console_view import Console
+from gateway.control.monitoring import Monitoring
+from gateway.control.snapshots import StatusSnapshots
 from gateway.core.engine import Engine, Limits
-from gateway.dispatch import Dispatcher
-from gateway.looks import Looks
-from gateway.memory import COLLECT, keep_tidy
-from gateway.overview import Overview
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.runtime import logs
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.memory import COLLECT, keep_tidy
+from gateway.runtime.supervision import Supervisor, trace_of
 from gateway.settings import Settings
-from gateway.supervision import Supervisor, trace_of
 from gateway.telemetry import FileFigures, Telemetry
 
 log = logging.getLogger(__name__)
@@ -124,19 +124,19 @@ class Gateway:
         self._servicer = DialRequestServicer(
             self._dispatcher, telemetry, self._clock, limits, rng, self._supervisor, self.access.gate
         )
-        looks = Looks(self._dispatcher.rows, self._clock.now)
+        looks = StatusSnapshots(self._dispatcher.rows, self._clock.now)
         self._campaigns = CampaignServicer(self._dispatcher, self._clock, self.access.gate, looks)
         keepalive = keepalive or Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
-        door = Door(self.access.gate)
+        authorizer = Authorizer(self.access.gate)
         handlers = (
             self._servicer.handlers(),
-            campaign_handlers(self._campaigns, door),
-            *Reflection(door).handlers(),
+            campaign_handlers(self._campaigns, authorizer),
+            *Reflection(authorizer).handlers(),
         )
         self._server = GrpcServer(
             handlers, settings.listen, keepalive, self.access.pair, limits.caller_streams
         )
-        self._overview = Overview(
+        self._monitoring = Monitoring(
             self._dispatcher,
             self._servicer,
             caller.health,
@@ -157,8 +157,10 @@ class Gateway:
             self.access.gate.refusals,
             settings,
         )
-        self._admin = AdminServer(self._overview, self._console, settings.admin_listen, settings.admin_hosts)
-        self._overview.admin_closed = lambda: self._admin.closed
+        self._admin = AdminServer(
+            self._monitoring, self._console, settings.admin_listen, settings.admin_hosts
+        )
+        self._monitoring.admin_closed = lambda: self._admin.closed
         self.admin_port = 0  # known once started
         self._running: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []
@@ -178,8 +180,8 @@ class Gateway:
         tidying = asyncio.create_task(keep_tidy(lambda: self.engine.held), name="tidying")
         self._supervisor.watch(tidying, endless=True)
         watches = (
-            self._overview.watch_lag(),
-            self._overview.push(),
+            self._monitoring.watch_lag(),
+            self._monitoring.push(),
             self._reread(),
             self._dispatcher.watch_wall_clock(),
             self._console.keep_history(),
@@ -260,7 +262,7 @@ class Gateway:
         await self._port.close()
         await self._admin.stop()
         left_s = leave_by - self._clock.now()
-        last = await self._overview.last()
+        last = await self._monitoring.last()
         await asyncio.to_thread(self._telemetry.shutdown, max(LAST_SPANS_S, left_s), last)
 
 

@@ -6,7 +6,7 @@ import time
 from random import Random
 
 from benchmarks.quota.bars import Check, Result
-from gateway.connect.apis import APIS
+from gateway.connect.api_versions import APIS
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Batch, CallReport, DialRequest, Source, Waiter
 
@@ -44,7 +44,7 @@ def run() -> Result:
 
 
 def _cost_us(campaigns: int, per_message: int) -> tuple[float, float]:
-    """Return what decisions cost, and what the collector does then, as `gateway/memory.py` has it work."""
+    """Return what decisions cost, and what the collector does then, as set in `runtime/memory.py`."""
     load = _Load(campaigns, per_message)
     gc.collect()
     gc.freeze()  # as `gateway.app.serve` does it

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Action(StrEnum):
+class CampaignRight(StrEnum):
     """What a caller may be allowed to do with a campaign."""
 
     HOLD = "hold"

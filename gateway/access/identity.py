@@ -22,7 +22,7 @@ _KEYS = ("uri", "dns", "cert")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Shown(NamedTuple):
+class CallerEvidence(NamedTuple):
     """What can be seen of a call: where it comes from, the names in its certificate, and the header.
 
     `peer` is as gRPC has it: `ipv4:10.0.0.7:50514`.
@@ -41,22 +41,24 @@ class Names(NamedTuple):
     dns: Sequence[str]
 
 
-class Found(NamedTuple):
+class Identification(NamedTuple):
     """Who a caller is, None where that is not known; `forged`: it claims to be somebody, and may not."""
 
     identity: str | None
     forged: bool = False
 
 
-def identify(shown: Shown, trusted: Iterable[Network], names_in: Callable[[str], Names]) -> Found:
+def identify(
+    shown: CallerEvidence, trusted: Iterable[Network], names_in: Callable[[str], Names]
+) -> Identification:
     """Return who a caller is; `names_in` reads a certificate in PEM.
 
     A proxy that is trusted speaks for others only: what it says of them counts, its own certificate does
     not. What anybody else says in the header is not believed.
     """
     if is_trusted(shown.peer, trusted):
-        return Found(_forwarded_identity(shown.forwarded, names_in))
-    return Found(identity_of(shown.uris, shown.dns), forged=bool(shown.forwarded))
+        return Identification(_forwarded_identity(shown.forwarded, names_in))
+    return Identification(identity_of(shown.uris, shown.dns), forged=bool(shown.forwarded))
 
 
 def identity_of(uris: Iterable[str], dns: Iterable[str]) -> str | None:

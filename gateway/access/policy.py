@@ -7,7 +7,7 @@ decides, and knows no file.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.access.actions import Action
+from gateway.access.actions import CampaignRight
 from gateway.access.patterns import Pattern, matches_any
 from gateway.core.model import Priority
 
@@ -34,7 +34,7 @@ class Grant:
     """
 
     dial: tuple[DialRule, ...] = ()
-    actions: dict[Action, Patterns] = field(default_factory=dict)
+    actions: dict[CampaignRight, Patterns] = field(default_factory=dict)
     weight: int = 1
     window: int | None = None
     unlimited: bool = False  # whether it may do everything, and nothing need be looked up
@@ -59,11 +59,11 @@ class Grant:
         self._known[campaign_id] = found = min(allowed, default=None)
         return found
 
-    def may(self, action: Action, campaign_id: str) -> bool:
+    def may(self, action: CampaignRight, campaign_id: str) -> bool:
         """Whether it may do something with a campaign."""
         if self.unlimited or matches_any(self.actions.get(action, ()), campaign_id):
             return True
-        if action is not Action.SEE:
+        if action is not CampaignRight.SEE:
             return False
         return self.may_dial(campaign_id) is not None or any(
             matches_any(patterns, campaign_id) for patterns in self.actions.values()
@@ -71,7 +71,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PolicyEntry:
     """An entry of the policy: whose grant it is."""
 
     identities: Patterns
@@ -95,7 +95,7 @@ def _named(patterns: Patterns) -> str:
 class Policy:
     """All entries, in order."""
 
-    def __init__(self, entries: tuple[Entry, ...]) -> None:
+    def __init__(self, entries: tuple[PolicyEntry, ...]) -> None:
         self.entries = entries
         self._known: dict[str, Grant | None] = {}
 

@@ -7,21 +7,21 @@ from typing import Any
 
 import yaml
 
-from gateway.access.actions import Action
+from gateway.access.actions import CampaignRight
 from gateway.access.errors import PolicyError
-from gateway.access.keeping import Kept
 from gateway.access.patterns import Pattern, campaign_pattern, identity_pattern
-from gateway.access.policy import DialRule, Entry, Grant, Patterns, Policy
+from gateway.access.policy import DialRule, Grant, Patterns, Policy, PolicyEntry
+from gateway.access.reloading import Reloaded
 from gateway.core.model import Priority
 
 SETTING = "DIAL_GATEWAY_POLICY_FILE"
 VERSION = 1
 MOST_BYTES = 1_048_576
 HEAVIEST, LARGEST_WINDOW = 100, 100_000_000
-_ENTRY = ("name", "identities", "dial", "weight", "window", *(action.value for action in Action))
+_ENTRY = ("name", "identities", "dial", "weight", "window", *(action.value for action in CampaignRight))
 
 
-def kept_policy(path: str) -> Kept[Policy]:
+def kept_policy(path: str) -> Reloaded[Policy]:
     """Return the policy in a file, read again when it changes; raises `PolicyError`.
 
     What is broken is read again every second. Its text is parsed once: a large one takes seconds.
@@ -39,7 +39,7 @@ def kept_policy(path: str) -> Kept[Policy]:
             refused = text, str(error)
             raise
 
-    return Kept("the policy", (path,), read)
+    return Reloaded("the policy", (path,), read)
 
 
 def read_policy(path: str) -> Policy:
@@ -82,7 +82,7 @@ def _policy(document: object) -> Policy:
     return Policy(tuple(_entry(f"callers[{number}]", item) for number, item in enumerate(listed)))
 
 
-def _entry(path: str, item: object) -> Entry:
+def _entry(path: str, item: object) -> PolicyEntry:
     table = _table(path, item, _ENTRY)
     name = table.get("name", "")
     if not isinstance(name, str):
@@ -91,7 +91,7 @@ def _entry(path: str, item: object) -> Entry:
     dial = _list(f"{path}.dial", table.get("dial", []), empty=True)
     actions = {
         action: _patterns(f"{path}.{action.value}", table[action.value], campaign_pattern)
-        for action in Action
+        for action in CampaignRight
         if action.value in table
     }
     grant = Grant(
@@ -100,7 +100,7 @@ def _entry(path: str, item: object) -> Entry:
         _whole(f"{path}.weight", table.get("weight", 1), HEAVIEST),
         _whole(f"{path}.window", table["window"], LARGEST_WINDOW) if "window" in table else None,
     )
-    return Entry(identities, grant, name)
+    return PolicyEntry(identities, grant, name)
 
 
 def _dial(path: str, rule: object) -> DialRule:

@@ -10,7 +10,7 @@ REMEMBERED = 1000
 """Callers of which is known what has been logged of them."""
 
 
-class Refusal(StrEnum):
+class AccessRefusal(StrEnum):
     """What a caller was refused; the values are labels of a metric."""
 
     UNAUTHENTICATED = "unauthenticated"  # a call without identity where there is a policy
@@ -30,15 +30,25 @@ class Refusal(StrEnum):
 
 
 _TEXTS = {
-    Refusal.UNAUTHENTICATED: "this gateway takes callers with an identity only: show a certificate with one",
-    Refusal.UNKNOWN: "the policy of this gateway does not name this caller",
-    Refusal.DIALING: "the policy of this gateway lets this caller dial nothing",
-    Refusal.CAMPAIGN: "campaign_id: the policy of this gateway does not let this caller dial this campaign",
-    Refusal.PRIORITY: "priority: more urgent than the policy lets this caller dial; taken at what it grants",
-    Refusal.STEERING: "this caller may not steer this campaign",
-    Refusal.GUESSING: "a change on the admin port, not looked at: too many wrong tokens from its address",
-    Refusal.TOKEN: "a change on the admin port without its token",
-    Refusal.FORGED: "x-forwarded-client-cert is not believed: DIAL_GATEWAY_TRUSTED_PROXIES has not this peer",
+    AccessRefusal.UNAUTHENTICATED: (
+        "this gateway takes callers with an identity only: show a certificate with one"
+    ),
+    AccessRefusal.UNKNOWN: "the policy of this gateway does not name this caller",
+    AccessRefusal.DIALING: "the policy of this gateway lets this caller dial nothing",
+    AccessRefusal.CAMPAIGN: (
+        "campaign_id: the policy of this gateway does not let this caller dial this campaign"
+    ),
+    AccessRefusal.PRIORITY: (
+        "priority: more urgent than the policy lets this caller dial; taken at what it grants"
+    ),
+    AccessRefusal.STEERING: "this caller may not steer this campaign",
+    AccessRefusal.GUESSING: (
+        "a change on the admin port, not looked at: too many wrong tokens from its address"
+    ),
+    AccessRefusal.TOKEN: "a change on the admin port without its token",
+    AccessRefusal.FORGED: (
+        "x-forwarded-client-cert is not believed: DIAL_GATEWAY_TRUSTED_PROXIES has not this peer"
+    ),
 }
 
 
@@ -47,9 +57,9 @@ class RefusalLog:
 
     def __init__(self, count: Callable[[str, str, int], None]) -> None:
         self._count = count
-        self._logged: set[tuple[str, Refusal]] = set()
+        self._logged: set[tuple[str, AccessRefusal]] = set()
 
-    def note(self, caller: str, refusal: Refusal, number: int = 1) -> None:
+    def note(self, caller: str, refusal: AccessRefusal, number: int = 1) -> None:
         """Note that a caller was refused something so many times."""
         self._count(caller, refusal.value, number)
         if (caller, refusal) not in self._logged:

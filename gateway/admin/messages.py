@@ -7,18 +7,18 @@ cost some hundred kilobytes and a few milliseconds, and their keys are not sent 
 import json
 from collections.abc import Mapping
 
-from gateway.admin.port import Caller, Campaign, Deed, FailedCall, Look, Point
+from gateway.admin.port import CallerRow, Campaign, ConsoleState, FailedCall, Point, RecordedAction
 
-FIELDS = {kind.__name__: kind._fields for kind in (Campaign, Deed, Point, FailedCall, Caller)}
+FIELDS = {kind.__name__: kind._fields for kind in (Campaign, RecordedAction, Point, FailedCall, CallerRow)}
 
 
-def first(look: Look) -> bytes:
+def first(look: ConsoleState) -> bytes:
     """Return the event that tells everything."""
     told = {"first": True, "fields": FIELDS, "gone": []}
     return _event(told | _now(look) | _rows(look, {}, 0, 0) | {"callers": look.callers})
 
 
-def next_after(told: Look, look: Look) -> bytes:
+def next_after(told: ConsoleState, look: ConsoleState) -> bytes:
     """Return the event that tells one who knows an earlier look how things stand now."""
     point = told.points[-1].number if told.points else 0
     failure = told.failures[-1].number if told.failures else 0
@@ -29,11 +29,11 @@ def next_after(told: Look, look: Look) -> bytes:
     return _event(message)
 
 
-def _now(look: Look) -> dict[str, object]:
+def _now(look: ConsoleState) -> dict[str, object]:
     return {"at": look.at, "epoch": look.at - look.offset, "totals": look.totals._asdict()}
 
 
-def _rows(look: Look, told: Mapping[str, Campaign], point: int, failure: int) -> dict[str, object]:
+def _rows(look: ConsoleState, told: Mapping[str, Campaign], point: int, failure: int) -> dict[str, object]:
     return {
         "campaigns": [row for name, row in look.campaigns.items() if told.get(name) != row],
         "points": [each for each in look.points if each.number > point],

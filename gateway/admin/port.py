@@ -1,6 +1,6 @@
 """What the admin server asks of the gateway, without knowing it.
 
-Instants are in seconds on the gateway's own clock; `Look.offset` is from seconds since the epoch to it.
+Instants are in seconds on the gateway's own clock; `ConsoleState.offset` leads there from the epoch's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ class Readiness:
         return all(holds for holds, _ in self.checks.values())
 
 
-class Overview(Protocol):
+class Monitoring(Protocol):
     """The gateway as those see it who run it."""
 
     def readiness(self) -> Readiness:
@@ -39,7 +39,7 @@ class Overview(Protocol):
 # --- the console: what it shows ------------------------------------------------------------------------
 
 
-class Deed(NamedTuple):
+class RecordedAction(NamedTuple):
     """What somebody did to a campaign, `hold`, `release` or `purge`; `answered` were answered by that."""
 
     kind: str
@@ -67,9 +67,9 @@ class Campaign(NamedTuple):
     detail: str
     since: float | None
     until: float | None
-    held: Deed | None
+    held: RecordedAction | None
     answering: bool
-    last: Deed | None
+    last: RecordedAction | None
 
 
 class Point(NamedTuple):
@@ -102,7 +102,7 @@ class FailedCall(NamedTuple):
     trace_id: str
 
 
-class Caller(NamedTuple):
+class CallerRow(NamedTuple):
     """Who has streams open here, and how many of its dial requests are unanswered, of how many at most."""
 
     name: str
@@ -136,7 +136,7 @@ class Totals(NamedTuple):
     locked: str
 
 
-class Look(NamedTuple):
+class ConsoleState(NamedTuple):
     """The gateway at one instant. `campaigns` are at most so many, `Totals.campaigns` counts them all."""
 
     at: float
@@ -145,13 +145,13 @@ class Look(NamedTuple):
     campaigns: Mapping[str, Campaign]
     points: Sequence[Point]
     failures: Sequence[FailedCall]
-    callers: Sequence[Caller]
+    callers: Sequence[CallerRow]
 
 
 # --- the console: what it does -------------------------------------------------------------------------
 
 
-class Order(NamedTuple):
+class Command(NamedTuple):
     """An operator's order for a campaign (`hold`, `release` or `purge`), and the credentials sent with it.
 
     `authorization` is the header of that name. `answering`: a hold answers waiting requests at once.
@@ -167,7 +167,7 @@ class Order(NamedTuple):
     source: str = ""
 
 
-class Refused(Exception):  # noqa: N818 - says what happened, as in the rest of the gateway
+class CommandRefused(Exception):  # noqa: N818 - says what happened, as in the rest of the gateway
     """An order that is not carried out: the status of HTTP, and the reason in words for the operator.
 
     `after_s` is in how many seconds to try again, if that helps.
@@ -183,10 +183,10 @@ class Refused(Exception):  # noqa: N818 - says what happened, as in the rest of 
 class Console(Protocol):
     """What the console shows and does."""
 
-    async def look(self) -> Look:
+    async def look(self) -> ConsoleState:
         """Return how everything stands; a look may serve for a while."""
         ...
 
-    async def carry_out(self, order: Order) -> int:
-        """Do it; return how many dial requests were answered by that. Raises `Refused`."""
+    async def carry_out(self, order: Command) -> int:
+        """Do it; return how many dial requests were answered by that. Raises `CommandRefused`."""
         ...

@@ -6,18 +6,18 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.admin import orders, page
-from gateway.admin.feed import Feed
-from gateway.admin.port import Console, Overview, Readiness, Refused
+from gateway.admin import commands, page
+from gateway.admin.event_stream import EventStream
+from gateway.admin.port import CommandRefused, Console, Monitoring, Readiness
 
 KINDS = ("hold", "release", "purge")
 EVENTS = "/api/events"
 CHANGES = frozenset(f"/api/campaigns/{kind}" for kind in KINDS)
 
 
-def routes(overview: Overview, console: Console, feed: Feed) -> list[web.RouteDef]:
+def routes(monitoring: Monitoring, console: Console, feed: EventStream) -> list[web.RouteDef]:
     """Return the routes, each with its handler."""
-    pages, live = _Pages(overview), _Live(console, feed)
+    pages, live = _Pages(monitoring), _Live(console, feed)
     return [
         web.get("/livez", pages.live),
         web.get("/readyz", pages.ready),
@@ -29,8 +29,8 @@ def routes(overview: Overview, console: Console, feed: Feed) -> list[web.RouteDe
 
 
 class _Pages:
-    def __init__(self, overview: Overview) -> None:
-        self._overview = overview
+    def __init__(self, monitoring: Monitoring) -> None:
+        self._monitoring = monitoring
 
     async def live(self, _: web.Request) -> web.Response:
         """Answer at all: this runs on the loop that everything runs on, so it turns."""
@@ -38,12 +38,12 @@ class _Pages:
 
     async def ready(self, _: web.Request) -> web.Response:
         """Say whether dial requests should come here, and why not."""
-        found = self._overview.readiness()
+        found = self._monitoring.readiness()
         return web.json_response(_document(found), status=200 if found.ready else 503)
 
     async def metrics(self, _: web.Request) -> web.Response:
         """Give all metrics as Prometheus reads them."""
-        found = await self._overview.metrics()
+        found = await self._monitoring.metrics()
         if found is None:
             return web.Response(status=404, text="nothing is counted: OTEL_SDK_DISABLED is set\n")
         text, content_type = found
@@ -51,7 +51,7 @@ class _Pages:
 
 
 class _Live:
-    def __init__(self, console: Console, feed: Feed) -> None:
+    def __init__(self, console: Console, feed: EventStream) -> None:
         self._console = console
         self._feed = feed
 
@@ -76,10 +76,10 @@ class _Live:
         async def handler(request: web.Request) -> web.Response:
             try:
                 body = await request.read()
-                order = orders.order(kind, body, request.headers.get("Authorization"), request.remote or "")
+                order = commands.order(kind, body, request.headers.get("Authorization"), request.remote or "")
                 # A page that is closed does not leave a purge half done.
                 answered = await asyncio.shield(asyncio.ensure_future(self._console.carry_out(order)))
-            except Refused as refused:
+            except CommandRefused as refused:
                 after = {} if refused.after_s is None else {"Retry-After": str(math.ceil(refused.after_s))}
                 return web.json_response({"error": refused.words}, status=refused.status, headers=after)
             return web.json_response({"answered": answered})

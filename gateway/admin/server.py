@@ -8,12 +8,12 @@ from typing import cast
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from gateway.admin.commands import LONGEST_BODY
 from gateway.admin.connections import IDLE_S, Connections
-from gateway.admin.feed import Feed
-from gateway.admin.guard import dress, guard
+from gateway.admin.event_stream import EventStream
 from gateway.admin.listener import Listener
-from gateway.admin.orders import LONGEST_BODY
-from gateway.admin.port import Console, Overview
+from gateway.admin.port import Console, Monitoring
+from gateway.admin.request_filter import dress, guard
 from gateway.admin.routes import CHANGES, EVENTS, routes
 
 SHUTDOWN_S = 0.2
@@ -25,7 +25,7 @@ class AdminServer:
 
     def __init__(
         self,
-        overview: Overview,
+        monitoring: Monitoring,
         console: Console,
         listen: str,
         hosts: Collection[str] = (),
@@ -33,7 +33,7 @@ class AdminServer:
     ) -> None:
         self._listen = listen
         self._stopped = False
-        self._feed = Feed(console)
+        self._feed = EventStream(console)
         if connections is None:
             connections = Connections(lambda: asyncio.get_running_loop().time())
         self._connections = connections
@@ -42,7 +42,7 @@ class AdminServer:
             middlewares=[_noting(self._connections), guard(listen, CHANGES, hosts)],
             client_max_size=LONGEST_BODY,
         )
-        application.add_routes(routes(overview, console, self._feed))
+        application.add_routes(routes(monitoring, console, self._feed))
         application.on_response_prepare.append(dress)
         self._runner = web.AppRunner(
             application,

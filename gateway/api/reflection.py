@@ -13,9 +13,9 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2 as pb
 
 from dialgateway.v1 import campaign_service_pb2, dial_request_service_pb2
-from gateway.api.callers import Door
-from gateway.api.catalogue import Catalogue, renamed
-from gateway.api.incoming import UnreadableError, parsed
+from gateway.api.authorization import Authorizer
+from gateway.api.reflection_files import Catalogue, renamed
+from gateway.api.wire.incoming import UnreadableError, parsed
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[bytes, pb.ServerReflectionResponse]
@@ -39,8 +39,8 @@ _FILES = (
 class Reflection:
     """Both versions of the reflection service."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
         self._streams: Counter[str] = Counter()
         self._catalogue = Catalogue(
             _FILES, [renamed(pb.DESCRIPTOR, V1, "grpc/reflection/v1/reflection.proto")]
@@ -57,7 +57,7 @@ class Reflection:
 
     async def answer(self, requests: AsyncIterator[bytes], context: "Context") -> AsyncIterator["Response"]:
         """Answer the requests of a stream one by one."""
-        caller, _ = await self._door.entrant(context)
+        caller, _ = await self._authorizer.entrant(context)
         if self._streams.total() >= STREAMS or self._streams[caller.key] >= CALLER_STREAMS:
             words = "the limit of open server reflection streams is reached"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, words)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from gateway.access.keeping import Kept
-from gateway.access.pair import Pair
-from gateway.api.credentials import server_credentials
+from gateway.access.reloading import Reloaded
+from gateway.access.tls_key_pair import Pair
+from gateway.api.dial_request_service import SERVICE as DIAL_REQUEST_SERVICE
 from gateway.api.health import BoundedHealth
-from gateway.api.methods import SERVICE as CAMPAIGN_SERVICE
-from gateway.api.servicer import SERVICE as DIAL_REQUEST_SERVICE
+from gateway.api.method_handlers import SERVICE as CAMPAIGN_SERVICE
+from gateway.api.tls import server_credentials
 
 SERVICES = (
     DIAL_REQUEST_SERVICE,
@@ -87,7 +87,7 @@ class GrpcServer:
         handlers: Iterable[grpc.GenericRpcHandler],
         listen: str,
         keepalive: Keepalive | None = None,
-        pair: Kept[Pair] | None = None,
+        pair: Reloaded[Pair] | None = None,
         caller_streams: int = 2000,
     ) -> None:
         self._pair = pair

@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.access.gate import Caller, Gate, Permit
-from gateway.access.refusal import Refusal
-from gateway.api import wire
-from gateway.api.incoming import PART, Incoming, Unreadable, UnreadableError
-from gateway.api.shares import Share
-from gateway.clock import SystemClock
-from gateway.core import settle
+from gateway.access.grants import Caller, DialPermission, Gate
+from gateway.access.refusal import AccessRefusal
+from gateway.api.caller_limits import CallerLimit
+from gateway.api.wire import dial_requests
+from gateway.api.wire.incoming import PART, Incoming, Unreadable, UnreadableError
+from gateway.core import answers
+from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.model import (
     Answer,
     CampaignNotice,
@@ -30,8 +30,8 @@ from gateway.core.model import (
     Waiter,
     told,
 )
-from gateway.core.validate import problem_with_campaign
-from gateway.dispatch import Dispatcher
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.runtime.clock import SystemClock
 from gateway.telemetry import RpcTrace, Telemetry
 
 RESPONSE_RESULTS = 500
@@ -43,8 +43,8 @@ AFTER_END_S = (0.02, 0, 0, 0)
 """Pauses between the end of what a caller sends and its taking as a half-close. grpc.aio shows a
 caller that cancels or is lost as such an end first, and tells the difference some turns of the loop
 later; what that caller has queued must not be sent in between."""
-_ANYTHING = Permit(Gate(), Caller(None, "", ""))
-_NOT_YOURS = settle.rejected(Reason.ACCESS_DENIED, Refusal.CAMPAIGN.text)
+_ANYTHING = DialPermission(Gate(), Caller(None, "", ""))
+_NOT_YOURS = answers.rejected(Reason.ACCESS_DENIED, AccessRefusal.CAMPAIGN.text)
 _FAILED = "the gateway met a bug and leaves: send the same token again to learn"
 
 
@@ -75,8 +75,8 @@ class Session:
         clock: SystemClock,
         trace: RpcTrace,
         window: int,
-        share: Share,
-        permit: Permit | None = None,
+        share: CallerLimit,
+        permit: DialPermission | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._telemetry = telemetry
@@ -155,7 +155,8 @@ class Session:
             self._share.resize(grant.window)
         offset = self._clock.expiry_offset
         arrivals = [
-            self._arrival(wire.dial_request(campaign_id, item, offset), item.traceparent) for item in requests
+            self._arrival(dial_requests.dial_request(campaign_id, item, offset), item.traceparent)
+            for item in requests
         ]
         # What is wrong with a campaign id the core says, whoever asks.
         if problem_with_campaign(campaign_id) is None:
@@ -228,7 +229,7 @@ class Session:
         counted = self.taken + len(part)
         try:
             if part:
-                self.take(campaign_id, part, wire.priority(message.priority))
+                self.take(campaign_id, part, dial_requests.priority(message.priority))
         except Exception:
             for item in part[len(part) - (counted - self.taken) :]:
                 self._count_in(DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0))
@@ -238,7 +239,7 @@ class Session:
         """Answer a dial request that cannot be parsed."""
         request = DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0, in_doubt=item.in_doubt)
         self._telemetry.received(campaign_id, 1)
-        refusal = settle.rejected(Reason.INVALID_REQUEST, item.problem)
+        refusal = answers.rejected(Reason.INVALID_REQUEST, item.problem)
         self._dispatcher.refuse([self._arrival(request, "")], refusal)
 
     async def _room(self) -> int:
@@ -279,12 +280,12 @@ class Session:
         while True:
             notices, self._notices = self._notices, {}
             for campaign_id, notice in notices.items():
-                yield wire.notice(campaign_id, notice)
+                yield dial_requests.notice(campaign_id, notice)
             pause_s = handed_over_at + RESPONSE_EVERY_S - loop.time()
             if pause_s > 0 and self._outbox and len(self._outbox) < RESPONSE_RESULTS:
                 await asyncio.sleep(pause_s)
             answers, self._outbox = self._outbox[:RESPONSE_RESULTS], self._outbox[RESPONSE_RESULTS:]
-            for response in wire.responses(answers):
+            for response in dial_requests.responses(answers):
                 yield response
                 handed_over_at = loop.time()
                 # Handed over once gRPC asks for more: until then it counts against the window.
@@ -314,7 +315,7 @@ class Session:
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def drain(self, notice: CampaignNotice = wire.DRAINING) -> bool:
+    def drain(self, notice: CampaignNotice = dial_requests.DRAINING) -> bool:
         """Tell the caller that its stream ends, and read no further message.
 
         Returns whether a message that has been read is still being taken in, as room comes; where none
@@ -347,7 +348,7 @@ class Session:
     def _last_word(self, index: int) -> Answer:
         entry = self._source.pending.get(index)
         waits = entry is not None and entry.state in {EntryState.WAITING, EntryState.DELAYED}
-        outcome = Outcome.NOT_ACCEPTED if entry and waits and not entry.tainted else Outcome.UNKNOWN
+        outcome = Outcome.NOT_ACCEPTED if entry and waits and not entry.in_doubt else Outcome.UNKNOWN
         attempts = entry.attempts if entry else 0
         return Answer(outcome, Reason.DRAINING, RetryAdvice.SAME_TOKEN, _FAILED, attempts=attempts)
 

@@ -10,10 +10,10 @@ import random
 from dataclasses import dataclass, field
 from functools import partial
 
-from gateway.api import wire
+from gateway.api.caller_limits import CallerLimit
 from gateway.api.session import Session
-from gateway.api.shares import Share
-from gateway.supervision import Supervisor
+from gateway.api.wire import dial_requests
+from gateway.runtime.supervision import Supervisor
 
 YOUNGEST, OLDEST = 0.8, 1.2
 """The age at which a stream ends, as shares of the age that is set: streams that began together part."""
@@ -40,7 +40,7 @@ class StreamLimits:
 class _Open:
     session: Session
     reader: "asyncio.Task[None]"
-    share: Share
+    share: CallerLimit
     alarm: asyncio.TimerHandle | None = None
     leaving: "asyncio.Task[None] | None" = field(default=None)
 
@@ -62,7 +62,7 @@ class OpenStreams:
         """Return the session of each."""
         return list(self._open)
 
-    def refusal(self, share: Share) -> str | None:
+    def refusal(self, share: CallerLimit) -> str | None:
         """Return why the owner of a share may open no further stream now, or None where it may."""
         if share.streams >= self._limits.caller_streams:
             return f"this caller has {share.streams:,} streams open, which is all it may; close some"
@@ -70,7 +70,7 @@ class OpenStreams:
             return f"the gateway has {self._limits.streams:,} streams open, which is all it takes"
         return None
 
-    def add(self, session: Session, reader: "asyncio.Task[None]", share: Share) -> None:
+    def add(self, session: Session, reader: "asyncio.Task[None]", share: CallerLimit) -> None:
         """Enter a stream that has begun, and its reader."""
         stream = self._open[session] = _Open(session, reader, share)
         share.streams += 1
@@ -94,7 +94,7 @@ class OpenStreams:
     def drain(self) -> None:
         """Tell every stream that the gateway leaves, and read no more from any."""
         for stream in self._open.values():
-            stream.session.drain(wire.DRAINING)
+            stream.session.drain(dial_requests.DRAINING)
             stream.reader.cancel()
 
     async def ended(self) -> None:
@@ -106,7 +106,7 @@ class OpenStreams:
     def _retire(self, stream: _Open) -> None:
         if stream.session.half_closed or stream.session.draining:
             return
-        if not stream.session.drain(wire.AGED):
+        if not stream.session.drain(dial_requests.AGED):
             stream.reader.cancel()
         stream.leaving = asyncio.create_task(self._give_grace(stream), name="stream-leaving")
         self._supervisor.watch(stream.leaving)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from botocore import exceptions as foreign
 
-from gateway.connect.apis import OPERATIONS
+from gateway.connect.api_versions import OPERATIONS
 from gateway.connect.replies import member, state
 from gateway.core import errors
 

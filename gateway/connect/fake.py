@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from gateway.connect.port import Operation, PutReply
 from gateway.connect.ticket import Ticket
+from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.errors import CallFailure
 from gateway.core.model import DialRequest
-from gateway.core.validate import problem_with_campaign
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import boto3
 from botocore import exceptions as foreign
 from botocore.config import Config
 
-from gateway.connect.apis import APIS, STATES_OPERATION, ApiName
+from gateway.connect.api_versions import APIS, STATES_OPERATION, ApiName
 from gateway.connect.aws_clock import TOLERATED_S, AwsClock
 from gateway.connect.failures import of_answer, translated
 from gateway.connect.replies import member, states, word

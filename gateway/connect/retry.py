@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import tenacity
 
-from gateway.connect.health import ConnectHealth
 from gateway.connect.port import ConnectPort, PutReply
+from gateway.connect.reachability import ConnectHealth
 from gateway.connect.ticket import Ticket
 from gateway.core.errors import CallFailure, CallRevoked, CallTransient, CallUnexpected, RateThrottled
 from gateway.core.model import Batch, CallReport
@@ -141,7 +141,7 @@ class _Call:
     permit: Permit
     trace: BatchTrace
     attempts: int = 0
-    strikes: int = 0
+    counted_attempts: int = 0
     unused: int = 0
     uncertain: bool = False
     started_at: float = 0.0
@@ -155,7 +155,7 @@ class _Call:
             self.attempts -= 1
             self.unused += 1
             return
-        self.strikes += not isinstance(failure, RateThrottled)
+        self.counted_attempts += not isinstance(failure, RateThrottled)
         self.uncertain |= failure.uncertain
 
     def ended(self) -> None:
@@ -177,7 +177,7 @@ class _Call:
             failed=reply.failed if reply else {},
             failure=failure,
             attempts=self.attempts,
-            strikes=self.strikes + (reply is not None),
+            counted_attempts=self.counted_attempts + (reply is not None),
             unused=self.unused,
             uncertain=self.uncertain,
             started_at=self.started_at,

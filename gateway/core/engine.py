@@ -13,17 +13,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
 
-from gateway.core import listing, settle
-from gateway.core.activity import Activity
-from gateway.core.admission import Admission, Arrival
-from gateway.core.census import CONCURRENCY, RATE, Shortage, Survey, Surveyor
-from gateway.core.conditions import Change, Conditions
-from gateway.core.departures import Departures
+from gateway.core import answers
+from gateway.core.campaign_id import problem_with_campaign
+from gateway.core.campaigns.conditions import Change, Conditions
+from gateway.core.campaigns.notices import Notices, Told
+from gateway.core.campaigns.refused import RefusedCampaigns
 from gateway.core.errors import CallHindered, CampaignNotFound, RateThrottled, shows_who_asks
-from gateway.core.expiry import ExpiryScale
-from gateway.core.forecast import Forecast
-from gateway.core.holdings import CAMPAIGN_BYTES, QUEUE_BYTES, Holdings
-from gateway.core.ledger import Ledger
+from gateway.core.intake.admission import Admission, Arrival
+from gateway.core.intake.departures import Departures
+from gateway.core.intake.forecast import Forecast
 from gateway.core.model import (
     BATCH_BYTES,
     Batch,
@@ -39,20 +37,24 @@ from gateway.core.model import (
     Source,
     Waiter,
 )
-from gateway.core.notices import Notices, Told
-from gateway.core.outcomes import Outcomes
-from gateway.core.pacing import Pacer, RetryBudget
-from gateway.core.refusals import Refusals
-from gateway.core.scheduler import Scheduler
+from gateway.core.operator_actions import OperatorActions
+from gateway.core.scheduling.expiry import ExpiryScale
+from gateway.core.scheduling.pacing import Pacer, RetryBudget
+from gateway.core.scheduling.scheduler import Scheduler
+from gateway.core.settlement import verdicts
+from gateway.core.settlement.completion import Completion
 from gateway.core.slices import SLICE, Slices
-from gateway.core.steering import Steering
-from gateway.core.validate import problem_with_campaign
+from gateway.core.tokens.ledger import Ledger
+from gateway.core.tokens.outstanding import CAMPAIGN_BYTES, QUEUE_BYTES, Outstanding
+from gateway.core.views import campaign_status
+from gateway.core.views.snapshot import CONCURRENCY, RATE, PermitWait, SnapshotTaker, Survey
+from gateway.core.views.statistics import Statistics
 
 LOOKED_THROUGH = 500
 """Dial requests that are examined to fill one call, at most."""
 BODY_COPIES = 3
 """Copies of a call's requests in memory while it is under way, including boto3's parameters and body."""
-_GIVES_UP_AT, _STRIKES = attrgetter("give_up_at"), attrgetter("strikes")
+_GIVES_UP_AT, _COUNTED_ATTEMPTS = attrgetter("give_up_at"), attrgetter("counted_attempts")
 _SIZE = attrgetter("request.size_bytes")
 
 
@@ -101,7 +103,7 @@ class Decision:
 class Engine:
     """The whole core, behind one object. Not thread-safe; nothing in it waits.
 
-    `steering` is for operators, `activity` receives the answers that were delivered.
+    `operator_actions` is for operators, `statistics` receives the answers that were delivered.
     `campaign_problem` returns the rule that a campaign id breaks, None where calls can carry it.
     """
 
@@ -112,26 +114,26 @@ class Engine:
         campaign_problem: Callable[[str], str | None] = problem_with_campaign,
     ) -> None:
         self._limits = limits
-        self._holdings = Holdings(Ledger(limits.replay_window_s, limits.replay_limit))
+        self._outstanding = Outstanding(Ledger(limits.replay_window_s, limits.replay_limit))
         self._conditions = Conditions(rng)
         self._expiry = ExpiryScale()
         self._scheduler = Scheduler(limits.linger_s, self._conditions, self._expiry)
         self._pacer = Pacer(limits.call_rate, limits.call_burst)
         self._budget = RetryBudget()
         self._slices = Slices(limits.slice_units)
-        self._departures = Departures(self._holdings, self._scheduler, self._slices)
+        self._departures = Departures(self._outstanding, self._scheduler, self._slices)
         self._notices = Notices()
-        self.activity = Activity(campaign_problem=campaign_problem)
-        self.steering = Steering(
-            self._holdings, self._scheduler, self._conditions, self._notices, self.activity, self._slices
+        self.statistics = Statistics(campaign_problem=campaign_problem)
+        self.operator_actions = OperatorActions(
+            self._outstanding, self._scheduler, self._conditions, self._notices, self.statistics, self._slices
         )
-        self._shortage = Shortage()
-        self._surveyor = Surveyor(
-            self._holdings, self._scheduler, self._conditions, self._pacer, self._shortage
+        self._permit_wait = PermitWait()
+        self._snapshot_taker = SnapshotTaker(
+            self._outstanding, self._scheduler, self._conditions, self._pacer, self._permit_wait
         )
-        refusals = Refusals()
+        refusals = RefusedCampaigns()
         self._admission = Admission(
-            self._holdings,
+            self._outstanding,
             self._scheduler,
             self._conditions,
             refusals,
@@ -142,13 +144,13 @@ class Engine:
             campaign_problem,
             self._expiry,
         )
-        self._outcomes = Outcomes(
-            self._holdings,
+        self._outcomes = Completion(
+            self._outstanding,
             self._scheduler,
             self._conditions,
             refusals,
             self._notices,
-            settle.Judge(limits.max_attempts, rng),
+            verdicts.VerdictPolicy(limits.max_attempts, rng),
             self._expiry,
             self._slices,
         )
@@ -274,11 +276,11 @@ class Engine:
         kept_back = {batch.number for batch in unsent}
         for call in self._calls.values():
             for entry in call.entries:
-                entry.tainted |= call.number not in kept_back
+                entry.in_doubt |= call.number not in kept_back
         self._calls.clear()
         self._sent_bytes = 0
         self._retries.clear()
-        self._slices.add(self._holdings.everything(), self._give_up)
+        self._slices.add(self._outstanding.everything(), self._give_up)
         return self.work_off(now)
 
     def work_off(self, now: float) -> list[Settled]:
@@ -312,38 +314,38 @@ class Engine:
 
     def survey(self, now: float) -> Survey:
         """Begin a census: the figures of everything, for those who watch; campaigns are read in parts."""
-        return self._surveyor.survey(
+        return self._snapshot_taker.survey(
             now, self._calls.values(), draining=self.draining, held_bytes=self.held_bytes
         )
 
-    def rows(self, now: float) -> listing.Rows:
+    def rows(self, now: float) -> campaign_status.Rows:
         """Make a row for each campaign, by its id in order, in parts; each is true of its own moment."""
-        figures = self._surveyor.campaigns(now, list(self._calls.values()))
-        return listing.rows(now, figures, self._conditions.holds, self.activity)
+        figures = self._snapshot_taker.campaigns(now, list(self._calls.values()))
+        return campaign_status.rows(now, figures, self._conditions.holds, self.statistics)
 
-    def row(self, now: float, campaign_id: str) -> listing.CampaignRow:
+    def row(self, now: float, campaign_id: str) -> campaign_status.CampaignRow:
         """Return the row of one campaign, whether anything is known of it or not."""
-        figures = self._surveyor.of_one(now, campaign_id, self._calls.values())
+        figures = self._snapshot_taker.of_one(now, campaign_id, self._calls.values())
         hold = self._conditions.holds.get(campaign_id)
-        return listing.row(now, campaign_id, figures, self.activity.record(campaign_id), hold)
+        return campaign_status.row(now, campaign_id, figures, self.statistics.record(campaign_id), hold)
 
     def room(self) -> int:
         """How many more dial requests may be taken in; 0 or less where the gateway is full."""
         if self.held_bytes >= self._limits.queue_bytes:
             return 0
-        return self._limits.queue_limit - self._holdings.count
+        return self._limits.queue_limit - self._outstanding.count
 
     @property
     def held(self) -> int:
         """How many dial requests are held."""
-        return self._holdings.count
+        return self._outstanding.count
 
     @property
     def held_bytes(self) -> int:
         """About how much memory they take, with their campaigns and queues and the bodies of calls."""
-        campaigns = self._holdings.campaigns * CAMPAIGN_BYTES
+        campaigns = self._outstanding.campaigns * CAMPAIGN_BYTES
         queues = self._scheduler.source_queues * QUEUE_BYTES
-        return self._holdings.bytes + campaigns + queues + self._sent_bytes * BODY_COPIES
+        return self._outstanding.bytes + campaigns + queues + self._sent_bytes * BODY_COPIES
 
     @property
     def draining(self) -> bool:
@@ -358,7 +360,7 @@ class Engine:
     @property
     def remembered(self) -> int:
         """How many settled tokens are remembered."""
-        return self._holdings.remembered
+        return self._outstanding.remembered
 
     @property
     def call_rate_ceiling(self) -> float:
@@ -373,7 +375,7 @@ class Engine:
     @property
     def dropped(self) -> int:
         """How many dial requests were dropped unsent because all their waiters were gone."""
-        return self._holdings.dropped
+        return self._outstanding.dropped
 
     @property
     def unfinished(self) -> bool:
@@ -385,11 +387,11 @@ class Engine:
     def _report(self, now: float, decision: Decision) -> None:
         """Move all results up to now into a decision."""
         decision.settled += self._take_late()
-        decision.left, self._holdings.left = self._holdings.left, []
-        decision.dropped, self._dropped = self._holdings.dropped - self._dropped, self._holdings.dropped
+        decision.left, self._outstanding.left = self._outstanding.left, []
+        decision.dropped, self._dropped = self._outstanding.dropped - self._dropped, self._outstanding.dropped
         decision.notices = self._notices.take()
         decision.changes = self._conditions.take_changes()
-        self._shortage.note(now, self._lacking(now))
+        self._permit_wait.note(now, self._lacking(now))
         decision.wake_at = self._deadline(now)
 
     def _take_late(self) -> list[Settled]:
@@ -407,7 +409,7 @@ class Engine:
         if entry.state is EntryState.SETTLED:
             return
         self._scheduler.remove(entry)
-        self._holdings.settle(now, entry, settle.given_up(entry, Reason.DRAINING), settled)
+        self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING), settled)
 
     def _give_up_resting(self, now: float, entry: Entry, settled: list[Settled]) -> None:
         if entry.state is not EntryState.IN_FLIGHT:  # requests in a call are answered when it ends
@@ -445,10 +447,10 @@ class Engine:
     def _let_held_go(self) -> None:
         """Answer what rests in campaigns that are held: a gateway that leaves will not send it."""
         for campaign_id in self._conditions.holds.names():
-            if campaign_id not in self._letting_go and self._holdings.count_of(campaign_id):
+            if campaign_id not in self._letting_go and self._outstanding.count_of(campaign_id):
                 self._letting_go.add(campaign_id)
                 done = partial(self._let_go_of_held, campaign_id)
-                self._slices.add(self._holdings.of(campaign_id), self._give_up_held, done)
+                self._slices.add(self._outstanding.of(campaign_id), self._give_up_held, done)
 
     def _let_go_of_held(self, campaign_id: str, now: float) -> None:
         self._letting_go.discard(campaign_id)
@@ -557,7 +559,7 @@ class Engine:
             flush=flush,
             formed_at=now,
             give_up_at=min(map(_GIVES_UP_AT, entries)),
-            attempts_left=self._limits.max_attempts - max(map(_STRIKES, entries)),
+            attempts_left=self._limits.max_attempts - max(map(_COUNTED_ATTEMPTS, entries)),
             size_bytes=sum(map(_SIZE, entries)),
         )
         self._sent_bytes += batch.size_bytes
@@ -572,7 +574,7 @@ class Engine:
         decision.recalled = self.recall()
         if not self._stopped:
             self._stopped = True
-            self._slices.add(self._holdings.everything(), self._give_up_resting)
+            self._slices.add(self._outstanding.everything(), self._give_up_resting)
         decision.denied += self._retries
         self._retries.clear()
 

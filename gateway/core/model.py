@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from gateway.core.errors import CallFailure
-    from gateway.core.lanes import SourceQueue
+    from gateway.core.scheduling.lanes import SourceQueue
 
 BATCH_LIMIT = 25
 """Items in one PutDialRequestBatch call at most (botocore model `connectcampaigns/2021-01-30`)."""
@@ -116,8 +116,8 @@ class FlushReason(enum.Enum):
 class DialRequest:
     """One person to dial, as a caller asked for it. Not changed after it is made.
 
-    `expires_at` is on the scale of expiries (core/expiry.py); `expiration` is the same instant as seconds
-    since the epoch, for Connect. `size_bytes` is its size as it is held, about, for the bound on memory.
+    `expires_at` is on the scale of expiries (`scheduling/expiry.py`); `expiration` is the same instant
+    in seconds since the epoch, for Connect. `size_bytes` is about its size in memory, for the memory bound.
     `in_doubt`: the caller says that an earlier attempt may have reached Connect, so the answer is ACCEPTED
     or UNKNOWN.
     """
@@ -201,13 +201,13 @@ class EntryState(enum.Enum):
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A dial request that the gateway holds, with everybody who waits for its answer.
+    """An outstanding dial request, with everybody who waits for its answer.
 
-    `attempts` counts the calls that carried it, `strikes` those that count against the limit. `tainted` is
-    set for good once a call's fate is not known, or if one of its waiters says that it is in doubt: from
-    then on the answer is ACCEPTED or UNKNOWN. A `suspect` does not travel with others that are none.
-    `arrived_at` is when it last began to wait. `waiters` is a tuple while there is one, which takes less
-    memory, and a list once others join.
+    `attempts` counts the calls that carried it, `counted_attempts` those that count against the limit.
+    `in_doubt` is set for good once a call's fate is not known, or if one of its waiters says that it is in
+    doubt: from then on the answer is ACCEPTED or UNKNOWN. A `suspect` is sent only with other suspects, or
+    alone. `arrived_at` is when it last began to wait. `waiters` is a tuple for one waiter, and a list after
+    a join: a tuple takes less memory.
     """
 
     request: DialRequest
@@ -218,8 +218,8 @@ class Entry:
     queue: "SourceQueue | None" = None
     arrived_at: float = 0.0
     attempts: int = 0
-    strikes: int = 0
-    tainted: bool = False
+    counted_attempts: int = 0
+    in_doubt: bool = False
     suspect: bool = False
     refusal: Reason = Reason.NONE
 
@@ -251,11 +251,11 @@ class Settled(NamedTuple):
 def told(waiter: Waiter, request: DialRequest, answer: Answer) -> Settled:
     """Return the answer to one waiter of a request; a request in doubt is never denied."""
     if request.in_doubt and answer.outcome in DENIALS:
-        answer = in_doubt(answer)
+        answer = answer_in_doubt(answer)
     return Settled(waiter, request.campaign_id, request.client_token, answer)
 
 
-def in_doubt(denial: Answer) -> Answer:
+def answer_in_doubt(denial: Answer) -> Answer:
     """Return the answer for all attempts at a request, if `denial` is certain for the present one only."""
     return replace(
         denial,
@@ -291,7 +291,7 @@ class Batch:
 class CallReport:
     """How a call, with all its attempts, ended.
 
-    Without `failure` Connect answered item by item. `attempts` counts all, `strikes` those that
+    Without `failure` Connect answered item by item. `attempts` counts all, `counted_attempts` those that
     count against the limit of attempts; `unused` counts the permits of attempts of which no byte left;
     `uncertain` says that at least one attempt may have been carried out though its answer was not clear.
     `started_at` is when the last attempt left.
@@ -301,7 +301,7 @@ class CallReport:
     failed: Mapping[str, ItemFailure] = field(default_factory=dict)
     failure: "CallFailure | None" = None
     attempts: int = 1
-    strikes: int = 1
+    counted_attempts: int = 1
     unused: int = 0
     uncertain: bool = False
     started_at: float = 0.0

@@ -21,14 +21,14 @@ from opentelemetry.sdk.metrics.export import (
 )
 from opentelemetry.sdk.resources import Resource
 
-from gateway.core.census import Census
 from gateway.core.model import FlushReason
-from gateway.telemetry import catalogue
-from gateway.telemetry.campaigns import campaign_metrics
-from gateway.telemetry.ending import LONGEST_S, Work, run_all
-from gateway.telemetry.exporting import Exports, MetricPusher
-from gateway.telemetry.exposition import exposition
-from gateway.telemetry.tally import Counts, Tally
+from gateway.core.views.snapshot import Snapshot
+from gateway.telemetry import metric_definitions as definitions
+from gateway.telemetry.campaign_metrics import campaign_metrics
+from gateway.telemetry.counters import Counters, Counts
+from gateway.telemetry.export_watch import Exports, MetricPusher
+from gateway.telemetry.final_export import LONGEST_S, Work, run_all
+from gateway.telemetry.prometheus_text import exposition
 
 SCOPE = "dialgateway"
 Values = Iterable[tuple[float, dict[str, str]]]
@@ -54,7 +54,7 @@ class Observation(NamedTuple):
     """What the event loop knows at one instant; `now_ns` is in nanoseconds since the epoch."""
 
     now_ns: int
-    census: Census
+    snapshot: Snapshot
     streams: StreamFigures
     counts: Counts
     drain_elapsed_s: float = 0.0
@@ -73,7 +73,7 @@ class Metrics:
     def __init__(
         self, campaign_limit: int, resource: Resource, exporters: Sequence[MetricExporter] = ()
     ) -> None:
-        self.tally = Tally(campaign_limit)
+        self.counters = Counters(campaign_limit)
         self._seen: Observation | None = None
         self._lock = threading.Lock()
         self._scraper = _Collector()
@@ -88,10 +88,10 @@ class Metrics:
             exemplar_filter=AlwaysOffExemplarFilter(),
             shutdown_on_exit=False,
         )
-        self._batch_size = self._histogram(catalogue.BATCH_SIZE)
-        self._time_left = self._histogram(catalogue.TIME_LEFT)
-        self._duration = self._histogram(catalogue.CALL_DURATION)
-        self._loop_lag = self._histogram(catalogue.LOOP_LAG)
+        self._batch_size = self._histogram(definitions.BATCH_SIZE)
+        self._time_left = self._histogram(definitions.TIME_LEFT)
+        self._duration = self._histogram(definitions.CALL_DURATION)
+        self._loop_lag = self._histogram(definitions.LOOP_LAG)
         self._observe_gauges()
         self._observe_counters()
 
@@ -112,7 +112,7 @@ class Metrics:
 
     def attempt_ended(self, operation: str, result: str, took_s: float) -> None:
         """Note how an attempt ended, and how long it took."""
-        self.tally.calls[operation, result] += 1
+        self.counters.calls[operation, result] += 1
         self._duration.record(max(0.0, took_s), {"operation": operation, "result": result})
 
     def loop_lagged(self, lag_s: float) -> None:
@@ -162,7 +162,7 @@ class Metrics:
             data = reader.data
         return None if data is None else _completed(data, observation)
 
-    def _histogram(self, metric: catalogue.Metric) -> Histogram:
+    def _histogram(self, metric: definitions.Metric) -> Histogram:
         return self._provider.get_meter(SCOPE).create_histogram(
             metric.name,
             metric.unit,
@@ -171,45 +171,45 @@ class Metrics:
         )
 
     def _observe_gauges(self) -> None:
-        self._gauge(catalogue.CAMPAIGNS, lambda seen: _one(len(seen.counts.campaigns) - 1))
-        self._gauge(catalogue.HELD, lambda seen: _one(seen.census.held))
-        self._gauge(catalogue.HELD_SIZE, lambda seen: _one(seen.census.held_bytes))
-        self._gauge(catalogue.TOKENS, lambda seen: _one(seen.census.remembered))
-        self._gauge(catalogue.STREAMS, lambda seen: _one(seen.streams.open))
-        self._gauge(catalogue.WINDOW_USE, lambda seen: _one(seen.streams.window_use))
-        self._gauge(catalogue.BLOCKED, _blocked)
-        self._gauge(catalogue.READY, lambda seen: _one(int(seen.ready)))
-        self._gauge(catalogue.DRAINING, lambda seen: _one(int(seen.census.draining)))
-        self._gauge(catalogue.DRAIN_ELAPSED, lambda seen: _one(seen.drain_elapsed_s))
-        self._gauge(catalogue.CALLS_IN_FLIGHT, lambda seen: _one(seen.census.calls_in_flight))
-        self._gauge(catalogue.FAILING, lambda seen: _one(seen.failing_s))
-        self._gauge(catalogue.CLOCK_BEHIND, lambda seen: _one(seen.clock_behind_s))
-        self._gauge(catalogue.RATE_CEILING, lambda seen: _one(seen.census.call_rate_ceiling))
-        self._gauge(catalogue.CERTIFICATE_ENDS, _certificate_ends)
-        self._gauge(catalogue.RATE_NOW, lambda seen: _one(seen.census.call_rate))
+        self._gauge(definitions.CAMPAIGNS, lambda seen: _one(len(seen.counts.campaigns) - 1))
+        self._gauge(definitions.HELD, lambda seen: _one(seen.snapshot.held))
+        self._gauge(definitions.HELD_SIZE, lambda seen: _one(seen.snapshot.held_bytes))
+        self._gauge(definitions.TOKENS, lambda seen: _one(seen.snapshot.remembered))
+        self._gauge(definitions.STREAMS, lambda seen: _one(seen.streams.open))
+        self._gauge(definitions.WINDOW_USE, lambda seen: _one(seen.streams.window_use))
+        self._gauge(definitions.BLOCKED, _blocked)
+        self._gauge(definitions.READY, lambda seen: _one(int(seen.ready)))
+        self._gauge(definitions.DRAINING, lambda seen: _one(int(seen.snapshot.draining)))
+        self._gauge(definitions.DRAIN_ELAPSED, lambda seen: _one(seen.drain_elapsed_s))
+        self._gauge(definitions.CALLS_IN_FLIGHT, lambda seen: _one(seen.snapshot.calls_in_flight))
+        self._gauge(definitions.FAILING, lambda seen: _one(seen.failing_s))
+        self._gauge(definitions.CLOCK_BEHIND, lambda seen: _one(seen.clock_behind_s))
+        self._gauge(definitions.RATE_CEILING, lambda seen: _one(seen.snapshot.call_rate_ceiling))
+        self._gauge(definitions.CERTIFICATE_ENDS, _certificate_ends)
+        self._gauge(definitions.RATE_NOW, lambda seen: _one(seen.snapshot.call_rate))
 
     def _observe_counters(self) -> None:
-        self._counter(catalogue.DROPPED, lambda seen: _one(seen.counts.dropped))
-        self._counter(catalogue.REPLAYED, lambda seen: _one(seen.counts.replayed))
-        self._counter(catalogue.JOINED, lambda seen: _one(seen.census.joined))
-        self._counter(catalogue.FORGOTTEN, lambda seen: _one(seen.census.forgotten_early))
-        self._counter(catalogue.CALLS, lambda seen: _by(("operation", "result"), seen.counts.calls))
-        self._counter(catalogue.RPCS, lambda seen: _by(("method", "ending"), seen.counts.rpcs))
-        self._counter(catalogue.REFUSED, lambda seen: _by(("caller", "refusal"), seen.counts.refusals))
-        self._counter(catalogue.FILES_REFUSED, lambda seen: _each("file", seen.files.refused))
-        self._counter(catalogue.LOG_DROPPED, lambda seen: _each("why", seen.log_dropped))
-        self._counter(catalogue.TELEMETRY_LOST, lambda seen: _each("what", seen.telemetry_lost))
-        self._counter(catalogue.ADMIN_CLOSED, lambda seen: _each("why", seen.admin_closed))
-        self._counter(catalogue.THROTTLES, lambda seen: _each("kind", seen.counts.throttles))
-        self._counter(catalogue.RETRIES, lambda seen: _each("decision", seen.counts.retries))
-        self._counter(catalogue.PERMIT_WAIT, lambda seen: _each("lacking", seen.census.lacked_s))
+        self._counter(definitions.DROPPED, lambda seen: _one(seen.counts.dropped))
+        self._counter(definitions.REPLAYED, lambda seen: _one(seen.counts.replayed))
+        self._counter(definitions.JOINED, lambda seen: _one(seen.snapshot.joined))
+        self._counter(definitions.FORGOTTEN, lambda seen: _one(seen.snapshot.forgotten_early))
+        self._counter(definitions.CALLS, lambda seen: _by(("operation", "result"), seen.counts.calls))
+        self._counter(definitions.RPCS, lambda seen: _by(("method", "ending"), seen.counts.rpcs))
+        self._counter(definitions.REFUSED, lambda seen: _by(("caller", "refusal"), seen.counts.refusals))
+        self._counter(definitions.FILES_REFUSED, lambda seen: _each("file", seen.files.refused))
+        self._counter(definitions.LOG_DROPPED, lambda seen: _each("why", seen.log_dropped))
+        self._counter(definitions.TELEMETRY_LOST, lambda seen: _each("what", seen.telemetry_lost))
+        self._counter(definitions.ADMIN_CLOSED, lambda seen: _each("why", seen.admin_closed))
+        self._counter(definitions.THROTTLES, lambda seen: _each("kind", seen.counts.throttles))
+        self._counter(definitions.RETRIES, lambda seen: _each("decision", seen.counts.retries))
+        self._counter(definitions.PERMIT_WAIT, lambda seen: _each("lacking", seen.snapshot.lacked_s))
 
-    def _gauge(self, metric: catalogue.Metric, values: Callable[[Observation], Values]) -> None:
+    def _gauge(self, metric: definitions.Metric, values: Callable[[Observation], Values]) -> None:
         self._provider.get_meter(SCOPE).create_observable_gauge(
             metric.name, [self._reading(values)], metric.unit, metric.description
         )
 
-    def _counter(self, metric: catalogue.Metric, values: Callable[[Observation], Values]) -> None:
+    def _counter(self, metric: definitions.Metric, values: Callable[[Observation], Values]) -> None:
         self._provider.get_meter(SCOPE).create_observable_counter(
             metric.name, [self._reading(values)], metric.unit, metric.description
         )
@@ -247,7 +247,7 @@ def _blocked(seen: Observation) -> Values:
 
 def _completed(data: MetricsData, seen: Observation) -> MetricsData:
     (resource,) = data.resource_metrics
-    campaigns = campaign_metrics(seen.now_ns, seen.census, seen.counts)
+    campaigns = campaign_metrics(seen.now_ns, seen.snapshot, seen.counts)
     # There may be other scopes: the SDK adds metrics about itself if a variable asks for them.
     scopes = [
         replace(found, metrics=[*campaigns, *found.metrics]) if found.scope.name == SCOPE else found

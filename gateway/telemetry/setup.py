@@ -9,9 +9,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from gateway.telemetry import exporters
-from gateway.telemetry.ending import Work
+from gateway.telemetry.export_watch import Exports, WatchedSpans, hear_all, listen
 from gateway.telemetry.exporters import TelemetryError
-from gateway.telemetry.exporting import Exports, WatchedSpans, hear_all, listen
+from gateway.telemetry.final_export import Work
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.traces import Telemetry
 

@@ -5,7 +5,7 @@ CLIENT span for each attempt of a call to Amazon Connect, linked with its reques
 phone number and no attribute of a dial request is ever handed to a span.
 
 Where no exporter is configured no span is recorded, but each still gets real ids, which the answers
-name. What is counted beside the spans goes to `tally` and `metrics`.
+name. What is counted beside the spans goes to `counters` and `metrics`.
 """
 
 import logging
@@ -20,13 +20,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from gateway.core.conditions import Change
+from gateway.core.campaigns.conditions import Change
 from gateway.core.errors import CallFailure, RateThrottled
 from gateway.core.model import Batch, ItemFailure, Settled
-from gateway.telemetry import rpc as conventions
-from gateway.telemetry.ending import Work, run_for
+from gateway.telemetry import rpc_conventions as conventions
+from gateway.telemetry.counters import THROTTLE_OF_CALL, Counters
+from gateway.telemetry.final_export import Work, run_for
 from gateway.telemetry.metrics import Metrics, Observation
-from gateway.telemetry.tally import THROTTLE_OF_CALL, Tally
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +49,12 @@ class RpcTrace:
     context: Context
     trace_id: str
     method: str = ""
-    tally: Tally | None = None
+    counters: Counters | None = None
 
     def ended(self, *, taken: int, answered: int, status: conventions.RpcStatus | None = None) -> None:
         """End the span, with the counts of dial requests taken and answered, and gRPC's status if known."""
-        if self.tally is not None:
-            self.tally.rpcs[self.method, ANSWERED if answered >= taken else LEFT] += 1
+        if self.counters is not None:
+            self.counters.rpcs[self.method, ANSWERED if answered >= taken else LEFT] += 1
         self.span.set_attribute("dialgateway.requests", taken)
         self.span.set_attribute("dialgateway.answers", answered)
         if status is not None:
@@ -82,7 +82,7 @@ class Telemetry:
         self.metrics = metrics
         self.push_every_s = 60.0
         self._spans = spans
-        self._tally = metrics.tally if metrics is not None else None
+        self._counters = metrics.counters if metrics is not None else None
         self._provider = provider
         self._tracer = provider.get_tracer("dialgateway")
         self._recording = recording
@@ -97,12 +97,12 @@ class Telemetry:
             attributes=conventions.server_attributes(SERVICE, method),
         )
         context = trace.set_span_in_context(span, _no_context)
-        return RpcTrace(span, context, _hex(span.get_span_context()), method, self._tally)
+        return RpcTrace(span, context, _hex(span.get_span_context()), method, self._counters)
 
     def received(self, campaign_id: str, count: int) -> None:
         """Note that so many dial requests were read for a campaign."""
-        if self._tally is not None:
-            self._tally.received(campaign_id, count)
+        if self._counters is not None:
+            self._counters.received(campaign_id, count)
 
     def request(
         self, rpc: RpcTrace, traceparent: str, campaign_id: str, token: str
@@ -151,8 +151,8 @@ class Telemetry:
     def settled(self, settled: Settled) -> None:
         """Count an answer, and end its request's span."""
         span, answer = settled.waiter.span, settled.answer
-        if self._tally is not None:
-            self._tally.answered(settled.campaign_id, answer)
+        if self._counters is not None:
+            self._counters.answered(settled.campaign_id, answer)
         if span is None:
             return
         attributes = {
@@ -173,23 +173,23 @@ class Telemetry:
 
     def left(self, dropped: int) -> None:
         """Note that so many dial requests were dropped unsent, since their caller is gone."""
-        if self._tally is not None:
-            self._tally.dropped += dropped
+        if self._counters is not None:
+            self._counters.dropped += dropped
 
     def retries(self, count: int, *, granted: bool) -> None:
         """Note that so many further attempts of calls were granted, or denied."""
-        if self._tally is not None:
-            self._tally.retries["granted" if granted else "denied"] += count
+        if self._counters is not None:
+            self._counters.retries["granted" if granted else "denied"] += count
 
     def changed(self, change: Change) -> None:
         """Note that a campaign was made to cool or parked, or flows again."""
-        if self._tally is not None and change.condition is not None:
-            self._tally.changed(change.campaign_id, change.condition.value)
+        if self._counters is not None and change.condition is not None:
+            self._counters.changed(change.campaign_id, change.condition.value)
 
     def refused(self, caller: str, refusal: str, number: int) -> None:
         """Note that a caller was refused something, so many times."""
-        if self._tally is not None:
-            self._tally.refused(caller, refusal, number)
+        if self._counters is not None:
+            self._counters.refused(caller, refusal, number)
 
     def shutdown(self, timeout_s: float, last: Observation | None = None) -> None:
         """Export the remaining spans, and the `last` figures if given, within `timeout_s` seconds.
@@ -274,7 +274,7 @@ class AttemptTrace:
         self.span.set_attribute("dialgateway.items.failed", len(failed))
         if self.metrics is not None:
             self.metrics.attempt_ended(self.operation, OK, took_s)
-            self.metrics.tally.throttled_items(failed)
+            self.metrics.counters.throttled_items(failed)
 
     def failed(self, failure: CallFailure, took_s: float = 0.0) -> None:
         """Note that the call failed, and how."""
@@ -283,7 +283,7 @@ class AttemptTrace:
         self.span.set_status(Status(StatusCode.ERROR, kind))
         if self.metrics is not None:
             self.metrics.attempt_ended(self.operation, kind, took_s)
-            self.metrics.tally.throttles[THROTTLE_OF_CALL] += isinstance(failure, RateThrottled)
+            self.metrics.counters.throttles[THROTTLE_OF_CALL] += isinstance(failure, RateThrottled)
 
 
 def _hex(context: SpanContext) -> str:

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.api.caller_limits import CallerLimit
 from gateway.api.session import Session
-from gateway.api.shares import Share
-from gateway.clock import SystemClock
 from gateway.connect.fake import FakeConnect, Step
 from gateway.connect.port import Caller, PutReply
 from gateway.connect.retry import RetryingCaller
 from gateway.connect.ticket import Ticket
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import DialRequest
-from gateway.dispatch import Dispatcher
-from gateway.supervision import Supervisor
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.supervision import Supervisor
 from gateway.telemetry import telemetry_with
 from tests.cancellation.hanging import turns
 from tests.integration.world import dials
@@ -32,7 +32,7 @@ class Bench:
     engine: Engine
     dispatcher: Dispatcher
     connect: FakeConnect
-    share: Share
+    share: CallerLimit
     supervisor: Supervisor
     window: int
     running: "asyncio.Task[None] | None" = None
@@ -117,7 +117,7 @@ async def bench_of(
     caller = wrapped(RetryingCaller(connect, telemetry, clock.now, rng, _no_pause))
     supervisor = Supervisor()
     dispatcher = Dispatcher(engine, caller, telemetry, clock.now, supervisor)
-    bench = Bench(engine, dispatcher, connect, Share(share), supervisor, window)
+    bench = Bench(engine, dispatcher, connect, CallerLimit(share), supervisor, window)
     if run:
         bench.running = asyncio.create_task(dispatcher.run())
         supervisor.watch(bench.running, endless=True)

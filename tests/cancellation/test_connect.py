@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.connect import boto, routing
-from gateway.connect.boto import BotoConnect
+from gateway.connect import boto_sender, routing
+from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.routing import RoutingConnect
 from gateway.core.model import DialRequest
 from gateway.simulator import Simulator, SimulatorSettings
@@ -111,5 +111,5 @@ async def test_no_await_of_the_adapter_is_left_out() -> None:
     places: Places = set()
     for name in WORK:
         places |= await hung(name)
-    assert missed(boto, places) == []
+    assert missed(boto_sender, places) == []
     assert missed(routing, places) == []

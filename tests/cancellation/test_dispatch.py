@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway import dispatch
 from gateway.connect import retry
 from gateway.connect.port import Caller
+from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.errors import CampaignNotRunning, ConnectFailed
-from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import Batch, CallReport, Priority
+from gateway.dispatch import dispatcher
 from tests.cancellation.bench import Bench, bench_of
 from tests.cancellation.hanging import (
     Hang,
@@ -202,7 +202,7 @@ async def purge(at: int) -> Hang[Any]:
     """A purge: given up half way, it has answered truly what it has, and another answers the rest."""
     async with bench_of() as bench:
         session = await _held(bench)
-        action = Action(ActionKind.PURGE, "somebody", "why", 0.0)
+        action = OperatorAction(ActionKind.PURGE, "somebody", "why", 0.0)
         hang = await _steered(bench.dispatcher.purge("c", action), at)
         await bench.dispatcher.purge("c", action)
         assert await outcomes(session) == [pb.OUTCOME_NOT_ACCEPTED] * 25
@@ -303,5 +303,5 @@ async def test_no_await_of_a_call_is_left_out() -> None:
     places: Places = set()
     for name in SCENARIOS:
         places |= await hung(name)
-    assert missed(dispatch, places) == []
+    assert missed(dispatcher, places) == []
     assert missed(retry, places) == []

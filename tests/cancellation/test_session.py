@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.api import caller_limits
 from gateway.api import session as module
-from gateway.api import shares
-from gateway.api.incoming import PART, Incoming
 from gateway.api.session import Session
-from gateway.core.holds import Action, ActionKind, Hold
+from gateway.api.wire.incoming import PART, Incoming
+from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.model import Priority
 from tests.cancellation.bench import Bench, bench_of, messages
 from tests.cancellation.hanging import (
@@ -154,7 +154,7 @@ async def answer_a_list_whose_deadline_is_near(at: int) -> Hang[Any]:
         hang = Hang(session.answers_in_order(0.0), at)
         await cancelled_where_it_hangs(hang, asyncio.ensure_future(_of(hang)))
         session.leave()
-        bench.dispatcher.release("c", Action(ActionKind.RELEASE, "somebody", "why", 0.0))
+        bench.dispatcher.release("c", OperatorAction(ActionKind.RELEASE, "somebody", "why", 0.0))
         await turns()
         await bench.served()
         return hang
@@ -199,4 +199,4 @@ async def test_no_await_of_a_session_is_left_out() -> None:
     for name in SCENARIOS:
         places |= await hung(name)
     assert missed(module, places) == []
-    assert missed(shares, places) == []
+    assert missed(caller_limits, places) == []

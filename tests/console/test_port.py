@@ -11,18 +11,18 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from gateway.access import guessing
-from gateway.admin import feed
+from gateway.access import token_guesses
+from gateway.admin import event_stream
 from gateway.admin.server import AdminServer
-from gateway.clock import SystemClock
 from gateway.connect.fake import FakeConnect
-from gateway.connect.health import ConnectHealth
+from gateway.connect.reachability import ConnectHealth
 from gateway.connect.retry import RetryingCaller
-from gateway.console import Console
+from gateway.control.console_view import Console
+from gateway.control.snapshots import StatusSnapshots
+from gateway.core.campaigns.holds import Hold
 from gateway.core.engine import Engine, Limits
-from gateway.core.holds import Hold
-from gateway.dispatch import Dispatcher
-from gateway.looks import Looks
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.runtime.clock import SystemClock
 from gateway.settings import Settings
 from gateway.simulator import FaultKind
 from gateway.telemetry import telemetry_with
@@ -104,7 +104,7 @@ async def test_an_address_that_guesses_the_token_has_to_wait(
 ) -> None:
     """After some wrong tokens an address must wait; from another one the right token works at once."""
     port = world.gateway.admin_port
-    for number in range(guessing.FREE):
+    for number in range(token_guesses.FREE):
         assert (await post(port, "hold", FIELDS, f"a-wrong-token-{number}"))[0] == 401
     for _ in range(3):
         status, text = await post(port, "hold", FIELDS, TOKEN)
@@ -113,7 +113,7 @@ async def test_an_address_that_guesses_the_token_has_to_wait(
     assert await held(port) == []
     assert await post(port, "hold", FIELDS, TOKEN, source="127.0.0.2") == (200, '{"answered": 0}')
     seen, name = await scrape(port), "dial_gateway_access_refused_total"
-    assert seen.value(name, caller="admin port", refusal="admin_token") == guessing.FREE
+    assert seen.value(name, caller="admin port", refusal="admin_token") == token_guesses.FREE
     assert seen.value(name, caller="admin port", refusal="admin_guessing") == 3
     assert caplog.text.count("refused: ") == 2
 
@@ -183,7 +183,7 @@ async def test_a_body_that_is_far_too_long(port: int) -> None:
 
 async def test_hold_release_and_purge(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """Each is done and logged, with who did it; also to a campaign that nobody has sent for."""
-    caplog.set_level(logging.INFO, "gateway.console")
+    caplog.set_level(logging.INFO, "gateway.control.console_view")
     port = world.gateway.admin_port
     assert await post(port, "hold", FIELDS, TOKEN) == (200, '{"answered": 0}')
     assert await held(port) == [CAMPAIGN]
@@ -257,13 +257,13 @@ async def broken() -> AsyncIterator[tuple[int, Broken]]:
             dispatcher,
             parts._servicer,
             ConnectHealth(),
-            Looks(dispatcher.rows, clock.now),
+            StatusSnapshots(dispatcher.rows, clock.now),
             clock,
             parts.operators,
             parts.access.gate.refusals,
             Settings(),
         )
-        server = AdminServer(parts._overview, console, "127.0.0.1:0")
+        server = AdminServer(parts._monitoring, console, "127.0.0.1:0")
         port = await server.start()
         try:
             yield port, dispatcher
@@ -368,7 +368,7 @@ async def test_failed_calls_are_told_with_their_traces(world: World) -> None:
 
 async def test_so_many_pages_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """One more than may be is refused; when one goes there is room again."""
-    monkeypatch.setattr(feed, "READERS", 2)
+    monkeypatch.setattr(event_stream, "READERS", 2)
     port = world.gateway.admin_port
     async with events(port) as one, events(port) as other:
         await anext(one)
@@ -378,7 +378,7 @@ async def test_so_many_pages_at_once(world: World, monkeypatch: pytest.MonkeyPat
     await until(lambda: not reader.full)
 
 
-def feed_of(world: World) -> feed.Feed:
+def feed_of(world: World) -> event_stream.EventStream:
     return world.gateway._admin._feed
 
 
@@ -390,7 +390,7 @@ async def test_events_are_not_asked_for_by_head(port: int) -> None:
 
 async def test_a_page_that_is_closed_makes_room_at_once(port: int) -> None:
     """Pages that come and go, one after another, never fill the places that there are."""
-    for _ in range(feed.READERS + 8):
+    for _ in range(event_stream.READERS + 8):
         async with events(port) as told:
             assert (await anext(told))["first"]
 

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.access.refusal import Refusal
-from gateway.connect.apis import OPERATIONS
+from gateway.access.refusal import AccessRefusal
+from gateway.connect.api_versions import OPERATIONS
 from gateway.core import errors
-from gateway.core.census import CONCURRENCY, RATE
-from gateway.core.conditions import Condition
+from gateway.core.campaigns.conditions import Condition
 from gateway.core.model import FlushReason, Outcome, Reason
-from gateway.telemetry import catalogue
-from gateway.telemetry.campaigns import ON_HOLD
-from gateway.telemetry.exposition import name_of
-from gateway.telemetry.tally import THROTTLES
+from gateway.core.views.snapshot import CONCURRENCY, RATE
+from gateway.telemetry import metric_definitions
+from gateway.telemetry.campaign_metrics import ON_HOLD
+from gateway.telemetry.counters import THROTTLES
+from gateway.telemetry.prometheus_text import name_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 TARGET = frozenset({"namespace", "job", "instance"})
@@ -59,7 +59,7 @@ VALUES = {
     "kind": set(THROTTLES),
     "flush": {reason.value for reason in FlushReason},
     "operation": set(OPERATIONS),
-    "refusal": {refusal.value for refusal in Refusal},
+    "refusal": {refusal.value for refusal in AccessRefusal},
     "file": {"policy", "certificate"},
     "campaign": {"other"},
 }
@@ -139,5 +139,7 @@ def _rows() -> list[tuple[str, str, str]]:
     return _row.findall(DOCS.read_text(encoding="utf-8"))
 
 
-def _metrics() -> Iterator[catalogue.Metric]:
-    yield from (value for value in vars(catalogue).values() if isinstance(value, catalogue.Metric))
+def _metrics() -> Iterator[metric_definitions.Metric]:
+    yield from (
+        value for value in vars(metric_definitions).values() if isinstance(value, metric_definitions.Metric)
+    )

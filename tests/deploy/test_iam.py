@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from gateway.connect import apis
+from gateway.connect import api_versions
 from scripts import chart
 from tests.deploy import rendered
 
@@ -23,18 +23,18 @@ def read(name: str) -> dict[str, Any]:
 def test_the_policy_allows_the_operations_that_the_gateway_calls_and_no_others() -> None:
     (statement,) = read("policy.json")["Statement"]
 
-    assert set(statement["Action"]) == {f"{PREFIX}:{operation}" for operation in apis.OPERATIONS}
+    assert set(statement["Action"]) == {f"{PREFIX}:{operation}" for operation in api_versions.OPERATIONS}
     assert statement["Resource"].endswith(":campaign/*")
 
 
-@pytest.mark.parametrize("api", apis.APIS.values(), ids=lambda api: str(api.service))
-def test_every_action_is_an_operation_of_connect(api: apis.ConnectApi) -> None:
+@pytest.mark.parametrize("api", api_versions.APIS.values(), ids=lambda api: str(api.service))
+def test_every_action_is_an_operation_of_connect(api: api_versions.ConnectApi) -> None:
     client = boto3.client(api.service, region_name="us-east-1")  # type: ignore[call-overload]
     (statement,) = read("policy.json")["Statement"]
     actions = {action.partition(":")[2] for action in statement["Action"]}
 
     assert client.meta.service_model.signing_name == PREFIX
-    assert {api.put_operation, apis.STATES_OPERATION} <= actions & set(
+    assert {api.put_operation, api_versions.STATES_OPERATION} <= actions & set(
         client.meta.service_model.operation_names
     )
 

@@ -17,7 +17,7 @@ from dialgateway import DialGatewayClient, DialResult
 from dialgateway.retry import BROKEN
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.access.certificate import names_in
-from gateway.access.identity import Shown, identify
+from gateway.access.identity import CallerEvidence, identify
 from tests.client.processes import world
 from tests.client.scripted import ScriptedGateway, accept_and_stay, requests, serving
 from tests.faults.certificates import CALLER
@@ -75,7 +75,7 @@ async def test_the_gateway_is_told_who_calls(name: str, tmp_path: Path) -> None:
         listener.told.clear()
         await put(secure)
     if name == "caddy":
-        shown = Shown("ipv4:127.0.0.1:1", forwarded=listener.told)
+        shown = CallerEvidence("ipv4:127.0.0.1:1", forwarded=listener.told)
         assert identify(shown, [ip_network("127.0.0.0/8")], names_in).identity == CALLER
     else:
         assert listener.told in ([], [""])

@@ -15,7 +15,7 @@ from benchmarks.stub import async_stub
 from dialgateway import DialGatewayClient, StreamBroken
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.access.certificate import names_in
-from gateway.access.identity import Shown, identify
+from gateway.access.identity import CallerEvidence, identify
 from tests.faults.callers import dial_requests
 from tests.faults.certificates import CALLER, Certificates
 from tests.faults.proxies import PROXIES, Upstream, absent, proxied
@@ -78,7 +78,7 @@ async def test_the_gateway_is_told_who_calls(name: str, tmp_path: Path) -> None:
             await async_stub(channel).PutDialRequests(
                 pb.PutDialRequestsRequest(), metadata=FORGED, timeout=20, wait_for_ready=True
             )
-        shown = Shown("ipv4:127.0.0.1:1", forwarded=listener.told)
+        shown = CallerEvidence("ipv4:127.0.0.1:1", forwarded=listener.told)
         assert identify(shown, [ip_network("127.0.0.0/8")], names_in).identity == CALLER
         assert len(listener.told) == 1  # the port without TLS tells nothing
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from google.protobuf.message import DecodeError
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.api import wire
+from gateway.api.wire import dial_requests
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Settled, Source, Waiter
 
@@ -32,7 +32,7 @@ def run(data: bytes) -> int:
         return 0
     answers = _answers(message)
     assert sorted(settled.waiter.index for settled in answers) == list(range(len(message.dial_requests)))
-    responses = wire.responses(answers)
+    responses = dial_requests.responses(answers)
     sent = b"".join(response.SerializeToString() for response in responses)
     assert not answers or sent
     return sum(len(response.results) for response in responses)
@@ -40,10 +40,10 @@ def run(data: bytes) -> int:
 
 def _answers(message: pb.StreamDialRequestsRequest) -> Sequence[Settled]:
     engine, source = Engine(Limits(), random.Random(1)), Source()
-    priority = wire.priority(message.priority)
+    priority = dial_requests.priority(message.priority)
     arrivals = []
     for index, item in enumerate(message.dial_requests):
-        request = wire.dial_request(message.campaign_id, item, WALL_OFFSET)
+        request = dial_requests.dial_request(message.campaign_id, item, WALL_OFFSET)
         assert request.size_bytes >= len(item.client_token)
         arrivals.append((Waiter(source, index), request))
     answers = engine.submit(NOW, arrivals, priority)

@@ -10,7 +10,7 @@ import atheris
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 
-with atheris.instrument_imports(include=["gateway.api.wire", "gateway.core"]):
+with atheris.instrument_imports(include=["gateway.api.wire.dial_requests", "gateway.core"]):
     from tests.fuzz import target
 
 MOST = 30

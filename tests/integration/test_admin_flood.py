@@ -33,7 +33,7 @@ async def admin_port(limit: int = LIMIT) -> AsyncIterator[tuple[int, Clock, Conn
         clock = Clock()
         connections = Connections(clock, limit)
         parts = world.gateway
-        server = AdminServer(parts._overview, parts._console, "127.0.0.1:0", connections=connections)
+        server = AdminServer(parts._monitoring, parts._console, "127.0.0.1:0", connections=connections)
         port = await server.start()
         try:
             yield port, clock, connections, server

@@ -18,8 +18,8 @@ from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1 import dial_request_service_pb2 as dial_pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from gateway import simulator
-from gateway.api import campaign_servicer
-from gateway.core.holds import HOLD_LIMIT
+from gateway.api import campaign_service
+from gateway.core.campaigns.holds import HOLD_LIMIT
 from gateway.simulator import FaultKind
 from tests.integration.process import serving
 from tests.integration.world import CAMPAIGN, PATIENCE_S, World, dial, dials, until, verdicts, world_of
@@ -134,7 +134,7 @@ async def test_a_watch_of_an_idle_gateway_begins(client: DialGatewayClient) -> N
 
 async def test_one_caller_does_not_take_all_watches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond its own a caller may not watch; one that ends makes room, and nothing is kept of it."""
-    monkeypatch.setattr(campaign_servicer, "CALLER_WATCHERS", 2)
+    monkeypatch.setattr(campaign_service, "CALLER_WATCHERS", 2)
     request, watches = pb.WatchCampaignsRequest(), []
     for _ in range(2):
         watches.append(stub_of(world).WatchCampaigns(request, timeout=PATIENCE_S))
@@ -153,7 +153,7 @@ async def test_one_caller_does_not_take_all_watches(world: World, monkeypatch: p
 
 async def test_watches_are_bounded_in_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound over all callers stands before that of one."""
-    monkeypatch.setattr(campaign_servicer, "WATCHERS", 0)
+    monkeypatch.setattr(campaign_service, "WATCHERS", 0)
     over = stub_of(world).WatchCampaigns(pb.WatchCampaignsRequest(), timeout=PATIENCE_S)
     assert await over.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert await over.details() == "0 watch already"
@@ -378,7 +378,7 @@ async def test_who_when_and_why_is_logged_and_listed(
     client: DialGatewayClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each hold, release and purge is one line of the log, and the last of them stands in the listing."""
-    with caplog.at_level(logging.INFO, "gateway.api.campaign_servicer"):
+    with caplog.at_level(logging.INFO, "gateway.api.campaign_service"):
         await client.hold_campaign(CAMPAIGN, "first")
         await client.purge_campaign(CAMPAIGN, "second")
         await client.release_campaign(CAMPAIGN, "third")

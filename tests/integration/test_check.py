@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import pytest
 
-from gateway import cli
+from gateway.cli import main
 from gateway.simulator import CampaignState, Fault, FaultKind, Simulator, SimulatorSettings
 from tests import pki
 
@@ -88,7 +88,7 @@ async def simulator(monkeypatch: pytest.MonkeyPatch, sts: type[Sts]) -> AsyncIte
 
 async def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     """Run the command; return its exit code and what it said."""
-    code = await asyncio.to_thread(cli.main, ["check", *arguments])
+    code = await asyncio.to_thread(main.main, ["check", *arguments])
     out, err = capsys.readouterr()
     assert err == ""
     return code, out

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.connect.keys import Keys, chain_of
+from gateway.connect.credentials import Keys, chain_of
 from gateway.simulator import Simulator, SimulatorSettings
 from tests.integration.test_late_calls import gateway_to, never_above
 from tests.integration.upstream import Request, reply_head, upstream_of
@@ -79,7 +79,7 @@ def _started() -> Keys:
 
 
 def _check(gateway: Any) -> tuple[bool, str]:
-    found: tuple[bool, str] = gateway._overview.readiness().checks["credentials"]
+    found: tuple[bool, str] = gateway._monitoring.readiness().checks["credentials"]
     return found
 
 
@@ -91,7 +91,7 @@ async def test_credentials_that_come_after_the_start(tmp_path: Path) -> None:
     """A gateway that starts without credentials says so, sends nothing, and serves once there are some."""
     async with scene() as (simulator, gateway, caller):
         assert _check(gateway) == (False, "none were found")
-        assert not gateway._overview.readiness().ready
+        assert not gateway._monitoring.readiness().ready
         await caller.send(*dials(30))
         results = await caller.read(30)
         assert verdicts(results) == [DENIED] * 30
@@ -139,7 +139,7 @@ async def test_a_token_service_that_fails(
             results = await caller.ask(*dials(3))
             assert verdicts(results) == [DENIED] * 3
             assert list(simulator.connect.journal) == []
-            assert gateway._overview._connect.results == {"NoCredentials": 1}
+            assert gateway._monitoring._connect.results == {"NoCredentials": 1}
 
 
 async def test_a_token_service_that_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import grpc.aio
 
 from gateway.app import Gateway
-from gateway.connect.boto import BotoConnect
-from gateway.connect.keys import Keys
-from gateway.core.holds import Action, ActionKind, Hold
+from gateway.connect.boto_sender import BotoConnect
+from gateway.connect.credentials import Keys
+from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.settings import Settings
 from gateway.simulator import Simulator, SimulatorSettings
 from gateway.telemetry import telemetry_with
@@ -22,8 +22,8 @@ from tests.integration.world import CAMPAIGN, Brisk, Caller, dials, stub_of, unt
 
 __all__ = ["authority"]
 HOLD = Hold("somebody", "why", 0.0)
-PURGE = Action(ActionKind.PURGE, "somebody", "why", 0.0)
-RELEASE = Action(ActionKind.RELEASE, "somebody", "why", 0.0)
+PURGE = OperatorAction(ActionKind.PURGE, "somebody", "why", 0.0)
+RELEASE = OperatorAction(ActionKind.RELEASE, "somebody", "why", 0.0)
 
 
 @asynccontextmanager
@@ -194,5 +194,5 @@ async def test_dripping_replies_do_not_stop_other_campaigns() -> None:
             quick += [verdict(result) for result in message.results if "quick" in result.client_token]
         assert quick == ["ACCEPTED"] * 25
         assert time.monotonic() - began < 3.0
-        assert gateway._overview.readiness().ready
+        assert gateway._monitoring.readiness().ready
         caller.call.cancel()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.connect.boto import BotoConnect
+from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.port import PutReply
 from gateway.core.errors import CallFailure
 from gateway.core.model import DialRequest

@@ -167,7 +167,7 @@ async def test_nothing_private_is_in_a_repr() -> None:
         await caller.send(*(secret(f"t-{n}") for n in range(3)))
         engine = world.gateway.engine
         await until(lambda: engine.held == 3)
-        (entry, *_) = engine._holdings.everything()
+        (entry, *_) = engine._outstanding.everything()
         answer = Answer(Outcome.ACCEPTED)
         source = Source()
         things = [

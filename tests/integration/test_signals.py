@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import entry
+from gateway.cli import entry
 from tests.integration.world import PATIENCE_S
 
 SETTINGS = {"DIAL_GATEWAY_LISTEN": "127.0.0.1:0", "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0"}

@@ -7,7 +7,7 @@ import pytest
 from dialgateway import _wire
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api import server
-from gateway.api.incoming import DIAL_REQUEST_BYTES, NOT_READABLE, TOO_LARGE
+from gateway.api.wire.incoming import DIAL_REQUEST_BYTES, NOT_READABLE, TOO_LARGE
 from tests.integration.test_bad_frames import METHODS
 from tests.integration.world import CAMPAIGN, World, dial, verdicts
 

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway import health
+from gateway.cli import health_check
 from tests import pki
 from tests.integration.admin import scrape
 from tests.integration.secured import BILLING, POLICY, Folder, caller_of, secured
@@ -88,8 +88,8 @@ async def test_health_is_asked_of_the_admin_port_where_there_is_tls(
     """The image's health check needs no certificate."""
     async with secured(tmp_path) as (world, _):
         address = f"127.0.0.1:{world.gateway.admin_port}"
-        assert await asyncio.to_thread(health.check_admin, address) == health.SERVING
-    assert await asyncio.to_thread(health.check_admin, address) == health.NOT_SERVING
+        assert await asyncio.to_thread(health_check.check_admin, address) == health_check.SERVING
+    assert await asyncio.to_thread(health_check.check_admin, address) == health_check.NOT_SERVING
     out, err = capsys.readouterr()
     assert "ready" in out
     assert "cannot be reached" in err

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway.connect.boto import BotoConnect
+from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.resolver import Address
 from gateway.connect.ticket import Ticket
 from gateway.connect.transport import LONGEST_REPLY_BYTES

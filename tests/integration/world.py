@@ -20,11 +20,11 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceStub
 from gateway.api.server import Keepalive
 from gateway.app import Gateway
-from gateway.cli import SIMULATOR_KEYS, connect_for
-from gateway.clock import SystemClock
-from gateway.connect.boto import BotoConnect
-from gateway.connect.keys import Keys
+from gateway.cli.main import SIMULATOR_KEYS, connect_for
+from gateway.connect.boto_sender import BotoConnect
+from gateway.connect.credentials import Keys
 from gateway.connect.port import ConnectPort
+from gateway.runtime.clock import SystemClock
 from gateway.settings import Settings
 from gateway.simulator import CallRecord, Fault, FaultKind, Simulator, SimulatorSettings
 from gateway.telemetry import telemetry_with

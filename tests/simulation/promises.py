@@ -3,9 +3,11 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from gateway.core.admission import SEND_MARGIN_S
+from gateway.core.answers import refusal_of
+from gateway.core.campaigns.notices import Told
 from gateway.core.engine import Limits
 from gateway.core.errors import CampaignNotFound, CampaignNotRunning
+from gateway.core.intake.admission import SEND_MARGIN_S
 from gateway.core.model import (
     BATCH_LIMIT,
     DENIALS,
@@ -22,10 +24,8 @@ from gateway.core.model import (
     Settled,
     Source,
 )
-from gateway.core.notices import Told
-from gateway.core.proving import DOUBT_S
-from gateway.core.settle import refusal_of
-from gateway.core.turns import LOOK_AHEAD
+from gateway.core.scheduling.proven import DOUBT_S
+from gateway.core.scheduling.ready import LOOK_AHEAD
 from tests.simulation.connect_model import INVALID, POISON, Bucket, Connect, Key
 
 EXACT_S = 1e-6

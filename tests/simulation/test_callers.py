@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from gateway.core.model import Outcome, Priority
-from gateway.core.proving import MISSES_LIMIT, MISSES_PER_S
+from gateway.core.scheduling.proven import MISSES_LIMIT, MISSES_PER_S
 from tests.simulation.promises import Caller
 from tests.simulation.test_scenarios import percentile, send, world_of
 from tests.simulation.world import World

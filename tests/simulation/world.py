@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from gateway.core import settle
-from gateway.core.conditions import BLIND_FOR_S
+from gateway.core import answers
+from gateway.core.campaigns.conditions import BLIND_FOR_S
+from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.engine import Decision, Engine, Limits
 from gateway.core.errors import CallFailure, CallTransient, RateThrottled
-from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import BATCH_LIMIT, Answer, Batch, CallReport, DialRequest, Priority, Settled, Waiter
 from tests.simulation.connect_model import Connect, Reply
 from tests.simulation.promises import EXACT_S, Book, Caller
@@ -35,7 +35,7 @@ class Call:
 
     batch: Batch
     attempts: int = 0
-    strikes: int = 0
+    counted_attempts: int = 0
     uncertain: bool = False
     started_at: float = 0.0
     last: CallFailure | None = None
@@ -154,29 +154,29 @@ class World:
     def hold(self, campaign_id: str, *, answering: bool) -> None:
         """Hold a campaign."""
         self.trace.append((self.now, "hold", campaign_id, answering))
-        self.engine.steering.hold(self.now, campaign_id, Hold("me", "", self.now, answering))
+        self.engine.operator_actions.hold(self.now, campaign_id, Hold("me", "", self.now, answering))
         self.book.holds[campaign_id] = answering
         if answering:
-            self._dismiss(campaign_id, settle.HELD)
+            self._dismiss(campaign_id, answers.HELD)
 
     def release(self, campaign_id: str) -> None:
         """Release a campaign, if it is held."""
         self.trace.append((self.now, "release", campaign_id))
-        action = Action(ActionKind.RELEASE, "me", "", self.now)
+        action = OperatorAction(ActionKind.RELEASE, "me", "", self.now)
         held = self.book.holds.pop(campaign_id, None) is not None
-        assert self.engine.steering.release(self.now, campaign_id, action) == held
+        assert self.engine.operator_actions.release(self.now, campaign_id, action) == held
         self.book.steered.add(campaign_id)
 
     def purge(self, campaign_id: str) -> None:
         """Purge a campaign."""
         self.trace.append((self.now, "purge", campaign_id))
         self.book.purging = campaign_id
-        self._dismiss(campaign_id, settle.PURGED)
+        self._dismiss(campaign_id, answers.PURGED)
         self.book.purging = ""
 
-    def _dismiss(self, campaign_id: str, refusal: settle.Refusal) -> None:
-        entries = self.engine.steering.resting(campaign_id)
-        count, settled = self.engine.steering.dismiss(self.now, entries, refusal)
+    def _dismiss(self, campaign_id: str, refusal: answers.CampaignRefusal) -> None:
+        entries = self.engine.operator_actions.resting(campaign_id)
+        count, settled = self.engine.operator_actions.dismiss(self.now, entries, refusal)
         assert count == len(entries) or self.engine.unfinished
         self._keep(settled)
         left = [held for key, held in self.book.held.items() if key[0] == campaign_id]
@@ -275,7 +275,7 @@ class World:
         failure = reply.failure
         if failure is not None:
             call.last = failure
-            call.strikes += not isinstance(failure, RateThrottled)
+            call.counted_attempts += not isinstance(failure, RateThrottled)
             call.uncertain |= failure.uncertain
         pause_s = self.rng.uniform(0.0, min(2.0, 0.1 * 2.0**call.attempts))
         more = isinstance(failure, CallTransient) and call.attempts < call.batch.attempts_left
@@ -295,7 +295,7 @@ class World:
             failed=reply.failed,
             failure=failure,
             attempts=call.attempts,
-            strikes=call.strikes + (failure is None),
+            counted_attempts=call.counted_attempts + (failure is None),
             uncertain=call.uncertain,
             started_at=call.started_at,
         )

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway import cli
-from gateway.connect.keys import Keys
+from gateway.cli import main
+from gateway.connect.credentials import Keys
 from gateway.settings import Settings
 from tests import pki
 
-KEYS = Keys.fixed(*cli.SIMULATOR_KEYS)
+KEYS = Keys.fixed(*main.SIMULATOR_KEYS)
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def taken() -> Iterator[str]:
 
 def refused(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
     """Run a command that must end with code 2 and one line on stderr; return the line."""
-    assert cli.main(arguments) == cli.WRONG_USAGE
+    assert main.main(arguments) == main.WRONG_USAGE
     out, err = capfd.readouterr()
     assert out == ""
     (line,) = err.splitlines()
@@ -183,7 +183,7 @@ def test_the_process_ends_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> No
     done = subprocess.run(
         [sys.executable, "-m", "gateway", "serve"], capture_output=True, text=True, timeout=30, check=False
     )
-    assert done.returncode == cli.WRONG_USAGE
+    assert done.returncode == main.WRONG_USAGE
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
         "dial-gateway: DIAL_GATEWAY_MAX_ATTEMPTS: must be a whole number from 1 to 100; got '0'"
@@ -194,20 +194,20 @@ def test_the_process_ends_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> No
 def test_wrong_arguments(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     """Arguments that make no command end with code 2 and how the command is used."""
     with pytest.raises(SystemExit) as ended:
-        cli.main(arguments)
-    assert ended.value.code == cli.WRONG_USAGE
+        main.main(arguments)
+    assert ended.value.code == main.WRONG_USAGE
     assert capfd.readouterr().err.startswith("usage: dial-gateway")
 
 
 def test_the_simulator_stands_in_for_connect() -> None:
     """Against the simulator no region and no credentials of the machine are needed."""
-    connect = cli.connect_for(Settings(), "http://127.0.0.1:1", KEYS)
+    connect = main.connect_for(Settings(), "http://127.0.0.1:1", KEYS)
     assert connect.endpoint == "http://127.0.0.1:1"
 
 
 def test_connect_is_found_as_aws_documents_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the simulator, region and endpoint come from the standard variables of AWS."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-2")
-    assert "eu-west-2" in cli.connect_for(Settings(), None, KEYS).endpoint
+    assert "eu-west-2" in main.connect_for(Settings(), None, KEYS).endpoint
     monkeypatch.setenv("AWS_ENDPOINT_URL_CONNECTCAMPAIGNS", "http://127.0.0.1:4570")
-    assert cli.connect_for(Settings(), None, KEYS).endpoint == "http://127.0.0.1:4570"
+    assert main.connect_for(Settings(), None, KEYS).endpoint == "http://127.0.0.1:4570"

@@ -2,7 +2,7 @@
 
 import time
 
-from gateway.clock import SAME_OFFSET_S, SystemClock
+from gateway.runtime.clock import SAME_OFFSET_S, SystemClock
 
 
 class Clocks:

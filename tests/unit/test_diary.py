@@ -2,7 +2,7 @@
 
 from gateway.core.errors import AnswerLost
 from gateway.core.model import Batch, CallReport, FlushReason
-from gateway.diary import FAILURES_KEPT, FailureLog
+from gateway.dispatch.event_log import FAILURES_KEPT, FailureLog
 
 
 def test_the_last_failures_are_kept() -> None:

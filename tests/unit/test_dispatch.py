@@ -17,7 +17,7 @@ from gateway.connect.retry import RetryingCaller
 from gateway.core.engine import Engine, Limits
 from gateway.core.errors import ConnectFailed
 from gateway.core.model import Batch, CallReport, DialRequest, Settled, Source, Waiter
-from gateway.dispatch import Dispatcher
+from gateway.dispatch.dispatcher import Dispatcher
 from gateway.telemetry import telemetry_with
 
 NOW = 1000.0

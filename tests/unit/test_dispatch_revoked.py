@@ -5,14 +5,14 @@ import asyncio
 import pytest
 
 from gateway.connect.fake import Delay
+from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.errors import AnswerLost, CallRevoked, ConnectFailed, ConnectUnreachable, NoCredentials
-from gateway.core.holds import Action, ActionKind, Hold
 from tests.unit.test_dispatch import Owner, running, turns
 
 HOLD = Hold("somebody", "why", 0.0)
 ANSWERING = HOLD._replace(answering=True)
-PURGE = Action(ActionKind.PURGE, "somebody", "why", 0.0)
-RELEASE = Action(ActionKind.RELEASE, "somebody", "why", 0.0)
+PURGE = OperatorAction(ActionKind.PURGE, "somebody", "why", 0.0)
+RELEASE = OperatorAction(ActionKind.RELEASE, "somebody", "why", 0.0)
 
 
 def delayed() -> tuple[Delay, asyncio.Event]:

@@ -10,7 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 
-from gateway import health
+from gateway.cli import health_check
 
 Status = health_pb2.HealthCheckResponse
 
@@ -36,14 +36,14 @@ def server() -> Iterator[Server]:
 
 def test_a_gateway_that_serves(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     """A gateway that serves is healthy: 0, and one line that says so."""
-    assert health.check(f"127.0.0.1:{server.port}") == health.SERVING == 0
+    assert health_check.check(f"127.0.0.1:{server.port}") == health_check.SERVING == 0
     assert capsys.readouterr() == (f"127.0.0.1:{server.port}: SERVING\n", "")
 
 
 def test_a_gateway_that_leaves(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     """A gateway that is leaving answers, and is not healthy."""
     server.servicer.set("", Status.NOT_SERVING)
-    assert health.check(f"127.0.0.1:{server.port}") == health.NOT_SERVING
+    assert health_check.check(f"127.0.0.1:{server.port}") == health_check.NOT_SERVING
     assert capsys.readouterr().out == f"127.0.0.1:{server.port}: NOT_SERVING\n"
 
 
@@ -52,22 +52,22 @@ def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as bound:  # and does not listen, so that nobody else can either
         bound.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{bound.getsockname()[1]}"
-        assert health.check(address) == health.NOT_SERVING
+        assert health_check.check(address) == health_check.NOT_SERVING
     assert capsys.readouterr() == ("", f"{address}: UNAVAILABLE\n")
 
 
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever listens and does not answer within the time-out counts as not serving."""
-    monkeypatch.setattr(health, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(health_check, "TIMEOUT_S", 0.05)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        assert health.check(address) == health.NOT_SERVING
+        assert health_check.check(address) == health_check.NOT_SERVING
     assert capsys.readouterr() == ("", f"{address}: DEADLINE_EXCEEDED\n")
 
 
 @pytest.mark.parametrize("everywhere", ["0.0.0.0", "[::]"])  # noqa: S104 - asked, not listened on
 def test_a_gateway_that_listens_everywhere(server: Server, everywhere: str) -> None:
     """The address of a gateway that listens on every interface is asked at home."""
-    assert health.check(f"{everywhere}:{server.port}") == health.SERVING
+    assert health_check.check(f"{everywhere}:{server.port}") == health_check.SERVING

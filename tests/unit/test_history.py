@@ -1,6 +1,6 @@
 """The last minutes are kept as points, of what was added between two readings."""
 
-from gateway.history import Counts, History
+from gateway.control.history import Counts, History
 
 
 def counts(at: float, ok: int, *, throttled: int = 0, lost: int = 0, answers: int = 0) -> Counts:

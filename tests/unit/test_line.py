@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.line import WaitingLine
+from gateway.dispatch.room_gate import WaitingLine
 
 
 @dataclass

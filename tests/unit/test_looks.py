@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from gateway.core.listing import Rows
-from gateway.looks import LOOK_EVERY_S, LOOK_SHARE, Looks, Parts
+from gateway.control.snapshots import LOOK_EVERY_S, LOOK_SHARE, Parts, StatusSnapshots
+from gateway.core.views.campaign_status import Rows
 
 
 class Gateway:
@@ -26,8 +26,8 @@ class Gateway:
         return {}
 
 
-def looks_at(gateway: Gateway) -> Looks:
-    return Looks(gateway.rows, lambda: gateway.now)
+def looks_at(gateway: Gateway) -> StatusSnapshots:
+    return StatusSnapshots(gateway.rows, lambda: gateway.now)
 
 
 async def test_a_look_serves_for_a_quarter_of_a_second() -> None:

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from benchmarks.processes import resident_mb
-from gateway.memory import LITTLE, LOOKS, MUCH, SHARE, Tidying, give_back
+from gateway.runtime.memory import LITTLE, LOOKS, MUCH, SHARE, Tidying, give_back
 
 
 def test_a_flood_is_over_once_little_is_held() -> None:

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from gateway.core.errors import CampaignNotRunning
-from gateway.supervision import Supervisor, TaskEnded, trace_of
+from gateway.runtime.supervision import Supervisor, TaskEnded, trace_of
 
 SECRET = "+12065550123"
 

@@ -28,15 +28,15 @@ export class Model {
     this.locked = message.totals.locked;
     for (const row of message.campaigns) {
       const campaign = this.#named("Campaign", row);
-      campaign.held = campaign.held && this.#named("Deed", campaign.held);
-      campaign.last = campaign.last && this.#named("Deed", campaign.last);
+      campaign.held = campaign.held && this.#named("RecordedAction", campaign.held);
+      campaign.last = campaign.last && this.#named("RecordedAction", campaign.last);
       this.campaigns.set(campaign.campaign_id, campaign);
     }
     for (const id of message.gone) this.campaigns.delete(id);
     this.points = this.points.concat(message.points.map((row) => this.#named("Point", row))).slice(-POINTS);
     this.failures = this.failures
       .concat(message.failures.map((row) => this.#named("FailedCall", row))).slice(-FAILURES);
-    if (message.callers) this.callers = message.callers.map((row) => this.#named("Caller", row));
+    if (message.callers) this.callers = message.callers.map((row) => this.#named("CallerRow", row));
     return Boolean(message.first);
   }
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.access.access import Access, AccessFiles
 from gateway.access.errors import PolicyError
-from gateway.access.gate import Gate
-from gateway.access.identity import Shown
+from gateway.access.grants import Gate
+from gateway.access.identity import CallerEvidence
 from gateway.access.policy import EVERYTHING, Grant
 from gateway.access.policy_file import kept_policy
-from gateway.access.refusal import Refusal
+from gateway.access.refusal import AccessRefusal
+from gateway.access.setup import Access, AccessFiles
 from gateway.core.model import Priority
 
 BILLING = "spiffe://example.org/billing"
@@ -39,23 +39,26 @@ def gate(tmp_path: Path, counted: Counted) -> Gate:
 
 
 def test_callers_by_identity_else_by_host(gate: Gate) -> None:
-    known = gate.caller(Shown(PEER, [BILLING]), "192.0.2.7")
-    unknown = gate.caller(Shown(PEER), "192.0.2.7")
+    known = gate.caller(CallerEvidence(PEER, [BILLING]), "192.0.2.7")
+    unknown = gate.caller(CallerEvidence(PEER), "192.0.2.7")
     assert (known.identity, known.name, known.key) == (BILLING, BILLING, BILLING)
     assert (unknown.identity, unknown.name, unknown.key) == (None, PEER, "192.0.2.7")
 
 
 def test_grants(gate: Gate) -> None:
-    grant = gate.grant(gate.caller(Shown(PEER, [BILLING]), "h"))
+    grant = gate.grant(gate.caller(CallerEvidence(PEER, [BILLING]), "h"))
     assert isinstance(grant, Grant)
     assert grant.weight == 3
-    assert gate.grant(gate.caller(Shown(PEER), "h")) is Refusal.UNAUTHENTICATED
-    assert gate.grant(gate.caller(Shown(PEER, ["spiffe://example.org/x"]), "h")) is Refusal.UNKNOWN
-    assert Gate().grant(gate.caller(Shown(PEER), "h")) is EVERYTHING
+    assert gate.grant(gate.caller(CallerEvidence(PEER), "h")) is AccessRefusal.UNAUTHENTICATED
+    assert (
+        gate.grant(gate.caller(CallerEvidence(PEER, ["spiffe://example.org/x"]), "h"))
+        is AccessRefusal.UNKNOWN
+    )
+    assert Gate().grant(gate.caller(CallerEvidence(PEER), "h")) is EVERYTHING
 
 
 def test_a_permit_lowers_priorities_and_refuses_campaigns(gate: Gate, counted: Counted) -> None:
-    permit = gate.permit(gate.caller(Shown(PEER, [BILLING]), "h"))
+    permit = gate.permit(gate.caller(CallerEvidence(PEER, [BILLING]), "h"))
     grant = permit.grant()
     assert permit.priority(grant, "debt-1", Priority.HIGH, 5) is Priority.NORMAL
     assert permit.priority(grant, "debt-1", Priority.BULK, 5) is Priority.BULK
@@ -68,7 +71,7 @@ def test_a_refusal_is_logged_once_and_counted_always(
     gate: Gate, counted: Counted, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
-        gate.caller(Shown(PEER, forwarded=[f"URI={BILLING}"]), "192.0.2.7")
+        gate.caller(CallerEvidence(PEER, forwarded=[f"URI={BILLING}"]), "192.0.2.7")
     assert counted.refusals == [("192.0.2.7", "forged_identity", 1)] * 3
     assert len(caplog.records) == 1
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.access.guessing import ALL_FREE, FIRST_WAIT_S, FREE, LONGEST_WAIT_S, SOURCES, Guesses
-from gateway.access.operators import TOO_MANY, Denied, Guarded, denied
+from gateway.access.admin_token import TOO_MANY, Denied, Guarded, denied
+from gateway.access.token_guesses import ALL_FREE, FIRST_WAIT_S, FREE, LONGEST_WAIT_S, SOURCES, Guesses
 
 TOKEN = "a-token-of-some-length"
 THERE, HERE = "203.0.113.9", "198.51.100.7"

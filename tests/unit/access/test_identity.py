@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.access.certificate import names_in
-from gateway.access.identity import Found, Shown, identify, identity_of, is_trusted
+from gateway.access.identity import CallerEvidence, Identification, identify, identity_of, is_trusted
 from tests import pki
 
 BILLING = "spiffe://example.org/ns/billing/sa/dialer"
@@ -18,7 +18,7 @@ INSIDE, OUTSIDE = "ipv4:10.1.2.3:999", "ipv4:192.0.2.7:999"
 
 
 def forwarded(*values: str) -> str | None:
-    return identify(Shown(INSIDE, forwarded=values), PROXY, names_in).identity
+    return identify(CallerEvidence(INSIDE, forwarded=values), PROXY, names_in).identity
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,20 @@ def test_several_headers_are_one_list() -> None:
 
 def test_a_header_of_an_untrusted_peer_is_forged_and_gives_nothing() -> None:
     header = (f"URI={BILLING}",)
-    assert identify(Shown(OUTSIDE, forwarded=header), PROXY, names_in) == Found(None, forged=True)
-    own = Shown(OUTSIDE, ["spiffe://example.org/own"], forwarded=header)
-    assert identify(own, PROXY, names_in) == Found("spiffe://example.org/own", forged=True)
-    assert identify(Shown(INSIDE, forwarded=header), (), names_in) == Found(None, forged=True)
+    assert identify(CallerEvidence(OUTSIDE, forwarded=header), PROXY, names_in) == Identification(
+        None, forged=True
+    )
+    own = CallerEvidence(OUTSIDE, ["spiffe://example.org/own"], forwarded=header)
+    assert identify(own, PROXY, names_in) == Identification("spiffe://example.org/own", forged=True)
+    assert identify(CallerEvidence(INSIDE, forwarded=header), (), names_in) == Identification(
+        None, forged=True
+    )
 
 
 def test_a_proxy_lends_its_own_identity_to_nobody() -> None:
-    assert identify(Shown(INSIDE, ["spiffe://example.org/proxy"]), PROXY, names_in) == Found(None)
+    assert identify(
+        CallerEvidence(INSIDE, ["spiffe://example.org/proxy"]), PROXY, names_in
+    ) == Identification(None)
 
 
 @given(st.text(alphabet='abURI=;,"\\ ', max_size=40))

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from gateway.access.errors import AccessError
-from gateway.access.keeping import Kept
+from gateway.access.reloading import Reloaded
 
 
-def kept_number(file: Path) -> Kept[int]:
+def kept_number(file: Path) -> Reloaded[int]:
     """Keep the number in a file; a text is refused, and nothing at all is a bug of the reader."""
 
     def read() -> int:
@@ -18,7 +18,7 @@ def kept_number(file: Path) -> Kept[int]:
             raise AccessError(f"{text} is no number")
         return int(text)
 
-    return Kept("the number", [str(file)], read)
+    return Reloaded("the number", [str(file)], read)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_whoever_asks_while_another_reads_waits_for_that(file: Path) -> None:
             assert go_on.wait(20)
         return value
 
-    kept = Kept("the number", [str(file)], read)
+    kept = Reloaded("the number", [str(file)], read)
     file.write_text("changed")
     first = threading.Thread(target=kept.reread)
     first.start()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.access.admin_token import Denied, TokenOperators, denied
 from gateway.access.errors import TokenError
-from gateway.access.operators import Denied, TokenOperators, denied
 
 TOKEN = "a-token-of-some-length"
 

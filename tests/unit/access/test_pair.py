@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.access.errors import PairError
-from gateway.access.pair import PairFiles, files_of, kept_pair, read_pair
+from gateway.access.tls_key_pair import PairFiles, files_of, kept_pair, read_pair
 from tests import pki
 
 CA = pki.Authority()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.access import policy_file
-from gateway.access.actions import Action
+from gateway.access.actions import CampaignRight
 from gateway.access.errors import PolicyError
 from gateway.access.patterns import Pattern, campaign_pattern, identity_pattern
 from gateway.access.policy import EVERYTHING, REMEMBERED, Grant, Policy
@@ -59,12 +59,12 @@ def test_campaigns_and_the_priority_up_to_which_they_may_be_dialed() -> None:
 def test_rights() -> None:
     """Each right has its campaigns; whoever may do anything with a campaign may see it."""
     found = grant()
-    assert found.may(Action.HOLD, "debt-1")
-    assert not found.may(Action.RELEASE, "debt-1")
-    assert not found.may(Action.PURGE, "debt-1")
-    assert found.may(Action.PURGE, "old")
-    assert all(found.may(Action.SEE, name) for name in ("debt-1", "old", "reminders"))
-    assert not found.may(Action.SEE, "surveys")
+    assert found.may(CampaignRight.HOLD, "debt-1")
+    assert not found.may(CampaignRight.RELEASE, "debt-1")
+    assert not found.may(CampaignRight.PURGE, "debt-1")
+    assert found.may(CampaignRight.PURGE, "old")
+    assert all(found.may(CampaignRight.SEE, name) for name in ("debt-1", "old", "reminders"))
+    assert not found.may(CampaignRight.SEE, "surveys")
 
 
 def test_the_first_entry_that_names_a_caller_counts() -> None:
@@ -73,14 +73,14 @@ def test_the_first_entry_that_names_a_caller_counts() -> None:
     other = policy.grant("spiffe://example.org/ns/x")
     assert other is not None
     assert not other.dials
-    assert other.may(Action.SEE, MARKUP)
+    assert other.may(CampaignRight.SEE, MARKUP)
     assert parse_policy(POLICY.split('  - identities: ["**"]')[0]).grant("nobody.example.org") is None
 
 
 def test_without_a_policy_everything_is_granted() -> None:
     assert EVERYTHING.dials
     assert EVERYTHING.may_dial(MARKUP) is Priority.HIGH
-    assert all(EVERYTHING.may(action, MARKUP) for action in Action)
+    assert all(EVERYTHING.may(action, MARKUP) for action in CampaignRight)
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.admin import feed
-from gateway.admin.feed import Feed
-from gateway.admin.port import Campaign, Look, Order, Point, Totals
+from gateway.admin import event_stream
+from gateway.admin.event_stream import EventStream
+from gateway.admin.port import Campaign, Command, ConsoleState, Point, Totals
 
 TOTALS = Totals({}, 0, 0, 0, 1, 0, 1, 1.0, 1.0, 0, 0, {}, (0,) * 5, "answering", False, False, "")
 
@@ -24,16 +24,18 @@ class Script:
     def __init__(self) -> None:
         self.looks = 0
 
-    async def look(self) -> Look:
+    async def look(self) -> ConsoleState:
         self.looks += 1
         rows = [campaign("steady", 7), campaign("moving", self.looks), campaign(f"only-{self.looks}", 1)]
         points = [
             Point(number, float(number), 1.0, (1, 0, 0), (0,) * 5, 1.0, 1.0, 0)
             for number in range(1, self.looks + 1)
         ]
-        return Look(float(self.looks), 0.0, TOTALS, {row.campaign_id: row for row in rows}, points, [], [])
+        return ConsoleState(
+            float(self.looks), 0.0, TOTALS, {row.campaign_id: row for row in rows}, points, [], []
+        )
 
-    async def carry_out(self, order: Order) -> int:
+    async def carry_out(self, order: Command) -> int:
         raise AssertionError(order)
 
 
@@ -59,12 +61,12 @@ class Reader:
 
 @pytest.fixture(autouse=True)
 def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "EVERY_S", 0.005)
+    monkeypatch.setattr(event_stream, "EVERY_S", 0.005)
 
 
 async def test_the_first_message_tells_all_and_the_next_what_differs() -> None:
     """What has changed and what has come is told, what is gone by name; what is the same is not."""
-    source, reader = Feed(Script()), Reader()
+    source, reader = EventStream(Script()), Reader()
     telling = asyncio.create_task(source.tell(reader.write))
     await reader.has(3)
     source.leave()
@@ -82,20 +84,20 @@ async def test_one_look_serves_all_pages() -> None:
     """Twenty pages cost as many looks as one: one each time that a look has served its time."""
     script = Script()
     began = asyncio.get_running_loop().time()
-    source, readers = Feed(script), [Reader() for _ in range(20)]
+    source, readers = EventStream(script), [Reader() for _ in range(20)]
     telling = [asyncio.create_task(source.tell(reader.write)) for reader in readers]
     for reader in readers:
         await reader.has(4)
     source.leave()
     await asyncio.gather(*telling)
     lasted_s = asyncio.get_running_loop().time() - began
-    assert 4 <= script.looks <= lasted_s / feed.EVERY_S + 1
+    assert 4 <= script.looks <= lasted_s / event_stream.EVERY_S + 1
 
 
 async def test_a_page_that_reads_again_is_told_the_newest_look() -> None:
     """What went by while it did not read is skipped, and the seconds since are all there."""
     script = Script()
-    source, slow, other = Feed(script), Reader(), Reader()
+    source, slow, other = EventStream(script), Reader(), Reader()
     telling = [asyncio.create_task(source.tell(reader.write)) for reader in (slow, other)]
     await slow.has(2)
     slow.reads.clear()
@@ -114,8 +116,8 @@ async def test_a_page_that_reads_again_is_told_the_newest_look() -> None:
 
 async def test_a_page_that_never_reads_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while its stream ends with a time-out, and it counts no more."""
-    monkeypatch.setattr(feed, "STALL_S", 0.01)
-    source, deaf = Feed(Script()), Reader()
+    monkeypatch.setattr(event_stream, "STALL_S", 0.01)
+    source, deaf = EventStream(Script()), Reader()
     deaf.reads.clear()
     telling = asyncio.create_task(source.tell(deaf.write))
     done, _ = await asyncio.wait([telling], timeout=10)
@@ -127,8 +129,8 @@ async def test_a_page_that_never_reads_is_let_go(monkeypatch: pytest.MonkeyPatch
 
 async def test_so_many_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The feed is full with as many readers as may be, and not after one has gone."""
-    monkeypatch.setattr(feed, "READERS", 1)
-    source, reader = Feed(Script()), Reader()
+    monkeypatch.setattr(event_stream, "READERS", 1)
+    source, reader = EventStream(Script()), Reader()
     telling = asyncio.create_task(source.tell(reader.write))
     await reader.has(1)
     assert source.full

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.admin.guard import is_own_name
+from gateway.admin.request_filter import is_own_name
 
 LISTED = ("console.example.org", "*.corp.example.org")
 EVERYWHERE = ["localhost", "localhost:9464", "a.localhost", "127.0.0.1", "127.1.2.3:9464", "[::1]:9464"]

@@ -3,11 +3,11 @@
 import asyncio
 
 from dialgateway.v1 import campaign_service_pb2 as pb
-from gateway.api import campaign_wire as wire
-from gateway.api.sights import Sights
-from gateway.core.listing import CampaignRow, CampaignState
+from gateway.api.visible_campaigns import Sights
+from gateway.api.wire import campaigns as wire
+from gateway.control.snapshots import Parts
 from gateway.core.model import Reason
-from gateway.looks import Parts
+from gateway.core.views.campaign_status import CampaignRow, CampaignState
 
 OFFSET = 0.0
 

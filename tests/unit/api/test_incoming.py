@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.api import incoming
-from gateway.api.incoming import (
+from gateway.api.wire import incoming
+from gateway.api.wire.incoming import (
     DIAL_REQUEST_BYTES,
     NOT_READABLE,
     PART,
@@ -20,7 +20,7 @@ from gateway.api.incoming import (
     Unreadable,
     UnreadableError,
 )
-from gateway.api.wire_scan import FIELDS_AT_ONCE, MalformedError, cut
+from gateway.api.wire.scan import FIELDS_AT_ONCE, MalformedError, cut
 from tests.fuzz import shapes
 from tests.integration.world import dial, dials
 

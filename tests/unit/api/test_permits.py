@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.access.gate import Gate
-from gateway.access.identity import Shown
-from gateway.access.keeping import Kept
+from gateway.access.grants import Gate
+from gateway.access.identity import CallerEvidence
 from gateway.access.policy import Policy
 from gateway.access.policy_file import kept_policy
+from gateway.access.reloading import Reloaded
+from gateway.api.caller_limits import CallerLimit
 from gateway.api.session import Session
-from gateway.api.shares import Share
-from gateway.clock import SystemClock
 from gateway.connect.fake import FakeConnect
 from gateway.connect.retry import RetryingCaller
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Outcome, Priority, Reason
-from gateway.dispatch import Dispatcher
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.runtime.clock import SystemClock
 from gateway.telemetry import telemetry_with
 from tests.integration.world import dials
 
@@ -34,31 +34,31 @@ def policy(**entry: object) -> str:
 
 
 @pytest.fixture
-def change(tmp_path: Path) -> Callable[[str], Kept[Policy]]:
+def change(tmp_path: Path) -> Callable[[str], Reloaded[Policy]]:
     file = tmp_path / "policy.yaml"
 
-    def change(text: str) -> Kept[Policy]:
+    def change(text: str) -> Reloaded[Policy]:
         file.write_text(text)
         return kept_policy(str(file))
 
     return change
 
 
-def session_of(kept: Kept[Policy], share: Share) -> Session:
+def session_of(kept: Reloaded[Policy], share: CallerLimit) -> Session:
     """Make a session of a caller, at a dispatcher that does not run."""
     clock, telemetry, rng = SystemClock(), telemetry_with(), random.Random(1)
     caller = RetryingCaller(FakeConnect(), telemetry, clock.now, rng)
     dispatcher = Dispatcher(Engine(Limits(), rng), caller, telemetry, clock.now)
     gate = Gate(kept)
-    permit = gate.permit(gate.caller(Shown("ipv4:127.0.0.1:1", [BILLING]), "127.0.0.1"))
+    permit = gate.permit(gate.caller(CallerEvidence("ipv4:127.0.0.1:1", [BILLING]), "127.0.0.1"))
     trace = telemetry.rpc_started("StreamDialRequests", ())
     return Session(dispatcher, telemetry, clock, trace, 100, share, permit)
 
 
 async def test_weight_and_window_are_those_of_the_policy_at_each_message(
-    change: Callable[[str], Kept[Policy]], tmp_path: Path
+    change: Callable[[str], Reloaded[Policy]], tmp_path: Path
 ) -> None:
-    kept, share = change(policy(weight=3, window=7)), Share(50)
+    kept, share = change(policy(weight=3, window=7)), CallerLimit(50)
     session = session_of(kept, share)
     session.take("own", dials(1), Priority.NORMAL)
     assert (session._source.weight, share.room()) == (3, 7 - 1)
@@ -70,10 +70,10 @@ async def test_weight_and_window_are_those_of_the_policy_at_each_message(
 
 
 async def test_what_is_refused_is_answered_in_its_place_and_never_held(
-    change: Callable[[str], Kept[Policy]],
+    change: Callable[[str], Reloaded[Policy]],
 ) -> None:
     """Answers have the indices of their requests; nothing of another's campaign reaches the core."""
-    session = session_of(change(policy()), Share(50))
+    session = session_of(change(policy()), CallerLimit(50))
     session.take("own", dials(2), Priority.NORMAL)
     session.take("other", dials(2, "other"), Priority.NORMAL)
     session.close()
@@ -83,7 +83,7 @@ async def test_what_is_refused_is_answered_in_its_place_and_never_held(
 
 
 async def test_a_share_that_grows_lets_those_in_who_wait() -> None:
-    share = Share(1)
+    share = CallerLimit(1)
     share.take(1)
     waiting = asyncio.create_task(share.wait_for_room())
     await asyncio.sleep(0)
@@ -93,8 +93,8 @@ async def test_a_share_that_grows_lets_those_in_who_wait() -> None:
     assert share.room() == 0
 
 
-async def test_answers_that_are_refused_are_handed_out(change: Callable[[str], Kept[Policy]]) -> None:
-    session = session_of(change(policy()), Share(50))
+async def test_answers_that_are_refused_are_handed_out(change: Callable[[str], Reloaded[Policy]]) -> None:
+    session = session_of(change(policy()), CallerLimit(50))
     session.take("other", dials(1), Priority.NORMAL)
     session.close()
     (response,) = [response async for response in session.responses()]

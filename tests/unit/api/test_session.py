@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.api.caller_limits import CallerLimit
 from gateway.api.session import RESPONSE_RESULTS, Session
-from gateway.api.shares import Share
-from gateway.clock import SystemClock
 from gateway.connect.fake import FakeConnect
 from gateway.connect.retry import RetryingCaller
 from gateway.core.engine import Engine, Limits
@@ -26,7 +25,8 @@ from gateway.core.model import (
     Waiter,
     told,
 )
-from gateway.dispatch import Dispatcher
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.runtime.clock import SystemClock
 from gateway.telemetry import telemetry_with
 from tests.integration.world import dials
 
@@ -37,7 +37,7 @@ def make(window: int = 100, engine: type[Engine] = Engine, **limits: Any) -> Ses
     caller = RetryingCaller(FakeConnect(), telemetry, clock.now, rng)
     dispatcher = Dispatcher(engine(Limits(**limits), rng), caller, telemetry, clock.now)
     trace = telemetry.rpc_started("StreamDialRequests", ())
-    return Session(dispatcher, telemetry, clock, trace, window, Share(10**9))
+    return Session(dispatcher, telemetry, clock, trace, window, CallerLimit(10**9))
 
 
 def message(*tokens: str, campaign: str = "") -> pb.StreamDialRequestsRequest:

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.api.callers import host_of
-from gateway.api.shares import Share, Shares
+from gateway.api.authorization import host_of
+from gateway.api.caller_limits import CallerLimit, CallerLimits
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ async def turns() -> None:
 
 async def test_room_is_given_in_the_order_of_asking() -> None:
     """Whoever waited longest goes first; the others wait until there is room for them too."""
-    share, order = Share(2), list[int]()
+    share, order = CallerLimit(2), list[int]()
     share.take(2)
 
     async def wait(number: int) -> None:
@@ -51,7 +51,7 @@ async def test_room_is_given_in_the_order_of_asking() -> None:
 
 async def test_a_newcomer_has_no_share_while_others_wait() -> None:
     """A request that arrives just as the share has room waits behind those that asked before."""
-    share, order = Share(1), list[int]()
+    share, order = CallerLimit(1), list[int]()
     share.take(1)
 
     async def wait(number: int) -> None:
@@ -74,7 +74,7 @@ async def test_a_newcomer_has_no_share_while_others_wait() -> None:
 @pytest.mark.parametrize("ticks", range(6))
 async def test_room_that_is_not_taken_goes_to_the_next(ticks: int) -> None:
     """Whoever leaves while it waits, or just as it is let in, leaves its turn to the next."""
-    share = Share(1)
+    share = CallerLimit(1)
     share.take(1)
     first, second = (asyncio.create_task(share.wait_for_room()) for _ in range(2))
     await turns()
@@ -88,7 +88,7 @@ async def test_room_that_is_not_taken_goes_to_the_next(ticks: int) -> None:
 
 def test_a_share_lives_as_long_as_its_caller() -> None:
     """All streams of a caller have one share; it is forgotten with the last, and looking keeps none."""
-    shares = Shares(10)
+    shares = CallerLimits(10)
     assert shares.look("a") is not shares.look("a")
     first, second = shares.enter("a"), shares.enter("a")
     assert first is second is shares.look("a")

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.api import wire
+from gateway.api.wire import dial_requests
 from gateway.core.model import (
     Answer,
     CampaignNotice,
@@ -53,14 +53,14 @@ def test_a_request_is_read() -> None:
     """Every field of a request arrives, and its expiration also stands on the core's clock."""
     message = pb.DialRequest(client_token="t", phone_number="+12065550123", attributes={"k": "v"})
     message.expiration_time.seconds, message.expiration_time.nanos = 1_700_000_060, 500_000_000
-    request = wire.dial_request("c", message, OFFSET)
+    request = dial_requests.dial_request("c", message, OFFSET)
     assert (request.campaign_id, request.client_token, request.phone_number) == ("c", "t", "+12065550123")
     assert (request.attributes, request.size_bytes) == ({"k": "v"}, message.ByteSize())
     assert request.expiration == 1_700_000_060.5
     assert request.expires_at == 60.5
     assert not request.in_doubt
     message.in_doubt = True
-    assert wire.dial_request("c", message, OFFSET).in_doubt
+    assert dial_requests.dial_request("c", message, OFFSET).in_doubt
 
 
 def test_keys_of_attributes_are_shared_and_never_many_of_them_kept() -> None:
@@ -68,16 +68,16 @@ def test_keys_of_attributes_are_shared_and_never_many_of_them_kept() -> None:
 
     def key_of(key: str) -> str:
         message = pb.DialRequest(attributes={key: "v"})
-        (read,) = wire.dial_request("c", message, OFFSET).attributes
+        (read,) = dial_requests.dial_request("c", message, OFFSET).attributes
         return read
 
     assert key_of("reason") is key_of("reason")
-    for number in range(2 * wire.KEYS_SHARED):
+    for number in range(2 * dial_requests.KEYS_SHARED):
         assert key_of(f"made-up-{number}") == f"made-up-{number}"
     assert key_of("x" * 5000) == "x" * 5000
     assert key_of("") == ""
-    assert len(wire._shared) <= wire.KEYS_SHARED
-    assert max(map(len, wire._shared)) <= wire.LONGEST_SHARED
+    assert len(dial_requests._shared) <= dial_requests.KEYS_SHARED
+    assert max(map(len, dial_requests._shared)) <= dial_requests.LONGEST_SHARED
 
 
 @pytest.mark.parametrize(
@@ -97,16 +97,16 @@ def test_a_time_that_is_none(seconds: int, nanos: int) -> None:
     """A timestamp that protobuf calls illegal, or that rounds up to the year 10000, is no expiration."""
     message = pb.DialRequest()
     message.expiration_time.seconds, message.expiration_time.nanos = seconds, nanos
-    assert wire.dial_request("c", message, OFFSET).expiration is None
+    assert dial_requests.dial_request("c", message, OFFSET).expiration is None
 
 
 def test_a_time_that_is_missing() -> None:
     """A missing timestamp is no expiration; the first second of 1970 is one, though past."""
     message = pb.DialRequest()
-    assert wire.dial_request("c", message, OFFSET).expiration is None
+    assert dial_requests.dial_request("c", message, OFFSET).expiration is None
     message.expiration_time.seconds = 0
     message.expiration_time.SetInParent()
-    request = wire.dial_request("c", message, OFFSET)
+    request = dial_requests.dial_request("c", message, OFFSET)
     assert (request.expiration, request.expires_at) == (0.0, OFFSET)
 
 
@@ -121,7 +121,7 @@ def test_a_result_is_written() -> None:
         attempts=2,
         trace_id="call-trace",
     )
-    assert wire.result(settled(answer, index=7)) == pb.DialResult(
+    assert dial_requests.result(settled(answer, index=7)) == pb.DialResult(
         client_token="t-7",
         index=7,
         outcome=pb.OUTCOME_NOT_ACCEPTED,
@@ -136,7 +136,7 @@ def test_a_result_is_written() -> None:
 
 def test_what_an_answer_leaves_out() -> None:
     """An answer without a call names the request's trace, and no time to wait where nobody can say."""
-    result = wire.result(settled(Answer(Outcome.ACCEPTED, dial_request_id="id", replayed=True)))
+    result = dial_requests.result(settled(Answer(Outcome.ACCEPTED, dial_request_id="id", replayed=True)))
     assert (result.trace_id, result.dial_request_id, result.replayed) == ("request-trace", "id", True)
     assert not result.HasField("retry_after")
 
@@ -147,15 +147,15 @@ def test_answers_are_grouped_by_campaign() -> None:
     answers = [settled(accepted, campaign=campaign, index=n) for n, campaign in enumerate("abacb")]
     grouped = {
         message.campaign_id: [result.index for result in message.results]
-        for message in wire.responses(answers)
+        for message in dial_requests.responses(answers)
     }
     assert grouped == {"a": [0, 2], "b": [1, 4], "c": [3]}
-    assert wire.responses([]) == []
+    assert dial_requests.responses([]) == []
 
 
 def test_the_notice_of_leaving() -> None:
     """The notice of leaving is about the whole gateway and carries no result."""
-    message = wire.notice("", wire.DRAINING)
+    message = dial_requests.notice("", dial_requests.DRAINING)
     assert not message.notice.HasField("retry_after")
     assert "open a new stream" in message.notice.detail
     assert (message.notice.kind, message.campaign_id, len(message.results)) == (
@@ -168,7 +168,7 @@ def test_the_notice_of_leaving() -> None:
 def test_a_notice_about_a_campaign() -> None:
     """A notice says which campaign, what, and for how long where that is known."""
     told = CampaignNotice(NoticeKind.CAMPAIGN_COOLING, 1.5, "words")
-    assert wire.notice("c", told) == pb.StreamDialRequestsResponse(
+    assert dial_requests.notice("c", told) == pb.StreamDialRequestsResponse(
         campaign_id="c",
         notice=pb.Notice(
             kind=pb.NOTICE_KIND_CAMPAIGN_COOLING,
@@ -191,7 +191,7 @@ def test_a_notice_about_a_campaign() -> None:
 )
 def test_the_priority_of_a_message(number: int, priority: Priority) -> None:
     """A priority is read by its number; one that is not set or not known is the usual."""
-    assert wire.priority(number) is priority
+    assert dial_requests.priority(number) is priority
 
 
 def test_wide_text_counts_as_it_is_held() -> None:
@@ -199,6 +199,6 @@ def test_wide_text_counts_as_it_is_held() -> None:
     held: list[int] = []
     for value in ("v" * 10_000, "v" * 9_999 + "\N{GRINNING FACE}"):
         message = pb.DialRequest(client_token="t", attributes={"k": value})
-        held.append(wire.dial_request("c", message, 0.0).size_bytes)
+        held.append(dial_requests.dial_request("c", message, 0.0).size_bytes)
         assert held[-1] >= sys.getsizeof(value) - 100
     assert held[1] > 3.9 * held[0]

@@ -7,8 +7,8 @@ import pytest
 from botocore import exceptions as foreign
 from botocore.parsers import ResponseParserError
 
-from gateway.connect.apis import OPERATIONS, ApiName
-from gateway.connect.boto import BotoConnect
+from gateway.connect.api_versions import OPERATIONS, ApiName
+from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.failures import translated
 from gateway.core import errors
 

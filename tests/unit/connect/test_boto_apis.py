@@ -6,8 +6,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from gateway.connect import apis, replies
-from gateway.connect.apis import APIS, ApiName, ConnectApi
+from gateway.connect import api_versions, replies
+from gateway.connect.api_versions import APIS, ApiName, ConnectApi
 from gateway.connect.replies import states
 from gateway.core.model import DialRequest, ItemFailure
 
@@ -51,7 +51,7 @@ def test_the_names_are_those_of_the_model(api: ConnectApi) -> None:
     assert set(shape.members) == {"id", api.items}
     codes: Any = model.shape_for("FailureCode")
     assert set(codes.enum) == set(api.failures)
-    assert apis.STATES_OPERATION in model.operation_names
+    assert api_versions.STATES_OPERATION in model.operation_names
 
 
 @pytest.mark.parametrize("api", APIS.values(), ids=APIS)

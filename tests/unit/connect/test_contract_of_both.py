@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.connect.apis import APIS, ApiName
-from gateway.connect.boto import BotoConnect
+from gateway.connect.api_versions import APIS, ApiName
+from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.port import ConnectPort
 from gateway.core import errors
 from gateway.core.model import DialRequest, ItemFailure

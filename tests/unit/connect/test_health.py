@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.connect.health import ConnectHealth
+from gateway.connect.reachability import ConnectHealth
 from gateway.core import errors
 
 

@@ -11,7 +11,7 @@ import pytest
 from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 
-from gateway.connect.keys import MOST_HANGING, InMemory, Keys, Load, Provider
+from gateway.connect.credentials import MOST_HANGING, InMemory, Keys, Load, Provider
 
 
 def lasting(key: str, seconds: float) -> RefreshableCredentials:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.connect import replies
-from gateway.connect.apis import APIS, ConnectApi
+from gateway.connect.api_versions import APIS, ConnectApi
 from gateway.connect.replies import CODES_LOGGED, UNREADABLE, UNTOLD, states, word
 from gateway.core.model import ItemFailure
 

@@ -66,7 +66,12 @@ async def test_a_call_that_succeeds() -> None:
     bench = Bench()
     report = await bench.call()
     assert (report.accepted, report.failure) == ({"t": "id-t"}, None)
-    assert (report.attempts, report.strikes, report.uncertain, report.started_at) == (1, 1, False, NOW)
+    assert (report.attempts, report.counted_attempts, report.uncertain, report.started_at) == (
+        1,
+        1,
+        False,
+        NOW,
+    )
     assert (bench.permits, bench.pauses) == ([], [])
     assert int(report.trace_id, 16)
 
@@ -83,7 +88,7 @@ async def test_a_transient_failure_is_tried_again(failure: type[errors.CallFailu
     """Each further attempt takes a permit, after a pause; the report counts all and remembers the doubt."""
     bench = Bench([failure(), failure()])
     report = await bench.call()
-    assert (report.accepted, report.attempts, report.strikes) == ({"t": "id-t"}, 3, 3)
+    assert (report.accepted, report.attempts, report.counted_attempts) == ({"t": "id-t"}, 3, 3)
     assert report.uncertain is failure.uncertain
     assert (len(bench.permits), len(bench.pauses)) == (2, 2)
     assert bench.connect.calls == [("c", ("t",))] * 3
@@ -94,7 +99,7 @@ async def test_the_attempts_end() -> None:
     bench = Bench(failed(9))
     report = await bench.call(attempts_left=3)
     assert isinstance(report.failure, errors.ConnectFailed)
-    assert (report.attempts, report.strikes, report.uncertain) == (3, 3, True)
+    assert (report.attempts, report.counted_attempts, report.uncertain) == (3, 3, True)
     assert len(bench.permits) == 2
 
 
@@ -116,7 +121,10 @@ async def test_other_failures_are_not_tried_again(failure: errors.CallFailure) -
     bench = Bench([failure])
     report = await bench.call()
     assert report.failure is failure
-    assert (report.attempts, report.strikes) == (1, 0 if isinstance(failure, errors.RateThrottled) else 1)
+    assert (report.attempts, report.counted_attempts) == (
+        1,
+        0 if isinstance(failure, errors.RateThrottled) else 1,
+    )
     assert report.uncertain is failure.uncertain
 
 
@@ -124,7 +132,7 @@ async def test_a_throttle_after_a_failure_keeps_the_doubt() -> None:
     """What an earlier attempt left in doubt stays in doubt, and counts, when a throttle ends the call."""
     report = await Bench([errors.AnswerLost(), errors.RateThrottled()]).call()
     assert isinstance(report.failure, errors.RateThrottled)
-    assert (report.attempts, report.strikes, report.uncertain) == (2, 1, True)
+    assert (report.attempts, report.counted_attempts, report.uncertain) == (2, 1, True)
 
 
 async def test_no_pause_reaches_beyond_the_expiry() -> None:
@@ -151,7 +159,11 @@ async def test_a_permit_that_is_denied(there_are: int) -> None:
     report = await bench.call()
     assert isinstance(report.failure, errors.ConnectUnreachable)
     attempts = there_are + 1
-    assert (report.attempts, report.strikes, len(bench.connect.calls)) == (attempts, attempts, attempts)
+    assert (report.attempts, report.counted_attempts, len(bench.connect.calls)) == (
+        attempts,
+        attempts,
+        attempts,
+    )
     assert report.uncertain is (there_are > 0)
     assert len(bench.permits) == attempts
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.connect.threads import Job, Threads
+from gateway.connect.thread_pool import Job, Threads
 
 
 @pytest.fixture

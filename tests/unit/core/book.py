@@ -4,8 +4,9 @@ import enum
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.core.admission import SEND_MARGIN_S
+from gateway.core.answers import REFUSAL_S
 from gateway.core.engine import Limits
+from gateway.core.intake.admission import SEND_MARGIN_S
 from gateway.core.model import (
     Answer,
     CallReport,
@@ -16,7 +17,6 @@ from gateway.core.model import (
     Reason,
     Source,
 )
-from gateway.core.settle import REFUSAL_S
 from tests.unit.core.making import memory_of
 
 Key = tuple[str, str]

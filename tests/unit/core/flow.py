@@ -3,8 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.core import conditions
-from gateway.core.conditions import BLIND_PROBE_S, FIRST_PAUSE_S, FORGET_AFTER_S, LONGEST_PAUSE_S, STEP
+from gateway.core.campaigns import conditions
+from gateway.core.campaigns.conditions import (
+    BLIND_PROBE_S,
+    FIRST_PAUSE_S,
+    FORGET_AFTER_S,
+    LONGEST_PAUSE_S,
+    STEP,
+)
 from gateway.core.errors import (
     AccessDenied,
     CallHindered,
@@ -15,8 +21,8 @@ from gateway.core.errors import (
     shows_who_asks,
 )
 from gateway.core.model import Batch, CallReport, FlushReason, ItemFailure
-from gateway.core.pacing import HINDERED_PATIENCE_S
-from gateway.core.refusals import CALLS_TO_BLAME
+from gateway.core.scheduling.pacing import HINDERED_PATIENCE_S
+from gateway.core.settlement.invalid_calls import CALLS_TO_BLAME
 
 FULL = 25
 ENDED = {"Stopped", "Failed", "Completed"}

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.core.census import Census
 from gateway.core.engine import Decision, Engine, Limits
-from gateway.core.holdings import ATTRIBUTE_BYTES, ENTRY_BYTES
 from gateway.core.model import (
     Answer,
     Batch,
@@ -21,6 +19,8 @@ from gateway.core.model import (
     Source,
     Waiter,
 )
+from gateway.core.tokens.outstanding import ATTRIBUTE_BYTES, ENTRY_BYTES
+from gateway.core.views.snapshot import Snapshot
 
 NOW = 1_000.0
 PHONE = "+12065550100"
@@ -194,12 +194,12 @@ def assert_idle(bench: Bench, now: float) -> None:
     raise AssertionError("the engine wants to be asked again and again, for nothing")
 
 
-def census_of(engine: Engine, now: float) -> Census:
+def census_of(engine: Engine, now: float) -> Snapshot:
     """Take a census in one go."""
     survey = engine.survey(now)
     while True:
         try:
             next(survey)
         except StopIteration as done:
-            census: Census = done.value
-            return census
+            snapshot: Snapshot = done.value
+            return snapshot

@@ -4,9 +4,10 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
+from gateway.core.campaigns.notices import Told
 from gateway.core.engine import Engine, Limits
 from gateway.core.errors import CallHindered, CallInvalid, CampaignNotRunning, RateThrottled
-from gateway.core.forecast import MARGIN
+from gateway.core.intake.forecast import MARGIN
 from gateway.core.model import (
     Answer,
     Batch,
@@ -19,9 +20,8 @@ from gateway.core.model import (
     Priority,
     Settled,
 )
-from gateway.core.notices import Told
-from gateway.core.pacing import RETRY_CREDIT
-from gateway.core.queues import PASSED_OVER_LIMIT, SUSPECT_EVERY_S
+from gateway.core.scheduling.pacing import RETRY_CREDIT
+from gateway.core.scheduling.queues import PASSED_OVER_LIMIT, SUSPECT_EVERY_S
 from tests.unit.core.book import (
     EXACT_S,
     FULL,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.core.activity import IDLE_S, Activity
-from gateway.core.holds import Action, ActionKind
+from gateway.core.campaigns.holds import ActionKind, OperatorAction
 from gateway.core.model import Answer, Outcome, Settled, Source, Waiter
+from gateway.core.views.statistics import IDLE_S, Statistics
 from tests.unit.core.making import NOW
 
 
@@ -15,51 +15,51 @@ def answers(campaign_id: str, outcome: Outcome, count: int) -> list[Settled]:
 
 def test_answers_are_counted_by_outcome() -> None:
     """Each answer counts once, for its campaign."""
-    activity = Activity()
+    statistics = Statistics()
     mixed = [
         *answers("a", Outcome.ACCEPTED, 3),
         *answers("b", Outcome.EXPIRED, 2),
         *answers("a", Outcome.UNKNOWN, 1),
     ]
-    activity.answered(NOW, mixed)
-    records = dict(activity.records(NOW))
+    statistics.answered(NOW, mixed)
+    records = dict(statistics.records(NOW))
     assert records["a"].counts == {**dict.fromkeys(Outcome, 0), Outcome.ACCEPTED: 3, Outcome.UNKNOWN: 1}
     assert records["b"].counts[Outcome.EXPIRED] == 2
 
 
 def test_the_rate_is_that_of_late() -> None:
     """A steady 250 a second reads as 250 after a minute, and as nothing a minute after its end."""
-    activity = Activity()
+    statistics = Statistics()
     for tick in range(600):
-        activity.answered(NOW + tick / 10, answers("a", Outcome.ACCEPTED, 25))
-    record = dict(activity.records(NOW + 60))["a"]
+        statistics.answered(NOW + tick / 10, answers("a", Outcome.ACCEPTED, 25))
+    record = dict(statistics.records(NOW + 60))["a"]
     assert record.rate(NOW + 60) == pytest.approx(250, rel=0.02)
     assert record.rate(NOW + 120) < 1.0
 
 
 def test_ten_thousand_ids_are_bounded() -> None:
     """Beyond the limit the campaign that was idle longest is forgotten first, and one that stirs stays."""
-    activity = Activity(limit=100)
+    statistics = Statistics(limit=100)
     for number in range(10_000):
-        activity.answered(
+        statistics.answered(
             NOW + number, [*answers(f"c{number}", Outcome.REJECTED, 1), *answers("busy", Outcome.ACCEPTED, 1)]
         )
-    assert len(activity) == 100
-    assert dict(activity.records(NOW + 10_000))["busy"].counts[Outcome.ACCEPTED] == 10_000
+    assert len(statistics) == 100
+    assert dict(statistics.records(NOW + 10_000))["busy"].counts[Outcome.ACCEPTED] == 10_000
 
 
 def test_idle_campaigns_are_forgotten() -> None:
     """After a while without an answer or an action a campaign is gone."""
-    activity = Activity()
-    activity.answered(NOW, answers("a", Outcome.ACCEPTED, 1))
-    activity.acted("b", Action(ActionKind.PURGE, "me", "", NOW + 10))
-    assert {name for name, _ in activity.records(NOW + IDLE_S)} == {"a", "b"}
-    assert {name for name, _ in activity.records(NOW + IDLE_S + 1)} == {"b"}
+    statistics = Statistics()
+    statistics.answered(NOW, answers("a", Outcome.ACCEPTED, 1))
+    statistics.acted("b", OperatorAction(ActionKind.PURGE, "me", "", NOW + 10))
+    assert {name for name, _ in statistics.records(NOW + IDLE_S)} == {"a", "b"}
+    assert {name for name, _ in statistics.records(NOW + IDLE_S + 1)} == {"b"}
 
 
 @pytest.mark.parametrize("campaign_id", ["", "..", "a b", "c" * 257])
 def test_ids_that_no_campaign_can_have_are_not_kept(campaign_id: str) -> None:
     """Refused requests with an illegal campaign id leave nothing behind."""
-    activity = Activity()
-    activity.answered(NOW, answers(campaign_id, Outcome.REJECTED, 1))
-    assert len(activity) == 0
+    statistics = Statistics()
+    statistics.answered(NOW, answers(campaign_id, Outcome.REJECTED, 1))
+    assert len(statistics) == 0

@@ -2,12 +2,12 @@
 
 import random
 
-from gateway.core.census import CONCURRENCY, RATE, CampaignFigures, Shortage
-from gateway.core.conditions import Change, Condition
+from gateway.core.campaigns.conditions import Change, Condition
+from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.engine import Engine, Limits
 from gateway.core.errors import CampaignNotRunning
-from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import CallReport, ItemFailure, Source, Waiter
+from gateway.core.views.snapshot import CONCURRENCY, RATE, CampaignFigures, PermitWait
 from tests.unit.core.making import NOW, census_of, dial
 
 NO_LINGER = {"linger_s": 0.0, "call_rate": 0.0}
@@ -30,12 +30,12 @@ def test_what_waits_and_what_is_in_a_call() -> None:
     """Each campaign's requests are in a call or not, and the first that is not has waited since it came."""
     engine = engine_with({"a": 60, "b": 3}, concurrent_calls=1)
     (batch,) = engine.poll(NOW + 1).batches
-    census = census_of(engine, NOW + 3)
-    found = {f.campaign_id: (f.queued, f.in_flight, f.oldest_wait_s) for f in census.campaigns}
+    snapshot = census_of(engine, NOW + 3)
+    found = {f.campaign_id: (f.queued, f.in_flight, f.oldest_wait_s) for f in snapshot.campaigns}
     assert batch.campaign_id == "a"
     assert found == {"a": (35, 25, 3.0), "b": (3, 0, 3.0)}
-    assert (census.held, census.calls_in_flight, census.draining) == (63, 1, False)
-    assert census.held_bytes == engine.held_bytes
+    assert (snapshot.held, snapshot.calls_in_flight, snapshot.draining) == (63, 1, False)
+    assert snapshot.held_bytes == engine.held_bytes
 
 
 def test_a_campaign_that_has_nothing_is_not_there() -> None:
@@ -49,10 +49,10 @@ def test_a_campaign_that_has_nothing_is_not_there() -> None:
 def test_campaigns_that_somebody_holds_and_for_how_long() -> None:
     """A hold is told with its age, also of a campaign that nobody has sent for, until it is released."""
     engine = engine_with({"a": 1})
-    engine.steering.hold(NOW, "a", Hold("somebody", "why not", NOW))
-    engine.steering.hold(NOW + 2, "b", Hold("somebody", "why not", NOW + 2))
+    engine.operator_actions.hold(NOW, "a", Hold("somebody", "why not", NOW))
+    engine.operator_actions.hold(NOW + 2, "b", Hold("somebody", "why not", NOW + 2))
     assert census_of(engine, NOW + 5).on_hold_s == {"a": 5.0, "b": 3.0}
-    engine.steering.release(NOW + 5, "a", Action(ActionKind.RELEASE, "somebody", "", NOW + 5))
+    engine.operator_actions.release(NOW + 5, "a", OperatorAction(ActionKind.RELEASE, "somebody", "", NOW + 5))
     assert census_of(engine, NOW + 6).on_hold_s == {"b": 4.0}
 
 
@@ -107,12 +107,12 @@ def test_a_campaign_cools_probes_and_cools_again() -> None:
 
 def test_time_without_a_permit_adds_up() -> None:
     """From when a call is ready until its permit comes, what it lacks is counted; idle time is not."""
-    shortage = Shortage()
+    permit_wait = PermitWait()
     for now, lacking in ((0.0, None), (10.0, RATE), (12.0, CONCURRENCY), (12.5, None), (20.0, None)):
-        shortage.note(now, lacking)
-    assert shortage.seconds(30.0) == {RATE: 2.0, CONCURRENCY: 0.5}
-    shortage.note(30.0, RATE)
-    assert shortage.seconds(31.0)[RATE] == 3.0
+        permit_wait.note(now, lacking)
+    assert permit_wait.seconds(30.0) == {RATE: 2.0, CONCURRENCY: 0.5}
+    permit_wait.note(30.0, RATE)
+    assert permit_wait.seconds(31.0)[RATE] == 3.0
 
 
 def test_the_engine_says_what_is_lacking() -> None:

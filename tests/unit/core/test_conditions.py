@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from gateway.core.conditions import (
+from gateway.core.campaigns.conditions import (
     BLIND_FOR_S,
     BLIND_PROBE_S,
     FIRST_PAUSE_S,

@@ -2,7 +2,6 @@
 
 import pytest
 
-from gateway.core.admission import SEND_MARGIN_S
 from gateway.core.errors import (
     AccessDenied,
     AnswerLost,
@@ -11,9 +10,10 @@ from gateway.core.errors import (
     ConnectUnreachable,
     RateThrottled,
 )
-from gateway.core.holdings import CAMPAIGN_BYTES, ENTRY_BYTES, QUEUE_BYTES
+from gateway.core.intake.admission import SEND_MARGIN_S
 from gateway.core.model import FlushReason, ItemFailure, Outcome, Reason, RetryAdvice
-from gateway.core.scheduler import SHRINK
+from gateway.core.scheduling.scheduler import SHRINK
+from gateway.core.tokens.outstanding import CAMPAIGN_BYTES, ENTRY_BYTES, QUEUE_BYTES
 from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, many, tokens_of
 
 LINGER_S = 0.05
@@ -105,7 +105,7 @@ def test_expired_when_it_comes_back() -> None:
     """What expired during a failed call is answered with that call, and not sent again."""
     bench, caller = Bench(), Caller()
     bench.send(NOW, caller, dial("token", expires_at=NOW + 10.0))
-    bench.complete(NOW + 6.0, bench.call(NOW + LINGER_S), failure=RateThrottled(), strikes=0)
+    bench.complete(NOW + 6.0, bench.call(NOW + LINGER_S), failure=RateThrottled(), counted_attempts=0)
     assert (caller.answers[0].outcome, caller.answers[0].reason) == (Outcome.EXPIRED, Reason.THROTTLED)
 
 
@@ -176,7 +176,7 @@ def test_throttled_call() -> None:
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(25))
     batch = bench.call(NOW)
-    bench.complete(NOW + 0.1, batch, failure=RateThrottled(), strikes=0, started_at=NOW)
+    bench.complete(NOW + 0.1, batch, failure=RateThrottled(), counted_attempts=0, started_at=NOW)
     assert bench.engine.call_rate == 10.0
     left_at, again = bench.next_call(NOW + 0.1)
     assert left_at - NOW == pytest.approx(0.1 + 2 / 10.0, abs=0.001)
@@ -188,9 +188,9 @@ def test_throttled_again() -> None:
     """The second throttle of late cuts the rate."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(25))
-    bench.complete(NOW + 0.1, bench.call(NOW), failure=RateThrottled(), strikes=0, started_at=NOW)
+    bench.complete(NOW + 0.1, bench.call(NOW), failure=RateThrottled(), counted_attempts=0, started_at=NOW)
     left_at, again = bench.next_call(NOW + 0.1)
-    bench.complete(left_at + 0.1, again, failure=RateThrottled(), strikes=0, started_at=left_at)
+    bench.complete(left_at + 0.1, again, failure=RateThrottled(), counted_attempts=0, started_at=left_at)
     assert bench.engine.call_rate == pytest.approx(7.0)
 
 
@@ -232,7 +232,7 @@ def test_attempts_left_are_those_of_the_most_tried() -> None:
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a")
     failure = ConnectUnreachable()
-    bench.complete(NOW + 1.0, bench.call(NOW + 1.0), failure=failure, attempts=3, strikes=3)
+    bench.complete(NOW + 1.0, bench.call(NOW + 1.0), failure=failure, attempts=3, counted_attempts=3)
     bench.poll(NOW + 10.0)
     bench.send_all(NOW + 10.0, caller, "b")
     batch = bench.call(NOW + 11.0)

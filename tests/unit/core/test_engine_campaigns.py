@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.core.conditions import STEP
+from gateway.core.campaigns.conditions import STEP
 from gateway.core.errors import (
     AnswerLost,
     CampaignNotFound,
@@ -11,8 +11,8 @@ from gateway.core.errors import (
     ConnectUnreachable,
 )
 from gateway.core.model import Batch, FlushReason, ItemFailure, NoticeKind, Outcome, Priority, Reason
-from gateway.core.pacing import RETRY_CREDIT
-from gateway.core.queues import PASSED_OVER_LIMIT
+from gateway.core.scheduling.pacing import RETRY_CREDIT
+from gateway.core.scheduling.queues import PASSED_OVER_LIMIT
 from tests.unit.core.making import NOW, Bench, Caller, dial, many, tokens_of
 
 HIGH, NORMAL, BULK = Priority.HIGH, Priority.NORMAL, Priority.BULK
@@ -316,7 +316,7 @@ def test_retries_are_denied_beyond_the_budget() -> None:
         granted += 1
         assert decision.granted == [batch.number]
     assert granted == RETRY_CREDIT
-    bench.complete(NOW, batch, failure=ConnectFailed(), strikes=1, uncertain=True)
+    bench.complete(NOW, batch, failure=ConnectFailed(), counted_attempts=1, uncertain=True)
     assert caller.answers == {}
     now, again = bench.next_call(NOW)
     assert set(tokens_of(again)) <= set(many(25))

@@ -71,7 +71,7 @@ def test_what_comes_back_from_a_call_after_the_step(delay_s: float) -> None:
     now, batch = bench.next_call(NOW)
     if not delay_s:
         bench.engine.wall_clock_gained(600.0)
-    bench.complete(now, batch, failure=ConnectFailed(), strikes=1)
+    bench.complete(now, batch, failure=ConnectFailed(), counted_attempts=1)
     bench.engine.wall_clock_gained(600.0)
     for second in range(60):
         assert bench.poll(now + delay_s + second).batches == []

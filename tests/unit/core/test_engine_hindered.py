@@ -10,7 +10,7 @@ from gateway.core.errors import (
     CredentialsRefused,
 )
 from gateway.core.model import Outcome, Reason, RetryAdvice
-from gateway.core.pacing import HINDERED_PATIENCE_S, LONGEST_HINDERED_S
+from gateway.core.scheduling.pacing import HINDERED_PATIENCE_S, LONGEST_HINDERED_S
 from tests.unit.core.making import NOW, Bench, Caller, dial, many
 
 HINDERED = [CredentialsExpired, CredentialsRefused, ClockSkewed]
@@ -94,7 +94,9 @@ def test_doubt_outlives_it() -> None:
     bench, caller = Bench(), Caller()
     bench.send(NOW, caller, dial())
     now, batch = bench.next_call(NOW)
-    bench.complete(now, batch, failure=CredentialsExpired(), started_at=now, uncertain=True, strikes=2)
+    bench.complete(
+        now, batch, failure=CredentialsExpired(), started_at=now, uncertain=True, counted_attempts=2
+    )
     drive(bench, now, NOW + HINDERED_PATIENCE_S + 2 * LONGEST_HINDERED_S, CredentialsExpired())
     assert caller.answers[0].outcome is Outcome.UNKNOWN
 

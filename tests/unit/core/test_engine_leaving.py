@@ -121,7 +121,7 @@ def test_leave_while_in_flight_and_it_fails() -> None:
     assert_empty(bench, caller)
     bench.send_all(NOW + 100.0, returned, "a")
     again = bench.call(NOW + 101.0)
-    bench.complete(NOW + 101.0, again, failure=ConnectUnreachable(), strikes=2)
+    bench.complete(NOW + 101.0, again, failure=ConnectUnreachable(), counted_attempts=2)
     assert returned.answers[0].outcome is Outcome.UNKNOWN
 
 
@@ -216,7 +216,7 @@ def test_drain_ends_at_its_instant() -> None:
     """At the end of the grace time what was not sent is NOT_ACCEPTED, delayed retries included."""
     bench, caller = Bench(call_rate=1.0, call_burst=1.0), Caller()
     bench.send_all(NOW, caller, "delayed")
-    bench.complete(SENT_AT, bench.call(SENT_AT), failure=ConnectUnreachable(), strikes=4)
+    bench.complete(SENT_AT, bench.call(SENT_AT), failure=ConnectUnreachable(), counted_attempts=4)
     bench.send_all(SENT_AT, caller, "waits")
     bench.engine.drain(SENT_AT, SENT_AT + 0.01)
     assert bench.poll(SENT_AT).wake_at == SENT_AT + 0.01

@@ -275,7 +275,7 @@ class EngineMachine(RuleBasedStateMachine):
         report = CallReport(
             failure=failure,
             attempts=attempts,
-            strikes=attempts - throttled,
+            counted_attempts=attempts - throttled,
             uncertain=failure.uncertain or (doubt and attempts > 1),
             started_at=self.watcher.now,
         )

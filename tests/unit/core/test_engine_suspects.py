@@ -4,7 +4,7 @@ import pytest
 
 from gateway.core.errors import CallInvalid, CampaignInvalid, RateThrottled
 from gateway.core.model import Batch, FlushReason, ItemFailure, Outcome, Reason, RetryAdvice
-from gateway.core.queues import SUSPECT_BURST, SUSPECT_EVERY_S
+from gateway.core.scheduling.queues import SUSPECT_BURST, SUSPECT_EVERY_S
 from tests.unit.core.making import NOW, Bench, Caller, dial, ids_of, many, tokens_of
 
 
@@ -103,7 +103,7 @@ def test_throttle_during_the_search(item: bool) -> None:
     first, second = bench.poll(NOW + 0.1).batches
     bench.send_all(NOW + 0.1, caller, *many(25, "new"))
     failed = dict.fromkeys(tokens_of(first), ItemFailure.RATE)
-    report = {"failed": failed} if item else {"failure": RateThrottled(), "strikes": 0}
+    report = {"failed": failed} if item else {"failure": RateThrottled(), "counted_attempts": 0}
     bench.complete(NOW + 0.2, first, started_at=NOW + 0.1, **report)
     bench.complete(NOW + 0.2, second)
     sent = [batch for _, batch in run(bench, NOW + 0.2, NOW + 2.0, set())]

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.core.conditions import Conditions
+from gateway.core.campaigns.conditions import Conditions
+from gateway.core.campaigns.holds import Hold
 from gateway.core.errors import CampaignNotFound
-from gateway.core.forecast import SLICE, SLICE_EVERY_S, Backlogs, Forecast
-from gateway.core.holds import Hold
+from gateway.core.intake.forecast import SLICE, SLICE_EVERY_S, Backlogs, Forecast
 from gateway.core.model import Entry, Outcome, Priority, Reason, Source
-from gateway.core.queues import CampaignQueue
-from gateway.core.scheduler import Scheduler
+from gateway.core.scheduling.queues import CampaignQueue
+from gateway.core.scheduling.scheduler import Scheduler
 from tests.unit.core.making import NOW, Bench, Caller, dial, entry, many
 
 RATE = 10.0
@@ -289,7 +289,7 @@ def test_what_is_held_takes_no_turns() -> None:
         for number in range(10_000):
             bench.send(NOW, caller, dial(f"h{number}", "held", expires_at=NOW + 600.0))
         if held:
-            bench.engine.steering.hold(NOW, "held", Hold("me", "", NOW))
+            bench.engine.operator_actions.hold(NOW, "held", Hold("me", "", NOW))
         for number in range(2_000):
             bench.send(NOW + 1.0, other, dial(f"o{number}", "other", expires_at=NOW + 15.0))
         late.append(bench.send(NOW + 2.0, other, dial("last", "other", expires_at=NOW + 15.0)) is not None)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.core import settle
+from gateway.core import answers
+from gateway.core.campaigns.holds import Hold
 from gateway.core.errors import AccessDenied, CampaignNotFound, CampaignNotRunning
-from gateway.core.holds import Hold
 from gateway.core.model import Answer, DialRequest, ItemFailure, Outcome, Reason, RetryAdvice, Waiter, told
 from tests.unit.core.making import NOW, TOKEN, Bench, Caller, dial, ids_of, many
 
@@ -18,7 +18,7 @@ Scene = Callable[[Bench, Caller, DialRequest], None]
 
 def hold(bench: Bench, *, answering: bool) -> None:
     """Hold the campaign."""
-    bench.engine.steering.hold(NOW, "campaign", Hold("me", "", NOW, answering))
+    bench.engine.operator_actions.hold(NOW, "campaign", Hold("me", "", NOW, answering))
 
 
 def held(bench: Bench, caller: Caller, request: DialRequest) -> None:
@@ -30,8 +30,8 @@ def held(bench: Bench, caller: Caller, request: DialRequest) -> None:
 def purged(bench: Bench, caller: Caller, request: DialRequest) -> None:
     """It waits, and what waits is purged."""
     bench.send(NOW, caller, request)
-    entries = bench.engine.steering.resting("campaign")
-    bench._keep(bench.engine.steering.dismiss(LATER, entries, settle.PURGED)[1])
+    entries = bench.engine.operator_actions.resting("campaign")
+    bench._keep(bench.engine.operator_actions.dismiss(LATER, entries, answers.PURGED)[1])
 
 
 def leaving(bench: Bench, caller: Caller, request: DialRequest) -> None:
@@ -172,8 +172,8 @@ def test_all_who_wait_for_the_token_share_the_doubt(doubtful: int) -> None:
     bench, callers = Bench(), [Caller(), Caller()]
     for place, caller in enumerate(callers):
         bench.send(NOW, caller, dial(in_doubt=place == doubtful))
-    entries = bench.engine.steering.resting("campaign")
-    bench._keep(bench.engine.steering.dismiss(LATER, entries, settle.PURGED)[1])
+    entries = bench.engine.operator_actions.resting("campaign")
+    bench._keep(bench.engine.operator_actions.dismiss(LATER, entries, answers.PURGED)[1])
     assert [caller.answers[0].outcome for caller in callers] == [Outcome.UNKNOWN] * 2
 
 

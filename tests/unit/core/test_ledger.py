@@ -4,8 +4,8 @@ import gc
 
 import pytest
 
-from gateway.core.ledger import PAGES_AT_ONCE, Ledger, Remembered
 from gateway.core.model import Answer, DialRequest, Entry, Outcome
+from gateway.core.tokens.ledger import PAGES_AT_ONCE, Ledger, Remembered
 from tests.unit.core.making import NOW, PHONE, dial, entry
 
 WINDOW_S = 1_200.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.api import wire
+from gateway.api.wire import dial_requests
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import BATCH_BYTES, DialRequest, Source, Waiter
 from tests.unit.core.making import NOW, Bench, Caller, dial, tokens_of
@@ -70,7 +70,7 @@ def _send(
         arrivals = []
         for token in range(first + begin, first + min(begin + 100, shape.each)):
             index = len(kept)
-            kept[index] = wire.dial_request(campaign, _message(shape, token), 0.0)
+            kept[index] = dial_requests.dial_request(campaign, _message(shape, token), 0.0)
             arrivals.append((Waiter(source, index, f"{number:032d}"), kept[index]))
         assert engine.submit(NOW, arrivals) == []
         for waiter, _ in arrivals:

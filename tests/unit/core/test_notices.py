@@ -1,8 +1,8 @@
 """Who is told that a campaign does not flow, and that it flows again."""
 
-from gateway.core.conditions import resumed
+from gateway.core.campaigns.conditions import resumed
+from gateway.core.campaigns.notices import Notices
 from gateway.core.model import CampaignNotice, NoticeKind, Source
-from gateway.core.notices import Notices
 
 PARKED = CampaignNotice(NoticeKind.CAMPAIGN_PARKED, None, "the campaign is Paused")
 HELD = CampaignNotice(NoticeKind.CAMPAIGN_HELD, None, "the campaign is held")

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from gateway.core.pacing import (
+from gateway.core.scheduling.pacing import (
     CUT,
     FIRST_PAUSE_S,
     FORGIVEN_S,
@@ -16,8 +16,8 @@ from gateway.core.pacing import (
     RETRY_SHARE,
     WINDOW_S,
     Pacer,
+    RecentThroughput,
     RetryBudget,
-    Taken,
 )
 from gateway.simulator.quota import TokenBucket
 from tests.unit.core.making import NOW
@@ -279,7 +279,7 @@ def test_recovery_never_stops() -> None:
 
 def test_taken_is_the_best_window() -> None:
     """What Connect is known to take is the best of the last windows, and nothing before the first is full."""
-    taken = Taken()
+    taken = RecentThroughput()
     taken.note(NOW)
     assert taken.best(7.0) == 7.0
     for number in range(1, int(WINDOW_S * 10)):

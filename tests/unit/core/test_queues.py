@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from gateway.core.lanes import LITTLE, STALE_PLACES, TURN_S
 from gateway.core.model import Entry, EntryState, Priority, Source
-from gateway.core.queues import PASSED_OVER_LIMIT, SUSPECT_BURST, SUSPECT_EVERY_S, CampaignQueue
+from gateway.core.scheduling.lanes import LITTLE, STALE_PLACES, TURN_S
+from gateway.core.scheduling.queues import PASSED_OVER_LIMIT, SUSPECT_BURST, SUSPECT_EVERY_S, CampaignQueue
 from tests.unit.core.making import NOW, entry
 
 BACKWARDS = list(reversed(Priority))

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from gateway.core.conditions import Conditions
+from gateway.core.campaigns.conditions import Conditions
 from gateway.core.model import Entry, EntryState, FlushReason, Source, Waiter
-from gateway.core.queues import SUSPECT_BURST, SUSPECT_EVERY_S
-from gateway.core.scheduler import Scheduler
+from gateway.core.scheduling.queues import SUSPECT_BURST, SUSPECT_EVERY_S
+from gateway.core.scheduling.scheduler import Scheduler
 from tests.unit.core.making import NOW, TOKEN, dial
 
 LINGER_S = 0.05

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from gateway.core import errors, settle
+from gateway.core import answers, errors
 from gateway.core.model import Answer, CallReport, Entry, ItemFailure, Outcome, Reason, RetryAdvice
-from gateway.core.settle import Again, Verdict
+from gateway.core.settlement import verdicts
+from gateway.core.settlement.verdicts import Requeue, Verdict
 from tests.unit.core.making import entry
 
 MAX_ATTEMPTS = 5
@@ -40,10 +41,10 @@ def judge(held: Entry, *, alone: bool = False, seed: int = 1, **report: Any) -> 
     """Judge an entry after a call with some report."""
     rng = random.Random(seed)
     carried = [held] if alone else [held, entry("beside")]
-    decided, back = settle.Judge(MAX_ATTEMPTS, rng).verdicts(carried, CallReport(**report))
-    verdicts: dict[Entry, Verdict] = {**dict(decided), **dict(back)}
-    assert verdicts.keys() == set(carried)
-    return verdicts[held]
+    decided, back = verdicts.VerdictPolicy(MAX_ATTEMPTS, rng).verdicts(carried, CallReport(**report))
+    found: dict[Entry, Verdict] = {**dict(decided), **dict(back)}
+    assert found.keys() == set(carried)
+    return found[held]
 
 
 def answered(verdict: Verdict) -> Answer:
@@ -78,7 +79,7 @@ def test_item_in_both_lists(failure: ItemFailure) -> None:
 def test_item_accepted_after_doubt() -> None:
     """What was in doubt before, or in this call, and is accepted, is ACCEPTED."""
     held = entry()
-    held.tainted = True
+    held.in_doubt = True
     verdict = judge(held, accepted={"token": "id"}, uncertain=True)
     assert answered(verdict).outcome is Outcome.ACCEPTED
 
@@ -94,23 +95,23 @@ def test_item_throttled(failure: ItemFailure) -> None:
     """A throttle sends the item back to its place at once, again and again, and costs no attempt."""
     held = entry()
     for _ in range(40):
-        assert judge(held, failed={"token": failure}) == Again()
-    assert (held.strikes, held.attempts) == (0, 40)
+        assert judge(held, failed={"token": failure}) == Requeue()
+    assert (held.counted_attempts, held.attempts) == (0, 40)
 
 
 @pytest.mark.parametrize("failure", [ItemFailure.CAPACITY, ItemFailure.RATE])
 def test_item_throttled_after_failing_attempts(failure: ItemFailure) -> None:
     """The attempts of the same call that failed before the throttle do count."""
     held = entry()
-    judge(held, failed={"token": failure}, attempts=3, strikes=3)
-    assert (held.strikes, held.attempts) == (2, 3)
+    judge(held, failed={"token": failure}, attempts=3, counted_attempts=3)
+    assert (held.counted_attempts, held.attempts) == (2, 3)
 
 
 def test_item_capacity_until_expiry() -> None:
     """What expires while Connect throttles it is EXPIRED with reason THROTTLED."""
     held = entry()
     judge(held, failed={"token": ItemFailure.CAPACITY})
-    assert told(settle.expired(held)) == (Outcome.EXPIRED, Reason.THROTTLED, SAME)
+    assert told(answers.expired(held)) == (Outcome.EXPIRED, Reason.THROTTLED, SAME)
 
 
 def test_item_unknown_error() -> None:
@@ -118,7 +119,7 @@ def test_item_unknown_error() -> None:
     held = entry()
     for number in range(1, MAX_ATTEMPTS):
         verdict = judge(held, failed={"token": ItemFailure.UNKNOWN_ERROR})
-        assert isinstance(verdict, Again)
+        assert isinstance(verdict, Requeue)
         assert 0.0 <= verdict.delay_s <= min(5.0, 0.25 * 2**number)
     verdict = judge(held, failed={"token": ItemFailure.UNKNOWN_ERROR})
     assert told(verdict) == (Outcome.NOT_ACCEPTED, Reason.CONNECT_ERROR, SAME)
@@ -129,7 +130,7 @@ def test_item_in_neither_list() -> None:
     """An item that Connect does not mention is tried again, and at the limit of attempts UNKNOWN."""
     held = entry()
     for _ in range(1, MAX_ATTEMPTS):
-        assert isinstance(judge(held, accepted={"other": "id"}), Again)
+        assert isinstance(judge(held, accepted={"other": "id"}), Requeue)
     assert told(judge(held)) == (Outcome.UNKNOWN, Reason.CONNECT_ERROR, SAME)
 
 
@@ -140,10 +141,10 @@ def test_call_rate_throttled() -> None:
     """A throttled call goes back to its queue at once, costs no attempt, and expires as THROTTLED."""
     held = entry()
     for _ in range(3 * MAX_ATTEMPTS):
-        assert judge(held, failure=errors.RateThrottled(), strikes=0) == Again()
-    assert held.strikes == 0
+        assert judge(held, failure=errors.RateThrottled(), counted_attempts=0) == Requeue()
+    assert held.counted_attempts == 0
     assert held.attempts == 3 * MAX_ATTEMPTS
-    assert told(settle.expired(held)) == (Outcome.EXPIRED, Reason.THROTTLED, SAME)
+    assert told(answers.expired(held)) == (Outcome.EXPIRED, Reason.THROTTLED, SAME)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_call_failed_too_often(failure: errors.CallFailure, outcome: Outcome, re
     """A call that keeps failing goes back until its attempts are used up, and is then told truly."""
     held = entry()
     for _ in range(1, MAX_ATTEMPTS):
-        assert isinstance(judge(held, failure=failure, uncertain=failure.uncertain), Again)
+        assert isinstance(judge(held, failure=failure, uncertain=failure.uncertain), Requeue)
     verdict = judge(held, failure=failure, uncertain=failure.uncertain)
     assert told(verdict) == (outcome, reason, SAME)
 
@@ -169,7 +170,11 @@ def test_call_failed_too_often(failure: errors.CallFailure, outcome: Outcome, re
 def test_call_used_all_attempts(failure: errors.CallFailure) -> None:
     """A call that used all its attempts by itself settles its items."""
     verdict = judge(
-        entry(), failure=failure, uncertain=failure.uncertain, attempts=MAX_ATTEMPTS, strikes=MAX_ATTEMPTS
+        entry(),
+        failure=failure,
+        uncertain=failure.uncertain,
+        attempts=MAX_ATTEMPTS,
+        counted_attempts=MAX_ATTEMPTS,
     )
     assert isinstance(verdict, Answer)
     assert verdict.attempts == MAX_ATTEMPTS
@@ -177,7 +182,7 @@ def test_call_used_all_attempts(failure: errors.CallFailure) -> None:
 
 def test_call_invalid_in_company() -> None:
     """When Connect refuses a call of several items, each goes on at once, but not with others."""
-    assert judge(entry(), failure=errors.CallInvalid()) == Again(suspect=True)
+    assert judge(entry(), failure=errors.CallInvalid()) == Requeue(suspect=True)
 
 
 def test_call_invalid_alone() -> None:
@@ -207,7 +212,7 @@ def test_call_refused_for_the_campaign(
     failure: errors.CallFailure, outcome: Outcome, reason: Reason, advice: RetryAdvice, lasts: bool
 ) -> None:
     """What Connect says of a campaign settles all that wait for it, and may last a while."""
-    refusal = settle.refusal_of(failure)
+    refusal = answers.refusal_of(failure)
     assert refusal is not None
     assert told(refusal.answer(entry())) == (outcome, reason, advice)
     assert (refusal.lasts_s > 0) is lasts
@@ -217,7 +222,7 @@ def test_call_refused_for_the_campaign(
 @pytest.mark.parametrize("failure", [None, *TRANSIENT, *OTHER])
 def test_other_failures_say_nothing_of_the_campaign(failure: errors.CallFailure | None) -> None:
     """No other end of a call settles requests that it did not carry."""
-    assert settle.refusal_of(failure) is None
+    assert answers.refusal_of(failure) is None
 
 
 @pytest.mark.parametrize("state", ["Paused", "Initialized", "", "a new one"])
@@ -225,20 +230,20 @@ def test_call_for_a_campaign_that_may_run_again(state: str) -> None:
     """A campaign that may run again settles nothing: its items go back, and expire with that reason."""
     held = entry()
     for _ in range(3 * MAX_ATTEMPTS):
-        assert judge(held, failure=errors.CampaignNotRunning(state)) == Again()
-    assert held.strikes == 0
-    assert told(settle.expired(held)) == (Outcome.EXPIRED, Reason.CAMPAIGN_NOT_RUNNING, SAME)
+        assert judge(held, failure=errors.CampaignNotRunning(state)) == Requeue()
+    assert held.counted_attempts == 0
+    assert told(answers.expired(held)) == (Outcome.EXPIRED, Reason.CAMPAIGN_NOT_RUNNING, SAME)
 
 
 @pytest.mark.parametrize("kept", [Reason.THROTTLED, Reason.CAMPAIGN_NOT_RUNNING])
 def test_expired_for_what_keeps_the_campaign(kept: Reason) -> None:
     """What keeps the campaign is the reason of an expiry, also of a request that no call has carried."""
-    assert told(settle.expired(entry(), kept)) == (Outcome.EXPIRED, kept, SAME)
+    assert told(answers.expired(entry(), kept)) == (Outcome.EXPIRED, kept, SAME)
 
 
 def test_would_expire() -> None:
     """What would expire before its turn is EXPIRED, with the time that its turn is away."""
-    answer = settle.would_expire(12.5)
+    answer = answers.would_expire(12.5)
     assert told(answer) == (Outcome.EXPIRED, Reason.WOULD_EXPIRE, SAME)
     assert answer.retry_after_s == 12.5
 
@@ -252,22 +257,22 @@ def test_would_expire() -> None:
 def test_doubt_about_calls(failure: errors.CallFailure, alone: bool, uncertain_now: bool) -> None:
     """Once a call's fate is unknown, no failure of a call makes the answer anything but UNKNOWN."""
     held = entry()
-    held.tainted = not uncertain_now
-    verdict: Verdict = Again()
+    held.in_doubt = not uncertain_now
+    verdict: Verdict = Requeue()
     for _ in range(MAX_ATTEMPTS):
         verdict = judge(held, alone=alone, failure=failure, uncertain=uncertain_now)
-        assert isinstance(verdict, Again) or verdict.outcome is Outcome.UNKNOWN
-    assert held.tainted
+        assert isinstance(verdict, Requeue) or verdict.outcome is Outcome.UNKNOWN
+    assert held.in_doubt
 
 
 @pytest.mark.parametrize("failure", [None, *ItemFailure])
 def test_doubt_about_items(failure: ItemFailure | None) -> None:
     """Once a call's fate is unknown, no failure of the item makes the answer anything but UNKNOWN."""
     held = entry()
-    judge(held, failure=errors.AnswerLost(), uncertain=True, strikes=MAX_ATTEMPTS - 1)
+    judge(held, failure=errors.AnswerLost(), uncertain=True, counted_attempts=MAX_ATTEMPTS - 1)
     verdict = judge(held, failed={} if failure is None else {"token": failure})
-    assert isinstance(verdict, Again) or verdict.outcome is Outcome.UNKNOWN
-    assert isinstance(verdict, Again) is (failure in {ItemFailure.CAPACITY, ItemFailure.RATE})
+    assert isinstance(verdict, Requeue) or verdict.outcome is Outcome.UNKNOWN
+    assert isinstance(verdict, Requeue) is (failure in {ItemFailure.CAPACITY, ItemFailure.RATE})
 
 
 def test_doubt_within_a_call() -> None:
@@ -279,8 +284,8 @@ def test_doubt_within_a_call() -> None:
 @pytest.mark.parametrize("failure", REFUSING)
 def test_doubt_and_a_refused_campaign(failure: errors.CallFailure) -> None:
     """A request in doubt is UNKNOWN, with the reason, when its campaign refuses."""
-    held, refusal = entry(), settle.refusal_of(failure)
-    held.tainted = True
+    held, refusal = entry(), answers.refusal_of(failure)
+    held.in_doubt = True
     assert refusal is not None
     assert told(refusal.answer(held)) == (Outcome.UNKNOWN, refusal.reason, SAME)
 
@@ -289,9 +294,9 @@ def test_doubt_and_a_refused_campaign(failure: errors.CallFailure) -> None:
 def test_doubt_and_giving_up(reason: Reason) -> None:
     """What the gateway gives up is NOT_ACCEPTED, and UNKNOWN in doubt."""
     held = entry()
-    assert told(settle.given_up(held, reason)) == (Outcome.NOT_ACCEPTED, reason, SAME)
-    held.tainted = True
-    assert told(settle.given_up(held, reason)) == (Outcome.UNKNOWN, reason, SAME)
+    assert told(answers.given_up(held, reason)) == (Outcome.NOT_ACCEPTED, reason, SAME)
+    held.in_doubt = True
+    assert told(answers.given_up(held, reason)) == (Outcome.UNKNOWN, reason, SAME)
 
 
 @pytest.mark.parametrize(
@@ -304,9 +309,9 @@ def test_doubt_and_giving_up(reason: Reason) -> None:
 def test_doubt_and_expiry(failure: errors.CallFailure, reason: Reason) -> None:
     """What expires in doubt is UNKNOWN, with the reason of the doubt; otherwise EXPIRED."""
     held = entry()
-    assert told(settle.expired(held)) == (Outcome.EXPIRED, Reason.EXPIRATION_PASSED, SAME)
+    assert told(answers.expired(held)) == (Outcome.EXPIRED, Reason.EXPIRATION_PASSED, SAME)
     judge(held, failure=failure, uncertain=True)
-    assert told(settle.expired(held)) == (Outcome.UNKNOWN, reason, SAME)
+    assert told(answers.expired(held)) == (Outcome.UNKNOWN, reason, SAME)
 
 
 # --- what needs no call ------------------------------------------------------------------------------
@@ -314,16 +319,16 @@ def test_doubt_and_expiry(failure: errors.CallFailure, reason: Reason) -> None:
 
 def test_gateways_own_refusals() -> None:
     """A conflict asks for a new token; anything else that the gateway refuses is for good."""
-    conflict = settle.rejected(Reason.TOKEN_CONFLICT, "why")
+    conflict = answers.rejected(Reason.TOKEN_CONFLICT, "why")
     assert told(conflict) == (Outcome.REJECTED, Reason.TOKEN_CONFLICT, RetryAdvice.NEW_TOKEN)
-    invalid = settle.rejected(Reason.INVALID_REQUEST, "why")
+    invalid = answers.rejected(Reason.INVALID_REQUEST, "why")
     assert told(invalid) == (Outcome.REJECTED, Reason.INVALID_REQUEST, NEVER)
     assert conflict.detail == invalid.detail == "why"
 
 
 def test_replayed() -> None:
     """A replayed answer has the id and the trace of the first."""
-    answer = settle.replayed("id", "trace")
+    answer = answers.replayed("id", "trace")
     assert told(answer) == (Outcome.ACCEPTED, Reason.NONE, RetryAdvice.NONE)
     assert (answer.dial_request_id, answer.trace_id, answer.replayed) == ("id", "trace", True)
 

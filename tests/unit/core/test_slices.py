@@ -2,9 +2,9 @@
 
 import pytest
 
+from gateway.core.campaigns.holds import Hold
 from gateway.core.engine import LOOKED_THROUGH, Decision
 from gateway.core.errors import AccessDenied, CampaignNotFound
-from gateway.core.holds import Hold
 from gateway.core.model import Outcome, Reason
 from tests.unit.core.making import NOW, Bench, Caller, dial, ids_of, many, tokens_of
 
@@ -138,7 +138,7 @@ def test_those_who_joined_hear_of_a_hold_in_slices() -> None:
     bench, caller = bench_with_backlog()
     joined = Caller()
     bench.send(NOW, joined, dial(f"t{COUNT - 1}"))  # behind all the others
-    bench.engine.steering.hold(NOW, dial("t0").campaign_id, Hold("anna", "", NOW))
+    bench.engine.operator_actions.hold(NOW, dial("t0").campaign_id, Hold("anna", "", NOW))
     decisions = worked_off(bench)
     assert len(decisions) >= COUNT // SLICE
     told = [(turn, notice.source) for turn, decision in enumerate(decisions) for notice in decision.notices]

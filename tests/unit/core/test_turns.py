@@ -5,8 +5,8 @@ from collections import Counter
 
 from gateway.core.errors import CampaignNotFound
 from gateway.core.model import Batch, FlushReason, Priority, Source
-from gateway.core.proving import DOUBT_S, MISSES_LIMIT, PROVEN_FOR_S, PROVEN_LIMIT, Misses, Proven
-from gateway.core.turns import DOUBTFUL_EVERY
+from gateway.core.scheduling.proven import DOUBT_S, MISSES_LIMIT, PROVEN_FOR_S, PROVEN_LIMIT, Misses, Proven
+from gateway.core.scheduling.ready import DOUBTFUL_EVERY
 from tests.unit.core.making import NOW, Bench, Caller, dial, many, tokens_of
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.core.validate import is_past, problem_with, problem_with_campaign, problem_with_campaign_of_v2
+from gateway.core.campaign_id import problem_with_campaign, problem_with_campaign_of_v2
+from gateway.core.intake.validation import is_past, problem_with
 from tests.unit.core.making import NOW, PHONE, dial
 
 

@@ -7,11 +7,10 @@ a random pause, it leaves open.
 from collections import Counter
 from collections.abc import Mapping
 
-from gateway.core import settle
+from gateway.core import answers
+from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.engine import BODY_COPIES
 from gateway.core.errors import AccessDenied, CallHindered, CampaignNotFound, RateThrottled
-from gateway.core.holdings import CAMPAIGN_BYTES, JOIN_BYTES, QUEUE_BYTES
-from gateway.core.holds import Action, ActionKind, Hold
 from gateway.core.model import (
     Batch,
     CallReport,
@@ -21,7 +20,8 @@ from gateway.core.model import (
     Priority,
     Waiter,
 )
-from gateway.core.pacing import RETRY_CREDIT, RETRY_SHARE
+from gateway.core.scheduling.pacing import RETRY_CREDIT, RETRY_SHARE
+from gateway.core.tokens.outstanding import CAMPAIGN_BYTES, JOIN_BYTES, QUEUE_BYTES
 from tests.unit.core.book import (
     EXACT_S,
     HELD,
@@ -164,15 +164,15 @@ class Watcher(Sentry):
 
     def hold_campaign(self, campaign_id: str, *, answering: bool) -> None:
         """Hold a campaign, or hold it otherwise."""
-        self.engine.steering.hold(self.now, campaign_id, Hold("me", "", self.now, answering))
+        self.engine.operator_actions.hold(self.now, campaign_id, Hold("me", "", self.now, answering))
         self.holds[campaign_id] = answering
         if answering:
-            self._dismiss(campaign_id, settle.HELD)
+            self._dismiss(campaign_id, answers.HELD)
 
     def release_campaign(self, campaign_id: str) -> None:
         """Release a campaign, if it is held."""
-        action = Action(ActionKind.RELEASE, "me", "", self.now)
-        released = self.engine.steering.release(self.now, campaign_id, action)
+        action = OperatorAction(ActionKind.RELEASE, "me", "", self.now)
+        released = self.engine.operator_actions.release(self.now, campaign_id, action)
         assert released == (self.holds.pop(campaign_id, None) is not None)
         self._refused_under_hold.discard(campaign_id)
         if released:
@@ -181,19 +181,19 @@ class Watcher(Sentry):
 
     def purge_campaign(self, campaign_id: str) -> None:
         """Purge a campaign."""
-        self._dismiss(campaign_id, settle.PURGED)
+        self._dismiss(campaign_id, answers.PURGED)
 
-    def _dismiss(self, campaign_id: str, refusal: settle.Refusal) -> None:
+    def _dismiss(self, campaign_id: str, refusal: answers.CampaignRefusal) -> None:
         """Check that what is in no call is answered, with one reason, and nothing else is."""
         queued = {key for key, held in self.held.items() if held.place is not Place.IN_CALL}
         resting = {key for key in queued if key[0] == campaign_id}
-        entries = self.engine.steering.resting(campaign_id)
-        count, settled = self.engine.steering.dismiss(self.now, entries, refusal)
+        entries = self.engine.operator_actions.resting(campaign_id)
+        count, settled = self.engine.operator_actions.dismiss(self.now, entries, refusal)
         told = self._take(settled, {})
         assert told.keys() == resting
         assert count == len(resting)
         assert {answer.reason for answer in told.values()} <= {refusal.reason}
-        assert self.engine.steering.dismiss(self.now, entries, refusal) == (0, [])
+        assert self.engine.operator_actions.dismiss(self.now, entries, refusal) == (0, [])
 
     def abandon(self) -> None:
         """Leave now: everybody is answered, and nothing of the calls under way is believed."""

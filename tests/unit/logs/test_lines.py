@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway import logs
+from gateway.runtime import logs
 
 SECRET = "+491511234567"
 
@@ -54,7 +54,12 @@ def test_a_line_is_one_json_object() -> None:
     logging.getLogger("gateway.dispatch").info("a campaign is %s", "parked", extra=about)
     (line,) = lines(stream)
     assert line.pop("time").endswith("Z")
-    assert line == {"level": "info", "message": "a campaign is parked", "logger": "gateway.dispatch", **about}
+    assert line == {
+        "level": "info",
+        "message": "a campaign is parked",
+        "logger": "gateway.dispatch",
+        **about,
+    }
     assert stream.getvalue().startswith('{"time": ')
 
 

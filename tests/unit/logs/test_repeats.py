@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from gateway.logs.repeats import BURST, EVERY_S, KINDS, RepeatFilter
+from gateway.runtime.logs.repeats import BURST, EVERY_S, KINDS, RepeatFilter
 
 
 class Clock:
@@ -53,7 +53,7 @@ def test_kinds_do_not_share_a_burst() -> None:
 def test_our_own_lines_all_pass() -> None:
     """The gateway's own lines are not limited: each has its own content, such as a trace id."""
     repeats = RepeatFilter(Clock())
-    assert all(repeats.filter(record("gateway.api.servicer")) for _ in range(1000))
+    assert all(repeats.filter(record("gateway.api.dial_request_service")) for _ in range(1000))
 
 
 def test_kinds_that_are_made_up_do_not_grow_the_filter() -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway import logs
+from gateway.runtime import logs
 
 SECRET = "+491511234567"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.logs.writer import AT_ONCE, LineWriter, QueueHandler, unblock, writing_to
+from gateway.runtime.logs.writer import AT_ONCE, LineWriter, QueueHandler, unblock, writing_to
 
 PATIENCE_S = 10.0
 

@@ -9,8 +9,8 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from gateway.telemetry.ending import DOUBTFUL_S, LONGEST_S, Work, run_for
-from gateway.telemetry.exporting import LIBRARIES, TELL_EVERY_S, Exports, WatchedSpans, hear_all, listen
+from gateway.telemetry.export_watch import LIBRARIES, TELL_EVERY_S, Exports, WatchedSpans, hear_all, listen
+from gateway.telemetry.final_export import DOUBTFUL_S, LONGEST_S, Work, run_for
 
 SAID = "the collector said +12065550123"
 

@@ -9,7 +9,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.telemetry.exposition import exposition, name_of
+from gateway.telemetry.prometheus_text import exposition, name_of
 
 
 class Bench:

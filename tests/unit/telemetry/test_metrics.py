@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Answer, Outcome
 from gateway.telemetry import Metrics, Observation, StreamFigures
-from gateway.telemetry.ending import run_all
-from gateway.telemetry.tally import IDLE_S
+from gateway.telemetry.counters import IDLE_S
+from gateway.telemetry.final_export import run_all
 from tests.unit.core.making import census_of
 
 
@@ -41,16 +41,16 @@ class Kept(MetricExporter):
 
 
 def observed(metrics: Metrics) -> Observation:
-    census = census_of(Engine(Limits(), random.Random(1)), 0.0)
-    return Observation(1, census, StreamFigures(), metrics.tally.counts())
+    snapshot = census_of(Engine(Limits(), random.Random(1)), 0.0)
+    return Observation(1, snapshot, StreamFigures(), metrics.counters.counts())
 
 
 def test_a_push_holds_what_a_scrape_holds() -> None:
     """Whoever is pushed to gets the figures of the gateway and those of the campaigns."""
     exporter = Kept()
     metrics = Metrics(10, Resource({}), [exporter])
-    metrics.tally.received("c", 3)
-    metrics.tally.answered("c", Answer(Outcome.ACCEPTED))
+    metrics.counters.received("c", 3)
+    metrics.counters.answered("c", Answer(Outcome.ACCEPTED))
     metrics.push(observed(metrics))
     (names,) = exporter.names
     text = metrics.text(observed(metrics))
@@ -64,9 +64,9 @@ def test_a_push_holds_what_a_scrape_holds() -> None:
 def test_campaigns_that_somebody_holds_are_told_apart() -> None:
     """A campaign that is held says so under its label; one without a label is held among the others."""
     metrics = Metrics(1, Resource({}))
-    metrics.tally.received("mine", 1)
+    metrics.counters.received("mine", 1)
     seen = observed(metrics)
-    held = seen._replace(census=seen.census._replace(on_hold_s={"mine": 3.0, "x": 5.0, "y": 4.0}))
+    held = seen._replace(snapshot=seen.snapshot._replace(on_hold_s={"mine": 3.0, "x": 5.0, "y": 4.0}))
     name = "dial_gateway_campaign_held_up_seconds"
     text = metrics.text(held)
     assert f'{name}{{campaign="mine",condition="held"}} 3.0' in text
@@ -78,13 +78,13 @@ def test_campaigns_that_come_and_go_leave_nothing_behind() -> None:
     """Thousands of campaigns, a few at a time: each is shown while it is there, and none after it."""
     metrics = Metrics(10, Resource({}))
     for number in range(5000):
-        metrics.tally.received(f"c-{number}", 1)
-        metrics.tally.tidy(2 * IDLE_S * number, 0, ())
+        metrics.counters.received(f"c-{number}", 1)
+        metrics.counters.tidy(2 * IDLE_S * number, 0, ())
         if number % 500 == 0:
             text = metrics.text(observed(metrics))
             assert f'dial_gateway_requests_received_total{{campaign="c-{number}"}} 1' in text
             assert text.count('campaign="c-') < 20
-    assert len(metrics.tally.campaigns) <= 3
+    assert len(metrics.counters.campaigns) <= 3
 
 
 def test_figures_of_the_sdk_itself_are_exported_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,153 @@
+"""Who may change things over the admin port: whoever shows the token. Nobody has an identity there.
+
+A page of another site never gets as far as here: `gateway.admin.request_filter` refuses it by its origin.
+"""
+
+import hmac
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from gateway.access.errors import TokenError
+from gateway.access.files import WatchedFile
+from gateway.access.token_guesses import Guesses
+
+log = logging.getLogger(__name__)
+
+SHORTEST_TOKEN = 16
+"""Characters of the token, at least."""
+SETTING = "DIAL_GATEWAY_ADMIN_TOKEN_FILE"
+UNAUTHORIZED, FORBIDDEN, TOO_MANY = 401, 403, 429
+
+_NO_TOKEN = (
+    f"this port changes nothing: {SETTING} is not set; let it name a file with a token of at least "
+    f"{SHORTEST_TOKEN} characters, and send it as 'Authorization: Bearer TOKEN'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The change is refused: the status of the HTTP answer, and the reason in words for the caller.
+
+    `guessed`: the token was wrong. `after_s`: the token was not checked; the caller may try again in so many
+    seconds.
+    """
+
+    status: int
+    text: str
+    guessed: bool = False
+    after_s: float | None = None
+
+
+class Operators(Protocol):
+    """Decides about changes over the admin port."""
+
+    def denied(self, authorization: str | None) -> Denied | None:
+        """Return why whoever sends this header may change nothing; None where it may."""
+        ...
+
+
+def denied(authorization: str | None, token: str | None) -> Denied | None:
+    """Return why whoever sends a header `Authorization` may change nothing; None where it may.
+
+    `token` is the one to show, None where there is none.
+    """
+    if token is None:
+        return Denied(FORBIDDEN, _NO_TOKEN)
+    shown = _shown(authorization)
+    if shown is None:
+        return Denied(UNAUTHORIZED, "show the token of this port: 'Authorization: Bearer TOKEN'")
+    if not hmac.compare_digest(_bytes(shown), _bytes(token)):
+        return Denied(UNAUTHORIZED, "this token is not the one that changes things here", guessed=True)
+    return None
+
+
+class Guarded:
+    """Asks `operators`, and makes sources of wrong tokens wait. `now` gives seconds on a steady clock."""
+
+    def __init__(self, operators: Operators, now: Callable[[], float] = time.monotonic) -> None:
+        self._operators = operators
+        self._guesses = Guesses()
+        self._now = now
+
+    def denied(self, authorization: str | None, source: str) -> Denied | None:
+        """Return why a request with this header from this address may change nothing; None if it may."""
+        now = self._now()
+        wait_s = self._guesses.wait_s(now, source)
+        if wait_s > 0:
+            text = f"too many wrong tokens from this address: try again in {math.ceil(wait_s)} s"
+            return Denied(TOO_MANY, text, after_s=wait_s)
+        found = self._operators.denied(authorization)
+        if found is None:
+            self._guesses.right(source)
+        elif found.guessed:
+            self._guesses.wrong(now, source)
+        return found
+
+
+class TokenOperators:
+    """Decides by the token in a file, as `reread` found it last.
+
+    Raises `TokenError` if the file cannot be read or holds no token that is long enough. If that happens
+    later, every change is refused, so removing the token removes the right.
+    """
+
+    def __init__(self, token_file: str | None) -> None:
+        self._file = WatchedFile(token_file) if token_file else None
+        self._held = _Held()
+        if self._file is not None:
+            self._file.changed()
+            self._held = _Held(read_token(self._file))
+
+    def denied(self, authorization: str | None) -> Denied | None:
+        """Return why a request with this header may change nothing; None if it may. Reads no file."""
+        held = self._held
+        if held.broken:
+            return Denied(FORBIDDEN, f"this port changes nothing: {held.broken}")
+        return denied(authorization, held.token)
+
+    def reread(self) -> None:
+        """Read the file again if it has changed. Blocks on the disk; call it from one thread at a time."""
+        if self._file is None or not self._file.changed():
+            return
+        try:
+            self._held = _Held(read_token(self._file))
+            log.info("the token of the admin port has changed")
+        except TokenError as error:
+            self._held = _Held(broken=str(error))
+            log.error("the admin port refuses every change: %s", error)
+
+
+class _Held(NamedTuple):
+    """The token of the file, or why there is none. Immutable, since another thread reads it."""
+
+    token: str | None = None
+    broken: str = ""
+
+
+def read_token(file: WatchedFile) -> str:
+    """Return the token in a file, without the white space around it. Raises `TokenError`."""
+    try:
+        token = file.read().decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        words = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise TokenError(f"{SETTING}: cannot read {file.path}: {words}") from error
+    if len(token) < SHORTEST_TOKEN:
+        rule = f"must hold at least {SHORTEST_TOKEN} characters"
+        raise TokenError(f"{SETTING}: {file.path} {rule}; it holds {len(token)}")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise TokenError(f"{SETTING}: {file.path} must hold one token of printable ASCII without spaces")
+    return token
+
+
+def _shown(authorization: str | None) -> str | None:
+    """Return the token that a header shows; None where it shows none."""
+    scheme, _, token = (authorization or "").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")  # as aiohttp reads bytes of a header that are no UTF-8

@@ -1,0 +1,71 @@
+"""What files say, read again when they change: what is broken never takes the place of what was good."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from gateway.access.errors import AccessError
+from gateway.access.files import WatchedFile
+
+log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
+
+
+class Reloaded(Generic[Value]):
+    """A value read from files, and the newest good one ever since.
+
+    `refused` counts what could not be used. Raises `AccessError` where there is no good one to begin with.
+    Thread-safe: whoever asks for a rereading while another runs waits for that.
+    """
+
+    def __init__(self, name: str, paths: Sequence[str], read: Callable[[], Value]) -> None:
+        self.name = name
+        self.refused = 0
+        self._files = [WatchedFile(path) for path in paths]
+        self._read = read
+        self._complaint = ""
+        self._one_at_a_time = threading.Lock()
+        self._changed()
+        self.value = read()
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with the files as they are now; empty where what they say is in use."""
+        return self._complaint
+
+    def reread(self) -> bool:
+        """Read the files again if they have changed, or were broken; return whether the value is another.
+
+        What was broken is tried again each time: a certificate may become valid by waiting, and files that
+        belong together do not change at one instant. It is logged, and counted, once for each complaint.
+        """
+        with self._one_at_a_time:
+            return self._reread()
+
+    def _reread(self) -> bool:
+        if not self._changed() and not self._complaint:
+            return False
+        try:
+            self.value = self._read()
+        except AccessError as error:
+            self._complain(str(error))
+            return False
+        except Exception as bug:  # noqa: BLE001 - whatever a file holds, a gateway that has a good one goes on
+            self._complain(f"it cannot be read: {type(bug).__name__}")
+            return False
+        self._complaint = ""
+        log.info("%s: read again, and in use from now on", self.name)
+        return True
+
+    def _changed(self) -> bool:
+        return sum(file.changed() for file in self._files) > 0  # each is looked at
+
+    def _complain(self, complaint: str) -> None:
+        if complaint != self._complaint:
+            self.refused += 1
+            log.error(
+                "%s: the change is not taken over, what was read before stays: %s", self.name, complaint
+            )
+        self._complaint = complaint

@@ -1,0 +1,69 @@
+"""All that decides who may do what, put together from files and settings."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.access.admin_token import TokenOperators
+from gateway.access.errors import PolicyError
+from gateway.access.grants import Gate
+from gateway.access.identity import Network
+from gateway.access.policy import Policy
+from gateway.access.policy_file import SETTING as POLICY
+from gateway.access.policy_file import kept_policy
+from gateway.access.reloading import Reloaded
+from gateway.access.tls_key_pair import CLIENT_CA, Pair, PairFiles, kept_pair
+
+PROXIES = "DIAL_GATEWAY_TRUSTED_PROXIES"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessFiles:
+    """Where certificates, policy and token are, and which proxies are trusted; None for what is not used."""
+
+    pair: PairFiles | None = None
+    policy: str | None = None
+    token: str | None = None
+    trusted: Sequence[Network] = ()
+
+
+class Access:
+    """Certificates, policy and token, each as good as its file was last.
+
+    `now` gives seconds since the epoch, `count` is told each refusal of a caller: caller, kind, how many.
+    Raises `AccessError` where a file cannot be used, or where a policy could know nobody.
+    """
+
+    def __init__(
+        self, files: AccessFiles, now: Callable[[], float], count: Callable[[str, str, int], None]
+    ) -> None:
+        check_callers_are_known(files)
+        self.pair: Reloaded[Pair] | None = kept_pair(files.pair, now) if files.pair is not None else None
+        self.policy: Reloaded[Policy] | None = kept_policy(files.policy) if files.policy is not None else None
+        self.gate = Gate(self.policy, tuple(files.trusted), count)
+        self.operators = TokenOperators(files.token)
+
+    def reread(self) -> None:
+        """Read again what has changed. Takes as long as the disk does."""
+        for kept in (self.pair, self.policy):
+            if kept is not None:
+                kept.reread()
+        self.operators.reread()
+
+    @property
+    def certificate_ends_at(self) -> float | None:
+        """When the certificate in use ends, in seconds since the epoch; None without TLS."""
+        return self.pair.value.ends_at if self.pair is not None else None
+
+    @property
+    def files_refused(self) -> dict[str, int]:
+        """How many changes of certificate and policy could not be taken over; nothing of what is not used."""
+        kept = {"certificate": self.pair, "policy": self.policy}
+        return {name: one.refused for name, one in kept.items() if one is not None}
+
+
+def check_callers_are_known(files: AccessFiles) -> None:
+    """Raise `PolicyError` where there is a policy and no caller could have an identity."""
+    knows = files.trusted or (files.pair is not None and files.pair.client_ca is not None)
+    if files.policy is not None and not knows:
+        text = f"no caller could have an identity: set {CLIENT_CA} or {PROXIES} as well"
+        raise PolicyError(f"{POLICY}: {text}")

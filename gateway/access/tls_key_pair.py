@@ -1,0 +1,141 @@
+"""The certificate that the gateway shows and its key, and the authority of callers' certificates."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from gateway.access.errors import PairError
+from gateway.access.reloading import Reloaded
+
+CERTIFICATE = "DIAL_GATEWAY_TLS_CERT_FILE"
+KEY = "DIAL_GATEWAY_TLS_KEY_FILE"
+CLIENT_CA = "DIAL_GATEWAY_TLS_CLIENT_CA_FILE"
+# What gRPC takes. Another it would leave aside at a change, and say so nowhere.
+_KINDS = (RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey)
+_CURVES = ("secp256r1", "secp384r1", "secp521r1")
+_RULE = "RSA, ECDSA on P-256, P-384 or P-521, or Ed25519"
+
+
+@dataclass(frozen=True, slots=True)
+class PairFiles:
+    """Where certificate (with the rest of its chain), key, and the authority of callers are."""
+
+    certificate: str
+    key: str
+    client_ca: str | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All that are named."""
+        return tuple(path for path in (self.certificate, self.key, self.client_ca) if path is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate with its key, as PEM; `client_ca` where callers must show a certificate of that.
+
+    `ends_at` is when the first certificate that is shown ends, in seconds since the epoch.
+    """
+
+    certificate: bytes = field(repr=False)
+    key: bytes = field(repr=False)
+    client_ca: bytes | None = field(repr=False)
+    ends_at: float
+    names: tuple[str, ...] = ()
+
+
+def files_of(certificate: str | None, key: str | None, client_ca: str | None) -> PairFiles | None:
+    """Return the files that settings name; None without TLS. Raises `PairError` where one lacks another."""
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        lacking = CERTIFICATE if certificate is None else KEY
+        raise PairError(f"{lacking}: not set; TLS needs {CERTIFICATE} and {KEY} both")
+    return PairFiles(certificate, key, client_ca)
+
+
+def kept_pair(files: PairFiles, now: Callable[[], float]) -> Reloaded[Pair]:
+    """Return the pair in files, read again when they change; `now` is in seconds since the epoch.
+
+    Raises `PairError` where it cannot be used.
+    """
+    return Reloaded("the certificate", files.paths, lambda: read_pair(files, now()))
+
+
+def read_pair(files: PairFiles, now: float) -> Pair:
+    """Return the pair in files; raises `PairError` where it could not be used at the instant `now`."""
+    chain_pem, key_pem = _read(CERTIFICATE, files.certificate), _read(KEY, files.key)
+    own = _certificates(CERTIFICATE, files.certificate, chain_pem)[0]
+    if _public_key_of(key_pem, files.key) != _public(own):
+        raise PairError(f"{KEY}: {files.key} is not the key of the certificate in {files.certificate}")
+    at = datetime.fromtimestamp(now, UTC)
+    if at < own.not_valid_before_utc:
+        begins = f"is not valid before {own.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
+        raise PairError(f"{CERTIFICATE}: the certificate in {files.certificate} {begins}")
+    if own.not_valid_after_utc <= at:
+        expired = f"expired on {own.not_valid_after_utc:%Y-%m-%d at %H:%M:%S} UTC"
+        raise PairError(f"{CERTIFICATE}: the certificate in {files.certificate} {expired}")
+    ends_at = own.not_valid_after_utc.timestamp()
+    return Pair(chain_pem, key_pem, _client_ca(files, at), ends_at, _names(own))
+
+
+def _client_ca(files: PairFiles, at: datetime) -> bytes | None:
+    if files.client_ca is None:
+        return None
+    found = _read(CLIENT_CA, files.client_ca)
+    if all(one.not_valid_after_utc <= at for one in _certificates(CLIENT_CA, files.client_ca, found)):
+        raise PairError(f"{CLIENT_CA}: every certificate in {files.client_ca} has expired")
+    return found
+
+
+def _certificates(setting: str, path: str, pem: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise PairError(f"{setting}: {path} holds no certificate in PEM that can be read") from error
+
+
+def _public_key_of(key_pem: bytes, path: str) -> bytes:
+    try:
+        key = load_pem_private_key(key_pem, password=None)
+    except TypeError as error:
+        raise PairError(f"{KEY}: the key in {path} has a password; give it without one") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise PairError(f"{KEY}: {path} holds no private key in PEM that can be read") from error
+    if not isinstance(key, _KINDS) or (
+        isinstance(key, EllipticCurvePrivateKey) and key.curve.name not in _CURVES
+    ):
+        raise PairError(f"{KEY}: {path} holds a key that TLS is not spoken with here; take {_RULE}")
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _public(certificate: x509.Certificate) -> bytes:
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+        raise PairError(f"{CERTIFICATE}: its kind of key is not supported") from error
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Return the names that a certificate is for, in words."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except Exception:  # noqa: BLE001 - they are for people only; a certificate without them serves as well
+        return ()
+    return tuple(str(name.value) for name in names)
+
+
+def _read(setting: str, path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise PairError(f"{setting}: cannot read {path}: {error.strerror}") from error

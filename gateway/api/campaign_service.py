@@ -1,0 +1,250 @@
+"""CampaignService: shows campaigns, and holds, releases and purges them for those who may."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import grpc
+
+from dialgateway.v1 import campaign_service_pb2 as pb
+from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceServicer
+from gateway.access.actions import CampaignRight as Right
+from gateway.access.grants import Caller, Gate
+from gateway.api.authorization import Authorizer
+from gateway.api.visible_campaigns import Sights
+from gateway.api.wire import campaigns as wire
+from gateway.control.snapshots import StatusSnapshot, StatusSnapshots
+from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction, TooManyHolds
+from gateway.core.views.campaign_status import CampaignRow
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.supervision import trace_of
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+log = logging.getLogger(__name__)
+
+WATCHERS, CALLER_WATCHERS = 100, 20
+"""Watches at once, at most: in all, and of one caller, so that none takes the place of all others."""
+_BUG = "a call about campaigns met a bug:\n%s"
+LEAVING = "this replica is leaving; watch another"
+
+Answer = TypeVar("Answer")
+Steering = pb.HoldCampaignRequest | pb.ReleaseCampaignRequest | pb.PurgeCampaignRequest
+
+
+class CampaignServicer(CampaignServiceServicer):
+    """The service of `protos/dialgateway/v1/campaign_service.proto`."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, clock: SystemClock, gate: Gate, looks: StatusSnapshots
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._gate = gate
+        self._authorizer = Authorizer(gate)
+        self._looks = looks
+        self._sights = Sights(looks.parts)
+        self._watchers: Counter[str] = Counter()  # by caller; none is there with 0
+        self._newest: tuple[StatusSnapshot | None, wire.Messages] = None, wire.Messages(0.0, 0.0)
+        self._leaving = asyncio.Event()
+
+    async def ListCampaigns(  # noqa: N802, D102
+        self, request: pb.ListCampaignsRequest, context: "Context"
+    ) -> pb.ListCampaignsResponse:
+        return await self._answered(self._list, request, context)
+
+    async def HoldCampaign(  # noqa: N802, D102
+        self, request: pb.HoldCampaignRequest, context: "Context"
+    ) -> pb.HoldCampaignResponse:
+        return await self._answered(self._hold, request, context)
+
+    async def ReleaseCampaign(  # noqa: N802, D102
+        self, request: pb.ReleaseCampaignRequest, context: "Context"
+    ) -> pb.ReleaseCampaignResponse:
+        return await self._answered(self._release, request, context)
+
+    async def PurgeCampaign(  # noqa: N802, D102
+        self, request: pb.PurgeCampaignRequest, context: "Context"
+    ) -> pb.PurgeCampaignResponse:
+        return await self._answered(self._purge, request, context)
+
+    async def WatchCampaigns(  # noqa: N802, D102
+        self, request: pb.WatchCampaignsRequest, context: "Context"
+    ) -> AsyncIterator[pb.WatchCampaignsResponse]:
+        caller, _ = await self._authorizer.entrant(context)
+        try:
+            interval_s = wire.interval_s(request)
+        except wire.BadRequest as bad:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
+        if (full := self._full(caller)) is not None:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, full)
+        self._watchers[caller.key] += 1
+        ended = asyncio.Event()
+        # The stubs ask for a class of their own here, which does not exist at run time.
+        context.add_done_callback(lambda _: self._watch_ended(ended, caller))  # type: ignore[arg-type]
+        try:
+            async for response in self._watch(interval_s, ended, caller):
+                yield response
+        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+            await _broken(bug, context)
+        if self._leaving.is_set():
+            await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
+
+    def drain(self) -> None:
+        """End all watches."""
+        self._leaving.set()
+
+    # --- looking -----------------------------------------------------------------------------------
+
+    async def _list(self, request: pb.ListCampaignsRequest, context: "Context") -> pb.ListCampaignsResponse:
+        _, grant = await self._authorizer.entrant(context)
+        look, offset = await self._looks.fresh(), self._clock.wall_offset()
+        now, rows = look.at, await self._sights.seen(look, grant)
+        page, token, total = await self._looks.parts.one(partial(wire.page, request, rows.values()))
+        return await self._looks.parts.one(
+            lambda: pb.ListCampaignsResponse(
+                campaigns=[wire.campaign(now, offset, row) for row in page],
+                next_page_token=token,
+                total_size=total,
+                as_of=wire.timestamp(now, offset),
+            )
+        )
+
+    async def _watch(
+        self, interval_s: float, ended: asyncio.Event, caller: Caller
+    ) -> AsyncIterator[pb.WatchCampaignsResponse]:
+        """Yield the difference between what was told and what is, whenever it may be told and is read."""
+        told: dict[str, CampaignRow] = {}
+        first = True
+        while not self._leaving.is_set() and not ended.is_set():
+            look = await self._looks.fresh()
+            messages = self._messages_of(look)
+            rows = await self._sights.seen(look, self._gate.grant(caller))
+            changed, gone = await self._sights.difference(told, rows)
+            told = rows
+            responses = wire.changes(messages, changed, gone)
+            # Each response is one part: all watches are due at the same look.
+            while (response := await self._looks.parts.one(partial(next, responses, None))) is not None:
+                yield response  # comes back once the caller has room for more
+            if first and not changed:
+                yield wire.nothing(messages)
+            first = False
+            await _wait_for_any(interval_s, self._leaving, ended)
+
+    def _messages_of(self, look: StatusSnapshot) -> wire.Messages:
+        """Return the messages of a look, the same for all who watch: to make a thousand takes 10 ms."""
+        newest, messages = self._newest
+        if look is not newest:
+            messages = wire.Messages(look.at, self._clock.wall_offset())
+            self._newest = look, messages
+        return messages
+
+    def _full(self, caller: Caller) -> str | None:
+        """Return in words why a caller may not watch as well; None where it may."""
+        if self._watchers.total() >= WATCHERS:
+            return f"{WATCHERS} watch already"
+        if self._watchers[caller.key] >= CALLER_WATCHERS:
+            return f"{CALLER_WATCHERS} watches of this caller are open already"
+        return None
+
+    def _watch_ended(self, ended: asyncio.Event, caller: Caller) -> None:
+        self._watchers[caller.key] -= 1
+        self._watchers += Counter()  # forgets whoever watches no more
+        ended.set()
+
+    # --- steering ----------------------------------------------------------------------------------
+
+    async def _hold(self, request: pb.HoldCampaignRequest, context: "Context") -> pb.HoldCampaignResponse:
+        name, caller, reason = await self._may(Right.HOLD, request, context)
+        answering = wire.is_answering(request.held_requests)
+        try:
+            answered = await self._dispatcher.hold(name, Hold(caller, reason, self._clock.now(), answering))
+        except TooManyHolds:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many campaigns are held already")
+        _log("a campaign is held", name, caller, reason, answering=answering, answered=answered)
+        return pb.HoldCampaignResponse(campaign=self._campaign(name), answered=answered)
+
+    async def _release(
+        self, request: pb.ReleaseCampaignRequest, context: "Context"
+    ) -> pb.ReleaseCampaignResponse:
+        name, caller, reason = await self._may(Right.RELEASE, request, context)
+        action = OperatorAction(ActionKind.RELEASE, caller, reason, self._clock.now())
+        if not self._dispatcher.release(name, action):
+            await context.abort(grpc.StatusCode.NOT_FOUND, "campaign_id: this campaign is not held here")
+        _log("a campaign is released", name, caller, reason)
+        return pb.ReleaseCampaignResponse(campaign=self._campaign(name))
+
+    async def _purge(self, request: pb.PurgeCampaignRequest, context: "Context") -> pb.PurgeCampaignResponse:
+        name, caller, reason = await self._may(Right.PURGE, request, context)
+        action = OperatorAction(ActionKind.PURGE, caller, reason, self._clock.now())
+        purged = await self._dispatcher.purge(name, action)
+        _log("a campaign is purged", name, caller, reason, purged=purged)
+        return pb.PurgeCampaignResponse(purged=purged, campaign=self._campaign(name))
+
+    async def _may(self, right: Right, request: Steering, context: "Context") -> tuple[str, str, str]:
+        """Return campaign, caller and reason, all in order; ends the call where one is not."""
+        entrant = await self._authorizer.entrant(
+            context
+        )  # first: nobody else is told what is wrong with a request
+        name, why = wire.checked_campaign(request.campaign_id), wire.checked_reason(request.reason)
+        await self._authorizer.steers(entrant, right, name, context)
+        return name, entrant[0].name, why
+
+    def _campaign(self, campaign_id: str) -> pb.Campaign:
+        """Return a campaign behind what was done to it; the next look is a new one, which shows that too."""
+        self._looks.outdated()
+        row = self._dispatcher.row(campaign_id)
+        return wire.campaign(self._clock.now(), self._clock.wall_offset(), row)
+
+    async def _answered(
+        self,
+        handler: Callable[[Any, "Context"], Awaitable[Answer]],
+        request: object,
+        context: "Context",
+    ) -> Answer:
+        """Run a handler, and end the call where the request or the handler is wrong."""
+        handling = asyncio.ensure_future(handler(request, context))
+        try:
+            # A caller that hangs up does not leave a purge, or its line of the log, half done.
+            return await asyncio.shield(handling)
+        except asyncio.CancelledError:
+            handling.add_done_callback(_ended_alone)
+            raise
+        except wire.BadRequest as bad:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
+        except grpc.aio.AbortError:
+            raise
+        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+            await _broken(bug, context)
+
+
+def _ended_alone(handling: "asyncio.Future[Any]") -> None:
+    """Take what became of a call whose caller has gone: a refusal is told to nobody, a bug is logged."""
+    found = None if handling.cancelled() else handling.exception()
+    if isinstance(found, Exception) and not isinstance(found, (wire.BadRequest, grpc.aio.AbortError)):
+        log.error(_BUG, trace_of(found))
+
+
+async def _broken(bug: Exception, context: "Context") -> NoReturn:
+    """End a call that met a bug of ours, without what the exception says."""
+    log.error(_BUG, trace_of(bug))
+    await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
+
+
+async def _wait_for_any(longest_s: float, *events: asyncio.Event) -> None:
+    """Wait so many seconds, or until an event is set."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=longest_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+def _log(event: str, campaign_id: str, caller: str, reason: str, **more: object) -> None:
+    log.info(event, extra={"campaign": campaign_id, "caller": caller, "reason": reason, **more})

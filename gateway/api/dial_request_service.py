@@ -1,0 +1,330 @@
+"""DialRequestService: runs one session for each stream or unary call."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import grpc
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.access.grants import Caller, Gate
+from gateway.access.policy import Grant
+from gateway.api.authorization import Authorizer
+from gateway.api.caller_limits import CallerLimit, CallerLimits
+from gateway.api.session import Session, StreamUnreadableError
+from gateway.api.streams import OpenStreams, StreamLimits
+from gateway.api.wire import dial_requests
+from gateway.api.wire.incoming import PART, Incoming, UnreadableError
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.supervision import Supervisor
+from gateway.telemetry import RpcStatus, RpcTrace, StreamFigures, Telemetry
+
+if TYPE_CHECKING:
+    StreamContext = grpc.aio.ServicerContext[bytes, pb.StreamDialRequestsResponse]
+    UnaryContext = grpc.aio.ServicerContext[bytes, pb.PutDialRequestsResponse]
+
+Refused = tuple[grpc.StatusCode, str]
+
+log = logging.getLogger(__name__)
+
+SERVICE = pb.DESCRIPTOR.services_by_name["DialRequestService"].full_name
+DEADLINE_SHARE, LONGEST_DEADLINE_MARGIN_S = 0.1, 0.5
+"""A unary call is answered this share of its time before its deadline, at most so many seconds."""
+LEAVING = "this replica is leaving; nothing more is taken here, send on a new connection"
+AGED = "this stream has reached its age; send on a new one what has no result here"
+FULL = "the gateway is full; nothing of this call was taken, send it again later"
+CALLS_USED_UP = (
+    "as many streams and calls are open as may be; nothing of this call was taken, send it again later"
+)
+NO_MESSAGE = "the message cannot be read: it is no PutDialRequestsRequest"
+SHARE_USED_UP = "this caller has as much unanswered as it may; nothing of this call was taken, send it later"
+
+
+class DialRequestServicer:
+    """The service of `protos/dialgateway/v1/dial_request_service.proto`.
+
+    Each call goes through the same steps, in this order: it is refused, or initial metadata is sent, and only
+    then is a message read. Metadata tells every client and proxy that this gateway has begun the call, so
+    none of them resends to another gateway what was read here. No message of a refused call is read:
+    `handlers` registers the unary call as one that takes a stream, since gRPC would otherwise read the
+    request before the handler runs.
+
+    `gate` says who a caller is, by which key its limits are counted, and what it may do.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        telemetry: Telemetry,
+        clock: SystemClock,
+        limits: StreamLimits,
+        rng: random.Random,
+        supervisor: Supervisor,
+        gate: Gate,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._telemetry = telemetry
+        self._clock = clock
+        self._limits = limits
+        self._supervisor = supervisor
+        self._authorizer = Authorizer(gate)
+        self._shares = CallerLimits(limits.caller_window)
+        self._streams = OpenStreams(limits, rng, supervisor)
+        self._sessions: dict[Session, asyncio.Task[None] | None] = {}
+        self._taking = asyncio.Lock()
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """Return what gRPC calls for the methods of the service, with their messages as bytes."""
+        methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "StreamDialRequests": grpc.stream_stream_rpc_method_handler(
+                self.StreamDialRequests,
+                response_serializer=pb.StreamDialRequestsResponse.SerializeToString,
+            ),
+            "PutDialRequests": grpc.stream_unary_rpc_method_handler(
+                self.PutDialRequests,
+                response_serializer=pb.PutDialRequestsResponse.SerializeToString,
+            ),
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, methods)
+
+    # Handlers are async generators. A generator may be left suspended where its caller is gone, so the
+    # end of a stream hangs on the call's own end, and the reading is a task beside the generator.
+    async def StreamDialRequests(  # noqa: N802, D102
+        self, messages: AsyncIterator[bytes], context: "StreamContext"
+    ) -> AsyncIterator[pb.StreamDialRequestsResponse]:
+        caller, grant = await self._authorizer.dialer(context)
+        await self._refuse_stream(self._shares.look(caller.key), context)
+        await context.send_initial_metadata(())
+        try:
+            session, reader = self._begin(messages, context, caller, grant)
+            async for response in session.responses():
+                yield response
+        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+            await self._broken(bug, context)
+        await self._say_why_it_ends(session, reader, context)
+
+    def _begin(
+        self,
+        messages: AsyncIterator[bytes],
+        context: "StreamContext",
+        caller: Caller,
+        grant: Grant,
+    ) -> "tuple[Session, asyncio.Task[None]]":
+        """Begin to read a stream; return its session and its reader."""
+        trace = self._telemetry.rpc_started("StreamDialRequests", context.invocation_metadata() or ())
+        share = self._shares.enter(caller.key)
+        share.resize(grant.window)
+        session = self._session(trace, share, caller)
+        reader = asyncio.create_task(session.read(messages), name="stream-reader")
+        reader.add_done_callback(self._supervisor.guarded(partial(self._reading_ended, session)))
+        self._sessions[session] = reader
+        self._streams.add(session, reader, share)
+        # The stubs ask for a class of their own here, which does not exist at run time.
+        opened_at = self._clock.now()
+        ended = self._supervisor.guarded(
+            lambda _: self._ended(session, trace, caller, opened_at, _status(context, done=context.done()))
+        )
+        context.add_done_callback(ended)  # type: ignore[arg-type]
+        return session, reader
+
+    async def PutDialRequests(  # noqa: N802, D102
+        self, messages: AsyncIterator[bytes], context: "UnaryContext"
+    ) -> pb.PutDialRequestsResponse:
+        caller, grant = await self._authorizer.dialer(context)
+        share = self._shares.look(caller.key)
+        share.resize(grant.window)
+        await self._refuse_call(share, context)
+        await context.send_initial_metadata(())
+        trace = self._telemetry.rpc_started("PutDialRequests", context.invocation_metadata() or ())
+        session = self._session(trace, self._shares.enter(caller.key), caller)
+        self._sessions[session] = None
+        done = False
+        try:
+            message = await self._only_message(messages, context)
+            response = await self._put(session, message, context)
+            done = True
+            return response
+        finally:
+            self._left(session, trace, caller, _status(context, done=done))
+
+    async def _only_message(self, messages: AsyncIterator[bytes], context: "UnaryContext") -> Incoming:
+        """Read the message of a unary call; end the call if there is none."""
+        try:
+            return Incoming(await anext(messages))
+        except UnreadableError:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, NO_MESSAGE)
+        except StopAsyncIteration:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
+
+    async def _put(
+        self, session: Session, message: Incoming, context: "UnaryContext"
+    ) -> pb.PutDialRequestsResponse:
+        try:
+            refusal = await self._take(session, message)
+            if refusal is None:
+                return await self._answered(session, context)
+        except UnreadableError:
+            refusal = grpc.StatusCode.INVALID_ARGUMENT, NO_MESSAGE
+        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+            await self._broken(bug, context)
+        return await context.abort(*refusal)
+
+    async def _take(self, session: Session, message: Incoming) -> "Refused | None":
+        """Take in a whole list or nothing; return the reason if nothing. Raises `UnreadableError`."""
+        async with self._taking:  # so that nobody else uses the room that was found for this list
+            refusal = await self._refusal(session, message)
+            if refusal is None:
+                await session.take_all(message)
+            return refusal
+
+    async def _answered(self, session: Session, context: "UnaryContext") -> pb.PutDialRequestsResponse:
+        """Wait for the answers, and return them in order."""
+        session.close()
+        answers = await session.answers_in_order(_time_for_answers(context.time_remaining()))
+        response = pb.PutDialRequestsResponse()
+        for begin in range(0, len(answers), PART):
+            response.results.extend(
+                dial_requests.result(settled) for settled in answers[begin : begin + PART]
+            )
+            await asyncio.sleep(0)  # others have their turn
+        return response
+
+    def drain(self) -> None:
+        """Tell every stream that the gateway leaves, and read no more from any."""
+        self._streams.drain()
+
+    async def streams_ended(self) -> None:
+        """Wait until no stream is left."""
+        await self._streams.ended()
+
+    def figures(self) -> StreamFigures:
+        """Return how many streams are open, and what keeps them from being read."""
+        uses = [session.window_use for session in self._streams.sessions()]
+        lack_window = sum(use >= 1.0 for use in uses)
+        return StreamFigures(
+            len(uses), max(uses, default=0.0), lack_window, self._dispatcher.waiting_for_room
+        )
+
+    def callers(self) -> list[tuple[str, CallerLimit]]:
+        """Return every caller that has a stream or a call open, with its share."""
+        return self._shares.all()
+
+    async def fail(self) -> None:
+        """Answer everybody who waits, as the gateway has met a bug, and read no more from anybody."""
+        self._streams.drain()
+        readers = [reader for reader in self._sessions.values() if reader is not None]
+        if readers:
+            await asyncio.wait(readers)
+        for session in list(self._sessions):
+            session.fail()
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self._streams)
+
+    def _session(self, trace: RpcTrace, share: CallerLimit, caller: Caller) -> Session:
+        window, permit = self._limits.window, self._authorizer.gate.permit(caller)
+        return Session(self._dispatcher, self._telemetry, self._clock, trace, window, share, permit)
+
+    def _ended(
+        self,
+        session: Session,
+        trace: RpcTrace,
+        caller: Caller,
+        opened_at: float,
+        status: grpc.StatusCode,
+    ) -> None:
+        self._streams.remove(session)
+        about: dict[str, object] = {"caller": caller.name} if caller.identity else {}
+        about |= {"taken": session.taken, "answered": session.answered, "trace_id": trace.trace_id}
+        log.info("a stream ended", extra={**about, "open_s": round(self._clock.now() - opened_at, 3)})
+        self._left(session, trace, caller, status)
+
+    def _left(self, session: Session, trace: RpcTrace, caller: Caller, status: grpc.StatusCode) -> None:
+        """Forget a stream or unary call that has ended."""
+        del self._sessions[session]
+        session.leave()
+        self._shares.leave(caller.key)
+        told = RpcStatus(status.name, status.value[0])
+        trace.ended(taken=session.taken, answered=session.answered, status=told)
+
+    def _reading_ended(self, session: Session, reader: "asyncio.Task[None]") -> None:
+        error = None if reader.cancelled() else reader.exception()
+        if isinstance(error, StreamUnreadableError):
+            # The type only: the text of a foreign error may hold what was sent.
+            log.warning("a stream could not be read to its end: %s", type(error.__cause__).__name__)
+        elif error is not None:
+            self._supervisor.report(error)
+            return  # everybody is answered on that, this stream as well
+        session.close()
+
+    async def _say_why_it_ends(
+        self, session: Session, reader: "asyncio.Task[None]", context: "StreamContext"
+    ) -> None:
+        """Give a stream whose answers have all been handed over the status that its reading calls for."""
+        await asyncio.wait([reader])
+        if self._dispatcher.draining:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
+        if session.draining:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, AGED)
+        if not reader.cancelled() and reader.exception() is not None:
+            await context.abort(grpc.StatusCode.INTERNAL, "the stream could not be read to its end")
+
+    async def _broken(self, bug: Exception, context: "StreamContext | UnaryContext") -> NoReturn:
+        """End a call that met a bug of ours, without what the exception says."""
+        self._supervisor.report(bug)
+        await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
+
+    async def _refuse_stream(self, share: CallerLimit, context: "StreamContext") -> None:
+        if self._dispatcher.draining:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
+        refusal = self._streams.refusal(share)
+        if refusal is not None:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
+
+    async def _refuse_call(self, share: CallerLimit, context: "UnaryContext") -> None:
+        """End a unary call beyond the limits, before its message is read."""
+        if self._dispatcher.draining:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
+        # A call that waits takes about as much memory as a stream, and one connection may bring any number.
+        if share.holders >= self._limits.caller_streams or len(self._sessions) >= self._limits.streams:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, CALLS_USED_UP)
+        if self._dispatcher.room() <= 0:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, FULL)
+
+    async def _refusal(self, session: Session, message: Incoming) -> "Refused | None":
+        """Return why a list is refused, None if it is taken. Raises `UnreadableError`."""
+        count = 0
+        for found in message.counts(self._limits.window):
+            count = found
+            await asyncio.sleep(0)  # others have their turn
+        if self._dispatcher.draining:
+            return grpc.StatusCode.UNAVAILABLE, LEAVING
+        if count > self._limits.window:
+            text = f"dial_requests: at most {self._limits.window} in one call; use a stream for more"
+            return grpc.StatusCode.RESOURCE_EXHAUSTED, text
+        if count > self._dispatcher.room():
+            return grpc.StatusCode.RESOURCE_EXHAUSTED, FULL
+        if count > session.share_room:
+            return grpc.StatusCode.RESOURCE_EXHAUSTED, SHARE_USED_UP
+        return None
+
+
+def _status(context: "StreamContext | UnaryContext", *, done: bool) -> grpc.StatusCode:
+    """Return the status that a call has ended with; the context only has one that this code set."""
+    chosen: grpc.StatusCode | None = context.code()
+    if chosen is not None:
+        return chosen
+    # A call that is not done was ended by its caller, by a deadline or by a broken connection.
+    return grpc.StatusCode.OK if done else grpc.StatusCode.CANCELLED
+
+
+def _time_for_answers(time_remaining_s: float | None) -> float | None:
+    if time_remaining_s is None:
+        return None
+    return time_remaining_s - min(LONGEST_DEADLINE_MARGIN_S, DEADLINE_SHARE * time_remaining_s)

@@ -1,0 +1,71 @@
+"""How the methods of CampaignService are registered with gRPC.
+
+gRPC's own handlers read and parse a request before the caller is authorized. The handlers here authorize the
+caller, send initial metadata, and then read, as those of DialRequestService do. On the wire a call with one
+message is the same as one with a stream of messages, so each method is registered as one that takes a
+stream.
+"""
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from dialgateway.v1 import campaign_service_pb2 as pb
+from gateway.api.authorization import Authorizer
+from gateway.api.campaign_service import CampaignServicer
+from gateway.api.wire.incoming import UnreadableError, parsed
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[Any, Any]
+    Method = grpc.RpcMethodHandler[Any, Any]
+
+SERVICE = pb.DESCRIPTOR.services_by_name["CampaignService"].full_name
+REQUEST_BYTES = 64 * 1024
+"""The longest request, in bytes. Legal requests are far shorter."""
+
+
+def campaign_handlers(servicer: CampaignServicer, authorizer: Authorizer) -> grpc.GenericRpcHandler:
+    """Return what gRPC calls for the methods of CampaignService."""
+    methods = {
+        "ListCampaigns": _unary(servicer.ListCampaigns, pb.ListCampaignsRequest, authorizer),
+        "HoldCampaign": _unary(servicer.HoldCampaign, pb.HoldCampaignRequest, authorizer),
+        "ReleaseCampaign": _unary(servicer.ReleaseCampaign, pb.ReleaseCampaignRequest, authorizer),
+        "PurgeCampaign": _unary(servicer.PurgeCampaign, pb.PurgeCampaignRequest, authorizer),
+        "WatchCampaigns": _watch(servicer, authorizer),
+    }
+    return grpc.method_handlers_generic_handler(SERVICE, methods)
+
+
+def _unary(method: Any, request: type[Any], authorizer: Authorizer) -> "Method":
+    async def handle(messages: AsyncIterator[bytes], context: "Context") -> Any:
+        return await method(await _first(messages, request, authorizer, context), context)
+
+    return grpc.stream_unary_rpc_method_handler(handle, response_serializer=_serialized)
+
+
+def _watch(servicer: CampaignServicer, authorizer: Authorizer) -> "Method":
+    async def handle(messages: AsyncIterator[bytes], context: "Context") -> AsyncIterator[Any]:
+        request = await _first(messages, pb.WatchCampaignsRequest, authorizer, context)
+        async for response in servicer.WatchCampaigns(request, context):
+            yield response
+
+    return grpc.stream_stream_rpc_method_handler(handle, response_serializer=_serialized)
+
+
+async def _first(
+    messages: AsyncIterator[bytes], request: type[Any], authorizer: Authorizer, context: "Context"
+) -> Any:
+    """Authorize the caller, and read its request; end the call if either fails."""
+    await authorizer.entrant(context)
+    await context.send_initial_metadata(())
+    try:
+        return parsed(request, await anext(messages), REQUEST_BYTES)
+    except (UnreadableError, StopAsyncIteration):
+        words = f"the call needs one {request.DESCRIPTOR.name} of at most {REQUEST_BYTES} bytes"
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, words)
+
+
+def _serialized(message: Any) -> bytes:
+    found: bytes = message.SerializeToString()
+    return found

@@ -1,0 +1,1 @@
+"""The messages of the contract and the model of the core, and the conversions between them."""

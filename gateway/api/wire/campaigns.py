@@ -1,0 +1,208 @@
+"""Between the messages of CampaignService and the core's rows, both ways."""
+
+import base64
+import json
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from dialgateway.v1 import campaign_service_pb2 as pb
+from gateway.core.campaign_id import problem_with_campaign
+from gateway.core.campaigns.holds import Hold, OperatorAction
+from gateway.core.model import Outcome
+from gateway.core.views.campaign_status import CampaignRow, CampaignState
+
+REASON_LIMIT = 500
+PAGE_SIZE, LARGEST_PAGE = 100, 1000
+SHORTEST_INTERVAL_S, USUAL_INTERVAL_S, LONGEST_INTERVAL_S = 0.25, 1.0, 60.0
+MESSAGE_CAMPAIGNS = 500
+"""Campaigns in one message of a watch, at most: far below gRPC's usual limit of 4 MiB."""
+
+
+Item = TypeVar("Item")
+
+
+class BadRequest(Exception):  # noqa: N818 - says what it is, like other answers
+    """A request that breaks a rule; its text names the field and the rule, never the value."""
+
+
+# --- what callers send -------------------------------------------------------------------------------
+
+
+def checked_campaign(campaign_id: str) -> str:
+    """Return a campaign id that is in order; raises `BadRequest`."""
+    problem = problem_with_campaign(campaign_id)
+    if problem is not None:
+        raise BadRequest(problem)
+    return campaign_id
+
+
+def checked_reason(reason: str) -> str:
+    """Return a reason that is fit to be shown to others; raises `BadRequest`."""
+    if len(reason) > REASON_LIMIT:
+        raise BadRequest(f"reason: at most {REASON_LIMIT} characters")
+    if any(unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} for character in reason):
+        raise BadRequest("reason: no control characters")
+    return reason
+
+
+def is_answering(held_requests: int) -> bool:
+    """Whether a hold answers what waits; raises `BadRequest` for a choice that is not known."""
+    if held_requests not in pb.HeldRequests.values():
+        raise BadRequest("held_requests: WAIT or ANSWER")
+    return held_requests == pb.HELD_REQUESTS_ANSWER
+
+
+def interval_s(request: pb.WatchCampaignsRequest) -> float:
+    """Return the seconds between two looks of a watch; raises `BadRequest`."""
+    if not request.HasField("min_interval"):
+        return USUAL_INTERVAL_S
+    seconds = request.min_interval.seconds + request.min_interval.nanos * 1e-9
+    if not SHORTEST_INTERVAL_S <= seconds <= LONGEST_INTERVAL_S:
+        raise BadRequest(f"min_interval: {SHORTEST_INTERVAL_S:g} to {LONGEST_INTERVAL_S:g} seconds")
+    return seconds
+
+
+def page(request: pb.ListCampaignsRequest, rows: Iterable[CampaignRow]) -> tuple[list[CampaignRow], str, int]:
+    """Return the rows of a page, the token of the next one, and how many rows all pages have.
+
+    Raises `BadRequest` for a size below zero, an unknown state, or a token that is not of such a listing.
+    """
+    if request.page_size < 0:
+        raise BadRequest("page_size: 0 or more")
+    wanted = sorted(map(int, set(request.states)))
+    if any(state not in tuple(CampaignState) for state in wanted):
+        raise BadRequest("states: FLOWING, COOLING, PARKED or HELD")
+    after = _after(request.page_token, wanted)
+    size = min(request.page_size or PAGE_SIZE, LARGEST_PAGE)
+    chosen = [row for row in rows if not wanted or row.state in wanted]
+    rest = [row for row in chosen if row.campaign_id > after]
+    token = _token(rest[size - 1].campaign_id, wanted) if len(rest) > size else ""
+    return rest[:size], token, len(chosen)
+
+
+def _token(campaign_id: str, states: Sequence[int]) -> str:
+    return base64.urlsafe_b64encode(json.dumps([campaign_id, list(states)]).encode()).decode()
+
+
+def _after(token: str, states: Sequence[int]) -> str:
+    """Return the campaign id behind which a page begins."""
+    if not token:
+        return ""
+    try:
+        campaign_id, asked = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadRequest("page_token: not one that ListCampaigns has given") from error
+    if not isinstance(campaign_id, str) or asked != list(states):
+        raise BadRequest("page_token: of a listing of other states")
+    return campaign_id
+
+
+# --- what callers get --------------------------------------------------------------------------------
+
+
+def campaign(now: float, offset: float, row: CampaignRow) -> pb.Campaign:
+    """Return the message of a row; `offset` is from seconds since the epoch to the core's clock."""
+    waiting_s = None if row.waiting_since is None else now - row.waiting_since
+    return pb.Campaign(
+        campaign_id=row.campaign_id,
+        state=row.state,  # type: ignore[arg-type] # the core's numbers are the contract's
+        queued=row.queued,
+        in_flight=row.in_flight,
+        oldest_wait=_duration(waiting_s or 0.0),
+        outcomes=_counts(row.counts),
+        accepted_per_second=row.rate,
+        reason=row.reason,  # type: ignore[arg-type]
+        detail=row.detail,
+        since=None if row.since is None else timestamp(row.since, offset),
+        retry_after=None if row.until is None else _duration(row.until - now),
+        hold=None if row.hold is None else _hold(row.hold, offset),
+        last_action=None if row.action is None else _action(row.action, offset),
+    )
+
+
+class Messages:
+    """The messages of one look at the campaigns: each is made once, for all who are told of it."""
+
+    def __init__(self, now: float, offset: float) -> None:
+        self._now = now
+        self._offset = offset
+        self._made: dict[str, pb.Campaign] = {}
+        self.as_of = timestamp(now, offset)
+
+    def of(self, row: CampaignRow) -> pb.Campaign:
+        """Return the message of a row of this look; it must not be changed."""
+        found = self._made.get(row.campaign_id)
+        if found is None:
+            found = self._made[row.campaign_id] = campaign(self._now, self._offset, row)
+        return found
+
+
+def changes(
+    messages: Messages, changed: Sequence[CampaignRow], gone: Sequence[str]
+) -> Iterator[pb.WatchCampaignsResponse]:
+    """Yield messages about rows that have changed and campaigns that are gone, each made as it is needed."""
+    messages_left = -(-len(changed) // MESSAGE_CAMPAIGNS) - (-len(gone) // MESSAGE_CAMPAIGNS)
+    for part in _parts(changed):
+        messages_left -= 1
+        rows = map(messages.of, part)
+        yield pb.WatchCampaignsResponse(campaigns=rows, as_of=messages.as_of, complete=messages_left == 0)
+    for names in _parts(gone):
+        messages_left -= 1
+        yield pb.WatchCampaignsResponse(
+            gone_campaign_ids=names, as_of=messages.as_of, complete=messages_left == 0
+        )
+
+
+def nothing(messages: Messages) -> pb.WatchCampaignsResponse:
+    """Return the state of a gateway that knows no campaign."""
+    return pb.WatchCampaignsResponse(complete=True, as_of=messages.as_of)
+
+
+def timestamp(instant: float, offset: float) -> Timestamp:
+    """Return an instant on the core's clock as the time of day."""
+    milliseconds = round((instant - offset) * 1000)
+    return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
+
+
+def _parts(items: Sequence[Item]) -> Iterable[Sequence[Item]]:
+    for begin in range(0, len(items), MESSAGE_CAMPAIGNS):
+        yield items[begin : begin + MESSAGE_CAMPAIGNS]
+
+
+def _counts(counts: Collection[int]) -> pb.OutcomeCounts:
+    by_outcome = dict(zip(Outcome, counts, strict=True))
+    return pb.OutcomeCounts(
+        accepted=by_outcome[Outcome.ACCEPTED],
+        rejected=by_outcome[Outcome.REJECTED],
+        expired=by_outcome[Outcome.EXPIRED],
+        not_accepted=by_outcome[Outcome.NOT_ACCEPTED],
+        unknown=by_outcome[Outcome.UNKNOWN],
+    )
+
+
+def _hold(hold: Hold, offset: float) -> pb.Hold:
+    return pb.Hold(
+        caller=hold.caller,
+        reason=hold.reason,
+        hold_time=timestamp(hold.at, offset),
+        held_requests=pb.HELD_REQUESTS_ANSWER if hold.answering else pb.HELD_REQUESTS_WAIT,
+    )
+
+
+def _action(action: OperatorAction, offset: float) -> pb.Action:
+    return pb.Action(
+        kind=action.kind,  # type: ignore[arg-type]
+        caller=action.caller,
+        reason=action.reason,
+        action_time=timestamp(action.at, offset),
+        answered=action.answered,
+    )
+
+
+def _duration(seconds: float) -> Duration:
+    milliseconds = max(0, round(seconds * 1000))
+    return Duration(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)

@@ -1,0 +1,154 @@
+"""The dial requests of one message, read a part at a time.
+
+A message of 4 MiB may hold two million empty dial requests. Parsed at once they take 200 MB and stop the
+event loop for 2.5 seconds. So a long message stays bytes until there is room for some of its requests, and
+only those are parsed. A request that cannot be parsed, or is too large, is answered by itself.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError, Message
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.api.wire.scan import Cut, MalformedError, cut
+
+SMALL_BYTES = 16 * 1024
+"""A message of at most this length is parsed as a whole: 8,000 empty requests take 10 ms and 0.8 MB."""
+PART, PART_BYTES = 500, 64 * 1024
+"""Dial requests, and bytes, that are parsed and taken in at once, at most: some milliseconds of work."""
+DIAL_REQUEST_BYTES = 256 * 1024
+"""The longest dial request that is taken, in bytes as protobuf encodes it."""
+LONGEST_TOKEN = 200
+TOO_LARGE = f"dial_requests: a request must take at most {DIAL_REQUEST_BYTES:,} bytes"
+NOT_READABLE = "dial_requests: this is no DialRequest of protobuf, or a text in it is not UTF-8"
+
+
+class UnreadableError(Exception):
+    """Bytes that are no message of the contract."""
+
+
+class Unreadable(NamedTuple):
+    """A dial request that cannot be taken: its token if that can be read, and the error."""
+
+    client_token: str
+    problem: str
+    in_doubt: bool = False
+
+
+MessageT = TypeVar("MessageT", bound=Message)
+
+
+def parsed(message: type[MessageT], raw: bytes, most_bytes: int) -> MessageT:
+    """Parse a message of another kind at once. Raises `UnreadableError`, also for more than `most_bytes`."""
+    if len(raw) > most_bytes:
+        raise UnreadableError
+    try:
+        return message.FromString(raw)
+    except DecodeError as error:
+        raise UnreadableError from error
+
+
+class Incoming:
+    """A message of either call: its campaign and priority, and its dial requests part by part.
+
+    Raises `UnreadableError` where the bytes are no message; its requests are looked at later.
+    """
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._at = 0
+        self._singly_until = 0
+        self._whole: pb.StreamDialRequestsRequest | None = None
+        try:
+            if len(raw) <= SMALL_BYTES:
+                self._whole = pb.StreamDialRequestsRequest.FromString(raw)
+        except DecodeError:
+            pass  # one request in it may be broken while the others are valid
+        try:
+            envelope = self._whole or _Envelope.FromString(raw)
+        except DecodeError as error:
+            raise UnreadableError from error
+        self._end = len(raw) if self._whole is None else len(self._whole.dial_requests)
+        self.campaign_id: str = envelope.campaign_id
+        self.priority: int = envelope.priority
+
+    @property
+    def ended(self) -> bool:
+        """Whether all of the message has been returned."""
+        return self._at >= self._end
+
+    def part(self, most: int) -> Sequence[pb.DialRequest] | Unreadable:
+        """Return the next dial requests, at most `most`, or the next one alone if it cannot be taken.
+
+        The list may be empty before the end of the message. Raises `UnreadableError`.
+        """
+        begin = self._at
+        if self._whole is not None:
+            self._at = begin + min(most, PART)
+            return self._whole.dial_requests[begin : self._at]
+        found = self._next(1 if begin < self._singly_until else most)
+        try:
+            return self._parsed(begin, found)
+        except DecodeError:
+            if found.found > 1:  # one of them is broken: parse each by itself
+                self._at, self._singly_until = begin, found.end
+                return ()
+            return self._unreadable(found, NOT_READABLE)
+
+    def counts(self, most: int) -> Iterator[int]:
+        """Count the dial requests, and yield the count so far after each piece of work.
+
+        The last number is the count. Counting ends early at more than `most`. Call this before the first
+        part is returned. Raises `UnreadableError`.
+        """
+        if self._whole is not None:
+            yield len(self._whole.dial_requests)
+            return
+        found = 0
+        while not self.ended and found <= most:
+            found += self._next(PART).found
+            yield found
+        self._at = 0
+
+    def _next(self, most: int) -> Cut:
+        try:
+            found = cut(self._raw, self._at, min(most, PART), PART_BYTES)
+        except MalformedError as error:
+            raise UnreadableError from error
+        self._at = found.end
+        return found
+
+    def _parsed(self, begin: int, found: Cut) -> Sequence[pb.DialRequest] | Unreadable:
+        if not found.found:
+            return ()
+        if found.last - found.first > max(PART_BYTES, DIAL_REQUEST_BYTES):  # then it is a single one
+            return self._unreadable(found, TOO_LARGE)
+        # A range of whole fields is a message by itself.
+        return pb.StreamDialRequestsRequest.FromString(self._raw[begin : found.end]).dial_requests
+
+    def _unreadable(self, found: Cut, problem: str) -> Unreadable:
+        """Return a request that is not parsed; its token is empty if it cannot be read."""
+        try:
+            named = _Named.FromString(self._raw[found.first : found.last])
+        except DecodeError:
+            return Unreadable("", problem)
+        return Unreadable(named.client_token[:LONGEST_TOKEN], problem, named.in_doubt)
+
+
+def _part_of(message: type[Message], *names: str) -> Any:
+    """Return the class of a message with some of its fields only; protobuf passes over the others."""
+    file = descriptor_pb2.FileDescriptorProto(name="part.proto", syntax="proto3")
+    part = file.message_type.add(name="Part")
+    for name in names:
+        field = message.DESCRIPTOR.fields_by_name[name]
+        kind = field.TYPE_INT32 if field.type == field.TYPE_ENUM else field.type
+        part.field.add(name=name, number=field.number, type=kind, label=field.LABEL_OPTIONAL)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("Part"))
+
+
+_Envelope = _part_of(pb.StreamDialRequestsRequest, "campaign_id", "priority")
+_Named = _part_of(pb.DialRequest, "client_token", "in_doubt")

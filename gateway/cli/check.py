@@ -1,0 +1,147 @@
+"""`dial-gateway check`: what a gateway started here and now would find, in words, dialing nobody."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
+
+from botocore.exceptions import BotoCoreError
+
+from gateway import telemetry
+from gateway.access.admin_token import read_token
+from gateway.access.errors import AccessError
+from gateway.access.files import WatchedFile
+from gateway.access.policy_file import read_policy
+from gateway.access.setup import AccessFiles, check_callers_are_known
+from gateway.access.tls_key_pair import files_of, read_pair
+from gateway.admin.request_filter import is_loopback
+from gateway.connect.api_versions import ApiName
+from gateway.connect.probe import Finding, Probe, Verdict
+from gateway.settings import PREFIX, Settings
+
+GOOD, WRONG = 0, 1
+NEAR_ITS_END_DAYS = 7
+
+
+def run(
+    chosen: Settings,
+    warnings: Iterable[str],
+    environment: Mapping[str, str],
+    probe: Callable[[ApiName], Probe],
+) -> int:
+    """Look at everything and say what was found; return 0 where nothing is wrong, else 1."""
+    verdicts = set()
+    for verdict, topic, words in _findings(chosen, warnings, environment, probe):
+        sys.stdout.write(f"{verdict.value:<7} {topic:<24} {words}\n")
+        sys.stdout.flush()
+        verdicts.add(verdict)
+    wrong = Verdict.WRONG in verdicts
+    sys.stdout.write("something is wrong\n" if wrong else "nothing is wrong; nobody was dialed\n")
+    return WRONG if wrong else GOOD
+
+
+def _findings(
+    chosen: Settings,
+    warnings: Iterable[str],
+    environment: Mapping[str, str],
+    probe: Callable[[ApiName], Probe],
+) -> Iterator[Finding]:
+    yield from _of_settings(chosen, warnings)
+    yield from _of_access(chosen)
+    yield _of_telemetry(environment)
+    apis = dict.fromkeys([chosen.connect_api, *(api for _, api in chosen.connect_api_by_campaign)])
+    for number, api in enumerate(apis):
+        try:
+            asked = probe(api)
+        except (BotoCoreError, ValueError) as error:
+            yield Finding(Verdict.WRONG, f"Connect {api}", str(error))
+            return
+        yield from _of_connect(asked, api, first=not number)
+
+
+def _of_settings(chosen: Settings, warnings: Iterable[str]) -> Iterator[Finding]:
+    set_here = [field for field in fields(chosen) if getattr(chosen, field.name) != field.default]
+    yield Finding(Verdict.GOOD, "settings", "all legal; not as by default:" if set_here else "the defaults")
+    for field in set_here:
+        name = f"{PREFIX}{field.name.upper()}"
+        yield Finding(
+            Verdict.GOOD, "", f"{name} = {_shown(getattr(chosen, field.name))} ({field.metadata['meaning']})"
+        )
+    for warning in warnings:
+        yield Finding(Verdict.UNSURE, "settings", warning)
+
+
+def _shown(value: object) -> str:
+    """Return a setting as it is written: networks are a list with commas."""
+    if isinstance(value, tuple) and not any(isinstance(part, tuple) for part in value):
+        return ",".join(map(str, value))
+    return str(value)
+
+
+def _of_access(chosen: Settings) -> Iterator[Finding]:
+    """Say what the files of TLS, policy and token hold, each by itself: more than one may be wrong."""
+    for topic, read in (("TLS", _of_tls), ("policy", _of_policy), ("admin token", _of_token)):
+        try:
+            for number, (verdict, words) in enumerate(read(chosen)):
+                yield Finding(verdict, "" if number else topic, words)
+        except AccessError as error:
+            yield Finding(Verdict.WRONG, topic, str(error))
+
+
+def _of_tls(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+    files = files_of(chosen.tls_cert_file, chosen.tls_key_file, chosen.tls_client_ca_file)
+    if files is None:
+        yield Verdict.GOOD, "off: callers connect in the clear, and show no certificate"
+    else:
+        now = time.time()
+        pair = read_pair(files, now)
+        days = (pair.ends_at - now) / 86_400
+        names = ", ".join(pair.names) or "no name"
+        verdict = Verdict.UNSURE if days < NEAR_ITS_END_DAYS else Verdict.GOOD
+        yield verdict, f"certificate for {names}, good for {days:.1f} more days; the key matches"
+        whom = "callers must show a certificate of" if pair.client_ca else "callers need show no certificate"
+        yield Verdict.GOOD, f"{whom} {files.client_ca}" if pair.client_ca else whom
+    for network in chosen.trusted_proxies:
+        yield Verdict.GOOD, f"whoever connects from {network} is believed who it speaks for"
+
+
+def _of_policy(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+    if chosen.policy_file is None:
+        home = is_loopback(chosen.listen.rpartition(":")[0])
+        yield (Verdict.GOOD if home else Verdict.UNSURE), "none: everybody who can connect may dial and steer"
+        return
+    policy = read_policy(chosen.policy_file)
+    for entry in policy.entries:
+        yield Verdict.GOOD, entry.in_words()
+    pair = files_of(chosen.tls_cert_file, chosen.tls_key_file, chosen.tls_client_ca_file)
+    check_callers_are_known(AccessFiles(pair=pair, policy=chosen.policy_file, trusted=chosen.trusted_proxies))
+
+
+def _of_token(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+    if chosen.admin_token_file is None:
+        yield Verdict.GOOD, "none: the admin port only reads"
+    else:
+        read_token(WatchedFile(chosen.admin_token_file))
+        yield Verdict.GOOD, "the admin port changes things for whoever shows it"
+
+
+def _of_telemetry(environment: Mapping[str, str]) -> Finding:
+    try:
+        telemetry.telemetry_from(environment).shutdown(0.1)
+    except telemetry.TelemetryError as error:
+        return Finding(Verdict.WRONG, "telemetry", str(error))
+    return Finding(Verdict.GOOD, "telemetry", "the OTEL_* variables can be used")
+
+
+def _of_connect(asked: Probe, api: ApiName, *, first: bool) -> Iterator[Finding]:
+    yield Finding(Verdict.GOOD, f"Connect {api}", asked.endpoint)
+    if first:
+        found = asked.credentials()
+        yield found
+        if found.verdict is Verdict.WRONG:
+            return
+        yield asked.identity()
+    yield asked.right_to_put()
+    yield asked.right_to_see_states()
+    if first:
+        yield asked.clock()

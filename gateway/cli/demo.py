@@ -1,0 +1,82 @@
+"""`dial-gateway demo`: a gateway before a simulated Connect, and a file of dial requests through it.
+
+The gateway and the simulator are the real ones, in this process; the file is sent by `dialctl` in
+a process of its own, as anybody would send it. Everything stays on loopback and ends by itself.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.app import Gateway
+from gateway.cli.trace_tree import trace_tree
+from gateway.connect.boto_sender import BotoConnect
+from gateway.settings import Settings
+from gateway.simulator import Simulator, SimulatorSettings, Statistics
+from gateway.telemetry import SpanMemory, telemetry_with
+
+CONNECT_LATENCY_S = 0.06
+"""About what Amazon Connect takes for a call."""
+KEYS = ("simulator", "simulator")
+
+
+def run(leads: Path) -> int:
+    """Run the demo with a CSV file; return the exit code, 0 where every lead was answered."""
+    if not leads.is_file():
+        sys.stderr.write(f"dial-gateway demo: no such file: {leads}\n")
+        return 2
+    return asyncio.run(_demo(leads))
+
+
+async def _demo(leads: Path) -> int:
+    settings = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0")
+    memory = SpanMemory()
+    async with Simulator(SimulatorSettings(latency_s=CONNECT_LATENCY_S)) as simulator:
+        connect = BotoConnect(
+            threads=settings.max_concurrent_calls,
+            timeout_s=settings.call_timeout,
+            endpoint_url=simulator.url,
+            region="us-east-1",
+            credentials=KEYS,
+        )
+        gateway = Gateway(settings, connect, telemetry_with(memory))
+        port = await gateway.start()
+        _say(f"gateway on 127.0.0.1:{port}, Amazon Connect simulated at {simulator.url}")
+        _say(f"console, as long as this runs: http://127.0.0.1:{gateway.admin_port}/")
+        _say(f"quota: {settings.call_rate:g} calls a second, at most 25 dial requests each\n")
+        began = time.perf_counter()
+        sent = await _send(leads, port)
+        seconds = time.perf_counter() - began
+        await gateway.stop(settings.drain_grace)
+        _say("\n".join(_calls(simulator.connect.stats(), seconds)))
+    _say("\n".join(trace_tree(memory.spans)))
+    return sent
+
+
+async def _send(leads: Path, port: int) -> int:
+    """Send the file with the command that users have; 0 if it was sent, whatever became of each lead."""
+    results = Path(tempfile.mkdtemp(prefix="dial-gateway-demo-")) / "leads.results.csv"
+    command = [sys.executable, "-m", "dialgateway.dialctl", "send", str(leads), "--expires-in", "10m"]
+    command += ["--gateway", f"127.0.0.1:{port}", "--results", str(results)]
+    _say(f"$ dialctl {' '.join(command[3:])}")
+    sending = await asyncio.create_subprocess_exec(*command)
+    code = await sending.wait()
+    # 1: some leads were not accepted, which this file has on purpose.
+    return 0 if code in {0, 1} else code
+
+
+def _calls(stats: Statistics, seconds: float) -> Iterator[str]:
+    calls = sum(stats.fill.values())
+    items = sum(size * count for size, count in stats.fill.items())
+    results = ", ".join(f"{count} {result}" for result, count in stats.calls["PutDialRequestBatch"].items())
+    yield f"\ncalls to Connect: {calls} in {seconds:.1f} s ({results})"
+    yield f"fill: {items / max(calls, 1):.1f} of 25 dial requests a call; {stats.fill.get(25, 0)} calls full"
+    yield f"without the gateway, one call for each: {items / 10:.0f} s at the same quota\n"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

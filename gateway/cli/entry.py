@@ -1,0 +1,52 @@
+"""The start of the process: installs signal handlers before the slow imports.
+
+The imports of a gateway take half a second and more. Process 1 of a container has no default action for a
+signal: without a handler the kernel drops SIGTERM, and the container is killed at the end of its grace
+time. So the handlers are installed first, and this module imports very little. It cannot cover the 20 ms or
+so in which Python itself starts.
+"""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+SERVICES = ("serve", "simulator")
+"""Commands that run until a signal ends them, which is not a failure."""
+KILLED = 128
+"""Added to a signal's number, it gives the exit code of a command that the signal has ended."""
+
+
+def main() -> int:
+    """Install signal handlers, then run the command line; return its exit code."""
+    listen(sys.argv[1:])
+    from gateway.cli import main  # slow
+
+    return main.main()
+
+
+def listen(arguments: list[str]) -> None:
+    """Let signals end the process at once, until the command has handlers of its own.
+
+    The gateway has taken no request by then, so a service that gets a signal ends with 0. SIGUSR1, which
+    asks for a log line, does nothing that early. An ignored signal stays ignored.
+    """
+    is_service = arguments[:1] != [] and arguments[0] in SERVICES
+    numbers = [signal.SIGTERM, signal.SIGINT] if is_service else [signal.SIGTERM]
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave if is_service else _killed)
+    if is_service:
+        signal.signal(signal.SIGUSR1, _nothing)
+
+
+def _leave(_: int, __: FrameType | None) -> None:
+    os._exit(0)  # exits without unwinding half-finished imports
+
+
+def _killed(number: int, _: FrameType | None) -> None:
+    os._exit(KILLED + number)
+
+
+def _nothing(_: int, __: FrameType | None) -> None:
+    pass

@@ -1,0 +1,104 @@
+"""The two versions of Connect's API for outbound campaigns: in what they differ for the adapter.
+
+Names, members and codes are those of the botocore models `connectcampaigns/2021-01-30` (V1) and
+`connectcampaignsv2/2024-04-23` (V2). Everything else about a call is the same for both.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from dateutil.tz import tzutc  # type: ignore[import-untyped] # comes with botocore
+
+from gateway.connect.port import PutReply
+from gateway.connect.replies import put_reply
+from gateway.core.campaign_id import problem_with_campaign, problem_with_campaign_of_v2
+from gateway.core.model import DialRequest, ItemFailure
+
+_UTC_OF_BOTOCORE = tzutc()
+
+ApiName = Literal["v1", "v2"]
+Item = Mapping[str, Any]
+
+STATES_OPERATION = "GetCampaignStateBatch"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectApi:
+    """What differs between the versions of the API.
+
+    `service` is boto3's name of its client, `put_operation` the call that carries dial requests and
+    `put_method` the client's method for it; `items` is the member with the list, `item` makes one
+    of it, and `failures` gives the meaning of the failure codes of single items. `campaign_problem`
+    returns the rule that a campaign id breaks.
+    """
+
+    service: str
+    put_operation: str
+    put_method: str
+    items: str
+    item: Callable[[DialRequest], Item]
+    failures: Mapping[str, ItemFailure]
+    campaign_problem: Callable[[str], str | None]
+
+    def reply(self, response: object, asked: Collection[str]) -> PutReply:
+        """Return the answer to a put call by token, about the tokens that were `asked` about."""
+        return put_reply(response, asked, self.failures, self.put_operation)
+
+
+def _expiration(request: DialRequest) -> datetime:
+    # In botocore's own time zone object: it converts any other first, for each item of each call.
+    return datetime.fromtimestamp(request.expiration or 0.0, UTC).replace(tzinfo=_UTC_OF_BOTOCORE)
+
+
+def _v1_item(request: DialRequest) -> Item:
+    return {
+        "clientToken": request.client_token,
+        "phoneNumber": request.phone_number,
+        "expirationTime": _expiration(request),
+        "attributes": request.attributes,
+    }
+
+
+def _v2_item(request: DialRequest) -> Item:
+    telephony = {"destinationPhoneNumber": request.phone_number, "attributes": request.attributes}
+    return {
+        "clientToken": request.client_token,
+        "expirationTime": _expiration(request),
+        "channelSubtypeParameters": {"telephony": telephony},
+    }
+
+
+APIS: Mapping[ApiName, ConnectApi] = {
+    "v1": ConnectApi(
+        service="connectcampaigns",
+        put_operation="PutDialRequestBatch",
+        put_method="put_dial_request_batch",
+        items="dialRequests",
+        item=_v1_item,
+        failures={
+            "InvalidInput": ItemFailure.INVALID_INPUT,
+            "RequestThrottled": ItemFailure.CAPACITY,
+            "UnknownError": ItemFailure.UNKNOWN_ERROR,
+        },
+        campaign_problem=problem_with_campaign,
+    ),
+    "v2": ConnectApi(
+        service="connectcampaignsv2",
+        put_operation="PutOutboundRequestBatch",
+        put_method="put_outbound_request_batch",
+        items="outboundRequests",
+        item=_v2_item,
+        failures={
+            "InvalidInput": ItemFailure.INVALID_INPUT,
+            "RequestThrottled": ItemFailure.RATE,
+            "BufferLimitExceeded": ItemFailure.CAPACITY,
+            "UnknownError": ItemFailure.UNKNOWN_ERROR,
+        },
+        campaign_problem=problem_with_campaign_of_v2,
+    ),
+}
+
+OPERATIONS = frozenset({STATES_OPERATION, *(api.put_operation for api in APIS.values())})
+"""Every call that the adapter makes to Connect: any other was made by boto3, for credentials."""

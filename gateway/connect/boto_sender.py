@@ -1,0 +1,215 @@
+"""The boto3 adapter: `connectcampaigns` (V1) or `connectcampaignsv2` (V2), in threads of its own.
+
+The only importer of boto3; `apis.py` has what differs between the versions. Region, credentials and
+endpoint come from boto3's ordinary chain. Its own retries are off, since they would multiply with
+tenacity's. Its validation of parameters is off too: it takes a quarter of the time of a call and checks less
+than `core/intake/validation.py` does.
+
+boto3 makes, signs and parses a call; `transport.py` sends it. A call ends after its time-out whatever
+it waits for: a thread, a name, a connection or a reply. Its socket is reset then, which frees its thread.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import boto3
+import botocore
+import botocore.session
+from botocore.config import Config
+
+from gateway.connect.api_versions import APIS, STATES_OPERATION, ApiName
+from gateway.connect.aws_clock import AwsClock
+from gateway.connect.credentials import Keys, Provider, chain_of
+from gateway.connect.exchange import Exchange
+from gateway.connect.failures import translated
+from gateway.connect.port import Operation, PutReply
+from gateway.connect.replies import states
+from gateway.connect.resolver import LookUp, Resolver, system_lookup
+from gateway.connect.signing import sign_by
+from gateway.connect.thread_pool import Job, Threads
+from gateway.connect.ticket import Ticket
+from gateway.connect.transport import Transport, using
+from gateway.core import errors
+from gateway.core.model import DialRequest
+
+T = TypeVar("T")
+
+LONGEST_CONNECT_S = 3.0
+"""Seconds to wait for a connection, at most: shorter than the call's own time-out, so that a host
+that does not answer is told from an answer that is lost."""
+
+FIRST_CREDENTIALS_S = 1.0
+"""Seconds that the constructor waits for the first credentials; the search goes on after that."""
+STATE_THREADS = 1
+"""Threads for asking after states, beside those for dial requests: neither ever waits for the other."""
+SPARE = 3
+"""Threads that may hang in abandoned calls, for each thread in use."""
+
+
+class BotoConnect:
+    """Amazon Connect over boto3. One client for all threads, made once.
+
+    `timeout_s` is the time for one call in seconds, `threads` how many put calls are made at the same
+    time, `api` the version of Connect's API that carries them. `endpoint_url` and `credentials` (access
+    key, secret key) are for the simulator; without them `keys` decides, which
+    its owner starts, or boto3's own chain. `look_up`
+    finds the addresses of names. `wall` is the local clock, in seconds since the epoch; calls are signed by
+    AWS's clock if the two are far apart. Raises botocore's `NoRegionError` if no region is configured, and
+    ValueError if the endpoint is not a URL.
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int,
+        timeout_s: float,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        credentials: tuple[str, str] | None = None,
+        api: ApiName = "v1",
+        keys: Keys | None = None,
+        look_up: LookUp = system_lookup,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._keys = Keys.fixed(*credentials) if credentials else keys or Keys(chain_of(region))
+        base = botocore.session.get_session()
+        base.register_component("credential_provider", Provider(self._keys))
+        session: Any = boto3.Session(region_name=region, botocore_session=base)
+        self._api = APIS[api]
+        self._client = session.client(self._api.service, config=_config(), endpoint_url=endpoint_url)
+        self._clock = AwsClock(wall)
+        sign_by(self._clock, self._client, session.get_credentials)
+        self._put_call = getattr(self._client, self._api.put_method)
+        self._resolver = Resolver(look_up)
+        self._transport = Transport(
+            self.endpoint,
+            ca_bundle=base.get_config_variable("ca_bundle"),
+            connect_timeout_s=min(LONGEST_CONNECT_S, timeout_s / 2),
+            read_timeout_s=timeout_s,
+            connections=(1 + SPARE) * threads + STATE_THREADS,
+        )
+        for operation in (self._api.put_operation, STATES_OPERATION):
+            event = f"before-send.{self._api.service}.{operation}"
+            self._client.meta.events.register(event, self._transport.send)
+        self._threads = Threads(threads, SPARE * threads, "connect")
+        self._state_threads = Threads(STATE_THREADS, SPARE * STATE_THREADS, "connect-states")
+        self._timeout_s = timeout_s
+        if keys is None:  # others are started by their owner, once nothing else can prevent the start
+            self._keys.start(FIRST_CREDENTIALS_S)
+
+    def operation(self, campaign_id: str) -> Operation:
+        """Return the name of the call, which is the same for all campaigns."""
+        return Operation(self._client.meta.service_model.service_id, self._api.put_operation)
+
+    def campaign_problem(self, campaign_id: str) -> str | None:
+        """Return the rule of this API that a campaign id breaks, if any."""
+        return self._api.campaign_problem(campaign_id)
+
+    @property
+    def endpoint(self) -> str:
+        """The address that calls go to."""
+        return str(self._client.meta.endpoint_url)
+
+    @property
+    def clock_behind_s(self) -> float:
+        """Seconds by which the local clock is behind AWS's, where the last replies agree that it is wrong."""
+        return self._clock.surely_behind_s
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether there are credentials now that have not expired."""
+        return self._keys.usable
+
+    @property
+    def credentials_in_words(self) -> str:
+        """The state of the credentials, in words for people."""
+        return self._keys.in_words
+
+    @property
+    def hanging_threads(self) -> int:
+        """How many threads hang in calls that were given up."""
+        return self._threads.hanging
+
+    @property
+    def stalled(self) -> bool:
+        """Whether every thread hangs, so that no call can be made."""
+        return self._threads.stalled
+
+    async def put_dial_requests(
+        self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
+    ) -> PutReply:
+        """Send one call in a thread and wait for it at most as long as a call may take."""
+        if not self._keys.usable:
+            raise errors.NoCredentials
+        call = partial(self._put, campaign_id, requests)
+        return await self._called(self._threads, ticket or Ticket(), call)
+
+    async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
+        """Ask after states in a thread of their own, which never keeps a dial request waiting."""
+        return await self._called(self._state_threads, Ticket(), partial(self._states, campaign_ids))
+
+    async def close(self) -> None:
+        """Stop the threads and close the kept connections; calls under way end with their connections."""
+        for threads in (self._threads, self._state_threads):
+            threads.close()
+        self._keys.close()
+        self._transport.close()
+
+    async def _called(self, threads: Threads, ticket: Ticket, call: Callable[[], T]) -> T:
+        exchange = Exchange(ticket, self._resolver)
+        job = threads.submit(partial(_in_exchange, exchange, call))
+        ticket.on_revoke(partial(_revoked, job, ticket))
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await job.answer
+        except TimeoutError:
+            unsent = ticket.revoke()
+            raise (errors.ConnectUnreachable() if unsent else errors.AnswerLost()) from None
+        finally:
+            ticket.revoke()
+            if not job.ended:  # abandoned: revoked, out of time or cancelled
+                exchange.cut()
+                threads.give_up(job)
+
+    def _put(self, campaign_id: str, requests: Sequence[DialRequest]) -> PutReply:
+        items = [self._api.item(request) for request in requests]
+        response = self._put_call(id=campaign_id, **{self._api.items: items})
+        return self._api.reply(response, {request.client_token for request in requests})
+
+    def _states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
+        return states(self._client.get_campaign_state_batch(campaignIds=list(campaign_ids)), campaign_ids)
+
+
+def _config() -> Config:
+    return Config(
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        parameter_validation=False,
+        # Said once: botocore else puts together its own, twice for each call, at a tenth of its cost.
+        user_agent=f"Boto3/{boto3.__version__} Botocore/{botocore.__version__} dial-gateway",
+    )
+
+
+def _in_exchange(exchange: Exchange, call: Callable[[], T]) -> T:
+    try:
+        with using(exchange):
+            return call()
+    except Exception as error:  # noqa: BLE001 - whatever a library raises must settle the batch
+        # From None: what botocore raised may hold what was sent.
+        raise _certain(translated(error), exchange.ticket) from None
+
+
+def _certain(failure: errors.CallFailure, ticket: Ticket) -> errors.CallFailure:
+    """Return the failure of a call; if nothing has left, as one that is certain."""
+    if failure.uncertain and not ticket.may_have_left:
+        if isinstance(failure, errors.CallTransient):
+            return errors.ConnectUnreachable()
+        failure.uncertain = False
+    return failure
+
+
+def _revoked(job: Job[T], ticket: Ticket) -> None:
+    if not job.answer.done():
+        job.answer.set_exception(errors.AnswerLost() if ticket.may_have_left else errors.CallRevoked())

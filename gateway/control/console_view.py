@@ -1,0 +1,246 @@
+"""What the console shows of the gateway, and does to it: the admin server's port, put to the parts."""
+
+import asyncio
+import heapq
+import logging
+from collections import Counter
+from collections.abc import Generator, Sequence
+from typing import NamedTuple
+
+from gateway.access.admin_token import FORBIDDEN, Guarded, Operators
+from gateway.access.refusal import AccessRefusal, RefusalLog
+from gateway.admin.port import (
+    CallerRow,
+    Campaign,
+    Command,
+    CommandRefused,
+    ConsoleState,
+    FailedCall,
+    RecordedAction,
+    Totals,
+)
+from gateway.connect.reachability import ConnectHealth
+from gateway.control.history import Counts, History
+from gateway.control.open_calls import CallerUse, OpenCalls
+from gateway.control.snapshots import StatusSnapshots
+from gateway.core.campaign_id import problem_with_campaign
+from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction, TooManyHolds
+from gateway.core.model import Reason
+from gateway.core.views.campaign_status import CampaignRow, CampaignState
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.supervision import trace_of
+from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+READ_EVERY_S = 1.0
+"""Seconds between two points of the history."""
+CAMPAIGNS_SHOWN = 2000
+"""Campaigns that are shown at once: those that do not flow, then those with the largest backlog."""
+PART = 2000
+"""Campaigns that are added up at once: some milliseconds."""
+CALLERS_SHOWN = 50
+"""Callers that are shown: those with most unanswered."""
+ADMIN_PORT = "admin port"
+"""How the log, the listing and the metric of refusals name whoever uses it."""
+_STATES = {state: state.name.lower() for state in CampaignState}
+_KINDS = {kind: kind.name.lower() for kind in ActionKind}
+
+
+class Summary(NamedTuple):
+    """All campaigns added up: how many by state, their dial requests, and the campaigns that are shown."""
+
+    states: Counter[CampaignState]
+    queued: int
+    in_flight: int
+    shown: list[CampaignRow]
+
+
+class Console:
+    """Looks at everything for people, and does what those ask for who may."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        open_calls: OpenCalls,
+        connect: ConnectHealth,
+        looks: StatusSnapshots,
+        clock: SystemClock,
+        operators: Operators,
+        refusals: RefusalLog,
+        settings: Settings,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._open_calls = open_calls
+        self._connect = connect
+        self._looks = looks
+        self._clock = clock
+        self._operators = operators
+        self._guarded = Guarded(operators)
+        self._refusals = refusals
+        self._settings = settings
+        self._history = History()
+        self._rows: dict[str, CampaignRow] = {}
+        self._summary = Summary(Counter(), 0, 0, [])
+
+    # --- looking -----------------------------------------------------------------------------------
+
+    async def look(self) -> ConsoleState:
+        """Return how everything stands."""
+        at, rows = await self._looks.fresh()
+        if rows is not self._rows:  # otherwise the same look still serves
+            self._summary = await self._looks.parts.run(summary(rows))
+            self._rows = rows
+        return ConsoleState(
+            at,
+            self._clock.wall_offset(),
+            self._totals(self._summary),
+            {row.campaign_id: _campaign(row) for row in self._summary.shown},
+            list(self._history.after(0)),
+            [FailedCall(*failed) for failed in self._dispatcher.failures()],
+            _callers(self._open_calls.callers()),
+        )
+
+    async def keep_history(self) -> None:
+        """Add a point to the history every second, until cancelled."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            self._history.read(self._counts())
+            due = max(due + READ_EVERY_S, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    def _counts(self) -> Counts:
+        pace = self._dispatcher.pace()
+        return Counts(self._clock.now(), dict(self._connect.results), self._dispatcher.answers(), *pace)
+
+    def _totals(self, found: Summary) -> Totals:
+        rate, ceiling, held = self._dispatcher.pace()
+        return Totals(
+            campaigns={name: found.states[state] for state, name in _STATES.items()},
+            queued=found.queued,
+            in_flight=found.in_flight,
+            held=held,
+            room=self._settings.queue_limit,
+            calls_in_flight=self._dispatcher.calls_in_flight,
+            concurrent_calls=self._settings.max_concurrent_calls,
+            rate=rate,
+            ceiling=ceiling,
+            streams=self._open_calls.streams,
+            callers=len(self._open_calls.callers()),
+            calls=dict(self._connect.results),
+            answers=self._dispatcher.answers(),
+            connect=self._connect.in_words(self._clock.now()),
+            failing=self._connect.failing,
+            draining=self._dispatcher.draining,
+            locked=self._locked(),
+        )
+
+    def _locked(self) -> str:
+        """Return why nobody may change anything here; empty where a token is asked for."""
+        denied = self._operators.denied(None)
+        return denied.text if denied is not None and denied.status == FORBIDDEN else ""
+
+    # --- doing -------------------------------------------------------------------------------------
+
+    async def carry_out(self, order: Command) -> int:
+        """Hold, release or purge a campaign; return how many dial requests that answered.
+
+        Raises `CommandRefused`, also after a bug. The bug is logged here: the page may be closed by then.
+        """
+        problem = problem_with_campaign(order.campaign_id)
+        if problem is not None:
+            raise CommandRefused(400, problem)
+        caller = self._allowed(order)
+        try:
+            answered = await self._do(order, caller)
+        except CommandRefused:
+            raise
+        except Exception as bug:  # noqa: BLE001 - aiohttp would log its text, or nothing
+            about = {"campaign": order.campaign_id, "caller": caller}
+            log.error("a %s of the console met a bug:\n%s", order.kind, trace_of(bug), extra=about)
+            raise CommandRefused(500, "an internal error of the gateway; see its log") from None
+        self._looks.outdated()
+        about = {"campaign": order.campaign_id, "caller": caller, "reason": order.reason}
+        log.info("done in the console: %s", order.kind, extra={**about, "answered": answered})
+        return answered
+
+    def _allowed(self, order: Command) -> str:
+        """Return who gives an order; raises `CommandRefused` where they may not."""
+        denied = self._guarded.denied(order.authorization, order.source)
+        if denied is not None:
+            # The text of an unauthorized request is not logged.
+            self._refusals.note(
+                ADMIN_PORT, AccessRefusal.TOKEN if denied.after_s is None else AccessRefusal.GUESSING
+            )
+            raise CommandRefused(denied.status, denied.text, denied.after_s)
+        return f"{order.operator} ({ADMIN_PORT})"
+
+    async def _do(self, order: Command, caller: str) -> int:
+        now = self._clock.now()
+        if order.kind == "hold":
+            hold = Hold(caller, order.reason, now, order.answering)
+            try:
+                return await self._dispatcher.hold(order.campaign_id, hold)
+            except TooManyHolds:
+                raise CommandRefused(409, "too many campaigns are held already") from None
+        if order.kind == "purge":
+            return await self._dispatcher.purge(
+                order.campaign_id, OperatorAction(ActionKind.PURGE, caller, order.reason, now)
+            )
+        action = OperatorAction(ActionKind.RELEASE, caller, order.reason, now)
+        if not self._dispatcher.release(order.campaign_id, action):
+            raise CommandRefused(404, "campaign_id: this campaign is not held here")
+        return 0
+
+
+def summary(rows: dict[str, CampaignRow]) -> Generator[None, None, Summary]:
+    """Add up all campaigns in parts, and choose those that are shown."""
+    found = Summary(Counter(), 0, 0, [])
+    everything = list(rows.values())
+    for begin in range(0, len(everything), PART):
+        found = _with_part(found, everything[begin : begin + PART])
+        yield
+    return found
+
+
+def _with_part(found: Summary, rows: list[CampaignRow]) -> Summary:
+    shown = [*found.shown, *rows]
+    if len(shown) > CAMPAIGNS_SHOWN:
+        shown = heapq.nlargest(CAMPAIGNS_SHOWN, shown, key=_weight)
+    return Summary(
+        found.states + Counter(row.state for row in rows),
+        found.queued + sum(row.queued for row in rows),
+        found.in_flight + sum(row.in_flight for row in rows),
+        shown,
+    )
+
+
+def _weight(row: CampaignRow) -> tuple[bool, int]:
+    return row.state is not CampaignState.FLOWING, row.queued + row.in_flight
+
+
+def _campaign(row: CampaignRow) -> Campaign:
+    hold = row.hold
+    return Campaign(
+        row.campaign_id,
+        _STATES[row.state],
+        row.queued,
+        row.in_flight,
+        row.waiting_since,
+        row.counts,
+        row.rate,
+        "" if row.reason is Reason.NONE else row.reason.name,
+        row.detail,
+        row.since,
+        row.until,
+        None if hold is None else RecordedAction("hold", hold.caller, hold.reason, hold.at),
+        hold is not None and hold.answering,
+        None if row.action is None else RecordedAction(_KINDS[row.action.kind], *row.action[1:]),
+    )
+
+
+def _callers(shares: Sequence[tuple[str, CallerUse]]) -> list[CallerRow]:
+    most = heapq.nlargest(CALLERS_SHOWN, shares, key=lambda each: (each[1].unanswered, each[1].streams))
+    return [CallerRow(name, share.streams, share.unanswered, share.limit) for name, share in most]

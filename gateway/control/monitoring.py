@@ -1,0 +1,172 @@
+"""What those see who run the gateway: its readiness and its metrics, taken from its parts as they are.
+
+Everything is read on the event loop, the campaigns in parts; making text of it and sending it happens in a
+thread.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Generator
+
+from gateway.admin.port import Readiness
+from gateway.connect.port import ConnectPort
+from gateway.connect.reachability import ConnectHealth
+from gateway.control.open_calls import OpenCalls
+from gateway.control.snapshots import Parts
+from gateway.core.errors import ClockSkewed, CredentialsExpired, CredentialsRefused
+from gateway.core.views.snapshot import Snapshot
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.runtime import logs
+from gateway.runtime.clock import SystemClock
+from gateway.telemetry import CONTENT_TYPE, FileFigures, Metrics, Observation, Telemetry
+
+log = logging.getLogger(__name__)
+
+_REFUSED = {
+    CredentialsExpired.__name__: "expired: a refresh is due",
+    CredentialsRefused.__name__: "AWS refuses the access key, or the signature that was made with it",
+}
+LAG_EVERY_S = 0.25
+"""Seconds between two measurements of how late the event loop is."""
+PART = 10_000
+"""Campaigns of one part of what is done with a census: a millisecond or two."""
+CREDENTIALS_DOUBT_S = 30.0
+"""Seconds that a gateway is not ready after a call was refused with its credentials. Not longer: without
+requests the gateway would not learn that AWS accepts them again."""
+
+
+class Monitoring:
+    """Reads the dispatcher, the streams and the calls; changes none of them."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        open_calls: OpenCalls,
+        connect: ConnectHealth,
+        telemetry: Telemetry,
+        clock: SystemClock,
+        *,
+        port: ConnectPort,
+        parts: Parts,
+        files: Callable[[], FileFigures] = FileFigures,
+        clock_behind: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`clock_behind` returns the seconds by which the wall clock is behind AWS's."""
+        self._clock_behind = clock_behind
+        self._dispatcher = dispatcher
+        self._open_calls = open_calls
+        self._connect = connect
+        self._telemetry = telemetry
+        self._clock = clock
+        self._files = files
+        self._port = port
+        self._parts = parts
+        self._surveying: asyncio.Task[Observation] | None = None
+        self.admin_closed: Callable[[], dict[str, int]] = dict
+
+    # --- what is asked of it -----------------------------------------------------------------------
+
+    def readiness(self) -> Readiness:
+        """Return whether dial requests should come here. That Connect fails is told, and changes nothing.
+
+        All replicas would else leave together, and take the answers of their callers with them.
+        """
+        draining, turning = self._dispatcher.draining, self._dispatcher.turning
+        stalled = self._port.stalled
+        return Readiness(
+            checks={
+                "settings": (True, "read and checked at the start"),
+                "credentials": self._credentials(),
+                "clock": self._wall_clock(),
+                "draining": (not draining, "leaving" if draining else "no"),
+                "dispatcher": (turning, "turning" if turning else "not running"),
+                "threads": (
+                    not stalled,
+                    "all hang in abandoned calls" if stalled else "free",
+                ),
+            },
+            notes={"amazon connect": self._connect.in_words(self._clock.now())},
+        )
+
+    async def metrics(self) -> tuple[str, str] | None:
+        """Return all metrics as Prometheus reads them; None where nothing is counted."""
+        metrics = self._telemetry.metrics
+        if metrics is None:
+            return None
+        return await asyncio.to_thread(metrics.text, await self.observe(metrics)), CONTENT_TYPE
+
+    async def observe(self, metrics: Metrics) -> Observation:
+        """Look at everything, and forget campaigns that have been idle for long.
+
+        Readers that come while the campaigns are being read share the result.
+        """
+        if self._surveying is None or self._surveying.done():
+            self._surveying = asyncio.create_task(self._observe(metrics), name="survey")
+        return await asyncio.shield(self._surveying)  # a reader that leaves does not stop it
+
+    async def _observe(self, metrics: Metrics) -> Observation:
+        snapshot, busy = await self._parts.run(self._survey())
+        now, now_ns = self._clock.now(), self._clock.epoch_ns()
+        metrics.counters.tidy(now, now_ns, busy)
+        return Observation(
+            now_ns,
+            snapshot,
+            self._open_calls.figures(),
+            metrics.counters.counts(),
+            self._dispatcher.draining_s,
+            self._connect.failing_s(now),
+            self.readiness().ready,
+            self._files(),
+            logs.lines_dropped(),
+            self._telemetry.lost,
+            admin_closed=self.admin_closed(),
+            clock_behind_s=self._clock_behind(),
+        )
+
+    async def last(self) -> Observation | None:
+        """Look at everything a last time, where metrics are to be pushed."""
+        metrics = self._telemetry.metrics
+        return await self.observe(metrics) if metrics is not None and metrics.pushes else None
+
+    # --- tasks -------------------------------------------------------------------------------------
+
+    async def watch_lag(self) -> None:
+        """Measure how late the event loop is, until cancelled."""
+        metrics, loop = self._telemetry.metrics, asyncio.get_running_loop()
+        while metrics is not None:
+            due = loop.time() + LAG_EVERY_S
+            await asyncio.sleep(LAG_EVERY_S)
+            metrics.loop_lagged(loop.time() - due)
+
+    async def push(self) -> None:
+        """Push metrics at every interval until cancelled, if to anybody."""
+        metrics = self._telemetry.metrics
+        while metrics is not None and metrics.pushes:
+            await asyncio.sleep(self._telemetry.push_every_s)
+            await asyncio.to_thread(metrics.push, await self.observe(metrics))
+
+    # --- how ---------------------------------------------------------------------------------------
+
+    def _survey(self) -> Generator[None, None, tuple[Snapshot, set[str]]]:
+        """Take a census in parts; return it with the ids of all campaigns that hold something or are held."""
+        snapshot = yield from self._dispatcher.survey()
+        busy = set(snapshot.on_hold_s)
+        for begin in range(0, len(snapshot.campaigns), PART):
+            busy.update(figures.campaign_id for figures in snapshot.campaigns[begin : begin + PART])
+            yield
+        return snapshot, busy
+
+    def _credentials(self) -> tuple[bool, str]:
+        if not self._port.has_credentials:
+            return False, self._port.credentials_in_words
+        refused = _REFUSED.get(self._connect.hindered_by(self._clock.now(), CREDENTIALS_DOUBT_S))
+        return (False, refused) if refused is not None else (True, "found")
+
+    def _wall_clock(self) -> tuple[bool, str]:
+        if self._connect.hindered_by(self._clock.now(), CREDENTIALS_DOUBT_S) == ClockSkewed.__name__:
+            return False, "so wrong that AWS refuses signatures: set it (NTP)"
+        behind_s = round(self._clock_behind())
+        if behind_s:
+            side = "behind" if behind_s > 0 else "ahead of"
+            return True, f"{abs(behind_s)} s {side} AWS's, by which calls are signed meanwhile: set it (NTP)"
+        return True, "about right, as far as AWS's is known"

@@ -1,0 +1,1 @@
+"""The state of campaigns: conditions, holds, refusals, and the notices about them."""

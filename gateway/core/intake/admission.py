@@ -1,0 +1,196 @@
+"""The way in: what becomes of dial requests as they come.
+
+One that breaks a rule is refused. One whose token is held joins what is held, one whose token
+Connect has accepted is answered again. One that nothing can come of is told so: its campaign is
+gone, its time is up or would be before its turn. All others are held, and wait for a call.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.core import answers
+from gateway.core.campaigns.conditions import Conditions
+from gateway.core.campaigns.notices import Notices
+from gateway.core.campaigns.refused import RefusedCampaigns
+from gateway.core.intake.departures import Departures
+from gateway.core.intake.forecast import Forecast
+from gateway.core.intake.validation import is_past, problem_with
+from gateway.core.model import Answer, DialRequest, Entry, Priority, Reason, Settled, Source, Waiter, told
+from gateway.core.scheduling.expiry import ExpiryScale
+from gateway.core.scheduling.scheduler import Scheduler
+from gateway.core.tokens.ledger import Page, Remembered
+from gateway.core.tokens.outstanding import Outstanding
+
+SEND_MARGIN_S = 0.05
+"""Seconds between the decision for a call and its bytes on the wire, kept off the expiry."""
+
+Arrival = tuple[Waiter, DialRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The facts that hold for all requests which arrive at one instant for one campaign.
+
+    `refusal` answers every new request. `call_rate` is in calls a second, None if no forecast is made. New
+    requests that give up after `clear_from`, on the scale of expiries, may wait without a forecast of their
+    own.
+    """
+
+    instant: float
+    priority: Priority
+    refusal: answers.CampaignRefusal | None
+    call_rate: float | None
+    clear_from: float
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Lets dial requests in; `headroom_s` before its expiration a request counts as expired.
+
+    `campaign_problem` returns the rule that a campaign id breaks by the API that carries its calls.
+    """
+
+    outstanding: Outstanding
+    scheduler: Scheduler
+    conditions: Conditions
+    refusals: RefusedCampaigns
+    notices: Notices
+    forecast: Forecast
+    departures: Departures
+    headroom_s: float
+    campaign_problem: Callable[[str], str | None]
+    expiry: ExpiryScale
+
+    def admit(
+        self,
+        now: float,
+        arrivals: Sequence[Arrival],
+        priority: Priority,
+        *,
+        leaving: bool,
+        call_rate: float | None,
+    ) -> list[Settled]:
+        """Take dial requests of one source for one campaign; return the answers that are known already.
+
+        A gateway that is `leaving` holds nothing new. `call_rate` is in calls a second, None where no
+        forecast is to be made.
+        """
+        waiter, request = arrivals[0]
+        campaign_id = request.campaign_id
+        problem = self.campaign_problem(campaign_id)
+        if problem is not None:
+            refused = answers.rejected(Reason.INVALID_REQUEST, problem)
+            return [told(waiter, request, refused) for waiter, request in arrivals]
+        flows = self.conditions.limit(campaign_id) > 0
+        refusal = answers.LEAVING if leaving else self._refusal(now, campaign_id)
+        doubtful = self.scheduler.doubts(now, waiter.source.caller, campaign_id)
+        more = math.inf if doubtful else len(arrivals)
+        state = self._now(now, priority, refusal, call_rate if flows else None, more)
+        settled: list[Settled] = []
+        fresh = self._sort(state, arrivals, self.outstanding.page(now, campaign_id), settled)
+        if fresh:
+            self.scheduler.push(now, fresh)
+        if len(settled) < len(arrivals):  # who has joined waits as well
+            self._tell_condition(now, waiter.source, campaign_id)
+        return settled
+
+    def _now(
+        self,
+        now: float,
+        priority: Priority,
+        refusal: answers.CampaignRefusal | None,
+        call_rate: float | None,
+        more: float,
+    ) -> Now:
+        clear_from = now if call_rate is None else self.forecast.all_sent_by(now, call_rate, more)
+        clear_from = math.inf if refusal is not None else self.expiry.at(clear_from)
+        return Now(now, priority, refusal, call_rate, clear_from)
+
+    def _sort(
+        self, state: Now, arrivals: Sequence[Arrival], page: Page | None, settled: list[Settled]
+    ) -> list[Entry]:
+        """Answer or join what can be; return the rest, held."""
+        fresh: list[Entry] = []
+        headroom_s = self.headroom_s
+        tokens = [request.client_token for _, request in arrivals]
+        known = page if page is not None and page.remembers_any(tokens) else None
+        for waiter, request in arrivals:
+            problem = problem_with(request)
+            if problem is not None:
+                settled.append(told(waiter, request, answers.rejected(Reason.INVALID_REQUEST, problem)))
+                continue
+            held = page.held.get(request.client_token) if page is not None else None
+            if held is not None and self.departures:
+                # Its source may have left: then this request is new, and its page may have changed.
+                self.departures.part(state.instant, held)
+                known = page = self.outstanding.page(state.instant, request.campaign_id)
+                held = page.held.get(request.client_token) if page is not None else None
+            if held is not None:
+                answer = self._join(state, held, waiter, request)
+            else:
+                give_up_at = request.expires_at - headroom_s - SEND_MARGIN_S
+                entry = Entry(request, give_up_at, (waiter,), state.priority)
+                if request.in_doubt:
+                    entry.in_doubt = True
+                memory = known.recall(request.client_token) if known is not None else None
+                answer = None
+                if memory is not None or give_up_at <= state.clear_from:
+                    answer = self._known_answer(state, memory, entry, len(fresh))
+                if answer is None:
+                    page = page or self.outstanding.open_page(state.instant, request.campaign_id)
+                    page.held[request.client_token] = entry  # now: the list may have the token twice
+                    fresh.append(entry)
+            if answer is not None:
+                settled.append(told(waiter, request, answer))
+        if page is not None and fresh:
+            self.outstanding.hold(page, fresh)
+        return fresh
+
+    def _join(self, state: Now, entry: Entry, waiter: Waiter, request: DialRequest) -> Answer | None:
+        if not request.same_dial(entry.request):
+            return answers.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
+        self.outstanding.join(entry, waiter)
+        entry.in_doubt |= request.in_doubt  # the doubt is about the token, so all who wait for it share it
+        if state.priority < entry.priority:
+            entry.priority = state.priority
+            if entry.queue is not None and entry.queue.source is not None:
+                self.scheduler.refile(state.instant, entry)
+        return None
+
+    def _known_answer(self, state: Now, memory: Remembered | None, entry: Entry, ahead: int) -> Answer | None:
+        """Return the answer for a new request that need not wait for it; `ahead` came with it, before it."""
+        now, request = state.instant, entry.request
+        if memory is not None:
+            if memory.fingerprint != request.fingerprint():
+                return answers.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
+            if memory.accepted:
+                return answers.replayed(memory.dial_request_id, memory.trace_id)
+            entry.in_doubt = True
+        elif not entry.in_doubt:  # a request in doubt may arrive after its time: it has expired
+            problem = is_past(request, self.expiry.at(now))
+            if problem is not None:
+                return answers.rejected(Reason.INVALID_REQUEST, problem)
+        if state.refusal is not None:
+            return state.refusal.answer(entry)
+        if entry.give_up_at <= self.expiry.at(now):
+            return answers.expired(entry)
+        if state.call_rate is None or entry.in_doubt:
+            return None
+        wait_s = self.forecast.would_expire(now, entry, state.call_rate, ahead)
+        return None if wait_s is None else answers.would_expire(wait_s)
+
+    def _refusal(self, now: float, campaign_id: str) -> answers.CampaignRefusal | None:
+        """Return what answers all that is new in a campaign: what Connect has said of it, or who holds it."""
+        hold = self.conditions.holds.get(campaign_id)
+        answering = answers.HELD if hold is not None and hold.answering else None
+        return self.refusals.known(now, campaign_id) or self.conditions.closing(campaign_id) or answering
+
+    def _tell_condition(self, now: float, source: Source, campaign_id: str) -> None:
+        """Tell a source that comes to a campaign that does not flow, once."""
+        notice = self.conditions.notice(now, campaign_id)
+        if notice is not None and campaign_id not in source.noticed:
+            self.notices.tell(campaign_id, (source,), notice)
+
+
+_CONFLICT = "client_token: in use, or sent before, with another phone number or other attributes"

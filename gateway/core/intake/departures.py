@@ -1,0 +1,120 @@
+"""Sources that leave: from that instant none of their requests is sent, however long clearing them takes.
+
+A source may leave hundreds of thousands of dial requests behind. They are removed a slice at a time. A call
+that is formed, or a dial request that would join one of them, first removes the leaving sources from it. So
+the effect is the same as if all were removed at once.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
+
+from gateway.core import answers
+from gateway.core.model import Answer, Departure, Entry, EntryState, Reason, Settled, Source, told
+from gateway.core.scheduling.scheduler import Scheduler
+from gateway.core.slices import Slices
+from gateway.core.tokens.outstanding import Outstanding
+
+
+class Departures:
+    """The sources that leave and may still have held requests; false if there are none."""
+
+    def __init__(self, outstanding: Outstanding, scheduler: Scheduler, slices: Slices) -> None:
+        self._outstanding = outstanding
+        self._scheduler = scheduler
+        self._slices = slices
+        self._leaving: set[Source] = set()
+        self._told: list[Settled] = []
+
+    def __bool__(self) -> bool:
+        """Whether some entries may have waiters whose sources are leaving."""
+        return bool(self._leaving)
+
+    def take(self) -> list[Settled]:
+        """Return the answers for sources whose streams end, to be delivered now."""
+        taken, self._told = self._told, []
+        return taken
+
+    def gone(self, source: Source) -> None:
+        """Mark a source as gone; it gets no more answers."""
+        source.departure = Departure.GONE
+        self._leaving.discard(source)  # its stream may have been ending before
+        if source.pending:
+            self._clear(source, lambda now: self._leaving.discard(source))
+
+    def ending(self, source: Source) -> None:
+        """Answer the requests of a source that are in no call; those in a call are answered when it ends."""
+        source.departure = Departure.ENDING
+        if source.pending:
+            self._clear(source, lambda now: None)  # until the stream has ended: `gone` follows
+
+    def withdraw(self, now: float, source: Source, reason: Reason, limit: int) -> list[Settled]:
+        """Answer and forget up to `limit` requests of a source, including those in calls."""
+        settled: list[Settled] = []
+        for entry in dict.fromkeys(islice(source.pending.values(), limit)):
+            settled += self._answer(now, entry, source, reason)
+        return settled
+
+    def part(self, now: float, entry: Entry) -> None:
+        """Remove the leaving sources from an entry; drop the entry if no waiter is left.
+
+        A source whose stream ends keeps waiting for an entry that is in a call.
+        """
+        for source in {waiter.source for waiter in entry.waiters}:
+            if source.departure is not None:
+                self._part(now, entry, source)
+
+    def keep_unsent(self, now: float, taken: Sequence[Entry]) -> list[Entry]:
+        """Return the entries taken for a call that still have waiters; the others are dropped."""
+        for entry in taken:
+            if any(waiter.source.departure is not None for waiter in entry.waiters):
+                entry.state = EntryState.DELAYED  # in no queue, and in no call yet
+                self.part(now, entry)
+                if entry.waiters:
+                    entry.state = EntryState.IN_FLIGHT
+        return [entry for entry in taken if entry.state is EntryState.IN_FLIGHT]
+
+    def _clear(self, source: Source, done: Callable[[float], None]) -> None:
+        self._leaving.add(source)
+        self._slices.add(list(source.pending), partial(self._part_at, source), done)
+
+    def _part_at(self, source: Source, now: float, index: int, settled: list[Settled]) -> None:
+        entry = source.pending.get(index)
+        if entry is not None:  # otherwise it was settled meanwhile, or was in two indexes
+            self._part(now, entry, source)
+
+    def _part(self, now: float, entry: Entry, source: Source) -> None:
+        if entry.state is EntryState.SETTLED:
+            return
+        if source.departure is Departure.GONE:
+            self._outstanding.part_with_the_gone(entry, source)
+            if self._go_on_without(now, entry, source):
+                self._outstanding.dropped += 1
+        elif entry.state is not EntryState.IN_FLIGHT:
+            self._told += self._answer(now, entry, source, Reason.DRAINING)
+
+    def _answer(self, now: float, entry: Entry, source: Source, reason: Reason) -> list[Settled]:
+        """Remove a source from an entry; return its answer: NOT_ACCEPTED if the entry ends unsent."""
+        waiters = self._outstanding.detach(entry, source)
+        dropped = self._go_on_without(now, entry, source) and not entry.in_doubt
+        answer = _withdrawn(entry, reason, dropped=dropped)
+        return [told(waiter, entry.request, answer) for waiter in waiters]
+
+    def _go_on_without(self, now: float, entry: Entry, source: Source) -> bool:
+        """Keep or drop an entry after `source` was removed; return whether it was dropped unsent."""
+        if entry.state is EntryState.IN_FLIGHT:
+            return False
+        if not entry.waiters:
+            self._scheduler.remove(entry)
+            self._outstanding.drop(now, entry)
+            return True
+        if entry.queue is not None and entry.queue.source is source:
+            self._scheduler.refile(now, entry)
+        return False
+
+
+def _withdrawn(entry: Entry, reason: Reason, *, dropped: bool) -> Answer:
+    if dropped:
+        return answers.given_up(entry, reason)
+    text = "the call or stream that asked for it ends first, and Amazon Connect may get the request"
+    return answers.unknown(entry, reason, text)

@@ -1,0 +1,56 @@
+"""The gateway's own validation: what Connect's model says of an item, and a little more.
+
+Limits of token and attributes: botocore models `connectcampaigns/2021-01-30` (V1) and
+`connectcampaignsv2/2024-04-23` (V2), which botocore does not check by itself. Phone numbers: E.164,
+since anything else cannot be dialed.
+Every rule answers with the field and the rule, never with the value.
+"""
+
+import re
+
+from gateway.core.model import DialRequest
+
+ATTRIBUTE_LIMIT = 32_767
+
+_client_token = re.compile(r"[a-zA-Z0-9_\-.]{1,200}").fullmatch
+_phone_number = re.compile(r"\+[1-9][0-9]{1,14}").fullmatch
+_attribute_key = re.compile(r"[a-zA-Z0-9\-_]{1,32767}").fullmatch
+
+
+def problem_with(request: DialRequest) -> str | None:
+    """Return the field and the rule that `request` breaks, or None where it breaks none.
+
+    Its campaign and its time are not looked at: the one is checked for all of a list at once, and a
+    token that Connect has accepted is told so at any time.
+    """
+    if not _client_token(request.client_token):
+        return _token_problem(request.client_token)
+    if not _phone_number(request.phone_number):
+        return _phone_problem(request.phone_number)
+    if request.expiration is None:
+        return "expiration_time: required, a time in the years 1970 to 9999"
+    for key, value in request.attributes.items():
+        if not _attribute_key(key) or len(value) > ATTRIBUTE_LIMIT:
+            return _attribute_problem(key)
+    return None
+
+
+def is_past(request: DialRequest, now: float) -> str | None:
+    """Return the field and the rule where the request's time was up at `now` already, else None."""
+    return "expiration_time: must be in the future" if request.expires_at <= now else None
+
+
+def _token_problem(token: str) -> str:
+    return "client_token: required" if not token else "client_token: 1 to 200 of a-z, A-Z, 0-9, '_', '-', '.'"
+
+
+def _phone_problem(phone_number: str) -> str:
+    if not phone_number:
+        return "phone_number: required"
+    return "phone_number: must be E.164, '+', country code and number, at most 15 digits"
+
+
+def _attribute_problem(key: str) -> str:
+    if not _attribute_key(key):
+        return f"attributes: a key must be 1 to {ATTRIBUTE_LIMIT:,} of a-z, A-Z, 0-9, '-', '_'"
+    return f"attributes: a value must be at most {ATTRIBUTE_LIMIT:,} characters"

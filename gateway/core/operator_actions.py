@@ -1,0 +1,103 @@
+"""An operator's orders for a campaign: hold, release, purge.
+
+A campaign that is held forms no batch. Its calls under way are recalled (`Engine.recall`): one that has not
+left is not sent, and none gets a further attempt. Requests that such a call does not decide wait, or are
+answered, like the others. Requests in a call at the time of a hold or purge are not answered from here,
+since Amazon Connect may have them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.core import answers
+from gateway.core.campaigns import conditions
+from gateway.core.campaigns.conditions import Conditions
+from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
+from gateway.core.campaigns.notices import Notices
+from gateway.core.model import Entry, EntryState, Settled, Source
+from gateway.core.scheduling.scheduler import Scheduler
+from gateway.core.slices import Slices
+from gateway.core.tokens.outstanding import Outstanding
+from gateway.core.views.statistics import Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorActions:
+    """Does to conditions, queues and holdings what an operator asks for."""
+
+    outstanding: Outstanding
+    scheduler: Scheduler
+    conditions: Conditions
+    notices: Notices
+    statistics: Statistics
+    slices: Slices
+
+    def hold(self, now: float, campaign_id: str, hold: Hold) -> None:
+        """Let no more calls of a campaign leave; raises `TooManyHolds`.
+
+        Where the hold answers, what rests is for `dismiss` with `settle.HELD`.
+        """
+        again = campaign_id in self.conditions.holds
+        self.conditions.holds.put(campaign_id, hold)
+        if not again:
+            self.scheduler.reconsider(now, campaign_id)
+            self._tell(now, campaign_id, self.scheduler.sources(campaign_id))
+            self.slices.add(self.outstanding.of(campaign_id), partial(self._tell_waiters, campaign_id))
+        self.acted(campaign_id, OperatorAction(ActionKind.HOLD, hold.caller, hold.reason, hold.at))
+
+    def release(self, now: float, campaign_id: str, action: OperatorAction) -> bool:
+        """Let calls of a campaign leave again; return whether it was held."""
+        if not self.conditions.holds.release(campaign_id):
+            return False
+        if not self._tell(now, campaign_id, ()):
+            self.notices.flows(campaign_id, conditions.resumed())
+        self.scheduler.reconsider(now, campaign_id)
+        self.acted(campaign_id, action)
+        return True
+
+    def held(self, campaign_id: str) -> list[Entry]:
+        """Return all that is held of a campaign, what is in a call included: `dismiss` leaves that alone."""
+        return self.outstanding.of(campaign_id)
+
+    def resting(self, campaign_id: str) -> list[Entry]:
+        """Return what of a campaign is in no call."""
+        return self.outstanding.resting(campaign_id)
+
+    def dismiss(
+        self, now: float, entries: Sequence[Entry], refusal: answers.CampaignRefusal
+    ) -> tuple[int, list[Settled]]:
+        """Answer entries with a refusal, as far as they still rest; return how many, and the answers."""
+        settled: list[Settled] = []
+        count = 0
+        for entry in entries:
+            if entry.state in {EntryState.WAITING, EntryState.DELAYED}:
+                self.scheduler.remove(entry)
+                told = len(settled)
+                self.outstanding.settle(now, entry, refusal.answer(entry), settled)
+                count += len(settled) > told  # else all who waited for it are gone
+        return count, settled
+
+    def acted(self, campaign_id: str, action: OperatorAction) -> None:
+        """Remember what was done to a campaign, for the listing."""
+        self.statistics.acted(campaign_id, action)
+
+    def _tell(self, now: float, campaign_id: str, sources: "set[Source] | tuple[()]") -> bool:
+        """Tell sources, and those who know of another reason, what keeps a campaign, if anything does."""
+        notice = self.conditions.notice(now, campaign_id)
+        if notice is not None:
+            self.notices.tell_anew(campaign_id, sources, notice)
+        return notice is not None
+
+    def _tell_waiters(self, campaign_id: str, now: float, entry: Entry, _: list[Settled]) -> None:
+        """Tell the waiters of one entry that its campaign is held, as long as it is.
+
+        Sources with a queue have been told. Others wait for an entry that is in no queue of theirs: it is in
+        a call, delayed or suspected, or they joined it.
+        """
+        if entry.state is EntryState.WAITING and len(entry.waiters) == 1 and not entry.suspect:
+            return
+        notice = self.conditions.notice(now, campaign_id)
+        if notice is not None and campaign_id in self.conditions.holds:
+            sources = {waiter.source for waiter in entry.waiters if campaign_id not in waiter.source.noticed}
+            self.notices.tell(campaign_id, sources, notice)

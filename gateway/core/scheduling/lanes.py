@@ -1,0 +1,329 @@
+"""The waiting requests of one campaign and priority: by caller, and within a caller by source.
+
+A call is made in the turn of one caller. It takes the requests of that caller first; those of other callers
+fill the room that is left. The sources of a caller take turns, whatever their backlog; a source has as many
+dial requests in a turn as its weight, one by default. If a call leaves little behind, requests that have
+waited long have earlier turns. Within a source the earliest expiry goes first, which also returns a retried
+request to its old place.
+"""
+
+import heapq
+import math
+from bisect import bisect_right, insort
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from gateway.core.model import BATCH_LIMIT, Entry, EntryState, Priority, Source
+
+if TYPE_CHECKING:
+    from gateway.core.scheduling.queues import CampaignQueue
+    from gateway.core.scheduling.ready import Place
+
+LITTLE = 2 * BATCH_LIMIT
+"""So much may wait of one priority for its turns to be ordered by age: what a call leaves is at most the
+next one, and who is left can be chosen at little cost."""
+TURN_S = 0.1
+"""Seconds of waiting that a turn is worth: who has waited so much longer than others goes a turn earlier."""
+
+STALE_PLACES = 16
+"""Places of entries that are gone which a source's queue may keep beside as many as there are that wait."""
+
+PRIORITIES = tuple(Priority)
+_GIVES_UP_AT = attrgetter("give_up_at")
+_WAITING, _IN_FLIGHT = EntryState.WAITING, EntryState.IN_FLIGHT  # looked up once: used for every request
+
+
+class CallerQueue:
+    """The requests of one caller for one campaign, over all its sources; it takes turns with other callers.
+
+    `queues` counts the source queues that belong to it, `source` is the one that it was made for, and
+    `weight` is how many calls its caller makes in each turn. `place` is where it takes turns, None if its
+    campaign is not ready; `Rings` sets it.
+    """
+
+    __slots__ = ("caller", "campaign", "place", "queues", "source", "weight")
+
+    def __init__(self, source: Source, campaign: "CampaignQueue") -> None:
+        self.caller = source.caller
+        self.campaign = campaign
+        self.source = source
+        self.weight = source.weight
+        self.queues = 0
+        self.place: Place | None = None
+
+    @property
+    def priority(self) -> Priority:
+        """The highest priority among the waiting requests."""
+        for priority, lane in zip(PRIORITIES, self.campaign.lanes, strict=True):
+            if lane.has(self):
+                return priority
+        return Priority.NORMAL  # suspects alone
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait, without suspects; counted on each read if there are several callers."""
+        campaign = self.campaign
+        if len(campaign.callers) == 1:
+            return campaign.unsuspected
+        return sum(queue.waiting for lane in campaign.lanes for queue in lane.of(self))
+
+    def rises(self, priority: Priority) -> bool:
+        """Whether a request of `priority` makes it take turns, or take them at a higher priority."""
+        return self.place is None or self.place.priority > priority
+
+
+class SourceQueue:
+    """The requests of one source for one campaign and priority, the earliest expiry on top.
+
+    One queue of a campaign belongs to no source: that of the suspects. It counts as a queue of the caller
+    that sent the first of them. `open`: the campaign counts its source among those that may send more.
+    """
+
+    __slots__ = (
+        "_begin",
+        "_entries",
+        "_gone_in_turn",
+        "caller_queue",
+        "campaign",
+        "open",
+        "priority",
+        "source",
+        "waiting",
+        "watched_at",
+    )
+
+    def __init__(
+        self,
+        source: Source | None,
+        campaign: "CampaignQueue",
+        priority: Priority,
+        caller_queue: CallerQueue | None = None,
+    ) -> None:
+        self.source = source
+        self.caller_queue = caller_queue
+        self.campaign = campaign
+        self.priority = priority
+        self.open = False
+        self.watched_at: float | None = None
+        self._gone_in_turn = 0
+        self.waiting = 0
+        # In order from `_begin` on, with those that have left in between. Most come in order: they are
+        # compared with nothing that has lain in memory for long, neither as they come nor as they leave.
+        self._entries: list[Entry | None] = []
+        self._begin = 0
+
+    def push(self, now: float, entries: Sequence[Entry]) -> None:
+        """Add entries, which begin to wait."""
+        mine = self._entries
+        last = mine[-1] if mine else None
+        for entry in entries:
+            entry.state = _WAITING
+            entry.arrived_at = now
+            entry.queue = self
+            if last is None or last.give_up_at <= entry.give_up_at:
+                mine.append(entry)
+                last = entry
+            else:
+                insort(mine, entry, self._begin, key=_GIVES_UP_AT)
+        self.waiting += len(entries)
+
+    def remove(self, entry: Entry) -> None:
+        """Take out an entry, wherever it stands.
+
+        Its place goes when it comes up, or once most places are of those that are gone: the watch over
+        expiries knows this queue for long, and with it would know all that a caller left behind.
+        """
+        entry.queue = None
+        self.waiting -= 1
+        if len(self._entries) - self._begin > 2 * self.waiting + STALE_PLACES:
+            self._entries = [*self._standing()]
+            self._begin = 0
+
+    def top(self) -> Entry | None:
+        """Return the entry that goes next, or None where nothing waits."""
+        entries = self._entries
+        while self._begin < len(entries):
+            entry = entries[self._begin]
+            if entry is not None and entry.queue is self:
+                return entry
+            self._drop_first()  # settled, dropped or filed elsewhere since
+        return None
+
+    def pop(self) -> Entry | None:
+        """Take out the entry that goes next, or None where nothing waits."""
+        entry = self.top()
+        if entry is not None:
+            self._drop_first()
+            entry.queue = None
+            self.waiting -= 1
+        return entry
+
+    def turn_goes_on(self) -> bool:
+        """Whether, after one more, something is left of a turn."""
+        source = self.source
+        if source is None or source.weight == 1:
+            return False
+        self._gone_in_turn = (self._gone_in_turn + 1) % source.weight
+        return self._gone_in_turn > 0
+
+    @property
+    def earliest(self) -> float:
+        """When the first of what waits gives up, or before, infinity where nothing waits."""
+        first = self._entries[self._begin] if self._entries else None
+        return first.give_up_at if first is not None else math.inf
+
+    def oldest_arrival(self) -> float:
+        """Return when the entry that has waited longest came, infinity where nothing waits."""
+        return min((entry.arrived_at for entry in self._standing()), default=math.inf)
+
+    def ahead_of(self, give_up_at: float) -> int:
+        """Return about how many would go before an entry that gives up at `give_up_at`."""
+        return bisect_right(self._entries, give_up_at, self._begin, key=_GIVES_UP_AT) - self._begin
+
+    def _standing(self) -> Iterator[Entry]:
+        """Yield the entries that wait, the earliest expiry first."""
+        for entry in islice(self._entries, self._begin, None):
+            if entry is not None and entry.queue is self:
+                yield entry
+
+    def _drop_first(self) -> None:
+        """Give up the first place; what stood there is not kept for those behind it."""
+        self._entries[self._begin] = None
+        self._begin += 1
+        if 2 * self._begin > len(self._entries):
+            del self._entries[: self._begin]
+            self._begin = 0
+
+
+Turns = OrderedDict[SourceQueue, None]
+
+
+# Most campaigns use one priority. Lanes without requests share this object, which never changes.
+_NO_CALLERS: OrderedDict[CallerQueue | None, Turns] = OrderedDict()
+
+
+class Lane:
+    """The waiting requests of one priority: by caller, and within a caller by source."""
+
+    __slots__ = ("_callers", "passed_over", "waiting")
+
+    def __init__(self) -> None:
+        self._callers = _NO_CALLERS
+        self.waiting = 0
+        self.passed_over = 0
+
+    def has(self, caller_queue: CallerQueue) -> bool:
+        """Whether any request of a caller waits."""
+        return caller_queue in self._callers
+
+    def enter(self, queue: SourceQueue) -> None:
+        """Add a source's queue to the turns, behind the others of its caller."""
+        turns = self._callers.get(queue.caller_queue)
+        if turns is None:
+            if self._callers is _NO_CALLERS:
+                self._callers = OrderedDict()
+            turns = self._callers[queue.caller_queue] = OrderedDict()
+        turns[queue] = None
+
+    def retire(self, queue: SourceQueue) -> bool:
+        """Take a source's queue out of the turns; return whether it took part."""
+        turns = self._callers.get(queue.caller_queue)
+        if turns is None or queue not in turns:
+            return False
+        self._leave(queue, turns)
+        return True
+
+    def take(self, limit: int, first: CallerQueue | None = None) -> tuple[list[Entry], list[SourceQueue]]:
+        """Take out up to `limit` entries; also return the queues that became empty.
+
+        Entries of the caller `first` go first, in the turns of its sources. The rest of the room goes to the
+        caller that has waited longest for such room.
+        """
+        if limit < self.waiting <= LITTLE:
+            return self._take_by_age(limit)
+        taken: list[Entry] = []
+        emptied: list[SourceQueue] = []
+        callers = self._callers
+        caller = first if first in callers else next(iter(callers), None)
+        while callers and len(taken) < limit:
+            turns = callers[caller]
+            self._take_turns(turns, limit, taken, emptied)
+            if turns:
+                callers.move_to_end(caller)
+            else:
+                del callers[caller]
+            caller = next(iter(callers), None)
+        self.waiting -= len(taken)
+        return taken, emptied
+
+    def queues(self) -> Iterator[SourceQueue]:
+        """Yield the queues that take turns."""
+        for turns in self._callers.values():
+            yield from turns
+
+    def callers(self) -> Iterator[CallerQueue]:
+        """Yield the callers with waiting requests."""
+        return (caller for caller in self._callers if caller is not None)
+
+    def of(self, caller_queue: CallerQueue) -> Iterator[SourceQueue]:
+        """Yield the queues of one caller."""
+        yield from self._callers.get(caller_queue, ())
+
+    def _take_turns(self, turns: Turns, limit: int, taken: list[Entry], emptied: list[SourceQueue]) -> None:
+        """Fill `taken` up to `limit` entries in the turns of one caller's sources."""
+        while turns and len(taken) < limit:
+            for queue in tuple(islice(turns, limit - len(taken))):
+                goes_on = True
+                while goes_on and len(taken) < limit:
+                    entry = queue.pop()
+                    if entry is not None:
+                        entry.state = _IN_FLIGHT
+                        taken.append(entry)
+                    goes_on = queue.waiting > 0 and queue.turn_goes_on()
+                if not queue.waiting:
+                    del turns[queue]
+                    emptied.append(queue)
+                elif not goes_on:
+                    turns.move_to_end(queue)
+
+    def _take_by_age(self, limit: int) -> tuple[list[Entry], list[SourceQueue]]:
+        """Do what `take` does, but give earlier turns to requests that have waited longer.
+
+        A source that has had its turn may still have an older request than the other sources. Leaving it
+        behind would lengthen the longest waits. For the same reason the caller's turn does not count here:
+        the rest goes with the next call.
+        """
+        taken: list[Entry] = []
+        emptied: list[SourceQueue] = []
+        order = [
+            (entry.arrived_at, place, 0, queue)
+            for place, queue in enumerate(self.queues())
+            if (entry := queue.top()) is not None
+        ]
+        heapq.heapify(order)
+        while order and len(taken) < limit:
+            _, place, had, queue = order[0]
+            entry = queue.pop()
+            if entry is not None:
+                entry.state = _IN_FLIGHT
+                taken.append(entry)
+            turns, following = self._callers[queue.caller_queue], queue.top()
+            if following is None:
+                heapq.heappop(order)
+                self._leave(queue, turns)
+                emptied.append(queue)
+                continue
+            goes_on = queue.turn_goes_on()
+            turns.move_to_end(queue, last=not goes_on)
+            had += not goes_on
+            heapq.heapreplace(order, (following.arrived_at + had * TURN_S, place, had, queue))
+        self.waiting -= len(taken)
+        return taken, emptied
+
+    def _leave(self, queue: SourceQueue, turns: Turns) -> None:
+        del turns[queue]
+        if not turns:
+            del self._callers[queue.caller_queue]

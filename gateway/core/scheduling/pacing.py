@@ -1,0 +1,190 @@
+"""When the next call may leave: the account's call rate, and what Connect says of it.
+
+Amazon Connect allows 10 PutDialRequestBatch calls a second with a burst of 10 for an account and
+Region (AWS administrator guide, service quotas), counted in a token bucket. The pacer mirrors that
+bucket. A permit is the right to make one call; every attempt of every call takes one.
+
+A call is counted when it arrives, and nobody knows when that is until it has come back. As long as it
+has not, Connect's bucket may be as full as if it had not left, and gains nothing where that is full. So
+calls under way and permits are never more than the burst: else the first calls after a pause, which
+must open connections, would have used up nothing yet when the permits of that time are spent.
+"""
+
+from collections import deque
+
+CUT = 0.7
+"""What is left of the rate after Connect throttled a call."""
+RECOVERY_S = 10.0
+"""Seconds in which the rate would grow from nothing to what Connect is known to take."""
+FORGIVEN_S = 10.0
+"""Seconds without a throttle after which one alone counts as bad luck in travelling: it costs a pause
+of one call, and only the next cuts the rate."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+FIRST_HINDERED_S, LONGEST_HINDERED_S = 0.5, 2.0
+"""Pauses between calls while AWS refuses the gateway's credentials or clock: each is twice the last one."""
+HINDERED_PATIENCE_S = 10.0
+"""Seconds for which requests wait meanwhile, as long as a refresh of credentials may take. After that they
+are answered as denied."""
+WINDOW_S, WINDOWS = 4.0, 15
+"""What Connect is known to take is the best of so many windows of so many seconds."""
+RETRY_SHARE, RETRY_CREDIT = 0.2, 10.0
+"""Attempts of failing calls: this share of the calls at most, beside so many on credit."""
+
+
+class Pacer:
+    """A token bucket of calls whose rate is cut on a throttle and grows back.
+
+    `rate` is in calls a second, 0 for no limit; `burst` in calls. Without a limit of our own a
+    throttle can only be answered by pauses, which double until a call goes through.
+    """
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self.ceiling = rate
+        self.rate = rate
+        self._capacity = burst
+        self._tokens = self._capacity
+        self._under_way = 0
+        self._updated_at: float | None = None
+        self._throttled_at = float("-inf")
+        self._paused_until = 0.0
+        self._pause_s = FIRST_PAUSE_S
+        self._taken = RecentThroughput()
+        self._hindered_since: float | None = None
+        self._hindered_at = float("-inf")
+        self._hindered_pause_s = FIRST_HINDERED_S
+
+    def take(self, now: float) -> bool:
+        """Take a permit at `now`, if there is one."""
+        if self.ready_at(now) > now:
+            return False
+        if self.ceiling:
+            self._tokens -= 1.0
+        return True
+
+    def give_back(self, now: float, permits: int) -> None:
+        """Take back the permits of calls that never left: Connect does not count them."""
+        self._refill(now)
+        if self.ceiling:
+            self._tokens = min(self._capacity, self._tokens + permits)
+
+    def under_way(self, now: float, calls: int) -> None:
+        """Note how many calls have left and not come back, from `now` on."""
+        self._refill(now)
+        self._under_way = calls
+
+    def ready_at(self, now: float) -> float:
+        """Return when the next permit will be there: `now` or later."""
+        if not self.ceiling:
+            return max(now, self._paused_until)
+        self._refill(now)
+        # A hair is forgiven: else rounding makes the shell wake a moment too early, again and again.
+        missing = 1.0 - self._tokens
+        return max(now + missing / self.rate if missing > 1e-6 else now, self._paused_until)
+
+    def plenty(self, now: float) -> float:
+        """Return how plentiful permits are: 1 where all of the burst is there, 0 where none is."""
+        if not self.ceiling:
+            return 1.0
+        self._refill(now)
+        return max(0.0, (self._tokens - 1.0) / max(self._capacity - 1.0, 1.0))
+
+    def throttled(self, now: float, left_at: float) -> None:
+        """Slow down after Connect throttled a call that left at `left_at`.
+
+        One cut per round trip: calls that left before the last throttle say nothing new.
+        """
+        if left_at < self._throttled_at:
+            return
+        alone = now - self._throttled_at > FORGIVEN_S
+        self._throttled_at = now
+        if not self.ceiling:
+            self._paused_until = now + self._pause_s
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+            return
+        self._refill(now)
+        if alone:
+            self._tokens = min(self._tokens, 0.0) - 1.0
+        else:
+            self._tokens = min(self._tokens, 0.0)
+            self.rate = max(self.rate * CUT, self.ceiling / 100)
+
+    @property
+    def hindered(self) -> bool:
+        """Whether AWS last refused the gateway's credentials or clock; one call at a time tries again."""
+        return self._hindered_since is not None
+
+    def hinder(self, now: float, left_at: float) -> bool:
+        """Pause after AWS refused the gateway's credentials or clock in a call that left at `left_at`.
+
+        Return whether this has lasted longer than requests should wait. Calls that left before the last
+        pause are ignored.
+        """
+        if self._hindered_since is None:
+            self._hindered_since = now
+        if left_at >= self._hindered_at:
+            self._hindered_at = now
+            self._paused_until = max(self._paused_until, now + self._hindered_pause_s)
+            self._hindered_pause_s = min(2 * self._hindered_pause_s, LONGEST_HINDERED_S)
+        return now - self._hindered_since >= HINDERED_PATIENCE_S
+
+    def recognized(self) -> None:
+        """Note that AWS accepted the gateway's credentials, whatever it answered."""
+        if self._hindered_since is not None:
+            self._hindered_since = None
+            self._hindered_pause_s = FIRST_HINDERED_S
+
+    def succeeded(self, now: float) -> None:
+        """Note that Connect took a call: it is known to take so many, and pauses begin small again."""
+        self._pause_s = FIRST_PAUSE_S
+        self._taken.note(now)
+
+    def _refill(self, now: float) -> None:
+        if self._updated_at is not None and now > self._updated_at:
+            elapsed = now - self._updated_at
+            most = max(self._capacity - self._under_way, 1.0)  # the rate is used however long calls take
+            self._tokens = max(self._tokens, min(most, self._tokens + elapsed * self.rate))
+            if self.rate < self.ceiling:
+                known = min(self._taken.best(self.ceiling), self.ceiling)
+                growth = max(known, self.ceiling / 4) / RECOVERY_S
+                self.rate = min(self.ceiling, self.rate + elapsed * growth)
+        self._updated_at = now
+
+
+class RecentThroughput:
+    """What Connect has taken of late, in calls a second, by windows."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._count = 0
+        self._rates: deque[float] = deque(maxlen=WINDOWS)
+
+    def note(self, now: float) -> None:
+        """Count one call that Connect took."""
+        if self._began is None:
+            self._began = now
+        if now - self._began >= WINDOW_S:
+            self._rates.append(self._count / (now - self._began))
+            self._began, self._count = now, 0
+        self._count += 1
+
+    def best(self, otherwise: float) -> float:
+        """Return the best window's rate, or `otherwise` as long as there is none."""
+        return max(self._rates, default=otherwise)
+
+
+class RetryBudget:
+    """Bounds what failing calls may cost the others: every first attempt earns a part of a retry."""
+
+    def __init__(self) -> None:
+        self._credit = RETRY_CREDIT
+
+    def earn(self) -> None:
+        """Note a first attempt."""
+        self._credit = min(RETRY_CREDIT, self._credit + RETRY_SHARE)
+
+    def spend(self) -> bool:
+        """Take the price of one more attempt of a call, if it is there."""
+        if self._credit < 1.0:
+            return False
+        self._credit -= 1.0
+        return True

@@ -1,0 +1,253 @@
+"""The waiting requests of each campaign: one lane for each priority, and the suspects."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from gateway.core.model import BATCH_LIMIT, Entry, EntryState, Priority, Source
+from gateway.core.scheduling.lanes import PRIORITIES, CallerQueue, Lane, SourceQueue
+
+PASSED_OVER_LIMIT = 9
+"""Calls in a row in which a priority that waits may be passed over by higher ones: it gets every tenth."""
+
+SUSPECT_EVERY_S, SUSPECT_BURST = 1.0, 12
+"""Calls that look for the item that Connect refuses: so many at once, which finds one among 25, then
+one in so many seconds for each campaign. A caller whose items are all refused wastes no more."""
+
+_IN_FLIGHT = EntryState.IN_FLIGHT  # looked up once: used for every request
+_NO_SUSPECTS: deque[list[Entry]] = deque()
+"""Most campaigns have no suspects. They share this object, which never changes."""
+
+
+def _nothing(_: CallerQueue) -> None:
+    """Do nothing: the callback of a queue without a scheduler."""
+
+
+class QueueCount:
+    """How many source queues there are in all campaigns; used to count memory."""
+
+    __slots__ = ("queues",)
+
+    def __init__(self) -> None:
+        self.queues = 0
+
+
+class CampaignQueue:
+    """The requests that wait for one campaign.
+
+    While it is `ready`, its callers take turns to call. `changed` is called with a caller's queue when its
+    highest priority may have changed, or when it became empty.
+    """
+
+    __slots__ = (
+        "_changed",
+        "_count",
+        "_oldest",
+        "_suspects",
+        "_suspicion",
+        "callers",
+        "campaign_id",
+        "lanes",
+        "open_sources",
+        "ready",
+        "ready_by",
+        "suspects_due",
+        "unsuspected",
+    )
+
+    def __init__(
+        self,
+        campaign_id: str,
+        suspects_due: float = 0.0,
+        changed: Callable[[CallerQueue], None] = _nothing,
+        count: "QueueCount | None" = None,
+    ) -> None:
+        self.campaign_id = campaign_id
+        self.callers: dict[str, CallerQueue] = {}
+        self.ready = False
+        self.open_sources = 0
+        self.unsuspected = 0
+        self.ready_by: float | None = None
+        self.lanes = tuple(Lane() for _ in PRIORITIES)
+        self._oldest: float | None = None
+        self._suspects = _NO_SUSPECTS
+        self._suspicion: SourceQueue | None = None  # made when it is needed
+        self.suspects_due = suspects_due
+        self._changed = changed
+        self._count = count or QueueCount()
+
+    def __len__(self) -> int:
+        return self.unsuspected + (self._suspicion.waiting if self._suspicion is not None else 0)
+
+    @property
+    def oldest_arrival(self) -> float:
+        """When the entry that has waited longest came, suspects aside; there must be one.
+
+        It is looked for anew where that entry has left: callers ask while less than a call waits.
+        """
+        if self._oldest is None:
+            self._oldest = min(queue.oldest_arrival() for lane in self.lanes for queue in lane.queues())
+        return self._oldest
+
+    def push(self, now: float, entries: Sequence[Entry]) -> SourceQueue:
+        """Let entries wait in the queue of the first who waits for each; return that queue.
+
+        That must be the same source for all, and their priority must be the same.
+        """
+        first = entries[0]
+        queue = self._queue_of(first.waiters[0].source, first.priority)
+        queue.push(now, entries)
+        if not self.unsuspected:
+            self._oldest = now
+        self.unsuspected += len(entries)
+        self.lanes[first.priority].waiting += len(entries)
+        return queue
+
+    def push_suspects(self, now: float, entries: list[Entry]) -> SourceQueue:
+        """Let entries wait that must travel together and without others; return their queue."""
+        suspicion = self._suspicion
+        if suspicion is None:
+            suspicion = self._suspicion = SourceQueue(None, self, Priority.NORMAL)
+        if suspicion.caller_queue is None:
+            suspicion.caller_queue = self._of_caller(entries[0].waiters[0].source)
+        suspicion.push(now, entries)
+        if self._suspects is _NO_SUSPECTS:
+            self._suspects = deque()
+        self._suspects.append(entries)
+        return suspicion
+
+    def refile(self, entry: Entry) -> SourceQueue:
+        """Move an entry to the queue of the first who waits for it now; return that queue."""
+        left, queue = entry.queue, self._queue_of(entry.waiters[0].source, entry.priority)
+        if left is not None:
+            left.remove(entry)
+        queue.push(entry.arrived_at, (entry,))
+        self.lanes[queue.priority].waiting += 1
+        if left is not None:
+            self.lanes[left.priority].waiting -= 1
+            self.retire_if_idle(left)
+        return queue
+
+    def take(self, limit: int, turn: CallerQueue | None = None) -> list[Entry]:
+        """Take out up to `limit` entries in the turn of a caller; from then on they are in flight."""
+        taken: list[Entry] = []
+        for lane in self._lanes_in_turn(turn):
+            more, emptied = lane.take(limit - len(taken), turn) if lane.waiting else ([], [])
+            for queue in emptied:
+                self._forget(queue)
+            taken += more
+            lane.passed_over = 0 if more or not lane.waiting else lane.passed_over + 1
+        self.unsuspected -= len(taken)
+        self._oldest = None  # looked for anew where somebody asks
+        return taken
+
+    def suspects_from(self) -> float | None:
+        """Return from when the next suspects may be sent; None where there are none."""
+        while self._suspects and not any(map(self._is_suspect, self._suspects[0])):
+            self._suspects.popleft()  # all of them expired, or their callers have gone
+        return self.suspects_due - SUSPECT_BURST * SUSPECT_EVERY_S if self._suspects else None
+
+    def take_suspects(self, now: float, limit: int = BATCH_LIMIT) -> list[Entry]:
+        """Take out the next entries that must travel together without others; there must be some."""
+        self.suspects_due = max(self.suspects_due, now) + SUSPECT_EVERY_S
+        group = [entry for entry in self._suspects.popleft() if self._is_suspect(entry)]
+        if group[limit:]:
+            self._suspects.appendleft(group[limit:])
+        taken = group[:limit]
+        for entry in taken:
+            if entry.queue is not None:
+                entry.queue.remove(entry)
+            entry.state = _IN_FLIGHT
+        self._end_suspicion()
+        return taken
+
+    def remove(self, entry: Entry) -> None:
+        """Take out one entry, wherever it stands, unsent."""
+        queue = entry.queue
+        if queue is None:
+            return
+        queue.remove(entry)
+        if queue.source is None:
+            self._end_suspicion()
+            return
+        self.lanes[queue.priority].waiting -= 1
+        self.unsuspected -= 1
+        if entry.arrived_at == self._oldest:
+            self._oldest = None
+        self.retire_if_idle(queue)
+
+    def retire_if_idle(self, queue: SourceQueue) -> None:
+        """Forget a source's queue in which nothing waits."""
+        if queue.source is None or queue.waiting:
+            return
+        if self.lanes[queue.priority].retire(queue):
+            self._forget(queue)
+
+    def close(self, queue: SourceQueue) -> bool:
+        """Note that the source of a queue sends no more; return whether no other source may."""
+        self.open_sources -= queue.open
+        queue.open = False
+        return not self.open_sources
+
+    def sources(self) -> set[Source]:
+        """Return the sources that have something waiting here."""
+        return {queue.source for lane in self.lanes for queue in lane.queues() if queue.source is not None}
+
+    def _lanes_in_turn(self, turn: CallerQueue | None) -> list[Lane]:
+        """Return the lanes, highest priority first, except that one passed over too often comes first.
+
+        If the caller has its turn at a lower priority, that lane comes before higher ones of others.
+        """
+        if turn is None or turn.place is None:
+            return sorted(self.lanes, key=lambda lane: lane.passed_over < PASSED_OVER_LIMIT)
+        due = self.lanes[turn.place.priority]
+        return sorted(self.lanes, key=lambda lane: (lane.passed_over < PASSED_OVER_LIMIT, lane is not due))
+
+    def _forget(self, queue: SourceQueue) -> None:
+        """Drop a source's queue from the counts."""
+        if queue.source is not None:
+            self._count.queues -= 1
+            del queue.source.queues[self.campaign_id, queue.priority]
+            self.open_sources -= queue.open
+            queue.open = False
+        self._count_out(queue)
+
+    def _end_suspicion(self) -> None:
+        """Drop the queue of suspects if it is empty."""
+        if self._suspicion is not None and not self._suspicion.waiting:
+            self._count_out(self._suspicion)
+
+    def _count_out(self, queue: SourceQueue) -> None:
+        """Stop counting a queue of a caller."""
+        caller_queue, queue.caller_queue = queue.caller_queue, None
+        if caller_queue is None:
+            return
+        caller_queue.queues -= 1
+        if not caller_queue.queues:
+            del self.callers[caller_queue.caller]
+        elif caller_queue.place is None or self.lanes[caller_queue.place.priority].has(caller_queue):
+            return  # the usual case on the hot path: its place does not change
+        self._changed(caller_queue)
+
+    def _queue_of(self, source: Source, priority: Priority) -> SourceQueue:
+        key = (self.campaign_id, priority)
+        queue = source.queues.get(key)
+        if queue is None:
+            caller_queue = self._of_caller(source)
+            queue = source.queues[key] = SourceQueue(source, self, priority, caller_queue)
+            self._count.queues += 1
+            self.lanes[priority].enter(queue)
+            queue.open = not source.closed
+            self.open_sources += queue.open
+        return queue
+
+    def _of_caller(self, source: Source) -> CallerQueue:
+        """Return the queue of a source's caller, to count one more queue as its own."""
+        caller_queue = self.callers.get(source.caller)
+        if caller_queue is None:
+            caller_queue = self.callers[source.caller] = CallerQueue(source, self)
+        caller_queue.queues += 1
+        caller_queue.weight = source.weight
+        return caller_queue
+
+    def _is_suspect(self, entry: Entry) -> bool:
+        return entry.queue is not None and entry.queue is self._suspicion

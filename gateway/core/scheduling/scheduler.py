@@ -1,0 +1,475 @@
+"""Which campaign calls next, and with what: the batch is formed when a call is permitted.
+
+A campaign is ready when a full batch waits, when its oldest request has lingered, when all who
+wait for it have half-closed, or when the gateway drains. `turns` says which ready campaign calls next, and
+in the turn of which caller.
+"""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import count, islice
+
+from gateway.core.campaigns.conditions import Conditions
+from gateway.core.model import BATCH_LIMIT, Batch, Entry, EntryState, FlushReason, Settled, Source
+from gateway.core.scheduling.expiry import ExpiryScale
+from gateway.core.scheduling.lanes import CallerQueue, SourceQueue
+from gateway.core.scheduling.proven import MISSES_LIMIT, MISSES_PER_S, Misses, Proven
+from gateway.core.scheduling.queues import CampaignQueue, QueueCount
+from gateway.core.scheduling.ready import ReadyCampaigns, Standing
+from gateway.core.slices import SLICE
+
+SHRINK, STRETCH = 0.5, 12.0
+"""What the linger is multiplied with where permits are plentiful, and where they are used up: a little more
+than a round of five campaigns takes at ten calls a second, so that the fullest of them go first."""
+SUSPICIONS = 1000
+"""Campaigns without a queue of which is remembered what the search for refused items has cost."""
+
+
+class Scheduler:
+    """Keeps the queues of all campaigns, and the order of those that are ready."""
+
+    def __init__(self, linger_s: float, conditions: Conditions, expiry: ExpiryScale | None = None) -> None:
+        self._linger_s = linger_s
+        self._conditions = conditions
+        self._expiry = expiry or ExpiryScale()
+        self._campaigns: dict[str, CampaignQueue] = {}
+        self._ready_campaigns = ReadyCampaigns(self._standing)
+        self._now = 0.0
+        self._proven = Proven()
+        self._misses = Misses()
+        self._tries: dict[str, set[int]] = {}  # calls under way of campaigns that are not proven
+        self._slowed_until: dict[str, float] = {}  # the first to resume first
+        self._lingering: list[tuple[float, int, CampaignQueue]] = []
+        self._delayed: list[tuple[float, int, Entry]] = []
+        self._suspicions: dict[str, float] = {}
+        self._expiries = ExpiryWatch()
+        self._order = count()
+        self._count = QueueCount()
+        self._draining = False
+        self._plenty = 1.0
+        self.waiting = 0
+
+    @property
+    def source_queues(self) -> int:
+        """How many queues of sources there are: one for each source, campaign and priority."""
+        return self._count.queues
+
+    def push(self, now: float, entries: Sequence[Entry]) -> None:
+        """Let entries wait for the next call of their campaign.
+
+        Campaign, priority and the source that first waits for each must be the same for all.
+        """
+        first = entries[0]
+        campaign = self._campaign(first.request.campaign_id)
+        queue = campaign.push(now, entries)
+        self._expiries.watch(queue, queue.earliest)
+        self.waiting += len(entries)
+        caller_queue = queue.caller_queue
+        if not campaign.ready:
+            self._consider(now, campaign)
+        elif caller_queue is not None and caller_queue.rises(first.priority):
+            self._ready_campaigns.add(caller_queue)
+
+    def push_suspects(self, now: float, entries: list[Entry]) -> None:
+        """Let entries of one campaign wait for a call that carries them and no others."""
+        campaign = self._campaign(entries[0].request.campaign_id)
+        for entry in entries:
+            entry.suspect = True
+        queue = campaign.push_suspects(now, entries)
+        self._expiries.watch(queue, min(entry.give_up_at for entry in entries))
+        self.waiting += len(entries)
+        self._enter(now, campaign, queue)
+
+    def delay(self, entry: Entry, until: float) -> None:
+        """Let an entry wait for its campaign's calls after `until` only, or until it gives up."""
+        entry.state = EntryState.DELAYED
+        instant = min(until, self._expiry.back(entry.give_up_at))
+        heapq.heappush(self._delayed, (instant, next(self._order), entry))
+
+    def permits(self, plenty: float) -> None:
+        """Take note of how plentiful permits are: 1 for all of the burst, 0 for none."""
+        self._plenty = plenty
+
+    def reconsider(self, now: float, campaign_id: str) -> None:
+        """Look again at a campaign whose condition has changed."""
+        campaign = self._campaigns.get(campaign_id)
+        if campaign is not None:
+            if not self._conditions.limit(campaign_id):
+                self._take_from_turns(campaign)
+            self._consider(now, campaign)  # one that is ready keeps its place
+
+    def is_waiting(self, campaign_id: str) -> bool:
+        """Whether anything waits for the campaign's calls."""
+        return campaign_id in self._campaigns
+
+    def sources(self, campaign_id: str) -> set[Source]:
+        """Return the sources that have something waiting for the campaign."""
+        campaign = self._campaigns.get(campaign_id)
+        return campaign.sources() if campaign is not None else set()
+
+    def campaigns(self) -> Iterator[CampaignQueue]:
+        """Yield the queues of campaigns with waiting requests, except held ones. Campaigns may change."""
+        holds = self._conditions.holds
+        return (queue for queue in list(self._campaigns.values()) if queue.campaign_id not in holds)
+
+    @property
+    def campaigns_waiting(self) -> int:
+        """For how many campaigns something waits."""
+        return len(self._campaigns)
+
+    def campaign(self, campaign_id: str) -> CampaignQueue | None:
+        """Return the queue of a campaign for which something waits."""
+        return self._campaigns.get(campaign_id)
+
+    def doubts(self, now: float, caller: str, campaign_id: str) -> bool:
+        """Whether it is doubtful that Connect has a campaign that a caller names."""
+        return bool(self._misses) and self._misses.doubts(now, caller) and campaign_id not in self._proven
+
+    def is_slowed(self, caller: str) -> bool:
+        """Whether a caller is slowed down in trying its doubtful campaigns."""
+        return caller in self._slowed_until
+
+    def remove(self, entry: Entry) -> None:
+        """Take out an entry that waits or is delayed, unsent."""
+        if entry.state is EntryState.WAITING:
+            campaign = self._campaigns[entry.request.campaign_id]
+            campaign.remove(entry)
+            self.waiting -= 1
+            self._forget_if_empty(campaign)
+        entry.state = EntryState.SETTLED
+
+    def refile(self, now: float, entry: Entry) -> None:
+        """Move an entry that waits to the next who waits for it; it keeps its time of arrival."""
+        campaign = self._campaigns[entry.request.campaign_id]
+        queue = campaign.refile(entry)
+        self._expiries.watch(queue, entry.give_up_at)
+        self._enter(now, campaign, queue)
+
+    def source_closed(self, source: Source) -> list[SourceQueue]:
+        """Note that a source has half-closed; return its queues, each to `close` after that.
+
+        Their campaigns no longer wait for more from it.
+        """
+        if source.closed:
+            return []
+        source.closed = True
+        return list(source.queues.values())
+
+    def close(self, now: float, queue: SourceQueue, settled: list[Settled]) -> None:
+        """Make a campaign ready if requests wait for it and all its sources have half-closed."""
+        if queue.open and queue.campaign.close(queue):
+            self._consider(now, queue.campaign)
+
+    def drain(self) -> list[CampaignQueue]:
+        """Stop lingering from now on; return the campaigns to `consider` after that."""
+        self._draining = True
+        return list(self._campaigns.values())
+
+    def consider(self, now: float, campaign: CampaignQueue, settled: list[Settled]) -> None:
+        """Make a campaign ready, if requests wait for it and it may call."""
+        if self._campaigns.get(campaign.campaign_id) is campaign:
+            self._consider(now, campaign)
+
+    def advance(self, now: float, limit: int = SLICE) -> list[Entry]:
+        """Bring everything up to `now`; return entries whose time has passed, taken out.
+
+        At most `limit` entries, and about as many other checks, are done at once. If more is due, `deadline`
+        is now, so the shell calls again after other work.
+        """
+        expired = [entry for entry in islice(self._due(now), limit) if not self._resumed(now, entry)]
+        self._resume_slowed(now)
+        expired_at = self._expiry.at(now)
+        for queue in islice(self._expiries.due(expired_at), limit):
+            while (entry := queue.top()) is not None and entry.give_up_at <= expired_at:
+                if len(expired) >= limit:
+                    break
+                self.remove(entry)
+                expired.append(entry)
+            if entry is not None:
+                self._expiries.watch(queue, entry.give_up_at)
+            if len(expired) >= limit:
+                break
+        for _ in range(limit):
+            if not self._lingering or self._lingering[0][0] > now:
+                break
+            deadline, _, campaign = heapq.heappop(self._lingering)
+            if campaign.ready_by == deadline:
+                campaign.ready_by = None
+                self._consider(now, campaign)
+        return expired
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether a campaign would call if there were a permit."""
+        return bool(self._ready_campaigns)
+
+    def form(self, now: float) -> tuple[list[Entry], FlushReason]:
+        """Take the entries of the next call, all of one campaign; there must be a ready one.
+
+        None are taken where all that made the campaign ready has gone since; else `formed` must follow.
+        """
+        self._now = now
+        turn = self._ready_campaigns.next(partial(self._may_wait, now))
+        if turn is None:
+            return [], FlushReason.LINGER
+        campaign = turn.campaign
+        flush = self._flush_reason(now, campaign)
+        if flush is FlushReason.SUSPECT:
+            entries = campaign.take_suspects(now, self._conditions.limit(campaign.campaign_id))
+        else:
+            entries = campaign.take(self._conditions.limit(campaign.campaign_id), turn)
+        self.waiting -= len(entries)
+        if not entries:
+            self.formed(now, campaign.campaign_id)
+        return entries, flush
+
+    def put_back(self, now: float, entries: list[Entry], *, suspects: bool) -> None:
+        """Put entries back that were taken for a call and have no room in it."""
+        if suspects:
+            self.push_suspects(now, entries)
+            return
+        for entry in entries:
+            self.push(entry.arrived_at, (entry,))  # it has waited since then
+
+    def take_more(self, campaign_id: str, limit: int) -> list[Entry]:
+        """Take out more entries, up to `limit`, for a call that is being formed."""
+        campaign = self._campaigns.get(campaign_id)
+        if campaign is None or not campaign.unsuspected or limit <= 0:
+            return []
+        taken = campaign.take(limit)
+        self.waiting -= len(taken)
+        return taken
+
+    def formed(self, now: float, campaign_id: str) -> None:
+        """Let a campaign that has just called take its next turn, if something is left."""
+        campaign = self._campaigns[campaign_id]
+        if self._forget_if_empty(campaign):
+            return
+        if not self._is_ready(now, campaign):
+            self._take_from_turns(campaign)
+        self._consider(now, campaign)
+
+    def called(self, now: float, batch: Batch) -> None:
+        """Note that a call leaves; a call of an unproven campaign counts as a try."""
+        if batch.campaign_id in self._proven:
+            return
+        self._tries.setdefault(batch.campaign_id, set()).add(batch.number)
+        if self._misses:
+            for caller in _callers_of(batch):
+                self._slow_if_many(now, caller, MISSES_LIMIT - 1)  # from now on it has one try at a time
+            self._stand_anew(now, batch.campaign_id)
+
+    def ended(self, now: float, batch: Batch, *, accepted: bool, missing: bool) -> None:
+        """Note that a call has ended, with something accepted or because Connect has no such campaign."""
+        campaign_id = batch.campaign_id
+        if accepted:
+            self._proven.note(now, campaign_id)
+        if missing:
+            self._proven.forget(campaign_id)
+        tries = self._tries.get(campaign_id)
+        if tries is None or batch.number not in tries:
+            return
+        tries.remove(batch.number)
+        if not tries:
+            del self._tries[campaign_id]
+        if missing:
+            callers = _callers_of(batch)
+            self._misses.note(now, callers)
+            for caller in callers:
+                self._slow_if_many(now, caller, MISSES_LIMIT)
+        self._stand_anew(now, campaign_id)
+
+    def deadline(self) -> float | None:
+        """Return when `advance` will next have something to do, None for not before a push."""
+        instants = [heap[0][0] for heap in (self._lingering, self._delayed) if heap]
+        instants += islice(self._slowed_until.values(), 1)
+        expiry = self._expiries.deadline()
+        if expiry is not None:
+            instants.append(self._expiry.back(expiry))
+        return min(instants, default=None)
+
+    def _campaign(self, campaign_id: str) -> CampaignQueue:
+        campaign = self._campaigns.get(campaign_id)
+        if campaign is None:
+            due = self._suspicions.pop(campaign_id, 0.0)
+            campaign = self._campaigns[campaign_id] = CampaignQueue(
+                campaign_id, due, self._ready_campaigns.changed, self._count
+            )
+        return campaign
+
+    def _enter(self, now: float, campaign: CampaignQueue, queue: SourceQueue) -> None:
+        """Add a queue that is no longer empty to the turns, as soon as its campaign is ready."""
+        if not campaign.ready:
+            self._consider(now, campaign)
+        elif queue.caller_queue is not None:
+            self._ready_campaigns.add(queue.caller_queue)
+
+    def _consider(self, now: float, campaign: CampaignQueue) -> None:
+        """Make a campaign ready, or note when it will be."""
+        if not self._conditions.limit(campaign.campaign_id):
+            return  # whoever changes that has it reconsidered
+        ready_by = now if campaign.ready else self._ready_by(now, campaign)
+        if ready_by <= now:
+            campaign.ready_by = None
+            self._let_take_turns(campaign)
+        elif campaign.ready_by != ready_by:
+            campaign.ready_by = ready_by
+            heapq.heappush(self._lingering, (ready_by, next(self._order), campaign))
+
+    def _let_take_turns(self, campaign: CampaignQueue) -> None:
+        """Add the callers' queues of a ready campaign to the turns."""
+        if not campaign.ready:
+            campaign.ready = True
+            for queue in campaign.callers.values():
+                self._ready_campaigns.add(queue)
+
+    def _take_from_turns(self, campaign: CampaignQueue) -> None:
+        if campaign.ready:
+            campaign.ready = False
+            for queue in campaign.callers.values():
+                self._ready_campaigns.remove(queue)
+
+    def _standing(self, queue: CallerQueue) -> Standing | None:
+        """Return the standing of a caller's queue; None for a doubtful campaign with a call under way."""
+        campaign_id = queue.campaign.campaign_id
+        if not self.doubts(self._now, queue.caller, campaign_id):
+            return Standing.REGULAR
+        return None if campaign_id in self._tries else Standing.DOUBTFUL
+
+    def _stand_anew(self, now: float, campaign_id: str) -> None:
+        """Update the turns of a ready campaign, since a call of it has begun or ended."""
+        self._now = now
+        campaign = self._campaigns.get(campaign_id)
+        if campaign is not None and campaign.ready:
+            for queue in campaign.callers.values():
+                self._ready_campaigns.add(queue)
+
+    def _slow_if_many(self, now: float, caller: str, limit: float) -> None:
+        """Slow down a caller whose calls find no such campaign again and again."""
+        if self._misses.count(now, caller) > limit - 1.0 and caller not in self._slowed_until:
+            self._slowed_until[caller] = now + 1.0 / MISSES_PER_S
+            self._ready_campaigns.slow(caller)
+
+    def _is_ready(self, now: float, campaign: CampaignQueue) -> bool:
+        """Whether a campaign would be ready if it had not taken turns yet."""
+        return bool(self._conditions.limit(campaign.campaign_id)) and self._ready_by(now, campaign) <= now
+
+    def _ready_by(self, now: float, campaign: CampaignQueue) -> float:
+        suspects = campaign.suspects_from()
+        if suspects is not None and (suspects <= now or not campaign.unsuspected):
+            return suspects
+        if campaign.unsuspected >= BATCH_LIMIT or self._draining or not campaign.open_sources:
+            return now
+        linger_s = self._linger_s * (SHRINK if self._plenty > SHRINK else 1.0)
+        ready_by = campaign.oldest_arrival + linger_s
+        return ready_by if suspects is None else min(ready_by, suspects)
+
+    def _may_wait(self, now: float, campaign: CampaignQueue) -> bool:
+        """Whether a campaign that is ready may linger on where permits are scarce and others are fuller."""
+        if self._plenty > 0.0 or self._draining or not 0 < campaign.unsuspected < BATCH_LIMIT:
+            return False
+        young = now < campaign.oldest_arrival + self._linger_s * STRETCH
+        return young and campaign.suspects_from() is None
+
+    def _flush_reason(self, now: float, campaign: CampaignQueue) -> FlushReason:
+        if self._conditions.limit(campaign.campaign_id) < BATCH_LIMIT and campaign.unsuspected:
+            return FlushReason.PROBE
+        suspects = campaign.suspects_from()
+        if suspects is not None and suspects <= now:
+            return FlushReason.SUSPECT
+        if campaign.unsuspected >= BATCH_LIMIT:
+            return FlushReason.FULL
+        if self._draining:
+            return FlushReason.DRAIN
+        return FlushReason.LINGER if campaign.open_sources else FlushReason.CLOSED
+
+    def _forget_if_empty(self, campaign: CampaignQueue) -> bool:
+        if len(campaign):
+            return False
+        campaign.ready_by = None
+        self._take_from_turns(campaign)
+        self._campaigns.pop(campaign.campaign_id, None)
+        if campaign.suspects_due:  # what the search has cost is not forgotten with the queue
+            self._suspicions[campaign.campaign_id] = campaign.suspects_due
+            if len(self._suspicions) > SUSPICIONS:
+                del self._suspicions[next(iter(self._suspicions))]
+        return True
+
+    def _resume_slowed(self, now: float) -> None:
+        """Let callers try again whose pause is over, and forget those that are no longer in doubt."""
+        self._misses.forget(now)
+        while self._slowed_until:
+            caller, until = next(iter(self._slowed_until.items()))
+            if until > now:
+                break
+            del self._slowed_until[caller]
+            self._ready_campaigns.resume(caller)
+
+    def _due(self, now: float) -> Iterator[Entry]:
+        while self._delayed and self._delayed[0][0] <= now:
+            entry = heapq.heappop(self._delayed)[2]
+            if entry.state is EntryState.DELAYED:
+                yield entry
+
+    def _resumed(self, now: float, entry: Entry) -> bool:
+        if entry.give_up_at <= self._expiry.at(now):
+            entry.state = EntryState.SETTLED
+            return False
+        if entry.suspect:
+            self.push_suspects(now, [entry])
+        else:
+            self.push(now, (entry,))
+        return True
+
+
+def _callers_of(batch: Batch) -> frozenset[str]:
+    """Return the callers that wait for what a call carries."""
+    return frozenset(waiter.source.caller for entry in batch.entries for waiter in entry.waiters)
+
+
+class ExpiryWatch:
+    """Knows which source queues to look into for expired entries, and when.
+
+    Each queue is watched at its earliest expiry or before; a note that has become too early costs
+    one look. Thus nothing is written per entry but a comparison.
+    """
+
+    def __init__(self) -> None:
+        self._notes: list[tuple[float, int, SourceQueue]] = []
+        self._order = count()
+        self._tidy_at = 64
+
+    def watch(self, queue: SourceQueue, instant: float) -> None:
+        """See to it that `queue` is due at `instant` at the latest."""
+        if queue.watched_at is not None and queue.watched_at <= instant:
+            return
+        queue.watched_at = instant
+        heapq.heappush(self._notes, (instant, next(self._order), queue))
+        if len(self._notes) > self._tidy_at:
+            self._tidy()
+
+    def due(self, now: float) -> Iterator[SourceQueue]:
+        """Yield each queue that must be looked into at `now`."""
+        while self._notes and self._notes[0][0] <= now:
+            instant, _, queue = heapq.heappop(self._notes)
+            if queue.watched_at == instant:
+                queue.watched_at = None
+                yield queue
+
+    def deadline(self) -> float | None:
+        """Return when the next queue is due."""
+        return self._notes[0][0] if self._notes else None
+
+    def _tidy(self) -> None:
+        """Drop the notes of queues in which nothing waits: callers come and go."""
+        kept = []
+        for note in self._notes:
+            instant, _, queue = note
+            if queue.watched_at == instant and queue.top() is None:
+                queue.watched_at = None
+            elif queue.watched_at == instant:
+                kept.append(note)
+        heapq.heapify(kept)
+        self._notes = kept
+        self._tidy_at = max(64, 2 * len(kept))

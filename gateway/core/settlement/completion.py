@@ -1,0 +1,200 @@
+"""What follows from a call: answers, requests that go back to their queues, and what campaigns do next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from gateway.core import answers
+from gateway.core.campaigns import conditions
+from gateway.core.campaigns.conditions import Conditions
+from gateway.core.campaigns.notices import Notices
+from gateway.core.campaigns.refused import RefusedCampaigns
+from gateway.core.errors import CallInvalid, CampaignNotFound, CampaignNotRunning
+from gateway.core.model import Batch, CallReport, Entry, EntryState, FlushReason, ItemFailure, Reason, Settled
+from gateway.core.scheduling.expiry import ExpiryScale
+from gateway.core.scheduling.scheduler import Scheduler
+from gateway.core.settlement import verdicts
+from gateway.core.settlement.invalid_calls import InvalidCalls
+from gateway.core.slices import Slices
+from gateway.core.tokens.outstanding import Outstanding
+
+_RESTING = frozenset({EntryState.WAITING, EntryState.DELAYED})
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Does to holdings, queues and conditions what a call's report, or a look at states, calls for."""
+
+    outstanding: Outstanding
+    scheduler: Scheduler
+    conditions: Conditions
+    refusals: RefusedCampaigns
+    notices: Notices
+    judge: verdicts.VerdictPolicy
+    expiry: ExpiryScale
+    slices: Slices
+    invalid_calls: InvalidCalls = field(default_factory=InvalidCalls)
+
+    def of_call(
+        self, now: float, batch: Batch, report: CallReport, *, sending: bool, lasting: bool = False
+    ) -> list[Settled]:
+        """Take the report of a call; without `sending`, requests that it did not decide are not sent again.
+
+        `lasting`: AWS has refused the gateway's credentials or clock for longer than requests wait.
+        """
+        settled: list[Settled] = []
+        refusal = self._refusal(batch, report, lasting=lasting)
+        if refusal is not None:
+            self._refuse(now, batch, refusal, report, settled)
+        else:
+            self._apply(now, batch, report, settled, sending=sending)
+            self._learn(now, batch, report)
+        return settled
+
+    def of_look_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> list[Settled]:
+        """Take the states of campaigns: those that run flow again, those that have ended are refused."""
+        settled: list[Settled] = []
+        for campaign_id, state in self.conditions.looked_up(now, asked, states).items():
+            gone = CampaignNotFound() if state == conditions.NOT_FOUND else CampaignNotRunning(state)
+            refusal = answers.refusal_of(gone) if state in conditions.ENDED else None
+            if refusal is not None:
+                self._refuse_resting(now, campaign_id, refusal, "", settled)
+            else:
+                self._flows(campaign_id)
+                self.scheduler.reconsider(now, campaign_id)
+        return settled
+
+    def expire(self, now: float, entry: Entry, settled: list[Settled]) -> None:
+        """Settle an entry whose time has passed."""
+        answer = answers.expired(entry, self.conditions.reason(entry.request.campaign_id))
+        self.outstanding.settle(now, entry, answer, settled)
+
+    def _refusal(self, batch: Batch, report: CallReport, *, lasting: bool) -> answers.CampaignRefusal | None:
+        """Return what a call says about its whole campaign, given the calls before it."""
+        if report.failure is None:
+            self.invalid_calls.taken(batch.campaign_id)
+            return None
+        if isinstance(report.failure, CallInvalid):
+            search = batch.flush is FlushReason.SUSPECT
+            blamed = self.invalid_calls.refused(batch.campaign_id, search=search)
+            return answers.WHICHEVER_ITEMS if blamed else None
+        return answers.refusal_of(report.failure, lasting=lasting)
+
+    def _apply(
+        self, now: float, batch: Batch, report: CallReport, settled: list[Settled], *, sending: bool
+    ) -> None:
+        """Settle what the call decided, and put the rest back."""
+        decided, back = self.judge.verdicts(batch.entries, report)
+        self.outstanding.settle_on(self.outstanding.open_page(now, batch.campaign_id), decided, settled)
+        waiting = [one for one in back if self._goes_on(now, batch, one[0], settled, sending=sending)]
+        self._put_back(now, batch, waiting, split=isinstance(report.failure, CallInvalid))
+
+    def _put_back(self, now: float, batch: Batch, entries: list[verdicts.Back], *, split: bool) -> None:
+        """Let what a call carried wait for another; suspects `split` in halves."""
+        suspects: list[Entry] = []
+        for entry, again in entries:
+            if again.delay_s > 0:
+                self.scheduler.delay(entry, now + again.delay_s)
+            elif again.suspect or batch.flush is FlushReason.SUSPECT:
+                suspects.append(entry)
+            else:
+                self.scheduler.push(now, (entry,))
+        self._push_suspects(now, suspects, split=split)
+
+    def _goes_on(
+        self, now: float, batch: Batch, entry: Entry, settled: list[Settled], *, sending: bool
+    ) -> bool:
+        """Whether an entry that comes back from a call may wait for another; else it is done with."""
+        if not entry.waiters:
+            self.outstanding.drop(now, entry)
+        elif not sending:
+            self.outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING), settled)
+        elif entry.give_up_at <= self.expiry.at(now):
+            self.expire(now, entry, settled)
+        elif batch.purged:
+            self.outstanding.settle(now, entry, answers.PURGED.answer(entry), settled)
+        elif (hold := self.conditions.holds.get(entry.request.campaign_id)) is not None and hold.answering:
+            self.outstanding.settle(now, entry, answers.HELD.answer(entry), settled)
+        else:
+            return True
+        return False
+
+    def _push_suspects(self, now: float, suspects: list[Entry], *, split: bool) -> None:
+        half = (len(suspects) + 1) // 2 if split else len(suspects)
+        for part in (suspects[:half], suspects[half:]):
+            if part:
+                self.scheduler.push_suspects(now, part)
+
+    def _refuse(
+        self,
+        now: float,
+        batch: Batch,
+        refusal: answers.CampaignRefusal,
+        report: CallReport,
+        settled: list[Settled],
+    ) -> None:
+        """Settle what a call carried, and what rests, of a campaign that Connect has refused."""
+        for entry in batch.entries:
+            entry.attempts += report.attempts
+            entry.in_doubt |= report.uncertain
+            answer = refusal.answer(entry)
+            answer.trace_id = report.trace_id
+            self.outstanding.settle(now, entry, answer, settled)
+        self._refuse_resting(now, batch.campaign_id, refusal, report.trace_id, settled)
+        self.conditions.forget(batch.campaign_id)
+
+    def _refuse_resting(
+        self,
+        now: float,
+        campaign_id: str,
+        refusal: answers.CampaignRefusal,
+        trace_id: str,
+        settled: list[Settled],
+    ) -> None:
+        """Answer the waiting requests of a campaign in slices; it makes no calls until that is done."""
+
+        def refuse(now: float, entry: Entry, settled: list[Settled]) -> None:
+            if entry.state in _RESTING:
+                self.scheduler.remove(entry)
+                answer = refusal.answer(entry)
+                answer.trace_id = trace_id
+                self.outstanding.settle(now, entry, answer, settled)
+
+        self.refusals.remember(now, campaign_id, refusal)
+        self.notices.forget_campaign(campaign_id)
+        self.conditions.close(campaign_id, refusal)
+        self.scheduler.reconsider(now, campaign_id)
+        self.slices.add(self.outstanding.of(campaign_id), refuse, partial(self._refused, campaign_id))
+        self.slices.run(now, settled)
+
+    def _refused(self, campaign_id: str, now: float) -> None:
+        """Reopen a campaign after a refusal, so that new requests show how it is now."""
+        self.conditions.reopen(campaign_id)
+        self.scheduler.reconsider(now, campaign_id)
+
+    def _flows(self, campaign_id: str) -> None:
+        """Tell those who wait that nothing at Connect keeps a campaign, unless somebody here holds it."""
+        if campaign_id not in self.conditions.holds:
+            self.notices.flows(campaign_id, conditions.resumed())
+
+    def _learn(self, now: float, batch: Batch, report: CallReport) -> None:
+        """Let a call say whether its campaign flows.
+
+        Only an accepted item shows that Connect has room. An item that is invalid, or failed for an unknown
+        reason, says nothing about it, so a probe of such items is followed by another of the same size.
+        """
+        campaign_id, number = batch.campaign_id, batch.number
+        notice = None
+        if isinstance(report.failure, CampaignNotRunning):
+            notice = self.conditions.park(now, campaign_id, report.failure.state)
+        elif ItemFailure.CAPACITY in report.failed.values():
+            notice = self.conditions.throttled(now, campaign_id, number, batch.formed_at)
+        elif report.accepted and ItemFailure.RATE not in report.failed.values():
+            if self.conditions.taken(now, campaign_id, number):
+                self._flows(campaign_id)
+        else:
+            self.conditions.ended(campaign_id, number)
+        self.scheduler.reconsider(now, campaign_id)
+        if notice is not None and campaign_id not in self.conditions.holds:  # told once it is released
+            sources = [s for s in self.scheduler.sources(campaign_id) if campaign_id not in s.noticed]
+            self.notices.tell(campaign_id, sources, notice)

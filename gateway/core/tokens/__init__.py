@@ -1,0 +1,1 @@
+"""Client tokens: the outstanding dial requests, and the ledger of those that were settled."""

@@ -1,0 +1,158 @@
+"""What the gateway holds: every dial request between its coming and its answer, counted and bounded."""
+
+from collections.abc import Iterator, Sequence
+
+from gateway.core import answers
+from gateway.core.model import Answer, Departure, Entry, EntryState, Reason, Settled, Source, Waiter
+from gateway.core.tokens.ledger import Ledger, Page
+
+_SETTLED, _new = EntryState.SETTLED, tuple.__new__  # looked up once: the way of every request
+ENTRY_BYTES, ATTRIBUTE_BYTES, JOIN_BYTES = 790, 75, 250
+"""Memory that a held request, and each of its attributes, takes beside its size on the wire, and one
+that has joined another: measured on CPython 3.11 with benchmarks/memory.py."""
+CAMPAIGN_BYTES, QUEUE_BYTES = 1950, 540
+"""Memory, in bytes, of a campaign with held requests, and of each queue (of one source in one campaign and
+priority): their places in the ledger, in the turns and in the timers for linger and expiry."""
+
+
+class Outstanding:
+    """Keeps who waits for what in step with the ledger; `count` and `bytes` are what is held now.
+
+    `bytes` is the memory of requests and joins; `campaigns` counts the campaigns that they are held for.
+    `joined` counts waiters that joined an existing entry, `dropped` the entries dropped unsent because all
+    their waiters are gone. `left` are waiters of sources that are gone, for the shell to take.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.count = 0
+        self.joined = 0
+        self.dropped = 0
+        self.bytes = 0
+        self.campaigns = 0
+        self.left: list[Waiter] = []
+
+    def page(self, now: float, campaign_id: str) -> Page | None:
+        """Return what is known of a campaign's tokens; None where nothing is."""
+        return self._ledger.page(now, campaign_id)
+
+    def open_page(self, now: float, campaign_id: str) -> Page:
+        """Return the page on which a campaign's entries are held."""
+        return self._ledger.open_page(now, campaign_id)
+
+    def hold(self, page: Page, entries: Sequence[Entry]) -> None:
+        """Count new entries of one source, which stand on their campaign's page, and let it wait for them."""
+        taken, pending = 0, entries[0].waiters[0].source.pending
+        for entry in entries:
+            request = entry.request
+            pending[entry.waiters[0].index] = entry
+            taken += ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
+        self.campaigns += len(page.held) == len(entries)  # nothing was held on it before
+        self.count += len(entries)
+        self.bytes += taken + ENTRY_BYTES * len(entries)
+
+    def join(self, entry: Entry, waiter: Waiter) -> None:
+        """Let one more wait for an entry."""
+        self.joined += 1
+        if entry.waiters:
+            self.count += 1
+            self.bytes += JOIN_BYTES
+        if isinstance(entry.waiters, list):
+            entry.waiters.append(waiter)
+        else:
+            entry.waiters = [*entry.waiters, waiter]
+        waiter.source.pending[waiter.index] = entry
+
+    def detach(self, entry: Entry, source: Source) -> list[Waiter]:
+        """Take all waiters of a source off an entry; return them."""
+        gone = [waiter for waiter in entry.waiters if waiter.source is source]
+        stay = [waiter for waiter in entry.waiters if waiter.source is not source]
+        for waiter in gone:
+            del source.pending[waiter.index]
+        joins = len(entry.waiters) - max(1, len(stay))
+        self.count -= joins
+        self.bytes -= joins * JOIN_BYTES
+        entry.waiters = stay
+        return gone
+
+    def part_with_the_gone(self, entry: Entry, source: Source) -> None:
+        """Remove all waiters of a gone source from an entry; those with a span are kept in `left`."""
+        self.left += [waiter for waiter in self.detach(entry, source) if waiter.span is not None]
+
+    def settle(self, now: float, entry: Entry, answer: Answer, settled: list[Settled]) -> None:
+        """Settle an entry that is in no queue: remember it, and answer all waiters that are still there."""
+        for source in {waiter.source for waiter in entry.waiters}:
+            if source.departure is Departure.GONE:
+                self.part_with_the_gone(entry, source)
+        if not entry.waiters and entry.state is not EntryState.IN_FLIGHT:
+            self.dropped += 1
+        self.settle_on(self.open_page(now, entry.request.campaign_id), [(entry, answer)], settled)
+
+    def settle_on(self, page: Page, answers: Sequence[tuple[Entry, Answer]], settled: list[Settled]) -> None:
+        """Settle entries whose campaign's page is at hand."""
+        self._ledger.remember(page, answers)
+        self._release(page, [entry for entry, _ in answers])
+        campaign_id = page.campaign_id
+        for entry, answer in answers:
+            token = entry.request.client_token
+            for waiter in entry.waiters:
+                del waiter.source.pending[waiter.index]
+                # As `Settled(…)` does it, but for half of the time.
+                settled.append(_new(Settled, (waiter, campaign_id, token, answer)))
+
+    def drop(self, now: float, entry: Entry) -> None:
+        """Forget an entry that nobody waits for, but for what Connect may have of it."""
+        page = self.open_page(now, entry.request.campaign_id)
+        if entry.in_doubt:
+            self._ledger.remember(page, [(entry, answers.unknown(entry, Reason.CONNECT_ERROR, ""))])
+        self._release(page, [entry])
+
+    def resting(self, campaign_id: str) -> list[Entry]:
+        """Return the entries of one campaign that are not in flight."""
+        held = self._ledger.held_in(campaign_id)
+        return [entry for entry in held if entry.state is not EntryState.IN_FLIGHT]
+
+    def of(self, campaign_id: str) -> list[Entry]:
+        """Return all entries of one campaign."""
+        return self._ledger.held_in(campaign_id)
+
+    def everything(self) -> Iterator[Entry]:
+        """Yield all entries, campaign by campaign; entries may come and go meanwhile."""
+        return self._ledger.everything_held()
+
+    def count_of(self, campaign_id: str) -> int:
+        """Return how many entries are held for one campaign."""
+        return self._ledger.count_in(campaign_id)
+
+    def by_campaign(self) -> Iterator[tuple[str, int]]:
+        """Yield how many entries are held for each campaign that has any."""
+        return self._ledger.held_by_campaign()
+
+    @property
+    def forgotten_early(self) -> int:
+        """How many settled tokens were forgotten before their time, for want of room."""
+        return self._ledger.forgotten_early
+
+    @property
+    def remembered(self) -> int:
+        """How many settled tokens are remembered."""
+        return self._ledger.remembered
+
+    def _release(self, page: Page, entries: Sequence[Entry]) -> None:
+        """Take entries off their page, and count them and those who joined them no longer."""
+        held, gone = page.held, len(entries)
+        released = 0
+        for entry in entries:
+            request = entry.request
+            del held[request.client_token]
+            entry.state = _SETTLED
+            # What `hold` has counted: written out in both, on the way of every request a call counts.
+            released += ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
+            joins = len(entry.waiters) - 1
+            if joins > 0:
+                gone += joins
+                released += joins * JOIN_BYTES
+        self.campaigns -= bool(entries) and not held
+        self.count -= gone
+        self.bytes -= released + ENTRY_BYTES * len(entries)
+        self._ledger.tidy(page)

@@ -1,0 +1,1 @@
+"""Read-only views of the core for operators and metrics."""

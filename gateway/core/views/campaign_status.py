@@ -1,0 +1,126 @@
+"""The campaigns as those see them who run the gateway: one row each, put together from all that is known."""
+
+import enum
+from collections.abc import Generator, Iterable
+from typing import NamedTuple
+
+from gateway.core.campaigns.conditions import Condition, Standing
+from gateway.core.campaigns.holds import Hold, Holds, OperatorAction
+from gateway.core.model import Outcome, Reason
+from gateway.core.views.snapshot import CampaignFigures
+from gateway.core.views.statistics import CampaignStatistics, Statistics
+
+PART = 500
+"""Campaigns of one part of a listing: some milliseconds."""
+
+
+class CampaignState(enum.IntEnum):
+    """Whether and why a campaign's dial requests wait. The numbers are the wire contract's."""
+
+    FLOWING = 1
+    COOLING = 2
+    PARKED = 3
+    HELD = 4
+
+
+class CampaignRow(NamedTuple):
+    """One campaign at one instant.
+
+    `until` is the instant before which its state will not end by itself, None where nobody can say;
+    `since` when the state began, None for one that flows. `waiting_since` is when the dial request that
+    has waited longest joined the queue, None where none waits. `rate` is in accepted dial requests a
+    second, of late. Equal rows say the same, whenever they were taken.
+    """
+
+    campaign_id: str
+    state: CampaignState
+    queued: int
+    in_flight: int
+    waiting_since: float | None
+    counts: tuple[int, ...]
+    rate: float
+    reason: Reason
+    detail: str
+    since: float | None
+    until: float | None
+    hold: Hold | None
+    action: OperatorAction | None
+
+
+Rows = Generator[None, None, dict[str, CampaignRow]]
+"""A listing under construction, in parts; returns the rows by campaign."""
+
+
+def rows(now: float, figures: Iterable[CampaignFigures], holds: Holds, statistics: Statistics) -> Rows:
+    """Make a row for every campaign that holds requests, does not flow, or was active recently.
+
+    Yields after each part of the work, so that the shell can do something else; returns the rows by their
+    campaigns' ids in order.
+    """
+    snapshot: dict[str, CampaignFigures] = {}
+    for number, each in enumerate(figures):
+        snapshot[each.campaign_id] = each
+        if number % PART == PART - 1:
+            yield
+    records = dict(statistics.records(now))
+    names = yield from _in_order([*{*snapshot, *records, *holds.names()}])
+    found: dict[str, CampaignRow] = {}
+    for number, name in enumerate(names):
+        found[name] = row(now, name, snapshot.get(name), records.get(name), holds.get(name))
+        if number % PART == PART - 1:
+            yield
+    return found
+
+
+def _in_order(names: list[str]) -> Generator[None, None, list[str]]:
+    """Sort names part by part. Merging sorted parts takes a fifth of the time of sorting everything."""
+    ordered: list[str] = []
+    for begin in range(0, len(names), 10 * PART):
+        ordered += sorted(names[begin : begin + 10 * PART])
+        yield
+    ordered.sort()
+    return ordered
+
+
+def row(
+    now: float,
+    campaign_id: str,
+    figures: CampaignFigures | None,
+    record: CampaignStatistics | None,
+    hold: Hold | None,
+) -> CampaignRow:
+    """Return the row of one campaign, from what is known of it."""
+    standing = figures.standing if figures is not None else None
+    state, reason, detail, since, until = _state(standing, hold)
+    return CampaignRow(
+        campaign_id,
+        state,
+        figures.queued if figures is not None else 0,
+        figures.in_flight if figures is not None else 0,
+        figures.waiting_since if figures is not None else None,
+        tuple(record.counts.values()) if record is not None else (0,) * len(Outcome),
+        round(record.rate(now), 1) if record is not None else 0.0,
+        reason,
+        detail,
+        since,
+        until,
+        hold,
+        record.action if record is not None else None,
+    )
+
+
+def _state(
+    standing: Standing | None, hold: Hold | None
+) -> tuple[CampaignState, Reason, str, float | None, float | None]:
+    if hold is not None:
+        detail = "held until somebody releases it"
+        return CampaignState.HELD, Reason.HELD, detail, hold.at, None
+    if standing is None:
+        return CampaignState.FLOWING, Reason.NONE, "", None, None
+    until = standing.until if standing.condition is Condition.COOLING else None
+    if standing.state:
+        detail = f"the campaign is {standing.state}; it flows once Amazon Connect says that it runs"
+        return CampaignState.PARKED, Reason.CAMPAIGN_NOT_RUNNING, detail, standing.since, until
+    pause = "after a pause one call tries it" if until is not None else "small calls try it"
+    detail = f"Amazon Connect takes no more for it for now; {pause}"
+    return CampaignState.COOLING, Reason.THROTTLED, detail, standing.since, until

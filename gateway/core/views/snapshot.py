@@ -1,0 +1,151 @@
+"""The figures of the core at one instant, for whoever watches it: nothing here changes anything."""
+
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator
+from typing import NamedTuple
+
+from gateway.core.campaigns.conditions import Conditions, Standing
+from gateway.core.model import Batch
+from gateway.core.scheduling.pacing import Pacer
+from gateway.core.scheduling.scheduler import Scheduler
+from gateway.core.tokens.outstanding import Outstanding
+
+PART = 500
+"""Campaigns of one part of a census: some milliseconds."""
+RATE, CONCURRENCY = "rate", "concurrency"
+"""What calls that are ready lack: a permit of the call rate, or one of the concurrent calls."""
+
+
+class CampaignFigures(NamedTuple):
+    """One campaign for which something is held, or which does not flow.
+
+    `queued` are its dial requests that are in no call, `in_flight` those that are. `oldest_wait_s` is how
+    long the first of the queue has waited since it last joined it, at `waiting_since`. `standing` is
+    None where it flows, and else `held_up_s` is for how long it has not.
+    """
+
+    campaign_id: str
+    queued: int
+    in_flight: int
+    oldest_wait_s: float
+    waiting_since: float | None = None
+    standing: Standing | None = None
+    held_up_s: float = 0.0
+
+
+class Snapshot(NamedTuple):
+    """The whole core. Times in seconds, rates in calls a second, 0 for no limit.
+
+    `on_hold_s` says of each campaign that somebody holds for how long, whether anything waits for it or not.
+    """
+
+    campaigns: list[CampaignFigures]
+    held: int
+    held_bytes: int
+    calls_in_flight: int
+    call_rate: float
+    call_rate_ceiling: float
+    joined: int
+    remembered: int
+    forgotten_early: int
+    lacked_s: dict[str, float]
+    draining: bool
+    on_hold_s: dict[str, float]
+
+
+Survey = Generator[None, None, Snapshot]
+"""A census under construction, in parts; returns the census."""
+
+
+class PermitWait:
+    """Adds up for how long calls that were ready had to wait, by what they lacked."""
+
+    def __init__(self) -> None:
+        self._lacking: str | None = None
+        self._since = 0.0
+        self._seconds = {RATE: 0.0, CONCURRENCY: 0.0}
+
+    def note(self, now: float, lacking: str | None) -> None:
+        """Note what ready calls lack from `now` on; None where they lack nothing, or none is ready."""
+        if self._lacking is not None:
+            self._seconds[self._lacking] += now - self._since
+        self._lacking, self._since = lacking, now
+
+    def seconds(self, now: float) -> dict[str, float]:
+        """Return the seconds up to `now`, by what was lacking."""
+        self.note(now, self._lacking)
+        return dict(self._seconds)
+
+
+class SnapshotTaker(NamedTuple):
+    """Takes the census of one engine's parts."""
+
+    outstanding: Outstanding
+    scheduler: Scheduler
+    conditions: Conditions
+    pacer: Pacer
+    permit_wait: PermitWait
+
+    def survey(self, now: float, calls: Iterable[Batch], *, draining: bool, held_bytes: int) -> Survey:
+        """Begin a census at `now`; `calls` are those under way.
+
+        The campaigns are read in parts, each at its own moment; everything else is read before this returns.
+        """
+        under_way = list(calls)
+        self.pacer.ready_at(now)  # a rate that was cut has grown since it was last looked at
+        snapshot = Snapshot(
+            campaigns=[],
+            held=self.outstanding.count,
+            held_bytes=held_bytes,
+            calls_in_flight=len(under_way),
+            call_rate=self.pacer.rate,
+            call_rate_ceiling=self.pacer.ceiling,
+            joined=self.outstanding.joined,
+            remembered=self.outstanding.remembered,
+            forgotten_early=self.outstanding.forgotten_early,
+            lacked_s=self.permit_wait.seconds(now),
+            draining=draining,
+            on_hold_s={name: now - hold.at for name, hold in self.conditions.holds.items()},
+        )
+        return _with_campaigns(snapshot, self.campaigns(now, under_way))
+
+    def of_one(self, now: float, campaign_id: str, calls: Iterable[Batch]) -> CampaignFigures:
+        """Return the figures of one campaign, whether anything of it is held or not."""
+        held = self.outstanding.count_of(campaign_id)
+        flying = sum(len(batch.entries) for batch in calls if batch.campaign_id == campaign_id)
+        return self._figures(now, campaign_id, held, flying, self.conditions.standing(campaign_id))
+
+    def campaigns(self, now: float, calls: list[Batch]) -> Iterator[CampaignFigures]:
+        """Yield the figures of each campaign, read at the moment it is reached."""
+        in_flight: Counter[str] = Counter()
+        for batch in calls:
+            in_flight[batch.campaign_id] += len(batch.entries)
+        standings = {standing.campaign_id: standing for standing in self.conditions.standings()}
+        for campaign_id, held in self.outstanding.by_campaign():
+            standing = standings.pop(campaign_id, None)
+            yield self._figures(now, campaign_id, held, in_flight[campaign_id], standing)
+        for standing in standings.values():
+            yield self._figures(now, standing.campaign_id, 0, 0, standing)
+
+    def _figures(
+        self, now: float, campaign_id: str, held: int, flying: int, standing: Standing | None
+    ) -> CampaignFigures:
+        flying = min(flying, held)
+        since = self._waiting_since(campaign_id)
+        # Requests may arrive, and campaigns change, after the survey began at `now`.
+        wait_s = max(0.0, now - since) if since is not None else 0.0
+        held_up_s = max(0.0, now - standing.since) if standing is not None else 0.0
+        return CampaignFigures(campaign_id, held - flying, flying, wait_s, since, standing, held_up_s)
+
+    def _waiting_since(self, campaign_id: str) -> float | None:
+        campaign = self.scheduler.campaign(campaign_id)
+        return campaign.oldest_arrival if campaign is not None and campaign.unsuspected else None
+
+
+def _with_campaigns(snapshot: Snapshot, campaigns: Iterable[CampaignFigures]) -> Survey:
+    """Add the figures of campaigns to a census, in parts."""
+    for number, figures in enumerate(campaigns, 1):
+        snapshot.campaigns.append(figures)
+        if not number % PART:
+            yield
+    return snapshot

@@ -1,0 +1,110 @@
+"""What has become of campaigns' dial requests of late: counts, rates, and who did what to a campaign.
+
+Bounded: campaigns in which nothing happens are forgotten after a while, the longest idle ones sooner
+where there are very many.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from gateway.core.campaign_id import problem_with_campaign
+from gateway.core.campaigns.holds import OperatorAction
+from gateway.core.model import Outcome, Settled
+
+IDLE_S = 900.0
+"""Seconds without an answer or an action after which a campaign is forgotten."""
+RECORDS = 10_000
+"""Campaigns that are remembered at once."""
+RATE_OVER_S = 10.0
+"""Seconds over which rates are averaged: what is longer ago counts for a third, and less."""
+
+
+class CampaignStatistics:
+    """What happened in one campaign since it was last forgotten.
+
+    `counts` are answers by outcome, `stirred_at` is the instant of the last of them.
+    """
+
+    __slots__ = ("_rate", "_rated_at", "action", "counts", "stirred_at")
+
+    def __init__(self, now: float) -> None:
+        self.counts = dict.fromkeys(Outcome, 0)
+        self.stirred_at = now
+        self.action: OperatorAction | None = None
+        self._rate = 0.0
+        self._rated_at = now
+
+    def count(self, now: float, outcome: Outcome, number: int) -> None:
+        """Count answers of one outcome."""
+        self.counts[outcome] += number
+        if outcome is Outcome.ACCEPTED:
+            self._rate = self.rate(now) + number / RATE_OVER_S
+            self._rated_at = now
+
+    def rate(self, now: float) -> float:
+        """Return the dial requests accepted in a second, on average of late."""
+        return self._rate * math.exp((self._rated_at - now) / RATE_OVER_S)
+
+
+class Statistics:
+    """The records of campaigns, those that stirred last at the end; `totals` are of all, since the start.
+
+    `campaign_problem` returns the rule that a campaign id breaks; such an id has no record.
+    """
+
+    def __init__(
+        self,
+        limit: int = RECORDS,
+        campaign_problem: Callable[[str], str | None] = problem_with_campaign,
+    ) -> None:
+        self._limit = limit
+        self._campaign_problem = campaign_problem
+        self._records: dict[str, CampaignStatistics] = {}
+        self.totals = dict.fromkeys(Outcome, 0)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def answered(self, now: float, answers: Sequence[Settled]) -> None:
+        """Count answers; replayed ones say nothing new of a campaign and count as well."""
+        counts: dict[tuple[str, Outcome], int] = {}
+        for _, campaign_id, _, answer in answers:
+            key = (campaign_id, answer.outcome)
+            counts[key] = counts.get(key, 0) + 1
+        for (campaign_id, outcome), number in counts.items():
+            self.totals[outcome] += number
+            record = self._stir(now, campaign_id)
+            if record is not None:
+                record.count(now, outcome, number)
+
+    def acted(self, campaign_id: str, action: OperatorAction) -> None:
+        """Remember the last thing that was done to a campaign."""
+        record = self._stir(action.at, campaign_id)
+        if record is not None:
+            record.action = action
+
+    def records(self, now: float) -> Iterator[tuple[str, CampaignStatistics]]:
+        """Yield all records, after those of idle campaigns are dropped."""
+        while self._records:
+            first = next(iter(self._records))
+            if now - self._records[first].stirred_at <= IDLE_S:
+                break
+            del self._records[first]
+        yield from self._records.items()
+
+    def record(self, campaign_id: str) -> CampaignStatistics | None:
+        """Return the record of a campaign, if there is one."""
+        return self._records.get(campaign_id)
+
+    def _stir(self, now: float, campaign_id: str) -> CampaignStatistics | None:
+        """Return a campaign's record, moved to the end; None for an id that no campaign can have."""
+        record = self._records.pop(campaign_id, None)
+        if record is None:
+            if self._campaign_problem(campaign_id) is not None:
+                return None
+            record = CampaignStatistics(now)
+            if len(self._records) >= self._limit:
+                del self._records[next(iter(self._records))]
+        self._records[campaign_id] = record
+        record.stirred_at = now
+        return record

@@ -1,0 +1,430 @@
+"""The shell around the core: wakes it, does what it decides, brings back what came of it.
+
+Everything runs on one event loop. Whatever happens sets the same wake-up, and every wake-up runs
+the same turn: ask the engine what to do now, do it, sleep until something happens or until the
+instant that the engine named.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from typing import Protocol
+
+from gateway.connect.port import Caller
+from gateway.core.answers import HELD, PURGED, CampaignRefusal
+from gateway.core.campaigns.holds import Hold, OperatorAction
+from gateway.core.engine import Engine
+from gateway.core.errors import AccessDenied, CallFailure, CallRevoked, CallUnexpected, NoCredentials
+from gateway.core.model import (
+    Answer,
+    Batch,
+    CallReport,
+    CampaignNotice,
+    DialRequest,
+    Priority,
+    Settled,
+    Source,
+    Waiter,
+    told,
+)
+from gateway.core.slices import SLICE, handed_out
+from gateway.core.views.campaign_status import CampaignRow, Rows
+from gateway.core.views.snapshot import Survey
+from gateway.dispatch.event_log import ChangeLog, Failed, FailureLog
+from gateway.dispatch.room_gate import WaitingLine
+from gateway.runtime.supervision import Supervisor, trace_of
+from gateway.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+CLOCK_EVERY_S, CLOCK_STEP_S = 1.0, 0.1
+"""Seconds between two checks of the wall clock, and the smallest jump in seconds that a check acts on."""
+
+
+class Recipient(Protocol):
+    """The owner of a source: who is told its answers."""
+
+    def deliver(self, settled: Settled) -> None:
+        """Take one answer; must not wait or raise."""
+        ...
+
+    def notify(self, campaign_id: str, notice: CampaignNotice) -> None:
+        """Take a notice about a campaign; must not wait or raise."""
+        ...
+
+
+class Dispatcher:
+    """Drives one engine. `run` must be running for anything to be sent."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        caller: Caller,
+        telemetry: Telemetry,
+        now: Callable[[], float],
+        supervisor: Supervisor | None = None,
+        gained: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`gained` returns the seconds that the wall clock has gained on `now` since the start."""
+        self._gained = gained
+        self._supervisor = supervisor or Supervisor()
+        self._engine = engine
+        self._caller = caller
+        self._telemetry = telemetry
+        self._now = now
+        self._wake = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._permits: dict[int, asyncio.Future[bool]] = {}
+        self._line = WaitingLine(engine.room)
+        self._failures = FailureLog()
+        self._changes = ChangeLog()
+        self._draining_since: float | None = None
+        self._turning = False
+
+    # --- for those who bring dial requests --------------------------------------------------------
+
+    def submit(
+        self, arrivals: Sequence[tuple[Waiter, DialRequest]], priority: Priority = Priority.NORMAL
+    ) -> None:
+        """Take dial requests of one source for one campaign in.
+
+        Each is answered to the owner of the source, perhaps at once.
+        """
+        if self.failing:
+            return  # whoever brings them answers them
+        self._read_wall_clock()
+        answers = self._engine.submit(self._now(), arrivals, priority)
+        answered = {answer.waiter for answer in answers}
+        for waiter, _ in arrivals:
+            if waiter.span is not None and waiter not in answered:
+                self._telemetry.queued(waiter.span)
+        self._tell_all(answers)
+        self._wake.set()
+
+    def refuse(self, arrivals: Sequence[tuple[Waiter, DialRequest]], answer: Answer) -> None:
+        """Give dial requests an answer that has nothing to do with their campaign, nor counts as its own.
+
+        Whoever may not dial a campaign takes up no label of metrics and no line of a listing with its id.
+        """
+        if self.failing:
+            return  # whoever brings them answers them
+        self._telemetry.received("", len(arrivals))
+        for waiter, request in arrivals:
+            settled = told(waiter, request, answer)
+            self._telemetry.settled(settled._replace(campaign_id=""))
+            recipient: Recipient = waiter.source.owner
+            recipient.deliver(settled)
+
+    def source_closed(self, source: Source) -> None:
+        """Note that a source sends no more."""
+        if self.failing:
+            return
+        self._engine.source_closed(self._now(), source)
+        self._wake.set()
+
+    def leave(self, source: Source) -> None:
+        """Forget a source that is gone, and drop what it alone waited for."""
+        if self.failing:
+            return
+        if source.pending:
+            log.debug("a caller left before its answers", extra={"unanswered": len(source.pending)})
+        self._engine.leave(self._now(), source)
+        self._wake.set()
+
+    async def withdraw(self, source: Source) -> None:
+        """Answer what is left of a source at once, since its deadline is near."""
+        while source.pending and not self.failing:
+            self._tell_all(self._engine.withdraw(self._now(), source))
+            self._wake.set()
+            await asyncio.sleep(0)  # a slice at a time, with turns of the event loop in between
+
+    def let_go(self, source: Source) -> None:
+        """Answer what of a source is not in flight, and the rest as it comes back: its stream ends."""
+        self._engine.let_go(self._now(), source)
+        self._wake.set()
+
+    def room(self) -> int:
+        """Return how many dial requests a newcomer may bring now; 0 or less if it must wait."""
+        return self._line.free()
+
+    async def wait_for_room(self) -> int:
+        """Wait until there is room, first come, first served; return how much. See `WaitingLine.enter`."""
+        return await self._line.enter()
+
+    @property
+    def draining(self) -> bool:
+        """Whether the gateway is leaving."""
+        return self._engine.draining or self.failing
+
+    @property
+    def failing(self) -> bool:
+        """Whether the gateway has met a bug, and leaves: the engine is asked nothing more."""
+        return self._supervisor.failing
+
+    @property
+    def draining_s(self) -> float:
+        """For how many seconds the gateway has been leaving."""
+        return 0.0 if self._draining_since is None else self._now() - self._draining_since
+
+    @property
+    def turning(self) -> bool:
+        """Whether `run` is running."""
+        return self._turning
+
+    @property
+    def waiting_for_room(self) -> int:
+        """How many wait for the gateway to take dial requests again."""
+        return len(self._line)
+
+    def survey(self) -> Survey:
+        """Begin a census of the core; its campaigns are read in parts."""
+        return self._engine.survey(self._now())
+
+    # --- for those who run the gateway ------------------------------------------------------------
+
+    def rows(self) -> Rows:
+        """Make a row for each campaign, by its id in order, in parts."""
+        return self._engine.rows(self._now())
+
+    def row(self, campaign_id: str) -> CampaignRow:
+        """Return the row of one campaign, whether anything is known of it or not."""
+        return self._engine.row(self._now(), campaign_id)
+
+    def pace(self) -> tuple[float, float, int]:
+        """Return the rate of calls now and as it was set, in calls a second, and how much is held."""
+        return self._engine.call_rate, self._engine.call_rate_ceiling, self._engine.held
+
+    @property
+    def calls_in_flight(self) -> int:
+        """How many calls are under way."""
+        return self._engine.calls_in_flight
+
+    def failures(self) -> list[Failed]:
+        """Return the last calls that failed, the oldest first."""
+        return list(self._failures.last)
+
+    def answers(self) -> tuple[int, ...]:
+        """Return how many dial requests were answered since the start, by outcome in order."""
+        return tuple(self._engine.statistics.totals.values())
+
+    async def hold(self, campaign_id: str, hold: Hold) -> int:
+        """Hold a campaign; return how many dial requests were answered by that. Raises `TooManyHolds`."""
+        self._engine.operator_actions.hold(self._now(), campaign_id, hold)
+        unsent = self._revoke(self._engine.recall(campaign_id))
+        self._wake.set()
+        if not hold.answering:
+            return 0
+        return _entries_in(unsent) + await self._dismiss(campaign_id, HELD)
+
+    def release(self, campaign_id: str, action: OperatorAction) -> bool:
+        """Hold a campaign no longer; return whether it was held."""
+        released = self._engine.operator_actions.release(self._now(), campaign_id, action)
+        self._wake.set()
+        return released
+
+    async def purge(self, campaign_id: str, action: OperatorAction) -> int:
+        """Answer what is queued for a campaign; return how many dial requests that were."""
+        unsent = self._revoke(self._engine.recall(campaign_id, purging=True))
+        self._wake.set()
+        purged = _entries_in(unsent) + await self._dismiss(campaign_id, PURGED)
+        self._engine.operator_actions.acted(campaign_id, action._replace(answered=purged))
+        return purged
+
+    def _revoke(self, calls: Sequence[Batch]) -> list[Batch]:
+        """Stop calls from sending more bytes; return those of which Amazon Connect certainly has nothing."""
+        return [call for call in calls if self._caller.revoke(call)]
+
+    async def _dismiss(self, campaign_id: str, refusal: CampaignRefusal) -> int:
+        """Answer what rests of a campaign in slices, as far as it still rests when its turn comes."""
+        total = 0
+        units = handed_out(self._engine.operator_actions.held(campaign_id))
+        while part := list(islice(units, SLICE)):
+            count, answers = self._engine.operator_actions.dismiss(self._now(), part, refusal)
+            self._tell_all(answers)
+            total += count
+            self._wake.set()
+            await asyncio.sleep(0)
+        return total
+
+    # --- for the owner of the process -------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Turn until cancelled."""
+        self._turning = True
+        try:
+            while True:
+                self._wake.clear()
+                await self._sleep_until(self._turn())
+        finally:
+            self._turning = False
+
+    async def watch_wall_clock(self) -> None:
+        """Poll the engine when the wall clock was set, since expiries follow it. Runs until cancelled."""
+        before_s = self._gained()
+        while True:
+            await asyncio.sleep(CLOCK_EVERY_S)
+            gained_s = self._gained()
+            if abs(gained_s - before_s) > CLOCK_STEP_S:
+                text = "the wall clock was set, or corrected by AWS's, by %.1f s: expiries follow it"
+                log.warning(text, gained_s - before_s)
+                self._wake.set()
+            before_s = gained_s
+
+    def drain(self, grace_s: float) -> None:
+        """Begin to leave: take nothing more, and send what can be sent within the grace time."""
+        send_s = grace_s - min(1.0, 0.2 * grace_s)  # the last calls need time to come back
+        now = self._now()
+        self._draining_since = now
+        self._engine.drain(now, now + send_s)
+        self._wake.set()
+
+    async def drained(self) -> None:
+        """Wait until everything held is answered."""
+        while self._engine.held:
+            self._empty.clear()
+            self._wake.set()
+            await self._empty.wait()
+
+    def abandon(self) -> None:
+        """Begin to answer everything, and stop waiting for calls under way; `run` answers the rest."""
+        try:
+            unsent = self._revoke(self._engine.recall())
+            self._tell_all(self._engine.abandon(self._now(), unsent))
+        finally:
+            for call in self._calls:
+                call.cancel()
+            self._wake.set()
+
+    async def answer_abandoned(self) -> None:
+        """Give the answers that `abandon` has left, if `run` no longer runs."""
+        while self._engine.unfinished:
+            self._tell_all(self._engine.work_off(self._now()))
+            await asyncio.sleep(0)
+
+    # --- how --------------------------------------------------------------------------------------
+
+    def _turn(self) -> float | None:
+        """Do what the engine decides; return the instant of the next turn if nothing happens before."""
+        self._read_wall_clock()
+        decision = self._engine.poll(self._now())
+        self._revoke(decision.recalled)
+        self._tell_all(decision.settled)
+        for waiter in decision.left:
+            self._telemetry.dropped(waiter.span)
+        if decision.dropped:
+            self._telemetry.left(decision.dropped)
+        for source, campaign_id, notice in decision.notices:
+            source.owner.notify(campaign_id, notice)
+        for change in decision.changes:
+            self._telemetry.changed(change)
+            self._changes.note(change)
+        self._changes.note_rate(self._engine.call_rate, self._engine.call_rate_ceiling)
+        self._resolve(decision.granted, granted=True)
+        self._resolve(decision.denied, granted=False)
+        for batch in decision.batches:
+            self._start(self._call(batch), f"call-{batch.number}")
+        if decision.look_up:
+            self._start(self._look_up(decision.look_up), "look-up")
+        self._line.offer()
+        if not self._engine.held:
+            self._empty.set()
+        return decision.wake_at
+
+    def _read_wall_clock(self) -> None:
+        """Tell the engine the position of the wall clock, which decides what has expired."""
+        self._engine.wall_clock_gained(self._gained())
+
+    async def _sleep_until(self, instant: float | None) -> None:
+        alarm = None
+        if instant is not None:
+            delay = max(0.0, instant - self._now())
+            alarm = asyncio.get_running_loop().call_later(delay, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+
+    async def _call(self, batch: Batch) -> None:
+        lost = CallReport(failure=CallUnexpected(), uncertain=True)
+        try:
+            report = await self._caller.call(batch, partial(self._permit, batch))
+        except asyncio.CancelledError:  # it may have been carried out all the same
+            self._completed(batch, lost)
+            raise
+        except Exception as bug:  # noqa: BLE001 - whatever happens, everybody is answered
+            log.error("a call met a bug; its requests are answered as UNKNOWN:\n%s", trace_of(bug))
+            report = lost
+        if report.failure is not None and not isinstance(report.failure, CallRevoked):
+            self._failures.note(self._now(), batch, report)
+        self._completed(batch, report)
+
+    def _completed(self, batch: Batch, report: CallReport) -> None:
+        if self.failing:
+            return  # everybody is being answered without the core
+        self._tell_all(self._engine.completed(self._now(), batch, report))
+        self._wake.set()
+
+    async def _look_up(self, campaign_ids: list[str]) -> None:
+        """Ask Connect for the states of parked campaigns."""
+        states: Mapping[str, str] = {}
+        try:
+            states = await self._caller.campaign_states(campaign_ids)
+        except NoCredentials:
+            log.debug("the states of campaigns could not be read: no credentials")
+        except AccessDenied:
+            log.warning("no right to see the states of campaigns: parked ones are probed now and then")
+            self._engine.may_not_look_up(self._now())
+        except CallFailure as failure:
+            log.debug("the states of campaigns could not be seen: %s", type(failure).__name__)
+        except Exception as bug:  # noqa: BLE001 - the campaigns must be asked about again
+            log.error("asking for the states of campaigns met a bug:\n%s", trace_of(bug))
+        finally:
+            self._tell_all(self._engine.looked_up(self._now(), campaign_ids, states))
+            self._wake.set()
+
+    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._calls.add(task)
+        self._supervisor.watch(task)
+        task.add_done_callback(self._calls.discard)
+
+    def _resolve(self, numbers: list[int], *, granted: bool) -> None:
+        if not numbers:
+            return
+        self._telemetry.retries(len(numbers), granted=granted)
+        for number in numbers:
+            permit = self._permits.pop(number, None)
+            if permit is not None and not permit.done():
+                permit.set_result(granted)
+
+    async def _permit(self, batch: Batch) -> bool:
+        """Wait for the permit of one more attempt; False where there is none to come."""
+        permit: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._permits[batch.number] = permit
+        self._engine.ask_retry(batch)
+        self._wake.set()
+        try:
+            return await permit
+        finally:
+            self._permits.pop(batch.number, None)
+            self._engine.forget_retry(batch)
+
+    def _tell_all(self, answers: list[Settled]) -> None:
+        if answers:
+            self._engine.statistics.answered(self._now(), answers)
+        for answer in answers:
+            self._tell(answer)
+
+    def _tell(self, answer: Settled) -> None:
+        self._telemetry.settled(answer)
+        recipient: Recipient = answer.waiter.source.owner
+        recipient.deliver(answer)
+
+
+def _entries_in(calls: Sequence[Batch]) -> int:
+    """Return how many dial requests with waiters are in calls."""
+    return sum(bool(entry.waiters) for call in calls for entry in call.entries)

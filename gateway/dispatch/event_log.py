@@ -1,0 +1,100 @@
+"""What the log tells of the work: changes of state, and failing calls; never single dial requests."""
+
+import logging
+from collections import Counter, deque
+from typing import NamedTuple
+
+from gateway.core.campaigns.conditions import Change, Condition
+from gateway.core.model import Batch, CallReport
+
+log = logging.getLogger(__name__)
+
+FAILURE_EVERY_S = 10.0
+"""Seconds between two lines about failing calls of one kind."""
+FAILURES_KEPT = 50
+"""Calls that failed which are kept to be shown, the last ones."""
+
+
+class Failed(NamedTuple):
+    """A call that failed for good, at an instant; numbered from 1 on. It carried so many dial requests."""
+
+    number: int
+    at: float
+    campaign_id: str
+    kind: str
+    words: str
+    items: int
+    attempts: int
+    trace_id: str
+
+
+class ChangeLog:
+    """A line for each change of a campaign's condition, and for a call rate that is cut or whole again."""
+
+    def __init__(self) -> None:
+        self._rate_is_cut = False
+
+    def note(self, change: Change) -> None:
+        """Log how a campaign stands now. Probing, and cooling again after it, are details."""
+        about: dict[str, object] = {"campaign": change.campaign_id}
+        if change.state:
+            about["state"] = change.state
+        if change.condition is None:
+            log.info("a campaign is kept no longer", extra=about)
+        elif change.condition is Condition.PARKED:
+            log.info("a campaign is parked until it runs", extra=about)
+        else:
+            about["pause_s"] = round(change.pause_s, 1)
+            level = logging.DEBUG if change.again else logging.INFO
+            log.log(level, "a campaign is %s", change.condition.value, extra=about)
+
+    def note_rate(self, rate: float, ceiling: float) -> None:
+        """Log that the rate of calls was cut, and that it is back at its ceiling."""
+        is_cut = rate < ceiling
+        if is_cut == self._rate_is_cut:
+            return
+        self._rate_is_cut = is_cut
+        about = {"rate": round(rate, 2), "ceiling": ceiling}
+        if is_cut:
+            log.warning("Amazon Connect throttles calls: the rate is cut", extra=about)
+        else:
+            log.info("the rate of calls is whole again", extra=about)
+
+
+class FailureLog:
+    """Says that calls fail, and how: the first of a kind at once, then a line now and then.
+
+    `last` are the last ones, for those who watch.
+    """
+
+    def __init__(self) -> None:
+        self.last: deque[Failed] = deque(maxlen=FAILURES_KEPT)
+        self._number = 0
+        self._said_at: dict[str, float] = {}
+        self._unsaid: Counter[str] = Counter()
+
+    def note(self, now: float, batch: Batch, report: CallReport) -> None:
+        """Log the end of a call that failed, or count it."""
+        kind = type(report.failure).__name__
+        words = str(report.failure) or (type(report.failure).__doc__ or "").partition("\n")[0]
+        self._keep(now, batch, report, kind, words)
+        if now < self._said_at.get(kind, float("-inf")) + FAILURE_EVERY_S:
+            self._unsaid[kind] += 1
+            return
+        self._said_at[kind] = now
+        log.warning(
+            "a call to Amazon Connect failed: %s (%s)",
+            kind,
+            words,
+            extra={
+                "campaign": batch.campaign_id,
+                "attempts": report.attempts,
+                "trace_id": report.trace_id,
+                "more_before": self._unsaid.pop(kind, 0),
+            },
+        )
+
+    def _keep(self, now: float, batch: Batch, report: CallReport, kind: str, words: str) -> None:
+        self._number += 1
+        about = (batch.campaign_id, kind, words, len(batch.entries), report.attempts, report.trace_id)
+        self.last.append(Failed(self._number, now, *about))

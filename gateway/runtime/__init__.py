@@ -1,0 +1,1 @@
+"""The process: clocks, memory, logs and supervision of tasks."""

@@ -1,0 +1,156 @@
+"""What is counted as it happens: plain numbers, read when somebody asks for the metrics.
+
+A counter of OpenTelemetry costs microseconds for each step, and keeps every set of labels for good.
+So what happens for each dial request is counted here, in a dictionary for each campaign, and handed
+over at the scrape. Campaigns have labels of their own up to a limit; the rest is counted under
+`other`. A campaign for which nothing has happened for long is forgotten.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from gateway.core.model import Answer, ItemFailure, Outcome, Reason
+
+OTHER = "other"
+LONGEST_LABEL = 256
+"""Characters of a campaign id: a longer one is refused by the core, and is no label."""
+IDLE_S, IDLE_WHERE_FULL_S = 1800.0, 300.0
+"""Seconds after which a campaign without dial requests is forgotten; sooner where all labels are taken."""
+_REASONS = 64
+
+THROTTLE_OF_CALL = "call"
+THROTTLES = (THROTTLE_OF_CALL, "item_rate", "item_capacity")
+_THROTTLE_OF_ITEM = {ItemFailure.RATE: "item_rate", ItemFailure.CAPACITY: "item_capacity"}
+
+
+class CampaignTally:
+    """What has been counted for one label since `began_ns`, in nanoseconds since the epoch."""
+
+    __slots__ = ("_answers", "began_ns", "changes", "received", "seen_at", "stirred")
+
+    def __init__(self, began_ns: int = 0) -> None:
+        self.began_ns = began_ns
+        self.received = 0
+        self.changes: Counter[str] = Counter()
+        self.stirred = True
+        self.seen_at = float("-inf")
+        self._answers: dict[int, int] = {}
+
+    def answer(self, answer: Answer) -> None:
+        """Count an answer."""
+        key = answer.outcome * _REASONS + answer.reason
+        self._answers[key] = self._answers.get(key, 0) + 1
+
+    def answers(self) -> Iterator[tuple[Outcome, Reason, int]]:
+        """Yield the counts of answers by outcome and reason."""
+        for key, count in self._answers.items():
+            yield Outcome(key // _REASONS), Reason(key % _REASONS), count
+
+    def copy(self) -> "CampaignTally":
+        """Return the counts as they are now."""
+        copied = CampaignTally(self.began_ns)
+        copied.received, copied.changes = self.received, self.changes.copy()
+        copied._answers = self._answers.copy()
+        return copied
+
+
+class Counters:
+    """All counts. Not thread-safe: the event loop counts, and reads."""
+
+    def __init__(self, campaign_limit: int) -> None:
+        self.campaigns: dict[str, CampaignTally] = {OTHER: CampaignTally()}
+        self.calls: Counter[tuple[str, str]] = Counter()
+        self.throttles: Counter[str] = Counter(dict.fromkeys(THROTTLES, 0))
+        self.retries: Counter[str] = Counter(granted=0, denied=0)
+        self.rpcs: Counter[tuple[str, str]] = Counter()
+        self.refusals: Counter[tuple[str, str]] = Counter()
+        self.replayed = 0
+        self.dropped = 0
+        self._callers: set[str] = set()
+        self._limit = campaign_limit
+        self._now_ns = 0
+
+    def received(self, campaign_id: str, count: int) -> None:
+        """Count dial requests that were read for a campaign."""
+        counters = self.campaigns.get(campaign_id) or self._enter(campaign_id)
+        counters.received += count
+        counters.stirred = True
+
+    def answered(self, campaign_id: str, answer: Answer) -> None:
+        """Count an answer to one dial request."""
+        counters = self.campaigns.get(campaign_id) or self._enter(campaign_id)
+        counters.answer(answer)
+        counters.stirred = True
+        if answer.replayed:
+            self.replayed += 1
+
+    def changed(self, campaign_id: str, condition: str) -> None:
+        """Count that a campaign was made to wait."""
+        self._of(campaign_id).changes[condition] += 1
+
+    def refused(self, caller: str, refusal: str, number: int) -> None:
+        """Count what a caller was refused, under its own name if there is room, else with the others."""
+        if caller not in self._callers:
+            if len(self._callers) >= self._limit or not 0 < len(caller) <= LONGEST_LABEL:
+                caller = OTHER
+            else:
+                self._callers.add(caller)
+        self.refusals[caller, refusal] += number
+
+    def throttled_items(self, failures: Collection[ItemFailure]) -> None:
+        """Count the items of one call that Connect throttled."""
+        for failure in failures:
+            if failure in _THROTTLE_OF_ITEM:
+                self.throttles[_THROTTLE_OF_ITEM[failure]] += 1
+
+    def counts(self) -> "Counts":
+        """Return a copy of everything."""
+        return Counts(
+            campaigns={campaign_id: counters.copy() for campaign_id, counters in self.campaigns.items()},
+            calls=dict(self.calls),
+            throttles=dict(self.throttles),
+            retries=dict(self.retries),
+            rpcs=dict(self.rpcs),
+            refusals=dict(self.refusals),
+            replayed=self.replayed,
+            dropped=self.dropped,
+        )
+
+    def tidy(self, now: float, now_ns: int, busy: Collection[str]) -> None:
+        """Forget campaigns for which nothing has happened for long; `busy` are those that hold something."""
+        self._now_ns = now_ns
+        full = len(self.campaigns) > self._limit
+        idle_s = IDLE_WHERE_FULL_S if full else IDLE_S
+        for campaign_id, counters in list(self.campaigns.items()):
+            if counters.stirred or campaign_id in busy:
+                counters.stirred, counters.seen_at = False, now
+            elif now - counters.seen_at > idle_s and campaign_id != OTHER:
+                del self.campaigns[campaign_id]
+
+    def _of(self, campaign_id: str) -> CampaignTally:
+        return self.campaigns.get(campaign_id) or self._enter(campaign_id)
+
+    def _enter(self, campaign_id: str) -> CampaignTally:
+        """Return the counts of a campaign that has none: of its own if there is room, else of the others."""
+        if len(self.campaigns) > self._limit or not 0 < len(campaign_id) <= LONGEST_LABEL:
+            return self.campaigns[OTHER]
+        counters = self.campaigns[campaign_id] = CampaignTally(self._now_ns)
+        return counters
+
+
+class Counts(NamedTuple):
+    """A copy of all counts at one instant, for reading in another thread."""
+
+    campaigns: dict[str, CampaignTally]
+    calls: dict[tuple[str, str], int]
+    throttles: dict[str, int]
+    retries: dict[str, int]
+    rpcs: dict[tuple[str, str], int]
+    refusals: dict[tuple[str, str], int]
+    replayed: int
+    dropped: int
+
+    def label(self, campaign_id: str) -> str:
+        """Return the label that a campaign is counted under."""
+        return campaign_id if campaign_id in self.campaigns else OTHER
