@@ -23,6 +23,7 @@ from gateway.connect.port import ConnectPort
 from gateway.connect.retry import RetryingCaller
 from gateway.control.console_view import Console
 from gateway.control.monitoring import Monitoring
+from gateway.control.operations import CampaignOperations
 from gateway.control.snapshots import StatusSnapshots
 from gateway.core.engine import Engine, Limits
 from gateway.dispatch.dispatcher import Dispatcher
@@ -124,8 +125,11 @@ class Gateway:
         self._servicer = DialRequestServicer(
             self._dispatcher, telemetry, self._clock, limits, rng, self._supervisor, self.access.gate
         )
-        looks = StatusSnapshots(self._dispatcher.rows, self._clock.now)
-        self._campaigns = CampaignServicer(self._dispatcher, self._clock, self.access.gate, looks)
+        snapshots = StatusSnapshots(self._dispatcher.rows, self._clock.now)
+        operations = CampaignOperations(self._dispatcher, snapshots, self._clock.now)
+        self._campaigns = CampaignServicer(
+            self._dispatcher, self._clock, self.access.gate, snapshots, operations
+        )
         keepalive = keepalive or Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
         authorizer = Authorizer(self.access.gate)
         handlers = (
@@ -143,7 +147,7 @@ class Gateway:
             telemetry,
             self._clock,
             port=port,
-            parts=looks.parts,
+            parts=snapshots.parts,
             files=self._file_figures,
             clock_behind=lambda: port.clock_behind_s,
         )
@@ -151,7 +155,8 @@ class Gateway:
             self._dispatcher,
             self._servicer,
             caller.health,
-            looks,
+            snapshots,
+            operations,
             self._clock,
             self.operators,
             self.access.gate.refusals,

@@ -1,18 +1,15 @@
-"""What the console's page asks to be done: JSON, a token, and a name and reason for the log."""
+"""Reads the commands of the console's page: JSON, a token, and a name and a reason for the audit record."""
 
 import json
-import unicodedata
 
 from gateway.admin.port import Command, CommandRefused
 
 LONGEST_BODY = 16_384
-OPERATOR_LIMIT, REASON_LIMIT = 100, 500
 _FIELDS = {"campaign_id", "operator", "reason", "answering"}
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
-def order(kind: str, body: bytes, authorization: str | None, source: str = "") -> Command:
-    """Return the order in a request from the address `source`.
+def command(kind: str, body: bytes, authorization: str | None, source: str = "") -> Command:
+    """Return the command in a request from the address `source`.
 
     Raises `CommandRefused` with the field and the rule, never the value.
     """
@@ -20,8 +17,8 @@ def order(kind: str, body: bytes, authorization: str | None, source: str = "") -
     return Command(
         kind,
         _campaign(fields.get("campaign_id")),
-        _text("operator", fields.get("operator"), OPERATOR_LIMIT, needed=True),
-        _text("reason", fields.get("reason", ""), REASON_LIMIT, needed=kind == "hold"),
+        _text("operator", fields.get("operator"), needed=True),
+        _text("reason", fields.get("reason", ""), needed=kind == "hold"),
         authorization,
         _switch("answering", fields.get("answering", False)),
         source,
@@ -41,19 +38,15 @@ def _fields(body: bytes) -> dict[str, object]:
 
 
 def _campaign(value: object) -> str:
-    # JSON can name half a character, which is no text: nobody could be told of such a campaign.
+    # JSON can contain a lone surrogate. That is no text, so no answer could name such a campaign.
     if not isinstance(value, str) or not value or any("\ud800" <= each <= "\udfff" for each in value):
         raise CommandRefused(400, "campaign_id: required, a text")
     return value
 
 
-def _text(name: str, value: object, limit: int, *, needed: bool) -> str:
+def _text(name: str, value: object, *, needed: bool) -> str:
     if not isinstance(value, str):
         raise CommandRefused(400, f"{name}: must be a text")
-    if len(value) > limit:
-        raise CommandRefused(400, f"{name}: at most {limit} characters")
-    if any(unicodedata.category(character) in _UNSEEN for character in value):
-        raise CommandRefused(400, f"{name}: no control characters")
     if needed and not value.strip():
         raise CommandRefused(400, f"{name}: required")
     return value.strip()

@@ -152,10 +152,10 @@ class ConsoleState(NamedTuple):
 
 
 class Command(NamedTuple):
-    """An operator's order for a campaign (`hold`, `release` or `purge`), and the credentials sent with it.
+    """An operator's command for a campaign (`hold`, `release` or `purge`), and the credentials sent with it.
 
     `authorization` is the header of that name. `answering`: a hold answers waiting requests at once.
-    `source` is the address that the order comes from.
+    `source` is the address that the command comes from.
     """
 
     kind: str
@@ -168,9 +168,9 @@ class Command(NamedTuple):
 
 
 class CommandRefused(Exception):  # noqa: N818 - says what happened, as in the rest of the gateway
-    """An order that is not carried out: the status of HTTP, and the reason in words for the operator.
+    """A command that was not carried out: the HTTP status, and the reason in words for the operator.
 
-    `after_s` is in how many seconds to try again, if that helps.
+    `after_s` is the number of seconds after which to try again, None if a retry does not help.
     """
 
     def __init__(self, status: int, words: str, after_s: float | None = None) -> None:
@@ -187,6 +187,6 @@ class Console(Protocol):
         """Return how everything stands; a look may serve for a while."""
         ...
 
-    async def carry_out(self, order: Command) -> int:
+    async def carry_out(self, command: Command) -> int:
         """Do it; return how many dial requests were answered by that. Raises `CommandRefused`."""
         ...

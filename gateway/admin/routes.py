@@ -76,9 +76,11 @@ class _Live:
         async def handler(request: web.Request) -> web.Response:
             try:
                 body = await request.read()
-                order = commands.order(kind, body, request.headers.get("Authorization"), request.remote or "")
+                command = commands.command(
+                    kind, body, request.headers.get("Authorization"), request.remote or ""
+                )
                 # A page that is closed does not leave a purge half done.
-                answered = await asyncio.shield(asyncio.ensure_future(self._console.carry_out(order)))
+                answered = await asyncio.shield(asyncio.ensure_future(self._console.carry_out(command)))
             except CommandRefused as refused:
                 after = {} if refused.after_s is None else {"Retry-After": str(math.ceil(refused.after_s))}
                 return web.json_response({"error": refused.words}, status=refused.status, headers=after)

@@ -1,4 +1,4 @@
-"""CampaignService: shows campaigns, and holds, releases and purges them for those who may."""
+"""CampaignService: lists and watches campaigns, and translates hold, release and purge."""
 
 import asyncio
 import logging
@@ -16,8 +16,15 @@ from gateway.access.grants import Caller, Gate
 from gateway.api.authorization import Authorizer
 from gateway.api.visible_campaigns import Sights
 from gateway.api.wire import campaigns as wire
+from gateway.control.operations import (
+    CampaignOperations,
+    HoldLimitReached,
+    InvalidOperation,
+    NotOnHold,
+    OperationError,
+    Operator,
+)
 from gateway.control.snapshots import StatusSnapshot, StatusSnapshots
-from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction, TooManyHolds
 from gateway.core.views.campaign_status import CampaignRow
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
@@ -32,23 +39,36 @@ WATCHERS, CALLER_WATCHERS = 100, 20
 """Watches at once, at most: in all, and of one caller, so that none takes the place of all others."""
 _BUG = "a call about campaigns met a bug:\n%s"
 LEAVING = "this replica is leaving; watch another"
+_STATUS: dict[type[OperationError], grpc.StatusCode] = {
+    InvalidOperation: grpc.StatusCode.INVALID_ARGUMENT,
+    NotOnHold: grpc.StatusCode.NOT_FOUND,
+    HoldLimitReached: grpc.StatusCode.RESOURCE_EXHAUSTED,
+}
+_REFUSALS = (wire.BadRequest, OperationError, grpc.aio.AbortError)
+"""What ends a call without a bug of the gateway."""
 
 Answer = TypeVar("Answer")
-Steering = pb.HoldCampaignRequest | pb.ReleaseCampaignRequest | pb.PurgeCampaignRequest
+OperationRequest = pb.HoldCampaignRequest | pb.ReleaseCampaignRequest | pb.PurgeCampaignRequest
 
 
 class CampaignServicer(CampaignServiceServicer):
     """The service of `protos/dialgateway/v1/campaign_service.proto`."""
 
     def __init__(
-        self, dispatcher: Dispatcher, clock: SystemClock, gate: Gate, looks: StatusSnapshots
+        self,
+        dispatcher: Dispatcher,
+        clock: SystemClock,
+        gate: Gate,
+        snapshots: StatusSnapshots,
+        operations: CampaignOperations,
     ) -> None:
         self._dispatcher = dispatcher
         self._clock = clock
         self._gate = gate
         self._authorizer = Authorizer(gate)
-        self._looks = looks
-        self._sights = Sights(looks.parts)
+        self._snapshots = snapshots
+        self._operations = operations
+        self._sights = Sights(snapshots.parts)
         self._watchers: Counter[str] = Counter()  # by caller; none is there with 0
         self._newest: tuple[StatusSnapshot | None, wire.Messages] = None, wire.Messages(0.0, 0.0)
         self._leaving = asyncio.Event()
@@ -103,10 +123,10 @@ class CampaignServicer(CampaignServiceServicer):
 
     async def _list(self, request: pb.ListCampaignsRequest, context: "Context") -> pb.ListCampaignsResponse:
         _, grant = await self._authorizer.entrant(context)
-        look, offset = await self._looks.fresh(), self._clock.wall_offset()
+        look, offset = await self._snapshots.fresh(), self._clock.wall_offset()
         now, rows = look.at, await self._sights.seen(look, grant)
-        page, token, total = await self._looks.parts.one(partial(wire.page, request, rows.values()))
-        return await self._looks.parts.one(
+        page, token, total = await self._snapshots.parts.one(partial(wire.page, request, rows.values()))
+        return await self._snapshots.parts.one(
             lambda: pb.ListCampaignsResponse(
                 campaigns=[wire.campaign(now, offset, row) for row in page],
                 next_page_token=token,
@@ -122,14 +142,14 @@ class CampaignServicer(CampaignServiceServicer):
         told: dict[str, CampaignRow] = {}
         first = True
         while not self._leaving.is_set() and not ended.is_set():
-            look = await self._looks.fresh()
+            look = await self._snapshots.fresh()
             messages = self._messages_of(look)
             rows = await self._sights.seen(look, self._gate.grant(caller))
             changed, gone = await self._sights.difference(told, rows)
             told = rows
             responses = wire.changes(messages, changed, gone)
             # Each response is one part: all watches are due at the same look.
-            while (response := await self._looks.parts.one(partial(next, responses, None))) is not None:
+            while (response := await self._snapshots.parts.one(partial(next, responses, None))) is not None:
                 yield response  # comes back once the caller has room for more
             if first and not changed:
                 yield wire.nothing(messages)
@@ -157,47 +177,34 @@ class CampaignServicer(CampaignServiceServicer):
         self._watchers += Counter()  # forgets whoever watches no more
         ended.set()
 
-    # --- steering ----------------------------------------------------------------------------------
+    # --- operations --------------------------------------------------------------------------------
 
     async def _hold(self, request: pb.HoldCampaignRequest, context: "Context") -> pb.HoldCampaignResponse:
-        name, caller, reason = await self._may(Right.HOLD, request, context)
-        answering = wire.is_answering(request.held_requests)
-        try:
-            answered = await self._dispatcher.hold(name, Hold(caller, reason, self._clock.now(), answering))
-        except TooManyHolds:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many campaigns are held already")
-        _log("a campaign is held", name, caller, reason, answering=answering, answered=answered)
+        operator = await self._operator(Right.HOLD, request, context)
+        name, answering = request.campaign_id, wire.is_answering(request.held_requests)
+        answered = await self._operations.hold(name, operator, answering=answering)
         return pb.HoldCampaignResponse(campaign=self._campaign(name), answered=answered)
 
     async def _release(
         self, request: pb.ReleaseCampaignRequest, context: "Context"
     ) -> pb.ReleaseCampaignResponse:
-        name, caller, reason = await self._may(Right.RELEASE, request, context)
-        action = OperatorAction(ActionKind.RELEASE, caller, reason, self._clock.now())
-        if not self._dispatcher.release(name, action):
-            await context.abort(grpc.StatusCode.NOT_FOUND, "campaign_id: this campaign is not held here")
-        _log("a campaign is released", name, caller, reason)
-        return pb.ReleaseCampaignResponse(campaign=self._campaign(name))
+        operator = await self._operator(Right.RELEASE, request, context)
+        self._operations.release(request.campaign_id, operator)
+        return pb.ReleaseCampaignResponse(campaign=self._campaign(request.campaign_id))
 
     async def _purge(self, request: pb.PurgeCampaignRequest, context: "Context") -> pb.PurgeCampaignResponse:
-        name, caller, reason = await self._may(Right.PURGE, request, context)
-        action = OperatorAction(ActionKind.PURGE, caller, reason, self._clock.now())
-        purged = await self._dispatcher.purge(name, action)
-        _log("a campaign is purged", name, caller, reason, purged=purged)
-        return pb.PurgeCampaignResponse(purged=purged, campaign=self._campaign(name))
+        operator = await self._operator(Right.PURGE, request, context)
+        purged = await self._operations.purge(request.campaign_id, operator)
+        return pb.PurgeCampaignResponse(purged=purged, campaign=self._campaign(request.campaign_id))
 
-    async def _may(self, right: Right, request: Steering, context: "Context") -> tuple[str, str, str]:
-        """Return campaign, caller and reason, all in order; ends the call where one is not."""
-        entrant = await self._authorizer.entrant(
-            context
-        )  # first: nobody else is told what is wrong with a request
-        name, why = wire.checked_campaign(request.campaign_id), wire.checked_reason(request.reason)
-        await self._authorizer.steers(entrant, right, name, context)
-        return name, entrant[0].name, why
+    async def _operator(self, right: Right, request: OperationRequest, context: "Context") -> Operator:
+        """Return who asks for an operation. Ends the call if the policy does not allow it to them."""
+        entrant = await self._authorizer.entrant(context)
+        await self._authorizer.steers(entrant, right, request.campaign_id, context)
+        return Operator(entrant[0].name, request.reason)
 
     def _campaign(self, campaign_id: str) -> pb.Campaign:
-        """Return a campaign behind what was done to it; the next look is a new one, which shows that too."""
-        self._looks.outdated()
+        """Return the state of a campaign after an operation."""
         row = self._dispatcher.row(campaign_id)
         return wire.campaign(self._clock.now(), self._clock.wall_offset(), row)
 
@@ -217,6 +224,8 @@ class CampaignServicer(CampaignServiceServicer):
             raise
         except wire.BadRequest as bad:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
+        except OperationError as refused:
+            await context.abort(_STATUS[type(refused)], str(refused))
         except grpc.aio.AbortError:
             raise
         except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
@@ -226,7 +235,7 @@ class CampaignServicer(CampaignServiceServicer):
 def _ended_alone(handling: "asyncio.Future[Any]") -> None:
     """Take what became of a call whose caller has gone: a refusal is told to nobody, a bug is logged."""
     found = None if handling.cancelled() else handling.exception()
-    if isinstance(found, Exception) and not isinstance(found, (wire.BadRequest, grpc.aio.AbortError)):
+    if isinstance(found, Exception) and not isinstance(found, _REFUSALS):
         log.error(_BUG, trace_of(found))
 
 
@@ -244,7 +253,3 @@ async def _wait_for_any(longest_s: float, *events: asyncio.Event) -> None:
     finally:
         for wait in waits:
             wait.cancel()
-
-
-def _log(event: str, campaign_id: str, caller: str, reason: str, **more: object) -> None:
-    log.info(event, extra={"campaign": campaign_id, "caller": caller, "reason": reason, **more})

@@ -1,4 +1,4 @@
-"""What the console shows of the gateway, and does to it: the admin server's port, put to the parts."""
+"""The console of the admin port: translates what it shows and the commands of its operators."""
 
 import asyncio
 import heapq
@@ -22,9 +22,17 @@ from gateway.admin.port import (
 from gateway.connect.reachability import ConnectHealth
 from gateway.control.history import Counts, History
 from gateway.control.open_calls import CallerUse, OpenCalls
+from gateway.control.operations import (
+    CampaignOperations,
+    HoldLimitReached,
+    InvalidOperation,
+    NotOnHold,
+    OperationError,
+    Operator,
+    check_text,
+)
 from gateway.control.snapshots import StatusSnapshots
-from gateway.core.campaign_id import problem_with_campaign
-from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction, TooManyHolds
+from gateway.core.campaigns.holds import ActionKind
 from gateway.core.model import Reason
 from gateway.core.views.campaign_status import CampaignRow, CampaignState
 from gateway.dispatch.dispatcher import Dispatcher
@@ -40,12 +48,15 @@ CAMPAIGNS_SHOWN = 2000
 """Campaigns that are shown at once: those that do not flow, then those with the largest backlog."""
 PART = 2000
 """Campaigns that are added up at once: some milliseconds."""
+OPERATOR_LIMIT = 100
+"""Characters of an operator's name, at most."""
 CALLERS_SHOWN = 50
 """Callers that are shown: those with most unanswered."""
 ADMIN_PORT = "admin port"
 """How the log, the listing and the metric of refusals name whoever uses it."""
 _STATES = {state: state.name.lower() for state in CampaignState}
 _KINDS = {kind: kind.name.lower() for kind in ActionKind}
+_STATUS: dict[type[OperationError], int] = {InvalidOperation: 400, NotOnHold: 404, HoldLimitReached: 409}
 
 
 class Summary(NamedTuple):
@@ -58,14 +69,15 @@ class Summary(NamedTuple):
 
 
 class Console:
-    """Looks at everything for people, and does what those ask for who may."""
+    """Implements the console port of the admin server with the parts of the gateway."""
 
     def __init__(
         self,
         dispatcher: Dispatcher,
         open_calls: OpenCalls,
         connect: ConnectHealth,
-        looks: StatusSnapshots,
+        snapshots: StatusSnapshots,
+        operations: CampaignOperations,
         clock: SystemClock,
         operators: Operators,
         refusals: RefusalLog,
@@ -74,7 +86,8 @@ class Console:
         self._dispatcher = dispatcher
         self._open_calls = open_calls
         self._connect = connect
-        self._looks = looks
+        self._snapshots = snapshots
+        self._operations = operations
         self._clock = clock
         self._operators = operators
         self._guarded = Guarded(operators)
@@ -84,13 +97,13 @@ class Console:
         self._rows: dict[str, CampaignRow] = {}
         self._summary = Summary(Counter(), 0, 0, [])
 
-    # --- looking -----------------------------------------------------------------------------------
+    # --- view --------------------------------------------------------------------------------------
 
     async def look(self) -> ConsoleState:
         """Return how everything stands."""
-        at, rows = await self._looks.fresh()
+        at, rows = await self._snapshots.fresh()
         if rows is not self._rows:  # otherwise the same look still serves
-            self._summary = await self._looks.parts.run(summary(rows))
+            self._summary = await self._snapshots.parts.run(summary(rows))
             self._rows = rows
         return ConsoleState(
             at,
@@ -142,56 +155,40 @@ class Console:
         denied = self._operators.denied(None)
         return denied.text if denied is not None and denied.status == FORBIDDEN else ""
 
-    # --- doing -------------------------------------------------------------------------------------
+    # --- operations --------------------------------------------------------------------------------
 
-    async def carry_out(self, order: Command) -> int:
-        """Hold, release or purge a campaign; return how many dial requests that answered.
+    async def carry_out(self, command: Command) -> int:
+        """Hold, release or purge a campaign; return how many dial requests were answered by that.
 
         Raises `CommandRefused`, also after a bug. The bug is logged here: the page may be closed by then.
         """
-        problem = problem_with_campaign(order.campaign_id)
-        if problem is not None:
-            raise CommandRefused(400, problem)
-        caller = self._allowed(order)
+        operator = self._operator(command)
         try:
-            answered = await self._do(order, caller)
-        except CommandRefused:
-            raise
+            return await self._operate(command, operator)
+        except OperationError as refused:
+            raise CommandRefused(_STATUS[type(refused)], str(refused)) from None
         except Exception as bug:  # noqa: BLE001 - aiohttp would log its text, or nothing
-            about = {"campaign": order.campaign_id, "caller": caller}
-            log.error("a %s of the console met a bug:\n%s", order.kind, trace_of(bug), extra=about)
+            about = {"campaign": command.campaign_id, "caller": operator.name}
+            log.error("a %s of the console met a bug:\n%s", command.kind, trace_of(bug), extra=about)
             raise CommandRefused(500, "an internal error of the gateway; see its log") from None
-        self._looks.outdated()
-        about = {"campaign": order.campaign_id, "caller": caller, "reason": order.reason}
-        log.info("done in the console: %s", order.kind, extra={**about, "answered": answered})
-        return answered
 
-    def _allowed(self, order: Command) -> str:
-        """Return who gives an order; raises `CommandRefused` where they may not."""
-        denied = self._guarded.denied(order.authorization, order.source)
+    def _operator(self, command: Command) -> Operator:
+        """Return who gives a command. Raises `CommandRefused` if they are not allowed to."""
+        denied = self._guarded.denied(command.authorization, command.source)
         if denied is not None:
             # The text of an unauthorized request is not logged.
-            self._refusals.note(
-                ADMIN_PORT, AccessRefusal.TOKEN if denied.after_s is None else AccessRefusal.GUESSING
-            )
+            refusal = AccessRefusal.TOKEN if denied.after_s is None else AccessRefusal.GUESSING
+            self._refusals.note(ADMIN_PORT, refusal)
             raise CommandRefused(denied.status, denied.text, denied.after_s)
-        return f"{order.operator} ({ADMIN_PORT})"
+        return Operator(f"{command.operator} ({ADMIN_PORT})", command.reason)
 
-    async def _do(self, order: Command, caller: str) -> int:
-        now = self._clock.now()
-        if order.kind == "hold":
-            hold = Hold(caller, order.reason, now, order.answering)
-            try:
-                return await self._dispatcher.hold(order.campaign_id, hold)
-            except TooManyHolds:
-                raise CommandRefused(409, "too many campaigns are held already") from None
-        if order.kind == "purge":
-            return await self._dispatcher.purge(
-                order.campaign_id, OperatorAction(ActionKind.PURGE, caller, order.reason, now)
-            )
-        action = OperatorAction(ActionKind.RELEASE, caller, order.reason, now)
-        if not self._dispatcher.release(order.campaign_id, action):
-            raise CommandRefused(404, "campaign_id: this campaign is not held here")
+    async def _operate(self, command: Command, operator: Operator) -> int:
+        check_text("operator", command.operator, OPERATOR_LIMIT)
+        if command.kind == "hold":
+            return await self._operations.hold(command.campaign_id, operator, answering=command.answering)
+        if command.kind == "purge":
+            return await self._operations.purge(command.campaign_id, operator)
+        self._operations.release(command.campaign_id, operator)
         return 0
 
 

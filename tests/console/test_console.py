@@ -295,7 +295,7 @@ async def test_a_thousand_campaigns(page: Page) -> None:
         console = world.gateway._console
         told, began = await console.look(), time.process_time()
         for _ in range(10):
-            console._looks.outdated()
+            console._snapshots.outdated()
             look = await console.look()
             messages.next_after(told._replace(campaigns={}), look)
         cost_ms = (time.process_time() - began) * 100

@@ -18,6 +18,7 @@ from gateway.connect.fake import FakeConnect
 from gateway.connect.reachability import ConnectHealth
 from gateway.connect.retry import RetryingCaller
 from gateway.control.console_view import Console
+from gateway.control.operations import CampaignOperations
 from gateway.control.snapshots import StatusSnapshots
 from gateway.core.campaigns.holds import Hold
 from gateway.core.engine import Engine, Limits
@@ -183,7 +184,7 @@ async def test_a_body_that_is_far_too_long(port: int) -> None:
 
 async def test_hold_release_and_purge(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """Each is done and logged, with who did it; also to a campaign that nobody has sent for."""
-    caplog.set_level(logging.INFO, "gateway.control.console_view")
+    caplog.set_level(logging.INFO, "gateway.control.operations")
     port = world.gateway.admin_port
     assert await post(port, "hold", FIELDS, TOKEN) == (200, '{"answered": 0}')
     assert await held(port) == [CAMPAIGN]
@@ -195,8 +196,8 @@ async def test_hold_release_and_purge(world: World, caplog: pytest.LogCaptureFix
     assert await post(port, "release", FIELDS, TOKEN) == (200, '{"answered": 0}')
     assert (await post(port, "release", FIELDS, TOKEN))[0] == 404
     about = [(record.getMessage(), record.__dict__["caller"]) for record in caplog.records]
-    kinds = ("hold", "purge", "release")
-    assert about == [(f"done in the console: {kind}", "Ines (admin port)") for kind in kinds]
+    kinds = ("held", "purged", "released")
+    assert about == [(f"a campaign is {kind}", "Ines (admin port)") for kind in kinds]
 
 
 async def test_a_hold_that_answers(world: World) -> None:
@@ -253,11 +254,13 @@ async def broken() -> AsyncIterator[tuple[int, Broken]]:
     """Run an admin port whose console works on a broken dispatcher."""
     async with gateway() as world:
         parts, dispatcher, clock = world.gateway, Broken(), SystemClock()
+        snapshots = StatusSnapshots(dispatcher.rows, clock.now)
         console = Console(
             dispatcher,
             parts._servicer,
             ConnectHealth(),
-            StatusSnapshots(dispatcher.rows, clock.now),
+            snapshots,
+            CampaignOperations(dispatcher, snapshots, clock.now),
             clock,
             parts.operators,
             parts.access.gate.refusals,

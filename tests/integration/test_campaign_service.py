@@ -378,7 +378,7 @@ async def test_who_when_and_why_is_logged_and_listed(
     client: DialGatewayClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each hold, release and purge is one line of the log, and the last of them stands in the listing."""
-    with caplog.at_level(logging.INFO, "gateway.api.campaign_service"):
+    with caplog.at_level(logging.INFO, "gateway.control.operations"):
         await client.hold_campaign(CAMPAIGN, "first")
         await client.purge_campaign(CAMPAIGN, "second")
         await client.release_campaign(CAMPAIGN, "third")
@@ -447,7 +447,7 @@ async def test_a_bug_is_told_without_what_it_says(
     def broken() -> None:
         raise RuntimeError("+12065550123")
 
-    monkeypatch.setattr(world.gateway._campaigns._looks, "fresh", broken)
+    monkeypatch.setattr(world.gateway._campaigns._snapshots, "fresh", broken)
     watch = stub_of(world).WatchCampaigns(pb.WatchCampaignsRequest())
     assert await watch.code() is grpc.StatusCode.INTERNAL
     with pytest.raises(grpc.aio.AioRpcError) as listed:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -10,12 +9,10 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from dialgateway.v1 import campaign_service_pb2 as pb
-from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.campaigns.holds import Hold, OperatorAction
 from gateway.core.model import Outcome
 from gateway.core.views.campaign_status import CampaignRow, CampaignState
 
-REASON_LIMIT = 500
 PAGE_SIZE, LARGEST_PAGE = 100, 1000
 SHORTEST_INTERVAL_S, USUAL_INTERVAL_S, LONGEST_INTERVAL_S = 0.25, 1.0, 60.0
 MESSAGE_CAMPAIGNS = 500
@@ -30,23 +27,6 @@ class BadRequest(Exception):  # noqa: N818 - says what it is, like other answers
 
 
 # --- what callers send -------------------------------------------------------------------------------
-
-
-def checked_campaign(campaign_id: str) -> str:
-    """Return a campaign id that is in order; raises `BadRequest`."""
-    problem = problem_with_campaign(campaign_id)
-    if problem is not None:
-        raise BadRequest(problem)
-    return campaign_id
-
-
-def checked_reason(reason: str) -> str:
-    """Return a reason that is fit to be shown to others; raises `BadRequest`."""
-    if len(reason) > REASON_LIMIT:
-        raise BadRequest(f"reason: at most {REASON_LIMIT} characters")
-    if any(unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} for character in reason):
-        raise BadRequest("reason: no control characters")
-    return reason
 
 
 def is_answering(held_requests: int) -> bool:

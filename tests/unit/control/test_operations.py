@@ -1,0 +1,127 @@
+"""Hold, release and purge are carried out and recorded in one place."""
+
+import logging
+import random
+from collections.abc import Awaitable
+
+import pytest
+
+from gateway.connect.fake import FakeConnect
+from gateway.connect.retry import RetryingCaller
+from gateway.control.operations import (
+    CampaignOperations,
+    HoldLimitReached,
+    InvalidOperation,
+    NotOnHold,
+    OperationError,
+    Operator,
+)
+from gateway.control.snapshots import StatusSnapshots
+from gateway.core.campaigns.holds import HOLD_LIMIT
+from gateway.core.engine import Engine, Limits
+from gateway.core.views.campaign_status import CampaignRow, CampaignState
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.telemetry import telemetry_with
+
+INES = Operator("Ines", "complaints")
+
+
+class Bench:
+    """Operations on a gateway whose clock stands at 100 s."""
+
+    def __init__(self) -> None:
+        rng, telemetry = random.Random(1), telemetry_with()
+        caller = RetryingCaller(FakeConnect(), telemetry, self.now, rng)
+        self.dispatcher = Dispatcher(Engine(Limits(), rng), caller, telemetry, self.now)
+        self.snapshots = StatusSnapshots(self.dispatcher.rows, self.now)
+        self.operations = CampaignOperations(self.dispatcher, self.snapshots, self.now)
+
+    def now(self) -> float:
+        return 100.0
+
+    def row(self) -> CampaignRow:
+        return self.dispatcher.row("debt")
+
+
+async def test_each_operation_is_recorded_with_operator_and_reason(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    with caplog.at_level(logging.INFO, "gateway.control.operations"):
+        await bench.operations.hold("debt", INES, answering=True)
+        await bench.operations.purge("debt", INES)
+        bench.operations.release("debt", INES)
+    about = [(line.message, line.__dict__["campaign"], line.__dict__["caller"]) for line in caplog.records]
+    assert about == [
+        ("a campaign is held", "debt", "Ines"),
+        ("a campaign is purged", "debt", "Ines"),
+        ("a campaign is released", "debt", "Ines"),
+    ]
+    assert {line.__dict__["reason"] for line in caplog.records} == {"complaints"}
+
+
+async def test_a_hold_names_its_operator_and_ends_with_its_release() -> None:
+    bench = Bench()
+    await bench.operations.hold("debt", INES, answering=True)
+    hold = bench.row().hold
+    assert hold is not None
+    assert (bench.row().state, *hold) == (CampaignState.HELD, "Ines", "complaints", 100.0, True)
+    bench.operations.release("debt", INES)
+    assert (bench.row().state, bench.row().hold) == (CampaignState.FLOWING, None)
+
+
+async def test_the_next_snapshot_shows_an_operation() -> None:
+    bench = Bench()
+    assert (await bench.snapshots.fresh()).rows == {}
+    await bench.operations.hold("debt", INES, answering=False)
+    assert (await bench.snapshots.fresh()).rows["debt"].state is CampaignState.HELD
+    bench.operations.release("debt", INES)
+    assert (await bench.snapshots.fresh()).rows["debt"].state is CampaignState.FLOWING
+
+
+@pytest.mark.parametrize(
+    ("campaign_id", "reason", "rule"),
+    [
+        ("", "", "campaign_id: required"),
+        ("a b", "", "campaign_id: at most 256 characters, no white space"),
+        ("debt", "x" * 501, "reason: at most 500 characters"),
+        ("debt", "\u202egnp", "reason: no control characters"),
+        ("debt", "half \ud800", "reason: no control characters"),
+    ],
+)
+async def test_an_invalid_operation_names_field_and_rule_and_does_nothing(
+    campaign_id: str, reason: str, rule: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench, operator = Bench(), Operator("Ines", reason)
+    with caplog.at_level(logging.INFO):
+        for error in [
+            await _error(bench.operations.hold(campaign_id, operator, answering=True)),
+            await _error(bench.operations.purge(campaign_id, operator)),
+            await _error(_release(bench, campaign_id, operator)),
+        ]:
+            assert (type(error), str(error)) == (InvalidOperation, rule)
+    assert caplog.records == []
+    assert (await bench.snapshots.fresh()).rows == {}
+
+
+async def test_only_a_held_campaign_can_be_released() -> None:
+    bench = Bench()
+    with pytest.raises(NotOnHold, match="not held here"):
+        bench.operations.release("debt", INES)
+
+
+async def test_holds_are_limited_in_number() -> None:
+    bench = Bench()
+    for number in range(HOLD_LIMIT):
+        await bench.operations.hold(f"c{number}", INES, answering=False)
+    with pytest.raises(HoldLimitReached):
+        await bench.operations.hold("debt", INES, answering=False)
+    await bench.operations.hold("c0", Operator("Ada", "again"), answering=True)  # a held one can be changed
+
+
+async def _release(bench: Bench, campaign_id: str, operator: Operator) -> None:
+    bench.operations.release(campaign_id, operator)
+
+
+async def _error(operation: Awaitable[object]) -> OperationError:
+    with pytest.raises(OperationError) as found:
+        await operation
+    return found.value
