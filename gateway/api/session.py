@@ -162,12 +162,26 @@ class Session:
         if problem_with_campaign(campaign_id) is None:
             allowed = self._permit.priority(grant, campaign_id, priority, len(requests))
             if allowed is None:
-                self._dispatcher.refuse(arrivals, _NOT_YOURS)
+                self._deny(arrivals, _NOT_YOURS)
                 return
             priority = allowed
         self._telemetry.received(campaign_id, len(requests))
         self._dispatcher.submit(arrivals, priority)
         self._share_what_joined(arrivals)
+
+    def _deny(self, arrivals: Sequence[tuple[Waiter, DialRequest]], answer: Answer) -> None:
+        """Answer dial requests that the core does not see.
+
+        They are counted without their campaign: a caller that may not dial it must not create a metric label
+        or a listed campaign with its id. After a bug of the gateway, `fail` answers them instead.
+        """
+        if self._dispatcher.failing:
+            return
+        self._telemetry.received("", len(arrivals))
+        for waiter, request in arrivals:
+            settled = told(waiter, request, answer)
+            self._telemetry.settled(settled._replace(campaign_id=""))
+            self.deliver(settled)
 
     def _share_what_joined(self, arrivals: Sequence[tuple[Waiter, DialRequest]]) -> None:
         """Replace a request by the equal one that is already held, which frees the memory of the copy."""
@@ -238,9 +252,8 @@ class Session:
     def _refuse(self, campaign_id: str, item: Unreadable) -> None:
         """Answer a dial request that cannot be parsed."""
         request = DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0, in_doubt=item.in_doubt)
-        self._telemetry.received(campaign_id, 1)
         refusal = answers.rejected(Reason.INVALID_REQUEST, item.problem)
-        self._dispatcher.refuse([self._arrival(request, "")], refusal)
+        self._deny([self._arrival(request, "")], refusal)
 
     async def _room(self) -> int:
         """Wait until requests may be taken in; return how many."""

@@ -18,7 +18,6 @@ from gateway.core.campaigns.holds import Hold, OperatorAction
 from gateway.core.engine import Engine
 from gateway.core.errors import AccessDenied, CallFailure, CallRevoked, CallUnexpected, NoCredentials
 from gateway.core.model import (
-    Answer,
     Batch,
     CallReport,
     CampaignNotice,
@@ -27,7 +26,6 @@ from gateway.core.model import (
     Settled,
     Source,
     Waiter,
-    told,
 )
 from gateway.core.slices import SLICE, handed_out
 from gateway.core.views.campaign_status import CampaignRow, Rows
@@ -103,20 +101,6 @@ class Dispatcher:
                 self._telemetry.queued(waiter.span)
         self._tell_all(answers)
         self._wake.set()
-
-    def refuse(self, arrivals: Sequence[tuple[Waiter, DialRequest]], answer: Answer) -> None:
-        """Give dial requests an answer that has nothing to do with their campaign, nor counts as its own.
-
-        Whoever may not dial a campaign takes up no label of metrics and no line of a listing with its id.
-        """
-        if self.failing:
-            return  # whoever brings them answers them
-        self._telemetry.received("", len(arrivals))
-        for waiter, request in arrivals:
-            settled = told(waiter, request, answer)
-            self._telemetry.settled(settled._replace(campaign_id=""))
-            recipient: Recipient = waiter.source.owner
-            recipient.deliver(settled)
 
     def source_closed(self, source: Source) -> None:
         """Note that a source sends no more."""

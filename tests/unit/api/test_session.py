@@ -27,13 +27,16 @@ from gateway.core.model import (
 )
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
-from gateway.telemetry import telemetry_with
+from gateway.telemetry import Telemetry, telemetry_with
+from gateway.telemetry.counters import OTHER
 from tests.integration.world import dials
 
 
-def make(window: int = 100, engine: type[Engine] = Engine, **limits: Any) -> Session:
+def make(
+    window: int = 100, engine: type[Engine] = Engine, telemetry: Telemetry | None = None, **limits: Any
+) -> Session:
     """Make a session of a gateway whose dispatcher does not run."""
-    clock, telemetry, rng = SystemClock(), telemetry_with(), random.Random(1)
+    clock, telemetry, rng = SystemClock(), telemetry or telemetry_with(), random.Random(1)
     caller = RetryingCaller(FakeConnect(), telemetry, clock.now, rng)
     dispatcher = Dispatcher(engine(Limits(**limits), rng), caller, telemetry, clock.now)
     trace = telemetry.rpc_started("StreamDialRequests", ())
@@ -51,9 +54,31 @@ async def sent(*messages: pb.StreamDialRequestsRequest) -> AsyncIterator[bytes]:
         yield one.SerializeToString()
 
 
+async def bytes_of(*messages: bytes) -> AsyncIterator[bytes]:
+    for one in messages:
+        yield one
+
+
 def answer(index: int) -> Settled:
     request = DialRequest("c", f"t-{index}", "+12065550123", {}, 0.0, 0.0, 0)
     return told(Waiter(Source(), index), request, Answer(Outcome.ACCEPTED))
+
+
+async def test_an_unreadable_request_is_counted_and_answered_once() -> None:
+    """Counts of received and answered requests agree, and no campaign gets a metric label by it."""
+    telemetry = telemetry_with()
+    session = make(telemetry=telemetry)
+    unreadable = b"\x12\x01\xff"
+    raw = pb.StreamDialRequestsRequest(campaign_id="debt").SerializeToString() + unreadable
+    await session.read(bytes_of(raw))
+    session.close()
+    results = [result async for response in session.responses() for result in response.results]
+    assert [result.outcome for result in results] == [pb.OUTCOME_REJECTED]
+    assert telemetry.metrics is not None
+    counted = telemetry.metrics.counters.counts().campaigns
+    assert counted.keys() == {OTHER}
+    assert counted[OTHER].received == 1
+    assert [number for _, _, number in counted[OTHER].answers()] == [1]
 
 
 async def test_the_stream_ends_behind_the_last_answer() -> None:
