@@ -21,12 +21,15 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml clients/python/pyproject
 demo: install ## the gateway with a local Amazon Connect, and 2,000 dial requests through it
 	$(BIN)/dial-gateway demo examples/leads.csv
 
+# Tests mostly wait, so they use more workers than the machine has processors.
+WORKERS ?= 5
+
 test: install ## every test of the Python parts
 	scripts/proxies.sh $(VENV)
 	scripts/chromium.sh
 	scripts/helm.sh $(VENV)
 	scripts/promtool.sh $(VENV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 FUZZ_S ?= 60
 

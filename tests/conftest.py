@@ -7,20 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import ports
-from tests.timed import pytest_runtest_protocol, pytest_terminal_summary
-
-__all__ = ["pytest_runtest_protocol", "pytest_terminal_summary"]
+from tests import parallel, ports, timed
 
 OBJECTS = 20_000
 """New objects after which Python's collector looks at the young ones; 700 unless told otherwise."""
 
 
-def pytest_configure() -> None:
-    """Let SIGINT reach the processes that tests start.
+def pytest_configure(config: pytest.Config) -> None:
+    """Load our plugins, and let SIGINT reach the processes that tests start.
 
     A shell makes background commands ignore SIGINT, and every child inherits that.
     """
+    for plugin in (parallel, timed):
+        config.pluginmanager.register(plugin)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -6,6 +6,7 @@ counts.
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -86,6 +87,18 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over the names that a worker of pytest-xdist has repeated."""
+    repeated.extend(getattr(node, "workeroutput", {}).get("repeated", ()))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send the repeated names to the process that reports, where this is a worker of pytest-xdist."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["repeated"] = repeated
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
