@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from gateway.runtime.patterns import text_pattern
+
 _T = TypeVar("_T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ApiName = Literal["v1", "v2"]
@@ -80,8 +82,14 @@ def _checked(value: _T, legal: bool) -> _T:
 
 def _read_patterns(text: str) -> tuple[tuple[str, str], ...]:
     pairs = [part.rpartition("=") for part in text.split(",") if part.strip()]
-    legal = all(pattern.strip() and api.strip() in {"v1", "v2"} for pattern, _, api in pairs)
+    legal = all(_is_pattern(pattern.strip()) and api.strip() in {"v1", "v2"} for pattern, _, api in pairs)
     return _checked(tuple((pattern.strip(), api.strip()) for pattern, _, api in pairs), legal)
+
+
+def _is_pattern(text: str) -> bool:
+    """Whether a text is a pattern; `?` and `[` are refused since they were special in earlier versions."""
+    text_pattern(text)
+    return not set(text) & set("?[")
 
 
 def _read_networks(text: str) -> tuple[Network, ...]:
@@ -97,7 +105,11 @@ def _read_hosts(text: str) -> tuple[str, ...]:
 _SWITCH = Kind(
     "on or off", lambda text: _checked(text.lower() in _ON, text.lower() in {*_ON, *_OFF}), (bool,)
 )
-_PATTERNS = Kind("a list such as 'debt-*=v2,trial=v1'", _read_patterns, listed=True)
+_PATTERNS = Kind(
+    "a list such as 'debt-*=v2,trial=v1', in which only * is special and ? and [ are not possible",
+    _read_patterns,
+    listed=True,
+)
 _ADDRESS = Kind("HOST:PORT, with a port from 0 to 65535", _read_address)
 _NETWORKS = Kind(
     "a list of addresses and networks such as '10.1.0.0/16,127.0.0.6'", _read_networks, listed=True

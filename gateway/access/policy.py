@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.access.actions import CampaignRight
-from gateway.access.patterns import Pattern, matches_any
 from gateway.core.model import Priority
+from gateway.runtime.patterns import Pattern, matches_any
 
 REMEMBERED = 10_000
 """Decisions that are remembered, at most: about identities, and of each about campaigns."""

@@ -9,10 +9,10 @@ import yaml
 
 from gateway.access.actions import CampaignRight
 from gateway.access.errors import PolicyError
-from gateway.access.patterns import Pattern, campaign_pattern, identity_pattern
 from gateway.access.policy import DialRule, Grant, Patterns, Policy, PolicyEntry
 from gateway.access.reloading import Reloaded
 from gateway.core.model import Priority
+from gateway.runtime.patterns import Pattern, identity_pattern, text_pattern
 
 SETTING = "DIAL_GATEWAY_POLICY_FILE"
 VERSION = 1
@@ -90,7 +90,7 @@ def _entry(path: str, item: object) -> PolicyEntry:
     identities = _patterns(f"{path}.identities", table.get("identities"), identity_pattern)
     dial = _list(f"{path}.dial", table.get("dial", []), empty=True)
     actions = {
-        action: _patterns(f"{path}.{action.value}", table[action.value], campaign_pattern)
+        action: _patterns(f"{path}.{action.value}", table[action.value], text_pattern)
         for action in CampaignRight
         if action.value in table
     }
@@ -105,7 +105,7 @@ def _entry(path: str, item: object) -> PolicyEntry:
 
 def _dial(path: str, rule: object) -> DialRule:
     table = _table(path, rule, ("campaigns", "priority"))
-    campaigns = _patterns(f"{path}.campaigns", table.get("campaigns"), campaign_pattern)
+    campaigns = _patterns(f"{path}.campaigns", table.get("campaigns"), text_pattern)
     priority = table.get("priority", Priority.NORMAL.name)
     if not isinstance(priority, str) or priority not in Priority.__members__:
         raise PolicyError(f"{path}.priority: must be one of {', '.join(Priority.__members__)}")

@@ -14,6 +14,8 @@ from collections.abc import Collection
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from gateway.runtime.patterns import Pattern, matches_any, text_pattern
+
 HOSTS_SETTING = "DIAL_GATEWAY_ADMIN_HOSTS"
 SAFE_METHODS = ("GET", "HEAD")
 _INSIDE = (".svc", ".cluster.local", ".internal", ".local")
@@ -41,11 +43,12 @@ def guard(listen: str, changes: Collection[str] = (), hosts: Collection[str] = (
     usual ones, `*.example.org` for all under that one.
     """
     on_loopback = is_loopback(listen.rpartition(":")[0])
+    names = [text_pattern(host) for host in hosts]
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         may_change = request.path in changes
-        own_name = is_own_name(request.headers.get("Host"), hosts, on_loopback=on_loopback)
+        own_name = is_own_name(request.headers.get("Host"), names, on_loopback=on_loopback)
         refusal = _refusal(request, own_name=own_name, may_change=may_change)
         return refusal if refusal is not None else await handler(request)
 
@@ -57,15 +60,15 @@ async def dress(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
 
 
-def is_own_name(host: str | None, hosts: Collection[str], *, on_loopback: bool) -> bool:
-    """Whether a `Host` is a name of this server: a loopback name, one of `hosts`, or, elsewhere, one inside.
+def is_own_name(host: str | None, names: Collection[Pattern], *, on_loopback: bool) -> bool:
+    """Whether a `Host` is a name of this server: a loopback name, one of `names`, or, elsewhere, one inside.
 
     None is a request without: no browser sends one, old probes do.
     """
     if host is None:
         return not on_loopback
     name = _without_port(host).strip("[]").rstrip(".").lower()
-    if is_loopback(name) or _is_listed(name, hosts):
+    if is_loopback(name) or matches_any(names, name):
         return True
     return not on_loopback and (_is_address(name) or _is_inside(name))
 
@@ -79,10 +82,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-def _is_listed(name: str, hosts: Collection[str]) -> bool:
-    return any(name.endswith(host[1:]) if host.startswith("*.") else name == host for host in hosts)
 
 
 def _is_inside(name: str) -> bool:

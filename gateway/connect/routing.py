@@ -4,24 +4,23 @@ A company that moves from V1 to V2 does so campaign by campaign: patterns say wh
 """
 
 import asyncio
-import fnmatch
-import re
 from collections.abc import Mapping, Sequence
 
 from gateway.connect.port import ConnectPort, Operation, PutReply
 from gateway.connect.ticket import Ticket
 from gateway.core.errors import AccessDenied, CallFailure
 from gateway.core.model import DialRequest
+from gateway.runtime.patterns import Pattern, text_pattern
 
 
 class RoutingConnect:
     """A `ConnectPort` that hands each campaign to the port that its id chooses.
 
     `ports` are the ports by name, such as `v1` and `v2`; `routes` are pairs of a pattern and a name.
-    Patterns are those of `fnmatch`, minding case: `*`, `?`, `[ab]`, over the whole id. The first route
-    whose pattern matches wins, so the narrower ones belong first; where none does, `default` is taken.
-    A pattern that matches no campaign is fine. Raises ValueError for an empty pattern, and for a name
-    that no port has.
+    A pattern is matched with the whole id; `*` in it matches any characters, and case counts. The first
+    route whose pattern matches wins, so put narrower patterns first. Where none matches, `default` is
+    taken. A pattern that matches no campaign is fine. Raises ValueError for a pattern that breaks a rule
+    of `gateway.runtime.patterns`, and for a name that no port has.
     """
 
     def __init__(
@@ -30,16 +29,14 @@ class RoutingConnect:
         for name in (default, *(name for _, name in routes)):
             if name not in ports:
                 raise ValueError(f"there is no API {name!r}; there is {', '.join(ports)}")
-        if any(not pattern for pattern, _ in routes):
-            raise ValueError("a campaign pattern must not be empty")
         self._ports = dict(ports)
-        self._routes = [(re.compile(fnmatch.translate(pattern)), name) for pattern, name in routes]
+        self._routes = [(_compiled(pattern), name) for pattern, name in routes]
         self._default = default
 
     def api(self, campaign_id: str) -> str:
         """Return the name of the port that a campaign goes to."""
-        for expression, name in self._routes:
-            if expression.match(campaign_id):
+        for pattern, name in self._routes:
+            if pattern.matches(campaign_id):
                 return name
         return self._default
 
@@ -102,6 +99,13 @@ class RoutingConnect:
         for end in ends:
             if end is not None:
                 raise end
+
+
+def _compiled(pattern: str) -> Pattern:
+    try:
+        return text_pattern(pattern)
+    except ValueError as error:
+        raise ValueError(f"the campaign pattern {pattern!r} {error}") from error
 
 
 def _merged(answers: Sequence[Mapping[str, str] | BaseException]) -> Mapping[str, str]:

@@ -93,7 +93,10 @@ WRONG = [
     ],
     ("admin_hosts", f"{'a.' * 126}aa"),
     ("connect_api", "v3"),
-    *[("connect_api_by_campaign", value) for value in ("debt-*", "=v2", "debt-*=v3")],
+    *[
+        ("connect_api_by_campaign", value)
+        for value in ("debt-*", "=v2", "debt-*=v3", "debt-?=v2", "[ab]*=v2", f"{'*a' * 9}=v2")
+    ],
     ("would_expire", "maybe"),
     *[("call_rate", value) for value in ("", "ten", "-1", "nan", "inf", "100001")],
     *[("call_burst", value) for value in ("0", "0.5", "-inf")],

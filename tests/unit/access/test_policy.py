@@ -1,8 +1,5 @@
 """What a policy grants, and what a policy may not say."""
 
-import re
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +11,6 @@ from hypothesis import strategies as st
 from gateway.access import policy_file
 from gateway.access.actions import CampaignRight
 from gateway.access.errors import PolicyError
-from gateway.access.patterns import Pattern, campaign_pattern, identity_pattern
 from gateway.access.policy import EVERYTHING, REMEMBERED, Grant, Policy
 from gateway.access.policy_file import parse_policy, read_policy
 from gateway.core.model import Priority
@@ -88,74 +84,6 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(REMEMBERED + 10):
         found.may_dial(f"debt-{number}")
     assert len(found._known) <= REMEMBERED
-
-
-@pytest.mark.parametrize(
-    ("pattern", "subject", "matches"),
-    [
-        ("*", MARKUP, True),
-        ("<b*</b>", MARKUP, True),
-        ("<b onclick='[x]'>*</b>", "<b onclick='x'>*</b>", False),
-        ("a.c", "abc", False),
-        ("a*", "a\nb", True),
-        ("a", "a\n", False),
-        ("", "", None),
-        ("a" * 513, "", None),
-        ("*a" * 9, "", None),
-    ],
-)
-def test_patterns_of_campaigns(pattern: str, subject: str, matches: bool | None) -> None:
-    """Nothing but a star is special in a pattern, and nothing at all in a campaign id."""
-    if matches is None:
-        with pytest.raises(ValueError, match="must have"):
-            campaign_pattern(pattern)
-    else:
-        assert campaign_pattern(pattern).matches(subject) is matches
-
-
-@pytest.mark.parametrize(
-    ("pattern", "subject", "matches"),
-    [
-        ("spiffe://a/ns/*/sa/x", "spiffe://a/ns/b/sa/x", True),
-        ("spiffe://a/ns/*/sa/x", "spiffe://a/ns/evil/sa/y/sa/x", False),
-        ("spiffe://a/**", "spiffe://a/ns/b/sa/x", True),
-        ("spiffe://a/**", "spiffe://ab/ns", False),
-        ("*.example.org", "a.example.org", True),
-        ("*.example.org", "a.b.example.org", False),
-        ("*.example.org", "evil/x.example.org", False),
-        ("*", "spiffe://a/b", False),
-        ("*", "localhost", True),
-        ("**", "spiffe://a/b", True),
-    ],
-)
-def test_patterns_of_identities(pattern: str, subject: str, matches: bool) -> None:
-    """A star does not leave its part of a path or name."""
-    assert identity_pattern(pattern).matches(subject) is matches
-
-
-@given(st.text(min_size=1, max_size=30).filter(lambda text: "*" not in text))
-def test_a_pattern_without_a_star_matches_itself_alone(text: str) -> None:
-    assert campaign_pattern(text).matches(text)
-    assert not campaign_pattern(text).matches(text + "x")
-
-
-@given(st.text("*a/", min_size=1, max_size=9), st.text("a/", max_size=12))
-def test_stars_reach_as_far_as_they_may(pattern: str, subject: str) -> None:
-    """Patterns match what they would if every way to share the text among the stars were tried."""
-    naive = re.sub(r"\*+", lambda stars: "[^/]*" if stars[0] == "*" else ".*", pattern)
-    tried = re.fullmatch(naive, subject) is not None
-    assert identity_pattern("a:" + pattern).matches("a:" + subject) is tried
-    anything = re.fullmatch(re.sub(r"\*+", ".*", pattern), subject) is not None
-    assert campaign_pattern(pattern).matches(subject) is anything
-
-
-@pytest.mark.parametrize("compiled", [campaign_pattern, identity_pattern])
-@pytest.mark.parametrize("pattern", ["*-*-*-*-*-*-*-*x", "**-**-**-**-**-**-**x"])
-def test_no_text_keeps_a_pattern_busy(compiled: Callable[[str], Pattern], pattern: str) -> None:
-    """Whoever dials chooses the campaign id; all ways to share this one among the stars would take days."""
-    began = time.perf_counter()
-    assert not compiled(pattern).matches("-" * 256)
-    assert time.perf_counter() - began < 0.5
 
 
 ONE = "version: 1\ncallers:\n  - identities: [x]\n"

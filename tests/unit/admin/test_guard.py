@@ -3,8 +3,9 @@
 import pytest
 
 from gateway.admin.request_filter import is_own_name
+from gateway.runtime.patterns import text_pattern
 
-LISTED = ("console.example.org", "*.corp.example.org")
+LISTED = [text_pattern(host) for host in ("console.example.org", "*.corp.example.org")]
 EVERYWHERE = ["localhost", "localhost:9464", "a.localhost", "127.0.0.1", "127.1.2.3:9464", "[::1]:9464"]
 INSIDE = [
     "10.0.0.7:9464",

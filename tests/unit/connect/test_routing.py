@@ -11,7 +11,14 @@ from gateway.connect.routing import RoutingConnect
 from gateway.core import errors
 from gateway.core.model import DialRequest
 
-ROUTES = [("migrated-eu-*", "v2"), ("*-eu-*", "v1"), ("migrated-*", "v2"), ("[ab]?", "v2")]
+ROUTES = [
+    ("migrated-eu-*", "v2"),
+    ("*-eu-*", "v1"),
+    ("migrated-*", "v2"),
+    ("a1", "v2"),
+    ("b2", "v2"),
+    ("[ab]?", "v2"),
+]
 
 
 def ports(**scripts: StateStep) -> dict[str, FakeConnect]:
@@ -38,6 +45,8 @@ def routing(fakes: dict[str, FakeConnect], default: str = "v1") -> RoutingConnec
         ("a1", "v2"),
         ("c1", "v1"),
         ("a12", "v1"),
+        ("[ab]?", "v2"),
+        ("b1", "v1"),
         ("migrated-1\n", "v2"),
         ("", "v1"),
     ],
@@ -55,7 +64,9 @@ def test_without_routes_the_default_decides() -> None:
 @pytest.mark.parametrize(("routes", "default"), [([("a", "v3")], "v1"), ([("", "v1")], "v1"), ([], "v3")])
 def test_routes_that_make_no_sense(routes: list[tuple[str, str]], default: str) -> None:
     """An API that nobody has, and an empty pattern, are refused at the start."""
-    with pytest.raises(ValueError, match=r"no API 'v3'; there is v1, v2|must not be empty"):
+    with pytest.raises(
+        ValueError, match=r"no API 'v3'; there is v1, v2|campaign pattern '' must have 1 to 512 characters"
+    ):
         RoutingConnect(ports(), routes, default)
 
 
