@@ -125,7 +125,7 @@ class CampaignServicer(CampaignServiceServicer):
         _, grant = await self._authorizer.entrant(context)
         look, offset = await self._snapshots.fresh(), self._clock.wall_offset()
         now, rows = look.at, await self._sights.seen(look, grant)
-        page, token, total = await self._snapshots.parts.one(partial(wire.page, request, rows.values()))
+        page, token, total = await self._snapshots.parts.run(wire.page(request, rows.values()))
         return await self._snapshots.parts.one(
             lambda: pb.ListCampaignsResponse(
                 campaigns=[wire.campaign(now, offset, row) for row in page],

@@ -70,8 +70,14 @@ def _seen_by(grant: Grant, rows: Rows) -> Generator[None, None, Rows]:
 def _difference(told: Rows, rows: Rows) -> Generator[None, None, Difference]:
     changed: list[CampaignRow] = []
     for number, (name, row) in enumerate(rows.items(), 1):
-        if told.get(name) != row:
+        earlier = told.get(name)
+        if earlier is not row and earlier != row:
             changed.append(row)
         if not number % COMPARED_PART:
             yield
-    return changed, [name for name in told if name not in rows]
+    gone: list[str] = []
+    names = list(told)
+    for begin in range(0, len(names), COMPARED_PART):
+        gone += [name for name in names[begin : begin + COMPARED_PART] if name not in rows]
+        yield
+    return changed, gone

@@ -18,7 +18,7 @@ from gateway.core.views.snapshot import Snapshot
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
-from gateway.telemetry import CONTENT_TYPE, FileFigures, Metrics, Observation, Telemetry
+from gateway.telemetry import CONTENT_TYPE, FileFigures, Metrics, Observation, Telemetry, merged
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,6 @@ _REFUSED = {
 }
 LAG_EVERY_S = 0.25
 """Seconds between two measurements of how late the event loop is."""
-PART = 10_000
-"""Campaigns of one part of what is done with a census: a millisecond or two."""
 CREDENTIALS_DOUBT_S = 30.0
 """Seconds that a gateway is not ready after a call was refused with its credentials. Not longer: without
 requests the gateway would not learn that AWS accepts them again."""
@@ -105,8 +103,9 @@ class Monitoring:
         return await asyncio.shield(self._surveying)  # a reader that leaves does not stop it
 
     async def _observe(self, metrics: Metrics) -> Observation:
-        snapshot, busy = await self._parts.run(self._survey())
+        snapshot = await self._parts.run(self._survey(metrics))
         now, now_ns = self._clock.now(), self._clock.epoch_ns()
+        busy = {figures.campaign_id for figures in snapshot.campaigns} | snapshot.on_hold_s.keys()
         metrics.counters.tidy(now, now_ns, busy)
         return Observation(
             now_ns,
@@ -147,14 +146,11 @@ class Monitoring:
 
     # --- how ---------------------------------------------------------------------------------------
 
-    def _survey(self) -> Generator[None, None, tuple[Snapshot, set[str]]]:
-        """Take a census in parts; return it with the ids of all campaigns that hold something or are held."""
+    def _survey(self, metrics: Metrics) -> Generator[None, None, Snapshot]:
+        """Take a census in parts; campaigns without a label of their own are added up."""
         snapshot = yield from self._dispatcher.survey()
-        busy = set(snapshot.on_hold_s)
-        for begin in range(0, len(snapshot.campaigns), PART):
-            busy.update(figures.campaign_id for figures in snapshot.campaigns[begin : begin + PART])
-            yield
-        return snapshot, busy
+        campaigns = yield from merged(snapshot.campaigns, metrics.counters.campaigns)
+        return snapshot._replace(campaigns=campaigns)
 
     def _credentials(self) -> tuple[bool, str]:
         if not self._port.has_credentials:

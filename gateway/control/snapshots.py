@@ -69,12 +69,15 @@ class _Making:
 class StatusSnapshots:
     """Makes a new look only if the last one is too old. Callers must not change the result.
 
-    A look is made in parts. `rows` begins one, and `now` is the clock. `parts` runs it, and other long work
-    of those who watch.
+    A look is made in parts. `rows` begins one, given the rows before it, and `now` is the clock. `parts` runs
+    it, and other long work of those who watch.
     """
 
     def __init__(
-        self, rows: Callable[[], Rows], now: Callable[[], float], parts: Parts | None = None
+        self,
+        rows: Callable[[dict[str, CampaignRow]], Rows],
+        now: Callable[[], float],
+        parts: Parts | None = None,
     ) -> None:
         self.parts = parts or Parts()
         self._rows = rows
@@ -97,7 +100,7 @@ class StatusSnapshots:
 
     def _begin(self) -> "asyncio.Task[None]":
         if self._looking is None or self._looking.done():
-            work = _Making(self._rows(), self._now(), self._version)
+            work = _Making(self._rows(self._last.rows), self._now(), self._version)
             self._looking = asyncio.create_task(self._look(work), name="look")
         return self._looking
 

@@ -318,10 +318,15 @@ class Engine:
             now, self._calls.values(), draining=self.draining, held_bytes=self.held_bytes
         )
 
-    def rows(self, now: float) -> campaign_status.Rows:
-        """Make a row for each campaign, by its id in order, in parts; each is true of its own moment."""
+    def rows(
+        self, now: float, before: Mapping[str, campaign_status.CampaignRow] | None = None
+    ) -> campaign_status.Rows:
+        """Make a row for each campaign, by its id in order, in parts; each is true of its own moment.
+
+        Rows that equal those of `before` are the same objects.
+        """
         figures = self._snapshot_taker.campaigns(now, list(self._calls.values()))
-        return campaign_status.rows(now, figures, self._conditions.holds, self.statistics)
+        return campaign_status.rows(now, figures, self._conditions.holds, self.statistics, before)
 
     def row(self, now: float, campaign_id: str) -> campaign_status.CampaignRow:
         """Return the row of one campaign, whether anything is known of it or not."""

@@ -169,9 +169,9 @@ class Dispatcher:
 
     # --- for those who run the gateway ------------------------------------------------------------
 
-    def rows(self) -> Rows:
-        """Make a row for each campaign, by its id in order, in parts."""
-        return self._engine.rows(self._now())
+    def rows(self, before: Mapping[str, CampaignRow]) -> Rows:
+        """Make a row for each campaign, by its id in order, in parts. Equal rows of `before` are kept."""
+        return self._engine.rows(self._now(), before)
 
     def row(self, campaign_id: str) -> CampaignRow:
         """Return the row of one campaign, whether anything is known of it or not."""

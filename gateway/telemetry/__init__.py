@@ -7,6 +7,7 @@
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from gateway.telemetry.campaign_metrics import merged
 from gateway.telemetry.exporters import TelemetryError
 from gateway.telemetry.metrics import FileFigures, Metrics, Observation, StreamFigures
 from gateway.telemetry.prometheus_text import CONTENT_TYPE
@@ -27,6 +28,7 @@ __all__ = [
     "StreamFigures",
     "Telemetry",
     "TelemetryError",
+    "merged",
     "telemetry_from",
     "telemetry_with",
 ]

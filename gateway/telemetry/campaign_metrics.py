@@ -1,6 +1,6 @@
 """The metrics of single campaigns, made anew for each reader: what is forgotten leaves nothing behind."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Generator, Iterable
 
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -10,13 +10,48 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 
+from gateway.core.campaigns.conditions import Condition
+from gateway.core.slices import handed_out
 from gateway.core.views.snapshot import CampaignFigures, Snapshot
 from gateway.telemetry import metric_definitions
-from gateway.telemetry.counters import Counts
+from gateway.telemetry.counters import OTHER, Counts
 
+PART = 2_000
+"""Campaigns that are added up at once: a millisecond or two."""
 CAMPAIGN = "campaign"
 ON_HOLD = "held"
 """The condition of a campaign that somebody holds, beside whatever Amazon Connect says of it."""
+
+
+def merged(
+    campaigns: list[CampaignFigures], labels: Container[str]
+) -> Generator[None, None, list[CampaignFigures]]:
+    """Return the campaigns that are labels, and the others added up, one for each condition.
+
+    Works in parts and empties `campaigns`, since freeing 100,000 figures at once takes long.
+    """
+    found: list[CampaignFigures] = []
+    others: dict[Condition | None, CampaignFigures] = {}
+    for number, figures in enumerate(handed_out(campaigns), 1):
+        if figures.campaign_id in labels:
+            found.append(figures)
+        else:
+            condition = figures.standing.condition if figures.standing is not None else None
+            others[condition] = _sum_of(others.get(condition), figures)
+        if not number % PART:
+            yield
+    return [*found, *others.values()]
+
+
+def _sum_of(one: CampaignFigures | None, other: CampaignFigures) -> CampaignFigures:
+    if one is None:
+        return other._replace(campaign_id=OTHER)
+    return one._replace(
+        queued=one.queued + other.queued,
+        in_flight=one.in_flight + other.in_flight,
+        oldest_wait_s=max(one.oldest_wait_s, other.oldest_wait_s),
+        held_up_s=max(one.held_up_s, other.held_up_s),
+    )
 
 
 def campaign_metrics(now_ns: int, snapshot: Snapshot, counts: Counts) -> list[Metric]:

@@ -148,3 +148,14 @@ async def test_a_campaign_id_with_markup_is_only_a_label(campaign: str) -> None:
         await world.ask(dial("t"), campaign=campaign)
         seen = await scraped(world)
     assert seen.value("dial_gateway_requests_received_total", campaign=campaign) == 1
+
+
+async def test_scrapes_at_the_same_time_share_one_census() -> None:
+    """The campaigns are read once for all who ask meanwhile, and anew for whoever asks later."""
+    async with world_of() as world:
+        monitoring, metrics = world.gateway._monitoring, world.gateway._telemetry.metrics
+        assert metrics is not None
+        seen = await asyncio.gather(*(monitoring.observe(metrics) for _ in range(5)))
+        later = await monitoring.observe(metrics)
+    assert len(set(map(id, seen))) == 1
+    assert later is not seen[0]

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from gateway.control.snapshots import LOOK_EVERY_S, LOOK_SHARE, Parts, StatusSnapshots
-from gateway.core.views.campaign_status import Rows
+from gateway.core.views.campaign_status import CampaignRow, Rows
 
 
 class Gateway:
@@ -18,7 +18,7 @@ class Gateway:
         self.times = 0
         self.cost_s = cost_s
 
-    def rows(self) -> Rows:
+    def rows(self, before: dict[str, CampaignRow]) -> Rows:
         self.times += 1
         for _ in range(10):
             self.now += self.cost_s / 10

@@ -2,7 +2,9 @@
 
 import base64
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
@@ -15,6 +17,10 @@ from gateway.core.views.campaign_status import CampaignRow, CampaignState
 
 PAGE_SIZE, LARGEST_PAGE = 100, 1000
 SHORTEST_INTERVAL_S, USUAL_INTERVAL_S, LONGEST_INTERVAL_S = 0.25, 1.0, 60.0
+PAGED_PART = 4_000
+"""Rows that are searched at once for those of a page: a millisecond or two."""
+MADE = 5_000
+"""Messages of campaigns that are kept for other watches; watches read at about the same pace."""
 MESSAGE_CAMPAIGNS = 500
 """Campaigns in one message of a watch, at most: far below gRPC's usual limit of 4 MiB."""
 
@@ -46,8 +52,12 @@ def interval_s(request: pb.WatchCampaignsRequest) -> float:
     return seconds
 
 
-def page(request: pb.ListCampaignsRequest, rows: Iterable[CampaignRow]) -> tuple[list[CampaignRow], str, int]:
-    """Return the rows of a page, the token of the next one, and how many rows all pages have.
+def page(
+    request: pb.ListCampaignsRequest, rows: Collection[CampaignRow]
+) -> Generator[None, None, tuple[list[CampaignRow], str, int]]:
+    """Return, in parts, the rows of a page, the token of the next one, and how many rows all pages have.
+
+    `rows` are in the order of their ids.
 
     Raises `BadRequest` for a size below zero, an unknown state, or a token that is not of such a listing.
     """
@@ -58,10 +68,21 @@ def page(request: pb.ListCampaignsRequest, rows: Iterable[CampaignRow]) -> tuple
         raise BadRequest("states: FLOWING, COOLING, PARKED or HELD")
     after = _after(request.page_token, wanted)
     size = min(request.page_size or PAGE_SIZE, LARGEST_PAGE)
-    chosen = [row for row in rows if not wanted or row.state in wanted]
-    rest = [row for row in chosen if row.campaign_id > after]
-    token = _token(rest[size - 1].campaign_id, wanted) if len(rest) > size else ""
-    return rest[:size], token, len(chosen)
+    chosen = list(rows)
+    if wanted:
+        chosen = yield from _in_states(chosen, wanted)
+    begin = bisect_right(chosen, after, key=attrgetter("campaign_id"))
+    found = chosen[begin : begin + size]
+    token = _token(found[-1].campaign_id, wanted) if len(chosen) > begin + size else ""
+    return found, token, len(chosen)
+
+
+def _in_states(rows: list[CampaignRow], wanted: list[int]) -> Generator[None, None, list[CampaignRow]]:
+    chosen: list[CampaignRow] = []
+    for begin in range(0, len(rows), PAGED_PART):
+        chosen += [row for row in rows[begin : begin + PAGED_PART] if row.state in wanted]
+        yield
+    return chosen
 
 
 def _token(campaign_id: str, states: Sequence[int]) -> str:
@@ -105,7 +126,10 @@ def campaign(now: float, offset: float, row: CampaignRow) -> pb.Campaign:
 
 
 class Messages:
-    """The messages of one look at the campaigns: each is made once, for all who are told of it."""
+    """The messages of one look at the campaigns, for all who watch; the latest are kept.
+
+    Not all are kept, since freeing 100,000 at once takes long.
+    """
 
     def __init__(self, now: float, offset: float) -> None:
         self._now = now
@@ -118,6 +142,8 @@ class Messages:
         found = self._made.get(row.campaign_id)
         if found is None:
             found = self._made[row.campaign_id] = campaign(self._now, self._offset, row)
+            if len(self._made) > MADE:
+                del self._made[next(iter(self._made))]
         return found
 
 

@@ -1,13 +1,15 @@
 """What a watcher is told: the difference between what it was told and what is, and nothing in between."""
 
 import asyncio
+from typing import Any
 
 from dialgateway.v1 import campaign_service_pb2 as pb
-from gateway.api.visible_campaigns import Sights
+from gateway.api.visible_campaigns import COMPARED_PART, Sights, _difference
 from gateway.api.wire import campaigns as wire
 from gateway.control.snapshots import Parts
 from gateway.core.model import Reason
 from gateway.core.views.campaign_status import CampaignRow, CampaignState
+from tests.unit.core.making import in_parts
 
 OFFSET = 0.0
 
@@ -70,3 +72,65 @@ def test_nothing_is_told_where_nothing_has_changed() -> None:
     """The same rows make no message, also later: what only grows older is no change."""
     assert changes(wire.Messages(1.0, OFFSET), rows(5), rows(5)) == []
     assert changes(wire.Messages(9.0, OFFSET), rows(5), rows(5)) == []
+
+
+class CountedRows(dict[str, CampaignRow]):
+    """Rows that count how often one is looked up."""
+
+    looked_up = 0
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.looked_up += 1
+        return super().get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        self.looked_up += 1
+        return super().__contains__(name)
+
+
+def test_rows_are_compared_in_parts() -> None:
+    """A part looks up a bounded number of rows, also to find campaigns that are gone."""
+    told, latest = CountedRows(rows(20_000)), CountedRows(rows(19_999, queued=1))
+    work = _difference(told, latest)
+    (changed, gone), most = in_parts(work, lambda: told.looked_up + latest.looked_up)
+    assert (len(changed), gone) == (19_999, ["c19999"])
+    assert most < 2 * COMPARED_PART
+
+
+class CountedState(int):
+    """A state that counts how often states are compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        CountedState.compared += 1
+        return int.__eq__(self, other)
+
+    __hash__ = int.__hash__
+
+
+def test_a_page_is_found_in_parts() -> None:
+    """Of many rows a part looks at a bounded number; the pages together have all, each once."""
+    found = [
+        each._replace(state=CountedState(CampaignState.FLOWING))  # type: ignore[arg-type]
+        for each in rows(10_000).values()
+    ]
+    request = pb.ListCampaignsRequest(page_size=900, states=[pb.CAMPAIGN_STATE_FLOWING])
+    names: list[str] = []
+    while True:
+        (page, token, total), most = in_parts(wire.page(request, found), lambda: CountedState.compared)
+        assert total == 10_000
+        assert most <= wire.PAGED_PART
+        names += [each.campaign_id for each in page]
+        request.page_token = token
+        if not token:
+            break
+    assert names == [each.campaign_id for each in found]
+
+
+def test_only_the_latest_messages_are_kept() -> None:
+    """Messages that are kept for other watches are bounded, so few are freed at once."""
+    messages, latest = wire.Messages(1.0, OFFSET), rows(wire.MADE + 1)
+    made = [messages.of(each) for each in latest.values()]
+    assert messages.of(latest["c00001"]) is made[1]
+    assert messages.of(latest["c00000"]) is not made[0]

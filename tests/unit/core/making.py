@@ -1,9 +1,9 @@
 """What the tests of the core share: dial requests, callers and a bench around an engine."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.core.engine import Decision, Engine, Limits
 from gateway.core.model import (
@@ -25,6 +25,7 @@ from gateway.core.views.snapshot import Snapshot
 NOW = 1_000.0
 PHONE = "+12065550100"
 TOKEN = "token"
+Result = TypeVar("Result")
 
 
 def dial(
@@ -196,10 +197,18 @@ def assert_idle(bench: Bench, now: float) -> None:
 
 def census_of(engine: Engine, now: float) -> Snapshot:
     """Take a census in one go."""
-    survey = engine.survey(now)
+    census, _ = in_parts(engine.survey(now))
+    return census
+
+
+def in_parts(work: Generator[None, None, Result], done: Callable[[], int] = lambda: 0) -> tuple[Result, int]:
+    """Run work in parts; return its result, and the most units of one part. `done` counts units so far."""
+    most = 0
     while True:
+        before = done()
         try:
-            next(survey)
-        except StopIteration as done:
-            snapshot: Snapshot = done.value
-            return snapshot
+            next(work)
+        except StopIteration as end:
+            result: Result = end.value
+            return result, max(most, done() - before)
+        most = max(most, done() - before)

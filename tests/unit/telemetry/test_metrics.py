@@ -7,12 +7,15 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 from opentelemetry.sdk.resources import Resource
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.core.campaigns.conditions import Condition, Standing
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Answer, Outcome
+from gateway.core.views.snapshot import CampaignFigures
 from gateway.telemetry import Metrics, Observation, StreamFigures
+from gateway.telemetry.campaign_metrics import PART, merged
 from gateway.telemetry.counters import IDLE_S
 from gateway.telemetry.final_export import run_all
-from tests.unit.core.making import census_of
+from tests.unit.core.making import census_of, in_parts
 
 
 class Kept(MetricExporter):
@@ -99,3 +102,21 @@ def test_figures_of_the_sdk_itself_are_exported_beside_ours(monkeypatch: pytest.
     assert len(families) == len(set(families))
     assert {"dial_gateway_requests_held", "otel_sdk_metric_reader_collection_duration_seconds"} <= {*families}
     assert {"dial_gateway.requests.held", "otel.sdk.metric_reader.collection.duration"} <= exporter.names[-1]
+
+
+def test_campaigns_without_a_label_are_added_up_in_parts() -> None:
+    """Each part handles a bounded number; what waits, flies and is held up is the same as before."""
+    standing = Standing("c", Condition.COOLING, 0.0, 0.0, "")
+    figures = [CampaignFigures(f"c{number}", number, 1, float(number)) for number in range(9_000)]
+    figures += [
+        CampaignFigures(f"d{number}", 1, 0, 0.0, None, standing, float(number)) for number in range(5)
+    ]
+    left = list(figures)
+    found, most = in_parts(merged(left, {"c1", "c2"}), lambda: -len(left))
+    assert most == PART
+    assert left == []
+    assert found == [
+        *figures[1:3],
+        CampaignFigures("other", sum(range(3, 9_000)), 8_998, 8_999.0),
+        CampaignFigures("other", 5, 0, 0.0, None, standing, 4.0),
+    ]
