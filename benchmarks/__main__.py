@@ -5,7 +5,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import flood, hold, latency, leads, memory, observability, quota, small, stalls, throughput
+from benchmarks import (
+    flood,
+    hold,
+    latency,
+    leads,
+    memory,
+    observability,
+    quota,
+    small,
+    stalls,
+    throughput,
+    watched,
+)
 
 ALL = {
     "small": small,
@@ -18,6 +30,7 @@ ALL = {
     "flood": flood,
     "leads": leads,
     "stalls": stalls,
+    "watched": watched,
 }
 
 

@@ -2,59 +2,83 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import grpc.aio
 
+from benchmarks.lag import BAR_MS, longest_gap_ms
 from benchmarks.load import message
 from benchmarks.stub import async_stub
 from benchmarks.world import collector_as_served
 from dialgateway import DialGatewayClient, HeldRequests
 from gateway.app import Gateway
 from gateway.connect.fake import FakeConnect
+from gateway.connect.port import PutReply
+from gateway.connect.ticket import Ticket
+from gateway.core.errors import CampaignNotFound
+from gateway.core.model import DialRequest
+from gateway.runtime.clock import SystemClock
 from gateway.settings import Settings
 from gateway.telemetry import telemetry_with
 
-BAR_MS = 50.0
 STREAMS, EACH = 36, 5_000
 CAMPAIGN = "campaign-0"
+DRAIN_S = 1.0
+LATER_S = 3_600.0
 
 
-class LagProbe:
-    """Measures the longest gap between two turns of the event loop; `longest_s` is in seconds."""
+class Gone(FakeConnect):
+    """Answers the calls, once `known` is set, that there is no such campaign."""
 
     def __init__(self) -> None:
-        self.longest_s = 0.0
-        self._running = True
+        super().__init__()
+        self.known = asyncio.Event()
 
-    async def run(self) -> None:
-        """Measure until `stop`."""
-        before = time.perf_counter()
-        while self._running:
-            await asyncio.sleep(0)
-            now = time.perf_counter()
-            self.longest_s = max(self.longest_s, now - before)
-            before = now
-
-    def stop(self) -> None:
-        """Measure no more."""
-        self._running = False
+    async def put_dial_requests(
+        self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
+    ) -> PutReply:
+        """Wait, and fail."""
+        await self.known.wait()
+        raise CampaignNotFound
 
 
-async def longest_gap_ms(work: Callable[[], Awaitable[object]]) -> float:
-    """Return the longest time without a turn of the loop during an operation, in milliseconds."""
-    probe = LagProbe()
-    probing = asyncio.create_task(probe.run())
-    await asyncio.sleep(0)
-    try:
-        await work()
-    finally:
-        probe.stop()
-        await probing
-    return probe.longest_s * 1000
+class JumpingClock(SystemClock):
+    """A clock whose wall clock can be set: `ahead_s` is by how many seconds."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+        super().__init__(wall=lambda: time.time() + self.ahead_s)
+
+
+@dataclass
+class Backlog:
+    """A gateway with a long backlog in one campaign, and one call of it under way."""
+
+    clock: JumpingClock = field(default_factory=JumpingClock)
+    connect: Gone = field(default_factory=Gone)
+    calls: list[Any] = field(default_factory=list)
+    gateway: Gateway = field(init=False)
+    client: DialGatewayClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings = Settings(
+            listen="127.0.0.1:0",
+            admin_listen="127.0.0.1:0",
+            call_rate=0.001,
+            call_burst=1,
+            caller_window=1_000_000,
+            would_expire=False,
+        )
+        self.gateway = Gateway(settings, self.connect, telemetry_with(), clock=self.clock)
+
+    async def empty(self) -> None:
+        """Wait until nothing is held."""
+        while self.gateway.engine.held:  # noqa: ASYNC110 - it need not tell
+            await asyncio.sleep(0.01)
 
 
 def run() -> bool:
@@ -66,72 +90,77 @@ async def measure(streams: int, each: int) -> bool:
     """Measure every scenario with a number of streams, each with a number of requests."""
     worst = 0.0
     for name, scenario in SCENARIOS.items():
-        async with _backlog(streams, each) as (gateway, client, calls):
+        async with _backlog(streams, each) as backlog:
             with collector_as_served():
-                worst = max(worst, gap := await longest_gap_ms(partial(scenario, gateway, client, calls)))
-        print(f"  {name:44} {gap:6.1f} ms")
+                worst = max(worst, gap := await longest_gap_ms(partial(scenario, backlog)))
+        print(f"  {name:48} {gap:6.1f} ms", flush=True)
     print(f"  the bar is {BAR_MS:g} ms: {'kept' if worst <= BAR_MS else 'MISSED'}")
     return worst <= BAR_MS
 
 
-Calls = list[Any]
-
-
 @asynccontextmanager
-async def _backlog(streams: int, each: int) -> AsyncIterator[tuple[Gateway, DialGatewayClient, Calls]]:
+async def _backlog(streams: int, each: int) -> AsyncIterator[Backlog]:
     """Yield a gateway that has a backlog and sends next to nothing."""
-    settings = Settings(
-        listen="127.0.0.1:0",
-        admin_listen="127.0.0.1:0",
-        call_rate=0.001,
-        call_burst=1,
-        caller_window=streams * each,
-        would_expire=False,
-    )
-    gateway = Gateway(settings, FakeConnect(), telemetry_with())
-    target = f"127.0.0.1:{await gateway.start()}"
-    async with grpc.aio.insecure_channel(target) as channel, DialGatewayClient(target) as client:
-        calls = [async_stub(channel).StreamDialRequests() for _ in range(streams)]
-        for number, call in enumerate(calls):
+    backlog = Backlog()
+    target = f"127.0.0.1:{await backlog.gateway.start()}"
+    async with grpc.aio.insecure_channel(target) as channel, DialGatewayClient(target) as backlog.client:
+        backlog.calls = [async_stub(channel).StreamDialRequests() for _ in range(streams)]
+        for number, call in enumerate(backlog.calls):
             for first in range(0, each, 100):
                 await call.write(message(number * each + first, 100, 1, int(time.time()) + 900))
-        while gateway.engine.held < streams * each - 25:  # noqa: ASYNC110 - it need not tell
+        while backlog.gateway.engine.held < streams * each:  # noqa: ASYNC110 - it need not tell
             await asyncio.sleep(0.05)
-        yield gateway, client, calls
-        for call in calls:
+        yield backlog
+        for call in backlog.calls:
             call.cancel()
-    await gateway.stop(0.1)
+    await backlog.gateway.stop(0.1)
 
 
-async def _empty(gateway: Gateway) -> None:
-    while gateway.engine.held:  # noqa: ASYNC110 - it need not tell
+async def _hold(backlog: Backlog) -> None:
+    await backlog.client.hold_campaign(CAMPAIGN, "benchmark", held_requests=HeldRequests.ANSWER)
+    backlog.connect.known.set()
+    await backlog.empty()
+
+
+async def _purge(backlog: Backlog) -> None:
+    await backlog.client.purge_campaign(CAMPAIGN, "benchmark")
+    backlog.connect.known.set()
+    await backlog.empty()
+
+
+async def _refuse(backlog: Backlog) -> None:
+    backlog.connect.known.set()
+    await backlog.empty()
+
+
+async def _expire(backlog: Backlog) -> None:
+    backlog.clock.ahead_s = LATER_S
+    while backlog.gateway.engine.held > 25:  # noqa: ASYNC110 - the call under way does not expire
         await asyncio.sleep(0.01)
 
 
-async def _hold(gateway: Gateway, client: DialGatewayClient, calls: Calls) -> None:
-    await client.hold_campaign(CAMPAIGN, "benchmark", held_requests=HeldRequests.ANSWER)
-    await _empty(gateway)
-
-
-async def _purge(gateway: Gateway, client: DialGatewayClient, calls: Calls) -> None:
-    await client.purge_campaign(CAMPAIGN, "benchmark")
-    await _empty(gateway)
-
-
-async def _leave(gateway: Gateway, client: DialGatewayClient, calls: Calls) -> None:
-    for call in calls:
+async def _leave(backlog: Backlog) -> None:
+    for call in backlog.calls:
         call.cancel()
-    await _empty(gateway)
+    while backlog.gateway.engine.held > 25:  # noqa: ASYNC110 - the call under way stays
+        await asyncio.sleep(0.01)
 
 
-async def _give_up(gateway: Gateway, client: DialGatewayClient, calls: Calls) -> None:
-    gateway.abandon()
-    await _empty(gateway)
+async def _drain(backlog: Backlog) -> None:
+    await backlog.gateway.stop(DRAIN_S)
 
 
-SCENARIOS = {
+async def _give_up(backlog: Backlog) -> None:
+    backlog.gateway.abandon()
+    await backlog.empty()
+
+
+SCENARIOS: dict[str, Callable[[Backlog], Awaitable[None]]] = {
     "a hold answers what waits": _hold,
     "a campaign is purged": _purge,
+    "Connect has no such campaign": _refuse,
+    "everything expires at once": _expire,
     "callers with a backlog disconnect": _leave,
+    "the time for sending ends during a drain": _drain,
     "the gateway gives up and answers everything": _give_up,
 }
