@@ -90,8 +90,8 @@ async def measure(streams: int, each: int) -> bool:
     """Measure every scenario with a number of streams, each with a number of requests."""
     worst = 0.0
     for name, scenario in SCENARIOS.items():
-        async with _backlog(streams, each) as backlog:
-            with collector_as_served():
+        with collector_as_served():  # before the backlog is there, as in a gateway
+            async with _backlog(streams, each) as backlog:
                 worst = max(worst, gap := await longest_gap_ms(partial(scenario, backlog)))
         print(f"  {name:48} {gap:6.1f} ms", flush=True)
     print(f"  the bar is {BAR_MS:g} ms: {'kept' if worst <= BAR_MS else 'MISSED'}")

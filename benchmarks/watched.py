@@ -70,9 +70,10 @@ async def measure() -> bool:
         policy = Path(folder) / "policy.yaml"
         policy.write_text(POLICY)
         for campaigns, scenarios in ((CAMPAIGNS, SCENARIOS), (FEW_CAMPAIGNS, FEW_SCENARIOS)):
-            async with _crowd(policy, campaigns) as crowd:
-                for name, scenario in scenarios.items():
-                    kept &= await _measured(f"{campaigns:,}: {name}", crowd, scenario)
+            with collector_as_served():  # before the campaigns are there, as in a gateway
+                async with _crowd(policy, campaigns) as crowd:
+                    for name, scenario in scenarios.items():
+                        kept &= await _measured(f"{campaigns:,}: {name}", crowd, scenario)
     print(f"  the bar is {BAR_MS:g} ms: {'kept' if kept else 'MISSED'}")
     return kept
 
@@ -80,8 +81,7 @@ async def measure() -> bool:
 async def _measured(name: str, crowd: Crowd, begin: Scenario) -> bool:
     work = await begin(crowd)
     began, cpu_began = time.perf_counter(), time.process_time()
-    with collector_as_served():
-        gap_ms = await longest_gap_ms(lambda: work)
+    gap_ms = await longest_gap_ms(lambda: work)
     seconds = time.perf_counter() - began
     load = (time.process_time() - cpu_began) / seconds
     print(f"  {name:60} {gap_ms:6.1f} ms, {load:4.0%} of a core", flush=True)

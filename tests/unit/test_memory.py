@@ -18,6 +18,13 @@ def test_a_flood_is_over_once_little_is_held() -> None:
     ]
 
 
+def test_a_flood_is_over_only_once_a_full_collection_is_short() -> None:
+    """A tenth of 200,000 is still so much that a full collection would stop the event loop for long."""
+    tidying = Tidying()
+    due = [tidying.is_due(held) for held in (200_000, 20_000, LITTLE + 1, LITTLE, LITTLE)]
+    assert due == [False, False, False, True, False]
+
+
 def test_each_flood_counts() -> None:
     """A second flood is tidied like the first."""
     tidying = Tidying()
