@@ -55,7 +55,6 @@ LOOKED_THROUGH = 500
 BODY_COPIES = 3
 """Copies of a call's requests in memory while it is under way, including boto3's parameters and body."""
 _GIVES_UP_AT, _COUNTED_ATTEMPTS = attrgetter("give_up_at"), attrgetter("counted_attempts")
-_SIZE = attrgetter("request.size_bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -509,8 +508,8 @@ class Engine:
         entries = self._sendable(now, taken, settled)
         if len(entries) < len(taken) and flush is not FlushReason.SUSPECT:
             entries = self._filled_up(now, campaign_id, entries, len(taken), settled)
-        entries = self._within_size(now, entries, flush)
-        batch = self._batch(now, campaign_id, entries, flush) if entries else None
+        entries, size = self._within_size(now, entries, flush)
+        batch = self._batch(now, campaign_id, entries, size, flush) if entries else None
         self._scheduler.formed(now, campaign_id)
         return batch
 
@@ -543,19 +542,22 @@ class Engine:
         self._slices.left -= seen
         return entries
 
-    def _within_size(self, now: float, taken: list[Entry], flush: FlushReason) -> list[Entry]:
-        """Return the entries that fit into the size of one call; put the rest back."""
-        if sum(map(_SIZE, taken)) <= BATCH_BYTES:
-            return taken
-        size = 0
-        for number, entry in enumerate(taken):
-            size += entry.request.size_bytes
-            if size > BATCH_BYTES and number:
-                self._scheduler.put_back(now, taken[number:], suspects=flush is FlushReason.SUSPECT)
-                return taken[:number]
-        return taken
+    def _within_size(self, now: float, taken: list[Entry], flush: FlushReason) -> tuple[list[Entry], int]:
+        """Return the entries that fit into one call, and their size in bytes; put the rest back."""
+        sizes = [entry.request.size_bytes for entry in taken]
+        size, fit = sum(sizes), len(taken)
+        if size <= BATCH_BYTES:
+            return taken, size
+        while size > BATCH_BYTES and fit > 1:
+            fit -= 1
+            size -= sizes[fit]
+        if fit < len(taken):
+            self._scheduler.put_back(now, taken[fit:], suspects=flush is FlushReason.SUSPECT)
+        return taken[:fit], size
 
-    def _batch(self, now: float, campaign_id: str, entries: list[Entry], flush: FlushReason) -> Batch:
+    def _batch(
+        self, now: float, campaign_id: str, entries: list[Entry], size_bytes: int, flush: FlushReason
+    ) -> Batch:
         self._last_number += 1
         batch = Batch(
             number=self._last_number,
@@ -565,7 +567,7 @@ class Engine:
             formed_at=now,
             give_up_at=min(map(_GIVES_UP_AT, entries)),
             attempts_left=self._limits.max_attempts - max(map(_COUNTED_ATTEMPTS, entries)),
-            size_bytes=sum(map(_SIZE, entries)),
+            size_bytes=size_bytes,
         )
         self._sent_bytes += batch.size_bytes
         self._calls[batch.number] = batch

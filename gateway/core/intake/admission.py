@@ -8,6 +8,7 @@ gone, its time is up or would be before its turn. All others are held, and wait 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.core import answers
 from gateway.core.campaigns.conditions import Conditions
@@ -28,8 +29,7 @@ SEND_MARGIN_S = 0.05
 Arrival = tuple[Waiter, DialRequest]
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(NamedTuple):
     """The facts that hold for all requests which arrive at one instant for one campaign.
 
     `refusal` answers every new request. `call_rate` is in calls a second, None if no forecast is made. New

@@ -154,12 +154,19 @@ class SourceQueue:
 
     def pop(self) -> Entry | None:
         """Take out the entry that goes next, or None where nothing waits."""
-        entry = self.top()
-        if entry is not None:
-            self._drop_first()
-            entry.queue = None
-            self.waiting -= 1
-        return entry
+        entries = self._entries
+        while self._begin < len(entries):
+            entry = entries[self._begin]
+            entries[self._begin] = None
+            self._begin += 1
+            if 2 * self._begin > len(entries):
+                del entries[: self._begin]
+                self._begin = 0
+            if entry is not None and entry.queue is self:
+                entry.queue = None
+                self.waiting -= 1
+                return entry
+        return None
 
     def turn_goes_on(self) -> bool:
         """Whether, after one more, something is left of a turn."""

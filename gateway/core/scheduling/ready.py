@@ -40,6 +40,10 @@ class Place(NamedTuple):
     priority: Priority
 
 
+_PLACES = tuple(tuple(Place(standing, priority) for priority in Priority) for standing in Standing)
+"""Every place, made once, by standing and priority."""
+
+
 class _Group:
     """The ready queues of one caller at one place.
 
@@ -110,9 +114,12 @@ class ReadyRing:
 
         Of the first few, one with a full call goes before those that may wait; they keep their places.
         """
-        first = self._first_group()
-        ready = (queue for queue in self._first_few(first) if not may_wait(queue.campaign))
-        return next(ready, None) or next(first.queues())
+        group = self._first_group()
+        first = next(group.queues())
+        if not may_wait(first.campaign):
+            return first
+        ready = (queue for queue in self._first_few(group) if not may_wait(queue.campaign))
+        return next(ready, first)
 
     def had_turn(self, queue: CallerQueue) -> None:
         """Move a queue behind the others of its caller after its turn, and the caller behind others."""
@@ -150,20 +157,21 @@ class ReadyCampaigns:
     def __init__(self, standing: Callable[[CallerQueue], Standing | None]) -> None:
         self._standing = standing
         self._rings = tuple(tuple(ReadyRing() for _ in Priority) for _ in Standing)
-        self._turns = tuple(ring.turns for rings in self._rings for ring in rings)
+        # The callers of each priority in these rings: an empty dictionary if none is ready there.
+        self._regular, self._doubtful = (tuple(ring.turns for ring in rings) for rings in self._rings)
         self._passed_over = [0 for _ in Priority]
         self._slowed: set[str] = set()
         self._since_doubtful = DOUBTFUL_EVERY
         self._since_doubtful_at = [DOUBTFUL_EVERY for _ in Priority]
 
     def __bool__(self) -> bool:
-        return any(self._turns)
+        return any(self._regular) or any(self._doubtful)
 
     def add(self, queue: CallerQueue) -> None:
         """Add a caller's queue of a ready campaign, or move it if its place has changed."""
         standing = self._standing(queue)
-        place = Place(standing, queue.priority) if standing is not None else None
-        if queue.place == place:
+        place = _PLACES[standing][queue.priority] if standing is not None else None
+        if queue.place is place:
             return
         self.remove(queue)
         queue.place = place
@@ -242,24 +250,31 @@ class ReadyCampaigns:
 
     def _choose(self, *, may_try: bool = True) -> Place:
         """Return the division whose turn it is: the priority is chosen first, then the standing."""
-        regular, doubtful = self._rings
-        if any(ring.turns for ring in regular):
-            may_try = may_try and self._since_doubtful >= DOUBTFUL_EVERY - 1
-        usable = [
+        if may_try and self._since_doubtful < DOUBTFUL_EVERY - 1:
+            may_try = not any(self._regular)
+        chosen = self._choose_priority(may_try=may_try)
+        tries = may_try and bool(self._doubtful[chosen])
+        if tries and self._regular[chosen]:
+            tries = self._since_doubtful_at[chosen] >= DOUBTFUL_EVERY - 1
+        return _PLACES[Standing.DOUBTFUL if tries else Standing.REGULAR][chosen]
+
+    def _choose_priority(self, *, may_try: bool) -> int:
+        """Return the highest priority that is ready, or one that was passed over too often."""
+        ready = [
             priority
-            for priority in Priority
-            if regular[priority].turns or (may_try and doubtful[priority].turns)
+            for priority, regular in enumerate(self._regular)
+            if regular or (may_try and self._doubtful[priority])
         ]
-        overdue = (priority for priority in usable if self._passed_over[priority] >= PASSED_OVER_LIMIT)
-        chosen = next(overdue, usable[0])
-        due = self._since_doubtful_at[chosen] >= DOUBTFUL_EVERY - 1 or not regular[chosen].turns
-        tries = may_try and due and bool(doubtful[chosen].turns)
-        return Place(Standing.DOUBTFUL if tries else Standing.REGULAR, chosen)
+        for priority in ready:
+            if self._passed_over[priority] >= PASSED_OVER_LIMIT:
+                return priority
+        return ready[0]
 
     def _count(self, place: Place) -> None:
-        for priority, (regular, doubtful) in enumerate(zip(*self._rings, strict=True)):
-            waits = priority != place.priority and (regular.turns or doubtful.turns)
-            self._passed_over[priority] = self._passed_over[priority] + 1 if waits else 0
+        passed_over = self._passed_over
+        for priority, regular in enumerate(self._regular):
+            waits = priority != place.priority and (regular or self._doubtful[priority])
+            passed_over[priority] = passed_over[priority] + 1 if waits else 0
         if place.standing is Standing.REGULAR:
             self._since_doubtful += 1
             self._since_doubtful_at[place.priority] += 1

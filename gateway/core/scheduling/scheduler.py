@@ -246,9 +246,11 @@ class Scheduler:
         campaign = self._campaigns[campaign_id]
         if self._forget_if_empty(campaign):
             return
-        if not self._is_ready(now, campaign):
+        if self._is_ready(now, campaign):
+            self._let_take_turns(campaign)
+        else:
             self._take_from_turns(campaign)
-        self._consider(now, campaign)
+            self._consider(now, campaign)
 
     def called(self, now: float, batch: Batch) -> None:
         """Note that a call leaves; a call of an unproven campaign counts as a try."""
@@ -311,7 +313,6 @@ class Scheduler:
             return  # whoever changes that has it reconsidered
         ready_by = now if campaign.ready else self._ready_by(now, campaign)
         if ready_by <= now:
-            campaign.ready_by = None
             self._let_take_turns(campaign)
         elif campaign.ready_by != ready_by:
             campaign.ready_by = ready_by
@@ -319,6 +320,7 @@ class Scheduler:
 
     def _let_take_turns(self, campaign: CampaignQueue) -> None:
         """Add the callers' queues of a ready campaign to the turns."""
+        campaign.ready_by = None
         if not campaign.ready:
             campaign.ready = True
             for queue in campaign.callers.values():
