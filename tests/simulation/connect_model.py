@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from gateway.core import errors
 from gateway.core.model import DialRequest, ItemFailure
+from tests.oracle.records import Key
 
-Key = tuple[str, str]
 POISON, INVALID = "poison", "invalid"
 """Beginnings of tokens: Connect refuses a whole call that carries the one, and the other by itself."""
 RUNNING = "Running"
@@ -135,6 +135,14 @@ class Connect:
     def campaign_states(self, campaign_ids: Iterable[str]) -> dict[str, str]:
         """Tell the states of campaigns."""
         return {campaign_id: self.states.get(campaign_id, RUNNING) for campaign_id in campaign_ids}
+
+    def forget(self, key: Key) -> None:
+        """Drop a dial from the journal: the gateway may know nothing of it any more."""
+        self.journal.pop(key, None)
+
+    def refuses(self, client_token: str) -> bool:
+        """Whether an item is refused as invalid, alone or with its whole call."""
+        return client_token.startswith((POISON, INVALID))
 
     def _failure(
         self, now: float, campaign_id: str, requests: Sequence[DialRequest]

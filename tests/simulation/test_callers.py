@@ -6,7 +6,7 @@ import pytest
 
 from gateway.core.model import Outcome, Priority
 from gateway.core.scheduling.proven import MISSES_LIMIT, MISSES_PER_S
-from tests.simulation.promises import Caller
+from tests.oracle.records import Caller
 from tests.simulation.test_scenarios import percentile, send, world_of
 from tests.simulation.world import World
 
@@ -168,8 +168,6 @@ def test_weights_are_calls_of_a_turn() -> None:
             caller = Caller(f"weight-{weight}", f"weight-{weight}")
             caller.source.weight = weight
             send(world, caller, campaign, 6000)
-        world.book.services.clear()  # the promise checked at every call is for equal weights
-        world.book.single_priority = False
         run(world, 20.0)
         found = shares(world, 0.0, 20.0)
         assert 2.8 <= found["weight-3"] / found["weight-1"] <= 3.2
@@ -178,7 +176,6 @@ def test_weights_are_calls_of_a_turn() -> None:
 def test_priorities_hold_among_callers() -> None:
     """HIGH goes before the BULK of other callers, which has every tenth call."""
     world = world_of(1)
-    world.book.single_priority = False
     send(world, Caller("bulk", "bulk"), "c0", 6000, Priority.BULK)
     send(world, Caller("high", "high"), "c1", 6000, Priority.HIGH)
     run(world, 20.0)

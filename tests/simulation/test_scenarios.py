@@ -7,8 +7,8 @@ import pytest
 
 from gateway.core.engine import Limits
 from gateway.core.model import Outcome, Priority, Reason
+from tests.oracle.records import Caller
 from tests.simulation.connect_model import RUNNING, Bucket, Buffer, Connect
-from tests.simulation.promises import Caller
 from tests.simulation.traffic import dial
 from tests.simulation.world import World
 
@@ -33,9 +33,9 @@ def send(
     life_s: float = LIFE_S,
 ) -> None:
     """Send new dial requests now."""
-    for _ in range(count):
-        token = f"{caller.name}-{caller.sent}"
-        world.submit(caller, dial(token, campaign, expires_at=world.now + life_s), priority)
+    tokens = [f"{caller.name}-{number}" for number in range(caller.sent, caller.sent + count)]
+    requests = (dial(token, campaign, expires_at=world.now + life_s) for token in tokens)
+    world.submit(caller, *requests, priority=priority)
 
 
 def flood(world: World, until: float, *, first_share: int = 1) -> None:
@@ -160,7 +160,6 @@ def test_one_campaign_is_paused(seed: int) -> None:
 def test_high_among_bulk(seed: int) -> None:
     """HIGH requests of three campaigns among a BULK backlog of 20,000: p99 at most 0.5 s, and BULK moves."""
     world = world_of(seed)
-    world.book.single_priority = False
     for campaign in CAMPAIGNS:
         world.at(0.0, send, world, Caller(f"bulk-{campaign}"), campaign, 4000, Priority.BULK)
     urgent = Caller("high")

@@ -19,7 +19,6 @@ from gateway.core.model import (
     Source,
     Waiter,
 )
-from gateway.core.tokens.outstanding import ATTRIBUTE_BYTES, ENTRY_BYTES
 from gateway.core.views.snapshot import Snapshot
 
 NOW = 1_000.0
@@ -43,11 +42,6 @@ def dial(
     return DialRequest(
         campaign, token, phone, attributes or {}, expiration, expires_at, size, in_doubt=in_doubt
     )
-
-
-def memory_of(request: DialRequest) -> int:
-    """Return the bytes that a held dial request counts for."""
-    return ENTRY_BYTES + ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
 
 
 def entry(

@@ -4,6 +4,7 @@ How long: `DIAL_GATEWAY_TEST_EXAMPLES=20000 python -m pytest tests/unit/core/tes
 """
 
 import os
+import random
 import sys
 from collections.abc import Sequence
 
@@ -14,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from gateway.core import errors
 from gateway.core.engine import Limits
 from gateway.core.model import Batch, CallReport, DialRequest, ItemFailure, Priority
-from tests.unit.core.book import Caller
+from tests.oracle.observed_engine import ObservedEngine
+from tests.oracle.records import Caller
 from tests.unit.core.making import NOW
-from tests.unit.core.watcher import Watcher
 
 CAMPAIGNS = ["a", "b", "c"]
 PHONES = ["+12065550100", "+12065550101"]
@@ -53,7 +54,7 @@ priorities = st.sampled_from([Priority.NORMAL, *Priority])
 
 
 class EngineMachine(RuleBasedStateMachine):
-    """Callers, Connect and the clock do whatever they like; the watcher checks the promises."""
+    """Callers, Connect and the clock do whatever they like; the oracle checks the promises."""
 
     @initialize(
         rate=st.sampled_from([0.0, 1.0, 10.0]),
@@ -64,6 +65,9 @@ class EngineMachine(RuleBasedStateMachine):
         window=st.sampled_from([20.0, 1200.0]),
         attempts=st.sampled_from([1, 2, 5]),
         forecast=st.booleans(),
+        mixed=st.sampled_from([True, True, False]),
+        services=st.sampled_from([1, 1, 2]),
+        slice_units=st.sampled_from([1000, 1000, 3]),
     )
     def begin(
         self,
@@ -75,6 +79,9 @@ class EngineMachine(RuleBasedStateMachine):
         window: float,
         attempts: int,
         forecast: bool,
+        mixed: bool,
+        services: int,
+        slice_units: int,
     ) -> None:
         limits = Limits(
             call_rate=rate,
@@ -85,9 +92,12 @@ class EngineMachine(RuleBasedStateMachine):
             replay_window_s=window,
             max_attempts=attempts,
             forecast=forecast,
+            slice_units=slice_units,
         )
-        self.watcher = Watcher(limits, NOW)
-        self.callers = [Caller() for _ in range(3)]
+        self.engine = ObservedEngine(limits, NOW, random.Random(1))
+        self.mixed = mixed
+        self.services = [f"service-{number}" for number in range(services)]
+        self.callers = [self._new_caller() for _ in range(3)]
         self.tokens = 0
         self.steps = 0
 
@@ -116,7 +126,7 @@ class EngineMachine(RuleBasedStateMachine):
     ) -> None:
         request = self._request(campaign, f"known-{token}", life_s, PHONES[phone], ATTRIBUTES[attributes])
         request.in_doubt = in_doubt
-        self.watcher.submit(self._caller(who), request, priority)
+        self.engine.submit(self._caller(who), request, priority=self._priority(priority))
 
     @rule(
         who=numbers,
@@ -126,9 +136,8 @@ class EngineMachine(RuleBasedStateMachine):
         priority=priorities,
     )
     def send_new(self, who: int, campaign: str, count: int, life_s: float, priority: Priority) -> None:
-        for _ in range(count):
-            request = self._request(campaign, self._new_token(), life_s)
-            self.watcher.submit(self._caller(who), request, priority)
+        requests = [self._request(campaign, self._new_token(), life_s) for _ in range(count)]
+        self.engine.submit(self._caller(who), *requests, priority=self._priority(priority))
 
     @rule(
         who=numbers,
@@ -144,55 +153,59 @@ class EngineMachine(RuleBasedStateMachine):
             {"": ""} if flaw == "attribute" else {},
         )
         request.in_doubt = in_doubt
-        self.watcher.submit(self._caller(who), request, valid=False)
+        self.engine.submit(self._caller(who), request, valid=False)
 
     @rule(campaign=campaigns, count=st.sampled_from([2, 40, 70]), life_s=lives_s, stay=st.booleans())
     def come_as_a_crowd(self, campaign: str, count: int, life_s: float, stay: bool) -> None:
-        crowd = [Caller() for _ in range(count)]
+        crowd = [self._new_caller() for _ in range(count)]
         for caller in crowd:
             request = self._request(campaign, self._new_token(), life_s)
-            self.watcher.submit(caller, request)
+            self.engine.submit(caller, request)
         if stay:
             self.callers += crowd
         else:
             for caller in crowd:
-                self.watcher.leave(caller)
+                self.engine.leave(caller)
 
     @rule(who=numbers)
     def half_close(self, who: int) -> None:
-        self.watcher.close(self._caller(who))
+        self.engine.close(self._caller(who))
 
     @rule(who=numbers)
     def leave(self, who: int) -> None:
-        self.watcher.leave(self._caller(who))
+        self.engine.leave(self._caller(who))
+
+    @rule(who=numbers)
+    def end_stream(self, who: int) -> None:
+        self.engine.end_stream(self._caller(who))
 
     @rule(who=numbers)
     def withdraw(self, who: int) -> None:
-        self.watcher.withdraw(self._caller(who))
+        self.engine.withdraw(self._caller(who))
 
     # --- the clock ---------------------------------------------------------------------------------
 
     @rule(step_s=st.sampled_from(STEPS_S), poll=st.booleans())
     def pass_time(self, step_s: float, poll: bool) -> None:
-        self.watcher.now += step_s
+        self.engine.now += step_s
         if poll:
-            self.watcher.poll()
+            self.engine.poll()
 
     @rule(times=st.integers(1, 8))
     def sleep_as_told(self, times: int) -> None:
         for _ in range(times):
-            self.watcher.poll()
-            if self.watcher.wake_at is None:
+            self.engine.poll()
+            if self.engine.wake_at is None:
                 break
-            self.watcher.now = self.watcher.wake_at
+            self.engine.now = self.engine.wake_at
 
     @rule(window_shares=st.sampled_from([0.25, 0.999, 1.0, 1.3]))
     def wait_for_memory_to_fade(self, window_shares: float) -> None:
-        self.watcher.now += window_shares * self.watcher.limits.replay_window_s
+        self.engine.now += window_shares * self.engine.limits.replay_window_s
 
     # --- Amazon Connect ----------------------------------------------------------------------------
 
-    @precondition(lambda self: self.watcher.calls)
+    @precondition(lambda self: self.engine.calls)
     @rule(
         which=numbers,
         fates=st.lists(st.sampled_from(FATES), min_size=1, max_size=3),
@@ -211,27 +224,27 @@ class EngineMachine(RuleBasedStateMachine):
                 if fate not in {"accepted", "missing"}
             },
             uncertain=uncertain,
-            started_at=self.watcher.now,
+            started_at=self.engine.now,
             trace_id=str(batch.number),
         )
-        self.watcher.complete(batch, report)
+        self.engine.complete(batch, report)
 
-    @precondition(lambda self: any(len(batch.entries) > 1 for batch in self.watcher.calls.values()))
+    @precondition(lambda self: any(len(batch.entries) > 1 for batch in self.engine.calls.values()))
     @rule(times=st.integers(1, 12), bad=st.sampled_from([1, 2, 100]))
     def refuse_whole_calls(self, times: int, bad: int) -> None:
         """Refuse every call with one of the bad items in it, until it is found or the rule has enough."""
-        first = next(batch for batch in self.watcher.calls.values() if len(batch.entries) > 1)
+        first = next(batch for batch in self.engine.calls.values() if len(batch.entries) > 1)
         bads = {entry.request.client_token for entry in first.entries[:bad]}
         for _ in range(times):
-            for batch in list(self.watcher.calls.values()):
+            for batch in list(self.engine.calls.values()):
                 if any(entry.request.client_token in bads for entry in batch.entries):
                     self._stop_asking(batch)
-                    self.watcher.complete(batch, CallReport(failure=errors.CallInvalid()))
+                    self.engine.complete(batch, CallReport(failure=errors.CallInvalid()))
                 else:
                     self._end_call(batch)
-            self.watcher.poll()
+            self.engine.poll()
 
-    @precondition(lambda self: self.watcher.calls)
+    @precondition(lambda self: self.engine.calls)
     @rule(which=numbers, failed=st.integers(1, 25))
     def throttle_for_capacity(self, which: int, failed: int) -> None:
         batch = self._call(which)
@@ -240,33 +253,35 @@ class EngineMachine(RuleBasedStateMachine):
             accepted=dict.fromkeys(tokens[failed:], "id"),
             failed=dict.fromkeys(tokens[:failed], ItemFailure.CAPACITY),
         )
-        self.watcher.complete(batch, report)
+        self.engine.complete(batch, report)
 
-    @precondition(lambda self: self.watcher.look_up)
+    @precondition(lambda self: self.engine.look_up)
     @rule(states=st.lists(st.sampled_from(STATES), min_size=1, max_size=3))
     def tell_states(self, states: Sequence[str | None]) -> None:
-        told = zip(self.watcher.look_up, states, strict=False)
-        self.watcher.looked_up({name: state for name, state in told if state is not None})
+        told = zip(self.engine.look_up, states, strict=False)
+        states_told = {name: state for name, state in told if state is not None}
+        self.engine.looked_up(list(self.engine.look_up), states_told)
 
-    @precondition(lambda self: self.watcher.look_up)
+    @precondition(lambda self: self.engine.look_up)
     @rule(really=st.booleans())
     def refuse_to_tell_states(self, really: bool) -> None:
         if really:
-            self.watcher.may_not_look_up()
+            self.engine.may_not_look_up()
         else:
-            self.watcher.looked_up({})
+            self.engine.looked_up(list(self.engine.look_up), {})
 
     @rule(times=st.integers(1, 4))
     def go_well(self, times: int) -> None:
         for _ in range(times):
-            self.watcher.poll()
-            for number in [number for number in self.watcher.calls if number not in self.watcher.asked]:
-                self._end_call(self.watcher.calls[number])
-            self.watcher.looked_up(dict.fromkeys(self.watcher.look_up, "Running"))
-            if self.watcher.wake_at is not None:
-                self.watcher.now = min(self.watcher.wake_at, self.watcher.now + 1.0)
+            self.engine.poll()
+            for number in [number for number in self.engine.calls if number not in self.engine.asking]:
+                self._end_call(self.engine.calls[number])
+            asked = list(self.engine.look_up)
+            self.engine.looked_up(asked, dict.fromkeys(asked, "Running"))
+            if self.engine.wake_at is not None:
+                self.engine.now = min(self.engine.wake_at, self.engine.now + 1.0)
 
-    @precondition(lambda self: self.watcher.calls)
+    @precondition(lambda self: self.engine.calls)
     @rule(which=numbers, failure=st.sampled_from(FAILURES), doubt=st.booleans(), more=st.integers(0, 4))
     def fail(self, which: int, failure: errors.CallFailure, doubt: bool, more: int) -> None:
         batch = self._call(which)
@@ -277,81 +292,100 @@ class EngineMachine(RuleBasedStateMachine):
             attempts=attempts,
             counted_attempts=attempts - throttled,
             uncertain=failure.uncertain or (doubt and attempts > 1),
-            started_at=self.watcher.now,
+            started_at=self.engine.now,
         )
-        self.watcher.complete(batch, report)
+        self.engine.complete(batch, report)
 
-    @precondition(lambda self: self.watcher.calls)
+    @precondition(lambda self: self.engine.calls)
     @rule(which=numbers)
     def want_another_attempt(self, which: int) -> None:
-        self.watcher.ask_retry(self._call(which))
+        self.engine.ask_retry(self._call(which))
 
-    # --- steering ----------------------------------------------------------------------------------
+    @precondition(lambda self: self.engine.calls)
+    @rule(which=numbers, failure=st.sampled_from([errors.CallTooLate(), errors.NoCredentials()]))
+    def not_send(self, which: int, failure: errors.CallFailure) -> None:
+        self.engine.complete(
+            self._call(which), CallReport(failure=failure, attempts=0, counted_attempts=0, unused=1)
+        )
 
-    @rule(campaign=campaigns, answering=st.booleans())
-    def hold_campaign(self, campaign: str, answering: bool) -> None:
-        self.watcher.hold_campaign(campaign, answering=answering)
+    # --- operators ----------------------------------------------------------------------------------
+
+    @rule(campaign=campaigns, answering=st.booleans(), left=st.booleans())
+    def hold_campaign(self, campaign: str, answering: bool, left: bool) -> None:
+        self._revoke(self.engine.hold(campaign, answering=answering), left=left)
 
     @rule(campaign=campaigns)
     def release_campaign(self, campaign: str) -> None:
-        self.watcher.release_campaign(campaign)
+        self.engine.release(campaign)
 
     @rule()
     def release_all(self) -> None:
-        for campaign in list(self.watcher.holds):
-            self.watcher.release_campaign(campaign)
+        for campaign in list(self.engine.holds):
+            self.engine.release(campaign)
 
-    @rule(campaign=campaigns)
-    def purge_campaign(self, campaign: str) -> None:
-        self.watcher.purge_campaign(campaign)
+    @rule(campaign=campaigns, left=st.booleans())
+    def purge_campaign(self, campaign: str, left: bool) -> None:
+        self._revoke(self.engine.purge(campaign), left=left)
 
     # --- leaving -----------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.steps > 8 and not self.watcher.engine.draining)
+    @precondition(lambda self: self.steps > 8 and not self.engine.engine.draining)
     @rule(grace_s=st.sampled_from([0.0, 1.0, 25.0]), really=st.integers(0, 3))
     def drain(self, grace_s: float, really: int) -> None:
         if really == 0:
-            self.watcher.drain(self.watcher.now + grace_s)
+            self.engine.drain(self.engine.now + grace_s)
 
     @invariant()
-    def books_are_right(self) -> None:
+    def sums_are_right(self) -> None:
         self.steps += 1
-        self.watcher.check_books(self.callers)
+        self.engine.check_sums(self.callers)
 
     def teardown(self) -> None:
         if sys.exc_info()[0] is not None:
             return  # a promise is broken already: what comes after says nothing
-        watcher = self.watcher
-        if not watcher.engine.draining:
-            watcher.drain(watcher.now + 30.0)
-        self._leave_in_order() if self.steps % 2 else watcher.abandon()
-        assert watcher.engine.held == watcher.engine.held_bytes == 0
-        for caller in self.callers:
-            assert not caller.source.pending
-            assert not caller.source.queues
-            assert caller.gone or len(caller.answers) == caller.sent
+        engine = self.engine
+        if not engine.engine.draining:
+            engine.drain(engine.now + 30.0)
+        if self.steps % 2:
+            self._leave_in_order()
+        else:
+            engine.abandon(unsent=list(engine.calls.values()) if self.steps % 4 else [])
+        engine.check_end(self.callers)
 
     # --- how ---------------------------------------------------------------------------------------
 
     def _leave_in_order(self) -> None:
-        watcher = self.watcher
+        engine = self.engine
         for _ in range(2_000):
-            for batch in list(watcher.calls.values()):
+            for batch in list(engine.calls.values()):
                 self._end_call(batch)
-            watcher.poll()
-            if watcher.wake_at is None and not watcher.calls:
+            engine.poll()
+            if engine.wake_at is None and not engine.calls:
                 break
-            watcher.now = watcher.wake_at or watcher.now
-        assert not watcher.held, "not everybody was answered"
+            engine.now = engine.wake_at or engine.now
 
     def _end_call(self, batch: Batch) -> None:
-        watcher = self.watcher
-        if batch.number not in watcher.asked:
+        engine = self.engine
+        if batch.number not in engine.asking:
             accepted = {entry.request.client_token: "id" for entry in batch.entries}
-            watcher.complete(batch, CallReport(accepted=accepted))
-        elif watcher.send_until is not None and watcher.now >= watcher.send_until:
-            watcher.forget_retry(batch)  # it would wait for its permit for ever
-            watcher.complete(batch, CallReport(failure=errors.AnswerLost(), uncertain=True))
+            engine.complete(batch, CallReport(accepted=accepted))
+        elif not engine.oracle.at.sending:
+            engine.forget_retry(batch)  # it would wait for its permit for ever
+            engine.complete(batch, CallReport(failure=errors.AnswerLost(), uncertain=True))
+
+    def _revoke(self, calls: list[Batch], *, left: bool) -> None:
+        """End calls that were revoked before a byte of them left; those that have left go on."""
+        for batch in calls:
+            if not left and batch.number not in self.engine.asking:
+                report = CallReport(failure=errors.CallRevoked(), attempts=0, counted_attempts=0, unused=1)
+                self.engine.complete(batch, report)
+
+    def _priority(self, priority: Priority) -> Priority:
+        return priority if self.mixed else Priority.NORMAL
+
+    def _new_caller(self) -> Caller:
+        self.names = getattr(self, "names", 0) + 1
+        return Caller(f"caller-{self.names}", self.services[self.names % len(self.services)])
 
     def _request(
         self,
@@ -361,7 +395,7 @@ class EngineMachine(RuleBasedStateMachine):
         phone: str = PHONES[0],
         attributes: dict[str, str] = ATTRIBUTES[0],
     ) -> DialRequest:
-        expires_at = self.watcher.now + life_s
+        expires_at = self.engine.now + life_s
         return DialRequest(campaign, token, phone, attributes, expires_at, expires_at, 50 + len(token))
 
     def _new_token(self) -> str:
@@ -372,22 +406,22 @@ class EngineMachine(RuleBasedStateMachine):
         """Return one who still sends; for one who does not, another has come."""
         place = who % len(self.callers)
         if self.callers[place].gone:
-            self.callers[place] = Caller()
+            self.callers[place] = self._new_caller()
         elif self.callers[place].closed:
-            self.callers.append(Caller())
+            self.callers.append(self._new_caller())
             place = -1
         return self.callers[place]
 
     def _call(self, which: int) -> Batch:
         """Return a call under way; one that wanted another attempt does so no more."""
-        numbers = list(self.watcher.calls)
-        batch = self.watcher.calls[numbers[which % len(numbers)]]
+        numbers = list(self.engine.calls)
+        batch = self.engine.calls[numbers[which % len(numbers)]]
         self._stop_asking(batch)
         return batch
 
     def _stop_asking(self, batch: Batch) -> None:
-        if batch.number in self.watcher.asked:
-            self.watcher.forget_retry(batch)
+        if batch.number in self.engine.asking:
+            self.engine.forget_retry(batch)
 
 
 TestEngineMachine = EngineMachine.TestCase

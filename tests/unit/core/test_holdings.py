@@ -3,7 +3,8 @@
 from gateway.core.model import Answer, Entry, EntryState, Outcome, Settled, Source, Waiter
 from gateway.core.tokens.ledger import Ledger, Remembered
 from gateway.core.tokens.outstanding import JOIN_BYTES, Outstanding
-from tests.unit.core.making import NOW, entry, memory_of
+from tests.oracle.records import memory_of
+from tests.unit.core.making import NOW, entry
 
 
 def holding(*entries: Entry) -> Outstanding:
