@@ -1,1 +1,1 @@
-"""HTTP for those who run the gateway: health, metrics, and the console, which alone changes anything."""
+"""The HTTP admin port: health, metrics and the console. Only the console changes anything."""

@@ -1,8 +1,8 @@
-"""The connections of the admin port: how many there may be, and the time limits of each.
+"""The connections of the admin port, their number limit and their time limits.
 
-No client may keep others out. A connection that sends no request, sends one slowly or does not read its
-answer is closed. At the limit of connections, a new one replaces one that has had no request for the longest
-time. So probes and Prometheus always get through.
+No client can block others. A connection that sends no request, sends one slowly or does not read its answer
+is closed. At the limit, a new connection replaces the one without a request for the longest time. So probes
+and Prometheus always get through.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ REQUEST_S = 10.0
 IDLE_S = 75.0
 """Seconds between two requests on one connection: Prometheus asks every minute at most, as a rule."""
 ANSWER_S = 30.0
-"""Seconds for the body of a request, its answer, and the caller's reading of that."""
+"""Seconds in which the request body must arrive and the caller must read the answer."""
 
 
 class Closed(Enum):
-    """Why a connection was closed by us; the value is the label of the metric."""
+    """Why this side closed a connection. The value is the label of the metric."""
 
     SLOW = "slow_request"
     IDLE = "idle"
@@ -32,10 +32,10 @@ class Closed(Enum):
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One connection, the host it comes from, and since when it has been in its present state.
+    """One connection, its remote host, and the time since when it has been in its present state.
 
     It is `busy` from the header of a request to its answer, and `endless` while it receives events. `asking`
-    is when the first byte of a request came whose header is not complete yet; None if there is none.
+    is when the first byte of an incomplete request header arrived; None if no header is incomplete.
     """
 
     transport: asyncio.Transport
@@ -46,7 +46,7 @@ class Connection:
     asking: float | None = None
 
     def overdue(self, now: float) -> Closed | None:
-        """Return why it must be closed now; None if it need not be."""
+        """Return why the connection must be closed now, None if it may stay open."""
         if self.endless:
             return None
         if self.busy:
@@ -71,7 +71,7 @@ class Connections:
         return len(self._open)
 
     def has_room(self) -> bool:
-        """Return whether one more may come: the limit is not reached, or one of them can be replaced."""
+        """Return whether one more is allowed: the limit is not reached, or an idle one can be replaced."""
         return len(self._open) < self._limit or any(not each.busy for each in self._open.values())
 
     def add(self, transport: asyncio.Transport) -> Connection:
@@ -90,7 +90,7 @@ class Connections:
         self._open.pop(transport, None)
 
     def received(self, connection: Connection) -> None:
-        """Note that bytes have come."""
+        """Note that bytes have arrived."""
         if not connection.busy and connection.asking is None:
             connection.asking = self._now()
 
@@ -103,12 +103,12 @@ class Connections:
         return connection
 
     def end(self, connection: Connection) -> None:
-        """Note that a request has its answer, which may still have to be read."""
+        """Note that a request was answered. The caller may not have read the answer yet."""
         connection.busy = connection.endless = False
         connection.since = self._now()
 
     def sweep(self) -> None:
-        """Close the connections that are over a time limit."""
+        """Close the connections that exceed a time limit."""
         for connection, why in list(self._overdue()):
             self._close(connection, why)
 

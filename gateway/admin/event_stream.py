@@ -1,7 +1,7 @@
-"""Live figures for the console's pages: one look a second for all of them, whoever reads how fast.
+"""Live updates for the console's pages, from one state a second that all pages share.
 
-Nothing is queued: a page that reads slowly is told the difference to the newest look once it has read
-the last. What a page costs is what the transport holds of one message.
+Nothing is queued. A page that reads slowly gets the difference to the newest state once it has read the last
+message. So a page costs only the part of one message that its transport has not sent.
 """
 
 import asyncio
@@ -11,76 +11,77 @@ from gateway.admin import messages
 from gateway.admin.port import Console, ConsoleState
 
 EVERY_S = 1.0
-"""Seconds between two looks."""
+"""Seconds between two states."""
 READERS = 32
-"""Pages that are told at once, at most."""
+"""Pages that receive updates at the same time, at most."""
 STALL_S = 20.0
-"""Seconds after which a page that reads nothing is let go."""
+"""Seconds after which a page that reads nothing is disconnected."""
 
 Write = Callable[[bytes], Awaitable[None]]
 
 
 class EventStream:
-    """Tells every reader how things stand, and how they change; `readers` are those being told."""
+    """Sends every reader the state of the gateway and its changes. `readers` is their number."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._leaving = asyncio.Event()
+        self._closing = asyncio.Event()
         self.readers = 0
-        self._look_at = float("-inf")
+        self._made_at = float("-inf")
         self._newest: ConsoleState | None = None
-        self._looking = asyncio.Lock()
+        self._making = asyncio.Lock()
         self._messages: dict[int, tuple[ConsoleState | None, bytes]] = {}
 
     @property
     def full(self) -> bool:
-        """Whether as many are told as may be."""
+        """Whether the limit of readers is reached."""
         return self.readers >= READERS
 
-    async def tell(self, write: Write) -> None:
-        """Tell one reader until the server leaves or `write` fails; raises `TimeoutError` where it stalls."""
+    async def serve(self, write: Write) -> None:
+        """Serve one reader until the server stops. Raises `TimeoutError` if the reader stalls."""
         self.readers += 1
-        told: ConsoleState | None = None
+        sent: ConsoleState | None = None
         try:
-            while not self._leaving.is_set():
-                look = await self._look()
-                if look is not told:
+            while not self._closing.is_set():
+                state = await self._state()
+                if state is not sent:
                     async with asyncio.timeout(STALL_S):
-                        await write(self._message(told, look))
-                    told = look
+                        await write(self._message(sent, state))
+                    sent = state
                 await self._wait_for_next()
         finally:
             self.readers -= 1
 
-    def leave(self) -> None:
-        """Tell nobody any more."""
-        self._leaving.set()
+    def close(self) -> None:
+        """End all streams of events."""
+        self._closing.set()
 
-    async def _look(self) -> ConsoleState:
-        """Return the newest look; the first reader that needs a newer one makes it, the others wait."""
-        async with self._looking:
+    async def _state(self) -> ConsoleState:
+        """Return the newest state. The first reader that needs a newer one makes it, and the others wait."""
+        async with self._making:
             now = asyncio.get_running_loop().time()
-            if self._newest is None or now >= self._look_at + EVERY_S:
-                self._newest = await self._console.look()
-                self._look_at = now
+            if self._newest is None or now >= self._made_at + EVERY_S:
+                self._newest = await self._console.state()
+                self._made_at = now
                 self._messages = {}
             return self._newest
 
-    def _message(self, told: ConsoleState | None, look: ConsoleState) -> bytes:
-        """Return what a reader is told of the newest look; made once for all that know the same earlier look.
+    def _message(self, sent: ConsoleState | None, state: ConsoleState) -> bytes:
+        """Return the message that leads from the state a reader has to the newest one.
 
-        To make the message of all that is shown takes some tens of milliseconds.
+        Readers with the same state share one message: to make a full one takes tens of milliseconds.
         """
-        known = self._messages.get(id(told))
-        if known is None:  # with the earlier look, so that its id is not used again
-            message = messages.first(look) if told is None else messages.next_after(told, look)
-            known = self._messages[id(told)] = told, message
-        return known[1]
+        made = self._messages.get(id(sent))
+        if made is None:
+            message = messages.first(state) if sent is None else messages.next_after(sent, state)
+            # The entry keeps the earlier state alive, so that its id cannot be used again.
+            made = self._messages[id(sent)] = sent, message
+        return made[1]
 
     async def _wait_for_next(self) -> None:
-        wait_s = self._look_at + EVERY_S - asyncio.get_running_loop().time()
+        wait_s = self._made_at + EVERY_S - asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(max(0.0, wait_s)):
-                await self._leaving.wait()
+                await self._closing.wait()
         except TimeoutError:
             pass

@@ -1,4 +1,4 @@
-"""Accepts the connections of the admin port, within a limit, and pauses when file descriptors run out.
+"""Accepts the connections of the admin port within a limit, and pauses when file descriptors run out.
 
 asyncio's own server accepts without a limit. When no descriptor is left, it reports each failed accept up to
 a hundred times a second, and does not report when accepting works again.
@@ -34,7 +34,7 @@ class Listener:
         self._connections = connections
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[object]] = set()
-        self._lacking = False
+        self._out_of_resources = False
         self._retry: asyncio.TimerHandle | None = None
         self._sweeping: asyncio.TimerHandle | None = None
         self._closed = False
@@ -65,7 +65,7 @@ class Listener:
                 return None
             except OSError as error:
                 return self._cannot_accept(error)
-            self._lacking = False
+            self._out_of_resources = False
             self._serve(accepted)
         return None
 
@@ -83,8 +83,8 @@ class Listener:
             log.warning("a connection of the admin port failed at its start")
 
     def _cannot_accept(self, error: OSError) -> None:
-        if error.errno in _NO_RESOURCE and not self._lacking:
-            self._lacking = True
+        if error.errno in _NO_RESOURCE and not self._out_of_resources:
+            self._out_of_resources = True
             log.error(
                 "the admin port accepts no connection for now: %s", errno.errorcode.get(error.errno or 0, "")
             )
@@ -93,9 +93,9 @@ class Listener:
     def _pause(self) -> None:
         """Stop accepting for a while; new connections wait in the system's queue."""
         self._loop.remove_reader(self._socket)
-        self._retry = self._loop.call_later(RETRY_S, self._go_on)
+        self._retry = self._loop.call_later(RETRY_S, self._resume)
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         if not self._closed:
             self._loop.add_reader(self._socket, self._accept)
 

@@ -1,7 +1,7 @@
-"""What the console's page is told: all of a look at first, then what differs from the look before.
+"""The messages for the console's page: the whole state first, then the differences to the state before.
 
-Rows are lists in the order of their fields, which the first message names: so a thousand campaigns
-cost some hundred kilobytes and a few milliseconds, and their keys are not sent again and again.
+Rows are lists in the order of their fields, and the first message names the fields. So the keys are not
+repeated, and a thousand campaigns take some hundred kilobytes and a few milliseconds.
 """
 
 import json
@@ -13,13 +13,13 @@ FIELDS = {kind.__name__: kind._fields for kind in (Campaign, RecordedAction, Poi
 
 
 def first(look: ConsoleState) -> bytes:
-    """Return the event that tells everything."""
+    """Return the event with the whole state."""
     told = {"first": True, "fields": FIELDS, "gone": []}
     return _event(told | _now(look) | _rows(look, {}, 0, 0) | {"callers": look.callers})
 
 
 def next_after(told: ConsoleState, look: ConsoleState) -> bytes:
-    """Return the event that tells one who knows an earlier look how things stand now."""
+    """Return the event that leads from an earlier state to the present one."""
     point = told.points[-1].number if told.points else 0
     failure = told.failures[-1].number if told.failures else 0
     message = _now(look) | _rows(look, told.campaigns, point, failure)
@@ -42,5 +42,5 @@ def _rows(look: ConsoleState, told: Mapping[str, Campaign], point: int, failure:
 
 
 def _event(message: dict[str, object]) -> bytes:
-    """Return an event of the stream; JSON as it is made here is one line of ASCII."""
+    """Return an event of the stream. Its JSON is one line of ASCII."""
     return b"data: " + json.dumps(message, separators=(",", ":")).encode() + b"\n\n"

@@ -1,4 +1,4 @@
-"""What the admin server asks of the gateway, without knowing it.
+"""The ports through which the admin server reaches the gateway.
 
 Instants are in seconds on the gateway's own clock; `ConsoleState.offset` leads there from the epoch's.
 """
@@ -10,9 +10,9 @@ from typing import NamedTuple, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether dial requests should come here: each check with its finding in words, and whether it holds.
+    """Whether the gateway is ready for dial requests: each check with its result and an explanation.
 
-    `notes` are for people: what is seen and does not make the gateway unready.
+    `notes` are observations for people that do not make the gateway unready.
     """
 
     checks: dict[str, tuple[bool, str]]
@@ -20,27 +20,27 @@ class Readiness:
 
     @property
     def ready(self) -> bool:
-        """Whether every check holds."""
+        """Whether every check passed."""
         return all(holds for holds, _ in self.checks.values())
 
 
 class Monitoring(Protocol):
-    """The gateway as those see it who run it."""
+    """Readiness and metrics of the gateway."""
 
     def readiness(self) -> Readiness:
-        """Return whether dial requests should come here."""
+        """Return whether the gateway is ready for dial requests."""
         ...
 
     async def metrics(self) -> tuple[str, str] | None:
-        """Return all metrics as text, and its content type; None where nothing is counted."""
+        """Return all metrics as text, and its content type; None if metrics are disabled."""
         ...
 
 
-# --- the console: what it shows ------------------------------------------------------------------------
+# --- the console's view --------------------------------------------------------------------------------
 
 
 class RecordedAction(NamedTuple):
-    """What somebody did to a campaign, `hold`, `release` or `purge`; `answered` were answered by that."""
+    """A `hold`, `release` or `purge` of a campaign, and the number of dial requests answered by it."""
 
     kind: str
     caller: str
@@ -50,10 +50,10 @@ class RecordedAction(NamedTuple):
 
 
 class Campaign(NamedTuple):
-    """One campaign: equal ones say the same, whenever they were looked at.
+    """One campaign. Rows of an unchanged campaign are equal, whenever they were made.
 
-    `counts` are answers by outcome, in the order of the contract; `rate` is in accepted dial requests a
-    second. `until` is when its state may end by itself, None where nobody can say. `held` is who holds it.
+    `counts` are answers by outcome, in the order of the contract. `rate` is in accepted dial requests a
+    second. `until` is when its state may end without an operator, None if unknown. `held` is its hold.
     """
 
     campaign_id: str
@@ -73,10 +73,11 @@ class Campaign(NamedTuple):
 
 
 class Point(NamedTuple):
-    """What happened in one stretch of `seconds` up to `at`.
+    """What happened in the `seconds` before `at`.
 
-    `calls` to Amazon Connect are those answered, throttled, and failed otherwise; `answers` are dial
-    requests by outcome. `rate` and `ceiling` are in calls a second, 0 for no limit.
+    `calls` are the numbers of calls to Amazon Connect that were answered, throttled, and failed otherwise.
+    `answers` are dial requests by outcome. `rate` and `ceiling` are in calls a second, 0 for no limit. `held`
+    is the number of outstanding dial requests.
     """
 
     number: int
@@ -90,7 +91,7 @@ class Point(NamedTuple):
 
 
 class FailedCall(NamedTuple):
-    """A call to Amazon Connect that failed for good, with its trace."""
+    """A call to Amazon Connect that failed after its last attempt, with its trace."""
 
     number: int
     at: float
@@ -103,7 +104,7 @@ class FailedCall(NamedTuple):
 
 
 class CallerRow(NamedTuple):
-    """Who has streams open here, and how many of its dial requests are unanswered, of how many at most."""
+    """A caller with open streams, the number of its unanswered dial requests, and the limit of these."""
 
     name: str
     streams: int
@@ -112,9 +113,9 @@ class CallerRow(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Everything in figures. `campaigns` are counted by state; `callers` are all that there are.
+    """The totals of the gateway. `campaigns` is the number of campaigns by state.
 
-    `locked` is why nobody may change anything here; empty where a token is asked for.
+    `locked` is the reason why the console cannot change anything, empty if an operator token allows it.
     """
 
     campaigns: dict[str, int]
@@ -137,7 +138,7 @@ class Totals(NamedTuple):
 
 
 class ConsoleState(NamedTuple):
-    """The gateway at one instant. `campaigns` are at most so many, `Totals.campaigns` counts them all."""
+    """The gateway at one instant. `campaigns` is limited in number; `Totals.campaigns` counts them all."""
 
     at: float
     offset: float
@@ -148,7 +149,7 @@ class ConsoleState(NamedTuple):
     callers: Sequence[CallerRow]
 
 
-# --- the console: what it does -------------------------------------------------------------------------
+# --- the console's commands ----------------------------------------------------------------------------
 
 
 class Command(NamedTuple):
@@ -181,12 +182,12 @@ class CommandRefused(Exception):  # noqa: N818 - says what happened, as in the r
 
 
 class Console(Protocol):
-    """What the console shows and does."""
+    """The view and the commands of the console."""
 
-    async def look(self) -> ConsoleState:
-        """Return how everything stands; a look may serve for a while."""
+    async def state(self) -> ConsoleState:
+        """Return the state of the gateway, which may be some hundred milliseconds old."""
         ...
 
     async def carry_out(self, command: Command) -> int:
-        """Do it; return how many dial requests were answered by that. Raises `CommandRefused`."""
+        """Carry out a command; return how many dial requests it answered. Raises `CommandRefused`."""
         ...

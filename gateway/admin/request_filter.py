@@ -1,10 +1,11 @@
-"""Who is answered on the admin port: no other site's page, and nobody by a name that is not the port's own.
+"""Refuses requests of other sites' pages, and requests under a foreign host name, on the admin port.
 
-A page of any site can make a browser ask addresses on loopback, and through a port-forward those of a
-cluster. Browsers say where a request comes from (`Sec-Fetch-Site`, `Origin`), and a page whose name was
-made to point here sends that name as `Host`: both are refused. A name under a public domain is the
-port's own only where a setting lists it; names that nobody can register need no setting. What changes
-something is taken from the console's own page only, as JSON, which no form and no other page can send.
+Any web page can make a browser send requests to loopback addresses and, through a port-forward, to addresses
+of a cluster. Browsers state the origin of a request (`Sec-Fetch-Site`, `Origin`), and a page whose name was
+made to resolve to this port (DNS rebinding) sends that name as `Host`: both are refused. A name under a
+public domain counts as this port's own only if a setting lists it. Names that cannot be registered publicly
+need no setting. Changes are accepted only from the console's own page and only as JSON, which neither a form
+nor another page can send.
 """
 
 import ipaddress
@@ -19,7 +20,7 @@ from gateway.runtime.patterns import Pattern, matches_any, text_pattern
 HOSTS_SETTING = "DIAL_GATEWAY_ADMIN_HOSTS"
 SAFE_METHODS = ("GET", "HEAD")
 _INSIDE = (".svc", ".cluster.local", ".internal", ".local")
-"""Ends of names that no public name server knows: no page of a stranger has such a name."""
+"""Suffixes that cannot be registered publicly, so no foreign page has such a name."""
 _ONE_LABEL = re.compile(r"[a-z0-9_-]+")
 _OWN_SITE = ("same-origin", "none")
 _HEADERS = {
@@ -36,34 +37,36 @@ _HEADERS = {
 }
 
 
-def guard(listen: str, changes: Collection[str] = (), hosts: Collection[str] = ()) -> Middleware:
-    """Return what stands before every route of a server on `listen`, HOST:PORT.
+def request_filter(listen: str, changes: Collection[str] = (), hosts: Collection[str] = ()) -> Middleware:
+    """Return the middleware that filters requests to a server on `listen`, HOST:PORT.
 
-    `changes` are the paths that may be posted to; `hosts` are names that the server goes by beside the
-    usual ones, `*.example.org` for all under that one.
+    `changes` are the paths that accept POST. `hosts` are additional names of the server; `*.example.org`
+    stands for all names under that domain.
     """
     on_loopback = is_loopback(listen.rpartition(":")[0])
     names = [text_pattern(host) for host in hosts]
 
     @web.middleware
-    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def filtered(request: web.Request, handler: Handler) -> web.StreamResponse:
         may_change = request.path in changes
         own_name = is_own_name(request.headers.get("Host"), names, on_loopback=on_loopback)
         refusal = _refusal(request, own_name=own_name, may_change=may_change)
         return refusal if refusal is not None else await handler(request)
 
-    return guarded
+    return filtered
 
 
-async def dress(_: web.Request, response: web.StreamResponse) -> None:
-    """Put the headers on a response that belong on every one, before any of it is sent."""
+async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    """Add the headers of all responses, before the response is sent."""
     response.headers.update(_HEADERS)
 
 
 def is_own_name(host: str | None, names: Collection[Pattern], *, on_loopback: bool) -> bool:
-    """Whether a `Host` is a name of this server: a loopback name, one of `names`, or, elsewhere, one inside.
+    """Whether a `Host` is a name of this server.
 
-    None is a request without: no browser sends one, old probes do.
+    Those are loopback names, `names` and, unless the server listens on loopback, addresses and names of
+    internal networks. None stands for a request without the header: browsers always send it, old probes do
+    not.
     """
     if host is None:
         return not on_loopback
@@ -74,7 +77,7 @@ def is_own_name(host: str | None, names: Collection[Pattern], *, on_loopback: bo
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or address, IPv6 perhaps in brackets, is this host's own and no other's."""
+    """Whether a name or address refers to this host's loopback. IPv6 addresses may be in brackets."""
     name = host.strip("[]").rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -109,7 +112,7 @@ def _refusal(request: web.Request, *, own_name: bool, may_change: bool) -> web.R
 
 
 def _refusal_of_change(request: web.Request) -> web.Response | None:
-    """Return why a request that changes something is not one of the console's own page."""
+    """Return the refusal of a changing request that does not come from the console's own page."""
     if "Origin" not in request.headers or request.headers.get("Sec-Fetch-Site") != "same-origin":
         return web.Response(status=403, text="changes are taken from this port's own page only\n")
     if request.content_type != "application/json":

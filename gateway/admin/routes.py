@@ -1,4 +1,4 @@
-"""Every route of the admin port. Those under CHANGES do what they are asked for; all others only read."""
+"""The routes of the admin port. Only those in CHANGES change anything."""
 
 import asyncio
 import math
@@ -15,15 +15,15 @@ EVENTS = "/api/events"
 CHANGES = frozenset(f"/api/campaigns/{kind}" for kind in KINDS)
 
 
-def routes(monitoring: Monitoring, console: Console, feed: EventStream) -> list[web.RouteDef]:
+def routes(monitoring: Monitoring, console: Console, events: EventStream) -> list[web.RouteDef]:
     """Return the routes, each with its handler."""
-    pages, live = _Pages(monitoring), _Live(console, feed)
+    pages, live = _Pages(monitoring), _Live(console, events)
     return [
         web.get("/livez", pages.live),
         web.get("/readyz", pages.ready),
         web.get("/metrics", pages.metrics),
         web.get(EVENTS, live.events, allow_head=False),  # its answer is a body without an end
-        *(web.post(f"/api/campaigns/{kind}", live.doing(kind)) for kind in KINDS),
+        *(web.post(f"/api/campaigns/{kind}", live.operation(kind)) for kind in KINDS),
         *_files(),
     ]
 
@@ -33,16 +33,16 @@ class _Pages:
         self._monitoring = monitoring
 
     async def live(self, _: web.Request) -> web.Response:
-        """Answer at all: this runs on the loop that everything runs on, so it turns."""
+        """Answer. An answer shows that the event loop runs, since this handler runs on it."""
         return web.Response(text="live\n")
 
     async def ready(self, _: web.Request) -> web.Response:
-        """Say whether dial requests should come here, and why not."""
+        """Answer whether the gateway is ready for dial requests, with the reasons."""
         found = self._monitoring.readiness()
         return web.json_response(_document(found), status=200 if found.ready else 503)
 
     async def metrics(self, _: web.Request) -> web.Response:
-        """Give all metrics as Prometheus reads them."""
+        """Answer with all metrics in Prometheus' text format."""
         found = await self._monitoring.metrics()
         if found is None:
             return web.Response(status=404, text="nothing is counted: OTEL_SDK_DISABLED is set\n")
@@ -51,26 +51,26 @@ class _Pages:
 
 
 class _Live:
-    def __init__(self, console: Console, feed: EventStream) -> None:
+    def __init__(self, console: Console, events: EventStream) -> None:
         self._console = console
-        self._feed = feed
+        self._events = events
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """Tell how things stand, and how they change, until the reader goes."""
-        if self._feed.full:
+        """Send the state and its changes until the reader disconnects."""
+        if self._events.full:
             return web.Response(status=503, text="as many pages as may be are open already\n")
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         )
         await response.prepare(request)
         try:
-            await self._feed.tell(response.write)
+            await self._events.serve(response.write)
         except (ConnectionError, TimeoutError):
             if request.transport is not None:
-                request.transport.abort()  # what is buffered for it is not waited for
+                request.transport.abort()  # drops the buffered output instead of waiting for the reader
         return response
 
-    def doing(self, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def operation(self, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         """Return the handler that holds, releases or purges a campaign."""
 
         async def handler(request: web.Request) -> web.Response:
@@ -79,7 +79,7 @@ class _Live:
                 command = commands.command(
                     kind, body, request.headers.get("Authorization"), request.remote or ""
                 )
-                # A page that is closed does not leave a purge half done.
+                # Shielded, so that a purge is completed even if the page is closed meanwhile.
                 answered = await asyncio.shield(asyncio.ensure_future(self._console.carry_out(command)))
             except CommandRefused as refused:
                 after = {} if refused.after_s is None else {"Retry-After": str(math.ceil(refused.after_s))}

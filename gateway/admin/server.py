@@ -13,15 +13,15 @@ from gateway.admin.connections import IDLE_S, Connections
 from gateway.admin.event_stream import EventStream
 from gateway.admin.listener import Listener
 from gateway.admin.port import Console, Monitoring
-from gateway.admin.request_filter import dress, guard
+from gateway.admin.request_filter import add_headers, request_filter
 from gateway.admin.routes import CHANGES, EVENTS, routes
 
 SHUTDOWN_S = 0.2
-"""Seconds that requests under way have at the end."""
+"""Seconds that open requests have to end when the server stops."""
 
 
 class AdminServer:
-    """Serves health, metrics and the console on `listen`, HOST:PORT; `hosts` are further names of it."""
+    """Serves health, metrics and the console on `listen`, HOST:PORT. `hosts` are additional names of it."""
 
     def __init__(
         self,
@@ -33,24 +33,24 @@ class AdminServer:
     ) -> None:
         self._listen = listen
         self._stopped = False
-        self._feed = EventStream(console)
+        self._events = EventStream(console)
         if connections is None:
             connections = Connections(lambda: asyncio.get_running_loop().time())
         self._connections = connections
         self._listeners: list[Listener] = []
         application = web.Application(
-            middlewares=[_noting(self._connections), guard(listen, CHANGES, hosts)],
+            middlewares=[_noting(self._connections), request_filter(listen, CHANGES, hosts)],
             client_max_size=LONGEST_BODY,
         )
-        application.add_routes(routes(monitoring, console, self._feed))
-        application.on_response_prepare.append(dress)
+        application.add_routes(routes(monitoring, console, self._events))
+        application.on_response_prepare.append(add_headers)
         self._runner = web.AppRunner(
             application,
             access_log=None,
             handle_signals=False,
             shutdown_timeout=SHUTDOWN_S,
             keepalive_timeout=IDLE_S,
-            handler_cancellation=True,  # a page that is closed is told nothing more, at once
+            handler_cancellation=True,  # stop at once when a page is closed
         )
 
     @property
@@ -59,7 +59,7 @@ class AdminServer:
         return dict(self._connections.closed)
 
     async def start(self) -> int:
-        """Listen and serve; return the port. Raises `OSError` where the address cannot be had."""
+        """Listen and serve; return the port. Raises `OSError` if the address is not available."""
         await self._runner.setup()
         server = cast("web.Server", self._runner.server)  # there is one after the setup
         try:
@@ -74,17 +74,17 @@ class AdminServer:
         return int(sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stop listening, and end what is open; once stopped it stays so."""
+        """Stop listening, and close all connections. Further calls do nothing."""
         if not self._stopped:
             self._stopped = True
-            self._feed.leave()
+            self._events.close()
             for listener in self._listeners:
                 listener.close()
             await self._runner.cleanup()
 
 
 def _noting(connections: Connections) -> Middleware:
-    """Return the middleware that notes for each connection when a request is being answered."""
+    """Return the middleware that reports to `connections` when a request begins and ends."""
 
     @web.middleware
     async def noting(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -99,7 +99,7 @@ def _noting(connections: Connections) -> Middleware:
 
 
 async def _bound(listen: str) -> list[socket.socket]:
-    """Return sockets on every address that HOST:PORT stands for. Raises `OSError`."""
+    """Return bound sockets for all addresses of HOST:PORT. Raises `OSError`."""
     host, _, port = listen.rpartition(":")
     found = await asyncio.get_running_loop().getaddrinfo(
         host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

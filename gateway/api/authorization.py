@@ -1,4 +1,4 @@
-"""Who calls, as gRPC shows it, and how a call is refused that may not be made."""
+"""Identifies the caller of a gRPC call, and ends calls that it may not make."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, Protocol
@@ -16,14 +16,14 @@ _STATUS = {AccessRefusal.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED}
 
 
 class CallContext(Protocol):
-    """What is looked at of a call."""
+    """The parts of a call's context that authorization needs."""
 
     def peer(self) -> str:
-        """Return where the call comes from, as gRPC has it."""
+        """Return the address of the peer in gRPC's format."""
         ...
 
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
-        """Return what the handshake has shown of the caller."""
+        """Return the properties of the peer from the TLS handshake."""
         ...
 
     def invocation_metadata(self) -> Any:
@@ -42,36 +42,36 @@ def host_of(peer: str) -> str:
 
 
 class Authorizer:
-    """Lets calls in, or ends them, as the gate says; the same for all services."""
+    """Authorizes the calls of all services by the policy."""
 
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
 
-    async def dialer(self, context: CallContext) -> tuple[Caller, Grant]:
-        """Return who calls and what it may, if it may dial anything; else the call ends here."""
-        caller, grant = await self.entrant(context)
+    async def may_dial(self, context: CallContext) -> tuple[Caller, Grant]:
+        """Return the caller and its grant. Ends the call if the caller may not dial any campaign."""
+        caller, grant = await self.known(context)
         if not grant.dials:
             await self._refuse(caller, AccessRefusal.DIALING, context)
         return caller, grant
 
-    async def entrant(self, context: CallContext) -> tuple[Caller, Grant]:
-        """Return who calls and what it may, if the policy names it; else the call ends here."""
+    async def known(self, context: CallContext) -> tuple[Caller, Grant]:
+        """Return the caller and its grant. Ends the call if the policy does not name the caller."""
         caller = self.caller_of(context)
         grant = self.gate.grant(caller)
         if isinstance(grant, AccessRefusal):
             await self._refuse(caller, grant, context)
         return caller, grant
 
-    async def steers(
+    async def may_operate(
         self, entrant: tuple[Caller, Grant], action: CampaignRight, campaign_id: str, context: CallContext
     ) -> None:
-        """End the call of one that was let in, unless it may do this with the campaign."""
+        """End the call of a known caller that does not have this right for the campaign."""
         caller, grant = entrant
         if not grant.may(action, campaign_id):
             await self._refuse(caller, AccessRefusal.STEERING, context)
 
     def caller_of(self, context: CallContext) -> Caller:
-        """Return who calls."""
+        """Return the caller."""
         shown, peer = context.auth_context(), context.peer()
         metadata = context.invocation_metadata() or ()
         return self.gate.caller(

@@ -1,17 +1,17 @@
-"""What one caller may have of the gateway, over all its streams: a share of the room, and of the streams.
+"""The limits of one caller over all its streams and unary calls.
 
-Without it, whoever opens enough streams fills the gateway for everybody. A caller is its identity, and
-where it has none the host that its connection comes from: behind a proxy, that is the proxy.
+Without them, one caller with many streams could fill the gateway. A caller is known by its identity. Without
+an identity it is known by the host of its connection, which is the proxy's host behind a proxy.
 """
 
 from gateway.dispatch.room_gate import WaitingLine
 
 
 class CallerLimit:
-    """What one caller has: open streams, and requests that are unanswered over all its streams and lists."""
+    """The open streams and unanswered requests of one caller, and the limit of unanswered requests."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = self._usual = limit
+        self._limit = self._default = limit
         self._line = WaitingLine(self.room)
         self.holders = 0
         self.streams = 0
@@ -19,63 +19,63 @@ class CallerLimit:
 
     @property
     def limit(self) -> int:
-        """How many requests may be unanswered at once."""
+        """The number of requests that may be unanswered at the same time."""
         return self._limit
 
     def room(self) -> int:
-        """How many requests are left of the limit; 0 or less where the share is used up."""
+        """Return how many more requests the limit allows; 0 or less if it is reached."""
         return self._limit - self.unanswered
 
     def free(self) -> int:
-        """How many requests a newcomer may take now; at 0 or less it must wait, or is refused."""
+        """Return how many requests a stream may read now; 0 while others wait in line."""
         return self._line.free()
 
     def resize(self, limit: int | None) -> None:
-        """Set the limit, in requests; None for the usual one. A larger limit wakes those who wait."""
-        self._limit = self._usual if limit is None else limit
+        """Set the limit in requests; None for the default. A larger limit wakes waiting streams."""
+        self._limit = self._default if limit is None else limit
         self._line.offer()
 
     def take(self, count: int) -> None:
-        """Count requests that are taken."""
+        """Count requests that were read."""
         self.unanswered += count
 
     def give_back(self, count: int) -> None:
-        """Count requests that are answered, or dropped, and let those who wait go on."""
+        """Count requests that were answered or dropped, and wake waiting streams."""
         self.unanswered -= count
         self._line.offer()
 
     async def wait_for_room(self) -> int:
-        """Wait until there is room, first come, first served; return how much. See `WaitingLine.enter`."""
+        """Wait until the limit allows more requests, in order of arrival; return how many."""
         return await self._line.enter()
 
 
 class CallerLimits:
-    """The shares of all callers that have a stream or a call open."""
+    """The limits of all callers with an open stream or unary call."""
 
     def __init__(self, caller_window: int) -> None:
         self._caller_window = caller_window
-        self._shares: dict[str, CallerLimit] = {}
+        self._limits: dict[str, CallerLimit] = {}
 
     def __len__(self) -> int:
-        return len(self._shares)
+        return len(self._limits)
 
     def all(self) -> list[tuple[str, CallerLimit]]:
-        """Return every caller with its share."""
-        return list(self._shares.items())
+        """Return every caller with its limit."""
+        return list(self._limits.items())
 
     def look(self, caller: str) -> CallerLimit:
-        """Return the share of a caller, to be looked at: that of a new one is not kept."""
-        return self._shares.get(caller) or CallerLimit(self._caller_window)
+        """Return the limit of a caller for reading. The limit of a new caller is not stored."""
+        return self._limits.get(caller) or CallerLimit(self._caller_window)
 
     def enter(self, caller: str) -> CallerLimit:
-        """Return the share of a caller for a stream or call that begins; `leave` must follow, once."""
-        share = self._shares.setdefault(caller, self.look(caller))
-        share.holders += 1
-        return share
+        """Return the limit of a caller for a new stream or unary call. Call `leave` once at its end."""
+        limit = self._limits.setdefault(caller, self.look(caller))
+        limit.holders += 1
+        return limit
 
     def leave(self, caller: str) -> None:
-        """Note the end of a stream or call; forget the share of a caller that has no other."""
-        share = self._shares[caller]
-        share.holders -= 1
-        if not share.holders:
-            del self._shares[caller]
+        """Note the end of a stream or unary call, and forget a caller that has no other."""
+        limit = self._limits[caller]
+        limit.holders -= 1
+        if not limit.holders:
+            del self._limits[caller]

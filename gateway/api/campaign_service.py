@@ -96,7 +96,7 @@ class CampaignServicer(CampaignServiceServicer):
     async def WatchCampaigns(  # noqa: N802, D102
         self, request: pb.WatchCampaignsRequest, context: "Context"
     ) -> AsyncIterator[pb.WatchCampaignsResponse]:
-        caller, _ = await self._authorizer.entrant(context)
+        caller, _ = await self._authorizer.known(context)
         try:
             interval_s = wire.interval_s(request)
         except wire.BadRequest as bad:
@@ -122,7 +122,7 @@ class CampaignServicer(CampaignServiceServicer):
     # --- looking -----------------------------------------------------------------------------------
 
     async def _list(self, request: pb.ListCampaignsRequest, context: "Context") -> pb.ListCampaignsResponse:
-        _, grant = await self._authorizer.entrant(context)
+        _, grant = await self._authorizer.known(context)
         look, offset = await self._snapshots.fresh(), self._clock.wall_offset()
         now, rows = look.at, await self._sights.seen(look, grant)
         page, token, total = await self._snapshots.parts.run(wire.page(request, rows.values()))
@@ -199,8 +199,8 @@ class CampaignServicer(CampaignServiceServicer):
 
     async def _operator(self, right: Right, request: OperationRequest, context: "Context") -> Operator:
         """Return who asks for an operation. Ends the call if the policy does not allow it to them."""
-        entrant = await self._authorizer.entrant(context)
-        await self._authorizer.steers(entrant, right, request.campaign_id, context)
+        entrant = await self._authorizer.known(context)
+        await self._authorizer.may_operate(entrant, right, request.campaign_id, context)
         return Operator(entrant[0].name, request.reason)
 
     def _campaign(self, campaign_id: str) -> pb.Campaign:

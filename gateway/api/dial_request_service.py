@@ -96,7 +96,7 @@ class DialRequestServicer:
     async def StreamDialRequests(  # noqa: N802, D102
         self, messages: AsyncIterator[bytes], context: "StreamContext"
     ) -> AsyncIterator[pb.StreamDialRequestsResponse]:
-        caller, grant = await self._authorizer.dialer(context)
+        caller, grant = await self._authorizer.may_dial(context)
         await self._refuse_stream(self._shares.look(caller.key), context)
         await context.send_initial_metadata(())
         try:
@@ -134,7 +134,7 @@ class DialRequestServicer:
     async def PutDialRequests(  # noqa: N802, D102
         self, messages: AsyncIterator[bytes], context: "UnaryContext"
     ) -> pb.PutDialRequestsResponse:
-        caller, grant = await self._authorizer.dialer(context)
+        caller, grant = await self._authorizer.may_dial(context)
         share = self._shares.look(caller.key)
         share.resize(grant.window)
         await self._refuse_call(share, context)

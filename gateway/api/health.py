@@ -1,4 +1,4 @@
-"""The standard health service, with a bound on those who watch: it is open to everybody who can connect."""
+"""The standard health service with a limit of watchers, since it is open to all who can connect."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,20 +9,20 @@ if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
 WATCHES = 1000
-"""Watches of the health that are open at once, at most."""
+"""Watch calls that may be open at the same time."""
 LONGEST_SERVICE = 256
-"""Characters of a service's name, at most: it is kept for as long as it is watched."""
+"""Characters of a service's name, at most. The name is kept in memory while it is watched."""
 
 
 class BoundedHealth(health.aio.HealthServicer):
-    """`grpc.health.v1`, which tells no more than `WATCHES` at once; a check is always answered."""
+    """`grpc.health.v1` with at most `WATCHES` watchers. A check is always answered."""
 
     def __init__(self) -> None:
         super().__init__()
         self._watches = 0
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: "Context") -> None:  # noqa: N802
-        """Tell the health and its changes, or end the call with RESOURCE_EXHAUSTED where too many watch."""
+        """Send the health and its changes. Ends the call with RESOURCE_EXHAUSTED at the limit of watchers."""
         if len(request.service) > LONGEST_SERVICE:
             rule = f"service: at most {LONGEST_SERVICE} characters"
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, rule)

@@ -1,4 +1,4 @@
-"""How the methods of CampaignService are registered with gRPC.
+"""Registers the methods of CampaignService with gRPC.
 
 gRPC's own handlers read and parse a request before the caller is authorized. The handlers here authorize the
 caller, send initial metadata, and then read, as those of DialRequestService do. On the wire a call with one
@@ -26,7 +26,7 @@ REQUEST_BYTES = 64 * 1024
 
 
 def campaign_handlers(servicer: CampaignServicer, authorizer: Authorizer) -> grpc.GenericRpcHandler:
-    """Return what gRPC calls for the methods of CampaignService."""
+    """Return the gRPC handlers for the methods of CampaignService."""
     methods = {
         "ListCampaigns": _unary(servicer.ListCampaigns, pb.ListCampaignsRequest, authorizer),
         "HoldCampaign": _unary(servicer.HoldCampaign, pb.HoldCampaignRequest, authorizer),
@@ -57,7 +57,7 @@ async def _first(
     messages: AsyncIterator[bytes], request: type[Any], authorizer: Authorizer, context: "Context"
 ) -> Any:
     """Authorize the caller, and read its request; end the call if either fails."""
-    await authorizer.entrant(context)
+    await authorizer.known(context)
     await context.send_initial_metadata(())
     try:
         return parsed(request, await anext(messages), REQUEST_BYTES)

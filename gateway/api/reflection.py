@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2 as pb
 
 from dialgateway.v1 import campaign_service_pb2, dial_request_service_pb2
 from gateway.api.authorization import Authorizer
-from gateway.api.reflection_files import Catalogue, renamed
+from gateway.api.reflection_files import ReflectionFiles, renamed
 from gateway.api.wire.incoming import UnreadableError, parsed
 
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ class Reflection:
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
         self._streams: Counter[str] = Counter()
-        self._catalogue = Catalogue(
+        self._files = ReflectionFiles(
             _FILES, [renamed(pb.DESCRIPTOR, V1, "grpc/reflection/v1/reflection.proto")]
         )
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
-        """Return what gRPC calls for the method of each version."""
+        """Return the gRPC handlers for both versions."""
         method: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(
             self.answer, response_serializer=pb.ServerReflectionResponse.SerializeToString
         )
@@ -57,7 +57,7 @@ class Reflection:
 
     async def answer(self, requests: AsyncIterator[bytes], context: "Context") -> AsyncIterator["Response"]:
         """Answer the requests of a stream one by one."""
-        caller, _ = await self._authorizer.entrant(context)
+        caller, _ = await self._authorizer.known(context)
         if self._streams.total() >= STREAMS or self._streams[caller.key] >= CALLER_STREAMS:
             words = "the limit of open server reflection streams is reached"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, words)
@@ -80,28 +80,28 @@ class Reflection:
         response = pb.ServerReflectionResponse(valid_host=request.host, original_request=request)
         match request.WhichOneof("message_request"):
             case "list_services":
-                services = [pb.ServiceResponse(name=name) for name in self._catalogue.services]
+                services = [pb.ServiceResponse(name=name) for name in self._files.services]
                 response.list_services_response.service.extend(services)
             case "file_by_filename":
-                _tell_files(response, self._catalogue.file(request.file_by_filename))
+                _add_files(response, self._files.file(request.file_by_filename))
             case "file_containing_symbol":
-                _tell_files(response, self._catalogue.file_with(request.file_containing_symbol))
+                _add_files(response, self._files.file_with(request.file_containing_symbol))
             case "file_containing_extension":
-                _tell_files(response, None)  # the services have no extensions
+                _add_files(response, None)  # the services have no extensions
             case "all_extension_numbers_of_type" if self._knows(request.all_extension_numbers_of_type):
                 name = request.all_extension_numbers_of_type
                 response.all_extension_numbers_response.base_type_name = name
             case "all_extension_numbers_of_type":
-                _tell_files(response, None)
+                _add_files(response, None)
             case _:
                 _tell_error(response, grpc.StatusCode.INVALID_ARGUMENT)
         return response
 
     def _knows(self, message: str) -> bool:
-        return message in self._catalogue.messages
+        return message in self._files.messages
 
 
-def _tell_files(response: "Response", files: tuple[bytes, ...] | None) -> None:
+def _add_files(response: "Response", files: tuple[bytes, ...] | None) -> None:
     if files is None:
         _tell_error(response, grpc.StatusCode.NOT_FOUND)
     else:

@@ -1,4 +1,4 @@
-"""The content of server reflection: the files that describe the services, found by name or by symbol.
+"""The content of server reflection: the files that describe the services, by name and by symbol.
 
 The table is made once, with the server, and holds nothing but these services. protobuf's own pool is not
 used: it also shows the messages of libraries, and it finds no methods, which `grpcurl describe` and ghz ask
@@ -30,8 +30,8 @@ def renamed(file: Described, package: str, name: str) -> File:
     return proto
 
 
-class Catalogue:
-    """The files with the services, and all that they import."""
+class ReflectionFiles:
+    """The files of the services, and all files that they import."""
 
     def __init__(self, files: Iterable[Described], more: Iterable[File] = ()) -> None:
         self._files: dict[str, tuple[bytes, ...]] = {}
@@ -53,7 +53,7 @@ class Catalogue:
         """The full names of all services."""
 
     def file(self, name: str) -> tuple[bytes, ...] | None:
-        """Return a file and those that it imports, None if there is no such file."""
+        """Return a file and its imports, None if there is no such file."""
         return self._files.get(name)
 
     def file_with(self, symbol: str) -> tuple[bytes, ...] | None:

@@ -19,12 +19,12 @@ SERVICES = (
     CAMPAIGN_SERVICE,
 )
 MESSAGE_BYTES = 4 * 1024 * 1024
-"""The largest message that is read; a larger one ends its own stream with RESOURCE_EXHAUSTED."""
+"""The size limit of a message in bytes. A larger one ends its stream with RESOURCE_EXHAUSTED."""
 METADATA_BYTES = 64 * 1024
-"""The most metadata that a call may bring, as HTTP/2 counts it: each entry's name, value and 32 bytes more.
+"""The size limit of a call's metadata as HTTP/2 counts it: for each entry its name, its value and 32 bytes.
 A call with more is refused. A forwarded client certificate takes 2 to 15 KiB."""
 FURTHER_CALLS = 1000
-"""Calls that one connection may carry beyond a caller's streams: watches, checks, calls to be refused."""
+"""Calls that one connection may carry in addition to a caller's streams: watches, checks, refused calls."""
 
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second process on the same address must fail, not share it silently
@@ -41,15 +41,15 @@ OPTIONS = (
 class Keepalive:
     """When a connection is pinged, and when it is closed. Seconds.
 
-    A connection on which nothing came for `every_s` is pinged, and closed with its streams where no
-    answer comes within `timeout_s`. One older than about `max_age_s` is told to go away: its streams
-    go on, and new ones are opened on a new connection, perhaps to another replica. A connection that has
-    carried no call for `idle_s` is also told to go away. One that has not finished its handshakes (TLS, and
-    HTTP/2's first SETTINGS) within `handshake_s` is closed.
+    A connection that received nothing for `every_s` is pinged. If no answer arrives within `timeout_s`, it is
+    closed with its streams. A connection older than about `max_age_s` gets a GOAWAY: its streams continue,
+    and new ones use a new connection, perhaps to another replica. A connection without a call for `idle_s`
+    also gets a GOAWAY. A connection that has not finished its handshakes (TLS and the first SETTINGS of
+    HTTP/2) within `handshake_s` is closed.
 
-    Callers may ping every 10 s. `least_ping_s` is what gRPC enforces: it closes a connection at the third
-    ping that came sooner than that after the ping before, however far apart the three were. It is far below
-    10 s, because network delay brings pings closer together.
+    Callers may ping every 10 s. `least_ping_s` is the interval that gRPC enforces: it closes a connection at
+    the third ping that followed the ping before too soon, even if the three are far apart. The value is far
+    below 10 s, because network delay brings pings closer together.
     """
 
     every_s: float = 60.0
@@ -60,18 +60,18 @@ class Keepalive:
     least_ping_s: float = 1.0
 
     def options(self) -> tuple[tuple[str, int], ...]:
-        """Return the gRPC options that do this."""
+        """Return the gRPC options for these times."""
         seconds = {
             "grpc.keepalive_time_ms": self.every_s,
             "grpc.keepalive_timeout_ms": self.timeout_s,
-            # gRPC waits for the answer to its ping by this one, a minute unless told otherwise.
+            # The time-out of a ping's answer. Its default is one minute.
             "grpc.http2.ping_timeout_ms": self.timeout_s,
             "grpc.http2.min_ping_interval_without_data_ms": self.least_ping_s,
             "grpc.max_connection_idle_ms": self.idle_s,
             "grpc.server_handshake_timeout_ms": self.handshake_s,
         }
         if self.max_age_s is not None:
-            # gRPC's grace behind it stays endless: it would cut streams whatever is unanswered on them.
+            # The grace after it stays unlimited: gRPC would end streams with unanswered requests.
             seconds["grpc.max_connection_age_ms"] = self.max_age_s
         return tuple((name, max(1, round(value * 1000))) for name, value in seconds.items())
 
@@ -79,7 +79,7 @@ class Keepalive:
 class GrpcServer:
     """A grpc.aio server with `grpc.health.v1` and the services of its `handlers`.
 
-    It speaks TLS where there is a `pair`, and then asks callers for a certificate if that says so.
+    With a `pair` it uses TLS, and requires client certificates if the pair has a CA for them.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class GrpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     async def start(self) -> int:
-        """Listen and serve; return the port. Raises `OSError` where the address cannot be had."""
+        """Listen and serve; return the port. Raises `OSError` if the address is not available."""
         _try_address(self._listen)
         try:
             port = self._add_port()
@@ -118,11 +118,11 @@ class GrpcServer:
         return self._server.add_secure_port(self._listen, server_credentials(self._pair))
 
     async def not_serving(self) -> None:
-        """Tell whoever balances the load to send nothing more here."""
+        """Set the health to NOT_SERVING, so that load balancers send nothing more here."""
         await self._set_health(serving=False)
 
     async def stop(self, grace_s: float) -> None:
-        """Stop listening; what is still open after `grace_s` seconds is cancelled."""
+        """Stop listening. Calls that are open after `grace_s` seconds are cancelled."""
         await self._server.stop(grace_s)
 
     async def _set_health(self, *, serving: bool) -> None:
@@ -132,7 +132,7 @@ class GrpcServer:
 
 
 def _try_address(listen: str) -> None:
-    """Raise `OSError` where an address cannot be had: gRPC would say so in lines of its own on stderr."""
+    """Raise `OSError` if an address is not available. gRPC reports it only on stderr."""
     host, _, port = listen.rpartition(":")
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)

@@ -1,8 +1,8 @@
-"""The streams that are open: how many there may be, how old they get, and how they are asked to leave.
+"""The open streams: their limits in number and age, and how they end.
 
-A stream that has reached its age is told, read no more, and answered: what it has sent may still
-be dialed for a grace time, then what is not in flight is given back. One that has half-closed ends
-by itself, and is left alone: it brings no more load, and its answers are on their way.
+A stream that reaches its age limit gets a notice, and no further message is read from it. Its requests may
+still be sent for a grace time. After that, the requests that are not in flight are answered NOT_ACCEPTED. The
+age limit does not apply to a half-closed stream: it brings no more load and ends with its last answer.
 """
 
 import asyncio
@@ -16,16 +16,17 @@ from gateway.api.wire import dial_requests
 from gateway.runtime.supervision import Supervisor
 
 YOUNGEST, OLDEST = 0.8, 1.2
-"""The age at which a stream ends, as shares of the age that is set: streams that began together part."""
+"""The age limit of a stream is varied by these factors, so that streams opened together do not end
+together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamLimits:
-    """The bounds that hold in the API. `max_age_s` is None for streams that may live for ever.
+    """The limits of streams and unary calls. `max_age_s` is None for no age limit.
 
-    `window` is what one stream may have unanswered, `caller_window` what one caller may, over all its
-    streams; `streams` and `caller_streams` are how many may be open in all, and of one caller; a unary
-    call is taken where fewer of both kinds are open than that.
+    `window` is the number of unanswered requests of one stream, `caller_window` of one caller over all its
+    streams. `streams` is the number of open streams in total, `caller_streams` of one caller. A unary call is
+    accepted only if fewer streams and unary calls together are open.
     """
 
     window: int = 5000
@@ -40,13 +41,13 @@ class StreamLimits:
 class _Open:
     session: Session
     reader: "asyncio.Task[None]"
-    share: CallerLimit
+    limit: CallerLimit
     alarm: asyncio.TimerHandle | None = None
     leaving: "asyncio.Task[None] | None" = field(default=None)
 
 
 class OpenStreams:
-    """Every stream from its first message to its end."""
+    """All open streams."""
 
     def __init__(self, limits: StreamLimits, rng: random.Random, supervisor: Supervisor) -> None:
         self._limits = limits
@@ -59,30 +60,30 @@ class OpenStreams:
         return len(self._open)
 
     def sessions(self) -> list[Session]:
-        """Return the session of each."""
+        """Return the sessions of all streams."""
         return list(self._open)
 
-    def refusal(self, share: CallerLimit) -> str | None:
-        """Return why the owner of a share may open no further stream now, or None where it may."""
-        if share.streams >= self._limits.caller_streams:
-            return f"this caller has {share.streams:,} streams open, which is all it may; close some"
+    def refusal(self, limit: CallerLimit) -> str | None:
+        """Return why a caller may open no further stream now, None if it may."""
+        if limit.streams >= self._limits.caller_streams:
+            return f"this caller has {limit.streams:,} streams open, which is all it may; close some"
         if len(self._open) >= self._limits.streams:
             return f"the gateway has {self._limits.streams:,} streams open, which is all it takes"
         return None
 
-    def add(self, session: Session, reader: "asyncio.Task[None]", share: CallerLimit) -> None:
-        """Enter a stream that has begun, and its reader."""
-        stream = self._open[session] = _Open(session, reader, share)
-        share.streams += 1
+    def add(self, session: Session, reader: "asyncio.Task[None]", limit: CallerLimit) -> None:
+        """Add a stream that has begun. `reader` is the task that reads it."""
+        stream = self._open[session] = _Open(session, reader, limit)
+        limit.streams += 1
         if self._limits.max_age_s is not None:
             age_s = self._limits.max_age_s * self._rng.uniform(YOUNGEST, OLDEST)
             retire = self._supervisor.guarded(partial(self._retire, stream))
             stream.alarm = asyncio.get_running_loop().call_later(age_s, retire)
 
     def remove(self, session: Session) -> None:
-        """Let go of a stream that has ended, in whichever way."""
+        """Remove a stream that has ended."""
         stream = self._open.pop(session)
-        stream.share.streams -= 1
+        stream.limit.streams -= 1
         stream.reader.cancel()
         if stream.alarm is not None:
             stream.alarm.cancel()
@@ -92,13 +93,13 @@ class OpenStreams:
             self._none_left.set()
 
     def drain(self) -> None:
-        """Tell every stream that the gateway leaves, and read no more from any."""
+        """Send every stream the notice DRAINING, and stop reading."""
         for stream in self._open.values():
             stream.session.drain(dial_requests.DRAINING)
             stream.reader.cancel()
 
     async def ended(self) -> None:
-        """Wait until no stream is left."""
+        """Wait until no stream is open."""
         while self._open:
             self._none_left.clear()
             await self._none_left.wait()
@@ -112,7 +113,7 @@ class OpenStreams:
         self._supervisor.watch(stream.leaving)
 
     async def _give_grace(self, stream: _Open) -> None:
-        """Answer what is left of a stream at the end of its grace; its end cancels this."""
+        """Answer the remaining requests of a stream after its grace time. Its end cancels this."""
         await asyncio.sleep(self._limits.grace_s)
         stream.session.let_go()
         stream.reader.cancel()

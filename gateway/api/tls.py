@@ -1,4 +1,4 @@
-"""TLS as gRPC takes it: each new connection gets the certificate that is in use by then."""
+"""TLS credentials for gRPC. Each new connection uses the newest certificate."""
 
 import grpc
 
@@ -7,14 +7,15 @@ from gateway.access.tls_key_pair import Pair
 
 
 def server_credentials(pair: Reloaded[Pair]) -> grpc.ServerCredentials:
-    """Return credentials that show the newest good certificate, and ask callers for theirs if told so.
+    """Return credentials that use the newest valid certificate.
 
-    Connections that are open stay with the certificate that they began with.
+    If the pair has a CA for clients, client certificates are required. Open connections keep the certificate
+    that they began with.
     """
     given = pair.value
 
     def fetch() -> grpc.ServerCertificateConfiguration | None:
-        nonlocal given  # gRPC asks in threads of its own, before every handshake
+        nonlocal given  # gRPC calls this in its own threads, before every handshake
         newest = pair.value
         if newest is given:
             return None

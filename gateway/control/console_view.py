@@ -45,22 +45,22 @@ log = logging.getLogger(__name__)
 READ_EVERY_S = 1.0
 """Seconds between two points of the history."""
 CAMPAIGNS_SHOWN = 2000
-"""Campaigns that are shown at once: those that do not flow, then those with the largest backlog."""
+"""Campaigns in the view: the ones that are not flowing first, then by size of the backlog."""
 PART = 2000
-"""Campaigns that are added up at once: some milliseconds."""
+"""Campaigns that are added up in one part of the work: some milliseconds."""
 OPERATOR_LIMIT = 100
 """Characters of an operator's name, at most."""
 CALLERS_SHOWN = 50
-"""Callers that are shown: those with most unanswered."""
+"""Callers in the view: the ones with the most unanswered dial requests."""
 ADMIN_PORT = "admin port"
-"""How the log, the listing and the metric of refusals name whoever uses it."""
+"""The name of console operators in the audit record and in the metric of refusals."""
 _STATES = {state: state.name.lower() for state in CampaignState}
 _KINDS = {kind: kind.name.lower() for kind in ActionKind}
 _STATUS: dict[type[OperationError], int] = {InvalidOperation: 400, NotOnHold: 404, HoldLimitReached: 409}
 
 
 class Summary(NamedTuple):
-    """All campaigns added up: how many by state, their dial requests, and the campaigns that are shown."""
+    """Totals over all campaigns, and the campaigns in the view."""
 
     states: Counter[CampaignState]
     queued: int
@@ -99,10 +99,10 @@ class Console:
 
     # --- view --------------------------------------------------------------------------------------
 
-    async def look(self) -> ConsoleState:
-        """Return how everything stands."""
+    async def state(self) -> ConsoleState:
+        """Return the state of the gateway, from a shared snapshot."""
         at, rows = await self._snapshots.fresh()
-        if rows is not self._rows:  # otherwise the same look still serves
+        if rows is not self._rows:  # the snapshot is new
             self._summary = await self._snapshots.parts.run(summary(rows))
             self._rows = rows
         return ConsoleState(
@@ -151,7 +151,7 @@ class Console:
         )
 
     def _locked(self) -> str:
-        """Return why nobody may change anything here; empty where a token is asked for."""
+        """Return why the console cannot change anything, empty if an operator token allows it."""
         denied = self._operators.denied(None)
         return denied.text if denied is not None and denied.status == FORBIDDEN else ""
 
@@ -193,7 +193,7 @@ class Console:
 
 
 def summary(rows: dict[str, CampaignRow]) -> Generator[None, None, Summary]:
-    """Add up all campaigns in parts, and choose those that are shown."""
+    """Add up all campaigns in parts, and choose the campaigns in the view."""
     found = Summary(Counter(), 0, 0, [])
     everything = list(rows.values())
     for begin in range(0, len(everything), PART):

@@ -1,7 +1,7 @@
-"""The last minutes, a point for each second: what calls and dial requests became, and the rate of calls.
+"""The history of the last ten minutes in points of one second: results of calls, answers, and the call rate.
 
-The gateway counts as it runs and for as long as it runs. Here the counts are read once a second, and
-what was added since is kept for ten minutes: in all some hundred kilobytes, whatever the load.
+The counters of the gateway grow as long as it runs. Once a second they are read here, and the differences are
+kept for ten minutes. That takes some hundred kilobytes at any load.
 """
 
 from collections import deque
@@ -17,9 +17,9 @@ OK = "ok"
 
 
 class Counts(NamedTuple):
-    """What is read at one instant: counts since the start, and how things stand.
+    """The values at one instant: counts since the start, and the present rate and backlog.
 
-    `calls` are attempts by result, `ok` or the failure's name; `answers` are dial requests by outcome, in
+    `calls` are attempts by result, `ok` or the failure's name. `answers` are dial requests by outcome, in
     the order of the contract. Rates are in calls a second, 0 for no limit.
     """
 
@@ -43,7 +43,7 @@ class History:
         return len(self._points)
 
     def read(self, counts: Counts) -> None:
-        """Keep what was added since the last reading; the first one only says where counting begins."""
+        """Keep the differences to the reading before. The first reading is only the start of counting."""
         last = self._last
         if last is not None and counts.at <= last.at:
             return
@@ -59,7 +59,7 @@ class History:
         )
 
     def after(self, number: int) -> Iterator[Point]:
-        """Yield the points behind the one with a number, the oldest first."""
+        """Yield the points with a higher number, the oldest first."""
         for point in self._points:
             if point.number > number:
                 yield point

@@ -1,7 +1,6 @@
-"""What those see who run the gateway: its readiness and its metrics, taken from its parts as they are.
+"""Readiness and metrics of the gateway, read from its parts.
 
-Everything is read on the event loop, the campaigns in parts; making text of it and sending it happens in a
-thread.
+Values are read on the event loop, the campaigns in parts. A thread formats and sends them.
 """
 
 import asyncio
@@ -29,12 +28,12 @@ _REFUSED = {
 LAG_EVERY_S = 0.25
 """Seconds between two measurements of how late the event loop is."""
 CREDENTIALS_DOUBT_S = 30.0
-"""Seconds that a gateway is not ready after a call was refused with its credentials. Not longer: without
-requests the gateway would not learn that AWS accepts them again."""
+"""Seconds for which a gateway is not ready after AWS refused its credentials. Not longer: without requests
+the gateway could not find out that AWS accepts the credentials again."""
 
 
 class Monitoring:
-    """Reads the dispatcher, the streams and the calls; changes none of them."""
+    """Reads the dispatcher, the streams and the calls, and changes none of them."""
 
     def __init__(
         self,
@@ -62,12 +61,12 @@ class Monitoring:
         self._surveying: asyncio.Task[Observation] | None = None
         self.admin_closed: Callable[[], dict[str, int]] = dict
 
-    # --- what is asked of it -----------------------------------------------------------------------
+    # --- readiness and metrics ---------------------------------------------------------------------
 
     def readiness(self) -> Readiness:
-        """Return whether dial requests should come here. That Connect fails is told, and changes nothing.
+        """Return whether the gateway is ready. Failures of Connect are noted, and do not make it unready.
 
-        All replicas would else leave together, and take the answers of their callers with them.
+        Otherwise all replicas would become unready at once, and their callers would lose their answers.
         """
         draining, turning = self._dispatcher.draining, self._dispatcher.turning
         stalled = self._port.stalled
@@ -87,20 +86,20 @@ class Monitoring:
         )
 
     async def metrics(self) -> tuple[str, str] | None:
-        """Return all metrics as Prometheus reads them; None where nothing is counted."""
+        """Return all metrics in Prometheus' text format, None if metrics are disabled."""
         metrics = self._telemetry.metrics
         if metrics is None:
             return None
         return await asyncio.to_thread(metrics.text, await self.observe(metrics)), CONTENT_TYPE
 
     async def observe(self, metrics: Metrics) -> Observation:
-        """Look at everything, and forget campaigns that have been idle for long.
+        """Read all values, and drop the counters of campaigns that have been idle for long.
 
-        Readers that come while the campaigns are being read share the result.
+        Callers that ask during a reading share its result.
         """
         if self._surveying is None or self._surveying.done():
             self._surveying = asyncio.create_task(self._observe(metrics), name="survey")
-        return await asyncio.shield(self._surveying)  # a reader that leaves does not stop it
+        return await asyncio.shield(self._surveying)  # so that a cancelled caller does not stop it
 
     async def _observe(self, metrics: Metrics) -> Observation:
         snapshot = await self._parts.run(self._survey(metrics))
@@ -123,7 +122,7 @@ class Monitoring:
         )
 
     async def last(self) -> Observation | None:
-        """Look at everything a last time, where metrics are to be pushed."""
+        """Read all values for the last push; None if metrics are not pushed."""
         metrics = self._telemetry.metrics
         return await self.observe(metrics) if metrics is not None and metrics.pushes else None
 
@@ -138,16 +137,16 @@ class Monitoring:
             metrics.loop_lagged(loop.time() - due)
 
     async def push(self) -> None:
-        """Push metrics at every interval until cancelled, if to anybody."""
+        """Push metrics at every interval until cancelled; do nothing if no exporter is configured."""
         metrics = self._telemetry.metrics
         while metrics is not None and metrics.pushes:
             await asyncio.sleep(self._telemetry.push_every_s)
             await asyncio.to_thread(metrics.push, await self.observe(metrics))
 
-    # --- how ---------------------------------------------------------------------------------------
+    # --- implementation ----------------------------------------------------------------------------
 
     def _survey(self, metrics: Metrics) -> Generator[None, None, Snapshot]:
-        """Take a census in parts; campaigns without a label of their own are added up."""
+        """Take a snapshot in parts. Campaigns without a metric label of their own are added up."""
         snapshot = yield from self._dispatcher.survey()
         campaigns = yield from merged(snapshot.campaigns, metrics.counters.campaigns)
         return snapshot._replace(campaigns=campaigns)

@@ -1,6 +1,6 @@
-"""One look at all campaigns, for everybody who watches them: services over gRPC, people in the console.
+"""Snapshots of all campaigns, shared by all watchers: gRPC clients and the console.
 
-Long work of the shell, such as a look, is done in parts. `Parts` limits it to one part for each turn of the
+The shell does long work, such as a snapshot, in parts. `Parts` limits it to one part in each turn of the
 event loop, however many tasks have long work.
 """
 
@@ -11,10 +11,10 @@ from typing import NamedTuple, TypeVar
 
 from gateway.core.views.campaign_status import CampaignRow, Rows
 
-LOOK_EVERY_S = 0.25
-"""Seconds for which one look at all campaigns serves everybody."""
-LOOK_SHARE = 0.1
-"""The share of the time that looks may take: where campaigns are very many a look serves for longer."""
+SHARED_FOR_S = 0.25
+"""Seconds for which all watchers share one snapshot."""
+LOAD_LIMIT = 0.1
+"""The share of the time that snapshots may take. With very many campaigns, each is shared for longer."""
 
 Result = TypeVar("Result")
 
@@ -29,7 +29,7 @@ class Parts:
         self._turn = asyncio.Lock()
 
     async def run(self, work: Generator[None, None, Result]) -> Result:
-        """Run all parts of some work; return its result. The parts end where it yields."""
+        """Run work to its end; return its result. A part ends at each `yield`."""
         while True:
             async with self._turn:
                 try:
@@ -38,10 +38,10 @@ class Parts:
                     result: Result = done.value
                     return result
                 finally:
-                    await asyncio.sleep(0)  # the next part, of whichever work, is for the next turn
+                    await asyncio.sleep(0)  # the next part runs in the next turn of the loop
 
     async def one(self, work: Callable[[], Result]) -> Result:
-        """Run work that is one part."""
+        """Run work that consists of one part."""
         async with self._turn:
             try:
                 return work()
@@ -50,7 +50,7 @@ class Parts:
 
 
 class StatusSnapshot(NamedTuple):
-    """The campaigns by their ids in order, and the instant at which they were looked at."""
+    """All campaigns, ordered by id, and the instant at which the snapshot was begun."""
 
     at: float
     rows: dict[str, CampaignRow]
@@ -58,7 +58,7 @@ class StatusSnapshot(NamedTuple):
 
 @dataclass(slots=True)
 class _Making:
-    """A look under construction, and the seconds spent on it."""
+    """A snapshot under construction, and the seconds spent on it."""
 
     rows: Rows
     began_at: float
@@ -67,10 +67,10 @@ class _Making:
 
 
 class StatusSnapshots:
-    """Makes a new look only if the last one is too old. Callers must not change the result.
+    """Makes a new snapshot only if the last one is too old. Callers must not change the result.
 
-    A look is made in parts. `rows` begins one, given the rows before it, and `now` is the clock. `parts` runs
-    it, and other long work of those who watch.
+    `rows` begins a snapshot, which is made in parts, given the rows of the one before. `now` returns seconds.
+    `parts` runs it, and other long work for watchers.
     """
 
     def __init__(
@@ -85,43 +85,43 @@ class StatusSnapshots:
         self._again_at = float("-inf")
         self._version = 0
         self._last = StatusSnapshot(float("-inf"), {})
-        self._looking: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
     async def fresh(self) -> StatusSnapshot:
-        """Return a look at the campaigns that is not too old and includes every order given so far."""
+        """Return a snapshot that is recent and shows every operation so far."""
         while self._now() >= self._again_at:
             await asyncio.shield(self._begin())
         return self._last
 
     def outdated(self) -> None:
-        """Note that something was done to a campaign: the next look is a new one, which shows it."""
+        """Note that a campaign was changed, so that the next snapshot is a new one, which shows it."""
         self._again_at = float("-inf")
         self._version += 1
 
     def _begin(self) -> "asyncio.Task[None]":
-        if self._looking is None or self._looking.done():
+        if self._task is None or self._task.done():
             work = _Making(self._rows(self._last.rows), self._now(), self._version)
-            self._looking = asyncio.create_task(self._look(work), name="look")
-        return self._looking
+            self._task = asyncio.create_task(self._make(work), name="snapshot")
+        return self._task
 
-    async def _look(self, work: "_Making") -> None:
-        await self.parts.run(self._made(work))
+    async def _make(self, work: "_Making") -> None:
+        await self.parts.run(self._parts_of(work))
 
-    def _made(self, work: "_Making") -> Generator[None, None, None]:
-        while self._goes_on(work):
+    def _parts_of(self, work: "_Making") -> Generator[None, None, None]:
+        while self._make_part(work):
             yield
 
-    def _goes_on(self, work: "_Making") -> bool:
-        """Make one part of a look; return whether there are more."""
+    def _make_part(self, work: "_Making") -> bool:
+        """Make one part of a snapshot; return whether there are more."""
         began = self._now()
         try:
             next(work.rows)
         except StopIteration as done:
             now = self._now()
             self._last = StatusSnapshot(work.began_at, done.value)
-            if work.version == self._version:  # otherwise an order to a campaign came meanwhile
+            if work.version == self._version:  # no campaign was changed during this snapshot
                 cost_s = work.cost_s + now - began
-                self._again_at = max(work.began_at + LOOK_EVERY_S, now + cost_s / LOOK_SHARE - cost_s)
+                self._again_at = max(work.began_at + SHARED_FOR_S, now + cost_s / LOAD_LIMIT - cost_s)
             return False
         work.cost_s += self._now() - began
         return True

@@ -1,4 +1,4 @@
-"""What the log tells of the work: changes of state, and failing calls; never single dial requests."""
+"""Logs changes of campaigns' conditions, changes of the call rate, and failed calls."""
 
 import logging
 from collections import Counter, deque
@@ -12,11 +12,11 @@ log = logging.getLogger(__name__)
 FAILURE_EVERY_S = 10.0
 """Seconds between two lines about failing calls of one kind."""
 FAILURES_KEPT = 50
-"""Calls that failed which are kept to be shown, the last ones."""
+"""Failed calls that are kept for the console."""
 
 
 class Failed(NamedTuple):
-    """A call that failed for good, at an instant; numbered from 1 on. It carried so many dial requests."""
+    """A call that failed after its last attempt. `items` is the number of its dial requests."""
 
     number: int
     at: float
@@ -29,13 +29,13 @@ class Failed(NamedTuple):
 
 
 class ChangeLog:
-    """A line for each change of a campaign's condition, and for a call rate that is cut or whole again."""
+    """Logs each change of a campaign's condition, and when the call rate is reduced and restored."""
 
     def __init__(self) -> None:
         self._rate_is_cut = False
 
     def note(self, change: Change) -> None:
-        """Log how a campaign stands now. Probing, and cooling again after it, are details."""
+        """Log the new condition of a campaign. Probing, and cooling after a probe, are logged at DEBUG."""
         about: dict[str, object] = {"campaign": change.campaign_id}
         if change.state:
             about["state"] = change.state
@@ -49,7 +49,7 @@ class ChangeLog:
             log.log(level, "a campaign is %s", change.condition.value, extra=about)
 
     def note_rate(self, rate: float, ceiling: float) -> None:
-        """Log that the rate of calls was cut, and that it is back at its ceiling."""
+        """Log that the call rate was reduced, or that it is back at its ceiling."""
         is_cut = rate < ceiling
         if is_cut == self._rate_is_cut:
             return
@@ -62,9 +62,9 @@ class ChangeLog:
 
 
 class FailureLog:
-    """Says that calls fail, and how: the first of a kind at once, then a line now and then.
+    """Logs failed calls: the first of a kind at once, then one line every `FAILURE_EVERY_S` seconds.
 
-    `last` are the last ones, for those who watch.
+    `last` are the last failed calls, for the console.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class FailureLog:
         self._unsaid: Counter[str] = Counter()
 
     def note(self, now: float, batch: Batch, report: CallReport) -> None:
-        """Log the end of a call that failed, or count it."""
+        """Log a failed call, or count it for the next line of its kind."""
         kind = type(report.failure).__name__
         words = str(report.failure) or (type(report.failure).__doc__ or "").partition("\n")[0]
         self._keep(now, batch, report, kind, words)

@@ -235,7 +235,7 @@ async def test_a_gateway_that_takes_another_s_place_shows_its_own_failures(page:
             traces.append([result.trace_id])
         await open_console(page, one)
         assert await page.until(f"{shown}.length && {shown}") == traces[0]
-        feed = one.gateway._admin._feed
+        feed = one.gateway._admin._events
         feed._console, feed._newest = other.gateway._console, None
         await page.run("document.dispatchEvent(new Event('visibilitychange'))")
         await page.until(f"{shown}[0] === {json.dumps(traces[1][0])}")
@@ -293,10 +293,10 @@ async def test_a_thousand_campaigns(page: Page) -> None:
             took.append(time.monotonic() - began)
         frames = await page.run("performance.getEntriesByName('look').map(e => e.duration)")
         console = world.gateway._console
-        told, began = await console.look(), time.process_time()
+        told, began = await console.state(), time.process_time()
         for _ in range(10):
             console._snapshots.outdated()
-            look = await console.look()
+            look = await console.state()
             messages.next_after(told._replace(campaigns={}), look)
         cost_ms = (time.process_time() - began) * 100
         log.info("seen after %.2f s, %.0f ms a frame, %.1f ms a look", max(took), max(frames), cost_ms)

@@ -382,7 +382,7 @@ async def test_so_many_pages_at_once(world: World, monkeypatch: pytest.MonkeyPat
 
 
 def feed_of(world: World) -> event_stream.EventStream:
-    return world.gateway._admin._feed
+    return world.gateway._admin._events
 
 
 async def test_events_are_not_asked_for_by_head(port: int) -> None:

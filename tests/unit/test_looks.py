@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from gateway.control.snapshots import LOOK_EVERY_S, LOOK_SHARE, Parts, StatusSnapshots
+from gateway.control.snapshots import LOAD_LIMIT, SHARED_FOR_S, Parts, StatusSnapshots
 from gateway.core.views.campaign_status import CampaignRow, Rows
 
 
@@ -35,9 +35,9 @@ async def test_a_look_serves_for_a_quarter_of_a_second() -> None:
     gateway = Gateway()
     looks = looks_at(gateway)
     first = await looks.fresh()
-    gateway.now += LOOK_EVERY_S * 0.9
+    gateway.now += SHARED_FOR_S * 0.9
     assert await looks.fresh() is first
-    gateway.now += LOOK_EVERY_S * 0.2
+    gateway.now += SHARED_FOR_S * 0.2
     assert (await looks.fresh()).at == gateway.now
     assert gateway.times == 2
 
@@ -50,7 +50,7 @@ async def test_looks_take_a_tenth_of_the_time_at_most() -> None:
     while gateway.now < began + 100:
         await looks.fresh()
         gateway.now += 0.1
-    assert gateway.times * gateway.cost_s <= 100 * LOOK_SHARE + gateway.cost_s
+    assert gateway.times * gateway.cost_s <= 100 * LOAD_LIMIT + gateway.cost_s
 
 
 async def test_after_something_was_done_the_next_look_is_a_new_one() -> None:

@@ -24,7 +24,7 @@ class Script:
     def __init__(self) -> None:
         self.looks = 0
 
-    async def look(self) -> ConsoleState:
+    async def state(self) -> ConsoleState:
         self.looks += 1
         rows = [campaign("steady", 7), campaign("moving", self.looks), campaign(f"only-{self.looks}", 1)]
         points = [
@@ -67,9 +67,9 @@ def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_the_first_message_tells_all_and_the_next_what_differs() -> None:
     """What has changed and what has come is told, what is gone by name; what is the same is not."""
     source, reader = EventStream(Script()), Reader()
-    telling = asyncio.create_task(source.tell(reader.write))
+    telling = asyncio.create_task(source.serve(reader.write))
     await reader.has(3)
-    source.leave()
+    source.close()
     await telling
     first, second, third = reader.told[:3]
     assert [row[0] for row in first["campaigns"]] == ["steady", "moving", "only-1"]
@@ -85,10 +85,10 @@ async def test_one_look_serves_all_pages() -> None:
     script = Script()
     began = asyncio.get_running_loop().time()
     source, readers = EventStream(script), [Reader() for _ in range(20)]
-    telling = [asyncio.create_task(source.tell(reader.write)) for reader in readers]
+    telling = [asyncio.create_task(source.serve(reader.write)) for reader in readers]
     for reader in readers:
         await reader.has(4)
-    source.leave()
+    source.close()
     await asyncio.gather(*telling)
     lasted_s = asyncio.get_running_loop().time() - began
     assert 4 <= script.looks <= lasted_s / event_stream.EVERY_S + 1
@@ -98,7 +98,7 @@ async def test_a_page_that_reads_again_is_told_the_newest_look() -> None:
     """What went by while it did not read is skipped, and the seconds since are all there."""
     script = Script()
     source, slow, other = EventStream(script), Reader(), Reader()
-    telling = [asyncio.create_task(source.tell(reader.write)) for reader in (slow, other)]
+    telling = [asyncio.create_task(source.serve(reader.write)) for reader in (slow, other)]
     await slow.has(2)
     slow.reads.clear()
     read = len(slow.told)
@@ -106,7 +106,7 @@ async def test_a_page_that_reads_again_is_told_the_newest_look() -> None:
     assert len(slow.told) == read
     slow.reads.set()
     await slow.has(read + 2)
-    source.leave()
+    source.close()
     await asyncio.gather(*telling)
     points = list(itertools.chain.from_iterable(message["points"] for message in slow.told))
     assert [point[0] for point in points] == list(range(1, len(points) + 1))
@@ -119,7 +119,7 @@ async def test_a_page_that_never_reads_is_let_go(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(event_stream, "STALL_S", 0.01)
     source, deaf = EventStream(Script()), Reader()
     deaf.reads.clear()
-    telling = asyncio.create_task(source.tell(deaf.write))
+    telling = asyncio.create_task(source.serve(deaf.write))
     done, _ = await asyncio.wait([telling], timeout=10)
     assert done
     with pytest.raises(TimeoutError):
@@ -131,7 +131,7 @@ async def test_so_many_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     """The feed is full with as many readers as may be, and not after one has gone."""
     monkeypatch.setattr(event_stream, "READERS", 1)
     source, reader = EventStream(Script()), Reader()
-    telling = asyncio.create_task(source.tell(reader.write))
+    telling = asyncio.create_task(source.serve(reader.write))
     await reader.has(1)
     assert source.full
     telling.cancel()
