@@ -14,7 +14,7 @@ from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceServicer
 from gateway.access.actions import CampaignRight as Right
 from gateway.access.grants import Caller, Gate
 from gateway.api.authorization import Authorizer
-from gateway.api.visible_campaigns import Sights
+from gateway.api.visible_campaigns import VisibleCampaigns
 from gateway.api.wire import campaigns as wire
 from gateway.control.operations import (
     CampaignOperations,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WATCHERS, CALLER_WATCHERS = 100, 20
-"""Watches at once, at most: in all, and of one caller, so that none takes the place of all others."""
+"""Limits of open watches: in total, and of one caller, so that one caller cannot use them all."""
 _BUG = "a call about campaigns met a bug:\n%s"
 LEAVING = "this replica is leaving; watch another"
 _STATUS: dict[type[OperationError], grpc.StatusCode] = {
@@ -68,9 +68,9 @@ class CampaignServicer(CampaignServiceServicer):
         self._authorizer = Authorizer(gate)
         self._snapshots = snapshots
         self._operations = operations
-        self._sights = Sights(snapshots.parts)
-        self._watchers: Counter[str] = Counter()  # by caller; none is there with 0
-        self._newest: tuple[StatusSnapshot | None, wire.Messages] = None, wire.Messages(0.0, 0.0)
+        self._visible = VisibleCampaigns(snapshots.parts)
+        self._watchers: Counter[str] = Counter()  # by caller, without zeros
+        self._messages: tuple[StatusSnapshot | None, wire.Messages] = None, wire.Messages(0.0, 0.0)
         self._leaving = asyncio.Event()
 
     async def ListCampaigns(  # noqa: N802, D102
@@ -110,7 +110,7 @@ class CampaignServicer(CampaignServiceServicer):
         try:
             async for response in self._watch(interval_s, ended, caller):
                 yield response
-        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+        except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
             await _broken(bug, context)
         if self._leaving.is_set():
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
@@ -119,12 +119,12 @@ class CampaignServicer(CampaignServiceServicer):
         """End all watches."""
         self._leaving.set()
 
-    # --- looking -----------------------------------------------------------------------------------
+    # --- list and watch ----------------------------------------------------------------------------
 
     async def _list(self, request: pb.ListCampaignsRequest, context: "Context") -> pb.ListCampaignsResponse:
         _, grant = await self._authorizer.known(context)
         look, offset = await self._snapshots.fresh(), self._clock.wall_offset()
-        now, rows = look.at, await self._sights.seen(look, grant)
+        now, rows = look.at, await self._visible.visible(look, grant)
         page, token, total = await self._snapshots.parts.run(wire.page(request, rows.values()))
         return await self._snapshots.parts.one(
             lambda: pb.ListCampaignsResponse(
@@ -138,34 +138,34 @@ class CampaignServicer(CampaignServiceServicer):
     async def _watch(
         self, interval_s: float, ended: asyncio.Event, caller: Caller
     ) -> AsyncIterator[pb.WatchCampaignsResponse]:
-        """Yield the difference between what was told and what is, whenever it may be told and is read."""
-        told: dict[str, CampaignRow] = {}
+        """Yield the changes since the last response, at most once in `interval_s` seconds."""
+        sent: dict[str, CampaignRow] = {}
         first = True
         while not self._leaving.is_set() and not ended.is_set():
             look = await self._snapshots.fresh()
             messages = self._messages_of(look)
-            rows = await self._sights.seen(look, self._gate.grant(caller))
-            changed, gone = await self._sights.difference(told, rows)
-            told = rows
+            rows = await self._visible.visible(look, self._gate.grant(caller))
+            changed, gone = await self._visible.difference(sent, rows)
+            sent = rows
             responses = wire.changes(messages, changed, gone)
-            # Each response is one part: all watches are due at the same look.
+            # Each response is one part of work, since all watches are due at the same time.
             while (response := await self._snapshots.parts.one(partial(next, responses, None))) is not None:
-                yield response  # comes back once the caller has room for more
+                yield response  # continues once the caller has room for more
             if first and not changed:
                 yield wire.nothing(messages)
             first = False
             await _wait_for_any(interval_s, self._leaving, ended)
 
     def _messages_of(self, look: StatusSnapshot) -> wire.Messages:
-        """Return the messages of a look, the same for all who watch: to make a thousand takes 10 ms."""
-        newest, messages = self._newest
-        if look is not newest:
+        """Return the messages of a snapshot, shared by all watches: to make a thousand takes 10 ms."""
+        snapshot, messages = self._messages
+        if look is not snapshot:
             messages = wire.Messages(look.at, self._clock.wall_offset())
-            self._newest = look, messages
+            self._messages = look, messages
         return messages
 
     def _full(self, caller: Caller) -> str | None:
-        """Return in words why a caller may not watch as well; None where it may."""
+        """Return why a caller may open no further watch, None if it may."""
         if self._watchers.total() >= WATCHERS:
             return f"{WATCHERS} watch already"
         if self._watchers[caller.key] >= CALLER_WATCHERS:
@@ -174,7 +174,7 @@ class CampaignServicer(CampaignServiceServicer):
 
     def _watch_ended(self, ended: asyncio.Event, caller: Caller) -> None:
         self._watchers[caller.key] -= 1
-        self._watchers += Counter()  # forgets whoever watches no more
+        self._watchers += Counter()  # drops callers without a watch
         ended.set()
 
     # --- operations --------------------------------------------------------------------------------
@@ -214,10 +214,10 @@ class CampaignServicer(CampaignServiceServicer):
         request: object,
         context: "Context",
     ) -> Answer:
-        """Run a handler, and end the call where the request or the handler is wrong."""
+        """Run a handler, and end the call if the request is invalid or the handler fails."""
         handling = asyncio.ensure_future(handler(request, context))
         try:
-            # A caller that hangs up does not leave a purge, or its line of the log, half done.
+            # Shielded: a purge and its audit record are completed even if the caller disconnects.
             return await asyncio.shield(handling)
         except asyncio.CancelledError:
             handling.add_done_callback(_ended_alone)
@@ -228,25 +228,25 @@ class CampaignServicer(CampaignServiceServicer):
             await context.abort(_STATUS[type(refused)], str(refused))
         except grpc.aio.AbortError:
             raise
-        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+        except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
             await _broken(bug, context)
 
 
 def _ended_alone(handling: "asyncio.Future[Any]") -> None:
-    """Take what became of a call whose caller has gone: a refusal is told to nobody, a bug is logged."""
+    """Log the bug of a call whose caller is gone. Other errors need no report."""
     found = None if handling.cancelled() else handling.exception()
     if isinstance(found, Exception) and not isinstance(found, _REFUSALS):
         log.error(_BUG, trace_of(found))
 
 
 async def _broken(bug: Exception, context: "Context") -> NoReturn:
-    """End a call that met a bug of ours, without what the exception says."""
+    """End a call after a bug, without the text of the exception: it may contain personal data."""
     log.error(_BUG, trace_of(bug))
     await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
 
 
 async def _wait_for_any(longest_s: float, *events: asyncio.Event) -> None:
-    """Wait so many seconds, or until an event is set."""
+    """Wait until an event is set, at most `longest_s` seconds."""
     waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
         await asyncio.wait(waits, timeout=longest_s, return_when=asyncio.FIRST_COMPLETED)

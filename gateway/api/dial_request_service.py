@@ -1,4 +1,4 @@
-"""DialRequestService: runs one session for each stream or unary call."""
+"""DialRequestService: one session for each stream or unary call."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 SERVICE = pb.DESCRIPTOR.services_by_name["DialRequestService"].full_name
 DEADLINE_SHARE, LONGEST_DEADLINE_MARGIN_S = 0.1, 0.5
-"""A unary call is answered this share of its time before its deadline, at most so many seconds."""
+"""A unary call is answered this share of its time before its deadline, but at most this many seconds."""
 LEAVING = "this replica is leaving; nothing more is taken here, send on a new connection"
 AGED = "this stream has reached its age; send on a new one what has no result here"
 FULL = "the gateway is full; nothing of this call was taken, send it again later"
@@ -47,13 +47,13 @@ SHARE_USED_UP = "this caller has as much unanswered as it may; nothing of this c
 class DialRequestServicer:
     """The service of `protos/dialgateway/v1/dial_request_service.proto`.
 
-    Each call goes through the same steps, in this order: it is refused, or initial metadata is sent, and only
-    then is a message read. Metadata tells every client and proxy that this gateway has begun the call, so
-    none of them resends to another gateway what was read here. No message of a refused call is read:
-    `handlers` registers the unary call as one that takes a stream, since gRPC would otherwise read the
-    request before the handler runs.
+    Each call is authorized and checked against the limits first. If it is accepted, initial metadata is sent,
+    and only then is a message read. From the metadata clients and proxies know that this gateway has begun
+    the call, so they do not send it again to another one. No message of a refused call is read. For that,
+    `handlers` registers the unary call as a stream: gRPC would otherwise read the request before the handler
+    runs.
 
-    `gate` says who a caller is, by which key its limits are counted, and what it may do.
+    `gate` identifies callers and knows their grants.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class DialRequestServicer:
         self._taking = asyncio.Lock()
 
     def handlers(self) -> grpc.GenericRpcHandler:
-        """Return what gRPC calls for the methods of the service, with their messages as bytes."""
+        """Return the gRPC handlers for the methods of the service. They receive messages as bytes."""
         methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "StreamDialRequests": grpc.stream_stream_rpc_method_handler(
                 self.StreamDialRequests,
@@ -91,8 +91,8 @@ class DialRequestServicer:
         }
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
-    # Handlers are async generators. A generator may be left suspended where its caller is gone, so the
-    # end of a stream hangs on the call's own end, and the reading is a task beside the generator.
+    # Handlers are async generators. gRPC may leave a generator suspended after its caller is gone. So the end
+    # of a stream is handled in the call's done callback, and reading is a task of its own.
     async def StreamDialRequests(  # noqa: N802, D102
         self, messages: AsyncIterator[bytes], context: "StreamContext"
     ) -> AsyncIterator[pb.StreamDialRequestsResponse]:
@@ -103,9 +103,9 @@ class DialRequestServicer:
             session, reader = self._begin(messages, context, caller, grant)
             async for response in session.responses():
                 yield response
-        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+        except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
             await self._broken(bug, context)
-        await self._say_why_it_ends(session, reader, context)
+        await self._end_stream(session, reader, context)
 
     def _begin(
         self,
@@ -114,7 +114,7 @@ class DialRequestServicer:
         caller: Caller,
         grant: Grant,
     ) -> "tuple[Session, asyncio.Task[None]]":
-        """Begin to read a stream; return its session and its reader."""
+        """Begin to read a stream; return its session and the task that reads."""
         trace = self._telemetry.rpc_started("StreamDialRequests", context.invocation_metadata() or ())
         share = self._shares.enter(caller.key)
         share.resize(grant.window)
@@ -152,7 +152,7 @@ class DialRequestServicer:
             self._left(session, trace, caller, _status(context, done=done))
 
     async def _only_message(self, messages: AsyncIterator[bytes], context: "UnaryContext") -> Incoming:
-        """Read the message of a unary call; end the call if there is none."""
+        """Read the message of a unary call. Ends the call if there is no message."""
         try:
             return Incoming(await anext(messages))
         except UnreadableError:
@@ -169,20 +169,20 @@ class DialRequestServicer:
                 return await self._answered(session, context)
         except UnreadableError:
             refusal = grpc.StatusCode.INVALID_ARGUMENT, NO_MESSAGE
-        except Exception as bug:  # noqa: BLE001 - gRPC would tell the caller, and log, what it says
+        except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
             await self._broken(bug, context)
         return await context.abort(*refusal)
 
     async def _take(self, session: Session, message: Incoming) -> "Refused | None":
-        """Take in a whole list or nothing; return the reason if nothing. Raises `UnreadableError`."""
-        async with self._taking:  # so that nobody else uses the room that was found for this list
+        """Submit a whole list, or return the reason why it is refused. Raises `UnreadableError`."""
+        async with self._taking:  # so that no other call uses the room that was found for this list
             refusal = await self._refusal(session, message)
             if refusal is None:
                 await session.take_all(message)
             return refusal
 
     async def _answered(self, session: Session, context: "UnaryContext") -> pb.PutDialRequestsResponse:
-        """Wait for the answers, and return them in order."""
+        """Wait for the answers, and return them in the order of the requests."""
         session.close()
         answers = await session.answers_in_order(_time_for_answers(context.time_remaining()))
         response = pb.PutDialRequestsResponse()
@@ -190,19 +190,19 @@ class DialRequestServicer:
             response.results.extend(
                 dial_requests.result(settled) for settled in answers[begin : begin + PART]
             )
-            await asyncio.sleep(0)  # others have their turn
+            await asyncio.sleep(0)  # let other tasks run
         return response
 
     def drain(self) -> None:
-        """Tell every stream that the gateway leaves, and read no more from any."""
+        """Send every stream the notice DRAINING, and stop reading."""
         self._streams.drain()
 
     async def streams_ended(self) -> None:
-        """Wait until no stream is left."""
+        """Wait until no stream is open."""
         await self._streams.ended()
 
     def figures(self) -> StreamFigures:
-        """Return how many streams are open, and what keeps them from being read."""
+        """Return the number of open streams, and of streams that are not being read."""
         uses = [session.window_use for session in self._streams.sessions()]
         lack_window = sum(use >= 1.0 for use in uses)
         return StreamFigures(
@@ -210,11 +210,11 @@ class DialRequestServicer:
         )
 
     def callers(self) -> list[tuple[str, CallerLimit]]:
-        """Return every caller that has a stream or a call open, with its share."""
+        """Return every caller with an open stream or unary call, with its limit."""
         return self._shares.all()
 
     async def fail(self) -> None:
-        """Answer everybody who waits, as the gateway has met a bug, and read no more from anybody."""
+        """Answer all outstanding requests after a bug of the gateway, and stop reading."""
         self._streams.drain()
         readers = [reader for reader in self._sessions.values() if reader is not None]
         if readers:
@@ -224,7 +224,7 @@ class DialRequestServicer:
 
     @property
     def streams(self) -> int:
-        """How many streams are open."""
+        """The number of open streams."""
         return len(self._streams)
 
     def _session(self, trace: RpcTrace, share: CallerLimit, caller: Caller) -> Session:
@@ -256,17 +256,17 @@ class DialRequestServicer:
     def _reading_ended(self, session: Session, reader: "asyncio.Task[None]") -> None:
         error = None if reader.cancelled() else reader.exception()
         if isinstance(error, StreamUnreadableError):
-            # The type only: the text of a foreign error may hold what was sent.
+            # Only the type: the text of a library's error may contain what was sent.
             log.warning("a stream could not be read to its end: %s", type(error.__cause__).__name__)
         elif error is not None:
             self._supervisor.report(error)
-            return  # everybody is answered on that, this stream as well
+            return  # the gateway stops and answers all streams, this one too
         session.close()
 
-    async def _say_why_it_ends(
+    async def _end_stream(
         self, session: Session, reader: "asyncio.Task[None]", context: "StreamContext"
     ) -> None:
-        """Give a stream whose answers have all been handed over the status that its reading calls for."""
+        """End a stream, after its last answer, with the status that fits the end of its reading."""
         await asyncio.wait([reader])
         if self._dispatcher.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
@@ -276,7 +276,7 @@ class DialRequestServicer:
             await context.abort(grpc.StatusCode.INTERNAL, "the stream could not be read to its end")
 
     async def _broken(self, bug: Exception, context: "StreamContext | UnaryContext") -> NoReturn:
-        """End a call that met a bug of ours, without what the exception says."""
+        """Report a bug, and end its call without the text of the exception: it may contain personal data."""
         self._supervisor.report(bug)
         await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
 
@@ -291,7 +291,7 @@ class DialRequestServicer:
         """End a unary call beyond the limits, before its message is read."""
         if self._dispatcher.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
-        # A call that waits takes about as much memory as a stream, and one connection may bring any number.
+        # A waiting call takes about as much memory as a stream, and one connection can carry any number.
         if share.holders >= self._limits.caller_streams or len(self._sessions) >= self._limits.streams:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, CALLS_USED_UP)
         if self._dispatcher.room() <= 0:
@@ -302,7 +302,7 @@ class DialRequestServicer:
         count = 0
         for found in message.counts(self._limits.window):
             count = found
-            await asyncio.sleep(0)  # others have their turn
+            await asyncio.sleep(0)  # let other tasks run
         if self._dispatcher.draining:
             return grpc.StatusCode.UNAVAILABLE, LEAVING
         if count > self._limits.window:
@@ -316,11 +316,11 @@ class DialRequestServicer:
 
 
 def _status(context: "StreamContext | UnaryContext", *, done: bool) -> grpc.StatusCode:
-    """Return the status that a call has ended with; the context only has one that this code set."""
+    """Return the status with which a call ended. The context only knows a status that this code set."""
     chosen: grpc.StatusCode | None = context.code()
     if chosen is not None:
         return chosen
-    # A call that is not done was ended by its caller, by a deadline or by a broken connection.
+    # A call that is not done was ended by its caller, a deadline or a broken connection.
     return grpc.StatusCode.OK if done else grpc.StatusCode.CANCELLED
 
 

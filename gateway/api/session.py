@@ -1,8 +1,8 @@
-"""One stream or unary call: takes its dial requests in, and hands its answers out.
+"""The session of one stream or unary call: it submits dial requests and sends their answers.
 
-Three bounds hold here: a stream has at most a window of unanswered requests, its caller at most a
-share over all its streams, and where the whole gateway is full nothing more is read. Answers that
-the caller has not read count as unanswered, so a caller that does not read blocks itself alone.
+Three limits apply: the window of unanswered requests of the stream, the limit of its caller over all streams,
+and the room of the whole gateway. Beyond any of them nothing more is read. Answers that the caller has not
+read count as unanswered, so a caller that does not read blocks only itself.
 """
 
 import asyncio
@@ -37,32 +37,32 @@ from gateway.telemetry import RpcTrace, Telemetry
 RESPONSE_RESULTS = 500
 """Results in one response message, at most."""
 RESPONSE_EVERY_S = 0.004
-"""Seconds between two responses of a stream where answers come thick: a message costs as much as the
-answers in it, so they wait this long for company. A response after a quiet time waits for none."""
+"""Seconds between two responses of a busy stream. A message costs as much as the answers in it, so answers
+wait this long to share one. The first response after a pause is sent at once."""
 AFTER_END_S = (0.02, 0, 0, 0)
-"""Pauses between the end of what a caller sends and its taking as a half-close. grpc.aio shows a
-caller that cancels or is lost as such an end first, and tells the difference some turns of the loop
-later; what that caller has queued must not be sent in between."""
+"""Pauses in seconds before the end of a caller's messages counts as a half-close. grpc.aio reports a
+cancelled or lost call as such an end first, and as a cancellation some turns of the event loop later. Its
+queued requests must not be sent in between."""
 _ANYTHING = DialPermission(Gate(), Caller(None, "", ""))
-_NOT_YOURS = answers.rejected(Reason.ACCESS_DENIED, AccessRefusal.CAMPAIGN.text)
+_NOT_ALLOWED = answers.rejected(Reason.ACCESS_DENIED, AccessRefusal.CAMPAIGN.text)
 _FAILED = "the gateway met a bug and leaves: send the same token again to learn"
 
 
 class StreamUnreadableError(Exception):
-    """What a caller sends could not be read: it is no message, or it is too large."""
+    """A message of the caller could not be read: it is invalid or too large."""
 
 
-class _Gone:
-    """Who is told instead of a caller that has left."""
+class _NoRecipient:
+    """Takes the answers and notices for a caller that is gone, and drops them."""
 
     def deliver(self, settled: Settled) -> None:
-        """Nobody waits for it."""
+        """Drop an answer."""
 
     def notify(self, campaign_id: str, notice: CampaignNotice) -> None:
-        """Nobody listens."""
+        """Drop a notice."""
 
 
-_GONE = _Gone()
+_NO_RECIPIENT = _NoRecipient()
 
 
 class Session:
@@ -93,7 +93,7 @@ class Session:
         self._handed_over = asyncio.Event()
         self._open = True  # whether requests may still come
         self._between_messages = True
-        self._letting_go = False
+        self._ending = False
         self._failed = False
         self.draining = False
         self.taken = 0
@@ -101,7 +101,7 @@ class Session:
 
     @property
     def half_closed(self) -> bool:
-        """Whether no more requests come: the caller has said so, or cannot be read any more."""
+        """Whether no more requests come: the caller has half-closed, or reading has failed."""
         return not self._open
 
     def deliver(self, settled: Settled) -> None:
@@ -113,31 +113,30 @@ class Session:
         self._delivered.set()
 
     def notify(self, campaign_id: str, notice: CampaignNotice) -> None:
-        """Take a notice for the caller; a later one about the same campaign takes its place."""
+        """Take a notice for the caller. It replaces an unsent one about the same campaign."""
         self._notices[campaign_id] = notice
         self._delivered.set()
 
     @property
     def window_use(self) -> float:
-        """The share of the window that unanswered requests take."""
+        """The used share of the window."""
         return (self.taken - self.answered) / self._window
 
     @property
     def share_room(self) -> int:
-        """How many more requests its caller may send now without waiting."""
+        """The number of requests that the caller's limit allows now without waiting."""
         return self._share.free()
 
-    # --- in ---------------------------------------------------------------------------------------
+    # --- requests ---------------------------------------------------------------------------------
 
     async def read(self, messages: AsyncIterator[bytes]) -> None:
-        """Take in everything that the caller sends, within the bounds, until it half-closes.
+        """Read and submit the caller's messages within the limits, until the caller half-closes.
 
-        Messages come as bytes; their requests are parsed once there is room for them.
-
-        The caller of this method calls `close` when it has ended, in whatever way.
+        Messages are bytes. Their requests are parsed once there is room for them. Call `close` when this
+        method has returned or raised.
         """
         while not self.draining:
-            await self._room()  # before a message is read: none is held that cannot be taken in
+            await self._room()  # before reading, so that no message has to be kept while waiting for room
             message = await self._next(messages)
             if message is None:
                 break
@@ -148,7 +147,7 @@ class Session:
             await asyncio.sleep(pause_s)
 
     def take(self, campaign_id: str, requests: Sequence[pb.DialRequest], priority: Priority) -> None:
-        """Take in dial requests, for which there must be room; what the caller may not dial is refused."""
+        """Submit dial requests, for which there must be room; reject those the caller may not dial."""
         grant = self._permit.grant()
         if grant is not None:
             self._source.weight = grant.weight
@@ -158,16 +157,16 @@ class Session:
             self._arrival(dial_requests.dial_request(campaign_id, item, offset), item.traceparent)
             for item in requests
         ]
-        # What is wrong with a campaign id the core says, whoever asks.
+        # The core answers an invalid campaign id, whether the caller has rights for it or not.
         if problem_with_campaign(campaign_id) is None:
             allowed = self._permit.priority(grant, campaign_id, priority, len(requests))
             if allowed is None:
-                self._deny(arrivals, _NOT_YOURS)
+                self._deny(arrivals, _NOT_ALLOWED)
                 return
             priority = allowed
         self._telemetry.received(campaign_id, len(requests))
         self._dispatcher.submit(arrivals, priority)
-        self._share_what_joined(arrivals)
+        self._share_joined(arrivals)
 
     def _deny(self, arrivals: Sequence[tuple[Waiter, DialRequest]], answer: Answer) -> None:
         """Answer dial requests that the core does not see.
@@ -183,8 +182,8 @@ class Session:
             self._telemetry.settled(settled._replace(campaign_id=""))
             self.deliver(settled)
 
-    def _share_what_joined(self, arrivals: Sequence[tuple[Waiter, DialRequest]]) -> None:
-        """Replace a request by the equal one that is already held, which frees the memory of the copy."""
+    def _share_joined(self, arrivals: Sequence[tuple[Waiter, DialRequest]]) -> None:
+        """Replace a joined request by the outstanding one, which frees the memory of the copy."""
         pending = self._source.pending
         for waiter, request in arrivals:
             entry = pending.get(waiter.index)
@@ -192,14 +191,14 @@ class Session:
                 self._unanswered[waiter.index] = entry.request
 
     async def take_all(self, message: Incoming) -> None:
-        """Take in a whole message part by part, whether there is room or not."""
+        """Submit a whole message part by part, without waiting for room."""
         while not message.ended:
             self._take_part(message, PART)
             if not message.ended:
-                await asyncio.sleep(0)  # others have their turn
+                await asyncio.sleep(0)  # let other tasks run
 
     async def _next(self, messages: AsyncIterator[bytes]) -> Incoming | None:
-        """Read one message; None where the caller has half-closed."""
+        """Read one message; return None if the caller has half-closed."""
         try:
             return Incoming(await anext(messages))
         except StopAsyncIteration:
@@ -214,25 +213,25 @@ class Session:
         self._delivered.set()
 
     async def _take_in(self, message: Incoming) -> None:
-        """Take in a message part by part, as there is room.
+        """Submit a message part by part, as room becomes free.
 
-        If the stream drains, one more part is taken in and answered. The rest counts as not read: it has no
-        result, so the caller sends it again elsewhere.
+        If the stream drains, one more part is submitted. The rest counts as not read: it has no result, so
+        the caller sends it again on another stream.
         """
         try:
             while not message.ended:
                 self._take_part(message, await self._room())
                 if not message.ended:
-                    await asyncio.sleep(0)  # others have their turn
+                    await asyncio.sleep(0)  # let other tasks run
         except asyncio.CancelledError:
             if self.draining:
                 self._take_part(message, PART)
-                if self._letting_go:
+                if self._ending:
                     self._dispatcher.let_go(self._source)
             raise
 
     def _take_part(self, message: Incoming, most: int) -> None:
-        """Take in the next requests of a message, at most `most`; after a bug `fail` answers those read."""
+        """Submit up to `most` of the next requests of a message. After a bug, `fail` answers them."""
         try:
             part, campaign_id = message.part(most), message.campaign_id
         except UnreadableError as error:
@@ -250,13 +249,13 @@ class Session:
             raise
 
     def _refuse(self, campaign_id: str, item: Unreadable) -> None:
-        """Answer a dial request that cannot be parsed."""
+        """Reject a dial request that cannot be parsed."""
         request = DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0, in_doubt=item.in_doubt)
         refusal = answers.rejected(Reason.INVALID_REQUEST, item.problem)
         self._deny([self._arrival(request, "")], refusal)
 
     async def _room(self) -> int:
-        """Wait until requests may be taken in; return how many."""
+        """Wait until requests may be read; return how many."""
         while True:
             own = self._window - (self.taken - self.answered)
             if own <= 0:
@@ -265,7 +264,7 @@ class Session:
                 continue
             await self._share.wait_for_room()
             room = await self._dispatcher.wait_for_room()
-            # The second wait may have taken long: others of this caller may have used the share up.
+            # Other streams of this caller may have used up its limit during the second wait.
             own, share = self._window - (self.taken - self.answered), self._share.room()
             if own > 0 and share > 0:
                 return min(own, share, room)
@@ -277,17 +276,17 @@ class Session:
         return Waiter(self._source, self._count_in(request), trace_id, span), request
 
     def _count_in(self, request: DialRequest) -> int:
-        """Count a request among those that have been read; return its index."""
+        """Count a request as read; return its index."""
         index = self.taken
         self._unanswered[index] = request
         self._share.take(1)
         self.taken += 1
         return index
 
-    # --- out --------------------------------------------------------------------------------------
+    # --- answers ----------------------------------------------------------------------------------
 
     async def responses(self) -> AsyncIterator[pb.StreamDialRequestsResponse]:
-        """Yield answers as they come, until none is left to come."""
+        """Yield answers and notices as they arrive, until the last answer."""
         loop = asyncio.get_running_loop()
         handed_over_at = -RESPONSE_EVERY_S
         while True:
@@ -301,7 +300,7 @@ class Session:
             for response in dial_requests.responses(answers):
                 yield response
                 handed_over_at = loop.time()
-                # Handed over once gRPC asks for more: until then it counts against the window.
+                # gRPC has taken the response when it asks for more. Until then it counts against the window.
                 self._hand_over(len(response.results))
             if not self._outbox and not self._notices:
                 if not self._open and self.answered == self.taken:
@@ -310,7 +309,7 @@ class Session:
                 await self._delivered.wait()
 
     async def answers_in_order(self, deadline_s: float | None) -> list[Settled]:
-        """Return all answers in the order of the requests, `deadline_s` seconds from now at the latest."""
+        """Return all answers in the order of the requests, after `deadline_s` seconds at the latest."""
         try:
             async with asyncio.timeout(deadline_s):
                 while len(self._outbox) < self.taken:
@@ -329,36 +328,36 @@ class Session:
     # --- the end ----------------------------------------------------------------------------------
 
     def drain(self, notice: CampaignNotice = dial_requests.DRAINING) -> bool:
-        """Tell the caller that its stream ends, and read no further message.
+        """Send the caller a notice that its stream ends, and read no further message.
 
-        Returns whether a message that has been read is still being taken in, as room comes; where none
-        is, whoever runs the reader may cancel it. A reader that is cancelled takes in all the rest.
+        Returns whether the reader is still submitting a message. If not, the reader may be cancelled. A
+        reader that is cancelled during a message submits one more part of it.
         """
         if not self.draining:
             self.draining = True
             self.notify("", notice)
         return not self._between_messages
 
-    def let_go(self) -> None:
-        """Answer what is not in flight; calls under way end first. The reader is to be cancelled."""
-        self._letting_go = True
+    def end_soon(self) -> None:
+        """Answer all requests that are not in flight. Cancel the reader after this."""
+        self._ending = True
         self._dispatcher.let_go(self._source)
 
     def fail(self) -> None:
-        """Answer all that is unanswered, since the gateway has met a bug, and trust the core no more.
+        """Answer all unanswered requests after a bug of the gateway, without the core.
 
-        NOT_ACCEPTED is said only of what certainly waits; the rest is UNKNOWN, which is true of all.
+        Requests that certainly wait are NOT_ACCEPTED. All others are UNKNOWN, which is always true.
         """
         if self._failed:
             return
         for index, request in self._unanswered.items():
             waiter = Waiter(self._source, index, self._trace.trace_id)
-            self._outbox.append(told(waiter, request, self._last_word(index)))
+            self._outbox.append(told(waiter, request, self._final_answer(index)))
         self._unanswered.clear()
         self._failed, self._open = True, False
         self._delivered.set()
 
-    def _last_word(self, index: int) -> Answer:
+    def _final_answer(self, index: int) -> Answer:
         entry = self._source.pending.get(index)
         waits = entry is not None and entry.state in {EntryState.WAITING, EntryState.DELAYED}
         outcome = Outcome.NOT_ACCEPTED if entry and waits and not entry.in_doubt else Outcome.UNKNOWN
@@ -366,10 +365,10 @@ class Session:
         return Answer(outcome, Reason.DRAINING, RetryAdvice.SAME_TOKEN, _FAILED, attempts=attempts)
 
     def leave(self) -> None:
-        """Forget the caller and what only it waits for."""
+        """Forget the caller, and the requests that only it waits for."""
         self._share.give_back(self.taken - self.answered)
         self._dispatcher.leave(self._source)
-        # The core may know the source for as long as it watches the expiry of what it sent. That must keep
-        # nothing else: a circle would stay until the collector looks for it, which it seldom does.
-        self._source.owner = _GONE
+        # The core may keep the source until its requests would have expired. Break the reference cycle to
+        # this session: the garbage collector runs rarely and would keep its memory for long.
+        self._source.owner = _NO_RECIPIENT
         self._unanswered, self._outbox, self._notices = {}, [], {}

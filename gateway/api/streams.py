@@ -115,5 +115,5 @@ class OpenStreams:
     async def _give_grace(self, stream: _Open) -> None:
         """Answer the remaining requests of a stream after its grace time. Its end cancels this."""
         await asyncio.sleep(self._limits.grace_s)
-        stream.session.let_go()
+        stream.session.end_soon()
         stream.reader.cancel()

@@ -1,7 +1,7 @@
-"""The rows of a look that callers may see, and the changes since another look: computed once for all.
+"""The campaigns that a caller may see, and the changes between two snapshots, shared by all watches.
 
-Watches of callers with the same rights see the same rows, and watches that had the same look get the same
-changes. The first watch to ask computes a result in parts; the others wait for it.
+Callers with the same rights see the same rows, and watches with the same earlier snapshot get the same
+changes. The first watch computes a result in parts, and the others wait for it.
 """
 
 import asyncio
@@ -15,49 +15,49 @@ from gateway.control.snapshots import Parts, StatusSnapshot
 from gateway.core.views.campaign_status import CampaignRow
 
 SEEN_PART, COMPARED_PART = 2000, 4000
-"""Rows that are checked, or compared, in one turn of the event loop: some milliseconds."""
+"""Rows that one part checks, or compares: some milliseconds of work."""
 KEPT = 64
-"""The number of latest results that are kept: a few looks for a few kinds of callers."""
+"""The number of results that are kept: those of a few snapshots for a few kinds of callers."""
 
 Rows = dict[str, CampaignRow]
 Difference = tuple[list[CampaignRow], list[str]]
 
 
-class Sights:
-    """Computes rows and changes, each once while it is kept; `parts` runs the work."""
+class VisibleCampaigns:
+    """Computes visible rows and changes, each once. `parts` runs the work."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        # Keys are ids of objects; each value keeps its objects alive, so that no id is used again.
+        # Keys are ids of objects. Each value keeps its objects alive, so that no id is used again.
         self._known: dict[tuple[int, int], tuple[asyncio.Task[Any], object, object]] = {}
 
-    async def seen(self, look: StatusSnapshot, grant: Grant | AccessRefusal) -> Rows:
-        """Return the rows of a look that a caller may see."""
+    async def visible(self, snapshot: StatusSnapshot, grant: Grant | AccessRefusal) -> Rows:
+        """Return the rows of a snapshot that a caller may see."""
         if not isinstance(grant, Grant):
             return {}
         if grant.unlimited:
-            return look.rows
-        found: Rows = await self._once(look.rows, grant, _seen_by(grant, look.rows))
+            return snapshot.rows
+        found: Rows = await self._once(snapshot.rows, grant, _visible_to(grant, snapshot.rows))
         return found
 
-    async def difference(self, told: Rows, rows: Rows) -> Difference:
-        """Return the rows that differ from those already `told`, and the campaigns that are gone."""
-        if told is rows:
+    async def difference(self, earlier: Rows, rows: Rows) -> Difference:
+        """Return the rows that differ from the `earlier` ones, and the ids of campaigns that are gone."""
+        if earlier is rows:
             return [], []
-        found: Difference = await self._once(told, rows, _difference(told, rows))
+        found: Difference = await self._once(earlier, rows, _difference(earlier, rows))
         return found
 
     async def _once(self, one: object, other: object, work: Generator[None, None, Any]) -> Any:
         key = (id(one), id(other))
         if key not in self._known:
-            task = asyncio.create_task(self._parts.run(work), name="sight")
+            task = asyncio.create_task(self._parts.run(work), name="visible-campaigns")
             self._known[key] = task, one, other
             while len(self._known) > KEPT:
                 del self._known[next(iter(self._known))]
-        return await asyncio.shield(self._known[key][0])  # a caller that leaves does not stop it
+        return await asyncio.shield(self._known[key][0])  # so that a cancelled watch does not stop it
 
 
-def _seen_by(grant: Grant, rows: Rows) -> Generator[None, None, Rows]:
+def _visible_to(grant: Grant, rows: Rows) -> Generator[None, None, Rows]:
     seen: Rows = {}
     for number, (name, row) in enumerate(rows.items(), 1):
         if grant.may(CampaignRight.SEE, name):
@@ -67,16 +67,16 @@ def _seen_by(grant: Grant, rows: Rows) -> Generator[None, None, Rows]:
     return seen
 
 
-def _difference(told: Rows, rows: Rows) -> Generator[None, None, Difference]:
+def _difference(earlier: Rows, rows: Rows) -> Generator[None, None, Difference]:
     changed: list[CampaignRow] = []
     for number, (name, row) in enumerate(rows.items(), 1):
-        earlier = told.get(name)
-        if earlier is not row and earlier != row:
+        known = earlier.get(name)
+        if known is not row and known != row:
             changed.append(row)
         if not number % COMPARED_PART:
             yield
     gone: list[str] = []
-    names = list(told)
+    names = list(earlier)
     for begin in range(0, len(names), COMPARED_PART):
         gone += [name for name in names[begin : begin + COMPARED_PART] if name not in rows]
         yield

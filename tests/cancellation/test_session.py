@@ -75,7 +75,7 @@ async def read_until_it_drains(at: int) -> Hang[Any]:
         reading.add_done_callback(lambda _: session.close())
         await hangs_or_ends(hang, reading)
         session.drain()
-        session.let_go()
+        session.end_soon()
         await cancelled_where_it_hangs(hang, reading)
         results = await asyncio.wait_for(hearing, 10)
         assert sorted(result.index for result in results) == list(range(session.taken))

@@ -1,4 +1,4 @@
-"""Between the messages of CampaignService and the core's rows, both ways."""
+"""Converts between the messages of CampaignService and the core's campaign rows."""
 
 import base64
 import json
@@ -22,28 +22,28 @@ PAGED_PART = 4_000
 MADE = 5_000
 """Messages of campaigns that are kept for other watches; watches read at about the same pace."""
 MESSAGE_CAMPAIGNS = 500
-"""Campaigns in one message of a watch, at most: far below gRPC's usual limit of 4 MiB."""
+"""Campaigns in one message of a watch, at most: far below gRPC's default limit of 4 MiB."""
 
 
 Item = TypeVar("Item")
 
 
 class BadRequest(Exception):  # noqa: N818 - says what it is, like other answers
-    """A request that breaks a rule; its text names the field and the rule, never the value."""
+    """A request breaks a rule. The text names the field and the rule, never the value."""
 
 
-# --- what callers send -------------------------------------------------------------------------------
+# --- requests ----------------------------------------------------------------------------------------
 
 
 def is_answering(held_requests: int) -> bool:
-    """Whether a hold answers what waits; raises `BadRequest` for a choice that is not known."""
+    """Whether a hold answers waiting requests. Raises `BadRequest` for an unknown choice."""
     if held_requests not in pb.HeldRequests.values():
         raise BadRequest("held_requests: WAIT or ANSWER")
     return held_requests == pb.HELD_REQUESTS_ANSWER
 
 
 def interval_s(request: pb.WatchCampaignsRequest) -> float:
-    """Return the seconds between two looks of a watch; raises `BadRequest`."""
+    """Return the interval of a watch in seconds. Raises `BadRequest`."""
     if not request.HasField("min_interval"):
         return USUAL_INTERVAL_S
     seconds = request.min_interval.seconds + request.min_interval.nanos * 1e-9
@@ -55,11 +55,11 @@ def interval_s(request: pb.WatchCampaignsRequest) -> float:
 def page(
     request: pb.ListCampaignsRequest, rows: Collection[CampaignRow]
 ) -> Generator[None, None, tuple[list[CampaignRow], str, int]]:
-    """Return, in parts, the rows of a page, the token of the next one, and how many rows all pages have.
+    """Return, in parts, the rows of a page, the token of the next page, and the number of rows of all pages.
 
     `rows` are in the order of their ids.
 
-    Raises `BadRequest` for a size below zero, an unknown state, or a token that is not of such a listing.
+    Raises `BadRequest` for a negative size, an unknown state, or a token of another listing.
     """
     if request.page_size < 0:
         raise BadRequest("page_size: 0 or more")
@@ -90,7 +90,7 @@ def _token(campaign_id: str, states: Sequence[int]) -> str:
 
 
 def _after(token: str, states: Sequence[int]) -> str:
-    """Return the campaign id behind which a page begins."""
+    """Return the campaign id after which a page begins."""
     if not token:
         return ""
     try:
@@ -102,11 +102,11 @@ def _after(token: str, states: Sequence[int]) -> str:
     return campaign_id
 
 
-# --- what callers get --------------------------------------------------------------------------------
+# --- responses ---------------------------------------------------------------------------------------
 
 
 def campaign(now: float, offset: float, row: CampaignRow) -> pb.Campaign:
-    """Return the message of a row; `offset` is from seconds since the epoch to the core's clock."""
+    """Return the message of a row. `offset` is the core's time minus seconds since the epoch."""
     waiting_s = None if row.waiting_since is None else now - row.waiting_since
     return pb.Campaign(
         campaign_id=row.campaign_id,
@@ -126,9 +126,9 @@ def campaign(now: float, offset: float, row: CampaignRow) -> pb.Campaign:
 
 
 class Messages:
-    """The messages of one look at the campaigns, for all who watch; the latest are kept.
+    """The messages of one snapshot, shared by all watches. Only the latest are kept.
 
-    Not all are kept, since freeing 100,000 at once takes long.
+    Not all are kept, since freeing 100,000 messages at once takes long.
     """
 
     def __init__(self, now: float, offset: float) -> None:
@@ -138,7 +138,7 @@ class Messages:
         self.as_of = timestamp(now, offset)
 
     def of(self, row: CampaignRow) -> pb.Campaign:
-        """Return the message of a row of this look; it must not be changed."""
+        """Return the message of a row of this snapshot. Callers must not change it."""
         found = self._made.get(row.campaign_id)
         if found is None:
             found = self._made[row.campaign_id] = campaign(self._now, self._offset, row)
@@ -150,7 +150,7 @@ class Messages:
 def changes(
     messages: Messages, changed: Sequence[CampaignRow], gone: Sequence[str]
 ) -> Iterator[pb.WatchCampaignsResponse]:
-    """Yield messages about rows that have changed and campaigns that are gone, each made as it is needed."""
+    """Yield messages about changed rows and campaigns that are gone. Each is made when it is requested."""
     messages_left = -(-len(changed) // MESSAGE_CAMPAIGNS) - (-len(gone) // MESSAGE_CAMPAIGNS)
     for part in _parts(changed):
         messages_left -= 1
@@ -164,12 +164,12 @@ def changes(
 
 
 def nothing(messages: Messages) -> pb.WatchCampaignsResponse:
-    """Return the state of a gateway that knows no campaign."""
+    """Return the message of a snapshot without campaigns."""
     return pb.WatchCampaignsResponse(complete=True, as_of=messages.as_of)
 
 
 def timestamp(instant: float, offset: float) -> Timestamp:
-    """Return an instant on the core's clock as the time of day."""
+    """Return an instant of the core's clock as a timestamp."""
     milliseconds = round((instant - offset) * 1000)
     return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
 

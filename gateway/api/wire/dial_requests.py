@@ -1,4 +1,4 @@
-"""Between protobuf and the core's model, both ways; nothing else knows both."""
+"""Converts dial requests, answers and notices between protobuf and the core's model."""
 
 from collections.abc import Iterable
 
@@ -8,23 +8,23 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.core.model import CampaignNotice, DialRequest, NoticeKind, Priority, Settled
 
 LATEST_S = 253_402_300_800
-"""The end of the year 9999, in seconds since the epoch: protobuf's own bound on timestamps."""
+"""The end of the year 9999 in seconds since the epoch: the limit of protobuf's timestamps."""
 TOKEN_ALONE = 1000
-"""Answers whose token has more characters than this are sent in a separate message; a legal token has at
-most 200."""
+"""An answer whose token has more characters is sent in a separate message. A valid token has at most 200."""
 KEYS_SHARED, LONGEST_SHARED = 1000, 100
-"""Keys of attributes of which one object serves all requests, at most, and their characters."""
+"""Limits of the shared attribute keys: their number, and the characters of one."""
 _shared: dict[str, str] = {}
 
 
 def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float) -> DialRequest:
-    """Convert one dial request; validation checks it later.
+    """Convert one dial request. It is not validated yet.
 
-    `expiry_offset` is what to add to seconds since the epoch to get the instant on the scale of expiries.
+    `expiry_offset` is the number of seconds to add to seconds since the epoch to get an instant on the scale
+    of expiries.
     """
     expiration, values = _expiration(message), message.attributes
-    # The same few keys come with every request: one object for each serves all that are held.
-    attributes = {_shared.get(key) or _to_be_shared(key): values[key] for key in values}
+    # Most requests have the same few keys. Shared strings save memory in all outstanding requests.
+    attributes = {_shared.get(key) or _share(key): values[key] for key in values}
     return DialRequest(
         campaign_id,
         message.client_token,
@@ -32,16 +32,16 @@ def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float
         attributes,
         expiration,
         0.0 if expiration is None else expiration + expiry_offset,
-        message.ByteSize() + sum(_beyond_the_wire(value) for value in attributes.values()),
+        message.ByteSize() + sum(_extra_bytes(value) for value in attributes.values()),
         message.in_doubt,
     )
 
 
 def responses(answers: Iterable[Settled]) -> list[pb.StreamDialRequestsResponse]:
-    """Return the messages that carry the answers: one for each campaign, and one for each overlong token.
+    """Return the messages for answers: one for each campaign, and one for each overlong token.
 
-    Only a refused request has such a token. Many of them in one message could exceed what the caller can
-    receive.
+    Only a refused request has an overlong token. Many of them could exceed the caller's size limit of a
+    message.
     """
     by_campaign: dict[str, list[pb.DialResult]] = {}
     alone: list[Settled] = []
@@ -77,20 +77,20 @@ def result(settled: Settled) -> pb.DialResult:
     )
 
 
-def notice(campaign_id: str, told: CampaignNotice) -> pb.StreamDialRequestsResponse:
-    """Return a message with a notice; `campaign_id` is empty for one about the whole gateway."""
+def notice(campaign_id: str, content: CampaignNotice) -> pb.StreamDialRequestsResponse:
+    """Return the message of a notice. `campaign_id` is empty for a notice about the whole gateway."""
     return pb.StreamDialRequestsResponse(
         campaign_id=campaign_id,
         notice=pb.Notice(
-            kind=told.kind,  # type: ignore[arg-type]
-            retry_after=_duration(told.retry_after_s),
-            detail=told.detail,
+            kind=content.kind,  # type: ignore[arg-type]
+            retry_after=_duration(content.retry_after_s),
+            detail=content.detail,
         ),
     )
 
 
 def priority(number: int) -> Priority:
-    """Return the priority of a message; one that this version does not know is the usual."""
+    """Return the priority of a message, NORMAL for a number that this version does not know."""
     return _PRIORITIES.get(number, Priority.NORMAL)
 
 
@@ -109,10 +109,11 @@ AGED = CampaignNotice(
 )
 
 
-def _to_be_shared(key: str) -> str:
-    """Return a key, kept for the requests to come. Callers choose keys: so Python 3.12 must not intern them.
+def _share(key: str) -> str:
+    """Store a key for later requests, and return it.
 
-    It would keep each for as long as the process runs.
+    `sys.intern` is no alternative: callers choose the keys, and from Python 3.12 on an interned string is
+    never freed.
     """
     if len(key) <= LONGEST_SHARED:
         if len(_shared) >= KEYS_SHARED:
@@ -121,8 +122,8 @@ def _to_be_shared(key: str) -> str:
     return key
 
 
-def _beyond_the_wire(text: str) -> int:
-    """Return what a text takes in memory beyond its size on the wire: one wide character widens all."""
+def _extra_bytes(text: str) -> int:
+    """Return the memory of a text beyond its size on the wire: one wide character widens all characters."""
     return 0 if text.isascii() else 4 * len(text)
 
 

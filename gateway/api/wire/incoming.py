@@ -1,8 +1,8 @@
 """The dial requests of one message, read a part at a time.
 
-A message of 4 MiB may hold two million empty dial requests. Parsed at once they take 200 MB and stop the
-event loop for 2.5 seconds. So a long message stays bytes until there is room for some of its requests, and
-only those are parsed. A request that cannot be parsed, or is too large, is answered by itself.
+A message of 4 MiB can contain two million empty dial requests. Parsed at once they take 200 MB and stop the
+event loop for 2.5 seconds. So a long message stays in bytes until there is room for some of its requests, and
+only those are parsed. A request that is too large or cannot be parsed gets an answer of its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,20 +17,20 @@ from gateway.api.wire.scan import Cut, MalformedError, cut
 SMALL_BYTES = 16 * 1024
 """A message of at most this length is parsed as a whole: 8,000 empty requests take 10 ms and 0.8 MB."""
 PART, PART_BYTES = 500, 64 * 1024
-"""Dial requests, and bytes, that are parsed and taken in at once, at most: some milliseconds of work."""
+"""Limits of one part, in dial requests and in bytes: some milliseconds of work."""
 DIAL_REQUEST_BYTES = 256 * 1024
-"""The longest dial request that is taken, in bytes as protobuf encodes it."""
+"""The size limit of a dial request in bytes, as protobuf encodes it."""
 LONGEST_TOKEN = 200
 TOO_LARGE = f"dial_requests: a request must take at most {DIAL_REQUEST_BYTES:,} bytes"
 NOT_READABLE = "dial_requests: this is no DialRequest of protobuf, or a text in it is not UTF-8"
 
 
 class UnreadableError(Exception):
-    """Bytes that are no message of the contract."""
+    """The bytes are not a message of the contract."""
 
 
 class Unreadable(NamedTuple):
-    """A dial request that cannot be taken: its token if that can be read, and the error."""
+    """A dial request that cannot be parsed or is too large: its token if readable, and the problem."""
 
     client_token: str
     problem: str
@@ -41,7 +41,7 @@ MessageT = TypeVar("MessageT", bound=Message)
 
 
 def parsed(message: type[MessageT], raw: bytes, most_bytes: int) -> MessageT:
-    """Parse a message of another kind at once. Raises `UnreadableError`, also for more than `most_bytes`."""
+    """Parse a short message as a whole. Raises `UnreadableError`, also above `most_bytes`."""
     if len(raw) > most_bytes:
         raise UnreadableError
     try:
@@ -53,7 +53,7 @@ def parsed(message: type[MessageT], raw: bytes, most_bytes: int) -> MessageT:
 class Incoming:
     """A message of either call: its campaign and priority, and its dial requests part by part.
 
-    Raises `UnreadableError` where the bytes are no message; its requests are looked at later.
+    Raises `UnreadableError` if the bytes are not a message. Its requests are parsed later.
     """
 
     def __init__(self, raw: bytes) -> None:
@@ -65,7 +65,7 @@ class Incoming:
             if len(raw) <= SMALL_BYTES:
                 self._whole = pb.StreamDialRequestsRequest.FromString(raw)
         except DecodeError:
-            pass  # one request in it may be broken while the others are valid
+            pass  # one request may be broken and the others valid: they are parsed one by one
         try:
             envelope = self._whole or _Envelope.FromString(raw)
         except DecodeError as error:
@@ -76,13 +76,13 @@ class Incoming:
 
     @property
     def ended(self) -> bool:
-        """Whether all of the message has been returned."""
+        """Whether all requests of the message were returned."""
         return self._at >= self._end
 
     def part(self, most: int) -> Sequence[pb.DialRequest] | Unreadable:
-        """Return the next dial requests, at most `most`, or the next one alone if it cannot be taken.
+        """Return up to `most` of the next dial requests, or a single one that is unreadable.
 
-        The list may be empty before the end of the message. Raises `UnreadableError`.
+        The list may be empty before the message has ended. Raises `UnreadableError`.
         """
         begin = self._at
         if self._whole is not None:
@@ -123,13 +123,15 @@ class Incoming:
     def _parsed(self, begin: int, found: Cut) -> Sequence[pb.DialRequest] | Unreadable:
         if not found.found:
             return ()
-        if found.last - found.first > max(PART_BYTES, DIAL_REQUEST_BYTES):  # then it is a single one
+        if found.last - found.first > max(
+            PART_BYTES, DIAL_REQUEST_BYTES
+        ):  # only a single request can be so long
             return self._unreadable(found, TOO_LARGE)
-        # A range of whole fields is a message by itself.
+        # A range of complete fields is a valid message.
         return pb.StreamDialRequestsRequest.FromString(self._raw[begin : found.end]).dial_requests
 
     def _unreadable(self, found: Cut, problem: str) -> Unreadable:
-        """Return a request that is not parsed; its token is empty if it cannot be read."""
+        """Return an unreadable request, with an empty token if the token is unreadable too."""
         try:
             named = _Named.FromString(self._raw[found.first : found.last])
         except DecodeError:
@@ -138,7 +140,7 @@ class Incoming:
 
 
 def _part_of(message: type[Message], *names: str) -> Any:
-    """Return the class of a message with some of its fields only; protobuf passes over the others."""
+    """Return a message class with only the named fields. Its parser skips all others."""
     file = descriptor_pb2.FileDescriptorProto(name="part.proto", syntax="proto3")
     part = file.message_type.add(name="Part")
     for name in names:

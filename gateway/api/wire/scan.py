@@ -1,7 +1,8 @@
 """Finds the dial requests in the bytes of a message, a few at a time, without parsing them.
 
-Only the top level is looked at: the message of either call has them in field 2, each with its length before
-it. See https://protobuf.dev/programming-guides/encoding/. This module is pure and makes no message objects.
+Only the top level is read: the messages of both calls have the dial requests in field 2, each after its
+length. See https://protobuf.dev/programming-guides/encoding/. This module is pure and makes no message
+objects.
 """
 
 from typing import NamedTuple
@@ -9,14 +10,14 @@ from typing import NamedTuple
 DIAL_REQUESTS = 2
 """The number of the field `dial_requests`, in the messages of both calls."""
 FIELDS_AT_ONCE = 2000
-"""Fields that one cut reads, at most. A message of the contract has only a few fields of other numbers."""
+"""Fields that one cut reads, at most. A valid message has only a few fields of other numbers."""
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _ITEM = DIAL_REQUESTS << 3 | _LENGTH
 
 
 class MalformedError(ValueError):
-    """The bytes are no message of the contract: broken, or with a group, or with very many unknown fields."""
+    """The bytes are not a valid message: broken, with a group, or with very many unknown fields."""
 
 
 class Cut(NamedTuple):
@@ -29,10 +30,10 @@ class Cut(NamedTuple):
 
 
 def cut(raw: bytes, at: int, most: int, most_bytes: int) -> Cut:
-    """Find up to `most` dial requests from `at` on, which must be the beginning of a field.
+    """Find up to `most` dial requests from position `at`, which must be the start of a field.
 
-    Together they have at most `most_bytes`. A longer request is returned alone. Fields of other numbers
-    are passed over. Raises `MalformedError`, also if there are more such fields than any version would have.
+    Together they have at most `most_bytes`. A longer request is returned alone. Other fields are skipped.
+    Raises `MalformedError`, also if there are more other fields than any version of the contract has.
     """
     count, first, last, stop, end = 0, at, at, at + most_bytes, len(raw)
     try:
@@ -68,7 +69,7 @@ def cut(raw: bytes, at: int, most: int, most_bytes: int) -> Cut:
 
 
 def _after(raw: bytes, tag: int, begin: int) -> int:
-    """Return where a field ends whose value begins at `begin`."""
+    """Return the end of a field whose value starts at `begin`."""
     kind = tag & 7
     if kind == _VARINT:
         return _varint(raw, begin)[1]
@@ -81,7 +82,7 @@ def _after(raw: bytes, tag: int, begin: int) -> int:
 
 
 def _varint(raw: bytes, at: int) -> tuple[int, int]:
-    """Return a number of variable length, and where it ends."""
+    """Return a varint and its end."""
     number = 0
     for shift in range(0, 70, 7):
         byte = raw[at]

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from dialgateway.v1 import campaign_service_pb2 as pb
-from gateway.api.visible_campaigns import COMPARED_PART, Sights, _difference
+from gateway.api.visible_campaigns import COMPARED_PART, VisibleCampaigns, _difference
 from gateway.api.wire import campaigns as wire
 from gateway.control.snapshots import Parts
 from gateway.core.model import Reason
@@ -25,7 +25,7 @@ def changes(
     messages: wire.Messages, told: dict[str, CampaignRow], latest: dict[str, CampaignRow]
 ) -> list[pb.WatchCampaignsResponse]:
     """Return what one is told of the latest rows who knows others, all of it at once."""
-    changed, gone = asyncio.run(Sights(Parts()).difference(told, latest))
+    changed, gone = asyncio.run(VisibleCampaigns(Parts()).difference(told, latest))
     return list(wire.changes(messages, changed, gone))
 
 
