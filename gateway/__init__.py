@@ -1,1 +1,1 @@
-"""Dial gateway: the one service that talks to Amazon Connect outbound campaigns."""
+"""The dial gateway: the only service of a company that calls Amazon Connect outbound campaigns."""

@@ -53,7 +53,7 @@ FAILING_GRACE_S, LONGEST_FAILING_S = 2.0, 10.0
 
 
 def limits_of(settings: Settings) -> Limits:
-    """Return what the core is told of the settings."""
+    """Return the settings of the core."""
     return Limits(
         call_rate=settings.call_rate,
         call_burst=settings.call_burst,
@@ -70,7 +70,7 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def stream_limits_of(settings: Settings) -> StreamLimits:
-    """Return what the API is told of the settings."""
+    """Return the settings of streams."""
     return StreamLimits(
         window=settings.stream_window,
         caller_window=settings.caller_window,
@@ -202,7 +202,7 @@ class Gateway:
         return await self._supervisor.failed()
 
     async def stop(self, grace_s: float) -> None:
-        """Leave: answer everything within `grace_s` seconds, then let go of everything, in order."""
+        """Stop: answer everything within `grace_s` seconds, then release everything in order."""
         leave_by = self._clock.now() + grace_s
         await self._server.not_serving()
         self._dispatcher.drain(grace_s)
@@ -216,7 +216,7 @@ class Gateway:
         await self._let_go(leave_by)
 
     async def fail(self) -> None:
-        """Leave after a bug: answer everybody at once, the core trusted or not, then let go of everything."""
+        """Stop after a bug: answer everything at once, even without the core, then release everything."""
         if self._running is not None:
             self._running.cancel()
         await self._server.not_serving()
@@ -230,11 +230,11 @@ class Gateway:
         await self._let_go(self._clock.now() + FAILING_GRACE_S)
 
     def abandon(self) -> None:
-        """Answer everything now; a `stop` under way goes on at once."""
+        """Answer everything now. A `stop` that is running continues at once."""
         self._dispatcher.abandon()
 
     def log_state(self) -> None:
-        """Say what is open and held: numbers that must not grow where the load does not."""
+        """Log the numbers of open streams and outstanding requests, which must not grow without load."""
         log.info(
             "state: %d tasks, %d streams, %d dial requests held, %d calls under way, %d tokens remembered",
             len(asyncio.all_tasks()),
@@ -245,7 +245,7 @@ class Gateway:
         )
 
     async def _reread(self) -> None:
-        """Read certificates, policy and token again where they have changed, until cancelled."""
+        """Reread changed certificates, policy and token, until cancelled."""
         while True:
             await asyncio.sleep(REREAD_EVERY_S)
             await asyncio.to_thread(self.access.reread)
@@ -276,7 +276,7 @@ async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], 
     logs.watch_loop(asyncio.get_running_loop())
     signals = _Signals(gateway)  # before the start: a signal during it is handled after it
     on_start(await gateway.start())
-    gc.freeze()  # what is there now stays: it need not be looked through again and again
+    gc.freeze()  # the collector need not visit these objects again
     gc.set_threshold(*COLLECT)
     failed = asyncio.create_task(gateway.failed())
     leaving = asyncio.create_task(_leave_when_asked(gateway, signals, settings.drain_grace))

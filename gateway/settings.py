@@ -22,7 +22,7 @@ LogFormat = Literal["auto", "json", "text"]
 _ON, _OFF = ("on", "true", "1", "yes"), ("off", "false", "0", "no")
 PREFIX = "DIAL_GATEWAY_"
 CONFIG = "DIAL_GATEWAY_CONFIG"
-# Kubernetes sets these in every pod beside a Service of the name `dial-gateway`.
+# Kubernetes sets these in every pod if there is a Service with the name `dial-gateway`.
 _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _TARGET = "DIAL_GATEWAY_TARGET"  # of the command-line client
 _KUBERNETES = re.compile(r"DIAL_GATEWAY_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)\w*)?)")
@@ -33,7 +33,7 @@ class SettingsError(ValueError):
 
 
 class Kind(NamedTuple):
-    """How a setting is read from text (a `ValueError` means that it is wrong), and the rule in words.
+    """The kind of a setting: its reader, which raises `ValueError` for a wrong text, and its rule in words.
 
     `natives` are the TOML types that a file may use instead of text. A `listed` setting may be an array of
     texts in a file, with one entry in each.
@@ -195,9 +195,9 @@ class Settings:
 
 
 def load(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
-    """Return the settings, and warnings about variables that look like settings and are none.
+    """Return the settings, and warnings about variables that look like settings but are not.
 
-    Raises `SettingsError` at the first wrong one.
+    Raises `SettingsError` for the first wrong one.
     """
     values: dict[str, Any] = {}
     if path := environment.get(CONFIG):

@@ -1,6 +1,6 @@
-"""Who may change things over the admin port: whoever shows the token. Nobody has an identity there.
+"""The operator token of the admin port. A change needs the token; operators have no identity there.
 
-A page of another site never gets as far as here: `gateway.admin.request_filter` refuses it by its origin.
+Requests of other sites' pages never reach this module: `gateway.admin.request_filter` refuses them by origin.
 """
 
 import hmac
@@ -30,10 +30,10 @@ _NO_TOKEN = (
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The change is refused: the status of the HTTP answer, and the reason in words for the caller.
+    """A refused change: the HTTP status and the reason for the caller.
 
-    `guessed`: the token was wrong. `after_s`: the token was not checked; the caller may try again in so many
-    seconds.
+    `guessed`: the token was wrong. `after_s`: the token was not checked, and the caller may try again after
+    this number of seconds.
     """
 
     status: int
@@ -46,14 +46,14 @@ class Operators(Protocol):
     """Decides about changes over the admin port."""
 
     def denied(self, authorization: str | None) -> Denied | None:
-        """Return why whoever sends this header may change nothing; None where it may."""
+        """Return why a request with this header may not change anything, None if it may."""
         ...
 
 
 def denied(authorization: str | None, token: str | None) -> Denied | None:
-    """Return why whoever sends a header `Authorization` may change nothing; None where it may.
+    """Return why a request with a header `Authorization` may not change anything, None if it may.
 
-    `token` is the one to show, None where there is none.
+    `token` is the operator token, None if there is none.
     """
     if token is None:
         return Denied(FORBIDDEN, _NO_TOKEN)
@@ -122,7 +122,7 @@ class TokenOperators:
 
 
 class _Held(NamedTuple):
-    """The token of the file, or why there is none. Immutable, since another thread reads it."""
+    """The token of the file, or the reason why there is none. Immutable, since another thread reads it."""
 
     token: str | None = None
     broken: str = ""
@@ -144,7 +144,7 @@ def read_token(file: WatchedFile) -> str:
 
 
 def _shown(authorization: str | None) -> str | None:
-    """Return the token that a header shows; None where it shows none."""
+    """Return the token in a header, None if there is none."""
     scheme, _, token = (authorization or "").strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 

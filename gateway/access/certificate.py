@@ -11,9 +11,9 @@ NOBODY = Names((), ())
 
 @lru_cache(maxsize=1024)
 def names_in(pem: str) -> Names:
-    """Return the URIs and DNS names of a certificate in PEM; none where it cannot be read.
+    """Return the URIs and DNS names of a certificate in PEM; none if it cannot be read.
 
-    Whether it is valid the proxy has found out, which saw the handshake.
+    The certificate is not verified here: the proxy that accepted the connection has done that.
     """
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode())

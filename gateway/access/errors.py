@@ -2,14 +2,14 @@
 
 
 class AccessError(ValueError):
-    """A file of certificates, of the policy or of the token cannot be used.
+    """A file with certificates, the policy or the token cannot be used.
 
-    The text is one line that names the setting or the file, what is wrong, and the rule.
+    The text is one line that names the setting or the file, the problem, and the rule.
 
-    AccessError
-    +-- TokenError           the token of the admin port
-    +-- PairError            certificate, key, or the authority of callers
-    +-- PolicyError          the policy
+        AccessError
+        +-- TokenError           the token of the admin port
+        +-- PairError            certificate, key, or CA of client certificates
+        +-- PolicyError          the policy
     """
 
 
@@ -22,4 +22,4 @@ class PairError(AccessError):
 
 
 class PolicyError(AccessError):
-    """The policy cannot be used; the text names the path of what is wrong in it, `callers[2].dial[0]`."""
+    """The policy cannot be used. The text names the path of the wrong entry, such as `callers[2].dial[0]`."""

@@ -25,7 +25,7 @@ class WatchedFile:
         return changed
 
     def read(self) -> bytes:
-        """Return what it holds. Raises `OSError` where it cannot be read."""
+        """Return the content. Raises `OSError` if the file cannot be read."""
         return Path(self.path).read_bytes()
 
     def _signature(self) -> _Signature | None:

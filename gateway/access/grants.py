@@ -1,4 +1,4 @@
-"""Who comes in, and with which grant, by the policy as it is at that moment."""
+"""Identifies callers, and returns their grants from the newest policy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from gateway.core.model import Priority
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: its `identity` where it has one, and the address that its connection comes from.
+    """A caller: its `identity` if it has one, and the names by which it is known.
 
-    `name` is what is logged and shown of it, `key` what the limits of one caller are counted by.
+    `name` is used in logs and views, `key` for the limits of one caller.
     """
 
     identity: str | None
@@ -24,9 +24,9 @@ class Caller:
 
 
 class Gate:
-    """Knows callers by their identities, and what the policy grants them; without one, everything.
+    """Identifies callers and knows their grants. Without a policy, everything is granted.
 
-    `count` is told each refusal: caller, kind, how many.
+    `count` is called for each refusal with caller, kind and number.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Gate:
 
 
 class DialPermission:
-    """What one caller may dial, by the policy as it is at each message."""
+    """The dial permission of one caller, by the newest policy at each message."""
 
     def __init__(self, gate: Gate, caller: Caller) -> None:
         self._gate = gate
@@ -69,18 +69,21 @@ class DialPermission:
 
     @property
     def caller_key(self) -> str:
-        """The key by which the limits and the turns of this caller are counted."""
+        """The key for the limits and the turns of this caller."""
         return self._caller.key
 
     def grant(self) -> Grant | None:
-        """Return what it may now; None where the policy does not name it any more."""
+        """Return the present grant, None if the policy does not name the caller any more."""
         grant = self._gate.grant(self._caller)
         return grant if isinstance(grant, Grant) else None
 
     def priority(
         self, grant: Grant | None, campaign_id: str, wanted: Priority, count: int
     ) -> Priority | None:
-        """Return at which priority dial requests are taken, None where they are refused; both are noted."""
+        """Return the priority for dial requests, None if they are refused.
+
+        Notes refusals and lowered priorities.
+        """
         highest = grant.may_dial(campaign_id) if grant is not None else None
         if highest is None:
             self._gate.refusals.note(self._caller.key, AccessRefusal.CAMPAIGN, count)

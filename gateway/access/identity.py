@@ -1,10 +1,10 @@
-"""Who a caller is: the name in its certificate, or what a trusted proxy says of that.
+"""The identity of a caller: a name in its certificate, or a name that a trusted proxy forwards.
 
-An identity is a URI, `spiffe://example.org/ns/billing/sa/dialer`, or a DNS name. Envoy, and what is
-built on it, puts the certificate of whom it speaks for into the header `x-forwarded-client-cert`: elements
-with commas between, the last of them from the nearest proxy, each of `key=value` with semicolons
-between, and values that hold one of these in double quotes. Its names stand there as `URI` and `DNS`, or
-the certificate itself does as `Cert`, as nginx and HAProxy have it.
+An identity is a URI such as `spiffe://example.org/ns/billing/sa/dialer`, or a DNS name. Envoy, and proxies
+built on it, forward the certificate of the original caller in the header `x-forwarded-client-cert`. Its
+elements are separated by commas, and the last is from the nearest proxy. An element is a list of `key=value`
+with semicolons in between. A value with a separator is in double quotes. The names are in `URI` and `DNS`, or
+the certificate itself is in `Cert`, as nginx and HAProxy send it.
 """
 
 import ipaddress
@@ -23,9 +23,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class CallerEvidence(NamedTuple):
-    """What can be seen of a call: where it comes from, the names in its certificate, and the header.
+    """The facts about a call from which its caller is identified: peer, certificate names, and header.
 
-    `peer` is as gRPC has it: `ipv4:10.0.0.7:50514`.
+    `peer` has gRPC's format: `ipv4:10.0.0.7:50514`.
     """
 
     peer: str
@@ -42,7 +42,7 @@ class Names(NamedTuple):
 
 
 class Identification(NamedTuple):
-    """Who a caller is, None where that is not known; `forged`: it claims to be somebody, and may not."""
+    """The identity of a caller, None if unknown. `forged`: it sent a header that it has no right to send."""
 
     identity: str | None
     forged: bool = False
@@ -51,10 +51,10 @@ class Identification(NamedTuple):
 def identify(
     shown: CallerEvidence, trusted: Iterable[Network], names_in: Callable[[str], Names]
 ) -> Identification:
-    """Return who a caller is; `names_in` reads a certificate in PEM.
+    """Return the identity of a caller. `names_in` reads a certificate in PEM.
 
-    A proxy that is trusted speaks for others only: what it says of them counts, its own certificate does
-    not. What anybody else says in the header is not believed.
+    A trusted proxy only speaks for others: the identity comes from its header, not from its own certificate.
+    The header of any other caller is ignored.
     """
     if is_trusted(shown.peer, trusted):
         return Identification(_forwarded_identity(shown.forwarded, names_in))
@@ -80,7 +80,7 @@ def is_trusted(peer: str, trusted: Iterable[Network]) -> bool:
 
 
 def address_of(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address of a gRPC peer; None where it has none, as on a socket of this host."""
+    """Return the address of a gRPC peer, None if it has no address, such as a Unix socket."""
     scheme, _, rest = peer.partition(":")
     if scheme not in {"ipv4", "ipv6"}:
         return None
@@ -93,7 +93,7 @@ def address_of(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 
 def _forwarded_identity(values: Sequence[str], names_in: Callable[[str], Names]) -> str | None:
-    """Return whom the nearest proxy speaks for; None where the header is not there, or is not in order."""
+    """Return the identity in the element of the nearest proxy, None if the header is missing or malformed."""
     header = ",".join(values)
     if not header or len(header) > LONGEST_HEADER:
         return None
@@ -102,7 +102,7 @@ def _forwarded_identity(values: Sequence[str], names_in: Callable[[str], Names])
         pairs = [_pair(part) for part in _split(nearest, ";") if part.strip()]
     except ValueError:
         return None
-    # Empty is what a proxy writes of names that a certificate has not: it says nothing, and hides nothing.
+    # A proxy writes an empty value for a name that the certificate does not have. It is skipped.
     uris, dns, certificates = ([value for name, value in pairs if name == key and value] for key in _KEYS)
     if not uris and not dns and len(certificates) == 1:
         return identity_of(*names_in(unquote(certificates[0])))
@@ -110,7 +110,7 @@ def _forwarded_identity(values: Sequence[str], names_in: Callable[[str], Names])
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split where a separator stands outside quotes; raises `ValueError` where quotes are left open."""
+    """Split at separators outside quotes. Raises `ValueError` for an unterminated quote."""
     parts, begin, quoted, escaped = [], 0, False, False
     for at, character in enumerate(text):
         if escaped:

@@ -1,7 +1,7 @@
-"""The policy: which caller may dial which campaigns, how urgently, with how much, and what else it may.
+"""The policy: which callers may dial which campaigns, with which priority and limits, and their other rights.
 
-The first entry counts that names the caller's identity. `gateway.access.policy_file` reads it; this
-decides, and knows no file.
+The first entry that names the caller's identity counts. `gateway.access.policy_file` reads the policy. This
+module decides, and knows no file.
 """
 
 from dataclasses import dataclass, field
@@ -26,11 +26,11 @@ class DialRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a caller may.
+    """The grant of one caller.
 
-    `weight` is how many dial requests go in each of its streams' turns, `window` how many it may have
-    unanswered over all of them, None for what the settings say. Whoever may dial, hold, release or purge a
-    campaign may see it too.
+    `weight` is the number of dial requests in each turn of one of its streams. `window` is the limit of its
+    unanswered requests over all streams, None for the default. A caller that may dial, hold, release or purge
+    a campaign may see it too.
     """
 
     dial: tuple[DialRule, ...] = ()
@@ -42,11 +42,11 @@ class Grant:
 
     @property
     def dials(self) -> bool:
-        """Whether there is anything that it may dial."""
+        """Whether it may dial any campaign."""
         return self.unlimited or bool(self.dial)
 
     def may_dial(self, campaign_id: str) -> Priority | None:
-        """Return up to which priority it may dial a campaign, None where it may not."""
+        """Return the highest priority at which it may dial a campaign, None if it may not."""
         if self.unlimited:
             return Priority.HIGH
         try:
@@ -100,7 +100,7 @@ class Policy:
         self._known: dict[str, Grant | None] = {}
 
     def grant(self, identity: str) -> Grant | None:
-        """Return what an identity may; None where no entry names it."""
+        """Return the grant of an identity, None if no entry names it."""
         try:
             return self._known[identity]
         except KeyError:
@@ -113,4 +113,4 @@ class Policy:
 
 
 EVERYTHING = Grant(unlimited=True)
-"""What everybody may where there is no policy."""
+"""The grant of all callers without a policy."""

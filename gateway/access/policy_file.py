@@ -62,7 +62,7 @@ def _policy_of(path: str, text: bytes) -> Policy:
 
 
 def parse_policy(text: bytes | str) -> Policy:
-    """Return the policy that a text has; raises `PolicyError` with the path of what is wrong."""
+    """Return the policy in a text. Raises `PolicyError` with the path of the problem."""
     if len(text) > MOST_BYTES:
         raise PolicyError(f"the whole: at most {MOST_BYTES:,} bytes")
     try:
@@ -164,7 +164,7 @@ def _in_words(error: yaml.MarkedYAMLError) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses a key that stands twice, and aliases, which nothing here needs."""
+    """A safe loader that refuses duplicate keys and aliases."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):

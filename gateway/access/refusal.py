@@ -1,4 +1,4 @@
-"""Why a caller is refused, by name: what is counted, and what it is told."""
+"""The reasons for refusing a caller: their names in metrics and their texts for callers."""
 
 import logging
 from collections.abc import Callable
@@ -7,17 +7,17 @@ from enum import StrEnum
 log = logging.getLogger(__name__)
 
 REMEMBERED = 1000
-"""Callers of which is known what has been logged of them."""
+"""Callers for which the log remembers what it has reported."""
 
 
 class AccessRefusal(StrEnum):
     """What a caller was refused; the values are labels of a metric."""
 
-    UNAUTHENTICATED = "unauthenticated"  # a call without identity where there is a policy
+    UNAUTHENTICATED = "unauthenticated"  # a call without an identity, under a policy
     UNKNOWN = "unknown_caller"  # a call of an identity that no entry of the policy names
-    DIALING = "dialing"  # a call of one that may dial nothing
+    DIALING = "dialing"  # a call of a caller that may not dial anything
     CAMPAIGN = "campaign"  # a dial request for another's campaign
-    PRIORITY = "priority"  # a dial request that asked for more; it is taken at what the policy grants
+    PRIORITY = "priority"  # a request above the granted priority; it is accepted at the granted one
     STEERING = "steering"  # a hold, release or purge
     FORGED = "forged_identity"  # a call that claims an identity in a header, from no trusted proxy
     GUESSING = "admin_guessing"  # a change on the admin port from an address with too many wrong tokens
@@ -25,7 +25,7 @@ class AccessRefusal(StrEnum):
 
     @property
     def text(self) -> str:
-        """What a caller is told, or, where its call goes on, the log."""
+        """The text for the caller, or for the log if the call continues."""
         return _TEXTS[self]
 
 

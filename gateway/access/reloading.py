@@ -1,4 +1,4 @@
-"""What files say, read again when they change: what is broken never takes the place of what was good."""
+"""Values read from files again when these change. A broken file never replaces a valid value."""
 
 import logging
 import threading
@@ -14,10 +14,10 @@ Value = TypeVar("Value")
 
 
 class Reloaded(Generic[Value]):
-    """A value read from files, and the newest good one ever since.
+    """A value read from files: always the newest valid one.
 
-    `refused` counts what could not be used. Raises `AccessError` where there is no good one to begin with.
-    Thread-safe: whoever asks for a rereading while another runs waits for that.
+    `refused` counts the changes that could not be used. Raises `AccessError` if the first value is invalid.
+    Thread-safe: a second rereading waits for the one that runs.
     """
 
     def __init__(self, name: str, paths: Sequence[str], read: Callable[[], Value]) -> None:
@@ -32,7 +32,7 @@ class Reloaded(Generic[Value]):
 
     @property
     def complaint(self) -> str:
-        """What is wrong with the files as they are now; empty where what they say is in use."""
+        """The problem of the files as they are now, empty if their content is in use."""
         return self._complaint
 
     def reread(self) -> bool:
@@ -60,7 +60,7 @@ class Reloaded(Generic[Value]):
         return True
 
     def _changed(self) -> bool:
-        return sum(file.changed() for file in self._files) > 0  # each is looked at
+        return sum(file.changed() for file in self._files) > 0  # no short circuit: each file must be checked
 
     def _complain(self, complaint: str) -> None:
         if complaint != self._complaint:

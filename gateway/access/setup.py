@@ -18,7 +18,7 @@ PROXIES = "DIAL_GATEWAY_TRUSTED_PROXIES"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessFiles:
-    """Where certificates, policy and token are, and which proxies are trusted; None for what is not used."""
+    """The paths of certificates, policy and token, None if unused, and the trusted proxies."""
 
     pair: PairFiles | None = None
     policy: str | None = None
@@ -27,10 +27,10 @@ class AccessFiles:
 
 
 class Access:
-    """Certificates, policy and token, each as good as its file was last.
+    """Certificates, policy and token, each with its newest valid content.
 
-    `now` gives seconds since the epoch, `count` is told each refusal of a caller: caller, kind, how many.
-    Raises `AccessError` where a file cannot be used, or where a policy could know nobody.
+    `now` returns seconds since the epoch. `count` is called for each refusal with caller, kind and number.
+    Raises `AccessError` if a file cannot be used, or if no caller could have an identity under a policy.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class Access:
 
     @property
     def files_refused(self) -> dict[str, int]:
-        """How many changes of certificate and policy could not be taken over; nothing of what is not used."""
+        """The number of refused changes by file, only for files in use."""
         kept = {"certificate": self.pair, "policy": self.policy}
         return {name: one.refused for name, one in kept.items() if one is not None}
 
 
 def check_callers_are_known(files: AccessFiles) -> None:
-    """Raise `PolicyError` where there is a policy and no caller could have an identity."""
+    """Raise `PolicyError` if there is a policy and no caller can have an identity."""
     knows = files.trusted or (files.pair is not None and files.pair.client_ca is not None)
     if files.policy is not None and not knows:
         text = f"no caller could have an identity: set {CLIENT_CA} or {PROXIES} as well"

@@ -18,7 +18,8 @@ from gateway.access.reloading import Reloaded
 CERTIFICATE = "DIAL_GATEWAY_TLS_CERT_FILE"
 KEY = "DIAL_GATEWAY_TLS_KEY_FILE"
 CLIENT_CA = "DIAL_GATEWAY_TLS_CLIENT_CA_FILE"
-# What gRPC takes. Another it would leave aside at a change, and say so nowhere.
+# The kinds that gRPC accepts. After a change to another kind it would keep the old certificate without an
+# error.
 _KINDS = (RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey)
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _RULE = "RSA, ECDSA on P-256, P-384 or P-521, or Ed25519"
@@ -53,7 +54,7 @@ class Pair:
 
 
 def files_of(certificate: str | None, key: str | None, client_ca: str | None) -> PairFiles | None:
-    """Return the files that settings name; None without TLS. Raises `PairError` where one lacks another."""
+    """Return the files named by the settings, None without TLS. Raises `PairError` if one is missing."""
     if certificate is None and key is None and client_ca is None:
         return None
     if certificate is None or key is None:
@@ -63,15 +64,15 @@ def files_of(certificate: str | None, key: str | None, client_ca: str | None) ->
 
 
 def kept_pair(files: PairFiles, now: Callable[[], float]) -> Reloaded[Pair]:
-    """Return the pair in files, read again when they change; `now` is in seconds since the epoch.
+    """Return the pair in files, with rereading. `now` returns seconds since the epoch.
 
-    Raises `PairError` where it cannot be used.
+    Raises `PairError` if it cannot be used.
     """
     return Reloaded("the certificate", files.paths, lambda: read_pair(files, now()))
 
 
 def read_pair(files: PairFiles, now: float) -> Pair:
-    """Return the pair in files; raises `PairError` where it could not be used at the instant `now`."""
+    """Return the pair in files. Raises `PairError` if it cannot be used at the instant `now`."""
     chain_pem, key_pem = _read(CERTIFICATE, files.certificate), _read(KEY, files.key)
     own = _certificates(CERTIFICATE, files.certificate, chain_pem)[0]
     if _public_key_of(key_pem, files.key) != _public(own):
@@ -126,7 +127,7 @@ def _public(certificate: x509.Certificate) -> bytes:
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Return the names that a certificate is for, in words."""
+    """Return the names of a certificate as texts for messages."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except Exception:  # noqa: BLE001 - they are for people only; a certificate without them serves as well

@@ -12,7 +12,7 @@ ALL_FREE, ALL_PER_S = 100, 1.0
 """Wrong tokens of all sources together after which each source has one free try, and how many are forgotten
 a second."""
 SOURCES = 10_000
-"""Sources that are remembered; the one with the oldest wrong token is forgotten first."""
+"""The number of remembered sources. The one with the oldest wrong token is dropped first."""
 
 
 @dataclass(slots=True)

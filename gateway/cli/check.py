@@ -1,4 +1,4 @@
-"""`dial-gateway check`: what a gateway started here and now would find, in words, dialing nobody."""
+"""`dial-gateway check`: checks settings, files and AWS without dialing, and reports the results."""
 
 import sys
 import time
@@ -29,7 +29,7 @@ def run(
     environment: Mapping[str, str],
     probe: Callable[[ApiName], Probe],
 ) -> int:
-    """Look at everything and say what was found; return 0 where nothing is wrong, else 1."""
+    """Run all checks and print the results; return 0 if all passed, else 1."""
     verdicts = set()
     for verdict, topic, words in _findings(chosen, warnings, environment, probe):
         sys.stdout.write(f"{verdict.value:<7} {topic:<24} {words}\n")
@@ -72,7 +72,7 @@ def _of_settings(chosen: Settings, warnings: Iterable[str]) -> Iterator[Finding]
 
 
 def _shown(value: object) -> str:
-    """Return a setting as it is written: networks are a list with commas."""
+    """Return a setting as the user writes it: networks are a list with commas."""
     if isinstance(value, tuple) and not any(isinstance(part, tuple) for part in value):
         return ",".join(map(str, value))
     return str(value)

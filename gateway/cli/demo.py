@@ -1,7 +1,7 @@
-"""`dial-gateway demo`: a gateway before a simulated Connect, and a file of dial requests through it.
+"""`dial-gateway demo`: sends a file of dial requests through a gateway to a simulated Connect.
 
-The gateway and the simulator are the real ones, in this process; the file is sent by `dialctl` in
-a process of its own, as anybody would send it. Everything stays on loopback and ends by itself.
+The gateway and the simulator are the real ones, in this process. `dialctl` sends the file from a separate
+process, as a user would. Everything uses loopback and ends without user input.
 """
 
 import asyncio

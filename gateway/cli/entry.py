@@ -1,9 +1,9 @@
-"""The start of the process: installs signal handlers before the slow imports.
+"""The entry point: installs signal handlers before the slow imports.
 
-The imports of a gateway take half a second and more. Process 1 of a container has no default action for a
-signal: without a handler the kernel drops SIGTERM, and the container is killed at the end of its grace
-time. So the handlers are installed first, and this module imports very little. It cannot cover the 20 ms or
-so in which Python itself starts.
+The imports of a gateway take half a second or more. Process 1 of a container has no default action for a
+signal: without a handler the kernel drops SIGTERM, and the container is killed at the end of its grace time.
+So the handlers are installed first, and this module imports very little. It cannot cover the 20 ms in which
+Python itself starts.
 """
 
 import os

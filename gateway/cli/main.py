@@ -120,10 +120,10 @@ def _serve(options: argparse.Namespace) -> int:
 async def _serve_and_end(
     chosen: settings.Settings, traces: telemetry.Telemetry, simulated: "SimulatorSettings | None"
 ) -> int:
-    """Serve, and end the process from within its loop; everybody is answered by then.
+    """Serve, and end the process from within its event loop, after all requests are answered.
 
-    A call, a push of metrics or a file may hang: neither the loop, which would wait for its thread, nor the
-    interpreter is left to close.
+    A call, a push of metrics or a file may hang. The loop would wait for its thread when it closes, and so
+    would the interpreter, so neither is closed.
     """
     code = await _serve_with(chosen, traces, simulated)
     logs.flush()
@@ -209,7 +209,7 @@ def _boto(chosen: settings.Settings, api: ApiName, simulator_url: str | None, ke
             keys=keys,
             api=api,
         )
-    except ValueError as error:  # botocore's own, where an endpoint is no URL
+    except ValueError as error:  # raised by botocore for an endpoint that is not a URL
         raise settings.SettingsError(f"AWS_ENDPOINT_URL: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""The two versions of Connect's API for outbound campaigns: in what they differ for the adapter.
+"""The two versions of Connect's API for outbound campaigns, as far as they differ for a sender.
 
 Names, members and codes are those of the botocore models `connectcampaigns/2021-01-30` (V1) and
 `connectcampaignsv2/2024-04-23` (V2). Everything else about a call is the same for both.

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 TOLERATED_S = 300.0
 """Seconds that a signature may be off before AWS refuses it."""
 WRONG_FROM_S = 60.0
-"""Seconds from which the local clock counts as wrong: less may be the travel time of a reply."""
+"""Seconds from which the local clock counts as wrong. Less may be the travel time of a reply."""
 AGREE, AGREE_WITHIN_S = 3, 10.0
 """How many replies in a row must agree, within how many seconds, before expiries are judged by them: one odd
 reply must not expire what waits. For a signature the last reply is enough, since AWS's next refusal corrects
@@ -24,7 +24,7 @@ STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class AwsClock:
-    """Compares the local wall clock with AWS's, which counts as right if they are far apart. Thread-safe.
+    """Compares the local wall clock with AWS's clock, which counts as right if they differ much. Thread-safe.
 
     `wall` returns seconds since the epoch.
     """
@@ -50,7 +50,7 @@ class AwsClock:
 
     @property
     def behind_s(self) -> float:
-        """Seconds by which the local clock was behind AWS's at the last reply; 0 if it was about right."""
+        """Seconds by which the local clock was behind AWS's at the last reply; 0 for a small difference."""
         behind_s = self._behind[-1]
         return behind_s if abs(behind_s) >= WRONG_FROM_S else 0.0
 

@@ -38,27 +38,27 @@ from gateway.core.model import DialRequest
 T = TypeVar("T")
 
 LONGEST_CONNECT_S = 3.0
-"""Seconds to wait for a connection, at most: shorter than the call's own time-out, so that a host
-that does not answer is told from an answer that is lost."""
+"""The time limit for connecting, in seconds. It is shorter than the time limit of the call, so that a host
+that does not answer can be told apart from a lost answer."""
 
 FIRST_CREDENTIALS_S = 1.0
-"""Seconds that the constructor waits for the first credentials; the search goes on after that."""
+"""Seconds that the constructor waits for the first credentials. The search continues after that."""
 STATE_THREADS = 1
-"""Threads for asking after states, beside those for dial requests: neither ever waits for the other."""
+"""Threads for reading campaign states. They are separate, so that state reads and dial requests never wait
+for each other."""
 SPARE = 3
 """Threads that may hang in abandoned calls, for each thread in use."""
 
 
 class BotoConnect:
-    """Amazon Connect over boto3. One client for all threads, made once.
+    """Amazon Connect over boto3, with one client for all threads.
 
-    `timeout_s` is the time for one call in seconds, `threads` how many put calls are made at the same
-    time, `api` the version of Connect's API that carries them. `endpoint_url` and `credentials` (access
-    key, secret key) are for the simulator; without them `keys` decides, which
-    its owner starts, or boto3's own chain. `look_up`
-    finds the addresses of names. `wall` is the local clock, in seconds since the epoch; calls are signed by
-    AWS's clock if the two are far apart. Raises botocore's `NoRegionError` if no region is configured, and
-    ValueError if the endpoint is not a URL.
+    `timeout_s` is the time limit of one call in seconds, `threads` the number of concurrent put calls, `api`
+    the version of Connect's API. `endpoint_url` and `credentials` (access key, secret key) are for the
+    simulator. Without them the credentials come from `keys`, which its owner starts, or from boto3's own
+    chain. `look_up` resolves host names. `wall` returns the local time in seconds since the epoch. Calls are
+    signed by AWS's clock if the two clocks differ much. Raises botocore's `NoRegionError` if no region is
+    configured, and ValueError if the endpoint is not a URL.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class BotoConnect:
 
     @property
     def clock_behind_s(self) -> float:
-        """Seconds by which the local clock is behind AWS's, where the last replies agree that it is wrong."""
+        """Seconds by which the local clock is behind AWS's, 0 unless the last replies agree on it."""
         return self._clock.surely_behind_s
 
     @property
@@ -125,7 +125,7 @@ class BotoConnect:
 
     @property
     def credentials_in_words(self) -> str:
-        """The state of the credentials, in words for people."""
+        """The state of the credentials as a text for people."""
         return self._keys.in_words
 
     @property
@@ -197,12 +197,12 @@ def _in_exchange(exchange: Exchange, call: Callable[[], T]) -> T:
         with using(exchange):
             return call()
     except Exception as error:  # noqa: BLE001 - whatever a library raises must settle the batch
-        # From None: what botocore raised may hold what was sent.
+        # From None: the text of a botocore error may contain what was sent.
         raise _certain(translated(error), exchange.ticket) from None
 
 
 def _certain(failure: errors.CallFailure, ticket: Ticket) -> errors.CallFailure:
-    """Return the failure of a call; if nothing has left, as one that is certain."""
+    """Return the failure of a call. It is a certain one if no byte has left."""
     if failure.uncertain and not ticket.may_have_left:
         if isinstance(failure, errors.CallTransient):
             return errors.ConnectUnreachable()

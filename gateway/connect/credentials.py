@@ -1,9 +1,9 @@
 """AWS credentials in memory. A separate thread finds them and renews them ahead of time.
 
 Calls are signed with the credentials in memory. So a source of credentials that is slow, hangs or fails
-delays no call, and nothing is sent with expired credentials. Each attempt asks boto3's ordinary chain in a
-new session: every few seconds until there are credentials, and every minute if they have no expiration,
-since a file may have been replaced.
+delays no call, and nothing is sent with expired credentials. Each attempt runs boto3's standard chain in a
+new session: every few seconds until there are credentials, and every minute if they have no expiration, since
+a file may have been replaced.
 """
 
 import logging
@@ -29,10 +29,10 @@ MARGIN_S = 1.0
 """Seconds before their expiration at which credentials are no longer used: a call takes a moment to
 arrive."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
-"""Seconds between attempts without success: the first pause and the longest. Each is twice the one before,
-with a jitter of a third."""
+"""Seconds between failed attempts: the first pause and the longest. Each pause is twice the one before, with
+a jitter of a third."""
 LONGEST_ATTEMPT_S = 20.0
-"""Seconds after which an attempt counts as hung and another one starts beside it."""
+"""Seconds after which an attempt counts as hung, and another one starts in parallel."""
 MOST_HANGING = 4
 """Attempts that may hang at the same time."""
 LONGEST_SLEEP_S = 30.0
@@ -97,7 +97,7 @@ class Keys:
 
     @classmethod
     def fixed(cls, access_key: str, secret_key: str) -> "Keys":
-        """Return credentials that stay as they are."""
+        """Return credentials that never change."""
         keys = cls(lambda: None)
         keys._kept = Kept(ReadOnlyCredentials(access_key, secret_key, None), math.inf)
         keys._first.set()
@@ -122,7 +122,7 @@ class Keys:
 
     @property
     def in_words(self) -> str:
-        """The state of the credentials, in words for people; holds no part of them."""
+        """The state of the credentials as a text for people. It contains no part of them."""
         if self.usable:
             return "found"
         return f"expired, and not renewed: {self._problem}" if self._kept else self._problem
@@ -204,7 +204,7 @@ class Keys:
 
 
 class InMemory(Credentials):
-    """Credentials for botocore's signer: those that `Keys` has at the moment of signing."""
+    """Credentials for botocore's signer. They are read from `Keys` at the moment of signing."""
 
     def __init__(self, keys: Keys) -> None:
         super().__init__("", "", method="memory")

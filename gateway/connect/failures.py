@@ -1,6 +1,6 @@
-"""Translates failures of boto3: one table from AWS's codes to the exceptions in core/errors.py.
+"""Translates failures of boto3 with one table from AWS's codes to the exceptions of core/errors.py.
 
-All of it is input from outside: only the kind of a failure is kept, never its text, which may repeat what
+An error reply is untrusted input. Only the kind of the failure is kept, never its text, which may repeat what
 was sent.
 """
 
@@ -100,7 +100,7 @@ _NOT_VERIFIED = "CERTIFICATE_VERIFY_FAILED"
 
 
 def translated(error: BaseException) -> errors.CallFailure:
-    """Return the failure in core/errors.py that a failure of boto3 stands for."""
+    """Return the failure of core/errors.py for a failure of boto3."""
     if isinstance(error, errors.CallFailure):
         return error
     if isinstance(error, foreign.ClientError):
@@ -133,7 +133,7 @@ def _translated_answer(error: foreign.ClientError) -> errors.CallFailure:
 
 
 def of_answer(response: object) -> errors.CallFailure:
-    """Return the failure that an error reply of AWS stands for."""
+    """Return the failure for an error reply of AWS."""
     code, text, status = _told(response)
     if code == "InvalidCampaignStateException":
         return errors.CampaignNotRunning(state(member(response, "state")))

@@ -1,4 +1,4 @@
-"""A Connect in memory, for tests of what stands before the port."""
+"""A Connect in memory, for tests of code that uses the port."""
 
 import asyncio
 from collections import deque
@@ -25,14 +25,15 @@ StateStep = Mapping[str, str] | CallFailure | asyncio.Event
 
 @dataclass(slots=True)
 class FakeConnect:
-    """Accepts every dial request, under an id made of its token, unless `script` says otherwise.
+    """Accepts every dial request, with an id made of its token, unless `script` has another step.
 
-    Each call takes the next step of the script: a reply to give, a failure to raise, an event to wait
-    for before accepting, or a delay before anything leaves. `calls` keeps campaign id and tokens of each
-    call that has left.
+    Each call takes the next step of the script: a reply to return, a failure to raise, an event to wait for
+    before accepting, or a delay before anything is sent. `calls` records the campaign id and the tokens of
+    each call that was sent.
 
-    Asked after states, it takes the next step of `state_script`: an answer, a failure, or an event to
-    wait for; where that is over, a campaign is as `states` says, and else Running. `asked` keeps the ids.
+    A read of states takes the next step of `state_script`: an answer, a failure, or an event to wait for.
+    After the last step, the state of a campaign comes from `states`, and is Running if it is not there.
+    `asked` records the ids.
     """
 
     script: deque[Step] = field(default_factory=deque)
@@ -77,7 +78,7 @@ class FakeConnect:
         return PutReply({request.client_token: f"id-{request.client_token}" for request in requests}, {})
 
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
-        """Do the next step of the script of states, or tell those that are set."""
+        """Take the next step of the script of states, or return the states that are set."""
         self.asked.append(tuple(campaign_ids))
         step = self.state_script.popleft() if self.state_script else None
         if isinstance(step, CallFailure):

@@ -42,7 +42,7 @@ class ConnectPort(Protocol):
 
     @property
     def clock_behind_s(self) -> float:
-        """Seconds by which the local wall clock is certainly behind Connect's; 0 if it is about right."""
+        """Seconds by which the local wall clock is behind Connect's; 0 if the difference is small."""
         ...
 
     @property
@@ -52,7 +52,7 @@ class ConnectPort(Protocol):
 
     @property
     def credentials_in_words(self) -> str:
-        """The state of the credentials, in words for people; holds no part of them."""
+        """The state of the credentials as a text for people. It contains no part of them."""
         ...
 
     @property
@@ -71,10 +71,10 @@ class ConnectPort(Protocol):
         ...
 
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
-        """Return the states of 1 to 25 campaigns, of those that Connect tells; raises `CallFailure` only.
+        """Return the states of 1 to 25 campaigns, except those that Connect does not report.
 
-        A state is Connect's word for it, such as `Running` or `Paused`; a campaign that Connect does not
-        know is `NotFound`. `AccessDenied` where the gateway has no right to ask.
+        Raises `CallFailure`. A state is Connect's name for it, such as `Running` or `Paused`. A campaign that
+        Connect does not know is `NotFound`. Raises `AccessDenied` if the gateway has no right to read states.
         """
         ...
 
@@ -87,17 +87,17 @@ class Caller(Protocol):
     """A call with its retries."""
 
     async def call(self, batch: Batch, permit: Callable[[], Awaitable[bool]]) -> CallReport:
-        """Send a batch and report how that ended; never raises a `CallFailure`.
+        """Send a batch and return a report. Never raises a `CallFailure`.
 
-        The first attempt has its permit already; each further one awaits `permit` first, which is False
-        where there is none to come: the call then ends with its last failure.
+        The first attempt has its permit. Each further attempt awaits `permit` first. If that returns False,
+        no permit will come, and the call ends with its last failure.
         """
         ...
 
     def revoke(self, batch: Batch) -> bool:
-        """Stop a call whose batch is `revoked` from sending more bytes; it ends soon, if it can.
+        """Stop a call whose batch is `revoked` from sending more bytes. It ends soon if it can.
 
-        Return whether Amazon Connect certainly has nothing of it from any attempt.
+        Return whether Amazon Connect certainly received nothing of it in any attempt.
         """
         ...
 

@@ -1,7 +1,7 @@
-"""Asks AWS, without dialing anybody, what a gateway would find there: for `dial-gateway check`.
+"""Checks, without dialing, what a gateway would find at AWS. For `dial-gateway check`.
 
-Whether a right is there is seen by using it in a way that cannot dial: a put for a campaign that nobody
-has, of a number that nobody has, whose time is long past; where a campaign is named, an empty list.
+A right is checked by using it in a way that cannot dial anybody: a put for a campaign and a number that do
+not exist, with an expiration in the past. If a campaign is given, an empty list is put.
 """
 
 import enum
@@ -24,7 +24,7 @@ from gateway.core.model import DialRequest
 
 TIMEOUT_S = 5.0
 NO_CAMPAIGN = "00000000-0000-0000-0000-000000000000"
-"""A campaign id that nobody has, for asking where none is named."""
+"""A campaign id that does not exist, for checks without a given campaign."""
 _NOBODY = DialRequest(NO_CAMPAIGN, "dial-gateway-check", "+12025550100", {}, 1.0, 1.0, 0)
 """One dial request for the year 1970, of a number that is kept for fiction."""
 _LONGEST_CODE = 64
@@ -42,7 +42,7 @@ class Verdict(enum.Enum):
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at, and what was found, in words."""
+    """One check with its result as a text."""
 
     verdict: Verdict
     topic: str
@@ -112,7 +112,7 @@ class Probe:
         return Finding(Verdict.GOOD, "clock", "within a minute of AWS's")
 
     def right_to_put(self) -> Finding:
-        """Tell whether dial requests may be put, by a put that can dial nobody."""
+        """Check the right to put dial requests, with a put that cannot dial anybody."""
         operation, put = self._api.put_operation, getattr(self._client, self._api.put_method)
         items = [] if self._named else [self._api.item(_NOBODY)]
         found = self._asked(operation, lambda: put(id=self._campaign_id, **{self._api.items: items}))
@@ -142,7 +142,7 @@ class Probe:
         return Finding(Verdict.GOOD, operation, "allowed, asked for a campaign that nobody has")
 
     def _asked(self, operation: str, ask: Callable[[], object]) -> Finding | None:
-        """Ask; return what speaks against the right, None where nothing does."""
+        """Run a request; return what shows that the right is missing, None if nothing does."""
         try:
             ask()
         except Exception as error:  # noqa: BLE001 - whatever a library raises is told in words of ours
@@ -195,7 +195,7 @@ def _shown(name: object) -> str:
 
 
 def _code(error: Exception) -> str:
-    """Return AWS's word for an error: never its text, which may hold what was sent."""
+    """Return AWS's code for an error, never its text, which may contain what was sent."""
     if isinstance(error, foreign.ClientError):
         return word(member(member(error.response, "Error"), "Code"), longest=_LONGEST_CODE)
     return type(error).__name__

@@ -1,4 +1,4 @@
-"""Whether Amazon Connect works, as its calls tell: for those who watch, and for readiness."""
+"""The health of Amazon Connect, derived from the results of calls, for operators and for readiness."""
 
 from collections import Counter
 
@@ -69,7 +69,7 @@ class ConnectHealth:
 
     @property
     def failing(self) -> bool:
-        """Whether the last attempt failed for want of Connect."""
+        """Whether the last attempt failed because of Connect."""
         return self._failing_since is not None
 
     def hindered_by(self, now: float, within_s: float) -> str:

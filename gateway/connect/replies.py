@@ -79,9 +79,9 @@ def put_reply(
 
 
 def states(response: object, asked: Collection[str]) -> dict[str, str]:
-    """Return the states in an answer to GetCampaignStateBatch, about the campaigns that were `asked` about.
+    """Return the states in an answer to GetCampaignStateBatch, for the campaigns in `asked`.
 
-    A campaign that failed with `ResourceNotFound` is `NotFound`; one that failed otherwise is left out.
+    A campaign that failed with `ResourceNotFound` is `NotFound`. Other failed campaigns are left out.
     """
     told = {
         campaign_id: NOT_FOUND
@@ -97,7 +97,7 @@ def states(response: object, asked: Collection[str]) -> dict[str, str]:
 def _entries(
     response: object, name: str, key: str, asked: Collection[str]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield each entry of a list whose key was asked about, with the key."""
+    """Yield each entry of a list whose key is in `asked`, with the key."""
     for entry in _list(response, name):
         if isinstance(entry, Mapping):
             about = entry.get(key)

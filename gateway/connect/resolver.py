@@ -1,7 +1,7 @@
-"""Looks up names in separate threads, since a lookup by the system cannot be interrupted.
+"""Resolves names in separate threads, since a lookup by the system cannot be interrupted.
 
-Calls that want the same name at the same time share one lookup. If a lookup takes longer than `STALE_S`, the
-next call starts another beside it, up to `MOST_LOOKUPS` for a name.
+Calls that need the same name at the same time share one lookup. If a lookup takes longer than `STALE_S`, the
+next call starts another one in parallel, up to `MOST_LOOKUPS` for a name.
 """
 
 import socket

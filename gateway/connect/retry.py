@@ -1,7 +1,7 @@
-"""The schedule of a failing call: tenacity around each call, for failures that pass.
+"""Retries failed calls with tenacity, for transient failures only.
 
-Throttles and failures of single items are not retried here: the scheduler puts their requests
-back where they can ride with others. Every attempt after the first waits for a permit of its own.
+Throttles and failures of single items are not retried here: the scheduler puts their requests back into the
+queue, where they share a later call with others. Every attempt after the first waits for its own permit.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class RetryingCaller:
             del self._under_way[batch.number]
 
     def revoke(self, batch: Batch) -> bool:
-        """Stop a call from sending more bytes; return whether Connect certainly has nothing of it."""
+        """Stop a call from sending more bytes; return whether Connect certainly received nothing of it."""
         call = self._under_way.get(batch.number)
         return call is None or call.revoke()  # a call that has not begun checks its batch first
 
@@ -79,7 +79,7 @@ class RetryingCaller:
 
     async def _attempt_again(self, call: "_Call") -> PutReply:
         """Go on after a first attempt that failed; raises the last failure when it is over."""
-        # Made anew for each call: one that is shared would count the attempts of all.
+        # A new instance for each call: a shared one would mix the attempts of all calls.
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(CallTransient),
             stop=tenacity.stop_after_attempt(call.batch.attempts_left) | _Over(self._expiry_now, call),

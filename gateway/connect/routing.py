@@ -1,6 +1,6 @@
-"""Which version of Connect's API carries which campaign: a port before several others.
+"""Chooses the version of Connect's API by campaign: a port in front of several others.
 
-A company that moves from V1 to V2 does so campaign by campaign: patterns say which have moved.
+A company that moves from V1 to V2 does so campaign by campaign. Patterns state which campaigns have moved.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from gateway.runtime.patterns import Pattern, text_pattern
 
 
 class RoutingConnect:
-    """A `ConnectPort` that hands each campaign to the port that its id chooses.
+    """A `ConnectPort` that passes each campaign to the port chosen by its id.
 
-    `ports` are the ports by name, such as `v1` and `v2`; `routes` are pairs of a pattern and a name.
-    A pattern is matched with the whole id; `*` in it matches any characters, and case counts. The first
-    route whose pattern matches wins, so put narrower patterns first. Where none matches, `default` is
-    taken. A pattern that matches no campaign is fine. Raises ValueError for a pattern that breaks a rule
-    of `gateway.runtime.patterns`, and for a name that no port has.
+    `ports` are the ports by name, such as `v1` and `v2`. `routes` are pairs of a pattern and a name. A
+    pattern must match the whole id; `*` matches any characters, and case counts. The first route that matches
+    wins, so put narrower patterns first. `default` is used if no pattern matches. A pattern that matches no
+    campaign is allowed. Raises ValueError for a pattern that breaks a rule of `gateway.runtime.patterns`, and
+    for an unknown name.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class RoutingConnect:
 
     @property
     def clock_behind_s(self) -> float:
-        """Seconds by which the local clock is behind, by the port that reports the largest difference."""
+        """Seconds by which the local clock is behind, from the port that reports the largest difference."""
         return max((port.clock_behind_s for port in self._ports.values()), key=abs)
 
     @property
@@ -82,10 +82,10 @@ class RoutingConnect:
         return await port.put_dial_requests(campaign_id, requests, ticket)
 
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
-        """Ask each API after its own campaigns, at the same time.
+        """Read the states of each API's campaigns, all at the same time.
 
-        Where one of them fails in passing, its campaigns are left out; where all do, that is raised. A
-        missing right is always raised: it will not mend by asking again, and is to be known.
+        If one API fails with a transient failure, its campaigns are left out; if all fail, the failure is
+        raised. A missing right is always raised: a retry does not help, and the operator must learn of it.
         """
         asked: dict[str, list[str]] = {}
         for campaign_id in campaign_ids:

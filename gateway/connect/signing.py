@@ -44,7 +44,7 @@ class ClockedSigV4(SigV4Auth):
 def sign_by(clock: AwsClock, client: Any, credentials: Callable[[], Any]) -> None:
     """Make a boto3 client learn AWS's time from replies, and sign by it if the local clock is wrong.
 
-    `credentials` returns botocore's credentials to sign with, None if there are none.
+    `credentials` returns the credentials for botocore's signer, None if there are none.
     """
 
     def heard(response_dict: Mapping[str, Any] | None, **_: object) -> None:

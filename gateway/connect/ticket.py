@@ -67,10 +67,10 @@ class Ticket:
                 self._state = _State.LEFT
 
     def revoke(self) -> bool:
-        """Take the right back; return whether nothing has left, so that nothing ever will.
+        """Withdraw the right to send; return whether nothing was sent, in which case nothing ever will be.
 
-        False if bytes have left. If others have not, the sender is still told, so it cuts the connection
-        before the rest leaves.
+        False if bytes have left. If more bytes are to follow, the sender is notified and cuts the connection
+        before they leave.
         """
         with self._lock:
             before = self._state

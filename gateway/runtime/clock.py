@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 
 SAME_OFFSET_S = 0.001
-"""How far apart two readings of where the wall clock stands may lie and still count as the same."""
+"""Two offsets of the wall clock that differ by less, in seconds, count as the same."""
 
 STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""CLOCK_BOOTTIME goes on while a machine sleeps, as expiration times do; where it is missing the
-monotonic clock serves."""
+"""CLOCK_BOOTTIME continues while a machine sleeps, as expiration times do. The fallback is the monotonic
+clock."""
 
 
 class SystemClock:
@@ -49,10 +49,10 @@ class SystemClock:
         return self.expiry_now() - self._steady()
 
     def wall_offset(self) -> float:
-        """Return what to add to seconds since the epoch to get the instant on the steady scale.
+        """Return the offset from seconds since the epoch to the steady scale.
 
-        Told as before until it has changed by more than two readings always differ: requests that expire
-        at the same second must expire at the same instant here, or their order would be left to chance.
+        It only changes if it differs by more than the noise of two readings: requests that expire in the same
+        second must expire at the same instant here, or their order would be random.
         """
         offset = self._steady() - self._wall()
         if abs(offset - self._offset) > SAME_OFFSET_S:

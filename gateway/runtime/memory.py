@@ -1,14 +1,15 @@
-"""Gives memory back to the system after a flood: what CPython and the allocator would keep for good.
+"""Returns memory to the system after a flood of dial requests. CPython and the allocator would keep it.
 
-A gateway that has held much and holds little is tidied at once and again some seconds later, and one that
-holds little every minute: a full collection, and `malloc_trim`, where the C library has it. Without full
-collections the reference cycles that gRPC and boto3 leave behind with each call would accumulate. Python
-never makes one by itself: it stops the event loop for 0.2 s while 200,000 dial requests are held, and for
-0.7 s if they are in 100,000 campaigns. How much is given back depends on the allocator: see the settings in
-the README.
+After a flood the gateway is tidied at once and again some seconds later. While it has few outstanding
+requests, it is tidied every minute. Tidying is a full garbage collection, and `malloc_trim` if the C library
+has it. Without full collections, the reference cycles that gRPC and boto3 leave behind with each call would
+accumulate. Python's automatic full collections are disabled: one stops the event loop for 0.2 s with 200,000
+outstanding requests, and for 0.7 s if they are in 100,000 campaigns. The amount of returned memory depends on
+the allocator: see the settings in the README.
 
-What is new is looked through at every look. Python would do so once enough has come that stays; where as
-much goes as comes, it would come to that after minutes, and then take a tenth of a second.
+Young objects are collected at every check. Python would do so after a number of surviving allocations. With
+as many deallocations as allocations, it would reach that number only after minutes, and then take a tenth of
+a second.
 """
 
 import asyncio
@@ -24,9 +25,9 @@ LITTLE, LOOKS = 5000, 12
 """Dial requests held, at most, for a full collection: it takes 5 ms, or 30 ms if each has its own campaign.
 Also the number of looks from one full collection to the next."""
 LOOKS_AFTER_FLOOD = 2
-"""Looks from the end of a flood to one more tidying, for what ends in these seconds: streams and calls."""
+"""Checks from the end of a flood to another tidying, for streams and calls that end in these seconds."""
 MUCH = 5000
-"""Dial requests held at the peak, from which on a flood is worth a full collection at its end."""
+"""A flood with at least so many outstanding requests is followed by a full collection."""
 SHARE = 10
 """How many times less than at the peak must be held, and `LITTLE` at most: then the flood is over."""
 
@@ -39,9 +40,10 @@ class Tidying:
         self._looks = 0
 
     def is_due(self, held: int) -> bool:
-        """Take a look at how many requests are held; whether a flood is over, or it is time again.
+        """Check the number of outstanding requests; return whether to tidy now.
 
-        Where a flood is over it is time again after `LOOKS_AFTER_FLOOD` more looks, else after `LOOKS`.
+        That is after a flood, `LOOKS_AFTER_FLOOD` checks later again, and otherwise after every `LOOKS`
+        checks.
         """
         self._peak = max(self._peak, held)
         self._looks += 1

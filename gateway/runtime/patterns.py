@@ -1,13 +1,13 @@
 """The patterns of the policy and of the settings, on campaign ids, host names and identities.
 
-Only `*` is special, and upper and lower case differ. In patterns on campaign ids and host names `*` matches
-any characters. In patterns on identities it matches within one part: between two slashes of a URI, or between
-two dots of a DNS name. So `spiffe://example.org/ns/*/sa/dialer` does not match the id of somebody who chooses
-a longer path. `**` matches any characters there.
+Only `*` is special, and case counts. In patterns on campaign ids and host names `*` matches any characters.
+In patterns on identities it matches within one part: between two slashes of a URI, or between two dots of a
+DNS name. So `spiffe://example.org/ns/*/sa/dialer` does not match the identity of a caller that chooses a
+longer path. `**` matches any characters there.
 
 A caller chooses the campaign id, and the event loop waits while it is matched. So an expression must not try
-every way in which several stars can share a text: there are millions. This is not necessary, because if the
-word after a star is found at one place, a later place of it would leave less text to the rest of the pattern.
+every way in which several stars can share a text: there are millions. It does not have to: if the word after
+a star is found at one place, a later place would only leave less text to the rest of the pattern.
 """
 
 import re
@@ -19,7 +19,7 @@ _STARS = re.compile(r"(\*+)")
 
 
 class Pattern(NamedTuple):
-    """A pattern: its text, and the regular expression that it stands for."""
+    """A pattern: its text and its regular expression."""
 
     text: str
     expression: "re.Pattern[str]"

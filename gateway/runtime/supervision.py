@@ -1,7 +1,7 @@
-"""Watches the gateway's own tasks and callbacks: a bug in one is told at once, never kept to itself.
+"""Supervises the gateway's own tasks and callbacks, and reports the first bug at once.
 
-Whoever owns the process waits for `failed` and leaves. What is said of an error is its type and
-place: the text of a foreign one, and the values in a traceback, may hold people's data.
+The owner of the process waits for `failed` and stops the process. An error is reported by its type and place
+only: the text of a library's error, and the values in a traceback, may contain personal data.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ FRAMES = 30
 
 
 class TaskEnded(Exception):  # noqa: N818 - what happened, as the core names its failures
-    """A task that goes on for as long as the gateway does came to its end."""
+    """A task that must run as long as the gateway has ended."""
 
 
 class Supervisor:
@@ -61,9 +61,10 @@ class Supervisor:
             self.report(TaskEnded(task.get_name()))
 
     def guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
-        """Return a callback that reports what `callback` raises, instead of raising it to a library.
+        """Return a callback that reports exceptions of `callback` instead of raising them to a library.
 
-        It is for one call: with that it lets go of `callback`, since libraries keep what they have called.
+        It can be called once. It releases `callback` then, since libraries keep the callbacks that they have
+        called.
         """
         kept = [callback]
 
@@ -77,7 +78,7 @@ class Supervisor:
 
 
 def trace_of(error: BaseException) -> str:
-    """Return where an error and its causes came from, line by line, without what foreign ones say."""
+    """Return the places of an error and its causes, line by line, without the texts of foreign errors."""
     parts, seen = [], set[int]()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:

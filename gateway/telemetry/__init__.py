@@ -1,8 +1,8 @@
 """Traces and metrics: the only importer of opentelemetry.
 
-`traces` has the spans and is what the rest of the gateway tells what happens, `counters` counts,
-`metrics` has the instruments and hands all figures out, `catalogue` is the list of them, and
-`exporters` reads the standard `OTEL_*` variables. What phone numbers and attributes say reaches none.
+`traces` makes the spans and is the interface for the rest of the gateway. `counters` counts, `metrics` has
+the instruments and exports all figures, `metric_definitions` is the list of metrics, and `exporters` reads
+the standard `OTEL_*` variables. Phone numbers and attributes never reach any of them.
 """
 
 from opentelemetry.sdk.trace import ReadableSpan

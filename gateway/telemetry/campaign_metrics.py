@@ -1,4 +1,4 @@
-"""The metrics of single campaigns, made anew for each reader: what is forgotten leaves nothing behind."""
+"""The metrics of single campaigns, made for each reader, so that a dropped campaign leaves no label."""
 
 from collections.abc import Container, Generator, Iterable
 
@@ -20,13 +20,13 @@ PART = 2_000
 """Campaigns that are added up at once: a millisecond or two."""
 CAMPAIGN = "campaign"
 ON_HOLD = "held"
-"""The condition of a campaign that somebody holds, beside whatever Amazon Connect says of it."""
+"""The condition of a campaign on hold, in addition to its condition at Amazon Connect."""
 
 
 def merged(
     campaigns: list[CampaignFigures], labels: Container[str]
 ) -> Generator[None, None, list[CampaignFigures]]:
-    """Return the campaigns that are labels, and the others added up, one for each condition.
+    """Return the campaigns that have a label, and the sum of the others for each condition.
 
     Works in parts and empties `campaigns`, since freeing 100,000 figures at once takes long.
     """
@@ -86,7 +86,7 @@ def _gauges(now_ns: int, labelled: dict[str, list[CampaignFigures]]) -> list[Met
 
 
 def _on_hold(snapshot: Snapshot, counts: Counts) -> dict[str, float]:
-    """Return for each label under which somebody holds a campaign how long the longest has been held."""
+    """Return, by label, the seconds for which its longest held campaign has been on hold."""
     longest: dict[str, float] = {}
     for campaign_id, for_s in snapshot.on_hold_s.items():
         label = counts.label(campaign_id)
@@ -97,7 +97,7 @@ def _on_hold(snapshot: Snapshot, counts: Counts) -> dict[str, float]:
 def _held_up(
     now_ns: int, labelled: dict[str, list[CampaignFigures]], on_hold: dict[str, float]
 ) -> list[Metric]:
-    """Return the gauge of all that does not flow; none where everything flows."""
+    """Return the gauge of campaigns that are not flowing; none if all are flowing."""
     found = [(label, name, for_s) for label, each in labelled.items() for name, for_s in _standings(each)]
     found += [(label, ON_HOLD, for_s) for label, for_s in on_hold.items()]
     points = [_point({CAMPAIGN: label, "condition": name}, now_ns, for_s) for label, name, for_s in found]

@@ -1,9 +1,9 @@
-"""What is counted as it happens: plain numbers, read when somebody asks for the metrics.
+"""Counters of events: plain numbers that are read for the metrics.
 
-A counter of OpenTelemetry costs microseconds for each step, and keeps every set of labels for good.
-So what happens for each dial request is counted here, in a dictionary for each campaign, and handed
-over at the scrape. Campaigns have labels of their own up to a limit; the rest is counted under
-`other`. A campaign for which nothing has happened for long is forgotten.
+A counter of OpenTelemetry costs microseconds for each step, and keeps every set of labels forever. So events
+of dial requests are counted here, in a dictionary by campaign, and exported at the scrape. A limited number
+of campaigns have a label; the others are counted under `other`. A campaign without events is dropped after a
+while.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ OTHER = "other"
 LONGEST_LABEL = 256
 """Characters of a campaign id: a longer one is refused by the core, and is no label."""
 IDLE_S, IDLE_WHERE_FULL_S = 1800.0, 300.0
-"""Seconds after which a campaign without dial requests is forgotten; sooner where all labels are taken."""
+"""Seconds after which an idle campaign is dropped. The second value applies if all labels are used."""
 _REASONS = 64
 
 THROTTLE_OF_CALL = "call"
@@ -48,7 +48,7 @@ class CampaignTally:
             yield Outcome(key // _REASONS), Reason(key % _REASONS), count
 
     def copy(self) -> "CampaignTally":
-        """Return the counts as they are now."""
+        """Return a copy of the counts."""
         copied = CampaignTally(self.began_ns)
         copied.received, copied.changes = self.received, self.changes.copy()
         copied._answers = self._answers.copy()
@@ -90,7 +90,7 @@ class Counters:
         self._of(campaign_id).changes[condition] += 1
 
     def refused(self, caller: str, refusal: str, number: int) -> None:
-        """Count what a caller was refused, under its own name if there is room, else with the others."""
+        """Count refusals of a caller, under its own label if there is room, else under `other`."""
         if caller not in self._callers:
             if len(self._callers) >= self._limit or not 0 < len(caller) <= LONGEST_LABEL:
                 caller = OTHER
@@ -118,7 +118,7 @@ class Counters:
         )
 
     def tidy(self, now: float, now_ns: int, busy: Collection[str]) -> None:
-        """Forget campaigns for which nothing has happened for long; `busy` are those that hold something."""
+        """Drop campaigns that have been idle for long. `busy` are campaigns with outstanding requests."""
         self._now_ns = now_ns
         full = len(self.campaigns) > self._limit
         idle_s = IDLE_WHERE_FULL_S if full else IDLE_S
@@ -132,7 +132,7 @@ class Counters:
         return self.campaigns.get(campaign_id) or self._enter(campaign_id)
 
     def _enter(self, campaign_id: str) -> CampaignTally:
-        """Return the counts of a campaign that has none: of its own if there is room, else of the others."""
+        """Return the counts for a new campaign: its own if a label is free, else the ones of `other`."""
         if len(self.campaigns) > self._limit or not 0 < len(campaign_id) <= LONGEST_LABEL:
             return self.campaigns[OTHER]
         counters = self.campaigns[campaign_id] = CampaignTally(self._now_ns)

@@ -63,7 +63,7 @@ class Exports:
         self.changed()
 
     def skipped(self) -> None:
-        """Count a push that was left out since the one before it has not ended; that one reports why."""
+        """Count a push that was skipped because the one before has not ended. That one reports the reason."""
         with self._lock:
             self.works = False
             self.lost += 1
@@ -176,7 +176,7 @@ class _Listener(logging.Handler):
 
 
 def listen() -> None:
-    """Install the handler that takes what exporters log."""
+    """Install the handler for the log records of exporters."""
     logger = logging.getLogger(LIBRARIES)
     logger.propagate = False
     if not any(isinstance(handler, _Listener) for handler in logger.handlers):
@@ -204,7 +204,7 @@ def _kind_of_failure(record: logging.LogRecord) -> str:
 
 
 def _words_of(record: logging.LogRecord) -> str:
-    """Return a library's own words, without the values that it puts into them."""
+    """Return the message of a library's record without its values."""
     words = record.msg if isinstance(record.msg, str) else ""
     return _placeholder.sub("…", words.partition("\n")[0][:LONGEST_WORDS])
 

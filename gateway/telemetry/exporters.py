@@ -38,9 +38,9 @@ def span_exporters(environment: Mapping[str, str]) -> list[SpanExporter]:
 
 
 def metric_exporters(environment: Mapping[str, str]) -> list[MetricExporter]:
-    """Return the exporters that metrics are pushed by; raises `TelemetryError`, or what the library raises.
+    """Return the exporters for pushed metrics. Raises `TelemetryError`, or an error of the library.
 
-    `prometheus` asks for what is there anyway: `/metrics` on the admin port.
+    `prometheus` needs no exporter: `/metrics` on the admin port is always served.
     """
     names = exporter_names(environment, OTEL_METRICS_EXPORTER, OTEL_EXPORTER_OTLP_METRICS_ENDPOINT)
     return [_metric_exporter(name, environment) for name in names if name != "prometheus"]
@@ -61,7 +61,7 @@ def push_interval_s(environment: Mapping[str, str]) -> float:
 
 
 def exporter_names(environment: Mapping[str, str], variable: str, endpoint: str) -> list[str]:
-    """Return the exporters that a variable names; `otlp` where it says nothing and an endpoint is set."""
+    """Return the exporters named by a variable; `otlp` if it is unset and an endpoint is set."""
     if disabled(environment):
         return []
     names = environment.get(variable, "").strip()
@@ -101,7 +101,7 @@ def _metric_exporter(name: str, environment: Mapping[str, str]) -> MetricExporte
 
 
 def _over_grpc(environment: Mapping[str, str], variable: str) -> bool:
-    """Whether OTLP goes over gRPC, and not over HTTP; raises `TelemetryError` where it goes over neither."""
+    """Whether OTLP uses gRPC instead of HTTP. Raises `TelemetryError` for any other protocol."""
     protocol = environment.get(variable) or environment.get(OTEL_EXPORTER_OTLP_PROTOCOL) or "grpc"
     if protocol not in {"grpc", "http/protobuf"}:
         raise TelemetryError(

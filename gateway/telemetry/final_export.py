@@ -10,7 +10,7 @@ from gateway.telemetry.export_watch import Exports
 LONGEST_S = 5.0
 """Seconds for the last export, at most, if the export before it succeeded."""
 DOUBTFUL_S = 1.0
-"""Seconds for the last export if the one before failed, or there was none, or an attempt of it fails."""
+"""Seconds for the last export if the one before failed or did not exist, or if an attempt fails."""
 
 
 @dataclass(slots=True)
@@ -39,9 +39,9 @@ def run_all(works: Sequence[Work]) -> None:
 
 
 def run_for(works: Sequence[Work], timeout_s: float) -> list[str]:
-    """Run all exports in parallel for `timeout_s` seconds at most; return those that did not finish.
+    """Run all exports in parallel for `timeout_s` seconds at most; return the unfinished ones.
 
-    An unfinished export goes on in its daemon thread, which ends with the process.
+    An unfinished export continues in its daemon thread, which ends with the process.
     """
     changed = threading.Condition()
     began = time.monotonic()
@@ -70,5 +70,5 @@ def _notify(changed: threading.Condition) -> None:
 
 
 def _left_s(works: Sequence[Work], timeout_s: float, passed_s: float) -> float:
-    """Return how many seconds are left for unfinished exports; 0 or less if there are none."""
+    """Return the seconds left for unfinished exports; 0 or less if there are none."""
     return max((min(timeout_s, work.longest_s()) - passed_s for work in works if not work.done), default=0.0)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Metric(NamedTuple):
-    """One metric: its name, its unit in UCUM's notation, and what it tells."""
+    """One metric: its name, its unit in UCUM's notation, and its description."""
 
     name: str
     unit: str

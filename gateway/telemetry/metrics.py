@@ -97,7 +97,7 @@ class Metrics:
 
     @property
     def pushes(self) -> bool:
-        """Whether anybody is to be pushed to."""
+        """Whether metrics are pushed."""
         return bool(self._pushers)
 
     # --- what happens ------------------------------------------------------------------------------
@@ -272,4 +272,4 @@ class _Collector(MetricReader):
         self.data = metrics_data
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: object) -> None:
-        """Do nothing: there is nothing to let go of."""
+        """Do nothing: there are no resources to release."""

@@ -1,16 +1,13 @@
-"""OpenTelemetry's attributes of calls, by their old and by their new names.
+"""OpenTelemetry's attributes of calls, under their old and new names.
 
 Instrumentations of callers write one set or the other: Go's otelgrpc 0.72 writes only the new one, others
-still the old one. Our spans have both, so a query by either finds the spans of callers and of the gateway:
+still the old one. Our spans have both, so a query for either finds the spans of callers and of the gateway:
 
-| old | new |
-|---|---|
-| `rpc.system` | `rpc.system.name` |
-| `rpc.service`, `rpc.method` as the bare name | `rpc.method` as `SERVICE/METHOD` |
-| `rpc.grpc.status_code`, a number | `rpc.response.status_code`, its name |
+| old | new | |---|---| | `rpc.system` | `rpc.system.name` | | `rpc.service`, `rpc.method` as the bare name |
+`rpc.method` as `SERVICE/METHOD` | | `rpc.grpc.status_code`, a number | `rpc.response.status_code`, its name |
 
-`rpc.method` can have one value only. On SERVER spans it is the new one, as in otelgrpc where that writes both
-(`OTEL_SEMCONV_STABILITY_OPT_IN=rpc/dup`); the old one is what follows the slash.
+`rpc.method` can have only one value. SERVER spans have the new one, like otelgrpc when it writes both
+(`OTEL_SEMCONV_STABILITY_OPT_IN=rpc/dup`). The old value is the part after the slash.
 """
 
 from collections.abc import Mapping

@@ -17,7 +17,7 @@ from gateway.telemetry.traces import Telemetry
 
 SERVICE_NAME = "dial-gateway"
 CAMPAIGN_LIMIT = 1000
-"""Campaigns with labels of their own, where nobody says otherwise."""
+"""The default number of campaigns with their own labels."""
 
 
 def telemetry_from(environment: Mapping[str, str], campaign_limit: int = CAMPAIGN_LIMIT) -> Telemetry:
@@ -70,7 +70,7 @@ def _exporting(exporter: SpanExporter) -> tuple[SpanProcessor, Work]:
 
 
 class SpanMemory(SpanProcessor):
-    """Keeps the spans that have ended, for whoever wants to show them in this process."""
+    """Keeps ended spans in memory, to show them in this process."""
 
     def __init__(self) -> None:
         self.spans: list[ReadableSpan] = []

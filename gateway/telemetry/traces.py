@@ -1,11 +1,11 @@
-"""Spans, and what the rest of the gateway tells of what happens.
+"""Spans, and the telemetry interface for the rest of the gateway.
 
-A span for each stream or unary call, a span for each dial request whose context is sampled, and a
-CLIENT span for each attempt of a call to Amazon Connect, linked with its requests both ways. No
-phone number and no attribute of a dial request is ever handed to a span.
+There is a span for each stream or unary call, a span for each dial request whose context is sampled, and a
+CLIENT span for each attempt of a call to Amazon Connect, with links to and from its requests. No phone number
+or attribute of a dial request is ever passed to a span.
 
-Where no exporter is configured no span is recorded, but each still gets real ids, which the answers
-name. What is counted beside the spans goes to `counters` and `metrics`.
+Without an exporter no span is recorded, but each still gets real ids, which the answers name. Counts go to
+`counters` and `metrics`.
 """
 
 import logging
@@ -107,9 +107,9 @@ class Telemetry:
     def request(
         self, rpc: RpcTrace, traceparent: str, campaign_id: str, token: str
     ) -> tuple[str, Span | None]:
-        """Return the trace id of a dial request, and its span where its context is sampled.
+        """Return the trace id of a dial request, and its span if its context is sampled.
 
-        Its context is its own `traceparent`, or that of its stream where it has none or a malformed one.
+        Its context is its `traceparent`, or the context of its stream if that is missing or malformed.
         """
         own = self._own_context(traceparent) if traceparent else None
         if own is None and not (self._recording and rpc.span.is_recording()):
@@ -259,7 +259,7 @@ class BatchTrace:
 
 @dataclass(frozen=True, slots=True)
 class AttemptTrace:
-    """The span of one attempt, and what is counted of it; how long it took is in seconds."""
+    """The span and the counts of one attempt. Its duration is in seconds."""
 
     span: Span
     operation: str = ""

@@ -1,7 +1,7 @@
 """The content of a log line: one JSON object in production, readable colours on a terminal.
 
-Lines of libraries are shown without their values, which may hold data of dial requests. Of
-an exception its type and place are shown, never its text.
+Lines of libraries are written without their values, which may contain data of dial requests. An exception is
+written as its type and place, without its text.
 """
 
 import logging
@@ -44,7 +44,7 @@ def formatter(*, text: bool, colours: bool = False) -> logging.Formatter:
 
 
 def _console(colours: bool) -> structlog.dev.ConsoleRenderer:
-    # Values are shown as Python writes them: what a caller chose cannot steer the terminal.
+    # Values are written as Python literals, so that a value chosen by a caller cannot control the terminal.
     return structlog.dev.ConsoleRenderer(
         colors=colours, timestamp_key="time", pad_event_to=0, repr_native_str=True
     )

@@ -12,7 +12,7 @@ from gateway.runtime.logs.log_format import MORE, OURS
 BURST, EVERY_S = 5, 10.0
 """Lines of one kind that are written within so many seconds, at most."""
 KINDS = 256
-"""Kinds of lines that are counted; the one not seen for longest is forgotten first."""
+"""The number of counted kinds of lines. The kind that was not seen for the longest time is dropped first."""
 LOOP = "gateway.loop"
 """The logger for reports of the event loop; its lines may repeat as often as those of a library."""
 
@@ -41,7 +41,7 @@ class RepeatFilter(logging.Filter):
         self._recent: OrderedDict[_Kind, _Recent] = OrderedDict()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is to be written."""
+        """Return whether to write a record."""
         if record.name != LOOP and record.name.partition(".")[0] in OURS:
             return True
         with self._lock:

@@ -108,7 +108,10 @@ class QueueHandler(logging.Handler):
         self._writer = writer
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue the line of a record; one that cannot be formatted is dropped: it may hold personal data."""
+        """Queue the line of a record.
+
+        A record that cannot be formatted is dropped: it may contain personal data.
+        """
         try:
             line = self.format(record)
         except Exception:  # noqa: BLE001 - logging must not break the caller
@@ -139,7 +142,7 @@ def unblock(descriptor: int) -> bool:
 
     gRPC's C core writes to stderr directly from its own threads, which would otherwise block. The pipe is
     opened again, since the flag on the inherited pipe would apply to every process that shares it. If it
-    cannot be opened again (a socket, for example), it stays as it was.
+    cannot be opened again, for example because it is a socket, it is left unchanged.
     """
     try:
         is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
