@@ -1,7 +1,7 @@
-"""A strict local Amazon Connect (outbound campaigns) over HTTP, which the real AWS clients talk to.
+"""A strict local Amazon Connect (outbound campaigns) over HTTP, for the real AWS clients.
 
-It stands in for a foreign system, so it shares no code with the gateway.
-`SimulatedConnect` is the account, pure; `Simulator` serves it on a socket.
+It replaces a foreign system, so it shares no code with the gateway. `SimulatedConnect` is the account,
+without I/O. `Simulator` serves it on a socket.
 """
 
 from gateway.simulator.callers import CallerRecord, OtherCaller

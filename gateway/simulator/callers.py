@@ -1,7 +1,7 @@
-"""Callers outside the gateway: they spend the account's quota, and nobody asks them.
+"""Other callers that spend the account's quota, without the gateway's knowledge.
 
-They keep no clock. Before a call is judged, what they have called until then is charged in the order
-of time, so the outcome is the same as if each had sent its own calls.
+They have no clock. Before a call is judged, their calls up to that instant are charged in order of time. So
+the result is the same as if each had sent its own calls.
 """
 
 from __future__ import annotations
@@ -76,14 +76,14 @@ class OtherCallers:
         self._last_id = 0
 
     def add(self, caller: OtherCaller) -> int:
-        """Let a caller begin; returns the number by which it can be removed."""
+        """Add a caller; return the number by which it can be removed."""
         self._last_id += 1
         self._records.append(CallerRecord(self._last_id, caller))
         self._look_ahead()
         return self._last_id
 
     def remove(self, caller_id: int) -> bool:
-        """Let one caller go; False when there is none of this number."""
+        """Remove a caller; return False if there is none with this number."""
         before = len(self._records)
         self._records = [record for record in self._records if record.id != caller_id]
         self._look_ahead()

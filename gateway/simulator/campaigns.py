@@ -1,12 +1,12 @@
-"""Campaigns: their states, the moves between states, and the buffer of records that each one has.
+"""Campaigns: their states, the transitions between states, and the buffer of each campaign.
 
 Rules:
 
-* A campaign that nobody has mentioned exists and is Running, so a developer needs no set-up.
+* A campaign that was never mentioned exists and is Running, so a developer needs no set-up.
 * CreateCampaign makes one that is Initialized; only StartCampaign makes it Running.
-* AWS publishes no table of moves. The one below follows the sentences of the API reference ("a paused
+* AWS publishes no table of transitions. The one below follows the sentences of the API reference ("a paused
   outbound campaign can be resumed") and of the administrator guide (a stopped campaign is over).
-* An illegal move raises and changes nothing.
+* An illegal transition raises and changes nothing.
 """
 
 from __future__ import annotations
@@ -90,11 +90,11 @@ class Campaigns:
         self._missing: set[str] = set()
 
     def __iter__(self) -> Iterator[Campaign]:
-        """Iterate over the campaigns that somebody has mentioned, oldest first."""
+        """Iterate over the campaigns that were mentioned, oldest first."""
         return iter(tuple(self._known.values()))
 
     def get(self, campaign: str) -> Campaign:
-        """Return a campaign; raise CallError (ResourceNotFoundException) for one told to be missing."""
+        """Return a campaign. Raises CallError (ResourceNotFoundException) for one that was set to missing."""
         if campaign in self._missing:
             raise not_found(campaign)
         found = self._known.get(campaign)
@@ -118,7 +118,7 @@ class Campaigns:
         found.state = target
 
     def set_state(self, campaign: str, state: CampaignState) -> None:
-        """Put a campaign into any state, whatever it was in; one that was missing exists again."""
+        """Put a campaign into any state. One that was missing exists again."""
         self._missing.discard(campaign)
         self.get(campaign).state = state
 

@@ -1,4 +1,4 @@
-"""The simulator as a command: its arguments, and the process that serves until it is told to stop."""
+"""The simulator as a command: its arguments, and the process that serves until a signal ends it."""
 
 from __future__ import annotations
 

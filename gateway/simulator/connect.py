@@ -1,14 +1,14 @@
-"""Amazon Connect without a network: one request in, one reply out, at a time that the caller names.
+"""Amazon Connect without a network: one request in, one reply out, at a time given by the caller.
 
 The order in which a call is judged:
 
 1. the signature, since AWS must know the account before it can count its calls;
 2. the route;
-3. the quota: throttling happens at the front, so a malformed call spends a token too, an unsigned one none;
+3. the quota: AWS throttles first, so a malformed call spends a token too, but an unsigned one does not;
 4. the constraints of the service model;
-5. injected faults that come before the work: none is spent on a call that AWS would not have let in;
+5. injected faults before the work: a call that AWS would have refused uses up none of them;
 6. the work itself;
-7. injected faults that come after it.
+7. injected faults after the work.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LOST = {FaultKind.RESET: Delivery.RESET, FaultKind.NO_ANSWER: Delivery.NO_ANSWE
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What goes back: an HTTP answer, when, and whether at all."""
+    """A reply: the HTTP answer, when it is sent, and whether it is sent at all."""
 
     status: int
     body: bytes
@@ -54,7 +54,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class _Api:
-    """One version of the API: its service model, and what its operations do."""
+    """One version of the API: its service model and its operations."""
 
     service: Service
     operations: Operations
@@ -98,7 +98,7 @@ class SimulatedConnect:
         return _Api(service_of(version.service, frozenset(handlers)), operations, handlers)
 
     def add_fault(self, fault: Fault) -> int:
-        """Let something go wrong from now on; returns the number by which it can be removed."""
+        """Add a fault; return the number by which it can be removed."""
         return self.faults.add(fault)
 
     def clear_faults(self) -> None:
@@ -106,7 +106,7 @@ class SimulatedConnect:
         self.faults.clear()
 
     def set_state(self, campaign: str, state: CampaignState) -> None:
-        """Put a campaign into a state, whatever it was in; one that was forgotten exists again."""
+        """Put a campaign into any state. One that was missing exists again."""
         self.campaigns.set_state(campaign, state)
 
     def forget_campaign(self, campaign: str) -> None:
@@ -155,11 +155,11 @@ class SimulatedConnect:
         return self.journal.statistics()
 
     def reset(self) -> None:
-        """Begin anew as the settings say: campaigns, tokens, quotas, other callers, faults, journal."""
+        """Restore the initial state of campaigns, tokens, quotas, other callers, faults and journal."""
         self._make()
 
     def remember(self, calls: Iterable[CallRecord]) -> None:
-        """Take up the calls of an earlier life: accepted tokens, journal and counts, no faults nor states."""
+        """Restore the accepted tokens, journal and counts of an earlier run, without faults and states."""
         count = 0
         for count, record in enumerate(calls, start=1):  # noqa: B007 - the last number is the count
             self.journal.add(record, is_batch=True)

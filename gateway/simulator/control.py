@@ -51,12 +51,12 @@ _CAMPAIGN_TYPES: Mapping[str, tuple[type, ...]] = {"state": (str,), "exists": (b
 
 
 class _NoSuchThing(Exception):  # noqa: N818 - an answer, not an error
-    """There is nothing at this path."""
+    """The path does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What was asked: the parts of the path behind its head, the JSON document, and when."""
+    """A control request: the parts of the path after its prefix, the JSON document, and the time."""
 
     rest: Sequence[str]
     document: Document

@@ -21,7 +21,7 @@ _E164_LIKE = re.compile(r"\+[1-9](-?\d){1,14}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One dial request, read from whatever version of the API it came by. `expires_at` is in Unix seconds."""
+    """One dial request, from either version of the API. `expires_at` is in Unix seconds."""
 
     token: str
     phone_number: str = field(repr=False)
@@ -44,7 +44,7 @@ class AcceptedTokens:
         self._ids: dict[tuple[str, str], str] = {}
 
     def get(self, campaign: str, token: str) -> str | None:
-        """Return the id under which this token was accepted before, if it was."""
+        """Return the id under which this token was accepted before, None if it was not."""
         return self._ids.get((campaign, token))
 
     def add(self, campaign: str, token: str, request_id: str) -> None:
@@ -92,7 +92,7 @@ class Dialer:
         return answer
 
     def _accept(self, campaign: Campaign, item: Item, now: float, buffer_full: str) -> Done:
-        # The token comes first: a repeated submission is answered as the first was, whatever the time is now.
+        # The token comes first: a repeated submission gets the first answer, whatever the time is now.
         known = self._tokens.get(campaign.id, item.token)
         if known is not None:
             return AcceptedItem(item.token, known, replayed=True)

@@ -21,7 +21,7 @@ class FaultKind(StrEnum):
     RESET = "reset"
     """The connection is reset."""
     NO_ANSWER = "no_answer"
-    """Nothing comes back; the connection stays open until the client gives up."""
+    """No answer is sent, and the connection stays open until the client gives up."""
     ITEM_FAILURE = "item_failure"
     """The item is in failedRequests with `code`, and nothing is dialed."""
     ITEM_MISSING = "item_missing"
@@ -111,7 +111,7 @@ class Fault:
 
 @dataclass(slots=True)
 class ArmedFault:
-    """A fault on the board: its number, what is left of its count, and how often it has struck."""
+    """An active fault: its number, its remaining count, and how often it has occurred."""
 
     id: int
     fault: Fault
@@ -131,7 +131,7 @@ _NOTHING = CallFaults()
 
 
 class FaultBoard:
-    """The faults in force, oldest first. All randomness comes from the generator passed in."""
+    """The active faults, oldest first. All randomness comes from the generator passed in."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -147,7 +147,7 @@ class FaultBoard:
         return self._last_id
 
     def remove(self, fault_id: int) -> bool:
-        """Take one fault off the board; False when there is none of this number."""
+        """Remove a fault; return False if there is none with this number."""
         for board in (self._call_faults, self._item_faults):
             for armed in board:
                 if armed.id == fault_id:

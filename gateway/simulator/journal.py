@@ -149,7 +149,7 @@ class Journal:
         )
 
     def statistics(self) -> Statistics:
-        """Return the counts as they are now."""
+        """Return a copy of the counts."""
         return Statistics(
             calls={operation: dict(results) for operation, results in self._calls.items()},
             items=dict(self._items),

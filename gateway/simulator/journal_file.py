@@ -1,7 +1,7 @@
-"""A journal that outlives the simulator: a line of JSON for each call for dial requests.
+"""A journal on disk: one line of JSON for each call for dial requests.
 
-A line is handed to the operating system before the call is answered. So whatever a client may have heard
-stands in the file, however the simulator ends.
+A line is passed to the operating system before the call is answered. So the file contains every answer that a
+client may have received, however the simulator ends.
 """
 
 from __future__ import annotations

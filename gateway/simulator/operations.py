@@ -83,13 +83,14 @@ class Operations:
     def _put(self, arguments: Mapping[str, Any], record: CallRecord) -> Output:
         campaign = self.campaigns.get(arguments["id"])
         if "source" in campaign.details:
-            # Only a campaign without a source takes what is pushed. AWS does not say with which error it
-            # refuses: this one is the simulator's choice.
+            # Only a campaign without a source accepts pushed requests. AWS does not document the error, so
+            # this one is the simulator's choice.
             raise CallError("ValidationException", "The campaign has a source and takes no requests")
         campaign.require_running(record.operation)
         items = [self.version.read(item) for item in arguments[self.version.items]]
         outcome = self.dialer.put(campaign, items, record, self.version.buffer_full)
-        # Connect promises no order: backwards, so that a client that goes by position is found out.
+        # Connect promises no order of results. The reverse order exposes clients that match results by
+        # position.
         accepted, failed = reversed(outcome.accepted), reversed(outcome.failed)
         return {
             "successfulRequests": [{"clientToken": item.token, "id": item.id} for item in accepted],
@@ -137,7 +138,7 @@ class Operations:
         return None
 
     def _described(self, campaign: Campaign) -> dict[str, Any]:
-        # What nobody has said is filled in, so that a campaign that merely exists can be described.
+        # Members that were never set are filled in, so that a campaign without details can be described.
         said = {
             name: shown(campaign.details[name])
             for name, shown in self.version.details.items()
@@ -153,7 +154,7 @@ class Operations:
 
 
 def unchanged(value: Any) -> Any:
-    """Return a detail of a campaign as it was given."""
+    """Return a detail of a campaign unchanged."""
     return value
 
 

@@ -33,9 +33,9 @@ class TokenBucket:
         return self._tokens
 
     def take(self, now: float, ahead: float = 0.0) -> bool:
-        """Take one token and return True, or return False when there is none.
+        """Take one token and return True, or return False if there is none.
 
-        `ahead` is how many tokens may be taken before they are there; they are missing afterwards.
+        `ahead` is the number of tokens that may be taken in advance. They are missing afterwards.
         """
         if self.available(now) + ahead < 1 - _ROUNDING:
             return False

@@ -23,7 +23,7 @@ from gateway.simulator.journal_file import JournalFile
 from gateway.simulator.settings import SimulatorSettings
 from gateway.simulator.signing import HttpRequest
 
-# What is under way when the simulator closes is a client that hangs on purpose: there is nothing to wait for.
+# Requests that are open when the simulator closes belong to clients that hang on purpose.
 _SHUTDOWN_S = 0.05
 
 

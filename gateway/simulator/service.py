@@ -19,7 +19,7 @@ from gateway.simulator.validation import Check, Violation, compile_check
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: where it is, and how to read its input."""
+    """One operation: its route, and how to read its input."""
 
     name: str
     status: int
@@ -77,7 +77,7 @@ class Service:
         return None
 
     def status_of(self, code: str) -> int:
-        """Return the HTTP status of an error code: 500 for one that the model does not know."""
+        """Return the HTTP status of an error code, 500 for a code that is not in the model."""
         return self._statuses.get(code, 500)
 
 

@@ -1,4 +1,4 @@
-"""What a simulated Connect is told once, when it is made."""
+"""The settings of a simulated Connect."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _MISMATCH = (
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request as it came in: `target` is the raw path and query, `headers` ignore case."""
+    """A received request: `target` is the raw path and query, `headers` ignore case."""
 
     method: str
     target: str
@@ -60,10 +60,10 @@ class _Authorization:
 
 
 class SignatureChecker:
-    """Knows the account's credentials and tells whether a request was signed with them.
+    """Checks signatures with the account's credentials.
 
-    Beside the credentials passed in, any access key is known whose secret is the key itself, so a developer
-    needs no set-up. Session tokens are taken as they are.
+    In addition to the credentials passed in, an access key is accepted if its secret is the key itself, so a
+    developer needs no set-up. Session tokens are not checked.
     """
 
     def __init__(self, credentials: Mapping[str, str], signing_name: str) -> None:

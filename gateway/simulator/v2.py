@@ -1,6 +1,6 @@
-"""What is particular to `connectcampaignsv2` (V2, model 2024-04-23).
+"""The differences of `connectcampaignsv2` (V2, model 2024-04-23).
 
-Of its channels there is telephony only: an item for another one is InvalidInput.
+Only the telephony channel is implemented: an item for another channel is InvalidInput.
 """
 
 from __future__ import annotations

@@ -3,8 +3,11 @@
 Instrumentations of callers write one set or the other: Go's otelgrpc 0.72 writes only the new one, others
 still the old one. Our spans have both, so a query for either finds the spans of callers and of the gateway:
 
-| old | new | |---|---| | `rpc.system` | `rpc.system.name` | | `rpc.service`, `rpc.method` as the bare name |
-`rpc.method` as `SERVICE/METHOD` | | `rpc.grpc.status_code`, a number | `rpc.response.status_code`, its name |
+| old | new |
+|---|---|
+| `rpc.system` | `rpc.system.name` |
+| `rpc.service`, `rpc.method` as the bare name | `rpc.method` as `SERVICE/METHOD` |
+| `rpc.grpc.status_code`, a number | `rpc.response.status_code`, its name |
 
 `rpc.method` can have only one value. SERVER spans have the new one, like otelgrpc when it writes both
 (`OTEL_SEMCONV_STABILITY_OPT_IN=rpc/dup`). The old value is the part after the slash.
