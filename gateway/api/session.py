@@ -16,11 +16,11 @@ from gateway.api.wire import dial_requests
 from gateway.api.wire.incoming import PART, Incoming, Unreadable, UnreadableError
 from gateway.core import answers
 from gateway.core.campaign_id import problem_with_campaign
+from gateway.core.entry_state import EntryState
 from gateway.core.model import (
     Answer,
     CampaignNotice,
     DialRequest,
-    EntryState,
     Outcome,
     Priority,
     Reason,

@@ -18,6 +18,7 @@ from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.campaigns.conditions import Change, Conditions
 from gateway.core.campaigns.notices import Notices, Told
 from gateway.core.campaigns.refused import RefusedCampaigns
+from gateway.core.entry_state import EntryState
 from gateway.core.errors import CallHindered, CampaignNotFound, RateThrottled, shows_who_asks
 from gateway.core.intake.admission import Admission, Arrival
 from gateway.core.intake.departures import Departures
@@ -28,7 +29,6 @@ from gateway.core.model import (
     CallReport,
     Departure,
     Entry,
-    EntryState,
     FlushReason,
     ItemFailure,
     Priority,

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gateway.core.entry_state import EntryState
+
 if TYPE_CHECKING:
     from gateway.core.errors import CallFailure
     from gateway.core.scheduling.lanes import SourceQueue
@@ -190,15 +192,6 @@ class Waiter:
     span: Any = None
 
 
-class EntryState(enum.Enum):
-    """Where an entry is. WAITING → IN_FLIGHT → (WAITING | DELAYED → WAITING)* → SETTLED."""
-
-    WAITING = "waiting"
-    DELAYED = "delayed"
-    IN_FLIGHT = "in flight"
-    SETTLED = "settled"
-
-
 @dataclass(slots=True, eq=False)
 class Entry:
     """An outstanding dial request, with everybody who waits for its answer.
@@ -206,15 +199,15 @@ class Entry:
     `attempts` counts the calls that carried it, `counted_attempts` those that count against the limit.
     `in_doubt` is set for good once a call's fate is not known, or if one of its waiters says that it is in
     doubt: from then on the answer is ACCEPTED or UNKNOWN. A `suspect` is sent only with other suspects, or
-    alone. `arrived_at` is when it last began to wait. `waiters` is a tuple for one waiter, and a list after
-    a join: a tuple takes less memory.
+    alone. `arrived_at` is when it last began to wait. `waiters` is a tuple for one waiter, and a list after a
+    join: a tuple takes less memory. Only `entry_state.move` and `move_all` change the `state`.
     """
 
     request: DialRequest
     give_up_at: float
     waiters: tuple[Waiter, ...] | list[Waiter]
     priority: Priority = Priority.NORMAL
-    state: EntryState = EntryState.WAITING
+    state: EntryState = EntryState.UNQUEUED
     queue: "SourceQueue | None" = None
     arrived_at: float = 0.0
     attempts: int = 0

@@ -15,7 +15,8 @@ from gateway.core.campaigns import conditions
 from gateway.core.campaigns.conditions import Conditions
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.campaigns.notices import Notices
-from gateway.core.model import Entry, EntryState, Settled, Source
+from gateway.core.entry_state import EntryState
+from gateway.core.model import Entry, Settled, Source
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.slices import Slices
 from gateway.core.tokens.outstanding import Outstanding

@@ -10,7 +10,8 @@ from functools import partial
 from itertools import islice
 
 from gateway.core import answers
-from gateway.core.model import Answer, Departure, Entry, EntryState, Reason, Settled, Source, told
+from gateway.core.entry_state import EntryState, move
+from gateway.core.model import Answer, Departure, Entry, Reason, Settled, Source, told
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.slices import Slices
 from gateway.core.tokens.outstanding import Outstanding
@@ -68,10 +69,10 @@ class Departures:
         """Return the entries taken for a call that still have waiters; the others are dropped."""
         for entry in taken:
             if any(waiter.source.departure is not None for waiter in entry.waiters):
-                entry.state = EntryState.DELAYED  # in no queue, and in no call yet
+                move(entry, EntryState.UNQUEUED)  # in no call yet, so it may be dropped
                 self.part(now, entry)
                 if entry.waiters:
-                    entry.state = EntryState.IN_FLIGHT
+                    move(entry, EntryState.IN_FLIGHT)
         return [entry for entry in taken if entry.state is EntryState.IN_FLIGHT]
 
     def _clear(self, source: Source, done: Callable[[float], None]) -> None:

@@ -16,7 +16,8 @@ from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from gateway.core.model import BATCH_LIMIT, Entry, EntryState, Priority, Source
+from gateway.core.entry_state import EntryState, move_all
+from gateway.core.model import BATCH_LIMIT, Entry, Priority, Source
 
 if TYPE_CHECKING:
     from gateway.core.scheduling.queues import CampaignQueue
@@ -33,7 +34,7 @@ STALE_PLACES = 16
 
 PRIORITIES = tuple(Priority)
 _GIVES_UP_AT = attrgetter("give_up_at")
-_WAITING, _IN_FLIGHT = EntryState.WAITING, EntryState.IN_FLIGHT  # looked up once: used for every request
+_WAITING = EntryState.WAITING  # looked up once: used for every request
 
 
 class CallerQueue:
@@ -116,12 +117,16 @@ class SourceQueue:
         self._begin = 0
 
     def push(self, now: float, entries: Sequence[Entry]) -> None:
-        """Add entries, which begin to wait."""
+        """Add entries, which begin to wait at `now`."""
+        move_all(entries, _WAITING)
+        self.insert(now, entries)
+
+    def insert(self, arrived_at: float, entries: Sequence[Entry]) -> None:
+        """Add entries that wait already, or begin to."""
         mine = self._entries
         last = mine[-1] if mine else None
         for entry in entries:
-            entry.state = _WAITING
-            entry.arrived_at = now
+            entry.arrived_at = arrived_at
             entry.queue = self
             if last is None or last.give_up_at <= entry.give_up_at:
                 mine.append(entry)
@@ -247,7 +252,7 @@ class Lane:
         """Take out up to `limit` entries; also return the queues that became empty.
 
         Entries of the caller `first` go first, in the turns of its sources. The rest of the room goes to the
-        caller that has waited longest for such room.
+        caller that has waited longest for such room. `CampaignQueue.take` changes the states of the entries.
         """
         if limit < self.waiting <= LITTLE:
             return self._take_by_age(limit)
@@ -287,7 +292,6 @@ class Lane:
                 while goes_on and len(taken) < limit:
                     entry = queue.pop()
                     if entry is not None:
-                        entry.state = _IN_FLIGHT
                         taken.append(entry)
                     goes_on = queue.waiting > 0 and queue.turn_goes_on()
                 if not queue.waiting:
@@ -315,7 +319,6 @@ class Lane:
             _, place, had, queue = order[0]
             entry = queue.pop()
             if entry is not None:
-                entry.state = _IN_FLIGHT
                 taken.append(entry)
             turns, following = self._callers[queue.caller_queue], queue.top()
             if following is None:

@@ -3,7 +3,8 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from gateway.core.model import BATCH_LIMIT, Entry, EntryState, Priority, Source
+from gateway.core.entry_state import EntryState, move, move_all
+from gateway.core.model import BATCH_LIMIT, Entry, Priority, Source
 from gateway.core.scheduling.lanes import PRIORITIES, CallerQueue, Lane, SourceQueue
 
 PASSED_OVER_LIMIT = 9
@@ -120,7 +121,7 @@ class CampaignQueue:
         left, queue = entry.queue, self._queue_of(entry.waiters[0].source, entry.priority)
         if left is not None:
             left.remove(entry)
-        queue.push(entry.arrived_at, (entry,))
+        queue.insert(entry.arrived_at, (entry,))
         self.lanes[queue.priority].waiting += 1
         if left is not None:
             self.lanes[left.priority].waiting -= 1
@@ -136,6 +137,7 @@ class CampaignQueue:
                 self._forget(queue)
             taken += more
             lane.passed_over = 0 if more or not lane.waiting else lane.passed_over + 1
+        move_all(taken, _IN_FLIGHT)
         self.unsuspected -= len(taken)
         self._oldest = None  # looked for anew where somebody asks
         return taken
@@ -156,7 +158,7 @@ class CampaignQueue:
         for entry in taken:
             if entry.queue is not None:
                 entry.queue.remove(entry)
-            entry.state = _IN_FLIGHT
+        move_all(taken, _IN_FLIGHT)
         self._end_suspicion()
         return taken
 
@@ -165,6 +167,7 @@ class CampaignQueue:
         queue = entry.queue
         if queue is None:
             return
+        move(entry, EntryState.UNQUEUED)
         queue.remove(entry)
         if queue.source is None:
             self._end_suspicion()

@@ -11,7 +11,8 @@ from functools import partial
 from itertools import count, islice
 
 from gateway.core.campaigns.conditions import Conditions
-from gateway.core.model import BATCH_LIMIT, Batch, Entry, EntryState, FlushReason, Settled, Source
+from gateway.core.entry_state import EntryState, move
+from gateway.core.model import BATCH_LIMIT, Batch, Entry, FlushReason, Settled, Source
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.lanes import CallerQueue, SourceQueue
 from gateway.core.scheduling.proven import MISSES_LIMIT, MISSES_PER_S, Misses, Proven
@@ -83,7 +84,7 @@ class Scheduler:
 
     def delay(self, entry: Entry, until: float) -> None:
         """Let an entry wait for its campaign's calls after `until` only, or until it gives up."""
-        entry.state = EntryState.DELAYED
+        move(entry, EntryState.DELAYED)
         instant = min(until, self._expiry.back(entry.give_up_at))
         heapq.heappush(self._delayed, (instant, next(self._order), entry))
 
@@ -131,13 +132,14 @@ class Scheduler:
         return caller in self._slowed_until
 
     def remove(self, entry: Entry) -> None:
-        """Take out an entry that waits or is delayed, unsent."""
+        """Take out an entry that waits, is delayed or is in a call; the caller settles it."""
         if entry.state is EntryState.WAITING:
             campaign = self._campaigns[entry.request.campaign_id]
             campaign.remove(entry)
             self.waiting -= 1
             self._forget_if_empty(campaign)
-        entry.state = EntryState.SETTLED
+        elif entry.state is not EntryState.UNQUEUED:
+            move(entry, EntryState.UNQUEUED)
 
     def refile(self, now: float, entry: Entry) -> None:
         """Move an entry that waits to the next who waits for it; it keeps its time of arrival."""
@@ -416,7 +418,7 @@ class Scheduler:
 
     def _resumed(self, now: float, entry: Entry) -> bool:
         if entry.give_up_at <= self._expiry.at(now):
-            entry.state = EntryState.SETTLED
+            move(entry, EntryState.UNQUEUED)
             return False
         if entry.suspect:
             self.push_suspects(now, [entry])

@@ -9,8 +9,9 @@ from gateway.core.campaigns import conditions
 from gateway.core.campaigns.conditions import Conditions
 from gateway.core.campaigns.notices import Notices
 from gateway.core.campaigns.refused import RefusedCampaigns
+from gateway.core.entry_state import EntryState
 from gateway.core.errors import CallInvalid, CampaignNotFound, CampaignNotRunning
-from gateway.core.model import Batch, CallReport, Entry, EntryState, FlushReason, ItemFailure, Reason, Settled
+from gateway.core.model import Batch, CallReport, Entry, FlushReason, ItemFailure, Reason, Settled
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.settlement import verdicts

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from gateway.core import answers
-from gateway.core.model import Answer, Departure, Entry, EntryState, Reason, Settled, Source, Waiter
+from gateway.core.entry_state import EntryState, move, move_all
+from gateway.core.model import Answer, Departure, Entry, Reason, Settled, Source, Waiter
 from gateway.core.tokens.ledger import Ledger, Page
 
 _SETTLED, _new = EntryState.SETTLED, tuple.__new__  # looked up once: the way of every request
@@ -90,8 +91,10 @@ class Outstanding:
 
     def settle_on(self, page: Page, answers: Sequence[tuple[Entry, Answer]], settled: list[Settled]) -> None:
         """Settle entries whose campaign's page is at hand."""
+        entries = [entry for entry, _ in answers]
+        move_all(entries, _SETTLED)
         self._ledger.remember(page, answers)
-        self._release(page, [entry for entry, _ in answers])
+        self._release(page, entries)
         campaign_id = page.campaign_id
         for entry, answer in answers:
             token = entry.request.client_token
@@ -102,6 +105,7 @@ class Outstanding:
 
     def drop(self, now: float, entry: Entry) -> None:
         """Forget an entry that nobody waits for, but for what Connect may have of it."""
+        move(entry, _SETTLED)
         page = self.open_page(now, entry.request.campaign_id)
         if entry.in_doubt:
             self._ledger.remember(page, [(entry, answers.unknown(entry, Reason.CONNECT_ERROR, ""))])
@@ -145,7 +149,6 @@ class Outstanding:
         for entry in entries:
             request = entry.request
             del held[request.client_token]
-            entry.state = _SETTLED
             # What `hold` has counted: written out in both, on the way of every request a call counts.
             released += ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
             joins = len(entry.waiters) - 1

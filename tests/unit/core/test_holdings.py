@@ -1,6 +1,7 @@
 """What the gateway holds is counted: requests, joins and bytes, from the coming to the answer."""
 
-from gateway.core.model import Answer, Entry, EntryState, Outcome, Settled, Source, Waiter
+from gateway.core.entry_state import EntryState, move
+from gateway.core.model import Answer, Entry, Outcome, Settled, Source, Waiter
 from gateway.core.tokens.ledger import Ledger, Remembered
 from gateway.core.tokens.outstanding import JOIN_BYTES, Outstanding
 from tests.oracle.records import memory_of
@@ -101,7 +102,7 @@ def test_drop() -> None:
 def test_resting() -> None:
     """What rests of a campaign is all but what is in flight."""
     one, two, flying = entry("a", "one"), entry("b", "two"), entry("c", "one")
-    flying.state = EntryState.IN_FLIGHT
+    move(flying, EntryState.IN_FLIGHT)
     outstanding = holding(one, two, flying)
     assert outstanding.resting("one") == [one]
     assert set(outstanding.everything()) == {one, two, flying}

@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from gateway.core.model import Entry, EntryState, Priority, Source
+from gateway.core.entry_state import EntryState, move
+from gateway.core.model import Entry, Priority, Source
 from gateway.core.scheduling.lanes import LITTLE, STALE_PLACES, TURN_S
 from gateway.core.scheduling.queues import PASSED_OVER_LIMIT, SUSPECT_BURST, SUSPECT_EVERY_S, CampaignQueue
 from tests.unit.core.making import NOW, entry
@@ -180,7 +181,7 @@ def test_remove_from_the_middle() -> None:
     entries = [entry(str(n), source=source, give_up_at=NOW + n) for n in range(3)]
     campaign = queue_of(*entries)
     campaign.remove(entries[1])
-    entries[1].state = EntryState.SETTLED
+    move(entries[1], EntryState.SETTLED)
     assert len(campaign) == 2
     assert tokens(campaign.take(25)) == ["0", "2"]
     assert source.queues == {}

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import pytest
 
 from gateway.core.campaigns.conditions import Conditions
-from gateway.core.model import Entry, EntryState, FlushReason, Source, Waiter
+from gateway.core.entry_state import EntryState, move
+from gateway.core.model import Entry, FlushReason, Source, Waiter
 from gateway.core.scheduling.queues import SUSPECT_BURST, SUSPECT_EVERY_S
 from gateway.core.scheduling.scheduler import Scheduler
 from tests.unit.core.making import NOW, TOKEN, dial
@@ -203,7 +204,7 @@ def test_expired() -> None:
     assert scheduler.advance(NOW + 0.999) == []
     assert scheduler.deadline() == NOW + 1.0
     assert scheduler.advance(NOW + 1.0) == [soon]
-    assert soon.state is EntryState.SETTLED
+    assert soon.state is EntryState.UNQUEUED
     assert formed(scheduler, NOW + 1.0) == [("campaign", 3, FlushReason.LINGER)]
 
 
@@ -222,6 +223,7 @@ def test_delayed() -> None:
     """A delayed entry is nowhere to be sent until its delay is over; then it lingers like a fresh one."""
     scheduler = make()
     late = waiting("late")
+    move(late, EntryState.IN_FLIGHT)
     scheduler.delay(late, NOW + 1.0)
     assert scheduler.deadline() == NOW + 1.0
     scheduler.advance(NOW + 0.999)
@@ -237,6 +239,7 @@ def test_delayed_beyond_its_expiry() -> None:
     """A delay does not outlast the expiry."""
     scheduler = make()
     late = waiting("late", until=NOW + 2.0)
+    move(late, EntryState.IN_FLIGHT)
     scheduler.delay(late, NOW + 5.0)
     assert scheduler.deadline() == NOW + 2.0
     assert scheduler.advance(NOW + 2.0) == [late]
@@ -247,6 +250,7 @@ def test_delayed_and_removed() -> None:
     """A delayed entry that was dropped does not come back."""
     scheduler = make()
     late = waiting("late")
+    move(late, EntryState.IN_FLIGHT)
     scheduler.delay(late, NOW + 1.0)
     scheduler.remove(late)
     assert scheduler.advance(NOW + 100.0) == []
