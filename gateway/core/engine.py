@@ -2,8 +2,9 @@
 
 `submit`, `source_closed`, `leave`, `let_go`, `withdraw`, `completed`, `looked_up`, `ask_retry`, `recall`,
 `drain` and `abandon` tell it what has happened; `poll` returns what to do, and when to ask again at the
-latest. Every answer comes out of exactly one of them, once for each dial request that went in. None of them
-does more than one slice of long work; each `poll` does the next slice.
+latest. After each of them the shell calls `take_answers`, the only method that returns answers: exactly one
+for each dial request that went in. No method does more than one slice of long work; each `poll` does the
+next slice.
 """
 
 import random
@@ -38,6 +39,7 @@ from gateway.core.model import (
     Waiter,
 )
 from gateway.core.operator_actions import OperatorActions
+from gateway.core.outbox import Outbox
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.pacing import Pacer, RetryBudget
 from gateway.core.scheduling.scheduler import Scheduler
@@ -80,8 +82,8 @@ class Decision:
     """What the shell must do now.
 
     Revoke calls under way (`recalled`), start calls, let retries go or end (`granted`, `denied`, by the
-    numbers of their calls), ask Connect for the states of campaigns, tell answers and notices, and ask
-    again at `wake_at`. `changes` are campaigns whose condition has changed, for watches. `left` are waiters
+    numbers of their calls), ask Connect for the states of campaigns, tell notices, and ask again at
+    `wake_at`. `changes` are campaigns whose condition has changed, for watches. `left` are waiters
     with a span whose sources are gone, and `dropped` counts the dial requests that were dropped unsent for
     that reason.
     """
@@ -91,7 +93,6 @@ class Decision:
     granted: list[int] = field(default_factory=list)
     denied: list[int] = field(default_factory=list)
     look_up: list[str] = field(default_factory=list)
-    settled: list[Settled] = field(default_factory=list)
     notices: list[Told] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     left: list[Waiter] = field(default_factory=list)
@@ -102,7 +103,7 @@ class Decision:
 class Engine:
     """The whole core, behind one object. Not thread-safe; nothing in it waits.
 
-    `operator_actions` is for operators, `statistics` receives the answers that were delivered.
+    `operator_actions` is for operators, `statistics` counts the answers that `take_answers` returned.
     `campaign_problem` returns the rule that a campaign id breaks, None where calls can carry it.
     """
 
@@ -113,14 +114,16 @@ class Engine:
         campaign_problem: Callable[[str], str | None] = problem_with_campaign,
     ) -> None:
         self._limits = limits
-        self._outstanding = Outstanding(Ledger(limits.replay_window_s, limits.replay_limit))
+        self._outbox = Outbox()
+        ledger = Ledger(limits.replay_window_s, limits.replay_limit)
+        self._outstanding = Outstanding(ledger, self._outbox)
         self._conditions = Conditions(rng)
         self._expiry = ExpiryScale()
         self._scheduler = Scheduler(limits.linger_s, self._conditions, self._expiry)
         self._pacer = Pacer(limits.call_rate, limits.call_burst)
         self._budget = RetryBudget()
         self._slices = Slices(limits.slice_units)
-        self._departures = Departures(self._outstanding, self._scheduler, self._slices)
+        self._departures = Departures(self._outstanding, self._outbox, self._scheduler, self._slices)
         self._notices = Notices()
         self.statistics = Statistics(campaign_problem=campaign_problem)
         self.operator_actions = OperatorActions(
@@ -133,6 +136,7 @@ class Engine:
         refusals = RefusedCampaigns()
         self._admission = Admission(
             self._outstanding,
+            self._outbox,
             self._scheduler,
             self._conditions,
             refusals,
@@ -156,7 +160,6 @@ class Engine:
         self._calls: dict[int, Batch] = {}
         self._retries: deque[int] = deque()
         self._last_number = 0
-        self._late: list[Settled] = []  # answers of slices that were not returned yet
         self._letting_go: set[str] = set()
         self._passed_by: set[str] = set()
         self._stopped = False
@@ -166,18 +169,13 @@ class Engine:
 
     # --- what has happened ---------------------------------------------------------------------
 
-    def submit(
-        self, now: float, arrivals: Sequence[Arrival], priority: Priority = Priority.NORMAL
-    ) -> list[Settled]:
-        """Take dial requests of one source for one campaign; return the answers that are known already.
-
-        The others come out of other methods, once each.
-        """
+    def submit(self, now: float, arrivals: Sequence[Arrival], priority: Priority = Priority.NORMAL) -> None:
+        """Take dial requests of one source for one campaign; those whose answer is known are answered now."""
         if not arrivals or arrivals[0][0].source.departure is Departure.GONE:
-            return []
+            return
         # Unfinished work is about to shorten the backlog, so a forecast would be wrong.
         call_rate = self._pacer.rate if self._limits.forecast and not self._slices else None
-        return self._admission.admit(now, arrivals, priority, leaving=self.draining, call_rate=call_rate)
+        self._admission.admit(now, arrivals, priority, leaving=self.draining, call_rate=call_rate)
 
     def wall_clock_gained(self, seconds: float) -> None:
         """Note how much the wall clock has gained on the core's since the start; expiries follow it."""
@@ -188,7 +186,7 @@ class Engine:
         queues = self._scheduler.source_closed(source)
         if queues:
             self._slices.add(queues, self._scheduler.close)
-            self._slices.run(now, self._late)
+            self._slices.run(now)
 
     def leave(self, now: float, source: Source) -> None:
         """Forget a source that is gone: requests that only it waits for are not sent from now on.
@@ -197,27 +195,27 @@ class Engine:
         """
         self._notices.forget(source)
         self._departures.gone(source)
-        self._slices.run(now, self._late)
+        self._slices.run(now)
 
     def let_go(self, now: float, source: Source) -> None:
         """Answer a source whose stream ends: requests in no call at once, the others when their calls end."""
         self._departures.ending(source)
-        self._slices.run(now, self._late)
+        self._slices.run(now)
 
     def withdraw(
         self, now: float, source: Source, reason: Reason = Reason.DEADLINE, limit: int = SLICE
-    ) -> list[Settled]:
+    ) -> None:
         """Answer a source at once, since its deadline is near, and forget its requests.
 
         Requests without another waiter are dropped unsent, so NOT_ACCEPTED is true for them. At most `limit`
         dial requests are answered: the shell asks again while something is pending.
         """
-        return self._departures.withdraw(now, source, reason, limit)
+        self._departures.withdraw(now, source, reason, limit)
 
-    def completed(self, now: float, batch: Batch, report: CallReport) -> list[Settled]:
-        """Take the report of a call; return the answers that follow from it."""
+    def completed(self, now: float, batch: Batch, report: CallReport) -> None:
+        """Take the report of a call, and do what follows from it."""
         if self._calls.pop(batch.number, None) is None:
-            return []  # abandoned: everybody has been answered
+            return  # abandoned: everybody has been answered
         self._sent_bytes -= batch.size_bytes
         self._pacer.under_way(now, len(self._calls))
         if report.unused:
@@ -226,13 +224,12 @@ class Engine:
         missing = isinstance(report.failure, CampaignNotFound)
         self._scheduler.ended(now, batch, accepted=bool(report.accepted), missing=missing)
         self._part(now, batch)
-        settled = self._outcomes.of_call(now, batch, report, sending=self._is_sending(now), lasting=lasting)
+        self._outcomes.of_call(now, batch, report, sending=self._is_sending(now), lasting=lasting)
         self._part(now, batch)  # requests that came back unsettled are in no call any more
-        return settled
 
-    def looked_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> list[Settled]:
+    def looked_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> None:
         """Take the states that Connect told of campaigns, as far as it told them."""
-        return self._outcomes.of_look_up(now, asked, states)
+        self._outcomes.of_look_up(now, asked, states)
 
     def may_not_look_up(self, now: float) -> None:
         """Note that the gateway has no right to see the states of campaigns."""
@@ -251,7 +248,7 @@ class Engine:
         """Begin to leave: linger no more, and answer at `send_until` what has not been sent."""
         self._send_until = send_until
         self._slices.add(self._scheduler.drain(), self._scheduler.consider)
-        self._slices.run(now, self._late)
+        self._slices.run(now)
 
     def recall(self, campaign_id: str | None = None, *, purging: bool = False) -> list[Batch]:
         """Revoke the calls under way, of one campaign or of all; return those calls.
@@ -265,11 +262,11 @@ class Engine:
             call.purged |= purging
         return calls
 
-    def abandon(self, now: float, unsent: Sequence[Batch] = ()) -> list[Settled]:
+    def abandon(self, now: float, unsent: Sequence[Batch] = ()) -> None:
         """Begin to answer all held requests, those in calls included: the gateway leaves now.
 
         Amazon Connect may have the requests in calls, except in those known to be `unsent`. Nothing more is
-        sent. Answers that are not returned here come from `poll` or `work_off`.
+        sent. `poll` or `do_slice` answer what is left after the first slice.
         """
         self._send_until = now if self._send_until is None else min(now, self._send_until)
         kept_back = {batch.number for batch in unsent}
@@ -280,13 +277,24 @@ class Engine:
         self._sent_bytes = 0
         self._retries.clear()
         self._slices.add(self._outstanding.everything(), self._give_up)
-        return self.work_off(now)
+        self.do_slice(now)
 
-    def work_off(self, now: float) -> list[Settled]:
-        """Do one slice of the work that is left, and nothing else; return the answers."""
+    def do_slice(self, now: float) -> None:
+        """Do one slice of the work that is left, and nothing else."""
         self._slices.begin()
-        self._slices.run(now, self._late)
-        return self._take_late()
+        self._slices.run(now)
+
+    # --- what came of it -------------------------------------------------------------------------
+
+    def take_answers(self, now: float) -> list[Settled]:
+        """Return the answers decided since the last call, to be delivered at `now`, and count them.
+
+        Every answer leaves the engine here. Answers to one event keep the order of its dial requests.
+        """
+        answered = self._outbox.take()
+        if answered:
+            self.statistics.count(now, answered)
+        return answered
 
     # --- what to do ------------------------------------------------------------------------------
 
@@ -298,7 +306,7 @@ class Engine:
         self._scheduler.permits(self._pacer.plenty(now))
         expired = self._scheduler.advance(now, self._limits.slice_units)
         for entry in expired:
-            self._outcomes.expire(now, entry, decision.settled)
+            self._outcomes.expire(now, entry)
         if self.draining:
             self._let_held_go()
         self._slices.begin(spent=len(expired))
@@ -307,7 +315,7 @@ class Engine:
             decision.look_up = self._conditions.to_look_up(now, self._scheduler.is_waiting)
         else:
             self._stop_sending(decision)
-        self._slices.run(now, decision.settled)
+        self._slices.run(now)
         self._report(now, decision)
         return decision
 
@@ -390,7 +398,6 @@ class Engine:
 
     def _report(self, now: float, decision: Decision) -> None:
         """Move all results up to now into a decision."""
-        decision.settled += self._take_late()
         decision.left, self._outstanding.left = self._outstanding.left, []
         decision.dropped, self._dropped = self._outstanding.dropped - self._dropped, self._outstanding.dropped
         decision.notices = self._notices.take()
@@ -398,26 +405,22 @@ class Engine:
         self._permit_wait.note(now, self._lacking(now))
         decision.wake_at = self._deadline(now)
 
-    def _take_late(self) -> list[Settled]:
-        late, self._late = self._late, []
-        return late + self._departures.take()
-
     def _part(self, now: float, batch: Batch) -> None:
         """Remove the leaving sources from the requests that a call has carried."""
         if self._departures:
             for entry in batch.entries:
                 self._departures.part(now, entry)
 
-    def _give_up(self, now: float, entry: Entry, settled: list[Settled]) -> None:
+    def _give_up(self, now: float, entry: Entry) -> None:
         """Answer an entry in any state, since the gateway leaves."""
         if entry.state is EntryState.SETTLED:
             return
         self._scheduler.remove(entry)
-        self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING), settled)
+        self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))
 
-    def _give_up_resting(self, now: float, entry: Entry, settled: list[Settled]) -> None:
+    def _give_up_resting(self, now: float, entry: Entry) -> None:
         if entry.state is not EntryState.IN_FLIGHT:  # requests in a call are answered when it ends
-            self._give_up(now, entry, settled)
+            self._give_up(now, entry)
 
     # --- spending permits --------------------------------------------------------------------------
 
@@ -434,7 +437,7 @@ class Engine:
             else:
                 decision.denied.append(number)
         while self._may_call() and self._pacer.ready_at(now) <= now and self._slices.left > 0:
-            batch = self._form(now, decision.settled)
+            batch = self._form(now)
             if batch is not None:
                 self._pacer.take(now)
                 self._budget.earn()
@@ -462,9 +465,9 @@ class Engine:
             self._passed_by.discard(campaign_id)
             self._let_held_go()
 
-    def _give_up_held(self, now: float, entry: Entry, settled: list[Settled]) -> None:
+    def _give_up_held(self, now: float, entry: Entry) -> None:
         if entry.request.campaign_id in self._conditions.holds:
-            self._give_up_resting(now, entry, settled)
+            self._give_up_resting(now, entry)
         else:
             self._passed_by.add(entry.request.campaign_id)
 
@@ -498,22 +501,22 @@ class Engine:
             return CONCURRENCY
         return RATE if self._pacer.ready_at(now) > now else None
 
-    def _form(self, now: float, settled: list[Settled]) -> Batch | None:
+    def _form(self, now: float) -> Batch | None:
         """Form the next batch; None where all of it has expired or gone."""
         taken, flush = self._scheduler.form(now)
         if not taken:
             return None
         self._slices.left -= 1
         campaign_id = taken[0].request.campaign_id
-        entries = self._sendable(now, taken, settled)
+        entries = self._sendable(now, taken)
         if len(entries) < len(taken) and flush is not FlushReason.SUSPECT:
-            entries = self._filled_up(now, campaign_id, entries, len(taken), settled)
+            entries = self._filled_up(now, campaign_id, entries, len(taken))
         entries, size = self._within_size(now, entries, flush)
         batch = self._batch(now, campaign_id, entries, size, flush) if entries else None
         self._scheduler.formed(now, campaign_id)
         return batch
 
-    def _sendable(self, now: float, taken: list[Entry], settled: list[Settled]) -> list[Entry]:
+    def _sendable(self, now: float, taken: list[Entry]) -> list[Entry]:
         """Return the entries of a call that still have waiters and time; the others are dropped or expired.
 
         Expiries and leaving sources are processed in slices, so some may still be in the queues.
@@ -525,12 +528,10 @@ class Engine:
         if len(entries) < len(taken):
             for entry in taken:
                 if entry.give_up_at <= expired_at:
-                    self._outcomes.expire(now, entry, settled)
+                    self._outcomes.expire(now, entry)
         return entries
 
-    def _filled_up(
-        self, now: float, campaign_id: str, entries: list[Entry], size: int, settled: list[Settled]
-    ) -> list[Entry]:
+    def _filled_up(self, now: float, campaign_id: str, entries: list[Entry], size: int) -> list[Entry]:
         """Return the entries of a call with more of the campaign, up to its size."""
         seen = 0
         while len(entries) < size and seen < LOOKED_THROUGH:
@@ -538,7 +539,7 @@ class Engine:
             if not more:
                 break
             seen += len(more)
-            entries = entries + self._sendable(now, more, settled)
+            entries = entries + self._sendable(now, more)
         self._slices.left -= seen
         return entries
 
@@ -586,7 +587,7 @@ class Engine:
         self._retries.clear()
 
     def _deadline(self, now: float) -> float | None:
-        if self._slices or self._late:
+        if self._slices:
             return now
         instants = [self._scheduler.deadline(), self._conditions.deadline(now)]
         if not self._is_sending(now):

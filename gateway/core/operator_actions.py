@@ -16,7 +16,7 @@ from gateway.core.campaigns.conditions import Conditions
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.campaigns.notices import Notices
 from gateway.core.entry_state import EntryState
-from gateway.core.model import Entry, Settled, Source
+from gateway.core.model import Entry, Source
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.slices import Slices
 from gateway.core.tokens.outstanding import Outstanding
@@ -37,7 +37,7 @@ class OperatorActions:
     def hold(self, now: float, campaign_id: str, hold: Hold) -> None:
         """Let no more calls of a campaign leave; raises `TooManyHolds`.
 
-        Where the hold answers, what rests is for `dismiss` with `settle.HELD`.
+        Where the hold answers, what rests is for `answer_waiting` with `settle.HELD`.
         """
         again = campaign_id in self.conditions.holds
         self.conditions.holds.put(campaign_id, hold)
@@ -58,26 +58,24 @@ class OperatorActions:
         return True
 
     def held(self, campaign_id: str) -> list[Entry]:
-        """Return all that is held of a campaign, what is in a call included: `dismiss` leaves that alone."""
+        """Return all entries of a campaign; `answer_waiting` skips those in calls."""
         return self.outstanding.of(campaign_id)
 
     def resting(self, campaign_id: str) -> list[Entry]:
         """Return what of a campaign is in no call."""
         return self.outstanding.resting(campaign_id)
 
-    def dismiss(
-        self, now: float, entries: Sequence[Entry], refusal: answers.CampaignRefusal
-    ) -> tuple[int, list[Settled]]:
-        """Answer entries with a refusal, as far as they still rest; return how many, and the answers."""
-        settled: list[Settled] = []
+    def answer_waiting(self, now: float, entries: Sequence[Entry], refusal: answers.CampaignRefusal) -> int:
+        """Answer entries that are in no call with a refusal; return how many were answered.
+
+        Those that nobody waits for any more are not counted.
+        """
         count = 0
         for entry in entries:
             if entry.state in {EntryState.WAITING, EntryState.DELAYED}:
                 self.scheduler.remove(entry)
-                told = len(settled)
-                self.outstanding.settle(now, entry, refusal.answer(entry), settled)
-                count += len(settled) > told  # else all who waited for it are gone
-        return count, settled
+                count += self.outstanding.settle(now, entry, refusal.answer(entry))
+        return count
 
     def acted(self, campaign_id: str, action: OperatorAction) -> None:
         """Remember what was done to a campaign, for the listing."""
@@ -90,7 +88,7 @@ class OperatorActions:
             self.notices.tell_anew(campaign_id, sources, notice)
         return notice is not None
 
-    def _tell_waiters(self, campaign_id: str, now: float, entry: Entry, _: list[Settled]) -> None:
+    def _tell_waiters(self, campaign_id: str, now: float, entry: Entry) -> None:
         """Tell the waiters of one entry that its campaign is held, as long as it is.
 
         Sources with a queue have been told. Others wait for an entry that is in no queue of theirs: it is in

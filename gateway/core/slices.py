@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-from gateway.core.model import Settled
-
 SLICE = 1000
 """Units of one slice, each of some microseconds: including delivery of answers, 10 ms on a slow machine."""
 
 Unit = TypeVar("Unit")
-Work = Callable[[float, Any, list[Settled]], None]
-"""Processes one unit at an instant, and appends answers to the list."""
+Work = Callable[[float, Any], None]
+"""Processes one unit at an instant."""
 
 
 def handed_out(units: list[Unit]) -> Iterator[Unit]:
@@ -45,20 +43,20 @@ class Slices:
     def add(
         self,
         units: Iterable[Unit],
-        work: Callable[[float, Unit, list[Settled]], None],
+        work: Callable[[float, Unit], None],
         done: Callable[[float], None] = lambda now: None,
     ) -> None:
         """Do `work` for each unit, after the work that is under way, and call `done` after the last one."""
         self._work.append((handed_out(list(units)) if isinstance(units, list) else iter(units), work, done))
 
-    def run(self, now: float, settled: list[Settled]) -> None:
-        """Do what the current slice still allows; answers go into `settled`."""
+    def run(self, now: float) -> None:
+        """Do what the current slice still allows."""
         while self._work and self.left > 0:
             units, work, done = self._work[0]
             before = self.left
             for unit in islice(units, before):
                 self.left -= 1
-                work(now, unit, settled)
+                work(now, unit)
             if self.left > 0:  # there were fewer units than that
                 self._work.popleft()
                 done(now)

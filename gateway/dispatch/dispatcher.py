@@ -94,12 +94,11 @@ class Dispatcher:
         if self.failing:
             return  # whoever brings them answers them
         self._read_wall_clock()
-        answers = self._engine.submit(self._now(), arrivals, priority)
-        answered = {answer.waiter for answer in answers}
+        self._engine.submit(self._now(), arrivals, priority)
         for waiter, _ in arrivals:
-            if waiter.span is not None and waiter not in answered:
+            if waiter.span is not None and waiter.index in waiter.source.pending:
                 self._telemetry.queued(waiter.span)
-        self._tell_all(answers)
+        self._deliver_answers()
         self._wake.set()
 
     def source_closed(self, source: Source) -> None:
@@ -121,7 +120,8 @@ class Dispatcher:
     async def withdraw(self, source: Source) -> None:
         """Answer what is left of a source at once, since its deadline is near."""
         while source.pending and not self.failing:
-            self._tell_all(self._engine.withdraw(self._now(), source))
+            self._engine.withdraw(self._now(), source)
+            self._deliver_answers()
             self._wake.set()
             await asyncio.sleep(0)  # a slice at a time, with turns of the event loop in between
 
@@ -226,9 +226,8 @@ class Dispatcher:
         total = 0
         units = handed_out(self._engine.operator_actions.held(campaign_id))
         while part := list(islice(units, SLICE)):
-            count, answers = self._engine.operator_actions.dismiss(self._now(), part, refusal)
-            self._tell_all(answers)
-            total += count
+            total += self._engine.operator_actions.answer_waiting(self._now(), part, refusal)
+            self._deliver_answers()
             self._wake.set()
             await asyncio.sleep(0)
         return total
@@ -276,7 +275,8 @@ class Dispatcher:
         """Begin to answer everything, and stop waiting for calls under way; `run` answers the rest."""
         try:
             unsent = self._revoke(self._engine.recall())
-            self._tell_all(self._engine.abandon(self._now(), unsent))
+            self._engine.abandon(self._now(), unsent)
+            self._deliver_answers()
         finally:
             for call in self._calls:
                 call.cancel()
@@ -285,7 +285,8 @@ class Dispatcher:
     async def answer_abandoned(self) -> None:
         """Give the answers that `abandon` has left, if `run` no longer runs."""
         while self._engine.unfinished:
-            self._tell_all(self._engine.work_off(self._now()))
+            self._engine.do_slice(self._now())
+            self._deliver_answers()
             await asyncio.sleep(0)
 
     # --- how --------------------------------------------------------------------------------------
@@ -295,7 +296,7 @@ class Dispatcher:
         self._read_wall_clock()
         decision = self._engine.poll(self._now())
         self._revoke(decision.recalled)
-        self._tell_all(decision.settled)
+        self._deliver_answers()
         for waiter in decision.left:
             self._telemetry.dropped(waiter.span)
         if decision.dropped:
@@ -349,7 +350,8 @@ class Dispatcher:
     def _completed(self, batch: Batch, report: CallReport) -> None:
         if self.failing:
             return  # everybody is being answered without the core
-        self._tell_all(self._engine.completed(self._now(), batch, report))
+        self._engine.completed(self._now(), batch, report)
+        self._deliver_answers()
         self._wake.set()
 
     async def _look_up(self, campaign_ids: list[str]) -> None:
@@ -367,7 +369,8 @@ class Dispatcher:
         except Exception as bug:  # noqa: BLE001 - the campaigns must be asked about again
             log.error("asking for the states of campaigns met a bug:\n%s", trace_of(bug))
         finally:
-            self._tell_all(self._engine.looked_up(self._now(), campaign_ids, states))
+            self._engine.looked_up(self._now(), campaign_ids, states)
+            self._deliver_answers()
             self._wake.set()
 
     def _start(self, work: Coroutine[None, None, None], name: str) -> None:
@@ -397,16 +400,12 @@ class Dispatcher:
             self._permits.pop(batch.number, None)
             self._engine.forget_retry(batch)
 
-    def _tell_all(self, answers: list[Settled]) -> None:
-        if answers:
-            self._engine.statistics.answered(self._now(), answers)
-        for answer in answers:
-            self._tell(answer)
-
-    def _tell(self, answer: Settled) -> None:
-        self._telemetry.settled(answer)
-        recipient: Recipient = answer.waiter.source.owner
-        recipient.deliver(answer)
+    def _deliver_answers(self) -> None:
+        """Deliver all answers that the engine has decided. Called after every event and every decision."""
+        for answer in self._engine.take_answers(self._now()):
+            self._telemetry.settled(answer)
+            recipient: Recipient = answer.waiter.source.owner
+            recipient.deliver(answer)
 
 
 def _entries_in(calls: Sequence[Batch]) -> int:

@@ -46,6 +46,7 @@ def _answers(message: pb.StreamDialRequestsRequest) -> Sequence[Settled]:
         request = dial_requests.dial_request(message.campaign_id, item, WALL_OFFSET)
         assert request.size_bytes >= len(item.client_token)
         arrivals.append((Waiter(source, index), request))
-    answers = engine.submit(NOW, arrivals, priority)
-    answers += engine.poll(NOW).settled
-    return [*answers, *engine.abandon(NOW)]
+    engine.submit(NOW, arrivals, priority)
+    engine.poll(NOW)
+    engine.abandon(NOW)
+    return engine.take_answers(NOW)

@@ -43,6 +43,7 @@ class ObservedEngine:
         self._told = told
         self._unfinished = False
         self._slices = 0
+        self._late: list[Settled] = []  # answers of events that answer in slices; the next poll delivers them
 
     @property
     def unfinished(self) -> bool:
@@ -92,7 +93,8 @@ class ObservedEngine:
         arrivals = [(Waiter(caller.source, caller.sent + n), one) for n, one in enumerate(requests)]
         caller.sent += len(requests)
         call_rate = self.engine.call_rate
-        settled = self.engine.submit(self.now, arrivals, priority)
+        self.engine.submit(self.now, arrivals, priority)
+        settled = self.engine.take_answers(self.now)
         answers = {waiter.index: answer for waiter, _, _, answer in settled}
         assert len(answers) == len(settled), "answered twice"
         for waiter, request in arrivals:
@@ -125,7 +127,8 @@ class ObservedEngine:
         """Let the deadline of a unary call come: everything is answered at once."""
         settled: list[Settled] = []
         while caller.source.pending:
-            settled += self.engine.withdraw(self.now, caller.source, limit=self.limits.slice_units)
+            self.engine.withdraw(self.now, caller.source, limit=self.limits.slice_units)
+            settled += self.engine.take_answers(self.now)
         self.oracle.answers.withdrawn(caller, settled)
         self.oracle.answers.left(caller)
         self.oracle.notices.left(caller)
@@ -139,8 +142,9 @@ class ObservedEngine:
         """Poll the engine; the oracle checks what it decides and what it leaves undone."""
         self.oracle.expire()
         decision = self.engine.poll(self.now)
-        self.oracle.polled(decision)
-        self._tell(decision.settled)
+        settled = self._take_late()
+        self.oracle.polled(decision, settled)
+        self._tell(settled)
         if decision.recalled:
             self.oracle.revoked(decision.recalled)
         self.look_up += decision.look_up
@@ -161,7 +165,8 @@ class ObservedEngine:
     def complete(self, batch: Batch, report: CallReport) -> None:
         """End a call."""
         self.oracle.returned(batch, report)
-        settled = self.engine.completed(self.now, batch, report)
+        self.engine.completed(self.now, batch, report)
+        settled = self.engine.take_answers(self.now)
         self.oracle.completed(batch, report, settled)
         self._tell(settled)
         self._after()
@@ -179,7 +184,8 @@ class ObservedEngine:
     def looked_up(self, asked: list[str], states: Mapping[str, str]) -> None:
         """Let Connect tell the states of campaigns."""
         self.look_up = [name for name in self.look_up if name not in asked]
-        settled = self.engine.looked_up(self.now, asked, states)
+        self.engine.looked_up(self.now, asked, states)
+        settled = self.engine.take_answers(self.now)
         self.oracle.looked_up(asked, states, settled)
         self._tell(settled)
         self._after()
@@ -221,10 +227,12 @@ class ObservedEngine:
 
     def _dismiss(self, campaign_id: str, refusal: CampaignRefusal) -> None:
         entries = self.engine.operator_actions.resting(campaign_id)
-        count, settled = self.engine.operator_actions.dismiss(self.now, entries, refusal)
+        count = self.engine.operator_actions.answer_waiting(self.now, entries, refusal)
+        settled = self.engine.take_answers(self.now)
         self.oracle.dismissed(campaign_id, refusal.reason, count, settled)
         self._tell(settled)
-        assert self.engine.operator_actions.dismiss(self.now, entries, refusal) == (0, []), "answered twice"
+        assert self.engine.operator_actions.answer_waiting(self.now, entries, refusal) == 0, "answered twice"
+        assert self.engine.take_answers(self.now) == [], "answered twice"
 
     # --- the end -----------------------------------------------------------------------------------
 
@@ -238,14 +246,15 @@ class ObservedEngine:
         """Leave now: everybody is answered, and no report of a call under way counts any more."""
         calls = list(self.calls.values())
         self.oracle.abandons({call.number for call in unsent})
-        settled = self.engine.abandon(self.now, unsent)
+        self.engine.abandon(self.now, unsent)
         while self.engine.unfinished:
-            settled += self.engine.work_off(self.now)
-        settled += self.engine.work_off(self.now)
+            self.engine.do_slice(self.now)
+        settled = self._take_late()
         self.oracle.answers.settled(settled, {})
         self._tell(settled)
         for batch in calls:
-            assert self.engine.completed(self.now, batch, CallReport()) == [], "answered twice"
+            self.engine.completed(self.now, batch, CallReport())
+            assert self.engine.take_answers(self.now) == [], "answered twice"
 
     # --- checks ------------------------------------------------------------------------------------
 
@@ -280,8 +289,14 @@ class ObservedEngine:
     def _after(self) -> None:
         """Note whether long work is left; otherwise what the engine has answered late must be complete."""
         self._unfinished |= self.engine.unfinished
+        self._late += self.engine.take_answers(self.now)
         if not self._unfinished:
             assert not self.oracle.backlog.refused, "waits for a campaign that was refused"
+
+    def _take_late(self) -> list[Settled]:
+        """Return all answers that were not delivered yet."""
+        late, self._late = self._late, []
+        return late + self.engine.take_answers(self.now)
 
     def _tell(self, settled: list[Settled]) -> None:
         for one in settled:

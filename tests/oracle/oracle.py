@@ -273,11 +273,11 @@ class Oracle:
 
     # --- what to do ------------------------------------------------------------------------------
 
-    def polled(self, decision: Decision) -> None:
-        """Check a decision: answers, calls, further attempts, look-ups and notices."""
+    def polled(self, decision: Decision, settled: list[Settled]) -> None:
+        """Check a decision and the answers that came with it."""
         now = self.at.now
         self.expire()
-        self.answers.settled(decision.settled, {})
+        self.answers.settled(settled, {})
         for number in decision.granted:
             self.granted(number)
         for number in decision.denied:

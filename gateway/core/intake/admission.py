@@ -18,6 +18,7 @@ from gateway.core.intake.departures import Departures
 from gateway.core.intake.forecast import Forecast
 from gateway.core.intake.validation import is_past, problem_with
 from gateway.core.model import Answer, DialRequest, Entry, Priority, Reason, Settled, Source, Waiter, told
+from gateway.core.outbox import Outbox
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.tokens.ledger import Page, Remembered
@@ -52,6 +53,7 @@ class Admission:
     """
 
     outstanding: Outstanding
+    outbox: Outbox
     scheduler: Scheduler
     conditions: Conditions
     refusals: RefusedCampaigns
@@ -70,8 +72,8 @@ class Admission:
         *,
         leaving: bool,
         call_rate: float | None,
-    ) -> list[Settled]:
-        """Take dial requests of one source for one campaign; return the answers that are known already.
+    ) -> None:
+        """Take dial requests of one source for one campaign, and answer those whose answer is known.
 
         A gateway that is `leaving` holds nothing new. `call_rate` is in calls a second, None where no
         forecast is to be made.
@@ -81,7 +83,8 @@ class Admission:
         problem = self.campaign_problem(campaign_id)
         if problem is not None:
             refused = answers.rejected(Reason.INVALID_REQUEST, problem)
-            return [told(waiter, request, refused) for waiter, request in arrivals]
+            self.outbox.add(told(waiter, request, refused) for waiter, request in arrivals)
+            return
         flows = self.conditions.limit(campaign_id) > 0
         refusal = answers.LEAVING if leaving else self._refusal(now, campaign_id)
         doubtful = self.scheduler.doubts(now, waiter.source.caller, campaign_id)
@@ -89,11 +92,11 @@ class Admission:
         state = self._now(now, priority, refusal, call_rate if flows else None, more)
         settled: list[Settled] = []
         fresh = self._sort(state, arrivals, self.outstanding.page(now, campaign_id), settled)
+        self.outbox.add(settled)
         if fresh:
             self.scheduler.push(now, fresh)
         if len(settled) < len(arrivals):  # who has joined waits as well
             self._tell_condition(now, waiter.source, campaign_id)
-        return settled
 
     def _now(
         self,

@@ -11,7 +11,8 @@ from itertools import islice
 
 from gateway.core import answers
 from gateway.core.entry_state import EntryState, move
-from gateway.core.model import Answer, Departure, Entry, Reason, Settled, Source, told
+from gateway.core.model import Answer, Departure, Entry, Reason, Source, told
+from gateway.core.outbox import Outbox
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.slices import Slices
 from gateway.core.tokens.outstanding import Outstanding
@@ -20,21 +21,18 @@ from gateway.core.tokens.outstanding import Outstanding
 class Departures:
     """The sources that leave and may still have held requests; false if there are none."""
 
-    def __init__(self, outstanding: Outstanding, scheduler: Scheduler, slices: Slices) -> None:
+    def __init__(
+        self, outstanding: Outstanding, outbox: Outbox, scheduler: Scheduler, slices: Slices
+    ) -> None:
         self._outstanding = outstanding
+        self._outbox = outbox
         self._scheduler = scheduler
         self._slices = slices
         self._leaving: set[Source] = set()
-        self._told: list[Settled] = []
 
     def __bool__(self) -> bool:
         """Whether some entries may have waiters whose sources are leaving."""
         return bool(self._leaving)
-
-    def take(self) -> list[Settled]:
-        """Return the answers for sources whose streams end, to be delivered now."""
-        taken, self._told = self._told, []
-        return taken
 
     def gone(self, source: Source) -> None:
         """Mark a source as gone; it gets no more answers."""
@@ -49,12 +47,10 @@ class Departures:
         if source.pending:
             self._clear(source, lambda now: None)  # until the stream has ended: `gone` follows
 
-    def withdraw(self, now: float, source: Source, reason: Reason, limit: int) -> list[Settled]:
+    def withdraw(self, now: float, source: Source, reason: Reason, limit: int) -> None:
         """Answer and forget up to `limit` requests of a source, including those in calls."""
-        settled: list[Settled] = []
         for entry in dict.fromkeys(islice(source.pending.values(), limit)):
-            settled += self._answer(now, entry, source, reason)
-        return settled
+            self._answer(now, entry, source, reason)
 
     def part(self, now: float, entry: Entry) -> None:
         """Remove the leaving sources from an entry; drop the entry if no waiter is left.
@@ -79,7 +75,7 @@ class Departures:
         self._leaving.add(source)
         self._slices.add(list(source.pending), partial(self._part_at, source), done)
 
-    def _part_at(self, source: Source, now: float, index: int, settled: list[Settled]) -> None:
+    def _part_at(self, source: Source, now: float, index: int) -> None:
         entry = source.pending.get(index)
         if entry is not None:  # otherwise it was settled meanwhile, or was in two indexes
             self._part(now, entry, source)
@@ -92,14 +88,14 @@ class Departures:
             if self._go_on_without(now, entry, source):
                 self._outstanding.dropped += 1
         elif entry.state is not EntryState.IN_FLIGHT:
-            self._told += self._answer(now, entry, source, Reason.DRAINING)
+            self._answer(now, entry, source, Reason.DRAINING)
 
-    def _answer(self, now: float, entry: Entry, source: Source, reason: Reason) -> list[Settled]:
-        """Remove a source from an entry; return its answer: NOT_ACCEPTED if the entry ends unsent."""
+    def _answer(self, now: float, entry: Entry, source: Source, reason: Reason) -> None:
+        """Remove a source from an entry, and answer it: NOT_ACCEPTED if the entry ends unsent."""
         waiters = self._outstanding.detach(entry, source)
         dropped = self._go_on_without(now, entry, source) and not entry.in_doubt
         answer = _withdrawn(entry, reason, dropped=dropped)
-        return [told(waiter, entry.request, answer) for waiter in waiters]
+        self._outbox.add(told(waiter, entry.request, answer) for waiter in waiters)
 
     def _go_on_without(self, now: float, entry: Entry, source: Source) -> bool:
         """Keep or drop an entry after `source` was removed; return whether it was dropped unsent."""

@@ -12,7 +12,7 @@ from itertools import count, islice
 
 from gateway.core.campaigns.conditions import Conditions
 from gateway.core.entry_state import EntryState, move
-from gateway.core.model import BATCH_LIMIT, Batch, Entry, FlushReason, Settled, Source
+from gateway.core.model import BATCH_LIMIT, Batch, Entry, FlushReason, Source
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.lanes import CallerQueue, SourceQueue
 from gateway.core.scheduling.proven import MISSES_LIMIT, MISSES_PER_S, Misses, Proven
@@ -158,7 +158,7 @@ class Scheduler:
         source.closed = True
         return list(source.queues.values())
 
-    def close(self, now: float, queue: SourceQueue, settled: list[Settled]) -> None:
+    def close(self, now: float, queue: SourceQueue) -> None:
         """Make a campaign ready if requests wait for it and all its sources have half-closed."""
         if queue.open and queue.campaign.close(queue):
             self._consider(now, queue.campaign)
@@ -168,7 +168,7 @@ class Scheduler:
         self._draining = True
         return list(self._campaigns.values())
 
-    def consider(self, now: float, campaign: CampaignQueue, settled: list[Settled]) -> None:
+    def consider(self, now: float, campaign: CampaignQueue) -> None:
         """Make a campaign ready, if requests wait for it and it may call."""
         if self._campaigns.get(campaign.campaign_id) is campaign:
             self._consider(now, campaign)

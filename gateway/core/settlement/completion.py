@@ -11,7 +11,7 @@ from gateway.core.campaigns.notices import Notices
 from gateway.core.campaigns.refused import RefusedCampaigns
 from gateway.core.entry_state import EntryState
 from gateway.core.errors import CallInvalid, CampaignNotFound, CampaignNotRunning
-from gateway.core.model import Batch, CallReport, Entry, FlushReason, ItemFailure, Reason, Settled
+from gateway.core.model import Batch, CallReport, Entry, FlushReason, ItemFailure, Reason
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.settlement import verdicts
@@ -38,37 +38,33 @@ class Completion:
 
     def of_call(
         self, now: float, batch: Batch, report: CallReport, *, sending: bool, lasting: bool = False
-    ) -> list[Settled]:
+    ) -> None:
         """Take the report of a call; without `sending`, requests that it did not decide are not sent again.
 
         `lasting`: AWS has refused the gateway's credentials or clock for longer than requests wait.
         """
-        settled: list[Settled] = []
         refusal = self._refusal(batch, report, lasting=lasting)
         if refusal is not None:
-            self._refuse(now, batch, refusal, report, settled)
+            self._refuse(now, batch, refusal, report)
         else:
-            self._apply(now, batch, report, settled, sending=sending)
+            self._apply(now, batch, report, sending=sending)
             self._learn(now, batch, report)
-        return settled
 
-    def of_look_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> list[Settled]:
+    def of_look_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> None:
         """Take the states of campaigns: those that run flow again, those that have ended are refused."""
-        settled: list[Settled] = []
         for campaign_id, state in self.conditions.looked_up(now, asked, states).items():
             gone = CampaignNotFound() if state == conditions.NOT_FOUND else CampaignNotRunning(state)
             refusal = answers.refusal_of(gone) if state in conditions.ENDED else None
             if refusal is not None:
-                self._refuse_resting(now, campaign_id, refusal, "", settled)
+                self._refuse_resting(now, campaign_id, refusal, "")
             else:
                 self._flows(campaign_id)
                 self.scheduler.reconsider(now, campaign_id)
-        return settled
 
-    def expire(self, now: float, entry: Entry, settled: list[Settled]) -> None:
+    def expire(self, now: float, entry: Entry) -> None:
         """Settle an entry whose time has passed."""
         answer = answers.expired(entry, self.conditions.reason(entry.request.campaign_id))
-        self.outstanding.settle(now, entry, answer, settled)
+        self.outstanding.settle(now, entry, answer)
 
     def _refusal(self, batch: Batch, report: CallReport, *, lasting: bool) -> answers.CampaignRefusal | None:
         """Return what a call says about its whole campaign, given the calls before it."""
@@ -81,13 +77,11 @@ class Completion:
             return answers.WHICHEVER_ITEMS if blamed else None
         return answers.refusal_of(report.failure, lasting=lasting)
 
-    def _apply(
-        self, now: float, batch: Batch, report: CallReport, settled: list[Settled], *, sending: bool
-    ) -> None:
+    def _apply(self, now: float, batch: Batch, report: CallReport, *, sending: bool) -> None:
         """Settle what the call decided, and put the rest back."""
         decided, back = self.judge.verdicts(batch.entries, report)
-        self.outstanding.settle_on(self.outstanding.open_page(now, batch.campaign_id), decided, settled)
-        waiting = [one for one in back if self._goes_on(now, batch, one[0], settled, sending=sending)]
+        self.outstanding.settle_on(self.outstanding.open_page(now, batch.campaign_id), decided)
+        waiting = [one for one in back if self._goes_on(now, batch, one[0], sending=sending)]
         self._put_back(now, batch, waiting, split=isinstance(report.failure, CallInvalid))
 
     def _put_back(self, now: float, batch: Batch, entries: list[verdicts.Back], *, split: bool) -> None:
@@ -102,20 +96,18 @@ class Completion:
                 self.scheduler.push(now, (entry,))
         self._push_suspects(now, suspects, split=split)
 
-    def _goes_on(
-        self, now: float, batch: Batch, entry: Entry, settled: list[Settled], *, sending: bool
-    ) -> bool:
+    def _goes_on(self, now: float, batch: Batch, entry: Entry, *, sending: bool) -> bool:
         """Whether an entry that comes back from a call may wait for another; else it is done with."""
         if not entry.waiters:
             self.outstanding.drop(now, entry)
         elif not sending:
-            self.outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING), settled)
+            self.outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))
         elif entry.give_up_at <= self.expiry.at(now):
-            self.expire(now, entry, settled)
+            self.expire(now, entry)
         elif batch.purged:
-            self.outstanding.settle(now, entry, answers.PURGED.answer(entry), settled)
+            self.outstanding.settle(now, entry, answers.PURGED.answer(entry))
         elif (hold := self.conditions.holds.get(entry.request.campaign_id)) is not None and hold.answering:
-            self.outstanding.settle(now, entry, answers.HELD.answer(entry), settled)
+            self.outstanding.settle(now, entry, answers.HELD.answer(entry))
         else:
             return True
         return False
@@ -132,7 +124,6 @@ class Completion:
         batch: Batch,
         refusal: answers.CampaignRefusal,
         report: CallReport,
-        settled: list[Settled],
     ) -> None:
         """Settle what a call carried, and what rests, of a campaign that Connect has refused."""
         for entry in batch.entries:
@@ -140,8 +131,8 @@ class Completion:
             entry.in_doubt |= report.uncertain
             answer = refusal.answer(entry)
             answer.trace_id = report.trace_id
-            self.outstanding.settle(now, entry, answer, settled)
-        self._refuse_resting(now, batch.campaign_id, refusal, report.trace_id, settled)
+            self.outstanding.settle(now, entry, answer)
+        self._refuse_resting(now, batch.campaign_id, refusal, report.trace_id)
         self.conditions.forget(batch.campaign_id)
 
     def _refuse_resting(
@@ -150,23 +141,22 @@ class Completion:
         campaign_id: str,
         refusal: answers.CampaignRefusal,
         trace_id: str,
-        settled: list[Settled],
     ) -> None:
         """Answer the waiting requests of a campaign in slices; it makes no calls until that is done."""
 
-        def refuse(now: float, entry: Entry, settled: list[Settled]) -> None:
+        def refuse(now: float, entry: Entry) -> None:
             if entry.state in _RESTING:
                 self.scheduler.remove(entry)
                 answer = refusal.answer(entry)
                 answer.trace_id = trace_id
-                self.outstanding.settle(now, entry, answer, settled)
+                self.outstanding.settle(now, entry, answer)
 
         self.refusals.remember(now, campaign_id, refusal)
         self.notices.forget_campaign(campaign_id)
         self.conditions.close(campaign_id, refusal)
         self.scheduler.reconsider(now, campaign_id)
         self.slices.add(self.outstanding.of(campaign_id), refuse, partial(self._refused, campaign_id))
-        self.slices.run(now, settled)
+        self.slices.run(now)
 
     def _refused(self, campaign_id: str, now: float) -> None:
         """Reopen a campaign after a refusal, so that new requests show how it is now."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from gateway.core import answers
 from gateway.core.entry_state import EntryState, move, move_all
 from gateway.core.model import Answer, Departure, Entry, Reason, Settled, Source, Waiter
+from gateway.core.outbox import Outbox
 from gateway.core.tokens.ledger import Ledger, Page
 
 _SETTLED, _new = EntryState.SETTLED, tuple.__new__  # looked up once: the way of every request
@@ -24,8 +25,9 @@ class Outstanding:
     their waiters are gone. `left` are waiters of sources that are gone, for the shell to take.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, outbox: Outbox) -> None:
         self._ledger = ledger
+        self._outbox = outbox
         self.count = 0
         self.joined = 0
         self.dropped = 0
@@ -80,28 +82,34 @@ class Outstanding:
         """Remove all waiters of a gone source from an entry; those with a span are kept in `left`."""
         self.left += [waiter for waiter in self.detach(entry, source) if waiter.span is not None]
 
-    def settle(self, now: float, entry: Entry, answer: Answer, settled: list[Settled]) -> None:
-        """Settle an entry that is in no queue: remember it, and answer all waiters that are still there."""
+    def settle(self, now: float, entry: Entry, answer: Answer) -> bool:
+        """Settle an entry that is in no queue: remember it, and answer all waiters that are still there.
+
+        Return whether there were any.
+        """
         for source in {waiter.source for waiter in entry.waiters}:
             if source.departure is Departure.GONE:
                 self.part_with_the_gone(entry, source)
         if not entry.waiters and entry.state is not EntryState.IN_FLIGHT:
             self.dropped += 1
-        self.settle_on(self.open_page(now, entry.request.campaign_id), [(entry, answer)], settled)
+        self.settle_on(self.open_page(now, entry.request.campaign_id), [(entry, answer)])
+        return bool(entry.waiters)
 
-    def settle_on(self, page: Page, answers: Sequence[tuple[Entry, Answer]], settled: list[Settled]) -> None:
+    def settle_on(self, page: Page, answers: Sequence[tuple[Entry, Answer]]) -> None:
         """Settle entries whose campaign's page is at hand."""
         entries = [entry for entry, _ in answers]
         move_all(entries, _SETTLED)
         self._ledger.remember(page, answers)
         self._release(page, entries)
         campaign_id = page.campaign_id
+        settled: list[Settled] = []
         for entry, answer in answers:
             token = entry.request.client_token
             for waiter in entry.waiters:
                 del waiter.source.pending[waiter.index]
                 # As `Settled(…)` does it, but for half of the time.
                 settled.append(_new(Settled, (waiter, campaign_id, token, answer)))
+        self._outbox.add(settled)
 
     def drop(self, now: float, entry: Entry) -> None:
         """Forget an entry that nobody waits for, but for what Connect may have of it."""

@@ -65,7 +65,7 @@ class Statistics:
     def __len__(self) -> int:
         return len(self._records)
 
-    def answered(self, now: float, answers: Sequence[Settled]) -> None:
+    def count(self, now: float, answers: Sequence[Settled]) -> None:
         """Count answers; replayed ones say nothing new of a campaign and count as well."""
         counts: dict[tuple[str, Outcome], int] = {}
         for _, campaign_id, _, answer in answers:

@@ -202,7 +202,7 @@ async def test_a_session_that_fails_answers_all_that_it_has_read() -> None:
 class BrokenEngine(Engine):
     """Has a bug where requests come in."""
 
-    def submit(self, *_: object) -> list[Settled]:
+    def submit(self, *_: object) -> None:
         raise KeyError
 
 

@@ -84,6 +84,8 @@ class Bench:
 
     def __init__(self, **limits: Any) -> None:
         self.engine = Engine(Limits(**limits), random.Random(1))
+        self.settled: list[Settled] = []
+        """The answers that came with the last poll."""
 
     def send(
         self, now: float, caller: Caller, request: DialRequest, priority: Priority = Priority.NORMAL
@@ -91,7 +93,8 @@ class Bench:
         """Submit a dial request of a caller; return and keep the answer if it is known at once."""
         index = caller.sent
         caller.sent += 1
-        self._keep(self.engine.submit(now, [(Waiter(caller.source, index), request)], priority))
+        self.engine.submit(now, [(Waiter(caller.source, index), request)], priority)
+        self.take_answers(now)
         return caller.answers.get(index)
 
     def send_all(
@@ -109,7 +112,7 @@ class Bench:
     def poll(self, now: float) -> Decision:
         """Poll, and keep the answers."""
         decision = self.engine.poll(now)
-        self._keep(decision.settled)
+        self.settled = self.take_answers(now)
         for source, campaign_id, notice in decision.notices:
             source.owner.notices.append((campaign_id, notice))
         return decision
@@ -133,37 +136,41 @@ class Bench:
     def complete(self, now: float, batch: Batch, **report: Any) -> list[Settled]:
         """Complete a call, with every item accepted unless told otherwise, and keep the answers."""
         report = report or {"accepted": ids_of(batch)}
-        settled = self.engine.completed(now, batch, CallReport(**report))
-        self._keep(settled)
-        return settled
+        self.engine.completed(now, batch, CallReport(**report))
+        return self.take_answers(now)
 
     def looked_up(self, now: float, asked: list[str], **states: str) -> list[Settled]:
         """Tell what Connect says of campaigns, and keep the answers."""
-        settled = self.engine.looked_up(now, asked, states)
-        self._keep(settled)
-        return settled
+        self.engine.looked_up(now, asked, states)
+        return self.take_answers(now)
 
     def leave(self, now: float, caller: Caller) -> int:
         """Let a caller disconnect; return how many requests were dropped for it."""
         before = self.engine.dropped
         self.engine.leave(now, caller.source)
         while self.engine.unfinished:
-            self._keep(self.engine.work_off(now))
+            self.engine.do_slice(now)
+        self.take_answers(now)
         return self.engine.dropped - before
 
     def withdraw(self, now: float, caller: Caller) -> None:
         """Answer a caller at once, and keep the answers."""
-        self._keep(self.engine.withdraw(now, caller.source))
+        self.engine.withdraw(now, caller.source)
+        self.take_answers(now)
 
     def abandon(self, now: float) -> None:
         """Answer everybody at once, and keep the answers."""
-        self._keep(self.engine.abandon(now))
+        self.engine.abandon(now)
+        self.take_answers(now)
 
-    def _keep(self, settled: list[Settled]) -> None:
+    def take_answers(self, now: float) -> list[Settled]:
+        """Take the answers out of the engine, keep each with its caller, and return them."""
+        settled = self.engine.take_answers(now)
         for waiter, *_, answer in settled:
             answers = waiter.source.owner.answers
             assert waiter.index not in answers, "answered twice"
             answers[waiter.index] = answer
+        return settled
 
 
 def ids_of(batch: Batch) -> dict[str, str]:
@@ -180,7 +187,7 @@ def assert_idle(bench: Bench, now: float) -> None:
     """Check that nothing is left to be done: a few looks at old notes, each later, and no more."""
     for _ in range(20):
         decision = bench.poll(now)
-        assert (decision.granted, decision.batches, decision.settled) == ([], [], [])
+        assert (decision.granted, decision.batches, bench.settled) == ([], [], [])
         assert (decision.denied, decision.look_up, decision.notices) == ([], [], [])
         if decision.wake_at is None:
             return

@@ -21,7 +21,7 @@ def test_answers_are_counted_by_outcome() -> None:
         *answers("b", Outcome.EXPIRED, 2),
         *answers("a", Outcome.UNKNOWN, 1),
     ]
-    statistics.answered(NOW, mixed)
+    statistics.count(NOW, mixed)
     records = dict(statistics.records(NOW))
     assert records["a"].counts == {**dict.fromkeys(Outcome, 0), Outcome.ACCEPTED: 3, Outcome.UNKNOWN: 1}
     assert records["b"].counts[Outcome.EXPIRED] == 2
@@ -31,7 +31,7 @@ def test_the_rate_is_that_of_late() -> None:
     """A steady 250 a second reads as 250 after a minute, and as nothing a minute after its end."""
     statistics = Statistics()
     for tick in range(600):
-        statistics.answered(NOW + tick / 10, answers("a", Outcome.ACCEPTED, 25))
+        statistics.count(NOW + tick / 10, answers("a", Outcome.ACCEPTED, 25))
     record = dict(statistics.records(NOW + 60))["a"]
     assert record.rate(NOW + 60) == pytest.approx(250, rel=0.02)
     assert record.rate(NOW + 120) < 1.0
@@ -41,7 +41,7 @@ def test_ten_thousand_ids_are_bounded() -> None:
     """Beyond the limit the campaign that was idle longest is forgotten first, and one that stirs stays."""
     statistics = Statistics(limit=100)
     for number in range(10_000):
-        statistics.answered(
+        statistics.count(
             NOW + number, [*answers(f"c{number}", Outcome.REJECTED, 1), *answers("busy", Outcome.ACCEPTED, 1)]
         )
     assert len(statistics) == 100
@@ -51,7 +51,7 @@ def test_ten_thousand_ids_are_bounded() -> None:
 def test_idle_campaigns_are_forgotten() -> None:
     """After a while without an answer or an action a campaign is gone."""
     statistics = Statistics()
-    statistics.answered(NOW, answers("a", Outcome.ACCEPTED, 1))
+    statistics.count(NOW, answers("a", Outcome.ACCEPTED, 1))
     statistics.acted("b", OperatorAction(ActionKind.PURGE, "me", "", NOW + 10))
     assert {name for name, _ in statistics.records(NOW + IDLE_S)} == {"a", "b"}
     assert {name for name, _ in statistics.records(NOW + IDLE_S + 1)} == {"b"}
@@ -61,5 +61,5 @@ def test_idle_campaigns_are_forgotten() -> None:
 def test_ids_that_no_campaign_can_have_are_not_kept(campaign_id: str) -> None:
     """Refused requests with an illegal campaign id leave nothing behind."""
     statistics = Statistics()
-    statistics.answered(NOW, answers(campaign_id, Outcome.REJECTED, 1))
+    statistics.count(NOW, answers(campaign_id, Outcome.REJECTED, 1))
     assert len(statistics) == 0

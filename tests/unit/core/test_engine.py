@@ -11,7 +11,7 @@ from gateway.core.errors import (
     RateThrottled,
 )
 from gateway.core.intake.admission import SEND_MARGIN_S
-from gateway.core.model import FlushReason, ItemFailure, Outcome, Reason, RetryAdvice
+from gateway.core.model import FlushReason, ItemFailure, Outcome, Reason, RetryAdvice, Waiter
 from gateway.core.scheduling.scheduler import SHRINK
 from gateway.core.tokens.outstanding import CAMPAIGN_BYTES, ENTRY_BYTES, QUEUE_BYTES
 from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, many, tokens_of
@@ -336,3 +336,19 @@ def test_memory_of_tokens_is_counted() -> None:
         NOW + 1.0, bench.call(NOW + 1.0), accepted={"t0": "id"}, failure=AnswerLost(), uncertain=True
     )
     assert bench.engine.remembered == 1
+
+
+def test_answers_leave_once_and_are_counted() -> None:
+    """`take_answers` returns each answer once, whatever decided it, and counts it."""
+    bench, caller = Bench(call_rate=0.0), Caller()
+    engine = bench.engine
+    bench.send_all(NOW, caller, "accepted", "left")
+    bench.poll(NOW + 1.0)
+    engine.submit(NOW, [(Waiter(caller.source, 9), dial("invalid", phone="1"))])
+    assert engine.statistics.totals[Outcome.REJECTED] == 0
+    assert [settled.client_token for settled in engine.take_answers(NOW)] == ["invalid"]
+    assert engine.statistics.totals[Outcome.REJECTED] == 1
+    engine.abandon(NOW + 1.0)
+    assert {settled.client_token for settled in engine.take_answers(NOW + 1.0)} == {"accepted", "left"}
+    assert engine.statistics.totals[Outcome.UNKNOWN] == 2
+    assert engine.take_answers(NOW + 1.0) == []

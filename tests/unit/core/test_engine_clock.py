@@ -24,7 +24,7 @@ def test_the_wall_clock_is_put_forward() -> None:
     for _ in range(10):
         decision = bench.poll(now)
         sent += [token for batch in decision.batches for token in tokens_of(batch)]
-        now = NOW + 2.0 if not decision.settled else now
+        now = NOW + 2.0 if not bench.settled else now
     assert sent == ["later"]
     told = [answer for answer in caller.answers.values() if answer.outcome is Outcome.EXPIRED]
     assert len(told) == 5000 - 25
@@ -38,7 +38,8 @@ def test_the_wall_clock_is_put_back() -> None:
     bench.complete(NOW, bench.call(NOW))
     bench.send(NOW, caller, dial("a", expires_at=NOW + 20.0))
     bench.engine.wall_clock_gained(-600.0)
-    assert bench.poll(NOW + 30.0).settled == []
+    bench.poll(NOW + 30.0)
+    assert bench.settled == []
     wake_at = bench.poll(NOW + 30.0).wake_at
     assert wake_at is not None
     assert wake_at <= NOW + 620.0 - HEADROOM_S

@@ -26,7 +26,7 @@ def test_leave_drops_what_waits() -> None:
     bench.send_all(NOW, caller, "a", "b", "c")
     assert bench.leave(NOW, caller) == 3
     decision = bench.poll(NOW + 1.0)
-    assert (decision.batches, decision.settled) == ([], [])
+    assert (decision.batches, bench.settled) == ([], [])
     assert caller.answers == {}
     assert_empty(bench, caller)
 
@@ -283,4 +283,5 @@ def test_source_without_requests(closed: bool) -> None:
     bench.engine.source_closed(NOW, source)
     bench.engine.leave(NOW, source)
     assert bench.engine.dropped == 0
-    assert bench.engine.withdraw(NOW, source) == []
+    bench.engine.withdraw(NOW, source)
+    assert bench.take_answers(NOW) == []

@@ -48,7 +48,7 @@ class World:
         """Return how long an entry really waits: form calls until it is in one."""
         self.scheduler.push(NOW, [newcomer])
         for campaign in self.scheduler.drain():
-            self.scheduler.consider(NOW, campaign, [])
+            self.scheduler.consider(NOW, campaign)
         calls = 0
         while True:
             entries, _ = self.scheduler.form(NOW)

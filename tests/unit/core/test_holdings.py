@@ -2,15 +2,16 @@
 
 from gateway.core.entry_state import EntryState, move
 from gateway.core.model import Answer, Entry, Outcome, Settled, Source, Waiter
+from gateway.core.outbox import Outbox
 from gateway.core.tokens.ledger import Ledger, Remembered
 from gateway.core.tokens.outstanding import JOIN_BYTES, Outstanding
 from tests.oracle.records import memory_of
 from tests.unit.core.making import NOW, entry
 
 
-def holding(*entries: Entry) -> Outstanding:
+def holding(*entries: Entry, outbox: Outbox | None = None) -> Outstanding:
     """Make holdings of some entries."""
-    outstanding = Outstanding(Ledger(1_200.0, 1_000))
+    outstanding = Outstanding(Ledger(1_200.0, 1_000), outbox or Outbox())
     for held in entries:
         page = outstanding.open_page(NOW, held.request.campaign_id)
         page.held[held.request.client_token] = held
@@ -33,15 +34,15 @@ def recalled(outstanding: Outstanding, token: str) -> Remembered | None:
 def test_hold_and_settle() -> None:
     """A held request is found, counted and waited for until it is settled, and then remembered."""
     held = entry("a")
-    outstanding = holding(held)
+    outbox = Outbox()
+    outstanding = holding(held, outbox=outbox)
     (waiter,) = held.waiters
     assert found(outstanding, "a") is held
     assert waiter.source.pending == {0: held}
     assert (outstanding.count, outstanding.bytes) == (1, memory_of(held.request))
-    settled: list[Settled] = []
     answer = Answer(Outcome.ACCEPTED, dial_request_id="id")
-    outstanding.settle(NOW, held, answer, settled)
-    assert settled == [Settled(waiter, "campaign", "a", answer)]
+    outstanding.settle(NOW, held, answer)
+    assert outbox.take() == [Settled(waiter, "campaign", "a", answer)]
     assert held.state is EntryState.SETTLED
     assert (outstanding.count, outstanding.bytes, outstanding.remembered) == (0, 0, 1)
     assert found(outstanding, "a") is None
@@ -54,14 +55,14 @@ def test_hold_and_settle() -> None:
 def test_joins_are_counted() -> None:
     """Each who joins takes a place and some bytes, and gives them back with the answer."""
     held, other = entry("a"), Source()
-    outstanding = holding(held)
+    outbox = Outbox()
+    outstanding = holding(held, outbox=outbox)
     for index in range(3):
         outstanding.join(held, Waiter(other, index))
     assert outstanding.count == 4
     assert outstanding.bytes == memory_of(held.request) + 3 * JOIN_BYTES
-    settled: list[Settled] = []
-    outstanding.settle(NOW, held, Answer(Outcome.EXPIRED), settled)
-    assert len(settled) == 4
+    outstanding.settle(NOW, held, Answer(Outcome.EXPIRED))
+    assert len(outbox.take()) == 4
     assert (outstanding.count, outstanding.bytes) == (0, 0)
 
 

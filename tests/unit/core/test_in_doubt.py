@@ -31,7 +31,8 @@ def purged(bench: Bench, caller: Caller, request: DialRequest) -> None:
     """It waits, and what waits is purged."""
     bench.send(NOW, caller, request)
     entries = bench.engine.operator_actions.resting("campaign")
-    bench._keep(bench.engine.operator_actions.dismiss(LATER, entries, answers.PURGED)[1])
+    bench.engine.operator_actions.answer_waiting(LATER, entries, answers.PURGED)
+    bench.take_answers(LATER)
 
 
 def leaving(bench: Bench, caller: Caller, request: DialRequest) -> None:
@@ -173,7 +174,8 @@ def test_all_who_wait_for_the_token_share_the_doubt(doubtful: int) -> None:
     for place, caller in enumerate(callers):
         bench.send(NOW, caller, dial(in_doubt=place == doubtful))
     entries = bench.engine.operator_actions.resting("campaign")
-    bench._keep(bench.engine.operator_actions.dismiss(LATER, entries, answers.PURGED)[1])
+    bench.engine.operator_actions.answer_waiting(LATER, entries, answers.PURGED)
+    bench.take_answers(LATER)
     assert [caller.answers[0].outcome for caller in callers] == [Outcome.UNKNOWN] * 2
 
 

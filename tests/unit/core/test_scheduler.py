@@ -121,7 +121,7 @@ def test_rest_lingers_on() -> None:
 def close(scheduler: Scheduler, source: Source) -> None:
     """Half-close a source."""
     for queue in scheduler.source_closed(source):
-        scheduler.close(NOW, queue, [])
+        scheduler.close(NOW, queue)
 
 
 def test_half_closed() -> None:
@@ -156,7 +156,7 @@ def test_drain() -> None:
     scheduler = make()
     push_many(scheduler, 2, "one")
     for campaign in scheduler.drain():
-        scheduler.consider(NOW, campaign, [])
+        scheduler.consider(NOW, campaign)
     push_many(scheduler, 3, "two")
     assert formed(scheduler, NOW) == [("one", 2, FlushReason.DRAIN), ("two", 3, FlushReason.DRAIN)]
 

@@ -1,0 +1,23 @@
+"""The answers that are decided and not handed to the shell yet: the only way for answers out of the core."""
+
+from collections.abc import Iterable
+
+from gateway.core.model import Settled
+
+
+class Outbox:
+    """Answers in the order in which they were decided."""
+
+    __slots__ = ("_answers",)
+
+    def __init__(self) -> None:
+        self._answers: list[Settled] = []
+
+    def add(self, answers: Iterable[Settled]) -> None:
+        """Add answers, in their order."""
+        self._answers.extend(answers)
+
+    def take(self) -> list[Settled]:
+        """Return all answers and forget them."""
+        taken, self._answers = self._answers, []
+        return taken
