@@ -27,7 +27,7 @@ from tests.integration.world import dials
 
 @dataclass
 class Bench:
-    """What a scenario works with."""
+    """The gateway and Connect that a scenario works with."""
 
     engine: Engine
     dispatcher: Dispatcher
@@ -39,7 +39,7 @@ class Bench:
     sessions: list[Session] = field(default_factory=list)
 
     def session(self) -> Session:
-        """Make a session of the one caller there is."""
+        """Make a session of the only caller."""
         telemetry = telemetry_with()
         trace = telemetry.rpc_started("StreamDialRequests", ())
         session = Session(self.dispatcher, telemetry, SystemClock(), trace, self.window, self.share)
@@ -60,7 +60,7 @@ class Bench:
         session.leave()
 
     def at_rest(self) -> None:
-        """See that nothing is held, in flight, unanswered or broken."""
+        """Check that nothing is outstanding, in flight, unanswered or broken."""
         assert self.engine.held == 0
         assert self.engine.held_bytes == 0
         assert self.engine.calls_in_flight == 0

@@ -61,7 +61,7 @@ async def connected() -> AsyncIterator[tuple[Simulator, RoutingConnect, BotoConn
 
 
 def scenario_of(work: Work) -> Callable[[int], Awaitable[Hang[Any]]]:
-    """Return what hangs a piece of work once, and looks at what is left."""
+    """Return a scenario that hangs a piece of work once and checks what is left."""
 
     async def scenario(at: int) -> Hang[Any]:
         async with connected() as (simulator, connect, adapter):

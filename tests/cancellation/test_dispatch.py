@@ -32,7 +32,7 @@ from tests.integration.world import dials
 
 @dataclass
 class Hung:
-    """A caller of Connect whose first call, or first look at states, hangs at one of its awaits."""
+    """A Connect port whose first call, or first look at states, hangs at one of its awaits."""
 
     caller: Caller
     at: int

@@ -44,8 +44,8 @@ async def put_all(world: World, messages: list[tuple[bytes, int]]) -> None:
 
 @few
 @given(st.lists(shapes.lists(), min_size=1, max_size=5))
-def test_random_messages_to_both_calls(messages: list[tuple[bytes, int]]) -> None:
-    """Whatever valid messages say: each request has one answer, all calls are legal, and nothing stays."""
+def test_each_request_of_random_messages_is_answered_once(messages: list[tuple[bytes, int]]) -> None:
+    """Each request of a valid message has one answer, all calls are valid, and nothing stays."""
 
     async def send() -> None:
         async with world_of() as world, asyncio.timeout(PATIENCE_S):
@@ -60,7 +60,7 @@ def test_random_messages_to_both_calls(messages: list[tuple[bytes, int]]) -> Non
 
 @settings(max_examples=300, deadline=None)
 @given(shapes.lists(30))
-def test_random_messages_through_the_conversion(message: tuple[bytes, int]) -> None:
+def test_the_conversion_takes_any_message(message: tuple[bytes, int]) -> None:
     """The conversion and the core answer each request of any message."""
     data, count = message
     assert target.run(data) == count
@@ -68,6 +68,6 @@ def test_random_messages_through_the_conversion(message: tuple[bytes, int]) -> N
 
 @settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=300))
-def test_random_bytes_through_the_conversion(data: bytes) -> None:
-    """Bytes that are no message are refused as such, and those that are one are answered."""
+def test_the_conversion_takes_any_bytes(data: bytes) -> None:
+    """Bytes that are no message are refused as such; a message in them is answered."""
     target.run(data)

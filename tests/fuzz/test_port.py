@@ -1,4 +1,4 @@
-"""Random bytes to the port: whatever comes in, those who speak gRPC are served."""
+"""Random bytes on the port do not keep gRPC clients from being served."""
 
 import asyncio
 from contextlib import suppress
@@ -43,8 +43,8 @@ async def disturb(world: World, noise: bytes) -> None:
 
 @few
 @given(st.lists(noises, min_size=1, max_size=8))
-def test_random_bytes_to_the_port(parts: list[bytes]) -> None:
-    """Bytes on other connections hinder no stream that is open and none that opens, and leave nothing."""
+def test_random_bytes_do_not_disturb_other_streams(parts: list[bytes]) -> None:
+    """Random bytes disturb neither open nor new streams, and leave nothing behind."""
 
     async def send() -> None:
         async with world_of() as world, asyncio.timeout(20):

@@ -21,7 +21,7 @@ SHOWN = 5
 
 
 class Told(NamedTuple):
-    """A request with its first answer. `ended_at`: when its caller heard it or left, else infinity."""
+    """A request with its first answer. `ended_at`: when its caller got it or left, else infinity."""
 
     request: Request
     answer: Answer | None
@@ -112,7 +112,7 @@ def accepted_means_that_connect_has_it(case: Case) -> Iterator[str]:
 
 
 def what_connect_has_is_not_denied(case: Case) -> Iterator[str]:
-    """What Connect has, or comes to have, is ACCEPTED or UNKNOWN: never REJECTED, EXPIRED or NOT_ACCEPTED."""
+    """A dial that Connect has, or gets later, is ACCEPTED or UNKNOWN: never denied."""
     for key, had in case.had.items():
         told = case.told.get(key, [])
         dialed_at = [each.at for each in had if not each.replayed]
@@ -134,7 +134,7 @@ def what_is_in_doubt_is_not_denied(case: Case) -> Iterator[str]:
 
 
 def _explains(other: Told, dialed_at: float, denied: Told) -> bool:
-    """Whether Connect may have the token for the sake of another request than the one denied."""
+    """Whether Connect may have the token because of another request than the denied one."""
     if other is denied or other.request.sent_at > dialed_at:
         return False
     if other.request.dial != denied.request.dial:
@@ -145,7 +145,7 @@ def _explains(other: Told, dialed_at: float, denied: Told) -> bool:
 
 
 def a_token_is_dialed_once(case: Case) -> Iterator[str]:
-    """Connect dials once for a campaign and token."""
+    """Connect dials at most once for a campaign and token."""
     for (campaign, token), had in case.had.items():
         dials = sum(not each.replayed for each in had)
         if dials > 1:
@@ -169,7 +169,7 @@ def _is_another_dial(each: Told, told: list[Told]) -> bool:
 
 
 def connect_has_only_what_was_sent(case: Case) -> Iterator[str]:
-    """What Connect gets has been sent by a caller before, for that campaign and under that token."""
+    """A caller has sent everything that Connect gets before, for that campaign and token."""
     sent = {key: min(each.request.sent_at for each in told) for key, told in case.told.items()}
     for call in case.history.calls:
         for token in call.tokens:
@@ -179,7 +179,7 @@ def connect_has_only_what_was_sent(case: Case) -> Iterator[str]:
 
 
 def calls_are_legal(case: Case) -> Iterator[str]:
-    """A call keeps to Connect's contract: known to it, at most 25 items, no token twice."""
+    """A call keeps Connect's contract: a known campaign, at most 25 items, no token twice."""
     for call in case.history.calls:
         if call.illegal:
             yield f"call {call.request_id} for {call.campaign} is illegal: {call.result}"
@@ -188,7 +188,7 @@ def calls_are_legal(case: Case) -> Iterator[str]:
 
 
 def nothing_comes_late(case: Case) -> Iterator[str]:
-    """Nothing comes to Connect when its expiration is less than the headroom away, but for its travel."""
+    """No call arrives with an item whose expiration is closer than the headroom, apart from its travel."""
     for call in case.history.calls:
         latest = call.at + case.headroom_s - case.travel_s
         for token in call.tokens:
@@ -199,7 +199,7 @@ def nothing_comes_late(case: Case) -> Iterator[str]:
 
 
 def expired_means_that_its_time_is_up(case: Case) -> Iterator[str]:
-    """EXPIRED is told once the expiration is no further away than the headroom, but for WOULD_EXPIRE."""
+    """EXPIRED is answered at the headroom before the expiration, or as WOULD_EXPIRE."""
     for told in case.told.values():
         for each in told:
             answer = each.answer
@@ -211,7 +211,7 @@ def expired_means_that_its_time_is_up(case: Case) -> Iterator[str]:
 
 
 def every_word_is_of_the_contract(case: Case) -> Iterator[str]:
-    """An outcome is one of the contract's five."""
+    """Each outcome is one of the contract's five."""
     for answer in case.history.answers:
         if answer.outcome not in MAY_DIAL | DENIALS:
             yield f"{answer.stream}[{answer.position}] is answered {answer.outcome or 'nothing'}"
@@ -257,7 +257,7 @@ class Verdict:
 
     @property
     def untrue(self) -> int:
-        """Violations of every rule but that of the missing answer, which is no lie."""
+        """Violations of every rule except the missing answer, which is no false statement."""
         return sum(self.violations.values()) - self.unanswered
 
     @property

@@ -37,7 +37,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An answer that a caller has heard. `outcome` and `reason` are the contract's words, without prefix."""
+    """An answer that a caller got. `outcome` and `reason` are the contract's names, without prefix."""
 
     stream: str
     position: int
@@ -51,7 +51,7 @@ class Answer(NamedTuple):
 
 @dataclass(slots=True)
 class History:
-    """All of it. `left` has the streams whose callers went away, and when: they may lack answers."""
+    """Everything recorded. `left` has the streams whose callers left, and when: answers may be missing."""
 
     requests: list[Request] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
@@ -60,7 +60,7 @@ class History:
 
 
 class Recorder:
-    """Writes a history down while it happens."""
+    """Records a history while it happens."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.history = History()
@@ -89,7 +89,7 @@ class Recorder:
 
 
 class StreamRecorder:
-    """Writes down one logical stream."""
+    """Records one logical stream."""
 
     def __init__(self, recorder: Recorder, name: str) -> None:
         self.name = name
@@ -106,7 +106,7 @@ class StreamRecorder:
         *,
         in_doubt: bool = False,
     ) -> None:
-        """Note a request, before it can leave."""
+        """Record a request before it can leave."""
         recorder = self._recorder
         dial = recorder.fingerprint(phone_number, attributes or {})
         now = recorder.now()
@@ -125,12 +125,12 @@ class StreamRecorder:
         *,
         replayed: bool = False,
     ) -> None:
-        """Note an answer, once it is there."""
+        """Record an answer when it has arrived."""
         now = self._recorder.now()
         self._recorder.history.answers.append(
             Answer(self.name, position, token, outcome, reason, id_, replayed, now)
         )
 
     def left(self) -> None:
-        """Note that the caller is about to go away, without waiting for what is left."""
+        """Record that the caller is about to leave without waiting for the rest."""
         self._recorder.history.left[self.name] = self._recorder.now()

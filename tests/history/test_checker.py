@@ -126,8 +126,8 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("rule", "make"), EXAMPLES)
-def test_a_history_that_breaks_a_rule(rule: str, make: Callable[[], History]) -> None:
-    """A broken rule is named, alone; and without that rule nothing else would notice."""
+def test_a_broken_rule_is_named_alone(rule: str, make: Callable[[], History]) -> None:
+    """A broken rule is named alone, and no other rule would notice it."""
     verdict = judge(make())
     assert verdict.violations.keys() == {rule}
     assert verdict.shown
@@ -136,7 +136,7 @@ def test_a_history_that_breaks_a_rule(rule: str, make: Callable[[], History]) ->
 
 
 def test_every_rule_has_an_example() -> None:
-    """No rule is there that no history breaks."""
+    """For each rule there is a history that breaks it."""
     assert BROKEN.keys() == RULES.keys()
 
 
@@ -178,15 +178,15 @@ GOOD: dict[str, Callable[[], History]] = {
 
 
 @pytest.mark.parametrize("make", GOOD.values(), ids=GOOD.keys())
-def test_a_history_that_breaks_none(make: Callable[[], History]) -> None:
-    """What may happen to a dial request is no violation."""
+def test_legitimate_histories_break_no_rule(make: Callable[[], History]) -> None:
+    """Whatever may happen to a dial request is no violation."""
     verdict = judge(make())
     assert verdict.holds, str(verdict)
     assert (verdict.untrue, verdict.unanswered) == (0, 0)
 
 
 def test_the_verdict_counts() -> None:
-    """The verdict has counts of everything, and tells the first violations of a rule but counts all."""
+    """The verdict counts all violations of each rule and shows the first ones."""
     everything = history(
         *(request(index, token=f"t-{index}") for index in range(30)),
         *(answer(position=index, token=f"t-{index}", id=f"id-{index}") for index in range(20)),

@@ -3,8 +3,8 @@
 from tests.history.history import Recorder
 
 
-def test_streams_are_written_down() -> None:
-    """Requests are numbered within their stream; answers and leavings have their time."""
+def test_streams_are_recorded() -> None:
+    """Requests are numbered within their stream; answers and departures have their time."""
     times = iter([1.0, 2.0, 3.0, 4.0])
     recorder = Recorder(lambda: next(times))
     one, other = recorder.stream("caller"), recorder.stream("caller")
@@ -32,8 +32,8 @@ def test_fingerprints_tell_dials_apart() -> None:
     assert same != Recorder().fingerprint("+12025550123", {"a": "1", "b": "2"})
 
 
-def test_no_number_is_kept() -> None:
-    """A history holds neither phone number nor attributes."""
+def test_no_phone_number_is_recorded() -> None:
+    """A history contains neither phone numbers nor attributes."""
     recorder = Recorder()
     recorder.stream().sent("campaign-a", "t-0", 100.0, "+12025550123", {"name": "Jane"})
     assert "2025550123" not in repr(recorder.history)

@@ -24,13 +24,13 @@ def make_up(world: World, caller: Caller, count: int, life_s: float = 600.0) -> 
 
 
 def run(world: World, until: float) -> None:
-    """Let the gateway see what has been sent, and everything happen until then."""
+    """Poll once for what has been sent, then let everything happen until that instant."""
     world.poll()
     world.run(until)
 
 
 def shares(world: World, begin: float, end: float) -> Counter[str]:
-    """Count the dial requests that were accepted in a span of time, by service."""
+    """Count the dial requests accepted in a span of time, by service."""
     accepted = (told for told in world.told if told.answer.outcome is Outcome.ACCEPTED)
     return Counter(told.caller.service for told in accepted if begin <= told.at < end)
 
@@ -65,7 +65,7 @@ def test_a_thousand_wrong_ids(other: str) -> None:
 
 
 def test_wrong_ids_in_lists_of_their_own() -> None:
-    """Each wrong id in a unary call of its own costs another caller no more than the ids of one stream."""
+    """Wrong ids in one unary call each cost another caller no more than those of one stream."""
     world = world_of(1)
     for number in range(300):
         make_up(world, Caller(f"call-{number}", "mistaken"), 1)
@@ -92,8 +92,8 @@ def test_invented_ids_give_no_caller_more_calls() -> None:
 
 
 @pytest.mark.parametrize("services", [5, 40])
-def test_many_who_make_up_ids(services: int) -> None:
-    """However many callers make up ids, together they have a quarter of the calls while others wait."""
+def test_callers_with_invented_ids_share_a_quarter_of_the_calls(services: int) -> None:
+    """Any number of callers with invented ids together get a quarter of the calls while others wait."""
     world = world_of(1)
     honest = Caller("honest", "honest")
     send(world, honest, "c0", 6000)
@@ -107,8 +107,8 @@ def test_many_who_make_up_ids(services: int) -> None:
     assert useful >= 0.74 * 10 * (30.0 - first_s)
 
 
-def test_a_campaign_beside_a_thousand() -> None:
-    """A caller with one campaign has as many calls as one with a thousand, and both have full ones."""
+def test_one_campaign_gets_as_many_calls_as_a_thousand() -> None:
+    """A caller with one campaign gets as many calls as one with a thousand, and all calls are full."""
     world = world_of(1)
     send(world, Caller("one", "one"), "c0", 6000)
     many = Caller("many", "many")
@@ -136,8 +136,8 @@ def test_a_lone_request_waits_a_round_of_callers() -> None:
     assert percentile(waits, 0.99) <= (10 + 2) / 10.0
 
 
-def test_callers_in_one_campaign() -> None:
-    """Callers of one campaign have equal parts of it, however many streams each has; its calls are full."""
+def test_callers_share_one_campaign_equally() -> None:
+    """Callers of one campaign get equal parts of it, whatever their streams; its calls are full."""
     world = world_of(1)
     send(world, Caller("few", "few"), "c0", 5000)
     for number in range(50):
@@ -150,7 +150,7 @@ def test_callers_in_one_campaign() -> None:
 
 
 def test_small_callers_fill_the_calls_of_others() -> None:
-    """Callers with few requests each for one campaign need no calls of their own: calls stay full."""
+    """Callers with few requests for one campaign need no calls of their own: calls stay full."""
     world = world_of(1)
     for number in range(500):
         send(world, Caller(f"s{number}", f"service-{number}"), "c0", 10)
@@ -161,7 +161,7 @@ def test_small_callers_fill_the_calls_of_others() -> None:
 
 
 def test_weights_are_calls_of_a_turn() -> None:
-    """A caller of weight 3 has three times the calls of one of weight 1, in its own campaign or the same."""
+    """A caller of weight 3 gets three times the calls of one of weight 1, in one campaign or two."""
     for campaigns in (("c0", "c1"), ("c0", "c0")):
         world = world_of(1)
         for weight, campaign in zip((3, 1), campaigns, strict=True):
@@ -174,7 +174,7 @@ def test_weights_are_calls_of_a_turn() -> None:
 
 
 def test_priorities_hold_among_callers() -> None:
-    """HIGH goes before the BULK of other callers, which has every tenth call."""
+    """HIGH goes before the BULK of other callers, which gets every tenth call."""
     world = world_of(1)
     send(world, Caller("bulk", "bulk"), "c0", 6000, Priority.BULK)
     send(world, Caller("high", "high"), "c1", 6000, Priority.HIGH)
@@ -184,7 +184,7 @@ def test_priorities_hold_among_callers() -> None:
 
 
 def test_a_new_campaign_of_a_doubted_caller_starts() -> None:
-    """A caller that has named wrong ids starts a true campaign within seconds, and it is regular then."""
+    """A caller that has named wrong ids starts a true campaign within seconds; then it is regular."""
     world = world_of(1)
     send(world, Caller("busy", "busy"), "c0", 8000)
     make_up(world, Caller("mistaken", "mistaken"), 200)

@@ -39,7 +39,7 @@ def send(
 
 
 def flood(world: World, until: float, *, first_share: int = 1) -> None:
-    """Keep a backlog in five campaigns; that of the first is so many times as long, from as many callers."""
+    """Keep a backlog in five campaigns; the first has a multiple of it, from as many callers."""
     for number, campaign in enumerate(CAMPAIGNS):
         for part in range(first_share if number == 0 else 1):
             caller = Caller(f"{campaign}-{part}")
@@ -61,7 +61,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def taken(world: World, begin: float, end: float, *campaigns: str) -> int:
-    """Count the dial requests that Connect took in a span of time."""
+    """Count the dial requests that Connect accepted in a span of time."""
     return sum(
         seen.taken
         for seen in world.connect.seen
@@ -76,8 +76,8 @@ def throttled_share(world: World, begin: float = 0.0) -> float:
 
 
 @seeds
-def test_two_hundred_a_second(seed: int) -> None:
-    """20 services, 5 campaigns, 200 a second: all accepted, p50 0.35 s and p99 0.7 s, hardly a 429."""
+def test_two_hundred_requests_a_second_are_accepted_quickly(seed: int) -> None:
+    """20 services, 5 campaigns, 200 a second: all accepted, p50 0.35 s, p99 0.7 s, few throttles."""
     world = world_of(seed, forecast=True)
     services = [Caller(f"s{number}") for number in range(20)]
     arrivals(
@@ -92,8 +92,8 @@ def test_two_hundred_a_second(seed: int) -> None:
 
 
 @seeds
-def test_three_times_the_quota(seed: int) -> None:
-    """Three times the quota, one campaign with five times the backlog: all of the quota, in equal shares."""
+def test_three_times_the_quota_is_shared_equally(seed: int) -> None:
+    """With three times the quota and one longer backlog, all of the quota is used in equal shares."""
     world = world_of(seed)
     flood(world, 30.0, first_share=5)
     world.run(30.0)
@@ -104,8 +104,8 @@ def test_three_times_the_quota(seed: int) -> None:
 
 
 @seeds
-def test_a_ceiling_twice_too_high(seed: int) -> None:
-    """Configured for 20 where 10 are true: 95% of what is true, at most 5% of 429 after ten seconds."""
+def test_a_rate_set_twice_too_high_adapts(seed: int) -> None:
+    """Set to 20 with a true rate of 10: 95% of the true rate, at most 5% throttles after 10 s."""
     world = world_of(seed, rate=20.0)
     flood(world, 40.0)
     world.run(40.0)
@@ -114,8 +114,8 @@ def test_a_ceiling_twice_too_high(seed: int) -> None:
 
 
 @seeds
-def test_another_caller_takes_half(seed: int) -> None:
-    """Another takes half the quota for ten seconds: 95% of what is left, 90% within 5 s of its end."""
+def test_the_rate_adapts_to_another_user_of_the_account(seed: int) -> None:
+    """Another user takes half for 10 s: 95% of the rest is used, and 90% of all 5 s after its end."""
     world = world_of(seed)
     flood(world, 30.0)
     others: list[bool] = []
@@ -130,8 +130,8 @@ def test_another_caller_takes_half(seed: int) -> None:
 
 
 @seeds
-def test_one_campaign_is_throttled_for_capacity(seed: int) -> None:
-    """One campaign takes nothing for 10 s: the others keep theirs, and it is back within 5 s."""
+def test_a_throttled_campaign_does_not_slow_others(seed: int) -> None:
+    """One campaign takes nothing for 10 s: others keep their share, and it is back within 5 s."""
     world = world_of(seed)
     flood(world, 30.0)
     world.at(5.0, world.connect.buffers.__setitem__, "c1", Buffer(0.0))
@@ -144,8 +144,8 @@ def test_one_campaign_is_throttled_for_capacity(seed: int) -> None:
 
 
 @seeds
-def test_one_campaign_is_paused(seed: int) -> None:
-    """One campaign is Paused for 15 s: nothing is lost, 3 calls at most are wasted, it resumes in 3 s."""
+def test_a_paused_campaign_loses_nothing(seed: int) -> None:
+    """One campaign is Paused for 15 s: at most 3 calls are wasted, and it resumes within 3 s."""
     world = world_of(seed)
     flood(world, 30.0)
     world.at(5.0, world.connect.states.__setitem__, "c1", "Paused")
@@ -157,8 +157,8 @@ def test_one_campaign_is_paused(seed: int) -> None:
 
 
 @seeds
-def test_high_among_bulk(seed: int) -> None:
-    """HIGH requests of three campaigns among a BULK backlog of 20,000: p99 at most 0.5 s, and BULK moves."""
+def test_high_requests_pass_a_bulk_backlog(seed: int) -> None:
+    """HIGH requests among 20,000 BULK ones: p99 at most 0.5 s, and BULK still moves."""
     world = world_of(seed)
     for campaign in CAMPAIGNS:
         world.at(0.0, send, world, Caller(f"bulk-{campaign}"), campaign, 4000, Priority.BULK)
@@ -175,7 +175,7 @@ def test_high_among_bulk(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_forecast_is_honest(seed: int) -> None:
-    """Who is told WOULD_EXPIRE is told a wait within a factor of two of what it would have been."""
+    """The wait that WOULD_EXPIRE states is within a factor of two of the real one."""
     said = _forecast(seed, life_s=20.0)
     waited = _forecast(seed, life_s=4000.0)
     assert waited / 2 <= said <= 2 * waited

@@ -17,7 +17,7 @@ CHUNKS = 10
 
 
 def simulate(seed: int) -> None:
-    """Run one seed; where a promise is broken, say how to see it again and what happened last."""
+    """Run one seed; if a promise is broken, raise with the command to repeat it and the last events."""
     rng = random.Random(seed)
     world = random_world(rng)
     try:
@@ -36,6 +36,6 @@ def test_all_promises_hold(chunk: int) -> None:
         simulate(seed)
 
 
-def test_one_seed() -> None:
-    """The seed that is named in the environment, to see a failure again."""
+def test_one_seed_keeps_all_promises() -> None:
+    """Run the seed that the environment names, to repeat a failure."""
     simulate(int(os.environ.get("DIAL_GATEWAY_SEED", "1")))

@@ -61,7 +61,7 @@ def random_world(rng: random.Random) -> World:
 
 
 class Traffic:
-    """What callers and the outside do in one run."""
+    """What callers, operators and Connect do in one run."""
 
     def __init__(self, world: World, rng: random.Random) -> None:
         self._world, self._rng = world, rng
@@ -77,7 +77,7 @@ class Traffic:
 
     @property
     def callers(self) -> list[Caller]:
-        """All who have ever sent."""
+        """All callers that have ever sent."""
         return self._all
 
     def plan(self) -> None:
@@ -116,7 +116,7 @@ class Traffic:
         self._world.submit(caller, *requests, priority=priority)
 
     def _again(self) -> None:
-        """Send tokens again: some in flight, some settled, now and then for somebody else's number."""
+        """Send tokens again: some outstanding, some settled, some of them for another number."""
         rng, caller = self._rng, self._caller()
         for request in rng.sample(self._recent, min(len(self._recent), rng.randint(1, 10))):
             phone = PHONE if rng.random() < 0.9 else "+12065550101"

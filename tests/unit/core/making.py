@@ -37,7 +37,7 @@ def dial(
     size: int = 100,
     in_doubt: bool = False,
 ) -> DialRequest:
-    """Make a dial request that is in order unless told otherwise."""
+    """Make a valid dial request, unless told otherwise."""
     expiration = expires_at + 1.7e9
     return DialRequest(
         campaign, token, phone, attributes or {}, expiration, expires_at, size, in_doubt=in_doubt
@@ -184,7 +184,7 @@ def tokens_of(batch: Batch) -> list[str]:
 
 
 def assert_idle(bench: Bench, now: float) -> None:
-    """Check that nothing is left to be done: a few looks at old notes, each later, and no more."""
+    """Check that nothing is left to do: a few wake-ups for old notes, each later, and no more."""
     for _ in range(20):
         decision = bench.poll(now)
         assert (decision.granted, decision.batches, bench.settled) == ([], [], [])

@@ -1,4 +1,4 @@
-"""Counts and rates of campaigns: right, and bounded whatever ids come."""
+"""Counts and rates per campaign are right, and bounded for any number of ids."""
 
 import pytest
 
@@ -27,8 +27,8 @@ def test_answers_are_counted_by_outcome() -> None:
     assert records["b"].counts[Outcome.EXPIRED] == 2
 
 
-def test_the_rate_is_that_of_late() -> None:
-    """A steady 250 a second reads as 250 after a minute, and as nothing a minute after its end."""
+def test_the_rate_is_that_of_the_last_minute() -> None:
+    """A steady 250 answers a second read as 250 after a minute, and as 0 a minute after they end."""
     statistics = Statistics()
     for tick in range(600):
         statistics.count(NOW + tick / 10, answers("a", Outcome.ACCEPTED, 25))
@@ -38,7 +38,7 @@ def test_the_rate_is_that_of_late() -> None:
 
 
 def test_ten_thousand_ids_are_bounded() -> None:
-    """Beyond the limit the campaign that was idle longest is forgotten first, and one that stirs stays."""
+    """Beyond the limit the campaign idle for longest is forgotten first; an active one stays."""
     statistics = Statistics(limit=100)
     for number in range(10_000):
         statistics.count(
@@ -49,7 +49,7 @@ def test_ten_thousand_ids_are_bounded() -> None:
 
 
 def test_idle_campaigns_are_forgotten() -> None:
-    """After a while without an answer or an action a campaign is gone."""
+    """A campaign is forgotten some time after its last answer or action."""
     statistics = Statistics()
     statistics.count(NOW, answers("a", Outcome.ACCEPTED, 1))
     statistics.acted("b", OperatorAction(ActionKind.PURGE, "me", "", NOW + 10))
@@ -59,7 +59,7 @@ def test_idle_campaigns_are_forgotten() -> None:
 
 @pytest.mark.parametrize("campaign_id", ["", "..", "a b", "c" * 257])
 def test_ids_that_no_campaign_can_have_are_not_kept(campaign_id: str) -> None:
-    """Refused requests with an illegal campaign id leave nothing behind."""
+    """Rejected requests with an invalid campaign id leave nothing behind."""
     statistics = Statistics()
     statistics.count(NOW, answers(campaign_id, Outcome.REJECTED, 1))
     assert len(statistics) == 0

@@ -1,4 +1,4 @@
-"""The figures of the core: true of what is held, and taken without a change to anything."""
+"""Snapshots of the core are true and change nothing."""
 
 import random
 
@@ -26,8 +26,8 @@ def by_campaign(engine: Engine, now: float) -> dict[str, CampaignFigures]:
     return {figures.campaign_id: figures for figures in census_of(engine, now).campaigns}
 
 
-def test_what_waits_and_what_is_in_a_call() -> None:
-    """Each campaign's requests are in a call or not, and the first that is not has waited since it came."""
+def test_queued_and_in_flight_requests_are_counted_per_campaign() -> None:
+    """Each request is queued or in flight; the oldest wait is that of the first queued one."""
     engine = engine_with({"a": 60, "b": 3}, concurrent_calls=1)
     (batch,) = engine.poll(NOW + 1).batches
     snapshot = census_of(engine, NOW + 3)
@@ -38,16 +38,16 @@ def test_what_waits_and_what_is_in_a_call() -> None:
     assert snapshot.held_bytes == engine.held_bytes
 
 
-def test_a_campaign_that_has_nothing_is_not_there() -> None:
-    """After its last answer a campaign that flows is gone from the census."""
+def test_a_flowing_campaign_leaves_the_snapshot_after_its_last_answer() -> None:
+    """A campaign that flows and has nothing outstanding is not in the snapshot."""
     engine = engine_with({"a": 1})
     (batch,) = engine.poll(NOW).batches
     engine.completed(NOW, batch, CallReport(accepted={"t0": "id"}))
     assert census_of(engine, NOW).campaigns == []
 
 
-def test_campaigns_that_somebody_holds_and_for_how_long() -> None:
-    """A hold is told with its age, also of a campaign that nobody has sent for, until it is released."""
+def test_held_campaigns_are_listed_with_the_age_of_the_hold() -> None:
+    """A held campaign is listed until its release, even if nobody has sent for it."""
     engine = engine_with({"a": 1})
     engine.operator_actions.hold(NOW, "a", Hold("somebody", "why not", NOW))
     engine.operator_actions.hold(NOW + 2, "b", Hold("somebody", "why not", NOW + 2))
@@ -56,8 +56,8 @@ def test_campaigns_that_somebody_holds_and_for_how_long() -> None:
     assert census_of(engine, NOW + 6).on_hold_s == {"b": 4.0}
 
 
-def test_what_keeps_a_campaign_and_since_when() -> None:
-    """A parked campaign stands in the census with its state and how long it has lasted, empty or not."""
+def test_a_parked_campaign_is_listed_with_state_and_duration() -> None:
+    """A parked campaign is listed with its state and for how long, whether anything waits or not."""
     engine = engine_with({"a": 1})
     (batch,) = engine.poll(NOW).batches
     engine.completed(NOW, batch, CallReport(failure=CampaignNotRunning("Paused")))
@@ -69,15 +69,15 @@ def test_what_keeps_a_campaign_and_since_when() -> None:
     assert by_campaign(engine, NOW + 6)["a"].held_up_s == 6.0
 
 
-def test_those_who_join_are_counted() -> None:
-    """A request under a token that is held counts as joined."""
+def test_joins_are_counted() -> None:
+    """A request under an outstanding token counts as joined."""
     engine = engine_with({"a": 1})
     engine.submit(NOW, [(Waiter(Source(), 0), dial("t0", "a"))])
     assert census_of(engine, NOW).joined == 1
 
 
-def test_a_change_is_told_once() -> None:
-    """That a campaign is parked, and flows again, is told once each; parking it again is no change."""
+def test_each_change_of_condition_is_reported_once() -> None:
+    """Parking and flowing again are each reported once; parking again is no change."""
     engine = engine_with({"a": 50}, concurrent_calls=2)
     first, second = engine.poll(NOW).batches
     for batch in (first, second):
@@ -89,7 +89,7 @@ def test_a_change_is_told_once() -> None:
 
 
 def test_a_campaign_cools_probes_and_cools_again() -> None:
-    """Each cooling is told with its pause, and that it is not the first; so is the probe in between."""
+    """Each cooling is reported with its pause and whether it is the first; the probe between is too."""
     engine = engine_with({"a": 1})
     throttled = CallReport(failed={"t0": ItemFailure.CAPACITY})
     (batch,) = engine.poll(NOW).batches
@@ -106,7 +106,7 @@ def test_a_campaign_cools_probes_and_cools_again() -> None:
 
 
 def test_time_without_a_permit_adds_up() -> None:
-    """From when a call is ready until its permit comes, what it lacks is counted; idle time is not."""
+    """The time from a call being ready until its permit comes is counted by cause; idle time is not."""
     permit_wait = PermitWait()
     for now, lacking in ((0.0, None), (10.0, RATE), (12.0, CONCURRENCY), (12.5, None), (20.0, None)):
         permit_wait.note(now, lacking)
@@ -115,8 +115,8 @@ def test_time_without_a_permit_adds_up() -> None:
     assert permit_wait.seconds(31.0)[RATE] == 3.0
 
 
-def test_the_engine_says_what_is_lacking() -> None:
-    """With one permit a second the rate is lacking; with a single call at once it is the concurrency."""
+def test_the_engine_names_the_limit_that_delays_calls() -> None:
+    """One permit a second lacks rate; a single concurrent call lacks concurrency."""
     rate = engine_with({"a": 60}, call_rate=1.0, call_burst=1.0)
     rate.poll(NOW)
     assert census_of(rate, NOW + 0.5).lacked_s == {RATE: 0.5, CONCURRENCY: 0.0}
@@ -125,8 +125,8 @@ def test_the_engine_says_what_is_lacking() -> None:
     assert census_of(calls, NOW + 0.5).lacked_s == {RATE: 0.0, CONCURRENCY: 0.5}
 
 
-def test_looking_changes_nothing() -> None:
-    """However often it is looked at, an engine decides the same."""
+def test_snapshots_change_no_decision() -> None:
+    """However often a snapshot is taken, the engine decides the same."""
     looked_at, left_alone = (engine_with({"a": 70, "b": 3}, call_rate=5.0) for _ in range(2))
     for step in range(20):
         now = NOW + step * 0.1

@@ -23,7 +23,7 @@ from tests.unit.core.making import NOW
 
 
 def make(seed: int = 1) -> Conditions:
-    """Make conditions under which every campaign flows."""
+    """Make conditions in which every campaign flows."""
     return Conditions(random.Random(seed))
 
 
@@ -56,7 +56,7 @@ def parked(state: str = "Paused", *names: str) -> Conditions:
 
 
 def everybody(_: str) -> bool:
-    """Say that something waits for every campaign."""
+    """Say that every campaign has waiting requests."""
     return True
 
 
@@ -66,8 +66,8 @@ def look(held: Conditions, now: float) -> list[str]:
     return held.to_look_up(now, everybody)
 
 
-def test_flowing() -> None:
-    """A campaign of which nothing is known calls in full, and wakes nobody."""
+def test_an_unknown_campaign_flows() -> None:
+    """An unknown campaign makes full calls and needs no wake-up."""
     held = make()
     assert held.limit("a") == BATCH_LIMIT
     assert held.taken(NOW, "a", 1)
@@ -79,7 +79,7 @@ def test_flowing() -> None:
 
 
 def test_throttled_campaign_cools_down_alone() -> None:
-    """A throttle for capacity keeps its campaign until the announced instant, and no other."""
+    """A capacity throttle pauses its own campaign until the announced instant, and no other."""
     held, end = cooling()
     assert (held.limit("a"), held.limit("b")) == (0, BATCH_LIMIT)
     assert held.deadline(NOW) == end
@@ -91,7 +91,7 @@ def test_throttled_campaign_cools_down_alone() -> None:
 
 
 def test_probe_is_one_call_at_a_time() -> None:
-    """While a probe is under way there is no second one."""
+    """While a probe is in flight no second call leaves."""
     held, end = probing()
     held.called("a", 7)
     assert held.limit("a") == 0
@@ -104,7 +104,7 @@ def test_probe_is_one_call_at_a_time() -> None:
 
 
 def test_probes_grow_until_the_campaign_flows() -> None:
-    """Each probe that is taken makes the next larger by a step; full ones end it."""
+    """Each accepted probe makes the next one a step larger; a full one ends the probing."""
     held, now = probing()
     sizes, number = [], 10
     while (limit := held.limit("a")) < BATCH_LIMIT:
@@ -118,8 +118,8 @@ def test_probes_grow_until_the_campaign_flows() -> None:
     assert held.reason("a") is None
 
 
-def test_probe_throttled_again() -> None:
-    """A probe that is throttled begins a longer pause, and the next probe is small again."""
+def test_a_throttled_probe_begins_a_longer_pause() -> None:
+    """After a throttled probe the pause is longer, and the next probe is small again."""
     held, now = probing()
     held.called("a", 2)
     assert not held.taken(now, "a", 2)
@@ -134,8 +134,8 @@ def test_probe_throttled_again() -> None:
 
 
 @pytest.mark.parametrize("lasted_s", [0.0, 1.0, 10.0, 40.0, 90.0, 1_000.0])
-def test_pauses_grow_with_the_time_it_lasts(lasted_s: float) -> None:
-    """A pause is a share of the time that the throttling has lasted, within bounds, give or take a fifth."""
+def test_pauses_grow_with_the_duration_of_the_throttling(lasted_s: float) -> None:
+    """A pause is a share of the throttling's duration, within bounds and with 20% jitter."""
     expected = min(max(PAUSE_SHARE * lasted_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
     pauses = [cooling(seed, NOW - lasted_s)[1] - NOW for seed in range(200)]
     assert min(pauses) >= 0.8 * expected - 1e-6
@@ -144,7 +144,7 @@ def test_pauses_grow_with_the_time_it_lasts(lasted_s: float) -> None:
 
 
 def test_probes_of_a_long_throttle_are_few() -> None:
-    """A campaign that is throttled for an hour costs few probes, and its end is seen soon."""
+    """An hour of throttling costs few probes, and its end is noticed soon."""
     held, now = cooling()
     probes = 0
     while now < NOW + 3_600.0:
@@ -159,8 +159,8 @@ def test_probes_of_a_long_throttle_are_few() -> None:
     assert probes < 150
 
 
-def test_calls_from_before_the_pause_say_nothing() -> None:
-    """Calls that left before a pause neither prolong nor end it, also where they come back during a probe."""
+def test_calls_from_before_the_pause_do_not_affect_it() -> None:
+    """Calls that left before a pause neither prolong nor end it, even if they return during a probe."""
     held, end = cooling()
     assert held.throttled(NOW + 0.1, "a", 2, NOW) is None
     assert not held.taken(NOW + 0.2, "a", 3)
@@ -175,8 +175,8 @@ def test_calls_from_before_the_pause_say_nothing() -> None:
     assert held.limit("a") == 1 + STEP
 
 
-def test_notice_for_one_who_comes_later() -> None:
-    """Who comes during the pause is told what is left of it; during a probe nobody can say."""
+def test_a_later_caller_is_told_the_rest_of_the_pause() -> None:
+    """A caller that comes during the pause is told what is left of it; during a probe, nothing."""
     held, end = cooling()
     notice = held.notice(NOW + 0.5, "a")
     assert notice is not None
@@ -188,8 +188,8 @@ def test_notice_for_one_who_comes_later() -> None:
     assert notice.retry_after_s is None
 
 
-def test_forgotten_when_nobody_sends() -> None:
-    """A campaign that might probe, and has nothing to send, is forgotten after a while."""
+def test_an_idle_probing_campaign_is_forgotten() -> None:
+    """A campaign that may probe and has nothing to send is forgotten after a while."""
     held, end = probing()
     assert held.advance(end + FORGET_AFTER_S - 0.001) == []
     assert held.limit("a") == 1
@@ -198,8 +198,8 @@ def test_forgotten_when_nobody_sends() -> None:
     assert held.deadline(end + FORGET_AFTER_S) is None
 
 
-def test_probe_that_takes_very_long_wakes_nobody_in_vain() -> None:
-    """While a probe is under way for longer than it is remembered, the named instant is not in the past."""
+def test_a_very_long_probe_causes_no_idle_wake_up() -> None:
+    """If a probe outlasts the memory of it, the named wake-up is not in the past."""
     held, end = probing()
     held.called("a", 7)
     now = end + FORGET_AFTER_S + 1.0
@@ -209,7 +209,7 @@ def test_probe_that_takes_very_long_wakes_nobody_in_vain() -> None:
 
 
 def test_memory_is_bounded_by_forgetting() -> None:
-    """Of thousands of campaigns that were kept once, nothing stays."""
+    """Nothing remains of thousands of campaigns that once did not flow."""
     held = make()
     for number in range(3_000):
         held.throttled(NOW, f"c{number}", number, NOW)
@@ -227,8 +227,8 @@ def test_memory_is_bounded_by_forgetting() -> None:
 
 
 @pytest.mark.parametrize("state", ["Paused", "Initialized", "", "SomethingNew"])
-def test_parked(state: str) -> None:
-    """A campaign in any state but the known ends is parked, and calls no more by itself."""
+def test_a_campaign_in_any_other_state_is_parked(state: str) -> None:
+    """A campaign in any state except the known final ones is parked and makes no calls by itself."""
     held = parked(state)
     assert held.limit("a") == 0
     assert held.reason("a") is Reason.CAMPAIGN_NOT_RUNNING
@@ -241,7 +241,7 @@ def test_parked(state: str) -> None:
 
 
 def test_cooling_campaign_is_parked() -> None:
-    """A campaign that cools down is parked when Connect says so, and a throttle changes nothing then."""
+    """A cooling campaign is parked when Connect says so; a throttle then changes nothing."""
     held, _ = cooling()
     assert held.park(NOW, "a", "Paused") is not None
     assert held.reason("a") is Reason.CAMPAIGN_NOT_RUNNING
@@ -250,7 +250,7 @@ def test_cooling_campaign_is_parked() -> None:
 
 
 def test_parked_is_looked_up_again_and_again() -> None:
-    """A parked campaign is asked about soon, once at a time, and again after each answer."""
+    """The state of a parked campaign is asked for soon, once at a time, and after each answer."""
     held = parked()
     assert look(held, NOW) == []
     due = held.deadline(NOW)
@@ -267,7 +267,7 @@ def test_parked_is_looked_up_again_and_again() -> None:
 
 @pytest.mark.parametrize("state", ["Running", "Stopped", "Failed", "Completed", "NotFound"])
 def test_parked_until_connect_says_otherwise(state: str) -> None:
-    """Running and the ends of a campaign end the parking, and are returned."""
+    """Running and the final states end the parking and are returned."""
     held = parked("Paused", "a", "b")
     assert sorted(look(held, NOW + 2.0)) == ["a", "b"]
     assert held.looked_up(NOW + 2.0, ["a", "b"], {"a": state, "b": "Initialized"}) == {"a": state}
@@ -276,7 +276,7 @@ def test_parked_until_connect_says_otherwise(state: str) -> None:
 
 
 def test_unknown_state_keeps_it_parked() -> None:
-    """A state that nobody knows parks, and the newest is what callers are told."""
+    """An unknown state keeps a campaign parked; callers are told the newest state."""
     held = parked()
     held.to_look_up(NOW + 2.0, everybody)
     assert held.looked_up(NOW + 2.0, ["a"], {"a": "Dreaming"}) == {}
@@ -286,7 +286,7 @@ def test_unknown_state_keeps_it_parked() -> None:
 
 
 def test_look_ups_are_bounded() -> None:
-    """However many are parked, look-ups stay within their rate and size, and every campaign has its turn."""
+    """With any number of parked campaigns, look-ups keep their rate and size and reach every campaign."""
     names = [f"c{number}" for number in range(160)]
     held, now, last, seen = parked("Paused", *names), NOW, float("-inf"), set()
     looks = 0
@@ -308,7 +308,7 @@ def test_look_ups_are_bounded() -> None:
 
 
 def test_parked_is_forgotten_when_nobody_waits() -> None:
-    """A parked campaign for which nothing waits is not asked about but forgotten."""
+    """A parked campaign without waiting requests is forgotten instead of looked up."""
     held = parked("Paused", "a", "b")
     assert held.to_look_up(NOW + 2.0, lambda name: name == "b") == ["b"]
     assert (held.limit("a"), held.limit("b")) == (BATCH_LIMIT, 0)
@@ -317,8 +317,8 @@ def test_parked_is_forgotten_when_nobody_waits() -> None:
 # --- without the right to look -----------------------------------------------------------------------
 
 
-def test_blind_probe() -> None:
-    """Without the right to look a parked campaign probes now and then, and is parked again for longer."""
+def test_without_permission_to_look_a_parked_campaign_probes_rarely() -> None:
+    """Without permission to look up states, a parked campaign probes rarely and is then parked for longer."""
     held = parked()
     assert held.to_look_up(NOW + 2.0, everybody) == ["a"]
     held.may_not_look(NOW + 2.0)
@@ -335,8 +335,8 @@ def test_blind_probe() -> None:
     assert due + 0.8 * BLIND_PROBE_S <= again <= due + 1.2 * BLIND_PROBE_S
 
 
-def test_blind_probe_that_is_taken() -> None:
-    """A blind probe that is taken grows like any other; its expiries are told as of a parked campaign."""
+def test_an_accepted_blind_probe_grows() -> None:
+    """An accepted blind probe grows like any other; expiries still name the parked campaign."""
     held = parked()
     held.may_not_look(NOW)
     held.advance(NOW + BLIND_PROBE_S)
@@ -348,8 +348,8 @@ def test_blind_probe_that_is_taken() -> None:
     assert held.limit("a") == BATCH_LIMIT
 
 
-def test_answer_after_the_right_was_lost() -> None:
-    """The empty answer of the look-up that was denied does not hasten the blind probe."""
+def test_a_denied_look_up_does_not_hasten_the_probe() -> None:
+    """The empty answer of a denied look-up does not bring the blind probe forward."""
     held = parked()
     asked = held.to_look_up(NOW + 2.0, everybody)
     held.may_not_look(NOW + 2.0)
@@ -359,8 +359,8 @@ def test_answer_after_the_right_was_lost() -> None:
     assert due >= NOW + 2.0 + BLIND_PROBE_S / 2
 
 
-def test_the_right_that_was_given_later_is_found() -> None:
-    """Some minutes after the right was denied a campaign that is parked again is looked at, not probed."""
+def test_permission_granted_later_is_noticed() -> None:
+    """Minutes after a denial, a campaign that is parked again is looked up instead of probed."""
     held = parked()
     held.may_not_look(NOW)
     held.park(NOW + BLIND_FOR_S - 1.0, "a", "Paused")

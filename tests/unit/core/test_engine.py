@@ -49,7 +49,7 @@ def test_invalid_request_is_answered_at_once() -> None:
 
 
 def test_full_calls_under_backlog() -> None:
-    """Under backlog every call is full, of one campaign, and no token goes twice."""
+    """Under backlog every call is full, has one campaign, and no token is sent twice."""
     bench, caller = Bench(call_rate=0.0, concurrent_calls=100), Caller()
     for campaign in ("a", "b"):
         bench.send_all(NOW, caller, *many(100), campaign=campaign)
@@ -60,7 +60,7 @@ def test_full_calls_under_backlog() -> None:
 
 
 def test_half_close_ends_the_linger() -> None:
-    """When the only caller has half-closed its requests leave at once."""
+    """When the only caller has half-closed, its requests leave at once."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a")
     bench.engine.source_closed(NOW, caller.source)
@@ -72,15 +72,15 @@ def test_half_close_ends_the_linger() -> None:
 
 @pytest.mark.parametrize(("spare_s", "taken"), [(-0.001, False), (0.0, False), (0.001, True)])
 def test_expiry_exactly_at_the_headroom(spare_s: float, taken: bool) -> None:
-    """A request exactly a headroom before its expiration is EXPIRED, one a little earlier is taken."""
+    """A request exactly one headroom before its expiration is EXPIRED; one a little earlier is taken."""
     bench, caller = Bench(), Caller()
     answer = bench.send(NOW, caller, dial(expires_at=NOW + HEADROOM_S + spare_s))
     assert (answer is None) is taken
     assert answer is None or answer.outcome is Outcome.EXPIRED
 
 
-def test_expires_while_it_waits() -> None:
-    """What waits too long is EXPIRED at the headroom, at the instant that poll named, and not sent."""
+def test_a_waiting_request_expires_at_the_headroom() -> None:
+    """A request that waits too long is EXPIRED at the instant that poll named, and is not sent."""
     bench, caller = Bench(linger_s=60.0), Caller()
     bench.send(NOW, caller, dial(expires_at=NOW + 10.0))
     due = bench.poll(NOW).wake_at
@@ -92,7 +92,7 @@ def test_expires_while_it_waits() -> None:
 
 
 def test_call_has_the_earliest_expiry_of_its_items() -> None:
-    """A call must not be tried again once the first of its items has expired."""
+    """A call is not tried again once its first item has expired."""
     bench, caller = Bench(), Caller()
     for token, life_s in (("a", 60.0), ("b", 20.0), ("c", 40.0)):
         bench.send(NOW, caller, dial(token, expires_at=NOW + life_s))
@@ -101,8 +101,8 @@ def test_call_has_the_earliest_expiry_of_its_items() -> None:
     assert tokens_of(batch) == ["b", "c", "a"]
 
 
-def test_expired_when_it_comes_back() -> None:
-    """What expired during a failed call is answered with that call, and not sent again."""
+def test_a_request_that_expires_in_a_failing_call_is_not_sent_again() -> None:
+    """A request that expires during a failed call is answered when the call ends."""
     bench, caller = Bench(), Caller()
     bench.send(NOW, caller, dial("token", expires_at=NOW + 10.0))
     bench.complete(NOW + 6.0, bench.call(NOW + LINGER_S), failure=RateThrottled(), counted_attempts=0)
@@ -113,7 +113,7 @@ def test_expired_when_it_comes_back() -> None:
 
 
 def test_calls_within_rate_and_burst() -> None:
-    """Under backlog 100 seconds give the whole rate in full calls, and no window gives more."""
+    """100 seconds of backlog use the whole rate in full calls, and no window has more."""
     bench, caller = Bench(queue_limit=10**9), Caller()
     bench.send_all(NOW, caller, *many(25 * 1_020))
     now, level, before, calls = NOW, 10.0, NOW, 0
@@ -131,8 +131,8 @@ def test_calls_within_rate_and_burst() -> None:
     assert 1_000 <= calls <= 1_010
 
 
-def test_concurrent_calls() -> None:
-    """No more calls are under way than the setting; the next goes when one has ended."""
+def test_no_more_calls_are_in_flight_than_the_setting() -> None:
+    """The next call leaves when one has ended."""
     bench, caller = Bench(concurrent_calls=2), Caller()
     bench.send_all(NOW, caller, *many(75))
     batches = bench.poll(NOW).batches
@@ -145,7 +145,7 @@ def test_concurrent_calls() -> None:
 
 
 def test_retry_takes_a_permit_and_goes_first() -> None:
-    """Another attempt of a call under way takes a permit, before any new call."""
+    """A further attempt of a call takes a permit before any new call."""
     bench, caller = Bench(call_rate=1.0, call_burst=1.0), Caller()
     bench.send_all(NOW, caller, *many(50))
     batch = bench.call(NOW)
@@ -160,7 +160,7 @@ def test_retry_takes_a_permit_and_goes_first() -> None:
 
 
 def test_retry_that_is_forgotten_takes_no_permit() -> None:
-    """A permit that nobody waits for any more goes to a new call."""
+    """A permit that nobody waits for goes to a new call."""
     bench, caller = Bench(call_rate=1.0, call_burst=1.0), Caller()
     bench.send_all(NOW, caller, *many(50))
     batch = bench.call(NOW)
@@ -171,8 +171,8 @@ def test_retry_that_is_forgotten_takes_no_permit() -> None:
     assert (decision.granted, len(decision.batches)) == ([], 1)
 
 
-def test_throttled_call() -> None:
-    """A lone throttle costs a pause of one call; the items come again together, without a strike."""
+def test_a_lone_throttle_costs_one_pause() -> None:
+    """After a lone throttle the items are sent again together, and it counts as no attempt."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(25))
     batch = bench.call(NOW)
@@ -184,8 +184,8 @@ def test_throttled_call() -> None:
     assert again.attempts_left == batch.attempts_left == 5
 
 
-def test_throttled_again() -> None:
-    """The second throttle of late cuts the rate."""
+def test_a_second_throttle_cuts_the_rate() -> None:
+    """A second throttle within the quiet time cuts the rate."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(25))
     bench.complete(NOW + 0.1, bench.call(NOW), failure=RateThrottled(), counted_attempts=0, started_at=NOW)
@@ -194,8 +194,8 @@ def test_throttled_again() -> None:
     assert bench.engine.call_rate == pytest.approx(7.0)
 
 
-def test_items_throttled_by_rate() -> None:
-    """Items that Connect throttles for their rate slow the calls down, and not their campaign alone."""
+def test_items_throttled_for_rate_slow_all_calls() -> None:
+    """Items that Connect throttles for their rate slow all calls, not only those of their campaign."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(25))
     batch = bench.call(NOW)
@@ -212,7 +212,7 @@ def test_items_throttled_by_rate() -> None:
 
 
 def test_items_settle_one_by_one() -> None:
-    """Each item of a call is answered as Connect says of it, in whatever order; the rest goes back."""
+    """Each item of a call gets Connect's answer for it, in any order; the rest is queued again."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a", "b", "c")
     batch = bench.call(NOW + LINGER_S)
@@ -228,7 +228,7 @@ def test_items_settle_one_by_one() -> None:
 
 
 def test_attempts_left_are_those_of_the_most_tried() -> None:
-    """A call may be tried as often as its most tried item, and no more."""
+    """A call has as many attempts left as its most attempted item."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a")
     failure = ConnectUnreachable()
@@ -241,8 +241,8 @@ def test_attempts_left_are_those_of_the_most_tried() -> None:
 
 
 @pytest.mark.parametrize("failure", [CampaignNotFound(), CampaignNotRunning("Stopped")])
-def test_refused_campaign(failure: CampaignNotFound | CampaignNotRunning) -> None:
-    """A campaign that is gone settles all that wait for it, and what comes soon after; no others."""
+def test_a_campaign_that_is_gone_settles_its_requests(failure: CampaignNotFound | CampaignNotRunning) -> None:
+    """Waiting requests of the campaign and new ones soon after are rejected, and no others."""
     bench, caller = Bench(concurrent_calls=1), Caller()
     bench.send_all(NOW, caller, *many(30))
     bench.send_all(NOW, caller, "x", campaign="other")
@@ -256,8 +256,8 @@ def test_refused_campaign(failure: CampaignNotFound | CampaignNotRunning) -> Non
     assert bench.engine.held == 2
 
 
-def test_access_denied() -> None:
-    """Without access what waits for the campaign is NOT_ACCEPTED, and nothing that comes after."""
+def test_denied_access_answers_only_what_waits() -> None:
+    """Without access, waiting requests are NOT_ACCEPTED; later ones are tried again."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(30))
     bench.complete(NOW + 0.1, bench.call(NOW), failure=AccessDenied())
@@ -267,7 +267,7 @@ def test_access_denied() -> None:
 
 
 def test_refused_campaign_lets_calls_under_way_end() -> None:
-    """Requests in another call to a refused campaign are answered as that call ends."""
+    """Requests in another call to a refused campaign are answered when that call ends."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(50))
     first, second = bench.poll(NOW).batches
@@ -278,7 +278,7 @@ def test_refused_campaign_lets_calls_under_way_end() -> None:
 
 
 def test_refused_campaign_after_doubt() -> None:
-    """What an earlier attempt of the refused call may have brought to Connect is UNKNOWN, not REJECTED."""
+    """A request that an earlier attempt of the refused call may have placed is UNKNOWN, not REJECTED."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a")
     batch = bench.call(NOW + LINGER_S)
@@ -289,7 +289,7 @@ def test_refused_campaign_after_doubt() -> None:
 
 
 def test_refusals_end_in_time_each() -> None:
-    """A refusal ends after its time also where an older one was said again in between."""
+    """Each refusal ends after its own time, even if an older one was renewed in between."""
     bench, caller = Bench(), Caller()
     for campaign in ("a", "a", "b"):
         bench.send_all(NOW, caller, *many(25, f"{caller.sent}-"), campaign=campaign)
@@ -304,8 +304,8 @@ def test_refusals_end_in_time_each() -> None:
 # --- room --------------------------------------------------------------------------------------------
 
 
-def test_room_by_count() -> None:
-    """Each request that is held takes a place until it is answered, one that joined another too."""
+def test_each_outstanding_request_takes_one_place() -> None:
+    """A request takes a place until it is answered, also if it joined another one."""
     bench, caller, other = Bench(queue_limit=10), Caller(), Caller()
     bench.send_all(NOW, caller, *many(9))
     assert bench.engine.room() == 1
@@ -315,8 +315,8 @@ def test_room_by_count() -> None:
     assert bench.engine.room() == 10
 
 
-def test_room_by_bytes() -> None:
-    """Without room in bytes there is none by count; what is answered gives its bytes back."""
+def test_outstanding_bytes_limit_the_room() -> None:
+    """At the limit of bytes there is no room; an answered request gives its bytes back."""
     bench, caller = Bench(queue_bytes=1_000 + 2 * ENTRY_BYTES + CAMPAIGN_BYTES + QUEUE_BYTES), Caller()
     bench.send(NOW, caller, dial("a", size=999))
     assert bench.engine.room() > 0
@@ -329,7 +329,7 @@ def test_room_by_bytes() -> None:
 
 
 def test_memory_of_tokens_is_counted() -> None:
-    """How many settled tokens are remembered is known."""
+    """The number of remembered tokens is known."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(3))
     bench.complete(

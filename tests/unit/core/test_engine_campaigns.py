@@ -53,7 +53,7 @@ def next_look(bench: Bench, now: float) -> tuple[float, list[str]]:
 
 
 def test_priorities_within_a_campaign() -> None:
-    """HIGH leaves before NORMAL before BULK, and a call is filled up with lower ones."""
+    """HIGH leaves before NORMAL and BULK; lower priorities fill the rest of a call."""
     bench, caller = Bench(call_rate=0.0), Caller()
     for priority in (BULK, NORMAL, HIGH):
         bench.send_all(NOW, caller, *many(20, priority.name), priority=priority)
@@ -62,7 +62,7 @@ def test_priorities_within_a_campaign() -> None:
 
 
 def test_priorities_among_campaigns() -> None:
-    """A campaign with HIGH calls first; BULK is passed over so many times in a row and no more."""
+    """A campaign with HIGH requests calls first; BULK is passed over a limited number of times."""
     bench, caller = Bench(call_rate=0.0, concurrent_calls=100), Caller()
     bench.send_all(NOW, caller, *many(250), campaign="bulk", priority=BULK)
     bench.send_all(NOW, caller, *many(25 * 40), campaign="high", priority=HIGH)
@@ -71,7 +71,7 @@ def test_priorities_among_campaigns() -> None:
 
 
 def test_priorities_under_scarce_permits() -> None:
-    """A HIGH request among a long BULK backlog leaves with the next call of its campaign."""
+    """A HIGH request in a long BULK backlog leaves with the next call of its campaign."""
     bench, caller = Bench(call_rate=1.0, call_burst=1.0), Caller()
     bench.send_all(NOW, caller, *many(1_000), priority=BULK)
     bench.complete(NOW, bench.call(NOW))
@@ -80,7 +80,7 @@ def test_priorities_under_scarce_permits() -> None:
 
 
 def test_join_raises_the_priority() -> None:
-    """Who joins with a higher priority pulls the request ahead; a lower one changes nothing."""
+    """A join with a higher priority moves the request ahead; a lower one changes nothing."""
     bench, caller, hasty = Bench(call_rate=1.0, call_burst=1.0), Caller(), Caller()
     bench.send_all(NOW, caller, *many(60), priority=BULK)
     bench.complete(NOW, bench.call(NOW))
@@ -93,7 +93,7 @@ def test_join_raises_the_priority() -> None:
 
 
 def test_capacity_cools_the_campaign_alone() -> None:
-    """A campaign throttled for capacity waits, probes with one item, grows and flows; others just go on."""
+    """A capacity-throttled campaign waits, probes with one item, grows and flows; others go on."""
     bench, caller, other = Bench(), Caller(), Caller()
     bench.send_all(NOW, caller, *many(100))
     batches = bench.poll(NOW).batches
@@ -116,7 +116,7 @@ def test_capacity_cools_the_campaign_alone() -> None:
 
 @pytest.mark.parametrize("failure", [None, *ItemFailure])
 def test_a_probe_without_an_accepted_item_is_not_taken(failure: ItemFailure | None) -> None:
-    """A probe whose items all failed, in whichever way, lets the next call carry no more than it did."""
+    """After a probe of failed items the next call is no larger."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(100))
     for batch in bench.poll(NOW).batches:
@@ -142,7 +142,7 @@ def test_a_probe_without_an_accepted_item_is_not_taken(failure: ItemFailure | No
     ],
 )
 def test_a_probe_with_an_accepted_item(failure: ItemFailure, grows: bool) -> None:
-    """A probe is taken where an item was accepted and none was throttled."""
+    """A probe succeeds if an item was accepted and none was throttled."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(100))
     for batch in bench.poll(NOW).batches:
@@ -157,8 +157,8 @@ def test_a_probe_with_an_accepted_item(failure: ItemFailure, grows: bool) -> Non
     assert (len(batch.entries) > 1 + STEP) is grows
 
 
-def test_capacity_until_expiry() -> None:
-    """What waits for a campaign that never recovers expires as THROTTLED, whether or not it was sent."""
+def test_requests_of_a_throttled_campaign_expire_as_throttled() -> None:
+    """Requests of a campaign that never recovers expire as THROTTLED, sent or not."""
     bench, caller = Bench(), Caller()
     for token in many(30):
         bench.send(NOW, caller, dial(token, expires_at=NOW + 20.0))
@@ -183,7 +183,7 @@ def test_capacity_until_expiry() -> None:
 
 @pytest.mark.parametrize("state", ["Paused", "Initialized", "Unheard"])
 def test_parked_waits_for_running(state: str) -> None:
-    """A parked campaign is asked about, not called; when it runs everything leaves, and nothing was lost."""
+    """A parked campaign is looked up, not called; when it runs, everything is sent."""
     bench, caller = parked_bench(state)
     now, asked = next_look(bench, NOW)
     assert (asked, caller.told) == (["campaign"], [PARKED])
@@ -203,8 +203,8 @@ def test_parked_waits_for_running(state: str) -> None:
         ("NotFound", Reason.CAMPAIGN_NOT_FOUND),
     ],
 )
-def test_parked_until_it_ends(state: str, reason: Reason) -> None:
-    """A parked campaign that ends settles all that wait, and what comes soon after."""
+def test_a_parked_campaign_that_ends_settles_its_requests(state: str, reason: Reason) -> None:
+    """A parked campaign that ends settles waiting requests and those that come soon after."""
     bench, caller = parked_bench()
     now, asked = next_look(bench, NOW)
     assert len(bench.looked_up(now, asked, campaign=state)) == 30
@@ -214,8 +214,8 @@ def test_parked_until_it_ends(state: str, reason: Reason) -> None:
     assert bench.engine.held == 0
 
 
-def test_parked_until_it_ends_is_not_told_to_flow() -> None:
-    """Nobody is told that a campaign flows again which has ended."""
+def test_an_ended_campaign_is_not_announced_as_flowing() -> None:
+    """No caller is told that an ended campaign flows again."""
     bench, caller = parked_bench()
     now, asked = next_look(bench, NOW)
     bench.looked_up(now, asked, campaign="Stopped")
@@ -223,8 +223,8 @@ def test_parked_until_it_ends_is_not_told_to_flow() -> None:
     assert RESUMED not in caller.told
 
 
-def test_parked_until_expiry() -> None:
-    """What waits for a campaign that does not run expires with that reason."""
+def test_requests_of_a_parked_campaign_expire_with_that_reason() -> None:
+    """Requests of a campaign that does not run expire as CAMPAIGN_NOT_RUNNING."""
     bench, caller = Bench(), Caller()
     bench.send(NOW, caller, dial(expires_at=NOW + 20.0))
     bench.complete(NOW + 0.1, bench.call(NOW + 0.1), failure=CampaignNotRunning("Paused"))
@@ -236,7 +236,7 @@ def test_parked_until_expiry() -> None:
 
 
 def test_parked_without_the_right_to_look() -> None:
-    """Without the right to look a rare probe of one item finds out, and then the campaign flows."""
+    """Without permission to look, a rare probe of one item finds out that the campaign flows."""
     bench, caller = parked_bench()
     now, _ = next_look(bench, NOW)
     bench.engine.may_not_look_up(now)
@@ -258,7 +258,7 @@ def test_parked_without_the_right_to_look() -> None:
 
 
 def test_notices_once_for_each_source_and_campaign() -> None:
-    """Who waits and who comes later are each told once; all of them, and none who left, that it flows."""
+    """Waiting and later callers are each told once; all who stayed are told when it flows again."""
     bench, early = parked_bench()
     late, gone = Caller(), Caller()
     for caller in (late, gone):
@@ -272,7 +272,7 @@ def test_notices_once_for_each_source_and_campaign() -> None:
 
 
 def test_one_whose_requests_have_expired_hears_of_the_next_parking() -> None:
-    """A stream that waited for nothing when a parked campaign was forgotten is told how it goes on."""
+    """A stream with nothing waiting when a parked campaign was forgotten is told of the next parking."""
     bench, caller = Bench(), Caller()
     bench.send(NOW, caller, dial(expires_at=NOW + 10.0))
     bench.complete(NOW + 0.1, bench.call(NOW + 0.1), failure=CampaignNotRunning("Paused"))
@@ -287,7 +287,7 @@ def test_one_whose_requests_have_expired_hears_of_the_next_parking() -> None:
 
 @pytest.mark.parametrize("failure", [CampaignNotFound(), CampaignNotRunning("Stopped")])
 def test_refused_after_cooling(failure: CampaignNotFound | CampaignNotRunning) -> None:
-    """A campaign whose probe finds it gone settles all, and no condition is left."""
+    """A campaign whose probe finds it gone settles all its requests and leaves no condition."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(30))
     throttle(bench, NOW, bench.call(NOW))
@@ -302,7 +302,7 @@ def test_refused_after_cooling(failure: CampaignNotFound | CampaignNotRunning) -
 
 
 def test_retries_are_denied_beyond_the_budget() -> None:
-    """Denied retries end their call, and its items come back to their queue."""
+    """A denied further attempt ends its call, and its items are queued again."""
     bench, caller = Bench(call_rate=0.0), Caller()
     bench.send_all(NOW, caller, *many(25))
     batch = bench.call(NOW)
@@ -324,7 +324,7 @@ def test_retries_are_denied_beyond_the_budget() -> None:
 
 
 def test_denied_beyond_the_grace_time() -> None:
-    """Behind the grace time every retry is denied, whatever the budget."""
+    """After the grace time every further attempt is denied, whatever the budget."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a")
     batch = bench.call(NOW + 0.1)

@@ -1,4 +1,4 @@
-"""The wall clock is set while dial requests wait: what has expired by it is not sent."""
+"""When the wall clock is set, requests that have expired by the new time are not sent."""
 
 import time
 
@@ -11,8 +11,8 @@ from tests.unit.core.making import NOW, Bench, Caller, dial, many, tokens_of
 HEADROOM_S = 5.0
 
 
-def test_the_wall_clock_is_put_forward() -> None:
-    """What has expired by the new time is answered at once, in slices, and nothing of it is sent."""
+def test_setting_the_clock_forward_expires_requests() -> None:
+    """Requests expired by the new time are answered at once, in slices, and none of them is sent."""
     bench, caller = Bench(call_rate=1.0, call_burst=1.0), Caller()
     for token in many(5000):
         bench.send(NOW, caller, dial(token, expires_at=NOW + 500.0))
@@ -31,8 +31,8 @@ def test_the_wall_clock_is_put_forward() -> None:
     assert {answer.reason for answer in told} == {Reason.EXPIRATION_PASSED}
 
 
-def test_the_wall_clock_is_put_back() -> None:
-    """What has more time by the new time is kept for that long, and then expires."""
+def test_setting_the_clock_back_keeps_requests_longer() -> None:
+    """Requests with more time by the new clock are kept for that long and then expire."""
     bench, caller = Bench(call_rate=0.001, call_burst=1.0, forecast=False), Caller()
     bench.send_all(NOW, caller, *many(25, "first"))
     bench.complete(NOW, bench.call(NOW))
@@ -50,7 +50,7 @@ def test_the_wall_clock_is_put_back() -> None:
 
 
 def test_requests_that_come_after_the_step() -> None:
-    """What comes later is judged by the new time, and takes its place in the order of expiries."""
+    """Later requests are judged by the new time and sorted among the expiries."""
     bench, caller = Bench(call_rate=1.0, call_burst=1.0), Caller()
     bench.engine.wall_clock_gained(600.0)
     past = bench.send(NOW, caller, dial("past", expires_at=NOW + 599.0))
@@ -66,7 +66,7 @@ def test_requests_that_come_after_the_step() -> None:
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.01])
 def test_what_comes_back_from_a_call_after_the_step(delay_s: float) -> None:
-    """A request that comes back from a call after its time by the new clock is not sent again."""
+    """A request that returns from a call after its expiry by the new clock is not sent again."""
     bench, caller = Bench(), Caller()
     bench.send(NOW, caller, dial(expires_at=NOW + 60.0))
     now, batch = bench.next_call(NOW)
@@ -80,7 +80,7 @@ def test_what_comes_back_from_a_call_after_the_step(delay_s: float) -> None:
 
 
 def test_a_retry_after_the_step() -> None:
-    """A call that waits for another attempt gets none once it has expired by the new clock."""
+    """A call that has expired by the new clock gets no further attempt."""
     bench, caller = Bench(), Caller()
     bench.send(NOW, caller, dial(expires_at=NOW + 60.0))
     now, batch = bench.next_call(NOW)
@@ -91,7 +91,7 @@ def test_a_retry_after_the_step() -> None:
 
 
 def test_a_step_costs_nothing() -> None:
-    """Setting the clock with many requests queued costs the same as with none."""
+    """Setting the clock costs the same with many queued requests as with none."""
     bench, caller = Bench(call_rate=1.0, call_burst=1.0, forecast=False), Caller()
     for token in many(20_000):
         bench.send(NOW, caller, dial(token))

@@ -1,4 +1,4 @@
-"""AWS refuses the gateway's credentials or clock: requests wait, and none is denied at once."""
+"""While AWS refuses the gateway's credentials or clock, requests wait and none is denied at once."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def drive(
 
 @pytest.mark.parametrize("failure", HINDERED)
 def test_one_refusal_answers_no_request(failure: type[CallHindered]) -> None:
-    """One such answer settles no request: all are sent when AWS accepts the gateway again."""
+    """One refusal settles no request: all are sent when AWS accepts the gateway again."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(200))
     for batch in bench.poll(NOW).batches:
@@ -52,7 +52,7 @@ def test_one_refusal_answers_no_request(failure: type[CallHindered]) -> None:
 
 @pytest.mark.parametrize("failure", HINDERED)
 def test_one_call_at_a_time_asks_again(failure: type[CallHindered]) -> None:
-    """Meanwhile one call at a time asks again, after pauses, whatever the backlog; it costs no attempt."""
+    """While AWS refuses, one call at a time asks again after pauses; it counts as no attempt."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(1000))
     now, (first, *others) = drive(bench, NOW, NOW + HINDERED_PATIENCE_S - LONGEST_HINDERED_S, failure())
@@ -66,7 +66,7 @@ def test_one_call_at_a_time_asks_again(failure: type[CallHindered]) -> None:
 
 @pytest.mark.parametrize("failure", HINDERED)
 def test_a_lasting_hindrance_is_told(failure: type[CallHindered]) -> None:
-    """After a while waiting requests are answered as denied, with the cause."""
+    """If it lasts, waiting requests are answered as denied, with the cause."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(100))
     drive(bench, NOW, NOW + HINDERED_PATIENCE_S + 2 * LONGEST_HINDERED_S, failure())
@@ -80,7 +80,7 @@ def test_a_lasting_hindrance_is_told(failure: type[CallHindered]) -> None:
 
 
 def test_expired_meanwhile() -> None:
-    """A request whose time passes meanwhile is EXPIRED, and told why it was not sent."""
+    """A request that expires during the refusal is EXPIRED, and its answer says why it was not sent."""
     bench, caller = Bench(), Caller()
     bench.send(NOW, caller, dial(expires_at=NOW + 9.0))
     drive(bench, NOW, NOW + 3.0, CredentialsExpired())
@@ -90,7 +90,7 @@ def test_expired_meanwhile() -> None:
 
 
 def test_doubt_outlives_it() -> None:
-    """A request that an earlier attempt may have placed stays UNKNOWN, also where the hindrance lasts."""
+    """A request that an earlier attempt may have placed stays UNKNOWN, even if the refusal lasts."""
     bench, caller = Bench(), Caller()
     bench.send(NOW, caller, dial())
     now, batch = bench.next_call(NOW)
@@ -102,7 +102,7 @@ def test_doubt_outlives_it() -> None:
 
 
 def test_denied_is_another_thing() -> None:
-    """A right that is missing for one campaign is told at once, and shows that the credentials are good."""
+    """Denied access to one campaign is answered at once and shows that the credentials are good."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(30))
     bench.send_all(NOW, caller, *many(30), campaign="other")

@@ -1,4 +1,4 @@
-"""Callers that leave, and the gateway that leaves."""
+"""Callers leave, and the gateway leaves."""
 
 import pytest
 
@@ -10,7 +10,7 @@ SENT_AT = NOW + 0.05
 
 
 def assert_empty(bench: Bench, *callers: Caller) -> None:
-    """Check that nothing is held, nor waited for."""
+    """Check that nothing is outstanding and no wake-up is needed."""
     assert bench.engine.held == bench.engine.held_bytes == 0
     for caller in callers:
         assert caller.source.pending == {}
@@ -21,7 +21,7 @@ def assert_empty(bench: Bench, *callers: Caller) -> None:
 
 
 def test_leave_drops_what_waits() -> None:
-    """What a gone caller alone waited for is dropped unsent, and nobody is answered."""
+    """Requests that only a gone caller waited for are dropped unsent, and nobody is answered."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a", "b", "c")
     assert bench.leave(NOW, caller) == 3
@@ -32,7 +32,7 @@ def test_leave_drops_what_waits() -> None:
 
 
 def test_leave_drops_what_is_delayed() -> None:
-    """What waits for another try is dropped with its caller."""
+    """A request that waits for another attempt is dropped with its caller."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a")
     bench.complete(SENT_AT, bench.call(SENT_AT), failure=ConnectUnreachable())
@@ -42,7 +42,7 @@ def test_leave_drops_what_is_delayed() -> None:
 
 
 def test_leave_keeps_what_others_joined() -> None:
-    """What others joined is sent for them, whoever of them came first."""
+    """A request that others joined is sent for them, whichever caller came first."""
     bench, leader, other = Bench(), Caller(), Caller()
     bench.send_all(NOW, leader, "a", "b")
     bench.send_all(NOW, other, "b")
@@ -56,7 +56,7 @@ def test_leave_keeps_what_others_joined() -> None:
 
 
 def test_leave_of_the_leader_keeps_the_linger() -> None:
-    """A lone request leaves after its linger also where the first who sent it has gone meanwhile."""
+    """A lone request leaves after its linger even if its first sender has gone."""
     bench, leader, other = Bench(), Caller(), Caller()
     bench.send_all(NOW, leader, "a")
     bench.send_all(NOW, other, "a")
@@ -65,7 +65,7 @@ def test_leave_of_the_leader_keeps_the_linger() -> None:
 
 
 def test_leave_of_one_who_joined() -> None:
-    """A joiner that leaves changes nothing for the first."""
+    """When a joined caller leaves, nothing changes for the first one."""
     bench, leader, other = Bench(), Caller(), Caller()
     bench.send_all(NOW, leader, "a")
     bench.send_all(NOW, other, "a")
@@ -85,7 +85,7 @@ def test_leave_of_one_who_sent_it_twice() -> None:
 
 
 def test_leave_while_in_flight_and_return() -> None:
-    """What was in a call when its caller left is accepted in the ledger, for the caller's return."""
+    """If the caller leaves during a call, the ledger keeps the acceptance until it returns."""
     bench, caller, returned = Bench(), Caller(), Caller()
     bench.send_all(NOW, caller, "a")
     batch = bench.call(SENT_AT)
@@ -98,7 +98,7 @@ def test_leave_while_in_flight_and_return() -> None:
 
 
 def test_return_while_still_in_flight() -> None:
-    """A caller that comes back before the call has ended joins it."""
+    """A caller that returns before the call has ended joins it."""
     bench, caller, returned = Bench(), Caller(), Caller()
     bench.send_all(NOW, caller, "a")
     batch = bench.call(SENT_AT)
@@ -111,7 +111,7 @@ def test_return_while_still_in_flight() -> None:
 
 
 def test_leave_while_in_flight_and_it_fails() -> None:
-    """What comes back from a call for nobody is not sent again; doubt about it is kept."""
+    """A request without callers that comes back from a call is not sent again; its doubt is kept."""
     bench, caller, returned = Bench(max_attempts=2), Caller(), Caller()
     bench.send_all(NOW, caller, "a")
     batch = bench.call(SENT_AT)
@@ -126,7 +126,7 @@ def test_leave_while_in_flight_and_it_fails() -> None:
 
 
 def test_thousands_come_and_go() -> None:
-    """Of thousands of callers that come and go nothing stays, not even notes of their expiries."""
+    """Nothing remains of thousands of callers that come and go, not even their expiries."""
     bench = Bench()
     for number in range(5_000):
         caller = Caller()
@@ -142,8 +142,8 @@ def test_thousands_come_and_go() -> None:
 # --- a caller's deadline -----------------------------------------------------------------------------
 
 
-def test_withdraw() -> None:
-    """At its deadline a caller is told what is true: dropped unsent, or in a call nobody knows the end of."""
+def test_a_caller_at_its_deadline_is_told_the_truth() -> None:
+    """Unsent requests are NOT_ACCEPTED; those in a call are UNKNOWN."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "sent")
     bench.call(SENT_AT)
@@ -158,7 +158,7 @@ def test_withdraw() -> None:
 
 
 def test_withdraw_what_others_joined() -> None:
-    """What others wait for too may still be sent: UNKNOWN for one at its deadline, an answer for them."""
+    """A request that others wait for is UNKNOWN for the caller at its deadline, and is still sent."""
     bench, caller, other = Bench(), Caller(), Caller()
     bench.send_all(NOW, caller, "a")
     bench.send_all(NOW, other, "a")
@@ -170,7 +170,7 @@ def test_withdraw_what_others_joined() -> None:
 
 
 def test_withdraw_what_is_in_doubt() -> None:
-    """What was in a call with an unknown end is UNKNOWN, and stays so for a later try."""
+    """A request from a call with an unknown end is UNKNOWN, also for a later attempt."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a")
     bench.complete(SENT_AT, bench.call(SENT_AT), failure=AnswerLost(), uncertain=True)
@@ -196,7 +196,7 @@ def test_withdraw_what_was_sent_twice() -> None:
 
 
 def test_drain_sends_what_it_can() -> None:
-    """A gateway that leaves lingers no more, takes nothing new, and still answers what it sent."""
+    """A draining gateway does not linger, takes nothing new, and answers what it sends."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a")
     bench.engine.drain(NOW, NOW + 20.0)
@@ -213,7 +213,7 @@ def test_drain_sends_what_it_can() -> None:
 
 
 def test_drain_ends_at_its_instant() -> None:
-    """At the end of the grace time what was not sent is NOT_ACCEPTED, delayed retries included."""
+    """At the end of the grace time unsent requests are NOT_ACCEPTED, delayed ones included."""
     bench, caller = Bench(call_rate=1.0, call_burst=1.0), Caller()
     bench.send_all(NOW, caller, "delayed")
     bench.complete(SENT_AT, bench.call(SENT_AT), failure=ConnectUnreachable(), counted_attempts=4)
@@ -227,7 +227,7 @@ def test_drain_ends_at_its_instant() -> None:
 
 
 def test_drain_and_a_call_that_ends_after_it() -> None:
-    """What comes back from a call behind the grace time is not sent again; doubt is told."""
+    """A request that returns after the grace time is not sent again; a doubt is stated."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a", "b")
     batch = bench.call(SENT_AT)
@@ -240,7 +240,7 @@ def test_drain_and_a_call_that_ends_after_it() -> None:
 
 
 def test_drain_and_a_call_that_wants_a_permit() -> None:
-    """Behind the grace time a call that wants another attempt gets none, and keeps nobody awake."""
+    """After the grace time a call gets no further attempt, and no wake-up is needed for it."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a")
     batch = bench.call(SENT_AT)
@@ -252,8 +252,8 @@ def test_drain_and_a_call_that_wants_a_permit() -> None:
     assert_idle(bench, NOW + 1.0)
 
 
-def test_abandon() -> None:
-    """A gateway that must go now answers everybody: what is in a call UNKNOWN, the rest NOT_ACCEPTED."""
+def test_abandoning_answers_everybody() -> None:
+    """Requests in a call are UNKNOWN, all others NOT_ACCEPTED."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "sent")
     batch = bench.call(SENT_AT)
@@ -267,7 +267,7 @@ def test_abandon() -> None:
 
 
 def test_call_that_ends_after_abandon() -> None:
-    """The end of a call that was abandoned answers nobody a second time."""
+    """The end of an abandoned call answers nobody a second time."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a")
     batch = bench.call(SENT_AT)

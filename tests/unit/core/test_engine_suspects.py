@@ -1,4 +1,4 @@
-"""Calls that Connect refuses as a whole: the bad item is found, in few calls, at nobody's cost."""
+"""When Connect refuses whole calls, the bad item is found in few calls, and no other pays for it."""
 
 import pytest
 
@@ -29,8 +29,8 @@ def run(bench: Bench, now: float, until: float, bad: set[str]) -> list[tuple[flo
     return calls
 
 
-def test_halves() -> None:
-    """When Connect refuses a whole call its items go in halves, until the bad one is found."""
+def test_a_refused_call_is_split_into_halves() -> None:
+    """When Connect refuses a call, its items travel in halves until the bad one is found."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "a", "bad", "c")
     answer(bench, NOW + 0.1, bench.call(NOW + 0.05), {"bad"})
@@ -50,7 +50,7 @@ def test_halves() -> None:
 
 @pytest.mark.parametrize("place", range(25))
 def test_one_bad_item_costs_few_calls(place: int) -> None:
-    """Wherever the one bad item of a full call is, 11 calls find it, and all its neighbours are ACCEPTED."""
+    """11 calls find the one bad item of a full call, and all others are ACCEPTED."""
     bench, caller = Bench(call_rate=0.0), Caller()
     bench.send_all(NOW, caller, *many(25))
     calls = run(bench, NOW, NOW + 60.0, {f"t{place}"})
@@ -63,7 +63,7 @@ def test_one_bad_item_costs_few_calls(place: int) -> None:
 
 @pytest.mark.parametrize("bad", [{"t0", "t24"}, {"t3", "t4", "t5"}, {"t0", "t6", "t12", "t18", "t24"}])
 def test_several_bad_items(bad: set[str]) -> None:
-    """Several bad items are each found, and no other is REJECTED."""
+    """Each of several bad items is found, and no other is REJECTED."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(25))
     run(bench, NOW, NOW + 120.0, bad)
@@ -73,7 +73,7 @@ def test_several_bad_items(bad: set[str]) -> None:
 
 
 def test_all_bad_is_bounded() -> None:
-    """Where all items are bad the search keeps to its budget, and the campaign's other traffic goes on."""
+    """If all items are bad, the search keeps its budget and other requests of the campaign go on."""
     bench, caller, other = Bench(), Caller(), Caller()
     tokens = many(25, "bad")
     bench.send_all(NOW, caller, *tokens)
@@ -96,7 +96,7 @@ def test_all_bad_is_bounded() -> None:
 
 @pytest.mark.parametrize("item", [True, False])
 def test_throttle_during_the_search(item: bool) -> None:
-    """A throttle during the search keeps the suspects together, and apart from others."""
+    """A throttle during the search keeps the suspects together and apart from others."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(4))
     bench.complete(NOW + 0.1, bench.call(NOW + 0.1), failure=CallInvalid())
@@ -113,7 +113,7 @@ def test_throttle_during_the_search(item: bool) -> None:
 
 
 def test_suspects_whose_caller_leaves() -> None:
-    """Suspects that nobody waits for any more are dropped unsent."""
+    """Suspects without a caller are dropped unsent."""
     bench, caller, other = Bench(call_rate=1.0, call_burst=1.0), Caller(), Caller()
     bench.send_all(NOW, caller, "a", "b")
     bench.send_all(NOW, other, "c")
@@ -125,7 +125,7 @@ def test_suspects_whose_caller_leaves() -> None:
 
 
 def test_a_call_that_is_refused_whatever_it_carries() -> None:
-    """Where Connect refuses every call of a campaign the call is to blame: no item is REJECTED for it."""
+    """If Connect refuses every call of a campaign, the call is to blame and no item is REJECTED."""
     bench, caller, other = Bench(), Caller(), Caller()
     bench.send_all(NOW, caller, *many(500))
     bench.send_all(NOW, other, *many(25), campaign="other")
@@ -141,7 +141,7 @@ def test_a_call_that_is_refused_whatever_it_carries() -> None:
 
 
 def test_a_campaign_id_that_connect_refuses() -> None:
-    """Where Connect names the campaign's id as invalid all that wait for it are REJECTED, after one call."""
+    """If Connect names the campaign's id as invalid, one call REJECTS all that wait for it."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, *many(100))
     bench.complete(NOW, bench.poll(NOW).batches[0], failure=CampaignInvalid())
@@ -151,7 +151,7 @@ def test_a_campaign_id_that_connect_refuses() -> None:
 
 
 def test_a_suspect_that_runs_out_of_time() -> None:
-    """A suspect whose time passes before its turn is told that Connect refused its calls."""
+    """A suspect that expires before its turn is told that Connect refused its calls."""
     bench, caller = Bench(call_rate=1.0, call_burst=1.0), Caller()
     for token in many(8):
         bench.send(NOW, caller, dial(token, expires_at=NOW + 9.0))

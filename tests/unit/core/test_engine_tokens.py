@@ -1,4 +1,4 @@
-"""The token decides: what joins, what is replayed, what conflicts, and what is free to be sent again."""
+"""Tokens decide which requests join, are replayed, conflict, or may be sent again."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def settled_bench(failure: CallFailure | None, *, expires_at: float = NOW + 9_00
 
 
 def test_join_while_it_waits() -> None:
-    """The same dial under the same token is sent once, and all who sent it share the answer."""
+    """The same dial under the same token is sent once, and all its senders share the answer."""
     bench, callers = Bench(), [Caller(), Caller(), Caller()]
     for caller in callers:
         bench.send_all(NOW, caller, "a")
@@ -36,7 +36,7 @@ def test_join_while_it_waits() -> None:
 
 
 def test_join_while_it_is_in_flight() -> None:
-    """Who comes while the call is under way shares its answer, and starts no second call."""
+    """A request that comes during the call shares its answer and starts no second call."""
     bench, first, second = Bench(), Caller(), Caller()
     bench.send_all(NOW, first, "a")
     batch = bench.call(SENT_AT)
@@ -47,7 +47,7 @@ def test_join_while_it_is_in_flight() -> None:
 
 
 def test_join_while_it_is_delayed() -> None:
-    """Who comes while a retry is pending shares its answer too."""
+    """A request that comes before a retry shares its answer."""
     bench, first, second = Bench(), Caller(), Caller()
     bench.send_all(NOW, first, "a")
     bench.complete(SENT_AT, bench.call(SENT_AT), failure=ConnectUnreachable())
@@ -71,7 +71,7 @@ def test_join_by_the_same_source() -> None:
 
 
 def test_join_in_the_last_moment() -> None:
-    """Who comes with an expiration inside the headroom joins what is under way all the same."""
+    """A request with an expiration inside the headroom still joins the outstanding one."""
     bench, first, second = Bench(), Caller(), Caller()
     bench.send_all(NOW, first, "token")
     batch = bench.call(SENT_AT)
@@ -91,8 +91,8 @@ def test_token_belongs_to_its_campaign() -> None:
 
 @pytest.mark.parametrize("other", [dial(phone=PHONE + "1"), dial(attributes={"a": "1"})])
 @pytest.mark.parametrize("when", ["waits", "in flight", "accepted"])
-def test_conflict(other: DialRequest, when: str) -> None:
-    """Another number or other attributes under a token in use, or accepted, are REJECTED."""
+def test_another_dial_under_a_used_token_is_rejected(other: DialRequest, when: str) -> None:
+    """Another number or other attributes under an outstanding or accepted token are REJECTED."""
     bench, caller = Bench(), Caller()
     bench.send_all(NOW, caller, "token")
     if when != "waits":
@@ -107,7 +107,7 @@ def test_conflict(other: DialRequest, when: str) -> None:
 
 
 def test_other_expiration_is_no_conflict() -> None:
-    """Only number and attributes make another dial of it, not the expiration."""
+    """A different expiration alone is no conflict."""
     bench = Bench()
     bench.send_all(NOW, Caller(), "token")
     assert bench.send(NOW, Caller(), dial(expires_at=NOW + 60.0)) is None
@@ -115,7 +115,7 @@ def test_other_expiration_is_no_conflict() -> None:
 
 
 def test_doubt_outlives_the_time() -> None:
-    """A token in doubt is UNKNOWN also to a caller that asks again when its expiration has passed."""
+    """A token in doubt is UNKNOWN also for a caller whose expiration has passed."""
     bench, _ = settled_bench(AnswerLost(), expires_at=NOW + 600.0)
     answer = bench.send(NOW + 700.0, Caller(), dial(expires_at=NOW + 600.0))
     assert answer is not None
@@ -123,7 +123,7 @@ def test_doubt_outlives_the_time() -> None:
 
 
 def test_many_joins_cost_no_more_each() -> None:
-    """One token sent thousands of times costs each of its callers their own requests only."""
+    """A token sent thousands of times costs each of its callers only its own requests."""
     bench, callers = Bench(), [Caller() for _ in range(4)]
     for caller in callers:
         bench.send_all(NOW, caller, *["same"] * 5000)
@@ -133,7 +133,7 @@ def test_many_joins_cost_no_more_each() -> None:
 
 
 def test_replay_after_its_time() -> None:
-    """An accepted token is replayed also to a caller that comes when its expiration has passed."""
+    """An accepted token is replayed also for a caller whose expiration has passed."""
     bench, _ = settled_bench(None)
     answer = bench.send(NOW + 700.0, Caller(), dial(expires_at=NOW + 600.0))
     assert answer is not None
@@ -141,8 +141,8 @@ def test_replay_after_its_time() -> None:
 
 
 @pytest.mark.parametrize("later_s", [0.0, 1.0, WINDOW_S])
-def test_replay(later_s: float) -> None:
-    """An accepted token is answered at once within the window, with the first id and trace, unsent."""
+def test_an_accepted_token_is_replayed(later_s: float) -> None:
+    """Within the window an accepted token is answered at once, with the first id and trace, and not sent."""
     bench, _ = settled_bench(None)
     answer = bench.send(SENT_AT + later_s, Caller(), dial(expires_at=NOW + 9_000.0))
     assert answer is not None
@@ -152,13 +152,13 @@ def test_replay(later_s: float) -> None:
 
 
 def test_no_replay_after_the_window() -> None:
-    """A good while after the window an accepted token is a new one."""
+    """Some time after the window an accepted token is new again."""
     bench, _ = settled_bench(None)
     assert bench.send(SENT_AT + 1.25 * WINDOW_S, Caller(), dial(expires_at=NOW + 9_000.0)) is None
 
 
 def test_replay_while_draining() -> None:
-    """An accepted token is replayed also by a gateway that is leaving, or for a campaign that is gone."""
+    """An accepted token is replayed also while draining, or for a campaign that is gone."""
     bench, caller = settled_bench(None)
     bench.send_all(SENT_AT, caller, "other")
     bench.complete(NOW + 1.0, bench.call(NOW + 1.0), failure=CampaignNotFound())
@@ -203,15 +203,15 @@ def test_free_after_unknown_and_accepted() -> None:
 
 @pytest.mark.parametrize("failure", [ConnectUnreachable(), CampaignNotFound()])
 def test_doubt_outlives_the_answer(failure: CallFailure) -> None:
-    """After UNKNOWN a second try that fails for certain is UNKNOWN again: the first may be there."""
+    """After UNKNOWN a second attempt that certainly fails is UNKNOWN again."""
     bench, caller = settled_bench(AnswerLost())
     assert bench.send(NOW + 1.0, caller, dial()) is None
     bench.complete(NOW + 2.0, bench.call(NOW + 2.0), failure=failure)
     assert caller.answers[1].outcome is Outcome.UNKNOWN
 
 
-def test_doubt_outlives_the_answer_also_at_the_door() -> None:
-    """In doubt neither an expiration nor a refused campaign nor a drain makes it certain."""
+def test_a_token_in_doubt_is_never_denied_at_once() -> None:
+    """In doubt, neither an expiration nor a refused campaign nor a drain denies the request."""
     bench, caller = settled_bench(AnswerLost())
     late = bench.send(NOW + 1.0, caller, dial(expires_at=NOW + 2.0))
     bench.send(NOW + 1.0, caller, dial("other"))
@@ -223,7 +223,7 @@ def test_doubt_outlives_the_answer_also_at_the_door() -> None:
 
 
 def test_doubt_ends_with_the_window() -> None:
-    """A good while after the window nothing is known of a token, nor doubted."""
+    """Some time after the window the doubt about a token is forgotten."""
     bench, caller = settled_bench(AnswerLost())
     later = SENT_AT + 1.25 * WINDOW_S
     assert bench.send(later, caller, dial(expires_at=later + 60.0)) is None

@@ -107,8 +107,8 @@ def _among_callers(rng: random.Random) -> tuple[float, float]:
     return world.told(newcomer), world.replayed(newcomer)
 
 
-def test_a_round_of_campaigns_is_reckoned_in() -> None:
-    """A new campaign comes behind a call of each that its caller has, and not those of other callers."""
+def test_a_new_campaign_waits_for_one_round() -> None:
+    """A new campaign waits for one call of each campaign of its caller, not of other callers."""
     world = World()
     for number in range(400):
         world.fill(f"c{number}", 1, Source(caller="many"))
@@ -128,7 +128,7 @@ def test_a_higher_priority_is_not_behind_lower_ones_of_other_campaigns() -> None
 
 
 def test_what_is_in_doubt_is_told_of_its_turn() -> None:
-    """Of a caller's many wrong ids those that get no turn in time are told so; other callers are not."""
+    """Of a caller's many wrong ids, those without a turn in time are told so; other callers are not."""
     bench, wrong, other = Bench(forecast=True), Caller(), Caller()
     wrong.source.caller, other.source.caller = "wrong", "other"
     now = NOW
@@ -159,7 +159,7 @@ def test_a_heavy_source_waits_for_fewer_of_the_others(weight: int) -> None:
 
 
 def test_never_refuses_where_all_backlog_fits() -> None:
-    """Where even behind all that waits there is time, nobody is refused."""
+    """If the whole backlog fits into its time, no request is refused."""
     world = World()
     source = world.fill("a", 2_500)
     newcomer = world.entry("a", source)
@@ -181,7 +181,7 @@ def test_newcomers_are_not_behind_the_backlogs_of_others() -> None:
 
 
 def test_urgent_among_the_patient_of_the_same_source() -> None:
-    """A source's request that expires soon goes before its long backlog, and is not refused for it."""
+    """A request that expires soon goes before its source's long backlog and is not refused for it."""
     world, source = World(), Source()
     world.fill("a", 30_000, source)
     for number in range(20):
@@ -199,7 +199,7 @@ def test_higher_priority_is_not_behind_lower() -> None:
 
 
 def test_backlogs_are_cut_at_the_place() -> None:
-    """Of every backlog as much goes before as its place in its own."""
+    """Of each backlog, as many requests go first as stand before this one in its own."""
     backlogs = Backlogs((size, 1) for size in (10, 3, 7, 100))
     for place in (0, 1, 3, 5, 50, 200):
         assert backlogs.before(place) == sum(min(size, place) for size in (10, 3, 7, 100))
@@ -213,8 +213,8 @@ def test_backlogs_that_weigh_more_go_further_before() -> None:
     assert backlogs.before(1000) == 204
 
 
-def test_questions_do_not_look_at_every_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two refreshes the campaigns are not walked through again, however many questions come."""
+def test_forecasts_do_not_read_every_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two refreshes no campaign is read again, however many forecasts are made."""
     world, walks = World(), 0
     source = world.fill("mine", 500)
     for number in range(200):
@@ -261,8 +261,8 @@ def test_requests_of_one_instant_read_one_slice_of_the_campaigns() -> None:
 
 
 @pytest.mark.parametrize("forecast", [True, False])
-def test_would_expire_at_the_door(forecast: bool) -> None:
-    """A request whose turn comes too late is EXPIRED at once with the estimate, where that is switched on."""
+def test_a_request_that_would_expire_is_answered_at_once(forecast: bool) -> None:
+    """A request whose turn comes too late is EXPIRED at once with the estimate, if that is switched on."""
     bench, caller = Bench(forecast=forecast), Caller()
     bench.send_all(NOW, caller, *many(10_000))  # 40 s of calls
     answer = bench.send(NOW, caller, dial("late", expires_at=NOW + 300.0))
@@ -281,8 +281,8 @@ def test_would_expire_at_the_door(forecast: bool) -> None:
     assert all(told.retry_after_s and told.retry_after_s > 14.0 for told in backlog.answers.values())
 
 
-def test_what_is_held_takes_no_turns() -> None:
-    """The backlog of a held campaign delays no other: who would be in time without it is taken in."""
+def test_held_backlogs_delay_no_other_campaign() -> None:
+    """The backlog of a held campaign is not counted in the forecast of another one."""
     late: list[bool] = []
     for held in (True, False):
         bench, caller, other = Bench(forecast=True), Caller(), Caller()

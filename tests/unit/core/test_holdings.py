@@ -1,4 +1,4 @@
-"""What the gateway holds is counted: requests, joins and bytes, from the coming to the answer."""
+"""Outstanding requests, joins and bytes are counted from arrival to answer."""
 
 from gateway.core.entry_state import EntryState, move
 from gateway.core.model import Answer, Entry, Outcome, Settled, Source, Waiter
@@ -53,7 +53,7 @@ def test_hold_and_settle() -> None:
 
 
 def test_joins_are_counted() -> None:
-    """Each who joins takes a place and some bytes, and gives them back with the answer."""
+    """Each join takes a place and some bytes and gives them back with the answer."""
     held, other = entry("a"), Source()
     outbox = Outbox()
     outstanding = holding(held, outbox=outbox)
@@ -66,8 +66,8 @@ def test_joins_are_counted() -> None:
     assert (outstanding.count, outstanding.bytes) == (0, 0)
 
 
-def test_detach() -> None:
-    """Who is detached gives back the place of a join, whether they came first or later."""
+def test_a_detached_waiter_gives_its_place_back() -> None:
+    """A detached waiter gives back the place of a join, whether it came first or later."""
     first, other = Source(), Source()
     held = entry("a", source=first)
     outstanding = holding(held)
@@ -85,8 +85,8 @@ def test_detach() -> None:
     assert (outstanding.count, outstanding.bytes) == (1, memory_of(held.request))
 
 
-def test_drop() -> None:
-    """What is dropped is forgotten, but for a doubt whether Connect has it."""
+def test_a_dropped_request_is_forgotten_except_its_doubt() -> None:
+    """A dropped request is forgotten, unless Connect may have it."""
     sure, doubtful = entry("a"), entry("b")
     doubtful.in_doubt, doubtful.attempts = True, 1
     outstanding = holding(sure, doubtful)
@@ -100,8 +100,8 @@ def test_drop() -> None:
     assert not memory.accepted
 
 
-def test_resting() -> None:
-    """What rests of a campaign is all but what is in flight."""
+def test_resting_requests_are_those_in_no_call() -> None:
+    """All requests of a campaign that are not in flight are returned."""
     one, two, flying = entry("a", "one"), entry("b", "two"), entry("c", "one")
     move(flying, EntryState.IN_FLIGHT)
     outstanding = holding(one, two, flying)

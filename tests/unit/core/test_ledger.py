@@ -66,8 +66,8 @@ def test_held_until_released() -> None:
     assert book.held("campaign", "a") is None
 
 
-def test_all_that_is_held() -> None:
-    """What is held is listed by campaign and in all."""
+def test_outstanding_entries_are_listed() -> None:
+    """Outstanding entries are listed by campaign and in total."""
     book, first, second = ledger(), entry("a"), entry("b")
     book.hold(first)
     book.hold(second)
@@ -94,7 +94,7 @@ def test_accepted_is_remembered() -> None:
 
 
 def test_unknown_is_remembered_without_an_id() -> None:
-    """Of a token with an unknown fate it is recalled that Connect may have it."""
+    """A token with an unknown fate is remembered as one that Connect may have."""
     book = ledger()
     book.settle(NOW, dial("a"), Answer(Outcome.UNKNOWN))
     memory = book.recall(NOW, "campaign", "a")
@@ -103,7 +103,7 @@ def test_unknown_is_remembered_without_an_id() -> None:
 
 
 def test_a_doubt_without_a_call_is_not_remembered() -> None:
-    """A doubt that only the caller told of takes no room: else one caller could push out what is accepted."""
+    """A doubt that only the caller stated is not kept; it could push accepted tokens out."""
     book = ledger()
     book.settle(NOW, dial("a"), Answer(Outcome.UNKNOWN), attempts=0)
     assert book.recall(NOW, "campaign", "a") is None
@@ -140,7 +140,7 @@ def test_remembered_for_the_window_and_a_quarter_at_most(begun_s: float) -> None
 
 
 def test_what_is_remembered_costs_the_collector_nothing() -> None:
-    """Half a million tokens may be remembered; looking at each would stop the loop for 0.1 s."""
+    """The garbage collector does not visit remembered tokens: half a million would block for 0.1 s."""
     book = ledger()
     for number in range(100):
         book.settle(NOW, dial(f"t-{number}"), accepted(f"id-{number}"))
@@ -153,7 +153,7 @@ def test_what_is_remembered_costs_the_collector_nothing() -> None:
 
 
 def test_generations_turn_in_small_steps() -> None:
-    """Asking often makes nothing fade sooner."""
+    """Frequent access makes no token fade sooner."""
     book = ledger()
     book.settle(NOW, dial("a"), accepted())
     for second in range(int(WINDOW_S) + 1):
@@ -161,7 +161,7 @@ def test_generations_turn_in_small_steps() -> None:
 
 
 def test_long_idle_time() -> None:
-    """After days without a request all is forgotten, quickly, and the ledger works on."""
+    """After days without a request all tokens are forgotten, quickly, and the ledger still works."""
     book = ledger()
     book.settle(NOW, dial("a"), accepted())
     later = NOW + 1e9
@@ -172,7 +172,7 @@ def test_long_idle_time() -> None:
 
 
 def test_beyond_the_limit_the_oldest_go_early() -> None:
-    """Memory stays below its limit; what is forgotten early is counted, and it is the oldest."""
+    """At the limit the oldest tokens are forgotten early, and counted."""
     book = ledger(limit=100)
     for number in range(1_000):
         book.settle(NOW, dial(str(number)), accepted())
@@ -184,7 +184,7 @@ def test_beyond_the_limit_the_oldest_go_early() -> None:
 
 
 def test_forgetting_in_time_is_not_early() -> None:
-    """What fades behind the window is not counted as forgotten early."""
+    """A token that fades after the window does not count as forgotten early."""
     book = ledger()
     book.settle(NOW, dial("a"), accepted())
     book.recall(NOW + 2 * WINDOW_S, "campaign", "a")
@@ -201,15 +201,15 @@ def test_forgetting_in_time_is_not_early() -> None:
         (dial(phone=PHONE + "1", attributes={"a": "1", "b": "2"}), False),
     ],
 )
-def test_fingerprint(request_: DialRequest, same: bool) -> None:
-    """Number and attributes make a dial; their order, the expiration and the size do not."""
+def test_a_fingerprint_covers_number_and_attributes(request_: DialRequest, same: bool) -> None:
+    """Order of attributes, expiration and size do not change it."""
     known = dial(attributes={"a": "1", "b": "2"})
     assert (known.fingerprint() == request_.fingerprint()) is same
     assert known.same_dial(request_) is same
 
 
 def test_a_campaign_of_which_nothing_is_known_takes_no_room() -> None:
-    """The page of a campaign goes with the last that was known of it, however many campaigns come."""
+    """A campaign's page is dropped with its last token, however many campaigns come."""
     book = ledger()
     for number in range(1_000):
         campaign = f"c{number}"
@@ -220,7 +220,7 @@ def test_a_campaign_of_which_nothing_is_known_takes_no_room() -> None:
 
 
 def test_forgetting_early_keeps_what_is_held() -> None:
-    """A generation that goes early takes no held entry with it."""
+    """Dropping a generation early drops no outstanding entry."""
     book, held = ledger(limit=10), entry("held", "quiet")
     book.hold(held)
     for number in range(100):
@@ -229,7 +229,7 @@ def test_forgetting_early_keeps_what_is_held() -> None:
 
 
 def test_a_new_generation_looks_at_a_few_pages_at_a_time() -> None:
-    """However many campaigns there are, each access checks a few pages, and old tokens are still dropped."""
+    """With any number of campaigns, each access checks a few pages, and old tokens are still dropped."""
     book = Ledger(100.0, 1_000_000)
     held = {f"campaign-{number}": entry("token", f"campaign-{number}") for number in range(500)}
     for name, one in held.items():

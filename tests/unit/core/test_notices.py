@@ -1,4 +1,4 @@
-"""Who is told that a campaign does not flow, and that it flows again."""
+"""Which sources are told that a campaign does not flow, and that it flows again."""
 
 from gateway.core.campaigns.conditions import resumed
 from gateway.core.campaigns.notices import Notices
@@ -13,15 +13,15 @@ def kinds(notices: Notices, source: Source) -> list[NoticeKind]:
     return [told.notice.kind for told in notices.take() if told.source is source]
 
 
-def test_nothing_to_tell() -> None:
-    """A campaign that flows again of which nobody knew is told to nobody."""
+def test_no_notice_without_a_first_one() -> None:
+    """Nobody is told that a campaign flows again if nobody was told that it did not."""
     notices = Notices()
     notices.flows("a", resumed())
     assert notices.take() == []
 
 
-def test_told_and_resumed() -> None:
-    """All who were told that a campaign does not flow hear once that it does, and only they."""
+def test_who_was_told_hears_that_it_flows_again() -> None:
+    """All sources that were told, and only those, hear that the campaign flows again."""
     notices, one, two = Notices(), Source(), Source()
     notices.tell("a", [one, two], PARKED)
     notices.tell("b", [two], PARKED)
@@ -40,16 +40,16 @@ def test_told_and_resumed() -> None:
     assert (one.noticed, two.noticed) == (set(), {"b"})
 
 
-def test_taken_once() -> None:
-    """A notice is given out once."""
+def test_each_notice_is_returned_once() -> None:
+    """A notice is returned once."""
     notices, source = Notices(), Source()
     notices.tell("a", [source], PARKED)
     assert kinds(notices, source) == [NoticeKind.CAMPAIGN_PARKED]
     assert notices.take() == []
 
 
-def test_who_left_is_told_nothing_more() -> None:
-    """One who left does not hear that the campaign flows again, and nothing of them is kept."""
+def test_a_gone_source_is_told_nothing_more() -> None:
+    """A gone source does not hear that the campaign flows again, and is not kept."""
     notices, gone, stays = Notices(), Source(), Source()
     notices.tell("a", [gone, stays], PARKED)
     notices.tell("b", [gone], PARKED)
@@ -62,8 +62,8 @@ def test_who_left_is_told_nothing_more() -> None:
     assert notices._knowing == {}
 
 
-def test_who_left_before_it_was_given_out() -> None:
-    """One who left is not given what was written for them before."""
+def test_a_gone_source_gets_no_pending_notice() -> None:
+    """A notice for a source that has gone is not returned."""
     notices, gone = Notices(), Source()
     notices.tell("a", [gone], PARKED)
     notices.forget(gone)
@@ -81,8 +81,8 @@ def test_who_is_about_to_hear_that_it_flows_hears_what_keeps_it_now() -> None:
     assert source.noticed == {"a"}
 
 
-def test_who_left_after_it_resumed_is_told_nothing() -> None:
-    """What a source was about to hear of a campaign goes with it, though it is down for none any more."""
+def test_a_gone_source_gets_no_pending_resumption() -> None:
+    """A resumption for a source that has gone is not returned."""
     notices, source = Notices(), Source()
     notices.tell("a", [source], PARKED)
     notices.flows("a", resumed())

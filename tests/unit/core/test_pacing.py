@@ -71,7 +71,7 @@ def test_random_use_stays_within_every_window(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(50))
 @pytest.mark.parametrize("longest_s", [0.3, 2.0])
 def test_however_long_calls_travel_they_find_room(seed: int, longest_s: float) -> None:
-    """Connect counts calls when they arrive: whichever are slow or fast, each finds room."""
+    """Connect counts calls on arrival: slow or fast, none exceeds its bucket."""
     rng, pacer, bucket = random.Random(seed), Pacer(10.0, 10.0), TokenBucket(10.0, 10.0)
     arrivals: list[float] = []
     returns: list[float] = []
@@ -98,7 +98,7 @@ def test_however_long_calls_travel_they_find_room(seed: int, longest_s: float) -
 
 
 def test_calls_that_stay_away_do_not_stop_others() -> None:
-    """The rate is used in full while any number of calls has not come back; only the burst is not."""
+    """With any number of unreturned calls the rate is used in full; only the burst is not."""
     pacer = Pacer(10.0, 10.0)
     pacer.under_way(NOW, 20)
     burst_of(pacer, NOW)
@@ -106,15 +106,15 @@ def test_calls_that_stay_away_do_not_stop_others() -> None:
     assert burst_of(pacer, NOW + 20.0) == 1
 
 
-def test_burst() -> None:
+def test_a_full_bucket_has_one_burst() -> None:
     """A full bucket gives its burst, and no more after any idle time."""
     pacer = Pacer(10.0, 10.0)
     assert burst_of(pacer, NOW) == 10
     assert burst_of(pacer, NOW + 1e6) == 10
 
 
-def test_burst_of_one() -> None:
-    """With a burst of one there is a permit all the same."""
+def test_a_burst_of_one_gives_a_permit() -> None:
+    """With a burst of one there is still a permit."""
     pacer = Pacer(10.0, 1.0)
     assert burst_of(pacer, NOW) == 1
     assert pacer.ready_at(NOW) == pytest.approx(NOW + 0.1)
@@ -123,7 +123,7 @@ def test_burst_of_one() -> None:
 
 
 def test_ready_at_is_honest() -> None:
-    """A permit is there at the announced instant, with no rounding in between."""
+    """A permit is available at the announced instant, despite rounding."""
     for rate in (0.7, 3.0, 7.0, 10.0, 33.3, 1_000.0):
         pacer = Pacer(rate, 1.0)
         now = NOW
@@ -134,7 +134,7 @@ def test_ready_at_is_honest() -> None:
 
 
 def test_asking_takes_nothing() -> None:
-    """Asking when a permit is ready does not use one up."""
+    """Asking when a permit is ready takes none."""
     pacer = Pacer(10.0, 10.0)
     assert [pacer.ready_at(NOW) for _ in range(20)] == [NOW] * 20
     assert burst_of(pacer, NOW) == 10
@@ -165,7 +165,7 @@ def test_throttle_soon_after_another_cuts(quiet_s: float, cut: bool) -> None:
 
 
 def test_throttle_cuts_the_rate_and_empties_the_bucket() -> None:
-    """After throttles the rate is a cut one, and nothing of the burst is left."""
+    """After throttles the rate is cut and the bucket is empty."""
     pacer = Pacer(10.0, 10.0)
     cut_once(pacer, NOW)
     assert pacer.rate == pytest.approx(10.0 * CUT)
@@ -209,7 +209,7 @@ def test_recovery_whatever_the_steps() -> None:
 
 
 def test_the_rate_never_dies() -> None:
-    """However often Connect throttles, a hundredth of the rate is left."""
+    """However often Connect throttles, a hundredth of the rate remains."""
     pacer = Pacer(10.0, 10.0)
     for _ in range(100):
         pacer.throttled(NOW, NOW)
@@ -217,15 +217,15 @@ def test_the_rate_never_dies() -> None:
     assert pacer.ready_at(NOW) <= NOW + 20.0 + 1e-6
 
 
-def test_no_limit() -> None:
-    """Without a limit a permit is always there."""
+def test_without_a_limit_there_is_always_a_permit() -> None:
+    """Without a limit a permit is always available."""
     pacer = Pacer(0.0, 10.0)
     assert burst_of(pacer, NOW) == 1_000
     assert pacer.rate == 0.0
 
 
-def test_no_limit_throttled() -> None:
-    """Without a limit throttles make pauses, which double up to the longest."""
+def test_without_a_limit_throttles_cause_pauses() -> None:
+    """Without a limit, throttles cause pauses that double up to the longest."""
     pacer, now, pauses = Pacer(0.0, 10.0), NOW, []
     for _ in range(7):
         pacer.throttled(now, left_at=now)
@@ -238,7 +238,7 @@ def test_no_limit_throttled() -> None:
 
 
 def test_no_limit_one_pause_per_round_trip() -> None:
-    """Many calls throttled together make one pause."""
+    """Many calls throttled together cause one pause."""
     pacer = Pacer(0.0, 10.0)
     for late in range(8):
         pacer.throttled(NOW + late / 100, left_at=NOW - 1.0)
@@ -246,7 +246,7 @@ def test_no_limit_one_pause_per_round_trip() -> None:
 
 
 def test_pauses_begin_small_again() -> None:
-    """After a call went through the next pause is the first."""
+    """After a successful call the next pause is the first one again."""
     pacer = Pacer(0.0, 10.0)
     for second in range(4):
         pacer.throttled(NOW + second, left_at=NOW + second)
@@ -267,7 +267,7 @@ def test_recovery_is_towards_what_connect_takes() -> None:
 
 
 def test_recovery_never_stops() -> None:
-    """Where Connect took next to nothing the rate still grows, as from a quarter of the ceiling."""
+    """Even if Connect took almost nothing, the rate grows as from a quarter of the ceiling."""
     pacer = Pacer(100.0, 100.0)
     for number in range(6):
         pacer.succeeded(NOW + number)
@@ -291,8 +291,8 @@ def test_taken_is_the_best_window() -> None:
     assert taken.best(7.0) < 0.1
 
 
-def test_plenty() -> None:
-    """Permits are plentiful where all of the burst is there, and not where none is."""
+def test_plenty_is_the_share_of_the_burst() -> None:
+    """Permits are plentiful with the whole burst, and not at all with none."""
     pacer = Pacer(10.0, 10.0)
     assert pacer.plenty(NOW) == 1.0
     for _ in range(9):
@@ -305,7 +305,7 @@ def test_plenty() -> None:
 
 
 def test_retry_budget_begins_with_its_credit() -> None:
-    """So many retries are there at once, and no more."""
+    """A new budget allows as many retries as its credit."""
     budget = RetryBudget()
     assert [budget.spend() for _ in range(int(RETRY_CREDIT) + 3)].count(True) == RETRY_CREDIT
 

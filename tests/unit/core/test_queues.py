@@ -33,8 +33,8 @@ def references(entries: list[Entry]) -> list[int]:
     return [sys.getrefcount(one) for one in entries]
 
 
-def test_take_in_turns() -> None:
-    """Sources take turns, one dial request a turn, however many one of them has."""
+def test_sources_take_turns() -> None:
+    """Sources take turns, one dial request each, whatever their backlog."""
     many, few = Source(), Source()
     campaign = queue_of(
         *(entry(f"m{n}", source=many, give_up_at=NOW + n) for n in range(5)),
@@ -54,7 +54,7 @@ def test_a_weight_is_dial_requests_a_turn() -> None:
 
 
 def test_a_turn_that_a_call_cuts_goes_on_in_the_next() -> None:
-    """What a weight grants is had over calls, however small they are: no more, and no less."""
+    """A turn that a call interrupts continues in the next: a source gets its whole weight."""
     heavy, light = Source(weight=3), Source()
     campaign = queue_of(
         *(entry(f"h{n}", source=heavy, give_up_at=NOW + n) for n in range(60)),
@@ -77,7 +77,7 @@ def test_a_weight_that_changes_counts_from_the_next_turn() -> None:
 
 
 def test_turns_go_on_where_they_stopped() -> None:
-    """Who had the last turn of a call is not the first of the next."""
+    """The source with the last turn of a call is not first in the next one."""
     one, two = Source(), Source()
     campaign = queue_of(
         *(entry(f"a{n}", source=one, give_up_at=NOW + n) for n in range(3)),
@@ -87,8 +87,8 @@ def test_turns_go_on_where_they_stopped() -> None:
     assert tokens(campaign.take(3)) == ["b0", "a1", "b1"]
 
 
-def test_the_youngest_stay_behind() -> None:
-    """A source that has had a turn still goes before others whose requests have only just come."""
+def test_small_backlogs_are_ordered_by_waiting_time() -> None:
+    """A source that had a turn still goes before others whose requests have only just come."""
     one, others = Source(), [Source() for _ in range(3)]
     campaign = CampaignQueue("campaign")
     for number in range(3):
@@ -101,7 +101,7 @@ def test_the_youngest_stay_behind() -> None:
 
 
 def test_a_turn_is_worth_so_much_waiting() -> None:
-    """Age alone does not push others aside: each turn that a source has had sets it back."""
+    """Age alone does not displace others: each turn of a source sets it back."""
     old, young = Source(), Source()
     campaign = CampaignQueue("campaign")
     campaign.push(NOW, [entry(f"a{number}", source=old, give_up_at=NOW + 9) for number in range(40)])
@@ -141,8 +141,8 @@ def test_earliest_expiry_first() -> None:
     assert tokens(campaign.take(25)) == ["soon", "first", "second", "late"]
 
 
-def test_taken_is_in_flight_and_gone() -> None:
-    """What is taken is in flight, and leaves no trace in the queue or its source."""
+def test_taken_entries_leave_the_queue() -> None:
+    """Taken entries are in flight and leave nothing in the queue or its source."""
     source = Source()
     waiting = entry(source=source)
     campaign = queue_of(waiting)
@@ -156,7 +156,7 @@ def test_taken_is_in_flight_and_gone() -> None:
 
 
 def test_retried_goes_to_its_old_place() -> None:
-    """An entry that comes back goes before later expiries of its source."""
+    """An entry that returns goes before later expiries of its source."""
     source = Source()
     first = entry("first", source=source, give_up_at=NOW + 1)
     campaign = queue_of(first, entry("second", source=source, give_up_at=NOW + 2))
@@ -165,8 +165,8 @@ def test_retried_goes_to_its_old_place() -> None:
     assert tokens(campaign.take(25)) == ["first", "second"]
 
 
-def test_oldest_arrival() -> None:
-    """The arrival of whatever waits longest is known while others come and go."""
+def test_the_oldest_arrival_is_known() -> None:
+    """The arrival of the entry that has waited longest is known while others come and go."""
     first, second = entry("a"), entry("b")
     campaign = queue_of(first)
     campaign.push(NOW + 1, [second])
@@ -188,7 +188,7 @@ def test_remove_from_the_middle() -> None:
 
 
 def test_remove_and_push_again() -> None:
-    """An entry that was removed and came back is taken once."""
+    """An entry that was removed and returned is taken once."""
     source = Source()
     entries = [entry(str(n), source=source, give_up_at=NOW + 5) for n in range(3)]
     campaign = queue_of(*entries)
@@ -200,7 +200,7 @@ def test_remove_and_push_again() -> None:
 
 
 def test_last_removed_retires_the_source() -> None:
-    """A source of which nothing waits any more is forgotten."""
+    """A source with nothing waiting is forgotten."""
     source = Source()
     waiting = entry(source=source)
     campaign = queue_of(waiting)
@@ -209,8 +209,8 @@ def test_last_removed_retires_the_source() -> None:
     assert campaign.open_sources == 0
 
 
-def test_open_sources() -> None:
-    """Sources that have half-closed are not counted as open, before or after they came."""
+def test_half_closed_sources_are_not_open() -> None:
+    """Half-closed sources are not counted as open, whether they closed before or after they came."""
     opened, closed = Source(), Source(closed=True)
     campaign = queue_of(entry("a", source=opened), entry("b", source=closed))
     assert campaign.open_sources == 1
@@ -234,7 +234,7 @@ def test_suspects_travel_together_and_without_others() -> None:
 
 
 def test_suspects_removed() -> None:
-    """Suspects can leave unsent like any other; a group of which nobody is left is no call."""
+    """Suspects can leave unsent; an empty group makes no call."""
     one, two, three = entry("one"), entry("two"), entry("three")
     campaign = queue_of()
     campaign.push_suspects(NOW, [one])
@@ -314,7 +314,7 @@ def test_ahead_of_in_a_source() -> None:
 
 
 def test_what_is_removed_is_not_kept() -> None:
-    """A caller that leaves a backlog leaves nothing of it in its queue, which others know for longer."""
+    """A caller that leaves a backlog leaves none of it in its queue."""
     source = Source()
     left = [entry(f"t{n}", source=source, give_up_at=NOW + n) for n in range(1000)]
     before = references(left)
@@ -328,7 +328,7 @@ def test_what_is_removed_is_not_kept() -> None:
 
 
 def test_what_is_taken_is_not_kept() -> None:
-    """What a call has taken is not kept by the queue for as long as others wait behind it."""
+    """A queue does not keep what a call has taken while others wait behind it."""
     source = Source()
     left = [entry(f"t{n}", source=source, give_up_at=NOW + n) for n in range(100)]
     before = references(left)

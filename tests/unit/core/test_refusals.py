@@ -1,4 +1,4 @@
-"""For how long a campaign's refusal is believed."""
+"""How long the refusal of a campaign is believed."""
 
 from gateway.core.answers import REFUSAL_S, CampaignRefusal, refusal_of
 from gateway.core.campaigns.refused import RefusedCampaigns
@@ -14,23 +14,23 @@ def gone() -> CampaignRefusal:
     return refusal
 
 
-def test_nothing_known() -> None:
-    """Nothing is refused that Connect has not refused."""
+def test_a_campaign_is_not_refused_without_connects_word() -> None:
+    """Only campaigns that Connect refused are refused."""
     refusals = RefusedCampaigns()
     refusals.remember(NOW, "a", gone())
     assert refusals.known(NOW, "b") is None
 
 
-def test_believed_for_its_time() -> None:
-    """A refusal is believed until its time is over, and not a moment longer."""
+def test_a_refusal_is_believed_for_its_time() -> None:
+    """A refusal is believed until its time is over, and no longer."""
     refusals, refusal = RefusedCampaigns(), gone()
     refusals.remember(NOW, "a", refusal)
     assert refusals.known(NOW + REFUSAL_S - 0.001, "a") is refusal
     assert refusals.known(NOW + REFUSAL_S, "a") is None
 
 
-def test_said_again() -> None:
-    """A refusal that is said again is the newest, and lasts from then on; others end in their time."""
+def test_a_repeated_refusal_starts_anew() -> None:
+    """A repeated refusal lasts from its repetition; others end in their time."""
     refusals, ended = RefusedCampaigns(), refusal_of(CampaignNotRunning("Stopped"))
     assert ended is not None
     refusals.remember(NOW, "a", gone())
@@ -40,8 +40,8 @@ def test_said_again() -> None:
     assert refusals.known(NOW + 6.0, "a") is ended
 
 
-def test_of_the_moment() -> None:
-    """A refusal that may be over at any moment is not believed, and ends an older one."""
+def test_a_momentary_refusal_is_not_remembered() -> None:
+    """A refusal that may end at any moment is not remembered and ends an older one."""
     refusals, denied = RefusedCampaigns(), refusal_of(AccessDenied())
     assert denied is not None
     refusals.remember(NOW, "a", gone())
@@ -50,7 +50,7 @@ def test_of_the_moment() -> None:
 
 
 def test_memory_is_bounded_by_time() -> None:
-    """Of thousands of refused campaigns nothing stays once their time is over and somebody asks."""
+    """Nothing remains of thousands of refused campaigns once their time is over."""
     refusals = RefusedCampaigns()
     for number in range(5_000):
         refusals.remember(NOW + number / 1_000, f"c{number}", gone())

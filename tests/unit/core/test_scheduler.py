@@ -53,16 +53,16 @@ def tokens(entries: Iterable[Entry]) -> list[str]:
     return [entry.request.client_token for entry in entries]
 
 
-def test_nothing_to_do() -> None:
-    """An empty scheduler has nothing ready, and no deadline."""
+def test_an_empty_scheduler_has_no_deadline() -> None:
+    """An empty scheduler has nothing ready and no deadline."""
     scheduler = make()
     assert not scheduler.has_ready
     assert scheduler.deadline() is None
     assert scheduler.advance(NOW) == []
 
 
-def test_linger() -> None:
-    """A lone request leaves at the end of its linger, which is announced."""
+def test_a_lone_request_leaves_after_the_linger() -> None:
+    """A lone request is ready at the end of its linger, which is the deadline."""
     scheduler = make()
     scheduler.push(NOW, [waiting()])
     assert scheduler.deadline() == NOW + LINGER_S
@@ -72,15 +72,15 @@ def test_linger() -> None:
     assert formed(scheduler, NOW + LINGER_S) == [("campaign", 1, FlushReason.LINGER)]
 
 
-def test_no_linger() -> None:
-    """Without a linger a request is ready as it comes."""
+def test_without_a_linger_requests_are_ready_at_once() -> None:
+    """With a linger of zero a request is ready when it comes."""
     scheduler = make(0.0)
     scheduler.push(NOW, [waiting()])
     assert scheduler.has_ready
 
 
 def test_linger_counts_from_the_first() -> None:
-    """Company that comes later does not prolong the linger of the first."""
+    """Later requests do not prolong the linger of the first."""
     scheduler = make()
     scheduler.push(NOW, [waiting("first")])
     scheduler.push(NOW + 0.04, [waiting("second")])
@@ -101,15 +101,15 @@ def test_linger_after_the_first_has_left_unsent() -> None:
 @pytest.mark.parametrize(
     ("count", "sizes"), [(24, []), (25, [25]), (26, [25]), (49, [25]), (50, [25, 25]), (75, [25, 25, 25])]
 )
-def test_full(count: int, sizes: list[int]) -> None:
-    """Each full batch is ready at once; what is left over lingers."""
+def test_full_batches_are_ready_at_once(count: int, sizes: list[int]) -> None:
+    """Each full batch is ready at once; the rest lingers."""
     scheduler = make()
     push_many(scheduler, count)
     assert formed(scheduler, NOW) == [("campaign", size, FlushReason.FULL) for size in sizes]
 
 
 def test_rest_lingers_on() -> None:
-    """What is left of a full campaign leaves at the end of its own linger."""
+    """The rest of a full campaign leaves at the end of its own linger."""
     scheduler = make()
     push_many(scheduler, 26)
     formed(scheduler, NOW)
@@ -124,8 +124,8 @@ def close(scheduler: Scheduler, source: Source) -> None:
         scheduler.close(NOW, queue)
 
 
-def test_half_closed() -> None:
-    """When all who wait for a campaign have half-closed, nothing lingers."""
+def test_no_linger_when_all_callers_have_half_closed() -> None:
+    """When all callers of a campaign have half-closed, its requests are ready at once."""
     scheduler = make()
     one, two = push_many(scheduler, 2), push_many(scheduler, 2)
     close(scheduler, one)
@@ -136,7 +136,7 @@ def test_half_closed() -> None:
 
 
 def test_half_closed_before() -> None:
-    """What comes back for a source that has half-closed is ready at once."""
+    """A request that returns for a half-closed source is ready at once."""
     scheduler = make()
     scheduler.push(NOW, [waiting(source=Source(closed=True))])
     assert formed(scheduler, NOW) == [("campaign", 1, FlushReason.CLOSED)]
@@ -151,8 +151,8 @@ def test_half_closed_concerns_its_campaigns_only() -> None:
     assert formed(scheduler, NOW) == [("one", 2, FlushReason.CLOSED)]
 
 
-def test_drain() -> None:
-    """While the gateway drains nothing lingers, neither what waits nor what comes back."""
+def test_no_linger_while_draining() -> None:
+    """While draining, neither waiting nor returning requests linger."""
     scheduler = make()
     push_many(scheduler, 2, "one")
     for campaign in scheduler.drain():
@@ -162,15 +162,15 @@ def test_drain() -> None:
 
 
 def test_campaigns_take_turns() -> None:
-    """Ready campaigns take turns, a call each, whatever their backlog."""
+    """Ready campaigns take turns of one call each, whatever their backlog."""
     scheduler = make()
     for campaign, count in (("a", 100), ("b", 50), ("c", 25)):
         push_many(scheduler, count, campaign)
     assert [campaign for campaign, _, _ in formed(scheduler, NOW)] == ["a", "b", "c", "a", "b", "a", "a"]
 
 
-def test_suspects() -> None:
-    """Suspects go before the rest, each group as a call of its own, without a linger."""
+def test_suspects_go_first_in_calls_of_their_own() -> None:
+    """Each group of suspects goes first, as a call of its own and without a linger."""
     scheduler = make()
     push_many(scheduler, 25)
     scheduler.push_suspects(NOW, [waiting(f"one-{number}") for number in range(2)])
@@ -180,7 +180,7 @@ def test_suspects() -> None:
 
 
 def test_suspects_that_are_not_due_hold_nobody_up() -> None:
-    """While suspects wait for their time the campaign's other requests go, and their time is announced."""
+    """While suspects wait for their time, other requests go, and that time is the deadline."""
     scheduler = make()
     for number in range(SUSPECT_BURST + 2):
         scheduler.push_suspects(NOW, [waiting(f"suspect-{number}")])
@@ -195,8 +195,8 @@ def test_suspects_that_are_not_due_hold_nobody_up() -> None:
     assert formed(scheduler, NOW + SUSPECT_EVERY_S) == [("campaign", 1, FlushReason.SUSPECT)]
 
 
-def test_expired() -> None:
-    """What has expired comes out at its instant, not before, and is never sent."""
+def test_expired_requests_come_out_at_their_instant() -> None:
+    """An expired request is returned at its instant, not before, and is never sent."""
     scheduler = make()
     push_many(scheduler, 3)
     soon = waiting("soon", until=NOW + 1.0)
@@ -219,8 +219,8 @@ def test_expired_in_any_order() -> None:
         assert tokens(scheduler.advance(NOW + seconds)) == [str(seconds)]
 
 
-def test_delayed() -> None:
-    """A delayed entry is nowhere to be sent until its delay is over; then it lingers like a fresh one."""
+def test_a_delayed_request_waits_for_the_end_of_its_delay() -> None:
+    """A delayed request is not sent before its delay is over; then it lingers like a new one."""
     scheduler = make()
     late = waiting("late")
     move(late, EntryState.IN_FLIGHT)
@@ -236,7 +236,7 @@ def test_delayed() -> None:
 
 
 def test_delayed_beyond_its_expiry() -> None:
-    """A delay does not outlast the expiry."""
+    """A delay ends at the expiry at the latest."""
     scheduler = make()
     late = waiting("late", until=NOW + 2.0)
     move(late, EntryState.IN_FLIGHT)
@@ -268,7 +268,7 @@ def test_removed_from_a_ready_campaign() -> None:
 
 
 def test_sources_come_and_go() -> None:
-    """Of thousands of sources that come and go nothing stays, the notes of their expiries included."""
+    """Nothing remains of thousands of sources that come and go, their expiries included."""
     scheduler = make()
     for number in range(10_000):
         passing = waiting(str(number))

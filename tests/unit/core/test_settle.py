@@ -1,4 +1,4 @@
-"""The table from Amazon Connect's answers to what callers are told, row by row."""
+"""The table from Connect's answers to the callers' answers, row by row."""
 
 import random
 from typing import Any
@@ -38,7 +38,7 @@ OTHER: list[errors.CallFailure] = [
 
 
 def judge(held: Entry, *, alone: bool = False, seed: int = 1, **report: Any) -> Verdict:
-    """Judge an entry after a call with some report."""
+    """Decide about an entry after a call with this report."""
     rng = random.Random(seed)
     carried = [held] if alone else [held, entry("beside")]
     decided, back = verdicts.VerdictPolicy(MAX_ATTEMPTS, rng).verdicts(carried, CallReport(**report))
@@ -54,7 +54,7 @@ def answered(verdict: Verdict) -> Answer:
 
 
 def told(verdict: Verdict) -> tuple[Outcome, Reason, RetryAdvice]:
-    """Return the words of an answer."""
+    """Return outcome, reason and advice of an answer."""
     answer = answered(verdict)
     return answer.outcome, answer.reason, answer.advice
 
@@ -63,7 +63,7 @@ def told(verdict: Verdict) -> tuple[Outcome, Reason, RetryAdvice]:
 
 
 def test_item_accepted() -> None:
-    """An item in the list of successes is ACCEPTED, with Connect's id and the attempts it took."""
+    """An accepted item is ACCEPTED with Connect's id and the number of attempts."""
     answer = answered(judge(entry(), accepted={"token": "id"}, attempts=3))
     assert told(answer) == (Outcome.ACCEPTED, Reason.NONE, RetryAdvice.NONE)
     assert (answer.dial_request_id, answer.attempts) == ("id", 3)
@@ -77,7 +77,7 @@ def test_item_in_both_lists(failure: ItemFailure) -> None:
 
 
 def test_item_accepted_after_doubt() -> None:
-    """What was in doubt before, or in this call, and is accepted, is ACCEPTED."""
+    """An item in doubt, from before or from this call, is ACCEPTED if Connect accepts it."""
     held = entry()
     held.in_doubt = True
     verdict = judge(held, accepted={"token": "id"}, uncertain=True)
@@ -85,14 +85,14 @@ def test_item_accepted_after_doubt() -> None:
 
 
 def test_item_invalid() -> None:
-    """InvalidInput is REJECTED for good, on the first attempt."""
+    """InvalidInput is REJECTED for good on the first attempt."""
     verdict = judge(entry(), failed={"token": ItemFailure.INVALID_INPUT})
     assert told(verdict) == (Outcome.REJECTED, Reason.INVALID_INPUT, NEVER)
 
 
 @pytest.mark.parametrize("failure", [ItemFailure.CAPACITY, ItemFailure.RATE])
 def test_item_throttled(failure: ItemFailure) -> None:
-    """A throttle sends the item back to its place at once, again and again, and costs no attempt."""
+    """A throttled item is queued again at once, any number of times, and it counts as no attempt."""
     held = entry()
     for _ in range(40):
         assert judge(held, failed={"token": failure}) == Requeue()
@@ -108,14 +108,14 @@ def test_item_throttled_after_failing_attempts(failure: ItemFailure) -> None:
 
 
 def test_item_capacity_until_expiry() -> None:
-    """What expires while Connect throttles it is EXPIRED with reason THROTTLED."""
+    """An item that expires while Connect throttles it is EXPIRED with reason THROTTLED."""
     held = entry()
     judge(held, failed={"token": ItemFailure.CAPACITY})
     assert told(answers.expired(held)) == (Outcome.EXPIRED, Reason.THROTTLED, SAME)
 
 
 def test_item_unknown_error() -> None:
-    """UnknownError goes back with backoff, and at the limit of attempts is NOT_ACCEPTED."""
+    """UnknownError is retried with backoff and NOT_ACCEPTED at the limit of attempts."""
     held = entry()
     for number in range(1, MAX_ATTEMPTS):
         verdict = judge(held, failed={"token": ItemFailure.UNKNOWN_ERROR})
@@ -158,7 +158,7 @@ def test_call_rate_throttled() -> None:
     ],
 )
 def test_call_failed_too_often(failure: errors.CallFailure, outcome: Outcome, reason: Reason) -> None:
-    """A call that keeps failing goes back until its attempts are used up, and is then told truly."""
+    """A call that keeps failing is retried until its attempts are used up; then the answer is true."""
     held = entry()
     for _ in range(1, MAX_ATTEMPTS):
         assert isinstance(judge(held, failure=failure, uncertain=failure.uncertain), Requeue)
@@ -181,7 +181,7 @@ def test_call_used_all_attempts(failure: errors.CallFailure) -> None:
 
 
 def test_call_invalid_in_company() -> None:
-    """When Connect refuses a call of several items, each goes on at once, but not with others."""
+    """If Connect refuses a call of several items, each goes on at once, but not with others."""
     assert judge(entry(), failure=errors.CallInvalid()) == Requeue(suspect=True)
 
 
@@ -192,7 +192,7 @@ def test_call_invalid_alone() -> None:
 
 
 def test_call_unexpected() -> None:
-    """A failure that nobody knows is not tried again: UNKNOWN."""
+    """An unknown failure is not retried: UNKNOWN."""
     verdict = judge(entry(), failure=errors.CallUnexpected(), uncertain=True)
     assert told(verdict) == (Outcome.UNKNOWN, Reason.CONNECT_ERROR, SAME)
 
@@ -211,7 +211,7 @@ def test_call_unexpected() -> None:
 def test_call_refused_for_the_campaign(
     failure: errors.CallFailure, outcome: Outcome, reason: Reason, advice: RetryAdvice, lasts: bool
 ) -> None:
-    """What Connect says of a campaign settles all that wait for it, and may last a while."""
+    """A refusal of the campaign settles all its requests, and may last a while."""
     refusal = answers.refusal_of(failure)
     assert refusal is not None
     assert told(refusal.answer(entry())) == (outcome, reason, advice)
@@ -227,7 +227,7 @@ def test_other_failures_say_nothing_of_the_campaign(failure: errors.CallFailure 
 
 @pytest.mark.parametrize("state", ["Paused", "Initialized", "", "a new one"])
 def test_call_for_a_campaign_that_may_run_again(state: str) -> None:
-    """A campaign that may run again settles nothing: its items go back, and expire with that reason."""
+    """A campaign that may run again settles nothing: items are queued, and expire with that reason."""
     held = entry()
     for _ in range(3 * MAX_ATTEMPTS):
         assert judge(held, failure=errors.CampaignNotRunning(state)) == Requeue()
@@ -237,7 +237,7 @@ def test_call_for_a_campaign_that_may_run_again(state: str) -> None:
 
 @pytest.mark.parametrize("kept", [Reason.THROTTLED, Reason.CAMPAIGN_NOT_RUNNING])
 def test_expired_for_what_keeps_the_campaign(kept: Reason) -> None:
-    """What keeps the campaign is the reason of an expiry, also of a request that no call has carried."""
+    """An expiry has the campaign's condition as its reason, even if no call carried the request."""
     assert told(answers.expired(entry(), kept)) == (Outcome.EXPIRED, kept, SAME)
 
 
@@ -283,7 +283,7 @@ def test_doubt_within_a_call() -> None:
 
 @pytest.mark.parametrize("failure", REFUSING)
 def test_doubt_and_a_refused_campaign(failure: errors.CallFailure) -> None:
-    """A request in doubt is UNKNOWN, with the reason, when its campaign refuses."""
+    """A request in doubt is UNKNOWN with the reason of its campaign's refusal."""
     held, refusal = entry(), answers.refusal_of(failure)
     held.in_doubt = True
     assert refusal is not None
@@ -292,7 +292,7 @@ def test_doubt_and_a_refused_campaign(failure: errors.CallFailure) -> None:
 
 @pytest.mark.parametrize("reason", [Reason.CONNECT_ERROR, Reason.CONNECT_UNREACHABLE, Reason.DRAINING])
 def test_doubt_and_giving_up(reason: Reason) -> None:
-    """What the gateway gives up is NOT_ACCEPTED, and UNKNOWN in doubt."""
+    """A request that is given up is NOT_ACCEPTED, or UNKNOWN in doubt."""
     held = entry()
     assert told(answers.given_up(held, reason)) == (Outcome.NOT_ACCEPTED, reason, SAME)
     held.in_doubt = True
@@ -307,7 +307,7 @@ def test_doubt_and_giving_up(reason: Reason) -> None:
     ],
 )
 def test_doubt_and_expiry(failure: errors.CallFailure, reason: Reason) -> None:
-    """What expires in doubt is UNKNOWN, with the reason of the doubt; otherwise EXPIRED."""
+    """A request that expires is EXPIRED, or UNKNOWN with the reason of its doubt."""
     held = entry()
     assert told(answers.expired(held)) == (Outcome.EXPIRED, Reason.EXPIRATION_PASSED, SAME)
     judge(held, failure=failure, uncertain=True)
@@ -318,7 +318,7 @@ def test_doubt_and_expiry(failure: errors.CallFailure, reason: Reason) -> None:
 
 
 def test_gateways_own_refusals() -> None:
-    """A conflict asks for a new token; anything else that the gateway refuses is for good."""
+    """A conflict asks for a new token; any other rejection by the gateway is for good."""
     conflict = answers.rejected(Reason.TOKEN_CONFLICT, "why")
     assert told(conflict) == (Outcome.REJECTED, Reason.TOKEN_CONFLICT, RetryAdvice.NEW_TOKEN)
     invalid = answers.rejected(Reason.INVALID_REQUEST, "why")
@@ -334,6 +334,6 @@ def test_replayed() -> None:
 
 
 def test_pauses_differ() -> None:
-    """Two requests that fail together do not come back together."""
+    """Two requests that fail together do not return together."""
     failed = {"token": ItemFailure.UNKNOWN_ERROR}
     assert judge(entry(), seed=1, failed=failed) != judge(entry(), seed=2, failed=failed)

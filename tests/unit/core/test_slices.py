@@ -31,7 +31,7 @@ def worked_off(bench: Bench, now: float = NOW) -> list[Decision]:
 
 @pytest.mark.parametrize("failure", [CampaignNotFound(), AccessDenied()])
 def test_a_campaign_is_refused_in_slices(failure: Exception) -> None:
-    """Until all are refused none is sent, and requests that come or join meanwhile are refused too."""
+    """Until all are answered none is sent; requests that come or join meanwhile are refused too."""
     bench, caller = bench_with_backlog()
     batch = bench.call(NOW)
     settled = bench.complete(NOW, batch, failure=failure)
@@ -76,7 +76,7 @@ def test_calls_are_full_while_a_caller_leaves() -> None:
 
 
 def test_a_token_of_a_caller_that_leaves_is_new_at_once() -> None:
-    """A caller that returns before all is removed may send a token for another number."""
+    """A returning caller may reuse a token for another number before all is removed."""
     bench, gone, returned = Bench(slice_units=1), Caller(), Caller()
     bench.send_all(NOW, gone, *many(10))
     bench.engine.leave(NOW, gone.source)
@@ -134,7 +134,7 @@ def test_what_expires_at_once_is_answered_in_slices() -> None:
 
 
 def test_those_who_joined_hear_of_a_hold_in_slices() -> None:
-    """Sources with a queue hear of a hold at once. Those who joined do within some slices."""
+    """Sources with a queue hear of a hold at once; callers that joined do within some slices."""
     bench, caller = bench_with_backlog()
     joined = Caller()
     bench.send(NOW, joined, dial(f"t{COUNT - 1}"))  # behind all the others

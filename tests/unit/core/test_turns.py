@@ -50,7 +50,7 @@ def test_callers_take_turns_whatever_their_campaigns() -> None:
 
 
 def test_a_call_takes_what_its_caller_has_first() -> None:
-    """In a campaign of two callers each has the calls of its own turns, and others fill what is left."""
+    """In a shared campaign each caller's calls carry its own requests first; others fill the rest."""
     bench, large, small = bench_of(), caller_of("large"), caller_of("small")
     bench.send_all(NOW, large, *many(100, "l"))
     bench.send_all(NOW, small, *many(30, "s"))
@@ -67,7 +67,7 @@ def test_a_heavy_caller_has_several_calls_in_its_turn() -> None:
 
 
 def test_doubtful_campaigns_have_every_fourth_call() -> None:
-    """While others wait, doubtful campaigns of all callers together have one call in four."""
+    """While others wait, the doubtful campaigns of all callers together get one call in four."""
     bench, honest = bench_of(), caller_of("honest")
     wrong = [caller_of(f"wrong-{number}") for number in range(3)]
     for caller in wrong:
@@ -83,7 +83,7 @@ def test_doubtful_campaigns_have_every_fourth_call() -> None:
 
 
 def test_a_try_counts_as_a_call_of_its_caller() -> None:
-    """A caller in doubt that has regular campaigns as well gains no call by its tries."""
+    """A caller with both regular and doubtful campaigns gains no calls by its tries."""
     bench, honest, mixed = bench_of(), caller_of("honest"), caller_of("mixed")
     bench.send_all(NOW, mixed, *many(25), campaign="mixed")
     calls_of(bench, 1)
@@ -98,7 +98,7 @@ def test_a_try_counts_as_a_call_of_its_caller() -> None:
 
 
 def test_one_call_at_a_time_of_a_doubtful_campaign() -> None:
-    """Of a campaign in doubt one call is under way at most, until Connect has accepted something."""
+    """A doubtful campaign has one call in flight at most, until Connect has accepted something."""
     bench, caller = bench_of(concurrent_calls=8), caller_of("wrong")
     miss(bench, caller, 1)
     bench.send_all(NOW, caller, *many(200), campaign="new")
@@ -122,7 +122,7 @@ def test_many_misses_slow_a_caller_down() -> None:
 
 
 def test_a_slowed_caller_goes_on() -> None:
-    """A caller that was slowed down has its next try when the pause is over."""
+    """A slowed caller has its next try when the pause is over."""
     bench, wrong = bench_of(), caller_of("wrong")
     miss(bench, wrong, MISSES_LIMIT)
     bench.send_all(NOW, wrong, *many(60), campaign="late")
@@ -133,7 +133,7 @@ def test_a_slowed_caller_goes_on() -> None:
 
 
 def test_priorities_within_what_is_doubtful() -> None:
-    """A doubtful campaign of a higher priority does not go before others more often than one in four."""
+    """A doubtful campaign of a higher priority still gets only one call in four."""
     bench, honest, wrong = bench_of(), caller_of("honest"), caller_of("wrong")
     miss(bench, wrong, 1)
     bench.send_all(NOW, honest, *many(1000), campaign="true", priority=Priority.BULK)
@@ -144,7 +144,7 @@ def test_priorities_within_what_is_doubtful() -> None:
 
 
 def test_a_doubtful_stream_beside_another() -> None:
-    """Of a caller in doubt its streams take turns: one with many wrong ids does not hold up another."""
+    """The streams of a doubted caller take turns: one with many wrong ids does not delay another."""
     bench, wrong = bench_of(), caller_of("proxy")
     miss(bench, wrong, 1)
     for number in range(50):
@@ -177,7 +177,7 @@ def test_the_memory_of_what_is_proven_is_bounded() -> None:
 
 
 def test_misses_fade() -> None:
-    """Misses of a caller are forgotten one a second, and its doubt ends a while after the last."""
+    """One miss of a caller is forgotten each second, and its doubt ends some time after the last."""
     misses = Misses()
     for _ in range(3):
         misses.note(NOW, ["a"])

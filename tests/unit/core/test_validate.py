@@ -96,7 +96,7 @@ def test_expiration_is_required() -> None:
     ("expires_at", "good"), [(NOW - 1.0, False), (NOW, False), (NOW + 1e-6, True), (NOW + 1e9, True)]
 )
 def test_expiration_in_the_future(expires_at: float, good: bool) -> None:
-    """The expiration must lie behind `now`, be it ever so little."""
+    """The expiration must be later than `now`, by any amount."""
     told = is_past(dataclasses.replace(dial(), expires_at=expires_at), NOW)
     assert told == (None if good else "expiration_time: must be in the future")
 
@@ -123,7 +123,7 @@ def test_long_attribute_value() -> None:
 
 
 def test_first_problem_is_told() -> None:
-    """With several problems the one of the first field in the contract is told."""
+    """Of several problems the first field of the contract is named."""
     everything = problem(campaign_id="", client_token="", phone_number="", expiration=None)
     assert everything == "campaign_id: required"
     assert problem(client_token="", phone_number="") == "client_token: required"
@@ -148,5 +148,5 @@ def test_bad_campaign_id_of_v2(campaign_id: str) -> None:
 
 
 def test_no_campaign_id_of_v2() -> None:
-    """An empty campaign id is missing by either API."""
+    """An empty campaign id is missing in both APIs."""
     assert problem_with_campaign_of_v2("") == problem_with_campaign("") == "campaign_id: required"
