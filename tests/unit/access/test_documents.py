@@ -1,4 +1,4 @@
-"""What the documents say of policies is what the gateway takes."""
+"""The policies in the documentation are valid for the gateway."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Who comes in, and with which grant; what is refused is counted, and logged once."""
+"""Callers are identified and get their grants. Refusals are counted, and logged once."""
 
 from ipaddress import ip_network
 from pathlib import Path

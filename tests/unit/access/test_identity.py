@@ -125,7 +125,7 @@ def certificate(*, spiffe: str | None = None, dns: str | None = None) -> str:
 
 
 def test_the_certificate_itself_as_nginx_and_haproxy_hand_it_on() -> None:
-    """nginx escapes the PEM as it is, HAProxy sends one line of base64; both are in quotes."""
+    """nginx escapes the PEM, HAProxy sends one line of base64. Both use quotes."""
     pem = certificate(spiffe=BILLING)
     begin, *lines, end = pem.strip().splitlines()
     one_line = quote("".join(lines), safe="")

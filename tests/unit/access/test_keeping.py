@@ -1,4 +1,4 @@
-"""What files say, as good as it was last: whatever a file holds, a gateway that has a good one goes on."""
+"""Values read from files keep their last valid content, whatever a changed file contains."""
 
 import threading
 from pathlib import Path

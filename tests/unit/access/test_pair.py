@@ -1,4 +1,4 @@
-"""Certificate, key and authority: what is taken at the start, and what a change may do."""
+"""Certificate, key and CA: which are accepted at the start, and which changes are accepted."""
 
 import time
 from datetime import UTC, datetime, timedelta

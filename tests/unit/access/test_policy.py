@@ -1,4 +1,4 @@
-"""What a policy grants, and what a policy may not say."""
+"""What a policy grants, and which policies are refused."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -43,7 +43,7 @@ def grant(identity: str = BILLING) -> Grant:
 
 
 def test_campaigns_and_the_priority_up_to_which_they_may_be_dialed() -> None:
-    """Where several patterns match the highest priority counts; unless told otherwise it is NORMAL."""
+    """If several patterns match, the highest priority counts. The default is NORMAL."""
     found = grant()
     assert found.may_dial("debt-1") is Priority.NORMAL
     assert found.may_dial("debt-alarm") is Priority.HIGH
@@ -53,7 +53,7 @@ def test_campaigns_and_the_priority_up_to_which_they_may_be_dialed() -> None:
 
 
 def test_rights() -> None:
-    """Each right has its campaigns; whoever may do anything with a campaign may see it."""
+    """Each right has its own campaigns. Any right on a campaign includes the right to see it."""
     found = grant()
     assert found.may(CampaignRight.HOLD, "debt-1")
     assert not found.may(CampaignRight.RELEASE, "debt-1")
@@ -134,7 +134,7 @@ ONE = "version: 1\ncallers:\n  - identities: [x]\n"
     ],
 )
 def test_what_a_policy_may_not_say(text: str | bytes, words: str) -> None:
-    """Whatever is wrong is named with its path, or its line where it is no YAML."""
+    """A problem is named with its path, or with its line if the text is not YAML."""
     with pytest.raises(PolicyError) as error:
         parse_policy(text)
     before, _, after = words.partition(".*")
@@ -153,7 +153,10 @@ def test_an_error_names_setting_and_file(tmp_path: Path) -> None:
 
 
 def test_a_broken_text_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is looked at every second, and a large one takes seconds; another text counts at once."""
+    """The file is checked every second, and a large one takes seconds to parse.
+
+    A changed text is used at once.
+    """
     parsed: list[bytes] = []
 
     def counting(text: bytes) -> Policy:

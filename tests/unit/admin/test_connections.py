@@ -109,7 +109,7 @@ def test_events_last() -> None:
 
 
 def test_a_new_one_takes_the_place_of_the_longest_without_a_request() -> None:
-    """Of the host that has most of them: others keep theirs, and so does what is being answered."""
+    """The replaced connection belongs to the host with the most connections, and is not being answered."""
     clock = Clock()
     connections = Connections(clock, limit=5)
     mine, busy = Pipe("10.0.0.2"), Pipe("10.0.0.9")

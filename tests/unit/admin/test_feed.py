@@ -1,4 +1,4 @@
-"""Pages are told one look a second, and one that does not read costs nothing but its own picture."""
+"""All pages share one state a second, and a page that does not read costs only its own last message."""
 
 import asyncio
 import itertools
@@ -40,7 +40,7 @@ class Script:
 
 
 class Reader:
-    """A page: takes what it is told, as long as it reads."""
+    """A page that takes messages as long as it reads."""
 
     def __init__(self) -> None:
         self.told: list[dict[str, Any]] = []
@@ -65,7 +65,7 @@ def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_the_first_message_tells_all_and_the_next_what_differs() -> None:
-    """What has changed and what has come is told, what is gone by name; what is the same is not."""
+    """Changed and new rows are sent, gone ones by name, and unchanged ones not at all."""
     source, reader = EventStream(Script()), Reader()
     telling = asyncio.create_task(source.serve(reader.write))
     await reader.has(3)

@@ -1,4 +1,4 @@
-"""By which names the admin port is asked."""
+"""The host names of the admin port."""
 
 import pytest
 

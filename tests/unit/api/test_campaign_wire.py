@@ -1,4 +1,4 @@
-"""What a watcher is told: the difference between what it was told and what is, and nothing in between."""
+"""A watcher gets the differences between the last state it got and the newest one."""
 
 import asyncio
 from typing import Any
@@ -24,7 +24,7 @@ def row(name: str, queued: int = 0) -> CampaignRow:
 def changes(
     messages: wire.Messages, told: dict[str, CampaignRow], latest: dict[str, CampaignRow]
 ) -> list[pb.WatchCampaignsResponse]:
-    """Return what one is told of the latest rows who knows others, all of it at once."""
+    """Return all messages that lead from known rows to the latest rows."""
     changed, gone = asyncio.run(VisibleCampaigns(Parts()).difference(told, latest))
     return list(wire.changes(messages, changed, gone))
 
@@ -34,7 +34,7 @@ def rows(count: int, queued: int = 0) -> dict[str, CampaignRow]:
 
 
 def test_all_comes_first_in_messages_of_bounded_size() -> None:
-    """A large state comes in parts, each far below 4 MiB, of which the last alone says that it is whole."""
+    """A large state is split into messages far below 4 MiB. Only the last one is marked as complete."""
     responses = changes(wire.Messages(1.0, OFFSET), {}, {name * 40: row(name * 40) for name in rows(1201)})
     assert [len(response.campaigns) for response in responses] == [500, 500, 201]
     assert [response.complete for response in responses] == [False, False, True]
@@ -42,7 +42,7 @@ def test_all_comes_first_in_messages_of_bounded_size() -> None:
 
 
 def test_a_reader_that_lags_is_told_the_latest_only() -> None:
-    """However much has happened since it was last told, each campaign comes once, as it is now."""
+    """After many changes, each campaign is sent once, with its newest state."""
     told = rows(300)
     for step in range(50):
         latest = rows(300, queued=step)
@@ -52,7 +52,7 @@ def test_a_reader_that_lags_is_told_the_latest_only() -> None:
 
 
 def test_a_message_is_made_once_for_all_who_watch() -> None:
-    """Those who know different looks are told the same message of a campaign, which that does not change."""
+    """Watches with different earlier snapshots get the same message object of a campaign."""
     messages, latest = wire.Messages(1.0, OFFSET), rows(3, queued=1)
     first, second = (changes(messages, told, latest) for told in ({}, rows(3)))
     assert first == second
@@ -60,7 +60,7 @@ def test_a_message_is_made_once_for_all_who_watch() -> None:
 
 
 def test_what_is_gone_is_told() -> None:
-    """A campaign that is listed no longer is named; one that is the same is not."""
+    """A campaign that is no longer listed is named. An unchanged one is not sent."""
     told = rows(3)
     (response,) = changes(
         wire.Messages(1.0, OFFSET), told, {name: told[name] for name in ("c00000", "c00001")}
@@ -69,7 +69,7 @@ def test_what_is_gone_is_told() -> None:
 
 
 def test_nothing_is_told_where_nothing_has_changed() -> None:
-    """The same rows make no message, also later: what only grows older is no change."""
+    """Equal rows make no message, even later: a longer wait is not a change."""
     assert changes(wire.Messages(1.0, OFFSET), rows(5), rows(5)) == []
     assert changes(wire.Messages(9.0, OFFSET), rows(5), rows(5)) == []
 

@@ -51,7 +51,7 @@ def parts_of(raw: bytes, most: int = PART) -> list[list[pb.DialRequest] | Unread
 
 
 def all_of(raw: bytes, most: int = PART) -> list[pb.DialRequest | Unreadable]:
-    """Return the requests of a message one after the other."""
+    """Return the requests of a message one by one."""
     found: list[pb.DialRequest | Unreadable] = []
     for part in parts_of(raw, most):
         found += [part] if isinstance(part, Unreadable) else part
@@ -97,7 +97,7 @@ def test_parts_are_bounded() -> None:
 
 
 def test_campaign_and_priority_may_stand_behind_the_requests() -> None:
-    """The last value of a field counts, wherever it stands, as protobuf has it."""
+    """The last value of a field counts, at any position, as protobuf specifies."""
     raw = long_message(message(campaign="last", priority=3))
     reading = Incoming(raw)
     assert (reading.campaign_id, reading.priority) == ("last", 3)
@@ -150,7 +150,7 @@ def test_bytes_that_are_no_message(raw: bytes, long: bool) -> None:
 
 
 def test_a_group_is_not_read() -> None:
-    """Groups are no part of the contract; a long message with one is unreadable where it comes."""
+    """The contract has no groups. A long message with a group is unreadable from there on."""
     with pytest.raises(UnreadableError):
         all_of(long_message(b"\x4b\x4c"))
 
@@ -172,7 +172,7 @@ def test_very_many_unknown_fields_are_not_read() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60))
 def test_a_cut_of_any_bytes_ends(raw: bytes) -> None:
-    """Of any bytes a cut goes forward to the end, or says that they are malformed."""
+    """A cut of arbitrary bytes advances to the end, or reports them as malformed."""
     at = 0
     try:
         while at < len(raw):
@@ -192,7 +192,7 @@ def test_counting_ends_behind_the_limit() -> None:
 
 
 def test_no_piece_of_work_takes_long() -> None:
-    """No message of the largest size, however it is made up, is read in a step of 50 ms of CPU."""
+    """No message of the maximum size needs a step of more than 50 ms of CPU, whatever it contains."""
     keys = "".join(f"{number:05d}" for number in range(20_000))
     entries = [(f"{number:x}", "") for number in range(20_000)]
     many_keys = pb.DialRequest(client_token="t", attributes=dict(entries))
@@ -236,7 +236,7 @@ def test_the_parts_of_messages_follow_the_contract() -> None:
 
 
 def test_random_lists_at_every_size() -> None:
-    """Lists around the sizes at which the way of reading changes are read alike."""
+    """Lists around the size limits of the parser are read correctly."""
     rng = random.Random(1)
     for count in (0, 1, PART - 1, PART, PART + 1, 2 * PART):
         for length in (0, 30, SMALL_BYTES // PART):

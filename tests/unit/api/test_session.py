@@ -1,4 +1,4 @@
-"""One stream's bounds and endings, by hand: nothing runs but what a test asks for."""
+"""The limits and the end of one stream. Nothing runs except what a test calls."""
 
 import asyncio
 import random
@@ -122,12 +122,12 @@ async def test_answers_count_until_they_are_handed_over() -> None:
 
 @pytest.mark.parametrize("idle", [True, False])
 async def test_a_draining_stream_is_told(idle: bool) -> None:
-    """A stream is told that the gateway leaves, also when that begins while an answer is handed over."""
+    """A stream gets the notice DRAINING, even if draining begins while an answer is being sent."""
     session = make()
     responses = session.responses()
     if not idle:
         session.take("", message("a").dial_requests, Priority.NORMAL)
-        await anext(responses)  # suspended where gRPC writes: drain and close come before it goes on
+        await anext(responses)  # suspended while gRPC writes: drain and close happen before it continues
     session.drain()
     session.close()
     rest = [response async for response in responses]
@@ -184,13 +184,13 @@ async def test_answers_of_a_list_come_in_its_order() -> None:
 
 
 async def test_a_session_that_fails_answers_all_that_it_has_read() -> None:
-    """After a bug what waits in the core is NOT_ACCEPTED, what nobody can tell of UNKNOWN, each told once."""
+    """After a bug, waiting requests are NOT_ACCEPTED and all others UNKNOWN, with one answer each."""
     session = make()
     session.take("c", dials(2), Priority.NORMAL)
     reading = asyncio.create_task(session.read(sent(message("a"))))
     await asyncio.sleep(0)
     session.fail()
-    session.deliver(answer(0))  # what the core might say yet is not heard
+    session.deliver(answer(0))  # a late answer of the core is ignored
     session.fail()
     reading.cancel()
     results = [result async for response in session.responses() for result in response.results]

@@ -18,7 +18,7 @@ from gateway.api.caller_limits import CallerLimit, CallerLimits
     ],
 )
 def test_the_host_of_a_peer(peer: str, host: str) -> None:
-    """All connections of a host are one caller; what has no host is a caller by itself."""
+    """All connections of a host are one caller. A peer without a host is a caller of its own."""
     assert host_of(peer) == host
 
 
@@ -28,7 +28,7 @@ async def turns() -> None:
 
 
 async def test_room_is_given_in_the_order_of_asking() -> None:
-    """Whoever waited longest goes first; the others wait until there is room for them too."""
+    """The task that waited longest goes first. The others wait until there is room for them too."""
     share, order = CallerLimit(2), list[int]()
     share.take(2)
 
@@ -50,7 +50,7 @@ async def test_room_is_given_in_the_order_of_asking() -> None:
 
 
 async def test_a_newcomer_has_no_share_while_others_wait() -> None:
-    """A request that arrives just as the share has room waits behind those that asked before."""
+    """A request that arrives when room becomes free waits behind the ones that asked before."""
     share, order = CallerLimit(1), list[int]()
     share.take(1)
 
@@ -73,7 +73,7 @@ async def test_a_newcomer_has_no_share_while_others_wait() -> None:
 
 @pytest.mark.parametrize("ticks", range(6))
 async def test_room_that_is_not_taken_goes_to_the_next(ticks: int) -> None:
-    """Whoever leaves while it waits, or just as it is let in, leaves its turn to the next."""
+    """A task that is cancelled while it waits, or when it is called, passes its turn to the next."""
     share = CallerLimit(1)
     share.take(1)
     first, second = (asyncio.create_task(share.wait_for_room()) for _ in range(2))

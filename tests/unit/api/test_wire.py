@@ -64,7 +64,7 @@ def test_a_request_is_read() -> None:
 
 
 def test_keys_of_attributes_are_shared_and_never_many_of_them_kept() -> None:
-    """One object serves the same key of all requests; what callers make up is not kept for good."""
+    """All requests share one object for the same key, and keys made up by callers are not kept forever."""
 
     def key_of(key: str) -> str:
         message = pb.DialRequest(attributes={key: "v"})
@@ -135,7 +135,7 @@ def test_a_result_is_written() -> None:
 
 
 def test_what_an_answer_leaves_out() -> None:
-    """An answer without a call names the request's trace, and no time to wait where nobody can say."""
+    """An answer without a call names the request's trace, and has no retry time if that is unknown."""
     result = dial_requests.result(settled(Answer(Outcome.ACCEPTED, dial_request_id="id", replayed=True)))
     assert (result.trace_id, result.dial_request_id, result.replayed) == ("request-trace", "id", True)
     assert not result.HasField("retry_after")
@@ -166,7 +166,7 @@ def test_the_notice_of_leaving() -> None:
 
 
 def test_a_notice_about_a_campaign() -> None:
-    """A notice says which campaign, what, and for how long where that is known."""
+    """A notice names the campaign, the kind, and the duration if it is known."""
     told = CampaignNotice(NoticeKind.CAMPAIGN_COOLING, 1.5, "words")
     assert dial_requests.notice("c", told) == pb.StreamDialRequestsResponse(
         campaign_id="c",
@@ -190,12 +190,12 @@ def test_a_notice_about_a_campaign() -> None:
     ],
 )
 def test_the_priority_of_a_message(number: int, priority: Priority) -> None:
-    """A priority is read by its number; one that is not set or not known is the usual."""
+    """A priority is read by its number. An unset or unknown one is NORMAL."""
     assert dial_requests.priority(number) is priority
 
 
 def test_wide_text_counts_as_it_is_held() -> None:
-    """Text beyond ASCII counts with the memory it takes: one wide character makes all of it wide."""
+    """Text beyond ASCII counts with its size in memory: one wide character makes all of it wide."""
     held: list[int] = []
     for value in ("v" * 10_000, "v" * 9_999 + "\N{GRINNING FACE}"):
         message = pb.DialRequest(client_token="t", attributes={"k": value})

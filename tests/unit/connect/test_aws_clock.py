@@ -1,4 +1,4 @@
-"""What AWS's clock says by the Date of its replies, and when that is believed."""
+"""AWS's clock is learned from the Date of its replies, and is used only if several replies agree."""
 
 from email.utils import formatdate
 from typing import Any
@@ -17,7 +17,7 @@ LOCAL_S = 1_800_000_000.0
 
 
 def heard(*behind_s: float) -> AwsClock:
-    """Return a clock that has heard replies from which the local one is so many seconds behind."""
+    """Return a clock after replies that show the local clock that many seconds behind."""
     clock = AwsClock(lambda: LOCAL_S)
     for seconds in behind_s:
         clock.heard(formatdate(LOCAL_S + seconds, usegmt=True))
@@ -25,7 +25,7 @@ def heard(*behind_s: float) -> AwsClock:
 
 
 def test_nothing_heard() -> None:
-    """Before AWS has told its time the local clock is as good as any."""
+    """Before the first reply of AWS, the local clock is used."""
     clock = heard()
     assert (clock.behind_s, clock.surely_behind_s, clock.known) == (0.0, 0.0, False)
     assert clock.stamp() == "20270115T080000Z"
@@ -41,13 +41,13 @@ def test_a_clock_that_is_wrong(behind_s: float) -> None:
 
 
 def test_one_odd_reply_changes_no_expiry() -> None:
-    """A single reply of another time neither begins nor continues a correction."""
+    """A single reply with another time neither begins nor continues a correction."""
     assert heard(0.0, 0.0, 86_400.0, 0.0, 0.0).surely_behind_s == 0.0
     assert heard(600.0, 600.0, 86_400.0).surely_behind_s == 0.0
 
 
 def test_a_clock_that_is_about_right() -> None:
-    """A difference that may be the way of a reply is none."""
+    """A difference that may be the travel time of a reply is ignored."""
     clock = heard(*[WRONG_FROM_S - 1.0] * AGREE)
     assert (clock.behind_s, clock.surely_behind_s) == (0.0, 0.0)
 

@@ -97,7 +97,7 @@ def test_a_right_that_is_missing(operation: str, code: str, status: int) -> None
     ],
 )
 def test_an_error_of_another_call(code: str, status: int) -> None:
-    """An error of a call that boto3 makes for credentials is none about dial requests: none was sent."""
+    """An error of a call that boto3 makes for credentials is not about dial requests: none was sent."""
     failure = translated(client_error(code, status, operation="AssumeRoleWithWebIdentity"))
     assert isinstance(failure, errors.AccessDenied | errors.ConnectUnreachable)
     assert not failure.uncertain
@@ -110,7 +110,9 @@ def test_a_server_error_of_another_call_leaves_no_doubt() -> None:
 
 @pytest.mark.parametrize("state", ["Paused", "Initialized", "Stopped", "Failed", "Completed"])
 def test_the_state_of_a_campaign_that_does_not_run(state: str) -> None:
-    """InvalidCampaignStateException is told with the campaign's state, which stands beside its error."""
+    """InvalidCampaignStateException is reported with the campaign's state, which is a member beside its
+    error.
+    """
     failure = translated(client_error("InvalidCampaignStateException", 409, state=state))
     assert isinstance(failure, errors.CampaignNotRunning)
     assert failure.state == state
@@ -124,7 +126,7 @@ def test_the_state_of_a_campaign_that_does_not_run(state: str) -> None:
     ],
 )
 def test_a_clock_that_is_off_is_no_wrong_key(text: str) -> None:
-    """AWS tells a clock that is off in the text of InvalidSignatureException: other keys would not help."""
+    """AWS reports a wrong clock in the text of InvalidSignatureException: other keys would not help."""
     assert type(translated(client_error("InvalidSignatureException", 403, text=text))) is errors.ClockSkewed
 
 
@@ -138,7 +140,7 @@ def test_a_clock_that_is_off_is_no_wrong_key(text: str) -> None:
     ],
 )
 def test_what_a_validation_is_about(where: str, failure: type[errors.CallFailure]) -> None:
-    """A ValidationException that names the campaign's id is no fault of the items."""
+    """A ValidationException that names the campaign id does not blame the items."""
     text = (
         f"1 validation error detected: Value at '{where}' failed to satisfy constraint: "
         "Member must satisfy regular expression pattern: [-:/a-zA-Z0-9]+"
@@ -198,7 +200,7 @@ def test_a_state_that_is_not_told() -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
 def test_a_failure_without_an_answer(error: Exception, failure: type[errors.CallFailure]) -> None:
-    """Each failure of botocore itself has one meaning; what nobody knows leaves the call in doubt."""
+    """Each failure of botocore itself has one meaning. An unknown one leaves the call in doubt."""
     assert type(translated(error)) is failure
 
 

@@ -34,7 +34,7 @@ def test_an_item_of_v1() -> None:
 
 
 def test_an_item_of_v2() -> None:
-    """An item of V2 has phone number and attributes under telephony, the one channel of a dial."""
+    """An item of V2 has phone number and attributes under telephony, the only channel of a dial."""
     telephony = {"destinationPhoneNumber": PHONE, "attributes": {"k": "v"}}
     assert item("v2") == {
         "clientToken": "t",
@@ -45,7 +45,7 @@ def test_an_item_of_v2() -> None:
 
 @pytest.mark.parametrize("api", APIS.values(), ids=APIS)
 def test_the_names_are_those_of_the_model(api: ConnectApi) -> None:
-    """Operation, list and failure codes are those of botocore's model: none is missing, none made up."""
+    """Operation, list and failure codes are exactly those of botocore's model."""
     model = botocore.session.get_session().get_service_model(api.service)
     shape: Any = model.operation_model(api.put_operation).input_shape
     assert set(shape.members) == {"id", api.items}
@@ -56,7 +56,7 @@ def test_the_names_are_those_of_the_model(api: ConnectApi) -> None:
 
 @pytest.mark.parametrize("api", APIS.values(), ids=APIS)
 def test_an_answer_by_items(api: ConnectApi, caplog: pytest.LogCaptureFixture) -> None:
-    """Items are told by token; an unknown failure code counts as UnknownError, and is logged once."""
+    """Items are matched by token. An unknown failure code counts as UnknownError, and is logged once."""
     codes = {"a": "InvalidInput", "c": "UnknownError", "d": "New", "e": "New"}
     reply = api.reply(
         {
@@ -87,7 +87,7 @@ def test_an_answer_without_lists(api: ConnectApi) -> None:
 
 
 def test_states_of_campaigns() -> None:
-    """States are Connect's words, a missing campaign is NotFound, and one that cannot be told is left out."""
+    """States are Connect's names, a missing campaign is NotFound, and a campaign without a state is left out."""
     answer = {
         "successfulRequests": [{"campaignId": "a", "state": "Running"}, {"campaignId": "b", "state": "Odd"}],
         "failedRequests": [

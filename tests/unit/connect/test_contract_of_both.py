@@ -85,7 +85,7 @@ async def bench(api: ApiName) -> AsyncIterator[Bench]:
 
 
 async def test_it_is_a_port(bench: Bench) -> None:
-    """The adapter is what the gateway asks of Connect."""
+    """The sender implements the port."""
     port: ConnectPort = bench.connect
     assert bench.connect.endpoint == bench.simulator.url
     assert await port.campaign_states([CAMPAIGN]) == {CAMPAIGN: "Running"}
@@ -133,7 +133,7 @@ async def test_an_odd_campaign_id_arrives_as_it_is(bench: Bench, campaign: str) 
 @pytest.mark.parametrize("campaign", ["a/b", "a//b", "/", "a:b", "arn:aws:x:y/z"])
 @pytest.mark.parametrize("api", ["v2"])
 async def test_an_odd_campaign_id_of_v2(bench: Bench, campaign: str) -> None:
-    """What V2 takes as an id arrives as that id; what it does not take is refused before any call."""
+    """A valid id of V2 arrives unchanged. An invalid one is refused before any call."""
     assert APIS["v2"].campaign_problem(campaign) is None
     await bench.put("a", campaign=campaign)
     (call,) = bench.simulator.connect.journal
@@ -142,7 +142,7 @@ async def test_an_odd_campaign_id_of_v2(bench: Bench, campaign: str) -> None:
 
 @pytest.mark.parametrize("api", ["v2"])
 async def test_a_campaign_id_that_connect_refuses(bench: Bench) -> None:
-    """A ValidationException about the campaign's id is told apart from one about an item."""
+    """A ValidationException about the campaign id is distinguished from one about an item."""
     with pytest.raises(errors.CampaignInvalid):
         await bench.put("a", campaign="summer_2026")
     with pytest.raises(errors.CallInvalid):
@@ -150,7 +150,7 @@ async def test_a_campaign_id_that_connect_refuses(bench: Bench) -> None:
 
 
 async def test_a_token_sent_again(bench: Bench) -> None:
-    """An accepted token has the same id again, and nobody is dialed twice."""
+    """An accepted token gets the same id again, and nobody is dialed twice."""
     first = await bench.put("a")
     assert (await bench.put("a")).accepted == first.accepted
     assert bench.simulator.connect.journal.dials() == {(CAMPAIGN, "a"): 1}
@@ -171,7 +171,7 @@ async def test_a_token_sent_again(bench: Bench) -> None:
     ],
 )
 async def test_each_failure_of_an_item(bench: Bench, code: str, failure: ItemFailure) -> None:
-    """Each failure code has its meaning in its API, and spares the other items."""
+    """Each failure code has its meaning in its API, and does not affect the other items."""
     bench.fault(FaultKind.ITEM_FAILURE, code=code, token="b")
     reply = await bench.put("a", "b")
     assert (set(reply.accepted), reply.failed) == ({"a"}, {"b": failure})
@@ -185,7 +185,7 @@ async def test_a_campaign_without_room(bench: Bench) -> None:
 
 
 async def test_a_number_that_connect_refuses(bench: Bench) -> None:
-    """A phone number that passes the model and is none is InvalidInput of its item."""
+    """A phone number that passes the model but is not one is InvalidInput for its item."""
     assert (await bench.put("a", phone="0")).failed == {"a": ItemFailure.INVALID_INPUT}
 
 
@@ -198,7 +198,7 @@ async def test_excessive_usage_of_v2(bench: Bench) -> None:
 
 
 async def test_items_in_no_list_and_in_both(bench: Bench) -> None:
-    """An item that Connect forgets is in neither list; one that it tells twice counts as accepted."""
+    """An item that Connect forgets is in neither list. One that it reports twice counts as accepted."""
     bench.fault(FaultKind.ITEM_MISSING, token="a")
     bench.fault(FaultKind.ITEM_IN_BOTH, code="UnknownError", token="b")
     reply = await bench.put("a", "b", "c")
@@ -239,14 +239,14 @@ async def test_the_quota_is_one_for_both(bench: Bench) -> None:
 
 
 async def test_a_campaign_that_is_not_there(bench: Bench) -> None:
-    """A campaign that Connect does not know is told as such."""
+    """A campaign that Connect does not know is reported as not found."""
     bench.simulator.connect.forget_campaign(CAMPAIGN)
     assert type(await bench.failure()) is errors.CampaignNotFound
 
 
 @pytest.mark.parametrize("state", sorted(set(CampaignState) - {CampaignState.RUNNING}))
 async def test_a_campaign_that_does_not_run(bench: Bench, state: CampaignState) -> None:
-    """A campaign in another state takes nothing and tells it, in the words of the API."""
+    """A campaign in another state accepts nothing, and its state is reported in the words of the API."""
     bench.simulator.connect.set_state(CAMPAIGN, state)
     failure = await bench.failure()
     assert isinstance(failure, errors.CampaignNotRunning)
@@ -257,7 +257,7 @@ async def test_a_campaign_that_does_not_run(bench: Bench, state: CampaignState) 
 
 
 async def test_the_states_of_25_campaigns(bench: Bench) -> None:
-    """25 campaigns are asked after in one call; one that does not exist is NotFound."""
+    """The states of 25 campaigns are read in one call. A campaign that does not exist is NotFound."""
     ids = [f"campaign-{number}" for number in range(25)]
     bench.simulator.connect.set_state(ids[3], CampaignState.PAUSED)
     bench.simulator.connect.set_state(ids[4], CampaignState.FAILED)
@@ -268,7 +268,7 @@ async def test_the_states_of_25_campaigns(bench: Bench) -> None:
 
 
 async def test_the_states_of_26_campaigns(bench: Bench) -> None:
-    """More than 25 are refused by Connect, and told as an invalid call."""
+    """Connect refuses more than 25, and this is reported as an invalid call."""
     with pytest.raises(errors.CallInvalid):
         await bench.connect.campaign_states([str(number) for number in range(26)])
 
@@ -277,7 +277,7 @@ async def test_the_states_of_26_campaigns(bench: Bench) -> None:
     ("kind", "after_work"), [(FaultKind.RESET, False), (FaultKind.RESET, True), (FaultKind.NO_ANSWER, True)]
 )
 async def test_an_answer_that_is_lost(api: ApiName, kind: FaultKind, *, after_work: bool) -> None:
-    """Without an answer nobody knows what was done; the same token brings it to light."""
+    """Without an answer the result is unknown. The same token reveals it."""
     async with running(api, timeout_s=0.3) as bench:
         bench.fault(kind, after_work=after_work, count=1)
         failure = await bench.failure()
@@ -293,14 +293,14 @@ async def test_states_do_not_take_the_threads_of_dial_requests(api: ApiName) -> 
         bench.fault(FaultKind.NO_ANSWER, operation=STATES)
         asked = [asyncio.create_task(bench.connect.campaign_states([CAMPAIGN])) for _ in range(3)]
         await asyncio.sleep(0)
-        # Behind one of those questions it would have run out of time.
+        # After one of those requests it would have run out of time.
         assert set((await bench.put("a")).accepted) == {"a"}
         ends = await asyncio.gather(*asked, return_exceptions=True)
         assert all(isinstance(end, errors.CallTransient) for end in ends)
 
 
 async def test_nobody_listens(api: ApiName, closed_port: int) -> None:
-    """Where nobody listens nothing was sent, so nothing is in doubt."""
+    """Without a listener nothing was sent, so nothing is in doubt."""
     async with running(api, endpoint_url=f"http://127.0.0.1:{closed_port}") as bench:
         failure = await bench.failure()
         assert type(failure) is errors.ConnectUnreachable

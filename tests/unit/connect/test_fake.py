@@ -1,4 +1,4 @@
-"""The Connect in memory answers as it is told."""
+"""The Connect in memory follows its script."""
 
 import asyncio
 from collections import deque

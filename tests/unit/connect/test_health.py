@@ -1,4 +1,4 @@
-"""Whether Connect works, as its calls tell."""
+"""The health of Connect is derived from its calls."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from gateway.core import errors
     ],
 )
 def test_failures_add_up_to_a_time(failure: type[errors.CallFailure]) -> None:
-    """From the first failure on Connect is failing, until a call is answered."""
+    """Connect counts as failing from the first failure until a call is answered."""
     health = ConnectHealth()
     health.failed(10.0, failure())
     health.failed(12.0, failure())

@@ -47,7 +47,7 @@ def test_fixed_credentials() -> None:
 
 
 def test_none_at_first() -> None:
-    """Where there are none, signing says so; they are used as soon as they are there."""
+    """Signing fails without credentials, and uses them as soon as they are available."""
     there: list[Credentials] = []
     with started(lambda: there[0] if there else None) as keys:
         assert (keys.usable, keys.in_words) == (False, "none were found")
@@ -60,7 +60,7 @@ def test_none_at_first() -> None:
 
 @pytest.mark.parametrize("found", [Credentials("", "secret"), Credentials("key", "")])
 def test_half_credentials(found: Credentials) -> None:
-    """A key without its secret, or the other way round, is none."""
+    """A key without its secret, or a secret without its key, does not count."""
     with started(lambda: found) as keys:
         assert not keys.usable
 
@@ -98,7 +98,7 @@ def test_they_are_renewed_ahead_of_time() -> None:
 
 
 def test_a_source_that_hangs() -> None:
-    """A source that hangs delays no call; a few other attempts start beside it."""
+    """A source that hangs delays no call. A few other attempts start in parallel."""
     gate, asked = threading.Event(), []
 
     def load() -> Credentials:

@@ -43,13 +43,13 @@ def test_an_id_that_is_none(id_: Any) -> None:
 
 @pytest.mark.parametrize("id_", ["", "x", "0-a_b.c", "x" * 256, "arn:aws:x/y"])
 def test_an_id_of_visible_ascii(id_: str) -> None:
-    """An id of visible ASCII is told, also where it is not of the form that Connect's have today."""
+    """An id of visible ASCII is passed on, even if it does not have the form of today's ids."""
     assert API.reply(success(id=id_), ASKED).accepted == {"a": id_}
 
 
 @pytest.mark.parametrize("token", [*ODD, "c"], ids=repr)
 def test_a_token_that_nobody_asked_about(token: Any) -> None:
-    """An entry about anything else than what was asked says nothing."""
+    """An entry for an item that was not in the call is ignored."""
     response = success(clientToken=token) | failure({"clientToken": token, "failureCode": "InvalidInput"})
     reply = API.reply(response, ASKED)
     assert (reply.accepted, reply.failed) == ({}, {})
@@ -105,7 +105,7 @@ def test_codes_without_end(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_lists_without_end() -> None:
-    """Only so many entries are read: a call asks about few."""
+    """The number of entries that are read is limited, since a call asks about few."""
     entries = [{"clientToken": "b", "id": "x"}] * 1_000_000 + [{"clientToken": "a", "id": "id-a"}]
     assert API.reply({"successfulRequests": entries}, ASKED).accepted == {"b": "x"}
 
@@ -118,7 +118,7 @@ def test_a_request_id_that_is_none(id_: Any) -> None:
 
 @pytest.mark.parametrize("state", [*ODD, "x" * 33], ids=repr)
 def test_a_state_that_is_none(state: Any) -> None:
-    """A state that is no text is left out, and one that is no word is told as such."""
+    """A state that is not a text is left out, and one that is not a word is logged."""
     told = states({"successfulRequests": [{"campaignId": "a", "state": state}]}, ASKED)
     assert told == ({"a": UNTOLD} if isinstance(state, str) else {})
     assert word(state) == UNREADABLE

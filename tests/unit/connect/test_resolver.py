@@ -1,4 +1,4 @@
-"""Names are looked up once for all who ask at the same time, and again where that takes too long."""
+"""Simultaneous lookups of a name share one lookup, and a slow lookup is replaced."""
 
 import socket
 import threading
@@ -26,7 +26,7 @@ class Names:
 
 
 def test_those_who_ask_at_the_same_time_share_a_lookup() -> None:
-    """While a name is looked up, all who want it wait for the same lookup; later it is asked again."""
+    """While a name is looked up, all callers wait for the same lookup. A later one starts a new lookup."""
     names, now = Names(), [0.0]
     resolver = Resolver(names, lambda: now[0])
     first, second, other = resolver.begin("a", 80), resolver.begin("a", 80), resolver.begin("b", 80)
@@ -38,7 +38,7 @@ def test_those_who_ask_at_the_same_time_share_a_lookup() -> None:
 
 
 def test_a_lookup_that_takes_too_long_is_not_shared_for_ever() -> None:
-    """After a while another lookup is begun beside one that hangs, a few at most."""
+    """After a while, another lookup starts in parallel to one that hangs, up to a small limit."""
     names, now = Names(), [0.0]
     resolver = Resolver(names, lambda: now[0])
     futures = []

@@ -1,4 +1,4 @@
-"""The retries around a call: how often, when no more, and what is reported."""
+"""The retries of a call: how often, when they stop, and what is reported."""
 
 import asyncio
 import math
@@ -117,7 +117,7 @@ async def test_the_attempts_end() -> None:
     ids=lambda failure: type(failure).__name__,
 )
 async def test_other_failures_are_not_tried_again(failure: errors.CallFailure) -> None:
-    """Only what is known to pass is tried again; a throttle is no strike."""
+    """Only transient failures are retried. A throttle is not a counted attempt."""
     bench = Bench([failure])
     report = await bench.call()
     assert report.failure is failure
@@ -179,7 +179,7 @@ async def test_the_pauses_grow_with_full_jitter() -> None:
 
 
 async def test_the_start_of_the_last_attempt_is_reported() -> None:
-    """The report says when its last attempt left, by which a throttle is dated."""
+    """The report contains the start of its last attempt, which is the time of a throttle."""
     bench = Bench(failed(1))
     report = await bench.call()
     assert report.started_at == NOW + bench.pauses[0]

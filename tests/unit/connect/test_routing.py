@@ -1,4 +1,4 @@
-"""Which API carries which campaign, and what comes back when several are asked."""
+"""Campaigns are routed to their API, and results of several APIs are merged."""
 
 import asyncio
 from collections import deque
@@ -52,7 +52,7 @@ def routing(fakes: dict[str, FakeConnect], default: str = "v1") -> RoutingConnec
     ],
 )
 def test_the_first_pattern_decides(campaign: str, api: str) -> None:
-    """A pattern is about the whole id and minds case; the first that matches wins, else the default does."""
+    """A pattern matches the whole id, and case counts. The first match wins, else the default."""
     assert routing(ports()).api(campaign) == api
 
 
@@ -63,7 +63,7 @@ def test_without_routes_the_default_decides() -> None:
 
 @pytest.mark.parametrize(("routes", "default"), [([("a", "v3")], "v1"), ([("", "v1")], "v1"), ([], "v3")])
 def test_routes_that_make_no_sense(routes: list[tuple[str, str]], default: str) -> None:
-    """An API that nobody has, and an empty pattern, are refused at the start."""
+    """An unknown API and an empty pattern are refused at the start."""
     with pytest.raises(
         ValueError, match=r"no API 'v3'; there is v1, v2|campaign pattern '' must have 1 to 512 characters"
     ):
@@ -71,7 +71,7 @@ def test_routes_that_make_no_sense(routes: list[tuple[str, str]], default: str) 
 
 
 async def test_dial_requests_go_where_their_campaign_is() -> None:
-    """A call goes to the API of its campaign, and its answer comes back as it is."""
+    """A call goes to the API of its campaign, and its report is returned unchanged."""
     fakes = ports()
     port: ConnectPort = routing(fakes)
     for campaign in ("migrated-1", "other"):
@@ -82,7 +82,7 @@ async def test_dial_requests_go_where_their_campaign_is() -> None:
 
 
 async def test_states_are_asked_of_each_api() -> None:
-    """Each API is asked once after its own campaigns, and the answers are merged."""
+    """Each API is asked once for the states of its own campaigns, and the results are merged."""
     fakes = ports()
     fakes["v1"].states["x"] = "Paused"
     fakes["v2"].states["a1"] = "Completed"
@@ -99,7 +99,7 @@ async def test_an_api_with_no_campaign_is_not_asked() -> None:
 
 
 async def test_an_api_that_fails_in_passing_is_left_out() -> None:
-    """Where one API fails, the other's states are still told; where all do, that is raised."""
+    """If one API fails, the states of the other are returned. If all fail, the failure is raised."""
     half = ports(v2=errors.RateThrottled())
     assert await routing(half).campaign_states(["a1", "x"]) == {"x": "Running"}
     with pytest.raises(errors.RateThrottled):
@@ -135,7 +135,7 @@ class Stuck(FakeConnect):
 
 
 async def test_closing_closes_all() -> None:
-    """Every port is closed, also where closing another fails, which is then told."""
+    """Every port is closed, even if closing another one fails. That failure is then raised."""
     fakes = ports()
     await routing(fakes).close()
     assert all(fake.closed for fake in fakes.values())

@@ -1,4 +1,4 @@
-"""Threads that hang are made up for, up to a bound, and come back when their work ends."""
+"""Hanging threads are replaced up to a limit, and return to the pool when their work ends."""
 
 import asyncio
 import threading
@@ -34,7 +34,7 @@ async def hang(threads: Threads, gate: threading.Event) -> Job[bool]:
 
 
 async def test_work_and_its_failures() -> None:
-    """A job's answer is what its work returns or raises."""
+    """A job returns or raises what its work returns or raises."""
     threads = Threads(2, 0, "t")
     assert await threads.submit(lambda: 1).answer == 1
     with pytest.raises(ZeroDivisionError):

@@ -29,7 +29,7 @@ def test_a_ticket_that_is_revoked() -> None:
 
 
 def test_a_ticket_that_is_too_late() -> None:
-    """Nothing leaves after `give_up_at`, even where the clock is set back afterwards."""
+    """Nothing is sent after `give_up_at`, even if the clock is set back later."""
     now = [10.1]
     ticket = Ticket(10.0, lambda: now[0])
     with pytest.raises(CallTooLate):
@@ -52,7 +52,10 @@ def test_the_sender_is_told_once() -> None:
 
 
 def test_a_request_that_is_half_written() -> None:
-    """While bytes are being written the sender is told, so that the rest stays; afterwards it is not."""
+    """While bytes are being written the sender is notified, so that the rest is not sent.
+
+    Afterwards it is not.
+    """
     told: list[str] = []
     half, whole = Ticket(), Ticket()
     for name, ticket in (("half", half), ("whole", whole)):
