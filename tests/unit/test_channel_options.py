@@ -1,4 +1,4 @@
-"""Every gRPC option that is set anywhere is one that the installed library knows: it ignores all others."""
+"""The installed gRPC library knows every option that is set. It would ignore an unknown one."""
 
 import ast
 import importlib.util

@@ -1,4 +1,4 @@
-"""The commands: what is wrong at the start ends with code 2 and one line, never with a traceback."""
+"""The commands: a problem at the start ends with code 2 and one line, never with a traceback."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def taken() -> Iterator[str]:
-    """An address that somebody else listens on."""
+    """An address on which another socket listens."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -148,7 +148,7 @@ def test_an_endpoint_that_is_no_address(
 def test_an_exporter_that_is_not_known(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An exporter of spans that the gateway does not have is named, with those that it has."""
+    """An unknown span exporter is named in the error, with the known ones."""
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
     line = refused(capfd, "serve", "--simulator")
     assert line == "dial-gateway: OTEL_TRACES_EXPORTER: must be of otlp, console, none; got 'zipkin'"
@@ -157,7 +157,7 @@ def test_an_exporter_that_is_not_known(
 def test_a_protocol_that_is_not_known(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A protocol of OTLP that the gateway does not speak is named, with those that it does."""
+    """An unknown OTLP protocol is named in the error, with the supported ones."""
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
     assert "must be grpc or http/protobuf" in refused(capfd, "serve", "--simulator")
@@ -169,7 +169,7 @@ def test_a_protocol_that_is_not_known(
 def test_a_telemetry_variable_that_its_library_refuses(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """What OpenTelemetry itself refuses is told in its words, in one line."""
+    """An error of OpenTelemetry itself is reported in its own words, in one line."""
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
     monkeypatch.setenv(name, "wrong")
     line = refused(capfd, "serve", "--simulator")

@@ -17,7 +17,7 @@ class Clocks:
 
 
 def test_the_same_second_is_the_same_instant() -> None:
-    """Readings that differ by what lies between two reads of a clock tell one offset."""
+    """Readings that differ by the time between two reads of a clock give the same offset."""
     clocks = Clocks()
     clock = clocks.clock()
     first = clock.wall_offset()
@@ -42,7 +42,7 @@ def test_a_wall_clock_that_is_set() -> None:
 
 
 def test_the_machines_clocks() -> None:
-    """Without others these are the machine's: an instant of the wall clock is where it is on the other."""
+    """The default clocks are the machine's: both scales name the same instant."""
     clock = SystemClock()
     assert abs(time.time() + clock.wall_offset() - clock.now()) < 0.1
 
@@ -62,7 +62,7 @@ def test_the_scale_of_expiries_follows_the_wall_clock() -> None:
 
 
 def test_a_wall_clock_that_is_known_to_be_wrong() -> None:
-    """Expiries follow the wall clock as it is corrected."""
+    """Expiries follow the corrected wall clock."""
     clocks = Clocks()
     clock = clocks.clock()
     clock.correction = lambda: 120.0

@@ -1,4 +1,4 @@
-"""README compares the gateway with boto3 as it is by default."""
+"""README compares the gateway with boto3's default configuration."""
 
 import re
 from pathlib import Path

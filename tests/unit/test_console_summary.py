@@ -30,7 +30,7 @@ def rows() -> Iterator[CampaignRow]:
 
 
 def test_all_are_added_up_in_parts_and_the_most_important_are_shown() -> None:
-    """Those that do not flow come first, then those with the largest backlog."""
+    """Campaigns that are not flowing come first, then the ones with the largest backlog."""
     everything = {row.campaign_id: row for row in rows()}
     found, most = in_parts(summary(everything), lambda: Read.added)
     assert most == PART

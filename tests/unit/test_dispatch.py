@@ -26,7 +26,7 @@ SECRET = "secret-of-a-library"
 
 @dataclass
 class Owner:
-    """A caller that keeps what it is told."""
+    """A caller that records its answers."""
 
     source: Source = field(default_factory=Source)
     told: list[Settled] = field(default_factory=list)
@@ -61,11 +61,11 @@ class Raising:
     """A caller of Connect with a bug."""
 
     async def call(self, batch: Batch, permit: Callable[[], Awaitable[bool]]) -> CallReport:
-        """Raise what nobody expects."""
+        """Raise an unexpected error."""
         raise KeyError(SECRET)
 
     def revoke(self, batch: Batch) -> bool:
-        """Say that nobody knows."""
+        """Report that it is unknown whether anything was sent."""
         return False
 
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
@@ -81,7 +81,7 @@ async def turns() -> None:
 
 @dataclass
 class Bench:
-    """A dispatcher that runs, and what it stands on."""
+    """A running dispatcher with its parts."""
 
     dispatcher: Dispatcher
     engine: Engine
@@ -101,7 +101,7 @@ async def _no_pause(seconds: float) -> None:
 
 @asynccontextmanager
 async def running(*script: Step, caller: Caller | None = None, **limits: Any) -> AsyncIterator[Bench]:
-    """Run a dispatcher: no linger and no call limit unless told otherwise."""
+    """Run a dispatcher, by default without linger and without a call limit."""
     now, rng, telemetry, connect = [NOW], random.Random(1), telemetry_with(), FakeConnect(deque(script))
     engine = Engine(Limits(**{"call_rate": 0.0, "linger_s": 0.0, **limits}), rng)
     caller = caller or RetryingCaller(connect, telemetry, lambda: now[0], rng, _no_pause)
@@ -127,7 +127,7 @@ async def test_what_is_submitted_is_sent_and_answered() -> None:
 
 
 async def test_a_bug_in_a_call_settles_everything(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever a call raises, all that it carried is UNKNOWN, and neither log nor answer repeats its text."""
+    """After any error in a call its requests are UNKNOWN, and neither log nor answer repeats its text."""
     async with running(caller=Raising()) as bench:
         owner = Owner()
         with caplog.at_level(logging.DEBUG):
@@ -140,7 +140,7 @@ async def test_a_bug_in_a_call_settles_everything(caplog: pytest.LogCaptureFixtu
 
 
 async def test_abandon_answers_everything() -> None:
-    """What is in a call is UNKNOWN, what waits is NOT_ACCEPTED; a call that comes back later tells nobody."""
+    """Requests in a call are UNKNOWN, waiting ones NOT_ACCEPTED. The late result of a call has no effect."""
     hanging = asyncio.Event()
     async with running(hanging, concurrent_calls=1) as bench:
         owner = Owner()
@@ -201,7 +201,7 @@ async def test_each_call_takes_a_permit() -> None:
 
 
 async def test_each_further_attempt_takes_a_permit_first() -> None:
-    """A retry waits for a permit, and goes before fresh calls."""
+    """A retry waits for a permit, and precedes new calls."""
     async with running(ConnectFailed(), call_rate=10.0, call_burst=1.0, concurrent_calls=2) as bench:
         owner = Owner()
         for campaign in ("first", "second"):
@@ -229,7 +229,7 @@ async def test_the_expiry_while_waiting() -> None:
 
 
 async def test_what_would_expire_is_answered_at_once() -> None:
-    """What could not leave before its time passes is told so as it comes; what could leave is kept."""
+    """A request that would expire before its turn is answered at once. Others are kept."""
     async with running(call_rate=0.1, call_burst=1.0) as bench:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(3000))
@@ -284,7 +284,7 @@ async def test_everyone_who_waits_for_room_gets_in() -> None:
 
 @pytest.mark.parametrize("ticks", range(12))
 async def test_room_that_is_not_taken_goes_to_the_next(ticks: int) -> None:
-    """Whoever leaves while it waits for room, or just as it was let in, leaves its turn to the next."""
+    """A task that is cancelled while it waits, or when it is called, passes its turn to the next."""
     hanging = asyncio.Event()
     async with running(hanging, queue_limit=25) as bench:
         bench.dispatcher.submit(Owner().arrivals(25))
@@ -318,7 +318,7 @@ async def test_a_caller_that_leaves_is_told_nothing_more() -> None:
 
 
 async def test_a_caller_whose_deadline_is_near_is_answered() -> None:
-    """A withdrawal answers at once: what is under way is UNKNOWN, what waits NOT_ACCEPTED."""
+    """A withdrawal answers at once: requests in a call are UNKNOWN, waiting ones NOT_ACCEPTED."""
     async with running(asyncio.Event(), concurrent_calls=1) as bench:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(30))

@@ -1,4 +1,4 @@
-"""Revoked calls: one that has not left is not sent, and its requests are certainly not accepted."""
+"""A revoked call that was not sent is never sent, and its requests are certainly not accepted."""
 
 import asyncio
 
@@ -40,7 +40,7 @@ async def test_a_hold_keeps_a_delayed_call_here() -> None:
 
 
 async def test_a_hold_that_answers() -> None:
-    """A hold that answers also answers what a delayed call carries: NOT_ACCEPTED, since nothing left."""
+    """A hold that answers also answers the requests of a delayed call NOT_ACCEPTED: nothing was sent."""
     delay, _ = delayed()
     async with running(delay, concurrent_calls=1) as bench:
         owner = Owner()
@@ -79,7 +79,7 @@ async def test_a_purge_lets_no_call_try_again() -> None:
 
 
 async def test_a_purge_of_a_call_that_could_not_connect() -> None:
-    """A call none of whose attempts has left is NOT_ACCEPTED after a purge."""
+    """After a purge, a call without any sent attempt is NOT_ACCEPTED."""
     async with running(ConnectUnreachable(), call_rate=0.001, call_burst=1.0, forecast=False) as bench:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(25))
@@ -118,7 +118,7 @@ async def test_a_hold_before_the_call_has_begun() -> None:
 
 
 async def test_the_end_of_sending_keeps_delayed_calls_here() -> None:
-    """A gateway that leaves answers what its delayed calls carry NOT_ACCEPTED, and they never leave."""
+    """At the end of sending, the requests of delayed calls are NOT_ACCEPTED, and the calls are never sent."""
     delay, event = delayed()
     async with running(delay) as bench:
         owner = Owner()
@@ -133,7 +133,9 @@ async def test_the_end_of_sending_keeps_delayed_calls_here() -> None:
 
 
 async def test_abandoning_tells_delayed_calls_from_those_that_left() -> None:
-    """What a delayed call carries is NOT_ACCEPTED as the gateway leaves at once; what has left is UNKNOWN."""
+    """When the gateway stops at once, requests of delayed calls are NOT_ACCEPTED and those of sent calls
+    UNKNOWN.
+    """
     delay, event = delayed()
     async with running(asyncio.Event(), delay, concurrent_calls=2) as bench:
         owner = Owner()
@@ -170,7 +172,7 @@ async def test_no_credentials_count_as_no_attempt() -> None:
 
 
 async def test_a_failure_then_a_hold() -> None:
-    """Doubt from an earlier attempt stays: what is held after it is UNKNOWN, not NOT_ACCEPTED."""
+    """Doubt from an earlier attempt remains: after a hold the request is UNKNOWN, not NOT_ACCEPTED."""
     async with running(ConnectFailed(), call_rate=0.001, call_burst=1.0, forecast=False) as bench:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(25))

@@ -1,4 +1,4 @@
-"""The health check: what it answers about a gateway that serves, leaves or is not there."""
+"""The health check of a gateway that serves, that drains, and that does not exist."""
 
 import socket
 from collections.abc import Iterator
@@ -48,8 +48,8 @@ def test_a_gateway_that_leaves(server: Server, capsys: pytest.CaptureFixture[str
 
 
 def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where nobody listens the check fails in one line on stderr."""
-    with socket.socket() as bound:  # and does not listen, so that nobody else can either
+    """Without a listener the check fails with one line on stderr."""
+    with socket.socket() as bound:  # bound without listening, so that no other process can listen there
         bound.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{bound.getsockname()[1]}"
         assert health_check.check(address) == health_check.NOT_SERVING
@@ -69,5 +69,5 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 @pytest.mark.parametrize("everywhere", ["0.0.0.0", "[::]"])  # noqa: S104 - asked, not listened on
 def test_a_gateway_that_listens_everywhere(server: Server, everywhere: str) -> None:
-    """The address of a gateway that listens on every interface is asked at home."""
+    """The health of a gateway that listens on every interface is checked on loopback."""
     assert health_check.check(f"{everywhere}:{server.port}") == health_check.SERVING

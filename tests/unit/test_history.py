@@ -1,4 +1,4 @@
-"""The last minutes are kept as points, of what was added between two readings."""
+"""The history keeps points with the differences between two readings."""
 
 from gateway.control.history import Counts, History
 

@@ -53,7 +53,7 @@ async def test_a_newcomer_goes_behind_those_who_wait() -> None:
     await turns()
     newcomers = []
     for name in range(1, 201):
-        newcomers.append(asyncio.create_task(room.take(name)))  # runs before the one that is called
+        newcomers.append(asyncio.create_task(room.take(name)))  # runs before the task that is called
         room.make(1)
         assert room.line.free() == 0, "a newcomer could take what the first was called for"
         await asyncio.sleep(0)
@@ -69,7 +69,7 @@ async def test_a_task_called_in_vain_keeps_its_place() -> None:
     await turns()
     for _ in range(10):
         room.make(1)
-        room.places -= 1  # taken by somebody who does not wait
+        room.places -= 1  # taken by a task that does not wait
         await turns()
     assert room.admitted == []
     room.make(3)
@@ -88,7 +88,7 @@ async def test_a_task_that_takes_nothing_passes_its_turn_on() -> None:
 
 
 async def test_nothing_remains_of_waits_that_are_given_up() -> None:
-    """20,000 waits that are cancelled leave no place in the line, neither while others wait nor after."""
+    """20,000 cancelled waits leave no place in the line, neither while others wait nor afterwards."""
     room = Room()
     first = asyncio.create_task(room.take(0))
     given_up = [asyncio.create_task(room.take(name)) for name in range(1, 20_001)]
@@ -108,7 +108,7 @@ async def test_nothing_remains_of_waits_that_are_given_up() -> None:
 
 @pytest.mark.parametrize("ticks", range(4))
 async def test_a_call_to_one_who_gives_up_goes_to_the_next(ticks: int) -> None:
-    """Room is not lost where the first is cancelled before, while or after it is called."""
+    """Room is not lost if the first task is cancelled before, while or after it is called."""
     room = Room()
     first, second = asyncio.create_task(room.take(1, wanted=0)), asyncio.create_task(room.take(2))
     await turns()

@@ -1,4 +1,4 @@
-"""One look at all campaigns serves everybody for a while, and is made in parts."""
+"""All watchers share one snapshot for a while. It is made in parts."""
 
 import asyncio
 from collections.abc import Generator
@@ -11,7 +11,7 @@ from gateway.core.views.campaign_status import CampaignRow, Rows
 
 
 class Gateway:
-    """Counts how often it is looked at, each time for so many seconds of its own clock."""
+    """Counts the snapshots. Each takes a number of seconds of its own clock."""
 
     def __init__(self, cost_s: float = 0.0) -> None:
         self.now = 100.0
@@ -43,7 +43,7 @@ async def test_a_look_serves_for_a_quarter_of_a_second() -> None:
 
 
 async def test_looks_take_a_tenth_of_the_time_at_most() -> None:
-    """Where a look takes long it serves for longer."""
+    """A snapshot that takes long is shared for longer."""
     gateway = Gateway(cost_s=1.0)
     looks = looks_at(gateway)
     began = gateway.now
@@ -74,7 +74,7 @@ async def test_what_is_done_during_a_look_is_shown_by_the_next() -> None:
 
 
 async def test_others_have_their_turn_while_a_look_is_made() -> None:
-    """Between two parts of a look the loop turns; those who ask meanwhile share the look."""
+    """The loop turns between two parts of a snapshot. Callers that ask meanwhile share the snapshot."""
     gateway, turns = Gateway(), 0
     looks = looks_at(gateway)
     asking = [asyncio.create_task(looks.fresh()) for _ in range(20)]

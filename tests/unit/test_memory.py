@@ -10,7 +10,7 @@ from gateway.runtime.memory import LITTLE, LOOKS, MUCH, SHARE, Tidying, give_bac
 
 
 def test_a_flood_is_over_once_little_is_held() -> None:
-    """Once little is held of what was much, memory is given back, and again when all of it has ended."""
+    """After a flood memory is returned at once, and again when the remaining calls have ended."""
     tidying = Tidying()
     assert [tidying.is_due(held) for held in (0, MUCH, MUCH // 2, MUCH // SHARE, 0, 0, 0)] == [
         *(False, False, False),
@@ -38,7 +38,7 @@ def test_small_change_is_no_flood() -> None:
 
 
 def test_a_gateway_that_holds_little_is_tidied_now_and_then() -> None:
-    """Where a full collection is short it is made every so many looks; never while much is held."""
+    """While few requests are outstanding, a full collection runs every few checks, and never with many."""
     tidying = Tidying()
     due = [tidying.is_due(LITTLE) for _ in range(2 * LOOKS)]
     assert due == 2 * [*(LOOKS - 1) * [False], True]
@@ -47,12 +47,13 @@ def test_a_gateway_that_holds_little_is_tidied_now_and_then() -> None:
 
 
 def test_memory_is_given_back() -> None:
-    """Where the C library can trim its heap, it is asked to, and does not fail."""
+    """If the C library can trim its heap, trimming succeeds."""
     if not hasattr(ctypes.CDLL(None), "malloc_trim"):
         pytest.skip("this C library gives memory back by itself")
     blocks = [bytes(5000) for _ in range(10_000)]
     pin, before_mb = blocks[-1], resident_mb(os.getpid())
     del blocks
     give_back()
-    assert resident_mb(os.getpid()) < before_mb - 25  # half of it: the rest may lie below what is in use
+    # half of it: the rest may lie below memory that is in use
+    assert resident_mb(os.getpid()) < before_mb - 25
     assert len(pin) == 5000  # it kept the heap from shrinking by itself

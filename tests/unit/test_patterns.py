@@ -1,4 +1,4 @@
-"""What patterns match, and what they cost."""
+"""What patterns match, and how long matching takes."""
 
 import re
 import time

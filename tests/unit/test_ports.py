@@ -1,4 +1,4 @@
-"""Tests never choose a port that somebody else may take before they bind it."""
+"""Tests never choose a port that another process could take before they bind it."""
 
 import re
 import socket
@@ -28,7 +28,7 @@ def test_ports_are_outside_of_those_that_the_system_gives(ephemeral: tuple[int, 
 
 
 def test_another_process_gets_other_ports() -> None:
-    """What one test run has reserved is not reserved by one beside it."""
+    """Two test runs side by side never reserve the same port."""
     with reserved_ports(200) as ours:
         done = subprocess.run(  # noqa: S603
             [sys.executable, "-c", OTHER], cwd=TREE, capture_output=True, text=True, timeout=60, check=True
@@ -69,7 +69,7 @@ def test_a_closed_port_refuses_and_stays_closed() -> None:
 
 
 def test_no_test_picks_a_port_before_it_is_bound() -> None:
-    """Neither by pytest-asyncio's fixtures nor by a socket that is closed before its port is used."""
+    """Neither pytest-asyncio's fixtures nor a socket that is closed before its port is used pick one."""
     picks = re.compile(r"unused_(tcp|udp)_port|def free_(port|address)")
     files = {path for folder in ("tests", "benchmarks") for path in (TREE / folder).rglob("*.py")}
     files.discard(Path(__file__))

@@ -1,4 +1,4 @@
-"""The settings: defaults, what is refused, which source wins."""
+"""The settings: defaults, invalid values, and the precedence of sources."""
 
 from dataclasses import FrozenInstanceError, fields
 from ipaddress import ip_network
@@ -221,7 +221,7 @@ def test_a_file_may_use_the_types_of_toml(config: Path, line: str, expected: dic
 
 
 def test_every_list_setting_takes_an_array() -> None:
-    """Each setting whose value is a list is one of those that the test of TOML's types names."""
+    """The test of TOML's types names each setting whose value is a list."""
     listed = {name for name, value in DEFAULTS.items() if isinstance(value, tuple)}
     assert listed == {line.partition(" ")[0] for line in NATIVE if "= [" in line}
 
@@ -242,7 +242,7 @@ def test_no_file_is_read_where_none_is_named() -> None:
     ("key", "suggestion"), [("call_rat", "; did you mean call_rate?"), ("zzz", ""), ("simulator", "")]
 )
 def test_an_unknown_key_of_the_file_is_refused(config: Path, key: str, suggestion: str) -> None:
-    """A key that is no setting is refused, with the nearest one where there is any."""
+    """An unknown key is refused, and the error names the nearest key if there is one."""
     config.write_text(f"{key} = 1\n")
     with pytest.raises(SettingsError) as refused:
         load({CONFIG: str(config)})
@@ -271,7 +271,7 @@ def test_an_unknown_key_of_the_file_is_refused(config: Path, key: str, suggestio
     ],
 )
 def test_a_wrong_value_of_the_file_is_named_in_one_line(config: Path, line: str) -> None:
-    """A wrong value in the file is refused with its key and rule, also where a variable wins."""
+    """A wrong value in the file is refused with its key and rule, even if a variable overrides it."""
     config.write_text(f"{line}\n")
     key = line.partition(" ")[0]
     with pytest.raises(SettingsError) as refused:
@@ -320,7 +320,7 @@ def test_a_mistyped_variable_is_warned_about() -> None:
 
 
 def test_the_variables_of_a_kubernetes_service_are_not_warned_about() -> None:
-    """What Kubernetes sets in every pod beside a Service named dial-gateway is nobody's mistake."""
+    """Variables that Kubernetes sets in every pod for a Service named dial-gateway cause no warning."""
     set_by_kubernetes = {
         "DIAL_GATEWAY_SERVICE_HOST": "10.0.0.1",
         "DIAL_GATEWAY_SERVICE_PORT": "50051",
@@ -335,6 +335,6 @@ def test_the_variables_of_a_kubernetes_service_are_not_warned_about() -> None:
 
 
 def test_settings_do_not_change() -> None:
-    """The settings are frozen: what was checked at the start holds to the end."""
+    """The settings are frozen: checked values never change."""
     with pytest.raises(FrozenInstanceError):
         load({})[0].call_rate = 20.0  # type: ignore[misc]

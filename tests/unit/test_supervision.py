@@ -1,4 +1,4 @@
-"""Who watches tasks and callbacks, and what is said of a bug."""
+"""Supervision of tasks and callbacks, and how a bug is reported."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ async def test_a_task_that_raises_is_reported() -> None:
 
 
 async def test_a_task_that_is_cancelled_or_done_is_no_bug() -> None:
-    """A cancellation and a plain end are no bugs; the end of what is endless is one."""
+    """A cancellation and a plain end are not bugs. The end of an endless task is one."""
     supervisor = Supervisor()
     tasks = [asyncio.create_task(asyncio.sleep(delay)) for delay in (0, 60)]
     for task in tasks:
@@ -70,12 +70,12 @@ def test_the_log_says_where_and_not_what(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_our_own_errors_may_speak() -> None:
-    """The texts of our own errors hold nothing private, and are told."""
+    """The texts of our own errors contain no personal data, and are reported."""
     assert "the campaign is Paused" in trace_of(CampaignNotRunning("Paused"))
 
 
 def test_errors_that_cause_each_other_end() -> None:
-    """A circle of causes is told once."""
+    """A cycle of causes is reported once."""
     first, second = ValueError(), KeyError()
     first.__cause__, second.__cause__ = second, first
     assert trace_of(first).count("builtins.") == 2

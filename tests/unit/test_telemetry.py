@@ -112,7 +112,7 @@ def test_without_an_exporter_nothing_is_recorded() -> None:
 
 @pytest.mark.parametrize(("variable", "name"), [(None, "dial-gateway"), ("my-gateway", "my-gateway")])
 def test_the_service_name(monkeypatch: pytest.MonkeyPatch, variable: str | None, name: str) -> None:
-    """The service is named by the standard variable, else dial-gateway."""
+    """The standard variable names the service. The default is dial-gateway."""
     monkeypatch.delenv("OTEL_RESOURCE_ATTRIBUTES", raising=False)
     monkeypatch.delenv("OTEL_SERVICE_NAME", raising=False)
     if variable:
@@ -135,7 +135,7 @@ def test_the_resource_attributes_are_kept(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 class Hanging(SpanExporter):
-    """An exporter whose collector never answers, until it is let go."""
+    """An exporter whose collector does not answer until it is released."""
 
     def __init__(self) -> None:
         self.let_go = threading.Event()
@@ -149,7 +149,7 @@ class Hanging(SpanExporter):
 
 
 def test_an_exporter_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
-    """Leaving waits for an exporter as long as it is told and no longer, and says so."""
+    """Shutdown waits for an exporter until its time limit and no longer, and reports it."""
     exporter = Hanging()
     telemetry = telemetry_with(BatchSpanProcessor(exporter))
     telemetry.rpc_started("Put", ()).ended(taken=0, answered=0)

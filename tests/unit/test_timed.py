@@ -60,7 +60,7 @@ def ran(folder: Path, mark: str, *, busy: bool) -> str:
     ("mark", "busy", "tries"), [("timed", True, 3), ("timed", False, 1), ("other", True, 1)]
 )
 def test_how_often_it_is_tried(tmp_path: Path, mark: str, tries: int, *, busy: bool) -> None:
-    """Each try has fixtures of its own; what was tried again is told at the end."""
+    """Each try has its own fixtures. The summary names the repeated tests."""
     said = ran(tmp_path, mark, busy=busy)
     assert f"tries: {tries}" in said, said
     assert ("2 passed" in said) is (tries == 3)

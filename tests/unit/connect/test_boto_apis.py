@@ -87,7 +87,7 @@ def test_an_answer_without_lists(api: ConnectApi) -> None:
 
 
 def test_states_of_campaigns() -> None:
-    """States are Connect's names, a missing campaign is NotFound, and a campaign without a state is left out."""
+    """States are Connect's names, a missing campaign is NotFound, and one without a state is left out."""
     answer = {
         "successfulRequests": [{"campaignId": "a", "state": "Running"}, {"campaignId": "b", "state": "Odd"}],
         "failedRequests": [

@@ -47,7 +47,7 @@ def raised(error: Exception) -> Exception:
 
 
 def test_a_line_is_one_json_object() -> None:
-    """Time, level, message and logger, and what the line is about under names of its own."""
+    """A line contains time, level, message and logger, and each value under its own name."""
     stream = io.StringIO()
     logs.configure("INFO", "auto", stream)
     about = {"campaign": "c\n1", "trace_id": "ab" * 16}
@@ -83,7 +83,7 @@ def test_the_format(stream: io.StringIO, log_format: logs.LogFormat, is_json: bo
 
 
 def test_a_value_cannot_steer_a_terminal() -> None:
-    """Control characters in what a caller chose are shown escaped."""
+    """Control characters in a value chosen by a caller are escaped."""
     stream = Terminal()
     logs.configure("INFO", "text", stream)
     logging.getLogger("gateway").info("x", extra={"campaign": "\x1b[31m", "state": "\x1b]0;owned\x07\r\n"})
@@ -137,7 +137,7 @@ def test_libraries_put_nothing_into_a_line(log_format: logs.LogFormat) -> None:
 def test_a_template_of_a_library_is_shown_without_its_marks(
     template: str, arguments: tuple[object, ...], shown: str
 ) -> None:
-    """Where values were to stand there is a mark that reads as left out."""
+    """Each place of a value shows a mark that reads as omitted."""
     stream = io.StringIO()
     logs.configure("INFO", "json", stream)
     logging.getLogger("aiohttp.server").error(template, *arguments)

@@ -50,7 +50,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def test_lines_beyond_the_queue_are_dropped_and_counted() -> None:
-    """Logging goes on; once the reader takes lines again, one line says how many are missing."""
+    """Logging continues. Once the reader takes lines again, one line states the number of missing lines."""
     slow = Slow()
     log = writer(slow)
     log.put(b"first\n")
@@ -68,7 +68,7 @@ def test_lines_beyond_the_queue_are_dropped_and_counted() -> None:
 
 
 def test_the_size_of_what_waits_is_bounded_too() -> None:
-    """Few long lines are as much as many short ones; a single one is taken whatever its length."""
+    """A few long lines count as much as many short ones. A single line is always accepted."""
     slow = Slow()
     log = writer(slow, size=100)
     log.put(b"x" * 500)
@@ -93,7 +93,7 @@ def test_a_reader_that_has_gone_is_no_error() -> None:
 
 
 def test_a_record_that_cannot_be_formatted_is_not_shown() -> None:
-    """A fault in a line's arguments reaches neither the caller nor stderr."""
+    """An error in a line's arguments reaches neither the caller nor stderr."""
     slow = Slow()
     slow.let.set()
     log = writer(slow)
@@ -105,7 +105,7 @@ def test_a_record_that_cannot_be_formatted_is_not_shown() -> None:
 
 
 def test_a_pipe_that_does_not_block_gets_all_of_it(pipe: tuple[int, int]) -> None:
-    """More than a pipe holds arrives whole, as fast as it is read, in order."""
+    """More than a pipe's capacity arrives completely and in order, as fast as it is read."""
     read, write = pipe
     assert unblock(write)
     sent = bytes(range(256)) * 4 * (AT_ONCE // 256)
@@ -119,7 +119,7 @@ def test_a_pipe_that_does_not_block_gets_all_of_it(pipe: tuple[int, int]) -> Non
 
 
 def test_direct_writes_to_a_full_pipe_do_not_block(pipe: tuple[int, int]) -> None:
-    """A full pipe refuses further bytes at once, and stays as it was for others that have inherited it."""
+    """A full pipe refuses further bytes at once, and stays unchanged for processes that inherited it."""
     read, write = pipe
     inherited = os.dup(write)
     assert unblock(write)
@@ -132,7 +132,7 @@ def test_direct_writes_to_a_full_pipe_do_not_block(pipe: tuple[int, int]) -> Non
 
 
 def test_what_is_no_pipe_stays_as_it_is(tmp_path: os.PathLike[str]) -> None:
-    """A file takes everything at once anyway; what is closed cannot be opened anew."""
+    """A file never blocks, and a closed descriptor cannot be opened again."""
     file = os.open(os.path.join(tmp_path, "log"), os.O_CREAT | os.O_WRONLY)  # noqa: PTH118 - its descriptor
     assert not unblock(file)
     os.close(file)

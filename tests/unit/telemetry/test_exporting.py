@@ -96,7 +96,7 @@ def test_the_kind_of_a_failure_is_told(exporter: Failing, why: str, log: Kept) -
 def test_a_failure_that_goes_on_is_told_once_a_minute_with_what_was_lost(
     log: Kept, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each line says how much was lost since the last one; so does that of the first success."""
+    """Each line states the loss since the last line, and so does the line of the first success."""
     caplog.set_level(logging.INFO)
     clock, exporter = Clock(), Failing()
     exports = Exports("spans", clock)
@@ -116,7 +116,7 @@ def test_a_failure_that_goes_on_is_told_once_a_minute_with_what_was_lost(
 
 
 def test_what_exporters_log_at_other_times_is_logged_as_ever(log: Kept) -> None:
-    """Only lines of an export under way are taken; others reach the log."""
+    """Only records during an export are taken. Others reach the log."""
     logging.getLogger("opentelemetry.exporter.otlp.x").warning("a variable is wrong")
     assert log.messages == ["a variable is wrong"]
 
@@ -132,7 +132,7 @@ def test_a_last_export_has_longer_where_the_one_before_went_well(
 
 
 def test_the_last_exports_share_their_time() -> None:
-    """All are run at once; what cannot be done in its time is named, and the others are waited for."""
+    """All run in parallel. An export that exceeds the time limit is named, and the others are completed."""
     done: list[str] = []
     doubtful = Exports("spans")
     doubtful.works = False

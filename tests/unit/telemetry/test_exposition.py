@@ -13,7 +13,7 @@ from gateway.telemetry.prometheus_text import exposition, name_of
 
 
 class Bench:
-    """A meter, and what a scrape of it gives."""
+    """A meter, and the text of its scrape."""
 
     def __init__(self) -> None:
         self._reader = InMemoryMetricReader()
@@ -57,12 +57,12 @@ def bench() -> Iterator[Bench]:
     ],
 )
 def test_names(name: str, unit: str, counter: bool, expected: str) -> None:
-    """Dots become underscores, a unit and `_total` stand behind, annotations are left out."""
+    """Dots become underscores, the unit and `_total` are appended, annotations are omitted."""
     assert name_of(name, unit, counter=counter) == expected
 
 
 def test_a_counter_and_a_gauge(bench: Bench) -> None:
-    """Values are read back as they were written, under their labels."""
+    """Values are read back as written, under their labels."""
     bench.meter.create_counter("c", "{x}", "counts").add(3, {"a": "b"})
     bench.meter.create_gauge("g", "s", "tells").set(0.25)
     samples = bench.samples()
@@ -71,7 +71,7 @@ def test_a_counter_and_a_gauge(bench: Bench) -> None:
 
 
 def test_a_histogram(bench: Bench) -> None:
-    """Buckets add up, the last holds all, sum and count are told."""
+    """Buckets are cumulative, the last contains all, and sum and count are present."""
     histogram = bench.meter.create_histogram("h", "s", explicit_bucket_boundaries_advisory=[1, 2.5])
     for value in (0.5, 1, 2, 99):
         histogram.record(value, {"a": "b"})
@@ -94,18 +94,18 @@ def test_a_label_cannot_forge_anything(bench: Bench, value: str) -> None:
 
 
 def test_the_resource_is_told_once(bench: Bench) -> None:
-    """The resource's attributes stand in `target_info`, escaped like any label."""
+    """The resource's attributes are in `target_info`, escaped like any label."""
     bench.meter.create_counter("c").add(1)
     assert bench.samples()["target_info[('service_name', 'a\"b\\\\c\\nd')]"] == 1
 
 
 @pytest.mark.parametrize("value", [1e300, 5e-324, 10**20, -0.5])
 def test_numbers_at_the_edge(bench: Bench, value: float) -> None:
-    """The largest and the smallest numbers are read back as they are."""
+    """The largest and the smallest numbers are read back unchanged."""
     bench.meter.create_gauge("g").set(value)
     assert bench.samples()["g[]"] == value
 
 
 def test_nothing_is_an_empty_text() -> None:
-    """Where nothing was collected the text is empty."""
+    """Without data the text is empty."""
     assert exposition(None) == ""

@@ -1,4 +1,4 @@
-"""Metrics that are pushed hold what a scrape holds; what is forgotten leaves nothing behind."""
+"""Pushed metrics equal scraped ones, and a dropped campaign leaves no metric."""
 
 import random
 
@@ -19,7 +19,7 @@ from tests.unit.core.making import census_of, in_parts
 
 
 class Kept(MetricExporter):
-    """An exporter that keeps what it is given."""
+    """An exporter that keeps the exported data."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,11 +91,11 @@ def test_campaigns_that_come_and_go_leave_nothing_behind() -> None:
 
 
 def test_figures_of_the_sdk_itself_are_exported_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a standard variable has the SDK count its own work, each scrape and push has both scopes."""
+    """If a standard variable makes the SDK count its own work, each scrape and push has both scopes."""
     monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
     exporter = Kept()
     metrics = Metrics(10, Resource({}), [exporter])
-    for _ in range(2):  # the first look of a reader is what the second one tells of
+    for _ in range(2):  # the second collection exports the figures of the first one
         metrics.push(observed(metrics))
         text = metrics.text(observed(metrics))
     families = [family.name for family in text_string_to_metric_families(text)]
@@ -105,7 +105,10 @@ def test_figures_of_the_sdk_itself_are_exported_beside_ours(monkeypatch: pytest.
 
 
 def test_campaigns_without_a_label_are_added_up_in_parts() -> None:
-    """Each part handles a bounded number; what waits, flies and is held up is the same as before."""
+    """Each part handles a limited number.
+
+    Queued, in flight and not flowing requests add up to the same totals.
+    """
     standing = Standing("c", Condition.COOLING, 0.0, 0.0, "")
     figures = [CampaignFigures(f"c{number}", number, 1, float(number)) for number in range(9_000)]
     figures += [

@@ -1,4 +1,4 @@
-"""What is counted, under which label, and when it is forgotten."""
+"""Which events are counted, under which label, and when a campaign is dropped."""
 
 from gateway.core.model import Answer, ItemFailure, Outcome, Reason
 from gateway.telemetry.counters import IDLE_S, IDLE_WHERE_FULL_S, OTHER, Counters
@@ -31,7 +31,7 @@ def test_every_pair_of_outcome_and_reason_is_told_apart() -> None:
 
 
 def test_campaigns_beyond_the_limit_are_counted_together() -> None:
-    """The first campaigns have labels of their own; what comes for others adds up under one."""
+    """The first campaigns have their own labels. Counts of all others add up under one."""
     counters = Counters(2)
     for number in range(5):
         counters.received(f"c-{number}", 10)
@@ -58,7 +58,7 @@ def test_a_campaign_called_as_the_others_are_is_one_of_them() -> None:
 
 
 def test_an_idle_campaign_is_forgotten() -> None:
-    """Nothing for long, and its counts are gone; what is busy, or was stirred since, stays."""
+    """The counts of a long idle campaign are dropped. Busy and recently changed ones stay."""
     counters = Counters(10)
     for name in ("idle", "busy", "stirred"):
         counters.received(name, 1)
@@ -83,7 +83,7 @@ def test_idle_campaigns_make_room_sooner_where_all_labels_are_taken() -> None:
 
 
 def test_throttled_items_are_counted_by_kind() -> None:
-    """Items that lack agents are told from those that are too many; other failures are no throttles."""
+    """Missing agents and too many requests are different kinds. Other failures are not throttles."""
     counters = Counters(1)
     counters.throttled_items([ItemFailure.CAPACITY, ItemFailure.CAPACITY, ItemFailure.RATE])
     counters.throttled_items([ItemFailure.INVALID_INPUT, ItemFailure.UNKNOWN_ERROR])
@@ -91,7 +91,7 @@ def test_throttled_items_are_counted_by_kind() -> None:
 
 
 def test_a_copy_stands_still() -> None:
-    """Counts that were copied do not change with what is counted later."""
+    """A copy does not change with later counts."""
     counters = Counters(1)
     counters.received("c", 1)
     counters.answered("c", ACCEPTED)
