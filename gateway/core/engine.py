@@ -17,6 +17,8 @@ from operator import attrgetter
 from gateway.core import answers
 from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.campaigns.conditions import Change, Conditions
+from gateway.core.campaigns.flow import CampaignFlow
+from gateway.core.campaigns.holds import Holds
 from gateway.core.campaigns.notices import Notices, Told
 from gateway.core.campaigns.refused import RefusedCampaigns
 from gateway.core.entry_state import EntryState
@@ -117,9 +119,11 @@ class Engine:
         self._outbox = Outbox()
         ledger = Ledger(limits.replay_window_s, limits.replay_limit)
         self._outstanding = Outstanding(ledger, self._outbox)
+        self._holds = Holds()
         self._conditions = Conditions(rng)
+        flow = CampaignFlow(self._holds, RefusedCampaigns(), self._conditions)
         self._expiry = ExpiryScale()
-        self._scheduler = Scheduler(limits.linger_s, self._conditions, self._expiry)
+        self._scheduler = Scheduler(limits.linger_s, flow, self._expiry)
         self._pacer = Pacer(limits.call_rate, limits.call_burst)
         self._budget = RetryBudget()
         self._slices = Slices(limits.slice_units)
@@ -127,19 +131,17 @@ class Engine:
         self._notices = Notices()
         self.statistics = Statistics(campaign_problem=campaign_problem)
         self.operator_actions = OperatorActions(
-            self._outstanding, self._scheduler, self._conditions, self._notices, self.statistics, self._slices
+            self._outstanding, self._scheduler, flow, self._notices, self.statistics, self._slices
         )
         self._permit_wait = PermitWait()
         self._snapshot_taker = SnapshotTaker(
-            self._outstanding, self._scheduler, self._conditions, self._pacer, self._permit_wait
+            self._outstanding, self._scheduler, flow, self._pacer, self._permit_wait
         )
-        refusals = RefusedCampaigns()
         self._admission = Admission(
             self._outstanding,
             self._outbox,
             self._scheduler,
-            self._conditions,
-            refusals,
+            flow,
             self._notices,
             Forecast(self._scheduler, self._expiry),
             self._departures,
@@ -150,8 +152,7 @@ class Engine:
         self._outcomes = Completion(
             self._outstanding,
             self._scheduler,
-            self._conditions,
-            refusals,
+            flow,
             self._notices,
             verdicts.VerdictPolicy(limits.max_attempts, rng),
             self._expiry,
@@ -333,12 +334,12 @@ class Engine:
         Rows that equal those of `before` are the same objects.
         """
         figures = self._snapshot_taker.campaigns(now, list(self._calls.values()))
-        return campaign_status.rows(now, figures, self._conditions.holds, self.statistics, before)
+        return campaign_status.rows(now, figures, self._holds, self.statistics, before)
 
     def row(self, now: float, campaign_id: str) -> campaign_status.CampaignRow:
         """Return the row of one campaign, whether anything is known of it or not."""
         figures = self._snapshot_taker.of_one(now, campaign_id, self._calls.values())
-        hold = self._conditions.holds.get(campaign_id)
+        hold = self._holds.get(campaign_id)
         return campaign_status.row(now, campaign_id, figures, self.statistics.record(campaign_id), hold)
 
     def room(self) -> int:
@@ -447,13 +448,13 @@ class Engine:
         """End calls that are revoked, or of held campaigns, instead of retrying them."""
         for number in tuple(self._retries):
             call = self._calls.get(number)
-            if call is not None and (call.revoked or call.campaign_id in self._conditions.holds):
+            if call is not None and (call.revoked or call.campaign_id in self._holds):
                 self._retries.remove(number)
                 decision.denied.append(number)
 
     def _let_held_go(self) -> None:
         """Answer what rests in campaigns that are held: a gateway that leaves will not send it."""
-        for campaign_id in self._conditions.holds.names():
+        for campaign_id in self._holds.names():
             if campaign_id not in self._letting_go and self._outstanding.count_of(campaign_id):
                 self._letting_go.add(campaign_id)
                 done = partial(self._let_go_of_held, campaign_id)
@@ -466,7 +467,7 @@ class Engine:
             self._let_held_go()
 
     def _give_up_held(self, now: float, entry: Entry) -> None:
-        if entry.request.campaign_id in self._conditions.holds:
+        if entry.request.campaign_id in self._holds:
             self._give_up_resting(now, entry)
         else:
             self._passed_by.add(entry.request.campaign_id)

@@ -3,13 +3,10 @@
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 from gateway.core.entry_state import EntryState
-
-if TYPE_CHECKING:
-    from gateway.core.errors import CallFailure
-    from gateway.core.scheduling.lanes import SourceQueue
+from gateway.core.errors import CallFailure
 
 BATCH_LIMIT = 25
 """Items in one PutDialRequestBatch call at most (botocore model `connectcampaigns/2021-01-30`)."""
@@ -158,23 +155,68 @@ class Departure(enum.Enum):
     """It is gone: its requests are neither answered nor sent."""
 
 
+class AnswerRecipient(Protocol):
+    """The shell's object that receives what a source is told. The core keeps it and never calls it."""
+
+    def deliver(self, settled: "Settled") -> None:
+        """Take one answer; must not wait or raise."""
+
+    def notify(self, campaign_id: str, notice: CampaignNotice) -> None:
+        """Take a notice about a campaign; must not wait or raise."""
+
+
+class TraceHandle(Protocol):
+    """The shell's trace of one dial request, such as a span. The core keeps it and never calls it."""
+
+    def is_recording(self) -> bool:
+        """Whether anything is recorded."""
+
+
+class EntryQueue(Protocol):
+    """A queue of the scheduler (`scheduling.lanes.SourceQueue`), as the rest of the core sees it.
+
+    `source` is None for the queue of suspects, `waiting` counts the entries in it.
+    """
+
+    source: "Source | None"
+    waiting: int
+
+    def ahead_of(self, give_up_at: float) -> int:
+        """Return about how many would go before an entry that gives up at `give_up_at`."""
+
+
+class _Nobody:
+    """The owner of a source that nobody reads: drops everything."""
+
+    def deliver(self, settled: "Settled") -> None:
+        """Drop an answer."""
+
+    def notify(self, campaign_id: str, notice: CampaignNotice) -> None:
+        """Drop a notice."""
+
+
+NOBODY = _Nobody()
+"""The owner of a source whose answers nobody receives."""
+
+
 @dataclass(slots=True, eq=False)
 class Source:
     """A stream or a unary call: it sends dial requests and waits for their answers.
 
-    `owner` is the shell's object that receives the answers; the core never reads it. `caller` names who
-    opened it: callers share calls fairly, however many sources each has. `weight` is how many calls its
-    caller makes in each turn, and how many dial requests of its own go in each turn among the sources of
-    that caller. `noticed` holds the campaigns for which it got a notice that they do not flow. `departure`
-    is None while it stays.
+    `owner` receives its answers and notices. `caller` names who opened it: callers share calls fairly,
+    however many sources each has. `weight` is how many calls its caller makes in each turn, and how many dial
+    requests of its own go in each turn among the sources of that caller. `pending` holds the entries that it
+    waits for, by the index of its dial request. `queues` are its queues, by campaign and priority.
+    `noticed` holds the campaigns for which it got a notice that they do not flow. `departure` is None while
+    it stays.
     """
 
-    owner: Any = None
+    owner: AnswerRecipient = NOBODY
     caller: str = ""
     closed: bool = False
     weight: int = 1
     pending: dict[int, "Entry"] = field(default_factory=dict, repr=False)
-    queues: dict[tuple[str, Priority], "SourceQueue"] = field(default_factory=dict, repr=False)
+    queues: dict[tuple[str, Priority], EntryQueue] = field(default_factory=dict, repr=False)
     noticed: set[str] = field(default_factory=set, repr=False)
     departure: Departure | None = None
 
@@ -183,13 +225,13 @@ class Source:
 class Waiter:
     """One dial request of one source: who must be answered, under which index, in which trace.
 
-    `span` belongs to the shell, like the owner of a source.
+    `span` is None if its trace is not sampled.
     """
 
     source: Source
     index: int
     trace_id: str = ""
-    span: Any = None
+    span: TraceHandle | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -208,7 +250,7 @@ class Entry:
     waiters: tuple[Waiter, ...] | list[Waiter]
     priority: Priority = Priority.NORMAL
     state: EntryState = EntryState.UNQUEUED
-    queue: "SourceQueue | None" = None
+    queue: EntryQueue | None = None
     arrived_at: float = 0.0
     attempts: int = 0
     counted_attempts: int = 0
@@ -292,7 +334,7 @@ class CallReport:
 
     accepted: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, ItemFailure] = field(default_factory=dict)
-    failure: "CallFailure | None" = None
+    failure: CallFailure | None = None
     attempts: int = 1
     counted_attempts: int = 1
     unused: int = 0

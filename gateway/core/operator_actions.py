@@ -12,7 +12,7 @@ from functools import partial
 
 from gateway.core import answers
 from gateway.core.campaigns import conditions
-from gateway.core.campaigns.conditions import Conditions
+from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.campaigns.notices import Notices
 from gateway.core.entry_state import EntryState
@@ -29,7 +29,7 @@ class OperatorActions:
 
     outstanding: Outstanding
     scheduler: Scheduler
-    conditions: Conditions
+    flow: CampaignFlow
     notices: Notices
     statistics: Statistics
     slices: Slices
@@ -39,8 +39,8 @@ class OperatorActions:
 
         Where the hold answers, what rests is for `answer_waiting` with `settle.HELD`.
         """
-        again = campaign_id in self.conditions.holds
-        self.conditions.holds.put(campaign_id, hold)
+        again = campaign_id in self.flow.holds
+        self.flow.holds.put(campaign_id, hold)
         if not again:
             self.scheduler.reconsider(now, campaign_id)
             self._tell(now, campaign_id, self.scheduler.sources(campaign_id))
@@ -49,7 +49,7 @@ class OperatorActions:
 
     def release(self, now: float, campaign_id: str, action: OperatorAction) -> bool:
         """Let calls of a campaign leave again; return whether it was held."""
-        if not self.conditions.holds.release(campaign_id):
+        if not self.flow.holds.release(campaign_id):
             return False
         if not self._tell(now, campaign_id, ()):
             self.notices.flows(campaign_id, conditions.resumed())
@@ -83,7 +83,7 @@ class OperatorActions:
 
     def _tell(self, now: float, campaign_id: str, sources: "set[Source] | tuple[()]") -> bool:
         """Tell sources, and those who know of another reason, what keeps a campaign, if anything does."""
-        notice = self.conditions.notice(now, campaign_id)
+        notice = self.flow.notice(now, campaign_id)
         if notice is not None:
             self.notices.tell_anew(campaign_id, sources, notice)
         return notice is not None
@@ -96,7 +96,7 @@ class OperatorActions:
         """
         if entry.state is EntryState.WAITING and len(entry.waiters) == 1 and not entry.suspect:
             return
-        notice = self.conditions.notice(now, campaign_id)
-        if notice is not None and campaign_id in self.conditions.holds:
+        notice = self.flow.notice(now, campaign_id)
+        if notice is not None and campaign_id in self.flow.holds:
             sources = {waiter.source for waiter in entry.waiters if campaign_id not in waiter.source.noticed}
             self.notices.tell(campaign_id, sources, notice)

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Protocol
 
 from gateway.connect.port import Caller
 from gateway.core.answers import HELD, PURGED, CampaignRefusal
@@ -20,10 +19,8 @@ from gateway.core.errors import AccessDenied, CallFailure, CallRevoked, CallUnex
 from gateway.core.model import (
     Batch,
     CallReport,
-    CampaignNotice,
     DialRequest,
     Priority,
-    Settled,
     Source,
     Waiter,
 )
@@ -39,18 +36,6 @@ log = logging.getLogger(__name__)
 
 CLOCK_EVERY_S, CLOCK_STEP_S = 1.0, 0.1
 """Seconds between two checks of the wall clock, and the smallest jump in seconds that a check acts on."""
-
-
-class Recipient(Protocol):
-    """The owner of a source: who is told its answers."""
-
-    def deliver(self, settled: Settled) -> None:
-        """Take one answer; must not wait or raise."""
-        ...
-
-    def notify(self, campaign_id: str, notice: CampaignNotice) -> None:
-        """Take a notice about a campaign; must not wait or raise."""
-        ...
 
 
 class Dispatcher:
@@ -404,8 +389,7 @@ class Dispatcher:
         """Deliver all answers that the engine has decided. Called after every event and every decision."""
         for answer in self._engine.take_answers(self._now()):
             self._telemetry.settled(answer)
-            recipient: Recipient = answer.waiter.source.owner
-            recipient.deliver(answer)
+            answer.waiter.source.owner.deliver(answer)
 
 
 def _entries_in(calls: Sequence[Batch]) -> int:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -22,7 +22,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from gateway.core.campaigns.conditions import Change
 from gateway.core.errors import CallFailure, RateThrottled
-from gateway.core.model import Batch, ItemFailure, Settled
+from gateway.core.model import Batch, ItemFailure, Settled, TraceHandle
 from gateway.telemetry import rpc_conventions as conventions
 from gateway.telemetry.counters import THROTTLE_OF_CALL, Counters
 from gateway.telemetry.final_export import Work, run_for
@@ -129,10 +129,10 @@ class Telemetry:
         )
         return _hex(span.get_span_context()), span if span.is_recording() else None
 
-    def queued(self, span: Span | None) -> None:
+    def queued(self, span: TraceHandle | None) -> None:
         """Note on a request's span that it was taken and waits."""
         if span is not None:
-            span.add_event("queued")
+            _span(span).add_event("queued")
 
     def batch(
         self, batch: Batch, service: str = "ConnectCampaigns", method: str = "PutDialRequestBatch"
@@ -143,19 +143,20 @@ class Telemetry:
         """
         if self.metrics is not None:
             self.metrics.batch_formed(len(batch.entries), batch.flush)
-        spans = [w.span for entry in batch.entries for w in entry.waiters if w.span is not None]
+        spans = [_span(w.span) for entry in batch.entries for w in entry.waiters if w.span is not None]
         for span in spans:
             span.add_event("sealed", {"batch.items": len(batch.entries), "batch.flush": batch.flush.value})
         return BatchTrace(self._tracer, batch, spans, service, method, self.metrics)
 
     def settled(self, settled: Settled) -> None:
         """Count an answer, and end its request's span."""
-        span, answer = settled.waiter.span, settled.answer
+        handle, answer = settled.waiter.span, settled.answer
         if self._counters is not None:
             self._counters.answered(settled.campaign_id, answer)
-        if span is None:
+        if handle is None:
             return
-        attributes = {
+        span = _span(handle)
+        attributes: dict[str, str | int | bool] = {
             "dialgateway.outcome": answer.outcome.name,
             "dialgateway.reason": answer.reason.name,
             "dialgateway.attempts": answer.attempts,
@@ -165,11 +166,12 @@ class Telemetry:
         span.set_attributes(attributes)
         span.end()
 
-    def dropped(self, span: Span | None) -> None:
+    def dropped(self, span: TraceHandle | None) -> None:
         """End the span of a request whose caller is gone."""
         if span is not None:
-            span.add_event("dropped")
-            span.end()
+            ended = _span(span)
+            ended.add_event("dropped")
+            ended.end()
 
     def left(self, dropped: int) -> None:
         """Note that so many dial requests were dropped unsent, since their caller is gone."""
@@ -210,6 +212,11 @@ class Telemetry:
     def _own_context(self, traceparent: str) -> Context | None:
         context = _propagator.extract({"traceparent": traceparent}, context=_no_context)
         return context if trace.get_current_span(context).get_span_context().is_valid else None
+
+
+def _span(handle: TraceHandle) -> Span:
+    """Return the span behind a handle that the core gives back: `Telemetry.request` made it."""
+    return cast(Span, handle)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from gateway.core.engine import Limits
 from gateway.core.model import DENIALS, Answer, DialRequest, Outcome, Reason, Settled
-from tests.oracle.records import EXACT_S, Backlog, Caller, Key, Outstanding, Place, Waiting
+from tests.oracle.records import EXACT_S, Backlog, Caller, Key, Outstanding, Place, Waiting, caller_of
 from tests.oracle.tokens import Fate, GroundTruth, Tokens
 
 
@@ -84,7 +84,7 @@ class Answers:
         answers: dict[Key, Answer] = {}
         answered: dict[Key, set[Waiting]] = defaultdict(set)
         for waiter, campaign_id, client_token, answer in settled:
-            key, caller = (campaign_id, client_token), waiter.source.owner
+            key, caller = (campaign_id, client_token), caller_of(waiter.source)
             assert not caller.gone, "an answer for a caller that is gone"
             assert waiter.index not in caller.answers, "answered twice"
             caller.answers[waiter.index] = answer

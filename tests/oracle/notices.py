@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from gateway.core.campaigns.notices import Told
 from gateway.core.model import NoticeKind
-from tests.oracle.records import Backlog, Caller
+from tests.oracle.records import Backlog, Caller, caller_of
 
 
 class Notices:
@@ -21,7 +21,7 @@ class Notices:
         """Check the notices of one poll."""
         last = {(source, campaign_id): notice.kind for source, campaign_id, notice in notices}
         for source, campaign_id, notice in notices:
-            caller: Caller = source.owner
+            caller = caller_of(source)
             assert not caller.gone, "a notice for a caller that is gone"
             if notice.kind is NoticeKind.CAMPAIGN_RESUMED:
                 assert campaign_id in caller.noticed, "told that it flows again, but never that it does not"

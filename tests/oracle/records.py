@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from gateway.core.model import Answer, DialRequest, NoticeKind, Outcome, Priority, Source
+from gateway.core.model import (
+    Answer,
+    CampaignNotice,
+    DialRequest,
+    NoticeKind,
+    Outcome,
+    Priority,
+    Settled,
+    Source,
+)
 from gateway.core.tokens.outstanding import ATTRIBUTE_BYTES, ENTRY_BYTES
 
 Key = tuple[str, str]
@@ -48,6 +57,18 @@ class Caller:
     def __post_init__(self) -> None:
         self.source.owner = self
         self.source.caller = self.service
+
+    def deliver(self, settled: Settled) -> None:
+        """Do nothing: the oracle keeps the answers that it has checked."""
+
+    def notify(self, campaign_id: str, notice: CampaignNotice) -> None:
+        """Do nothing: the oracle keeps the notices that it has checked."""
+
+
+def caller_of(source: Source) -> Caller:
+    """Return the caller behind a source."""
+    assert isinstance(source.owner, Caller)
+    return source.owner
 
 
 Waiting = tuple[Caller, int]

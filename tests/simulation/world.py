@@ -11,7 +11,7 @@ from gateway.core.engine import Decision, Limits
 from gateway.core.errors import CallFailure, CallRevoked, CallTooLate, CallTransient, RateThrottled
 from gateway.core.model import Answer, Batch, CallReport, DialRequest, Priority, Settled
 from tests.oracle.observed_engine import ObservedEngine
-from tests.oracle.records import Caller
+from tests.oracle.records import Caller, caller_of
 from tests.simulation.connect_model import Connect, Reply
 
 WARM_S = 1.0
@@ -274,6 +274,6 @@ class World:
 
     def _tell(self, settled: Settled) -> None:
         waiter, campaign_id, token, answer = settled
-        caller: Caller = waiter.source.owner
+        caller = caller_of(waiter.source)
         waited_s = self.now - self._sent_at.pop((caller, waiter.index))
         self.told.append(Told(self.now, caller, waited_s, campaign_id, token, answer))

@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.core.answers import CampaignRefusal
-from gateway.core.campaigns.holds import Holds
 from gateway.core.model import BATCH_LIMIT, CampaignNotice, NoticeKind, Reason
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, PAUSE_SHARE = 1.0, 30.0, 0.3
@@ -93,13 +91,11 @@ class _Held:
 
 
 class Conditions:
-    """The campaigns that do not flow, and what ends that; `holds` are those that somebody holds."""
+    """The campaigns that do not flow by what Connect says, and what ends that."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self.holds = Holds()
         self._held: dict[str, _Held] = {}
-        self._closing: dict[str, tuple[int, CampaignRefusal]] = {}
         self._may_look = True
         self._blind_until = 0.0
         self._looked_at: float | None = None
@@ -120,25 +116,8 @@ class Conditions:
         taken, self._changes = self._changes, []
         return taken
 
-    def close(self, campaign_id: str, refusal: CampaignRefusal) -> None:
-        """Stop calls of a campaign while the requests that wait for it are refused; `reopen` must follow."""
-        times, _ = self._closing.get(campaign_id, (0, refusal))
-        self._closing[campaign_id] = times + 1, refusal
-
-    def reopen(self, campaign_id: str) -> None:
-        """End one `close` of a campaign: the requests that waited for it have been refused."""
-        times, refusal = self._closing.pop(campaign_id)
-        if times > 1:
-            self._closing[campaign_id] = times - 1, refusal
-
-    def closing(self, campaign_id: str) -> CampaignRefusal | None:
-        """Return the refusal that the waiting requests of a campaign are being answered with, if any."""
-        return self._closing[campaign_id][1] if campaign_id in self._closing else None
-
     def limit(self, campaign_id: str) -> int:
         """How many items the campaign's next call may carry now; 0: it may not call."""
-        if campaign_id in self.holds or campaign_id in self._closing:
-            return 0
         held = self._held.get(campaign_id) if self._held else None
         if held is None:
             return BATCH_LIMIT
@@ -275,10 +254,6 @@ class Conditions:
 
     def notice(self, now: float, campaign_id: str) -> CampaignNotice | None:
         """Return what to tell a caller that comes while the campaign does not flow."""
-        if campaign_id in self.holds:
-            return _notice(
-                NoticeKind.CAMPAIGN_HELD, None, "the campaign is held by those who run the gateway"
-            )
         held = self._held.get(campaign_id) if self._held else None
         if held is None:
             return None
@@ -289,8 +264,6 @@ class Conditions:
 
     def reason(self, campaign_id: str) -> Reason | None:
         """Return the reason of an expiry in this campaign; None where nothing keeps it."""
-        if campaign_id in self.holds:
-            return Reason.HELD
         held = self._held.get(campaign_id) if self._held else None
         if held is None:
             return None

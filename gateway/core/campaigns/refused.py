@@ -4,10 +4,31 @@ from gateway.core.answers import CampaignRefusal
 
 
 class RefusedCampaigns:
-    """What Connect said of campaigns that are gone or have ended."""
+    """What Connect said of campaigns that are gone or have ended.
+
+    A campaign is in it while its waiting requests are being answered with a refusal; it must not call then.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, CampaignRefusal]] = {}
+        self._answering: dict[str, tuple[int, CampaignRefusal]] = {}
+
+    def __contains__(self, campaign_id: str) -> bool:
+        return campaign_id in self._answering
+
+    def begin(self, campaign_id: str, refusal: CampaignRefusal) -> None:
+        """Note that the waiting requests of a campaign are being answered; `end` must follow.
+
+        A second refusal may begin before the first has ended: each has its own end.
+        """
+        times, _ = self._answering.get(campaign_id, (0, refusal))
+        self._answering[campaign_id] = times + 1, refusal
+
+    def end(self, campaign_id: str) -> None:
+        """Note that one refusal has answered all requests that were waiting when it began."""
+        times, refusal = self._answering.pop(campaign_id)
+        if times > 1:
+            self._answering[campaign_id] = times - 1, refusal
 
     def remember(self, now: float, campaign_id: str, refusal: CampaignRefusal) -> None:
         """Believe a refusal for as long as it lasts."""
@@ -16,11 +37,11 @@ class RefusedCampaigns:
             self._known[campaign_id] = (now + refusal.lasts_s, refusal)
 
     def known(self, now: float, campaign_id: str) -> CampaignRefusal | None:
-        """Return the refusal that is still believed of a campaign."""
+        """Return the refusal that is still believed of a campaign, or that it is being answered with."""
         while self._known:  # entered in the order of their ends: the first ends first
             oldest = next(iter(self._known))
             if self._known[oldest][0] > now:
                 break
             del self._known[oldest]
-        known = self._known.get(campaign_id)
+        known = self._known.get(campaign_id) or self._answering.get(campaign_id)
         return known[1] if known else None

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.core import answers
-from gateway.core.campaigns.conditions import Conditions
+from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.campaigns.notices import Notices
-from gateway.core.campaigns.refused import RefusedCampaigns
 from gateway.core.intake.departures import Departures
 from gateway.core.intake.forecast import Forecast
 from gateway.core.intake.validation import is_past, problem_with
@@ -55,8 +54,7 @@ class Admission:
     outstanding: Outstanding
     outbox: Outbox
     scheduler: Scheduler
-    conditions: Conditions
-    refusals: RefusedCampaigns
+    flow: CampaignFlow
     notices: Notices
     forecast: Forecast
     departures: Departures
@@ -85,8 +83,8 @@ class Admission:
             refused = answers.rejected(Reason.INVALID_REQUEST, problem)
             self.outbox.add(told(waiter, request, refused) for waiter, request in arrivals)
             return
-        flows = self.conditions.limit(campaign_id) > 0
-        refusal = answers.LEAVING if leaving else self._refusal(now, campaign_id)
+        flows = self.flow.limit(campaign_id) > 0
+        refusal = answers.LEAVING if leaving else self.flow.refusal(now, campaign_id)
         doubtful = self.scheduler.doubts(now, waiter.source.caller, campaign_id)
         more = math.inf if doubtful else len(arrivals)
         state = self._now(now, priority, refusal, call_rate if flows else None, more)
@@ -183,15 +181,9 @@ class Admission:
         wait_s = self.forecast.would_expire(now, entry, state.call_rate, ahead)
         return None if wait_s is None else answers.would_expire(wait_s)
 
-    def _refusal(self, now: float, campaign_id: str) -> answers.CampaignRefusal | None:
-        """Return what answers all that is new in a campaign: what Connect has said of it, or who holds it."""
-        hold = self.conditions.holds.get(campaign_id)
-        answering = answers.HELD if hold is not None and hold.answering else None
-        return self.refusals.known(now, campaign_id) or self.conditions.closing(campaign_id) or answering
-
     def _tell_condition(self, now: float, source: Source, campaign_id: str) -> None:
         """Tell a source that comes to a campaign that does not flow, once."""
-        notice = self.conditions.notice(now, campaign_id)
+        notice = self.flow.notice(now, campaign_id)
         if notice is not None and campaign_id not in source.noticed:
             self.notices.tell(campaign_id, (source,), notice)
 

@@ -119,11 +119,11 @@ class CampaignQueue:
     def refile(self, entry: Entry) -> SourceQueue:
         """Move an entry to the queue of the first who waits for it now; return that queue."""
         left, queue = entry.queue, self._queue_of(entry.waiters[0].source, entry.priority)
-        if left is not None:
+        if isinstance(left, SourceQueue):
             left.remove(entry)
         queue.insert(entry.arrived_at, (entry,))
         self.lanes[queue.priority].waiting += 1
-        if left is not None:
+        if isinstance(left, SourceQueue):
             self.lanes[left.priority].waiting -= 1
             self.retire_if_idle(left)
         return queue
@@ -156,7 +156,7 @@ class CampaignQueue:
             self._suspects.appendleft(group[limit:])
         taken = group[:limit]
         for entry in taken:
-            if entry.queue is not None:
+            if isinstance(entry.queue, SourceQueue):
                 entry.queue.remove(entry)
         move_all(taken, _IN_FLIGHT)
         self._end_suspicion()
@@ -165,7 +165,7 @@ class CampaignQueue:
     def remove(self, entry: Entry) -> None:
         """Take out one entry, wherever it stands, unsent."""
         queue = entry.queue
-        if queue is None:
+        if not isinstance(queue, SourceQueue):
             return
         move(entry, EntryState.UNQUEUED)
         queue.remove(entry)
@@ -234,7 +234,7 @@ class CampaignQueue:
     def _queue_of(self, source: Source, priority: Priority) -> SourceQueue:
         key = (self.campaign_id, priority)
         queue = source.queues.get(key)
-        if queue is None:
+        if not isinstance(queue, SourceQueue):  # None: nothing of the source waits here yet
             caller_queue = self._of_caller(source)
             queue = source.queues[key] = SourceQueue(source, self, priority, caller_queue)
             self._count.queues += 1

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count, islice
 
-from gateway.core.campaigns.conditions import Conditions
+from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.entry_state import EntryState, move
 from gateway.core.model import BATCH_LIMIT, Batch, Entry, FlushReason, Source
 from gateway.core.scheduling.expiry import ExpiryScale
@@ -30,9 +30,9 @@ SUSPICIONS = 1000
 class Scheduler:
     """Keeps the queues of all campaigns, and the order of those that are ready."""
 
-    def __init__(self, linger_s: float, conditions: Conditions, expiry: ExpiryScale | None = None) -> None:
+    def __init__(self, linger_s: float, flow: CampaignFlow, expiry: ExpiryScale | None = None) -> None:
         self._linger_s = linger_s
-        self._conditions = conditions
+        self._flow = flow
         self._expiry = expiry or ExpiryScale()
         self._campaigns: dict[str, CampaignQueue] = {}
         self._ready_campaigns = ReadyCampaigns(self._standing)
@@ -96,7 +96,7 @@ class Scheduler:
         """Look again at a campaign whose condition has changed."""
         campaign = self._campaigns.get(campaign_id)
         if campaign is not None:
-            if not self._conditions.limit(campaign_id):
+            if not self._flow.limit(campaign_id):
                 self._take_from_turns(campaign)
             self._consider(now, campaign)  # one that is ready keeps its place
 
@@ -111,7 +111,7 @@ class Scheduler:
 
     def campaigns(self) -> Iterator[CampaignQueue]:
         """Yield the queues of campaigns with waiting requests, except held ones. Campaigns may change."""
-        holds = self._conditions.holds
+        holds = self._flow.holds
         return (queue for queue in list(self._campaigns.values()) if queue.campaign_id not in holds)
 
     @property
@@ -156,7 +156,7 @@ class Scheduler:
         if source.closed:
             return []
         source.closed = True
-        return list(source.queues.values())
+        return [queue for queue in source.queues.values() if isinstance(queue, SourceQueue)]
 
     def close(self, now: float, queue: SourceQueue) -> None:
         """Make a campaign ready if requests wait for it and all its sources have half-closed."""
@@ -218,9 +218,9 @@ class Scheduler:
         campaign = turn.campaign
         flush = self._flush_reason(now, campaign)
         if flush is FlushReason.SUSPECT:
-            entries = campaign.take_suspects(now, self._conditions.limit(campaign.campaign_id))
+            entries = campaign.take_suspects(now, self._flow.limit(campaign.campaign_id))
         else:
-            entries = campaign.take(self._conditions.limit(campaign.campaign_id), turn)
+            entries = campaign.take(self._flow.limit(campaign.campaign_id), turn)
         self.waiting -= len(entries)
         if not entries:
             self.formed(now, campaign.campaign_id)
@@ -311,7 +311,7 @@ class Scheduler:
 
     def _consider(self, now: float, campaign: CampaignQueue) -> None:
         """Make a campaign ready, or note when it will be."""
-        if not self._conditions.limit(campaign.campaign_id):
+        if not self._flow.limit(campaign.campaign_id):
             return  # whoever changes that has it reconsidered
         ready_by = now if campaign.ready else self._ready_by(now, campaign)
         if ready_by <= now:
@@ -357,7 +357,7 @@ class Scheduler:
 
     def _is_ready(self, now: float, campaign: CampaignQueue) -> bool:
         """Whether a campaign would be ready if it had not taken turns yet."""
-        return bool(self._conditions.limit(campaign.campaign_id)) and self._ready_by(now, campaign) <= now
+        return bool(self._flow.limit(campaign.campaign_id)) and self._ready_by(now, campaign) <= now
 
     def _ready_by(self, now: float, campaign: CampaignQueue) -> float:
         suspects = campaign.suspects_from()
@@ -377,7 +377,7 @@ class Scheduler:
         return young and campaign.suspects_from() is None
 
     def _flush_reason(self, now: float, campaign: CampaignQueue) -> FlushReason:
-        if self._conditions.limit(campaign.campaign_id) < BATCH_LIMIT and campaign.unsuspected:
+        if self._flow.limit(campaign.campaign_id) < BATCH_LIMIT and campaign.unsuspected:
             return FlushReason.PROBE
         suspects = campaign.suspects_from()
         if suspects is not None and suspects <= now:

@@ -6,9 +6,8 @@ from functools import partial
 
 from gateway.core import answers
 from gateway.core.campaigns import conditions
-from gateway.core.campaigns.conditions import Conditions
+from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.campaigns.notices import Notices
-from gateway.core.campaigns.refused import RefusedCampaigns
 from gateway.core.entry_state import EntryState
 from gateway.core.errors import CallInvalid, CampaignNotFound, CampaignNotRunning
 from gateway.core.model import Batch, CallReport, Entry, FlushReason, ItemFailure, Reason
@@ -28,8 +27,7 @@ class Completion:
 
     outstanding: Outstanding
     scheduler: Scheduler
-    conditions: Conditions
-    refusals: RefusedCampaigns
+    flow: CampaignFlow
     notices: Notices
     judge: verdicts.VerdictPolicy
     expiry: ExpiryScale
@@ -52,7 +50,7 @@ class Completion:
 
     def of_look_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> None:
         """Take the states of campaigns: those that run flow again, those that have ended are refused."""
-        for campaign_id, state in self.conditions.looked_up(now, asked, states).items():
+        for campaign_id, state in self.flow.conditions.looked_up(now, asked, states).items():
             gone = CampaignNotFound() if state == conditions.NOT_FOUND else CampaignNotRunning(state)
             refusal = answers.refusal_of(gone) if state in conditions.ENDED else None
             if refusal is not None:
@@ -63,7 +61,7 @@ class Completion:
 
     def expire(self, now: float, entry: Entry) -> None:
         """Settle an entry whose time has passed."""
-        answer = answers.expired(entry, self.conditions.reason(entry.request.campaign_id))
+        answer = answers.expired(entry, self.flow.expiry_reason(entry.request.campaign_id))
         self.outstanding.settle(now, entry, answer)
 
     def _refusal(self, batch: Batch, report: CallReport, *, lasting: bool) -> answers.CampaignRefusal | None:
@@ -106,7 +104,7 @@ class Completion:
             self.expire(now, entry)
         elif batch.purged:
             self.outstanding.settle(now, entry, answers.PURGED.answer(entry))
-        elif (hold := self.conditions.holds.get(entry.request.campaign_id)) is not None and hold.answering:
+        elif self.flow.answering_hold(batch.campaign_id):
             self.outstanding.settle(now, entry, answers.HELD.answer(entry))
         else:
             return True
@@ -133,7 +131,7 @@ class Completion:
             answer.trace_id = report.trace_id
             self.outstanding.settle(now, entry, answer)
         self._refuse_resting(now, batch.campaign_id, refusal, report.trace_id)
-        self.conditions.forget(batch.campaign_id)
+        self.flow.conditions.forget(batch.campaign_id)
 
     def _refuse_resting(
         self,
@@ -151,21 +149,21 @@ class Completion:
                 answer.trace_id = trace_id
                 self.outstanding.settle(now, entry, answer)
 
-        self.refusals.remember(now, campaign_id, refusal)
+        self.flow.refused.remember(now, campaign_id, refusal)
         self.notices.forget_campaign(campaign_id)
-        self.conditions.close(campaign_id, refusal)
+        self.flow.refused.begin(campaign_id, refusal)
         self.scheduler.reconsider(now, campaign_id)
         self.slices.add(self.outstanding.of(campaign_id), refuse, partial(self._refused, campaign_id))
         self.slices.run(now)
 
     def _refused(self, campaign_id: str, now: float) -> None:
         """Reopen a campaign after a refusal, so that new requests show how it is now."""
-        self.conditions.reopen(campaign_id)
+        self.flow.refused.end(campaign_id)
         self.scheduler.reconsider(now, campaign_id)
 
     def _flows(self, campaign_id: str) -> None:
         """Tell those who wait that nothing at Connect keeps a campaign, unless somebody here holds it."""
-        if campaign_id not in self.conditions.holds:
+        if campaign_id not in self.flow.holds:
             self.notices.flows(campaign_id, conditions.resumed())
 
     def _learn(self, now: float, batch: Batch, report: CallReport) -> None:
@@ -177,15 +175,15 @@ class Completion:
         campaign_id, number = batch.campaign_id, batch.number
         notice = None
         if isinstance(report.failure, CampaignNotRunning):
-            notice = self.conditions.park(now, campaign_id, report.failure.state)
+            notice = self.flow.conditions.park(now, campaign_id, report.failure.state)
         elif ItemFailure.CAPACITY in report.failed.values():
-            notice = self.conditions.throttled(now, campaign_id, number, batch.formed_at)
+            notice = self.flow.conditions.throttled(now, campaign_id, number, batch.formed_at)
         elif report.accepted and ItemFailure.RATE not in report.failed.values():
-            if self.conditions.taken(now, campaign_id, number):
+            if self.flow.conditions.taken(now, campaign_id, number):
                 self._flows(campaign_id)
         else:
-            self.conditions.ended(campaign_id, number)
+            self.flow.conditions.ended(campaign_id, number)
         self.scheduler.reconsider(now, campaign_id)
-        if notice is not None and campaign_id not in self.conditions.holds:  # told once it is released
+        if notice is not None and campaign_id not in self.flow.holds:  # told once it is released
             sources = [s for s in self.scheduler.sources(campaign_id) if campaign_id not in s.noticed]
             self.notices.tell(campaign_id, sources, notice)

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
-from gateway.core.campaigns.conditions import Conditions, Standing
+from gateway.core.campaigns.conditions import Standing
+from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.model import Batch
 from gateway.core.scheduling.pacing import Pacer
 from gateway.core.scheduling.scheduler import Scheduler
@@ -82,7 +83,7 @@ class SnapshotTaker(NamedTuple):
 
     outstanding: Outstanding
     scheduler: Scheduler
-    conditions: Conditions
+    flow: CampaignFlow
     pacer: Pacer
     permit_wait: PermitWait
 
@@ -105,7 +106,7 @@ class SnapshotTaker(NamedTuple):
             forgotten_early=self.outstanding.forgotten_early,
             lacked_s=self.permit_wait.seconds(now),
             draining=draining,
-            on_hold_s={name: now - hold.at for name, hold in self.conditions.holds.items()},
+            on_hold_s={name: now - hold.at for name, hold in self.flow.holds.items()},
         )
         return _with_campaigns(snapshot, self.campaigns(now, under_way))
 
@@ -113,14 +114,14 @@ class SnapshotTaker(NamedTuple):
         """Return the figures of one campaign, whether anything of it is held or not."""
         held = self.outstanding.count_of(campaign_id)
         flying = sum(len(batch.entries) for batch in calls if batch.campaign_id == campaign_id)
-        return self._figures(now, campaign_id, held, flying, self.conditions.standing(campaign_id))
+        return self._figures(now, campaign_id, held, flying, self.flow.conditions.standing(campaign_id))
 
     def campaigns(self, now: float, calls: list[Batch]) -> Iterator[CampaignFigures]:
         """Yield the figures of each campaign, read at the moment it is reached."""
         in_flight: Counter[str] = Counter()
         for batch in calls:
             in_flight[batch.campaign_id] += len(batch.entries)
-        standings = {standing.campaign_id: standing for standing in self.conditions.standings()}
+        standings = {standing.campaign_id: standing for standing in self.flow.conditions.standings()}
         for campaign_id, held in self.outstanding.by_campaign():
             standing = standings.pop(campaign_id, None)
             yield self._figures(now, campaign_id, held, in_flight[campaign_id], standing)

@@ -73,6 +73,15 @@ class Caller:
     def __post_init__(self) -> None:
         self.source.owner = self
 
+    def deliver(self, settled: Settled) -> None:
+        """Keep an answer."""
+        assert settled.waiter.index not in self.answers, "answered twice"
+        self.answers[settled.waiter.index] = settled.answer
+
+    def notify(self, campaign_id: str, notice: CampaignNotice) -> None:
+        """Keep a notice."""
+        self.notices.append((campaign_id, notice))
+
     @property
     def told(self) -> list[NoticeKind]:
         """The kinds of the notices it was given."""
@@ -114,7 +123,7 @@ class Bench:
         decision = self.engine.poll(now)
         self.settled = self.take_answers(now)
         for source, campaign_id, notice in decision.notices:
-            source.owner.notices.append((campaign_id, notice))
+            source.owner.notify(campaign_id, notice)
         return decision
 
     def call(self, now: float) -> Batch:
@@ -166,10 +175,8 @@ class Bench:
     def take_answers(self, now: float) -> list[Settled]:
         """Take the answers out of the engine, keep each with its caller, and return them."""
         settled = self.engine.take_answers(now)
-        for waiter, *_, answer in settled:
-            answers = waiter.source.owner.answers
-            assert waiter.index not in answers, "answered twice"
-            answers[waiter.index] = answer
+        for one in settled:
+            one.waiter.source.owner.deliver(one)
         return settled
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.core.campaigns.conditions import Conditions
-from gateway.core.campaigns.holds import Hold
+from gateway.core.campaigns.flow import CampaignFlow
+from gateway.core.campaigns.holds import Hold, Holds
+from gateway.core.campaigns.refused import RefusedCampaigns
 from gateway.core.errors import CampaignNotFound
 from gateway.core.intake.forecast import SLICE, SLICE_EVERY_S, Backlogs, Forecast
 from gateway.core.model import Entry, Outcome, Priority, Reason, Source
@@ -21,7 +23,9 @@ class World:
     """A scheduler with backlogs, a forecast of it, and the plain replay of its turns."""
 
     def __init__(self) -> None:
-        self.scheduler = Scheduler(0.05, Conditions(random.Random(1)))
+        self.scheduler = Scheduler(
+            0.05, CampaignFlow(Holds(), RefusedCampaigns(), Conditions(random.Random(1)))
+        )
         self.forecast = Forecast(self.scheduler)
         self._last = 0
 
@@ -247,7 +251,7 @@ class Counted(Scheduler):
 
 def test_requests_of_one_instant_read_one_slice_of_the_campaigns() -> None:
     """However many forecasts are made at once, the campaigns are read in slices, some time apart."""
-    scheduler = Counted(0.05, Conditions(random.Random(1)))
+    scheduler = Counted(0.05, CampaignFlow(Holds(), RefusedCampaigns(), Conditions(random.Random(1))))
     forecast, source = Forecast(scheduler), Source()
     for number in range(3 * SLICE):
         scheduler.push(NOW, [entry("t", f"c{number}", source=source)])

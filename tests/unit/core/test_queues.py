@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.entry_state import EntryState, move
 from gateway.core.model import Entry, Priority, Source
-from gateway.core.scheduling.lanes import LITTLE, STALE_PLACES, TURN_S
+from gateway.core.scheduling.lanes import LITTLE, STALE_PLACES, TURN_S, SourceQueue
 from gateway.core.scheduling.queues import PASSED_OVER_LIMIT, SUSPECT_BURST, SUSPECT_EVERY_S, CampaignQueue
 from tests.unit.core.making import NOW, entry
 
@@ -308,6 +308,7 @@ def test_ahead_of_in_a_source() -> None:
     source = Source()
     campaign = queue_of(*(entry(str(n), source=source, give_up_at=NOW + n % 100) for n in range(2_000)))
     queue = source.queues["campaign", Priority.NORMAL]
+    assert isinstance(queue, SourceQueue)
     assert queue.campaign is campaign
     for place in (0, 25, 50, 99):
         assert queue.ahead_of(NOW + place) == pytest.approx(20 * (place + 1), abs=500)

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 import pytest
 
 from gateway.core.campaigns.conditions import Conditions
+from gateway.core.campaigns.flow import CampaignFlow
+from gateway.core.campaigns.holds import Holds
+from gateway.core.campaigns.refused import RefusedCampaigns
 from gateway.core.entry_state import EntryState, move
 from gateway.core.model import Entry, FlushReason, Source, Waiter
 from gateway.core.scheduling.queues import SUSPECT_BURST, SUSPECT_EVERY_S
@@ -18,7 +21,7 @@ EXPIRY = NOW + 60.0
 
 def make(linger_s: float = LINGER_S) -> Scheduler:
     """Make a scheduler of campaigns that all flow, with some permits there, but not plenty."""
-    scheduler = Scheduler(linger_s, Conditions(random.Random(1)))
+    scheduler = Scheduler(linger_s, CampaignFlow(Holds(), RefusedCampaigns(), Conditions(random.Random(1))))
     scheduler.permits(0.25)
     return scheduler
 

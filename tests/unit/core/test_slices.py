@@ -6,6 +6,7 @@ from gateway.core.campaigns.holds import Hold
 from gateway.core.engine import LOOKED_THROUGH, Decision
 from gateway.core.errors import AccessDenied, CampaignNotFound
 from gateway.core.model import Outcome, Reason
+from gateway.core.scheduling.lanes import SourceQueue
 from tests.unit.core.making import NOW, Bench, Caller, dial, ids_of, many, tokens_of
 
 COUNT, SLICE = 400, 50
@@ -145,12 +146,17 @@ def test_those_who_joined_hear_of_a_hold_in_slices() -> None:
     assert told == [(0, caller.source), (COUNT // SLICE - 1, joined.source)]
 
 
+def queues_of(caller: Caller) -> list[SourceQueue]:
+    """Return the queues in which requests of a caller wait."""
+    return [queue for queue in caller.source.queues.values() if isinstance(queue, SourceQueue)]
+
+
 def test_a_caller_with_many_campaigns_half_closes_in_slices() -> None:
     """Each slice closes some of its queues; after the last one, all campaigns call without lingering."""
     bench, caller = Bench(slice_units=SLICE, linger_s=60.0, concurrent_calls=1), Caller()
     for number in range(COUNT):
         bench.send_all(NOW, caller, "token", campaign=f"c{number}")
-    queues = list(caller.source.queues.values())
+    queues = queues_of(caller)
     bench.engine.source_closed(NOW, caller.source)
     left = sum(queue.open for queue in queues)
     assert left == COUNT - SLICE
@@ -159,7 +165,7 @@ def test_a_caller_with_many_campaigns_half_closes_in_slices() -> None:
         before, left = left, sum(queue.open for queue in queues)
         assert before - left <= SLICE
     assert left == 0
-    assert all(queue.campaign.ready for queue in caller.source.queues.values())
+    assert all(queue.campaign.ready for queue in queues_of(caller))
 
 
 def test_requests_that_leave_during_a_half_close_are_counted_once() -> None:
