@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from openpyxl.chart import BarChart, Reference
 
 from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.layout import ColumnOptions
@@ -269,6 +271,90 @@ def test_a_sheet_that_is_not_shown_is_not_read(tmp_path: Path) -> None:
     assert len(read_workbook(tmp_path, content)) == 1
     with pytest.raises(UnusableFile, match="there is no sheet 'S9'"):
         read_workbook(tmp_path, content, sheet="S9")
+
+
+def test_rows_with_merged_cells_are_refused_and_the_others_are_sent(tmp_path: Path) -> None:
+    """Only the first of merged cells has a value: the other rows would lack an attribute, or a number."""
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    for row in (["client_token", "phone_number", "city"], *([f"t-{at}", A, "Rome"] for at in range(2, 9))):
+        sheet.append(row)
+    for cells in ("C3:C4", "B7:C7", "C4:C4"):
+        sheet.merge_cells(cells)
+    content = io.BytesIO()
+    book.save(content)
+    rows = read_workbook(tmp_path, content.getvalue())
+    problems = {row.line: row.problem for row in rows if isinstance(row, BadRow)}
+    assert {line: problem.partition(":")[0] for line, problem in problems.items()} == {
+        3: "has merged cells (C3",
+        4: "has merged cells (C3",
+        7: "has merged cells (B7",
+    }
+    assert "C3:C4" in problems[4]
+    assert "fill in each cell" in problems[4]
+    assert [row.line for row in rows if isinstance(row, Lead)] == [2, 5, 6, 8]
+
+
+def test_a_merged_title_above_the_header_is_refused(tmp_path: Path) -> None:
+    """A title over several columns is not the header."""
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    for row in (["Leads of June"], ["client_token", "phone_number"], ["a", A]):
+        sheet.append(row)
+    sheet.merge_cells("A1:B1")
+    content = io.BytesIO()
+    book.save(content)
+    with pytest.raises(UnusableFile, match=r"the first line has merged cells \(A1:B1\)"):
+        read_workbook(tmp_path, content.getvalue())
+
+
+def test_merged_cells_are_found_across_blocks_of_a_large_sheet(tmp_path: Path) -> None:
+    """The list of merged cells may be longer than the blocks in which the sheet's XML is read."""
+    lines = range(2, 92)
+    rows: list[list[object]] = [["client_token", "phone_number"]]
+    rows += [[f"t-{at}", A] for at in lines]
+    others = "".join(f'<mergeCell ref="B{at}:C{at}"/>' for at in range(100_000, 100_500))
+    merged = "".join(f'<mergeCell ref="B{at}:C{at}"/>{others}' for at in lines)
+    content = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook(rows))) as old, zipfile.ZipFile(content, "w") as new:
+        for part in old.namelist():
+            text = old.read(part).decode()
+            new.writestr(part, text.replace("</sheetData>", f"</sheetData><mergeCells>{merged}</mergeCells>"))
+    read = read_workbook(tmp_path, content.getvalue())
+    assert [row.line for row in read if isinstance(row, BadRow)] == list(lines)
+
+
+def test_a_chart_sheet_is_not_read_as_a_list(tmp_path: Path) -> None:
+    """A chart has no cells: it is passed over, and refused with a clear message where it is named."""
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    for row in (["client_token", "phone_number"], ["a", A]):
+        sheet.append(row)
+    chart = BarChart()
+    chart.add_data(Reference(sheet, min_col=1, min_row=1, max_row=2))
+    book.create_chartsheet("Chart", 0).add_chart(chart)
+    content = io.BytesIO()
+    book.save(content)
+    assert len(read_workbook(tmp_path, content.getvalue())) == 1
+    with pytest.raises(UnusableFile, match="sheet 'Chart' is a chart; the sheets with cells are 'Sheet'"):
+        read_workbook(tmp_path, content.getvalue(), sheet="Chart")
+    book["Sheet"].sheet_state = "hidden"
+    content = io.BytesIO()
+    book.save(content)
+    with pytest.raises(UnusableFile, match="has no visible sheet with cells"):
+        read_workbook(tmp_path, content.getvalue())
+
+
+def test_at_most_five_lines_with_a_repeated_number_are_named(tmp_path: Path) -> None:
+    """The warning stays short: five lines, and how many more there are."""
+    file = tmp_path / "leads.csv"
+    file.write_text(HEADER + "".join(f"t-{line},{A}\n" for line in range(2, 1204)))
+    with LeadList(ListOptions(file, "c", timedelta(minutes=1))) as leads:
+        assert len(list(leads.leads())) == 1202
+        (note,) = leads.notes_after()
+    assert note.startswith(
+        "1,201 leads with the number of an earlier line (line 3, 4, 5, 6, 7 and 1,196 more)"
+    )
 
 
 def test_the_size_that_a_sheet_claims_is_not_believed(tmp_path: Path) -> None:

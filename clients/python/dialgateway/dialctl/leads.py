@@ -214,7 +214,7 @@ class LeadReader:
             self._numbers_seen.add(key)
             return False
         self.repeated += 1
-        if self.repeated <= LINES_SHOWN:
+        if self.repeated <= REPEATED_LINES_SHOWN:
             self.repeated_lines.append(line)
         return True
 
@@ -222,7 +222,9 @@ class LeadReader:
 KEY_BITS = (1 << 60) - 1
 """The bits of a hash that stand for a lead or a number: a Python integer of more takes half as much again."""
 LINES_SHOWN = 20
-"""Lines that are named on the screen, at most; beyond that the screen cannot be read."""
+"""How many bad lines are described on the screen at most."""
+REPEATED_LINES_SHOWN = 5
+"""How many lines with a repeated number are named at most; their count is always shown."""
 
 
 def _parse_time(column: str, text: str) -> datetime:

@@ -127,7 +127,8 @@ class LeadList:
     def _about_repeated(self) -> str:
         reader = self.reader
         lines = ", ".join(map(str, reader.repeated_lines))
-        more = " and others" if reader.repeated > len(reader.repeated_lines) else ""
+        others = reader.repeated - len(reader.repeated_lines)
+        more = f" and {others:,} more" if others else ""
         remedy = "left out" if reader.one_dial_per_number else "--one-dial-per-number leaves them out"
         leads = f"{reader.repeated:,} lead{_s(reader.repeated)} with the number of an earlier line"
         return f"{leads} (line {lines}{more}): {remedy}"
