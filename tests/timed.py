@@ -13,7 +13,7 @@ from _pytest.runner import runtestprotocol
 
 TIMED = (
     "client/test_channels.py",
-    "client/test_pace.py",
+    "client/test_outstanding_limit.py",
     "console/",
     "faults/",
     "integration/test_callers.py",

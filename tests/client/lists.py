@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from datetime import timedelta
 
+from dialgateway.dialctl.column_layout import ColumnOptions, column_layout
 from dialgateway.dialctl.csv_records import CsvRecords
-from dialgateway.dialctl.layout import ColumnOptions, layout_of
 from dialgateway.dialctl.leads import BadRow, Lead, LeadReader
 from dialgateway.dialctl.phone_numbers import PhoneNumbers
 
@@ -23,11 +23,11 @@ def reader(
     one_dial_per_number: bool = False,
     delimiter: str | None = None,
 ) -> tuple[LeadReader, list[Lead | BadRow], CsvRecords]:
-    """Read a list; return its reader, its rows and the records behind them."""
+    """Read a list; return its reader, its rows and its records."""
     records = CsvRecords(io.StringIO(text, newline=""), delimiter)
     rows = iter(records)
     header = next(rows)
-    layout = layout_of(
+    layout = column_layout(
         header.cells,
         columns or ColumnOptions(),
         needs_expiration=expires_in is None,

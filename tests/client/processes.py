@@ -35,7 +35,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 async def _says(process: asyncio.subprocess.Process, pattern: re.Pattern[str]) -> re.Match[str]:
-    """Read what a process says until it says this."""
+    """Read the output of a process until it contains a text."""
     assert process.stdout is not None
     said = ""
     async with asyncio.timeout(PATIENCE_S):
@@ -48,7 +48,7 @@ async def _says(process: asyncio.subprocess.Process, pattern: re.Pattern[str]) -
 
 @dataclass
 class World:
-    """Both processes; the gateway may be killed, or asked to leave, and started again."""
+    """Both processes; the gateway can be killed, or shut down, and started again."""
 
     port: int
     simulator: str
@@ -106,7 +106,7 @@ async def world(port: int, *simulator: str, **settings: str) -> AsyncIterator[Wo
     process = await _spawn("simulator", "--port", "0", "--rate", "0", *simulator, environment={})
     try:
         found = await _says(process, _SIMULATOR)
-        # The rest of what it says, if anything, is little and stays in the pipe.
+        # The rest of its output is small and stays in the pipe.
         made = World(port, found[0], settings=settings)
         await made.start()
         try:

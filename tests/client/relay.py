@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 
 class Relay:
-    """Forwards bytes both ways. `hold_s`: how long it keeps what it has read before it passes that on."""
+    """Forwards bytes in both directions. `hold_s`: how long it keeps bytes before it forwards them."""
 
     def __init__(self, upstream: str) -> None:
         host, _, port = upstream.rpartition(":")
@@ -44,7 +44,7 @@ class Relay:
         sink.close()
 
     def fall_silent(self) -> None:
-        """Swallow from now on what the open connections carry; new ones are served."""
+        """Discard all further bytes of the open connections; new connections are forwarded."""
         self._mute |= self._writers
 
     def cut(self) -> None:

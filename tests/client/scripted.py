@@ -1,4 +1,4 @@
-"""A gateway that does what a test tells it: real sockets, no Amazon Connect behind it."""
+"""A gateway that follows the script of a test, with real sockets and without Amazon Connect."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def answer(*results: pb.DialResult) -> pb.StreamDialRequestsResponse:
 
 
 def dial_tasks() -> list[str]:
-    """The asynchronous client's own tasks that have not ended."""
+    """Return the names of the asynchronous client's tasks that have not ended."""
     return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("dial-")]
 
 
 class Received:
-    """What a stream has sent so far; iterating gives (index, request), message sizes are kept."""
+    """The requests that a stream has sent so far, with the sizes of its messages."""
 
     def __init__(self, messages: AsyncIterator[pb.StreamDialRequestsRequest]) -> None:
         self._messages = messages
@@ -92,14 +92,14 @@ async def accept_all(received: Received, context: Context) -> Answers:
 
 
 async def accept_and_stay(received: Received, context: Context) -> Answers:
-    """Accept all, and do not end before the call does: a reading server sees a cancel as a mere end."""
+    """Accept all, and do not return before the call ends, so that a cancellation can be seen."""
     async for response in accept_all(received, context):
         yield response
     await asyncio.Event().wait()
 
 
 async def welcome(context: PutContext) -> None:
-    """Let a probe pass."""
+    """Answer a probe."""
 
 
 class ScriptedGateway(DialRequestServiceServicer):

@@ -20,7 +20,7 @@ WIDE_ID = "キャンペーン東京"
 
 
 class Terminal(io.TextIOWrapper):
-    """A text stream that says that it is a terminal, and keeps what is written."""
+    """A text stream that claims to be a terminal, and keeps the output."""
 
     def __init__(self, encoding: str = "utf-8") -> None:
         self.written = io.BytesIO()
@@ -30,7 +30,7 @@ class Terminal(io.TextIOWrapper):
         return True
 
     def lines(self) -> list[str]:
-        """Return what is left on the terminal, without escape sequences."""
+        """Return the lines that remain on the terminal, without escape sequences."""
         self.flush()
         text = self.written.getvalue().decode(self.encoding).rpartition("\x1b[?1049l")[2]
         return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).splitlines()]
@@ -87,7 +87,7 @@ def watched(*campaigns: Campaign, encoding: str = "utf-8") -> list[str]:
 
 @pytest.mark.usefixtures("screen")
 def test_columns_are_aligned_for_wide_characters() -> None:
-    """A character that takes two columns counts as two, so the states stand below each other."""
+    """A character that takes two columns counts as two, so the states are aligned."""
     title, *rows = printed(campaign("c"), campaign(WIDE_ID), campaign("d", "x"))
     assert title.split()[:3] == ["CAMPAIGN", "STATE", "QUEUED"]
     states = [row.index("flowing") if "flowing" in row else row.index("held") for row in rows]
@@ -99,7 +99,7 @@ def test_columns_are_aligned_for_wide_characters() -> None:
 def test_a_list_of_campaigns_loses_no_text_on_a_narrow_terminal(
     screen: pytest.MonkeyPatch, columns: int
 ) -> None:
-    """Long ids and reasons are wrapped; where the columns do not fit, the terminal wraps whole lines."""
+    """Long ids and reasons are wrapped; if the columns do not fit, the terminal wraps whole lines."""
     screen.setenv("COLUMNS", str(columns))
     lines = printed(campaign("c-1"), campaign("c-2", "a reason of several words", 4321))
     text = " ".join(" ".join(lines).split())
@@ -165,7 +165,7 @@ def test_a_pipe_has_no_console(screen: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("screen")
 def test_text_of_callers_is_no_markup() -> None:
-    """Ids and reasons that look like Rich's markup or emoji codes are shown as they are."""
+    """Ids and reasons that look like Rich's markup or emoji codes are shown unchanged."""
     lines = printed(campaign("[red]c[/red]", ":phone: [bold]x[/bold]"))
     assert "[red]c[/red]" in lines[1]
     assert ":phone: [bold]x[/bold]" in lines[1]

@@ -1,4 +1,4 @@
-"""The options of the client's channels: gRPC knows each name, and each has its effect."""
+"""The options of the client's channels: gRPC knows each name, and each has an effect."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ PING = 6
 
 
 def test_grpc_knows_every_option() -> None:
-    """gRPC silently ignores unknown option names: each of ours is in the library."""
+    """gRPC ignores unknown option names silently, so each of them is looked for in the library."""
     (file,) = Path(grpc.__file__).parent.glob("_cython/cygrpc.*.so")
     library = file.read_bytes()
-    for name, _ in _channels.named(_channels.options(_channels.KEEPALIVE_S), "name"):
+    for name, _ in _channels.with_server_name(_channels.options(_channels.KEEPALIVE_S), "name"):
         assert name.encode() + b"\0" in library, name
 
 
@@ -58,8 +58,8 @@ async def _late(received: Received, context: object) -> Answers:
 
 
 @pytest.mark.parametrize("sync", [False, True])
-async def test_an_idle_stream_is_left_alone(sync: bool) -> None:
-    """A quiet stream stays open: the gateway allows the pings that continue all the time."""
+async def test_an_idle_stream_stays_open(sync: bool) -> None:
+    """The gateway allows the pings that are sent all the time."""
     async with real_options() as gateway, path_to(gateway.target) as path, asyncio.timeout(30):
         gateway.script = _late
 
@@ -78,8 +78,8 @@ async def test_an_idle_stream_is_left_alone(sync: bool) -> None:
 
 
 @pytest.mark.parametrize("sync", [False, True])
-async def test_a_stream_that_waits_gives_signs_of_life(gateway: ScriptedGateway, sync: bool) -> None:
-    """Empty messages tell proxies that a quiet stream is in use, for as long as answers are due."""
+async def test_a_waiting_stream_sends_empty_messages(gateway: ScriptedGateway, sync: bool) -> None:
+    """They show proxies that a quiet stream is in use, as long as answers are outstanding."""
     sizes: list[int] = []
 
     async def answer_late(received: Received, context: object) -> Answers:
@@ -94,7 +94,7 @@ async def test_a_stream_that_waits_gives_signs_of_life(gateway: ScriptedGateway,
 
     def _slowly() -> Iterator[DialRequest]:
         yield from requests(1)
-        time.sleep(1.5)  # the source goes on, so the stream is not half-closed
+        time.sleep(1.5)  # the source has not ended, so the stream is not half-closed
 
     async def slowly() -> AsyncIterator[DialRequest]:
         for request in requests(1):
@@ -111,8 +111,8 @@ async def test_a_stream_that_waits_gives_signs_of_life(gateway: ScriptedGateway,
     assert sizes == [1, 0, 0, 0]
 
 
-async def test_silence_is_noticed_after_a_long_idle_time() -> None:
-    """Pings do not stop after a while: a connection that fails late is noticed too."""
+async def test_a_connection_that_fails_after_a_long_silence_is_noticed() -> None:
+    """Pings do not stop after a while."""
     async with real_options() as gateway, path_to(gateway.target) as path, asyncio.timeout(30):
         silent_at = 0.0
 
@@ -148,17 +148,17 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("elsewhere")
 class TestProxyOfTheEnvironment:
-    """`http_proxy` and the like redirect nothing, unless the caller asks for it."""
+    """`http_proxy` and similar variables have no effect unless the caller asks for it."""
 
-    async def test_it_is_not_looked_at(self, gateway: ScriptedGateway) -> None:
+    async def test_the_client_ignores_it(self, gateway: ScriptedGateway) -> None:
         async with DialGatewayClient(gateway.target) as client, asyncio.timeout(10):
             assert len([result async for result in client.dial("c", requests(1))]) == 1
 
-    def test_it_is_not_looked_at_without_asyncio(self, gateway_elsewhere: ScriptedGateway) -> None:
+    def test_the_synchronous_client_ignores_it(self, gateway_elsewhere: ScriptedGateway) -> None:
         with SyncDialGatewayClient(gateway_elsewhere.target) as client:
             assert len(list(client.dial("c", requests(1)))) == 1
 
-    async def test_it_is_used_where_that_is_wanted(self, gateway: ScriptedGateway) -> None:
+    async def test_it_is_used_with_http_proxy(self, gateway: ScriptedGateway) -> None:
         async with DialGatewayClient(gateway.target, http_proxy=True) as client:
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 async with client._campaign_channel() as channel:

@@ -1,4 +1,4 @@
-"""The asynchronous client against a scripted gateway, over real sockets: the course of a dial."""
+"""The asynchronous client against a scripted gateway with real sockets: the course of a dial."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 async def no_task_left() -> AsyncIterator[None]:
-    """Every test here ends without a task of the client's."""
+    """Check that each test ends without a task of the client."""
     yield
     assert not dial_tasks()
 
@@ -54,7 +54,7 @@ async def _async(items: Iterator[DialRequest]) -> AsyncIterator[DialRequest]:
 async def test_each_request_of_a_plain_iterable_is_answered(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
-    """Every request of a plain iterable gets its answer, and travels in full chunks."""
+    """Every request of a plain iterable gets its answer, and is sent in full chunks."""
     results = [result async for result in client.dial("c", requests(450), priority=Priority.HIGH)]
     assert [result.index for result in results] == list(range(450))
     assert all(result.accepted for result in results)
@@ -74,8 +74,8 @@ async def test_an_empty_source_ends_at_once(client: DialGatewayClient) -> None:
     assert [result async for result in client.dial("c", [])] == []
 
 
-async def test_the_window_bounds_what_is_read_and_sent(gateway: ScriptedGateway) -> None:
-    """A gateway that withholds its answers is sent a window of requests, and the source gives no more."""
+async def test_the_window_bounds_the_requests_that_are_read_and_sent(gateway: ScriptedGateway) -> None:
+    """A gateway that does not answer gets one window of requests, and no more are read from the source."""
     given = 0
 
     def source() -> Iterator[DialRequest]:
@@ -101,8 +101,8 @@ async def test_the_window_bounds_what_is_read_and_sent(gateway: ScriptedGateway)
     assert max(gateway.streams[0].sizes) <= 7
 
 
-async def test_a_window_moves_on_with_each_answer(gateway: ScriptedGateway) -> None:
-    """More requests than a window pass, when each is answered on its own."""
+async def test_each_answer_makes_room_in_the_window(gateway: ScriptedGateway) -> None:
+    """More requests than a window are sent if each is answered on its own."""
 
     async def one_by_one(received: Received, context: Context) -> Answers:
         async for pairs in received.messages():
@@ -114,20 +114,20 @@ async def test_a_window_moves_on_with_each_answer(gateway: ScriptedGateway) -> N
         assert len([result async for result in client.dial("c", requests(200))]) == 200
 
 
-async def test_a_slow_source_does_not_wait_for_company(client: DialGatewayClient) -> None:
-    """A request is sent and answered although the source has no other one yet."""
-    told: asyncio.Queue[str] = asyncio.Queue()
+async def test_a_request_of_a_slow_source_is_sent_at_once(client: DialGatewayClient) -> None:
+    """It is sent and answered before the source has another one."""
+    answered: asyncio.Queue[str] = asyncio.Queue()
 
     async def ping_pong() -> AsyncIterator[DialRequest]:
         for number in range(5):
             yield request(f"t-{number}")
-            assert await told.get() == f"t-{number}"
+            assert await answered.get() == f"t-{number}"
 
     async for result in client.dial("c", ping_pong()):
-        told.put_nowait(result.client_token)
+        answered.put_nowait(result.client_token)
 
 
-async def test_results_come_in_the_order_of_deciding(
+async def test_results_are_yielded_in_the_order_of_answers(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
     """Results in another order than the requests are matched by index."""
@@ -142,14 +142,14 @@ async def test_results_come_in_the_order_of_deciding(
     assert [result.index for result in results] == list(reversed(range(50)))
 
 
-async def test_equal_tokens_are_told_apart_by_index(client: DialGatewayClient) -> None:
-    """Two requests with one token get two results with their own index."""
+async def test_equal_tokens_are_distinguished_by_index(client: DialGatewayClient) -> None:
+    """Two requests with one token get two results, each with its index."""
     results = [result async for result in client.dial("c", [request("same"), request("same")])]
     assert [(result.client_token, result.index) for result in results] == [("same", 0), ("same", 1)]
 
 
-async def test_notices_are_handed_over(gateway: ScriptedGateway, client: DialGatewayClient) -> None:
-    """A notice, also of a kind unknown to this version, reaches the callback beside the results."""
+async def test_notices_reach_the_callback(gateway: ScriptedGateway, client: DialGatewayClient) -> None:
+    """A notice, even of a kind unknown to this version, reaches the callback."""
 
     async def notices(received: Received, context: Context) -> Answers:
         for kind in (pb.NOTICE_KIND_CAMPAIGN_COOLING, 99):
@@ -195,10 +195,10 @@ async def test_values_unknown_to_this_version_are_read_safely(
     assert result.unnamed == (("outcome", 77), ("reason", 78), ("retry_advice", 79))
 
 
-async def test_large_attributes_go_in_several_messages(
+async def test_large_requests_are_sent_in_several_messages(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
-    """A chunk that would pass gRPC's message limit is split, and still answered in full."""
+    """A chunk above the message limit is split, and all requests are answered."""
     big = [
         DialRequest(
             f"t-{number}", PHONE, request("x").expires_at, {"text": "x" * 30_000, "more": "y" * 30_000}
@@ -209,15 +209,15 @@ async def test_large_attributes_go_in_several_messages(
     assert gateway.streams[0].sizes == [17] * 5 + [15]
 
 
-async def test_metadata_goes_with_each_call(gateway: ScriptedGateway) -> None:
+async def test_metadata_is_sent_with_each_call(gateway: ScriptedGateway) -> None:
     """The client's metadata is sent with a stream."""
     async with DialGatewayClient(gateway.target, metadata=[("traceparent", "00-abc")]) as client:
         [result async for result in client.dial("c", requests(1))]
     assert gateway.metadata[0]["traceparent"] == "00-abc"
 
 
-async def test_a_channel_of_the_callers_stays_open(gateway: ScriptedGateway) -> None:
-    """A channel that was handed in is used, and not closed with the client."""
+async def test_a_channel_of_the_caller_stays_open(gateway: ScriptedGateway) -> None:
+    """A channel passed to the client is used, and not closed with the client."""
     async with grpc.aio.insecure_channel(gateway.target) as channel:
         for _ in range(2):
             async with DialGatewayClient("unused", channel=channel) as client:
@@ -225,7 +225,7 @@ async def test_a_channel_of_the_callers_stays_open(gateway: ScriptedGateway) -> 
 
 
 async def test_several_dials_share_a_client(client: DialGatewayClient) -> None:
-    """Dials at once on one client do not disturb each other."""
+    """Dials that run at the same time on one client do not disturb each other."""
 
     async def run(count: int) -> int:
         return len([result async for result in client.dial("c", requests(count))])
@@ -235,6 +235,6 @@ async def test_several_dials_share_a_client(client: DialGatewayClient) -> None:
 
 @pytest.mark.parametrize(("window", "chunk"), [(0, 1), (1, 0)])
 def test_a_window_or_chunk_below_one_is_refused(window: int, chunk: int) -> None:
-    """Sizes that could never send anything are a ValueError at once."""
+    """Sizes with which nothing could be sent raise ValueError at once."""
     with pytest.raises(ValueError, match="at least 1"):
         DialGatewayClient("localhost:1", window=window, chunk=chunk)

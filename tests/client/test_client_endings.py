@@ -1,4 +1,4 @@
-"""How a dial of the asynchronous client ends: by errors, by leaving, by closing."""
+"""How a dial of the asynchronous client ends: by errors, by leaving the loop, by closing the client."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 async def no_task_left() -> AsyncIterator[None]:
-    """Every test here ends without a task of the client's."""
+    """Check that each test ends without a task of the client."""
     yield
     assert not dial_tasks()
 
 
 @pytest.fixture
 async def once(gateway: ScriptedGateway) -> AsyncIterator[DialGatewayClient]:
-    """A client that tries nothing twice."""
+    """A client without retries."""
     async with DialGatewayClient(gateway.target, retry=NO_RETRIES) as made:
         yield made
 
@@ -67,8 +67,10 @@ async def _withhold(received: Received, context: Context) -> Answers:
     await asyncio.Event().wait()
 
 
-async def test_a_stream_error_names_the_unanswered(gateway: ScriptedGateway, once: DialGatewayClient) -> None:
-    """Without retries a broken stream yields what was answered, then raises with the other tokens."""
+async def test_a_stream_error_has_the_unanswered_tokens(
+    gateway: ScriptedGateway, once: DialGatewayClient
+) -> None:
+    """Without retries a broken stream yields the answers, then raises with the other tokens."""
 
     async def half(received: Received, context: Context) -> Answers:
         await received.read(10)
@@ -117,7 +119,7 @@ async def test_a_late_reader_still_gets_the_answers_before_an_error(
 
 
 async def test_an_early_end_with_ok_is_an_error(gateway: ScriptedGateway, once: DialGatewayClient) -> None:
-    """A gateway that ends the stream with OK before the last answer is not believed."""
+    """A gateway that ends the stream with OK before the last answer breaks the contract."""
 
     async def leave(received: Received, context: Context) -> Answers:
         await received.read(3)
@@ -133,7 +135,7 @@ async def test_an_early_end_with_ok_is_an_error(gateway: ScriptedGateway, once: 
 async def test_an_answer_to_no_request_is_an_error(
     gateway: ScriptedGateway, client: DialGatewayClient, result: pb.DialResult
 ) -> None:
-    """A result with an index or a token that fits no unanswered request ends the stream."""
+    """A result with an index or a token of no unanswered request ends the stream."""
 
     async def wrong(received: Received, context: Context) -> Answers:
         await received.read(1)
@@ -145,10 +147,10 @@ async def test_an_answer_to_no_request_is_an_error(
         [result async for result in client.dial("c", requests(1))]
 
 
-async def test_a_stream_that_breaks_behind_the_last_answer_is_complete(
+async def test_a_stream_that_breaks_after_the_last_answer_is_complete(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
-    """An error status behind the last answer costs nothing."""
+    """An error status after the last answer is ignored."""
 
     async def answer_and_abort(received: Received, context: Context) -> Answers:
         async for pairs in received.messages():
@@ -159,10 +161,10 @@ async def test_a_stream_that_breaks_behind_the_last_answer_is_complete(
     assert len([result async for result in client.dial("c", requests(3))]) == 3
 
 
-async def test_a_stream_that_does_not_end_behind_the_last_answer_is_cancelled(
+async def test_a_stream_that_does_not_end_after_the_last_answer_is_cancelled(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
-    """When all is answered the caller goes on, soon, whether or not the gateway ends the stream."""
+    """The caller continues soon, whether or not the gateway ends the stream."""
     gateway.script = accept_and_stay
     async with asyncio.timeout(5):
         assert len([result async for result in client.dial("c", requests(3))]) == 3
@@ -170,7 +172,7 @@ async def test_a_stream_that_does_not_end_behind_the_last_answer_is_cancelled(
 
 
 async def test_leaving_early_cancels_the_stream(gateway: ScriptedGateway, client: DialGatewayClient) -> None:
-    """A break cancels the call at the gateway, leaves no task behind and closes the source."""
+    """A break cancels the call at the gateway, ends all tasks and closes the source."""
     gateway.script = accept_and_stay
     closed = asyncio.Event()
 
@@ -193,8 +195,10 @@ async def test_leaving_early_cancels_the_stream(gateway: ScriptedGateway, client
     await asyncio.wait_for(gateway.cancelled.wait(), 2)
 
 
-async def test_a_plain_break_is_cleaned_up_too(gateway: ScriptedGateway, client: DialGatewayClient) -> None:
-    """Without aclosing the event loop closes the stream as soon as nobody holds it."""
+async def test_a_break_without_aclosing_is_cleaned_up(
+    gateway: ScriptedGateway, client: DialGatewayClient
+) -> None:
+    """The event loop closes the stream when it is no longer referenced."""
     gateway.script = accept_and_stay
     source = requests(10_000)
     async for _ in client.dial("c", source):
@@ -208,7 +212,7 @@ async def test_a_plain_break_is_cleaned_up_too(gateway: ScriptedGateway, client:
 async def test_cancelling_the_reader_cancels_the_stream(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
-    """A cancelled caller sees its own cancellation, and the gateway the end of the call."""
+    """A cancelled caller gets its CancelledError, and the gateway sees the end of the call."""
     gateway.script = _withhold
 
     async def run() -> None:
@@ -227,7 +231,7 @@ async def test_cancelling_the_reader_cancels_the_stream(
 async def test_an_exception_of_the_source_is_raised(
     gateway: ScriptedGateway, client: DialGatewayClient, plain: bool
 ) -> None:
-    """What the source raises reaches the caller as it is, after the stream is cancelled."""
+    """An error of the source reaches the caller unchanged, after the stream is cancelled."""
     gateway.script = _withhold
 
     class BoomError(Exception):
@@ -243,7 +247,7 @@ async def test_an_exception_of_the_source_is_raised(
 
 
 async def test_a_source_of_something_else_is_refused(client: DialGatewayClient) -> None:
-    """An item that is no DialRequest is a TypeError that does not show it."""
+    """An item that is not a DialRequest raises a TypeError that does not show it."""
     with pytest.raises(TypeError) as caught:
         [r async for r in client.dial("c", [PHONE])]  # type: ignore[list-item]
     assert PHONE not in str(caught.value)
@@ -252,7 +256,7 @@ async def test_a_source_of_something_else_is_refused(client: DialGatewayClient) 
 async def test_a_cancelled_source_does_not_hang_the_caller(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
-    """A source whose own work was cancelled cancels the loop over the results."""
+    """If the source's own work was cancelled, the loop over the results is cancelled."""
     gateway.script = _withhold
 
     async def given_up() -> AsyncIterator[DialRequest]:
@@ -264,7 +268,7 @@ async def test_a_cancelled_source_does_not_hang_the_caller(
 
 
 async def test_closing_the_client_ends_its_dials(gateway: ScriptedGateway, client: DialGatewayClient) -> None:
-    """A dial under way raises ClientClosed when the client is closed, and a later one at once."""
+    """A dial in flight raises ClientClosed when the client is closed, and a later dial at once."""
     gateway.script = _withhold
 
     async def run() -> None:
@@ -281,8 +285,8 @@ async def test_closing_the_client_ends_its_dials(gateway: ScriptedGateway, clien
         await run()
 
 
-async def test_an_unreachable_gateway_is_told(closed_port: int) -> None:
-    """Where nobody listens, the error says so and no request is lost from sight."""
+async def test_an_unreachable_gateway_raises_gateway_unavailable(closed_port: int) -> None:
+    """If nothing listens, the error has the tokens of all requests."""
     policy = RetryPolicy(give_up_after=timedelta(0))
     async with DialGatewayClient(f"127.0.0.1:{closed_port}", retry=policy) as client:
         with pytest.raises(GatewayUnavailable, match="refused") as caught:

@@ -1,4 +1,4 @@
-"""The unary call of the asynchronous client."""
+"""The unary call `put()` of the asynchronous client."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TestPut:
     async def test_missing_results_are_an_error(
         self, gateway: ScriptedGateway, client: DialGatewayClient
     ) -> None:
-        """A list of answers that does not fit the requests is a ProtocolError."""
+        """Results that do not match the requests raise ProtocolError."""
 
         async def short(message: pb.PutDialRequestsRequest, context: object) -> pb.PutDialRequestsResponse:
             return pb.PutDialRequestsResponse(results=[accepted(0, "t-0")])
@@ -49,8 +49,10 @@ class TestPut:
         with pytest.raises(ProtocolError):
             await client.put("c", requests(2), timeout=5)
 
-    async def test_a_full_gateway_is_told(self, gateway: ScriptedGateway, client: DialGatewayClient) -> None:
-        """RESOURCE_EXHAUSTED is GatewayOverloaded, with every token unanswered."""
+    async def test_a_full_gateway_raises_gateway_overloaded(
+        self, gateway: ScriptedGateway, client: DialGatewayClient
+    ) -> None:
+        """RESOURCE_EXHAUSTED becomes GatewayOverloaded with all tokens."""
 
         async def full(message: pb.PutDialRequestsRequest, context: PutContext) -> pb.PutDialRequestsResponse:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
@@ -60,10 +62,10 @@ class TestPut:
             await client.put("c", requests(2), timeout=5)
         assert caught.value.unanswered == ("t-0", "t-1")
 
-    async def test_closing_the_client_ends_it(
+    async def test_closing_the_client_ends_a_put(
         self, gateway: ScriptedGateway, client: DialGatewayClient
     ) -> None:
-        """A put under way raises ClientClosed when the client is closed."""
+        """A put in flight raises ClientClosed."""
 
         async def never(message: pb.PutDialRequestsRequest, context: object) -> pb.PutDialRequestsResponse:
             await asyncio.Event().wait()

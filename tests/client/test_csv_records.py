@@ -1,4 +1,4 @@
-"""CSV files to records: delimiters, encodings, empty rows, and quotes that swallow other leads."""
+"""CSV files to records: delimiters, encodings, empty rows, and quotes that swallow other rows."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ def cells(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_the_delimiter_is_found_in_the_header(delimiter: str) -> None:
-    """Comma, semicolon, tab and pipe are told apart, and the unusual ones are named."""
+def test_the_delimiter_is_detected_in_the_header(delimiter: str) -> None:
+    """Comma, semicolon, tab and pipe are distinguished, and all but the comma are reported."""
     text = f"client_token{delimiter}phone_number\nt{delimiter}{PHONE}\n"
     opened = records(text)
     assert [record.cells for record in opened] == [["client_token", "phone_number"], ["t", PHONE]]
     assert bool(opened.notes) == (delimiter != ",")
 
 
-def test_a_delimiter_in_quotes_is_none() -> None:
+def test_a_delimiter_in_quotes_does_not_count() -> None:
     """A name with commas in it does not decide."""
     assert delimiter_of('"name, first, middle, last";phone\n') == ";"
 
 
-def test_a_line_that_names_the_delimiter_is_followed_and_is_no_header() -> None:
-    """Spreadsheet programs write `sep=;` before the header; lines keep their numbers."""
+def test_a_separator_line_before_the_header_is_obeyed() -> None:
+    """Spreadsheet programs write `sep=;` there; line numbers still count it."""
     read = list(records("sep=;\r\na;b\r\n1;2\r\n"))
     assert [(record.line, record.cells) for record in read] == [(2, ["a", "b"]), (3, ["1", "2"])]
 
 
 def test_a_delimiter_may_be_given_by_name_or_character() -> None:
-    """`tab` saves typing one; more than a character is refused."""
+    """`tab` is a name for the tab character; several characters are refused."""
     assert (delimiter_named("tab"), delimiter_named("\\t"), delimiter_named("#")) == ("\t", "\t", "#")
     with pytest.raises(UnusableFile, match="--delimiter"):
         delimiter_named("::")
 
 
-def test_empty_rows_are_left_out_and_counted() -> None:
-    """Rows of delimiters alone are counted, blank lines are not rows."""
+def test_empty_rows_are_skipped_and_counted() -> None:
+    """Rows with delimiters only are counted; blank lines are not rows."""
     opened = records("a,b\n1,2\n,,\n \u00a0,\n\n3,4\n")
     assert [record.cells for record in opened] == [["a", "b"], ["1", "2"], ["3", "4"]]
     assert opened.empty_rows == 2
@@ -66,7 +66,7 @@ STRAY = (
 
 @pytest.mark.parametrize("ending", ['door 5""', "door"])
 def test_a_stray_quote_loses_no_lead_silently(ending: str) -> None:
-    """Whether the quotes happen to be valid or not, the lines are named, with the leads that they hold."""
+    """Whether the quotes happen to be valid or not, the lines are named with the number of their leads."""
     read = list(records(STRAY.format(ending)))
     bad = [record for record in read if record.problem]
     assert bad[0].line == 3
@@ -77,14 +77,14 @@ def test_a_stray_quote_loses_no_lead_silently(ending: str) -> None:
     assert ["f", PHONE, "ok"] in [record.cells for record in read] or bad[0].leads == 5
 
 
-def test_a_cell_with_line_breaks_that_are_no_rows_is_fine() -> None:
+def test_a_cell_with_several_lines_of_text_is_read() -> None:
     """An address or a remark may have several lines, with commas in them."""
     read = cells(f'token,phone,note\na,{PHONE},"12 Main St, Springfield, IL\ncall, please, after 5"\n')
     assert read[1][2] == "12 Main St, Springfield, IL\ncall, please, after 5"
 
 
-def test_an_open_quote_does_not_take_the_whole_file_into_memory() -> None:
-    """The longest cell is bounded, and what is behind it is read on."""
+def test_an_unclosed_quote_does_not_read_the_whole_file_into_memory() -> None:
+    """The length of a cell is limited, and the lines after it are read."""
     rows = "".join(f"t-{number},{PHONE},ok\n" for number in range(20_000))
     read = list(records(f'token,phone,note\na,{PHONE},"call\n{rows}'))
     problems = [record for record in read if record.problem]
@@ -115,19 +115,19 @@ def opened(tmp_path: Path, raw: bytes, encoding: str | None = None) -> tuple[lis
     ],
 )
 def test_encodings_are_detected(tmp_path: Path, encoding: str, shown: str) -> None:
-    """What spreadsheet programs write is read, and what is not UTF-8 is told."""
-    read, told = opened(tmp_path, "name,token\nJürgen Größe,1\n".encode(encoding))
-    assert (read[0].cells, read[1].cells[0], told) == (["name", "token"], "Jürgen Größe", shown)
+    """Encodings of spreadsheet programs are read, and all but UTF-8 are reported."""
+    read, encoding_shown = opened(tmp_path, "name,token\nJürgen Größe,1\n".encode(encoding))
+    assert (read[0].cells, read[1].cells[0], encoding_shown) == (["name", "token"], "Jürgen Größe", shown)
 
 
-def test_a_wrong_byte_among_good_ones_spoils_its_row_only(tmp_path: Path) -> None:
-    """A UTF-8 file with one wrong byte is no Windows-1252 file: other names would be garbled."""
-    read, told = opened(tmp_path, b"name\n\xff\n" + "Zoë\n".encode())
-    assert (read[1].cells, read[2].cells, told) == (["\udcff"], ["Zoë"], "")
+def test_an_invalid_byte_makes_only_its_row_unusable(tmp_path: Path) -> None:
+    """A UTF-8 file with one invalid byte is not read as Windows-1252, which would garble other names."""
+    read, encoding_shown = opened(tmp_path, b"name\n\xff\n" + "Zoë\n".encode())
+    assert (read[1].cells, read[2].cells, encoding_shown) == (["\udcff"], ["Zoë"], "")
 
 
 def test_an_encoding_may_be_given(tmp_path: Path) -> None:
-    """It is believed without a look; one that does not exist is refused."""
+    """It is used without detection; an unknown one is refused."""
     assert opened(tmp_path, "é\n".encode("latin-1"), "latin-1")[0][0].cells == ["é"]
     with pytest.raises(UnusableFile, match="--encoding"):
         opened(tmp_path, b"a\n", "klingon")

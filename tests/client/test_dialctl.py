@@ -1,4 +1,4 @@
-"""`dialctl send` from end to end, as a process against a scripted gateway."""
+"""The command `dialctl send` from end to end, as a process with a scripted gateway."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def leads(count: int) -> str:
 
 
 class Dialctl:
-    """Starts dialctl in a directory of its own and keeps what it said."""
+    """Runs dialctl in its own directory and keeps its output."""
 
     def __init__(self, directory: Path, target: str) -> None:
         self.directory = directory
@@ -117,8 +117,8 @@ async def test_a_rejected_lead_is_exit_1(dialctl: Dialctl, gateway: ScriptedGate
     assert "cd" * 16 in dialctl.out
 
 
-async def test_bad_rows_are_told_by_line_and_do_not_stop_the_rest(dialctl: Dialctl) -> None:
-    """Bad rows are named by line and column, written as INVALID_ROW, and the others are sent."""
+async def test_bad_rows_are_reported_by_line_and_the_others_are_sent(dialctl: Dialctl) -> None:
+    """Bad rows are named by line and column, and written as INVALID_ROW."""
     text = f"{HEADER}t-0,{PHONE},{SECRET}\n,{PHONE},{SECRET}\nt-2,,{SECRET}\nt-0,{PHONE},x\nt-3,{PHONE},\n"
     assert await dialctl.send(text, "--campaign", "c") == 1
     outcomes = {row["line"]: row["outcome"] for row in dialctl.results()}
@@ -134,7 +134,9 @@ async def test_bad_rows_are_told_by_line_and_do_not_stop_the_rest(dialctl: Dialc
     assert "line 5: client_token: stands in the file before" in dialctl.err
 
 
-async def test_rows_go_to_their_own_campaign(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+async def test_rows_are_sent_to_the_campaign_in_their_column(
+    dialctl: Dialctl, gateway: ScriptedGateway
+) -> None:
     """A file with a campaign column opens one stream per campaign."""
     rows = "".join(f"t-{number},{PHONE},c-{number % 3}\n" for number in range(30))
     assert await dialctl.send("client_token,phone_number,campaign_id\n" + rows, "--traceparent", _TP) == 0
@@ -147,40 +149,40 @@ _TP = f"00-{'1' * 32}-{'2' * 16}-01"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "text", "told"),
+    ("arguments", "text", "message"),
     [
         (["--campaign", "c"], f"phone_number\n{PHONE}\n", "token of its own"),
         ([], leads(1), "--campaign"),
-        (["--campaign", "c", "--results", "leads.csv"], leads(1), "the file itself"),
+        (["--campaign", "c", "--results", "leads.csv"], leads(1), "the list itself"),
         (["--campaign", "c", "--results", "/dev/zero"], leads(1), "no regular file"),
         (["--campaign", "c", "--results", "."], leads(1), "a directory"),
         (["--campaign", "c", "--expires-in", "soon"], leads(1), "10m"),
         (["--campaign", "c", "--traceparent", "x"], leads(1), "hex digits"),
     ],
 )
-async def test_wrong_usage_is_exit_2(dialctl: Dialctl, arguments: list[str], text: str, told: str) -> None:
-    """What cannot work ends with a clear line and exit code 2, and no results file."""
+async def test_wrong_usage_is_exit_2(dialctl: Dialctl, arguments: list[str], text: str, message: str) -> None:
+    """A clear message, exit code 2, and no results file."""
     assert await dialctl.send(text, *arguments) == 2
-    assert told in dialctl.err
+    assert message in dialctl.err
     assert not (dialctl.directory / "leads.results.csv").exists()
 
 
 async def test_a_missing_file_is_exit_2(dialctl: Dialctl) -> None:
-    """A file that is not there is one clear line."""
+    """The message is one clear line."""
     process = await dialctl.start("send", "nowhere.csv", "--campaign", "c", "--expires-in", "5m")
     assert await dialctl.wait(process) == 2
     assert dialctl.err == "dialctl: nowhere.csv: No such file or directory\n"
 
 
 async def test_a_directory_is_exit_2(dialctl: Dialctl) -> None:
-    """A path that is no file is one clear line."""
+    """The message is one clear line."""
     process = await dialctl.start("send", ".", "--campaign", "c", "--expires-in", "5m")
     assert await dialctl.wait(process) == 2
     assert dialctl.err == "dialctl: .: Is a directory\n"
 
 
 async def test_an_unreachable_gateway_is_exit_3(dialctl: Dialctl, closed_port: int) -> None:
-    """Where nobody listens, every lead is written as NOT_SENT, however many there are."""
+    """If nothing listens, every lead is written as NOT_SENT, however many there are."""
     nowhere = ("--gateway", f"127.0.0.1:{closed_port}", "--give-up-after", "0.5s")
     assert await dialctl.send(leads(3000), "--campaign", "c", *nowhere) == 3
     results = dialctl.results()
@@ -189,8 +191,8 @@ async def test_an_unreachable_gateway_is_exit_3(dialctl: Dialctl, closed_port: i
     assert "UNAVAILABLE" in dialctl.err
 
 
-async def test_a_broken_stream_keeps_what_was_answered(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Answers before the break are kept, the others are UNANSWERED, and the exit code is 3."""
+async def test_a_broken_stream_keeps_its_answers(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Answers before the break are kept, other leads are UNANSWERED, and the exit code is 3."""
 
     async def break_later(received: Received, context: Context) -> Answers:
         await received.read(5)
@@ -204,7 +206,7 @@ async def test_a_broken_stream_keeps_what_was_answered(dialctl: Dialctl, gateway
 
 
 async def test_ctrl_c_keeps_the_results(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Interrupted, dialctl writes a line for every lead of the file and leaves with 130."""
+    """When interrupted, dialctl writes a line for every lead and exits with 130."""
 
     async def answer_three(received: Received, context: Context) -> Answers:
         await received.read(3)
@@ -222,13 +224,13 @@ async def test_ctrl_c_keeps_the_results(dialctl: Dialctl, gateway: ScriptedGatew
     outcomes = [row["outcome"] for row in dialctl.results()]
     sent = len(gateway.streams[0].tokens)
     assert outcomes[:sent] == ["ACCEPTED"] * 3 + ["UNANSWERED"] * (sent - 3)
-    assert set(outcomes[sent:]) <= {"UNANSWERED", "NOT_SENT"}  # what was on its way is not certain
+    assert set(outcomes[sent:]) <= {"UNANSWERED", "NOT_SENT"}  # some may have been handed over but not sent
     assert outcomes[-1] == "NOT_SENT"
     assert len(outcomes) == 5000
 
 
-async def test_standard_input_is_read_as_it_comes(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """A lead from a pipe is sent before the pipe has more."""
+async def test_a_lead_from_a_pipe_is_sent_at_once(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """It is sent before the pipe has more."""
     process = await dialctl.start("send", "-", "--campaign", "c", "--expires-in", "10m", "--quiet")
     assert process.stdin is not None
     process.stdin.write(leads(1).encode())
@@ -240,7 +242,7 @@ async def test_standard_input_is_read_as_it_comes(dialctl: Dialctl, gateway: Scr
 
 
 async def test_ctrl_c_ends_a_wait_for_standard_input(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """A pipe that gives nothing does not keep dialctl from leaving."""
+    """dialctl exits although the pipe has no data."""
     process = await dialctl.start("send", "-", "--campaign", "c", "--expires-in", "10m")
     assert process.stdin is not None
     process.stdin.write(leads(1).encode())
@@ -249,11 +251,11 @@ async def test_ctrl_c_ends_a_wait_for_standard_input(dialctl: Dialctl, gateway: 
     assert await asyncio.wait_for(process.wait(), 10) == 130
 
 
-# --- what can go wrong in between --------------------------------------------------------------------
+# --- errors during a run ------------------------------------------------------------------------------
 
 
 async def test_a_full_disk_is_exit_4(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Leads have been sent: "nothing was sent" would be untrue. Run again, the rest is sent, in doubt."""
+    """Leads have been sent, so "nothing was sent" would be wrong. The next run sends the rest, in doubt."""
     limited = [sys.executable, "-c", _WITH_A_SMALL_DISK]
     (dialctl.directory / "leads.csv").write_text(leads(500))
     process = await asyncio.create_subprocess_exec(
@@ -286,8 +288,8 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-async def test_a_reader_that_leaves_does_not_end_a_run(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """`dialctl send ... | head -1` sends everything, and its exit code tells how that went."""
+async def test_a_closed_pipe_does_not_end_a_run(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """`dialctl send ... | head -1` sends everything, and the exit code is that of the run."""
     (dialctl.directory / "leads.csv").write_text(leads(300))
     process = await asyncio.create_subprocess_exec(
         *("bash", "-c", 'set -o pipefail; "$@" 2>&1 | exec 0<&- true', "-", sys.executable, "-m"),
@@ -302,8 +304,8 @@ async def test_a_reader_that_leaves_does_not_end_a_run(dialctl: Dialctl, gateway
     assert not (dialctl.directory / "leads.results.csv.under-way").exists()
 
 
-async def test_ctrl_c_leaves_no_doubt_about_what_was_not_sent(dialctl: Dialctl, closed_port: int) -> None:
-    """While the gateway is out of reach nothing can have been sent, whatever had been made ready."""
+async def test_ctrl_c_leaves_unsent_leads_not_sent(dialctl: Dialctl, closed_port: int) -> None:
+    """While the gateway is unreachable nothing can have been sent, so no lead is in doubt."""
     (dialctl.directory / "leads.csv").write_text(leads(300))
     arguments = ("--campaign", "c", "--expires-in", "10m", "--gateway", f"127.0.0.1:{closed_port}")
     process = await dialctl.start("send", "leads.csv", *arguments)

@@ -1,4 +1,4 @@
-"""`dialctl check`, and what is shown of a list that others have written."""
+"""The command `dialctl check`, and how names from a list are shown."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ async def check(dialctl: Dialctl, text: str, *arguments: str) -> int:
 async def test_check_shows_what_would_be_sent_and_sends_nothing(
     dialctl: Dialctl, gateway: ScriptedGateway
 ) -> None:
-    """Columns, changes, counts and campaigns; no stream is opened and no file is written."""
+    """It shows columns, changes, counts and campaigns; no stream is opened and no file is written."""
     text = (
         f"Lead ID,Telefon,First Name,campaign_id,\n1,+1 202 555 0123,{SECRET},a,\n2,+12025550100,x,b,\n,,,,\n"
     )
     assert await check(dialctl, text, "--token-from", "Lead ID") == 0
-    assert "column 2 ('Telefon') is taken as the phone number" in dialctl.out
+    assert "column 2 ('Telefon') is used as the phone number" in dialctl.out
     assert "client_token: built from 'Lead ID'" in dialctl.out
     assert "attributes: Lead_ID ('Lead ID'), First_Name ('First Name')" in dialctl.out
     assert "1 phone number: separators removed" in dialctl.out
@@ -43,20 +43,24 @@ async def test_check_shows_what_would_be_sent_and_sends_nothing(
 
 
 async def test_check_names_the_first_problems_and_writes_all(dialctl: Dialctl) -> None:
-    """The screen shows 20 lines, the report has each, and neither shows a cell."""
+    """The screen shows 20 lines, the report has all, and neither shows a cell."""
     rows = "".join(f"t-{number},n/a,{SECRET}\n" for number in range(50))
     assert await check(dialctl, HEADER + rows + f"t-x,{PHONE},\n", "--campaign", "c") == 1
-    assert dialctl.out.count("is no phone number") == 20
+    assert dialctl.out.count("is not a phone number") == 20
     assert "1 lead would be sent" in dialctl.out
-    assert "50 would not be sent; each is told in leads.problems.csv" in dialctl.out
+    assert "50 would not be sent; see leads.problems.csv" in dialctl.out
     with (dialctl.directory / "leads.problems.csv").open(newline="") as file:
         problems = list(csv.DictReader(file))
     assert len(problems) == 50
-    assert problems[0] == {"line": "2", "client_token": "t-0", "problem": "phone_number: is no phone number"}
+    assert problems[0] == {
+        "line": "2",
+        "client_token": "t-0",
+        "problem": "phone_number: is not a phone number",
+    }
 
 
-async def test_a_workbook_is_read_like_a_file(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Numbers in cells are written as digits, and lines are the rows of the sheet."""
+async def test_a_workbook_is_read_like_a_csv_file(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Numbers in cells become digits, and lines are the rows of the sheet."""
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
@@ -82,8 +86,8 @@ async def test_a_workbook_is_read_like_a_file(dialctl: Dialctl, gateway: Scripte
 ESCAPE = "\x1b[2J\x9b1m\u202e"
 
 
-async def test_names_in_a_list_cannot_steer_the_terminal(dialctl: Dialctl) -> None:
-    """Control characters in columns and campaigns are shown as escapes, in notes, counts and errors."""
+async def test_control_characters_of_a_list_are_escaped(dialctl: Dialctl) -> None:
+    """This holds for columns and campaigns, in notes, counts and errors."""
     text = f"client_token,phone_number,campaign_id,x{ESCAPE}y\na,{PHONE},c{ESCAPE},1\nb,{PHONE},d{ESCAPE},1\n"
     assert await check(dialctl, text) == 0
     assert "x_2J_1m_y" in dialctl.out
@@ -96,10 +100,10 @@ async def test_names_in_a_list_cannot_steer_the_terminal(dialctl: Dialctl) -> No
     assert "has no letter or digit in its name" in dialctl.err
 
 
-async def test_campaigns_and_answers_cannot_steer_the_terminal(
+async def test_control_characters_of_campaigns_and_answers_are_escaped(
     dialctl: Dialctl, gateway: ScriptedGateway
 ) -> None:
-    """The summary shows what a gateway and a list say as text."""
+    """The summary shows texts of a gateway and of a list as text."""
     (dialctl.directory / "leads.csv").write_text(
         f"client_token,phone_number,campaign_id\na,{PHONE},c{ESCAPE}\n"
     )
@@ -111,16 +115,16 @@ async def test_campaigns_and_answers_cannot_steer_the_terminal(
     assert r"\x1b[2J" in dialctl.err
 
 
-async def test_a_terminal_of_few_characters_is_enough(dialctl: Dialctl) -> None:
-    """What the terminal's encoding does not know is written as an escape."""
+async def test_characters_that_the_terminal_lacks_are_escaped(dialctl: Dialctl) -> None:
+    """Characters outside the terminal's encoding are written as escapes."""
     dialctl.environment = {**dialctl.environment, "PYTHONIOENCODING": "ascii"}
     text = f"client_token,phone_number,Größe\na,{PHONE},1\n"
     assert await check(dialctl, text, "--campaign", "c") == 0
     assert r"('Gr\xf6\xdfe') is sent as the attribute 'Grosse'" in dialctl.out
 
 
-async def test_a_workbook_that_is_damaged_further_on_is_told(dialctl: Dialctl) -> None:
-    """Nothing is sent of it: the list is read to its end before."""
+async def test_nothing_of_a_damaged_workbook_is_sent(dialctl: Dialctl) -> None:
+    """The list is read to its end first, so damage after the first rows is noticed."""
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None

@@ -1,4 +1,7 @@
-"""`dialctl send` behind a run that was killed, or beside one that goes on: who may have been dialed."""
+"""The command `dialctl send` after a run that was killed, or while another one runs.
+
+Who may have been dialed.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pytest
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from tests.client.scripted import PHONE, Answers, Received, ScriptedGateway, accepted, answer
 from tests.client.test_dialctl import Dialctl, leads
-from tests.client.test_dialctl_again import SEND, last_outcomes, line, refuse, results, run, tokens
+from tests.client.test_dialctl_next_run import SEND, last_outcomes, line, refuse, results, run, tokens
 
 if TYPE_CHECKING:
     from tests.client.scripted import Context
@@ -22,8 +25,8 @@ def dialctl(tmp_path: Path, gateway: ScriptedGateway) -> Dialctl:
     return Dialctl(tmp_path, gateway.target)
 
 
-async def test_a_killed_run_is_taken_up(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """SIGKILL in the middle, run again: what has a line is not sent, everything else is, nothing is lost."""
+async def test_a_killed_run_is_continued(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """After a SIGKILL the next run sends every lead that has no line, and no other."""
     answered = 70
 
     async def some(received: Received, context: Context) -> Answers:
@@ -50,10 +53,12 @@ async def test_a_killed_run_is_taken_up(dialctl: Dialctl, gateway: ScriptedGatew
 UNDER_WAY = "leads.results.csv.under-way"
 
 
-async def test_doubt_outlives_a_kill(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """What a killed run may have handed over stays in doubt; what it cannot have handed over does not.
+async def test_leads_that_a_killed_run_may_have_sent_are_in_doubt(
+    dialctl: Dialctl, gateway: ScriptedGateway
+) -> None:
+    """Leads that the killed run cannot have handed over are not in doubt.
 
-    A line that the results had before that run says nothing of it; a line that the run has written does.
+    A line from before that run does not say anything about it; a line that the run has written does.
     """
     gateway.script = refuse(pb.OUTCOME_REJECTED)  # type: ignore[assignment]
     earlier = results(
@@ -62,7 +67,7 @@ async def test_doubt_outlives_a_kill(dialctl: Dialctl, gateway: ScriptedGateway)
         line(4, "t-2", "NOT_SENT"),
         line(5, "t-3", "NOT_ACCEPTED"),
     )
-    (dialctl.directory / UNDER_WAY).write_text("c,2,t-0 t-2 t-3 t-4,\nc,2,t-5")  # the last line is cut off
+    (dialctl.directory / UNDER_WAY).write_text("c,2,t-0 t-2 t-3 t-4,\nc,2,t-5")  # the last line is incomplete
     assert await run(dialctl, leads(7), earlier, "--quiet") == 1
     assert list(last_outcomes(dialctl).values()) == [
         *("UNKNOWN", "UNKNOWN", "REJECTED", "REJECTED", "UNKNOWN", "REJECTED", "REJECTED")
@@ -70,8 +75,10 @@ async def test_doubt_outlives_a_kill(dialctl: Dialctl, gateway: ScriptedGateway)
     assert not (dialctl.directory / UNDER_WAY).exists()
 
 
-async def test_doubt_is_about_tokens_not_lines(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """A list that was sorted or edited behind a kill does not move the doubt to other leads."""
+async def test_leads_in_doubt_are_found_by_token_not_by_line(
+    dialctl: Dialctl, gateway: ScriptedGateway
+) -> None:
+    """The list may be sorted or edited after a kill."""
     gateway.script = refuse(pb.OUTCOME_REJECTED)  # type: ignore[assignment]
     (dialctl.directory / UNDER_WAY).write_text("c,0,t-2,\n")
     head, *rows = leads(3).splitlines(keepends=True)
@@ -82,7 +89,7 @@ async def test_doubt_is_about_tokens_not_lines(dialctl: Dialctl, gateway: Script
 async def test_a_corrected_lead_that_a_kill_left_in_doubt_is_not_settled(
     dialctl: Dialctl, gateway: ScriptedGateway
 ) -> None:
-    """Refused, corrected, killed with the correction under way, corrected back: it is sent, in doubt."""
+    """Refused, corrected, killed while the correction was sent, corrected back: it is sent, in doubt."""
     refused, gateway.script = gateway.script, refuse(pb.OUTCOME_REJECTED)  # type: ignore[assignment]
     assert await run(dialctl, leads(1), None) == 1
     gateway.script = refused
@@ -91,10 +98,10 @@ async def test_a_corrected_lead_that_a_kill_left_in_doubt_is_not_settled(
     assert tokens(gateway) == ["t-0"] * 2
 
 
-async def test_leads_under_way_are_not_sent_to_another_campaign(
+async def test_leads_that_were_handed_over_are_not_sent_to_another_campaign(
     dialctl: Dialctl, gateway: ScriptedGateway
 ) -> None:
-    """A killed run may have dialed leads that have no line yet: another --campaign would dial them again."""
+    """A killed run may have dialed leads without a line; another --campaign would dial them again."""
     (dialctl.directory / UNDER_WAY).write_text("other,0,t-0 t-1,\n")
     assert await run(dialctl, leads(2), None) == 2
     assert "2 leads were accepted or may have been dialed for campaign 'other'" in dialctl.err
@@ -102,21 +109,19 @@ async def test_leads_under_way_are_not_sent_to_another_campaign(
     assert (dialctl.directory / UNDER_WAY).read_text() == "other,0,t-0 t-1,\n"
 
 
-async def test_a_spoiled_note_of_what_is_under_way_is_refused(
-    dialctl: Dialctl, gateway: ScriptedGateway
-) -> None:
+async def test_a_damaged_handover_log_is_refused(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
     """Without it nobody knows who may have been dialed."""
     (dialctl.directory / UNDER_WAY).write_text("c;0;t-0;\n")
     assert await run(dialctl, leads(1), None) == 2
-    assert "is not as dialctl has left it" in dialctl.err
+    assert "was changed" in dialctl.err
     assert tokens(gateway) == []
 
 
 @pytest.mark.parametrize("spoiled", ["t-0,n/a,x\n", f"t-1,{PHONE},x\nt-0,{PHONE},x\n"])
-async def test_an_accepted_lead_whose_row_is_spoiled_is_not_dialed_again(
+async def test_an_accepted_lead_stays_settled_if_its_row_becomes_invalid(
     dialctl: Dialctl, gateway: ScriptedGateway, spoiled: str
 ) -> None:
-    """A row that cannot be sent, or is left out, takes nothing back: its lead stays settled."""
+    """A row that cannot be sent, or is left out, does not replace the earlier answer."""
     assert await run(dialctl, leads(2), None) == 0
     head = leads(0)
     other = f"t-1,{PHONE},x\n" if "t-1" not in spoiled else ""
@@ -126,10 +131,10 @@ async def test_an_accepted_lead_whose_row_is_spoiled_is_not_dialed_again(
     assert set(last_outcomes(dialctl).values()) == {"ACCEPTED"}
 
 
-async def test_a_token_that_stands_twice_is_dialed_once_by_any_number_of_runs(
+async def test_a_repeated_token_is_dialed_once_by_any_number_of_runs(
     dialctl: Dialctl, gateway: ScriptedGateway
 ) -> None:
-    """The line of the second row, behind the answer of the first, is not taken for the first one's."""
+    """The line of the second row does not replace the answer to the first one."""
     earlier = results(line(2, "t-0", "ACCEPTED"), line(3, "t-0", "INVALID_ROW"))
     twice = leads(1) + f"t-0,{PHONE},x\n"
     assert await run(dialctl, twice, earlier) == 1
@@ -138,8 +143,10 @@ async def test_a_token_that_stands_twice_is_dialed_once_by_any_number_of_runs(
     assert dialctl.results()[-1] == {**dialctl.results()[-1], "client_token": "", "outcome": "INVALID_ROW"}
 
 
-async def test_doubt_outlives_a_spoiled_row(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """A lead that may have been dialed is not INVALID_ROW only, because its row cannot be read now."""
+async def test_a_lead_in_doubt_stays_in_doubt_if_its_row_becomes_invalid(
+    dialctl: Dialctl, gateway: ScriptedGateway
+) -> None:
+    """A lead that may have been dialed does not become INVALID_ROW."""
     earlier = results(line(2, "t-0", "UNKNOWN"))
     assert await run(dialctl, leads(0) + "t-0,n/a,x\n", earlier) == 1
     assert last_outcomes(dialctl) == {"t-0": "UNANSWERED"}
@@ -148,8 +155,8 @@ async def test_doubt_outlives_a_spoiled_row(dialctl: Dialctl, gateway: ScriptedG
     assert last_outcomes(dialctl) == {"t-0": "UNKNOWN"}
 
 
-async def test_two_runs_at_once_are_refused(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """The second run would not know what the first one has handed over."""
+async def test_a_second_run_at_the_same_time_is_refused(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """It would not know which leads the first one has handed over."""
 
     async def silent(received: Received, context: Context) -> Answers:
         await received.read(10)

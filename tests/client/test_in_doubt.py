@@ -42,7 +42,7 @@ class Sent:
             self.marks.setdefault(each.client_token, []).append(each.in_doubt)
 
     async def then_break(self, received: Received, context: Context) -> Answers:
-        """Answer the first of three, read all, and end like a proxy whose gateway is gone."""
+        """Answer the first of three requests, and end like a proxy whose gateway is gone."""
         async for message in received._messages:
             self.note(message)
             if len(self.marks) == 3:
@@ -80,41 +80,47 @@ class Sent:
         return pb.PutDialRequestsResponse(results=[accepted(*pair) for pair in enumerate(tokens)])
 
 
-def broken_then_well(gateway: ScriptedGateway, sent: Sent) -> None:
+def break_then_accept(gateway: ScriptedGateway, sent: Sent) -> None:
     scripts = iter((sent.then_break, sent.accept))
     gateway.script = lambda received, context: next(scripts)(received, context)
 
 
-BROKEN = {"t-0": [False], "t-1": [False, True], "t-2": [False, True]}
+MARKS_AFTER_A_BREAK = {"t-0": [False], "t-1": [False, True], "t-2": [False, True]}
 
 
-class TestWhatTheGatewayIsTold:
-    """The client marks requests that it resends, and those that its caller marks; no others."""
+class TestMarkedRequests:
+    """The client marks requests that it sends again and those that its caller marks, and no others."""
 
-    async def test_what_a_broken_stream_left(
+    async def test_requests_of_a_broken_stream_are_marked(
         self, gateway: ScriptedGateway, client: DialGatewayClient
     ) -> None:
         sent = Sent()
-        broken_then_well(gateway, sent)
+        break_then_accept(gateway, sent)
         results = [result async for result in client.dial(CAMPAIGN, requests(3))]
         assert len(results) == 3
-        assert sent.marks == BROKEN
+        assert sent.marks == MARKS_AFTER_A_BREAK
 
-    def test_what_a_broken_stream_left_without_asyncio(self, gateway_elsewhere: ScriptedGateway) -> None:
+    def test_the_synchronous_client_marks_requests_of_a_broken_stream(
+        self, gateway_elsewhere: ScriptedGateway
+    ) -> None:
         sent = Sent()
-        broken_then_well(gateway_elsewhere, sent)
+        break_then_accept(gateway_elsewhere, sent)
         with SyncDialGatewayClient(gateway_elsewhere.target) as client:
             assert len(list(client.dial(CAMPAIGN, requests(3)))) == 3
-        assert sent.marks == BROKEN
+        assert sent.marks == MARKS_AFTER_A_BREAK
 
-    async def test_what_was_unknown(self, gateway: ScriptedGateway, client: DialGatewayClient) -> None:
+    async def test_a_request_answered_unknown_is_marked(
+        self, gateway: ScriptedGateway, client: DialGatewayClient
+    ) -> None:
         sent = Sent()
         gateway.script = sent.unknown_first
         async with asyncio.timeout(PATIENCE_S):
             assert [result.accepted async for result in client.dial(CAMPAIGN, requests(1))] == [True]
         assert sent.marks == {"t-0": [False, True]}
 
-    async def test_what_the_caller_says(self, gateway: ScriptedGateway, client: DialGatewayClient) -> None:
+    async def test_a_mark_of_the_caller_is_sent(
+        self, gateway: ScriptedGateway, client: DialGatewayClient
+    ) -> None:
         sent = Sent()
         gateway.script = sent.accept
         expires_at = datetime.now(UTC) + timedelta(minutes=5)
@@ -122,13 +128,17 @@ class TestWhatTheGatewayIsTold:
         assert len([result async for result in client.dial(CAMPAIGN, dials)]) == 2
         assert sent.marks == {"a": [False], "b": [True]}
 
-    async def test_a_put_that_broke(self, gateway: ScriptedGateway, client: DialGatewayClient) -> None:
+    async def test_requests_of_a_broken_put_are_marked(
+        self, gateway: ScriptedGateway, client: DialGatewayClient
+    ) -> None:
         sent = Sent()
         gateway.put_script = sent.put_breaks_once
         assert len(await client.put(CAMPAIGN, requests(2), timeout=10)) == 2
         assert sent.marks == {"t-0": [False, True], "t-1": [False, True]}
 
-    def test_a_put_that_broke_without_asyncio(self, gateway_elsewhere: ScriptedGateway) -> None:
+    def test_the_synchronous_client_marks_requests_of_a_broken_put(
+        self, gateway_elsewhere: ScriptedGateway
+    ) -> None:
         sent = Sent()
         gateway_elsewhere.put_script = sent.put_breaks_once
         with SyncDialGatewayClient(gateway_elsewhere.target) as client:
@@ -143,7 +153,7 @@ async def _accepted_by_connect(gateway: World, token: str) -> None:
 
 
 async def _put(gateway: World, *, in_doubt: bool, timeout_s: float = 10.0) -> pb.DialResult:
-    """Send the token by the bare stub, as a caller in another language does."""
+    """Send the token with the generated stub, as a caller in another language does."""
     message = pb.PutDialRequestsRequest(campaign_id=CAMPAIGN)
     dial = message.dial_requests.add(client_token="t-0", phone_number=PHONE, in_doubt=in_doubt)
     dial.expiration_time.FromDatetime(datetime.now(UTC) + timedelta(minutes=5))
@@ -154,10 +164,12 @@ async def _put(gateway: World, *, in_doubt: bool, timeout_s: float = 10.0) -> pb
 
 
 @pytest.mark.parametrize("held", [True, False])
-async def test_a_gateway_killed_in_a_call_that_connect_accepted(reserved_port: int, held: bool) -> None:
-    """Killed, restarted and held: the next gateway does not say that Amazon Connect has nothing.
+async def test_a_request_accepted_in_a_call_of_a_killed_gateway_is_not_refused(
+    reserved_port: int, held: bool
+) -> None:
+    """With `in_doubt` the restarted gateway does not refuse it, even while the campaign is held.
 
-    Without a hold it asks Connect, which knows the token: ACCEPTED, and nobody is dialed twice.
+    Without a hold it calls Connect, which knows the token: ACCEPTED, and nobody is dialed twice.
     """
     async with world(reserved_port, "--latency", "1.5") as gateway:
         first = asyncio.create_task(_put(gateway, in_doubt=False))

@@ -1,4 +1,4 @@
-"""Phone numbers as CRMs and people write them: made E.164, or refused with the reason."""
+"""Phone numbers as CRMs and people write them: converted to E.164, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ REFUSED = [
     ("+1 202-555-0121 / +1 202-555-0122", "holds two numbers"),
     ("2025550121 2025550122", "holds two numbers"),
     ("2025550121;2025550122", "holds two numbers"),
-    ("n/a", "is no phone number"),
-    ("+1-800-FLOWERS", "has letters in it"),
+    ("n/a", "is not a phone number"),
+    ("+1-800-FLOWERS", "contains letters"),
 ]
 NATIONAL = [
     ("(202) 555-0117", US, "+12025550117"),
@@ -57,7 +57,7 @@ NATIONAL = [
 @pytest.mark.parametrize(("cell", "number"), CLEANED)
 @pytest.mark.parametrize("numbers", [PLAIN, US], ids=["plain", "US"])
 def test_an_international_number_is_cleaned(numbers: PhoneNumbers, cell: str, number: str) -> None:
-    """Separators, invisible characters and what spreadsheets add are removed, with and without a region."""
+    """Separators, invisible characters and additions of spreadsheets are removed."""
     cleaned, change = numbers.clean(cell)
     assert cleaned == number
     assert bool(change) == (cell != number)
@@ -65,7 +65,7 @@ def test_an_international_number_is_cleaned(numbers: PhoneNumbers, cell: str, nu
 
 @pytest.mark.parametrize(("cell", "reason"), REFUSED)
 @pytest.mark.parametrize("numbers", [PLAIN, US], ids=["plain", "US"])
-def test_what_is_no_single_number_is_refused_in_words(numbers: PhoneNumbers, cell: str, reason: str) -> None:
+def test_a_cell_without_exactly_one_number_is_refused(numbers: PhoneNumbers, cell: str, reason: str) -> None:
     """The reason says what is wrong, and never shows the cell."""
     with pytest.raises(BadNumber, match=reason) as caught:
         numbers.clean(cell)
@@ -74,13 +74,13 @@ def test_what_is_no_single_number_is_refused_in_words(numbers: PhoneNumbers, cel
 
 @pytest.mark.parametrize(("cell", "numbers", "number"), NATIONAL)
 def test_a_region_reads_national_formats(cell: str, numbers: PhoneNumbers, number: str) -> None:
-    """What people of that country write is completed with its code."""
+    """The formats of that country are completed with its country code."""
     assert numbers.clean(cell)[0] == number
 
 
 @pytest.mark.parametrize("cell", ["(202) 555-0117", "12025550117", "0012025550117", "+44 (0)20 7946 0018"])
-def test_without_a_region_only_a_plus_number_is_taken(cell: str) -> None:
-    """Anything else could be a number of several countries; the line says what to do."""
+def test_without_a_region_a_number_needs_a_plus(cell: str) -> None:
+    """Anything else could be a number of several countries; the message says what to do."""
     with pytest.raises(BadNumber, match="--region"):
         PLAIN.clean(cell)
 
@@ -88,21 +88,21 @@ def test_without_a_region_only_a_plus_number_is_taken(cell: str) -> None:
 @pytest.mark.parametrize(
     ("cell", "reason"),
     [
-        ("555-0117", "lacks its area code"),
+        ("555-0117", "has no area code"),
         ("+1 202 555", "too short"),
         ("+1 202 555 0117 0117", "too long"),
-        ("(111) 555-0117", "is no number of US"),
-        ("+999 123 456 789", "is no phone number of US, nor one with a country code"),
+        ("(111) 555-0117", "is not a number of US"),
+        ("+999 123 456 789", "is not a phone number of US, nor one with a country code"),
     ],
 )
-def test_a_number_that_cannot_be_is_refused(cell: str, reason: str) -> None:
-    """Locally possible is not enough: nobody dials without an area code from outside."""
+def test_an_impossible_number_is_refused(cell: str, reason: str) -> None:
+    """A number without its area code can be dialed only locally, so it is refused too."""
     with pytest.raises(BadNumber, match=reason):
         US.clean(cell)
 
 
-def test_changes_are_told_by_kind() -> None:
-    """The user sees how many numbers were changed and how, not which they are."""
+def test_changes_are_described_by_kind() -> None:
+    """The user sees how many numbers were changed and how, but not which ones."""
     cells = ["+1 202 555 0117", "(202) 555-0117", "0012025550117", "+5215512345678", "'+12025550117"]
     assert [US.clean(cell)[1] for cell in cells] == [
         "separators removed",
@@ -113,7 +113,7 @@ def test_changes_are_told_by_kind() -> None:
     ]
 
 
-def test_a_region_that_is_none_is_refused() -> None:
-    """Otherwise every row would be bad, one by one."""
+def test_an_unknown_region_is_refused() -> None:
+    """Otherwise every row would be bad."""
     with pytest.raises(UnusableFile, match="--region"):
         PhoneNumbers("USA")

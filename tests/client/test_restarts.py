@@ -1,6 +1,6 @@
-"""The clients and dialctl beside real gateway processes that are killed and restarted in the middle.
+"""The clients and dialctl with real gateway processes that are killed and restarted.
 
-The judge is the simulated Connect's journal: everything accepted, and nothing dialed twice.
+The journal of the simulated Connect shows that everything was accepted, and nobody was dialed twice.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ async def restarted(gateway: World) -> None:
 
 
 def complete(results: list[DialResult], dialed: Counter[str]) -> None:
-    """Each request is answered once, ACCEPTED, and Connect was asked once to dial it."""
+    """Check that each request has one answer, ACCEPTED, and that Connect has dialed it once."""
     tokens = [f"t-{number}" for number in range(COUNT)]
     assert [result.client_token for result in sorted(results, key=lambda result: result.index)] == tokens
     assert Counter(result.outcome.value for result in results) == {"ACCEPTED": COUNT}
@@ -43,10 +43,10 @@ def complete(results: list[DialResult], dialed: Counter[str]) -> None:
 
 
 @pytest.mark.parametrize("end", [killed, restarted])
-async def test_a_stream_outlives_its_gateways(
+async def test_a_stream_survives_restarts_of_the_gateway(
     reserved_port: int, end: Callable[[World], Coroutine[None, None, None]]
 ) -> None:
-    """Three gateways end in the middle, killed or told to leave: all is accepted, and nobody dialed twice."""
+    """Three gateways end during the stream, killed or shut down; nobody is dialed twice."""
     async with (
         world(reserved_port, "--latency", "0.02") as gateway,
         DialGatewayClient(gateway.target, retry=POLICY, window=400) as client,
@@ -57,14 +57,14 @@ async def test_a_stream_outlives_its_gateways(
         async for result in client.dial("c", requests(COUNT)):
             results.append(result)
             if len(results) in {300, 1100, 2000}:
-                # Beside the loop, so that answers are read on while the gateway ends.
+                # In a task of its own, so that answers are still read while the gateway ends.
                 ends.add(asyncio.create_task(end(gateway)))
         await asyncio.gather(*ends)
         complete(results, await gateway.accepted())
 
 
-async def test_a_synchronous_stream_outlives_a_gateway(reserved_port: int) -> None:
-    """The same without asyncio in the caller."""
+async def test_a_synchronous_stream_survives_a_restart_of_the_gateway(reserved_port: int) -> None:
+    """The same for a caller without asyncio."""
     async with world(reserved_port, "--latency", "0.02") as gateway:
         half = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -85,8 +85,10 @@ async def test_a_synchronous_stream_outlives_a_gateway(reserved_port: int) -> No
             complete(await dialing, await gateway.accepted())
 
 
-async def test_dialctl_outlives_its_gateway_and_itself(reserved_port: int, tmp_path: Path) -> None:
-    """A gateway killed, dialctl killed and run again: every lead accepted in the end, nobody dialed twice."""
+async def test_a_list_survives_kills_of_the_gateway_and_of_dialctl(
+    reserved_port: int, tmp_path: Path
+) -> None:
+    """Every lead is accepted in the end, and nobody is dialed twice."""
     leads, results = tmp_path / "leads.csv", tmp_path / "leads.results.csv"
     leads.write_text("client_token,phone_number\n" + "".join(f"t-{n},{PHONE}\n" for n in range(COUNT)))
 

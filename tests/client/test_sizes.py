@@ -59,13 +59,13 @@ def only_one_refused(results: list[DialResult]) -> None:
     assert PHONE not in repr(refused)
 
 
-async def test_one_that_is_too_large_costs_itself_alone(until: datetime) -> None:
+async def test_only_the_request_that_is_too_large_is_refused(until: datetime) -> None:
     """A real gateway accepts the 299 others over one stream; the large one's answer names the rule."""
     async with world_of() as gateway, DialGatewayClient(gateway.target) as client, asyncio.timeout(30):
         only_one_refused([result async for result in client.dial("c", mixed(until))])
 
 
-async def test_one_that_is_too_large_costs_itself_alone_without_asyncio(until: datetime) -> None:
+async def test_the_synchronous_client_refuses_only_the_request_that_is_too_large(until: datetime) -> None:
     """The same from the synchronous client."""
 
     def dial(gateway: World) -> list[DialResult]:
@@ -76,10 +76,10 @@ async def test_one_that_is_too_large_costs_itself_alone_without_asyncio(until: d
         only_one_refused(await asyncio.to_thread(dial, gateway))
 
 
-async def test_nothing_but_what_is_too_large(
+async def test_a_request_that_is_too_large_needs_no_connection(
     gateway: ScriptedGateway, client: DialGatewayClient, until: datetime
 ) -> None:
-    """The request is answered at once, without a connection; one in doubt is not denied."""
+    """It is answered at once; if it is in doubt, the answer is not a refusal."""
     dials = [of_size("a", KIB * KIB, until), of_size("b", KIB * KIB, until, in_doubt=True)]
     async with asyncio.timeout(10):
         outcomes = [result.outcome async for result in client.dial("c", dials)]
@@ -97,10 +97,10 @@ async def test_wide_characters_count_by_their_bytes(until: datetime) -> None:
     assert outcomes == {"fits": Outcome.ACCEPTED, "wide": Outcome.REJECTED}
 
 
-async def test_messages_stay_small_whatever_they_hold(
+async def test_large_requests_are_sent_in_small_messages(
     gateway: ScriptedGateway, client: DialGatewayClient, until: datetime
 ) -> None:
-    """Requests that are large, but legal, are put into as many messages as it takes."""
+    """Large but valid requests are distributed over as many messages as necessary."""
     seen: list[int] = []
 
     async def measure(received: Received, context: object) -> Answers:
@@ -124,7 +124,7 @@ async def test_messages_stay_small_whatever_they_hold(
     assert max(seen) <= sizes.USUAL_MESSAGE_BYTES
 
 
-def test_the_bound_of_a_request_is_one(until: datetime) -> None:
+def test_the_size_bound_of_a_request_holds(until: datetime) -> None:
     """The stated upper bound of a request's size is never below its real size."""
     for made in (
         DialRequest("t", PHONE, until),
@@ -140,18 +140,20 @@ class TestPut:
     """A list that is too large for one message raises ValueError, and nothing of it is sent."""
 
     @pytest.mark.parametrize("count", [1, 40])
-    async def test_too_large(
+    async def test_a_list_that_is_too_large_is_refused(
         self, gateway: ScriptedGateway, client: DialGatewayClient, until: datetime, count: int
     ) -> None:
         dials = [of_size(f"t-{number}", 5 * KIB * KIB // count, until) for number in range(count)]
-        with pytest.raises(ValueError, match="4,194,304") as told:
+        with pytest.raises(ValueError, match="4,194,304") as caught:
             await client.put("c", dials, timeout=5)
-        assert PHONE not in str(told.value)
-        assert SECRET not in str(told.value)
+        assert PHONE not in str(caught.value)
+        assert SECRET not in str(caught.value)
         assert not gateway.opened.is_set()
         assert gateway.probes == 0
 
-    def test_too_large_without_asyncio(self, gateway_elsewhere: ScriptedGateway, until: datetime) -> None:
+    def test_the_synchronous_client_refuses_a_list_that_is_too_large(
+        self, gateway_elsewhere: ScriptedGateway, until: datetime
+    ) -> None:
         with (
             SyncDialGatewayClient(gateway_elsewhere.target) as client,
             pytest.raises(ValueError, match="send it by dial"),
@@ -159,15 +161,15 @@ class TestPut:
             client.put("c", [of_size("t", 5 * KIB * KIB, until)], timeout=5)
         assert gateway_elsewhere.probes == 0
 
-    async def test_a_large_one_that_fits(self, until: datetime) -> None:
-        """Just below 4 MiB it is taken, and its answers come back."""
+    async def test_a_list_just_below_the_limit_is_sent(self, until: datetime) -> None:
+        """Just below 4 MiB it is taken, and its answers arrive."""
         dials = [of_size(f"t-{number}", 200 * KIB, until) for number in range(20)]
         async with world_of() as gateway, DialGatewayClient(gateway.target) as client:
             assert all(result.accepted for result in await client.put("c", dials, timeout=20))
 
 
-async def test_overlong_tokens_come_back(until: datetime) -> None:
-    """Refusals repeat their tokens: many overlong ones do not make an answer too large to be received."""
+async def test_refusals_of_overlong_tokens_arrive(until: datetime) -> None:
+    """Refusals repeat their tokens; many overlong ones do not make the answer too large to receive."""
     dials = [DialRequest("t" * (100 * KIB) + str(number), PHONE, until) for number in range(300)]
     async with world_of() as gateway, DialGatewayClient(gateway.target) as client, asyncio.timeout(60):
         outcomes = Counter([result.outcome async for result in client.dial("c", dials)])

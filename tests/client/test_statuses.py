@@ -1,6 +1,6 @@
-"""How a call may end when a gateway, or a proxy before it, dies: the clients come back, whatever the status.
+"""The statuses with which calls end when the gateway or a proxy in front of it dies: the clients reconnect.
 
-INTERNAL and CANCELLED are what HTTP/2 resets become. A CANCELLED of the client's own never counts.
+HTTP/2 resets become INTERNAL or CANCELLED. A call that the client itself has cancelled is different.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dialgateway import (
     DialResult,
     SyncDialGatewayClient,
 )
-from dialgateway.retry import BROKEN, FINAL
+from dialgateway.retry import FINAL_STATUSES, RECONNECT_STATUSES
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from tests.client.scripted import Answers, Received, ScriptedGateway, accepted, answer, request, requests
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from tests.client.scripted import Context, PutContext
 
 CODES = sorted(set(grpc.StatusCode) - {grpc.StatusCode.OK}, key=lambda code: code.value[0])
-COMES_BACK = [code for code in CODES if code not in FINAL]
-ENDS = sorted(BROKEN, key=lambda code: code.value[0])
+RETRIED = [code for code in CODES if code not in FINAL_STATUSES]
+ENDS = sorted(RECONNECT_STATUSES, key=lambda code: code.value[0])
 MANY = 8
-"""More ends in a row than the client takes of those that may be of its own making."""
+"""More failures in a row than the client accepts if its messages may be the cause."""
 
 
 class Dying:
-    """Ends its first calls with a status; then it is well. `marks`: who was said to be in doubt, by token."""
+    """A gateway that ends its first calls with a status. `marks` has the `in_doubt` values by token."""
 
     def __init__(self, code: grpc.StatusCode, *, streams: int = 0, puts: int = 0, probes: int = 0) -> None:
         self._code = code
@@ -83,7 +83,7 @@ def twin(request: pytest.FixtureRequest, gateway: ScriptedGateway) -> Twin:
 
 
 class Twin:
-    """Either client, called from asyncio; it makes no pauses."""
+    """Either client, called from asyncio, without pauses."""
 
     def __init__(self, target: str, *, sync: bool) -> None:
         self._target, self._sync = target, sync
@@ -109,9 +109,9 @@ class Twin:
             return client.put("c", requests(count), timeout=20)
 
 
-@pytest.mark.parametrize("code", COMES_BACK)
-async def test_a_stream_comes_back(gateway: ScriptedGateway, twin: Twin, code: grpc.StatusCode) -> None:
-    """What was unanswered is sent again over a new stream, and said to be in doubt."""
+@pytest.mark.parametrize("code", RETRIED)
+async def test_a_stream_reconnects(gateway: ScriptedGateway, twin: Twin, code: grpc.StatusCode) -> None:
+    """Unanswered requests are sent again over a new stream, marked as in doubt."""
     dying = Dying(code, streams=2).rule(gateway)
     async with asyncio.timeout(20):
         results = await twin.dial()
@@ -119,21 +119,23 @@ async def test_a_stream_comes_back(gateway: ScriptedGateway, twin: Twin, code: g
     assert dying.marks == {"t-0": [False, True, True], "t-1": [False, True, True]}
 
 
-@pytest.mark.parametrize("code", sorted(FINAL, key=str))
-async def test_a_refusal_is_told_at_once(gateway: ScriptedGateway, twin: Twin, code: grpc.StatusCode) -> None:
-    """A status that another connection does not change is raised, with every token."""
+@pytest.mark.parametrize("code", sorted(FINAL_STATUSES, key=str))
+async def test_a_final_status_of_a_stream_is_raised_at_once(
+    gateway: ScriptedGateway, twin: Twin, code: grpc.StatusCode
+) -> None:
+    """A status that would be the same on another connection is raised, with every token."""
     Dying(code, streams=1).rule(gateway)
-    with pytest.raises(CallFailed) as told:
+    with pytest.raises(CallFailed) as caught:
         await twin.dial()
-    assert told.value.code is code
-    assert told.value.unanswered == ("t-0", "t-1")
+    assert caught.value.code is code
+    assert caught.value.unanswered == ("t-0", "t-1")
 
 
 @pytest.mark.parametrize("code", ENDS)
-async def test_a_gateway_out_of_reach_is_waited_for(
+async def test_an_unreachable_gateway_is_retried(
     gateway: ScriptedGateway, twin: Twin, code: grpc.StatusCode
 ) -> None:
-    """However often the probe ends so, nothing is raised; nothing was sent, so nothing is in doubt."""
+    """However often the probe fails, nothing is raised; nothing was sent, so nothing is in doubt."""
     dying = Dying(code, probes=MANY).rule(gateway)
     async with asyncio.timeout(20):
         assert len(await twin.dial()) == 2
@@ -142,8 +144,8 @@ async def test_a_gateway_out_of_reach_is_waited_for(
 
 
 @pytest.mark.parametrize("code", ENDS)
-async def test_a_put_comes_back(gateway: ScriptedGateway, twin: Twin, code: grpc.StatusCode) -> None:
-    """The list is sent again, and said to be in doubt; what the probe met leaves no doubt."""
+async def test_a_put_is_repeated(gateway: ScriptedGateway, twin: Twin, code: grpc.StatusCode) -> None:
+    """The list is sent again, marked as in doubt; failures of the probe leave no doubt."""
     dying = Dying(code, puts=2, probes=2).rule(gateway)
     async with asyncio.timeout(20):
         results = await twin.put()
@@ -151,19 +153,19 @@ async def test_a_put_comes_back(gateway: ScriptedGateway, twin: Twin, code: grpc
     assert dying.marks == {"t-0": [False, True, True], "t-1": [False, True, True]}
 
 
-@pytest.mark.parametrize("code", [code for code in CODES if code not in BROKEN])
-async def test_a_put_that_is_refused_is_told_at_once(
+@pytest.mark.parametrize("code", [code for code in CODES if code not in RECONNECT_STATUSES])
+async def test_a_final_status_of_a_put_is_raised_at_once(
     gateway: ScriptedGateway, twin: Twin, code: grpc.StatusCode
 ) -> None:
     """Any other status is raised, and every token is in doubt."""
     Dying(code, puts=1).rule(gateway)
-    with pytest.raises(DialGatewayError) as told:
+    with pytest.raises(DialGatewayError) as caught:
         await twin.put()
-    assert told.value.in_doubt == told.value.unanswered == ("t-0", "t-1")
+    assert caught.value.in_doubt == caught.value.unanswered == ("t-0", "t-1")
 
 
-async def test_a_cancel_of_ones_own_is_no_end(gateway: ScriptedGateway) -> None:
-    """Closing the client raises ClientClosed at once, though the call ends as CANCELLED."""
+async def test_closing_the_client_is_not_retried(gateway: ScriptedGateway) -> None:
+    """It raises ClientClosed at once, although the call ends with CANCELLED."""
     Dying(grpc.StatusCode.CANCELLED).rule(gateway)
 
     async def never(message: pb.PutDialRequestsRequest, context: object) -> pb.PutDialRequestsResponse:

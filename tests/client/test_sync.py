@@ -1,4 +1,4 @@
-"""The synchronous client against a scripted gateway in another thread, over real sockets."""
+"""The synchronous client against a scripted gateway in another thread, with real sockets."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def client(gateway: ScriptedGateway) -> Iterator[SyncDialGatewayClient]:
 
 @pytest.fixture
 def once(gateway: ScriptedGateway) -> Iterator[SyncDialGatewayClient]:
-    """A client that tries nothing twice."""
+    """A client without retries."""
     with SyncDialGatewayClient(gateway.target, retry=NO_RETRIES) as made:
         yield made
 
 
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
-    """Every test here ends without a thread of the client's."""
+    """Check that each test ends without a thread of the client."""
     yield
     assert not _dial_threads()
 
@@ -88,14 +88,14 @@ def test_an_empty_source_ends_at_once(client: SyncDialGatewayClient) -> None:
     assert list(client.dial("c", [])) == []
 
 
-def test_equal_tokens_are_told_apart_by_index(client: SyncDialGatewayClient) -> None:
-    """Two requests with one token get two results with their own index."""
+def test_equal_tokens_are_distinguished_by_index(client: SyncDialGatewayClient) -> None:
+    """Two requests with one token get two results, each with its index."""
     results = list(client.dial("c", [request("same"), request("same")]))
     assert [(result.client_token, result.index) for result in results] == [("same", 0), ("same", 1)]
 
 
-def test_the_window_bounds_what_is_read_and_sent(gateway: ScriptedGateway) -> None:
-    """A gateway that withholds its answers is sent a window of requests, and the source gives no more."""
+def test_the_window_bounds_the_requests_that_are_read_and_sent(gateway: ScriptedGateway) -> None:
+    """A gateway that does not answer gets one window of requests, and no more are read from the source."""
     given: list[DialRequest] = []
     at_window: list[int] = []
 
@@ -121,21 +121,23 @@ def test_the_window_bounds_what_is_read_and_sent(gateway: ScriptedGateway) -> No
     assert caught.value.unanswered == tuple(f"t-{number}" for number in range(30))
 
 
-def test_a_blocking_source_does_not_wait_for_company(client: SyncDialGatewayClient) -> None:
-    """A request is sent and answered while the source blocks for the next one."""
-    told: queue.Queue[str] = queue.Queue()
+def test_a_request_of_a_blocking_source_is_sent_at_once(client: SyncDialGatewayClient) -> None:
+    """It is sent and answered while the source blocks for the next one."""
+    answered: queue.Queue[str] = queue.Queue()
 
     def ping_pong() -> Iterator[DialRequest]:
         for number in range(5):
             yield request(f"t-{number}")
-            assert told.get(timeout=5) == f"t-{number}"
+            assert answered.get(timeout=5) == f"t-{number}"
 
     for result in client.dial("c", ping_pong()):
-        told.put(result.client_token)
+        answered.put(result.client_token)
 
 
-def test_a_stream_error_names_the_unanswered(gateway: ScriptedGateway, once: SyncDialGatewayClient) -> None:
-    """Without retries a broken stream yields what was answered, then raises with the other tokens."""
+def test_a_stream_error_has_the_unanswered_tokens(
+    gateway: ScriptedGateway, once: SyncDialGatewayClient
+) -> None:
+    """Without retries a broken stream yields the answers, then raises with the other tokens."""
 
     async def half(received: Received, context: Context) -> Answers:
         await received.read(10)
@@ -153,7 +155,7 @@ def test_a_stream_error_names_the_unanswered(gateway: ScriptedGateway, once: Syn
 
 
 def test_an_early_end_with_ok_is_an_error(gateway: ScriptedGateway, once: SyncDialGatewayClient) -> None:
-    """A gateway that ends the stream with OK before the last answer is not believed."""
+    """A gateway that ends the stream with OK before the last answer breaks the contract."""
 
     async def leave(received: Received, context: Context) -> Answers:
         await received.read(3)
@@ -165,10 +167,10 @@ def test_an_early_end_with_ok_is_an_error(gateway: ScriptedGateway, once: SyncDi
     assert caught.value.unanswered == ("t-1", "t-2")
 
 
-def test_a_stream_that_does_not_end_behind_the_last_answer_is_cancelled(
+def test_a_stream_that_does_not_end_after_the_last_answer_is_cancelled(
     gateway: ScriptedGateway, client: SyncDialGatewayClient
 ) -> None:
-    """When all is answered the caller goes on, soon, whether or not the gateway ends the stream."""
+    """The caller continues soon, whether or not the gateway ends the stream."""
     gateway.script = accept_and_stay
     assert len(list(client.dial("c", requests(3)))) == 3
 
@@ -194,7 +196,7 @@ def test_leaving_early_cancels_the_stream(gateway: ScriptedGateway, client: Sync
 def test_an_exception_of_the_source_is_raised(
     gateway: ScriptedGateway, client: SyncDialGatewayClient
 ) -> None:
-    """What the source raises in its thread reaches the caller as it is."""
+    """An error of the source in its thread reaches the caller unchanged."""
     gateway.script = _withhold
 
     def failing() -> Iterator[DialRequest]:
@@ -205,8 +207,8 @@ def test_an_exception_of_the_source_is_raised(
         list(client.dial("c", failing()))
 
 
-def test_notices_are_handed_over(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
-    """A notice reaches the callback in the caller's thread."""
+def test_notices_reach_the_callback(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
+    """The callback runs in the caller's thread."""
 
     async def notices(received: Received, context: Context) -> Answers:
         yield pb.StreamDialRequestsResponse(notice=pb.Notice(kind=pb.NOTICE_KIND_CAMPAIGN_HELD))
@@ -224,7 +226,7 @@ def test_notices_are_handed_over(gateway: ScriptedGateway, client: SyncDialGatew
 def test_closing_the_client_ends_a_dial_of_another_thread(
     gateway: ScriptedGateway, client: SyncDialGatewayClient
 ) -> None:
-    """A dial under way raises ClientClosed when the client is closed, and a later one at once."""
+    """A dial in flight raises ClientClosed when the client is closed, and a later dial at once."""
     arrived = threading.Event()
 
     async def withhold(received: Received, context: Context) -> Answers:
@@ -264,8 +266,8 @@ def test_put_returns_results_in_order(gateway: ScriptedGateway, client: SyncDial
     assert [result.client_token for result in results] == ["t-0", "t-1", "t-2"]
 
 
-def test_put_that_times_out_names_its_tokens(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
-    """A passed time-out is DeadlineExceeded, with every token unanswered."""
+def test_a_put_that_times_out_has_its_tokens(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
+    """It raises DeadlineExceeded, with every token unanswered."""
 
     async def never(message: pb.PutDialRequestsRequest, context: object) -> pb.PutDialRequestsResponse:
         await asyncio.Event().wait()

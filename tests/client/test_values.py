@@ -1,4 +1,4 @@
-"""Values, errors, the wire between them and protobuf, and the window's bookkeeping: no sockets."""
+"""Values, errors and their conversion from and to protobuf, without sockets."""
 
 from __future__ import annotations
 
@@ -32,49 +32,49 @@ NOON = datetime(2030, 1, 2, 12, 0, 0, 250_000, tzinfo=UTC)
 
 class TestDialRequest:
     def test_repr_shows_neither_phone_number_nor_attributes(self) -> None:
-        """A request's repr names its token and hides whom to dial."""
+        """A request's repr has its token only."""
         shown = repr(request("t-1"))
         assert "t-1" in shown
         assert PHONE not in shown
         assert SECRET not in shown
 
     def test_a_naive_expiration_is_refused(self) -> None:
-        """A time without a zone is a ValueError."""
+        """A time without a time zone raises ValueError."""
         with pytest.raises(ValueError, match="time zone"):
             DialRequest("t", PHONE, datetime(2030, 1, 1))  # noqa: DTZ001
 
     def test_attributes_are_copied(self) -> None:
-        """A mapping that the caller changes afterwards does not change the request."""
+        """A later change of the caller's mapping does not change the request."""
         attributes = {"a": "1"}
         made = DialRequest("t", PHONE, NOON, attributes)
         attributes["a"] = "2"
         assert made.attributes == {"a": "1"}
 
-    def test_it_is_a_value(self) -> None:
-        """Requests compare, hash, copy and pickle like values."""
+    def test_requests_are_values(self) -> None:
+        """They can be compared, hashed, copied and pickled."""
         made = DialRequest("t", PHONE, NOON, {"a": "1"})
         assert made == copy.deepcopy(made) == pickle.loads(pickle.dumps(made))  # noqa: S301
         assert len({made, copy.copy(made)}) == 1
 
     @pytest.mark.parametrize("phone", ["\ud800" + PHONE, 12025550123])
-    def test_what_cannot_be_sent_is_refused_without_naming_it(self, phone: str) -> None:
-        """Text that is no Unicode, and what is no text, raise errors that do not hold the value."""
+    def test_a_value_that_cannot_be_sent_is_refused_without_showing_it(self, phone: str) -> None:
+        """Invalid Unicode, and other types than text, raise errors without the value."""
         with pytest.raises((TypeError, ValueError), match="phone_number") as caught:
             DialRequest("t", phone, NOON)
         assert "2025550123" not in repr(caught.value)
         assert caught.value.__cause__ is None
 
 
-def test_tokens_are_new_and_legal() -> None:
-    """Each new token differs and keeps to the characters of the contract."""
+def test_new_tokens_are_unique_and_valid() -> None:
+    """Each token differs and has only characters of the contract."""
     tokens = {new_client_token() for _ in range(100)}
     assert len(tokens) == 100
     assert all(set(token) <= set("0123456789abcdef-") for token in tokens)
 
 
 class TestWire:
-    def test_a_request_arrives_as_it_was(self) -> None:
-        """Every field of a request is in the message, the time to the microsecond and in UTC."""
+    def test_a_request_is_converted_with_all_fields(self) -> None:
+        """Every field is in the message, the time to the microsecond and in UTC."""
         made = DialRequest("t", PHONE, NOON.astimezone(timezone(timedelta(hours=5))), {"a": "1"}, "00-tp")
         message = _wire.stream_message("c", [made], Priority.BULK)
         (sent,) = message.dial_requests
@@ -83,8 +83,8 @@ class TestWire:
         assert dict(sent.attributes) == {"a": "1"}
         assert sent.expiration_time.ToDatetime(UTC) == NOON
 
-    def test_a_time_before_the_epoch_is_a_legal_timestamp(self) -> None:
-        """Nanos stay positive before 1970."""
+    def test_a_time_before_1970_is_a_valid_timestamp(self) -> None:
+        """Its nanoseconds are positive."""
         made = DialRequest("t", PHONE, datetime(1969, 12, 31, 23, 59, 59, 500_000, tzinfo=UTC))
         (sent,) = _wire.put_message("c", [made], Priority.NORMAL).dial_requests
         assert (sent.expiration_time.seconds, sent.expiration_time.nanos) == (-1, 500_000_000)
@@ -135,7 +135,7 @@ class TestWire:
         ours: type[Outcome | Reason | RetryAdvice | Priority | NoticeKind],
         prefix: str,
     ) -> None:
-        """No value of the contract was forgotten, except an UNSPECIFIED that is never to be seen."""
+        """Every enum value of the contract has a name here, except UNSPECIFIED where it never occurs."""
         names = {name.removeprefix(prefix) for name, _ in wire.items()} - {"UNSPECIFIED"}
         assert names == {value.name for value in ours} - {"UNSPECIFIED"}
 
@@ -150,7 +150,7 @@ class TestErrors:
         ],
     )
     def test_a_status_becomes_its_error(self, code: grpc.StatusCode, kind: type[Exception]) -> None:
-        """Each status is raised as the error that tells what to do about it."""
+        """Each gRPC status raises the error for it."""
         error = from_status(code, None, ["a", "b"])
         assert type(error) is kind
         assert error.unanswered == ("a", "b")

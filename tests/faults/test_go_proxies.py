@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.stub import async_stub
 from dialgateway import DialGatewayClient, DialResult
-from dialgateway.retry import BROKEN
+from dialgateway.retry import RECONNECT_STATUSES
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.access.certificate import names_in
 from gateway.access.identity import CallerEvidence, identify
@@ -53,7 +53,7 @@ async def put(channel: grpc.aio.Channel) -> None:
                     pb.PutDialRequestsRequest(), metadata=FORGED, timeout=20, wait_for_ready=True
                 )
             except grpc.aio.AioRpcError as error:
-                if error.code() not in {*BROKEN, grpc.StatusCode.UNIMPLEMENTED}:
+                if error.code() not in {*RECONNECT_STATUSES, grpc.StatusCode.UNIMPLEMENTED}:
                     raise
                 await asyncio.sleep(0.05)
             else:
@@ -114,7 +114,9 @@ async def test_no_gateway_answers(name: str, tmp_path: Path) -> None:
                 )
             codes.add(refused.value.code())
             await asyncio.sleep(0.05)
-        assert codes - {grpc.StatusCode.UNIMPLEMENTED} <= BROKEN  # that is Traefik before it has its routes
+        assert (
+            codes - {grpc.StatusCode.UNIMPLEMENTED} <= RECONNECT_STATUSES
+        )  # that is Traefik before it has its routes
 
 
 async def _silent_s(gateway: ScriptedGateway, target: str, at_most_s: float) -> tuple[float, str]:

@@ -1,6 +1,6 @@
-"""Client of the dial gateway: stream dial requests, read one answer per token.
+"""Client of the dial gateway: stream dial requests, and read one answer per client token.
 
-`DialGatewayClient` is for asyncio, `SyncDialGatewayClient` for everything else.
+`DialGatewayClient` is for asyncio, `SyncDialGatewayClient` for programs without an event loop.
 """
 
 from dialgateway.campaigns import (

@@ -1,14 +1,12 @@
-"""Between the messages of CampaignService and our values."""
+"""Convert between the messages of CampaignService and the values of this package."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, timedelta
-from enum import StrEnum
-from typing import Protocol, TypeVar
 
 import grpc
 
+from dialgateway._wire import by_number
 from dialgateway.campaigns import (
     Action,
     ActionKind,
@@ -25,38 +23,25 @@ from dialgateway.values import Outcome, Reason
 
 PAGE_SIZE = 1000
 
-_Named = TypeVar("_Named", bound=StrEnum)
-
-
-class _WireEnum(Protocol):
-    def items(self) -> Iterable[tuple[str, int]]: ...
-
-
-def _by_number(wire: _WireEnum, values: type[_Named], prefix: str) -> dict[int, _Named]:
-    """Index the values that both sides have a name for; the contract may have got more since."""
-    names = {prefix + value.name: value for value in values}
-    return {number: names[name] for name, number in wire.items() if name in names}
-
-
-_STATES = _by_number(pb.CampaignState, CampaignState, "CAMPAIGN_STATE_")
-_KINDS = _by_number(pb.ActionKind, ActionKind, "ACTION_KIND_")
-_REASONS = _by_number(dial_pb.Reason, Reason, "REASON_")
+_STATES = by_number(pb.CampaignState, CampaignState, "CAMPAIGN_STATE_")
+_KINDS = by_number(pb.ActionKind, ActionKind, "ACTION_KIND_")
+_REASONS = by_number(dial_pb.Reason, Reason, "REASON_")
 
 
 def list_message(page_token: str) -> pb.ListCampaignsRequest:
-    """Ask for a page of all campaigns."""
+    """Return the request for one page of the list of campaigns."""
     return pb.ListCampaignsRequest(page_size=PAGE_SIZE, page_token=page_token)
 
 
 def watch_message(every: timedelta | float) -> pb.WatchCampaignsRequest:
-    """Ask to be told changes so often at most."""
+    """Return the request for changes, at most one message per interval (seconds if a number)."""
     message = pb.WatchCampaignsRequest()
     message.min_interval.FromTimedelta(every if isinstance(every, timedelta) else timedelta(seconds=every))
     return message
 
 
 def hold_message(campaign_id: str, reason: str, held_requests: HeldRequests) -> pb.HoldCampaignRequest:
-    """Ask to hold a campaign."""
+    """Return the request to hold a campaign."""
     answer = held_requests is HeldRequests.ANSWER
     return pb.HoldCampaignRequest(
         campaign_id=campaign_id,
@@ -66,7 +51,7 @@ def hold_message(campaign_id: str, reason: str, held_requests: HeldRequests) -> 
 
 
 def campaign(message: pb.Campaign) -> Campaign:
-    """Read one campaign."""
+    """Convert one campaign."""
     return Campaign(
         message.campaign_id,
         _STATES.get(message.state, CampaignState.UNSPECIFIED),
@@ -84,15 +69,15 @@ def campaign(message: pb.Campaign) -> Campaign:
     )
 
 
-class Watched:
-    """Puts together what a watch tells, to whole states."""
+class WatchedCampaigns:
+    """Applies the differences that a watch sends to the state of all campaigns."""
 
     def __init__(self) -> None:
         self._campaigns: dict[str, Campaign] = {}
         self._changed: set[str] = set()
 
-    def take(self, message: pb.WatchCampaignsResponse) -> CampaignsSeen | None:
-        """Take a message; return the state once it is whole."""
+    def add(self, message: pb.WatchCampaignsResponse) -> CampaignsSeen | None:
+        """Apply a message. Return the state if it is complete now."""
         for one in map(campaign, message.campaigns):
             self._campaigns[one.campaign_id] = one
             self._changed.add(one.campaign_id)
@@ -107,9 +92,9 @@ class Watched:
 
 
 def failure_of(error: grpc.RpcError, code: grpc.StatusCode, details: str | None) -> CallFailed:
-    """Translate the status that ended a call, with its cause."""
+    """Return the error for the status that ended a call, with the gRPC error as its cause."""
     failure = from_status(code, details, ())
-    if isinstance(failure, StreamBroken):  # speaks of dial requests, of which there are none here
+    if isinstance(failure, StreamBroken):  # its meaning concerns dial requests
         failure = CallFailed(str(failure), code=code)
     failure.__cause__ = error
     return failure

@@ -1,4 +1,4 @@
-"""One connection's part of a logical stream: what was sent on it and has no answer."""
+"""One connection's part of a `dial()`: the requests that were sent on it and have no answer."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from dataclasses import dataclass, field
 from dialgateway.values import DialRequest
 
 OVERDUE_S, LOOK_EVERY_S = 60.0, 30.0
-"""Seconds after its time for which a request on an open connection may be without an answer, and between two
-looks at that. The gateway answers as the time passes, and a call at Connect takes some seconds at most: then
-something between keeps the answers back."""
+"""A request on an open connection is overdue this many seconds after its expiration; checks are this many
+seconds apart. The gateway answers when a request expires, and a call to Amazon Connect takes a few seconds.
+So something between client and gateway holds the answer back."""
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A request without an answer. `expires` is on the driver's clock."""
+    """A request without an answer. `expires` is on the clock of the caller of `DialState`."""
 
     index: int
     request: DialRequest
     expires: float
-    tries: int = 0  # answers that were held back because they advised to send it again
+    tries: int = 0  # answers that were not yielded, because they advised to send the request again
 
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """What was sent on one connection and is not answered, by the index there."""
+    """The outstanding requests of one connection, by their index on that connection."""
 
     sent: dict[int, Entry] = field(default_factory=dict)
-    overdue: set[int] = field(default_factory=set)  # answered without waiting for the gateway any longer
+    overdue: set[int] = field(default_factory=set)  # answered by the client; a later answer is ignored
     count: int = 0
-    ready_at: float | None = None  # when the connection was there; nothing is sent before
+    ready_at: float | None = None  # when the connection was made; nothing is sent before
     heard: bool = False
     draining: bool = False
     half_closed: bool = False
 
 
 class Overdue:
-    """Finds what should have been answered long ago; `look_at` is when to look again, None for not now."""
+    """Finds overdue requests. `look_at` is the time of the next check, None if none is needed."""
 
     def __init__(self) -> None:
         self.look_at: float | None = None
 
     def advance(self, links: Collection[Link], now: float) -> list[Entry]:
-        """Take what is overdue off its link; return it. What the gateway says of it later is passed over."""
+        """Remove the overdue requests from their links and return them."""
         found: list[Entry] = []
         if self.look_at is not None and now >= self.look_at:
             self.look_at = None

@@ -1,10 +1,10 @@
-"""One `dial()` of the async client: tasks around one `Delivery`, which decides.
+"""One `dial()` of the asynchronous client: tasks that drive one `DialState`.
 
-    source --[dial-source]--> Delivery --[dial-writer]--> gRPC --[dial-link]--> Delivery --[caller]--> results
-                                  ^--[dial-keeper: opens a link whenever one is needed]
+    source --[dial-source]--> DialState --[dial-writer]--> gRPC --[dial-link]--> DialState --[caller]
+                                  ^--[dial-keeper: opens a link when one is needed]
 
-The source runs on until it has nothing right now, a chunk is full or the window is; only then does a writer
-get its turn. So chunks are as full as the source allows, and no request waits for company.
+The source is read without a pause until it has to wait, a chunk is full or the window is full. Only then does
+the writer run. So chunks are as full as the source allows, and no request waits for others to join it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,18 @@ import grpc
 import grpc.aio
 
 from dialgateway import _wire
+from dialgateway._call_context import (
+    STREAM_END_S,
+    CallContext,
+    OnNotice,
+    log_lost_connection,
+    new_notice_queue,
+    with_unanswered,
+)
 from dialgateway._channels import Channels, Lease
-from dialgateway._delivery import Delivery
-from dialgateway._dial import GOODBYE_SECONDS, Dial, OnNotice, complete, notices, tell_of
+from dialgateway._dial_state import DialState
 from dialgateway._link import Link
-from dialgateway._reach import being_cancelled, failure_of, reach, stub_of
+from dialgateway._probe import being_cancelled, failure_of, probe, stub_of
 from dialgateway.errors import CallFailed, ClientClosed
 from dialgateway.values import DialRequest, DialResult, NoticeKind
 
@@ -37,20 +44,20 @@ Source = AsyncIterable[DialRequest] | Iterable[DialRequest]
 
 
 class DialStream:
-    """Owns the calls and the tasks; whoever makes one must await `close()`."""
+    """The calls and tasks of one `dial()`. Await `close()` at its end."""
 
     def __init__(
-        self, channels: Channels[grpc.aio.Channel], dial: Dial, source: Source, delivery: Delivery
+        self, channels: Channels[grpc.aio.Channel], context: CallContext, source: Source, state: DialState
     ) -> None:
         self._channels = channels
-        self._dial = dial
-        self._delivery = delivery
+        self._context = context
+        self._state = state
         self._failure: BaseException | None = None
-        self._notices = notices()
-        self._room = asyncio.Event()  # the source may go on
-        self._work = asyncio.Event()  # something is to be sent
-        self._moved = asyncio.Event()  # a link may be needed
-        self._news = asyncio.Event()  # the caller is told something
+        self._notices = new_notice_queue()
+        self._room = asyncio.Event()  # the source may be read
+        self._to_send = asyncio.Event()  # the writer has something to send
+        self._reconsider = asyncio.Event()  # a connection may be needed
+        self._for_caller = asyncio.Event()  # there is an answer, a notice or a failure
         self._tasks: set[asyncio.Task[None]] = set()
         self._source = self._start(self._read_source(source), "dial-source")
         self._keeper = self._start(self._keep_connected(), "dial-keeper")
@@ -58,44 +65,44 @@ class DialStream:
     # --- the caller ---------------------------------------------------------------------------------
 
     async def receive(self, on_notice: OnNotice | None) -> list[DialResult] | None:
-        """Wait for the next results; None when every request is answered. Raises what ended the stream."""
-        delivery = self._delivery
+        """Return the next results, or None at the end. Raises the error that ended the stream."""
+        state = self._state
         while True:
             while self._notices:
                 notice = self._notices.popleft()
                 if on_notice is not None:
                     on_notice(notice)
-            if results := delivery.hand_over():
+            if results := state.take_answers():
                 self._room.set()
                 return results
-            if delivery.finished:
-                await self._say_goodbye()
+            if state.finished:
+                await self._wait_for_end()
                 return None
-            if (failure := self._failure or delivery.failure) is not None:
-                raise complete(failure, delivery)
-            self._news.clear()
-            await self._news.wait()
+            if (failure := self._failure or state.failure) is not None:
+                raise with_unanswered(failure, state)
+            self._for_caller.clear()
+            await self._for_caller.wait()
 
     def abort(self) -> None:
-        """End the stream from outside: whoever awaits `receive()` gets ClientClosed."""
+        """End the stream: `receive()` raises ClientClosed."""
         self._fail(ClientClosed("the client was closed"))
         for task in self._tasks:
             task.cancel()
 
     async def close(self) -> None:
-        """Cancel what is still under way and wait until every task is gone and the source is closed."""
-        ours = asyncio.current_task()  # the source itself may close the client
-        tasks = [task for task in self._tasks if task is not ours]
+        """Cancel all tasks, and wait until they have ended and the source is closed."""
+        this_task = asyncio.current_task()  # the source may close the client itself
+        tasks = [task for task in self._tasks if task is not this_task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _say_goodbye(self) -> None:
-        # Cancelling a stream that is about to end by itself would count as an aborted call at the gateway.
+    async def _wait_for_end(self) -> None:
+        # The gateway would count a cancelled stream as aborted, although it is about to end by itself.
         self._keeper.cancel()
-        self._work.set()
+        self._to_send.set()
         if tasks := self._tasks - {self._keeper}:
-            await asyncio.wait(tasks, timeout=GOODBYE_SECONDS)
+            await asyncio.wait(tasks, timeout=STREAM_END_S)
 
     # --- the tasks ----------------------------------------------------------------------------------
 
@@ -114,74 +121,74 @@ class DialStream:
 
     def _fail(self, failure: BaseException) -> None:
         self._failure = self._failure or failure
-        self._news.set()
+        self._for_caller.set()
 
-    def _changed(self) -> None:
-        """Let everybody look again."""
-        for event in (self._room, self._work, self._moved, self._news):
+    def _wake_all(self) -> None:
+        """Let every task and the caller check the state again."""
+        for event in (self._room, self._to_send, self._reconsider, self._for_caller):
             event.set()
 
     async def _read_source(self, source: Source) -> None:
-        delivery, room = self._delivery, self._room
+        state, room = self._state, self._room
         requests = _iterate(source)
         try:
             while True:
-                while not delivery.may_take:
+                while not state.has_room:
                     room.clear()
                     await room.wait()
                 try:
                     request = await anext(requests)
                 except StopAsyncIteration:
                     break
-                delivery.take(request, self._dial.clock(), time.time())
-                self._work.set()
-                if delivery.has_answers:  # it may be answered already, if it is too large
-                    self._news.set()
-                if delivery.unreachable:
-                    self._moved.set()
+                state.take(request, self._context.clock(), time.time())
+                self._to_send.set()
+                if state.has_answers:  # a request that is too large is answered at once
+                    self._for_caller.set()
+                if state.unreachable:
+                    self._reconsider.set()
         finally:
             await _close(requests)
-        delivery.end_source()
-        self._changed()
+        state.end_source()
+        self._wake_all()
 
     async def _keep_connected(self) -> None:
-        delivery, clock = self._delivery, self._dial.clock
-        while delivery.failure is None:
-            if delivery.advance(now := clock()):
-                link = delivery.connect(now)
+        state, clock = self._state, self._context.clock
+        while state.failure is None:
+            if state.advance(now := clock()):
+                link = state.connect(now)
                 self._start(self._run_link(link), "dial-link")
-            self._changed()
-            self._moved.clear()
-            deadline = delivery.deadline()
+            self._wake_all()
+            self._reconsider.clear()
+            deadline = state.deadline()
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if deadline is None else max(deadline - clock(), 0)):
-                    await self._moved.wait()
+                    await self._reconsider.wait()
 
     async def _run_link(self, link: Link) -> None:
         lease = self._channels.acquire()
         try:
-            failure = await reach(lease, self._dial) or await self._talk(link, lease)
+            failure = await probe(lease, self._context) or await self._run_call(link, lease)
             if failure is not None:
                 self._channels.retire(lease)
-            tell_of(failure, link)
-            self._delivery.lost(link, failure, self._dial.clock())
-            self._changed()
+            log_lost_connection(failure, link)
+            self._state.lost(link, failure, self._context.clock())
+            self._wake_all()
         except asyncio.CancelledError:
-            if not being_cancelled():  # it was the call, by whoever closed its channel
+            if not being_cancelled():  # not this task, but the call: its channel was closed
                 self._fail(ClientClosed("the channel was closed"))
             raise
         finally:
             for channel in self._channels.release(lease):
                 await channel.close()
 
-    async def _talk(self, link: Link, lease: Lease[grpc.aio.Channel]) -> CallFailed | None:
-        """Send and take in all there is for a link; return what ended it, None for OK."""
-        call = stub_of(lease).StreamDialRequests(metadata=self._dial.metadata)
-        self._delivery.ready(link, self._dial.clock())
+    async def _run_call(self, link: Link, lease: Lease[grpc.aio.Channel]) -> CallFailed | None:
+        """Run a link's call to its end. Return the failure that ended it, None for OK."""
+        call = stub_of(lease).StreamDialRequests(metadata=self._context.metadata)
+        self._state.ready(link, self._context.clock())
         writer = self._start(self._write(call, link), "dial-writer")
         try:
             while (response := await call.read()) is not grpc.aio.EOF:
-                self._take_in(cast("pb.StreamDialRequestsResponse", response), link, lease)
+                self._handle_response(cast("pb.StreamDialRequestsResponse", response), link, lease)
         except grpc.aio.AioRpcError as error:
             return failure_of(error, error.code(), error.details())
         finally:
@@ -190,42 +197,42 @@ class DialStream:
             await asyncio.gather(writer, return_exceptions=True)
         return None
 
-    def _take_in(
+    def _handle_response(
         self, response: pb.StreamDialRequestsResponse, link: Link, lease: Lease[grpc.aio.Channel]
     ) -> None:
-        now = self._dial.clock()
-        self._delivery.settle(link, _wire.results(response.results), now)
+        now = self._context.clock()
+        self._state.settle(link, _wire.results(response.results), now)
         if (notice := _wire.notice(response)) is not None:
             self._notices.append(notice)
             if notice.kind is NoticeKind.DRAINING:
                 self._channels.retire(lease)
-                self._delivery.drain(link, now)
-        self._changed()
+                self._state.drain(link, now)
+        self._wake_all()
 
-    async def _work_comes(self) -> bool:
-        """Wait for requests to send; return False when it is time for an empty message."""
+    async def _wait_to_send(self) -> bool:
+        """Wait for something to send. Return False when it is time for an empty message."""
         try:
-            async with asyncio.timeout(self._dial.sign_of_life_s):
-                await self._work.wait()
+            async with asyncio.timeout(self._context.idle_message_s):
+                await self._to_send.wait()
         except TimeoutError:
             return False
         return True
 
     async def _write(self, call: StreamCall, link: Link) -> None:
-        delivery, dial = self._delivery, self._dial
+        state, context = self._state, self._context
         try:
-            while delivery.sends_on(link) and not delivery.half_close(link):
-                if not (chunk := delivery.next_chunk(link)):
-                    self._work.clear()
-                    if not await self._work_comes() and link.sent:
-                        await call.write(_wire.stream_message(dial.campaign_id, (), dial.priority))
+            while state.is_current(link) and not state.half_close(link):
+                if not (chunk := state.next_chunk(link)):
+                    self._to_send.clear()
+                    if not await self._wait_to_send() and link.sent:
+                        await call.write(_wire.stream_message(context.campaign_id, (), context.priority))
                     continue
                 self._room.set()
-                await call.write(_wire.stream_message(dial.campaign_id, chunk, dial.priority))
+                await call.write(_wire.stream_message(context.campaign_id, chunk, context.priority))
             if link.half_closed:
                 await call.done_writing()
         except (grpc.RpcError, asyncio.InvalidStateError):
-            # The call has ended. Its status says why, and whoever reads it deals with that.
+            # The call has ended. `_run_call` reads its status.
             return
 
 
@@ -243,6 +250,6 @@ async def _iterate_plain(source: Iterator[DialRequest]) -> AsyncIterator[DialReq
 
 
 async def _close(requests: AsyncIterator[DialRequest]) -> None:
-    # Only a generator is closed: it can only have been made for us, while another iterator may have owners.
+    # Only a generator is closed: it was made for this call. Another iterator may still be used elsewhere.
     if inspect.isasyncgen(requests):
         await requests.aclose()

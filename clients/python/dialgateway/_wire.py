@@ -1,4 +1,4 @@
-"""Between protobuf and our values; nothing else in this package knows the messages' fields."""
+"""Convert between the messages of DialRequestService and the values of this package."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ from dialgateway.values import (
 )
 
 MESSAGE_BYTES = 4 << 20
-"""The largest message that a gateway reads, in bytes. A larger one ends its stream and leaves requests
-unanswered."""
+"""The largest message that a gateway reads, in bytes. A larger one ends the stream."""
 DIAL_REQUEST_BYTES = 256 << 10
-"""The largest dial request that a gateway takes, in bytes; a larger one is REJECTED."""
+"""The largest dial request that a gateway accepts, in bytes; a larger one is REJECTED."""
 USUAL_MESSAGE_BYTES = 1 << 20
-"""The largest message with several requests, in bytes; it stays below the limits of proxies."""
-# Bytes of a message besides the request and the campaign's id: tags, lengths, a priority.
+"""The largest message with several requests, in bytes. Proxies often have limits above that."""
+# The bytes of a message besides the request and the campaign id: field tags, lengths, priority.
 _FRAME_BYTES = 32
 
-# What `in_doubt` takes in a request.
+# The bytes of the field `in_doubt`.
 _MARK_BYTES = 2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,8 +42,8 @@ class _WireEnum(Protocol):
     def items(self) -> Iterable[tuple[str, int]]: ...
 
 
-def _by_number(wire: _WireEnum, values: type[_Named], prefix: str) -> dict[int, _Named]:
-    """Index the values that both sides have a name for; the contract may have got more since."""
+def by_number(wire: _WireEnum, values: type[_Named], prefix: str) -> dict[int, _Named]:
+    """Return the enum values by their number on the wire. A newer contract may have more."""
     names = {prefix + value.name: value for value in values}
     return {number: names[name] for name, number in wire.items() if name in names}
 
@@ -54,27 +53,27 @@ _PRIORITIES = {
     Priority.HIGH: pb.PRIORITY_HIGH,
     Priority.BULK: pb.PRIORITY_BULK,
 }
-_OUTCOMES = _by_number(pb.Outcome, Outcome, "OUTCOME_")
-_REASONS = _by_number(pb.Reason, Reason, "REASON_")
-_ADVICE = _by_number(pb.RetryAdvice, RetryAdvice, "RETRY_ADVICE_")
-_KINDS = _by_number(pb.NoticeKind, NoticeKind, "NOTICE_KIND_")
+_OUTCOMES = by_number(pb.Outcome, Outcome, "OUTCOME_")
+_REASONS = by_number(pb.Reason, Reason, "REASON_")
+_ADVICE = by_number(pb.RetryAdvice, RetryAdvice, "RETRY_ADVICE_")
+_KINDS = by_number(pb.NoticeKind, NoticeKind, "NOTICE_KIND_")
 
 
 def largest_request(campaign_id: str) -> int:
-    """Return the bytes that one request of a campaign may take."""
+    """Return how many bytes one request of a campaign may take."""
     room = MESSAGE_BYTES - _FRAME_BYTES - len(campaign_id.encode(errors="replace"))
     return min(room, DIAL_REQUEST_BYTES)
 
 
 def size_of(request: DialRequest) -> int:
-    """Return the bytes that a request takes in a message, including `in_doubt`, which may be set later."""
+    """Return how many bytes a request takes in a message, with `in_doubt`, which may be set later."""
     message = pb.PutDialRequestsRequest()
     _fill(message.dial_requests.add, (request,))
     return message.dial_requests[0].ByteSize() + (0 if request.in_doubt else _MARK_BYTES)
 
 
 def check_size(message: pb.PutDialRequestsRequest) -> None:
-    """Raise ValueError for a list that no gateway would read."""
+    """Raise ValueError for a list that is larger than the messages that a gateway reads."""
     size = message.ByteSize() + _MARK_BYTES * len(message.dial_requests)
     if size > MESSAGE_BYTES:
         raise ValueError(
@@ -86,7 +85,7 @@ def check_size(message: pb.PutDialRequestsRequest) -> None:
 def stream_message(
     campaign_id: str, requests: Iterable[DialRequest], priority: Priority
 ) -> pb.StreamDialRequestsRequest:
-    """Put the requests into one message."""
+    """Return a message of the stream."""
     message = pb.StreamDialRequestsRequest(campaign_id=campaign_id, priority=_PRIORITIES[priority])
     _fill(message.dial_requests.add, requests)
     return message
@@ -95,14 +94,14 @@ def stream_message(
 def put_message(
     campaign_id: str, requests: Iterable[DialRequest], priority: Priority
 ) -> pb.PutDialRequestsRequest:
-    """Put the requests into the message of the unary call."""
+    """Return the message of the unary call."""
     message = pb.PutDialRequestsRequest(campaign_id=campaign_id, priority=_PRIORITIES[priority])
     _fill(message.dial_requests.add, requests)
     return message
 
 
 def _fill(add: Callable[..., pb.DialRequest], requests: Iterable[DialRequest]) -> None:
-    # The hot path of sending: one call per request, and the timestamp set in place instead of copied.
+    # This runs once per request. Setting the timestamp's fields is faster than copying a message.
     for request in requests:
         since_epoch = request.expires_at - _EPOCH
         added = add(
@@ -118,7 +117,7 @@ def _fill(add: Callable[..., pb.DialRequest], requests: Iterable[DialRequest]) -
 
 
 def results(messages: Iterable[pb.DialResult]) -> list[DialResult]:
-    """Read results. An outcome unknown to this version is UNKNOWN: Amazon Connect may have the request."""
+    """Convert results. An outcome without a name here becomes UNKNOWN: Connect may have the request."""
     return [_result(message) for message in messages]
 
 
@@ -151,7 +150,7 @@ def _unnamed(message: pb.DialResult) -> tuple[tuple[str, int], ...]:
 
 
 def notice(message: pb.StreamDialRequestsResponse) -> Notice | None:
-    """Read the notice of a response, if it has one."""
+    """Return the notice of a response, None if it has none."""
     if not message.HasField("notice"):
         return None
     sent = message.notice

@@ -1,4 +1,4 @@
-"""What CampaignService tells of campaigns: plain, typed, immutable values."""
+"""The values of CampaignService: campaigns, their state, holds and operator actions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dialgateway.values import Outcome, Reason
 
 
 class CampaignState(StrEnum):
-    """Whether a campaign's dial requests flow. UNSPECIFIED: a state newer than this client."""
+    """The state of a campaign. UNSPECIFIED is a state that this version of the client does not know."""
 
     UNSPECIFIED = "UNSPECIFIED"
     FLOWING = "FLOWING"
@@ -21,14 +21,14 @@ class CampaignState(StrEnum):
 
 
 class HeldRequests(StrEnum):
-    """What becomes of a held campaign's dial requests: they wait, or are answered HELD."""
+    """What happens to the dial requests of a held campaign: they wait, or are answered with reason HELD."""
 
     WAIT = "WAIT"
     ANSWER = "ANSWER"
 
 
 class ActionKind(StrEnum):
-    """What was done to a campaign. UNSPECIFIED: something newer than this client."""
+    """An operator's action. UNSPECIFIED is an action that this version of the client does not know."""
 
     UNSPECIFIED = "UNSPECIFIED"
     HOLD = "HOLD"
@@ -48,7 +48,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What was done to a campaign last, by whom and why; `answered` dial requests were answered by that."""
+    """The last operator action on a campaign. It answered `answered` dial requests."""
 
     kind: ActionKind
     caller: str
@@ -59,11 +59,11 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """One campaign as one gateway sees it.
+    """One campaign at one replica of the gateway.
 
-    `oldest_wait` is how long the one that has waited longest has been queued. `reason` and `detail` say why
-    it does not flow, and what ends that; `retry_after` when it is tried again, where that is known.
-    `campaign_id` and the texts are what callers sent: show them as text, never as markup.
+    `oldest_wait` is how long the oldest queued dial request has waited. `reason` and `detail` say why the
+    campaign does not flow, and what ends that. `retry_after` is the time until the next attempt, if known.
+    `campaign_id`, `detail` and the reasons come from callers: show them as text, never as markup.
     """
 
     campaign_id: str
@@ -83,7 +83,7 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True)
 class CampaignsSeen:
-    """All campaigns at one instant, by id, and the ids of those that differ from what was seen before."""
+    """All campaigns at one instant, by id, and the ids of those that changed since the last such state."""
 
     as_of: datetime
     campaigns: Mapping[str, Campaign]

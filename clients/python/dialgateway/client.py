@@ -1,9 +1,8 @@
-"""The asynchronous client, on grpc.aio."""
+"""The asynchronous client. It uses grpc.aio."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
@@ -12,74 +11,25 @@ from typing import Self
 import grpc
 import grpc.aio
 
-from dialgateway import _channels, _wire
-from dialgateway._campaigns import CampaignCalls
-from dialgateway._delivery import Delivery
-from dialgateway._dial import Dial, Metadata, OnNotice
-from dialgateway._put import Put, PutTries
+from dialgateway import _channels
+from dialgateway._call_context import OnNotice
+from dialgateway._campaign_calls import CampaignCalls
+from dialgateway._client_base import ClientBase
+from dialgateway._put import Put, PutAttempts
 from dialgateway._stream import DialStream, Source
-from dialgateway.errors import ClientClosed
-from dialgateway.retry import RetryPolicy
 from dialgateway.values import DialRequest, DialResult, Priority
 
 
-class DialGatewayClient(CampaignCalls):
-    """Sends dial requests to a gateway and yields one answer for each.
+class DialGatewayClient(ClientBase[grpc.aio.Channel, DialStream | Put], CampaignCalls):
+    """Sends dial requests to a gateway and yields one answer to each.
 
         async with DialGatewayClient("127.0.0.1:50051") as client:
             async for result in client.dial("my-campaign", requests):
                 ...
 
-    One client is one connection, and takes a new one when that breaks or its replica leaves; share it, any
-    number of `dial()` and `put()` may run at once.
-
-    Args:
-        target: host:port of the gateway, or any gRPC target.
-        credentials: for TLS; None for a plain connection. `grpc.ssl_channel_credentials(ca, key, cert)` makes
-            them; a gateway that asks callers for a certificate needs the last two.
-        server_name: with TLS, a name in the gateway's certificate where the target's is not in it.
-        window: how many requests of one `dial()` may be without an answer at once; no more than this are
-            read from its source in advance.
-        chunk: how many requests are put into one message at most.
-        metadata: sent with every call, such as `traceparent` or a caller's credentials.
-        retry: what is tried again, how fast and until when; `NO_RETRIES` switches it off.
-        channel: used instead of connections of its own, for interceptors and tests. It stays yours:
-            `close()` leaves it open. How it connects again, and its keepalive, are then up to its options.
-        keepalive: a timedelta, or seconds: how often a connection is asked whether it is still there while
-            calls are under way, and a quiet stream that waits for answers sends an empty message. The
-            gateway allows 10 seconds and more.
-        http_proxy: whether to go through the proxy that the environment names (`grpc_proxy`, `https_proxy`,
-            `http_proxy`, and `no_proxy` for exceptions). By default none of them is looked at.
-        jitter: gives numbers from 0 to 1, to draw pauses with.
-
+    One client has one connection, and replaces it when it breaks or its replica shuts down. Share it: any
+    number of `dial()` and `put()` may run at the same time.
     """
-
-    def __init__(
-        self,
-        target: str,
-        *,
-        credentials: grpc.ChannelCredentials | None = None,
-        server_name: str | None = None,
-        window: int = 2000,
-        chunk: int = 100,
-        metadata: Metadata = (),
-        retry: RetryPolicy | None = None,
-        channel: grpc.aio.Channel | None = None,
-        keepalive: timedelta | float = _channels.KEEPALIVE_S,
-        http_proxy: bool = False,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
-        self._retry = retry or RetryPolicy()
-        self._jitter = jitter
-        self._window, self._chunk = window, chunk
-        self._new_delivery("")  # a wrong size is reported here, not at the first dial
-        self._metadata = tuple(metadata)
-        self._sign_of_life_s = _channels.seconds(keepalive)
-        options = _channels.named(_channels.options(keepalive, http_proxy=http_proxy), server_name)
-        # Made at the first call: a channel belongs to the event loop that runs then.
-        self._channels = _channels.Channels(lambda: _open_channel(target, credentials, options), channel)
-        self._calls: set[DialStream | Put] = set()  # one for each call under way
-        self._closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,7 +40,7 @@ class DialGatewayClient(CampaignCalls):
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection. A call still under way raises ClientClosed. May be repeated."""
+        """Close the connection. Calls in flight raise ClientClosed. May be called again."""
         self._closed = True
         for call in tuple(self._calls):
             call.abort()
@@ -107,32 +57,32 @@ class DialGatewayClient(CampaignCalls):
         priority: Priority = Priority.NORMAL,
         on_notice: OnNotice | None = None,
     ) -> AsyncGenerator[DialResult, None]:
-        """Send the requests and yield the one answer to each as it comes, in the order of deciding.
+        """Send the requests, and yield the one answer to each as soon as it is known.
 
-        It is one stream over any number of connections: when one breaks or its replica leaves, what has no
-        answer is sent again over another one, with the same tokens. Answers that advise to send the same
-        token again are not yielded at once: that is done, as the retry policy says, as long as the request's
-        time allows it. A request of more than 256 KiB is REJECTED without being sent.
+        This is one stream over any number of connections. When a connection breaks or its replica drains, the
+        requests without an answer are sent again over another one, with the same tokens. Answers that advise
+        to send the same token again are not yielded: the client does that itself, as the retry policy says,
+        until the request expires. A request of more than 256 KiB is REJECTED without being sent.
 
-        Requests are read from the source as the window allows, and sent as soon as the source has no other
-        one ready. A plain iterable is read in the event loop: it must not block; give an async one if it
-        would. Leaving early (`break`, `aclose()`, cancellation) cancels the stream: what the gateway has
-        not yet sent to Amazon Connect is dropped. Where leaving must have taken effect before the next
-        line, wrap this in `contextlib.aclosing`.
+        Requests are read from the source as far as the window allows, and sent as soon as the source has no
+        further one ready. A plain iterable is read in the event loop, so it must not block; use an async one
+        if it would. Leaving early (`break`, `aclose()`, cancellation) cancels the stream, and the gateway
+        drops the requests that it has not yet sent to Amazon Connect. Use `contextlib.aclosing` if that must
+        have happened before the next statement.
 
         Args:
             campaign_id: Amazon Connect's id of the campaign that all the requests belong to.
-            requests: the source; if it is a generator, it is closed at the end.
-            priority: how urgent these requests are beside others at the gateway.
-            on_notice: called in the event loop with what the gateway tells beside answers.
+            requests: the source. A generator is closed at the end.
+            priority: how urgent these requests are compared with others at the gateway.
+            on_notice: called in the event loop with each notice of the gateway.
 
         Raises:
-            GatewayUnavailable: the gateway was out of reach for longer than the retry policy allows.
+            GatewayUnavailable: the gateway was unreachable for longer than the retry policy allows.
             AccessDenied, GatewayOverloaded, StreamBroken: the stream ended with an error that a new
-            connection cannot fix. `error.unanswered` has the tokens without an answer, to be sent
-                again as they are; `error.in_doubt` those of them that Amazon Connect may have.
+                connection cannot fix. `error.unanswered` has the tokens without an answer: send them
+                again unchanged. `error.in_doubt` has those of them that Amazon Connect may have.
             ClientClosed: the client was closed.
-            Exception: whatever the source raises, after the stream is cancelled.
+            Exception: any error of the source, after the stream is cancelled.
 
         """
         return self._dial(campaign_id, requests, priority, on_notice)
@@ -141,8 +91,8 @@ class DialGatewayClient(CampaignCalls):
         self, campaign_id: str, requests: Source, priority: Priority, on_notice: OnNotice | None
     ) -> AsyncGenerator[DialResult, None]:
         self._check_open()
-        dial = Dial(campaign_id, priority, self._metadata, sign_of_life_s=self._sign_of_life_s)
-        stream = DialStream(self._channels, dial, requests, self._new_delivery(campaign_id))
+        context = self._context(campaign_id, priority)
+        stream = DialStream(self._channels, context, requests, self._new_state(campaign_id))
         self._calls.add(stream)
         try:
             while (results := await stream.receive(on_notice)) is not None:
@@ -162,29 +112,31 @@ class DialGatewayClient(CampaignCalls):
     ) -> list[DialResult]:
         """Send one short list and wait for all its answers, in the order of the requests.
 
-        Where the gateway, or the way to it, is gone (UNAVAILABLE, INTERNAL, or CANCELLED by somebody else)
-        the list is sent again, with the same tokens, as the retry policy says.
+        If the gateway or the connection fails (UNAVAILABLE, INTERNAL, or CANCELLED but not by this client),
+        the list is sent again with the same tokens, as the retry policy says.
 
         Args:
             campaign_id: Amazon Connect's id of the campaign that all the requests belong to.
-            requests: no more than the gateway's window (5,000 unless configured otherwise), and no more
-                than 4 MiB as one message.
-            timeout: a timedelta, or seconds, for all tries together. Shortly before it passes the gateway
-                answers what is settled, and the rest as NOT_ACCEPTED or UNKNOWN with reason DEADLINE.
-            priority: how urgent these requests are beside others at the gateway.
+            requests: at most as many as the gateway's window (5,000 unless configured otherwise), and at most
+                4 MiB as one message.
+            timeout: a timedelta, or seconds, for all attempts together. Shortly before it ends the gateway
+                answers: with the settled results, and for the rest NOT_ACCEPTED or UNKNOWN with reason
+                    DEADLINE.
+            priority: how urgent these requests are compared with others at the gateway.
 
         Raises:
-            GatewayUnavailable: not reached in time, or every try was broken.
-            GatewayOverloaded: nothing of the list was taken.
+            GatewayUnavailable: the gateway was not reached in time, or every attempt was broken off.
+            GatewayOverloaded: the gateway took nothing of the list.
             ValueError: the list is too large for one message; nothing was sent.
-            DeadlineExceeded, StreamBroken: unknown what was taken. Send the same tokens again.
+            DeadlineExceeded, StreamBroken: the gateway may have taken the list. Send the same tokens again.
             ClientClosed: the client was closed.
 
         """
         self._check_open()
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        dial = Dial(campaign_id, priority, self._metadata)
-        put = Put(self._channels, PutTries(dial, list(requests), seconds, self._retry, self._jitter))
+        seconds = _channels.seconds(timeout)
+        context = self._context(campaign_id, priority)
+        attempts = PutAttempts(context, list(requests), seconds, self._retry, self._jitter)
+        put = Put(self._channels, attempts)
         self._calls.add(put)
         try:
             return await put.run()
@@ -198,21 +150,13 @@ class DialGatewayClient(CampaignCalls):
         try:
             yield lease.channel
         finally:
-            for spent in self._channels.release(lease):
-                await spent.close()
+            for retired in self._channels.release(lease):
+                await retired.close()
 
-    def _new_delivery(self, campaign_id: str) -> Delivery:
-        largest = _wire.largest_request(campaign_id)
-        return Delivery(self._window, self._chunk, self._retry, self._jitter, largest)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClientClosed("the client is closed")
-
-
-def _open_channel(
-    target: str, credentials: grpc.ChannelCredentials | None, options: list[_channels.Option]
-) -> grpc.aio.Channel:
-    if credentials is None:
-        return grpc.aio.insecure_channel(target, options)
-    return grpc.aio.secure_channel(target, credentials, options)
+    @staticmethod
+    def _open_channel(
+        target: str, credentials: grpc.ChannelCredentials | None, options: list[_channels.Option]
+    ) -> grpc.aio.Channel:
+        if credentials is None:
+            return grpc.aio.insecure_channel(target, options)
+        return grpc.aio.secure_channel(target, credentials, options)

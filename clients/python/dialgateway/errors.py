@@ -1,19 +1,19 @@
-"""What can go wrong between a caller and the gateway.
+"""The errors of calls to the gateway.
 
     DialGatewayError
-    ├── ClientClosed             the client was closed while the call was under way, or before it
-    └── CallFailed               the gateway, or the way to it, ended the call
-        ├── GatewayUnavailable   not reachable, or leaving: open a new stream
-        ├── GatewayOverloaded    no room for this call, or a message too large
-        ├── DeadlineExceeded     no answer within the time-out of `put()`
+    ├── ClientClosed             the client was closed before or during the call
+    └── CallFailed               the gateway or the connection ended the call
+        ├── GatewayUnavailable   the gateway is unreachable or shutting down
+        ├── GatewayOverloaded    the gateway has no room for this call, or a message was too large
+        ├── DeadlineExceeded     no answer within the timeout of `put()`
         ├── AccessDenied         this caller may not call the gateway
-        └── StreamBroken         ended in any other way before every request was answered
-            └── ProtocolError    an answer that belongs to no request, or answers missing
+        └── StreamBroken         the stream ended for another reason before every request was answered
+            └── ProtocolError    an answer that belongs to no request, or missing answers
 
-One dial request that is refused is no error: it is a `DialResult`. Each error names in `unanswered` the
-tokens that have no answer. Send those again *with the same tokens*: nobody is rung twice by that. Amazon
-Connect may have those that are also in `in_doubt`; the others were never sent.
-No error holds a phone number or an attribute. The grpc error, where there is one, is its `__cause__`.
+A dial request that is refused is not an error but a `DialResult`. Each error has the tokens without an answer
+in `unanswered`. Send those requests again with the same tokens; nobody is dialed twice by that. Amazon
+Connect may have those that are also in `in_doubt`; the others were never sent. No error contains a phone
+number or an attribute. The gRPC error, if there is one, is the `__cause__`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ import grpc
 
 
 class DialGatewayError(Exception):
-    """Any failure of a call to the gateway. `unanswered` holds the tokens without an answer, oldest first.
+    """Any failure of a call to the gateway.
 
-    `in_doubt` holds those of them that Amazon Connect may have, because they were sent before.
+    `unanswered` has the tokens without an answer, oldest first; `in_doubt` has those of them that Amazon
+    Connect may have, because they were sent.
     """
 
     def __init__(self, message: str, unanswered: Sequence[str] = ()) -> None:
@@ -40,12 +41,12 @@ class DialGatewayError(Exception):
         return f"{self.args[0]} (unanswered dial requests: {len(self.unanswered)})"
 
 
-class ClientClosed(DialGatewayError):  # noqa: N818 - says what happened, like the others
-    """The client was closed while the call was under way, or before it."""
+class ClientClosed(DialGatewayError):  # noqa: N818 - named after what happened, like the others
+    """The client was closed before or during the call."""
 
 
 class CallFailed(DialGatewayError):  # noqa: N818
-    """The gateway, or the way to it, ended the call. `code` is the gRPC status, None where there was none."""
+    """The gateway or the connection ended the call. `code` is the gRPC status, None if there was none."""
 
     def __init__(
         self, message: str, unanswered: Sequence[str] = (), code: grpc.StatusCode | None = None
@@ -55,7 +56,7 @@ class CallFailed(DialGatewayError):  # noqa: N818
 
 
 class GatewayUnavailable(CallFailed):
-    """The gateway cannot be reached, or was not for as long as the retry policy allows."""
+    """The gateway is shutting down, or was unreachable for longer than the retry policy allows."""
 
 
 class GatewayOverloaded(CallFailed):
@@ -63,7 +64,7 @@ class GatewayOverloaded(CallFailed):
 
 
 class DeadlineExceeded(CallFailed):
-    """The time-out of `put()` passed first. Amazon Connect may have the requests: send the same tokens."""
+    """The timeout of `put()` ended. Amazon Connect may have the requests: send the same tokens again."""
 
 
 class AccessDenied(CallFailed):
@@ -71,11 +72,11 @@ class AccessDenied(CallFailed):
 
 
 class StreamBroken(CallFailed):
-    """The stream ended before every request was answered, in a way that none of the other errors names."""
+    """The stream ended before every request was answered, for a reason that no other error names."""
 
 
 class ProtocolError(StreamBroken):
-    """The gateway broke the contract: an answer that belongs to no request, or answers missing."""
+    """The gateway broke the contract: an answer belongs to no request, or answers are missing."""
 
 
 _BY_CODE: dict[grpc.StatusCode, type[CallFailed]] = {
@@ -88,6 +89,6 @@ _BY_CODE: dict[grpc.StatusCode, type[CallFailed]] = {
 
 
 def from_status(code: grpc.StatusCode, details: str | None, unanswered: Sequence[str] = ()) -> CallFailed:
-    """Translate the gRPC status that ended a call. Raise it `from` the grpc error, to keep the cause."""
+    """Return the error for a gRPC status. Raise it `from` the gRPC error, to keep the cause."""
     kind = _BY_CODE.get(code, StreamBroken)
     return kind(f"{code.name}: {details or 'no details'}", unanswered, code)

@@ -1,4 +1,4 @@
-"""When the client tries again by itself: how long it waits, what it sends again, when it gives up."""
+"""The retry policy: how long the client waits, what it sends again, and when it gives up."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import grpc
 from dialgateway.values import DialResult, Outcome, Reason, RetryAdvice
 
 _RESUBMITTED = frozenset({Outcome.NOT_ACCEPTED, Outcome.UNKNOWN})
-# Reasons for which the client does not resend by itself. The first two are an operator's decision, which
-# resending would undo. The others are refusals that are UNKNOWN only because an earlier attempt is in doubt:
+# Reasons for which the client does not send a request again. The first two are an operator's decision, which
+# that would undo. The others are refusals; they are UNKNOWN only because an earlier attempt is in doubt, and
 # the same request would be refused again.
 _LEFT_TO_THE_CALLER = frozenset(
     {
@@ -25,13 +25,15 @@ _LEFT_TO_THE_CALLER = frozenset(
     }
 )
 
-BROKEN = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED})
-"""Statuses with which a call ends when a gateway, or a proxy before it, dies: the client reconnects.
+RECONNECT_STATUSES = frozenset(
+    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED}
+)
+"""The statuses with which a call ends when the gateway or a proxy in front of it dies: the client reconnects.
 
-HTTP/2 resets become INTERNAL or CANCELLED, by their error code; a lost connection, REFUSED_STREAM and the
-HTTP statuses 429, 502, 503 and 504 become UNAVAILABLE (doc/http-grpc-status-mapping.md and PROTOCOL-HTTP2.md
-of grpc). A CANCELLED of the client's own never gets here."""
-FINAL = frozenset(
+HTTP/2 resets become INTERNAL or CANCELLED, depending on their error code. A lost connection, REFUSED_STREAM
+and the HTTP statuses 429, 502, 503 and 504 become UNAVAILABLE (gRPC's doc/http-grpc-status-mapping.md and
+PROTOCOL-HTTP2.md). A call that the client itself has cancelled is handled elsewhere."""
+FINAL_STATUSES = frozenset(
     {
         grpc.StatusCode.UNAUTHENTICATED,
         grpc.StatusCode.PERMISSION_DENIED,
@@ -41,32 +43,31 @@ FINAL = frozenset(
         grpc.StatusCode.OUT_OF_RANGE,
     }
 )
-"""Statuses that another connection would not change."""
+"""Statuses that would be the same on another connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """What the client does by itself when a connection ends, and with answers that advise to send again.
+    """What the client does when a connection ends, and after answers that advise to send a request again.
 
-    All pauses are drawn evenly between nothing and a bound ("full jitter"), so that the callers of a gateway
-    that comes back do not all come back at once.
+    Each pause is random, between 0 and a bound ("full jitter"), so that the callers of a gateway that
+    restarts do not all reconnect at the same time.
     """
 
     reconnect: bool = True
-    """Whether a stream goes on over a new connection, and `put()` is tried again when it is UNAVAILABLE,
-    INTERNAL or CANCELLED by somebody else."""
+    """Whether a stream continues over a new connection, and `put()` is repeated after UNAVAILABLE, INTERNAL,
+    or a CANCELLED that is not the client's own."""
     resubmit: frozenset[Outcome] = _RESUBMITTED
-    """Which answers are held back, and their requests sent again with the same token, where the gateway
-    advises SAME_TOKEN and the request's time allows it: NOT_ACCEPTED, UNKNOWN, both, or none. The client
-    never resends requests that an operator has held or purged, or that would be refused again."""
+    """After which answers the client sends the request again instead of yielding the answer: NOT_ACCEPTED,
+    UNKNOWN, both or none. The gateway must advise SAME_TOKEN, and the request must not expire before.
+    Requests that an operator has held or purged, or that would be refused again, are never sent again."""
     give_up_after: timedelta | None = None
-    """How long the gateway may be out of reach before the call raises GatewayUnavailable; one try is always
-    made. None: as long as any of its requests has time left, each of which is answered EXPIRED or UNKNOWN as
-    its own time passes."""
+    """How long the gateway may be unreachable before the call raises GatewayUnavailable, after at least one
+    attempt. With None it is not raised: each request is answered EXPIRED or UNKNOWN at its expiration."""
     first_pause: timedelta = timedelta(milliseconds=200)
-    """The bound of the first pause; it doubles with each further try."""
+    """The bound of the first pause. It doubles with each further attempt."""
     longest_pause: timedelta = timedelta(seconds=10)
-    """The bound that no pause passes, unless the gateway asks for a longer one (`retry_after`)."""
+    """The largest bound of a pause. The gateway may ask for a longer pause with `retry_after`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "resubmit", frozenset(self.resubmit))
@@ -78,12 +79,12 @@ class RetryPolicy:
             raise ValueError("give_up_after must not be negative")
 
     def pause_s(self, tries: int, jitter: float) -> float:
-        """Return the seconds to wait after so many tries, 0 for the first; `jitter` is from 0 to 1."""
+        """Return the seconds to wait after `tries` earlier attempts; `jitter` is from 0 to 1."""
         bound = self.first_pause.total_seconds() * 2.0 ** min(tries, 32)
         return jitter * min(bound, self.longest_pause.total_seconds())
 
     def resubmit_after_s(self, result: DialResult, tries: int, jitter: float) -> float | None:
-        """Return the seconds after which an answered request is to be sent again; None when it is not."""
+        """Return the seconds after which an answered request is sent again; None if it is not."""
         if result.outcome not in self.resubmit or result.retry_advice is not RetryAdvice.SAME_TOKEN:
             return None
         if result.reason in _LEFT_TO_THE_CALLER:
@@ -93,4 +94,4 @@ class RetryPolicy:
 
 
 NO_RETRIES = RetryPolicy(reconnect=False, resubmit=frozenset())
-"""The first answer and the first end of a connection are the caller's own to deal with."""
+"""No retries: the caller gets each answer, and an error when the connection ends."""

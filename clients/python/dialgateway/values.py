@@ -1,6 +1,6 @@
-"""What a caller gives the gateway and gets from it: plain, typed, immutable values.
+"""The values of DialRequestService: requests, results and notices.
 
-No value shows a phone number or an attribute in its `repr`, so none can reach a log by way of one.
+Their `repr` shows no phone number and no attribute, so that none gets into a log that way.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Priority(StrEnum):
-    """How urgent dial requests are beside others of the same gateway."""
+    """How urgent dial requests are compared with others at the same gateway."""
 
     NORMAL = "NORMAL"
     HIGH = "HIGH"
@@ -21,9 +21,9 @@ class Priority(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of a dial request. Only ACCEPTED and UNKNOWN mean that Amazon Connect may dial.
+    """The outcome of a dial request. Only with ACCEPTED and UNKNOWN may Amazon Connect dial.
 
-    An outcome of a newer gateway that this client has no name for reads as UNKNOWN.
+    An outcome that only a newer gateway knows is read as UNKNOWN.
     """
 
     ACCEPTED = "ACCEPTED"
@@ -34,7 +34,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a dial request was not accepted. UNSPECIFIED: accepted, or a reason newer than this client."""
+    """Why a dial request was not accepted. UNSPECIFIED: accepted, or a reason of a newer gateway."""
 
     UNSPECIFIED = "UNSPECIFIED"
     INVALID_REQUEST = "INVALID_REQUEST"
@@ -56,7 +56,7 @@ class Reason(StrEnum):
 
 
 class RetryAdvice(StrEnum):
-    """Whether and how to send a dial again. UNSPECIFIED: nothing to send again, or newer than this client."""
+    """Whether and how to send a dial again. UNSPECIFIED: not necessary, or an advice of a newer gateway."""
 
     UNSPECIFIED = "UNSPECIFIED"
     SAME_TOKEN = "SAME_TOKEN"  # noqa: S105 - the name of an advice, no secret
@@ -65,7 +65,7 @@ class RetryAdvice(StrEnum):
 
 
 class NoticeKind(StrEnum):
-    """What a notice is about. Ignore UNSPECIFIED: it is newer than this client."""
+    """The subject of a notice. Ignore UNSPECIFIED: it is a kind that only a newer gateway knows."""
 
     UNSPECIFIED = "UNSPECIFIED"
     DRAINING = "DRAINING"
@@ -76,45 +76,46 @@ class NoticeKind(StrEnum):
 
 
 def new_client_token() -> str:
-    """Make the token of a new dial.
+    """Return a token for a new dial.
 
-    Call this once, when the dial is decided on, and store the token with your record of it *before* you
-    send it: the token is what keeps a retry from ringing somebody twice. Never make a new one to send the
-    same dial again, after an error, a restart or a broken stream. Do make a new one when the gateway
-    advises NEW_TOKEN and the dial is still wanted, or when the same person is to be dialed once more.
+    Call this once, when you decide to dial somebody, and store the token with your record before you send the
+    request. The token prevents that a retry dials somebody twice. Keep it when you send the same dial again
+    after an error, a restart or a broken stream. Make a new one only if the gateway advises NEW_TOKEN and the
+    dial is still wanted, or if the same person is to be dialed a second time.
     """
     return str(uuid.uuid4())
 
 
-# Bytes of a message besides its texts, at most: tags, lengths, times and flags.
-_BESIDE_TEXT, _BESIDE_ATTRIBUTE = 64, 24
+# Upper bounds for the bytes of a message besides its texts: field tags, lengths, time and flags; for an
+# attribute: its tags and lengths.
+_REQUEST_OVERHEAD_BYTES, _ATTRIBUTE_OVERHEAD_BYTES = 64, 24
 
 
 @dataclass(frozen=True, slots=True)
 class DialRequest:
     """One person to dial.
 
-    The gateway judges the values themselves and answers a wrong one as REJECTED. Refused here is only what
-    could not be sent: ValueError for an `expires_at` without a time zone and for text that is not Unicode,
-    TypeError for what is no text. Neither names the value.
+    The gateway checks the values, and answers REJECTED if one is invalid. Only what cannot be sent is refused
+    here: ValueError for an `expires_at` without a time zone and for text that is not valid Unicode, TypeError
+    for other types. The errors do not contain the value.
     """
 
     client_token: str
-    """Your name for this dial, unique in its campaign; see `new_client_token`."""
+    """Your id of this dial, unique in its campaign; see `new_client_token`."""
     phone_number: str = field(repr=False)
-    """E.164: '+', country code and number, no spaces or dashes."""
+    """The number in E.164: '+', country code and number, without spaces or dashes."""
     expires_at: datetime
-    """When this dial is no longer wanted. Some minutes ahead is good; beyond 15 Connect may refuse it."""
+    """When this dial expires. Choose some minutes from now; Connect may refuse more than 15 minutes."""
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
-    """Contact attributes for the contact flow; copied, so that yours may change afterwards."""
+    """Contact attributes for the contact flow. They are copied."""
     traceparent: str | None = None
-    """W3C trace context of this one request, where it differs from that of the whole call."""
+    """W3C trace context of this request, if it differs from that of the whole call."""
     in_doubt: bool = False
-    """Set this if you may have sent this token before and have no final answer to it, for example after a
-    crash. Amazon Connect may have it then, so the answer is ACCEPTED or UNKNOWN, never a denial. Within one
-    `dial()` or `put()` the client sets it itself for what it sends again."""
+    """Set this if you may have sent this token before and have no final answer, for example after a crash.
+    Amazon Connect may have the request then, so the answer is ACCEPTED or UNKNOWN, never a refusal. Within
+    one `dial()` or `put()` the client sets it itself for requests that it sends again."""
     most_bytes: int = field(init=False, repr=False, compare=False)
-    """The bytes that it takes in a message, at most: its UTF-8 text and a generous overhead."""
+    """An upper bound for the bytes of this request in a message: its UTF-8 text and an overhead."""
 
     def __post_init__(self) -> None:
         size = _text_bytes("client_token", self.client_token)
@@ -122,18 +123,19 @@ class DialRequest:
         if not isinstance(self.expires_at, datetime):
             raise TypeError(f"expires_at must be a datetime, not {type(self.expires_at).__name__}")
         if self.expires_at.utcoffset() is None:
-            raise ValueError("expires_at has no time zone: a time without one means another hour elsewhere")
+            raise ValueError("expires_at has no time zone")
         if self.traceparent is not None:
             size += _text_bytes("traceparent", self.traceparent)
         attributes = dict(self.attributes)
         for key, value in attributes.items():
             size += _text_bytes("a key of attributes", key) + _text_bytes("a value of attributes", value)
         object.__setattr__(self, "attributes", attributes)
-        object.__setattr__(self, "most_bytes", size + _BESIDE_TEXT + _BESIDE_ATTRIBUTE * len(attributes))
+        overhead = _REQUEST_OVERHEAD_BYTES + _ATTRIBUTE_OVERHEAD_BYTES * len(attributes)
+        object.__setattr__(self, "most_bytes", size + overhead)
 
 
 def _text_bytes(name: str, value: object) -> int:
-    """Return the bytes of a text. Refuses what protobuf would refuse later, with the value in its message."""
+    """Return the UTF-8 length of a text. Protobuf would raise later, with the value in its message."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be str, not {type(value).__name__}")
     if value.isascii():
@@ -141,39 +143,39 @@ def _text_bytes(name: str, value: object) -> int:
     try:
         return len(value.encode())
     except UnicodeEncodeError:
-        # Not chained: the original carries the value.
+        # Not chained: the original error contains the value.
         raise ValueError(f"{name} is not valid Unicode text") from None
 
 
 @dataclass(frozen=True, slots=True)
 class DialResult:
-    """The one answer to one dial request."""
+    """The answer to one dial request."""
 
     client_token: str
-    """The token of the request that this answers."""
+    """The token of the request."""
     index: int
-    """Zero-based position of the request in this `dial()` or `put()`; tells equal tokens apart."""
+    """Zero-based position of the request in this `dial()` or `put()`. It distinguishes equal tokens."""
     outcome: Outcome
-    """What became of the request."""
+    """The outcome."""
     dial_request_id: str = ""
-    """Amazon Connect's id of the dial request, when accepted."""
+    """Amazon Connect's id of the dial request, if it was accepted."""
     reason: Reason = Reason.UNSPECIFIED
-    """Why, for every outcome but ACCEPTED."""
+    """Why it was not accepted."""
     detail: str = ""
-    """The reason in words for a person, not for parsing. Holds no phone number and no attribute."""
+    """The reason as text for a person, not for parsing. It contains no phone number and no attribute."""
     retry_advice: RetryAdvice = RetryAdvice.UNSPECIFIED
     """Whether and how to send this dial again."""
     retry_after: timedelta | None = None
-    """How long to wait before sending it again, where the gateway can tell."""
+    """How long to wait before sending it again, if the gateway knows."""
     attempts: int = 0
-    """How many calls to Amazon Connect have carried the request."""
+    """How many calls to Amazon Connect have contained the request."""
     replayed: bool = False
-    """True when the token had been accepted before and this is that answer, told again."""
+    """Whether this repeats the answer to an earlier request with the same token, which was accepted."""
     trace_id: str = ""
-    """The trace in which this was decided, 32 hexadecimal digits."""
+    """The id of the trace of this request, 32 hexadecimal digits."""
     unnamed: tuple[tuple[str, int], ...] = ()
-    """Numbers of a newer gateway that this client has no name for, as ("outcome", 7). An unknown outcome
-    reads as UNKNOWN, an unknown reason or advice as UNSPECIFIED."""
+    """Enum numbers that only a newer gateway knows, such as ("outcome", 7). Such an outcome is read as
+    UNKNOWN, such a reason or advice as UNSPECIFIED."""
 
     @property
     def accepted(self) -> bool:
@@ -183,13 +185,13 @@ class DialResult:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the gateway tells beside results. It is safe to ignore."""
+    """A message of the gateway besides results. It may be ignored."""
 
     kind: NoticeKind
-    """What it is about."""
+    """Its subject."""
     campaign_id: str = ""
-    """The campaign it is about; empty when it is about the whole gateway."""
+    """The campaign concerned; empty if it concerns the whole gateway."""
     retry_after: timedelta | None = None
-    """When it may be over, where the gateway can tell."""
+    """How long the condition may last, if the gateway knows."""
     detail: str = ""
-    """The same in words for a person, not for parsing."""
+    """The notice as text for a person, not for parsing."""

@@ -5,13 +5,14 @@ Files, in the order in which a list passes through them:
 arguments.py       the commands              send_arguments.py   arguments of `send` and `check`
 connection.py      the gateway's address, and TLS
 decoding.py        bytes to text             csv_records.py, xlsx_records.py   text to records (records.py)
-layout.py          what each column is       phone_numbers.py    numbers to E.164
-leads.py           records to leads          lists.py            a whole list
+column_layout.py   what each column is       phone_numbers.py    numbers to E.164
+leads.py           records to leads          lead_list.py        a whole list
 check.py           `dialctl check`           send.py             `dialctl send`
-earlier.py         results of earlier runs   results_file.py     the results
-lanes.py           one stream per campaign   pace.py, spool.py   its limit, its queue on disk
-under_way.py       leads handed over         appended.py         append-only files and their locks
-progress.py        the progress bar          conditions.py       campaigns that take no leads
+previous_runs.py   what is sent again        results_file.py     the results
+async_reading.py   leads without blocking    campaign_sender.py  the stream of one campaign
+spool.py           its queue on disk         outstanding_limit.py   how many of its leads are outstanding
+handover_log.py    leads handed over         log_files.py        helpers for files of lines
+progress.py        the progress bar          not_flowing.py      campaigns that take no leads
 summary.py         the summary at the end    terminal.py         output to a terminal or a pipe
 
 campaign_commands.py    `dialctl campaigns`, `watch`, `hold`, `release`, `purge`
@@ -36,7 +37,7 @@ USAGE, INTERRUPTED = 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; argparse itself leaves with 2 on wrong arguments."""
+    """Run one command and return its exit code. For wrong arguments argparse exits with code 2."""
     accept_all_characters()
     try:
         return _run(sys.argv[1:] if argv is None else argv)
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell(sys.stderr, f"dialctl: {error.filename or 'input or output'}: {error.strerror}")
         return USAGE
     except KeyboardInterrupt:
-        # The second Ctrl-C: the first ends the command in order, with its results file complete.
+        # The second Ctrl-C. The first one ends the command normally, with a complete results file.
         tell(sys.stderr, "", "dialctl: interrupted")
         return INTERRUPTED
 

@@ -1,4 +1,4 @@
-"""Runs dialctl as `python -m dialgateway.dialctl`."""
+"""Run dialctl with `python -m dialgateway.dialctl`."""
 
 import sys
 

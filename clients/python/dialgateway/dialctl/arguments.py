@@ -1,4 +1,4 @@
-"""What may be typed after `dialctl`: its commands, each with arguments of its own."""
+"""Parse the command line of dialctl."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Arguments = SendArguments | CheckArguments | CampaignArguments
 
 
 def parse(argv: Sequence[str]) -> Arguments:
-    """Read the arguments; leaves with a message and exit code 2 where they are wrong.
+    """Parse the arguments. For wrong ones argparse prints a message and exits with code 2.
 
-    Raises UnusableFile where they contradict each other.
+    Raises UnusableFile for arguments that contradict each other.
     """
     parser = argparse.ArgumentParser(prog="dialctl", description="The command line of the dial gateway.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from dialgateway.dialctl.connection import Connection, add_connection, connection_of
 
 _EXIT_CODES = """\
-exit codes: 0 done, 1 not done: the gateway refused it, or nobody confirmed it, 2 wrong usage,
-3 the gateway could not be reached, 130 interrupted"""
+exit codes: 0 done, 1 not done (refused by the gateway, or not confirmed), 2 wrong usage,
+3 gateway not reached, 130 interrupted"""
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignArguments:
-    """One command about campaigns, checked. `campaign_id` is empty where the command is about all."""
+    """The checked arguments of one command. `campaign_id` is empty for `campaigns` and `watch`."""
 
     command: str
     gateway: Connection
@@ -28,19 +28,19 @@ class CampaignArguments:
 def add_campaign_commands(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
 ) -> None:
-    """Add the commands."""
+    """Add the five commands to the parser."""
     _add(commands, "campaigns", "list the campaigns of a gateway")
     watch = _add(commands, "watch", "show the campaigns as they change, until interrupted")
     watch.add_argument("--every", metavar="SECONDS", type=_every, default=1.0, help="0.25 to 60; default: 1")
-    hold = _add_for_one(commands, "hold", "let no further call leave for a campaign")
+    hold = _add_for_one(commands, "hold", "stop calls to Amazon Connect for a campaign")
     hold.add_argument(
         "--answer",
         action="store_true",
-        help="answer what waits, and what comes, as HELD; else it waits for the release",
+        help="answer queued and new dial requests with HELD; by default they wait for the release",
     )
-    _add_for_one(commands, "release", "let calls leave again for a campaign")
-    purge = _add_for_one(commands, "purge", "answer what is queued for a campaign as PURGED")
-    purge.add_argument("--yes", action="store_true", help="do not ask")
+    _add_for_one(commands, "release", "allow calls for a held campaign again")
+    purge = _add_for_one(commands, "purge", "answer all queued dial requests of a campaign with PURGED")
+    purge.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
 def _add_for_one(
@@ -50,7 +50,9 @@ def _add_for_one(
 ) -> argparse.ArgumentParser:
     command = _add(commands, name, text)
     command.add_argument("campaign_id", metavar="ID", help="the campaign")
-    command.add_argument("--reason", metavar="TEXT", default="", help="why; kept in the listing and the log")
+    command.add_argument(
+        "--reason", metavar="TEXT", default="", help="the reason, shown by `campaigns` and in the log"
+    )
     return command
 
 

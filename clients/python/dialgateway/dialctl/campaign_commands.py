@@ -27,7 +27,7 @@ async def run_campaign_command(arguments: CampaignArguments) -> int:
         try:
             return await command(client, arguments)
         except GatewayUnavailable as error:
-            _say(f"the gateway at {gateway.target} is not reached: {error}")
+            _say(f"cannot reach the gateway at {gateway.target}: {error}")
             return UNREACHABLE
         except CallFailed as error:
             _say(str(error))

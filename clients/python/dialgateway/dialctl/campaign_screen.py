@@ -33,7 +33,7 @@ _GAP = 2
 
 
 def print_campaigns(campaigns: Sequence[Campaign], console: Console) -> None:
-    """Print a table that cuts no text. Where that does not fit, print lines that the terminal wraps."""
+    """Print a table that cuts no text. If that does not fit, print lines that the terminal wraps."""
     rows = _rows(campaigns)
     if _fitting_titles(rows, console.width) == list(TITLES):
         console.print(_table(rows, TITLES, overflow="fold"))
@@ -104,7 +104,7 @@ class WatchScreen:
             self._console.print(self._view())
 
     def show(self, seen: CampaignsSeen) -> None:
-        """Draw a new state. Raises OSError where the terminal is gone."""
+        """Draw a new state. Raises OSError if the terminal is gone."""
         self._seen = seen
         self._live.refresh()
 

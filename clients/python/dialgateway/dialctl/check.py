@@ -1,4 +1,4 @@
-"""`dialctl check`: everything that `send` does before it sends, and nothing of what it sends."""
+"""The command `dialctl check`: read a list as `send` does, and report its problems."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from dialgateway.dialctl.column_layout import CAMPAIGN, EXPIRATION, PHONE, TOKEN, ColumnLayout
 from dialgateway.dialctl.errors import UnusableFile
-from dialgateway.dialctl.layout import CAMPAIGN, EXPIRATION, PHONE, TOKEN, Layout
+from dialgateway.dialctl.lead_list import LeadList
 from dialgateway.dialctl.leads import LINES_SHOWN, BadRow
-from dialgateway.dialctl.lists import LeadList
 from dialgateway.dialctl.results_file import check_usable
 from dialgateway.dialctl.send_arguments import CheckArguments
 from dialgateway.dialctl.terminal import tell
@@ -30,13 +30,13 @@ def check(arguments: CheckArguments) -> int:
     check_usable(arguments.report)
     with LeadList(arguments.list) as leads:
         tell(sys.stdout, *leads.notes_before(), *_columns(leads.layout, arguments))
-        sendable, wrong = _look_at(leads, arguments.report)
+        sendable, wrong = _read_all(leads, arguments.report)
         tell(sys.stdout, *_findings(leads, sendable, wrong, arguments.report))
     return SOMETHING_WRONG if wrong else NOTHING_WRONG
 
 
-def _columns(layout: Layout, arguments: CheckArguments) -> Iterator[str]:
-    """Yield what each column is taken as."""
+def _columns(layout: ColumnLayout, arguments: CheckArguments) -> Iterator[str]:
+    """Yield what each column is used for."""
     names = layout.names
     built = " and ".join(repr(names[at]) for at in layout.token)
     yield f"{TOKEN}: {'built from ' if layout.token_is_built else ''}{built}"
@@ -50,14 +50,14 @@ def _columns(layout: Layout, arguments: CheckArguments) -> Iterator[str]:
 
 
 def _column_or(names: tuple[str, ...], at: int | None, otherwise: str | None) -> str:
-    told = [] if at is None else [repr(names[at])]
-    return ", else ".join([*told, *([otherwise] if otherwise else [])])
+    columns = [] if at is None else [repr(names[at])]
+    return ", else ".join([*columns, *([otherwise] if otherwise else [])])
 
 
-def _look_at(leads: LeadList, report: Path) -> tuple[Counter[str], int]:
-    """Read the list to its end; return the leads that would be sent by campaign, and how many would not.
+def _read_all(leads: LeadList, report: Path) -> tuple[Counter[str], int]:
+    """Read the list to its end. Return how many leads would be sent, by campaign, and how many would not.
 
-    All problems are written to the report, the first of them on the screen too.
+    All problems are written to the report; the first ones are also printed.
     """
     sendable: Counter[str] = Counter()
     wrong = shown = 0
@@ -92,4 +92,4 @@ def _findings(leads: LeadList, sendable: Counter[str], wrong: int, report: Path)
         if len(sendable) > _CAMPAIGNS_SHOWN:
             yield f"  and {len(sendable) - _CAMPAIGNS_SHOWN:,} more campaigns"
     if wrong:
-        yield f"{wrong:,} would not be sent; each is told in {report}"
+        yield f"{wrong:,} would not be sent; see {report}"

@@ -1,4 +1,4 @@
-"""How `dialctl` reaches a gateway: its address, and TLS where one of the options for it is given."""
+"""The options of `dialctl` for the connection to a gateway: its address, and TLS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PEM = b"-----BEGIN"
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """What is known of the gateway's authority and name, and what is shown to it; None for the usual."""
+    """The files and the server name for TLS. None means the default."""
 
     ca: Path | None = None
     cert: Path | None = None
@@ -25,9 +25,9 @@ class Tls:
     name: str | None = None
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Read the files. Raises UnusableFile where one is missing or holds nothing of its kind."""
+        """Read the files. Raises UnusableFile if one is missing or contains no PEM."""
         if (self.cert is None) != (self.key is None):
-            raise UnusableFile("--tls-cert and --tls-key go together; one is missing")
+            raise UnusableFile("--tls-cert and --tls-key go together; one of them is missing")
         return grpc.ssl_channel_credentials(
             _pem("--tls-ca", self.ca), _pem("--tls-key", self.key), _pem("--tls-cert", self.cert)
         )
@@ -35,23 +35,23 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where the gateway is; `tls` is None for a plain connection."""
+    """The address of a gateway. `tls` is None for a connection without TLS."""
 
     target: str
     tls: Tls | None = None
 
     @property
     def server_name(self) -> str | None:
-        """The name that the gateway's certificate must have, where that is not the target's."""
+        """The name that the gateway's certificate must have, if that is not the target's."""
         return self.tls.name if self.tls is not None else None
 
     def credentials(self) -> grpc.ChannelCredentials | None:
-        """Return what to connect with; None for a plain connection. Raises UnusableFile."""
+        """Return the credentials for TLS; None for a connection without it. Raises UnusableFile."""
         return self.tls.credentials() if self.tls is not None else None
 
 
 def add_connection(command: argparse.ArgumentParser) -> None:
-    """Add the options of a command that say where the gateway is and how to connect."""
+    """Add these options to a command."""
     command.add_argument(
         "--gateway",
         metavar="HOST:PORT",
@@ -59,15 +59,22 @@ def add_connection(command: argparse.ArgumentParser) -> None:
         default=os.environ.get("DIAL_GATEWAY_TARGET") or "127.0.0.1:50051",
         help="default: DIAL_GATEWAY_TARGET, else 127.0.0.1:50051",
     )
-    tls = command.add_argument_group("TLS", "Without any of these the connection is a plain one.")
-    tls.add_argument("--tls-ca", metavar="FILE", type=Path, help="authorities, PEM; default: well-known ones")
-    tls.add_argument("--tls-cert", metavar="FILE", type=Path, help="certificate to show, PEM; with --tls-key")
-    tls.add_argument("--tls-key", metavar="FILE", type=Path, help="its key, PEM")
-    tls.add_argument("--tls-name", metavar="NAME", help="the gateway's, where HOST is not in its certificate")
+    tls = command.add_argument_group("TLS", "Without any of these options the connection has no TLS.")
+    tls.add_argument(
+        "--tls-ca",
+        metavar="FILE",
+        type=Path,
+        help="trusted certificate authorities, PEM; default: public ones",
+    )
+    tls.add_argument("--tls-cert", metavar="FILE", type=Path, help="client certificate, PEM; needs --tls-key")
+    tls.add_argument("--tls-key", metavar="FILE", type=Path, help="key of the client certificate, PEM")
+    tls.add_argument(
+        "--tls-name", metavar="NAME", help="name in the gateway's certificate, if that is not HOST"
+    )
 
 
 def connection_of(chosen: argparse.Namespace) -> Connection:
-    """Return what those options say."""
+    """Return the values of these options."""
     tls = Tls(chosen.tls_ca, chosen.tls_cert, chosen.tls_key, chosen.tls_name)
     return Connection(chosen.gateway, None if tls == Tls() else tls)
 

@@ -1,8 +1,8 @@
-"""Splits a CSV file into records: finds its delimiter, and refuses cells that hold other leads.
+"""Split a CSV file into records: detect its delimiter, and refuse cells that contain other rows.
 
-Quotes are read strictly, because a lenient reading of a stray quote moves cells, and so may dial a wrong
-number. A stray quote may also be valid: it then makes one cell of all lines up to the next quote, and the
-leads on those lines would be an attribute of the first. A cell whose lines look like rows is refused.
+Quotes are parsed strictly: tolerating a stray quote would move cells, and so a wrong number might be dialed.
+A stray quote can also be valid. It then makes one cell of all lines up to the next quote, so the leads on
+these lines would become an attribute of the first one. A cell with lines that look like rows is refused.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _NUMBER = re.compile(r"\+?\d(?:[\s().-]?\d){6,}")
 
 
 class CsvRecords:
-    """The records of a CSV file. `delimiter` is None where it is to be found from the header.
+    """The records of a CSV file. If `delimiter` is None it is detected in the header.
 
-    Raises UnusableFile for a first line that cannot be split.
+    `encoding_shown` is shown to the user if it is not empty.
     """
 
     def __init__(self, lines: TextIO, delimiter: str | None = None, encoding_shown: str = "") -> None:
@@ -33,10 +33,10 @@ class CsvRecords:
         self.notes = [f"read as {encoding_shown}"] if encoding_shown else []
         self.empty_rows = 0
         first = lines.readline()
-        self._before = 0  # lines of the file that are no part of the table
-        told = _SEPARATOR_LINE.fullmatch(first.rstrip("\r\n"))
-        if told is not None:  # spreadsheet programs write and read this line
-            delimiter = delimiter or told[1]
+        self._before = 0  # lines of the file before the header
+        separator = _SEPARATOR_LINE.fullmatch(first.rstrip("\r\n"))
+        if separator is not None:  # spreadsheet programs write and read this line
+            delimiter = delimiter or separator[1]
             first, self._before = lines.readline(), 1
         self._first = first
         self._delimiter = delimiter or delimiter_of(first)
@@ -48,8 +48,8 @@ class CsvRecords:
         self._lines.close()
 
     def __iter__(self) -> Iterator[Record]:
-        """Yield the records in order."""
-        taken = _Taken(chain([self._first] if self._first else [], self._lines))
+        """Yield the header and all other rows that are not empty."""
+        taken = _RecordLines(chain([self._first] if self._first else [], self._lines))
         reader = csv.reader(taken, strict=True, delimiter=self._delimiter)
         width = 0
         while True:
@@ -60,13 +60,14 @@ class CsvRecords:
             except StopIteration:
                 return
             except csv.Error as error:
-                # Not its text: it may hold the row. The next record begins with the next line.
+                # The error's text is not shown: it may contain the row. The next record begins on the next
+                # line.
                 too_long = str(error).startswith("field larger")
                 what = f"has a cell of more than {csv.field_size_limit():,} characters" if too_long else ""
                 yield self._refused(line, taken, what or "is no valid CSV", width)
                 continue
             if not is_filled(cells):
-                self.empty_rows += bool(cells)  # a blank line is no row
+                self.empty_rows += bool(cells)  # a blank line is not a row
                 continue
             if len(taken.lines) > 1 and width and self._holds_rows(taken.lines, width):
                 yield self._refused(line, taken, "has a cell that holds other rows", width)
@@ -74,7 +75,7 @@ class CsvRecords:
             width = width or len(cells)
             yield Record(line, cells)
 
-    def _refused(self, line: int, taken: _Taken, what: str, width: int) -> Record:
+    def _refused(self, line: int, taken: _RecordLines, what: str, width: int) -> Record:
         last = line + len(taken.lines) - 1
         if last <= line:
             return Record(line, [], f"{what}: check its quotes")
@@ -88,7 +89,7 @@ class CsvRecords:
         )
 
     def _holds_rows(self, lines: list[str], width: int) -> bool:
-        """Whether lines behind the first one of a record look like rows of their own."""
+        """Whether any line of a record after its first one looks like a row."""
         return any(self._looks_like_a_row(line, width) for line in lines[1:])
 
     def _looks_like_a_row(self, line: str, width: int) -> bool:
@@ -96,18 +97,18 @@ class CsvRecords:
         return cells >= max(width, 2) and _NUMBER.search(line) is not None
 
 
-class _Taken:
-    """Lines on their way to the CSV reader; keeps those of the record that is being read."""
+class _RecordLines:
+    """Passes lines to the CSV reader, and keeps those of the current record in `lines`."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._source = iter(lines)
         self.lines: list[str] = []
 
     def begin(self) -> None:
-        """Begin a new record."""
+        """Forget the lines of the last record."""
         self.lines.clear()
 
-    def __iter__(self) -> _Taken:
+    def __iter__(self) -> _RecordLines:
         return self
 
     def __next__(self) -> str:
@@ -117,13 +118,13 @@ class _Taken:
 
 
 def delimiter_of(header: str) -> str:
-    """Return the delimiter that stands most often in a header, outside of quotes; a comma where none does."""
+    """Return the most frequent delimiter in a header, outside quotes; a comma if there is none."""
     bare = _QUOTED.sub("", header)
     return max(DELIMITERS, key=bare.count) if any(map(bare.count, DELIMITERS)) else ","
 
 
 def delimiter_named(text: str) -> str:
-    """Return the delimiter that a user means by a name or by the character itself. Raises UnusableFile."""
+    """Return the delimiter for a name or a character. Raises UnusableFile."""
     named = {name: character for character, name in DELIMITERS.items()} | {"\\t": "\t"}
     delimiter = named.get(text.lower(), text)
     if len(delimiter) != 1 or delimiter in '"\r\n':

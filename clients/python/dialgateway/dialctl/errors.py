@@ -1,7 +1,7 @@
-"""What makes a list as a whole unusable."""
+"""The error for a list or a file that cannot be used."""
 
 from __future__ import annotations
 
 
-class UnusableFile(Exception):  # noqa: N818 - says what is wrong, as the errors of the client do
-    """The file as a whole cannot be sent; the message says why and what to do, for a person."""
+class UnusableFile(Exception):  # noqa: N818 - named after what is wrong, like the errors of the client
+    """A file cannot be used. The message says why, and what to do about it."""

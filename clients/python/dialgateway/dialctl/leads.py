@@ -1,6 +1,7 @@
-"""From records to leads: dial requests with their line and campaign, and rows that are none.
+"""Convert records to leads, or to bad rows with the problem.
 
-A bad row is told by line and column, never by what is in it: a phone number may stand in any cell.
+Messages name the line and the column of a problem and never the content of a cell, which may be a phone
+number.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from hashlib import blake2b
 from itertools import chain
 from zlib import crc32
 
-from dialgateway.dialctl.layout import CAMPAIGN, EXPIRATION, PHONE, TOKEN, Layout
+from dialgateway.dialctl.column_layout import CAMPAIGN, EXPIRATION, PHONE, TOKEN, ColumnLayout
 from dialgateway.dialctl.phone_numbers import BadNumber, PhoneNumbers
 from dialgateway.dialctl.records import Record
 from dialgateway.values import DialRequest
@@ -23,7 +24,7 @@ _LONGEST_ATTRIBUTE = 32_767  # Amazon Connect's, botocore model connectcampaigns
 _token = re.compile(r"[a-zA-Z0-9_\-.]{1,200}").fullmatch
 _part_of_a_token = re.compile(r"[a-zA-Z0-9_\-]{1,64}").fullmatch
 _DIGESTS = (1 << 24) - 1
-_FIRST_SECOND = 100_000_000  # in 1973; a smaller number is a spreadsheet's count of days, about 46,000 today
+_FIRST_SECOND = 100_000_000  # in 1973; a smaller number is a date as spreadsheets store it, in days
 SKIPPED_COLUMN_CELLS = "cells in columns without a name are not sent"
 
 
@@ -31,8 +32,8 @@ SKIPPED_COLUMN_CELLS = "cells in columns without a name are not sent"
 class Lead:
     """One row that can be sent. `line` is where it begins in the file, counted from 1.
 
-    `expires_at` is None where the time begins when the lead is handed over. `in_doubt`: an earlier attempt
-    may have been made.
+    `expires_at` is None if the time of the lead begins when it is handed over. `in_doubt`: Amazon Connect may
+    have it from an earlier run.
     """
 
     line: int
@@ -51,9 +52,9 @@ class Lead:
         )
 
     def digest(self, expires_in: timedelta | None) -> int:
-        """Return a number of 24 bits, never 0, that changes with what is sent of the lead.
+        """Return a number of 24 bits, never 0, that depends on all that is sent of the lead.
 
-        It is too short to find the phone number by trying: many numbers have the same one.
+        It is too short to find the phone number by trying all numbers: many of them have the same digest.
         """
         until = self.expires_at or expires_in
         parts = chain((self.phone_number, str(until)), *sorted(self.attributes.items()))
@@ -62,10 +63,10 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """One row, or `leads` of them, that cannot be sent.
+    """One row, or several with about `leads` leads, that is not sent.
 
-    Token and campaign are empty where they are not certain, or belong to another row. `left_out`: the user
-    wants it so, and there is nothing to correct. `in_doubt`: an earlier run may have sent it.
+    Token and campaign are empty if they are not certain, or belong to another row. `left_out`: the user's
+    options exclude it, and nothing is wrong with it. `in_doubt`: an earlier run may have sent it.
     """
 
     line: int
@@ -77,23 +78,24 @@ class BadRow:
     in_doubt: bool = False
 
 
-class _Bad(Exception):  # noqa: N818
-    """What is wrong with a row."""
+class _BadCell(Exception):  # noqa: N818
+    """A cell is invalid. The message names its column."""
 
 
 @dataclass(slots=True)
 class LeadReader:
-    """Reads one list's leads, in order and one at a time.
+    """Converts the records of one list, in order.
 
-    `campaign_id` and `expires_in` stand in for cells that are missing. With `one_dial_per_number` the second
-    lead of a number is left out; without it, it is sent and counted.
+    `campaign_id` and `expires_in` are used for empty or missing cells. With `one_dial_per_number` a second
+    lead with the same number is left out; otherwise it is sent and counted.
 
-    One integer is kept for the token and one for the number of each lead, not the text. Two tokens with the
-    same hash of 60 bits would be taken for one, once in some million files of a million leads. `changed`
-    counts what was changed in numbers; `repeated` counts leads whose number an earlier line has.
+    For each lead one integer is kept for its token and one for its number, instead of the texts. Two tokens
+    with the same hash of 60 bits would be treated as equal, once in some million files of a million leads.
+    `changed` counts the changes of numbers by kind; `repeated` counts the leads with the number of an earlier
+    line.
     """
 
-    layout: Layout
+    layout: ColumnLayout
     numbers: PhoneNumbers
     campaign_id: str | None = None
     expires_in: timedelta | None = None
@@ -106,16 +108,16 @@ class LeadReader:
     _numbers_seen: set[int] = field(default_factory=set)
 
     def leads(self, records: Iterator[Record]) -> Iterator[Lead | BadRow]:
-        """Yield every record behind the header as what it is."""
+        """Yield a lead or a bad row for each record after the header."""
         return map(self.lead, records)
 
     def lead(self, record: Record) -> Lead | BadRow:
-        """Return one record as a lead, or as a bad row."""
+        """Return the lead of a record, or a bad row."""
         if record.problem:
             return BadRow(record.line, record.problem, leads=record.leads)
         layout, cells = self.layout, record.cells
         if len(cells) != layout.width and (len(cells) < layout.width or any(cells[layout.width :])):
-            # Cells may have moved, and the last may be cut: nothing of this row is certain.
+            # Cells may have moved, and the last may be incomplete, so no cell of this row is certain.
             found = f"has {len(cells)} cells, the header {layout.width}"
             return BadRow(record.line, f"{found}: check its delimiters and quotes, or export the list again")
         token = campaign_id = ""
@@ -125,10 +127,10 @@ class LeadReader:
             number = self._number(cells)
             attributes = self._attributes(cells)
             expires_at = self._expires_at(cells)
-        except _Bad as bad:
+        except _BadCell as bad:
             return BadRow(record.line, str(bad), token, campaign_id)
         if not self._is_new(campaign_id, token):
-            # Without the token: in the results its line would be taken for that of the earlier row.
+            # Without the token: in the results this would be the last line of the earlier row.
             return BadRow(record.line, f"{TOKEN}: stands in the file before; each lead needs its own")
         repeated = self._is_repeated(record.line, number)
         if repeated and self.one_dial_per_number:
@@ -140,7 +142,7 @@ class LeadReader:
         at = self.layout.campaign
         campaign_id = (cells[at].strip() if at is not None else "") or self.campaign_id
         if not campaign_id:
-            raise _Bad(f"{CAMPAIGN}: is empty, and there is no --campaign")
+            raise _BadCell(f"{CAMPAIGN}: is empty, and there is no --campaign")
         return campaign_id
 
     def _token(self, cells: list[str]) -> str:
@@ -149,21 +151,23 @@ class LeadReader:
             return self._built_token(cells)
         token = cells[layout.token[0]].strip()
         if not token:
-            raise _Bad(f"{TOKEN}: is empty")
+            raise _BadCell(f"{TOKEN}: is empty")
         if _token(token) is None:
-            raise _Bad(f"{TOKEN}: must be 1 to 200 of a-z, A-Z, 0-9, '_', '-', '.'; --token-from makes it so")
+            raise _BadCell(
+                f"{TOKEN}: must be 1 to 200 of a-z, A-Z, 0-9, '_', '-', '.'; --token-from builds such tokens"
+            )
         return token
 
     def _built_token(self, cells: list[str]) -> str:
-        """Return the values of the token's columns, joined by dots, or a digest of them.
+        """Return the values of the token's columns joined by dots, or a digest of them.
 
-        The values are taken as they are where a token may hold them and none of them is the phone number.
+        It is a digest if a token may not contain the values, or if one of them is the phone number.
         """
         layout = self.layout
         values = [cells[at].strip() for at in layout.token]
         for at, value in zip(layout.token, values, strict=True):
             if not value:
-                raise _Bad(f"{layout.names[at]}: is empty, and the token is built from it")
+                raise _BadCell(f"{layout.names[at]}: is empty, and the token is built from it")
         if layout.phone not in layout.token and all(map(_part_of_a_token, values)):
             token = ".".join(values)
             if len(token) <= 200:
@@ -174,7 +178,7 @@ class LeadReader:
         try:
             number, change = self.numbers.clean(cells[self.layout.phone])
         except BadNumber as bad:
-            raise _Bad(f"{self.layout.names[self.layout.phone]}: {bad}") from None
+            raise _BadCell(f"{self.layout.names[self.layout.phone]}: {bad}") from None
         if change:
             self.changed[change] += 1
         return number
@@ -183,11 +187,13 @@ class LeadReader:
         attributes = {name: cell for at, name in self.layout.attributes if (cell := cells[at])}
         for name, value in attributes.items():
             if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-                raise _Bad(f"{name}: has bytes that are not in the file's encoding; --encoding names another")
+                raise _BadCell(
+                    f"{name}: has bytes that are invalid in the file's encoding; try another --encoding"
+                )
             if "\0" in value:
-                raise _Bad(f"{name}: has a zero byte in it, which no text has")
+                raise _BadCell(f"{name}: contains a zero byte")
             if len(value) > _LONGEST_ATTRIBUTE:
-                raise _Bad(f"{name}: is longer than {_LONGEST_ATTRIBUTE:,} characters")
+                raise _BadCell(f"{name}: is longer than {_LONGEST_ATTRIBUTE:,} characters")
         if self.layout.unnamed:
             self.unnamed_cells += sum(1 for at in self.layout.unnamed if cells[at].strip())
         return attributes
@@ -198,7 +204,7 @@ class LeadReader:
         if text:
             return _parse_time(EXPIRATION, text)
         if self.expires_in is None:
-            raise _Bad(f"{EXPIRATION}: is empty, and there is no --expires-in")
+            raise _BadCell(f"{EXPIRATION}: is empty, and there is no --expires-in")
         return None
 
     def _is_new(self, campaign_id: str, token: str) -> bool:
@@ -220,7 +226,7 @@ class LeadReader:
 
 
 KEY_BITS = (1 << 60) - 1
-"""The bits of a hash that stand for a lead or a number: a Python integer of more takes half as much again."""
+"""The bits of a hash that are kept for a token or a number. A larger Python integer takes 4 bytes more."""
 LINES_SHOWN = 20
 """How many bad lines are described on the screen at most."""
 REPEATED_LINES_SHOWN = 5
@@ -233,15 +239,15 @@ def _parse_time(column: str, text: str) -> datetime:
             return _since_the_epoch(column, float(text))
         parsed = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
-        raise _Bad(f"{column}: is neither ISO 8601 nor epoch seconds") from None
+        raise _BadCell(f"{column}: is neither ISO 8601 nor seconds since 1970") from None
     if parsed.utcoffset() is None:
-        raise _Bad(f"{column}: has no time zone; add Z or an offset such as +02:00")
+        raise _BadCell(f"{column}: has no time zone; add Z or an offset such as +02:00")
     return parsed
 
 
 def _since_the_epoch(column: str, seconds: float) -> datetime:
     if seconds < _FIRST_SECOND:
-        raise _Bad(
-            f"{column}: is a number of days, as spreadsheets keep dates; write it as 2030-01-02T12:00:00Z"
+        raise _BadCell(
+            f"{column}: is a number of days, as spreadsheets store dates; write it as 2030-01-02T12:00:00Z"
         )
     return datetime.fromtimestamp(seconds, UTC)

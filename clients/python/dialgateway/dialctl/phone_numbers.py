@@ -1,8 +1,8 @@
-"""Phone numbers as people and CRMs write them, made E.164, or refused with the reason in words.
+"""Convert phone numbers as people and CRMs write them to E.164, or refuse them with a reason.
 
-Without a region only a number with '+' is taken, freed of separators and invisible characters. With a region
-the library phonenumbers, which the extra `leads` brings, reads national formats as well. What is changed is
-counted by kind and never shown: a number is a person's.
+Without a region a number must have '+'; separators and invisible characters are removed. With a region the
+library phonenumbers (extra `leads`) reads national formats too. Changes are counted by kind, and the numbers
+are never shown, because they are personal data.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe
 _MEXICAN_MOBILE = re.compile(r"\+521(\d{10})").fullmatch
 
 
-_MOST_DIGITS = 18
-"""E.164 has at most 15; an international prefix and a '(0)' may come on top."""
+_MAX_DIGITS = 18
+"""E.164 has at most 15; an international prefix and a '(0)' may be added."""
 
 
-class BadNumber(Exception):  # noqa: N818 - says what is wrong with a cell
-    """Why a cell is no number that can be dialed; never with the cell's text."""
+class BadNumber(Exception):  # noqa: N818 - named after what is wrong
+    """A cell is not a number that can be dialed. The message does not contain its text."""
 
 
 class PhoneNumbers:
-    """Makes cells E.164. `region` is an ISO 3166 code such as `US`, None where national formats are not read.
+    """Converts cells to E.164. `region` is an ISO 3166 code such as `US`; None for no national formats.
 
-    Raises UnusableFile for a region that is none, and where the library is not installed.
+    Raises UnusableFile for an unknown region, or if the library is not installed.
     """
 
     def __init__(self, region: str | None = None) -> None:
@@ -46,19 +46,19 @@ class PhoneNumbers:
         if self._region:
             self._library = _library()
         if self._region and self._region not in self._library.SUPPORTED_REGIONS:
-            raise UnusableFile(f"--region: {region!r} is no region; give two letters such as US, GB or DE")
+            raise UnusableFile(f"--region: {region!r} is not a region; give two letters such as US, GB or DE")
 
     def clean(self, cell: str) -> tuple[str, str]:
-        """Return a cell's number in E.164, and what was changed, in words; empty where nothing was.
+        """Return a cell's number in E.164, and a description of the change; empty if nothing was changed.
 
         Raises BadNumber.
         """
         if _E164(cell) is not None and not cell.startswith("+521"):
             return cell, ""
         text = _visible(cell)
-        _refuse_what_is_no_single_number(text)
+        _check_one_number(text)
         if self._library is not None and text.startswith("00"):
-            # 00 is written for '+' everywhere, also where it is not what people dial, as in the US.
+            # People write 00 for '+' in all countries, even in the US, where 00 is not dialed.
             text = "+" + text[2:].lstrip()
         number = self._parsed(text)
         mexican = _MEXICAN_MOBILE(number)
@@ -79,12 +79,12 @@ class PhoneNumbers:
         try:
             parsed = library.parse(text, self._region)
         except library.NumberParseException:
-            raise BadNumber(f"is no phone number of {self._region}, nor one with a country code") from None
+            raise BadNumber(f"is not a phone number of {self._region}, nor one with a country code") from None
         reason = library.is_possible_number_with_reason(parsed)
         if reason != library.ValidationResult.IS_POSSIBLE:
             raise BadNumber(_IMPOSSIBLE.get(reason, "cannot be a phone number"))
         if not text.startswith("+") and not library.is_valid_number(parsed):
-            raise BadNumber(f"is no number of {self._region}; write it with '+' and its country code")
+            raise BadNumber(f"is not a number of {self._region}; write it with '+' and its country code")
         return str(library.format_number(parsed, library.PhoneNumberFormat.E164))
 
 
@@ -92,10 +92,10 @@ _IMPOSSIBLE = {
     1: "has a country code that does not exist",
     2: "is too short",
     3: "is too long",
-    4: "lacks its area code: it can be dialed locally only",
-    5: "has a length that no number of its country has",
+    4: "has no area code: it can be dialed only locally",
+    5: "has a length that is not used in its country",
 }
-"""phonenumbers' `ValidationResult`, in words."""
+"""Descriptions of the `ValidationResult` of phonenumbers."""
 
 
 def _library() -> Any:
@@ -107,7 +107,7 @@ def _library() -> Any:
 
 
 def _visible(cell: str) -> str:
-    """Return a cell without what programs add to a number: quotes, signs, invisible marks."""
+    """Return a cell without what programs add to a number: quotes, signs, invisible characters."""
     text = cell if cell.isascii() else unicodedata.normalize("NFKC", cell).translate(_DASHES)
     if not text.isprintable():
         text = "".join(c for c in text if unicodedata.category(c) not in {"Cf", "Cc"} and c != "\u034f")
@@ -115,26 +115,26 @@ def _visible(cell: str) -> str:
     if (formula := _FORMULA(text)) is not None:
         text = formula[1].strip()
     text = text.removeprefix("'").strip()
-    if (number := _DECIMALS(text)) is not None:  # a program took the column for amounts
+    if (number := _DECIMALS(text)) is not None:  # a program treated the column as amounts
         text = number[1]
     return text[4:].strip() if text[:4].lower() == "tel:" else text
 
 
-def _refuse_what_is_no_single_number(text: str) -> None:
+def _check_one_number(text: str) -> None:
     if not text:
         raise BadNumber("is empty")
     if _EXPONENT(text) is not None and "e" in text.lower():
         raise BadNumber(
-            "was rounded by a spreadsheet (1.2E+10): its digits are lost; export the column as text"
+            "was rounded by a spreadsheet (1.2E+10), its digits are lost; export the column as text"
         )
     if _EXTENSION.search(text) is not None:
         raise BadNumber("has an extension, which cannot be dialed; remove it")
-    if len(_NUMBER.findall(text)) > 1 or text.count("+") > 1 or sum(map(str.isdigit, text)) > _MOST_DIGITS:
+    if len(_NUMBER.findall(text)) > 1 or text.count("+") > 1 or sum(map(str.isdigit, text)) > _MAX_DIGITS:
         raise BadNumber("holds two numbers; keep one")
     if not any(character.isdigit() for character in text):
-        raise BadNumber("is no phone number")
+        raise BadNumber("is not a phone number")
     if any(character.isalpha() for character in text):
-        raise BadNumber("has letters in it; write it in digits")
+        raise BadNumber("contains letters; write it in digits")
 
 
 def _without_region(text: str, digits: str) -> str:
@@ -143,14 +143,14 @@ def _without_region(text: str, digits: str) -> str:
     if not digits.startswith("+"):
         raise BadNumber("has no '+' and country code; add them, or give --region, such as --region US")
     if "(0)" in text:
-        raise BadNumber("has a '(0)' behind its country code; remove it, or give --region")
+        raise BadNumber("has a '(0)' after its country code; remove it, or give --region")
     if _E164(digits) is None:
-        raise BadNumber("is no number in E.164: '+', country code and number, 7 to 15 digits")
+        raise BadNumber("is not in E.164: '+', country code and number, 7 to 15 digits")
     return digits
 
 
 def _change(visible: str, text: str, number: str) -> str:
-    """Return what was changed, as one kind."""
+    """Return the description of a change."""
     if visible.startswith("00") and text.startswith("+"):
         return "00 became +"
     if text == number:

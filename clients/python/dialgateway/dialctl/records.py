@@ -1,4 +1,4 @@
-"""What a list is read as: records of cells, each with the line on which it begins."""
+"""The records of a list: cells and a line number."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row of a list, or lines that are none.
+    """One row of a list, or lines that cannot be split into cells.
 
     `line` is where it begins in the file, counted from 1. With a `problem` there are no cells, and `leads` is
-    about how many leads its lines hold.
+    the approximate number of leads in its lines.
     """
 
     line: int
@@ -22,24 +22,24 @@ class Record:
 
 
 class Records(Protocol):
-    """A list that has been opened.
+    """An open list.
 
-    `notes` say how it is read where that is not the usual way; `empty_rows` counts the rows without a value
-    that have been left out so far.
+    `notes` tell the user what was detected, such as the encoding. `empty_rows` counts the rows without a
+    value that were skipped so far.
     """
 
     notes: list[str]
     empty_rows: int
 
     def __iter__(self) -> Iterator[Record]:
-        """Yield the header and every row behind it, blank ones left out."""
+        """Yield the header and all other rows that are not empty."""
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         ...
 
 
 def is_filled(cells: list[str]) -> bool:
-    """Whether one of the cells holds more than white space."""
+    """Whether one of the cells has more than white space."""
     return bool(cells) and bool(cells[0].strip() or any(map(str.strip, cells)))

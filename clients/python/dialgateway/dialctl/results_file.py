@@ -1,8 +1,7 @@
-"""The results file: a line for each lead, appended as its answer arrives, and read again by the next run.
+"""The results file: one line per lead, appended when its answer arrives, and read by the next run.
 
-The file is a log: where a lead has several lines, the last one counts. Each line goes to the system at once
-and is whole in itself, so that whatever ends the command costs at most the line that was being written. What
-is left of such a line is cut off by the next run.
+The file is a log: the last line of a lead counts. Each line is passed to the operating system at once, so a
+kill loses at most the line that is being written. The next run removes such a partial line.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from sys import intern
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
-from dialgateway.dialctl.appended import cut_off_half_a_line
 from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.leads import BadRow, Lead
+from dialgateway.dialctl.log_files import truncate_partial_line
 from dialgateway.values import DialResult, Outcome
 
-# What a line says besides the gateway's own outcomes.
+# The outcomes of dialctl itself, besides those of the gateway.
 INVALID_ROW = "INVALID_ROW"
 LEFT_OUT = "LEFT_OUT"
 NOT_SENT = "NOT_SENT"
@@ -41,17 +40,17 @@ HEADER = (
     "digest",
 )
 _WITHOUT_DIGEST = HEADER[:-1]
-"""The header of files that an older dialctl has begun."""
+"""The header of files from an older dialctl."""
 _KNOWN = frozenset({*(outcome.value for outcome in Outcome), INVALID_ROW, LEFT_OUT, NOT_SENT, UNANSWERED})
 
 _SAVED_BY_A_SPREADSHEET = (
-    "{}: was saved by a spreadsheet program, which changes what dialctl reads again. Use the file as it was "
-    "before, or choose another with --results; nobody is dialed twice, since tokens stay the same."
+    "{}: was saved by a spreadsheet program, which changes the file. Restore the original file, or choose "
+    "another with --results; nobody is dialed twice, because the tokens stay the same."
 )
 
 
 class Row(NamedTuple):
-    """One line that has been read. `digest` is 0 where it is not known."""
+    """One line of the file. `digest` is 0 if it is unknown."""
 
     line: int
     client_token: str
@@ -63,16 +62,18 @@ class Row(NamedTuple):
 
 
 def cell(text: str) -> str:
-    """Return a text as it stands in the file: one line is one lead, so that a cut line can be told."""
-    return text.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n") if _is_odd(text) else text
+    """Escape line ends in a text. Each lead has one line, so a partial line can be recognized."""
+    return (
+        text.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n") if _needs_escapes(text) else text
+    )
 
 
-def _is_odd(text: str) -> bool:
+def _needs_escapes(text: str) -> bool:
     return "\n" in text or "\r" in text or "\\" in text
 
 
 def check_usable(path: Path) -> None:
-    """Raise UnusableFile where results cannot be kept at a path: it is there, and is no regular file."""
+    """Raise UnusableFile if a path exists and is not a regular file."""
     if path.exists() and not path.is_file():
         kind = "a directory" if path.is_dir() else "no regular file"
         raise UnusableFile(
@@ -81,14 +82,14 @@ def check_usable(path: Path) -> None:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """Yield the lines of a file, behind cutting off a last one that is not whole; none where it is missing.
+    """Remove a partial last line and yield the lines of a file; nothing if it does not exist.
 
-    Raises UnusableFile for a file that is not dialctl's.
+    Raises UnusableFile if the file was not written by dialctl.
     """
     try:
         with path.open("r+b") as file:
             _check_bytes(file, path)
-            cut_off_half_a_line(file)
+            truncate_partial_line(file)
     except FileNotFoundError:
         return
     with path.open(encoding="utf-8", newline="") as file:
@@ -96,7 +97,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         try:
             yield from _rows(rows, str(path))
         except (csv.Error, ValueError):
-            raise UnusableFile(f"{path}: line {rows.line_num + 1} is no line of dialctl's") from None
+            raise UnusableFile(f"{path}: line {rows.line_num + 1} was not written by dialctl") from None
 
 
 def _check_bytes(file: BinaryIO, path: Path) -> None:
@@ -113,10 +114,10 @@ def _rows(rows: Iterator[list[str]], name: str) -> Iterator[Row]:
     if header is None:
         return
     if tuple(header) not in {HEADER, _WITHOUT_DIGEST}:
-        raise UnusableFile(f"{name}: is no results file of dialctl; choose another with --results")
+        raise UnusableFile(f"{name}: is not a results file of dialctl; choose another file with --results")
     for line, row in enumerate(rows, start=2):
         if len(row) not in {len(HEADER), len(_WITHOUT_DIGEST)} or row[3] not in _KNOWN:
-            raise UnusableFile(f"{name}: line {line} is no line of dialctl's")
+            raise UnusableFile(f"{name}: line {line} was not written by dialctl")
         yield _row(row)
 
 
@@ -126,10 +127,10 @@ def _row(row: list[str]) -> Row:
 
 
 class ResultsFile:
-    """Appends to the file at `path`, or begins it."""
+    """Appends to the file at `path`, or creates it."""
 
     def __init__(self, path: Path) -> None:
-        # backslashreplace: a token of a bad row may be no UTF-8, and is still worth its line.
+        # backslashreplace: the token of a bad row may be invalid UTF-8, and is still written.
         self._file = path.open("a", encoding="utf-8", errors="backslashreplace", newline="", buffering=1)
         self._write = csv.writer(self._file, lineterminator="\n").writerow
         if self._file.tell() == 0:
@@ -144,15 +145,15 @@ class ResultsFile:
         self._file.close()
 
     def abandon(self) -> None:
-        """Close a file that cannot be written any more, whatever that says."""
+        """Close a file that cannot be written, and ignore errors."""
         with contextlib.suppress(OSError):
             self._file.close()
 
     def answered(self, lead: Lead, result: DialResult, digest: int) -> None:
-        """Write a lead's answer."""
+        """Write the answer of a lead."""
         accepted = result.accepted
         texts = (lead.client_token, lead.campaign_id, result.detail, result.dial_request_id, result.trace_id)
-        if _is_odd("".join(texts)):
+        if _needs_escapes("".join(texts)):
             texts = tuple(map(cell, texts))  # type: ignore[assignment]
         token, campaign_id, detail, id_, trace_id = texts
         self._write(
@@ -173,16 +174,16 @@ class ResultsFile:
         )
 
     def not_sendable(self, row: BadRow) -> None:
-        """Write a row that was not sent, because it cannot be or is not to be.
+        """Write a row that is not sent, because it is invalid or left out.
 
-        Where an earlier run may have sent it, the line says so: it is the last one of the lead.
+        If an earlier run may have sent it, the line says so, since the last line of a lead counts.
         """
         outcome = UNANSWERED if row.in_doubt else LEFT_OUT if row.left_out else INVALID_ROW
         rest = (outcome, "", cell(row.problem), "", "", "", "", "", "")
         self._line(row.line, row.client_token, row.campaign_id, rest)
 
     def unanswered(self, lead: Lead, *, sent: bool, detail: str = "") -> None:
-        """Write a lead that has no answer; if it was sent it may have been dialed."""
+        """Write a lead without an answer. If it was sent, it may have been dialed."""
         rest = (UNANSWERED if sent else NOT_SENT, "", detail, "", "SAME_TOKEN", "", "", "", "")
         self._line(lead.line, lead.client_token, lead.campaign_id, rest)
 

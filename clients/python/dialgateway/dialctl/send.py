@@ -1,4 +1,4 @@
-"""`dialctl send`: from the list to the gateway, from the gateway to the results file, in order."""
+"""The command `dialctl send`: send the leads of a list, and write the answers to the results file."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 
 from dialgateway.client import DialGatewayClient
-from dialgateway.dialctl.conditions import sentence
-from dialgateway.dialctl.earlier import Earlier, check_belongs, moved, read_earlier
+from dialgateway.dialctl.async_reading import iterate_cooperatively, iterate_in_thread
+from dialgateway.dialctl.campaign_sender import GIVEN_UP, CampaignSender, SenderCallbacks
 from dialgateway.dialctl.errors import UnusableFile
-from dialgateway.dialctl.lanes import GIVEN_UP, Hooks, Lane
+from dialgateway.dialctl.handover_log import HandoverLog
+from dialgateway.dialctl.lead_list import LeadList, ListOptions, copied
 from dialgateway.dialctl.leads import LINES_SHOWN, BadRow, Lead
-from dialgateway.dialctl.lists import LeadList, ListOptions, copied
+from dialgateway.dialctl.not_flowing import not_flowing_line
+from dialgateway.dialctl.previous_runs import PreviousRuns, check_same_list, find_moved, read_previous_runs
 from dialgateway.dialctl.progress import Progress, ProgressState
-from dialgateway.dialctl.reading import read_in_thread, take_turns
 from dialgateway.dialctl.results_file import (
     INVALID_ROW,
     LEFT_OUT,
@@ -28,17 +29,16 @@ from dialgateway.dialctl.results_file import (
 from dialgateway.dialctl.send_arguments import SendArguments
 from dialgateway.dialctl.summary import Summary
 from dialgateway.dialctl.terminal import tell
-from dialgateway.dialctl.under_way import UnderWayFile
 from dialgateway.errors import ClientClosed
 from dialgateway.retry import RetryPolicy
 from dialgateway.values import DialResult, Outcome
 
-ALL_ACCEPTED, NOT_ALL_ACCEPTED, NOT_REACHED, BROKEN_OFF, INTERRUPTED = 0, 1, 3, 4, 130
+ALL_ACCEPTED, NOT_ALL_ACCEPTED, NOT_REACHED, STOPPED_BY_ERROR, INTERRUPTED = 0, 1, 3, 4, 130
 
 _READ_ON_S = 0.02
-"""Seconds to wait for a campaign that can take more, before further leads are read for others."""
+"""How many seconds to wait for a sender that wants leads, before leads are read for other campaigns."""
 _READ_ON = 100
-"""Leads that are then read at once."""
+"""How many leads are then read at once."""
 
 
 async def send(arguments: SendArguments) -> int:
@@ -46,18 +46,18 @@ async def send(arguments: SendArguments) -> int:
     _check_paths(arguments)
     credentials = arguments.gateway.credentials()
     with contextlib.ExitStack() as stack:
-        under_way = stack.enter_context(UnderWayFile(arguments.results))
-        earlier = read_earlier(arguments.results)
-        under_way.rows_before = earlier.rows
+        handover_log = stack.enter_context(HandoverLog(arguments.results))
+        previous = read_previous_runs(arguments.results)
+        handover_log.rows_before = previous.rows
         options = arguments.list
-        if earlier.anything and not options.is_regular:
+        if previous.anything and not options.is_regular:
             tell(
                 sys.stderr,
-                "dialctl: the list is read to its end first, since an earlier run has sent some of it",
+                "dialctl: reading the whole list first, because an earlier run has sent some of it",
             )
             options = stack.enter_context(copied(options))
-        if earlier.anything:
-            _check_belongs(options, arguments, earlier)
+        if previous.anything:
+            _check_belongs(options, arguments, previous)
         total = _count(options) if options.is_regular and not arguments.quiet else None
         leads = stack.enter_context(LeadList(options)) if options.is_regular else LeadList(options)
         client = DialGatewayClient(
@@ -68,23 +68,25 @@ async def send(arguments: SendArguments) -> int:
             retry=RetryPolicy(give_up_after=arguments.give_up_after),
         )
         results = stack.enter_context(ResultsFile(arguments.results))
-        run = _Run(arguments, options.is_regular, leads, results, under_way, earlier, total)
-        return await run.to_its_end(client)
+        run = _Run(arguments, options.is_regular, leads, results, handover_log, previous, total)
+        return await run.run(client)
 
 
 def _check_paths(arguments: SendArguments) -> None:
     file = arguments.list.file
     if file is not None and file.resolve() == arguments.results.resolve():
-        raise UnusableFile("the results file would be the file itself")
+        raise UnusableFile("the results file would be the list itself")
     check_usable(arguments.results)
 
 
-def _check_belongs(options: ListOptions, arguments: SendArguments, earlier: Earlier) -> None:
+def _check_belongs(options: ListOptions, arguments: SendArguments, previous: PreviousRuns) -> None:
     with LeadList(options) as leads:
-        strange = earlier.strangers(leads.leads())
-    if strange:
+        missing = previous.missing_keys(leads.leads())
+    if missing:
         with LeadList(options) as leads:
-            check_belongs(arguments.results, earlier, moved(arguments.results, strange, leads.leads()))
+            check_same_list(
+                arguments.results, previous, find_moved(arguments.results, missing, leads.leads())
+            )
 
 
 def _count(options: ListOptions) -> int:
@@ -93,7 +95,7 @@ def _count(options: ListOptions) -> int:
 
 
 class _Run:
-    """One run of the command. Every lead passes one of `_answered`, `_not_sendable` and `_unanswered`."""
+    """One run of the command. Each lead ends in one of `_answered`, `_not_sendable` and `_unanswered`."""
 
     def __init__(
         self,
@@ -101,61 +103,61 @@ class _Run:
         is_regular: bool,
         leads: LeadList,
         results: ResultsFile,
-        under_way: UnderWayFile,
-        earlier: Earlier,
+        handover_log: HandoverLog,
+        previous: PreviousRuns,
         total: int | None,
     ) -> None:
         self._arguments = arguments
         self._is_regular = is_regular
         self._list = leads
-        self._under_way = under_way
+        self._handover_log = handover_log
         self._results = results
-        self._earlier = earlier
+        self._previous = previous
         self._rows = total
         self._summary = Summary()
         self._state = ProgressState(time.monotonic(), total, conditions=self._conditions)
         self._progress = Progress(self._state, sys.stderr, quiet=arguments.quiet)
-        self._lanes: dict[str, Lane] = {}
+        self._senders: dict[str, CampaignSender] = {}
         self._room = asyncio.Event()
-        self._hooks = Hooks(self._answered, self._under_way.note, self._room.set)
+        self._callbacks = SenderCallbacks(self._answered, self._handover_log.note, self._room.set)
 
-    async def to_its_end(self, client: DialGatewayClient) -> int:
-        """Send everything, write a line for whatever was not answered, and say how it went."""
+    async def run(self, client: DialGatewayClient) -> int:
+        """Send everything, write a line for each lead without an answer, and print the summary."""
         if not self._arguments.quiet:
             for note in self._list.notes_before():
                 self._progress.say(f"dialctl: {note}")
         leads = self._leads()
         try:
             interrupted = await self._send(client, leads)
-            # What is left of a pipe is nobody's until it is read; what is left of a file was to be sent.
+            # The rest of a file gets lines too; the rest of a pipe is not known.
             self._give_up(leads if self._is_regular else iter(()))
-            self._under_way.remove()
+            self._handover_log.remove()
         except OSError as error:  # such as a full disk: some leads have been sent
-            return self._broken_off(f"{error.filename or self._arguments.results}: {error.strerror}")
+            return self._stopped_by_error(f"{error.filename or self._arguments.results}: {error.strerror}")
         except UnusableFile as error:  # such as a workbook that is damaged further on
-            return self._broken_off(str(error))
+            return self._stopped_by_error(str(error))
         return self._finish(interrupted=interrupted)
 
     def _leads(self) -> Iterator[Lead | BadRow]:
-        """Yield what is to be sent, and keep count of what is left out."""
-        for lead in self._earlier.unsettled(self._list.leads(), self._arguments.list.expires_in):
-            if self._rows is not None and self._earlier.settled:
-                self._state.total = self._rows - self._earlier.settled.total()
+        """Yield the leads to send, and correct the total by those that are settled."""
+        for lead in self._previous.unsettled(self._list.leads(), self._arguments.list.expires_in):
+            if self._rows is not None and self._previous.settled:
+                self._state.total = self._rows - self._previous.settled.total()
             yield lead
 
     async def _send(self, client: DialGatewayClient, leads: Iterator[Lead | BadRow]) -> bool:
-        """Send until every stream has ended; True when the user interrupted it."""
+        """Send until every stream has ended. Return True if the user interrupted it."""
         ticker = asyncio.create_task(self._progress.run())
         try:
             async with client:
                 await self._distribute(
-                    client, take_turns(leads) if self._is_regular else read_in_thread(leads)
+                    client, iterate_cooperatively(leads) if self._is_regular else iterate_in_thread(leads)
                 )
         except asyncio.CancelledError:
-            # Ctrl-C reaches a task as its cancellation, and nothing else cancels this one.
+            # Ctrl-C cancels the main task, and nothing else does.
             return True
         except ExceptionGroup as group:
-            # Only what neither a stream nor a row can be blamed for, such as a full disk, gets here.
+            # Errors of streams and rows are handled elsewhere; this is one such as a full disk.
             raise group.exceptions[0] from None
         finally:
             ticker.cancel()
@@ -168,30 +170,32 @@ class _Run:
                 if isinstance(lead, BadRow):
                     self._not_sendable(lead)
                     continue
-                if (lane := self._lanes.get(lead.campaign_id)) is None:
-                    lane = self._lanes[lead.campaign_id] = self._lane(client, lead.campaign_id)
-                    group.create_task(lane.run())
-                lane.put(lead)
-                if lane.hungry:
+                if (sender := self._senders.get(lead.campaign_id)) is None:
+                    sender = self._senders[lead.campaign_id] = self._new_sender(client, lead.campaign_id)
+                    group.create_task(sender.run())
+                sender.put(lead)
+                if sender.wants_leads:
                     continue
-                if lane.error is not None or lane.given_up:
-                    self._drop(lane)
+                if sender.error is not None or sender.given_up:
+                    self._drop(sender)
                 else:
                     read_on = read_on - 1 if read_on else await self._room_or_read_on()
-            for lane in self._lanes.values():
-                lane.end()
+            for sender in self._senders.values():
+                sender.end()
 
-    def _lane(self, client: DialGatewayClient, campaign_id: str) -> Lane:
+    def _new_sender(self, client: DialGatewayClient, campaign_id: str) -> CampaignSender:
         arguments = self._arguments
-        return Lane(client, campaign_id, arguments.priority, arguments.list.expires_in, self._hooks)
+        return CampaignSender(
+            client, campaign_id, arguments.priority, arguments.list.expires_in, self._callbacks
+        )
 
     async def _room_or_read_on(self) -> int:
-        """Wait until some campaign can take more; return how many leads to read without such a wait.
+        """Wait until a sender wants leads. Return how many leads to read without waiting.
 
-        Where none can for a moment, there may be leads of another campaign behind those of the ones that are
-        full: these are kept on disk meanwhile.
+        If none wants leads for a while, the list may have leads of other campaigns further on. To get there,
+        the leads of full senders are written to disk.
         """
-        if any(lane.hungry for lane in self._lanes.values()):
+        if any(sender.wants_leads for sender in self._senders.values()):
             return 0
         self._room.clear()
         try:
@@ -201,7 +205,7 @@ class _Run:
             return _READ_ON
         return 0
 
-    # --- what becomes of a lead ---------------------------------------------------------------------
+    # --- the end of each lead -----------------------------------------------------------------------
 
     def _answered(self, lead: Lead, result: DialResult) -> None:
         self._results.answered(lead, result, lead.digest(self._arguments.list.expires_in))
@@ -226,19 +230,19 @@ class _Run:
         if shown <= LINES_SHOWN:
             self._progress.say(f"line {row.line}: {row.problem}")
         elif shown - row.leads <= LINES_SHOWN:
-            self._progress.say("further bad rows are told in the results file only")
+            self._progress.say("more bad rows are listed in the results file only")
 
-    def _drop(self, lane: Lane) -> None:
-        """Write what a lane will not send, so that a big list is not kept to its end."""
-        detail = GIVEN_UP if lane.given_up and lane.error is None else ""
-        for lead, sent in lane.take_unread() if lane.error is None else lane.take_unanswered():
+    def _drop(self, sender: CampaignSender) -> None:
+        """Write the leads that a sender will not send, so that they do not use memory until the end."""
+        detail = GIVEN_UP if sender.given_up and sender.error is None else ""
+        for lead, sent in sender.take_queued() if sender.error is None else sender.take_unanswered():
             self._unanswered(lead, sent=sent, detail=detail)
 
     def _give_up(self, unread: Iterable[Lead | BadRow]) -> None:
         """Write a line for each lead that was not answered, read or not."""
-        for lane in self._lanes.values():
-            detail = GIVEN_UP if lane.given_up and lane.error is None else ""
-            for lead, sent in lane.take_unanswered():
+        for sender in self._senders.values():
+            detail = GIVEN_UP if sender.given_up and sender.error is None else ""
+            for lead, sent in sender.take_unanswered():
                 self._unanswered(lead, sent=sent, detail=detail)
         for row in unread:
             if isinstance(row, BadRow):
@@ -246,47 +250,45 @@ class _Run:
             else:
                 self._unanswered(row, sent=row.in_doubt, detail="")
 
-    # --- how it went --------------------------------------------------------------------------------
+    # --- the end of the run -------------------------------------------------------------------------
 
     def _conditions(self) -> list[str]:
         return [
-            sentence(lane.campaign_id, lane.condition)
-            for lane in self._lanes.values()
-            if lane.condition is not None
+            not_flowing_line(sender.campaign_id, sender.condition)
+            for sender in self._senders.values()
+            if sender.condition is not None
         ]
 
     def _finish(self, *, interrupted: bool) -> int:
         self._progress.finish()
-        raised = [lane.error for lane in self._lanes.values() if lane.error is not None]
-        # Closing the client is how an interrupted stream is ended.
+        raised = [sender.error for sender in self._senders.values() if sender.error is not None]
+        # ClientClosed is not an error: the client is closed when the user interrupts.
         errors = {str(error.args[0]) for error in raised if not isinstance(error, ClientClosed)}
         for error in sorted(errors):
             self._progress.say(f"dialctl: gateway {self._arguments.gateway.target}: {error}")
         if not self._arguments.quiet:
-            tell(sys.stdout, *self._last_words())
+            tell(sys.stdout, *self._summary_lines())
         if interrupted:
             self._progress.say("dialctl: interrupted; leads without an answer may have been dialed.")
             self._progress.say("Run it again: it sends what is not settled, and dials nobody twice.")
             return INTERRUPTED
         if errors:
             return NOT_REACHED
-        others = (self._state.outcomes + self._earlier.settled).keys() - {Outcome.ACCEPTED.value, LEFT_OUT}
+        others = (self._state.outcomes + self._previous.settled).keys() - {Outcome.ACCEPTED.value, LEFT_OUT}
         return NOT_ALL_ACCEPTED if others else ALL_ACCEPTED
 
-    def _last_words(self) -> Iterator[str]:
+    def _summary_lines(self) -> Iterator[str]:
         elapsed = time.monotonic() - self._state.started
-        yield from self._summary.lines(elapsed, str(self._arguments.results), self._earlier)
+        yield from self._summary.lines(elapsed, str(self._arguments.results), self._previous)
         yield from self._list.notes_after()
         yield from self._conditions()
 
-    def _broken_off(self, what: str) -> int:
+    def _stopped_by_error(self, what: str) -> int:
         self._results.abandon()
         self._progress.finish()
         self._progress.say(f"dialctl: {what}")
         self._progress.say(
-            "dialctl: broken off; leads have been sent, and some have no line in the results file."
+            "dialctl: stopped; leads have been sent, and some have no line in the results file."
         )
-        self._progress.say(
-            "Run it again once that is mended: it sends what is not settled, and dials nobody twice."
-        )
-        return BROKEN_OFF
+        self._progress.say("Fix this and run it again: it sends what is not settled, and dials nobody twice.")
+        return STOPPED_BY_ERROR

@@ -1,4 +1,4 @@
-"""What may be typed after `dialctl send` and `dialctl check`, and what it means."""
+"""The arguments of `dialctl send` and `dialctl check`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from dialgateway.dialctl.column_layout import CAMPAIGN, EXPIRATION, PHONE, ROLES, TOKEN, ColumnOptions
 from dialgateway.dialctl.connection import Connection, add_connection, connection_of
 from dialgateway.dialctl.csv_records import delimiter_named
 from dialgateway.dialctl.errors import UnusableFile
-from dialgateway.dialctl.layout import CAMPAIGN, EXPIRATION, PHONE, ROLES, TOKEN, ColumnOptions
-from dialgateway.dialctl.lists import ListOptions
+from dialgateway.dialctl.lead_list import ListOptions
 from dialgateway.values import Priority
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "": "seconds"}
@@ -24,22 +24,22 @@ _ATTRIBUTE = re.compile(r"[A-Za-z0-9_-]+")
 _SEND = """\
 Send the dial requests of a list and write one line per lead to a results file.
 
-The list is a CSV file with a header, or an Excel workbook (.xlsx). One column names the token, one the phone
-number, and every other one, but expiration and campaign, is an attribute; an empty cell means that the lead
-has no such attribute. `dialctl check` shows how a list is read, and what is wrong with it, without sending.
+The list is a CSV file with a header, or an Excel workbook (.xlsx). One column has the token, one the phone
+number. Every other column, except expiration and campaign, is an attribute; an empty cell means that the lead
+does not have it. `dialctl check` shows how a list is read and what is wrong with it, without sending.
 
-Run again with the same results file, it sends only what is not settled. ACCEPTED leads are left alone.
-REJECTED and EXPIRED ones are sent again once their line, --expires-in or the campaign has been corrected. All
-others are sent with their own tokens, so a run that was interrupted or killed is taken up where it ended.
-Lines are appended; the last one of a lead counts."""
+With the same results file, a second run sends only leads that are not settled. ACCEPTED leads are never sent
+again. REJECTED and EXPIRED leads are sent again after their row, --expires-in or the campaign has changed.
+All other leads are sent again with the same tokens, so that a run that was interrupted or killed can be
+continued. Lines are appended to the results file; the last line of a lead counts."""
 
 _SEND_EXIT_CODES = """\
-exit codes: 0 every lead was accepted, in this run or before, 1 some were not, 2 wrong usage or unusable list:
-nothing was sent, 3 the gateway was out of reach for too long or refused the stream, 4 broken off, as by a
-full disk, when leads had been sent, 130 interrupted; run 3, 4 and 130 again"""
+exit codes: 0 every lead is accepted, by this run or an earlier one, 1 some are not, 2 wrong usage or unusable
+list, nothing was sent, 3 the gateway was unreachable for too long or refused the stream, 4 stopped by an
+error such as a full disk after leads were sent, 130 interrupted; after 3, 4 and 130 run it again"""
 
 _CHECK = """\
-Read a list as `dialctl send` does, and send nothing. Shows what each column is taken as, what is changed in
+Read a list as `dialctl send` does, without sending it. Shows what each column is used for, what is changed in
 phone numbers, which rows cannot be sent and why, and how many leads would be sent."""
 
 _CHECK_EXIT_CODES = "exit codes: 0 every row can be sent, 1 some cannot, 2 wrong usage or unusable list"
@@ -47,7 +47,7 @@ _CHECK_EXIT_CODES = "exit codes: 0 every row can be sent, 1 some cannot, 2 wrong
 
 @dataclass(frozen=True, slots=True)
 class SendArguments:
-    """One `dialctl send`, checked."""
+    """The checked arguments of one `dialctl send`."""
 
     list: ListOptions
     results: Path
@@ -60,7 +60,7 @@ class SendArguments:
 
 @dataclass(frozen=True, slots=True)
 class CheckArguments:
-    """One `dialctl check`, checked."""
+    """The checked arguments of one `dialctl check`."""
 
     list: ListOptions
     report: Path
@@ -74,29 +74,29 @@ def add_send(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--results",
         metavar="FILE",
         type=Path,
-        help="default: FILE's name with .results.csv; taken up if it is there",
+        help="continued if it exists; default: FILE's name with .results.csv",
     )
     send.add_argument(
         "--give-up-after",
         metavar="TIME",
         type=_duration,
         default=timedelta(minutes=1),
-        help="how long the gateway may be out of reach; default: 1m",
+        help="how long the gateway may be unreachable; default: 1m",
     )
     send.add_argument("--priority", choices=["normal", "high", "bulk"], default="normal")
     send.add_argument("--traceparent", type=_traceparent, help="W3C trace context; default: TRACEPARENT")
-    send.add_argument("--quiet", action="store_true", help="no progress and no summary, errors only")
+    send.add_argument("--quiet", action="store_true", help="print errors only")
     send.set_defaults(build=_send_arguments)
 
 
 def add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command `check`."""
-    check = _list_command(commands, "check", "look at a list without sending it", _CHECK, _CHECK_EXIT_CODES)
+    check = _list_command(commands, "check", "check a list without sending it", _CHECK, _CHECK_EXIT_CODES)
     check.add_argument(
         "--report",
         metavar="FILE",
         type=Path,
-        help="where every problem is written; default: FILE's name with .problems.csv",
+        help="file for all problems; default: FILE's name with .problems.csv",
     )
     check.set_defaults(build=_check_arguments)
 
@@ -108,7 +108,7 @@ def _list_command(
     description: str,
     exit_codes: str,
 ) -> argparse.ArgumentParser:
-    """Add a command that reads a list, with all that says how."""
+    """Add a command that reads a list, with the options for that."""
     command = commands.add_parser(
         name,
         help=help_,
@@ -118,13 +118,13 @@ def _list_command(
     )
     command.add_argument("file", metavar="FILE", help="CSV or .xlsx; '-' for CSV on standard input")
     command.add_argument(
-        "--campaign", metavar="ID", type=_campaign, help="where the list has no column for it"
+        "--campaign", metavar="ID", type=_campaign, help="the campaign of leads without one in the list"
     )
     command.add_argument(
         "--expires-in",
         metavar="TIME",
         type=_duration,
-        help="such as 90s, 10m: for leads without an expiration of their own, from when they are handed over",
+        help="such as 90s, 10m: expiration of leads without one in the list, counted from when they are sent",
     )
     _add_columns(command)
     _add_reading(command)
@@ -132,7 +132,7 @@ def _list_command(
 
 
 def _add_columns(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("columns", "Columns are named as the first line names them.")
+    group = command.add_argument_group("columns", "Columns have the names in the first line.")
     for option, role in (
         ("--token-column", TOKEN),
         ("--phone-column", PHONE),
@@ -146,18 +146,20 @@ def _add_columns(command: argparse.ArgumentParser) -> None:
         type=_mapping,
         action="append",
         default=[],
-        help=f"what a column is: {', '.join(ROLES)}, or the name of an attribute",
+        help=f"what a column is used for: {', '.join(ROLES)}, or the name of an attribute",
     )
-    group.add_argument("--only", metavar="COLUMN,...", type=_names, help="no other column is an attribute")
     group.add_argument(
-        "--drop", metavar="COLUMN,...", type=_names, default=(), help="these are no attributes"
+        "--only", metavar="COLUMN,...", type=_names, help="use only these columns as attributes"
+    )
+    group.add_argument(
+        "--drop", metavar="COLUMN,...", type=_names, default=(), help="do not use these columns as attributes"
     )
     group.add_argument(
         "--token-from",
         metavar="COLUMN,...",
         type=_names,
         default=(),
-        help="build each token from columns that identify the dial; the same values make the same token",
+        help="build each token from columns that identify the dial; equal values give equal tokens",
     )
 
 
@@ -167,13 +169,13 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         "--region", metavar="CC", help="country of numbers without '+', such as US; needs phonenumbers"
     )
     group.add_argument(
-        "--one-dial-per-number", action="store_true", help="leave out leads whose number an earlier line has"
+        "--one-dial-per-number", action="store_true", help="skip leads whose number is in an earlier line"
     )
     group.add_argument(
-        "--delimiter", metavar="CHAR", help="comma, semicolon, tab or pipe; default: from the header"
+        "--delimiter", metavar="CHAR", help="comma, semicolon, tab or pipe; default: detected in the header"
     )
     group.add_argument("--encoding", metavar="NAME", help="such as windows-1252; default: detected")
-    group.add_argument("--sheet", metavar="NAME", help="of a workbook; default: the first")
+    group.add_argument("--sheet", metavar="NAME", help="sheet of a workbook; default: the first")
 
 
 def _send_arguments(chosen: argparse.Namespace) -> SendArguments:
@@ -218,7 +220,7 @@ def _columns(chosen: argparse.Namespace) -> ColumnOptions:
     }
     named = dict(chosen.map) | {column: role for role, column in options.items() if column is not None}
     if chosen.token_from and TOKEN in named.values():
-        raise UnusableFile("--token-from: tokens are in a column, or built from columns, but not both")
+        raise UnusableFile("--token-from: give either a token column or --token-from, not both")
     return ColumnOptions(named, chosen.only, chosen.drop, chosen.token_from)
 
 
@@ -240,7 +242,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _beside(file: Path | None, what: str) -> Path:
-    # Not `with_suffix`: it refuses names without a stem, which are to fail where files are opened.
+    # `with_suffix` would raise for names without a stem; opening the file gives a better message.
     return Path(f"stdin.{what}.csv") if file is None else file.parent / f"{file.stem}.{what}.csv"
 
 
@@ -264,6 +266,6 @@ def _traceparent(text: str) -> str:
 
 
 def _traceparent_of_environment() -> str | None:
-    # What some other program has left there is no reason to refuse the command.
+    # Another program may have set an invalid value; that is no reason to refuse the command.
     text = os.environ.get("TRACEPARENT", "")
     return text if _TRACEPARENT.fullmatch(text) else None

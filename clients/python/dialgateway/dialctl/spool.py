@@ -1,4 +1,4 @@
-"""Leads of a campaign that waits, kept on disk so that the leads behind them can be read and sent."""
+"""A queue of leads on disk, so that leads of other campaigns further on in the list can be sent."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections import deque
 
 from dialgateway.dialctl.leads import Lead
 
-_TOGETHER = 100
+_BLOCK = 100
 
 
 class Spool:
-    """A queue of leads in a temporary file, which has no name and is gone with the process.
+    """A queue of leads in a temporary file without a name, which disappears with the process.
 
-    At most `_TOGETHER` leads at either end are in memory.
+    At most `_BLOCK` leads at each end are in memory.
     """
 
     def __init__(self) -> None:
-        # Opened by whoever owns the spool, and closed by `close`: it lives as long as its campaign.
+        # Closed by `close()`: the file is used as long as its campaign is sent.
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
         self._read_at = self._write_at = 0
         self._first: deque[Lead] = deque()
@@ -32,14 +32,14 @@ class Spool:
         """Add a lead at the end."""
         self._last.append(lead)
         self._count += 1
-        if len(self._last) >= _TOGETHER:
+        if len(self._last) >= _BLOCK:
             self._file.seek(self._write_at)
             pickle.dump(self._last, self._file, pickle.HIGHEST_PROTOCOL)
             self._write_at = self._file.tell()
             self._last = []
 
     def take(self) -> Lead:
-        """Take out the first lead; there must be one."""
+        """Remove and return the first lead; there must be one."""
         if not self._first and self._read_at < self._write_at:
             self._file.seek(self._read_at)
             self._first.extend(pickle.load(self._file))  # noqa: S301 - written above, by this process
@@ -51,5 +51,5 @@ class Spool:
         return self._first.popleft()
 
     def close(self) -> None:
-        """Give up the file."""
+        """Close the file, which removes it."""
         self._file.close()

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def printable(line: str) -> str:
     """Return a line in which every character that is not printable is written as an escape.
 
-    Names of columns, ids of campaigns and messages of a gateway come from others. Control characters in them
-    would change what the terminal does.
+    Names of columns, ids of campaigns and messages of a gateway are untrusted. Control characters in them
+    would change the state of the terminal.
     """
     if line.isprintable():
         return line

@@ -31,8 +31,8 @@ _DAMAGED = (
     TypeError,
     EOFError,
 )
-"""What openpyxl raises for files that are no workbooks, or whose parts are damaged."""
-_IS_DAMAGED = "{}: is no Excel workbook, or is damaged; save it as CSV"
+"""The errors that openpyxl raises for damaged workbooks, and for other files."""
+_IS_DAMAGED = "{}: is not an Excel workbook, or is damaged; save it as CSV"
 _MERGED = re.compile(rb"""mergeCell\s[^>]*?ref=["']([A-Z]+([0-9]+):[A-Z]+([0-9]+))["']""")
 _LONGEST_MERGED_TAG = 200
 _BLOCK_BYTES = 1 << 20
@@ -84,7 +84,7 @@ class XlsxRecords:
         self._file.close()
 
     def __iter__(self) -> Iterator[Record]:
-        """Yield the rows that are not blank. Raises UnusableFile where the workbook is damaged."""
+        """Yield the rows that are not blank. Raises UnusableFile if the workbook is damaged."""
         self._sheet.reset_dimensions()  # some programs write a wrong one
         try:
             merged = self._merged_ranges()
@@ -95,8 +95,9 @@ class XlsxRecords:
     def _merged_ranges(self) -> list[_MergedRange]:
         """Return the sheet's merged ranges by their first row.
 
-        openpyxl does not read them where it reads row by row, so the sheet's XML is searched. They stand
-        behind its rows: the sheet is unpacked one more time, which takes far less than reading its cells.
+        openpyxl does not provide them when it reads row by row, so the sheet's XML is searched. They come
+        after all rows, so the sheet is decompressed once more; that takes far less time than reading its
+        cells.
         """
         with self._book._archive.open(self._sheet._worksheet_path) as xml:
             return sorted(_merged_in(xml))

@@ -1,4 +1,7 @@
-"""`dialctl send` with the results of an earlier run: interrupted, killed, cut off, or of another list."""
+"""The command `dialctl send` with the results of an earlier run.
+
+Interrupted, killed, incomplete, or of another list.
+"""
 
 from __future__ import annotations
 
@@ -67,8 +70,8 @@ async def run(dialctl: Dialctl, list_: str, earlier: str | None, *arguments: str
     return await dialctl.wait(await dialctl.start(*SEND, *arguments))
 
 
-async def test_only_what_is_not_settled_is_sent(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Accepted leads are left alone; others are sent with their tokens, and their lines appended."""
+async def test_only_leads_that_are_not_settled_are_sent(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Accepted leads are not sent again; others are, with their tokens, and their lines are appended."""
     outcomes = ["ACCEPTED", "NOT_ACCEPTED", "UNKNOWN", "UNANSWERED", "NOT_SENT", "INVALID_ROW", "LEFT_OUT"]
     earlier = results(*(line(at + 2, f"t-{at}", outcome) for at, outcome in enumerate(outcomes)))
     assert await run(dialctl, leads(8), earlier) == 0
@@ -78,10 +81,10 @@ async def test_only_what_is_not_settled_is_sent(dialctl: Dialctl, gateway: Scrip
     assert "settled by earlier runs and not sent again: 1 ACCEPTED" in dialctl.out
 
 
-async def test_a_rejected_lead_is_sent_once_it_is_corrected(
+async def test_a_rejected_lead_is_sent_after_it_was_corrected(
     dialctl: Dialctl, gateway: ScriptedGateway
 ) -> None:
-    """A refused row that is unchanged is told again with its reason, and sent once its number is another."""
+    """An unchanged refused row is reported again with its reason; with another number it is sent."""
     script, gateway.script = gateway.script, refuse(pb.OUTCOME_REJECTED)  # type: ignore[assignment]
     assert await run(dialctl, leads(2), None) == 1
     gateway.script, gateway.streams = script, []
@@ -94,10 +97,10 @@ async def test_a_rejected_lead_is_sent_once_it_is_corrected(
     assert last_outcomes(dialctl) == {"t-0": "ACCEPTED", "t-1": "REJECTED"}
 
 
-async def test_another_expires_in_corrects_a_rejected_lead(
+async def test_a_rejected_lead_is_sent_after_expires_in_was_changed(
     dialctl: Dialctl, gateway: ScriptedGateway
 ) -> None:
-    """Amazon Connect may have refused a time too far ahead: another --expires-in is a correction."""
+    """Amazon Connect may have refused an expiration too far ahead."""
     script, gateway.script = gateway.script, refuse(pb.OUTCOME_REJECTED)  # type: ignore[assignment]
     assert await run(dialctl, leads(1), None) == 1
     gateway.script, gateway.streams = script, []
@@ -106,10 +109,10 @@ async def test_another_expires_in_corrects_a_rejected_lead(
 
 
 @pytest.mark.parametrize("reason", [pb.REASON_CAMPAIGN_NOT_FOUND, pb.REASON_ACCESS_DENIED])
-async def test_what_is_corrected_elsewhere_is_sent_again(
+async def test_a_lead_rejected_for_its_campaign_or_rights_is_sent_again(
     dialctl: Dialctl, gateway: ScriptedGateway, reason: pb.Reason.ValueType
 ) -> None:
-    """A campaign that was not there, or rights that were missing, are not corrected in the row."""
+    """A missing campaign or missing rights are not corrected in the row."""
     script, gateway.script = gateway.script, refuse(pb.OUTCOME_REJECTED, reason)  # type: ignore[assignment]
     assert await run(dialctl, leads(1), None) == 1
     gateway.script, gateway.streams = script, []
@@ -117,8 +120,8 @@ async def test_what_is_corrected_elsewhere_is_sent_again(
     assert tokens(gateway) == ["t-0"]
 
 
-async def test_a_mistyped_campaign_is_correctable(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Leads that a wrong campaign refused are sent to the right one, with the same results file."""
+async def test_a_mistyped_campaign_can_be_corrected(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Leads refused by a wrong campaign are sent to the right one, with the same results file."""
     refused = line(2, "t-0", "REJECTED").replace(",c,", ",wrong,")
     assert await run(dialctl, leads(1), results(refused)) == 0
     assert tokens(gateway) == ["t-0"]
@@ -128,7 +131,7 @@ async def test_a_mistyped_campaign_is_correctable(dialctl: Dialctl, gateway: Scr
 async def test_nobody_is_dialed_for_two_campaigns_by_a_correction(
     dialctl: Dialctl, gateway: ScriptedGateway, outcome: str
 ) -> None:
-    """Leads that may have been dialed for one campaign are not sent to another one by the same list."""
+    """Leads that may have been dialed for one campaign are not sent to another one from the same list."""
     earlier = results(line(2, "t-0", outcome).replace(",c,", ",other,"))
     assert await run(dialctl, leads(1), earlier) == 2
     assert "1 leads were accepted or may have been dialed for campaign 'other'" in dialctl.err
@@ -136,7 +139,7 @@ async def test_nobody_is_dialed_for_two_campaigns_by_a_correction(
 
 
 async def test_an_expired_lead_gets_a_new_time(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Without an expiration of its own an expired lead is sent again; with one, once that is another."""
+    """Without an expiration in the list an expired lead is sent again; with one, after it has changed."""
     assert await run(dialctl, leads(1), results(line(2, "t-0", "EXPIRED"))) == 0
     assert tokens(gateway) == ["t-0"]
     (dialctl.directory / "leads.results.csv").unlink()
@@ -152,15 +155,15 @@ async def test_an_expired_lead_gets_a_new_time(dialctl: Dialctl, gateway: Script
 async def test_an_accepted_lead_that_was_edited_is_not_dialed_again(
     dialctl: Dialctl, gateway: ScriptedGateway
 ) -> None:
-    """Somebody may be on the phone already: a later change of the row is told, and not sent."""
+    """Somebody may already be on the phone: a later change of the row is reported, and not sent."""
     assert await run(dialctl, leads(1), None) == 0
     assert await run(dialctl, leads(1).replace(PHONE, "+12025550199"), None) == 0
     assert len(tokens(gateway)) == 1
     assert "1 of the accepted leads have changed since" in dialctl.out
 
 
-async def test_a_list_that_is_done_is_exit_0(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Run again behind its end, nothing is sent, and every lead is still accepted."""
+async def test_a_finished_list_is_exit_0(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Nothing is sent, and every lead is still accepted."""
     assert await run(dialctl, leads(300), None) == 0
     before = (dialctl.directory / "leads.results.csv").read_bytes()
     assert await run(dialctl, leads(300), None) == 0
@@ -169,15 +172,15 @@ async def test_a_list_that_is_done_is_exit_0(dialctl: Dialctl, gateway: Scripted
 
 
 async def test_the_last_line_of_a_lead_counts(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """A lead that was accepted behind an UNKNOWN is settled."""
+    """A lead that was accepted after UNKNOWN is settled."""
     earlier = results(line(2, "t-0", "UNKNOWN"), line(2, "t-0", "ACCEPTED"))
     assert await run(dialctl, leads(1), earlier) == 0
     assert tokens(gateway) == []
 
 
 @pytest.mark.parametrize("cut", [1, 10, 30])
-async def test_half_a_line_is_cut_off(dialctl: Dialctl, gateway: ScriptedGateway, cut: int) -> None:
-    """A line that was being written when the command was killed is dropped, and its lead sent again."""
+async def test_a_partial_line_is_removed(dialctl: Dialctl, gateway: ScriptedGateway, cut: int) -> None:
+    """A line that was being written when the command was killed is removed, and its lead is sent again."""
     whole = results(
         line(2, "t-0", "ACCEPTED"), line(3, "t-1", "ACCEPTED").replace(",,,,\n", ',"de,tail",,,\n')
     )
@@ -186,15 +189,15 @@ async def test_half_a_line_is_cut_off(dialctl: Dialctl, gateway: ScriptedGateway
     assert list(last_outcomes(dialctl)) == ["t-0", "t-1"]
 
 
-async def test_half_a_header_is_begun_anew(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """A run that was killed at its very first write leaves nothing in the way."""
+async def test_a_partial_header_is_replaced(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """A run that was killed during its first write does not prevent the next one."""
     assert await run(dialctl, leads(1), "line,client_to") == 0
     with (dialctl.directory / "leads.results.csv").open(newline="") as file:
         assert next(csv.reader(file)) == list(HEADER)
 
 
 async def test_results_of_another_list_are_refused(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Lines of leads that the list has not are told, nothing is sent and nothing is changed."""
+    """Lines of leads that are not in the list are reported; nothing is sent or changed."""
     earlier = results(line(2, "t-0", "ACCEPTED"), line(3, "other-1", "UNKNOWN"))
     assert await run(dialctl, leads(5), earlier) == 2
     assert "results of another list: 1 of its 2 leads" in dialctl.err
@@ -207,17 +210,17 @@ async def test_results_of_another_list_are_refused(dialctl: Dialctl, gateway: Sc
     "content",
     ["name,phone\nAda,1\n", results("2,t-0,c,DONE,,,,,,,\n"), results("2,t-0\n"), results('2,"t\n')],
 )
-async def test_a_file_of_something_else_is_refused(
+async def test_a_file_that_dialctl_did_not_write_is_refused(
     dialctl: Dialctl, gateway: ScriptedGateway, content: str
 ) -> None:
-    """A file that dialctl has not written is neither read as results nor written to."""
+    """It is neither read as results nor written to."""
     assert await run(dialctl, leads(1), content) == 2
     assert "dialctl" in dialctl.err
     assert (dialctl.directory / "leads.results.csv").read_text() == content
 
 
-async def test_a_run_that_ended_in_order_leaves_no_doubt(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Leads that were added to the list afterwards are new: what the gateway says of them is the truth."""
+async def test_a_run_that_ended_normally_leaves_no_doubt(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Leads added to the list afterwards are new, and get the gateway's own answers."""
     assert await run(dialctl, leads(2), None) == 0
     gateway.script = refuse(pb.OUTCOME_REJECTED)  # type: ignore[assignment]
     assert await run(dialctl, leads(4), None) == 1
@@ -229,8 +232,8 @@ async def test_a_run_that_ended_in_order_leaves_no_doubt(dialctl: Dialctl, gatew
     }
 
 
-async def test_a_token_with_odd_characters_is_found_again(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """A line is a line: a token with a line end in it does not break the file for the next run."""
+async def test_a_token_with_a_line_end_is_found_again(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Each lead has one line, even if its token has a line end."""
     list_ = f'client_token,phone_number\n"a\nb\\c",{PHONE}\nt-1,{PHONE}\n'
     assert await run(dialctl, list_, None) == 1
     assert await run(dialctl, list_, None) == 1
@@ -238,8 +241,8 @@ async def test_a_token_with_odd_characters_is_found_again(dialctl: Dialctl, gate
     assert [row["outcome"] for row in dialctl.results()] == ["INVALID_ROW", "ACCEPTED", "INVALID_ROW"]
 
 
-async def test_a_pipe_is_taken_up_too(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Standard input is read once only; what is settled there is left out all the same."""
+async def test_a_list_from_a_pipe_is_continued(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """Standard input can be read only once, and still the settled leads are left out."""
     (dialctl.directory / "stdin.results.csv").write_text(results(line(2, "t-0", "ACCEPTED")))
     process = await dialctl.start("send", "-", "--campaign", "c", "--expires-in", "10m")
     assert await dialctl.wait(process, leads(2).encode()) == 0
@@ -247,7 +250,7 @@ async def test_a_pipe_is_taken_up_too(dialctl: Dialctl, gateway: ScriptedGateway
 
 
 async def test_a_pipe_is_checked_like_a_file(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Results of another list are refused on standard input too, before anything is sent."""
+    """Results of another list are refused for standard input too, before anything is sent."""
     (dialctl.directory / "stdin.results.csv").write_text(results(line(2, "other", "ACCEPTED")))
     process = await dialctl.start("send", "-", "--campaign", "c", "--expires-in", "10m")
     assert await dialctl.wait(process, leads(2).encode()) == 2
@@ -256,10 +259,10 @@ async def test_a_pipe_is_checked_like_a_file(dialctl: Dialctl, gateway: Scripted
 
 
 @pytest.mark.parametrize("change", ["\ufeff{}", "semicolons", "crlf"])
-async def test_results_that_a_spreadsheet_has_saved_are_told_as_such(
+async def test_results_saved_by_a_spreadsheet_program_are_refused(
     dialctl: Dialctl, gateway: ScriptedGateway, change: str
 ) -> None:
-    """Such a program writes other delimiters, line ends and marks; the line says so, and what to do."""
+    """Such a program writes other delimiters, line ends and marks; the message says what to do."""
     text = results(line(2, "t-0", "ACCEPTED"))
     changed = {"crlf": text.replace("\n", "\r\n"), "semicolons": text.replace(",", ";")}.get(
         change, change.format(text)

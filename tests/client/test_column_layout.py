@@ -1,16 +1,16 @@
-"""What each column of a list is taken as: by options, by dialctl's names, by well-known names."""
+"""What each column is used for, by options, by dialctl's own names and by well-known names."""
 
 from __future__ import annotations
 
 import pytest
 
+from dialgateway.dialctl.column_layout import ColumnLayout, ColumnOptions, column_layout, legal_name
 from dialgateway.dialctl.errors import UnusableFile
-from dialgateway.dialctl.layout import ColumnOptions, Layout, layout_of, legal_name
 
 
-def layout(header: str, **options: object) -> Layout:
+def layout(header: str, **options: object) -> ColumnLayout:
     names = header.split(",")
-    return layout_of(
+    return column_layout(
         names,
         ColumnOptions(**options),  # type: ignore[arg-type]
         needs_expiration=False,
@@ -22,8 +22,8 @@ def attributes(header: str, **options: object) -> list[str]:
     return [name for _, name in layout(header, **options).attributes]
 
 
-def test_our_names_need_no_option() -> None:
-    """The names that the wire contract uses are taken as what they are; the rest are attributes."""
+def test_names_of_the_contract_need_no_option() -> None:
+    """Columns with the names of the contract are recognized; the others are attributes."""
     found = layout("client_token,phone_number,expiration_time,campaign_id,first_name")
     assert (found.token, found.phone, found.expiration, found.campaign) == ((0,), 1, 2, 3)
     assert found.attributes == ((4, "first_name"),)
@@ -33,29 +33,29 @@ def test_our_names_need_no_option() -> None:
 @pytest.mark.parametrize(
     "name", ["Phone", "PHONE NUMBER", "Mobile", "Telefon", "Téléphone", "Teléfono", "Cell-Phone", "Tel."]
 )
-def test_a_well_known_name_is_recognized_and_told(name: str) -> None:
+def test_a_well_known_phone_column_is_used_and_reported(name: str) -> None:
     """One column that is clearly the phone number needs no option, and the user sees the decision."""
     found = layout(f"client_token,{name},note")
     assert found.phone == 1
-    assert found.notes == (f"column 2 ({name!r}) is taken as the phone number",)
+    assert found.notes == (f"column 2 ({name!r}) is used as the phone number",)
 
 
-def test_several_well_known_names_are_not_guessed_among() -> None:
-    """With a landline and a mobile number the user chooses; the line says how."""
+def test_several_well_known_phone_columns_are_refused() -> None:
+    """With a landline and a mobile number the user chooses; the message says how."""
     with pytest.raises(UnusableFile, match=r"'Phone', 'Mobile'.*--map"):
         layout("client_token,Phone,Mobile")
     assert layout("client_token,Phone,Mobile", named={"Mobile": "phone_number"}).phone == 2
 
 
-def test_no_token_is_guessed() -> None:
-    """A token decides who is dialed twice: it is named by the user or there is none."""
+def test_the_token_column_is_never_guessed() -> None:
+    """A token decides who is dialed twice, so the user names its column."""
     with pytest.raises(UnusableFile, match="--token-from"):
         layout("Id,Phone")
     assert layout("Id,Phone", named={"Id": "client_token"}).token == (0,)
 
 
 def test_token_columns_stay_attributes() -> None:
-    """A column that tokens are built from is sent as well."""
+    """A column that tokens are built from is sent too."""
     found = layout("Lead ID,Due,Phone", token_from=("lead id", "Due"))
     assert (found.token, found.token_is_built) == ((0, 1), True)
     assert [name for _, name in found.attributes] == ["Lead_ID", "Due"]
@@ -73,18 +73,18 @@ def test_token_columns_stay_attributes() -> None:
         ("名前", ""),
     ],
 )
-def test_names_are_made_legal_by_one_rule(name: str, legal: str) -> None:
-    """Accents are taken off, other characters become '_', and none stays at either end."""
+def test_names_of_attributes_are_changed_by_one_rule(name: str, legal: str) -> None:
+    """Accents are removed, other characters become '_', and '_' at both ends is removed."""
     assert legal_name(name) == legal
 
 
-def test_a_changed_name_is_told() -> None:
-    """The contact flow must ask for the name that was sent."""
+def test_a_changed_name_is_reported() -> None:
+    """The contact flow must use the name that was sent."""
     found = layout("client_token,phone_number,Account #")
     assert found.notes == ("column 3 ('Account #') is sent as the attribute 'Account'",)
 
 
-def test_two_names_that_become_one_are_refused() -> None:
+def test_two_columns_with_the_same_attribute_name_are_refused() -> None:
     """One would hide the other."""
     with pytest.raises(UnusableFile, match="columns 3 and 4 would both be the attribute 'First_Name'"):
         layout("client_token,phone_number,First Name,First_Name")
@@ -92,43 +92,43 @@ def test_two_names_that_become_one_are_refused() -> None:
     assert attributes("client_token,phone_number,A b,A_b", drop=("A b",)) == ["A_b"]
 
 
-def test_a_name_without_a_legal_character_needs_another() -> None:
-    """The line says how to give it one."""
+def test_a_name_without_an_allowed_character_is_refused() -> None:
+    """The message says how to give the column another name."""
     with pytest.raises(UnusableFile, match="column 3 has no letter or digit in its name"):
         layout("client_token,phone_number,名前")
 
 
 def test_only_and_drop_choose_the_attributes() -> None:
-    """What is not named by --only, or is named by --drop, is not sent; a renamed column is."""
+    """Columns missing in --only, or named by --drop, are not sent; a renamed column is."""
     header = "client_token,phone_number,a,b,c"
     assert attributes(header, only=("b",)) == ["b"]
     assert attributes(header, drop=("b",)) == ["a", "c"]
     assert attributes(header, only=("b",), named={"c": "d"}) == ["b", "d"]
 
 
-def test_columns_without_a_name_are_left_out() -> None:
-    """Spreadsheet programs leave them behind the last real column."""
+def test_columns_without_a_name_are_skipped() -> None:
+    """Spreadsheet programs write them after the last real column."""
     found = layout("client_token,phone_number,a,,")
     assert [name for _, name in found.attributes] == ["a"]
     assert found.unnamed == (3, 4)
 
 
 @pytest.mark.parametrize("option", ["only", "drop", "token_from"])
-def test_a_column_that_is_not_there_is_refused(option: str) -> None:
-    """A name that was mistyped is told with its option."""
-    with pytest.raises(UnusableFile, match=f"--{option.replace('_', '-')}: the first line names no column"):
+def test_an_unknown_column_is_refused(option: str) -> None:
+    """A mistyped name is reported with its option."""
+    with pytest.raises(UnusableFile, match=f"--{option.replace('_', '-')}: the first line has no column"):
         layout("client_token,phone_number", **{option: ("nowhere",)})
 
 
 def test_a_column_is_mapped_once() -> None:
     """Two meanings for one column, or two columns for one meaning, contradict each other."""
-    with pytest.raises(UnusableFile, match="two columns are named for phone_number"):
+    with pytest.raises(UnusableFile, match="two columns are given for phone_number"):
         layout("client_token,a,b", named={"a": "phone_number", "b": "phone_number"})
-    with pytest.raises(UnusableFile, match="named twice"):
+    with pytest.raises(UnusableFile, match="given twice"):
         layout("client_token,a,b", named={"a": "phone_number", "A": "x"})
 
 
-def test_nothing_of_a_list_without_a_header_is_shown() -> None:
+def test_messages_show_no_cell_of_a_list_without_a_header() -> None:
     """Its first line is a lead."""
     with pytest.raises(UnusableFile) as caught:
         layout("t-1,+12025550123,Ludmilla")

@@ -1,11 +1,11 @@
-"""What each column of a list is: token, number, expiration, campaign, an attribute, or nothing.
+"""Decide what each column of a list is: token, phone number, expiration, campaign, an attribute, or unused.
 
-The user's options decide first, then the names that dialctl itself uses, then well-known names such as
-`Phone` where exactly one column has one. Nothing is guessed silently: every decision is a note.
+The options of the user come first, then the names that dialctl uses itself, then well-known names such as
+`Phone`, if exactly one column has such a name. Each decision is shown to the user in a note.
 
-The name of an attribute may hold letters, digits, '_' and '-' only (Amazon Connect's rule). Other names are
-made legal: accents are taken off, every run of other characters becomes one '_', and '_' at either end goes.
-So `Account #` becomes `Account`, and `First Name` becomes `First_Name`.
+The name of an attribute may contain only letters, digits, '_' and '-' (a rule of Amazon Connect). Other names
+are changed: accents are removed, each run of other characters becomes one '_', and '_' at both ends is
+removed. So `Account #` becomes `Account`, and `First Name` becomes `First_Name`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ TOKEN, PHONE, EXPIRATION, CAMPAIGN = ROLES = (
     "campaign_id",
 )
 
-_LONGEST_SHOWN = 40
-_MOST_SHOWN = 20
+_MAX_NAME_SHOWN = 40
+_MAX_NOTES = 20
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]+")
 _PHONE_NAMES = frozenset(
     {
@@ -66,19 +66,19 @@ _PHONE_NAMES = frozenset(
     }
 )
 _NO_TOKEN_COLUMN = """\
-the first line names no column {name!r} among its {count}.
-Each lead needs a token of its own: when the list is sent again, the token is what keeps people from being
-dialed twice. Name a column that identifies the dial with --token-column, or build tokens from columns that do
-with --token-from, such as --token-from "Lead ID,Due date"."""  # noqa: S105
+the first line has no column {name!r} among its {count}.
+Each lead needs a token of its own: it prevents that people are dialed twice when the list is sent again. Name
+a column that identifies the dial with --token-column, or build tokens from such columns with --token-from,
+for example --token-from "Lead ID,Due date"."""  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnOptions:
-    """What the user says of the columns.
+    """The user's options for columns.
 
-    `named` maps names of columns to one of `ROLES` or to the name of an attribute. With `only` no other
-    column is an attribute; those in `drop` are none either. `token_from` names the columns that tokens are
-    built from.
+    `named` maps names of columns to one of `ROLES` or to the name of an attribute. If `only` is given, no
+    other column is an attribute; columns in `drop` never are. Tokens are built from the columns in
+    `token_from`.
     """
 
     named: Mapping[str, str] = field(default_factory=dict)
@@ -88,11 +88,11 @@ class ColumnOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Positions of the columns in a row, counted from 0; None or empty where there is none.
+class ColumnLayout:
+    """The positions of the columns in a row, counted from 0; None or empty if there is none.
 
-    `token` holds one position, or those that tokens are built from if `token_is_built`. `names` are the names
-    as the list has them. `notes` tell the user what was decided.
+    `token` has one position, or those of the columns that tokens are built from if `token_is_built`. `names`
+    are the names in the list. `notes` tell the user what was decided.
     """
 
     names: tuple[str, ...]
@@ -111,14 +111,15 @@ class Layout:
         return len(self.names)
 
 
-def layout_of(
+def column_layout(
     header: Sequence[str], options: ColumnOptions, *, needs_expiration: bool, needs_campaign: bool
-) -> Layout:
-    """Decide what each column is. Raises UnusableFile where a column is missing or not clear.
+) -> ColumnLayout:
+    """Decide what each column is. Raises UnusableFile if a column is missing or ambiguous.
 
-    No name is shown before token and number are found: a list without a header begins with a lead.
+    No name is shown before token and phone number are found: in a list without a header, the first line is a
+    lead.
     """
-    names = tuple(_plain(name) for name in header)
+    names = tuple(_normalized(name) for name in header)
     notes: list[str] = []
     roles, renamed = _roles(names, options)
     token = _token(names, roles, options)
@@ -129,10 +130,10 @@ def layout_of(
         raise UnusableFile(_missing(EXPIRATION, "or give --expires-in, such as 10m"))
     if needs_campaign and CAMPAIGN not in roles:
         raise UnusableFile(_missing(CAMPAIGN, "or give --campaign"))
-    # Columns that a token is built from stay attributes.
+    # Columns that tokens are built from are attributes too.
     taken = {phone, *roles.values(), *(token if not options.token_from else ())}
     attributes = _attributes(names, taken, renamed, options, notes)
-    return Layout(
+    return ColumnLayout(
         names,
         token,
         bool(options.token_from),
@@ -146,22 +147,22 @@ def layout_of(
 
 
 def legal_name(name: str) -> str:
-    """Return a column's name as the name of an attribute; empty where nothing legal is in it."""
+    """Return the name of an attribute for a column's name; empty if no character of it is allowed."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     return _ILLEGAL.sub("_", bare.replace("ß", "ss")).strip("_") if _ILLEGAL.search(bare) else bare
 
 
-def _plain(name: str) -> str:
+def _normalized(name: str) -> str:
     return " ".join(name.replace("\ufeff", "").split())
 
 
 def _find(names: Sequence[str], wanted: str, option: str) -> int:
-    """Return the position of the column that the user names. An exact match wins over another case."""
-    wanted = _plain(wanted)
+    """Return the position of a column that the user names. An exact match wins over one in another case."""
+    wanted = _normalized(wanted)
     exact = [at for at, name in enumerate(names) if name == wanted]
     alike = exact or [at for at, name in enumerate(names) if name.casefold() == wanted.casefold()]
     if not alike:
-        raise UnusableFile(f"{option}: the first line names no column {wanted!r}")
+        raise UnusableFile(f"{option}: the first line has no column {wanted!r}")
     if len(alike) > 1:
         places = ", ".join(str(at + 1) for at in alike)
         raise UnusableFile(f"{option}: columns {places} are all named {wanted!r}; give them different names")
@@ -169,17 +170,17 @@ def _find(names: Sequence[str], wanted: str, option: str) -> int:
 
 
 def _roles(names: Sequence[str], options: ColumnOptions) -> tuple[dict[str, int], dict[int, str]]:
-    """Return the position of each role, and the new name of each column that the user renames."""
+    """Return the position of each role, and the new names of columns that the user renames."""
     roles: dict[str, int] = {}
     renamed: dict[int, str] = {}
     for name, target in options.named.items():
         at = _find(names, name, "--map")
         if at in renamed or at in roles.values():
-            raise UnusableFile(f"--map: the column {name!r} is named twice")
+            raise UnusableFile(f"--map: the column {name!r} is given twice")
         if target not in ROLES:
             renamed[at] = target
         elif target in roles:
-            raise UnusableFile(f"--map: two columns are named for {target}")
+            raise UnusableFile(f"--map: two columns are given for {target}")
         else:
             roles[target] = at
     for role in ROLES:
@@ -199,17 +200,17 @@ def _token(names: Sequence[str], roles: dict[str, int], options: ColumnOptions) 
 
 
 def _well_known_phone(names: Sequence[str], taken: set[int], notes: list[str]) -> int:
-    """Return the one column with a well-known name for a phone number."""
+    """Return the only column with a well-known name for a phone number. Raises UnusableFile."""
     found = [at for at, name in enumerate(names) if at not in taken and _letters(name) in _PHONE_NAMES]
     if not found:
-        raise UnusableFile(_missing(PHONE, '--map "Your column=phone_number" names another'))
+        raise UnusableFile(_missing(PHONE, 'name it with --map "Your column=phone_number"'))
     if len(found) > 1:
-        shown = ", ".join(repr(names[at][:_LONGEST_SHOWN]) for at in found)
-        first = names[found[0]][:_LONGEST_SHOWN]
+        shown = ", ".join(repr(names[at][:_MAX_NAME_SHOWN]) for at in found)
+        first = names[found[0]][:_MAX_NAME_SHOWN]
         raise UnusableFile(
             f'several columns may hold the phone number: {shown}; choose with --map "{first}=phone_number"'
         )
-    notes.append(f"column {found[0] + 1} ({names[found[0]]!r}) is taken as the phone number")
+    notes.append(f"column {found[0] + 1} ({names[found[0]]!r}) is used as the phone number")
     return found[0]
 
 
@@ -218,7 +219,7 @@ def _letters(name: str) -> str:
 
 
 def _missing(role: str, remedy: str) -> str:
-    return f"the first line names no column {role!r} ({remedy})"
+    return f"the first line has no column {role!r} ({remedy})"
 
 
 def _attributes(
@@ -228,7 +229,7 @@ def _attributes(
     options: ColumnOptions,
     notes: list[str],
 ) -> tuple[tuple[int, str], ...]:
-    """Return the columns that are attributes, with legal and distinct names."""
+    """Return the positions and names of the attributes. Raises UnusableFile for names that cannot be used."""
     only = None if options.only is None else {_find(names, name, "--only") for name in options.only}
     drop = {_find(names, name, "--drop") for name in options.drop}
     attributes: dict[str, int] = {}
@@ -243,7 +244,7 @@ def _attributes(
         legal = renamed.get(at) or legal_name(name)
         if not legal:
             raise UnusableFile(
-                f'column {at + 1} has no letter or digit in its name; --map "{name}=NAME" gives one'
+                f'column {at + 1} has no letter or digit in its name; give it one with --map "{name}=NAME"'
             )
         if legal in attributes:
             raise UnusableFile(
@@ -252,10 +253,8 @@ def _attributes(
             )
         attributes[legal] = at
     others = [(at, legal) for legal, at in attributes.items() if legal != names[at]]
-    for at, legal in others[:_MOST_SHOWN]:
-        notes.append(f"column {at + 1} ({names[at][:_LONGEST_SHOWN]!r}) is sent as the attribute {legal!r}")
-    if len(others) > _MOST_SHOWN:
-        notes.append(
-            f"{len(others) - _MOST_SHOWN} further columns are sent under a legal name in the same way"
-        )
+    for at, legal in others[:_MAX_NOTES]:
+        notes.append(f"column {at + 1} ({names[at][:_MAX_NAME_SHOWN]!r}) is sent as the attribute {legal!r}")
+    if len(others) > _MAX_NOTES:
+        notes.append(f"{len(others) - _MAX_NOTES} more columns are sent under a changed name in the same way")
     return tuple((at, legal) for legal, at in attributes.items())

@@ -1,4 +1,4 @@
-"""`dialctl send` and time: leads that come too late, and campaigns that take none."""
+"""The command `dialctl send` and time: leads that expire in the queue, and campaigns that take none."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def too_late(
     )
 
 
-async def test_a_lead_that_expired_in_line_gets_a_new_time(
+async def test_a_lead_that_expired_in_the_queue_gets_a_new_time(
     dialctl: Dialctl, gateway: ScriptedGateway
 ) -> None:
     """As long as its campaign takes leads, one that came too late is handed over again."""
@@ -58,7 +58,7 @@ async def test_a_lead_that_expired_in_line_gets_a_new_time(
 
 
 async def test_a_campaign_that_takes_nothing_is_given_up(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Where nothing was taken in all of a lead's time, it has expired, and the rest is not sent."""
+    """If no lead was taken during the time of a lead, it has expired, and the others are not sent."""
 
     async def nothing(received: Received, context: Context) -> Answers:
         async for pairs in received.messages():
@@ -73,8 +73,8 @@ async def test_a_campaign_that_takes_nothing_is_given_up(dialctl: Dialctl, gatew
     assert "its campaign took nothing" in dialctl.results()[-1]["detail"]
 
 
-async def test_a_time_of_its_own_is_not_renewed(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """The user has said until when the lead is wanted."""
+async def test_an_expiration_of_the_list_is_not_extended(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
+    """The user has said how long the lead is wanted."""
 
     async def nothing(received: Received, context: Context) -> Answers:
         async for pairs in received.messages():
@@ -87,7 +87,7 @@ async def test_a_time_of_its_own_is_not_renewed(dialctl: Dialctl, gateway: Scrip
 
 
 async def test_campaigns_do_not_wait_for_each_other(dialctl: Dialctl, gateway: ScriptedGateway) -> None:
-    """Leads of a campaign that takes none do not keep those behind them in the file from being sent."""
+    """Leads of a campaign that takes none do not delay the leads after them in the file."""
     first = asyncio.Event()
 
     async def one_is_paused(received: Received, context: Context) -> Answers:
@@ -111,10 +111,10 @@ async def test_campaigns_do_not_wait_for_each_other(dialctl: Dialctl, gateway: S
     assert len({row["client_token"] for row in dialctl.results()}) == 3050
 
 
-async def test_a_lead_in_doubt_that_expired_in_line_gets_a_new_time(
+async def test_a_lead_in_doubt_that_expired_in_the_queue_gets_a_new_time(
     dialctl: Dialctl, gateway: ScriptedGateway
 ) -> None:
-    """What an earlier run may have sent reads UNKNOWN when it comes too late, and is asked about again."""
+    """It is UNKNOWN because an earlier run may have sent it, and is sent again."""
     seen: set[str] = set()
 
     def first_too_late(index: int, token: str) -> pb.DialResult:

@@ -1,4 +1,7 @@
-"""The calls of CampaignService, as methods of both clients."""
+"""The calls of CampaignService, as base classes of both clients.
+
+The two classes are the same line by line, except for `async` and the end of a closed channel.
+"""
 
 from __future__ import annotations
 
@@ -30,25 +33,25 @@ if TYPE_CHECKING:
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 TIMEOUT_S = 30.0
-"""Seconds that a call may take; one that purges a long queue takes the longest."""
+"""How long a call may take, in seconds. Purging a long queue takes the longest."""
 
 
 class CampaignCalls(ABC):
-    """Looks at campaigns and steers them, by asyncio.
+    """Lists, watches, holds, releases and purges campaigns, with asyncio.
 
-    Each raises GatewayUnavailable, AccessDenied, GatewayOverloaded (a limit of the gateway is reached),
-    DeadlineExceeded, ClientClosed, or CallFailed with the status in `code`: INVALID_ARGUMENT where a field
-    breaks a rule, NOT_FOUND for the release of a campaign that is not held.
+    Each method raises GatewayUnavailable, AccessDenied, GatewayOverloaded (a limit of the gateway is
+    reached), DeadlineExceeded, ClientClosed, or CallFailed with the status in `code`: INVALID_ARGUMENT where
+    a field breaks a rule, NOT_FOUND for the release of a campaign that is not held.
     """
 
     _metadata: Metadata
 
     @abstractmethod
     def _campaign_channel(self) -> AbstractAsyncContextManager[grpc.aio.Channel]:
-        """Lend the channel for one call; raises ClientClosed."""
+        """Provide the channel for one call. Raises ClientClosed."""
 
     async def list_campaigns(self) -> list[Campaign]:
-        """Return all campaigns that the gateway lists, by id."""
+        """Return all campaigns that the gateway knows, ordered by id."""
         campaigns: list[Campaign] = []
         token = ""
         async with self._campaign_stub() as stub:
@@ -62,16 +65,16 @@ class CampaignCalls(ABC):
                     return campaigns
 
     async def watch_campaigns(self, every: timedelta | float = 1.0) -> AsyncGenerator[CampaignsSeen, None]:
-        """Yield all campaigns, and again when something has changed, `every` (0.25 to 60 s) at most.
+        """Yield all campaigns now and after each change, at most once in `every` (0.25 to 60 s).
 
-        Ends with GatewayUnavailable when the replica leaves. A reader that is slow misses states in between.
+        Raises GatewayUnavailable when the replica shuts down. A slow reader gets fewer states, each complete.
         """
-        watched = wire.Watched()
+        watched = wire.WatchedCampaigns()
         async with self._campaign_stub() as stub:
             call = stub.WatchCampaigns(wire.watch_message(every), metadata=self._metadata)
             try:
                 async for message in call:
-                    if (seen := watched.take(message)) is not None:
+                    if (seen := watched.add(message)) is not None:
                         yield seen
             finally:
                 call.cancel()
@@ -79,28 +82,28 @@ class CampaignCalls(ABC):
     async def hold_campaign(
         self, campaign_id: str, reason: str = "", *, held_requests: HeldRequests = HeldRequests.WAIT
     ) -> Campaign:
-        """Let no further call leave for a campaign; return it as it is held."""
+        """Stop calls to Amazon Connect for a campaign. Return the held campaign."""
         message = wire.hold_message(campaign_id, reason, held_requests)
         async with self._campaign_stub() as stub:
             held = await stub.HoldCampaign(message, timeout=TIMEOUT_S, metadata=self._metadata)
         return wire.campaign(held.campaign)
 
     async def release_campaign(self, campaign_id: str, reason: str = "") -> Campaign:
-        """Let calls leave again for a campaign; return it as it is released."""
+        """Allow calls for a held campaign again. Return the released campaign."""
         message = pb.ReleaseCampaignRequest(campaign_id=campaign_id, reason=reason)
         async with self._campaign_stub() as stub:
             released = await stub.ReleaseCampaign(message, timeout=TIMEOUT_S, metadata=self._metadata)
         return wire.campaign(released.campaign)
 
     async def purge_campaign(self, campaign_id: str, reason: str = "") -> int:
-        """Have what is queued for a campaign answered PURGED; return how many dial requests that were."""
+        """Answer all queued dial requests of a campaign with PURGED. Return how many there were."""
         message = pb.PurgeCampaignRequest(campaign_id=campaign_id, reason=reason)
         async with self._campaign_stub() as stub:
             return (await stub.PurgeCampaign(message, timeout=TIMEOUT_S, metadata=self._metadata)).purged
 
     @asynccontextmanager
     async def _campaign_stub(self) -> AsyncIterator[CampaignServiceAsyncStub]:
-        """Lend the stub for one call, and translate what ends it."""
+        """Provide the stub for one call, and translate its errors."""
         async with self._campaign_channel() as channel:
             try:
                 yield cast("CampaignServiceAsyncStub", CampaignServiceStub(channel))
@@ -114,16 +117,16 @@ class CampaignCalls(ABC):
 
 
 class SyncCampaignCalls(ABC):
-    """Looks at campaigns and steers them; raises what `CampaignCalls` does."""
+    """Lists, watches, holds, releases and purges campaigns. Raises the same errors as `CampaignCalls`."""
 
     _metadata: Metadata
 
     @abstractmethod
     def _campaign_channel(self) -> AbstractContextManager[grpc.Channel]:
-        """Lend the channel for one call; raises ClientClosed."""
+        """Provide the channel for one call. Raises ClientClosed."""
 
     def list_campaigns(self) -> list[Campaign]:
-        """Return all campaigns that the gateway lists, by id."""
+        """Return all campaigns that the gateway knows, ordered by id."""
         campaigns: list[Campaign] = []
         token = ""
         with self._campaign_stub() as stub:
@@ -137,16 +140,16 @@ class SyncCampaignCalls(ABC):
                     return campaigns
 
     def watch_campaigns(self, every: timedelta | float = 1.0) -> Generator[CampaignsSeen, None, None]:
-        """Yield all campaigns, and again when something has changed, `every` (0.25 to 60 s) at most.
+        """Yield all campaigns now and after each change, at most once in `every` (0.25 to 60 s).
 
-        Ends with GatewayUnavailable when the replica leaves. A reader that is slow misses states in between.
+        Raises GatewayUnavailable when the replica shuts down. A slow reader gets fewer states, each complete.
         """
-        watched = wire.Watched()
+        watched = wire.WatchedCampaigns()
         with self._campaign_stub() as stub:
             call = stub.WatchCampaigns(wire.watch_message(every), metadata=self._metadata)
             try:
                 for message in call:
-                    if (seen := watched.take(message)) is not None:
+                    if (seen := watched.add(message)) is not None:
                         yield seen
             finally:
                 call.cancel()
@@ -154,28 +157,28 @@ class SyncCampaignCalls(ABC):
     def hold_campaign(
         self, campaign_id: str, reason: str = "", *, held_requests: HeldRequests = HeldRequests.WAIT
     ) -> Campaign:
-        """Let no further call leave for a campaign; return it as it is held."""
+        """Stop calls to Amazon Connect for a campaign. Return the held campaign."""
         message = wire.hold_message(campaign_id, reason, held_requests)
         with self._campaign_stub() as stub:
             held = stub.HoldCampaign(message, timeout=TIMEOUT_S, metadata=self._metadata)
         return wire.campaign(held.campaign)
 
     def release_campaign(self, campaign_id: str, reason: str = "") -> Campaign:
-        """Let calls leave again for a campaign; return it as it is released."""
+        """Allow calls for a held campaign again. Return the released campaign."""
         message = pb.ReleaseCampaignRequest(campaign_id=campaign_id, reason=reason)
         with self._campaign_stub() as stub:
             released = stub.ReleaseCampaign(message, timeout=TIMEOUT_S, metadata=self._metadata)
         return wire.campaign(released.campaign)
 
     def purge_campaign(self, campaign_id: str, reason: str = "") -> int:
-        """Have what is queued for a campaign answered PURGED; return how many dial requests that were."""
+        """Answer all queued dial requests of a campaign with PURGED. Return how many there were."""
         message = pb.PurgeCampaignRequest(campaign_id=campaign_id, reason=reason)
         with self._campaign_stub() as stub:
             return stub.PurgeCampaign(message, timeout=TIMEOUT_S, metadata=self._metadata).purged
 
     @contextmanager
     def _campaign_stub(self) -> Iterator[CampaignServiceStub]:
-        """Lend the stub for one call, and translate what ends it."""
+        """Provide the stub for one call, and translate its errors."""
         with self._campaign_channel() as channel:
             try:
                 yield CampaignServiceStub(channel)
@@ -184,5 +187,5 @@ class SyncCampaignCalls(ABC):
                 if code is grpc.StatusCode.CANCELLED:
                     raise ClientClosed("the client was closed") from error
                 raise wire.failure_of(error, code, details) from error
-            except ValueError as error:  # what a channel says that was closed
+            except ValueError as error:  # raised by a closed channel
                 raise ClientClosed("the client is closed") from error

@@ -1,4 +1,4 @@
-"""`dialctl` with a real gateway and simulated campaigns that are slow, or wait; and runs that are killed."""
+"""The command `dialctl` with a real gateway, slow campaigns, and runs that are killed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def dialctl(tmp_path: Path, connect: World) -> Dialctl:
 
 
 async def control(connect: World, path: str, document: Mapping[str, object], method: str = "PUT") -> None:
-    """Tell the simulator something."""
+    """Send a command to the simulator."""
 
     def send() -> None:
         url = f"{connect.simulator}/_control/{path}"
@@ -45,14 +45,14 @@ async def control(connect: World, path: str, document: Mapping[str, object], met
 
 
 def whole_lines(file: Path) -> dict[str, str]:
-    """Return the last outcome of each token, of a file that may end in half a line."""
+    """Return the last outcome of each token, from a file that may end with a partial line."""
     text = file.read_text()
     rows = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
     return {row["client_token"]: row["outcome"] for row in rows}
 
 
 async def test_killed_again_and_again_nobody_is_dialed_twice(dialctl: Dialctl, connect: World) -> None:
-    """Four runs that end by SIGKILL and one that does not: each lead is dialed once, no line is untrue."""
+    """After four runs that end by SIGKILL and one that does not, each lead was dialed once."""
     await control(connect, "buffers/c", {"capacity": 50, "drain_per_s": 150})
     await control(connect, "faults", {"kind": "reset", "probability": 0.1, "after_work": True}, method="POST")
     (dialctl.directory / "leads.csv").write_text(leads(600))
@@ -76,9 +76,9 @@ async def test_killed_again_and_again_nobody_is_dialed_twice(dialctl: Dialctl, c
 
 @pytest.mark.timed
 async def test_no_lead_expires_before_a_slow_campaign_takes_it(dialctl: Dialctl, connect: World) -> None:
-    """400 leads, a campaign that takes 50 a second, 12 seconds for each lead: all accepted, at its pace.
+    """400 leads for a campaign that takes 50 a second, with 12 seconds for each lead: all are accepted.
 
-    Where the campaign's buffer is full the gateway pauses, so it fills about half of what the campaign takes.
+    The gateway pauses when the buffer of the campaign is full, so it uses about half of the campaign's rate.
     """
     await control(connect, "buffers/c", {"capacity": 25, "drain_per_s": 50})
     (dialctl.directory / "leads.csv").write_text(leads(400))
@@ -90,7 +90,7 @@ async def test_no_lead_expires_before_a_slow_campaign_takes_it(dialctl: Dialctl,
     assert took < 2.5 * 400 / 50
 
 
-async def test_campaigns_that_wait_are_told_apart_and_keep_nobody_waiting(
+async def test_the_state_of_each_campaign_is_shown_while_others_are_served(
     dialctl: Dialctl, connect: World
 ) -> None:
     """PARKED, HELD and COOLING are on the screen and in the summary, while a running campaign is served."""
@@ -107,14 +107,15 @@ async def test_campaigns_that_wait_are_told_apart_and_keep_nobody_waiting(
     async with asyncio.timeout(20):
         while not results.exists() or results.read_text().count("ACCEPTED") < 51:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-    await asyncio.sleep(4.5)  # the screen is told every two seconds
+    await asyncio.sleep(4.5)  # a line is written every two seconds
     process.send_signal(signal.SIGINT)
     assert await dialctl.wait(process) == 130
     for words in (dialctl.err, dialctl.out):
         assert (
-            "campaign parked is PARKED: it goes on once the campaign is started or resumed in Amazon" in words
+            "campaign parked is PARKED: it continues after the campaign is started or resumed in Amazon"
+            in words
         )
-        assert "campaign held is HELD: it goes on once an operator releases it" in words
+        assert "campaign held is HELD: it continues after an operator releases it" in words
         assert "campaign cooling is COOLING: Amazon Connect takes no more for now; the gateway tries" in words
         assert "campaign running" not in words
     outcomes, dialed = whole_lines(results), await connect.accepted()

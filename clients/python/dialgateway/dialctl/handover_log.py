@@ -1,11 +1,11 @@
-"""Which leads of a run may have been handed over, noted beside the results as long as the run goes on.
+"""The file that names the leads a run may have handed over, next to the results file (decision 51).
 
-The file is there from before the first lead is handed over until every lead of the run has its line. Where it
-is missing, the last run has come to its end in order. Where it is left behind, that run was killed. The leads
-that it names and that have no line in the results since that run began may have been sent without an answer.
+It exists from before the first lead is handed over until every lead of the run has its line in the results.
+If it exists at the start of a run, the last run was killed. The leads that it names, and that have no line in
+the results from that run, may have been sent without an answer.
 
-Each line names a campaign, how many lines the results had when the run began, and tokens. Tokens stay true
-when the list is edited or sorted in between; line numbers would not.
+Each line has a campaign, the number of lines that the results had at the start of the run, and tokens. Tokens
+stay valid if the list is edited or sorted between two runs; line numbers would not.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
-from dialgateway.dialctl.appended import cut_off_half_a_line, locked
 from dialgateway.dialctl.errors import UnusableFile
+from dialgateway.dialctl.log_files import truncate_partial_line, try_lock
 from dialgateway.dialctl.results_file import cell
 
 
-class Note(NamedTuple):
-    """Leads of one campaign that may have been handed over by a run.
+class Handover(NamedTuple):
+    """Leads of one campaign that a run may have handed over.
 
-    The campaign is written as it is in the results. `rows_before` is the number of lines that the results had
-    when that run began, without their header.
+    `campaign_id` and `tokens` are escaped as in the results. `rows_before` is the number of lines in the
+    results at the start of the run, without the header.
     """
 
     campaign_id: str
@@ -37,38 +37,39 @@ class Note(NamedTuple):
 
 
 def path_beside(results: Path) -> Path:
-    """Return where this is noted."""
+    """Return the path of this file for a results file."""
     return results.with_name(results.name + ".under-way")
 
 
-def read_notes(results: Path) -> Iterator[Note]:
-    """Yield what killed runs have left; nothing where the last one came to its end. Raises UnusableFile."""
+def read_handovers(results: Path) -> Iterator[Handover]:
+    """Yield what killed runs have left; nothing if the last run was not killed. Raises UnusableFile."""
     path = path_beside(results)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.reader(file, strict=True):
                 campaign_id, rows_before, tokens, _ = row
-                yield Note(campaign_id, int(rows_before), tokens.split())
+                yield Handover(campaign_id, int(rows_before), tokens.split())
     except FileNotFoundError:
         return
     except (csv.Error, ValueError):
         raise UnusableFile(
-            f"{path}: is not as dialctl has left it. It says which leads a run that was killed may have "
-            "dialed; put it back as it was, or choose another file with --results"
+            f"{path}: was changed. It names the leads that a killed run may have dialed; restore it, or "
+            "choose another results file with --results"
         ) from None
 
 
-class UnderWayFile:
-    """Notes which leads are handed over, and is removed when each of them has its line.
+class HandoverLog:
+    """Writes the file, and removes it when each of its leads has a line in the results.
 
-    What an earlier run has left is kept until then, since its leads may still be without a line. The file is
-    locked: two runs with the same results would not know of each other's leads. Raises UnusableFile.
+    Lines of an earlier run are kept until then, since its leads may still be without one. The file is locked,
+    because two runs with the same results would not know each other's leads. Raises UnusableFile if it is
+    locked.
     """
 
     def __init__(self, results: Path) -> None:
         self._path = path_beside(results)
         self._raw = self._open(results)
-        cut_off_half_a_line(self._raw)
+        truncate_partial_line(self._raw)
         self._file = io.TextIOWrapper(self._raw, encoding="utf-8", newline="", line_buffering=True)
         self._write = csv.writer(self._file, lineterminator="\n").writerow
         self.rows_before = 0
@@ -79,7 +80,7 @@ class UnderWayFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Whatever closing it says: a disk that is full has been told of before.
+        # Errors are ignored: a full disk has been reported before.
         with contextlib.suppress(OSError, ValueError):
             if self._raw.seek(0, os.SEEK_END) == 0:
                 self._path.unlink(missing_ok=True)
@@ -87,22 +88,22 @@ class UnderWayFile:
             self._file.close()
 
     def note(self, campaign_id: str, tokens: Iterable[str]) -> None:
-        """Note that leads of a campaign may be handed over from now on."""
+        """Write that leads of a campaign may be handed over from now on."""
         self._write((cell(campaign_id), self.rows_before, " ".join(tokens), ""))
 
     def remove(self) -> None:
-        """Say that every lead of this run has its line."""
+        """Remove the file: every lead of this run has its line."""
         self._raw.truncate(0)
         self._file.close()
-        with contextlib.suppress(OSError):  # empty it says the same
+        with contextlib.suppress(OSError):  # an empty file means the same
             self._path.unlink()
 
     def _open(self, results: Path) -> BinaryIO:
         while True:
             raw = self._path.open("a+b")
-            if not locked(raw):
+            if not try_lock(raw):
                 raw.close()
-                raise UnusableFile(f"{results}: another dialctl is writing to it; wait for its end")
+                raise UnusableFile(f"{results}: another dialctl is writing to it; wait until that has ended")
             # Another run may have removed the file between opening and locking it.
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(raw.fileno()), self._path.stat()):

@@ -1,7 +1,7 @@
-"""A list of leads as a whole: opened, its columns decided, read lead by lead, any number of times.
+"""Open a list of leads, decide what its columns are, and read it lead by lead, any number of times.
 
-Standard input can be read once only. Where it must be looked through before anything is sent, as behind an
-earlier run, it is copied to a temporary file first.
+Standard input can be read only once. If it must be read before anything is sent, as after an earlier run, it
+is copied to a temporary file first.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from dialgateway.dialctl.column_layout import ColumnLayout, ColumnOptions, column_layout
 from dialgateway.dialctl.csv_records import CsvRecords
 from dialgateway.dialctl.decoding import open_lines
 from dialgateway.dialctl.errors import UnusableFile
-from dialgateway.dialctl.layout import ColumnOptions, Layout, layout_of
 from dialgateway.dialctl.leads import SKIPPED_COLUMN_CELLS, BadRow, Lead, LeadReader
 from dialgateway.dialctl.phone_numbers import PhoneNumbers
 from dialgateway.dialctl.records import Record, Records
 from dialgateway.dialctl.xlsx_records import XlsxRecords
 
 _ZIP, _OLD_WORKBOOK = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-"""How a file begins that is an Excel workbook, whatever its name is."""
+"""The first bytes of an Excel workbook, whatever its name is."""
 
 _COMPRESSED = b"\x1f\x8b"
 _WEB_PAGES = (b"<html", b"<!doctype", b"<table", b"<?xml")
@@ -37,9 +37,9 @@ _BEGIN_BYTES = 64
 
 @dataclass(frozen=True, slots=True)
 class ListOptions:
-    """How a list is read. `file` is None for standard input; the others are what the user gave.
+    """How to read a list. `file` is None for standard input; the other fields are the user's options.
 
-    `copy` holds what has come from standard input, where that is read more than once.
+    `copy` is a copy of standard input, if that is read more than once.
     """
 
     file: Path | None
@@ -59,18 +59,17 @@ class ListOptions:
         return self.copy is not None or (self.file is not None and self.file.is_file())
 
     def open(self) -> BinaryIO:
-        """Open the list at its beginning. Of a copy one reader can be open at a time. Raises OSError."""
+        """Open the list at its beginning. A copy can have only one reader at a time. Raises OSError."""
         if self.copy is not None:
             again = os.fdopen(os.dup(self.copy.fileno()), "rb")
             again.seek(0)
             return again
-        # A file object of our own on descriptor 0: a thread may still block in it when the interpreter ends,
-        # and that must not be `sys.stdin`, which is closed then.
+        # Not `sys.stdin`: the interpreter closes that at its exit, while a thread may still block in it.
         return os.fdopen(0, "rb", closefd=False) if self.file is None else self.file.open("rb")
 
 
 class LeadList:
-    """One reading of a list, from its header to its end. Raises UnusableFile and OSError."""
+    """Reads a list once, from its header to its end. Raises UnusableFile and OSError."""
 
     def __init__(self, options: ListOptions) -> None:
         self._records = _open(options)
@@ -95,30 +94,30 @@ class LeadList:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._records.close()
 
     def leads(self) -> Iterator[Lead | BadRow]:
-        """Yield what is left of the list."""
+        """Yield the remaining leads and bad rows."""
         return self.reader.leads(self._rows)
 
     def count(self) -> int:
-        """Return how many rows are left, bad ones included; the list is read to its end by that."""
+        """Read the list to its end. Return how many rows there were, with bad ones."""
         return sum(record.leads for record in self._rows)
 
     def notes_before(self) -> list[str]:
-        """Return how the list is read, as far as that is not the usual way."""
+        """Return notes about how the list is read, before it is read."""
         return [*self._records.notes, *self.layout.notes]
 
     def notes_after(self) -> Iterator[str]:
-        """Yield what was found and changed, once the list has been read to its end."""
+        """Yield notes about what was skipped and changed, after the list was read to its end."""
         reader = self.reader
         if self._records.empty_rows:
             yield f"{self._records.empty_rows:,} empty row{_s(self._records.empty_rows)} skipped"
         if self.layout.unnamed:
             count = len(self.layout.unnamed)
-            held = f"; {reader.unnamed_cells:,} {SKIPPED_COLUMN_CELLS}" if reader.unnamed_cells else ""
-            yield f"{count} column{_s(count)} without a name skipped{held}"
+            filled = f"; {reader.unnamed_cells:,} {SKIPPED_COLUMN_CELLS}" if reader.unnamed_cells else ""
+            yield f"{count} column{_s(count)} without a name skipped{filled}"
         for change, count in reader.changed.most_common():
             yield f"{count:,} phone number{_s(count)}: {change}"
         if reader.repeated:
@@ -136,9 +135,9 @@ class LeadList:
 
 @contextlib.contextmanager
 def copied(options: ListOptions) -> Iterator[ListOptions]:
-    """Copy standard input to a temporary file, for as long as it is needed, so that it can be read twice.
+    """Copy standard input to a temporary file while the context lasts, so that it can be read twice.
 
-    It holds phone numbers: the system removes it when it is closed, also by a kill.
+    The copy contains phone numbers. The system removes it when it is closed, even by a kill.
     """
     with tempfile.TemporaryFile() as copy:
         with options.open() as source:
@@ -161,25 +160,27 @@ def _open(options: ListOptions) -> Records:
 
 
 def _is_workbook(name: str, content: BinaryIO) -> bool:
-    """Whether a list is a workbook, by how it begins. Raises UnusableFile for one that cannot be read."""
-    begin = cast("io.BufferedReader", content).peek(_BEGIN_BYTES)[:_BEGIN_BYTES]
-    if begin.startswith(_COMPRESSED):
+    """Whether a list is a workbook, by its first bytes. Raises UnusableFile for unknown formats."""
+    start = cast("io.BufferedReader", content).peek(_BEGIN_BYTES)[:_BEGIN_BYTES]
+    if start.startswith(_COMPRESSED):
         raise UnusableFile(f"{name}: is compressed; unpack it first")
-    if begin.lstrip(codecs.BOM_UTF8).lstrip().lower().startswith(_WEB_PAGES):
-        raise UnusableFile(f"{name}: is a web page or XML, whatever its name is; save it as .xlsx or as CSV")
-    if begin.startswith(_OLD_WORKBOOK):
+    if start.lstrip(codecs.BOM_UTF8).lstrip().lower().startswith(_WEB_PAGES):
+        raise UnusableFile(f"{name}: is a web page or XML; save it as .xlsx or as CSV")
+    if start.startswith(_OLD_WORKBOOK):
         raise UnusableFile(f"{name}: is a workbook of an old format; save it as .xlsx or as CSV")
-    if begin.startswith(_ZIP) and not content.seekable():
-        raise UnusableFile(f"{name}: is a workbook, which is read from a file only; give its name")
-    return begin.startswith(_ZIP)
+    if start.startswith(_ZIP) and not content.seekable():
+        raise UnusableFile(
+            f"{name}: is a workbook, which cannot be read from a pipe; give the name of a file"
+        )
+    return start.startswith(_ZIP)
 
 
-def _layout(header: Record | None, options: ListOptions) -> Layout:
+def _layout(header: Record | None, options: ListOptions) -> ColumnLayout:
     if header is None:
         raise UnusableFile("the file is empty: expected a header and a line per lead")
     if header.problem:
         raise UnusableFile(f"the first line {header.problem}")
-    return layout_of(
+    return column_layout(
         header.cells,
         options.columns,
         needs_expiration=options.expires_in is None,

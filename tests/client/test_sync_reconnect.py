@@ -32,7 +32,7 @@ from tests.client.scripted import (
     request,
     requests,
 )
-from tests.client.test_comeback import DRAINING, breaks, in_turn, once_each, refuse_all
+from tests.client.test_reconnect import DRAINING, breaks, in_turn, once_each, refuse_all
 
 if TYPE_CHECKING:
     from tests.client.scripted import Context, PutContext
@@ -51,13 +51,15 @@ def client(gateway: ScriptedGateway) -> Iterator[SyncDialGatewayClient]:
 
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
-    """Every test here ends without a thread of the client's."""
+    """Check that each test ends without a thread of the client."""
     yield
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("dial-")]
 
 
-def test_many_breaks_lose_and_double_nothing(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
-    """Connections that each answer a few and break make up one complete stream."""
+def test_many_breaks_lose_and_duplicate_no_answer(
+    gateway: ScriptedGateway, client: SyncDialGatewayClient
+) -> None:
+    """Connections that each answer a few requests and break make one complete stream."""
     gateway.script = in_turn(*[breaks(grpc.StatusCode.UNAVAILABLE, 50, 17)] * 10, accept_all)
     results = list(client.dial("c", requests(500)))
     once_each(results, 500)
@@ -65,16 +67,16 @@ def test_many_breaks_lose_and_double_nothing(gateway: ScriptedGateway, client: S
     assert len(gateway.streams) == 11
 
 
-def test_a_refusal_behind_a_break_is_unknown(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
-    """What the broken connection carried is not EXPIRED by the word of the next replica."""
+def test_a_refusal_after_a_break_is_unknown(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
+    """Requests sent on the broken connection are not EXPIRED because the next replica says so."""
     gateway.script = in_turn(breaks(grpc.StatusCode.UNAVAILABLE, 1, 0), refuse_all)
     (result,) = client.dial("c", requests(1))
     assert result.outcome is Outcome.UNKNOWN
 
 
 def test_draining_moves_new_requests(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
-    """On the notice a second stream takes what is new; answers come on both; the rest is sent again."""
-    told, moved = threading.Event(), asyncio.Event()
+    """New requests go to a second stream, answers come on both, and the rest is sent again."""
+    noticed, moved = threading.Event(), asyncio.Event()
 
     async def leaving(received: Received, context: Context) -> Answers:
         await received.read(10)
@@ -90,11 +92,11 @@ def test_draining_moves_new_requests(gateway: ScriptedGateway, client: SyncDialG
 
     def source() -> Iterator[DialRequest]:
         yield from requests(10)
-        assert told.wait(10)
+        assert noticed.wait(10)
         yield from (request(f"t-{number}") for number in range(10, 20))
 
     gateway.script = in_turn(leaving, staying)
-    once_each(list(client.dial("c", source(), on_notice=lambda _: told.set())), 20)
+    once_each(list(client.dial("c", source(), on_notice=lambda _: noticed.set())), 20)
     assert gateway.streams[0].tokens == [f"t-{number}" for number in range(10)]
     assert sorted(gateway.streams[1].tokens) == sorted(
         f"t-{number}" for number in [*range(10, 20), *range(5, 10)]
@@ -102,7 +104,7 @@ def test_draining_moves_new_requests(gateway: ScriptedGateway, client: SyncDialG
 
 
 def test_a_final_status_is_raised_at_once(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
-    """What another connection does not mend ends the stream at the first one."""
+    """A status that would be the same on another connection ends the stream."""
     gateway.script = breaks(grpc.StatusCode.UNAUTHENTICATED, 3, 1)
     with pytest.raises(AccessDenied) as caught:
         list(client.dial("c", requests(3)))
@@ -110,8 +112,8 @@ def test_a_final_status_is_raised_at_once(gateway: ScriptedGateway, client: Sync
     assert len(gateway.streams) == 1
 
 
-def test_it_is_given_up_in_time(closed_port: int) -> None:
-    """The policy's patience bounds the attempts; the error says why and names what was not sent."""
+def test_the_client_gives_up_after_the_time_of_the_policy(closed_port: int) -> None:
+    """The error says why, and has the tokens that were not sent."""
     policy = RetryPolicy(give_up_after=timedelta(seconds=0.3), longest_pause=timedelta(seconds=0.2))
     with (
         SyncDialGatewayClient(f"127.0.0.1:{closed_port}", retry=policy) as client,
@@ -122,8 +124,8 @@ def test_it_is_given_up_in_time(closed_port: int) -> None:
     assert caught.value.in_doubt == ()
 
 
-def test_closing_while_out_of_reach_ends_everything(closed_port: int) -> None:
-    """A client closed by another thread in the middle of the attempts leaves no thread."""
+def test_closing_while_unreachable_ends_all_threads(closed_port: int) -> None:
+    """The client is closed by another thread between two attempts."""
     with ThreadPoolExecutor(1) as pool:
         client = SyncDialGatewayClient(f"127.0.0.1:{closed_port}")
         future = pool.submit(lambda: list(client.dial("c", requests(2))))
@@ -135,8 +137,8 @@ def test_closing_while_out_of_reach_ends_everything(closed_port: int) -> None:
     assert set(caught.value.unanswered) <= {"t-0", "t-1"}
 
 
-def test_a_put_is_tried_again(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
-    """UNAVAILABLE is tried again with the same tokens; what is refused then is UNKNOWN."""
+def test_a_put_is_repeated(gateway: ScriptedGateway, client: SyncDialGatewayClient) -> None:
+    """UNAVAILABLE is retried with the same tokens; a refusal after that is UNKNOWN."""
     tries: list[list[str]] = []
 
     async def second_time(
@@ -155,7 +157,7 @@ def test_a_put_is_tried_again(gateway: ScriptedGateway, client: SyncDialGatewayC
 
 
 def test_closing_ends_a_put_of_another_thread(closed_port: int) -> None:
-    """A put that is between two tries raises ClientClosed when the client is closed."""
+    """A put between two attempts raises ClientClosed when the client is closed."""
     with ThreadPoolExecutor(1) as pool:
         policy = RetryPolicy(first_pause=timedelta(minutes=1), longest_pause=timedelta(minutes=1))
         client = SyncDialGatewayClient(f"127.0.0.1:{closed_port}", retry=policy, jitter=lambda: 1.0)

@@ -1,4 +1,4 @@
-"""dialctl without its extras, and on a system without the calls that only Unix has."""
+"""The command `dialctl` without its extras, and without functions that only Unix has."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(directory: Path, program: str) -> subprocess.CompletedProcess[str]:
 
 
 def dialctl(directory: Path, *arguments: str, without: tuple[str, ...] = EXTRAS) -> tuple[int, str, str]:
-    """Run dialctl where modules are missing; return its exit code and what it wrote."""
+    """Run dialctl without some modules. Return its exit code and its output."""
     program = WITHOUT.replace("{names!r}", repr(set(without)))
     program += f"from dialgateway.dialctl import main\nsys.exit(main({list(arguments)!r}))"
     done = run(directory, program)
@@ -39,7 +39,7 @@ CHECK = ("check", "leads.csv", "--campaign", "c", "--expires-in", "1m")
 
 
 def test_the_client_and_dialctl_need_no_extra(tmp_path: Path) -> None:
-    """Without rich, openpyxl and phonenumbers everything can be imported, and CSV files are read."""
+    """Without rich, openpyxl and phonenumbers the modules can be imported, and CSV files are read."""
     modules = "dialgateway, dialgateway.dialctl.send, dialgateway.dialctl.xlsx_records"
     modules += ", dialgateway.dialctl.campaign_commands"
     done = run(tmp_path, WITHOUT.replace("{names!r}", repr(set(EXTRAS))) + f"import {modules}")
@@ -49,29 +49,40 @@ def test_the_client_and_dialctl_need_no_extra(tmp_path: Path) -> None:
     assert (code, "1 lead would be sent" in out) == (0, True)
 
 
+def test_rich_is_not_imported_for_a_pipe(tmp_path: Path) -> None:
+    """The import takes about 0.1 s, and a pipe gets plain text anyway."""
+    program = (
+        "import sys\nfrom dialgateway.dialctl import main\n"
+        "code = main(['campaigns', '--gateway', '127.0.0.1:1'])\n"
+        "assert 'rich' not in sys.modules\nsys.exit(code)"
+    )
+    done = run(tmp_path, program)
+    assert (done.returncode, "AssertionError" in done.stderr) == (3, False)
+
+
 @pytest.mark.parametrize(
-    ("content", "arguments", "told"),
+    ("content", "arguments", "message"),
     [(b"a,b\n", ("--region", "US"), "needs phonenumbers"), (b"PK\x03\x04", (), "needs openpyxl")],
 )
-def test_what_needs_an_extra_names_it(
-    tmp_path: Path, content: bytes, arguments: tuple[str, ...], told: str
+def test_the_message_names_a_missing_extra(
+    tmp_path: Path, content: bytes, arguments: tuple[str, ...], message: str
 ) -> None:
-    """The message has the command that installs it."""
+    """It has the command that installs the extra."""
     (tmp_path / "leads.csv").write_bytes(content.replace(b"a,b", b"client_token,phone_number"))
     code, _, err = dialctl(tmp_path, *CHECK, *arguments)
     assert code == 2
-    assert told in err
+    assert message in err
     assert "pip install 'dial-gateway-client[leads]'" in err
 
 
 def test_dialctl_uses_nothing_that_only_unix_has(tmp_path: Path) -> None:
-    """Windows has no `os.pread`, and opens no file a second time that it deletes by itself."""
+    """Windows has no `os.pread`, and cannot open a file a second time that is deleted on close."""
     list_ = f"client_token,phone_number\na,{PHONE}\n"
     program = (
         "import os, tempfile\n"
         "for name in ('pread', 'pwrite', 'fork', 'getuid', 'sendfile'): delattr(os, name)\n"
         "del tempfile.NamedTemporaryFile\n"
-        "from dialgateway.dialctl.lists import LeadList, ListOptions, copied\n"
+        "from dialgateway.dialctl.lead_list import LeadList, ListOptions, copied\n"
         "from datetime import timedelta\n"
         "with copied(ListOptions(None, 'c', timedelta(minutes=1))) as options:\n"
         "    for _ in range(2):\n"

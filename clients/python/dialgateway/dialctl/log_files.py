@@ -1,4 +1,4 @@
-"""Files that grow line by line: half a line that a kill has left is cut off, and a run locks its file."""
+"""Helpers for append-only files: remove a partial last line, and lock the file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import IO, BinaryIO
 _BLOCK_BYTES = 65_536
 
 
-def cut_off_half_a_line(file: BinaryIO) -> None:
-    """Cut a file, open for reading and writing, behind its last line end."""
+def truncate_partial_line(file: BinaryIO) -> None:
+    """Truncate a file, open for reading and writing, after its last line end."""
     size = end = file.seek(0, os.SEEK_END)
     while end > 0:
         begin = max(end - _BLOCK_BYTES, 0)
@@ -27,10 +27,10 @@ def cut_off_half_a_line(file: BinaryIO) -> None:
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR_BEHIND_THE_END = 1 << 30  # the lock keeps others from the bytes that it covers, so it covers none
+    _FAR_BEHIND_THE_END = 1 << 30  # others cannot read locked bytes, so a byte after the end is locked
 
-    def locked(file: IO[bytes]) -> bool:
-        """Lock a file until it is closed; False where another process has it locked."""
+    def try_lock(file: IO[bytes]) -> bool:
+        """Lock a file until it is closed. Return False if another process has locked it."""
         file.seek(_FAR_BEHIND_THE_END)
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -41,8 +41,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def locked(file: IO[bytes]) -> bool:
-        """Lock a file until it is closed; False where another process has it locked."""
+    def try_lock(file: IO[bytes]) -> bool:
+        """Lock a file until it is closed. Return False if another process has locked it."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

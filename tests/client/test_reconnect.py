@@ -1,4 +1,4 @@
-"""The asynchronous client over connections that end, against a scripted gateway and real sockets."""
+"""The asynchronous client over connections that end, against a scripted gateway with real sockets."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ DRAINING = pb.StreamDialRequestsResponse(notice=pb.Notice(kind=pb.NOTICE_KIND_DR
 
 @pytest.fixture(autouse=True)
 async def no_task_left() -> AsyncIterator[None]:
-    """Every test here ends without a task of the client's."""
+    """Check that each test ends without a task of the client."""
     yield
     assert not dial_tasks()
 
 
 @pytest.fixture
 async def client(gateway: ScriptedGateway) -> AsyncIterator[DialGatewayClient]:
-    """A client whose pauses are all drawn as nothing."""
+    """A client without pauses."""
     async with DialGatewayClient(gateway.target, jitter=lambda: 0.0) as made:
         yield made
 
@@ -68,7 +68,7 @@ async def relay(gateway: ScriptedGateway) -> AsyncIterator[Relay]:
 
 
 def in_turn(*scripts: StreamScript) -> StreamScript:
-    """Give each stream the next script, and the last one to all that follow."""
+    """Use the next script for each stream, and the last one for all further streams."""
     left = list(scripts)
 
     async def script(received: Received, context: Context) -> Answers:
@@ -80,7 +80,7 @@ def in_turn(*scripts: StreamScript) -> StreamScript:
 
 
 def breaks(code: grpc.StatusCode, read: int, answered: int) -> StreamScript:
-    """Answer the first ones and end with a status."""
+    """Answer the first requests and end with a status."""
 
     async def script(received: Received, context: Context) -> Answers:
         await received.read(read)
@@ -107,7 +107,7 @@ async def refuse_all(received: Received, context: Context) -> Answers:
 
 
 def once_each(results: list[DialResult], count: int) -> None:
-    """Each request has one answer, under its own index."""
+    """Check that each request has one answer, with its own index."""
     assert sorted((result.index, result.client_token) for result in results) == [
         (index, f"t-{index}") for index in range(count)
     ]
@@ -121,10 +121,10 @@ async def all_of(client: DialGatewayClient, count: int) -> list[DialResult]:
 @pytest.mark.parametrize(
     "code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED]
 )
-async def test_a_stream_goes_on_over_the_next_connection(
+async def test_a_stream_continues_over_the_next_connection(
     gateway: ScriptedGateway, client: DialGatewayClient, code: grpc.StatusCode
 ) -> None:
-    """Behind a break what has no answer is sent again with its token, and every request is answered once."""
+    """After a break the unanswered requests are sent again with their tokens, and each is answered once."""
     gateway.script = in_turn(breaks(code, 300, 120), accept_all)
     results = await all_of(client, 500)
     once_each(results, 500)
@@ -133,19 +133,19 @@ async def test_a_stream_goes_on_over_the_next_connection(
     assert again[: 300 - 120] == [f"t-{number}" for number in range(120, 300)]
 
 
-async def test_many_breaks_lose_and_double_nothing(
+async def test_many_breaks_lose_and_duplicate_no_answer(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
-    """Thirty connections that each answer a few and break make up one complete stream."""
+    """Thirty connections that each answer a few requests and break make one complete stream."""
     gateway.script = in_turn(*[breaks(grpc.StatusCode.UNAVAILABLE, 50, 17)] * 30, accept_all)
     once_each(await all_of(client, 1000), 1000)
     assert len(gateway.streams) == 31
 
 
-async def test_a_refusal_behind_a_break_is_unknown(
+async def test_a_refusal_after_a_break_is_unknown(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
-    """What the broken connection carried is not EXPIRED by the word of the next replica; the rest is."""
+    """Requests sent on the broken connection are not EXPIRED because the next replica says so; others are."""
     gateway.script = in_turn(breaks(grpc.StatusCode.UNAVAILABLE, 1, 0), refuse_all)
 
     async def one_and_another() -> AsyncIterator[DialRequest]:
@@ -164,8 +164,8 @@ async def test_a_refusal_behind_a_break_is_unknown(
 async def test_draining_moves_new_requests_and_reads_the_old_stream_to_its_end(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
-    """On the notice a second stream takes what is new; answers come on both; the rest is sent again."""
-    moved, told = asyncio.Event(), asyncio.Event()
+    """New requests go to a second stream, answers come on both, and the rest is sent again."""
+    moved, noticed = asyncio.Event(), asyncio.Event()
 
     async def leaving(received: Received, context: Context) -> Answers:
         await received.read(10)
@@ -182,21 +182,23 @@ async def test_draining_moves_new_requests_and_reads_the_old_stream_to_its_end(
     async def source() -> AsyncIterator[DialRequest]:
         for item in requests(10):
             yield item
-        await told.wait()
+        await noticed.wait()
         for number in range(10, 20):
             yield request(f"t-{number}")
 
     gateway.script = in_turn(leaving, staying)
     async with asyncio.timeout(20):
-        dial = client.dial("c", source(), on_notice=lambda _: told.set())
+        dial = client.dial("c", source(), on_notice=lambda _: noticed.set())
         results = [result async for result in dial]
     once_each(results, 20)
     assert gateway.streams[0].tokens == [f"t-{number}" for number in range(10)]
     assert gateway.streams[1].tokens == [f"t-{number}" for number in [*range(10, 20), *range(5, 10)]]
 
 
-async def test_draining_means_another_connection(gateway: ScriptedGateway, relay: Relay) -> None:
-    """The new stream is not opened on the connection of the old one: a balancer may choose again."""
+async def test_a_draining_stream_is_replaced_on_another_connection(
+    gateway: ScriptedGateway, relay: Relay
+) -> None:
+    """A load balancer may then choose another replica."""
 
     elsewhere = asyncio.Event()
 
@@ -213,24 +215,24 @@ async def test_draining_means_another_connection(gateway: ScriptedGateway, relay
 
     async def source() -> AsyncIterator[DialRequest]:
         yield request("t-0")
-        await told.wait()
+        await noticed.wait()
         yield request("t-1")
 
-    told = asyncio.Event()
+    noticed = asyncio.Event()
     connections: list[int] = []
     gateway.script = in_turn(leaving, staying)
     async with DialGatewayClient(relay.target, jitter=lambda: 0.0) as client:
         async with asyncio.timeout(20):
-            dial = client.dial("c", source(), on_notice=lambda _: told.set())
+            dial = client.dial("c", source(), on_notice=lambda _: noticed.set())
             once_each([result async for result in dial], 2)
         once_each(await all_of(client, 10), 10)
     assert connections == [2, 2]
 
 
-async def test_answers_that_advise_the_same_token_are_dealt_with(
+async def test_the_client_sends_requests_again_if_advised(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
-    """NOT_ACCEPTED and UNKNOWN are sent again by the client; the caller hears what came of it, once."""
+    """After NOT_ACCEPTED and UNKNOWN the caller gets only the answer to the last attempt."""
 
     outcomes = [pb.OUTCOME_NOT_ACCEPTED, pb.OUTCOME_UNKNOWN, pb.OUTCOME_ACCEPTED]
     tries: Counter[str] = Counter()
@@ -250,7 +252,7 @@ async def test_answers_that_advise_the_same_token_are_dealt_with(
 
 
 async def test_a_reset_connection_is_replaced(gateway: ScriptedGateway, relay: Relay) -> None:
-    """A TCP reset in the middle of a stream costs nothing."""
+    """A TCP reset in the middle of a stream loses nothing."""
 
     async def slow(received: Received, context: Context) -> Answers:
         async for pairs in received.messages():
@@ -268,18 +270,18 @@ async def test_a_reset_connection_is_replaced(gateway: ScriptedGateway, relay: R
     assert relay.connections >= 4
 
 
-async def test_a_proxy_that_buffers_is_waited_for(gateway: ScriptedGateway, relay: Relay) -> None:
-    """Bytes that come late and in lumps, both ways, slow a stream down and do not stop it."""
+async def test_a_buffering_proxy_only_slows_a_stream_down(gateway: ScriptedGateway, relay: Relay) -> None:
+    """Bytes that arrive late and in large blocks, in both directions, do not stop it."""
     relay.hold_s = 0.05
     async with DialGatewayClient(relay.target, window=200, chunk=20) as client:
         once_each(await all_of(client, 600), 600)
     assert relay.connections == 1
 
 
-async def test_a_response_that_is_held_back_to_the_end_is_enough(
+async def test_answers_held_back_until_the_half_close_all_arrive(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
-    """A proxy that passes answers on only when the request side is closed still brings all of them."""
+    """Some proxies pass answers on only after the request side is closed."""
 
     async def at_the_end(received: Received, context: Context) -> Answers:
         held = [answer(*(accepted(*pair) for pair in pairs)) async for pairs in received.messages()]
@@ -291,7 +293,7 @@ async def test_a_response_that_is_held_back_to_the_end_is_enough(
 
 
 async def test_a_silent_connection_is_noticed(gateway: ScriptedGateway, relay: Relay) -> None:
-    """A connection that carries nothing any more, without a word of its end, is given up by keepalive."""
+    """Keepalive ends a connection that carries nothing any more and was not closed."""
 
     async def withhold(received: Received, context: Context) -> Answers:
         await received.read(5)
@@ -305,8 +307,8 @@ async def test_a_silent_connection_is_noticed(gateway: ScriptedGateway, relay: R
     assert relay.connections == 2
 
 
-async def test_a_goaway_is_followed(reserved_port: int) -> None:
-    """A server that stops with GOAWAY and comes back on its port is found again."""
+async def test_the_client_reconnects_after_a_goaway(reserved_port: int) -> None:
+    """A server that stops with GOAWAY and starts again on its port is found again."""
     address = f"127.0.0.1:{reserved_port}"
     first, second = ScriptedGateway(), ScriptedGateway()
     arrived = asyncio.Event()
@@ -332,7 +334,7 @@ async def test_a_goaway_is_followed(reserved_port: int) -> None:
 async def test_a_final_status_is_raised_at_once(
     gateway: ScriptedGateway, client: DialGatewayClient, code: grpc.StatusCode
 ) -> None:
-    """What another connection does not mend ends the stream at the first one."""
+    """A status that would be the same on another connection ends the stream."""
     gateway.script = breaks(code, 3, 1)
     heard = []
     with pytest.raises(AccessDenied) as caught:  # noqa: PT012
@@ -343,8 +345,8 @@ async def test_a_final_status_is_raised_at_once(
     assert len(gateway.streams) == 1
 
 
-async def test_a_leaving_gateway_leaves_no_doubt(gateway: ScriptedGateway) -> None:
-    """Where the probe of a connection is refused nothing is sent, so what expires is simply EXPIRED."""
+async def test_a_refused_probe_leaves_no_request_in_doubt(gateway: ScriptedGateway) -> None:
+    """Nothing is sent if the probe is refused, so requests that expire are EXPIRED."""
 
     async def leaving(context: PutContext) -> None:
         await context.abort(grpc.StatusCode.UNAVAILABLE, "leaving")
@@ -359,8 +361,8 @@ async def test_a_leaving_gateway_leaves_no_doubt(gateway: ScriptedGateway) -> No
     assert gateway.streams == []
 
 
-async def test_it_is_given_up_in_time(closed_port: int) -> None:
-    """The policy's patience bounds the attempts; the error says why and names what was not sent."""
+async def test_the_client_gives_up_after_the_time_of_the_policy(closed_port: int) -> None:
+    """The error says why, and has the tokens that were not sent."""
     policy = RetryPolicy(give_up_after=timedelta(seconds=0.3), longest_pause=timedelta(seconds=0.2))
     async with DialGatewayClient(f"127.0.0.1:{closed_port}", retry=policy) as client:
         with pytest.raises(GatewayUnavailable, match="refused") as caught:
@@ -369,8 +371,8 @@ async def test_it_is_given_up_in_time(closed_port: int) -> None:
     assert caught.value.in_doubt == ()
 
 
-async def test_leaving_while_out_of_reach_leaves_nothing_running(closed_port: int) -> None:
-    """A caller that stops in the middle of the attempts, cancelled or by closing, ends them."""
+async def test_leaving_while_unreachable_ends_all_tasks(closed_port: int) -> None:
+    """A caller that is cancelled, or closes the client, between two attempts."""
     client = DialGatewayClient(f"127.0.0.1:{closed_port}")
     task = asyncio.create_task(all_of(client, 2))
     await asyncio.sleep(0.05)
@@ -390,7 +392,7 @@ async def test_leaving_while_out_of_reach_leaves_nothing_running(closed_port: in
 async def test_closing_ends_a_stream_that_nobody_reads(
     gateway: ScriptedGateway, client: DialGatewayClient
 ) -> None:
-    """A dial whose caller is busy elsewhere is ended by `close()` as well."""
+    """`close()` also ends a dial whose caller does something else."""
     async with aclosing(client.dial("c", requests(1000))) as results:
         await anext(results)
         await client.close()
@@ -399,10 +401,10 @@ async def test_closing_ends_a_stream_that_nobody_reads(
             [result async for result in results]
 
 
-async def test_no_log_shows_whom_to_dial(
+async def test_no_log_line_shows_a_phone_number(
     gateway: ScriptedGateway, client: DialGatewayClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A break is told once, as a warning, without a phone number or an attribute."""
+    """A break is logged once, as a warning, without phone numbers and attributes."""
     gateway.script = in_turn(breaks(grpc.StatusCode.UNAVAILABLE, 3, 1), accept_all)
     with caplog.at_level(logging.DEBUG, "dialgateway"):
         await all_of(client, 3)
@@ -412,10 +414,10 @@ async def test_no_log_shows_whom_to_dial(
 
 
 class TestPut:
-    async def test_a_broken_try_is_made_again(
+    async def test_a_broken_attempt_is_repeated(
         self, gateway: ScriptedGateway, client: DialGatewayClient
     ) -> None:
-        """UNAVAILABLE is tried again with the same tokens; what is refused then is UNKNOWN."""
+        """UNAVAILABLE is retried with the same tokens; a refusal after that is UNKNOWN."""
         tries: list[list[str]] = []
 
         async def second_time(
@@ -432,8 +434,8 @@ class TestPut:
         assert [result.outcome for result in results] == [Outcome.ACCEPTED, Outcome.UNKNOWN]
         assert tries == [["t-0", "t-1"]] * 2
 
-    async def test_it_ends_with_its_time(self, closed_port: int) -> None:
-        """Where nobody listens, the time-out bounds the tries, and nothing is in doubt."""
+    async def test_put_ends_at_its_timeout(self, closed_port: int) -> None:
+        """If nothing listens, the timeout bounds the attempts, and no request is in doubt."""
         policy = RetryPolicy(longest_pause=timedelta(seconds=0.2))
         async with DialGatewayClient(f"127.0.0.1:{closed_port}", retry=policy) as client:
             with pytest.raises(GatewayUnavailable, match="refused") as caught:

@@ -1,4 +1,4 @@
-"""Reads leads beside the event loop's other work: from a file in turns, from a pipe in a thread."""
+"""Read leads without blocking the event loop: a file in short turns, a pipe in a thread."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 
-_AHEAD = 200
+_READ_AHEAD = 200
 _TURN = 100
 
 
-async def take_turns(items: Iterable[_T]) -> AsyncIterator[_T]:
-    """Read what never lets us wait, and let the event loop have its turn in between."""
+async def iterate_cooperatively(items: Iterable[_T]) -> AsyncIterator[_T]:
+    """Yield items that never block, and let other tasks run after every 100 of them."""
     for position, item in enumerate(items, start=1):
         yield item
         if position % _TURN == 0:
             await asyncio.sleep(0)
 
 
-async def read_in_thread(items: Iterator[_T]) -> AsyncIterator[_T]:
-    """Read what may block, as a pipe does. The thread is a daemon: nothing can wake it out of a pipe."""
+async def iterate_in_thread(items: Iterator[_T]) -> AsyncIterator[_T]:
+    """Yield items that may block, from a daemon thread: a blocked read of a pipe cannot be interrupted."""
     loop = asyncio.get_running_loop()
     arrived: asyncio.Queue[_T | BaseException | None] = asyncio.Queue()
-    room = threading.Semaphore(_AHEAD)
+    room = threading.Semaphore(_READ_AHEAD)
 
     def hand_over(item: _T | BaseException | None) -> None:
         if not loop.is_closed():
@@ -36,7 +36,7 @@ async def read_in_thread(items: Iterator[_T]) -> AsyncIterator[_T]:
             for item in items:
                 room.acquire()
                 hand_over(item)
-        except BaseException as error:  # noqa: BLE001 - it is raised where the items are read
+        except BaseException as error:  # noqa: BLE001 - raised again by the consumer
             hand_over(error)
         else:
             hand_over(None)

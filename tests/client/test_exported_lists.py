@@ -1,4 +1,7 @@
-"""Lists as CRMs and spreadsheets export them: each is read completely, or names the line and what to do."""
+"""Lists as CRMs and spreadsheets export them.
+
+Each is read completely, or the message names the line and what to do.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,21 @@ import openpyxl
 import pytest
 from openpyxl.chart import BarChart, Reference
 
+from dialgateway.dialctl.column_layout import ColumnOptions
 from dialgateway.dialctl.errors import UnusableFile
-from dialgateway.dialctl.layout import ColumnOptions
+from dialgateway.dialctl.lead_list import LeadList, ListOptions
 from dialgateway.dialctl.leads import BadRow, Lead
-from dialgateway.dialctl.lists import LeadList, ListOptions
 
 A, B = "+12025550101", "+12025550102"
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A file, the options that its user gives, and what is expected of it.
+    """A file, the options for it, and the expected result.
 
-    `sent` are the numbers of its leads in order; `problems` says for lines what their refusal names;
-    `refused` is in the message where the file as a whole is refused. `notes` are parts of what the user is
-    told.
+    `sent` are the numbers of its leads in order. `problems` has a part of the problem of each bad line.
+    `refused` is a part of the message if the whole file is refused. `notes` are parts of the notes for the
+    user.
     """
 
     content: str | bytes
@@ -123,7 +126,7 @@ SHAPES = {
     "two columns with one name": Shape(
         f"client_token,phone_number,note,note\na,{A},x,y\n", refused="would both be the attribute 'note'"
     ),
-    "no header": Shape(f"a,{A}\nb,{B}\n", refused="names no column 'client_token'"),
+    "no header": Shape(f"a,{A}\nb,{B}\n", refused="has no column 'client_token'"),
     "no leads": Shape(HEADER, sent=()),
     "nothing at all": Shape("", refused="the file is empty"),
     "google contacts": Shape(
@@ -167,7 +170,7 @@ SHAPES = {
     ),
     "a thousand columns": Shape(
         f"{HEADER.strip()},{','.join(f'c {at}' for at in range(998))}\na,{A}{',x' * 998}\nb,{B}{',' * 998}\n",
-        notes=("978 further columns",),
+        notes=("978 more columns",),
     ),
     "times with and without a zone": Shape(
         f"{HEADER.strip()},expiration_time\na,{A},2030-01-02 12:00:00+0200\nb,{B},2030-01-02T12:00:00Z\n"
@@ -182,19 +185,19 @@ SHAPES = {
     ),
     "numbers of a wide keyboard": Shape(f"{HEADER}a,{A.translate(WIDE)}\nb,{B}\n"),
     "a title above the header": Shape(
-        f"Leads of today,\n,\n{HEADER}a,{A}\n", refused="the first line names no"
+        f"Leads of today,\n,\n{HEADER}a,{A}\n", refused="the first line has no"
     ),
     "a line of totals": Shape(f"{HEADER}a,{A}\nb,{B}\nTotal: 2 leads,\n", problems={4: "must be 1 to 200"}),
     "compressed": Shape(b"\x1f\x8b\x08\x00", refused="unpack it first"),
     "a web page called .xls": Shape("\n<HTML><table>", refused="is a web page"),
     "an old workbook": Shape(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", refused="save it as .xlsx"),
-    "a damaged workbook": Shape(b"PK\x03\x04damaged", refused="is no Excel workbook"),
+    "a damaged workbook": Shape(b"PK\x03\x04damaged", refused="is not an Excel workbook"),
 }
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_list_is_read_completely_or_names_the_line(name: str, tmp_path: Path) -> None:
-    """Every row is a lead with the right number, or is named with its line and what is wrong."""
+    """Every row is a lead with the right number, or is named with its line and problem."""
     shape, file = SHAPES[name], tmp_path / "leads.csv"
     file.write_bytes(shape.content if isinstance(shape.content, bytes) else shape.content.encode())
     options = ListOptions(
@@ -212,17 +215,17 @@ def test_a_list_is_read_completely_or_names_the_line(name: str, tmp_path: Path) 
         return
     with LeadList(options) as leads:
         rows = list(leads.leads())
-        told = "\n".join([*leads.notes_before(), *leads.notes_after()])
+        notes = "\n".join([*leads.notes_before(), *leads.notes_after()])
     assert tuple(row.phone_number for row in rows if isinstance(row, Lead)) == shape.sent
     bad = {row.line: row.problem for row in rows if isinstance(row, BadRow)}
     assert bad.keys() == shape.problems.keys()
     assert all(shape.problems[line] in problem for line, problem in bad.items())
-    assert all(note in told for note in shape.notes)
-    assert A not in told
+    assert all(note in notes for note in shape.notes)
+    assert A not in notes
 
 
 def workbook(*sheets: list[list[object]], hidden: str = "") -> bytes:
-    """Return a workbook of these sheets, called S0, S1 and so on."""
+    """Return a workbook with these sheets, named S0, S1 and so on."""
     book = openpyxl.Workbook()
     book.remove(book.worksheets[0])
     for at, rows in enumerate(sheets):
@@ -237,7 +240,7 @@ def workbook(*sheets: list[list[object]], hidden: str = "") -> bytes:
 
 
 def read_workbook(tmp_path: Path, content: bytes, **options: object) -> list[Lead | BadRow]:
-    """Read a workbook whose name does not say that it is one."""
+    """Read a workbook whose file name does not end in .xlsx."""
     file = tmp_path / "leads.csv"
     file.write_bytes(content)
     options = {"expires_in": timedelta(minutes=1), **options}
@@ -246,7 +249,7 @@ def read_workbook(tmp_path: Path, content: bytes, **options: object) -> list[Lea
 
 
 def test_cells_of_a_workbook_become_text(tmp_path: Path) -> None:
-    """Dates, times, amounts, marks, numbers kept as numbers or text; a formula has its last value or none."""
+    """Dates, times, amounts, booleans, numbers as numbers or text; a formula has its last value or none."""
     day = datetime(2030, 1, 2, 12, 30)  # noqa: DTZ001 - a workbook knows no time zones
     rows: list[list[object]] = [
         ["client_token", "phone_number", "day", "amount", "mark", "sum"],
@@ -264,8 +267,8 @@ def test_cells_of_a_workbook_become_text(tmp_path: Path) -> None:
     assert third.phone_number == "+12025550103"
 
 
-def test_a_sheet_that_is_not_shown_is_not_read(tmp_path: Path) -> None:
-    """The first sheet that people see is meant, unless another one is named."""
+def test_a_hidden_sheet_is_not_read(tmp_path: Path) -> None:
+    """The first visible sheet is read, unless another one is named."""
     good: list[list[object]] = [["client_token", "phone_number"], ["a", A]]
     content = workbook([["x"]], good, hidden="S0")
     assert len(read_workbook(tmp_path, content)) == 1
@@ -274,11 +277,12 @@ def test_a_sheet_that_is_not_shown_is_not_read(tmp_path: Path) -> None:
 
 
 def test_rows_with_merged_cells_are_refused_and_the_others_are_sent(tmp_path: Path) -> None:
-    """Only the first of merged cells has a value: the other rows would lack an attribute, or a number."""
+    """Only the first of merged cells has a value, so the other rows would lack an attribute or a number."""
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
-    for row in (["client_token", "phone_number", "city"], *([f"t-{at}", A, "Rome"] for at in range(2, 9))):
-        sheet.append(row)
+    sheet.append(["client_token", "phone_number", "city"])
+    for line in range(2, 9):
+        sheet.append([f"t-{line}", A, "Rome"])
     for cells in ("C3:C4", "B7:C7", "C4:C4"):
         sheet.merge_cells(cells)
     content = io.BytesIO()
@@ -325,7 +329,7 @@ def test_merged_cells_are_found_across_blocks_of_a_large_sheet(tmp_path: Path) -
 
 
 def test_a_chart_sheet_is_not_read_as_a_list(tmp_path: Path) -> None:
-    """A chart has no cells: it is passed over, and refused with a clear message where it is named."""
+    """A chart has no cells: it is passed over, or refused with a clear message if it is named."""
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
     for row in (["client_token", "phone_number"], ["a", A]):
@@ -357,8 +361,8 @@ def test_at_most_five_lines_with_a_repeated_number_are_named(tmp_path: Path) -> 
     )
 
 
-def test_the_size_that_a_sheet_claims_is_not_believed(tmp_path: Path) -> None:
-    """A format in the last cell of a sheet makes it a million rows long, of which none is a lead."""
+def test_the_size_in_a_sheet_is_ignored(tmp_path: Path) -> None:
+    """A format in the last cell of a sheet makes it a million rows long, without leads."""
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
     sheet.append(["client_token", "phone_number"])
@@ -369,8 +373,8 @@ def test_the_size_that_a_sheet_claims_is_not_believed(tmp_path: Path) -> None:
     assert len(read_workbook(tmp_path, content.getvalue())) == 1
 
 
-def test_a_time_in_a_workbook_has_no_zone(tmp_path: Path) -> None:
-    """Nobody knows when it is, so the line says what to write."""
+def test_a_time_in_a_workbook_is_refused(tmp_path: Path) -> None:
+    """Workbooks have no time zones; the message says what to write."""
     day = datetime(2030, 1, 2)  # noqa: DTZ001 - a workbook knows no time zones
     rows: list[list[object]] = [["client_token", "phone_number", "expiration_time"], ["a", A, day]]
     (row,) = read_workbook(tmp_path, workbook(rows), expires_in=None)
