@@ -10,7 +10,7 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
 ARG SIMULATOR=no
 WORKDIR /src
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY requirements/runtime.txt requirements/dev.txt requirements/
 COPY scripts/build_image_root.sh scripts/
 COPY clients/python clients/python
@@ -23,6 +23,7 @@ ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="dial-gateway" \
       org.opencontainers.image.description="The one service in a company that talks to Amazon Connect outbound campaigns" \
+      org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/dial-gateway /opt/dial-gateway

@@ -56,6 +56,16 @@ def test_nothing_comes_from_the_source_tree(image: Image) -> None:
     assert list(image.root.glob("lib/*/site-packages/dialgateway/py.typed"))
 
 
+def test_the_license_comes_with_both_wheels(image: Image) -> None:
+    """Each package names Apache-2.0, and has the text of LICENSE beside its metadata."""
+    ours = (TREE / "LICENSE").read_bytes()
+    assert ours.split()[:4] == [b"Apache", b"License", b"Version", b"2.0,"]
+    for package in ("dial_gateway", "dial_gateway_client"):
+        (about,) = image.root.glob(f"lib/*/site-packages/{package}-*.dist-info")
+        assert "License-Expression: Apache-2.0" in (about / "METADATA").read_text().splitlines()
+        assert (about / "licenses" / "LICENSE").read_bytes() == ours
+
+
 def test_the_console_comes_with_the_wheel(image: Image) -> None:
     """Every file of the page is in the environment that was built, as it is in the tree."""
     (packed,) = image.root.glob("lib/*/site-packages/gateway/admin/console")
