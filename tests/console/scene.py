@@ -103,11 +103,7 @@ async def hold(page: Page, campaign: str) -> None:
     """Hold a campaign in the page, as a person does."""
     await page.click(f"[aria-label='Hold {campaign}']")
     await page.until("document.querySelector('#ask').open")
-    for field, text in {
-        "operator": "Ines Duarte",
-        "reason": "wrong list, see incident 2214",
-        "token": TOKEN,
-    }.items():
+    for field, text in FORM.items():
         await page.run(f"document.querySelector('#ask-{field}').focus()")
         await page.type(text)
     await page.key("Enter")
