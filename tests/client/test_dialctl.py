@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import os
+import pty
 import signal
 import sys
 from pathlib import Path
@@ -249,6 +251,39 @@ async def test_ctrl_c_ends_a_wait_for_standard_input(dialctl: Dialctl, gateway: 
     await asyncio.wait_for(gateway.opened.wait(), 10)
     process.send_signal(signal.SIGINT)
     assert await asyncio.wait_for(process.wait(), 10) == 130
+
+
+async def test_a_terminal_shows_the_progress_bar(dialctl: Dialctl) -> None:
+    """On a terminal `dialctl send` draws the bar from start to end, and then the summary."""
+    (dialctl.directory / "leads.csv").write_text(leads(300))
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "dialgateway.dialctl", "send", "leads.csv", "--campaign", "c"),
+        *("--expires-in", "10m"),
+        cwd=dialctl.directory,
+        env={**dialctl.environment, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"},
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    written = bytearray()
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # the terminal is closed at the end of the process
+            while block := os.read(ours, 65_536):
+                written.extend(block)
+
+    try:
+        async with asyncio.timeout(20):
+            await asyncio.to_thread(read)
+            assert await process.wait() == 0
+    finally:
+        os.close(ours)
+    text = written.decode()
+    assert "Traceback" not in text
+    assert "━" in text
+    assert "300/300" in text
+    assert text.index("300/300") < text.index("300 leads in")
 
 
 # --- errors during a run ------------------------------------------------------------------------------

@@ -115,9 +115,10 @@ class _Run:
         self._previous = previous
         self._rows = total
         self._summary = Summary()
-        self._state = ProgressState(time.monotonic(), total, conditions=self._conditions)
-        self._progress = Progress(self._state, sys.stderr, quiet=arguments.quiet)
         self._senders: dict[str, CampaignSender] = {}
+        self._state = ProgressState(time.monotonic(), total, conditions=self._conditions)
+        # Rich draws the state at once, so what `_conditions` uses must be there.
+        self._progress = Progress(self._state, sys.stderr, quiet=arguments.quiet)
         self._room = asyncio.Event()
         self._callbacks = SenderCallbacks(self._answered, self._handover_log.note, self._room.set)
 
