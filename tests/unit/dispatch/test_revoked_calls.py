@@ -7,7 +7,7 @@ import pytest
 from gateway.connect.fake import Delay
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.errors import AnswerLost, CallRevoked, ConnectFailed, ConnectUnreachable, NoCredentials
-from tests.unit.test_dispatch import Owner, running, turns
+from tests.unit.dispatch.test_dispatcher import Owner, running, turns
 
 HOLD = Hold("somebody", "why", 0.0)
 ANSWERING = HOLD._replace(answering=True)

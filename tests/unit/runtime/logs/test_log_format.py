@@ -119,7 +119,7 @@ def test_libraries_put_nothing_into_a_line(log_format: logs.LogFormat) -> None:
     log.error("sending failed", exc_info=raised(KeyError(f"{SECRET} Kobaltgruen")))
     said = stream.getvalue()
     assert "KeyError" in said
-    assert "test_lines.py" in said
+    assert "test_log_format.py" in said
     assert said.count("\n") == 5
     assert "Kobaltgruen" not in said
     assert "1511234567" not in said
@@ -151,7 +151,7 @@ def test_an_exception_of_ours_is_shown_by_type_and_place() -> None:
     logging.getLogger("gateway").critical("it failed", exc_info=raised(ValueError(SECRET)))
     (line,) = lines(stream)
     assert line["error"] == "ValueError"
-    assert "test_lines.py" in line["at"][0]
+    assert "test_log_format.py" in line["at"][0]
     assert SECRET not in stream.getvalue()
 
 
