@@ -1,6 +1,6 @@
 # The image of the gateway: `docker build -t dial-gateway .`
 #
-# To try it without AWS, build one with the simulated Amazon Connect inside, which dials nobody:
+# To try it without AWS, build an image with the simulated Amazon Connect, which dials nobody:
 # `docker build --build-arg SIMULATOR=yes -t dial-gateway:simulator .`, and run it with `serve --simulator`.
 #
 # Both stages start from the Python that the tests run on. To pin the base by its content, give its
@@ -15,7 +15,7 @@ COPY requirements/runtime.txt requirements/dev.txt requirements/
 COPY scripts/build_image_root.sh scripts/
 COPY clients/python clients/python
 COPY gateway gateway
-# All that happens here stands in the script, which tests/packaging runs as well.
+# The script contains all build steps; tests/packaging runs it too.
 RUN ["bash", "scripts/build_image_root.sh", "/opt/dial-gateway", "/tmp/wheels"]
 
 FROM ${PYTHON_IMAGE}
@@ -27,7 +27,8 @@ LABEL org.opencontainers.image.title="dial-gateway" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/dial-gateway /opt/dial-gateway
-# The C library's allocator gives memory back after a flood; CPython's own keeps it (docs/decisions/0019).
+# After a flood of requests, the C library's allocator returns memory to the system; CPython's own keeps it
+# (docs/decisions/0019).
 ENV PATH=/opt/dial-gateway/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -35,10 +36,10 @@ ENV PATH=/opt/dial-gateway/bin:/usr/local/bin:/usr/bin:/bin \
     MALLOC_ARENA_MAX=2 \
     DIAL_GATEWAY_LISTEN=0.0.0.0:50051
 WORKDIR /tmp
-# A number, so that a cluster can see that it is not root. It owns no file of the image.
+# A numeric user, so that Kubernetes can verify that it is not root. It owns no file of the image.
 USER 65532:65532
 EXPOSE 50051 9464
-# The gateway is process 1 and gets the signal itself. Give it DIAL_GATEWAY_DRAIN_GRACE and some
+# The gateway is process 1 and receives signals directly. Allow DIAL_GATEWAY_DRAIN_GRACE and some
 # seconds more before it is killed: `docker stop --time 30`.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 CMD ["dial-gateway", "health"]

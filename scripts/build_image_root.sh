@@ -4,10 +4,10 @@
 #
 #     scripts/build_image_root.sh ROOT WHEELS
 #
-# ROOT has no data of AWS services that the gateway never calls, and no simulated Amazon Connect: what answers
-# ACCEPTED and dials nobody does not belong in production. SIMULATOR=yes keeps it, to try the image out.
+# ROOT excludes the data of AWS services that the gateway never calls, and the simulated Amazon Connect, which must
+# not run in production: it answers ACCEPTED and dials nobody. SIMULATOR=yes keeps it, to try the image out.
 #
-# ROOT is where the environment is made, and where it must stay: such an environment cannot be moved.
+# ROOT is the final path of the environment: a virtual environment cannot be moved.
 # WHEELS is a new folder for the two wheels. PYTHON names the interpreter, python3 if it is not set.
 set -euo pipefail
 
@@ -26,7 +26,7 @@ trap 'rm -rf "$work"' EXIT
 "$python" -m venv "$work/tools"
 pip() { "$work/tools/bin/python" -m pip --quiet --disable-pip-version-check "$@"; }
 
-# The builder of the wheels and what it needs, as dev.txt pins them. Without its pin pip refuses any.
+# The build tool of the wheels and its dependencies, pinned by dev.txt. pip refuses packages without a pin.
 builder='hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers'
 awk -v name="^($builder)==" '/^[^ #]/ { wanted = $0 ~ name } wanted' \
     "$tree/requirements/dev.txt" >"$work/build.txt"
@@ -40,7 +40,7 @@ pip --python "$root/bin/python" check
 
 site=$("$root/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
 # Amazon Connect, and the services that boto3's credential providers call: roles and web identity (sts), IAM
-# Identity Center (sso, sso-oidc), and `aws login` (signin). Files beside the folders are for all services.
+# Identity Center (sso, sso-oidc), and `aws login` (signin). Files outside these folders are for all services.
 services=' connectcampaigns connectcampaignsv2 signin sso sso-oidc sts '
 for folder in "$site"/botocore/data/*/; do
     [[ $services == *" $(basename "$folder") "* ]] || rm -r "$folder"

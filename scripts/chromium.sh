@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Brings Chromium for the tests of the console: the machine's own (CHROMIUM names another), or Debian's, by
-# apt where this may be done. Where there is neither, those tests fail and say so: the console is not tested
-# without a browser.
+# Installs Chromium for the tests of the console. It uses the machine's Chromium (CHROMIUM names another), or installs
+# Debian's by apt if this user may. Without a browser the console cannot be tested, so those tests then fail with a
+# message.
 set -euo pipefail
 
 for name in "${CHROMIUM:-chromium}" chromium chromium-browser google-chrome google-chrome-stable; do

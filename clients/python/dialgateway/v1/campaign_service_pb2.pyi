@@ -31,13 +31,15 @@ class _CampaignStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     CAMPAIGN_STATE_UNSPECIFIED: _CampaignState.ValueType  # 0
     """Not a state."""
     CAMPAIGN_STATE_FLOWING: _CampaignState.ValueType  # 1
-    """They do."""
+    """Dial requests flow."""
     CAMPAIGN_STATE_COOLING: _CampaignState.ValueType  # 2
-    """Agents or lines are short: the gateway pauses, then sends little."""
+    """There are too few agents or lines: the gateway pauses, then sends small
+    calls.
+    """
     CAMPAIGN_STATE_PARKED: _CampaignState.ValueType  # 3
     """Amazon Connect says that the campaign does not run."""
     CAMPAIGN_STATE_HELD: _CampaignState.ValueType  # 4
-    """Somebody holds it, whatever else would keep it."""
+    """An operator holds it. Takes precedence over COOLING and PARKED."""
 
 class CampaignState(_CampaignState, metaclass=_CampaignStateEnumTypeWrapper):
     """Whether a campaign's dial requests flow to Amazon Connect."""
@@ -45,13 +47,15 @@ class CampaignState(_CampaignState, metaclass=_CampaignStateEnumTypeWrapper):
 CAMPAIGN_STATE_UNSPECIFIED: CampaignState.ValueType  # 0
 """Not a state."""
 CAMPAIGN_STATE_FLOWING: CampaignState.ValueType  # 1
-"""They do."""
+"""Dial requests flow."""
 CAMPAIGN_STATE_COOLING: CampaignState.ValueType  # 2
-"""Agents or lines are short: the gateway pauses, then sends little."""
+"""There are too few agents or lines: the gateway pauses, then sends small
+calls.
+"""
 CAMPAIGN_STATE_PARKED: CampaignState.ValueType  # 3
 """Amazon Connect says that the campaign does not run."""
 CAMPAIGN_STATE_HELD: CampaignState.ValueType  # 4
-"""Somebody holds it, whatever else would keep it."""
+"""An operator holds it. Takes precedence over COOLING and PARKED."""
 global___CampaignState = CampaignState
 
 class _HeldRequests:
@@ -61,26 +65,28 @@ class _HeldRequests:
 class _HeldRequestsEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_HeldRequests.ValueType], builtins.type):
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     HELD_REQUESTS_UNSPECIFIED: _HeldRequests.ValueType  # 0
-    """As WAIT."""
+    """Counts as WAIT."""
     HELD_REQUESTS_WAIT: _HeldRequests.ValueType  # 1
-    """They wait until it is released, or their time is up: EXPIRED, HELD."""
+    """They wait until the release or their expiration: EXPIRED, HELD."""
     HELD_REQUESTS_ANSWER: _HeldRequests.ValueType  # 2
-    """What is queued, comes later, or comes back from a call undecided is
-    answered NOT_ACCEPTED, HELD, to be sent again with the same token; what
-    Amazon Connect may have from an earlier try, UNKNOWN, HELD.
+    """Requests that are queued, arrive later, or return undecided from a call
+    are answered NOT_ACCEPTED, HELD, with the advice to send them again with the
+    same token. Requests that Amazon Connect may have from an earlier attempt
+    are answered UNKNOWN, HELD.
     """
 
 class HeldRequests(_HeldRequests, metaclass=_HeldRequestsEnumTypeWrapper):
-    """What becomes of dial requests for a campaign that is held."""
+    """How dial requests for a held campaign are treated."""
 
 HELD_REQUESTS_UNSPECIFIED: HeldRequests.ValueType  # 0
-"""As WAIT."""
+"""Counts as WAIT."""
 HELD_REQUESTS_WAIT: HeldRequests.ValueType  # 1
-"""They wait until it is released, or their time is up: EXPIRED, HELD."""
+"""They wait until the release or their expiration: EXPIRED, HELD."""
 HELD_REQUESTS_ANSWER: HeldRequests.ValueType  # 2
-"""What is queued, comes later, or comes back from a call undecided is
-answered NOT_ACCEPTED, HELD, to be sent again with the same token; what
-Amazon Connect may have from an earlier try, UNKNOWN, HELD.
+"""Requests that are queued, arrive later, or return undecided from a call
+are answered NOT_ACCEPTED, HELD, with the advice to send them again with the
+same token. Requests that Amazon Connect may have from an earlier attempt
+are answered UNKNOWN, HELD.
 """
 global___HeldRequests = HeldRequests
 
@@ -97,10 +103,10 @@ class _ActionKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     ACTION_KIND_RELEASE: _ActionKind.ValueType  # 2
     """It was released."""
     ACTION_KIND_PURGE: _ActionKind.ValueType  # 3
-    """What was queued for it was removed."""
+    """Its queued dial requests were removed."""
 
 class ActionKind(_ActionKind, metaclass=_ActionKindEnumTypeWrapper):
-    """What can be done to a campaign."""
+    """The kinds of actions on a campaign."""
 
 ACTION_KIND_UNSPECIFIED: ActionKind.ValueType  # 0
 """Not an action."""
@@ -109,7 +115,7 @@ ACTION_KIND_HOLD: ActionKind.ValueType  # 1
 ACTION_KIND_RELEASE: ActionKind.ValueType  # 2
 """It was released."""
 ACTION_KIND_PURGE: ActionKind.ValueType  # 3
-"""What was queued for it was removed."""
+"""Its queued dial requests were removed."""
 global___ActionKind = ActionKind
 
 @typing.final
@@ -122,16 +128,16 @@ class ListCampaignsRequest(google.protobuf.message.Message):
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     STATES_FIELD_NUMBER: builtins.int
     page_size: builtins.int
-    """How many campaigns to return at most. 0 means 100; above 1,000 counts as
-    1,000. Fewer may come though there are more.
+    """The maximum number of campaigns to return. 0 means 100; values above 1,000
+    count as 1,000. A page may have fewer campaigns although there are more.
     """
     page_token: builtins.str
-    """The next_page_token of the page before; empty for the first page. The
-    other fields, page_size aside, must be as they were for that.
+    """The next_page_token of the previous page; empty for the first page. All
+    other fields except page_size must have the same values as for that page.
     """
     @property
     def states(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[global___CampaignState.ValueType]:
-        """Lists campaigns in these states only; all where it is empty."""
+        """Lists only campaigns in these states; empty means all."""
 
     def __init__(
         self,
@@ -155,16 +161,16 @@ class ListCampaignsResponse(google.protobuf.message.Message):
     TOTAL_SIZE_FIELD_NUMBER: builtins.int
     AS_OF_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
-    """Gets the next page; empty behind the last one."""
+    """The token of the next page; empty on the last page."""
     total_size: builtins.int
-    """How many campaigns there are on all pages."""
+    """The number of campaigns on all pages."""
     @property
     def campaigns(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Campaign]:
         """The campaigns, in the order of their ids."""
 
     @property
     def as_of(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When the gateway looked."""
+        """When the gateway took the snapshot."""
 
     def __init__(
         self,
@@ -181,14 +187,14 @@ global___ListCampaignsResponse = ListCampaignsResponse
 
 @typing.final
 class WatchCampaignsRequest(google.protobuf.message.Message):
-    """How to watch."""
+    """How to watch campaigns."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     MIN_INTERVAL_FIELD_NUMBER: builtins.int
     @property
     def min_interval(self) -> google.protobuf.duration_pb2.Duration:
-        """Tell changes at most once in this time. 0.25 to 60 seconds; unset means 1
+        """The minimum time between two updates. 0.25 to 60 seconds; unset means 1
         second.
         """
 
@@ -204,7 +210,7 @@ global___WatchCampaignsRequest = WatchCampaignsRequest
 
 @typing.final
 class WatchCampaignsResponse(google.protobuf.message.Message):
-    """A part of what has changed, or, at first, of all that is there."""
+    """A part of the changes, or initially of the whole state."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -213,23 +219,23 @@ class WatchCampaignsResponse(google.protobuf.message.Message):
     COMPLETE_FIELD_NUMBER: builtins.int
     AS_OF_FIELD_NUMBER: builtins.int
     complete: builtins.bool
-    """Whether all that was told up to here is one whole state. Large states come
-    in several messages, of which the last one has this set.
+    """Whether all messages up to this one form a complete state. A large state
+    is sent in several messages; only the last one has this field set.
     """
     @property
     def campaigns(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Campaign]:
-        """Campaigns that are new or have changed, each whole. One of which only the
-        time since something has grown, such as its oldest_wait, has not changed:
-        that time goes on from as_of.
+        """Campaigns that are new or have changed, with all fields. A campaign counts
+        as unchanged if only a duration has grown, such as its oldest_wait: such
+        durations continue to grow from as_of.
         """
 
     @property
     def gone_campaign_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Campaigns that are listed no longer."""
+        """Campaigns that are no longer listed."""
 
     @property
     def as_of(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When the gateway looked."""
+        """When the gateway took the snapshot."""
 
     def __init__(
         self,
@@ -256,12 +262,12 @@ class HoldCampaignRequest(google.protobuf.message.Message):
     campaign_id: builtins.str
     """The campaign: 1 to 256 characters without white space."""
     reason: builtins.str
-    """Why, for whoever looks at it later: at most 500 characters, no control
-    characters. May be empty. Appears in the log and in listings, so write no
-    phone number here.
+    """Why, for people who read it later: at most 500 characters, no control
+    characters. May be empty. Appears in the log and in listings, so do not
+    write a phone number here.
     """
     held_requests: global___HeldRequests.ValueType
-    """What becomes of dial requests under the hold."""
+    """How dial requests are treated during the hold."""
     def __init__(
         self,
         *,
@@ -275,17 +281,17 @@ global___HoldCampaignRequest = HoldCampaignRequest
 
 @typing.final
 class HoldCampaignResponse(google.protobuf.message.Message):
-    """The campaign as it is held."""
+    """The held campaign."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     CAMPAIGN_FIELD_NUMBER: builtins.int
     ANSWERED_FIELD_NUMBER: builtins.int
     answered: builtins.int
-    """How many of the queued dial requests were answered HELD."""
+    """The number of queued dial requests that were answered HELD."""
     @property
     def campaign(self) -> global___Campaign:
-        """The campaign, behind the hold."""
+        """The campaign after the hold."""
 
     def __init__(
         self,
@@ -322,14 +328,14 @@ global___ReleaseCampaignRequest = ReleaseCampaignRequest
 
 @typing.final
 class ReleaseCampaignResponse(google.protobuf.message.Message):
-    """The campaign as it is released."""
+    """The released campaign."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     CAMPAIGN_FIELD_NUMBER: builtins.int
     @property
     def campaign(self) -> global___Campaign:
-        """The campaign, behind the release."""
+        """The campaign after the release."""
 
     def __init__(
         self,
@@ -365,19 +371,19 @@ global___PurgeCampaignRequest = PurgeCampaignRequest
 
 @typing.final
 class PurgeCampaignResponse(google.protobuf.message.Message):
-    """What a purge has done."""
+    """The result of a purge."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     PURGED_FIELD_NUMBER: builtins.int
     CAMPAIGN_FIELD_NUMBER: builtins.int
     purged: builtins.int
-    """How many queued dial requests were answered PURGED. One that several
-    callers wait for counts once.
+    """The number of queued dial requests that were answered PURGED. A request
+    that several callers wait for counts once.
     """
     @property
     def campaign(self) -> global___Campaign:
-        """The campaign, behind the purge."""
+        """The campaign after the purge."""
 
     def __init__(
         self,
@@ -410,50 +416,52 @@ class Campaign(google.protobuf.message.Message):
     HOLD_FIELD_NUMBER: builtins.int
     LAST_ACTION_FIELD_NUMBER: builtins.int
     campaign_id: builtins.str
-    """Amazon Connect's id of the campaign. It is what callers sent: show it as
-    text, never as markup.
+    """Amazon Connect's id of the campaign, as callers sent it. It is untrusted:
+    show it as text, never as markup.
     """
     state: global___CampaignState.ValueType
     """Whether dial requests flow."""
     queued: builtins.int
     """Dial requests that wait for a call."""
     in_flight: builtins.int
-    """Dial requests that are in a call under way."""
+    """Dial requests in calls in flight."""
     accepted_per_second: builtins.float
-    """Dial requests that Amazon Connect accepted in a second, over about the
-    last ten seconds.
+    """Dial requests that Amazon Connect accepted per second, over about the last
+    ten seconds.
     """
     reason: dialgateway.v1.dial_request_service_pb2.Reason.ValueType
     """Why it does not flow: THROTTLED, CAMPAIGN_NOT_RUNNING or HELD. Unspecified
-    where it flows.
+    if it flows.
     """
     detail: builtins.str
-    """The same in words, with what ends it."""
+    """A description of the reason for people, with what ends the state."""
     @property
     def oldest_wait(self) -> google.protobuf.duration_pb2.Duration:
-        """How long the one that has waited longest has been queued, at as_of. Zero
-        where none is.
+        """How long the oldest queued dial request has waited, at as_of. Zero if none
+        is queued.
         """
 
     @property
     def outcomes(self) -> global___OutcomeCounts:
-        """Answers given, by outcome, since this campaign was last forgotten."""
+        """Answers by outcome, since the gateway last forgot this campaign."""
 
     @property
     def since(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Since when it does not flow. Unset where it flows."""
+        """Since when it does not flow. Unset if it flows."""
 
     @property
     def retry_after(self) -> google.protobuf.duration_pb2.Duration:
-        """When it is tried again. Unset where that is not known, or it flows."""
+        """When the gateway tries again. Unset if that is unknown, or if the campaign
+        flows.
+        """
 
     @property
     def hold(self) -> global___Hold:
-        """The hold, where it is held."""
+        """The hold, if the campaign is held."""
 
     @property
     def last_action(self) -> global___Action:
-        """The last thing that was done to it by this service, if it is remembered."""
+        """The last action of this service on the campaign, if it is remembered."""
 
     def __init__(
         self,
@@ -513,7 +521,7 @@ global___OutcomeCounts = OutcomeCounts
 
 @typing.final
 class Hold(google.protobuf.message.Message):
-    """Who holds a campaign, when and why."""
+    """An operator's hold of a campaign."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -522,11 +530,11 @@ class Hold(google.protobuf.message.Message):
     HOLD_TIME_FIELD_NUMBER: builtins.int
     HELD_REQUESTS_FIELD_NUMBER: builtins.int
     caller: builtins.str
-    """Who: the caller's identity where it has one, else its address."""
+    """Who holds it: the caller's identity, or its address if it has none."""
     reason: builtins.str
-    """Why, as the caller said it."""
+    """The reason that the caller gave."""
     held_requests: global___HeldRequests.ValueType
-    """What becomes of its dial requests."""
+    """How its dial requests are treated."""
     @property
     def hold_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Since when."""
@@ -546,7 +554,7 @@ global___Hold = Hold
 
 @typing.final
 class Action(google.protobuf.message.Message):
-    """Something that was done to a campaign by this service."""
+    """An action of this service on a campaign."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -556,13 +564,13 @@ class Action(google.protobuf.message.Message):
     ACTION_TIME_FIELD_NUMBER: builtins.int
     ANSWERED_FIELD_NUMBER: builtins.int
     kind: global___ActionKind.ValueType
-    """What."""
+    """The kind of the action."""
     caller: builtins.str
     """Who did it."""
     reason: builtins.str
-    """Why, as the caller said it."""
+    """The reason that the caller gave."""
     answered: builtins.int
-    """How many dial requests were answered by that."""
+    """The number of dial requests that the action answered."""
     @property
     def action_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When."""

@@ -18,16 +18,16 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class CampaignServiceStub:
-    """Shows campaigns as one gateway sees them, and lets those who run it stop and
-    clear them.
+    """Shows the campaigns of one gateway, and lets operators hold, release and
+    purge them.
 
-    All of it is about the replica that answers the call: where several share
-    the work, each lists its own dial requests, and a hold must be put on each.
-    Holds are kept in memory and end with the process.
+    All methods apply only to the replica that answers the call. If there are
+    several replicas, each lists its own dial requests, and a campaign must be
+    held on each. Holds are kept in memory and end with the process.
 
     A campaign is listed while it has dial requests here, does not flow, is
     held, or was active within the last quarter of an hour. At most 10,000 idle
-    ones are remembered.
+    campaigns are remembered.
 
     INVALID_ARGUMENT names the field and the rule that it breaks.
     UNAUTHENTICATED and PERMISSION_DENIED: the caller may not do this.
@@ -38,41 +38,43 @@ class CampaignServiceStub:
         dialgateway.v1.campaign_service_pb2.ListCampaignsRequest,
         dialgateway.v1.campaign_service_pb2.ListCampaignsResponse,
     ]
-    """Lists campaigns in the order of their ids, page by page. A page is a look
-    at the moment of its call; campaigns may come and go between two pages.
+    """Lists campaigns in the order of their ids, page by page. A page is a
+    snapshot at the time of its call; the list may change between two pages.
     """
 
     WatchCampaigns: grpc.UnaryStreamMultiCallable[
         dialgateway.v1.campaign_service_pb2.WatchCampaignsRequest,
         dialgateway.v1.campaign_service_pb2.WatchCampaignsResponse,
     ]
-    """Tells the state of all campaigns, then what changes, until the caller
-    cancels. A reader that is slow is told the latest state when it is ready
-    for it, and misses what was in between; nothing is queued for it.
+    """Sends the state of all campaigns, then all changes, until the caller
+    cancels. A slow reader gets the latest state when it is ready and misses
+    intermediate states; the gateway queues nothing for it.
 
-    RESOURCE_EXHAUSTED: too many watch already. UNAVAILABLE ends the call when
-    this replica leaves.
+    RESOURCE_EXHAUSTED: there are too many watches already. UNAVAILABLE ends the call when
+    this replica shuts down.
     """
 
     HoldCampaign: grpc.UnaryUnaryMultiCallable[
         dialgateway.v1.campaign_service_pb2.HoldCampaignRequest,
         dialgateway.v1.campaign_service_pb2.HoldCampaignResponse,
     ]
-    """Holds a campaign: no further call to Amazon Connect leaves for it, nor
-    another attempt of one that fails. Calls that are under way end. Streams
-    with dial requests for it get the notice CAMPAIGN_HELD. A campaign that
-    nobody has sent for can be held as well, in advance. Holding one again
-    replaces the hold: its caller, reason and what becomes of dial requests.
+    """Holds a campaign: the gateway sends no further call to Amazon Connect for
+    it, and makes no further attempt of a failing call. Calls in flight
+    complete. Streams with dial requests for it get the notice CAMPAIGN_HELD. A
+    campaign without dial requests can be held in advance. A second hold
+    replaces the first: its caller, its reason and its treatment of dial
+    requests.
 
-    RESOURCE_EXHAUSTED: as many campaigns are held as can be (1,000).
+    RESOURCE_EXHAUSTED: the maximum number of campaigns (1,000) is held.
     """
 
     ReleaseCampaign: grpc.UnaryUnaryMultiCallable[
         dialgateway.v1.campaign_service_pb2.ReleaseCampaignRequest,
         dialgateway.v1.campaign_service_pb2.ReleaseCampaignResponse,
     ]
-    """Lets calls leave again for a campaign. Streams that were told of the hold
-    get the notice CAMPAIGN_RESUMED, or what else keeps the campaign.
+    """Releases a campaign, so that its calls are sent again. Streams that got the
+    notice of the hold get CAMPAIGN_RESUMED, or a notice with another reason
+    why the campaign does not flow.
 
     NOT_FOUND: the campaign is not held.
     """
@@ -81,23 +83,23 @@ class CampaignServiceStub:
         dialgateway.v1.campaign_service_pb2.PurgeCampaignRequest,
         dialgateway.v1.campaign_service_pb2.PurgeCampaignResponse,
     ]
-    """Answers what is queued for a campaign as NOT_ACCEPTED, PURGED; those that
-    Amazon Connect may have from an earlier try as UNKNOWN, PURGED. What is in
-    a call is left to its end, and so is what comes later: hold the campaign
-    first to stop that.
+    """Answers the queued dial requests of a campaign with NOT_ACCEPTED, PURGED.
+    Requests that Amazon Connect may have from an earlier attempt get UNKNOWN,
+    PURGED. The purge does not affect requests in a call, and requests that
+    arrive later: hold the campaign first to stop those.
     """
 
 class CampaignServiceAsyncStub:
-    """Shows campaigns as one gateway sees them, and lets those who run it stop and
-    clear them.
+    """Shows the campaigns of one gateway, and lets operators hold, release and
+    purge them.
 
-    All of it is about the replica that answers the call: where several share
-    the work, each lists its own dial requests, and a hold must be put on each.
-    Holds are kept in memory and end with the process.
+    All methods apply only to the replica that answers the call. If there are
+    several replicas, each lists its own dial requests, and a campaign must be
+    held on each. Holds are kept in memory and end with the process.
 
     A campaign is listed while it has dial requests here, does not flow, is
     held, or was active within the last quarter of an hour. At most 10,000 idle
-    ones are remembered.
+    campaigns are remembered.
 
     INVALID_ARGUMENT names the field and the rule that it breaks.
     UNAUTHENTICATED and PERMISSION_DENIED: the caller may not do this.
@@ -107,41 +109,43 @@ class CampaignServiceAsyncStub:
         dialgateway.v1.campaign_service_pb2.ListCampaignsRequest,
         dialgateway.v1.campaign_service_pb2.ListCampaignsResponse,
     ]
-    """Lists campaigns in the order of their ids, page by page. A page is a look
-    at the moment of its call; campaigns may come and go between two pages.
+    """Lists campaigns in the order of their ids, page by page. A page is a
+    snapshot at the time of its call; the list may change between two pages.
     """
 
     WatchCampaigns: grpc.aio.UnaryStreamMultiCallable[
         dialgateway.v1.campaign_service_pb2.WatchCampaignsRequest,
         dialgateway.v1.campaign_service_pb2.WatchCampaignsResponse,
     ]
-    """Tells the state of all campaigns, then what changes, until the caller
-    cancels. A reader that is slow is told the latest state when it is ready
-    for it, and misses what was in between; nothing is queued for it.
+    """Sends the state of all campaigns, then all changes, until the caller
+    cancels. A slow reader gets the latest state when it is ready and misses
+    intermediate states; the gateway queues nothing for it.
 
-    RESOURCE_EXHAUSTED: too many watch already. UNAVAILABLE ends the call when
-    this replica leaves.
+    RESOURCE_EXHAUSTED: there are too many watches already. UNAVAILABLE ends the call when
+    this replica shuts down.
     """
 
     HoldCampaign: grpc.aio.UnaryUnaryMultiCallable[
         dialgateway.v1.campaign_service_pb2.HoldCampaignRequest,
         dialgateway.v1.campaign_service_pb2.HoldCampaignResponse,
     ]
-    """Holds a campaign: no further call to Amazon Connect leaves for it, nor
-    another attempt of one that fails. Calls that are under way end. Streams
-    with dial requests for it get the notice CAMPAIGN_HELD. A campaign that
-    nobody has sent for can be held as well, in advance. Holding one again
-    replaces the hold: its caller, reason and what becomes of dial requests.
+    """Holds a campaign: the gateway sends no further call to Amazon Connect for
+    it, and makes no further attempt of a failing call. Calls in flight
+    complete. Streams with dial requests for it get the notice CAMPAIGN_HELD. A
+    campaign without dial requests can be held in advance. A second hold
+    replaces the first: its caller, its reason and its treatment of dial
+    requests.
 
-    RESOURCE_EXHAUSTED: as many campaigns are held as can be (1,000).
+    RESOURCE_EXHAUSTED: the maximum number of campaigns (1,000) is held.
     """
 
     ReleaseCampaign: grpc.aio.UnaryUnaryMultiCallable[
         dialgateway.v1.campaign_service_pb2.ReleaseCampaignRequest,
         dialgateway.v1.campaign_service_pb2.ReleaseCampaignResponse,
     ]
-    """Lets calls leave again for a campaign. Streams that were told of the hold
-    get the notice CAMPAIGN_RESUMED, or what else keeps the campaign.
+    """Releases a campaign, so that its calls are sent again. Streams that got the
+    notice of the hold get CAMPAIGN_RESUMED, or a notice with another reason
+    why the campaign does not flow.
 
     NOT_FOUND: the campaign is not held.
     """
@@ -150,23 +154,23 @@ class CampaignServiceAsyncStub:
         dialgateway.v1.campaign_service_pb2.PurgeCampaignRequest,
         dialgateway.v1.campaign_service_pb2.PurgeCampaignResponse,
     ]
-    """Answers what is queued for a campaign as NOT_ACCEPTED, PURGED; those that
-    Amazon Connect may have from an earlier try as UNKNOWN, PURGED. What is in
-    a call is left to its end, and so is what comes later: hold the campaign
-    first to stop that.
+    """Answers the queued dial requests of a campaign with NOT_ACCEPTED, PURGED.
+    Requests that Amazon Connect may have from an earlier attempt get UNKNOWN,
+    PURGED. The purge does not affect requests in a call, and requests that
+    arrive later: hold the campaign first to stop those.
     """
 
 class CampaignServiceServicer(metaclass=abc.ABCMeta):
-    """Shows campaigns as one gateway sees them, and lets those who run it stop and
-    clear them.
+    """Shows the campaigns of one gateway, and lets operators hold, release and
+    purge them.
 
-    All of it is about the replica that answers the call: where several share
-    the work, each lists its own dial requests, and a hold must be put on each.
-    Holds are kept in memory and end with the process.
+    All methods apply only to the replica that answers the call. If there are
+    several replicas, each lists its own dial requests, and a campaign must be
+    held on each. Holds are kept in memory and end with the process.
 
     A campaign is listed while it has dial requests here, does not flow, is
     held, or was active within the last quarter of an hour. At most 10,000 idle
-    ones are remembered.
+    campaigns are remembered.
 
     INVALID_ARGUMENT names the field and the rule that it breaks.
     UNAUTHENTICATED and PERMISSION_DENIED: the caller may not do this.
@@ -178,8 +182,8 @@ class CampaignServiceServicer(metaclass=abc.ABCMeta):
         request: dialgateway.v1.campaign_service_pb2.ListCampaignsRequest,
         context: _ServicerContext,
     ) -> typing.Union[dialgateway.v1.campaign_service_pb2.ListCampaignsResponse, collections.abc.Awaitable[dialgateway.v1.campaign_service_pb2.ListCampaignsResponse]]:
-        """Lists campaigns in the order of their ids, page by page. A page is a look
-        at the moment of its call; campaigns may come and go between two pages.
+        """Lists campaigns in the order of their ids, page by page. A page is a
+        snapshot at the time of its call; the list may change between two pages.
         """
 
     @abc.abstractmethod
@@ -188,12 +192,12 @@ class CampaignServiceServicer(metaclass=abc.ABCMeta):
         request: dialgateway.v1.campaign_service_pb2.WatchCampaignsRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[dialgateway.v1.campaign_service_pb2.WatchCampaignsResponse], collections.abc.AsyncIterator[dialgateway.v1.campaign_service_pb2.WatchCampaignsResponse]]:
-        """Tells the state of all campaigns, then what changes, until the caller
-        cancels. A reader that is slow is told the latest state when it is ready
-        for it, and misses what was in between; nothing is queued for it.
+        """Sends the state of all campaigns, then all changes, until the caller
+        cancels. A slow reader gets the latest state when it is ready and misses
+        intermediate states; the gateway queues nothing for it.
 
-        RESOURCE_EXHAUSTED: too many watch already. UNAVAILABLE ends the call when
-        this replica leaves.
+        RESOURCE_EXHAUSTED: there are too many watches already. UNAVAILABLE ends the call when
+        this replica shuts down.
         """
 
     @abc.abstractmethod
@@ -202,13 +206,14 @@ class CampaignServiceServicer(metaclass=abc.ABCMeta):
         request: dialgateway.v1.campaign_service_pb2.HoldCampaignRequest,
         context: _ServicerContext,
     ) -> typing.Union[dialgateway.v1.campaign_service_pb2.HoldCampaignResponse, collections.abc.Awaitable[dialgateway.v1.campaign_service_pb2.HoldCampaignResponse]]:
-        """Holds a campaign: no further call to Amazon Connect leaves for it, nor
-        another attempt of one that fails. Calls that are under way end. Streams
-        with dial requests for it get the notice CAMPAIGN_HELD. A campaign that
-        nobody has sent for can be held as well, in advance. Holding one again
-        replaces the hold: its caller, reason and what becomes of dial requests.
+        """Holds a campaign: the gateway sends no further call to Amazon Connect for
+        it, and makes no further attempt of a failing call. Calls in flight
+        complete. Streams with dial requests for it get the notice CAMPAIGN_HELD. A
+        campaign without dial requests can be held in advance. A second hold
+        replaces the first: its caller, its reason and its treatment of dial
+        requests.
 
-        RESOURCE_EXHAUSTED: as many campaigns are held as can be (1,000).
+        RESOURCE_EXHAUSTED: the maximum number of campaigns (1,000) is held.
         """
 
     @abc.abstractmethod
@@ -217,8 +222,9 @@ class CampaignServiceServicer(metaclass=abc.ABCMeta):
         request: dialgateway.v1.campaign_service_pb2.ReleaseCampaignRequest,
         context: _ServicerContext,
     ) -> typing.Union[dialgateway.v1.campaign_service_pb2.ReleaseCampaignResponse, collections.abc.Awaitable[dialgateway.v1.campaign_service_pb2.ReleaseCampaignResponse]]:
-        """Lets calls leave again for a campaign. Streams that were told of the hold
-        get the notice CAMPAIGN_RESUMED, or what else keeps the campaign.
+        """Releases a campaign, so that its calls are sent again. Streams that got the
+        notice of the hold get CAMPAIGN_RESUMED, or a notice with another reason
+        why the campaign does not flow.
 
         NOT_FOUND: the campaign is not held.
         """
@@ -229,10 +235,10 @@ class CampaignServiceServicer(metaclass=abc.ABCMeta):
         request: dialgateway.v1.campaign_service_pb2.PurgeCampaignRequest,
         context: _ServicerContext,
     ) -> typing.Union[dialgateway.v1.campaign_service_pb2.PurgeCampaignResponse, collections.abc.Awaitable[dialgateway.v1.campaign_service_pb2.PurgeCampaignResponse]]:
-        """Answers what is queued for a campaign as NOT_ACCEPTED, PURGED; those that
-        Amazon Connect may have from an earlier try as UNKNOWN, PURGED. What is in
-        a call is left to its end, and so is what comes later: hold the campaign
-        first to stop that.
+        """Answers the queued dial requests of a campaign with NOT_ACCEPTED, PURGED.
+        Requests that Amazon Connect may have from an earlier attempt get UNKNOWN,
+        PURGED. The purge does not affect requests in a call, and requests that
+        arrive later: hold the campaign first to stop those.
         """
 
 def add_CampaignServiceServicer_to_server(servicer: CampaignServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -34,20 +34,20 @@ class _OutcomeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTy
     OUTCOME_ACCEPTED: _Outcome.ValueType  # 1
     """Amazon Connect has the request, under dial_request_id."""
     OUTCOME_REJECTED: _Outcome.ValueType  # 2
-    """Refused for good: the same request would be refused again."""
+    """Refused permanently: the same request would be refused again."""
     OUTCOME_EXPIRED: _Outcome.ValueType  # 3
-    """Its time passed first. Amazon Connect does not have it."""
+    """It expired first. Amazon Connect does not have it."""
     OUTCOME_NOT_ACCEPTED: _Outcome.ValueType  # 4
     """Amazon Connect does not have it. The same token may be sent again."""
     OUTCOME_UNKNOWN: _Outcome.ValueType  # 5
     """Amazon Connect may have it: a call that carried it ended without a clear
     answer, or the request was in_doubt. Send the same token again, with in_doubt
-    set, to find out; it cannot ring twice.
+    set, to find out; this cannot dial twice.
     """
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
-    """What became of a dial request. Only ACCEPTED and UNKNOWN ever mean that
-    Amazon Connect may dial.
+    """The outcome of a dial request. Only ACCEPTED and UNKNOWN mean that Amazon
+    Connect may dial.
     """
 
 OUTCOME_UNSPECIFIED: Outcome.ValueType  # 0
@@ -55,15 +55,15 @@ OUTCOME_UNSPECIFIED: Outcome.ValueType  # 0
 OUTCOME_ACCEPTED: Outcome.ValueType  # 1
 """Amazon Connect has the request, under dial_request_id."""
 OUTCOME_REJECTED: Outcome.ValueType  # 2
-"""Refused for good: the same request would be refused again."""
+"""Refused permanently: the same request would be refused again."""
 OUTCOME_EXPIRED: Outcome.ValueType  # 3
-"""Its time passed first. Amazon Connect does not have it."""
+"""It expired first. Amazon Connect does not have it."""
 OUTCOME_NOT_ACCEPTED: Outcome.ValueType  # 4
 """Amazon Connect does not have it. The same token may be sent again."""
 OUTCOME_UNKNOWN: Outcome.ValueType  # 5
 """Amazon Connect may have it: a call that carried it ended without a clear
 answer, or the request was in_doubt. Send the same token again, with in_doubt
-set, to find out; it cannot ring twice.
+set, to find out; this cannot dial twice.
 """
 global___Outcome = Outcome
 
@@ -84,31 +84,31 @@ class _ReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     other attributes.
     """
     REASON_CAMPAIGN_NOT_FOUND: _Reason.ValueType  # 4
-    """Amazon Connect knows no such campaign."""
+    """Amazon Connect does not know the campaign."""
     REASON_CAMPAIGN_NOT_RUNNING: _Reason.ValueType  # 5
-    """The campaign exists and is not running; detail names its state."""
+    """The campaign exists but is not running; detail names its state."""
     REASON_ACCESS_DENIED: _Reason.ValueType  # 6
-    """The gateway may not send for this campaign, or this caller may not."""
+    """The gateway, or this caller, may not send for this campaign."""
     REASON_EXPIRATION_PASSED: _Reason.ValueType  # 7
-    """The expiration time, less the headroom, passed before it could be sent."""
+    """The expiration time, minus the headroom, passed before it could be sent."""
     REASON_WOULD_EXPIRE: _Reason.ValueType  # 8
-    """The backlog is so long that its time would pass before its turn."""
+    """The backlog is so long that the request would expire before its turn."""
     REASON_THROTTLED: _Reason.ValueType  # 9
-    """Amazon Connect was asked and throttled it until its time passed."""
+    """Amazon Connect throttled it until it expired."""
     REASON_CONNECT_ERROR: _Reason.ValueType  # 10
-    """Amazon Connect failed on it, more often than the gateway tries."""
+    """Amazon Connect failed on every attempt that the gateway makes."""
     REASON_CONNECT_UNREACHABLE: _Reason.ValueType  # 11
     """Amazon Connect could not be reached, or a call's answer was lost."""
     REASON_DRAINING: _Reason.ValueType  # 12
-    """This replica is leaving, or the stream has reached its age. Send it again
-    on a new stream.
+    """This replica is shutting down, or the stream has reached its age. Send the
+    request again on a new stream.
     """
     REASON_HELD: _Reason.ValueType  # 13
-    """An operator holds the campaign: its time passed meanwhile, or the operator
-    chose to have what waits answered.
+    """An operator holds the campaign: the request expired during the hold, or the
+    operator chose that waiting requests are answered.
     """
     REASON_PURGED: _Reason.ValueType  # 14
-    """An operator removed what waited for the campaign."""
+    """An operator removed the waiting requests of the campaign."""
     REASON_OVERLOADED: _Reason.ValueType  # 15
     """The gateway had no room for it."""
     REASON_DEADLINE: _Reason.ValueType  # 16
@@ -128,31 +128,31 @@ REASON_TOKEN_CONFLICT: Reason.ValueType  # 3
 other attributes.
 """
 REASON_CAMPAIGN_NOT_FOUND: Reason.ValueType  # 4
-"""Amazon Connect knows no such campaign."""
+"""Amazon Connect does not know the campaign."""
 REASON_CAMPAIGN_NOT_RUNNING: Reason.ValueType  # 5
-"""The campaign exists and is not running; detail names its state."""
+"""The campaign exists but is not running; detail names its state."""
 REASON_ACCESS_DENIED: Reason.ValueType  # 6
-"""The gateway may not send for this campaign, or this caller may not."""
+"""The gateway, or this caller, may not send for this campaign."""
 REASON_EXPIRATION_PASSED: Reason.ValueType  # 7
-"""The expiration time, less the headroom, passed before it could be sent."""
+"""The expiration time, minus the headroom, passed before it could be sent."""
 REASON_WOULD_EXPIRE: Reason.ValueType  # 8
-"""The backlog is so long that its time would pass before its turn."""
+"""The backlog is so long that the request would expire before its turn."""
 REASON_THROTTLED: Reason.ValueType  # 9
-"""Amazon Connect was asked and throttled it until its time passed."""
+"""Amazon Connect throttled it until it expired."""
 REASON_CONNECT_ERROR: Reason.ValueType  # 10
-"""Amazon Connect failed on it, more often than the gateway tries."""
+"""Amazon Connect failed on every attempt that the gateway makes."""
 REASON_CONNECT_UNREACHABLE: Reason.ValueType  # 11
 """Amazon Connect could not be reached, or a call's answer was lost."""
 REASON_DRAINING: Reason.ValueType  # 12
-"""This replica is leaving, or the stream has reached its age. Send it again
-on a new stream.
+"""This replica is shutting down, or the stream has reached its age. Send the
+request again on a new stream.
 """
 REASON_HELD: Reason.ValueType  # 13
-"""An operator holds the campaign: its time passed meanwhile, or the operator
-chose to have what waits answered.
+"""An operator holds the campaign: the request expired during the hold, or the
+operator chose that waiting requests are answered.
 """
 REASON_PURGED: Reason.ValueType  # 14
-"""An operator removed what waited for the campaign."""
+"""An operator removed the waiting requests of the campaign."""
 REASON_OVERLOADED: Reason.ValueType  # 15
 """The gateway had no room for it."""
 REASON_DEADLINE: Reason.ValueType  # 16
@@ -168,13 +168,13 @@ class _RetryAdviceEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     RETRY_ADVICE_UNSPECIFIED: _RetryAdvice.ValueType  # 0
     """Nothing to send again: the request was accepted."""
     RETRY_ADVICE_SAME_TOKEN: _RetryAdvice.ValueType  # 1
-    """Send it again with the same token, after retry_after where that is set."""
+    """Send it again with the same token, after retry_after if that is set."""
     RETRY_ADVICE_NEW_TOKEN: _RetryAdvice.ValueType  # 2
-    """The token stands for another dial. If this one is wanted beside it, give
-    it a token of its own.
+    """The token belongs to another dial. If this one is also wanted, give it its
+    own token.
     """
     RETRY_ADVICE_NEVER: _RetryAdvice.ValueType  # 3
-    """Do not send it again as it is."""
+    """Do not send it again unchanged."""
 
 class RetryAdvice(_RetryAdvice, metaclass=_RetryAdviceEnumTypeWrapper):
     """Whether and how to send a dial again."""
@@ -182,13 +182,13 @@ class RetryAdvice(_RetryAdvice, metaclass=_RetryAdviceEnumTypeWrapper):
 RETRY_ADVICE_UNSPECIFIED: RetryAdvice.ValueType  # 0
 """Nothing to send again: the request was accepted."""
 RETRY_ADVICE_SAME_TOKEN: RetryAdvice.ValueType  # 1
-"""Send it again with the same token, after retry_after where that is set."""
+"""Send it again with the same token, after retry_after if that is set."""
 RETRY_ADVICE_NEW_TOKEN: RetryAdvice.ValueType  # 2
-"""The token stands for another dial. If this one is wanted beside it, give
-it a token of its own.
+"""The token belongs to another dial. If this one is also wanted, give it its
+own token.
 """
 RETRY_ADVICE_NEVER: RetryAdvice.ValueType  # 3
-"""Do not send it again as it is."""
+"""Do not send it again unchanged."""
 global___RetryAdvice = RetryAdvice
 
 class _Priority:
@@ -200,23 +200,23 @@ class _PriorityEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumT
     PRIORITY_UNSPECIFIED: _Priority.ValueType  # 0
     """Counts as NORMAL."""
     PRIORITY_NORMAL: _Priority.ValueType  # 1
-    """The usual."""
+    """The default."""
     PRIORITY_HIGH: _Priority.ValueType  # 2
-    """Before NORMAL: somebody is waiting, as with a fraud alert."""
+    """Goes before NORMAL: a person is waiting, as with a fraud alert."""
     PRIORITY_BULK: _Priority.ValueType  # 3
-    """After NORMAL: any time before its expiration is good enough."""
+    """Goes after NORMAL: any time before its expiration is acceptable."""
 
 class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
-    """How urgent dial requests are beside others of the same gateway."""
+    """How urgent dial requests are compared with others of the same gateway."""
 
 PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
 """Counts as NORMAL."""
 PRIORITY_NORMAL: Priority.ValueType  # 1
-"""The usual."""
+"""The default."""
 PRIORITY_HIGH: Priority.ValueType  # 2
-"""Before NORMAL: somebody is waiting, as with a fraud alert."""
+"""Goes before NORMAL: a person is waiting, as with a fraud alert."""
 PRIORITY_BULK: Priority.ValueType  # 3
-"""After NORMAL: any time before its expiration is good enough."""
+"""Goes after NORMAL: any time before its expiration is acceptable."""
 global___Priority = Priority
 
 class _NoticeKind:
@@ -228,19 +228,19 @@ class _NoticeKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     NOTICE_KIND_UNSPECIFIED: _NoticeKind.ValueType  # 0
     """Never sent by a gateway. Ignore a value that you do not know."""
     NOTICE_KIND_DRAINING: _NoticeKind.ValueType  # 1
-    """This replica is leaving, or the stream has reached its age: nothing more is
-    read from this stream, the results that are left are sent, and the stream
-    ends with UNAVAILABLE.
+    """This replica is shutting down, or the stream has reached its age: the
+    gateway reads nothing more from this stream, sends the remaining results,
+    and ends the stream with UNAVAILABLE.
     """
     NOTICE_KIND_CAMPAIGN_COOLING: _NoticeKind.ValueType  # 2
-    """Amazon Connect takes no more for the campaign for now (not enough agents or
-    lines). Its requests wait.
+    """Amazon Connect currently accepts no more requests for the campaign (not
+    enough agents or lines). Its requests wait.
     """
     NOTICE_KIND_CAMPAIGN_PARKED: _NoticeKind.ValueType  # 3
     """The campaign is paused or not yet started. Its requests wait."""
     NOTICE_KIND_CAMPAIGN_HELD: _NoticeKind.ValueType  # 4
-    """An operator holds the campaign. Its requests wait, or are answered by
-    choice of the operator.
+    """An operator holds the campaign. Its requests wait, or are answered if the
+    operator chose that.
     """
     NOTICE_KIND_CAMPAIGN_RESUMED: _NoticeKind.ValueType  # 5
     """The campaign flows again."""
@@ -251,19 +251,19 @@ class NoticeKind(_NoticeKind, metaclass=_NoticeKindEnumTypeWrapper):
 NOTICE_KIND_UNSPECIFIED: NoticeKind.ValueType  # 0
 """Never sent by a gateway. Ignore a value that you do not know."""
 NOTICE_KIND_DRAINING: NoticeKind.ValueType  # 1
-"""This replica is leaving, or the stream has reached its age: nothing more is
-read from this stream, the results that are left are sent, and the stream
-ends with UNAVAILABLE.
+"""This replica is shutting down, or the stream has reached its age: the
+gateway reads nothing more from this stream, sends the remaining results,
+and ends the stream with UNAVAILABLE.
 """
 NOTICE_KIND_CAMPAIGN_COOLING: NoticeKind.ValueType  # 2
-"""Amazon Connect takes no more for the campaign for now (not enough agents or
-lines). Its requests wait.
+"""Amazon Connect currently accepts no more requests for the campaign (not
+enough agents or lines). Its requests wait.
 """
 NOTICE_KIND_CAMPAIGN_PARKED: NoticeKind.ValueType  # 3
 """The campaign is paused or not yet started. Its requests wait."""
 NOTICE_KIND_CAMPAIGN_HELD: NoticeKind.ValueType  # 4
-"""An operator holds the campaign. Its requests wait, or are answered by
-choice of the operator.
+"""An operator holds the campaign. Its requests wait, or are answered if the
+operator chose that.
 """
 NOTICE_KIND_CAMPAIGN_RESUMED: NoticeKind.ValueType  # 5
 """The campaign flows again."""
@@ -272,7 +272,7 @@ global___NoticeKind = NoticeKind
 @typing.final
 class StreamDialRequestsRequest(google.protobuf.message.Message):
     """Dial requests of one campaign, sent on a stream. Put 10 to 500 requests into
-    a message where you have them: a message per request costs ten times more.
+    a message if you have them: one message per request costs ten times more.
     A message of more than 4 MiB ends its stream with RESOURCE_EXHAUSTED.
     """
 
@@ -283,18 +283,18 @@ class StreamDialRequestsRequest(google.protobuf.message.Message):
     PRIORITY_FIELD_NUMBER: builtins.int
     campaign_id: builtins.str
     """Amazon Connect's id of the outbound campaign that all requests of this
-    message belong to: 1 to 256 characters without white space. An illegal id
-    rejects each request of the message.
+    message belong to: 1 to 256 characters without white space. With an invalid
+    id, each request of the message is rejected.
     """
     priority: global___Priority.ValueType
-    """How urgent these requests are beside others of the same gateway.
+    """How urgent these requests are compared with others of the same gateway.
     A value that the gateway does not know counts as NORMAL.
     """
     @property
     def dial_requests(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___DialRequest]:
-        """The requests. An empty list is legal and means nothing. Behind proxies, send
+        """The requests. An empty list is valid and has no effect. Behind proxies, send
         one every 30 seconds on a stream that waits for results: it shows that the
-        stream is in use, and finds out where a gateway is gone.
+        stream is in use, and detects a gateway that has failed.
         """
 
     def __init__(
@@ -318,8 +318,8 @@ class StreamDialRequestsResponse(google.protobuf.message.Message):
     RESULTS_FIELD_NUMBER: builtins.int
     NOTICE_FIELD_NUMBER: builtins.int
     campaign_id: builtins.str
-    """The campaign that the results and the notice are about. Empty where a
-    notice is about the whole gateway.
+    """The campaign of the results and the notice. Empty if the notice is about
+    the whole gateway.
     """
     @property
     def results(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___DialResult]:
@@ -327,7 +327,7 @@ class StreamDialRequestsResponse(google.protobuf.message.Message):
 
     @property
     def notice(self) -> global___Notice:
-        """Set when the gateway has something to tell beside results."""
+        """Set when the gateway sends a notice."""
 
     def __init__(
         self,
@@ -352,10 +352,10 @@ class PutDialRequestsRequest(google.protobuf.message.Message):
     PRIORITY_FIELD_NUMBER: builtins.int
     campaign_id: builtins.str
     """Amazon Connect's id of the outbound campaign: 1 to 256 characters without
-    white space. An illegal id rejects each request of the list.
+    white space. With an invalid id, each request of the list is rejected.
     """
     priority: global___Priority.ValueType
-    """How urgent these requests are beside others of the same gateway.
+    """How urgent these requests are compared with others of the same gateway.
     A value that the gateway does not know counts as NORMAL.
     """
     @property
@@ -395,7 +395,7 @@ global___PutDialRequestsResponse = PutDialRequestsResponse
 
 @typing.final
 class DialRequest(google.protobuf.message.Message):
-    """One person to dial. One of more than 256 KiB, as protobuf encodes it, is
+    """One person to dial. A request of more than 256 KiB, as protobuf encodes it, is
     REJECTED.
     """
 
@@ -426,9 +426,9 @@ class DialRequest(google.protobuf.message.Message):
     client_token: builtins.str
     """Your name for this dial, unique within its campaign: 1 to 200 characters
     of a-z, A-Z, 0-9, '_', '-' and '.'. It is the key of idempotency at the
-    gateway and at Amazon Connect. Make it once for a dial and store it with
-    your record of that dial; send the same token whenever you try that dial
-    again. A token made anew for each try rings people twice.
+    gateway and at Amazon Connect. Create it once for a dial, store it with your
+    record of that dial, and send the same token whenever you retry that dial.
+    A new token for each attempt dials people twice.
     """
     phone_number: builtins.str
     """Whom to dial, in E.164: '+', a country code and the number, at most 15
@@ -437,40 +437,40 @@ class DialRequest(google.protobuf.message.Message):
     traceparent: builtins.str
     """W3C trace context of this one request, as in the HTTP header of that name
     ("00-<trace id>-<span id>-<flags>"), for streams that carry requests of
-    many traces. Where it is empty or malformed the stream's own context, from
-    its metadata, is taken.
+    many traces. If it is empty or malformed, the gateway uses the stream's own
+    context from its metadata.
     """
     in_doubt: builtins.bool
-    """Set this where an earlier attempt with this token may have reached a gateway
+    """Set this if an earlier attempt with this token may have reached a gateway
     and you have no final answer to it:
     - the stream or call that carried it ended before its result came, whatever
       the status (a request that was never written to a call is not in doubt,
-      nor is one of a PutDialRequests refused with RESOURCE_EXHAUSTED);
+      and neither is one of a PutDialRequests refused with RESOURCE_EXHAUSTED);
     - its result was UNKNOWN;
     - your process ended after it may have written the request, and before it
       stored the result.
     Keep it set, for this token, until the answer is ACCEPTED.
 
-    The result is then ACCEPTED where the gateway or Amazon Connect confirms the
+    The result is then ACCEPTED if the gateway or Amazon Connect confirms the
     dial, and UNKNOWN in every other case. An UNKNOWN keeps the reason of the
-    present attempt: HELD, EXPIRATION_PASSED or INVALID_REQUEST then says why
-    this attempt was not made, or failed, and not what became of the earlier
-    one. Every request that waits under the same token shares the doubt.
+    current attempt: HELD, EXPIRATION_PASSED or INVALID_REQUEST then says why
+    this attempt was not made or failed. It says nothing about the earlier
+    attempt. Every request that waits under the same token shares the doubt.
 
-    Setting it without need is safe and has a price: refusals that would have
-    been final read UNKNOWN.
+    Setting it without need is safe but has a price: refusals that would have
+    been final become UNKNOWN.
     """
     @property
     def expiration_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When this dial is no longer wanted. Required. The gateway hands nothing to
+        """When this dial is no longer wanted. Required. The gateway sends nothing to
         Amazon Connect later than a headroom (5 seconds unless configured
-        otherwise) before this time. Some minutes ahead is a good value; callers of
+        otherwise) before this time. A good value is a few minutes ahead; users of
         Amazon Connect report that it refuses more than 15 minutes ahead.
         """
 
     @property
     def attributes(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Contact attributes, given to the contact flow. Keys of a-z, A-Z, 0-9, '-'
+        """Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
         and '_'; keys and values of at most 32,767 characters. May be empty. Never
         written to logs, spans or errors.
         """
@@ -510,36 +510,37 @@ class DialResult(google.protobuf.message.Message):
     client_token: builtins.str
     """The token of the request that this answers."""
     index: builtins.int
-    """Zero-based position of the request among all that this stream, or this
-    call, has sent. Tells two requests with the same token apart.
+    """Zero-based position of the request among all requests that this stream, or
+    this call, has sent. Distinguishes two requests with the same token.
     """
     outcome: global___Outcome.ValueType
-    """What became of the request."""
+    """The outcome of the request."""
     dial_request_id: builtins.str
     """Amazon Connect's id of the dial request. Set when ACCEPTED."""
     reason: global___Reason.ValueType
-    """Why, for every outcome but ACCEPTED."""
+    """Why, for every outcome except ACCEPTED."""
     detail: builtins.str
-    """The reason in words for a person: names the field and the rule where a
-    request is wrong. Holds no phone number and no attribute. Not for parsing.
+    """A description of the reason for people: names the field and the rule if the
+    request is invalid. Contains no phone number and no attribute. Do not parse
+    it.
     """
     retry_advice: global___RetryAdvice.ValueType
     """Whether and how to send this dial again."""
     attempts: builtins.int
-    """How many times the gateway has tried to hand this request to Amazon
-    Connect. 0 when it was answered without that.
+    """How many times the gateway has tried to send this request to Amazon
+    Connect. 0 if it was answered without an attempt.
     """
     replayed: builtins.bool
-    """True when the token had been accepted before and this is that answer, told
-    again: nothing was sent to Amazon Connect for this request.
+    """True if the token had been accepted before and this repeats that answer:
+    nothing was sent to Amazon Connect for this request.
     """
     trace_id: builtins.str
-    """The trace in which this was decided, as 32 hexadecimal digits: that of the
-    call to Amazon Connect, or where no call was made, that of the request.
+    """The trace in which this was decided, as 32 hexadecimal digits: the trace of
+    the call to Amazon Connect or, if no call was made, of the request.
     """
     @property
     def retry_after(self) -> google.protobuf.duration_pb2.Duration:
-        """How long to wait before sending it again, where the gateway can tell."""
+        """How long to wait before sending it again, if the gateway knows."""
 
     def __init__(
         self,
@@ -563,7 +564,7 @@ global___DialResult = DialResult
 
 @typing.final
 class Notice(google.protobuf.message.Message):
-    """Something the gateway tells beside results. Callers may ignore notices."""
+    """A message about the gateway or a campaign. Callers may ignore notices."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -573,10 +574,10 @@ class Notice(google.protobuf.message.Message):
     kind: global___NoticeKind.ValueType
     """What it is about."""
     detail: builtins.str
-    """The same in words, for a person. Not for parsing."""
+    """A description for people. Do not parse it."""
     @property
     def retry_after(self) -> google.protobuf.duration_pb2.Duration:
-        """When it may be over, or when to come back, where the gateway can tell."""
+        """When the condition may end, or when to reconnect, if the gateway knows."""
 
     def __init__(
         self,

@@ -22,9 +22,9 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
 class DialRequestServiceStub:
     """Takes dial requests and answers every one of them by its client token.
 
-    Both calls give the same promise: each dial request read by the gateway gets
-    exactly one DialResult, whatever happens behind it. A dial request that is
-    wrong is answered as REJECTED; it never ends the call that carried it.
+    Both methods make the same promise: each dial request that the gateway reads
+    gets exactly one DialResult, whatever happens. An invalid dial request is
+    answered REJECTED; it never ends the call that carried it.
 
     The in-doubt rule, for callers in any language. A call can end before all
     its dial requests are answered: the gateway was killed, a connection broke, a
@@ -33,7 +33,7 @@ class DialRequestServiceStub:
     token, and set DialRequest.in_doubt. Without it, a gateway that knows nothing
     of the first attempt answers only for the second one. It may say REJECTED,
     EXPIRED or NOT_ACCEPTED, which all mean that nobody is dialed, although the
-    first attempt reached Amazon Connect and a phone rings.
+    first attempt may have reached Amazon Connect and a phone may ring.
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -41,51 +41,51 @@ class DialRequestServiceStub:
         dialgateway.v1.dial_request_service_pb2.StreamDialRequestsRequest,
         dialgateway.v1.dial_request_service_pb2.StreamDialRequestsResponse,
     ]
-    """The main way in: send dial requests as they come up, for any number of
-    campaigns, and read the results as they are known. Results come in the
-    order in which they are decided, not in the order of the requests.
+    """The main method: send dial requests at any time, for any number of
+    campaigns, and read the results as soon as they are known. Results arrive in
+    the order in which they are decided, not in the order of the requests.
 
     Close your side when you have no more to send: the stream then ends with
-    OK behind the last result. Read results while you send: at most a window
+    OK after the last result. Read results while you send: at most a window
     of unanswered requests (5,000 unless configured otherwise) is taken from
     one stream, and the gateway stops reading it until you have read results.
 
-    UNAVAILABLE ends the stream when this replica leaves, and when the stream
+    UNAVAILABLE ends the stream when this replica shuts down, and when the stream
     has reached its age (about 20 minutes unless configured otherwise), so that
-    load spreads to new replicas; a DRAINING notice goes before it. Every
-    request that was read has been answered by then. Open a new stream and send
-    again what has no result, with the same tokens. A stream that has
+    load spreads to new replicas; a DRAINING notice precedes it. Every request
+    that was read has been answered by then. Open a new stream and send the
+    requests without a result again, with the same tokens. A stream that has
     half-closed is not ended for its age. RESOURCE_EXHAUSTED: you, or all
-    callers together, have as many streams open as the gateway takes.
+    callers together, have the maximum number of streams open.
 
     A stream that ends in any other way (INTERNAL, CANCELLED by somebody else,
     UNKNOWN, or UNAVAILABLE without the notice) was cut, by the end of a gateway
-    or by a proxy between you and it. Open a new stream, and send again what has
-    no result, with the same tokens and with in_doubt set.
+    or by a proxy between you and it. Open a new stream, and send the requests
+    without a result again, with the same tokens and with in_doubt set.
     """
 
     PutDialRequests: grpc.UnaryUnaryMultiCallable[
         dialgateway.v1.dial_request_service_pb2.PutDialRequestsRequest,
         dialgateway.v1.dial_request_service_pb2.PutDialRequestsResponse,
     ]
-    """The same for one short list, for callers that hold no stream. Returns when
-    all are answered, with the results in the order of the requests. Shortly
-    before the caller's deadline it returns what is known, and the rest as
-    NOT_ACCEPTED or UNKNOWN with reason DEADLINE: set a deadline of some
-    seconds more than the longest wait you accept.
+    """Dials one short list, for callers without a stream. Returns when all
+    requests are answered, with the results in the order of the requests.
+    Shortly before the caller's deadline it returns the known results, and the
+    rest as NOT_ACCEPTED or UNKNOWN with reason DEADLINE: set a deadline some
+    seconds longer than the longest wait that you accept.
 
-    RESOURCE_EXHAUSTED: the gateway is full, you have as much unanswered as one
-    caller may, or the list is longer than a stream's window; nothing of it was
-    taken. UNAVAILABLE: this replica is
-    leaving; nothing of it was taken.
+    RESOURCE_EXHAUSTED: the gateway is full, you have the maximum number of
+    unanswered requests, or the list is longer than a stream's window; none of
+    its requests was taken. UNAVAILABLE: this replica is shutting down; none of
+    its requests was taken.
     """
 
 class DialRequestServiceAsyncStub:
     """Takes dial requests and answers every one of them by its client token.
 
-    Both calls give the same promise: each dial request read by the gateway gets
-    exactly one DialResult, whatever happens behind it. A dial request that is
-    wrong is answered as REJECTED; it never ends the call that carried it.
+    Both methods make the same promise: each dial request that the gateway reads
+    gets exactly one DialResult, whatever happens. An invalid dial request is
+    answered REJECTED; it never ends the call that carried it.
 
     The in-doubt rule, for callers in any language. A call can end before all
     its dial requests are answered: the gateway was killed, a connection broke, a
@@ -94,58 +94,58 @@ class DialRequestServiceAsyncStub:
     token, and set DialRequest.in_doubt. Without it, a gateway that knows nothing
     of the first attempt answers only for the second one. It may say REJECTED,
     EXPIRED or NOT_ACCEPTED, which all mean that nobody is dialed, although the
-    first attempt reached Amazon Connect and a phone rings.
+    first attempt may have reached Amazon Connect and a phone may ring.
     """
 
     StreamDialRequests: grpc.aio.StreamStreamMultiCallable[
         dialgateway.v1.dial_request_service_pb2.StreamDialRequestsRequest,
         dialgateway.v1.dial_request_service_pb2.StreamDialRequestsResponse,
     ]
-    """The main way in: send dial requests as they come up, for any number of
-    campaigns, and read the results as they are known. Results come in the
-    order in which they are decided, not in the order of the requests.
+    """The main method: send dial requests at any time, for any number of
+    campaigns, and read the results as soon as they are known. Results arrive in
+    the order in which they are decided, not in the order of the requests.
 
     Close your side when you have no more to send: the stream then ends with
-    OK behind the last result. Read results while you send: at most a window
+    OK after the last result. Read results while you send: at most a window
     of unanswered requests (5,000 unless configured otherwise) is taken from
     one stream, and the gateway stops reading it until you have read results.
 
-    UNAVAILABLE ends the stream when this replica leaves, and when the stream
+    UNAVAILABLE ends the stream when this replica shuts down, and when the stream
     has reached its age (about 20 minutes unless configured otherwise), so that
-    load spreads to new replicas; a DRAINING notice goes before it. Every
-    request that was read has been answered by then. Open a new stream and send
-    again what has no result, with the same tokens. A stream that has
+    load spreads to new replicas; a DRAINING notice precedes it. Every request
+    that was read has been answered by then. Open a new stream and send the
+    requests without a result again, with the same tokens. A stream that has
     half-closed is not ended for its age. RESOURCE_EXHAUSTED: you, or all
-    callers together, have as many streams open as the gateway takes.
+    callers together, have the maximum number of streams open.
 
     A stream that ends in any other way (INTERNAL, CANCELLED by somebody else,
     UNKNOWN, or UNAVAILABLE without the notice) was cut, by the end of a gateway
-    or by a proxy between you and it. Open a new stream, and send again what has
-    no result, with the same tokens and with in_doubt set.
+    or by a proxy between you and it. Open a new stream, and send the requests
+    without a result again, with the same tokens and with in_doubt set.
     """
 
     PutDialRequests: grpc.aio.UnaryUnaryMultiCallable[
         dialgateway.v1.dial_request_service_pb2.PutDialRequestsRequest,
         dialgateway.v1.dial_request_service_pb2.PutDialRequestsResponse,
     ]
-    """The same for one short list, for callers that hold no stream. Returns when
-    all are answered, with the results in the order of the requests. Shortly
-    before the caller's deadline it returns what is known, and the rest as
-    NOT_ACCEPTED or UNKNOWN with reason DEADLINE: set a deadline of some
-    seconds more than the longest wait you accept.
+    """Dials one short list, for callers without a stream. Returns when all
+    requests are answered, with the results in the order of the requests.
+    Shortly before the caller's deadline it returns the known results, and the
+    rest as NOT_ACCEPTED or UNKNOWN with reason DEADLINE: set a deadline some
+    seconds longer than the longest wait that you accept.
 
-    RESOURCE_EXHAUSTED: the gateway is full, you have as much unanswered as one
-    caller may, or the list is longer than a stream's window; nothing of it was
-    taken. UNAVAILABLE: this replica is
-    leaving; nothing of it was taken.
+    RESOURCE_EXHAUSTED: the gateway is full, you have the maximum number of
+    unanswered requests, or the list is longer than a stream's window; none of
+    its requests was taken. UNAVAILABLE: this replica is shutting down; none of
+    its requests was taken.
     """
 
 class DialRequestServiceServicer(metaclass=abc.ABCMeta):
     """Takes dial requests and answers every one of them by its client token.
 
-    Both calls give the same promise: each dial request read by the gateway gets
-    exactly one DialResult, whatever happens behind it. A dial request that is
-    wrong is answered as REJECTED; it never ends the call that carried it.
+    Both methods make the same promise: each dial request that the gateway reads
+    gets exactly one DialResult, whatever happens. An invalid dial request is
+    answered REJECTED; it never ends the call that carried it.
 
     The in-doubt rule, for callers in any language. A call can end before all
     its dial requests are answered: the gateway was killed, a connection broke, a
@@ -154,7 +154,7 @@ class DialRequestServiceServicer(metaclass=abc.ABCMeta):
     token, and set DialRequest.in_doubt. Without it, a gateway that knows nothing
     of the first attempt answers only for the second one. It may say REJECTED,
     EXPIRED or NOT_ACCEPTED, which all mean that nobody is dialed, although the
-    first attempt reached Amazon Connect and a phone rings.
+    first attempt may have reached Amazon Connect and a phone may ring.
     """
 
     @abc.abstractmethod
@@ -163,27 +163,27 @@ class DialRequestServiceServicer(metaclass=abc.ABCMeta):
         request_iterator: _MaybeAsyncIterator[dialgateway.v1.dial_request_service_pb2.StreamDialRequestsRequest],
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[dialgateway.v1.dial_request_service_pb2.StreamDialRequestsResponse], collections.abc.AsyncIterator[dialgateway.v1.dial_request_service_pb2.StreamDialRequestsResponse]]:
-        """The main way in: send dial requests as they come up, for any number of
-        campaigns, and read the results as they are known. Results come in the
-        order in which they are decided, not in the order of the requests.
+        """The main method: send dial requests at any time, for any number of
+        campaigns, and read the results as soon as they are known. Results arrive in
+        the order in which they are decided, not in the order of the requests.
 
         Close your side when you have no more to send: the stream then ends with
-        OK behind the last result. Read results while you send: at most a window
+        OK after the last result. Read results while you send: at most a window
         of unanswered requests (5,000 unless configured otherwise) is taken from
         one stream, and the gateway stops reading it until you have read results.
 
-        UNAVAILABLE ends the stream when this replica leaves, and when the stream
+        UNAVAILABLE ends the stream when this replica shuts down, and when the stream
         has reached its age (about 20 minutes unless configured otherwise), so that
-        load spreads to new replicas; a DRAINING notice goes before it. Every
-        request that was read has been answered by then. Open a new stream and send
-        again what has no result, with the same tokens. A stream that has
+        load spreads to new replicas; a DRAINING notice precedes it. Every request
+        that was read has been answered by then. Open a new stream and send the
+        requests without a result again, with the same tokens. A stream that has
         half-closed is not ended for its age. RESOURCE_EXHAUSTED: you, or all
-        callers together, have as many streams open as the gateway takes.
+        callers together, have the maximum number of streams open.
 
         A stream that ends in any other way (INTERNAL, CANCELLED by somebody else,
         UNKNOWN, or UNAVAILABLE without the notice) was cut, by the end of a gateway
-        or by a proxy between you and it. Open a new stream, and send again what has
-        no result, with the same tokens and with in_doubt set.
+        or by a proxy between you and it. Open a new stream, and send the requests
+        without a result again, with the same tokens and with in_doubt set.
         """
 
     @abc.abstractmethod
@@ -192,16 +192,16 @@ class DialRequestServiceServicer(metaclass=abc.ABCMeta):
         request: dialgateway.v1.dial_request_service_pb2.PutDialRequestsRequest,
         context: _ServicerContext,
     ) -> typing.Union[dialgateway.v1.dial_request_service_pb2.PutDialRequestsResponse, collections.abc.Awaitable[dialgateway.v1.dial_request_service_pb2.PutDialRequestsResponse]]:
-        """The same for one short list, for callers that hold no stream. Returns when
-        all are answered, with the results in the order of the requests. Shortly
-        before the caller's deadline it returns what is known, and the rest as
-        NOT_ACCEPTED or UNKNOWN with reason DEADLINE: set a deadline of some
-        seconds more than the longest wait you accept.
+        """Dials one short list, for callers without a stream. Returns when all
+        requests are answered, with the results in the order of the requests.
+        Shortly before the caller's deadline it returns the known results, and the
+        rest as NOT_ACCEPTED or UNKNOWN with reason DEADLINE: set a deadline some
+        seconds longer than the longest wait that you accept.
 
-        RESOURCE_EXHAUSTED: the gateway is full, you have as much unanswered as one
-        caller may, or the list is longer than a stream's window; nothing of it was
-        taken. UNAVAILABLE: this replica is
-        leaving; nothing of it was taken.
+        RESOURCE_EXHAUSTED: the gateway is full, you have the maximum number of
+        unanswered requests, or the list is longer than a stream's window; none of
+        its requests was taken. UNAVAILABLE: this replica is shutting down; none of
+        its requests was taken.
         """
 
 def add_DialRequestServiceServicer_to_server(servicer: DialRequestServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
