@@ -77,7 +77,7 @@ class Backlog:
 
     async def empty(self) -> None:
         """Wait until nothing is held."""
-        while self.gateway.engine.held:  # noqa: ASYNC110 - it need not tell
+        while self.gateway.engine.outstanding:  # noqa: ASYNC110 - it need not tell
             await asyncio.sleep(0.01)
 
 
@@ -108,7 +108,7 @@ async def _backlog(streams: int, each: int) -> AsyncIterator[Backlog]:
         for number, call in enumerate(backlog.calls):
             for first in range(0, each, 100):
                 await call.write(message(number * each + first, 100, 1, int(time.time()) + 900))
-        while backlog.gateway.engine.held < streams * each:  # noqa: ASYNC110 - it need not tell
+        while backlog.gateway.engine.outstanding < streams * each:  # noqa: ASYNC110 - it need not tell
             await asyncio.sleep(0.05)
         yield backlog
         for call in backlog.calls:
@@ -135,14 +135,14 @@ async def _refuse(backlog: Backlog) -> None:
 
 async def _expire(backlog: Backlog) -> None:
     backlog.clock.ahead_s = LATER_S
-    while backlog.gateway.engine.held > 25:  # noqa: ASYNC110 - the call under way does not expire
+    while backlog.gateway.engine.outstanding > 25:  # noqa: ASYNC110 - the call under way does not expire
         await asyncio.sleep(0.01)
 
 
 async def _leave(backlog: Backlog) -> None:
     for call in backlog.calls:
         call.cancel()
-    while backlog.gateway.engine.held > 25:  # noqa: ASYNC110 - the call under way stays
+    while backlog.gateway.engine.outstanding > 25:  # noqa: ASYNC110 - the call under way stays
         await asyncio.sleep(0.01)
 
 

@@ -110,7 +110,7 @@ async def _crowd(policy: Path, campaigns: int) -> AsyncIterator[Crowd]:
         for number in range(campaigns):
             requests = message(number * EACH, EACH, campaigns, expires_at)
             await streams[number % STREAMS].write(requests)
-        while gateway.engine.held + EACH * len(connect.calls) < campaigns * EACH:  # noqa: ASYNC110 - need not tell
+        while gateway.engine.outstanding + EACH * len(connect.calls) < campaigns * EACH:  # noqa: ASYNC110 - need not tell
             await asyncio.sleep(0.05)
         yield Crowd(gateway, port, campaigns, streams)
         for stream in streams:

@@ -182,7 +182,7 @@ class Gateway:
             log.warning(EVERYBODY)
         self._running = asyncio.create_task(self._dispatcher.run(), name="dispatcher")
         self._supervisor.watch(self._running, endless=True)
-        tidying = asyncio.create_task(keep_tidy(lambda: self.engine.held), name="tidying")
+        tidying = asyncio.create_task(keep_tidy(lambda: self.engine.outstanding), name="tidying")
         self._supervisor.watch(tidying, endless=True)
         watches = (
             self._monitoring.watch_lag(),
@@ -239,7 +239,7 @@ class Gateway:
             "state: %d tasks, %d streams, %d dial requests held, %d calls under way, %d tokens remembered",
             len(asyncio.all_tasks()),
             self._servicer.streams,
-            self.engine.held,
+            self.engine.outstanding,
             self.engine.calls_in_flight,
             self.engine.remembered,
         )

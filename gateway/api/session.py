@@ -28,7 +28,7 @@ from gateway.core.model import (
     Settled,
     Source,
     Waiter,
-    told,
+    addressed,
 )
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
@@ -178,7 +178,7 @@ class Session:
             return
         self._telemetry.received("", len(arrivals))
         for waiter, request in arrivals:
-            settled = told(waiter, request, answer)
+            settled = addressed(waiter, request, answer)
             self._telemetry.settled(settled._replace(campaign_id=""))
             self.deliver(settled)
 
@@ -352,7 +352,7 @@ class Session:
             return
         for index, request in self._unanswered.items():
             waiter = Waiter(self._source, index, self._trace.trace_id)
-            self._outbox.append(told(waiter, request, self._final_answer(index)))
+            self._outbox.append(addressed(waiter, request, self._final_answer(index)))
         self._unanswered.clear()
         self._failed, self._open = True, False
         self._delivered.set()

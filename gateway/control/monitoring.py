@@ -104,7 +104,7 @@ class Monitoring:
     async def _observe(self, metrics: Metrics) -> Observation:
         snapshot = await self._parts.run(self._survey(metrics))
         now, now_ns = self._clock.now(), self._clock.epoch_ns()
-        busy = {figures.campaign_id for figures in snapshot.campaigns} | snapshot.on_hold_s.keys()
+        busy = {figures.campaign_id for figures in snapshot.campaigns} | snapshot.held_s.keys()
         metrics.counters.tidy(now, now_ns, busy)
         return Observation(
             now_ns,

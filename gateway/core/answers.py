@@ -81,7 +81,7 @@ _HINDERED: Mapping[type[errors.CallFailure], str] = {
     errors.ClockSkewed: "the gateway's clock is wrong, so AWS refuses its signatures",
 }
 
-WHICHEVER_ITEMS = CampaignRefusal(
+CALL_REFUSED = CampaignRefusal(
     Outcome.NOT_ACCEPTED,
     Reason.INVALID_INPUT,
     RetryAdvice.SAME_TOKEN,
@@ -100,7 +100,7 @@ _GIVEN_UP = {
 }
 
 
-LEAVING = CampaignRefusal(
+DRAINING = CampaignRefusal(
     Outcome.NOT_ACCEPTED, Reason.DRAINING, RetryAdvice.SAME_TOKEN, _GIVEN_UP[Reason.DRAINING]
 )
 """What everything new is told by a gateway that leaves."""

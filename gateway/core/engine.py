@@ -1,10 +1,10 @@
 """The interface of the core: the shell reports every event and asks what to do now.
 
-`submit`, `source_closed`, `leave`, `let_go`, `withdraw`, `completed`, `looked_up`, `ask_retry`, `recall`,
-`drain` and `abandon` tell it what has happened; `poll` returns what to do, and when to ask again at the
-latest. After each of them the shell calls `take_answers`, the only method that returns answers: exactly one
-for each dial request that went in. No method does more than one slice of long work; each `poll` does the
-next slice.
+`submit`, `source_closed`, `source_ending`, `source_gone`, `withdraw`, `completed`, `looked_up`, `ask_retry`,
+`revoke_calls`, `drain` and `abandon` tell it what has happened. `poll` returns what to do now, and the latest
+instant at which to ask again. After each of them the shell calls `take_answers`, the only method that returns
+answers: exactly one for each dial request that went in. No method does more than one slice of long work; each
+`poll` does the next slice.
 """
 
 import random
@@ -16,10 +16,10 @@ from operator import attrgetter
 
 from gateway.core import answers
 from gateway.core.campaign_id import problem_with_campaign
-from gateway.core.campaigns.conditions import Change, Conditions
+from gateway.core.campaigns.conditions import ConditionChange, Conditions
 from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.campaigns.holds import Holds
-from gateway.core.campaigns.notices import Notices, Told
+from gateway.core.campaigns.notices import AddressedNotice, Notices
 from gateway.core.campaigns.refused import RefusedCampaigns
 from gateway.core.entry_state import EntryState
 from gateway.core.errors import CallHindered, CampaignNotFound, RateThrottled, shows_who_asks
@@ -54,7 +54,7 @@ from gateway.core.views import campaign_status
 from gateway.core.views.snapshot import CONCURRENCY, RATE, PermitWait, SnapshotTaker, Survey
 from gateway.core.views.statistics import Statistics
 
-LOOKED_THROUGH = 500
+EXAMINED_LIMIT = 500
 """Dial requests that are examined to fill one call, at most."""
 BODY_COPIES = 3
 """Copies of a call's requests in memory while it is under way, including boto3's parameters and body."""
@@ -83,21 +83,21 @@ class Limits:
 class Decision:
     """What the shell must do now.
 
-    Revoke calls under way (`recalled`), start calls, let retries go or end (`granted`, `denied`, by the
+    Revoke calls under way (`revoked`), start calls, let retries go or end (`granted`, `denied`, by the
     numbers of their calls), ask Connect for the states of campaigns, tell notices, and ask again at
-    `wake_at`. `changes` are campaigns whose condition has changed, for watches. `left` are waiters
+    `wake_at`. `changes` are campaigns whose condition has changed, for watches. `departed` are waiters
     with a span whose sources are gone, and `dropped` counts the dial requests that were dropped unsent for
     that reason.
     """
 
-    recalled: list[Batch] = field(default_factory=list)
+    revoked: list[Batch] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     granted: list[int] = field(default_factory=list)
     denied: list[int] = field(default_factory=list)
     look_up: list[str] = field(default_factory=list)
-    notices: list[Told] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    left: list[Waiter] = field(default_factory=list)
+    notices: list[AddressedNotice] = field(default_factory=list)
+    changes: list[ConditionChange] = field(default_factory=list)
+    departed: list[Waiter] = field(default_factory=list)
     dropped: int = 0
     wake_at: float | None = None
 
@@ -149,7 +149,7 @@ class Engine:
             campaign_problem,
             self._expiry,
         )
-        self._outcomes = Completion(
+        self._completion = Completion(
             self._outstanding,
             self._scheduler,
             flow,
@@ -161,8 +161,8 @@ class Engine:
         self._calls: dict[int, Batch] = {}
         self._retries: deque[int] = deque()
         self._last_number = 0
-        self._letting_go: set[str] = set()
-        self._passed_by: set[str] = set()
+        self._giving_up: set[str] = set()
+        self._skipped: set[str] = set()
         self._stopped = False
         self._dropped = 0
         self._sent_bytes = 0
@@ -189,7 +189,7 @@ class Engine:
             self._slices.add(queues, self._scheduler.close)
             self._slices.run(now)
 
-    def leave(self, now: float, source: Source) -> None:
+    def source_gone(self, now: float, source: Source) -> None:
         """Forget a source that is gone: requests that only it waits for are not sent from now on.
 
         Requests that other sources joined stay. Calls under way end, and their outcomes are remembered.
@@ -198,7 +198,7 @@ class Engine:
         self._departures.gone(source)
         self._slices.run(now)
 
-    def let_go(self, now: float, source: Source) -> None:
+    def source_ending(self, now: float, source: Source) -> None:
         """Answer a source whose stream ends: requests in no call at once, the others when their calls end."""
         self._departures.ending(source)
         self._slices.run(now)
@@ -224,17 +224,17 @@ class Engine:
         lasting = self._learn_pace(now, report)
         missing = isinstance(report.failure, CampaignNotFound)
         self._scheduler.ended(now, batch, accepted=bool(report.accepted), missing=missing)
-        self._part(now, batch)
-        self._outcomes.of_call(now, batch, report, sending=self._is_sending(now), lasting=lasting)
-        self._part(now, batch)  # requests that came back unsettled are in no call any more
+        self._remove_leaving(now, batch)
+        self._completion.of_call(now, batch, report, sending=self._is_sending(now), lasting=lasting)
+        self._remove_leaving(now, batch)  # requests that came back unsettled are in no call any more
 
     def looked_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> None:
         """Take the states that Connect told of campaigns, as far as it told them."""
-        self._outcomes.of_look_up(now, asked, states)
+        self._completion.of_look_up(now, asked, states)
 
     def may_not_look_up(self, now: float) -> None:
         """Note that the gateway has no right to see the states of campaigns."""
-        self._conditions.may_not_look(now)
+        self._conditions.may_not_look_up(now)
 
     def ask_retry(self, batch: Batch) -> None:
         """Ask for the permit of one more attempt of a call; `poll` grants or denies it by its number."""
@@ -251,7 +251,7 @@ class Engine:
         self._slices.add(self._scheduler.drain(), self._scheduler.consider)
         self._slices.run(now)
 
-    def recall(self, campaign_id: str | None = None, *, purging: bool = False) -> list[Batch]:
+    def revoke_calls(self, campaign_id: str | None = None, *, purging: bool = False) -> list[Batch]:
         """Revoke the calls under way, of one campaign or of all; return those calls.
 
         The shell revokes their tickets. With `purging`, requests that they leave undecided are answered
@@ -277,7 +277,7 @@ class Engine:
         self._calls.clear()
         self._sent_bytes = 0
         self._retries.clear()
-        self._slices.add(self._outstanding.everything(), self._give_up)
+        self._slices.add(self._outstanding.all_entries(), self._give_up)
         self.do_slice(now)
 
     def do_slice(self, now: float) -> None:
@@ -304,12 +304,12 @@ class Engine:
         decision = Decision()
         for campaign_id in self._conditions.advance(now):
             self._scheduler.reconsider(now, campaign_id)
-        self._scheduler.permits(self._pacer.plenty(now))
+        self._scheduler.note_permits(self._pacer.available_share(now))
         expired = self._scheduler.advance(now, self._limits.slice_units)
         for entry in expired:
-            self._outcomes.expire(now, entry)
+            self._completion.expire(now, entry)
         if self.draining:
-            self._let_held_go()
+            self._give_up_held_campaigns()
         self._slices.begin(spent=len(expired))
         if self._is_sending(now):
             self._spend_permits(now, decision)
@@ -323,7 +323,7 @@ class Engine:
     def survey(self, now: float) -> Survey:
         """Begin a census: the figures of everything, for those who watch; campaigns are read in parts."""
         return self._snapshot_taker.survey(
-            now, self._calls.values(), draining=self.draining, held_bytes=self.held_bytes
+            now, self._calls.values(), draining=self.draining, outstanding_bytes=self.outstanding_bytes
         )
 
     def rows(
@@ -344,17 +344,17 @@ class Engine:
 
     def room(self) -> int:
         """How many more dial requests may be taken in; 0 or less where the gateway is full."""
-        if self.held_bytes >= self._limits.queue_bytes:
+        if self.outstanding_bytes >= self._limits.queue_bytes:
             return 0
         return self._limits.queue_limit - self._outstanding.count
 
     @property
-    def held(self) -> int:
+    def outstanding(self) -> int:
         """How many dial requests are held."""
         return self._outstanding.count
 
     @property
-    def held_bytes(self) -> int:
+    def outstanding_bytes(self) -> int:
         """About how much memory they take, with their campaigns and queues and the bodies of calls."""
         campaigns = self._outstanding.campaigns * CAMPAIGN_BYTES
         queues = self._scheduler.source_queues * QUEUE_BYTES
@@ -399,18 +399,18 @@ class Engine:
 
     def _report(self, now: float, decision: Decision) -> None:
         """Move all results up to now into a decision."""
-        decision.left, self._outstanding.left = self._outstanding.left, []
+        decision.departed, self._outstanding.departed = self._outstanding.departed, []
         decision.dropped, self._dropped = self._outstanding.dropped - self._dropped, self._outstanding.dropped
         decision.notices = self._notices.take()
         decision.changes = self._conditions.take_changes()
-        self._permit_wait.note(now, self._lacking(now))
+        self._permit_wait.note(now, self._missing_permit(now))
         decision.wake_at = self._deadline(now)
 
-    def _part(self, now: float, batch: Batch) -> None:
+    def _remove_leaving(self, now: float, batch: Batch) -> None:
         """Remove the leaving sources from the requests that a call has carried."""
         if self._departures:
             for entry in batch.entries:
-                self._departures.part(now, entry)
+                self._departures.remove_leaving(now, entry)
 
     def _give_up(self, now: float, entry: Entry) -> None:
         """Answer an entry in any state, since the gateway leaves."""
@@ -419,7 +419,7 @@ class Engine:
         self._scheduler.remove(entry)
         self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))
 
-    def _give_up_resting(self, now: float, entry: Entry) -> None:
+    def _give_up_waiting(self, now: float, entry: Entry) -> None:
         if entry.state is not EntryState.IN_FLIGHT:  # requests in a call are answered when it ends
             self._give_up(now, entry)
 
@@ -452,25 +452,25 @@ class Engine:
                 self._retries.remove(number)
                 decision.denied.append(number)
 
-    def _let_held_go(self) -> None:
+    def _give_up_held_campaigns(self) -> None:
         """Answer what rests in campaigns that are held: a gateway that leaves will not send it."""
         for campaign_id in self._holds.names():
-            if campaign_id not in self._letting_go and self._outstanding.count_of(campaign_id):
-                self._letting_go.add(campaign_id)
-                done = partial(self._let_go_of_held, campaign_id)
-                self._slices.add(self._outstanding.of(campaign_id), self._give_up_held, done)
+            if campaign_id not in self._giving_up and self._outstanding.count_of(campaign_id):
+                self._giving_up.add(campaign_id)
+                done = partial(self._given_up_held, campaign_id)
+                self._slices.add(self._outstanding.entries_of(campaign_id), self._give_up_held, done)
 
-    def _let_go_of_held(self, campaign_id: str, now: float) -> None:
-        self._letting_go.discard(campaign_id)
-        if campaign_id in self._passed_by:  # it was released meanwhile, and may be held again
-            self._passed_by.discard(campaign_id)
-            self._let_held_go()
+    def _given_up_held(self, campaign_id: str, now: float) -> None:
+        self._giving_up.discard(campaign_id)
+        if campaign_id in self._skipped:  # it was released meanwhile, and may be held again
+            self._skipped.discard(campaign_id)
+            self._give_up_held_campaigns()
 
     def _give_up_held(self, now: float, entry: Entry) -> None:
         if entry.request.campaign_id in self._holds:
-            self._give_up_resting(now, entry)
+            self._give_up_waiting(now, entry)
         else:
-            self._passed_by.add(entry.request.campaign_id)
+            self._skipped.add(entry.request.campaign_id)
 
     def _is_sending(self, now: float) -> bool:
         """Whether calls may still leave: a gateway that leaves stops some time before its end."""
@@ -494,7 +494,7 @@ class Engine:
         free = len(self._calls) < (1 if self._pacer.hindered else self._limits.concurrent_calls)
         return free and not self._retries and self._scheduler.has_ready
 
-    def _lacking(self, now: float) -> str | None:
+    def _missing_permit(self, now: float) -> str | None:
         """Return what calls that are ready have to wait for, if anything."""
         if not (self._retries or self._scheduler.has_ready) or not self._is_sending(now):
             return None
@@ -529,13 +529,13 @@ class Engine:
         if len(entries) < len(taken):
             for entry in taken:
                 if entry.give_up_at <= expired_at:
-                    self._outcomes.expire(now, entry)
+                    self._completion.expire(now, entry)
         return entries
 
     def _filled_up(self, now: float, campaign_id: str, entries: list[Entry], size: int) -> list[Entry]:
         """Return the entries of a call with more of the campaign, up to its size."""
         seen = 0
-        while len(entries) < size and seen < LOOKED_THROUGH:
+        while len(entries) < size and seen < EXAMINED_LIMIT:
             more = self._scheduler.take_more(campaign_id, size - len(entries))
             if not more:
                 break
@@ -580,10 +580,10 @@ class Engine:
 
     def _stop_sending(self, decision: Decision) -> None:
         """Answer the waiting requests, revoke the calls that have not left, and stop retries."""
-        decision.recalled = self.recall()
+        decision.revoked = self.revoke_calls()
         if not self._stopped:
             self._stopped = True
-            self._slices.add(self._outstanding.everything(), self._give_up_resting)
+            self._slices.add(self._outstanding.all_entries(), self._give_up_waiting)
         decision.denied += self._retries
         self._retries.clear()
 

@@ -283,7 +283,7 @@ class Settled(NamedTuple):
     answer: Answer
 
 
-def told(waiter: Waiter, request: DialRequest, answer: Answer) -> Settled:
+def addressed(waiter: Waiter, request: DialRequest, answer: Answer) -> Settled:
     """Return the answer to one waiter of a request; a request in doubt is never denied."""
     if request.in_doubt and answer.outcome in DENIALS:
         answer = answer_in_doubt(answer)

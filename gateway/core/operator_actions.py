@@ -1,9 +1,9 @@
-"""An operator's orders for a campaign: hold, release, purge.
+"""An operator's actions on a campaign: hold, release, purge.
 
-A campaign that is held forms no batch. Its calls under way are recalled (`Engine.recall`): one that has not
-left is not sent, and none gets a further attempt. Requests that such a call does not decide wait, or are
-answered, like the others. Requests in a call at the time of a hold or purge are not answered from here,
-since Amazon Connect may have them.
+No batch is formed for a held campaign. Its calls under way are revoked (`Engine.revoke_calls`): a call that
+has not left is not sent, and no call gets a further attempt. Requests that such a call leaves undecided wait,
+or are answered, like the others. Requests that are in a call at the time of a hold or purge are not answered
+here, since Amazon Connect may have them.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,9 @@ class OperatorActions:
         if not again:
             self.scheduler.reconsider(now, campaign_id)
             self._tell(now, campaign_id, self.scheduler.sources(campaign_id))
-            self.slices.add(self.outstanding.of(campaign_id), partial(self._tell_waiters, campaign_id))
+            self.slices.add(
+                self.outstanding.entries_of(campaign_id), partial(self._tell_waiters, campaign_id)
+            )
         self.acted(campaign_id, OperatorAction(ActionKind.HOLD, hold.caller, hold.reason, hold.at))
 
     def release(self, now: float, campaign_id: str, action: OperatorAction) -> bool:
@@ -52,18 +54,18 @@ class OperatorActions:
         if not self.flow.holds.release(campaign_id):
             return False
         if not self._tell(now, campaign_id, ()):
-            self.notices.flows(campaign_id, conditions.resumed())
+            self.notices.tell_flowing(campaign_id, conditions.resumed())
         self.scheduler.reconsider(now, campaign_id)
         self.acted(campaign_id, action)
         return True
 
-    def held(self, campaign_id: str) -> list[Entry]:
+    def entries_of(self, campaign_id: str) -> list[Entry]:
         """Return all entries of a campaign; `answer_waiting` skips those in calls."""
-        return self.outstanding.of(campaign_id)
+        return self.outstanding.entries_of(campaign_id)
 
-    def resting(self, campaign_id: str) -> list[Entry]:
+    def waiting(self, campaign_id: str) -> list[Entry]:
         """Return what of a campaign is in no call."""
-        return self.outstanding.resting(campaign_id)
+        return self.outstanding.waiting(campaign_id)
 
     def answer_waiting(self, now: float, entries: Sequence[Entry], refusal: answers.CampaignRefusal) -> int:
         """Answer entries that are in no call with a refusal; return how many were answered.
@@ -85,7 +87,7 @@ class OperatorActions:
         """Tell sources, and those who know of another reason, what keeps a campaign, if anything does."""
         notice = self.flow.notice(now, campaign_id)
         if notice is not None:
-            self.notices.tell_anew(campaign_id, sources, notice)
+            self.notices.tell_again(campaign_id, sources, notice)
         return notice is not None
 
     def _tell_waiters(self, campaign_id: str, now: float, entry: Entry) -> None:

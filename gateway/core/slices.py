@@ -17,7 +17,7 @@ Work = Callable[[float, Any], None]
 """Processes one unit at an instant."""
 
 
-def handed_out(units: list[Unit]) -> Iterator[Unit]:
+def consume(units: list[Unit]) -> Iterator[Unit]:
     """Yield units and forget each: to free hundreds of thousands at the end would take long."""
     units.reverse()
     while units:
@@ -47,7 +47,7 @@ class Slices:
         done: Callable[[float], None] = lambda now: None,
     ) -> None:
         """Do `work` for each unit, after the work that is under way, and call `done` after the last one."""
-        self._work.append((handed_out(list(units)) if isinstance(units, list) else iter(units), work, done))
+        self._work.append((consume(list(units)) if isinstance(units, list) else iter(units), work, done))
 
     def run(self, now: float) -> None:
         """Do what the current slice still allows."""

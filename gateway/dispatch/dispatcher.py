@@ -24,7 +24,7 @@ from gateway.core.model import (
     Source,
     Waiter,
 )
-from gateway.core.slices import SLICE, handed_out
+from gateway.core.slices import SLICE, consume
 from gateway.core.views.campaign_status import CampaignRow, Rows
 from gateway.core.views.snapshot import Survey
 from gateway.dispatch.event_log import ChangeLog, Failed, FailureLog
@@ -99,7 +99,7 @@ class Dispatcher:
             return
         if source.pending:
             log.debug("a caller left before its answers", extra={"unanswered": len(source.pending)})
-        self._engine.leave(self._now(), source)
+        self._engine.source_gone(self._now(), source)
         self._wake.set()
 
     async def withdraw(self, source: Source) -> None:
@@ -112,7 +112,7 @@ class Dispatcher:
 
     def let_go(self, source: Source) -> None:
         """Answer what of a source is not in flight, and the rest as it comes back: its stream ends."""
-        self._engine.let_go(self._now(), source)
+        self._engine.source_ending(self._now(), source)
         self._wake.set()
 
     def room(self) -> int:
@@ -164,7 +164,7 @@ class Dispatcher:
 
     def pace(self) -> tuple[float, float, int]:
         """Return the rate of calls now and as it was set, in calls a second, and how much is held."""
-        return self._engine.call_rate, self._engine.call_rate_ceiling, self._engine.held
+        return self._engine.call_rate, self._engine.call_rate_ceiling, self._engine.outstanding
 
     @property
     def calls_in_flight(self) -> int:
@@ -182,7 +182,7 @@ class Dispatcher:
     async def hold(self, campaign_id: str, hold: Hold) -> int:
         """Hold a campaign; return how many dial requests were answered by that. Raises `TooManyHolds`."""
         self._engine.operator_actions.hold(self._now(), campaign_id, hold)
-        unsent = self._revoke(self._engine.recall(campaign_id))
+        unsent = self._revoke(self._engine.revoke_calls(campaign_id))
         self._wake.set()
         if not hold.answering:
             return 0
@@ -196,7 +196,7 @@ class Dispatcher:
 
     async def purge(self, campaign_id: str, action: OperatorAction) -> int:
         """Answer what is queued for a campaign; return how many dial requests that were."""
-        unsent = self._revoke(self._engine.recall(campaign_id, purging=True))
+        unsent = self._revoke(self._engine.revoke_calls(campaign_id, purging=True))
         self._wake.set()
         purged = _entries_in(unsent) + await self._dismiss(campaign_id, PURGED)
         self._engine.operator_actions.acted(campaign_id, action._replace(answered=purged))
@@ -209,7 +209,7 @@ class Dispatcher:
     async def _dismiss(self, campaign_id: str, refusal: CampaignRefusal) -> int:
         """Answer what rests of a campaign in slices, as far as it still rests when its turn comes."""
         total = 0
-        units = handed_out(self._engine.operator_actions.held(campaign_id))
+        units = consume(self._engine.operator_actions.entries_of(campaign_id))
         while part := list(islice(units, SLICE)):
             total += self._engine.operator_actions.answer_waiting(self._now(), part, refusal)
             self._deliver_answers()
@@ -251,7 +251,7 @@ class Dispatcher:
 
     async def drained(self) -> None:
         """Wait until everything held is answered."""
-        while self._engine.held:
+        while self._engine.outstanding:
             self._empty.clear()
             self._wake.set()
             await self._empty.wait()
@@ -259,7 +259,7 @@ class Dispatcher:
     def abandon(self) -> None:
         """Begin to answer everything, and stop waiting for calls under way; `run` answers the rest."""
         try:
-            unsent = self._revoke(self._engine.recall())
+            unsent = self._revoke(self._engine.revoke_calls())
             self._engine.abandon(self._now(), unsent)
             self._deliver_answers()
         finally:
@@ -280,9 +280,9 @@ class Dispatcher:
         """Do what the engine decides; return the instant of the next turn if nothing happens before."""
         self._read_wall_clock()
         decision = self._engine.poll(self._now())
-        self._revoke(decision.recalled)
+        self._revoke(decision.revoked)
         self._deliver_answers()
-        for waiter in decision.left:
+        for waiter in decision.departed:
             self._telemetry.dropped(waiter.span)
         if decision.dropped:
             self._telemetry.left(decision.dropped)
@@ -299,7 +299,7 @@ class Dispatcher:
         if decision.look_up:
             self._start(self._look_up(decision.look_up), "look-up")
         self._line.offer()
-        if not self._engine.held:
+        if not self._engine.outstanding:
             self._empty.set()
         return decision.wake_at
 

@@ -4,7 +4,7 @@ import logging
 from collections import Counter, deque
 from typing import NamedTuple
 
-from gateway.core.campaigns.conditions import Change, Condition
+from gateway.core.campaigns.conditions import Condition, ConditionChange
 from gateway.core.model import Batch, CallReport
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class ChangeLog:
     def __init__(self) -> None:
         self._rate_is_cut = False
 
-    def note(self, change: Change) -> None:
+    def note(self, change: ConditionChange) -> None:
         """Log the new condition of a campaign. Probing, and cooling after a probe, are logged at DEBUG."""
         about: dict[str, object] = {"campaign": change.campaign_id}
         if change.state:

@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from gateway.core.campaigns.conditions import Condition
-from gateway.core.slices import handed_out
+from gateway.core.slices import consume
 from gateway.core.views.snapshot import CampaignFigures, Snapshot
 from gateway.telemetry import metric_definitions
 from gateway.telemetry.counters import OTHER, Counts
@@ -32,11 +32,11 @@ def merged(
     """
     found: list[CampaignFigures] = []
     others: dict[Condition | None, CampaignFigures] = {}
-    for number, figures in enumerate(handed_out(campaigns), 1):
+    for number, figures in enumerate(consume(campaigns), 1):
         if figures.campaign_id in labels:
             found.append(figures)
         else:
-            condition = figures.standing.condition if figures.standing is not None else None
+            condition = figures.condition.condition if figures.condition is not None else None
             others[condition] = _sum_of(others.get(condition), figures)
         if not number % PART:
             yield
@@ -50,7 +50,7 @@ def _sum_of(one: CampaignFigures | None, other: CampaignFigures) -> CampaignFigu
         queued=one.queued + other.queued,
         in_flight=one.in_flight + other.in_flight,
         oldest_wait_s=max(one.oldest_wait_s, other.oldest_wait_s),
-        held_up_s=max(one.held_up_s, other.held_up_s),
+        not_flowing_s=max(one.not_flowing_s, other.not_flowing_s),
     )
 
 
@@ -88,7 +88,7 @@ def _gauges(now_ns: int, labelled: dict[str, list[CampaignFigures]]) -> list[Met
 def _on_hold(snapshot: Snapshot, counts: Counts) -> dict[str, float]:
     """Return, by label, the seconds for which its longest held campaign has been on hold."""
     longest: dict[str, float] = {}
-    for campaign_id, for_s in snapshot.on_hold_s.items():
+    for campaign_id, for_s in snapshot.held_s.items():
         label = counts.label(campaign_id)
         longest[label] = max(longest.get(label, 0.0), for_s)
     return longest
@@ -108,9 +108,9 @@ def _standings(found: Iterable[CampaignFigures]) -> Iterable[tuple[str, float]]:
     """Return for each condition in which a campaign is how long the longest has not flowed."""
     longest: dict[str, float] = {}
     for figures in found:
-        if figures.standing is not None:
-            name = figures.standing.condition.value
-            longest[name] = max(longest.get(name, 0.0), figures.held_up_s)
+        if figures.condition is not None:
+            name = figures.condition.condition.value
+            longest[name] = max(longest.get(name, 0.0), figures.not_flowing_s)
     return longest.items()
 
 

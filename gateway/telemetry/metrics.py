@@ -172,8 +172,8 @@ class Metrics:
 
     def _observe_gauges(self) -> None:
         self._gauge(definitions.CAMPAIGNS, lambda seen: _one(len(seen.counts.campaigns) - 1))
-        self._gauge(definitions.HELD, lambda seen: _one(seen.snapshot.held))
-        self._gauge(definitions.HELD_SIZE, lambda seen: _one(seen.snapshot.held_bytes))
+        self._gauge(definitions.HELD, lambda seen: _one(seen.snapshot.outstanding))
+        self._gauge(definitions.HELD_SIZE, lambda seen: _one(seen.snapshot.outstanding_bytes))
         self._gauge(definitions.TOKENS, lambda seen: _one(seen.snapshot.remembered))
         self._gauge(definitions.STREAMS, lambda seen: _one(seen.streams.open))
         self._gauge(definitions.WINDOW_USE, lambda seen: _one(seen.streams.window_use))
@@ -202,7 +202,7 @@ class Metrics:
         self._counter(definitions.ADMIN_CLOSED, lambda seen: _each("why", seen.admin_closed))
         self._counter(definitions.THROTTLES, lambda seen: _each("kind", seen.counts.throttles))
         self._counter(definitions.RETRIES, lambda seen: _each("decision", seen.counts.retries))
-        self._counter(definitions.PERMIT_WAIT, lambda seen: _each("lacking", seen.snapshot.lacked_s))
+        self._counter(definitions.PERMIT_WAIT, lambda seen: _each("lacking", seen.snapshot.permit_wait_s))
 
     def _gauge(self, metric: definitions.Metric, values: Callable[[Observation], Values]) -> None:
         self._provider.get_meter(SCOPE).create_observable_gauge(

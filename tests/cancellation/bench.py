@@ -61,8 +61,8 @@ class Bench:
 
     def at_rest(self) -> None:
         """Check that nothing is outstanding, in flight, unanswered or broken."""
-        assert self.engine.held == 0
-        assert self.engine.held_bytes == 0
+        assert self.engine.outstanding == 0
+        assert self.engine.outstanding_bytes == 0
         assert self.engine.calls_in_flight == 0
         assert self.share.unanswered == 0
         assert not self.supervisor.failing

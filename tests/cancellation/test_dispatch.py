@@ -216,7 +216,7 @@ async def withdraw(at: int) -> Hang[Any]:
         hang = await _steered(bench.dispatcher.withdraw(session._source), at)
         session.leave()
         await turns()
-        assert bench.engine.held == 0
+        assert bench.engine.outstanding == 0
         return hang
 
 
@@ -227,7 +227,7 @@ async def answer_abandoned(at: int) -> Hang[Any]:
         bench.engine.abandon(0.0)
         hang = await _steered(bench.dispatcher.answer_abandoned(), at)
         await bench.dispatcher.answer_abandoned()
-        assert bench.engine.held == 0
+        assert bench.engine.outstanding == 0
         session.leave()
         return hang
 

@@ -190,7 +190,7 @@ async def test_hold_release_and_purge(world: World, caplog: pytest.LogCaptureFix
     assert await held(port) == [CAMPAIGN]
     stream = world.stream()
     await stream.send(*dials(40))
-    await until(lambda: world.gateway.engine.held == 40)
+    await until(lambda: world.gateway.engine.outstanding == 40)
     assert await post(port, "purge", FIELDS | {"reason": ""}, TOKEN) == (200, '{"answered": 40}')
     assert {*verdicts(await stream.read(40))} == {"NOT_ACCEPTED PURGED SAME_TOKEN"}
     assert await post(port, "release", FIELDS, TOKEN) == (200, '{"answered": 0}')

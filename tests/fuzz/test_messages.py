@@ -51,7 +51,7 @@ def test_each_request_of_random_messages_is_answered_once(messages: list[tuple[b
         async with world_of() as world, asyncio.timeout(PATIENCE_S):
             await stream_all(world, messages)
             await put_all(world, messages)
-            await until(lambda: world.gateway.engine.held == 0)
+            await until(lambda: world.gateway.engine.outstanding == 0)
             await served(world)
             assert world.simulator.connect.stats().illegal_calls == 0
 

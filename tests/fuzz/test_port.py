@@ -53,6 +53,6 @@ def test_random_bytes_do_not_disturb_other_streams(parts: list[bytes]) -> None:
             await asyncio.gather(*(disturb(world, noise) for noise in parts))
             await served(world)
             assert verdicts(await neighbour.ask(dial("n-2"))) == ["ACCEPTED"] * 2
-            await until(lambda: world.gateway.engine.held == 0)
+            await until(lambda: world.gateway.engine.outstanding == 0)
 
     asyncio.run(send())

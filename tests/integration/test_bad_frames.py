@@ -129,5 +129,5 @@ async def test_a_thousand_streams_that_never_close(world: World) -> None:
     await served(world)
     for caller in callers:
         caller.call.cancel()
-    await until(lambda: world.gateway.engine.held == 0)
+    await until(lambda: world.gateway.engine.outstanding == 0)
     await served(world)

@@ -32,7 +32,7 @@ async def peak_of(world: World) -> AsyncIterator[list[int]]:
 
     async def watch() -> None:
         while True:
-            peak[0] = max(peak[0], world.gateway.engine.held)
+            peak[0] = max(peak[0], world.gateway.engine.outstanding)
             await asyncio.sleep(0)
 
     watching = asyncio.create_task(watch())
@@ -55,7 +55,7 @@ async def test_a_stream_has_at_most_a_window() -> None:
         world.hang()
         caller = world.stream()
         await _send_all(caller, 1000, "t")
-        await until(lambda: world.gateway.engine.held >= 60)
+        await until(lambda: world.gateway.engine.outstanding >= 60)
         world.simulator.connect.clear_faults()
         assert verdicts(await caller.rest()) == ["ACCEPTED"] * 1000
         assert peak[0] == 60
@@ -74,7 +74,7 @@ async def test_a_full_gateway_stops_reading_and_goes_on() -> None:
         world.hang()
         callers = [world.stream() for _ in range(4)]
         await asyncio.gather(*(_send_all(caller, 200, f"{n}") for n, caller in enumerate(callers)))
-        await until(lambda: world.gateway.engine.held >= 60)
+        await until(lambda: world.gateway.engine.outstanding >= 60)
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await world.put(dial("unary"))
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -124,7 +124,7 @@ async def test_a_list_longer_than_the_window() -> None:
             with pytest.raises(GatewayOverloaded) as refused:
                 await client.put(CAMPAIGN, map(client_dial, map(str, range(11))), timeout=5)
         assert len(refused.value.unanswered) == 11
-        assert world.gateway.engine.held == 0
+        assert world.gateway.engine.outstanding == 0
         assert verdicts(await world.put(*dials(10))) == ["ACCEPTED"] * 10
 
 

@@ -47,13 +47,13 @@ async def test_a_caller_that_floods_blocks_itself_alone(listen: str) -> None:
         for number, caller in enumerate(flood):
             await caller.send(*dials(50, f"f{number}"), campaign="flooded")
             await caller.finish()
-        await until(lambda: world.gateway.engine.held == 60)
+        await until(lambda: world.gateway.engine.outstanding == 60)
         with pytest.raises(grpc.aio.AioRpcError, match="this caller") as refused:
             await world.put(dial("unary"))
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         results = await Caller(stub_of(other).StreamDialRequests()).ask(*dials(50, "o"), campaign="other")
         assert verdicts(results) == ["ACCEPTED"] * 50
-        assert world.gateway.engine.held == 60
+        assert world.gateway.engine.outstanding == 60
         world.simulator.connect.clear_faults()
         answers = await asyncio.gather(*(caller.rest() for caller in flood))
         assert [verdicts(results) for results in answers] == [["ACCEPTED"] * 50] * 20
@@ -120,14 +120,14 @@ async def test_unary_calls_are_limited_per_caller_and_in_all(listen: str) -> Non
     ):
         world.hang()
         waiting = [asyncio.create_task(world.put(dial(f"t-{number}"))) for number in range(3)]
-        await until(lambda: world.gateway.engine.held == 3)
+        await until(lambda: world.gateway.engine.outstanding == 3)
         assert await _refused(world) is grpc.StatusCode.RESOURCE_EXHAUSTED
         messages = [
             pb.PutDialRequestsRequest(campaign_id="c", dial_requests=dials(1, f"o-{number}"))
             for number in range(3)
         ]
         calls = [stub_of(other).PutDialRequests(each, timeout=PATIENCE_S) for each in messages[:2]]
-        await until(lambda: world.gateway.engine.held == 5)
+        await until(lambda: world.gateway.engine.outstanding == 5)
         with pytest.raises(grpc.aio.AioRpcError, match="as many streams and calls are open as may be"):
             await stub_of(other).PutDialRequests(messages[2], timeout=PATIENCE_S)
         world.simulator.connect.clear_faults()

@@ -323,7 +323,7 @@ async def test_a_caller_that_hangs_up_does_not_stop_a_purge(world: World, client
     await caller.send(*dials(4900))
     await queued(client, 4900)
     call = stub_of(world).PurgeCampaign(pb.PurgeCampaignRequest(campaign_id=CAMPAIGN))
-    await until(lambda: world.gateway.engine.held < 4900)
+    await until(lambda: world.gateway.engine.outstanding < 4900)
     call.cancel()
     assert set(verdicts(await caller.read(4900))) == {"NOT_ACCEPTED PURGED SAME_TOKEN"}
 

@@ -33,7 +33,7 @@ async def test_a_paused_campaign_keeps_its_requests(world: World) -> None:
     await second.message()
     assert verdicts(await world.ask(*dials(30), campaign="other")) == ["ACCEPTED"] * 30
     await until(lambda: world.looks() >= 2)
-    assert (world.gateway.engine.held, len(world.simulator.connect.journal.dials("c"))) == (150, 0)
+    assert (world.gateway.engine.outstanding, len(world.simulator.connect.journal.dials("c"))) == (150, 0)
     assert len(world.calls("c")) <= 3
     world.simulator.connect.set_state("c", CampaignState.RUNNING)
     answers = await asyncio.gather(first.read(120), second.read(30))
@@ -104,7 +104,7 @@ async def test_priorities_on_the_wire() -> None:
         caller = world.stream()
         for campaign, number in numbers.items():
             await caller.send(*dials(25), campaign=campaign, priority=number)
-        await until(lambda: world.gateway.engine.held == 126)
+        await until(lambda: world.gateway.engine.outstanding == 126)
         assert verdicts(await caller.ask()) == ["ACCEPTED"] * 125
         await busy
         order = [call.campaign for call in world.calls()]
@@ -120,7 +120,7 @@ async def test_priorities_within_a_campaign() -> None:
         caller = world.stream()
         await caller.send(*dials(50, "bulk"), priority=pb.PRIORITY_BULK)
         await caller.send(*dials(25, "high"), priority=pb.PRIORITY_HIGH)
-        await until(lambda: world.gateway.engine.held == 76)
+        await until(lambda: world.gateway.engine.outstanding == 76)
         assert verdicts(await caller.ask()) == ["ACCEPTED"] * 75
         await busy
         carried = [{item.token.split("-")[0] for item in call.accepted} for call in world.calls()]

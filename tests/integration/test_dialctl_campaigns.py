@@ -52,7 +52,7 @@ async def with_queue(world: World, count: int) -> None:
     async with DialGatewayClient(world.target) as client:
         await client.hold_campaign(CAMPAIGN)
     await world.stream().send(*dials(count))
-    await until(lambda: world.gateway.engine.held == count)
+    await until(lambda: world.gateway.engine.outstanding == count)
 
 
 async def test_hold_list_and_release(world: World) -> None:
@@ -86,7 +86,7 @@ async def test_purge_asks_and_names_the_number(world: World, typed: bytes, purge
     assert "37 queued dial requests" in err
     assert code == (0 if purged else 1)
     assert ("37 dial requests removed" in out) is purged
-    assert world.gateway.engine.held == (0 if purged else 37)
+    assert world.gateway.engine.outstanding == (0 if purged else 37)
 
 
 async def test_purge_without_asking(world: World) -> None:

@@ -116,7 +116,7 @@ async def test_the_wall_clock_is_put_forward_while_requests_wait() -> None:
         await caller.send(*dials(25, "first"))
         await caller.read(25)
         await caller.send(*dials(500, "late", expires_in=300))
-        await until(lambda: world.gateway.engine.held == 500)
+        await until(lambda: world.gateway.engine.outstanding == 500)
         wall.gained_s = 600.0
         results = await caller.read(500)
         assert set(verdicts(results)) <= {PASSED, "ACCEPTED"}

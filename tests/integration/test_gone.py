@@ -42,7 +42,7 @@ async def slow() -> AsyncIterator[World]:
 
 async def nothing_is_sent(world: World) -> None:
     """Wait until everything queued is dropped, and a little for what must not come."""
-    await until(lambda: world.gateway.engine.held == 0)
+    await until(lambda: world.gateway.engine.outstanding == 0)
     await asyncio.sleep(0.2)
     assert world.calls() == []
 
@@ -52,7 +52,7 @@ async def test_a_cancelled_stream_sends_nothing_more(slow: World) -> None:
     callers = [slow.stream() for _ in range(40)]
     for number, caller in enumerate(callers):
         await caller.send(dial(f"t-{number}"), campaign=f"c-{number}")
-    await until(lambda: slow.gateway.engine.held == 40)
+    await until(lambda: slow.gateway.engine.outstanding == 40)
     for caller in callers:
         caller.call.cancel()
     await nothing_is_sent(slow)
@@ -63,7 +63,7 @@ async def test_a_stream_cancelled_by_a_reader_sends_nothing_more(slow: World) ->
     caller = slow.stream()
     await caller.send(*dials(3))
     reading = asyncio.create_task(caller.rest())
-    await until(lambda: slow.gateway.engine.held == 3)
+    await until(lambda: slow.gateway.engine.outstanding == 3)
     reading.cancel()
     await nothing_is_sent(slow)
 
@@ -74,7 +74,7 @@ async def test_a_closed_channel_sends_nothing_more(slow: World) -> None:
     callers = [Caller(stub_of(channel).StreamDialRequests()) for _ in range(10)]
     for number, caller in enumerate(callers):
         await caller.send(dial(f"t-{number}"), campaign=f"c-{number}")
-    await until(lambda: slow.gateway.engine.held == 10)
+    await until(lambda: slow.gateway.engine.outstanding == 10)
     await channel.close()
     await nothing_is_sent(slow)
 
@@ -85,7 +85,7 @@ async def test_a_killed_client_sends_nothing_more(slow: World) -> None:
         sys.executable, "-c", CLIENT_PROCESS, slow.target, env=dict(os.environ)
     )
     try:
-        await until(lambda: slow.gateway.engine.held == 10)
+        await until(lambda: slow.gateway.engine.outstanding == 10)
     finally:
         process.kill()
         await process.wait()
@@ -107,9 +107,9 @@ async def test_a_half_closed_stream_that_is_cancelled() -> None:
         caller = world.stream()
         await caller.send(*dials(60))
         await caller.finish()
-        await until(lambda: world.gateway.engine.held == 60)
+        await until(lambda: world.gateway.engine.outstanding == 60)
         caller.call.cancel()
-        await until(lambda: world.gateway.engine.held == 0)
+        await until(lambda: world.gateway.engine.outstanding == 0)
         assert len(world.calls()) == 1
 
 
@@ -118,9 +118,9 @@ async def test_a_unary_call_that_is_cancelled() -> None:
     async with world_of(call_rate=0.1, call_burst=1.0) as world:
         await world.put(dial("spends-the-permit"))
         putting = asyncio.create_task(world.put(*dials(60)))
-        await until(lambda: world.gateway.engine.held == 60)
+        await until(lambda: world.gateway.engine.outstanding == 60)
         putting.cancel()
-        await until(lambda: world.gateway.engine.held == 0)
+        await until(lambda: world.gateway.engine.outstanding == 0)
         assert len(world.calls()) == 1
 
 
@@ -131,7 +131,7 @@ async def test_what_is_under_way_is_remembered(world: World) -> None:
     await caller.send(*dials(25))
     await until(world.calls)
     caller.call.cancel()
-    await until(lambda: world.gateway.engine.held == 0)
+    await until(lambda: world.gateway.engine.outstanding == 0)
     results = await world.ask(*dials(25))
     assert [(verdict(result), result.replayed) for result in results] == [("ACCEPTED", True)] * 25
     assert len(world.calls()) == 1
@@ -156,9 +156,9 @@ async def test_what_another_joined_stays(leaver: int) -> None:
         callers = [world.stream() for _ in range(2)]
         for number, caller in enumerate(callers):
             await caller.send(dial("shared"), dial(f"own-{number}"))
-        await until(lambda: world.gateway.engine.held == 4)
+        await until(lambda: world.gateway.engine.outstanding == 4)
         callers[leaver].call.cancel()
-        await until(lambda: world.gateway.engine.held == 2)
+        await until(lambda: world.gateway.engine.outstanding == 2)
         assert verdicts(await callers[1 - leaver].read(2)) == ["ACCEPTED", "ACCEPTED"]
         assert world.dialed("shared") == 1
         assert world.dialed(f"own-{leaver}") == 0
@@ -172,7 +172,7 @@ async def test_retries_stop_for_nobody(world: World) -> None:
     await caller.send(*dials(25))
     await until(world.calls)
     caller.call.cancel()
-    await until(lambda: world.gateway.engine.held == 0)
+    await until(lambda: world.gateway.engine.outstanding == 0)
     assert len(world.calls()) == 1
 
 
@@ -189,6 +189,6 @@ async def test_callers_that_come_and_go_leave_nothing() -> None:
             caller.call.cancel()
 
         await asyncio.gather(*(come_and_go(number) for number in range(60)))
-        await until(lambda: world.gateway.engine.held == 0)
+        await until(lambda: world.gateway.engine.outstanding == 0)
         assert verdicts(await world.ask(*dials(30, "0"))) == ["ACCEPTED"] * 30
         assert set(world.simulator.connect.journal.dials().values()) == {1}

@@ -38,7 +38,7 @@ async def test_a_backlog_travels_in_full_calls() -> None:
         for number in range(25):
             for caller, campaign in zip(callers, "abcd", strict=True):
                 await caller.send(*dials(10, f"{number}"), campaign=campaign)
-        await until(lambda: world.gateway.engine.held == 1001)
+        await until(lambda: world.gateway.engine.outstanding == 1001)
         answers = await asyncio.gather(*(caller.ask() for caller in callers))
         assert [verdicts(results) for results in answers] == [["ACCEPTED"] * 250] * 4
         assert verdicts(await busy) == ["ACCEPTED"]

@@ -44,9 +44,9 @@ async def load(world: World) -> None:
     await parked.message()  # the notice
     gone = world.stream()
     await gone.send(*dials(5, "gone"), campaign="paused")
-    await until(lambda: world.gateway.engine.held == 35)
+    await until(lambda: world.gateway.engine.outstanding == 35)
     gone.call.cancel()
-    await until(lambda: world.gateway.engine.held == 30)
+    await until(lambda: world.gateway.engine.outstanding == 30)
 
 
 async def test_the_document_and_the_export_agree(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ async def test_a_full_window_and_a_full_gateway_are_seen() -> None:
         streams = [world.stream() for _ in range(3)]
         for number, stream in enumerate(streams):
             await stream.send(*dials(20, f"s{number}"), campaign="paused")
-        await until(lambda: world.gateway.engine.held == 15)
+        await until(lambda: world.gateway.engine.outstanding == 15)
         seen = await scraped(world)
         assert seen.value("dial_gateway_streams_open") == 3
         assert seen.value("dial_gateway_streams_window_use_ratio") == 1.0

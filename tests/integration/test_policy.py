@@ -197,12 +197,12 @@ async def test_the_window_of_a_caller_is_that_of_the_policy(tmp_path: Path) -> N
         streams = [one.stream(), other.stream()]
         for number, stream in enumerate(streams):
             await stream.send(*dials(20, f"s{number}"), campaign="debt-1")
-        await until(lambda: world.gateway.engine.held >= 10)
+        await until(lambda: world.gateway.engine.outstanding >= 10)
         message = dials_pb.PutDialRequestsRequest(campaign_id="debt-1", dial_requests=dials(1))
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await stub_of(one.channel).PutDialRequests(message, timeout=PATIENCE_S)
         assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert world.gateway.engine.held == 10
+        assert world.gateway.engine.outstanding == 10
 
 
 FORGED = (("x-forwarded-client-cert", f"By=spiffe://x/y;Hash=00;URI={BILLING}"),)

@@ -10,7 +10,7 @@ import grpc.aio
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.core import errors
-from gateway.core.model import Answer, Batch, Entry, FlushReason, Outcome, Source, Waiter, told
+from gateway.core.model import Answer, Batch, Entry, FlushReason, Outcome, Source, Waiter, addressed
 from gateway.simulator import FaultKind
 from tests.integration.admin import get
 from tests.integration.process import NO_LIMIT, Served, serving
@@ -166,14 +166,14 @@ async def test_nothing_private_is_in_a_repr() -> None:
         caller = world.stream()
         await caller.send(*(secret(f"t-{n}") for n in range(3)))
         engine = world.gateway.engine
-        await until(lambda: engine.held == 3)
-        (entry, *_) = engine._outstanding.everything()
+        await until(lambda: engine.outstanding == 3)
+        (entry, *_) = engine._outstanding.all_entries()
         answer = Answer(Outcome.ACCEPTED)
         source = Source()
         things = [
             *(entry.request, entry, entry.waiters, entry.waiters[0].source, entry.queue, engine),
             Entry(entry.request, 0.0, [Waiter(source, 0)]),
-            told(Waiter(source, 0), entry.request, answer),
+            addressed(Waiter(source, 0), entry.request, answer),
             Batch(1, "c", [entry], FlushReason.FULL, 0.0, 0.0, 1),
             *(errors.CampaignNotRunning("Paused"), errors.CallUnexpected()),
         ]

@@ -67,7 +67,7 @@ async def test_a_call_that_its_caller_cancels() -> None:
     async with world_of(linger=5.0) as world:
         request = pb.PutDialRequestsRequest(campaign_id="c", dial_requests=[dial("a")])
         call = asyncio.ensure_future(stub_of(world.channel).PutDialRequests(request, timeout=30))
-        await until(lambda: world.gateway.engine.held == 1)
+        await until(lambda: world.gateway.engine.outstanding == 1)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call

@@ -17,7 +17,7 @@ QUICK: dict[str, Any] = {"keepalive": 1.0, "keepalive_timeout": 1.0, "linger": 6
 
 async def held(world: World, count: int) -> None:
     """Wait until the gateway holds so many requests."""
-    await until(lambda: world.gateway.engine.held == count)
+    await until(lambda: world.gateway.engine.outstanding == count)
 
 
 async def test_a_path_that_swallows_bytes() -> None:
@@ -28,7 +28,7 @@ async def test_a_path_that_swallows_bytes() -> None:
             await caller.send(dial("silent"))
             await held(world, 1)
             await asyncio.sleep(2.5)
-            assert world.gateway.engine.held == 1  # its pings are answered: it is idle, not silent
+            assert world.gateway.engine.outstanding == 1  # its pings are answered: it is idle, not silent
             relay.fall_silent()
             await held(world, 0)
             await until(lambda: relay.ended)

@@ -92,7 +92,7 @@ async def test_what_the_grace_does_not_reach_is_given_back() -> None:
         await caller.send(*dials(60))
         results = await retired(caller)
         assert results == ["ACCEPTED"] * 25 + [DRAINED] * 35
-        assert world.gateway.engine.held == 0
+        assert world.gateway.engine.outstanding == 0
         assert len(world.calls()) == 1
         again = await world.ask(*dials(60))
         assert verdicts(again) == ["ACCEPTED"] * 60
@@ -109,7 +109,7 @@ async def test_what_comes_back_from_a_call_after_the_grace() -> None:
         caller = world.stream()
         await caller.send(*dials(3))
         assert await retired(caller) == ["ACCEPTED", DRAINED, UNSURE]
-        assert (len(world.calls()), world.gateway.engine.held) == (1, 0)
+        assert (len(world.calls()), world.gateway.engine.outstanding) == (1, 0)
 
 
 async def test_a_message_that_is_half_taken_in() -> None:
@@ -118,7 +118,7 @@ async def test_a_message_that_is_half_taken_in() -> None:
         world.hang()
         caller = world.stream()
         await caller.send(*dials(100))
-        await until(lambda: world.gateway.engine.held == 30)
+        await until(lambda: world.gateway.engine.outstanding == 30)
         await told(caller)
         world.simulator.connect.clear_faults()
         results = await retired(caller)
@@ -160,7 +160,7 @@ async def test_what_another_stream_joined_stays() -> None:
         await world.put(dial("spends-the-permit"))
         old = world.stream()
         await old.send(dial("shared"), dial("own"))
-        await until(lambda: world.gateway.engine.held == 2)
+        await until(lambda: world.gateway.engine.outstanding == 2)
         young = world.stream()
         await young.send(dial("shared"))
         await young.finish()

@@ -179,7 +179,7 @@ async def test_a_caller_that_leaves_ends_its_spans() -> None:
     async with world_of(linger=30.0) as world:
         caller = world.stream()
         await caller.send(*dials(3))
-        await until(lambda: world.gateway.engine.held == 3)
+        await until(lambda: world.gateway.engine.outstanding == 3)
         caller.call.cancel()
         await stream_span(world)
         assert [span.events[-1].name for span in world.spans(REQUEST)] == ["dropped"] * 3

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from gateway.core.campaigns import conditions
 from gateway.core.campaigns.conditions import (
-    BLIND_PROBE_S,
     FIRST_PAUSE_S,
     FORGET_AFTER_S,
     LONGEST_PAUSE_S,
-    STEP,
+    PROBE_STEP,
+    UNSEEN_PROBE_S,
 )
 from gateway.core.errors import (
     AccessDenied,
@@ -124,7 +124,7 @@ class Flow:
         campaign.probe = None
         campaign.touched = campaign.latest = now
         taken = report.accepted and ItemFailure.RATE not in report.failed.values()
-        campaign.limit += STEP if taken else 0
+        campaign.limit += PROBE_STEP if taken else 0
         if campaign.limit < BATCH_LIMIT:
             return False
         del self.not_flowing[campaign_id]
@@ -143,8 +143,8 @@ class Flow:
         if not campaign_ids:
             return
         assert self._may_look, "asks without the right to"
-        assert len(set(campaign_ids)) == len(campaign_ids) <= conditions.LOOK_LIMIT
-        assert now >= self._looked_at + 1 / conditions.LOOKS_A_SECOND - 1e-9, "asks too often"
+        assert len(set(campaign_ids)) == len(campaign_ids) <= conditions.STATE_CALL_LIMIT
+        assert now >= self._looked_at + 1 / conditions.STATE_CALLS_PER_S - 1e-9, "asks too often"
         self._looked_at = now
         for campaign_id in campaign_ids:
             campaign = self.not_flowing[campaign_id]
@@ -161,7 +161,7 @@ class Flow:
             if campaign is None or not campaign.parked or campaign.probe is not None or not campaign.looking:
                 continue
             campaign.looking = False
-            campaign.look_by = now + (1.0 if campaign_id in states else conditions.LOOK_AGAIN_S)
+            campaign.look_by = now + (1.0 if campaign_id in states else conditions.STATE_RECHECK_S)
             state = states.get(campaign_id)
             if state == conditions.RUNNING or state in conditions.ENDED:
                 del self.not_flowing[campaign_id]
@@ -170,11 +170,11 @@ class Flow:
 
     def may_not_look(self, now: float) -> None:
         """Follow the loss of the right to look: parked campaigns probe after a while."""
-        self._may_look, self._blind_until = False, now + conditions.BLIND_FOR_S
+        self._may_look, self._blind_until = False, now + conditions.STATES_DENIED_S
         for campaign in self.not_flowing.values():
             if campaign.parked and campaign.earliest == NEVER:
                 campaign.looking = False
-                campaign.earliest, campaign.latest = now + BLIND_PROBE_S / 2, now + BLIND_PROBE_S
+                campaign.earliest, campaign.latest = now + UNSEEN_PROBE_S / 2, now + UNSEEN_PROBE_S
                 campaign.touched = now
 
     # --- time --------------------------------------------------------------------------------------
@@ -204,6 +204,6 @@ class Flow:
 
     def _park(self, now: float, campaign_id: str) -> None:
         self._may_look |= now >= self._blind_until
-        earliest = NEVER if self._may_look else now + BLIND_PROBE_S * 0.8
-        latest = NEVER if self._may_look else now + BLIND_PROBE_S * 1.2
+        earliest = NEVER if self._may_look else now + UNSEEN_PROBE_S * 0.8
+        latest = NEVER if self._may_look else now + UNSEEN_PROBE_S * 1.2
         self.not_flowing[campaign_id] = NotFlowing(True, now, earliest, latest, look_by=now + 1.2)

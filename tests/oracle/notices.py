@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from gateway.core.campaigns.notices import Told
+from gateway.core.campaigns.notices import AddressedNotice
 from gateway.core.model import NoticeKind
 from tests.oracle.records import Backlog, Caller, caller_of
 
@@ -17,7 +17,7 @@ class Notices:
         self._released: set[str] = set()
         self._refused_under_hold: set[str] = set()
 
-    def told(self, notices: list[Told], holds: Mapping[str, bool]) -> None:
+    def told(self, notices: list[AddressedNotice], holds: Mapping[str, bool]) -> None:
         """Check the notices of one poll."""
         last = {(source, campaign_id): notice.kind for source, campaign_id, notice in notices}
         for source, campaign_id, notice in notices:

@@ -113,14 +113,14 @@ class ObservedEngine:
 
     def leave(self, caller: Caller) -> None:
         """Disconnect."""
-        self.engine.leave(self.now, caller.source)
+        self.engine.source_gone(self.now, caller.source)
         self.oracle.left(caller)
         self._after()
 
     def end_stream(self, caller: Caller) -> None:
         """End a stream in good order: each of its requests is answered."""
         self.oracle.answers.ends(caller)
-        self.engine.let_go(self.now, caller.source)
+        self.engine.source_ending(self.now, caller.source)
         self._after()
 
     def withdraw(self, caller: Caller) -> None:
@@ -133,7 +133,7 @@ class ObservedEngine:
         self.oracle.answers.left(caller)
         self.oracle.notices.left(caller)
         self.oracle.gone.append(caller)
-        self.engine.leave(self.now, caller.source)
+        self.engine.source_gone(self.now, caller.source)
         self._after()
 
     # --- calls -------------------------------------------------------------------------------------
@@ -145,8 +145,8 @@ class ObservedEngine:
         settled = self._take_late()
         self.oracle.polled(decision, settled)
         self._tell(settled)
-        if decision.recalled:
-            self.oracle.revoked(decision.recalled)
+        if decision.revoked:
+            self.oracle.revoked(decision.revoked)
         self.look_up += decision.look_up
         self._note_work(decision.wake_at)
         if not self._unfinished:
@@ -202,7 +202,7 @@ class ObservedEngine:
         """Hold a campaign, or hold it otherwise; return its calls under way, which are revoked."""
         self.engine.operator_actions.hold(self.now, campaign_id, Hold("me", "", self.now, answering))
         self.oracle.held(campaign_id, answering=answering)
-        calls = self.engine.recall(campaign_id)
+        calls = self.engine.revoke_calls(campaign_id)
         self.oracle.revoked(calls, campaign_id)
         if answering:
             self._dismiss(campaign_id, HELD)
@@ -218,7 +218,7 @@ class ObservedEngine:
 
     def purge(self, campaign_id: str) -> list[Batch]:
         """Purge a campaign; return its calls under way, which are revoked."""
-        calls = self.engine.recall(campaign_id, purging=True)
+        calls = self.engine.revoke_calls(campaign_id, purging=True)
         self.oracle.revoked(calls, campaign_id)
         assert all(call.purged for call in calls)
         self._dismiss(campaign_id, PURGED)
@@ -226,7 +226,7 @@ class ObservedEngine:
         return calls
 
     def _dismiss(self, campaign_id: str, refusal: CampaignRefusal) -> None:
-        entries = self.engine.operator_actions.resting(campaign_id)
+        entries = self.engine.operator_actions.waiting(campaign_id)
         count = self.engine.operator_actions.answer_waiting(self.now, entries, refusal)
         settled = self.engine.take_answers(self.now)
         self.oracle.dismissed(campaign_id, refusal.reason, count, settled)

@@ -67,9 +67,9 @@ def _is_due(oracle: Oracle, campaign_id: str, campaign: CampaignBacklog, until: 
 def check_counts(oracle: Oracle, engine: Engine) -> None:
     """Check that the engine counts what was submitted and is not answered yet, and the calls under way."""
     backlog = oracle.backlog
-    assert engine.held == len(backlog) + backlog.joins, "counts too many or too few requests"
-    assert engine.held <= oracle.limits.queue_limit
-    assert engine.room() <= oracle.limits.queue_limit - engine.held
+    assert engine.outstanding == len(backlog) + backlog.joins, "counts too many or too few requests"
+    assert engine.outstanding <= oracle.limits.queue_limit
+    assert engine.room() <= oracle.limits.queue_limit - engine.outstanding
     assert engine.calls_in_flight == len(oracle.calls)
     assert engine.draining == oracle.at.draining
     assert engine.dropped == oracle.dropped, "not all that is dropped is counted, or too much"
@@ -84,7 +84,7 @@ def check_bytes(oracle: Oracle, engine: Engine, callers: Iterable[Caller]) -> No
     backlog = oracle.backlog
     queues = sum(len(caller.source.queues) for caller in callers)
     sent = sum(call.size_bytes for call in oracle.calls.values())
-    assert engine.held_bytes == (
+    assert engine.outstanding_bytes == (
         backlog.bytes
         + backlog.joins * JOIN_BYTES
         + len(backlog.campaigns) * CAMPAIGN_BYTES
@@ -104,7 +104,7 @@ def check_caller(caller: Caller) -> None:
 def check_end(oracle: Oracle, engine: Engine, callers: Iterable[Caller]) -> None:
     """Check that everybody was answered, and that nothing is left, after the gateway has ended."""
     assert not oracle.backlog.outstanding, "not everybody was answered"
-    assert engine.held == engine.held_bytes == 0, "counts what is no longer there"
+    assert engine.outstanding == engine.outstanding_bytes == 0, "counts what is no longer there"
     for caller in callers:
         assert not caller.source.pending
         assert not caller.source.queues

@@ -16,11 +16,21 @@ from gateway.core.campaigns.notices import Notices
 from gateway.core.intake.departures import Departures
 from gateway.core.intake.forecast import Forecast
 from gateway.core.intake.validation import is_past, problem_with
-from gateway.core.model import Answer, DialRequest, Entry, Priority, Reason, Settled, Source, Waiter, told
+from gateway.core.model import (
+    Answer,
+    DialRequest,
+    Entry,
+    Priority,
+    Reason,
+    Settled,
+    Source,
+    Waiter,
+    addressed,
+)
 from gateway.core.outbox import Outbox
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.scheduler import Scheduler
-from gateway.core.tokens.ledger import Page, Remembered
+from gateway.core.tokens.ledger import CampaignTokens, Remembered
 from gateway.core.tokens.outstanding import Outstanding
 
 SEND_MARGIN_S = 0.05
@@ -81,15 +91,15 @@ class Admission:
         problem = self.campaign_problem(campaign_id)
         if problem is not None:
             refused = answers.rejected(Reason.INVALID_REQUEST, problem)
-            self.outbox.add(told(waiter, request, refused) for waiter, request in arrivals)
+            self.outbox.add(addressed(waiter, request, refused) for waiter, request in arrivals)
             return
         flows = self.flow.limit(campaign_id) > 0
-        refusal = answers.LEAVING if leaving else self.flow.refusal(now, campaign_id)
+        refusal = answers.DRAINING if leaving else self.flow.refusal(now, campaign_id)
         doubtful = self.scheduler.doubts(now, waiter.source.caller, campaign_id)
         more = math.inf if doubtful else len(arrivals)
         state = self._now(now, priority, refusal, call_rate if flows else None, more)
         settled: list[Settled] = []
-        fresh = self._sort(state, arrivals, self.outstanding.page(now, campaign_id), settled)
+        fresh = self._sort(state, arrivals, self.outstanding.campaign(now, campaign_id), settled)
         self.outbox.add(settled)
         if fresh:
             self.scheduler.push(now, fresh)
@@ -109,24 +119,24 @@ class Admission:
         return Now(now, priority, refusal, call_rate, clear_from)
 
     def _sort(
-        self, state: Now, arrivals: Sequence[Arrival], page: Page | None, settled: list[Settled]
+        self, state: Now, arrivals: Sequence[Arrival], campaign: CampaignTokens | None, settled: list[Settled]
     ) -> list[Entry]:
         """Answer or join what can be; return the rest, held."""
         fresh: list[Entry] = []
         headroom_s = self.headroom_s
         tokens = [request.client_token for _, request in arrivals]
-        known = page if page is not None and page.remembers_any(tokens) else None
+        known = campaign if campaign is not None and campaign.remembers_any(tokens) else None
         for waiter, request in arrivals:
             problem = problem_with(request)
             if problem is not None:
-                settled.append(told(waiter, request, answers.rejected(Reason.INVALID_REQUEST, problem)))
+                settled.append(addressed(waiter, request, answers.rejected(Reason.INVALID_REQUEST, problem)))
                 continue
-            held = page.held.get(request.client_token) if page is not None else None
+            held = campaign.outstanding.get(request.client_token) if campaign is not None else None
             if held is not None and self.departures:
-                # Its source may have left: then this request is new, and its page may have changed.
-                self.departures.part(state.instant, held)
-                known = page = self.outstanding.page(state.instant, request.campaign_id)
-                held = page.held.get(request.client_token) if page is not None else None
+                # Its source may have left: then this request is new, and its campaign may have changed.
+                self.departures.remove_leaving(state.instant, held)
+                known = campaign = self.outstanding.campaign(state.instant, request.campaign_id)
+                held = campaign.outstanding.get(request.client_token) if campaign is not None else None
             if held is not None:
                 answer = self._join(state, held, waiter, request)
             else:
@@ -139,13 +149,13 @@ class Admission:
                 if memory is not None or give_up_at <= state.clear_from:
                     answer = self._known_answer(state, memory, entry, len(fresh))
                 if answer is None:
-                    page = page or self.outstanding.open_page(state.instant, request.campaign_id)
-                    page.held[request.client_token] = entry  # now: the list may have the token twice
+                    campaign = campaign or self.outstanding.open_campaign(state.instant, request.campaign_id)
+                    campaign.outstanding[request.client_token] = entry  # at once: the list may repeat it
                     fresh.append(entry)
             if answer is not None:
-                settled.append(told(waiter, request, answer))
-        if page is not None and fresh:
-            self.outstanding.hold(page, fresh)
+                settled.append(addressed(waiter, request, answer))
+        if campaign is not None and fresh:
+            self.outstanding.add(campaign, fresh)
         return fresh
 
     def _join(self, state: Now, entry: Entry, waiter: Waiter, request: DialRequest) -> Answer | None:

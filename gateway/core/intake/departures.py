@@ -11,7 +11,7 @@ from itertools import islice
 
 from gateway.core import answers
 from gateway.core.entry_state import EntryState, move
-from gateway.core.model import Answer, Departure, Entry, Reason, Source, told
+from gateway.core.model import Answer, Departure, Entry, Reason, Source, addressed
 from gateway.core.outbox import Outbox
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.slices import Slices
@@ -52,39 +52,39 @@ class Departures:
         for entry in dict.fromkeys(islice(source.pending.values(), limit)):
             self._answer(now, entry, source, reason)
 
-    def part(self, now: float, entry: Entry) -> None:
+    def remove_leaving(self, now: float, entry: Entry) -> None:
         """Remove the leaving sources from an entry; drop the entry if no waiter is left.
 
         A source whose stream ends keeps waiting for an entry that is in a call.
         """
         for source in {waiter.source for waiter in entry.waiters}:
             if source.departure is not None:
-                self._part(now, entry, source)
+                self._remove(now, entry, source)
 
     def keep_unsent(self, now: float, taken: Sequence[Entry]) -> list[Entry]:
         """Return the entries taken for a call that still have waiters; the others are dropped."""
         for entry in taken:
             if any(waiter.source.departure is not None for waiter in entry.waiters):
                 move(entry, EntryState.UNQUEUED)  # in no call yet, so it may be dropped
-                self.part(now, entry)
+                self.remove_leaving(now, entry)
                 if entry.waiters:
                     move(entry, EntryState.IN_FLIGHT)
         return [entry for entry in taken if entry.state is EntryState.IN_FLIGHT]
 
     def _clear(self, source: Source, done: Callable[[float], None]) -> None:
         self._leaving.add(source)
-        self._slices.add(list(source.pending), partial(self._part_at, source), done)
+        self._slices.add(list(source.pending), partial(self._remove_at, source), done)
 
-    def _part_at(self, source: Source, now: float, index: int) -> None:
+    def _remove_at(self, source: Source, now: float, index: int) -> None:
         entry = source.pending.get(index)
         if entry is not None:  # otherwise it was settled meanwhile, or was in two indexes
-            self._part(now, entry, source)
+            self._remove(now, entry, source)
 
-    def _part(self, now: float, entry: Entry, source: Source) -> None:
+    def _remove(self, now: float, entry: Entry, source: Source) -> None:
         if entry.state is EntryState.SETTLED:
             return
         if source.departure is Departure.GONE:
-            self._outstanding.part_with_the_gone(entry, source)
+            self._outstanding.detach_gone(entry, source)
             if self._go_on_without(now, entry, source):
                 self._outstanding.dropped += 1
         elif entry.state is not EntryState.IN_FLIGHT:
@@ -95,7 +95,7 @@ class Departures:
         waiters = self._outstanding.detach(entry, source)
         dropped = self._go_on_without(now, entry, source) and not entry.in_doubt
         answer = _withdrawn(entry, reason, dropped=dropped)
-        self._outbox.add(told(waiter, entry.request, answer) for waiter in waiters)
+        self._outbox.add(addressed(waiter, entry.request, answer) for waiter in waiters)
 
     def _go_on_without(self, now: float, entry: Entry, source: Source) -> bool:
         """Keep or drop an entry after `source` was removed; return whether it was dropped unsent."""

@@ -23,12 +23,12 @@ from gateway.core.scheduling.scheduler import Scheduler
 REFRESH_S = 0.5
 MARGIN = 1.25
 """A request is refused only if it would wait so many times what it can: a forecast is no promise."""
-COMPANY = 8
+SHARED_CALLS_SEARCHED = 8
 """Callers of a sparse campaign that are searched for one that calls earlier."""
 SLICE, SLICE_EVERY_S = 1000, 0.01
 """Campaigns that are read at once, and the seconds between two such slices: many dial requests may arrive
 at one instant, and each may need a forecast."""
-BETWEEN = 0.5
+MEAN_TURNS_BETWEEN = 0.5
 """Turns that each other backlog has, on average, before the next one of a backlog that takes turns
 already."""
 
@@ -53,11 +53,11 @@ class Backlogs:
 
         `own` is the whole backlog that contains `place`, None if nothing waits in it yet.
         """
-        more = place + (weight if own is None else weight * BETWEEN)
+        more = place + (weight if own is None else weight * MEAN_TURNS_BETWEEN)
         return self.before(more, weight) - min(more, own or 0.0) + place
 
 
-class View:
+class BacklogView:
     """The backlogs as they were at one instant, in calls: of callers, of their campaigns, and of sources.
 
     Work of the same or a higher priority counts. `doubtful` counts the doubtful campaigns of each source.
@@ -75,7 +75,7 @@ class View:
         self.sources: dict[tuple[CallerQueue, Priority], Backlogs] = {}
         self.room: dict[CampaignQueue, float] = {}
 
-    def look(self, limit: int = SLICE) -> bool:
+    def read(self, limit: int = SLICE) -> bool:
         """Read so many more campaigns; return whether none is left."""
         count = 0
         for count, campaign in enumerate(islice(self._left, limit), 1):  # noqa: B007
@@ -126,7 +126,7 @@ class Forecast:
         self._scheduler = scheduler
         self._expiry = expiry or ExpiryScale()
         self._seen_at = self._read_at = float("-inf")
-        self._view = self._next = View(0.0, scheduler)
+        self._view = self._next = BacklogView(0.0, scheduler)
 
     def all_sent_by(self, now: float, call_rate: float, more: float = 0) -> float:
         """Return the instant by which the whole backlog and `more` are sent, with the margin.
@@ -171,7 +171,7 @@ class Forecast:
         own = _calls(queue) if queue is not None else None
         calls = self._view.before(source.caller, source.weight, entry.priority, place / full, own)
         if campaign is not None and place < BATCH_LIMIT:
-            calls = min([calls, *self._of_company(campaign, entry)])
+            calls = min([calls, *self._via_shared_calls(campaign, entry)])
         return max(calls // 1 / call_rate, tries_s)  # in whole calls before its own
 
     def _room(self, campaign: CampaignQueue) -> float:
@@ -183,9 +183,9 @@ class Forecast:
             room = self._view.room[campaign] = sum(-count % BATCH_LIMIT for count in waiting) / max(1, large)
         return room
 
-    def _of_company(self, campaign: CampaignQueue, entry: Entry) -> Iterator[float]:
+    def _via_shared_calls(self, campaign: CampaignQueue, entry: Entry) -> Iterator[float]:
         """Yield, for each caller whose next call `entry` could join, how many calls go before it."""
-        for queue in islice(campaign.callers.values(), COMPANY):
+        for queue in islice(campaign.callers.values(), SHARED_CALLS_SEARCHED):
             if queue.waiting >= BATCH_LIMIT:
                 continue  # its next call has no room
             yield self._view.before(queue.caller, queue.weight, entry.priority, 0.0, _calls(queue))
@@ -193,11 +193,11 @@ class Forecast:
     def _refresh(self, now: float) -> None:
         """Read the backlogs again if that is due, one slice at a time."""
         if self._next is self._view and now >= self._seen_at + REFRESH_S:
-            self._seen_at, self._next = now, View(now, self._scheduler)
+            self._seen_at, self._next = now, BacklogView(now, self._scheduler)
         if self._next is self._view or now < self._read_at + SLICE_EVERY_S:
             return
         self._read_at = now
-        if self._next.look():
+        if self._next.read():
             self._view = self._next
 
     def _tries_s(self, source: Source, call_rate: float) -> float:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from gateway.core.scheduling.queues import CampaignQueue
     from gateway.core.scheduling.ready import Place
 
-LITTLE = 2 * BATCH_LIMIT
+SMALL_BACKLOG = 2 * BATCH_LIMIT
 """So much may wait of one priority for its turns to be ordered by age: what a call leaves is at most the
 next one, and who is left can be chosen at little cost."""
-TURN_S = 0.1
+TURN_WORTH_S = 0.1
 """Seconds of waiting that a turn is worth: who has waited so much longer than others goes a turn earlier."""
 
 STALE_PLACES = 16
@@ -144,7 +144,7 @@ class SourceQueue:
         entry.queue = None
         self.waiting -= 1
         if len(self._entries) - self._begin > 2 * self.waiting + STALE_PLACES:
-            self._entries = [*self._standing()]
+            self._entries = [*self._waiting_entries()]
             self._begin = 0
 
     def top(self) -> Entry | None:
@@ -189,13 +189,13 @@ class SourceQueue:
 
     def oldest_arrival(self) -> float:
         """Return when the entry that has waited longest came, infinity where nothing waits."""
-        return min((entry.arrived_at for entry in self._standing()), default=math.inf)
+        return min((entry.arrived_at for entry in self._waiting_entries()), default=math.inf)
 
     def ahead_of(self, give_up_at: float) -> int:
         """Return about how many would go before an entry that gives up at `give_up_at`."""
         return bisect_right(self._entries, give_up_at, self._begin, key=_GIVES_UP_AT) - self._begin
 
-    def _standing(self) -> Iterator[Entry]:
+    def _waiting_entries(self) -> Iterator[Entry]:
         """Yield the entries that wait, the earliest expiry first."""
         for entry in islice(self._entries, self._begin, None):
             if entry is not None and entry.queue is self:
@@ -254,7 +254,7 @@ class Lane:
         Entries of the caller `first` go first, in the turns of its sources. The rest of the room goes to the
         caller that has waited longest for such room. `CampaignQueue.take` changes the states of the entries.
         """
-        if limit < self.waiting <= LITTLE:
+        if limit < self.waiting <= SMALL_BACKLOG:
             return self._take_by_age(limit)
         taken: list[Entry] = []
         emptied: list[SourceQueue] = []
@@ -329,7 +329,7 @@ class Lane:
             goes_on = queue.turn_goes_on()
             turns.move_to_end(queue, last=not goes_on)
             had += not goes_on
-            heapq.heapreplace(order, (following.arrived_at + had * TURN_S, place, had, queue))
+            heapq.heapreplace(order, (following.arrived_at + had * TURN_WORTH_S, place, had, queue))
         self.waiting -= len(taken)
         return taken, emptied
 

@@ -12,7 +12,7 @@ must open connections, would have used up nothing yet when the permits of that t
 
 from collections import deque
 
-CUT = 0.7
+RATE_CUT = 0.7
 """What is left of the rate after Connect throttled a call."""
 RECOVERY_S = 10.0
 """Seconds in which the rate would grow from nothing to what Connect is known to take."""
@@ -48,7 +48,7 @@ class Pacer:
         self._throttled_at = float("-inf")
         self._paused_until = 0.0
         self._pause_s = FIRST_PAUSE_S
-        self._taken = RecentThroughput()
+        self._throughput = RecentThroughput()
         self._hindered_since: float | None = None
         self._hindered_at = float("-inf")
         self._hindered_pause_s = FIRST_HINDERED_S
@@ -81,7 +81,7 @@ class Pacer:
         missing = 1.0 - self._tokens
         return max(now + missing / self.rate if missing > 1e-6 else now, self._paused_until)
 
-    def plenty(self, now: float) -> float:
+    def available_share(self, now: float) -> float:
         """Return how plentiful permits are: 1 where all of the burst is there, 0 where none is."""
         if not self.ceiling:
             return 1.0
@@ -106,7 +106,7 @@ class Pacer:
             self._tokens = min(self._tokens, 0.0) - 1.0
         else:
             self._tokens = min(self._tokens, 0.0)
-            self.rate = max(self.rate * CUT, self.ceiling / 100)
+            self.rate = max(self.rate * RATE_CUT, self.ceiling / 100)
 
     @property
     def hindered(self) -> bool:
@@ -136,7 +136,7 @@ class Pacer:
     def succeeded(self, now: float) -> None:
         """Note that Connect took a call: it is known to take so many, and pauses begin small again."""
         self._pause_s = FIRST_PAUSE_S
-        self._taken.note(now)
+        self._throughput.note(now)
 
     def _refill(self, now: float) -> None:
         if self._updated_at is not None and now > self._updated_at:
@@ -144,7 +144,7 @@ class Pacer:
             most = max(self._capacity - self._under_way, 1.0)  # the rate is used however long calls take
             self._tokens = max(self._tokens, min(most, self._tokens + elapsed * self.rate))
             if self.rate < self.ceiling:
-                known = min(self._taken.best(self.ceiling), self.ceiling)
+                known = min(self._throughput.best(self.ceiling), self.ceiling)
                 growth = max(known, self.ceiling / 4) / RECOVERY_S
                 self.rate = min(self.ceiling, self.rate + elapsed * growth)
         self._updated_at = now

@@ -43,8 +43,8 @@ class CampaignQueue:
         "_changed",
         "_count",
         "_oldest",
+        "_suspect_queue",
         "_suspects",
-        "_suspicion",
         "callers",
         "campaign_id",
         "lanes",
@@ -71,13 +71,13 @@ class CampaignQueue:
         self.lanes = tuple(Lane() for _ in PRIORITIES)
         self._oldest: float | None = None
         self._suspects = _NO_SUSPECTS
-        self._suspicion: SourceQueue | None = None  # made when it is needed
+        self._suspect_queue: SourceQueue | None = None  # made when it is needed
         self.suspects_due = suspects_due
         self._changed = changed
         self._count = count or QueueCount()
 
     def __len__(self) -> int:
-        return self.unsuspected + (self._suspicion.waiting if self._suspicion is not None else 0)
+        return self.unsuspected + (self._suspect_queue.waiting if self._suspect_queue is not None else 0)
 
     @property
     def oldest_arrival(self) -> float:
@@ -105,16 +105,16 @@ class CampaignQueue:
 
     def push_suspects(self, now: float, entries: list[Entry]) -> SourceQueue:
         """Let entries wait that must travel together and without others; return their queue."""
-        suspicion = self._suspicion
-        if suspicion is None:
-            suspicion = self._suspicion = SourceQueue(None, self, Priority.NORMAL)
-        if suspicion.caller_queue is None:
-            suspicion.caller_queue = self._of_caller(entries[0].waiters[0].source)
-        suspicion.push(now, entries)
+        queue = self._suspect_queue
+        if queue is None:
+            queue = self._suspect_queue = SourceQueue(None, self, Priority.NORMAL)
+        if queue.caller_queue is None:
+            queue.caller_queue = self._of_caller(entries[0].waiters[0].source)
+        queue.push(now, entries)
         if self._suspects is _NO_SUSPECTS:
             self._suspects = deque()
         self._suspects.append(entries)
-        return suspicion
+        return queue
 
     def refile(self, entry: Entry) -> SourceQueue:
         """Move an entry to the queue of the first who waits for it now; return that queue."""
@@ -159,7 +159,7 @@ class CampaignQueue:
             if isinstance(entry.queue, SourceQueue):
                 entry.queue.remove(entry)
         move_all(taken, _IN_FLIGHT)
-        self._end_suspicion()
+        self._forget_suspect_queue()
         return taken
 
     def remove(self, entry: Entry) -> None:
@@ -170,7 +170,7 @@ class CampaignQueue:
         move(entry, EntryState.UNQUEUED)
         queue.remove(entry)
         if queue.source is None:
-            self._end_suspicion()
+            self._forget_suspect_queue()
             return
         self.lanes[queue.priority].waiting -= 1
         self.unsuspected -= 1
@@ -214,10 +214,10 @@ class CampaignQueue:
             queue.open = False
         self._count_out(queue)
 
-    def _end_suspicion(self) -> None:
+    def _forget_suspect_queue(self) -> None:
         """Drop the queue of suspects if it is empty."""
-        if self._suspicion is not None and not self._suspicion.waiting:
-            self._count_out(self._suspicion)
+        if self._suspect_queue is not None and not self._suspect_queue.waiting:
+            self._count_out(self._suspect_queue)
 
     def _count_out(self, queue: SourceQueue) -> None:
         """Stop counting a queue of a caller."""
@@ -253,4 +253,4 @@ class CampaignQueue:
         return caller_queue
 
     def _is_suspect(self, entry: Entry) -> bool:
-        return entry.queue is not None and entry.queue is self._suspicion
+        return entry.queue is not None and entry.queue is self._suspect_queue

@@ -22,7 +22,7 @@ LOOK_AHEAD = 8
 permits are scarce."""
 DOUBTFUL_EVERY = 4
 """While others wait, at most one call in so many is for doubtful campaigns."""
-LOOKED_AGAIN = 1000
+RECHECK_LIMIT = 1000
 """Queues whose standing is checked again in one decision, at most."""
 
 
@@ -206,7 +206,7 @@ class ReadyCampaigns:
 
     def next(self, may_wait: Callable[[CampaignQueue], bool]) -> CallerQueue | None:
         """Return the queue whose turn it is, and move it behind the others; None if none is ready."""
-        for attempt in range(LOOKED_AGAIN):
+        for attempt in range(RECHECK_LIMIT):
             if not self:
                 return None
             place = self._choose()
@@ -214,7 +214,7 @@ class ReadyCampaigns:
                 place = self._choose(may_try=False)
             ring = self._rings[place.standing][place.priority]
             queue = ring.first(may_wait)
-            if attempt == LOOKED_AGAIN - 1 or self._standing(queue) is place.standing:
+            if attempt == RECHECK_LIMIT - 1 or self._standing(queue) is place.standing:
                 break
             self.add(queue)  # its standing has changed since it was added
         self._count(place)

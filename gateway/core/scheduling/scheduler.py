@@ -20,10 +20,10 @@ from gateway.core.scheduling.queues import CampaignQueue, QueueCount
 from gateway.core.scheduling.ready import ReadyCampaigns, Standing
 from gateway.core.slices import SLICE
 
-SHRINK, STRETCH = 0.5, 12.0
+SHORT_LINGER, LONG_LINGER = 0.5, 12.0
 """What the linger is multiplied with where permits are plentiful, and where they are used up: a little more
 than a round of five campaigns takes at ten calls a second, so that the fullest of them go first."""
-SUSPICIONS = 1000
+SUSPECTS_DUE_LIMIT = 1000
 """Campaigns without a queue of which is remembered what the search for refused items has cost."""
 
 
@@ -43,12 +43,12 @@ class Scheduler:
         self._slowed_until: dict[str, float] = {}  # the first to resume first
         self._lingering: list[tuple[float, int, CampaignQueue]] = []
         self._delayed: list[tuple[float, int, Entry]] = []
-        self._suspicions: dict[str, float] = {}
+        self._suspects_due: dict[str, float] = {}
         self._expiries = ExpiryWatch()
         self._order = count()
         self._count = QueueCount()
         self._draining = False
-        self._plenty = 1.0
+        self._permit_share = 1.0
         self.waiting = 0
 
     @property
@@ -88,9 +88,9 @@ class Scheduler:
         instant = min(until, self._expiry.back(entry.give_up_at))
         heapq.heappush(self._delayed, (instant, next(self._order), entry))
 
-    def permits(self, plenty: float) -> None:
+    def note_permits(self, share: float) -> None:
         """Take note of how plentiful permits are: 1 for all of the burst, 0 for none."""
-        self._plenty = plenty
+        self._permit_share = share
 
     def reconsider(self, now: float, campaign_id: str) -> None:
         """Look again at a campaign whose condition has changed."""
@@ -262,7 +262,7 @@ class Scheduler:
         if self._misses:
             for caller in _callers_of(batch):
                 self._slow_if_many(now, caller, MISSES_LIMIT - 1)  # from now on it has one try at a time
-            self._stand_anew(now, batch.campaign_id)
+            self._update_turns(now, batch.campaign_id)
 
     def ended(self, now: float, batch: Batch, *, accepted: bool, missing: bool) -> None:
         """Note that a call has ended, with something accepted or because Connect has no such campaign."""
@@ -282,7 +282,7 @@ class Scheduler:
             self._misses.note(now, callers)
             for caller in callers:
                 self._slow_if_many(now, caller, MISSES_LIMIT)
-        self._stand_anew(now, campaign_id)
+        self._update_turns(now, campaign_id)
 
     def deadline(self) -> float | None:
         """Return when `advance` will next have something to do, None for not before a push."""
@@ -296,7 +296,7 @@ class Scheduler:
     def _campaign(self, campaign_id: str) -> CampaignQueue:
         campaign = self._campaigns.get(campaign_id)
         if campaign is None:
-            due = self._suspicions.pop(campaign_id, 0.0)
+            due = self._suspects_due.pop(campaign_id, 0.0)
             campaign = self._campaigns[campaign_id] = CampaignQueue(
                 campaign_id, due, self._ready_campaigns.changed, self._count
             )
@@ -341,7 +341,7 @@ class Scheduler:
             return Standing.REGULAR
         return None if campaign_id in self._tries else Standing.DOUBTFUL
 
-    def _stand_anew(self, now: float, campaign_id: str) -> None:
+    def _update_turns(self, now: float, campaign_id: str) -> None:
         """Update the turns of a ready campaign, since a call of it has begun or ended."""
         self._now = now
         campaign = self._campaigns.get(campaign_id)
@@ -365,15 +365,15 @@ class Scheduler:
             return suspects
         if campaign.unsuspected >= BATCH_LIMIT or self._draining or not campaign.open_sources:
             return now
-        linger_s = self._linger_s * (SHRINK if self._plenty > SHRINK else 1.0)
+        linger_s = self._linger_s * (SHORT_LINGER if self._permit_share > SHORT_LINGER else 1.0)
         ready_by = campaign.oldest_arrival + linger_s
         return ready_by if suspects is None else min(ready_by, suspects)
 
     def _may_wait(self, now: float, campaign: CampaignQueue) -> bool:
         """Whether a campaign that is ready may linger on where permits are scarce and others are fuller."""
-        if self._plenty > 0.0 or self._draining or not 0 < campaign.unsuspected < BATCH_LIMIT:
+        if self._permit_share > 0.0 or self._draining or not 0 < campaign.unsuspected < BATCH_LIMIT:
             return False
-        young = now < campaign.oldest_arrival + self._linger_s * STRETCH
+        young = now < campaign.oldest_arrival + self._linger_s * LONG_LINGER
         return young and campaign.suspects_from() is None
 
     def _flush_reason(self, now: float, campaign: CampaignQueue) -> FlushReason:
@@ -395,9 +395,9 @@ class Scheduler:
         self._take_from_turns(campaign)
         self._campaigns.pop(campaign.campaign_id, None)
         if campaign.suspects_due:  # what the search has cost is not forgotten with the queue
-            self._suspicions[campaign.campaign_id] = campaign.suspects_due
-            if len(self._suspicions) > SUSPICIONS:
-                del self._suspicions[next(iter(self._suspicions))]
+            self._suspects_due[campaign.campaign_id] = campaign.suspects_due
+            if len(self._suspects_due) > SUSPECTS_DUE_LIMIT:
+                del self._suspects_due[next(iter(self._suspects_due))]
         return True
 
     def _resume_slowed(self, now: float) -> None:
@@ -442,7 +442,7 @@ class ExpiryWatch:
     def __init__(self) -> None:
         self._notes: list[tuple[float, int, SourceQueue]] = []
         self._order = count()
-        self._tidy_at = 64
+        self._drop_stale_at = 64
 
     def watch(self, queue: SourceQueue, instant: float) -> None:
         """See to it that `queue` is due at `instant` at the latest."""
@@ -450,8 +450,8 @@ class ExpiryWatch:
             return
         queue.watched_at = instant
         heapq.heappush(self._notes, (instant, next(self._order), queue))
-        if len(self._notes) > self._tidy_at:
-            self._tidy()
+        if len(self._notes) > self._drop_stale_at:
+            self._drop_stale()
 
     def due(self, now: float) -> Iterator[SourceQueue]:
         """Yield each queue that must be looked into at `now`."""
@@ -465,7 +465,7 @@ class ExpiryWatch:
         """Return when the next queue is due."""
         return self._notes[0][0] if self._notes else None
 
-    def _tidy(self) -> None:
+    def _drop_stale(self) -> None:
         """Drop the notes of queues in which nothing waits: callers come and go."""
         kept = []
         for note in self._notes:
@@ -476,4 +476,4 @@ class ExpiryWatch:
                 kept.append(note)
         heapq.heapify(kept)
         self._notes = kept
-        self._tidy_at = max(64, 2 * len(kept))
+        self._drop_stale_at = max(64, 2 * len(kept))

@@ -18,7 +18,7 @@ from gateway.core.settlement.invalid_calls import InvalidCalls
 from gateway.core.slices import Slices
 from gateway.core.tokens.outstanding import Outstanding
 
-_RESTING = frozenset({EntryState.WAITING, EntryState.DELAYED})
+_WAITING = frozenset({EntryState.WAITING, EntryState.DELAYED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Completion:
     scheduler: Scheduler
     flow: CampaignFlow
     notices: Notices
-    judge: verdicts.VerdictPolicy
+    policy: verdicts.VerdictPolicy
     expiry: ExpiryScale
     slices: Slices
     invalid_calls: InvalidCalls = field(default_factory=InvalidCalls)
@@ -54,7 +54,7 @@ class Completion:
             gone = CampaignNotFound() if state == conditions.NOT_FOUND else CampaignNotRunning(state)
             refusal = answers.refusal_of(gone) if state in conditions.ENDED else None
             if refusal is not None:
-                self._refuse_resting(now, campaign_id, refusal, "")
+                self._refuse_waiting(now, campaign_id, refusal, "")
             else:
                 self._flows(campaign_id)
                 self.scheduler.reconsider(now, campaign_id)
@@ -67,22 +67,22 @@ class Completion:
     def _refusal(self, batch: Batch, report: CallReport, *, lasting: bool) -> answers.CampaignRefusal | None:
         """Return what a call says about its whole campaign, given the calls before it."""
         if report.failure is None:
-            self.invalid_calls.taken(batch.campaign_id)
+            self.invalid_calls.answered(batch.campaign_id)
             return None
         if isinstance(report.failure, CallInvalid):
             search = batch.flush is FlushReason.SUSPECT
             blamed = self.invalid_calls.refused(batch.campaign_id, search=search)
-            return answers.WHICHEVER_ITEMS if blamed else None
+            return answers.CALL_REFUSED if blamed else None
         return answers.refusal_of(report.failure, lasting=lasting)
 
     def _apply(self, now: float, batch: Batch, report: CallReport, *, sending: bool) -> None:
         """Settle what the call decided, and put the rest back."""
-        decided, back = self.judge.verdicts(batch.entries, report)
-        self.outstanding.settle_on(self.outstanding.open_page(now, batch.campaign_id), decided)
+        decided, back = self.policy.verdicts(batch.entries, report)
+        self.outstanding.settle_on(self.outstanding.open_campaign(now, batch.campaign_id), decided)
         waiting = [one for one in back if self._goes_on(now, batch, one[0], sending=sending)]
         self._put_back(now, batch, waiting, split=isinstance(report.failure, CallInvalid))
 
-    def _put_back(self, now: float, batch: Batch, entries: list[verdicts.Back], *, split: bool) -> None:
+    def _put_back(self, now: float, batch: Batch, entries: list[verdicts.Returned], *, split: bool) -> None:
         """Let what a call carried wait for another; suspects `split` in halves."""
         suspects: list[Entry] = []
         for entry, again in entries:
@@ -130,10 +130,10 @@ class Completion:
             answer = refusal.answer(entry)
             answer.trace_id = report.trace_id
             self.outstanding.settle(now, entry, answer)
-        self._refuse_resting(now, batch.campaign_id, refusal, report.trace_id)
+        self._refuse_waiting(now, batch.campaign_id, refusal, report.trace_id)
         self.flow.conditions.forget(batch.campaign_id)
 
-    def _refuse_resting(
+    def _refuse_waiting(
         self,
         now: float,
         campaign_id: str,
@@ -143,7 +143,7 @@ class Completion:
         """Answer the waiting requests of a campaign in slices; it makes no calls until that is done."""
 
         def refuse(now: float, entry: Entry) -> None:
-            if entry.state in _RESTING:
+            if entry.state in _WAITING:
                 self.scheduler.remove(entry)
                 answer = refusal.answer(entry)
                 answer.trace_id = trace_id
@@ -153,7 +153,7 @@ class Completion:
         self.notices.forget_campaign(campaign_id)
         self.flow.refused.begin(campaign_id, refusal)
         self.scheduler.reconsider(now, campaign_id)
-        self.slices.add(self.outstanding.of(campaign_id), refuse, partial(self._refused, campaign_id))
+        self.slices.add(self.outstanding.entries_of(campaign_id), refuse, partial(self._refused, campaign_id))
         self.slices.run(now)
 
     def _refused(self, campaign_id: str, now: float) -> None:
@@ -164,7 +164,7 @@ class Completion:
     def _flows(self, campaign_id: str) -> None:
         """Tell those who wait that nothing at Connect keeps a campaign, unless somebody here holds it."""
         if campaign_id not in self.flow.holds:
-            self.notices.flows(campaign_id, conditions.resumed())
+            self.notices.tell_flowing(campaign_id, conditions.resumed())
 
     def _learn(self, now: float, batch: Batch, report: CallReport) -> None:
         """Let a call say whether its campaign flows.
@@ -179,7 +179,7 @@ class Completion:
         elif ItemFailure.CAPACITY in report.failed.values():
             notice = self.flow.conditions.throttled(now, campaign_id, number, batch.formed_at)
         elif report.accepted and ItemFailure.RATE not in report.failed.values():
-            if self.flow.conditions.taken(now, campaign_id, number):
+            if self.flow.conditions.accepted(now, campaign_id, number):
                 self._flows(campaign_id)
         else:
             self.flow.conditions.ended(campaign_id, number)

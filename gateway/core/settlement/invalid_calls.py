@@ -33,7 +33,7 @@ class InvalidCalls:
             self._in_a_row.popitem(last=False)
         return False
 
-    def taken(self, campaign_id: str) -> None:
+    def answered(self, campaign_id: str) -> None:
         """Note that Connect answered a call of the campaign item by item."""
         if self._in_a_row:
             self._in_a_row.pop(campaign_id, None)

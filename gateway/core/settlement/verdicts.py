@@ -25,7 +25,7 @@ class Requeue:
 
 Verdict = Answer | Requeue
 Decided = tuple[Entry, Answer]
-Back = tuple[Entry, Requeue]
+Returned = tuple[Entry, Requeue]
 _ACCEPTED = Outcome.ACCEPTED  # looked up once: the way of every request
 
 
@@ -36,13 +36,13 @@ class VerdictPolicy:
     max_attempts: int
     rng: random.Random
 
-    def verdicts(self, entries: Sequence[Entry], report: CallReport) -> tuple[list[Decided], list[Back]]:
+    def verdicts(self, entries: Sequence[Entry], report: CallReport) -> tuple[list[Decided], list[Returned]]:
         """Return the entries of a call that are settled by it, with answers, and those that go back.
 
         Counts the attempts in the entries. Failures that concern the whole campaign are for `refusal_of`.
         """
         decided: list[Decided] = []
-        back: list[Back] = []
+        back: list[Returned] = []
         accepted, attempts, trace_id = report.accepted, report.attempts, report.trace_id
         for entry in entries:
             entry.attempts += attempts
@@ -76,7 +76,7 @@ class VerdictPolicy:
             return Requeue()
         if failure is None:  # Connect said nothing of this item, so it may have it
             entry.in_doubt = True
-        return self._struck(entry, counted_attempts, Reason.CONNECT_ERROR)
+        return self._count_attempts(entry, counted_attempts, Reason.CONNECT_ERROR)
 
     def _of_failure(self, entry: Entry, report: CallReport, *, alone: bool) -> Verdict:
         match report.failure:
@@ -104,11 +104,11 @@ class VerdictPolicy:
             case errors.CallUnexpected():
                 return answers.given_up(entry, Reason.CONNECT_ERROR)
             case errors.AnswerLost() | errors.ConnectUnreachable():
-                return self._struck(entry, report.counted_attempts, Reason.CONNECT_UNREACHABLE)
+                return self._count_attempts(entry, report.counted_attempts, Reason.CONNECT_UNREACHABLE)
             case _:
-                return self._struck(entry, report.counted_attempts, Reason.CONNECT_ERROR)
+                return self._count_attempts(entry, report.counted_attempts, Reason.CONNECT_ERROR)
 
-    def _struck(self, entry: Entry, counted_attempts: int, reason: Reason) -> Verdict:
+    def _count_attempts(self, entry: Entry, counted_attempts: int, reason: Reason) -> Verdict:
         entry.counted_attempts += counted_attempts
         entry.refusal = reason
         if entry.counted_attempts >= self.max_attempts:

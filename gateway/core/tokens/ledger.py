@@ -1,6 +1,6 @@
 """The ledger of tokens: which dial requests are held, and which were settled a while ago.
 
-A token belongs to its campaign, so the ledger has a page for each. While a token's dial request is
+A token belongs to its campaign, so the ledger has a campaign for each. While a token's dial request is
 held, another request with the token joins it. Once settled, what a later request must know is
 remembered for the replay window: that Connect accepted it, or that nobody knows whether it did.
 """
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gateway.core.model import Answer, Entry, Outcome
 
 GENERATIONS = 4
-PAGES_AT_ONCE = 20
+CAMPAIGNS_AT_ONCE = 20
 """Pages that each access also checks for old tokens to drop: there may be 100,000 pages."""
 _ACCEPTED = Outcome.ACCEPTED
 _UNKNOWN = Outcome.UNKNOWN
@@ -43,15 +43,15 @@ def packed(answer: Answer, fingerprint: int) -> str:
     return f"{mark} {fingerprint} {answer.trace_id} {answer.dial_request_id}"
 
 
-class Page:
+class CampaignTokens:
     """What is known of one campaign's tokens: entries that are held, and generations of settled ones."""
 
-    __slots__ = ("campaign_id", "generations", "held", "number")
+    __slots__ = ("campaign_id", "generations", "number", "outstanding")
 
     def __init__(self, campaign_id: str, number: int = 0) -> None:
         self.campaign_id = campaign_id
         self.number = number  # of the generation that was the youngest at the last check
-        self.held: dict[str, Entry] = {}
+        self.outstanding: dict[str, Entry] = {}
         self.generations: list[dict[str, str]] = [{}]
 
     def recall(self, token: str) -> Remembered | None:
@@ -67,7 +67,7 @@ class Page:
         unknown = [generation.keys().isdisjoint(tokens) for generation in self.generations]
         return not all(unknown)
 
-    def turn(self, number: int) -> None:
+    def age(self, number: int) -> None:
         """Make this number the youngest generation; older ones age, or are dropped."""
         if number != self.number:
             self.generations[:0] = ({} for _ in range(min(number - self.number, GENERATIONS + 1)))
@@ -75,9 +75,9 @@ class Page:
             self.number = number
 
     @property
-    def blank(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether nothing is known."""
-        return not self.held and not any(self.generations)
+        return not self.outstanding and not any(self.generations)
 
 
 class Ledger:
@@ -90,73 +90,77 @@ class Ledger:
     """
 
     def __init__(self, replay_window_s: float, limit: int) -> None:
-        self._pages: dict[str, Page] = {}
+        self._campaigns: dict[str, CampaignTokens] = {}
         self._sizes = [0]
         self._number = 0
-        self._behind: Iterator[Page] = iter(())
+        self._not_aged: Iterator[CampaignTokens] = iter(())
         self._span_s = replay_window_s / GENERATIONS
         self._largest = -(-limit // (GENERATIONS + 1))
-        self._turned_at: float | None = None
+        self._generation_began_at: float | None = None
         self.forgotten_early = 0
 
-    def page(self, now: float, campaign_id: str) -> Page | None:
+    def campaign(self, now: float, campaign_id: str) -> CampaignTokens | None:
         """Return what is known of a campaign's tokens at `now`; None where nothing is."""
-        self._turn(now)
-        page = self._pages.get(campaign_id)
-        if page is not None:
-            page.turn(self._number)
-        return page
+        self._age_all(now)
+        campaign = self._campaigns.get(campaign_id)
+        if campaign is not None:
+            campaign.age(self._number)
+        return campaign
 
-    def open_page(self, now: float, campaign_id: str) -> Page:
-        """Return the page of a campaign, to hold an entry on it."""
-        self._turn(now)
-        page = self._pages.get(campaign_id)
-        if page is None:
-            page = self._pages[campaign_id] = Page(campaign_id, self._number)
-        page.turn(self._number)
-        return page
+    def open_campaign(self, now: float, campaign_id: str) -> CampaignTokens:
+        """Return the campaign of a campaign, to hold an entry on it."""
+        self._age_all(now)
+        campaign = self._campaigns.get(campaign_id)
+        if campaign is None:
+            campaign = self._campaigns[campaign_id] = CampaignTokens(campaign_id, self._number)
+        campaign.age(self._number)
+        return campaign
 
-    def tidy(self, page: Page) -> None:
-        """Forget a page on which nothing is held or remembered any more."""
-        if page.blank and self._pages.get(page.campaign_id) is page:
-            del self._pages[page.campaign_id]
+    def forget_if_empty(self, campaign: CampaignTokens) -> None:
+        """Forget a campaign on which nothing is held or remembered any more."""
+        if campaign.is_empty and self._campaigns.get(campaign.campaign_id) is campaign:
+            del self._campaigns[campaign.campaign_id]
 
-    def held_in(self, campaign_id: str) -> list[Entry]:
+    def entries_of(self, campaign_id: str) -> list[Entry]:
         """Return all entries that are held for the campaign."""
-        page = self._pages.get(campaign_id)
-        return list(page.held.values()) if page is not None else []
+        campaign = self._campaigns.get(campaign_id)
+        return list(campaign.outstanding.values()) if campaign is not None else []
 
-    def count_in(self, campaign_id: str) -> int:
+    def count_of(self, campaign_id: str) -> int:
         """Return how many entries are held for the campaign."""
-        page = self._pages.get(campaign_id)
-        return len(page.held) if page is not None else 0
+        campaign = self._campaigns.get(campaign_id)
+        return len(campaign.outstanding) if campaign is not None else 0
 
-    def held_by_campaign(self) -> Iterator[tuple[str, int]]:
+    def counts(self) -> Iterator[tuple[str, int]]:
         """Yield how many entries are held for each campaign that has any; pages may come and go meanwhile."""
-        return ((page.campaign_id, len(page.held)) for page in list(self._pages.values()) if page.held)
+        return (
+            (campaign.campaign_id, len(campaign.outstanding))
+            for campaign in list(self._campaigns.values())
+            if campaign.outstanding
+        )
 
-    def everything_held(self) -> Iterator[Entry]:
-        """Yield all entries that are held, page by page; entries may come and go meanwhile."""
-        for page in list(self._pages.values()):
-            entries = list(page.held.values())
+    def all_entries(self) -> Iterator[Entry]:
+        """Yield all entries that are held, campaign by campaign; entries may come and go meanwhile."""
+        for campaign in list(self._campaigns.values()):
+            entries = list(campaign.outstanding.values())
             entries.reverse()
             while entries:
                 yield entries.pop()  # none is kept: to free very many at once takes long
 
-    def remember(self, page: Page, answers: Sequence[tuple[Entry, Answer]]) -> None:
+    def remember(self, campaign: CampaignTokens, answers: Sequence[tuple[Entry, Answer]]) -> None:
         """Remember tokens, still held, whose dials Connect has (ACCEPTED) or may have (UNKNOWN).
 
         A doubt that only the caller has stated is not remembered; the caller must state it again. Otherwise
         any caller could fill the ledger, and so push out accepted tokens, without a single call.
         """
-        page.turn(self._number)
+        campaign.age(self._number)
         for entry, answer in answers:
             if answer.outcome is not _ACCEPTED and not (answer.outcome is _UNKNOWN and entry.attempts):
                 continue
             if self._sizes[0] >= self._largest:
                 self._start_generation(early=True)
-                page.turn(self._number)
-            latest, request = page.generations[0], entry.request
+                campaign.age(self._number)
+            latest, request = campaign.generations[0], entry.request
             before = len(latest)
             latest[request.client_token] = packed(answer, request.fingerprint())
             self._sizes[0] += len(latest) - before
@@ -166,22 +170,22 @@ class Ledger:
         """How many settled tokens are remembered."""
         return sum(self._sizes)
 
-    def _turn(self, now: float) -> None:
-        if self._turned_at is None:
-            self._turned_at = now
-        while now - self._turned_at >= self._span_s:
-            self._turned_at += self._span_s
+    def _age_all(self, now: float) -> None:
+        if self._generation_began_at is None:
+            self._generation_began_at = now
+        while now - self._generation_began_at >= self._span_s:
+            self._generation_began_at += self._span_s
             if not any(self._sizes):  # a long idle time is caught up in one step
-                self._turned_at = now
+                self._generation_began_at = now
             self._start_generation()
-        for page in islice(self._behind, PAGES_AT_ONCE):
-            page.turn(self._number)
-            self.tidy(page)
+        for campaign in islice(self._not_aged, CAMPAIGNS_AT_ONCE):
+            campaign.age(self._number)
+            self.forget_if_empty(campaign)
 
     def _start_generation(self, *, early: bool = False) -> None:
-        """Begin a generation. A page is updated when it is used; the others follow, a few at a time."""
+        """Begin a generation. A campaign is updated when it is used; the others follow, a few at a time."""
         self._number += 1
-        self._behind = iter(list(self._pages.values()))
+        self._not_aged = iter(list(self._campaigns.values()))
         self._sizes.insert(0, 0)
         if len(self._sizes) > GENERATIONS + 1:
             dropped = self._sizes.pop()

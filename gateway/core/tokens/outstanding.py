@@ -6,7 +6,7 @@ from gateway.core import answers
 from gateway.core.entry_state import EntryState, move, move_all
 from gateway.core.model import Answer, Departure, Entry, Reason, Settled, Source, Waiter
 from gateway.core.outbox import Outbox
-from gateway.core.tokens.ledger import Ledger, Page
+from gateway.core.tokens.ledger import CampaignTokens, Ledger
 
 _SETTLED, _new = EntryState.SETTLED, tuple.__new__  # looked up once: the way of every request
 ENTRY_BYTES, ATTRIBUTE_BYTES, JOIN_BYTES = 790, 75, 250
@@ -22,7 +22,7 @@ class Outstanding:
 
     `bytes` is the memory of requests and joins; `campaigns` counts the campaigns that they are held for.
     `joined` counts waiters that joined an existing entry, `dropped` the entries dropped unsent because all
-    their waiters are gone. `left` are waiters of sources that are gone, for the shell to take.
+    their waiters are gone. `departed` are waiters of sources that are gone, for the shell to take.
     """
 
     def __init__(self, ledger: Ledger, outbox: Outbox) -> None:
@@ -33,24 +33,24 @@ class Outstanding:
         self.dropped = 0
         self.bytes = 0
         self.campaigns = 0
-        self.left: list[Waiter] = []
+        self.departed: list[Waiter] = []
 
-    def page(self, now: float, campaign_id: str) -> Page | None:
+    def campaign(self, now: float, campaign_id: str) -> CampaignTokens | None:
         """Return what is known of a campaign's tokens; None where nothing is."""
-        return self._ledger.page(now, campaign_id)
+        return self._ledger.campaign(now, campaign_id)
 
-    def open_page(self, now: float, campaign_id: str) -> Page:
-        """Return the page on which a campaign's entries are held."""
-        return self._ledger.open_page(now, campaign_id)
+    def open_campaign(self, now: float, campaign_id: str) -> CampaignTokens:
+        """Return the campaign on which a campaign's entries are held."""
+        return self._ledger.open_campaign(now, campaign_id)
 
-    def hold(self, page: Page, entries: Sequence[Entry]) -> None:
-        """Count new entries of one source, which stand on their campaign's page, and let it wait for them."""
+    def add(self, campaign: CampaignTokens, entries: Sequence[Entry]) -> None:
+        """Count new entries of one source, entered in `campaign` before, and let it wait for them."""
         taken, pending = 0, entries[0].waiters[0].source.pending
         for entry in entries:
             request = entry.request
             pending[entry.waiters[0].index] = entry
             taken += ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
-        self.campaigns += len(page.held) == len(entries)  # nothing was held on it before
+        self.campaigns += len(campaign.outstanding) == len(entries)  # nothing was held on it before
         self.count += len(entries)
         self.bytes += taken + ENTRY_BYTES * len(entries)
 
@@ -78,9 +78,9 @@ class Outstanding:
         entry.waiters = stay
         return gone
 
-    def part_with_the_gone(self, entry: Entry, source: Source) -> None:
-        """Remove all waiters of a gone source from an entry; those with a span are kept in `left`."""
-        self.left += [waiter for waiter in self.detach(entry, source) if waiter.span is not None]
+    def detach_gone(self, entry: Entry, source: Source) -> None:
+        """Remove all waiters of a gone source from an entry; those with a span are kept in `departed`."""
+        self.departed += [waiter for waiter in self.detach(entry, source) if waiter.span is not None]
 
     def settle(self, now: float, entry: Entry, answer: Answer) -> bool:
         """Settle an entry that is in no queue: remember it, and answer all waiters that are still there.
@@ -89,19 +89,19 @@ class Outstanding:
         """
         for source in {waiter.source for waiter in entry.waiters}:
             if source.departure is Departure.GONE:
-                self.part_with_the_gone(entry, source)
+                self.detach_gone(entry, source)
         if not entry.waiters and entry.state is not EntryState.IN_FLIGHT:
             self.dropped += 1
-        self.settle_on(self.open_page(now, entry.request.campaign_id), [(entry, answer)])
+        self.settle_on(self.open_campaign(now, entry.request.campaign_id), [(entry, answer)])
         return bool(entry.waiters)
 
-    def settle_on(self, page: Page, answers: Sequence[tuple[Entry, Answer]]) -> None:
-        """Settle entries whose campaign's page is at hand."""
+    def settle_on(self, campaign: CampaignTokens, answers: Sequence[tuple[Entry, Answer]]) -> None:
+        """Settle entries of one campaign."""
         entries = [entry for entry, _ in answers]
         move_all(entries, _SETTLED)
-        self._ledger.remember(page, answers)
-        self._release(page, entries)
-        campaign_id = page.campaign_id
+        self._ledger.remember(campaign, answers)
+        self._release(campaign, entries)
+        campaign_id = campaign.campaign_id
         settled: list[Settled] = []
         for entry, answer in answers:
             token = entry.request.client_token
@@ -114,31 +114,31 @@ class Outstanding:
     def drop(self, now: float, entry: Entry) -> None:
         """Forget an entry that nobody waits for, but for what Connect may have of it."""
         move(entry, _SETTLED)
-        page = self.open_page(now, entry.request.campaign_id)
+        campaign = self.open_campaign(now, entry.request.campaign_id)
         if entry.in_doubt:
-            self._ledger.remember(page, [(entry, answers.unknown(entry, Reason.CONNECT_ERROR, ""))])
-        self._release(page, [entry])
+            self._ledger.remember(campaign, [(entry, answers.unknown(entry, Reason.CONNECT_ERROR, ""))])
+        self._release(campaign, [entry])
 
-    def resting(self, campaign_id: str) -> list[Entry]:
+    def waiting(self, campaign_id: str) -> list[Entry]:
         """Return the entries of one campaign that are not in flight."""
-        held = self._ledger.held_in(campaign_id)
+        held = self._ledger.entries_of(campaign_id)
         return [entry for entry in held if entry.state is not EntryState.IN_FLIGHT]
 
-    def of(self, campaign_id: str) -> list[Entry]:
+    def entries_of(self, campaign_id: str) -> list[Entry]:
         """Return all entries of one campaign."""
-        return self._ledger.held_in(campaign_id)
+        return self._ledger.entries_of(campaign_id)
 
-    def everything(self) -> Iterator[Entry]:
+    def all_entries(self) -> Iterator[Entry]:
         """Yield all entries, campaign by campaign; entries may come and go meanwhile."""
-        return self._ledger.everything_held()
+        return self._ledger.all_entries()
 
     def count_of(self, campaign_id: str) -> int:
         """Return how many entries are held for one campaign."""
-        return self._ledger.count_in(campaign_id)
+        return self._ledger.count_of(campaign_id)
 
     def by_campaign(self) -> Iterator[tuple[str, int]]:
         """Yield how many entries are held for each campaign that has any."""
-        return self._ledger.held_by_campaign()
+        return self._ledger.counts()
 
     @property
     def forgotten_early(self) -> int:
@@ -150,14 +150,14 @@ class Outstanding:
         """How many settled tokens are remembered."""
         return self._ledger.remembered
 
-    def _release(self, page: Page, entries: Sequence[Entry]) -> None:
-        """Take entries off their page, and count them and those who joined them no longer."""
-        held, gone = page.held, len(entries)
+    def _release(self, campaign: CampaignTokens, entries: Sequence[Entry]) -> None:
+        """Take entries off their campaign, and count them and those who joined them no longer."""
+        held, gone = campaign.outstanding, len(entries)
         released = 0
         for entry in entries:
             request = entry.request
             del held[request.client_token]
-            # What `hold` has counted: written out in both, on the way of every request a call counts.
+            # What `add` has counted: written out in both, on the way of every request a call counts.
             released += ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
             joins = len(entry.waiters) - 1
             if joins > 0:
@@ -166,4 +166,4 @@ class Outstanding:
         self.campaigns -= bool(entries) and not held
         self.count -= gone
         self.bytes -= released + ENTRY_BYTES * len(entries)
-        self._ledger.tidy(page)
+        self._ledger.forget_if_empty(campaign)

@@ -4,7 +4,7 @@ import enum
 from collections.abc import Generator, Iterable, Mapping
 from typing import NamedTuple
 
-from gateway.core.campaigns.conditions import Condition, Standing
+from gateway.core.campaigns.conditions import CampaignCondition, Condition
 from gateway.core.campaigns.holds import Hold, Holds, OperatorAction
 from gateway.core.model import Outcome, Reason
 from gateway.core.views.snapshot import CampaignFigures
@@ -106,8 +106,8 @@ def row(
     hold: Hold | None,
 ) -> CampaignRow:
     """Return the row of one campaign, from what is known of it."""
-    standing = figures.standing if figures is not None else None
-    state, reason, detail, since, until = _state(standing, hold)
+    condition = figures.condition if figures is not None else None
+    state, reason, detail, since, until = _state(condition, hold)
     return CampaignRow(
         campaign_id,
         state,
@@ -126,17 +126,17 @@ def row(
 
 
 def _state(
-    standing: Standing | None, hold: Hold | None
+    condition: CampaignCondition | None, hold: Hold | None
 ) -> tuple[CampaignState, Reason, str, float | None, float | None]:
     if hold is not None:
         detail = "held until somebody releases it"
         return CampaignState.HELD, Reason.HELD, detail, hold.at, None
-    if standing is None:
+    if condition is None:
         return CampaignState.FLOWING, Reason.NONE, "", None, None
-    until = standing.until if standing.condition is Condition.COOLING else None
-    if standing.state:
-        detail = f"the campaign is {standing.state}; it flows once Amazon Connect says that it runs"
-        return CampaignState.PARKED, Reason.CAMPAIGN_NOT_RUNNING, detail, standing.since, until
+    until = condition.until if condition.condition is Condition.COOLING else None
+    if condition.state:
+        detail = f"the campaign is {condition.state}; it flows once Amazon Connect says that it runs"
+        return CampaignState.PARKED, Reason.CAMPAIGN_NOT_RUNNING, detail, condition.since, until
     pause = "after a pause one call tries it" if until is not None else "small calls try it"
     detail = f"Amazon Connect takes no more for it for now; {pause}"
-    return CampaignState.COOLING, Reason.THROTTLED, detail, standing.since, until
+    return CampaignState.COOLING, Reason.THROTTLED, detail, condition.since, until

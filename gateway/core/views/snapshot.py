@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
-from gateway.core.campaigns.conditions import Standing
+from gateway.core.campaigns.conditions import CampaignCondition
 from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.model import Batch
 from gateway.core.scheduling.pacing import Pacer
@@ -21,8 +21,8 @@ class CampaignFigures(NamedTuple):
     """One campaign for which something is held, or which does not flow.
 
     `queued` are its dial requests that are in no call, `in_flight` those that are. `oldest_wait_s` is how
-    long the first of the queue has waited since it last joined it, at `waiting_since`. `standing` is
-    None where it flows, and else `held_up_s` is for how long it has not.
+    long the first of the queue has waited since it last joined it, at `waiting_since`. `condition` is
+    None where it flows, and else `not_flowing_s` is for how long it has not.
     """
 
     campaign_id: str
@@ -30,28 +30,28 @@ class CampaignFigures(NamedTuple):
     in_flight: int
     oldest_wait_s: float
     waiting_since: float | None = None
-    standing: Standing | None = None
-    held_up_s: float = 0.0
+    condition: CampaignCondition | None = None
+    not_flowing_s: float = 0.0
 
 
 class Snapshot(NamedTuple):
     """The whole core. Times in seconds, rates in calls a second, 0 for no limit.
 
-    `on_hold_s` says of each campaign that somebody holds for how long, whether anything waits for it or not.
+    `held_s` says of each campaign that somebody holds for how long, whether anything waits for it or not.
     """
 
     campaigns: list[CampaignFigures]
-    held: int
-    held_bytes: int
+    outstanding: int
+    outstanding_bytes: int
     calls_in_flight: int
     call_rate: float
     call_rate_ceiling: float
     joined: int
     remembered: int
     forgotten_early: int
-    lacked_s: dict[str, float]
+    permit_wait_s: dict[str, float]
     draining: bool
-    on_hold_s: dict[str, float]
+    held_s: dict[str, float]
 
 
 Survey = Generator[None, None, Snapshot]
@@ -87,7 +87,7 @@ class SnapshotTaker(NamedTuple):
     pacer: Pacer
     permit_wait: PermitWait
 
-    def survey(self, now: float, calls: Iterable[Batch], *, draining: bool, held_bytes: int) -> Survey:
+    def survey(self, now: float, calls: Iterable[Batch], *, draining: bool, outstanding_bytes: int) -> Survey:
         """Begin a census at `now`; `calls` are those under way.
 
         The campaigns are read in parts, each at its own moment; everything else is read before this returns.
@@ -96,17 +96,17 @@ class SnapshotTaker(NamedTuple):
         self.pacer.ready_at(now)  # a rate that was cut has grown since it was last looked at
         snapshot = Snapshot(
             campaigns=[],
-            held=self.outstanding.count,
-            held_bytes=held_bytes,
+            outstanding=self.outstanding.count,
+            outstanding_bytes=outstanding_bytes,
             calls_in_flight=len(under_way),
             call_rate=self.pacer.rate,
             call_rate_ceiling=self.pacer.ceiling,
             joined=self.outstanding.joined,
             remembered=self.outstanding.remembered,
             forgotten_early=self.outstanding.forgotten_early,
-            lacked_s=self.permit_wait.seconds(now),
+            permit_wait_s=self.permit_wait.seconds(now),
             draining=draining,
-            on_hold_s={name: now - hold.at for name, hold in self.flow.holds.items()},
+            held_s={name: now - hold.at for name, hold in self.flow.holds.items()},
         )
         return _with_campaigns(snapshot, self.campaigns(now, under_way))
 
@@ -114,29 +114,29 @@ class SnapshotTaker(NamedTuple):
         """Return the figures of one campaign, whether anything of it is held or not."""
         held = self.outstanding.count_of(campaign_id)
         flying = sum(len(batch.entries) for batch in calls if batch.campaign_id == campaign_id)
-        return self._figures(now, campaign_id, held, flying, self.flow.conditions.standing(campaign_id))
+        return self._figures(now, campaign_id, held, flying, self.flow.conditions.get(campaign_id))
 
     def campaigns(self, now: float, calls: list[Batch]) -> Iterator[CampaignFigures]:
         """Yield the figures of each campaign, read at the moment it is reached."""
         in_flight: Counter[str] = Counter()
         for batch in calls:
             in_flight[batch.campaign_id] += len(batch.entries)
-        standings = {standing.campaign_id: standing for standing in self.flow.conditions.standings()}
+        conditions = {condition.campaign_id: condition for condition in self.flow.conditions.all()}
         for campaign_id, held in self.outstanding.by_campaign():
-            standing = standings.pop(campaign_id, None)
-            yield self._figures(now, campaign_id, held, in_flight[campaign_id], standing)
-        for standing in standings.values():
-            yield self._figures(now, standing.campaign_id, 0, 0, standing)
+            condition = conditions.pop(campaign_id, None)
+            yield self._figures(now, campaign_id, held, in_flight[campaign_id], condition)
+        for condition in conditions.values():
+            yield self._figures(now, condition.campaign_id, 0, 0, condition)
 
     def _figures(
-        self, now: float, campaign_id: str, held: int, flying: int, standing: Standing | None
+        self, now: float, campaign_id: str, held: int, flying: int, condition: CampaignCondition | None
     ) -> CampaignFigures:
         flying = min(flying, held)
         since = self._waiting_since(campaign_id)
         # Requests may arrive, and campaigns change, after the survey began at `now`.
         wait_s = max(0.0, now - since) if since is not None else 0.0
-        held_up_s = max(0.0, now - standing.since) if standing is not None else 0.0
-        return CampaignFigures(campaign_id, held - flying, flying, wait_s, since, standing, held_up_s)
+        not_flowing_s = max(0.0, now - condition.since) if condition is not None else 0.0
+        return CampaignFigures(campaign_id, held - flying, flying, wait_s, since, condition, not_flowing_s)
 
     def _waiting_since(self, campaign_id: str) -> float | None:
         campaign = self.scheduler.campaign(campaign_id)

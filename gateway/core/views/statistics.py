@@ -22,14 +22,14 @@ RATE_OVER_S = 10.0
 class CampaignStatistics:
     """What happened in one campaign since it was last forgotten.
 
-    `counts` are answers by outcome, `stirred_at` is the instant of the last of them.
+    `counts` are answers by outcome, `touched_at` is the instant of the last of them.
     """
 
-    __slots__ = ("_rate", "_rated_at", "action", "counts", "stirred_at")
+    __slots__ = ("_rate", "_rated_at", "action", "counts", "touched_at")
 
     def __init__(self, now: float) -> None:
         self.counts = dict.fromkeys(Outcome, 0)
-        self.stirred_at = now
+        self.touched_at = now
         self.action: OperatorAction | None = None
         self._rate = 0.0
         self._rated_at = now
@@ -73,13 +73,13 @@ class Statistics:
             counts[key] = counts.get(key, 0) + 1
         for (campaign_id, outcome), number in counts.items():
             self.totals[outcome] += number
-            record = self._stir(now, campaign_id)
+            record = self._touch(now, campaign_id)
             if record is not None:
                 record.count(now, outcome, number)
 
     def acted(self, campaign_id: str, action: OperatorAction) -> None:
         """Remember the last thing that was done to a campaign."""
-        record = self._stir(action.at, campaign_id)
+        record = self._touch(action.at, campaign_id)
         if record is not None:
             record.action = action
 
@@ -87,7 +87,7 @@ class Statistics:
         """Yield all records, after those of idle campaigns are dropped."""
         while self._records:
             first = next(iter(self._records))
-            if now - self._records[first].stirred_at <= IDLE_S:
+            if now - self._records[first].touched_at <= IDLE_S:
                 break
             del self._records[first]
         yield from self._records.items()
@@ -96,7 +96,7 @@ class Statistics:
         """Return the record of a campaign, if there is one."""
         return self._records.get(campaign_id)
 
-    def _stir(self, now: float, campaign_id: str) -> CampaignStatistics | None:
+    def _touch(self, now: float, campaign_id: str) -> CampaignStatistics | None:
         """Return a campaign's record, moved to the end; None for an id that no campaign can have."""
         record = self._records.pop(campaign_id, None)
         if record is None:
@@ -106,5 +106,5 @@ class Statistics:
             if len(self._records) >= self._limit:
                 del self._records[next(iter(self._records))]
         self._records[campaign_id] = record
-        record.stirred_at = now
+        record.touched_at = now
         return record

@@ -19,7 +19,7 @@ from gateway.core.model import (
     Settled,
     Source,
     Waiter,
-    told,
+    addressed,
 )
 
 OFFSET = -1_700_000_000.0
@@ -28,7 +28,7 @@ OFFSET = -1_700_000_000.0
 
 def settled(answer: Answer, *, campaign: str = "c", index: int = 0) -> Settled:
     request = DialRequest(campaign, f"t-{index}", "+12065550123", {}, 0.0, 0.0, 0)
-    return told(Waiter(Source(), index, "request-trace"), request, answer)
+    return addressed(Waiter(Source(), index, "request-trace"), request, answer)
 
 
 @pytest.mark.parametrize(

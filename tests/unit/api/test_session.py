@@ -23,7 +23,7 @@ from gateway.core.model import (
     Settled,
     Source,
     Waiter,
-    told,
+    addressed,
 )
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
@@ -61,7 +61,7 @@ async def bytes_of(*messages: bytes) -> AsyncIterator[bytes]:
 
 def answer(index: int) -> Settled:
     request = DialRequest("c", f"t-{index}", "+12065550123", {}, 0.0, 0.0, 0)
-    return told(Waiter(Source(), index), request, Answer(Outcome.ACCEPTED))
+    return addressed(Waiter(Source(), index), request, Answer(Outcome.ACCEPTED))
 
 
 async def test_an_unreadable_request_is_counted_and_answered_once() -> None:

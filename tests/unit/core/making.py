@@ -156,7 +156,7 @@ class Bench:
     def leave(self, now: float, caller: Caller) -> int:
         """Let a caller disconnect; return how many requests were dropped for it."""
         before = self.engine.dropped
-        self.engine.leave(now, caller.source)
+        self.engine.source_gone(now, caller.source)
         while self.engine.unfinished:
             self.engine.do_slice(now)
         self.take_answers(now)

@@ -2,7 +2,7 @@
 
 import random
 
-from gateway.core.campaigns.conditions import Change, Condition
+from gateway.core.campaigns.conditions import Condition, ConditionChange
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.engine import Engine, Limits
 from gateway.core.errors import CampaignNotRunning
@@ -34,8 +34,8 @@ def test_queued_and_in_flight_requests_are_counted_per_campaign() -> None:
     found = {f.campaign_id: (f.queued, f.in_flight, f.oldest_wait_s) for f in snapshot.campaigns}
     assert batch.campaign_id == "a"
     assert found == {"a": (35, 25, 3.0), "b": (3, 0, 3.0)}
-    assert (snapshot.held, snapshot.calls_in_flight, snapshot.draining) == (63, 1, False)
-    assert snapshot.held_bytes == engine.held_bytes
+    assert (snapshot.outstanding, snapshot.calls_in_flight, snapshot.draining) == (63, 1, False)
+    assert snapshot.outstanding_bytes == engine.outstanding_bytes
 
 
 def test_a_flowing_campaign_leaves_the_snapshot_after_its_last_answer() -> None:
@@ -51,9 +51,9 @@ def test_held_campaigns_are_listed_with_the_age_of_the_hold() -> None:
     engine = engine_with({"a": 1})
     engine.operator_actions.hold(NOW, "a", Hold("somebody", "why not", NOW))
     engine.operator_actions.hold(NOW + 2, "b", Hold("somebody", "why not", NOW + 2))
-    assert census_of(engine, NOW + 5).on_hold_s == {"a": 5.0, "b": 3.0}
+    assert census_of(engine, NOW + 5).held_s == {"a": 5.0, "b": 3.0}
     engine.operator_actions.release(NOW + 5, "a", OperatorAction(ActionKind.RELEASE, "somebody", "", NOW + 5))
-    assert census_of(engine, NOW + 6).on_hold_s == {"b": 4.0}
+    assert census_of(engine, NOW + 6).held_s == {"b": 4.0}
 
 
 def test_a_parked_campaign_is_listed_with_state_and_duration() -> None:
@@ -62,11 +62,11 @@ def test_a_parked_campaign_is_listed_with_state_and_duration() -> None:
     (batch,) = engine.poll(NOW).batches
     engine.completed(NOW, batch, CallReport(failure=CampaignNotRunning("Paused")))
     figures = by_campaign(engine, NOW + 5)["a"]
-    assert figures.standing is not None
-    assert (figures.standing.condition, figures.standing.state) == (Condition.PARKED, "Paused")
-    assert (figures.queued, figures.held_up_s) == (1, 5.0)
-    engine.leave(NOW, batch.entries[0].waiters[0].source)
-    assert by_campaign(engine, NOW + 6)["a"].held_up_s == 6.0
+    assert figures.condition is not None
+    assert (figures.condition.condition, figures.condition.state) == (Condition.PARKED, "Paused")
+    assert (figures.queued, figures.not_flowing_s) == (1, 5.0)
+    engine.source_gone(NOW, batch.entries[0].waiters[0].source)
+    assert by_campaign(engine, NOW + 6)["a"].not_flowing_s == 6.0
 
 
 def test_joins_are_counted() -> None:
@@ -82,10 +82,10 @@ def test_each_change_of_condition_is_reported_once() -> None:
     first, second = engine.poll(NOW).batches
     for batch in (first, second):
         engine.completed(NOW, batch, CallReport(failure=CampaignNotRunning("Paused")))
-    assert engine.poll(NOW).changes == [Change("a", Condition.PARKED, "Paused")]
+    assert engine.poll(NOW).changes == [ConditionChange("a", Condition.PARKED, "Paused")]
     assert engine.poll(NOW).changes == []
     engine.looked_up(NOW, ["a"], {"a": "Running"})
-    assert engine.poll(NOW).changes == [Change("a", None, "Running")]
+    assert engine.poll(NOW).changes == [ConditionChange("a", None, "Running")]
 
 
 def test_a_campaign_cools_probes_and_cools_again() -> None:
@@ -101,7 +101,7 @@ def test_a_campaign_cools_probes_and_cools_again() -> None:
     (second,) = engine.poll(later).changes
     assert (first.condition, first.again) == (Condition.COOLING, False)
     assert first.pause_s > 0.5
-    assert probing.changes == [Change("a", Condition.PROBING, "", again=True)]
+    assert probing.changes == [ConditionChange("a", Condition.PROBING, "", again=True)]
     assert (second.condition, second.again) == (Condition.COOLING, True)
 
 
@@ -119,10 +119,10 @@ def test_the_engine_names_the_limit_that_delays_calls() -> None:
     """One permit a second lacks rate; a single concurrent call lacks concurrency."""
     rate = engine_with({"a": 60}, call_rate=1.0, call_burst=1.0)
     rate.poll(NOW)
-    assert census_of(rate, NOW + 0.5).lacked_s == {RATE: 0.5, CONCURRENCY: 0.0}
+    assert census_of(rate, NOW + 0.5).permit_wait_s == {RATE: 0.5, CONCURRENCY: 0.0}
     calls = engine_with({"a": 60}, concurrent_calls=1)
     calls.poll(NOW)
-    assert census_of(calls, NOW + 0.5).lacked_s == {RATE: 0.0, CONCURRENCY: 0.5}
+    assert census_of(calls, NOW + 0.5).permit_wait_s == {RATE: 0.0, CONCURRENCY: 0.5}
 
 
 def test_snapshots_change_no_decision() -> None:

@@ -5,17 +5,17 @@ import random
 import pytest
 
 from gateway.core.campaigns.conditions import (
-    BLIND_FOR_S,
-    BLIND_PROBE_S,
     FIRST_PAUSE_S,
     FORGET_AFTER_S,
     LONGEST_PAUSE_S,
-    LOOK_AGAIN_S,
-    LOOK_EVERY_S,
-    LOOK_LIMIT,
-    LOOKS_A_SECOND,
     PAUSE_SHARE,
-    STEP,
+    PROBE_STEP,
+    STATE_CALL_LIMIT,
+    STATE_CALLS_PER_S,
+    STATE_CHECK_S,
+    STATE_RECHECK_S,
+    STATES_DENIED_S,
+    UNSEEN_PROBE_S,
     Conditions,
 )
 from gateway.core.model import BATCH_LIMIT, NoticeKind, Reason
@@ -70,7 +70,7 @@ def test_an_unknown_campaign_flows() -> None:
     """An unknown campaign makes full calls and needs no wake-up."""
     held = make()
     assert held.limit("a") == BATCH_LIMIT
-    assert held.taken(NOW, "a", 1)
+    assert held.accepted(NOW, "a", 1)
     assert (held.deadline(NOW), held.reason("a"), held.notice(NOW, "a")) == (None, None, None)
     assert (held.advance(NOW), held.to_look_up(NOW, everybody)) == ([], [])
 
@@ -110,10 +110,10 @@ def test_probes_grow_until_the_campaign_flows() -> None:
     while (limit := held.limit("a")) < BATCH_LIMIT:
         sizes.append(limit)
         held.called("a", number)
-        flows = held.taken(now, "a", number)
+        flows = held.accepted(now, "a", number)
         assert flows == (held.limit("a") == BATCH_LIMIT)
         number += 1
-    assert sizes == list(range(1, BATCH_LIMIT, STEP))
+    assert sizes == list(range(1, BATCH_LIMIT, PROBE_STEP))
     assert held.deadline(now) is None
     assert held.reason("a") is None
 
@@ -122,8 +122,8 @@ def test_a_throttled_probe_begins_a_longer_pause() -> None:
     """After a throttled probe the pause is longer, and the next probe is small again."""
     held, now = probing()
     held.called("a", 2)
-    assert not held.taken(now, "a", 2)
-    assert held.limit("a") == 1 + STEP
+    assert not held.accepted(now, "a", 2)
+    assert held.limit("a") == 1 + PROBE_STEP
     held.called("a", 3)
     notice = held.throttled(now + 60.0, "a", 3, now)
     assert notice is not None
@@ -163,16 +163,16 @@ def test_calls_from_before_the_pause_do_not_affect_it() -> None:
     """Calls that left before a pause neither prolong nor end it, even if they return during a probe."""
     held, end = cooling()
     assert held.throttled(NOW + 0.1, "a", 2, NOW) is None
-    assert not held.taken(NOW + 0.2, "a", 3)
+    assert not held.accepted(NOW + 0.2, "a", 3)
     assert held.deadline(NOW + 0.2) == end
     held.advance(end)
     held.called("a", 9)
     assert held.throttled(end, "a", 4, NOW) is None
-    assert not held.taken(end, "a", 5)
+    assert not held.accepted(end, "a", 5)
     held.ended("a", 6)
     assert held.limit("a") == 0
-    held.taken(end, "a", 9)
-    assert held.limit("a") == 1 + STEP
+    held.accepted(end, "a", 9)
+    assert held.limit("a") == 1 + PROBE_STEP
 
 
 def test_a_later_caller_is_told_the_rest_of_the_pause() -> None:
@@ -219,7 +219,7 @@ def test_memory_is_bounded_by_forgetting() -> None:
     for step in range(200):
         held.to_look_up(now + step, lambda _: False)
     held.advance(now + FORGET_AFTER_S + 1.0)
-    assert held._held == {}
+    assert held._not_flowing == {}
     assert held.deadline(now) is None
 
 
@@ -255,14 +255,14 @@ def test_parked_is_looked_up_again_and_again() -> None:
     assert look(held, NOW) == []
     due = held.deadline(NOW)
     assert due is not None
-    assert NOW + 0.8 * LOOK_EVERY_S <= due <= NOW + 1.2 * LOOK_EVERY_S
+    assert NOW + 0.8 * STATE_CHECK_S <= due <= NOW + 1.2 * STATE_CHECK_S
     assert look(held, due) == ["a"]
     assert look(held, due + 100.0) == []
     assert held.looked_up(due, ["a"], {"a": "Paused"}) == {}
-    assert held.deadline(due) == due + LOOK_EVERY_S
-    assert look(held, due + LOOK_EVERY_S) == ["a"]
-    assert held.looked_up(due + LOOK_EVERY_S, ["a"], {}) == {}
-    assert held.deadline(due + LOOK_EVERY_S) == due + LOOK_EVERY_S + LOOK_AGAIN_S
+    assert held.deadline(due) == due + STATE_CHECK_S
+    assert look(held, due + STATE_CHECK_S) == ["a"]
+    assert held.looked_up(due + STATE_CHECK_S, ["a"], {}) == {}
+    assert held.deadline(due + STATE_CHECK_S) == due + STATE_CHECK_S + STATE_RECHECK_S
 
 
 @pytest.mark.parametrize("state", ["Running", "Stopped", "Failed", "Completed", "NotFound"])
@@ -294,8 +294,8 @@ def test_look_ups_are_bounded() -> None:
         asked = look(held, now)
         if asked:
             looks += 1
-            assert len(asked) == len(set(asked)) <= LOOK_LIMIT
-            assert now - last >= 1 / LOOKS_A_SECOND - 1e-9
+            assert len(asked) == len(set(asked)) <= STATE_CALL_LIMIT
+            assert now - last >= 1 / STATE_CALLS_PER_S - 1e-9
             last = now
             seen |= set(asked)
             held.looked_up(now, asked, dict.fromkeys(asked, "Paused"))
@@ -304,7 +304,7 @@ def test_look_ups_are_bounded() -> None:
         assert deadline > now
         now = deadline
     assert seen == set(names)
-    assert looks <= 10.0 * LOOKS_A_SECOND + 1
+    assert looks <= 10.0 * STATE_CALLS_PER_S + 1
 
 
 def test_parked_is_forgotten_when_nobody_waits() -> None:
@@ -321,10 +321,10 @@ def test_without_permission_to_look_a_parked_campaign_probes_rarely() -> None:
     """Without permission to look up states, a parked campaign probes rarely and is then parked for longer."""
     held = parked()
     assert held.to_look_up(NOW + 2.0, everybody) == ["a"]
-    held.may_not_look(NOW + 2.0)
+    held.may_not_look_up(NOW + 2.0)
     due = held.deadline(NOW + 2.0)
     assert due is not None
-    assert NOW + 2.0 + BLIND_PROBE_S / 2 <= due <= NOW + 2.0 + BLIND_PROBE_S
+    assert NOW + 2.0 + UNSEEN_PROBE_S / 2 <= due <= NOW + 2.0 + UNSEEN_PROBE_S
     assert held.advance(due) == ["a"]
     assert held.to_look_up(due, everybody) == []
     assert held.limit("a") == 1
@@ -332,18 +332,18 @@ def test_without_permission_to_look_a_parked_campaign_probes_rarely() -> None:
     assert held.park(due, "a", "Paused") is None
     again = held.deadline(due)
     assert again is not None
-    assert due + 0.8 * BLIND_PROBE_S <= again <= due + 1.2 * BLIND_PROBE_S
+    assert due + 0.8 * UNSEEN_PROBE_S <= again <= due + 1.2 * UNSEEN_PROBE_S
 
 
 def test_an_accepted_blind_probe_grows() -> None:
     """An accepted blind probe grows like any other; expiries still name the parked campaign."""
     held = parked()
-    held.may_not_look(NOW)
-    held.advance(NOW + BLIND_PROBE_S)
+    held.may_not_look_up(NOW)
+    held.advance(NOW + UNSEEN_PROBE_S)
     assert held.reason("a") is Reason.CAMPAIGN_NOT_RUNNING
     for number in (1, 2):
         held.called("a", number)
-        flows = held.taken(NOW + BLIND_PROBE_S, "a", number)
+        flows = held.accepted(NOW + UNSEEN_PROBE_S, "a", number)
     assert flows
     assert held.limit("a") == BATCH_LIMIT
 
@@ -352,18 +352,18 @@ def test_a_denied_look_up_does_not_hasten_the_probe() -> None:
     """The empty answer of a denied look-up does not bring the blind probe forward."""
     held = parked()
     asked = held.to_look_up(NOW + 2.0, everybody)
-    held.may_not_look(NOW + 2.0)
+    held.may_not_look_up(NOW + 2.0)
     held.looked_up(NOW + 2.0, asked, {})
     due = held.deadline(NOW + 2.0)
     assert due is not None
-    assert due >= NOW + 2.0 + BLIND_PROBE_S / 2
+    assert due >= NOW + 2.0 + UNSEEN_PROBE_S / 2
 
 
 def test_permission_granted_later_is_noticed() -> None:
     """Minutes after a denial, a campaign that is parked again is looked up instead of probed."""
     held = parked()
-    held.may_not_look(NOW)
-    held.park(NOW + BLIND_FOR_S - 1.0, "a", "Paused")
-    assert held.to_look_up(NOW + BLIND_FOR_S + 60.0, everybody) == []
-    held.park(NOW + BLIND_FOR_S, "a", "Paused")
-    assert held.to_look_up(NOW + BLIND_FOR_S + 1.2, everybody) == ["a"]
+    held.may_not_look_up(NOW)
+    held.park(NOW + STATES_DENIED_S - 1.0, "a", "Paused")
+    assert held.to_look_up(NOW + STATES_DENIED_S + 60.0, everybody) == []
+    held.park(NOW + STATES_DENIED_S, "a", "Paused")
+    assert held.to_look_up(NOW + STATES_DENIED_S + 1.2, everybody) == ["a"]

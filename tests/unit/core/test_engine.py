@@ -12,7 +12,7 @@ from gateway.core.errors import (
 )
 from gateway.core.intake.admission import SEND_MARGIN_S
 from gateway.core.model import FlushReason, ItemFailure, Outcome, Reason, RetryAdvice, Waiter
-from gateway.core.scheduling.scheduler import SHRINK
+from gateway.core.scheduling.scheduler import SHORT_LINGER
 from gateway.core.tokens.outstanding import CAMPAIGN_BYTES, ENTRY_BYTES, QUEUE_BYTES
 from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, many, tokens_of
 
@@ -26,8 +26,8 @@ def test_one_request_from_end_to_end() -> None:
     bench.send_all(NOW, caller, "a")
     decision = bench.poll(NOW)
     assert decision.batches == []
-    assert decision.wake_at == NOW + LINGER_S * SHRINK
-    batch = bench.call(NOW + LINGER_S * SHRINK)
+    assert decision.wake_at == NOW + LINGER_S * SHORT_LINGER
+    batch = bench.call(NOW + LINGER_S * SHORT_LINGER)
     assert (tokens_of(batch), batch.campaign_id, batch.flush) == (["a"], "campaign", FlushReason.LINGER)
     bench.complete(NOW + 0.1, batch, accepted={"a": "id-a"}, trace_id="trace")
     answer = caller.answers[0]
@@ -43,9 +43,9 @@ def test_invalid_request_is_answered_at_once() -> None:
     assert answer is not None
     assert (answer.outcome, answer.reason) == (Outcome.REJECTED, Reason.INVALID_REQUEST)
     assert answer.detail.startswith("client_token: ")
-    assert bench.engine.held == 0
+    assert bench.engine.outstanding == 0
     bench.send_all(NOW, caller, "good")
-    assert bench.engine.held == 1
+    assert bench.engine.outstanding == 1
 
 
 def test_full_calls_under_backlog() -> None:
@@ -253,7 +253,7 @@ def test_a_campaign_that_is_gone_settles_its_requests(failure: CampaignNotFound 
     assert answer is not None
     assert (answer.outcome, answer.advice) == (Outcome.REJECTED, RetryAdvice.NEVER)
     assert bench.send(NOW + 5.1, caller, dial("later")) is None
-    assert bench.engine.held == 2
+    assert bench.engine.outstanding == 2
 
 
 def test_denied_access_answers_only_what_waits() -> None:
@@ -322,9 +322,9 @@ def test_outstanding_bytes_limit_the_room() -> None:
     assert bench.engine.room() > 0
     bench.send(NOW, caller, dial("b", size=1))
     assert bench.engine.room() == 0
-    assert bench.engine.held_bytes == 1_000 + 2 * ENTRY_BYTES + CAMPAIGN_BYTES + QUEUE_BYTES
+    assert bench.engine.outstanding_bytes == 1_000 + 2 * ENTRY_BYTES + CAMPAIGN_BYTES + QUEUE_BYTES
     bench.complete(NOW + 1.0, bench.call(NOW + 1.0))
-    assert bench.engine.held_bytes == bench.engine.held == 0
+    assert bench.engine.outstanding_bytes == bench.engine.outstanding == 0
     assert bench.engine.room() == 200_000
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.core.campaigns.conditions import STEP
+from gateway.core.campaigns.conditions import PROBE_STEP
 from gateway.core.errors import (
     AnswerLost,
     CampaignNotFound,
@@ -107,7 +107,7 @@ def test_capacity_cools_the_campaign_alone() -> None:
         now, batch = bench.next_call(now)
         sizes.append((len(batch.entries), batch.attempts_left))
         bench.complete(now, batch)
-    assert sizes == [(1, 5), (1 + STEP, 5), (25, 5)]
+    assert sizes == [(1, 5), (1 + PROBE_STEP, 5), (25, 5)]
     assert now - NOW < 2.0
     bench.poll(now)
     assert caller.told == [COOLING, RESUMED]
@@ -154,7 +154,7 @@ def test_a_probe_with_an_accepted_item(failure: ItemFailure, grows: bool) -> Non
     failed = dict.fromkeys(others, failure)
     bench.complete(now, batch, accepted={first: "id"}, failed=failed, started_at=now)
     now, batch = bench.next_call(now)
-    assert (len(batch.entries) > 1 + STEP) is grows
+    assert (len(batch.entries) > 1 + PROBE_STEP) is grows
 
 
 def test_requests_of_a_throttled_campaign_expire_as_throttled() -> None:
@@ -164,10 +164,10 @@ def test_requests_of_a_throttled_campaign_expire_as_throttled() -> None:
         bench.send(NOW, caller, dial(token, expires_at=NOW + 20.0))
     now, batch = NOW, bench.call(NOW)
     calls = 0
-    while bench.engine.held:
+    while bench.engine.outstanding:
         throttle(bench, now, batch)
         calls += 1
-        while not (decision := bench.poll(now)).batches and bench.engine.held:
+        while not (decision := bench.poll(now)).batches and bench.engine.outstanding:
             assert decision.wake_at is not None
             now = decision.wake_at
         batch = decision.batches[0] if decision.batches else batch
@@ -211,7 +211,7 @@ def test_a_parked_campaign_that_ends_settles_its_requests(state: str, reason: Re
     late = bench.send(now, caller, dial("late"))
     assert late is not None
     assert (late.outcome, late.reason) == (Outcome.REJECTED, reason)
-    assert bench.engine.held == 0
+    assert bench.engine.outstanding == 0
 
 
 def test_an_ended_campaign_is_not_announced_as_flowing() -> None:

@@ -11,7 +11,7 @@ SENT_AT = NOW + 0.05
 
 def assert_empty(bench: Bench, *callers: Caller) -> None:
     """Check that nothing is outstanding and no wake-up is needed."""
-    assert bench.engine.held == bench.engine.held_bytes == 0
+    assert bench.engine.outstanding == bench.engine.outstanding_bytes == 0
     for caller in callers:
         assert caller.source.pending == {}
         assert caller.source.queues == {}
@@ -281,7 +281,7 @@ def test_source_without_requests(closed: bool) -> None:
     """A source that sent nothing can half-close, leave and withdraw."""
     bench, source = Bench(), Source(closed=closed)
     bench.engine.source_closed(NOW, source)
-    bench.engine.leave(NOW, source)
+    bench.engine.source_gone(NOW, source)
     assert bench.engine.dropped == 0
     bench.engine.withdraw(NOW, source)
     assert bench.take_answers(NOW) == []

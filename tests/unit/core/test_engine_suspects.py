@@ -121,7 +121,7 @@ def test_suspects_whose_caller_leaves() -> None:
     assert bench.leave(NOW + 0.1, caller) == 2
     calls = run(bench, NOW + 0.2, NOW + 30.0, set())
     assert [tokens_of(batch) for _, batch in calls] == [["c"]]
-    assert bench.engine.held == 0
+    assert bench.engine.outstanding == 0
 
 
 def test_a_call_that_is_refused_whatever_it_carries() -> None:

@@ -27,7 +27,7 @@ def test_join_while_it_waits() -> None:
     bench, callers = Bench(), [Caller(), Caller(), Caller()]
     for caller in callers:
         bench.send_all(NOW, caller, "a")
-    assert bench.engine.held == 3
+    assert bench.engine.outstanding == 3
     batch = bench.call(SENT_AT)
     assert tokens_of(batch) == ["a"]
     bench.complete(SENT_AT, batch)
@@ -129,7 +129,7 @@ def test_many_joins_cost_no_more_each() -> None:
         bench.send_all(NOW, caller, *["same"] * 5000)
     for caller in callers:
         bench.leave(NOW, caller)
-    assert (bench.engine.held, bench.engine.held_bytes) == (0, 0)
+    assert (bench.engine.outstanding, bench.engine.outstanding_bytes) == (0, 0)
 
 
 def test_replay_after_its_time() -> None:

@@ -13,22 +13,22 @@ def holding(*entries: Entry, outbox: Outbox | None = None) -> Outstanding:
     """Make holdings of some entries."""
     outstanding = Outstanding(Ledger(1_200.0, 1_000), outbox or Outbox())
     for held in entries:
-        page = outstanding.open_page(NOW, held.request.campaign_id)
-        page.held[held.request.client_token] = held
-        outstanding.hold(page, [held])
+        campaign = outstanding.open_campaign(NOW, held.request.campaign_id)
+        campaign.outstanding[held.request.client_token] = held
+        outstanding.add(campaign, [held])
     return outstanding
 
 
 def found(outstanding: Outstanding, token: str) -> Entry | None:
     """Return what is held under a token."""
-    page = outstanding.page(NOW, "campaign")
-    return page.held.get(token) if page is not None else None
+    campaign = outstanding.campaign(NOW, "campaign")
+    return campaign.outstanding.get(token) if campaign is not None else None
 
 
 def recalled(outstanding: Outstanding, token: str) -> Remembered | None:
     """Return what is remembered of a settled token."""
-    page = outstanding.page(NOW, "campaign")
-    return page.recall(token) if page is not None else None
+    campaign = outstanding.campaign(NOW, "campaign")
+    return campaign.recall(token) if campaign is not None else None
 
 
 def test_hold_and_settle() -> None:
@@ -105,5 +105,5 @@ def test_resting_requests_are_those_in_no_call() -> None:
     one, two, flying = entry("a", "one"), entry("b", "two"), entry("c", "one")
     move(flying, EntryState.IN_FLIGHT)
     outstanding = holding(one, two, flying)
-    assert outstanding.resting("one") == [one]
-    assert set(outstanding.everything()) == {one, two, flying}
+    assert outstanding.waiting("one") == [one]
+    assert set(outstanding.all_entries()) == {one, two, flying}

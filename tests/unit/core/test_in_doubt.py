@@ -7,7 +7,16 @@ import pytest
 from gateway.core import answers
 from gateway.core.campaigns.holds import Hold
 from gateway.core.errors import AccessDenied, CampaignNotFound, CampaignNotRunning
-from gateway.core.model import Answer, DialRequest, ItemFailure, Outcome, Reason, RetryAdvice, Waiter, told
+from gateway.core.model import (
+    Answer,
+    DialRequest,
+    ItemFailure,
+    Outcome,
+    Reason,
+    RetryAdvice,
+    Waiter,
+    addressed,
+)
 from tests.unit.core.making import NOW, TOKEN, Bench, Caller, dial, ids_of, many
 
 SENT_AT = NOW + 0.05
@@ -30,7 +39,7 @@ def held(bench: Bench, caller: Caller, request: DialRequest) -> None:
 def purged(bench: Bench, caller: Caller, request: DialRequest) -> None:
     """It waits, and what waits is purged."""
     bench.send(NOW, caller, request)
-    entries = bench.engine.operator_actions.resting("campaign")
+    entries = bench.engine.operator_actions.waiting("campaign")
     bench.engine.operator_actions.answer_waiting(LATER, entries, answers.PURGED)
     bench.take_answers(LATER)
 
@@ -173,7 +182,7 @@ def test_all_who_wait_for_the_token_share_the_doubt(doubtful: int) -> None:
     bench, callers = Bench(), [Caller(), Caller()]
     for place, caller in enumerate(callers):
         bench.send(NOW, caller, dial(in_doubt=place == doubtful))
-    entries = bench.engine.operator_actions.resting("campaign")
+    entries = bench.engine.operator_actions.waiting("campaign")
     bench.engine.operator_actions.answer_waiting(LATER, entries, answers.PURGED)
     bench.take_answers(LATER)
     assert [caller.answers[0].outcome for caller in callers] == [Outcome.UNKNOWN] * 2
@@ -201,7 +210,7 @@ def test_no_answer_of_the_shell_denies_it_either(outcome: Outcome) -> None:
     """An answer that the core does not give, as to a caller without the right to a campaign, is the same."""
     denial = Answer(outcome, Reason.ACCESS_DENIED, RetryAdvice.NEVER, "no")
     waiter = Waiter(Caller().source, 0)
-    assert told(waiter, dial(), denial).answer is denial
-    answer = told(waiter, dial(in_doubt=True), denial).answer
+    assert addressed(waiter, dial(), denial).answer is denial
+    answer = addressed(waiter, dial(in_doubt=True), denial).answer
     assert (answer.outcome, answer.advice) == (Outcome.UNKNOWN, RetryAdvice.SAME_TOKEN)
     assert answer.detail == f"now {outcome.name}: no; an earlier attempt may have reached Amazon Connect"

@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from gateway.core.model import Answer, DialRequest, Entry, Outcome
-from gateway.core.tokens.ledger import PAGES_AT_ONCE, Ledger, Remembered
+from gateway.core.tokens.ledger import CAMPAIGNS_AT_ONCE, Ledger, Remembered
 from tests.unit.core.making import NOW, PHONE, dial, entry
 
 WINDOW_S = 1_200.0
@@ -17,31 +17,31 @@ class Book(Ledger):
     def hold(self, held: Entry) -> None:
         """Hold an entry."""
         request = held.request
-        self.open_page(NOW, request.campaign_id).held[request.client_token] = held
+        self.open_campaign(NOW, request.campaign_id).outstanding[request.client_token] = held
 
     def held(self, campaign_id: str, token: str) -> Entry | None:
         """Return the entry that is held under the token."""
-        page = self.page(NOW, campaign_id)
-        return page.held.get(token) if page is not None else None
+        campaign = self.campaign(NOW, campaign_id)
+        return campaign.outstanding.get(token) if campaign is not None else None
 
     def let_go(self, held: Entry) -> None:
         """Release an entry."""
-        page = self.open_page(NOW, held.request.campaign_id)
-        del page.held[held.request.client_token]
-        self.tidy(page)
+        campaign = self.open_campaign(NOW, held.request.campaign_id)
+        del campaign.outstanding[held.request.client_token]
+        self.forget_if_empty(campaign)
 
     def settle(self, now: float, request: DialRequest, answer: Answer, attempts: int = 1) -> None:
         """Hold a request, remember its answer and release it."""
-        page = self.open_page(now, request.campaign_id)
-        settled = page.held[request.client_token] = Entry(request, now, [], attempts=attempts)
-        self.remember(page, [(settled, answer)])
-        del page.held[request.client_token]
-        self.tidy(page)
+        campaign = self.open_campaign(now, request.campaign_id)
+        settled = campaign.outstanding[request.client_token] = Entry(request, now, [], attempts=attempts)
+        self.remember(campaign, [(settled, answer)])
+        del campaign.outstanding[request.client_token]
+        self.forget_if_empty(campaign)
 
     def recall(self, now: float, campaign_id: str, token: str) -> Remembered | None:
         """Return what is remembered of a token."""
-        page = self.page(now, campaign_id)
-        return page.recall(token) if page is not None else None
+        campaign = self.campaign(now, campaign_id)
+        return campaign.recall(token) if campaign is not None else None
 
 
 def ledger(limit: int = 1_000) -> Book:
@@ -71,12 +71,12 @@ def test_outstanding_entries_are_listed() -> None:
     book, first, second = ledger(), entry("a"), entry("b")
     book.hold(first)
     book.hold(second)
-    assert book.held_in("campaign") == [first, second] == list(book.everything_held())
-    assert book.held_in("other") == []
+    assert book.entries_of("campaign") == [first, second] == list(book.all_entries())
+    assert book.entries_of("other") == []
     book.let_go(first)
-    assert list(book.everything_held()) == [second]
+    assert list(book.all_entries()) == [second]
     book.let_go(second)
-    assert list(book.everything_held()) == []
+    assert list(book.all_entries()) == []
 
 
 def test_accepted_is_remembered() -> None:
@@ -145,9 +145,9 @@ def test_what_is_remembered_costs_the_collector_nothing() -> None:
     for number in range(100):
         book.settle(NOW, dial(f"t-{number}"), accepted(f"id-{number}"))
     gc.collect()
-    page = book.page(NOW, "campaign")
-    assert page is not None
-    (generation,) = page.generations
+    campaign = book.campaign(NOW, "campaign")
+    assert campaign is not None
+    (generation,) = campaign.generations
     assert len(generation) == 100
     assert not any(map(gc.is_tracked, generation.values()))
 
@@ -209,14 +209,14 @@ def test_a_fingerprint_covers_number_and_attributes(request_: DialRequest, same:
 
 
 def test_a_campaign_of_which_nothing_is_known_takes_no_room() -> None:
-    """A campaign's page is dropped with its last token, however many campaigns come."""
+    """What is known of a campaign is dropped with its last token, however many campaigns come."""
     book = ledger()
     for number in range(1_000):
         campaign = f"c{number}"
         book.settle(NOW, dial("a", campaign), Answer(Outcome.EXPIRED))
-        assert book.page(NOW, campaign) is None
+        assert book.campaign(NOW, campaign) is None
     book.settle(NOW, dial("a"), accepted())
-    assert book.page(NOW + 1.25 * WINDOW_S, "campaign") is None
+    assert book.campaign(NOW + 1.25 * WINDOW_S, "campaign") is None
 
 
 def test_forgetting_early_keeps_what_is_held() -> None:
@@ -228,18 +228,18 @@ def test_forgetting_early_keeps_what_is_held() -> None:
     assert book.held("quiet", "held") is held
 
 
-def test_a_new_generation_looks_at_a_few_pages_at_a_time() -> None:
-    """With any number of campaigns, each access checks a few pages, and old tokens are still dropped."""
+def test_a_new_generation_visits_a_few_campaigns_at_a_time() -> None:
+    """With any number of campaigns, each access checks a few campaigns, and old tokens are still dropped."""
     book = Ledger(100.0, 1_000_000)
     held = {f"campaign-{number}": entry("token", f"campaign-{number}") for number in range(500)}
     for name, one in held.items():
-        page = book.open_page(NOW, name)
-        book.remember(page, [(one, Answer(Outcome.ACCEPTED, dial_request_id="id"))])
-    book.page(NOW + 26.0, "nobody")
-    assert sum(page.number == 0 for page in book._pages.values()) >= 500 - PAGES_AT_ONCE
-    found = book.page(NOW + 99.0, "campaign-499")
+        campaign = book.open_campaign(NOW, name)
+        book.remember(campaign, [(one, Answer(Outcome.ACCEPTED, dial_request_id="id"))])
+    book.campaign(NOW + 26.0, "nobody")
+    assert sum(campaign.number == 0 for campaign in book._campaigns.values()) >= 500 - CAMPAIGNS_AT_ONCE
+    found = book.campaign(NOW + 99.0, "campaign-499")
     assert found is not None
     assert found.recall("token") is not None
-    for _ in range(500 // PAGES_AT_ONCE + 1):
-        book.page(NOW + 126.0, "nobody")
-    assert (book.remembered, len(book._pages)) == (0, 0)
+    for _ in range(500 // CAMPAIGNS_AT_ONCE + 1):
+        book.campaign(NOW + 126.0, "nobody")
+    assert (book.remembered, len(book._campaigns)) == (0, 0)

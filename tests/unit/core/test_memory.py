@@ -58,8 +58,8 @@ def test_the_count_of_memory_is_true(name: str) -> None:
         real = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert engine.held == shape.campaigns * shape.sources * shape.each
-    assert engine.held_bytes == pytest.approx(real, rel=LARGEST_ERROR)
+    assert engine.outstanding == shape.campaigns * shape.sources * shape.each
+    assert engine.outstanding_bytes == pytest.approx(real, rel=LARGEST_ERROR)
 
 
 def _send(
@@ -92,12 +92,12 @@ def test_all_that_is_counted_is_given_back() -> None:
     for caller in callers:
         for campaign in ("a", "b", "c"):
             bench.send(NOW, caller, dial("token", campaign, size=1_000))
-    assert bench.engine.held_bytes > 3_000
+    assert bench.engine.outstanding_bytes > 3_000
     while (decision := bench.poll(NOW)).batches:
-        assert bench.engine.held_bytes > 3_000
+        assert bench.engine.outstanding_bytes > 3_000
         for batch in decision.batches:
             bench.complete(NOW, batch)
-    assert bench.engine.held_bytes == bench.engine.held == 0
+    assert bench.engine.outstanding_bytes == bench.engine.outstanding == 0
 
 
 def test_a_call_carries_no_more_than_its_bytes() -> None:

@@ -16,7 +16,7 @@ def kinds(notices: Notices, source: Source) -> list[NoticeKind]:
 def test_no_notice_without_a_first_one() -> None:
     """Nobody is told that a campaign flows again if nobody was told that it did not."""
     notices = Notices()
-    notices.flows("a", resumed())
+    notices.tell_flowing("a", resumed())
     assert notices.take() == []
 
 
@@ -31,8 +31,8 @@ def test_who_was_told_hears_that_it_flows_again() -> None:
         (two, "b"),
     ]
     assert (one.noticed, two.noticed) == ({"a"}, {"a", "b"})
-    notices.flows("a", resumed())
-    notices.flows("a", resumed())
+    notices.tell_flowing("a", resumed())
+    notices.tell_flowing("a", resumed())
     told = notices.take()
     assert {item.source for item in told} == {one, two}
     assert {item.notice.kind for item in told} == {NoticeKind.CAMPAIGN_RESUMED}
@@ -57,9 +57,9 @@ def test_a_gone_source_is_told_nothing_more() -> None:
     notices.forget(gone)
     assert gone.noticed == set()
     for campaign_id in ("a", "b"):
-        notices.flows(campaign_id, resumed())
+        notices.tell_flowing(campaign_id, resumed())
     assert [told.source for told in notices.take()] == [stays]
-    assert notices._knowing == {}
+    assert notices._informed == {}
 
 
 def test_a_gone_source_gets_no_pending_notice() -> None:
@@ -75,8 +75,8 @@ def test_who_is_about_to_hear_that_it_flows_hears_what_keeps_it_now() -> None:
     notices, source = Notices(), Source()
     notices.tell("a", [source], PARKED)
     notices.take()
-    notices.flows("a", resumed())
-    notices.tell_anew("a", [], HELD)
+    notices.tell_flowing("a", resumed())
+    notices.tell_again("a", [], HELD)
     assert kinds(notices, source) == [NoticeKind.CAMPAIGN_RESUMED, NoticeKind.CAMPAIGN_HELD]
     assert source.noticed == {"a"}
 
@@ -85,7 +85,7 @@ def test_a_gone_source_gets_no_pending_resumption() -> None:
     """A resumption for a source that has gone is not returned."""
     notices, source = Notices(), Source()
     notices.tell("a", [source], PARKED)
-    notices.flows("a", resumed())
+    notices.tell_flowing("a", resumed())
     notices.forget(source)
-    notices.tell_anew("a", [], HELD)
+    notices.tell_again("a", [], HELD)
     assert notices.take() == []

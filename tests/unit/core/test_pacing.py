@@ -7,10 +7,10 @@ import random
 import pytest
 
 from gateway.core.scheduling.pacing import (
-    CUT,
     FIRST_PAUSE_S,
     FORGIVEN_S,
     LONGEST_PAUSE_S,
+    RATE_CUT,
     RECOVERY_S,
     RETRY_CREDIT,
     RETRY_SHARE,
@@ -161,14 +161,14 @@ def test_throttle_soon_after_another_cuts(quiet_s: float, cut: bool) -> None:
     pacer = Pacer(10.0, 10.0)
     pacer.throttled(NOW, NOW)
     pacer.throttled(NOW + quiet_s, NOW + quiet_s)
-    assert pacer.rate == pytest.approx(10.0 * CUT if cut else 10.0)
+    assert pacer.rate == pytest.approx(10.0 * RATE_CUT if cut else 10.0)
 
 
 def test_throttle_cuts_the_rate_and_empties_the_bucket() -> None:
     """After throttles the rate is cut and the bucket is empty."""
     pacer = Pacer(10.0, 10.0)
     cut_once(pacer, NOW)
-    assert pacer.rate == pytest.approx(10.0 * CUT)
+    assert pacer.rate == pytest.approx(10.0 * RATE_CUT)
     assert not pacer.take(NOW)
     assert pacer.ready_at(NOW) == pytest.approx(NOW + 2.0 / 7.0)
 
@@ -182,16 +182,16 @@ def test_one_cut_per_round_trip() -> None:
         pacer.throttled(NOW + 1.0, left_at)
     assert pacer.rate == rate
     pacer.throttled(NOW + 1.0, left_at=NOW + 1.0)
-    assert pacer.rate == pytest.approx(rate * CUT)
+    assert pacer.rate == pytest.approx(rate * RATE_CUT)
 
 
 def test_recovery_to_the_ceiling() -> None:
     """The rate grows back to the ceiling in its time, and not beyond."""
     pacer = Pacer(10.0, 10.0)
     cut_once(pacer, NOW)
-    pacer.ready_at(NOW + RECOVERY_S * (1 - CUT) / 2)
+    pacer.ready_at(NOW + RECOVERY_S * (1 - RATE_CUT) / 2)
     assert pacer.rate == pytest.approx(8.5)
-    pacer.ready_at(NOW + RECOVERY_S * (1 - CUT))
+    pacer.ready_at(NOW + RECOVERY_S * (1 - RATE_CUT))
     assert pacer.rate == pytest.approx(10.0)
     pacer.ready_at(NOW + 10 * RECOVERY_S)
     assert pacer.rate == 10.0
@@ -294,14 +294,14 @@ def test_taken_is_the_best_window() -> None:
 def test_plenty_is_the_share_of_the_burst() -> None:
     """Permits are plentiful with the whole burst, and not at all with none."""
     pacer = Pacer(10.0, 10.0)
-    assert pacer.plenty(NOW) == 1.0
+    assert pacer.available_share(NOW) == 1.0
     for _ in range(9):
         pacer.take(NOW)
-    assert pacer.plenty(NOW) == pytest.approx(0.0)
+    assert pacer.available_share(NOW) == pytest.approx(0.0)
     pacer.take(NOW)
-    assert pacer.plenty(NOW) == 0.0
-    assert pacer.plenty(NOW + 0.5) == pytest.approx(4.0 / 9.0)
-    assert Pacer(0.0, 1.0).plenty(NOW) == 1.0
+    assert pacer.available_share(NOW) == 0.0
+    assert pacer.available_share(NOW + 0.5) == pytest.approx(4.0 / 9.0)
+    assert Pacer(0.0, 1.0).available_share(NOW) == 1.0
 
 
 def test_retry_budget_begins_with_its_credit() -> None:

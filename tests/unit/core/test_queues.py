@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.entry_state import EntryState, move
 from gateway.core.model import Entry, Priority, Source
-from gateway.core.scheduling.lanes import LITTLE, STALE_PLACES, TURN_S, SourceQueue
+from gateway.core.scheduling.lanes import SMALL_BACKLOG, STALE_PLACES, TURN_WORTH_S, SourceQueue
 from gateway.core.scheduling.queues import PASSED_OVER_LIMIT, SUSPECT_BURST, SUSPECT_EVERY_S, CampaignQueue
 from tests.unit.core.making import NOW, entry
 
@@ -94,7 +94,7 @@ def test_small_backlogs_are_ordered_by_waiting_time() -> None:
     for number in range(3):
         campaign.push(NOW, [entry(f"a{number}", source=one, give_up_at=NOW + 9)])
     for number, source in enumerate(others):
-        campaign.push(NOW + 2 * TURN_S + 0.01, [entry(f"b{number}", source=source, give_up_at=NOW + 9)])
+        campaign.push(NOW + 2 * TURN_WORTH_S + 0.01, [entry(f"b{number}", source=source, give_up_at=NOW + 9)])
     assert tokens(campaign.take(4)) == ["a0", "a1", "a2", "b0"]
     assert campaign.sources() == set(others[1:])
     assert tokens(campaign.take(4)) == ["b1", "b2"]
@@ -105,7 +105,7 @@ def test_a_turn_is_worth_so_much_waiting() -> None:
     old, young = Source(), Source()
     campaign = CampaignQueue("campaign")
     campaign.push(NOW, [entry(f"a{number}", source=old, give_up_at=NOW + 9) for number in range(40)])
-    later = NOW + 3.5 * TURN_S
+    later = NOW + 3.5 * TURN_WORTH_S
     campaign.push(later, [entry(f"b{number}", source=young, give_up_at=NOW + 9) for number in range(10)])
     assert tokens(campaign.take(8)) == ["a0", "a1", "a2", "a3", "b0", "a4", "b1", "a5"]
 
@@ -124,7 +124,7 @@ def test_a_backlog_has_turns_whatever_its_age() -> None:
     """Where more waits than the next call takes, a source that came long before the others has no more."""
     old, young = Source(), Source()
     campaign = CampaignQueue("campaign")
-    campaign.push(NOW, [entry(f"a{number}", source=old, give_up_at=NOW + 9) for number in range(LITTLE)])
+    campaign.push(NOW, [entry(f"a{n}", source=old, give_up_at=NOW + 9) for n in range(SMALL_BACKLOG)])
     campaign.push(NOW + 60, [entry(f"b{number}", source=young, give_up_at=NOW + 90) for number in range(9)])
     assert tokens(campaign.take(6)) == ["a0", "b0", "a1", "b1", "a2", "b2"]
 

@@ -73,7 +73,7 @@ def test_a_call_that_is_taken_acquits() -> None:
     calls = InvalidCalls()
     for _ in range(CALLS_TO_BLAME):
         calls.refused("a", search=True)
-    calls.taken("a")
+    calls.answered("a")
     assert not calls.refused("a", search=False)
 
 

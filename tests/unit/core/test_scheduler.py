@@ -22,7 +22,7 @@ EXPIRY = NOW + 60.0
 def make(linger_s: float = LINGER_S) -> Scheduler:
     """Make a scheduler of campaigns that all flow, with some permits there, but not plenty."""
     scheduler = Scheduler(linger_s, CampaignFlow(Holds(), RefusedCampaigns(), Conditions(random.Random(1))))
-    scheduler.permits(0.25)
+    scheduler.note_permits(0.25)
     return scheduler
 
 

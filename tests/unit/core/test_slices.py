@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.core.campaigns.holds import Hold
-from gateway.core.engine import LOOKED_THROUGH, Decision
+from gateway.core.engine import EXAMINED_LIMIT, Decision
 from gateway.core.errors import AccessDenied, CampaignNotFound
 from gateway.core.model import Outcome, Reason
 from gateway.core.scheduling.lanes import SourceQueue
@@ -46,7 +46,7 @@ def test_a_campaign_is_refused_in_slices(failure: Exception) -> None:
     assert len(caller.answers) == COUNT
     assert {answer.reason for answer in late.answers.values()} == {caller.answers[0].reason}
     assert len(late.answers) == 2
-    assert bench.engine.held == bench.engine.held_bytes == 0
+    assert bench.engine.outstanding == bench.engine.outstanding_bytes == 0
 
 
 def test_a_caller_with_a_backlog_leaves_in_slices() -> None:
@@ -54,7 +54,7 @@ def test_a_caller_with_a_backlog_leaves_in_slices() -> None:
     bench, gone, other = Bench(slice_units=SLICE, call_rate=0.0, concurrent_calls=1), Caller(), Caller()
     bench.send_all(NOW, gone, *many(COUNT))
     bench.send_all(NOW, other, *many(60, "other"), "t399")
-    bench.engine.leave(NOW, gone.source)
+    bench.engine.source_gone(NOW, gone.source)
     assert len(gone.source.pending) >= COUNT - SLICE
     sent: list[str] = []
     while (decision := bench.poll(NOW)).batches or bench.engine.unfinished:
@@ -65,14 +65,14 @@ def test_a_caller_with_a_backlog_leaves_in_slices() -> None:
     assert gone.answers == {}
     assert bench.engine.dropped == COUNT - 1
     assert (gone.source.pending, gone.source.queues) == ({}, {})
-    assert bench.engine.held == bench.engine.held_bytes == 0
+    assert bench.engine.outstanding == bench.engine.outstanding_bytes == 0
 
 
 def test_calls_are_full_while_a_caller_leaves() -> None:
     bench, gone, other = Bench(slice_units=SLICE, call_rate=0.0, concurrent_calls=1), Caller(), Caller()
     bench.send_all(NOW, gone, *many(COUNT))
     bench.send_all(NOW, other, *many(60, "other"))
-    bench.engine.leave(NOW, gone.source)
+    bench.engine.source_gone(NOW, gone.source)
     assert len(bench.call(NOW).entries) == 25
 
 
@@ -80,7 +80,7 @@ def test_a_token_of_a_caller_that_leaves_is_new_at_once() -> None:
     """A returning caller may reuse a token for another number before all is removed."""
     bench, gone, returned = Bench(slice_units=1), Caller(), Caller()
     bench.send_all(NOW, gone, *many(10))
-    bench.engine.leave(NOW, gone.source)
+    bench.engine.source_gone(NOW, gone.source)
     assert bench.send(NOW, returned, dial("t9", phone="+12065550199")) is None
     worked_off(bench)
     batch = bench.call(NOW + 1.0)
@@ -93,7 +93,7 @@ def test_a_stream_that_ends_is_answered_in_slices() -> None:
     """Requests in no call are NOT_ACCEPTED and never sent; those in a call are answered when it ends."""
     bench, caller = bench_with_backlog()
     batch = bench.call(NOW)
-    bench.engine.let_go(NOW, caller.source)
+    bench.engine.source_ending(NOW, caller.source)
     assert not any(decision.batches for decision in worked_off(bench))
     bench.poll(NOW)
     assert len(caller.answers) == COUNT - 25
@@ -129,7 +129,7 @@ def test_what_expires_at_once_is_answered_in_slices() -> None:
     bench.send_all(NOW, caller, *many(1_500))
     while len(caller.answers) < 1_500:
         decision = bench.poll(NOW + 1_000.0)
-        assert 0 < len(bench.settled) <= 2 * SLICE + LOOKED_THROUGH
+        assert 0 < len(bench.settled) <= 2 * SLICE + EXAMINED_LIMIT
         assert decision.batches == []
     assert {answer.outcome for answer in caller.answers.values()} == {Outcome.EXPIRED}
 
@@ -175,7 +175,7 @@ def test_requests_that_leave_during_a_half_close_are_counted_once() -> None:
         bench.send_all(NOW, caller, f"t{number}", campaign=f"c{number}")
     bench.send_all(NOW, other, "other", campaign="c9")
     bench.engine.source_closed(NOW, caller.source)
-    bench.engine.leave(NOW, caller.source)
+    bench.engine.source_gone(NOW, caller.source)
     worked_off(bench)
     assert bench.engine.row(NOW, "c9").queued == 1
     assert bench.poll(NOW).batches == []  # it lingers, since its source may send more

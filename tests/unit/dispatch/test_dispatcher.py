@@ -136,7 +136,7 @@ async def test_a_bug_in_a_call_settles_everything(caplog: pytest.LogCaptureFixtu
         assert owner.outcomes == ["UNKNOWN CONNECT_ERROR"] * 30
         assert "KeyError" in caplog.text
         assert SECRET not in caplog.text + "".join(settled.answer.detail for settled in owner.told)
-        assert bench.engine.held == 0
+        assert bench.engine.outstanding == 0
 
 
 async def test_abandon_answers_everything() -> None:
@@ -238,7 +238,7 @@ async def test_what_would_expire_is_answered_at_once() -> None:
         assert [settled.waiter.index for settled in owner.told] == list(range(3000 - refused, 3000))
         assert {settled.answer.attempts for settled in owner.told} == {0}
         can_leave = 25 * (1 + int(594.95 * 0.1))
-        assert can_leave <= bench.engine.held < 1.3 * can_leave
+        assert can_leave <= bench.engine.outstanding < 1.3 * can_leave
         await turns()
         assert owner.outcomes[refused:] == ["ACCEPTED NONE"] * 25
 
@@ -308,10 +308,10 @@ async def test_a_caller_that_leaves_is_told_nothing_more() -> None:
         bench.dispatcher.submit(owner.arrivals(30))
         await turns()
         bench.dispatcher.leave(owner.source)
-        assert bench.engine.held == 25
+        assert bench.engine.outstanding == 25
         hanging.set()
         await turns()
-        assert (owner.told, bench.engine.held, len(bench.connect.calls)) == ([], 0, 1)
+        assert (owner.told, bench.engine.outstanding, len(bench.connect.calls)) == ([], 0, 1)
         returned = Owner()
         bench.dispatcher.submit(returned.arrivals(25))
         assert all(settled.answer.replayed for settled in returned.told)

@@ -31,7 +31,7 @@ async def test_a_hold_keeps_a_delayed_call_here() -> None:
         assert await bench.dispatcher.hold("c", HOLD) == 0
         event.set()
         await turns()
-        assert (bench.connect.calls, owner.told, bench.engine.held) == ([], [], 25)
+        assert (bench.connect.calls, owner.told, bench.engine.outstanding) == ([], [], 25)
         assert bench.engine.calls_in_flight == 0
         bench.dispatcher.release("c", RELEASE)
         await turns()

@@ -7,7 +7,7 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 from opentelemetry.sdk.resources import Resource
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.core.campaigns.conditions import Condition, Standing
+from gateway.core.campaigns.conditions import CampaignCondition, Condition
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Answer, Outcome
 from gateway.core.views.snapshot import CampaignFigures
@@ -69,7 +69,7 @@ def test_campaigns_that_somebody_holds_are_told_apart() -> None:
     metrics = Metrics(1, Resource({}))
     metrics.counters.received("mine", 1)
     seen = observed(metrics)
-    held = seen._replace(snapshot=seen.snapshot._replace(on_hold_s={"mine": 3.0, "x": 5.0, "y": 4.0}))
+    held = seen._replace(snapshot=seen.snapshot._replace(held_s={"mine": 3.0, "x": 5.0, "y": 4.0}))
     name = "dial_gateway_campaign_held_up_seconds"
     text = metrics.text(held)
     assert f'{name}{{campaign="mine",condition="held"}} 3.0' in text
@@ -109,10 +109,10 @@ def test_campaigns_without_a_label_are_added_up_in_parts() -> None:
 
     Queued, in flight and not flowing requests add up to the same totals.
     """
-    standing = Standing("c", Condition.COOLING, 0.0, 0.0, "")
+    condition = CampaignCondition("c", Condition.COOLING, 0.0, 0.0, "")
     figures = [CampaignFigures(f"c{number}", number, 1, float(number)) for number in range(9_000)]
     figures += [
-        CampaignFigures(f"d{number}", 1, 0, 0.0, None, standing, float(number)) for number in range(5)
+        CampaignFigures(f"d{number}", 1, 0, 0.0, None, condition, float(number)) for number in range(5)
     ]
     left = list(figures)
     found, most = in_parts(merged(left, {"c1", "c2"}), lambda: -len(left))
@@ -121,5 +121,5 @@ def test_campaigns_without_a_label_are_added_up_in_parts() -> None:
     assert found == [
         *figures[1:3],
         CampaignFigures("other", sum(range(3, 9_000)), 8_998, 8_999.0),
-        CampaignFigures("other", 5, 0, 0.0, None, standing, 4.0),
+        CampaignFigures("other", 5, 0, 0.0, None, condition, 4.0),
     ]
