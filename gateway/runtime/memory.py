@@ -17,57 +17,61 @@ import ctypes
 import gc
 from collections.abc import Callable
 
-COLLECT = (5_000, 3, 1_000_000_000)
-"""Thresholds of Python's collector: it looks through young objects often, and never through everything."""
-LOOK_EVERY_S = 5.0
-"""Seconds between two looks at how much is held."""
-LITTLE, LOOKS = 5000, 12
-"""Dial requests held, at most, for a full collection: it takes 5 ms, or 30 ms if each has its own campaign.
-Also the number of looks from one full collection to the next."""
-LOOKS_AFTER_FLOOD = 2
+THRESHOLDS = (5_000, 3, 1_000_000_000)
+"""Thresholds of Python's collector: frequent collections of young objects, and no full ones."""
+CHECK_EVERY_S = 5.0
+"""Seconds between two checks of the number of outstanding requests."""
+FEW_OUTSTANDING, CHECKS_BETWEEN = 5000, 12
+"""A full collection needs at most so many outstanding requests: it takes 5 ms, or 30 ms if each has its own
+campaign. The second number is the checks from one full collection to the next."""
+CHECKS_AFTER_FLOOD = 2
 """Checks from the end of a flood to another tidying, for streams and calls that end in these seconds."""
-MUCH = 5000
+FLOOD_FROM = 5000
 """A flood with at least so many outstanding requests is followed by a full collection."""
-SHARE = 10
-"""How many times less than at the peak must be held, and `LITTLE` at most: then the flood is over."""
+FLOOD_OVER_DIVISOR = 10
+"""A flood is over at its peak divided by this, and at most `FEW_OUTSTANDING` outstanding requests."""
 
 
-class Tidying:
-    """Decides, look by look, when memory is worth giving back."""
+class TidySchedule:
+    """Decides at each check whether to tidy."""
 
     def __init__(self) -> None:
         self._peak = 0
-        self._looks = 0
+        self._checks = 0
 
-    def is_due(self, held: int) -> bool:
+    def is_due(self, outstanding: int) -> bool:
         """Check the number of outstanding requests; return whether to tidy now.
 
-        That is after a flood, `LOOKS_AFTER_FLOOD` checks later again, and otherwise after every `LOOKS`
-        checks.
+        That is after a flood, again `CHECKS_AFTER_FLOOD` checks later, and else after every
+        `CHECKS_BETWEEN` checks.
         """
-        self._peak = max(self._peak, held)
-        self._looks += 1
-        flood_is_over = self._peak >= MUCH and held * SHARE <= self._peak and held <= LITTLE
-        if not flood_is_over and (held > LITTLE or self._looks < LOOKS):
+        self._peak = max(self._peak, outstanding)
+        self._checks += 1
+        flood_is_over = (
+            self._peak >= FLOOD_FROM
+            and outstanding * FLOOD_OVER_DIVISOR <= self._peak
+            and outstanding <= FEW_OUTSTANDING
+        )
+        if not flood_is_over and (outstanding > FEW_OUTSTANDING or self._checks < CHECKS_BETWEEN):
             return False
-        self._peak = held
-        self._looks = LOOKS - LOOKS_AFTER_FLOOD if flood_is_over else 0
+        self._peak = outstanding
+        self._checks = CHECKS_BETWEEN - CHECKS_AFTER_FLOOD if flood_is_over else 0
         return True
 
 
-async def keep_tidy(held: Callable[[], int], every_s: float = LOOK_EVERY_S) -> None:
-    """Give memory back after each flood and now and then, until cancelled."""
-    tidying = Tidying()
+async def keep_tidy(outstanding: Callable[[], int], every_s: float = CHECK_EVERY_S) -> None:
+    """Tidy after each flood, and at times while few requests are outstanding, until cancelled."""
+    schedule = TidySchedule()
     while True:
         await asyncio.sleep(every_s)
-        if tidying.is_due(held()):
+        if schedule.is_due(outstanding()):
             gc.collect()
-            await asyncio.to_thread(give_back)
+            await asyncio.to_thread(trim_heap)
         else:
             gc.collect(1)
 
 
-def give_back() -> bool:
-    """Hand free memory back to the system; return False where the C library cannot."""
+def trim_heap() -> bool:
+    """Return free memory to the system; return False if the C library cannot do it."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     return trim is not None and bool(trim(0))
