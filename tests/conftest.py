@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Configuration and fixtures for all tests."""
 
 import gc
 import os
@@ -10,7 +10,7 @@ import pytest
 from tests import parallel, ports, timed
 
 OBJECTS = 20_000
-"""New objects after which Python's collector looks at the young ones; 700 unless told otherwise."""
+"""New objects after which Python's collector examines the young ones; Python's default is 700."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,9 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let Python's collector look less often, and never at what is there before the first test.
+    """Run Python's collector less often, and never on objects that exist before the first test.
 
-    Else it goes through all of that again and again, for a quarter of the time that the tests take.
+    Otherwise it examines them again and again, for a quarter of the time that the tests take.
     """
     gc.collect()
     gc.freeze()

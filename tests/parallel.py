@@ -1,12 +1,12 @@
-"""Spread the tests over the workers of pytest-xdist: what must share a worker, and what starts first.
+"""Spread the tests over the workers of pytest-xdist: which tests share a worker, and which start first.
 
-Without `-n` this changes nothing but the order.
+Without `-n` this changes only the order.
 """
 
 import pytest
 
 GROUPS = {"packaging/": "packaging", "console/test_console.py": "console", "console/test_port.py": "port"}
-"""Files and folders whose tests share something that is expensive to make, and the name of their group."""
+"""Files and folders whose tests share an expensive fixture, and the name of their group."""
 
 
 def group_of(nodeid: str) -> str | None:

@@ -49,7 +49,7 @@ class Authority:
         not_before: datetime | None = None,
         not_after: datetime | None = None,
     ) -> Issued:
-        """Issue a certificate for the names given, if any, that ends a day from now unless told otherwise."""
+        """Issue a certificate for the given names, if any, that ends a day from now by default."""
         names = [name for name in (dns, ip) if name is not None]
         until = not_after or datetime.now(UTC) + DAY
         leaf = self._ca.issue_cert(*(names or [PLACEHOLDER]), not_before=not_before, not_after=until)
@@ -59,7 +59,7 @@ class Authority:
         return Issued(pem, leaf.private_key_pem.bytes())
 
     def _renamed(self, pem: bytes, uri: str | None, *, keep: bool) -> bytes:
-        """Return a certificate with a URI, beside its own names where these are to be kept."""
+        """Return a certificate with a URI, and with its own names if `keep` is set."""
         issued = x509.load_pem_x509_certificate(pem)
         names: list[x509.GeneralName] = [] if uri is None else [x509.UniformResourceIdentifier(uri)]
         builder = x509.CertificateBuilder(

@@ -19,9 +19,9 @@ FEWEST = 1_000
 
 
 def candidates(ephemeral: tuple[int, int]) -> range:
-    """Return the ports to choose from: those that the system never gives to a socket by itself.
+    """Return the ports to choose from: those that the system never assigns to a socket by itself.
 
-    `ephemeral` is the first and the last port that it does give. Where it gives almost all, any may be
+    `ephemeral` is the first and the last port that it does assign. If it assigns almost all, any may be
     chosen.
     """
     first, last = ephemeral
@@ -32,9 +32,10 @@ def candidates(ephemeral: tuple[int, int]) -> range:
 
 @contextmanager
 def reserved_port(ports: range | None = None) -> Iterator[int]:
-    """Yield a port that is free now, and that no other test, process of a test or benchmark takes meanwhile.
+    """Yield a port that is free now, and that no other test, process of a test or benchmark uses at the same
+    time.
 
-    Raises `OSError` where none is free of `ports`, by default those of `candidates`.
+    Raises `OSError` if none of `ports` is free, by default those of `candidates`.
     """
     ports = candidates(_ephemeral()) if ports is None else ports
     for port in random.sample(ports, len(ports)):
@@ -47,14 +48,14 @@ def reserved_port(ports: range | None = None) -> Iterator[int]:
 
 @contextmanager
 def reserved_ports(count: int) -> Iterator[list[int]]:
-    """Yield as many ports, each as of `reserved_port`."""
+    """Yield `count` ports, each as from `reserved_port`."""
     with ExitStack() as reserved:
         yield [reserved.enter_context(reserved_port()) for _ in range(count)]
 
 
 @contextmanager
 def closed_port() -> Iterator[int]:
-    """Yield a port of 127.0.0.1 that refuses connections, and that no other process can bind meanwhile."""
+    """Yield a port of 127.0.0.1 that refuses connections, and that no other process can bind."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield int(bound.getsockname()[1])
@@ -73,7 +74,9 @@ def _is_free(port: int) -> bool:
 
 
 def _is_bound(taken: socket.socket, address: "str | tuple[str, int]") -> bool:
-    """Bind; a name that starts with a zero byte lives in this network, without a file, until it is closed."""
+    """Bind; a name that starts with a zero byte exists only in this network namespace, without a file, until
+    closed.
+    """
     try:
         taken.bind(address)
     except OSError:

@@ -1,6 +1,6 @@
-"""Tests with time bounds in seconds: on a busy machine a failure proves nothing, so they run again.
+"""Tests with time bounds in seconds: on a busy machine a failure proves nothing, so they are repeated.
 
-A test belongs here by `@pytest.mark.timed`, or by its place in `TIMED`. On a quiet machine the first failure
+A test is timed by `@pytest.mark.timed` or by its place in `TIMED`. On a quiet machine the first failure
 counts.
 """
 
@@ -29,30 +29,30 @@ TIMED = (
     "simulator/test_server.py",
     "unit/access/test_policy.py",
 )
-"""Files and folders of tests whose bounds are in seconds of a real clock."""
+"""Files and folders of tests with bounds in seconds of a real clock."""
 TRIES = 3
 BUSY = 0.5
-"""Share of the time of a test during which somebody waited for a processor; above it the machine is busy."""
+"""Share of a test's time in which a process waited for a processor; above it the machine is busy."""
 PRESSURE = Path("/proc/pressure/cpu")
-"""What Linux tells of this; its `total` is in microseconds."""
+"""Linux's figures of processor pressure; `total` is in microseconds."""
 
 repeated: list[str] = []
-"""Names of the tests that were tried again, once for each time."""
+"""Names of the tests that were repeated, once for each repetition."""
 
 
 def waited_s(told: str) -> float:
-    """Return how long somebody has waited for a processor since the start of the machine."""
+    """Return how long processes have waited for a processor since the machine started."""
     some = next(line for line in told.splitlines() if line.startswith("some "))
     return int(some.rpartition("total=")[2]) / 1e6
 
 
 def was_busy(waiting_s: float, took_s: float) -> bool:
-    """Tell whether what a test measured says more about the machine than about the code."""
+    """Return whether the machine was too busy for a failure to count."""
     return waiting_s > BUSY * took_s
 
 
 def run(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
-    """Run a test, again where it failed on a busy machine; return the reports of the last try."""
+    """Run a test, and repeat it if it failed on a busy machine; return the reports of the last run."""
     for tries_left in reversed(range(TRIES)):
         began, waited = time.monotonic(), _waited_s()
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
@@ -65,7 +65,7 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestRepo
 
 
 def is_timed(item: pytest.Item) -> bool:
-    """Tell whether a test has bounds in seconds."""
+    """Return whether a test has bounds in seconds."""
     place = item.nodeid.removeprefix("tests/")
     return item.get_closest_marker("timed") is not None or place.startswith(TIMED)
 
@@ -79,7 +79,7 @@ def _waited_s() -> float:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """Take over the tests that are timed."""
+    """Run the timed tests here instead of in pytest's own loop."""
     if not is_timed(item):
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
@@ -91,18 +91,18 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over the names that a worker of pytest-xdist has repeated."""
+    """Collect the names of the tests that a worker of pytest-xdist has repeated."""
     repeated.extend(getattr(node, "workeroutput", {}).get("repeated", ()))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Send the repeated names to the process that reports, where this is a worker of pytest-xdist."""
+    """Send the names of repeated tests to the reporting process if this is a worker of pytest-xdist."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["repeated"] = repeated
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List the tests that were tried again, so that such a run is not mistaken for a quiet one."""
+    """List the repeated tests, so that such a run is not mistaken for one on a quiet machine."""
     if repeated:
         terminalreporter.section("tests with time bounds, tried again on a busy machine")
         for name in sorted(set(repeated)):

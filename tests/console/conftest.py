@@ -9,14 +9,14 @@ from tests.integration.world import World
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Page]:
-    """One browser for all tests of a file."""
+    """Run one browser for all tests of a file."""
     async with browser() as page:
         yield page
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(chromium: Page) -> AsyncIterator[Page]:
-    """The browser as a desk has it; at the end the page has complained of nothing."""
+    """Set the browser to a desktop's size; at the end, check that the page has reported no error."""
     chromium.errors.clear()
     await chromium.show(1280, 900)
     yield chromium
@@ -27,6 +27,6 @@ async def page(chromium: Page) -> AsyncIterator[Page]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def world() -> AsyncIterator[World]:
-    """A gateway at ten calls a second, with a token."""
+    """Run a gateway with a quota of ten calls a second and a token."""
     async with gateway() as world:
         yield world

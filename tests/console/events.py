@@ -1,4 +1,4 @@
-"""Reads the console's stream of events, and asks for changes, as the page does but without a browser."""
+"""Read the console's stream of events, and post changes, as the page does but without a browser."""
 
 import json
 from collections.abc import AsyncIterator
@@ -13,13 +13,13 @@ TIMEOUT = aiohttp.ClientTimeout(total=PATIENCE_S)
 
 
 def own(port: int) -> dict[str, str]:
-    """Return the headers that a browser sends for the console's own page."""
+    """Return the headers that a browser sends from the console's own page."""
     return {"Origin": f"http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"}
 
 
 @asynccontextmanager
 async def events(port: int) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
-    """Open a stream of events; what it yields are their messages."""
+    """Open a stream of events; the value is an iterator over their messages."""
     async with (
         aiohttp.ClientSession(timeout=TIMEOUT) as session,
         session.get(f"http://127.0.0.1:{port}/api/events") as response,
@@ -39,11 +39,10 @@ async def _messages(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str,
 async def post(
     port: int, kind: str, fields: object, token: str | None = None, *, source: str = "", **headers: str
 ) -> tuple[int, str]:
-    """Ask for a change, from the address `source`; return the status and the text.
+    """Post a change from the address `source`; return the status and the text.
 
-    Headers are those of a page of its own, unless told otherwise.
-
-    Underscores in the names of headers stand for dashes; an empty one is left out.
+    The headers are those of the console's own page unless others are given. Underscores in their names stand
+    for dashes; an empty value leaves the header out.
     """
     sent = own(port) | {"Content-Type": "application/json"}
     sent |= {"Authorization": f"Bearer {token}"} if token is not None else {}

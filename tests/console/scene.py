@@ -1,10 +1,10 @@
-"""A gateway in the middle of a working day, for looking at its console: several services, some trouble.
+"""Run a gateway as on a working day, to show its console: several services, some trouble.
 
     python -m tests.console.scene docs/pictures/console.png
     python -m tests.console.scene --all FOLDER --seconds 30
 
-runs the day for so many seconds, then writes the picture in README, light and dark in one; with `--all`
-pictures of the page on a desk, a tablet and a phone, in both themes.
+runs for the given seconds, then writes the picture in README, light and dark in one; with `--all` pictures of
+the page on a desktop, a tablet and a phone, in both themes.
 """
 
 import argparse
@@ -49,7 +49,7 @@ EXCEPTION = FaultKind.EXCEPTION
 
 @asynccontextmanager
 async def gateway(**settings: Any) -> AsyncIterator[World]:
-    """Run a gateway with a quota and a token, whose Connect keeps the same quota."""
+    """Run a gateway with a quota and a token, whose Connect enforces the same quota."""
     with tempfile.TemporaryDirectory() as folder:
         token = Path(folder) / "token"
         token.write_text(TOKEN)
@@ -86,7 +86,7 @@ async def _read(call: "StreamCall") -> None:
 
 
 async def trouble(world: World, seconds: float) -> None:
-    """Let things go wrong now and then, as they do."""
+    """Inject failures from time to time."""
     world.simulator.connect.set_state(PARKED, CampaignState.PAUSED)
     world.fault(FaultKind.ITEM_FAILURE, code="RequestThrottled", campaign=COOLING)
     await asyncio.sleep(seconds * 0.3)
@@ -100,7 +100,7 @@ async def trouble(world: World, seconds: float) -> None:
 
 
 async def hold(page: Page, campaign: str) -> None:
-    """Hold a campaign in the page, as a person does."""
+    """Hold a campaign through the page, as a person does."""
     await page.click(f"[aria-label='Hold {campaign}']")
     await page.until("document.querySelector('#ask').open")
     for field, text in FORM.items():
@@ -111,7 +111,7 @@ async def hold(page: Page, campaign: str) -> None:
 
 
 async def both_themes(page: Page, file: Path) -> None:
-    """Write one picture of the page: light above a slope, dark below it."""
+    """Write one picture of the page: light above a diagonal, dark below it."""
     taken = []
     for dark in (False, True):
         await page.show(*DESK, dark=dark)
@@ -131,7 +131,7 @@ async def both_themes(page: Page, file: Path) -> None:
 
 
 async def all_sizes(page: Page, folder: Path) -> None:
-    """Write pictures of the top of the page, and of the campaigns, at three widths in both themes."""
+    """Write pictures of the top of the page and of the campaigns, at three widths in both themes."""
     for name, width, height in (("desk", *DESK), ("tablet", 820, 1100), ("phone", 390, 844)):
         for theme in ("light", "dark"):
             await page.show(width, height, dark=theme == "dark", scale=2.0 if name == "phone" else 1.0)
@@ -147,7 +147,7 @@ async def all_sizes(page: Page, folder: Path) -> None:
 
 
 async def main(target: Path, seconds: float, *, sizes: bool) -> None:
-    """Run the day, and take the pictures."""
+    """Run the scene, and take the pictures."""
     rng = random.Random(3)
     async with gateway() as world, browser() as page:
         await page.show(*DESK)

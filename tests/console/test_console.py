@@ -1,4 +1,4 @@
-"""The console in a browser, before a gateway under load."""
+"""The console in a browser, with a gateway under load."""
 
 import asyncio
 import json
@@ -68,7 +68,7 @@ async def fill(page: Page, **fields: str) -> None:
 
 
 async def test_the_figures_agree_with_the_metrics(page: Page, world: World) -> None:
-    """What the page shows of a campaign and of all calls is what Prometheus is told."""
+    """The figures of a campaign and of all calls on the page are those that Prometheus scrapes."""
     await open_console(page, world)
     requests = dials(130)
     for number in range(7):
@@ -84,8 +84,8 @@ async def test_the_figures_agree_with_the_metrics(page: Page, world: World) -> N
     assert calls > 0
 
 
-async def test_a_change_is_seen_within_two_seconds(page: Page, world: World) -> None:
-    """From a dial request that comes to its campaign in the table."""
+async def test_a_change_is_visible_within_two_seconds(page: Page, world: World) -> None:
+    """A new campaign is in the table within two seconds of its first dial request."""
     await open_console(page, world)
     took: list[float] = []
     for number in range(3):
@@ -94,17 +94,17 @@ async def test_a_change_is_seen_within_two_seconds(page: Page, world: World) -> 
         await page.until(f"{cell(f'campaign-{number}', 'Accepted')} !== undefined")
         took.append(time.monotonic() - began)
     log.info("a change is seen after %.2f s at most", max(took))
-    assert statistics.median(took) < UPDATE_S  # one of three may meet a busy machine
+    assert statistics.median(took) < UPDATE_S  # one of three may be slow on a busy machine
 
 
-async def test_a_hold_stops_the_calls_and_a_release_lets_them_go_on(page: Page, world: World) -> None:
-    """No call of the campaign leaves while it is held; who holds it and why stands in its row."""
+async def test_a_hold_stops_the_calls_and_a_release_resumes_them(page: Page, world: World) -> None:
+    """No call of a held campaign is made; its row shows who holds it and why."""
     await open_console(page, world)
     async with under_load(world, CAMPAIGN, "others"):
         await until(lambda: len(world.calls(CAMPAIGN)) > 3)
         await page.until(f"{cell(CAMPAIGN, 'Accepted')} !== undefined")
         await hold(page, CAMPAIGN)
-        await asyncio.sleep(0.3)  # a call that had left already comes to its end
+        await asyncio.sleep(0.3)  # a call that had already started ends in this time
         held = len(world.calls(CAMPAIGN))
         others = len(world.calls("others"))
         row = "document.querySelector('[data-is=held]')?.closest('td').textContent"
@@ -119,8 +119,8 @@ async def test_a_hold_stops_the_calls_and_a_release_lets_them_go_on(page: Page, 
         await page.until("document.querySelector('[data-is=held]') === null")
 
 
-async def test_a_purge_names_its_number_first(page: Page, world: World) -> None:
-    """The question and its button name how many wait, and so many are answered PURGED."""
+async def test_a_purge_first_asks_with_the_number_of_requests(page: Page, world: World) -> None:
+    """The question and its button state how many requests wait, and as many are answered PURGED."""
     await open_console(page, world)
     stream = world.stream()
     await stream.send(*dials(1), campaign=CAMPAIGN)
@@ -141,8 +141,10 @@ async def test_a_purge_names_its_number_first(page: Page, world: World) -> None:
     await page.until(f"{toasts}.includes('Purged 1,234 dial requests: {CAMPAIGN}')")
 
 
-async def test_nothing_that_a_caller_sends_runs_as_script(page: Page, world: World) -> None:
-    """Markup in ids, names and reasons is text; what is not seen, or turns text around, is spelled out."""
+async def test_text_from_callers_does_not_run_as_script(page: Page, world: World) -> None:
+    """Markup in ids, names and reasons is shown as text; invisible and direction-changing characters are
+    escaped.
+    """
     await open_console(page, world)
     for number, campaign in enumerate([*HOSTILE, "turned\u202egnp.exe\u2066", "bell\x07\x1b[31m"]):
         await world.ask(*dials(1, f"h{number}"), campaign=campaign)
@@ -162,8 +164,8 @@ async def test_nothing_that_a_caller_sends_runs_as_script(page: Page, world: Wor
     assert await page.run("document.querySelectorAll('img, iframe, script:not([src]), main a').length") == 0
 
 
-async def test_the_page_takes_no_script_from_elsewhere(page: Page, world: World) -> None:
-    """Even were markup put into the page, the policy of its headers would not let it run."""
+async def test_the_page_runs_no_foreign_script(page: Page, world: World) -> None:
+    """The content security policy blocks a script even if markup reaches the page."""
     await open_console(page, world)
     await page.run(MARKUP)
     await asyncio.sleep(0.3)
@@ -173,8 +175,8 @@ async def test_the_page_takes_no_script_from_elsewhere(page: Page, world: World)
     assert refused
 
 
-async def test_the_keyboard_alone_is_enough(page: Page, world: World) -> None:
-    """A campaign is found, held after a refusal, and a plot is read, without a pointer."""
+async def test_the_page_works_with_the_keyboard_alone(page: Page, world: World) -> None:
+    """A campaign can be found and held, and a plot read, with the keyboard only."""
     await open_console(page, world)
     for name in ("alpha", "beta"):
         await world.ask(*dials(2, name), campaign=name)
@@ -200,7 +202,7 @@ async def test_the_keyboard_alone_is_enough(page: Page, world: World) -> None:
     await page.type("not-the-token-at-all")
     await page.key("Enter")
     await page.until("document.querySelector('#ask-error').textContent.includes('token')")
-    page.errors.clear()  # the browser notes that a token was refused
+    page.errors.clear()  # the browser reports the refused token as an error
     await page.key("a", control=True)
     await page.type(TOKEN)
     await page.key("Enter")
@@ -212,8 +214,10 @@ async def test_the_keyboard_alone_is_enough(page: Page, world: World) -> None:
     assert "Calls against the quota: answered" in spoken
 
 
-async def test_without_a_token_the_page_is_read_only_and_says_why(page: Page) -> None:
-    """Nothing can be pressed that would be refused, and what must be set is told to whoever asks."""
+async def test_without_a_token_the_page_is_read_only_and_explains_it(page: Page) -> None:
+    """Without a token all buttons that would be refused are disabled, and the page says which setting is
+    missing.
+    """
     async with gateway(admin_token_file=None) as world:
         await open_console(page, world)
         await world.ask(*dials(2), campaign=CAMPAIGN)
@@ -224,8 +228,8 @@ async def test_without_a_token_the_page_is_read_only_and_says_why(page: Page) ->
         assert "DIAL_GATEWAY_ADMIN_TOKEN_FILE is not set" in said
 
 
-async def test_a_gateway_that_takes_another_s_place_shows_its_own_failures(page: Page) -> None:
-    """The page stays open over a roll-out; the calls of both are numbered from 1 on."""
+async def test_the_page_shows_the_failures_of_a_replacing_gateway(page: Page) -> None:
+    """The page stays open when a new gateway replaces the old one; each numbers its failed calls from 1."""
     shown = "[...document.querySelectorAll('#failures .trace')].map(e => e.textContent)"
     async with gateway() as one, gateway() as other:
         traces = []
@@ -241,8 +245,8 @@ async def test_a_gateway_that_takes_another_s_place_shows_its_own_failures(page:
         await page.until(f"{shown}[0] === {json.dumps(traces[1][0])}")
 
 
-async def test_a_phone_shows_all_of_it(page: Page, world: World) -> None:
-    """At 390 pixels nothing runs out of the side, however long a campaign id is."""
+async def test_the_page_fits_a_phone(page: Page, world: World) -> None:
+    """At 390 pixels nothing is wider than the page, however long a campaign id is."""
     await page.show(390, 844)
     await open_console(page, world)
     await world.ask(*dials(30), campaign="x" * 256)
@@ -256,8 +260,8 @@ async def test_a_phone_shows_all_of_it(page: Page, world: World) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-async def test_text_can_be_read_in_both_themes(page: Page, world: World, dark: bool) -> None:
-    """Every text has a contrast of at least 4.5 to what is behind it, those of the dialog as well."""
+async def test_text_has_enough_contrast_in_both_themes(page: Page, world: World, dark: bool) -> None:
+    """Every text, also in the dialog, has a contrast of at least 4.5 to its background."""
     world.simulator.connect.set_state("parked", CampaignState.PAUSED)
     await page.show(1280, 900, dark=dark)
     await open_console(page, world)
@@ -273,7 +277,7 @@ async def test_text_can_be_read_in_both_themes(page: Page, world: World, dark: b
 
 
 async def test_a_thousand_campaigns(page: Page) -> None:
-    """With 1,000 campaigns that all change, a change is seen within 2 s; page and gateway keep up."""
+    """With 1,000 changing campaigns, a change is visible within 2 s; page and gateway keep up."""
     async with gateway(call_rate=0.0) as world:
         await open_console(page, world)
         stream = world.stream()
@@ -300,6 +304,6 @@ async def test_a_thousand_campaigns(page: Page) -> None:
             messages.next_after(told._replace(campaigns={}), look)
         cost_ms = (time.process_time() - began) * 100
         log.info("seen after %.2f s, %.0f ms a frame, %.1f ms a look", max(took), max(frames), cost_ms)
-        assert statistics.median(took) < UPDATE_S  # one of three may meet a busy machine
+        assert statistics.median(took) < UPDATE_S  # one of three may be slow on a busy machine
         assert statistics.median(frames) < 100
         assert cost_ms < 150

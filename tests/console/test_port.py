@@ -1,4 +1,4 @@
-"""What the console's page asks of the admin port: who is answered, and what they are told."""
+"""What the console's page requests from the admin port: who gets an answer, and with what content."""
 
 import asyncio
 import json
@@ -51,7 +51,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def port() -> AsyncIterator[int]:
-    """The admin port of one gateway, for all tests that change nothing."""
+    """Run the admin port of one gateway, for all tests that change nothing."""
     async with gateway() as world:
         yield world.gateway.admin_port
 
@@ -63,7 +63,7 @@ async def held(port: int) -> list[str]:
     return [row[0] for row in message["campaigns"] if row[1] == "held"]
 
 
-# --- who is answered -----------------------------------------------------------------------------------
+# --- who gets an answer --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ async def held(port: int) -> list[str]:
         ({"Content_Type": ""}, 415),
     ],
 )
-async def test_changes_are_taken_from_its_own_page_only(
+async def test_changes_are_accepted_from_the_own_page_only(
     port: int, headers: dict[str, str], status: int
 ) -> None:
-    """Whatever another page or a form can send is refused, with the right token too."""
+    """A change that another page or a form can send is refused, even with the right token."""
     assert (await post(port, "hold", FIELDS, TOKEN, **headers))[0] == status
     assert await held(port) == []
 
@@ -103,7 +103,7 @@ async def test_nothing_is_changed_without_the_token(token: str | None) -> None:
 async def test_an_address_that_guesses_the_token_has_to_wait(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After some wrong tokens an address must wait; from another one the right token works at once."""
+    """After some wrong tokens an address must wait; from another address the right token works at once."""
     port = world.gateway.admin_port
     for number in range(token_guesses.FREE):
         assert (await post(port, "hold", FIELDS, f"a-wrong-token-{number}"))[0] == 401
@@ -119,8 +119,8 @@ async def test_an_address_that_guesses_the_token_has_to_wait(
     assert caplog.text.count("refused: ") == 2
 
 
-async def test_without_a_token_set_nobody_changes_anything() -> None:
-    """A gateway without a token says so to the page, and refuses."""
+async def test_without_a_configured_token_changes_are_refused() -> None:
+    """A gateway without a token says so to the page, and refuses changes."""
     async with world_of() as world:
         port = world.gateway.admin_port
         status, text = await post(port, "hold", FIELDS, TOKEN)
@@ -131,20 +131,20 @@ async def test_without_a_token_set_nobody_changes_anything() -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "GET"])
-async def test_changes_are_posted(port: int, method: str) -> None:
-    """Other methods change nothing, and say which does."""
+async def test_changes_need_post(port: int, method: str) -> None:
+    """Only POST changes something; the answer to other methods names it."""
     page = await get(port, "/api/campaigns/hold", method)
     assert page.status == 405
     assert page.headers["Allow"] == "POST"
 
 
 @pytest.mark.parametrize("path", ["/", "/console/base.css", "/api/events", "/api/campaigns", "/metrics"])
-async def test_nothing_else_is_posted_to(port: int, path: str) -> None:
-    """All other addresses only read."""
+async def test_other_paths_do_not_accept_post(port: int, path: str) -> None:
+    """All other addresses are read-only."""
     assert (await get(port, path, "POST")).status == 405
 
 
-# --- what is asked for ---------------------------------------------------------------------------------
+# --- fields of changes ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -170,20 +170,20 @@ async def test_nothing_else_is_posted_to(port: int, path: str) -> None:
     ],
 )
 async def test_a_wrong_field_is_named(port: int, fields: object, words: str) -> None:
-    """The answer names the field and the rule, and nothing happens."""
+    """The answer names the field and the rule, and nothing changes."""
     status, text = await post(port, "hold", fields, TOKEN)
     assert status == 400
     assert words in json.loads(text)["error"]
     assert await held(port) == []
 
 
-async def test_a_body_that_is_far_too_long(port: int) -> None:
-    """More than 16 KiB are not read."""
+async def test_a_body_over_the_limit(port: int) -> None:
+    """A body over 16 KiB is refused without being read."""
     assert (await post(port, "hold", b" " * 40_000, TOKEN))[0] == 413
 
 
 async def test_hold_release_and_purge(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Each is done and logged, with who did it; also to a campaign that nobody has sent for."""
+    """Each change takes effect and is logged with the operator's name, also for an idle campaign."""
     caplog.set_level(logging.INFO, "gateway.control.operations")
     port = world.gateway.admin_port
     assert await post(port, "hold", FIELDS, TOKEN) == (200, '{"answered": 0}')
@@ -200,15 +200,17 @@ async def test_hold_release_and_purge(world: World, caplog: pytest.LogCaptureFix
     assert about == [(f"a campaign is {kind}", "Ines (admin port)") for kind in kinds]
 
 
-async def test_a_hold_that_answers(world: World) -> None:
-    """By choice what waits, and what comes, is answered HELD."""
+async def test_a_hold_that_answers_requests(world: World) -> None:
+    """With this option, requests that wait and new ones are answered HELD."""
     port = world.gateway.admin_port
     assert (await post(port, "hold", FIELDS | {"answering": True}, TOKEN))[0] == 200
     assert verdicts(await world.ask(*dials(2))) == ["NOT_ACCEPTED HELD SAME_TOKEN"] * 2
 
 
-async def test_strangers_write_nothing_into_the_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Changes without the token are counted, the first is logged, and nothing that came with them is."""
+async def test_content_of_unauthorized_changes_is_not_logged(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Changes without the token are counted and the first is logged, without any of their content."""
     caplog.set_level(logging.INFO, "gateway")
     port = world.gateway.admin_port
     for number in range(3):
@@ -223,7 +225,7 @@ async def test_strangers_write_nothing_into_the_log(world: World, caplog: pytest
 
 
 async def test_the_token_is_in_no_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither the right one nor a wrong one."""
+    """Neither the right token nor a wrong one appears in the log."""
     caplog.set_level(logging.DEBUG)
     port = world.gateway.admin_port
     await post(port, "hold", FIELDS, TOKEN)
@@ -235,7 +237,7 @@ async def test_the_token_is_in_no_log(world: World, caplog: pytest.LogCaptureFix
 
 
 class Broken(Dispatcher):
-    """A dispatcher in which a hold meets a bug, once it is let."""
+    """A dispatcher whose hold raises an exception, once the test allows it."""
 
     def __init__(self) -> None:
         caller = RetryingCaller(FakeConnect(), telemetry_with(), SystemClock().now, random.Random(1))
@@ -243,7 +245,7 @@ class Broken(Dispatcher):
         self.holding, self.let = asyncio.Event(), asyncio.Event()
 
     async def hold(self, campaign_id: str, hold: Hold) -> int:
-        """Break."""
+        """Raise an exception."""
         self.holding.set()
         await self.let.wait()
         raise RuntimeError("call +12065550123")
@@ -274,7 +276,7 @@ async def broken() -> AsyncIterator[tuple[int, Broken]]:
             await server.stop()
 
 
-async def test_a_bug_of_a_change_is_logged_without_what_it_says(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_in_a_change_is_logged_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
     """The page reports a bug, the log has its place, and the text of the exception appears nowhere."""
     async with broken() as (port, dispatcher):
         dispatcher.let.set()
@@ -285,7 +287,7 @@ async def test_a_bug_of_a_change_is_logged_without_what_it_says(caplog: pytest.L
     assert "+1206" not in caplog.text
 
 
-async def test_a_bug_of_a_change_is_logged_after_its_page_has_closed(
+async def test_a_bug_in_a_change_is_logged_after_its_page_has_closed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A change continues after its page has closed, and its bug is still logged."""
@@ -301,11 +303,11 @@ async def test_a_bug_of_a_change_is_logged_after_its_page_has_closed(
     assert "+1206" not in caplog.text
 
 
-# --- what is told --------------------------------------------------------------------------------------
+# --- contents of the page and its events ---------------------------------------------------------------
 
 
 async def test_the_page_and_its_files(port: int) -> None:
-    """Every file that the page names is there, with the policy that keeps other scripts out."""
+    """Every file that the page names is served, with the policy that blocks other scripts."""
     start = await get(port, "/")
     assert start.status == 200
     assert {part.strip() for part in start.headers["Content-Security-Policy"].split(";")} == POLICY
@@ -320,8 +322,8 @@ async def test_the_page_and_its_files(port: int) -> None:
         assert (await get(port, f"/console/{name}")).status == 404
 
 
-async def test_everything_first_and_then_differences(world: World) -> None:
-    """A stream begins with all there is; later messages hold what differs, and the seconds since."""
+async def test_events_begin_with_the_state_and_continue_with_differences(world: World) -> None:
+    """A stream begins with the complete state; later messages hold the differences and the new seconds."""
     await world.ask(*dials(30), campaign="first")
     async with events(world.gateway.admin_port) as told:
         first = await anext(told)
@@ -356,8 +358,8 @@ async def test_the_history_agrees_with_the_metrics(world: World) -> None:
     assert totals["answers"][0] == metrics.value("dial_gateway_requests_answered_total", outcome="ACCEPTED")
 
 
-async def test_failed_calls_are_told_with_their_traces(world: World) -> None:
-    """The trace id is that of the answers that the call decided."""
+async def test_failed_calls_are_shown_with_their_traces(world: World) -> None:
+    """A failed call has the trace id of the answers that it decided."""
     world.fault(FaultKind.RESET)
     (result,) = await world.ask(*dials(1, expires_in=7.0))
     async with events(world.gateway.admin_port) as told:
@@ -369,8 +371,8 @@ async def test_failed_calls_are_told_with_their_traces(world: World) -> None:
     assert about["trace_id"] == result.trace_id
 
 
-async def test_so_many_pages_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more than may be is refused; when one goes there is room again."""
+async def test_the_number_of_open_pages_is_limited(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page beyond the limit is refused; when another closes there is room again."""
     monkeypatch.setattr(event_stream, "READERS", 2)
     port = world.gateway.admin_port
     async with events(port) as one, events(port) as other:
@@ -385,21 +387,21 @@ def feed_of(world: World) -> event_stream.EventStream:
     return world.gateway._admin._events
 
 
-async def test_events_are_not_asked_for_by_head(port: int) -> None:
-    """An answer to HEAD has no body: events would be taken for the answer to what is asked next."""
+async def test_head_of_events_has_no_body(port: int) -> None:
+    """The answer to HEAD has no body, so that events are not taken for the answer to the next request."""
     assert (await get(port, "/api/events", "HEAD")).status == 405
     assert (await get(port, "/metrics", "HEAD")).status == 200
 
 
-async def test_a_page_that_is_closed_makes_room_at_once(port: int) -> None:
-    """Pages that come and go, one after another, never fill the places that there are."""
+async def test_a_closed_page_frees_its_place_at_once(port: int) -> None:
+    """Pages that open and close one after another never use up the limit."""
     for _ in range(event_stream.READERS + 8):
         async with events(port) as told:
             assert (await anext(told))["first"]
 
 
-async def test_a_gateway_that_leaves_ends_the_streams() -> None:
-    """A page that listens does not keep the gateway from leaving."""
+async def test_a_gateway_that_stops_ends_the_streams() -> None:
+    """An open page does not delay the gateway's exit."""
     async with gateway() as world, events(world.gateway.admin_port) as told:
         await anext(told)
         await asyncio.wait_for(world.gateway.stop(1.0), 10)

@@ -1,4 +1,4 @@
-"""The metrics that there are, and which of them an expression in PromQL uses, with which labels."""
+"""The metrics that exist, and the metrics and labels that a PromQL expression uses."""
 
 import functools
 import re
@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 TARGET = frozenset({"namespace", "job", "instance"})
 """Labels that Prometheus adds to every metric of a target."""
 FOREIGN = {"up": TARGET, "target_info": TARGET | {"service_name", "service_version"}}
-"""Metrics that are not in the catalogue: Prometheus' own, and OpenTelemetry's."""
+"""Metrics of Prometheus and OpenTelemetry, which the gateway does not define."""
 
 _row = re.compile(r"^\| `(dial_gateway_\w+)` \| (\w+) \|[^|]*\|([^|]*)\|", re.MULTILINE)
 _word = re.compile(r'"[^"]*"|\[[^]]*\]|[a-zA-Z_:][\w:]*')
@@ -31,14 +31,14 @@ _labels = re.compile(r"\b(?:by|on|ignoring|without|group_left|group_right)\s*\((
 
 
 class Known(NamedTuple):
-    """A metric that there is: its kind and its labels, those of a target as well."""
+    """An existing metric: its kind and its labels, including those of a target."""
 
     kind: str
     labels: frozenset[str]
 
 
 class Use(NamedTuple):
-    """A metric as an expression names it, `series` with the suffix, and the matchers on its labels."""
+    """A metric as an expression names it (`series` includes the suffix), and the matchers on its labels."""
 
     series: str
     matchers: list[tuple[str, str]]
@@ -63,12 +63,14 @@ VALUES = {
     "file": {"policy", "certificate"},
     "campaign": {"other"},
 }
-"""What a label can say, where the gateway decides it."""
+"""The values of labels whose values the gateway defines."""
 
 
 @functools.cache
 def catalogued() -> dict[str, Known]:
-    """Return the metrics of the catalogue as Prometheus names them; kinds and labels are the document's."""
+    """Return the metrics that the gateway defines under their Prometheus names, with kinds and labels from
+    docs/metrics.md.
+    """
     documented = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in _rows()}
     found = {}
     for metric in _metrics():
@@ -92,12 +94,12 @@ def series() -> dict[str, frozenset[str]]:
 
 
 def metric_of(name: str) -> str:
-    """Return the metric that a series is of."""
+    """Return the metric that a series belongs to."""
     return re.sub(r"_(bucket|sum|count)$", "", name)
 
 
 def uses(expression: str) -> list[Use]:
-    """Return the metrics that an expression uses, recorded ones left out."""
+    """Return the metrics that an expression uses, without recorded ones."""
     plain = re.sub(r"[a-zA-Z_]\w*(:\w+)+(\{[^}]*\})?", "", expression)
     return [
         Use(found["name"], [(label, value) for label, _, value in _matcher.findall(found["chosen"] or "")])
@@ -111,12 +113,12 @@ def recorded(expression: str) -> set[str]:
 
 
 def aggregation_labels(expression: str) -> set[str]:
-    """Return the labels that an expression adds up by, or matches on."""
+    """Return the labels that an expression aggregates or matches by."""
     return {label.strip() for group in _labels.findall(expression) for label in group.split(",")} - {""}
 
 
 def faults(expression: str) -> list[str]:
-    """Return what in an expression names a metric, a label or a value that there is not."""
+    """Return every metric, label or value in an expression that does not exist."""
     known, found, seen = series(), [], set[str]()
     for use in uses(expression):
         if use.series not in known:

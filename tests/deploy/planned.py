@@ -1,4 +1,4 @@
-"""Names that the manifests use already and the gateway does not know yet. Empty both when it does."""
+"""Names that the manifests already use and the gateway does not have yet. Both are empty once it has them."""
 
 SETTINGS: set[str] = set()
 SERVICES: set[str] = set()

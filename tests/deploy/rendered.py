@@ -1,4 +1,4 @@
-"""What the chart renders, as it is committed; `make check` holds it to what helm renders."""
+"""The committed renderings of the chart; `make check` compares them with helm's output."""
 
 import functools
 from collections.abc import Iterator
@@ -41,12 +41,12 @@ def environment(name: str) -> dict[str, str]:
 
 
 def settings_of(name: str) -> dict[str, str]:
-    """Return the variables of the container that are the gateway's own settings."""
+    """Return the variables of the container that are settings of the gateway."""
     return {name: value for name, value in environment(name).items() if name.startswith("DIAL_GATEWAY_")}
 
 
 def scalars(value: Any) -> Iterator[Any]:
-    """Yield every key and every value in a manifest that is no list and no mapping."""
+    """Yield every key and every scalar value in a manifest."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key

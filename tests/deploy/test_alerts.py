@@ -1,4 +1,4 @@
-"""Alerts are about metrics that there are, and have tests and entries in the runbook."""
+"""Alerts use existing metrics only, and each has tests and an entry in the runbook."""
 
 import dataclasses
 import functools
@@ -37,7 +37,7 @@ def all_tests() -> list[Test]:
 
 
 def named_after(name: str) -> list[Test]:
-    """Return the tests of an alert: they are named after it."""
+    """Return the tests of an alert, which carry its name."""
     return [test for test in all_tests() if test["name"].startswith(f"{name} ")]
 
 
@@ -51,13 +51,13 @@ def fired(test: Test) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.get("alert") or rule.get("record")))
-def test_a_rule_names_only_what_there_is(rule: alerts.Rule) -> None:
+def test_a_rule_names_only_existing_metrics(rule: alerts.Rule) -> None:
     assert expressions.faults(rule["expr"]) == []
     assert expressions.recorded(rule["expr"]) <= RECORDED.keys()
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_a_recorded_name_says_its_labels_what_it_is_of_and_how(name: str) -> None:
+def test_a_recorded_name_has_labels_metric_and_operation(name: str) -> None:
     level, metric, operation = name.split(":")
 
     by = expressions.aggregation_labels(RECORDED[name]["expr"].split("unless")[0])
@@ -67,7 +67,7 @@ def test_a_recorded_name_says_its_labels_what_it_is_of_and_how(name: str) -> Non
 
 
 @EACH
-def test_an_alert_says_how_bad_it_is_and_what_to_do(name: str) -> None:
+def test_an_alert_has_a_severity_and_a_runbook_link(name: str) -> None:
     rule = ALERTS[name]
 
     assert re.fullmatch(r"DialGateway([A-Z][a-z]+)+", name)
@@ -79,7 +79,7 @@ def test_an_alert_says_how_bad_it_is_and_what_to_do(name: str) -> None:
 
 
 @EACH
-def test_the_words_of_an_alert_are_about_labels_that_it_has(name: str) -> None:
+def test_the_texts_of_an_alert_use_its_own_labels(name: str) -> None:
     said = " ".join(ALERTS[name]["annotations"].values())
     wanted = set(re.findall(r"\$labels\.(\w+)", said))
     every = [labels for test in named_after(name) for labels in fired(test)]
@@ -103,7 +103,7 @@ def test_an_alert_has_a_test_that_it_fires_and_one_that_it_does_not(name: str) -
         assert all(look["expr"] == 'ALERTS{alertstate="firing"}' for look in test["promql_expr_test"])
 
 
-def test_the_tests_are_about_series_that_the_gateway_exports() -> None:
+def test_the_tests_use_series_that_the_gateway_exports() -> None:
     for test in all_tests():
         for given in test["input_series"]:
             (use,) = expressions.uses(given["series"])
@@ -126,7 +126,7 @@ def test_an_entry_of_the_runbook_has_all_its_parts(name: str) -> None:
     assert f"`{ALERTS[name]['labels']['severity']}`" in entry
 
 
-def test_what_the_runbook_points_at_is_there() -> None:
+def test_the_targets_of_the_runbooks_links_exist() -> None:
     text = RUNBOOK.read_text()
     shown = set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", text))
     words = {word for values in expressions.VALUES.values() for word in values}
@@ -148,7 +148,7 @@ def test_promtool_takes_the_rules_and_the_dashboard() -> None:
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not at hand: scripts/promtool.sh brings it")
-def test_a_test_fails_where_a_threshold_is_another(tmp_path: Path) -> None:
+def test_a_test_fails_if_a_threshold_changes(tmp_path: Path) -> None:
     assert PROMTOOL is not None
     (tmp_path / "tests").mkdir()
     shutil.copy(alerts.TESTS / "campaigns.yaml", tmp_path / "tests")

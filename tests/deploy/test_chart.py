@@ -1,4 +1,4 @@
-"""What the chart renders, with each file of values under deploy/values."""
+"""The renderings of the chart, one for each file of values under deploy/values."""
 
 import json
 from math import ceil
@@ -14,7 +14,7 @@ from tests.packaging.dockerfile import stages
 IMAGE = stages(chart.ROOT / "Dockerfile")[-1]
 EACH = pytest.mark.parametrize("name", rendered.NAMES)
 LAST_STEPS_S = 5
-"""Seconds that a gateway may take beyond its drain: the last answers read, the last spans exported."""
+"""Seconds that a gateway may take after its drain to read the last answers and export the last spans."""
 
 
 def probes(name: str) -> dict[str, dict[str, Any]]:
@@ -32,7 +32,7 @@ def test_the_pod_is_not_killed_before_it_has_drained(name: str) -> None:
 
 
 @EACH
-def test_the_next_gateway_leaves_after_the_one_before_has_ended(name: str) -> None:
+def test_a_rollout_replaces_one_gateway_at_a_time(name: str) -> None:
     deployment = rendered.one(name, "Deployment")["spec"]
 
     assert deployment["minReadySeconds"] >= rendered.pod(name)["spec"]["terminationGracePeriodSeconds"]
@@ -54,7 +54,7 @@ def test_the_container_can_do_nothing_but_run_the_gateway(name: str) -> None:
 
 
 @EACH
-def test_it_runs_as_the_user_of_the_image_and_may_write_where_the_image_works(name: str) -> None:
+def test_it_runs_as_the_user_of_the_image_and_can_write_its_work_folder(name: str) -> None:
     pod = rendered.pod(name)["spec"]["securityContext"]
     mounts = {mount["mountPath"]: mount["name"] for mount in rendered.container(name)["volumeMounts"]}
     volumes = {volume["name"]: volume for volume in rendered.pod(name)["spec"]["volumes"]}
@@ -73,20 +73,20 @@ def test_the_pod_carries_no_token_of_kubernetes_and_no_variables_of_services(nam
 
 
 @EACH
-def test_probes_ask_for_life_and_readiness_on_the_admin_port(name: str) -> None:
+def test_probes_check_liveness_and_readiness_on_the_admin_port(name: str) -> None:
     asked = probes(name)
 
     assert asked["liveness"]["httpGet"] == {"path": "/livez", "port": "admin"}
     assert asked["readiness"]["httpGet"] == {"path": "/readyz", "port": "admin"}
 
 
-def test_the_start_is_asked_for_by_grpc_where_the_kubelet_can() -> None:
+def test_the_startup_probe_uses_grpc_if_the_kubelet_supports_it() -> None:
     assert probes("default")["startup"]["grpc"] == {"port": 50051}
     assert probes("production")["startup"]["httpGet"] == {"path": "/livez", "port": "admin"}
 
 
 @EACH
-def test_the_container_listens_where_its_ports_say(name: str) -> None:
+def test_the_container_listens_on_its_declared_ports(name: str) -> None:
     ports = {port["name"]: port["containerPort"] for port in rendered.container(name)["ports"]}
     settings = rendered.settings_of(name)
 
@@ -106,7 +106,7 @@ def test_one_service_has_an_address_and_the_other_those_of_the_pods(name: str) -
 
 
 @EACH
-def test_everything_that_selects_pods_selects_these(name: str) -> None:
+def test_every_selector_selects_the_pods(name: str) -> None:
     labels = rendered.pod(name)["metadata"]["labels"].items()
     selectors = [
         rendered.one(name, "Deployment")["spec"]["selector"]["matchLabels"],
@@ -136,7 +136,7 @@ def test_pods_spread_over_zones_and_nodes(name: str) -> None:
     }
 
 
-def test_a_node_that_is_emptied_takes_one_gateway_at_a_time() -> None:
+def test_draining_a_node_evicts_one_gateway_at_a_time() -> None:
     budget = rendered.one("production", "PodDisruptionBudget")["spec"]
 
     assert budget["maxUnavailable"] == 1
@@ -177,7 +177,7 @@ def test_the_role_is_named_on_the_account() -> None:
 
 
 @pytest.mark.parametrize("name", sorted({*rendered.NAMES} - {"local"}))
-def test_no_rule_of_the_network_lets_in_everybody(name: str) -> None:
+def test_no_network_rule_allows_every_source(name: str) -> None:
     policy = rendered.one(name, "NetworkPolicy")["spec"]
 
     assert policy["policyTypes"] == ["Ingress", "Egress"]
@@ -186,12 +186,12 @@ def test_no_rule_of_the_network_lets_in_everybody(name: str) -> None:
     assert all(rule.get("to") and rule.get("ports") for rule in policy["egress"])
 
 
-def test_a_gateway_to_try_dials_nobody() -> None:
+def test_only_the_local_rendering_uses_the_simulator() -> None:
     assert rendered.container("local")["args"] == ["serve", "--simulator"]
     assert all("args" not in rendered.container(name) for name in rendered.NAMES if name != "local")
 
 
-def test_every_template_is_used_by_some_rendering_but_that_of_a_policy_in_the_values() -> None:
+def test_every_template_except_the_policy_is_in_a_rendering() -> None:
     templates = {path.name for path in (chart.CHART / "templates").glob("*.yaml")}
     rendered_texts = "".join(chart.committed(name).read_text() for name in rendered.NAMES)
 

@@ -1,4 +1,4 @@
-"""The dashboard shows exactly the metrics that the gateway exports, and is what its description makes."""
+"""The dashboard shows exactly the metrics that the gateway exports, and matches its description."""
 
 import json
 import re
@@ -14,12 +14,12 @@ MADE: dict[str, Any] = json.loads(LINK.read_text())
 PANELS = [panel for panel in MADE["panels"] if panel["type"] != "row"]
 
 
-def test_the_file_is_what_the_description_makes() -> None:
+def test_the_file_matches_the_description() -> None:
     assert LINK.read_text() == dashboard.written()
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: str(panel["title"]))
-def test_a_panel_names_only_what_there_is(panel: dict[str, Any]) -> None:
+def test_a_panel_names_only_existing_metrics(panel: dict[str, Any]) -> None:
     for target in panel["targets"]:
         assert expressions.faults(target["expr"]) == []
 
@@ -45,7 +45,7 @@ def test_a_counter_is_shown_by_its_rate_and_a_gauge_is_not(panel: dict[str, Any]
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: str(panel["title"]))
-def test_a_panel_shows_what_is_chosen_above_it_and_says_how_to_read_it(panel: dict[str, Any]) -> None:
+def test_a_panel_uses_the_variables_and_has_a_description(panel: dict[str, Any]) -> None:
     chosen = {f"${name}" for name in ("namespace", "job", "instance")}
     for target in panel["targets"]:
         for use in expressions.uses(target["expr"]):
@@ -56,7 +56,7 @@ def test_a_panel_shows_what_is_chosen_above_it_and_says_how_to_read_it(panel: di
     assert panel["fieldConfig"]["defaults"]["unit"]
 
 
-def test_the_variables_ask_for_labels_that_there_are() -> None:
+def test_the_variables_query_existing_labels() -> None:
     names = [variable["name"] for variable in MADE["templating"]["list"]]
     asked = [variable["query"]["query"] for variable in MADE["templating"]["list"][1:]]
 
@@ -66,7 +66,7 @@ def test_the_variables_ask_for_labels_that_there_are() -> None:
         assert name in expressions.series()[use.series]
 
 
-def test_panels_lie_beside_one_another_under_their_rows() -> None:
+def test_panels_do_not_overlap() -> None:
     places = [panel["gridPos"] for panel in MADE["panels"]]
     cells = [
         (x, y)

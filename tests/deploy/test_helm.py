@@ -1,4 +1,4 @@
-"""The chart under helm itself, where it is at hand: what it refuses, and that it says why."""
+"""The chart under helm itself, if helm is installed: which values it refuses, with which message."""
 
 import json
 import re
@@ -74,26 +74,26 @@ def render(changes: Changes) -> str:
 
 
 def test_helm_is_the_version_that_is_pinned() -> None:
-    """The package and the Go sources, which both can provide helm, have the same version."""
+    """The Debian package and the Go sources, which can both provide helm, have the same version."""
     assert HELM is not None
     pinned = re.search(r"helm\.sh/helm/v4 v([\d.]+)", (manifests.TOOLS / "go.mod").read_text())
     told = subprocess.run(  # noqa: S603 - helm
         [str(HELM), "version", "--template", "{{.Version}}"], capture_output=True, text=True, check=True
     )
     assert pinned is not None
-    # What Go builds knows no more of its version than "v4.3".
+    # A helm built by Go reports its version only as "v4.3".
     assert f"v{pinned[1]}".startswith(told.stdout)
 
 
 @pytest.mark.parametrize(("changes", "why"), REFUSED.values(), ids=REFUSED)
-def test_values_that_cannot_go_well_are_refused(changes: Changes, why: str) -> None:
+def test_values_that_cannot_work_are_refused(changes: Changes, why: str) -> None:
     with pytest.raises(chart.ChartError) as refused:
         render(changes)
 
     assert why in str(refused.value)
 
 
-def test_the_shortest_grace_that_goes_well_is_taken() -> None:
+def test_the_shortest_grace_that_works_is_accepted() -> None:
     assert "terminationGracePeriodSeconds: 35\n" in render({"terminationGracePeriodSeconds": 35})
 
 
@@ -144,7 +144,7 @@ def test_a_policy_in_the_values_becomes_a_file() -> None:
 
 
 @pytest.mark.parametrize(("grace", "longest"), [(25, "20"), (60, "48"), (12.5, "10")])
-def test_a_drain_is_slow_at_four_fifths_of_its_grace(grace: float, longest: str) -> None:
+def test_the_drain_alert_fires_at_four_fifths_of_the_grace(grace: float, longest: str) -> None:
     rendered = render({"prometheusRule.enabled": True, "gateway.drainGrace": grace})
 
     assert f"max_over_time(dial_gateway_drain_elapsed_seconds[5m])) > {longest}\n" in rendered
@@ -165,9 +165,9 @@ NULLABLE = {
     "resources.requests",
     "resources.limits",
 }
-"""Values for which null has a meaning: none, or the default of what it is handed to."""
+"""Values for which null has a meaning: no limit, or a default elsewhere."""
 FREE = ("resources.", "dashboard.labels.", "networkPolicy.callers.", "networkPolicy.monitoring.")
-"""What is inside is handed on as it is."""
+"""Values under these paths are passed on unchanged."""
 EVERYTHING: Changes = {
     "autoscaling.enabled": True,
     "autoscaling.streams.average": 100,
@@ -193,7 +193,7 @@ PATHS = tuple(paths(yaml.safe_load((chart.CHART / "values.yaml").read_text())))
 
 
 def nested(path: str, value: object) -> dict[str, Any]:
-    """Return values in which only one is set."""
+    """Return values in which only the one at `path` is set."""
     for key in reversed(path.split(".")):
         value = {key: value}
     return cast("dict[str, Any]", value)
@@ -205,7 +205,7 @@ def _json(changes: Changes) -> list[str]:
 
 
 def fault_of_null(helm: Path, path: str, *arguments: str) -> str:
-    """Return the error in how the chart treats a null: it must be refused by name, or have a meaning."""
+    """Return an error if the chart neither refuses a null by name nor gives it a meaning."""
     others = [
         word
         for name, value in EVERYTHING.items()
@@ -220,7 +220,7 @@ def fault_of_null(helm: Path, path: str, *arguments: str) -> str:
         return "" if named and path not in NULLABLE else f"{path}: {said}"
     if path not in NULLABLE:
         return f"{path}: taken"
-    # Alerts and dashboard hold texts of their own.
+    # Alerts and dashboard contain texts in which "null" may occur.
     ours = [
         part for part in rendered.split("---\n") if "PrometheusRule" not in part and "dashboard" not in part
     ]
@@ -230,7 +230,7 @@ def fault_of_null(helm: Path, path: str, *arguments: str) -> str:
 
 @EACH_HELM
 def test_null_is_refused_by_name_or_has_a_meaning(helm: Path, tmp_path: Path) -> None:
-    """Some versions of helm drop a null default, others keep the null: no template sees either."""
+    """No template sees a null, although some versions of helm drop null defaults and others keep them."""
     file = tmp_path / "values.yaml"
     faults = []
     for path in PATHS:
@@ -253,7 +253,10 @@ def test_every_helm_renders_the_same(helm: Path) -> None:
 
 @EACH_HELM
 def test_whole_numbers_of_a_file_stay_whole(helm: Path, tmp_path: Path) -> None:
-    """Numbers of a file are fractions to Go, which writes a million as 1e+06: the gateway would not start."""
+    """A million in a file of values is rendered as 1000000, although helm reads numbers of files as floats.
+
+    The gateway would not start with 1e+06.
+    """
     file = tmp_path / "values.yaml"
     extra = {"DIAL_GATEWAY_REPLAY_LIMIT": 1_000_000, "DIAL_GATEWAY_LINGER": 0.5}
     gateway = {"extraSettings": extra, "queueLimit": 1_000_000, "streamMaxAge": 1_000_000}

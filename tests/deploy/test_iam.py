@@ -1,4 +1,4 @@
-"""The least policy allows what the gateway calls, and nothing else."""
+"""The minimal IAM policy allows what the gateway calls, and nothing else."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The checks of manifests refuse what a cluster would refuse, or drop in silence."""
+"""The checks of manifests refuse what a cluster would refuse or silently drop."""
 
 import copy
 from typing import Any
@@ -65,18 +65,18 @@ def test_a_kind_that_kubernetes_no_longer_has_is_found() -> None:
     assert "policy/v1beta1" in str(manifests.kubernetes_fault(old, "1.37"))
 
 
-def test_an_unknown_field_of_a_custom_resource_is_found_however_deep() -> None:
+def test_an_unknown_field_of_a_custom_resource_is_found_at_any_depth() -> None:
     assert fault({"host": "a", "ports": [{"n": 1}]}) is None
     assert "typo" in str(fault({"host": "a", "typo": 1}))
     assert "$.spec.ports[0]" in str(fault({"host": "a", "ports": [{"m": 1}]}))
 
 
-def test_what_a_crd_leaves_open_stays_open() -> None:
+def test_fields_that_a_crd_leaves_open_are_accepted() -> None:
     assert fault({"free": {"a": "b", "more": 1}}) is None
     assert fault({"host": "a", "none": None}) is None
 
 
-def test_what_a_crd_says_of_fields_together_holds() -> None:
+def test_combined_rules_of_a_crd_are_checked() -> None:
     assert fault({"host": "a", "free": {}}) is not None
 
 

@@ -1,4 +1,4 @@
-"""The pieces for Istio and Linkerd are about the pods, ports and services that there are."""
+"""The manifests for Istio and Linkerd refer to existing pods, ports and services."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ def seconds(text: str) -> float:
 
 
 def services_of_the_contract() -> set[str]:
-    """Return the services in protos/, and those that are planned."""
+    """Return the services in protos/, and the planned ones."""
     protos = (chart.ROOT / "protos").rglob("*.proto")
     found = [re.findall(r"^package (\S+);|^service (\w+)", path.read_text(), re.MULTILINE) for path in protos]
     made = {f"{names[0][0]}.{service}" for names in found for _, service in names if service}
@@ -47,7 +47,7 @@ def test_every_piece_is_in_the_namespace_of_the_gateways(manifest: manifests.Man
 
 
 @pytest.mark.parametrize("mesh", ["istio", "linkerd"])
-def test_what_selects_pods_selects_the_gateways(mesh: str) -> None:
+def test_every_selector_selects_the_gateways(mesh: str) -> None:
     labels = rendered.pod(mesh)["metadata"]["labels"].items()
     specs = [manifest["spec"] for manifest in everything(chart.ROOT / "deploy" / mesh)]
     selectors = [spec.get("selector") or spec.get("podSelector") for spec in specs]
@@ -108,7 +108,7 @@ def test_istio_names_each_caller_and_what_it_may_call() -> None:
     assert set(SERVICES) <= named
 
 
-def test_the_gateway_trusts_the_sidecar_and_nobody_else() -> None:
+def test_the_gateway_trusts_only_the_sidecar() -> None:
     assert rendered.settings_of("istio")["DIAL_GATEWAY_TRUSTED_PROXIES"] == "127.0.0.6"
     trusting = [n for n in rendered.NAMES if "DIAL_GATEWAY_TRUSTED_PROXIES" in rendered.settings_of(n)]
     assert trusting == ["istio"]
@@ -125,7 +125,7 @@ def test_the_proxy_outlives_the_drain(mesh: str, annotation: str) -> None:
     assert rendered.pod(mesh)["metadata"]["annotations"][annotation] == "true"
 
 
-def test_linkerd_closes_both_ports_to_whom_nobody_names() -> None:
+def test_linkerd_closes_both_ports_to_unlisted_callers() -> None:
     servers = of_kind(LINKERD, "Server")
     ports = {port["name"] for port in rendered.container("linkerd")["ports"]}
 
@@ -133,7 +133,7 @@ def test_linkerd_closes_both_ports_to_whom_nobody_names() -> None:
     assert {server["spec"]["accessPolicy"] for server in servers} == {"deny"}
 
 
-def test_linkerd_refers_to_nothing_that_is_not_there() -> None:
+def test_linkerd_refers_to_existing_resources_only() -> None:
     there = {
         (m["apiVersion"].partition("/")[0], m["kind"], m["metadata"]["name"]) for m in everything(LINKERD)
     }
@@ -172,7 +172,7 @@ def test_linkerd_has_a_route_for_every_service_and_path_and_each_is_authorized()
     assert allowed == routes
 
 
-def test_linkerd_opens_to_anyone_only_what_the_kubelet_asks() -> None:
+def test_linkerd_opens_only_the_probe_paths_to_anyone() -> None:
     open_to_anyone = {
         policy["spec"]["targetRef"]["name"]
         for policy in of_kind(LINKERD, "AuthorizationPolicy")

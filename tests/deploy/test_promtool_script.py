@@ -38,8 +38,10 @@ def package(folder: Path, name: str, *programs: str) -> None:
         ({}, False),
     ],
 )
-def test_where_promtool_is(tmp_path: Path, packages: dict[str, tuple[str, ...]], *, found: bool) -> None:
-    """It is unpacked into the environment, or the script says that there is none; it never fails."""
+def test_promtool_is_found_in_its_package(
+    tmp_path: Path, packages: dict[str, tuple[str, ...]], *, found: bool
+) -> None:
+    """promtool is unpacked into the environment, or the script says that there is none; it never fails."""
     path = tmp_path / "path"
     path.mkdir()
     for tool in TOOLS:

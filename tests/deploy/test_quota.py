@@ -1,4 +1,4 @@
-"""The quota is divided, so that the replicas together never exceed it."""
+"""The quota is divided so that all replicas together never exceed it."""
 
 import pytest
 import yaml
@@ -8,7 +8,7 @@ from tests.deploy import rendered
 
 
 def most_at_once(name: str) -> int:
-    """Return how many gateways the manifests let run at the same time."""
+    """Return how many gateways the manifests allow to run at the same time."""
     spec = rendered.one(name, "Deployment")["spec"]
     for autoscaler in rendered.all_of(name, "HorizontalPodAutoscaler"):
         return int(autoscaler["spec"]["maxReplicas"])
@@ -48,5 +48,5 @@ def test_the_autoscaler_counts_streams_and_the_cpu_of_the_gateway_alone() -> Non
     assert metrics[1]["pods"]["metric"]["name"] == "dial_gateway_streams_open"
 
 
-def test_without_being_asked_no_autoscaler_comes() -> None:
+def test_there_is_no_autoscaler_by_default() -> None:
     assert rendered.all_of("default", "HorizontalPodAutoscaler") == []

@@ -1,4 +1,4 @@
-"""The settings that the chart gives the gateway are settings that the gateway has."""
+"""Every setting that the chart passes is a setting of the gateway."""
 
 import dataclasses
 import re
@@ -17,7 +17,7 @@ def test_every_variable_of_the_container_is_a_setting(name: str) -> None:
     assert set(rendered.settings_of(name)) <= KNOWN | planned.SETTINGS
 
 
-def test_every_setting_that_a_template_can_write_is_one() -> None:
+def test_every_setting_in_the_templates_exists() -> None:
     template = (chart.CHART / "templates" / "_settings.tpl").read_text()
     written = set(re.findall(r'^  "([A-Z_]+)"|set \$settings "([A-Z_]+)"', template, re.MULTILINE))
     names = {PREFIX + (listed or added) for listed, added in written}
@@ -26,7 +26,7 @@ def test_every_setting_that_a_template_can_write_is_one() -> None:
     assert names <= KNOWN | planned.SETTINGS
 
 
-def test_what_is_planned_is_not_there_yet() -> None:
+def test_planned_names_do_not_exist_yet() -> None:
     assert not planned.SETTINGS & KNOWN
 
 
@@ -41,7 +41,7 @@ def test_the_gateway_takes_the_settings_without_a_warning(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", rendered.NAMES)
-def test_every_file_that_a_setting_names_is_mounted_where_it_says(name: str) -> None:
+def test_every_file_named_by_a_setting_is_mounted_there(name: str) -> None:
     container, spec = rendered.container(name), rendered.pod(name)["spec"]
     volumes = {volume["name"]: volume for volume in spec["volumes"]}
     files = set()

@@ -1,4 +1,4 @@
-"""The schema of the values takes what the chart knows and refuses everything else."""
+"""The schema of the values accepts what the chart uses and refuses everything else."""
 
 import copy
 import json
@@ -53,7 +53,7 @@ WRONG: list[dict[str, Any]] = [
 
 
 def over(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Return values with changes laid over them, as helm does it."""
+    """Return values with changes merged into them as helm merges them."""
     made = copy.deepcopy(values)
     for key, value in changes.items():
         inner = made.get(key)
@@ -65,12 +65,12 @@ def test_the_schema_is_one() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
 
 
-def test_the_defaults_are_as_the_schema_says() -> None:
+def test_the_defaults_match_the_schema() -> None:
     jsonschema.validate(DEFAULTS, SCHEMA)
 
 
 @pytest.mark.parametrize("path", sorted(chart.VALUES.glob("*.yaml")), ids=lambda path: str(path.stem))
-def test_the_examples_are_as_the_schema_says(path: Any) -> None:
+def test_the_examples_match_the_schema(path: Any) -> None:
     jsonschema.validate(over(DEFAULTS, yaml.safe_load(path.read_text())), SCHEMA)
 
 

@@ -1,4 +1,4 @@
-"""The environment of the image, which is built once for all tests of it."""
+"""The environment of the image, built once for all its tests."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from tests.packaging.image import Image, built_image, simulated_connect
 
 @pytest.fixture(scope="session")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """Build it."""
+    """Build the environment of the image."""
     return built_image(tmp_path_factory.mktemp("image"))
 
 

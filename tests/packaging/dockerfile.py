@@ -1,4 +1,4 @@
-"""Reads the Dockerfile, so that the tests run what it says and not a copy of it."""
+"""Read the Dockerfile, so that the tests run its own commands and not a copy of them."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(slots=True)
 class Stage:
-    """The instructions of one stage, by keyword, in their order."""
+    """The instructions of one stage by keyword, in the order of the file."""
 
     instructions: list[tuple[str, str]] = field(default_factory=list)
 
@@ -21,13 +21,13 @@ class Stage:
         return rest
 
     def command(self, keyword: str) -> list[str]:
-        """The words of a command in exec form: a JSON list at the end of the instruction."""
+        """Return the words of a command in exec form: a JSON list at the end of the instruction."""
         rest = self.one(keyword)
         words: list[str] = json.loads(rest[rest.index("[") :])
         return words
 
     def copies(self) -> list[tuple[list[str], str]]:
-        """What is copied from the build context: sources and destination."""
+        """Return what is copied from the build context: sources and destination."""
         words = [shlex.split(rest) for rest in self.all("COPY") if not rest.startswith("--from=")]
         return [(sources, destination) for *sources, destination in words]
 

@@ -1,4 +1,4 @@
-"""What the Dockerfile's steps make, in a temporary folder, and the gateway that runs from it."""
+"""Run the Dockerfile's steps in a temporary folder, and the gateway from their result."""
 
 import os
 import re
@@ -17,10 +17,10 @@ TREE = Path(__file__).resolve().parents[2]
 BUILD, LAST = stages(TREE / "Dockerfile")
 SHELL, SCRIPT, ROOT, WHEELS = BUILD.command("RUN")
 LONGEST_STEP_S = 600.0
-"""Seconds that a step may take: it downloads packages, beside whatever else the machine does."""
+"""Seconds that a step may take: it downloads packages on a machine that may be busy."""
 LONGEST_START_S = 60.0
 KEY, SECRET = "AKIDIMAGE", "image-secret"
-"""The only credentials that the simulated Amazon Connect takes."""
+"""The only credentials that the simulated Amazon Connect accepts."""
 DIAL = """
 import sys, time
 import grpc
@@ -38,7 +38,7 @@ print(*(pb.Outcome.Name(result.outcome) for result in answer.results))
 
 @dataclass(frozen=True)
 class Image:
-    """What the image would hold: the environment of its last stage, and the two wheels."""
+    """The contents of the image: the environment of its last stage, and the two wheels."""
 
     root: Path
     wheels: Path
@@ -46,7 +46,7 @@ class Image:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the last stage sets, and nothing of the machine that runs the tests."""
+        """Return the variables of the last stage, and none of the machine that runs the tests."""
         return {name: value.replace(ROOT, str(self.root)) for name, value in LAST.environment().items()}
 
     def run(self, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -67,7 +67,7 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> "subpr
 
 
 def built(command: list[str], folder: Path) -> None:
-    """Run a step of building, with the settings of pip that this machine has."""
+    """Run a step of the build with the pip settings of this machine."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = run(command, folder, ours | {"PYTHON": sys.executable})
     assert done.returncode == 0, done.stdout + done.stderr
@@ -87,7 +87,7 @@ def copied(stage: Stage, context: Path) -> None:
 
 
 def built_image(folder: Path) -> Image:
-    """Take the steps of the first stage, and remove the sources: what runs next must not find them."""
+    """Run the steps of the first stage, then remove the sources, so that later steps cannot find them."""
     made = Image(folder / "root", folder / "wheels", folder / "elsewhere")
     made.elsewhere.mkdir()
     copied(BUILD, folder / "src")
@@ -98,7 +98,7 @@ def built_image(folder: Path) -> Image:
 
 @dataclass(frozen=True)
 class Running:
-    """A process, and what it said of its address."""
+    """A process, and the address that it has printed."""
 
     process: "subprocess.Popen[str]"
     address: str
@@ -115,7 +115,7 @@ def simulated_connect() -> Iterator[str]:
 
 @contextmanager
 def gateway_from(image: Image, connect: str, **variables: str) -> Iterator[Running]:
-    """Run the image's own command on free ports, before a Connect."""
+    """Run the image's own command on free ports, connected to a simulated Amazon Connect."""
     words = [*LAST.command("ENTRYPOINT"), *LAST.command("CMD")]
     listen = dict.fromkeys(("DIAL_GATEWAY_LISTEN", "DIAL_GATEWAY_ADMIN_LISTEN"), "127.0.0.1:0")
     aws = {"AWS_ENDPOINT_URL_CONNECTCAMPAIGNS": connect, "AWS_DEFAULT_REGION": "us-east-1"}
@@ -127,7 +127,7 @@ def gateway_from(image: Image, connect: str, **variables: str) -> Iterator[Runni
 
 @contextmanager
 def started(command: list[str], folder: Path, environment: dict[str, str], says: str) -> Iterator[Running]:
-    """Run a process that says where it serves, until the end of the block."""
+    """Run a process that prints its address, until the end of the block."""
     process = subprocess.Popen(  # noqa: S603 - commands of the Dockerfile and of this tree
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -1,4 +1,4 @@
-"""What the image leaves out, and that everything the gateway may call is still there."""
+"""The image leaves out unused data, and still has everything that the gateway may call."""
 
 import re
 import socketserver
@@ -18,7 +18,7 @@ CONNECT = {"connectcampaigns", "connectcampaignsv2"}
 CLIENTS = re.compile(
     r"(?:_client_creator|create_nested_client|create_client)\(\s*(?:self\._session,\s*)?['\"]([\w-]+)['\"]"
 )
-"""How botocore's credential providers make a client of a service."""
+"""Matches the places where botocore's credential providers create a client of a service."""
 MAKE_CLIENTS = """
 import sys, botocore.session
 session = botocore.session.get_session()
@@ -28,18 +28,20 @@ for service in sys.argv[1:]:
     assert client.meta.endpoint_url.startswith("https://"), service
 """
 LARGEST_MB = 85
-"""Of the whole environment. It was 106 MB with the data of every service."""
+"""The upper limit for the whole environment. It was 106 MB with the data of every service."""
 
 
 def called_for_credentials() -> set[str]:
-    """Return the services that botocore calls to get credentials, as its sources have it."""
+    """Return the services that botocore calls to get credentials, found in its sources."""
     folder = Path(botocore.__file__).parent
     sources = [(folder / f"{name}.py").read_text() for name in ("credentials", "tokens", "utils")]
     return {service for source in sources for service in CLIENTS.findall(source)}
 
 
-def test_data_of_the_services_that_are_called_and_no_other(image: Image) -> None:
-    """A client can be made of each, for the gateway's calls and for those of every credential provider."""
+def test_the_image_has_data_of_exactly_the_called_services(image: Image) -> None:
+    """A client can be created for the gateway's calls and for those of every credential provider, and for no
+    other.
+    """
     called = CONNECT | called_for_credentials()
     made = image.run("python", "-c", MAKE_CLIENTS, *sorted(called))
     assert made.returncode == 0, made.stderr
@@ -55,7 +57,7 @@ def test_its_size(image: Image) -> None:
     "words", [("serve", "--simulator"), ("simulator", "--port", "0"), ("demo", "leads.csv")]
 )
 def test_there_is_no_simulator(image: Image, words: tuple[str, ...]) -> None:
-    """Each command that needs it ends at once, with one line that says so and what to do."""
+    """Each command that needs the simulator ends at once with one line that says so and what to do."""
     assert not list(image.root.glob("lib/*/site-packages/gateway/simulator"))
     ended = image.run("dial-gateway", *words)
     assert ended.returncode == 2
@@ -65,7 +67,7 @@ def test_there_is_no_simulator(image: Image, words: tuple[str, ...]) -> None:
 
 
 class Sts(BaseHTTPRequestHandler):
-    """Gives the credentials of a role for a token that it knows, as EKS' web identities are exchanged."""
+    """An STS that exchanges a known token for credentials of a role, as for web identities on EKS."""
 
     def do_POST(self) -> None:
         asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -83,7 +85,7 @@ class Sts(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -97,7 +99,7 @@ def sts() -> Iterator[str]:
 
 
 def test_credentials_of_a_web_identity(image: Image, connect: str, tmp_path: Path) -> None:
-    """With a role and a token, as EKS gives them to a pod, the image's gateway gets a dial accepted."""
+    """With a role and a token as a pod on EKS has them, the image's gateway gets a dial request accepted."""
     token = tmp_path / "token"
     token.write_text("a-token")
     with sts() as url:

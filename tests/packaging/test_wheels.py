@@ -1,4 +1,4 @@
-"""The image, without an image: its Dockerfile's steps and commands, run in a temporary folder."""
+"""The steps and commands of the Dockerfile work in a temporary folder, without a container engine."""
 
 import signal
 import sys
@@ -31,8 +31,8 @@ print(dialgateway.__file__)
 """
 
 
-def test_a_dial_from_start_to_end(image: Image, connect: str) -> None:
-    """Installed from its wheels, the gateway is healthy, gets a dial accepted, and leaves on SIGTERM."""
+def test_the_image_gateway_serves_a_dial_request(image: Image, connect: str) -> None:
+    """Installed from its wheels, the gateway is healthy, delivers a dial request, and ends on SIGTERM."""
     health = LAST.command("HEALTHCHECK")
     keys = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
     with gateway_from(image, connect, **keys) as gateway:
@@ -49,7 +49,7 @@ def test_a_dial_from_start_to_end(image: Image, connect: str) -> None:
 
 
 def test_nothing_comes_from_the_source_tree(image: Image) -> None:
-    """Both packages are imported from the environment that was built, with their type information."""
+    """Both packages are imported from the built environment, with their type information."""
     for package in ("gateway", "dialgateway"):
         found = Path(image.run("python", "-c", f"import {package}; print({package}.__file__)").stdout.strip())
         assert found.is_relative_to(image.root)
@@ -67,7 +67,7 @@ def test_the_license_comes_with_both_wheels(image: Image) -> None:
 
 
 def test_the_console_comes_with_the_wheel(image: Image) -> None:
-    """Every file of the page is in the environment that was built, as it is in the tree."""
+    """Every file of the console's page in the source tree is in the built environment."""
     (packed,) = image.root.glob("lib/*/site-packages/gateway/admin/console")
     ours = TREE / "gateway" / "admin" / "console"
     assert {path.name: path.read_bytes() for path in packed.iterdir()} == {
@@ -77,7 +77,7 @@ def test_the_console_comes_with_the_wheel(image: Image) -> None:
 
 
 def test_the_client_needs_grpcio_and_protobuf_only(image: Image, tmp_path: Path) -> None:
-    """The client's wheel by itself brings grpcio and protobuf, imports, and has a working dialctl."""
+    """The client's wheel installs only grpcio and protobuf, can be imported, and has a working dialctl."""
     listed = image.run(
         "python", "-c", "import grpc, google.protobuf as p; print(grpc.__version__, p.__version__)"
     )
@@ -99,8 +99,8 @@ def test_the_client_needs_grpcio_and_protobuf_only(image: Image, tmp_path: Path)
     assert "dialctl" in helped.stdout
 
 
-def test_the_last_stage_runs_what_the_first_has_built() -> None:
-    """The image takes over the environment at the path where it was made, and is not run by root."""
+def test_the_last_stage_runs_the_environment_of_the_first() -> None:
+    """The last stage copies the environment to the path where it was built, and does not run as root."""
     (taken,) = LAST.all("COPY")
     assert taken.split() == ["--from=build", ROOT, ROOT]
     assert not WHEELS.startswith(ROOT)
@@ -109,7 +109,7 @@ def test_the_last_stage_runs_what_the_first_has_built() -> None:
     assert all(int(number) > 0 for number in LAST.one("USER").split(":"))
 
 
-def test_the_build_context_holds_what_is_copied_and_no_more() -> None:
+def test_the_build_context_has_exactly_the_copied_files() -> None:
     """The .dockerignore lets through exactly the files and folders that the Dockerfile copies."""
     lines = (TREE / ".dockerignore").read_text().splitlines()
     let_through = {line.removeprefix("!") for line in lines if line.startswith("!")}

@@ -1,4 +1,4 @@
-"""A call that a client in another language makes for a test, told line by line what to do."""
+"""A call that a client in another language makes for a test, controlled line by line through its stdin."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,15 +13,15 @@ PUT = "/dialgateway.v1.DialRequestService/PutDialRequests"
 
 @dataclass
 class PeerCall:
-    """One call of a client in another language, and what it has said so far."""
+    """One call of a client in another language, and the output so far."""
 
     process: asyncio.subprocess.Process
     results: list[pb.DialResult] = field(default_factory=list)
     status: str = ""
-    """The code in capitals without underscores, such as UNAVAILABLE; empty while the call goes on."""
+    """The code in capitals without underscores, such as UNAVAILABLE; empty until the call ends."""
 
     async def send(self, *requests: pb.DialRequest, campaign: str = "campaign-a") -> None:
-        """Send one message. Those of both calls have the same fields."""
+        """Send one message; the messages of both calls have the same fields."""
         message = pb.StreamDialRequestsRequest(campaign_id=campaign, dial_requests=requests)
         assert self.process.stdin is not None
         self.process.stdin.write(f"send {message.SerializeToString().hex()}\n".encode())
@@ -34,7 +34,7 @@ class PeerCall:
         await self.process.stdin.drain()
 
     async def listen(self) -> None:
-        """Take what the call brings, to its end."""
+        """Read the answers of the call until it ends."""
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             word, _, value = line.decode().strip().partition(" ")
@@ -46,7 +46,7 @@ class PeerCall:
 
 @asynccontextmanager
 async def made_by(*command: str) -> AsyncIterator[PeerCall]:
-    """Make a call with a command; it is killed at the end of the block."""
+    """Make a call with a command; its process is killed at the end of the block."""
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**24
     )

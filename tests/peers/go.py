@@ -20,13 +20,13 @@ PACKAGES = {
 
 
 def absent() -> str:
-    """Return why tests with these programs are left out here, nothing where they are not."""
+    """Return why tests with these programs are skipped on this machine, or an empty string."""
     return "" if shutil.which("go") else "no Go here, which builds the clients of these tests"
 
 
 @cache
 def built(program: str) -> str:
-    """Build a program, unless it is there already, and return where it is. Go keeps what it has compiled."""
+    """Build a program unless it exists, and return its path. Go caches what it compiles."""
     command = ["go", "build", "-trimpath", "-mod=readonly", "-o", f"{PROGRAMS}/", PACKAGES[program]]
     PROGRAMS.mkdir(parents=True, exist_ok=True)
     subprocess.run(command, cwd=SOURCES, check=True, capture_output=True)  # noqa: S603
@@ -34,7 +34,7 @@ def built(program: str) -> str:
 
 
 async def run(program: str, *arguments: str) -> tuple[int, str]:
-    """Run a program to its end; return its exit code and all that it said."""
+    """Run a program to its end; return its exit code and its whole output."""
     process = await asyncio.create_subprocess_exec(
         await asyncio.to_thread(built, program),
         *arguments,

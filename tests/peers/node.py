@@ -15,14 +15,14 @@ INSTALLED = SOURCES.parents[2] / "build" / "peers" / "node"
 
 
 def absent() -> str:
-    """Return why tests with this client are left out here, nothing where they are not."""
+    """Return why tests with this client are skipped on this machine, or an empty string."""
     missing = [name for name in ("node", "npm") if shutil.which(name) is None]
     return f"no {' and no '.join(missing)} here, which a client of these tests needs" if missing else ""
 
 
 @cache
 def installed() -> str:
-    """Install the client, unless that has been done for these packages, and return where its program is."""
+    """Install the client, unless that was done for these packages, and return the path of its program."""
     INSTALLED.mkdir(parents=True, exist_ok=True)
     lock, done = SOURCES / "package-lock.json", INSTALLED / "node_modules" / ".package-lock.json"
     for file in SOURCES.iterdir():

@@ -1,4 +1,4 @@
-"""Programs in Go: quiet streams of grpc-go stay, and grpcurl and ghz work through server reflection."""
+"""Programs in Go: quiet streams of grpc-go stay open, and grpcurl and ghz work through server reflection."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ async def test_grpcurl_describes(world: World, symbol: str) -> None:
 
 
 async def test_grpcurl_describes_everything(world: World) -> None:
-    """Without a symbol grpcurl describes each service that is listed, so each must be found."""
+    """Without a symbol grpcurl describes each listed service, so reflection must find all of them."""
     code, said = await go.run("grpcurl", "-plaintext", world.target, "describe")
     assert code == 0, said
     for name in (SERVICE, "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"):
@@ -59,7 +59,7 @@ async def test_grpcurl_calls(world: World) -> None:
 
 
 async def test_ghz_calls(world: World) -> None:
-    """ghz learns the call from reflection, and makes it."""
+    """ghz gets the description of the call from reflection, and makes the call."""
     arguments = ("--insecure", "--call", f"{SERVICE}.PutDialRequests", "-n", "20", "-c", "2", "-O", "json")
     code, said = await go.run("ghz", *arguments, "-d", _list("t-{{.RequestNumber}}"), world.target)
     assert code == 0, said

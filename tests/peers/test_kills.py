@@ -1,4 +1,4 @@
-"""A gateway dies behind HAProxy: no client silently resends requests that the gateway had read."""
+"""A gateway is killed behind HAProxy: no client silently resends requests that the gateway had read."""
 
 import asyncio
 import time
@@ -28,12 +28,12 @@ CLIENTS = [
 
 
 async def _taken(world: World, number: int) -> float:
-    """Return how many dial requests a gateway has taken."""
+    """Return how many dial requests a gateway has read."""
     return (await scrape(world.admin_ports[number])).value("dial_gateway_requests_received_total")
 
 
-async def _who_has_it(world: World) -> int:
-    """Wait until Connect has accepted the request; return which gateway sent it."""
+async def _gateway_with_the_request(world: World) -> int:
+    """Wait until Connect has accepted the request; return the number of the gateway that sent it."""
     async with asyncio.timeout(20):
         while not world.calls():  # noqa: ASYNC110 - it happens in another process
             await asyncio.sleep(0.01)
@@ -42,12 +42,12 @@ async def _who_has_it(world: World) -> int:
 
 @pytest.mark.parametrize("method", [STREAM, PUT], ids=["stream", "put"])
 @pytest.mark.parametrize("calling", CLIENTS)
-async def test_what_a_killed_gateway_had_read_is_not_sent_again(calling: Calling, method: str) -> None:
+async def test_requests_that_a_killed_gateway_had_read_are_not_resent(calling: Calling, method: str) -> None:
     """A gateway is killed behind HAProxy while Connect has its request: the client gets an error.
 
-    HAProxy 2.6 says REFUSED_STREAM for a stream without an answer, and clients then send all of it again by
-    themselves, to the other gateway. That found the time too short by then, and said EXPIRED of a request
-    that Connect had accepted.
+    HAProxy 2.6 sends REFUSED_STREAM for a stream without an answer, and clients then resend the whole call to
+    the other gateway. With too little time left there, the request was answered EXPIRED although Connect had
+    accepted it.
     """
     async with (
         world_of(gateways=2, keep_admin_ports=True, settings={"call_timeout": "30"}) as world,
@@ -57,7 +57,7 @@ async def test_what_a_killed_gateway_had_read_is_not_sent_again(calling: Calling
         await world.faults([{"kind": FaultKind.NO_ANSWER, "after_work": True}])
         began = time.monotonic()
         await caller.send(dial("t-1", expires_in=HEADROOM_S + 3.0))
-        first = await _who_has_it(world)
+        first = await _gateway_with_the_request(world)
         await asyncio.sleep(max(0.0, began + 3.0 - time.monotonic()))
         await world.gateways[first].kill()
         await until(lambda: caller.status or caller.results)

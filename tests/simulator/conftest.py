@@ -1,4 +1,4 @@
-"""What the simulator's tests share: an account without a network, and a real boto3 client over a socket."""
+"""Fixtures of the simulator's tests: an account without a network, and a real boto3 client over a socket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 @dataclass
 class Account:
-    """A simulated account with a clock that stands still, and calls in the words of the HTTP API."""
+    """A simulated account with a clock that stands still; its methods are operations of the HTTP API."""
 
     connect: SimulatedConnect
     now: float = field(default_factory=NOW.timestamp)

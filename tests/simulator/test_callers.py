@@ -1,4 +1,4 @@
-"""Callers outside the gateway, who spend the same quota."""
+"""Other callers of the same AWS account spend the same quota."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def others(rate: float, burst: float) -> tuple[Quotas, OtherCallers]:
 
 
 @pytest.mark.parametrize("step_s", [0.25, 0.37, 60.0])
-def test_the_time_of_looking_does_not_matter(step_s: float) -> None:
-    """Whenever somebody looks, a caller has made its calls from its first second up to its last."""
+def test_calls_of_a_caller_do_not_depend_on_when_they_are_charged(step_s: float) -> None:
+    """A caller makes all its calls from its first second to its last, whenever they are charged."""
     _, callers = others(5, 5)
     callers.add(OtherCaller(calls_per_s=10, begin_at=NOON + 10, end_at=NOON + 20, insists=False))
     for step in range(int(60 / step_s) + 1):
@@ -33,21 +33,23 @@ def test_the_time_of_looking_does_not_matter(step_s: float) -> None:
     assert record.granted in (54, 55)
 
 
-def test_they_take_what_is_asked_for_later(make_account: MakeAccount) -> None:
-    """With half the quota taken from second 10 to 20, the other half is left for that while, no less."""
+def test_a_caller_spends_quota_during_its_period(make_account: MakeAccount) -> None:
+    """When another caller takes half the quota from second 10 to 20, the other half stays available."""
     seconds, granted = greedy(make_account(call_rate=10, call_burst=1), insists=True)
     assert (seconds, granted) == ([100, 50, 100], 50)
 
 
-def test_who_does_not_insist_may_get_nothing(make_account: MakeAccount) -> None:
-    """A caller that gives way takes nothing from one that asks whenever there is a token."""
+def test_a_caller_that_does_not_insist_may_get_nothing(make_account: MakeAccount) -> None:
+    """A caller that does not insist gets nothing while another asks whenever there is a token."""
     seconds, granted = greedy(make_account(call_rate=10, call_burst=1), insists=False)
     assert seconds[1] + granted == 100
     assert granted < 10
 
 
 def greedy(account: Account, *, insists: bool) -> tuple[list[int], int]:
-    """Ask ten times a second; return what came in each of three times ten seconds, and to the other."""
+    """Ask ten times a second; return how many calls passed in each of three spans of ten seconds, and the
+    other caller.
+    """
     start = account.now
     account.connect.add_caller(
         OtherCaller(calls_per_s=5, begin_at=start + 10, end_at=start + 20, insists=insists)
@@ -61,8 +63,8 @@ def greedy(account: Account, *, insists: bool) -> tuple[list[int], int]:
     return seconds, record.granted
 
 
-def test_nobody_gets_more_than_there_is() -> None:
-    """Who insists on more than the quota gets the quota, and leaves at most one call of debt behind."""
+def test_an_insisting_caller_gets_at_most_the_quota() -> None:
+    """A caller that insists on more than the quota gets the quota, and leaves a debt of at most one call."""
     quotas, callers = others(10, 10)
     callers.add(OtherCaller(calls_per_s=100, begin_at=NOON, end_at=NOON + 100))
     (record,) = callers.records(NOON + 100)
@@ -71,8 +73,8 @@ def test_nobody_gets_more_than_there_is() -> None:
     assert quotas.take(PUT_BATCH, NOON + 100.25)
 
 
-def test_several_callers_come_in_the_order_of_time() -> None:
-    """Of two callers, the one that calls first has the token, however late both are charged."""
+def test_calls_of_several_callers_are_charged_in_order_of_time() -> None:
+    """The caller that calls first gets the token, even if both are charged later."""
     _, callers = others(0.001, 1)
     late, early = NOON + 2, NOON + 1
     for begin_at, operation in ((late, PUT_BATCH), (early, PUT_OUTBOUND_BATCH)):
@@ -89,8 +91,8 @@ def test_several_callers_come_in_the_order_of_time() -> None:
     assert counts == [(0, 1), (1, 0)]
 
 
-def test_who_is_gone_calls_no_more() -> None:
-    """A caller that is taken away leaves the quota alone."""
+def test_a_removed_caller_makes_no_calls() -> None:
+    """A caller that was removed no longer spends the quota."""
     quotas, callers = others(0.001, 1)
     first = callers.add(OtherCaller(calls_per_s=1, begin_at=NOON))
     callers.add(OtherCaller(calls_per_s=1, begin_at=NOON))
@@ -102,7 +104,7 @@ def test_who_is_gone_calls_no_more() -> None:
 
 
 def test_quota_spent_at_once(make_account: MakeAccount) -> None:
-    """Calls that others make at once get in as far as the quota goes; an unknown operation is an error."""
+    """Calls that others make at once pass until the quota is used up; an unknown operation is an error."""
     account = make_account(call_rate=10, call_burst=10)
     assert account.connect.consume_quota(PUT_OUTBOUND_BATCH, 4, account.now) == 4
     assert account.connect.consume_quota(PUT_BATCH, 9, account.now) == 6
@@ -113,8 +115,8 @@ def test_quota_spent_at_once(make_account: MakeAccount) -> None:
         account.connect.add_caller(OtherCaller(calls_per_s=1, begin_at=0.0, operation="Put"))
 
 
-def test_a_reset_lets_all_go(make_account: MakeAccount) -> None:
-    """After a reset nobody else calls."""
+def test_a_reset_removes_all_callers(make_account: MakeAccount) -> None:
+    """A reset removes all other callers."""
     account = make_account(call_rate=1, call_burst=1)
     account.connect.add_caller(OtherCaller(calls_per_s=100, begin_at=account.now))
     assert account.put_tokens("a").status == 429
@@ -131,7 +133,7 @@ def test_a_reset_lets_all_go(make_account: MakeAccount) -> None:
         {"calls_per_s": 1.0, "begin_at": 1.0, "end_at": 0.0},
     ],
 )
-def test_senseless_caller_is_refused(values: dict[str, Any]) -> None:
-    """Values that do not make a caller are an error where it is made."""
+def test_an_invalid_caller_is_refused(values: dict[str, Any]) -> None:
+    """Invalid values of a caller raise an error in its constructor."""
     with pytest.raises(ValueError, match="must"):
         OtherCaller(**values)

@@ -22,13 +22,13 @@ def campaigns() -> Campaigns:
     return Campaigns(BufferSize())
 
 
-def test_any_campaign_runs_unless_told_otherwise(campaigns: Campaigns) -> None:
-    """A campaign that nobody has mentioned is Running."""
+def test_a_campaign_is_running_by_default(campaigns: Campaigns) -> None:
+    """A campaign that was never set up is Running."""
     assert campaigns.get("anything").state is RUNNING
 
 
-def test_a_forgotten_campaign_is_unknown_until_it_gets_a_state(campaigns: Campaigns) -> None:
-    """Forgetting makes a campaign unknown; setting its state brings it back."""
+def test_a_forgotten_campaign_is_unknown_until_its_state_is_set(campaigns: Campaigns) -> None:
+    """Forgetting a campaign makes it unknown; setting its state makes it known again."""
     campaigns.forget("a")
     with pytest.raises(CallError) as caught:
         campaigns.get("a")
@@ -52,8 +52,8 @@ def test_moves(campaigns: Campaigns, move: str, state: CampaignState) -> None:
     assert campaigns.get("a").state is (target or state)
 
 
-def test_buffer_fills_and_drains_at_the_dialers_pace(campaigns: Campaigns) -> None:
-    """A buffer takes its capacity at once, and then what the dialer has taken out."""
+def test_a_buffer_fills_and_drains_at_the_dialers_pace(campaigns: Campaigns) -> None:
+    """A buffer accepts up to its capacity at once, and later as much as the dialer has removed."""
     campaigns.set_buffer("a", BufferSize(2, drain_per_s=1.0))
     campaign = campaigns.get("a")
     assert [campaign.buffered(0.0) for _ in range(3)] == [True, True, False]
@@ -61,7 +61,7 @@ def test_buffer_fills_and_drains_at_the_dialers_pace(campaigns: Campaigns) -> No
 
 
 def test_buffer_without_a_dialer_never_drains(campaigns: Campaigns) -> None:
-    """With a drain of 0 what is in stays in; other campaigns are not concerned."""
+    """With a drain of 0 a full buffer stays full; other campaigns are not affected."""
     campaigns.set_buffer("a", BufferSize(1))
     assert campaigns.get("a").buffered(0.0)
     assert not campaigns.get("a").buffered(1e6)
@@ -69,7 +69,7 @@ def test_buffer_without_a_dialer_never_drains(campaigns: Campaigns) -> None:
 
 
 def test_buffer_of_all_campaigns(campaigns: Campaigns) -> None:
-    """A buffer set for all holds for campaigns known before and after."""
+    """A buffer set for all campaigns applies to campaigns used before and after."""
     campaigns.get("before")
     campaigns.set_buffer(None, BufferSize(0))
     assert not campaigns.get("before").buffered(0.0)
@@ -77,7 +77,7 @@ def test_buffer_of_all_campaigns(campaigns: Campaigns) -> None:
 
 
 @pytest.mark.parametrize(("capacity", "drain_per_s"), [(-1, 0.0), (1, -1.0)])
-def test_senseless_buffer_is_refused(capacity: int, drain_per_s: float) -> None:
-    """A negative size or pace is an error where it is made."""
+def test_an_invalid_buffer_is_refused(capacity: int, drain_per_s: float) -> None:
+    """A negative capacity or drain raises an error."""
     with pytest.raises(ValueError, match="must be 0 or more"):
         BufferSize(capacity, drain_per_s)

@@ -26,8 +26,10 @@ def parse(*arguments: str) -> argparse.Namespace:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
-    """One line names what to export, with which a plain client gets an answer; a signal ends it with 0."""
+def test_the_command_serves_until_a_signal(number: signal.Signals) -> None:
+    """The command prints one line of variables with which a plain client gets an answer; a signal ends it
+    with 0.
+    """
     environment = os.environ | {"AWS_ACCESS_KEY_ID": "AKIDOWN", "AWS_SECRET_ACCESS_KEY": "mine"}
     arguments = [sys.executable, "-c", _PROGRAM, "--port", "0"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, env=environment, text=True) as process:  # noqa: S603
@@ -84,7 +86,7 @@ def test_bad_arguments_end_with_one_line(
         {"latency_s": -1.0},
     ],
 )
-def test_senseless_settings_are_refused(values: dict[str, Any]) -> None:
+def test_invalid_settings_are_refused(values: dict[str, Any]) -> None:
     """A setting out of its range is an error that names it."""
     with pytest.raises(ValueError, match=next(iter(values))):
         SimulatorSettings(**values)

@@ -25,7 +25,7 @@ def lists(reply: Reply) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def test_good_items_are_accepted(account: Account) -> None:
-    """Each good item succeeds with an id of its own, and the journal has the same."""
+    """Each valid item succeeds with an id of its own, and the journal has the same ids."""
     accepted, failed = lists(account.put_tokens("a", "b"))
     assert set(accepted) == {"a", "b"}
     assert len(set(accepted.values())) == 2
@@ -36,7 +36,7 @@ def test_good_items_are_accepted(account: Account) -> None:
 
 
 def test_answers_come_in_another_order(account: Account) -> None:
-    """The lists are not in the order of the call, for Connect promises none."""
+    """The lists of an answer are not in the order of the call, because Connect promises no order."""
     answer = json.loads(account.put_tokens("a", "b", "c").body)
     assert [item["clientToken"] for item in answer["successfulRequests"]] == ["c", "b", "a"]
 
@@ -54,14 +54,14 @@ def test_answers_come_in_another_order(account: Account) -> None:
     ],
 )
 def test_a_bad_item_fails_alone(account: Account, change: dict[str, str]) -> None:
-    """A phone number that is not E.164, or a time already past, is InvalidInput and spares the others."""
+    """A phone number that is not E.164, or an expiration in the past, is InvalidInput for this item only."""
     accepted, failed = lists(account.put(account.item("bad", **change), account.item("good")))
     assert set(accepted) == {"good"}
     assert failed == {"bad": "InvalidInput"}
 
 
 def test_expiration_too_far_ahead(make_account: MakeAccount) -> None:
-    """With the option, an expiration beyond the limit is InvalidInput; without it any is good."""
+    """With the option set, an expiration beyond the limit is InvalidInput; without it any is valid."""
     far = {"expirationTime": "2026-01-01T12:15:01Z"}
     limited, free = make_account(max_expiration_ahead_s=900.0), make_account()
     assert lists(limited.put(limited.item("a", **far), limited.item("b")))[1] == {"a": "InvalidInput"}
@@ -69,7 +69,7 @@ def test_expiration_too_far_ahead(make_account: MakeAccount) -> None:
 
 
 def test_an_accepted_token_is_answered_again(account: Account) -> None:
-    """A token sent again has the same id, whatever the time, and is no second dial."""
+    """A token that is sent again gets the same id at any later time, and is not dialed again."""
     item = account.item("a")
     first = lists(account.put(item))[0]
     account.now += 3600
@@ -95,7 +95,7 @@ def test_tokens_are_bounded(make_account: MakeAccount) -> None:
 
 
 def test_a_full_buffer_throttles_items(make_account: MakeAccount) -> None:
-    """What does not fit is RequestThrottled; replays take no room; the dialer's pace makes some."""
+    """Items that do not fit are RequestThrottled; replays need no room; the dialer's drain makes room."""
     account = make_account(call_rate=0, buffer_capacity=2, buffer_drain_per_s=1.0)
     accepted, failed = lists(account.put_tokens("a", "b", "c"))
     assert set(accepted) == {"a", "b"}
@@ -107,7 +107,7 @@ def test_a_full_buffer_throttles_items(make_account: MakeAccount) -> None:
 
 
 def test_calls_beyond_the_quota_are_throttled(make_account: MakeAccount) -> None:
-    """Over 10 seconds of steady pressure, the burst and 10 calls a second pass; the rest do nothing."""
+    """Over 10 seconds of constant load, the burst and 10 calls a second pass; throttled calls do nothing."""
     account = make_account(journal_limit=None)
     start = account.now
     for step in range(1000):
@@ -120,14 +120,14 @@ def test_calls_beyond_the_quota_are_throttled(make_account: MakeAccount) -> None
 
 
 def test_a_malformed_call_spends_quota(make_account: MakeAccount) -> None:
-    """Throttling comes before validation, as at the front of AWS."""
+    """A call is throttled before it is validated, as on AWS."""
     account = make_account(call_burst=1)
     assert account.put().error_code == "ValidationException"
     assert account.put_tokens("a").error_code == "ThrottlingException"
 
 
 def test_a_token_twice_in_one_call(account: Account) -> None:
-    """The same token twice in a call is an illegal call, and nothing is dialed."""
+    """A call with the same token twice is illegal, and nothing is dialed."""
     reply = account.put_tokens("a", "b", "a")
     assert (reply.status, reply.error_code) == (400, "ValidationException")
     assert account.connect.journal.dials() == {}
@@ -135,7 +135,7 @@ def test_a_token_twice_in_one_call(account: Account) -> None:
 
 
 def test_a_campaign_that_does_not_run(account: Account) -> None:
-    """A campaign in any other state than Running takes nothing, and says in which it is."""
+    """A campaign that is not Running accepts nothing, and the error names its state."""
     for state in set(CampaignState) - {CampaignState.RUNNING, CampaignState.COMPLETED}:
         account.connect.set_state("campaign", state)
         reply = account.put_tokens("a")
@@ -145,7 +145,7 @@ def test_a_campaign_that_does_not_run(account: Account) -> None:
 
 
 def test_an_unknown_campaign(account: Account) -> None:
-    """A campaign that is told to be unknown is not found, by any operation."""
+    """Every operation on a campaign that is set to be unknown is ResourceNotFoundException."""
     account.connect.forget_campaign("campaign")
     assert account.put_tokens("a").error_code == "ResourceNotFoundException"
     assert account.call("POST", "/campaigns/campaign/pause").error_code == "ResourceNotFoundException"
@@ -164,7 +164,7 @@ def test_an_unknown_campaign(account: Account) -> None:
     ],
 )
 def test_injected_exceptions(account: Account, code: str, status: int) -> None:
-    """An injected exception has the model's status, does nothing, and is no illegal call."""
+    """An injected exception has the model's status, does nothing, and is not counted as an illegal call."""
     account.connect.add_fault(Fault(kind=FaultKind.EXCEPTION, code=code, count=1))
     reply = account.put_tokens("a")
     assert (reply.status, reply.error_code) == (status, code)
@@ -174,7 +174,7 @@ def test_injected_exceptions(account: Account, code: str, status: int) -> None:
 
 
 def test_an_exception_after_the_work(account: Account) -> None:
-    """An exception may hide work that was done; the same token then brings the id to light."""
+    """An exception can follow completed work; the same token sent again then returns the id."""
     fault = Fault(kind=FaultKind.EXCEPTION, code="X", status=503, after_work=True, count=1)
     account.connect.add_fault(fault)
     assert account.put_tokens("a").status == 503
@@ -189,7 +189,7 @@ def test_an_exception_after_the_work(account: Account) -> None:
     [(FaultKind.RESET, Delivery.RESET), (FaultKind.NO_ANSWER, Delivery.NO_ANSWER)],
 )
 def test_lost_answers(account: Account, kind: FaultKind, delivery: Delivery, after_work: bool) -> None:
-    """A lost answer leaves the work done or not done, and the journal knows which."""
+    """When an answer is lost, the work is done or not as the fault says, and the journal records which."""
     account.connect.add_fault(Fault(kind=kind, after_work=after_work))
     assert account.put_tokens("a").delivery is delivery
     (call,) = account.connect.journal
@@ -199,7 +199,7 @@ def test_lost_answers(account: Account, kind: FaultKind, delivery: Delivery, aft
 
 
 def test_a_lost_refusal_keeps_its_result(account: Account) -> None:
-    """When a refusal is lost on its way, the journal has the refusal and the loss."""
+    """When a refusal is lost on its way, the journal has both the refusal and the loss."""
     account.connect.add_fault(Fault(kind=FaultKind.RESET, after_work=True))
     account.connect.set_state("campaign", CampaignState.PAUSED)
     assert account.put_tokens("a").delivery is Delivery.RESET
@@ -207,8 +207,8 @@ def test_a_lost_refusal_keeps_its_result(account: Account) -> None:
     assert call.result == "InvalidCampaignStateException"
 
 
-def test_a_throttled_call_spends_no_fault(make_account: MakeAccount) -> None:
-    """The next three calls that get in are struck, however many are throttled before them."""
+def test_a_throttled_call_uses_up_no_fault(make_account: MakeAccount) -> None:
+    """A fault with count 3 affects the next three calls that are not throttled."""
     account = make_account(call_rate=1, call_burst=1)
     account.put_tokens("a")
     account.connect.add_fault(Fault(kind=FaultKind.RESET, count=1))
@@ -218,7 +218,7 @@ def test_a_throttled_call_spends_no_fault(make_account: MakeAccount) -> None:
 
 
 def test_latency(make_account: MakeAccount) -> None:
-    """The setting's latency and an injected one add up, also for a refusal."""
+    """The latency of the settings and an injected one add up, also for a refusal."""
     account = make_account(latency_s=0.25)
     account.connect.add_fault(Fault(kind=FaultKind.LATENCY, latency_s=1.0))
     assert account.put_tokens("a").latency_s == 1.25
@@ -228,7 +228,7 @@ def test_latency(make_account: MakeAccount) -> None:
 
 @pytest.mark.parametrize("code", ["InvalidInput", "RequestThrottled", "UnknownError", "Novelty"])
 def test_injected_item_failures(account: Account, code: str) -> None:
-    """An item fails with the code chosen, known or not; the others are accepted."""
+    """An item fails with the chosen code, known or unknown; the other items are accepted."""
     account.connect.add_fault(Fault(kind=FaultKind.ITEM_FAILURE, code=code, token="b"))
     accepted, failed = lists(account.put_tokens("a", "b"))
     assert (set(accepted), failed) == ({"a"}, {"b": code})
@@ -237,7 +237,7 @@ def test_injected_item_failures(account: Account, code: str) -> None:
 
 @pytest.mark.parametrize("after_work", [False, True])
 def test_missing_items(account: Account, after_work: bool) -> None:
-    """A missing item is in neither list, and dialed only if the fault says so."""
+    """A missing item is in neither list, and is dialed only if the fault says so."""
     account.connect.add_fault(Fault(kind=FaultKind.ITEM_MISSING, token="b", after_work=after_work))
     assert lists(account.put_tokens("b")) == ({}, {})
     assert len(account.connect.journal.dials()) == after_work
@@ -263,8 +263,8 @@ def test_the_same_seed_does_the_same(make_account: MakeAccount) -> None:
     assert session() == session()
 
 
-def test_reset_begins_anew(account: Account) -> None:
-    """After a reset nothing of the past is left: states, buffers, tokens, quotas, faults, journal."""
+def test_a_reset_clears_everything(account: Account) -> None:
+    """A reset clears states, buffers, tokens, quotas, faults and the journal."""
     connect = account.connect
     account.put_tokens("a")
     connect.forget_campaign("campaign")
@@ -279,13 +279,13 @@ def test_reset_begins_anew(account: Account) -> None:
 
 
 def test_quota_of_an_unknown_operation(account: Account) -> None:
-    """A misspelled operation is an error, not a quota that nobody meets."""
+    """A quota for a misspelled operation is an error."""
     with pytest.raises(ValueError, match="no operation 'PutDialRequest'"):
         account.connect.set_quota("PutDialRequest", Quota(1, 1))
 
 
 def test_nothing_private_is_kept(account: Account) -> None:
-    """Phone numbers and attributes are in no journal, no statistics and no answer."""
+    """Phone numbers and attributes appear in no journal, statistics or answer."""
     account.put(account.item("a"), account.item("b", phoneNumber="0815-4711"))
     account.put(account.item("c", phoneNumber="0815 4711"))
     reply = account.put(account.item("d", attributes={"Jane": 4711}))
@@ -295,7 +295,7 @@ def test_nothing_private_is_kept(account: Account) -> None:
 
 
 def test_describe_and_list(account: Account) -> None:
-    """Campaigns are described as they were created, listed by pages, and gone when deleted."""
+    """Campaigns are described as they were created, listed in pages, and absent once deleted."""
     details = {
         "name": "autumn",
         "connectInstanceId": "instance",
@@ -324,14 +324,14 @@ def _pages(account: Account, instance: str) -> list[list[str]]:
         ask["nextToken"] = answer["nextToken"]
 
 
-def test_a_made_up_page_token(account: Account) -> None:
-    """A nextToken that was never given is a ValidationException."""
+def test_an_invented_page_token(account: Account) -> None:
+    """A nextToken that the simulator did not issue is a ValidationException."""
     reply = account.call("POST", "/campaigns-summary", {"nextToken": "²"})
     assert reply.error_code == "ValidationException"
 
 
 def test_unknown_operations(account: Account) -> None:
-    """What the simulator does not have is said so, and counted apart."""
+    """An operation that the simulator does not implement is refused by name, and counted separately."""
     reply = account.call("GET", "/tags/arn")
     assert (reply.status, reply.error_code) == (404, "UnknownOperationException")
     assert account.connect.stats().refused == {"UnknownOperationException": 1}

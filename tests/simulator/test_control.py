@@ -20,7 +20,7 @@ def ask(account: Account, method: str, path: str, document: object = None) -> An
 
 
 def test_faults_are_set_listed_and_cleared(account: Account) -> None:
-    """A fault sent as JSON strikes; the list tells how often; it can be taken away, alone or with all."""
+    """A fault sent as JSON takes effect; the list shows how often; one fault or all are removed."""
     fault = {"kind": "exception", "code": "ThrottlingException", "count": 2, "campaign": None}
     first = ask(account, "POST", "faults", fault)["id"]
     assert account.put_tokens("a").error_code == "ThrottlingException"
@@ -34,7 +34,7 @@ def test_faults_are_set_listed_and_cleared(account: Account) -> None:
 
 
 def test_campaigns(account: Account) -> None:
-    """A campaign's state is set, and it is made unknown, under its encoded id."""
+    """A campaign's state is set, and the campaign is made unknown, under its percent-encoded id."""
     ask(account, "PUT", "campaigns/a%2Fb", {"state": "Paused"})
     assert account.connect.campaigns.get("a/b").state is CampaignState.PAUSED
     ask(account, "PUT", "campaigns/a%2Fb", {"exists": False})
@@ -53,7 +53,7 @@ def test_buffers_and_quotas(account: Account) -> None:
 
 
 def test_other_callers(account: Account) -> None:
-    """Others spend the quota, at once or for a while that begins later; they are listed and taken away."""
+    """Other callers spend the quota at once or during a later period; they are listed and removed."""
     ask(account, "PUT", "quotas/PutDialRequestBatch", {"rate": 1, "burst": 3})
     assert ask(account, "POST", "quotas/PutDialRequestBatch", {"calls": 2}) == {"granted": 2}
     first = ask(account, "POST", "callers", {"calls_per_s": 2, "after_s": 10, "for_s": 10, "insists": False})[
@@ -72,7 +72,7 @@ def test_other_callers(account: Account) -> None:
 
 
 def test_stats_journal_and_reset(account: Account) -> None:
-    """What Connect did can be read, of all campaigns or one, and forgotten."""
+    """Statistics and journal are read for all campaigns or for one, and cleared."""
     account.put_tokens("a")
     assert ask(account, "GET", "stats")["items"] == {"accepted": 1}
     (call,) = ask(account, "GET", "journal/campaign")["calls"]
@@ -110,7 +110,7 @@ def test_stats_journal_and_reset(account: Account) -> None:
     ],
 )
 def test_bad_input_is_refused(account: Account, method: str, path: str, document: object) -> None:
-    """What makes no sense is a 400 that says why, and changes nothing."""
+    """Invalid input is a 400 that says why, and changes nothing."""
     assert ask(account, method, path, document) == 400
     assert ask(account, "GET", "faults") == {"faults": []}
 
@@ -119,5 +119,5 @@ def test_bad_input_is_refused(account: Account, method: str, path: str, document
     ("method", "path"), [("GET", ""), ("GET", "nothing"), ("PUT", "campaigns"), ("PUT", "stats")]
 )
 def test_unknown_paths(account: Account, method: str, path: str) -> None:
-    """What is not there is a 404."""
+    """An unknown path is a 404."""
     assert ask(account, method, path) == 404

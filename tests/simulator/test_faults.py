@@ -21,14 +21,16 @@ def strikes(board: FaultBoard, calls: int) -> int:
 
 
 def test_count_is_used_up(board: FaultBoard) -> None:
-    """A fault with a count strikes that many calls and no more."""
+    """A fault with a count affects that many calls and no more."""
     board.add(Fault(kind=FaultKind.RESET, count=3))
     assert strikes(board, 10) == 3
     assert [(armed.struck, armed.remaining) for armed in board.armed()] == [(3, 0)]
 
 
 def test_probability_is_drawn_from_the_seed() -> None:
-    """A fault strikes about as often as its probability says, and the same way for the same seed."""
+    """A fault affects about the share of calls that its probability says, and the same calls for the same
+    seed.
+    """
     results = []
     for _ in range(2):
         board = FaultBoard(Random(7))
@@ -39,21 +41,21 @@ def test_probability_is_drawn_from_the_seed() -> None:
 
 
 @pytest.mark.parametrize("limits", [{"operation": "GetCampaignState"}, {"campaign": "b"}, {"token": "other"}])
-def test_a_limited_fault_spares_the_rest(board: FaultBoard, limits: dict[str, Any]) -> None:
-    """A fault for one operation, campaign or token leaves every other call alone."""
+def test_a_limited_fault_affects_nothing_else(board: FaultBoard, limits: dict[str, Any]) -> None:
+    """A fault for one operation, campaign or token does not affect other calls."""
     board.add(Fault(kind=FaultKind.RESET, **limits))
     assert strikes(board, 5) == 0
 
 
-def test_a_call_is_struck_for_a_token_that_it_contains(board: FaultBoard) -> None:
-    """A call fault for a token strikes each call with that token in it."""
+def test_a_token_fault_affects_calls_that_contain_the_token(board: FaultBoard) -> None:
+    """A call fault for a token affects each call that contains the token."""
     board.add(Fault(kind=FaultKind.EXCEPTION, code="ValidationException", token="poison"))
     assert board.for_call(PUT, "a", ["x", "poison"]).fault is not None
     assert board.for_call(PUT, "a", ["x"]).fault is None
 
 
-def test_latencies_add_up_beside_another_fault(board: FaultBoard) -> None:
-    """Latencies of several faults add up with bounded jitter; of other faults the oldest alone strikes."""
+def test_latencies_add_up_with_another_fault(board: FaultBoard) -> None:
+    """Latencies of several faults add up, with bounded jitter; of other faults only the oldest acts."""
     board.add(Fault(kind=FaultKind.LATENCY, latency_s=1.0))
     board.add(Fault(kind=FaultKind.RESET))
     board.add(Fault(kind=FaultKind.NO_ANSWER, count=1))
@@ -65,16 +67,16 @@ def test_latencies_add_up_beside_another_fault(board: FaultBoard) -> None:
     assert [armed.struck for armed in board.armed()] == [1, 1, 0, 1]
 
 
-def test_item_faults_strike_items_only(board: FaultBoard) -> None:
-    """A fault of an item kind never strikes a call, nor the other way round."""
+def test_item_faults_affect_items_only(board: FaultBoard) -> None:
+    """A fault of an item kind never affects a call, and a call fault never an item."""
     board.add(Fault(kind=FaultKind.ITEM_MISSING, count=1))
     assert strikes(board, 3) == 0
     assert board.for_item(PUT, "a", "t") is not None
     assert board.for_item(PUT, "a", "t") is None
 
 
-def test_a_rate_fault_is_about_v2(board: FaultBoard) -> None:
-    """Items fail for excessive usage in V2 only, since V1 has no word for it."""
+def test_a_rate_fault_affects_v2_only(board: FaultBoard) -> None:
+    """Items fail for excessive usage in V2 only, since V1 has no such code."""
     board.add(Fault(kind=FaultKind.RATE, count=1))
     assert board.for_item(PUT, "a", "t") is None
     struck = board.for_item("PutOutboundRequestBatch", "a", "t")
@@ -83,8 +85,8 @@ def test_a_rate_fault_is_about_v2(board: FaultBoard) -> None:
     assert board.for_item("PutOutboundRequestBatch", "a", "t") is None
 
 
-def test_faults_can_be_taken_away(board: FaultBoard) -> None:
-    """A removed fault strikes no more; removing it twice says so."""
+def test_faults_can_be_removed(board: FaultBoard) -> None:
+    """A removed fault has no effect; removing it again is reported."""
     first = board.add(Fault(kind=FaultKind.RESET))
     board.add(Fault(kind=FaultKind.ITEM_MISSING))
     assert board.remove(first)
@@ -109,7 +111,7 @@ def test_faults_can_be_taken_away(board: FaultBoard) -> None:
         {"kind": FaultKind.RATE, "operation": PUT},
     ],
 )
-def test_senseless_fault_is_refused(values: dict[str, Any]) -> None:
-    """Values that do not make a fault are an error where it is made."""
+def test_an_invalid_fault_is_refused(values: dict[str, Any]) -> None:
+    """Invalid values of a fault raise an error in its constructor."""
     with pytest.raises(ValueError):
         Fault(**values)

@@ -13,7 +13,7 @@ def record(items: int, **changes: object) -> CallRecord:
 
 
 def test_statistics_count_calls_items_and_fill() -> None:
-    """Counts go by operation and result, items by what became of them, fill by size."""
+    """Calls are counted by operation and result, items by their outcome, fill by size."""
     journal = Journal(None)
     journal.add(record(2), is_batch=True)
     journal.add(record(2, failed=[FailedItem("x", "InvalidInput")], accepted=[]), is_batch=True)
@@ -32,7 +32,7 @@ def test_statistics_count_calls_items_and_fill() -> None:
 
 
 def test_the_limit_counts_dial_requests() -> None:
-    """The oldest calls go when more dial requests are remembered than the limit; the counts stay."""
+    """The oldest calls are dropped once the journal exceeds its limit of dial requests; counts stay."""
     journal = Journal(10)
     for at in range(5):
         journal.add(record(4, at=float(at)), is_batch=True)
@@ -40,16 +40,16 @@ def test_the_limit_counts_dial_requests() -> None:
     assert journal.statistics().items == {"accepted": 20}
 
 
-def test_empty_calls_are_bounded_too() -> None:
-    """Calls without items take room in the journal as well."""
+def test_calls_without_items_are_bounded() -> None:
+    """Calls without items count toward the limit of the journal."""
     journal = Journal(10)
     for _ in range(100):
         journal.add(record(0), is_batch=True)
     assert len(journal) == 10
 
 
-def test_dials_leave_replays_out() -> None:
-    """A token that is answered again is not dialed again."""
+def test_replays_are_not_counted_as_dials() -> None:
+    """A replayed token is not counted as a dial."""
     journal = Journal(None)
     journal.add(record(1), is_batch=True)
     journal.add(record(1, accepted=[AcceptedItem("t0", "id0", replayed=True)]), is_batch=True)
@@ -58,7 +58,7 @@ def test_dials_leave_replays_out() -> None:
 
 
 def test_other_calls_are_counted_but_not_kept() -> None:
-    """The life cycle's calls appear in the counts only."""
+    """Calls that change or read campaigns appear in the counts only."""
     journal = Journal(None)
     journal.add(record(0, operation="StartCampaign"), is_batch=False)
     assert len(journal) == 0

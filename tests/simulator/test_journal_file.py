@@ -30,13 +30,13 @@ Open = Callable[[], JournalFile]
 
 @pytest.fixture
 def opened(path: Path) -> Iterator[Open]:
-    """Open the journal's file; what is opened is closed."""
+    """Open the journal's file; close it at the end."""
     with ExitStack() as stack:
         yield lambda: stack.enter_context(closing(JournalFile(path)))
 
 
 def account(file: JournalFile, **settings: Any) -> Account:
-    """Make an account that keeps its journal in a file, and goes on from what stands in it."""
+    """Make an account that keeps its journal in a file, and continues from the file's records."""
     chosen = SimulatorSettings(verify_signatures=False, call_rate=0, **settings)
     connect = SimulatedConnect(chosen, file.add)
     connect.remember(file.records())
@@ -48,8 +48,8 @@ def ids(account: Account, *tokens: str) -> dict[str, str]:
     return {item["clientToken"]: item["id"] for item in document["successfulRequests"]}
 
 
-def test_calls_are_read_back_as_they_were(path: Path, opened: Open) -> None:
-    """Whatever became of a call and its answer stands in the file before the answer goes out."""
+def test_calls_are_read_back_unchanged(path: Path, opened: Open) -> None:
+    """Each call and the fate of its answer are in the file before the answer is sent."""
     file = opened()
     before = account(file)
     before.put_tokens("a", "b")
@@ -65,8 +65,8 @@ def test_calls_are_read_back_as_they_were(path: Path, opened: Open) -> None:
     assert calls[3].illegal
 
 
-def test_a_token_is_known_in_the_next_life(path: Path, opened: Open) -> None:
-    """A simulator that goes on from a file answers a token under its old id, and gives no id twice."""
+def test_a_token_is_known_after_a_restart(path: Path, opened: Open) -> None:
+    """A simulator that continues from a file answers a known token with its old id, and gives no id twice."""
     first = opened()
     before = ids(account(first), "a", "b")
     second = opened()
@@ -78,8 +78,8 @@ def test_a_token_is_known_in_the_next_life(path: Path, opened: Open) -> None:
     assert again.connect.stats().items == {"accepted": 3, "replayed": 1}
 
 
-def test_a_torn_line_is_no_call(path: Path, opened: Open) -> None:
-    """What a killed simulator had begun to write was answered to nobody: it is read by none, and cut off."""
+def test_an_incomplete_line_is_cut_off(path: Path, opened: Open) -> None:
+    """An incomplete last line, whose call was never answered, is not read and is cut off."""
     first = opened()
     ids(account(first), "a")
     whole = path.read_bytes()
@@ -90,8 +90,8 @@ def test_a_torn_line_is_no_call(path: Path, opened: Open) -> None:
 
 
 @pytest.mark.parametrize("spoil", [lambda line: b"{}\n", lambda line: b"[1]\n", lambda line: b"x" + line])
-def test_a_file_that_is_no_journal(path: Path, opened: Open, spoil: Callable[[bytes], bytes]) -> None:
-    """A line that no simulator wrote is an error that names it."""
+def test_a_file_that_is_not_a_journal(path: Path, opened: Open, spoil: Callable[[bytes], bytes]) -> None:
+    """A line that is not a record of a journal raises an error that names the line."""
     first = opened()
     ids(account(first), "a")
     path.write_bytes(path.read_bytes() + spoil(path.read_bytes()))
@@ -100,7 +100,7 @@ def test_a_file_that_is_no_journal(path: Path, opened: Open, spoil: Callable[[by
 
 
 def test_the_file_holds_no_phone_number(path: Path, opened: Open) -> None:
-    """Neither the number nor the attributes of a dial request are written down."""
+    """Neither the number nor the attributes of a dial request are written to the file."""
     file = opened()
     one = account(file)
     one.put(one.item("a", attributes={"name": "Jane"}))

@@ -1,4 +1,4 @@
-"""Fidelity: what the real boto3 client makes of the simulator, over a real socket."""
+"""The real boto3 client gets the simulator's answers over a real socket."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_failed_items_have_their_codes(
         ("ValidationException", 400),
     ],
 )
-async def test_each_exception_arrives_as_itself(
+async def test_each_exception_arrives_as_its_own_class(
     simulator: Simulator,
     client: ConnectCampaignServiceClient,
     dial_requests: DialRequests,
@@ -88,7 +88,7 @@ async def test_each_exception_arrives_as_itself(
 async def test_the_campaigns_state_arrives(
     simulator: Simulator, client: ConnectCampaignServiceClient, dial_requests: DialRequests
 ) -> None:
-    """InvalidCampaignStateException arrives as itself, with the state."""
+    """InvalidCampaignStateException arrives as its own class, with the state."""
     simulator.connect.set_state("campaign", CampaignState.STOPPED)
     error = await refusal(client, dial_requests("a"))
     assert type(error) is client.exceptions.InvalidCampaignStateException
@@ -106,10 +106,10 @@ async def test_a_code_that_the_model_does_not_know(
     assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 503
 
 
-async def test_what_botocore_lets_through_is_refused(
+async def test_violations_that_botocore_does_not_check_are_refused(
     simulator: Simulator, client: ConnectCampaignServiceClient, dial_requests: DialRequests
 ) -> None:
-    """26 items, a bad token and a token twice are ValidationExceptions, and counted as illegal."""
+    """26 items, a bad token and a duplicate token are ValidationExceptions, and counted as illegal."""
     good = dial_requests(*(str(index) for index in range(26)))
     for requests in (good, dial_requests("a b"), dial_requests("a", "a")):
         assert type(await refusal(client, requests)) is client.exceptions.ValidationException
@@ -138,7 +138,7 @@ async def test_a_reset_connection(
     *,
     after_work: bool,
 ) -> None:
-    """A reset looks the same to the client before and after the work; the journal shows the difference."""
+    """A reset looks the same to the client before and after the work; the journal records which it was."""
     simulator.connect.add_fault(Fault(kind=FaultKind.RESET, after_work=after_work, count=1))
     with pytest.raises(ConnectionClosedError):
         await put(client, dial_requests("a"))
@@ -148,7 +148,7 @@ async def test_a_reset_connection(
     assert simulator.connect.stats().items.get("replayed", 0) == after_work
 
 
-async def test_a_reset_is_one(simulator: Simulator) -> None:
+async def test_a_reset_is_a_tcp_reset(simulator: Simulator) -> None:
     """The connection ends with a TCP reset, not with an orderly end that a client may take for an answer."""
     simulator.connect.add_fault(Fault(kind=FaultKind.RESET, operation="GetCampaignState"))
     request = AWSRequest("GET", f"{simulator.url}/campaigns/a/state", headers={"Host": simulator.url[7:]})
@@ -162,7 +162,7 @@ async def test_a_reset_is_one(simulator: Simulator) -> None:
 
 
 async def test_no_answer(simulator: Simulator, make_client: MakeClient, dial_requests: DialRequests) -> None:
-    """Without an answer the client runs into its own time-out, and the simulator goes on."""
+    """Without an answer the client reaches its own time-out, and the simulator keeps serving."""
     simulator.connect.add_fault(Fault(kind=FaultKind.NO_ANSWER, after_work=True, count=1))
     client = make_client(simulator.url, read_timeout_s=0.1)
     with pytest.raises(ReadTimeoutError):
@@ -172,10 +172,10 @@ async def test_no_answer(simulator: Simulator, make_client: MakeClient, dial_req
     assert simulator.connect.journal.dials() == {("campaign", "a"): 1}
 
 
-async def test_an_answer_later_than_the_time_out(
+async def test_an_answer_after_the_time_out(
     simulator: Simulator, make_client: MakeClient, dial_requests: DialRequests
 ) -> None:
-    """The work was done when the request arrived; nothing waits on for a client that has given up."""
+    """The work is done when the request arrives; nothing keeps waiting for a client that has given up."""
     simulator.connect.add_fault(Fault(kind=FaultKind.LATENCY, latency_s=60))
     before = len(asyncio.all_tasks())
     client = make_client(simulator.url, read_timeout_s=0.1)
@@ -192,7 +192,7 @@ async def test_an_answer_later_than_the_time_out(
 async def test_closing_does_not_wait_for_hanging_requests(
     make_client: MakeClient, dial_requests: DialRequests, kind: FaultKind
 ) -> None:
-    """Closing is prompt and ends the requests that hang; afterwards nobody listens."""
+    """Closing is prompt and ends hanging requests; afterwards the port is closed."""
     simulator = Simulator(SimulatorSettings())
     await simulator.start()
     simulator.connect.add_fault(Fault(kind=kind, latency_s=60))
@@ -225,7 +225,7 @@ async def test_wrong_credentials(
     secret: str,
     code: str,
 ) -> None:
-    """A wrong secret and an unknown key arrive with AWS's codes, and reach no operation."""
+    """A wrong secret and an unknown key are refused with AWS's codes, before any operation."""
     error = await refusal(make_client(simulator.url, key=key, secret=secret), dial_requests("a"))
     assert error.response["Error"]["Code"] == code
     assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 403
@@ -234,15 +234,17 @@ async def test_wrong_credentials(
 
 
 async def test_skewed_clock(make_client: MakeClient, dial_requests: DialRequests) -> None:
-    """A client whose clock is six minutes off has an invalid signature, and is told why."""
+    """A client whose clock is six minutes off gets an invalid-signature error that states the reason."""
     async with Simulator(SimulatorSettings(), clock=lambda: time.time() + 360) as simulator:
         error = await refusal(make_client(simulator.url), dial_requests("a"))
     assert error.response["Error"]["Code"] == "InvalidSignatureException"
     assert "Signature expired" in error.response["Error"]["Message"]
 
 
-async def test_own_credentials_and_none_at_all(make_client: MakeClient, dial_requests: DialRequests) -> None:
-    """Credentials from the settings are known; with verification off any are good."""
+async def test_credentials_of_the_settings_and_verification_off(
+    make_client: MakeClient, dial_requests: DialRequests
+) -> None:
+    """Credentials from the settings are accepted; with verification off any are."""
     async with Simulator(SimulatorSettings(credentials={"AKIDOWN": "mine"})) as simulator:
         await put(make_client(simulator.url, key="AKIDOWN", secret="mine"), dial_requests("a"))
     async with Simulator(SimulatorSettings(verify_signatures=False)) as simulator:
@@ -250,7 +252,7 @@ async def test_own_credentials_and_none_at_all(make_client: MakeClient, dial_req
 
 
 async def test_unsigned(simulator: Simulator) -> None:
-    """A request without a signature misses its token; the control endpoint needs none."""
+    """A request without a signature is refused with a missing token; the control endpoint needs none."""
     async with aiohttp.ClientSession(simulator.url) as session:
         async with session.get("/campaigns/a/state") as response:
             assert response.status == 403
@@ -300,7 +302,7 @@ async def test_the_life_of_a_campaign(client: ConnectCampaignServiceClient) -> N
 async def test_odd_campaign_ids(
     simulator: Simulator, client: ConnectCampaignServiceClient, dial_requests: DialRequests, campaign: str
 ) -> None:
-    """An id that must be encoded in the path is signed, routed and decoded as it was meant."""
+    """An id that must be percent-encoded in the path is signed, routed and decoded correctly."""
     await put(client, dial_requests("a"), campaign)
     assert simulator.connect.journal.dials() == {(campaign, "a"): 1}
 
@@ -308,7 +310,7 @@ async def test_odd_campaign_ids(
 async def test_a_body_over_a_mebibyte(
     client: ConnectCampaignServiceClient, dial_requests: DialRequests
 ) -> None:
-    """A legal call with long attributes is taken, though it is larger than aiohttp's default."""
+    """A legal call with long attributes is accepted, though it is larger than aiohttp's default limit."""
     long = {f"key-{index}": "x" * 32767 for index in range(3)}
     requests = [
         {**request, "attributes": long} for request in dial_requests(*(str(index) for index in range(25)))
@@ -317,7 +319,7 @@ async def test_a_body_over_a_mebibyte(
 
 
 async def test_a_body_over_the_limit(make_client: MakeClient, dial_requests: DialRequests) -> None:
-    """A body over the limit is refused with 413, and the simulator goes on."""
+    """A body over the limit is refused with 413, and the simulator keeps serving."""
     async with Simulator(SimulatorSettings(max_body_bytes=1000)) as simulator:
         client = make_client(simulator.url)
         error = await refusal(client, dial_requests(*(str(index) for index in range(25))))
@@ -325,8 +327,8 @@ async def test_a_body_over_the_limit(make_client: MakeClient, dial_requests: Dia
         await put(client, dial_requests("a"))
 
 
-async def test_a_taken_port(simulator: Simulator) -> None:
-    """An address that is in use is an OSError, and leaves nothing behind; starting twice is an error."""
+async def test_an_address_in_use(simulator: Simulator) -> None:
+    """An address in use is an OSError, and nothing stays open; starting twice is an error."""
     port = int(simulator.url.rpartition(":")[2])
     with pytest.raises(OSError, match="address already in use"):
         await Simulator(SimulatorSettings(port=port)).start()

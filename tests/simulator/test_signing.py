@@ -44,14 +44,14 @@ def refusal(request: HttpRequest, after_s: float = 0.0) -> str:
 
 
 def test_the_accounts_credentials() -> None:
-    """A request signed with the credentials passed in is accepted, within five minutes either way."""
+    """A request signed with the credentials passed in is accepted, up to five minutes early or late."""
     for after_s in (-290.0, 0.0, 290.0):
         CHECKER.check(sign(), datetime.now(UTC).timestamp() + after_s)
 
 
 @pytest.mark.parametrize("key", ["simulator", "test", "testing", "whoever"])
 def test_a_key_whose_secret_is_the_key(key: str) -> None:
-    """Any access key with itself as its secret is known."""
+    """Any access key whose secret equals the key is accepted."""
     CHECKER.check(sign(key, key), datetime.now(UTC).timestamp())
 
 
@@ -64,7 +64,7 @@ def test_odd_paths(path: str) -> None:
 
 
 def test_other_headers_may_be_signed() -> None:
-    """A session token and a body hash are part of what is signed."""
+    """A session token and a body hash are included in the signature."""
     digest = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
     headers = {"X-Amz-Security-Token": "session", "X-Amz-Content-SHA256": digest}
     CHECKER.check(sign(headers=headers), datetime.now(UTC).timestamp())
@@ -77,23 +77,23 @@ def test_wrong_secret() -> None:
 
 
 def test_unknown_key() -> None:
-    """A key that nobody has is an unrecognized client."""
+    """An unknown key is an unrecognized client."""
     assert refusal(sign("AKIDSTRANGER", "some secret")) == "UnrecognizedClientException"
 
 
 def test_no_signature() -> None:
-    """A request without an Authorization header misses its token."""
+    """A request without an Authorization header is refused with a missing token."""
     assert refusal(HttpRequest("GET", "/", CIMultiDict(), b"")) == "MissingAuthenticationTokenException"
 
 
 @pytest.mark.parametrize("text", ["Bearer x", "AWS4-HMAC-SHA256 Credential=a/b", ""])
 def test_malformed_header(text: str) -> None:
-    """An Authorization header of another form is incomplete."""
+    """An Authorization header in another format is incomplete."""
     assert refusal(change(sign(), Authorization=text)) == "IncompleteSignatureException"
 
 
 def test_malformed_date() -> None:
-    """A date that is none is incomplete."""
+    """A date that cannot be parsed is an incomplete signature."""
     assert refusal(change(sign(), X_Amz_Date="today")) == "IncompleteSignatureException"
 
 
@@ -103,13 +103,13 @@ def test_skewed_clock(after_s: float) -> None:
     assert refusal(sign(), after_s) == "InvalidSignatureException"
 
 
-def test_another_services_scope() -> None:
-    """A signature for another service does not count."""
+def test_a_signature_for_another_service() -> None:
+    """A signature for another service is refused."""
     assert refusal(sign(service="connect")) == "InvalidSignatureException"
 
 
-def test_tampering_is_noticed() -> None:
-    """Another method, path, body or signed header than was signed is an invalid signature."""
+def test_tampering_is_detected() -> None:
+    """A method, path, body or signed header that differs from the signed one is an invalid signature."""
     good = sign(headers={"X-Amz-Target": "one"})
     tampered = [
         HttpRequest("POST", good.target, good.headers, good.body),
@@ -126,7 +126,7 @@ def test_a_signed_hash_of_another_body() -> None:
 
 
 def test_host_must_be_signed() -> None:
-    """A signature that leaves out the host could be sent anywhere, so it is refused."""
+    """A signature that leaves out the host is refused, because it could be sent to any host."""
     good = sign()
     authorization = good.headers["Authorization"].replace("host;", "")
     assert refusal(change(good, Authorization=authorization)) == "InvalidSignatureException"

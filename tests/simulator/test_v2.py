@@ -1,4 +1,4 @@
-"""V2 beside V1: one account behind two doors, and V2 as its real boto3 client sees it."""
+"""V2 and V1 serve one account, and V2's answers reach its real boto3 client."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ask(account: Account, method: str, path: str, document: object = None) -> An
 
 
 def test_items_are_accepted_and_in_the_journal(account: Account) -> None:
-    """Each good item succeeds with an id of its own; the journal names V2's operation."""
+    """Each valid item succeeds with an id of its own; the journal names V2's operation."""
     accepted, failed = lists(account.put_outbound(account.outbound_item("a"), account.outbound_item("b")))
     (call,) = account.connect.journal
     assert (set(accepted), failed) == ({"a", "b"}, {})
@@ -47,14 +47,14 @@ def test_items_are_accepted_and_in_the_journal(account: Account) -> None:
 
 
 def test_a_token_is_the_same_in_both(account: Account) -> None:
-    """A token that V1 has accepted is answered again by V2, with its id, and dialed once."""
+    """A token that V1 has accepted is answered by V2 with the same id, and dialed once."""
     first = lists(account.put_tokens("a"))[0]
     assert lists(account.put_outbound(account.outbound_item("a")))[0] == first
     assert account.connect.journal.dials() == {("campaign", "a"): 1}
 
 
 def test_the_quota_is_the_same_in_both(make_account: MakeAccount) -> None:
-    """Calls of both spend one bucket, as AWS lists them in one row."""
+    """Calls of both versions spend one bucket, as AWS lists them in one row."""
     account = make_account(call_rate=1, call_burst=1)
     assert account.put_tokens("a").status == 200
     assert account.put_outbound(account.outbound_item("b")).error_code == "ThrottlingException"
@@ -64,7 +64,7 @@ def test_the_quota_is_the_same_in_both(make_account: MakeAccount) -> None:
 
 
 def test_a_full_buffer_has_another_code(account: Account) -> None:
-    """What does not fit is BufferLimitExceeded in V2 and RequestThrottled in V1, of the same buffer."""
+    """An item that does not fit the shared buffer is BufferLimitExceeded in V2 and RequestThrottled in V1."""
     account.connect.set_buffer("campaign", BufferSize(1))
     items = [account.outbound_item(token) for token in "ab"]
     assert lists(account.put_outbound(*items))[1] == {"b": "BufferLimitExceeded"}
@@ -72,7 +72,7 @@ def test_a_full_buffer_has_another_code(account: Account) -> None:
 
 
 def test_excessive_usage(account: Account) -> None:
-    """A rate fault fails items of V2, and spares those of V1."""
+    """A rate fault fails items of V2, and none of V1."""
     account.connect.add_fault(Fault(kind=FaultKind.RATE, token="a"))
     items = [account.outbound_item(token) for token in "ab"]
     assert lists(account.put_outbound(*items))[1] == {"a": "RequestThrottled"}
@@ -87,8 +87,8 @@ def test_excessive_usage(account: Account) -> None:
         {"email": {"destinationEmailAddress": "jane@example.com", "templateParameters": {}}},
     ],
 )
-def test_other_channels_are_no_dials(account: Account, channel: dict[str, Any]) -> None:
-    """An item for a channel that the campaign has not is InvalidInput."""
+def test_items_for_other_channels_are_invalid(account: Account, channel: dict[str, Any]) -> None:
+    """An item for a channel that the campaign does not have is InvalidInput."""
     item = account.outbound_item("a") | {"channelSubtypeParameters": channel}
     assert lists(account.put_outbound(item))[1] == {"a": "InvalidInput"}
 
@@ -100,8 +100,10 @@ def test_how_many_items(account: Account, count: int) -> None:
     assert (reply.status, reply.error_code) == (400, "ValidationException")
 
 
-def test_what_the_model_refuses(account: Account) -> None:
-    """Bad phone number, token, union, a token twice, and an id that V2 does not allow are illegal calls."""
+def test_violations_of_the_model_are_refused(account: Account) -> None:
+    """A bad phone number, token or union, a duplicate token, and an id that V2 does not allow are illegal
+    calls.
+    """
     good = account.outbound_item("a")
     both = {"telephony": good["channelSubtypeParameters"]["telephony"], "email": None} | {
         "sms": {"destinationPhoneNumber": "+1", "templateParameters": {}}
@@ -119,8 +121,8 @@ def test_what_the_model_refuses(account: Account) -> None:
     assert account.connect.journal.dials() == {}
 
 
-def test_a_campaign_with_a_source_takes_nothing(account: Account) -> None:
-    """Requests are pushed only to campaigns that were created without a source."""
+def test_a_campaign_with_a_source_accepts_nothing(account: Account) -> None:
+    """Only campaigns that were created without a source accept requests."""
     source = {"customerProfilesSegmentArn": "arn:aws:profile:us-east-1:000000000000:segment/one"}
     campaign = ask(account, "PUT", "/v2/campaigns", DETAILS | {"source": source})["id"]
     account.connect.set_state(campaign, CampaignState.RUNNING)
@@ -129,7 +131,7 @@ def test_a_campaign_with_a_source_takes_nothing(account: Account) -> None:
 
 
 def test_a_campaign_is_the_same_in_both(account: Account) -> None:
-    """A campaign made by V2 is moved, described and asked after by V1, in V1's own members."""
+    """A campaign created by V2 can be changed and described by V1, with V1's members."""
     channels = {"telephony": {"outboundMode": {"agentless": {}}, "defaultOutboundConfig": _outbound()}}
     made = ask(account, "PUT", "/v2/campaigns", DETAILS | {"channelSubtypeConfig": channels})
     account.call("POST", f"/campaigns/{made['id']}/start")
@@ -145,8 +147,8 @@ def _outbound() -> dict[str, Any]:
     return {"connectContactFlowId": "flow"}
 
 
-def test_completed_is_a_word_of_v2(account: Account) -> None:
-    """A campaign that is Completed takes nothing; V1, whose model has no such state, says Stopped."""
+def test_only_v2_reports_completed(account: Account) -> None:
+    """A Completed campaign accepts nothing; V1, whose model has no such state, says Stopped."""
     account.connect.set_state("campaign", CampaignState.COMPLETED)
     reply = account.put_outbound(account.outbound_item("a"))
     assert (reply.error_code, json.loads(reply.body)["state"]) == (
@@ -158,7 +160,7 @@ def test_completed_is_a_word_of_v2(account: Account) -> None:
 
 
 def test_both_state_calls_share_one_quota(account: Account) -> None:
-    """The moves and state calls of both versions spend the same buckets."""
+    """State changes and state calls of both versions spend the same buckets."""
     account.connect.set_state("campaign", CampaignState.RUNNING)
     statuses = [
         account.call("GET", f"{prefix}/campaigns/campaign/state").status for prefix in ("", "/v2") * 6

@@ -45,7 +45,7 @@ def refusal(*items: object, campaign: str = "c") -> str:
 
 
 def test_a_good_call_is_parsed() -> None:
-    """A good call comes back with its path's id, its timestamps as Unix seconds, and without strangers."""
+    """A valid call is parsed into its id and its timestamps as Unix seconds, without unknown members."""
     parsed = read_items(ITEM | {"stranger": 1})
     assert parsed == {"id": "c", "dialRequests": [ITEM | {"expirationTime": 1767268800.0}]}
 
@@ -59,13 +59,13 @@ def test_sizes_at_the_limits_are_legal(count: int) -> None:
 
 @pytest.mark.parametrize("count", [0, 26])
 def test_sizes_beyond_the_limits_are_not(count: int) -> None:
-    """No item, or 26, is a violation that names the list."""
+    """No item, or 26 items, is a violation that names the list."""
     assert "'dialRequests'" in refusal(*[ITEM] * count)
 
 
 @pytest.mark.parametrize("member", ITEM)
 def test_every_member_is_required(member: str) -> None:
-    """A missing member and a null are the same violation, named with the item's place from 1."""
+    """A missing member and a null are the same violation, named with the item's position from 1."""
     missing = refusal(ITEM, {name: value for name, value in ITEM.items() if name != member})
     assert missing == refusal(ITEM, ITEM | {member: None})
     assert f"'dialRequests.2.member.{member}'" in missing
@@ -99,7 +99,7 @@ def test_every_member_is_required(member: str) -> None:
     ],
 )
 def test_a_violation_names_the_member_and_never_the_value(member: str, value: object) -> None:
-    """Each broken constraint is refused by the member's name; what was in it is not repeated."""
+    """Each violation names the member, and does not repeat its value."""
     message = refusal(ITEM | {member: value})
     assert f"'dialRequests.1.member.{member}'" in message
     assert str(value) not in message
@@ -114,8 +114,8 @@ def test_the_campaign_id_is_checked() -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000])
-def test_a_body_that_is_no_json_object(body: bytes) -> None:
-    """A body that cannot be read is a SerializationException, whatever is in it."""
+def test_a_body_that_is_not_a_json_object(body: bytes) -> None:
+    """A body that cannot be parsed is a SerializationException, whatever it contains."""
     with pytest.raises(CallError) as caught:
         read("PUT", "/campaigns/c/dial-requests", body)
     assert (caught.value.code, caught.value.status) == ("SerializationException", 400)
@@ -148,7 +148,7 @@ def test_an_empty_body_lacks_its_members() -> None:
     ],
 )
 def test_numbers_unions_and_tags(change: dict[str, object], member: str) -> None:
-    """Ranges, unions and patterns of the other operations hold as well."""
+    """Ranges, unions and patterns of the other operations are checked as well."""
     assert read("PUT", "/campaigns", CAMPAIGN)["name"] == "n"
     with pytest.raises(IllegalCallError, match=member):
         read("PUT", "/campaigns", CAMPAIGN | change)
@@ -162,7 +162,7 @@ def test_enums() -> None:
 
 
 def test_an_encoded_slash_stays_within_the_id() -> None:
-    """The path is matched before it is decoded."""
+    """The path is matched before it is decoded, so an encoded slash stays part of the id."""
     assert read_items(ITEM, campaign="a%2Fb%3Ac")["id"] == "a/b:c"
 
 
@@ -175,5 +175,5 @@ def test_an_encoded_slash_stays_within_the_id() -> None:
     ],
 )
 def test_paths_outside_the_model(method: str, path: str) -> None:
-    """Nothing but the model's methods and paths leads to an operation."""
+    """Only the model's methods and paths reach an operation."""
     assert SERVICE.match(method, path) is None
