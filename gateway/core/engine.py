@@ -10,35 +10,31 @@ answers: exactly one for each dial request that went in. No method does more tha
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
 from operator import attrgetter
 
-from gateway.core import answers
+from gateway.core.batches import BatchFormer, FormedCall
 from gateway.core.campaign_id import problem_with_campaign
-from gateway.core.campaigns.conditions import ConditionChange, Conditions
+from gateway.core.campaigns.conditions import Conditions
 from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.campaigns.holds import Holds
-from gateway.core.campaigns.notices import AddressedNotice, Notices
+from gateway.core.campaigns.notices import Notices
 from gateway.core.campaigns.refused import RefusedCampaigns
-from gateway.core.entry_state import EntryState
+from gateway.core.decision import Decision
 from gateway.core.errors import CallHindered, CampaignNotFound, RateThrottled, shows_who_asks
 from gateway.core.intake.admission import Admission, Arrival
 from gateway.core.intake.departures import Departures
 from gateway.core.intake.forecast import Forecast
+from gateway.core.leaving import Leaving
+from gateway.core.limits import Limits
 from gateway.core.model import (
-    BATCH_BYTES,
     Batch,
     CallReport,
     Departure,
-    Entry,
-    FlushReason,
     ItemFailure,
     Priority,
     Reason,
     Settled,
     Source,
-    Waiter,
 )
 from gateway.core.operator_actions import OperatorActions
 from gateway.core.outbox import Outbox
@@ -54,52 +50,9 @@ from gateway.core.views import campaign_status
 from gateway.core.views.snapshot import CONCURRENCY, RATE, PermitWait, SnapshotTaker, Survey
 from gateway.core.views.statistics import Statistics
 
-EXAMINED_LIMIT = 500
-"""Dial requests that are examined to fill one call, at most."""
 BODY_COPIES = 3
 """Copies of a call's requests in memory while it is under way, including boto3's parameters and body."""
 _GIVES_UP_AT, _COUNTED_ATTEMPTS = attrgetter("give_up_at"), attrgetter("counted_attempts")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What the engine is told of the settings. Times in seconds, `call_rate` in calls a second."""
-
-    call_rate: float = 10.0
-    call_burst: float = 10.0
-    concurrent_calls: int = 8
-    linger_s: float = 0.05
-    queue_limit: int = 200_000
-    queue_bytes: int = 268_435_456
-    expiry_headroom_s: float = 5.0
-    replay_window_s: float = 1200.0
-    replay_limit: int = 500_000
-    max_attempts: int = 5
-    forecast: bool = True
-    slice_units: int = SLICE
-
-
-@dataclass(slots=True)
-class Decision:
-    """What the shell must do now.
-
-    Revoke calls under way (`revoked`), start calls, let retries go or end (`granted`, `denied`, by the
-    numbers of their calls), ask Connect for the states of campaigns, tell notices, and ask again at
-    `wake_at`. `changes` are campaigns whose condition has changed, for watches. `departed` are waiters
-    with a span whose sources are gone, and `dropped` counts the dial requests that were dropped unsent for
-    that reason.
-    """
-
-    revoked: list[Batch] = field(default_factory=list)
-    batches: list[Batch] = field(default_factory=list)
-    granted: list[int] = field(default_factory=list)
-    denied: list[int] = field(default_factory=list)
-    look_up: list[str] = field(default_factory=list)
-    notices: list[AddressedNotice] = field(default_factory=list)
-    changes: list[ConditionChange] = field(default_factory=list)
-    departed: list[Waiter] = field(default_factory=list)
-    dropped: int = 0
-    wake_at: float | None = None
 
 
 class Engine:
@@ -161,12 +114,12 @@ class Engine:
         self._calls: dict[int, Batch] = {}
         self._retries: deque[int] = deque()
         self._last_number = 0
-        self._giving_up: set[str] = set()
-        self._skipped: set[str] = set()
-        self._stopped = False
+        self._leaving = Leaving(self._outstanding, self._scheduler, self._holds, self._slices)
+        self._former = BatchFormer(
+            self._scheduler, self._departures, self._completion, self._expiry, self._slices
+        )
         self._dropped = 0
         self._sent_bytes = 0
-        self._send_until: float | None = None
 
     # --- what has happened ---------------------------------------------------------------------
 
@@ -225,7 +178,7 @@ class Engine:
         missing = isinstance(report.failure, CampaignNotFound)
         self._scheduler.ended(now, batch, accepted=bool(report.accepted), missing=missing)
         self._remove_leaving(now, batch)
-        self._completion.of_call(now, batch, report, sending=self._is_sending(now), lasting=lasting)
+        self._completion.of_call(now, batch, report, sending=self._leaving.is_sending(now), lasting=lasting)
         self._remove_leaving(now, batch)  # requests that came back unsettled are in no call any more
 
     def looked_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> None:
@@ -247,9 +200,7 @@ class Engine:
 
     def drain(self, now: float, send_until: float) -> None:
         """Begin to leave: linger no more, and answer at `send_until` what has not been sent."""
-        self._send_until = send_until
-        self._slices.add(self._scheduler.drain(), self._scheduler.consider)
-        self._slices.run(now)
+        self._leaving.begin(now, send_until)
 
     def revoke_calls(self, campaign_id: str | None = None, *, purging: bool = False) -> list[Batch]:
         """Revoke the calls under way, of one campaign or of all; return those calls.
@@ -269,7 +220,6 @@ class Engine:
         Amazon Connect may have the requests in calls, except in those known to be `unsent`. Nothing more is
         sent. `poll` or `do_slice` answer what is left after the first slice.
         """
-        self._send_until = now if self._send_until is None else min(now, self._send_until)
         kept_back = {batch.number for batch in unsent}
         for call in self._calls.values():
             for entry in call.entries:
@@ -277,7 +227,7 @@ class Engine:
         self._calls.clear()
         self._sent_bytes = 0
         self._retries.clear()
-        self._slices.add(self._outstanding.all_entries(), self._give_up)
+        self._leaving.abandon(now)
         self.do_slice(now)
 
     def do_slice(self, now: float) -> None:
@@ -309,9 +259,9 @@ class Engine:
         for entry in expired:
             self._completion.expire(now, entry)
         if self.draining:
-            self._give_up_held_campaigns()
+            self._leaving.give_up_held()
         self._slices.begin(spent=len(expired))
-        if self._is_sending(now):
+        if self._leaving.is_sending(now):
             self._spend_permits(now, decision)
             decision.look_up = self._conditions.to_look_up(now, self._scheduler.is_waiting)
         else:
@@ -363,7 +313,7 @@ class Engine:
     @property
     def draining(self) -> bool:
         """Whether the gateway is leaving."""
-        return self._send_until is not None
+        return self._leaving.send_until is not None
 
     @property
     def calls_in_flight(self) -> int:
@@ -412,17 +362,6 @@ class Engine:
             for entry in batch.entries:
                 self._departures.remove_leaving(now, entry)
 
-    def _give_up(self, now: float, entry: Entry) -> None:
-        """Answer an entry in any state, since the gateway leaves."""
-        if entry.state is EntryState.SETTLED:
-            return
-        self._scheduler.remove(entry)
-        self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))
-
-    def _give_up_waiting(self, now: float, entry: Entry) -> None:
-        if entry.state is not EntryState.IN_FLIGHT:  # requests in a call are answered when it ends
-            self._give_up(now, entry)
-
     # --- spending permits --------------------------------------------------------------------------
 
     def _spend_permits(self, now: float, decision: Decision) -> None:
@@ -438,8 +377,9 @@ class Engine:
             else:
                 decision.denied.append(number)
         while self._may_call() and self._pacer.ready_at(now) <= now and self._slices.left > 0:
-            batch = self._form(now)
-            if batch is not None:
+            formed = self._former.form(now)
+            if formed is not None:
+                batch = self._start(now, formed)
                 self._pacer.take(now)
                 self._budget.earn()
                 decision.batches.append(batch)
@@ -451,30 +391,6 @@ class Engine:
             if call is not None and (call.revoked or call.campaign_id in self._holds):
                 self._retries.remove(number)
                 decision.denied.append(number)
-
-    def _give_up_held_campaigns(self) -> None:
-        """Answer what rests in campaigns that are held: a gateway that leaves will not send it."""
-        for campaign_id in self._holds.names():
-            if campaign_id not in self._giving_up and self._outstanding.count_of(campaign_id):
-                self._giving_up.add(campaign_id)
-                done = partial(self._given_up_held, campaign_id)
-                self._slices.add(self._outstanding.entries_of(campaign_id), self._give_up_held, done)
-
-    def _given_up_held(self, campaign_id: str, now: float) -> None:
-        self._giving_up.discard(campaign_id)
-        if campaign_id in self._skipped:  # it was released meanwhile, and may be held again
-            self._skipped.discard(campaign_id)
-            self._give_up_held_campaigns()
-
-    def _give_up_held(self, now: float, entry: Entry) -> None:
-        if entry.request.campaign_id in self._holds:
-            self._give_up_waiting(now, entry)
-        else:
-            self._skipped.add(entry.request.campaign_id)
-
-    def _is_sending(self, now: float) -> bool:
-        """Whether calls may still leave: a gateway that leaves stops some time before its end."""
-        return self._send_until is None or now < self._send_until
 
     def _learn_pace(self, now: float, report: CallReport) -> bool:
         """Adjust the pace after a call; return whether AWS has refused credentials or clock too long."""
@@ -496,70 +412,15 @@ class Engine:
 
     def _missing_permit(self, now: float) -> str | None:
         """Return what calls that are ready have to wait for, if anything."""
-        if not (self._retries or self._scheduler.has_ready) or not self._is_sending(now):
+        if not (self._retries or self._scheduler.has_ready) or not self._leaving.is_sending(now):
             return None
         if not self._retries and len(self._calls) >= self._limits.concurrent_calls:
             return CONCURRENCY
         return RATE if self._pacer.ready_at(now) > now else None
 
-    def _form(self, now: float) -> Batch | None:
-        """Form the next batch; None where all of it has expired or gone."""
-        taken, flush = self._scheduler.form(now)
-        if not taken:
-            return None
-        self._slices.left -= 1
-        campaign_id = taken[0].request.campaign_id
-        entries = self._sendable(now, taken)
-        if len(entries) < len(taken) and flush is not FlushReason.SUSPECT:
-            entries = self._filled_up(now, campaign_id, entries, len(taken))
-        entries, size = self._within_size(now, entries, flush)
-        batch = self._batch(now, campaign_id, entries, size, flush) if entries else None
-        self._scheduler.formed(now, campaign_id)
-        return batch
-
-    def _sendable(self, now: float, taken: list[Entry]) -> list[Entry]:
-        """Return the entries of a call that still have waiters and time; the others are dropped or expired.
-
-        Expiries and leaving sources are processed in slices, so some may still be in the queues.
-        """
-        if self._departures:
-            taken = self._departures.keep_unsent(now, taken)
-        expired_at = self._expiry.at(now)
-        entries = [entry for entry in taken if entry.give_up_at > expired_at]
-        if len(entries) < len(taken):
-            for entry in taken:
-                if entry.give_up_at <= expired_at:
-                    self._completion.expire(now, entry)
-        return entries
-
-    def _filled_up(self, now: float, campaign_id: str, entries: list[Entry], size: int) -> list[Entry]:
-        """Return the entries of a call with more of the campaign, up to its size."""
-        seen = 0
-        while len(entries) < size and seen < EXAMINED_LIMIT:
-            more = self._scheduler.take_more(campaign_id, size - len(entries))
-            if not more:
-                break
-            seen += len(more)
-            entries = entries + self._sendable(now, more)
-        self._slices.left -= seen
-        return entries
-
-    def _within_size(self, now: float, taken: list[Entry], flush: FlushReason) -> tuple[list[Entry], int]:
-        """Return the entries that fit into one call, and their size in bytes; put the rest back."""
-        sizes = [entry.request.size_bytes for entry in taken]
-        size, fit = sum(sizes), len(taken)
-        if size <= BATCH_BYTES:
-            return taken, size
-        while size > BATCH_BYTES and fit > 1:
-            fit -= 1
-            size -= sizes[fit]
-        if fit < len(taken):
-            self._scheduler.put_back(now, taken[fit:], suspects=flush is FlushReason.SUSPECT)
-        return taken[:fit], size
-
-    def _batch(
-        self, now: float, campaign_id: str, entries: list[Entry], size_bytes: int, flush: FlushReason
-    ) -> Batch:
+    def _start(self, now: float, formed: FormedCall) -> Batch:
+        """Count a call as under way, and return its batch."""
+        campaign_id, entries, flush, size_bytes = formed
         self._last_number += 1
         batch = Batch(
             number=self._last_number,
@@ -576,14 +437,13 @@ class Engine:
         self._pacer.under_way(now, len(self._calls))
         self._conditions.called(campaign_id, batch.number)
         self._scheduler.called(now, batch)
+        self._scheduler.formed(now, campaign_id)
         return batch
 
     def _stop_sending(self, decision: Decision) -> None:
         """Answer the waiting requests, revoke the calls that have not left, and stop retries."""
         decision.revoked = self.revoke_calls()
-        if not self._stopped:
-            self._stopped = True
-            self._slices.add(self._outstanding.all_entries(), self._give_up_waiting)
+        self._leaving.stop_sending()
         decision.denied += self._retries
         self._retries.clear()
 
@@ -591,11 +451,11 @@ class Engine:
         if self._slices:
             return now
         instants = [self._scheduler.deadline(), self._conditions.deadline(now)]
-        if not self._is_sending(now):
+        if not self._leaving.is_sending(now):
             return self._scheduler.deadline()
         if self._retries or self._may_call():
             instants.append(self._pacer.ready_at(now))
-        instants.append(self._send_until)
+        instants.append(self._leaving.send_until)
         return min((instant for instant in instants if instant is not None), default=None)
 
 

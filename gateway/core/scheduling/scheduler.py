@@ -14,6 +14,7 @@ from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.entry_state import EntryState, move
 from gateway.core.model import BATCH_LIMIT, Batch, Entry, FlushReason, Source
 from gateway.core.scheduling.expiry import ExpiryScale
+from gateway.core.scheduling.expiry_watch import ExpiryWatch
 from gateway.core.scheduling.lanes import CallerQueue, SourceQueue
 from gateway.core.scheduling.proven import MISSES_LIMIT, MISSES_PER_S, Misses, Proven
 from gateway.core.scheduling.queues import CampaignQueue, QueueCount
@@ -430,50 +431,3 @@ class Scheduler:
 def _callers_of(batch: Batch) -> frozenset[str]:
     """Return the callers that wait for what a call carries."""
     return frozenset(waiter.source.caller for entry in batch.entries for waiter in entry.waiters)
-
-
-class ExpiryWatch:
-    """Knows which source queues to look into for expired entries, and when.
-
-    Each queue is watched at its earliest expiry or before; a note that has become too early costs
-    one look. Thus nothing is written per entry but a comparison.
-    """
-
-    def __init__(self) -> None:
-        self._notes: list[tuple[float, int, SourceQueue]] = []
-        self._order = count()
-        self._drop_stale_at = 64
-
-    def watch(self, queue: SourceQueue, instant: float) -> None:
-        """See to it that `queue` is due at `instant` at the latest."""
-        if queue.watched_at is not None and queue.watched_at <= instant:
-            return
-        queue.watched_at = instant
-        heapq.heappush(self._notes, (instant, next(self._order), queue))
-        if len(self._notes) > self._drop_stale_at:
-            self._drop_stale()
-
-    def due(self, now: float) -> Iterator[SourceQueue]:
-        """Yield each queue that must be looked into at `now`."""
-        while self._notes and self._notes[0][0] <= now:
-            instant, _, queue = heapq.heappop(self._notes)
-            if queue.watched_at == instant:
-                queue.watched_at = None
-                yield queue
-
-    def deadline(self) -> float | None:
-        """Return when the next queue is due."""
-        return self._notes[0][0] if self._notes else None
-
-    def _drop_stale(self) -> None:
-        """Drop the notes of queues in which nothing waits: callers come and go."""
-        kept = []
-        for note in self._notes:
-            instant, _, queue = note
-            if queue.watched_at == instant and queue.top() is None:
-                queue.watched_at = None
-            elif queue.watched_at == instant:
-                kept.append(note)
-        heapq.heapify(kept)
-        self._notes = kept
-        self._drop_stale_at = max(64, 2 * len(kept))

@@ -2,8 +2,9 @@
 
 import pytest
 
+from gateway.core.batches import EXAMINED_LIMIT
 from gateway.core.campaigns.holds import Hold
-from gateway.core.engine import EXAMINED_LIMIT, Decision
+from gateway.core.engine import Decision
 from gateway.core.errors import AccessDenied, CampaignNotFound
 from gateway.core.model import Outcome, Reason
 from gateway.core.scheduling.lanes import SourceQueue

@@ -1,0 +1,30 @@
+"""What the engine decides: all that the shell must do after one poll."""
+
+from dataclasses import dataclass, field
+
+from gateway.core.campaigns.conditions import ConditionChange
+from gateway.core.campaigns.notices import AddressedNotice
+from gateway.core.model import Batch, Waiter
+
+
+@dataclass(slots=True)
+class Decision:
+    """What the shell must do now.
+
+    Revoke calls under way (`revoked`), start calls, let retries go or end (`granted`, `denied`, by the
+    numbers of their calls), ask Connect for the states of campaigns, tell notices, and ask again at
+    `wake_at`. `changes` are campaigns whose condition has changed, for watches. `departed` are waiters
+    with a span whose sources are gone, and `dropped` counts the dial requests that were dropped unsent for
+    that reason.
+    """
+
+    revoked: list[Batch] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+    granted: list[int] = field(default_factory=list)
+    denied: list[int] = field(default_factory=list)
+    look_up: list[str] = field(default_factory=list)
+    notices: list[AddressedNotice] = field(default_factory=list)
+    changes: list[ConditionChange] = field(default_factory=list)
+    departed: list[Waiter] = field(default_factory=list)
+    dropped: int = 0
+    wake_at: float | None = None
