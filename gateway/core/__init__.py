@@ -1,9 +1,14 @@
-"""The pure core: decides what becomes of every dial request.
+"""The pure core decides what happens to every dial request.
 
-No input or output, no clock, no randomness of its own: `now` (seconds on one steadily growing
-scale) and a random generator come in as arguments. The way of a dial request through it:
-`validate` → `outstanding` (with the `ledger` of tokens; `refusals` and `forecast` may answer it at once)
-→ `queues`, in the order of the `scheduler`, at the pace of `pacing`, as the `conditions` of its
-campaign allow → a call → `settle` says what the answer means, `outcomes` does it. `engine` is the
-door through which the shell outside goes to all of them.
+It does no input or output, reads no clock and has no randomness of its own: `now`, in seconds on one steadily
+growing scale, and a random generator are arguments. A dial request passes through it in this order:
+
+1. `intake` validates and admits it. A refused campaign, a replay or the forecast may answer it at once.
+2. `tokens` keeps it as outstanding, under its campaign and client token.
+3. `scheduling` lets it wait in a queue, and takes it when its campaign may call (`campaigns`) at the pace of
+   the account's quota. `batches` forms the call.
+4. `settlement` says what the result of the call means for it: an answer, or another call.
+5. `outbox` keeps the answer until the shell takes it.
+
+The shell uses `engine` only, which calls all of them.
 """

@@ -1,4 +1,4 @@
-"""The answers of the gateway: what a caller is told about a dial request, by cause.
+"""The answers that the gateway gives to dial requests, by cause.
 
 Once the fate of a call is not known, only ACCEPTED or UNKNOWN are true for the requests that it carried.
 """
@@ -10,17 +10,17 @@ from gateway.core import errors
 from gateway.core.model import DOUBT, Answer, Entry, Outcome, Reason, RetryAdvice
 
 REFUSAL_S = 5.0
-"""Seconds for which the gateway believes, without asking again, what Connect said of a whole campaign."""
+"""Seconds for which a refusal of a whole campaign by Connect answers new requests without another call."""
 _LATER_S = 30.0
 """Seconds after which a caller may try again if the gateway or its operator is the cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignRefusal:
-    """What is said of a whole campaign, mostly by Connect: settles all that wait for it.
+    """A refusal of a whole campaign, mostly by Connect. It answers all requests that wait for the campaign.
 
-    Also settles what comes within the next `lasts_s` seconds; 0 where the campaign may be there
-    again at any moment.
+    It also answers the requests of the next `lasts_s` seconds; 0 if the campaign may be available again at
+    any moment.
     """
 
     outcome: Outcome
@@ -103,7 +103,7 @@ _GIVEN_UP = {
 DRAINING = CampaignRefusal(
     Outcome.NOT_ACCEPTED, Reason.DRAINING, RetryAdvice.SAME_TOKEN, _GIVEN_UP[Reason.DRAINING]
 )
-"""What everything new is told by a gateway that leaves."""
+"""Answers all new requests while the gateway is leaving."""
 
 
 HELD = CampaignRefusal(
@@ -113,15 +113,15 @@ HELD = CampaignRefusal(
     "the campaign is held, and what waits for it is answered",
     retry_after_s=_LATER_S,
 )
-"""What is told of a campaign that somebody holds in this way, as long as that lasts."""
+"""Answers all requests of a campaign while a hold answers them."""
 PURGED = CampaignRefusal(
     Outcome.NOT_ACCEPTED, Reason.PURGED, RetryAdvice.SAME_TOKEN, "what waited for the campaign was removed"
 )
-"""What is told of what waited for a campaign when somebody purged it."""
+"""Answers the requests that were waiting for a campaign when an operator purged it."""
 
 
 def given_up(entry: Entry, reason: Reason) -> Answer:
-    """Return the answer for a request that the gateway tries no longer, though its time has not passed."""
+    """Return the answer for a request that has not expired, but gets no further attempt."""
     detail = _GIVEN_UP[reason]
     if entry.in_doubt:
         return unknown(entry, reason, detail)
@@ -138,13 +138,16 @@ _EXPIRED = {
 }
 
 
-def expired(entry: Entry, kept: Reason | None = None) -> Answer:
-    """Return the answer for a request whose time has passed; `kept` is what keeps its campaign."""
+def expired(entry: Entry, stopped_by: Reason | None = None) -> Answer:
+    """Return the answer for a request that has expired.
+
+    `stopped_by` is why its campaign did not flow; None if it flowed.
+    """
     if entry.in_doubt and entry.attempts:
         lost = entry.refusal is Reason.CONNECT_UNREACHABLE
         doubt = Reason.CONNECT_UNREACHABLE if lost else Reason.CONNECT_ERROR
         return unknown(entry, doubt, "its time passed while its fate was not known")
-    reason = kept or entry.refusal
+    reason = stopped_by or entry.refusal
     if reason not in _EXPIRED:
         reason = Reason.EXPIRATION_PASSED
     detail = _EXPIRED[reason]
@@ -154,7 +157,7 @@ def expired(entry: Entry, kept: Reason | None = None) -> Answer:
 
 
 def would_expire(wait_s: float) -> Answer:
-    """Return the answer for a request whose turn, `wait_s` seconds away, comes too late."""
+    """Return the answer for a request that would expire before its turn, in `wait_s` seconds."""
     detail = "the backlog is so long that its time would pass before its turn"
     return Answer(Outcome.EXPIRED, Reason.WOULD_EXPIRE, RetryAdvice.SAME_TOKEN, detail, retry_after_s=wait_s)
 
@@ -167,7 +170,7 @@ def unknown(entry: Entry, reason: Reason, detail: str) -> Answer:
 
 
 def rejected(reason: Reason, detail: str) -> Answer:
-    """Return the answer for a request that the gateway itself refuses for good."""
+    """Return the answer for a request that the gateway itself refuses permanently."""
     conflict = reason is Reason.TOKEN_CONFLICT
     advice = RetryAdvice.NEW_TOKEN if conflict else RetryAdvice.NEVER
     return Answer(Outcome.REJECTED, reason, advice, detail)

@@ -11,11 +11,11 @@ from gateway.core.model import Batch, Waiter
 class Decision:
     """What the shell must do now.
 
-    Revoke calls under way (`revoked`), start calls, let retries go or end (`granted`, `denied`, by the
-    numbers of their calls), ask Connect for the states of campaigns, tell notices, and ask again at
-    `wake_at`. `changes` are campaigns whose condition has changed, for watches. `departed` are waiters
-    with a span whose sources are gone, and `dropped` counts the dial requests that were dropped unsent for
-    that reason.
+    Revoke the calls of `revoked`, start the calls of `batches`, let the calls of `granted` make another
+    attempt and end those of `denied` (both by the numbers of the calls), read the states of the campaigns of
+    `look_up`, deliver `notices`, and poll again at `wake_at`. The answers are in `Engine.take_answers`.
+    `changes` are campaigns whose condition has changed, for watches. `departed` are waiters with a span whose
+    sources are gone, and `dropped` counts the dial requests that were dropped unsent for that reason.
     """
 
     revoked: list[Batch] = field(default_factory=list)

@@ -169,7 +169,7 @@ class Engine:
     def completed(self, now: float, batch: Batch, report: CallReport) -> None:
         """Take the report of a call, and do what follows from it."""
         if self._calls.pop(batch.number, None) is None:
-            return  # abandoned: everybody has been answered
+            return  # the gateway has abandoned the call, and has answered its requests
         self._sent_bytes -= batch.size_bytes
         self._pacer.under_way(now, len(self._calls))
         if report.unused:
@@ -179,10 +179,13 @@ class Engine:
         self._scheduler.ended(now, batch, accepted=bool(report.accepted), missing=missing)
         self._remove_leaving(now, batch)
         self._completion.of_call(now, batch, report, sending=self._leaving.is_sending(now), lasting=lasting)
-        self._remove_leaving(now, batch)  # requests that came back unsettled are in no call any more
+        self._remove_leaving(now, batch)  # requests without an answer have left the call
 
     def looked_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> None:
-        """Take the states that Connect told of campaigns, as far as it told them."""
+        """Take the states of campaigns that Connect returned.
+
+        A campaign without a state is asked about again.
+        """
         self._completion.of_look_up(now, asked, states)
 
     def may_not_look_up(self, now: float) -> None:
@@ -194,7 +197,7 @@ class Engine:
         self._retries.append(batch.number)
 
     def forget_retry(self, batch: Batch) -> None:
-        """Take back what `ask_retry` asked for and nobody waits for any more."""
+        """Withdraw what `ask_retry` asked for, since the call does not wait for it any more."""
         if batch.number in self._retries:
             self._retries.remove(batch.number)
 
@@ -215,7 +218,7 @@ class Engine:
         return calls
 
     def abandon(self, now: float, unsent: Sequence[Batch] = ()) -> None:
-        """Begin to answer all held requests, those in calls included: the gateway leaves now.
+        """Begin to answer all outstanding requests, including those in calls: the gateway leaves now.
 
         Amazon Connect may have the requests in calls, except in those known to be `unsent`. Nothing more is
         sent. `poll` or `do_slice` answer what is left after the first slice.
@@ -235,7 +238,7 @@ class Engine:
         self._slices.begin()
         self._slices.run(now)
 
-    # --- what came of it -------------------------------------------------------------------------
+    # --- answers -------------------------------------------------------------------------------
 
     def take_answers(self, now: float) -> list[Settled]:
         """Return the answers decided since the last call, to be delivered at `now`, and count them.
@@ -271,7 +274,7 @@ class Engine:
         return decision
 
     def survey(self, now: float) -> Survey:
-        """Begin a census: the figures of everything, for those who watch; campaigns are read in parts."""
+        """Begin a snapshot of the core's figures; its campaigns are read in parts."""
         return self._snapshot_taker.survey(
             now, self._calls.values(), draining=self.draining, outstanding_bytes=self.outstanding_bytes
         )
@@ -293,19 +296,19 @@ class Engine:
         return campaign_status.row(now, campaign_id, figures, self.statistics.record(campaign_id), hold)
 
     def room(self) -> int:
-        """How many more dial requests may be taken in; 0 or less where the gateway is full."""
+        """Return how many more dial requests may be taken in; 0 or less if the gateway is full."""
         if self.outstanding_bytes >= self._limits.queue_bytes:
             return 0
         return self._limits.queue_limit - self._outstanding.count
 
     @property
     def outstanding(self) -> int:
-        """How many dial requests are held."""
+        """How many dial requests are outstanding."""
         return self._outstanding.count
 
     @property
     def outstanding_bytes(self) -> int:
-        """About how much memory they take, with their campaigns and queues and the bodies of calls."""
+        """About how much memory they take, in bytes, with their campaigns, queues and the bodies of calls."""
         campaigns = self._outstanding.campaigns * CAMPAIGN_BYTES
         queues = self._scheduler.source_queues * QUEUE_BYTES
         return self._outstanding.bytes + campaigns + queues + self._sent_bytes * BODY_COPIES
@@ -317,7 +320,7 @@ class Engine:
 
     @property
     def calls_in_flight(self) -> int:
-        """How many calls are under way, those that wait for another attempt included."""
+        """How many calls are under way, including those that wait for another attempt."""
         return len(self._calls)
 
     @property
@@ -327,12 +330,12 @@ class Engine:
 
     @property
     def call_rate_ceiling(self) -> float:
-        """The rate of calls as it was set, in calls a second; 0 for no limit."""
+        """The configured rate of calls, in calls a second; 0 for no limit."""
         return self._pacer.ceiling
 
     @property
     def call_rate(self) -> float:
-        """The rate of calls that is kept now, in calls a second; 0 for no limit."""
+        """The present rate of calls, in calls a second; 0 for no limit."""
         return self._pacer.rate
 
     @property

@@ -1,4 +1,4 @@
-"""The words of the core: dial requests, who waits for them, batches, reports and answers."""
+"""The data of the core: dial requests, their waiters, batches, call reports and answers."""
 
 import enum
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ the body of this call: the limit bounds the memory of calls under way."""
 
 
 class Outcome(enum.IntEnum):
-    """What became of a dial request. The numbers are the wire contract's."""
+    """The outcome of a dial request. The numbers are the wire contract's."""
 
     ACCEPTED = 1
     REJECTED = 2
@@ -54,7 +54,7 @@ class Reason(enum.IntEnum):
 
 
 class RetryAdvice(enum.IntEnum):
-    """Whether and how to send a dial again. The numbers are the wire contract's."""
+    """Whether and how the caller may send the request again. The numbers are the wire contract's."""
 
     NONE = 0
     SAME_TOKEN = 1
@@ -63,13 +63,13 @@ class RetryAdvice(enum.IntEnum):
 
 
 class Priority(enum.IntEnum):
-    """How urgent dial requests are beside others, the most urgent first."""
+    """The priority of dial requests, the most urgent first."""
 
     HIGH = 0
     NORMAL = 1
     BULK = 2
 
-    __hash__ = int.__hash__  # the one of Enum is slow, and these are keys
+    __hash__ = int.__hash__  # Enum's own hash is written in Python, and these are keys on the hot path
 
 
 class NoticeKind(enum.IntEnum):
@@ -83,7 +83,7 @@ class NoticeKind(enum.IntEnum):
 
 
 class CampaignNotice(NamedTuple):
-    """What callers are told about a campaign beside answers; `retry_after_s` where that can be said."""
+    """A notice about a campaign for callers; `retry_after_s` is None if it is not known."""
 
     kind: NoticeKind
     retry_after_s: float | None
@@ -105,15 +105,15 @@ class FlushReason(enum.Enum):
 
     FULL = "full"
     LINGER = "linger"
-    CLOSED = "closed"  # all its callers have half-closed: nobody can add company
+    CLOSED = "closed"  # all its callers have half-closed, so no more requests can come
     SUSPECT = "suspect"  # sent without others, to find the item that makes Connect refuse a whole call
-    PROBE = "probe"  # held small, to see whether the campaign takes calls again
+    PROBE = "probe"  # small, to find out whether Connect accepts the campaign's calls again
     DRAIN = "drain"
 
 
 @dataclass(slots=True, repr=False, eq=False)
 class DialRequest:
-    """One person to dial, as a caller asked for it. Not changed after it is made.
+    """One person to dial, as a caller asked for it. Immutable by convention.
 
     `expires_at` is on the scale of expiries (`scheduling/expiry.py`); `expiration` is the same instant
     in seconds since the epoch, for Connect. `size_bytes` is about its size in memory, for the memory bound.
@@ -131,7 +131,7 @@ class DialRequest:
     in_doubt: bool = False
 
     def __repr__(self) -> str:
-        """Show neither phone number nor attributes: they are people's data."""
+        """Leave out phone number and attributes, which are personal data."""
         return f"DialRequest(campaign_id={self.campaign_id!r}, client_token={self.client_token!r})"
 
     def same_dial(self, other: "DialRequest") -> bool:
@@ -139,24 +139,27 @@ class DialRequest:
         return self.phone_number == other.phone_number and self.attributes == other.attributes
 
     def fingerprint(self) -> int:
-        """Return a number that tells two dials under one token apart; it differs per process."""
+        """Return a hash of number and attributes; equal dials have equal hashes.
+
+        It differs between processes.
+        """
         number = hash(self.phone_number)
         for attribute in self.attributes.items():
-            number ^= hash(attribute)  # in whichever order they stand
+            number ^= hash(attribute)  # independent of their order
         return number
 
 
 class Departure(enum.Enum):
-    """How a source leaves while some of its dial requests are still held."""
+    """How a source leaves while some of its dial requests are outstanding."""
 
     ENDING = "ending"
     """Its stream ends: each request is answered, and those in no call are not sent."""
     GONE = "gone"
-    """It is gone: its requests are neither answered nor sent."""
+    """Its caller is gone: its requests are neither answered nor sent."""
 
 
 class AnswerRecipient(Protocol):
-    """The shell's object that receives what a source is told. The core keeps it and never calls it."""
+    """The shell's object that receives the answers and notices of a source. The core never calls it."""
 
     def deliver(self, settled: "Settled") -> None:
         """Take one answer; must not wait or raise."""
@@ -186,7 +189,7 @@ class EntryQueue(Protocol):
 
 
 class _Nobody:
-    """The owner of a source that nobody reads: drops everything."""
+    """Drops all answers and notices."""
 
     def deliver(self, settled: "Settled") -> None:
         """Drop an answer."""
@@ -196,7 +199,7 @@ class _Nobody:
 
 
 NOBODY = _Nobody()
-"""The owner of a source whose answers nobody receives."""
+"""The owner of a source that needs no answers."""
 
 
 @dataclass(slots=True, eq=False)
@@ -223,7 +226,7 @@ class Source:
 
 @dataclass(slots=True, eq=False)
 class Waiter:
-    """One dial request of one source: who must be answered, under which index, in which trace.
+    """One dial request of one source, which must be answered under an index of the source.
 
     `span` is None if its trace is not sampled.
     """
@@ -236,7 +239,7 @@ class Waiter:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """An outstanding dial request, with everybody who waits for its answer.
+    """An outstanding dial request and its waiters.
 
     `attempts` counts the calls that carried it, `counted_attempts` those that count against the limit.
     `in_doubt` is set for good once a call's fate is not known, or if one of its waiters says that it is in
@@ -261,7 +264,7 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class Answer:
-    """What a caller is told about one dial request. `retry_after_s` is None where nobody can say."""
+    """The answer to one dial request. `retry_after_s` is None if it is not known."""
 
     outcome: Outcome
     reason: Reason = Reason.NONE
@@ -275,7 +278,10 @@ class Answer:
 
 
 class Settled(NamedTuple):
-    """An answer and whom it is for. It does not keep the request: answers may wait long to be read."""
+    """An answer and its recipient.
+
+    It does not refer to the request: answers may wait long until they are read.
+    """
 
     waiter: Waiter
     campaign_id: str

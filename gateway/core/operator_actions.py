@@ -25,7 +25,7 @@ from gateway.core.views.statistics import Statistics
 
 @dataclass(frozen=True, slots=True)
 class OperatorActions:
-    """Does to conditions, queues and holdings what an operator asks for."""
+    """Carries out an operator's actions on holds, queues and outstanding requests."""
 
     outstanding: Outstanding
     scheduler: Scheduler
@@ -35,9 +35,9 @@ class OperatorActions:
     slices: Slices
 
     def hold(self, now: float, campaign_id: str, hold: Hold) -> None:
-        """Let no more calls of a campaign leave; raises `TooManyHolds`.
+        """Make no more calls for a campaign; raises `TooManyHolds`.
 
-        Where the hold answers, what rests is for `answer_waiting` with `settle.HELD`.
+        If the hold is answering, the waiting requests are for `answer_waiting` with `answers.HELD`.
         """
         again = campaign_id in self.flow.holds
         self.flow.holds.put(campaign_id, hold)
@@ -50,7 +50,7 @@ class OperatorActions:
         self.acted(campaign_id, OperatorAction(ActionKind.HOLD, hold.caller, hold.reason, hold.at))
 
     def release(self, now: float, campaign_id: str, action: OperatorAction) -> bool:
-        """Let calls of a campaign leave again; return whether it was held."""
+        """Release a campaign; return whether it was held."""
         if not self.flow.holds.release(campaign_id):
             return False
         if not self._tell(now, campaign_id, ()):
@@ -64,13 +64,13 @@ class OperatorActions:
         return self.outstanding.entries_of(campaign_id)
 
     def waiting(self, campaign_id: str) -> list[Entry]:
-        """Return what of a campaign is in no call."""
+        """Return the entries of a campaign that are in no call."""
         return self.outstanding.waiting(campaign_id)
 
     def answer_waiting(self, now: float, entries: Sequence[Entry], refusal: answers.CampaignRefusal) -> int:
         """Answer entries that are in no call with a refusal; return how many were answered.
 
-        Those that nobody waits for any more are not counted.
+        Entries without waiters are not counted.
         """
         count = 0
         for entry in entries:
@@ -80,21 +80,21 @@ class OperatorActions:
         return count
 
     def acted(self, campaign_id: str, action: OperatorAction) -> None:
-        """Remember what was done to a campaign, for the listing."""
+        """Remember the last action on a campaign, for the list of campaigns."""
         self.statistics.acted(campaign_id, action)
 
     def _tell(self, now: float, campaign_id: str, sources: "set[Source] | tuple[()]") -> bool:
-        """Tell sources, and those who know of another reason, what keeps a campaign, if anything does."""
+        """Tell sources why a campaign does not flow, if it does not; return whether it does not."""
         notice = self.flow.notice(now, campaign_id)
         if notice is not None:
             self.notices.tell_again(campaign_id, sources, notice)
         return notice is not None
 
     def _tell_waiters(self, campaign_id: str, now: float, entry: Entry) -> None:
-        """Tell the waiters of one entry that its campaign is held, as long as it is.
+        """Tell the waiters of one entry that its campaign is held, if it still is.
 
-        Sources with a queue have been told. Others wait for an entry that is in no queue of theirs: it is in
-        a call, delayed or suspected, or they joined it.
+        Sources with a queue were told at the hold. Others wait for an entry that is in no queue of theirs: it
+        is in a call, delayed or suspected, or they joined it.
         """
         if entry.state is EntryState.WAITING and len(entry.waiters) == 1 and not entry.suspect:
             return

@@ -18,14 +18,14 @@ Work = Callable[[float, Any], None]
 
 
 def consume(units: list[Unit]) -> Iterator[Unit]:
-    """Yield units and forget each: to free hundreds of thousands at the end would take long."""
+    """Yield units and drop each. Freeing hundreds of thousands at once, at the end, would take long."""
     units.reverse()
     while units:
         yield units.pop()
 
 
 class Slices:
-    """The unfinished work, in order of arrival, and what is left of the current slice."""
+    """The unfinished work, in order of arrival; `left` is how many units the current slice still allows."""
 
     def __init__(self, size: int = SLICE) -> None:
         self._size = size
@@ -50,7 +50,7 @@ class Slices:
         self._work.append((consume(list(units)) if isinstance(units, list) else iter(units), work, done))
 
     def run(self, now: float) -> None:
-        """Do what the current slice still allows."""
+        """Do as many units as the current slice still allows."""
         while self._work and self.left > 0:
             units, work, done = self._work[0]
             before = self.left

@@ -1,4 +1,4 @@
-"""Which campaigns may call, and how much: flowing, cooling or parked.
+"""Which campaigns may call, and how many items a call may carry: flowing, cooling or parked.
 
     FLOWING ── an item throttled for capacity ──▶ COOLING ── pause over ──▶ PROBING
        ▲                                             ▲  pause grows            │
@@ -8,7 +8,7 @@
     PARKED ── Connect says Running ──▶ FLOWING      (without the right to ask: ──▶ PROBING)
 
 A campaign that probes has one call in flight at a time: first of one item, then of `PROBE_STEP` more with
-every call that is taken, until calls are full. Only campaigns that do not flow have an entry here.
+every call that is taken, until calls are full. Only campaigns that do not flow have a record here.
 """
 
 import enum
@@ -20,25 +20,26 @@ from typing import NamedTuple
 from gateway.core.model import BATCH_LIMIT, CampaignNotice, NoticeKind, Reason
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, PAUSE_SHARE = 1.0, 30.0, 0.3
-"""Pauses of a campaign that is throttled for capacity: a share of the time that this has lasted, give
-or take a fifth. So its end is seen soon after a short time, and a long time costs few calls."""
+"""Pauses of a campaign that is throttled for capacity: `PAUSE_SHARE` of the time that the throttling has
+lasted, with 20 % jitter, within these bounds. So the end of a short throttling is noticed soon, and a long
+one costs few calls."""
 PROBE_STEP = 12
-"""Items by which a probing campaign's calls grow."""
+"""Items by which the calls of a probing campaign grow."""
 STATE_CHECK_S = 1.0
-"""Seconds between two looks at the state of a parked campaign; more where hundreds are parked."""
+"""Seconds between two checks of the state of a parked campaign; more if hundreds are parked."""
 STATE_RECHECK_S = 3.0
-"""The same after a look that failed."""
+"""Seconds between the two if the first check failed."""
 STATE_CALLS_PER_S = 2.0
 """GetCampaignStateBatch calls a second at most, of the 5 that AWS allows an account and Region (AWS
-administrator guide, service quotas): others may be asking too."""
+administrator guide, service quotas): other clients may use the rest."""
 STATE_CALL_LIMIT = 25
 """Campaigns in one GetCampaignStateBatch call (botocore model)."""
 FORGET_AFTER_S = 600.0
-"""Seconds after which a campaign that might probe and has nothing to send is forgotten."""
+"""Seconds without a call after which a probing campaign is forgotten."""
 UNSEEN_PROBE_S = 10.0
-"""Seconds between two probes of a parked campaign whose state the gateway has no right to see."""
+"""Seconds between two probe calls of a parked campaign if the gateway may not read its state."""
 STATES_DENIED_S = 300.0
-"""Seconds after which the gateway asks for states again that it had no right to see."""
+"""Seconds after which the gateway tries again to read states that it was not allowed to read."""
 
 RUNNING = "Running"
 NOT_FOUND = "NotFound"
@@ -46,7 +47,7 @@ ENDED = frozenset({"Stopped", "Failed", "Completed", NOT_FOUND})
 
 
 class Condition(enum.Enum):
-    """What keeps a campaign's requests."""
+    """Why a campaign does not flow."""
 
     COOLING = "cooling"
     PROBING = "probing"
@@ -54,7 +55,11 @@ class Condition(enum.Enum):
 
 
 class CampaignCondition(NamedTuple):
-    """A campaign that does not flow: since when, by which state of Connect's if any, until when at least."""
+    """The condition of a campaign that does not flow.
+
+    It began at `since` and lasts at least until `until`. `state` is Connect's state of a parked campaign,
+    else "".
+    """
 
     campaign_id: str
     condition: Condition
@@ -64,9 +69,9 @@ class CampaignCondition(NamedTuple):
 
 
 class ConditionChange(NamedTuple):
-    """A campaign came to stand otherwise. `condition` is None where it flows again, or is gone.
+    """A change of a campaign's condition; `condition` is None if it flows again or is gone.
 
-    `again` says that it did not flow before either; `pause_s` is how long it will at least take.
+    `again` says that it did not flow before the change either. `pause_s` is the least duration of a pause.
     """
 
     campaign_id: str
@@ -91,7 +96,7 @@ class _NotFlowing:
 
 
 class Conditions:
-    """The campaigns that do not flow by what Connect says, and what ends that."""
+    """The campaigns that do not flow according to Connect, and what makes them flow again."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
@@ -107,30 +112,30 @@ class Conditions:
         return [_condition_of(campaign_id, record) for campaign_id, record in self._not_flowing.items()]
 
     def get(self, campaign_id: str) -> CampaignCondition | None:
-        """Return how a campaign stands that does not flow; None where it flows."""
+        """Return the condition of a campaign; None if it flows."""
         record = self._not_flowing.get(campaign_id)
         return _condition_of(campaign_id, record) if record is not None else None
 
     def take_changes(self) -> list[ConditionChange]:
-        """Return what has changed since this was last asked."""
+        """Return the changes since the last call."""
         taken, self._changes = self._changes, []
         return taken
 
     def limit(self, campaign_id: str) -> int:
-        """How many items the campaign's next call may carry now; 0: it may not call."""
+        """Return how many items the campaign's next call may carry now; 0 if it must not call."""
         record = self._not_flowing.get(campaign_id) if self._not_flowing else None
         if record is None:
             return BATCH_LIMIT
         return record.limit if record.condition is Condition.PROBING and record.calling is None else 0
 
     def called(self, campaign_id: str, number: int) -> None:
-        """Note that call `number` left for the campaign; a probing one waits for its end."""
+        """Note that call `number` of the campaign has begun; a probing campaign waits for its end."""
         record = self._not_flowing.get(campaign_id) if self._not_flowing else None
         if record is not None:
             record.calling = number
 
     def ended(self, campaign_id: str, number: int) -> None:
-        """Note that a call came to an end that says nothing of the campaign."""
+        """Note that a call has ended, in a way that says nothing about the campaign."""
         record = self._not_flowing.get(campaign_id) if self._not_flowing else None
         if record is not None and record.calling == number:
             record.calling = None
@@ -139,7 +144,7 @@ class Conditions:
         """Cool a campaign down after call `number` had items throttled for capacity."""
         record = self._not_flowing.get(campaign_id)
         if record is not None and (record.condition is Condition.PARKED or record.calling != number):
-            return None  # a call from before the pause says nothing new
+            return None  # the call began before the pause, so its result is old
         since = formed_at if record is None else record.since
         pause_s = min(max(PAUSE_SHARE * (now - since), FIRST_PAUSE_S), LONGEST_PAUSE_S)
         until = now + pause_s * self._rng.uniform(0.8, 1.2)
@@ -151,7 +156,7 @@ class Conditions:
         return _notice(kind, until - now, "Amazon Connect takes no more for this campaign for now")
 
     def accepted(self, now: float, campaign_id: str, number: int) -> bool:
-        """Note that all of call `number` was taken; return whether the campaign flows after that."""
+        """Note that Connect accepted all items of call `number`; return whether the campaign flows now."""
         record = self._not_flowing.get(campaign_id) if self._not_flowing else None
         if record is None:
             return True
@@ -166,9 +171,12 @@ class Conditions:
         return True
 
     def park(self, now: float, campaign_id: str, state: str) -> CampaignNotice | None:
-        """Keep a campaign's requests, since Connect says that it is in `state`."""
+        """Park a campaign, since Connect says that it is in `state`.
+
+        Return the notice, None if it was parked.
+        """
         record = self._not_flowing.get(campaign_id)
-        self._may_see_states |= now >= self._denied_until  # the right may have been given meanwhile
+        self._may_see_states |= now >= self._denied_until  # the permission may have been granted since
         wait_s = STATE_CHECK_S if self._may_see_states else UNSEEN_PROBE_S
         until = now + wait_s * self._rng.uniform(0.8, 1.2)
         again = record is not None and record.cause is NoticeKind.CAMPAIGN_PARKED
@@ -182,7 +190,7 @@ class Conditions:
         return None if again else _notice(kind, None, f"the campaign is {state}")
 
     def advance(self, now: float) -> list[str]:
-        """Let pauses end; return the campaigns that may call again, each to probe."""
+        """End the pauses that are over at `now`; return the campaigns that may probe from now on."""
         reopened: list[str] = []
         if not self._not_flowing or now < self._next_at():
             return reopened
@@ -204,7 +212,7 @@ class Conditions:
         return reopened
 
     def to_look_up(self, now: float, wanted: Callable[[str], bool]) -> list[str]:
-        """Return the parked campaigns to ask Connect about now, at most one call of them.
+        """Return the parked campaigns whose states are to be read now: those of one call at most.
 
         A campaign that is not `wanted`, since nothing waits for it, is forgotten instead.
         """
@@ -226,9 +234,9 @@ class Conditions:
         return chosen
 
     def looked_up(self, now: float, asked: Iterable[str], states: Mapping[str, str]) -> dict[str, str]:
-        """Take Connect's answer; return the state of those that are no longer parked.
+        """Take the states that Connect returned; return those of the campaigns that are not parked any more.
 
-        A campaign that Connect says nothing of stays as it is, and is asked about again.
+        A campaign without a state stays parked, and its state is read again.
         """
         changed: dict[str, str] = {}
         for campaign_id in asked:
@@ -246,7 +254,7 @@ class Conditions:
         return changed
 
     def may_not_look_up(self, now: float) -> None:
-        """Note that the gateway has no right to see states: a rare probe must do for a while."""
+        """Note that the gateway may not read states. Rare probe calls replace reading them for a while."""
         self._may_see_states, self._denied_until = False, now + STATES_DENIED_S
         for record in self._not_flowing.values():
             if record.condition is Condition.PARKED:
@@ -255,13 +263,13 @@ class Conditions:
         self._earliest = None
 
     def forget(self, campaign_id: str) -> None:
-        """Drop what is known of a campaign: it is gone, or nobody asks for it any more."""
+        """Forget the condition of a campaign: it is gone, or nothing waits for it any more."""
         if campaign_id in self._not_flowing:
             self._leave(campaign_id)
         self._earliest = None
 
     def notice(self, now: float, campaign_id: str) -> CampaignNotice | None:
-        """Return what to tell a caller that comes while the campaign does not flow."""
+        """Return the notice for a caller whose requests arrive while the campaign does not flow."""
         record = self._not_flowing.get(campaign_id) if self._not_flowing else None
         if record is None:
             return None
@@ -271,7 +279,7 @@ class Conditions:
         return _notice(record.cause, wait_s, "Amazon Connect takes no more for this campaign for now")
 
     def reason(self, campaign_id: str) -> Reason | None:
-        """Return the reason of an expiry in this campaign; None where nothing keeps it."""
+        """Return why requests of this campaign expire while they wait; None if it flows."""
         record = self._not_flowing.get(campaign_id) if self._not_flowing else None
         if record is None:
             return None
@@ -283,12 +291,12 @@ class Conditions:
         if not self._not_flowing:
             return None
         next_at = self._next_at()
-        if next_at <= now:  # what is due and was not done waits for the right to look
+        if next_at <= now:  # a state check is due, and must wait for the rate of state checks
             return self._next_check_at(now)
         return next_at if next_at < float("inf") else None
 
     def _next_at(self) -> float:
-        """Return the earliest `until`: looked for once after each change, not at each question."""
+        """Return the earliest `until`; it is computed once after each change."""
         if self._earliest is None:
             instants = (record.until for record in self._not_flowing.values() if not record.asked)
             self._earliest = min(instants, default=float("inf"))
@@ -303,7 +311,7 @@ class Conditions:
         self._changes.append(ConditionChange(campaign_id, None, state))
 
     def _ends_by_state(self, record: _NotFlowing) -> bool:
-        """Whether the end of it is seen by asking Connect."""
+        """Whether reading the campaign's state shows that the condition has ended."""
         return record.condition is Condition.PARKED and self._may_see_states
 
     def _next_check_at(self, now: float) -> float:

@@ -1,18 +1,19 @@
-"""Campaigns that somebody holds: no call leaves for them until they are released."""
+"""Holds: no call is made for a held campaign until an operator releases it."""
 
 import enum
 from typing import NamedTuple
 
 HOLD_LIMIT = 1000
-"""Campaigns that may be held at once: also one that nobody has sent for may be."""
+"""Campaigns that may be held at once. A campaign without any request may be held too, so a bound is
+needed."""
 
 
 class TooManyHolds(Exception):  # noqa: N818 - says what happened, like the failures of calls
-    """As many campaigns are held as may be."""
+    """`HOLD_LIMIT` campaigns are held already."""
 
 
 class Hold(NamedTuple):
-    """Who holds a campaign, why and since when; `answering`: what waits, and what comes, is answered HELD."""
+    """A hold: who made it, why and when. If it is `answering`, waiting and new requests are answered HELD."""
 
     caller: str
     reason: str
@@ -21,7 +22,7 @@ class Hold(NamedTuple):
 
 
 class ActionKind(enum.IntEnum):
-    """What somebody did to a campaign. The numbers are the wire contract's."""
+    """What an operator did to a campaign. The numbers are the wire contract's."""
 
     HOLD = 1
     RELEASE = 2
@@ -29,7 +30,7 @@ class ActionKind(enum.IntEnum):
 
 
 class OperatorAction(NamedTuple):
-    """The last thing that somebody did to a campaign; `answered` dial requests were answered by that."""
+    """The last action of an operator on a campaign, which answered `answered` dial requests."""
 
     kind: ActionKind
     caller: str
@@ -39,7 +40,7 @@ class OperatorAction(NamedTuple):
 
 
 class Holds:
-    """The campaigns that are held now, bounded in number."""
+    """The campaigns that are held now, at most `limit`."""
 
     def __init__(self, limit: int = HOLD_LIMIT) -> None:
         self._limit = limit
@@ -52,17 +53,17 @@ class Holds:
         return len(self._holds)
 
     def get(self, campaign_id: str) -> Hold | None:
-        """Return the hold of a campaign, None where it is not held."""
+        """Return the hold of a campaign; None if it is not held."""
         return self._holds.get(campaign_id)
 
     def put(self, campaign_id: str, hold: Hold) -> None:
-        """Hold a campaign, or hold it otherwise; raises `TooManyHolds`."""
+        """Hold a campaign, or replace its hold; raises `TooManyHolds`."""
         if campaign_id not in self._holds and len(self._holds) >= self._limit:
             raise TooManyHolds
         self._holds[campaign_id] = hold
 
     def release(self, campaign_id: str) -> bool:
-        """Hold a campaign no longer; return whether it was held."""
+        """End the hold of a campaign; return whether it was held."""
         return self._holds.pop(campaign_id, None) is not None
 
     def items(self) -> list[tuple[str, Hold]]:

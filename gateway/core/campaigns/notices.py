@@ -1,4 +1,4 @@
-"""Who has been told that a campaign does not flow, so that each is told once, and when it flows again."""
+"""Notices: each source is told once that a campaign does not flow, and once that it flows again."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from gateway.core.model import CampaignNotice, Departure, Source
 
 
 class AddressedNotice(NamedTuple):
-    """A notice and whom it is for."""
+    """A notice about a campaign, and the source that gets it."""
 
     source: Source
     campaign_id: str
@@ -15,7 +15,7 @@ class AddressedNotice(NamedTuple):
 
 
 class Notices:
-    """Notices that wait to be given out, and the sources that know of each campaign."""
+    """The notices that were not delivered yet, and the sources that were told about each campaign."""
 
     def __init__(self) -> None:
         self._outbox: list[AddressedNotice] = []
@@ -34,21 +34,21 @@ class Notices:
             del self._informed[campaign_id]
 
     def tell_again(self, campaign_id: str, sources: Iterable[Source], notice: CampaignNotice) -> None:
-        """Tell sources, and all who know of another reason, why a campaign does not flow.
+        """Tell sources why a campaign does not flow, and also all sources that were told another reason.
 
-        Who is about to be told something else of it, that it flows again perhaps, is told this after it.
+        A source with an undelivered notice about the campaign gets this one after it.
         """
         about_to = {notice.source for notice in self._outbox if notice.campaign_id == campaign_id}
         self.tell(campaign_id, {*self._informed.get(campaign_id, ()), *about_to, *sources}, notice)
 
     def tell_flowing(self, campaign_id: str, notice: CampaignNotice) -> None:
-        """Tell all who know that a campaign did not flow that it flows again."""
+        """Tell the sources that were told that a campaign does not flow that it flows again."""
         for source in self._informed.pop(campaign_id, ()):
             source.noticed.discard(campaign_id)
             self._outbox.append(AddressedNotice(source, campaign_id, notice))
 
     def forget(self, source: Source) -> None:
-        """Tell a source nothing more."""
+        """Deliver no more notices to a source."""
         for campaign_id in source.noticed:
             informed = self._informed.get(campaign_id, set())
             informed.discard(source)
@@ -59,12 +59,12 @@ class Notices:
         source.noticed.clear()
 
     def forget_campaign(self, campaign_id: str) -> None:
-        """Forget who knows of a campaign that Connect has refused: its answers say so."""
+        """Forget the notices about a campaign that Connect has refused: the answers say so."""
         self._outbox = [notice for notice in self._outbox if notice.campaign_id != campaign_id]
         for source in self._informed.pop(campaign_id, ()):
             source.noticed.discard(campaign_id)
 
     def take(self) -> list[AddressedNotice]:
-        """Return the notices to give out now."""
+        """Return the notices to deliver now."""
         taken, self._outbox = self._outbox, []
         return taken

@@ -4,7 +4,7 @@ from gateway.core.answers import CampaignRefusal
 
 
 class RefusedCampaigns:
-    """What Connect said of campaigns that are gone or have ended.
+    """The refusals by Connect that still answer new requests.
 
     A campaign is in it while its waiting requests are being answered with a refusal; it must not call then.
     """
@@ -31,14 +31,14 @@ class RefusedCampaigns:
             self._answering[campaign_id] = times - 1, refusal
 
     def remember(self, now: float, campaign_id: str, refusal: CampaignRefusal) -> None:
-        """Believe a refusal for as long as it lasts."""
-        self._known.pop(campaign_id, None)  # entered anew, at the end
+        """Remember a refusal for its duration, `lasts_s`."""
+        self._known.pop(campaign_id, None)  # so that it is entered at the end
         if refusal.lasts_s > 0:
             self._known[campaign_id] = (now + refusal.lasts_s, refusal)
 
     def known(self, now: float, campaign_id: str) -> CampaignRefusal | None:
         """Return the refusal that is still believed of a campaign, or that it is being answered with."""
-        while self._known:  # entered in the order of their ends: the first ends first
+        while self._known:  # all last equally long, so the first ends first
             oldest = next(iter(self._known))
             if self._known[oldest][0] > now:
                 break

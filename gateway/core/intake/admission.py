@@ -1,8 +1,9 @@
-"""The way in: what becomes of dial requests as they come.
+"""Admission: what happens to dial requests as they arrive.
 
-One that breaks a rule is refused. One whose token is held joins what is held, one whose token
-Connect has accepted is answered again. One that nothing can come of is told so: its campaign is
-gone, its time is up or would be before its turn. All others are held, and wait for a call.
+A request that breaks a rule is refused. A request with the token of an outstanding one joins it, and a
+request with a token that Connect has accepted gets that answer again. A request that cannot be sent is
+answered at once: its campaign is refused, or it has expired, or would expire before its turn. All others
+become outstanding and wait for a call.
 """
 
 import math
@@ -34,13 +35,14 @@ from gateway.core.tokens.ledger import CampaignTokens, Remembered
 from gateway.core.tokens.outstanding import Outstanding
 
 SEND_MARGIN_S = 0.05
-"""Seconds between the decision for a call and its bytes on the wire, kept off the expiry."""
+"""Seconds from the decision for a call until its bytes are on the wire; a request expires that much
+earlier."""
 
 Arrival = tuple[Waiter, DialRequest]
 
 
 class Now(NamedTuple):
-    """The facts that hold for all requests which arrive at one instant for one campaign.
+    """The facts about all requests which arrive at one instant for one campaign.
 
     `refusal` answers every new request. `call_rate` is in calls a second, None if no forecast is made. New
     requests that give up after `clear_from`, on the scale of expiries, may wait without a forecast of their
@@ -83,8 +85,8 @@ class Admission:
     ) -> None:
         """Take dial requests of one source for one campaign, and answer those whose answer is known.
 
-        A gateway that is `leaving` holds nothing new. `call_rate` is in calls a second, None where no
-        forecast is to be made.
+        With `leaving`, no request becomes outstanding. `call_rate` is in calls a second, None for no
+        forecast.
         """
         waiter, request = arrivals[0]
         campaign_id = request.campaign_id
@@ -103,7 +105,7 @@ class Admission:
         self.outbox.add(settled)
         if fresh:
             self.scheduler.push(now, fresh)
-        if len(settled) < len(arrivals):  # who has joined waits as well
+        if len(settled) < len(arrivals):  # some requests wait, perhaps joined to others
             self._tell_condition(now, waiter.source, campaign_id)
 
     def _now(
@@ -121,7 +123,7 @@ class Admission:
     def _sort(
         self, state: Now, arrivals: Sequence[Arrival], campaign: CampaignTokens | None, settled: list[Settled]
     ) -> list[Entry]:
-        """Answer or join what can be; return the rest, held."""
+        """Answer or join requests; return the new entries, which are outstanding from now on."""
         fresh: list[Entry] = []
         headroom_s = self.headroom_s
         tokens = [request.client_token for _, request in arrivals]
@@ -131,14 +133,14 @@ class Admission:
             if problem is not None:
                 settled.append(addressed(waiter, request, answers.rejected(Reason.INVALID_REQUEST, problem)))
                 continue
-            held = campaign.outstanding.get(request.client_token) if campaign is not None else None
-            if held is not None and self.departures:
+            existing = campaign.outstanding.get(request.client_token) if campaign is not None else None
+            if existing is not None and self.departures:
                 # Its source may have left: then this request is new, and its campaign may have changed.
-                self.departures.remove_leaving(state.instant, held)
+                self.departures.remove_leaving(state.instant, existing)
                 known = campaign = self.outstanding.campaign(state.instant, request.campaign_id)
-                held = campaign.outstanding.get(request.client_token) if campaign is not None else None
-            if held is not None:
-                answer = self._join(state, held, waiter, request)
+                existing = campaign.outstanding.get(request.client_token) if campaign is not None else None
+            if existing is not None:
+                answer = self._join(state, existing, waiter, request)
             else:
                 give_up_at = request.expires_at - headroom_s - SEND_MARGIN_S
                 entry = Entry(request, give_up_at, (waiter,), state.priority)
@@ -162,7 +164,7 @@ class Admission:
         if not request.same_dial(entry.request):
             return answers.rejected(Reason.TOKEN_CONFLICT, _CONFLICT)
         self.outstanding.join(entry, waiter)
-        entry.in_doubt |= request.in_doubt  # the doubt is about the token, so all who wait for it share it
+        entry.in_doubt |= request.in_doubt  # the doubt is about the token, so all its waiters share it
         if state.priority < entry.priority:
             entry.priority = state.priority
             if entry.queue is not None and entry.queue.source is not None:
@@ -170,7 +172,10 @@ class Admission:
         return None
 
     def _known_answer(self, state: Now, memory: Remembered | None, entry: Entry, ahead: int) -> Answer | None:
-        """Return the answer for a new request that need not wait for it; `ahead` came with it, before it."""
+        """Return the answer for a new request if it is known already.
+
+        `ahead` requests came before it in the list.
+        """
         now, request = state.instant, entry.request
         if memory is not None:
             if memory.fingerprint != request.fingerprint():
@@ -192,7 +197,7 @@ class Admission:
         return None if wait_s is None else answers.would_expire(wait_s)
 
     def _tell_condition(self, now: float, source: Source, campaign_id: str) -> None:
-        """Tell a source that comes to a campaign that does not flow, once."""
+        """Tell a source, once, that the campaign of its requests does not flow."""
         notice = self.flow.notice(now, campaign_id)
         if notice is not None and campaign_id not in source.noticed:
             self.notices.tell(campaign_id, (source,), notice)

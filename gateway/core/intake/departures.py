@@ -1,8 +1,8 @@
 """Sources that leave: from that instant none of their requests is sent, however long clearing them takes.
 
 A source may leave hundreds of thousands of dial requests behind. They are removed a slice at a time. A call
-that is formed, or a dial request that would join one of them, first removes the leaving sources from it. So
-the effect is the same as if all were removed at once.
+that is formed, or a dial request that would join one of them, first removes the leaving sources from it. The
+effect is the same as if all of them were removed at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from gateway.core.tokens.outstanding import Outstanding
 
 
 class Departures:
-    """The sources that leave and may still have held requests; false if there are none."""
+    """The sources that leave and may still have outstanding requests; false if there are none."""
 
     def __init__(
         self, outstanding: Outstanding, outbox: Outbox, scheduler: Scheduler, slices: Slices
@@ -77,7 +77,7 @@ class Departures:
 
     def _remove_at(self, source: Source, now: float, index: int) -> None:
         entry = source.pending.get(index)
-        if entry is not None:  # otherwise it was settled meanwhile, or was in two indexes
+        if entry is not None:  # else it was settled since, or the source waited for it twice
             self._remove(now, entry, source)
 
     def _remove(self, now: float, entry: Entry, source: Source) -> None:

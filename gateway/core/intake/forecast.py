@@ -1,10 +1,12 @@
-"""How long a request will wait for its turn, so that one that would expire is answered at once.
+"""Forecasts how long a request will wait for its turn.
 
-Turns are fair. So each other backlog sends before a request only as much as the request's own backlog does,
-times the ratio of their weights. What goes first is the sum of the backlogs, each cut at that amount. That
-holds for the sources of a caller within a campaign, counted in dial requests, and for the campaigns of a
-caller and for the callers, counted in calls. A newcomer, without anything waiting, comes after a turn of
-each. Backlogs are read twice a second, in slices; in between, forecasts use the last reading.
+A request that would expire by then is answered at once.
+
+Turns are fair: until a request has its turn, each other backlog sends as much as the request's own backlog,
+times the ratio of their weights, and no more than it has. The sum over all backlogs is what goes before the
+request. This is computed for the sources of a caller within a campaign, in dial requests, and for the
+campaigns of a caller and for the callers, in calls. A request of a backlog that is empty goes after one turn
+of each. Backlogs are read twice a second, in slices; in between, forecasts use the last reading.
 """
 
 from bisect import bisect_right
@@ -22,19 +24,19 @@ from gateway.core.scheduling.scheduler import Scheduler
 
 REFRESH_S = 0.5
 MARGIN = 1.25
-"""A request is refused only if it would wait so many times what it can: a forecast is no promise."""
+"""A request is refused only if the forecast exceeds its time by this factor, since forecasts are not
+exact."""
 SHARED_CALLS_SEARCHED = 8
-"""Callers of a sparse campaign that are searched for one that calls earlier."""
+"""Callers that are searched for one whose call has room and comes earlier."""
 SLICE, SLICE_EVERY_S = 1000, 0.01
-"""Campaigns that are read at once, and the seconds between two such slices: many dial requests may arrive
-at one instant, and each may need a forecast."""
+"""Campaigns that are read at once, and the seconds between two such slices. Many requests may arrive at one
+instant and need a forecast, so each of them must not read a slice."""
 MEAN_TURNS_BETWEEN = 0.5
-"""Turns that each other backlog has, on average, before the next one of a backlog that takes turns
-already."""
+"""Turns that each other backlog has, on average, before the next turn of a backlog that is in the round."""
 
 
 class Backlogs:
-    """Backlogs that take turns with each other: the size of each, and how much goes in each of its turns."""
+    """Backlogs that take turns with each other, each with its size and its weight (its share of a turn)."""
 
     def __init__(self, backlogs: Iterable[tuple[float, int]]) -> None:
         shortest_first = sorted((size / weight, size, weight) for size, weight in backlogs)
@@ -58,7 +60,7 @@ class Backlogs:
 
 
 class BacklogView:
-    """The backlogs as they were at one instant, in calls: of callers, of their campaigns, and of sources.
+    """The backlogs of callers, campaigns and sources at one instant, in calls.
 
     Work of the same or a higher priority counts. `doubtful` counts the doubtful campaigns of each source.
     """
@@ -120,7 +122,7 @@ def _calls(queue: CallerQueue) -> float:
 
 
 class Forecast:
-    """Tells how long a new request would wait, from the backlogs and the rate of calls."""
+    """Computes how long a new request would wait, from the backlogs and the rate of calls."""
 
     def __init__(self, scheduler: Scheduler, expiry: ExpiryScale | None = None) -> None:
         self._scheduler = scheduler

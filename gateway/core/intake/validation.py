@@ -1,4 +1,4 @@
-"""The gateway's own validation: what Connect's model says of an item, and a little more.
+"""The gateway's own validation of a dial request: the rules of Connect's model, and E.164.
 
 Limits of token and attributes: botocore models `connectcampaigns/2021-01-30` (V1) and
 `connectcampaignsv2/2024-04-23` (V2), which botocore does not check by itself. Phone numbers: E.164,
@@ -18,10 +18,10 @@ _attribute_key = re.compile(r"[a-zA-Z0-9\-_]{1,32767}").fullmatch
 
 
 def problem_with(request: DialRequest) -> str | None:
-    """Return the field and the rule that `request` breaks, or None where it breaks none.
+    """Return the field and the rule that `request` breaks; None if it breaks none.
 
-    Its campaign and its time are not looked at: the one is checked for all of a list at once, and a
-    token that Connect has accepted is told so at any time.
+    Its campaign id is checked once for a whole list, in `Admission.admit`. A past expiration is not checked
+    here, since a token that Connect has accepted is answered so at any time.
     """
     if not _client_token(request.client_token):
         return _token_problem(request.client_token)
@@ -36,7 +36,7 @@ def problem_with(request: DialRequest) -> str | None:
 
 
 def is_past(request: DialRequest, now: float) -> str | None:
-    """Return the field and the rule where the request's time was up at `now` already, else None."""
+    """Return the field and the rule if the request had expired at `now`, else None."""
     return "expiration_time: must be in the future" if request.expires_at <= now else None
 
 

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from gateway.core.scheduling.ready import Place
 
 SMALL_BACKLOG = 2 * BATCH_LIMIT
-"""So much may wait of one priority for its turns to be ordered by age: what a call leaves is at most the
-next one, and who is left can be chosen at little cost."""
+"""Up to so many waiting requests of one priority are taken in the order of their waiting time: after the call
+at most one more call is left, and the order costs little to compute."""
 TURN_WORTH_S = 0.1
-"""Seconds of waiting that a turn is worth: who has waited so much longer than others goes a turn earlier."""
+"""Seconds of waiting that count as one turn: a request that has waited so much longer goes one turn
+earlier."""
 
 STALE_PLACES = 16
-"""Places of entries that are gone which a source's queue may keep beside as many as there are that wait."""
+"""Places of removed entries that a source's queue may keep, in addition to as many as entries wait."""
 
 PRIORITIES = tuple(Priority)
 _GIVES_UP_AT = attrgetter("give_up_at")
@@ -42,7 +43,7 @@ class CallerQueue:
 
     `queues` counts the source queues that belong to it, `source` is the one that it was made for, and
     `weight` is how many calls its caller makes in each turn. `place` is where it takes turns, None if its
-    campaign is not ready; `Rings` sets it.
+    campaign is not ready; `ReadyCampaigns` sets it.
     """
 
     __slots__ = ("caller", "campaign", "place", "queues", "source", "weight")
@@ -80,7 +81,7 @@ class SourceQueue:
     """The requests of one source for one campaign and priority, the earliest expiry on top.
 
     One queue of a campaign belongs to no source: that of the suspects. It counts as a queue of the caller
-    that sent the first of them. `open`: the campaign counts its source among those that may send more.
+    that sent the first of them. `open`: its source may send more requests, and the campaign counts it.
     """
 
     __slots__ = (
@@ -111,8 +112,8 @@ class SourceQueue:
         self.watched_at: float | None = None
         self._gone_in_turn = 0
         self.waiting = 0
-        # In order from `_begin` on, with those that have left in between. Most come in order: they are
-        # compared with nothing that has lain in memory for long, neither as they come nor as they leave.
+        # Sorted by expiry from `_begin` on, including removed entries. Most entries arrive in order, so they
+        # are compared with recent entries only, which are likely in the processor's cache.
         self._entries: list[Entry | None] = []
         self._begin = 0
 
@@ -136,10 +137,11 @@ class SourceQueue:
         self.waiting += len(entries)
 
     def remove(self, entry: Entry) -> None:
-        """Take out an entry, wherever it stands.
+        """Remove an entry, wherever it is in the order.
 
-        Its place goes when it comes up, or once most places are of those that are gone: the watch over
-        expiries knows this queue for long, and with it would know all that a caller left behind.
+        Its place is dropped when it is the first, or once most places belong to removed entries. Otherwise
+        the queue, which the expiry watch keeps for long, would keep all entries that a caller has left
+        behind.
         """
         entry.queue = None
         self.waiting -= 1
@@ -148,17 +150,17 @@ class SourceQueue:
             self._begin = 0
 
     def top(self) -> Entry | None:
-        """Return the entry that goes next, or None where nothing waits."""
+        """Return the entry that goes next; None if the queue is empty."""
         entries = self._entries
         while self._begin < len(entries):
             entry = entries[self._begin]
             if entry is not None and entry.queue is self:
                 return entry
-            self._drop_first()  # settled, dropped or filed elsewhere since
+            self._drop_first()  # it was settled, dropped or moved since
         return None
 
     def pop(self) -> Entry | None:
-        """Take out the entry that goes next, or None where nothing waits."""
+        """Remove and return the entry that goes next; None if the queue is empty."""
         entries = self._entries
         while self._begin < len(entries):
             entry = entries[self._begin]
@@ -174,7 +176,7 @@ class SourceQueue:
         return None
 
     def turn_goes_on(self) -> bool:
-        """Whether, after one more, something is left of a turn."""
+        """Count one more entry of the turn; return whether the turn goes on."""
         source = self.source
         if source is None or source.weight == 1:
             return False
@@ -183,12 +185,12 @@ class SourceQueue:
 
     @property
     def earliest(self) -> float:
-        """When the first of what waits gives up, or before, infinity where nothing waits."""
+        """When the first waiting entry gives up, or earlier; infinity if the queue is empty."""
         first = self._entries[self._begin] if self._entries else None
         return first.give_up_at if first is not None else math.inf
 
     def oldest_arrival(self) -> float:
-        """Return when the entry that has waited longest came, infinity where nothing waits."""
+        """Return the arrival of the entry that has waited longest; infinity if the queue is empty."""
         return min((entry.arrived_at for entry in self._waiting_entries()), default=math.inf)
 
     def ahead_of(self, give_up_at: float) -> int:
@@ -202,7 +204,7 @@ class SourceQueue:
                 yield entry
 
     def _drop_first(self) -> None:
-        """Give up the first place; what stood there is not kept for those behind it."""
+        """Drop the first place. The list is shortened only when half of it is dropped, so this is cheap."""
         self._entries[self._begin] = None
         self._begin += 1
         if 2 * self._begin > len(self._entries):

@@ -1,41 +1,41 @@
-"""When the next call may leave: the account's call rate, and what Connect says of it.
+"""When the next call may be made: the call rate of the account, and Connect's throttles.
 
 Amazon Connect allows 10 PutDialRequestBatch calls a second with a burst of 10 for an account and
 Region (AWS administrator guide, service quotas), counted in a token bucket. The pacer mirrors that
 bucket. A permit is the right to make one call; every attempt of every call takes one.
 
-A call is counted when it arrives, and nobody knows when that is until it has come back. As long as it
-has not, Connect's bucket may be as full as if it had not left, and gains nothing where that is full. So
-calls under way and permits are never more than the burst: else the first calls after a pause, which
-must open connections, would have used up nothing yet when the permits of that time are spent.
+Connect counts a call when it arrives, which the gateway does not know until the call returns. Until then,
+Connect's bucket may still be full, and a full bucket gains no tokens. So calls under way and permits together
+never exceed the burst. Otherwise the first calls after a pause, which must open connections, could arrive
+together with calls on permits that Connect's bucket never had.
 """
 
 from collections import deque
 
 RATE_CUT = 0.7
-"""What is left of the rate after Connect throttled a call."""
+"""The rate is multiplied by this after Connect has throttled a call."""
 RECOVERY_S = 10.0
-"""Seconds in which the rate would grow from nothing to what Connect is known to take."""
+"""Seconds in which the rate would grow from 0 to the throughput that Connect is known to accept."""
 FORGIVEN_S = 10.0
-"""Seconds without a throttle after which one alone counts as bad luck in travelling: it costs a pause
-of one call, and only the next cuts the rate."""
+"""Seconds without a throttle after which a single one does not cut the rate: network jitter may cause it. It
+costs a pause of one call."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 FIRST_HINDERED_S, LONGEST_HINDERED_S = 0.5, 2.0
 """Pauses between calls while AWS refuses the gateway's credentials or clock: each is twice the last one."""
 HINDERED_PATIENCE_S = 10.0
-"""Seconds for which requests wait meanwhile, as long as a refresh of credentials may take. After that they
-are answered as denied."""
+"""Seconds for which requests wait during such a refusal: a refresh of credentials may take that long. After
+that they are answered ACCESS_DENIED."""
 WINDOW_S, WINDOWS = 4.0, 15
-"""What Connect is known to take is the best of so many windows of so many seconds."""
+"""The throughput that Connect is known to accept is the best of so many windows of so many seconds."""
 RETRY_SHARE, RETRY_CREDIT = 0.2, 10.0
-"""Attempts of failing calls: this share of the calls at most, beside so many on credit."""
+"""Further attempts of failing calls are at most this share of the calls, plus a credit of so many."""
 
 
 class Pacer:
     """A token bucket of calls whose rate is cut on a throttle and grows back.
 
-    `rate` is in calls a second, 0 for no limit; `burst` in calls. Without a limit of our own a
-    throttle can only be answered by pauses, which double until a call goes through.
+    `rate` is in calls a second, 0 for no limit; `burst` in calls. Without a limit
+    of its own, the pacer reacts to throttles with pauses, which double until a call succeeds.
     """
 
     def __init__(self, rate: float, burst: float) -> None:
@@ -68,7 +68,7 @@ class Pacer:
             self._tokens = min(self._capacity, self._tokens + permits)
 
     def under_way(self, now: float, calls: int) -> None:
-        """Note how many calls have left and not come back, from `now` on."""
+        """Note how many calls are under way from `now` on."""
         self._refill(now)
         self._under_way = calls
 
@@ -77,12 +77,12 @@ class Pacer:
         if not self.ceiling:
             return max(now, self._paused_until)
         self._refill(now)
-        # A hair is forgiven: else rounding makes the shell wake a moment too early, again and again.
+        # A tiny shortfall is ignored: otherwise rounding would wake the shell slightly too early, many times.
         missing = 1.0 - self._tokens
         return max(now + missing / self.rate if missing > 1e-6 else now, self._paused_until)
 
     def available_share(self, now: float) -> float:
-        """Return how plentiful permits are: 1 where all of the burst is there, 0 where none is."""
+        """Return the share of the burst that is available: from 0 (no permit) to 1 (all)."""
         if not self.ceiling:
             return 1.0
         self._refill(now)
@@ -134,7 +134,7 @@ class Pacer:
             self._hindered_pause_s = FIRST_HINDERED_S
 
     def succeeded(self, now: float) -> None:
-        """Note that Connect took a call: it is known to take so many, and pauses begin small again."""
+        """Note that Connect accepted a call: it counts towards the throughput, and pauses are short again."""
         self._pause_s = FIRST_PAUSE_S
         self._throughput.note(now)
 
@@ -151,7 +151,7 @@ class Pacer:
 
 
 class RecentThroughput:
-    """What Connect has taken of late, in calls a second, by windows."""
+    """The recent throughput that Connect has accepted, in calls a second, by windows."""
 
     def __init__(self) -> None:
         self._began: float | None = None
@@ -159,7 +159,7 @@ class RecentThroughput:
         self._rates: deque[float] = deque(maxlen=WINDOWS)
 
     def note(self, now: float) -> None:
-        """Count one call that Connect took."""
+        """Count one call that Connect accepted."""
         if self._began is None:
             self._began = now
         if now - self._began >= WINDOW_S:
@@ -168,12 +168,12 @@ class RecentThroughput:
         self._count += 1
 
     def best(self, otherwise: float) -> float:
-        """Return the best window's rate, or `otherwise` as long as there is none."""
+        """Return the rate of the best window; `otherwise` before the first window has ended."""
         return max(self._rates, default=otherwise)
 
 
 class RetryBudget:
-    """Bounds what failing calls may cost the others: every first attempt earns a part of a retry."""
+    """Bounds the calls that retries take from other requests: every first attempt earns part of a retry."""
 
     def __init__(self) -> None:
         self._credit = RETRY_CREDIT

@@ -1,4 +1,4 @@
-"""Campaigns that Connect is known to have, and callers that name campaigns which it does not have."""
+"""Campaigns that Connect is known to have, and callers that use campaign ids that it does not have."""
 
 from collections import OrderedDict
 from collections.abc import Iterable

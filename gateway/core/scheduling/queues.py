@@ -11,8 +11,8 @@ PASSED_OVER_LIMIT = 9
 """Calls in a row in which a priority that waits may be passed over by higher ones: it gets every tenth."""
 
 SUSPECT_EVERY_S, SUSPECT_BURST = 1.0, 12
-"""Calls that look for the item that Connect refuses: so many at once, which finds one among 25, then
-one in so many seconds for each campaign. A caller whose items are all refused wastes no more."""
+"""Calls that search for the item that Connect refuses: for each campaign so many at once, which finds one
+among 25, then one in so many seconds. This bounds the calls that a caller with invalid items can use."""
 
 _IN_FLIGHT = EntryState.IN_FLIGHT  # looked up once: used for every request
 _NO_SUSPECTS: deque[list[Entry]] = deque()
@@ -81,18 +81,19 @@ class CampaignQueue:
 
     @property
     def oldest_arrival(self) -> float:
-        """When the entry that has waited longest came, suspects aside; there must be one.
+        """The arrival of the entry that has waited longest, without suspects; there must be one.
 
-        It is looked for anew where that entry has left: callers ask while less than a call waits.
+        It is computed again after that entry has left. That is cheap, since it is read only while less than a
+        full call waits.
         """
         if self._oldest is None:
             self._oldest = min(queue.oldest_arrival() for lane in self.lanes for queue in lane.queues())
         return self._oldest
 
     def push(self, now: float, entries: Sequence[Entry]) -> SourceQueue:
-        """Let entries wait in the queue of the first who waits for each; return that queue.
+        """Add entries to the queue of their first waiter's source; return that queue.
 
-        That must be the same source for all, and their priority must be the same.
+        The source and the priority must be the same for all.
         """
         first = entries[0]
         queue = self._queue_of(first.waiters[0].source, first.priority)
@@ -104,7 +105,7 @@ class CampaignQueue:
         return queue
 
     def push_suspects(self, now: float, entries: list[Entry]) -> SourceQueue:
-        """Let entries wait that must travel together and without others; return their queue."""
+        """Add entries that must be sent together and without others; return their queue."""
         queue = self._suspect_queue
         if queue is None:
             queue = self._suspect_queue = SourceQueue(None, self, Priority.NORMAL)
@@ -117,7 +118,7 @@ class CampaignQueue:
         return queue
 
     def refile(self, entry: Entry) -> SourceQueue:
-        """Move an entry to the queue of the first who waits for it now; return that queue."""
+        """Move an entry to the queue of its present first waiter; return that queue."""
         left, queue = entry.queue, self._queue_of(entry.waiters[0].source, entry.priority)
         if isinstance(left, SourceQueue):
             left.remove(entry)
@@ -139,17 +140,17 @@ class CampaignQueue:
             lane.passed_over = 0 if more or not lane.waiting else lane.passed_over + 1
         move_all(taken, _IN_FLIGHT)
         self.unsuspected -= len(taken)
-        self._oldest = None  # looked for anew where somebody asks
+        self._oldest = None  # computed again when it is read
         return taken
 
     def suspects_from(self) -> float | None:
-        """Return from when the next suspects may be sent; None where there are none."""
+        """Return the instant from which the next suspects may be sent; None if there are none."""
         while self._suspects and not any(map(self._is_suspect, self._suspects[0])):
-            self._suspects.popleft()  # all of them expired, or their callers have gone
+            self._suspects.popleft()  # all of them have expired or lost their waiters
         return self.suspects_due - SUSPECT_BURST * SUSPECT_EVERY_S if self._suspects else None
 
     def take_suspects(self, now: float, limit: int = BATCH_LIMIT) -> list[Entry]:
-        """Take out the next entries that must travel together without others; there must be some."""
+        """Take out the next entries that must be sent together without others; there must be some."""
         self.suspects_due = max(self.suspects_due, now) + SUSPECT_EVERY_S
         group = [entry for entry in self._suspects.popleft() if self._is_suspect(entry)]
         if group[limit:]:
@@ -163,7 +164,7 @@ class CampaignQueue:
         return taken
 
     def remove(self, entry: Entry) -> None:
-        """Take out one entry, wherever it stands, unsent."""
+        """Remove one entry that is not sent."""
         queue = entry.queue
         if not isinstance(queue, SourceQueue):
             return
@@ -192,7 +193,7 @@ class CampaignQueue:
         return not self.open_sources
 
     def sources(self) -> set[Source]:
-        """Return the sources that have something waiting here."""
+        """Return the sources with waiting requests."""
         return {queue.source for lane in self.lanes for queue in lane.queues() if queue.source is not None}
 
     def _lanes_in_turn(self, turn: CallerQueue | None) -> list[Lane]:

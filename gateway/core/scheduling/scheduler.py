@@ -1,8 +1,8 @@
-"""Which campaign calls next, and with what: the batch is formed when a call is permitted.
+"""Decides which campaign calls next and with which requests. A batch is formed when a call is permitted.
 
-A campaign is ready when a full batch waits, when its oldest request has lingered, when all who
-wait for it have half-closed, or when the gateway drains. `turns` says which ready campaign calls next, and
-in the turn of which caller.
+A campaign is ready when a full batch waits, when its oldest request has lingered, when all its sources have
+half-closed, or when the gateway drains. `ReadyCampaigns` says which ready campaign calls next, and in the
+turn of which caller.
 """
 
 import heapq
@@ -22,14 +22,15 @@ from gateway.core.scheduling.ready import ReadyCampaigns, Standing
 from gateway.core.slices import SLICE
 
 SHORT_LINGER, LONG_LINGER = 0.5, 12.0
-"""What the linger is multiplied with where permits are plentiful, and where they are used up: a little more
-than a round of five campaigns takes at ten calls a second, so that the fullest of them go first."""
+"""The linger is multiplied by the first if more than half of the burst is available, and by the second if no
+permit is. The second is a little more than a round of five campaigns at ten calls a second, so that the
+fullest go first."""
 SUSPECTS_DUE_LIMIT = 1000
-"""Campaigns without a queue of which is remembered what the search for refused items has cost."""
+"""Campaigns without a queue whose cost of the search for refused items is remembered."""
 
 
 class Scheduler:
-    """Keeps the queues of all campaigns, and the order of those that are ready."""
+    """The queues of all campaigns, and the turns of those that are ready."""
 
     def __init__(self, linger_s: float, flow: CampaignFlow, expiry: ExpiryScale | None = None) -> None:
         self._linger_s = linger_s
@@ -54,13 +55,13 @@ class Scheduler:
 
     @property
     def source_queues(self) -> int:
-        """How many queues of sources there are: one for each source, campaign and priority."""
+        """How many queues of sources exist: one for each source, campaign and priority."""
         return self._count.queues
 
     def push(self, now: float, entries: Sequence[Entry]) -> None:
-        """Let entries wait for the next call of their campaign.
+        """Add entries that wait for the next call of their campaign.
 
-        Campaign, priority and the source that first waits for each must be the same for all.
+        Campaign, priority and the source of the first waiter must be the same for all.
         """
         first = entries[0]
         campaign = self._campaign(first.request.campaign_id)
@@ -74,7 +75,7 @@ class Scheduler:
             self._ready_campaigns.add(caller_queue)
 
     def push_suspects(self, now: float, entries: list[Entry]) -> None:
-        """Let entries of one campaign wait for a call that carries them and no others."""
+        """Add entries of one campaign that wait for a call without other entries."""
         campaign = self._campaign(entries[0].request.campaign_id)
         for entry in entries:
             entry.suspect = True
@@ -84,29 +85,29 @@ class Scheduler:
         self._enter(now, campaign, queue)
 
     def delay(self, entry: Entry, until: float) -> None:
-        """Let an entry wait for its campaign's calls after `until` only, or until it gives up."""
+        """Pause an entry until `until`, or until it gives up if that is earlier; then it waits for a call."""
         move(entry, EntryState.DELAYED)
         instant = min(until, self._expiry.back(entry.give_up_at))
         heapq.heappush(self._delayed, (instant, next(self._order), entry))
 
     def note_permits(self, share: float) -> None:
-        """Take note of how plentiful permits are: 1 for all of the burst, 0 for none."""
+        """Note the share of the burst that is available: from 0 (no permit) to 1 (all)."""
         self._permit_share = share
 
     def reconsider(self, now: float, campaign_id: str) -> None:
-        """Look again at a campaign whose condition has changed."""
+        """Update whether a campaign is ready, since its condition has changed."""
         campaign = self._campaigns.get(campaign_id)
         if campaign is not None:
             if not self._flow.limit(campaign_id):
                 self._take_from_turns(campaign)
-            self._consider(now, campaign)  # one that is ready keeps its place
+            self._consider(now, campaign)  # a campaign that stays ready keeps its turn
 
     def is_waiting(self, campaign_id: str) -> bool:
-        """Whether anything waits for the campaign's calls."""
+        """Whether any request waits for the campaign's calls."""
         return campaign_id in self._campaigns
 
     def sources(self, campaign_id: str) -> set[Source]:
-        """Return the sources that have something waiting for the campaign."""
+        """Return the sources with requests that wait for the campaign."""
         campaign = self._campaigns.get(campaign_id)
         return campaign.sources() if campaign is not None else set()
 
@@ -117,15 +118,15 @@ class Scheduler:
 
     @property
     def campaigns_waiting(self) -> int:
-        """For how many campaigns something waits."""
+        """How many campaigns have waiting requests."""
         return len(self._campaigns)
 
     def campaign(self, campaign_id: str) -> CampaignQueue | None:
-        """Return the queue of a campaign for which something waits."""
+        """Return the queue of a campaign; None if no request waits for it."""
         return self._campaigns.get(campaign_id)
 
     def doubts(self, now: float, caller: str, campaign_id: str) -> bool:
-        """Whether it is doubtful that Connect has a campaign that a caller names."""
+        """Whether Connect may not have a campaign that a caller names."""
         return bool(self._misses) and self._misses.doubts(now, caller) and campaign_id not in self._proven
 
     def is_slowed(self, caller: str) -> bool:
@@ -143,7 +144,7 @@ class Scheduler:
             move(entry, EntryState.UNQUEUED)
 
     def refile(self, now: float, entry: Entry) -> None:
-        """Move an entry that waits to the next who waits for it; it keeps its time of arrival."""
+        """Move a waiting entry to the queue of its present first waiter; its time of arrival stays."""
         campaign = self._campaigns[entry.request.campaign_id]
         queue = campaign.refile(entry)
         self._expiries.watch(queue, entry.give_up_at)
@@ -204,13 +205,13 @@ class Scheduler:
 
     @property
     def has_ready(self) -> bool:
-        """Whether a campaign would call if there were a permit."""
+        """Whether any campaign would call if there were a permit."""
         return bool(self._ready_campaigns)
 
     def form(self, now: float) -> tuple[list[Entry], FlushReason]:
         """Take the entries of the next call, all of one campaign; there must be a ready one.
 
-        None are taken where all that made the campaign ready has gone since; else `formed` must follow.
+        The list is empty if the requests that made the campaign ready have left; else `formed` must follow.
         """
         self._now = now
         turn = self._ready_campaigns.next(partial(self._may_wait, now))
@@ -228,12 +229,12 @@ class Scheduler:
         return entries, flush
 
     def put_back(self, now: float, entries: list[Entry], *, suspects: bool) -> None:
-        """Put entries back that were taken for a call and have no room in it."""
+        """Put back entries that were taken for a call and do not fit into it."""
         if suspects:
             self.push_suspects(now, entries)
             return
         for entry in entries:
-            self.push(entry.arrived_at, (entry,))  # it has waited since then
+            self.push(entry.arrived_at, (entry,))  # it keeps its time of arrival
 
     def take_more(self, campaign_id: str, limit: int) -> list[Entry]:
         """Take out more entries, up to `limit`, for a call that is being formed."""
@@ -245,7 +246,7 @@ class Scheduler:
         return taken
 
     def formed(self, now: float, campaign_id: str) -> None:
-        """Let a campaign that has just called take its next turn, if something is left."""
+        """Let a campaign that has just called take further turns, if it is still ready."""
         campaign = self._campaigns[campaign_id]
         if self._forget_if_empty(campaign):
             return
@@ -313,7 +314,7 @@ class Scheduler:
     def _consider(self, now: float, campaign: CampaignQueue) -> None:
         """Make a campaign ready, or note when it will be."""
         if not self._flow.limit(campaign.campaign_id):
-            return  # whoever changes that has it reconsidered
+            return  # a change of the limit calls `reconsider`
         ready_by = now if campaign.ready else self._ready_by(now, campaign)
         if ready_by <= now:
             self._let_take_turns(campaign)
@@ -371,7 +372,7 @@ class Scheduler:
         return ready_by if suspects is None else min(ready_by, suspects)
 
     def _may_wait(self, now: float, campaign: CampaignQueue) -> bool:
-        """Whether a campaign that is ready may linger on where permits are scarce and others are fuller."""
+        """Whether a ready campaign may linger longer, since no permit is available and others are fuller."""
         if self._permit_share > 0.0 or self._draining or not 0 < campaign.unsuspected < BATCH_LIMIT:
             return False
         young = now < campaign.oldest_arrival + self._linger_s * LONG_LINGER
@@ -395,14 +396,14 @@ class Scheduler:
         campaign.ready_by = None
         self._take_from_turns(campaign)
         self._campaigns.pop(campaign.campaign_id, None)
-        if campaign.suspects_due:  # what the search has cost is not forgotten with the queue
+        if campaign.suspects_due:  # the cost of the search outlives the queue
             self._suspects_due[campaign.campaign_id] = campaign.suspects_due
             if len(self._suspects_due) > SUSPECTS_DUE_LIMIT:
                 del self._suspects_due[next(iter(self._suspects_due))]
         return True
 
     def _resume_slowed(self, now: float) -> None:
-        """Let callers try again whose pause is over, and forget those that are no longer in doubt."""
+        """Let callers try again after their pause, and forget callers that are not in doubt any more."""
         self._misses.forget(now)
         while self._slowed_until:
             caller, until = next(iter(self._slowed_until.items()))
@@ -429,5 +430,5 @@ class Scheduler:
 
 
 def _callers_of(batch: Batch) -> frozenset[str]:
-    """Return the callers that wait for what a call carries."""
+    """Return the callers that wait for the requests of a call."""
     return frozenset(waiter.source.caller for entry in batch.entries for waiter in entry.waiters)

@@ -1,4 +1,4 @@
-"""What follows from a call: answers, requests that go back to their queues, and what campaigns do next."""
+"""Carries out the result of a call: answers, requests that return to their queues, campaign conditions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ _WAITING = frozenset({EntryState.WAITING, EntryState.DELAYED})
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """Does to holdings, queues and conditions what a call's report, or a look at states, calls for."""
+    """Applies reports of calls, and states of campaigns, to outstanding requests, queues and conditions."""
 
     outstanding: Outstanding
     scheduler: Scheduler
@@ -49,7 +49,7 @@ class Completion:
             self._learn(now, batch, report)
 
     def of_look_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> None:
-        """Take the states of campaigns: those that run flow again, those that have ended are refused."""
+        """Apply states of campaigns: running campaigns flow again, ended ones are refused."""
         for campaign_id, state in self.flow.conditions.looked_up(now, asked, states).items():
             gone = CampaignNotFound() if state == conditions.NOT_FOUND else CampaignNotRunning(state)
             refusal = answers.refusal_of(gone) if state in conditions.ENDED else None
@@ -60,7 +60,7 @@ class Completion:
                 self.scheduler.reconsider(now, campaign_id)
 
     def expire(self, now: float, entry: Entry) -> None:
-        """Settle an entry whose time has passed."""
+        """Settle an entry that has expired."""
         answer = answers.expired(entry, self.flow.expiry_reason(entry.request.campaign_id))
         self.outstanding.settle(now, entry, answer)
 
@@ -83,7 +83,7 @@ class Completion:
         self._put_back(now, batch, waiting, split=isinstance(report.failure, CallInvalid))
 
     def _put_back(self, now: float, batch: Batch, entries: list[verdicts.Returned], *, split: bool) -> None:
-        """Let what a call carried wait for another; suspects `split` in halves."""
+        """Let entries of a call wait for another call; with `split`, suspects go in two halves."""
         suspects: list[Entry] = []
         for entry, again in entries:
             if again.delay_s > 0:
@@ -95,7 +95,10 @@ class Completion:
         self._push_suspects(now, suspects, split=split)
 
     def _goes_on(self, now: float, batch: Batch, entry: Entry, *, sending: bool) -> bool:
-        """Whether an entry that comes back from a call may wait for another; else it is done with."""
+        """Return whether an entry that comes back from a call waits for another.
+
+        If not, settle or drop it.
+        """
         if not entry.waiters:
             self.outstanding.drop(now, entry)
         elif not sending:
@@ -123,7 +126,7 @@ class Completion:
         refusal: answers.CampaignRefusal,
         report: CallReport,
     ) -> None:
-        """Settle what a call carried, and what rests, of a campaign that Connect has refused."""
+        """Settle the requests of a call, and the waiting ones, of a campaign that Connect has refused."""
         for entry in batch.entries:
             entry.attempts += report.attempts
             entry.in_doubt |= report.uncertain
@@ -162,12 +165,12 @@ class Completion:
         self.scheduler.reconsider(now, campaign_id)
 
     def _flows(self, campaign_id: str) -> None:
-        """Tell those who wait that nothing at Connect keeps a campaign, unless somebody here holds it."""
+        """Tell callers that a campaign flows again, unless it is held."""
         if campaign_id not in self.flow.holds:
             self.notices.tell_flowing(campaign_id, conditions.resumed())
 
     def _learn(self, now: float, batch: Batch, report: CallReport) -> None:
-        """Let a call say whether its campaign flows.
+        """Update the condition of a campaign after a call.
 
         Only an accepted item shows that Connect has room. An item that is invalid, or failed for an unknown
         reason, says nothing about it, so a probe of such items is followed by another of the same size.
@@ -184,6 +187,8 @@ class Completion:
         else:
             self.flow.conditions.ended(campaign_id, number)
         self.scheduler.reconsider(now, campaign_id)
-        if notice is not None and campaign_id not in self.flow.holds:  # told once it is released
+        if (
+            notice is not None and campaign_id not in self.flow.holds
+        ):  # a held campaign's callers are told at its release
             sources = [s for s in self.scheduler.sources(campaign_id) if campaign_id not in s.noticed]
             self.notices.tell(campaign_id, sources, notice)

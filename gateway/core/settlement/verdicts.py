@@ -12,7 +12,8 @@ from gateway.core import answers, errors
 from gateway.core.model import Answer, CallReport, Entry, ItemFailure, Outcome, Reason, RetryAdvice
 
 RETRY_BASE_S, RETRY_LONGEST_S = 0.25, 5.0
-"""Pauses after an item failure: the longest possible one doubles from the first to the second."""
+"""Pauses in seconds after an item failure: random, up to a maximum that doubles from the first to the
+second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +27,18 @@ class Requeue:
 Verdict = Answer | Requeue
 Decided = tuple[Entry, Answer]
 Returned = tuple[Entry, Requeue]
-_ACCEPTED = Outcome.ACCEPTED  # looked up once: the way of every request
+_ACCEPTED = Outcome.ACCEPTED  # looked up once: used for every request
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictPolicy:
-    """Says what becomes of each entry after a call; `max_attempts` is the limit of those that count."""
+    """Decides what happens to each entry after a call; `max_attempts` limits the attempts that count."""
 
     max_attempts: int
     rng: random.Random
 
     def verdicts(self, entries: Sequence[Entry], report: CallReport) -> tuple[list[Decided], list[Returned]]:
-        """Return the entries of a call that are settled by it, with answers, and those that go back.
+        """Return the entries that a call has decided, with answers, and those that go back to their queues.
 
         Counts the attempts in the entries. Failures that concern the whole campaign are for `refusal_of`.
         """
@@ -74,7 +75,7 @@ class VerdictPolicy:
             entry.refusal = Reason.THROTTLED
             entry.counted_attempts += counted_attempts - 1  # the attempts before it: a throttle costs none
             return Requeue()
-        if failure is None:  # Connect said nothing of this item, so it may have it
+        if failure is None:  # the reply does not name this item, so Connect may have it
             entry.in_doubt = True
         return self._count_attempts(entry, counted_attempts, Reason.CONNECT_ERROR)
 

@@ -1,8 +1,8 @@
-"""The ledger of tokens: which dial requests are held, and which were settled a while ago.
+"""The ledger of client tokens: the outstanding dial requests, and those settled within the replay window.
 
-A token belongs to its campaign, so the ledger has a campaign for each. While a token's dial request is
-held, another request with the token joins it. Once settled, what a later request must know is
-remembered for the replay window: that Connect accepted it, or that nobody knows whether it did.
+A token belongs to its campaign, so the ledger keeps the tokens of each campaign separately. While a token's
+dial request is outstanding, another request with the token joins it. For the replay window after that, the
+ledger remembers that Connect has accepted the request, or that it is unknown whether it has.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,13 +13,13 @@ from gateway.core.model import Answer, Entry, Outcome
 
 GENERATIONS = 4
 CAMPAIGNS_AT_ONCE = 20
-"""Pages that each access also checks for old tokens to drop: there may be 100,000 pages."""
+"""Campaigns that each access also checks for old tokens to drop: there may be 100,000 campaigns."""
 _ACCEPTED = Outcome.ACCEPTED
 _UNKNOWN = Outcome.UNKNOWN
 
 
 class Remembered(NamedTuple):
-    """What is remembered of a settled token; where it is not `accepted`, Connect may have it."""
+    """What is remembered about a settled token: `accepted` by Connect, or else unknown."""
 
     accepted: bool
     fingerprint: int
@@ -28,7 +28,7 @@ class Remembered(NamedTuple):
 
     @classmethod
     def unpacked(cls, text: str) -> "Remembered":
-        """Return what was packed."""
+        """Return what `packed` has packed into a text."""
         mark, fingerprint, trace_id, dial_request_id = text.split(" ", 3)
         return cls(mark == "+", int(fingerprint), dial_request_id, trace_id)
 
@@ -36,21 +36,21 @@ class Remembered(NamedTuple):
 def packed(answer: Answer, fingerprint: int) -> str:
     """Return what to remember of an answer as a text, for `Remembered.unpacked`.
 
-    Hundreds of thousands are remembered. Python's collector does not look at texts, nor into
-    dictionaries that hold nothing else; with objects it cost as much as the decision itself.
+    Hundreds of thousands are remembered. Python's garbage collector visits objects, but not texts or
+    dictionaries of texts. With objects, it took as much time as the decisions themselves.
     """
     mark = "+" if answer.outcome is _ACCEPTED else "?"
     return f"{mark} {fingerprint} {answer.trace_id} {answer.dial_request_id}"
 
 
 class CampaignTokens:
-    """What is known of one campaign's tokens: entries that are held, and generations of settled ones."""
+    """The tokens of one campaign: outstanding entries, and generations of settled tokens."""
 
     __slots__ = ("campaign_id", "generations", "number", "outstanding")
 
     def __init__(self, campaign_id: str, number: int = 0) -> None:
         self.campaign_id = campaign_id
-        self.number = number  # of the generation that was the youngest at the last check
+        self.number = number  # of the generation that was the youngest when this was last updated
         self.outstanding: dict[str, Entry] = {}
         self.generations: list[dict[str, str]] = [{}]
 
@@ -68,7 +68,10 @@ class CampaignTokens:
         return not all(unknown)
 
     def age(self, number: int) -> None:
-        """Make this number the youngest generation; older ones age, or are dropped."""
+        """Make the generation of this number the youngest.
+
+        Older generations age, and the oldest are dropped.
+        """
         if number != self.number:
             self.generations[:0] = ({} for _ in range(min(number - self.number, GENERATIONS + 1)))
             del self.generations[GENERATIONS + 1 :]
@@ -76,17 +79,16 @@ class CampaignTokens:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known."""
+        """Whether no token is outstanding or remembered."""
         return not self.outstanding and not any(self.generations)
 
 
 class Ledger:
-    """Finds held entries by token, and remembers settled tokens for at least the replay window.
+    """Finds outstanding entries by token, and remembers settled tokens for at least the replay window.
 
-    Memory of the settled is kept in a few generations, the oldest of which is dropped as a whole:
-    nothing is written per token to forget it. A token is remembered for the window and at most a
-    generation more; beyond `limit` tokens the oldest generation goes early, and `forgotten_early`
-    counts what that cost.
+    Settled tokens are kept in a few generations, and the oldest generation is dropped as a whole, so
+    forgetting costs nothing per token. A token is remembered for the window and at most a generation more;
+    beyond `limit` tokens the oldest generation goes early, and `forgotten_early` counts what that cost.
     """
 
     def __init__(self, replay_window_s: float, limit: int) -> None:
@@ -100,7 +102,7 @@ class Ledger:
         self.forgotten_early = 0
 
     def campaign(self, now: float, campaign_id: str) -> CampaignTokens | None:
-        """Return what is known of a campaign's tokens at `now`; None where nothing is."""
+        """Return what is known of a campaign's tokens at `now`; None if no token is known."""
         self._age_all(now)
         campaign = self._campaigns.get(campaign_id)
         if campaign is not None:
@@ -108,7 +110,7 @@ class Ledger:
         return campaign
 
     def open_campaign(self, now: float, campaign_id: str) -> CampaignTokens:
-        """Return the campaign of a campaign, to hold an entry on it."""
+        """Return the tokens of a campaign, to add an entry to them."""
         self._age_all(now)
         campaign = self._campaigns.get(campaign_id)
         if campaign is None:
@@ -117,22 +119,25 @@ class Ledger:
         return campaign
 
     def forget_if_empty(self, campaign: CampaignTokens) -> None:
-        """Forget a campaign on which nothing is held or remembered any more."""
+        """Forget a campaign without outstanding or remembered tokens."""
         if campaign.is_empty and self._campaigns.get(campaign.campaign_id) is campaign:
             del self._campaigns[campaign.campaign_id]
 
     def entries_of(self, campaign_id: str) -> list[Entry]:
-        """Return all entries that are held for the campaign."""
+        """Return all outstanding entries of the campaign."""
         campaign = self._campaigns.get(campaign_id)
         return list(campaign.outstanding.values()) if campaign is not None else []
 
     def count_of(self, campaign_id: str) -> int:
-        """Return how many entries are held for the campaign."""
+        """Return how many entries are outstanding for the campaign."""
         campaign = self._campaigns.get(campaign_id)
         return len(campaign.outstanding) if campaign is not None else 0
 
     def counts(self) -> Iterator[tuple[str, int]]:
-        """Yield how many entries are held for each campaign that has any; pages may come and go meanwhile."""
+        """Yield how many entries are outstanding for each campaign that has any.
+
+        Campaigns may change meanwhile.
+        """
         return (
             (campaign.campaign_id, len(campaign.outstanding))
             for campaign in list(self._campaigns.values())
@@ -140,15 +145,15 @@ class Ledger:
         )
 
     def all_entries(self) -> Iterator[Entry]:
-        """Yield all entries that are held, campaign by campaign; entries may come and go meanwhile."""
+        """Yield all outstanding entries, campaign by campaign. Entries may change meanwhile."""
         for campaign in list(self._campaigns.values()):
             entries = list(campaign.outstanding.values())
             entries.reverse()
             while entries:
-                yield entries.pop()  # none is kept: to free very many at once takes long
+                yield entries.pop()  # drop each: freeing very many at once takes long
 
     def remember(self, campaign: CampaignTokens, answers: Sequence[tuple[Entry, Answer]]) -> None:
-        """Remember tokens, still held, whose dials Connect has (ACCEPTED) or may have (UNKNOWN).
+        """Remember outstanding tokens whose dials Connect has (ACCEPTED) or may have (UNKNOWN).
 
         A doubt that only the caller has stated is not remembered; the caller must state it again. Otherwise
         any caller could fill the ledger, and so push out accepted tokens, without a single call.

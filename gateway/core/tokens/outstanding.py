@@ -1,4 +1,4 @@
-"""What the gateway holds: every dial request between its coming and its answer, counted and bounded."""
+"""The outstanding dial requests, from their arrival to their answer, counted and bounded in memory."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,19 +8,19 @@ from gateway.core.model import Answer, Departure, Entry, Reason, Settled, Source
 from gateway.core.outbox import Outbox
 from gateway.core.tokens.ledger import CampaignTokens, Ledger
 
-_SETTLED, _new = EntryState.SETTLED, tuple.__new__  # looked up once: the way of every request
+_SETTLED, _new = EntryState.SETTLED, tuple.__new__  # looked up once: used for every request
 ENTRY_BYTES, ATTRIBUTE_BYTES, JOIN_BYTES = 790, 75, 250
-"""Memory that a held request, and each of its attributes, takes beside its size on the wire, and one
-that has joined another: measured on CPython 3.11 with benchmarks/memory.py."""
+"""Memory, in bytes, of an outstanding request in addition to its size on the wire, of each of its attributes,
+and of a request that has joined another. Measured on CPython 3.11 with benchmarks/memory.py."""
 CAMPAIGN_BYTES, QUEUE_BYTES = 1950, 540
-"""Memory, in bytes, of a campaign with held requests, and of each queue (of one source in one campaign and
-priority): their places in the ledger, in the turns and in the timers for linger and expiry."""
+"""Memory, in bytes, of a campaign with outstanding requests, and of each queue (of one source in one campaign
+and priority): their places in the ledger, in the turns and in the timers for linger and expiry."""
 
 
 class Outstanding:
-    """Keeps who waits for what in step with the ledger; `count` and `bytes` are what is held now.
+    """The outstanding entries and their waiters; `count` and `bytes` say how many there are.
 
-    `bytes` is the memory of requests and joins; `campaigns` counts the campaigns that they are held for.
+    `bytes` is the memory of requests and joins, `campaigns` the number of campaigns that have any.
     `joined` counts waiters that joined an existing entry, `dropped` the entries dropped unsent because all
     their waiters are gone. `departed` are waiters of sources that are gone, for the shell to take.
     """
@@ -36,11 +36,11 @@ class Outstanding:
         self.departed: list[Waiter] = []
 
     def campaign(self, now: float, campaign_id: str) -> CampaignTokens | None:
-        """Return what is known of a campaign's tokens; None where nothing is."""
+        """Return what is known of a campaign's tokens; None if no token is known."""
         return self._ledger.campaign(now, campaign_id)
 
     def open_campaign(self, now: float, campaign_id: str) -> CampaignTokens:
-        """Return the campaign on which a campaign's entries are held."""
+        """Return the tokens of a campaign, to add entries to them."""
         return self._ledger.open_campaign(now, campaign_id)
 
     def add(self, campaign: CampaignTokens, entries: Sequence[Entry]) -> None:
@@ -50,12 +50,12 @@ class Outstanding:
             request = entry.request
             pending[entry.waiters[0].index] = entry
             taken += ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
-        self.campaigns += len(campaign.outstanding) == len(entries)  # nothing was held on it before
+        self.campaigns += len(campaign.outstanding) == len(entries)  # the campaign had none before
         self.count += len(entries)
         self.bytes += taken + ENTRY_BYTES * len(entries)
 
     def join(self, entry: Entry, waiter: Waiter) -> None:
-        """Let one more wait for an entry."""
+        """Add a waiter to an entry."""
         self.joined += 1
         if entry.waiters:
             self.count += 1
@@ -107,12 +107,12 @@ class Outstanding:
             token = entry.request.client_token
             for waiter in entry.waiters:
                 del waiter.source.pending[waiter.index]
-                # As `Settled(…)` does it, but for half of the time.
+                # The same as `Settled(…)`, in half the time.
                 settled.append(_new(Settled, (waiter, campaign_id, token, answer)))
         self._outbox.add(settled)
 
     def drop(self, now: float, entry: Entry) -> None:
-        """Forget an entry that nobody waits for, but for what Connect may have of it."""
+        """Drop an entry without waiters. A doubt about it is remembered in the ledger."""
         move(entry, _SETTLED)
         campaign = self.open_campaign(now, entry.request.campaign_id)
         if entry.in_doubt:
@@ -121,28 +121,28 @@ class Outstanding:
 
     def waiting(self, campaign_id: str) -> list[Entry]:
         """Return the entries of one campaign that are not in flight."""
-        held = self._ledger.entries_of(campaign_id)
-        return [entry for entry in held if entry.state is not EntryState.IN_FLIGHT]
+        entries = self._ledger.entries_of(campaign_id)
+        return [entry for entry in entries if entry.state is not EntryState.IN_FLIGHT]
 
     def entries_of(self, campaign_id: str) -> list[Entry]:
         """Return all entries of one campaign."""
         return self._ledger.entries_of(campaign_id)
 
     def all_entries(self) -> Iterator[Entry]:
-        """Yield all entries, campaign by campaign; entries may come and go meanwhile."""
+        """Yield all entries, campaign by campaign; entries may change meanwhile."""
         return self._ledger.all_entries()
 
     def count_of(self, campaign_id: str) -> int:
-        """Return how many entries are held for one campaign."""
+        """Return how many entries are outstanding for one campaign."""
         return self._ledger.count_of(campaign_id)
 
     def by_campaign(self) -> Iterator[tuple[str, int]]:
-        """Yield how many entries are held for each campaign that has any."""
+        """Yield how many entries are outstanding for each campaign that has any."""
         return self._ledger.counts()
 
     @property
     def forgotten_early(self) -> int:
-        """How many settled tokens were forgotten before their time, for want of room."""
+        """How many settled tokens were forgotten before the replay window ended, as the ledger was full."""
         return self._ledger.forgotten_early
 
     @property
@@ -151,19 +151,20 @@ class Outstanding:
         return self._ledger.remembered
 
     def _release(self, campaign: CampaignTokens, entries: Sequence[Entry]) -> None:
-        """Take entries off their campaign, and count them and those who joined them no longer."""
-        held, gone = campaign.outstanding, len(entries)
+        """Remove entries from their campaign, and subtract them and their joins from the counts."""
+        outstanding, gone = campaign.outstanding, len(entries)
         released = 0
         for entry in entries:
             request = entry.request
-            del held[request.client_token]
-            # What `add` has counted: written out in both, on the way of every request a call counts.
+            del outstanding[request.client_token]
+            # Subtract what `add` has added. Both spell it out, since a function call per request would cost
+            # too much.
             released += ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
             joins = len(entry.waiters) - 1
             if joins > 0:
                 gone += joins
                 released += joins * JOIN_BYTES
-        self.campaigns -= bool(entries) and not held
+        self.campaigns -= bool(entries) and not outstanding
         self.count -= gone
         self.bytes -= released + ENTRY_BYTES * len(entries)
         self._ledger.forget_if_empty(campaign)

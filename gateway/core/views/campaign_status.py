@@ -1,4 +1,4 @@
-"""The campaigns as those see them who run the gateway: one row each, put together from all that is known."""
+"""The list of campaigns for operators: one row for each campaign."""
 
 import enum
 from collections.abc import Generator, Iterable, Mapping
@@ -26,9 +26,9 @@ class CampaignState(enum.IntEnum):
 class CampaignRow(NamedTuple):
     """One campaign at one instant.
 
-    `until` is the instant before which its state will not end by itself, None where nobody can say;
-    `since` when the state began, None for one that flows. `waiting_since` is when the dial request that
-    has waited longest joined the queue, None where none waits. `rate` is in accepted dial requests a
+    `until` is the instant before which its state will not end by itself, None if that is not known;
+    `since` when the state began, None if it flows. `waiting_since` is when the dial request that
+    has waited longest joined the queue, None if none waits. `rate` is in accepted dial requests a
     second, of late. Equal rows say the same, whenever they were taken.
     """
 
@@ -48,7 +48,7 @@ class CampaignRow(NamedTuple):
 
 
 Rows = Generator[None, None, dict[str, CampaignRow]]
-"""A listing under construction, in parts; returns the rows by campaign."""
+"""A list that is made in parts; the generator returns the rows by campaign."""
 
 
 def rows(
@@ -58,7 +58,7 @@ def rows(
     statistics: Statistics,
     before: Mapping[str, CampaignRow] | None = None,
 ) -> Rows:
-    """Make a row for every campaign that holds requests, does not flow, or was active recently.
+    """Make a row for every campaign that has outstanding requests, does not flow, or was active recently.
 
     Yields after each part of the work, so that the shell can do something else; returns the rows by their
     campaigns' ids in order. Rows that equal those of `before` are the same objects: then a listing takes
@@ -105,7 +105,7 @@ def row(
     record: CampaignStatistics | None,
     hold: Hold | None,
 ) -> CampaignRow:
-    """Return the row of one campaign, from what is known of it."""
+    """Return the row of one campaign."""
     condition = figures.condition if figures is not None else None
     state, reason, detail, since, until = _state(condition, hold)
     return CampaignRow(

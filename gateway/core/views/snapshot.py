@@ -1,4 +1,4 @@
-"""The figures of the core at one instant, for whoever watches it: nothing here changes anything."""
+"""A snapshot of the core's figures, for metrics and operators. Taking one changes nothing."""
 
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
@@ -12,13 +12,13 @@ from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.tokens.outstanding import Outstanding
 
 PART = 500
-"""Campaigns of one part of a census: some milliseconds."""
+"""Campaigns in one part of a snapshot: some milliseconds of work."""
 RATE, CONCURRENCY = "rate", "concurrency"
-"""What calls that are ready lack: a permit of the call rate, or one of the concurrent calls."""
+"""What ready calls wait for: a permit of the call rate, or one of the concurrent calls."""
 
 
 class CampaignFigures(NamedTuple):
-    """One campaign for which something is held, or which does not flow.
+    """One campaign that has outstanding requests, or that does not flow.
 
     `queued` are its dial requests that are in no call, `in_flight` those that are. `oldest_wait_s` is how
     long the first of the queue has waited since it last joined it, at `waiting_since`. `condition` is
@@ -37,7 +37,7 @@ class CampaignFigures(NamedTuple):
 class Snapshot(NamedTuple):
     """The whole core. Times in seconds, rates in calls a second, 0 for no limit.
 
-    `held_s` says of each campaign that somebody holds for how long, whether anything waits for it or not.
+    `held_s` is for how many seconds each held campaign has been held, with or without waiting requests.
     """
 
     campaigns: list[CampaignFigures]
@@ -55,11 +55,11 @@ class Snapshot(NamedTuple):
 
 
 Survey = Generator[None, None, Snapshot]
-"""A census under construction, in parts; returns the census."""
+"""A snapshot that is taken in parts; the generator returns it."""
 
 
 class PermitWait:
-    """Adds up for how long calls that were ready had to wait, by what they lacked."""
+    """Adds up for how long ready calls had to wait, by what they waited for."""
 
     def __init__(self) -> None:
         self._lacking: str | None = None
@@ -67,19 +67,19 @@ class PermitWait:
         self._seconds = {RATE: 0.0, CONCURRENCY: 0.0}
 
     def note(self, now: float, lacking: str | None) -> None:
-        """Note what ready calls lack from `now` on; None where they lack nothing, or none is ready."""
+        """Note what ready calls wait for from `now` on; None if none waits."""
         if self._lacking is not None:
             self._seconds[self._lacking] += now - self._since
         self._lacking, self._since = lacking, now
 
     def seconds(self, now: float) -> dict[str, float]:
-        """Return the seconds up to `now`, by what was lacking."""
+        """Return the seconds up to `now`, by what the calls waited for."""
         self.note(now, self._lacking)
         return dict(self._seconds)
 
 
 class SnapshotTaker(NamedTuple):
-    """Takes the census of one engine's parts."""
+    """Takes snapshots of one engine."""
 
     outstanding: Outstanding
     scheduler: Scheduler
@@ -88,12 +88,12 @@ class SnapshotTaker(NamedTuple):
     permit_wait: PermitWait
 
     def survey(self, now: float, calls: Iterable[Batch], *, draining: bool, outstanding_bytes: int) -> Survey:
-        """Begin a census at `now`; `calls` are those under way.
+        """Begin a snapshot at `now`; `calls` are those under way.
 
         The campaigns are read in parts, each at its own moment; everything else is read before this returns.
         """
         under_way = list(calls)
-        self.pacer.ready_at(now)  # a rate that was cut has grown since it was last looked at
+        self.pacer.ready_at(now)  # a rate that was cut has grown since it was last computed
         snapshot = Snapshot(
             campaigns=[],
             outstanding=self.outstanding.count,
@@ -111,10 +111,10 @@ class SnapshotTaker(NamedTuple):
         return _with_campaigns(snapshot, self.campaigns(now, under_way))
 
     def of_one(self, now: float, campaign_id: str, calls: Iterable[Batch]) -> CampaignFigures:
-        """Return the figures of one campaign, whether anything of it is held or not."""
-        held = self.outstanding.count_of(campaign_id)
+        """Return the figures of one campaign, with or without outstanding requests."""
+        count = self.outstanding.count_of(campaign_id)
         flying = sum(len(batch.entries) for batch in calls if batch.campaign_id == campaign_id)
-        return self._figures(now, campaign_id, held, flying, self.flow.conditions.get(campaign_id))
+        return self._figures(now, campaign_id, count, flying, self.flow.conditions.get(campaign_id))
 
     def campaigns(self, now: float, calls: list[Batch]) -> Iterator[CampaignFigures]:
         """Yield the figures of each campaign, read at the moment it is reached."""
@@ -122,21 +122,21 @@ class SnapshotTaker(NamedTuple):
         for batch in calls:
             in_flight[batch.campaign_id] += len(batch.entries)
         conditions = {condition.campaign_id: condition for condition in self.flow.conditions.all()}
-        for campaign_id, held in self.outstanding.by_campaign():
+        for campaign_id, count in self.outstanding.by_campaign():
             condition = conditions.pop(campaign_id, None)
-            yield self._figures(now, campaign_id, held, in_flight[campaign_id], condition)
+            yield self._figures(now, campaign_id, count, in_flight[campaign_id], condition)
         for condition in conditions.values():
             yield self._figures(now, condition.campaign_id, 0, 0, condition)
 
     def _figures(
-        self, now: float, campaign_id: str, held: int, flying: int, condition: CampaignCondition | None
+        self, now: float, campaign_id: str, count: int, flying: int, condition: CampaignCondition | None
     ) -> CampaignFigures:
-        flying = min(flying, held)
+        flying = min(flying, count)
         since = self._waiting_since(campaign_id)
         # Requests may arrive, and campaigns change, after the survey began at `now`.
         wait_s = max(0.0, now - since) if since is not None else 0.0
         not_flowing_s = max(0.0, now - condition.since) if condition is not None else 0.0
-        return CampaignFigures(campaign_id, held - flying, flying, wait_s, since, condition, not_flowing_s)
+        return CampaignFigures(campaign_id, count - flying, flying, wait_s, since, condition, not_flowing_s)
 
     def _waiting_since(self, campaign_id: str) -> float | None:
         campaign = self.scheduler.campaign(campaign_id)
@@ -144,7 +144,7 @@ class SnapshotTaker(NamedTuple):
 
 
 def _with_campaigns(snapshot: Snapshot, campaigns: Iterable[CampaignFigures]) -> Survey:
-    """Add the figures of campaigns to a census, in parts."""
+    """Add the figures of campaigns to a snapshot, in parts."""
     for number, figures in enumerate(campaigns, 1):
         snapshot.campaigns.append(figures)
         if not number % PART:

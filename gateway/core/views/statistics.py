@@ -1,7 +1,7 @@
-"""What has become of campaigns' dial requests of late: counts, rates, and who did what to a campaign.
+"""Statistics of campaigns: answers by outcome, rates, and the last action of an operator.
 
-Bounded: campaigns in which nothing happens are forgotten after a while, the longest idle ones sooner
-where there are very many.
+The memory is bounded: idle campaigns are forgotten after a while, and the longest idle one at once if there
+are too many.
 """
 
 import math
@@ -16,7 +16,7 @@ IDLE_S = 900.0
 RECORDS = 10_000
 """Campaigns that are remembered at once."""
 RATE_OVER_S = 10.0
-"""Seconds over which rates are averaged: what is longer ago counts for a third, and less."""
+"""Seconds over which rates are averaged: an answer that is so long ago counts for a third."""
 
 
 class CampaignStatistics:
@@ -42,12 +42,14 @@ class CampaignStatistics:
             self._rated_at = now
 
     def rate(self, now: float) -> float:
-        """Return the dial requests accepted in a second, on average of late."""
+        """Return the recent average of accepted dial requests a second."""
         return self._rate * math.exp((self._rated_at - now) / RATE_OVER_S)
 
 
 class Statistics:
-    """The records of campaigns, those that stirred last at the end; `totals` are of all, since the start.
+    """The records of campaigns, the most recently active at the end.
+
+    `totals` count all answers since the start.
 
     `campaign_problem` returns the rule that a campaign id breaks; such an id has no record.
     """
@@ -66,7 +68,7 @@ class Statistics:
         return len(self._records)
 
     def count(self, now: float, answers: Sequence[Settled]) -> None:
-        """Count answers; replayed ones say nothing new of a campaign and count as well."""
+        """Count answers, including replayed ones."""
         counts: dict[tuple[str, Outcome], int] = {}
         for _, campaign_id, _, answer in answers:
             key = (campaign_id, answer.outcome)
@@ -78,7 +80,7 @@ class Statistics:
                 record.count(now, outcome, number)
 
     def acted(self, campaign_id: str, action: OperatorAction) -> None:
-        """Remember the last thing that was done to a campaign."""
+        """Remember the last action of an operator on a campaign."""
         record = self._touch(action.at, campaign_id)
         if record is not None:
             record.action = action
