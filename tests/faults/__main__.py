@@ -1,7 +1,7 @@
-"""`python -m tests.faults [NAME ...]`: all fault runs, or those named; exit code 1 where a bar is missed.
+"""`python -m tests.faults [NAME ...]`: all fault runs, or the named ones; exit code 1 if a bar is missed.
 
-Each runs the gateway and Connect as processes, writes down what callers sent and heard and what Connect did,
-and prints the checker's verdict beside its bars.
+Each runs the gateway and Connect as processes, records what callers sent and received and what Connect did,
+and prints the checker's verdict with its bars.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main() -> int:
 
 
 def _named(asked: str) -> list[str]:
-    """Return the fault run of a name, or those of a name behind each of the proxies."""
+    """Return the fault run of a name, or all of a name that is run with each proxy."""
     return [name for name in SCENARIOS if name == asked or name in {f"{asked}-{proxy}" for proxy in PROXIES}]
 
 

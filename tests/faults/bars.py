@@ -1,4 +1,4 @@
-"""What a fault run has found, beside what is asked of it."""
+"""The findings of a fault run, next to its bars."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ __all__ = ["Check", "Finding", "found"]
 
 @dataclass(frozen=True, slots=True)
 class Finding(Result):
-    """The numbers of a fault run, and the verdict behind them."""
+    """The numbers of a fault run, and the verdict that they come from."""
 
     verdict: Verdict
 
@@ -20,7 +20,7 @@ class Finding(Result):
 
 
 def found(title: str, verdict: Verdict, *more: Check, accepted_percent: float | None = None) -> Finding:
-    """Return a finding: all answered, all true, all legal, enough accepted, and whatever else was seen."""
+    """Return a finding: all answered, all true, all legal, enough accepted, and further checks."""
     illegal = verdict.violations.get("calls_are_legal", 0)
     asked = verdict.requests - verdict.left
     answered = 100.0 * (asked - verdict.unanswered) / max(1, asked)

@@ -1,4 +1,4 @@
-"""What else happens behind a proxy: silence before and after it, a gateway that joins late, and GOAWAY."""
+"""Other events with a proxy: silence before and after it, a gateway that joins late, and GOAWAY."""
 
 import asyncio
 import logging
@@ -16,16 +16,16 @@ from tests.integration.admin import scrape
 
 CAMPAIGN = "campaign-a"
 SILENCE_S = 3.0
-"""Seconds of a stream's silence that a proxy allows here, where users' have half an hour."""
+"""Seconds of a stream's silence that a proxy allows here; the published configurations allow half an hour."""
 LIMIT_S = 20.0
-"""Seconds after which a fault run stops to wait for what should have happened."""
+"""Seconds after which a fault run stops waiting for an expected event."""
 
 
 async def silence(name: str, noticed_s: float = 3 * SILENCE_S) -> Finding:
-    """A connection goes silent before the proxy, and then the gateway's host: the caller is back.
+    """A connection goes silent before the proxy, and then the gateway's host: the caller reconnects.
 
-    Before the proxy the client's pings tell. Behind it HAProxy's checks do, and nginx's time-out for the
-    silence of a stream; and what the gateway itself has lost of it, its own pings.
+    The client's pings detect the first. HAProxy's checks, or nginx's time-out for silent streams, detect the
+    second, and the gateway's own pings detect the streams that it has lost.
     """
     async with (
         world_of(keep_admin_ports=True, settings={"keepalive": "1", "keepalive_timeout": "1"}) as world,
@@ -50,7 +50,7 @@ async def silence(name: str, noticed_s: float = 3 * SILENCE_S) -> Finding:
 
 
 async def spread(name: str, callers: int = 20, age_s: float = 6.0, least_percent: float = 30.0) -> Finding:
-    """A gateway joins when every caller is at another: as streams reach their age, it comes to its part."""
+    """A gateway joins when every caller is at another one: it gets its share as streams reach their age."""
     async with (
         world_of(
             gateways=2, begun=1, keep_admin_ports=True, settings={"stream_max_age": str(age_s)}
@@ -71,9 +71,9 @@ async def spread(name: str, callers: int = 20, age_s: float = 6.0, least_percent
 
 
 async def goaway(name: str, answers: int = 200) -> Finding:
-    """The proxy says GOAWAY in the middle of a stream: that goes on, and what begins then goes elsewhere.
+    """The proxy sends GOAWAY during a stream: the stream continues, and new calls use another connection.
 
-    Both say so when they are reloaded or a connection has carried many calls; each in its own way.
+    Both proxies send it when they are reloaded or a connection has carried many calls, each in its own way.
     """
     few_calls = {"client_max_body_size 0;": "client_max_body_size 0; keepalive_requests 5;"}
     async with (
@@ -101,7 +101,7 @@ async def goaway(name: str, answers: int = 200) -> Finding:
 
 
 async def _silent(paths: Sequence[Path], front: Path, caller: SteadyCaller) -> float:
-    """Let paths fall silent until the caller connects to the front anew; return after how many seconds."""
+    """Make paths silent until the caller connects to the proxy again; return the seconds that this took."""
     await caller.more_answers(50, LIMIT_S)
     began, known = time.monotonic(), front.connections
     for path in paths:
@@ -110,8 +110,8 @@ async def _silent(paths: Sequence[Path], front: Path, caller: SteadyCaller) -> f
         await asyncio.sleep(0.02)
     took_s = time.monotonic() - began
     for path in paths:
-        path.speak_again()
-    await caller.more_answers(1, LIMIT_S)  # raises where nobody has noticed
+        path.serve_new_connections()
+    await caller.more_answers(1, LIMIT_S)  # raises if the silence went unnoticed
     return took_s
 
 
@@ -121,7 +121,7 @@ async def _streams(world: World, number: int = 0) -> float:
 
 
 async def _streams_left(world: World) -> float:
-    """Return how many streams the gateway has once those over silent connections should be gone."""
+    """Return how many streams the gateway has after those over silent connections should have ended."""
     end = time.monotonic() + LIMIT_S
     while (left := await _streams(world)) and time.monotonic() < end:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
@@ -129,7 +129,9 @@ async def _streams_left(world: World) -> float:
 
 
 async def _spread_over_both(world: World, least_percent: float) -> tuple[float, float]:
-    """Wait until the second gateway has its part of the streams; return the percent, and how long it took."""
+    """Wait until the second gateway has its share of the streams; return the percentage, and the time it
+    took.
+    """
     began, percent = time.monotonic(), 0.0
     while percent < least_percent and time.monotonic() < began + LIMIT_S:
         await asyncio.sleep(0.1)
@@ -139,7 +141,7 @@ async def _spread_over_both(world: World, least_percent: float) -> tuple[float, 
 
 
 async def _put(client: DialGatewayClient, world: World, prefix: str) -> None:
-    """Dial one, by the unary call, over the connection that the client has for what begins now."""
+    """Send one request by the unary call, over the connection that the client uses for new calls."""
     record, (request,) = world.recorder.stream("put"), dial_requests(1, prefix)
     sent(record, CAMPAIGN, request)
     (result,) = await client.put(CAMPAIGN, [request], timeout=LIMIT_S)
@@ -148,7 +150,7 @@ async def _put(client: DialGatewayClient, world: World, prefix: str) -> None:
 
 @contextmanager
 def _connections_lost() -> Iterator[list[str]]:
-    """Collect what the client says of connections that have ended and should not have."""
+    """Collect the client's log lines about connections that ended unexpectedly."""
     said: list[str] = []
 
     class Listener(logging.Handler):

@@ -1,7 +1,7 @@
-"""A proxy that buffers: requests until a stream has ended, or answers until it has.
+"""A proxy that buffers requests until the stream has ended, or answers until it has.
 
-A list that ends goes through all the same. A stream that stays open must not hang for ever, nor may anything
-be said of its requests that is not true.
+A list that ends passes through nevertheless. A stream that stays open must not hang forever, and no answer
+about its requests may be untrue.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ from tests.faults.world import World, world_of
 
 CAMPAIGN = "campaign-a"
 LIST = 50
-"""Requests of a list that ends."""
+"""Requests of a list whose stream ends."""
 
 
 async def buffered_requests(waits_s: float = 3.0, told_s: float = 60.0) -> Finding:
     """HAProxy waits for the end of each stream, and gives up after `waits_s` seconds (`http-buffer-request`).
 
-    The caller is told, by an error that names what has no answer; without the proxy all of it is dialed.
+    The caller gets an error that names the unanswered requests; without the proxy all are dialed.
     """
     wrong = {
         "    option httplog\n": "    option httplog\n    option http-buffer-request\n",
@@ -55,7 +55,7 @@ async def buffered_requests(waits_s: float = 3.0, told_s: float = 60.0) -> Findi
 
 
 async def _told(target: str, world: World) -> tuple[float, int, int]:
-    """Dial until an error says that it is no use; return when, how many it names, and of how many."""
+    """Dial until the client gives up; return when, how many requests the error names, and of how many."""
     began = time.monotonic()
     caller = SteadyCaller(target, world.recorder, per_s=10.0)
     try:
@@ -67,12 +67,12 @@ async def _told(target: str, world: World) -> tuple[float, int, int]:
 
 
 async def buffered_answers(age_s: float = 4.0, per_s: float = 20.0) -> Finding:
-    """Something on the way keeps the answers of each stream until it has ended.
+    """A proxy buffers the answers of each stream until it has ended.
 
-    The age at which the gateway ends streams is the longest that anybody waits; all of it is true.
+    No caller waits longer than the age at which the gateway ends streams, and every answer is true.
     """
     settings = {"stream_max_age": str(age_s)}
-    async with world_of(settings=settings) as world, path_to(world.target, hoards=True) as path:
+    async with world_of(settings=settings) as world, path_to(world.target, buffers_answers=True) as path:
         await ReturningCaller(path.target, world.recorder).dial(CAMPAIGN, dial_requests(LIST, "list"))
         async with steady_callers(path.target, world.recorder, per_s=per_s) as (caller,):
             await asyncio.sleep(2.5 * age_s)

@@ -1,4 +1,4 @@
-"""Callers whose every word is written down: what they sent, what they heard, and when."""
+"""Callers that record what they sent, what they received, and when."""
 
 import asyncio
 import itertools
@@ -22,12 +22,12 @@ def dial_request(token: str, expires_in_s: float = 600.0, phone_number: str = "+
 
 
 def dial_requests(count: int, prefix: str, expires_in_s: float = 600.0) -> list[DialRequest]:
-    """Make dial requests under tokens of their own."""
+    """Make dial requests with distinct tokens."""
     return [dial_request(f"{prefix}-{number}", expires_in_s) for number in range(count)]
 
 
 def sent(stream: StreamRecorder, campaign: str, request: DialRequest) -> DialRequest:
-    """Write down that a request leaves."""
+    """Record that a request is sent."""
     expires_at = request.expires_at.timestamp()
     stream.sent(
         campaign,
@@ -41,7 +41,7 @@ def sent(stream: StreamRecorder, campaign: str, request: DialRequest) -> DialReq
 
 
 def heard(stream: StreamRecorder, index: int, result: DialResult) -> None:
-    """Write an answer down."""
+    """Record an answer."""
     reason = result.reason.removeprefix("UNSPECIFIED")
     stream.heard(
         index, result.client_token, result.outcome, reason, result.dial_request_id, replayed=result.replayed
@@ -49,7 +49,7 @@ def heard(stream: StreamRecorder, index: int, result: DialResult) -> None:
 
 
 class ReturningCaller:
-    """The Python client as it is: it comes back over any number of connections, and answers once for each."""
+    """The Python client: it reconnects as often as necessary, and answers each request once."""
 
     def __init__(self, target: str, recorder: Recorder, window: int = 2000) -> None:
         self._target = target
@@ -72,7 +72,7 @@ class ReturningCaller:
 
 
 class SteadyCaller:
-    """The Python client with something to dial at every moment: so many a second, on one logical stream."""
+    """The Python client under constant load: a number of requests a second, on one logical stream."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class SteadyCaller:
         self._news = asyncio.Condition()
 
     async def dial(self, campaign: str, prefix: str) -> None:
-        """Send until it is enough, and read the answers to their end."""
+        """Send until `enough` is called, and read the answers to their end."""
         record = self._record = self._recorder.stream("steady")
         async with self.client as client:
             async for result in client.dial(campaign, self._requests(record, campaign, prefix)):
@@ -104,33 +104,33 @@ class SteadyCaller:
                     self._news.notify_all()
 
     def enough(self) -> None:
-        """Send no more."""
+        """Stop sending."""
         self._enough.set()
 
     async def more_answers(self, count: int, within_s: float) -> float:
-        """Wait for so many answers from now on; return how long that took. Raises `TimeoutError`."""
+        """Wait for `count` more answers; return how long that took. Raises `TimeoutError`."""
         began, wanted = time.monotonic(), len(self.answered_at) + count
         async with asyncio.timeout(within_s), self._news:
             await self._news.wait_for(lambda: len(self.answered_at) >= wanted)
         return time.monotonic() - began
 
     def gone(self) -> None:
-        """Note that the caller need not hear all of its answers: it was told that there are none."""
+        """Record that the caller need not receive all answers: an error told it that some are missing."""
         if self._record is not None:
             self._record.left()
 
     @property
     def sent_count(self) -> int:
-        """How many requests it has sent."""
+        """How many requests the caller has sent."""
         return 0 if self._record is None else self._record.sent_count
 
     def pauses(self, longer_than_s: float) -> int:
-        """Return how often there was no answer for longer than that."""
+        """Return how often no answer came for longer than `longer_than_s`."""
         return sum(later - one > longer_than_s for one, later in itertools.pairwise(self.answered_at))
 
     @property
     def longest_gap_s(self) -> float:
-        """The longest time between an answer and the next."""
+        """The longest time between two consecutive answers."""
         return max((later - one for one, later in itertools.pairwise(self.answered_at)), default=0.0)
 
     async def _requests(
@@ -155,7 +155,7 @@ async def steady_callers(
     per_s: float = 100.0,
     credentials: grpc.ChannelCredentials | None = None,
 ) -> AsyncIterator[Sequence[SteadyCaller]]:
-    """Have callers dial throughout the block, each on one logical stream, and hear every answer behind it."""
+    """Let callers dial throughout the block, each on one logical stream, and read every answer after it."""
     callers = [SteadyCaller(target, recorder, per_s=per_s, credentials=credentials) for _ in range(count)]
     async with asyncio.TaskGroup() as group:
         for number, caller in enumerate(callers):

@@ -1,4 +1,4 @@
-"""Certificates for mutual TLS in fault runs: of an authority, a proxy, gateways and a caller."""
+"""Certificates for mutual TLS in fault runs: an authority, a proxy, gateways and a caller."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,15 @@ callers:
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """A folder with what each has: certificates with keys in `proxy.pem` and `caller.pem`, the authority."""
+    """A folder with the authority's certificate, and certificates with keys, such as `proxy.pem` and
+    `caller.pem`.
+    """
 
     folder: Path
 
     @classmethod
     def made_in(cls, folder: Path) -> "Certificates":
-        """Make an authority for all, and the certificates."""
+        """Make one authority and the certificates."""
         folder.mkdir(exist_ok=True)
         ca = pki.Authority()
         for name in ("callers-ca.pem", "gateways-ca.pem"):
@@ -45,13 +47,15 @@ class Certificates:
         return cls(folder)
 
     @classmethod
-    def for_nobody(cls, folder: Path) -> "Certificates":
-        """Make them once for a proxy whose port with TLS nobody calls: its configuration needs them."""
+    def unused(cls, folder: Path) -> "Certificates":
+        """Make unused certificates once, for a proxy whose port with TLS is not called but must be
+        configured.
+        """
         made = folder / "tls"
         return cls(made) if made.exists() else cls.made_in(made)
 
     def gateway_settings(self) -> dict[str, str]:
-        """Return the settings of a gateway that talks to the proxy alone, and lets the caller dial."""
+        """Return the settings of a gateway that accepts only the proxy, and allows the caller to dial."""
         return {
             "tls_cert_file": str(self.folder / "gateway.crt"),
             "tls_key_file": str(self.folder / "gateway.key"),
@@ -61,12 +65,12 @@ class Certificates:
         }
 
     def caller(self, believed: "Certificates | None" = None) -> grpc.ChannelCredentials:
-        """Return what a caller shows, and whom it believes: its own authority, or that of others."""
+        """Return the caller's credentials; it trusts its own authority, or that of `believed`."""
         pair = (self.folder / "caller.pem").read_bytes()
         return grpc.ssl_channel_credentials((believed or self)._believed(), pair, pair)
 
-    def stranger(self) -> grpc.ChannelCredentials:
-        """Return what a caller without a certificate has: it believes the proxy, and shows nothing."""
+    def without_certificate(self) -> grpc.ChannelCredentials:
+        """Return credentials of a caller without a certificate, that trusts the proxy."""
         return grpc.ssl_channel_credentials(self._believed())
 
     def _believed(self) -> bytes:

@@ -1,4 +1,4 @@
-"""The gateway leaves: on SIGTERM with a long backlog, without Connect, with callers who do not read."""
+"""The gateway is stopped: by SIGTERM with a long backlog, without Connect, with callers that do not read."""
 
 import asyncio
 import signal
@@ -14,18 +14,18 @@ from tests.faults.world import World, world_of
 
 CAMPAIGN = "campaign-a"
 WINDOW = 30_000
-"""Unanswered requests that a stream may have here: more answers than the connection holds unread."""
+"""Unanswered requests that a stream may have here: more answers than fit unread into the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """What was seen of one: the exit code, and the time from the first signal to the end, in seconds."""
+    """The exit code, and the seconds from the first signal to the end of the process."""
 
     exit_code: int
     out_s: float
 
     def finding(self, title: str, world: World, *, out_s: float, code: int = 0) -> Finding:
-        """Return it beside its bars."""
+        """Return the departure with its bars."""
         return found(
             title,
             world.verdict(),
@@ -35,7 +35,7 @@ class Departure:
 
 
 async def backlog(queued: int = 10_000, grace_s: float = 5.0, slack_s: float = 1.0) -> Finding:
-    """SIGTERM with a backlog of far more than the grace allows to send."""
+    """SIGTERM with a backlog much longer than the grace allows to send."""
     async with _queued(queued, grace_s) as (world, streams):
         seen = await _leave(world, streams)
         title = f"SIGTERM with {queued:,} queued at 10 calls a second, grace {grace_s:g} s"
@@ -53,9 +53,9 @@ async def connect_down(queued: int = 10_000, grace_s: float = 5.0, slack_s: floa
 async def unread(
     queued: int = 10_000, grace_s: float = 5.0, slack_s: float = 1.0, deaf: int = 20_000
 ) -> Finding:
-    """SIGTERM with a backlog, a great part of a caller who does not read.
+    """SIGTERM with a backlog, a large part of it from a caller that does not read.
 
-    The others have their answers all the same; what the deaf one finds when it reads at last is true.
+    The other callers get their answers; the answers that the unread stream holds in the end are true.
     """
     async with (
         _queued(queued, grace_s) as (world, streams),
@@ -77,9 +77,9 @@ async def unread(
 async def forced(
     queued: int = 10_000, grace_s: float = 60.0, slack_s: float = 1.0, second_after_s: float = 1.0
 ) -> Finding:
-    """A second SIGTERM long before the grace is over: all is answered at once, and the exit code tells.
+    """A second SIGTERM long before the grace is over: all is answered at once, and the exit code says so.
 
-    Connect takes the calls that are under way then, and never answers them.
+    Connect accepts the calls in flight, and never answers them.
     """
     async with _queued(queued, grace_s) as (world, streams):
         await world.faults([{"kind": "no_answer", "after_work": True}])
@@ -92,7 +92,7 @@ async def forced(
 async def _queued(
     queued: int, grace_s: float, *, connect_is_up: bool = True, streams: int = 2
 ) -> AsyncIterator[tuple[World, list[WireStream]]]:
-    """Run a gateway that has read so many requests, of streams that stay open."""
+    """Run a gateway that has read `queued` requests, from streams that stay open."""
     settings = {"drain_grace": str(grace_s), "would_expire": "off", "stream_window": str(WINDOW)}
     async with (
         world_of(rate=10, connect_is_up=connect_is_up, settings=settings) as world,
@@ -107,7 +107,7 @@ async def _queued(
 async def _leave(
     world: World, streams: Sequence[WireStream], second_after_s: float | None = None
 ) -> Departure:
-    """Ask the gateway to leave, and read the streams to their ends."""
+    """Send the gateway SIGTERM, and read the streams to their ends."""
     world.gateway.send(signal.SIGTERM)
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:

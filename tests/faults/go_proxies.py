@@ -1,6 +1,6 @@
-"""Caddy and Traefik before gateways, with the configurations that users are given.
+"""Caddy and Traefik in front of gateways, with the published configurations.
 
-`deploy/proxies/` holds them; only addresses, paths and the length of time-outs are filled in here.
+They are in `deploy/proxies/`; only addresses, paths and time-outs are filled in here.
 """
 
 import sys
@@ -18,7 +18,7 @@ from tests.faults.proxies import CONFIGURATIONS, MUTUAL, PATHS, PLAIN, TLS_FOLDE
 from tests.ports import reserved_ports
 
 FILES = {"caddy": ("Caddyfile",), "traefik": ("traefik.yml", "traefik-gateways.yml")}
-"""The files of each; it is started with the first."""
+"""The files of each; the first is the one to start with."""
 FOLDERS = f"{Path(sys.executable).parent}:{PATHS}"
 READY = {"caddy": b"serving initial configuration", "traefik": b"Starting provider *file.Provider"}
 ONLY_HERE = {
@@ -37,18 +37,18 @@ SILENCE = {
     "caddy": ("read_body_idle 30m", "write_idle 30m"),
     "traefik": ("readTimeout: 0s", "writeTimeout: 0s"),
 }
-"""The settings in the files for the longest silence, or the longest life, of a stream."""
+"""The settings in the files for the longest silence, or the longest duration, of a stream."""
 
 
 def absent() -> str:
-    """Return why tests behind these proxies are left out here, nothing where they are not."""
+    """Return why tests with these proxies are skipped on this machine, or an empty string."""
     missing = [name for name in FILES if which(name, path=FOLDERS) is None]
     return f"no {' and no '.join(missing)} here (scripts/proxies.sh brings them)" if missing else ""
 
 
 @dataclass(frozen=True, slots=True)
 class GoProxy:
-    """A proxy before one gateway, or two with the same admin port. `ports`: without and with mutual TLS."""
+    """A proxy before one gateway, or two with one admin port. `ports`: without and with mutual TLS."""
 
     name: str
     folder: Path
@@ -60,21 +60,21 @@ class GoProxy:
 
     @property
     def target(self) -> str:
-        """Where callers find it without TLS."""
+        """The address for callers without TLS."""
         return f"127.0.0.1:{self.ports[0]}"
 
     @property
     def mutual_target(self) -> str:
-        """Where callers find it with mutual TLS."""
+        """The address for callers with mutual TLS."""
         return f"127.0.0.1:{self.ports[1]}"
 
     @property
     def caller(self) -> grpc.ChannelCredentials:
-        """What a caller shows there."""
+        """The credentials of a caller."""
         return self.certificates.caller()
 
     def service(self) -> Service:
-        """Write its configuration; return its process."""
+        """Write the configuration; return the process."""
         text = {file: (CONFIGURATIONS / file).read_text(encoding="utf-8") for file in FILES[self.name]}
         for old, new in self._replacements().items():
             if not any(old in each for each in text.values()):
@@ -114,7 +114,7 @@ async def proxied_by(
     silence_s: float | None = None,
     more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[GoProxy]:
-    """Run a proxy before gateways."""
+    """Run a proxy in front of gateways."""
     certificates = Certificates.made_in(folder / "tls")
     with reserved_ports(2) as (plain, mutual):
         proxy = GoProxy(name, folder, upstreams, (plain, mutual), certificates, silence_s, more or {})

@@ -1,4 +1,4 @@
-"""The gateway, the proxy before it or Connect is killed at random moments under callers who come back."""
+"""The gateway, its proxy or Connect is killed at random moments; the callers reconnect."""
 
 import asyncio
 import random
@@ -13,12 +13,12 @@ from tests.faults.world import World, world_of
 
 CALLERS = 4
 LONGEST_DELAY_S = 0.3
-"""Seconds at most between the answer that makes a kill due and the kill: it may hit a gateway that is idle,
-busy, or has just begun."""
+"""Longest delay in seconds between the answer that makes a kill due and the kill, so that it hits a gateway
+that is idle, busy, or has just started."""
 
 
 async def gateway_kills(requests: int = 50_000, kills: int = 20, seed: int = 0) -> Finding:
-    """SIGKILL to the gateway, which starts anew on its port."""
+    """The gateway gets SIGKILL and restarts on its port."""
     async with world_of(seed=seed) as world:
         title = f"{kills} SIGKILLs of the gateway in the middle of {requests:,} requests"
         return await _under_kills(
@@ -29,7 +29,7 @@ async def gateway_kills(requests: int = 50_000, kills: int = 20, seed: int = 0) 
 async def proxy_kills(
     name: str, requests: int = 50_000, kills: int = 20, seed: int = 0, rate: float = 0.0
 ) -> Finding:
-    """SIGKILL to a proxy and all of its processes, which begin anew on its ports."""
+    """All processes of a proxy get SIGKILL and restart on its ports."""
     async with world_of(rate=rate, seed=seed, keep_admin_ports=True) as world, before(world, name) as proxy:
         title = f"{kills} SIGKILLs of {name} in the middle of {requests:,} requests"
         return await _under_kills(title, world, requests, kills, proxy.kill, proxy.target)
@@ -38,14 +38,14 @@ async def proxy_kills(
 async def proxy_reloads(
     name: str, requests: int = 50_000, reloads: int = 20, seed: int = 0, rate: float = 0.0
 ) -> Finding:
-    """A proxy takes its configuration anew: old workers serve their streams to the ends."""
+    """A proxy reloads its configuration: old workers serve their streams to the end."""
     async with world_of(rate=rate, seed=seed, keep_admin_ports=True) as world, before(world, name) as proxy:
         title = f"{reloads} reloads of {name} in the middle of {requests:,} requests"
         return await _under_kills(title, world, requests, reloads, proxy.reload, proxy.target)
 
 
 async def gateway_departures(requests: int = 50_000, departures: int = 20, seed: int = 0) -> Finding:
-    """SIGTERM to the gateway, which leaves in its own way and starts anew on its port."""
+    """The gateway gets SIGTERM, drains and restarts on its port."""
     async with world_of(seed=seed, settings={"drain_grace": "2"}) as world:
         title = f"{departures} SIGTERMs of the gateway in the middle of {requests:,} requests"
         restart = world.gateway.restart
@@ -53,7 +53,7 @@ async def gateway_departures(requests: int = 50_000, departures: int = 20, seed:
 
 
 async def connect_kills(requests: int = 50_000, kills: int = 10, seed: int = 0) -> Finding:
-    """SIGKILL to Connect, which is away for a moment and goes on from its journal."""
+    """Connect gets SIGKILL, is absent for a moment and continues from its journal."""
     async with world_of(seed=seed) as world:
         title = f"{kills} SIGKILLs of Connect in the middle of {requests:,} requests"
         restart = world.connect.restart
@@ -61,7 +61,7 @@ async def connect_kills(requests: int = 50_000, kills: int = 10, seed: int = 0) 
 
 
 class _Due:
-    """Kills that fall due as answers come in, at random counts of them."""
+    """Kills that become due at random counts of answers."""
 
     def __init__(self, requests: int, kills: int, rng: random.Random) -> None:
         self._counts = sorted(rng.sample(range(1, int(0.95 * requests)), kills), reverse=True)

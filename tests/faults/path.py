@@ -1,7 +1,7 @@
-"""A stretch of the way between a caller and a gateway, over which a fault run rules.
+"""A relay between a caller and a gateway that a fault run controls.
 
-It carries bytes, may swallow those of the connections that are open, counts the frames of HTTP/2 that it
-sees, and may hoard an answer to its end, as a proxy does that buffers.
+It can swallow the bytes of open connections, counts HTTP/2 frames, and can hold an answer back until its
+stream has ended, as a buffering proxy does.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ END_STREAM = 1
 
 
 class Frames:
-    """Cuts what a server says into frames."""
+    """Split a server's bytes into frames."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def cut(self, part: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-        """Take in bytes; yield type, flags, stream and bytes of each frame that they complete."""
+        """Add bytes; yield type, flags, stream and bytes of each frame that is now complete."""
         self._rest += part
         while len(self._rest) >= HEAD:
             size = HEAD + int.from_bytes(self._rest[:3], "big")
@@ -34,14 +34,14 @@ class Frames:
             yield frame[3], frame[4], int.from_bytes(frame[5:HEAD], "big"), frame
 
 
-class Hoard:
-    """Keeps the frames of an answer until it has ended."""
+class AnswerBuffer:
+    """Hold the frames of an answer back until its stream has ended."""
 
     def __init__(self) -> None:
         self._kept: dict[int, list[bytes]] = {}
 
     def pass_on(self, kind: int, flags: int, stream: int, frame: bytes) -> bytes:
-        """Return what goes on now that this frame is there."""
+        """Return the bytes to pass on after this frame."""
         if kind not in {DATA, HEADERS, RST_STREAM}:
             return frame
         kept = self._kept.setdefault(stream, [])
@@ -53,10 +53,10 @@ class Hoard:
 
 @dataclass(eq=False)
 class Path:
-    """Carries bytes both ways to a port of this host. `frames` counts the server's by their type."""
+    """A relay to a port of this host. `frames` counts the server's frames by their type."""
 
     target_port: int
-    hoards: bool = False
+    buffers_answers: bool = False
     of_http2: bool = True
     port: int = 0
     connections: int = 0
@@ -68,20 +68,20 @@ class Path:
 
     @property
     def target(self) -> str:
-        """Where callers find it."""
+        """The address for callers."""
         return f"127.0.0.1:{self.port}"
 
     def fall_silent(self, *, wholly: bool = False) -> None:
-        """Swallow what the connections that are open now carry; new ones too if `wholly`."""
+        """Swallow the bytes of the open connections, and of new ones if `wholly`."""
         self._silent |= self._writers
         self._wholly = wholly
 
-    def speak_again(self) -> None:
-        """Serve new connections; those that have fallen silent stay so."""
+    def serve_new_connections(self) -> None:
+        """Serve new connections; silent ones stay silent."""
         self._wholly = False
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one more connection."""
+        """Relay one more connection."""
         self.connections += 1
         try:
             back, there = await asyncio.open_connection("127.0.0.1", self.target_port)
@@ -100,14 +100,14 @@ class Path:
             task.add_done_callback(self._tasks.discard)
 
     async def end(self) -> None:
-        """Cut what is still connected."""
+        """Close all connections."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for writer in self._silent:
             writer.close()
-        await asyncio.sleep(0)  # the transports that were closed say so to the loop
+        await asyncio.sleep(0)  # lets the loop run the callbacks of the closed transports
 
     async def _carry(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, said: Callable[[bytes], bytes]
@@ -119,28 +119,30 @@ class Path:
                         sink.write(said(part))
                         await sink.drain()
         finally:
-            if sink not in self._silent:  # nor does anybody hear of an end
+            if sink not in self._silent:  # a silent connection does not pass on its end
                 self._writers.discard(sink)
                 sink.close()
 
     def _listener(self) -> Callable[[bytes], bytes]:
-        """Return what stands at a server's side of a connection: it counts, and passes on what may go on."""
-        cutter, hoard = Frames(), Hoard()
+        """Return a filter for a server's bytes: it counts frames, and returns what to pass on."""
+        cutter, buffer = Frames(), AnswerBuffer()
 
         def said(part: bytes) -> bytes:
             going = []
             for kind, flags, stream, frame in cutter.cut(part):
                 self.frames[kind] += 1
-                going.append(hoard.pass_on(kind, flags, stream, frame) if self.hoards else frame)
+                going.append(buffer.pass_on(kind, flags, stream, frame) if self.buffers_answers else frame)
             return b"".join(going)
 
         return said
 
 
 @asynccontextmanager
-async def path_to(target: str, *, hoards: bool = False, of_http2: bool = True) -> AsyncIterator[Path]:
-    """Lay a path to HOST:PORT, of this host; for anything but HTTP/2 say so."""
-    path = Path(int(target.rpartition(":")[2]), hoards, of_http2)
+async def path_to(
+    target: str, *, buffers_answers: bool = False, of_http2: bool = True
+) -> AsyncIterator[Path]:
+    """Relay to HOST:PORT on this host; set `of_http2` to False for any other protocol."""
+    path = Path(int(target.rpartition(":")[2]), buffers_answers, of_http2)
     server = await asyncio.start_server(path.accept, "127.0.0.1", 0)
     path.port = server.sockets[0].getsockname()[1]
     try:

@@ -1,6 +1,6 @@
-"""The processes of a fault run: a gateway, Connect and what stands between, which end and begin again.
+"""The processes of a fault run: a gateway, Connect and proxies, which can end and restart.
 
-Each keeps its port over all its lives. What a life says goes to a file of its own.
+Each keeps its port over all restarts. The output of each process has its own file.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(eq=False)
-class Life:
+class Run:
     """One process, from its start to its end."""
 
     process: asyncio.subprocess.Process
@@ -30,7 +30,7 @@ class Life:
 
 @dataclass(eq=False)
 class Service:
-    """A command that serves on a port of its own. `ready` is what it says once it does."""
+    """A command that serves on a port of its own. `ready` is the text that it prints once it serves."""
 
     name: str
     command: Sequence[str]
@@ -38,12 +38,12 @@ class Service:
     folder: Path
     ready: bytes
     has_workers: bool = False
-    """Whether it has processes of its own, which SIGKILL ends with it."""
-    lives: list[Life] = field(default_factory=list)
+    """Whether it starts worker processes, which SIGKILL must end too."""
+    runs: list[Run] = field(default_factory=list)
 
     async def start(self) -> None:
-        """Begin a life, and wait until it serves."""
-        said = self.folder / f"{self.name}-{len(self.lives) + 1}.log"
+        """Start a process, and wait until it serves."""
+        said = self.folder / f"{self.name}-{len(self.runs) + 1}.log"
         with said.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
                 *self.command,
@@ -51,7 +51,7 @@ class Service:
                 stderr=file,
                 env={**os.environ, **self.environment},
             )
-        self.lives.append(Life(process, said))
+        self.runs.append(Run(process, said))
         async with asyncio.timeout(START_S):
             while self.ready not in said.read_bytes():
                 if process.returncode is not None:
@@ -59,23 +59,23 @@ class Service:
                 await asyncio.sleep(POLL_S)
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the life that is now; none if it has just ended."""
+        """Send a signal to the current process, unless it has just ended."""
         workers = self._workers() if self.has_workers and number is signal.SIGKILL else []
         with contextlib.suppress(ProcessLookupError):
-            self.lives[-1].process.send_signal(number)
+            self.runs[-1].process.send_signal(number)
         for worker in workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, number)
 
     async def ended(self, within_s: float) -> int:
-        """Wait for the end of the life that is now; return its exit code. Raises `TimeoutError`."""
+        """Wait for the end of the current process; return its exit code. Raises `TimeoutError`."""
         async with asyncio.timeout(within_s):
-            return await self.lives[-1].process.wait()
+            return await self.runs[-1].process.wait()
 
     async def kill(self) -> None:
-        """End it without a word."""
+        """End it with SIGKILL."""
         self.send(signal.SIGKILL)
-        await self.lives[-1].process.wait()
+        await self.runs[-1].process.wait()
 
     async def restart(self, number: signal.Signals, away_s: float = 0.0) -> int:
         """End it with a signal and start it again, `away_s` seconds later; return the exit code."""
@@ -87,8 +87,8 @@ class Service:
 
     @property
     def pid(self) -> int:
-        """The process id of the life that is now."""
-        return self.lives[-1].process.pid
+        """The id of the current process."""
+        return self.runs[-1].process.pid
 
     def _workers(self) -> list[int]:
         try:
@@ -98,11 +98,11 @@ class Service:
         return [int(child) for child in children.split()]
 
     def said(self) -> str:
-        """Return what the life that is now has said."""
-        return self.lives[-1].said.read_text(errors="replace")
+        """Return the output of the current process."""
+        return self.runs[-1].said.read_text(errors="replace")
 
     def resident_mb(self) -> float:
-        """Return the memory that it holds, in MB."""
+        """Return its resident memory, in MB."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1])
         return pages * PAGE / 1e6
 
@@ -113,9 +113,9 @@ class Service:
 
 @asynccontextmanager
 async def running(*services: Service, later: Sequence[Service] = ()) -> AsyncIterator[None]:
-    """Start services side by side; whatever is left of them at the end is killed.
+    """Start services side by side; those still running at the end are killed.
 
-    Those for `later` are started within the block, if at all.
+    Those in `later` are started within the block, if at all.
     """
     try:
         async with asyncio.TaskGroup() as group:
@@ -124,12 +124,12 @@ async def running(*services: Service, later: Sequence[Service] = ()) -> AsyncIte
         yield
     finally:
         for service in (*services, *later):
-            if service.lives and service.lives[-1].process.returncode is None:
+            if service.runs and service.runs[-1].process.returncode is None:
                 await service.kill()
 
 
 def connect_service(folder: Path, port: int, *, rate: float = 0.0, seed: int = 0) -> Service:
-    """Return the simulated Connect, whose journal stands in `journal.jsonl` over all its lives."""
+    """Return the simulated Connect, whose journal is in `journal.jsonl` over all restarts."""
     arguments = ["--port", str(port), "--rate", str(rate), "--seed", str(seed), "--no-verify-signatures"]
     command = [sys.executable, "-m", "gateway", "simulator", *arguments, "--journal", str(folder / JOURNAL)]
     return Service("connect", command, {}, folder, b"Amazon Connect simulated at")
@@ -138,7 +138,7 @@ def connect_service(folder: Path, port: int, *, rate: float = 0.0, seed: int = 0
 def gateway_service(
     folder: Path, number: int, port: int, connect_url: str, settings: Mapping[str, str]
 ) -> Service:
-    """Return a gateway; a setting is named without the variable's prefix, in lower case."""
+    """Return a gateway; settings are named without the variables' prefix, in lower case."""
     variables = {f"DIAL_GATEWAY_{setting.upper()}": value for setting, value in settings.items()}
     environment = {
         "AWS_DEFAULT_REGION": "us-east-1",

@@ -1,6 +1,6 @@
-"""HAProxy and nginx before the gateways of a fault run, with the configurations that users are given.
+"""HAProxy and nginx in front of the gateways of a fault run, with the published configurations.
 
-`deploy/proxies/` holds them; only addresses, paths and the length of time-outs are filled in here.
+They are in `deploy/proxies/`; only addresses, paths and time-outs are filled in here.
 """
 
 import asyncio
@@ -21,28 +21,28 @@ from tests.ports import reserved_ports
 
 CONFIGURATIONS = Path(__file__).parents[2] / "deploy" / "proxies"
 PATHS = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-"""Debian keeps both where an ordinary user's PATH does not look."""
+"""Debian installs both in folders that are not in an ordinary user's PATH."""
 PROXIES = ("haproxy", "nginx")
 PLAIN, MUTUAL = "127.0.0.1:50050", "0.0.0.0:50443"
 TLS_FOLDER = "/etc/dial-gateway/tls"
 
 
 def absent() -> str:
-    """Return why fault runs behind proxies are left out here, nothing where they are not."""
+    """Return why fault runs with proxies are skipped on this machine, or an empty string."""
     missing = [name for name in PROXIES if which(name, path=PATHS) is None]
     return f"no {' and no '.join(missing)} here (scripts/proxies.sh brings them)" if missing else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A gateway as a proxy sees it: where it serves, and on which port it says whether it is ready."""
+    """A gateway from a proxy's view: its address, and the port for readiness checks."""
 
     address: str
     admin_port: int
 
 
 class Proxy:
-    """A proxy before gateways, with its configuration filled in. It keeps its ports over all its lives.
+    """A proxy in front of gateways, with its configuration filled in. It keeps its ports over all restarts.
 
     `ports` are those without and with mutual TLS.
     """
@@ -66,30 +66,30 @@ class Proxy:
 
     @property
     def target(self) -> str:
-        """Where callers find it: with mutual TLS where it has certificates."""
+        """The address for callers, with mutual TLS if it has certificates."""
         return f"127.0.0.1:{self._ports[PLAIN if self.certificates is None else MUTUAL]}"
 
     @property
     def plain_target(self) -> str:
-        """Where it is found without TLS."""
+        """The address without TLS."""
         return f"127.0.0.1:{self._ports[PLAIN]}"
 
     @property
     def credentials(self) -> grpc.ChannelCredentials | None:
-        """What a caller needs to get in."""
+        """The credentials that a caller needs."""
         return None if self.certificates is None else self.certificates.caller()
 
     def write(self) -> None:
-        """Write its configuration."""
+        """Write the configuration."""
         filled = self._filled(CONFIGURATIONS / self._file)
         (self.folder / self._file).write_text(filled, encoding="utf-8")
 
     async def kill(self) -> int:
-        """SIGKILL, to all of its processes, and begin again."""
+        """Kill all of its processes with SIGKILL, and restart it."""
         return await self.service.restart(signal.SIGKILL)
 
     async def reload(self) -> None:
-        """Take the configuration anew, without cutting a stream; return once it does."""
+        """Reload the configuration without cutting a stream; return once the new one is in use."""
         self.write()
         seen = self.service.said().count(self.service.ready.decode())
         self.service.send(signal.SIGUSR2 if self.name == "haproxy" else signal.SIGHUP)
@@ -98,7 +98,7 @@ class Proxy:
                 await asyncio.sleep(0.01)
 
     async def mark(self, number: int, *, down: bool) -> None:
-        """Tell nginx, which asks no gateway, that one leaves or is back; HAProxy finds that out by itself."""
+        """Tell nginx, which checks no gateway itself, that one is down or up again; HAProxy does check."""
         if self.name == "nginx":
             (self._down.add if down else self._down.discard)(number)
             await self.reload()
@@ -131,10 +131,10 @@ class Proxy:
             ours[f"gateway-{number}.internal:50051"] = self._address(number - 1, upstream)
         if len(self.upstreams) == 1:
             ours.update(self._without_a_second())
-        certificates = self.certificates or Certificates.for_nobody(self.folder)
+        certificates = self.certificates or Certificates.unused(self.folder)
         ours[TLS_FOLDER] = str(certificates.folder)
         if self.name == "haproxy":
-            ours["maxconn 10000"] = "maxconn 500"  # a machine may allow no more files than that needs
+            ours["maxconn 10000"] = "maxconn 500"  # the machine may not allow the open files that 10000 needs
         else:
             ours["worker_rlimit_nofile 65536;"] = ""
             ours["worker_connections 16384"] = "worker_connections 1000"
@@ -146,7 +146,7 @@ class Proxy:
         return ours
 
     def _towards_gateways(self, text: str) -> str:
-        """Have the proxy speak TLS to the gateways, by the words that the file itself has for it."""
+        """Make the proxy use TLS to the gateways, with the lines that the file has for it in comments."""
         if self.name == "nginx":
             return text.replace("grpc_pass grpc:", "grpc_pass grpcs:")
         words = next(line for line in text.splitlines() if line.startswith("    #   ssl crt ")).strip(" #")
@@ -182,7 +182,7 @@ async def proxied(
     tls_behind: bool = False,
     more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Proxy]:
-    """Run a proxy before gateways."""
+    """Run a proxy in front of gateways."""
     with reserved_ports(2) as (plain, mutual):
         proxy = Proxy(name, folder, upstreams, (plain, mutual))
         proxy.certificates, proxy.silence_s, proxy.more = certificates, silence_s, more or {}
@@ -201,7 +201,7 @@ async def before(
     tls_behind: bool = False,
     more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Proxy]:
-    """Run a proxy before all gateways of a world that keep their admin ports."""
+    """Run a proxy in front of all gateways of a world that keep their admin ports."""
     upstreams = [Upstream(*each) for each in zip(world.targets, world.admin_ports, strict=True)]
     async with proxied(
         name, world.folder, upstreams, certificates=certificates, tls_behind=tls_behind, more=more
@@ -210,6 +210,6 @@ async def before(
 
 
 def _for_anybody(text: str) -> str:
-    """Leave out what only root may do: become another user."""
+    """Leave out the lines that change the user, which only root may do."""
     users = ("user haproxy", "group haproxy", "user www-data;")
     return "\n".join(line for line in text.splitlines() if line.strip() not in users) + "\n"

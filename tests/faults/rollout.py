@@ -1,4 +1,4 @@
-"""A new version is rolled out behind a proxy with mutual TLS, while callers go on dialing."""
+"""A new version is rolled out behind a proxy with mutual TLS, while callers keep dialing."""
 
 import asyncio
 import signal
@@ -20,9 +20,9 @@ from tests.integration.admin import get
 CALLERS = 2
 LONGEST_GAP_S = 2.0
 BY_THE_GATEWAY = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
-"""How a gateway refuses those whom the proxy has let in."""
+"""The codes with which a gateway refuses callers that the proxy has let through."""
 SETTLE_S = 1.0
-"""Seconds that a new gateway is ready before the next one's turn: a rollout's `minReadySeconds`."""
+"""Seconds that a new gateway is ready before the next is replaced: a rollout's `minReadySeconds`."""
 
 
 async def rollout(
@@ -32,10 +32,10 @@ async def rollout(
     settle_s: float = SETTLE_S,
     longest_gap_s: float = LONGEST_GAP_S,
 ) -> Finding:
-    """Both gateways are replaced, one after the other, by SIGTERM; no stranger passes the proxy.
+    """Both gateways are replaced one after the other by SIGTERM; the proxy lets no unknown caller through.
 
-    Proxy and gateways have mutual TLS of their own, and a policy lets in whom the proxy names. `around_s` is
-    how many seconds callers dial before it and after it.
+    Proxy and gateways use mutual TLS between them, and a policy allows the callers that the proxy names.
+    `around_s` is how many seconds callers dial before and after.
     """
     with tempfile.TemporaryDirectory(prefix="rollout-") as folder:
         certificates = Certificates.made_in(Path(folder))
@@ -69,7 +69,7 @@ async def _rolled_out(
 
 
 async def _replaced(world: World, proxy: Proxy, number: int, settle_s: float) -> int:
-    """Replace a gateway by another on its port, as a rollout does; return the exit code of the one before."""
+    """Replace a gateway by another on its port, as a rollout does; return the old one's exit code."""
     await proxy.mark(number, down=True)
     code = await world.gateways[number].restart(signal.SIGTERM)
     async with asyncio.timeout(30):
@@ -81,11 +81,11 @@ async def _replaced(world: World, proxy: Proxy, number: int, settle_s: float) ->
 
 
 async def let_in(proxy: Proxy) -> int:
-    """Return how many of those whom the proxy should not let in reach a gateway."""
+    """Return how many callers reach a gateway although the proxy should refuse them."""
     assert proxy.certificates is not None
     mine = proxy.certificates
     another = Certificates.made_in(proxy.folder / "another")
-    strangers = (mine.stranger(), another.caller(believed=mine), None)
+    strangers = (mine.without_certificate(), another.caller(believed=mine), None)
     return sum([await _reaches(proxy.target, credentials) for credentials in strangers])
 
 

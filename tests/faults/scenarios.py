@@ -1,4 +1,4 @@
-"""Every fault run by its name, at full size and as small as still tells something."""
+"""Every fault run by name, at full size and at the smallest useful size."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Scenario:
 
 
 SLACK_S = 4.0
-"""Seconds beyond the grace that a small run, on a machine that does other things too, may take to leave."""
+"""Seconds that a small run may take to leave beyond the grace, on a busy machine."""
 
 _BEHIND: Mapping[str, tuple[RunBehind, RunBehind]] = {
     "proxy-kills": (kills.proxy_kills, partial(kills.proxy_kills, requests=2_000, kills=2, rate=40.0)),
@@ -40,7 +40,7 @@ _BEHIND: Mapping[str, tuple[RunBehind, RunBehind]] = {
     "goaway": (behind.goaway, partial(behind.goaway, answers=40)),
 }
 BEHIND_EACH = tuple(_BEHIND)
-"""The fault runs that there are behind each of the proxies, `NAME-haproxy` and `NAME-nginx`."""
+"""The fault runs that exist for each proxy, as `NAME-haproxy` and `NAME-nginx`."""
 
 SCENARIOS: Mapping[str, Scenario] = {
     "unreliable": Scenario(

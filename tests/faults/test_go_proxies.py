@@ -33,7 +33,7 @@ COUNT = 2000
 
 @asynccontextmanager
 async def always_ready() -> AsyncIterator[int]:
-    """Say on a port of its own that a gateway is ready, whether it is or not."""
+    """Report on a port of its own that a gateway is ready, whether it is or not."""
 
     async def ready(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -45,7 +45,7 @@ async def always_ready() -> AsyncIterator[int]:
 
 
 async def put(channel: grpc.aio.Channel) -> None:
-    """Make the call that forges who calls, once the proxy has taken its routes in."""
+    """Make a call with a forged identity, after the proxy has loaded its routes."""
     async with asyncio.timeout(20):
         while True:
             try:
@@ -82,15 +82,15 @@ async def test_the_gateway_is_told_who_calls(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_strangers_do_not_get_in(name: str, tmp_path: Path) -> None:
+async def test_callers_without_a_certificate_are_refused(name: str, tmp_path: Path) -> None:
     """A caller without a certificate is refused in the handshake."""
     async with (
         listening() as (listener, upstream),
         proxied_by(name, tmp_path, upstream) as proxy,
         grpc.aio.secure_channel(proxy.mutual_target, proxy.caller) as friend,
-        grpc.aio.secure_channel(proxy.mutual_target, proxy.certificates.stranger()) as channel,
+        grpc.aio.secure_channel(proxy.mutual_target, proxy.certificates.without_certificate()) as channel,
     ):
-        await put(friend)  # now its certificate and its rules are there
+        await put(friend)  # its certificate and its rules are loaded from here on
         listener.told.clear()
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await async_stub(channel).PutDialRequests(pb.PutDialRequestsRequest(), timeout=5)
@@ -116,11 +116,11 @@ async def test_no_gateway_answers(name: str, tmp_path: Path) -> None:
             await asyncio.sleep(0.05)
         assert (
             codes - {grpc.StatusCode.UNIMPLEMENTED} <= RECONNECT_STATUSES
-        )  # that is Traefik before it has its routes
+        )  # Traefik's answer before its routes are loaded
 
 
 async def _silent_s(gateway: ScriptedGateway, target: str, at_most_s: float) -> tuple[float, str]:
-    """Return how long a stream lasts that is quiet after the first answer, and how it ends."""
+    """Return how long a stream that is quiet after the first answer lasts, and how it ends."""
     gateway.script = accept_and_stay
     async with grpc.aio.insecure_channel(target) as channel:
         await put(channel)
@@ -156,8 +156,8 @@ async def test_a_quiet_stream_lasts(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_gateway_that_is_killed_behind_it(name: str, tmp_path: Path, reserved_port: int) -> None:
-    """Killed twice in the middle of a stream: all is accepted, and nobody is dialed twice.
+async def test_a_gateway_is_killed_behind_the_proxy(name: str, tmp_path: Path, reserved_port: int) -> None:
+    """A gateway is killed twice during a stream: all requests are accepted, and none is dialed twice.
 
     Traefik does not report the end of a gateway until the caller sends something; empty messages suffice.
     """

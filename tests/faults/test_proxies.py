@@ -1,4 +1,4 @@
-"""The configurations of proxies that users are given: who gets in, and what the gateway is told of it."""
+"""The published configurations of proxies: which callers they let through, and what they tell the gateway."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ READY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Listener:
-    """Takes the place of a gateway, and notes what it is told of the caller."""
+    """Takes the place of a gateway, and records the caller's headers."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -66,7 +66,7 @@ async def listening() -> AsyncIterator[tuple[Listener, Upstream]]:
 
 @pytest.mark.parametrize("name", PROXIES)
 async def test_the_gateway_is_told_who_calls(name: str, tmp_path: Path) -> None:
-    """The caller's name comes from its certificate; what it says of itself reaches no gateway."""
+    """The caller's name comes from its certificate; a name in its own headers reaches no gateway."""
     certificates = Certificates.made_in(tmp_path / "tls")
     async with (
         listening() as (listener, upstream),
@@ -80,12 +80,12 @@ async def test_the_gateway_is_told_who_calls(name: str, tmp_path: Path) -> None:
             )
         shown = CallerEvidence("ipv4:127.0.0.1:1", forwarded=listener.told)
         assert identify(shown, [ip_network("127.0.0.0/8")], names_in).identity == CALLER
-        assert len(listener.told) == 1  # the port without TLS tells nothing
+        assert len(listener.told) == 1  # the port without TLS forwards no name
 
 
 @pytest.mark.parametrize("name", PROXIES)
 async def test_no_gateway_answers(name: str, tmp_path: Path) -> None:
-    """Where no gateway takes connections, callers are told UNAVAILABLE: they come back."""
+    """If no gateway accepts connections, callers get UNAVAILABLE and reconnect."""
     nobody = Upstream("127.0.0.1:1", 1)
     async with (
         proxied(name, tmp_path, [nobody]) as proxy,
@@ -116,7 +116,9 @@ async def test_nginx_says_unavailable_as_grpc_demands(tmp_path: Path) -> None:
 
 
 async def test_a_proxy_that_speaks_http_1_to_the_gateway(tmp_path: Path) -> None:
-    """It passes no call on; the client tries some times, and then names every request as unanswered."""
+    """Such a proxy forwards no call; the client tries a few times, and then names every request as
+    unanswered.
+    """
     wrong = {"grpc_pass grpc://gateways": "proxy_pass http://gateways"}
     requests = dial_requests(3, "t")
     async with (

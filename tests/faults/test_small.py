@@ -1,4 +1,4 @@
-"""Every fault run, small: processes that end and begin again, and a history in which every rule holds."""
+"""Every fault run at its small size: processes end and restart, and every rule of the history holds."""
 
 import asyncio
 
@@ -8,13 +8,13 @@ from tests.faults.proxies import PROXIES, absent
 from tests.faults.scenarios import BEHIND_EACH, SCENARIOS
 
 BEHIND = [name for name in BEHIND_EACH if name != "proxy-reloads"]
-"""GOAWAY is said at a reload."""
+"""Proxies send GOAWAY when they are reloaded."""
 ALONE = [name for name in SCENARIOS if not name.endswith(PROXIES)]
 
 
 @pytest.mark.parametrize("name", ALONE)
 async def test_a_fault_run(name: str) -> None:
-    """Whatever happens behind the gateway, to it or before it: all is answered, truthfully and in time."""
+    """With failures of, around and behind the gateway, all is answered, truthfully and in time."""
     if SCENARIOS[name].behind_a_proxy and (reason := absent()):
         pytest.skip(reason)
     await _run(name)
@@ -22,7 +22,7 @@ async def test_a_fault_run(name: str) -> None:
 
 @pytest.mark.parametrize("name", BEHIND)
 async def test_a_fault_run_behind_each_proxy(name: str) -> None:
-    """So it is behind real proxies: with both at once, since they wait for most of the time."""
+    """The same holds behind real proxies; both run at once, since they mostly wait."""
     if reason := absent():
         pytest.skip(reason)
     async with asyncio.TaskGroup() as group:

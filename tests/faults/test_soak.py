@@ -1,4 +1,4 @@
-"""The soak, for some seconds: it finds nothing wrong, and it would find what is."""
+"""A soak of some seconds finds no error, and its checks would find one."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ SAMPLE = Sample(at_s=0.0, memory_mb=80.0, files=20, tasks=10, streams=1, held=5,
 
 
 async def test_a_short_soak() -> None:
-    """Every rule holds, and nothing is left of the callers once they are gone."""
+    """Every rule holds, and nothing remains of the callers once they are gone."""
     found = await soak(duration_s=5.0, rate=200.0, seed=1)
     assert not found.finding.failed, f"{found.finding}\n{found.finding.verdict}"
     assert found.finding.verdict.requests > 400
@@ -19,7 +19,7 @@ async def test_a_short_soak() -> None:
 
 
 async def test_the_halves_of_a_trend() -> None:
-    """What is behind the warm-up is halved by time."""
+    """The samples after the warm-up are halved by time."""
     trend = Trend(Service("none", [], {}, Path(), b""))
     trend.samples = [replace(SAMPLE, at_s=float(second)) for second in range(100)]
     assert [sample.at_s for sample in trend.half(0, 20.0, 100.0)] == list(range(20, 60))

@@ -46,13 +46,13 @@ ALL_FAULTS: Sequence[Document] = [
     {"kind": "item_missing", "after_work": True, "probability": 0.05},
     {"kind": "item_in_both", "code": "UnknownError", "probability": 0.05},
 ]
-"""Everything at once, far worse than Connect is: answers later than the time-out, hangs, missing items."""
+"""Every fault at once, far worse than Connect is: answers later than the time-out, hangs, missing items."""
 
 STREAMS = 8
 
 
 async def unreliable(requests: int = 100_000, seed: int = 0, accepted_percent: float = 99.9) -> Finding:
-    """Send through an unreliable Connect, with no second try by the caller."""
+    """Dial through an unreliable Connect; the caller never sends a request twice."""
     async with world_of(seed=seed) as world:
         took = await _dial(world, requests, USUAL_FAULTS)
         title = f"{requests:,} requests, 6% 5xx, 5% resets before, 5% resets after, 5% item failures"
@@ -60,9 +60,10 @@ async def unreliable(requests: int = 100_000, seed: int = 0, accepted_percent: f
 
 
 async def hostile(requests: int = 20_000, seed: int = 0) -> Finding:
-    """Send through a Connect that does everything wrong: what is answered is true all the same.
+    """Dial through a Connect with all faults: every answer is still true.
 
-    With two attempts only, so that much is given up: what is denied or left in doubt is what may be untrue.
+    Only two attempts are allowed, so that many requests are given up: NOT_ACCEPTED and UNKNOWN could be
+    untrue.
     """
     async with world_of(seed=seed, settings={"call_timeout": "1", "max_attempts": "2"}) as world:
         took = await _dial(world, requests, ALL_FAULTS)

@@ -1,4 +1,4 @@
-"""One stream as it is on the wire, written down: nothing is sent again, nothing is hidden."""
+"""One recorded stream on the wire, without the client: nothing is resent, nothing is hidden."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -21,7 +21,7 @@ MARK = "mark"
 
 
 class WireStream:
-    """A stream in the hands of a fault run. `status` is how it ended, once `read` has returned."""
+    """A stream that a fault run controls. `status` is how it ended, once `read` has returned."""
 
     def __init__(self, call: "StreamCall", campaign: str, recorder: Recorder, name: str = "wire") -> None:
         self.notices: list[NoticeKind] = []
@@ -33,7 +33,7 @@ class WireStream:
         self._marks_heard = 0
 
     async def send(self, requests: Sequence[DialRequest]) -> None:
-        """Send requests; waits as long as the gateway takes no more."""
+        """Send requests; wait while flow control blocks."""
         for first in range(0, len(requests), CHUNK):
             chunk = requests[first : first + CHUNK]
             for request in chunk:
@@ -50,7 +50,7 @@ class WireStream:
         await self._call.done_writing()
 
     async def taken(self) -> None:
-        """Wait until the gateway has read all that was sent: its answer to a wrong request says so."""
+        """Wait until the gateway has read everything: it has then answered an invalid request at the end."""
         self._marks += 1
         await self.send([dial_request(f"{MARK}-{self._record.name}-{self._marks}", phone_number="")])
         while self._marks_heard < self._marks:
@@ -58,13 +58,13 @@ class WireStream:
                 raise RuntimeError(f"the stream ended before all was taken: {self.status}")
 
     async def ask(self, requests: Sequence[DialRequest]) -> None:
-        """Send requests, half-close, and read to the end meanwhile."""
+        """Send requests and half-close, while reading to the end."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.send_all(requests))
             await self.read()
 
     def gone(self) -> None:
-        """Note that the caller need not hear all of its answers: it goes away, or does not read."""
+        """Record that the caller need not receive all answers: it leaves, or does not read."""
         self._record.left()
 
     async def read(self) -> None:

@@ -1,4 +1,4 @@
-"""A gateway and Connect as processes that may end at any time, and the history of who called them."""
+"""A gateway and Connect as processes that can end at any time, and the recorded history of their callers."""
 
 import asyncio
 import http.client
@@ -29,7 +29,7 @@ NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(eq=False)
 class World:
-    """What a fault run works with. `targets` are where callers find the gateways."""
+    """The processes of a fault run. `targets` are the gateways' addresses."""
 
     folder: Path
     targets: Sequence[str]
@@ -37,12 +37,12 @@ class World:
     connect_port: int
     gateways: Sequence[Service]
     admin_ports: Sequence[int]
-    """Of the gateways; known where they are asked to keep them."""
+    """The gateways' admin ports, if they keep them over restarts."""
     recorder: Recorder = field(default_factory=Recorder)
 
     @property
     def target(self) -> str:
-        """Where callers find the first gateway."""
+        """The address of the first gateway."""
         return self.targets[0]
 
     @property
@@ -51,21 +51,21 @@ class World:
         return self.gateways[0]
 
     async def control(self, method: str, path: str, document: object = None) -> Any:
-        """Tell or ask Connect."""
+        """Send a request to Connect's control endpoint."""
         return await asyncio.to_thread(self._control, method, path, document)
 
     async def faults(self, faults: Iterable[Document]) -> None:
-        """Let these things go wrong at Connect, and none else."""
+        """Set these faults at Connect, and no others."""
         await self.control("DELETE", "faults")
         for fault in faults:
             await self.control("POST", "faults", fault)
 
     def calls(self) -> list[CallRecord]:
-        """Return every call for dial requests that came to Connect, over all its lives."""
+        """Return every call for dial requests that Connect has received, over all its restarts."""
         return list(read_journal(self.folder / JOURNAL))
 
     def verdict(self) -> Verdict:
-        """Judge what has happened so far."""
+        """Judge the history so far."""
         return judge(self.recorder.judged_with(self.calls()))
 
     def _control(self, method: str, path: str, document: object) -> Any:
@@ -93,10 +93,10 @@ async def world_of(
     connect_is_up: bool = True,
     settings: Mapping[str, str] = NO_SETTINGS,
 ) -> AsyncIterator[World]:
-    """Run a world, in a folder that goes with it.
+    """Run a world in a temporary folder.
 
     `rate` is Connect's, in calls a second, which the gateways share evenly; 0 for no limit. A setting of the
-    gateways is named without the variable's prefix, in lower case. Only the first `begun` of them are
+    gateways is named without the variable's prefix, in lower case. Only the first `begun` gateways are
     started.
     """
     kept = 1 + gateways * (2 if keep_admin_ports else 1)
@@ -118,9 +118,10 @@ async def world_of(
 
 
 def shares(faults: Sequence[tuple[float, Document]]) -> list[Document]:
-    """Return faults that strike the given shares of all calls, one at most each.
+    """Return faults that affect the given shares of all calls, each call by one fault at most.
 
-    The simulator asks them in turn, so a later one is only asked where none before it has struck.
+    The simulator tries them in order, so each probability is relative to the calls that no earlier fault
+    affected.
     """
     left = 1.0
     made: list[Document] = []

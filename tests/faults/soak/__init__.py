@@ -1,1 +1,1 @@
-"""Mixed load for a chosen time, under faults, restarts and callers who come and go."""
+"""Mixed load for a chosen time, with faults, restarts and changing callers."""

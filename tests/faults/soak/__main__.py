@@ -1,8 +1,8 @@
-"""`python -m tests.faults.soak`: mixed load, faults, restarts and churn; exit code 1 where a bar is missed.
+"""`python -m tests.faults.soak`: mixed load, faults, restarts and churn; exit code 1 if a bar is missed.
 
-Two gateways before one Connect: one stays, and its memory, files and tasks are watched; the other leaves or
-is killed every few seconds. Connect fails, hangs and restarts. Prints the trend, what happened and the
-checker's verdict.
+Two gateways share one Connect: the first keeps running, and its memory, files and tasks are sampled; the
+second is stopped or killed every few seconds. Connect fails, hangs and restarts. Prints the trend, the events
+and the checker's verdict.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def main() -> int:
         "--rate", type=float, default=400.0, help="dial requests a second (default: %(default)g)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of weather, load and Connect (default: %(default)s)"
+        "--seed", type=int, default=0, help="of failures, load and Connect (default: %(default)s)"
     )
     options = parser.parse_args()
     found = asyncio.run(soak(options.duration, options.rate, options.seed))

@@ -1,4 +1,4 @@
-"""The load of a soak: callers of every kind, who come and go, at one rate together."""
+"""The load of a soak: callers of every kind that come and go, with one total rate."""
 
 import asyncio
 import itertools
@@ -17,14 +17,14 @@ PUT_TIMEOUT_S = 10.0
 
 
 class Pace:
-    """Lets so many dial requests a second through, all callers together."""
+    """Limits the dial requests of all callers together to a rate a second."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
         self._next = time.monotonic()
 
     async def take(self, count: int) -> None:
-        """Wait for the turn of so many."""
+        """Wait until `count` requests may be sent."""
         now = time.monotonic()
         turn = max(self._next, now)
         self._next = turn + count / self._rate
@@ -32,18 +32,18 @@ class Pace:
 
 
 class Load:
-    """Callers before two gateways: one that stays, and one that leaves and dies now and then."""
+    """Callers of two gateways: one that keeps running, and one that is stopped or killed at times."""
 
-    def __init__(self, steady: str, restless: str, recorder: Recorder, rate: float, seed: int) -> None:
+    def __init__(self, steady: str, gateway: str, recorder: Recorder, rate: float, seed: int) -> None:
         self._steady = steady
-        self._restless = restless
+        self._restless = gateway
         self._recorder = recorder
         self._pace = Pace(rate)
         self._rng = random.Random(seed)
         self._names = itertools.count()
 
     async def run(self, until: float) -> None:
-        """Call until an instant of the monotonic clock, and then to the end of each call."""
+        """Start calls until an instant of the monotonic clock, and finish each call."""
         async with asyncio.TaskGroup() as group:
             for _ in range(CALLERS):
                 group.create_task(self._caller(until))
@@ -61,13 +61,13 @@ class Load:
             await kind()
 
     async def _returning(self) -> None:
-        """Send a campaign's worth and stay until all is answered, over whatever happens."""
+        """Send the requests of a campaign and reconnect until all are answered."""
         requests = await self._some(50, 1000)
         caller = ReturningCaller(self._target(), self._recorder)
         await caller.dial(self._campaign(), requests)
 
     async def _unary(self) -> None:
-        """Send a short list with a deadline; a call that fails is left at that."""
+        """Send a short list with a deadline; do not retry a failed call."""
         requests, campaign = await self._some(1, 50), self._campaign()
         record = self._recorder.stream("unary")
         async with DialGatewayClient(self._target()) as client:
@@ -81,7 +81,7 @@ class Load:
                 heard(record, index, result)
 
     async def _quitting(self) -> None:
-        """Send, and be gone in the middle of it, with a cancel or a lost connection."""
+        """Send, and leave before the answers, by a cancel or a lost connection."""
         requests = await self._some(50, 500)
         async with streams_to(self._target(), self._campaign(), self._recorder) as (stream,):
             stream.gone()
@@ -93,7 +93,7 @@ class Load:
             await asyncio.gather(sending, reading, return_exceptions=True)
 
     async def _trickling(self) -> None:
-        """Send a few now and then, on one stream for long."""
+        """Send a few requests now and then, on one long stream."""
         async with streams_to(self._steady, self._campaign(), self._recorder) as (stream,):
             reading = asyncio.create_task(stream.read())
             for _ in range(self._rng.randrange(20, 100)):
@@ -103,7 +103,7 @@ class Load:
             await reading
 
     async def _odd(self) -> None:
-        """Send what is wrong, late, sent twice, accepted before, or another dial under a token in use."""
+        """Send invalid, late, duplicate, replayed and conflicting requests."""
         await self._pace.take(100)
         name = f"odd-{next(self._names)}"
         twice = dial_requests(20, f"{name}-twice")

@@ -1,4 +1,4 @@
-"""A soak: load and weather for a time, and what is found at its end."""
+"""A soak: load and failures for a time, and its findings."""
 
 import asyncio
 import time
@@ -7,27 +7,26 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from tests.faults.bars import Check, Finding, found
+from tests.faults.soak.failures import Failures, restart_second_gateway
 from tests.faults.soak.load import Load
 from tests.faults.soak.trend import Sample, Trend
-from tests.faults.soak.weather import Weather, restlessness
 from tests.faults.world import World, world_of
 
 BATCH = 25
 HEADROOM = 2.5
-"""How much more than the load Connect takes: what piled up in bad weather must get away."""
+"""Connect's rate as a multiple of the load: the backlog of failures must drain."""
 REPLAY_WINDOW_S = 20.0
-"""Short, so that what is remembered has its full size soon; at the default of 20 minutes it would grow for
-as long."""
+"""Short, so that the replay window is full early; at the default of 20 minutes it would grow for as long."""
 WARM_UP_SHARE, LONGEST_WARM_UP_S = 0.25, 60.0
 LONG_S = 300.0
-"""From this duration on the trend has a bar: before, memory is still finding its size."""
+"""From this duration on the trend has a bar: before that, memory has not reached its steady size."""
 SETTLE_S = 3.0
 LAST_CALLERS_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """What a soak has found: its bars, the trend of the gateway that stayed, and what it has seen."""
+    """The findings of a soak: its bars, the trend of the gateway that kept running, and the events."""
 
     finding: Finding
     table: Sequence[str]
@@ -40,12 +39,12 @@ async def soak(duration_s: float, rate: float, seed: int) -> Soak:
     calls = max(10.0, HEADROOM * rate / BATCH)
     settings["call_burst"] = str(calls / 2)
     async with world_of(rate=calls, seed=seed, gateways=2, settings=settings) as world:
-        trend, weather = Trend(world.gateway), Weather(world, seed)
+        trend, failures = Trend(world.gateway), Failures(world, seed)
         idle = await trend.look()
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(trend.run())
             until = time.monotonic() + duration_s
-            changing = group.create_task(_change(world, weather, until, seed))
+            changing = group.create_task(_change(world, failures, until, seed))
             load = Load(world.targets[0], world.targets[1], world.recorder, rate, seed)
             calling = group.create_task(load.run(until))
             await changing
@@ -55,19 +54,19 @@ async def soak(duration_s: float, rate: float, seed: int) -> Soak:
         await asyncio.sleep(SETTLE_S)
         checks = [*_trend_checks(trend, duration_s), *_leak_checks(idle, await trend.look())]
         title = f"soak of {duration_s:g} s at {rate:g} dial requests a second"
-        return Soak(found(title, world.verdict(), *checks), trend.table(), _seen(world, weather))
+        return Soak(found(title, world.verdict(), *checks), trend.table(), _seen(world, failures))
 
 
-async def _change(world: World, weather: Weather, until: float, seed: int) -> None:
-    """Let weather and restarts come, and good weather in the end."""
+async def _change(world: World, failures: Failures, until: float, seed: int) -> None:
+    """Run failures and restarts until an instant of the clock, and clear all failures at the end."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(weather.run(until))
-        group.create_task(restlessness(world, until, seed))
-    await weather.calm()
+        group.create_task(failures.run(until))
+        group.create_task(restart_second_gateway(world, until, seed))
+    await failures.calm()
 
 
-def _seen(world: World, weather: Weather) -> dict[str, int]:
-    return {**weather.counts, "gateway restarts": len(world.gateways[1].lives) - 1}
+def _seen(world: World, failures: Failures) -> dict[str, int]:
+    return {**failures.counts, "gateway restarts": len(world.gateways[1].runs) - 1}
 
 
 def _trend_checks(trend: Trend, end_s: float) -> list[Check]:
@@ -83,7 +82,7 @@ def _trend_checks(trend: Trend, end_s: float) -> list[Check]:
 
 
 def _leak_checks(idle: Sample, after: Sample) -> list[Check]:
-    """Return what is left once all callers have gone: nothing but pooled connections to Connect."""
+    """Return what is left when all callers are gone: only pooled connections to Connect may remain."""
     return [
         Check("tasks more than before", after.tasks - idle.tasks, "{:.0f}", at_most=0),
         Check("files more than before", after.files - idle.files, "{:.0f}", at_most=12),

@@ -1,4 +1,4 @@
-"""What a process takes over time: memory, file descriptors and tasks, looked at while it works."""
+"""The resources of a process over time: memory, file descriptors and tasks, sampled while it works."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ _STATE = re.compile(r"state: (\d+) tasks, (\d+) streams, (\d+) dial requests hel
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look. `at_s` is in seconds from the first."""
+    """One sample. `at_s` is in seconds from the first."""
 
     at_s: float
     memory_mb: float
@@ -28,7 +28,7 @@ class Sample:
 
 
 async def look(gateway: Service, began: float) -> Sample | None:
-    """Ask a gateway for its state and look at its process; None where it does not answer."""
+    """Sample a gateway's state and process; None if it does not answer."""
     before = len(_STATE.findall(gateway.said()))
     gateway.send(signal.SIGUSR1)
     give_up_at = time.monotonic() + ANSWER_S
@@ -57,13 +57,13 @@ class Trend:
         self._began = time.monotonic()
 
     async def run(self) -> None:
-        """Look every second until cancelled."""
+        """Sample every second until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(EVERY_S)
 
     async def look(self) -> Sample:
-        """Look once. Raises `TimeoutError` where the gateway does not answer."""
+        """Take one sample. Raises `TimeoutError` if the gateway does not answer."""
         sample = await look(self._gateway, self._began)
         if sample is None:
             raise TimeoutError("the gateway does not say how it is")
@@ -71,13 +71,13 @@ class Trend:
         return sample
 
     def half(self, which: int, warm_up_s: float, end_s: float) -> list[Sample]:
-        """Return the samples of the first (0) or second (1) half of the time behind the warm-up."""
+        """Return the samples of the first (0) or second (1) half of the time after the warm-up."""
         middle_s = (warm_up_s + end_s) / 2
         begin_s, until_s = ((warm_up_s, middle_s), (middle_s, end_s))[which]
         return [sample for sample in self.samples if begin_s <= sample.at_s < until_s]
 
     def table(self, rows: int = 12) -> list[str]:
-        """Return the trend as lines, one for each part of the run: means, and the most of tasks and files."""
+        """Return the trend as lines, one per part of the run: means, and maxima of tasks and files."""
         size = max(1, -(-len(self.samples) // rows))
         parts = [self.samples[at : at + size] for at in range(0, len(self.samples), size)]
         head = "from, s  memory, MB  files  tasks  streams    held  remembered"

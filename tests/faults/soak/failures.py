@@ -1,4 +1,4 @@
-"""What goes wrong during a soak, one thing after the other: Connect's faults, restarts of both sides."""
+"""Failures of a soak, one after the other: Connect's faults, and restarts of both sides."""
 
 import asyncio
 import random
@@ -11,8 +11,8 @@ from tests.faults.unreliable import ALL_FAULTS, USUAL_FAULTS
 from tests.faults.world import World
 
 
-class Weather:
-    """Changes every few seconds; `counts` says how often each kind came."""
+class Failures:
+    """Chooses another condition every few seconds; `counts` says how often each was chosen."""
 
     def __init__(self, world: World, seed: int, every_s: float = 6.0) -> None:
         self._world = world
@@ -29,7 +29,7 @@ class Weather:
         self.counts: dict[str, int] = {}
 
     async def run(self, until: float) -> None:
-        """Change until an instant of the monotonic clock."""
+        """Change conditions until an instant of the monotonic clock."""
         while time.monotonic() < until:
             (kind,) = self._rng.choices(list(self._kinds), list(self._kinds.values()))
             name = kind.__name__.replace("_", " ")
@@ -38,15 +38,15 @@ class Weather:
             await asyncio.sleep(self._rng.uniform(0.5, 1.5) * self._every_s)
 
     async def calm(self) -> None:
-        """Let nothing go wrong."""
+        """Clear all faults."""
         await self._world.faults([])
 
     async def unreliable(self) -> None:
-        """Let calls fail as they do."""
+        """Set the usual faults."""
         await self._world.faults(USUAL_FAULTS)
 
     async def hostile(self) -> None:
-        """Let everything go wrong."""
+        """Set all faults."""
         await self._world.faults(ALL_FAULTS)
 
     async def paused_campaign(self) -> None:
@@ -57,20 +57,20 @@ class Weather:
         await self._world.control("PUT", f"campaigns/{campaign}", {"state": "Running"})
 
     async def connect_hangs(self) -> None:
-        """Stop Connect's process; when it goes on, it carries out what has long been given up."""
+        """Stop Connect's process; when it resumes, it carries out calls that were given up long before."""
         self._world.connect.send(signal.SIGSTOP)
         await asyncio.sleep(self._rng.uniform(1, 4))
         self._world.connect.send(signal.SIGCONT)
 
     async def connect_restarts(self) -> None:
-        """Kill Connect, be without one, and begin again with the same journal."""
+        """Kill Connect, leave it down for a while, and restart it with the same journal."""
         await self._world.connect.restart(signal.SIGKILL, away_s=self._rng.uniform(0, 3))
 
 
-async def restlessness(world: World, until: float, seed: int, every_s: float = 12.0) -> None:
-    """Let the second gateway leave, or be killed, every few seconds, until an instant of the clock."""
+async def restart_second_gateway(world: World, until: float, seed: int, every_s: float = 12.0) -> None:
+    """Stop or kill the second gateway every few seconds, until an instant of the clock."""
     rng = random.Random(seed)
-    restless = world.gateways[1]
+    gateway = world.gateways[1]
     while time.monotonic() < until:
         await asyncio.sleep(rng.uniform(0.5, 1.5) * every_s)
-        await restless.restart(rng.choice((signal.SIGTERM, signal.SIGKILL)), away_s=rng.uniform(0, 1))
+        await gateway.restart(rng.choice((signal.SIGTERM, signal.SIGKILL)), away_s=rng.uniform(0, 1))
