@@ -120,18 +120,18 @@ class Gateway:
         )
         limits = stream_limits_of(settings)
         self.access = Access(access_files_of(settings), time.time, telemetry.refused)
-        self.operators = self.access.operators
+        self.operator_authorizer = self.access.operator_authorizer
         self._open_to_all = self.access.policy is None and not is_loopback(settings.listen.rpartition(":")[0])
         self._servicer = DialRequestServicer(
-            self._dispatcher, telemetry, self._clock, limits, rng, self._supervisor, self.access.gate
+            self._dispatcher, telemetry, self._clock, limits, rng, self._supervisor, self.access.control
         )
         snapshots = StatusSnapshots(self._dispatcher.rows, self._clock.now)
         operations = CampaignOperations(self._dispatcher, snapshots, self._clock.now)
         self._campaigns = CampaignServicer(
-            self._dispatcher, self._clock, self.access.gate, snapshots, operations
+            self._dispatcher, self._clock, self.access.control, snapshots, operations
         )
         keepalive = keepalive or Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
-        authorizer = Authorizer(self.access.gate)
+        authorizer = Authorizer(self.access.control)
         handlers = (
             self._servicer.handlers(),
             campaign_handlers(self._campaigns, authorizer),
@@ -158,8 +158,8 @@ class Gateway:
             snapshots,
             operations,
             self._clock,
-            self.operators,
-            self.access.gate.refusals,
+            self.operator_authorizer,
+            self.access.control.refusals,
             settings,
         )
         self._admin = AdminServer(

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from gateway.access.errors import TokenError
 from gateway.access.files import WatchedFile
-from gateway.access.token_guesses import Guesses
+from gateway.access.token_guesses import GuessLimiter
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Denied:
     after_s: float | None = None
 
 
-class Operators(Protocol):
+class OperatorAuthorizer(Protocol):
     """Decides about changes over the admin port."""
 
     def denied(self, authorization: str | None) -> Denied | None:
@@ -57,38 +57,38 @@ def denied(authorization: str | None, token: str | None) -> Denied | None:
     """
     if token is None:
         return Denied(FORBIDDEN, _NO_TOKEN)
-    shown = _shown(authorization)
-    if shown is None:
+    presented = _bearer_token(authorization)
+    if presented is None:
         return Denied(UNAUTHORIZED, "show the token of this port: 'Authorization: Bearer TOKEN'")
-    if not hmac.compare_digest(_bytes(shown), _bytes(token)):
+    if not hmac.compare_digest(_bytes(presented), _bytes(token)):
         return Denied(UNAUTHORIZED, "this token is not the one that changes things here", guessed=True)
     return None
 
 
-class Guarded:
-    """Asks `operators`, and makes sources of wrong tokens wait. `now` gives seconds on a steady clock."""
+class GuessLimitedAuthorizer:
+    """Asks `authorizer`, and makes sources of wrong tokens wait. `now` gives seconds on a steady clock."""
 
-    def __init__(self, operators: Operators, now: Callable[[], float] = time.monotonic) -> None:
-        self._operators = operators
-        self._guesses = Guesses()
+    def __init__(self, authorizer: OperatorAuthorizer, now: Callable[[], float] = time.monotonic) -> None:
+        self._authorizer = authorizer
+        self._limiter = GuessLimiter()
         self._now = now
 
     def denied(self, authorization: str | None, source: str) -> Denied | None:
         """Return why a request with this header from this address may change nothing; None if it may."""
         now = self._now()
-        wait_s = self._guesses.wait_s(now, source)
+        wait_s = self._limiter.wait_s(now, source)
         if wait_s > 0:
             text = f"too many wrong tokens from this address: try again in {math.ceil(wait_s)} s"
             return Denied(TOO_MANY, text, after_s=wait_s)
-        found = self._operators.denied(authorization)
-        if found is None:
-            self._guesses.right(source)
-        elif found.guessed:
-            self._guesses.wrong(now, source)
-        return found
+        denial = self._authorizer.denied(authorization)
+        if denial is None:
+            self._limiter.record_success(source)
+        elif denial.guessed:
+            self._limiter.record_failure(now, source)
+        return denial
 
 
-class TokenOperators:
+class TokenAuthorizer:
     """Decides by the token in a file, as `reread` found it last.
 
     Raises `TokenError` if the file cannot be read or holds no token that is long enough. If that happens
@@ -97,35 +97,35 @@ class TokenOperators:
 
     def __init__(self, token_file: str | None) -> None:
         self._file = WatchedFile(token_file) if token_file else None
-        self._held = _Held()
+        self._state = _TokenState()
         if self._file is not None:
             self._file.changed()
-            self._held = _Held(read_token(self._file))
+            self._state = _TokenState(read_token(self._file))
 
     def denied(self, authorization: str | None) -> Denied | None:
         """Return why a request with this header may change nothing; None if it may. Reads no file."""
-        held = self._held
-        if held.broken:
-            return Denied(FORBIDDEN, f"this port changes nothing: {held.broken}")
-        return denied(authorization, held.token)
+        state = self._state
+        if state.problem:
+            return Denied(FORBIDDEN, f"this port changes nothing: {state.problem}")
+        return denied(authorization, state.token)
 
     def reread(self) -> None:
         """Read the file again if it has changed. Blocks on the disk; call it from one thread at a time."""
         if self._file is None or not self._file.changed():
             return
         try:
-            self._held = _Held(read_token(self._file))
+            self._state = _TokenState(read_token(self._file))
             log.info("the token of the admin port has changed")
         except TokenError as error:
-            self._held = _Held(broken=str(error))
+            self._state = _TokenState(problem=str(error))
             log.error("the admin port refuses every change: %s", error)
 
 
-class _Held(NamedTuple):
+class _TokenState(NamedTuple):
     """The token of the file, or the reason why there is none. Immutable, since another thread reads it."""
 
     token: str | None = None
-    broken: str = ""
+    problem: str = ""
 
 
 def read_token(file: WatchedFile) -> str:
@@ -133,8 +133,8 @@ def read_token(file: WatchedFile) -> str:
     try:
         token = file.read().decode().strip()
     except (OSError, UnicodeDecodeError) as error:
-        words = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise TokenError(f"{SETTING}: cannot read {file.path}: {words}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise TokenError(f"{SETTING}: cannot read {file.path}: {reason}") from error
     if len(token) < SHORTEST_TOKEN:
         rule = f"must hold at least {SHORTEST_TOKEN} characters"
         raise TokenError(f"{SETTING}: {file.path} {rule}; it holds {len(token)}")
@@ -143,7 +143,7 @@ def read_token(file: WatchedFile) -> str:
     return token
 
 
-def _shown(authorization: str | None) -> str | None:
+def _bearer_token(authorization: str | None) -> str | None:
     """Return the token in a header, None if there is none."""
     scheme, _, token = (authorization or "").strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None

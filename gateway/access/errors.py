@@ -8,7 +8,7 @@ class AccessError(ValueError):
 
         AccessError
         +-- TokenError           the token of the admin port
-        +-- PairError            certificate, key, or CA of client certificates
+        +-- KeyPairError         certificate, key, or CA of client certificates
         +-- PolicyError          the policy
     """
 
@@ -17,7 +17,7 @@ class TokenError(AccessError):
     """The token of the admin port cannot be used."""
 
 
-class PairError(AccessError):
+class KeyPairError(AccessError):
     """The certificate, its key or the authority of callers cannot be used."""
 
 

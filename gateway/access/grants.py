@@ -23,7 +23,7 @@ class Caller:
     key: str
 
 
-class Gate:
+class AccessControl:
     """Identifies callers and knows their grants. Without a policy, everything is granted.
 
     `count` is called for each refusal with caller, kind and number.
@@ -39,11 +39,13 @@ class Gate:
         self._trusted = trusted
         self.refusals = RefusalLog(count)
 
-    def caller(self, shown: CallerEvidence, host: str) -> Caller:
+    def caller(self, evidence: CallerEvidence, host: str) -> Caller:
         """Return who calls from a host."""
-        found = identify(shown, self._trusted, names_in)
-        caller = Caller(found.identity, found.identity or shown.peer, found.identity or host)
-        if found.forged:
+        identified = identify(evidence, self._trusted, names_in)
+        caller = Caller(
+            identified.identity, identified.identity or evidence.peer, identified.identity or host
+        )
+        if identified.forged:
             self.refusals.note(caller.key, AccessRefusal.FORGED)
         return caller
 
@@ -55,7 +57,7 @@ class Gate:
             return AccessRefusal.UNAUTHENTICATED
         return self._policy.value.grant(caller.identity) or AccessRefusal.UNKNOWN
 
-    def permit(self, caller: Caller) -> "DialPermission":
+    def dial_permission(self, caller: Caller) -> "DialPermission":
         """Return what a caller may for as long as its stream lasts."""
         return DialPermission(self, caller)
 
@@ -63,8 +65,8 @@ class Gate:
 class DialPermission:
     """The dial permission of one caller, by the newest policy at each message."""
 
-    def __init__(self, gate: Gate, caller: Caller) -> None:
-        self._gate = gate
+    def __init__(self, access_control: AccessControl, caller: Caller) -> None:
+        self._access_control = access_control
         self._caller = caller
 
     @property
@@ -74,7 +76,7 @@ class DialPermission:
 
     def grant(self) -> Grant | None:
         """Return the present grant, None if the policy does not name the caller any more."""
-        grant = self._gate.grant(self._caller)
+        grant = self._access_control.grant(self._caller)
         return grant if isinstance(grant, Grant) else None
 
     def priority(
@@ -86,8 +88,8 @@ class DialPermission:
         """
         highest = grant.may_dial(campaign_id) if grant is not None else None
         if highest is None:
-            self._gate.refusals.note(self._caller.key, AccessRefusal.CAMPAIGN, count)
+            self._access_control.refusals.note(self._caller.key, AccessRefusal.CAMPAIGN, count)
             return None
         if wanted < highest:
-            self._gate.refusals.note(self._caller.key, AccessRefusal.PRIORITY, count)
+            self._access_control.refusals.note(self._caller.key, AccessRefusal.PRIORITY, count)
         return max(wanted, highest)

@@ -49,16 +49,16 @@ class Identification(NamedTuple):
 
 
 def identify(
-    shown: CallerEvidence, trusted: Iterable[Network], names_in: Callable[[str], Names]
+    evidence: CallerEvidence, trusted: Iterable[Network], names_in: Callable[[str], Names]
 ) -> Identification:
     """Return the identity of a caller. `names_in` reads a certificate in PEM.
 
     A trusted proxy only speaks for others: the identity comes from its header, not from its own certificate.
     The header of any other caller is ignored.
     """
-    if is_trusted(shown.peer, trusted):
-        return Identification(_forwarded_identity(shown.forwarded, names_in))
-    return Identification(identity_of(shown.uris, shown.dns), forged=bool(shown.forwarded))
+    if is_trusted(evidence.peer, trusted):
+        return Identification(_forwarded_identity(evidence.forwarded, names_in))
+    return Identification(identity_of(evidence.uris, evidence.dns), forged=bool(evidence.forwarded))
 
 
 def identity_of(uris: Iterable[str], dns: Iterable[str]) -> str | None:

@@ -21,7 +21,7 @@ HEAVIEST, LARGEST_WINDOW = 100, 100_000_000
 _ENTRY = ("name", "identities", "dial", "weight", "window", *(action.value for action in CampaignRight))
 
 
-def kept_policy(path: str) -> Reloaded[Policy]:
+def reloaded_policy(path: str) -> Reloaded[Policy]:
     """Return the policy in a file, read again when it changes; raises `PolicyError`.
 
     What is broken is read again every second. Its text is parsed once: a large one takes seconds.

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gateway.access.admin_token import TokenOperators
+from gateway.access.admin_token import TokenAuthorizer
 from gateway.access.errors import PolicyError
-from gateway.access.grants import Gate
+from gateway.access.grants import AccessControl
 from gateway.access.identity import Network
 from gateway.access.policy import Policy
 from gateway.access.policy_file import SETTING as POLICY
-from gateway.access.policy_file import kept_policy
+from gateway.access.policy_file import reloaded_policy
 from gateway.access.reloading import Reloaded
-from gateway.access.tls_key_pair import CLIENT_CA, Pair, PairFiles, kept_pair
+from gateway.access.tls_key_pair import CLIENT_CA, KeyPair, KeyPairFiles, reloaded_key_pair
 
 PROXIES = "DIAL_GATEWAY_TRUSTED_PROXIES"
 
@@ -20,7 +20,7 @@ PROXIES = "DIAL_GATEWAY_TRUSTED_PROXIES"
 class AccessFiles:
     """The paths of certificates, policy and token, None if unused, and the trusted proxies."""
 
-    pair: PairFiles | None = None
+    pair: KeyPairFiles | None = None
     policy: str | None = None
     token: str | None = None
     trusted: Sequence[Network] = ()
@@ -37,17 +37,21 @@ class Access:
         self, files: AccessFiles, now: Callable[[], float], count: Callable[[str, str, int], None]
     ) -> None:
         check_callers_are_known(files)
-        self.pair: Reloaded[Pair] | None = kept_pair(files.pair, now) if files.pair is not None else None
-        self.policy: Reloaded[Policy] | None = kept_policy(files.policy) if files.policy is not None else None
-        self.gate = Gate(self.policy, tuple(files.trusted), count)
-        self.operators = TokenOperators(files.token)
+        self.pair: Reloaded[KeyPair] | None = (
+            reloaded_key_pair(files.pair, now) if files.pair is not None else None
+        )
+        self.policy: Reloaded[Policy] | None = (
+            reloaded_policy(files.policy) if files.policy is not None else None
+        )
+        self.control = AccessControl(self.policy, tuple(files.trusted), count)
+        self.operator_authorizer = TokenAuthorizer(files.token)
 
     def reread(self) -> None:
         """Read again what has changed. Takes as long as the disk does."""
-        for kept in (self.pair, self.policy):
-            if kept is not None:
-                kept.reread()
-        self.operators.reread()
+        for file in (self.pair, self.policy):
+            if file is not None:
+                file.reread()
+        self.operator_authorizer.reread()
 
     @property
     def certificate_ends_at(self) -> float | None:
@@ -57,8 +61,8 @@ class Access:
     @property
     def files_refused(self) -> dict[str, int]:
         """The number of refused changes by file, only for files in use."""
-        kept = {"certificate": self.pair, "policy": self.policy}
-        return {name: one.refused for name, one in kept.items() if one is not None}
+        files = {"certificate": self.pair, "policy": self.policy}
+        return {name: one.refused for name, one in files.items() if one is not None}
 
 
 def check_callers_are_known(files: AccessFiles) -> None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from gateway.access.errors import PairError
+from gateway.access.errors import KeyPairError
 from gateway.access.reloading import Reloaded
 
 CERTIFICATE = "DIAL_GATEWAY_TLS_CERT_FILE"
@@ -26,7 +26,7 @@ _RULE = "RSA, ECDSA on P-256, P-384 or P-521, or Ed25519"
 
 
 @dataclass(frozen=True, slots=True)
-class PairFiles:
+class KeyPairFiles:
     """Where certificate (with the rest of its chain), key, and the authority of callers are."""
 
     certificate: str
@@ -40,7 +40,7 @@ class PairFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class KeyPair:
     """A certificate with its key, as PEM; `client_ca` where callers must show a certificate of that.
 
     `ends_at` is when the first certificate that is shown ends, in seconds since the epoch.
@@ -53,47 +53,47 @@ class Pair:
     names: tuple[str, ...] = ()
 
 
-def files_of(certificate: str | None, key: str | None, client_ca: str | None) -> PairFiles | None:
-    """Return the files named by the settings, None without TLS. Raises `PairError` if one is missing."""
+def files_of(certificate: str | None, key: str | None, client_ca: str | None) -> KeyPairFiles | None:
+    """Return the files named by the settings, None without TLS. Raises `KeyPairError` if one is missing."""
     if certificate is None and key is None and client_ca is None:
         return None
     if certificate is None or key is None:
         lacking = CERTIFICATE if certificate is None else KEY
-        raise PairError(f"{lacking}: not set; TLS needs {CERTIFICATE} and {KEY} both")
-    return PairFiles(certificate, key, client_ca)
+        raise KeyPairError(f"{lacking}: not set; TLS needs {CERTIFICATE} and {KEY} both")
+    return KeyPairFiles(certificate, key, client_ca)
 
 
-def kept_pair(files: PairFiles, now: Callable[[], float]) -> Reloaded[Pair]:
+def reloaded_key_pair(files: KeyPairFiles, now: Callable[[], float]) -> Reloaded[KeyPair]:
     """Return the pair in files, with rereading. `now` returns seconds since the epoch.
 
-    Raises `PairError` if it cannot be used.
+    Raises `KeyPairError` if it cannot be used.
     """
-    return Reloaded("the certificate", files.paths, lambda: read_pair(files, now()))
+    return Reloaded("the certificate", files.paths, lambda: read_key_pair(files, now()))
 
 
-def read_pair(files: PairFiles, now: float) -> Pair:
-    """Return the pair in files. Raises `PairError` if it cannot be used at the instant `now`."""
+def read_key_pair(files: KeyPairFiles, now: float) -> KeyPair:
+    """Return the pair in files. Raises `KeyPairError` if it cannot be used at the instant `now`."""
     chain_pem, key_pem = _read(CERTIFICATE, files.certificate), _read(KEY, files.key)
     own = _certificates(CERTIFICATE, files.certificate, chain_pem)[0]
     if _public_key_of(key_pem, files.key) != _public(own):
-        raise PairError(f"{KEY}: {files.key} is not the key of the certificate in {files.certificate}")
+        raise KeyPairError(f"{KEY}: {files.key} is not the key of the certificate in {files.certificate}")
     at = datetime.fromtimestamp(now, UTC)
     if at < own.not_valid_before_utc:
         begins = f"is not valid before {own.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
-        raise PairError(f"{CERTIFICATE}: the certificate in {files.certificate} {begins}")
+        raise KeyPairError(f"{CERTIFICATE}: the certificate in {files.certificate} {begins}")
     if own.not_valid_after_utc <= at:
         expired = f"expired on {own.not_valid_after_utc:%Y-%m-%d at %H:%M:%S} UTC"
-        raise PairError(f"{CERTIFICATE}: the certificate in {files.certificate} {expired}")
+        raise KeyPairError(f"{CERTIFICATE}: the certificate in {files.certificate} {expired}")
     ends_at = own.not_valid_after_utc.timestamp()
-    return Pair(chain_pem, key_pem, _client_ca(files, at), ends_at, _names(own))
+    return KeyPair(chain_pem, key_pem, _client_ca(files, at), ends_at, _names(own))
 
 
-def _client_ca(files: PairFiles, at: datetime) -> bytes | None:
+def _client_ca(files: KeyPairFiles, at: datetime) -> bytes | None:
     if files.client_ca is None:
         return None
     found = _read(CLIENT_CA, files.client_ca)
     if all(one.not_valid_after_utc <= at for one in _certificates(CLIENT_CA, files.client_ca, found)):
-        raise PairError(f"{CLIENT_CA}: every certificate in {files.client_ca} has expired")
+        raise KeyPairError(f"{CLIENT_CA}: every certificate in {files.client_ca} has expired")
     return found
 
 
@@ -101,20 +101,20 @@ def _certificates(setting: str, path: str, pem: bytes) -> list[x509.Certificate]
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
-        raise PairError(f"{setting}: {path} holds no certificate in PEM that can be read") from error
+        raise KeyPairError(f"{setting}: {path} holds no certificate in PEM that can be read") from error
 
 
 def _public_key_of(key_pem: bytes, path: str) -> bytes:
     try:
         key = load_pem_private_key(key_pem, password=None)
     except TypeError as error:
-        raise PairError(f"{KEY}: the key in {path} has a password; give it without one") from error
+        raise KeyPairError(f"{KEY}: the key in {path} has a password; give it without one") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise PairError(f"{KEY}: {path} holds no private key in PEM that can be read") from error
+        raise KeyPairError(f"{KEY}: {path} holds no private key in PEM that can be read") from error
     if not isinstance(key, _KINDS) or (
         isinstance(key, EllipticCurvePrivateKey) and key.curve.name not in _CURVES
     ):
-        raise PairError(f"{KEY}: {path} holds a key that TLS is not spoken with here; take {_RULE}")
+        raise KeyPairError(f"{KEY}: {path} holds a key that TLS is not spoken with here; take {_RULE}")
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -122,7 +122,7 @@ def _public(certificate: x509.Certificate) -> bytes:
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise PairError(f"{CERTIFICATE}: its kind of key is not supported") from error
+        raise KeyPairError(f"{CERTIFICATE}: its kind of key is not supported") from error
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -139,4 +139,4 @@ def _read(setting: str, path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise PairError(f"{setting}: cannot read {path}: {error.strerror}") from error
+        raise KeyPairError(f"{setting}: cannot read {path}: {error.strerror}") from error

@@ -17,11 +17,11 @@ SOURCES = 10_000
 
 @dataclass(slots=True)
 class _Source:
-    wrong: int = 0
+    failures: int = 0
     until: float = 0.0
 
 
-class Guesses:
+class GuessLimiter:
     """Counts wrong tokens by source, and says who has to wait. `now` is in seconds on any steady clock.
 
     A source is an IPv4 address or an IPv6 /64 network, since one host can use every address of its network.
@@ -37,22 +37,22 @@ class Guesses:
         source = self._sources.get(_network(address))
         return 0.0 if source is None else max(0.0, source.until - now)
 
-    def wrong(self, now: float, address: str) -> None:
-        """Note that an address has shown a wrong token."""
+    def record_failure(self, now: float, address: str) -> None:
+        """Note that an address has sent a wrong token."""
         network = _network(address)
         source = self._sources.pop(network, None) or _Source()
         self._sources[network] = source
         if len(self._sources) > SOURCES:
             self._sources.popitem(last=False)
         if source.until + LONGEST_WAIT_S < now:
-            source.wrong = 0  # it has been quiet for long
-        source.wrong += 1
-        beyond = source.wrong - (1 if self._many(now) else FREE)
+            source.failures = 0  # it has been quiet for long
+        source.failures += 1
+        beyond = source.failures - (1 if self._many(now) else FREE)
         waits_s = FIRST_WAIT_S * 2.0 ** min(beyond, 20) if beyond >= 0 else 0.0
         source.until = now + min(waits_s, LONGEST_WAIT_S)
 
-    def right(self, address: str) -> None:
-        """Note that an address has shown the token."""
+    def record_success(self, address: str) -> None:
+        """Note that an address has sent the right token."""
         self._sources.pop(_network(address), None)
 
     def _many(self, now: float) -> bool:
@@ -64,9 +64,9 @@ class Guesses:
 
 def _network(address: str) -> str:
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(getattr(found, "ipv4_mapped", None) or found)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is None:
+        return str(ipaddress.ip_network((ip, 64), strict=False))
+    return str(getattr(ip, "ipv4_mapped", None) or ip)

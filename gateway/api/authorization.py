@@ -6,7 +6,7 @@ from typing import Any, NoReturn, Protocol
 import grpc
 
 from gateway.access.actions import CampaignRight
-from gateway.access.grants import Caller, Gate
+from gateway.access.grants import AccessControl, Caller
 from gateway.access.identity import HEADER, CallerEvidence
 from gateway.access.policy import Grant
 from gateway.access.refusal import AccessRefusal
@@ -44,8 +44,8 @@ def host_of(peer: str) -> str:
 class Authorizer:
     """Authorizes the calls of all services by the policy."""
 
-    def __init__(self, gate: Gate) -> None:
-        self.gate = gate
+    def __init__(self, access_control: AccessControl) -> None:
+        self.access_control = access_control
 
     async def may_dial(self, context: CallContext) -> tuple[Caller, Grant]:
         """Return the caller and its grant. Ends the call if the caller may not dial any campaign."""
@@ -57,7 +57,7 @@ class Authorizer:
     async def known(self, context: CallContext) -> tuple[Caller, Grant]:
         """Return the caller and its grant. Ends the call if the policy does not name the caller."""
         caller = self.caller_of(context)
-        grant = self.gate.grant(caller)
+        grant = self.access_control.grant(caller)
         if isinstance(grant, AccessRefusal):
             await self._refuse(caller, grant, context)
         return caller, grant
@@ -74,7 +74,7 @@ class Authorizer:
         """Return the caller."""
         shown, peer = context.auth_context(), context.peer()
         metadata = context.invocation_metadata() or ()
-        return self.gate.caller(
+        return self.access_control.caller(
             CallerEvidence(
                 peer,
                 _texts(shown.get(_URIS, ())),
@@ -85,7 +85,7 @@ class Authorizer:
         )
 
     async def _refuse(self, caller: Caller, refusal: AccessRefusal, context: CallContext) -> NoReturn:
-        self.gate.refusals.note(caller.key, refusal)
+        self.access_control.refusals.note(caller.key, refusal)
         await context.abort(_STATUS.get(refusal, grpc.StatusCode.PERMISSION_DENIED), refusal.text)
 
 

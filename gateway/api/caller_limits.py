@@ -13,7 +13,7 @@ class CallerLimit:
     def __init__(self, limit: int) -> None:
         self._limit = self._default = limit
         self._line = WaitingLine(self.room)
-        self.holders = 0
+        self.open_calls = 0
         self.streams = 0
         self.unanswered = 0
 
@@ -63,19 +63,19 @@ class CallerLimits:
         """Return every caller with its limit."""
         return list(self._limits.items())
 
-    def look(self, caller: str) -> CallerLimit:
+    def get(self, caller: str) -> CallerLimit:
         """Return the limit of a caller for reading. The limit of a new caller is not stored."""
         return self._limits.get(caller) or CallerLimit(self._caller_window)
 
-    def enter(self, caller: str) -> CallerLimit:
-        """Return the limit of a caller for a new stream or unary call. Call `leave` once at its end."""
-        limit = self._limits.setdefault(caller, self.look(caller))
-        limit.holders += 1
+    def call_began(self, caller: str) -> CallerLimit:
+        """Return the limit of a caller for a new stream or unary call. Call `call_ended` once at its end."""
+        limit = self._limits.setdefault(caller, self.get(caller))
+        limit.open_calls += 1
         return limit
 
-    def leave(self, caller: str) -> None:
+    def call_ended(self, caller: str) -> None:
         """Note the end of a stream or unary call, and forget a caller that has no other."""
         limit = self._limits[caller]
-        limit.holders -= 1
-        if not limit.holders:
+        limit.open_calls -= 1
+        if not limit.open_calls:
             del self._limits[caller]

@@ -12,7 +12,7 @@ import grpc
 from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceServicer
 from gateway.access.actions import CampaignRight as Right
-from gateway.access.grants import Caller, Gate
+from gateway.access.grants import AccessControl, Caller
 from gateway.api.authorization import Authorizer
 from gateway.api.visible_campaigns import VisibleCampaigns
 from gateway.api.wire import campaigns as wire
@@ -58,14 +58,14 @@ class CampaignServicer(CampaignServiceServicer):
         self,
         dispatcher: Dispatcher,
         clock: SystemClock,
-        gate: Gate,
+        access_control: AccessControl,
         snapshots: StatusSnapshots,
         operations: CampaignOperations,
     ) -> None:
         self._dispatcher = dispatcher
         self._clock = clock
-        self._gate = gate
-        self._authorizer = Authorizer(gate)
+        self._access_control = access_control
+        self._authorizer = Authorizer(access_control)
         self._snapshots = snapshots
         self._operations = operations
         self._visible = VisibleCampaigns(snapshots.parts)
@@ -144,7 +144,7 @@ class CampaignServicer(CampaignServiceServicer):
         while not self._leaving.is_set() and not ended.is_set():
             look = await self._snapshots.fresh()
             messages = self._messages_of(look)
-            rows = await self._visible.visible(look, self._gate.grant(caller))
+            rows = await self._visible.visible(look, self._access_control.grant(caller))
             changed, gone = await self._visible.difference(sent, rows)
             sent = rows
             responses = wire.changes(messages, changed, gone)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import grpc
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.access.grants import Caller, Gate
+from gateway.access.grants import AccessControl, Caller
 from gateway.access.policy import Grant
 from gateway.api.authorization import Authorizer
 from gateway.api.caller_limits import CallerLimit, CallerLimits
@@ -53,7 +53,7 @@ class DialRequestServicer:
     `handlers` registers the unary call as a stream: gRPC would otherwise read the request before the handler
     runs.
 
-    `gate` identifies callers and knows their grants.
+    `access_control` identifies callers and knows their grants.
     """
 
     def __init__(
@@ -64,15 +64,15 @@ class DialRequestServicer:
         limits: StreamLimits,
         rng: random.Random,
         supervisor: Supervisor,
-        gate: Gate,
+        access_control: AccessControl,
     ) -> None:
         self._dispatcher = dispatcher
         self._telemetry = telemetry
         self._clock = clock
         self._limits = limits
         self._supervisor = supervisor
-        self._authorizer = Authorizer(gate)
-        self._shares = CallerLimits(limits.caller_window)
+        self._authorizer = Authorizer(access_control)
+        self._caller_limits = CallerLimits(limits.caller_window)
         self._streams = OpenStreams(limits, rng, supervisor)
         self._sessions: dict[Session, asyncio.Task[None] | None] = {}
         self._taking = asyncio.Lock()
@@ -97,7 +97,7 @@ class DialRequestServicer:
         self, messages: AsyncIterator[bytes], context: "StreamContext"
     ) -> AsyncIterator[pb.StreamDialRequestsResponse]:
         caller, grant = await self._authorizer.may_dial(context)
-        await self._refuse_stream(self._shares.look(caller.key), context)
+        await self._refuse_stream(self._caller_limits.get(caller.key), context)
         await context.send_initial_metadata(())
         try:
             session, reader = self._begin(messages, context, caller, grant)
@@ -116,13 +116,13 @@ class DialRequestServicer:
     ) -> "tuple[Session, asyncio.Task[None]]":
         """Begin to read a stream; return its session and the task that reads."""
         trace = self._telemetry.rpc_started("StreamDialRequests", context.invocation_metadata() or ())
-        share = self._shares.enter(caller.key)
-        share.resize(grant.window)
-        session = self._session(trace, share, caller)
+        limit = self._caller_limits.call_began(caller.key)
+        limit.resize(grant.window)
+        session = self._session(trace, limit, caller)
         reader = asyncio.create_task(session.read(messages), name="stream-reader")
         reader.add_done_callback(self._supervisor.guarded(partial(self._reading_ended, session)))
         self._sessions[session] = reader
-        self._streams.add(session, reader, share)
+        self._streams.add(session, reader, limit)
         # The stubs ask for a class of their own here, which does not exist at run time.
         opened_at = self._clock.now()
         ended = self._supervisor.guarded(
@@ -135,12 +135,12 @@ class DialRequestServicer:
         self, messages: AsyncIterator[bytes], context: "UnaryContext"
     ) -> pb.PutDialRequestsResponse:
         caller, grant = await self._authorizer.may_dial(context)
-        share = self._shares.look(caller.key)
-        share.resize(grant.window)
-        await self._refuse_call(share, context)
+        limit = self._caller_limits.get(caller.key)
+        limit.resize(grant.window)
+        await self._refuse_call(limit, context)
         await context.send_initial_metadata(())
         trace = self._telemetry.rpc_started("PutDialRequests", context.invocation_metadata() or ())
-        session = self._session(trace, self._shares.enter(caller.key), caller)
+        session = self._session(trace, self._caller_limits.call_began(caller.key), caller)
         self._sessions[session] = None
         done = False
         try:
@@ -211,7 +211,7 @@ class DialRequestServicer:
 
     def callers(self) -> list[tuple[str, CallerLimit]]:
         """Return every caller with an open stream or unary call, with its limit."""
-        return self._shares.all()
+        return self._caller_limits.all()
 
     async def fail(self) -> None:
         """Answer all outstanding requests after a bug of the gateway, and stop reading."""
@@ -227,9 +227,9 @@ class DialRequestServicer:
         """The number of open streams."""
         return len(self._streams)
 
-    def _session(self, trace: RpcTrace, share: CallerLimit, caller: Caller) -> Session:
-        window, permit = self._limits.window, self._authorizer.gate.permit(caller)
-        return Session(self._dispatcher, self._telemetry, self._clock, trace, window, share, permit)
+    def _session(self, trace: RpcTrace, limit: CallerLimit, caller: Caller) -> Session:
+        window, permission = self._limits.window, self._authorizer.access_control.dial_permission(caller)
+        return Session(self._dispatcher, self._telemetry, self._clock, trace, window, limit, permission)
 
     def _ended(
         self,
@@ -249,9 +249,9 @@ class DialRequestServicer:
         """Forget a stream or unary call that has ended."""
         del self._sessions[session]
         session.leave()
-        self._shares.leave(caller.key)
-        told = RpcStatus(status.name, status.value[0])
-        trace.ended(taken=session.taken, answered=session.answered, status=told)
+        self._caller_limits.call_ended(caller.key)
+        rpc_status = RpcStatus(status.name, status.value[0])
+        trace.ended(taken=session.taken, answered=session.answered, status=rpc_status)
 
     def _reading_ended(self, session: Session, reader: "asyncio.Task[None]") -> None:
         error = None if reader.cancelled() else reader.exception()
@@ -280,19 +280,19 @@ class DialRequestServicer:
         self._supervisor.report(bug)
         await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
 
-    async def _refuse_stream(self, share: CallerLimit, context: "StreamContext") -> None:
+    async def _refuse_stream(self, limit: CallerLimit, context: "StreamContext") -> None:
         if self._dispatcher.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
-        refusal = self._streams.refusal(share)
+        refusal = self._streams.refusal(limit)
         if refusal is not None:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
 
-    async def _refuse_call(self, share: CallerLimit, context: "UnaryContext") -> None:
+    async def _refuse_call(self, limit: CallerLimit, context: "UnaryContext") -> None:
         """End a unary call beyond the limits, before its message is read."""
         if self._dispatcher.draining:
             await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
         # A waiting call takes about as much memory as a stream, and one connection can carry any number.
-        if share.holders >= self._limits.caller_streams or len(self._sessions) >= self._limits.streams:
+        if limit.open_calls >= self._limits.caller_streams or len(self._sessions) >= self._limits.streams:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, CALLS_USED_UP)
         if self._dispatcher.room() <= 0:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, FULL)

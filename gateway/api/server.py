@@ -8,7 +8,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.access.reloading import Reloaded
-from gateway.access.tls_key_pair import Pair
+from gateway.access.tls_key_pair import KeyPair
 from gateway.api.dial_request_service import SERVICE as DIAL_REQUEST_SERVICE
 from gateway.api.health import BoundedHealth
 from gateway.api.method_handlers import SERVICE as CAMPAIGN_SERVICE
@@ -87,7 +87,7 @@ class GrpcServer:
         handlers: Iterable[grpc.GenericRpcHandler],
         listen: str,
         keepalive: Keepalive | None = None,
-        pair: Reloaded[Pair] | None = None,
+        pair: Reloaded[KeyPair] | None = None,
         caller_streams: int = 2000,
     ) -> None:
         self._pair = pair

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.access.grants import Caller, DialPermission, Gate
+from gateway.access.grants import AccessControl, Caller, DialPermission
 from gateway.access.refusal import AccessRefusal
 from gateway.api.caller_limits import CallerLimit
 from gateway.api.wire import dial_requests
@@ -43,7 +43,7 @@ AFTER_END_S = (0.02, 0, 0, 0)
 """Pauses in seconds before the end of a caller's messages counts as a half-close. grpc.aio reports a
 cancelled or lost call as such an end first, and as a cancellation some turns of the event loop later. Its
 queued requests must not be sent in between."""
-_ANYTHING = DialPermission(Gate(), Caller(None, "", ""))
+_ANYTHING = DialPermission(AccessControl(), Caller(None, "", ""))
 _NOT_ALLOWED = answers.rejected(Reason.ACCESS_DENIED, AccessRefusal.CAMPAIGN.text)
 _FAILED = "the gateway met a bug and leaves: send the same token again to learn"
 
@@ -75,17 +75,17 @@ class Session:
         clock: SystemClock,
         trace: RpcTrace,
         window: int,
-        share: CallerLimit,
-        permit: DialPermission | None = None,
+        caller_limit: CallerLimit,
+        permission: DialPermission | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._telemetry = telemetry
         self._clock = clock
         self._trace = trace
         self._window = window
-        self._share = share
-        self._permit = permit or _ANYTHING
-        self._source = Source(owner=self, caller=self._permit.caller_key)
+        self._caller_limit = caller_limit
+        self._permission = permission or _ANYTHING
+        self._source = Source(owner=self, caller=self._permission.caller_key)
         self._unanswered: dict[int, DialRequest] = {}
         self._outbox: list[Settled] = []
         self._notices: dict[str, CampaignNotice] = {}
@@ -125,7 +125,7 @@ class Session:
     @property
     def share_room(self) -> int:
         """The number of requests that the caller's limit allows now without waiting."""
-        return self._share.free()
+        return self._caller_limit.free()
 
     # --- requests ---------------------------------------------------------------------------------
 
@@ -148,10 +148,10 @@ class Session:
 
     def take(self, campaign_id: str, requests: Sequence[pb.DialRequest], priority: Priority) -> None:
         """Submit dial requests, for which there must be room; reject those the caller may not dial."""
-        grant = self._permit.grant()
+        grant = self._permission.grant()
         if grant is not None:
             self._source.weight = grant.weight
-            self._share.resize(grant.window)
+            self._caller_limit.resize(grant.window)
         offset = self._clock.expiry_offset
         arrivals = [
             self._arrival(dial_requests.dial_request(campaign_id, item, offset), item.traceparent)
@@ -159,7 +159,7 @@ class Session:
         ]
         # The core answers an invalid campaign id, whether the caller has rights for it or not.
         if problem_with_campaign(campaign_id) is None:
-            allowed = self._permit.priority(grant, campaign_id, priority, len(requests))
+            allowed = self._permission.priority(grant, campaign_id, priority, len(requests))
             if allowed is None:
                 self._deny(arrivals, _NOT_ALLOWED)
                 return
@@ -262,12 +262,12 @@ class Session:
                 self._handed_over.clear()
                 await self._handed_over.wait()
                 continue
-            await self._share.wait_for_room()
+            await self._caller_limit.wait_for_room()
             room = await self._dispatcher.wait_for_room()
             # Other streams of this caller may have used up its limit during the second wait.
-            own, share = self._window - (self.taken - self.answered), self._share.room()
-            if own > 0 and share > 0:
-                return min(own, share, room)
+            own, shared = self._window - (self.taken - self.answered), self._caller_limit.room()
+            if own > 0 and shared > 0:
+                return min(own, shared, room)
 
     def _arrival(self, request: DialRequest, traceparent: str) -> tuple[Waiter, DialRequest]:
         trace_id, span = self._telemetry.request(
@@ -279,7 +279,7 @@ class Session:
         """Count a request as read; return its index."""
         index = self.taken
         self._unanswered[index] = request
-        self._share.take(1)
+        self._caller_limit.take(1)
         self.taken += 1
         return index
 
@@ -322,7 +322,7 @@ class Session:
 
     def _hand_over(self, count: int) -> None:
         self.answered += count
-        self._share.give_back(count)
+        self._caller_limit.give_back(count)
         self._handed_over.set()
 
     # --- the end ----------------------------------------------------------------------------------
@@ -366,7 +366,7 @@ class Session:
 
     def leave(self) -> None:
         """Forget the caller, and the requests that only it waits for."""
-        self._share.give_back(self.taken - self.answered)
+        self._caller_limit.give_back(self.taken - self.answered)
         self._dispatcher.leave(self._source)
         # The core may keep the source until its requests would have expired. Break the reference cycle to
         # this session: the garbage collector runs rarely and would keep its memory for long.

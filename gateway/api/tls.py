@@ -3,10 +3,10 @@
 import grpc
 
 from gateway.access.reloading import Reloaded
-from gateway.access.tls_key_pair import Pair
+from gateway.access.tls_key_pair import KeyPair
 
 
-def server_credentials(pair: Reloaded[Pair]) -> grpc.ServerCredentials:
+def server_credentials(pair: Reloaded[KeyPair]) -> grpc.ServerCredentials:
     """Return credentials that use the newest valid certificate.
 
     If the pair has a CA for clients, client certificates are required. Open connections keep the certificate
@@ -29,7 +29,7 @@ def server_credentials(pair: Reloaded[Pair]) -> grpc.ServerCredentials:
     )
 
 
-def _configuration(pair: Pair) -> grpc.ServerCertificateConfiguration:
+def _configuration(pair: KeyPair) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration(
         [(pair.key, pair.certificate)], root_certificates=pair.client_ca
     )

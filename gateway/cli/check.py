@@ -13,7 +13,7 @@ from gateway.access.errors import AccessError
 from gateway.access.files import WatchedFile
 from gateway.access.policy_file import read_policy
 from gateway.access.setup import AccessFiles, check_callers_are_known
-from gateway.access.tls_key_pair import files_of, read_pair
+from gateway.access.tls_key_pair import files_of, read_key_pair
 from gateway.admin.request_filter import is_loopback
 from gateway.connect.api_versions import ApiName
 from gateway.connect.probe import Finding, Probe, Verdict
@@ -94,7 +94,7 @@ def _of_tls(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
         yield Verdict.GOOD, "off: callers connect in the clear, and show no certificate"
     else:
         now = time.time()
-        pair = read_pair(files, now)
+        pair = read_key_pair(files, now)
         days = (pair.ends_at - now) / 86_400
         names = ", ".join(pair.names) or "no name"
         verdict = Verdict.UNSURE if days < NEAR_ITS_END_DAYS else Verdict.GOOD

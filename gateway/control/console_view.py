@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
-from gateway.access.admin_token import FORBIDDEN, Guarded, Operators
+from gateway.access.admin_token import FORBIDDEN, GuessLimitedAuthorizer, OperatorAuthorizer
 from gateway.access.refusal import AccessRefusal, RefusalLog
 from gateway.admin.port import (
     CallerRow,
@@ -79,7 +79,7 @@ class Console:
         snapshots: StatusSnapshots,
         operations: CampaignOperations,
         clock: SystemClock,
-        operators: Operators,
+        authorizer: OperatorAuthorizer,
         refusals: RefusalLog,
         settings: Settings,
     ) -> None:
@@ -89,8 +89,8 @@ class Console:
         self._snapshots = snapshots
         self._operations = operations
         self._clock = clock
-        self._operators = operators
-        self._guarded = Guarded(operators)
+        self._authorizer = authorizer
+        self._limited_authorizer = GuessLimitedAuthorizer(authorizer)
         self._refusals = refusals
         self._settings = settings
         self._history = History()
@@ -152,7 +152,7 @@ class Console:
 
     def _locked(self) -> str:
         """Return why the console cannot change anything, empty if an operator token allows it."""
-        denied = self._operators.denied(None)
+        denied = self._authorizer.denied(None)
         return denied.text if denied is not None and denied.status == FORBIDDEN else ""
 
     # --- operations --------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class Console:
 
     def _operator(self, command: Command) -> Operator:
         """Return who gives a command. Raises `CommandRefused` if they are not allowed to."""
-        denied = self._guarded.denied(command.authorization, command.source)
+        denied = self._limited_authorizer.denied(command.authorization, command.source)
         if denied is not None:
             # The text of an unauthorized request is not logged.
             refusal = AccessRefusal.TOKEN if denied.after_s is None else AccessRefusal.GUESSING
@@ -238,6 +238,6 @@ def _campaign(row: CampaignRow) -> Campaign:
     )
 
 
-def _callers(shares: Sequence[tuple[str, CallerUse]]) -> list[CallerRow]:
-    most = heapq.nlargest(CALLERS_SHOWN, shares, key=lambda each: (each[1].unanswered, each[1].streams))
-    return [CallerRow(name, share.streams, share.unanswered, share.limit) for name, share in most]
+def _callers(callers: Sequence[tuple[str, CallerUse]]) -> list[CallerRow]:
+    most = heapq.nlargest(CALLERS_SHOWN, callers, key=lambda each: (each[1].unanswered, each[1].streams))
+    return [CallerRow(name, use.streams, use.unanswered, use.limit) for name, use in most]

@@ -264,8 +264,8 @@ async def broken() -> AsyncIterator[tuple[int, Broken]]:
             snapshots,
             CampaignOperations(dispatcher, snapshots, clock.now),
             clock,
-            parts.operators,
-            parts.access.gate.refusals,
+            parts.operator_authorizer,
+            parts.access.control.refusals,
             Settings(),
         )
         server = AdminServer(parts._monitoring, console, "127.0.0.1:0")

@@ -13,7 +13,7 @@ TOKEN_ALONE = 1000
 """An answer whose token has more characters is sent in a separate message. A valid token has at most 200."""
 KEYS_SHARED, LONGEST_SHARED = 1000, 100
 """Limits of the shared attribute keys: their number, and the characters of one."""
-_shared: dict[str, str] = {}
+_interned_keys: dict[str, str] = {}
 
 
 def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float) -> DialRequest:
@@ -24,7 +24,7 @@ def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float
     """
     expiration, values = _expiration(message), message.attributes
     # Most requests have the same few keys. Shared strings save memory in all outstanding requests.
-    attributes = {_shared.get(key) or _share(key): values[key] for key in values}
+    attributes = {_interned_keys.get(key) or _interned(key): values[key] for key in values}
     return DialRequest(
         campaign_id,
         message.client_token,
@@ -109,16 +109,16 @@ AGED = CampaignNotice(
 )
 
 
-def _share(key: str) -> str:
+def _interned(key: str) -> str:
     """Store a key for later requests, and return it.
 
     `sys.intern` is no alternative: callers choose the keys, and from Python 3.12 on an interned string is
     never freed.
     """
     if len(key) <= LONGEST_SHARED:
-        if len(_shared) >= KEYS_SHARED:
-            _shared.clear()
-        _shared[key] = key
+        if len(_interned_keys) >= KEYS_SHARED:
+            _interned_keys.clear()
+        _interned_keys[key] = key
     return key
 
 

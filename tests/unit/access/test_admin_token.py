@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.access.admin_token import Denied, TokenOperators, denied
+from gateway.access.admin_token import Denied, TokenAuthorizer, denied
 from gateway.access.errors import TokenError
 
 TOKEN = "a-token-of-some-length"
@@ -56,18 +56,18 @@ def test_a_file_without_a_good_token_ends_the_start(tmp_path: Path, text: str) -
     file.write_text(text)
 
     with pytest.raises(TokenError, match=r"DIAL_GATEWAY_ADMIN_TOKEN_FILE: .*token must hold"):
-        TokenOperators(str(file))
+        TokenAuthorizer(str(file))
 
 
 def test_a_file_that_is_not_there_ends_the_start(tmp_path: Path) -> None:
     with pytest.raises(TokenError, match=r"cannot read .*nowhere: No such file"):
-        TokenOperators(str(tmp_path / "nowhere"))
+        TokenAuthorizer(str(tmp_path / "nowhere"))
 
 
 def test_another_token_in_the_file_is_the_one_to_show(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(TOKEN + "\n")
-    operators = TokenOperators(str(file))
+    operators = TokenAuthorizer(str(file))
     assert operators.denied(f"Bearer {TOKEN}") is None
 
     file.write_text("quite-another-token-now")
@@ -80,7 +80,7 @@ def test_another_token_in_the_file_is_the_one_to_show(tmp_path: Path) -> None:
 def test_taking_the_token_away_takes_the_right_away(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(TOKEN)
-    operators = TokenOperators(str(file))
+    operators = TokenAuthorizer(str(file))
 
     file.unlink()
     operators.reread()
@@ -97,7 +97,7 @@ def test_a_decision_reads_no_file(tmp_path: Path) -> None:
     """A decision is made on the event loop: it uses the token that was read last, whatever the disk does."""
     file = tmp_path / "token"
     file.write_text(TOKEN)
-    operators = TokenOperators(str(file))
+    operators = TokenAuthorizer(str(file))
     file.unlink()
     os.mkfifo(file)  # opening it for reading hangs
 

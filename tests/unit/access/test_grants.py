@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from gateway.access.errors import PolicyError
-from gateway.access.grants import Gate
+from gateway.access.grants import AccessControl
 from gateway.access.identity import CallerEvidence
 from gateway.access.policy import EVERYTHING, Grant
-from gateway.access.policy_file import kept_policy
+from gateway.access.policy_file import reloaded_policy
 from gateway.access.refusal import AccessRefusal
 from gateway.access.setup import Access, AccessFiles
 from gateway.core.model import Priority
@@ -33,32 +33,37 @@ def counted() -> Counted:
 
 
 @pytest.fixture
-def gate(tmp_path: Path, counted: Counted) -> Gate:
+def access_control(tmp_path: Path, counted: Counted) -> AccessControl:
     (tmp_path / "policy.yaml").write_text(POLICY)
-    return Gate(kept_policy(str(tmp_path / "policy.yaml")), (ip_network("10.0.0.0/8"),), counted)
+    return AccessControl(reloaded_policy(str(tmp_path / "policy.yaml")), (ip_network("10.0.0.0/8"),), counted)
 
 
-def test_callers_by_identity_else_by_host(gate: Gate) -> None:
-    known = gate.caller(CallerEvidence(PEER, [BILLING]), "192.0.2.7")
-    unknown = gate.caller(CallerEvidence(PEER), "192.0.2.7")
+def test_callers_by_identity_else_by_host(access_control: AccessControl) -> None:
+    known = access_control.caller(CallerEvidence(PEER, [BILLING]), "192.0.2.7")
+    unknown = access_control.caller(CallerEvidence(PEER), "192.0.2.7")
     assert (known.identity, known.name, known.key) == (BILLING, BILLING, BILLING)
     assert (unknown.identity, unknown.name, unknown.key) == (None, PEER, "192.0.2.7")
 
 
-def test_grants(gate: Gate) -> None:
-    grant = gate.grant(gate.caller(CallerEvidence(PEER, [BILLING]), "h"))
+def test_grants(access_control: AccessControl) -> None:
+    grant = access_control.grant(access_control.caller(CallerEvidence(PEER, [BILLING]), "h"))
     assert isinstance(grant, Grant)
     assert grant.weight == 3
-    assert gate.grant(gate.caller(CallerEvidence(PEER), "h")) is AccessRefusal.UNAUTHENTICATED
     assert (
-        gate.grant(gate.caller(CallerEvidence(PEER, ["spiffe://example.org/x"]), "h"))
+        access_control.grant(access_control.caller(CallerEvidence(PEER), "h"))
+        is AccessRefusal.UNAUTHENTICATED
+    )
+    assert (
+        access_control.grant(access_control.caller(CallerEvidence(PEER, ["spiffe://example.org/x"]), "h"))
         is AccessRefusal.UNKNOWN
     )
-    assert Gate().grant(gate.caller(CallerEvidence(PEER), "h")) is EVERYTHING
+    assert AccessControl().grant(access_control.caller(CallerEvidence(PEER), "h")) is EVERYTHING
 
 
-def test_a_permit_lowers_priorities_and_refuses_campaigns(gate: Gate, counted: Counted) -> None:
-    permit = gate.permit(gate.caller(CallerEvidence(PEER, [BILLING]), "h"))
+def test_a_permit_lowers_priorities_and_refuses_campaigns(
+    access_control: AccessControl, counted: Counted
+) -> None:
+    permit = access_control.dial_permission(access_control.caller(CallerEvidence(PEER, [BILLING]), "h"))
     grant = permit.grant()
     assert permit.priority(grant, "debt-1", Priority.HIGH, 5) is Priority.NORMAL
     assert permit.priority(grant, "debt-1", Priority.BULK, 5) is Priority.BULK
@@ -68,10 +73,10 @@ def test_a_permit_lowers_priorities_and_refuses_campaigns(gate: Gate, counted: C
 
 
 def test_a_refusal_is_logged_once_and_counted_always(
-    gate: Gate, counted: Counted, caplog: pytest.LogCaptureFixture
+    access_control: AccessControl, counted: Counted, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
-        gate.caller(CallerEvidence(PEER, forwarded=[f"URI={BILLING}"]), "192.0.2.7")
+        access_control.caller(CallerEvidence(PEER, forwarded=[f"URI={BILLING}"]), "192.0.2.7")
     assert counted.refusals == [("192.0.2.7", "forged_identity", 1)] * 3
     assert len(caplog.records) == 1
 

@@ -166,7 +166,7 @@ def test_a_broken_text_is_parsed_once(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(policy_file, "parse_policy", counting)
     file = tmp_path / "policy.yaml"
     file.write_text(ONE)
-    kept = policy_file.kept_policy(str(file))
+    kept = policy_file.reloaded_policy(str(file))
     for text, refused in (("version: 2", 1), ("version: 1", 2), (ONE + "# better", 2)):
         file.write_text(text)
         for _ in range(3):

@@ -8,25 +8,25 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gateway.access.errors import PairError
-from gateway.access.tls_key_pair import PairFiles, files_of, kept_pair, read_pair
+from gateway.access.errors import KeyPairError
+from gateway.access.tls_key_pair import KeyPairFiles, files_of, read_key_pair, reloaded_key_pair
 from tests import pki
 
 CA = pki.Authority()
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
 
 
-def files_in(folder: Path, issued: pki.Issued, ca: bytes | None = None) -> PairFiles:
+def files_in(folder: Path, issued: pki.Issued, ca: bytes | None = None) -> KeyPairFiles:
     certificate, key = issued.write(folder)
     if ca is None:
-        return PairFiles(str(certificate), str(key))
+        return KeyPairFiles(str(certificate), str(key))
     (folder / "ca.crt").write_bytes(ca)
-    return PairFiles(str(certificate), str(key), str(folder / "ca.crt"))
+    return KeyPairFiles(str(certificate), str(key), str(folder / "ca.crt"))
 
 
-def refusal(files: PairFiles) -> str:
-    with pytest.raises(PairError) as error:
-        read_pair(files, time.time())
+def refusal(files: KeyPairFiles) -> str:
+    with pytest.raises(KeyPairError) as error:
+        read_key_pair(files, time.time())
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -34,7 +34,7 @@ def refusal(files: PairFiles) -> str:
 def test_a_good_pair_and_when_it_ends(tmp_path: Path) -> None:
     ends = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
     issued = CA.issue(dns="gateway.example.org", not_after=ends)
-    pair = read_pair(files_in(tmp_path, issued, CA.pem), time.time())
+    pair = read_key_pair(files_in(tmp_path, issued, CA.pem), time.time())
     assert pair.ends_at == ends.timestamp()
     assert pair.names == ("gateway.example.org",)
     assert (pair.certificate, pair.key, pair.client_ca) == (issued.pem, issued.key_pem, CA.pem)
@@ -79,14 +79,14 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_a_setting_without_the_other() -> None:
     assert files_of(None, None, None) is None
-    with pytest.raises(PairError, match="DIAL_GATEWAY_TLS_KEY_FILE: not set"):
+    with pytest.raises(KeyPairError, match="DIAL_GATEWAY_TLS_KEY_FILE: not set"):
         files_of("a", None, None)
-    with pytest.raises(PairError, match="DIAL_GATEWAY_TLS_CERT_FILE: not set"):
+    with pytest.raises(KeyPairError, match="DIAL_GATEWAY_TLS_CERT_FILE: not set"):
         files_of(None, None, "ca")
 
 
 def test_a_change_is_taken_over(tmp_path: Path) -> None:
-    kept = kept_pair(files_in(tmp_path, CA.issue()), time.time)
+    kept = reloaded_key_pair(files_in(tmp_path, CA.issue()), time.time)
     assert not kept.reread()
     renewed = CA.issue()
     renewed.write(tmp_path)
@@ -101,7 +101,7 @@ def test_a_broken_change_never_replaces_a_good_pair(
 ) -> None:
     """The old one stays, the complaint is logged and counted once, and a good one after it is taken over."""
     files = files_in(tmp_path, CA.issue())
-    kept = kept_pair(files, time.time)
+    kept = reloaded_key_pair(files, time.time)
     good = kept.value
     if case == "expired":
         CA.issue(not_after=YESTERDAY).write(tmp_path)
@@ -123,7 +123,7 @@ def test_a_broken_change_never_replaces_a_good_pair(
 
 def test_a_certificate_of_tomorrow_is_taken_over_once_it_holds(tmp_path: Path) -> None:
     now = time.time()
-    kept = kept_pair(files_in(tmp_path, CA.issue()), lambda: now)
+    kept = reloaded_key_pair(files_in(tmp_path, CA.issue()), lambda: now)
     CA.issue(not_before=datetime.fromtimestamp(now + 60, UTC)).write(tmp_path)
     assert not kept.reread()
     now += 61

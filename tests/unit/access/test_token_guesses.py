@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.access.admin_token import TOO_MANY, Denied, Guarded, denied
-from gateway.access.token_guesses import ALL_FREE, FIRST_WAIT_S, FREE, LONGEST_WAIT_S, SOURCES, Guesses
+from gateway.access.admin_token import TOO_MANY, Denied, GuessLimitedAuthorizer, denied
+from gateway.access.token_guesses import ALL_FREE, FIRST_WAIT_S, FREE, LONGEST_WAIT_S, SOURCES, GuessLimiter
 
 TOKEN = "a-token-of-some-length"
 THERE, HERE = "203.0.113.9", "198.51.100.7"
@@ -31,11 +31,11 @@ class Clock:
 
 def test_after_some_wrong_ones_a_source_waits_ever_longer() -> None:
     """The first few wrong tokens cause no wait; then each doubles it, up to the longest."""
-    guesses, waits = Guesses(), []
+    limiter, waits = GuessLimiter(), []
     now = 10.0
     for _ in range(FREE + 12):
-        guesses.wrong(now, THERE)
-        waits.append(guesses.wait_s(now, THERE))
+        limiter.record_failure(now, THERE)
+        waits.append(limiter.wait_s(now, THERE))
         now += waits[-1]
     assert waits[: FREE - 1] == [0.0] * (FREE - 1)
     assert waits[FREE - 1 : FREE + 2] == [FIRST_WAIT_S, 2 * FIRST_WAIT_S, 4 * FIRST_WAIT_S]
@@ -44,54 +44,54 @@ def test_after_some_wrong_ones_a_source_waits_ever_longer() -> None:
 
 def test_a_source_that_was_quiet_for_long_begins_anew() -> None:
     """Typing errors of different days do not add up."""
-    guesses = Guesses()
+    limiter = GuessLimiter()
     for day in range(20):
-        guesses.wrong(day * 86_400.0, THERE)
-        assert guesses.wait_s(day * 86_400.0, THERE) == 0
+        limiter.record_failure(day * 86_400.0, THERE)
+        assert limiter.wait_s(day * 86_400.0, THERE) == 0
 
 
 def test_the_right_token_works_from_elsewhere_during_an_attack() -> None:
     """An address without a wrong token never waits, however many others guess."""
     clock = Clock()
-    guarded = Guarded(ByToken(), clock)
+    authorizer = GuessLimitedAuthorizer(ByToken(), clock)
     for number in range(20_000):
-        guarded.denied(f"Bearer wrong-{number}", f"2001:db8:{number % 50_000:x}::1")
-    assert guarded.denied(f"Bearer {TOKEN}", HERE) is None
+        authorizer.denied(f"Bearer wrong-{number}", f"2001:db8:{number % 50_000:x}::1")
+    assert authorizer.denied(f"Bearer {TOKEN}", HERE) is None
 
 
 def test_many_sources_together_have_one_guess_each() -> None:
     """Many addresses gain little: beyond a number of wrong tokens each address waits after one."""
     clock = Clock()
-    guesses = Guesses()
+    limiter = GuessLimiter()
     for number in range(ALL_FREE):
-        guesses.wrong(clock.at, f"10.0.{number // 250}.{number % 250}")
-    guesses.wrong(clock.at, THERE)
-    assert guesses.wait_s(clock.at, THERE) >= FIRST_WAIT_S
-    assert guesses.wait_s(clock.at, HERE) == 0
+        limiter.record_failure(clock.at, f"10.0.{number // 250}.{number % 250}")
+    limiter.record_failure(clock.at, THERE)
+    assert limiter.wait_s(clock.at, THERE) >= FIRST_WAIT_S
+    assert limiter.wait_s(clock.at, HERE) == 0
 
 
 def test_while_it_waits_not_even_the_right_token_is_looked_at() -> None:
     """Otherwise the answer during a wait would reveal a right guess."""
     clock, by_token = Clock(), ByToken()
-    guarded = Guarded(by_token, clock)
+    authorizer = GuessLimitedAuthorizer(by_token, clock)
     for _ in range(FREE):
-        assert guarded.denied("Bearer wrong", THERE) is not None
-    found = guarded.denied(f"Bearer {TOKEN}", THERE)
-    assert found is not None
-    assert (found.status, found.after_s, by_token.looked) == (TOO_MANY, FIRST_WAIT_S, FREE)
+        assert authorizer.denied("Bearer wrong", THERE) is not None
+    denial = authorizer.denied(f"Bearer {TOKEN}", THERE)
+    assert denial is not None
+    assert (denial.status, denial.after_s, by_token.looked) == (TOO_MANY, FIRST_WAIT_S, FREE)
     clock.at += FIRST_WAIT_S
-    assert guarded.denied(f"Bearer {TOKEN}", THERE) is None
-    assert guarded.denied("Bearer wrong", THERE) is not None
+    assert authorizer.denied(f"Bearer {TOKEN}", THERE) is None
+    assert authorizer.denied("Bearer wrong", THERE) is not None
 
 
 def test_showing_no_token_is_no_guess() -> None:
     """A page that asks before it has a token does not lock its reader out."""
-    guarded = Guarded(ByToken(), Clock())
+    authorizer = GuessLimitedAuthorizer(ByToken(), Clock())
     for _ in range(100):
-        found = guarded.denied(None, THERE)
-        assert found is not None
-        assert found.status == 401
-    assert guarded.denied(f"Bearer {TOKEN}", THERE) is None
+        denial = authorizer.denied(None, THERE)
+        assert denial is not None
+        assert denial.status == 401
+    assert authorizer.denied(f"Bearer {TOKEN}", THERE) is None
 
 
 @pytest.mark.parametrize(
@@ -107,15 +107,15 @@ def test_showing_no_token_is_no_guess() -> None:
 )
 def test_addresses_of_one_network_are_one_source(one: str, other: str, same: bool) -> None:
     """An IPv6 host has a network to choose from; an IPv4 address is one source however it is written."""
-    guesses = Guesses()
+    limiter = GuessLimiter()
     for _ in range(FREE):
-        guesses.wrong(1.0, one)
-    assert (guesses.wait_s(1.0, other) > 0) == same
+        limiter.record_failure(1.0, one)
+    assert (limiter.wait_s(1.0, other) > 0) == same
 
 
 def test_made_up_sources_take_no_memory_beyond_the_limit() -> None:
     """The source with the oldest guess is forgotten."""
-    guesses = Guesses()
+    limiter = GuessLimiter()
     for number in range(SOURCES + 100):
-        guesses.wrong(1.0, f"{number}")
-    assert len(guesses._sources) == SOURCES
+        limiter.record_failure(1.0, f"{number}")
+    assert len(limiter._sources) == SOURCES

@@ -29,21 +29,21 @@ async def turns() -> None:
 
 async def test_room_is_given_in_the_order_of_asking() -> None:
     """The task that waited longest goes first. The others wait until there is room for them too."""
-    share, order = CallerLimit(2), list[int]()
-    share.take(2)
+    limit, order = CallerLimit(2), list[int]()
+    limit.take(2)
 
     async def wait(number: int) -> None:
-        await share.wait_for_room()
+        await limit.wait_for_room()
         order.append(number)
-        share.take(1)
+        limit.take(1)
 
     waiting = [asyncio.create_task(wait(number)) for number in range(3)]
     await turns()
     assert order == []
-    share.give_back(1)
+    limit.give_back(1)
     await turns()
     assert order == [0]
-    share.give_back(2)
+    limit.give_back(2)
     await turns()
     assert order == [0, 1, 2]
     await asyncio.gather(*waiting)
@@ -51,22 +51,22 @@ async def test_room_is_given_in_the_order_of_asking() -> None:
 
 async def test_a_newcomer_has_no_share_while_others_wait() -> None:
     """A request that arrives when room becomes free waits behind the ones that asked before."""
-    share, order = CallerLimit(1), list[int]()
-    share.take(1)
+    limit, order = CallerLimit(1), list[int]()
+    limit.take(1)
 
     async def wait(number: int) -> None:
-        await share.wait_for_room()
+        await limit.wait_for_room()
         order.append(number)
-        share.take(1)
+        limit.take(1)
 
     waiting = [asyncio.create_task(wait(0))]
     await turns()
     for number in range(1, 201):
         waiting.append(asyncio.create_task(wait(number)))
-        share.give_back(1)
-        assert share.free() == 0
+        limit.give_back(1)
+        assert limit.free() == 0
         await asyncio.sleep(0)
-    share.give_back(1)
+    limit.give_back(1)
     await asyncio.wait_for(asyncio.gather(*waiting), 5)
     assert order == list(range(201))
 
@@ -74,11 +74,11 @@ async def test_a_newcomer_has_no_share_while_others_wait() -> None:
 @pytest.mark.parametrize("ticks", range(6))
 async def test_room_that_is_not_taken_goes_to_the_next(ticks: int) -> None:
     """A task that is cancelled while it waits, or when it is called, passes its turn to the next."""
-    share = CallerLimit(1)
-    share.take(1)
-    first, second = (asyncio.create_task(share.wait_for_room()) for _ in range(2))
+    limit = CallerLimit(1)
+    limit.take(1)
+    first, second = (asyncio.create_task(limit.wait_for_room()) for _ in range(2))
     await turns()
-    share.give_back(1)
+    limit.give_back(1)
     for _ in range(ticks):
         await asyncio.sleep(0)
     first.cancel()
@@ -87,13 +87,13 @@ async def test_room_that_is_not_taken_goes_to_the_next(ticks: int) -> None:
 
 
 def test_a_share_lives_as_long_as_its_caller() -> None:
-    """All streams of a caller have one share; it is forgotten with the last, and looking keeps none."""
-    shares = CallerLimits(10)
-    assert shares.look("a") is not shares.look("a")
-    first, second = shares.enter("a"), shares.enter("a")
-    assert first is second is shares.look("a")
-    assert shares.enter("b") is not first
+    """All streams of a caller have one limit. It is dropped with the last, and `get` stores none."""
+    limits = CallerLimits(10)
+    assert limits.get("a") is not limits.get("a")
+    first, second = limits.call_began("a"), limits.call_began("a")
+    assert first is second is limits.get("a")
+    assert limits.call_began("b") is not first
     for caller in ("a", "a", "b"):
-        assert len(shares) > 0
-        shares.leave(caller)
-    assert len(shares) == 0
+        assert len(limits) > 0
+        limits.call_ended(caller)
+    assert len(limits) == 0

@@ -76,8 +76,8 @@ def test_keys_of_attributes_are_shared_and_never_many_of_them_kept() -> None:
         assert key_of(f"made-up-{number}") == f"made-up-{number}"
     assert key_of("x" * 5000) == "x" * 5000
     assert key_of("") == ""
-    assert len(dial_requests._shared) <= dial_requests.KEYS_SHARED
-    assert max(map(len, dial_requests._shared)) <= dial_requests.LONGEST_SHARED
+    assert len(dial_requests._interned_keys) <= dial_requests.KEYS_SHARED
+    assert max(map(len, dial_requests._interned_keys)) <= dial_requests.LONGEST_SHARED
 
 
 @pytest.mark.parametrize(

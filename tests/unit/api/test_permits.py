@@ -1,4 +1,4 @@
-"""What the policy grants reaches a stream's turns and its caller's share, message by message."""
+"""What the policy grants reaches a stream's turns and its caller's limit, message by message."""
 
 import asyncio
 import random
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.access.grants import Gate
+from gateway.access.grants import AccessControl
 from gateway.access.identity import CallerEvidence
 from gateway.access.policy import Policy
-from gateway.access.policy_file import kept_policy
+from gateway.access.policy_file import reloaded_policy
 from gateway.access.reloading import Reloaded
 from gateway.api.caller_limits import CallerLimit
 from gateway.api.session import Session
@@ -39,34 +39,36 @@ def change(tmp_path: Path) -> Callable[[str], Reloaded[Policy]]:
 
     def change(text: str) -> Reloaded[Policy]:
         file.write_text(text)
-        return kept_policy(str(file))
+        return reloaded_policy(str(file))
 
     return change
 
 
-def session_of(kept: Reloaded[Policy], share: CallerLimit) -> Session:
+def session_of(kept: Reloaded[Policy], limit: CallerLimit) -> Session:
     """Make a session of a caller, at a dispatcher that does not run."""
     clock, telemetry, rng = SystemClock(), telemetry_with(), random.Random(1)
     caller = RetryingCaller(FakeConnect(), telemetry, clock.now, rng)
     dispatcher = Dispatcher(Engine(Limits(), rng), caller, telemetry, clock.now)
-    gate = Gate(kept)
-    permit = gate.permit(gate.caller(CallerEvidence("ipv4:127.0.0.1:1", [BILLING]), "127.0.0.1"))
+    access_control = AccessControl(kept)
+    permission = access_control.dial_permission(
+        access_control.caller(CallerEvidence("ipv4:127.0.0.1:1", [BILLING]), "127.0.0.1")
+    )
     trace = telemetry.rpc_started("StreamDialRequests", ())
-    return Session(dispatcher, telemetry, clock, trace, 100, share, permit)
+    return Session(dispatcher, telemetry, clock, trace, 100, limit, permission)
 
 
 async def test_weight_and_window_are_those_of_the_policy_at_each_message(
     change: Callable[[str], Reloaded[Policy]], tmp_path: Path
 ) -> None:
-    kept, share = change(policy(weight=3, window=7)), CallerLimit(50)
-    session = session_of(kept, share)
+    kept, limit = change(policy(weight=3, window=7)), CallerLimit(50)
+    session = session_of(kept, limit)
     session.take("own", dials(1), Priority.NORMAL)
-    assert (session._source.weight, share.room()) == (3, 7 - 1)
+    assert (session._source.weight, limit.room()) == (3, 7 - 1)
 
     (tmp_path / "policy.yaml").write_text(policy())
     kept.reread()
     session.take("own", dials(1, "more"), Priority.NORMAL)
-    assert (session._source.weight, share.room()) == (1, 50 - 2)
+    assert (session._source.weight, limit.room()) == (1, 50 - 2)
 
 
 async def test_what_is_refused_is_answered_in_its_place_and_never_held(
@@ -83,14 +85,14 @@ async def test_what_is_refused_is_answered_in_its_place_and_never_held(
 
 
 async def test_a_share_that_grows_lets_those_in_who_wait() -> None:
-    share = CallerLimit(1)
-    share.take(1)
-    waiting = asyncio.create_task(share.wait_for_room())
+    limit = CallerLimit(1)
+    limit.take(1)
+    waiting = asyncio.create_task(limit.wait_for_room())
     await asyncio.sleep(0)
-    share.resize(3)
+    limit.resize(3)
     await asyncio.wait_for(waiting, 5)
-    share.resize(None)
-    assert share.room() == 0
+    limit.resize(None)
+    assert limit.room() == 0
 
 
 async def test_answers_that_are_refused_are_handed_out(change: Callable[[str], Reloaded[Policy]]) -> None:
