@@ -1,1 +1,1 @@
-"""The gateway beside what a service would do instead; `python -m benchmarks` runs all of it."""
+"""Benchmarks that compare the gateway with services that call boto3; `python -m benchmarks` runs all."""

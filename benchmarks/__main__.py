@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...]`: all benchmarks, or those named; exit code 1 where a bar is missed."""
+"""Run all benchmarks or the named ones: `python -m benchmarks [NAME ...]`; exit code 1 if a bar is missed."""
 
 import argparse
 import sys
@@ -41,10 +41,12 @@ def main() -> int:
     parser.add_argument(
         "--scenario", action="append", choices=quota.NAMES, default=[], help="of quota, these only"
     )
-    parser.add_argument("--other", type=Path, metavar="CHECKOUT", help="of leads: whose dialctl to compare")
+    parser.add_argument(
+        "--other", type=Path, metavar="CHECKOUT", help="for leads: the checkout whose dialctl is compared"
+    )
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in ALL]:
-        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(ALL)}")
+        parser.error(f"no such benchmark: {', '.join(unknown)}; known: {', '.join(ALL)}")
     runs: dict[str, Callable[[], bool | None]] = {name: module.run for name, module in ALL.items()}
     runs["quota"] = lambda: quota.run(options.scenario, draw=options.draw)
     runs["leads"] = lambda: leads.run(options.other)

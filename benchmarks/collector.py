@@ -1,4 +1,4 @@
-"""A collector of OTLP over HTTP that takes everything: spans and metrics must go somewhere while measured."""
+"""An OTLP collector over HTTP that accepts everything, for benchmarks that export spans and metrics."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ async def _serve() -> None:
     server = await asyncio.start_server(_answer, "127.0.0.1", 0)
     sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
-    await asyncio.sleep(600)  # ends by itself, should nobody end it
+    await asyncio.sleep(600)  # ends after this time if the benchmark did not stop it
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What a service does without the gateway: boto3 in its own process, in batches of 25.
+"""Calls boto3 in batches of 25, as a service does without the gateway.
 
-Takes the number of dial requests; prints how many a second went through.
+Takes the number of dial requests; prints how many were sent a second.
 """
 
 import sys

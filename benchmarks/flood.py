@@ -1,4 +1,4 @@
-"""Connect is down, 20 streams bring 500-byte attributes for 15 s: memory at the peak and a minute later."""
+"""Memory while Connect is down and 20 streams send 500-byte attributes for 15 s, and a minute later."""
 
 import asyncio
 import contextlib
@@ -17,13 +17,13 @@ from benchmarks.stub import async_stub
 from dialgateway.v1 import dial_request_service_pb2 as pb
 
 NOBODY = "http://127.0.0.1:9"
-"""Where no Connect listens: every call is refused."""
+"""An address without a server: every call is refused."""
 STREAMS, FLOOD_S, LATER_S, LIST = 20, 15.0, 60.0, 100
 QUEUE_LIMIT = 50_000
 EXPIRES_S = 900
 PEAK_MB, LATER_SHARE = 350.0, 1.2
 FLOODERS = {"readers": STREAMS, "half never read": STREAMS // 2}
-"""Streams that read their answers, by scenario; the others never do."""
+"""The number of streams that read their answers, by scenario; the others never read."""
 
 if TYPE_CHECKING:
     StreamCall = grpc.aio.StreamStreamCall[pb.StreamDialRequestsRequest, pb.StreamDialRequestsResponse]
@@ -34,14 +34,14 @@ _run = secrets.token_hex(4)
 
 @dataclass(slots=True)
 class Counts:
-    """What the flood brought, and heard."""
+    """Counts of sent requests and received answers of a flood."""
 
     sent: int = 0
     answered: int = 0
 
 
 def run() -> bool:
-    """Measure all scenarios and print them; return whether every bar is kept."""
+    """Measure all scenarios and print them; return whether every bar is met."""
     results = [_measure(name, readers) for name, readers in FLOODERS.items()]
     return not any(result.failed for result in results)
 
@@ -71,7 +71,7 @@ def _measure(name: str, readers: int) -> Result:
 
 
 async def _warm(address: str) -> None:
-    """Let the gateway load what it needs for its first answer: that is not the flood's."""
+    """Send one request first, so that the memory for the first answer is not counted for the flood."""
     async with grpc.aio.insecure_channel(address) as channel:
         request = pb.PutDialRequestsRequest(campaign_id="warm", dial_requests=_message().dial_requests[:1])
         with contextlib.suppress(grpc.aio.AioRpcError):

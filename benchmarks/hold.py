@@ -1,8 +1,8 @@
-"""How soon a hold stops a campaign's calls: a backlog at 10 calls a second, over and over held and released.
+"""Measures how soon a hold stops a campaign's calls: a backlog at 10 calls a second, repeatedly held.
 
-The gateway is a process of its own. The time runs from the moment at which the hold is asked for to
-the arrival of the last call at Connect, once with a Connect that is well, once with one that fails
-a third of all calls, so that attempts are repeated.
+The gateway runs in its own process. The time starts when the hold is requested and ends when the last
+call arrives at Connect. It is measured once with a healthy Connect, and once with a Connect that fails a
+third of all calls, so that attempts are repeated.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ HOLDS = 20
 BAR_S = 1.0
 CAMPAIGN = "campaign-0"
 QUIET_S = 1.3
-"""Seconds after a hold in which calls are looked for: longer than the bar."""
+"""Seconds after a hold in which calls are counted: longer than the bar."""
 
 
 def run() -> bool:
-    """Measure and print; return whether the bar is kept."""
+    """Measure and print; return whether the bar is met."""
     return asyncio.run(_run())
 
 
@@ -40,7 +40,7 @@ async def _run() -> bool:
         worst_s = max(worst_s, *latest)
         middle = sorted(latest)[len(latest) // 2]
         print(f"{name:24} last call {middle:+.3f} s (median), {max(latest):+.3f} s (worst of {HOLDS} holds)")
-    print(f"the bar is {BAR_S:g} s: {'kept' if worst_s <= BAR_S else 'MISSED'}")
+    print(f"the bar is {BAR_S:g} s: {'met' if worst_s <= BAR_S else 'MISSED'}")
     return worst_s <= BAR_S
 
 
@@ -48,11 +48,11 @@ _FAILING = Fault(kind=FaultKind.EXCEPTION, code="InternalServerException", proba
 
 
 async def _latest_calls(simulator: Simulator) -> list[float]:
-    """Return for each hold when its last call came, in seconds after the hold was asked for."""
+    """Return when the last call of each hold arrived, in seconds after the hold was requested."""
     latest = []
     async with _gateway_with_backlog(simulator.url) as client:
         for number in range(HOLDS):
-            await asyncio.sleep(0.5 + 0.1 * number / HOLDS)  # at every phase between two calls
+            await asyncio.sleep(0.5 + 0.1 * number / HOLDS)  # covers every phase between two calls
             asked_at = time.time()
             await client.hold_campaign(CAMPAIGN, "benchmark")
             await asyncio.sleep(QUIET_S)

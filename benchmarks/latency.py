@@ -1,7 +1,7 @@
-"""One lone dial request on an open stream: what it waits beyond its call's own time.
+"""Measures how long a lone dial request on an open stream waits, in addition to its call.
 
-Connect's own time is set in the simulator; the call's own time is that and what the gateway's
-boto3 needs for it, measured in the same process by calling the port itself.
+The simulator sets Connect's time. The time of a call is Connect's time plus the time of the gateway's
+boto3, measured in the same process by calling the port directly.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ async def _run() -> None:
     linger = Settings().linger
     print(f"a call by itself      {own * 1e3:6.1f} ms (median of {SAMPLES})")
     print(f"a lone dial request   {through * 1e3:6.1f} ms, {(through - own) * 1e3:.1f} ms more; ", end="")
-    print(f"the linger is {linger * 1e3:.0f} ms, and half of it where permits are plentiful")
+    print(f"the linger is {linger * 1e3:.0f} ms, and half of it while permits are plentiful")
 
 
 async def _calls(url: str) -> list[float]:

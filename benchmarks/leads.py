@@ -1,4 +1,4 @@
-"""How fast dialctl checks and sends lists, beside the dialctl of another checkout if one is named."""
+"""Measures how fast dialctl checks and sends lists, compared with another checkout's dialctl if named."""
 
 import os
 import statistics
@@ -17,7 +17,7 @@ RUNS = 3
 
 
 def run(other: Path | None = None) -> bool:
-    """Check and send; `other` is a checkout whose dialctl is sent with in turns, for the ratio."""
+    """Check and send; `other` is a checkout whose dialctl sends in turns with this one, for the ratio."""
     with tempfile.TemporaryDirectory() as folder:
         return all([_checks(Path(folder)), _sends(Path(folder), other)])
 
@@ -54,7 +54,7 @@ def _sends(folder: Path, other: Path | None) -> bool:
     if other is None:
         return True
     ratio = statistics.median(rates["this"]) / statistics.median(rates["other"])
-    print(f"rate of this dialctl beside the other: {ratio:.2f} (bar {SEND_RATE:g})")
+    print(f"rate of this dialctl compared with the other: {ratio:.2f} (bar {SEND_RATE:g})")
     return ratio >= SEND_RATE
 
 
@@ -75,7 +75,7 @@ def _rows(rows: int) -> Iterator[str]:
 
 
 def _dialctl(folder: Path, *arguments: str, **environment: str) -> tuple[float, float]:
-    """Run dialctl to its end; return the seconds that it took and the most MB that it held."""
+    """Run dialctl to its end; return its duration in seconds and its peak memory in MB."""
     started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "dialgateway.dialctl", *arguments],

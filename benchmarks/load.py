@@ -1,7 +1,8 @@
 """Sends dial requests to a gateway as fast as it answers them.
 
 Takes the address, the number of dial requests, the size of the lists and the number of campaigns,
-and perhaps of how many trace contexts one is sampled; prints seconds, and how many were accepted.
+and optionally the number of trace contexts of which one is sampled; prints seconds, and how many were
+accepted.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from benchmarks.stub import async_stub
 from dialgateway.v1 import dial_request_service_pb2 as pb
 
 RUN = secrets.token_hex(4)
-"""Makes the tokens of each run new: those of an earlier one would only be replayed."""
+"""Makes the tokens of each run unique, since tokens of an earlier run would be replayed."""
 
 
 def message(

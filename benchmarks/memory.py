@@ -1,4 +1,4 @@
-"""Memory of one gateway: idle, with 200,000 dial requests queued, and after they are gone."""
+"""Memory of one gateway: idle, with 200,000 dial requests queued, and after they are dropped."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ def run() -> None:
     with sink() as url, gateway(url, call_rate="0.001", call_burst="1", would_expire="off") as (address, pid):
         idle = resident_mb(pid)
         queued = asyncio.run(_queue(address, pid))
-        time.sleep(3)  # callers are gone; the gateway drops what they had queued
+        time.sleep(3)  # the callers have disconnected; the gateway drops their queued requests
         after = resident_mb(pid)
     print(f"idle {idle:.0f} MB; {STREAMS * EACH:,} queued {queued:.0f} MB; gone {after:.0f} MB")
     print(f"each queued dial request: {(queued - idle) * 1e6 / (STREAMS * EACH):,.0f} bytes")

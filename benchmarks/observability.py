@@ -1,8 +1,8 @@
-"""What it costs to be seen: throughput with and without telemetry, and `/metrics` of 1,000 campaigns.
+"""The cost of telemetry: throughput with and without it, and `/metrics` with 1,000 campaigns.
 
 With: metrics counted, scraped every second and pushed, spans at 1 % exported, logs at INFO. Without:
-`OTEL_SDK_DISABLED` and errors only. Two gateways take turns in pairs, in an order that cancels drift;
-the cost is the median over the pairs, since one pair may meet a busy machine.
+`OTEL_SDK_DISABLED` and errors only. Two gateways are measured alternately in pairs, in an order that cancels
+drift. The cost is the median over the pairs, since the machine may be busy during one of them.
 """
 
 import threading
@@ -22,7 +22,7 @@ SCRAPE_EVERY_S = 1.0
 
 
 def run() -> bool:
-    """Measure and print; return whether the bars are kept."""
+    """Measure and print; return whether the bars are met."""
     result = Result("telemetry", [*_throughput(), *_scrape()])
     show(result)
     return not result.failed
@@ -38,7 +38,7 @@ def _throughput() -> list[Check]:
         gateway(connect, _seen(otlp), call_rate="0", log_level="INFO", admin_listen=admin) as (seen, _),
         _scraping(admin),
     ):
-        _rate(without), _rate(seen)  # both warm
+        _rate(without), _rate(seen)  # warm up both
         pairs = [_pair(without, seen, turned=bool(number % 2)) for number in range(PAIRS)]
     costs = [1 - seen_rate / without_rate for without_rate, seen_rate in pairs]
     return [
@@ -61,7 +61,7 @@ def _seen(otlp: str) -> dict[str, str]:
 
 
 def _pair(without: str, seen: str, *, turned: bool) -> tuple[float, float]:
-    """Measure both, one after the other; return the rate without and the rate with."""
+    """Measure both gateways in turn; return the rates without and with telemetry."""
     if turned:
         with_it = _rate(seen)
         return _rate(without), with_it
@@ -69,7 +69,7 @@ def _pair(without: str, seen: str, *, turned: bool) -> tuple[float, float]:
 
 
 def _rate(address: str) -> float:
-    """Send dial requests, each with a trace context of its own and some of them sampled."""
+    """Send dial requests, each with its own trace context, and some of them sampled."""
     arguments = [address, *map(str, (COUNT, LIST, CAMPAIGNS, SAMPLED_OF))]
     seconds, accepted = output_of("load", *arguments).split()
     assert int(accepted) == COUNT, "every dial request must be accepted"
@@ -98,7 +98,7 @@ def _scrape() -> list[Check]:
 
 @contextmanager
 def _scraping(admin: str) -> Iterator[None]:
-    """Scrape every second, as Prometheus does, only more often."""
+    """Scrape every second, which is more often than Prometheus does."""
     over = threading.Event()
 
     def scrape() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Onlookers:
-    """All of them; they read and discard what they are told."""
+    """All watching clients; they read and discard what they receive."""
 
     def __init__(self, target: str, admin_port: int) -> None:
         self.received = 0
@@ -32,11 +32,11 @@ class Onlookers:
         self._admin_port = admin_port
 
     async def watch(self, number: int) -> None:
-        """Watch the campaigns as one of many services, each with an identity of its own."""
+        """Watch the campaigns as one of many services, each with its own identity."""
         request = pb.WatchCampaignsRequest()
         metadata = ((IDENTITY, f"URI=spiffe://example.org/service-{number}"),)
         async with grpc.aio.insecure_channel(self._target) as channel:
-            # The messages stay bytes: to parse them is not the gateway's work.
+            # The messages stay bytes: parsing them is not part of the gateway's load.
             call: Watch = channel.unary_stream(WATCH, pb.WatchCampaignsRequest.SerializeToString)
             async for message in call(request, metadata=metadata):
                 self.received += len(message)
@@ -51,7 +51,7 @@ class Onlookers:
             writer.close()
 
     async def scrape(self) -> None:
-        """Scrape the metrics again and again."""
+        """Scrape the metrics repeatedly."""
         while True:
             await asyncio.gather(*(self._scrape() for _ in range(SCRAPES)))
             await asyncio.sleep(SCRAPE_EVERY_S)

@@ -1,4 +1,4 @@
-"""The processes that a benchmark needs, and their addresses; all end with the benchmark."""
+"""Starts the processes of a benchmark and reserves their addresses; all end with the benchmark."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ KEYS = {
 ENDPOINT = "AWS_ENDPOINT_URL_CONNECTCAMPAIGNS"
 START_S = 20.0
 IMAGE = {"PYTHONMALLOC": "malloc", "MALLOC_ARENA_MAX": "2"}
-"""What the image runs the gateway with: the C library's allocator gives memory back."""
+"""The image's setting for the gateway: the C library's allocator returns memory."""
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def sink() -> Iterator[str]:
 
 @contextmanager
 def collector() -> Iterator[str]:
-    """Run a collector of OTLP that takes everything; yield its URL."""
+    """Run an OTLP collector that accepts everything; yield its URL."""
     with _running([sys.executable, "-m", "benchmarks.collector"], {}, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
@@ -72,7 +72,7 @@ def resident_mb(pid: int) -> float:
 
 
 def high_water_mb(pid: int) -> float:
-    """Return the most memory that a process has held since its start, in MB."""
+    """Return the peak memory of a process since its start, in MB."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 

@@ -1,6 +1,6 @@
-"""An Amazon Connect that accepts everything at once: what is measured against it is the sender.
+"""A fake Amazon Connect that accepts everything at once, so that only the sender limits the rate.
 
-It reads no more of a call than it must: the client tokens, to answer each one.
+It reads only the client tokens of a call, to answer each one.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ async def _serve() -> None:
     server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", 0)
     sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
-    await asyncio.sleep(600)  # ends by itself, should nobody end it
+    await asyncio.sleep(600)  # ends after this time if the benchmark did not stop it
 
 
 if __name__ == "__main__":

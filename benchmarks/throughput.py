@@ -1,7 +1,7 @@
-"""Dial requests a second through one gateway process, beside a script that calls boto3 itself.
+"""Dial requests a second through one gateway process, compared with a script that calls boto3.
 
-No call limit, a Connect that answers at once. The two take turns, so that both meet the same
-machine; the ratio is that of the medians.
+There is no call limit, and Connect answers at once. The two are measured alternately, so that machine load
+affects both; the ratio is that of the medians.
 """
 
 from statistics import median

@@ -1,4 +1,4 @@
-"""A gateway and a simulated Connect in this process, for what is measured by its answers, not its speed."""
+"""A gateway and a simulated Connect in this process, for benchmarks that do not measure speed."""
 
 import gc
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +18,7 @@ from gateway.telemetry import telemetry_with
 async def world(
     *, call_rate: float, simulator_rate: float, latency_s: float = 0.0
 ) -> AsyncIterator[tuple[Simulator, grpc.aio.Channel]]:
-    """Yield the simulator and a channel to the gateway before it."""
+    """Yield the simulator and a channel to the gateway in front of it."""
     settings = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", call_rate=call_rate)
     async with Simulator(SimulatorSettings(call_rate=simulator_rate, latency_s=latency_s)) as simulator:
         connect = BotoConnect(
@@ -39,9 +39,9 @@ async def world(
 
 @contextmanager
 def collector_as_served() -> Iterator[None]:
-    """Have Python's collector work as `gateway.app.serve` does.
+    """Configure Python's garbage collector as `gateway.app.serve` does.
 
-    Else all stands still for more than a second now and then, to look through what other benchmarks left.
+    Otherwise a full collection of the objects of other benchmarks sometimes stops the loop for over a second.
     """
     before = gc.get_threshold()
     gc.collect()

@@ -1,8 +1,8 @@
-"""Makes leads.csv: dial requests of three campaigns that look real and reach nobody.
+"""Generates leads.csv: realistic dial requests of three campaigns, with numbers that reach nobody.
 
 The phone numbers are from ranges kept for fiction: +1 NXX 555-0100 to 0199 in North America, and Ofcom's
-+44 7700 900000 to 900999. The same seed gives the same file, so that its tokens stay what they are.
-A few rows are wrong on purpose, to show what becomes of them.
++44 7700 900000 to 900999. The same seed generates the same file, so that its tokens do not change.
+A few rows are invalid on purpose, to show how they are answered.
 
 Usage: python examples/make_leads.py
 """
@@ -42,7 +42,7 @@ Row = dict[str, str]
 
 
 def make_lead(chance: random.Random, number: int) -> Row:
-    """Make one good lead."""
+    """Make one valid lead."""
     campaign = chance.choices(list(CAMPAIGNS), weights=list(CAMPAIGNS.values()))[0]
     language = chance.choices(list(NAMES), weights=[6, 2, 2])[0]
     return {
@@ -71,7 +71,7 @@ def _details(chance: random.Random, campaign: str) -> Row:
 
 
 def spoil(leads: list[Row]) -> None:
-    """Make ten leads wrong: for five the gateway's validation answers, five dialctl itself refuses."""
+    """Make ten leads invalid: the gateway's validation rejects five, and dialctl refuses the other five."""
     for position, phone_number in (
         (137, "202-555-0142"),
         (402, "+1 303 555 0117"),
@@ -82,7 +82,7 @@ def spoil(leads: list[Row]) -> None:
         leads[position]["phone_number"] = phone_number
     for position in (255, 1024, 1777):
         leads[position]["phone_number"] = ""
-    # The token of the lead before it, of the same campaign, with another number.
+    # The token of the previous lead of the same campaign, with another number.
     for position in (610, 1444):
         campaign = leads[position]["campaign_id"]
         earlier = next(lead for lead in reversed(leads[:position]) if lead["campaign_id"] == campaign)

@@ -1,6 +1,6 @@
-"""The recording and alerting rules and their tests, as files, and promtool, which runs them.
+"""Reads the recording and alerting rules and their tests, and runs promtool on them.
 
-scripts/promtool.sh brings promtool.
+scripts/promtool.sh installs promtool.
 """
 
 import subprocess
@@ -25,23 +25,23 @@ class RulesError(Exception):
 
 
 def find_promtool() -> Path | None:
-    """Return promtool: that of this environment, or that of the machine; None where there is none."""
+    """Return the path of promtool in this environment or on the machine; None if there is none."""
     return tools.find("promtool")
 
 
 def rules(path: Path = RULES) -> list[Rule]:
-    """Return all rules in their order."""
+    """Return all rules in order."""
     groups = yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
 def check(promtool: Path, path: Path = RULES) -> None:
-    """Have the rules of a file checked. Raises `RulesError`."""
+    """Check the rules of a file. Raises `RulesError`."""
     _run(promtool, "check", "rules", str(path))
 
 
 def check_expressions(promtool: Path, expressions: Iterable[str]) -> None:
-    """Have expressions checked that are no rules. Raises `RulesError`."""
+    """Check expressions that are not rules. Raises `RulesError`."""
     made = [{"record": f"expression:{n}", "expr": expr} for n, expr in enumerate(expressions)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "expressions.yaml"

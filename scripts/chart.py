@@ -1,7 +1,7 @@
-"""The Helm chart: linted and rendered with each file of values; `python -m scripts.chart` writes the results.
+"""Lints and renders the Helm chart with each values file; `python -m scripts.chart` writes the results.
 
-What comes of it is committed in deploy/rendered/, so that it can be read, compared and checked where helm is
-not at hand. scripts/helm.sh brings helm.
+The rendered manifests are committed in deploy/rendered/, so that they can be read, compared and checked
+without helm. scripts/helm.sh installs helm.
 """
 
 import re
@@ -18,7 +18,7 @@ VALUES = ROOT / "deploy" / "values"
 RENDERED = ROOT / "deploy" / "rendered"
 RELEASE, NAMESPACE = "dial-gateway", "dialing"
 KUBERNETES = "1.37.0"
-"""The version that templates are told of; what they write is checked against others as well."""
+"""The Kubernetes version for rendering; the manifests are checked against other versions as well."""
 
 
 class ChartError(Exception):
@@ -26,24 +26,24 @@ class ChartError(Exception):
 
 
 def find_helm() -> Path | None:
-    """Return helm: that of this environment, or that of the machine; None where there is none."""
+    """Return the path of helm in this environment or on the machine; None if there is none."""
     return tools.find("helm")
 
 
 def helms() -> list[Path]:
-    """Return every helm that is installed, each once: one called `helm`, and a Helm 3 called `helm3`."""
+    """Return every installed helm, each once: one called `helm`, and a Helm 3 called `helm3`."""
     found = (find_helm(), tools.find("helm3"), shutil.which("helm"))
     return list(dict.fromkeys(Path(path).resolve() for path in found if path))
 
 
 def renderings() -> dict[str, tuple[str, ...]]:
-    """Return what is rendered: the name of each result, and helm's arguments for its values."""
+    """Return the renderings: the name of each result, and helm's arguments for its values."""
     files = sorted(VALUES.glob("*.yaml"))
     return {"default": (), **{file.stem: ("--values", str(file)) for file in files}}
 
 
 def lint(helm: Path, *arguments: str) -> str:
-    """Lint the chart with these values; return what helm says. Raises `ChartError`."""
+    """Lint the chart with these values; return helm's output. Raises `ChartError`."""
     return _run(helm, "lint", "--strict", "--quiet", "--kube-version", KUBERNETES, str(CHART), *arguments)
 
 
@@ -51,11 +51,11 @@ def render(helm: Path, *arguments: str) -> str:
     """Return the manifests with these values. Raises `ChartError`."""
     names = (RELEASE, str(CHART), "--namespace", NAMESPACE)
     text = _run(helm, "template", *names, "--kube-version", KUBERNETES, *arguments)
-    return re.sub(r"\n+(?=---\n|$)", "\n", text).rstrip("\n") + "\n"  # of blank lines helm 3 and 4 differ
+    return re.sub(r"\n+(?=---\n|$)", "\n", text).rstrip("\n") + "\n"  # helm 3 and 4 differ in blank lines
 
 
 def committed(name: str) -> Path:
-    """Return where a rendering is committed."""
+    """Return the path of a committed rendering."""
     return RENDERED / f"{name}.yaml"
 
 
@@ -67,10 +67,10 @@ def _run(helm: Path, *words: str) -> str:
 
 
 def main() -> int:
-    """Write every rendering to its place; drop those that are no more."""
+    """Write every rendering to its file; delete files of removed values."""
     helm = find_helm()
     if helm is None:
-        print("helm is not at hand: scripts/helm.sh says how it comes")
+        print("helm is not installed: run scripts/helm.sh")
         return 1
     RENDERED.mkdir(exist_ok=True)
     for stale in set(RENDERED.glob("*.yaml")) - {committed(name) for name in renderings()}:

@@ -1,6 +1,6 @@
-"""Checks the dashboard, which its description must make, and the alerts, which must do as their tests say.
+"""Checks that the dashboard is up to date and that the alerts pass their tests.
 
-Promtool reads the rules and every expression of the dashboard, and runs the tests, where it is at hand.
+If promtool is available, it checks the rules and every expression of the dashboard, and runs the tests.
 """
 
 import re
@@ -21,13 +21,13 @@ def main() -> int:
 def _dashboard_faults() -> Iterator[str]:
     path = dashboard.DASHBOARD
     if not path.exists() or path.read_text(encoding="utf-8") != dashboard.written():
-        yield f"{path.relative_to(dashboard.ROOT)}: not what scripts/panels.py makes; run `make manifests`"
+        yield f"{path.relative_to(dashboard.ROOT)}: differs from scripts/panels.py; run `make manifests`"
 
 
 def _alert_faults() -> Iterator[str]:
     promtool = alerts.find_promtool()
     if promtool is None:
-        print("alerts: promtool is not at hand, so their tests were not run")
+        print("alerts: promtool is not installed, so their tests were not run")
         return
     try:
         alerts.check(promtool)
@@ -36,11 +36,11 @@ def _alert_faults() -> Iterator[str]:
     except alerts.RulesError as error:
         yield f"alerts: {error}"
     else:
-        print(f"alerts: {len(alerts.rules())} rules, and {files} files of tests that they pass")
+        print(f"alerts: {len(alerts.rules())} rules, and {files} files of tests passed")
 
 
 def filled_in(expression: str) -> str:
-    """Return an expression of the dashboard as Grafana sends it, with something for each variable."""
+    """Return an expression of the dashboard as Grafana sends it, with a value for each variable."""
     return re.sub(r"\$\w+", ".*", expression.replace("$__rate_interval", "5m"))
 
 

@@ -1,9 +1,9 @@
 """Checks that the Python client runs on every protobuf and grpcio that its pyproject.toml allows.
 
-Each combination runs in a process of its own, with those two packages put before the installed
-ones: the messages make a round trip through bytes, and the client talks to a small gateway over a
-real socket, by a stream and by a single call. The packages are kept in `.venv/client-window`;
-only what is missing there is downloaded.
+Each combination runs in its own process, with these two packages before the installed
+ones on the path: the messages make a round trip through bytes, and the client talks to a small gateway over a
+real socket, with a stream and with a single call. The packages are kept in `.venv/client-window`;
+only missing packages are downloaded.
 """
 
 import os
@@ -20,7 +20,7 @@ CLIENT = ROOT / "clients" / "python"
 PACKAGES = Path(sysconfig.get_paths()["data"]) / "client-window"
 
 PROTOBUF = ("4.25.3", "4.25.9", "5.29.6", "6.33.6", "7.36.2")
-"""The oldest that is allowed, and the newest of every major."""
+"""The oldest allowed version, and the newest of every major version."""
 OLDEST_PROTOBUF, OLDEST_GRPCIO = PROTOBUF[0], "1.62.3"
 NEWEST_PYTHON_OF_OLDEST_GRPCIO = (3, 12)
 DEADLINE_S = 30.0
@@ -28,12 +28,12 @@ DEADLINE_S = 30.0
 
 def main() -> int:
     """Try all combinations, print a line for each; 0 if all of them work."""
-    # None: the grpcio that is installed beside this script.
+    # None: the installed grpcio.
     combinations: list[tuple[str, str | None]] = [(version, None) for version in PROTOBUF]
     if sys.version_info[:2] <= NEWEST_PYTHON_OF_OLDEST_GRPCIO:
         combinations.append((OLDEST_PROTOBUF, OLDEST_GRPCIO))
     else:
-        print(f"client window: there is no wheel of grpcio {OLDEST_GRPCIO} for this Python: left out")
+        print(f"client window: there is no wheel of grpcio {OLDEST_GRPCIO} for this Python: skipped")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return max(list(pool.map(lambda combination: _try(*combination), combinations)))
 
@@ -53,7 +53,7 @@ def _try(protobuf: str, grpcio: str | None) -> int:
             timeout=2 * DEADLINE_S,
         )
     except (subprocess.SubprocessError, OSError) as error:
-        print(f"{name}: could not be tried: {error}")
+        print(f"{name}: could not be tested: {error}")
         return 1
     print(f"{name}: {'works' if done.returncode == 0 else 'FAILS'}")
     sys.stderr.write(done.stderr if done.returncode else "")
@@ -79,7 +79,7 @@ def _package(name: str, version: str) -> Path:
 
 
 def exercise(protobuf: str, grpcio: str) -> None:
-    """Make messages and calls with the packages that come first on the path, which are those named."""
+    """Make messages and calls with the named packages, which are first on the path."""
     import google.protobuf
     import grpc
 
@@ -100,7 +100,7 @@ def _round_trip() -> None:
     )
     received = pb.StreamDialRequestsRequest.FromString(sent.SerializeToString())
     if received != sent or pb.Priority.Name(received.priority) != "PRIORITY_HIGH":
-        raise RuntimeError("a message came back from bytes as another one")
+        raise RuntimeError("a message changed in the round trip")
 
 
 def _talk() -> None:
@@ -128,7 +128,7 @@ def _talk() -> None:
     if [result.client_token for result in put] != ["t-0", "t-1", "t-2"] or len(streamed) != len(requests):
         raise RuntimeError(f"{len(streamed)} and {len(put)} answers came back")
     if any(result.outcome is not Outcome.ACCEPTED for result in (*streamed, *put)):
-        raise RuntimeError("an answer came back as another one")
+        raise RuntimeError("an answer changed in the round trip")
 
 
 def _gateway() -> Any:

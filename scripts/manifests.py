@@ -1,8 +1,8 @@
-"""Whether a manifest is one that a cluster takes: the schemas of Kubernetes and of custom resources.
+"""Validates manifests against the schemas of Kubernetes and of custom resources.
 
-Kubernetes' own come with kubernetes-validate. Those of Istio and of the Gateway API stand in the CRDs of
-their Go modules, which deploy/tools/go.mod pins, and are read where Go is at hand. Linkerd and the Prometheus
-operator have no such module, so deploy/schemas has what we use of their resources.
+kubernetes-validate provides Kubernetes' own schemas. The schemas of Istio and of the Gateway API are in the
+CRDs of their Go modules, which deploy/tools/go.mod pins; they are read if Go is available. Linkerd and the
+Prometheus operator have no such module, so deploy/schemas has schemas of the fields that we use.
 """
 
 import json
@@ -32,12 +32,12 @@ Schemas = dict[tuple[str, str], Mapping[str, Any]]
 
 
 def read(path: Path) -> list[Manifest]:
-    """Return the manifests in a file, those that helm leaves empty left out."""
+    """Return the manifests in a file, without the empty ones that helm writes."""
     return [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
 
 
 def kubernetes_versions() -> list[str]:
-    """Return the three newest versions whose schemas are at hand, such as 1.37."""
+    """Return the three newest versions with available schemas, such as 1.37."""
     known = sorted({tuple(map(int, version.split(".")[:2])) for version in all_versions()})
     return [f"{major}.{minor}" for major, minor in known[-3:]]
 
@@ -49,7 +49,7 @@ def is_kubernetes(manifest: Manifest) -> bool:
 
 
 def kubernetes_fault(manifest: Manifest, version: str) -> str | None:
-    """Return what this version of Kubernetes would refuse, unknown fields as well; None if nothing."""
+    """Return the first error of this Kubernetes version, also for unknown fields; None if there is none."""
     try:
         kubernetes_validate.validate(manifest, version, strict=True)
     except kubernetes_validate.SchemaNotFoundError as error:
@@ -60,20 +60,20 @@ def kubernetes_fault(manifest: Manifest, version: str) -> str | None:
 
 
 def custom_fault(manifest: Manifest, schemas: Schemas) -> str | None:
-    """Return what a custom resource's CRD would refuse; None if nothing. `KeyError`: no schema of it."""
+    """Return the first error by a custom resource's CRD; None if there is none. `KeyError`: no schema."""
     schema = schemas[manifest["apiVersion"], manifest["kind"]]
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(manifest))
     return _in_words(error) if error else None
 
 
 def our_schemas() -> Schemas:
-    """Return the schemas that we wrote ourselves, of what we use."""
+    """Return our own schemas, of the fields that we use."""
     texts = [path.read_text(encoding="utf-8") for path in sorted(OUR_SCHEMAS.glob("*.json"))]
     return {_key(schema): schema for schema in map(json.loads, texts)}
 
 
 def crd_schemas() -> Schemas | None:
-    """Return the schemas of the CRDs in the pinned Go modules; None where Go is not at hand."""
+    """Return the schemas of the CRDs in the pinned Go modules; None if Go is not available."""
     if shutil.which("go") is None:
         return None
     definitions = [document for path in _crd_files() for document in read(path)]
@@ -104,9 +104,9 @@ def _of_crd(definition: Manifest) -> Iterable[tuple[tuple[str, str], Mapping[str
 
 
 def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a CRD's schema so that it refuses unknown fields, which a cluster would drop in silence.
+    """Return a CRD's schema so that it refuses unknown fields, which a cluster would drop silently.
 
-    Only where fields are declared: `anyOf` and the like repeat them to say which go together.
+    This applies only to declarations of fields: `anyOf` and similar keywords repeat fields to combine them.
     """
     made = dict(schema)
     if "properties" in schema:

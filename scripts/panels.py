@@ -1,4 +1,4 @@
-"""What the dashboard shows: rows of panels, each with its unit and how to read it."""
+"""The rows and panels of the dashboard, each panel with its unit and help text."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from scripts.promql import ALL, BY_CAMPAIGN, Query, largest, mean, most, named, 
 
 
 class Panel(NamedTuple):
-    """One panel: its title, unit as Grafana names it, help, and what it asks for."""
+    """One panel: its title, unit as Grafana names it, help text, and queries."""
 
     title: str
     unit: str
@@ -30,14 +30,14 @@ ROWS = (
             Panel(
                 "Dial requests received",
                 "reqps",
-                "Read from callers, the ten largest campaigns. A caller that floods shows here.",
+                "Read from callers, the ten largest campaigns. A caller that sends too much is visible here.",
                 (most(rate("requests_received", "campaign", of=BY_CAMPAIGN)),),
                 stacked=True,
             ),
             Panel(
                 "Answers by outcome",
                 "reqps",
-                "As fast as they are received, or something waits.",
+                "If they are slower than received requests, requests wait.",
                 (rate("requests_answered", "outcome", of=BY_CAMPAIGN),),
                 stacked=True,
             ),
@@ -45,26 +45,26 @@ ROWS = (
                 "Answers other than ACCEPTED",
                 "reqps",
                 "UNKNOWN: see the calls by result. EXPIRED: more quota, later expirations or fewer requests. "
-                "REJECTED: tell the caller.",
+                "REJECTED: inform the caller.",
                 (rate("requests_answered", "outcome", "reason", of=f'{BY_CAMPAIGN},outcome!="ACCEPTED"'),),
             ),
             Panel(
-                "Held in all",
+                "Outstanding in total",
                 "short",
-                "Between coming and answer. At DIAL_GATEWAY_QUEUE_LIMIT nothing more is read.",
+                "From arrival to answer. At DIAL_GATEWAY_QUEUE_LIMIT the gateway stops reading.",
                 (total("requests_held", "instance"),),
             ),
             Panel(
-                "Memory of what is held",
+                "Memory of outstanding requests",
                 "bytes",
-                "About. At DIAL_GATEWAY_QUEUE_BYTES nothing more is read.",
+                "Approximate. At DIAL_GATEWAY_QUEUE_BYTES the gateway stops reading.",
                 (total("requests_held_size_bytes", "instance"),),
             ),
             Panel(
                 "Dropped, replayed, joined",
                 "reqps",
-                "Dropped: their callers had left. Replayed: answered from the memory of accepted tokens. "
-                "Joined: shared the answer of one held under the same token.",
+                "Dropped: the caller disconnected. Replayed: answered from the memory of accepted tokens. "
+                "Joined: shared the answer of an outstanding request with the same token.",
                 tuple(named(rate(f"requests_{what}"), what) for what in ("dropped", "replayed", "joined")),
             ),
             Panel(
@@ -87,7 +87,7 @@ ROWS = (
             Panel(
                 "Calls a second",
                 "reqps",
-                "Attempts, beside the rate that is kept and the rate as set (0: no limit).",
+                "Attempts, the rate in use, and the configured rate (0: no limit).",
                 (
                     named(rate("connect_calls"), "calls"),
                     named(total("call_rate_current_per_second"), "kept"),
@@ -99,7 +99,7 @@ ROWS = (
                 "reqps",
                 "AccessDenied, NoCredentials, Credentials...: dial-gateway check. "
                 "ClockSkewed: set the clock. "
-                "AnswerLost, ConnectFailed, ConnectUnreachable: network and AWS' status.",
+                "AnswerLost, ConnectFailed, ConnectUnreachable: check the network and AWS's status.",
                 (rate("connect_calls", "operation", "result"),),
                 stacked=True,
             ),
@@ -128,19 +128,19 @@ ROWS = (
             Panel(
                 "Amazon Connect failing for",
                 "s",
-                "How long no attempt has been answered; 0 where the last one was.",
+                "How long no attempt has been answered; 0 if the last one was answered.",
                 (largest("connect_failing_seconds", "instance"),),
             ),
             Panel(
                 "Clock behind AWS's",
                 "s",
-                "Not 0: set the node's clock. Calls and expirations use AWS's meanwhile.",
+                "Not 0: set the node's clock. Until then, calls and expirations use AWS's clock.",
                 (largest("clock_behind_aws_seconds", "instance"),),
             ),
             Panel(
                 "Dial requests in a call",
                 "short",
-                "25 under backlog, or many small campaigns share the quota; by why the call left.",
+                "By the reason of the call. Below 25 under backlog: many small campaigns share the quota.",
                 (mean("batch_size", "flush"),),
             ),
             Panel(
@@ -159,7 +159,7 @@ ROWS = (
             Panel(
                 "Further attempts of failing calls",
                 "cps",
-                "denied grows in an outage: that is what it is for.",
+                "denied grows in an outage; this is intended.",
                 (rate("connect_retries", "decision"),),
             ),
         ),
@@ -170,21 +170,21 @@ ROWS = (
             Panel(
                 "Backlog",
                 "short",
-                "Dial requests that wait for a call, the ten largest. Grows for long: more is asked for than "
-                "the quota carries.",
+                "Dial requests that wait for a call, the ten largest. Grows for long: callers need more than "
+                "the quota allows.",
                 (most(total("backlog", "campaign", of=BY_CAMPAIGN)),),
                 stacked=True,
             ),
             Panel(
                 "Oldest wait",
                 "s",
-                "Near the expirations that callers set: they will expire.",
+                "Near the expirations that callers set: requests will expire.",
                 (most(largest("backlog_oldest_wait_seconds", "campaign", of=BY_CAMPAIGN)),),
             ),
             Panel(
                 "In calls under way",
                 "short",
-                "At most 25 for each call in flight; stuck means that Amazon Connect hangs.",
+                "At most 25 for each call in flight; if it does not change, Amazon Connect hangs.",
                 (most(total("requests_in_flight", "campaign", of=BY_CAMPAIGN)),),
             ),
             Panel(
@@ -207,9 +207,9 @@ ROWS = (
                 (largest("campaign_held_up_seconds", "campaign", of=f'{BY_CAMPAIGN},condition="parked"'),),
             ),
             Panel(
-                "Not flowing for: held by somebody",
+                "Not flowing for: held by an operator",
                 "s",
-                "`dialctl campaigns` says by whom and why. Holds are each replica's own.",
+                "`dialctl campaigns` shows by whom and why. Each replica has its own holds.",
                 (
                     largest(
                         "campaign_held_up_seconds",
@@ -222,13 +222,13 @@ ROWS = (
             Panel(
                 "Times that it cooled or was parked",
                 "cps",
-                "Often: the campaign is sent more than its agents can take.",
+                "Often: the campaign gets more requests than its agents can handle.",
                 (most(rate("campaign_cooldowns", "campaign", "condition", of=BY_CAMPAIGN)),),
             ),
             Panel(
-                "Campaigns with figures of their own",
+                "Campaigns with their own labels",
                 "short",
-                "At DIAL_GATEWAY_METRICS_CAMPAIGNS: raise it, or find the caller that makes campaign ids up.",
+                "At DIAL_GATEWAY_METRICS_CAMPAIGNS: raise it, or find the caller with made-up campaign ids.",
                 (largest("campaigns", "instance"),),
             ),
         ),
@@ -252,7 +252,7 @@ ROWS = (
             Panel(
                 "Streams not read from",
                 "short",
-                "window: their own is used up. room: the gateway is full.",
+                "window: their own window is used up. room: the gateway is full.",
                 (total("streams_blocked", "instance", "lacking"),),
             ),
             Panel(
@@ -269,20 +269,20 @@ ROWS = (
             Panel(
                 "What callers were refused",
                 "cps",
-                "By kind; forged_identity: a proxy is missing in DIAL_GATEWAY_TRUSTED_PROXIES, or somebody "
+                "By kind; forged_identity: a proxy is missing in DIAL_GATEWAY_TRUSTED_PROXIES, or a caller "
                 "pretends.",
                 (rate("access_refused", "refusal"),),
             ),
             Panel(
                 "Callers that were refused",
                 "cps",
-                "The ten that were most: the policy lacks an entry, or they do what they should not.",
+                "The ten with the most refusals: the policy lacks an entry, or they misbehave.",
                 (most(rate("access_refused", "caller", "refusal")),),
             ),
             Panel(
                 "Changes of files refused",
                 "short",
-                "Within an hour. Above 0: the log says what is wrong, dial-gateway check too.",
+                "Within an hour. Above 0: the log and dial-gateway check show the error.",
                 (
                     Query(
                         "sum by (instance, file) (increase(dial_gateway_access_files_refused_total"
@@ -294,7 +294,7 @@ ROWS = (
             Panel(
                 "Certificate ends in",
                 "s",
-                "Less than two weeks: whoever renews it does not.",
+                "Less than two weeks: the renewal does not work.",
                 (
                     Query(
                         "min by (instance) (dial_gateway_certificate_not_after_timestamp_seconds"
@@ -311,43 +311,43 @@ ROWS = (
             Panel(
                 "Replicas",
                 "short",
-                "Ready: they take new streams. Draining: they leave.",
+                "Ready: they accept new streams. Draining: they shut down.",
                 (named(total("ready"), "ready"), named(total("draining"), "draining")),
             ),
             Panel(
                 "Leaving for",
                 "s",
-                "Near DIAL_GATEWAY_DRAIN_GRACE: what is left is answered unsent.",
+                "Near DIAL_GATEWAY_DRAIN_GRACE: the remaining requests are answered unsent.",
                 (largest("drain_elapsed_seconds", "instance"),),
             ),
             Panel(
                 "Lag of the event loop",
                 "s",
-                "Above 0.1 often: the processor is used up, add replicas.",
+                "Often above 0.1: the processor is used up, add replicas.",
                 (quantile("loop_lag_seconds", 0.99, "instance"),),
             ),
             Panel(
                 "Log lines not written",
                 "cps",
-                "slow: the reader of stderr does not keep up; the gateway itself is not slowed down.",
+                "slow: the reader of stderr is too slow; the gateway itself is not slowed down.",
                 (rate("log_lines_dropped", "instance", "why"),),
             ),
             Panel(
-                "Connections of the admin port cut off",
+                "Closed connections of the admin port",
                 "cps",
-                "full or slow_request growing: who connects there?",
+                "If full or slow_request grows, find out who connects.",
                 (rate("admin_connections_closed", "instance", "why"),),
             ),
             Panel(
                 "Telemetry lost",
                 "cps",
-                "Spans, and pushes of metrics, that no collector took. The log says why.",
+                "Spans, and pushes of metrics, that no collector accepted. The log shows the cause.",
                 (rate("telemetry_lost", "instance", "what"),),
             ),
             Panel(
                 "Versions",
                 "short",
-                "Name and version as OTEL_RESOURCE_ATTRIBUTES have them.",
+                "Name and version from OTEL_RESOURCE_ATTRIBUTES.",
                 (
                     Query(
                         f"count by (instance, service_name, service_version) (target_info{{{ALL}}})",

@@ -1,11 +1,11 @@
-"""Expressions in PromQL over the gateway's metrics, as the panels of the dashboard ask for them."""
+"""Builds the PromQL expressions of the dashboard's panels over the gateway's metrics."""
 
 from typing import NamedTuple
 
 ALL = 'namespace=~"$namespace",job=~"$job",instance=~"$instance"'
 BY_CAMPAIGN = f'{ALL},campaign=~"$campaign"'
 EVERY = "$__rate_interval"
-"""What is chosen above the dashboard, and the time that a rate is taken over there."""
+"""The variables of the dashboard, and the interval of its rates."""
 
 
 class Query(NamedTuple):
@@ -21,12 +21,12 @@ def total(metric: str, *by: str, of: str = ALL) -> Query:
 
 
 def largest(metric: str, *by: str, of: str = ALL) -> Query:
-    """Return the largest of a gauge over replicas."""
+    """Return the maximum of a gauge over replicas."""
     return Query(f"max by ({', '.join(by)}) (dial_gateway_{metric}{{{of}}})", legend_of(*by))
 
 
 def rate(metric: str, *by: str, of: str = ALL) -> Query:
-    """Return how much a counter grows a second, over all replicas."""
+    """Return the rate of a counter per second, over all replicas."""
     growth = f"rate(dial_gateway_{metric}_total{{{of}}}[{EVERY}])"
     return Query(f"sum by ({', '.join(by)}) ({growth})", legend_of(*by))
 
@@ -46,12 +46,12 @@ def mean(metric: str, *by: str) -> Query:
 
 
 def most(query: Query) -> Query:
-    """Return the ten largest series: campaigns may be many."""
+    """Return the ten largest series, since there may be many campaigns."""
     return query._replace(expr=f"topk(10, {query.expr})")
 
 
 def legend_of(*by: str) -> str:
-    """Return the legend that names a series by these labels, as Grafana writes it."""
+    """Return Grafana's legend format for these labels."""
     return " ".join(f"{{{{{label}}}}}" for label in by)
 
 

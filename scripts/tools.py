@@ -1,4 +1,4 @@
-"""helm and promtool: the programs that the checks and tests of deploy/ run."""
+"""Finds helm and promtool, which the checks and tests of deploy/ run."""
 
 import shutil
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def find(name: str) -> Path | None:
-    """Return the path of a program, from this environment or else from PATH; None if it is missing."""
+    """Return the path of a program, from this environment or from PATH; None if it is missing."""
     ours = Path(sys.prefix) / "bin" / name
     found = str(ours) if ours.exists() else shutil.which(name)
     return Path(found) if found else None

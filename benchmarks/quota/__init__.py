@@ -1,4 +1,4 @@
-"""What the gateway makes of Connect's quota, each number beside its bar; peers in the same run."""
+"""Measures how the gateway uses Connect's quota, against bars and against boto3 in the same run."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,7 +20,7 @@ PICTURE = Path("docs/pictures/quota.svg")
 
 
 def run(only: Sequence[str] = (), *, draw: bool = False) -> bool:
-    """Run the scenarios, or those named; print all, and return whether every bar is kept."""
+    """Run the scenarios, or those named; print all, and return whether every bar is met."""
     results = []
     for name in only or NAMES:
         print(f"-- {name}", flush=True)

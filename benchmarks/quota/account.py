@@ -1,4 +1,4 @@
-"""What the simulated Connect saw of a run: its journal, read by time."""
+"""Reads the journal of the simulated Connect: the calls of a run by time."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -43,11 +43,11 @@ class Seen:
         return sum(call.result == THROTTLED for call in calls) / max(1, len(calls))
 
     def accepted(self, begin_s: float = 0.0, end_s: float = 1e9, campaign: str | None = None) -> int:
-        """Return how many dial requests Connect took."""
+        """Return how many dial requests Connect accepted."""
         return accepted(self.calls(begin_s, end_s, campaign))
 
     def shares(self, begin_s: float, end_s: float) -> Counter[str]:
-        """Return how many dial requests Connect took of each campaign."""
+        """Return how many dial requests Connect accepted for each campaign."""
         counts: Counter[str] = Counter()
         for call in self.calls(begin_s, end_s):
             counts[call.campaign or ""] += accepted([call])
@@ -56,7 +56,7 @@ class Seen:
     def reached_s(
         self, rate: float, after_s: float, campaign: str | None = None, window_s: float = 1.0
     ) -> float:
-        """Return the end of the first window after a time in which so many a second were accepted."""
+        """Return the end of the first window after a time in which this many a second were accepted."""
         calls = self.calls(after_s, campaign=campaign)
         last_s = max((self.at_s(call) for call in calls), default=after_s)
         begin_s = after_s
@@ -69,11 +69,11 @@ class Seen:
 
 
 def accepted(calls: Iterable[CallRecord]) -> int:
-    """Return how many dial requests Connect took with these calls."""
+    """Return how many dial requests Connect accepted in these calls."""
     return sum(not item.replayed for call in calls for item in call.accepted)
 
 
 def jain(shares: Sequence[float]) -> float:
-    """Return Jain's index of fairness: 1 where all are equal, 1/n where one has all."""
+    """Return Jain's index of fairness: 1 if all values are equal, 1/n if one value has everything."""
     squares = sum(share * share for share in shares)
     return sum(shares) ** 2 / (len(shares) * squares) if squares else 0.0

@@ -1,4 +1,4 @@
-"""Numbers beside their bars, as a table."""
+"""Compares measured numbers with their bars, and prints them as a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One number, how it reads, and what is asked of it; without a bar it is there to be known."""
+    """One number, its format and its bar; a number without a bar is only for information."""
 
     name: str
     value: float
@@ -16,13 +16,13 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the number keeps its bar."""
+        """Whether the number meets its bar."""
         low = self.at_least is None or self.value >= self.at_least
         return low and (self.at_most is None or self.value <= self.at_most)
 
     @property
     def bar(self) -> str:
-        """The bar in words."""
+        """The bar as text."""
         if self.at_most is not None and self.at_most == self.at_least:
             return "exactly " + self.shown.format(self.at_most)
         if self.at_most is not None:
@@ -31,7 +31,7 @@ class Check:
 
     @property
     def verdict(self) -> str:
-        """PASS or FAIL, or nothing where there is no bar."""
+        """PASS or FAIL, or nothing without a bar."""
         if not self.bar:
             return ""
         return "PASS" if self.passed else "FAIL"
@@ -39,7 +39,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a scenario measured of the gateway."""
+    """The measurements of one scenario."""
 
     title: str
     checks: Sequence[Check]
@@ -57,7 +57,7 @@ def show(result: Result) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows below their heads, the first column to the left and the others to the right."""
+    """Print rows below their headers, with the first column aligned left and the others right."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     for row in (head, *rows):
         cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
@@ -65,7 +65,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def summary(results: Sequence[Result]) -> None:
-    """Print one line per scenario, and what fails."""
+    """Print one line per scenario, and its failed checks."""
     print("\nsummary")
     for result in results:
         print(f"  {'FAIL' if result.failed else 'PASS'}  {result.title}")
@@ -74,6 +74,6 @@ def summary(results: Sequence[Result]) -> None:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return the value below which this share of the values lies; infinite where there is none."""
+    """Return the quantile of the values for this share; infinite if there are no values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("inf")

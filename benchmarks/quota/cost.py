@@ -1,4 +1,4 @@
-"""What the core's decisions cost: microseconds for each dial request, with few and with many campaigns."""
+"""The cost of the core's decisions: microseconds per dial request, with few and with many campaigns."""
 
 import gc
 import json
@@ -14,16 +14,16 @@ STREAMS, QUEUED, CALLS = 1_000, 200_000, 8
 ROUND = 25 * CALLS
 ROUNDS = 100
 LIST = 10
-"""Dial requests in one message of a stream: all of one campaign, as the contract has it."""
+"""Dial requests in one message of a stream: all of one campaign, as the contract requires."""
 REPEATS = 5
 RATE, EXPIRES_S = 10.0, 7200.0
-"""Calls a second; at this pace all that is queued is sent in time, so nothing is answered WOULD_EXPIRE."""
+"""Calls a second; at this rate all queued requests are sent in time, so nothing is answered WOULD_EXPIRE."""
 
 Message = list[tuple[Waiter, DialRequest]]
 
 
 def run() -> Result:
-    """Measure both sizes in turns, so that both meet the same machine; the best of each counts."""
+    """Measure both sizes in turns, so that machine load affects both; the best of each counts."""
     many, few, lone, collector = [], [], [], []
     for _ in range(REPEATS):
         decisions_us, collector_us = _cost_us(1_000, LIST)
@@ -38,16 +38,16 @@ def run() -> Result:
             Check("µs a dial request, 10 campaigns", min(few), "{:.1f}"),
             Check("ratio", min(many) / min(few), "{:.2f}", at_most=1.5),
             Check("µs a dial request, 1,000 campaigns, lists of one", min(lone), "{:.1f}"),
-            Check("µs a dial request that Python's collector takes beside it", min(collector), "{:.1f}"),
+            Check("µs a dial request in Python's garbage collector, in addition", min(collector), "{:.1f}"),
         ],
     )
 
 
 def _cost_us(campaigns: int, per_message: int) -> tuple[float, float]:
-    """Return what decisions cost, and what the collector does then, as set in `runtime/memory.py`."""
+    """Return the cost of decisions and of the collector, as configured in `runtime/memory.py`."""
     load = _Load(campaigns, per_message)
     gc.collect()
-    gc.freeze()  # as `gateway.app.serve` does it
+    gc.freeze()  # as in `gateway.app.serve`
     gc.disable()
     try:
         load.rounds(5)
@@ -61,7 +61,7 @@ def _cost_us(campaigns: int, per_message: int) -> tuple[float, float]:
 
 
 class _Load:
-    """A core that is full, and arrivals that keep it so."""
+    """A full core, and new requests that keep it full."""
 
     def __init__(self, campaigns: int, per_message: int) -> None:
         limits = Limits(call_rate=RATE, concurrent_calls=CALLS, queue_limit=2 * QUEUED)
@@ -77,10 +77,10 @@ class _Load:
         self._engine.take_answers(0.0)
 
     def rounds(self, count: int) -> float:
-        """Submit, poll and complete, so many times over; return the seconds of processor time it took.
+        """Submit, poll and complete this many times; return the processor time in seconds.
 
-        What arrives is made in between and not counted: it is as fresh in the caches as off the wire.
-        Nor is what the adapter does with a batch: it reads each request, and names each answer.
+        The creation of arriving requests is not counted: they are in the caches, as after parsing. The
+        adapter's work on a batch is not counted either: it reads each request and creates each answer.
         """
         return sum(self._round() for _ in range(count))
 
@@ -117,7 +117,7 @@ class _Load:
 
 
 def _called(batch: Batch) -> CallReport:
-    """Read the requests as the adapter does for a call, and have all of them accepted."""
+    """Read the requests as the adapter does for a call, and accept all of them."""
     items = [APIS["v1"].item(entry.request) for entry in batch.entries]
     json.dumps([item["attributes"] for item in items])
     return CallReport(accepted={item["clientToken"]: "id" for item in items}, started_at=batch.formed_at)

@@ -1,4 +1,4 @@
-"""Dial requests that are offered at given times, and what became of each of them."""
+"""Dial requests that are offered at given times, and their results."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ class Start:
     clock: float = field(default_factory=time.monotonic)
 
     def elapsed_s(self) -> float:
-        """Return the seconds since."""
+        """Return the seconds since the start."""
         return time.monotonic() - self.clock
 
 
@@ -65,13 +65,13 @@ def steady(
     backlog: int = 0,
     priority: "pb.Priority.ValueType" = pb.PRIORITY_NORMAL,
 ) -> list[Offer]:
-    """Return offers for one campaign: a backlog at once, and so many a second at an even pace."""
+    """Return offers for one campaign: a backlog at once, then a constant number a second."""
     times = [0.0] * backlog + [number / rate for number in range(int(rate * seconds))]
     return [Offer(at_s, campaign, f"{name}-{number}", priority) for number, at_s in enumerate(times)]
 
 
 async def stream(channel: grpc.aio.Channel, offers: Sequence[Offer], start: Start) -> None:
-    """Offer on one stream, each at its time, and note the answers; ends behind the last."""
+    """Offer on one stream, each at its time, and record the answers; ends after the last answer."""
     call = async_stub(channel).StreamDialRequests(_messages(offers, start))
     async for response in call:
         now_s = start.elapsed_s()

@@ -1,10 +1,10 @@
-"""What twenty services do without the gateway: each calls boto3 for itself.
+"""Simulates twenty services without the gateway: each calls boto3 itself.
 
 `python -m benchmarks.quota.peer MODE`, where MODE is `single`, `batches`, `adaptive` or `legacy`; the
-endpoint comes from the environment. The first two leave boto3's retries as they are by default. Each
+endpoint comes from the environment. The first two use boto3's default retries. Each
 service has its own client and its own thread, all in one process. Prints, as JSON, how long each dial
-request took from its offer; null for those that were lost: refused after boto3's own retries, or not sent
-when the time is over.
+request took from its offer. The time of a lost request is null: it was refused after boto3's own retries, or
+not sent before the end.
 """
 
 import json
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 FULL, LINGER_S = 25, 0.5
 HANDLERS = 10
-"""Threads of a service that sends each dial request by itself: as many as boto3 keeps connections."""
+"""Threads of a service that sends each dial request alone: the number of connections that boto3 keeps."""
 GIVE_UP_S = 60.0
-"""Seconds after the start at which nobody sends any more."""
+"""Seconds after the start when all services stop sending."""
 RETRIES: Mapping[str, Config] = {
     "adaptive": Config(retries={"mode": "adaptive"}),
     "legacy": Config(retries={"mode": "legacy"}),
 }
-"""What a mode changes in boto3's configuration; the others change nothing."""
+"""The change of each mode in boto3's configuration; other modes change nothing."""
 
 
 def main(mode: str) -> None:
@@ -56,12 +56,12 @@ def main(mode: str) -> None:
 
 
 def _client(config: Config | None) -> "ConnectCampaignServiceClient":
-    # A session of its own: it is no safe thing to share.
+    # Each thread has its own session, since sessions are not thread-safe.
     return boto3.session.Session().client("connectcampaigns", config=config)
 
 
 def _single(client: "ConnectCampaignServiceClient", offers: Sequence[Offer], start: Start) -> None:
-    """Send each dial request in a call of its own, as soon as one of the service's threads is free."""
+    """Send each dial request in its own call, as soon as one of the service's threads is free."""
     with ThreadPoolExecutor(HANDLERS) as handlers:
         for offer in offers:
             time.sleep(max(0.0, offer.at_s - start.elapsed_s()))
@@ -93,7 +93,7 @@ def _is_due(buffer: Sequence[Offer], now_s: float) -> bool:
 
 
 def _call(client: "ConnectCampaignServiceClient", batch: Sequence[Offer], start: Start) -> None:
-    """Call once, with boto3's retries; what fails in spite of them is lost."""
+    """Call once, with boto3's retries; requests that still fail are lost."""
     if start.elapsed_s() > GIVE_UP_S:
         return
     expiration = datetime.now(UTC) + timedelta(seconds=EXPIRES_IN_S)

@@ -1,4 +1,4 @@
-"""Draws the contenders: their latency over time, and their calls by outcome. SVG, written by hand."""
+"""Draws the latency over time and the calls by outcome of all contenders, as handwritten SVG."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ TOP, BOTTOM = 96, 400
 BARS, BAR_STEP, BAR = 504, 46, 26
 BARS_LEFT, BARS_RIGHT = 210, 640
 COLOURS = ("#0072B2", "#D55E00", "#E69F00", "#009E73", "#CC79A7")
-"""Of Okabe and Ito: told apart by everybody. Dashes and labels tell the lines apart too."""
+"""Colors of Okabe and Ito, which color-blind people can distinguish. Dashes and labels also differ."""
 DASHES = ("", "2 3", "8 4", "12 3 2 3", "4 4")
 TAKEN, THROTTLED, FAILED = "#56B4E9", "#D55E00", "#999999"
 INK, SOFT, GRID = "#1f2933", "#52606d", "#e4e7eb"

@@ -1,4 +1,4 @@
-"""More is offered than the quota allows: how much of it is used, and how fairly."""
+"""Scenarios with more load than the quota allows: how much of it is used, and how fairly."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ CAMPAIGNS = 5
 STREAMS = 4
 """Streams for each campaign."""
 TIMES = 3
-"""What is offered, in times of the quota."""
+"""The offered load, as a multiple of the quota."""
 TAKEN_FROM_S, TAKEN_TO_S = 10.0, 20.0
 
 
@@ -29,7 +29,7 @@ async def fair() -> Result:
     return Result(
         "three times the quota offered, five campaigns, one with five times the backlog",
         [
-            Check("of what the quota allows", shares.total() / allowed, "{:.1%}", at_least=0.99),
+            Check("share of the quota used", shares.total() / allowed, "{:.1%}", at_least=0.99),
             Check("Jain's index of the shares", jain(list(shares.values())), "{:.4f}", at_least=0.99),
             Check("calls answered 429", seen.throttled_share(), "{:.1%}", at_most=0.01),
         ],
@@ -48,7 +48,7 @@ async def ceiling() -> Result:
         "ceiling configured 20, true quota 10",
         [
             Check(
-                "of what the quota allows", seen.accepted(begin_s, end_s) / allowed, "{:.1%}", at_least=0.95
+                "share of the quota used", seen.accepted(begin_s, end_s) / allowed, "{:.1%}", at_least=0.95
             ),
             Check("429 in the first ten seconds", seen.throttled_share(0, 10), "{:.1%}"),
             Check("429 after the first ten seconds", seen.throttled_share(10), "{:.1%}", at_most=0.05),
@@ -74,7 +74,7 @@ async def shared() -> Result:
         "another caller takes half the quota from second 10 to 20",
         [
             Check("of what is left", seen.accepted(TAKEN_FROM_S, TAKEN_TO_S) / left, "{:.1%}", at_least=0.95),
-            Check("of its calls the other caller gets", granted / (RATE / 2 * span_s), "{:.1%}"),
+            Check("share of its calls that the other caller gets", granted / (RATE / 2 * span_s), "{:.1%}"),
             Check("429 in that time", seen.throttled_share(TAKEN_FROM_S, TAKEN_TO_S), "{:.1%}"),
             Check("back above 90% after", back_s, "{:.2f} s", at_most=5.0),
             Check("429 after that time", seen.throttled_share(TAKEN_TO_S + 1), "{:.1%}"),
@@ -83,7 +83,7 @@ async def shared() -> Result:
 
 
 def backlogs(weights: list[float], seconds: float) -> list[list[Offer]]:
-    """Return streams that offer the quota some times over, a second of it at once, shared by weight."""
+    """Return streams that offer a multiple of the quota, one second's load at once, split by weight."""
     offers = []
     for number, weight in enumerate(weights):
         rate = TIMES * RATE * FULL * weight / sum(weights) / STREAMS

@@ -1,4 +1,4 @@
-"""Twenty services, 200 dial requests a second: through the gateway, and each with boto3 by itself."""
+"""Twenty services, 200 dial requests a second: through the gateway, and with boto3 in each service."""
 
 import asyncio
 import json
@@ -14,19 +14,19 @@ from gateway.simulator import Simulator, SimulatorSettings
 
 SERVICES, CAMPAIGNS, OFFERED_PER_S, SECONDS = 20, 5, 200.0, 30.0
 DEFAULT_RETRIES = "standard"
-"""The retries that boto3 makes unless told otherwise, since 1.44; `legacy` was the default before."""
+"""The default retry mode of boto3 since 1.44; `legacy` was the default before."""
 PEERS = {
     "boto3, one request a call": "single",
     f"boto3, batches, {DEFAULT_RETRIES}": "batches",
     "boto3, batches, adaptive": "adaptive",
     "boto3, batches, legacy": "legacy",
 }
-"""The contenders beside the gateway, with the modes of `peer`."""
+"""The contenders of the gateway, with the modes of `peer`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """What one way of sending came to; latencies beside the time of the offer, None for what was lost."""
+    """The result of one contender; latencies with the time of the offer, None for lost requests."""
 
     name: str
     latencies: Sequence[tuple[float, float | None]]
@@ -37,7 +37,7 @@ class Contender:
 
     @property
     def times(self) -> list[float]:
-        """The latencies of what was accepted."""
+        """The latencies of accepted requests."""
         return [latency_s for _, latency_s in self.latencies if latency_s is not None]
 
     @property
@@ -71,12 +71,12 @@ class Contender:
 
 
 def offers_of(service: int) -> list[Offer]:
-    """Return what a service offers: the same in every run, and to every contender."""
+    """Return the offers of a service: the same in every run and for every contender."""
     return poisson(OFFERED_PER_S / SERVICES, SECONDS, CAMPAIGNS, f"service-{service}")
 
 
 async def contenders() -> list[Contender]:
-    """Run all, one after the other, each against a fresh simulator; print each as it is done."""
+    """Run all contenders in turn, each against a new simulator; print each result."""
     found = [await _gateway()]
     found += [await _peer(name, mode) for name, mode in PEERS.items()]
     head = ("", "accepted", "p50", "p99", "calls", "429", "lost", "dialed twice")
@@ -85,7 +85,7 @@ async def contenders() -> list[Contender]:
 
 
 def result_of(gateway: Contender) -> Result:
-    """Return the gateway's numbers beside their bars."""
+    """Return the gateway's numbers with their bars."""
     return Result(
         "200 a second offered by twenty services, quota 10 and 10",
         [

@@ -1,4 +1,4 @@
-"""One campaign is in trouble, or in a hurry: what that costs the others."""
+"""Scenarios with one throttled, paused or urgent campaign: the effect on the others."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -15,7 +15,7 @@ VICTIM = "campaign-4"
 OTHERS = [f"campaign-{number}" for number in range(CAMPAIGNS - 1)]
 FAULT_S, THROTTLED_FOR_S, PAUSED_FOR_S = 10.0, 10.0, 15.0
 FIRST_S = 1.0
-"""The start of a run, which shows the burst and not the rate, counts in no comparison."""
+"""The start of a run is excluded from comparisons, since it shows the burst and not the rate."""
 
 
 async def throttled() -> Result:
@@ -43,7 +43,7 @@ async def throttled() -> Result:
     return Result(
         "one of five campaigns throttles for capacity for 10 s",
         [
-            Check("goodput of the other four, of that before", during / before, "{:.1%}", at_least=0.99),
+            Check("goodput of the other four, relative to before", during / before, "{:.1%}", at_least=0.99),
             Check("dial requests a second of the four, before", before, "{:.0f}"),
             Check("dial requests a second of the fifth, before", own, "{:.0f}"),
             Check("calls wasted on the fifth", len(wasted), "{:.0f}", at_most=10),
@@ -53,7 +53,7 @@ async def throttled() -> Result:
 
 
 async def paused() -> Result:
-    """Pause one of five campaigns, which has its share of 200 dial requests a second."""
+    """Pause one of five campaigns, which gets a fifth of 200 dial requests a second."""
     end_s, seconds = FAULT_S + PAUSED_FOR_S, 32.0
     offers = [steady(f"{name}-{one}", name, 10.0, seconds) for name in (*OTHERS, VICTIM) for one in range(4)]
 
@@ -84,7 +84,7 @@ async def paused() -> Result:
 
 
 async def hurry() -> Result:
-    """Send HIGH dial requests, ten a second to a campaign of their own and ten to one that they share."""
+    """Send HIGH dial requests, ten a second to their own campaign and ten to a shared one."""
     seconds, backlog = 20.0, 20_000 // CAMPAIGNS
     names = [*OTHERS, VICTIM]
     bulk = [steady(name, name, 1.0, 0.0, backlog=backlog, priority=pb.PRIORITY_BULK) for name in names]
@@ -102,9 +102,11 @@ async def hurry() -> Result:
     checks = [
         Check("HIGH p50", quantile(latencies[0] + latencies[1], 0.5), "{:.2f} s"),
         Check("HIGH p99", quantile(latencies[0] + latencies[1], 0.99), "{:.2f} s", at_most=0.5),
-        Check("HIGH p99, campaign of its own", quantile(latencies[0], 0.99), "{:.2f} s"),
+        Check("HIGH p99, own campaign", quantile(latencies[0], 0.99), "{:.2f} s"),
         Check("HIGH p99, campaign shared with BULK", quantile(latencies[1], 0.99), "{:.2f} s"),
-        Check("BULK dial requests a second meanwhile", moved / seconds, "{:.0f}", at_least=FULL * RATE / 10),
+        Check(
+            "BULK dial requests a second during this", moved / seconds, "{:.0f}", at_least=FULL * RATE / 10
+        ),
     ]
     return Result("HIGH dial requests among a BULK backlog of 20,000", checks)
 
