@@ -10,6 +10,7 @@ it waits for: a thread, a name, a connection or a reply. Its socket is reset the
 """
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -19,6 +20,7 @@ import boto3
 import botocore
 import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
 
 from gateway.connect.api_versions import APIS, STATES_OPERATION, ApiName
 from gateway.connect.aws_clock import AwsClock
@@ -77,6 +79,7 @@ class BotoConnect:
         self._keys = Keys.fixed(*credentials) if credentials else keys or Keys(chain_of(region))
         base = botocore.session.get_session()
         base.register_component("credential_provider", Provider(self._keys))
+        base.register_component("data_loader", loader_of(base.get_config_variable("data_path")))
         session: Any = boto3.Session(region_name=region, botocore_session=base)
         self._api = APIS[api]
         self._client = session.client(self._api.service, config=_config(), endpoint_url=endpoint_url)
@@ -181,6 +184,26 @@ class BotoConnect:
 
     def _states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
         return states(self._client.get_campaign_state_batch(campaignIds=list(campaign_ids)), campaign_ids)
+
+
+class _ServiceModelLoader(Loader):
+    """Read AWS's service models, and keep what was read for all sessions of this process."""
+
+    @property
+    def search_paths(self) -> list[str]:
+        """The folders that are searched. A copy, because each boto3 session appends one to it."""
+        return list(super().search_paths)
+
+
+@functools.cache
+def loader_of(data_path: str | None) -> Loader:
+    """Return the loader of all sessions; it searches the folders of `AWS_DATA_PATH` before botocore's own.
+
+    botocore makes a loader for each session, which lists the folders of all services and parses the models
+    again: most of the time that it takes to create a client.
+    """
+    folders = create_loader(data_path).search_paths
+    return _ServiceModelLoader(extra_search_paths=folders, include_default_search_paths=False)
 
 
 def _config() -> Config:
