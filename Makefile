@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PROTOS := $(shell find protos -name '*.proto')
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz check fix protos manifests lock faults soak picture bench dist clean
+.PHONY: help install demo test fuzz check check-types check-others fix protos manifests lock faults soak picture bench dist clean
 
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,14 +22,14 @@ demo: install ## send 2,000 dial requests through a gateway with a simulated Ama
 	$(BIN)/dial-gateway demo examples/leads.csv
 
 # Tests mostly wait, so they use more workers than the machine has processors.
-WORKERS ?= 5
+WORKERS ?= 6
 
 test: install ## run every test of the Python parts
 	scripts/proxies.sh $(VENV)
 	scripts/chromium.sh
 	scripts/helm.sh $(VENV)
 	scripts/promtool.sh $(VENV)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 FUZZ_S ?= 60
 
@@ -42,9 +42,14 @@ $(VENV)/.fuzz-installed: requirements/fuzz.txt $(VENV)/.installed
 	@touch $@
 
 check: install .venv-protos/.installed ## check lint, types, import rules, contract, and that generated code is up to date
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-types check-others
+
+check-types:
+	$(BIN)/mypy
+
+check-others:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/python scripts/check_contract.py

@@ -3,10 +3,41 @@
 Without `-n` this changes only the order.
 """
 
+from typing import Any
+
 import pytest
 
-GROUPS = {"packaging/": "packaging", "console/test_console.py": "console", "console/test_port.py": "port"}
-"""Files and folders whose tests share an expensive fixture, and the name of their group."""
+GROUPS = {
+    "packaging/": "packaging",
+    "faults/test_small.py::test_a_fault_run_behind_each_proxy": "faults behind proxies",
+    "faults/": "faults",
+    "peers/": "peers",
+    "console/test_console.py": "console",
+    "console/test_port.py": "console's port",
+}
+"""Tests by the start of their id, and the name of their group. The first that fits counts.
+
+The tests of a group share something that is expensive to make, or keep the machine so busy that they
+should run one after another.
+"""
+LONGEST = (
+    "fuzz/",
+    "deploy/test_helm.py",
+    "client/test_dialctl_real_gateway.py",
+    "client/test_restarts.py",
+    "client/test_in_doubt.py",
+    "client/test_dialctl_killed.py",
+    "client/test_dialctl_next_run.py",
+    "client/test_dialctl_check.py",
+    "integration/test_drain.py",
+    "integration/test_bounds.py",
+    "integration/test_stderr.py",
+    "integration/test_collectors.py",
+    "simulation/",
+    "unit/core/test_engine_machine.py",
+    "cancellation/",
+)
+"""Files and folders with tests that take many seconds. They start early, so that none is left at the end."""
 
 
 def group_of(nodeid: str) -> str | None:
@@ -15,9 +46,33 @@ def group_of(nodeid: str) -> str | None:
     return next((group for start, group in GROUPS.items() if place.startswith(start)), None)
 
 
+def rank_of(nodeid: str) -> int:
+    """Return a number by which tests are put in order: first the groups, then long tests, then the rest."""
+    if (group := group_of(nodeid)) is not None:
+        return list(GROUPS.values()).index(group)
+    place = nodeid.removeprefix("tests/")
+    long = next((rank for rank, start in enumerate(LONGEST) if place.startswith(start)), len(LONGEST))
+    return len(GROUPS) + long
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of each group, and move them to the front: a group that starts late ends late."""
-    for item in items:
-        if group := group_of(item.nodeid):
-            item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: group_of(item.nodeid) is None)
+    """Put the tests in the order in which they start."""
+    items.sort(key=lambda item: rank_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out each group as a whole and every other test by itself.
+
+    `--dist loadgroup` would do this by marks, but pytest-xdist 3.8 writes the names of the groups into an
+    attribute that pytest 9.2 does not read.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # is there only for runs with workers
+
+    class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc] # it has no types
+        """Takes groups for scopes."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid) or nodeid
+
+    return GroupScheduling(config, log)

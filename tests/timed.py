@@ -1,7 +1,8 @@
 """Tests with time bounds in seconds: on a busy machine a failure proves nothing, so they are repeated.
 
 A test is timed by `@pytest.mark.timed` or by its place in `TIMED`. On a quiet machine the first failure
-counts.
+counts. Several workers keep the machine busy, so a test is repeated while the others wait (`turns.py`): then
+only other programs can excuse another failure.
 """
 
 import time
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
+
+from tests.turns import turns_of
 
 TIMED = (
     "client/test_channels.py",
@@ -53,15 +56,25 @@ def was_busy(waiting_s: float, took_s: float) -> bool:
 
 def run(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
     """Run a test, and repeat it if it failed on a busy machine; return the reports of the last run."""
-    for tries_left in reversed(range(TRIES)):
-        began, waited = time.monotonic(), _waited_s()
-        reports = runtestprotocol(item, nextitem=nextitem, log=False)
-        busy = was_busy(_waited_s() - waited, time.monotonic() - began)
-        if not (busy and tries_left and any(report.failed for report in reports)):
+    turns = turns_of(item.config)
+    with turns.shared():
+        reports, excused = _try(item, nextitem)
+    for _ in range(TRIES - 1 if is_timed(item) else 0):
+        if not excused:
             break
         repeated.append(item.nodeid)
         item._initrequest()  # type: ignore[attr-defined] # its fixtures are made anew
+        with turns.alone():
+            reports, excused = _try(item, nextitem)
     return reports
+
+
+def _try(item: pytest.Item, nextitem: pytest.Item | None) -> tuple[list[pytest.TestReport], bool]:
+    """Run a test once; return its reports, and whether it failed on a busy machine."""
+    began, waited = time.monotonic(), _waited_s()
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    busy = was_busy(_waited_s() - waited, time.monotonic() - began)
+    return reports, busy and any(report.failed for report in reports)
 
 
 def is_timed(item: pytest.Item) -> bool:
@@ -78,10 +91,8 @@ def _waited_s() -> float:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """Run the timed tests here instead of in pytest's own loop."""
-    if not is_timed(item):
-        return None
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """Run each test as pytest does, in its turn, and report only the last run of a timed test."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in run(item, nextitem):
         item.ihook.pytest_runtest_logreport(report=report)

@@ -11,11 +11,11 @@ from tests import timed
 TREE = Path(__file__).resolve().parents[2]
 TOLD = "some avg10=97.88 avg60=97.53 avg300=97.64 total=3478039818\nfull avg10=0.00 total=0\n"
 FAILS_TWICE = """
+import itertools
 import pytest
 from tests import timed
-from tests.timed import pytest_runtest_protocol, pytest_terminal_summary
 
-timed._waited_s = iter({waited}).__next__
+timed._waited_s = itertools.count(0.0, {waiting_s}).__next__
 tries = []
 
 @pytest.fixture
@@ -34,19 +34,17 @@ def test_the_end():
 """
 
 
-def ran(folder: Path, mark: str, *, busy: bool) -> str:
+def ran(folder: Path, mark: str, *options: str, busy: bool) -> str:
     """Run a test that fails twice and then passes, on a machine that is said to be busy or not."""
-    waited = [1000.0 * number if busy else 0.0 for number in range(2 * timed.TRIES)]
-    (folder / "test_one.py").write_text(FAILS_TWICE.format(waited=waited, mark=mark))
+    (folder / "test_one.py").write_text(FAILS_TWICE.format(waiting_s=1000.0 if busy else 0.0, mark=mark))
     (folder / "conftest.py").write_text(
-        "from test_one import pytest_runtest_protocol, pytest_terminal_summary\n"
+        "pytest_plugins = ['tests.timed', 'tests.turns']\n"
         "def pytest_configure(config): config.addinivalue_line('markers', 'timed: x')\n"
-        "def pytest_sessionstart(): pass\n"
     )
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = other: x\n")
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(folder)]
     done = subprocess.run(  # noqa: S603
-        [*command, str(folder)],
+        [*command, *options, str(folder)],
         cwd=folder,
         env={"PYTHONPATH": f"{TREE}:{folder}"},
         capture_output=True,
@@ -65,6 +63,13 @@ def test_how_often_it_is_tried(tmp_path: Path, mark: str, tries: int, *, busy: b
     assert f"tries: {tries}" in said, said
     assert ("2 passed" in said) is (tries == 3)
     assert ("2 x test_one.py::test_it" in said) is (tries == 3)
+
+
+def test_what_workers_repeated_is_listed(tmp_path: Path) -> None:
+    """The list at the end has the tests of all workers."""
+    said = ran(tmp_path, "timed", "-n", "2", busy=True)
+    assert "2 passed" in said, said
+    assert "2 x test_one.py::test_it" in said
 
 
 @pytest.mark.parametrize("place", timed.TIMED)

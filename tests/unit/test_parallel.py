@@ -1,0 +1,69 @@
+"""Which tests share a worker, and which start first."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.parallel import GROUPS, LONGEST, group_of, rank_of
+
+TESTS_THAT_NAME_THEIR_WORKER = """
+import os, time, pytest
+
+@pytest.mark.parametrize("number", range(6))
+def test_it(number):
+    time.sleep(0.05)
+    print("{kind}", os.environ["PYTEST_XDIST_WORKER"])
+"""
+TESTS = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("start", [*GROUPS, *LONGEST])
+def test_what_is_listed_is_there(start: str) -> None:
+    file, _, name = start.partition("::")
+    assert (TESTS / file).exists()
+    assert not name or f"def {name}(" in (TESTS / file).read_text()
+
+
+def test_the_tests_of_a_group_run_on_one_worker(tmp_path: Path) -> None:
+    """Other tests run on whichever worker is free."""
+    for name, kind in (("packaging", "grouped"), ("unit", "other")):
+        folder = tmp_path / "tests" / name
+        folder.mkdir(parents=True)
+        (folder / f"test_{kind}.py").write_text(TESTS_THAT_NAME_THEIR_WORKER.format(kind=kind))
+    (tmp_path / "conftest.py").write_text(
+        "from tests import parallel\ndef pytest_configure(config): config.pluginmanager.register(parallel)\n"
+    )
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    options = ("-rP", "-n", "3", "--import-mode=importlib", "-p", "no:cacheprovider")
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "pytest", *options, "--rootdir", str(tmp_path), str(tmp_path)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(TESTS.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "12 passed" in done.stdout, done.stdout + done.stderr
+    workers = re.findall(r"^(grouped|other) (\w+)$", done.stdout, re.MULTILINE)
+    assert len({worker for kind, worker in workers if kind == "grouped"}) == 1
+    assert len({worker for kind, worker in workers if kind == "other"}) > 1
+
+
+def test_groups() -> None:
+    assert group_of("tests/packaging/test_wheels.py::test_a") == "packaging"
+    assert group_of("tests/faults/test_small.py::test_a_fault_run[forced]") == "faults"
+    assert group_of("tests/unit/test_parallel.py::test_groups") is None
+
+
+def test_groups_start_first_and_short_tests_last() -> None:
+    ids = (
+        "packaging/test_wheels.py::test",
+        "faults/test_soak.py::test",
+        "fuzz/test_port.py::test",
+        "unit/a.py::b",
+    )
+    ranks = [rank_of(f"tests/{nodeid}") for nodeid in ids]
+    assert ranks == sorted(set(ranks))
