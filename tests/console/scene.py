@@ -21,7 +21,7 @@ import grpc.aio
 
 from gateway.simulator import CampaignState, FaultKind, SimulatorSettings
 from tests.console.browser import Page, browser
-from tests.integration.world import Knobs, World, dials, world_of
+from tests.integration.world import World, WorldOptions, dials, world_of
 
 if TYPE_CHECKING:
     from tests.integration.world import StreamCall
@@ -53,11 +53,11 @@ async def gateway(**settings: Any) -> AsyncIterator[World]:
     with tempfile.TemporaryDirectory() as folder:
         token = Path(folder) / "token"
         token.write_text(TOKEN)
-        knobs = Knobs(
+        options = WorldOptions(
             simulator=SimulatorSettings(call_rate=10, latency_s=0.06), rng=random.Random(7), tracing=False
         )
         chosen = {"call_rate": 10.0, "linger": 0.05, "admin_token_file": str(token), **settings}
-        async with world_of(knobs, **chosen) as world:
+        async with world_of(options, **chosen) as world:
             yield world
 
 

@@ -1,4 +1,4 @@
-"""Asks the admin port of a gateway, as browsers, probes and Prometheus do."""
+"""Requests to the admin port of a gateway, as browsers, probes and Prometheus send them."""
 
 import asyncio
 import http.client
@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 @dataclass(frozen=True)
 class Page:
-    """What the admin port answered."""
+    """An answer of the admin port."""
 
     status: int
     headers: dict[str, str]
@@ -17,7 +17,7 @@ class Page:
 
 
 async def get(port: int, path: str, method: str = "GET", **headers: str) -> Page:
-    """Ask for a page; underscores in the names of headers stand for dashes."""
+    """Request a page; underscores in the names of headers stand for dashes."""
     return await asyncio.to_thread(_get, port, path, method, headers)
 
 
@@ -39,7 +39,7 @@ class Scrape:
     samples: list[tuple[str, dict[str, str], float]]
 
     def value(self, name: str, **labels: str) -> float:
-        """Return the sum of the samples of a name that have these labels."""
+        """Return the sum of the samples with this name and these labels."""
         return sum(
             value for found, has, value in self.samples if found == name and labels.items() <= has.items()
         )
@@ -55,7 +55,7 @@ class Scrape:
 
 
 async def scrape(port: int) -> Scrape:
-    """Scrape the metrics, and read them with Prometheus' own parser."""
+    """Scrape the metrics, and parse them with Prometheus' own parser."""
     page = await get(port, "/metrics")
     assert page.status == 200, page.body
     families = text_string_to_metric_families(page.body)

@@ -1,7 +1,7 @@
-"""A gateway whose core has a bug, as a process: `python -m tests.integration.broken_gateway METHOD ...`.
+"""A gateway process whose core has a bug: `python -m tests.integration.broken_gateway METHOD ...`.
 
-A dial request with the token `trigger` arms it; from then on the methods named raise, with a text
-that must not be told to anybody. Calls for the campaign `hangs` have no answer.
+A dial request with the token `trigger` arms the bug; from then on the named methods raise an exception, whose
+text must not appear anywhere. Calls for the campaign `hangs` get no answer.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ TRIGGER, HANGS = "trigger", "hangs"
 
 
 class BrokenEngine(Engine):
-    """Raises in the methods named, once it has been armed."""
+    """An engine that raises in the named methods once it is armed."""
 
     def __init__(self, limits: Any, rng: random.Random, methods: Sequence[str]) -> None:
         self.armed = False
@@ -34,14 +34,14 @@ class BrokenEngine(Engine):
         super().__init__(limits, rng)
 
     def __getattribute__(self, name: str) -> Any:
-        """Put a bug before the methods named."""
+        """Add the bug to the named methods."""
         found = super().__getattribute__(name)
         if name.startswith("_") or name in {"armed", "broken"} or name not in self.broken:
             return found
         return self._with_bug(found)
 
     def submit(self, *arguments: Any) -> Any:
-        """Take a dial request, and arm the bug with the trigger."""
+        """Submit dial requests, and arm the bug if the trigger is among them."""
         self.armed |= _has_trigger(arguments)
         return super().submit(*arguments)
 
@@ -55,12 +55,12 @@ class BrokenEngine(Engine):
 
 
 class HangingConnect(FakeConnect):
-    """Never answers for the campaign that hangs."""
+    """A fake Connect that never answers calls for the campaign `hangs`."""
 
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
     ) -> PutReply:
-        """Hang once the call has been sent, or accept."""
+        """Hang after the call was sent, or accept."""
         if campaign_id == HANGS:
             if ticket is not None:
                 ticket.leave()
@@ -69,7 +69,7 @@ class HangingConnect(FakeConnect):
 
 
 async def main(methods: Sequence[str]) -> int:
-    """Serve until it breaks."""
+    """Serve until the bug ends the process."""
     settings, _ = load(os.environ)
     rng = random.Random(1)
     engine = BrokenEngine(app.limits_of(settings), rng, methods)
@@ -83,7 +83,7 @@ def _say(port: int, admin_port: int) -> None:
 
 
 def _has_trigger(arguments: Sequence[Any]) -> bool:
-    """Whether dial requests come in, and the trigger is among them."""
+    """Return whether the arguments contain a dial request with the trigger."""
     lists = [argument for argument in arguments if isinstance(argument, list)]
     return any(request.client_token == TRIGGER for arrivals in lists for _, request in arrivals)
 

@@ -7,6 +7,6 @@ from tests.integration.world import World, world_of
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    """A world as it is without further choices."""
+    """Run a world with default options."""
     async with world_of() as world:
         yield world

@@ -1,4 +1,4 @@
-"""The gateway as a process of its own: `dial-gateway serve --simulator`."""
+"""The gateway as a separate process: `dial-gateway serve --simulator`."""
 
 import asyncio
 import http.client
@@ -27,7 +27,7 @@ NO_LIMIT = ("--simulator-rate", "0")
 
 @dataclass
 class Served:
-    """A gateway process, what it has said so far, and a channel to it."""
+    """A gateway process, its output so far, and a channel to it."""
 
     process: asyncio.subprocess.Process
     channel: grpc.aio.Channel | None = None
@@ -46,22 +46,22 @@ class Served:
         return Caller(self.stub.StreamDialRequests(**options))
 
     def terminate(self) -> None:
-        """Ask it to leave."""
+        """Send it SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
 
     async def exit_code(self) -> int:
-        """Wait for its end."""
+        """Wait for its end and return the exit code."""
         async with asyncio.timeout(PATIENCE_S):
             return await self.process.wait()
 
     async def health(self) -> int:
-        """Ask for its health."""
+        """Call its health service."""
         assert self.channel is not None
         stub: Any = health_pb2_grpc.HealthStub(self.channel)
         return int((await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)).status)
 
     async def control(self, method: str, path: str, document: object = None) -> Any:
-        """Tell or ask its simulator."""
+        """Send a request to the control endpoint of its simulator."""
         return await asyncio.to_thread(self._control, method, path, document)
 
     def _control(self, method: str, path: str, document: object) -> Any:
@@ -74,18 +74,18 @@ class Served:
             connection.close()
 
     async def calls(self) -> list[dict[str, Any]]:
-        """Return the calls for dial requests that came to its simulator."""
+        """Return the calls for dial requests that its simulator has received."""
         calls: list[dict[str, Any]] = (await self.control("GET", "journal"))["calls"]
         return calls
 
     async def called(self, count: int) -> None:
-        """Wait until so many calls have come to its simulator."""
+        """Wait until its simulator has received `count` calls."""
         async with asyncio.timeout(PATIENCE_S):
             while len(await self.calls()) < count:  # noqa: ASYNC110 - it happens in another process
                 await asyncio.sleep(0.01)
 
     async def listen(self) -> None:
-        """Keep all that it says, until its end."""
+        """Read its output until it ends."""
         await asyncio.gather(self._keep(self.process.stdout), self._keep(self.process.stderr))
 
     async def _keep(self, stream: asyncio.StreamReader | None) -> None:
@@ -114,7 +114,7 @@ async def serving(
     environment: dict[str, str] | None = None,
     module: tuple[str, ...] = ("gateway", "serve", "--simulator"),
 ) -> AsyncIterator[Served]:
-    """Run a gateway process until the end of the block; a variable's name is short for its setting."""
+    """Run a gateway process until the end of the block; `environment` adds to its settings."""
     settings = {
         "DIAL_GATEWAY_LISTEN": "127.0.0.1:0",
         "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0",

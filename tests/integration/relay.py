@@ -1,4 +1,4 @@
-"""A TCP relay between callers and the gateway that can fall silent, and counts connections."""
+"""A TCP relay between callers and the gateway that can stop forwarding, and counts connections."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ CHUNK = 65_536
 
 @dataclass
 class Relay:
-    """Carries bytes both ways until it is told to swallow them."""
+    """Forwards bytes both ways until `fall_silent`."""
 
     target_port: int
     port: int = 0
@@ -20,7 +20,7 @@ class Relay:
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     def fall_silent(self) -> None:
-        """Swallow every byte from here on; the connections stay."""
+        """Swallow all further bytes; the connections stay open."""
         self._carries.clear()
 
     async def begin(self) -> asyncio.Server:
@@ -31,12 +31,12 @@ class Relay:
         return server
 
     async def end(self) -> None:
-        """Cut what is still connected."""
+        """Close all connections."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # the transports that were closed say so to the loop
+        await asyncio.sleep(0)  # lets the loop run the callbacks of the closed transports
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

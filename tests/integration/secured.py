@@ -1,4 +1,4 @@
-"""A gateway that speaks TLS, an authority, and callers with certificates of it."""
+"""A gateway with TLS, a certificate authority, and callers with its certificates."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,11 +41,11 @@ class Folder:
 
     @property
     def policy(self) -> Path:
-        """The policy's file."""
+        """Return the path of the policy."""
         return self.path / "policy.yaml"
 
     def change_policy(self, text: str) -> None:
-        """Put another policy in the place of the one before, in one step: somebody may be looking."""
+        """Replace the policy atomically, because the gateway may be reading it."""
         new = self.path / "policy.new"
         new.write_text(text)
         new.rename(self.policy)
@@ -81,7 +81,7 @@ class SecureCaller:
 
     @property
     def campaigns(self) -> "CampaignServiceAsyncStub":
-        """The stub that shows campaigns and steers them."""
+        """Return the stub of CampaignService."""
         return cast("CampaignServiceAsyncStub", CampaignServiceStub(self.channel))
 
 
@@ -94,12 +94,12 @@ async def caller_of(
     ip: str | None = None,
     own: pki.Issued | None = None,
 ) -> AsyncIterator[SecureCaller]:
-    """Connect with a certificate for an identity, or `own`; without one where no name is given."""
+    """Connect with a certificate for `identity`, or with `own`; without a certificate if neither is given."""
     if own is None and (identity or ip):
         own = ca.issue(spiffe=identity, ip=ip)
     shown = (own.key_pem, own.pem) if own is not None else (None, None)
     credentials = grpc.ssl_channel_credentials(ca.pem, *shown)
-    options = (("grpc.use_local_subchannel_pool", 1),)  # no connection of another caller is used
+    options = (("grpc.use_local_subchannel_pool", 1),)  # do not share connections with other callers
     async with grpc.aio.secure_channel(world.target, credentials, options) as channel:
         yield SecureCaller(channel)
 
@@ -108,7 +108,7 @@ async def caller_of(
 async def secured(
     path: Path, policy: str | None = POLICY, *, mutual: bool = True, **settings: Any
 ) -> AsyncIterator[tuple[World, Folder]]:
-    """Run a gateway with TLS, mutual unless told otherwise, and a policy."""
+    """Run a gateway with TLS, mutual by default, and a policy."""
     folder = folder_of(path)
     settings |= folder.settings(mutual=mutual, policy=policy)
     async with world_of(**settings) as world:

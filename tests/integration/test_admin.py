@@ -1,4 +1,4 @@
-"""Health on the admin port, and who is answered there."""
+"""Health on the admin port, and which requests get an answer there."""
 
 import asyncio
 import logging
@@ -8,13 +8,13 @@ import pytest
 from gateway.simulator import CampaignState, FaultKind
 from tests.integration.admin import get
 from tests.integration.process import NO_LIMIT, serving
-from tests.integration.world import Knobs, World, dial, dials, until, world_of
+from tests.integration.world import World, WorldOptions, dial, dials, until, world_of
 
 NAMES = ["livez", "readyz", "metrics"]
 
 
 async def test_a_gateway_that_serves_is_live_and_ready(world: World) -> None:
-    """Both probes are answered with 200, and readiness says what was checked."""
+    """Both probes are answered with 200, and readiness lists its checks."""
     assert (await get(world.gateway.admin_port, "/livez")).status == 200
     page = await get(world.gateway.admin_port, "/readyz")
     assert page.status == 200
@@ -23,8 +23,10 @@ async def test_a_gateway_that_serves_is_live_and_ready(world: World) -> None:
     assert "not called yet" in page.body
 
 
-async def test_connect_failing_is_seen_and_does_not_make_it_unready(world: World) -> None:
-    """That Connect fails is told, with how; the gateway stays ready, since all would else leave together."""
+async def test_a_failing_connect_is_reported_and_stays_ready(world: World) -> None:
+    """Readiness reports how Connect fails but stays 200, since otherwise all gateways would become unready at
+    once.
+    """
     world.fault(FaultKind.RESET)
     await world.ask(dial("t", expires_in=7))
     page = await get(world.gateway.admin_port, "/readyz")
@@ -33,15 +35,15 @@ async def test_connect_failing_is_seen_and_does_not_make_it_unready(world: World
     assert "AnswerLost" in page.body
 
 
-async def test_connect_that_answers_again_is_seen(world: World) -> None:
-    """After an attempt that was answered nothing is failing."""
+async def test_a_recovered_connect_is_reported(world: World) -> None:
+    """After an attempt that was answered, readiness reports no failure."""
     world.fault(FaultKind.RESET, count=1)
     await world.ask(*dials(2))
     assert '"answering"' in (await get(world.gateway.admin_port, "/readyz")).body
 
 
-async def test_a_gateway_that_leaves_is_live_and_not_ready() -> None:
-    """While it drains it is not ready, and still live: nobody must kill it for that."""
+async def test_a_draining_gateway_is_live_and_not_ready() -> None:
+    """A draining gateway is not ready, and still live, so that it is not killed."""
     async with world_of(call_timeout=3.0) as world:
         world.hang()
         stream = world.stream()
@@ -62,8 +64,8 @@ async def test_a_gateway_that_leaves_is_live_and_not_ready() -> None:
 
 @pytest.mark.parametrize("path", NAMES)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-async def test_nothing_can_be_changed(world: World, path: str, method: str) -> None:
-    """Only reading methods are answered."""
+async def test_the_admin_port_is_read_only(world: World, path: str, method: str) -> None:
+    """A method other than GET or HEAD is refused with 405."""
     page = await get(world.gateway.admin_port, f"/{path}", method)
     assert page.status == 405
 
@@ -78,8 +80,10 @@ async def test_nothing_can_be_changed(world: World, path: str, method: str) -> N
         {"Origin": "null"},
     ],
 )
-async def test_other_sites_are_not_answered(world: World, path: str, headers: dict[str, str]) -> None:
-    """A browser that asks for a page of another site gets nothing."""
+async def test_requests_from_other_sites_are_refused(
+    world: World, path: str, headers: dict[str, str]
+) -> None:
+    """A request from a page of another site is refused."""
     page = await get(world.gateway.admin_port, f"/{path}", **headers)
     assert page.status == 403
     assert "dial_gateway_" not in page.body
@@ -99,12 +103,12 @@ async def test_other_sites_are_not_answered(world: World, path: str, headers: di
     ],
 )
 async def test_on_loopback_only_loopback_names_are_answered(world: World, host: str, status: int) -> None:
-    """A name that somebody has made to point at loopback is not answered: DNS rebinding."""
+    """A foreign host name that resolves to loopback is refused, against DNS rebinding."""
     assert (await get(world.gateway.admin_port, "/metrics", Host=host)).status == status
 
 
-async def test_elsewhere_names_that_strangers_can_have_are_not_answered() -> None:
-    """Through a port-forward a name that was made to point at loopback reads nothing, events neither."""
+async def test_foreign_names_that_resolve_to_loopback_are_refused() -> None:
+    """Through a port-forward, a foreign name that resolves to loopback reads neither pages nor events."""
     async with world_of(admin_listen="0.0.0.0:0") as world:
         port = world.gateway.admin_port
         assert (await get(port, "/readyz", Host="10.0.0.1:9464")).status == 200
@@ -116,7 +120,7 @@ async def test_elsewhere_names_that_strangers_can_have_are_not_answered() -> Non
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "127.0.0.1:0"])
 async def test_names_that_a_setting_lists_are_answered(address: str) -> None:
-    """A public name is one of the admin port's own where the setting lists it, and only then."""
+    """A public host name is answered if and only if the setting lists it."""
     async with world_of(admin_listen=address, admin_hosts=("console.example.org",)) as world:
         port = world.gateway.admin_port
         assert (await get(port, "/metrics", Host="Console.example.org")).status == 200
@@ -124,15 +128,15 @@ async def test_names_that_a_setting_lists_are_answered(address: str) -> None:
 
 
 async def test_its_own_page_is_answered(world: World) -> None:
-    """A page of the admin port itself may ask, and a person who types the address."""
+    """Requests from the admin port's own page, and from a typed address, are answered."""
     port = world.gateway.admin_port
     own = {"Origin": f"http://127.0.0.1:{port}", "Host": f"127.0.0.1:{port}"}
     assert (await get(port, "/readyz", Sec_Fetch_Site="same-origin", **own)).status == 200
     assert (await get(port, "/readyz", Sec_Fetch_Site="none")).status == 200
 
 
-async def test_an_admin_address_that_is_taken_stops_the_start(world: World) -> None:
-    """Two gateways on one admin address: the second does not start, and names it."""
+async def test_an_admin_address_in_use_stops_the_start(world: World) -> None:
+    """If the admin address is in use the gateway does not start, and the error names it."""
     taken = f"127.0.0.1:{world.gateway.admin_port}"
     with pytest.raises(OSError, match=f"cannot listen on {taken} \\(admin\\)"):
         async with world_of(admin_listen=taken):
@@ -140,21 +144,21 @@ async def test_an_admin_address_that_is_taken_stops_the_start(world: World) -> N
 
 
 async def test_without_telemetry_there_are_no_metrics() -> None:
-    """Where the standard variable turns telemetry off there is nothing to scrape, and health is answered."""
+    """If the standard variable turns telemetry off there are no metrics; health is still answered."""
     async with serving(*NO_LIMIT, environment={"OTEL_SDK_DISABLED": "true"}) as served:
         await served.stream().ask(*dials(3))
         assert (await get(served.admin_port, "/metrics")).status == 404
         assert (await get(served.admin_port, "/readyz")).status == 200
 
 
-async def test_credentials_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gateway that found no credentials is not ready, and says so."""
+async def test_missing_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that found no credentials is not ready, and says why."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, "/nowhere")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    async with world_of(Knobs(no_keys=True)) as world:
+    async with world_of(WorldOptions(no_keys=True)) as world:
         page = await get(world.gateway.admin_port, "/readyz")
         assert page.status == 503
         assert "none were found" in page.body

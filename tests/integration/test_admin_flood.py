@@ -16,7 +16,7 @@ WHOLE = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Clock:
-    """The loop's clock, which can be moved ahead."""
+    """The loop's clock, which a test can move forward."""
 
     ahead = 0.0
 
@@ -27,7 +27,7 @@ class Clock:
 
 @asynccontextmanager
 async def admin_port(limit: int = LIMIT) -> AsyncIterator[tuple[int, Clock, Connections, AdminServer]]:
-    """Run an admin port of a gateway by a clock that can be moved, with a backlog of metrics to give."""
+    """Run a gateway's admin port with a clock that a test moves, and a large page of metrics."""
     async with world_of() as world:
         await world.ask(*dials(3))
         clock = Clock()
@@ -43,7 +43,7 @@ async def admin_port(limit: int = LIMIT) -> AsyncIterator[tuple[int, Clock, Conn
 
 @asynccontextmanager
 async def connected(port: int, count: int, first: bytes = b"") -> AsyncIterator[list[socket.socket]]:
-    """Open connections and send something on each."""
+    """Open connections and send `first` on each."""
     sockets: list[socket.socket] = []
     try:
         await asyncio.to_thread(_connect, port, count, first, sockets)
@@ -56,7 +56,7 @@ async def connected(port: int, count: int, first: bytes = b"") -> AsyncIterator[
 def _connect(port: int, count: int, first: bytes, sockets: list[socket.socket]) -> None:
     for _ in range(count):
         sockets.append(socket.create_connection(("127.0.0.1", port), PATIENCE_S))
-        with suppress(ConnectionError):  # it may have made room for another already
+        with suppress(ConnectionError):  # the port may have closed it already to make room for another
             sockets[-1].sendall(first)
         sockets[-1].setblocking(False)
 
@@ -66,7 +66,7 @@ def transports(connections: Connections) -> list[asyncio.Transport]:
 
 
 def ended(sock: socket.socket) -> bool:
-    """Whether the other side has closed a connection."""
+    """Return whether the other side has closed a connection."""
     try:
         while part := sock.recv(65_536):
             assert part
@@ -78,7 +78,9 @@ def ended(sock: socket.socket) -> bool:
 
 
 async def test_silent_and_slow_connections_are_closed() -> None:
-    """Without a request, with half a header, and idle after an answer: each has its time."""
+    """A connection without a request, with half a header, or idle after an answer is closed after its own
+    time.
+    """
     async with admin_port() as (port, clock, connections, _):
         async with (
             connected(port, 3) as silent,
@@ -96,7 +98,7 @@ async def test_silent_and_slow_connections_are_closed() -> None:
         assert connections.closed["idle"] == 3
 
 
-async def test_an_answer_that_nobody_reads_is_cut_off() -> None:
+async def test_an_unread_answer_is_cut_off() -> None:
     """Metrics that are requested again and again and never read do not stay in memory."""
     asking = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000
     async with admin_port() as (port, clock, connections, _):
@@ -115,8 +117,8 @@ async def test_an_answer_that_nobody_reads_is_cut_off() -> None:
         sock.close()
 
 
-async def test_a_flood_of_connections_keeps_no_probe_out() -> None:
-    """More silent or half-open connections than the limit: probes and scrapes are answered at once."""
+async def test_a_flood_of_connections_does_not_block_probes() -> None:
+    """With more silent or half-open connections than the limit, probes and scrapes are answered at once."""
     limit = 32
     async with (
         admin_port(limit) as (port, _, connections, _),

@@ -27,7 +27,7 @@ BAD_ITEMS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 async def test_bad_items_are_rejected(world: World) -> None:
-    """A bad item is REJECTED with its field named and its value not, and its neighbours go on."""
+    """A bad item is REJECTED with the name of its field but not its value; other items are not affected."""
     bad = [dial(f"bad-{n}", **changes) for n, (_, changes) in enumerate(BAD_ITEMS.values())]
     good = dials(len(bad), "good")
     results = await world.ask(*(item for pair in zip(good, bad, strict=True) for item in pair))
@@ -43,8 +43,8 @@ async def test_bad_items_are_rejected(world: World) -> None:
     }
 
 
-async def test_expirations_that_are_none_or_past_are_rejected(world: World) -> None:
-    """An expiration that is past, or no time at all, is REJECTED and nothing is sent."""
+async def test_invalid_and_past_expirations_are_rejected(world: World) -> None:
+    """An expiration that is past or no valid time is REJECTED, and nothing is sent."""
     items = dials(5)
     years = (0, -1, -62_135_596_801, 253_402_300_800, 1_000_000_000)
     for item, seconds in zip(items, years, strict=True):
@@ -63,8 +63,8 @@ async def test_an_expiration_is_required(world: World) -> None:
     assert (verdict(result), result.detail[:16]) == ("REJECTED INVALID_REQUEST NEVER", "expiration_time:")
 
 
-async def test_a_bad_campaign_rejects_each_of_its_list(world: World) -> None:
-    """An illegal campaign id rejects each request of the message, and the stream goes on."""
+async def test_a_bad_campaign_id_rejects_each_request_of_its_list(world: World) -> None:
+    """An illegal campaign id rejects each request of the message, and the stream continues."""
     caller = world.stream()
     for campaign in ("", "c d", "c" * 257, "."):
         await caller.send(dial("a"), dial("b"), campaign=campaign)
@@ -76,7 +76,7 @@ async def test_a_bad_campaign_rejects_each_of_its_list(world: World) -> None:
 
 
 async def test_one_answer_for_each_index(world: World) -> None:
-    """Good, bad, doubled and conflicting items: each index is answered once, then the stream ends OK."""
+    """Good, bad, duplicate and conflicting items: each index is answered once, then the stream ends OK."""
     items = [dial(f"t-{n % 40}", phone_number="bad" if n % 7 == 3 else PHONE) for n in range(200)]
     caller = world.stream()
     for begin in range(0, 200, 10):
@@ -92,7 +92,7 @@ async def test_one_answer_for_each_index(world: World) -> None:
 
 
 async def test_campaigns_share_a_stream(world: World) -> None:
-    """A stream carries any number of campaigns: answers name theirs, and a token belongs to its campaign."""
+    """A stream carries any number of campaigns: answers name theirs, and tokens are separate per campaign."""
     caller = world.stream()
     for campaign in ("north", "south", "west"):
         await caller.send(dial("same"), dial("other"), campaign=campaign)
@@ -104,8 +104,8 @@ async def test_campaigns_share_a_stream(world: World) -> None:
     assert len(world.simulator.connect.journal.dials()) == 6
 
 
-async def test_empty_lists_mean_nothing(world: World) -> None:
-    """An empty list is ignored wherever it comes, even for an illegal campaign."""
+async def test_empty_lists_are_ignored(world: World) -> None:
+    """An empty list is ignored at any position, even for an illegal campaign."""
     caller = world.stream()
     await caller.send()
     await caller.send(campaign="")
@@ -126,7 +126,7 @@ async def test_a_stream_that_sends_nothing_ends_ok(world: World) -> None:
 
 
 async def test_a_stream_may_stay_open_in_silence(world: World) -> None:
-    """A stream that neither sends nor half-closes hinders nobody and can be used later."""
+    """An open stream that sends nothing affects no other stream, and can be used later."""
     silent = world.stream()
     assert verdicts(await world.ask(*dials(3))) == ["ACCEPTED"] * 3
     await silent.send(dial("late"))
@@ -134,7 +134,7 @@ async def test_a_stream_may_stay_open_in_silence(world: World) -> None:
 
 
 async def test_put_answers_in_the_order_of_the_requests(world: World) -> None:
-    """PutDialRequests answers in request order, duplicates and bad items included."""
+    """PutDialRequests answers in request order, including duplicates and bad items."""
     items = [*dials(30), dial("t-0"), dial("bad", phone_number="1"), dial("t-29"), dial("t-0")]
     results = await world.put(*items)
     assert [result.client_token for result in results] == [item.client_token for item in items]
@@ -145,7 +145,7 @@ async def test_put_answers_in_the_order_of_the_requests(world: World) -> None:
 
 
 async def test_put_answers_shortly_before_the_deadline(world: World) -> None:
-    """What is not settled when the deadline is near is UNKNOWN if sent, else NOT_ACCEPTED and unsent."""
+    """Requests that are unsettled near the deadline are UNKNOWN if sent, and NOT_ACCEPTED if not."""
     world.hang()
     results = await world.put(*dials(225), timeout_s=0.7)
     assert [verdict(result) for result in results].count("UNKNOWN DEADLINE SAME_TOKEN") == 200

@@ -1,4 +1,4 @@
-"""What is no dial request at all: whoever sends it hurts itself, and the others go on being served."""
+"""Invalid messages and bytes: only the sender is affected, and other callers are still served."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ METHODS = "/dialgateway.v1.DialRequestService/"
 
 
 async def served(world: World) -> None:
-    """See that a decent caller is served at once."""
+    """Check that a valid caller is served at once."""
     assert verdicts(await world.ask(*dials(3, f"ok-{random.random()}"[:20]))) == ["ACCEPTED"] * 3
 
 
@@ -38,8 +38,8 @@ async def test_a_message_above_the_limit(world: World) -> None:
     await served(world)
 
 
-async def test_bytes_that_are_no_message(world: World) -> None:
-    """Garbage as a message ends its own stream in an error that tells no internals; nothing of it is sent."""
+async def test_an_unparsable_message(world: World) -> None:
+    """An unparsable message ends its own stream with an error without internals; nothing of it is sent."""
     for garbage in (b"\xff" * 40, b"\x0a\xff\xff\xff\xff\x0f", b"\x0a\x02\xc3\x28"):
         call: Any = world.channel.stream_stream(METHODS + "StreamDialRequests")()
         await call.write(garbage)
@@ -52,7 +52,7 @@ async def test_bytes_that_are_no_message(world: World) -> None:
 
 
 async def test_requests_before_a_broken_message_are_answered(world: World) -> None:
-    """What a stream sent before its broken message is answered before the stream ends in the error."""
+    """Requests before an unparsable message are answered before the stream ends with the error."""
     call: Any = world.channel.stream_stream(METHODS + "StreamDialRequests")()
     good = pb.StreamDialRequestsRequest(campaign_id="c", dial_requests=[dial("a"), dial("b")])
     await call.write(good.SerializeToString())
@@ -63,15 +63,15 @@ async def test_requests_before_a_broken_message_are_answered(world: World) -> No
         await call.read()
 
 
-async def test_bytes_that_are_no_unary_message(world: World) -> None:
-    """Garbage in a unary call fails that call."""
+async def test_an_unparsable_unary_message(world: World) -> None:
+    """An unparsable message in a unary call fails that call."""
     put: Any = world.channel.unary_unary(METHODS + "PutDialRequests")
     with pytest.raises(grpc.aio.AioRpcError):
         await put(b"\xff" * 40)
     await served(world)
 
 
-async def test_a_method_that_is_not_there(world: World) -> None:
+async def test_an_unknown_method(world: World) -> None:
     """An unknown method is UNIMPLEMENTED."""
     other: Any = world.channel.unary_unary(METHODS + "Other")
     with pytest.raises(grpc.aio.AioRpcError) as unknown:
@@ -90,8 +90,8 @@ NOISES: dict[str, Callable[[random.Random], bytes]] = {
 
 
 @pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
-async def test_noise_on_the_port(world: World, noise: Callable[[random.Random], bytes]) -> None:
-    """Bytes that are no gRPC, on many connections, hinder no stream that is open and none that opens."""
+async def test_bytes_that_are_not_grpc(world: World, noise: Callable[[random.Random], bytes]) -> None:
+    """Non-gRPC bytes on many connections affect neither open nor new streams."""
     rng = random.Random(1)
     neighbour = world.stream()
     await neighbour.send(dial("n-1"))
@@ -109,7 +109,7 @@ async def test_noise_on_the_port(world: World, noise: Callable[[random.Random], 
 
 
 async def test_a_thousand_streams_at_once(world: World) -> None:
-    """A thousand streams at once, each with a few requests of its own and a bad one, are all answered."""
+    """A thousand streams at once, each with a few valid requests and an invalid one, are all answered."""
 
     async def ask(number: int) -> list[str]:
         caller = world.stream()
@@ -122,7 +122,7 @@ async def test_a_thousand_streams_at_once(world: World) -> None:
 
 
 async def test_a_thousand_streams_that_never_close(world: World) -> None:
-    """A thousand open and silent streams hinder nobody, and cost nothing once they are gone."""
+    """A thousand open and silent streams do not slow others down, and cost nothing once they are gone."""
     callers = [world.stream() for _ in range(1000)]
     for number, caller in enumerate(callers):
         await caller.send(*dials(number % 2, f"{number}"))

@@ -1,4 +1,4 @@
-"""Promise 7: memory is bounded, and whoever brings too much or reads too little blocks itself alone."""
+"""Promise 7: memory is bounded, and a caller that sends too much or reads too little blocks only itself."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ from tests.integration.world import (
 
 @asynccontextmanager
 async def peak_of(world: World) -> AsyncIterator[list[int]]:
-    """Watch how many requests the gateway holds, in every turn of the loop; the list has the most."""
+    """Record the largest number of outstanding requests over all turns of the loop, in a list."""
     peak = [0]
 
     async def watch() -> None:
@@ -50,7 +50,7 @@ async def _send_all(caller: Caller, count: int, prefix: str, list_of: int = 50) 
 
 
 async def test_a_stream_has_at_most_a_window() -> None:
-    """While Connect hangs a stream is read up to its window; later it goes on, and all are answered."""
+    """While Connect hangs a stream is read up to its window; later it continues, and all are answered."""
     async with world_of(stream_window=60, call_timeout=0.5) as world, peak_of(world) as peak:
         world.hang()
         caller = world.stream()
@@ -62,14 +62,14 @@ async def test_a_stream_has_at_most_a_window() -> None:
 
 
 async def test_a_window_smaller_than_a_message() -> None:
-    """A message larger than the window is taken in piece by piece, and answered in whole."""
+    """A message larger than the window is admitted in parts, and answered completely."""
     async with world_of(stream_window=7, linger=0.0) as world, peak_of(world) as peak:
         assert verdicts(await world.ask(*dials(500))) == ["ACCEPTED"] * 500
         assert peak[0] == 7
 
 
-async def test_a_full_gateway_stops_reading_and_goes_on() -> None:
-    """When the gateway is full no stream is read; as room comes, all streams go on and all are answered."""
+async def test_a_full_gateway_stops_reading_and_continues() -> None:
+    """A full gateway reads no stream; when there is room, all streams continue and all are answered."""
     async with world_of(queue_limit=60, call_timeout=0.5) as world, peak_of(world) as peak:
         world.hang()
         callers = [world.stream() for _ in range(4)]
@@ -85,8 +85,8 @@ async def test_a_full_gateway_stops_reading_and_goes_on() -> None:
         assert verdicts(await world.put(dial("unary"))) == ["ACCEPTED"]
 
 
-async def test_those_who_wait_for_room_and_leave() -> None:
-    """A stream that leaves while it waits for room gives its turn to the next."""
+async def test_a_stream_that_ends_while_it_waits_for_room() -> None:
+    """A stream that ends while it waits for room passes its turn to the next."""
     async with world_of(queue_limit=25) as world:
         world.fault(FaultKind.LATENCY, latency_s=0.5, count=1)
         first = world.stream()
@@ -103,7 +103,7 @@ async def test_those_who_wait_for_room_and_leave() -> None:
 
 
 async def test_memory_is_bounded_by_bytes_too() -> None:
-    """Large requests fill the gateway by their size, long before their number does."""
+    """Large requests fill the gateway by their size, long before the limit of their number."""
     async with world_of(queue_bytes=100_000, call_timeout=0.5) as world, peak_of(world) as peak:
         world.hang()
         caller = world.stream()
@@ -118,7 +118,7 @@ async def test_memory_is_bounded_by_bytes_too() -> None:
 
 
 async def test_a_list_longer_than_the_window() -> None:
-    """A unary list longer than the window is refused in whole, in the client's words as well."""
+    """A unary list longer than the window is refused as a whole, and the client's error says so."""
     async with world_of(stream_window=10) as world:
         async with DialGatewayClient(world.target) as client:
             with pytest.raises(GatewayOverloaded) as refused:
@@ -129,10 +129,10 @@ async def test_a_list_longer_than_the_window() -> None:
 
 
 async def test_a_caller_that_does_not_read_blocks_itself() -> None:
-    """A caller that does not read is read no more; others are served; later it gets every answer."""
+    """A caller that does not read is no longer read from; others are served; later it gets every answer."""
     async with world_of(stream_window=500) as world:
         caller, sent = world.stream(), [0]
-        # Long tokens and a bad number: large answers that cost no call.
+        # Long tokens and an invalid number: large answers that cost no call.
         items = [dial(f"{n}".zfill(200), phone_number="1", attributes={"k": "v" * 800}) for n in range(500)]
 
         async def send_on() -> None:

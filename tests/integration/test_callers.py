@@ -1,4 +1,4 @@
-"""One caller's limits, over all its streams: whoever floods the gateway blocks itself alone."""
+"""The limits of one caller over all its streams: a caller that floods the gateway blocks only itself."""
 
 import asyncio
 import random
@@ -24,23 +24,23 @@ from tests.integration.world import (
 
 
 @asynccontextmanager
-async def elsewhere(world: World) -> AsyncIterator[grpc.aio.Channel]:
-    """Connect as another caller: over IPv6, which has another host."""
+async def another_caller(world: World) -> AsyncIterator[grpc.aio.Channel]:
+    """Connect as another caller, over IPv6, which is a different host."""
     async with grpc.aio.insecure_channel(f"[::1]:{world.port}") as channel:
         yield channel
 
 
 @pytest.fixture
 def listen() -> str:
-    """Where both kinds of callers come in."""
+    """An address at which both callers can connect."""
     return "[::]:0"
 
 
-async def test_a_caller_that_floods_blocks_itself_alone(listen: str) -> None:
-    """Twenty streams of one caller fill its share and no more; another caller is served meanwhile."""
+async def test_a_caller_that_floods_blocks_only_itself(listen: str) -> None:
+    """Twenty streams of one caller fill only its share; another caller is served at the same time."""
     async with (
         world_of(listen=listen, caller_window=60, call_timeout=0.5) as world,
-        elsewhere(world) as other,
+        another_caller(world) as other,
     ):
         world.hang(campaign="flooded")
         flood = [world.stream() for _ in range(20)]
@@ -60,8 +60,8 @@ async def test_a_caller_that_floods_blocks_itself_alone(listen: str) -> None:
 
 
 async def test_a_caller_that_never_reads_uses_up_its_own_share(listen: str) -> None:
-    """Answers that are not read count against the caller's share, and are given back as its streams end."""
-    async with world_of(listen=listen, caller_window=5000) as world, elsewhere(world) as other:
+    """Unread answers count against the caller's share, until its streams end."""
+    async with world_of(listen=listen, caller_window=5000) as world, another_caller(world) as other:
         flood = [world.stream() for _ in range(3)]
         items = [dial(f"{n}".zfill(200), phone_number="1") for n in range(500)]
 
@@ -82,7 +82,7 @@ async def test_a_caller_that_never_reads_uses_up_its_own_share(listen: str) -> N
 
 
 async def _becomes(world: World, refusal: grpc.StatusCode | None) -> None:
-    """Wait until a unary call of the caller is refused so, or no more."""
+    """Wait until a unary call of the caller is refused this way, or is not refused if `refusal` is None."""
     async with asyncio.timeout(20):
         while (await _refused(world)) is not refusal:  # noqa: ASYNC110 - it is asked, and does not tell
             await asyncio.sleep(0.05)
@@ -97,8 +97,11 @@ async def _refused(world: World) -> grpc.StatusCode | None:
 
 
 async def test_streams_are_limited_per_caller_and_in_all(listen: str) -> None:
-    """A stream too many is refused in words; as one ends the next is taken, and the others go on."""
-    async with world_of(listen=listen, caller_streams=3, stream_limit=5) as world, elsewhere(world) as other:
+    """A stream beyond the limit is refused with the reason; when one ends the next is accepted."""
+    async with (
+        world_of(listen=listen, caller_streams=3, stream_limit=5) as world,
+        another_caller(world) as other,
+    ):
         callers = [world.stream() for _ in range(3)]
         callers += [Caller(stub_of(other).StreamDialRequests()) for _ in range(2)]
         for number, caller in enumerate(callers):
@@ -113,10 +116,10 @@ async def test_streams_are_limited_per_caller_and_in_all(listen: str) -> None:
 
 
 async def test_unary_calls_are_limited_per_caller_and_in_all(listen: str) -> None:
-    """One beyond as many as streams may be is refused; the calls of one caller leave another its room."""
+    """A call beyond the limit is refused; calls of one caller do not use up another's share."""
     async with (
         world_of(listen=listen, caller_streams=3, stream_limit=5, call_timeout=0.5) as world,
-        elsewhere(world) as other,
+        another_caller(world) as other,
     ):
         world.hang()
         waiting = [asyncio.create_task(world.put(dial(f"t-{number}"))) for number in range(3)]

@@ -1,4 +1,4 @@
-"""CampaignService over real sockets: what is seen of campaigns, and what stops and clears them."""
+"""CampaignService over real sockets: listing and watching campaigns; hold, release and purge."""
 
 import asyncio
 import base64
@@ -48,22 +48,22 @@ def stub_of(world: World) -> "CampaignServiceAsyncStub":
 
 
 async def one(client: DialGatewayClient, campaign_id: str = CAMPAIGN) -> dialgateway.Campaign:
-    """Return one campaign of the listing."""
+    """Return one listed campaign."""
     return {each.campaign_id: each for each in await client.list_campaigns()}[campaign_id]
 
 
 async def queued(client: DialGatewayClient, count: int) -> None:
-    """Wait until so many dial requests are queued."""
+    """Wait until `count` dial requests are queued."""
     async with asyncio.timeout(PATIENCE_S):
         while sum(each.queued for each in await client.list_campaigns()) != count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
-# --- what is seen ------------------------------------------------------------------------------------
+# --- listing and watching ----------------------------------------------------------------------------
 
 
-async def test_a_campaign_is_listed_with_what_became_of_it(world: World, client: DialGatewayClient) -> None:
-    """The listing counts answers by outcome, and tells the rate of late."""
+async def test_a_campaign_is_listed_with_its_outcomes(world: World, client: DialGatewayClient) -> None:
+    """The listing counts answers by outcome, and has the recent rate."""
     await world.ask(*dials(30), dial("bad", phone_number="1"))
     campaign = await one(client)
     assert campaign.state is CampaignState.FLOWING
@@ -73,8 +73,8 @@ async def test_a_campaign_is_listed_with_what_became_of_it(world: World, client:
     assert campaign.hold is None
 
 
-async def test_why_a_campaign_is_parked_is_told(world: World, client: DialGatewayClient) -> None:
-    """A campaign that Connect says is paused is PARKED, with its reason in words and its oldest wait."""
+async def test_a_parked_campaign_is_listed_with_its_reason(world: World, client: DialGatewayClient) -> None:
+    """A campaign that is paused at Connect is PARKED, with its reason and its longest wait."""
     world.simulator.connect.campaigns.set_state(CAMPAIGN, simulator.CampaignState.PAUSED)
     await world.stream().send(dial("a"))
     await until(lambda: world.calls())
@@ -88,7 +88,7 @@ async def test_why_a_campaign_is_parked_is_told(world: World, client: DialGatewa
 
 
 async def test_the_listing_comes_in_pages(world: World, client: DialGatewayClient) -> None:
-    """Pages hold what was asked for, end with an empty token, and can be of some states only."""
+    """Pages have the requested size, end with an empty token, and can be filtered by state."""
     stub = stub_of(world)
     for number in range(7):
         await client.hold_campaign(f"c{number}")
@@ -106,8 +106,8 @@ async def test_the_listing_comes_in_pages(world: World, client: DialGatewayClien
     assert len(await client.list_campaigns()) == 8
 
 
-async def test_a_watch_tells_all_and_then_what_changes(world: World, client: DialGatewayClient) -> None:
-    """A watch begins with all campaigns, tells a hold within its interval, and nothing where nothing is."""
+async def test_a_watch_sends_all_campaigns_and_then_changes(world: World, client: DialGatewayClient) -> None:
+    """A watch begins with all campaigns, sends a hold within its interval, and nothing without a change."""
     await client.hold_campaign("first")
     watch = client.watch_campaigns(0.25)
     async with asyncio.timeout(PATIENCE_S):
@@ -124,16 +124,18 @@ async def test_a_watch_tells_all_and_then_what_changes(world: World, client: Dia
     await watch.aclose()
 
 
-async def test_a_watch_of_an_idle_gateway_begins(client: DialGatewayClient) -> None:
-    """Where no campaign is, the first state says so at once."""
+async def test_a_watch_of_an_idle_gateway_begins_with_an_empty_state(client: DialGatewayClient) -> None:
+    """Without campaigns, a watch begins with an empty state at once."""
     watch = client.watch_campaigns()
     async with asyncio.timeout(PATIENCE_S):
         assert (await anext(watch)).campaigns == {}
     await watch.aclose()
 
 
-async def test_one_caller_does_not_take_all_watches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond its own a caller may not watch; one that ends makes room, and nothing is kept of it."""
+async def test_watches_are_bounded_per_caller(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond its limit of watches a caller is refused; a watch that ends makes room, and leaves no state
+    behind.
+    """
     monkeypatch.setattr(campaign_service, "CALLER_WATCHERS", 2)
     request, watches = pb.WatchCampaignsRequest(), []
     for _ in range(2):
@@ -152,7 +154,7 @@ async def test_one_caller_does_not_take_all_watches(world: World, monkeypatch: p
 
 
 async def test_watches_are_bounded_in_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bound over all callers stands before that of one."""
+    """The limit over all callers applies before that of one."""
     monkeypatch.setattr(campaign_service, "WATCHERS", 0)
     over = stub_of(world).WatchCampaigns(pb.WatchCampaignsRequest(), timeout=PATIENCE_S)
     assert await over.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -160,7 +162,7 @@ async def test_watches_are_bounded_in_all(world: World, monkeypatch: pytest.Monk
 
 
 async def test_a_watch_ends_when_the_replica_leaves() -> None:
-    """Watches end with UNAVAILABLE on leaving, and nobody waits for them."""
+    """Watches end with UNAVAILABLE when the gateway leaves, and do not delay it."""
     async with serving("--simulator-rate", "0") as served:
         stub = cast("CampaignServiceAsyncStub", CampaignServiceStub(served.channel))  # type: ignore[arg-type]
         watch = stub.WatchCampaigns(pb.WatchCampaignsRequest())
@@ -175,9 +177,9 @@ async def test_a_watch_ends_when_the_replica_leaves() -> None:
 
 
 async def test_a_hold_takes_effect_within_a_second() -> None:
-    """At 10 calls a second, under backlog, no call arrives later than a second after a hold is asked for.
+    """At 10 calls a second and with a backlog, no call arrives later than a second after a hold.
 
-    What was queued goes out after the release; every request has one answer, and callers are told twice.
+    Queued requests are sent after the release; every request has one answer, and callers get two notices.
     """
     async with world_of(call_rate=10.0) as world, DialGatewayClient(world.target) as client:
         caller = world.stream()
@@ -201,12 +203,12 @@ async def test_a_hold_takes_effect_within_a_second() -> None:
 
 
 async def test_a_call_that_fails_gets_no_further_attempt(world: World, client: DialGatewayClient) -> None:
-    """A failing call of a held campaign is not tried again; its requests wait, and go after the release."""
+    """A failing call of a held campaign is not retried; its requests wait, and are sent after the release."""
     world.fault(FaultKind.EXCEPTION, code="InternalServerException", count=1)
     world.fault(FaultKind.LATENCY, latency_s=0.3, count=1)
     caller = world.stream()
     await caller.send(dial("a"))
-    await until(lambda: world.calls())  # its bytes have left, so a hold stops it no more
+    await until(lambda: world.calls())  # its bytes were sent, so a hold no longer stops it
     await client.hold_campaign(CAMPAIGN)
     await queued(client, 1)
     await asyncio.sleep(0.3)
@@ -217,12 +219,12 @@ async def test_a_call_that_fails_gets_no_further_attempt(world: World, client: D
     assert world.dialed("a") == 1
 
 
-async def test_a_hold_that_answers(world: World, client: DialGatewayClient) -> None:
-    """What waits and what comes is answered HELD, to be sent again as it is; a call ends as it does."""
+async def test_a_hold_that_answers_requests(world: World, client: DialGatewayClient) -> None:
+    """Queued and new requests are answered HELD, safe to resend; a call in flight ends normally."""
     world.fault(FaultKind.LATENCY, latency_s=0.5, count=1)
     caller = world.stream()
     await caller.send(dial("under-way"))
-    await until(lambda: world.calls())  # its bytes have left, so a hold stops it no more
+    await until(lambda: world.calls())  # its bytes were sent, so a hold no longer stops it
     campaign = await client.hold_campaign(CAMPAIGN, held_requests=HeldRequests.ANSWER)
     assert campaign.in_flight == 1
     await caller.send(*dials(3))
@@ -233,8 +235,8 @@ async def test_a_hold_that_answers(world: World, client: DialGatewayClient) -> N
     assert verdicts(await world.ask(*dials(3))) == ["ACCEPTED"] * 3
 
 
-async def test_a_hold_may_begin_to_answer(world: World, client: DialGatewayClient) -> None:
-    """Holding again with the other choice answers all that waited, in slices where that is much."""
+async def test_a_second_hold_can_answer_queued_requests(world: World, client: DialGatewayClient) -> None:
+    """Holding again with the other choice answers all queued requests, in slices if there are many."""
     await client.hold_campaign(CAMPAIGN)
     caller = world.stream()
     await caller.send(*dials(4500))
@@ -247,14 +249,16 @@ async def test_a_hold_may_begin_to_answer(world: World, client: DialGatewayClien
     assert not world.calls()
 
 
-async def test_time_runs_out_under_a_hold(world: World, client: DialGatewayClient) -> None:
-    """A request whose time passes while its campaign is held is EXPIRED for that reason."""
+async def test_a_request_expires_under_a_hold(world: World, client: DialGatewayClient) -> None:
+    """A request that expires while its campaign is held is EXPIRED with that reason."""
     await client.hold_campaign(CAMPAIGN)
     assert verdicts(await world.ask(dial("a", expires_in=5.5))) == ["EXPIRED HELD SAME_TOKEN"]
 
 
-async def test_a_campaign_can_be_held_before_anybody_sends(world: World, client: DialGatewayClient) -> None:
-    """A hold of a campaign nobody has sent for is listed, and keeps what comes."""
+async def test_a_campaign_can_be_held_before_its_first_request(
+    world: World, client: DialGatewayClient
+) -> None:
+    """A hold of a campaign without requests is listed, and applies to later requests."""
     await client.hold_campaign("later", "not before noon")
     campaign = await one(client, "later")
     assert campaign.hold is not None
@@ -268,14 +272,14 @@ async def test_a_campaign_can_be_held_before_anybody_sends(world: World, client:
     assert verdicts(await caller.rest()) == ["ACCEPTED"]
 
 
-async def test_other_campaigns_go_on(world: World, client: DialGatewayClient) -> None:
-    """A hold is of one campaign alone."""
+async def test_other_campaigns_are_not_held(world: World, client: DialGatewayClient) -> None:
+    """A hold affects one campaign only."""
     await client.hold_campaign(CAMPAIGN)
     assert verdicts(await world.ask(*dials(60), campaign="other")) == ["ACCEPTED"] * 60
 
 
 async def test_leaving_does_not_wait_for_holds() -> None:
-    """A gateway that leaves answers what is held at once, and does not use up its grace for it."""
+    """A gateway that leaves answers requests of held campaigns at once, without waiting for its grace."""
     async with world_of() as world, DialGatewayClient(world.target) as client:
         await client.hold_campaign(CAMPAIGN)
         caller = world.stream()
@@ -292,12 +296,12 @@ async def test_leaving_does_not_wait_for_holds() -> None:
 # --- purging -----------------------------------------------------------------------------------------
 
 
-async def test_a_purge_takes_what_is_queued_and_no_more(world: World, client: DialGatewayClient) -> None:
-    """What is queued is answered PURGED, once each; what is in a call is left to its end."""
+async def test_a_purge_answers_only_queued_requests(world: World, client: DialGatewayClient) -> None:
+    """Queued requests are answered PURGED, once each; requests in a call are not affected."""
     world.fault(FaultKind.LATENCY, latency_s=0.6, count=1)
     caller = world.stream()
     await caller.send(dial("under-way"))
-    await until(lambda: world.calls())  # its bytes have left, so a hold stops it no more
+    await until(lambda: world.calls())  # its bytes were sent, so a hold no longer stops it
     await client.hold_campaign(CAMPAIGN)
     await caller.send(*dials(2500))
     joined = world.stream()
@@ -317,7 +321,7 @@ async def test_a_purge_takes_what_is_queued_and_no_more(world: World, client: Di
 
 
 async def test_a_caller_that_hangs_up_does_not_stop_a_purge(world: World, client: DialGatewayClient) -> None:
-    """A purge whose caller has gone is carried out to its end."""
+    """A purge is completed even if its caller has gone."""
     await client.hold_campaign(CAMPAIGN)
     caller = world.stream()
     await caller.send(*dials(4900))
@@ -329,10 +333,10 @@ async def test_a_caller_that_hangs_up_does_not_stop_a_purge(world: World, client
 
 
 @pytest.mark.parametrize(("error", "logged"), [(grpc.aio.AbortError(), 0), (RuntimeError("+12065550123"), 1)])
-async def test_what_a_call_ends_with_that_nobody_waits_for_is_taken(
+async def test_the_error_of_an_abandoned_call_is_retrieved(
     error: Exception, logged: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A caller that hangs up while it is refused leaves no error behind; a bug is logged without its text."""
+    """A refused call whose caller hangs up logs no error; a bug is logged without its text."""
     unhandled: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
     refusing, refused = asyncio.Event(), asyncio.Event()
@@ -357,13 +361,13 @@ async def test_what_a_call_ends_with_that_nobody_waits_for_is_taken(
     assert "+1206" not in caplog.text
 
 
-async def test_what_connect_may_have_is_purged_as_unknown(world: World, client: DialGatewayClient) -> None:
+async def test_requests_in_doubt_are_purged_as_unknown(world: World, client: DialGatewayClient) -> None:
     """A queued request whose last call ended in doubt is UNKNOWN when it is purged."""
     world.fault(FaultKind.EXCEPTION, code="InternalServerException", after_work=True, count=1)
     world.fault(FaultKind.LATENCY, latency_s=0.3, count=1)
     caller = world.stream()
     await caller.send(dial("a"))
-    await until(lambda: world.calls())  # its bytes have left, so a hold stops it no more
+    await until(lambda: world.calls())  # its bytes were sent, so a hold no longer stops it
     await client.hold_campaign(CAMPAIGN)
     await queued(client, 1)
     assert await client.purge_campaign(CAMPAIGN) == 1
@@ -371,13 +375,13 @@ async def test_what_connect_may_have_is_purged_as_unknown(world: World, client: 
     assert verdicts(await caller.rest()) == ["UNKNOWN PURGED SAME_TOKEN"]
 
 
-# --- who, and bad input ------------------------------------------------------------------------------
+# --- audit, and bad input ----------------------------------------------------------------------------
 
 
-async def test_who_when_and_why_is_logged_and_listed(
+async def test_operator_time_and_reason_are_logged_and_listed(
     client: DialGatewayClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each hold, release and purge is one line of the log, and the last of them stands in the listing."""
+    """Each hold, release and purge is one line of the log, and the listing has the last of them."""
     with caplog.at_level(logging.INFO, "gateway.control.operations"):
         await client.hold_campaign(CAMPAIGN, "first")
         await client.purge_campaign(CAMPAIGN, "second")
@@ -410,7 +414,7 @@ async def test_who_when_and_why_is_logged_and_listed(
 async def test_bad_input_is_named(
     client: DialGatewayClient, campaign_id: str, reason: str, field: str
 ) -> None:
-    """A field that breaks a rule is INVALID_ARGUMENT, by its name, for each of the calls; nothing is done."""
+    """A field that breaks a rule is INVALID_ARGUMENT by name, for each call; nothing is done."""
     for call in (client.hold_campaign, client.release_campaign, client.purge_campaign):
         with pytest.raises(dialgateway.CallFailed, match=f"{field}:") as refused:
             await call(campaign_id, reason)
@@ -418,8 +422,8 @@ async def test_bad_input_is_named(
     assert await client.list_campaigns() == []
 
 
-async def test_requests_to_look_are_checked(world: World) -> None:
-    """Sizes below zero, tokens of others, unknown states and intervals out of bounds are INVALID_ARGUMENT."""
+async def test_requests_to_list_and_watch_are_validated(world: World) -> None:
+    """Negative sizes, foreign tokens, unknown states and intervals out of bounds are INVALID_ARGUMENT."""
     stub = stub_of(world)
     unknown = pb.ListCampaignsRequest()
     unknown.ParseFromString(b"\x1a\x01\x63")  # states: [99]
@@ -439,10 +443,10 @@ async def test_requests_to_look_are_checked(world: World) -> None:
         assert await stub.WatchCampaigns(watch).code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_bug_is_told_without_what_it_says(
+async def test_a_bug_is_reported_without_its_text(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither caller nor log learn the text of an exception: it may hold people's data."""
+    """The text of an exception, which may contain personal data, reaches neither caller nor log."""
 
     def broken() -> None:
         raise RuntimeError("+12065550123")
@@ -457,15 +461,15 @@ async def test_a_bug_is_told_without_what_it_says(
     assert caplog.text.count("met a bug") == 2
 
 
-async def test_a_campaign_that_is_not_held_is_not_released(client: DialGatewayClient) -> None:
-    """To release what is not held is NOT_FOUND: a slip of the pen is told."""
+async def test_releasing_a_campaign_without_a_hold_fails(client: DialGatewayClient) -> None:
+    """Releasing a campaign that is not held is NOT_FOUND, so that a mistyped id is noticed."""
     with pytest.raises(dialgateway.CallFailed) as refused:
         await client.release_campaign("campain-a")
     assert refused.value.code is grpc.StatusCode.NOT_FOUND
 
 
 async def test_holds_are_bounded(world: World, client: DialGatewayClient) -> None:
-    """Beyond the bound a hold is RESOURCE_EXHAUSTED; holding one that is held still works."""
+    """A hold beyond the limit is RESOURCE_EXHAUSTED; a held campaign can still be held again."""
     stub = stub_of(world)
     for number in range(HOLD_LIMIT):
         await stub.HoldCampaign(pb.HoldCampaignRequest(campaign_id=f"c{number}"))
@@ -474,8 +478,8 @@ async def test_holds_are_bounded(world: World, client: DialGatewayClient) -> Non
     await client.hold_campaign("c1", "again")
 
 
-async def test_markup_in_a_campaign_id_comes_as_it_is(world: World, client: DialGatewayClient) -> None:
-    """A campaign id with markup and control characters is listed as it was sent: who shows it escapes it."""
+async def test_markup_in_a_campaign_id_is_listed_unchanged(world: World, client: DialGatewayClient) -> None:
+    """A campaign id with markup and control characters is listed unchanged; displays must escape it."""
     await client.hold_campaign(MARKUP)
     await world.stream().send(dial("a"), campaign=MARKUP)
     await queued(client, 1)
@@ -483,9 +487,9 @@ async def test_markup_in_a_campaign_id_comes_as_it_is(world: World, client: Dial
 
 
 async def test_the_synchronous_client(world: World) -> None:
-    """The synchronous client does the same."""
+    """The synchronous client offers the same operations."""
 
-    def steer() -> list[object]:
+    def operate() -> list[object]:
         with dialgateway.SyncDialGatewayClient(world.target) as client:
             held = client.hold_campaign(CAMPAIGN, "why")
             watch = client.watch_campaigns()
@@ -496,5 +500,5 @@ async def test_the_synchronous_client(world: World) -> None:
             listed = client.list_campaigns()
         return [held.state, list(seen.campaigns), purged, released.state, listed[0].campaign_id]
 
-    told = await asyncio.to_thread(steer)
+    told = await asyncio.to_thread(operate)
     assert told == [CampaignState.HELD, [CAMPAIGN], 0, CampaignState.FLOWING, CAMPAIGN]

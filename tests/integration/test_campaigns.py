@@ -22,7 +22,9 @@ def kinds(caller: Caller) -> list[int]:
 
 
 async def test_a_paused_campaign_keeps_its_requests(world: World) -> None:
-    """While a campaign is paused its requests wait, each stream is told once, and all go when it resumes."""
+    """While a campaign is paused its requests wait, each stream gets one notice, and all are sent when it
+    resumes.
+    """
     world.simulator.connect.set_state("c", CampaignState.PAUSED)
     first, second = world.stream(), world.stream()
     await first.send(*dials(60, "first"), campaign="c")
@@ -44,7 +46,7 @@ async def test_a_paused_campaign_keeps_its_requests(world: World) -> None:
 
 
 async def test_a_campaign_that_ends_while_it_is_parked(world: World) -> None:
-    """What waits for a paused campaign is REJECTED when the campaign is stopped, without another call."""
+    """Requests that wait for a paused campaign are REJECTED when it is stopped, without another call."""
     world.simulator.connect.set_state("c", CampaignState.PAUSED)
     caller = world.stream()
     await caller.send(*dials(3), campaign="c")
@@ -56,7 +58,7 @@ async def test_a_campaign_that_ends_while_it_is_parked(world: World) -> None:
 
 
 async def test_a_campaign_without_room_cools_down(world: World) -> None:
-    """A throttled campaign pauses and begins again small, tells that once, and others go on meanwhile."""
+    """A throttled campaign pauses, restarts with small calls and sends one notice; others continue."""
     world.fault(FaultKind.ITEM_FAILURE, code="RequestThrottled", campaign="full")
     caller = world.stream()
     await caller.send(*dials(30), campaign="full")
@@ -72,8 +74,8 @@ async def test_a_campaign_without_room_cools_down(world: World) -> None:
     assert kinds(caller) == [COOLING, RESUMED]
 
 
-async def test_a_right_to_see_states_that_is_missing(world: World) -> None:
-    """Without the right to see states a parked campaign is probed now and then; nothing else is hurt."""
+async def test_a_missing_right_to_read_states(world: World) -> None:
+    """Without the right to read states a parked campaign is probed now and then; nothing else is affected."""
     world.fault(FaultKind.EXCEPTION, code="AccessDeniedException", operation="GetCampaignStateBatch")
     world.simulator.connect.set_state("c", CampaignState.PAUSED)
     caller = world.stream()
@@ -89,7 +91,7 @@ async def test_a_right_to_see_states_that_is_missing(world: World) -> None:
 
 
 async def test_priorities_on_the_wire() -> None:
-    """HIGH goes before what came earlier, BULK after all; an unknown number is the usual priority."""
+    """HIGH is sent before earlier requests, BULK after all; an unknown number is the default priority."""
     async with world_of(max_concurrent_calls=1) as world:
         world.fault(FaultKind.LATENCY, campaign="busy", latency_s=0.5)
         busy = asyncio.create_task(world.ask(dial("busy"), campaign="busy"))
@@ -112,7 +114,7 @@ async def test_priorities_on_the_wire() -> None:
 
 
 async def test_priorities_within_a_campaign() -> None:
-    """Within one campaign too HIGH leaves before BULK that came earlier."""
+    """Within one campaign HIGH is sent before earlier BULK."""
     async with world_of(max_concurrent_calls=1) as world:
         world.fault(FaultKind.LATENCY, campaign="busy", latency_s=0.5)
         busy = asyncio.create_task(world.ask(dial("busy"), campaign="busy"))
@@ -128,7 +130,9 @@ async def test_priorities_within_a_campaign() -> None:
 
 
 async def test_the_second_version_of_the_api() -> None:
-    """By V2 requests are accepted, failed items told, full campaigns cooled and paused ones resumed."""
+    """With V2, requests are accepted, failed items reported, full campaigns cooled down and paused ones
+    resumed.
+    """
     async with world_of(connect_api="v2") as world:
         world.fault(FaultKind.ITEM_FAILURE, code="InvalidInput", token="t-3")
         world.fault(FaultKind.ITEM_FAILURE, code="BufferLimitExceeded", campaign="full", count=20)
@@ -151,7 +155,7 @@ async def test_the_second_version_of_the_api() -> None:
 
 @pytest.mark.parametrize(("default", "operation"), [("v1", V1_PUT), ("v2", V2_PUT)])
 async def test_campaigns_by_different_versions(default: str, operation: str) -> None:
-    """Patterns choose the version for a campaign, the first that matches; the rest go by the usual one."""
+    """The first matching pattern chooses the API version for a campaign; others use the default."""
     routes = (("debt-old", "v1"), ("debt-*", "v2"), ("trial", "v1"))
     expected = {"debt-old": V1_PUT, "debt-new": V2_PUT, "trial": V1_PUT, "else": operation}
     async with world_of(connect_api=default, connect_api_by_campaign=routes) as world:
@@ -164,8 +168,8 @@ async def test_campaigns_by_different_versions(default: str, operation: str) -> 
         assert world.simulator.connect.stats().illegal_calls == 0
 
 
-async def test_a_campaign_id_that_v2_does_not_take() -> None:
-    """An id that V2 cannot have is REJECTED with the field, before any call; V1 takes its own."""
+async def test_a_campaign_id_that_v2_does_not_allow() -> None:
+    """An id that V2 does not allow is REJECTED with the field before any call; V1 accepts it."""
     async with world_of(connect_api="v2", connect_api_by_campaign=(("v1_*", "v1"),)) as world:
         results = await world.ask(*dials(30), campaign="summer_2026")
         assert set(verdicts(results)) == {"REJECTED INVALID_REQUEST NEVER"}

@@ -1,4 +1,4 @@
-"""`dial-gateway check` against AWS as the real boto3 meets it: the simulator, and an STS of our own."""
+"""`dial-gateway check` with the real boto3 against the simulator and a fake STS."""
 
 import asyncio
 import logging
@@ -34,7 +34,7 @@ class Sts(BaseHTTPRequestHandler):
     answer: ClassVar[tuple[int, str]] = (200, IDENTITY)
 
     def do_POST(self) -> None:
-        """Answer."""
+        """Answer a request."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         status, body = self.answer
         self.send_response(status)
@@ -43,12 +43,12 @@ class Sts(BaseHTTPRequestHandler):
         self.wfile.write(body.encode())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """The command sets levels and handlers for its process, which here is that of all tests."""
+def restored_logging() -> Iterator[None]:
+    """Restore the levels and handlers of logging, which the command sets for the whole process."""
     root, ours = logging.getLogger(), logging.getLogger("gateway")
     handlers, levels = list(root.handlers), (root.level, ours.level)
     yield
@@ -60,7 +60,7 @@ def logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture
 def sts(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Sts]]:
-    """An STS that boto3 finds."""
+    """Run an STS and configure boto3 to use it."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Sts)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -74,7 +74,7 @@ def sts(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Sts]]:
 
 @pytest.fixture
 async def simulator(monkeypatch: pytest.MonkeyPatch, sts: type[Sts]) -> AsyncIterator[Simulator]:
-    """A simulated Connect that boto3 finds, with keys for it."""
+    """Run a simulated Connect and configure boto3 to use it, with valid keys."""
     for name in ("DIAL_GATEWAY_LISTEN", "DIAL_GATEWAY_ADMIN_LISTEN", "OTEL_EXPORTER_OTLP_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -87,7 +87,7 @@ async def simulator(monkeypatch: pytest.MonkeyPatch, sts: type[Sts]) -> AsyncIte
 
 
 async def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    """Run the command; return its exit code and what it said."""
+    """Run the command; return its exit code and output."""
     code = await asyncio.to_thread(main.main, ["check", *arguments])
     out, err = capsys.readouterr()
     assert err == ""
@@ -95,7 +95,9 @@ async def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[in
 
 
 async def test_all_is_well(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """Settings, credentials, identity and both rights are told, the exit code is 0, and nobody is dialed."""
+    """Settings, credentials, identity and both rights are reported, the exit code is 0, and nothing is
+    dialed.
+    """
     code, said = await check(capsys)
     assert code == 0
     for words in ("settings", "boto3's chain: env", ARN, "PutDialRequestBatch", "GetCampaignStateBatch"):
@@ -118,7 +120,7 @@ callers:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A certificate, its key, an authority, a policy and a token, which the settings name."""
+    """Write certificate, key, authority, policy and token, and set the settings that name them."""
     ca = pki.Authority()
     ca.issue(dns="gateway.example.org").write(tmp_path)
     (tmp_path / "ca.crt").write_bytes(ca.pem)
@@ -136,7 +138,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def test_certificates_policy_and_token_are_explained(
     simulator: Simulator, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the files hold is told in words; neither key nor token is shown."""
+    """The contents of the files are explained; neither key nor token is shown."""
     code, said = await check(capsys)
     assert code == 0
     for words in (
@@ -151,10 +153,10 @@ async def test_certificates_policy_and_token_are_explained(
     assert "a-token-of" not in said
 
 
-async def test_broken_files_are_told_all_at_once(
+async def test_all_broken_files_are_reported(
     simulator: Simulator, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each file that cannot be used is named with its fault, and the exit code is 1."""
+    """Each unusable file is named with its fault, and the exit code is 1."""
     (folder / "tls.key").write_bytes(pki.Authority().issue().key_pem)
     (folder / "policy.yaml").write_text(POLICY.replace("hold", "holds"))
     (folder / "token").write_text("short")
@@ -168,20 +170,20 @@ async def test_broken_files_are_told_all_at_once(
         assert words in said
 
 
-async def test_a_gateway_for_everybody_is_told(
+async def test_a_gateway_without_a_policy_gives_a_warning(
     simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a policy beyond loopback everybody may dial: that is doubtful, and nothing wrong."""
+    """Without a policy beyond loopback every caller may dial, which gives a warning and no error."""
     monkeypatch.setenv("DIAL_GATEWAY_LISTEN", "0.0.0.0:50051")
     code, said = await check(capsys)
     assert code == 0
     assert re.search(r"(?i)unsure +policy +none: everybody who can connect may dial and steer", said)
 
 
-async def test_both_apis_are_asked(
+async def test_rights_for_both_apis_are_checked(
     simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where campaigns use both versions of the API the rights of both are looked at."""
+    """If campaigns use both API versions, the rights for both are checked."""
     monkeypatch.setenv("DIAL_GATEWAY_CONNECT_API_BY_CAMPAIGN", "new-*=v2")
     code, said = await check(capsys)
     assert code == 0
@@ -190,7 +192,7 @@ async def test_both_apis_are_asked(
 
 
 async def test_the_state_of_a_campaign(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """A campaign that is named is looked at, and its state told."""
+    """A named campaign is looked up, and its state printed."""
     simulator.connect.set_state("c-1", CampaignState.PAUSED)
     code, said = await check(capsys, "--campaign", "c-1")
     assert code == 0
@@ -198,8 +200,8 @@ async def test_the_state_of_a_campaign(simulator: Simulator, capsys: pytest.Capt
     assert not simulator.connect.journal.dials()
 
 
-async def test_a_right_that_is_missing(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """The right to put that is missing is named as a policy has it, and the exit code is 1."""
+async def test_a_missing_right(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """A missing right to put requests is named as in an IAM policy, and the exit code is 1."""
     denied = {"kind": FaultKind.EXCEPTION, "code": "AccessDeniedException", "status": 403, "count": 1}
     simulator.connect.add_fault(Fault(**denied))  # type: ignore[arg-type]
     code, said = await check(capsys)
@@ -214,7 +216,7 @@ async def test_a_wrong_key(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Credentials that AWS refuses are told by AWS's word for it, without its text."""
+    """Credentials that AWS refuses are reported with AWS's error code, without its text."""
     sts.answer = (403, REFUSED)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     code, said = await check(capsys)
@@ -224,10 +226,10 @@ async def test_a_wrong_key(
     assert "secret" not in said
 
 
-async def test_an_endpoint_that_nobody_listens_on(
+async def test_an_unreachable_endpoint(
     simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What cannot be reached is named; that STS cannot be asked is no fault by itself."""
+    """An unreachable endpoint is named; an unreachable STS alone is no error."""
     await simulator.close()
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", simulator.url)
     code, said = await check(capsys)
@@ -237,10 +239,10 @@ async def test_an_endpoint_that_nobody_listens_on(
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION"])
-async def test_what_is_not_set(
+async def test_missing_credentials_or_region(
     simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Without credentials or region the exit code is 1, and the line says what to set."""
+    """Without credentials or region the exit code is 1, and the output says what to set."""
     secret = ("AWS_SECRET_ACCESS_KEY",) if name == "AWS_ACCESS_KEY_ID" else ()
     for variable in (name, *secret, "AWS_PROFILE", "AWS_REGION"):
         monkeypatch.delenv(variable, raising=False)
@@ -252,10 +254,10 @@ async def test_what_is_not_set(
     assert ("AWS_ACCESS_KEY_ID" if name == "AWS_ACCESS_KEY_ID" else "region") in said
 
 
-async def test_an_exporter_that_cannot_be(
+async def test_an_unusable_exporter(
     simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A telemetry variable that cannot be used is named, and the rest is looked at all the same."""
+    """An unusable telemetry variable is named, and the other checks still run."""
     monkeypatch.setenv("OTEL_METRICS_EXPORTER", "statsd")
     code, said = await check(capsys)
     assert code == 1
@@ -268,14 +270,14 @@ expired: 20260101T000000Z is now earlier than 20260101T000500Z</Message></Error>
 
 
 @pytest.mark.parametrize("off_s", [600.0, -600.0])
-async def test_a_clock_that_is_wrong(
+async def test_a_wrong_clock(
     sts: type[Sts],
     simulator: Simulator,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     off_s: float,
 ) -> None:
-    """A clock that AWS does not accept is named, with how far it is off; the keys are not blamed."""
+    """A clock that AWS does not accept is named with its offset, and the keys are not blamed."""
     sts.answer = (403, SKEWED.replace("Signature\nexpired", "Signature expired"))
     async with Simulator(SimulatorSettings(), clock=lambda: time.time() + off_s) as aws:
         for version in ("", "V2"):

@@ -17,7 +17,7 @@ from tests.integration.world import PATIENCE_S, dials, until
 
 PROTOCOLS = ["grpc", "http/protobuf"]
 EXIT_S = 5
-"""Seconds for an idle gateway to leave while no collector answers: 1.4 where the machine is at rest."""
+"""Seconds within which an idle gateway exits without a collector: 1.4 on an idle machine."""
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def absent() -> Iterator[str]:
 
 @contextmanager
 def hanging() -> Iterator[tuple[str, list[bytes]]]:
-    """Yield an address that takes connections and never answers, and what has come there first on each."""
+    """Yield an address that accepts connections and never answers, and the first bytes of each connection."""
     begun: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         kept: list[socket.socket] = []
@@ -52,7 +52,7 @@ def hanging() -> Iterator[tuple[str, list[bytes]]]:
 
 @contextmanager
 def collecting(answer_after_s: float = 0.0) -> Iterator[tuple[str, list[str]]]:
-    """Yield the address of a collector over HTTP, and the paths that have been posted to."""
+    """Yield the address of an HTTP collector, and the paths of the posts it has received."""
     paths: list[str] = []
 
     class Collector(BaseHTTPRequestHandler):
@@ -77,7 +77,7 @@ def collecting(answer_after_s: float = 0.0) -> Iterator[tuple[str, list[str]]]:
 
 
 def exporting(protocol: str, **more: str) -> dict[str, str]:
-    """Return the variables that ask for both signals by OTLP."""
+    """Return the variables that turn on OTLP export of both signals."""
     return {
         "OTEL_TRACES_EXPORTER": "otlp",
         "OTEL_METRICS_EXPORTER": "otlp",
@@ -87,7 +87,7 @@ def exporting(protocol: str, **more: str) -> dict[str, str]:
 
 
 async def leaves(served: Served) -> float:
-    """Ask a gateway to leave; return how many seconds that took."""
+    """Send SIGTERM to a gateway; return the seconds until its end."""
     began = time.monotonic()
     served.terminate()
     assert await served.exit_code() == 0
@@ -95,8 +95,8 @@ async def leaves(served: Served) -> float:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_push_that_hangs_does_not_keep_a_scrape_waiting(protocol: str) -> None:
-    """While a push waits for its collector, metrics are read as ever."""
+async def test_a_hanging_push_does_not_delay_scrapes(protocol: str) -> None:
+    """A push that waits for its collector does not delay scrapes."""
     with hanging() as (address, begun):
         environment = exporting(protocol, EXPORTER_OTLP_ENDPOINT=address, METRIC_EXPORT_INTERVAL="200")
         async with serving(*NO_LIMIT, environment=environment) as served:
@@ -111,8 +111,10 @@ async def test_a_push_that_hangs_does_not_keep_a_scrape_waiting(protocol: str) -
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_an_idle_gateway_leaves_without_its_collector(protocol: str) -> None:
-    """Without a collector the last spans and metrics wait for a second, and both are reported as lost."""
+async def test_an_idle_gateway_exits_without_its_collector(protocol: str) -> None:
+    """Without a collector the gateway tries for a second to export the last spans and metrics, and reports
+    both as lost.
+    """
     with absent() as address:
         async with serving(
             *NO_LIMIT, environment=exporting(protocol, EXPORTER_OTLP_ENDPOINT=address)
@@ -123,7 +125,7 @@ async def test_an_idle_gateway_leaves_without_its_collector(protocol: str) -> No
 
 
 async def test_the_last_metrics_do_not_wait_behind_spans() -> None:
-    """Metrics are exported at the end although the collector of traces is away."""
+    """The last metrics are exported even if the collector of traces is down."""
     with absent() as nowhere, collecting() as (address, paths):
         environment = exporting(
             "http/protobuf",
@@ -139,7 +141,7 @@ async def test_the_last_metrics_do_not_wait_behind_spans() -> None:
 
 
 async def test_a_collector_that_works_is_waited_for() -> None:
-    """A collector that took earlier exports gets several seconds for the last ones."""
+    """A collector that accepted earlier exports gets several seconds for the last ones."""
     with collecting(answer_after_s=1.5) as (address, paths):
         environment = exporting(
             "http/protobuf",
@@ -158,7 +160,7 @@ async def test_a_collector_that_works_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize(("protocol", "why"), [("grpc", "UNAVAILABLE"), ("http/protobuf", "ConnectionError")])
-async def test_exports_that_fail_are_told_in_words(protocol: str, why: str) -> None:
+async def test_failed_exports_are_logged_with_the_reason(protocol: str, why: str) -> None:
     """The log states what is lost, how much, and the kind of failure, not the library's template."""
     with absent() as address:
         environment = exporting(
@@ -177,7 +179,7 @@ async def test_exports_that_fail_are_told_in_words(protocol: str, why: str) -> N
     assert "Transient" not in said
 
 
-async def test_a_collector_that_comes_back_is_told_of() -> None:
+async def test_a_recovered_collector_is_logged() -> None:
     """After failed exports the first success is logged."""
     with absent() as address:
         port = int(address.rpartition(":")[2])

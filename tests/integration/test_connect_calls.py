@@ -1,4 +1,4 @@
-"""The table of Connect's answers, its rows about whole calls, through the real boto3."""
+"""Connect's answers to whole calls, through the real boto3."""
 
 import asyncio
 import socket
@@ -8,7 +8,7 @@ import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.simulator import CampaignState, FaultKind, SimulatorSettings
-from tests.integration.world import CAMPAIGN, Knobs, World, dial, dials, until, verdicts, world_of
+from tests.integration.world import CAMPAIGN, World, WorldOptions, dial, dials, until, verdicts, world_of
 
 FAILED = "UNKNOWN CONNECT_ERROR SAME_TOKEN"
 LOST = "UNKNOWN CONNECT_UNREACHABLE SAME_TOKEN"
@@ -26,8 +26,8 @@ PASSING: dict[str, tuple[FaultKind, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("kind", "values"), PASSING.values(), ids=PASSING)
-async def test_a_failure_that_passes(kind: FaultKind, values: dict[str, Any]) -> None:
-    """A call that fails in passing is sent again with the same tokens, and nobody is dialed twice."""
+async def test_a_temporary_failure(kind: FaultKind, values: dict[str, Any]) -> None:
+    """A call that fails temporarily is sent again with the same tokens, and nothing is dialed twice."""
     async with world_of(call_timeout=0.25) as world:
         world.fault(kind, **values, count=2)
         results = await world.ask(*dials(25))
@@ -39,8 +39,8 @@ async def test_a_failure_that_passes(kind: FaultKind, values: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize(("kind", "values"), PASSING.values(), ids=PASSING)
-async def test_a_failure_that_does_not_pass(kind: FaultKind, values: dict[str, Any]) -> None:
-    """A failure that outlives all attempts is UNKNOWN: CONNECT_ERROR if Connect spoke, else UNREACHABLE."""
+async def test_a_permanent_failure(kind: FaultKind, values: dict[str, Any]) -> None:
+    """A failure in all attempts is UNKNOWN: CONNECT_ERROR if Connect answered, otherwise UNREACHABLE."""
     async with world_of(call_timeout=0.3, max_attempts=2) as world:
         world.fault(kind, **values)
         results = await world.ask(*dials(3))
@@ -49,20 +49,20 @@ async def test_a_failure_that_does_not_pass(kind: FaultKind, values: dict[str, A
         assert len(world.calls()) == 2
 
 
-async def test_a_connection_that_is_refused() -> None:
-    """Where no connection comes about Connect cannot have the requests: NOT_ACCEPTED."""
+async def test_a_refused_connection() -> None:
+    """If no connection is established Connect cannot have the requests: NOT_ACCEPTED."""
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
-        knobs = Knobs(endpoint=f"http://127.0.0.1:{unheard.getsockname()[1]}")
-        async with world_of(knobs, max_attempts=3) as world:
+        options = WorldOptions(endpoint=f"http://127.0.0.1:{unheard.getsockname()[1]}")
+        async with world_of(options, max_attempts=3) as world:
             results = await world.ask(*dials(3))
             assert verdicts(results) == ["NOT_ACCEPTED CONNECT_UNREACHABLE SAME_TOKEN"] * 3
             assert {result.attempts for result in results} == {3}
 
 
-async def test_credentials_that_are_wrong() -> None:
-    """With wrong credentials the waiting requests are NOT_ACCEPTED/ACCESS_DENIED after a while."""
-    async with world_of(Knobs(keys=("simulator", "wrong"))) as world:
+async def test_wrong_credentials() -> None:
+    """With wrong credentials waiting requests are NOT_ACCEPTED/ACCESS_DENIED after a while."""
+    async with world_of(WorldOptions(keys=("simulator", "wrong"))) as world:
         results = await world.ask(*dials(30))
         assert verdicts(results) == [DENIED] * 30
         assert all(result.HasField("retry_after") for result in results)
@@ -88,15 +88,15 @@ async def test_one_refusal_of_the_credentials_answers_no_request(
     assert verdicts(await world.ask(*dials(200))) == ["ACCEPTED"] * 200
 
 
-async def test_an_access_that_is_denied(world: World) -> None:
-    """AccessDeniedException answers the campaign's requests, and the next ones are tried again."""
+async def test_denied_access(world: World) -> None:
+    """AccessDeniedException answers the campaign's requests, and later ones are tried again."""
     world.fault(FaultKind.EXCEPTION, code="AccessDeniedException", count=1)
     assert verdicts(await world.ask(*dials(3))) == [DENIED] * 3
     assert verdicts(await world.ask(*dials(3))) == ["ACCEPTED"] * 3
 
 
-async def test_a_call_that_is_throttled() -> None:
-    """ThrottlingException puts the requests back at no cost in attempts that count; all are accepted."""
+async def test_a_throttled_call() -> None:
+    """ThrottlingException requeues the requests without counting an attempt; all are accepted."""
     async with world_of(max_attempts=1) as world:
         world.fault(FaultKind.EXCEPTION, code="ThrottlingException", count=2)
         results = await world.ask(*dials(25))
@@ -104,22 +104,22 @@ async def test_a_call_that_is_throttled() -> None:
         assert {result.attempts for result in results} == {3}
 
 
-async def test_a_conflict_passes(world: World) -> None:
-    """ConflictException is tried again, and accepted when it has passed."""
+async def test_a_temporary_conflict(world: World) -> None:
+    """ConflictException is retried, and the requests are accepted once it has passed."""
     world.fault(FaultKind.EXCEPTION, code="ConflictException", count=2)
     assert verdicts(await world.ask(*dials(5))) == ["ACCEPTED"] * 5
 
 
-async def test_a_conflict_that_stays(world: World) -> None:
-    """ConflictException at each attempt is NOT_ACCEPTED: nothing was carried out."""
+async def test_a_permanent_conflict(world: World) -> None:
+    """ConflictException in each attempt is NOT_ACCEPTED, because nothing was carried out."""
     world.fault(FaultKind.EXCEPTION, code="ConflictException")
     results = await world.ask(*dials(5))
     assert verdicts(results) == ["NOT_ACCEPTED CONNECT_ERROR SAME_TOKEN"] * 5
     assert {result.attempts for result in results} == {5}
 
 
-async def test_a_campaign_that_is_not_there(world: World) -> None:
-    """An unknown campaign answers all that wait for it, and is believed for a while without more calls."""
+async def test_an_unknown_campaign(world: World) -> None:
+    """An unknown campaign answers all waiting requests, and later ones for a while without more calls."""
     world.simulator.connect.forget_campaign("gone")
     results = await world.ask(*dials(40), campaign="gone")
     assert verdicts(results) == ["REJECTED CAMPAIGN_NOT_FOUND NEVER"] * 40
@@ -131,8 +131,8 @@ async def test_a_campaign_that_is_not_there(world: World) -> None:
 
 
 @pytest.mark.parametrize("state", [CampaignState.STOPPED, CampaignState.FAILED])
-async def test_a_campaign_that_is_over(world: World, state: CampaignState) -> None:
-    """A stopped or failed campaign rejects all that wait for it, with its state in the detail."""
+async def test_a_stopped_or_failed_campaign(world: World, state: CampaignState) -> None:
+    """A stopped or failed campaign rejects all waiting requests, with its state in the detail."""
     world.simulator.connect.set_state("over", state)
     results = await world.ask(*dials(3), campaign="over")
     assert verdicts(results) == ["REJECTED CAMPAIGN_NOT_RUNNING NEVER"] * 3
@@ -141,7 +141,7 @@ async def test_a_campaign_that_is_over(world: World, state: CampaignState) -> No
 
 @pytest.mark.parametrize("state", [CampaignState.PAUSED, CampaignState.INITIALIZED])
 async def test_a_campaign_that_does_not_run_yet(world: World, state: CampaignState) -> None:
-    """A paused or fresh campaign keeps its requests, costs one call, and accepts them once it runs."""
+    """A paused or new campaign keeps its requests, costs one call, and accepts them once it runs."""
     world.simulator.connect.set_state("soon", state)
     caller = world.stream()
     asking = asyncio.create_task(caller.ask(*dials(3), campaign="soon"))
@@ -159,7 +159,7 @@ async def test_a_campaign_that_does_not_run_yet(world: World, state: CampaignSta
 
 @pytest.mark.parametrize("state", [CampaignState.PAUSED, CampaignState.INITIALIZED])
 async def test_a_campaign_that_does_not_run_in_time(state: CampaignState) -> None:
-    """What a paused or fresh campaign keeps until its time passes is EXPIRED, with that as the reason."""
+    """Requests of a paused or new campaign that expire are EXPIRED with that reason."""
     async with world_of(expiry_headroom=0.2) as world:
         world.simulator.connect.set_state("late", state)
         results = await world.ask(*dials(3, expires_in=1.6), campaign="late")
@@ -168,25 +168,25 @@ async def test_a_campaign_that_does_not_run_in_time(state: CampaignState) -> Non
 
 
 async def test_one_item_that_makes_connect_refuse_the_call(world: World) -> None:
-    """The item that Connect refuses a whole call for is found: it alone is REJECTED."""
+    """The one item for which Connect refuses a whole call is found and REJECTED; the others are accepted."""
     world.fault(FaultKind.EXCEPTION, code="ValidationException", token="t-7")
     results = await world.ask(*dials(25))
     assert [result.index for result in results if verdicts([result]) != ["ACCEPTED"]] == [7]
     assert verdicts([results[7]]) == ["REJECTED INVALID_INPUT NEVER"]
-    # Halves of halves, and each of them once: 25, then two calls for each of five cuts.
+    # The call of 25 is halved until one item is left: one call, then two for each of five cuts.
     assert len(world.calls()) == 11
     assert set(world.simulator.connect.journal.dials().values()) == {1}
 
 
 async def test_a_call_too_large_for_connect() -> None:
     """A call that Connect finds too large is split like an invalid one, and the good items are accepted."""
-    knobs = Knobs(simulator=SimulatorSettings(call_rate=0, max_body_bytes=100_000))
-    async with world_of(knobs) as world:
+    options = WorldOptions(simulator=SimulatorSettings(call_rate=0, max_body_bytes=100_000))
+    async with world_of(options) as world:
         items = [dial(f"t-{n}", attributes={"k": "v" * 30_000}) for n in range(5)]
         assert verdicts(await world.ask(*items)) == ["ACCEPTED"] * 5
 
 
-async def test_a_failing_campaign_does_not_hinder_another(world: World) -> None:
+async def test_a_failing_campaign_does_not_delay_another(world: World) -> None:
     """While one campaign's calls fail or hang, another's are accepted."""
     world.fault(FaultKind.NO_ANSWER, campaign="bad")
     hanging = world.stream()

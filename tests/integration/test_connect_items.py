@@ -1,4 +1,4 @@
-"""The table of Connect's answers, its rows about single items, through the real boto3."""
+"""Connect's answers to single items, through the real boto3."""
 
 import pytest
 
@@ -17,7 +17,7 @@ async def test_an_item_that_connect_finds_invalid(world: World) -> None:
 
 @pytest.mark.parametrize("code", ["UnknownError", "BrandNewError"])
 async def test_an_item_that_fails_now_and_then(world: World, code: str) -> None:
-    """An item with UnknownError, or an unknown code, is sent again and accepted; attempts are counted."""
+    """An item with UnknownError or an unknown code is sent again and accepted; attempts are counted."""
     world.fault(FaultKind.ITEM_FAILURE, code=code, token="t-3", count=2)
     results = await world.ask(*dials(25))
     assert verdicts(results) == ["ACCEPTED"] * 25
@@ -26,7 +26,7 @@ async def test_an_item_that_fails_now_and_then(world: World, code: str) -> None:
 
 
 async def test_an_item_that_always_fails(world: World) -> None:
-    """An item that fails at each of its attempts is NOT_ACCEPTED, since Connect does not have it."""
+    """An item that fails in every attempt is NOT_ACCEPTED, since Connect does not have it."""
     world.fault(FaultKind.ITEM_FAILURE, code="UnknownError", token="t-0")
     results = await world.ask(*dials(2))
     assert verdicts(results) == ["NOT_ACCEPTED CONNECT_ERROR SAME_TOKEN", "ACCEPTED"]
@@ -35,7 +35,7 @@ async def test_an_item_that_always_fails(world: World) -> None:
 
 @pytest.mark.parametrize("taken", [True, False])
 async def test_an_item_that_is_never_mentioned(world: World, taken: bool) -> None:
-    """An item in neither list, at each attempt, is UNKNOWN: Connect may have it, and dials once at most."""
+    """An item in neither list, in every attempt, is UNKNOWN: Connect may have it, and dials at most once."""
     world.fault(FaultKind.ITEM_MISSING, token="t-0", after_work=taken)
     results = await world.ask(*dials(2))
     assert verdicts(results) == ["UNKNOWN CONNECT_ERROR SAME_TOKEN", "ACCEPTED"]
@@ -50,14 +50,14 @@ async def test_an_item_that_is_forgotten_once(world: World) -> None:
 
 
 async def test_an_item_once_in_doubt_stays_in_doubt(world: World) -> None:
-    """What may have been taken once is UNKNOWN, not REJECTED, however Connect refuses it later."""
+    """An item that Connect may have accepted is UNKNOWN, not REJECTED, even if it is refused later."""
     world.fault(FaultKind.ITEM_MISSING, token="t-0", count=1)
     world.fault(FaultKind.ITEM_FAILURE, code="InvalidInput", token="t-0")
     assert verdicts(await world.ask(dial("t-0"))) == ["UNKNOWN INVALID_INPUT SAME_TOKEN"]
 
 
 async def test_an_item_in_both_lists(world: World) -> None:
-    """An item in both lists is ACCEPTED, with the id under which Connect has it."""
+    """An item in both lists is ACCEPTED with Connect's id."""
     world.fault(FaultKind.ITEM_IN_BOTH, code="UnknownError", token="t-0")
     results = await world.ask(*dials(2))
     assert verdicts(results) == ["ACCEPTED"] * 2
@@ -65,7 +65,7 @@ async def test_an_item_in_both_lists(world: World) -> None:
 
 
 async def test_an_item_throttled_for_capacity(world: World) -> None:
-    """An item throttled for capacity waits and is accepted later: that costs no attempt of the limit."""
+    """An item throttled for capacity waits and is accepted later, without counting an attempt."""
     world.fault(FaultKind.ITEM_FAILURE, code="RequestThrottled", token="t-0", count=1)
     results = await world.ask(*dials(2))
     assert verdicts(results) == ["ACCEPTED"] * 2
@@ -73,7 +73,7 @@ async def test_an_item_throttled_for_capacity(world: World) -> None:
 
 
 async def test_a_campaign_whose_buffer_is_full(world: World) -> None:
-    """What a full campaign throttles goes in as its dialer makes room; every one is accepted in the end."""
+    """Items that a full campaign throttles are sent as its dialer makes room; all are accepted in the end."""
     world.simulator.connect.set_buffer("full", BufferSize(capacity=50, drain_per_s=40))
     assert verdicts(await world.ask(*dials(60), campaign="full")) == ["ACCEPTED"] * 60
     assert world.simulator.connect.stats().items["RequestThrottled"] >= 5
@@ -81,7 +81,7 @@ async def test_a_campaign_whose_buffer_is_full(world: World) -> None:
 
 @pytest.mark.parametrize("attempts", [1, 3])
 async def test_answers_match_by_token(world: World, attempts: int) -> None:
-    """Each answer carries the id that Connect gave to its own token, after any number of attempts."""
+    """Each answer has the id that Connect gave to its own token, after any number of attempts."""
     if attempts > 1:
         world.fault(FaultKind.EXCEPTION, code="InternalServerException", count=attempts - 1)
     results = await world.ask(*dials(60))

@@ -1,4 +1,4 @@
-"""Connections: pings that are allowed, metadata of any size, and connections that are idle or half open."""
+"""Connections: allowed pings, metadata of any size, and idle or half-open connections."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,17 @@ import grpc.aio
 import pytest
 
 from gateway.api.server import FURTHER_CALLS, METADATA_BYTES, Keepalive
-from tests.integration.world import PATIENCE_S, Caller, Knobs, World, dial, stub_of, until, verdicts, world_of
+from tests.integration.world import (
+    PATIENCE_S,
+    Caller,
+    World,
+    WorldOptions,
+    dial,
+    stub_of,
+    until,
+    verdicts,
+    world_of,
+)
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 PING, GOAWAY, SETTINGS = 6, 7, 4
@@ -19,23 +29,23 @@ MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE = 3, 6
 
 
 def frame(kind: int, payload: bytes = b"", flags: int = 0) -> bytes:
-    """Return a frame of HTTP/2 about the connection as a whole."""
+    """Return an HTTP/2 frame for the connection as a whole."""
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + bytes(4) + payload
 
 
 class Connection:
-    """A connection of HTTP/2 by hand: it pings when told to, and hears what comes."""
+    """An HTTP/2 connection without a library: it sends pings and reads frames."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
     async def begin(self) -> None:
-        """Say what a client says first."""
+        """Send the client's preface and SETTINGS."""
         self._writer.write(PREFACE + frame(SETTINGS))
         await self._writer.drain()
 
     async def ping(self) -> bool:
-        """Ping; return whether an answer comes, and not the end of the connection."""
+        """Ping; return whether an answer comes before the connection ends."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await self._answered()
@@ -49,13 +59,13 @@ class Connection:
             if kind == GOAWAY:
                 assert payload.endswith(b"too_many_pings"), payload
                 return False
-            if kind == PING and not flags & ACK:  # the gateway's own
+            if kind == PING and not flags & ACK:  # a ping from the gateway
                 self._writer.write(frame(PING, payload, ACK))
             elif kind == PING:
                 return True
 
     async def settings(self) -> dict[int, int]:
-        """Return what the gateway says first of what it allows, by the numbers of RFC 9113."""
+        """Return the gateway's SETTINGS by their numbers in RFC 9113."""
         kind, _, payload = await self._frame()
         assert kind == SETTINGS
         parts = [payload[at : at + 6] for at in range(0, len(payload), 6)]
@@ -84,12 +94,12 @@ async def connected(world: World) -> AsyncIterator[Connection]:
 
 
 QUICK = Keepalive(least_ping_s=0.02)
-"""Pings every 50 ms are to this gateway what pings every 10 s are to one as it is."""
+"""With this limit, pings every 50 ms are as frequent as pings every 10 s with the default."""
 
 
 async def test_pings_are_allowed_on_an_idle_connection() -> None:
     """A connection without a call stays open for a hundred pings."""
-    async with world_of(Knobs(keepalive=QUICK)) as world, connected(world) as connection:
+    async with world_of(WorldOptions(keepalive=QUICK)) as world, connected(world) as connection:
         await connection.begin()
         for _ in range(100):
             assert await connection.ping()
@@ -97,9 +107,9 @@ async def test_pings_are_allowed_on_an_idle_connection() -> None:
 
 
 async def test_pings_that_come_too_fast_end_the_connection() -> None:
-    """A few pings sooner than allowed are answered, and then the connection is closed."""
+    """A few pings sooner than allowed are answered, then the connection is closed."""
     async with (
-        world_of(Knobs(keepalive=Keepalive(least_ping_s=30.0))) as world,
+        world_of(WorldOptions(keepalive=Keepalive(least_ping_s=30.0))) as world,
         connected(world) as connection,
     ):
         await connection.begin()
@@ -108,17 +118,17 @@ async def test_pings_that_come_too_fast_end_the_connection() -> None:
 
 
 PINGING = [
-    ("grpc.keepalive_time_ms", 1000),  # more often than once a second the library does not ping
+    ("grpc.keepalive_time_ms", 1000),  # the library does not ping more often
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.use_local_subchannel_pool", 1),
 ]
 
 
-async def test_quiet_connections_of_grpc_with_pings_stay() -> None:
-    """A client of gRPC that pings a quiet connection keeps it, with a stream on it and without."""
+async def test_quiet_grpc_connections_with_pings_stay_open() -> None:
+    """A gRPC client that pings a quiet connection keeps it open, with a stream on it and without."""
     async with (
-        world_of(Knobs(keepalive=QUICK)) as world,
+        world_of(WorldOptions(keepalive=QUICK)) as world,
         grpc.aio.insecure_channel(world.target, options=PINGING) as idle,
         grpc.aio.insecure_channel(world.target, options=PINGING) as busy,
     ):
@@ -144,15 +154,15 @@ def _metadata(size: int) -> tuple[tuple[str, str], ...]:
 
 
 @pytest.mark.parametrize("kib", [9, 12, 15, 30, 60])
-async def test_metadata_up_to_the_limit_is_taken_every_time(world: World, kib: int) -> None:
-    """A hundred calls with as much metadata as a forwarded certificate takes all succeed."""
+async def test_metadata_up_to_the_limit_is_always_accepted(world: World, kib: int) -> None:
+    """A hundred calls with as much metadata as a forwarded certificate needs all succeed."""
     for number in range(100):
         caller = world.stream(metadata=_metadata(kib * 1024))
         assert verdicts(await caller.ask(dial(f"t-{number}"))) == ["ACCEPTED"]
 
 
-async def test_metadata_above_the_limit_is_refused_every_time(world: World) -> None:
-    """A hundred calls with more than the limit all fail with RESOURCE_EXHAUSTED."""
+async def test_metadata_above_the_limit_is_always_refused(world: World) -> None:
+    """A hundred calls with more metadata than the limit all fail with RESOURCE_EXHAUSTED."""
     for number in range(100):
         caller = world.stream(metadata=_metadata(METADATA_BYTES))
         assert await caller.ask(dial(f"t-{number}")) == []
@@ -162,8 +172,8 @@ async def test_metadata_above_the_limit_is_refused_every_time(world: World) -> N
 
 @pytest.mark.parametrize("said", [b"", PREFACE, PREFACE[:10]])
 async def test_half_open_connections_are_closed(said: bytes) -> None:
-    """A connection without a first SETTINGS frame is closed after the time for handshakes."""
-    async with world_of(Knobs(keepalive=Keepalive(handshake_s=0.3))) as world:
+    """A connection without a first SETTINGS frame is closed after the handshake time-out."""
+    async with world_of(WorldOptions(keepalive=Keepalive(handshake_s=0.3))) as world:
         reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
         writer.write(said)
         assert await Connection(reader, writer).ended()
@@ -171,8 +181,8 @@ async def test_half_open_connections_are_closed(said: bytes) -> None:
 
 
 async def test_connections_without_calls_are_closed() -> None:
-    """A connection that has carried no call for a while is closed; one with a quiet stream stays."""
-    async with world_of(Knobs(keepalive=Keepalive(idle_s=0.5))) as world, connected(world) as idle:
+    """A connection without a call for a while is closed; one with a quiet stream stays open."""
+    async with world_of(WorldOptions(keepalive=Keepalive(idle_s=0.5))) as world, connected(world) as idle:
         busy = world.stream()
         await busy.send(dial("first"))
         await busy.read(1)
@@ -182,16 +192,16 @@ async def test_connections_without_calls_are_closed() -> None:
         assert verdicts(await busy.ask(dial("last"))) == ["ACCEPTED"]
 
 
-async def test_a_client_whose_idle_connection_was_closed_goes_on() -> None:
-    """The next call of a client whose connection was closed as idle opens another, and succeeds."""
-    async with world_of(Knobs(keepalive=Keepalive(idle_s=0.2))) as world:
+async def test_a_client_reconnects_after_its_idle_connection_was_closed() -> None:
+    """A client whose idle connection was closed opens another for its next call, which succeeds."""
+    async with world_of(WorldOptions(keepalive=Keepalive(idle_s=0.2))) as world:
         for number in range(3):
             assert verdicts(await world.put(dial(f"t-{number}"))) == ["ACCEPTED"]
             await until(lambda: world.channel.get_state() is grpc.ChannelConnectivity.IDLE)
 
 
 async def test_one_connection_carries_a_bounded_number_of_calls() -> None:
-    """Clients are told how many calls one connection may carry: more than a caller may have streams."""
+    """SETTINGS allow more calls on one connection than the limit of streams per caller."""
     async with world_of(caller_streams=5) as world, connected(world) as connection:
         await connection.begin()
         settings = await connection.settings()

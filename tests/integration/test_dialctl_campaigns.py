@@ -1,4 +1,4 @@
-"""`dialctl campaigns`, `watch`, `hold`, `release` and `purge`, as processes before a real gateway."""
+"""`dialctl campaigns`, `watch`, `hold`, `release` and `purge` as processes, against a real gateway."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ async def started(
 
 
 async def dialctl(world: World, *arguments: str, stdin: bytes = b"") -> tuple[int | None, str, str]:
-    """Run dialctl to its end; return its exit code, and what it said on both outputs."""
+    """Run dialctl to its end; return its exit code and both outputs."""
     process = await started(world, *arguments)
     out, err = await asyncio.wait_for(process.communicate(stdin), PATIENCE_S)
     assert b"Traceback" not in err
@@ -48,7 +48,7 @@ async def dialctl(world: World, *arguments: str, stdin: bytes = b"") -> tuple[in
 
 
 async def with_queue(world: World, count: int) -> None:
-    """Hold the campaign and let so many requests wait."""
+    """Hold the campaign and queue `count` requests."""
     async with DialGatewayClient(world.target) as client:
         await client.hold_campaign(CAMPAIGN)
     await world.stream().send(*dials(count))
@@ -56,7 +56,9 @@ async def with_queue(world: World, count: int) -> None:
 
 
 async def test_hold_list_and_release(world: World) -> None:
-    """A hold shows in the list with who and why; a release ends it, and another one is told that it did."""
+    """The list shows who holds a campaign and why; a release ends the hold, and a second one reports that
+    none exists.
+    """
     code, out, _ = await dialctl(world, "hold", CAMPAIGN, "--reason", "complaints")
     assert code == 0
     assert f"{CAMPAIGN}: held" in out
@@ -73,14 +75,14 @@ async def test_hold_list_and_release(world: World) -> None:
 
 
 async def test_hold_that_answers(world: World) -> None:
-    """`--answer` has what comes answered."""
+    """With `--answer`, new requests are answered."""
     assert (await dialctl(world, "hold", CAMPAIGN, "--answer"))[0] == 0
     assert verdicts(await world.ask(*dials(1))) == ["NOT_ACCEPTED HELD SAME_TOKEN"]
 
 
 @pytest.mark.parametrize(("typed", "purged"), [(b"y\n", True), (b"n\n", False), (b"\n", False), (b"", False)])
 async def test_purge_asks_and_names_the_number(world: World, typed: bytes, purged: bool) -> None:
-    """A purge says how many it is about, and does nothing without a yes."""
+    """A purge shows the number of requests, and does nothing without a yes."""
     await with_queue(world, 37)
     code, out, err = await dialctl(world, "purge", CAMPAIGN, stdin=typed)
     assert "37 queued dial requests" in err
@@ -90,7 +92,7 @@ async def test_purge_asks_and_names_the_number(world: World, typed: bytes, purge
 
 
 async def test_purge_without_asking(world: World) -> None:
-    """`--yes` asks nothing."""
+    """With `--yes` a purge does not ask."""
     await with_queue(world, 3)
     code, out, err = await dialctl(world, "purge", CAMPAIGN, "--yes")
     assert (code, err) == (0, "")
@@ -98,7 +100,7 @@ async def test_purge_without_asking(world: World) -> None:
 
 
 async def test_watch_into_a_pipe(world: World) -> None:
-    """Where it does not write to a terminal, a watch prints a line for each campaign that has changed."""
+    """Without a terminal a watch prints a line for each changed campaign."""
     process = await started(world, "watch", "--every", "0.25")
     assert process.stdout is not None
     async with DialGatewayClient(world.target) as client, asyncio.timeout(PATIENCE_S):
@@ -113,7 +115,7 @@ async def test_watch_into_a_pipe(world: World) -> None:
 
 
 async def test_watch_on_a_terminal(world: World) -> None:
-    """On a terminal a watch redraws one table in place, and leaves the last state behind."""
+    """On a terminal a watch redraws one table in place, and the last state stays visible at its end."""
     ours, theirs = pty.openpty()
     os.set_blocking(ours, False)
     process = await started(world, "watch", "--every", "0.25", stdout=theirs, TERM="xterm")
@@ -121,7 +123,7 @@ async def test_watch_on_a_terminal(world: World) -> None:
     written = bytearray()
 
     def shows(text: str) -> bool:
-        """Whether the newest drawing has a text."""
+        """Return whether the newest drawing contains a text."""
         with contextlib.suppress(OSError):
             written.extend(os.read(ours, 65_536))
         return text.encode() in bytes(written).rpartition(b"\x1b[H")[2]
@@ -144,7 +146,7 @@ async def test_watch_on_a_terminal(world: World) -> None:
 
 
 async def test_watch_without_rich_writes_lines(world: World) -> None:
-    """Without the extra `cli` a terminal gets a line for each change, as a pipe does."""
+    """Without the extra `cli` a watch prints a line for each change on a terminal, as into a pipe."""
     ours, theirs = pty.openpty()
     program = (
         "import sys; sys.modules['rich'] = None\n"
@@ -169,8 +171,8 @@ async def test_watch_without_rich_writes_lines(world: World) -> None:
         os.close(ours)
 
 
-async def test_no_id_steers_the_terminal(world: World) -> None:
-    """Control characters, turned and joined ones in ids and reasons come out as escapes, everywhere."""
+async def test_ids_cannot_control_the_terminal(world: World) -> None:
+    """Control, direction and joining characters in ids and reasons are always printed as escapes."""
     async with DialGatewayClient(world.target) as client:
         await client.hold_campaign(NASTY, "<i>a\u0301</i>")
     for command in (["campaigns"], ["purge", NASTY], ["release", NASTY]):
@@ -179,8 +181,8 @@ async def test_no_id_steers_the_terminal(world: World) -> None:
         assert not set(out + err) & set("\x1b\x07\u202e\u0301")
 
 
-async def test_a_gateway_that_is_not_there(world: World) -> None:
-    """Exit code 3 where the gateway is not reached."""
+async def test_an_unreachable_gateway(world: World) -> None:
+    """An unreachable gateway gives exit code 3."""
     code, _, err = await dialctl(world, "campaigns", "--gateway", "127.0.0.1:1")
     assert code == 3
     assert "127.0.0.1:1" in err

@@ -1,4 +1,4 @@
-"""What tools and load balancers find: reflection, and the standard health service."""
+"""Server reflection and the standard health service, for tools and load balancers."""
 
 import asyncio
 import ipaddress
@@ -33,7 +33,7 @@ def reflect(channel: Any, version: str) -> Any:
 
 
 async def told(world: World, version: str = VERSIONS[0], **request: Any) -> Any:
-    """Ask server reflection one thing; return the answer."""
+    """Send server reflection one request; return the answer."""
     call = reflect(world.channel, version)
     await call.write(reflection_pb2.ServerReflectionRequest(**request))
     await call.done_writing()
@@ -48,7 +48,7 @@ def files_of(answer: Any) -> dict[str, descriptor_pb2.FileDescriptorProto]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_reflection_lists_the_services(world: World, version: str) -> None:
-    """Both versions of server reflection list all services, those of reflection too."""
+    """Both versions of server reflection list all services, including reflection itself."""
     answer = await told(world, version, list_services="")
     names = {service.name for service in answer.list_services_response.service}
     assert names == {
@@ -76,13 +76,13 @@ async def test_reflection_lists_the_services(world: World, version: str) -> None
     ],
 )
 async def test_reflection_finds_symbols(world: World, version: str, symbol: str, file: str) -> None:
-    """A service, a method, a message, a field or a value is found, with all that its file imports."""
+    """A service, method, message, field or value is found, with all files that its file imports."""
     files = files_of(await told(world, version, file_containing_symbol=symbol))
     assert files == files_of(await told(world, file_by_filename=file))
     assert file in files
     pool = descriptor_pool.DescriptorPool()
     left = dict(files)
-    while left:  # each file after those that it imports
+    while left:  # a file is added after those that it imports
         ready = [name for name, found in left.items() if not set(found.dependency) & set(left)]
         assert ready
         for name in ready:
@@ -100,14 +100,16 @@ async def test_reflection_finds_symbols(world: World, version: str, symbol: str,
         {"file_containing_extension": {"containing_type": SERVICE, "extension_number": 1}},
     ],
 )
-async def test_reflection_does_not_tell_of_anything_else(world: World, request_for: dict[str, Any]) -> None:
+async def test_reflection_finds_only_symbols_of_the_services(
+    world: World, request_for: dict[str, Any]
+) -> None:
     """Symbols outside the services are not found, although the process has them."""
     answer = await told(world, **request_for)
     assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
 
-async def test_reflection_is_for_callers_that_the_policy_names(tmp_path: Path) -> None:
-    """Where there is a policy, a caller without an identity learns nothing."""
+async def test_reflection_needs_an_identity_if_there_is_a_policy(tmp_path: Path) -> None:
+    """With a policy, a caller without an identity is refused."""
     policy = tmp_path / "policy.yaml"
     policy.write_text("version: 1\ncallers: [{identities: ['a.example'], dial: [{campaigns: ['*']}]}]")
     trusted = [ipaddress.ip_network("10.0.0.1")]
@@ -117,7 +119,7 @@ async def test_reflection_is_for_callers_that_the_policy_names(tmp_path: Path) -
 
 
 async def test_streams_of_reflection_are_bounded(world: World) -> None:
-    """A caller has at most 20 streams of reflection open; one that ends makes room."""
+    """A caller has at most 20 open reflection streams; one that ends makes room."""
     calls = [reflect(world.channel, VERSIONS[n % 2]) for n in range(reflection.CALLER_STREAMS)]
     for call in calls:
         await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
@@ -143,7 +145,7 @@ async def _true(ask: Callable[[], Awaitable[bool]]) -> bool:
 
 
 async def test_long_requests_of_reflection_are_refused(world: World) -> None:
-    """The part of a request that the gateway repeats is short."""
+    """A request longer than the part that the gateway repeats is refused."""
     call = reflect(world.channel, VERSIONS[0])
     await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol="s" * 10_000))
     assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -158,7 +160,7 @@ async def test_health_says_serving(world: World, service: str) -> None:
 
 
 async def test_health_of_an_unknown_service(world: World) -> None:
-    """The health of a service that is not there is NOT_FOUND."""
+    """The health of an unknown service is NOT_FOUND."""
     stub: Any = health_pb2_grpc.HealthStub(world.channel)
     with pytest.raises(grpc.aio.AioRpcError) as unknown:
         await stub.Check(health_pb2.HealthCheckRequest(service="other"))
@@ -166,7 +168,7 @@ async def test_health_of_an_unknown_service(world: World) -> None:
 
 
 async def test_watches_of_the_health_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the bound a watch is RESOURCE_EXHAUSTED; one that ends makes room, and checks are answered."""
+    """A watch beyond the limit is RESOURCE_EXHAUSTED; one that ends makes room, and checks are answered."""
     monkeypatch.setattr(health, "WATCHES", 2)
     stub: Any = health_pb2_grpc.HealthStub(world.channel)
     request = health_pb2.HealthCheckRequest()
@@ -181,7 +183,7 @@ async def test_watches_of_the_health_are_bounded(world: World, monkeypatch: pyte
 
 
 async def test_long_names_are_not_watched(world: World) -> None:
-    """What a watch makes the gateway keep is short."""
+    """A watch of a long service name is refused, because the gateway would have to store it."""
     stub: Any = health_pb2_grpc.HealthStub(world.channel)
     request = health_pb2.HealthCheckRequest(service="s" * (health.LONGEST_SERVICE + 1))
     assert await stub.Watch(request, timeout=PATIENCE_S).code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -1,4 +1,4 @@
-"""Promise 9: on SIGTERM the gateway answers what it has, says goodbye, and leaves within its grace."""
+"""Promise 9: on SIGTERM the gateway answers what it has, ends its streams, and exits within its grace."""
 
 import asyncio
 import time
@@ -18,41 +18,41 @@ HANGS = {"kind": "no_answer"}
 
 
 async def ended(caller: Caller) -> list[str]:
-    """Read a stream to its end, which must be that of a gateway that leaves; return its verdicts."""
+    """Read a stream to its end, which must be UNAVAILABLE for a drain; return its verdicts."""
     results = await caller.rest()
     assert await caller.status() is grpc.StatusCode.UNAVAILABLE
     assert [notice.kind for notice in caller.notices] == [pb.NOTICE_KIND_DRAINING]
     return verdicts(results)
 
 
-async def left(served: Served, within_s: float, code: int = 0) -> None:
-    """Wait for the process to end, and see that it did so in time and without a complaint."""
+async def exited(served: Served, within_s: float, code: int = 0) -> None:
+    """Wait for the process to end in time with this exit code and without a traceback in its output."""
     begun = time.monotonic()
     assert await served.exit_code() == code, served.said.decode()
     assert time.monotonic() - begun < within_s
     assert b"Traceback" not in served.said, served.said.decode()
 
 
-async def held(served: Served, caller: Caller, *requests: pb.DialRequest) -> None:
-    """Send requests, and wait until the gateway has read them: its answer to one more says so."""
+async def admitted(served: Served, caller: Caller, *requests: pb.DialRequest) -> None:
+    """Send requests, and wait until the gateway has read them, which an answer to one more shows."""
     await caller.send(*requests, dial("mark", phone_number=""))
     assert verdicts(await caller.read(1)) == ["REJECTED INVALID_REQUEST NEVER"]
 
 
-async def test_what_lingers_is_sent_and_answered() -> None:
-    """What waits for company is sent at once; streams are told and ended, and the process exits 0."""
+async def test_lingering_requests_are_sent_and_answered() -> None:
+    """Lingering requests are sent at once; streams get the notice and end, and the process exits with 0."""
     async with serving(*NO_LIMIT, environment={"DIAL_GATEWAY_LINGER": "30"}) as served:
         caller, idle = served.stream(), served.stream()
-        await held(served, caller, *dials(10))
-        await held(served, idle)
+        await admitted(served, caller, *dials(10))
+        await admitted(served, idle)
         served.terminate()
         assert await ended(caller) == ["ACCEPTED"] * 10
         assert await ended(idle) == []
-        await left(served, 3.0)
+        await exited(served, 3.0)
 
 
 async def test_health_and_refusals_while_it_drains() -> None:
-    """While it drains: NOT_SERVING, UNAVAILABLE for new streams and lists, answers for the old."""
+    """While it drains: NOT_SERVING, UNAVAILABLE for new streams and lists, answers for existing ones."""
     async with serving(*NO_LIMIT) as served:
         await served.control("POST", "faults", {"kind": "latency", "latency_s": 0.7})
         assert await served.health() == health_pb2.HealthCheckResponse.SERVING
@@ -70,22 +70,22 @@ async def test_health_and_refusals_while_it_drains() -> None:
             await served.stub.PutDialRequests(_list(1))
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
         assert await ended(caller) == ["ACCEPTED"] * 25
-        await left(served, 3.0)
+        await exited(served, 3.0)
 
 
 async def test_a_unary_call_is_answered_while_it_drains() -> None:
-    """A unary call that was taken is answered, with OK, before the gateway leaves."""
+    """A unary call that was accepted is answered with OK before the gateway exits."""
     async with serving(*NO_LIMIT) as served:
         await served.control("POST", "faults", {"kind": "latency", "latency_s": 0.5})
         putting = asyncio.ensure_future(served.stub.PutDialRequests(_list(25)))
         await served.called(1)
         served.terminate()
         assert verdicts((await putting).results) == ["ACCEPTED"] * 25
-        await left(served, 3.0)
+        await exited(served, 3.0)
 
 
 async def test_a_backlog_longer_than_the_grace() -> None:
-    """At ten calls a second what the grace allows is sent and ACCEPTED; the rest is NOT_ACCEPTED/DRAINING."""
+    """At ten calls a second, requests that fit the grace are ACCEPTED; the rest is NOT_ACCEPTED/DRAINING."""
     environment = {"DIAL_GATEWAY_CALL_RATE": "10", "DIAL_GATEWAY_DRAIN_GRACE": "1.5"}
     async with serving(environment=environment) as served:
         caller = served.stream()
@@ -97,13 +97,13 @@ async def test_a_backlog_longer_than_the_grace() -> None:
         assert time.monotonic() - begun < 1.5
         assert set(results) == {"ACCEPTED", DRAINED}
         assert len(results) == 1000
-        # The burst but one, and a second's worth at least.
+        # The burst less one, and at least a second's worth.
         assert results.count("ACCEPTED") >= 25 * (9 + 8)
-        await left(served, 2.0)
+        await exited(served, 2.0)
 
 
 async def test_streams_with_half_read_messages() -> None:
-    """What a full window kept from being taken in is answered as well, and never sent."""
+    """Requests that a full window kept from admission are answered, and never sent."""
     environment = {"DIAL_GATEWAY_STREAM_WINDOW": "30", "DIAL_GATEWAY_DRAIN_GRACE": "1"}
     async with serving(*NO_LIMIT, environment=environment) as served:
         await served.control("POST", "faults", HANGS)
@@ -114,11 +114,11 @@ async def test_streams_with_half_read_messages() -> None:
         results = await ended(caller)
         assert results.count(DRAINED) == 70
         assert results.count("UNKNOWN DRAINING SAME_TOKEN") == 30
-        await left(served, 2.0)
+        await exited(served, 2.0)
 
 
 async def test_a_connect_that_hangs() -> None:
-    """Calls that hang are UNKNOWN at the end of the grace, and the process is out in time."""
+    """Hanging calls are UNKNOWN at the end of the grace, and the process exits in time."""
     async with serving(*NO_LIMIT, environment={"DIAL_GATEWAY_DRAIN_GRACE": "1"}) as served:
         await served.control("POST", "faults", HANGS)
         caller = served.stream()
@@ -127,12 +127,12 @@ async def test_a_connect_that_hangs() -> None:
         served.terminate()
         begun = time.monotonic()
         assert await ended(caller) == ["UNKNOWN DRAINING SAME_TOKEN"] * 50
-        await left(served, 2.0)
+        await exited(served, 2.0)
         assert time.monotonic() - begun < 2.0
 
 
 async def test_a_collector_that_hangs() -> None:
-    """Whoever is pushed to and does not answer keeps no process from its end."""
+    """A collector that does not answer does not delay the exit."""
     taken: list[asyncio.StreamWriter] = []
     async with await asyncio.start_server(
         lambda _, writer: taken.append(writer), "127.0.0.1", 0
@@ -147,13 +147,13 @@ async def test_a_collector_that_hangs() -> None:
         async with serving(environment=environment) as served:
             await until(lambda: taken)
             served.terminate()
-            await left(served, within_s=4)
+            await exited(served, within_s=4)
         for writer in taken:
             writer.close()
 
 
 async def test_a_second_signal_forces() -> None:
-    """A second SIGTERM answers everything at once, though the grace has long to go; the exit code says so."""
+    """A second SIGTERM answers everything at once, long before the grace is over; the exit code says so."""
     async with serving(*NO_LIMIT) as served:
         await served.control("POST", "faults", HANGS)
         caller = served.stream()
@@ -163,18 +163,18 @@ async def test_a_second_signal_forces() -> None:
         assert await caller.message() is not None
         served.terminate()
         assert verdicts(await caller.rest()) == ["UNKNOWN DRAINING SAME_TOKEN"] * 25
-        await left(served, 2.0, code=1)
+        await exited(served, 2.0, code=1)
 
 
-async def test_a_caller_that_does_not_read_holds_nobody_up() -> None:
-    """A caller that never reads its answers is cut off; the gateway leaves within its grace all the same."""
+async def test_a_caller_that_does_not_read_does_not_delay_the_exit() -> None:
+    """A caller that never reads its answers is cut off; the gateway still exits within its grace."""
     async with serving(*NO_LIMIT, environment={"DIAL_GATEWAY_DRAIN_GRACE": "1"}) as served:
         caller = served.stream()
         items = [dial(f"{n}".zfill(200), phone_number="1") for n in range(500)]
         sending = asyncio.create_task(_send_forever(caller, items))
         await asyncio.sleep(0.5)
         served.terminate()
-        await left(served, 3.0)
+        await exited(served, 3.0)
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
 

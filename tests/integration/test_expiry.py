@@ -4,20 +4,20 @@ import random
 import time
 
 from gateway.simulator import FaultKind, SimulatorSettings
-from tests.integration.world import Knobs, World, dial, dials, until, verdict, verdicts, world_of
+from tests.integration.world import World, WorldOptions, dial, dials, until, verdict, verdicts, world_of
 
 PASSED = "EXPIRED EXPIRATION_PASSED SAME_TOKEN"
 
 
 async def test_an_expiry_within_the_headroom_is_answered_at_once(world: World) -> None:
-    """A request that expires within the headroom is EXPIRED at once and never sent; one beyond it is sent."""
+    """A request that expires within the headroom is EXPIRED at once and never sent; a later one is sent."""
     results = await world.ask(dial("near", expires_in=4.5), dial("far", expires_in=8))
     assert verdicts(results) == [PASSED, "ACCEPTED"]
     assert (world.dialed("near"), world.dialed("far"), results[0].attempts) == (0, 1, 0)
 
 
 async def test_an_expiry_while_waiting_for_a_permit() -> None:
-    """What waits for a permit is answered EXPIRED as its time passes, and is never sent."""
+    """A request that expires while it waits for a permit is EXPIRED in time, and never sent."""
     async with world_of(call_rate=0.1, call_burst=1.0, expiry_headroom=1.0) as world:
         caller = world.stream()
         await caller.send(*dials(25, "first"))
@@ -34,7 +34,7 @@ async def test_an_expiry_while_waiting_for_a_permit() -> None:
 
 
 async def test_an_expiry_while_connect_hangs() -> None:
-    """What expires behind a hanging call is EXPIRED unsent; what the call carried is UNKNOWN."""
+    """Requests that expire behind a hanging call are EXPIRED unsent; the requests of the call are UNKNOWN."""
     async with world_of(max_concurrent_calls=1, call_timeout=0.6, expiry_headroom=0.5) as world:
         world.hang()
         caller = world.stream()
@@ -49,9 +49,9 @@ async def test_an_expiry_while_connect_hangs() -> None:
 
 
 async def test_an_expiry_under_the_account_throttle() -> None:
-    """What Connect throttles until its time passes is EXPIRED with reason THROTTLED."""
-    knobs = Knobs(simulator=SimulatorSettings(), rng=random.Random(1))
-    async with world_of(knobs, call_rate=50.0, expiry_headroom=0.5) as world:
+    """A request that Connect throttles until it expires is EXPIRED with reason THROTTLED."""
+    options = WorldOptions(simulator=SimulatorSettings(), rng=random.Random(1))
+    async with world_of(options, call_rate=50.0, expiry_headroom=0.5) as world:
         world.fault(FaultKind.EXCEPTION, code="ThrottlingException")
         (result,) = await world.ask(dial("a", expires_in=1.5))
         assert verdict(result) == "EXPIRED THROTTLED SAME_TOKEN"
@@ -60,7 +60,7 @@ async def test_an_expiry_under_the_account_throttle() -> None:
 
 
 async def test_an_expiry_under_the_throttle_for_capacity() -> None:
-    """An item throttled for capacity until its time passes is EXPIRED/THROTTLED; others go on."""
+    """An item throttled for capacity until it expires is EXPIRED/THROTTLED; others continue."""
     async with world_of(expiry_headroom=0.2) as world:
         world.fault(FaultKind.ITEM_FAILURE, code="RequestThrottled", token="a")
         begun = time.time()
@@ -71,7 +71,7 @@ async def test_an_expiry_under_the_throttle_for_capacity() -> None:
 
 
 async def test_an_expiry_in_doubt_is_unknown() -> None:
-    """What expires while its fate is not known is UNKNOWN, whatever else happened to it since."""
+    """A request that expires while in doubt is UNKNOWN, whatever else has happened to it since."""
     async with world_of(expiry_headroom=0.2, max_attempts=1000) as world:
         world.fault(FaultKind.LATENCY, latency_s=0.1, count=1)
         world.fault(FaultKind.EXCEPTION, code="InternalServerException", after_work=True, count=1)
@@ -108,10 +108,10 @@ class Wall:
         return time.time() + self.gained_s
 
 
-async def test_the_wall_clock_is_put_forward_while_requests_wait() -> None:
+async def test_the_wall_clock_is_set_forward_while_requests_wait() -> None:
     """After a clock correction of ten minutes, expired requests are answered and never sent."""
     wall = Wall()
-    async with world_of(Knobs(wall=wall), call_rate=0.5, call_burst=1.0, would_expire=False) as world:
+    async with world_of(WorldOptions(wall=wall), call_rate=0.5, call_burst=1.0, would_expire=False) as world:
         caller = world.stream()
         await caller.send(*dials(25, "first"))
         await caller.read(25)
@@ -120,5 +120,5 @@ async def test_the_wall_clock_is_put_forward_while_requests_wait() -> None:
         wall.gained_s = 600.0
         results = await caller.read(500)
         assert set(verdicts(results)) <= {PASSED, "ACCEPTED"}
-        assert verdicts(results).count(PASSED) >= 475  # one more call may have left before
+        assert verdicts(results).count(PASSED) >= 475  # one more call may have been sent before
         assert len(world.calls()) <= 2

@@ -1,4 +1,4 @@
-"""Promise 8: what a caller queued is dropped unsent when it goes; what is under way is remembered."""
+"""Promise 8: queued requests are dropped unsent when their caller leaves; those in flight are remembered."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ import pytest
 from gateway.simulator import FaultKind
 from tests.integration.world import Caller, World, dial, dials, stub_of, until, verdict, verdicts, world_of
 
-# Streams of its own, as a caller of another process has them; ends when it is killed.
+# Opens streams from a separate process, until it is killed.
 CLIENT_PROCESS = """
 import asyncio, sys, time
 from dialgateway.v1 import dial_request_service_pb2 as pb
@@ -35,20 +35,20 @@ asyncio.run(main())
 
 @pytest.fixture
 async def slow() -> AsyncIterator[World]:
-    """A world in which a lone request waits long for company."""
+    """Run a world with a long linger."""
     async with world_of(linger=30.0) as world:
         yield world
 
 
 async def nothing_is_sent(world: World) -> None:
-    """Wait until everything queued is dropped, and a little for what must not come."""
+    """Wait until everything queued is dropped, and a little longer for calls that must not come."""
     await until(lambda: world.gateway.engine.outstanding == 0)
     await asyncio.sleep(0.2)
     assert world.calls() == []
 
 
 async def test_a_cancelled_stream_sends_nothing_more(slow: World) -> None:
-    """A cancel is no half-close: what lingers is dropped unsent, with many streams at once as well."""
+    """A cancel is not a half-close: lingering requests are dropped unsent, also with many streams at once."""
     callers = [slow.stream() for _ in range(40)]
     for number, caller in enumerate(callers):
         await caller.send(dial(f"t-{number}"), campaign=f"c-{number}")
@@ -59,7 +59,7 @@ async def test_a_cancelled_stream_sends_nothing_more(slow: World) -> None:
 
 
 async def test_a_stream_cancelled_by_a_reader_sends_nothing_more(slow: World) -> None:
-    """The same while the caller waits in a read, which a cancel of its task ends."""
+    """The same holds if the caller waits in a read that a cancel of its task ends."""
     caller = slow.stream()
     await caller.send(*dials(3))
     reading = asyncio.create_task(caller.rest())
@@ -69,7 +69,7 @@ async def test_a_stream_cancelled_by_a_reader_sends_nothing_more(slow: World) ->
 
 
 async def test_a_closed_channel_sends_nothing_more(slow: World) -> None:
-    """A channel that closes under its streams drops what they queued."""
+    """Closing a channel drops the requests that its streams have queued."""
     channel = grpc.aio.insecure_channel(slow.target)
     callers = [Caller(stub_of(channel).StreamDialRequests()) for _ in range(10)]
     for number, caller in enumerate(callers):
@@ -80,7 +80,7 @@ async def test_a_closed_channel_sends_nothing_more(slow: World) -> None:
 
 
 async def test_a_killed_client_sends_nothing_more(slow: World) -> None:
-    """A client process that is killed drops what its streams queued."""
+    """A killed client process drops the requests that its streams have queued."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", CLIENT_PROCESS, slow.target, env=dict(os.environ)
     )
@@ -93,7 +93,7 @@ async def test_a_killed_client_sends_nothing_more(slow: World) -> None:
 
 
 async def test_a_stream_past_its_deadline_sends_nothing_more(slow: World) -> None:
-    """A stream whose deadline passes drops what it queued."""
+    """A stream whose deadline passes drops its queued requests."""
     caller = slow.stream(timeout=0.3)
     await caller.send(*dials(3))
     assert await caller.status() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -101,7 +101,7 @@ async def test_a_stream_past_its_deadline_sends_nothing_more(slow: World) -> Non
 
 
 async def test_a_half_closed_stream_that_is_cancelled() -> None:
-    """A stream that has half-closed and is cancelled drops what still waits for a permit."""
+    """A half-closed stream that is cancelled drops requests that still wait for a permit."""
     async with world_of(call_rate=0.1, call_burst=1.0) as world:
         await world.ask(dial("spends-the-permit"))
         caller = world.stream()
@@ -114,7 +114,7 @@ async def test_a_half_closed_stream_that_is_cancelled() -> None:
 
 
 async def test_a_unary_call_that_is_cancelled() -> None:
-    """A unary call that is cancelled drops what still waits for a permit."""
+    """A cancelled unary call drops requests that still wait for a permit."""
     async with world_of(call_rate=0.1, call_burst=1.0) as world:
         await world.put(dial("spends-the-permit"))
         putting = asyncio.create_task(world.put(*dials(60)))
@@ -124,8 +124,8 @@ async def test_a_unary_call_that_is_cancelled() -> None:
         assert len(world.calls()) == 1
 
 
-async def test_what_is_under_way_is_remembered(world: World) -> None:
-    """A call under way ends behind a caller that left; on its return the caller gets the answers replayed."""
+async def test_calls_in_flight_are_remembered(world: World) -> None:
+    """A call in flight ends after its caller has left; when the caller returns, the answers are replayed."""
     world.fault(FaultKind.LATENCY, latency_s=0.3, count=1)
     caller = world.stream()
     await caller.send(*dials(25))
@@ -137,7 +137,7 @@ async def test_what_is_under_way_is_remembered(world: World) -> None:
     assert len(world.calls()) == 1
 
 
-async def test_a_caller_that_returns_while_it_is_under_way(world: World) -> None:
+async def test_a_caller_that_returns_while_its_call_is_in_flight(world: World) -> None:
     """A caller that returns before its call has ended joins it."""
     world.fault(FaultKind.LATENCY, latency_s=0.5, count=1)
     caller = world.stream()
@@ -150,8 +150,8 @@ async def test_a_caller_that_returns_while_it_is_under_way(world: World) -> None
 
 
 @pytest.mark.parametrize("leaver", [0, 1])
-async def test_what_another_joined_stays(leaver: int) -> None:
-    """What two streams wait for is sent for the one that stays, whichever leaves."""
+async def test_joined_requests_stay(leaver: int) -> None:
+    """A request that two streams wait for is sent, whichever of them leaves."""
     async with world_of(linger=0.5) as world:
         callers = [world.stream() for _ in range(2)]
         for number, caller in enumerate(callers):
@@ -164,8 +164,8 @@ async def test_what_another_joined_stays(leaver: int) -> None:
         assert world.dialed(f"own-{leaver}") == 0
 
 
-async def test_retries_stop_for_nobody(world: World) -> None:
-    """What fails under way for a caller that is gone goes back to no queue."""
+async def test_requests_of_absent_callers_are_not_retried(world: World) -> None:
+    """A failed request in flight whose caller is gone is not requeued."""
     world.fault(FaultKind.LATENCY, latency_s=0.2)
     world.fault(FaultKind.ITEM_FAILURE, code="UnknownError")
     caller = world.stream()
@@ -177,7 +177,7 @@ async def test_retries_stop_for_nobody(world: World) -> None:
 
 
 async def test_callers_that_come_and_go_leave_nothing() -> None:
-    """After many streams that cancel at random instants nothing is held, and the next is served."""
+    """After many streams that cancel at random moments nothing is outstanding, and the next one is served."""
     rng = random.Random(7)
     async with world_of(linger=0.01) as world:
         world.fault(FaultKind.LATENCY, jitter_s=0.03)

@@ -1,4 +1,4 @@
-"""Credentials come from a source that is slow, hangs or fails: no call waits for it, and none is in doubt."""
+"""A source of credentials is slow, hangs or fails: no call waits for it, and no request is in doubt."""
 
 import asyncio
 import time
@@ -44,7 +44,7 @@ class Sts:
 
 @pytest.fixture(autouse=True)
 def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Leave boto3's chain nothing to find, unless a test puts it there."""
+    """Hide all credentials of this machine from boto3."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -54,7 +54,7 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def roles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sts: Sts) -> AsyncIterator[Path]:
-    """Have boto3 take a role from a token service; yield the file of the token, which is not there yet."""
+    """Configure boto3 to assume a role; yield the path of the token file, which does not exist yet."""
     async with upstream_of(sts.answer) as upstream:
         token = tmp_path / "token"
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{upstream.port}")
@@ -65,7 +65,7 @@ async def roles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sts: Sts) -> As
 
 @asynccontextmanager
 async def scene(keys: Keys | None = None, **settings: Any) -> AsyncIterator[Any]:
-    """Run a gateway with credentials of its own finding before a simulator that counts."""
+    """Run a gateway that finds its own credentials, connected to a simulator that counts."""
     async with Simulator(SimulatorSettings(call_rate=settings.get("call_rate", 0.0))) as simulator:
         keys = keys or await asyncio.to_thread(_started)
         async with gateway_to(simulator.url, keys=keys, **settings) as (gateway, caller):
@@ -104,17 +104,17 @@ async def test_credentials_that_come_after_the_start(tmp_path: Path) -> None:
 
 
 def _nothing(path: Path) -> None:
-    """Leave the token file out."""
+    """Write no token file."""
 
 
 FILES: dict[str, Callable[[Path], Any]] = {"missing": _nothing, "empty": lambda path: path.write_text("")}
 
 
 @pytest.mark.parametrize("fault", FILES.values(), ids=FILES)
-async def test_a_token_file_that_is_no_good(
+async def test_an_unusable_token_file(
     fault: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Without a token nothing is sent and nothing is in doubt; once it is there, calls are made."""
+    """Without a valid token file nothing is sent and nothing is in doubt; with one, calls are made."""
     sts = Sts(status="400 Bad Request")
     async with roles(monkeypatch, tmp_path, sts) as token:
         fault(token)
@@ -132,7 +132,7 @@ async def test_a_token_file_that_is_no_good(
 async def test_a_token_service_that_fails(
     status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Whatever the token service answers, a call without credentials is not sent and not in doubt."""
+    """Whatever error the token service returns, a call without credentials is not sent and not in doubt."""
     async with roles(monkeypatch, tmp_path, Sts(status=status)) as token:
         token.write_text("token")
         async with scene() as (simulator, gateway, caller):
@@ -145,9 +145,9 @@ async def test_a_token_service_that_fails(
 async def test_a_token_service_that_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A hung token service delays no call while credentials last; then nothing is sent until it answers.
 
-    When it does, no call is above the quota, none is throttled and nothing was sent twice.
+    When it answers, the quota is kept, no call is throttled and nothing is sent twice.
     """
-    sts = Sts(lasts_s=10.0)  # asked again after 4 to 6 s, and used for 8 s at least
+    sts = Sts(lasts_s=10.0)  # renewed after 4 to 6 s, and used for at least 8 s
     async with roles(monkeypatch, tmp_path, sts) as token:
         token.write_text("token")
         async with scene(call_rate=10.0, call_burst=10.0) as (simulator, gateway, caller):

@@ -1,4 +1,4 @@
-"""Promise 11: after a hold, a purge or an expiry no byte of a call leaves, whatever delayed it before."""
+"""Promise 11: after a hold, a purge or an expiry no byte of a delayed call is sent."""
 
 import asyncio
 import ssl
@@ -18,7 +18,7 @@ from gateway.simulator import Simulator, SimulatorSettings
 from gateway.telemetry import telemetry_with
 from tests.integration.test_transport import SlowNames, authority
 from tests.integration.upstream import accept_all, upstream_of
-from tests.integration.world import CAMPAIGN, Brisk, Caller, dials, stub_of, until, verdict, verdicts
+from tests.integration.world import CAMPAIGN, Caller, SmallestJitter, dials, stub_of, until, verdict, verdicts
 
 __all__ = ["authority"]
 HOLD = Hold("somebody", "why", 0.0)
@@ -42,7 +42,7 @@ async def gateway_to(
         keys=keys or Keys.fixed("simulator", "simulator"),
         **options,
     )
-    gateway = Gateway(chosen, connect, telemetry_with(), Brisk())
+    gateway = Gateway(chosen, connect, telemetry_with(), SmallestJitter())
     port = await gateway.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -52,8 +52,7 @@ async def gateway_to(
 
 
 async def test_a_hold_during_a_slow_lookup() -> None:
-    """200 dials whose calls wait for a name lookup at a hold are not sent; after a release each is sent
-    once."""
+    """200 dial requests whose calls wait for a name lookup at a hold are sent once, after the release."""
     names = SlowNames()
     async with Simulator(SimulatorSettings(call_rate=0)) as simulator:
         url = f"http://connect.test:{simulator.url.rpartition(':')[2]}"
@@ -71,7 +70,7 @@ async def test_a_hold_during_a_slow_lookup() -> None:
 
 
 async def test_a_hold_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
-    """200 dials whose calls are in the TLS handshake at a hold are not sent."""
+    """200 dial requests whose calls are in the TLS handshake at a hold are not sent."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
         gateway_to(f"https://127.0.0.1:{upstream.port}") as (gateway, caller),
@@ -88,7 +87,7 @@ async def test_a_hold_during_a_slow_handshake(authority: ssl.SSLContext) -> None
 
 
 async def test_a_purge_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
-    """A purge answers the requests in delayed calls at once, without doubt, and none of the calls leaves."""
+    """A purge answers requests of delayed calls at once, without doubt, and none of the calls is sent."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
         gateway_to(f"https://127.0.0.1:{upstream.port}") as (gateway, caller),
@@ -121,7 +120,7 @@ async def test_an_expiry_during_a_slow_handshake(authority: ssl.SSLContext) -> N
 
 
 async def test_leaving_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
-    """A gateway that leaves answers requests in delayed calls NOT_ACCEPTED, and sends none of the calls."""
+    """A gateway that exits answers requests of delayed calls NOT_ACCEPTED, and sends none of the calls."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
         gateway_to(f"https://127.0.0.1:{upstream.port}") as (gateway, caller),
@@ -140,7 +139,7 @@ async def test_leaving_during_a_slow_handshake(authority: ssl.SSLContext) -> Non
 async def test_calls_that_were_delayed_stay_within_the_quota(
     authority: ssl.SSLContext,
 ) -> None:
-    """After a stall in which calls ran out of time, no token comes twice and the quota is kept."""
+    """After a stall in which calls timed out, no token is sent twice and the quota is kept."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
         gateway_to(
@@ -165,13 +164,15 @@ def never_above(rate: float, burst: float, instants: list[float]) -> bool:
     for instant in instants:
         tokens = min(burst, tokens + (instant - last) * rate) - 1.0
         last = instant
-        if tokens < -0.2:  # a call may arrive a moment sooner after another than it left
+        if tokens < -0.2:  # calls may arrive slightly closer together than they were sent
             return False
     return True
 
 
 async def test_dripping_replies_do_not_stop_other_campaigns() -> None:
-    """While every reply to one campaign drips, another campaign's dials are accepted in a call's time."""
+    """While every reply to one campaign arrives byte by byte, another campaign's requests are accepted
+    promptly.
+    """
 
     async def answer(request: Any, writer: Any) -> None:
         if "/campaigns/slow/" in request.head:

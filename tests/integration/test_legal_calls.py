@@ -1,4 +1,4 @@
-"""Promises 2 and 5: only legal calls reach Connect, they are full, and the quota is spent and kept."""
+"""Promises 2 and 5: only legal calls reach Connect, they are full, and the quota is used and kept."""
 
 import asyncio
 import random
@@ -8,11 +8,11 @@ from itertools import count
 
 import dialgateway
 from gateway.simulator import FaultKind, SimulatorSettings
-from tests.integration.world import Knobs, World, client_dial, dial, dials, until, verdicts, world_of
+from tests.integration.world import World, WorldOptions, client_dial, dial, dials, until, verdicts, world_of
 
 
 async def test_a_thousand_requests_over_four_campaigns() -> None:
-    """A thousand good requests in lists of ten are all accepted, by legal calls, every one of them full."""
+    """A thousand valid requests in lists of ten are all accepted, by legal and full calls."""
     async with world_of(linger=2.0) as world:
         caller = world.stream()
         for begin in range(0, 250, 10):
@@ -28,8 +28,8 @@ async def test_a_thousand_requests_over_four_campaigns() -> None:
         assert set(world.simulator.connect.journal.dials().values()) == {1}
 
 
-async def test_a_backlog_travels_in_full_calls() -> None:
-    """Where a backlog of lists of ten has built up while calls were busy, every call is full."""
+async def test_a_backlog_is_sent_in_full_calls() -> None:
+    """If a backlog of lists of ten has built up while calls were busy, every call is full."""
     async with world_of(max_concurrent_calls=1) as world:
         world.fault(FaultKind.LATENCY, campaign="busy", latency_s=3.0)
         busy = asyncio.create_task(world.ask(dial("busy"), campaign="busy"))
@@ -45,8 +45,10 @@ async def test_a_backlog_travels_in_full_calls() -> None:
         assert world.simulator.connect.stats().fill == {1: 1, 25: 40}
 
 
-async def test_a_lone_request_leaves_after_the_linger() -> None:
-    """Where permits abound a lone request waits for half the linger; of a closed stream, not at all."""
+async def test_a_lone_request_is_sent_after_the_linger() -> None:
+    """With free permits a lone request waits for half the linger, and not at all if its stream has
+    half-closed.
+    """
     async with world_of(linger=0.6) as world:
         caller = world.stream()
         await caller.send(dial("warm"))
@@ -60,10 +62,10 @@ async def test_a_lone_request_leaves_after_the_linger() -> None:
         assert time.monotonic() - begun < 0.29
 
 
-async def test_the_quota_is_spent_and_kept() -> None:
-    """With three times the quota on offer 98% of it is accepted, and under 1% of calls come back as 429."""
-    knobs = Knobs(simulator=SimulatorSettings(), rng=random.Random(1))
-    async with world_of(knobs, call_rate=10.0) as world:
+async def test_the_quota_is_used_and_kept() -> None:
+    """With three times the quota offered, 98% of it is accepted, and under 1% of calls get a 429."""
+    options = WorldOptions(simulator=SimulatorSettings(), rng=random.Random(1))
+    async with world_of(options, call_rate=10.0) as world:
         callers = [asyncio.create_task(_offer(world, f"c-{n}", 250)) for n in range(3)]
         await until(world.calls)
         end = world.calls()[0].at + 5.0
@@ -72,7 +74,7 @@ async def test_the_quota_is_spent_and_kept() -> None:
         for caller in callers:
             caller.cancel()
         await asyncio.gather(*callers, return_exceptions=True)
-    # Ten calls a second, and the burst but one: calls are counted when they arrive, not when they leave.
+    # Ten calls a second, and the burst less one: calls are counted on arrival, not when they are sent.
     allowed = 25 * (10 * 5 + 9)
     assert sum(len(call.accepted) for call in asked) >= 0.98 * allowed
     assert sum(call.result == "ThrottlingException" for call in asked) < 0.01 * len(asked)
@@ -83,7 +85,8 @@ async def _offer(world: World, campaign: str, per_second: int) -> None:
     async def source() -> AsyncIterator[dialgateway.DialRequest]:
         begun = time.monotonic()
         for number in count():
-            # A second's worth at a time: what trickles in leaves in sparse calls while permits abound.
+            # A second's worth at a time, since single requests would be sent in sparse calls while permits
+            # are free.
             due = begun + (number - number % per_second) / per_second
             if due > time.monotonic():
                 await asyncio.sleep(due - time.monotonic())
@@ -95,9 +98,9 @@ async def _offer(world: World, campaign: str, per_second: int) -> None:
 
 
 async def test_a_throttle_slows_down_and_nothing_is_lost() -> None:
-    """Beyond Connect's quota calls come back as 429: that costs no attempt, and all are accepted."""
-    knobs = Knobs(simulator=SimulatorSettings(call_rate=20, call_burst=1), rng=random.Random(1))
-    async with world_of(knobs, call_rate=100.0, max_attempts=1) as world:
+    """Beyond Connect's quota calls get a 429, which counts no attempt, and all requests are accepted."""
+    options = WorldOptions(simulator=SimulatorSettings(call_rate=20, call_burst=1), rng=random.Random(1))
+    async with world_of(options, call_rate=100.0, max_attempts=1) as world:
         results = await world.ask(*dials(200))
         assert verdicts(results) == ["ACCEPTED"] * 200
         statistics = world.simulator.connect.stats()

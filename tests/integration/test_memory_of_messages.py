@@ -26,13 +26,13 @@ ATTRIBUTES = b"\x0a\x01c\x12" + bytes([len(ENTRIES) & 127 | 128, len(ENTRIES) >>
 ATTRIBUTES += bytes([len(ENTRIES) >> 14 & 127 | 128, len(ENTRIES) >> 21]) + ENTRIES
 """One dial request with two million empty attributes."""
 LONGEST_S = 3.0
-"""Seconds that others wait for an answer meanwhile, at most: most of it is the work of this test on the same
+"""Longest time in seconds that others wait for an answer; most of it is this test's own work on the same
 machine. The steps of the work are bounded in tests/unit/api/test_incoming.py."""
 NAMED = "version: 1\ncallers: [{identities: ['spiffe://example.org/a'], dial: [{campaigns: ['*']}]}]"
 
 
 def peak_mb(served: Served) -> float:
-    """Return the most memory that the process has had resident so far, in MB."""
+    """Return the peak resident memory of the process, in MB."""
     status = Path(f"/proc/{served.process.pid}/status").read_text(encoding="ascii")
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(peak.split()[1]) * 1024 / 1e6
@@ -40,7 +40,7 @@ def peak_mb(served: Served) -> float:
 
 @asynccontextmanager
 async def slowest_answer(served: Served) -> AsyncIterator[list[float]]:
-    """Ask again and again whether the process lives; the list has the longest answer time in seconds."""
+    """Request liveness again and again; the list has the longest answer time in seconds."""
     slowest = [0.0]
 
     async def ask() -> None:
@@ -67,7 +67,7 @@ async def put(served: Served, message: bytes) -> grpc.StatusCode:
 
 
 async def stream(served: Served, *messages: bytes) -> grpc.StatusCode:
-    """Send messages on a stream and half-close it; return how it has ended after three seconds."""
+    """Send messages on a stream and half-close it; return its status after three seconds."""
     assert served.channel is not None
     call: Any = served.channel.stream_stream(METHODS + "StreamDialRequests")(timeout=3)
     with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
@@ -90,8 +90,8 @@ async def _served(served: Served) -> None:
 
 
 @pytest.mark.parametrize("message", [HOSTILE, UNKNOWN, ATTRIBUTES], ids=["items", "unknown", "attributes"])
-async def test_streams_of_messages_made_to_cost(message: bytes) -> None:
-    """Five streams with the costliest messages of 4 MiB take 120 MB at most, and delay no other caller."""
+async def test_streams_of_expensive_messages(message: bytes) -> None:
+    """Five streams with the most expensive 4 MiB messages take at most 120 MB, and delay no other caller."""
     async with serving(*NO_LIMIT) as served:
         await _served(served)
         idle_mb = peak_mb(served)
@@ -111,8 +111,8 @@ async def test_streams_of_messages_made_to_cost(message: bytes) -> None:
     ],
     ids=["items", "unknown", "attributes"],
 )
-async def test_unary_calls_of_messages_made_to_cost(message: bytes, code: grpc.StatusCode) -> None:
-    """Twenty unary calls with such messages take 220 MB at most: twice what was sent, and a little."""
+async def test_unary_calls_of_expensive_messages(message: bytes, code: grpc.StatusCode) -> None:
+    """Twenty unary calls with such messages take at most 220 MB, little more than twice their size."""
     async with serving(*NO_LIMIT) as served:
         await _served(served)
         idle_mb = peak_mb(served)
@@ -125,8 +125,8 @@ async def test_unary_calls_of_messages_made_to_cost(message: bytes, code: grpc.S
 
 
 @pytest.mark.parametrize("kind", [put, stream])
-async def test_callers_that_are_not_let_in_cost_nothing(kind: Any, tmp_path: Path) -> None:
-    """Twenty calls of a caller that the policy does not name, with 4 MiB each: 60 MB at most."""
+async def test_refused_callers_take_little_memory(kind: Any, tmp_path: Path) -> None:
+    """Twenty calls of 4 MiB each, from a caller that the policy does not name, take at most 60 MB."""
     policy = tmp_path / "policy.yaml"
     policy.write_text(NAMED)
     environment = {"DIAL_GATEWAY_POLICY_FILE": str(policy), "DIAL_GATEWAY_TRUSTED_PROXIES": "10.0.0.1"}
@@ -135,7 +135,7 @@ async def test_callers_that_are_not_let_in_cost_nothing(kind: Any, tmp_path: Pat
         idle_mb = peak_mb(served)
         async with slowest_answer(served) as slowest:
             codes = set(await asyncio.gather(*(kind(served, HOSTILE) for _ in range(20))))
-        # grpc.aio says INTERNAL itself where a call ends in the middle of its write.
+        # grpc.aio itself returns INTERNAL if a call ends during its write.
         assert grpc.StatusCode.UNAUTHENTICATED in codes
         assert codes <= {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.INTERNAL}
         assert peak_mb(served) - idle_mb < 60

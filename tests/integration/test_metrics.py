@@ -1,4 +1,4 @@
-"""What the gateway under load exports: the documented list, true figures, and labels in bounds."""
+"""Metrics of a gateway under load: the documented list, true values, and bounded labels."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ RESOURCE = "target_info"
 
 
 def documented() -> dict[str, tuple[str, frozenset[str]]]:
-    """Return kind and labels of each metric in the document."""
+    """Return kind and labels of each documented metric."""
     return {
         name: (kind, frozenset(re.findall(r"`(\w+)`", labels)))
         for name, kind, _, labels in _row.findall(DOCS.read_text())
@@ -31,7 +31,7 @@ async def scraped(world: World) -> Scrape:
 
 
 async def load(world: World) -> None:
-    """Let everything happen that is counted: outcomes, throttles, retries, a paused campaign, a departure."""
+    """Cause everything that is counted: outcomes, throttles, retries, a paused campaign, a departure."""
     await world.ask(*dials(60), dial("bad", phone_number="1"))
     await world.ask(dial("t-1"))  # replayed
     world.fault(FaultKind.RESET, count=1)
@@ -53,18 +53,18 @@ async def test_the_document_and_the_export_agree(tmp_path: Path) -> None:
     """Every exported metric is documented, and every documented one exported, with its kind and labels."""
     async with world_of() as world:
         await load(world)
-        await asyncio.sleep(0.3)  # for a first look at the lag of the loop
+        await asyncio.sleep(0.3)  # for the first sample of the loop's lag
         exported = (await scraped(world)).names()
     async with secured(tmp_path) as (world, folder), caller_of(world, folder.ca, OPS) as ops:
         assert await ops.stream().rest() == []
         secure = (await scraped(world)).names()
         exported |= {name: secure[name] for name in secure if name not in exported or "access" in name}
-    exported[RESOURCE] = ("gauge", documented()[RESOURCE][1])  # its labels are whatever the resource has
+    exported[RESOURCE] = ("gauge", documented()[RESOURCE][1])  # it has the labels of the resource
     assert exported == documented()
 
 
-async def test_the_figures_are_true() -> None:
-    """What callers sent and were told, what Connect was asked, and what waits, is what the metrics say."""
+async def test_the_metrics_have_true_values() -> None:
+    """The metrics agree with what callers sent and received, what Connect received, and what waits."""
     async with world_of() as world:
         await load(world)
         seen = await scraped(world)
@@ -92,8 +92,8 @@ async def test_the_figures_are_true() -> None:
     assert seen.value("dial_gateway_ready") == 1
 
 
-async def test_a_full_window_and_a_full_gateway_are_seen() -> None:
-    """Streams that are not read from are told apart by what they lack."""
+async def test_streams_blocked_by_window_and_by_room_are_counted() -> None:
+    """Blocked streams are counted separately by the missing capacity: window or room in the gateway."""
     async with world_of(stream_window=10, queue_limit=15) as world:
         world.simulator.connect.set_state("paused", CampaignState.PAUSED)
         streams = [world.stream() for _ in range(3)]
@@ -109,8 +109,8 @@ async def test_a_full_window_and_a_full_gateway_are_seen() -> None:
             stream.call.cancel()
 
 
-async def test_a_quota_that_is_used_up_is_seen() -> None:
-    """While calls are ready and the call rate has no permit for them, that time is counted."""
+async def test_time_without_a_permit_is_counted() -> None:
+    """Time in which calls are ready and the call rate has no permit is counted."""
     async with world_of(call_rate=2.0, call_burst=2.0, would_expire=False) as world:
         stream = world.stream()
         await stream.send(*dials(100))
@@ -124,7 +124,7 @@ async def test_a_quota_that_is_used_up_is_seen() -> None:
 
 
 async def test_ten_thousand_campaign_ids_do_not_grow_the_metrics() -> None:
-    """Ids made up by the thousand fill the labels there are, and then are counted as others."""
+    """Thousands of invented campaign ids fill the bounded set of labels, then are counted as `other`."""
     async with world_of(would_expire=False) as world, AsyncExitStack():
         stream = world.stream()
         for number in range(10_000):
@@ -143,15 +143,15 @@ async def test_ten_thousand_campaign_ids_do_not_grow_the_metrics() -> None:
 
 @pytest.mark.parametrize("campaign", ["<script>alert(1)</script>", 'a"}', "\\", "ü" * 256])
 async def test_a_campaign_id_with_markup_is_only_a_label(campaign: str) -> None:
-    """A campaign id is a label's value, whatever it holds."""
+    """A campaign id is only a label's value, whatever it contains."""
     async with world_of() as world:
         await world.ask(dial("t"), campaign=campaign)
         seen = await scraped(world)
     assert seen.value("dial_gateway_requests_received_total", campaign=campaign) == 1
 
 
-async def test_scrapes_at_the_same_time_share_one_census() -> None:
-    """The campaigns are read once for all who ask meanwhile, and anew for whoever asks later."""
+async def test_concurrent_scrapes_share_one_snapshot() -> None:
+    """Concurrent scrapes share one snapshot of the campaigns; a later scrape gets a new one."""
     async with world_of() as world:
         monitoring, metrics = world.gateway._monitoring, world.gateway._telemetry.metrics
         assert metrics is not None

@@ -1,4 +1,4 @@
-"""Odd replies of Connect, over real sockets and through boto3's own parser: all are answered."""
+"""Invalid replies of Connect, over real sockets and through boto3's own parser: all requests are answered."""
 
 import asyncio
 import json
@@ -14,14 +14,14 @@ from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.port import PutReply
 from gateway.core.errors import CallFailure
 from gateway.core.model import DialRequest
-from tests.integration.world import Knobs, dials, verdicts, world_of
+from tests.integration.world import WorldOptions, dials, verdicts, world_of
 
 PHONE = "+12065550177"
 Say = Callable[[list[str]], tuple[int, dict[str, str], bytes]]
 
 
 class OddConnect:
-    """Answers every call with what `say` returns for its tokens: a status, headers and a body."""
+    """A server that answers each call with the status, headers and body that `say` returns."""
 
     def __init__(self) -> None:
         self.say: Say = lambda _: (200, {}, b"{}")
@@ -29,7 +29,7 @@ class OddConnect:
         self.calls = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one connection after the other request."""
+        """Answer the requests of a connection one after the other."""
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
@@ -68,9 +68,9 @@ def accepted(tokens: list[str], id_: Any) -> bytes:
 
 
 @pytest.mark.parametrize("id_", [7, None, ["x"], {"a": 1}, "\ud800", "a\nb", "x" * 10_000], ids=ascii)
-async def test_an_id_that_is_none(id_: Any) -> None:
+async def test_an_unreadable_id(id_: Any) -> None:
     """An acceptance with an unreadable id is in doubt, and accepted once a valid reply comes."""
-    async with odd_connect() as odd, world_of(Knobs(endpoint=odd.url)) as world:
+    async with odd_connect() as odd, world_of(WorldOptions(endpoint=odd.url)) as world:
         odd.say = lambda tokens: (200, {}, accepted(tokens, id_ if odd.calls == 1 else "id"))
         assert verdicts(await world.ask(*dials(30))) == ["ACCEPTED"] * 30
         odd.say = lambda tokens: (200, {}, accepted(tokens, id_))
@@ -79,9 +79,9 @@ async def test_an_id_that_is_none(id_: Any) -> None:
 
 
 @pytest.mark.parametrize("state", [7, None, ["x"], "\ud800", "Ada\n" * 100, "Novel"], ids=ascii)
-async def test_a_state_that_is_none(state: Any) -> None:
+async def test_an_unreadable_state(state: Any) -> None:
     """A campaign with an unreadable state is parked; notices name the state by a fixed word."""
-    async with odd_connect() as odd, world_of(Knobs(endpoint=odd.url)) as world:
+    async with odd_connect() as odd, world_of(WorldOptions(endpoint=odd.url)) as world:
         error = {"x-amzn-ErrorType": "InvalidCampaignStateException"}
         odd.say = lambda _: (409, error, json.dumps({"message": "m", "state": state}).encode())
         (result,) = await world.ask(*dials(1, expires_in=6.0))
@@ -107,9 +107,9 @@ async def test_a_state_that_is_none(state: Any) -> None:
         (599, {}, b"\x00"),
     ],
 )
-async def test_a_reply_that_is_none(status: int, headers: dict[str, str], body: bytes) -> None:
-    """Whatever the reply is, every request has one answer, and the gateway serves the next ones."""
-    async with odd_connect() as odd, world_of(Knobs(endpoint=odd.url)) as world:
+async def test_an_unreadable_reply(status: int, headers: dict[str, str], body: bytes) -> None:
+    """Whatever the reply is, every request has one answer, and the gateway serves later requests."""
+    async with odd_connect() as odd, world_of(WorldOptions(endpoint=odd.url)) as world:
         odd.say = lambda _: (status, headers, body)
         results = await world.ask(*dials(30))
         assert len(results) == 30

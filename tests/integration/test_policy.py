@@ -1,4 +1,4 @@
-"""Who may dial, see and steer, by certificate and policy, over real TLS."""
+"""Rights to dial, see and operate campaigns, by certificate and policy, over real TLS."""
 
 import asyncio
 from ipaddress import ip_network
@@ -30,7 +30,7 @@ async def refused(caller: SecureCaller, **options: object) -> tuple[grpc.StatusC
     return await stream.status(), await stream.call.details() or ""
 
 
-async def steered(caller: SecureCaller, call: str, campaign: str) -> grpc.StatusCode:
+async def operate(caller: SecureCaller, call: str, campaign: str) -> grpc.StatusCode:
     request = getattr(pb, f"{call}CampaignRequest")(campaign_id=campaign, reason="test")
     try:
         await getattr(caller.campaigns, f"{call}Campaign")(request, timeout=PATIENCE_S)
@@ -39,8 +39,8 @@ async def steered(caller: SecureCaller, call: str, campaign: str) -> grpc.Status
     return grpc.StatusCode.OK
 
 
-async def test_a_caller_dials_its_campaigns_and_no_others(tmp_path: Path) -> None:
-    """Items of another's campaign are answered one by one, those of its own go through, on one stream."""
+async def test_a_caller_dials_only_its_campaigns(tmp_path: Path) -> None:
+    """On one stream, items of foreign campaigns are refused, and those of its own campaigns dialed."""
     async with secured(tmp_path) as (world, folder), caller_of(world, folder.ca, BILLING) as billing:
         stream = billing.stream()
         await stream.send(*dials(3, "own"), campaign="debt-1")
@@ -64,7 +64,7 @@ async def test_a_caller_dials_its_campaigns_and_no_others(tmp_path: Path) -> Non
         assert "surveys" not in seen.text
 
 
-async def test_who_is_named_by_nobody_or_may_dial_nothing_is_refused_the_call(tmp_path: Path) -> None:
+async def test_callers_without_rights_are_refused(tmp_path: Path) -> None:
     async with (
         secured(tmp_path) as (world, folder),
         caller_of(world, folder.ca, "spiffe://example.org/ns/billing/sa/x/sa/dialer") as stranger,
@@ -83,7 +83,7 @@ async def test_who_is_named_by_nobody_or_may_dial_nothing_is_refused_the_call(tm
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await nameless.campaigns.ListCampaigns(pb.ListCampaignsRequest(), timeout=PATIENCE_S)
         assert error.value.code() is grpc.StatusCode.UNAUTHENTICATED
-        assert await steered(nameless, "Purge", "not in order") is grpc.StatusCode.UNAUTHENTICATED
+        assert await operate(nameless, "Purge", "not in order") is grpc.StatusCode.UNAUTHENTICATED
         seen = await scrape(world.gateway.admin_port)
         name = "dial_gateway_access_refused_total"
         assert seen.value(name, caller=OPS, refusal="dialing") == 2
@@ -91,24 +91,24 @@ async def test_who_is_named_by_nobody_or_may_dial_nothing_is_refused_the_call(tm
         assert seen.value(name, caller="127.0.0.1", refusal="unauthenticated") == 3
 
 
-async def test_without_a_certificate_nobody_connects_where_one_is_asked_for(tmp_path: Path) -> None:
+async def test_mutual_tls_requires_a_certificate(tmp_path: Path) -> None:
     async with secured(tmp_path) as (world, folder), caller_of(world, folder.ca) as nobody:
         assert (await refused(nobody))[0] is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_rights_to_steer_and_to_see(tmp_path: Path) -> None:
-    """Each of hold, release and purge needs its right; who did it is the identity; others are not shown."""
+async def test_rights_to_operate_and_see_campaigns(tmp_path: Path) -> None:
+    """Hold, release and purge each need their right; the identity is logged; foreign campaigns are hidden."""
     async with (
         secured(tmp_path) as (world, folder),
         caller_of(world, folder.ca, BILLING) as billing,
         caller_of(world, folder.ca, OPS) as ops,
     ):
         await billing.stream().ask(*dials(1), campaign="debt-1")
-        assert await steered(ops, "Hold", MARKUP) is grpc.StatusCode.OK
-        assert await steered(billing, "Hold", "debt-1") is grpc.StatusCode.PERMISSION_DENIED
-        assert await steered(ops, "Purge", "debt-1") is grpc.StatusCode.PERMISSION_DENIED
-        assert await steered(ops, "Hold", "debt-1") is grpc.StatusCode.OK
-        assert await steered(ops, "Release", "debt-1") is grpc.StatusCode.OK
+        assert await operate(ops, "Hold", MARKUP) is grpc.StatusCode.OK
+        assert await operate(billing, "Hold", "debt-1") is grpc.StatusCode.PERMISSION_DENIED
+        assert await operate(ops, "Purge", "debt-1") is grpc.StatusCode.PERMISSION_DENIED
+        assert await operate(ops, "Hold", "debt-1") is grpc.StatusCode.OK
+        assert await operate(ops, "Release", "debt-1") is grpc.StatusCode.OK
 
         all_ = await ops.campaigns.ListCampaigns(pb.ListCampaignsRequest(), timeout=PATIENCE_S)
         own = await billing.campaigns.ListCampaigns(pb.ListCampaignsRequest(), timeout=PATIENCE_S)
@@ -122,8 +122,8 @@ async def test_rights_to_steer_and_to_see(tmp_path: Path) -> None:
         watch.cancel()
 
 
-async def test_a_change_of_the_policy_counts_from_the_next_message_of_an_open_stream(tmp_path: Path) -> None:
-    """A good change is taken over, a broken one is not, and is counted."""
+async def test_a_changed_policy_applies_to_the_next_message_of_an_open_stream(tmp_path: Path) -> None:
+    """A valid change is loaded; an invalid one is not, and is counted."""
     async with secured(tmp_path) as (world, folder), caller_of(world, folder.ca, BILLING) as billing:
         stream = billing.stream()
         await stream.send(dial("before"), campaign="surveys")
@@ -149,7 +149,7 @@ async def test_a_change_of_the_policy_counts_from_the_next_message_of_an_open_st
 
 
 async def test_a_watch_follows_the_policy(tmp_path: Path) -> None:
-    """What a caller may see no more goes from its watch, as a campaign goes that is forgotten."""
+    """A campaign that a caller may no longer see is removed from its watch, like a forgotten campaign."""
     async with secured(tmp_path) as (world, folder), caller_of(world, folder.ca, BILLING) as billing:
         await billing.stream().ask(*dials(1), campaign="debt-1")
         request = pb.WatchCampaignsRequest()
@@ -164,8 +164,8 @@ async def test_a_watch_follows_the_policy(tmp_path: Path) -> None:
         assert list(seen.gone_campaign_ids) == ["debt-1"]
 
 
-async def test_the_files_are_looked_at_by_themselves(tmp_path: Path) -> None:
-    """Nobody need tell a gateway that its policy has changed."""
+async def test_changed_files_are_noticed(tmp_path: Path) -> None:
+    """A gateway notices a changed policy without a signal."""
     async with secured(tmp_path) as (world, folder):
         before = world.gateway.access.policy
         assert before is not None
@@ -174,8 +174,8 @@ async def test_the_files_are_looked_at_by_themselves(tmp_path: Path) -> None:
         await until(lambda: before.value is not first)
 
 
-async def test_a_priority_beyond_the_grant_is_taken_at_what_is_granted(tmp_path: Path) -> None:
-    """The request goes through, no faster than others, and is counted."""
+async def test_a_priority_beyond_the_grant_is_lowered(tmp_path: Path) -> None:
+    """The request is accepted with the granted priority, and counted."""
     async with secured(tmp_path) as (world, folder), caller_of(world, folder.ca, BILLING) as billing:
         stream = billing.stream()
         await stream.send(*dials(2), campaign="debt-1", priority=dials_pb.PRIORITY_HIGH)
@@ -185,8 +185,8 @@ async def test_a_priority_beyond_the_grant_is_taken_at_what_is_granted(tmp_path:
         assert seen.value("dial_gateway_access_refused_total", caller=BILLING, refusal="priority") == 2
 
 
-async def test_the_window_of_a_caller_is_that_of_the_policy(tmp_path: Path) -> None:
-    """Two streams of one identity share its window, wherever they come from."""
+async def test_a_caller_has_the_window_of_the_policy(tmp_path: Path) -> None:
+    """Two streams of one identity share the window in the policy, from whatever host."""
     policy = POLICY.replace("name: billing", "window: 10")
     async with (
         secured(tmp_path, policy) as (world, folder),
@@ -208,8 +208,8 @@ async def test_the_window_of_a_caller_is_that_of_the_policy(tmp_path: Path) -> N
 FORGED = (("x-forwarded-client-cert", f"By=spiffe://x/y;Hash=00;URI={BILLING}"),)
 
 
-async def test_a_forged_identity_of_an_untrusted_peer_is_not_believed(tmp_path: Path) -> None:
-    """It gives no right, takes none away, and is counted."""
+async def test_a_forged_identity_of_an_untrusted_peer_is_ignored(tmp_path: Path) -> None:
+    """A forged identity gives no right, takes none away, and is counted."""
     async with (
         secured(tmp_path, trusted_proxies=()) as (world, folder),
         caller_of(world, folder.ca, ip="127.0.0.1") as forger,
@@ -223,8 +223,8 @@ async def test_a_forged_identity_of_an_untrusted_peer_is_not_believed(tmp_path: 
         assert seen.value(name, caller=OPS, refusal="forged_identity") == 1
 
 
-async def test_the_word_of_a_trusted_proxy_counts(tmp_path: Path) -> None:
-    """Behind a proxy the identity is that of the last element, and the limits are the identity's own."""
+async def test_the_identity_from_a_trusted_proxy_is_used(tmp_path: Path) -> None:
+    """Behind a proxy the identity is that of the last element, and the limits are those of the identity."""
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
     trusted = (ip_network("127.0.0.0/8"),)
@@ -243,8 +243,10 @@ async def test_the_word_of_a_trusted_proxy_counts(tmp_path: Path) -> None:
         assert (await refused(proxied, metadata=broken))[0] is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_the_clients_and_dialctl_show_their_certificates(tmp_path: Path) -> None:
-    """Both clients dial, and each command of dialctl gets in, under the name in the gateway's certificate."""
+async def test_the_clients_and_dialctl_present_their_certificates(tmp_path: Path) -> None:
+    """Both clients and each command of dialctl are accepted, with the server name in the gateway's
+    certificate.
+    """
     policy = POLICY + '    hold: ["*"]\n    release: ["*"]\n    purge: ["*"]\n'
     async with secured(tmp_path, policy) as (world, folder):
         own = folder.ca.issue(spiffe=BILLING)

@@ -1,4 +1,4 @@
-"""Who calls, behind the real nginx and HAProxy with the configurations that users are given."""
+"""The identity of callers behind the real nginx and HAProxy with the published configurations."""
 
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,14 +16,16 @@ from tests.integration.world import dial, until, verdicts, world_of
 LOCAL = (ip_network("127.0.0.0/8"),)
 FORGED = (("x-forwarded-client-cert", f"URI={OPS}"),)
 SAID_OTHERWISE = {"haproxy": grpc.StatusCode.CANCELLED}
-"""HAProxy 2.6 takes the end of a stream that its caller has not half-closed for a failure."""
+"""HAProxy 2.6 reports an ended stream whose caller has not half-closed as a failure."""
 
 pytestmark = pytest.mark.skipif(bool(absent()), reason=absent())
 
 
 @pytest.mark.parametrize("name", PROXIES)
-async def test_the_caller_is_the_one_whose_certificate_the_proxy_has_seen(tmp_path: Path, name: str) -> None:
-    """It may what the policy grants it, and no header of its own makes it somebody else."""
+async def test_a_caller_has_the_identity_of_its_certificate(tmp_path: Path, name: str) -> None:
+    """A caller has the rights of its certificate in the policy, and its own headers do not change its
+    identity.
+    """
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
     certificates = Certificates.made_in(tmp_path / "tls")
@@ -44,9 +46,7 @@ async def test_the_caller_is_the_one_whose_certificate_the_proxy_has_seen(tmp_pa
 
 
 @pytest.mark.parametrize("name", PROXIES)
-async def test_the_port_without_tls_makes_nobody_of_whoever_claims_to_be_somebody(
-    tmp_path: Path, name: str
-) -> None:
+async def test_the_port_without_tls_drops_claimed_identities(tmp_path: Path, name: str) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
     async with world_of(policy_file=str(policy), trusted_proxies=LOCAL) as world:

@@ -20,17 +20,17 @@ KEY, VALUE = "Lieblingsfarbe", "Kobaltgruen"
 PHONES = ("+491511234567", "+491519876543", "491510000777", "+49-151-0000888")
 NEEDLES = (KEY, VALUE, *(phone.lstrip("+") for phone in PHONES), "0000888", "49151")
 RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b(0x)?[0-9a-f]{16,}\b|\b\d+\.\d+")
-"""Ids, times and other figures, in which a short needle turns up by chance. No phone number is as long."""
+"""Ids, times and other numbers, which may contain a short needle by chance. No phone number is as long."""
 
 
 def found_in(text: str) -> list[str]:
-    """Return what must not be there and is."""
+    """Return the private parts that a text contains."""
     told = RANDOM.sub("#", text)
     return [needle for needle in NEEDLES if needle in told]
 
 
 def test_private_parts_are_found() -> None:
-    """What the tests below look for is found in a log, beside ids that contain the same digits."""
+    """The private parts are found in a log, even next to ids with the same digits."""
     ids = "trace_id=4bf92f3577b34da6a349151e0e4736aa 0x00f067aa49151b27 6549151b-7ad6-4716-9203-331000049151"
     assert found_in(f"{ids} 1764349151.123 0.0049151") == []
     for phone in PHONES:
@@ -39,12 +39,12 @@ def test_private_parts_are_found() -> None:
 
 
 def secret(token: str, phone: str = PHONES[0], **changes: Any) -> pb.DialRequest:
-    """Make a dial request whose private parts are recognised anywhere."""
+    """Make a dial request whose private parts can be recognized anywhere."""
     return dial(token, phone_number=phone, **{"attributes": {KEY: VALUE}, **changes})
 
 
 def bad_items() -> list[pb.DialRequest]:
-    """Return items that are wrong in every way that has to do with private parts."""
+    """Return items that are invalid in every way that involves private parts."""
     return [
         secret("bad-1", PHONES[2]),
         secret("bad-2", PHONES[3]),
@@ -71,12 +71,12 @@ FAULTS: tuple[dict[str, Any], ...] = (
 
 
 async def ask(caller: Caller, *requests: pb.DialRequest, campaign: str = "c") -> list[str]:
-    """Send on a stream of its own; return every answer as text."""
+    """Send requests on a new stream; return every answer as text."""
     return [str(result) for result in await caller.ask(*requests, campaign=campaign)]
 
 
 async def live(served: Served) -> list[str]:
-    """Go through everything that can happen to a dial request; return all that callers were told."""
+    """Cause everything that can happen to a dial request; return all that callers received."""
     told = await ask(served.stream(), *(secret(f"t-{n}") for n in range(30)))
     told += await ask(served.stream(), *bad_items(), secret("t-0"), secret("t-0", PHONES[1]), secret("t-1"))
     for number, fault in enumerate(FAULTS):
@@ -99,7 +99,7 @@ async def live(served: Served) -> list[str]:
 
 
 async def broken(served: Served) -> list[str]:
-    """Send bytes that hold private parts and are no message; return what is said to that."""
+    """Send bytes that contain private parts and are no message; return the error."""
     assert served.channel is not None
     method = "/dialgateway.v1.DialRequestService/StreamDialRequests"
     call: Any = served.channel.stream_stream(method)()
@@ -112,7 +112,7 @@ async def broken(served: Served) -> list[str]:
 
 
 async def test_nothing_private_is_emitted() -> None:
-    """Logs at DEBUG, spans and metrics of a whole session hold no phone number and no attribute."""
+    """Logs at DEBUG, spans and metrics of a whole session contain no phone number and no attribute."""
     environment = {
         "DIAL_GATEWAY_LOG_LEVEL": "DEBUG",
         "DIAL_GATEWAY_CALL_TIMEOUT": "0.5",
@@ -136,7 +136,7 @@ async def test_nothing_private_is_emitted() -> None:
 
 
 async def test_nothing_private_is_in_spans_and_details() -> None:
-    """Spans as an exporter gets them, and every detail and error text, hold nothing private."""
+    """Exported spans, and every detail and error text, contain nothing private."""
     async with world_of(max_attempts=2, call_timeout=0.4) as world:
         world.fault(FaultKind.EXCEPTION, code="ValidationException", message=PHONES[0], token="v-1")
         world.fault(FaultKind.RESET, token="r-1")
@@ -154,14 +154,14 @@ async def test_nothing_private_is_in_spans_and_details() -> None:
 async def _cancelled(world: World) -> None:
     caller = world.stream()
     await caller.send(secret("gone"))
-    await caller.call.initial_metadata()  # the gateway has begun with it
+    await caller.call.initial_metadata()  # the gateway has started the call
     caller.call.cancel()
     with suppress(asyncio.CancelledError):
         await caller.rest()
 
 
 async def test_nothing_private_is_in_a_repr() -> None:
-    """The repr of everything in the core that holds a dial request hides its private parts."""
+    """The repr of every object in the core with a dial request hides its private parts."""
     async with world_of(linger=30.0) as world:
         caller = world.stream()
         await caller.send(*(secret(f"t-{n}") for n in range(3)))

@@ -1,4 +1,4 @@
-"""Spans name calls by OpenTelemetry's old and new attributes, so that they join with any caller's."""
+"""Spans have both the old and the new OpenTelemetry attributes of calls, so that they match any caller's."""
 
 import asyncio
 
@@ -16,11 +16,11 @@ STREAM, PUT = "StreamDialRequests", "PutDialRequests"
 
 
 OLD: dict[str, object] = {"rpc.system": "grpc", "rpc.service": SERVICE}
-"""What callers write whose instrumentation has the old names, but for `rpc.method`."""
+"""The attributes that callers with old instrumentation write, except `rpc.method`."""
 
 
 def new(method: str) -> dict[str, object]:
-    """What Go's otelgrpc 0.72 writes into its CLIENT span."""
+    """Return the attributes that Go's otelgrpc 0.72 writes into its CLIENT span."""
     return {"rpc.system.name": "grpc", "rpc.method": f"{SERVICE}/{method}"}
 
 
@@ -75,7 +75,7 @@ async def test_a_call_that_its_caller_cancels() -> None:
 
 
 async def test_a_call_that_is_refused() -> None:
-    """What the gateway refuses is named, and is no error of its own."""
+    """A refusal by the gateway is named, and not marked as an error of the gateway."""
     async with world_of(stream_window=2) as world:
         request = pb.PutDialRequestsRequest(campaign_id="c", dial_requests=dials(3))
         with pytest.raises(grpc.aio.AioRpcError):
@@ -86,7 +86,7 @@ async def test_a_call_that_is_refused() -> None:
 
 
 async def test_a_stream_that_the_gateway_ends() -> None:
-    """A stream that has reached its age ends with UNAVAILABLE, which is no error of the gateway."""
+    """A stream that has reached its age ends with UNAVAILABLE, which is not an error of the gateway."""
     async with world_of(stream_max_age=0.2) as world:
         stream = world.stream()
         await stream.send(dial("a"))
@@ -96,7 +96,7 @@ async def test_a_stream_that_the_gateway_ends() -> None:
 
 
 async def test_a_call_to_connect(world: World) -> None:
-    """Calls to AWS have the attributes of its own convention, and both names of the system."""
+    """Calls to AWS have the attributes of AWS's convention, and both names of the system."""
     await world.ask(dial("a"))
     (span,) = world.spans("PutDialRequestBatch")
     assert told(span) == {

@@ -1,4 +1,4 @@
-"""A gateway that is asked to leave while it starts leaves with 0, as process 1 too."""
+"""A signal during the start ends the gateway with 0, also as process 1."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ AS_PROCESS_1 = ("unshare", "--user", "--map-root-user", "--pid", "--fork")
 
 
 async def _process_1_can_be() -> bool:
-    """Whether a process may be made the first of its own, as the one of a container is."""
+    """Return whether this machine allows a process to be process 1 of a namespace, as in a container."""
     if shutil.which("unshare") is None:
         return False
     trying = await asyncio.create_subprocess_exec(
@@ -47,7 +47,7 @@ async def starting(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
 
 
 async def listens(pid: int) -> None:
-    """Wait until a process has a handler for SIGTERM; nothing slow may be loaded by then."""
+    """Wait until a process handles SIGTERM; nothing slow may be loaded by then."""
     async with asyncio.timeout(PATIENCE_S):
         while not _caught(pid) & 1 << (signal.SIGTERM - 1):  # noqa: ASYNC110 - it is another process
             await asyncio.sleep(0.001)
@@ -79,8 +79,8 @@ async def ended(process: asyncio.subprocess.Process) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("after_s", [0.0, 0.2, 0.6, 1.2, 2.5])
-async def test_a_signal_at_any_instant_of_the_start(after_s: float, number: signal.Signals) -> None:
-    """In imports, between them and the loop, or once it serves: it ends with 0."""
+async def test_a_signal_at_any_time_during_the_start(after_s: float, number: signal.Signals) -> None:
+    """During imports, before the loop starts, or while it serves, a signal ends the process with 0."""
     async with starting(*GATEWAY, "serve", "--simulator") as process:
         await listens(process.pid)
         await asyncio.sleep(after_s)
@@ -88,8 +88,8 @@ async def test_a_signal_at_any_instant_of_the_start(after_s: float, number: sign
         assert await ended(process) == 0
 
 
-async def test_signals_are_listened_to_before_anything_slow_is_loaded() -> None:
-    """The handler is there before the libraries whose loading takes its time."""
+async def test_signals_are_handled_before_slow_imports() -> None:
+    """The handler is installed before libraries that take long to load."""
     async with starting(*GATEWAY, "serve", "--simulator") as process:
         await listens(process.pid)
         process.send_signal(signal.SIGSTOP)
@@ -101,7 +101,7 @@ async def test_signals_are_listened_to_before_anything_slow_is_loaded() -> None:
 
 
 async def test_process_1_gets_its_first_signal() -> None:
-    """Process 1 has no default action for a signal: what it has no handler for is lost for good."""
+    """Process 1 has no default action for a signal, so a signal without a handler would be lost."""
     if not await _process_1_can_be():
         pytest.skip("no process may be made the first of its own here")
     async with starting(*AS_PROCESS_1, *GATEWAY, "serve", "--simulator") as outer:
@@ -111,7 +111,7 @@ async def test_process_1_gets_its_first_signal() -> None:
         assert await ended(outer) == 0
 
 
-async def test_a_line_of_the_log_that_is_asked_for_too_early_ends_nothing() -> None:
+async def test_an_early_request_for_the_state_is_ignored() -> None:
     """SIGUSR1 before the start is ignored; by default it would end the process."""
     async with starting(*GATEWAY, "serve", "--simulator") as process:
         await listens(process.pid)
@@ -123,7 +123,7 @@ async def test_a_line_of_the_log_that_is_asked_for_too_early_ends_nothing() -> N
         assert await ended(process) == 0
 
 
-async def test_a_command_that_is_no_service_has_failed() -> None:
+async def test_a_signal_makes_a_check_fail() -> None:
     """A check that a signal ends has no result: its exit code is that of a shell for the signal."""
     async with starting(*GATEWAY, "check") as process:
         await listens(process.pid)

@@ -1,4 +1,4 @@
-"""A request that cannot be taken is answered alone, and its neighbours as without it."""
+"""A request that cannot be parsed or is too large is answered alone; other requests are not affected."""
 
 from typing import Any
 
@@ -17,12 +17,12 @@ BROKEN = pb.DialRequest(client_token="broken").SerializeToString() + b"\x12\x02\
 
 
 def large() -> pb.DialRequest:
-    """Make a dial request that breaks no rule but that of its size."""
+    """Make a dial request that breaks only the rule on its size."""
     return dial("large", attributes={f"k{n}": "v" * 32_000 for n in range(10)})
 
 
 def around(payload: bytes) -> bytes:
-    """Return a message with a request before and one after the bytes of another."""
+    """Return a message with a valid request before and after the given bytes of another."""
     one, other = (
         pb.StreamDialRequestsRequest(campaign_id=CAMPAIGN, dial_requests=[dial(token)]).SerializeToString()
         for token in ("before", "after")
@@ -61,10 +61,10 @@ async def stream(world: World, message: bytes) -> list[pb.DialResult]:
     ],
     ids=["large", "broken", "garbage"],
 )
-async def test_it_is_answered_by_itself(
+async def test_an_invalid_request_is_answered_alone(
     world: World, ask: Any, payload: bytes, token: str, problem: str
 ) -> None:
-    """It is REJECTED with the rule, under its token where that can be read; the others are dialed."""
+    """It is REJECTED with the rule, under its token if that can be read; the others are dialed."""
     results = await ask(world, around(payload))
     assert verdicts(results) == ["ACCEPTED", REJECTED, "ACCEPTED"]
     assert [result.client_token for result in results] == ["before", token, "after"]
@@ -72,7 +72,7 @@ async def test_it_is_answered_by_itself(
     assert world.dialed("large") == 0
 
 
-async def test_a_stream_goes_on_behind_it(world: World) -> None:
+async def test_a_stream_continues_after_an_invalid_request(world: World) -> None:
     """Of three hundred requests in messages of fifty, one is too large: all others are accepted."""
     caller = world.stream()
     for number in range(6):
@@ -84,6 +84,6 @@ async def test_a_stream_goes_on_behind_it(world: World) -> None:
 
 
 def test_client_and_gateway_agree_on_sizes() -> None:
-    """What the client refuses by itself is what the gateway would refuse."""
+    """The client refuses exactly the sizes that the gateway would refuse."""
     assert _wire.DIAL_REQUEST_BYTES == DIAL_REQUEST_BYTES
     assert _wire.MESSAGE_BYTES == server.MESSAGE_BYTES

@@ -1,4 +1,4 @@
-"""A gateway whose clock is wrong: calls are signed and expiries judged by AWS's, and the cause is named."""
+"""The gateway's clock is wrong: signatures and expiries use AWS's clock, and the cause is named."""
 
 import asyncio
 import time
@@ -7,22 +7,22 @@ import pytest
 
 from gateway.simulator import FaultKind
 from tests.integration.admin import get, scrape
-from tests.integration.world import Knobs, dial, dials, until, verdicts, world_of
+from tests.integration.world import WorldOptions, dial, dials, until, verdicts, world_of
 
 
 @pytest.mark.parametrize("off_s", [600.0, -600.0])
 async def test_calls_are_signed_by_the_clock_of_aws(off_s: float) -> None:
-    """One refusal teaches the gateway AWS's time: every request waits for that, and is accepted."""
-    async with world_of(Knobs(aws=lambda: time.time() + off_s)) as world:
+    """The gateway learns AWS's time from one refusal: every request waits for that, and is accepted."""
+    async with world_of(WorldOptions(aws=lambda: time.time() + off_s)) as world:
         results = await world.ask(*dials(100, expires_in=1500.0))
         assert verdicts(results) == ["ACCEPTED"] * 100
         assert world.simulator.connect.stats().refused
         assert verdicts(await world.ask(*dials(30, "more", expires_in=1500.0))) == ["ACCEPTED"] * 30
 
 
-async def test_expiries_are_judged_by_the_clock_of_aws() -> None:
-    """Once some replies agree, what has expired by AWS's time is not sent, whatever the local clock says."""
-    async with world_of(Knobs(aws=lambda: time.time() + 600.0)) as world:
+async def test_expirations_are_checked_by_the_clock_of_aws() -> None:
+    """Once some replies agree, requests expired by AWS's time are not sent, whatever the local clock says."""
+    async with world_of(WorldOptions(aws=lambda: time.time() + 600.0)) as world:
         for number in range(3):
             await world.ask(dial(f"first-{number}", expires_in=1500.0))
         before = len(world.calls())
@@ -32,8 +32,8 @@ async def test_expiries_are_judged_by_the_clock_of_aws() -> None:
 
 
 async def test_readiness_names_the_clock() -> None:
-    """`/readyz` says by how much the clock is off, and stays ready while calls get through."""
-    async with world_of(Knobs(aws=lambda: time.time() + 600.0)) as world:
+    """`/readyz` reports the offset of the clock, and stays ready while calls succeed."""
+    async with world_of(WorldOptions(aws=lambda: time.time() + 600.0)) as world:
         for number in range(3):
             await world.ask(dial(f"t-{number}", expires_in=1500.0))
         page = await get(world.gateway.admin_port, "/readyz")
@@ -44,7 +44,7 @@ async def test_readiness_names_the_clock() -> None:
 
 
 async def test_readiness_while_aws_refuses_the_clock() -> None:
-    """While AWS refuses the clock nevertheless, the gateway is not ready, for that reason and no other."""
+    """While AWS refuses calls despite the correction, the gateway is not ready, for that reason only."""
     async with world_of() as world:
         world.fault(FaultKind.EXCEPTION, code="RequestTimeTooSkewed", status=403)
         await world.stream().send(*dials(3))

@@ -1,4 +1,4 @@
-"""A gateway that is asked how it is says so in its log."""
+"""The gateway logs its state on a signal."""
 
 import signal
 
@@ -7,7 +7,7 @@ from tests.integration.world import dials, until
 
 
 async def test_the_state_on_a_signal() -> None:
-    """SIGUSR1 has one line for it: tasks, streams, what is held and under way, what is remembered."""
+    """SIGUSR1 logs one line with tasks, streams, and outstanding, in-flight and remembered requests."""
     async with serving(*NO_LIMIT) as served:
         caller = served.stream()
         await caller.send(*dials(3))

@@ -1,4 +1,4 @@
-"""A gateway whose log is not read goes on working, and reports the missing lines afterwards."""
+"""A gateway whose log is not read keeps working, and reports the missing lines afterwards."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.integration.world import PATIENCE_S, Caller, dials, stub_of, verdicts
 
 PIPE = 65_536
 STREAMS = 500
-"""Each is a line of the log of about 250 bytes: twice what a pipe holds."""
+"""Each logs a line of about 250 bytes: together twice what a pipe holds."""
 
 
 @dataclass
@@ -32,20 +32,20 @@ class Unread:
     said: bytes = b""
 
     def port(self, words: str) -> int:
-        """Return the port that the log names behind these words."""
+        """Return the port that the log names after these words."""
         found = re.search(words + r"\S+?:(\d+)", self.said.decode())
         assert found, self.said.decode()
         return int(found[1])
 
     def read(self) -> bytes:
-        """Take what is there."""
+        """Read the available bytes."""
         with suppress(BlockingIOError):
             while part := os.read(self.stderr, PIPE):
                 self.said += part
         return self.said
 
     async def heard(self, words: bytes) -> None:
-        """Read until it has said these words."""
+        """Read until the log contains these words."""
         async with asyncio.timeout(PATIENCE_S):
             while words not in self.read():
                 assert self.process.returncode is None, self.said.decode()
@@ -94,7 +94,7 @@ async def test_an_unread_log_blocks_nothing() -> None:
         assert time.monotonic() - began < 5
 
 
-async def test_lines_wait_for_a_reader_that_comes_back() -> None:
+async def test_lines_wait_for_a_later_reader() -> None:
     """Lines beyond the pipe's size are kept, and written in order once the pipe is read."""
     async with unread() as gateway:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{gateway.port('gRPC on ')}") as channel:
@@ -118,7 +118,7 @@ def _flags_of_stderr(pid: int) -> int:
 
 
 @pytest.mark.parametrize("words", ["metrics on http://", "gRPC on "])
-async def test_running_out_of_descriptors_floods_no_log(words: str) -> None:
+async def test_running_out_of_descriptors_does_not_flood_the_log(words: str) -> None:
     """Failed accepts cause a few log lines a second at most, and later connections are accepted."""
     limit = 64
     async with unread() as gateway:

@@ -1,4 +1,4 @@
-"""Streams end by themselves at an age: told, read no more, and all that was read answered truthfully."""
+"""Streams end at an age: after a notice they are not read, and all that was read is answered."""
 
 import asyncio
 import random
@@ -10,16 +10,26 @@ import grpc.aio
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.simulator import FaultKind
 from tests.integration.relay import relay_to
-from tests.integration.world import Caller, Knobs, World, dial, dials, stub_of, until, verdicts, world_of
+from tests.integration.world import (
+    Caller,
+    World,
+    WorldOptions,
+    dial,
+    dials,
+    stub_of,
+    until,
+    verdicts,
+    world_of,
+)
 
 DRAINED = "NOT_ACCEPTED DRAINING SAME_TOKEN"
 UNSURE = "UNKNOWN DRAINING SAME_TOKEN"
 AGE_S = 0.4
-"""The age at which streams end here, as set: with the smallest jitter they end at four fifths of it."""
+"""The configured age of streams: with the smallest jitter they end at four fifths of it."""
 
 
 async def retired(caller: Caller) -> list[str]:
-    """Read a stream to its end, which must be that of one that has reached its age; return its verdicts."""
+    """Read a stream to its end, which must be that of a stream at its age; return its verdicts."""
     results = await caller.rest()
     assert await caller.status() is grpc.StatusCode.UNAVAILABLE
     assert "age" in (await caller.call.details() or "")
@@ -36,8 +46,8 @@ async def told(caller: Caller) -> None:
         assert not message.results
 
 
-async def test_an_idle_stream_is_told_and_ends() -> None:
-    """A stream of which nothing is left to answer ends right behind its notice; another takes its place."""
+async def test_an_idle_stream_gets_a_notice_and_ends() -> None:
+    """A stream without outstanding requests ends directly after its notice; another takes its place."""
     async with world_of(stream_max_age=AGE_S) as world:
         caller = world.stream()
         await caller.send(*dials(3))
@@ -47,8 +57,8 @@ async def test_an_idle_stream_is_told_and_ends() -> None:
         assert verdicts(await world.ask(*dials(3, "new"))) == ["ACCEPTED"] * 3
 
 
-async def test_streams_live_for_ever_where_no_age_is_set() -> None:
-    """With an age of 0 a stream is not told to end."""
+async def test_streams_do_not_end_without_an_age() -> None:
+    """With an age of 0 a stream gets no notice."""
     async with world_of(stream_max_age=0) as world:
         caller = world.stream()
         await caller.send(dial("a"))
@@ -58,9 +68,9 @@ async def test_streams_live_for_ever_where_no_age_is_set() -> None:
         assert caller.notices == []
 
 
-async def test_streams_that_began_together_part() -> None:
+async def test_streams_that_began_together_end_apart() -> None:
     """The age has jitter: of streams that began together, the first and the last end well apart."""
-    async with world_of(Knobs(rng=random.Random(3)), stream_max_age=1.0) as world:
+    async with world_of(WorldOptions(rng=random.Random(3)), stream_max_age=1.0) as world:
         ends: list[float] = []
 
         async def live(caller: Caller) -> None:
@@ -72,8 +82,8 @@ async def test_streams_that_began_together_part() -> None:
         assert max(ends) - min(ends) > 0.15
 
 
-async def test_what_is_queued_is_dialed_within_the_grace() -> None:
-    """What a stream had sent is still dialed in its grace; the stream ends behind its last answer."""
+async def test_queued_requests_are_dialed_within_the_grace() -> None:
+    """Requests of a stream are still dialed within its grace; the stream ends after its last answer."""
     async with world_of(stream_max_age=AGE_S) as world:
         world.fault(FaultKind.LATENCY, latency_s=0.3)
         caller = world.stream()
@@ -84,8 +94,8 @@ async def test_what_is_queued_is_dialed_within_the_grace() -> None:
         assert time.monotonic() - began < 5
 
 
-async def test_what_the_grace_does_not_reach_is_given_back() -> None:
-    """At the end of the grace what waits is NOT_ACCEPTED, what is in flight ends; all is dialed once."""
+async def test_requests_beyond_the_grace_are_not_accepted() -> None:
+    """At the end of the grace waiting requests are NOT_ACCEPTED, those in flight end; each is dialed once."""
     async with world_of(stream_max_age=AGE_S, drain_grace=0.2, max_concurrent_calls=1) as world:
         world.fault(FaultKind.LATENCY, latency_s=1.0, count=1)
         caller = world.stream()
@@ -100,8 +110,10 @@ async def test_what_the_grace_does_not_reach_is_given_back() -> None:
         assert set(world.simulator.connect.journal.dials().values()) == {1}
 
 
-async def test_what_comes_back_from_a_call_after_the_grace() -> None:
-    """What a call in flight leaves undecided is not sent again behind the grace: nobody would hear of it."""
+async def test_unsettled_requests_of_a_call_after_the_grace() -> None:
+    """After the grace, unsettled requests of a call in flight are not sent again, as no one reads the
+    answers.
+    """
     async with world_of(stream_max_age=AGE_S, drain_grace=0.1, max_concurrent_calls=1) as world:
         world.fault(FaultKind.LATENCY, latency_s=0.8)
         world.fault(FaultKind.ITEM_FAILURE, code="UnknownError", token="t-1")
@@ -112,8 +124,8 @@ async def test_what_comes_back_from_a_call_after_the_grace() -> None:
         assert (len(world.calls()), world.gateway.engine.outstanding) == (1, 0)
 
 
-async def test_a_message_that_is_half_taken_in() -> None:
-    """A message that was read is taken in to its end within the grace, and then answered to its end."""
+async def test_a_partly_admitted_message() -> None:
+    """A message that was read is admitted completely within the grace, and then answered completely."""
     async with world_of(stream_max_age=AGE_S, drain_grace=0.3, stream_window=30) as world:
         world.hang()
         caller = world.stream()
@@ -131,8 +143,8 @@ async def test_a_message_that_is_half_taken_in() -> None:
         assert await retired(caller) == ["ACCEPTED"] * 100
 
 
-async def test_nothing_more_is_read_behind_the_notice() -> None:
-    """What comes behind the notice is not read, so it has no answer here, and its caller sends it again."""
+async def test_nothing_is_read_after_the_notice() -> None:
+    """Messages after the notice are not read, so they get no answer here, and the caller sends them again."""
     async with world_of(stream_max_age=AGE_S) as world:
         world.fault(FaultKind.LATENCY, latency_s=0.8)
         caller = world.stream()
@@ -143,8 +155,8 @@ async def test_nothing_more_is_read_behind_the_notice() -> None:
         assert world.dialed("late-0") == 0
 
 
-async def test_a_stream_that_has_half_closed_is_left_alone() -> None:
-    """A stream that only waits for its answers gets them all, and OK, however old it is."""
+async def test_a_half_closed_stream_is_not_ended() -> None:
+    """A half-closed stream gets all its answers, and OK, however old it is."""
     async with world_of(stream_max_age=AGE_S, drain_grace=0.1) as world:
         world.fault(FaultKind.LATENCY, latency_s=1.0)
         caller = world.stream()
@@ -154,8 +166,8 @@ async def test_a_stream_that_has_half_closed_is_left_alone() -> None:
         assert caller.notices == []
 
 
-async def test_what_another_stream_joined_stays() -> None:
-    """What a younger stream waits for as well stays; the old one is told that it may be dialed."""
+async def test_requests_joined_by_another_stream_stay() -> None:
+    """Requests that a younger stream has joined stay; the old stream is told that they may be dialed."""
     async with world_of(stream_max_age=1.0, drain_grace=0.1, call_rate=0.4, call_burst=1.0) as world:
         await world.put(dial("spends-the-permit"))
         old = world.stream()
@@ -170,7 +182,7 @@ async def test_what_another_stream_joined_stays() -> None:
 
 
 async def test_the_gateway_leaves_while_streams_reach_their_age() -> None:
-    """A stream in its grace is told once and answered once, also where the gateway leaves meanwhile."""
+    """A stream in its grace gets one notice and one answer per request, even if the gateway leaves."""
     async with world_of(stream_max_age=AGE_S, call_timeout=2.0) as world:
         world.hang()
         caller = world.stream()
@@ -182,8 +194,8 @@ async def test_the_gateway_leaves_while_streams_reach_their_age() -> None:
         assert len(caller.notices) == 1
 
 
-async def test_an_old_connection_makes_room_for_a_new_one() -> None:
-    """An old connection is told to go away: its half-closed stream is served on it, a new one elsewhere."""
+async def test_an_old_connection_is_replaced() -> None:
+    """An old connection gets GOAWAY: its half-closed stream continues on it, and a new one uses another."""
     async with world_of(stream_max_age=1.0) as world, relay_to(world.port) as relay:
         world.fault(FaultKind.LATENCY, latency_s=3.0, count=1)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{relay.port}") as channel:
@@ -191,7 +203,7 @@ async def test_an_old_connection_makes_room_for_a_new_one() -> None:
             await old.send(*dials(25))
             await old.finish()
             await until(world.calls)
-            await asyncio.sleep(1.3)  # gRPC's own jitter is a tenth of the age
+            await asyncio.sleep(1.3)  # the jitter of gRPC is a tenth of the age
             assert verdicts(await Caller(stub_of(channel).StreamDialRequests()).ask(dial("new"))) == [
                 "ACCEPTED"
             ]
@@ -201,7 +213,7 @@ async def test_an_old_connection_makes_room_for_a_new_one() -> None:
 
 
 async def serve_unary(world: World, port: int, end: float) -> int:
-    """Send one unary call after the other over connections that age; return how many were answered."""
+    """Send unary calls one after the other over connections that age; return how many were answered."""
     answered = 0
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         while time.monotonic() < end:
@@ -211,8 +223,8 @@ async def serve_unary(world: World, port: int, end: float) -> int:
     return answered
 
 
-async def test_connections_that_age_lose_no_call() -> None:
-    """Unary calls over connections that are told to go away every half second are all answered."""
+async def test_aging_connections_lose_no_call() -> None:
+    """Unary calls are all answered, although their connections get GOAWAY every half second."""
     async with world_of(stream_max_age=0.5, linger=0.0) as world, relay_to(world.port) as relay:
         assert await serve_unary(world, relay.port, time.monotonic() + 2.5) > 20
         assert relay.connections > 2

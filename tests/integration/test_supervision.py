@@ -1,4 +1,4 @@
-"""A bug of the gateway is never kept to itself: everybody is answered, and the process ends and says why."""
+"""After a bug of the gateway every request is answered, and the process ends and says why."""
 
 import asyncio
 import socket
@@ -29,7 +29,7 @@ ENVIRONMENT = {"DIAL_GATEWAY_LINGER": "0", "PYTHONUNBUFFERED": "1"}
 
 @asynccontextmanager
 async def broken(*methods: str, calls: int = 2) -> AsyncIterator[Served]:
-    """Run a gateway in which the methods of the core raise, once a dial request arms them."""
+    """Run a gateway in which the named methods of the core raise, once a dial request arms them."""
     module = ("tests.integration.broken_gateway", *methods)
     environment = {**ENVIRONMENT, "DIAL_GATEWAY_MAX_CONCURRENT_CALLS": str(calls)}
     async with serving(environment=environment, module=module) as served:
@@ -37,7 +37,7 @@ async def broken(*methods: str, calls: int = 2) -> AsyncIterator[Served]:
 
 
 async def waiting(served: Served) -> Caller:
-    """Open a stream of which 50 requests are in two calls that hang."""
+    """Open a stream with 50 requests in two hanging calls."""
     caller = served.stream()
     await caller.send(*dials(25), campaign=HANGS)
     await caller.send(*dials(25, "x"), campaign=HANGS)
@@ -47,7 +47,7 @@ async def waiting(served: Served) -> Caller:
 
 
 async def health_of(served: Served) -> "asyncio.Task[list[int]]":
-    """Watch the health until the connection ends; return what it was, one after the other."""
+    """Watch the health until the connection ends; return all states in order."""
     stub: Any = health_pb2_grpc.HealthStub(served.channel)  # type: ignore[arg-type]
     watch = stub.Watch(health_pb2.HealthCheckRequest())
     seen: list[int] = [(await watch.read()).status]
@@ -64,7 +64,7 @@ async def health_of(served: Served) -> "asyncio.Task[list[int]]":
 
 
 async def broke(served: Served, *places: str) -> None:
-    """Wait for the end of a process, which must name the bug's places and tell nothing else of it."""
+    """Wait for the end of a process, whose log must name the places of the bug and not its text."""
     assert await served.exit_code() == BROKEN, served.said.decode()
     await until(lambda: served.process.stderr and served.process.stderr.at_eof())
     said = served.said.decode()
@@ -84,7 +84,9 @@ TRIGGERS: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("method", TRIGGERS)
 async def test_a_bug_in_a_task(method: str) -> None:
-    """In a turn, a call, a reader or a callback: all is answered, health turns, the exit code says so."""
+    """After a bug in a turn, call, reader or callback all is answered, health changes, and the exit code says
+    so.
+    """
     async with broken(method, calls=3) as served:
         health = await health_of(served)
         caller, other = await waiting(served), served.stream()
@@ -106,7 +108,7 @@ async def test_a_bug_in_a_task(method: str) -> None:
 
 
 async def test_a_bug_at_the_end_of_a_stream() -> None:
-    """In the callback that gRPC runs as a stream ends: others are answered, and the process ends."""
+    """After a bug in gRPC's callback for an ended stream others are answered, and the process ends."""
     async with broken("leave") as served:
         caller, other = await waiting(served), served.stream()
         await other.send(dial(TRIGGER), campaign=HANGS)
@@ -117,8 +119,8 @@ async def test_a_bug_at_the_end_of_a_stream() -> None:
         await broke(served, "in leave")
 
 
-async def test_a_core_that_cannot_even_abandon() -> None:
-    """Where the core cannot answer what it holds the sessions do, each of their requests exactly once."""
+async def test_a_core_that_cannot_abandon_its_requests() -> None:
+    """If the core cannot answer its outstanding requests, the sessions answer each exactly once."""
     async with broken("poll", "abandon") as served:
         caller, other = await waiting(served), served.stream()
         unary = asyncio.ensure_future(
@@ -136,7 +138,7 @@ async def test_a_core_that_cannot_even_abandon() -> None:
 
 
 async def test_a_bug_while_the_gateway_leaves() -> None:
-    """A bug while it drains ends the process at once, with the exit code of a bug, long before the grace."""
+    """A bug during the drain ends the process at once, with the exit code of a bug, long before the grace."""
     async with broken("drain") as served:
         caller, other = await waiting(served), served.stream()
         await other.send(dial(TRIGGER), campaign=HANGS)
@@ -150,8 +152,10 @@ async def test_a_bug_while_the_gateway_leaves() -> None:
         assert time.monotonic() - began < 10
 
 
-async def test_what_nobody_waits_for_is_logged_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever serves has a loop that tells no text of foreign errors, from before the start on."""
+async def test_unexpected_errors_of_the_loop_are_logged_without_their_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """From the start on, the loop of a serving process logs no text of unexpected errors."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = Settings(listen="127.0.0.1:0", admin_listen=f"127.0.0.1:{taken.getsockname()[1]}")
         gateway = app.Gateway(settings, FakeConnect(), telemetry_with())

@@ -1,4 +1,4 @@
-"""TLS on real sockets: the certificate that is shown, and its changes while the gateway runs."""
+"""TLS on real sockets: the gateway's certificate, and its changes while the gateway runs."""
 
 import asyncio
 import ssl
@@ -19,7 +19,7 @@ YESTERDAY = datetime.now(UTC) - timedelta(days=1)
 
 
 async def shown(world: World, folder: Folder) -> bytes:
-    """Return the certificate that the gateway shows to a new connection, checked as Python 3.13 does."""
+    """Return the certificate that a new connection gets, verified as Python 3.13 does."""
     context = ssl.create_default_context(cadata=folder.ca.pem.decode())
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     context.check_hostname = False
@@ -31,7 +31,7 @@ async def shown(world: World, folder: Folder) -> bytes:
 
 
 async def test_a_certificate_is_renewed_under_open_streams(tmp_path: Path) -> None:
-    """New connections see the new certificate; a stream that is open goes on; the metric tells the end."""
+    """New connections get the new certificate; an open stream continues; the metric has the new expiry."""
     async with (
         secured(tmp_path, None, mutual=False) as (world, folder),
         caller_of(world, folder.ca) as caller,
@@ -55,8 +55,8 @@ async def test_a_certificate_is_renewed_under_open_streams(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("case", ["expired", "mismatch"])
-async def test_a_broken_change_leaves_the_good_certificate(tmp_path: Path, case: str) -> None:
-    """New connections see the old certificate still, and the change is counted."""
+async def test_a_broken_change_keeps_the_old_certificate(tmp_path: Path, case: str) -> None:
+    """New connections still get the old certificate, and the failed change is counted."""
     async with secured(tmp_path, None, mutual=False) as (world, folder):
         good = (tmp_path / "tls.crt").read_bytes()
         broken = folder.ca.issue(dns="localhost", not_after=YESTERDAY if case == "expired" else None)
@@ -69,8 +69,8 @@ async def test_a_broken_change_leaves_the_good_certificate(tmp_path: Path, case:
         assert seen.value("dial_gateway_access_files_refused_total", file="certificate") >= 1
 
 
-async def test_another_authority_of_callers_counts_for_new_connections(tmp_path: Path) -> None:
-    """A caller of the old authority gets in no more, one of the new does."""
+async def test_a_changed_client_authority_applies_to_new_connections(tmp_path: Path) -> None:
+    """A caller of the old authority is refused, and one of the new authority accepted."""
     async with secured(tmp_path) as (world, folder):
         new = pki.Authority()
         (tmp_path / "ca.crt").write_bytes(new.pem)
@@ -82,7 +82,7 @@ async def test_another_authority_of_callers_counts_for_new_connections(tmp_path:
             assert await caller.stream().rest() == []
 
 
-async def test_health_is_asked_of_the_admin_port_where_there_is_tls(
+async def test_the_health_check_uses_the_admin_port_with_tls(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The image's health check needs no certificate."""

@@ -1,4 +1,4 @@
-"""Promise 4: the token decides: it joins, replays, conflicts, or is free to be sent again."""
+"""Promise 4: by its token a request joins, replays, conflicts, or may be sent again."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ OTHER_ATTRIBUTES: dict[str, Any] = {"attributes": {"name": "other"}}
 
 
 async def test_a_token_in_flight_is_joined(world: World) -> None:
-    """Two streams that send the same dial while it is in flight share one call and one answer."""
+    """Two streams that send the same dial request while it is in flight share one call and one answer."""
     world.fault(FaultKind.LATENCY, latency_s=0.3)
     first, second = world.stream(), world.stream()
     await first.send(dial("a"))
@@ -25,8 +25,8 @@ async def test_a_token_in_flight_is_joined(world: World) -> None:
     assert len(world.calls()) == 1
 
 
-async def test_a_token_that_waits_is_joined() -> None:
-    """Two streams that send the same dial while it waits share one item of one call."""
+async def test_a_waiting_token_is_joined() -> None:
+    """Two streams that send the same dial request while it waits share one item of one call."""
     async with world_of(linger=0.3) as world:
         callers = [world.stream() for _ in range(2)]
         for caller in callers:
@@ -48,8 +48,8 @@ async def test_an_accepted_token_is_replayed(world: World) -> None:
     assert len(world.calls()) == 1
 
 
-async def test_a_token_is_free_in_another_campaign(world: World) -> None:
-    """The same token in another campaign is another dial, with another number too."""
+async def test_tokens_are_separate_per_campaign(world: World) -> None:
+    """The same token in another campaign is another dial request, which may have another number."""
     await world.ask(dial("a"))
     (other,) = await world.ask(dial("a", **OTHER_PHONE), campaign="other")
     assert (verdict(other), other.replayed) == ("ACCEPTED", False)
@@ -66,7 +66,7 @@ async def test_another_dial_under_an_accepted_token_conflicts(world: World) -> N
 
 
 async def test_another_dial_under_a_token_in_flight_conflicts(world: World) -> None:
-    """A conflict with a token in flight is answered at once; the first request is not disturbed."""
+    """A conflict with a token in flight is answered at once; the first request is not affected."""
     world.fault(FaultKind.LATENCY, latency_s=0.3)
     first = world.stream()
     await first.send(dial("a"))
@@ -77,7 +77,7 @@ async def test_another_dial_under_a_token_in_flight_conflicts(world: World) -> N
 
 
 async def test_a_token_is_free_after_not_accepted(world: World) -> None:
-    """After NOT_ACCEPTED the same token may be sent again, even as another dial."""
+    """After NOT_ACCEPTED the same token may be sent again, even for another dial request."""
     world.fault(FaultKind.ITEM_FAILURE, code="UnknownError", count=5)
     assert verdicts(await world.ask(dial("a"))) == ["NOT_ACCEPTED CONNECT_ERROR SAME_TOKEN"]
     (again,) = await world.ask(dial("a", **OTHER_PHONE))
@@ -85,7 +85,7 @@ async def test_a_token_is_free_after_not_accepted(world: World) -> None:
 
 
 async def test_a_token_is_free_after_unknown_and_dials_once() -> None:
-    """After UNKNOWN the same token may be sent again: it becomes ACCEPTED, and nobody is rung twice."""
+    """After UNKNOWN the same token may be sent again: it becomes ACCEPTED, and is dialed only once."""
     async with world_of(max_attempts=2) as world:
         world.fault(FaultKind.RESET, after_work=True, count=2)
         (unknown,) = await world.ask(dial("a"))
@@ -96,7 +96,7 @@ async def test_a_token_is_free_after_unknown_and_dials_once() -> None:
 
 
 async def test_another_dial_after_unknown_conflicts() -> None:
-    """After UNKNOWN another number under the token is a conflict: Connect may have the first."""
+    """After UNKNOWN another number under the token is a conflict, because Connect may have the first."""
     async with world_of(max_attempts=1) as world:
         world.fault(FaultKind.RESET, after_work=True, count=1)
         assert verdicts(await world.ask(dial("a"))) == ["UNKNOWN CONNECT_UNREACHABLE SAME_TOKEN"]
@@ -110,7 +110,7 @@ async def test_a_token_is_free_after_expired(world: World) -> None:
 
 
 async def test_the_replay_window_ends() -> None:
-    """Beyond the replay window a token is asked of Connect again, which knows it: no second dial."""
+    """After the replay window a token is sent to Connect again, which knows it: no second dial."""
     async with world_of(replay_window=0.2) as world:
         (first,) = await world.ask(dial("a"))
         await asyncio.sleep(0.45)
@@ -121,7 +121,7 @@ async def test_the_replay_window_ends() -> None:
 
 
 async def test_many_streams_send_the_same_tokens(world: World) -> None:
-    """However many streams send the same tokens at once, each stream is answered and each is dialed once."""
+    """Many streams send the same tokens at once: each stream is answered and each token dialed once."""
 
     async def ask(caller: Caller) -> list[str]:
         return verdicts(await caller.ask(*(dial(f"t-{n}") for n in range(60))))

@@ -1,4 +1,4 @@
-"""Promise 11 and the tree of spans: every answer names the trace of the call that decided it."""
+"""Promise 11: every answer names the trace of the call that decided it; and the tree of spans."""
 
 import re
 
@@ -6,7 +6,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 from gateway.simulator import FaultKind
-from tests.integration.world import Knobs, World, dial, dials, until, verdict, verdicts, world_of
+from tests.integration.world import World, WorldOptions, dial, dials, until, verdict, verdicts, world_of
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED, UNSAMPLED = f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-00"
@@ -56,7 +56,7 @@ async def stream_span(world: World) -> ReadableSpan:
     return span
 
 
-async def test_a_request_with_a_context_of_its_own(world: World) -> None:
+async def test_a_request_with_its_own_context(world: World) -> None:
     """A request's span is in the trace of its traceparent, linked with its stream and its call."""
     (result,) = await world.ask(dial("a", traceparent=SAMPLED))
     stream, (request,), (call,) = await stream_span(world), world.spans(REQUEST), world.spans(CALL)
@@ -96,7 +96,7 @@ async def test_the_context_of_the_stream(world: World) -> None:
 
 
 async def test_a_malformed_context_is_ignored(world: World) -> None:
-    """A malformed traceparent, of request or metadata, is as none; the request is accepted all the same."""
+    """A malformed traceparent, in request or metadata, is ignored; the request is accepted."""
     for number, traceparent in enumerate(MALFORMED):
         caller = world.stream(metadata=(("traceparent", traceparent),))
         assert verdicts(await caller.ask(dial(f"t-{number}", traceparent=traceparent))) == ["ACCEPTED"]
@@ -107,7 +107,7 @@ async def test_a_malformed_context_is_ignored(world: World) -> None:
 
 
 async def test_a_context_that_is_not_sampled(world: World) -> None:
-    """A request whose context is not sampled has no span; an answer without a call names its trace still."""
+    """A request whose context is not sampled has no span; an answer without a call still names its trace."""
     results = await world.ask(
         dial("a", traceparent=UNSAMPLED), dial("b", phone_number="", traceparent=UNSAMPLED)
     )
@@ -127,7 +127,7 @@ async def test_a_stream_that_is_not_sampled(world: World) -> None:
 
 
 async def test_each_attempt_has_a_span(world: World) -> None:
-    """Each attempt has a CLIENT span with its number, all in one trace, the failed ones in error."""
+    """Each attempt has a CLIENT span with its number, all in one trace; failed ones have status error."""
     world.fault(FaultKind.EXCEPTION, code="InternalServerException", count=2)
     (result,) = await world.ask(dial("a"))
     await stream_span(world)
@@ -145,7 +145,7 @@ async def test_each_attempt_has_a_span(world: World) -> None:
 
 
 async def test_a_request_in_several_calls(world: World) -> None:
-    """A request that goes back to its queue is linked with each call; its answer names the deciding one."""
+    """A requeued request is linked with each of its calls; its answer names the deciding one."""
     world.fault(FaultKind.ITEM_FAILURE, code="UnknownError", token="a", count=1)
     (result,) = await world.ask(dial("a"))
     await stream_span(world)
@@ -174,8 +174,8 @@ async def test_an_answer_without_a_call(world: World) -> None:
     assert sorted(map(str, outcomes)) == ["EXPIRED", "REJECTED"]
 
 
-async def test_a_caller_that_leaves_ends_its_spans() -> None:
-    """The spans of dropped requests and of their stream end when their caller goes."""
+async def test_spans_end_when_their_caller_leaves() -> None:
+    """The spans of dropped requests and of their stream end when their caller leaves."""
     async with world_of(linger=30.0) as world:
         caller = world.stream()
         await caller.send(*dials(3))
@@ -196,7 +196,7 @@ async def test_a_unary_call_is_traced_too(world: World) -> None:
 
 async def test_trace_ids_are_real_without_an_exporter() -> None:
     """Without an exporter nothing is recorded, and answers still name real traces."""
-    async with world_of(Knobs(tracing=False)) as world:
+    async with world_of(WorldOptions(tracing=False)) as world:
         first = await world.ask(dial("a"), dial("b", phone_number="", traceparent=SAMPLED))
         second = await world.ask(dial("c"), dial("d", phone_number=""))
         trace_ids = [result.trace_id for result in (*first, *second)]

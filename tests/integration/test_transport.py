@@ -1,4 +1,6 @@
-"""The adapter's sockets: tickets revoked at each stage of a call, one time-out over all, bounded replies."""
+"""The adapter's sockets: tickets revoked at each stage of a call, one time-out for all stages, bounded
+replies.
+"""
 
 import asyncio
 import gzip
@@ -25,11 +27,11 @@ from tests.pki import Authority
 
 PHONE = "+12065550177"
 SOON_S = 0.4
-"""Far more than a revoked call takes to end, and far less than what delays it."""
+"""Far longer than a revoked call takes to end, and far shorter than its delay."""
 
 
 def requests(count: int = 1, attribute_bytes: int = 1) -> list[DialRequest]:
-    """Make dial requests as the core hands them over."""
+    """Make dial requests as the core passes them."""
     attributes = {"k": "v" * attribute_bytes}
     return [DialRequest("c", f"t-{n}", PHONE, attributes, 4e9, 1e12, 50) for n in range(count)]
 
@@ -55,7 +57,7 @@ async def adapter(url: str, timeout_s: float = 5.0, **options: Any) -> AsyncIter
 
 
 class SlowNames:
-    """A resolver whose answers wait for `found`; every name is this host."""
+    """A resolver that answers once `found` is set; every name is this host."""
 
     def __init__(self) -> None:
         self.found = threading.Event()
@@ -86,7 +88,9 @@ Stage = Callable[..., Any]
 async def delayed(
     stage: str, context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, **options: Any
 ) -> AsyncIterator[tuple[BotoConnect, Upstream, Callable[[], bool], Callable[[], None]]]:
-    """Delay calls of an adapter at a stage: yields how to see that one is there, and what ends it."""
+    """Delay an adapter's calls at a stage: yields a check that one is delayed, and a function that ends the
+    delay.
+    """
     async with upstream_of(tls=context, open_gate=stage != "handshake") as upstream:
         url = f"https://127.0.0.1:{upstream.port}"
         if stage == "name":
@@ -111,7 +115,7 @@ async def delayed(
 
 @asynccontextmanager
 async def _proxy(target: int) -> AsyncIterator[tuple[int, asyncio.Event, asyncio.Event]]:
-    """Run a proxy that answers CONNECT only once it is told to."""
+    """Run a proxy that answers CONNECT only once its `answers` event is set."""
     asked, answers = asyncio.Event(), asyncio.Event()
     tasks: list[asyncio.Task[Any]] = []
 
@@ -146,12 +150,12 @@ async def _proxy(target: int) -> AsyncIterator[tuple[int, asyncio.Event, asyncio
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0.01)  # the transports that were cut say so to the loop
+        await asyncio.sleep(0.01)  # lets the loop run the callbacks of the cut transports
 
 
 @contextmanager
 def _full_backlog() -> Iterator[tuple[int, Callable[[], None]]]:
-    """Listen so that no further connection comes about: what fills the backlog is never accepted."""
+    """Listen so that no further connection is established: those that fill the backlog are never accepted."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)
@@ -175,7 +179,7 @@ STAGES = ("name", "connection", "proxy", "handshake")
 async def test_revoked_at_each_stage(
     stage: str, authority: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call revoked before its first byte ends at once, certain; when its delay is over, nothing leaves."""
+    """A call revoked before its first byte ends at once, without doubt; after the delay nothing is sent."""
     async with delayed(stage, authority, monkeypatch) as (connect, upstream, is_there, end):
         ticket = Ticket()
         calling = asyncio.create_task(connect.put_dial_requests("c", requests(), ticket))
@@ -193,10 +197,10 @@ async def test_revoked_at_each_stage(
 
 
 @pytest.mark.parametrize("stage", STAGES)
-async def test_out_of_time_at_each_stage(
+async def test_time_out_at_each_stage(
     stage: str, authority: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call whose time is up before its first byte is certain not to have been sent, then or later."""
+    """A call that times out before its first byte is certainly not sent, neither then nor later."""
     options = {"timeout_s": 0.5, "threads": 1}
     async with delayed(stage, authority, monkeypatch, **options) as (connect, upstream, _, end):
         began = time.monotonic()
@@ -213,7 +217,7 @@ async def test_out_of_time_at_each_stage(
 async def test_expired_at_each_stage(
     stage: str, authority: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call whose requests expire while it is delayed does not leave when its delay is over."""
+    """A call whose requests expire during its delay is not sent when the delay is over."""
     async with delayed(stage, authority, monkeypatch) as (connect, upstream, is_there, end):
         ticket = Ticket(time.monotonic() + 0.2)
         calling = asyncio.create_task(connect.put_dial_requests("c", requests(), ticket))
@@ -226,10 +230,10 @@ async def test_expired_at_each_stage(
 
 
 @pytest.mark.parametrize("stage", ["name", "proxy", "handshake"])
-async def test_a_delayed_call_that_may_leave(
+async def test_a_delayed_call_that_is_not_revoked(
     stage: str, authority: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call that is delayed and not revoked is sent once, and its connection serves the next call."""
+    """A delayed call that is not revoked is sent once, and its connection serves the next call."""
     async with delayed(stage, authority, monkeypatch) as (connect, upstream, is_there, end):
         calling = asyncio.create_task(connect.put_dial_requests("c", requests()))
         await until(is_there)
@@ -240,7 +244,7 @@ async def test_a_delayed_call_that_may_leave(
 
 
 async def test_a_call_that_waits_for_a_thread() -> None:
-    """A call that waits for a thread is revoked at once, and certain not to have been sent."""
+    """A call that waits for a thread is revoked at once, and certainly not sent."""
 
     async def never(request: Request, writer: Any) -> None:
         await asyncio.sleep(20)
@@ -302,8 +306,8 @@ async def _drip_headers(request: Request, writer: Any) -> None:
 
 
 @pytest.mark.parametrize("answer", [_drip, _drip_headers])
-async def test_a_reply_that_drips(answer: Any) -> None:
-    """A reply that comes byte by byte ends with the call's time-out, in doubt, and frees its thread."""
+async def test_a_reply_that_arrives_byte_by_byte(answer: Any) -> None:
+    """A reply that arrives byte by byte ends with the call's time-out, in doubt, and frees its thread."""
     async with (
         upstream_of(answer) as upstream,
         adapter(f"http://127.0.0.1:{upstream.port}", timeout_s=0.4, threads=1) as connect,
@@ -318,7 +322,7 @@ async def test_a_reply_that_drips(answer: Any) -> None:
 
 
 async def test_a_half_written_request_is_cut() -> None:
-    """A hold stops a request that is half written; it is in doubt, and the rest never arrives."""
+    """A hold stops a half-written request, which is in doubt; the rest never arrives."""
     async with (
         upstream_of(open_gate=False, buffer=4096) as upstream,
         adapter(f"http://127.0.0.1:{upstream.port}") as connect,
@@ -338,7 +342,7 @@ async def test_a_half_written_request_is_cut() -> None:
         assert upstream.requests == []
 
 
-async def test_what_the_kernel_holds_is_dropped_when_a_call_is_given_up() -> None:
+async def test_bytes_in_the_kernel_are_dropped_after_a_time_out() -> None:
     """After a time-out, bytes that still wait in the kernel do not arrive later."""
     async with (
         upstream_of(open_gate=False, buffer=4096) as upstream,
@@ -403,8 +407,8 @@ async def _flood(writer: Any) -> None:
         (_huge_error, errors.ConnectFailed),
     ],
 )
-async def test_a_reply_without_end(answer: Any, failure: type[errors.CallFailure]) -> None:
-    """A reply of 100 MB is not read beyond the bound, whatever part of it is long; it is in doubt."""
+async def test_a_reply_over_the_limit(answer: Any, failure: type[errors.CallFailure]) -> None:
+    """A reply of 100 MB is not read beyond the limit, whichever part is long; it is in doubt."""
     async with (
         upstream_of(answer) as upstream,
         adapter(f"http://127.0.0.1:{upstream.port}") as connect,
@@ -415,12 +419,12 @@ async def test_a_reply_without_end(answer: Any, failure: type[errors.CallFailure
         assert caught.value.uncertain
         sent = SENT[0]
         await asyncio.sleep(0.1)
-        assert SENT[0] == sent or SENT[0] < 20_000_000  # what fits into the buffers of both sides
+        assert SENT[0] == sent or SENT[0] < 20_000_000  # as much as fits into the buffers of both sides
         assert SENT[0] < 20_000_000
 
 
 async def test_a_compressed_reply_is_not_unpacked() -> None:
-    """A small reply that would unpack to 100 MB is not unpacked: boto3 asks for no compression."""
+    """A small reply that would unpack to 100 MB is not unpacked, because boto3 requests no compression."""
 
     async def bomb(request: Request, writer: Any) -> None:
         body = gzip.compress(b"0" * 100_000_000)
@@ -433,7 +437,7 @@ async def test_a_compressed_reply_is_not_unpacked() -> None:
         assert caught.value.uncertain
 
 
-async def test_a_reply_that_is_cut_short() -> None:
+async def test_a_truncated_reply() -> None:
     """A reply shorter than its Content-Length is AnswerLost."""
 
     async def short(request: Request, writer: Any) -> None:
@@ -463,8 +467,8 @@ async def test_a_reply_of_the_longest_length() -> None:
         assert upstream.connections == 1
 
 
-async def test_a_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A CA bundle that cannot be read fails each call before anything is sent: no doubt."""
+async def test_a_missing_ca_bundle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With an unreadable CA bundle each call fails before anything is sent, without doubt."""
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "missing.pem"))
     async with upstream_of() as upstream, adapter(f"https://127.0.0.1:{upstream.port}") as connect:
         with pytest.raises(errors.ConnectUnreachable):

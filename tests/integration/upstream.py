@@ -16,7 +16,7 @@ Answer = Callable[["Request", asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass
 class Request:
-    """A request that has come in whole."""
+    """A request that was received completely."""
 
     head: str
     body: bytes
@@ -43,10 +43,10 @@ def reply_head(length: int, status: str = "200 OK", more: str = "") -> bytes:
 
 @dataclass
 class Upstream:
-    """A server of HTTP/1.1 that notes each request and answers it as it is told.
+    """An HTTP/1.1 server that records each request and answers as the test says.
 
-    While `gate` is closed it accepts connections and does nothing with them: with TLS no handshake goes
-    on, without it no byte is read.
+    While `gate` is closed it accepts connections and does not read from them: with TLS no handshake proceeds,
+    without it no byte is read.
     """
 
     answer: Answer = accept_all
@@ -65,7 +65,7 @@ class Upstream:
         return [token for request in self.requests for token in request.tokens]
 
     async def connected(self, count: int = 1) -> None:
-        """Wait until so many connections have come."""
+        """Wait until `count` connections were made."""
         async with asyncio.timeout(10):
             while self.connections < count:  # noqa: ASYNC110 - a connection need not tell
                 await asyncio.sleep(0.005)
@@ -82,11 +82,11 @@ class Upstream:
             task.add_done_callback(self._tasks.discard)
 
     async def end(self) -> None:
-        """Cut what is still connected."""
+        """Close all connections."""
         for task in (tasks := list(self._tasks)):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0.01)  # the transports that were cut say so to the loop
+        await asyncio.sleep(0.01)  # lets the loop run the callbacks of the cut transports
         for accepted in self._accepted:
             accepted.close()
 

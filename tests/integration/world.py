@@ -1,4 +1,4 @@
-"""A whole gateway in the process of a test, a simulated Connect behind it, and callers before it."""
+"""A whole gateway inside a test's process, with a simulated Connect and callers."""
 
 import asyncio
 import random
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 CAMPAIGN = "campaign-a"
 PHONE = "+12065550123"
 PATIENCE_S = 60.0
-"""How long a test waits for anything before it fails; far more than any of it takes."""
+"""How long a test waits for anything before it fails; far longer than anything takes."""
 
 
-class Brisk(random.Random):
-    """Jitter at its smallest: pauses between attempts take no time."""
+class SmallestJitter(random.Random):
+    """A random source with the smallest jitter, so that pauses between attempts take no time."""
 
     def uniform(self, a: float, b: float) -> float:
         """Return the lower bound."""
@@ -49,7 +49,7 @@ class Brisk(random.Random):
 
 
 def dial(token: str, *, expires_in: float = 120.0, **changes: Any) -> pb.DialRequest:
-    """Make a dial request that is in order unless told otherwise."""
+    """Make a dial request, valid by default."""
     message = pb.DialRequest(client_token=token, phone_number=PHONE)
     at = time.time() + expires_in
     message.expiration_time.seconds, message.expiration_time.nanos = int(at), int(at % 1 * 1e9)
@@ -62,17 +62,17 @@ def dial(token: str, *, expires_in: float = 120.0, **changes: Any) -> pb.DialReq
 
 
 def dials(count: int, prefix: str = "t", **changes: Any) -> list[pb.DialRequest]:
-    """Make dial requests with tokens of their own."""
+    """Make dial requests with distinct tokens."""
     return [dial(f"{prefix}-{number}", **changes) for number in range(count)]
 
 
 def client_dial(token: str, phone: str = PHONE) -> dialgateway.DialRequest:
-    """Make a dial request in the Python client's words."""
+    """Make a dial request of the Python client."""
     return dialgateway.DialRequest(token, phone, datetime.now(UTC) + timedelta(minutes=2))
 
 
 def verdict(result: pb.DialResult) -> str:
-    """Return outcome, reason and advice in words, the unset ones left out."""
+    """Return the names of outcome, reason and advice, without unset ones."""
     words = [
         pb.Outcome.Name(result.outcome).removeprefix("OUTCOME_"),
         pb.Reason.Name(result.reason).removeprefix("REASON_"),
@@ -82,12 +82,12 @@ def verdict(result: pb.DialResult) -> str:
 
 
 def verdicts(results: Sequence[pb.DialResult]) -> list[str]:
-    """Return the words for each result, in the order of the requests."""
+    """Return the verdict of each result, in the order of the requests."""
     return [verdict(result) for result in sorted(results, key=lambda result: result.index)]
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait until something holds."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - whatever it is, it need not tell
             await asyncio.sleep(0.005)
@@ -95,13 +95,13 @@ async def until(condition: Callable[[], object]) -> None:
 
 @dataclass
 class Caller:
-    """One stream, in the hands of a test."""
+    """One stream that a test controls."""
 
     call: "StreamCall"
     notices: list[pb.Notice] = field(default_factory=list)
 
     async def send(self, *requests: pb.DialRequest, campaign: str = CAMPAIGN, priority: int = 0) -> None:
-        """Send one message; its priority may be a number that the contract does not have."""
+        """Send one message; its priority may be a number that the contract does not define."""
         message = pb.StreamDialRequestsRequest(
             campaign_id=campaign,
             dial_requests=requests,
@@ -126,14 +126,14 @@ class Caller:
         return response
 
     async def read(self, count: int) -> list[pb.DialResult]:
-        """Read until so many results are there."""
+        """Read until there are `count` results."""
         results: list[pb.DialResult] = []
         while len(results) < count and (message := await self.message()) is not None:
             results.extend(message.results)
         return results
 
     async def rest(self) -> list[pb.DialResult]:
-        """Read to the end of the stream, however it ends; `status` tells."""
+        """Read to the end of the stream; `status` returns how it ended."""
         results: list[pb.DialResult] = []
         try:
             while (message := await self.message()) is not None:
@@ -149,14 +149,14 @@ class Caller:
         return await self.rest()
 
     async def status(self) -> grpc.StatusCode:
-        """Wait for the end, and return how the stream ended."""
+        """Wait for the end of the stream, and return its status code."""
         async with asyncio.timeout(PATIENCE_S):
             return await self.call.code()
 
 
 @dataclass
 class World:
-    """A gateway that serves, what it calls, and what it leaves behind."""
+    """A running gateway, its Connect, and its spans."""
 
     simulator: Simulator
     gateway: Gateway
@@ -179,7 +179,7 @@ class World:
         return Caller(self.stub.StreamDialRequests(**options))
 
     async def ask(self, *requests: pb.DialRequest, campaign: str = CAMPAIGN) -> list[pb.DialResult]:
-        """Send requests on a stream of their own; return their results in the order of the requests."""
+        """Send requests on a new stream; return their results in the order of the requests."""
         results = await self.stream().ask(*requests, campaign=campaign)
         return sorted(results, key=lambda result: result.index)
 
@@ -191,15 +191,15 @@ class World:
         return list((await self.stub.PutDialRequests(message, timeout=timeout_s)).results)
 
     def fault(self, kind: FaultKind, **values: Any) -> None:
-        """Let something go wrong at Connect."""
+        """Inject a fault at Connect."""
         self.simulator.connect.add_fault(Fault(kind=kind, **values))
 
     def hang(self, **values: Any) -> None:
-        """Let Connect take calls and never answer."""
+        """Let Connect receive calls and never answer."""
         self.fault(FaultKind.NO_ANSWER, **values)
 
     def calls(self, campaign: str | None = None) -> list[CallRecord]:
-        """Return the calls for dial requests that came to Connect, of one campaign or of all."""
+        """Return the calls for dial requests that Connect received, for one campaign or all."""
         return [call for call in self.simulator.connect.journal if campaign in (None, call.campaign)]
 
     def looks(self) -> int:
@@ -207,7 +207,7 @@ class World:
         return sum(self.simulator.connect.stats().calls.get("GetCampaignStateBatch", {}).values())
 
     def dialed(self, token: str, campaign: str = CAMPAIGN) -> int:
-        """Return how often Connect was made to dial for a token."""
+        """Return how often Connect dialed a token."""
         return self.simulator.connect.journal.dials(campaign)[campaign, token]
 
     def spans(self, name: str = "") -> list[ReadableSpan]:
@@ -221,24 +221,24 @@ def stub_of(channel: grpc.aio.Channel) -> "DialRequestServiceAsyncStub":
 
 
 @dataclass(frozen=True, kw_only=True)
-class Knobs:
-    """What a test chooses about its world, beside the gateway's settings."""
+class WorldOptions:
+    """Options of a world, next to the gateway's settings."""
 
     simulator: SimulatorSettings = field(default_factory=lambda: SimulatorSettings(call_rate=0))
     endpoint: str | None = None
     keys: tuple[str, str] | None = None
     no_keys: bool = False
-    rng: random.Random = field(default_factory=Brisk)
+    rng: random.Random = field(default_factory=SmallestJitter)
     tracing: bool = True
     wall: Callable[[], float] = time.time
     aws: Callable[[], float] = time.time
     keepalive: Keepalive | None = None
 
 
-def _connect(chosen: Settings, url: str, knobs: Knobs) -> ConnectPort:
-    """Return Connect as the command makes it, or with other keys, or with those that boto3 finds."""
-    keys = knobs.keys
-    if keys is None and not knobs.no_keys:
+def _connect(chosen: Settings, url: str, options: WorldOptions) -> ConnectPort:
+    """Return the Connect adapter as the command makes it, with other keys, or with keys that boto3 finds."""
+    keys = options.keys
+    if keys is None and not options.no_keys:
         return connect_for(chosen, url, Keys.fixed(*SIMULATOR_KEYS))
     return BotoConnect(
         threads=chosen.max_concurrent_calls,
@@ -250,9 +250,9 @@ def _connect(chosen: Settings, url: str, knobs: Knobs) -> ConnectPort:
 
 
 @asynccontextmanager
-async def world_of(knobs: Knobs | None = None, **settings: Any) -> AsyncIterator[World]:
-    """Run a world: no call limit, a short linger and time-out, unless told otherwise."""
-    knobs = knobs or Knobs()
+async def world_of(options: WorldOptions | None = None, **settings: Any) -> AsyncIterator[World]:
+    """Run a world, by default without a call limit, with a short linger and time-out."""
+    options = options or WorldOptions()
     chosen = Settings(
         **{
             "listen": "127.0.0.1:0",
@@ -263,12 +263,12 @@ async def world_of(knobs: Knobs | None = None, **settings: Any) -> AsyncIterator
             **settings,
         }
     )
-    async with Simulator(knobs.simulator, clock=knobs.aws) as simulator:
-        connect = _connect(chosen, knobs.endpoint or simulator.url, knobs)
+    async with Simulator(options.simulator, clock=options.aws) as simulator:
+        connect = _connect(chosen, options.endpoint or simulator.url, options)
         exporter = InMemorySpanExporter()
-        telemetry = telemetry_with(*([SimpleSpanProcessor(exporter)] if knobs.tracing else []))
-        clock = SystemClock(wall=knobs.wall)
-        gateway = Gateway(chosen, connect, telemetry, knobs.rng, clock=clock, keepalive=knobs.keepalive)
+        telemetry = telemetry_with(*([SimpleSpanProcessor(exporter)] if options.tracing else []))
+        clock = SystemClock(wall=options.wall)
+        gateway = Gateway(chosen, connect, telemetry, options.rng, clock=clock, keepalive=options.keepalive)
         port = await gateway.start()
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

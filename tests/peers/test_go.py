@@ -7,7 +7,7 @@ import time
 import pytest
 
 from gateway.api.server import Keepalive
-from tests.integration.world import Knobs, World, dial, until, verdicts, world_of
+from tests.integration.world import World, WorldOptions, dial, until, verdicts, world_of
 from tests.peers import go
 from tests.peers.go import calling
 
@@ -22,7 +22,7 @@ async def test_a_quiet_stream_with_pings_stays() -> None:
     The pings come every 0.1 s, and the gateway here allows five times as many, as with 10 s in production.
     """
     async with (
-        world_of(Knobs(keepalive=Keepalive(least_ping_s=0.02))) as world,
+        world_of(WorldOptions(keepalive=Keepalive(least_ping_s=0.02))) as world,
         calling(world.target, keepalive="100ms") as caller,
     ):
         await caller.send(dial("before"))
