@@ -22,7 +22,7 @@ from typing import Protocol
 
 
 class EntryState(enum.Enum):
-    """Where an entry is."""
+    """The state of an entry."""
 
     UNQUEUED = "unqueued"
     """In no queue and in no call, for a moment."""

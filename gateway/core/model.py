@@ -242,10 +242,10 @@ class Entry:
     """An outstanding dial request and its waiters.
 
     `attempts` counts the calls that carried it, `counted_attempts` those that count against the limit.
-    `in_doubt` is set for good once a call's fate is not known, or if one of its waiters says that it is in
-    doubt: from then on the answer is ACCEPTED or UNKNOWN. A `suspect` is sent only with other suspects, or
-    alone. `arrived_at` is when it last began to wait. `waiters` is a tuple for one waiter, and a list after a
-    join: a tuple takes less memory. Only `entry_state.move` and `move_all` change the `state`.
+    `in_doubt` is set, and stays set, once the result of a call is not known, or if one of its waiters says
+    that it is in doubt. From then on the answer is ACCEPTED or UNKNOWN. A `suspect` is sent only with other
+    suspects, or alone. `arrived_at` is when it last began to wait. `waiters` is a tuple for one waiter, and a
+    list after a join: a tuple takes less memory. Only `entry_state.move` and `move_all` change the `state`.
     """
 
     request: DialRequest

@@ -1,4 +1,4 @@
-"""The answers that are decided and not handed to the shell yet: the only way for answers out of the core."""
+"""The decided answers that the shell has not taken yet: answers leave the core only from here."""
 
 from collections.abc import Iterable
 

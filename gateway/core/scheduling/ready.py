@@ -1,4 +1,4 @@
-"""Decides who calls next: callers share calls fairly, and so do the campaigns of each caller.
+"""The turns of ready campaigns: callers share calls fairly, and so do the campaigns of each caller.
 
 Ready campaigns are divided by priority and by standing. A campaign is doubtful if its caller has recently
 named campaigns that Connect does not have, and Connect has accepted nothing for this one. While others wait,
@@ -27,14 +27,14 @@ RECHECK_LIMIT = 1000
 
 
 class Standing(enum.IntEnum):
-    """Whether a campaign that a caller names is believed to exist."""
+    """Whether Connect is expected to have a campaign that a caller names."""
 
     REGULAR = 0
     DOUBTFUL = 1
 
 
 class Place(NamedTuple):
-    """Where a caller's queue takes turns."""
+    """The division of ready queues in which a caller's queue takes turns."""
 
     standing: Standing
     priority: Priority

@@ -187,8 +187,7 @@ class Completion:
         else:
             self.flow.conditions.ended(campaign_id, number)
         self.scheduler.reconsider(now, campaign_id)
-        if (
-            notice is not None and campaign_id not in self.flow.holds
-        ):  # a held campaign's callers are told at its release
+        # Callers of a held campaign are told at its release.
+        if notice is not None and campaign_id not in self.flow.holds:
             sources = [s for s in self.scheduler.sources(campaign_id) if campaign_id not in s.noticed]
             self.notices.tell(campaign_id, sources, notice)

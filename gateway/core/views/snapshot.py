@@ -20,7 +20,7 @@ RATE, CONCURRENCY = "rate", "concurrency"
 class CampaignFigures(NamedTuple):
     """One campaign that has outstanding requests, or that does not flow.
 
-    `queued` are its dial requests that are in no call, `in_flight` those that are. `oldest_wait_s` is how
+    `queued` counts its dial requests that are in no call, `in_flight` those in calls. `oldest_wait_s` is how
     long the first of the queue has waited since it last joined it, at `waiting_since`. `condition` is
     None where it flows, and else `not_flowing_s` is for how long it has not.
     """
