@@ -26,7 +26,8 @@ class CampaignFlow:
 
     def limit(self, campaign_id: str) -> int:
         """Return how many items the campaign's next call may carry now; 0 if it must not call."""
-        if campaign_id in self.holds or campaign_id in self.refused:
+        # The dictionaries directly: this is asked several times for each call and each message of a stream.
+        if campaign_id in self.holds.campaigns or campaign_id in self.refused.answering:
             return 0
         return self.conditions.limit(campaign_id)
 

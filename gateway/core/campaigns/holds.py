@@ -40,36 +40,36 @@ class OperatorAction(NamedTuple):
 
 
 class Holds:
-    """The campaigns that are held now, at most `limit`."""
+    """The campaigns that are held now, at most `limit`; `campaigns` has the hold of each by its id."""
 
     def __init__(self, limit: int = HOLD_LIMIT) -> None:
         self._limit = limit
-        self._holds: dict[str, Hold] = {}
+        self.campaigns: dict[str, Hold] = {}
 
     def __contains__(self, campaign_id: str) -> bool:
-        return campaign_id in self._holds
+        return campaign_id in self.campaigns
 
     def __len__(self) -> int:
-        return len(self._holds)
+        return len(self.campaigns)
 
     def get(self, campaign_id: str) -> Hold | None:
         """Return the hold of a campaign; None if it is not held."""
-        return self._holds.get(campaign_id)
+        return self.campaigns.get(campaign_id)
 
     def put(self, campaign_id: str, hold: Hold) -> None:
         """Hold a campaign, or replace its hold; raises `TooManyHolds`."""
-        if campaign_id not in self._holds and len(self._holds) >= self._limit:
+        if campaign_id not in self.campaigns and len(self.campaigns) >= self._limit:
             raise TooManyHolds
-        self._holds[campaign_id] = hold
+        self.campaigns[campaign_id] = hold
 
     def release(self, campaign_id: str) -> bool:
         """End the hold of a campaign; return whether it was held."""
-        return self._holds.pop(campaign_id, None) is not None
+        return self.campaigns.pop(campaign_id, None) is not None
 
     def items(self) -> list[tuple[str, Hold]]:
         """Return the campaigns that are held, each with its hold."""
-        return list(self._holds.items())
+        return list(self.campaigns.items())
 
     def names(self) -> list[str]:
         """Return the campaigns that are held."""
-        return list(self._holds)
+        return list(self.campaigns)

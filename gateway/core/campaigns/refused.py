@@ -7,28 +7,29 @@ class RefusedCampaigns:
     """The refusals by Connect that still answer new requests.
 
     A campaign is in it while its waiting requests are being answered with a refusal; it must not call then.
+    `answering` has the number of such refusals under way and the last of them, by campaign.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, CampaignRefusal]] = {}
-        self._answering: dict[str, tuple[int, CampaignRefusal]] = {}
+        self.answering: dict[str, tuple[int, CampaignRefusal]] = {}
 
     def __contains__(self, campaign_id: str) -> bool:
-        return campaign_id in self._answering
+        return campaign_id in self.answering
 
     def begin(self, campaign_id: str, refusal: CampaignRefusal) -> None:
         """Note that the waiting requests of a campaign are being answered; `end` must follow.
 
         A second refusal may begin before the first has ended: each has its own end.
         """
-        times, _ = self._answering.get(campaign_id, (0, refusal))
-        self._answering[campaign_id] = times + 1, refusal
+        times, _ = self.answering.get(campaign_id, (0, refusal))
+        self.answering[campaign_id] = times + 1, refusal
 
     def end(self, campaign_id: str) -> None:
         """Note that one refusal has answered all requests that were waiting when it began."""
-        times, refusal = self._answering.pop(campaign_id)
+        times, refusal = self.answering.pop(campaign_id)
         if times > 1:
-            self._answering[campaign_id] = times - 1, refusal
+            self.answering[campaign_id] = times - 1, refusal
 
     def remember(self, now: float, campaign_id: str, refusal: CampaignRefusal) -> None:
         """Remember a refusal for its duration, `lasts_s`."""
@@ -43,5 +44,5 @@ class RefusedCampaigns:
             if self._known[oldest][0] > now:
                 break
             del self._known[oldest]
-        known = self._known.get(campaign_id) or self._answering.get(campaign_id)
+        known = self._known.get(campaign_id) or self.answering.get(campaign_id)
         return known[1] if known else None
