@@ -20,7 +20,7 @@ from gateway.api.reflection import Reflection
 from gateway.api.server import GrpcServer, Keepalive
 from gateway.api.streams import StreamLimits
 from gateway.connect.port import ConnectPort
-from gateway.connect.retry import RetryingCaller
+from gateway.connect.retry import RetryingSender
 from gateway.control.console_view import Console
 from gateway.control.monitoring import Monitoring
 from gateway.control.operations import CampaignOperations
@@ -113,7 +113,7 @@ class Gateway:
         self._clock = clock or SystemClock()
         self._clock.correction = lambda: port.clock_behind_s
         self._supervisor = Supervisor()
-        caller = RetryingCaller(port, telemetry, self._clock.now, rng, expiry_now=self._clock.expiry_now)
+        caller = RetryingSender(port, telemetry, self._clock.now, rng, expiry_now=self._clock.expiry_now)
         self.engine = engine or Engine(limits_of(settings), rng, port.campaign_problem)
         self._dispatcher = Dispatcher(
             self.engine, caller, telemetry, self._clock.now, self._supervisor, self._clock.gained
@@ -213,7 +213,7 @@ class Gateway:
                 await self._dispatcher.drained()
         except TimeoutError:
             self._dispatcher.abandon()
-        await self._let_go(leave_by)
+        await self._release_everything(leave_by)
 
     async def fail(self) -> None:
         """Stop after a bug: answer everything at once, even without the core, then release everything."""
@@ -227,7 +227,7 @@ class Gateway:
         except Exception as bug:  # noqa: BLE001 - what the core cannot answer the sessions do
             log.error("the core could not answer what it holds:\n%s", trace_of(bug))
         await self._servicer.fail()
-        await self._let_go(self._clock.now() + FAILING_GRACE_S)
+        await self._release_everything(self._clock.now() + FAILING_GRACE_S)
 
     def abandon(self) -> None:
         """Answer everything now. A `stop` that is running continues at once."""
@@ -253,7 +253,7 @@ class Gateway:
     def _file_figures(self) -> FileFigures:
         return FileFigures(self.access.certificate_ends_at, self.access.files_refused)
 
-    async def _let_go(self, leave_by: float) -> None:
+    async def _release_everything(self, leave_by: float) -> None:
         left_s = leave_by - self._clock.now()
         try:
             async with asyncio.timeout(max(LAST_ANSWERS_S, min(left_s, LONGEST_LAST_ANSWERS_S))):

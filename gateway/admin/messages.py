@@ -12,32 +12,34 @@ from gateway.admin.port import CallerRow, Campaign, ConsoleState, FailedCall, Po
 FIELDS = {kind.__name__: kind._fields for kind in (Campaign, RecordedAction, Point, FailedCall, CallerRow)}
 
 
-def first(look: ConsoleState) -> bytes:
+def first(state: ConsoleState) -> bytes:
     """Return the event with the whole state."""
-    told = {"first": True, "fields": FIELDS, "gone": []}
-    return _event(told | _now(look) | _rows(look, {}, 0, 0) | {"callers": look.callers})
+    message = {"first": True, "fields": FIELDS, "gone": []}
+    return _event(message | _now(state) | _rows(state, {}, 0, 0) | {"callers": state.callers})
 
 
-def next_after(told: ConsoleState, look: ConsoleState) -> bytes:
+def next_after(previous: ConsoleState, state: ConsoleState) -> bytes:
     """Return the event that leads from an earlier state to the present one."""
-    point = told.points[-1].number if told.points else 0
-    failure = told.failures[-1].number if told.failures else 0
-    message = _now(look) | _rows(look, told.campaigns, point, failure)
-    message["gone"] = [name for name in told.campaigns if name not in look.campaigns]
-    if told.callers != look.callers:
-        message["callers"] = look.callers
+    point = previous.points[-1].number if previous.points else 0
+    failure = previous.failures[-1].number if previous.failures else 0
+    message = _now(state) | _rows(state, previous.campaigns, point, failure)
+    message["gone"] = [name for name in previous.campaigns if name not in state.campaigns]
+    if previous.callers != state.callers:
+        message["callers"] = state.callers
     return _event(message)
 
 
-def _now(look: ConsoleState) -> dict[str, object]:
-    return {"at": look.at, "epoch": look.at - look.offset, "totals": look.totals._asdict()}
+def _now(state: ConsoleState) -> dict[str, object]:
+    return {"at": state.at, "epoch": state.at - state.offset, "totals": state.totals._asdict()}
 
 
-def _rows(look: ConsoleState, told: Mapping[str, Campaign], point: int, failure: int) -> dict[str, object]:
+def _rows(
+    state: ConsoleState, previous: Mapping[str, Campaign], point: int, failure: int
+) -> dict[str, object]:
     return {
-        "campaigns": [row for name, row in look.campaigns.items() if told.get(name) != row],
-        "points": [each for each in look.points if each.number > point],
-        "failures": [each for each in look.failures if each.number > failure],
+        "campaigns": [row for name, row in state.campaigns.items() if previous.get(name) != row],
+        "points": [each for each in state.points if each.number > point],
+        "failures": [each for each in state.failures if each.number > failure],
     }
 
 

@@ -63,10 +63,14 @@ class Authorizer:
         return caller, grant
 
     async def may_operate(
-        self, entrant: tuple[Caller, Grant], action: CampaignRight, campaign_id: str, context: CallContext
+        self,
+        caller_and_grant: tuple[Caller, Grant],
+        action: CampaignRight,
+        campaign_id: str,
+        context: CallContext,
     ) -> None:
         """End the call of a known caller that does not have this right for the campaign."""
-        caller, grant = entrant
+        caller, grant = caller_and_grant
         if not grant.may(action, campaign_id):
             await self._refuse(caller, AccessRefusal.STEERING, context)
 

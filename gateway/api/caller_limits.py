@@ -4,7 +4,7 @@ Without them, one caller with many streams could fill the gateway. A caller is k
 an identity it is known by the host of its connection, which is the proxy's host behind a proxy.
 """
 
-from gateway.dispatch.room_gate import WaitingLine
+from gateway.dispatch.room_gate import RoomGate
 
 
 class CallerLimit:
@@ -12,7 +12,7 @@ class CallerLimit:
 
     def __init__(self, limit: int) -> None:
         self._limit = self._default = limit
-        self._line = WaitingLine(self.room)
+        self._room_gate = RoomGate(self.room)
         self.open_calls = 0
         self.streams = 0
         self.unanswered = 0
@@ -28,12 +28,12 @@ class CallerLimit:
 
     def free(self) -> int:
         """Return how many requests a stream may read now; 0 while others wait in line."""
-        return self._line.free()
+        return self._room_gate.free()
 
     def resize(self, limit: int | None) -> None:
         """Set the limit in requests; None for the default. A larger limit wakes waiting streams."""
         self._limit = self._default if limit is None else limit
-        self._line.offer()
+        self._room_gate.offer()
 
     def take(self, count: int) -> None:
         """Count requests that were read."""
@@ -42,11 +42,11 @@ class CallerLimit:
     def give_back(self, count: int) -> None:
         """Count requests that were answered or dropped, and wake waiting streams."""
         self.unanswered -= count
-        self._line.offer()
+        self._room_gate.offer()
 
     async def wait_for_room(self) -> int:
         """Wait until the limit allows more requests, in order of arrival; return how many."""
-        return await self._line.enter()
+        return await self._room_gate.enter()
 
 
 class CallerLimits:

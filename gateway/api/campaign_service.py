@@ -123,8 +123,8 @@ class CampaignServicer(CampaignServiceServicer):
 
     async def _list(self, request: pb.ListCampaignsRequest, context: "Context") -> pb.ListCampaignsResponse:
         _, grant = await self._authorizer.known(context)
-        look, offset = await self._snapshots.fresh(), self._clock.wall_offset()
-        now, rows = look.at, await self._visible.visible(look, grant)
+        newest, offset = await self._snapshots.fresh(), self._clock.wall_offset()
+        now, rows = newest.at, await self._visible.visible(newest, grant)
         page, token, total = await self._snapshots.parts.run(wire.page(request, rows.values()))
         return await self._snapshots.parts.one(
             lambda: pb.ListCampaignsResponse(
@@ -142,9 +142,9 @@ class CampaignServicer(CampaignServiceServicer):
         sent: dict[str, CampaignRow] = {}
         first = True
         while not self._leaving.is_set() and not ended.is_set():
-            look = await self._snapshots.fresh()
-            messages = self._messages_of(look)
-            rows = await self._visible.visible(look, self._access_control.grant(caller))
+            newest = await self._snapshots.fresh()
+            messages = self._messages_of(newest)
+            rows = await self._visible.visible(newest, self._access_control.grant(caller))
             changed, gone = await self._visible.difference(sent, rows)
             sent = rows
             responses = wire.changes(messages, changed, gone)
@@ -156,12 +156,12 @@ class CampaignServicer(CampaignServiceServicer):
             first = False
             await _wait_for_any(interval_s, self._leaving, ended)
 
-    def _messages_of(self, look: StatusSnapshot) -> wire.Messages:
+    def _messages_of(self, newest: StatusSnapshot) -> wire.Messages:
         """Return the messages of a snapshot, shared by all watches: to make a thousand takes 10 ms."""
         snapshot, messages = self._messages
-        if look is not snapshot:
-            messages = wire.Messages(look.at, self._clock.wall_offset())
-            self._messages = look, messages
+        if newest is not snapshot:
+            messages = wire.Messages(newest.at, self._clock.wall_offset())
+            self._messages = newest, messages
         return messages
 
     def _full(self, caller: Caller) -> str | None:

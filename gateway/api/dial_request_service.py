@@ -248,7 +248,7 @@ class DialRequestServicer:
     def _left(self, session: Session, trace: RpcTrace, caller: Caller, status: grpc.StatusCode) -> None:
         """Forget a stream or unary call that has ended."""
         del self._sessions[session]
-        session.leave()
+        session.caller_gone()
         self._caller_limits.call_ended(caller.key)
         rpc_status = RpcStatus(status.name, status.value[0])
         trace.ended(taken=session.taken, answered=session.answered, status=rpc_status)

@@ -227,7 +227,7 @@ class Session:
             if self.draining:
                 self._take_part(message, PART)
                 if self._ending:
-                    self._dispatcher.let_go(self._source)
+                    self._dispatcher.source_ending(self._source)
             raise
 
     def _take_part(self, message: Incoming, most: int) -> None:
@@ -341,7 +341,7 @@ class Session:
     def end_soon(self) -> None:
         """Answer all requests that are not in flight. Cancel the reader after this."""
         self._ending = True
-        self._dispatcher.let_go(self._source)
+        self._dispatcher.source_ending(self._source)
 
     def fail(self) -> None:
         """Answer all unanswered requests after a bug of the gateway, without the core.
@@ -364,10 +364,10 @@ class Session:
         attempts = entry.attempts if entry else 0
         return Answer(outcome, Reason.DRAINING, RetryAdvice.SAME_TOKEN, _FAILED, attempts=attempts)
 
-    def leave(self) -> None:
+    def caller_gone(self) -> None:
         """Forget the caller, and the requests that only it waits for."""
         self._caller_limit.give_back(self.taken - self.answered)
-        self._dispatcher.leave(self._source)
+        self._dispatcher.source_gone(self._source)
         # The core may keep the source until its requests would have expired. Break the reference cycle to
         # this session: the garbage collector runs rarely and would keep its memory for long.
         self._source.owner = _NO_RECIPIENT

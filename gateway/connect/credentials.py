@@ -41,7 +41,7 @@ LONGEST_SLEEP_S = 30.0
 Load = Callable[[], Credentials | None]
 
 
-class Kept(NamedTuple):
+class LoadedCredentials(NamedTuple):
     """Credentials, and when they expire, in seconds since the epoch; infinity if they do not."""
 
     frozen: ReadOnlyCredentials
@@ -86,7 +86,7 @@ class Keys:
         self._longest_attempt_s = longest_attempt_s
         self._epoch = epoch
         self._rng = rng or random.Random()
-        self._kept: Kept | None = None
+        self._credentials: LoadedCredentials | None = None
         self._problem = "none were found yet"
         self._renew_at = 0.0
         self._failures = 0
@@ -99,7 +99,7 @@ class Keys:
     def fixed(cls, access_key: str, secret_key: str) -> "Keys":
         """Return credentials that never change."""
         keys = cls(lambda: None)
-        keys._kept = Kept(ReadOnlyCredentials(access_key, secret_key, None), math.inf)
+        keys._credentials = LoadedCredentials(ReadOnlyCredentials(access_key, secret_key, None), math.inf)
         keys._first.set()
         return keys
 
@@ -107,7 +107,7 @@ class Keys:
         """Start the thread; wait for its first attempt, for `wait_s` seconds at most."""
         if self._first.is_set():
             return
-        threading.Thread(target=self._keep, name="credentials", daemon=True).start()
+        threading.Thread(target=self._renew_until_closed, name="credentials", daemon=True).start()
         self._first.wait(wait_s)
 
     def close(self) -> None:
@@ -117,26 +117,26 @@ class Keys:
     @property
     def usable(self) -> bool:
         """Whether there are credentials that have not expired."""
-        kept = self._kept
-        return kept is not None and self._epoch() < kept.expires_at - MARGIN_S
+        loaded = self._credentials
+        return loaded is not None and self._epoch() < loaded.expires_at - MARGIN_S
 
     @property
     def in_words(self) -> str:
         """The state of the credentials as a text for people. It contains no part of them."""
         if self.usable:
             return "found"
-        return f"expired, and not renewed: {self._problem}" if self._kept else self._problem
+        return f"expired, and not renewed: {self._problem}" if self._credentials else self._problem
 
     def frozen(self) -> ReadOnlyCredentials:
         """Return the credentials; raises botocore's `NoCredentialsError` if there are no valid ones."""
-        kept = self._kept
-        if kept is None or not self.usable:
+        loaded = self._credentials
+        if loaded is None or not self.usable:
             raise NoCredentialsError
-        return kept.frozen
+        return loaded.frozen
 
     # --- the thread -------------------------------------------------------------------------------
 
-    def _keep(self) -> None:
+    def _renew_until_closed(self) -> None:
         while not self._ended.is_set():
             wait_s = self._renew_at - self._epoch()
             if wait_s > 0:
@@ -159,37 +159,41 @@ class Keys:
 
     def _ask(self, done: threading.Event) -> None:
         try:
-            found = self._load()
-            kept = None if found is None else Kept(found.get_frozen_credentials(), self._expiry_of(found))
+            credentials = self._load()
+            loaded = (
+                None
+                if credentials is None
+                else LoadedCredentials(credentials.get_frozen_credentials(), self._expiry_of(credentials))
+            )
         except Exception as error:  # noqa: BLE001 - any exception means no credentials
             self._failed(f"{type(error).__name__} when asking for them")
         else:
-            if kept is None or not kept.frozen.access_key or not kept.frozen.secret_key:
+            if loaded is None or not loaded.frozen.access_key or not loaded.frozen.secret_key:
                 self._failed("none were found")
             else:
-                self._found(kept)
+                self._store(loaded)
         finally:
             with self._lock:
                 self._hanging -= 1
             self._first.set()
             done.set()
 
-    def _expiry_of(self, found: Credentials) -> float:
+    def _expiry_of(self, credentials: Credentials) -> float:
         """Return when credentials expire. botocore only says whether less than so many seconds are left."""
-        if not isinstance(found, RefreshableCredentials):
+        if not isinstance(credentials, RefreshableCredentials):
             return math.inf
         low, high = 0, 1 << 20
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if found.refresh_needed(middle) else (middle, high)
+            low, high = (low, middle) if credentials.refresh_needed(middle) else (middle, high)
         return self._epoch() + low
 
-    def _found(self, kept: Kept) -> None:
+    def _store(self, loaded: LoadedCredentials) -> None:
         with self._lock:
             if not self.usable:
                 log.info("AWS credentials were found")
-            self._kept, self._failures = kept, 0
-            left_s = kept.expires_at - self._epoch()
+            self._credentials, self._failures = loaded, 0
+            left_s = loaded.expires_at - self._epoch()
             ahead_s = min(AHEAD_S, left_s / 2) * self._rng.uniform(0.8, 1.0)
             self._renew_at = self._epoch() + (max(left_s - ahead_s, 1.0) if left_s < math.inf else RELOAD_S)
 

@@ -83,7 +83,7 @@ class ConnectPort(Protocol):
         ...
 
 
-class Caller(Protocol):
+class CallSender(Protocol):
     """A call with its retries."""
 
     async def call(self, batch: Batch, permit: Callable[[], Awaitable[bool]]) -> CallReport:

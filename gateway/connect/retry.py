@@ -24,7 +24,7 @@ BASE_S, LONGEST_S = 0.1, 2.0
 Permit = Callable[[], Awaitable[bool]]
 
 
-class RetryingCaller:
+class RetryingSender:
     """Sends batches through a port, and again while that is worth it."""
 
     def __init__(

@@ -68,7 +68,7 @@ class Monitoring:
 
         Otherwise all replicas would become unready at once, and their callers would lose their answers.
         """
-        draining, turning = self._dispatcher.draining, self._dispatcher.turning
+        draining, running = self._dispatcher.draining, self._dispatcher.running
         stalled = self._port.stalled
         return Readiness(
             checks={
@@ -76,7 +76,7 @@ class Monitoring:
                 "credentials": self._credentials(),
                 "clock": self._wall_clock(),
                 "draining": (not draining, "leaving" if draining else "no"),
-                "dispatcher": (turning, "turning" if turning else "not running"),
+                "dispatcher": (running, "turning" if running else "not running"),
                 "threads": (
                     not stalled,
                     "all hang in abandoned calls" if stalled else "free",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
-from gateway.connect.port import Caller
+from gateway.connect.port import CallSender
 from gateway.core.answers import HELD, PURGED, CampaignRefusal
 from gateway.core.campaigns.holds import Hold, OperatorAction
 from gateway.core.engine import Engine
@@ -27,8 +27,8 @@ from gateway.core.model import (
 from gateway.core.slices import SLICE, consume
 from gateway.core.views.campaign_status import CampaignRow, Rows
 from gateway.core.views.snapshot import Survey
-from gateway.dispatch.event_log import ChangeLog, Failed, FailureLog
-from gateway.dispatch.room_gate import WaitingLine
+from gateway.dispatch.event_log import ChangeLog, FailureLog, FailureRecord
+from gateway.dispatch.room_gate import RoomGate
 from gateway.runtime.supervision import Supervisor, trace_of
 from gateway.telemetry import Telemetry
 
@@ -44,7 +44,7 @@ class Dispatcher:
     def __init__(
         self,
         engine: Engine,
-        caller: Caller,
+        sender: CallSender,
         telemetry: Telemetry,
         now: Callable[[], float],
         supervisor: Supervisor | None = None,
@@ -54,18 +54,18 @@ class Dispatcher:
         self._gained = gained
         self._supervisor = supervisor or Supervisor()
         self._engine = engine
-        self._caller = caller
+        self._sender = sender
         self._telemetry = telemetry
         self._now = now
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
         self._permits: dict[int, asyncio.Future[bool]] = {}
-        self._line = WaitingLine(engine.room)
+        self._room_gate = RoomGate(engine.room)
         self._failures = FailureLog()
         self._changes = ChangeLog()
         self._draining_since: float | None = None
-        self._turning = False
+        self._running = False
 
     # --- for those who bring dial requests --------------------------------------------------------
 
@@ -93,7 +93,7 @@ class Dispatcher:
         self._engine.source_closed(self._now(), source)
         self._wake.set()
 
-    def leave(self, source: Source) -> None:
+    def source_gone(self, source: Source) -> None:
         """Forget a source that is gone, and drop what it alone waited for."""
         if self.failing:
             return
@@ -110,18 +110,18 @@ class Dispatcher:
             self._wake.set()
             await asyncio.sleep(0)  # a slice at a time, with turns of the event loop in between
 
-    def let_go(self, source: Source) -> None:
+    def source_ending(self, source: Source) -> None:
         """Answer what of a source is not in flight, and the rest as it comes back: its stream ends."""
         self._engine.source_ending(self._now(), source)
         self._wake.set()
 
     def room(self) -> int:
         """Return how many dial requests a newcomer may bring now; 0 or less if it must wait."""
-        return self._line.free()
+        return self._room_gate.free()
 
     async def wait_for_room(self) -> int:
-        """Wait until there is room, first come, first served; return how much. See `WaitingLine.enter`."""
-        return await self._line.enter()
+        """Wait until there is room, first come, first served; return how much. See `RoomGate.enter`."""
+        return await self._room_gate.enter()
 
     @property
     def draining(self) -> bool:
@@ -139,14 +139,14 @@ class Dispatcher:
         return 0.0 if self._draining_since is None else self._now() - self._draining_since
 
     @property
-    def turning(self) -> bool:
+    def running(self) -> bool:
         """Whether `run` is running."""
-        return self._turning
+        return self._running
 
     @property
     def waiting_for_room(self) -> int:
         """How many wait for the gateway to take dial requests again."""
-        return len(self._line)
+        return len(self._room_gate)
 
     def survey(self) -> Survey:
         """Begin a census of the core; its campaigns are read in parts."""
@@ -171,7 +171,7 @@ class Dispatcher:
         """How many calls are under way."""
         return self._engine.calls_in_flight
 
-    def failures(self) -> list[Failed]:
+    def failures(self) -> list[FailureRecord]:
         """Return the last calls that failed, the oldest first."""
         return list(self._failures.last)
 
@@ -204,7 +204,7 @@ class Dispatcher:
 
     def _revoke(self, calls: Sequence[Batch]) -> list[Batch]:
         """Stop calls from sending more bytes; return those of which Amazon Connect certainly has nothing."""
-        return [call for call in calls if self._caller.revoke(call)]
+        return [call for call in calls if self._sender.revoke(call)]
 
     async def _dismiss(self, campaign_id: str, refusal: CampaignRefusal) -> int:
         """Answer what rests of a campaign in slices, as far as it still rests when its turn comes."""
@@ -220,14 +220,14 @@ class Dispatcher:
     # --- for the owner of the process -------------------------------------------------------------
 
     async def run(self) -> None:
-        """Turn until cancelled."""
-        self._turning = True
+        """Make decisions and start calls until cancelled."""
+        self._running = True
         try:
             while True:
                 self._wake.clear()
                 await self._sleep_until(self._turn())
         finally:
-            self._turning = False
+            self._running = False
 
     async def watch_wall_clock(self) -> None:
         """Poll the engine when the wall clock was set, since expiries follow it. Runs until cancelled."""
@@ -298,7 +298,7 @@ class Dispatcher:
             self._start(self._call(batch), f"call-{batch.number}")
         if decision.look_up:
             self._start(self._look_up(decision.look_up), "look-up")
-        self._line.offer()
+        self._room_gate.offer()
         if not self._engine.outstanding:
             self._empty.set()
         return decision.wake_at
@@ -321,7 +321,7 @@ class Dispatcher:
     async def _call(self, batch: Batch) -> None:
         lost = CallReport(failure=CallUnexpected(), uncertain=True)
         try:
-            report = await self._caller.call(batch, partial(self._permit, batch))
+            report = await self._sender.call(batch, partial(self._permit, batch))
         except asyncio.CancelledError:  # it may have been carried out all the same
             self._completed(batch, lost)
             raise
@@ -343,7 +343,7 @@ class Dispatcher:
         """Ask Connect for the states of parked campaigns."""
         states: Mapping[str, str] = {}
         try:
-            states = await self._caller.campaign_states(campaign_ids)
+            states = await self._sender.campaign_states(campaign_ids)
         except NoCredentials:
             log.debug("the states of campaigns could not be read: no credentials")
         except AccessDenied:

@@ -15,14 +15,14 @@ FAILURES_KEPT = 50
 """Failed calls that are kept for the console."""
 
 
-class Failed(NamedTuple):
+class FailureRecord(NamedTuple):
     """A call that failed after its last attempt. `items` is the number of its dial requests."""
 
     number: int
     at: float
     campaign_id: str
     kind: str
-    words: str
+    message: str
     items: int
     attempts: int
     trace_id: str
@@ -68,7 +68,7 @@ class FailureLog:
     """
 
     def __init__(self) -> None:
-        self.last: deque[Failed] = deque(maxlen=FAILURES_KEPT)
+        self.last: deque[FailureRecord] = deque(maxlen=FAILURES_KEPT)
         self._number = 0
         self._said_at: dict[str, float] = {}
         self._unsaid: Counter[str] = Counter()
@@ -76,8 +76,8 @@ class FailureLog:
     def note(self, now: float, batch: Batch, report: CallReport) -> None:
         """Log a failed call, or count it for the next line of its kind."""
         kind = type(report.failure).__name__
-        words = str(report.failure) or (type(report.failure).__doc__ or "").partition("\n")[0]
-        self._keep(now, batch, report, kind, words)
+        message = str(report.failure) or (type(report.failure).__doc__ or "").partition("\n")[0]
+        self._keep(now, batch, report, kind, message)
         if now < self._said_at.get(kind, float("-inf")) + FAILURE_EVERY_S:
             self._unsaid[kind] += 1
             return
@@ -85,7 +85,7 @@ class FailureLog:
         log.warning(
             "a call to Amazon Connect failed: %s (%s)",
             kind,
-            words,
+            message,
             extra={
                 "campaign": batch.campaign_id,
                 "attempts": report.attempts,
@@ -94,7 +94,7 @@ class FailureLog:
             },
         )
 
-    def _keep(self, now: float, batch: Batch, report: CallReport, kind: str, words: str) -> None:
+    def _keep(self, now: float, batch: Batch, report: CallReport, kind: str, message: str) -> None:
         self._number += 1
-        about = (batch.campaign_id, kind, words, len(batch.entries), report.attempts, report.trace_id)
-        self.last.append(Failed(self._number, now, *about))
+        about = (batch.campaign_id, kind, message, len(batch.entries), report.attempts, report.trace_id)
+        self.last.append(FailureRecord(self._number, now, *about))

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 
-class WaitingLine:
+class RoomGate:
     """The tasks that wait for room; `room` returns how much there is, 0 or less for none.
 
     Code that makes room calls `offer`. One task is called at a time; when it leaves the line it calls the

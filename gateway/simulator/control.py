@@ -100,7 +100,7 @@ def _one(rest: Sequence[str]) -> str:
 
 
 def _list_faults(connect: SimulatedConnect, asked: _Asked) -> Any:
-    return {"faults": [asdict(armed) for armed in connect.faults.armed()]}
+    return {"faults": [asdict(active) for active in connect.faults.active()]}
 
 
 def _add_fault(connect: SimulatedConnect, asked: _Asked) -> Any:

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: one data model for every fault, and the board that they are pinned to."""
+"""What goes wrong on purpose: one data model for every fault, and the active faults."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Fault:
 
 
 @dataclass(slots=True)
-class ArmedFault:
+class ActiveFault:
     """An active fault: its number, its remaining count, and how often it has occurred."""
 
     id: int
@@ -121,7 +121,7 @@ class ArmedFault:
 
 @dataclass(frozen=True, slots=True)
 class CallFaults:
-    """What the board has in store for one call: extra seconds, and at most one fault."""
+    """The faults of one call: extra seconds, and at most one fault."""
 
     latency_s: float = 0.0
     fault: Fault | None = None
@@ -136,44 +136,44 @@ class FaultBoard:
     def __init__(self, random: Random) -> None:
         self._random = random
         self._last_id = 0
-        self._call_faults: list[ArmedFault] = []
-        self._item_faults: list[ArmedFault] = []
+        self._call_faults: list[ActiveFault] = []
+        self._item_faults: list[ActiveFault] = []
 
     def add(self, fault: Fault) -> int:
-        """Pin a fault to the board and return its number."""
+        """Add a fault and return its number."""
         self._last_id += 1
-        board = self._item_faults if fault.kind in ITEM_KINDS else self._call_faults
-        board.append(ArmedFault(self._last_id, fault, fault.count))
+        faults = self._item_faults if fault.kind in ITEM_KINDS else self._call_faults
+        faults.append(ActiveFault(self._last_id, fault, fault.count))
         return self._last_id
 
     def remove(self, fault_id: int) -> bool:
         """Remove a fault; return False if there is none with this number."""
-        for board in (self._call_faults, self._item_faults):
-            for armed in board:
-                if armed.id == fault_id:
-                    board.remove(armed)
+        for faults in (self._call_faults, self._item_faults):
+            for active in faults:
+                if active.id == fault_id:
+                    faults.remove(active)
                     return True
         return False
 
     def clear(self) -> None:
-        """Take every fault off the board."""
+        """Remove every fault."""
         self._call_faults.clear()
         self._item_faults.clear()
 
-    def armed(self) -> tuple[ArmedFault, ...]:
-        """Return every fault on the board, used up or not, oldest first."""
-        return tuple(sorted(self._call_faults + self._item_faults, key=lambda armed: armed.id))
+    def active(self) -> tuple[ActiveFault, ...]:
+        """Return every fault, used up or not, oldest first."""
+        return tuple(sorted(self._call_faults + self._item_faults, key=lambda active: active.id))
 
     def for_call(self, operation: str, campaign: str | None, tokens: Collection[str]) -> CallFaults:
         """Return what strikes this call: all latencies together, and the first of the other faults."""
         if not self._call_faults:
             return _NOTHING
         latency_s, failure = 0.0, None
-        for armed in self._call_faults:
-            fault = armed.fault
+        for active in self._call_faults:
+            fault = active.fault
             if failure is not None and fault.kind is not FaultKind.LATENCY:
                 continue
-            if not _concerns(fault, operation, campaign, tokens.__contains__) or not self._strikes(armed):
+            if not _concerns(fault, operation, campaign, tokens.__contains__) or not self._strikes(active):
                 continue
             if fault.kind is FaultKind.LATENCY:
                 latency_s += fault.latency_s + fault.jitter_s * self._random.random()
@@ -183,20 +183,20 @@ class FaultBoard:
 
     def for_item(self, operation: str, campaign: str, token: str) -> Fault | None:
         """Return the fault that strikes this dial request, if any."""
-        for armed in self._item_faults:
-            if _concerns(armed.fault, operation, campaign, token.__eq__) and self._strikes(armed):
-                return armed.fault
+        for active in self._item_faults:
+            if _concerns(active.fault, operation, campaign, token.__eq__) and self._strikes(active):
+                return active.fault
         return None
 
-    def _strikes(self, armed: ArmedFault) -> bool:
-        if armed.remaining == 0:
+    def _strikes(self, active: ActiveFault) -> bool:
+        if active.remaining == 0:
             return False
         # A certain fault draws nothing, so adding one does not shift the fate of the others.
-        if armed.fault.probability < 1 and self._random.random() >= armed.fault.probability:
+        if active.fault.probability < 1 and self._random.random() >= active.fault.probability:
             return False
-        armed.struck += 1
-        if armed.remaining is not None:
-            armed.remaining -= 1
+        active.struck += 1
+        if active.remaining is not None:
+            active.remaining -= 1
         return True
 
 

@@ -116,13 +116,13 @@ def _standings(found: Iterable[CampaignFigures]) -> Iterable[tuple[str, float]]:
 
 def _counters(now_ns: int, counts: Counts) -> list[Metric]:
     received, answered, changes = [], [], []
-    for label, counters in counts.campaigns.items():
-        labels, began_ns = {CAMPAIGN: label}, counters.began_ns
-        received.append(_point(labels, now_ns, counters.received, began_ns))
-        for outcome, reason, count in counters.answers():
+    for label, campaign in counts.campaigns.items():
+        labels, began_ns = {CAMPAIGN: label}, campaign.began_ns
+        received.append(_point(labels, now_ns, campaign.received, began_ns))
+        for outcome, reason, count in campaign.answers():
             named = {CAMPAIGN: label, "outcome": outcome.name, "reason": reason.name}
             answered.append(_point(named, now_ns, count, began_ns))
-        for condition, count in counters.changes.items():
+        for condition, count in campaign.changes.items():
             changes.append(_point(labels | {"condition": condition}, now_ns, count, began_ns))
     found = (
         (metric_definitions.RECEIVED, received),

@@ -24,16 +24,16 @@ THROTTLES = (THROTTLE_OF_CALL, "item_rate", "item_capacity")
 _THROTTLE_OF_ITEM = {ItemFailure.RATE: "item_rate", ItemFailure.CAPACITY: "item_capacity"}
 
 
-class CampaignTally:
+class CampaignCounters:
     """What has been counted for one label since `began_ns`, in nanoseconds since the epoch."""
 
-    __slots__ = ("_answers", "began_ns", "changes", "received", "seen_at", "stirred")
+    __slots__ = ("_answers", "began_ns", "changed_since_tidy", "changes", "received", "seen_at")
 
     def __init__(self, began_ns: int = 0) -> None:
         self.began_ns = began_ns
         self.received = 0
         self.changes: Counter[str] = Counter()
-        self.stirred = True
+        self.changed_since_tidy = True
         self.seen_at = float("-inf")
         self._answers: dict[int, int] = {}
 
@@ -47,9 +47,9 @@ class CampaignTally:
         for key, count in self._answers.items():
             yield Outcome(key // _REASONS), Reason(key % _REASONS), count
 
-    def copy(self) -> "CampaignTally":
+    def copy(self) -> "CampaignCounters":
         """Return a copy of the counts."""
-        copied = CampaignTally(self.began_ns)
+        copied = CampaignCounters(self.began_ns)
         copied.received, copied.changes = self.received, self.changes.copy()
         copied._answers = self._answers.copy()
         return copied
@@ -59,7 +59,7 @@ class Counters:
     """All counts. Not thread-safe: the event loop counts, and reads."""
 
     def __init__(self, campaign_limit: int) -> None:
-        self.campaigns: dict[str, CampaignTally] = {OTHER: CampaignTally()}
+        self.campaigns: dict[str, CampaignCounters] = {OTHER: CampaignCounters()}
         self.calls: Counter[tuple[str, str]] = Counter()
         self.throttles: Counter[str] = Counter(dict.fromkeys(THROTTLES, 0))
         self.retries: Counter[str] = Counter(granted=0, denied=0)
@@ -73,15 +73,15 @@ class Counters:
 
     def received(self, campaign_id: str, count: int) -> None:
         """Count dial requests that were read for a campaign."""
-        counters = self.campaigns.get(campaign_id) or self._enter(campaign_id)
-        counters.received += count
-        counters.stirred = True
+        campaign = self.campaigns.get(campaign_id) or self._enter(campaign_id)
+        campaign.received += count
+        campaign.changed_since_tidy = True
 
     def answered(self, campaign_id: str, answer: Answer) -> None:
         """Count an answer to one dial request."""
-        counters = self.campaigns.get(campaign_id) or self._enter(campaign_id)
-        counters.answer(answer)
-        counters.stirred = True
+        campaign = self.campaigns.get(campaign_id) or self._enter(campaign_id)
+        campaign.answer(answer)
+        campaign.changed_since_tidy = True
         if answer.replayed:
             self.replayed += 1
 
@@ -107,7 +107,7 @@ class Counters:
     def counts(self) -> "Counts":
         """Return a copy of everything."""
         return Counts(
-            campaigns={campaign_id: counters.copy() for campaign_id, counters in self.campaigns.items()},
+            campaigns={campaign_id: campaign.copy() for campaign_id, campaign in self.campaigns.items()},
             calls=dict(self.calls),
             throttles=dict(self.throttles),
             retries=dict(self.retries),
@@ -122,27 +122,27 @@ class Counters:
         self._now_ns = now_ns
         full = len(self.campaigns) > self._limit
         idle_s = IDLE_WHERE_FULL_S if full else IDLE_S
-        for campaign_id, counters in list(self.campaigns.items()):
-            if counters.stirred or campaign_id in busy:
-                counters.stirred, counters.seen_at = False, now
-            elif now - counters.seen_at > idle_s and campaign_id != OTHER:
+        for campaign_id, campaign in list(self.campaigns.items()):
+            if campaign.changed_since_tidy or campaign_id in busy:
+                campaign.changed_since_tidy, campaign.seen_at = False, now
+            elif now - campaign.seen_at > idle_s and campaign_id != OTHER:
                 del self.campaigns[campaign_id]
 
-    def _of(self, campaign_id: str) -> CampaignTally:
+    def _of(self, campaign_id: str) -> CampaignCounters:
         return self.campaigns.get(campaign_id) or self._enter(campaign_id)
 
-    def _enter(self, campaign_id: str) -> CampaignTally:
+    def _enter(self, campaign_id: str) -> CampaignCounters:
         """Return the counts for a new campaign: its own if a label is free, else the ones of `other`."""
         if len(self.campaigns) > self._limit or not 0 < len(campaign_id) <= LONGEST_LABEL:
             return self.campaigns[OTHER]
-        counters = self.campaigns[campaign_id] = CampaignTally(self._now_ns)
-        return counters
+        campaign = self.campaigns[campaign_id] = CampaignCounters(self._now_ns)
+        return campaign
 
 
 class Counts(NamedTuple):
     """A copy of all counts at one instant, for reading in another thread."""
 
-    campaigns: dict[str, CampaignTally]
+    campaigns: dict[str, CampaignCounters]
     calls: dict[tuple[str, str], int]
     throttles: dict[str, int]
     retries: dict[str, int]

@@ -26,7 +26,7 @@ LIBRARIES = "opentelemetry.exporter"
 """The logger above those of all exporters."""
 
 
-class Exports:
+class ExportResults:
     """The results of exports to one exporter. `what` is `spans` or `metrics`. Thread-safe.
 
     `changed` is called at each attempt that fails and at each export that ends.
@@ -95,13 +95,13 @@ class Exports:
 class WatchedSpans(SpanExporter):
     """An exporter of spans whose exports are watched."""
 
-    def __init__(self, exporter: SpanExporter, exports: Exports) -> None:
+    def __init__(self, exporter: SpanExporter, results: ExportResults) -> None:
         self._exporter = exporter
-        self._exports = exports
+        self._results = results
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Export them; an exception counts as a failure."""
-        with _watched(self._exports, len(spans)) as result:
+        with _watched(self._results, len(spans)) as result:
             result.exported = self._exporter.export(spans) is SpanExportResult.SUCCESS
         return SpanExportResult.SUCCESS if result.exported else SpanExportResult.FAILURE
 
@@ -117,18 +117,18 @@ class WatchedSpans(SpanExporter):
 class MetricPusher:
     """Pushes metrics to one exporter, one push at a time."""
 
-    def __init__(self, exporter: MetricExporter, exports: Exports) -> None:
+    def __init__(self, exporter: MetricExporter, results: ExportResults) -> None:
         self.exporter = exporter
-        self.exports = exports
+        self.results = results
         self._one_at_a_time = threading.Lock()
 
     def push(self, read: Callable[[], MetricsData | None], wait_s: float) -> None:
         """Export what `read` returns. If an earlier push still hangs after `wait_s`, this one is lost."""
         if not self._one_at_a_time.acquire(timeout=wait_s):
-            self.exports.skipped()
+            self.results.skipped()
             return
         try:
-            with _watched(self.exports, 1) as result:
+            with _watched(self.results, 1) as result:
                 data = read()
                 result.exported = data is None or self.exporter.export(data) is MetricExportResult.SUCCESS
         finally:
@@ -140,23 +140,23 @@ class _Result:
 
 
 @contextmanager
-def _watched(exports: Exports, count: int) -> Iterator[_Result]:
+def _watched(results: ExportResults, count: int) -> Iterator[_Result]:
     """Watch one export in this thread; catch what it raises, and count it as a failure."""
     result = _Result()
-    _under_way.exports = exports
-    exports.begun()
+    _under_way.results = results
+    results.begun()
     try:
         yield result
     except Exception as error:  # noqa: BLE001 - a library's exception must not stop the gateway
         result.exported = False
-        exports.attempt_failed(type(error).__name__)
+        results.attempt_failed(type(error).__name__)
     finally:
-        _under_way.exports = None
-    exports.ended(count, exported=result.exported)
+        _under_way.results = None
+    results.ended(count, exported=result.exported)
 
 
 class _UnderWay(threading.local):
-    exports: Exports | None = None
+    results: ExportResults | None = None
 
 
 _under_way = _UnderWay()
@@ -167,11 +167,11 @@ class _Listener(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Take a record, or let the log write it."""
-        exports = _under_way.exports
-        if exports is None:
+        results = _under_way.results
+        if results is None:
             logging.getLogger().handle(record)
         elif record.levelno >= logging.WARNING:
-            exports.attempt_failed(_kind_of_failure(record), _words_of(record))
+            results.attempt_failed(_kind_of_failure(record), _words_of(record))
         return True
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gateway.telemetry.export_watch import Exports
+from gateway.telemetry.export_watch import ExportResults
 
 LONGEST_S = 5.0
 """Seconds for the last export, at most, if the export before it succeeded."""
@@ -14,53 +14,53 @@ DOUBTFUL_S = 1.0
 
 
 @dataclass(slots=True)
-class Work:
+class FinalExport:
     """An export to run: its content, its function, and the results of earlier exports, if known."""
 
     what: str
     run: Callable[[], object]
-    exports: Exports | None = None
+    results: ExportResults | None = None
     done: bool = False
 
     def longest_s(self) -> float:
         """Return how many seconds it may take at the end, by the results so far."""
-        return LONGEST_S if self.exports is None or self.exports.works else DOUBTFUL_S
+        return LONGEST_S if self.results is None or self.results.works else DOUBTFUL_S
 
 
-def run_all(works: Sequence[Work]) -> None:
+def run_all(exports: Sequence[FinalExport]) -> None:
     """Run all exports, in a thread each if there are several; return when all are done."""
-    threads = [threading.Thread(target=work.run, daemon=True) for work in works[1:]]
+    threads = [threading.Thread(target=export.run, daemon=True) for export in exports[1:]]
     for thread in threads:
         thread.start()
-    for work in works[:1]:
-        work.run()
+    for export in exports[:1]:
+        export.run()
     for thread in threads:
         thread.join()
 
 
-def run_for(works: Sequence[Work], timeout_s: float) -> list[str]:
+def run_for(exports: Sequence[FinalExport], timeout_s: float) -> list[str]:
     """Run all exports in parallel for `timeout_s` seconds at most; return the unfinished ones.
 
     An unfinished export continues in its daemon thread, which ends with the process.
     """
     changed = threading.Condition()
     began = time.monotonic()
-    for work in works:
-        if work.exports is not None:
-            work.exports.changed = lambda: _notify(changed)
-        threading.Thread(target=_run, args=(work, changed), daemon=True, name="last-export").start()
+    for export in exports:
+        if export.results is not None:
+            export.results.changed = lambda: _notify(changed)
+        threading.Thread(target=_run, args=(export, changed), daemon=True, name="last-export").start()
     with changed:
-        while (left_s := _left_s(works, timeout_s, time.monotonic() - began)) > 0:
+        while (left_s := _left_s(exports, timeout_s, time.monotonic() - began)) > 0:
             changed.wait(left_s)
-        return [work.what for work in works if not work.done]
+        return [export.what for export in exports if not export.done]
 
 
-def _run(work: Work, changed: threading.Condition) -> None:
+def _run(export: FinalExport, changed: threading.Condition) -> None:
     try:
-        work.run()
+        export.run()
     finally:
         with changed:
-            work.done = True
+            export.done = True
             changed.notify_all()
 
 
@@ -69,6 +69,8 @@ def _notify(changed: threading.Condition) -> None:
         changed.notify_all()
 
 
-def _left_s(works: Sequence[Work], timeout_s: float, passed_s: float) -> float:
+def _left_s(exports: Sequence[FinalExport], timeout_s: float, passed_s: float) -> float:
     """Return the seconds left for unfinished exports; 0 or less if there are none."""
-    return max((min(timeout_s, work.longest_s()) - passed_s for work in works if not work.done), default=0.0)
+    return max(
+        (min(timeout_s, export.longest_s()) - passed_s for export in exports if not export.done), default=0.0
+    )

@@ -26,8 +26,8 @@ from gateway.core.views.snapshot import Snapshot
 from gateway.telemetry import metric_definitions as definitions
 from gateway.telemetry.campaign_metrics import campaign_metrics
 from gateway.telemetry.counters import Counters, Counts
-from gateway.telemetry.export_watch import Exports, MetricPusher
-from gateway.telemetry.final_export import LONGEST_S, Work, run_all
+from gateway.telemetry.export_watch import ExportResults, MetricPusher
+from gateway.telemetry.final_export import LONGEST_S, FinalExport, run_all
 from gateway.telemetry.prometheus_text import exposition
 
 SCOPE = "dialgateway"
@@ -80,7 +80,7 @@ class Metrics:
         # Each exporter has its own reader, since it may want deltas. The SDK's periodic reader collects in
         # its own thread, but only the event loop may read the figures.
         self._pushers = [
-            (_Collector(exporter), MetricPusher(exporter, Exports("metrics"))) for exporter in exporters
+            (_Collector(exporter), MetricPusher(exporter, ExportResults("metrics"))) for exporter in exporters
         ]
         self._provider = MeterProvider(
             [self._scraper, *(reader for reader, _ in self._pushers)],
@@ -129,7 +129,7 @@ class Metrics:
         """Export all metrics to every push exporter; takes as long as the slowest. Thread-safe."""
         run_all(self._pushes(observation))
 
-    def last_pushes(self, observation: Observation | None) -> list[Work]:
+    def last_pushes(self, observation: Observation | None) -> list[FinalExport]:
         """Return the exports for the last metrics, if any, which also shut the exporters down."""
 
         def end(reader: _Collector, pusher: MetricPusher) -> None:
@@ -138,17 +138,18 @@ class Metrics:
             pusher.exporter.shutdown()
 
         return [
-            Work("metrics", partial(end, reader, pusher), pusher.exports) for reader, pusher in self._pushers
+            FinalExport("metrics", partial(end, reader, pusher), pusher.results)
+            for reader, pusher in self._pushers
         ]
 
     @property
     def lost(self) -> int:
         """How many pushes have failed."""
-        return sum(pusher.exports.lost for _, pusher in self._pushers)
+        return sum(pusher.results.lost for _, pusher in self._pushers)
 
-    def _pushes(self, observation: Observation) -> list[Work]:
+    def _pushes(self, observation: Observation) -> list[FinalExport]:
         return [
-            Work("metrics", partial(pusher.push, partial(self._collected, reader, observation), 0.0))
+            FinalExport("metrics", partial(pusher.push, partial(self._collected, reader, observation), 0.0))
             for reader, pusher in self._pushers
         ]
 

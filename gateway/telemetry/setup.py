@@ -9,9 +9,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from gateway.telemetry import exporters
-from gateway.telemetry.export_watch import Exports, WatchedSpans, hear_all, listen
+from gateway.telemetry.export_watch import ExportResults, WatchedSpans, hear_all, listen
 from gateway.telemetry.exporters import TelemetryError
-from gateway.telemetry.final_export import Work
+from gateway.telemetry.final_export import FinalExport
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.traces import Telemetry
 
@@ -53,7 +53,7 @@ def telemetry_with(
     resource = Resource.create()  # from OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
     if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
         resource = resource.merge(Resource({"service.name": SERVICE_NAME}))
-    ends = [(processor, Work("spans", processor.shutdown)) for processor in processors]
+    ends = [(processor, FinalExport("spans", processor.shutdown)) for processor in processors]
     ends += [_exporting(exporter) for exporter in span_exporters]
     provider = TracerProvider(resource=resource, sampler=None if ends else ALWAYS_OFF, shutdown_on_exit=False)
     for processor, _ in ends:
@@ -62,11 +62,11 @@ def telemetry_with(
     return Telemetry(provider, counted, recording=bool(ends), spans=[end for _, end in ends])
 
 
-def _exporting(exporter: SpanExporter) -> tuple[SpanProcessor, Work]:
+def _exporting(exporter: SpanExporter) -> tuple[SpanProcessor, FinalExport]:
     """Return the batch processor for an exporter of spans, and the export of its last spans."""
-    exports = Exports("spans")
-    processor = BatchSpanProcessor(WatchedSpans(exporter, exports))
-    return processor, Work("spans", processor.shutdown, exports)
+    results = ExportResults("spans")
+    processor = BatchSpanProcessor(WatchedSpans(exporter, results))
+    return processor, FinalExport("spans", processor.shutdown, results)
 
 
 class SpanMemory(SpanProcessor):

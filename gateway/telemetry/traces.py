@@ -25,7 +25,7 @@ from gateway.core.errors import CallFailure, RateThrottled
 from gateway.core.model import Batch, ItemFailure, Settled, TraceHandle
 from gateway.telemetry import rpc_conventions as conventions
 from gateway.telemetry.counters import THROTTLE_OF_CALL, Counters
-from gateway.telemetry.final_export import Work, run_for
+from gateway.telemetry.final_export import FinalExport, run_for
 from gateway.telemetry.metrics import Metrics, Observation
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Telemetry:
         metrics: Metrics | None = None,
         *,
         recording: bool = True,
-        spans: Sequence[Work] = (),
+        spans: Sequence[FinalExport] = (),
     ) -> None:
         self.metrics = metrics
         self.push_every_s = 60.0
@@ -206,7 +206,7 @@ class Telemetry:
     @property
     def lost(self) -> dict[str, int]:
         """How many spans, and pushes of metrics, could not be exported."""
-        spans = sum(work.exports.lost for work in self._spans if work.exports is not None)
+        spans = sum(work.results.lost for work in self._spans if work.results is not None)
         return {"spans": spans, "metrics": self.metrics.lost if self.metrics is not None else 0}
 
     def _own_context(self, traceparent: str) -> Context | None:

@@ -12,8 +12,8 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api.caller_limits import CallerLimit
 from gateway.api.session import Session
 from gateway.connect.fake import FakeConnect, Step
-from gateway.connect.port import Caller, PutReply
-from gateway.connect.retry import RetryingCaller
+from gateway.connect.port import CallSender, PutReply
+from gateway.connect.retry import RetryingSender
 from gateway.connect.ticket import Ticket
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import DialRequest
@@ -57,7 +57,7 @@ class Bench:
             ]
         await reading
         assert outcomes == [pb.OUTCOME_ACCEPTED] * 30
-        session.leave()
+        session.caller_gone()
 
     def at_rest(self) -> None:
         """Check that nothing is outstanding, in flight, unanswered or broken."""
@@ -100,7 +100,7 @@ async def _no_pause(seconds: float) -> None:
 @asynccontextmanager
 async def bench_of(
     *script: Step,
-    wrapped: Callable[[Caller], Caller] = lambda caller: caller,
+    wrapped: Callable[[CallSender], CallSender] = lambda caller: caller,
     window: int = 1000,
     share: int = 1000,
     run: bool = True,
@@ -114,7 +114,7 @@ async def bench_of(
         DistantConnect(deque(script)),
     )
     engine = Engine(Limits(**{"call_rate": 0.0, "linger_s": 0.0, **limits}), rng)
-    caller = wrapped(RetryingCaller(connect, telemetry, clock.now, rng, _no_pause))
+    caller = wrapped(RetryingSender(connect, telemetry, clock.now, rng, _no_pause))
     supervisor = Supervisor()
     dispatcher = Dispatcher(engine, caller, telemetry, clock.now, supervisor)
     bench = Bench(engine, dispatcher, connect, CallerLimit(share), supervisor, window)

@@ -10,7 +10,7 @@ import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.connect import retry
-from gateway.connect.port import Caller
+from gateway.connect.port import CallSender
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.errors import CampaignNotRunning, ConnectFailed
 from gateway.core.model import Batch, CallReport, Priority
@@ -34,7 +34,7 @@ from tests.integration.world import dials
 class Hung:
     """A Connect port whose first call, or first look at states, hangs at one of its awaits."""
 
-    caller: Caller
+    caller: CallSender
     at: int
     looks: bool = False
     hang: Hang[Any] | None = None
@@ -76,7 +76,7 @@ def asked(bench: Bench, count: int, prefix: str = "t") -> Any:
 async def outcomes(session: Any) -> list[int]:
     """Return what a caller hears of each of its requests, in their order; it is gone then."""
     results = await asyncio.wait_for(session.answers_in_order(None), 10)
-    session.leave()
+    session.caller_gone()
     return [settled.answer.outcome for settled in results]
 
 
@@ -84,7 +84,7 @@ async def call(at: int) -> Hang[Any]:
     """A call that fails twice and then is carried out, with a permit for each attempt."""
     hungs: list[Hung] = []
 
-    def wrapped(caller: Caller) -> Caller:
+    def wrapped(caller: CallSender) -> CallSender:
         hungs.append(Hung(caller, at))
         return hungs[0]
 
@@ -106,7 +106,7 @@ async def look_up(at: int) -> Hang[Any]:
     """A look at the state of a campaign that is parked: where it is lost, another follows."""
     hungs: list[Hung] = []
 
-    def wrapped(caller: Caller) -> Caller:
+    def wrapped(caller: CallSender) -> CallSender:
         hungs.append(Hung(caller, at, looks=True))
         return hungs[0]
 
@@ -214,7 +214,7 @@ async def withdraw(at: int) -> Hang[Any]:
     async with bench_of() as bench:
         session = await _held(bench)
         hang = await _steered(bench.dispatcher.withdraw(session._source), at)
-        session.leave()
+        session.caller_gone()
         await turns()
         assert bench.engine.outstanding == 0
         return hang
@@ -228,7 +228,7 @@ async def answer_abandoned(at: int) -> Hang[Any]:
         hang = await _steered(bench.dispatcher.answer_abandoned(), at)
         await bench.dispatcher.answer_abandoned()
         assert bench.engine.outstanding == 0
-        session.leave()
+        session.caller_gone()
         return hang
 
 

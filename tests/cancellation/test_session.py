@@ -41,7 +41,7 @@ async def read_by_one_who_leaves(bench: Bench, at: int) -> Hang[Any]:
     await cancelled_where_it_hangs(hang, reading)
     hearing.cancel()
     await asyncio.wait([hearing])
-    session.leave()
+    session.caller_gone()
     await turns()
     await bench.served()
     return hang
@@ -80,7 +80,7 @@ async def read_until_it_drains(at: int) -> Hang[Any]:
         results = await asyncio.wait_for(hearing, 10)
         assert sorted(result.index for result in results) == list(range(session.taken))
         assert session.taken % 10 == 0  # whole messages: what was read is answered to its end
-        session.leave()
+        session.caller_gone()
         await bench.served()
         return hang
 
@@ -109,9 +109,9 @@ async def hear(at: int) -> Hang[Any]:
         await cancelled_where_it_hangs(hang, hearing)
         reading.cancel()
         await asyncio.wait([reading])
-        session.leave()
+        session.caller_gone()
         assert len(await asyncio.wait_for(others, 10)) == 50
-        other.leave()
+        other.caller_gone()
         await bench.served()
         return hang
 
@@ -124,7 +124,7 @@ async def answer_a_list(at: int) -> Hang[Any]:
         session.close()
         hang = Hang(session.answers_in_order(10.0), at)
         await cancelled_where_it_hangs(hang, asyncio.ensure_future(_of(hang)))
-        session.leave()
+        session.caller_gone()
         await turns()
         await bench.served()
         return hang
@@ -138,7 +138,7 @@ async def take_a_list(at: int) -> Hang[Any]:
         message = pb.StreamDialRequestsRequest(campaign_id="c", dial_requests=items)
         hang = Hang(session.take_all(Incoming(message.SerializeToString())), at)
         await cancelled_where_it_hangs(hang, asyncio.ensure_future(_of(hang)))
-        session.leave()
+        session.caller_gone()
         await turns()
         await bench.served()
         return hang
@@ -153,7 +153,7 @@ async def answer_a_list_whose_deadline_is_near(at: int) -> Hang[Any]:
         session.close()
         hang = Hang(session.answers_in_order(0.0), at)
         await cancelled_where_it_hangs(hang, asyncio.ensure_future(_of(hang)))
-        session.leave()
+        session.caller_gone()
         bench.dispatcher.release("c", OperatorAction(ActionKind.RELEASE, "somebody", "why", 0.0))
         await turns()
         await bench.served()

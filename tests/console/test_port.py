@@ -16,7 +16,7 @@ from gateway.admin import event_stream
 from gateway.admin.server import AdminServer
 from gateway.connect.fake import FakeConnect
 from gateway.connect.reachability import ConnectHealth
-from gateway.connect.retry import RetryingCaller
+from gateway.connect.retry import RetryingSender
 from gateway.control.console_view import Console
 from gateway.control.operations import CampaignOperations
 from gateway.control.snapshots import StatusSnapshots
@@ -240,7 +240,7 @@ class Broken(Dispatcher):
     """A dispatcher whose hold raises an exception, once the test allows it."""
 
     def __init__(self) -> None:
-        caller = RetryingCaller(FakeConnect(), telemetry_with(), SystemClock().now, random.Random(1))
+        caller = RetryingSender(FakeConnect(), telemetry_with(), SystemClock().now, random.Random(1))
         super().__init__(Engine(Limits(), random.Random(1)), caller, telemetry_with(), SystemClock().now)
         self.holding, self.let = asyncio.Event(), asyncio.Event()
 

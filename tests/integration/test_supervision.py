@@ -75,8 +75,8 @@ async def broke(served: Served, *places: str) -> None:
 
 
 TRIGGERS: dict[str, tuple[str, str]] = {
-    "poll": ("dispatch.py", "in _turn"),
-    "completed": ("dispatch.py", "in _completed"),
+    "poll": ("dispatcher.py", "in _turn"),
+    "completed": ("dispatcher.py", "in _completed"),
     "submit": ("session.py", "in _take_in"),
     "source_closed": ("session.py", "in close"),
 }
@@ -109,14 +109,14 @@ async def test_a_bug_in_a_task(method: str) -> None:
 
 async def test_a_bug_at_the_end_of_a_stream() -> None:
     """After a bug in gRPC's callback for an ended stream others are answered, and the process ends."""
-    async with broken("leave") as served:
+    async with broken("source_gone") as served:
         caller, other = await waiting(served), served.stream()
         await other.send(dial(TRIGGER), campaign=HANGS)
         await other.send(dial("mark", phone_number=""))
         await other.read(1)
         other.call.cancel()
         assert verdicts(await caller.rest()) == [UNSURE] * 50
-        await broke(served, "in leave")
+        await broke(served, "in source_gone")
 
 
 async def test_a_core_that_cannot_abandon_its_requests() -> None:

@@ -275,7 +275,7 @@ def test_a_reset_clears_everything(account: Account) -> None:
     for _ in range(2):
         assert set(lists(account.put_tokens("a"))[0]) == {"a"}
     assert connect.journal.dials() == {("campaign", "a"): 1}
-    assert connect.faults.armed() == ()
+    assert connect.faults.active() == ()
 
 
 def test_quota_of_an_unknown_operation(account: Account) -> None:

@@ -24,7 +24,7 @@ def test_count_is_used_up(board: FaultBoard) -> None:
     """A fault with a count affects that many calls and no more."""
     board.add(Fault(kind=FaultKind.RESET, count=3))
     assert strikes(board, 10) == 3
-    assert [(armed.struck, armed.remaining) for armed in board.armed()] == [(3, 0)]
+    assert [(active.struck, active.remaining) for active in board.active()] == [(3, 0)]
 
 
 def test_probability_is_drawn_from_the_seed() -> None:
@@ -64,7 +64,7 @@ def test_latencies_add_up_with_another_fault(board: FaultBoard) -> None:
     assert 3.0 <= faults.latency_s < 3.5
     assert faults.fault is not None
     assert faults.fault.kind is FaultKind.RESET
-    assert [armed.struck for armed in board.armed()] == [1, 1, 0, 1]
+    assert [active.struck for active in board.active()] == [1, 1, 0, 1]
 
 
 def test_item_faults_affect_items_only(board: FaultBoard) -> None:
@@ -91,9 +91,9 @@ def test_faults_can_be_removed(board: FaultBoard) -> None:
     board.add(Fault(kind=FaultKind.ITEM_MISSING))
     assert board.remove(first)
     assert not board.remove(first)
-    assert [armed.fault.kind for armed in board.armed()] == [FaultKind.ITEM_MISSING]
+    assert [active.fault.kind for active in board.active()] == [FaultKind.ITEM_MISSING]
     board.clear()
-    assert board.armed() == ()
+    assert board.active() == ()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from gateway.access.reloading import Reloaded
 from gateway.api.caller_limits import CallerLimit
 from gateway.api.session import Session
 from gateway.connect.fake import FakeConnect
-from gateway.connect.retry import RetryingCaller
+from gateway.connect.retry import RetryingSender
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Outcome, Priority, Reason
 from gateway.dispatch.dispatcher import Dispatcher
@@ -47,7 +47,7 @@ def change(tmp_path: Path) -> Callable[[str], Reloaded[Policy]]:
 def session_of(kept: Reloaded[Policy], limit: CallerLimit) -> Session:
     """Make a session of a caller, at a dispatcher that does not run."""
     clock, telemetry, rng = SystemClock(), telemetry_with(), random.Random(1)
-    caller = RetryingCaller(FakeConnect(), telemetry, clock.now, rng)
+    caller = RetryingSender(FakeConnect(), telemetry, clock.now, rng)
     dispatcher = Dispatcher(Engine(Limits(), rng), caller, telemetry, clock.now)
     access_control = AccessControl(kept)
     permission = access_control.dial_permission(

@@ -11,7 +11,7 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api.caller_limits import CallerLimit
 from gateway.api.session import RESPONSE_RESULTS, Session
 from gateway.connect.fake import FakeConnect
-from gateway.connect.retry import RetryingCaller
+from gateway.connect.retry import RetryingSender
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import (
     Answer,
@@ -37,7 +37,7 @@ def make(
 ) -> Session:
     """Make a session of a gateway whose dispatcher does not run."""
     clock, telemetry, rng = SystemClock(), telemetry or telemetry_with(), random.Random(1)
-    caller = RetryingCaller(FakeConnect(), telemetry, clock.now, rng)
+    caller = RetryingSender(FakeConnect(), telemetry, clock.now, rng)
     dispatcher = Dispatcher(engine(Limits(**limits), rng), caller, telemetry, clock.now)
     trace = telemetry.rpc_started("StreamDialRequests", ())
     return Session(dispatcher, telemetry, clock, trace, window, CallerLimit(10**9))

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.connect.fake import Delay, FakeConnect, Step
 from gateway.connect.port import PutReply
-from gateway.connect.retry import BASE_S, LONGEST_S, RetryingCaller
+from gateway.connect.retry import BASE_S, LONGEST_S, RetryingSender
 from gateway.core import errors
 from gateway.core.model import Batch, CallReport, DialRequest, Entry, FlushReason, ItemFailure, Source, Waiter
 from gateway.telemetry import telemetry_with
@@ -32,7 +32,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.connect = FakeConnect(deque(self.script))
-        self.caller = RetryingCaller(
+        self.caller = RetryingSender(
             self.connect,
             telemetry_with(),
             lambda: self.now,

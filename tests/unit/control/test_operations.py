@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 import pytest
 
 from gateway.connect.fake import FakeConnect
-from gateway.connect.retry import RetryingCaller
+from gateway.connect.retry import RetryingSender
 from gateway.control.operations import (
     CampaignOperations,
     HoldLimitReached,
@@ -31,7 +31,7 @@ class Bench:
 
     def __init__(self) -> None:
         rng, telemetry = random.Random(1), telemetry_with()
-        caller = RetryingCaller(FakeConnect(), telemetry, self.now, rng)
+        caller = RetryingSender(FakeConnect(), telemetry, self.now, rng)
         self.dispatcher = Dispatcher(Engine(Limits(), rng), caller, telemetry, self.now)
         self.snapshots = StatusSnapshots(self.dispatcher.rows, self.now)
         self.operations = CampaignOperations(self.dispatcher, self.snapshots, self.now)

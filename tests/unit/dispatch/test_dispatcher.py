@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from gateway.connect.fake import FakeConnect, Step
-from gateway.connect.port import Caller
-from gateway.connect.retry import RetryingCaller
+from gateway.connect.port import CallSender
+from gateway.connect.retry import RetryingSender
 from gateway.core.engine import Engine, Limits
 from gateway.core.errors import ConnectFailed
 from gateway.core.model import Batch, CallReport, DialRequest, Settled, Source, Waiter
@@ -100,11 +100,11 @@ async def _no_pause(seconds: float) -> None:
 
 
 @asynccontextmanager
-async def running(*script: Step, caller: Caller | None = None, **limits: Any) -> AsyncIterator[Bench]:
+async def running(*script: Step, caller: CallSender | None = None, **limits: Any) -> AsyncIterator[Bench]:
     """Run a dispatcher, by default without linger and without a call limit."""
     now, rng, telemetry, connect = [NOW], random.Random(1), telemetry_with(), FakeConnect(deque(script))
     engine = Engine(Limits(**{"call_rate": 0.0, "linger_s": 0.0, **limits}), rng)
-    caller = caller or RetryingCaller(connect, telemetry, lambda: now[0], rng, _no_pause)
+    caller = caller or RetryingSender(connect, telemetry, lambda: now[0], rng, _no_pause)
     dispatcher = Dispatcher(engine, caller, telemetry, lambda: now[0])
     task = asyncio.create_task(dispatcher.run())
     try:
@@ -307,7 +307,7 @@ async def test_a_caller_that_leaves_is_told_nothing_more() -> None:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(30))
         await turns()
-        bench.dispatcher.leave(owner.source)
+        bench.dispatcher.source_gone(owner.source)
         assert bench.engine.outstanding == 25
         hanging.set()
         await turns()

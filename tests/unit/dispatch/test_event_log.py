@@ -17,4 +17,4 @@ def test_the_last_failures_are_kept() -> None:
     newest = log.last[-1]
     assert (newest.campaign_id, newest.kind, newest.attempts) == ("campaign-a", "AnswerLost", 3)
     assert newest.trace_id == f"{FAILURES_KEPT + 9:032x}"
-    assert newest.words.startswith("The call was sent and no answer came back")
+    assert newest.message.startswith("The call was sent and no answer came back")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dispatch.room_gate import WaitingLine
+from gateway.dispatch.room_gate import RoomGate
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Room:
     admitted: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.line = WaitingLine(lambda: self.places)
+        self.line = RoomGate(lambda: self.places)
 
     async def take(self, name: int, wanted: int = 1) -> None:
         """Wait for room, and take up to `wanted` places of it."""

@@ -9,8 +9,15 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from gateway.telemetry.export_watch import LIBRARIES, TELL_EVERY_S, Exports, WatchedSpans, hear_all, listen
-from gateway.telemetry.final_export import DOUBTFUL_S, LONGEST_S, Work, run_for
+from gateway.telemetry.export_watch import (
+    LIBRARIES,
+    TELL_EVERY_S,
+    ExportResults,
+    WatchedSpans,
+    hear_all,
+    listen,
+)
+from gateway.telemetry.final_export import DOUBTFUL_S, LONGEST_S, FinalExport, run_for
 
 SAID = "the collector said +12065550123"
 
@@ -87,7 +94,7 @@ class Clock:
 )
 def test_the_kind_of_a_failure_is_told(exporter: Failing, why: str, log: Kept) -> None:
     """The log has the status or type of a failure, and no text of a collector."""
-    exports = Exports("spans")
+    exports = ExportResults("spans")
     assert WatchedSpans(exporter, exports).export([]) is SpanExportResult.FAILURE
     assert log.messages == [f"spans could not be exported: {why}"]
     assert "+1206" not in str(vars(log.records[0]))
@@ -99,7 +106,7 @@ def test_a_failure_that_goes_on_is_told_once_a_minute_with_what_was_lost(
     """Each line states the loss since the last line, and so does the line of the first success."""
     caplog.set_level(logging.INFO)
     clock, exporter = Clock(), Failing()
-    exports = Exports("spans", clock)
+    exports = ExportResults("spans", clock)
     spans = WatchedSpans(exporter, exports)
     batch = [ReadableSpan("x"), ReadableSpan("y")]
     for _ in range(100):
@@ -126,19 +133,19 @@ def test_a_last_export_has_longer_where_the_one_before_went_well(
     works: bool | None, longest_s: float
 ) -> None:
     """A collector that does not answer, or was never heard of, is given a second."""
-    exports = Exports("spans")
+    exports = ExportResults("spans")
     exports.works = works
-    assert Work("spans", lambda: None, exports).longest_s() == longest_s
+    assert FinalExport("spans", lambda: None, exports).longest_s() == longest_s
 
 
 def test_the_last_exports_share_their_time() -> None:
     """All run in parallel. An export that exceeds the time limit is named, and the others are completed."""
     done: list[str] = []
-    doubtful = Exports("spans")
+    doubtful = ExportResults("spans")
     doubtful.works = False
     works = [
-        Work("spans", lambda: doubtful.changed(), doubtful),
-        Work("metrics", lambda: done.append("metrics")),
+        FinalExport("spans", lambda: doubtful.changed(), doubtful),
+        FinalExport("metrics", lambda: done.append("metrics")),
     ]
     assert run_for(works, 10.0) == []
     assert done == ["metrics"]
@@ -171,7 +178,7 @@ def test_two_exporters_that_fail_alike_both_have_a_reason(log: Kept) -> None:
     logging.getLogger(f"{LIBRARIES}.otlp.proto.grpc.exporter").addFilter(SameTemplate())
     hear_all()
     for what in ("spans", "other spans"):
-        WatchedSpans(FailingInWords(), Exports(what)).export(())
+        WatchedSpans(FailingInWords(), ExportResults(what)).export(())
     assert log.messages == [
         "spans could not be exported: UNAVAILABLE",
         "other spans could not be exported: UNAVAILABLE",
