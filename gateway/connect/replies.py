@@ -41,8 +41,8 @@ def word(value: object, longest: int = LONGEST_WORD) -> str:
 
 def state(value: object) -> str:
     """Return the state of a campaign, in the words that follow "the campaign is"."""
-    told = word(value)
-    return UNTOLD if told is UNREADABLE else told
+    name = word(value)
+    return UNTOLD if name is UNREADABLE else name
 
 
 def member(structure: object, name: str) -> object:
@@ -83,15 +83,15 @@ def states(response: object, asked: Collection[str]) -> dict[str, str]:
 
     A campaign that failed with `ResourceNotFound` is `NotFound`. Other failed campaigns are left out.
     """
-    told = {
+    states = {
         campaign_id: NOT_FOUND
         for campaign_id, entry in _entries(response, "failedRequests", "campaignId", asked)
         if entry.get("failureCode") == "ResourceNotFound"
     }
     for campaign_id, entry in _entries(response, "successfulRequests", "campaignId", asked):
         if isinstance(entry.get("state"), str):
-            told[campaign_id] = state(entry["state"])
-    return told
+            states[campaign_id] = state(entry["state"])
+    return states
 
 
 def _entries(

@@ -115,8 +115,8 @@ def _merged(answers: Sequence[Mapping[str, str] | BaseException]) -> Mapping[str
             raise failure
     if failures and len(failures) == len(answers):
         raise failures[0]
-    told: dict[str, str] = {}
+    states: dict[str, str] = {}
     for answer in answers:
         if not isinstance(answer, BaseException):
-            told |= answer
-    return told
+            states |= answer
+    return states

@@ -128,12 +128,12 @@ class Console:
         pace = self._dispatcher.pace()
         return Counts(self._clock.now(), dict(self._connect.results), self._dispatcher.answers(), *pace)
 
-    def _totals(self, found: Summary) -> Totals:
+    def _totals(self, sums: Summary) -> Totals:
         rate, ceiling, held = self._dispatcher.pace()
         return Totals(
-            campaigns={name: found.states[state] for state, name in _STATES.items()},
-            queued=found.queued,
-            in_flight=found.in_flight,
+            campaigns={name: sums.states[state] for state, name in _STATES.items()},
+            queued=sums.queued,
+            in_flight=sums.in_flight,
             held=held,
             room=self._settings.queue_limit,
             calls_in_flight=self._dispatcher.calls_in_flight,
@@ -194,22 +194,22 @@ class Console:
 
 def summary(rows: dict[str, CampaignRow]) -> Generator[None, None, Summary]:
     """Add up all campaigns in parts, and choose the campaigns in the view."""
-    found = Summary(Counter(), 0, 0, [])
+    sums = Summary(Counter(), 0, 0, [])
     everything = list(rows.values())
     for begin in range(0, len(everything), PART):
-        found = _with_part(found, everything[begin : begin + PART])
+        sums = _with_part(sums, everything[begin : begin + PART])
         yield
-    return found
+    return sums
 
 
-def _with_part(found: Summary, rows: list[CampaignRow]) -> Summary:
-    shown = [*found.shown, *rows]
+def _with_part(sums: Summary, rows: list[CampaignRow]) -> Summary:
+    shown = [*sums.shown, *rows]
     if len(shown) > CAMPAIGNS_SHOWN:
         shown = heapq.nlargest(CAMPAIGNS_SHOWN, shown, key=_weight)
     return Summary(
-        found.states + Counter(row.state for row in rows),
-        found.queued + sum(row.queued for row in rows),
-        found.in_flight + sum(row.in_flight for row in rows),
+        sums.states + Counter(row.state for row in rows),
+        sums.queued + sum(row.queued for row in rows),
+        sums.in_flight + sum(row.in_flight for row in rows),
         shown,
     )
 

@@ -70,18 +70,18 @@ class FailureLog:
     def __init__(self) -> None:
         self.last: deque[FailureRecord] = deque(maxlen=FAILURES_KEPT)
         self._number = 0
-        self._said_at: dict[str, float] = {}
-        self._unsaid: Counter[str] = Counter()
+        self._logged_at: dict[str, float] = {}
+        self._not_logged: Counter[str] = Counter()
 
     def note(self, now: float, batch: Batch, report: CallReport) -> None:
         """Log a failed call, or count it for the next line of its kind."""
         kind = type(report.failure).__name__
         message = str(report.failure) or (type(report.failure).__doc__ or "").partition("\n")[0]
         self._keep(now, batch, report, kind, message)
-        if now < self._said_at.get(kind, float("-inf")) + FAILURE_EVERY_S:
-            self._unsaid[kind] += 1
+        if now < self._logged_at.get(kind, float("-inf")) + FAILURE_EVERY_S:
+            self._not_logged[kind] += 1
             return
-        self._said_at[kind] = now
+        self._logged_at[kind] = now
         log.warning(
             "a call to Amazon Connect failed: %s (%s)",
             kind,
@@ -90,7 +90,7 @@ class FailureLog:
                 "campaign": batch.campaign_id,
                 "attempts": report.attempts,
                 "trace_id": report.trace_id,
-                "more_before": self._unsaid.pop(kind, 0),
+                "more_before": self._not_logged.pop(kind, 0),
             },
         )
 

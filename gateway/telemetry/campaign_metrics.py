@@ -72,16 +72,16 @@ def _by_label(snapshot: Snapshot, counts: Counts) -> dict[str, list[CampaignFigu
 
 
 def _gauges(now_ns: int, labelled: dict[str, list[CampaignFigures]]) -> list[Metric]:
-    backlog, waits, flying = [], [], []
+    backlog, waits, in_flight = [], [], []
     for label, found in labelled.items():
         labels = {CAMPAIGN: label}
         backlog.append(_point(labels, now_ns, sum(figures.queued for figures in found)))
-        flying.append(_point(labels, now_ns, sum(figures.in_flight for figures in found)))
+        in_flight.append(_point(labels, now_ns, sum(figures.in_flight for figures in found)))
         waits.append(_point(labels, now_ns, max((figures.oldest_wait_s for figures in found), default=0.0)))
     return [
         _gauge(metric_definitions.BACKLOG, backlog),
         _gauge(metric_definitions.OLDEST_WAIT, waits),
-        _gauge(metric_definitions.IN_FLIGHT, flying),
+        _gauge(metric_definitions.IN_FLIGHT, in_flight),
     ]
 
 

@@ -39,8 +39,8 @@ class ExportResults:
         self.changed: Callable[[], None] = lambda: None
         self._why = ""
         self._now = now
-        self._told_at = float("-inf")
-        self._untold = 0
+        self._reported_at = float("-inf")
+        self._unreported = 0
         self._lock = threading.Lock()
 
     def begun(self) -> None:
@@ -67,29 +67,29 @@ class ExportResults:
         with self._lock:
             self.works = False
             self.lost += 1
-            self._untold += 1
+            self._unreported += 1
         self.changed()
 
     def _succeeded(self) -> None:
         self.works = True
-        if self._told_at > float("-inf"):
-            log.info("%s are exported again", self.what, extra={"lost": self._untold})
-        self._told_at, self._untold = float("-inf"), 0
+        if self._reported_at > float("-inf"):
+            log.info("%s are exported again", self.what, extra={"lost": self._unreported})
+        self._reported_at, self._unreported = float("-inf"), 0
 
     def _failed(self, count: int) -> None:
         self.works = False
         self.lost += count
-        self._untold += count
-        if self._now() < self._told_at + TELL_EVERY_S:
+        self._unreported += count
+        if self._now() < self._reported_at + TELL_EVERY_S:
             return
-        self._told_at = self._now()
+        self._reported_at = self._now()
         log.warning(
             "%s could not be exported: %s",
             self.what,
             self._why or "no reason was given",
-            extra={"lost": self._untold},
+            extra={"lost": self._unreported},
         )
-        self._untold = 0
+        self._unreported = 0
 
 
 class WatchedSpans(SpanExporter):

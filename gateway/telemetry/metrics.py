@@ -28,7 +28,7 @@ from gateway.telemetry.campaign_metrics import campaign_metrics
 from gateway.telemetry.counters import Counters, Counts
 from gateway.telemetry.export_watch import ExportResults, MetricPusher
 from gateway.telemetry.final_export import LONGEST_S, FinalExport, run_all
-from gateway.telemetry.prometheus_text import exposition
+from gateway.telemetry.prometheus_text import prometheus_text
 
 SCOPE = "dialgateway"
 Values = Iterable[tuple[float, dict[str, str]]]
@@ -123,7 +123,7 @@ class Metrics:
 
     def text(self, observation: Observation) -> str:
         """Return all metrics as Prometheus reads them. Thread-safe; does not wait for exports."""
-        return exposition(self._collected(self._scraper, observation))
+        return prometheus_text(self._collected(self._scraper, observation))
 
     def push(self, observation: Observation) -> None:
         """Export all metrics to every push exporter; takes as long as the slowest. Thread-safe."""

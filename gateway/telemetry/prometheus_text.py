@@ -21,7 +21,7 @@ _escapes = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 _Labels = Mapping[str, Any] | None
 
 
-def exposition(data: MetricsData | None) -> str:
+def prometheus_text(data: MetricsData | None) -> str:
     """Return all metrics as one text; those of the same name must come together."""
     lines: list[str] = []
     for resource in data.resource_metrics if data else ():

@@ -39,8 +39,8 @@ class LineWriter:
         self._queue: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._put_size, self._done_size = 0, 0
         self._put_lines, self._done_lines = 0, 0
-        self._refused, self._lost, self._told = 0, 0, 0
-        self._told_at = time.monotonic()
+        self._refused, self._lost, self._reported = 0, 0, 0
+        self._reported_at = time.monotonic()
         self._done = threading.Condition()
         threading.Thread(target=self._run, name="log-writer", daemon=True).start()
 
@@ -88,9 +88,9 @@ class LineWriter:
 
     def _tell_of_dropped(self) -> None:
         dropped, now = self.dropped, time.monotonic()
-        due = self._queue.empty() or now >= self._told_at + TELL_EVERY_S
-        if dropped > self._told and due and self._written(self._notice(dropped - self._told)):
-            self._told, self._told_at = dropped, now
+        due = self._queue.empty() or now >= self._reported_at + TELL_EVERY_S
+        if dropped > self._reported and due and self._written(self._notice(dropped - self._reported)):
+            self._reported, self._reported_at = dropped, now
 
     def _written(self, text: bytes) -> bool:
         try:

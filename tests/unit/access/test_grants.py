@@ -63,12 +63,12 @@ def test_grants(access_control: AccessControl) -> None:
 def test_a_permit_lowers_priorities_and_refuses_campaigns(
     access_control: AccessControl, counted: Counted
 ) -> None:
-    permit = access_control.dial_permission(access_control.caller(CallerEvidence(PEER, [BILLING]), "h"))
-    grant = permit.grant()
-    assert permit.priority(grant, "debt-1", Priority.HIGH, 5) is Priority.NORMAL
-    assert permit.priority(grant, "debt-1", Priority.BULK, 5) is Priority.BULK
-    assert permit.priority(grant, "other", Priority.NORMAL, 7) is None
-    assert permit.priority(None, "debt-1", Priority.NORMAL, 1) is None
+    permission = access_control.dial_permission(access_control.caller(CallerEvidence(PEER, [BILLING]), "h"))
+    grant = permission.grant()
+    assert permission.priority(grant, "debt-1", Priority.HIGH, 5) is Priority.NORMAL
+    assert permission.priority(grant, "debt-1", Priority.BULK, 5) is Priority.BULK
+    assert permission.priority(grant, "other", Priority.NORMAL, 7) is None
+    assert permission.priority(None, "debt-1", Priority.NORMAL, 1) is None
     assert counted.refusals == [(BILLING, "priority", 5), (BILLING, "campaign", 7), (BILLING, "campaign", 1)]
 
 

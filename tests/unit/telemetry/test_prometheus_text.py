@@ -9,7 +9,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.telemetry.prometheus_text import exposition, name_of
+from gateway.telemetry.prometheus_text import name_of, prometheus_text
 
 
 class Bench:
@@ -21,7 +21,7 @@ class Bench:
         self.meter: Meter = self._provider.get_meter("test")
 
     def text(self) -> str:
-        return exposition(self._reader.get_metrics_data())
+        return prometheus_text(self._reader.get_metrics_data())
 
     def samples(self) -> dict[str, float]:
         families = text_string_to_metric_families(self.text())
@@ -108,4 +108,4 @@ def test_numbers_at_the_edge(bench: Bench, value: float) -> None:
 
 def test_nothing_is_an_empty_text() -> None:
     """Without data the text is empty."""
-    assert exposition(None) == ""
+    assert prometheus_text(None) == ""
