@@ -1,6 +1,6 @@
-"""A headless Chromium in the hands of a test, by its own DevTools protocol over a WebSocket.
+"""A headless Chromium that a test controls by the DevTools protocol over a WebSocket.
 
-Nothing stands between: keys and clicks are input events as the browser has them from a person.
+Keys and clicks are sent as input events, so that the page handles them like those of a person.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _TEXT = {"Enter": "\r", "Space": " "}
 
 
 def chromium() -> str:
-    """Return the browser's path; without one the tests fail, with what to do."""
+    """Return the browser's path. Raises `AssertionError`, which says how to install one, if there is none."""
     for name in (os.environ.get("CHROMIUM", ""), *NAMES):
         if name and (found := shutil.which(name)):
             return found
@@ -58,7 +58,7 @@ class Page:
         self._reading = asyncio.create_task(self._read())
 
     async def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Call a method of the protocol."""
+        """Call a method of the protocol; return its result."""
         number = next(self._numbers)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         message = {"id": number, "method": method, "params": parameters}
@@ -68,7 +68,7 @@ class Page:
             return told
 
     async def attach(self) -> None:
-        """Open a tab, and listen to what goes wrong in it."""
+        """Open a tab, and record its errors."""
         target = await self.send("Target.createTarget", url="about:blank")
         attached = await self.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self.session = attached["sessionId"]
@@ -76,7 +76,7 @@ class Page:
             await self.send(f"{domain}.enable")
 
     async def show(self, width: int, height: int, *, dark: bool = False, scale: float = 1.0) -> None:
-        """Set the size of the window, in CSS pixels, and the theme of the system."""
+        """Set the size of the window, in CSS pixels, and the system's color theme."""
         mobile = width < 600
         size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": mobile}
         await self.send("Emulation.setDeviceMetricsOverride", **size)
@@ -84,7 +84,7 @@ class Page:
         await self.send("Emulation.setEmulatedMedia", features=[theme])
 
     async def open(self, url: str) -> None:
-        """Go to an address, and wait until the console has drawn what it was told."""
+        """Open an address, and wait until the console has drawn its first state."""
         await self.send("Page.navigate", url=url)
         await self.until("document.documentElement?.dataset.look")
 
@@ -97,7 +97,7 @@ class Page:
         return found["result"].get("value")
 
     async def until(self, expression: str, seconds: float = PATIENCE_S) -> Any:
-        """Wait until an expression is true in the page; return it."""
+        """Wait until an expression is true in the page; return its value."""
         try:
             async with asyncio.timeout(seconds):
                 while (value := await self.run(expression)) in (None, False, ""):  # noqa: ASYNC110
@@ -119,11 +119,11 @@ class Page:
         await self.send("Input.dispatchKeyEvent", type="keyUp", **about)
 
     async def type(self, text: str) -> None:
-        """Type into what has the focus."""
+        """Type text into the focused element."""
         await self.send("Input.insertText", text=text)
 
     async def click(self, selector: str) -> None:
-        """Click into the middle of an element."""
+        """Click on the center of an element."""
         place = await self.until(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)}); if (!e) return null;"
             " e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect();"
@@ -138,12 +138,12 @@ class Page:
         await self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     async def picture(self) -> bytes:
-        """Return a picture of what is seen of the page, as PNG."""
+        """Return a PNG picture of the visible part of the page."""
         taken = await self.send("Page.captureScreenshot", format="png", optimizeForSpeed=False)
         return base64.b64decode(taken["data"])
 
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop reading from the browser."""
         self._reading.cancel()
         await self._socket.close()
 
@@ -159,7 +159,7 @@ class Page:
                 waiting.set_result(told["result"])
 
     def _note(self, told: dict[str, Any]) -> None:
-        """Keep what the page complains of."""
+        """Record exceptions and log entries of level error from the page."""
         about = told.get("params", {})
         if told.get("method") == "Runtime.exceptionThrown":
             self.errors.append(str(about["exceptionDetails"]))
@@ -169,7 +169,7 @@ class Page:
 
 @asynccontextmanager
 async def browser() -> AsyncIterator[Page]:
-    """Run a Chromium of its own, with one tab, and a folder that goes with it."""
+    """Run a separate Chromium with one tab and a temporary profile."""
     with tempfile.TemporaryDirectory(prefix="console-", ignore_cleanup_errors=True) as folder:
         process = await asyncio.create_subprocess_exec(
             chromium(),

@@ -98,7 +98,7 @@ class Proxy:
                 await asyncio.sleep(0.01)
 
     async def mark(self, number: int, *, down: bool) -> None:
-        """Tell nginx, which checks no gateway itself, that one is down or up again; HAProxy does check."""
+        """Tell nginx, which checks no gateway itself, that one is down or up again; HAProxy does."""
         if self.name == "nginx":
             (self._down.add if down else self._down.discard)(number)
             await self.reload()

@@ -61,7 +61,7 @@ async def put(channel: grpc.aio.Channel) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_the_gateway_is_told_who_calls(name: str, tmp_path: Path) -> None:
+async def test_the_gateway_gets_the_callers_identity(name: str, tmp_path: Path) -> None:
     """A forged identity reaches no gateway; Caddy forwards the caller's certificate, Traefik nothing."""
     listener: Listener
     async with (

@@ -65,7 +65,7 @@ async def listening() -> AsyncIterator[tuple[Listener, Upstream]]:
 
 
 @pytest.mark.parametrize("name", PROXIES)
-async def test_the_gateway_is_told_who_calls(name: str, tmp_path: Path) -> None:
+async def test_the_gateway_gets_the_callers_identity(name: str, tmp_path: Path) -> None:
     """The caller's name comes from its certificate; a name in its own headers reaches no gateway."""
     certificates = Certificates.made_in(tmp_path / "tls")
     async with (

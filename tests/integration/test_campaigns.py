@@ -34,7 +34,7 @@ async def test_a_paused_campaign_keeps_its_requests(world: World) -> None:
     await second.send(*dials(30, "second"), campaign="c")
     await second.message()
     assert verdicts(await world.ask(*dials(30), campaign="other")) == ["ACCEPTED"] * 30
-    await until(lambda: world.looks() >= 2)
+    await until(lambda: world.state_calls() >= 2)
     assert (world.gateway.engine.outstanding, len(world.simulator.connect.journal.dials("c"))) == (150, 0)
     assert len(world.calls("c")) <= 3
     world.simulator.connect.set_state("c", CampaignState.RUNNING)
@@ -80,14 +80,14 @@ async def test_a_missing_right_to_read_states(world: World) -> None:
     world.simulator.connect.set_state("c", CampaignState.PAUSED)
     caller = world.stream()
     await caller.send(*dials(30), campaign="c")
-    await until(world.looks)
+    await until(world.state_calls)
     calls = len(world.calls("c"))
     assert verdicts(await world.ask(*dials(30), campaign="good")) == ["ACCEPTED"] * 30
     world.simulator.connect.set_state("c", CampaignState.RUNNING)
     assert verdicts(await caller.read(30)) == ["ACCEPTED"] * 30
     assert [call.items for call in world.calls("c")][calls:] == [1, 13, 16]
     assert await caller.ask() == []
-    assert (kinds(caller), world.looks()) == ([PARKED, RESUMED], 1)
+    assert (kinds(caller), world.state_calls()) == ([PARKED, RESUMED], 1)
 
 
 async def test_priorities_on_the_wire() -> None:
@@ -144,7 +144,7 @@ async def test_the_second_version_of_the_api() -> None:
         results = await world.ask(*dials(30, attributes={"k": "v"}))
         others = [verdict for index, verdict in enumerate(verdicts(results)) if index != 3]
         assert (verdicts(results)[3], others) == ("REJECTED INVALID_INPUT NEVER", ["ACCEPTED"] * 29)
-        await until(world.looks)
+        await until(world.state_calls)
         world.simulator.connect.set_state("paused", CampaignState.RUNNING)
         for caller in waiting.values():
             assert verdicts(await caller.ask()) == ["ACCEPTED"] * 25

@@ -150,7 +150,7 @@ async def test_a_campaign_that_does_not_run_yet(world: World, state: CampaignSta
         pb.NOTICE_KIND_CAMPAIGN_PARKED,
         True,
     )
-    await until(world.looks)
+    await until(world.state_calls)
     assert (asking.done(), len(world.calls())) == (False, 1)
     world.simulator.connect.set_state("soon", CampaignState.RUNNING)
     assert verdicts(await asking) == ["ACCEPTED"] * 3

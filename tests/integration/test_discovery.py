@@ -32,7 +32,7 @@ def reflect(channel: Any, version: str) -> Any:
     )(timeout=PATIENCE_S)
 
 
-async def told(world: World, version: str = VERSIONS[0], **request: Any) -> Any:
+async def reflected(world: World, version: str = VERSIONS[0], **request: Any) -> Any:
     """Send server reflection one request; return the answer."""
     call = reflect(world.channel, version)
     await call.write(reflection_pb2.ServerReflectionRequest(**request))
@@ -49,7 +49,7 @@ def files_of(answer: Any) -> dict[str, descriptor_pb2.FileDescriptorProto]:
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_reflection_lists_the_services(world: World, version: str) -> None:
     """Both versions of server reflection list all services, including reflection itself."""
-    answer = await told(world, version, list_services="")
+    answer = await reflected(world, version, list_services="")
     names = {service.name for service in answer.list_services_response.service}
     assert names == {
         SERVICE,
@@ -77,8 +77,8 @@ async def test_reflection_lists_the_services(world: World, version: str) -> None
 )
 async def test_reflection_finds_symbols(world: World, version: str, symbol: str, file: str) -> None:
     """A service, method, message, field or value is found, with all files that its file imports."""
-    files = files_of(await told(world, version, file_containing_symbol=symbol))
-    assert files == files_of(await told(world, file_by_filename=file))
+    files = files_of(await reflected(world, version, file_containing_symbol=symbol))
+    assert files == files_of(await reflected(world, file_by_filename=file))
     assert file in files
     pool = descriptor_pool.DescriptorPool()
     left = dict(files)
@@ -104,7 +104,7 @@ async def test_reflection_finds_only_symbols_of_the_services(
     world: World, request_for: dict[str, Any]
 ) -> None:
     """Symbols outside the services are not found, although the process has them."""
-    answer = await told(world, **request_for)
+    answer = await reflected(world, **request_for)
     assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
 

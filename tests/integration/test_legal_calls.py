@@ -46,9 +46,7 @@ async def test_a_backlog_is_sent_in_full_calls() -> None:
 
 
 async def test_a_lone_request_is_sent_after_the_linger() -> None:
-    """With free permits a lone request waits for half the linger, and not at all if its stream has
-    half-closed.
-    """
+    """With free permits a lone request waits half the linger, or not at all on a half-closed stream."""
     async with world_of(linger=0.6) as world:
         caller = world.stream()
         await caller.send(dial("warm"))

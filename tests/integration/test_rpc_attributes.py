@@ -30,7 +30,7 @@ async def ended(world: World, method: str) -> ReadableSpan:
     return span
 
 
-def told(span: ReadableSpan) -> dict[str, object]:
+def rpc_attributes(span: ReadableSpan) -> dict[str, object]:
     return {name: value for name, value in (span.attributes or {}).items() if name.startswith("rpc.")}
 
 
@@ -44,7 +44,7 @@ async def test_a_stream_that_is_answered(world: World) -> None:
     await world.ask(dial("a"))
     span = await ended(world, STREAM)
     assert (span.name, span.kind) == (f"{SERVICE}/{STREAM}", SpanKind.SERVER)
-    assert told(span) == with_status(STREAM, grpc.StatusCode.OK)
+    assert rpc_attributes(span) == with_status(STREAM, grpc.StatusCode.OK)
     assert span.status.status_code is StatusCode.UNSET
 
 
@@ -52,7 +52,7 @@ async def test_a_call_that_is_answered(world: World) -> None:
     await stub_of(world.channel).PutDialRequests(
         pb.PutDialRequestsRequest(campaign_id="c", dial_requests=[dial("a")])
     )
-    assert told(await ended(world, PUT)) == with_status(PUT, grpc.StatusCode.OK)
+    assert rpc_attributes(await ended(world, PUT)) == with_status(PUT, grpc.StatusCode.OK)
 
 
 async def test_a_stream_that_its_caller_cancels(world: World) -> None:
@@ -60,7 +60,7 @@ async def test_a_stream_that_its_caller_cancels(world: World) -> None:
     await stream.send(dial("a"))
     assert verdicts(await stream.read(1)) == ["ACCEPTED"]
     stream.call.cancel()
-    assert told(await ended(world, STREAM)) == with_status(STREAM, grpc.StatusCode.CANCELLED)
+    assert rpc_attributes(await ended(world, STREAM)) == with_status(STREAM, grpc.StatusCode.CANCELLED)
 
 
 async def test_a_call_that_its_caller_cancels() -> None:
@@ -71,7 +71,7 @@ async def test_a_call_that_its_caller_cancels() -> None:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        assert told(await ended(world, PUT)) == with_status(PUT, grpc.StatusCode.CANCELLED)
+        assert rpc_attributes(await ended(world, PUT)) == with_status(PUT, grpc.StatusCode.CANCELLED)
 
 
 async def test_a_call_that_is_refused() -> None:
@@ -81,7 +81,7 @@ async def test_a_call_that_is_refused() -> None:
         with pytest.raises(grpc.aio.AioRpcError):
             await stub_of(world.channel).PutDialRequests(request)
         span = await ended(world, PUT)
-        assert told(span) == with_status(PUT, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        assert rpc_attributes(span) == with_status(PUT, grpc.StatusCode.RESOURCE_EXHAUSTED)
         assert span.status.status_code is StatusCode.UNSET
 
 
@@ -91,7 +91,7 @@ async def test_a_stream_that_the_gateway_ends() -> None:
         stream = world.stream()
         await stream.send(dial("a"))
         span = await ended(world, STREAM)
-        assert told(span) == with_status(STREAM, grpc.StatusCode.UNAVAILABLE)
+        assert rpc_attributes(span) == with_status(STREAM, grpc.StatusCode.UNAVAILABLE)
         assert span.status.status_code is StatusCode.UNSET
 
 
@@ -99,7 +99,7 @@ async def test_a_call_to_connect(world: World) -> None:
     """Calls to AWS have the attributes of AWS's convention, and both names of the system."""
     await world.ask(dial("a"))
     (span,) = world.spans("PutDialRequestBatch")
-    assert told(span) == {
+    assert rpc_attributes(span) == {
         "rpc.system": "aws-api",
         "rpc.system.name": "aws-api",
         "rpc.service": "ConnectCampaigns",

@@ -44,7 +44,7 @@ class Unread:
                 self.said += part
         return self.said
 
-    async def heard(self, words: bytes) -> None:
+    async def read_until(self, words: bytes) -> None:
         """Read until the log contains these words."""
         async with asyncio.timeout(PATIENCE_S):
             while words not in self.read():
@@ -67,7 +67,7 @@ async def unread() -> AsyncIterator[Unread]:
     os.close(write)
     gateway = Unread(process, read)
     try:
-        await gateway.heard(b"health and metrics on")
+        await gateway.read_until(b"health and metrics on")
         yield gateway
     finally:
         with suppress(ProcessLookupError):
@@ -101,7 +101,7 @@ async def test_lines_wait_for_a_later_reader() -> None:
             for _ in range(STREAMS):
                 assert await Caller(stub_of(channel).StreamDialRequests()).ask() == []
         gateway.process.send_signal(signal.SIGTERM)
-        await gateway.heard(b'"left"')
+        await gateway.read_until(b'"left"')
         assert gateway.said.count(b"a stream ended") == STREAMS
 
 

@@ -28,7 +28,7 @@ AGE_S = 0.4
 """The configured age of streams: with the smallest jitter they end at four fifths of it."""
 
 
-async def retired(caller: Caller) -> list[str]:
+async def rest_of_aged(caller: Caller) -> list[str]:
     """Read a stream to its end, which must be that of a stream at its age; return its verdicts."""
     results = await caller.rest()
     assert await caller.status() is grpc.StatusCode.UNAVAILABLE
@@ -38,7 +38,7 @@ async def retired(caller: Caller) -> list[str]:
     return verdicts(results)
 
 
-async def told(caller: Caller) -> None:
+async def read_notice(caller: Caller) -> None:
     """Read up to the notice that the stream ends."""
     while not caller.notices:
         message = await caller.message()
@@ -52,7 +52,7 @@ async def test_an_idle_stream_gets_a_notice_and_ends() -> None:
         caller = world.stream()
         await caller.send(*dials(3))
         began = time.monotonic()
-        assert await retired(caller) == ["ACCEPTED"] * 3
+        assert await rest_of_aged(caller) == ["ACCEPTED"] * 3
         assert 0.25 < time.monotonic() - began < 5  # far less than the grace
         assert verdicts(await world.ask(*dials(3, "new"))) == ["ACCEPTED"] * 3
 
@@ -88,9 +88,9 @@ async def test_queued_requests_are_dialed_within_the_grace() -> None:
         world.fault(FaultKind.LATENCY, latency_s=0.3)
         caller = world.stream()
         await caller.send(*dials(600))  # three rounds of eight calls
-        await told(caller)
+        await read_notice(caller)
         began = time.monotonic()
-        assert await retired(caller) == ["ACCEPTED"] * 600
+        assert await rest_of_aged(caller) == ["ACCEPTED"] * 600
         assert time.monotonic() - began < 5
 
 
@@ -100,7 +100,7 @@ async def test_requests_beyond_the_grace_are_not_accepted() -> None:
         world.fault(FaultKind.LATENCY, latency_s=1.0, count=1)
         caller = world.stream()
         await caller.send(*dials(60))
-        results = await retired(caller)
+        results = await rest_of_aged(caller)
         assert results == ["ACCEPTED"] * 25 + [DRAINED] * 35
         assert world.gateway.engine.outstanding == 0
         assert len(world.calls()) == 1
@@ -120,7 +120,7 @@ async def test_unsettled_requests_of_a_call_after_the_grace() -> None:
         world.fault(FaultKind.ITEM_MISSING, token="t-2")
         caller = world.stream()
         await caller.send(*dials(3))
-        assert await retired(caller) == ["ACCEPTED", DRAINED, UNSURE]
+        assert await rest_of_aged(caller) == ["ACCEPTED", DRAINED, UNSURE]
         assert (len(world.calls()), world.gateway.engine.outstanding) == (1, 0)
 
 
@@ -131,16 +131,16 @@ async def test_a_partly_admitted_message() -> None:
         caller = world.stream()
         await caller.send(*dials(100))
         await until(lambda: world.gateway.engine.outstanding == 30)
-        await told(caller)
+        await read_notice(caller)
         world.simulator.connect.clear_faults()
-        results = await retired(caller)
+        results = await rest_of_aged(caller)
         assert results.count(DRAINED) == 70
         assert len(results) == 100
     async with world_of(stream_max_age=AGE_S, stream_window=30) as world:
         world.fault(FaultKind.LATENCY, latency_s=0.2)
         caller = world.stream()
         await caller.send(*dials(100))
-        assert await retired(caller) == ["ACCEPTED"] * 100
+        assert await rest_of_aged(caller) == ["ACCEPTED"] * 100
 
 
 async def test_nothing_is_read_after_the_notice() -> None:
@@ -149,9 +149,9 @@ async def test_nothing_is_read_after_the_notice() -> None:
         world.fault(FaultKind.LATENCY, latency_s=0.8)
         caller = world.stream()
         await caller.send(*dials(2))
-        await told(caller)
+        await read_notice(caller)
         await caller.send(*dials(2, "late"))
-        assert await retired(caller) == ["ACCEPTED"] * 2
+        assert await rest_of_aged(caller) == ["ACCEPTED"] * 2
         assert world.dialed("late-0") == 0
 
 
@@ -176,7 +176,7 @@ async def test_requests_joined_by_another_stream_stay() -> None:
         young = world.stream()
         await young.send(dial("shared"))
         await young.finish()
-        assert await retired(old) == [UNSURE, DRAINED]
+        assert await rest_of_aged(old) == [UNSURE, DRAINED]
         assert verdicts(await young.rest()) == ["ACCEPTED"]
         assert (world.dialed("shared"), world.dialed("own")) == (1, 0)
 
@@ -187,7 +187,7 @@ async def test_the_gateway_leaves_while_streams_reach_their_age() -> None:
         world.hang()
         caller = world.stream()
         await caller.send(*dials(30))
-        await told(caller)
+        await read_notice(caller)
         await world.gateway.stop(0.3)
         assert verdicts(await caller.rest()) == [UNSURE] * 30
         assert await caller.status() is grpc.StatusCode.UNAVAILABLE

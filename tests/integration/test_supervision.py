@@ -63,7 +63,7 @@ async def health_of(served: Served) -> "asyncio.Task[list[int]]":
     return asyncio.create_task(follow())
 
 
-async def broke(served: Served, *places: str) -> None:
+async def ended_by_bug(served: Served, *places: str) -> None:
     """Wait for the end of a process, whose log must name the places of the bug and not its text."""
     assert await served.exit_code() == BROKEN, served.said.decode()
     await until(lambda: served.process.stderr and served.process.stderr.at_eof())
@@ -104,7 +104,7 @@ async def test_a_bug_in_a_task(method: str) -> None:
             health_pb2.HealthCheckResponse.SERVING,
             [health_pb2.HealthCheckResponse.NOT_SERVING],
         )
-        await broke(served, *TRIGGERS[method])
+        await ended_by_bug(served, *TRIGGERS[method])
 
 
 async def test_a_bug_at_the_end_of_a_stream() -> None:
@@ -116,7 +116,7 @@ async def test_a_bug_at_the_end_of_a_stream() -> None:
         await other.read(1)
         other.call.cancel()
         assert verdicts(await caller.rest()) == [UNSURE] * 50
-        await broke(served, "in source_gone")
+        await ended_by_bug(served, "in source_gone")
 
 
 async def test_a_core_that_cannot_abandon_its_requests() -> None:
@@ -134,7 +134,7 @@ async def test_a_core_that_cannot_abandon_its_requests() -> None:
         assert (verdicts(results), [result.index for result in results]) == ([NOT_SENT] * 3, [0, 1, 2])
         assert verdicts(await caller.rest()) == [UNSURE] * 50
         assert verdicts((await unary).results) == [NOT_SENT] * 3
-        await broke(served, "in _turn", "in abandon")
+        await ended_by_bug(served, "in _turn", "in abandon")
 
 
 async def test_a_bug_while_the_gateway_leaves() -> None:
@@ -148,7 +148,7 @@ async def test_a_bug_while_the_gateway_leaves() -> None:
         served.terminate()
         assert verdicts(await other.rest()) == [NOT_SENT]
         assert verdicts(await caller.rest()) == [UNSURE] * 50
-        await broke(served, "in drain")
+        await ended_by_bug(served, "in drain")
         assert time.monotonic() - began < 10
 
 

@@ -99,7 +99,7 @@ async def test_the_health_check_uses_the_admin_port_with_tls(
     ("listen", "policy"),
     [("0.0.0.0:0", None), ("127.0.0.1:0", None), ("0.0.0.0:0", POLICY)],
 )
-async def test_a_gateway_for_everybody_says_so_unless_it_is_on_loopback(
+async def test_an_open_gateway_logs_a_warning_unless_on_loopback(
     tmp_path: Path, listen: str, policy: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with secured(tmp_path, policy, listen=listen):

@@ -202,7 +202,7 @@ class World:
         """Return the calls for dial requests that Connect received, for one campaign or all."""
         return [call for call in self.simulator.connect.journal if campaign in (None, call.campaign)]
 
-    def looks(self) -> int:
+    def state_calls(self) -> int:
         """Return how often Connect was asked for the states of campaigns."""
         return sum(self.simulator.connect.stats().calls.get("GetCampaignStateBatch", {}).values())
 
