@@ -1,8 +1,8 @@
 """Tests with time bounds in seconds: on a busy machine a failure proves nothing, so they are repeated.
 
-A test is timed by `@pytest.mark.timed` or by its place in `TIMED`. On a quiet machine the first failure
-counts. Several workers keep the machine busy, so a test is repeated while the others wait (`turns.py`): then
-only other programs can excuse another failure.
+A test is timed by `@pytest.mark.timed`. On a quiet machine the first failure counts. Several workers keep the
+machine busy, so a test is repeated while the others wait (`turns.py`): then only other programs can excuse
+another failure.
 """
 
 import time
@@ -14,25 +14,6 @@ from _pytest.runner import runtestprotocol
 
 from tests.turns import turns_of
 
-TIMED = (
-    "client/test_channels.py",
-    "client/test_outstanding_limit.py",
-    "console/",
-    "faults/",
-    "integration/test_callers.py",
-    "integration/test_campaign_service.py",
-    "integration/test_collectors.py",
-    "integration/test_dialctl_campaigns.py",
-    "integration/test_drain.py",
-    "integration/test_expiry.py",
-    "integration/test_legal_calls.py",
-    "integration/test_stderr.py",
-    "integration/test_stream_age.py",
-    "integration/test_supervision.py",
-    "simulator/test_server.py",
-    "unit/access/test_policy.py",
-)
-"""Files and folders of tests with bounds in seconds of a real clock."""
 TRIES = 3
 BUSY = 0.5
 """Share of a test's time in which a process waited for a processor; above it the machine is busy."""
@@ -59,7 +40,7 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestRepo
     turns = turns_of(item.config)
     with turns.shared():
         reports, excused = _try(item, nextitem)
-    for _ in range(TRIES - 1 if is_timed(item) else 0):
+    for _ in range(TRIES - 1 if item.get_closest_marker("timed") else 0):
         if not excused:
             break
         repeated.append(item.nodeid)
@@ -75,12 +56,6 @@ def _try(item: pytest.Item, nextitem: pytest.Item | None) -> tuple[list[pytest.T
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
     busy = was_busy(_waited_s() - waited, time.monotonic() - began)
     return reports, busy and any(report.failed for report in reports)
-
-
-def is_timed(item: pytest.Item) -> bool:
-    """Return whether a test has bounds in seconds."""
-    place = item.nodeid.removeprefix("tests/")
-    return item.get_closest_marker("timed") is not None or place.startswith(TIMED)
 
 
 def _waited_s() -> float:

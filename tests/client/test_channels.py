@@ -58,6 +58,7 @@ async def _late(received: Received, context: object) -> Answers:
 
 
 @pytest.mark.parametrize("sync", [False, True])
+@pytest.mark.timed
 async def test_an_idle_stream_stays_open(sync: bool) -> None:
     """The gateway allows the pings that are sent all the time."""
     async with real_options() as gateway, path_to(gateway.target) as path, asyncio.timeout(30):
@@ -78,6 +79,7 @@ async def test_an_idle_stream_stays_open(sync: bool) -> None:
 
 
 @pytest.mark.parametrize("sync", [False, True])
+@pytest.mark.timed
 async def test_a_waiting_stream_sends_empty_messages(gateway: ScriptedGateway, sync: bool) -> None:
     """They show proxies that a quiet stream is in use, as long as answers are outstanding."""
     sizes: list[int] = []
@@ -111,6 +113,7 @@ async def test_a_waiting_stream_sends_empty_messages(gateway: ScriptedGateway, s
     assert sizes == [1, 0, 0, 0]
 
 
+@pytest.mark.timed
 async def test_a_connection_that_fails_after_a_long_silence_is_noticed() -> None:
     """Pings do not stop after a while."""
     async with real_options() as gateway, path_to(gateway.target) as path, asyncio.timeout(30):

@@ -84,6 +84,7 @@ async def test_the_figures_agree_with_the_metrics(page: Page, world: World) -> N
     assert calls > 0
 
 
+@pytest.mark.timed
 async def test_a_change_is_visible_within_two_seconds(page: Page, world: World) -> None:
     """A new campaign is in the table within two seconds of its first dial request."""
     await open_console(page, world)
@@ -228,6 +229,7 @@ async def test_without_a_token_the_page_is_read_only_and_explains_it(page: Page)
         assert "DIAL_GATEWAY_ADMIN_TOKEN_FILE is not set" in said
 
 
+@pytest.mark.timed
 async def test_the_page_shows_the_failures_of_a_replacing_gateway(page: Page) -> None:
     """The page stays open when a new gateway replaces the old one; each numbers its failed calls from 1."""
     shown = "[...document.querySelectorAll('#failures .trace')].map(e => e.textContent)"
@@ -276,6 +278,7 @@ async def test_text_has_enough_contrast_in_both_themes(page: Page, world: World,
     assert await page.run(CONTRAST) == []
 
 
+@pytest.mark.timed
 async def test_a_thousand_campaigns(page: Page) -> None:
     """With 1,000 changing campaigns, a change is visible within 2 s; page and gateway keep up."""
     async with gateway(call_rate=0.0) as world:

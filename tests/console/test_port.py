@@ -338,6 +338,7 @@ async def test_events_begin_with_the_state_and_continue_with_differences(world: 
         assert [point[0] for point in message["points"]] == sorted({point[0] for point in message["points"]})
 
 
+@pytest.mark.timed
 async def test_the_history_agrees_with_the_metrics(world: World) -> None:
     """The points of all seconds add up to the counters of Prometheus, by result and by outcome."""
     port = world.gateway.admin_port
@@ -400,6 +401,7 @@ async def test_a_closed_page_frees_its_place_at_once(port: int) -> None:
             assert (await anext(told))["first"]
 
 
+@pytest.mark.timed
 async def test_a_gateway_that_stops_ends_the_streams() -> None:
     """An open page does not delay the gateway's exit."""
     async with gateway() as world, events(world.gateway.admin_port) as told:

@@ -99,6 +99,7 @@ async def test_callers_without_a_certificate_are_refused(name: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.timed
 async def test_no_gateway_answers(name: str, tmp_path: Path) -> None:
     """If no gateway accepts connections, the status is one after which the client reconnects."""
     async with (
@@ -140,6 +141,7 @@ async def _silent_s(gateway: ScriptedGateway, target: str, at_most_s: float) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.timed
 async def test_a_quiet_stream_lasts(name: str, tmp_path: Path) -> None:
     """The times in the files take effect: shorter ones end a quiet stream, the given ones do not."""
     async with serving() as gateway, always_ready() as admin:
@@ -156,6 +158,7 @@ async def test_a_quiet_stream_lasts(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.timed
 async def test_a_gateway_is_killed_behind_the_proxy(name: str, tmp_path: Path, reserved_port: int) -> None:
     """A gateway is killed twice during a stream: all requests are accepted, and none is dialed twice.
 

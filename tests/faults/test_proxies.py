@@ -84,6 +84,7 @@ async def test_the_gateway_gets_the_callers_identity(name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", PROXIES)
+@pytest.mark.timed
 async def test_no_gateway_answers(name: str, tmp_path: Path) -> None:
     """If no gateway accepts connections, callers get UNAVAILABLE and reconnect."""
     nobody = Upstream("127.0.0.1:1", 1)
@@ -115,6 +116,7 @@ async def test_nginx_says_unavailable_as_grpc_demands(tmp_path: Path) -> None:
     assert body == ""
 
 
+@pytest.mark.timed
 async def test_a_proxy_that_speaks_http_1_to_the_gateway(tmp_path: Path) -> None:
     """Such a proxy forwards no call; the client tries a few times, and then names every request as
     unanswered.

@@ -13,6 +13,7 @@ ALONE = [name for name in SCENARIOS if not name.endswith(PROXIES)]
 
 
 @pytest.mark.parametrize("name", ALONE)
+@pytest.mark.timed
 async def test_a_fault_run(name: str) -> None:
     """With failures of, around and behind the gateway, all is answered, truthfully and in time."""
     if SCENARIOS[name].behind_a_proxy and (reason := absent()):
@@ -21,6 +22,7 @@ async def test_a_fault_run(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BEHIND)
+@pytest.mark.timed
 async def test_a_fault_run_behind_each_proxy(name: str) -> None:
     """The same holds behind real proxies; both run at once, since they mostly wait."""
     if reason := absent():

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.faults.processes import Service
 from tests.faults.soak.run import soak
 from tests.faults.soak.trend import Sample, Trend
@@ -10,6 +12,7 @@ from tests.faults.soak.trend import Sample, Trend
 SAMPLE = Sample(at_s=0.0, memory_mb=80.0, files=20, tasks=10, streams=1, held=5, remembered=100)
 
 
+@pytest.mark.timed
 async def test_a_short_soak() -> None:
     """Every rule holds, and nothing remains of the callers once they are gone."""
     found = await soak(duration_s=5.0, rate=200.0, seed=1)

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import grpc
+import pytest
 
 from dialgateway import DialGatewayClient, Outcome, SyncDialGatewayClient
 from dialgateway.v1 import dial_request_service_pb2 as pb
@@ -144,6 +145,7 @@ async def test_put_answers_in_the_order_of_the_requests(world: World) -> None:
     assert set(world.simulator.connect.journal.dials().values()) == {1}
 
 
+@pytest.mark.timed
 async def test_put_answers_shortly_before_the_deadline(world: World) -> None:
     """Requests that are unsettled near the deadline are UNKNOWN if sent, and NOT_ACCEPTED if not."""
     world.hang()

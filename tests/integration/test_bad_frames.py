@@ -108,6 +108,7 @@ async def test_bytes_that_are_not_grpc(world: World, noise: Callable[[random.Ran
             await writer.wait_closed()
 
 
+@pytest.mark.timed
 async def test_a_thousand_streams_at_once(world: World) -> None:
     """A thousand streams at once, each with a few valid requests and an invalid one, are all answered."""
 
@@ -121,6 +122,7 @@ async def test_a_thousand_streams_at_once(world: World) -> None:
     assert (statistics.items, statistics.illegal_calls) == ({"accepted": 3000}, 0)
 
 
+@pytest.mark.timed
 async def test_a_thousand_streams_that_never_close(world: World) -> None:
     """A thousand open and silent streams do not slow others down, and cost nothing once they are gone."""
     callers = [world.stream() for _ in range(1000)]

@@ -36,6 +36,7 @@ def listen() -> str:
     return "[::]:0"
 
 
+@pytest.mark.timed
 async def test_a_caller_that_floods_blocks_only_itself(listen: str) -> None:
     """Twenty streams of one caller fill only its share; another caller is served at the same time."""
     async with (
@@ -59,6 +60,7 @@ async def test_a_caller_that_floods_blocks_only_itself(listen: str) -> None:
         assert [verdicts(results) for results in answers] == [["ACCEPTED"] * 50] * 20
 
 
+@pytest.mark.timed
 async def test_a_caller_that_never_reads_uses_up_its_own_share(listen: str) -> None:
     """Unread answers count against the caller's share, until its streams end."""
     async with world_of(listen=listen, caller_window=5000) as world, another_caller(world) as other:
@@ -115,6 +117,7 @@ async def test_streams_are_limited_per_caller_and_in_all(listen: str) -> None:
             assert verdicts(await caller.ask(dial(f"last-{number}"))) == ["ACCEPTED"]
 
 
+@pytest.mark.timed
 async def test_unary_calls_are_limited_per_caller_and_in_all(listen: str) -> None:
     """A call beyond the limit is refused; calls of one caller do not use up another's share."""
     async with (

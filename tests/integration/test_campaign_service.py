@@ -62,6 +62,7 @@ async def queued(client: DialGatewayClient, count: int) -> None:
 # --- listing and watching ----------------------------------------------------------------------------
 
 
+@pytest.mark.timed
 async def test_a_campaign_is_listed_with_its_outcomes(world: World, client: DialGatewayClient) -> None:
     """The listing counts answers by outcome, and has the recent rate."""
     await world.ask(*dials(30), dial("bad", phone_number="1"))
@@ -106,6 +107,7 @@ async def test_the_listing_comes_in_pages(world: World, client: DialGatewayClien
     assert len(await client.list_campaigns()) == 8
 
 
+@pytest.mark.timed
 async def test_a_watch_sends_all_campaigns_and_then_changes(world: World, client: DialGatewayClient) -> None:
     """A watch begins with all campaigns, sends a hold within its interval, and nothing without a change."""
     await client.hold_campaign("first")
@@ -176,6 +178,7 @@ async def test_a_watch_ends_when_the_replica_leaves() -> None:
 # --- holding and releasing ---------------------------------------------------------------------------
 
 
+@pytest.mark.timed
 async def test_a_hold_takes_effect_within_a_second() -> None:
     """At 10 calls a second and with a backlog, no call arrives later than a second after a hold.
 
@@ -202,6 +205,7 @@ async def test_a_hold_takes_effect_within_a_second() -> None:
         assert [notice.kind for notice in caller.notices] == [HELD, RESUMED]
 
 
+@pytest.mark.timed
 async def test_a_call_that_fails_gets_no_further_attempt(world: World, client: DialGatewayClient) -> None:
     """A failing call of a held campaign is not retried; its requests wait, and are sent after the release."""
     world.fault(FaultKind.EXCEPTION, code="InternalServerException", count=1)
@@ -249,6 +253,7 @@ async def test_a_second_hold_can_answer_queued_requests(world: World, client: Di
     assert not world.calls()
 
 
+@pytest.mark.timed
 async def test_a_request_expires_under_a_hold(world: World, client: DialGatewayClient) -> None:
     """A request that expires while its campaign is held is EXPIRED with that reason."""
     await client.hold_campaign(CAMPAIGN)
@@ -278,6 +283,7 @@ async def test_other_campaigns_are_not_held(world: World, client: DialGatewayCli
     assert verdicts(await world.ask(*dials(60), campaign="other")) == ["ACCEPTED"] * 60
 
 
+@pytest.mark.timed
 async def test_leaving_does_not_wait_for_holds() -> None:
     """A gateway that leaves answers requests of held campaigns at once, without waiting for its grace."""
     async with world_of() as world, DialGatewayClient(world.target) as client:

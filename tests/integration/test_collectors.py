@@ -95,6 +95,7 @@ async def leaves(served: Served) -> float:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.timed
 async def test_a_hanging_push_does_not_delay_scrapes(protocol: str) -> None:
     """A push that waits for its collector does not delay scrapes."""
     with hanging() as (address, begun):
@@ -111,6 +112,7 @@ async def test_a_hanging_push_does_not_delay_scrapes(protocol: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.timed
 async def test_an_idle_gateway_exits_without_its_collector(protocol: str) -> None:
     """Without a collector the gateway tries for a second to export the last spans and metrics, and reports
     both as lost.
@@ -124,6 +126,7 @@ async def test_an_idle_gateway_exits_without_its_collector(protocol: str) -> Non
         assert b"the last spans and metrics could not be exported" in served.said
 
 
+@pytest.mark.timed
 async def test_the_last_metrics_do_not_wait_behind_spans() -> None:
     """The last metrics are exported even if the collector of traces is down."""
     with absent() as nowhere, collecting() as (address, paths):
@@ -140,6 +143,7 @@ async def test_the_last_metrics_do_not_wait_behind_spans() -> None:
     assert b"the last spans could not be exported" in served.said
 
 
+@pytest.mark.timed
 async def test_a_collector_that_works_is_waited_for() -> None:
     """A collector that accepted earlier exports gets several seconds for the last ones."""
     with collecting(answer_after_s=1.5) as (address, paths):
@@ -160,6 +164,7 @@ async def test_a_collector_that_works_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize(("protocol", "why"), [("grpc", "UNAVAILABLE"), ("http/protobuf", "ConnectionError")])
+@pytest.mark.timed
 async def test_failed_exports_are_logged_with_the_reason(protocol: str, why: str) -> None:
     """The log states what is lost, how much, and the kind of failure, not the library's template."""
     with absent() as address:
@@ -179,6 +184,7 @@ async def test_failed_exports_are_logged_with_the_reason(protocol: str, why: str
     assert "Transient" not in said
 
 
+@pytest.mark.timed
 async def test_a_recovered_collector_is_logged() -> None:
     """After failed exports the first success is logged."""
     with absent() as address:

@@ -99,6 +99,7 @@ async def test_purge_without_asking(world: World) -> None:
     assert "3 dial requests removed" in out
 
 
+@pytest.mark.timed
 async def test_watch_into_a_pipe(world: World) -> None:
     """Without a terminal a watch prints a line for each changed campaign."""
     process = await started(world, "watch", "--every", "0.25")
@@ -114,6 +115,7 @@ async def test_watch_into_a_pipe(world: World) -> None:
     assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 130
 
 
+@pytest.mark.timed
 async def test_watch_on_a_terminal(world: World) -> None:
     """On a terminal a watch redraws one table in place, and the last state stays visible at its end."""
     ours, theirs = pty.openpty()

@@ -39,6 +39,7 @@ async def admitted(served: Served, caller: Caller, *requests: pb.DialRequest) ->
     assert verdicts(await caller.read(1)) == ["REJECTED INVALID_REQUEST NEVER"]
 
 
+@pytest.mark.timed
 async def test_lingering_requests_are_sent_and_answered() -> None:
     """Lingering requests are sent at once; streams get the notice and end, and the process exits with 0."""
     async with serving(*NO_LIMIT, environment={"DIAL_GATEWAY_LINGER": "30"}) as served:
@@ -51,6 +52,7 @@ async def test_lingering_requests_are_sent_and_answered() -> None:
         await exited(served, 3.0)
 
 
+@pytest.mark.timed
 async def test_health_and_refusals_while_it_drains() -> None:
     """While it drains: NOT_SERVING, UNAVAILABLE for new streams and lists, answers for existing ones."""
     async with serving(*NO_LIMIT) as served:
@@ -73,6 +75,7 @@ async def test_health_and_refusals_while_it_drains() -> None:
         await exited(served, 3.0)
 
 
+@pytest.mark.timed
 async def test_a_unary_call_is_answered_while_it_drains() -> None:
     """A unary call that was accepted is answered with OK before the gateway exits."""
     async with serving(*NO_LIMIT) as served:
@@ -84,6 +87,7 @@ async def test_a_unary_call_is_answered_while_it_drains() -> None:
         await exited(served, 3.0)
 
 
+@pytest.mark.timed
 async def test_a_backlog_longer_than_the_grace() -> None:
     """At ten calls a second, requests that fit the grace are ACCEPTED; the rest is NOT_ACCEPTED/DRAINING."""
     environment = {"DIAL_GATEWAY_CALL_RATE": "10", "DIAL_GATEWAY_DRAIN_GRACE": "1.5"}
@@ -102,6 +106,7 @@ async def test_a_backlog_longer_than_the_grace() -> None:
         await exited(served, 2.0)
 
 
+@pytest.mark.timed
 async def test_streams_with_half_read_messages() -> None:
     """Requests that a full window kept from admission are answered, and never sent."""
     environment = {"DIAL_GATEWAY_STREAM_WINDOW": "30", "DIAL_GATEWAY_DRAIN_GRACE": "1"}
@@ -117,6 +122,7 @@ async def test_streams_with_half_read_messages() -> None:
         await exited(served, 2.0)
 
 
+@pytest.mark.timed
 async def test_a_connect_that_hangs() -> None:
     """Hanging calls are UNKNOWN at the end of the grace, and the process exits in time."""
     async with serving(*NO_LIMIT, environment={"DIAL_GATEWAY_DRAIN_GRACE": "1"}) as served:
@@ -131,6 +137,7 @@ async def test_a_connect_that_hangs() -> None:
         assert time.monotonic() - begun < 2.0
 
 
+@pytest.mark.timed
 async def test_a_collector_that_hangs() -> None:
     """A collector that does not answer does not delay the exit."""
     taken: list[asyncio.StreamWriter] = []
@@ -152,6 +159,7 @@ async def test_a_collector_that_hangs() -> None:
             writer.close()
 
 
+@pytest.mark.timed
 async def test_a_second_signal_forces() -> None:
     """A second SIGTERM answers everything at once, long before the grace is over; the exit code says so."""
     async with serving(*NO_LIMIT) as served:
@@ -166,6 +174,7 @@ async def test_a_second_signal_forces() -> None:
         await exited(served, 2.0, code=1)
 
 
+@pytest.mark.timed
 async def test_a_caller_that_does_not_read_does_not_delay_the_exit() -> None:
     """A caller that never reads its answers is cut off; the gateway still exits within its grace."""
     async with serving(*NO_LIMIT, environment={"DIAL_GATEWAY_DRAIN_GRACE": "1"}) as served:

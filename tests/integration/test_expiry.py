@@ -3,6 +3,8 @@
 import random
 import time
 
+import pytest
+
 from gateway.simulator import FaultKind, SimulatorSettings
 from tests.integration.world import World, WorldOptions, dial, dials, until, verdict, verdicts, world_of
 
@@ -16,6 +18,7 @@ async def test_an_expiry_within_the_headroom_is_answered_at_once(world: World) -
     assert (world.dialed("near"), world.dialed("far"), results[0].attempts) == (0, 1, 0)
 
 
+@pytest.mark.timed
 async def test_an_expiry_while_waiting_for_a_permit() -> None:
     """A request that expires while it waits for a permit is EXPIRED in time, and never sent."""
     async with world_of(call_rate=0.1, call_burst=1.0, expiry_headroom=1.0) as world:
@@ -33,6 +36,7 @@ async def test_an_expiry_while_waiting_for_a_permit() -> None:
         assert len(world.calls()) == 1
 
 
+@pytest.mark.timed
 async def test_an_expiry_while_connect_hangs() -> None:
     """Requests that expire behind a hanging call are EXPIRED unsent; the requests of the call are UNKNOWN."""
     async with world_of(max_concurrent_calls=1, call_timeout=0.6, expiry_headroom=0.5) as world:
@@ -48,6 +52,7 @@ async def test_an_expiry_while_connect_hangs() -> None:
         assert len(world.calls()) == 1
 
 
+@pytest.mark.timed
 async def test_an_expiry_under_the_account_throttle() -> None:
     """A request that Connect throttles until it expires is EXPIRED with reason THROTTLED."""
     options = WorldOptions(simulator=SimulatorSettings(), rng=random.Random(1))
@@ -59,6 +64,7 @@ async def test_an_expiry_under_the_account_throttle() -> None:
         assert world.dialed("a") == 0
 
 
+@pytest.mark.timed
 async def test_an_expiry_under_the_throttle_for_capacity() -> None:
     """An item throttled for capacity until it expires is EXPIRED/THROTTLED; others continue."""
     async with world_of(expiry_headroom=0.2) as world:
@@ -70,6 +76,7 @@ async def test_an_expiry_under_the_throttle_for_capacity() -> None:
         assert max(call.at for call in world.calls()) < begun + 1.0
 
 
+@pytest.mark.timed
 async def test_an_expiry_in_doubt_is_unknown() -> None:
     """A request that expires while in doubt is UNKNOWN, whatever else has happened to it since."""
     async with world_of(expiry_headroom=0.2, max_attempts=1000) as world:
@@ -84,6 +91,7 @@ async def test_an_expiry_in_doubt_is_unknown() -> None:
         assert world.dialed("a") == 1
 
 
+@pytest.mark.timed
 async def test_no_attempt_is_made_after_the_expiry() -> None:
     """However long Connect fails, no call arrives within the headroom of its earliest expiration."""
     async with world_of(expiry_headroom=0.3, max_attempts=100_000) as world:
@@ -108,6 +116,7 @@ class Wall:
         return time.time() + self.gained_s
 
 
+@pytest.mark.timed
 async def test_the_wall_clock_is_set_forward_while_requests_wait() -> None:
     """After a clock correction of ten minutes, expired requests are answered and never sent."""
     wall = Wall()

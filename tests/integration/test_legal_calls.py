@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncIterator
 from itertools import count
 
+import pytest
+
 import dialgateway
 from gateway.simulator import FaultKind, SimulatorSettings
 from tests.integration.world import World, WorldOptions, client_dial, dial, dials, until, verdicts, world_of
@@ -28,6 +30,7 @@ async def test_a_thousand_requests_over_four_campaigns() -> None:
         assert set(world.simulator.connect.journal.dials().values()) == {1}
 
 
+@pytest.mark.timed
 async def test_a_backlog_is_sent_in_full_calls() -> None:
     """If a backlog of lists of ten has built up while calls were busy, every call is full."""
     async with world_of(max_concurrent_calls=1) as world:
@@ -45,6 +48,7 @@ async def test_a_backlog_is_sent_in_full_calls() -> None:
         assert world.simulator.connect.stats().fill == {1: 1, 25: 40}
 
 
+@pytest.mark.timed
 async def test_a_lone_request_is_sent_after_the_linger() -> None:
     """With free permits a lone request waits half the linger, or not at all on a half-closed stream."""
     async with world_of(linger=0.6) as world:
@@ -60,6 +64,7 @@ async def test_a_lone_request_is_sent_after_the_linger() -> None:
         assert time.monotonic() - begun < 0.29
 
 
+@pytest.mark.timed
 async def test_the_quota_is_used_and_kept() -> None:
     """With three times the quota offered, 98% of it is accepted, and under 1% of calls get a 429."""
     options = WorldOptions(simulator=SimulatorSettings(), rng=random.Random(1))
@@ -95,6 +100,7 @@ async def _offer(world: World, campaign: str, per_second: int) -> None:
             assert result.accepted
 
 
+@pytest.mark.timed
 async def test_a_throttle_slows_down_and_nothing_is_lost() -> None:
     """Beyond Connect's quota calls get a 429, which counts no attempt, and all requests are accepted."""
     options = WorldOptions(simulator=SimulatorSettings(call_rate=20, call_burst=1), rng=random.Random(1))

@@ -76,6 +76,7 @@ async def unread() -> AsyncIterator[Unread]:
         os.close(read)
 
 
+@pytest.mark.timed
 async def test_an_unread_log_blocks_nothing() -> None:
     """With a full stderr the gateway serves dials, metrics and health, and exits in time with 0."""
     async with unread() as gateway:
@@ -94,6 +95,7 @@ async def test_an_unread_log_blocks_nothing() -> None:
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.timed
 async def test_lines_wait_for_a_later_reader() -> None:
     """Lines beyond the pipe's size are kept, and written in order once the pipe is read."""
     async with unread() as gateway:
@@ -105,6 +107,7 @@ async def test_lines_wait_for_a_later_reader() -> None:
         assert gateway.said.count(b"a stream ended") == STREAMS
 
 
+@pytest.mark.timed
 async def test_direct_writes_to_stderr_do_not_block() -> None:
     """Writes of gRPC's threads to stderr never block, and other users of the pipe are not affected."""
     async with unread() as gateway:
@@ -118,6 +121,7 @@ def _flags_of_stderr(pid: int) -> int:
 
 
 @pytest.mark.parametrize("words", ["metrics on http://", "gRPC on "])
+@pytest.mark.timed
 async def test_running_out_of_descriptors_does_not_flood_the_log(words: str) -> None:
     """Failed accepts cause a few log lines a second at most, and later connections are accepted."""
     limit = 64

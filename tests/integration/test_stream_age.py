@@ -6,6 +6,7 @@ import time
 
 import grpc
 import grpc.aio
+import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.simulator import FaultKind
@@ -46,6 +47,7 @@ async def read_notice(caller: Caller) -> None:
         assert not message.results
 
 
+@pytest.mark.timed
 async def test_an_idle_stream_gets_a_notice_and_ends() -> None:
     """A stream without outstanding requests ends directly after its notice; another takes its place."""
     async with world_of(stream_max_age=AGE_S) as world:
@@ -57,6 +59,7 @@ async def test_an_idle_stream_gets_a_notice_and_ends() -> None:
         assert verdicts(await world.ask(*dials(3, "new"))) == ["ACCEPTED"] * 3
 
 
+@pytest.mark.timed
 async def test_streams_do_not_end_without_an_age() -> None:
     """With an age of 0 a stream gets no notice."""
     async with world_of(stream_max_age=0) as world:
@@ -68,6 +71,7 @@ async def test_streams_do_not_end_without_an_age() -> None:
         assert caller.notices == []
 
 
+@pytest.mark.timed
 async def test_streams_that_began_together_end_apart() -> None:
     """The age has jitter: of streams that began together, the first and the last end well apart."""
     async with world_of(WorldOptions(rng=random.Random(3)), stream_max_age=1.0) as world:
@@ -82,6 +86,7 @@ async def test_streams_that_began_together_end_apart() -> None:
         assert max(ends) - min(ends) > 0.15
 
 
+@pytest.mark.timed
 async def test_queued_requests_are_dialed_within_the_grace() -> None:
     """Requests of a stream are still dialed within its grace; the stream ends after its last answer."""
     async with world_of(stream_max_age=AGE_S) as world:
@@ -94,6 +99,7 @@ async def test_queued_requests_are_dialed_within_the_grace() -> None:
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.timed
 async def test_requests_beyond_the_grace_are_not_accepted() -> None:
     """At the end of the grace waiting requests are NOT_ACCEPTED, those in flight end; each is dialed once."""
     async with world_of(stream_max_age=AGE_S, drain_grace=0.2, max_concurrent_calls=1) as world:
@@ -110,6 +116,7 @@ async def test_requests_beyond_the_grace_are_not_accepted() -> None:
         assert set(world.simulator.connect.journal.dials().values()) == {1}
 
 
+@pytest.mark.timed
 async def test_unsettled_requests_of_a_call_after_the_grace() -> None:
     """After the grace, unsettled requests of a call in flight are not sent again, as no one reads the
     answers.
@@ -124,6 +131,7 @@ async def test_unsettled_requests_of_a_call_after_the_grace() -> None:
         assert (len(world.calls()), world.gateway.engine.outstanding) == (1, 0)
 
 
+@pytest.mark.timed
 async def test_a_partly_admitted_message() -> None:
     """A message that was read is admitted completely within the grace, and then answered completely."""
     async with world_of(stream_max_age=AGE_S, drain_grace=0.3, stream_window=30) as world:
@@ -143,6 +151,7 @@ async def test_a_partly_admitted_message() -> None:
         assert await rest_of_aged(caller) == ["ACCEPTED"] * 100
 
 
+@pytest.mark.timed
 async def test_nothing_is_read_after_the_notice() -> None:
     """Messages after the notice are not read, so they get no answer here, and the caller sends them again."""
     async with world_of(stream_max_age=AGE_S) as world:
@@ -155,6 +164,7 @@ async def test_nothing_is_read_after_the_notice() -> None:
         assert world.dialed("late-0") == 0
 
 
+@pytest.mark.timed
 async def test_a_half_closed_stream_is_not_ended() -> None:
     """A half-closed stream gets all its answers, and OK, however old it is."""
     async with world_of(stream_max_age=AGE_S, drain_grace=0.1) as world:
@@ -166,6 +176,7 @@ async def test_a_half_closed_stream_is_not_ended() -> None:
         assert caller.notices == []
 
 
+@pytest.mark.timed
 async def test_requests_joined_by_another_stream_stay() -> None:
     """Requests that a younger stream has joined stay; the old stream is told that they may be dialed."""
     async with world_of(stream_max_age=1.0, drain_grace=0.1, call_rate=0.4, call_burst=1.0) as world:
@@ -181,6 +192,7 @@ async def test_requests_joined_by_another_stream_stay() -> None:
         assert (world.dialed("shared"), world.dialed("own")) == (1, 0)
 
 
+@pytest.mark.timed
 async def test_the_gateway_leaves_while_streams_reach_their_age() -> None:
     """A stream in its grace gets one notice and one answer per request, even if the gateway leaves."""
     async with world_of(stream_max_age=AGE_S, call_timeout=2.0) as world:
@@ -194,6 +206,7 @@ async def test_the_gateway_leaves_while_streams_reach_their_age() -> None:
         assert len(caller.notices) == 1
 
 
+@pytest.mark.timed
 async def test_an_old_connection_is_replaced() -> None:
     """An old connection gets GOAWAY: its half-closed stream continues on it, and a new one uses another."""
     async with world_of(stream_max_age=1.0) as world, relay_to(world.port) as relay:
@@ -223,6 +236,7 @@ async def serve_unary(world: World, port: int, end: float) -> int:
     return answered
 
 
+@pytest.mark.timed
 async def test_aging_connections_lose_no_call() -> None:
     """Unary calls are all answered, although their connections get GOAWAY every half second."""
     async with world_of(stream_max_age=0.5, linger=0.0) as world, relay_to(world.port) as relay:

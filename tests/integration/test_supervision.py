@@ -119,6 +119,7 @@ async def test_a_bug_at_the_end_of_a_stream() -> None:
         await ended_by_bug(served, "in source_gone")
 
 
+@pytest.mark.timed
 async def test_a_core_that_cannot_abandon_its_requests() -> None:
     """If the core cannot answer its outstanding requests, the sessions answer each exactly once."""
     async with broken("poll", "abandon") as served:
@@ -137,6 +138,7 @@ async def test_a_core_that_cannot_abandon_its_requests() -> None:
         await ended_by_bug(served, "in _turn", "in abandon")
 
 
+@pytest.mark.timed
 async def test_a_bug_while_the_gateway_leaves() -> None:
     """A bug during the drain ends the process at once, with the exit code of a bug, long before the grace."""
     async with broken("drain") as served:

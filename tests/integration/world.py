@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -143,9 +143,10 @@ class Caller:
         return results
 
     async def ask(self, *requests: pb.DialRequest, campaign: str = CAMPAIGN) -> list[pb.DialResult]:
-        """Send, half-close, and read to the end."""
-        await self.send(*requests, campaign=campaign)
-        await self.finish()
+        """Send, half-close, and read to the end. A stream that ends before that is read as well."""
+        with suppress(grpc.aio.AioRpcError):
+            await self.send(*requests, campaign=campaign)
+            await self.finish()
         return await self.rest()
 
     async def status(self) -> grpc.StatusCode:

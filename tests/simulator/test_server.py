@@ -117,6 +117,7 @@ async def test_violations_that_botocore_does_not_check_are_refused(
     assert simulator.connect.journal.dials() == {}
 
 
+@pytest.mark.timed
 async def test_throttling_at_the_rate(make_client: MakeClient, dial_requests: DialRequests) -> None:
     """Calls beyond the burst are ThrottlingExceptions, and pass again when the bucket has refilled."""
     now = time.time()
@@ -161,6 +162,7 @@ async def test_a_reset_is_a_tcp_reset(simulator: Simulator) -> None:
     writer.close()
 
 
+@pytest.mark.timed
 async def test_no_answer(simulator: Simulator, make_client: MakeClient, dial_requests: DialRequests) -> None:
     """Without an answer the client reaches its own time-out, and the simulator keeps serving."""
     simulator.connect.add_fault(Fault(kind=FaultKind.NO_ANSWER, after_work=True, count=1))
@@ -172,6 +174,7 @@ async def test_no_answer(simulator: Simulator, make_client: MakeClient, dial_req
     assert simulator.connect.journal.dials() == {("campaign", "a"): 1}
 
 
+@pytest.mark.timed
 async def test_an_answer_after_the_time_out(
     simulator: Simulator, make_client: MakeClient, dial_requests: DialRequests
 ) -> None:
@@ -189,6 +192,7 @@ async def test_an_answer_after_the_time_out(
 
 
 @pytest.mark.parametrize("kind", [FaultKind.NO_ANSWER, FaultKind.LATENCY])
+@pytest.mark.timed
 async def test_closing_does_not_wait_for_hanging_requests(
     make_client: MakeClient, dial_requests: DialRequests, kind: FaultKind
 ) -> None:

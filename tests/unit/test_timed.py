@@ -72,11 +72,6 @@ def test_what_workers_repeated_is_listed(tmp_path: Path) -> None:
     assert "2 x test_one.py::test_it" in said
 
 
-@pytest.mark.parametrize("place", timed.TIMED)
-def test_what_is_listed_is_there(place: str) -> None:
-    assert (TREE / "tests" / place).exists()
-
-
 def test_what_linux_tells() -> None:
     assert timed.waited_s(TOLD) == pytest.approx(3478.039818)
 
