@@ -222,7 +222,7 @@ def test_what_a_library_says_goes_nowhere(caplog: pytest.LogCaptureFixture) -> N
         failures.append(translated(raised.value))
     told = caplog.text + "".join(f"{failure!r} {failure}" for failure in failures)
     assert "ValueError" in told
-    assert "test_boto.py" in told
+    assert "test_boto_sender.py" in told
     assert PHONE not in told
 
 
