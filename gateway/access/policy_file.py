@@ -21,11 +21,13 @@ HEAVIEST, LARGEST_WINDOW = 100, 100_000_000
 _ENTRY = ("name", "identities", "dial", "weight", "window", *(action.value for action in CampaignRight))
 
 
-def reloaded_policy(path: str) -> Reloaded[Policy]:
+def reloaded_policy(path: str, parse: Callable[[bytes], Policy] | None = None) -> Reloaded[Policy]:
     """Return the policy in a file, read again when it changes; raises `PolicyError`.
 
-    What is broken is read again every second. Its text is parsed once: a large one takes seconds.
+    What is broken is read again every second. Its text is parsed once, since a large one takes seconds;
+    `parse` replaces `parse_policy`.
     """
+    parse = parse or parse_policy
     refused: tuple[bytes, str] | None = None
 
     def read() -> Policy:
@@ -34,7 +36,7 @@ def reloaded_policy(path: str) -> Reloaded[Policy]:
         if refused is not None and text == refused[0]:
             raise PolicyError(refused[1])
         try:
-            return _policy_of(path, text)
+            return _policy_of(path, text, parse)
         except PolicyError as error:
             refused = text, str(error)
             raise
@@ -44,7 +46,7 @@ def reloaded_policy(path: str) -> Reloaded[Policy]:
 
 def read_policy(path: str) -> Policy:
     """Return the policy in a file; raises `PolicyError` with the setting, the file, the path and the rule."""
-    return _policy_of(path, _text_in(path))
+    return _policy_of(path, _text_in(path), parse_policy)
 
 
 def _text_in(path: str) -> bytes:
@@ -54,9 +56,9 @@ def _text_in(path: str) -> bytes:
         raise PolicyError(f"{SETTING}: cannot read {path}: {error.strerror}") from error
 
 
-def _policy_of(path: str, text: bytes) -> Policy:
+def _policy_of(path: str, text: bytes, parse: Callable[[bytes], Policy]) -> Policy:
     try:
-        return parse_policy(text)
+        return parse(text)
     except PolicyError as error:
         raise PolicyError(f"{SETTING}: {path}: {error}") from error
 

@@ -21,10 +21,17 @@ Write = Callable[[bytes], Awaitable[None]]
 
 
 class EventStream:
-    """Sends every reader the state of the gateway and its changes. `readers` is their number."""
+    """Sends every reader the state of the gateway and its changes. `readers` is their number.
 
-    def __init__(self, console: Console) -> None:
+    `every_s` is the time between two states, `stall_s` the time after which a reader that reads nothing is
+    dropped, and `most` how many readers there may be.
+    """
+
+    def __init__(
+        self, console: Console, *, every_s: float = EVERY_S, stall_s: float = STALL_S, most: int = READERS
+    ) -> None:
         self._console = console
+        self._every_s, self._stall_s, self._most = every_s, stall_s, most
         self._closing = asyncio.Event()
         self.readers = 0
         self._made_at = float("-inf")
@@ -35,7 +42,7 @@ class EventStream:
     @property
     def full(self) -> bool:
         """Whether the limit of readers is reached."""
-        return self.readers >= READERS
+        return self.readers >= self._most
 
     async def serve(self, write: Write) -> None:
         """Serve one reader until the server stops. Raises `TimeoutError` if the reader stalls."""
@@ -45,7 +52,7 @@ class EventStream:
             while not self._closing.is_set():
                 state = await self._state()
                 if state is not sent:
-                    async with asyncio.timeout(STALL_S):
+                    async with asyncio.timeout(self._stall_s):
                         await write(self._message(sent, state))
                     sent = state
                 await self._wait_for_next()
@@ -60,7 +67,7 @@ class EventStream:
         """Return the newest state. The first reader that needs a newer one makes it, and the others wait."""
         async with self._making:
             now = asyncio.get_running_loop().time()
-            if self._newest is None or now >= self._made_at + EVERY_S:
+            if self._newest is None or now >= self._made_at + self._every_s:
                 self._newest = await self._console.state()
                 self._made_at = now
                 self._messages = {}
@@ -79,7 +86,7 @@ class EventStream:
         return made[1]
 
     async def _wait_for_next(self) -> None:
-        wait_s = self._made_at + EVERY_S - asyncio.get_running_loop().time()
+        wait_s = self._made_at + self._every_s - asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(max(0.0, wait_s)):
                 await self._closing.wait()

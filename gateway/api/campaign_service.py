@@ -52,7 +52,10 @@ OperationRequest = pb.HoldCampaignRequest | pb.ReleaseCampaignRequest | pb.Purge
 
 
 class CampaignServicer(CampaignServiceServicer):
-    """The service of `protos/dialgateway/v1/campaign_service.proto`."""
+    """The service of `protos/dialgateway/v1/campaign_service.proto`.
+
+    `watchers` and `caller_watchers` are the watches that may be open at once, in all and of one caller.
+    """
 
     def __init__(
         self,
@@ -61,7 +64,11 @@ class CampaignServicer(CampaignServiceServicer):
         access_control: AccessControl,
         snapshots: StatusSnapshots,
         operations: CampaignOperations,
+        *,
+        watchers: int = WATCHERS,
+        caller_watchers: int = CALLER_WATCHERS,
     ) -> None:
+        self._most, self._most_of_caller = watchers, caller_watchers
         self._dispatcher = dispatcher
         self._clock = clock
         self._access_control = access_control
@@ -166,10 +173,10 @@ class CampaignServicer(CampaignServiceServicer):
 
     def _full(self, caller: Caller) -> str | None:
         """Return why a caller may open no further watch, None if it may."""
-        if self._watchers.total() >= WATCHERS:
-            return f"{WATCHERS} watch already"
-        if self._watchers[caller.key] >= CALLER_WATCHERS:
-            return f"{CALLER_WATCHERS} watches of this caller are open already"
+        if self._watchers.total() >= self._most:
+            return f"{self._most} watch already"
+        if self._watchers[caller.key] >= self._most_of_caller:
+            return f"{self._most_of_caller} watches of this caller are open already"
         return None
 
     def _watch_ended(self, ended: asyncio.Event, caller: Caller) -> None:

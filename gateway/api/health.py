@@ -15,10 +15,11 @@ LONGEST_SERVICE = 256
 
 
 class BoundedHealth(health.aio.HealthServicer):
-    """`grpc.health.v1` with at most `WATCHES` watchers. A check is always answered."""
+    """`grpc.health.v1` with at most `most` watchers. A check is always answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = WATCHES) -> None:
         super().__init__()
+        self._most = most
         self._watches = 0
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: "Context") -> None:  # noqa: N802
@@ -26,8 +27,8 @@ class BoundedHealth(health.aio.HealthServicer):
         if len(request.service) > LONGEST_SERVICE:
             rule = f"service: at most {LONGEST_SERVICE} characters"
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, rule)
-        if self._watches >= WATCHES:
-            words = f"{WATCHES} watch the health already; use Check"
+        if self._watches >= self._most:
+            words = f"{self._most} watch the health already; use Check"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, words)
         self._watches += 1
         try:

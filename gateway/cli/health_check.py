@@ -11,14 +11,14 @@ TIMEOUT_S = 3.0
 SERVING, NOT_SERVING = 0, 1
 
 
-def check(address: str) -> int:
+def check(address: str, timeout_s: float = TIMEOUT_S) -> int:
     """Ask the gateway at HOST:PORT; return 0 if it serves, 1 if it does not or cannot be reached."""
     address = _at_home(address)
     with grpc.insecure_channel(address) as channel:
         try:
             stub = health_pb2_grpc.HealthStub(channel)
             answer = stub.Check(  # type: ignore[attr-defined] # the stubs leave it out
-                health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S
+                health_pb2.HealthCheckRequest(), timeout=timeout_s
             )
         except grpc.RpcError as error:
             sys.stderr.write(f"{address}: {error.code().name}\n")

@@ -5,7 +5,7 @@ import json
 import logging
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import aiohttp
 import pytest
@@ -372,13 +372,12 @@ async def test_failed_calls_are_shown_with_their_traces(world: World) -> None:
     assert about["trace_id"] == result.trace_id
 
 
-async def test_the_number_of_open_pages_is_limited(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_open_pages_is_limited(world: World) -> None:
     """A page beyond the limit is refused; when another closes there is room again."""
-    monkeypatch.setattr(event_stream, "READERS", 2)
     port = world.gateway.admin_port
-    async with events(port) as one, events(port) as other:
-        await anext(one)
-        await anext(other)
+    async with AsyncExitStack() as pages:
+        for _ in range(event_stream.READERS):
+            await anext(await pages.enter_async_context(events(port)))
         assert (await get(port, "/api/events")).status == 503
     reader = feed_of(world)
     await until(lambda: not reader.full)

@@ -7,7 +7,8 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import grpc
 import pytest
@@ -18,7 +19,11 @@ from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1 import dial_request_service_pb2 as dial_pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from gateway import simulator
-from gateway.api import campaign_service
+from gateway.api.authorization import Authorizer
+from gateway.api.campaign_service import CampaignServicer
+from gateway.api.method_handlers import campaign_handlers
+from gateway.api.server import GrpcServer
+from gateway.control.snapshots import StatusSnapshots
 from gateway.core.campaigns.holds import HOLD_LIMIT
 from gateway.simulator import FaultKind
 from tests.integration.process import serving
@@ -45,6 +50,25 @@ async def client(world: World) -> AsyncIterator[DialGatewayClient]:
 
 def stub_of(world: World) -> "CampaignServiceAsyncStub":
     return cast("CampaignServiceAsyncStub", CampaignServiceStub(world.channel))
+
+
+@asynccontextmanager
+async def servicer_of(
+    world: World, snapshots: StatusSnapshots | None = None, **limits: int
+) -> AsyncIterator[tuple[CampaignServicer, "CampaignServiceAsyncStub"]]:
+    """Serve the campaigns of a world on another port, with limits or snapshots of the test."""
+    gateway = world.gateway
+    snapshots = snapshots or gateway._campaigns._snapshots
+    operations = gateway._campaigns._operations
+    made = CampaignServicer(
+        gateway._dispatcher, gateway._clock, gateway.access.control, snapshots, operations, **limits
+    )
+    handlers = [campaign_handlers(made, Authorizer(gateway.access.control))]
+    server = GrpcServer(handlers, "127.0.0.1:0")
+    port = await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield made, cast("CampaignServiceAsyncStub", CampaignServiceStub(channel))
+    await server.stop(0.0)
 
 
 async def one(client: DialGatewayClient, campaign_id: str = CAMPAIGN) -> dialgateway.Campaign:
@@ -134,33 +158,31 @@ async def test_a_watch_of_an_idle_gateway_begins_with_an_empty_state(client: Dia
     await watch.aclose()
 
 
-async def test_watches_are_bounded_per_caller(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond its limit of watches a caller is refused; a watch that ends makes room, and leaves no state
-    behind.
-    """
-    monkeypatch.setattr(campaign_service, "CALLER_WATCHERS", 2)
+async def test_watches_are_bounded_per_caller(world: World) -> None:
+    """Beyond its limit of watches a caller is refused; a watch that ends makes room and leaves no state."""
     request, watches = pb.WatchCampaignsRequest(), []
-    for _ in range(2):
-        watches.append(stub_of(world).WatchCampaigns(request, timeout=PATIENCE_S))
-        await anext(aiter(watches[-1]))
-    over = stub_of(world).WatchCampaigns(request, timeout=PATIENCE_S)
-    assert await over.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "of this caller" in await over.details()
-    watches[0].cancel()
-    await until(lambda: world.gateway._campaigns._watchers.total() < 2)
-    watches[0] = stub_of(world).WatchCampaigns(request, timeout=PATIENCE_S)
-    await anext(aiter(watches[0]))
-    for watch in watches:
-        watch.cancel()
-    await until(lambda: not world.gateway._campaigns._watchers)
+    async with servicer_of(world, caller_watchers=2) as (servicer, stub):
+        for _ in range(2):
+            watches.append(stub.WatchCampaigns(request, timeout=PATIENCE_S))
+            await anext(aiter(watches[-1]))
+        over = stub.WatchCampaigns(request, timeout=PATIENCE_S)
+        assert await over.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "of this caller" in await over.details()
+        watches[0].cancel()
+        await until(lambda: servicer._watchers.total() < 2)
+        watches[0] = stub.WatchCampaigns(request, timeout=PATIENCE_S)
+        await anext(aiter(watches[0]))
+        for watch in watches:
+            watch.cancel()
+        await until(lambda: not servicer._watchers)
 
 
-async def test_watches_are_bounded_in_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_watches_are_bounded_in_all(world: World) -> None:
     """The limit over all callers applies before that of one."""
-    monkeypatch.setattr(campaign_service, "WATCHERS", 0)
-    over = stub_of(world).WatchCampaigns(pb.WatchCampaignsRequest(), timeout=PATIENCE_S)
-    assert await over.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert await over.details() == "0 watch already"
+    async with servicer_of(world, watchers=0) as (_, stub):
+        over = stub.WatchCampaigns(pb.WatchCampaignsRequest(), timeout=PATIENCE_S)
+        assert await over.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await over.details() == "0 watch already"
 
 
 async def test_a_watch_ends_when_the_replica_leaves() -> None:
@@ -449,21 +471,19 @@ async def test_requests_to_list_and_watch_are_validated(world: World) -> None:
         assert await stub.WatchCampaigns(watch).code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_bug_is_reported_without_its_text(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The text of an exception, which may contain personal data, reaches neither caller nor log."""
+async def test_a_bug_is_told_without_what_it_says(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither caller nor log learn the text of an exception: it may hold people's data."""
 
-    def broken() -> None:
+    def broken(rows: object) -> NoReturn:
         raise RuntimeError("+12065550123")
 
-    monkeypatch.setattr(world.gateway._campaigns._snapshots, "fresh", broken)
-    watch = stub_of(world).WatchCampaigns(pb.WatchCampaignsRequest())
-    assert await watch.code() is grpc.StatusCode.INTERNAL
-    with pytest.raises(grpc.aio.AioRpcError) as listed:
-        await stub_of(world).ListCampaigns(pb.ListCampaignsRequest())
-    assert listed.value.code() is grpc.StatusCode.INTERNAL
-    assert "+1206" not in f"{await watch.details()}{listed.value.details()}{caplog.text}"
+    async with servicer_of(world, StatusSnapshots(broken, time.monotonic)) as (_, stub):
+        watch = stub.WatchCampaigns(pb.WatchCampaignsRequest())
+        assert await watch.code() is grpc.StatusCode.INTERNAL
+        with pytest.raises(grpc.aio.AioRpcError) as listed:
+            await stub.ListCampaigns(pb.ListCampaignsRequest())
+        assert listed.value.code() is grpc.StatusCode.INTERNAL
+        assert "+1206" not in f"{await watch.details()}{listed.value.details()}{caplog.text}"
     assert caplog.text.count("met a bug") == 2
 
 

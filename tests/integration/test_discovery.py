@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -167,10 +167,25 @@ async def test_health_of_an_unknown_service(world: World) -> None:
     assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_watches_of_the_health_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+async def two_watches() -> AsyncIterator[tuple[health.BoundedHealth, grpc.aio.Channel]]:
+    """A server with only the health service, which allows two watches, and a channel to it."""
+    server, bounded = grpc.aio.server(), health.BoundedHealth(most=2)
+    health_pb2_grpc.add_HealthServicer_to_server(bounded, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await bounded.set("", health_pb2.HealthCheckResponse.SERVING)
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield bounded, channel
+    await server.stop(None)
+
+
+async def test_watches_of_the_health_are_bounded(
+    two_watches: tuple[health.BoundedHealth, grpc.aio.Channel],
+) -> None:
     """A watch beyond the limit is RESOURCE_EXHAUSTED; one that ends makes room, and checks are answered."""
-    monkeypatch.setattr(health, "WATCHES", 2)
-    stub: Any = health_pb2_grpc.HealthStub(world.channel)
+    bounded, channel = two_watches
+    stub: Any = health_pb2_grpc.HealthStub(channel)
     request = health_pb2.HealthCheckRequest()
     watches = [stub.Watch(request, timeout=PATIENCE_S) for _ in range(2)]
     for watch in watches:
@@ -178,7 +193,7 @@ async def test_watches_of_the_health_are_bounded(world: World, monkeypatch: pyte
     assert await stub.Watch(request, timeout=PATIENCE_S).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert (await stub.Check(request)).status == health_pb2.HealthCheckResponse.SERVING
     watches[0].cancel()
-    await until(lambda: world.gateway._server._health._watches < 2)
+    await until(lambda: bounded._watches < 2)
     assert (await stub.Watch(request, timeout=PATIENCE_S).read()).status
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from gateway.admin import event_stream
 from gateway.admin.event_stream import EventStream
 from gateway.admin.port import Campaign, Command, ConsoleState, Point, Totals
 
@@ -59,14 +58,17 @@ class Reader:
                 await asyncio.sleep(0)
 
 
-@pytest.fixture(autouse=True)
-def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "EVERY_S", 0.005)
+EVERY_S = 0.005
+
+
+def brisk(script: Script | None = None, **limits: Any) -> EventStream:
+    """Return an event stream that looks often."""
+    return EventStream(script or Script(), every_s=EVERY_S, **limits)
 
 
 async def test_the_first_message_tells_all_and_the_next_what_differs() -> None:
     """Changed and new rows are sent, gone ones by name, and unchanged ones not at all."""
-    source, reader = EventStream(Script()), Reader()
+    source, reader = brisk(), Reader()
     telling = asyncio.create_task(source.serve(reader.write))
     await reader.has(3)
     source.close()
@@ -84,20 +86,20 @@ async def test_one_look_serves_all_pages() -> None:
     """Twenty pages cost as many looks as one: one each time that a look has served its time."""
     script = Script()
     began = asyncio.get_running_loop().time()
-    source, readers = EventStream(script), [Reader() for _ in range(20)]
+    source, readers = brisk(script), [Reader() for _ in range(20)]
     telling = [asyncio.create_task(source.serve(reader.write)) for reader in readers]
     for reader in readers:
         await reader.has(4)
     source.close()
     await asyncio.gather(*telling)
     lasted_s = asyncio.get_running_loop().time() - began
-    assert 4 <= script.looks <= lasted_s / event_stream.EVERY_S + 1
+    assert 4 <= script.looks <= lasted_s / EVERY_S + 1
 
 
 async def test_a_page_that_reads_again_is_told_the_newest_look() -> None:
     """What went by while it did not read is skipped, and the seconds since are all there."""
     script = Script()
-    source, slow, other = EventStream(script), Reader(), Reader()
+    source, slow, other = brisk(script), Reader(), Reader()
     telling = [asyncio.create_task(source.serve(reader.write)) for reader in (slow, other)]
     await slow.has(2)
     slow.reads.clear()
@@ -114,10 +116,9 @@ async def test_a_page_that_reads_again_is_told_the_newest_look() -> None:
     assert max(now - then for then, now in itertools.pairwise(moved)) > 20
 
 
-async def test_a_page_that_never_reads_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_that_never_reads_is_let_go() -> None:
     """After a while its stream ends with a time-out, and it counts no more."""
-    monkeypatch.setattr(event_stream, "STALL_S", 0.01)
-    source, deaf = EventStream(Script()), Reader()
+    source, deaf = brisk(stall_s=0.01), Reader()
     deaf.reads.clear()
     telling = asyncio.create_task(source.serve(deaf.write))
     done, _ = await asyncio.wait([telling], timeout=10)
@@ -127,10 +128,9 @@ async def test_a_page_that_never_reads_is_let_go(monkeypatch: pytest.MonkeyPatch
     assert source.readers == 0
 
 
-async def test_so_many_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_so_many_are_told_at_once() -> None:
     """The feed is full with as many readers as may be, and not after one has gone."""
-    monkeypatch.setattr(event_stream, "READERS", 1)
-    source, reader = EventStream(Script()), Reader()
+    source, reader = brisk(most=1), Reader()
     telling = asyncio.create_task(source.serve(reader.write))
     await reader.has(1)
     assert source.full
