@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from gateway.core.answers import HELD, PURGED, CampaignRefusal
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.engine import Decision, Engine, Limits
-from gateway.core.model import Answer, Batch, CallReport, DialRequest, Priority, Settled, Waiter
+from gateway.core.model import Answer, Batch, CallReport, DialRequest, Priority, Reason, Settled, Waiter
 from tests.oracle.oracle import Oracle
-from tests.oracle.records import Caller
+from tests.oracle.records import Caller, caller_of
 from tests.oracle.rest import check_bytes, check_caller, check_counts, check_end, check_rest
 from tests.oracle.tokens import GroundTruth
 
@@ -167,7 +167,9 @@ class ObservedEngine:
         self.oracle.returned(batch, report)
         self.engine.completed(self.now, batch, report)
         settled = self.engine.take_answers(self.now)
-        self.oracle.completed(batch, report, settled)
+        parted = [one for one in settled if self._is_parted(one)]
+        self.oracle.completed(batch, report, [one for one in settled if one not in parted])
+        self.oracle.answers.settled(parted, {})
         self._tell(settled)
         self._after()
 
@@ -292,6 +294,11 @@ class ObservedEngine:
         self._late += self.engine.take_answers(self.now)
         if not self._unfinished:
             assert not self.oracle.backlog.refused, "waits for a campaign that was refused"
+
+    def _is_parted(self, one: Settled) -> bool:
+        """Whether a call leaves a request undecided, and its caller, whose stream ends, waits no longer."""
+        draining = one.answer.reason is Reason.DRAINING
+        return draining and self.oracle.at.sending and caller_of(one.waiter.source).ending
 
     def _take_late(self) -> list[Settled]:
         """Return all answers that were not delivered yet."""
