@@ -59,13 +59,13 @@ class BatchFormer:
         """
         if self.departures:
             taken = self.departures.keep_unsent(now, taken)
+        if not self.scheduler.may_hold_expired(now):
+            return taken
         expired_at = self.expiry.at(now)
-        entries = [entry for entry in taken if entry.give_up_at > expired_at]
-        if len(entries) < len(taken):
-            for entry in taken:
-                if entry.give_up_at <= expired_at:
-                    self.completion.expire(now, entry)
-        return entries
+        for entry in taken:
+            if entry.give_up_at <= expired_at:
+                self.completion.expire(now, entry)
+        return [entry for entry in taken if entry.give_up_at > expired_at]
 
     def _filled_up(self, now: float, campaign_id: str, entries: list[Entry], size: int) -> list[Entry]:
         """Return the entries of a call with more of the campaign, up to its size."""

@@ -34,7 +34,7 @@ class CampaignFlow:
     def refusal(self, now: float, campaign_id: str) -> answers.CampaignRefusal | None:
         """Return what answers all new requests of a campaign: Connect's refusal, or a hold that answers."""
         refusal = self.refused.known(now, campaign_id)
-        if refusal is None and self.answering_hold(campaign_id):
+        if refusal is None and self.holds.campaigns and self.answering_hold(campaign_id):
             return answers.HELD
         return refusal
 

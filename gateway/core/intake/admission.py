@@ -18,6 +18,7 @@ from gateway.core.intake.departures import Departures
 from gateway.core.intake.forecast import Forecast
 from gateway.core.intake.validation import is_past, problem_with
 from gateway.core.model import (
+    BATCH_LIMIT,
     Answer,
     DialRequest,
     Entry,
@@ -95,17 +96,17 @@ class Admission:
             refused = answers.rejected(Reason.INVALID_REQUEST, problem)
             self.outbox.add(addressed(waiter, request, refused) for waiter, request in arrivals)
             return
-        flows = self.flow.limit(campaign_id) > 0
+        limit = self.flow.limit(campaign_id)
         refusal = answers.DRAINING if leaving else self.flow.refusal(now, campaign_id)
         doubtful = self.scheduler.doubts(now, waiter.source.caller, campaign_id)
         more = math.inf if doubtful else len(arrivals)
-        state = self._now(now, priority, refusal, call_rate if flows else None, more)
+        state = self._now(now, priority, refusal, call_rate if limit > 0 else None, more)
         settled: list[Settled] = []
         fresh = self._sort(state, arrivals, self.outstanding.campaign(now, campaign_id), settled)
         self.outbox.add(settled)
         if fresh:
             self.scheduler.push(now, fresh)
-        if len(settled) < len(arrivals):  # some requests wait, perhaps joined to others
+        if limit < BATCH_LIMIT and len(settled) < len(arrivals):  # some wait, perhaps joined to others
             self._tell_condition(now, waiter.source, campaign_id)
 
     def _now(

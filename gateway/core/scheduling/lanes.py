@@ -161,18 +161,20 @@ class SourceQueue:
 
     def pop(self) -> Entry | None:
         """Remove and return the entry that goes next; None if the queue is empty."""
-        entries = self._entries
-        while self._begin < len(entries):
-            entry = entries[self._begin]
-            entries[self._begin] = None
-            self._begin += 1
-            if 2 * self._begin > len(entries):
-                del entries[: self._begin]
-                self._begin = 0
+        entries, begin = self._entries, self._begin
+        while begin < len(entries):
+            entry = entries[begin]
+            entries[begin] = None
+            begin += 1
+            if 2 * begin > len(entries):
+                del entries[:begin]
+                begin = 0
             if entry is not None and entry.queue is self:
+                self._begin = begin
                 entry.queue = None
                 self.waiting -= 1
                 return entry
+        self._begin = begin
         return None
 
     def turn_goes_on(self) -> bool:

@@ -196,7 +196,7 @@ class CampaignQueue:
         """Return the sources with waiting requests."""
         return {queue.source for lane in self.lanes for queue in lane.queues() if queue.source is not None}
 
-    def _lanes_in_turn(self, turn: CallerQueue | None) -> list[Lane]:
+    def _lanes_in_turn(self, turn: CallerQueue | None) -> Sequence[Lane]:
         """Return the lanes, highest priority first, except that one passed over too often comes first.
 
         If the caller has its turn at a lower priority, that lane comes before higher ones of others.
@@ -204,6 +204,8 @@ class CampaignQueue:
         if turn is None or turn.place is None:
             return sorted(self.lanes, key=lambda lane: lane.passed_over < PASSED_OVER_LIMIT)
         due = self.lanes[turn.place.priority]
+        if due.waiting == self.unsuspected:
+            return self.lanes  # nothing waits in the others
         return sorted(self.lanes, key=lambda lane: (lane.passed_over < PASSED_OVER_LIMIT, lane is not due))
 
     def _forget(self, queue: SourceQueue) -> None:

@@ -127,7 +127,7 @@ class Scheduler:
 
     def doubts(self, now: float, caller: str, campaign_id: str) -> bool:
         """Whether Connect may not have a campaign that a caller names."""
-        return bool(self._misses) and self._misses.doubts(now, caller) and campaign_id not in self._proven
+        return self._misses.doubts(now, caller) and campaign_id not in self._proven
 
     def is_slowed(self, caller: str) -> bool:
         """Whether a caller is slowed down in trying its doubtful campaigns."""
@@ -227,6 +227,11 @@ class Scheduler:
         if not entries:
             self.formed(now, campaign.campaign_id)
         return entries, flush
+
+    def may_hold_expired(self, now: float) -> bool:
+        """Whether waiting entries may have expired, since `advance` has not taken all of them out yet."""
+        due_at = self._expiries.deadline()
+        return due_at is not None and due_at <= self._expiry.at(now)
 
     def put_back(self, now: float, entries: list[Entry], *, suspects: bool) -> None:
         """Put back entries that were taken for a call and do not fit into it."""

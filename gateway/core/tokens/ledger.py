@@ -95,7 +95,7 @@ class Ledger:
         self._campaigns: dict[str, CampaignTokens] = {}
         self._sizes = [0]
         self._number = 0
-        self._not_aged: Iterator[CampaignTokens] = iter(())
+        self._not_aged: Iterator[CampaignTokens] | None = None  # campaigns that may have an old number
         self._span_s = replay_window_s / GENERATIONS
         self._largest = -(-limit // (GENERATIONS + 1))
         self._generation_began_at: float | None = None
@@ -105,7 +105,7 @@ class Ledger:
         """Return what is known of a campaign's tokens at `now`; None if no token is known."""
         self._age_all(now)
         campaign = self._campaigns.get(campaign_id)
-        if campaign is not None:
+        if campaign is not None and campaign.number != self._number:
             campaign.age(self._number)
         return campaign
 
@@ -183,9 +183,17 @@ class Ledger:
             if not any(self._sizes):  # a long idle time is caught up in one step
                 self._generation_began_at = now
             self._start_generation()
-        for campaign in islice(self._not_aged, CAMPAIGNS_AT_ONCE):
+        if self._not_aged is not None:
+            self._age_some(self._not_aged)
+
+    def _age_some(self, not_aged: Iterator[CampaignTokens]) -> None:
+        """Update a few campaigns that may not have been used since the last generation began."""
+        campaign = None
+        for campaign in islice(not_aged, CAMPAIGNS_AT_ONCE):
             campaign.age(self._number)
             self.forget_if_empty(campaign)
+        if campaign is None:
+            self._not_aged = None
 
     def _start_generation(self, *, early: bool = False) -> None:
         """Begin a generation. A campaign is updated when it is used; the others follow, a few at a time."""
