@@ -160,6 +160,7 @@ class World:
         """Begin to leave."""
         self.trace.append((self.now, "drain", grace_s))
         self.observed.drain(self.now + grace_s)
+        self.wake_at = self.now  # as `Dispatcher.drain` does
 
     def abandon(self) -> None:
         """Leave now."""
