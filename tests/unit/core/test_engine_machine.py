@@ -230,7 +230,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.engine.complete(batch, report)
 
     @precondition(lambda self: any(len(batch.entries) > 1 for batch in self.engine.calls.values()))
-    @rule(times=st.integers(1, 12), bad=st.sampled_from([1, 2, 100]))
+    @rule(times=st.sampled_from([1, 4, 12, 30]), bad=st.sampled_from([1, 2, 100]))
     def refuse_whole_calls(self, times: int, bad: int) -> None:
         """Refuse every call with one of the bad items in it, until it is found or the rule has enough."""
         first = next(batch for batch in self.engine.calls.values() if len(batch.entries) > 1)
@@ -274,7 +274,7 @@ class EngineMachine(RuleBasedStateMachine):
     def go_well(self, times: int) -> None:
         for _ in range(times):
             self.engine.poll()
-            for number in [number for number in self.engine.calls if number not in self.engine.asking]:
+            for number in self._not_asking():
                 self._end_call(self.engine.calls[number])
             asked = list(self.engine.look_up)
             self.engine.looked_up(asked, dict.fromkeys(asked, "Running"))
@@ -307,6 +307,27 @@ class EngineMachine(RuleBasedStateMachine):
         self.engine.complete(
             self._call(which), CallReport(failure=failure, attempts=0, counted_attempts=0, unused=1)
         )
+
+    @rule(campaign=campaigns, calls=st.sampled_from([1, 2]))
+    def send_much_and_stop_calls(self, campaign: str, calls: int) -> None:
+        """Stop calls before they leave, with so much waiting that their permits are used again at once."""
+        requests = [self._request(campaign, self._new_token(), 600.0) for _ in range(150)]
+        self.engine.submit(self._new_caller_of_its_own(), *requests)
+        self.engine.poll()
+        for batch in [self.engine.calls[number] for number in self._not_asking()][-calls:]:
+            report = CallReport(failure=errors.CallTooLate(), attempts=0, counted_attempts=0, unused=1)
+            self.engine.complete(batch, report)
+        self.engine.poll()
+
+    @rule(campaign=campaigns, count=st.sampled_from([30, 60]))
+    def leave_a_backlog_beside_another(self, campaign: str, count: int) -> None:
+        """Let a caller leave a backlog in the middle of another one's, so that calls must be filled up."""
+        leaving = self._new_caller()
+        for caller in (leaving, self._new_caller_of_its_own()):
+            requests = [self._request(campaign, self._new_token(), 600.0) for _ in range(count)]
+            self.engine.submit(caller, *requests)
+        self.engine.leave(leaving)
+        self.engine.poll()
 
     # --- operators ----------------------------------------------------------------------------------
 
@@ -346,10 +367,10 @@ class EngineMachine(RuleBasedStateMachine):
         engine = self.engine
         if not engine.engine.draining:
             engine.drain(engine.now + 30.0)
-        if self.steps % 2:
+        if self.tokens % 3 == 0:
             self._leave_in_order()
         else:
-            engine.abandon(unsent=list(engine.calls.values()) if self.steps % 4 else [])
+            engine.abandon(unsent=list(engine.calls.values()) if self.tokens % 3 == 1 else [])
         engine.check_end(self.callers)
 
     # --- how ---------------------------------------------------------------------------------------
@@ -382,6 +403,15 @@ class EngineMachine(RuleBasedStateMachine):
 
     def _priority(self, priority: Priority) -> Priority:
         return priority if self.mixed else Priority.NORMAL
+
+    def _not_asking(self) -> list[int]:
+        return [number for number in self.engine.calls if number not in self.engine.asking]
+
+    def _new_caller_of_its_own(self) -> Caller:
+        """Return a new caller that stays."""
+        caller = self._new_caller()
+        self.callers.append(caller)
+        return caller
 
     def _new_caller(self) -> Caller:
         self.names = getattr(self, "names", 0) + 1
