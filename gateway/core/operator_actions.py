@@ -93,12 +93,10 @@ class OperatorActions:
     def _tell_waiters(self, campaign_id: str, now: float, entry: Entry) -> None:
         """Tell the waiters of one entry that its campaign is held, if it still is.
 
-        Sources with a queue were told at the hold. Others wait for an entry that is in no queue of theirs: it
-        is in a call, delayed or suspected, or they joined it.
+        Sources with a queue have been told when the hold began. Others wait for an entry that was in no queue
+        of theirs: it was in a call, delayed or suspected, or they joined it.
         """
-        if entry.state is EntryState.WAITING and len(entry.waiters) == 1 and not entry.suspect:
-            return
-        notice = self.flow.notice(now, campaign_id)
-        if notice is not None and campaign_id in self.flow.holds:
-            sources = {waiter.source for waiter in entry.waiters if campaign_id not in waiter.source.noticed}
+        sources = {waiter.source for waiter in entry.waiters if campaign_id not in waiter.source.noticed}
+        notice = self.flow.notice(now, campaign_id) if sources and campaign_id in self.flow.holds else None
+        if notice is not None:
             self.notices.tell(campaign_id, sources, notice)

@@ -82,7 +82,7 @@ class Answers:
         Return the answers of the requests that are not outstanding any more.
         """
         answers: dict[Key, Answer] = {}
-        answered: dict[Key, set[Waiting]] = defaultdict(set)
+        told: dict[Key, list[tuple[Waiting, Answer]]] = defaultdict(list)
         for waiter, campaign_id, client_token, answer in settled:
             key, caller = (campaign_id, client_token), caller_of(waiter.source)
             assert not caller.gone, "an answer for a caller that is gone"
@@ -92,15 +92,22 @@ class Answers:
                 self._check_owed(caller, waiter.index, key, answer)
                 continue
             assert caller.waiting.pop(waiter.index, None) == key, "an answer that nobody waits for"
-            answered[key].add((caller, waiter.index))
-            assert answers.setdefault(key, answer) == answer, (
-                "callers of one request were told different things"
-            )
-        for key, waiters in answered.items():
+            told[key].append(((caller, waiter.index), answer))
+        for key, ones in told.items():
             one = self._backlog.outstanding[key]
-            assert waiters == set(one.waiters), "a caller that joined did not get the answer"
-            self._settle(one, answers[key], ids.get(key, ""))
+            shared = self._without_partings(one, ones)
+            if shared:
+                answers[key] = self._shared(one, shared)
+                self._settle(one, answers[key], ids.get(key, ""))
         return answers
+
+    def _shared(self, one: Outstanding, told: list[tuple[Waiting, Answer]]) -> Answer:
+        """Check that all who wait for a request got the same answer; return it."""
+        answer = told[0][1]
+        assert all(other is answer for _, other in told), "callers of one request were told different things"
+        waiters = {waiter for waiter, _ in told}
+        assert waiters == set(one.waiters), "a caller that joined did not get the answer"
+        return answer
 
     def _settle(self, one: Outstanding, answer: Answer, id_: str) -> None:
         """Take out a request that is answered, and check that the answer may be true."""
@@ -201,6 +208,27 @@ class Answers:
         self._backlog.leave(one, (caller, index))
         if not one.waiters:
             self.drop(one)
+
+    def _without_partings(
+        self, one: Outstanding, told: list[tuple[Waiting, Answer]]
+    ) -> list[tuple[Waiting, Answer]]:
+        """Check the answers to callers whose streams end, and return the others.
+
+        A request that has just left its call undecided may go on without these callers.
+        """
+        parted = [each for each in told if each[0][0].ending and each[1].reason is Reason.DRAINING]
+        shared = len({id(answer) for _, answer in told}) == 1 and len(told) == len(one.waiters)
+        if self._at.draining and shared:
+            return told  # the gateway itself leaves, and answers all who wait
+        for waiter, answer in parted:
+            assert one.place is not Place.IN_CALL, "told that its stream ends, though the call goes on"
+            outcomes = self._partings(waiter[0], one.key)
+            assert answer.outcome in outcomes, f"told {answer.outcome}, not one of {outcomes}"
+            self._check_parting(one.key, answer)
+            self._backlog.leave(one, waiter)
+            if not one.waiters:
+                self.drop(one)
+        return [each for each in told if each not in parted]
 
     def _check_owed(self, caller: Caller, index: int, key: Key, answer: Answer) -> None:
         """Check the answer for a request that goes on, or ended, without a caller whose stream ends.

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Set
 
 from gateway.core.errors import CampaignNotFound
-from gateway.core.model import BATCH_LIMIT, Batch, CallReport, ItemFailure, Priority
+from gateway.core.model import BATCH_LIMIT, Batch, CallReport, FlushReason, ItemFailure, Priority
 from gateway.core.scheduling.proven import DOUBT_S
 from gateway.core.scheduling.queues import PASSED_OVER_LIMIT
 from gateway.core.scheduling.ready import LOOK_AHEAD
@@ -63,8 +63,19 @@ class Fairness:
             # A caller that has left since was still in the call, so any of them may be in doubt.
             self._missed_at.update(dict.fromkeys(self._services, now))
 
-    def check_turns(self, now: float, batch: Batch, holds: Set[str]) -> None:
-        """Check that callers under backlog take turns, and so do the campaigns of one that is alone."""
+    def check_turns(self, now: float, batch: Batch, holds: Set[str], *, steady: bool) -> None:
+        """Check that callers under backlog take turns, and so do the campaigns of one that is alone.
+
+        Turns are exact while the engine is `steady`. While it removes the backlog of a caller that has left,
+        that caller may still use turns of its service. The search for an item that Connect refuses may use
+        the turn of any caller of the campaign.
+        """
+        if batch.flush is FlushReason.SUSPECT:
+            return
+        if not steady:
+            self._passed_campaigns.clear()
+            self._passed_services.clear()
+            return
         if len(self._priorities) > 1 or len(self._weights) > 1:
             return
         self._check_services(now, batch, holds)

@@ -138,8 +138,8 @@ class Flow:
 
     # --- looks at the states of campaigns ------------------------------------------------------------
 
-    def asked(self, now: float, campaign_ids: list[str], waits: Callable[[str], bool]) -> None:
-        """Check a look-up: few ids, parked ones, for which something waits, and not too often."""
+    def asked(self, now: float, campaign_ids: list[str]) -> None:
+        """Check a look-up: few ids, parked ones, and not too often."""
         if not campaign_ids:
             return
         assert self._may_look, "asks without the right to"
@@ -150,7 +150,6 @@ class Flow:
             campaign = self.not_flowing[campaign_id]
             assert campaign.parked, "asks about a campaign that is not parked"
             assert not campaign.looking, "asks twice at a time"
-            assert waits(campaign_id), "asks although nothing waits"
             campaign.looking, campaign.loose = True, False
 
     def looked_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> list[str]:

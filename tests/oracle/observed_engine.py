@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from gateway.core.answers import HELD, PURGED, CampaignRefusal
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.engine import Decision, Engine, Limits
-from gateway.core.model import Answer, Batch, CallReport, DialRequest, Priority, Reason, Settled, Waiter
+from gateway.core.model import Answer, Batch, CallReport, DialRequest, Priority, Settled, Waiter
 from tests.oracle.oracle import Oracle
-from tests.oracle.records import Caller, caller_of
+from tests.oracle.records import Caller
 from tests.oracle.rest import check_bytes, check_caller, check_counts, check_end, check_rest
 from tests.oracle.tokens import GroundTruth
 
@@ -16,9 +16,9 @@ MOST_QUEUES = 200
 """Callers whose queues are counted to check the engine's sum of bytes; more make every step slow."""
 
 LONGEST_WORK = 20_000
-"""Units of work, more than any test has, that may be done in slices without a rest."""
-SHORT_WORK = 500
-"""Outstanding requests below which work is short: one slice of at least so many units does it."""
+"""Units of long work, more than any test has."""
+LARGE_SLICE, IDLE_SLICES = 500, 2
+"""So few slices of at least so many units do all work that neither answers nor drops a request."""
 
 
 class ObservedEngine:
@@ -42,8 +42,8 @@ class ObservedEngine:
         self.callers: dict[Caller, None] = {}
         self._told = told
         self._unfinished = False
-        self._slices = 0
-        self._late: list[Settled] = []  # answers of events that answer in slices; the next poll delivers them
+        self._idle_slices = 0
+        self._held = 0
 
     @property
     def unfinished(self) -> bool:
@@ -57,6 +57,7 @@ class ObservedEngine:
 
     @now.setter
     def now(self, instant: float) -> None:
+        assert instant >= self.oracle.at.now, "time goes back"
         self.oracle.at.now = instant
 
     @property
@@ -95,8 +96,11 @@ class ObservedEngine:
         call_rate = self.engine.call_rate
         self.engine.submit(self.now, arrivals, priority)
         settled = self.engine.take_answers(self.now)
-        answers = {waiter.index: answer for waiter, _, _, answer in settled}
-        assert len(answers) == len(settled), "answered twice"
+        indexes = {waiter.index for waiter, _ in arrivals}
+        known = [one for one in settled if one.waiter.source is caller.source and one.waiter.index in indexes]
+        self._settled([one for one in settled if one not in known])  # earlier work has gone on as well
+        answers = {one.waiter.index: one.answer for one in known}
+        assert len(answers) == len(known), "answered twice"
         for waiter, request in arrivals:
             answer = answers.pop(waiter.index, None)
             self.oracle.submitted(
@@ -141,8 +145,9 @@ class ObservedEngine:
     def poll(self) -> Decision:
         """Poll the engine; the oracle checks what it decides and what it leaves undone."""
         self.oracle.expire()
+        self.oracle.steady = not self.engine.unfinished
         decision = self.engine.poll(self.now)
-        settled = self._take_late()
+        settled = self.engine.take_answers(self.now)
         self.oracle.polled(decision, settled)
         self._tell(settled)
         if decision.revoked:
@@ -167,9 +172,7 @@ class ObservedEngine:
         self.oracle.returned(batch, report)
         self.engine.completed(self.now, batch, report)
         settled = self.engine.take_answers(self.now)
-        parted = [one for one in settled if self._is_parted(one)]
-        self.oracle.completed(batch, report, [one for one in settled if one not in parted])
-        self.oracle.answers.settled(parted, {})
+        self.oracle.completed(batch, report, settled)
         self._tell(settled)
         self._after()
 
@@ -251,9 +254,7 @@ class ObservedEngine:
         self.engine.abandon(self.now, unsent)
         while self.engine.unfinished:
             self.engine.do_slice(self.now)
-        settled = self._take_late()
-        self.oracle.answers.settled(settled, {})
-        self._tell(settled)
+        self._settled(self.engine.take_answers(self.now))
         for batch in calls:
             self.engine.completed(self.now, batch, CallReport())
             assert self.engine.take_answers(self.now) == [], "answered twice"
@@ -283,27 +284,23 @@ class ObservedEngine:
         """Note whether the engine wants to be polled again at once, which it may for long work only."""
         self._unfinished = wake_at is not None and wake_at <= self.now
         assert self._unfinished or not self.engine.unfinished, "asleep over unfinished work"
-        self._slices = self._slices + 1 if self._unfinished else 0
-        assert self._slices * self.limits.slice_units < LONGEST_WORK, "polled again and again, for nothing"
-        short = len(self.oracle.backlog) < SHORT_WORK <= self.limits.slice_units
-        assert not (short and self._unfinished), "would be polled again at once, for nothing"
+        idle = self._unfinished and self.engine.outstanding == self._held
+        self._held, self._idle_slices = self.engine.outstanding, self._idle_slices + 1 if idle else 0
+        large = self.limits.slice_units >= LARGE_SLICE
+        most = IDLE_SLICES if large else LONGEST_WORK // self.limits.slice_units
+        assert self._idle_slices <= most, "polled again and again, for nothing"
 
     def _after(self) -> None:
         """Note whether long work is left; otherwise what the engine has answered late must be complete."""
         self._unfinished |= self.engine.unfinished
-        self._late += self.engine.take_answers(self.now)
+        self._settled(self.engine.take_answers(self.now))
         if not self._unfinished:
             assert not self.oracle.backlog.refused, "waits for a campaign that was refused"
 
-    def _is_parted(self, one: Settled) -> bool:
-        """Whether a call leaves a request undecided, and its caller, whose stream ends, waits no longer."""
-        draining = one.answer.reason is Reason.DRAINING
-        return draining and self.oracle.at.sending and caller_of(one.waiter.source).ending
-
-    def _take_late(self) -> list[Settled]:
-        """Return all answers that were not delivered yet."""
-        late, self._late = self._late, []
-        return late + self.engine.take_answers(self.now)
+    def _settled(self, settled: list[Settled]) -> None:
+        """Check answers that do not follow from the event itself but from long work that went on with it."""
+        self.oracle.answers.settled(settled, {})
+        self._tell(settled)
 
     def _tell(self, settled: list[Settled]) -> None:
         for one in settled:

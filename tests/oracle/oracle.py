@@ -66,6 +66,7 @@ class Oracle:
         self.gone: list[Caller] = []
         self.suspects_at: dict[str, float] = {}
         self._largest = 0
+        self.steady = True
 
     # --- callers -----------------------------------------------------------------------------------
 
@@ -135,7 +136,7 @@ class Oracle:
         self._check_items(batch, suspects=suspects)
         self.calls[batch.number] = batch
         self.quota.under_way(now, len(self.calls))
-        self.fairness.check_turns(now, batch, self.at.holds.keys())
+        self.fairness.check_turns(now, batch, self.at.holds.keys(), steady=self.steady)
 
     def _check_size(self, batch: Batch, *, suspects: bool) -> None:
         """Check that a call is small enough for its body, and full if enough requests wait."""
@@ -284,7 +285,9 @@ class Oracle:
             self.denied(number)
         for batch in decision.batches:
             self.called(batch)
-        self.flow.asked(now, decision.look_up, lambda name: bool(self.backlog.in_no_call_of(name)))
+        self.flow.asked(now, decision.look_up)
+        for name in decision.look_up if self.steady else ():
+            assert self.backlog.in_no_call_of(name), "asks for the state of a campaign although nothing waits"
         self.flow.polled(now, self.backlog.surely_waiting)
         self.notices.told(decision.notices, self.at.holds)
         self.wake_at = decision.wake_at
@@ -305,7 +308,8 @@ class Oracle:
             elif campaign_id not in self.at.holds:
                 self._flows(campaign_id)
         answers = self.answers.settled(settled, {})
-        assert {campaign_id for campaign_id, _ in answers} <= self.tokens.being_refused.keys()
+        refused = {campaign_id for campaign_id, _ in answers} <= self.tokens.being_refused.keys()
+        assert refused or self.at.draining, "a look-up answers requests of a campaign that goes on"
 
     # --- operators and the end ---------------------------------------------------------------------
 

@@ -90,9 +90,9 @@ class Quota:
             assert limits.call_rate, "no limit, and still not sent"
             self._refill(now)
             level = self._sure.level(now, self._most())
-            assert level < 1.0 + EXACT_S, "a permit was there"
+            assert level < 1.0 + EXACT_S, f"a permit was there: {level}"
             assert wake_at <= now + max(0.0, 1.0 - level) / limits.call_rate + EXACT_S, (
-                "sleeps longer than a permit takes"
+                f"sleeps until {wake_at} at {now} with {level} of a permit"
             )
             return
         if self.hindered and self._under_way:

@@ -5,8 +5,8 @@ import pytest
 from gateway.core.batches import EXAMINED_LIMIT
 from gateway.core.campaigns.holds import Hold
 from gateway.core.engine import Decision
-from gateway.core.errors import AccessDenied, CampaignNotFound
-from gateway.core.model import Outcome, Reason
+from gateway.core.errors import AccessDenied, CallRevoked, CampaignNotFound
+from gateway.core.model import NoticeKind, Outcome, Reason
 from gateway.core.scheduling.lanes import SourceQueue
 from tests.unit.core.making import NOW, Bench, Caller, dial, ids_of, many, tokens_of
 
@@ -145,6 +145,17 @@ def test_those_who_joined_hear_of_a_hold_in_slices() -> None:
     assert len(decisions) >= COUNT // SLICE
     told = [(turn, notice.source) for turn, decision in enumerate(decisions) for notice in decision.notices]
     assert told == [(0, caller.source), (COUNT // SLICE - 1, joined.source)]
+
+
+def test_a_caller_whose_call_a_hold_revokes_is_told_of_the_hold() -> None:
+    """Its requests were in no queue when the hold began, and are in one again before the next slice."""
+    bench, caller = Bench(), Caller()
+    bench.send_all(NOW, caller, *many(25))
+    batch = bench.call(NOW)
+    bench.engine.operator_actions.hold(NOW, batch.campaign_id, Hold("anna", "", NOW))
+    bench.complete(NOW, batch, failure=CallRevoked(), attempts=0, counted_attempts=0, unused=1)
+    bench.poll(NOW)
+    assert caller.told == [NoticeKind.CAMPAIGN_HELD]
 
 
 def queues_of(caller: Caller) -> list[SourceQueue]:
