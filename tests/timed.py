@@ -1,9 +1,8 @@
-"""Repeats tests that failed on a busy machine, where a failure may come from missing processor time.
+"""Tests with time bounds in seconds: on a busy machine a failure proves nothing, so they are repeated.
 
-On a quiet machine the first failure counts. Several workers keep the machine busy, so a test is repeated
-while the others wait (`turns.py`): then only other programs can excuse another failure. Any test is repeated
-once, and a test with time bounds in seconds (`@pytest.mark.timed`) twice. The summary lists the repeated
-tests.
+A test is timed by `@pytest.mark.timed`. On a quiet machine the first failure counts. Several workers keep the
+machine busy, so a test is repeated while the others wait (`turns.py`): then only other programs can excuse
+another failure.
 """
 
 import time
@@ -15,7 +14,7 @@ from _pytest.runner import runtestprotocol
 
 from tests.turns import turns_of
 
-REPETITIONS, TIMED_REPETITIONS = 1, 2
+TRIES = 3
 BUSY = 0.5
 """Share of a test's time in which a process waited for a processor; above it the machine is busy."""
 PRESSURE = Path("/proc/pressure/cpu")
@@ -41,8 +40,7 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestRepo
     turns = turns_of(item.config)
     with turns.shared():
         reports, excused = _try(item, nextitem)
-    timed = item.get_closest_marker("timed") is not None
-    for _ in range(TIMED_REPETITIONS if timed else REPETITIONS):
+    for _ in range(TRIES - 1 if item.get_closest_marker("timed") else 0):
         if not excused:
             break
         repeated.append(item.nodeid)
@@ -92,6 +90,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """List the repeated tests, so that such a run is not mistaken for one on a quiet machine."""
     if repeated:
-        terminalreporter.section("tests that were repeated, since they failed on a busy machine")
+        terminalreporter.section("tests with time bounds, tried again on a busy machine")
         for name in sorted(set(repeated)):
             terminalreporter.line(f"{repeated.count(name)} x {name}")
