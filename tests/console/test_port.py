@@ -359,6 +359,7 @@ async def test_the_history_agrees_with_the_metrics(world: World) -> None:
     assert totals["answers"][0] == metrics.value("dial_gateway_requests_answered_total", outcome="ACCEPTED")
 
 
+@pytest.mark.timed
 async def test_failed_calls_are_shown_with_their_traces(world: World) -> None:
     """A failed call has the trace id of the answers that it decided."""
     world.fault(FaultKind.RESET)
