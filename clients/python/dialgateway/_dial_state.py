@@ -110,7 +110,7 @@ class DialState:
     # --- time ---------------------------------------------------------------------------------------
 
     def advance(self, now: float) -> bool:
-        """Do what is due at `now`. Return True if `connect()` is to be called now."""
+        """Do the work that is due at `now`; return whether the caller must call `connect()` now."""
         while self._pausing and self._pausing[0][0] <= now:
             self._waiting.append(heappop(self._pausing)[2])
         if self.unreachable and self._reconnection.failures:  # before a failure the gateway may yet answer

@@ -28,7 +28,7 @@ from dialgateway.dialctl.records import Record, Records
 from dialgateway.dialctl.xlsx_records import XlsxRecords
 
 _ZIP, _OLD_WORKBOOK = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-"""The first bytes of an Excel workbook, whatever its name is."""
+"""The first bytes of an Excel workbook. The file name does not matter."""
 
 _COMPRESSED = b"\x1f\x8b"
 _WEB_PAGES = (b"<html", b"<!doctype", b"<table", b"<?xml")

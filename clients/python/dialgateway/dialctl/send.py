@@ -140,7 +140,7 @@ class _Run:
         return self._finish(interrupted=interrupted)
 
     def _leads(self) -> Iterator[Lead | BadRow]:
-        """Yield the leads to send, and correct the total by those that are settled."""
+        """Yield the leads to send, and subtract settled leads from the total."""
         for lead in self._previous.unsettled(self._list.leads(), self._arguments.list.expires_in):
             if self._rows is not None and self._previous.settled:
                 self._state.total = self._rows - self._previous.settled.total()

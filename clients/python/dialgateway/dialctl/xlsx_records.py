@@ -116,7 +116,7 @@ class XlsxRecords:
                 yield Record(line, [], f"has merged cells ({current.name}): split them and fill in each cell")
                 continue
             width = width or len(cells)
-            # A row ends with its last cell that has a value; what is missing after it is empty.
+            # A row ends with its last cell that has a value. Missing cells after it are empty.
             cells += [""] * (width - len(cells))
             yield Record(line, cells)
 
