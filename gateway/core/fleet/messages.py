@@ -1,0 +1,248 @@
+"""The messages between a replica and the shared state of its fleet.
+
+All are plain data. Durations that cross between machines are relative, in milliseconds: each machine measures
+them on its own monotonic clock, so no two wall clocks are compared. A beat is the regular exchange of a
+replica with the shared state, about five times a second; it carries a tick (quota), the changes of holds, and
+the conditions of campaigns.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.core.campaigns.holds import Hold
+from gateway.core.model import Priority
+
+# --- quota -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSettings:
+    """The settings that all replicas of a fleet should share; where they differ, the stricter one applies.
+
+    `call_rate` is in calls a second, 0 for no limit, `call_burst` in calls.
+    """
+
+    call_rate: float
+    call_burst: float
+    replay_window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DemandRow:
+    """Calls that one replica could make now: of one caller, for one campaign, in one priority.
+
+    `calls` counts them, `full` says whether the next carries a full batch, `weight` is the caller's.
+    """
+
+    priority: Priority
+    caller: str
+    campaign_id: str
+    calls: int
+    full: bool
+    weight: int = 1
+    oldest_wait_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TickRequest:
+    """What a replica tells the fleet about its calls.
+
+    `member` names the process, `name` the replica for people. `sequence` grows with every tick; a repeated
+    one gets the stored reply again. `epoch` is that of the last reply, "" before the first, and `known` how
+    many members that reply named. `used` are permits whose calls have begun since the last acknowledged tick,
+    `returned` those that will not be used. `in_flight` counts calls that left within the last second and have
+    not returned. `throttled` are permits whose calls Connect throttled. `accepted` counts calls that
+    Connect accepted, `first_attempts` and `retries` the attempts made, since the last acknowledged tick.
+    `retries_waiting` counts calls that wait for the permit of a further attempt. `gone` are members that the
+    replica knows to have closed their connection. `leaving`: the replica deregisters.
+    """
+
+    member: str
+    name: str
+    sequence: int
+    epoch: str
+    known: int
+    settings: FleetSettings
+    used: tuple[int, ...] = ()
+    returned: tuple[int, ...] = ()
+    in_flight: int = 0
+    throttled: tuple[int, ...] = ()
+    accepted: int = 0
+    first_attempts: int = 0
+    retries: int = 0
+    retries_waiting: int = 0
+    demand: tuple[DemandRow, ...] = ()
+    gone: tuple[str, ...] = ()
+    leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PermitGrant:
+    """A permit for one call, usable from `start_in_ms` after the tick was sent until it expires.
+
+    `caller` and `campaign_id` name the turn that it was granted for; both are "" for a further attempt.
+    """
+
+    number: int
+    start_in_ms: int
+    caller: str = ""
+    campaign_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A replica of the fleet. `lost`: it has missed ticks, and its part of the rate is still reserved."""
+
+    member: str
+    name: str
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TickReply:
+    """What the fleet tells a replica.
+
+    `rate` is the fleet's present rate in calls a second, `settings` the settings that apply. `backlog` counts
+    the calls that all replicas could make now. `retry_credit` is what the retry budget of the fleet has left.
+    `differing` names settings that replicas disagree about.
+    """
+
+    epoch: str
+    permits: tuple[PermitGrant, ...]
+    members: tuple[Member, ...]
+    settings: FleetSettings
+    rate: float
+    backlog: int = 0
+    retry_credit: float = 0.0
+    differing: tuple[str, ...] = ()
+
+
+# --- ledger ------------------------------------------------------------------------------------------------
+
+
+class TokenState(enum.Enum):
+    """What the fleet knows of a client token. Without a record nothing is known of it."""
+
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """The record of one client token of a campaign.
+
+    `fingerprint` is a keyed hash of number and attributes. `member` is the replica that claimed it last, and
+    `alive` whether that is a live member with a recent claim. `dial_request_id` and `trace_id` are those of
+    an accepted token.
+    """
+
+    state: TokenState
+    fingerprint: str
+    member: str = ""
+    alive: bool = False
+    dial_request_id: str = ""
+    trace_id: str = ""
+
+
+class ClaimVerdict(enum.Enum):
+    """Whether a replica may send a token that it has asked to claim."""
+
+    CLAIMED = "claimed"
+    TAKEN_OVER = "taken over"
+    """It may send it, but an earlier attempt, by a dead replica or with unknown result, may have arrived."""
+    ACCEPTED = "accepted"
+    CONFLICT = "conflict"
+    ELSEWHERE = "elsewhere"
+    """A live replica is sending it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A client token and the fingerprint of its dial request."""
+
+    client_token: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The verdict on one claim; the ids are those of an accepted token."""
+
+    verdict: ClaimVerdict
+    dial_request_id: str = ""
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of a claim: accepted, unknown, or free again (`state` None: Connect does not have it)."""
+
+    client_token: str
+    fingerprint: str
+    state: TokenState | None
+    dial_request_id: str = ""
+    trace_id: str = ""
+
+
+# --- holds and purges --------------------------------------------------------------------------------------
+
+
+class FleetActionKind(enum.Enum):
+    """An operator's action on a campaign, for all replicas."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    PURGE = "purge"
+
+
+@dataclass(frozen=True, slots=True)
+class FleetAction:
+    """An action as the shared state records it. `at_ms` is the store's wall clock, `version` its number."""
+
+    kind: FleetActionKind
+    campaign_id: str
+    caller: str
+    reason: str
+    answering: bool = False
+    version: int = 0
+    at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRequest:
+    """What a replica tells about operators' actions.
+
+    `seen` is the version of the changes that it has carried out, 0 before the first. `answered` counts, by
+    version, the dial requests that it has answered for an action. `asks` are versions whose progress it wants
+    to know.
+    """
+
+    member: str
+    seen: int
+    answered: Mapping[int, int] = field(default_factory=dict)
+    asks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the fleet is with an action: dial requests answered, by members that have carried it out."""
+
+    answered: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlReply:
+    """The changes since the version that a replica has seen.
+
+    `holds` is the whole table of holds, None if nothing has changed; the `at` of each is in seconds since the
+    epoch by the store's clock. `purges` are those after `seen`, oldest first. `seen` has the version that
+    each member has carried out.
+    """
+
+    version: int
+    holds: Mapping[str, Hold] | None
+    purges: tuple[FleetAction, ...] = ()
+    seen: Mapping[str, int] = field(default_factory=dict)
+    progress: Mapping[int, Progress] = field(default_factory=dict)

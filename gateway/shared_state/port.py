@@ -1,0 +1,85 @@
+"""What a replica asks of the shared state, without naming a library or a server."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.core.fleet.messages import (
+    Claim,
+    Claimed,
+    ControlReply,
+    ControlRequest,
+    FleetAction,
+    Settlement,
+    TickReply,
+    TickRequest,
+    TokenRecord,
+)
+
+
+class SharedStateError(Exception):
+    """The shared state did not do what was asked. The text never contains a password or personal data."""
+
+
+class SharedStateUnavailable(SharedStateError):  # noqa: N818 - says what happened
+    """It could not be reached, did not answer in time, or cannot write now. The command may have been run."""
+
+
+class SharedStateRefused(SharedStateError):  # noqa: N818
+    """It will not do this until an operator changes something: permissions, version, layout, eviction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The regular message of a replica: one round trip carries all of it."""
+
+    tick: TickRequest
+    control: ControlRequest
+
+
+@dataclass(frozen=True, slots=True)
+class BeatReply:
+    """The reply to a beat."""
+
+    tick: TickReply
+    control: ControlReply
+
+
+class SharedState(Protocol):
+    """The state that all replicas share. Every method raises `SharedStateError` only, within its timeout."""
+
+    async def beat(self, beat: Beat) -> BeatReply:
+        """Exchange a beat. Sent again with the same sequence after an error, it counts once."""
+        ...
+
+    async def claim(
+        self, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
+    ) -> list[Claimed]:
+        """Claim the tokens of one call, in one atomic step; `live` are the members known to be alive."""
+        ...
+
+    async def settle(self, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
+        """Record how claims of this member ended. Claims that others have taken over since stay theirs."""
+        ...
+
+    async def look_up(
+        self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]
+    ) -> Mapping[str, TokenRecord]:
+        """Return the records of those tokens that have one."""
+        ...
+
+    async def act(self, action: FleetAction) -> FleetAction | None:
+        """Record an operator's action; return it with its version and time, None for a release of no hold."""
+        ...
+
+    async def publish(self, member: str, report: bytes, keep_s: float) -> None:
+        """Publish a replica's report about its campaigns for the other replicas' listings."""
+        ...
+
+    async def reports(self) -> Mapping[str, bytes]:
+        """Return the present report of each member."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
