@@ -29,7 +29,7 @@ from gateway.simulator.operations import Handler, Operations, Output, Version
 from gateway.simulator.quota import ACCOUNT_QUOTAS, PUT_BATCH, Quota, Quotas
 from gateway.simulator.service import Operation, Service, service_of
 from gateway.simulator.settings import SimulatorSettings
-from gateway.simulator.signing import HttpRequest, SignatureChecker
+from gateway.simulator.signing import HttpRequest, SignatureChecker, access_key_of
 from gateway.simulator.v1 import V1
 from gateway.simulator.v2 import V2
 
@@ -179,7 +179,11 @@ class SimulatedConnect:
             self.journal.refuse(error.code)
             return Reply(error.status or 500, _error_body(error, None), request_id, error.code)
         record = CallRecord(
-            request_id=request_id, at=now, operation=operation.name, campaign=labels.get("id")
+            request_id=request_id,
+            at=now,
+            operation=operation.name,
+            campaign=labels.get("id"),
+            access_key=access_key_of(request.headers),
         )
         reply = self._perform(api, operation, labels, request.body, record)
         is_batch = operation.name == api.operations.version.put

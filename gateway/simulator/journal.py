@@ -53,6 +53,7 @@ class CallRecord:
         delivery: what became of the answer.
         carried_out: the work was done; its answer may still be an error or lost.
         illegal: the client broke the service's contract.
+        access_key: access key id of the signature, which tells clients apart; "" without one.
         accepted: what Connect has from now on.
         failed: what it has not.
 
@@ -67,6 +68,7 @@ class CallRecord:
     delivery: Delivery = Delivery.SENT
     carried_out: bool = False
     illegal: bool = False
+    access_key: str = ""
     tokens: Sequence[str] = ()
     accepted: list[AcceptedItem] = field(default_factory=list)
     failed: list[FailedItem] = field(default_factory=list)

@@ -77,6 +77,7 @@ def _line(record: CallRecord) -> bytes:
         "delivery": record.delivery,
         "carried_out": record.carried_out,
         "illegal": record.illegal,
+        "access_key": record.access_key,
         "tokens": record.tokens,
         "accepted": [(item.token, item.id, item.replayed) for item in record.accepted],
         "failed": [(item.token, item.code) for item in record.failed],

@@ -43,6 +43,7 @@ async def test_a_full_batch(
     assert answer["failedRequests"] == []
     (call,) = simulator.connect.journal
     assert answer["ResponseMetadata"]["RequestId"] == call.request_id
+    assert call.access_key == "simulator"
     assert {item["clientToken"]: item["id"] for item in answer["successfulRequests"]} == {
         item.token: item.id for item in call.accepted
     }

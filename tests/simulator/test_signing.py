@@ -9,7 +9,7 @@ from botocore.credentials import Credentials
 from multidict import CIMultiDict
 
 from gateway.simulator.errors import CallError
-from gateway.simulator.signing import HttpRequest, SignatureChecker
+from gateway.simulator.signing import HttpRequest, SignatureChecker, access_key_of
 
 URL = "http://127.0.0.1:4570"
 CHECKER = SignatureChecker({"AKIDEXAMPLE": "open sesame"}, "connect-campaigns")
@@ -130,3 +130,9 @@ def test_host_must_be_signed() -> None:
     good = sign()
     authorization = good.headers["Authorization"].replace("host;", "")
     assert refusal(change(good, Authorization=authorization)) == "InvalidSignatureException"
+
+
+def test_the_access_key_names_the_client() -> None:
+    """The access key of a signature is readable without checking it; there is none without a signature."""
+    assert access_key_of(sign("replica-1", "whatever").headers) == "replica-1"
+    assert access_key_of({}) == access_key_of({"Authorization": "Basic abc"}) == ""
