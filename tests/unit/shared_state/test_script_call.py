@@ -1,0 +1,24 @@
+from hashlib import sha1
+from importlib.resources import files
+
+import pytest
+
+from gateway.shared_state.commands.script_call import PROLOGUE, script
+
+
+def _names() -> list[str]:
+    found = files("gateway.shared_state").joinpath("scripts").iterdir()
+    return sorted(file.name.removesuffix(".lua") for file in found if file.name.endswith(".lua"))
+
+
+@pytest.mark.parametrize("name", [name for name in _names() if name != PROLOGUE])
+def test_every_script_begins_with_the_line_that_makes_the_server_check_its_keys(name: str) -> None:
+    text = script(name).text
+    assert text.startswith(b"#!lua\n")
+    assert b"local function now_ms()" in text
+    assert script(name).sha == sha1(text, usedforsecurity=False).hexdigest()
+
+
+def test_a_script_without_that_line_is_refused() -> None:
+    with pytest.raises(ValueError, match="#!lua"):
+        script(PROLOGUE)
