@@ -21,7 +21,8 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml clients/python/pyproject
 demo: install ## send 2,000 dial requests through a gateway with a simulated Amazon Connect
 	$(BIN)/dial-gateway demo examples/leads.csv
 
-# Tests mostly wait, so they use more workers than the machine has processors.
+# Tests mostly wait, so they use more workers than the machine has processors. Each worker imports all tests, and tests
+# start new interpreters, so bytecode is always cached: without it, collecting the tests takes three times as long.
 WORKERS ?= 6
 
 test: install ## run every test of the Python parts
@@ -29,7 +30,7 @@ test: install ## run every test of the Python parts
 	scripts/chromium.sh
 	scripts/helm.sh $(VENV)
 	scripts/promtool.sh $(VENV)
-	$(BIN)/python -m pytest -n $(WORKERS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS)
 
 FUZZ_S ?= 60
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import parallel, ports, timed, turns
+from tests import parallel, ports, preloaded, timed, turns
 
 OBJECTS = 20_000
 """New objects after which Python's collector examines the young ones; Python's default is 700."""
@@ -18,7 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     A shell makes background commands ignore SIGINT, and every child inherits that.
     """
-    for plugin in (parallel, timed, turns):
+    for plugin in (parallel, preloaded, timed, turns):
         config.pluginmanager.register(plugin)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,27 +13,29 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.request import urlopen
 
+from tests import preloaded
+
 _SIMULATOR = re.compile(r"http://\S+?:\d+")
 _SERVING = re.compile(r"serving gRPC on \S+:(\d+)")
 PATIENCE_S = 60.0
 
 
-async def _spawn(*words: str, environment: dict[str, str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", *words),
+async def _spawn(*words: str, environment: dict[str, str]) -> preloaded.Process:
+    return await preloaded.start(
+        *("gateway", *words),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
     )
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: preloaded.Process) -> None:
     with suppress(ProcessLookupError):
         process.kill()
     await process.communicate()
 
 
-async def _says(process: asyncio.subprocess.Process, pattern: re.Pattern[str]) -> re.Match[str]:
+async def _says(process: preloaded.Process, pattern: re.Pattern[str]) -> re.Match[str]:
     """Read the output of a process until it contains a text."""
     assert process.stdout is not None
     said = ""
@@ -52,7 +53,7 @@ class World:
 
     port: int
     simulator: str
-    gateway: asyncio.subprocess.Process | None = None
+    gateway: preloaded.Process | None = None
     settings: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -16,6 +16,7 @@ import grpc
 import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
+from tests import preloaded
 from tests.client.scripted import PHONE, SECRET, Answers, Received, ScriptedGateway, accepted, answer
 
 if TYPE_CHECKING:
@@ -36,10 +37,8 @@ class Dialctl:
         self.environment = {**os.environ, "DIAL_GATEWAY_TARGET": target}
         self.out = self.err = ""
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
+    async def start(self, *arguments: str) -> preloaded.Process:
+        return await preloaded.start(
             "dialgateway.dialctl",
             *arguments,
             cwd=self.directory,
@@ -50,7 +49,7 @@ class Dialctl:
         )
 
     async def wait(
-        self, process: asyncio.subprocess.Process, stdin: bytes | None = None, *, patience_s: float = 20
+        self, process: preloaded.Process, stdin: bytes | None = None, *, patience_s: float = 20
     ) -> int:
         out, err = await asyncio.wait_for(process.communicate(stdin), patience_s)
         self.out, self.err = out.decode(), err.decode()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from dialgateway import DialGatewayClient, DialResult, RetryPolicy, SyncDialGatewayClient
+from tests import preloaded
 from tests.client.processes import World, world
 from tests.client.scripted import PHONE, requests
 
@@ -92,10 +92,10 @@ async def test_a_list_survives_kills_of_the_gateway_and_of_dialctl(
     leads, results = tmp_path / "leads.csv", tmp_path / "leads.results.csv"
     leads.write_text("client_token,phone_number\n" + "".join(f"t-{n},{PHONE}\n" for n in range(COUNT)))
 
-    async def send() -> asyncio.subprocess.Process:
+    async def send() -> preloaded.Process:
         words = ("send", str(leads), "--campaign", "c", "--expires-in", "10m", "--quiet")
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "dialgateway.dialctl", *words, "--gateway", gateway.target),
+        return await preloaded.start(
+            *("dialgateway.dialctl", *words, "--gateway", gateway.target),
             env=dict(os.environ),
         )
 

@@ -13,8 +13,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
+
+from tests import preloaded
 
 START_S = 90.0
+OURS = (sys.executable, "-m")
+"""What a command with a module of this repository begins with."""
 POLL_S = 0.01
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -23,7 +28,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 class Run:
     """One process, from its start to its end."""
 
-    process: asyncio.subprocess.Process
+    process: preloaded.Process
     said: Path
     began_at: float = field(default_factory=time.monotonic)
 
@@ -45,18 +50,21 @@ class Service:
         """Start a process, and wait until it serves."""
         said = self.folder / f"{self.name}-{len(self.runs) + 1}.log"
         with said.open("wb") as file:
-            process = await asyncio.create_subprocess_exec(
-                *self.command,
-                stdout=file,
-                stderr=file,
-                env={**os.environ, **self.environment},
-            )
+            process = await self._process(file)
         self.runs.append(Run(process, said))
         async with asyncio.timeout(START_S):
             while self.ready not in said.read_bytes():
                 if process.returncode is not None:
                     raise RuntimeError(f"{self.name} did not start: {self.said()[-2000:]}")
                 await asyncio.sleep(POLL_S)
+
+    async def _process(self, output: IO[bytes]) -> preloaded.Process:
+        environment = {**os.environ, **self.environment}
+        if tuple(self.command[:2]) == OURS:
+            return await preloaded.start(*self.command[2:], env=environment, stdout=output, stderr=output)
+        return await asyncio.create_subprocess_exec(
+            *self.command, env=environment, stdout=output, stderr=output
+        )
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the current process, unless it has just ended."""
@@ -131,7 +139,7 @@ async def running(*services: Service, later: Sequence[Service] = ()) -> AsyncIte
 def connect_service(folder: Path, port: int, *, rate: float = 0.0, seed: int = 0) -> Service:
     """Return the simulated Connect, whose journal is in `journal.jsonl` over all restarts."""
     arguments = ["--port", str(port), "--rate", str(rate), "--seed", str(seed), "--no-verify-signatures"]
-    command = [sys.executable, "-m", "gateway", "simulator", *arguments, "--journal", str(folder / JOURNAL)]
+    command = [*OURS, "gateway", "simulator", *arguments, "--journal", str(folder / JOURNAL)]
     return Service("connect", command, {}, folder, b"Amazon Connect simulated at")
 
 
@@ -149,7 +157,7 @@ def gateway_service(
         "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0",
         **variables,
     }
-    command = [sys.executable, "-m", "gateway", "serve"]
+    command = [*OURS, "gateway", "serve"]
     return Service(f"gateway-{number}", command, environment, folder, b"serving gRPC on")
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests import preloaded
 from tests.integration.world import PATIENCE_S, Caller, stub_of, until
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ NO_LIMIT = ("--simulator-rate", "0")
 class Served:
     """A gateway process, its output so far, and a channel to it."""
 
-    process: asyncio.subprocess.Process
+    process: preloaded.Process
     channel: grpc.aio.Channel | None = None
     simulator: str = ""
     admin_port: int = 0
@@ -121,8 +121,8 @@ async def serving(
         "DIAL_GATEWAY_CALL_RATE": "0",
         **(environment or {}),
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", *module, *arguments),
+    process = await preloaded.start(
+        *(*module, *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **settings},

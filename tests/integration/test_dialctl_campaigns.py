@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dialgateway import DialGatewayClient
+from tests import preloaded
 from tests.integration.world import CAMPAIGN, PATIENCE_S, World, dials, until, verdicts, world_of
 
 PIPE = asyncio.subprocess.PIPE
@@ -25,11 +26,9 @@ async def world() -> AsyncIterator[World]:
 
 async def started(
     world: World, *arguments: str, stdout: int = asyncio.subprocess.PIPE, **environment: str
-) -> asyncio.subprocess.Process:
+) -> preloaded.Process:
     """Start dialctl."""
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
+    return await preloaded.start(
         "dialgateway.dialctl",
         *arguments,
         env={**os.environ, "DIAL_GATEWAY_TARGET": world.target, **environment},

@@ -6,7 +6,6 @@ import re
 import resource
 import signal
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 import grpc.aio
 import pytest
 
+from tests import preloaded
 from tests.integration.admin import get, scrape
 from tests.integration.world import PATIENCE_S, Caller, dials, stub_of, verdicts
 
@@ -27,7 +27,7 @@ STREAMS = 500
 class Unread:
     """A gateway process, the read end of its stderr, which is read on demand only, and its first lines."""
 
-    process: asyncio.subprocess.Process
+    process: preloaded.Process
     stderr: int
     said: bytes = b""
 
@@ -58,8 +58,8 @@ async def unread() -> AsyncIterator[Unread]:
     read, write = os.pipe()
     os.set_blocking(read, False)
     settings = {"DIAL_GATEWAY_LISTEN": "127.0.0.1:0", "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0"}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "serve", "--simulator"),
+    process = await preloaded.start(
+        *("gateway", "serve", "--simulator"),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=write,
         env={**os.environ, **settings},

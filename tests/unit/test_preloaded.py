@@ -1,0 +1,150 @@
+"""Commands in forks of a preloaded process behave like commands in new interpreters."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.preloaded import PreloadedProcess, Preloader, Process, Session, fork
+
+PROGRAM = "tests.unit.reported_start"
+TREE = Path(__file__).resolve().parents[2]
+PATIENCE_S = 30
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Session]:
+    """Provide a session with a preloader of its own."""
+    session = Session()
+    session.begin()
+    yield session
+    session.end()
+
+
+async def in_a_new_interpreter(*arguments: str, **options: Any) -> Process:
+    """Start the program with asyncio."""
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", PROGRAM, *arguments, **options)
+
+
+async def in_a_fork(session: Session, *arguments: str, **options: Any) -> PreloadedProcess:
+    """Start the program in a fork."""
+    process = await session.start(PROGRAM, *arguments, **options)
+    assert isinstance(process, PreloadedProcess)
+    return process
+
+
+@pytest.mark.parametrize("changes", [{}, {"PYTHONUNBUFFERED": ""}, {"AWS_REGION": "eu-central-1"}])
+async def test_a_fork_starts_like_a_new_interpreter(session: Session, changes: Mapping[str, str]) -> None:
+    """Arguments, environment, folder, files, signals and standard streams are the same."""
+    environment = {**os.environ, **changes}
+    pipes: dict[str, Any] = {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE, "env": environment, "cwd": TREE}
+    told = []
+    for process in (
+        await in_a_new_interpreter("3", "--option", "ü", **pipes),
+        await in_a_fork(session, "3", "--option", "ü", **pipes),
+    ):
+        out, err = await process.communicate("line 1\nline ü".encode())
+        assert (process.returncode, out.decode()) == (3, "line 1\nline ü")
+        told.append(json.loads(err))
+    assert told[0] == told[1]
+
+
+async def test_the_working_directory(session: Session, tmp_path: Path) -> None:
+    """A command may run in any folder."""
+    process = await in_a_fork(session, "0", env=os.environ, cwd=tmp_path, stdin=DEVNULL, stderr=PIPE)
+    _, err = await process.communicate()
+    assert json.loads(err)["folder"] == str(tmp_path)
+
+
+async def test_files_as_standard_streams(session: Session, tmp_path: Path) -> None:
+    """Output goes to a file, or where the output of this process goes."""
+    with (tmp_path / "output").open("wb") as file:
+        process = await in_a_fork(session, "0", env=os.environ, stdin=DEVNULL, stdout=file, stderr=STDOUT)
+        assert await process.wait() == 0
+    assert json.loads((tmp_path / "output").read_text())["name"] == "__main__"
+
+
+async def test_inherited_streams(session: Session, capfd: pytest.CaptureFixture[str]) -> None:
+    process = await in_a_fork(session, "0", env=os.environ, stdin=DEVNULL)
+    assert await process.wait() == 0
+    assert json.loads(capfd.readouterr().err)["name"] == "__main__"
+
+
+def has_ended(process: Process) -> bool:
+    """Return whether a process has an exit code."""
+    return process.returncode is not None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+async def test_the_end_by_a_signal(session: Session, number: signal.Signals) -> None:
+    """The exit code of a killed process is the negative number of the signal."""
+    process = await in_a_fork(session, "wait", env=os.environ, stdout=PIPE, stderr=PIPE)
+    assert process.stderr is not None
+    await process.stderr.readline()
+    assert not has_ended(process)
+    process.send_signal(number)
+    async with asyncio.timeout(PATIENCE_S):
+        _, err = await process.communicate()
+    assert process.returncode == -number
+    assert (b"KeyboardInterrupt" in err) == (number is signal.SIGINT)
+    with pytest.raises(ProcessLookupError):
+        process.terminate()
+
+
+async def test_an_early_signal_is_not_lost(session: Session) -> None:
+    """SIGINT ends a process that has only just been forked: the preloader itself ignores it."""
+    processes = [await in_a_fork(session, "wait", env=os.environ, stderr=DEVNULL) for _ in range(10)]
+    for process in processes:
+        process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(PATIENCE_S):
+        assert {await process.wait() for process in processes} == {-signal.SIGINT}
+
+
+async def test_forks_are_independent(session: Session) -> None:
+    """No fork has files of another one: each sees the end of its input, and its pipes end with it."""
+    first, second = [
+        await in_a_fork(session, "0", env=os.environ, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+        for _ in range(2)
+    ]
+    async with asyncio.timeout(PATIENCE_S):
+        assert await first.communicate(b"one") == (b"one", b"")
+        assert not has_ended(second)
+        assert await second.communicate(b"two") == (b"two", b"")
+
+
+async def test_an_environment_that_imports_may_read(session: Session) -> None:
+    """A new interpreter runs the command then."""
+    environment = {**os.environ, "PYTHONOPTIMIZE": "1"}
+    process = await session.start(PROGRAM, "0", env=environment, stdin=DEVNULL, stderr=PIPE)
+    assert not isinstance(process, PreloadedProcess)
+    _, err = await process.communicate()
+    assert json.loads(err)["environment"]["PYTHONOPTIMIZE"] == "1"
+
+
+async def test_without_pytest() -> None:
+    """The commands of `make faults` and `make soak` run in new interpreters."""
+    process = await Session().start(PROGRAM, "0", env=os.environ, stdin=DEVNULL, stderr=DEVNULL)
+    assert not isinstance(process, PreloadedProcess)
+    assert await process.wait() == 0
+
+
+def test_the_preloader_has_one_thread() -> None:
+    """A fork of a process with several threads may deadlock."""
+    preloader = Preloader()
+    asyncio.run(_use(preloader))
+    assert len(list(Path(f"/proc/{preloader.pid}/task").iterdir())) == 1
+    preloader.close()
+    assert not Path(f"/proc/{preloader.pid}").exists()
+
+
+async def _use(preloader: Preloader) -> None:
+    order = {"module": PROGRAM, "arguments": ["0"], "env": dict(os.environ), "cwd": str(TREE)}
+    process = await fork(preloader, order, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+    assert await process.wait() == 0
