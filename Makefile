@@ -30,6 +30,7 @@ test: install ## run every test of the Python parts
 	scripts/chromium.sh
 	scripts/helm.sh $(VENV)
 	scripts/promtool.sh $(VENV)
+	scripts/redis_server.sh $(VENV)
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS)
 
 FUZZ_S ?= 60

@@ -1,0 +1,1 @@
+"""The logic of the scripts as plain Python, over data in memory, for simulations, tests and benchmarks."""

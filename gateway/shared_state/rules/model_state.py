@@ -1,0 +1,80 @@
+"""The shared state as one replica of the gateway reaches it, over a model of the server."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
+
+from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Settlement, TokenRecord
+from gateway.shared_state.port import Beat, BeatReply, SharedStateUnavailable
+from gateway.shared_state.rules.model_store import ModelStore
+
+_Reply = TypeVar("_Reply")
+Hook = Callable[[str], Awaitable[None]]
+
+
+async def _at_once(operation: str) -> None:
+    """Pass a message on without delay."""
+
+
+class ModelState:
+    """Implements `SharedState` without a server or a network.
+
+    Another `store` may take its place at any time, as after a fail-over. `on_request` and `on_reply` are
+    awaited with the name of the operation before and after it is carried out. They may wait, so that messages
+    are late or overtake each other, and may raise `SharedStateUnavailable`, so that messages are lost.
+    `partitioned`: no message arrives.
+    """
+
+    def __init__(self, store: ModelStore, *, on_request: Hook = _at_once, on_reply: Hook = _at_once) -> None:
+        self.store = store
+        self.on_request = on_request
+        self.on_reply = on_reply
+        self.partitioned = False
+        self.closed = False
+
+    async def beat(self, beat: Beat) -> BeatReply:
+        """Exchange a beat."""
+        return await self._exchange("beat", lambda: self.store.beat(beat))
+
+    async def claim(
+        self, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
+    ) -> list[Claimed]:
+        """Claim the tokens of one call."""
+        return await self._exchange("claim", lambda: self.store.claim(campaign_id, member, live, claims))
+
+    async def settle(self, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
+        """Record how claims ended."""
+        await self._exchange("settle", lambda: self.store.settle(campaign_id, member, settlements))
+
+    async def look_up(
+        self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]
+    ) -> Mapping[str, TokenRecord]:
+        """Return the records of those tokens that have one."""
+        return await self._exchange("look_up", lambda: self.store.look_up(campaign_id, live, tokens))
+
+    async def act(self, action: FleetAction) -> FleetAction | None:
+        """Record an operator's action."""
+        return await self._exchange("act", lambda: self.store.act(action))
+
+    async def publish(self, member: str, report: bytes, keep_s: float) -> None:
+        """Publish a member's report."""
+        await self._exchange("publish", lambda: self.store.publish(member, report, keep_s))
+
+    async def reports(self) -> Mapping[str, bytes]:
+        """Return the present report of each member."""
+        return await self._exchange("reports", self.store.reports)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self.closed = True
+
+    async def _exchange(self, name: str, operation: Callable[[], _Reply]) -> _Reply:
+        await self.on_request(name)
+        self._check_reachable()
+        reply = operation()
+        await self.on_reply(name)
+        self._check_reachable()
+        return reply
+
+    def _check_reachable(self) -> None:
+        if self.partitioned:
+            raise SharedStateUnavailable("the shared state did not answer in time")

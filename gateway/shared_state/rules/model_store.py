@@ -1,0 +1,157 @@
+"""A model of one server of the shared state: the rules, the server's clock, and its outages."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from typing import TypeVar
+
+from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Settlement, TokenRecord
+from gateway.shared_state.port import (
+    Beat,
+    BeatReply,
+    SharedStateRefused,
+    SharedStateUnavailable,
+)
+from gateway.shared_state.rules.rules import Rules
+
+_Part = TypeVar("_Part")
+_Reply = TypeVar("_Reply")
+
+
+class ModelStore:
+    """Carries out operations at once, each as one atomic step, as the scripts on a server do.
+
+    `now_ms` returns the server's clock in milliseconds since the epoch. `killed`: every operation fails and
+    changes nothing. `hung`: every operation fails, and is carried out when `resume` is called, as a stopped
+    process reads what has arrived meanwhile. `read_only`: operations that write fail.
+    """
+
+    def __init__(
+        self,
+        now_ms: Callable[[], int],
+        rules: Rules | None = None,
+        histories: "itertools.count[int] | None" = None,
+    ) -> None:
+        self._now_ms = now_ms
+        self.rules = rules or Rules.empty()
+        self._histories = histories or itertools.count(1)
+        self.replication = self._new_history()
+        self.killed = False
+        self.hung = False
+        self.read_only = False
+        self._late: list[Callable[[], object]] = []
+
+    # --- outages -----------------------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """End the server at once, as SIGKILL does."""
+        self.killed = True
+        self._late.clear()
+
+    def start(self, rules: Rules | None = None) -> None:
+        """Start the server again, with what it had written to disk, by default nothing."""
+        self.killed = self.hung = self.read_only = False
+        self.rules = rules or Rules.empty()
+        self.replication = self._new_history()
+
+    def hang(self) -> None:
+        """Stop the server, as SIGSTOP does."""
+        self.hung = True
+
+    def resume(self) -> None:
+        """Let a hung server go on: it first carries out what arrived meanwhile; those replies are lost."""
+        self.hung = False
+        late, self._late = self._late, []
+        for operation in late:
+            operation()
+
+    def flush(self) -> None:
+        """Remove all keys, as FLUSHALL does; the replication history stays."""
+        self.rules = Rules.empty()
+
+    def snapshot(self) -> Rules:
+        """Return a copy of the data, as a replica of the server has it at this moment."""
+        return deepcopy(self.rules)
+
+    def fail_over(self, rules: Rules) -> None:
+        """Let a replica of the server take its place; the writes since that copy was made are lost."""
+        self.rules = deepcopy(rules)
+        self.replication = self._new_history()
+        self.killed = self.hung = self.read_only = False
+        self._late.clear()
+
+    def promoted(self, rules: Rules) -> "ModelStore":
+        """Return a second server that takes the place of this one, while this one goes on (split brain)."""
+        return ModelStore(self._now_ms, deepcopy(rules), self._histories)
+
+    # --- operations --------------------------------------------------------------------------------
+
+    def beat(self, beat: Beat) -> BeatReply:
+        """Carry out a tick and exchange the changes of holds."""
+        quota, control = _part(self.rules.quota), _part(self.rules.control)
+
+        def carry_out() -> BeatReply:
+            now_ms = self._now_ms()
+            tick = quota.tick(now_ms, self.replication, beat.tick)
+            return BeatReply(tick, control.exchange(now_ms, beat.control))
+
+        return self._write(carry_out)
+
+    def claim(
+        self, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
+    ) -> list[Claimed]:
+        """Claim the tokens of one call."""
+        ledger = _part(self.rules.ledger)
+        return self._write(lambda: ledger.claim(self._now_ms(), campaign_id, member, live, claims))
+
+    def settle(self, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
+        """Record how claims ended."""
+        ledger = _part(self.rules.ledger)
+        self._write(lambda: ledger.settle(self._now_ms(), campaign_id, member, settlements))
+
+    def look_up(self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]) -> dict[str, TokenRecord]:
+        """Return the records of those tokens that have one."""
+        ledger = _part(self.rules.ledger)
+        self._check_reachable()
+        return ledger.look_up(self._now_ms(), campaign_id, live, tokens)
+
+    def act(self, action: FleetAction) -> FleetAction | None:
+        """Record an operator's action."""
+        control = _part(self.rules.control)
+        return self._write(lambda: control.act(self._now_ms(), action))
+
+    def publish(self, member: str, report: bytes, keep_s: float) -> None:
+        """Keep a member's report for so long."""
+        control = _part(self.rules.control)
+        self._write(lambda: control.publish(self._now_ms(), member, report, keep_s))
+
+    def reports(self) -> dict[str, bytes]:
+        """Return the present report of each member."""
+        control = _part(self.rules.control)
+        self._check_reachable()
+        return control.reports(self._now_ms())
+
+    # --- how ---------------------------------------------------------------------------------------
+
+    def _write(self, operation: Callable[[], _Reply]) -> _Reply:
+        if self.hung:
+            self._late.append(operation)
+        self._check_reachable()
+        if self.read_only:
+            raise SharedStateUnavailable("the shared state cannot write now")
+        return operation()
+
+    def _check_reachable(self) -> None:
+        if self.killed:
+            raise SharedStateUnavailable("the shared state refuses connections")
+        if self.hung:
+            raise SharedStateUnavailable("the shared state did not answer in time")
+
+    def _new_history(self) -> str:
+        return f"replication-{next(self._histories)}"
+
+
+def _part(part: _Part | None) -> _Part:
+    if part is None:
+        raise SharedStateRefused("this store keeps no data of that kind")
+    return part

@@ -1,0 +1,79 @@
+"""The data of one store, and what each part of it answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.core.fleet.messages import (
+    Claim,
+    Claimed,
+    ControlReply,
+    ControlRequest,
+    FleetAction,
+    Settlement,
+    TickReply,
+    TickRequest,
+    TokenRecord,
+)
+
+
+class QuotaTable(Protocol):
+    """The bucket, the members and their permits. `now_ms` is the store's clock, since the epoch."""
+
+    def tick(self, now_ms: int, replication: str, request: TickRequest) -> TickReply:
+        """Carry out a tick. `replication` is the id of the store's replication history."""
+        ...
+
+
+class LedgerTable(Protocol):
+    """The records of client tokens."""
+
+    def claim(
+        self, now_ms: int, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
+    ) -> list[Claimed]:
+        """Claim the tokens of one call."""
+        ...
+
+    def settle(self, now_ms: int, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
+        """Record how claims ended."""
+        ...
+
+    def look_up(
+        self, now_ms: int, campaign_id: str, live: Sequence[str], tokens: Sequence[str]
+    ) -> dict[str, TokenRecord]:
+        """Return the records of those tokens that have one."""
+        ...
+
+
+class ControlTable(Protocol):
+    """Holds, purges, the record of actions, and the reports of members."""
+
+    def exchange(self, now_ms: int, request: ControlRequest) -> ControlReply:
+        """Note what a member has carried out, and return the changes since."""
+        ...
+
+    def act(self, now_ms: int, action: FleetAction) -> FleetAction | None:
+        """Record an action."""
+        ...
+
+    def publish(self, now_ms: int, member: str, report: bytes, keep_s: float) -> None:
+        """Keep a member's report for so long."""
+        ...
+
+    def reports(self, now_ms: int) -> dict[str, bytes]:
+        """Return the present report of each member."""
+        ...
+
+
+@dataclass(slots=True)
+class Rules:
+    """The data of one store. A deep copy is a snapshot of it. A part that is None refuses its operations."""
+
+    quota: QuotaTable | None = None
+    ledger: LedgerTable | None = None
+    control: ControlTable | None = None
+
+    @classmethod
+    def empty(cls) -> "Rules":
+        """Return the data of a new store."""
+        return cls()
