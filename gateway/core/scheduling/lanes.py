@@ -214,7 +214,73 @@ class SourceQueue:
             self._begin = 0
 
 
-Turns = OrderedDict[SourceQueue, None]
+class Turns:
+    """The queues of one caller's sources, in the order of their turns; `count` says how many there are.
+
+    A queue that becomes empty leaves for good. `retire` only counts it, and its place is dropped later. In a
+    list, a turn touches no other queue: with many queues, each of them costs an access to slow memory.
+    """
+
+    __slots__ = ("_begin", "_order", "count")
+
+    def __init__(self) -> None:
+        self._order: list[SourceQueue] = []  # from `_begin` on, including empty queues
+        self._begin = 0
+        self.count = 0
+
+    def __iter__(self) -> Iterator[SourceQueue]:
+        return (queue for queue in islice(self._order, self._begin, None) if queue.waiting)
+
+    def enter(self, queue: SourceQueue) -> None:
+        """Add a queue behind the others; entries must follow at once."""
+        self._order.append(queue)
+        self.count += 1
+
+    def retire(self) -> None:
+        """Note that one of the queues has become empty."""
+        self.count -= 1
+        if len(self._order) - self._begin > 2 * self.count + STALE_PLACES:
+            self._order = [*self]
+            self._begin = 0
+
+    def take(self, limit: int, taken: list[Entry], emptied: list[SourceQueue]) -> None:
+        """Fill `taken` up to `limit` entries in turns; add the queues that become empty to `emptied`."""
+        order, begin, room = self._order, self._begin, limit - len(taken)
+        while room > 0 and begin < len(order):
+            queue = order[begin]
+            goes_on = queue.waiting > 0  # else it has left
+            while goes_on and room > 0:
+                entry = queue.pop()
+                if entry is not None:
+                    taken.append(entry)
+                    room -= 1
+                if not queue.waiting:
+                    self.count -= 1
+                    emptied.append(queue)
+                    break
+                goes_on = queue.turn_goes_on()
+            if goes_on and queue.waiting:
+                break  # the next call continues its turn
+            begin += 1
+            if queue.waiting:
+                order.append(queue)
+        if 2 * begin > len(order):
+            del order[:begin]
+            begin = 0
+        self._begin = begin
+
+    def had_turn(self, queue: SourceQueue, *, goes_on: bool) -> None:
+        """Move a queue behind the others after its turn, or before them if its turn goes on."""
+        self._drop(queue)
+        self._order.insert(self._begin if goes_on else len(self._order), queue)
+
+    def leave(self, queue: SourceQueue) -> None:
+        """Remove a queue that has become empty, and its place."""
+        self._drop(queue)
+        self.count -= 1
+
+    def _drop(self, queue: SourceQueue) -> None:
+        del self._order[self._order.index(queue, self._begin)]
 
 
 # Most campaigns use one priority. Lanes without requests share this object, which never changes.
@@ -241,15 +307,16 @@ class Lane:
         if turns is None:
             if self._callers is _NO_CALLERS:
                 self._callers = OrderedDict()
-            turns = self._callers[queue.caller_queue] = OrderedDict()
-        turns[queue] = None
+            turns = self._callers[queue.caller_queue] = Turns()
+        turns.enter(queue)
 
     def retire(self, queue: SourceQueue) -> bool:
         """Take a source's queue out of the turns; return whether it took part."""
         turns = self._callers.get(queue.caller_queue)
-        if turns is None or queue not in turns:
+        if turns is None:
             return False
-        self._leave(queue, turns)
+        turns.retire()
+        self._forget_if_empty(queue, turns)
         return True
 
     def take(self, limit: int, first: CallerQueue | None = None) -> tuple[list[Entry], list[SourceQueue]]:
@@ -266,8 +333,8 @@ class Lane:
         caller = first if first in callers else next(iter(callers), None)
         while callers and len(taken) < limit:
             turns = callers[caller]
-            self._take_turns(turns, limit, taken, emptied)
-            if turns:
+            turns.take(limit, taken, emptied)
+            if turns.count:
                 callers.move_to_end(caller)
             else:
                 del callers[caller]
@@ -287,22 +354,6 @@ class Lane:
     def of(self, caller_queue: CallerQueue) -> Iterator[SourceQueue]:
         """Yield the queues of one caller."""
         yield from self._callers.get(caller_queue, ())
-
-    def _take_turns(self, turns: Turns, limit: int, taken: list[Entry], emptied: list[SourceQueue]) -> None:
-        """Fill `taken` up to `limit` entries in the turns of one caller's sources."""
-        while turns and len(taken) < limit:
-            for queue in tuple(islice(turns, limit - len(taken))):
-                goes_on = True
-                while goes_on and len(taken) < limit:
-                    entry = queue.pop()
-                    if entry is not None:
-                        taken.append(entry)
-                    goes_on = queue.waiting > 0 and queue.turn_goes_on()
-                if not queue.waiting:
-                    del turns[queue]
-                    emptied.append(queue)
-                elif not goes_on:
-                    turns.move_to_end(queue)
 
     def _take_by_age(self, limit: int) -> tuple[list[Entry], list[SourceQueue]]:
         """Do what `take` does, but give earlier turns to requests that have waited longer.
@@ -327,17 +378,18 @@ class Lane:
             turns, following = self._callers[queue.caller_queue], queue.top()
             if following is None:
                 heapq.heappop(order)
-                self._leave(queue, turns)
+                turns.leave(queue)
+                self._forget_if_empty(queue, turns)
                 emptied.append(queue)
                 continue
             goes_on = queue.turn_goes_on()
-            turns.move_to_end(queue, last=not goes_on)
+            turns.had_turn(queue, goes_on=goes_on)
             had += not goes_on
             heapq.heapreplace(order, (following.arrived_at + had * TURN_WORTH_S, place, had, queue))
         self.waiting -= len(taken)
         return taken, emptied
 
-    def _leave(self, queue: SourceQueue, turns: Turns) -> None:
-        del turns[queue]
-        if not turns:
+    def _forget_if_empty(self, queue: SourceQueue, turns: Turns) -> None:
+        """Forget the caller of a queue that has left, if it was the caller's last one."""
+        if not turns.count:
             del self._callers[queue.caller_queue]
