@@ -39,6 +39,7 @@ SEND_MARGIN_S = 0.05
 """Seconds from the decision for a call until its bytes are on the wire; a request expires that much
 earlier."""
 
+_new = tuple.__new__  # looked up once: used for every message
 Arrival = tuple[Waiter, DialRequest]
 
 
@@ -91,7 +92,9 @@ class Admission:
         """
         waiter, request = arrivals[0]
         campaign_id = request.campaign_id
-        problem = self.campaign_problem(campaign_id)
+        campaign = self.outstanding.campaign(now, campaign_id)
+        # A campaign with known tokens has a valid id: its id was checked before the first of them.
+        problem = self.campaign_problem(campaign_id) if campaign is None else None
         if problem is not None:
             refused = answers.rejected(Reason.INVALID_REQUEST, problem)
             self.outbox.add(addressed(waiter, request, refused) for waiter, request in arrivals)
@@ -102,8 +105,9 @@ class Admission:
         more = math.inf if doubtful else len(arrivals)
         state = self._now(now, priority, refusal, call_rate if limit > 0 else None, more)
         settled: list[Settled] = []
-        fresh = self._sort(state, arrivals, self.outstanding.campaign(now, campaign_id), settled)
-        self.outbox.add(settled)
+        fresh = self._sort(state, arrivals, campaign, settled)
+        if settled:
+            self.outbox.add(settled)
         if fresh:
             self.scheduler.push(now, fresh)
         if limit < BATCH_LIMIT and len(settled) < len(arrivals):  # some wait, perhaps joined to others
@@ -119,7 +123,7 @@ class Admission:
     ) -> Now:
         clear_from = now if call_rate is None else self.forecast.all_sent_by(now, call_rate, more)
         clear_from = math.inf if refusal is not None else self.expiry.at(clear_from)
-        return Now(now, priority, refusal, call_rate, clear_from)
+        return _new(Now, (now, priority, refusal, call_rate, clear_from))  # as `Now(…)`, in half the time
 
     def _sort(
         self, state: Now, arrivals: Sequence[Arrival], campaign: CampaignTokens | None, settled: list[Settled]

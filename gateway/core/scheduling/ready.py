@@ -42,6 +42,7 @@ class Place(NamedTuple):
 
 _PLACES = tuple(tuple(Place(standing, priority) for priority in Priority) for standing in Standing)
 """Every place, made once, by standing and priority."""
+_NONE_PASSED_OVER = [0 for _ in Priority]
 
 
 class _Group:
@@ -109,14 +110,15 @@ class ReadyRing:
         if group is not None:
             self.turns[caller] = group
 
-    def first(self, may_wait: Callable[[CampaignQueue], bool]) -> CallerQueue:
+    def first(self, may_wait: Callable[[CampaignQueue], bool] | None) -> CallerQueue:
         """Return the queue whose turn it is; there must be one.
 
-        Of the first few, one with a full call goes before those that may wait; they keep their places.
+        Of the first few, one with a full call goes before those that may wait; they keep their places. If
+        `may_wait` is None, none may wait.
         """
         group = self._first_group()
-        first = next(group.queues())
-        if not may_wait(first.campaign):
+        first = next(iter(next(iter(group.turns.values()))))
+        if may_wait is None or not may_wait(first.campaign):
             return first
         ready = (queue for queue in self._first_few(group) if not may_wait(queue.campaign))
         return next(ready, first)
@@ -159,7 +161,12 @@ class ReadyCampaigns:
         self._rings = tuple(tuple(ReadyRing() for _ in Priority) for _ in Standing)
         # The callers of each priority in these rings: an empty dictionary if none is ready there.
         self._regular, self._doubtful = (tuple(ring.turns for ring in rings) for rings in self._rings)
-        self._passed_over = [0 for _ in Priority]
+        self._turns = tuple(
+            (place, ring.turns)
+            for places, rings in zip(_PLACES, self._rings, strict=True)
+            for place, ring in zip(places, rings, strict=True)
+        )
+        self._passed_over = [*_NONE_PASSED_OVER]
         self._slowed: set[str] = set()
         self._since_doubtful = DOUBTFUL_EVERY
         self._since_doubtful_at = [DOUBTFUL_EVERY for _ in Priority]
@@ -204,12 +211,16 @@ class ReadyCampaigns:
         for ring in self._rings[Standing.DOUBTFUL]:
             ring.resume(caller)
 
-    def next(self, may_wait: Callable[[CampaignQueue], bool]) -> CallerQueue | None:
-        """Return the queue whose turn it is, and move it behind the others; None if none is ready."""
+    def next(self, may_wait: Callable[[CampaignQueue], bool] | None) -> CallerQueue | None:
+        """Return the queue whose turn it is, and move it behind the others; None if none is ready.
+
+        Campaigns that `may_wait` go behind those with a full call; None if none may wait.
+        """
         for attempt in range(RECHECK_LIMIT):
-            if not self:
+            places = [place for place, turns in self._turns if turns]
+            if not places:
                 return None
-            place = self._choose()
+            place = places[0] if len(places) == 1 else self._choose()
             if place.standing is Standing.DOUBTFUL and not self._let_one_try(place.priority):
                 place = self._choose(may_try=False)
             ring = self._rings[place.standing][place.priority]
@@ -217,7 +228,7 @@ class ReadyCampaigns:
             if attempt == RECHECK_LIMIT - 1 or self._standing(queue) is place.standing:
                 break
             self.add(queue)  # its standing has changed since it was added
-        self._count(place)
+        self._count(place, alone=len(places) == 1)
         ring.had_turn(queue)
         if place.standing is Standing.DOUBTFUL:
             self._charge(queue.caller)
@@ -270,11 +281,15 @@ class ReadyCampaigns:
                 return priority
         return ready[0]
 
-    def _count(self, place: Place) -> None:
+    def _count(self, place: Place, *, alone: bool) -> None:
+        """Count a turn at a place; `alone`: queues are ready nowhere else."""
         passed_over = self._passed_over
-        for priority, regular in enumerate(self._regular):
-            waits = priority != place.priority and (regular or self._doubtful[priority])
-            passed_over[priority] = passed_over[priority] + 1 if waits else 0
+        if alone:
+            passed_over[:] = _NONE_PASSED_OVER
+        else:
+            for priority, regular in enumerate(self._regular):
+                waits = priority != place.priority and (regular or self._doubtful[priority])
+                passed_over[priority] = passed_over[priority] + 1 if waits else 0
         if place.standing is Standing.REGULAR:
             self._since_doubtful += 1
             self._since_doubtful_at[place.priority] += 1

@@ -66,7 +66,9 @@ class Scheduler:
         first = entries[0]
         campaign = self._campaign(first.request.campaign_id)
         queue = campaign.push(now, entries)
-        self._expiries.watch(queue, queue.earliest)
+        earliest, watched_at = queue.earliest, queue.watched_at
+        if watched_at is None or earliest < watched_at:
+            self._expiries.watch(queue, earliest)
         self.waiting += len(entries)
         caller_queue = queue.caller_queue
         if not campaign.ready:
@@ -214,7 +216,9 @@ class Scheduler:
         The list is empty if the requests that made the campaign ready have left; else `formed` must follow.
         """
         self._now = now
-        turn = self._ready_campaigns.next(partial(self._may_wait, now))
+        # Only while permits are scarce may a campaign wait longer.
+        may_wait = None if self._permit_share > 0.0 else partial(self._may_wait, now)
+        turn = self._ready_campaigns.next(may_wait)
         if turn is None:
             return [], FlushReason.LINGER
         campaign = turn.campaign
@@ -378,7 +382,7 @@ class Scheduler:
 
     def _may_wait(self, now: float, campaign: CampaignQueue) -> bool:
         """Whether a ready campaign may linger longer, since no permit is available and others are fuller."""
-        if self._permit_share > 0.0 or self._draining or not 0 < campaign.unsuspected < BATCH_LIMIT:
+        if self._draining or not 0 < campaign.unsuspected < BATCH_LIMIT:
             return False
         young = now < campaign.oldest_arrival + self._linger_s * LONG_LINGER
         return young and campaign.suspects_from() is None

@@ -27,7 +27,6 @@ class Requeue:
 Verdict = Answer | Requeue
 Decided = tuple[Entry, Answer]
 Returned = tuple[Entry, Requeue]
-_ACCEPTED = Outcome.ACCEPTED  # looked up once: used for every request
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,7 @@ class VerdictPolicy:
             entry.attempts += attempts
             id_ = accepted.get(entry.request.client_token)
             if id_ is not None:
-                answer = Answer(_ACCEPTED, dial_request_id=id_, attempts=entry.attempts, trace_id=trace_id)
-                decided.append((entry, answer))
+                decided.append((entry, answers.accepted(id_, entry.attempts, trace_id)))
                 continue
             verdict = self._not_accepted(entry, report, alone=len(entries) == 1)
             if isinstance(verdict, Answer):

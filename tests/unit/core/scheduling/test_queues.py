@@ -1,5 +1,6 @@
 """What waits for a campaign: the turns of its sources, and the order within each."""
 
+import gc
 import sys
 from itertools import count
 from random import Random
@@ -207,6 +208,31 @@ def test_last_removed_retires_the_source() -> None:
     campaign.remove(waiting)
     assert source.queues == {}
     assert campaign.open_sources == 0
+
+
+def test_a_source_that_leaves_has_no_turn() -> None:
+    """The turn of a source whose entries are removed is skipped; the others keep their order."""
+    sources = {name: Source() for name in "abcd"}
+    waiting = [entry(f"{name}{n}", source=source) for n in range(20) for name, source in sources.items()]
+    campaign = queue_of(*waiting)
+    for gone in waiting:
+        if gone.request.client_token.startswith("b"):
+            campaign.remove(gone)
+    assert tokens(campaign.take(4)) == ["a0", "c0", "d0", "a1"]
+    assert tokens(campaign.take(4)) == ["c1", "d1", "a2", "c2"]
+    assert campaign.sources() == {sources["a"], sources["c"], sources["d"]}
+
+
+def test_sources_that_leave_are_not_kept() -> None:
+    """However many sources come and leave again, only a few of their queues are kept for turns."""
+    campaign = queue_of(entry("stays"))
+    for number in range(1000):
+        passing = entry(str(number), source=Source())
+        campaign.push(NOW, [passing])
+        campaign.remove(passing)
+    gc.collect()
+    queues = [one for one in gc.get_objects() if isinstance(one, SourceQueue) and one.campaign is campaign]
+    assert 1 <= len(queues) <= 1 + 2 + STALE_PLACES
 
 
 def test_half_closed_sources_are_not_open() -> None:
