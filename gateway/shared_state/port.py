@@ -69,11 +69,17 @@ class SharedState(Protocol):
         ...
 
     async def act(self, action: FleetAction) -> FleetAction | None:
-        """Record an operator's action; return it with its version and time, None for a release of no hold."""
+        """Record an operator's action; return it with its version and time, None for a release of no hold.
+
+        Raises also `TooManyHolds`.
+        """
         ...
 
     async def publish(self, member: str, report: bytes, keep_s: float) -> None:
-        """Publish a replica's report about its campaigns for the other replicas' listings."""
+        """Publish a replica's report about its campaigns for the other replicas' listings.
+
+        It is dropped after `keep_s` seconds.
+        """
         ...
 
     async def reports(self) -> Mapping[str, bytes]:

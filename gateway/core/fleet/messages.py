@@ -10,7 +10,6 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.core.campaigns.holds import Hold
 from gateway.core.model import Priority
 
 # --- quota -------------------------------------------------------------------------------------------------
@@ -199,7 +198,10 @@ class FleetActionKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class FleetAction:
-    """An action as the shared state records it. `at_ms` is the store's wall clock, `version` its number."""
+    """An action as the shared state records it. `at_ms` is the store's wall clock, `version` its number.
+
+    Versions grow; each is at least the store's time, so that they grow even after the store lost its data.
+    """
 
     kind: FleetActionKind
     campaign_id: str
@@ -216,33 +218,35 @@ class ControlRequest:
 
     `seen` is the version of the changes that it has carried out, 0 before the first. `answered` counts, by
     version, the dial requests that it has answered for an action. `asks` are versions whose progress it wants
-    to know.
+    to know. `unrecorded` are holds in force here that the store does not have: new ones (version 0), made
+    while it was away, and those that it has lost, under their former version. `looking`: somebody looks at a
+    listing of the fleet here.
     """
 
     member: str
     seen: int
     answered: Mapping[int, int] = field(default_factory=dict)
     asks: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the fleet is with an action: dial requests answered, by members that have carried it out."""
-
-    answered: Mapping[str, int]
+    unrecorded: tuple[FleetAction, ...] = ()
+    looking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ControlReply:
-    """The changes since the version that a replica has seen.
+    """The changes since the version that a replica has seen, and the store's wall clock `now_ms`.
 
-    `holds` is the whole table of holds, None if nothing has changed; the `at` of each is in seconds since the
-    epoch by the store's clock. `purges` are those after `seen`, oldest first. `seen` has the version that
-    each member has carried out.
+    `holds` is the whole table of holds, None if nothing has changed. `actions` are those after `seen`, oldest
+    first; none for a first read. `lost`: the store does not know the version that the replica has seen, so it
+    has lost data, and its table may lack holds. `looking`: somebody looks at a listing of the fleet. `seen`
+    has the version that each member has carried out, and `answered`, by version and member, the dial requests
+    answered; both only for what the request asks.
     """
 
     version: int
-    holds: Mapping[str, Hold] | None
-    purges: tuple[FleetAction, ...] = ()
+    now_ms: int
+    holds: tuple[FleetAction, ...] | None
+    actions: tuple[FleetAction, ...] = ()
+    lost: bool = False
+    looking: bool = False
     seen: Mapping[str, int] = field(default_factory=dict)
-    progress: Mapping[int, Progress] = field(default_factory=dict)
+    answered: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
