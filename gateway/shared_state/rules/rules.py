@@ -15,6 +15,7 @@ from gateway.core.fleet.messages import (
     TickRequest,
     TokenRecord,
 )
+from gateway.shared_state.rules.control import ControlRules
 
 
 class QuotaTable(Protocol):
@@ -76,4 +77,4 @@ class Rules:
     @classmethod
     def empty(cls) -> "Rules":
         """Return the data of a new store."""
-        return cls()
+        return cls(control=ControlRules())
