@@ -68,6 +68,10 @@ class SharedState(Protocol):
         """Return the records of those tokens that have one."""
         ...
 
+    async def keep_fingerprint_key(self, new: bytes) -> bytes:
+        """Keep a new key of fingerprints if the fleet has none yet; return the key that it has."""
+        ...
+
     async def act(self, action: FleetAction) -> FleetAction | None:
         """Record an operator's action; return it with its version and time, None for a release of no hold.
 

@@ -132,15 +132,17 @@ class TokenState(enum.Enum):
 class TokenRecord:
     """The record of one client token of a campaign.
 
-    `fingerprint` is a keyed hash of number and attributes. `member` is the replica that claimed it last, and
-    `alive` whether that is a live member with a recent claim. `dial_request_id` and `trace_id` are those of
-    an accepted token.
+    `fingerprint` is a keyed hash of number and attributes (`core/fleet/fingerprints.py`). `member` is the
+    replica that claimed it last, and `alive` whether that is a live member with a recent claim. `tainted`
+    says that an earlier attempt than that of the claim may have reached Connect. `dial_request_id` and
+    `trace_id` are those of an accepted token.
     """
 
     state: TokenState
     fingerprint: str
     member: str = ""
     alive: bool = False
+    tainted: bool = False
     dial_request_id: str = ""
     trace_id: str = ""
 
@@ -159,10 +161,15 @@ class ClaimVerdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A client token and the fingerprint of its dial request."""
+    """A client token and the fingerprint of its dial request.
+
+    `number` is the number of the call that would carry it. Numbers of a replica grow, and its settlement
+    names the number, so that a settlement which arrives late does not end a later claim.
+    """
 
     client_token: str
     fingerprint: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +183,14 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The end of a claim: accepted, unknown, or free again (`state` None: Connect does not have it)."""
+    """The end of the claim `number`: accepted, unknown, or free again.
+
+    `state` is None if the token is free again: Connect does not have it.
+    """
 
     client_token: str
     fingerprint: str
+    number: int
     state: TokenState | None
     dial_request_id: str = ""
     trace_id: str = ""

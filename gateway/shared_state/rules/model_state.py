@@ -51,6 +51,10 @@ class ModelState:
         """Return the records of those tokens that have one."""
         return await self._exchange("look_up", lambda: self.store.look_up(campaign_id, live, tokens))
 
+    async def keep_fingerprint_key(self, new: bytes) -> bytes:
+        """Keep a new key of fingerprints if there is none; return the key that is kept."""
+        return await self._exchange("keep_fingerprint_key", lambda: self.store.keep_fingerprint_key(new))
+
     async def act(self, action: FleetAction) -> FleetAction | None:
         """Record an operator's action."""
         return await self._exchange("act", lambda: self.store.act(action))

@@ -115,6 +115,11 @@ class ModelStore:
         self._check_reachable()
         return ledger.look_up(self._now_ms(), campaign_id, live, tokens)
 
+    def keep_fingerprint_key(self, new: bytes) -> bytes:
+        """Keep a new key of fingerprints if there is none; return the key that is kept."""
+        ledger = _part(self.rules.ledger)
+        return self._write(lambda: ledger.keep_key(new))
+
     def act(self, action: FleetAction) -> FleetAction | None:
         """Record an operator's action."""
         control = _part(self.rules.control)

@@ -16,6 +16,7 @@ from gateway.core.fleet.messages import (
     TokenRecord,
 )
 from gateway.shared_state.rules.control import ControlRules
+from gateway.shared_state.rules.ledger import LedgerRules
 
 
 class QuotaTable(Protocol):
@@ -43,6 +44,10 @@ class LedgerTable(Protocol):
         self, now_ms: int, campaign_id: str, live: Sequence[str], tokens: Sequence[str]
     ) -> dict[str, TokenRecord]:
         """Return the records of those tokens that have one."""
+        ...
+
+    def keep_key(self, new: bytes) -> bytes:
+        """Keep a new key of fingerprints if there is none; return the key that is kept."""
         ...
 
 
@@ -77,4 +82,4 @@ class Rules:
     @classmethod
     def empty(cls) -> "Rules":
         """Return the data of a new store."""
-        return cls(control=ControlRules())
+        return cls(ledger=LedgerRules(), control=ControlRules())

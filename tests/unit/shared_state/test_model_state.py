@@ -34,6 +34,9 @@ class Tokens:
         known = {token: self.by[token] for token in tokens if token in self.by}
         return {token: TokenRecord(TokenState.SENDING, "", member) for token, member in known.items()}
 
+    def keep_key(self, new: bytes) -> bytes:
+        return new
+
 
 def store_of() -> ModelStore:
     """Make a store with that ledger, whose clock stands still."""
@@ -41,7 +44,7 @@ def store_of() -> ModelStore:
 
 
 async def claim(state: SharedState, token: str) -> None:
-    await state.claim("campaign", "a", ["a"], [Claim(token, "")])
+    await state.claim("campaign", "a", ["a"], [Claim(token, "", 1)])
 
 
 async def known(state: SharedState, *tokens: str) -> set[str]:

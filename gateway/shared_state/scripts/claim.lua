@@ -1,0 +1,61 @@
+#!lua
+-- Claim the client tokens of one call.
+-- KEYS: the keys of the tokens.
+-- ARGV: member, window in ms, recent in ms, stale in ms, number of live members, the live members, then
+-- fingerprint and number of the call for each token.
+-- Returns a text for each token: 'claimed', 'taken over', 'conflict', 'elsewhere', or
+-- 'accepted TRACE_ID DIAL_REQUEST_ID'.
+local member, window_ms = ARGV[1], tonumber(ARGV[2])
+local recent_ms, stale_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
+local lives = tonumber(ARGV[5])
+local live = {}
+for index = 1, lives do
+    live[ARGV[5 + index]] = true
+end
+local now = now_ms()
+
+local function is_alive(claimed_by, at_ms)
+    local age_ms = math.abs(now - at_ms) -- the clock may be set back
+    return age_ms <= (live[claimed_by] and stale_ms or recent_ms)
+end
+
+local function claim(key, fingerprint, number, tainted)
+    local at_ms = string.format('%.0f', now)
+    local value = 'S ' .. fingerprint .. ' ' .. tainted .. ' ' .. at_ms .. ' ' .. number .. ' ' .. member
+    redis.call('SET', key, value, 'PX', string.format('%.0f', math.max(window_ms, redis.call('PTTL', key))))
+    return tainted == '1' and 'taken over' or 'claimed'
+end
+
+local function verdict(key, fingerprint, number)
+    local value = redis.pcall('GET', key)
+    if not value then
+        return claim(key, fingerprint, number, '0')
+    end
+    if type(value) == 'table' then
+        value = '' -- not a text, so not ours
+    end
+    local unknown = string.match(value, '^U (%S+)$')
+    local accepted, ids = string.match(value, '^A (%S+) (%S* .*)$')
+    local sent, tainted, at_ms, claimed_by = string.match(value, '^S (%S+) ([01]) (%d+) %d+ (.*)$')
+    local stored = unknown or accepted or sent
+    if stored and stored ~= fingerprint and string.sub(stored, 1, 4) == string.sub(fingerprint, 1, 4) then
+        return 'conflict'
+    end
+    if accepted then
+        return 'accepted ' .. ids
+    end
+    if sent and claimed_by == member then
+        return claim(key, fingerprint, number, tainted)
+    end
+    if sent and is_alive(claimed_by, tonumber(at_ms)) then
+        return 'elsewhere'
+    end
+    return claim(key, fingerprint, number, '1')
+end
+
+local verdicts = {}
+for index, key in ipairs(KEYS) do
+    local place = 4 + lives + 2 * index
+    verdicts[index] = verdict(key, ARGV[place], ARGV[place + 1])
+end
+return verdicts
