@@ -139,6 +139,7 @@ class Server:
         config = {"bind": "127.0.0.1", "dir": f'"{self.folder}"', "port": str(self.port)}
         if not self.sentinel:
             config |= {"save": '""', "repl-diskless-sync-delay": "0", "repl-timeout": "5"}
+            config |= {"enable-debug-command": "local"}  # for another replication history
         if self.tls_folder is not None:
             config |= {"port": "0", "tls-port": str(self.port), "tls-auth-clients": "no"}
             config |= {

@@ -1,0 +1,135 @@
+"""The same operations on the scripts of a real server and on their rules in plain Python: both must agree."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.core.campaigns.holds import TooManyHolds
+from gateway.core.fleet.messages import Claim, ControlReply, ControlRequest, FleetAction, Settlement
+from gateway.shared_state.commands import control, ledger
+from gateway.shared_state.commands.keys import Keys
+from gateway.shared_state.rules.ledger import LedgerRules
+from gateway.shared_state.rules.model_store import ModelStore
+from gateway.shared_state.rules.rules import Rules
+from tests.shared_state.script_store import ScriptStore
+from tests.shared_state.servers import Server
+
+KEYS = Keys("agreement")
+WINDOW_MS = 600_000
+
+
+class Disagreement(AssertionError):  # noqa: N818 - says what is wrong
+    """A script and its rules have replied differently."""
+
+
+class Agreement:
+    """A real server and the rules beside it, on one clock.
+
+    Each operation raises `Disagreement` if their replies differ. `edits` are those of `ScriptStore`.
+    """
+
+    def __init__(self, server: Server, edits: Mapping[str, tuple[str, str]] | None = None) -> None:
+        self.scripts = ScriptStore(server, edits)
+        self.store = ModelStore(lambda: self.scripts.now_ms, self._new_rules())
+        self.store.replication = self.scripts.replication
+        self._saved: tuple[Any, Rules] = self.scripts.snapshot(), self.store.snapshot()
+
+    # --- holds, actions, reports -------------------------------------------------------------------
+
+    def exchange(self, request: ControlRequest) -> ControlReply:
+        """Exchange what has changed in holds."""
+        assert self.store.rules.control is not None
+        reply = control.control_reply(request, self.scripts.run(control.control_call(KEYS, request)))
+        expected = self.store.rules.control.exchange(self.scripts.now_ms, request)
+        _same("control", _comparable(reply), _comparable(expected))
+        return reply
+
+    def act(self, action: FleetAction) -> FleetAction | None:
+        """Record an operator's action; None also if too many campaigns are held."""
+        reply = self.scripts.run(control.act_call(KEYS, action))
+        try:
+            expected = self.store.act(action)
+        except TooManyHolds:
+            expected = None
+        try:
+            recorded = control.act_reply(action, reply)
+        except TooManyHolds:
+            recorded = None
+        _same("act", recorded, expected)
+        return recorded
+
+    def publish(self, member: str, report: bytes, keep_s: float) -> None:
+        """Publish a report."""
+        self.scripts.run(control.publish_call(KEYS, member, report, keep_s))
+        self.store.publish(member, report, keep_s)
+
+    def reports(self) -> None:
+        """Read all reports."""
+        reply = self.scripts.run(control.reports_call(KEYS))
+        _same("reports", control.reports_reply(reply), self.store.reports())
+
+    # --- ledger --------------------------------------------------------------------------------------
+
+    def claim(self, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]) -> None:
+        """Claim tokens."""
+        reply = self.scripts.run(ledger.claim_call(KEYS, WINDOW_MS, campaign_id, member, live, claims))
+        expected = self.store.claim(campaign_id, member, live, claims)
+        _same("claim", ledger.claim_reply(reply), expected)
+
+    def settle(self, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
+        """Record how claims have ended."""
+        self.scripts.run(ledger.settle_call(KEYS, WINDOW_MS, campaign_id, member, settlements))
+        self.store.settle(campaign_id, member, settlements)
+
+    def look_up(self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]) -> None:
+        """Read the records of tokens."""
+        reply = self.scripts.run(ledger.look_up_call(KEYS, campaign_id, tokens))
+        expected = self.store.look_up(campaign_id, live, tokens)
+        _same("look_up", ledger.look_up_reply(reply, live, tokens), expected)
+
+    # --- what happens to the store -----------------------------------------------------------------
+
+    def wait(self, ms: int) -> None:
+        """Let time pass."""
+        self.scripts.now_ms += ms
+
+    def flush(self) -> None:
+        """Remove all keys."""
+        self.scripts.flush()
+        self.store.rules = self._new_rules()
+
+    def save(self) -> None:
+        """Remember all data, as a replica of the server that gets no further writes."""
+        self._saved = self.scripts.snapshot(), self.store.snapshot()
+
+    def fail_over(self) -> None:
+        """Return to what was remembered, with another replication history."""
+        self.scripts.fail_over(self._saved[0])
+        self.store.fail_over(self._saved[1])
+        self.store.replication = self.scripts.replication
+
+    def carry_out(self, operations: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+        """Carry out operations by their names, each with its arguments."""
+        for name, arguments in operations:
+            getattr(self, name)(*arguments)
+
+    def close(self) -> None:
+        """Close the connection to the server."""
+        self.scripts.close()
+
+    @staticmethod
+    def _new_rules() -> Rules:
+        rules = Rules.empty()
+        rules.ledger = LedgerRules(WINDOW_MS)
+        return rules
+
+
+def _same(operation: str, of_script: object, of_rules: object) -> None:
+    if of_script != of_rules:
+        raise Disagreement(f"{operation}: the script replies {of_script}, the rules {of_rules}")
+
+
+def _comparable(reply: ControlReply) -> tuple[object, ...]:
+    """Return a reply without the order of holds: the server keeps none."""
+    holds = None if reply.holds is None else sorted(reply.holds, key=lambda hold: hold.campaign_id)
+    rest = (reply.version, reply.now_ms, reply.actions, reply.lost, reply.looking)
+    return (*rest, holds, dict(reply.seen), {version: dict(each) for version, each in reply.answered.items()})

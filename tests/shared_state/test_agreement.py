@@ -1,0 +1,127 @@
+"""Scripts and rules agree on all operations together, and the test notices where they do not.
+
+`test_control_agreement.py` and its neighbors test each part more closely.
+"""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from gateway.core.fleet.messages import (
+    Claim,
+    ControlRequest,
+    FleetAction,
+    FleetActionKind,
+    Settlement,
+    TokenState,
+)
+from tests.shared_state.agreement import Agreement, Disagreement
+from tests.shared_state.script_store import BASE_MS
+from tests.shared_state.servers import Server
+
+EXAMPLES = 60
+MEMBERS = st.sampled_from(["one", "two words"])
+CAMPAIGNS = st.sampled_from(["c1", "c1", "c1", "ü%{c} 2"])
+VERSIONS = st.integers(0, 3) | st.integers(0, 3).map(lambda number: BASE_MS + number * 700)
+WAITS_MS = st.sampled_from([7, 200, 1_000, 3_000, 30_000, 900_000])
+
+requests = st.builds(
+    ControlRequest,
+    MEMBERS,
+    VERSIONS,
+    answered=st.dictionaries(VERSIONS, st.integers(0, 9), max_size=2),
+    asks=st.lists(VERSIONS, max_size=2, unique=True).map(tuple),
+    looking=st.booleans(),
+)
+actions = st.builds(
+    FleetAction,
+    st.sampled_from(FleetActionKind),
+    CAMPAIGNS,
+    st.sampled_from(["ops", "ünï 1"]),
+    st.sampled_from(["", 'because "x"\n']),
+    st.booleans(),
+)
+TOKENS = st.sampled_from(["t1", "t2"])
+FINGERPRINTS = st.sampled_from(["keyAfirst", "keyAfirst", "keyAsecond"])
+LIVE = st.lists(MEMBERS, unique=True, max_size=3)
+claims = st.lists(st.builds(Claim, TOKENS, FINGERPRINTS, st.integers(1, 2)), min_size=1, max_size=3)
+states = st.sampled_from([TokenState.ACCEPTED, TokenState.UNKNOWN, None])
+settlements = st.lists(
+    st.builds(Settlement, TOKENS, FINGERPRINTS, st.integers(1, 2), states, st.sampled_from(["id 1", ""])),
+    min_size=1,
+    max_size=3,
+)
+operations = st.one_of(
+    st.tuples(st.just("claim"), st.tuples(CAMPAIGNS, MEMBERS, LIVE, claims)),
+    st.tuples(st.just("settle"), st.tuples(CAMPAIGNS, MEMBERS, settlements)),
+    st.tuples(st.just("look_up"), st.tuples(CAMPAIGNS, LIVE, st.lists(TOKENS, min_size=1, unique=True))),
+    st.tuples(st.just("exchange"), st.tuples(requests)),
+    st.tuples(st.just("act"), st.tuples(actions)),
+    st.tuples(st.just("publish"), st.tuples(MEMBERS, st.binary(max_size=4), st.sampled_from([1.0, 5.3]))),
+    st.tuples(st.just("reports"), st.just(())),
+    st.tuples(st.just("wait"), st.tuples(WAITS_MS)),
+    st.tuples(st.sampled_from(["flush", "save", "fail_over"]), st.just(())),
+)
+
+
+def check(server: Server, edits: Mapping[str, tuple[str, str]], examples: int = EXAMPLES) -> None:
+    """Carry out random operations on both."""
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        report_multiple_bugs=False,
+    )
+    @given(st.lists(operations, min_size=10, max_size=40))
+    def agree(steps: list[tuple[str, tuple[object, ...]]]) -> None:
+        agreement = Agreement(server, edits)
+        try:
+            agreement.carry_out(steps)
+        finally:
+            agreement.close()
+
+    agree()
+
+
+def test_scripts_and_rules_agree(shared_server: Server) -> None:
+    """Whatever replicas ask, and whatever the store loses, a real server and the rules reply the same."""
+    check(shared_server, {})
+
+
+@pytest.mark.parametrize(
+    ("script", "right", "wrong"),
+    [
+        ("control", "'looking_until') and 1", "'looking_until') and 0"),
+        ("control", "counter('version') + 1", "counter('version') + 2"),
+        ("claim", "return 'elsewhere'", "return 'conflict'"),
+        ("settle", "mine = claimed_by == member", "mine = true"),
+        ("look_up", "redis.pcall('GET', key)", "redis.pcall('GET', KEYS[1])"),
+    ],
+)
+def test_a_wrong_script_is_noticed(shared_server: Server, script: str, right: str, wrong: str) -> None:
+    """A change of one number in a script makes the test fail."""
+    with pytest.raises(Disagreement):
+        check(shared_server, {script: (right, wrong)}, examples=1_000)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "wait_ms"),
+    [
+        ("math.max(window_ms,", "math.max(2 * window_ms,", 900_000),
+        ("math.max(window_ms,", "math.max(window_ms / 2,", 400_000),
+        ("live[claimed_by] and stale_ms", "live[claimed_by] and recent_ms", 30_000),
+    ],
+)
+def test_a_wrong_period_is_noticed(shared_server: Server, right: str, wrong: str, wait_ms: int) -> None:
+    """A script whose records or claims last longer or shorter than the rules say is noticed."""
+    agreement = Agreement(shared_server, {"claim": (right, wrong)})
+    agreement.claim("c1", "one", ["one"], [Claim("t1", "keyAfirst", 1)])
+    agreement.wait(wait_ms)
+    with pytest.raises(Disagreement):
+        agreement.claim("c1", "two", ["one", "two"], [Claim("t1", "keyAfirst", 1)])
+    agreement.close()
