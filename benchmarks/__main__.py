@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
+    fleet,
     flood,
     hold,
     latency,
@@ -26,6 +27,7 @@ ALL = {
     "quota": quota,
     "throughput": throughput,
     "observability": observability,
+    "fleet": fleet,
     "memory": memory,
     "flood": flood,
     "leads": leads,
@@ -42,13 +44,20 @@ def main() -> int:
         "--scenario", action="append", choices=quota.NAMES, default=[], help="of quota, these only"
     )
     parser.add_argument(
-        "--other", type=Path, metavar="CHECKOUT", help="for leads: the checkout whose dialctl is compared"
+        "--case", action="append", choices=fleet.NAMES, default=[], help="of fleet, these only"
+    )
+    parser.add_argument(
+        "--arm", action="append", choices=fleet.ARMS, default=[], help="of fleet, these kinds of fleet only"
+    )
+    parser.add_argument(
+        "--other", type=Path, metavar="CHECKOUT", help="for leads and fleet: the checkout that is compared"
     )
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in ALL]:
         parser.error(f"no such benchmark: {', '.join(unknown)}; known: {', '.join(ALL)}")
     runs: dict[str, Callable[[], bool | None]] = {name: module.run for name, module in ALL.items()}
     runs["quota"] = lambda: quota.run(options.scenario, draw=options.draw)
+    runs["fleet"] = lambda: fleet.run(options.case, options.arm, options.other)
     runs["leads"] = lambda: leads.run(options.other)
     kept = [_run(name, runs[name]) for name in options.names or ALL]
     return 0 if all(kept) else 1

@@ -1,4 +1,4 @@
-"""The processes of a fault run: a gateway, Connect and proxies, which can end and restart.
+"""The processes of a fault run: gateways, Connect, the shared state and proxies, which can end and restart.
 
 Each keeps its port over all restarts. The output of each process has its own file.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from tests import preloaded
+from tests.shared_state.servers import READY, absent, program_path
 
 START_S = 90.0
 OURS = (sys.executable, "-m")
@@ -136,9 +137,18 @@ async def running(*services: Service, later: Sequence[Service] = ()) -> AsyncIte
                 await service.kill()
 
 
-def connect_service(folder: Path, port: int, *, rate: float = 0.0, seed: int = 0) -> Service:
+def connect_service(
+    folder: Path,
+    port: int,
+    *,
+    rate: float = 0.0,
+    burst: float = 10.0,
+    latency_s: float = 0.0,
+    seed: int = 0,
+) -> Service:
     """Return the simulated Connect, whose journal is in `journal.jsonl` over all restarts."""
-    arguments = ["--port", str(port), "--rate", str(rate), "--seed", str(seed), "--no-verify-signatures"]
+    arguments = ["--port", str(port), "--rate", str(rate), "--burst", str(burst)]
+    arguments += ["--latency", str(latency_s), "--seed", str(seed), "--no-verify-signatures"]
     command = [*OURS, "gateway", "simulator", *arguments, "--journal", str(folder / JOURNAL)]
     return Service("connect", command, {}, folder, b"Amazon Connect simulated at")
 
@@ -146,19 +156,35 @@ def connect_service(folder: Path, port: int, *, rate: float = 0.0, seed: int = 0
 def gateway_service(
     folder: Path, number: int, port: int, connect_url: str, settings: Mapping[str, str]
 ) -> Service:
-    """Return a gateway; settings are named without the variables' prefix, in lower case."""
+    """Return a gateway; settings are named without the variables' prefix, in lower case.
+
+    Its access key is its name, so that Connect's journal tells its calls from those of other gateways.
+    """
+    name = f"gateway-{number}"
     variables = {f"DIAL_GATEWAY_{setting.upper()}": value for setting, value in settings.items()}
+    if "shared_state_url" in settings:
+        variables["DIAL_GATEWAY_REPLICA"] = name
     environment = {
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "simulator",
-        "AWS_SECRET_ACCESS_KEY": "simulator",
+        "AWS_ACCESS_KEY_ID": name,
+        "AWS_SECRET_ACCESS_KEY": name,
         "AWS_ENDPOINT_URL_CONNECTCAMPAIGNS": connect_url,
         "DIAL_GATEWAY_LISTEN": f"127.0.0.1:{port}",
         "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0",
         **variables,
     }
-    command = [*OURS, "gateway", "serve"]
-    return Service(f"gateway-{number}", command, environment, folder, b"serving gRPC on")
+    return Service(name, [*OURS, "gateway", "serve"], environment, folder, b"serving gRPC on")
+
+
+def store_service(folder: Path, port: int) -> Service:
+    """Return a Valkey server, which keeps its data over restarts."""
+    program = program_path("valkey")
+    assert program is not None, absent("valkey")
+    data = folder / "store"
+    data.mkdir(exist_ok=True)
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data)]
+    command += ["--appendonly", "yes", "--save", ""]
+    return Service("store", command, {}, folder, READY.encode())
 
 
 JOURNAL = "journal.jsonl"

@@ -1,4 +1,7 @@
-"""A gateway and Connect as processes that can end at any time, and the recorded history of their callers."""
+"""Processes that can end at any time, and the recorded history of their callers.
+
+They are gateways, Connect, and the store of the state that the gateways share.
+"""
 
 import asyncio
 import http.client
@@ -18,6 +21,7 @@ from tests.faults.processes import (
     connect_service,
     gateway_service,
     running,
+    store_service,
 )
 from tests.history.checker import Verdict, judge
 from tests.history.history import Recorder
@@ -29,7 +33,10 @@ NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(eq=False)
 class World:
-    """The processes of a fault run. `targets` are the gateways' addresses."""
+    """The processes of a fault run. `targets` are the gateways' addresses.
+
+    `store` is the server of the state that the gateways share, at `store_port`; None if they share none.
+    """
 
     folder: Path
     targets: Sequence[str]
@@ -38,6 +45,8 @@ class World:
     gateways: Sequence[Service]
     admin_ports: Sequence[int]
     """The gateways' admin ports, if they keep them over restarts."""
+    store: Service | None = None
+    store_port: int = 0
     recorder: Recorder = field(default_factory=Recorder)
 
     @property
@@ -86,35 +95,52 @@ class World:
 async def world_of(
     *,
     rate: float = 0.0,
+    burst: float = 10.0,
+    latency_s: float = 0.0,
     seed: int = 0,
     gateways: int = 1,
     begun: int | None = None,
     keep_admin_ports: bool = False,
     connect_is_up: bool = True,
+    shared_state: bool = False,
     settings: Mapping[str, str] = NO_SETTINGS,
 ) -> AsyncIterator[World]:
     """Run a world in a temporary folder.
 
-    `rate` is Connect's, in calls a second, which the gateways share evenly; 0 for no limit. A setting of the
-    gateways is named without the variable's prefix, in lower case. Only the first `begun` gateways are
-    started.
+    `rate` and `burst` are Connect's, in calls a second and calls; rate 0 is no limit. Each gateway gets an
+    even part of the rate, or all of it with a shared state. `latency_s` is how long Connect takes to answer.
+    A setting of the gateways is named without the variable's prefix, in lower case. Only the first `begun`
+    gateways are started.
     """
-    kept = 1 + gateways * (2 if keep_admin_ports else 1)
+    kept = 2 + gateways * (2 if keep_admin_ports else 1)
     with tempfile.TemporaryDirectory(prefix="faults-") as name, reserved_ports(kept) as reserved:
-        folder, (connect_port, *reserved) = Path(name), reserved
+        folder, (connect_port, store_port, *reserved) = Path(name), reserved
         (folder / JOURNAL).touch()
-        connect = connect_service(folder, connect_port, rate=rate, seed=seed)
+        connect = connect_service(
+            folder, connect_port, rate=rate, burst=burst, latency_s=latency_s, seed=seed
+        )
+        stores = [store_service(folder, store_port)] if shared_state else []
         ports, admin_ports = reserved[:gateways], reserved[gateways:] or [0] * gateways
-        chosen = {"call_rate": str(rate / gateways), **settings}
-        url = f"http://127.0.0.1:{connect_port}"
+        chosen = _shared(rate, store_port) if shared_state else {"call_rate": str(rate / gateways)}
         served = [
-            gateway_service(folder, number, port, url, {"admin_listen": f"127.0.0.1:{admin}", **chosen})
-            for number, (port, admin) in enumerate(zip(ports, admin_ports, strict=True))
+            gateway_service(
+                folder,
+                number,
+                port,
+                f"http://127.0.0.1:{connect_port}",
+                {"admin_listen": f"127.0.0.1:{admin_ports[number]}", **chosen, **settings},
+            )
+            for number, port in enumerate(ports)
         ]
         targets = [f"127.0.0.1:{port}" for port in ports]
         first, later = served[:begun], served[begun:] if begun is not None else []
-        async with running(*([connect] if connect_is_up else []), *first, later=later):
-            yield World(folder, targets, connect, connect_port, served, admin_ports)
+        async with running(*([connect] if connect_is_up else []), *stores), running(*first, later=later):
+            store = stores[0] if stores else None
+            yield World(folder, targets, connect, connect_port, served, admin_ports, store, store_port)
+
+
+def _shared(rate: float, store_port: int) -> Mapping[str, str]:
+    return {"call_rate": str(rate), "shared_state_url": f"valkey://127.0.0.1:{store_port}/0"}
 
 
 def shares(faults: Sequence[tuple[float, Document]]) -> list[Document]:

@@ -1,0 +1,89 @@
+"""Throughput and latency of one gateway without a shared state, compared with a version that had none."""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+
+import grpc
+
+from benchmarks.fleet.arms import Arm
+from benchmarks.fleet.cost import processor_s
+from benchmarks.fleet.rows import Case, Row
+from benchmarks.load import message
+from benchmarks.processes import gateway, output_of, sink
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceStub
+
+BEFORE = "57ada88"
+"""The last commit without a shared state."""
+COUNT, LIST, CAMPAIGNS = 30_000, 100, 4
+ROUNDS = 6
+LONE = 60
+TITLE = "one gateway without a shared state, compared with the version before"
+
+
+def alone(other: Path | None = None) -> Case:
+    """Measure this version and `other`, a checkout of an earlier one, in turns."""
+    with ExitStack() as stack:
+        earlier = other or stack.enter_context(_checkout(BEFORE))
+        if earlier is None:
+            return Case(f"{TITLE}: left out, commit {BEFORE} is not in this repository", [])
+        url = stack.enter_context(sink())
+        gateways = [
+            stack.enter_context(gateway(url, environment, call_rate="0"))
+            for environment in ({}, _from(earlier))
+        ]
+        rounds = [[_measured(address, pid) for address, pid in gateways] for _ in range(ROUNDS)]
+    now, then = ([one[number] for one in rounds] for number in range(2))
+    return Case(TITLE, _rows(now, then))
+
+
+def _rows(now: Sequence[Sequence[float]], then: Sequence[Sequence[float]]) -> list[Row]:
+    rate, processor, lone = (
+        median(one[number] for one in now) / median(one[number] for one in then) for number in range(3)
+    )
+    return [
+        Row("dial requests a second, ratio", {Arm.SHARED: rate}, "{:.3f}", at_least=0.98),
+        Row("processor time of a dial request, ratio", {Arm.SHARED: processor}, "{:.3f}", at_most=1.02),
+        Row("latency of a lone dial request, ratio", {Arm.SHARED: lone}, "{:.3f}", at_most=1.02),
+    ]
+
+
+def _measured(address: str, pid: int) -> tuple[float, float, float]:
+    """Return dial requests a second, processor seconds of each, and the seconds that a lone one takes."""
+    began_s = processor_s(pid)
+    seconds, accepted = output_of("load", address, str(COUNT), str(LIST), str(CAMPAIGNS)).split()
+    assert int(accepted) == COUNT, "every dial request must be accepted"
+    used_s = processor_s(pid) - began_s
+    return COUNT / float(seconds), used_s / COUNT, median(_lone(address))
+
+
+def _lone(address: str) -> Iterator[float]:
+    with grpc.insecure_channel(address) as channel:
+        stub = DialRequestServiceStub(channel)
+        for number in range(LONE):
+            request = message(number, 1, 1, int(time.time()) + 600)
+            lone = pb.PutDialRequestsRequest(campaign_id="lone", dial_requests=request.dial_requests)
+            lone.dial_requests[0].client_token = f"lone-{time.time_ns()}"
+            began = time.perf_counter()
+            stub.PutDialRequests(lone, timeout=10)
+            yield time.perf_counter() - began
+
+
+def _from(checkout: Path) -> Mapping[str, str]:
+    """Return the environment of a Python that imports another checkout."""
+    root = checkout.resolve()
+    return {"PYTHONPATH": f"{root}:{root / 'clients' / 'python'}", "PYTHONSAFEPATH": "1"}
+
+
+@contextmanager
+def _checkout(commit: str) -> Iterator[Path | None]:
+    """Write the files of a commit into a temporary folder; None if the repository lacks the commit."""
+    with tempfile.TemporaryDirectory(prefix="before-") as folder:
+        command = f"set -o pipefail; git archive {commit} gateway clients/python | tar -x -C {folder}"
+        done = subprocess.run(["/bin/bash", "-c", command], check=False, capture_output=True)
+        yield Path(folder) if done.returncode == 0 else None
