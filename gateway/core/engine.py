@@ -7,6 +7,7 @@ answers: exactly one for each dial request that went in. No method does more tha
 `poll` does the next slice.
 """
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -205,13 +206,19 @@ class Engine:
         """Begin to leave: linger no more, and answer at `send_until` what has not been sent."""
         self._leaving.begin(now, send_until)
 
-    def revoke_calls(self, campaign_id: str | None = None, *, purging: bool = False) -> list[Batch]:
-        """Revoke the calls under way, of one campaign or of all; return those calls.
+    def revoke_calls(
+        self, campaign_id: str | None = None, *, purging: bool = False, formed_by: float = math.inf
+    ) -> list[Batch]:
+        """Revoke the calls under way that were formed by an instant, of one campaign or of all; return those.
 
         The shell revokes their tickets. With `purging`, requests that they leave undecided are answered
         PURGED.
         """
-        calls = [call for call in self._calls.values() if campaign_id in {None, call.campaign_id}]
+        calls = [
+            call
+            for call in self._calls.values()
+            if campaign_id in {None, call.campaign_id} and call.formed_at <= formed_by
+        ]
         for call in calls:
             call.revoked = True
             call.purged |= purging

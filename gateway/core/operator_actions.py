@@ -6,6 +6,7 @@ or are answered, like the others. Requests that are in a call at the time of a h
 here, since Amazon Connect may have them.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,13 +35,16 @@ class OperatorActions:
     statistics: Statistics
     slices: Slices
 
-    def hold(self, now: float, campaign_id: str, hold: Hold) -> None:
-        """Make no more calls for a campaign; raises `TooManyHolds`.
+    def hold(self, now: float, campaign_id: str, hold: Hold, *, limited: bool = True) -> None:
+        """Make no more calls for a campaign; raises `TooManyHolds` if holds are `limited`.
 
         If the hold is answering, the waiting requests are for `answer_waiting` with `answers.HELD`.
         """
         again = campaign_id in self.flow.holds
-        self.flow.holds.put(campaign_id, hold)
+        if limited:
+            self.flow.holds.put(campaign_id, hold)
+        else:
+            self.flow.holds.keep(campaign_id, hold)
         if not again:
             self.scheduler.reconsider(now, campaign_id)
             self._tell(now, campaign_id, self.scheduler.sources(campaign_id))
@@ -67,14 +71,20 @@ class OperatorActions:
         """Return the entries of a campaign that are in no call."""
         return self.outstanding.waiting(campaign_id)
 
-    def answer_waiting(self, now: float, entries: Sequence[Entry], refusal: answers.CampaignRefusal) -> int:
+    def answer_waiting(
+        self,
+        now: float,
+        entries: Sequence[Entry],
+        refusal: answers.CampaignRefusal,
+        arrived_by: float = math.inf,
+    ) -> int:
         """Answer entries that are in no call with a refusal; return how many were answered.
 
-        Entries without waiters are not counted.
+        Entries without waiters are not counted. Those that began to wait after `arrived_by` stay.
         """
         count = 0
         for entry in entries:
-            if entry.state in {EntryState.WAITING, EntryState.DELAYED}:
+            if entry.state in {EntryState.WAITING, EntryState.DELAYED} and entry.arrived_at <= arrived_by:
                 self.scheduler.remove(entry)
                 count += self.outstanding.settle(now, entry, refusal.answer(entry))
         return count

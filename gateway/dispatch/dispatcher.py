@@ -7,6 +7,7 @@ instant that the engine named.
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -181,12 +182,22 @@ class Dispatcher:
 
     async def hold(self, campaign_id: str, hold: Hold) -> int:
         """Hold a campaign; return how many dial requests were answered by that. Raises `TooManyHolds`."""
-        self._engine.operator_actions.hold(self._now(), campaign_id, hold)
+        unsent = self.begin_hold(campaign_id, hold)
+        return unsent + await self.answer_held(campaign_id) if hold.answering else 0
+
+    def begin_hold(self, campaign_id: str, hold: Hold, *, limited: bool = True) -> int:
+        """Stop the calls of a campaign at once; return how many dial requests of those were not sent.
+
+        Raises `TooManyHolds` if holds are `limited`.
+        """
+        self._engine.operator_actions.hold(self._now(), campaign_id, hold, limited=limited)
         unsent = self._revoke(self._engine.revoke_calls(campaign_id))
         self._wake.set()
-        if not hold.answering:
-            return 0
-        return _entries_in(unsent) + await self._dismiss(campaign_id, HELD)
+        return _entries_in(unsent)
+
+    async def answer_held(self, campaign_id: str) -> int:
+        """Answer the waiting dial requests of a held campaign HELD; return how many that were."""
+        return await self._dismiss(campaign_id, HELD)
 
     def release(self, campaign_id: str, action: OperatorAction) -> bool:
         """Hold a campaign no longer; return whether it was held."""
@@ -194,11 +205,12 @@ class Dispatcher:
         self._wake.set()
         return released
 
-    async def purge(self, campaign_id: str, action: OperatorAction) -> int:
-        """Answer what is queued for a campaign; return how many dial requests that were."""
-        unsent = self._revoke(self._engine.revoke_calls(campaign_id, purging=True))
+    async def purge(self, campaign_id: str, action: OperatorAction, arrived_by: float = math.inf) -> int:
+        """Answer what was queued for a campaign at `arrived_by`; return how many dial requests that were."""
+        calls = self._engine.revoke_calls(campaign_id, purging=True, formed_by=arrived_by)
+        unsent = self._revoke(calls)
         self._wake.set()
-        purged = _entries_in(unsent) + await self._dismiss(campaign_id, PURGED)
+        purged = _entries_in(unsent) + await self._dismiss(campaign_id, PURGED, arrived_by)
         self._engine.operator_actions.acted(campaign_id, action._replace(answered=purged))
         return purged
 
@@ -206,12 +218,12 @@ class Dispatcher:
         """Stop calls from sending more bytes; return those of which Amazon Connect certainly has nothing."""
         return [call for call in calls if self._sender.revoke(call)]
 
-    async def _dismiss(self, campaign_id: str, refusal: CampaignRefusal) -> int:
+    async def _dismiss(self, campaign_id: str, refusal: CampaignRefusal, arrived_by: float = math.inf) -> int:
         """Answer what rests of a campaign in slices, as far as it still rests when its turn comes."""
         total = 0
         units = consume(self._engine.operator_actions.entries_of(campaign_id))
         while part := list(islice(units, SLICE)):
-            total += self._engine.operator_actions.answer_waiting(self._now(), part, refusal)
+            total += self._engine.operator_actions.answer_waiting(self._now(), part, refusal, arrived_by)
             self._deliver_answers()
             self._wake.set()
             await asyncio.sleep(0)

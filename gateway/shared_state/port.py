@@ -25,6 +25,13 @@ class SharedStateUnavailable(SharedStateError):  # noqa: N818 - says what happen
     """It could not be reached, did not answer in time, or cannot write now. The command may have been run."""
 
 
+class ActionTooLate(SharedStateUnavailable):
+    """An operator's action arrived long after it was asked for, and was not carried out."""
+
+    def __init__(self) -> None:
+        super().__init__("the action arrived too late and was not carried out")
+
+
 class SharedStateRefused(SharedStateError):  # noqa: N818
     """It will not do this until an operator changes something: permissions, version, layout, eviction."""
 

@@ -14,6 +14,7 @@ from gateway.core.fleet.messages import ControlReply, ControlRequest, FleetActio
 from gateway.shared_state.commands import control as commands
 from gateway.shared_state.commands.keys import Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall, script
+from gateway.shared_state.port import ActionTooLate
 from gateway.shared_state.rules.control import HISTORY, ControlRules
 from tests.shared_state.servers import Server
 
@@ -44,7 +45,13 @@ class Store:
         return reply
 
     def act(self, action: FleetAction) -> FleetAction | None:
-        answer = commands.act_reply(action, self.run(commands.act_call(KEYS, action)))
+        reply = self.run(commands.act_call(KEYS, action))
+        try:
+            answer = commands.act_reply(action, reply)
+        except ActionTooLate:
+            with pytest.raises(ActionTooLate):
+                self.rules.act(self.now_ms, action)
+            return None
         assert self.rules.act(self.now_ms if answer is None else answer.at_ms, action) == answer
         return answer
 
@@ -141,10 +148,13 @@ class Session:
         store, (kind, member, campaign, number, flag) = self._store, operation
         version = self._versions[-1 - number % len(self._versions)]
         if kind in {"hold", "release", "purge"}:
-            action = FleetAction(FleetActionKind(kind), campaign, f"op {number}", "wäit: 1 2", flag)
+            asked_at_ms = 0 if flag else store.now_ms - STEP_MS * number
+            action = FleetAction(
+                FleetActionKind(kind), campaign, f"op {number}", "wäit: 1 2", flag, at_ms=asked_at_ms
+            )
             self._acted(store.act(action))
         elif kind == "record":
-            self._beat(member, unrecorded=(_hold(campaign, number, flag),))
+            self._beat(member, unrecorded=(_hold(campaign, number, flag, 1_000 * number),))
         elif kind == "restore" and self._known:
             self._beat(member, unrecorded=(self._known[number % len(self._known)],))
         elif kind == "answered":
@@ -152,7 +162,9 @@ class Session:
         elif kind == "ask":
             self._beat(member, asks=(version, version + 1))
         elif kind in {"beat", "look"}:
-            self._beat(member, looking=kind == "look")
+            self._beat(
+                member, recorded=(version, *self._versions[-2:]) if flag else (), looking=kind == "look"
+            )
         elif kind == "publish":
             store.publish(member, bytes([number, 0, 32, 255]), 1.0 if flag else 5.3)
         elif kind == "pass":
@@ -170,8 +182,8 @@ class Session:
             self._versions.append(recorded.version)
 
 
-def _hold(campaign: str, number: int, flag: bool) -> FleetAction:
-    return FleetAction(FleetActionKind.HOLD, campaign, f"op {number}", "", flag, 0, 1_000 * number)
+def _hold(campaign: str, number: int, flag: bool, at_ms: int = 0) -> FleetAction:
+    return FleetAction(FleetActionKind.HOLD, campaign, f"op {number}", "", flag, at_ms=at_ms)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

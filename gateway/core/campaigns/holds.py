@@ -62,6 +62,10 @@ class Holds:
             raise TooManyHolds
         self.campaigns[campaign_id] = hold
 
+    def keep(self, campaign_id: str, hold: Hold) -> None:
+        """Hold a campaign, or replace its hold, without a limit: the fleet has limited its holds already."""
+        self.campaigns[campaign_id] = hold
+
     def release(self, campaign_id: str) -> bool:
         """End the hold of a campaign; return whether it was held."""
         return self.campaigns.pop(campaign_id, None) is not None

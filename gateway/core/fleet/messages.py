@@ -211,6 +211,8 @@ class FleetActionKind(enum.Enum):
 class FleetAction:
     """An action as the shared state records it. `at_ms` is the store's wall clock, `version` its number.
 
+    In a request to record it, `at_ms` is when an operator asked for it, 0 if the store's time is not known.
+    An action that arrives much later than that is not carried out.
     Versions grow; each is at least the store's time, so that they grow even after the store lost its data.
     """
 
@@ -227,15 +229,17 @@ class FleetAction:
 class ControlRequest:
     """What a replica tells about operators' actions.
 
-    `seen` is the version of the changes that it has carried out, 0 before the first. `answered` counts, by
-    version, the dial requests that it has answered for an action. `asks` are versions whose progress it wants
-    to know. `unrecorded` are holds in force here that the store does not have: new ones (version 0), made
-    while it was away, and those that it has lost, under their former version. `looking`: somebody looks at a
-    listing of the fleet here.
+    `seen` is the version of the changes that it has carried out, 0 before the first; `recorded` are those of
+    its own actions that were recorded since. `answered` counts, by version, the dial requests that it has
+    answered for an action. `asks` are versions whose progress it wants to know.
+    `unrecorded` are holds in force here that the store does not have: new ones (version 0), made while it was
+    away, and those that it has lost, under their former version. `looking`: somebody looks at a listing of
+    the fleet here.
     """
 
     member: str
     seen: int
+    recorded: tuple[int, ...] = ()
     answered: Mapping[int, int] = field(default_factory=dict)
     asks: tuple[int, ...] = ()
     unrecorded: tuple[FleetAction, ...] = ()
@@ -247,10 +251,10 @@ class ControlReply:
     """The changes since the version that a replica has seen, and the store's wall clock `now_ms`.
 
     `holds` is the whole table of holds, None if nothing has changed. `actions` are those after `seen`, oldest
-    first; none for a first read. `lost`: the store does not know the version that the replica has seen, so it
-    has lost data, and its table may lack holds. `looking`: somebody looks at a listing of the fleet. `seen`
-    has the version that each member has carried out, and `answered`, by version and member, the dial requests
-    answered; both only for what the request asks.
+    first; none for a first read. `lost`: the store does not know a version that the replica knows, so it
+    has lost data, and its table may lack holds. `looking`: somebody looks at a listing of the fleet.
+    `seen` has the version that each member has carried out, and `answered`, by version and member, the dial
+    requests answered; both only for what the request asks.
     """
 
     version: int

@@ -7,10 +7,11 @@ from gateway.core.campaigns.holds import TooManyHolds
 from gateway.core.fleet.messages import ControlReply, ControlRequest, FleetAction, FleetActionKind
 from gateway.shared_state.commands.keys import Keys
 from gateway.shared_state.commands.script_call import Argument, Reply, ScriptCall
+from gateway.shared_state.port import ActionTooLate
 
 UNREADABLE = "this record of the shared state cannot be read"
 """The reason of a hold whose record somebody has edited. The campaign stays held until it is released."""
-_TOO_MANY, _NOT_HELD = -1, 0
+_TOO_LATE, _TOO_MANY, _NOT_HELD = -2, -1, 0
 _KINDS = {kind.value: kind for kind in FleetActionKind}
 
 
@@ -22,6 +23,7 @@ def control_call(keys: Keys, request: ControlRequest) -> ScriptCall:
     versions = [*request.answered, *request.asks]
     args: list[Argument] = ["exchange", request.member, request.seen, int(request.looking)]
     args += [len(request.answered), *request.answered.values(), len(request.asks)]
+    args += [len(request.recorded), *request.recorded]
     for hold in request.unrecorded:
         args += [hold.campaign_id, hold.version, hold.at_ms, _text(hold)]
     return ScriptCall("control", [*_keys(keys), *(_answered_key(keys, number) for number in versions)], args)
@@ -48,12 +50,19 @@ def control_reply(request: ControlRequest, reply: Reply) -> ControlReply:
 
 def act_call(keys: Keys, action: FleetAction) -> ScriptCall:
     """Return the call that records an action."""
-    return ScriptCall("control", _keys(keys), [action.kind.value, action.campaign_id, _text(action)])
+    return ScriptCall(
+        "control", _keys(keys), [action.kind.value, action.campaign_id, _text(action), action.at_ms]
+    )
 
 
 def act_reply(action: FleetAction, reply: Reply) -> FleetAction | None:
-    """Return the recorded action, None for a release of no hold. Raises `TooManyHolds` and `ValueError`."""
+    """Return the recorded action, None for a release of no hold.
+
+    Raises `TooManyHolds`, `ActionTooLate` and `ValueError`.
+    """
     result, *recorded = _list(reply)
+    if result == _TOO_LATE:
+        raise ActionTooLate
     if result == _TOO_MANY:
         raise TooManyHolds
     if result == _NOT_HELD:

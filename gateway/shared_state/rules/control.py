@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.core.campaigns.holds import HOLD_LIMIT, TooManyHolds
 from gateway.core.fleet.messages import ControlReply, ControlRequest, FleetAction, FleetActionKind
+from gateway.shared_state.port import ActionTooLate
 
 HISTORY = 500
 """Actions that the store remembers; a replica that has missed more reads the table of holds only."""
@@ -14,6 +15,9 @@ SEEN_KEPT_MS = 900_000
 """Milliseconds after which a member that reports nothing is forgotten."""
 SEEN_AGAIN_MS = 60_000
 """Milliseconds after which an unchanged version of a member is written again."""
+ACT_WITHIN_MS = 2_000
+"""Milliseconds within which an action must arrive. A later one, carried out by a server that had hung, would
+surprise an operator who was told that it failed."""
 LOOKING_MS = 3_000
 """Milliseconds for which replicas publish their reports after somebody has looked at a listing."""
 
@@ -40,7 +44,8 @@ class ControlRules:
 
     def exchange(self, now_ms: int, request: ControlRequest) -> ControlReply:
         """Take what a replica tells with its beat, and return the changes that it has not seen."""
-        lost = self._has_lost(request.seen)
+        self._begin(now_ms)
+        lost = any(map(self._has_lost, (request.seen, *request.recorded)))
         for hold in request.unrecorded:
             self._record_missing(now_ms, hold)
         self._note_seen(now_ms, request.member, 0 if lost else request.seen)
@@ -64,8 +69,10 @@ class ControlRules:
     def act(self, now_ms: int, action: FleetAction) -> FleetAction | None:
         """Record an action; return it with its version and time, None for a release of no hold.
 
-        Raises `TooManyHolds`.
+        Raises `TooManyHolds`, and `ActionTooLate`.
         """
+        if action.at_ms and now_ms - action.at_ms > ACT_WITHIN_MS:
+            raise ActionTooLate
         if action.kind is FleetActionKind.HOLD:
             if self._is_full(action.campaign_id):
                 raise TooManyHolds
@@ -86,11 +93,11 @@ class ControlRules:
     # --- how ----------------------------------------------------------------------------------------
 
     def _has_lost(self, seen: int) -> bool:
-        """Whether the store has lost a version that a replica has seen.
+        """Whether the store has lost a version that a replica knows.
 
         A version that was dropped from the history is not lost, unless it is older than all that is stored.
         """
-        if seen == 0 or seen in self.history:
+        if seen in {0, self.born} or seen in self.history:
             return False
         return seen > self.trimmed or seen < self.born
 
@@ -102,12 +109,17 @@ class ControlRules:
         if not self._is_full(hold.campaign_id):
             self._record(now_ms, replace(hold, at_ms=min(hold.at_ms or now_ms, now_ms)))
 
+    def _begin(self, now_ms: int) -> None:
+        """Give a new store a version of its own, so that 0 means that a replica has read nothing."""
+        if not self.version:
+            self.version = self.born = now_ms
+
     def _record(self, now_ms: int, action: FleetAction) -> FleetAction:
+        self._begin(now_ms)
         self.version = max(self.version + 1, now_ms)
         recorded = replace(action, version=self.version)
         if action.kind is FleetActionKind.HOLD:
             self.holds[action.campaign_id] = recorded
-        self.born = self.born or self.version
         self.history[self.version] = recorded
         while len(self.history) > HISTORY:
             self.trimmed = min(self.history)

@@ -2,16 +2,17 @@
 -- Holds, purges and the history of operators' actions. Texts of operators are never parsed here.
 -- KEYS: the counters, the holds, the history, what members have seen; for an exchange, then the answered
 -- counts that it reports, and those that it asks for.
--- ARGV of an action: its kind, the campaign, the text (caller, reason, answering).
---   Returns {0} for a release of no hold, {-1} if too many campaigns are held, else {1, version, time in ms}.
+-- ARGV of an action: its kind, the campaign, the text (caller, reason, answering), when it was asked for in ms.
+--   Returns {0} for a release of no hold, {-1} if too many campaigns are held, {-2} if it arrives too late, else
+--   {1, version, time in ms}.
 -- ARGV of an exchange: 'exchange', the member, the version that it has seen, 1 if somebody looks at a listing,
--- how many counts follow, the counts, how many are asked for; then, for each unrecorded hold, the campaign,
--- its former version or 0, its time in ms, its text.
+-- how many counts follow, the counts, how many are asked for, how many own versions follow, these; then, for
+-- each unrecorded hold, the campaign, its former version or 0, its time in ms, its text.
 --   Returns version, time in ms, lost, looking, changed, holds (campaign, hold, ...), actions, seen
 --   (member, version and time, ...), answered (for each asked: member, count, ...).
 -- A hold is 'version time text'; an action of the history is 'version time kind campaign text'.
 local HOLD_LIMIT, HISTORY = 1000, 500
-local ANSWERED_KEPT_MS, LOOKING_MS = 60000, 3000
+local ACT_WITHIN_MS, ANSWERED_KEPT_MS, LOOKING_MS = 2000, 60000, 3000
 local SEEN_KEPT_MS, SEEN_AGAIN_MS = 900000, 60000
 local counters, holds, history, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = now_ms()
@@ -28,11 +29,18 @@ local function is_full(campaign)
     return redis.call('HEXISTS', holds, campaign) == 0 and redis.call('HLEN', holds) >= HOLD_LIMIT
 end
 
+-- Give a new store a version of its own, so that 0 means that a replica has read nothing.
+local function begin()
+    if counter('version') == 0 then
+        redis.call('HSET', counters, 'version', whole(now), 'born', whole(now))
+    end
+end
+
 local function record(kind, campaign, at, text)
+    begin()
     local version = math.max(counter('version') + 1, now)
     local number = whole(version)
     redis.call('HSET', counters, 'version', number)
-    redis.call('HSETNX', counters, 'born', number)
     if kind == 'hold' then
         redis.call('HSET', holds, campaign, number .. ' ' .. whole(at) .. ' ' .. text)
     end
@@ -55,7 +63,10 @@ local function forget_members()
     end
 end
 
-local function act(kind, campaign, text)
+local function act(kind, campaign, text, asked_at)
+    if asked_at > 0 and now - asked_at > ACT_WITHIN_MS then
+        return {-2}
+    end
     if kind == 'hold' and is_full(campaign) then
         return {-1}
     end
@@ -66,10 +77,13 @@ local function act(kind, campaign, text)
     return {1, record(kind, campaign, now, text), now}
 end
 
--- Whether this store has lost a version that a replica has seen. One that was dropped from the history is
+-- Whether this store has lost a version that a replica knows. One that was dropped from the history is
 -- not lost, unless it is older than all that is stored.
 local function has_lost(version)
-    if version == 0 or redis.call('ZCOUNT', history, whole(version), whole(version)) > 0 then
+    if version == 0 or version == counter('born') then
+        return false
+    end
+    if redis.call('ZCOUNT', history, whole(version), whole(version)) > 0 then
         return false
     end
     return version > counter('trimmed') or version < counter('born')
@@ -118,10 +132,15 @@ end
 
 local function exchange()
     local member, version = ARGV[2], tonumber(ARGV[3])
-    local lost = has_lost(version)
     local reported = tonumber(ARGV[5])
     local asked = tonumber(ARGV[6 + reported])
-    for index = 7 + reported, #ARGV, 4 do
+    local recorded = tonumber(ARGV[7 + reported])
+    begin()
+    local lost = has_lost(version)
+    for index = 8 + reported, 7 + reported + recorded do
+        lost = lost or has_lost(tonumber(ARGV[index]))
+    end
+    for index = 8 + reported + recorded, #ARGV, 4 do
         record_missing(ARGV[index], tonumber(ARGV[index + 1]), tonumber(ARGV[index + 2]), ARGV[index + 3])
     end
     note_seen(member, lost and 0 or version)
@@ -150,4 +169,4 @@ end
 if ARGV[1] == 'exchange' then
     return exchange()
 end
-return act(ARGV[1], ARGV[2], ARGV[3])
+return act(ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]))
