@@ -346,7 +346,8 @@ class Session:
     def fail(self) -> None:
         """Answer all unanswered requests after a bug of the gateway, without the core.
 
-        Requests that certainly wait are NOT_ACCEPTED. All others are UNKNOWN, which is always true.
+        Requests that certainly wait are NOT_ACCEPTED, unless another replica may have sent them. All others
+        are UNKNOWN, which is always true.
         """
         if self._failed:
             return
@@ -360,7 +361,8 @@ class Session:
     def _final_answer(self, index: int) -> Answer:
         entry = self._source.pending.get(index)
         waits = entry is not None and entry.state in {EntryState.WAITING, EntryState.DELAYED}
-        outcome = Outcome.NOT_ACCEPTED if entry and waits and not entry.in_doubt else Outcome.UNKNOWN
+        certain = entry is not None and waits and not (entry.in_doubt or self._dispatcher.shares_ledger)
+        outcome = Outcome.NOT_ACCEPTED if certain else Outcome.UNKNOWN
         attempts = entry.attempts if entry else 0
         return Answer(outcome, Reason.DRAINING, RetryAdvice.SAME_TOKEN, _FAILED, attempts=attempts)
 

@@ -4,7 +4,7 @@ Once the fate of a call is not known, only ACCEPTED or UNKNOWN are true for the 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.core import errors
 from gateway.core.model import DOUBT, Answer, Entry, Outcome, Reason, RetryAdvice
@@ -181,6 +181,16 @@ def unknown(entry: Entry, reason: Reason, detail: str) -> Answer:
     if entry.in_doubt:
         detail = f"{detail}; {DOUBT}"
     return Answer(Outcome.UNKNOWN, reason, RetryAdvice.SAME_TOKEN, detail, attempts=entry.attempts)
+
+
+def unchecked(denial: Answer, detail: str) -> Answer:
+    """Return the answer in place of a denial that may be untrue, since another replica may have sent it."""
+    return replace(
+        denial,
+        outcome=Outcome.UNKNOWN,
+        advice=RetryAdvice.SAME_TOKEN,
+        detail=f"now {denial.outcome.name}: {denial.detail}; {detail}",
+    )
 
 
 def rejected(reason: Reason, detail: str) -> Answer:

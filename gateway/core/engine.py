@@ -5,6 +5,8 @@
 instant at which to ask again. After each of them the shell calls `take_answers`, the only method that returns
 answers: exactly one for each dial request that went in. No method does more than one slice of long work; each
 `poll` does the next slice.
+
+In a fleet, `claimed` and `tokens_found` report what the fleet's ledger has answered.
 """
 
 import math
@@ -20,8 +22,11 @@ from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.campaigns.holds import Holds
 from gateway.core.campaigns.notices import Notices
 from gateway.core.campaigns.refused import RefusedCampaigns
+from gateway.core.claims.fleet_ledger import FleetLedger
 from gateway.core.decision import Decision
-from gateway.core.errors import CallHindered, CampaignNotFound, RateThrottled, shows_who_asks
+from gateway.core.errors import CallHindered, CallRevoked, CampaignNotFound, RateThrottled, shows_who_asks
+from gateway.core.fleet.messages import Claim, Claimed, Settlement, TokenRecord
+from gateway.core.fleet.token_look_up import TokenLookUp
 from gateway.core.intake.admission import Admission, Arrival
 from gateway.core.intake.departures import Departures
 from gateway.core.intake.forecast import Forecast
@@ -31,6 +36,7 @@ from gateway.core.model import (
     Batch,
     CallReport,
     Departure,
+    Entry,
     ItemFailure,
     Priority,
     Reason,
@@ -53,6 +59,8 @@ from gateway.core.views.statistics import Statistics
 
 BODY_COPIES = 3
 """Copies of a call's requests in memory while it is under way, including boto3's parameters and body."""
+UNSENT = CallReport(failure=CallRevoked(), attempts=0, counted_attempts=0, unused=1)
+"""The report of a call that was not sent: its permit is unused."""
 _GIVES_UP_AT, _COUNTED_ATTEMPTS = attrgetter("give_up_at"), attrgetter("counted_attempts")
 
 
@@ -61,6 +69,8 @@ class Engine:
 
     `operator_actions` is for operators, `statistics` counts the answers that `take_answers` returned.
     `campaign_problem` returns the rule that a campaign id breaks, None where calls can carry it.
+    `fleet_member` is the name of this process in a fleet that shares a ledger, None without one. Then
+    `fleet_ledger` exists, and calls of `Decision.batches` are sent only if `claimed` says so.
     """
 
     def __init__(
@@ -68,6 +78,7 @@ class Engine:
         limits: Limits,
         rng: random.Random,
         campaign_problem: Callable[[str], str | None] = problem_with_campaign,
+        fleet_member: str | None = None,
     ) -> None:
         self._limits = limits
         self._outbox = Outbox()
@@ -91,6 +102,21 @@ class Engine:
         self._snapshot_taker = SnapshotTaker(
             self._outstanding, self._scheduler, flow, self._pacer, self._permit_wait
         )
+        self._completion = Completion(
+            self._outstanding,
+            self._scheduler,
+            flow,
+            self._notices,
+            verdicts.VerdictPolicy(limits.max_attempts, rng),
+            self._expiry,
+            self._slices,
+        )
+        self.fleet_ledger: FleetLedger | None = None
+        if fleet_member is not None:
+            self.fleet_ledger = FleetLedger(
+                fleet_member, self._outstanding, self._scheduler, self._expiry, self._completion
+            )
+            self._outstanding.denial_review = self.fleet_ledger.denials
         self._admission = Admission(
             self._outstanding,
             self._outbox,
@@ -102,15 +128,7 @@ class Engine:
             limits.expiry_headroom_s,
             campaign_problem,
             self._expiry,
-        )
-        self._completion = Completion(
-            self._outstanding,
-            self._scheduler,
-            flow,
-            self._notices,
-            verdicts.VerdictPolicy(limits.max_attempts, rng),
-            self._expiry,
-            self._slices,
+            None if self.fleet_ledger is None else self.fleet_ledger.admitted,
         )
         self._calls: dict[int, Batch] = {}
         self._retries: deque[int] = deque()
@@ -158,14 +176,53 @@ class Engine:
         self._slices.run(now)
 
     def withdraw(
-        self, now: float, source: Source, reason: Reason = Reason.DEADLINE, limit: int = SLICE
+        self,
+        now: float,
+        source: Source,
+        reason: Reason = Reason.DEADLINE,
+        limit: int = SLICE,
+        *,
+        final: bool = True,
     ) -> None:
         """Answer a source at once, since its deadline is near, and forget its requests.
+
+        If this is not `final`, denials that wait for the fleet's ledger may wait on.
 
         Requests without another waiter are dropped unsent, so NOT_ACCEPTED is true for them. At most `limit`
         dial requests are answered: the shell asks again while something is pending.
         """
-        self._departures.withdraw(now, source, reason, limit)
+        self._departures.withdraw(now, source, reason, limit, final=final)
+
+    def claims(self, batch: Batch) -> list[Claim]:
+        """Return the claims that a replica of a fleet must make before it sends a call."""
+        return [] if self.fleet_ledger is None else self.fleet_ledger.claims(batch)
+
+    def claimed(self, now: float, batch: Batch, asked_at: float, verdicts: Sequence[Claimed] | None) -> bool:
+        """Take the verdicts on the claims of a call; return whether it is to be sent.
+
+        `verdicts` is None if the shared state did not answer. `asked_at` is when it was asked. What must not
+        be sent has left the call. A call that is not sent has ended: `completed` must not follow.
+        """
+        if self.fleet_ledger is None or batch.number not in self._calls:
+            return False  # the gateway has abandoned the call, and has answered its requests
+        sending = self._leaving.is_sending(now)
+        entries = self.fleet_ledger.claimed(now, batch, asked_at, verdicts, sending=sending)
+        if len(entries) < len(batch.entries):
+            self._shrink(batch, entries)
+        if not entries:
+            self.completed(now, batch, UNSENT)
+        return bool(entries)
+
+    def tokens_found(
+        self, now: float, look_up: TokenLookUp, records: Mapping[str, TokenRecord] | None
+    ) -> None:
+        """Take the records of the fleet's ledger, None if the shared state did not answer."""
+        if self.fleet_ledger is not None:
+            self.fleet_ledger.found(now, look_up, records)
+
+    def take_settlements(self) -> list[tuple[str, Settlement]]:
+        """Return the settlements of claims to record in the fleet's ledger, with their campaigns."""
+        return [] if self.fleet_ledger is None else self.fleet_ledger.take_settlements()
 
     def completed(self, now: float, batch: Batch, report: CallReport) -> None:
         """Take the report of a call, and do what follows from it."""
@@ -178,9 +235,13 @@ class Engine:
         lasting = self._learn_pace(now, report)
         missing = isinstance(report.failure, CampaignNotFound)
         self._scheduler.ended(now, batch, accepted=bool(report.accepted), missing=missing)
+        if self.fleet_ledger is not None:
+            self.fleet_ledger.begin_settling(now, batch)
         self._remove_leaving(now, batch)
         self._completion.of_call(now, batch, report, sending=self._leaving.is_sending(now), lasting=lasting)
         self._remove_leaving(now, batch)  # requests without an answer have left the call
+        if self.fleet_ledger is not None:
+            self.fleet_ledger.settle(batch, report)
 
     def looked_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> None:
         """Take the states of campaigns that Connect returned.
@@ -234,6 +295,9 @@ class Engine:
         for call in self._calls.values():
             for entry in call.entries:
                 entry.in_doubt |= call.number not in kept_back
+        if self.fleet_ledger is not None:
+            sent = [call for call in self._calls.values() if call.number not in kept_back]
+            self.fleet_ledger.abandon(unsent, sent)
         self._calls.clear()
         self._sent_bytes = 0
         self._retries.clear()
@@ -277,6 +341,9 @@ class Engine:
         else:
             self._stop_sending(decision)
         self._slices.run(now)
+        if self.fleet_ledger is not None:
+            self.fleet_ledger.advance(now, self._limits.slice_units)
+            decision.token_look_ups = self.fleet_ledger.take_look_ups(now)
         self._report(now, decision)
         return decision
 
@@ -450,6 +517,16 @@ class Engine:
         self._scheduler.formed(now, campaign_id)
         return batch
 
+    def _shrink(self, batch: Batch, entries: list[Entry]) -> None:
+        """Reduce a call that has not been sent to some of its entries."""
+        self._sent_bytes -= batch.size_bytes
+        batch.entries = entries
+        batch.size_bytes = sum(entry.request.size_bytes for entry in entries)
+        self._sent_bytes += batch.size_bytes
+        if entries:
+            batch.give_up_at = min(map(_GIVES_UP_AT, entries))
+            batch.attempts_left = self._limits.max_attempts - max(map(_COUNTED_ATTEMPTS, entries))
+
     def _stop_sending(self, decision: Decision) -> None:
         """Answer the waiting requests, revoke the calls that have not left, and stop retries."""
         decision.revoked = self.revoke_calls()
@@ -461,8 +538,11 @@ class Engine:
         if self._slices:
             return now
         instants = [self._scheduler.deadline(), self._conditions.deadline(now)]
+        if self.fleet_ledger is not None:
+            instants.append(self.fleet_ledger.deadline())
         if not self._leaving.is_sending(now):
-            return self._scheduler.deadline()
+            del instants[1]  # no campaign is asked about any more
+            return min((instant for instant in instants if instant is not None), default=None)
         if self._retries or self._may_call():
             instants.append(self._pacer.ready_at(now))
         instants.append(self._leaving.send_until)

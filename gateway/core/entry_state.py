@@ -5,13 +5,16 @@
                     ├────────────┘ │  a call that did not decide it: at once, or after a pause
                     └── DELAYED ◀──┘
 
+    UNQUEUED or IN_FLIGHT ──▶ CHECKING ──▶ SETTLED: only with a shared state, before a denial
+
 Rules:
 
 1. An entry begins UNQUEUED. It is in a queue exactly while it is WAITING, and in a call, or in one that is
    being formed, exactly while it is IN_FLIGHT.
 2. An entry that is taken out of its queue, its pause or its call without being sent becomes UNQUEUED. It
    stays so only until the end of the same event, which settles it or puts it into the call it was taken for.
-3. Only an entry that is in no queue is settled: it is UNQUEUED or IN_FLIGHT. SETTLED is final.
+3. Only an entry that is in no queue is settled: it is UNQUEUED, IN_FLIGHT or CHECKING. SETTLED is final.
+4. A CHECKING entry is in no queue and in no call, and is never sent again.
 
 `move` and `move_all` raise `IllegalTransition` for any other transition, and then change no entry.
 """
@@ -29,9 +32,11 @@ class EntryState(enum.Enum):
     WAITING = "waiting"
     """In the queue of its campaign, for the next call."""
     DELAYED = "delayed"
-    """Between two calls, in the pause before a retry."""
+    """Between two calls: in the pause before a retry, or while another replica sends the token."""
     IN_FLIGHT = "in flight"
     """In a call that is under way or being formed."""
+    CHECKING = "checking"
+    """Decided as a denial, which waits until the fleet's ledger has been asked about the token."""
     SETTLED = "settled"
     """Answered, or dropped because nobody waits for it."""
 
@@ -40,10 +45,11 @@ class EntryState(enum.Enum):
 
 _S = EntryState
 TRANSITIONS: Mapping[EntryState, frozenset[EntryState]] = {
-    _S.UNQUEUED: frozenset({_S.WAITING, _S.IN_FLIGHT, _S.SETTLED}),
+    _S.UNQUEUED: frozenset({_S.WAITING, _S.IN_FLIGHT, _S.CHECKING, _S.SETTLED}),
     _S.WAITING: frozenset({_S.IN_FLIGHT, _S.UNQUEUED}),
     _S.DELAYED: frozenset({_S.WAITING, _S.UNQUEUED}),
-    _S.IN_FLIGHT: frozenset({_S.WAITING, _S.DELAYED, _S.UNQUEUED, _S.SETTLED}),
+    _S.IN_FLIGHT: frozenset({_S.WAITING, _S.DELAYED, _S.UNQUEUED, _S.CHECKING, _S.SETTLED}),
+    _S.CHECKING: frozenset({_S.UNQUEUED, _S.SETTLED}),
     _S.SETTLED: frozenset(),
 }
 """From each state, the states that may follow."""

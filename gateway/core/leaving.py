@@ -10,6 +10,8 @@ from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.slices import Slices
 from gateway.core.tokens.outstanding import Outstanding
 
+_ENDING_SOON = frozenset({EntryState.IN_FLIGHT, EntryState.CHECKING})
+
 
 class Leaving:
     """Whether the gateway is leaving, and the answers to the dial requests that it will not send.
@@ -69,7 +71,8 @@ class Leaving:
             self._skipped.add(entry.request.campaign_id)
 
     def _give_up_waiting(self, now: float, entry: Entry) -> None:
-        if entry.state is not EntryState.IN_FLIGHT:  # requests in a call are answered when it ends
+        # Requests in a call are answered when it ends, and denials when the fleet's ledger was asked.
+        if entry.state not in _ENDING_SOON:
             self._give_up(now, entry)
 
     def _give_up(self, now: float, entry: Entry) -> None:

@@ -15,8 +15,10 @@ from itertools import islice
 from gateway.connect.port import CallSender
 from gateway.core.answers import HELD, PURGED, CampaignRefusal
 from gateway.core.campaigns.holds import Hold, OperatorAction
-from gateway.core.engine import Engine
+from gateway.core.engine import UNSENT, Engine
 from gateway.core.errors import AccessDenied, CallFailure, CallRevoked, CallUnexpected, NoCredentials
+from gateway.core.fleet.messages import TokenRecord
+from gateway.core.fleet.token_look_up import TokenLookUp
 from gateway.core.model import (
     Batch,
     CallReport,
@@ -28,6 +30,7 @@ from gateway.core.model import (
 from gateway.core.slices import SLICE, consume
 from gateway.core.views.campaign_status import CampaignRow, Rows
 from gateway.core.views.snapshot import Survey
+from gateway.dispatch.claims import Claims
 from gateway.dispatch.event_log import ChangeLog, FailureLog, FailureRecord
 from gateway.dispatch.room_gate import RoomGate
 from gateway.runtime.supervision import Supervisor, trace_of
@@ -37,6 +40,9 @@ log = logging.getLogger(__name__)
 
 CLOCK_EVERY_S, CLOCK_STEP_S = 1.0, 0.1
 """Seconds between two checks of the wall clock, and the smallest jump in seconds that a check acts on."""
+
+LAST_CHECKS_S, CHECKED_EVERY_S = 0.05, 0.002
+"""Seconds that the denials of a call near its deadline wait for the fleet's ledger, and between two looks."""
 
 
 class Dispatcher:
@@ -50,9 +56,14 @@ class Dispatcher:
         now: Callable[[], float],
         supervisor: Supervisor | None = None,
         gained: Callable[[], float] = lambda: 0.0,
+        claims: Claims | None = None,
     ) -> None:
-        """`gained` returns the seconds that the wall clock has gained on `now` since the start."""
+        """`gained` returns the seconds that the wall clock has gained on `now` since the start.
+
+        `claims` reaches the ledger of the fleet; None without a shared state.
+        """
         self._gained = gained
+        self._claims = claims
         self._supervisor = supervisor or Supervisor()
         self._engine = engine
         self._sender = sender
@@ -104,12 +115,18 @@ class Dispatcher:
         self._wake.set()
 
     async def withdraw(self, source: Source) -> None:
-        """Answer what is left of a source at once, since its deadline is near."""
+        """Answer what is left of a source at once, since its deadline is near.
+
+        In a fleet, denials wait for its ledger a little.
+        """
+        answer_by = self._now() + LAST_CHECKS_S
         while source.pending and not self.failing:
-            self._engine.withdraw(self._now(), source)
+            now = self._now()
+            self._engine.withdraw(now, source, final=self._claims is None or now >= answer_by)
             self._deliver_answers()
             self._wake.set()
-            await asyncio.sleep(0)  # a slice at a time, with turns of the event loop in between
+            # A slice at a time, with turns of the event loop in between.
+            await asyncio.sleep(0 if self._claims is None else CHECKED_EVERY_S)
 
     def source_ending(self, source: Source) -> None:
         """Answer what of a source is not in flight, and the rest as it comes back: its stream ends."""
@@ -138,6 +155,11 @@ class Dispatcher:
     def draining_s(self) -> float:
         """For how many seconds the gateway has been leaving."""
         return 0.0 if self._draining_since is None else self._now() - self._draining_since
+
+    @property
+    def shares_ledger(self) -> bool:
+        """Whether other replicas may have sent the client tokens of this one."""
+        return self._claims is not None
 
     @property
     def running(self) -> bool:
@@ -273,6 +295,7 @@ class Dispatcher:
         try:
             unsent = self._revoke(self._engine.revoke_calls())
             self._engine.abandon(self._now(), unsent)
+            self._record_settlements()
             self._deliver_answers()
         finally:
             for call in self._calls:
@@ -308,6 +331,8 @@ class Dispatcher:
         self._resolve(decision.denied, granted=False)
         for batch in decision.batches:
             self._start(self._call(batch), f"call-{batch.number}")
+        for tokens in decision.token_look_ups:
+            self._start(self._look_up_tokens(tokens), "token-look-up")
         if decision.look_up:
             self._start(self._look_up(decision.look_up), "look-up")
         self._room_gate.offer()
@@ -331,6 +356,8 @@ class Dispatcher:
                 alarm.cancel()
 
     async def _call(self, batch: Batch) -> None:
+        if self._claims is not None and not await self._claim(batch, self._claims):
+            return
         lost = CallReport(failure=CallUnexpected(), uncertain=True)
         try:
             report = await self._sender.call(batch, partial(self._permit, batch))
@@ -348,8 +375,42 @@ class Dispatcher:
         if self.failing:
             return  # everybody is being answered without the core
         self._engine.completed(self._now(), batch, report)
+        self._record_settlements()
         self._deliver_answers()
         self._wake.set()
+
+    async def _claim(self, batch: Batch, ledger: Claims) -> bool:
+        """Claim the tokens of a call in the fleet's ledger; return whether it is to be sent."""
+        asked_at = self._now()
+        verdicts = None
+        try:
+            verdicts = await ledger.claim(batch.campaign_id, self._engine.claims(batch))
+        except asyncio.CancelledError:  # the gateway leaves
+            self._completed(batch, UNSENT)
+            raise
+        if self.failing:
+            return False
+        may_send = self._engine.claimed(self._now(), batch, asked_at, verdicts)
+        self._record_settlements()
+        self._deliver_answers()
+        self._wake.set()
+        return may_send
+
+    def _record_settlements(self) -> None:
+        if self._claims is not None:
+            self._claims.settle(self._engine.take_settlements())
+
+    async def _look_up_tokens(self, look_up: TokenLookUp) -> None:
+        """Ask the fleet's ledger about tokens."""
+        records: Mapping[str, TokenRecord] | None = None
+        try:
+            if self._claims is not None:
+                records = await self._claims.look_up(look_up.campaign_id, look_up.tokens)
+        finally:
+            if not self.failing:
+                self._engine.tokens_found(self._now(), look_up, records)
+                self._deliver_answers()
+                self._wake.set()
 
     async def _look_up(self, campaign_ids: list[str]) -> None:
         """Ask Connect for the states of parked campaigns."""

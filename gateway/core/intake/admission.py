@@ -19,6 +19,7 @@ from gateway.core.intake.forecast import Forecast
 from gateway.core.intake.validation import is_past, problem_with
 from gateway.core.model import (
     BATCH_LIMIT,
+    DENIALS,
     Answer,
     DialRequest,
     Entry,
@@ -48,7 +49,7 @@ class Now(NamedTuple):
 
     `refusal` answers every new request. `call_rate` is in calls a second, None if no forecast is made. New
     requests that give up after `clear_from`, on the scale of expiries, may wait without a forecast of their
-    own.
+    own. `denied` collects new entries whose denial waits until the fleet's ledger was asked.
     """
 
     instant: float
@@ -56,6 +57,7 @@ class Now(NamedTuple):
     refusal: answers.CampaignRefusal | None
     call_rate: float | None
     clear_from: float
+    denied: dict[Entry, Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Admission:
     """Lets dial requests in; `headroom_s` before its expiration a request counts as expired.
 
     `campaign_problem` returns the rule that a campaign id breaks by the API that carries its calls.
+    `admitted` is told of new entries that wait for a call; None without a fleet.
     """
 
     outstanding: Outstanding
@@ -75,6 +78,7 @@ class Admission:
     headroom_s: float
     campaign_problem: Callable[[str], str | None]
     expiry: ExpiryScale
+    admitted: Callable[[float, Sequence[Entry]], None] | None = None
 
     def admit(
         self,
@@ -108,8 +112,12 @@ class Admission:
         fresh = self._sort(state, arrivals, campaign, settled)
         if settled:
             self.outbox.add(settled)
+        if state.denied:
+            fresh = self._deny(now, fresh, state.denied)
         if fresh:
             self.scheduler.push(now, fresh)
+            if self.admitted is not None:
+                self.admitted(now, fresh)
         if limit < BATCH_LIMIT and len(settled) < len(arrivals):  # some wait, perhaps joined to others
             self._tell_condition(now, waiter.source, campaign_id)
 
@@ -123,7 +131,7 @@ class Admission:
     ) -> Now:
         clear_from = now if call_rate is None else self.forecast.all_sent_by(now, call_rate, more)
         clear_from = math.inf if refusal is not None else self.expiry.at(clear_from)
-        return _new(Now, (now, priority, refusal, call_rate, clear_from))  # as `Now(…)`, in half the time
+        return _new(Now, (now, priority, refusal, call_rate, clear_from, {}))  # as `Now(…)`, in half the time
 
     def _sort(
         self, state: Now, arrivals: Sequence[Arrival], campaign: CampaignTokens | None, settled: list[Settled]
@@ -154,7 +162,7 @@ class Admission:
                 memory = known.recall(request.client_token) if known is not None else None
                 answer = None
                 if memory is not None or give_up_at <= state.clear_from:
-                    answer = self._known_answer(state, memory, entry, len(fresh))
+                    answer = self._checked(state, entry, self._known_answer(state, memory, entry, len(fresh)))
                 if answer is None:
                     campaign = campaign or self.outstanding.open_campaign(state.instant, request.campaign_id)
                     campaign.outstanding[request.client_token] = entry  # at once: the list may repeat it
@@ -164,6 +172,21 @@ class Admission:
         if campaign is not None and fresh:
             self.outstanding.add(campaign, fresh)
         return fresh
+
+    def _checked(self, state: Now, entry: Entry, answer: Answer | None) -> Answer | None:
+        """Return the answer to a new request; None if it waits, in a fleet also for the check of a denial."""
+        if answer is None or self.outstanding.denial_review is None:
+            return answer
+        if answer.outcome not in DENIALS or answer.reason is Reason.TOKEN_CONFLICT:
+            return answer
+        state.denied[entry] = answer
+        return None
+
+    def _deny(self, now: float, fresh: list[Entry], denied: dict[Entry, Answer]) -> list[Entry]:
+        """Deny new entries in a fleet, which stay outstanding until then; return the others."""
+        for entry, answer in denied.items():
+            self.outstanding.settle(now, entry, answer)
+        return [entry for entry in fresh if entry not in denied]
 
     def _join(self, state: Now, entry: Entry, waiter: Waiter, request: DialRequest) -> Answer | None:
         if not request.same_dial(entry.request):

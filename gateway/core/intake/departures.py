@@ -5,7 +5,7 @@ that is formed, or a dial request that would join one of them, first removes the
 effect is the same as if all of them were removed at once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
 
@@ -15,7 +15,9 @@ from gateway.core.model import Answer, Departure, Entry, Reason, Source, address
 from gateway.core.outbox import Outbox
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.slices import Slices
-from gateway.core.tokens.outstanding import Outstanding
+from gateway.core.tokens.outstanding import DenialReview, Outstanding
+
+_ENDING_SOON = frozenset({EntryState.IN_FLIGHT, EntryState.CHECKING})
 
 
 class Departures:
@@ -47,9 +49,15 @@ class Departures:
         if source.pending:
             self._clear(source, lambda now: None)  # until the stream has ended: `gone` follows
 
-    def withdraw(self, now: float, source: Source, reason: Reason, limit: int) -> None:
-        """Answer and forget up to `limit` requests of a source, including those in calls."""
-        for entry in dict.fromkeys(islice(source.pending.values(), limit)):
+    def withdraw(self, now: float, source: Source, reason: Reason, limit: int, *, final: bool) -> None:
+        """Answer and forget up to `limit` requests of a source, including those in calls.
+
+        In a fleet, denials that are still checked then stay, unless this is `final`: they become UNKNOWN.
+        """
+        pending: Iterable[Entry] = source.pending.values()
+        if not final:
+            pending = (entry for entry in pending if entry.state is not EntryState.CHECKING)
+        for entry in list(dict.fromkeys(islice(pending, limit))):
             self._answer(now, entry, source, reason)
 
     def remove_leaving(self, now: float, entry: Entry) -> None:
@@ -87,15 +95,33 @@ class Departures:
             self._outstanding.detach_gone(entry, source)
             if self._go_on_without(now, entry, source):
                 self._outstanding.dropped += 1
-        elif entry.state is not EntryState.IN_FLIGHT:
+        elif entry.state not in _ENDING_SOON:
             self._answer(now, entry, source, Reason.DRAINING)
 
     def _answer(self, now: float, entry: Entry, source: Source, reason: Reason) -> None:
         """Remove a source from an entry, and answer it: NOT_ACCEPTED if the entry ends unsent."""
+        if self._outstanding.denial_review is not None and self._may_end_with(entry, source):
+            self._end_in_fleet(now, entry, source, reason, self._outstanding.denial_review)
+            return
         waiters = self._outstanding.detach(entry, source)
         dropped = self._go_on_without(now, entry, source) and not entry.in_doubt
         answer = _withdrawn(entry, reason, dropped=dropped)
         self._outbox.add(addressed(waiter, entry.request, answer) for waiter in waiters)
+
+    def _may_end_with(self, entry: Entry, source: Source) -> bool:
+        """Whether an entry is in no call and nobody else waits for it."""
+        in_call = entry.state is EntryState.IN_FLIGHT
+        return not in_call and all(waiter.source is source for waiter in entry.waiters)
+
+    def _end_in_fleet(
+        self, now: float, entry: Entry, source: Source, reason: Reason, review: DenialReview
+    ) -> None:
+        """End an entry that only `source` waits for. A denial waits until the fleet's ledger was asked."""
+        if entry.state is EntryState.CHECKING:
+            review.give_up(now, entry)
+        else:
+            self._scheduler.remove(entry)
+            self._outstanding.settle(now, entry, answers.given_up(entry, reason))
 
     def _go_on_without(self, now: float, entry: Entry, source: Source) -> bool:
         """Keep or drop an entry after `source` was removed; return whether it was dropped unsent."""

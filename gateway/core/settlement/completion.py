@@ -78,8 +78,10 @@ class Completion:
     def _apply(self, now: float, batch: Batch, report: CallReport, *, sending: bool) -> None:
         """Settle what the call decided, and put the rest back."""
         decided, back = self.policy.verdicts(batch.entries, report)
+        if self.outstanding.denial_review is not None:
+            decided = self.outstanding.reviewed(now, decided)
         self.outstanding.settle_on(self.outstanding.open_campaign(now, batch.campaign_id), decided)
-        waiting = [one for one in back if self._goes_on(now, batch, one[0], sending=sending)]
+        waiting = [one for one in back if self.goes_on(now, batch, one[0], sending=sending)]
         self._put_back(now, batch, waiting, split=isinstance(report.failure, CallInvalid))
 
     def _put_back(self, now: float, batch: Batch, entries: list[verdicts.Returned], *, split: bool) -> None:
@@ -94,7 +96,7 @@ class Completion:
                 self.scheduler.push(now, (entry,))
         self._push_suspects(now, suspects, split=split)
 
-    def _goes_on(self, now: float, batch: Batch, entry: Entry, *, sending: bool) -> bool:
+    def goes_on(self, now: float, batch: Batch, entry: Entry, *, sending: bool) -> bool:
         """Return whether an entry that comes back from a call waits for another.
 
         If not, settle or drop it.

@@ -1,10 +1,11 @@
 """The outstanding dial requests, from their arrival to their answer, counted and bounded in memory."""
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from gateway.core import answers
 from gateway.core.entry_state import EntryState, move, move_all
-from gateway.core.model import Answer, Departure, Entry, Reason, Settled, Source, Waiter
+from gateway.core.model import DENIALS, Answer, Departure, Entry, Reason, Settled, Source, Waiter
 from gateway.core.outbox import Outbox
 from gateway.core.tokens.ledger import CampaignTokens, Ledger
 
@@ -17,12 +18,25 @@ CAMPAIGN_BYTES, QUEUE_BYTES = 1780, 490
 and priority): their places in the ledger, in the turns and in the timers for linger and expiry."""
 
 
+class DenialReview(Protocol):
+    """Decides whether a denial may be given now, in a fleet of replicas that may have sent the token."""
+
+    def review(self, now: float, entry: Entry, denial: Answer) -> Answer | None:
+        """Return the answer to give now; None if the entry waits until the fleet's ledger was asked."""
+        ...
+
+    def give_up(self, now: float, entry: Entry) -> None:
+        """Answer an entry whose denial waits with UNKNOWN, now."""
+        ...
+
+
 class Outstanding:
     """The outstanding entries and their waiters; `count` and `bytes` say how many there are.
 
     `bytes` is the memory of requests and joins, `campaigns` the number of campaigns that have any.
     `joined` counts waiters that joined an existing entry, `dropped` the entries dropped unsent because all
     their waiters are gone. `departed` are waiters of sources that are gone, for the shell to take.
+    `denial_review` is None without a fleet.
     """
 
     def __init__(self, ledger: Ledger, outbox: Outbox) -> None:
@@ -34,6 +48,7 @@ class Outstanding:
         self.bytes = 0
         self.campaigns = 0
         self.departed: list[Waiter] = []
+        self.denial_review: DenialReview | None = None
 
     def campaign(self, now: float, campaign_id: str) -> CampaignTokens | None:
         """Return what is known of a campaign's tokens; None if no token is known."""
@@ -82,18 +97,33 @@ class Outstanding:
         """Remove all waiters of a gone source from an entry; those with a span are kept in `departed`."""
         self.departed += [waiter for waiter in self.detach(entry, source) if waiter.span is not None]
 
-    def settle(self, now: float, entry: Entry, answer: Answer) -> bool:
+    def settle(self, now: float, entry: Entry, answer: Answer, *, reviewed: bool = False) -> bool:
         """Settle an entry that is in no queue: remember it, and answer all waiters that are still there.
 
-        Return whether there were any.
+        Return whether there were any. In a fleet a denial may have to wait, unless it was `reviewed`.
         """
         for source in {waiter.source for waiter in entry.waiters}:
             if source.departure is Departure.GONE:
                 self.detach_gone(entry, source)
+        if self.denial_review is not None and not reviewed and entry.waiters and answer.outcome in DENIALS:
+            kept = self.denial_review.review(now, entry, answer)
+            if kept is None:
+                return True
+            answer = kept
         if not entry.waiters and entry.state is not EntryState.IN_FLIGHT:
             self.dropped += 1
         self.settle_on(self.open_campaign(now, entry.request.campaign_id), [(entry, answer)])
         return bool(entry.waiters)
+
+    def reviewed(self, now: float, decided: Sequence[tuple[Entry, Answer]]) -> list[tuple[Entry, Answer]]:
+        """Return the entries of a fleet to settle now, with their answers; denials may have to wait."""
+        kept: list[tuple[Entry, Answer]] = []
+        for entry, answer in decided:
+            if self.denial_review is None or not entry.waiters or answer.outcome not in DENIALS:
+                kept.append((entry, answer))
+            elif (final := self.denial_review.review(now, entry, answer)) is not None:
+                kept.append((entry, final))
+        return kept
 
     def settle_on(self, campaign: CampaignTokens, answers: Sequence[tuple[Entry, Answer]]) -> None:
         """Settle entries of one campaign."""

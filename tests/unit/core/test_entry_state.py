@@ -13,6 +13,7 @@ WAYS = {
     EntryState.WAITING: (EntryState.WAITING,),
     EntryState.DELAYED: (EntryState.IN_FLIGHT, EntryState.DELAYED),
     EntryState.IN_FLIGHT: (EntryState.IN_FLIGHT,),
+    EntryState.CHECKING: (EntryState.CHECKING,),
     EntryState.SETTLED: (EntryState.SETTLED,),
 }
 LEGAL = {
@@ -27,6 +28,10 @@ LEGAL = {
     (EntryState.IN_FLIGHT, EntryState.DELAYED),
     (EntryState.IN_FLIGHT, EntryState.UNQUEUED),
     (EntryState.IN_FLIGHT, EntryState.SETTLED),
+    (EntryState.UNQUEUED, EntryState.CHECKING),
+    (EntryState.IN_FLIGHT, EntryState.CHECKING),
+    (EntryState.CHECKING, EntryState.UNQUEUED),
+    (EntryState.CHECKING, EntryState.SETTLED),
 }
 PAIRS = sorted(product(EntryState, EntryState), key=lambda pair: (pair[0].value, pair[1].value))
 
