@@ -18,6 +18,7 @@ from gateway.runtime.patterns import text_pattern
 _T = TypeVar("_T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ApiName = Literal["v1", "v2"]
+SenderName = Literal["direct", "boto3"]
 LogFormat = Literal["auto", "json", "text"]
 _ON, _OFF = ("on", "true", "1", "yes"), ("off", "false", "0", "no")
 PREFIX = "DIAL_GATEWAY_"
@@ -171,6 +172,9 @@ class Settings:
     )
     replay_limit: int = _setting(500_000, _whole(1, 100_000_000), "tokens remembered, about")
     max_attempts: int = _setting(5, _whole(1, 100), "attempts that count, per request")
+    sender: SenderName = _setting(  # noqa: RUF009 - a field of its own each time, as the others
+        "boto3", _one_of("direct", "boto3"), "how calls are sent: on the event loop, or by boto3 in threads"
+    )
     call_timeout: float = _setting(5.0, _number(0, 300, above=True), "seconds for one Connect call")
     would_expire: bool = _setting(
         True, _SWITCH, "whether a request whose turn would come too late is answered at once"

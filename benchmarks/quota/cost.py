@@ -6,7 +6,7 @@ import time
 from random import Random
 
 from benchmarks.quota.bars import Check, Result
-from gateway.connect.api_versions import APIS
+from gateway.connect.api_versions import APIS, expiration_for_boto3
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Batch, CallReport, DialRequest, Source, Waiter
 
@@ -118,6 +118,7 @@ class _Load:
 
 def _called(batch: Batch) -> CallReport:
     """Read the requests as the adapter does for a call, and accept all of them."""
-    items = [APIS["v1"].item(entry.request) for entry in batch.entries]
+    requests = [entry.request for entry in batch.entries]
+    items = [APIS["v1"].item(request, expiration_for_boto3(request)) for request in requests]
     json.dumps([item["attributes"] for item in items])
     return CallReport(accepted={item["clientToken"]: "id" for item in items}, started_at=batch.formed_at)

@@ -19,8 +19,9 @@ from gateway import app, settings, telemetry
 from gateway.access.errors import AccessError
 from gateway.cli import check, health_check
 from gateway.connect.api_versions import ApiName
-from gateway.connect.boto_sender import FIRST_CREDENTIALS_S, BotoConnect
-from gateway.connect.credentials import Keys, chain_of
+from gateway.connect.boto_sender import BotoConnect
+from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys, chain_of
+from gateway.connect.direct_sender import DirectConnect
 from gateway.connect.port import ConnectPort
 from gateway.connect.probe import Probe
 from gateway.connect.routing import RoutingConnect
@@ -184,30 +185,34 @@ def _simulated(options: argparse.Namespace) -> "SimulatorSettings | None":
         raise settings.SettingsError(f"--simulator: {error}") from error
 
 
-def connect_for(
-    chosen: settings.Settings, simulator_url: str | None, keys: Keys
-) -> BotoConnect | RoutingConnect:
+def connect_for(chosen: settings.Settings, simulator_url: str | None, keys: Keys) -> ConnectPort:
     """Return Amazon Connect, or the simulator at the address given; the caller starts the credentials."""
-    default = _boto(chosen, chosen.connect_api, simulator_url, keys)
+    default = _sender(chosen, chosen.connect_api, simulator_url, keys)
     routes = chosen.connect_api_by_campaign
     if not routes:
         return default
     ports: dict[str, ConnectPort] = {chosen.connect_api: default}
     for _, api in routes:
-        ports[api] = ports.get(api) or _boto(chosen, api, simulator_url, keys)
+        ports[api] = ports.get(api) or _sender(chosen, api, simulator_url, keys)
     return RoutingConnect(ports, routes, chosen.connect_api)
 
 
-def _boto(chosen: settings.Settings, api: ApiName, simulator_url: str | None, keys: Keys) -> BotoConnect:
-    simulated = simulator_url is not None
+def _sender(chosen: settings.Settings, api: ApiName, simulator_url: str | None, keys: Keys) -> ConnectPort:
+    """Return the sender of the setting. Raises `SettingsError` for an endpoint that is not a URL."""
+    region = SIMULATOR_REGION if simulator_url is not None else _region()
+    calls, timeout_s = chosen.max_concurrent_calls, chosen.call_timeout
     try:
-        return BotoConnect(
-            threads=chosen.max_concurrent_calls,
-            timeout_s=chosen.call_timeout,
-            endpoint_url=simulator_url,
-            region=SIMULATOR_REGION if simulated else _region(),
-            keys=keys,
-            api=api,
+        if chosen.sender == "boto3":
+            return BotoConnect(
+                threads=calls,
+                timeout_s=timeout_s,
+                endpoint_url=simulator_url,
+                region=region,
+                keys=keys,
+                api=api,
+            )
+        return DirectConnect(
+            calls=calls, timeout_s=timeout_s, endpoint_url=simulator_url, region=region, keys=keys, api=api
         )
     except ValueError as error:  # raised by botocore for an endpoint that is not a URL
         raise settings.SettingsError(f"AWS_ENDPOINT_URL: {error}") from error

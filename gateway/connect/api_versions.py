@@ -30,15 +30,15 @@ class ConnectApi:
 
     `service` is boto3's name of its client, `put_operation` the call that carries dial requests and
     `put_method` the client's method for it; `items` is the member with the list, `item` makes one
-    of it, and `failures` gives the meaning of the failure codes of single items. `campaign_problem`
-    returns the rule that a campaign id breaks.
+    of it from a dial request and its expiration, and `failures` gives the meaning of the failure codes of
+    single items. `campaign_problem` returns the rule that a campaign id breaks.
     """
 
     service: str
     put_operation: str
     put_method: str
     items: str
-    item: Callable[[DialRequest], Item]
+    item: Callable[[DialRequest, object], Item]
     failures: Mapping[str, ItemFailure]
     campaign_problem: Callable[[str], str | None]
 
@@ -47,25 +47,31 @@ class ConnectApi:
         return put_reply(response, asked, self.failures, self.put_operation)
 
 
-def _expiration(request: DialRequest) -> datetime:
+def expiration_for_boto3(request: DialRequest) -> datetime:
+    """Return the expiration of a dial request as boto3 takes it."""
     # In botocore's own time zone object: it converts any other first, for each item of each call.
     return datetime.fromtimestamp(request.expiration or 0.0, UTC).replace(tzinfo=_UTC_OF_BOTOCORE)
 
 
-def _v1_item(request: DialRequest) -> Item:
+def expiration_in_json(request: DialRequest) -> str:
+    """Return the expiration as botocore writes a timestamp of the format `iso8601` into a JSON body."""
+    return datetime.fromtimestamp(request.expiration or 0.0, UTC).isoformat()[:-6] + "Z"
+
+
+def _v1_item(request: DialRequest, expiration: object) -> Item:
     return {
         "clientToken": request.client_token,
         "phoneNumber": request.phone_number,
-        "expirationTime": _expiration(request),
+        "expirationTime": expiration,
         "attributes": request.attributes,
     }
 
 
-def _v2_item(request: DialRequest) -> Item:
+def _v2_item(request: DialRequest, expiration: object) -> Item:
     telephony = {"destinationPhoneNumber": request.phone_number, "attributes": request.attributes}
     return {
         "clientToken": request.client_token,
-        "expirationTime": _expiration(request),
+        "expirationTime": expiration,
         "channelSubtypeParameters": {"telephony": telephony},
     }
 

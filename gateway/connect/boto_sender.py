@@ -1,6 +1,6 @@
 """The boto3 adapter: `connectcampaigns` (V1) or `connectcampaignsv2` (V2), in threads of its own.
 
-The only importer of boto3; `apis.py` has what differs between the versions. Region, credentials and
+`api_versions.py` has what differs between the versions. Region, credentials and
 endpoint come from boto3's ordinary chain. Its own retries are off, since they would multiply with
 tenacity's. Its validation of parameters is off too: it takes a quarter of the time of a call and checks less
 than `core/intake/validation.py` does.
@@ -10,41 +10,30 @@ it waits for: a thread, a name, a connection or a reply. Its socket is reset the
 """
 
 import asyncio
-import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import boto3
-import botocore
-import botocore.session
-from botocore.config import Config
-from botocore.loaders import Loader, create_loader
-
-from gateway.connect.api_versions import APIS, STATES_OPERATION, ApiName
+from gateway.connect.api_versions import APIS, STATES_OPERATION, ApiName, expiration_for_boto3
+from gateway.connect.aws_client import aws_client
 from gateway.connect.aws_clock import AwsClock
-from gateway.connect.credentials import Keys, Provider, chain_of
+from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys, chain_of
 from gateway.connect.exchange import Exchange
-from gateway.connect.failures import translated
+from gateway.connect.failures import certain, translated
 from gateway.connect.port import Operation, PutReply
 from gateway.connect.replies import states
 from gateway.connect.resolver import LookUp, Resolver, system_lookup
 from gateway.connect.signing import sign_by
 from gateway.connect.thread_pool import Job, Threads
 from gateway.connect.ticket import Ticket
+from gateway.connect.timeouts import connect_timeout_s
 from gateway.connect.transport import Transport, using
 from gateway.core import errors
 from gateway.core.model import DialRequest
 
 T = TypeVar("T")
 
-LONGEST_CONNECT_S = 3.0
-"""The time limit for connecting, in seconds. It is shorter than the time limit of the call, so that a host
-that does not answer can be told apart from a lost answer."""
-
-FIRST_CREDENTIALS_S = 1.0
-"""Seconds that the constructor waits for the first credentials. The search continues after that."""
 STATE_THREADS = 1
 """Threads for reading campaign states. They are separate, so that state reads and dial requests never wait
 for each other."""
@@ -77,20 +66,17 @@ class BotoConnect:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._keys = Keys.fixed(*credentials) if credentials else keys or Keys(chain_of(region))
-        base = botocore.session.get_session()
-        base.register_component("credential_provider", Provider(self._keys))
-        base.register_component("data_loader", loader_of(base.get_config_variable("data_path")))
-        session: Any = boto3.Session(region_name=region, botocore_session=base)
         self._api = APIS[api]
-        self._client = session.client(self._api.service, config=_config(), endpoint_url=endpoint_url)
+        aws = aws_client(self._api, self._keys, region=region, endpoint_url=endpoint_url)
+        self._client = aws.client
         self._clock = AwsClock(wall)
-        sign_by(self._clock, self._client, session.get_credentials)
+        sign_by(self._clock, self._client, aws.credentials)
         self._put_call = getattr(self._client, self._api.put_method)
         self._resolver = Resolver(look_up)
         self._transport = Transport(
             self.endpoint,
-            ca_bundle=base.get_config_variable("ca_bundle"),
-            connect_timeout_s=min(LONGEST_CONNECT_S, timeout_s / 2),
+            ca_bundle=aws.ca_bundle,
+            connect_timeout_s=connect_timeout_s(timeout_s),
             read_timeout_s=timeout_s,
             connections=(1 + SPARE) * threads + STATE_THREADS,
         )
@@ -178,41 +164,12 @@ class BotoConnect:
                 threads.give_up(job)
 
     def _put(self, campaign_id: str, requests: Sequence[DialRequest]) -> PutReply:
-        items = [self._api.item(request) for request in requests]
+        items = [self._api.item(request, expiration_for_boto3(request)) for request in requests]
         response = self._put_call(id=campaign_id, **{self._api.items: items})
         return self._api.reply(response, {request.client_token for request in requests})
 
     def _states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
         return states(self._client.get_campaign_state_batch(campaignIds=list(campaign_ids)), campaign_ids)
-
-
-class _ServiceModelLoader(Loader):
-    """Read AWS's service models, and keep what was read for all sessions of this process."""
-
-    @property
-    def search_paths(self) -> list[str]:
-        """The folders that are searched. A copy, because each boto3 session appends one to it."""
-        return list(super().search_paths)
-
-
-@functools.cache
-def loader_of(data_path: str | None) -> Loader:
-    """Return the loader of all sessions; it searches the folders of `AWS_DATA_PATH` before botocore's own.
-
-    botocore makes a loader for each session, which lists the folders of all services and parses the models
-    again: most of the time that it takes to create a client.
-    """
-    folders = create_loader(data_path).search_paths
-    return _ServiceModelLoader(extra_search_paths=folders, include_default_search_paths=False)
-
-
-def _config() -> Config:
-    return Config(
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        parameter_validation=False,
-        # Said once: botocore else puts together its own, twice for each call, at a tenth of its cost.
-        user_agent=f"Boto3/{boto3.__version__} Botocore/{botocore.__version__} dial-gateway",
-    )
 
 
 def _in_exchange(exchange: Exchange, call: Callable[[], T]) -> T:
@@ -221,16 +178,7 @@ def _in_exchange(exchange: Exchange, call: Callable[[], T]) -> T:
             return call()
     except Exception as error:  # noqa: BLE001 - whatever a library raises must settle the batch
         # From None: the text of a botocore error may contain what was sent.
-        raise _certain(translated(error), exchange.ticket) from None
-
-
-def _certain(failure: errors.CallFailure, ticket: Ticket) -> errors.CallFailure:
-    """Return the failure of a call. It is a certain one if no byte has left."""
-    if failure.uncertain and not ticket.may_have_left:
-        if isinstance(failure, errors.CallTransient):
-            return errors.ConnectUnreachable()
-        failure.uncertain = False
-    return failure
+        raise certain(translated(error), exchange.ticket) from None
 
 
 def _revoked(job: Job[T], ticket: Ticket) -> None:

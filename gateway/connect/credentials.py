@@ -21,6 +21,8 @@ from botocore.exceptions import NoCredentialsError
 
 log = logging.getLogger(__name__)
 
+FIRST_CREDENTIALS_S = 1.0
+"""Seconds to wait for the first credentials at the start. The search continues after that."""
 AHEAD_S = 900.0
 """Seconds before their expiration at which credentials are renewed; half of their time if that is less."""
 RELOAD_S = 60.0

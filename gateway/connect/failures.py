@@ -7,11 +7,13 @@ was sent.
 import logging
 import re
 from collections.abc import Mapping
+from types import TracebackType
 
 from botocore import exceptions as foreign
 
 from gateway.connect.api_versions import OPERATIONS
 from gateway.connect.replies import member, state
+from gateway.connect.ticket import Ticket
 from gateway.core import errors
 
 log = logging.getLogger(__name__)
@@ -113,16 +115,30 @@ def translated(error: BaseException) -> errors.CallFailure:
         return errors.ConnectUnreachable()
     if isinstance(error, foreign.HTTPClientError | foreign.SSLError):
         return errors.AnswerLost()
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    file = where.tb_frame.f_code.co_filename if where else "?"
-    if file.endswith("botocore/credentials.py"):  # the refreshed credentials have expired already
+    if _file_of(error).endswith("botocore/credentials.py"):  # the refreshed credentials have expired already
         return errors.NoCredentials()
-    line = f"{file}:{where.tb_lineno}" if where else "?"
+    return unforeseen(error)
+
+
+def unforeseen(error: BaseException) -> errors.CallFailure:
+    """Log an exception that this version does not know, and return the failure for it."""
+    where = _raised_at(error)
+    line = f"{_file_of(error)}:{where.tb_lineno}" if where else "?"
     # The type and the place only: the text of a foreign error may hold what was sent.
     log.error("a call to Connect failed in an unknown way: %s at %s", type(error).__name__, line)
     return errors.CallUnexpected()
+
+
+def _file_of(error: BaseException) -> str:
+    where = _raised_at(error)
+    return where.tb_frame.f_code.co_filename if where else "?"
+
+
+def _raised_at(error: BaseException) -> TracebackType | None:
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    return where
 
 
 def _translated_answer(error: foreign.ClientError) -> errors.CallFailure:
@@ -145,6 +161,15 @@ def of_answer(response: object) -> errors.CallFailure:
     if known is not None:
         return known()
     return errors.CallRefused() if 400 <= status < 500 else errors.ConnectFailed()
+
+
+def certain(failure: errors.CallFailure, ticket: Ticket) -> errors.CallFailure:
+    """Return the failure of a call. It is a certain one if no byte has left."""
+    if failure.uncertain and not ticket.may_have_left:
+        if isinstance(failure, errors.CallTransient):
+            return errors.ConnectUnreachable()
+        failure.uncertain = False
+    return failure
 
 
 def _told(response: object) -> tuple[str, str, int]:

@@ -14,7 +14,7 @@ import boto3
 from botocore import exceptions as foreign
 from botocore.config import Config
 
-from gateway.connect.api_versions import APIS, STATES_OPERATION, ApiName
+from gateway.connect.api_versions import APIS, STATES_OPERATION, ApiName, expiration_for_boto3
 from gateway.connect.aws_clock import TOLERATED_S, AwsClock
 from gateway.connect.failures import of_answer, translated
 from gateway.connect.replies import member, states, word
@@ -114,7 +114,7 @@ class Probe:
     def right_to_put(self) -> Finding:
         """Check the right to put dial requests, with a put that cannot dial anybody."""
         operation, put = self._api.put_operation, getattr(self._client, self._api.put_method)
-        items = [] if self._named else [self._api.item(_NOBODY)]
+        items = [] if self._named else [self._api.item(_NOBODY, expiration_for_boto3(_NOBODY))]
         found = self._asked(operation, lambda: put(id=self._campaign_id, **{self._api.items: items}))
         if found is None and self._named:
             return Finding(Verdict.GOOD, operation, "not denied: an empty list was refused for being empty")

@@ -7,7 +7,7 @@ import botocore.session
 import pytest
 
 from gateway.connect import api_versions, replies
-from gateway.connect.api_versions import APIS, ApiName, ConnectApi
+from gateway.connect.api_versions import APIS, ApiName, ConnectApi, expiration_for_boto3
 from gateway.connect.replies import states
 from gateway.core.model import DialRequest, ItemFailure
 
@@ -23,7 +23,8 @@ def nothing_told() -> Iterator[None]:
 
 
 def item(api: ApiName) -> Any:
-    made: Any = APIS[api].item(DialRequest("c", "t", PHONE, {"k": "v"}, 1_767_225_600.5, 0.0, 10))
+    request = DialRequest("c", "t", PHONE, {"k": "v"}, 1_767_225_600.5, 0.0, 10)
+    made: Any = APIS[api].item(request, expiration_for_boto3(request))
     return {**made, "expirationTime": made["expirationTime"].isoformat()}
 
 

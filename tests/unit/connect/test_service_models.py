@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from gateway.connect.boto_sender import BotoConnect, loader_of
+from gateway.connect.aws_client import loader_of
+from gateway.connect.boto_sender import BotoConnect
 
 
 async def test_clients_share_what_was_read() -> None:

@@ -1,0 +1,214 @@
+"""The direct sender: calls Connect on the event loop, without boto3's client and without threads.
+
+botocore still provides region, endpoint, credentials, service models and the parser of errors. This module
+writes the body, `signature.py` signs it, and `http_client.py` sends it. One time-out covers the whole call.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import aiohttp
+from botocore.exceptions import NoCredentialsError
+from botocore.parsers import create_parser
+from botocore.utils import percent_encode
+
+from gateway.connect.api_versions import APIS, STATES_OPERATION, ApiName, expiration_in_json
+from gateway.connect.aws_client import USER_AGENT, aws_client
+from gateway.connect.aws_clock import AwsClock
+from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys, chain_of
+from gateway.connect.failures import certain, of_answer, unforeseen
+from gateway.connect.http_client import Exchange, HttpClient, Reply
+from gateway.connect.port import Operation, PutReply
+from gateway.connect.replies import states
+from gateway.connect.resolver import LookUp, Resolver, system_lookup
+from gateway.connect.signature import Signer, host_of
+from gateway.connect.ticket import Ticket
+from gateway.connect.timeouts import connect_timeout_s
+from gateway.core import errors
+from gateway.core.model import DialRequest
+
+STATE_CONNECTIONS = 1
+"""Connections for reading campaign states, beside those of the put calls."""
+_written = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+
+
+_NOTHING_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.ConnectionTimeoutError)
+
+
+class _Call(NamedTuple):
+    """An operation of the service model: its HTTP method, and its path before and after the campaign."""
+
+    name: str
+    method: str
+    before: str
+    after: str
+
+
+class DirectConnect:
+    """Amazon Connect over aiohttp.
+
+    `calls` is the number of concurrent put calls, `timeout_s` the time limit of one in seconds, `api` the
+    version of Connect's API. `endpoint_url` and `credentials` (access key, secret key) are for the simulator.
+    Without them the credentials come from `keys`, which its owner starts, or from boto3's own chain.
+    `look_up` resolves host names. `wall` returns the local time in seconds since the epoch; calls are signed
+    by AWS's clock if the two differ much. Raises botocore's `NoRegionError` if no region is configured, and
+    ValueError if the endpoint is not a URL.
+    """
+
+    def __init__(
+        self,
+        *,
+        calls: int,
+        timeout_s: float,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        credentials: tuple[str, str] | None = None,
+        api: ApiName = "v1",
+        keys: Keys | None = None,
+        look_up: LookUp = system_lookup,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._keys = Keys.fixed(*credentials) if credentials else keys or Keys(chain_of(region))
+        self._api = APIS[api]
+        aws = aws_client(self._api, self._keys, region=region, endpoint_url=endpoint_url)
+        self._model = aws.client.meta.service_model
+        self._endpoint = str(aws.client.meta.endpoint_url)
+        self._clock = AwsClock(wall)
+        self._signer = Signer(self._model.signing_name, aws.client.meta.region_name, host_of(self._endpoint))
+        self._parser = create_parser(self._model.protocol)
+        self._put_call, self._states_call = self._call(self._api.put_operation), self._call(STATES_OPERATION)
+        self._http = HttpClient(
+            self._endpoint,
+            ca_bundle=aws.ca_bundle,
+            resolver=Resolver(look_up),
+            connect_timeout_s=connect_timeout_s(timeout_s),
+            connections=calls + STATE_CONNECTIONS,
+            user_agent=USER_AGENT,
+        )
+        self._timeout_s = timeout_s
+        if keys is None:  # others are started by their owner, once nothing else can prevent the start
+            self._keys.start(FIRST_CREDENTIALS_S)
+
+    def operation(self, campaign_id: str) -> Operation:
+        """Return the name of the call, which is the same for all campaigns."""
+        return Operation(self._model.service_id, self._api.put_operation)
+
+    def campaign_problem(self, campaign_id: str) -> str | None:
+        """Return the rule of this API that a campaign id breaks, if any."""
+        return self._api.campaign_problem(campaign_id)
+
+    @property
+    def endpoint(self) -> str:
+        """The address that calls go to."""
+        return self._endpoint
+
+    @property
+    def clock_behind_s(self) -> float:
+        """Seconds by which the local clock is behind AWS's, 0 unless the last replies agree on it."""
+        return self._clock.surely_behind_s
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether there are credentials now that have not expired."""
+        return self._keys.usable
+
+    @property
+    def credentials_in_words(self) -> str:
+        """The state of the credentials as a text for people."""
+        return self._keys.in_words
+
+    @property
+    def stalled(self) -> bool:
+        """False: there is no thread that could hang."""
+        return False
+
+    async def put_dial_requests(
+        self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
+    ) -> PutReply:
+        """Send one call, and wait for it at most as long as a call may take."""
+        item = self._api.item
+        items = [item(request, expiration_in_json(request)) for request in requests]
+        call = self._put_call
+        path = f"{call.before}{percent_encode(campaign_id)}{call.after}"
+        response = await self._called(call, path, {self._api.items: items}, ticket or Ticket())
+        return self._api.reply(response, {request.client_token for request in requests})
+
+    async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
+        """Ask for states."""
+        body = {"campaignIds": list(campaign_ids)}
+        call = self._states_call
+        return states(await self._called(call, call.before, body, Ticket()), campaign_ids)
+
+    async def close(self) -> None:
+        """Close the kept connections; calls under way end with them."""
+        self._keys.close()
+        await self._http.close()
+
+    async def _called(self, call: _Call, path: str, body: object, ticket: Ticket) -> Any:
+        """Send a call and return its parsed reply. Raises `CallFailure` only."""
+        exchange = Exchange(ticket)
+        try:
+            async with exchange.within(self._timeout_s):
+                return self._read(call, await self._sent(exchange, call, path, body))
+        except errors.CallFailure as failure:
+            raise certain(failure, ticket) from None
+        except Exception as error:  # noqa: BLE001 - whatever a library raises must settle the batch
+            # From None: the text of a foreign error may contain what was sent.
+            raise certain(_translated(error), ticket) from None
+
+    async def _sent(self, exchange: Exchange, call: _Call, path: str, body: object) -> Reply:
+        content = _written(body).encode()
+        headers = self._signer.headers(call.method, path, content, self._keys.frozen(), self._clock.stamp())
+        return await self._http.send(exchange, call.method, path, content, headers)
+
+    def _read(self, call: _Call, reply: Reply) -> Any:
+        """Return the content of a reply. Raises `CallFailure` for an error reply."""
+        request_id = reply.headers.get("x-amzn-requestid")
+        if request_id:  # otherwise a proxy may have answered, with its own clock
+            self._clock.heard(reply.headers.get("date"))
+        if reply.status >= 300:
+            raise of_answer(self._error(call, reply))
+        content = _json(reply.body)
+        about = {"RequestId": request_id, "HTTPStatusCode": reply.status}
+        return {**content, "ResponseMetadata": about} if isinstance(content, dict) else {}
+
+    def _error(self, call: _Call, reply: Reply) -> Mapping[str, Any]:
+        """Return an error reply as botocore parses it, with the members that the model gives the error."""
+        raw = {"headers": reply.headers, "body": reply.body, "status_code": reply.status}
+        try:
+            shape = self._model.operation_model(call.name).output_shape
+            parsed: dict[str, Any] = self._parser.parse(raw, shape)
+            error_shape = self._model.shape_for_error_code(parsed.get("Error", {}).get("Code", ""))
+            if error_shape is not None:
+                parsed |= self._parser.parse(raw, error_shape)
+        except Exception:  # noqa: BLE001 - an odd error reply may break the parser in any way
+            return {"ResponseMetadata": {"HTTPStatusCode": reply.status}}
+        return parsed
+
+    def _call(self, name: str) -> _Call:
+        http = self._model.operation_model(name).http
+        before, _, after = http["requestUri"].partition("{id}")
+        return _Call(name, http["method"], before, after)
+
+
+def _json(body: bytes) -> object:
+    """Return the content of a reply; None if it is not JSON."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _translated(error: Exception) -> errors.CallFailure:
+    """Return the failure of core/errors.py for an exception of a library."""
+    if isinstance(error, NoCredentialsError):
+        return errors.NoCredentials()
+    if isinstance(
+        error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError | aiohttp.ConnectionTimeoutError
+    ):
+        return errors.ConnectUnreachable()
+    if isinstance(error, aiohttp.ClientError | ConnectionError | TimeoutError):
+        return errors.AnswerLost()
+    return unforeseen(error)
