@@ -4,6 +4,7 @@ botocore still provides region, endpoint, credentials, service models and the pa
 writes the body, `signature.py` signs it, and `http_client.py` sends it. One time-out covers the whole call.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,8 @@ from gateway.core import errors
 from gateway.core.model import DialRequest
 
 STATE_CONNECTIONS = 1
-"""Connections for reading campaign states, beside those of the put calls."""
+"""Connections for reading campaign states. They are separate, so that state reads and dial requests never
+wait for each other."""
 _written = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 
@@ -76,16 +78,20 @@ class DirectConnect:
         self._model = aws.client.meta.service_model
         self._endpoint = str(aws.client.meta.endpoint_url)
         self._clock = AwsClock(wall)
+        resolver = Resolver(look_up)
         self._signer = Signer(self._model.signing_name, aws.client.meta.region_name, host_of(self._endpoint))
         self._parser = create_parser(self._model.protocol)
         self._put_call, self._states_call = self._call(self._api.put_operation), self._call(STATES_OPERATION)
-        self._http = HttpClient(
-            self._endpoint,
-            ca_bundle=aws.ca_bundle,
-            resolver=Resolver(look_up),
-            connect_timeout_s=connect_timeout_s(timeout_s),
-            connections=calls + STATE_CONNECTIONS,
-            user_agent=USER_AGENT,
+        self._http, self._states_http = (
+            HttpClient(
+                self._endpoint,
+                ca_bundle=aws.ca_bundle,
+                resolver=resolver,
+                connect_timeout_s=connect_timeout_s(timeout_s),
+                connections=connections,
+                user_agent=USER_AGENT,
+            )
+            for connections in (calls, STATE_CONNECTIONS)
         )
         self._timeout_s = timeout_s
         if keys is None:  # others are started by their owner, once nothing else can prevent the start
@@ -132,36 +138,36 @@ class DirectConnect:
         items = [item(request, expiration_in_json(request)) for request in requests]
         call = self._put_call
         path = f"{call.before}{percent_encode(campaign_id)}{call.after}"
-        response = await self._called(call, path, {self._api.items: items}, ticket or Ticket())
+        body = {self._api.items: items}
+        response = await self._called(self._http, call, path, body, ticket or Ticket())
         return self._api.reply(response, {request.client_token for request in requests})
 
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
         """Ask for states."""
         body = {"campaignIds": list(campaign_ids)}
         call = self._states_call
-        return states(await self._called(call, call.before, body, Ticket()), campaign_ids)
+        response = await self._called(self._states_http, call, call.before, body, Ticket())
+        return states(response, campaign_ids)
 
     async def close(self) -> None:
         """Close the kept connections; calls under way end with them."""
         self._keys.close()
-        await self._http.close()
+        await asyncio.gather(self._http.close(), self._states_http.close())
 
-    async def _called(self, call: _Call, path: str, body: object, ticket: Ticket) -> Any:
+    async def _called(self, http: HttpClient, call: _Call, path: str, body: object, ticket: Ticket) -> Any:
         """Send a call and return its parsed reply. Raises `CallFailure` only."""
         exchange = Exchange(ticket)
         try:
             async with exchange.within(self._timeout_s):
-                return self._read(call, await self._sent(exchange, call, path, body))
+                content = _written(body).encode()
+                stamp, keys = self._clock.stamp(), self._keys.frozen()
+                headers = self._signer.headers(call.method, path, content, keys, stamp)
+                return self._read(call, await http.send(exchange, call.method, path, content, headers))
         except errors.CallFailure as failure:
             raise certain(failure, ticket) from None
         except Exception as error:  # noqa: BLE001 - whatever a library raises must settle the batch
             # From None: the text of a foreign error may contain what was sent.
             raise certain(_translated(error), ticket) from None
-
-    async def _sent(self, exchange: Exchange, call: _Call, path: str, body: object) -> Reply:
-        content = _written(body).encode()
-        headers = self._signer.headers(call.method, path, content, self._keys.frozen(), self._clock.stamp())
-        return await self._http.send(exchange, call.method, path, content, headers)
 
     def _read(self, call: _Call, reply: Reply) -> Any:
         """Return the content of a reply. Raises `CallFailure` for an error reply."""

@@ -1,4 +1,4 @@
-"""One contract for both versions of Connect's API: the adapter over real sockets against the simulator."""
+"""One contract for both versions of Connect's API and both senders: real sockets, against the simulator."""
 
 import asyncio
 import time
@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from gateway.connect.api_versions import APIS, ApiName
-from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.port import ConnectPort
 from gateway.core import errors
 from gateway.core.model import DialRequest, ItemFailure
+from gateway.settings import SenderName
 from gateway.simulator import BufferSize, CampaignState, Fault, FaultKind, Quota, Simulator, SimulatorSettings
+from tests.senders import SENDERS, Sender, sender_of
 
 PHONE = "+12065550177"
 CAMPAIGN = "campaign-1"
@@ -27,7 +28,7 @@ class Bench:
 
     api: ApiName
     simulator: Simulator
-    connect: BotoConnect
+    connect: Sender
 
     @property
     def put_operation(self) -> str:
@@ -51,25 +52,29 @@ class Bench:
 @asynccontextmanager
 async def running(
     api: ApiName,
+    sender: SenderName,
     *,
     key: str = "simulator",
     timeout_s: float = 5.0,
-    threads: int = 2,
+    calls: int = 2,
     endpoint_url: str | None = None,
     **settings: Any,
 ) -> AsyncIterator[Bench]:
     """Run a simulator with an adapter that calls it, or calls `endpoint_url` instead."""
     async with Simulator(SimulatorSettings(**({"call_rate": 0} | settings))) as simulator:
-        connect = BotoConnect(
-            threads=threads,
+        connect = sender_of(
+            sender,
+            calls=calls,
             timeout_s=timeout_s,
             endpoint_url=endpoint_url or simulator.url,
             region="us-east-1",
             credentials=(key, "simulator"),
             api=api,
         )
-        yield Bench(api, simulator, connect)
-        await connect.close()
+        try:
+            yield Bench(api, simulator, connect)
+        finally:
+            await connect.close()
 
 
 @pytest.fixture(params=["v1", "v2"])
@@ -78,9 +83,15 @@ def api(request: pytest.FixtureRequest) -> ApiName:
     return chosen
 
 
+@pytest.fixture(params=SENDERS)
+def sender(request: pytest.FixtureRequest) -> SenderName:
+    chosen: SenderName = request.param
+    return chosen
+
+
 @pytest.fixture
-async def bench(api: ApiName) -> AsyncIterator[Bench]:
-    async with running(api) as bench:
+async def bench(api: ApiName, sender: SenderName) -> AsyncIterator[Bench]:
+    async with running(api, sender) as bench:
         yield bench
 
 
@@ -276,9 +287,11 @@ async def test_the_states_of_26_campaigns(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("kind", "after_work"), [(FaultKind.RESET, False), (FaultKind.RESET, True), (FaultKind.NO_ANSWER, True)]
 )
-async def test_an_answer_that_is_lost(api: ApiName, kind: FaultKind, *, after_work: bool) -> None:
+async def test_an_answer_that_is_lost(
+    api: ApiName, sender: SenderName, kind: FaultKind, *, after_work: bool
+) -> None:
     """Without an answer the result is unknown. The same token reveals it."""
-    async with running(api, timeout_s=0.3) as bench:
+    async with running(api, sender, timeout_s=0.3) as bench:
         bench.fault(kind, after_work=after_work, count=1)
         failure = await bench.failure()
         assert type(failure) is errors.AnswerLost
@@ -287,9 +300,9 @@ async def test_an_answer_that_is_lost(api: ApiName, kind: FaultKind, *, after_wo
         assert bench.simulator.connect.journal.dials() == {(CAMPAIGN, "a"): 1}
 
 
-async def test_states_do_not_take_the_threads_of_dial_requests(api: ApiName) -> None:
+async def test_states_do_not_take_the_threads_of_dial_requests(api: ApiName, sender: SenderName) -> None:
     """While Connect leaves questions after states unanswered, dial requests go on."""
-    async with running(api, threads=1, timeout_s=1.0) as bench:
+    async with running(api, sender, calls=1, timeout_s=1.0) as bench:
         bench.fault(FaultKind.NO_ANSWER, operation=STATES)
         asked = [asyncio.create_task(bench.connect.campaign_states([CAMPAIGN])) for _ in range(3)]
         await asyncio.sleep(0)
@@ -299,9 +312,9 @@ async def test_states_do_not_take_the_threads_of_dial_requests(api: ApiName) -> 
         assert all(isinstance(end, errors.CallTransient) for end in ends)
 
 
-async def test_nobody_listens(api: ApiName, closed_port: int) -> None:
+async def test_nobody_listens(api: ApiName, sender: SenderName, closed_port: int) -> None:
     """Without a listener nothing was sent, so nothing is in doubt."""
-    async with running(api, endpoint_url=f"http://127.0.0.1:{closed_port}") as bench:
+    async with running(api, sender, endpoint_url=f"http://127.0.0.1:{closed_port}") as bench:
         failure = await bench.failure()
         assert type(failure) is errors.ConnectUnreachable
         assert not failure.uncertain
@@ -310,9 +323,9 @@ async def test_nobody_listens(api: ApiName, closed_port: int) -> None:
 
 
 @pytest.mark.parametrize("key", ["AKIDSTRANGER", "testing"])
-async def test_wrong_credentials(api: ApiName, key: str) -> None:
+async def test_wrong_credentials(api: ApiName, sender: SenderName, key: str) -> None:
     """An unknown key and a wrong secret are CredentialsRefused, for either operation."""
-    async with running(api, key=key) as bench:
+    async with running(api, sender, key=key) as bench:
         assert type(await bench.failure()) is errors.CredentialsRefused
         with pytest.raises(errors.CredentialsRefused):
             await bench.connect.campaign_states([CAMPAIGN])

@@ -1,0 +1,17 @@
+"""Both senders under one name, so that every test of one runs with the other as well."""
+
+from typing import Any
+
+from gateway.connect.boto_sender import BotoConnect
+from gateway.connect.direct_sender import DirectConnect
+from gateway.settings import SenderName
+
+SENDERS: tuple[SenderName, ...] = ("boto3", "direct")
+Sender = BotoConnect | DirectConnect
+
+
+def sender_of(name: SenderName, *, calls: int = 2, **options: Any) -> Sender:
+    """Make a sender for so many concurrent calls; the other options are the same for both."""
+    if name == "boto3":
+        return BotoConnect(threads=calls, **options)
+    return DirectConnect(calls=calls, **options)
