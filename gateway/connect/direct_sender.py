@@ -4,7 +4,6 @@ botocore still provides region, endpoint, credentials, service models and the pa
 writes the body, `signature.py` signs it, and `http_client.py` sends it. One time-out covers the whole call.
 """
 
-import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -152,17 +151,18 @@ class DirectConnect:
     async def close(self) -> None:
         """Close the kept connections; calls under way end with them."""
         self._keys.close()
-        await asyncio.gather(self._http.close(), self._states_http.close())
+        for http in (self._http, self._states_http):
+            await http.close()
 
     async def _called(self, http: HttpClient, call: _Call, path: str, body: object, ticket: Ticket) -> Any:
         """Send a call and return its parsed reply. Raises `CallFailure` only."""
         exchange = Exchange(ticket)
         try:
-            async with exchange.within(self._timeout_s):
-                content = _written(body).encode()
-                stamp, keys = self._clock.stamp(), self._keys.frozen()
-                headers = self._signer.headers(call.method, path, content, keys, stamp)
-                return self._read(call, await http.send(exchange, call.method, path, content, headers))
+            content = _written(body).encode()
+            stamp, keys = self._clock.stamp(), self._keys.frozen()
+            headers = self._signer.headers(call.method, path, content, keys, stamp)
+            sent = http.send(exchange, call.method, path, content, headers)
+            return self._read(call, await exchange.run(self._timeout_s, sent))
         except errors.CallFailure as failure:
             raise certain(failure, ticket) from None
         except Exception as error:  # noqa: BLE001 - whatever a library raises must settle the batch
@@ -215,6 +215,6 @@ def _translated(error: Exception) -> errors.CallFailure:
         error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError | aiohttp.ConnectionTimeoutError
     ):
         return errors.ConnectUnreachable()
-    if isinstance(error, aiohttp.ClientError | ConnectionError | TimeoutError):
+    if isinstance(error, aiohttp.ClientError | OSError):
         return errors.AnswerLost()
     return unforeseen(error)

@@ -9,13 +9,14 @@ import os
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.payload import BytesPayload, Payload
 from botocore.httpsession import ProxyConfiguration, create_urllib3_context, get_cert_path
 from botocore.utils import get_environ_proxies
 from yarl import URL
@@ -50,28 +51,26 @@ class Exchange:
         self.ticket = ticket
         self._transport: asyncio.Transport | None = None
 
-    @asynccontextmanager
-    async def within(self, timeout_s: float) -> AsyncIterator[None]:
-        """Bound the time of the attempt, and end it when its ticket is revoked before all bytes have left.
+    async def run(self, timeout_s: float, work: Awaitable[Reply]) -> Reply:
+        """Do the work within its time, or until the ticket is revoked before all bytes have left.
 
         Raises `CallRevoked` if nothing left, and `AnswerLost` or `ConnectUnreachable` at the end of the time.
         If the attempt does not complete, its connection is reset, so that bytes which are still here are
         dropped.
         """
-        loop = asyncio.get_running_loop()
         revoked, over = False, False
 
         def stop() -> None:
             nonlocal revoked
             revoked = True
             if not over:
-                limit.reschedule(loop.time())
+                limit.reschedule(asyncio.get_running_loop().time())
 
         try:
             async with asyncio.timeout(timeout_s) as limit:
                 self.ticket.on_revoke(stop)
                 try:
-                    yield
+                    return await work
                 finally:
                     over = True
         except TimeoutError:
@@ -126,6 +125,14 @@ class _Request(aiohttp.ClientRequest):
         _exchange.get().written()
 
 
+class _Body(BytesPayload):
+    """A body of any size. aiohttp's own class warns of more than a megabyte, which a call may have."""
+
+    def __init__(self, content: bytes) -> None:
+        Payload.__init__(self, content)
+        self._size = len(content)
+
+
 class HttpClient:
     """Connections to one endpoint, opened within the running event loop at the first request.
 
@@ -162,19 +169,23 @@ class HttpClient:
         """
         session = self._session or self._open()
         _exchange.set(exchange)
-        async with session.request(
+        response = await session.request(
             method,
             URL(self._base + path, encoded=True),
-            data=body,
+            data=_Body(body),
             headers={**self._headers, **headers},
             allow_redirects=False,
             proxy=self._proxy_url,
             proxy_headers=self._proxy_headers,
-        ) as response:
-            exchange.ticket.all_left()
-            body = await _read(response)
-            exchange.completed()
-            return Reply(response.status, response.headers, body)
+        )
+        exchange.ticket.all_left()
+        try:
+            content = await _read(response)
+        except BaseException:
+            response.close()
+            raise
+        exchange.completed()
+        return Reply(response.status, response.headers, content)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -10,15 +10,15 @@ from typing import Any
 import grpc.aio
 
 from gateway.app import Gateway
-from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.credentials import Keys
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
-from gateway.settings import Settings
+from gateway.settings import SenderName, Settings
 from gateway.simulator import Simulator, SimulatorSettings
 from gateway.telemetry import telemetry_with
 from tests.integration.test_transport import SlowNames, authority
 from tests.integration.upstream import accept_all, upstream_of
 from tests.integration.world import CAMPAIGN, Caller, SmallestJitter, dials, stub_of, until, verdict, verdicts
+from tests.senders import EACH_SENDER, sender_of
 
 __all__ = ["authority"]
 HOLD = Hold("somebody", "why", 0.0)
@@ -28,14 +28,15 @@ RELEASE = OperatorAction(ActionKind.RELEASE, "somebody", "why", 0.0)
 
 @asynccontextmanager
 async def gateway_to(
-    url: str, look_up: Any = None, keys: Keys | None = None, **settings: Any
+    url: str, sender: SenderName, look_up: Any = None, keys: Keys | None = None, **settings: Any
 ) -> AsyncIterator[tuple[Gateway, Caller]]:
     """Run a gateway that calls `url`; yield it and a stream to it."""
     here = {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0"}
     chosen = Settings(**{**here, "call_rate": 0.0, "linger": 0.02, **settings})
     options = {} if look_up is None else {"look_up": look_up}
-    connect = BotoConnect(
-        threads=chosen.max_concurrent_calls,
+    connect = sender_of(
+        sender,
+        calls=chosen.max_concurrent_calls,
         timeout_s=chosen.call_timeout,
         endpoint_url=url,
         region="us-east-1",
@@ -51,12 +52,13 @@ async def gateway_to(
         await gateway.stop(0.2)
 
 
-async def test_a_hold_during_a_slow_lookup() -> None:
+@EACH_SENDER
+async def test_a_hold_during_a_slow_lookup(sender: SenderName) -> None:
     """200 dial requests whose calls wait for a name lookup at a hold are sent once, after the release."""
     names = SlowNames()
     async with Simulator(SimulatorSettings(call_rate=0)) as simulator:
         url = f"http://connect.test:{simulator.url.rpartition(':')[2]}"
-        async with gateway_to(url, names) as (gateway, caller):
+        async with gateway_to(url, sender, names) as (gateway, caller):
             await caller.send(*dials(200))
             await until(lambda: names.asked)
             await gateway._dispatcher.hold(CAMPAIGN, HOLD)
@@ -69,11 +71,12 @@ async def test_a_hold_during_a_slow_lookup() -> None:
             assert (len(dialed), set(dialed.values())) == (200, {1})
 
 
-async def test_a_hold_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
+@EACH_SENDER
+async def test_a_hold_during_a_slow_handshake(sender: SenderName, authority: ssl.SSLContext) -> None:
     """200 dial requests whose calls are in the TLS handshake at a hold are not sent."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
-        gateway_to(f"https://127.0.0.1:{upstream.port}") as (gateway, caller),
+        gateway_to(f"https://127.0.0.1:{upstream.port}", sender) as (gateway, caller),
     ):
         await caller.send(*dials(200))
         await upstream.connected(8)
@@ -86,11 +89,12 @@ async def test_a_hold_during_a_slow_handshake(authority: ssl.SSLContext) -> None
         assert sorted(upstream.tokens) == sorted(f"t-{number}" for number in range(200))
 
 
-async def test_a_purge_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
+@EACH_SENDER
+async def test_a_purge_during_a_slow_handshake(sender: SenderName, authority: ssl.SSLContext) -> None:
     """A purge answers requests of delayed calls at once, without doubt, and none of the calls is sent."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
-        gateway_to(f"https://127.0.0.1:{upstream.port}") as (gateway, caller),
+        gateway_to(f"https://127.0.0.1:{upstream.port}", sender) as (gateway, caller),
     ):
         await caller.send(*dials(200))
         await upstream.connected(8)
@@ -104,11 +108,12 @@ async def test_a_purge_during_a_slow_handshake(authority: ssl.SSLContext) -> Non
         assert upstream.requests == []
 
 
-async def test_an_expiry_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
+@EACH_SENDER
+async def test_an_expiry_during_a_slow_handshake(sender: SenderName, authority: ssl.SSLContext) -> None:
     """Requests that expire during the TLS handshake are not sent: EXPIRED, not UNKNOWN."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
-        gateway_to(f"https://127.0.0.1:{upstream.port}", expiry_headroom=0.2) as (_, caller),
+        gateway_to(f"https://127.0.0.1:{upstream.port}", sender, expiry_headroom=0.2) as (_, caller),
     ):
         await caller.send(*dials(25, expires_in=1.0))
         await upstream.connected()
@@ -119,11 +124,12 @@ async def test_an_expiry_during_a_slow_handshake(authority: ssl.SSLContext) -> N
         assert upstream.requests == []
 
 
-async def test_leaving_during_a_slow_handshake(authority: ssl.SSLContext) -> None:
+@EACH_SENDER
+async def test_leaving_during_a_slow_handshake(sender: SenderName, authority: ssl.SSLContext) -> None:
     """A gateway that exits answers requests of delayed calls NOT_ACCEPTED, and sends none of the calls."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
-        gateway_to(f"https://127.0.0.1:{upstream.port}") as (gateway, caller),
+        gateway_to(f"https://127.0.0.1:{upstream.port}", sender) as (gateway, caller),
     ):
         await caller.send(*dials(50))
         await upstream.connected(2)
@@ -136,14 +142,16 @@ async def test_leaving_during_a_slow_handshake(authority: ssl.SSLContext) -> Non
         assert upstream.requests == []
 
 
+@EACH_SENDER
 async def test_calls_that_were_delayed_stay_within_the_quota(
-    authority: ssl.SSLContext,
+    sender: SenderName, authority: ssl.SSLContext
 ) -> None:
     """After a stall in which calls timed out, no token is sent twice and the quota is kept."""
     async with (
         upstream_of(accept_all, tls=authority, open_gate=False) as upstream,
         gateway_to(
             f"https://127.0.0.1:{upstream.port}",
+            sender,
             call_rate=10.0,
             call_burst=10.0,
             call_timeout=0.5,
@@ -169,7 +177,8 @@ def never_above(rate: float, burst: float, instants: list[float]) -> bool:
     return True
 
 
-async def test_dripping_replies_do_not_stop_other_campaigns() -> None:
+@EACH_SENDER
+async def test_dripping_replies_do_not_stop_other_campaigns(sender: SenderName) -> None:
     """While every reply to one campaign arrives byte by byte, another campaign's requests are accepted
     promptly.
     """
@@ -184,7 +193,7 @@ async def test_dripping_replies_do_not_stop_other_campaigns() -> None:
 
     async with (
         upstream_of(answer) as upstream,
-        gateway_to(f"http://127.0.0.1:{upstream.port}", call_timeout=0.5) as (gateway, caller),
+        gateway_to(f"http://127.0.0.1:{upstream.port}", sender, call_timeout=0.5) as (gateway, caller),
     ):
         await caller.send(*dials(400), campaign="slow")
         await until(lambda: len(upstream.requests) >= 8)

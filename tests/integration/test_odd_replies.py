@@ -1,4 +1,4 @@
-"""Invalid replies of Connect, over real sockets and through boto3's own parser: all requests are answered."""
+"""Invalid replies of Connect, over real sockets through each sender's parser: all requests are answered."""
 
 import asyncio
 import json
@@ -10,11 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.port import PutReply
 from gateway.core.errors import CallFailure
 from gateway.core.model import DialRequest
+from gateway.settings import SenderName
 from tests.integration.world import WorldOptions, dials, verdicts, world_of
+from tests.senders import EACH_SENDER, Sender, sender_of
 
 PHONE = "+12065550177"
 Say = Callable[[list[str]], tuple[int, dict[str, str], bytes]]
@@ -68,9 +69,10 @@ def accepted(tokens: list[str], id_: Any) -> bytes:
 
 
 @pytest.mark.parametrize("id_", [7, None, ["x"], {"a": 1}, "\ud800", "a\nb", "x" * 10_000], ids=ascii)
-async def test_an_unreadable_id(id_: Any) -> None:
+@EACH_SENDER
+async def test_an_unreadable_id(sender: SenderName, id_: Any) -> None:
     """An acceptance with an unreadable id is in doubt, and accepted once a valid reply comes."""
-    async with odd_connect() as odd, world_of(WorldOptions(endpoint=odd.url)) as world:
+    async with odd_connect() as odd, world_of(WorldOptions(endpoint=odd.url), sender=sender) as world:
         odd.say = lambda tokens: (200, {}, accepted(tokens, id_ if odd.calls == 1 else "id"))
         assert verdicts(await world.ask(*dials(30))) == ["ACCEPTED"] * 30
         odd.say = lambda tokens: (200, {}, accepted(tokens, id_))
@@ -79,9 +81,10 @@ async def test_an_unreadable_id(id_: Any) -> None:
 
 
 @pytest.mark.parametrize("state", [7, None, ["x"], "\ud800", "Ada\n" * 100, "Novel"], ids=ascii)
-async def test_an_unreadable_state(state: Any) -> None:
+@EACH_SENDER
+async def test_an_unreadable_state(sender: SenderName, state: Any) -> None:
     """A campaign with an unreadable state is parked; notices name the state by a fixed word."""
-    async with odd_connect() as odd, world_of(WorldOptions(endpoint=odd.url)) as world:
+    async with odd_connect() as odd, world_of(WorldOptions(endpoint=odd.url), sender=sender) as world:
         error = {"x-amzn-ErrorType": "InvalidCampaignStateException"}
         odd.say = lambda _: (409, error, json.dumps({"message": "m", "state": state}).encode())
         (result,) = await world.ask(*dials(1, expires_in=6.0))
@@ -107,9 +110,12 @@ async def test_an_unreadable_state(state: Any) -> None:
         (599, {}, b"\x00"),
     ],
 )
-async def test_an_unreadable_reply(status: int, headers: dict[str, str], body: bytes) -> None:
+@EACH_SENDER
+async def test_an_unreadable_reply(
+    sender: SenderName, status: int, headers: dict[str, str], body: bytes
+) -> None:
     """Whatever the reply is, every request has one answer, and the gateway serves later requests."""
-    async with odd_connect() as odd, world_of(WorldOptions(endpoint=odd.url)) as world:
+    async with odd_connect() as odd, world_of(WorldOptions(endpoint=odd.url), sender=sender) as world:
         odd.say = lambda _: (status, headers, body)
         results = await world.ask(*dials(30))
         assert len(results) == 30
@@ -137,12 +143,13 @@ codes = st.sampled_from(
 )
 
 
-def test_any_reply() -> None:
+@EACH_SENDER
+def test_any_reply(sender: SenderName) -> None:
     """Any JSON with any status becomes a reply about the requested tokens, or a known failure."""
     with asyncio.Runner() as runner:
         context = odd_connect()
         odd = runner.run(context.__aenter__())
-        connect = runner.run(_adapter(odd.url))
+        connect = runner.run(_adapter(odd.url, sender))
 
         @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
         @given(status=st.sampled_from([200, 200, 200, 400, 403, 409, 500]), code=codes, body=bodies)
@@ -156,13 +163,18 @@ def test_any_reply() -> None:
         runner.run(context.__aexit__(None, None, None))
 
 
-async def _adapter(url: str) -> BotoConnect:
-    return BotoConnect(
-        threads=1, timeout_s=5.0, endpoint_url=url, region="us-east-1", credentials=("simulator", "simulator")
+async def _adapter(url: str, sender: SenderName) -> Sender:
+    return sender_of(
+        sender,
+        calls=1,
+        timeout_s=5.0,
+        endpoint_url=url,
+        region="us-east-1",
+        credentials=("simulator", "simulator"),
     )
 
 
-async def _asked(connect: BotoConnect) -> None:
+async def _asked(connect: Sender) -> None:
     requests = [DialRequest("c", f"t-{number}", PHONE, {}, 1.9e9, 0.0, 0) for number in range(2)]
     try:
         reply: PutReply = await connect.put_dial_requests("c", requests)
