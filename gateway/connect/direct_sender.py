@@ -54,7 +54,8 @@ class DirectConnect:
     version of Connect's API. `endpoint_url` and `credentials` (access key, secret key) are for the simulator.
     Without them the credentials come from `keys`, which its owner starts, or from boto3's own chain.
     `look_up` resolves host names. `wall` returns the local time in seconds since the epoch; calls are signed
-    by AWS's clock if the two differ much. Raises botocore's `NoRegionError` if no region is configured, and
+    by AWS's clock if the two differ much.
+    `client` makes the HTTP clients. Raises botocore's `NoRegionError` if no region is configured, and
     ValueError if the endpoint is not a URL.
     """
 
@@ -70,20 +71,22 @@ class DirectConnect:
         keys: Keys | None = None,
         look_up: LookUp = system_lookup,
         wall: Callable[[], float] = time.time,
+        client: Callable[..., HttpClient] = HttpClient,
     ) -> None:
         self._keys = Keys.fixed(*credentials) if credentials else keys or Keys(chain_of(region))
         self._api = APIS[api]
         aws = aws_client(self._api, self._keys, region=region, endpoint_url=endpoint_url)
-        self._model = aws.client.meta.service_model
+        self.service_model = aws.client.meta.service_model
         self._endpoint = str(aws.client.meta.endpoint_url)
         self._clock = AwsClock(wall)
         resolver = Resolver(look_up)
-        self._signer = Signer(self._model.signing_name, aws.client.meta.region_name, host_of(self._endpoint))
-        self._parser = create_parser(self._model.protocol)
+        region_name = aws.client.meta.region_name
+        self._signer = Signer(self.service_model.signing_name, region_name, host_of(self._endpoint))
+        self._parser = create_parser(self.service_model.protocol)
         self._put_call, self._states_call = self._call(self._api.put_operation), self._call(STATES_OPERATION)
         self._http, self._states_http = (
-            HttpClient(
-                self._endpoint,
+            client(
+                endpoint_url=self._endpoint,
                 ca_bundle=aws.ca_bundle,
                 resolver=resolver,
                 connect_timeout_s=connect_timeout_s(timeout_s),
@@ -98,7 +101,7 @@ class DirectConnect:
 
     def operation(self, campaign_id: str) -> Operation:
         """Return the name of the call, which is the same for all campaigns."""
-        return Operation(self._model.service_id, self._api.put_operation)
+        return Operation(self.service_model.service_id, self._api.put_operation)
 
     def campaign_problem(self, campaign_id: str) -> str | None:
         """Return the rule of this API that a campaign id breaks, if any."""
@@ -135,10 +138,8 @@ class DirectConnect:
         """Send one call, and wait for it at most as long as a call may take."""
         item = self._api.item
         items = [item(request, expiration_in_json(request)) for request in requests]
-        call = self._put_call
-        path = f"{call.before}{percent_encode(campaign_id)}{call.after}"
-        body = {self._api.items: items}
-        response = await self._called(self._http, call, path, body, ticket or Ticket())
+        body, path = {self._api.items: items}, self.path_of(campaign_id)
+        response = await self._called(self._http, self._put_call, path, body, ticket or Ticket())
         return self._api.reply(response, {request.client_token for request in requests})
 
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
@@ -147,6 +148,10 @@ class DirectConnect:
         call = self._states_call
         response = await self._called(self._states_http, call, call.before, body, Ticket())
         return states(response, campaign_ids)
+
+    def path_of(self, campaign_id: str) -> str:
+        """Return the percent-encoded path of a put call for a campaign."""
+        return f"{self._put_call.before}{percent_encode(campaign_id)}{self._put_call.after}"
 
     async def close(self) -> None:
         """Close the kept connections; calls under way end with them."""
@@ -184,9 +189,9 @@ class DirectConnect:
         """Return an error reply as botocore parses it, with the members that the model gives the error."""
         raw = {"headers": reply.headers, "body": reply.body, "status_code": reply.status}
         try:
-            shape = self._model.operation_model(call.name).output_shape
+            shape = self.service_model.operation_model(call.name).output_shape
             parsed: dict[str, Any] = self._parser.parse(raw, shape)
-            error_shape = self._model.shape_for_error_code(parsed.get("Error", {}).get("Code", ""))
+            error_shape = self.service_model.shape_for_error_code(parsed.get("Error", {}).get("Code", ""))
             if error_shape is not None:
                 parsed |= self._parser.parse(raw, error_shape)
         except Exception:  # noqa: BLE001 - an odd error reply may break the parser in any way
@@ -194,7 +199,7 @@ class DirectConnect:
         return parsed
 
     def _call(self, name: str) -> _Call:
-        http = self._model.operation_model(name).http
+        http = self.service_model.operation_model(name).http
         before, _, after = http["requestUri"].partition("{id}")
         return _Call(name, http["method"], before, after)
 
