@@ -19,19 +19,22 @@ from gateway.core.model import Priority
 class FleetSettings:
     """The settings that all replicas of a fleet should share; where they differ, the stricter one applies.
 
-    `call_rate` is in calls a second, 0 for no limit, `call_burst` in calls.
+    `call_rate` is in calls a second, 0 for no limit, `call_burst` in calls. `longest_outage_s` is how long a
+    replica may send without the shared state.
     """
 
     call_rate: float
     call_burst: float
     replay_window_s: float
+    longest_outage_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class DemandRow:
     """Calls that one replica could make now: of one caller, for one campaign, in one priority.
 
-    `calls` counts them, `full` says whether the next carries a full batch, `weight` is the caller's.
+    `calls` counts them. `full`: the next one should not wait for fuller calls, since it carries a full batch
+    or has waited long. `weight` is the caller's. `doubtful`: Connect may not have the campaign.
     """
 
     priority: Priority
@@ -40,7 +43,23 @@ class DemandRow:
     calls: int
     full: bool
     weight: int = 1
-    oldest_wait_ms: int = 0
+    doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A replica of the fleet.
+
+    `name` is for people. `lost`: it has missed ticks. `local_rate` (calls a second) and `local_burst` (calls)
+    are its part of the quota, which it may use without the shared state, and which stays reserved for it
+    while it is lost.
+    """
+
+    member: str
+    name: str
+    lost: bool = False
+    local_rate: float = 0.0
+    local_burst: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +67,27 @@ class TickRequest:
     """What a replica tells the fleet about its calls.
 
     `member` names the process, `name` the replica for people. `sequence` grows with every tick; a repeated
-    one gets the stored reply again. `epoch` is that of the last reply, "" before the first, and `known` how
-    many members that reply named. `used` are permits whose calls have begun since the last acknowledged tick,
-    `returned` those that will not be used. `in_flight` counts calls that left within the last second and have
-    not returned. `throttled` are permits whose calls Connect throttled. `accepted` counts calls that
-    Connect accepted, `first_attempts` and `retries` the attempts made, since the last acknowledged tick.
-    `retries_waiting` counts calls that wait for the permit of a further attempt. `gone` are members that the
-    replica knows to have closed their connection. `leaving`: the replica deregisters.
+    one gets the stored reply again. `acknowledged` is the last sequence whose reply has arrived, 0 before the
+    first, and `epoch` and `known` are its epoch and members. `used` are permits whose calls have begun since
+    the last acknowledged tick, `returned` those that will not be used, both as pairs of the grant's number
+    and a count. `in_flight` counts calls that left within the last second and have not returned, `room` how
+    many permits the replica can use soon. `throttled` are the numbers of permits whose calls Connect
+    throttled. `accepted` counts calls that Connect accepted, `first_attempts` and `retries` the attempts
+    made, since the last acknowledged tick. `retries_waiting` counts calls that wait for the permit of a
+    further attempt. `gone` are members that the replica knows to have ended. `leaving`: it deregisters.
     """
 
     member: str
     name: str
     sequence: int
-    epoch: str
-    known: int
     settings: FleetSettings
-    used: tuple[int, ...] = ()
-    returned: tuple[int, ...] = ()
+    acknowledged: int = 0
+    epoch: str = ""
+    known: tuple[Member, ...] = ()
+    used: tuple[tuple[int, int], ...] = ()
+    returned: tuple[tuple[int, int], ...] = ()
     in_flight: int = 0
+    room: int = 0
     throttled: tuple[int, ...] = ()
     accepted: int = 0
     first_attempts: int = 0
@@ -78,40 +100,37 @@ class TickRequest:
 
 @dataclass(frozen=True, slots=True)
 class PermitGrant:
-    """A permit for one call, usable from `start_in_ms` after the tick was sent until it expires.
+    """Permits for `count` calls of one turn, with numbers from `number` on.
 
-    `caller` and `campaign_id` name the turn that it was granted for; both are "" for a further attempt.
+    They are usable from `start_in_ms` after the reply arrived until `end_in_ms` after the tick was first
+    sent. So a replica never uses a permit when the store does not count on it, however long the messages
+    took. `caller` and `campaign_id` name the turn; both are "" for a further attempt.
     """
 
     number: int
+    count: int
     start_in_ms: int
+    end_in_ms: int
     caller: str = ""
     campaign_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A replica of the fleet. `lost`: it has missed ticks, and its part of the rate is still reserved."""
-
-    member: str
-    name: str
-    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TickReply:
     """What the fleet tells a replica.
 
-    `rate` is the fleet's present rate in calls a second, `settings` the settings that apply. `backlog` counts
-    the calls that all replicas could make now. `retry_credit` is what the retry budget of the fleet has left.
-    `differing` names settings that replicas disagree about.
+    `members` are all, the replica included. `rate` is the fleet's present rate in calls a second, `settings`
+    the settings that apply. `tokens` are the calls that could leave at once. `backlog` counts the calls that
+    all replicas could make now. `retry_credit` is what the retry budget of the fleet has left. `differing`
+    names settings that replicas disagree about.
     """
 
     epoch: str
-    permits: tuple[PermitGrant, ...]
     members: tuple[Member, ...]
     settings: FleetSettings
     rate: float
+    permits: tuple[PermitGrant, ...] = ()
+    tokens: float = 0.0
     backlog: int = 0
     retry_credit: float = 0.0
     differing: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from gateway.core.fleet.messages import (
 )
 from gateway.shared_state.rules.control import ControlRules
 from gateway.shared_state.rules.ledger import LedgerRules
+from gateway.shared_state.rules.quota import QuotaRules
 
 
 class QuotaTable(Protocol):
@@ -82,4 +83,4 @@ class Rules:
     @classmethod
     def empty(cls) -> "Rules":
         """Return the data of a new store."""
-        return cls(ledger=LedgerRules(), control=ControlRules())
+        return cls(QuotaRules(), LedgerRules(), ControlRules())

@@ -1,0 +1,81 @@
+"""A tick as a call of the script `tick`, and its reply."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from gateway.core.fleet.messages import FleetSettings, Member, PermitGrant, TickReply, TickRequest
+from gateway.shared_state.commands.keys import Keys
+from gateway.shared_state.commands.script_call import Reply, ScriptCall
+
+_PERMIT_FIELDS, _MEMBER_FIELDS = 6, 5
+
+
+def tick_call(keys: Keys, request: TickRequest) -> ScriptCall:
+    """Return the call that carries out a tick."""
+    fields = asdict(request)
+    fields["demand"] = [
+        (
+            int(row.priority),
+            row.caller,
+            row.campaign_id,
+            row.calls,
+            int(row.full),
+            row.weight,
+            int(row.doubtful),
+        )
+        for row in request.demand
+    ]
+    return ScriptCall("tick", (keys.of_fleet("quota"),), (json.dumps(fields),))
+
+
+def tick_reply(reply: Reply) -> TickReply:
+    """Read the reply to a tick. Raises `ValueError` if it has another form."""
+    if not isinstance(reply, Sequence) or isinstance(reply, bytes):
+        raise ValueError("the reply to a tick must be a list")  # noqa: TRY004 - the adapter's one kind of error
+    values = iter([_text(value) for value in reply])
+    try:
+        return _read(values)
+    except StopIteration:
+        raise ValueError("the reply to a tick is too short") from None
+
+
+def _read(values: Iterator[str]) -> TickReply:
+    epoch, rate, tokens, backlog, credit = (next(values) for _ in range(5))
+    settings = FleetSettings(*(float(next(values)) for _ in range(4)))
+    differing = next(values)
+    permits = tuple(_permit(_take(values, _PERMIT_FIELDS)) for _ in range(int(next(values))))
+    members = tuple(_member(_take(values, _MEMBER_FIELDS)) for _ in range(int(next(values))))
+    return TickReply(
+        epoch=epoch,
+        members=members,
+        settings=settings,
+        rate=float(rate),
+        permits=permits,
+        tokens=float(tokens),
+        backlog=int(backlog),
+        retry_credit=float(credit),
+        differing=tuple(differing.split(",")) if differing else (),
+    )
+
+
+def _take(values: Iterator[str], count: int) -> list[str]:
+    return [next(values) for _ in range(count)]
+
+
+def _permit(fields: list[str]) -> PermitGrant:
+    number, count, start, end = (int(text) for text in fields[:4])
+    return PermitGrant(number, count, start, end, fields[4], fields[5])
+
+
+def _member(fields: list[str]) -> Member:
+    member, name, lost, rate, burst = fields
+    return Member(member, name, lost == "1", float(rate), float(burst))
+
+
+def _text(value: Reply) -> str:
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, int):
+        return str(value)
+    raise ValueError("the reply to a tick must contain texts and integers")
