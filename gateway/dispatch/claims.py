@@ -2,61 +2,95 @@
 
 No answer waits for a slow shared state: a claim or look-up that fails is reported as None, and the core goes
 on in doubt. Settlements are written behind the answers, in order, from a bounded backlog.
+
+A shared state that was restarted, flushed or replaced may have lost records. Then every replica writes its
+recent settlements again, and tokens without a record count as in doubt: for a moment, if only the last writes
+can be missing, or for the replay window, if the shared state has lost everything.
 """
 
 import asyncio
 import logging
-from collections import deque
+import math
+import secrets
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
+from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import Claim, Claimed, Settlement, TokenRecord
+from gateway.dispatch.settlements import BACKLOG_LIMIT, Addressed, Settlements
 from gateway.runtime.supervision import trace_of
 from gateway.shared_state.port import SharedState, SharedStateError
 
 log = logging.getLogger(__name__)
 
-SETTLEMENTS_AT_ONCE = 200
-"""Settlements in one command at most: the shared state carries it out in well under a millisecond."""
-BACKLOG_LIMIT, BACKLOG_BYTES = 100_000, 33_554_432
-"""Settlements, and bytes of them, that wait for the shared state at most."""
-SETTLEMENT_BYTES = 400
-"""Memory of a settlement in addition to its texts, in bytes."""
 AWAY_S = 0.5
 """Seconds after a failure in which the shared state is not asked: calls would wait for its time-out."""
+WRITE_AGAIN_S = 2.0
+"""Seconds in which all replicas have written their recent settlements again."""
+KEY_BYTES = 32
 _Reply = TypeVar("_Reply")
+
+
+class Ledger(Protocol):
+    """The core's part of the ledger (`FleetLedger`)."""
+
+    fingerprints: Fingerprints
+
+    def doubt(self, now: float, until: float) -> None:
+        """Count tokens without a record as in doubt until an instant."""
+        ...
 
 
 class Claims:
     """The ledger's messages of one replica, `member`; `live` returns the members that are alive.
 
-    `lost` counts the settlements that the full backlog has dropped. Their claims stay, which means doubt.
+    `key` is the secret key of fingerprints. If it is None, the fleet keeps one in the shared state.
     """
 
     def __init__(
         self,
         state: SharedState,
+        ledger: Ledger,
         member: str,
         live: Callable[[], Sequence[str]],
         now: Callable[[], float],
+        replay_window_s: float,
+        key: bytes | None = None,
+        *,
         sleep: Callable[[float], Coroutine[None, None, None]] = asyncio.sleep,
+        new_key: Callable[[int], bytes] = secrets.token_bytes,
         backlog_limit: int = BACKLOG_LIMIT,
     ) -> None:
         self._state = state
+        self._ledger = ledger
         self._member = member
         self._live = live
         self._now = now
+        self._replay_window_s = replay_window_s
         self._sleep = sleep
-        self._limit = backlog_limit
-        self._backlog: dict[str, deque[Settlement]] = {}  # by campaign
-        self._waiting = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._new_key = new_key
+        self._has_key_file = key is not None
+        ledger.fingerprints = Fingerprints(key or new_key(KEY_BYTES))
+        self._settlements = Settlements(backlog_limit)
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._written = asyncio.Event()
+        self._written.set()
+        self._epoch = ""
+        self._kept_key: bytes | None = None
+        self._must_check = True
         self._failed_at: float | None = None
         self._trying = False
-        self._bytes = 0
-        self.waiting = 0
-        self.lost = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many settlements wait to be written."""
+        return self._settlements.waiting
+
+    @property
+    def lost(self) -> int:
+        """How many settlements were dropped. Their claims stay in the shared state, which means doubt."""
+        return self._settlements.lost
 
     async def claim(self, campaign_id: str, claims: Sequence[Claim]) -> list[Claimed] | None:
         """Claim the tokens of one call; None if the shared state did not answer."""
@@ -71,68 +105,86 @@ class Claims:
             return None
         return await self._ask(self._state.look_up(campaign_id, self._live(), tokens))
 
-    def settle(self, settlements: Iterable[tuple[str, Settlement]]) -> None:
+    def settle(self, settlements: Iterable[Addressed]) -> None:
         """Record how claims have ended, with their campaigns, as soon as the shared state answers."""
-        for campaign_id, settlement in settlements:
-            self._backlog.setdefault(campaign_id, deque()).append(settlement)
-            self.waiting += 1
-            self._bytes += _size(settlement)
-        while self._backlog and (self.waiting > self._limit or self._bytes > BACKLOG_BYTES):
-            self._lose_one()
-        if self.waiting:
-            self._empty.clear()
-            self._waiting.set()
+        lost = self._settlements.lost
+        self._settlements.add(settlements)
+        if self._settlements.lost and not lost:
+            log.warning(
+                "the shared state is away for so long that results of calls are lost to other replicas"
+            )
+        if self._settlements:
+            self._written.clear()
+            self._wake.set()
 
-    async def run(self) -> None:
-        """Write settlements to the shared state until cancelled."""
-        while True:
-            await self._waiting.wait()
-            if not await self._write_some():
-                await self._sleep(AWAY_S)
+    def seen_epoch(self, epoch: str) -> None:
+        """Note the epoch of the shared state. A new one means that it may have lost records."""
+        if self._epoch and epoch != self._epoch:
+            self._ledger.doubt(self._now(), math.inf)  # until it has been checked what is lost
+            self._settlements.write_again(self._now())
+            self._must_check = True
+            self.settle(())
+            self._wake.set()
+        self._epoch = epoch
 
     async def written(self) -> None:
         """Wait until all settlements have been written."""
-        await self._empty.wait()
+        await self._written.wait()
+
+    async def run(self) -> None:
+        """Get the key of fingerprints, and write settlements to the shared state, until cancelled."""
+        while True:
+            await self._wake.wait()
+            if self._must_check:
+                done = await self._check()
+            elif self._settlements:
+                done = await self._write_some()
+            else:
+                self._wake.clear()
+                self._written.set()
+                continue
+            if not done:
+                await self._sleep(AWAY_S)
+
+    async def _check(self) -> bool:
+        """Find out whether the shared state has lost its data; return whether it has answered.
+
+        The first replica keeps a random key there. If that is gone, all data are.
+        """
+        kept = await self._ask(self._state.keep_fingerprint_key(self._new_key(KEY_BYTES)))
+        if kept is None:
+            return False
+        self._must_check = False
+        before, self._kept_key = self._kept_key, kept
+        if not self._has_key_file and kept != before:
+            self._ledger.fingerprints = Fingerprints(kept)
+        if before is not None:
+            lost_all = kept != before
+            doubt_s = self._replay_window_s if lost_all else WRITE_AGAIN_S
+            self._ledger.doubt(self._now(), self._now() + doubt_s)
+            what = "all records" if lost_all else "perhaps the last records"
+            text = (
+                "the shared state has lost %s of client tokens: tokens without a record are in doubt for %g s"
+            )
+            log.warning(text, what, doubt_s)
+        return True
 
     async def _write_some(self) -> bool:
-        """Write the settlements of one campaign; return whether the shared state has taken them."""
-        campaign_id, backlog = next(iter(self._backlog.items()))
-        part = [backlog.popleft() for _ in range(min(len(backlog), SETTLEMENTS_AT_ONCE))]
-        if not backlog:
-            del self._backlog[campaign_id]
+        """Write the settlements of one command; return whether the shared state has taken them."""
+        campaign_id, part = self._settlements.take()
         done = False
         try:
             done = await self._ask(self._settle(campaign_id, part)) is not None
         finally:
-            self._written(part) if done else self._put_back(campaign_id, part)
+            if done:
+                self._settlements.written(self._now(), campaign_id, part)
+            else:
+                self._settlements.put_back(campaign_id, part)
         return done
 
     async def _settle(self, campaign_id: str, part: Sequence[Settlement]) -> bool:
         await self._state.settle(campaign_id, self._member, part)
         return True
-
-    def _written(self, part: Sequence[Settlement]) -> None:
-        self.waiting -= len(part)
-        self._bytes -= sum(map(_size, part))
-        if not self._backlog:
-            self._waiting.clear()
-            self._empty.set()
-
-    def _put_back(self, campaign_id: str, part: Sequence[Settlement]) -> None:
-        """Put settlements back before those that came meanwhile: a token's settlements keep their order."""
-        self._backlog.setdefault(campaign_id, deque()).extendleft(reversed(part))
-
-    def _lose_one(self) -> None:
-        campaign_id, backlog = next(iter(self._backlog.items()))
-        self._bytes -= _size(backlog.popleft())
-        if not backlog:
-            del self._backlog[campaign_id]
-        self.waiting -= 1
-        self.lost += 1
-        if self.lost == 1:
-            log.warning(
-                "the shared state is away for so long that results of calls are lost to other replicas"
-            )
 
     def _may_ask(self) -> bool:
         """Whether the shared state may answer. After a failure one request at a time finds that out."""
@@ -156,8 +208,3 @@ class Claims:
             self._trying = False
         self._failed_at = None
         return reply
-
-
-def _size(settlement: Settlement) -> int:
-    texts = len(settlement.client_token) + len(settlement.dial_request_id) + len(settlement.trace_id)
-    return SETTLEMENT_BYTES + texts

@@ -19,6 +19,8 @@ CHECK_S = 1.0
 NOT_ASKED = "another replica may have sent it to Amazon Connect, and the shared state could not be asked"
 SENT = "another replica has sent it to Amazon Connect, and the result is not known"
 
+RECORDS_LOST = "another replica may have sent it to Amazon Connect, and the shared state has lost records"
+
 
 class _Held(NamedTuple):
     denial: Answer

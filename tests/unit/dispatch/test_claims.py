@@ -2,17 +2,22 @@
 
 import asyncio
 import logging
+import math
 from dataclasses import dataclass, field
 
 import pytest
 
+from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import Claim, ClaimVerdict, Settlement, TokenState
-from gateway.dispatch.claims import AWAY_S, SETTLEMENTS_AT_ONCE, Claims
+from gateway.dispatch.claims import AWAY_S, WRITE_AGAIN_S, Claims
+from gateway.dispatch.settlements import RECENT_S, SETTLEMENTS_AT_ONCE
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.ledger import LedgerRules
 from gateway.shared_state.rules.model_state import ModelState
 from gateway.shared_state.rules.model_store import ModelStore
+from tests.unit.core.making import dial
 
+WINDOW_S = 1200.0
 CLAIM = Claim("t", "fingerprint", 1)
 
 
@@ -23,6 +28,17 @@ async def turns() -> None:
 
 
 @dataclass
+class Ledger:
+    """The core's part of the ledger; `doubts` are the instants until which it was told to doubt."""
+
+    fingerprints: Fingerprints = field(default_factory=lambda: Fingerprints(b""))
+    doubts: list[float] = field(default_factory=list)
+
+    def doubt(self, now: float, until: float) -> None:
+        self.doubts.append(until)
+
+
+@dataclass
 class World:
     """A store, one replica's messages to it, a clock, and the pauses of the writer."""
 
@@ -30,13 +46,27 @@ class World:
     operations: list[str] = field(default_factory=list)
     fails: bool = False
     limit: int = 1000
+    key: bytes | None = None
 
     def __post_init__(self) -> None:
         self.store = ModelStore(lambda: round(self.now * 1000))
         self.state = ModelState(self.store, on_request=self._asked)
         self.pause = asyncio.Event()
-        self.claims = Claims(
-            self.state, "a", lambda: ["a"], lambda: self.now, self._sleep, backlog_limit=self.limit
+        self.ledger = Ledger()
+        self.claims = self.new_claims(self.ledger)
+
+    def new_claims(self, ledger: Ledger) -> Claims:
+        """Make one replica's messages to the store."""
+        return Claims(
+            self.state,
+            ledger,
+            "a",
+            lambda: ["a"],
+            lambda: self.now,
+            WINDOW_S,
+            self.key,
+            sleep=self._sleep,
+            backlog_limit=self.limit,
         )
 
     async def _asked(self, operation: str) -> None:
@@ -111,7 +141,7 @@ async def test_settlements_are_written_in_few_commands() -> None:
     writer = asyncio.create_task(world.claims.run())
     world.claims.settle(accepted(f"t{number}") for number in range(SETTLEMENTS_AT_ONCE + 1))
     await asyncio.wait_for(world.claims.written(), 1)
-    assert world.operations == ["settle", "settle"]
+    assert world.operations == ["keep_fingerprint_key", "settle", "settle"]
     assert len(world.recorded) == SETTLEMENTS_AT_ONCE + 1
     assert world.claims.waiting == 0
     writer.cancel()
@@ -188,3 +218,94 @@ async def test_a_bug_in_the_shared_state_is_logged_and_counts_as_no_answer(
     assert await world.claims.claim("campaign", [CLAIM]) is None
     assert "KeyError" in caplog.text
     assert "+1206" not in caplog.text
+
+
+# --- the key, and lost records -----------------------------------------------------------------------------
+
+
+async def test_all_replicas_use_the_key_that_the_first_has_kept() -> None:
+    world, second = World(), Ledger()
+    before = world.ledger.fingerprints.of(dial())
+    writers = [asyncio.create_task(claims.run()) for claims in (world.claims, world.new_claims(second))]
+    await turns()
+    assert world.ledger.fingerprints.of(dial()) == second.fingerprints.of(dial()) != before
+    for writer in writers:
+        writer.cancel()
+
+
+async def test_a_key_from_a_file_is_used_whatever_the_store_keeps() -> None:
+    world = World(key=b"from a file")
+    writer = asyncio.create_task(world.claims.run())
+    await turns()
+    assert world.ledger.fingerprints.of(dial()) == Fingerprints(b"from a file").of(dial())
+    writer.cancel()
+
+
+async def test_the_key_is_asked_for_until_the_store_answers() -> None:
+    world = World(fails=True)
+    writer = asyncio.create_task(world.claims.run())
+    await turns()
+    before = world.ledger.fingerprints
+    world.fails = False
+    await world.after_pause()
+    assert world.ledger.fingerprints is not before
+    writer.cancel()
+
+
+async def test_after_a_flush_tokens_are_in_doubt_for_the_replay_window() -> None:
+    world = World()
+    writer = asyncio.create_task(world.claims.run())
+    world.claims.seen_epoch("one")
+    await turns()
+    world.claims.seen_epoch("one")
+    assert world.ledger.doubts == []
+    world.store.flush()
+    world.claims.seen_epoch("two")
+    assert world.ledger.doubts == [math.inf]
+    await turns()
+    assert world.ledger.doubts == [math.inf, world.now + WINDOW_S]
+    world.claims.seen_epoch("two")
+    await turns()
+    assert len(world.ledger.doubts) == 2
+    writer.cancel()
+
+
+async def test_after_a_failover_tokens_are_in_doubt_until_recent_results_are_written_again() -> None:
+    world = World()
+    writer = asyncio.create_task(world.claims.run())
+    world.claims.seen_epoch("one")
+    await turns()
+    copy = world.store.snapshot()
+    free = ("campaign", Settlement("free", "fingerprint", 1, None))
+    world.claims.settle([accepted("t"), free])
+    await turns()
+    world.store.fail_over(copy)
+    assert world.recorded == {}
+    world.claims.seen_epoch("two")
+    await turns()
+    assert world.recorded == {"t": TokenState.ACCEPTED}
+    assert world.ledger.doubts == [math.inf, world.now + WRITE_AGAIN_S]
+    writer.cancel()
+
+
+async def test_only_recent_results_are_written_again() -> None:
+    world = World()
+    writer = asyncio.create_task(world.claims.run())
+    world.claims.seen_epoch("one")
+    world.claims.settle([accepted("old")])
+    await turns()
+    world.now += RECENT_S + 1.0
+    world.store.flush()
+    world.claims.seen_epoch("two")
+    await turns()
+    assert world.recorded == {}
+    writer.cancel()
+
+
+async def test_a_replica_that_just_started_doubts_nothing() -> None:
+    world = World()
+    world.claims.seen_epoch("one")
+    writer = asyncio.create_task(world.claims.run())
+    await turns()
+    assert world.ledger.doubts == []
+    writer.cancel()

@@ -231,6 +231,33 @@ def test_a_token_waits_for_the_other_replica_only_so_long_without_news(store: St
     assert not caller.answers
 
 
+# --- the store has lost records ----------------------------------------------------------------------------
+
+
+def test_after_lost_records_a_claim_is_in_doubt_for_a_while(store: Store) -> None:
+    a = Replica(store, "a", max_attempts=1)
+    a.ledger.doubt(NOW, LATER)
+    failed = {"t": ItemFailure.UNKNOWN_ERROR}
+    doubtful = a.begin(NOW, "t")
+    a.complete(NOW, a.send_call(NOW), failed=failed)
+    store.rules.records.clear()
+    certain = a.begin(LATER, "u")
+    a.complete(LATER, a.send_call(LATER), failed={"u": ItemFailure.UNKNOWN_ERROR})
+    assert outcomes(doubtful) == {"UNKNOWN CONNECT_ERROR"}
+    assert outcomes(certain) == {"NOT_ACCEPTED CONNECT_ERROR"}
+
+
+def test_a_call_claimed_before_records_were_lost_proves_nothing(store: Store) -> None:
+    a = Replica(store, "a", max_attempts=1)
+    caller = a.begin(NOW, "t")
+    call = a.send_call(NOW)
+    store.rules.records.clear()
+    a.ledger.doubt(NOW, LATER)
+    a.complete(NOW, call, failed={"t": ItemFailure.UNKNOWN_ERROR})
+    a.poll(NOW)
+    assert outcomes(caller) == {"UNKNOWN CONNECT_ERROR"}
+
+
 # --- while a claim is awaited ------------------------------------------------------------------------------
 
 

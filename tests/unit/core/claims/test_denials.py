@@ -266,3 +266,15 @@ def test_denials_are_not_remembered_as_answers_of_connect(store: Store) -> None:
     a.complete(NOW, a.send_call(NOW))
     assert outcomes(again) == {"ACCEPTED NONE"}
     assert only(again).reason is Reason.NONE
+
+
+def test_no_denial_is_given_while_records_may_be_lost(store: Store) -> None:
+    a = Replica(store, "a")
+    hold(a)
+    a.ledger.doubt(NOW, SOON)
+    first = a.begin(NOW, "t")
+    a.poll(NOW)
+    second = a.begin(SOON, "t")
+    a.poll(SOON)
+    assert outcomes(first) == {"UNKNOWN HELD"}
+    assert outcomes(second) == {"NOT_ACCEPTED HELD"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.core.claims.fleet_ledger import ADMISSION_S, WORTH_A_LOOK_UP
+from gateway.core.claims.look_up_queue import ADMISSION_S, WORTH_A_LOOK_UP
 from gateway.core.errors import AnswerLost
 from gateway.core.fleet.token_look_up import LOOK_UP_LIMIT
 from tests.unit.core.claims.replicas import Replica, Store, outcomes

@@ -1,0 +1,89 @@
+"""The calls whose tokens this replica has claimed, and the settlements of these claims."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from gateway.core.fleet.fingerprints import Fingerprints
+from gateway.core.fleet.messages import Claim, Settlement, TokenState
+from gateway.core.model import Batch, CallReport, Entry
+
+OWNED_S = 1.0
+"""Seconds after a claim in which no other replica can take the token over (`RECENT_MS` of the ledger's rules
+is more), so that a denial by Connect is certain."""
+UNSENT = CallReport(attempts=0)
+
+
+@dataclass(slots=True)
+class _ClaimedCall:
+    """The fingerprints of the entries of a call; `claimed_at` is None if the claims are not known to be."""
+
+    fingerprints: dict[Entry, str]
+    claimed_at: float | None = None
+
+
+class ClaimedCalls:
+    """The calls under way, by number. `fingerprints` makes those of this fleet."""
+
+    def __init__(self) -> None:
+        self.fingerprints = Fingerprints(b"")
+        self._calls: dict[int, _ClaimedCall] = {}
+        self._settlements: list[tuple[str, Settlement]] = []
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def claims(self, batch: Batch) -> list[Claim]:
+        """Return the claims to make before a call is sent."""
+        prints = {entry: self.fingerprints.of(entry.request) for entry in batch.entries}
+        self._calls[batch.number] = _ClaimedCall(prints)
+        return [Claim(entry.request.client_token, one, batch.number) for entry, one in prints.items()]
+
+    def note_claimed(self, batch: Batch, at: float) -> None:
+        """Note that the shared state has carried out the claims of a call after `at`."""
+        self._calls[batch.number].claimed_at = at
+
+    def doubt(self) -> None:
+        """Note that the claims made so far may be lost."""
+        for call in self._calls.values():
+            call.claimed_at = None
+
+    def owned(self, now: float, batch: Batch) -> Collection[Entry]:
+        """Return the entries of a call that no other replica can have sent since they were claimed."""
+        call = self._calls.get(batch.number)
+        if call is None or call.claimed_at is None or now - call.claimed_at >= OWNED_S:
+            return ()
+        return call.fingerprints.keys()
+
+    def settle(self, batch: Batch, report: CallReport) -> None:
+        """Settle the claims of a call whose result has been applied."""
+        call = self._calls.get(batch.number)
+        if call is not None:
+            for entry in batch.entries:
+                self.settle_one(batch, entry, report)
+            del self._calls[batch.number]
+
+    def settle_one(self, batch: Batch, entry: Entry, report: CallReport) -> None:
+        """Settle the claim of one entry of a call."""
+        token = entry.request.client_token
+        fingerprint = self._calls[batch.number].fingerprints[entry]
+        id_ = report.accepted.get(token)
+        if id_ is not None:
+            accepted = TokenState.ACCEPTED
+            settlement = Settlement(token, fingerprint, batch.number, accepted, id_, report.trace_id)
+        else:
+            in_doubt = entry.in_doubt and (report.attempts or report.uncertain)
+            state = TokenState.UNKNOWN if in_doubt else None  # the record keeps the doubt of others
+            settlement = Settlement(token, fingerprint, batch.number, state)
+        self._settlements.append((batch.campaign_id, settlement))
+
+    def take_settlements(self) -> list[tuple[str, Settlement]]:
+        """Return the settlements to record, with their campaigns, and forget them."""
+        taken, self._settlements = self._settlements, []
+        return taken
+
+    def abandon(self, unsent: Iterable[Batch], others: Iterable[Batch]) -> None:
+        """Settle all claims, since the gateway leaves now; `others` may have been sent."""
+        for batch in unsent:
+            self.settle(batch, UNSENT)
+        for batch in others:
+            self.settle(batch, CallReport())
