@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PROTOS := $(shell find protos -name '*.proto')
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz check check-types check-others fix protos manifests lock faults soak picture bench dist clean
+.PHONY: help install demo test fuzz check check-types check-others fix protos manifests lock upgrade faults soak picture bench dist clean
 
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,8 +79,11 @@ manifests: install ## generate the dashboard, and render the chart with each val
 	.venv-protos/bin/python -m pip install --quiet --require-hashes -r requirements/protos.txt
 	@touch $@
 
-lock: install ## pin the newest versions, with hashes, that the version ranges allow
+lock: install ## pin what the requirements need, with hashes; `make upgrade` takes the newest versions
 	$(BIN)/python scripts/lock.py
+
+upgrade: install ## pin the newest versions, with hashes, that the version ranges allow
+	$(BIN)/python scripts/lock.py --upgrade
 
 faults: install ## run crashes, shutdowns and a failing Connect at full size, and check each answer
 	scripts/proxies.sh $(VENV)

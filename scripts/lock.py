@@ -1,4 +1,7 @@
-"""Writes requirements/*.txt: exact versions with hashes, without index URLs."""
+"""Writes requirements/*.txt: exact versions with hashes, without index URLs.
+
+Versions that are there stay, as far as the requirements allow; `--upgrade` takes the newest of all.
+"""
 
 import subprocess
 import sys
@@ -27,18 +30,20 @@ FILES = {
 
 def main() -> int:
     """Compile every file of FILES and UNPACKED."""
+    upgrade = sys.argv[1:2] == ["--upgrade"]
+    newest = ("--upgrade",) if upgrade else ()
     with tempfile.TemporaryDirectory() as wheels:
         _uv("build", "--quiet", "--wheel", "--out-dir", wheels, "clients/python")
         for output, inputs in FILES.items():
-            _compile(output, inputs, "--find-links", wheels, OURS)
+            _compile(output, inputs, "--find-links", wheels, OURS, *newest)
     for output, inputs in UNPACKED.items():
-        _compile(output, inputs, "--no-deps")
+        _compile(output, inputs, "--no-deps", *newest)
     return 0
 
 
 def _compile(output: str, inputs: list[str], *options: str) -> None:
     _uv(
-        *("pip", "compile", "--quiet", "--universal", "--upgrade", "--python-version", "3.11"),
+        *("pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
         *("--generate-hashes", "--no-emit-index-url", *options),
         *("--custom-compile-command", "make lock", "--output-file", output, *inputs),
     )

@@ -38,7 +38,7 @@ class ConnectApi:
     put_operation: str
     put_method: str
     items: str
-    item: Callable[[DialRequest, object], Item]
+    item: Callable[[DialRequest, datetime], Item]
     failures: Mapping[str, ItemFailure]
     campaign_problem: Callable[[str], str | None]
 
@@ -47,18 +47,18 @@ class ConnectApi:
         return put_reply(response, asked, self.failures, self.put_operation)
 
 
+def expiration_of(request: DialRequest) -> datetime:
+    """Return the expiration of a dial request."""
+    return datetime.fromtimestamp(request.expiration or 0.0, UTC)
+
+
 def expiration_for_boto3(request: DialRequest) -> datetime:
     """Return the expiration of a dial request as boto3 takes it."""
     # In botocore's own time zone object: it converts any other first, for each item of each call.
-    return datetime.fromtimestamp(request.expiration or 0.0, UTC).replace(tzinfo=_UTC_OF_BOTOCORE)
+    return expiration_of(request).replace(tzinfo=_UTC_OF_BOTOCORE)
 
 
-def expiration_in_json(request: DialRequest) -> str:
-    """Return the expiration as botocore writes a timestamp of the format `iso8601` into a JSON body."""
-    return datetime.fromtimestamp(request.expiration or 0.0, UTC).isoformat()[:-6] + "Z"
-
-
-def _v1_item(request: DialRequest, expiration: object) -> Item:
+def _v1_item(request: DialRequest, expiration: datetime) -> Item:
     return {
         "clientToken": request.client_token,
         "phoneNumber": request.phone_number,
@@ -67,7 +67,7 @@ def _v1_item(request: DialRequest, expiration: object) -> Item:
     }
 
 
-def _v2_item(request: DialRequest, expiration: object) -> Item:
+def _v2_item(request: DialRequest, expiration: datetime) -> Item:
     telephony = {"destinationPhoneNumber": request.phone_number, "attributes": request.attributes}
     return {
         "clientToken": request.client_token,

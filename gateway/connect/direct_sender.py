@@ -4,17 +4,17 @@ botocore still provides region, endpoint, credentials, service models and the pa
 writes the body, `signature.py` signs it, and `http_client.py` sends it. One time-out covers the whole call.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import aiohttp
+import orjson
 from botocore.exceptions import NoCredentialsError
 from botocore.parsers import create_parser
 from botocore.utils import percent_encode
 
-from gateway.connect.api_versions import APIS, STATES_OPERATION, ApiName, expiration_in_json
+from gateway.connect.api_versions import APIS, STATES_OPERATION, ApiName, expiration_of
 from gateway.connect.aws_client import USER_AGENT, aws_client
 from gateway.connect.aws_clock import AwsClock
 from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys, chain_of
@@ -32,7 +32,6 @@ from gateway.core.model import DialRequest
 STATE_CONNECTIONS = 1
 """Connections for reading campaign states. They are separate, so that state reads and dial requests never
 wait for each other."""
-_written = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 
 _NOTHING_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.ConnectionTimeoutError)
@@ -137,7 +136,7 @@ class DirectConnect:
     ) -> PutReply:
         """Send one call, and wait for it at most as long as a call may take."""
         item = self._api.item
-        items = [item(request, expiration_in_json(request)) for request in requests]
+        items = [item(request, expiration_of(request)) for request in requests]
         body, path = {self._api.items: items}, self.path_of(campaign_id)
         response = await self._called(self._http, self._put_call, path, body, ticket or Ticket())
         return self._api.reply(response, {request.client_token for request in requests})
@@ -163,7 +162,7 @@ class DirectConnect:
         """Send a call and return its parsed reply. Raises `CallFailure` only."""
         exchange = Exchange(ticket)
         try:
-            content = _written(body).encode()
+            content = orjson.dumps(body, option=orjson.OPT_UTC_Z)
             stamp, keys = self._clock.stamp(), self._keys.frozen()
             headers = self._signer.headers(call.method, path, content, keys, stamp)
             sent = http.send(exchange, call.method, path, content, headers)
@@ -207,8 +206,8 @@ class DirectConnect:
 def _json(body: bytes) -> object:
     """Return the content of a reply; None if it is not JSON."""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return orjson.loads(body)
+    except ValueError:
         return None
 
 
