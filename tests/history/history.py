@@ -5,6 +5,7 @@ fingerprint of them, which tells whether two requests under one token are the sa
 """
 
 import hashlib
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -49,14 +50,31 @@ class Answer(NamedTuple):
     heard_at: float
 
 
+class Hold(NamedTuple):
+    """A hold that an operator has requested through one replica.
+
+    It is in force from `within_s` after `asked_at` until `released_at`, at all replicas or at one `replica`.
+    """
+
+    campaign: str
+    asked_at: float
+    released_at: float = math.inf
+    within_s: float = 1.0
+    replica: str = ""
+
+
 @dataclass(slots=True)
 class History:
-    """Everything recorded. `left` has the streams whose callers left, and when: answers may be missing."""
+    """Everything recorded. `left` has the streams whose callers left, and when: answers may be missing.
+
+    `calls` are those of all replicas: the access key of a call is the name of its replica.
+    """
 
     requests: list[Request] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     left: dict[str, float] = field(default_factory=dict)
     calls: list[CallRecord] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
 
 
 class Recorder:
@@ -75,6 +93,18 @@ class Recorder:
 
     def now(self) -> float:
         return self._clock()
+
+    def held(self, campaign: str, *, within_s: float = 1.0, replica: str = "") -> None:
+        """Record that a hold is requested, which is in force within a time, at all replicas or at one."""
+        self.history.holds.append(Hold(campaign, self.now(), within_s=within_s, replica=replica))
+
+    def released(self, campaign: str) -> None:
+        """Record that the holds of a campaign are about to be released."""
+        now = self.now()
+        self.history.holds = [
+            hold._replace(released_at=min(now, hold.released_at)) if hold.campaign == campaign else hold
+            for hold in self.history.holds
+        ]
 
     def fingerprint(self, phone_number: str, attributes: Mapping[str, str]) -> int:
         digest = hashlib.blake2b(phone_number.encode(), key=self._secret, digest_size=8)

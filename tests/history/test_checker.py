@@ -7,7 +7,7 @@ import pytest
 
 from gateway.simulator import AcceptedItem, CallRecord
 from tests.history.checker import RULES, judge
-from tests.history.history import Answer, History, Request
+from tests.history.history import Answer, History, Hold, Request
 
 CAMPAIGN, TOKEN, ID = "campaign-a", "token-1", "id-1"
 SENT, CALLED, HEARD, EXPIRES = 100.0, 101.0, 102.0, 400.0
@@ -37,13 +37,14 @@ def call(
     return record
 
 
-def history(*what: Request | Answer | CallRecord, left: dict[str, float] | None = None) -> History:
-    """Put a history together from requests, answers and calls."""
+def history(*what: Request | Answer | CallRecord | Hold, left: dict[str, float] | None = None) -> History:
+    """Put a history together from requests, answers, calls and holds."""
     return History(
         [each for each in what if isinstance(each, Request)],
         [each for each in what if isinstance(each, Answer)],
         left or {},
         [each for each in what if isinstance(each, CallRecord)],
+        [each for each in what if isinstance(each, Hold)],
     )
 
 
@@ -116,6 +117,13 @@ BROKEN: dict[str, list[Callable[[], History]]] = {
     "nothing_comes_late": [
         lambda: history(request(), answer("UNKNOWN", heard_at=EXPIRES), call(TOKEN, at=EXPIRES - 3)),
     ],
+    "nothing_comes_under_a_hold": [
+        lambda: history(request(), answer(), call(TOKEN), Hold(CAMPAIGN, CALLED - 1.1)),
+        lambda: history(
+            request(), answer(), call(TOKEN, access_key="replica-2"),
+            Hold(CAMPAIGN, CALLED - 2, replica="replica-2"),
+        ),
+    ],
     "expired_means_that_its_time_is_up": [lambda: denied("EXPIRED", "THROTTLED")],
     "every_word_is_of_the_contract": [lambda: history(request(), answer("MAYBE"))],
 }  # fmt: skip
@@ -167,6 +175,13 @@ GOOD: dict[str, Callable[[], History]] = {
         request(), answer(), call(TOKEN), request(1, sent_at=HEARD), answer(position=1, replayed=True)
     ),
     "expired": lambda: denied("EXPIRED", "EXPIRATION_PASSED", heard_at=EXPIRES - 5),
+    "under way when it was held": lambda: history(
+        request(), answer(), call(TOKEN), Hold(CAMPAIGN, CALLED - 0.9)
+    ),
+    "released, or another campaign or replica held": lambda: history(
+        request(), answer(), call(TOKEN, access_key="replica-1"), Hold(CAMPAIGN, CALLED - 3, CALLED - 0.1),
+        Hold("campaign-b", CALLED - 3), Hold(CAMPAIGN, CALLED - 3, replica="replica-2"),
+    ),
     "would expire": lambda: denied("EXPIRED", "WOULD_EXPIRE"),
     "rejected": lambda: denied("REJECTED", "INVALID_REQUEST"),
     "sent again with more time": lambda: history(
@@ -205,3 +220,19 @@ def test_the_verdict_counts() -> None:
     }
     assert len(verdict.shown) == 6
     assert "accepted means that connect has it: 20" in str(verdict)
+
+
+def test_calls_are_counted_by_replica() -> None:
+    """Calls are counted by replica and over the quota, and tokens that are sent after they were accepted."""
+    verdict = judge(
+        history(
+            request(),
+            answer(),
+            call(TOKEN, access_key="replica-1"),
+            call(TOKEN, at=HEARD + 1, replayed=True, access_key="replica-2"),
+            call(result="ThrottlingException", access_key="replica-2"),
+        )
+    )
+    assert verdict.by_replica == {"replica-1": 1, "replica-2": 2}
+    assert (verdict.throttled, verdict.sent_again) == (1, 1)
+    assert "replica-1 1, replica-2 2; 1 over the quota, 1 tokens sent again" in str(verdict)

@@ -1,6 +1,6 @@
 """What is written down of callers: times, positions, and no phone number."""
 
-from tests.history.history import Recorder
+from tests.history.history import Hold, Recorder
 
 
 def test_streams_are_recorded() -> None:
@@ -38,3 +38,16 @@ def test_no_phone_number_is_recorded() -> None:
     recorder.stream().sent("campaign-a", "t-0", 100.0, "+12025550123", {"name": "Jane"})
     assert "2025550123" not in repr(recorder.history)
     assert "Jane" not in repr(recorder.history)
+
+
+def test_holds_are_recorded() -> None:
+    """A hold has the time of its request and of the release that follows, at all replicas or at one."""
+    times = iter([1.0, 2.0, 3.0])
+    recorder = Recorder(lambda: next(times))
+    recorder.held("campaign-a", replica="replica-1")
+    recorder.held("campaign-b", within_s=3.5)
+    recorder.released("campaign-a")
+    assert recorder.history.holds == [
+        Hold("campaign-a", 1.0, 3.0, replica="replica-1"),
+        Hold("campaign-b", 2.0, within_s=3.5),
+    ]
