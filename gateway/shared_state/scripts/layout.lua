@@ -1,7 +1,7 @@
 #!lua
 -- Note the version of the layout where nothing is stored yet; never change anything else.
 -- KEYS: the layout, then further keys of the fleet that exist only if a layout was noted before.
--- ARGV: the layout of the caller.
+-- ARGV: the layout of the caller; with a second argument nothing is noted.
 -- Returns 'ours', 'new' (it was noted now), 'other' with the version found, or 'foreign'.
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind == 'string' then
@@ -19,5 +19,7 @@ for index = 2, #KEYS do
         return {'foreign'}
     end
 end
-redis.call('SET', KEYS[1], ARGV[1])
+if not ARGV[2] then
+    redis.call('SET', KEYS[1], ARGV[1])
+end
 return {'new'}

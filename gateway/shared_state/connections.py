@@ -1,0 +1,146 @@
+"""The connections to one server, or to the present primary, for one purpose.
+
+While the server is away, every operation fails at once instead of waiting for the time limit, and one task
+tries to connect again.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+
+from gateway.shared_state.commands.script_call import Reply
+from gateway.shared_state.port import SharedStateError, SharedStateRefused, SharedStateUnavailable
+from gateway.shared_state.server import MOVED_ON
+from gateway.shared_state.valkey_connection import Command, ServerError, ValkeyConnection
+
+log = logging.getLogger(__name__)
+
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
+"""Pauses between attempts to connect again: they double, give or take a third."""
+MOST_CONNECTIONS = 16
+
+Open = Callable[[], Awaitable[ValkeyConnection]]
+
+
+class Connections:
+    """Open connections that are used again; `open_one` connects, within a time limit of its own.
+
+    `returned` is called each time that the server is there again.
+    """
+
+    def __init__(
+        self,
+        open_one: Open,
+        timeout_s: float,
+        most: int = MOST_CONNECTIONS,
+        returned: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._open = open_one
+        self._timeout_s = timeout_s
+        self._places = asyncio.Semaphore(most)
+        self._idle: list[ValkeyConnection] = []
+        self._busy: set[ValkeyConnection] = set()
+        self._returned = returned
+        self._problem: SharedStateError | None = None
+        self._restoring: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def problem(self) -> SharedStateError | None:
+        """Why the server is away; None while it is not known to be away."""
+        return self._problem
+
+    def start(self) -> None:
+        """Begin to connect."""
+        if self._restoring is None and not self._closed:
+            self._restoring = asyncio.create_task(self._restore(), name="shared state: connecting")
+
+    async def run(self, commands: Sequence[Command]) -> list[Reply | ServerError]:
+        """Run commands on one connection. Raises `SharedStateError` within the time limit.
+
+        After `SharedStateUnavailable` the commands may have been run.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                async with self._places:
+                    replies = await self._run(commands)
+        except TimeoutError:
+            failure = SharedStateUnavailable(f"no reply within {self._timeout_s:g} s")
+            self.lost(failure)
+            raise failure from None
+        for reply in replies:
+            if isinstance(reply, ServerError) and reply.code in MOVED_ON:
+                self.lost(SharedStateUnavailable(f"the server replied {reply.code}"))
+        return replies
+
+    async def _run(self, commands: Sequence[Command]) -> list[Reply | ServerError]:
+        if self._problem is not None:
+            self.start()
+            raise type(self._problem)(str(self._problem))
+        connection = self._take()
+        try:
+            connection = connection or await self._open()
+            self._busy.add(connection)
+            return await connection.run(commands)
+        except SharedStateError as failure:
+            self.lost(failure)
+            raise
+        finally:
+            if connection is not None:
+                self._put_back(connection)
+
+    def _take(self) -> ValkeyConnection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open:
+                return connection
+            connection.close()
+        return None
+
+    def _put_back(self, connection: ValkeyConnection) -> None:
+        was_busy = connection in self._busy
+        self._busy.discard(connection)
+        if connection.is_open and was_busy and not self._closed and self._problem is None:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def lost(self, problem: SharedStateError) -> None:
+        """Close all connections, also those in use, and begin to connect again."""
+        if self._problem is not None:
+            return
+        self._problem = problem
+        for connection in (*self._idle, *self._busy):
+            connection.close()
+        self._idle.clear()
+        self.start()
+
+    async def _restore(self) -> None:
+        pause_s = SHORTEST_PAUSE_S
+        while True:
+            try:
+                connection = await self._open()
+            except SharedStateError as problem:
+                if str(problem) != str(self._problem):
+                    log.debug("no connection to the shared state: %s", problem)
+                self._problem = problem
+            else:
+                break
+            longest_s = LONGEST_PAUSE_S * (5 if isinstance(self._problem, SharedStateRefused) else 1)
+            await asyncio.sleep(pause_s * random.uniform(0.67, 1.33))
+            pause_s = min(2 * pause_s, longest_s)
+        self._restoring = None
+        self._problem = None
+        self._idle.append(connection)
+        self._returned()
+
+    def close(self) -> None:
+        """Close all connections, and connect no more."""
+        self._closed = True
+        if self._restoring is not None:
+            self._restoring.cancel()
+        self.lost(SharedStateUnavailable("closed"))
+        self._problem = SharedStateUnavailable("closed")
+        for connection in self._idle:
+            connection.close()

@@ -1,0 +1,147 @@
+"""One connection to a Valkey or Redis server. This is the only file that uses the client library.
+
+One group of commands is under way on a connection. If it is cancelled, fails or takes too long, the
+connection is closed, so that its replies cannot reach a later group. Nothing is repeated here.
+"""
+
+import contextlib
+import ssl
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+from valkey.asyncio.connection import Connection as _TcpConnection
+from valkey.asyncio.connection import DefaultParser, SSLConnection
+from valkey.crc import key_slot
+from valkey.exceptions import ResponseError, ValkeyError
+
+from gateway.shared_state.commands.script_call import Argument, Reply
+from gateway.shared_state.port import SharedStateUnavailable
+
+Command = Sequence[Argument]
+
+
+class ServerError(NamedTuple):
+    """The error with which a server replies to one command, such as `NOPERM` and the rest of its text."""
+
+    code: str
+    text: str
+
+
+class Node(NamedTuple):
+    """The address of a server."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class _Parser(DefaultParser):  # type: ignore[misc, valid-type]
+    """Leaves every error reply as it is: the library would turn some into broken connections."""
+
+    EXCEPTION_CLASSES: dict[str, Any] = {}  # noqa: RUF012 - as in the library
+
+
+def slot_of(key: str) -> int:
+    """Return the slot of a key in a cluster."""
+    return key_slot(key.encode())
+
+
+class ValkeyConnection:
+    """An open connection; `node` is the server, `local` the address and port of this side."""
+
+    def __init__(self, node: Node, raw: Any) -> None:
+        self.node = node
+        self._raw = raw
+        self._pending = False
+
+    @classmethod
+    async def open(cls, node: Node, tls: ssl.SSLContext | None) -> "ValkeyConnection":
+        """Connect, without a command. Raises `SharedStateUnavailable`; the caller limits the time."""
+        options: dict[str, Any] = {
+            "host": node.host,
+            "port": node.port,
+            "socket_timeout": None,
+            "lib_name": None,
+            "lib_version": None,
+            "parser_class": _Parser,
+            "socket_keepalive": True,
+        }
+        raw: Any
+        if tls is None:
+            raw = _TcpConnection(**options)
+        else:
+            raw = SSLConnection(**options, ssl_check_hostname=True)
+            raw.ssl_context.context = tls  # the library would read the files again for each connection
+        opened = cls(node, raw)
+        try:
+            await raw.connect()
+        except (ValkeyError, OSError, EOFError, UnicodeError) as error:
+            raise SharedStateUnavailable(f"{node}: {_in_words(error)}") from None
+        finally:
+            if not raw.is_connected:
+                opened.close()
+        return opened
+
+    @property
+    def is_open(self) -> bool:
+        """Whether commands may be sent: no other is under way, and the server has not closed it."""
+        return bool(self._raw.is_connected) and not self._pending and not self._raw._reader.at_eof()
+
+    @property
+    def local(self) -> str:
+        """The address of this side, as the server names it if nothing translates addresses in between."""
+        name = self._raw._writer.get_extra_info("sockname") if self._raw._writer else None
+        return "" if name is None else str(Node(name[0], name[1]))
+
+    async def run(self, commands: Sequence[Command]) -> list[Reply | ServerError]:
+        """Send commands and return the reply to each. Raises `SharedStateUnavailable`.
+
+        Whatever interrupts it, the connection is closed then.
+        """
+        if not self.is_open:
+            raise SharedStateUnavailable(f"{self.node}: the connection is closed")
+        self._pending = True
+        try:
+            await self._raw.send_packed_command(self._raw.pack_commands(commands), check_health=False)
+            replies = [await self._reply() for _ in commands]
+        except (ValkeyError, OSError, EOFError, ValueError) as error:
+            raise SharedStateUnavailable(f"{self.node}: {_in_words(error)}") from None
+        else:
+            self._pending = False
+            return replies
+        finally:
+            if self._pending:
+                self.close()
+
+    async def _reply(self) -> Reply | ServerError:
+        try:
+            return cast(Reply, await self._raw.read_response(disable_decoding=True))
+        except ResponseError as error:
+            code, _, text = str(error).partition(" ")
+            return ServerError(code, text)
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        self._pending = True
+        with contextlib.suppress(OSError):
+            self._raw._close()
+
+
+def _in_words(error: BaseException) -> str:
+    """Return the reason of a failed connection. The library keeps the original error as context."""
+    cause = error.__cause__ or error.__context__ or error
+    if isinstance(cause, ConnectionRefusedError):
+        return "refuses connections"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"TLS: the certificate is not accepted: {cause.verify_message}"
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS: {cause.reason or 'the handshake failed'}"
+    if type(cause).__name__ == "gaierror":
+        return "the host name cannot be resolved"
+    if type(error).__name__ == "InvalidResponse":
+        return "does not speak the protocol of Valkey and Redis"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return "the connection was closed"

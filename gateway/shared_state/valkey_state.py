@@ -1,0 +1,216 @@
+"""The shared state in Valkey or Redis: each operation is a script, in one round trip.
+
+Beats have their own connection, so that claims never delay them. No operation is repeated here, and each ends
+within the time limit.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Member, Settlement, TokenRecord
+from gateway.shared_state.address import Address
+from gateway.shared_state.cluster import ClusterRoute, SlotMap
+from gateway.shared_state.commands import control, ledger, tick
+from gateway.shared_state.commands.keys import DEFAULT_PREFIX, LAYOUT, Keys
+from gateway.shared_state.commands.script_call import Reply, ScriptCall
+from gateway.shared_state.connections import MOST_CONNECTIONS, Connections
+from gateway.shared_state.port import (
+    Beat,
+    BeatReply,
+    SharedStateError,
+    SharedStateRefused,
+    SharedStateUnavailable,
+)
+from gateway.shared_state.presence import Presence
+from gateway.shared_state.primary import Opening, Primary, other_layout
+from gateway.shared_state.routes import Route, ScriptRunner, SingleRoute
+from gateway.shared_state.server import Access
+from gateway.shared_state.valkey_connection import Command, Node, ServerError, ValkeyConnection, slot_of
+
+SHORTEST_OPEN_S = 1.0
+"""Seconds to connect and log in, at least; otherwise four times the time limit of an operation."""
+SENTINELS_EVERY_S = 1.0
+"""Seconds between two questions to Sentinels whether the primary is still the same."""
+CLIENT_NAME = "dial-gateway:"
+"""What the names of all connections begin with; the member follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateSettings:
+    """Where the shared state is and how it is used. Times are in seconds; `window_s` is the replay window."""
+
+    address: Address
+    access: Access = field(default_factory=Access)
+    prefix: str = DEFAULT_PREFIX
+    timeout_s: float = 0.25
+    window_s: float = 1200.0
+
+    @property
+    def open_s(self) -> float:
+        """Seconds in which a connection must be open."""
+        return max(SHORTEST_OPEN_S, 4 * self.timeout_s)
+
+    def primary(self, name: str) -> Primary:
+        """Return what opens connections that servers list under a name."""
+        return Primary(self.address, self.access, Keys(self.prefix), name, self.open_s)
+
+
+def slot_map(settings: StateSettings, primary: Primary) -> SlotMap | None:
+    """Return the map of a cluster's slots; None if the address is not that of a cluster."""
+    if settings.address.kind != "cluster":
+        return None
+    return SlotMap([Node(*each) for each in settings.address.nodes], primary.open_any)
+
+
+class ValkeyState:
+    """The shared state of `settings`. `member` names this process; `clock_shift_ms` is for tests.
+
+    The attribute `returned` is called when the server answers again after it was away.
+    """
+
+    def __init__(self, settings: StateSettings, member: str, clock_shift_ms: int = 0) -> None:
+        self._keys = Keys(settings.prefix)
+        self._window_ms = round(settings.window_s * 1000)
+        self._timeout_s = settings.timeout_s
+        self._primary = primary = settings.primary(CLIENT_NAME + member)
+        self._slots = slot_map(settings, primary)
+        self.returned: Callable[[], None] = lambda: None
+        self._beats = ScriptRunner(self._route(primary.open_ours, 1, self._has_returned), clock_shift_ms)
+        self._others = ScriptRunner(self._route(primary.open, MOST_CONNECTIONS), clock_shift_ms)
+        self._presence = Presence(self._open_fleet_node, self._at_fleet_node, CLIENT_NAME, member)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _route(self, opening: Opening, most: int, returned: Callable[[], None] = lambda: None) -> Route:
+        def connect(node: Node | None) -> Connections:
+            return Connections(lambda: opening(node), self._timeout_s, most, returned)
+
+        return SingleRoute(connect(None)) if self._slots is None else ClusterRoute(self._slots, connect)
+
+    # --- lifetime ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to connect, and show the other replicas that this one lives."""
+        self._beats.route.start()
+        self._others.route.start()
+        self._tasks.append(asyncio.create_task(self._presence.keep(), name="shared state: presence"))
+        if self._primary.address.kind == "sentinel":
+            watch = self._watch_sentinels()
+            self._tasks.append(asyncio.create_task(watch, name="shared state: Sentinels"))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._beats.route.close()
+        self._others.route.close()
+        if self._slots is not None:
+            self._slots.close()
+
+    def _has_returned(self) -> None:
+        self._presence.move()
+        self.returned()
+
+    async def _watch_sentinels(self) -> None:
+        """Leave a server that is not the primary any more, even if it answers."""
+        while True:
+            await asyncio.sleep(SENTINELS_EVERY_S)
+            before = self._primary.node
+            with contextlib.suppress(SharedStateError):
+                if await self._primary.locate() != before and before is not None:
+                    moved = SharedStateUnavailable("the Sentinels name another primary")
+                    self._beats.route.lost(moved)
+                    self._others.route.lost(moved)
+
+    # --- operations -------------------------------------------------------------------------------
+
+    async def beat(self, beat: Beat) -> BeatReply:
+        """Exchange a beat, and note the layout again if the store has lost it."""
+        calls = [tick.tick_call(self._keys, beat.tick), control.control_call(self._keys, beat.control)]
+        layout: Command = ("SET", self._keys.layout, LAYOUT, "NX", "GET")
+        found, ticked, controlled = await self._beats.run(calls, [layout])
+        if found not in (None, LAYOUT.encode()):
+            text = other_layout(self._keys, found if isinstance(found, bytes) else b"")
+            raise self._refused_beat(SharedStateRefused(text))
+        with _readable():
+            reply = tick.tick_reply(ticked)
+            changes = control.control_reply(beat.control, controlled)
+        if reply is None:
+            raise SharedStateUnavailable("the shared state has answered a later beat of this replica before")
+        return BeatReply(reply, changes)
+
+    def _refused_beat(self, problem: SharedStateRefused) -> SharedStateRefused:
+        self._beats.route.lost(problem)
+        return problem
+
+    async def claim(
+        self, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
+    ) -> list[Claimed]:
+        """Claim the tokens of one call."""
+        call = ledger.claim_call(self._keys, self._window_ms, campaign_id, member, live, claims)
+        reply = await self._run(call)
+        with _readable():
+            return ledger.claim_reply(reply)
+
+    async def settle(self, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
+        """Record how claims of this member ended."""
+        await self._run(ledger.settle_call(self._keys, self._window_ms, campaign_id, member, settlements))
+
+    async def look_up(
+        self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]
+    ) -> Mapping[str, TokenRecord]:
+        """Return the records of those tokens that have one."""
+        if not tokens:
+            return {}
+        reply = await self._run(ledger.look_up_call(self._keys, campaign_id, tokens))
+        with _readable():
+            return ledger.look_up_reply(reply, live, tokens)
+
+    async def keep_fingerprint_key(self, new: bytes) -> bytes:
+        """Return the key of fingerprints; it is `new` if the store had none."""
+        reply = await self._run(ledger.keep_key_call(self._keys, new))
+        with _readable():
+            return ledger.keep_key_reply(reply)
+
+    async def act(self, action: FleetAction) -> FleetAction | None:
+        """Record an operator's action."""
+        reply = await self._run(control.act_call(self._keys, action))
+        with _readable():
+            return control.act_reply(action, reply)
+
+    async def publish(self, member: str, report: bytes, keep_s: float) -> None:
+        """Publish a replica's report."""
+        await self._run(control.publish_call(self._keys, member, report, keep_s))
+
+    async def reports(self) -> Mapping[str, bytes]:
+        """Return the present report of each member."""
+        reply = await self._run(control.reports_call(self._keys))
+        with _readable():
+            return control.reports_reply(reply)
+
+    async def ended(self, members: Sequence[Member]) -> tuple[str, ...]:
+        """Return the lost members whose processes have certainly ended. Raises nothing."""
+        return await self._presence.ended(members)
+
+    async def _run(self, call: ScriptCall) -> Reply:
+        return (await self._others.run([call]))[0]
+
+    async def _at_fleet_node(self, commands: Sequence[Command]) -> list[Reply | ServerError]:
+        return await self._others.route.run(self._keys.layout, commands)
+
+    async def _open_fleet_node(self) -> ValkeyConnection:
+        if self._slots is None:
+            return await self._primary.open()
+        return await self._primary.open(await self._slots.node_of(slot_of(self._keys.layout)))
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Turn a reply of an unknown form into an error of the port."""
+    try:
+        yield
+    except ValueError:
+        text = "the shared state replied in an unknown form: its keys were changed by hand"
+        raise SharedStateRefused(text) from None

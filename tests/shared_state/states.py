@@ -1,0 +1,58 @@
+"""The shared state of one replica over a real server, for tests."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gateway.core.fleet.messages import (
+    Claim,
+    ClaimVerdict,
+    ControlRequest,
+    FleetSettings,
+    Settlement,
+    TickRequest,
+    TokenState,
+)
+from gateway.shared_state.address import parse
+from gateway.shared_state.port import Beat, BeatReply
+from gateway.shared_state.server import Access
+from gateway.shared_state.valkey_state import StateSettings, ValkeyState
+
+CAMPAIGN = "c-1"
+TIMEOUT_S = 0.5
+"""Longer than in production, since tests share their machine."""
+
+
+@asynccontextmanager
+async def state_at(
+    url: str, member: str = "m-1", *, access: Access | None = None, timeout_s: float = TIMEOUT_S
+) -> AsyncIterator[ValkeyState]:
+    """Run the shared state of one replica at an address."""
+    address = parse(url)
+    access = access or Access(database=address.database)
+    state = ValkeyState(StateSettings(address, access, timeout_s=timeout_s), member)
+    state.start()
+    try:
+        yield state
+    finally:
+        await state.close()
+
+
+async def claim(state: ValkeyState, *tokens: str, member: str = "m-1") -> list[ClaimVerdict]:
+    """Claim tokens of one campaign; return the verdicts."""
+    claims = [Claim(token, f"f-{token}", 1) for token in tokens]
+    return [claimed.verdict for claimed in await state.claim(CAMPAIGN, member, [member], claims)]
+
+
+async def accept(state: ValkeyState, token: str, dial_request_id: str, member: str = "m-1") -> None:
+    """Settle a token as accepted."""
+    settlement = Settlement(token, f"f-{token}", 1, TokenState.ACCEPTED, dial_request_id, "t-1")
+    await state.settle(CAMPAIGN, member, [settlement])
+
+
+SETTINGS = FleetSettings(call_rate=10.0, call_burst=10.0, replay_window_s=1200.0)
+
+
+async def beat(state: ValkeyState, sequence: int, member: str = "m-1", **fields: object) -> BeatReply:
+    """Exchange a beat that asks for nothing."""
+    tick = TickRequest(member, f"name of {member}", sequence, SETTINGS, **fields)  # type: ignore[arg-type]
+    return await state.beat(Beat(tick, ControlRequest(member, 0)))

@@ -1,0 +1,139 @@
+"""Beats over real servers: what makes replicas one fleet, and what a store that lost its data leaves."""
+
+import asyncio
+
+import pytest
+
+from gateway.core.fleet.messages import Member
+from gateway.shared_state.port import SharedStateRefused
+from gateway.shared_state.valkey_state import ValkeyState
+from tests.shared_state.lossy_proxy import lossy_proxy_to
+from tests.shared_state.servers import Server
+from tests.shared_state.states import beat, claim, state_at
+
+
+def names_in(members: tuple[Member, ...]) -> set[str]:
+    return {each.member for each in members}
+
+
+async def test_replicas_learn_of_each_other(real_server: Server) -> None:
+    async with state_at(real_server.url) as one, state_at(real_server.url, "m-2") as other:
+        assert names_in((await beat(one, 1)).tick.members) == {"m-1"}
+        assert names_in((await beat(other, 1, "m-2")).tick.members) == {"m-1", "m-2"}
+
+
+async def test_a_flushed_store_gets_its_layout_again(real_server: Server) -> None:
+    async with state_at(real_server.url) as state:
+        first = await beat(state, 1)
+        real_server.command("FLUSHALL")
+        second = await beat(state, 2)
+        assert second.tick.epoch != first.tick.epoch
+        assert real_server.command("GET", "{dial-gateway}:layout") == "1"
+
+
+async def test_another_layout_that_appears_later_is_refused(real_server: Server) -> None:
+    async with state_at(real_server.url) as state:
+        await beat(state, 1)
+        real_server.command("SET", "{dial-gateway}:layout", "2")
+        with pytest.raises(SharedStateRefused, match=r"layout '2'"):
+            await beat(state, 2)
+
+
+async def test_keys_of_a_fleet_edited_by_hand_are_named(real_server: Server) -> None:
+    async with state_at(real_server.url) as state:
+        await beat(state, 1)
+        real_server.command("DEL", "{dial-gateway}:layout")
+        real_server.command("SADD", "{dial-gateway}:layout", "x")
+        with pytest.raises(SharedStateRefused, match="changed by hand, or by another program"):
+            await beat(state, 2)
+
+
+async def test_a_script_that_is_forgotten_between_beats_is_sent_again(real_server: Server) -> None:
+    async with state_at(real_server.url) as state:
+        await beat(state, 1)
+        real_server.command("SCRIPT", "FLUSH")
+        assert (await beat(state, 2)).tick.members
+
+
+async def test_slow_claims_do_not_delay_beats(real_server: Server) -> None:
+    """While every connection for claims waits for a reply, a beat gets its own at once."""
+    async with state_at(real_server.url, timeout_s=10.0) as state:
+        await beat(state, 1)
+        claims = [asyncio.create_task(claim(state, f"t-{number}")) for number in range(400)]
+        await asyncio.sleep(0)
+        await beat(state, 2)
+        assert not all(task.done() for task in claims)
+        await asyncio.gather(*claims)
+
+
+# --- whose process has ended ------------------------------------------------------------------------
+
+
+async def until_ended(
+    state: ValkeyState, members: tuple[Member, ...], within_s: float = 3.0
+) -> tuple[str, ...]:
+    """Ask until a process has ended, or the time is over."""
+    ended: tuple[str, ...] = ()
+    try:
+        async with asyncio.timeout(within_s):
+            while not ended:
+                ended = await state.ended(members)
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        pass
+    return ended
+
+
+LIVING = (Member("m-1", "one"), Member("m-2", "two"))
+ONE_LOST = (Member("m-1", "one"), Member("m-2", "two", lost=True))
+
+
+async def test_a_process_that_ended_is_seen_by_its_closed_connection(real_server: Server) -> None:
+    async with state_at(real_server.url) as observer:
+        async with state_at(real_server.url, "m-2") as other:
+            await beat(other, 1, "m-2")
+            await until_ended(observer, LIVING, 0.5)  # it sees the other's connection
+        assert await until_ended(observer, ONE_LOST) == ("m-2",)
+
+
+async def test_a_lost_replica_that_lives_has_not_ended(real_server: Server) -> None:
+    async with state_at(real_server.url) as observer, state_at(real_server.url, "m-2") as other:
+        await beat(other, 1, "m-2")
+        await until_ended(observer, LIVING, 0.5)
+        assert await until_ended(observer, ONE_LOST, 1.0) == ()
+
+
+async def test_a_connection_through_a_proxy_proves_nothing(real_server: Server) -> None:
+    """A proxy that ends closes the connection of a replica that lives."""
+    async with (
+        state_at(real_server.url) as observer,
+        lossy_proxy_to(real_server.port) as proxy,
+        state_at(f"valkey://127.0.0.1:{proxy.port}", "m-2") as other,
+    ):
+        await beat(other, 1, "m-2")
+        await until_ended(observer, LIVING, 0.5)
+        proxy.refuse = True
+        proxy.cut()
+        assert await until_ended(observer, ONE_LOST, 1.0) == ()
+
+
+async def test_a_replica_never_seen_has_not_ended(real_server: Server) -> None:
+    async with state_at(real_server.url) as observer:
+        assert await until_ended(observer, ONE_LOST, 1.0) == ()
+
+
+async def test_a_restarted_server_proves_nothing(real_server: Server) -> None:
+    """After a restart of the server, a replica without a connection may not have found it yet."""
+    async with state_at(real_server.url) as observer:
+        async with state_at(real_server.url, "m-2") as other:
+            await beat(other, 1, "m-2")
+            await until_ended(observer, LIVING, 0.5)
+            real_server.kill()
+        real_server.start()
+        assert await until_ended(observer, ONE_LOST, 1.5) == ()
+
+
+async def test_without_the_permission_to_list_clients_none_has_ended(real_server: Server) -> None:
+    async with state_at(real_server.url) as observer:
+        real_server.command("ACL", "SETUSER", "default", "-client|list")
+        assert await until_ended(observer, ONE_LOST, 0.5) == ()

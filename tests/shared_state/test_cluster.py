@@ -1,0 +1,98 @@
+"""The shared state over a real cluster: keys of several nodes, redirects, and a node that ends."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.core.fleet.messages import Claim, ClaimVerdict
+from gateway.shared_state.address import parse
+from gateway.shared_state.port import SharedStateRefused, SharedStateUnavailable
+from gateway.shared_state.startup_check import Level, remarks_on
+from gateway.shared_state.valkey_connection import slot_of
+from gateway.shared_state.valkey_state import StateSettings, ValkeyState
+from tests.shared_state.clusters import move_slot, running_cluster
+from tests.shared_state.servers import Server
+from tests.shared_state.states import claim, state_at
+
+
+@pytest.fixture
+def cluster(program: str, tmp_path: Path) -> Iterator[list[Server]]:
+    with running_cluster(program, tmp_path) as nodes:
+        yield nodes
+
+
+def url_of(*nodes: Server) -> str:
+    hosts = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+    return f"valkey+cluster://{hosts}"
+
+
+def node_of(nodes: list[Server], campaign_id: str) -> Server:
+    """Return the node that has the tokens of a campaign, by the ranges that the test has given out."""
+    return nodes[slot_of(f"{{{campaign_id}}}") * 3 // 16_384]
+
+
+async def claimed(state: ValkeyState, campaign_id: str, token: str) -> ClaimVerdict:
+    (found,) = await state.claim(campaign_id, "m-1", ["m-1"], [Claim(token, "f", 1)])
+    return found.verdict
+
+
+async def test_campaigns_are_on_all_nodes_and_each_is_found(cluster: list[Server]) -> None:
+    campaigns = [f"c-{number}" for number in range(12)]
+    assert {node_of(cluster, each).port for each in campaigns} == {node.port for node in cluster}
+    async with state_at(url_of(cluster[0])) as state, state_at(url_of(*cluster), "m-2") as other:
+        for each in campaigns:
+            assert await claimed(state, each, "t") is ClaimVerdict.CLAIMED
+        for each in campaigns:
+            assert (await other.look_up(each, ["m-1"], ["t"])).keys() == {"t"}
+
+
+async def test_a_slot_that_moved_is_followed(cluster: list[Server]) -> None:
+    source, target = node_of(cluster, "c-1"), node_of(cluster, "c-2")
+    assert source is not target
+    async with state_at(url_of(*cluster)) as state:
+        assert await claimed(state, "c-1", "before") is ClaimVerdict.CLAIMED
+        source.command("FLUSHALL")
+        move_slot(slot_of("{c-1}"), source, target, cluster)
+        assert await claimed(state, "c-1", "after") is ClaimVerdict.CLAIMED
+        assert target.command("EXISTS", "dial-gateway:{c-1}:after") == 1
+        assert await claimed(state, "c-1", "again") is ClaimVerdict.CLAIMED
+
+
+async def test_a_slot_on_the_move_is_asked_for(cluster: list[Server]) -> None:
+    """While a slot moves, its node names another one for keys that it does not have (ASK)."""
+    source, target = node_of(cluster, "c-1"), node_of(cluster, "c-2")
+    slot = slot_of("{c-1}")
+    async with state_at(url_of(*cluster)) as state:
+        assert await claimed(state, "c-2", "t") is ClaimVerdict.CLAIMED
+        target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", str(source.command("CLUSTER", "MYID")))
+        source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", str(target.command("CLUSTER", "MYID")))
+        assert await claimed(state, "c-1", "new") is ClaimVerdict.CLAIMED
+        source.command("CLUSTER", "SETSLOT", slot, "STABLE")
+        assert await claimed(state, "c-1", "new") is ClaimVerdict.CLAIMED  # the source never had it
+
+
+async def test_a_node_that_ends_fails_its_campaigns_only(cluster: list[Server]) -> None:
+    for node in cluster:
+        node.command("CONFIG", "SET", "cluster-require-full-coverage", "no")
+    ending, staying = node_of(cluster, "c-1"), node_of(cluster, "c-2")
+    async with state_at(url_of(staying)) as state:
+        assert await claimed(state, "c-1", "t") is ClaimVerdict.CLAIMED
+        ending.kill()
+        with pytest.raises(SharedStateUnavailable):
+            await claimed(state, "c-1", "u")
+        assert await claimed(state, "c-2", "u") is ClaimVerdict.CLAIMED
+
+
+async def test_a_url_without_cluster_is_refused_and_the_check_passes_with_it(cluster: list[Server]) -> None:
+    async with state_at(cluster[0].url) as state:
+        with pytest.raises(SharedStateRefused, match=r"must begin with valkey\+cluster://"):
+            await claim(state, "t")
+    remarks = await remarks_on(StateSettings(parse(url_of(cluster[1]))))
+    assert [remark.level for remark in remarks] == [Level.GOOD] * 3
+
+
+async def test_cluster_in_the_url_of_a_single_server_is_refused(shared_server: Server) -> None:
+    async with state_at(url_of(shared_server)) as state:
+        with pytest.raises(SharedStateRefused, match="cluster support disabled"):
+            await claim(state, "t")
