@@ -7,15 +7,26 @@ repeated, and a thousand campaigns take some hundred kilobytes and a few millise
 import json
 from collections.abc import Mapping
 
-from gateway.admin.port import CallerRow, Campaign, ConsoleState, FailedCall, Point, RecordedAction
+from gateway.admin.port import (
+    CallerRow,
+    Campaign,
+    ConsoleState,
+    FailedCall,
+    Point,
+    RecordedAction,
+    Replica,
+    ReplicaPart,
+)
 
-FIELDS = {kind.__name__: kind._fields for kind in (Campaign, RecordedAction, Point, FailedCall, CallerRow)}
+_ROWS = (Campaign, RecordedAction, ReplicaPart, Point, FailedCall, CallerRow, Replica)
+FIELDS = {kind.__name__: kind._fields for kind in _ROWS}
 
 
 def first(state: ConsoleState) -> bytes:
     """Return the event with the whole state."""
-    message = {"first": True, "fields": FIELDS, "gone": []}
-    return _event(message | _now(state) | _rows(state, {}, 0, 0) | {"callers": state.callers})
+    message: dict[str, object] = {"first": True, "fields": FIELDS, "gone": []}
+    message |= {"callers": state.callers, "replicas": state.replicas}
+    return _event(message | _now(state) | _rows(state, {}, 0, 0))
 
 
 def next_after(previous: ConsoleState, state: ConsoleState) -> bytes:
@@ -26,6 +37,8 @@ def next_after(previous: ConsoleState, state: ConsoleState) -> bytes:
     message["gone"] = [name for name in previous.campaigns if name not in state.campaigns]
     if previous.callers != state.callers:
         message["callers"] = state.callers
+    if previous.replicas != state.replicas:
+        message["replicas"] = state.replicas
     return _event(message)
 
 

@@ -49,11 +49,22 @@ class RecordedAction(NamedTuple):
     answered: int = 0
 
 
+class ReplicaPart(NamedTuple):
+    """One replica's part of a campaign. `rate` is in accepted dial requests a second."""
+
+    replica: str
+    state: str
+    queued: int
+    in_flight: int
+    rate: float
+
+
 class Campaign(NamedTuple):
     """One campaign. Rows of an unchanged campaign are equal, whenever they were made.
 
     `counts` are answers by outcome, in the order of the contract. `rate` is in accepted dial requests a
-    second. `until` is when its state may end without an operator, None if unknown. `held` is its hold.
+    second. `until` is when its state may end without an operator, None if unknown. `held` is its hold. In a
+    fleet with a shared state, a row adds up all replicas, and `parts` are those of each.
     """
 
     campaign_id: str
@@ -70,6 +81,7 @@ class Campaign(NamedTuple):
     held: RecordedAction | None
     answering: bool
     last: RecordedAction | None
+    parts: tuple[ReplicaPart, ...] = ()
 
 
 class Point(NamedTuple):
@@ -137,8 +149,18 @@ class Totals(NamedTuple):
     locked: str
 
 
+class Replica(NamedTuple):
+    """A replica of the fleet, and whether its campaigns are part of the view."""
+
+    name: str
+    reported: bool
+
+
 class ConsoleState(NamedTuple):
-    """The gateway at one instant. `campaigns` is limited in number; `Totals.campaigns` counts them all."""
+    """The gateway at one instant. `campaigns` is limited in number; `Totals.campaigns` counts them all.
+
+    `replicas` are those of the fleet; empty without a shared state.
+    """
 
     at: float
     offset: float
@@ -147,6 +169,7 @@ class ConsoleState(NamedTuple):
     points: Sequence[Point]
     failures: Sequence[FailedCall]
     callers: Sequence[CallerRow]
+    replicas: Sequence[Replica] = ()
 
 
 # --- the console's commands ----------------------------------------------------------------------------
@@ -166,6 +189,19 @@ class Command(NamedTuple):
     authorization: str | None
     answering: bool = False
     source: str = ""
+
+
+class CommandDone(NamedTuple):
+    """What came of a command: how many dial requests it answered.
+
+    In a fleet with a shared state, `confirmed` are the replicas that have carried it out, and `unconfirmed`
+    those that have not said so in time. `only_here`: the shared state could not record it.
+    """
+
+    answered: int = 0
+    confirmed: tuple[str, ...] = ()
+    unconfirmed: tuple[str, ...] = ()
+    only_here: bool = False
 
 
 class CommandRefused(Exception):  # noqa: N818 - says what happened, as in the rest of the gateway
@@ -188,6 +224,6 @@ class Console(Protocol):
         """Return the state of the gateway, which may be some hundred milliseconds old."""
         ...
 
-    async def carry_out(self, command: Command) -> int:
-        """Carry out a command; return how many dial requests it answered. Raises `CommandRefused`."""
+    async def carry_out(self, command: Command) -> CommandDone:
+        """Carry out a command; return what came of it. Raises `CommandRefused`."""
         ...

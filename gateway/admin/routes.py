@@ -80,11 +80,12 @@ class _Live:
                     kind, body, request.headers.get("Authorization"), request.remote or ""
                 )
                 # Shielded, so that a purge is completed even if the page is closed meanwhile.
-                answered = await asyncio.shield(asyncio.ensure_future(self._console.carry_out(command)))
+                done = await asyncio.shield(asyncio.ensure_future(self._console.carry_out(command)))
             except CommandRefused as refused:
                 after = {} if refused.after_s is None else {"Retry-After": str(math.ceil(refused.after_s))}
                 return web.json_response({"error": refused.words}, status=refused.status, headers=after)
-            return web.json_response({"answered": answered})
+            fleet = done._asdict() if done.confirmed else {}
+            return web.json_response({"answered": done.answered} | fleet)
 
         return handler
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -23,8 +23,9 @@ from gateway.control.operations import (
     NotOnHold,
     OperationError,
     Operator,
+    ReleaseNotShared,
 )
-from gateway.control.snapshots import StatusSnapshot, StatusSnapshots
+from gateway.control.snapshots import ReplicaSeen, StatusSnapshot, StatusSnapshots
 from gateway.core.views.campaign_status import CampaignRow
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
@@ -43,6 +44,7 @@ _STATUS: dict[type[OperationError], grpc.StatusCode] = {
     InvalidOperation: grpc.StatusCode.INVALID_ARGUMENT,
     NotOnHold: grpc.StatusCode.NOT_FOUND,
     HoldLimitReached: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ReleaseNotShared: grpc.StatusCode.FAILED_PRECONDITION,
 }
 _REFUSALS = (wire.BadRequest, OperationError, grpc.aio.AbortError)
 """What ends a call without a bug of the gateway."""
@@ -139,6 +141,7 @@ class CampaignServicer(CampaignServiceServicer):
                 next_page_token=token,
                 total_size=total,
                 as_of=wire.timestamp(now, offset),
+                replicas=wire.replicas(newest.replicas),
             )
         )
 
@@ -147,7 +150,7 @@ class CampaignServicer(CampaignServiceServicer):
     ) -> AsyncIterator[pb.WatchCampaignsResponse]:
         """Yield the changes since the last response, at most once in `interval_s` seconds."""
         sent: dict[str, CampaignRow] = {}
-        first = True
+        replicas: Sequence[ReplicaSeen] | None = None
         while not self._leaving.is_set() and not ended.is_set():
             newest = await self._snapshots.fresh()
             messages = self._messages_of(newest)
@@ -158,16 +161,16 @@ class CampaignServicer(CampaignServiceServicer):
             # Each response is one part of work, since all watches are due at the same time.
             while (response := await self._snapshots.parts.one(partial(next, responses, None))) is not None:
                 yield response  # continues once the caller has room for more
-            if first and not changed:
+            if newest.replicas != replicas and not changed and not gone:  # always at first
                 yield wire.nothing(messages)
-            first = False
+            replicas = newest.replicas
             await _wait_for_any(interval_s, self._leaving, ended)
 
     def _messages_of(self, newest: StatusSnapshot) -> wire.Messages:
         """Return the messages of a snapshot, shared by all watches: to make a thousand takes 10 ms."""
         snapshot, messages = self._messages
         if newest is not snapshot:
-            messages = wire.Messages(newest.at, self._clock.wall_offset())
+            messages = wire.Messages(newest.at, self._clock.wall_offset(), newest.replicas)
             self._messages = newest, messages
         return messages
 
@@ -189,20 +192,30 @@ class CampaignServicer(CampaignServiceServicer):
     async def _hold(self, request: pb.HoldCampaignRequest, context: "Context") -> pb.HoldCampaignResponse:
         operator = await self._operator(Right.HOLD, request, context)
         name, answering = request.campaign_id, wire.is_answering(request.held_requests)
-        answered = await self._operations.hold(name, operator, answering=answering)
-        return pb.HoldCampaignResponse(campaign=self._campaign(name), answered=answered)
+        done = await self._operations.hold(name, operator, answering=answering)
+        return pb.HoldCampaignResponse(
+            campaign=await self._campaign(name),
+            answered=done.answered,
+            confirmation=wire.confirmation(done.fleet),
+        )
 
     async def _release(
         self, request: pb.ReleaseCampaignRequest, context: "Context"
     ) -> pb.ReleaseCampaignResponse:
         operator = await self._operator(Right.RELEASE, request, context)
-        self._operations.release(request.campaign_id, operator)
-        return pb.ReleaseCampaignResponse(campaign=self._campaign(request.campaign_id))
+        done = await self._operations.release(request.campaign_id, operator)
+        return pb.ReleaseCampaignResponse(
+            campaign=await self._campaign(request.campaign_id), confirmation=wire.confirmation(done.fleet)
+        )
 
     async def _purge(self, request: pb.PurgeCampaignRequest, context: "Context") -> pb.PurgeCampaignResponse:
         operator = await self._operator(Right.PURGE, request, context)
-        purged = await self._operations.purge(request.campaign_id, operator)
-        return pb.PurgeCampaignResponse(purged=purged, campaign=self._campaign(request.campaign_id))
+        done = await self._operations.purge(request.campaign_id, operator)
+        return pb.PurgeCampaignResponse(
+            purged=done.answered,
+            campaign=await self._campaign(request.campaign_id),
+            confirmation=wire.confirmation(done.fleet),
+        )
 
     async def _operator(self, right: Right, request: OperationRequest, context: "Context") -> Operator:
         """Return who asks for an operation. Ends the call if the policy does not allow it to them."""
@@ -210,9 +223,9 @@ class CampaignServicer(CampaignServiceServicer):
         await self._authorizer.may_operate(entrant, right, request.campaign_id, context)
         return Operator(entrant[0].name, request.reason)
 
-    def _campaign(self, campaign_id: str) -> pb.Campaign:
+    async def _campaign(self, campaign_id: str) -> pb.Campaign:
         """Return the state of a campaign after an operation."""
-        row = self._dispatcher.row(campaign_id)
+        row = await self._snapshots.whole(self._dispatcher.row(campaign_id))
         return wire.campaign(self._clock.now(), self._clock.wall_offset(), row)
 
     async def _answered(

@@ -13,10 +13,13 @@ from gateway.admin.port import (
     CallerRow,
     Campaign,
     Command,
+    CommandDone,
     CommandRefused,
     ConsoleState,
     FailedCall,
     RecordedAction,
+    Replica,
+    ReplicaPart,
     Totals,
 )
 from gateway.connect.reachability import ConnectHealth
@@ -24,11 +27,13 @@ from gateway.control.history import Counts, History
 from gateway.control.open_calls import CallerUse, OpenCalls
 from gateway.control.operations import (
     CampaignOperations,
+    Done,
     HoldLimitReached,
     InvalidOperation,
     NotOnHold,
     OperationError,
     Operator,
+    ReleaseNotShared,
     check_text,
 )
 from gateway.control.snapshots import StatusSnapshots
@@ -56,7 +61,12 @@ ADMIN_PORT = "admin port"
 """The name of console operators in the audit record and in the metric of refusals."""
 _STATES = {state: state.name.lower() for state in CampaignState}
 _KINDS = {kind: kind.name.lower() for kind in ActionKind}
-_STATUS: dict[type[OperationError], int] = {InvalidOperation: 400, NotOnHold: 404, HoldLimitReached: 409}
+_STATUS: dict[type[OperationError], int] = {
+    InvalidOperation: 400,
+    NotOnHold: 404,
+    HoldLimitReached: 409,
+    ReleaseNotShared: 503,
+}
 
 
 class Summary(NamedTuple):
@@ -101,7 +111,7 @@ class Console:
 
     async def state(self) -> ConsoleState:
         """Return the state of the gateway, from a shared snapshot."""
-        at, rows = await self._snapshots.fresh()
+        at, rows, replicas = await self._snapshots.fresh()
         if rows is not self._rows:  # the snapshot is new
             self._summary = await self._snapshots.parts.run(summary(rows))
             self._rows = rows
@@ -113,6 +123,7 @@ class Console:
             list(self._history.after(0)),
             [FailedCall(*failed) for failed in self._dispatcher.failures()],
             _callers(self._open_calls.callers()),
+            [Replica(*replica) for replica in replicas],
         )
 
     async def keep_history(self) -> None:
@@ -157,14 +168,14 @@ class Console:
 
     # --- operations --------------------------------------------------------------------------------
 
-    async def carry_out(self, command: Command) -> int:
-        """Hold, release or purge a campaign; return how many dial requests were answered by that.
+    async def carry_out(self, command: Command) -> CommandDone:
+        """Hold, release or purge a campaign; return how many dial requests were answered, and by whom.
 
         Raises `CommandRefused`, also after a bug. The bug is logged here: the page may be closed by then.
         """
         operator = self._operator(command)
         try:
-            return await self._operate(command, operator)
+            return _done(await self._operate(command, operator))
         except OperationError as refused:
             raise CommandRefused(_STATUS[type(refused)], str(refused)) from None
         except Exception as bug:  # noqa: BLE001 - aiohttp would log its text, or nothing
@@ -182,14 +193,20 @@ class Console:
             raise CommandRefused(denied.status, denied.text, denied.after_s)
         return Operator(f"{command.operator} ({ADMIN_PORT})", command.reason)
 
-    async def _operate(self, command: Command, operator: Operator) -> int:
+    async def _operate(self, command: Command, operator: Operator) -> Done:
         check_text("operator", command.operator, OPERATOR_LIMIT)
         if command.kind == "hold":
             return await self._operations.hold(command.campaign_id, operator, answering=command.answering)
         if command.kind == "purge":
             return await self._operations.purge(command.campaign_id, operator)
-        self._operations.release(command.campaign_id, operator)
-        return 0
+        return await self._operations.release(command.campaign_id, operator)
+
+
+def _done(done: Done) -> CommandDone:
+    fleet = done.fleet
+    if fleet is None:
+        return CommandDone(done.answered)
+    return CommandDone(done.answered, fleet.confirmed, fleet.unconfirmed, fleet.only_here)
 
 
 def summary(rows: dict[str, CampaignRow]) -> Generator[None, None, Summary]:
@@ -235,6 +252,10 @@ def _campaign(row: CampaignRow) -> Campaign:
         None if hold is None else RecordedAction("hold", hold.caller, hold.reason, hold.at),
         hold is not None and hold.answering,
         None if row.action is None else RecordedAction(_KINDS[row.action.kind], *row.action[1:]),
+        tuple(
+            ReplicaPart(part.replica, _STATES[part.state], part.queued, part.in_flight, part.rate)
+            for part in row.parts
+        ),
     )
 
 

@@ -6,7 +6,10 @@ read the request, and turn the exceptions below into a status of their own.
 OperationError
 ├── InvalidOperation     the campaign id or the reason breaks a rule
 ├── NotOnHold            a release of a campaign that is not on hold
-└── HoldLimitReached     no further campaign can be put on hold
+├── HoldLimitReached     no further campaign can be put on hold
+└── ReleaseNotShared     a release that the shared state cannot record
+
+With a shared state, operations apply to all replicas of the fleet.
 """
 
 import logging
@@ -17,7 +20,9 @@ from dataclasses import dataclass
 from gateway.control.snapshots import StatusSnapshots
 from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction, TooManyHolds
+from gateway.core.fleet.messages import FleetActionKind
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.fleet_control import ActionResult, FleetControl, SharedStateAway
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +54,32 @@ class HoldLimitReached(OperationError):  # noqa: N818
         super().__init__("too many campaigns are held already")
 
 
+class ReleaseNotShared(OperationError):  # noqa: N818
+    """The shared state cannot record a release, so the campaign stays held everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the shared state cannot be reached, so the campaign stays held: release it once it is back"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """Who asks for an operation, as the audit record names them, and the reason they give."""
 
     name: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How many dial requests an operation answered, and which replicas have carried it out.
+
+    `fleet` is None without a shared state.
+    """
+
+    answered: int = 0
+    fleet: ActionResult | None = None
 
 
 def check_text(field: str, text: str, limit: int = REASON_LIMIT) -> None:
@@ -71,41 +96,82 @@ class CampaignOperations:
     Each operation is logged once it is done, and a new snapshot is due, so that watchers see it at once.
     """
 
-    def __init__(self, dispatcher: Dispatcher, snapshots: StatusSnapshots, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        snapshots: StatusSnapshots,
+        now: Callable[[], float],
+        fleet: FleetControl | None = None,
+    ) -> None:
+        """`fleet` carries operations out on all replicas; None without a shared state."""
         self._dispatcher = dispatcher
         self._snapshots = snapshots
         self._now = now
+        self._fleet = fleet
 
-    async def hold(self, campaign_id: str, operator: Operator, *, answering: bool) -> int:
+    async def hold(self, campaign_id: str, operator: Operator, *, answering: bool) -> Done:
         """Put a campaign on hold; return how many dial requests were answered.
 
         `answering`: waiting and new dial requests are answered HELD. Otherwise they wait. Raises
         `InvalidOperation` and `HoldLimitReached`.
         """
         self._check(campaign_id, operator)
-        hold = Hold(operator.name, operator.reason, self._now(), answering)
         try:
-            answered = await self._dispatcher.hold(campaign_id, hold)
+            if self._fleet is not None:
+                done = await self._in_fleet(
+                    self._fleet, FleetActionKind.HOLD, campaign_id, operator, answering=answering
+                )
+            else:
+                hold = Hold(operator.name, operator.reason, self._now(), answering)
+                done = Done(await self._dispatcher.hold(campaign_id, hold))
         except TooManyHolds:
             raise HoldLimitReached from None
-        self._done("a campaign is held", campaign_id, operator, answering=answering, answered=answered)
-        return answered
+        self._log(
+            "a campaign is held", campaign_id, operator, done, answering=answering, answered=done.answered
+        )
+        return done
 
-    def release(self, campaign_id: str, operator: Operator) -> None:
-        """End the hold of a campaign. Raises `InvalidOperation` and `NotOnHold`."""
+    async def release(self, campaign_id: str, operator: Operator) -> Done:
+        """End the hold of a campaign. Raises `InvalidOperation`, `NotOnHold` and `ReleaseNotShared`."""
         self._check(campaign_id, operator)
-        action = OperatorAction(ActionKind.RELEASE, operator.name, operator.reason, self._now())
-        if not self._dispatcher.release(campaign_id, action):
-            raise NotOnHold
-        self._done("a campaign is released", campaign_id, operator)
+        if self._fleet is not None:
+            done = await self._in_fleet(self._fleet, FleetActionKind.RELEASE, campaign_id, operator)
+        else:
+            action = OperatorAction(ActionKind.RELEASE, operator.name, operator.reason, self._now())
+            if not self._dispatcher.release(campaign_id, action):
+                raise NotOnHold
+            done = Done()
+        self._log("a campaign is released", campaign_id, operator, done)
+        return done
 
-    async def purge(self, campaign_id: str, operator: Operator) -> int:
+    async def purge(self, campaign_id: str, operator: Operator) -> Done:
         """Answer what is queued for a campaign PURGED; return how many. Raises `InvalidOperation`."""
         self._check(campaign_id, operator)
-        action = OperatorAction(ActionKind.PURGE, operator.name, operator.reason, self._now())
-        purged = await self._dispatcher.purge(campaign_id, action)
-        self._done("a campaign is purged", campaign_id, operator, purged=purged)
-        return purged
+        if self._fleet is not None:
+            done = await self._in_fleet(self._fleet, FleetActionKind.PURGE, campaign_id, operator)
+        else:
+            action = OperatorAction(ActionKind.PURGE, operator.name, operator.reason, self._now())
+            done = Done(await self._dispatcher.purge(campaign_id, action))
+        self._log("a campaign is purged", campaign_id, operator, done, purged=done.answered)
+        return done
+
+    @staticmethod
+    async def _in_fleet(
+        fleet: FleetControl,
+        kind: FleetActionKind,
+        campaign_id: str,
+        operator: Operator,
+        *,
+        answering: bool = False,
+    ) -> Done:
+        """Carry out an action on all replicas. Raises `NotOnHold`, `ReleaseNotShared` and `TooManyHolds`."""
+        try:
+            result = await fleet.act(kind, campaign_id, operator.name, operator.reason, answering=answering)
+        except SharedStateAway:
+            raise ReleaseNotShared from None
+        if result is None:
+            raise NotOnHold
+        return Done(result.answered, result)
 
     @staticmethod
     def _check(campaign_id: str, operator: Operator) -> None:
@@ -114,7 +180,14 @@ class CampaignOperations:
             raise InvalidOperation(problem)
         check_text("reason", operator.reason)
 
-    def _done(self, event: str, campaign_id: str, operator: Operator, **more: object) -> None:
+    def _log(self, event: str, campaign_id: str, operator: Operator, done: Done, **more: object) -> None:
+        """Write the audit record of an operation, and have the next snapshot show it."""
         self._snapshots.outdated()
         about = {"campaign": campaign_id, "caller": operator.name, "reason": operator.reason}
+        if done.fleet is not None:
+            more |= {
+                "confirmed": ", ".join(done.fleet.confirmed),
+                "unconfirmed": ", ".join(done.fleet.unconfirmed),
+                "only_here": done.fleet.only_here,
+            }
         log.info(event, extra=about | more)

@@ -49,11 +49,22 @@ class Parts:
                 await asyncio.sleep(0)
 
 
+class ReplicaSeen(NamedTuple):
+    """A replica of the fleet, and whether its campaigns are part of a snapshot."""
+
+    name: str
+    reported: bool
+
+
 class StatusSnapshot(NamedTuple):
-    """All campaigns, ordered by id, and the instant at which the snapshot was begun."""
+    """All campaigns, ordered by id, and the instant at which the snapshot was begun.
+
+    `replicas` are those of the fleet by name; none without a shared state.
+    """
 
     at: float
     rows: dict[str, CampaignRow]
+    replicas: tuple[ReplicaSeen, ...] = ()
 
 
 @dataclass(slots=True)
@@ -70,7 +81,7 @@ class StatusSnapshots:
     """Makes a new snapshot only if the last one is too old. Callers must not change the result.
 
     `rows` begins a snapshot, which is made in parts, given the rows of the one before. `now` returns seconds.
-    `parts` runs it, and other long work for watchers.
+    `parts` runs it, and other long work for watchers. `replicas` returns the replicas in a snapshot.
     """
 
     def __init__(
@@ -78,8 +89,10 @@ class StatusSnapshots:
         rows: Callable[[dict[str, CampaignRow]], Rows],
         now: Callable[[], float],
         parts: Parts | None = None,
+        replicas: Callable[[], tuple[ReplicaSeen, ...]] = tuple,
     ) -> None:
         self.parts = parts or Parts()
+        self._replicas = replicas
         self._rows = rows
         self._now = now
         self._again_at = float("-inf")
@@ -92,6 +105,10 @@ class StatusSnapshots:
         while self._now() >= self._again_at:
             await asyncio.shield(self._begin())
         return self._last
+
+    async def whole(self, row: CampaignRow) -> CampaignRow:
+        """Return a campaign as listings show it, given the row of this replica."""
+        return row
 
     def outdated(self) -> None:
         """Note that a campaign was changed, so that the next snapshot is a new one, which shows it."""
@@ -118,7 +135,7 @@ class StatusSnapshots:
             next(work.rows)
         except StopIteration as done:
             now = self._now()
-            self._last = StatusSnapshot(work.began_at, done.value)
+            self._last = StatusSnapshot(work.began_at, done.value, self._replicas())
             if work.version == self._version:  # no campaign was changed during this snapshot
                 cost_s = work.cost_s + now - began
                 self._again_at = max(work.began_at + SHARED_FOR_S, now + cost_s / LOAD_LIMIT - cost_s)

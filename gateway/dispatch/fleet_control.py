@@ -70,6 +70,7 @@ class FleetControl:
     """Carries out the actions of the fleet on one dispatcher. `now` returns seconds on the gateway's clock.
 
     `clock` converts the store's time. `changed` is called after each change, so that listings show it.
+    `watched` is set while somebody looks at a listing of another replica.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class FleetControl:
         self._looking_until = float("-inf")
         self._fleet: Fleet = _NotJoined()
         self._actions = FleetActions(dispatcher, now, self.clock, supervisor)
-        self.watched = False
+        self.watched = asyncio.Event()
         self.changed: Callable[[], None] = lambda: None
 
     def join(self, fleet: Fleet) -> None:
@@ -112,7 +113,7 @@ class FleetControl:
         """Return what the next beat tells and asks."""
         self._holds.requested()
         self._sent = ControlRequest(
-            member=self._fleet.member.member,
+            member=self.here.member,
             seen=self._holds.seen,
             recorded=self._holds.carried_out,
             answered=dict(self._counts),
@@ -136,7 +137,10 @@ class FleetControl:
         if changes:
             self.changed()
         self._seen_by, self._answered_by = reply.seen, reply.answered
-        self.watched = reply.looking
+        if reply.looking:
+            self.watched.set()
+        else:
+            self.watched.clear()
         self._reply.set()
         self._reply = asyncio.Event()
 
@@ -153,6 +157,16 @@ class FleetControl:
         if self._now() >= self._looking_until:
             self._fleet.wake()
         self._looking_until = self._now() + LOOKING_S
+
+    @property
+    def here(self) -> Member:
+        """The member that this replica is."""
+        return self._fleet.member
+
+    def others(self) -> list[Member]:
+        """Return the other replicas of the fleet, those that are lost included."""
+        here = self.here.member
+        return [member for member in self._fleet.members if member.member != here]
 
     # --- for operators ------------------------------------------------------------------------------
 
@@ -189,13 +203,13 @@ class FleetControl:
             work = self._carry_out(self._holds.hold_here(action))
         else:
             work = self._carry_out(Changes(purged=(action,)))
-        here = self._fleet.member.name
-        others = tuple(sorted(member.name for member in self._others()))
+        here = self.here.name
+        others = tuple(sorted(member.name for member in self.others()))
         return ActionResult(await total(work), (here,), others, only_here=True)
 
     def _result(self, version: int, answered: int) -> ActionResult:
-        confirmed, unconfirmed = [self._fleet.member.name], list[str]()
-        for member in self._others():
+        confirmed, unconfirmed = [self.here.name], list[str]()
+        for member in self.others():
             seen = self._seen_by.get(member.member, 0) >= version
             (confirmed if seen else unconfirmed).append(member.name)
         return ActionResult(answered, tuple(sorted(confirmed)), tuple(sorted(unconfirmed)))
@@ -222,12 +236,12 @@ class FleetControl:
             pass
 
     def _all_have_seen(self, version: int) -> bool:
-        live = [member.member for member in self._others() if not member.lost]
+        live = [member.member for member in self.others() if not member.lost]
         return all(self._seen_by.get(member, 0) >= version for member in live)
 
     def _all_have_counted(self, version: int) -> bool:
         counted = self._answered_by.get(version, {})
-        seen = [member.member for member in self._others() if not member.lost]
+        seen = [member.member for member in self.others() if not member.lost]
         return all(name in counted for name in seen if self._seen_by.get(name, 0) >= version)
 
     def _carry_out(self, changes: Changes) -> "list[asyncio.Task[int]]":
@@ -239,10 +253,6 @@ class FleetControl:
         """Report how many dial requests were answered for an action of another replica."""
         self._counts[version] = count
         self._fleet.wake()
-
-    def _others(self) -> list[Member]:
-        here = self._fleet.member.member
-        return [member for member in self._fleet.members if member.member != here]
 
 
 class _NotJoined:

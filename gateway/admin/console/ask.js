@@ -94,7 +94,7 @@ export class Ask {
       if (status === 200) {
         token = token || typed;
         this.dialog.close();
-        this.onSay(`${WORDS[kind].done(said.answered)}: ${visible(id)}`);
+        this.onSay(`${WORDS[kind].done(said.answered)}: ${visible(id)}${reach(kind, said)}`);
       } else {
         if (status === 401) { token = ""; show(byId("ask-token-field"), true); }
         this.#refuse(said.error, status === 401 ? "ask-token" : "ask-reason");
@@ -127,6 +127,18 @@ export class Ask {
   #pressLock() { token = ""; this.#showLock(); }
 }
 
+/** Which replicas have carried an action out; nothing without a fleet. */
+function reach(kind, { confirmed, unconfirmed, only_here: onlyHere }) {
+  if (!confirmed) return "";
+  const names = (replicas) => replicas.map(visible).join(", ");
+  if (onlyHere) {
+    const then = kind === "hold" ? "The hold reaches the others once the shared state is back" : "Ask again once it is back";
+    return `. ONLY on ${names(confirmed)}: the shared state cannot be reached. ${then}.`;
+  }
+  const missing = unconfirmed.length ? `. NOT confirmed by ${names(unconfirmed)}` : "";
+  return ` on ${plural(confirmed.length, "replica")}${missing}`;
+}
+
 async function post(kind, body, shown) {
   const response = await fetch(`/api/campaigns/${kind}`, {
     method: "POST",
@@ -139,9 +151,9 @@ async function post(kind, body, shown) {
   return { status: response.status, said };
 }
 
-/** Say something for some seconds, in the corner. */
+/** Say something for some seconds, in the corner; more for longer. */
 export function toast(words) {
   const element = make("p", "toast", words);
   byId("toasts").append(element);
-  setTimeout(() => element.remove(), 6000);
+  setTimeout(() => element.remove(), Math.max(6000, words.length * 100));
 }

@@ -139,6 +139,7 @@ class Row {
     this.id = id;
     this.state = make("span", "state");
     this.why = make("p");
+    this.parts = make("p", "parts");
     this.queue = make("span");
     this.meter = meter();
     const name = make("td", "name", "", make("bdi", "", visible(id)));
@@ -150,7 +151,7 @@ class Row {
     this.release = this.#button("Release", () => onAsk("release", id));
     this.purge = this.#button("Purge", () => onAsk("purge", id));
     const actions = make("td", "do", "", this.hold, this.release, this.purge);
-    this.element = make("tr", "", "", name, make("td", "why", "", this.state, this.why), queue, ...cells, actions);
+    this.element = make("tr", "", "", name, make("td", "why", "", this.state, this.why, this.parts), queue, ...cells, actions);
   }
 
   show(model, largest) {
@@ -158,6 +159,8 @@ class Row {
     mark(this.state, "data-is", row.state);
     say(this.state, capital(row.state));
     say(this.why, why(row, model.at));
+    say(this.parts, row.parts.length ? row.parts.map((part) => words(part, row)).join(" · ") : "");
+    show(this.parts, row.parts.length > 0);
     this.#number(this.queue, row.queued);
     this.meter.set(row.queued / largest);
     this.#number(this.flight, row.in_flight);
@@ -189,6 +192,12 @@ class Row {
     button.addEventListener("click", onPress);
     return button;
   }
+}
+
+/** One replica's part of a campaign; its state only where it is another than the campaign's. */
+function words(part, row) {
+  const state = part.state === row.state ? "" : `${part.state}, `;
+  return `${visible(part.replica)}: ${state}${count(part.queued)} waiting, ${count(part.in_flight)} in calls, ${rate(part.rate)}/s`;
 }
 
 /** Why a campaign does not flow and what ends that; for one that flows, what was done to it last. */

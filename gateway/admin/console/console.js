@@ -9,7 +9,7 @@ import { Model } from "./model.js";
 import { Callers, Failures } from "./panels.js";
 import { Plots } from "./plots.js";
 import { theme } from "./theme.js";
-import { rate } from "./words.js";
+import { plural, rate, visible } from "./words.js";
 
 const PULSE = { waiting: "connecting", live: "live", late: "late", lost: "connection lost, trying again" };
 
@@ -35,12 +35,17 @@ function showAll() {
 
 function showNotices() {
   const { totals } = model;
+  const others = model.replicas.length > 1;
+  say(byId("campaigns-aside"), others ? `of ${plural(model.replicas.length, "replica")}` : "");
+  say(byId("whose"), others ? "Campaigns and waiting requests of all replicas; all else of this replica alone. Once a second." : "Figures of this replica alone, once a second.");
   const notices = [];
   if (totals.draining) notices.push(["bad", "Leaving.", "This replica takes nothing more, and answers what it holds."]);
   if (totals.failing) notices.push(["bad", "Amazon Connect fails.", totals.connect]);
   if (totals.rate < totals.ceiling) {
     notices.push(["warn", "Amazon Connect throttles calls.", `The rate is cut to ${rate(totals.rate)} of ${rate(totals.ceiling)} a second, and grows back.`]);
   }
+  const silent = model.replicas.filter((replica) => !replica.reported).map((replica) => visible(replica.name));
+  if (silent.length) notices.push(["warn", "Replicas are missing.", `The campaigns do not include ${silent.join(", ")}: no report from there.`]);
   const left = Object.values(totals.campaigns).reduce((sum, each) => sum + each, 0) - model.campaigns.size;
   if (left > 0) notices.push(["warn", "Very many campaigns.", `${left} of them, with the smallest backlogs, are not in the table.`]);
   const key = JSON.stringify(notices);

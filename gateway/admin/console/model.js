@@ -9,6 +9,7 @@ export class Model {
     this.points = [];
     this.failures = [];
     this.callers = [];
+    this.replicas = [];
     this.totals = null;
     this.locked = "";
   }
@@ -30,6 +31,7 @@ export class Model {
       const campaign = this.#named("Campaign", row);
       campaign.held = campaign.held && this.#named("RecordedAction", campaign.held);
       campaign.last = campaign.last && this.#named("RecordedAction", campaign.last);
+      campaign.parts = campaign.parts.map((part) => this.#named("ReplicaPart", part));
       this.campaigns.set(campaign.campaign_id, campaign);
     }
     for (const id of message.gone) this.campaigns.delete(id);
@@ -37,6 +39,7 @@ export class Model {
     this.failures = this.failures
       .concat(message.failures.map((row) => this.#named("FailedCall", row))).slice(-FAILURES);
     if (message.callers) this.callers = message.callers.map((row) => this.#named("CallerRow", row));
+    if (message.replicas) this.replicas = message.replicas.map((row) => this.#named("Replica", row));
     return Boolean(message.first);
   }
 

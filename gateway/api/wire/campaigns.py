@@ -11,9 +11,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from dialgateway.v1 import campaign_service_pb2 as pb
+from gateway.control.snapshots import ReplicaSeen
 from gateway.core.campaigns.holds import Hold, OperatorAction
 from gateway.core.model import Outcome
-from gateway.core.views.campaign_status import CampaignRow, CampaignState
+from gateway.core.views.campaign_status import CampaignRow, CampaignState, ReplicaPart
+from gateway.dispatch.fleet_control import ActionResult
 
 PAGE_SIZE, LARGEST_PAGE = 100, 1000
 SHORTEST_INTERVAL_S, USUAL_INTERVAL_S, LONGEST_INTERVAL_S = 0.25, 1.0, 60.0
@@ -122,7 +124,24 @@ def campaign(now: float, offset: float, row: CampaignRow) -> pb.Campaign:
         retry_after=None if row.until is None else _duration(row.until - now),
         hold=None if row.hold is None else _hold(row.hold, offset),
         last_action=None if row.action is None else _action(row.action, offset),
+        replicas=[_part(now, part) for part in row.parts],
     )
+
+
+def confirmation(result: ActionResult | None) -> pb.Confirmation | None:
+    """Return which replicas have carried out an action; None without a shared state."""
+    if result is None:
+        return None
+    return pb.Confirmation(
+        confirmed_replicas=result.confirmed,
+        unconfirmed_replicas=result.unconfirmed,
+        only_here=result.only_here,
+    )
+
+
+def replicas(seen: Iterable[ReplicaSeen]) -> list[pb.Replica]:
+    """Return the replicas of a listing."""
+    return [pb.Replica(name=replica.name, reported=replica.reported) for replica in seen]
 
 
 class Messages:
@@ -131,8 +150,9 @@ class Messages:
     Not all are kept, since freeing 100,000 messages at once takes long.
     """
 
-    def __init__(self, now: float, offset: float) -> None:
+    def __init__(self, now: float, offset: float, seen: Iterable[ReplicaSeen] = ()) -> None:
         self._now = now
+        self.replicas = replicas(seen)
         self._offset = offset
         self._made: dict[str, pb.Campaign] = {}
         self.as_of = timestamp(now, offset)
@@ -154,18 +174,27 @@ def changes(
     messages_left = -(-len(changed) // MESSAGE_CAMPAIGNS) - (-len(gone) // MESSAGE_CAMPAIGNS)
     for part in _parts(changed):
         messages_left -= 1
-        rows = map(messages.of, part)
-        yield pb.WatchCampaignsResponse(campaigns=rows, as_of=messages.as_of, complete=messages_left == 0)
+        complete = messages_left == 0
+        yield pb.WatchCampaignsResponse(
+            campaigns=map(messages.of, part),
+            as_of=messages.as_of,
+            complete=complete,
+            replicas=messages.replicas if complete else (),
+        )
     for names in _parts(gone):
         messages_left -= 1
+        complete = messages_left == 0
         yield pb.WatchCampaignsResponse(
-            gone_campaign_ids=names, as_of=messages.as_of, complete=messages_left == 0
+            gone_campaign_ids=names,
+            as_of=messages.as_of,
+            complete=complete,
+            replicas=messages.replicas if complete else (),
         )
 
 
 def nothing(messages: Messages) -> pb.WatchCampaignsResponse:
-    """Return the message of a snapshot without campaigns."""
-    return pb.WatchCampaignsResponse(complete=True, as_of=messages.as_of)
+    """Return the message of a snapshot without changed campaigns."""
+    return pb.WatchCampaignsResponse(complete=True, as_of=messages.as_of, replicas=messages.replicas)
 
 
 def timestamp(instant: float, offset: float) -> Timestamp:
@@ -187,6 +216,19 @@ def _counts(counts: Collection[int]) -> pb.OutcomeCounts:
         expired=by_outcome[Outcome.EXPIRED],
         not_accepted=by_outcome[Outcome.NOT_ACCEPTED],
         unknown=by_outcome[Outcome.UNKNOWN],
+    )
+
+
+def _part(now: float, part: ReplicaPart) -> pb.ReplicaPart:
+    waiting_s = 0.0 if part.waiting_since is None else now - part.waiting_since
+    return pb.ReplicaPart(
+        replica=part.replica,
+        state=part.state,  # type: ignore[arg-type]
+        queued=part.queued,
+        in_flight=part.in_flight,
+        oldest_wait=_duration(waiting_s),
+        outcomes=_counts(part.counts),
+        accepted_per_second=part.rate,
     )
 
 

@@ -23,8 +23,20 @@ class CampaignState(enum.IntEnum):
     HELD = 4
 
 
+class ReplicaPart(NamedTuple):
+    """One replica's part of a campaign; the fields are those of a row."""
+
+    replica: str
+    state: CampaignState
+    queued: int
+    in_flight: int
+    waiting_since: float | None
+    counts: tuple[int, ...]
+    rate: float
+
+
 class CampaignRow(NamedTuple):
-    """One campaign at one instant.
+    """One campaign at one instant, in one replica, or in the whole fleet with the part of each replica.
 
     `until` is the instant before which its state will not end by itself, None if that is not known;
     `since` when the state began, None if it flows. `waiting_since` is when the dial request that
@@ -45,6 +57,7 @@ class CampaignRow(NamedTuple):
     until: float | None
     hold: Hold | None
     action: OperatorAction | None
+    parts: tuple[ReplicaPart, ...] = ()
 
 
 Rows = Generator[None, None, dict[str, CampaignRow]]
@@ -70,7 +83,7 @@ def rows(
         if number % PART == PART - 1:
             yield
     records = dict(statistics.records(now))
-    names = yield from _in_order([*{*snapshot, *records, *holds.names()}])
+    names = yield from in_order([*{*snapshot, *records, *holds.names()}])
     found: dict[str, CampaignRow] = {}
     known = before or {}
     for number, name in enumerate(names):
@@ -82,7 +95,7 @@ def rows(
     return found
 
 
-def _in_order(names: list[str]) -> Generator[None, None, list[str]]:
+def in_order(names: list[str]) -> Generator[None, None, list[str]]:
     """Sort names part by part: first pieces, then pairs of them, which takes a comparison for each name."""
     pieces: list[list[str]] = []
     for begin in range(0, len(names), SORTED_PART):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.admin.event_stream import EventStream
-from gateway.admin.port import Campaign, Command, ConsoleState, Point, Totals
+from gateway.admin.port import Campaign, Command, CommandDone, ConsoleState, Point, Totals
 
 TOTALS = Totals({}, 0, 0, 0, 1, 0, 1, 1.0, 1.0, 0, 0, {}, (0,) * 5, "answering", False, False, "")
 
@@ -34,7 +34,7 @@ class Script:
             float(self.looks), 0.0, TOTALS, {row.campaign_id: row for row in rows}, points, [], []
         )
 
-    async def carry_out(self, order: Command) -> int:
+    async def carry_out(self, order: Command) -> CommandDone:
         raise AssertionError(order)
 
 

@@ -48,7 +48,7 @@ async def test_each_operation_is_recorded_with_operator_and_reason(caplog: pytes
     with caplog.at_level(logging.INFO, "gateway.control.operations"):
         await bench.operations.hold("debt", INES, answering=True)
         await bench.operations.purge("debt", INES)
-        bench.operations.release("debt", INES)
+        await bench.operations.release("debt", INES)
     about = [(line.message, line.__dict__["campaign"], line.__dict__["caller"]) for line in caplog.records]
     assert about == [
         ("a campaign is held", "debt", "Ines"),
@@ -64,7 +64,7 @@ async def test_a_hold_names_its_operator_and_ends_with_its_release() -> None:
     hold = bench.row().hold
     assert hold is not None
     assert (bench.row().state, *hold) == (CampaignState.HELD, "Ines", "complaints", 100.0, True)
-    bench.operations.release("debt", INES)
+    await bench.operations.release("debt", INES)
     assert (bench.row().state, bench.row().hold) == (CampaignState.FLOWING, None)
 
 
@@ -73,7 +73,7 @@ async def test_the_next_snapshot_shows_an_operation() -> None:
     assert (await bench.snapshots.fresh()).rows == {}
     await bench.operations.hold("debt", INES, answering=False)
     assert (await bench.snapshots.fresh()).rows["debt"].state is CampaignState.HELD
-    bench.operations.release("debt", INES)
+    await bench.operations.release("debt", INES)
     assert (await bench.snapshots.fresh()).rows["debt"].state is CampaignState.FLOWING
 
 
@@ -95,7 +95,7 @@ async def test_an_invalid_operation_names_field_and_rule_and_does_nothing(
         for error in [
             await _error(bench.operations.hold(campaign_id, operator, answering=True)),
             await _error(bench.operations.purge(campaign_id, operator)),
-            await _error(_release(bench, campaign_id, operator)),
+            await _error(bench.operations.release(campaign_id, operator)),
         ]:
             assert (type(error), str(error)) == (InvalidOperation, rule)
     assert caplog.records == []
@@ -105,7 +105,7 @@ async def test_an_invalid_operation_names_field_and_rule_and_does_nothing(
 async def test_only_a_held_campaign_can_be_released() -> None:
     bench = Bench()
     with pytest.raises(NotOnHold, match="not held here"):
-        bench.operations.release("debt", INES)
+        await bench.operations.release("debt", INES)
 
 
 async def test_holds_are_limited_in_number() -> None:
@@ -115,10 +115,6 @@ async def test_holds_are_limited_in_number() -> None:
     with pytest.raises(HoldLimitReached):
         await bench.operations.hold("debt", INES, answering=False)
     await bench.operations.hold("c0", Operator("Ada", "again"), answering=True)  # a held one can be changed
-
-
-async def _release(bench: Bench, campaign_id: str, operator: Operator) -> None:
-    bench.operations.release(campaign_id, operator)
 
 
 async def _error(operation: Awaitable[object]) -> OperationError:

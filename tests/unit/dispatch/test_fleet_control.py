@@ -292,13 +292,13 @@ async def test_a_listing_asks_the_other_replicas_for_reports() -> None:
     async with fleet_of("a", "b") as fleet:
         a, b = fleet.replicas.values()
         fleet.beat()
-        watched = [b.control.watched]
+        watched = [b.control.watched.is_set()]
         a.control.look()
         fleet.beat()
-        watched.append(b.control.watched)
+        watched.append(b.control.watched.is_set())
         await fleet.advance(10.0)
         fleet.beat()
-        assert [*watched, b.control.watched] == [False, True, False]
+        assert [*watched, b.control.watched.is_set()] == [False, True, False]
 
 
 async def test_changes_are_told_to_listings() -> None:

@@ -160,6 +160,7 @@ class ListCampaignsResponse(google.protobuf.message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
     TOTAL_SIZE_FIELD_NUMBER: builtins.int
     AS_OF_FIELD_NUMBER: builtins.int
+    REPLICAS_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
     """The token of the next page; empty on the last page."""
     total_size: builtins.int
@@ -172,6 +173,12 @@ class ListCampaignsResponse(google.protobuf.message.Message):
     def as_of(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When the gateway took the snapshot."""
 
+    @property
+    def replicas(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Replica]:
+        """The replicas of the fleet, in the order of their names. Empty without a
+        shared state.
+        """
+
     def __init__(
         self,
         *,
@@ -179,9 +186,10 @@ class ListCampaignsResponse(google.protobuf.message.Message):
         next_page_token: builtins.str = ...,
         total_size: builtins.int = ...,
         as_of: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        replicas: collections.abc.Iterable[global___Replica] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["as_of", b"as_of"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["as_of", b"as_of", "campaigns", b"campaigns", "next_page_token", b"next_page_token", "total_size", b"total_size"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["as_of", b"as_of", "campaigns", b"campaigns", "next_page_token", b"next_page_token", "replicas", b"replicas", "total_size", b"total_size"]) -> None: ...
 
 global___ListCampaignsResponse = ListCampaignsResponse
 
@@ -218,6 +226,7 @@ class WatchCampaignsResponse(google.protobuf.message.Message):
     GONE_CAMPAIGN_IDS_FIELD_NUMBER: builtins.int
     COMPLETE_FIELD_NUMBER: builtins.int
     AS_OF_FIELD_NUMBER: builtins.int
+    REPLICAS_FIELD_NUMBER: builtins.int
     complete: builtins.bool
     """Whether all messages up to this one form a complete state. A large state
     is sent in several messages; only the last one has this field set.
@@ -237,6 +246,12 @@ class WatchCampaignsResponse(google.protobuf.message.Message):
     def as_of(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When the gateway took the snapshot."""
 
+    @property
+    def replicas(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Replica]:
+        """The replicas of the fleet, in the order of their names. Set in the last
+        message of a complete state. Empty without a shared state.
+        """
+
     def __init__(
         self,
         *,
@@ -244,9 +259,10 @@ class WatchCampaignsResponse(google.protobuf.message.Message):
         gone_campaign_ids: collections.abc.Iterable[builtins.str] | None = ...,
         complete: builtins.bool = ...,
         as_of: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        replicas: collections.abc.Iterable[global___Replica] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["as_of", b"as_of"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["as_of", b"as_of", "campaigns", b"campaigns", "complete", b"complete", "gone_campaign_ids", b"gone_campaign_ids"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["as_of", b"as_of", "campaigns", b"campaigns", "complete", b"complete", "gone_campaign_ids", b"gone_campaign_ids", "replicas", b"replicas"]) -> None: ...
 
 global___WatchCampaignsResponse = WatchCampaignsResponse
 
@@ -287,20 +303,28 @@ class HoldCampaignResponse(google.protobuf.message.Message):
 
     CAMPAIGN_FIELD_NUMBER: builtins.int
     ANSWERED_FIELD_NUMBER: builtins.int
+    CONFIRMATION_FIELD_NUMBER: builtins.int
     answered: builtins.int
-    """The number of queued dial requests that were answered HELD."""
+    """The number of queued dial requests that were answered HELD, by all replicas
+    that have confirmed.
+    """
     @property
     def campaign(self) -> global___Campaign:
         """The campaign after the hold."""
+
+    @property
+    def confirmation(self) -> global___Confirmation:
+        """Which replicas hold it. Unset without a shared state."""
 
     def __init__(
         self,
         *,
         campaign: global___Campaign | None = ...,
         answered: builtins.int = ...,
+        confirmation: global___Confirmation | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["campaign", b"campaign"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["answered", b"answered", "campaign", b"campaign"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["campaign", b"campaign", "confirmation", b"confirmation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["answered", b"answered", "campaign", b"campaign", "confirmation", b"confirmation"]) -> None: ...
 
 global___HoldCampaignResponse = HoldCampaignResponse
 
@@ -333,17 +357,23 @@ class ReleaseCampaignResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     CAMPAIGN_FIELD_NUMBER: builtins.int
+    CONFIRMATION_FIELD_NUMBER: builtins.int
     @property
     def campaign(self) -> global___Campaign:
         """The campaign after the release."""
+
+    @property
+    def confirmation(self) -> global___Confirmation:
+        """Which replicas have released it. Unset without a shared state."""
 
     def __init__(
         self,
         *,
         campaign: global___Campaign | None = ...,
+        confirmation: global___Confirmation | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["campaign", b"campaign"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["campaign", b"campaign"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["campaign", b"campaign", "confirmation", b"confirmation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["campaign", b"campaign", "confirmation", b"confirmation"]) -> None: ...
 
 global___ReleaseCampaignResponse = ReleaseCampaignResponse
 
@@ -377,28 +407,97 @@ class PurgeCampaignResponse(google.protobuf.message.Message):
 
     PURGED_FIELD_NUMBER: builtins.int
     CAMPAIGN_FIELD_NUMBER: builtins.int
+    CONFIRMATION_FIELD_NUMBER: builtins.int
     purged: builtins.int
     """The number of queued dial requests that were answered PURGED. A request
-    that several callers wait for counts once.
+    that several callers wait for counts once. All replicas that have confirmed
+    are added up.
     """
     @property
     def campaign(self) -> global___Campaign:
         """The campaign after the purge."""
+
+    @property
+    def confirmation(self) -> global___Confirmation:
+        """Which replicas have purged it. Unset without a shared state."""
 
     def __init__(
         self,
         *,
         purged: builtins.int = ...,
         campaign: global___Campaign | None = ...,
+        confirmation: global___Confirmation | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["campaign", b"campaign"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["campaign", b"campaign", "purged", b"purged"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["campaign", b"campaign", "confirmation", b"confirmation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["campaign", b"campaign", "confirmation", b"confirmation", "purged", b"purged"]) -> None: ...
 
 global___PurgeCampaignResponse = PurgeCampaignResponse
 
 @typing.final
+class Confirmation(google.protobuf.message.Message):
+    """Which replicas of a fleet have carried out an action."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONFIRMED_REPLICAS_FIELD_NUMBER: builtins.int
+    UNCONFIRMED_REPLICAS_FIELD_NUMBER: builtins.int
+    ONLY_HERE_FIELD_NUMBER: builtins.int
+    only_here: builtins.bool
+    """The shared state could not record the action, so only the replica that
+    answers has carried it out. It records a hold as soon as it can. A purge
+    must be asked for again.
+    """
+    @property
+    def confirmed_replicas(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The replicas that have carried it out, the one that answers included."""
+
+    @property
+    def unconfirmed_replicas(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The replicas that have not said so in time. They may not know of the action
+        yet, for example because they cannot reach the shared state.
+        """
+
+    def __init__(
+        self,
+        *,
+        confirmed_replicas: collections.abc.Iterable[builtins.str] | None = ...,
+        unconfirmed_replicas: collections.abc.Iterable[builtins.str] | None = ...,
+        only_here: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["confirmed_replicas", b"confirmed_replicas", "only_here", b"only_here", "unconfirmed_replicas", b"unconfirmed_replicas"]) -> None: ...
+
+global___Confirmation = Confirmation
+
+@typing.final
+class Replica(google.protobuf.message.Message):
+    """A replica of a fleet."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    REPORTED_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its name: DIAL_GATEWAY_REPLICA, by default the name of its host or pod."""
+    reported: builtins.bool
+    """Whether its campaigns are part of this listing. Those of a replica that has
+    not reported lately are missing.
+    """
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        reported: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "reported", b"reported"]) -> None: ...
+
+global___Replica = Replica
+
+@typing.final
 class Campaign(google.protobuf.message.Message):
-    """One campaign as this gateway sees it."""
+    """One campaign as this gateway sees it. With a shared state, counts and rates
+    are the sums over the replicas that have reported, and the oldest wait is the
+    longest.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -415,6 +514,7 @@ class Campaign(google.protobuf.message.Message):
     RETRY_AFTER_FIELD_NUMBER: builtins.int
     HOLD_FIELD_NUMBER: builtins.int
     LAST_ACTION_FIELD_NUMBER: builtins.int
+    REPLICAS_FIELD_NUMBER: builtins.int
     campaign_id: builtins.str
     """Amazon Connect's id of the campaign, as callers sent it. It is untrusted:
     show it as text, never as markup.
@@ -463,6 +563,12 @@ class Campaign(google.protobuf.message.Message):
     def last_action(self) -> global___Action:
         """The last action of this service on the campaign, if it is remembered."""
 
+    @property
+    def replicas(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ReplicaPart]:
+        """The part of each replica that knows the campaign, in the order of their
+        names. Empty without a shared state.
+        """
+
     def __init__(
         self,
         *,
@@ -479,11 +585,63 @@ class Campaign(google.protobuf.message.Message):
         retry_after: google.protobuf.duration_pb2.Duration | None = ...,
         hold: global___Hold | None = ...,
         last_action: global___Action | None = ...,
+        replicas: collections.abc.Iterable[global___ReplicaPart] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["hold", b"hold", "last_action", b"last_action", "oldest_wait", b"oldest_wait", "outcomes", b"outcomes", "retry_after", b"retry_after", "since", b"since"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accepted_per_second", b"accepted_per_second", "campaign_id", b"campaign_id", "detail", b"detail", "hold", b"hold", "in_flight", b"in_flight", "last_action", b"last_action", "oldest_wait", b"oldest_wait", "outcomes", b"outcomes", "queued", b"queued", "reason", b"reason", "retry_after", b"retry_after", "since", b"since", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accepted_per_second", b"accepted_per_second", "campaign_id", b"campaign_id", "detail", b"detail", "hold", b"hold", "in_flight", b"in_flight", "last_action", b"last_action", "oldest_wait", b"oldest_wait", "outcomes", b"outcomes", "queued", b"queued", "reason", b"reason", "replicas", b"replicas", "retry_after", b"retry_after", "since", b"since", "state", b"state"]) -> None: ...
 
 global___Campaign = Campaign
+
+@typing.final
+class ReplicaPart(google.protobuf.message.Message):
+    """One replica's part of a campaign."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REPLICA_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    QUEUED_FIELD_NUMBER: builtins.int
+    IN_FLIGHT_FIELD_NUMBER: builtins.int
+    OLDEST_WAIT_FIELD_NUMBER: builtins.int
+    OUTCOMES_FIELD_NUMBER: builtins.int
+    ACCEPTED_PER_SECOND_FIELD_NUMBER: builtins.int
+    replica: builtins.str
+    """The name of the replica."""
+    state: global___CampaignState.ValueType
+    """Whether dial requests flow from this replica. The state of the campaign is
+    the first that any replica is in, of HELD, PARKED, COOLING and FLOWING.
+    """
+    queued: builtins.int
+    """Dial requests that wait there for a call."""
+    in_flight: builtins.int
+    """Dial requests in calls in flight from there."""
+    accepted_per_second: builtins.float
+    """Dial requests that Amazon Connect accepted from it per second, over about
+    the last ten seconds.
+    """
+    @property
+    def oldest_wait(self) -> google.protobuf.duration_pb2.Duration:
+        """How long the oldest dial request that is queued there has waited, at as_of."""
+
+    @property
+    def outcomes(self) -> global___OutcomeCounts:
+        """Answers of this replica by outcome, since it last forgot this campaign."""
+
+    def __init__(
+        self,
+        *,
+        replica: builtins.str = ...,
+        state: global___CampaignState.ValueType = ...,
+        queued: builtins.int = ...,
+        in_flight: builtins.int = ...,
+        oldest_wait: google.protobuf.duration_pb2.Duration | None = ...,
+        outcomes: global___OutcomeCounts | None = ...,
+        accepted_per_second: builtins.float = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["oldest_wait", b"oldest_wait", "outcomes", b"outcomes"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["accepted_per_second", b"accepted_per_second", "in_flight", b"in_flight", "oldest_wait", b"oldest_wait", "outcomes", b"outcomes", "queued", b"queued", "replica", b"replica", "state", b"state"]) -> None: ...
+
+global___ReplicaPart = ReplicaPart
 
 @typing.final
 class OutcomeCounts(google.protobuf.message.Message):

@@ -6,12 +6,16 @@ from dialgateway.v1 import campaign_service_pb2 as dialgateway_dot_v1_dot_campai
 
 
 class CampaignServiceStub(object):
-    """Shows the campaigns of one gateway, and lets operators hold, release and
-    purge them.
+    """Shows the campaigns of a gateway, and lets operators hold, release and purge
+    them.
 
-    All methods apply only to the replica that answers the call. If there are
-    several replicas, each lists its own dial requests, and a campaign must be
-    held on each. Holds are kept in memory and end with the process.
+    If the replicas share a state (Valkey or Redis), every method applies to all
+    of them, whichever replica answers the call: holds and purges reach every
+    replica, holds outlive all processes, and listings add up the replicas.
+
+    Without a shared state, all methods apply only to the replica that answers
+    the call: each lists its own dial requests, a campaign must be held on each,
+    and holds are kept in memory and end with the process.
 
     A campaign is listed while it has dial requests here, does not flow, is
     held, or was active within the last quarter of an hour. At most 10,000 idle
@@ -55,12 +59,16 @@ class CampaignServiceStub(object):
 
 
 class CampaignServiceServicer(object):
-    """Shows the campaigns of one gateway, and lets operators hold, release and
-    purge them.
+    """Shows the campaigns of a gateway, and lets operators hold, release and purge
+    them.
 
-    All methods apply only to the replica that answers the call. If there are
-    several replicas, each lists its own dial requests, and a campaign must be
-    held on each. Holds are kept in memory and end with the process.
+    If the replicas share a state (Valkey or Redis), every method applies to all
+    of them, whichever replica answers the call: holds and purges reach every
+    replica, holds outlive all processes, and listings add up the replicas.
+
+    Without a shared state, all methods apply only to the replica that answers
+    the call: each lists its own dial requests, a campaign must be held on each,
+    and holds are kept in memory and end with the process.
 
     A campaign is listed while it has dial requests here, does not flow, is
     held, or was active within the last quarter of an hour. At most 10,000 idle
@@ -98,6 +106,10 @@ class CampaignServiceServicer(object):
         replaces the first: its caller, its reason and its treatment of dial
         requests.
 
+        With a shared state the call returns when all replicas hold the campaign,
+        usually within half a second. It waits at most about a second for replicas
+        that do not confirm, and names them.
+
         RESOURCE_EXHAUSTED: the maximum number of campaigns (1,000) is held.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -109,7 +121,8 @@ class CampaignServiceServicer(object):
         notice of the hold get CAMPAIGN_RESUMED, or a notice with another reason
         why the campaign does not flow.
 
-        NOT_FOUND: the campaign is not held.
+        NOT_FOUND: the campaign is not held. FAILED_PRECONDITION: the shared state
+        cannot be reached, so the campaign stays held.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,12 +174,16 @@ def add_CampaignServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CampaignService(object):
-    """Shows the campaigns of one gateway, and lets operators hold, release and
-    purge them.
+    """Shows the campaigns of a gateway, and lets operators hold, release and purge
+    them.
 
-    All methods apply only to the replica that answers the call. If there are
-    several replicas, each lists its own dial requests, and a campaign must be
-    held on each. Holds are kept in memory and end with the process.
+    If the replicas share a state (Valkey or Redis), every method applies to all
+    of them, whichever replica answers the call: holds and purges reach every
+    replica, holds outlive all processes, and listings add up the replicas.
+
+    Without a shared state, all methods apply only to the replica that answers
+    the call: each lists its own dial requests, a campaign must be held on each,
+    and holds are kept in memory and end with the process.
 
     A campaign is listed while it has dial requests here, does not flow, is
     held, or was active within the last quarter of an hour. At most 10,000 idle

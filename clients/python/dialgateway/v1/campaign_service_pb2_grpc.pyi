@@ -18,12 +18,16 @@ class _ServicerContext(grpc.ServicerContext, grpc.aio.ServicerContext):  # type:
     ...
 
 class CampaignServiceStub:
-    """Shows the campaigns of one gateway, and lets operators hold, release and
-    purge them.
+    """Shows the campaigns of a gateway, and lets operators hold, release and purge
+    them.
 
-    All methods apply only to the replica that answers the call. If there are
-    several replicas, each lists its own dial requests, and a campaign must be
-    held on each. Holds are kept in memory and end with the process.
+    If the replicas share a state (Valkey or Redis), every method applies to all
+    of them, whichever replica answers the call: holds and purges reach every
+    replica, holds outlive all processes, and listings add up the replicas.
+
+    Without a shared state, all methods apply only to the replica that answers
+    the call: each lists its own dial requests, a campaign must be held on each,
+    and holds are kept in memory and end with the process.
 
     A campaign is listed while it has dial requests here, does not flow, is
     held, or was active within the last quarter of an hour. At most 10,000 idle
@@ -65,6 +69,10 @@ class CampaignServiceStub:
     replaces the first: its caller, its reason and its treatment of dial
     requests.
 
+    With a shared state the call returns when all replicas hold the campaign,
+    usually within half a second. It waits at most about a second for replicas
+    that do not confirm, and names them.
+
     RESOURCE_EXHAUSTED: the maximum number of campaigns (1,000) is held.
     """
 
@@ -76,7 +84,8 @@ class CampaignServiceStub:
     notice of the hold get CAMPAIGN_RESUMED, or a notice with another reason
     why the campaign does not flow.
 
-    NOT_FOUND: the campaign is not held.
+    NOT_FOUND: the campaign is not held. FAILED_PRECONDITION: the shared state
+    cannot be reached, so the campaign stays held.
     """
 
     PurgeCampaign: grpc.UnaryUnaryMultiCallable[
@@ -90,12 +99,16 @@ class CampaignServiceStub:
     """
 
 class CampaignServiceAsyncStub:
-    """Shows the campaigns of one gateway, and lets operators hold, release and
-    purge them.
+    """Shows the campaigns of a gateway, and lets operators hold, release and purge
+    them.
 
-    All methods apply only to the replica that answers the call. If there are
-    several replicas, each lists its own dial requests, and a campaign must be
-    held on each. Holds are kept in memory and end with the process.
+    If the replicas share a state (Valkey or Redis), every method applies to all
+    of them, whichever replica answers the call: holds and purges reach every
+    replica, holds outlive all processes, and listings add up the replicas.
+
+    Without a shared state, all methods apply only to the replica that answers
+    the call: each lists its own dial requests, a campaign must be held on each,
+    and holds are kept in memory and end with the process.
 
     A campaign is listed while it has dial requests here, does not flow, is
     held, or was active within the last quarter of an hour. At most 10,000 idle
@@ -136,6 +149,10 @@ class CampaignServiceAsyncStub:
     replaces the first: its caller, its reason and its treatment of dial
     requests.
 
+    With a shared state the call returns when all replicas hold the campaign,
+    usually within half a second. It waits at most about a second for replicas
+    that do not confirm, and names them.
+
     RESOURCE_EXHAUSTED: the maximum number of campaigns (1,000) is held.
     """
 
@@ -147,7 +164,8 @@ class CampaignServiceAsyncStub:
     notice of the hold get CAMPAIGN_RESUMED, or a notice with another reason
     why the campaign does not flow.
 
-    NOT_FOUND: the campaign is not held.
+    NOT_FOUND: the campaign is not held. FAILED_PRECONDITION: the shared state
+    cannot be reached, so the campaign stays held.
     """
 
     PurgeCampaign: grpc.aio.UnaryUnaryMultiCallable[
@@ -161,12 +179,16 @@ class CampaignServiceAsyncStub:
     """
 
 class CampaignServiceServicer(metaclass=abc.ABCMeta):
-    """Shows the campaigns of one gateway, and lets operators hold, release and
-    purge them.
+    """Shows the campaigns of a gateway, and lets operators hold, release and purge
+    them.
 
-    All methods apply only to the replica that answers the call. If there are
-    several replicas, each lists its own dial requests, and a campaign must be
-    held on each. Holds are kept in memory and end with the process.
+    If the replicas share a state (Valkey or Redis), every method applies to all
+    of them, whichever replica answers the call: holds and purges reach every
+    replica, holds outlive all processes, and listings add up the replicas.
+
+    Without a shared state, all methods apply only to the replica that answers
+    the call: each lists its own dial requests, a campaign must be held on each,
+    and holds are kept in memory and end with the process.
 
     A campaign is listed while it has dial requests here, does not flow, is
     held, or was active within the last quarter of an hour. At most 10,000 idle
@@ -213,6 +235,10 @@ class CampaignServiceServicer(metaclass=abc.ABCMeta):
         replaces the first: its caller, its reason and its treatment of dial
         requests.
 
+        With a shared state the call returns when all replicas hold the campaign,
+        usually within half a second. It waits at most about a second for replicas
+        that do not confirm, and names them.
+
         RESOURCE_EXHAUSTED: the maximum number of campaigns (1,000) is held.
         """
 
@@ -226,7 +252,8 @@ class CampaignServiceServicer(metaclass=abc.ABCMeta):
         notice of the hold get CAMPAIGN_RESUMED, or a notice with another reason
         why the campaign does not flow.
 
-        NOT_FOUND: the campaign is not held.
+        NOT_FOUND: the campaign is not held. FAILED_PRECONDITION: the shared state
+        cannot be reached, so the campaign stays held.
         """
 
     @abc.abstractmethod
