@@ -205,7 +205,7 @@ class Engine:
         """
         if self.fleet_ledger is None or batch.number not in self._calls:
             return False  # the gateway has abandoned the call, and has answered its requests
-        sending = self._leaving.is_sending(now)
+        sending = self._leaving.sends_again(now, batch)
         entries = self.fleet_ledger.claimed(now, batch, asked_at, verdicts, sending=sending)
         if len(entries) < len(batch.entries):
             self._shrink(batch, entries)
@@ -238,7 +238,9 @@ class Engine:
         if self.fleet_ledger is not None:
             self.fleet_ledger.begin_settling(now, batch)
         self._remove_leaving(now, batch)
-        self._completion.of_call(now, batch, report, sending=self._leaving.is_sending(now), lasting=lasting)
+        self._completion.of_call(
+            now, batch, report, sending=self._leaving.sends_again(now, batch), lasting=lasting
+        )
         self._remove_leaving(now, batch)  # requests without an answer have left the call
         if self.fleet_ledger is not None:
             self.fleet_ledger.settle(batch, report)

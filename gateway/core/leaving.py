@@ -5,7 +5,7 @@ from functools import partial
 from gateway.core import answers
 from gateway.core.campaigns.holds import Holds
 from gateway.core.entry_state import EntryState
-from gateway.core.model import Entry, Reason
+from gateway.core.model import Batch, Entry, Reason
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.slices import Slices
 from gateway.core.tokens.outstanding import Outstanding
@@ -32,6 +32,18 @@ class Leaving:
     def is_sending(self, now: float) -> bool:
         """Whether calls may still leave. A leaving gateway stops some time before its end."""
         return self.send_until is None or now < self.send_until
+
+    def sends_again(self, now: float, batch: Batch) -> bool:
+        """Whether requests that come back from a call may wait for another one.
+
+        A leaving gateway does not wait for the end of a hold. Purges and holds that answer have their own
+        answer for these requests.
+        """
+        if self.send_until is None:
+            return True
+        hold = self._holds.get(batch.campaign_id)
+        waits = hold is not None and not hold.answering and not batch.purged
+        return now < self.send_until and not waits
 
     def begin(self, now: float, send_until: float) -> None:
         """Begin to leave: linger no more. Nothing is sent from `send_until` on."""

@@ -114,6 +114,21 @@ def test_a_gateway_that_leaves_answers_in_slices() -> None:
     assert len(caller.answers) == COUNT
 
 
+def test_a_call_ends_while_a_gateway_that_leaves_answers_for_a_held_campaign() -> None:
+    """The requests of the call are answered with it: the slices have passed them already."""
+    bench, caller = bench_with_backlog()
+    batch = bench.call(NOW)
+    bench.engine.drain(NOW, NOW + 10.0)
+    bench.engine.operator_actions.hold(NOW, batch.campaign_id, Hold("anna", "", NOW))
+    bench.poll(NOW)
+    before = len(caller.answers)
+    bench.complete(NOW, batch, failure=CallRevoked(), attempts=0, counted_attempts=0, unused=1)
+    assert len(caller.answers) == before + 25
+    worked_off(bench)
+    assert {answer.reason for answer in caller.answers.values()} == {Reason.DRAINING}
+    assert len(caller.answers) == COUNT
+
+
 def test_a_gateway_that_gives_up_answers_in_slices() -> None:
     """Requests in calls are UNKNOWN, the rest NOT_ACCEPTED, each answered once."""
     bench, caller = bench_with_backlog()
