@@ -121,7 +121,9 @@ class Answers:
             assert self._truth.journal.get(key) == id_, "Connect does not have it"
         assert accepted or unknown or not one.must_doubt, "denied, though Connect may have it"
         assert not unknown or one.may_doubt, "UNKNOWN, though Connect cannot have it"
-        assert accepted or unknown or one.place is not Place.IN_CALL, "denied, though Connect may get it"
+        in_call = one.place is Place.IN_CALL
+        assert accepted or unknown or not in_call, "denied, though Connect may get it"
+        assert not in_call or self._at.draining, "answered while its call goes on"
         if answer.outcome in DENIALS:
             self._check_outstanding_denial(one, answer)
         self._backlog.remove(one)

@@ -4,7 +4,8 @@ import random
 from collections.abc import Iterator
 
 from gateway.core.engine import Limits
-from gateway.core.model import DialRequest, Outcome, Priority
+from gateway.core.model import BATCH_LIMIT, DialRequest, Outcome, Priority
+from gateway.core.scheduling.queues import PASSED_OVER_LIMIT
 from tests.oracle.records import Caller
 from tests.simulation.connect_model import INVALID, POISON, RUNNING, Bucket, Buffer, Connect, Faults
 from tests.simulation.world import PHONE, World
@@ -86,6 +87,8 @@ class Traffic:
         acts = [self._burst, self._few, self._few, self._again, self._go, self._trouble, self._steer]
         if rng.random() < 0.3:
             acts.append(self._mistake)
+        if self._mixed and rng.random() < 0.1:
+            world.at(rng.uniform(0.0, BUSY_S), self._flood)
         for _ in range(rng.randint(5, 80)):
             world.at(rng.uniform(0.0, BUSY_S), rng.choice(acts))
         if rng.random() < 0.3:
@@ -114,6 +117,15 @@ class Traffic:
         requests = [dial(self._token(), campaign, expires_at=expires_at) for _ in range(count)]
         self._recent += requests
         self._world.submit(caller, *requests, priority=priority)
+
+    def _flood(self) -> None:
+        """Send more calls of HIGH requests than may pass over the BULK requests that wait before them."""
+        caller, campaign = self._caller(), self._rng.choice(self._campaigns)
+        for priority, count in ((Priority.BULK, 10), (Priority.HIGH, (PASSED_OVER_LIMIT + 4) * BATCH_LIMIT)):
+            requests = [
+                dial(self._token(), campaign, expires_at=self._world.now + 600.0) for _ in range(count)
+            ]
+            self._world.submit(caller, *requests, priority=priority)
 
     def _again(self) -> None:
         """Send tokens again: some outstanding, some settled, some of them for another number."""
