@@ -84,9 +84,13 @@ def move_all(entries: Sequence[_HasState], state: EntryState) -> None:
 
     The entries of a list and of a call move together: this takes a third of the time of single moves.
     """
-    allowed = _BEFORE[state]
+    allowed, known = _BEFORE[state], None
     for entry in entries:
-        if entry.state not in allowed:
-            raise IllegalTransition(entry.state, state)
+        before = entry.state
+        if before is known:
+            continue  # nearly always: they have moved together before
+        if before not in allowed:
+            raise IllegalTransition(before, state)
+        known = before
     for entry in entries:
         entry.state = state

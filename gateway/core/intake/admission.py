@@ -138,7 +138,7 @@ class Admission:
     ) -> list[Entry]:
         """Answer or join requests; return the new entries, which are outstanding from now on."""
         fresh: list[Entry] = []
-        headroom_s = self.headroom_s
+        headroom_s, priority, clear_from = self.headroom_s, state.priority, state.clear_from
         tokens = [request.client_token for _, request in arrivals]
         known = campaign if campaign is not None and campaign.remembers_any(tokens) else None
         for waiter, request in arrivals:
@@ -146,26 +146,27 @@ class Admission:
             if problem is not None:
                 settled.append(addressed(waiter, request, answers.rejected(Reason.INVALID_REQUEST, problem)))
                 continue
-            existing = campaign.outstanding.get(request.client_token) if campaign is not None else None
+            token = request.client_token
+            existing = campaign.outstanding.get(token) if campaign is not None else None
             if existing is not None and self.departures:
                 # Its source may have left: then this request is new, and its campaign may have changed.
                 self.departures.remove_leaving(state.instant, existing)
                 known = campaign = self.outstanding.campaign(state.instant, request.campaign_id)
-                existing = campaign.outstanding.get(request.client_token) if campaign is not None else None
+                existing = campaign.outstanding.get(token) if campaign is not None else None
             if existing is not None:
                 answer = self._join(state, existing, waiter, request)
             else:
                 give_up_at = request.expires_at - headroom_s - SEND_MARGIN_S
-                entry = Entry(request, give_up_at, (waiter,), state.priority)
+                entry = Entry(request, give_up_at, (waiter,), priority)
                 if request.in_doubt:
                     entry.in_doubt = True
-                memory = known.recall(request.client_token) if known is not None else None
+                memory = known.recall(token) if known is not None else None
                 answer = None
-                if memory is not None or give_up_at <= state.clear_from:
+                if memory is not None or give_up_at <= clear_from:
                     answer = self._checked(state, entry, self._known_answer(state, memory, entry, len(fresh)))
                 if answer is None:
                     campaign = campaign or self.outstanding.open_campaign(state.instant, request.campaign_id)
-                    campaign.outstanding[request.client_token] = entry  # at once: the list may repeat it
+                    campaign.outstanding[token] = entry  # at once: the list may repeat it
                     fresh.append(entry)
             if answer is not None:
                 settled.append(addressed(waiter, request, answer))
