@@ -8,7 +8,7 @@ import grpc
 
 from gateway.app import Gateway
 from gateway.connect.boto_sender import BotoConnect
-from gateway.runtime.memory import THRESHOLDS
+from gateway.runtime.memory import configure_collector
 from gateway.settings import Settings
 from gateway.simulator import Simulator, SimulatorSettings
 from gateway.telemetry import telemetry_with
@@ -45,8 +45,7 @@ def collector_as_served() -> Iterator[None]:
     """
     before = gc.get_threshold()
     gc.collect()
-    gc.freeze()
-    gc.set_threshold(*THRESHOLDS)
+    configure_collector()
     try:
         yield
     finally:

@@ -1,7 +1,6 @@
 """The composition root: builds everything, owns the tasks and signals, and the order of leaving."""
 
 import asyncio
-import gc
 import logging
 import random
 import signal
@@ -29,7 +28,7 @@ from gateway.core.engine import Engine, Limits
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
-from gateway.runtime.memory import THRESHOLDS, keep_tidy
+from gateway.runtime.memory import configure_collector, keep_tidy
 from gateway.runtime.supervision import Supervisor, trace_of
 from gateway.settings import Settings
 from gateway.telemetry import FileFigures, Telemetry
@@ -276,8 +275,7 @@ async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], 
     logs.watch_loop(asyncio.get_running_loop())
     signals = _Signals(gateway)  # before the start: a signal during it is handled after it
     on_start(await gateway.start())
-    gc.freeze()  # the collector need not visit these objects again
-    gc.set_threshold(*THRESHOLDS)
+    configure_collector()
     failed = asyncio.create_task(gateway.failed())
     leaving = asyncio.create_task(_leave_when_asked(gateway, signals, settings.drain_grace))
     await asyncio.wait([failed, leaving], return_when=asyncio.FIRST_COMPLETED)

@@ -6,6 +6,7 @@ changes. The first watch computes a result in parts, and the others wait for it.
 
 import asyncio
 from collections.abc import Generator
+from itertools import islice
 from typing import Any
 
 from gateway.access.actions import CampaignRight
@@ -13,6 +14,7 @@ from gateway.access.policy import Grant
 from gateway.access.refusal import AccessRefusal
 from gateway.control.snapshots import Parts, StatusSnapshot
 from gateway.core.views.campaign_status import CampaignRow
+from gateway.runtime.memory import made_old
 
 SEEN_PART, COMPARED_PART = 2000, 4000
 """Rows that one part checks, or compares: some milliseconds of work."""
@@ -58,7 +60,7 @@ class VisibleCampaigns:
 
 
 def _visible_to(grant: Grant, rows: Rows) -> Generator[None, None, Rows]:
-    seen: Rows = {}
+    seen: Rows = made_old({}, len(rows))
     for number, (name, row) in enumerate(rows.items(), 1):
         if grant.may(CampaignRight.SEE, name):
             seen[name] = row
@@ -68,7 +70,7 @@ def _visible_to(grant: Grant, rows: Rows) -> Generator[None, None, Rows]:
 
 
 def _difference(earlier: Rows, rows: Rows) -> Generator[None, None, Difference]:
-    changed: list[CampaignRow] = []
+    changed: list[CampaignRow] = made_old([], len(rows))
     for number, (name, row) in enumerate(rows.items(), 1):
         known = earlier.get(name)
         if known is not row and known != row:
@@ -76,8 +78,8 @@ def _difference(earlier: Rows, rows: Rows) -> Generator[None, None, Difference]:
         if not number % COMPARED_PART:
             yield
     gone: list[str] = []
-    names = list(earlier)
-    for begin in range(0, len(names), COMPARED_PART):
-        gone += [name for name in names[begin : begin + COMPARED_PART] if name not in rows]
+    names = iter(earlier)
+    while part := list(islice(names, COMPARED_PART)):
+        gone += [name for name in part if name not in rows]
         yield
     return changed, gone

@@ -5,6 +5,7 @@ import heapq
 import logging
 from collections import Counter
 from collections.abc import Generator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from gateway.access.admin_token import FORBIDDEN, GuessLimitedAuthorizer, OperatorAuthorizer
@@ -212,9 +213,9 @@ def _done(done: Done) -> CommandDone:
 def summary(rows: dict[str, CampaignRow]) -> Generator[None, None, Summary]:
     """Add up all campaigns in parts, and choose the campaigns in the view."""
     sums = Summary(Counter(), 0, 0, [])
-    everything = list(rows.values())
-    for begin in range(0, len(everything), PART):
-        sums = _with_part(sums, everything[begin : begin + PART])
+    left = iter(rows.values())
+    while part := list(islice(left, PART)):
+        sums = _with_part(sums, part)
         yield
     return sums
 

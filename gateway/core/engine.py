@@ -356,14 +356,18 @@ class Engine:
         )
 
     def rows(
-        self, now: float, before: Mapping[str, campaign_status.CampaignRow] | None = None
+        self,
+        now: float,
+        before: Mapping[str, campaign_status.CampaignRow] | None = None,
+        into: dict[str, campaign_status.CampaignRow] | None = None,
     ) -> campaign_status.Rows:
         """Make a row for each campaign, by its id in order, in parts; each is true of its own moment.
 
-        Rows that equal those of `before` are the same objects.
+        Rows that equal those of `before` are the same objects. The rows are put `into` an empty dictionary,
+        or into a new one.
         """
         figures = self._snapshot_taker.campaigns(now, list(self._calls.values()))
-        return campaign_status.rows(now, figures, self._holds, self.statistics, before)
+        return campaign_status.rows(now, figures, self._holds, self.statistics, before, into)
 
     def row(self, now: float, campaign_id: str) -> campaign_status.CampaignRow:
         """Return the row of one campaign, whether anything is known of it or not."""

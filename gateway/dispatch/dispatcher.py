@@ -33,6 +33,7 @@ from gateway.core.views.snapshot import Survey
 from gateway.dispatch.claims import Claims
 from gateway.dispatch.event_log import ChangeLog, FailureLog, FailureRecord
 from gateway.dispatch.room_gate import RoomGate
+from gateway.runtime.memory import made_old
 from gateway.runtime.supervision import Supervisor, trace_of
 from gateway.telemetry import Telemetry
 
@@ -179,7 +180,7 @@ class Dispatcher:
 
     def rows(self, before: Mapping[str, CampaignRow]) -> Rows:
         """Make a row for each campaign, by its id in order, in parts. Equal rows of `before` are kept."""
-        return self._engine.rows(self._now(), before)
+        return self._engine.rows(self._now(), before, made_old({}, len(before)))
 
     def row(self, campaign_id: str) -> CampaignRow:
         """Return the row of one campaign, whether anything is known of it or not."""

@@ -16,6 +16,7 @@ import asyncio
 import ctypes
 import gc
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 THRESHOLDS = (5_000, 3, 1_000_000_000)
 """Thresholds of Python's collector: frequent collections of young objects, and no full ones."""
@@ -30,6 +31,32 @@ FLOOD_FROM = 5000
 """A flood with at least so many outstanding requests is followed by a full collection."""
 FLOOD_OVER_DIVISOR = 10
 """A flood is over at its peak divided by this, and at most `FEW_OUTSTANDING` outstanding requests."""
+
+
+LARGE = 20_000
+"""Items from which a list or dictionary is large: see `made_old`."""
+
+Container = TypeVar("Container", list[Any], dict[Any, Any])
+
+
+def configure_collector() -> None:
+    """Set up Python's garbage collector for a gateway that has just started."""
+    gc.freeze()  # the collector need not visit these objects again
+    gc.set_threshold(*THRESHOLDS)
+
+
+def made_old(container: Container, size: int) -> Container:
+    """Move an empty list or dictionary that is about to get `size` items to the oldest generation; return it.
+
+    Does nothing unless it will be `LARGE`. The next two collections of young objects would visit each of its
+    items: 60 ms for 100,000. A collection of the few young objects that exist now takes 10 ms at most.
+    """
+    if size >= LARGE:
+        if isinstance(container, dict):
+            container[None] = []  # the collector ignores dictionaries of simple values only
+        gc.collect(1)
+        container.clear()
+    return container
 
 
 class TidySchedule:

@@ -4,6 +4,7 @@ import base64
 import json
 from bisect import bisect_right
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from itertools import islice
 from operator import attrgetter
 from typing import TypeVar
 
@@ -70,21 +71,29 @@ def page(
         raise BadRequest("states: FLOWING, COOLING, PARKED or HELD")
     after = _after(request.page_token, wanted)
     size = min(request.page_size or PAGE_SIZE, LARGEST_PAGE)
-    chosen = list(rows)
     if wanted:
-        chosen = yield from _in_states(chosen, wanted)
-    begin = bisect_right(chosen, after, key=attrgetter("campaign_id"))
-    found = chosen[begin : begin + size]
-    token = _token(found[-1].campaign_id, wanted) if len(chosen) > begin + size else ""
-    return found, token, len(chosen)
+        found, count = yield from _in_states(rows, wanted, after, size + 1)
+    else:
+        everything, count = list(rows), len(rows)
+        begin = bisect_right(everything, after, key=attrgetter("campaign_id"))
+        found = everything[begin : begin + size + 1]
+    token = _token(found[size - 1].campaign_id, wanted) if len(found) > size else ""
+    return found[:size], token, count
 
 
-def _in_states(rows: list[CampaignRow], wanted: list[int]) -> Generator[None, None, list[CampaignRow]]:
-    chosen: list[CampaignRow] = []
-    for begin in range(0, len(rows), PAGED_PART):
-        chosen += [row for row in rows[begin : begin + PAGED_PART] if row.state in wanted]
+def _in_states(
+    rows: Iterable[CampaignRow], wanted: list[int], after: str, limit: int
+) -> Generator[None, None, tuple[list[CampaignRow], int]]:
+    """Return, in parts, the first rows in the wanted states `after` an id, and the number of all of them."""
+    found: list[CampaignRow] = []
+    count, left = 0, iter(rows)
+    while part := list(islice(left, PAGED_PART)):
+        chosen = [row for row in part if row.state in wanted]
+        count += len(chosen)
+        if len(found) < limit:
+            found += [row for row in chosen if row.campaign_id > after][: limit - len(found)]
         yield
-    return chosen
+    return found, count
 
 
 def _token(campaign_id: str, states: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ import heapq
 import math
 from bisect import bisect_right, insort
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -30,6 +30,8 @@ TURN_WORTH_S = 0.1
 """Seconds of waiting that count as one turn: a request that has waited so much longer goes one turn
 earlier."""
 
+SCANNED_PART = 10_000
+"""Waiting requests of a source that are read in one part of a snapshot: less than a millisecond."""
 STALE_PLACES = 16
 """Places of removed entries that a source's queue may keep, in addition to as many as entries wait."""
 
@@ -194,6 +196,24 @@ class SourceQueue:
     def oldest_arrival(self) -> float:
         """Return the arrival of the entry that has waited longest; infinity if the queue is empty."""
         return min((entry.arrived_at for entry in self._waiting_entries()), default=math.inf)
+
+    def oldest_in_parts(self) -> Generator[None, None, float]:
+        """Do what `oldest_arrival` does, and yield after each part; entries may come and go meanwhile.
+
+        The list is read from its end. So entries that are taken from the front, or added, do not make this
+        skip any; they only count or not. If the queue replaces its list, the old one is read to its end.
+        """
+        entries, read, oldest = self._entries, 0, math.inf
+        while True:
+            end = len(entries) - read
+            begin = max(0, end - SCANNED_PART)
+            for entry in entries[begin:end]:
+                if entry is not None and entry.queue is self and entry.arrived_at < oldest:
+                    oldest = entry.arrived_at
+            if not begin:
+                return oldest
+            read += end - begin
+            yield
 
     def ahead_of(self, give_up_at: float) -> int:
         """Return about how many would go before an entry that gives up at `give_up_at`."""

@@ -1,11 +1,12 @@
 """The waiting requests of each campaign: one lane for each priority, and the suspects."""
 
+import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from gateway.core.entry_state import EntryState, move, move_all
 from gateway.core.model import BATCH_LIMIT, Entry, Priority, Source
-from gateway.core.scheduling.lanes import PRIORITIES, CallerQueue, Lane, SourceQueue
+from gateway.core.scheduling.lanes import PRIORITIES, SCANNED_PART, CallerQueue, Lane, SourceQueue
 
 PASSED_OVER_LIMIT = 9
 """Calls in a row in which a priority that waits may be passed over by higher ones: it gets every tenth."""
@@ -13,6 +14,9 @@ PASSED_OVER_LIMIT = 9
 SUSPECT_EVERY_S, SUSPECT_BURST = 1.0, 12
 """Calls that search for the item that Connect refuses: for each campaign so many at once, which finds one
 among 25, then one in so many seconds. This bounds the calls that a caller with invalid items can use."""
+
+QUEUES_PART = 1000
+"""Queues of sources that are read in one part of a snapshot."""
 
 _IN_FLIGHT = EntryState.IN_FLIGHT  # looked up once: used for every request
 _NO_SUSPECTS: deque[list[Entry]] = deque()
@@ -89,6 +93,25 @@ class CampaignQueue:
         if self._oldest is None:
             self._oldest = min(queue.oldest_arrival() for lane in self.lanes for queue in lane.queues())
         return self._oldest
+
+    @property
+    def unread(self) -> int:
+        """How many requests `oldest_arrival` must read; none while it is known."""
+        return self.unsuspected if self._oldest is None else 0
+
+    def oldest_in_parts(self) -> Generator[None, None, float]:
+        """Return `oldest_arrival` of a campaign with any number of requests, and yield after each part.
+
+        Requests may come and go meanwhile. Infinity if none is left.
+        """
+        if self.unread <= SCANNED_PART:
+            return self.oldest_arrival
+        oldest = math.inf
+        for number, queue in enumerate([queue for lane in self.lanes for queue in lane.queues()], 1):
+            oldest = min(oldest, (yield from queue.oldest_in_parts()))
+            if not number % QUEUES_PART:
+                yield
+        return oldest
 
     def push(self, now: float, entries: Sequence[Entry]) -> SourceQueue:
         """Add entries to the queue of their first waiter's source; return that queue.

@@ -1,7 +1,9 @@
 """The list of campaigns for operators: one row for each campaign."""
 
 import enum
-from collections.abc import Generator, Iterable, Mapping
+import heapq
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from gateway.core.campaigns.conditions import CampaignCondition, Condition
@@ -66,25 +68,29 @@ Rows = Generator[None, None, dict[str, CampaignRow]]
 
 def rows(
     now: float,
-    figures: Iterable[CampaignFigures],
+    figures: Iterable[CampaignFigures | None],
     holds: Holds,
     statistics: Statistics,
     before: Mapping[str, CampaignRow] | None = None,
+    into: dict[str, CampaignRow] | None = None,
 ) -> Rows:
     """Make a row for every campaign that has outstanding requests, does not flow, or was active recently.
 
     Yields after each part of the work, so that the shell can do something else; returns the rows by their
     campaigns' ids in order. Rows that equal those of `before` are the same objects: then a listing takes
-    little memory, and freeing 100,000 rows at once, which takes long, is rare.
+    little memory, and freeing 100,000 rows at once, which takes long, is rare. The rows are put `into` a
+    dictionary that the shell has prepared, or into a new one.
     """
     snapshot: dict[str, CampaignFigures] = {}
     for number, each in enumerate(figures):
-        snapshot[each.campaign_id] = each
-        if number % PART == PART - 1:
+        if each is not None:
+            snapshot[each.campaign_id] = each
+        if each is None or number % PART == PART - 1:
             yield
     records = dict(statistics.records(now))
-    names = yield from in_order([*{*snapshot, *records, *holds.names()}])
-    found: dict[str, CampaignRow] = {}
+    others = {name for name in (*records, *holds.names()) if name not in snapshot}
+    names = yield from in_order(snapshot, others)
+    found: dict[str, CampaignRow] = {} if into is None else into
     known = before or {}
     for number, name in enumerate(names):
         latest = row(now, name, snapshot.pop(name, None), records.get(name), holds.get(name))
@@ -95,20 +101,18 @@ def rows(
     return found
 
 
-def in_order(names: list[str]) -> Generator[None, None, list[str]]:
-    """Sort names part by part: first pieces, then pairs of them, which takes a comparison for each name."""
+def in_order(*names: Iterable[str]) -> Generator[None, None, Iterator[str]]:
+    """Sort names in pieces, one in each part; return an iterator that merges the pieces.
+
+    Sorting 100,000 names at once would take long.
+    """
     pieces: list[list[str]] = []
-    for begin in range(0, len(names), SORTED_PART):
-        pieces.append(sorted(names[begin : begin + SORTED_PART]))
-        yield
-    while len(pieces) > 1:
-        merged: list[list[str]] = []
-        for number in range(0, len(pieces), 2):
-            # `sorted` finds the two runs and merges them.
-            merged.append(sorted([name for piece in pieces[number : number + 2] for name in piece]))
+    for some in names:
+        left = iter(some)
+        while piece := sorted(islice(left, SORTED_PART)):
+            pieces.append(piece)
             yield
-        pieces = merged
-    return pieces[0] if pieces else []
+    return heapq.merge(*pieces)
 
 
 def row(

@@ -1,6 +1,6 @@
 """The list of campaigns of a whole fleet: the rows of its replicas, added up."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter, itemgetter
 
@@ -26,7 +26,7 @@ def merged_rows(replicas: Sequence[ReplicaRows], before: Mapping[str, CampaignRo
     return found
 
 
-def _names(replicas: Sequence[ReplicaRows]) -> Generator[None, None, list[str]]:
+def _names(replicas: Sequence[ReplicaRows]) -> Generator[None, None, Iterator[str]]:
     """Return the ids of all campaigns in order."""
     names: set[str] = set()
     for _, rows in replicas:
@@ -34,7 +34,7 @@ def _names(replicas: Sequence[ReplicaRows]) -> Generator[None, None, list[str]]:
         while part := list(islice(ids, SORTED_PART)):
             names.update(part)
             yield
-    return (yield from in_order(list(names)))
+    return (yield from in_order(names))
 
 
 def merged_row(rows: Sequence[tuple[str, CampaignRow]]) -> CampaignRow:

@@ -1,5 +1,6 @@
 """A snapshot of the core's figures, for metrics and operators. Taking one changes nothing."""
 
+import math
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 from gateway.core.campaigns.conditions import CampaignCondition
 from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.model import Batch
+from gateway.core.scheduling.lanes import SCANNED_PART
 from gateway.core.scheduling.pacing import Pacer
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.tokens.outstanding import Outstanding
@@ -114,39 +116,56 @@ class SnapshotTaker(NamedTuple):
         """Return the figures of one campaign, with or without outstanding requests."""
         count = self.outstanding.count_of(campaign_id)
         flying = sum(len(batch.entries) for batch in calls if batch.campaign_id == campaign_id)
-        return self._figures(now, campaign_id, count, flying, self.flow.conditions.get(campaign_id))
+        campaign = self.scheduler.campaign(campaign_id)
+        since = campaign.oldest_arrival if campaign is not None and campaign.unsuspected else None
+        condition = self.flow.conditions.get(campaign_id)
+        return _figures(now, campaign_id, count, flying, condition, since)
 
-    def campaigns(self, now: float, calls: list[Batch]) -> Iterator[CampaignFigures]:
-        """Yield the figures of each campaign, read at the moment it is reached."""
+    def campaigns(self, now: float, calls: list[Batch]) -> Iterator[CampaignFigures | None]:
+        """Yield the figures of each campaign, read at the moment it is reached.
+
+        Yields None in addition after reading many requests, also within a campaign: that ends a part.
+        """
         in_flight: Counter[str] = Counter()
         for batch in calls:
             in_flight[batch.campaign_id] += len(batch.entries)
         conditions = {condition.campaign_id: condition for condition in self.flow.conditions.all()}
+        unread = 0
         for campaign_id, count in self.outstanding.by_campaign():
+            campaign, since = self.scheduler.campaign(campaign_id), None
+            if campaign is not None and campaign.unsuspected:
+                unread += campaign.unread
+                if unread > SCANNED_PART:
+                    unread = 0
+                    yield None
+                oldest = yield from campaign.oldest_in_parts()
+                since = oldest if oldest < math.inf else None
             condition = conditions.pop(campaign_id, None)
-            yield self._figures(now, campaign_id, count, in_flight[campaign_id], condition)
+            yield _figures(now, campaign_id, count, in_flight[campaign_id], condition, since)
         for condition in conditions.values():
-            yield self._figures(now, condition.campaign_id, 0, 0, condition)
-
-    def _figures(
-        self, now: float, campaign_id: str, count: int, flying: int, condition: CampaignCondition | None
-    ) -> CampaignFigures:
-        flying = min(flying, count)
-        since = self._waiting_since(campaign_id)
-        # Requests may arrive, and campaigns change, after the survey began at `now`.
-        wait_s = max(0.0, now - since) if since is not None else 0.0
-        not_flowing_s = max(0.0, now - condition.since) if condition is not None else 0.0
-        return CampaignFigures(campaign_id, count - flying, flying, wait_s, since, condition, not_flowing_s)
-
-    def _waiting_since(self, campaign_id: str) -> float | None:
-        campaign = self.scheduler.campaign(campaign_id)
-        return campaign.oldest_arrival if campaign is not None and campaign.unsuspected else None
+            yield _figures(now, condition.campaign_id, 0, 0, condition, None)
 
 
-def _with_campaigns(snapshot: Snapshot, campaigns: Iterable[CampaignFigures]) -> Survey:
+def _figures(
+    now: float,
+    campaign_id: str,
+    count: int,
+    flying: int,
+    condition: CampaignCondition | None,
+    since: float | None,
+) -> CampaignFigures:
+    flying = min(flying, count)
+    # Requests may arrive, and campaigns change, after the survey began at `now`.
+    wait_s = max(0.0, now - since) if since is not None else 0.0
+    not_flowing_s = max(0.0, now - condition.since) if condition is not None else 0.0
+    return CampaignFigures(campaign_id, count - flying, flying, wait_s, since, condition, not_flowing_s)
+
+
+def _with_campaigns(snapshot: Snapshot, campaigns: Iterable[CampaignFigures | None]) -> Survey:
     """Add the figures of campaigns to a snapshot, in parts."""
     for number, figures in enumerate(campaigns, 1):
-        snapshot.campaigns.append(figures)
-        if not number % PART:
+        if figures is not None:
+            snapshot.campaigns.append(figures)
+        if figures is None or not number % PART:
             yield
     return snapshot

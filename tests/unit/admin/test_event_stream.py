@@ -96,6 +96,23 @@ async def test_one_look_serves_all_pages() -> None:
     assert 4 <= script.looks <= lasted_s / EVERY_S + 1
 
 
+async def test_pages_with_the_same_state_share_one_message() -> None:
+    """A message is made once for all pages that go from one state to the next."""
+    source, events = brisk(), [list[bytes]() for _ in range(3)]
+
+    async def page(taken: list[bytes]) -> None:
+        async def write(event: bytes) -> None:
+            taken.append(event)
+            if min(map(len, events)) == 3:
+                source.close()
+
+        await source.serve(write)
+
+    await asyncio.gather(*map(page, events))
+    for messages in list(zip(*events, strict=False))[:3]:
+        assert len({id(message) for message in messages}) == 1
+
+
 async def test_a_page_that_reads_again_is_told_the_newest_look() -> None:
     """What went by while it did not read is skipped, and the seconds since are all there."""
     script = Script()

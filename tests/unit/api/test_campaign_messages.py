@@ -1,14 +1,17 @@
 """A watcher gets the differences between the last state it got and the newest one."""
 
 import asyncio
+import gc
 from typing import Any
 
 from dialgateway.v1 import campaign_service_pb2 as pb
-from gateway.api.visible_campaigns import COMPARED_PART, VisibleCampaigns, _difference
+from gateway.access.policy import EVERYTHING
+from gateway.api.visible_campaigns import COMPARED_PART, VisibleCampaigns, _difference, _visible_to
 from gateway.api.wire import campaigns as wire
 from gateway.control.snapshots import Parts
 from gateway.core.model import Reason
 from gateway.core.views.campaign_status import CampaignRow, CampaignState
+from gateway.runtime.memory import LARGE
 from tests.unit.core.making import in_parts
 
 OFFSET = 0.0
@@ -95,6 +98,17 @@ def test_rows_are_compared_in_parts() -> None:
     (changed, gone), most = in_parts(work, lambda: told.looked_up + latest.looked_up)
     assert (len(changed), gone) == (19_999, ["c19999"])
     assert most < 2 * COMPARED_PART
+
+
+def test_long_lists_of_changes_are_never_young() -> None:
+    """Collections of young objects do not visit all rows that have changed, or that a caller may see."""
+    latest = rows(LARGE)
+    (changed, _), _ = in_parts(_difference({}, latest))
+    assert len(changed) == LARGE
+    assert any(one is changed for one in gc.get_objects(generation=2))
+    may_see, _ = in_parts(_visible_to(EVERYTHING, latest))
+    assert len(may_see) == LARGE
+    assert any(one is may_see for one in gc.get_objects(generation=2))
 
 
 class CountedState(int):

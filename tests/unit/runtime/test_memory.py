@@ -1,6 +1,7 @@
 """When memory is given back after a flood."""
 
 import ctypes
+import gc
 import os
 
 import pytest
@@ -11,7 +12,10 @@ from gateway.runtime.memory import (
     FEW_OUTSTANDING,
     FLOOD_FROM,
     FLOOD_OVER_DIVISOR,
+    LARGE,
     TidySchedule,
+    configure_collector,
+    made_old,
     trim_heap,
 )
 
@@ -64,6 +68,46 @@ def test_a_gateway_that_holds_little_is_tidied_now_and_then() -> None:
     assert due == 2 * [*(CHECKS_BETWEEN - 1) * [False], True]
     assert not any(schedule.is_due(FEW_OUTSTANDING + 1) for _ in range(2 * CHECKS_BETWEEN))
     assert schedule.is_due(FEW_OUTSTANDING)
+
+
+def test_old_objects_are_collected_only_on_request() -> None:
+    """However many objects there are, Python collects young ones often, and never all of them."""
+    before, collected = gc.get_threshold(), [each["collections"] for each in gc.get_stats()]
+    try:
+        configure_collector()
+        kept = [[number] for number in range(200_000)]
+        young, middle, full = (each["collections"] for each in gc.get_stats())
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+    assert len(kept) == 200_000
+    assert young - collected[0] + middle - collected[1] >= 35
+    assert middle - collected[1] >= 7
+    assert full == collected[2]
+
+
+def in_generation(number: int, container: object) -> bool:
+    """Whether the collector counts a container to one of its generations."""
+    return any(one is container for one in gc.get_objects(generation=number))
+
+
+def test_large_containers_are_never_young() -> None:
+    """Collections of young objects do not visit the items of a container that was announced as large."""
+    rows: dict[str, list[int]] = {}
+    names: list[list[int]] = []
+    assert made_old(rows, LARGE) is rows
+    assert made_old(names, LARGE) is names
+    assert (rows, names) == ({}, [])
+    rows["row"] = [1]
+    names.append([1])
+    assert in_generation(2, rows)
+    assert in_generation(2, names)
+
+
+def test_small_containers_stay_young() -> None:
+    """A small container is not worth a collection."""
+    assert not in_generation(2, made_old([], LARGE - 1))
 
 
 def test_memory_is_given_back() -> None:

@@ -9,9 +9,21 @@ import pytest
 
 from gateway.core.entry_state import EntryState, move
 from gateway.core.model import Entry, Priority, Source
-from gateway.core.scheduling.lanes import SMALL_BACKLOG, STALE_PLACES, TURN_WORTH_S, SourceQueue
-from gateway.core.scheduling.queues import PASSED_OVER_LIMIT, SUSPECT_BURST, SUSPECT_EVERY_S, CampaignQueue
-from tests.unit.core.making import NOW, entry
+from gateway.core.scheduling.lanes import (
+    SCANNED_PART,
+    SMALL_BACKLOG,
+    STALE_PLACES,
+    TURN_WORTH_S,
+    SourceQueue,
+)
+from gateway.core.scheduling.queues import (
+    PASSED_OVER_LIMIT,
+    QUEUES_PART,
+    SUSPECT_BURST,
+    SUSPECT_EVERY_S,
+    CampaignQueue,
+)
+from tests.unit.core.making import NOW, entry, in_parts
 
 BACKWARDS = list(reversed(Priority))
 
@@ -174,6 +186,43 @@ def test_the_oldest_arrival_is_known() -> None:
     assert campaign.oldest_arrival == NOW
     campaign.remove(first)
     assert campaign.oldest_arrival == NOW + 1
+
+
+def large_queue(count: int) -> tuple[CampaignQueue, list[Entry]]:
+    """Make a campaign's queue whose entries arrived one after the other; the first is taken."""
+    waiting, source = [entry(str(n), give_up_at=NOW + n) for n in range(count)], Source()
+    campaign = CampaignQueue("campaign")
+    for number, one in enumerate(waiting):
+        one.waiters[0].source = source
+        campaign.push(NOW + number, [one])
+    campaign.take(1)
+    return campaign, waiting[1:]
+
+
+def test_the_oldest_arrival_of_a_large_queue_is_read_in_parts() -> None:
+    """No part reads more than so many entries, in one queue or in many."""
+    campaign, waiting = large_queue(3 * SCANNED_PART)
+    (oldest, _), parts = in_parts(campaign.oldest_in_parts()), sum(1 for _ in campaign.oldest_in_parts())
+    assert oldest == waiting[0].arrived_at
+    assert parts == 2
+    many = queue_of(*(entry(str(n), source=Source()) for n in range(SCANNED_PART + QUEUES_PART)))
+    many.take(1)
+    assert sum(1 for _ in many.oldest_in_parts()) == SCANNED_PART // QUEUES_PART
+
+
+def test_a_queue_may_change_while_its_oldest_arrival_is_read() -> None:
+    """Entries that are taken, removed or added between two parts do not hide older ones."""
+    campaign, waiting = large_queue(4 * SCANNED_PART)
+    work = campaign.oldest_in_parts()
+    next(work)
+    taken = campaign.take(25)
+    next(work)
+    campaign.push(NOW + 10**6, [entry("late", give_up_at=NOW)])
+    for one in waiting[-3 * SCANNED_PART :]:  # the queue makes a new list
+        campaign.remove(one)
+    oldest, _ = in_parts(work)
+    assert taken == waiting[:25]
+    assert oldest == waiting[25].arrived_at == campaign.oldest_arrival
 
 
 def test_remove_from_the_middle() -> None:

@@ -70,3 +70,11 @@ def test_rows_that_have_not_changed_are_the_same_objects() -> None:
     second = listing(changed, first)
     assert [name for name, row in second.items() if row is not first[name]] == ["c000007"]
     assert second["c000007"].queued == 2
+
+
+def test_rows_are_put_into_the_dictionary_that_the_shell_gives() -> None:
+    """The shell prepares a dictionary for many rows; the listing is that dictionary."""
+    given: dict[str, CampaignRow] = {}
+    made, _ = in_parts(rows(NOW, figures(), Holds(), Statistics(), None, given))
+    assert made is given
+    assert len(given) == COUNT

@@ -2,11 +2,14 @@
 
 import random
 
+import pytest
+
 from gateway.core.campaigns.conditions import Condition, ConditionChange
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.engine import Engine, Limits
 from gateway.core.errors import CampaignNotRunning
 from gateway.core.model import CallReport, ItemFailure, Source, Waiter
+from gateway.core.scheduling.lanes import SCANNED_PART
 from gateway.core.views.snapshot import CONCURRENCY, RATE, CampaignFigures, PermitWait
 from tests.unit.core.making import NOW, census_of, dial
 
@@ -36,6 +39,22 @@ def test_queued_and_in_flight_requests_are_counted_per_campaign() -> None:
     assert found == {"a": (35, 25, 3.0), "b": (3, 0, 3.0)}
     assert (snapshot.outstanding, snapshot.calls_in_flight, snapshot.draining) == (63, 1, False)
     assert snapshot.outstanding_bytes == engine.outstanding_bytes
+
+
+@pytest.mark.parametrize("campaigns", [1, 30])
+def test_the_oldest_wait_of_large_backlogs_is_read_in_parts(campaigns: int) -> None:
+    """A part of a snapshot reads a bounded number of requests, in one campaign or in several."""
+    engine, source, each = (
+        engine_with({}, concurrent_calls=campaigns),
+        Source(),
+        3 * SCANNED_PART // campaigns,
+    )
+    for number in range(campaigns):
+        arrivals = [(Waiter(source, n), dial(f"t{n}", f"c{number}")) for n in range(each)]
+        engine.submit(NOW, arrivals)
+    assert len(engine.poll(NOW + 1).batches) == campaigns
+    assert 2 <= sum(1 for _ in engine.survey(NOW + 2)) <= 3
+    assert {figures.oldest_wait_s for figures in census_of(engine, NOW + 2).campaigns} == {2.0}
 
 
 def test_a_flowing_campaign_leaves_the_snapshot_after_its_last_answer() -> None:
