@@ -5,12 +5,16 @@
 
 from dialgateway.campaigns import (
     Action,
+    ActionDone,
     ActionKind,
     Campaign,
     CampaignsSeen,
     CampaignState,
+    Confirmation,
     HeldRequests,
     Hold,
+    Replica,
+    ReplicaPart,
 )
 from dialgateway.client import DialGatewayClient
 from dialgateway.errors import (
@@ -42,12 +46,14 @@ __all__ = [
     "NO_RETRIES",
     "AccessDenied",
     "Action",
+    "ActionDone",
     "ActionKind",
     "CallFailed",
     "Campaign",
     "CampaignState",
     "CampaignsSeen",
     "ClientClosed",
+    "Confirmation",
     "DeadlineExceeded",
     "DialGatewayClient",
     "DialGatewayError",
@@ -63,6 +69,8 @@ __all__ = [
     "Priority",
     "ProtocolError",
     "Reason",
+    "Replica",
+    "ReplicaPart",
     "RetryAdvice",
     "RetryPolicy",
     "StreamBroken",

@@ -21,7 +21,7 @@ import grpc
 import grpc.aio
 
 from dialgateway import _campaign_wire as wire
-from dialgateway.campaigns import Campaign, CampaignsSeen, HeldRequests
+from dialgateway.campaigns import ActionDone, ActionKind, Campaign, CampaignsSeen, HeldRequests
 from dialgateway.errors import ClientClosed
 from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
@@ -41,7 +41,8 @@ class CampaignCalls(ABC):
 
     Each method raises GatewayUnavailable, AccessDenied, GatewayOverloaded (a limit of the gateway is
     reached), DeadlineExceeded, ClientClosed, or CallFailed with the status in `code`: INVALID_ARGUMENT where
-    a field breaks a rule, NOT_FOUND for the release of a campaign that is not held.
+    a field breaks a rule, NOT_FOUND for the release of a campaign that is not held, FAILED_PRECONDITION for a
+    release that the shared state of a fleet cannot record.
     """
 
     _metadata: Metadata
@@ -52,17 +53,16 @@ class CampaignCalls(ABC):
 
     async def list_campaigns(self) -> list[Campaign]:
         """Return all campaigns that the gateway knows, ordered by id."""
-        campaigns: list[Campaign] = []
-        token = ""
+        return list((await self.see_campaigns()).campaigns.values())
+
+    async def see_campaigns(self) -> CampaignsSeen:
+        """Return all campaigns that the gateway knows, ordered by id, and the replicas of its fleet."""
+        pages: list[pb.ListCampaignsResponse] = []
         async with self._campaign_stub() as stub:
-            while True:
-                page = await stub.ListCampaigns(
-                    wire.list_message(token), timeout=TIMEOUT_S, metadata=self._metadata
-                )
-                campaigns += map(wire.campaign, page.campaigns)
-                token = page.next_page_token
-                if not token:
-                    return campaigns
+            while not pages or pages[-1].next_page_token:
+                message = wire.list_message(pages[-1].next_page_token if pages else "")
+                pages.append(await stub.ListCampaigns(message, timeout=TIMEOUT_S, metadata=self._metadata))
+        return wire.listed(pages)
 
     async def watch_campaigns(self, every: timedelta | float = 1.0) -> AsyncGenerator[CampaignsSeen, None]:
         """Yield all campaigns now and after each change, at most once in `every` (0.25 to 60 s).
@@ -83,23 +83,30 @@ class CampaignCalls(ABC):
         self, campaign_id: str, reason: str = "", *, held_requests: HeldRequests = HeldRequests.WAIT
     ) -> Campaign:
         """Stop calls to Amazon Connect for a campaign. Return the held campaign."""
-        message = wire.hold_message(campaign_id, reason, held_requests)
-        async with self._campaign_stub() as stub:
-            held = await stub.HoldCampaign(message, timeout=TIMEOUT_S, metadata=self._metadata)
-        return wire.campaign(held.campaign)
+        done = await self.act_on_campaign(ActionKind.HOLD, campaign_id, reason, held_requests=held_requests)
+        return done.campaign
 
     async def release_campaign(self, campaign_id: str, reason: str = "") -> Campaign:
         """Allow calls for a held campaign again. Return the released campaign."""
-        message = pb.ReleaseCampaignRequest(campaign_id=campaign_id, reason=reason)
-        async with self._campaign_stub() as stub:
-            released = await stub.ReleaseCampaign(message, timeout=TIMEOUT_S, metadata=self._metadata)
-        return wire.campaign(released.campaign)
+        return (await self.act_on_campaign(ActionKind.RELEASE, campaign_id, reason)).campaign
 
     async def purge_campaign(self, campaign_id: str, reason: str = "") -> int:
         """Answer all queued dial requests of a campaign with PURGED. Return how many there were."""
-        message = pb.PurgeCampaignRequest(campaign_id=campaign_id, reason=reason)
+        return (await self.act_on_campaign(ActionKind.PURGE, campaign_id, reason)).answered
+
+    async def act_on_campaign(
+        self,
+        kind: ActionKind,
+        campaign_id: str,
+        reason: str = "",
+        *,
+        held_requests: HeldRequests = HeldRequests.WAIT,
+    ) -> ActionDone:
+        """Hold, release or purge a campaign. Return also which replicas of a fleet have confirmed it."""
+        method, message = wire.action_message(kind, campaign_id, reason, held_requests)
         async with self._campaign_stub() as stub:
-            return (await stub.PurgeCampaign(message, timeout=TIMEOUT_S, metadata=self._metadata)).purged
+            response = await getattr(stub, method)(message, timeout=TIMEOUT_S, metadata=self._metadata)
+        return wire.action_done(response)
 
     @asynccontextmanager
     async def _campaign_stub(self) -> AsyncIterator[CampaignServiceAsyncStub]:
@@ -127,17 +134,16 @@ class SyncCampaignCalls(ABC):
 
     def list_campaigns(self) -> list[Campaign]:
         """Return all campaigns that the gateway knows, ordered by id."""
-        campaigns: list[Campaign] = []
-        token = ""
+        return list((self.see_campaigns()).campaigns.values())
+
+    def see_campaigns(self) -> CampaignsSeen:
+        """Return all campaigns that the gateway knows, ordered by id, and the replicas of its fleet."""
+        pages: list[pb.ListCampaignsResponse] = []
         with self._campaign_stub() as stub:
-            while True:
-                page = stub.ListCampaigns(
-                    wire.list_message(token), timeout=TIMEOUT_S, metadata=self._metadata
-                )
-                campaigns += map(wire.campaign, page.campaigns)
-                token = page.next_page_token
-                if not token:
-                    return campaigns
+            while not pages or pages[-1].next_page_token:
+                message = wire.list_message(pages[-1].next_page_token if pages else "")
+                pages.append(stub.ListCampaigns(message, timeout=TIMEOUT_S, metadata=self._metadata))
+        return wire.listed(pages)
 
     def watch_campaigns(self, every: timedelta | float = 1.0) -> Generator[CampaignsSeen, None, None]:
         """Yield all campaigns now and after each change, at most once in `every` (0.25 to 60 s).
@@ -158,23 +164,30 @@ class SyncCampaignCalls(ABC):
         self, campaign_id: str, reason: str = "", *, held_requests: HeldRequests = HeldRequests.WAIT
     ) -> Campaign:
         """Stop calls to Amazon Connect for a campaign. Return the held campaign."""
-        message = wire.hold_message(campaign_id, reason, held_requests)
-        with self._campaign_stub() as stub:
-            held = stub.HoldCampaign(message, timeout=TIMEOUT_S, metadata=self._metadata)
-        return wire.campaign(held.campaign)
+        done = self.act_on_campaign(ActionKind.HOLD, campaign_id, reason, held_requests=held_requests)
+        return done.campaign
 
     def release_campaign(self, campaign_id: str, reason: str = "") -> Campaign:
         """Allow calls for a held campaign again. Return the released campaign."""
-        message = pb.ReleaseCampaignRequest(campaign_id=campaign_id, reason=reason)
-        with self._campaign_stub() as stub:
-            released = stub.ReleaseCampaign(message, timeout=TIMEOUT_S, metadata=self._metadata)
-        return wire.campaign(released.campaign)
+        return (self.act_on_campaign(ActionKind.RELEASE, campaign_id, reason)).campaign
 
     def purge_campaign(self, campaign_id: str, reason: str = "") -> int:
         """Answer all queued dial requests of a campaign with PURGED. Return how many there were."""
-        message = pb.PurgeCampaignRequest(campaign_id=campaign_id, reason=reason)
+        return (self.act_on_campaign(ActionKind.PURGE, campaign_id, reason)).answered
+
+    def act_on_campaign(
+        self,
+        kind: ActionKind,
+        campaign_id: str,
+        reason: str = "",
+        *,
+        held_requests: HeldRequests = HeldRequests.WAIT,
+    ) -> ActionDone:
+        """Hold, release or purge a campaign. Return also which replicas of a fleet have confirmed it."""
+        method, message = wire.action_message(kind, campaign_id, reason, held_requests)
         with self._campaign_stub() as stub:
-            return stub.PurgeCampaign(message, timeout=TIMEOUT_S, metadata=self._metadata).purged
+            response = getattr(stub, method)(message, timeout=TIMEOUT_S, metadata=self._metadata)
+        return wire.action_done(response)
 
     @contextmanager
     def _campaign_stub(self) -> Iterator[CampaignServiceStub]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, timedelta
 
 import grpc
@@ -9,12 +10,16 @@ import grpc
 from dialgateway._wire import by_number
 from dialgateway.campaigns import (
     Action,
+    ActionDone,
     ActionKind,
     Campaign,
     CampaignsSeen,
     CampaignState,
+    Confirmation,
     HeldRequests,
     Hold,
+    Replica,
+    ReplicaPart,
 )
 from dialgateway.errors import CallFailed, StreamBroken, from_status
 from dialgateway.v1 import campaign_service_pb2 as pb
@@ -22,6 +27,8 @@ from dialgateway.v1 import dial_request_service_pb2 as dial_pb
 from dialgateway.values import Outcome, Reason
 
 PAGE_SIZE = 1000
+ActionRequest = pb.HoldCampaignRequest | pb.ReleaseCampaignRequest | pb.PurgeCampaignRequest
+ActionResponse = pb.HoldCampaignResponse | pb.ReleaseCampaignResponse | pb.PurgeCampaignResponse
 
 _STATES = by_number(pb.CampaignState, CampaignState, "CAMPAIGN_STATE_")
 _KINDS = by_number(pb.ActionKind, ActionKind, "ACTION_KIND_")
@@ -33,6 +40,13 @@ def list_message(page_token: str) -> pb.ListCampaignsRequest:
     return pb.ListCampaignsRequest(page_size=PAGE_SIZE, page_token=page_token)
 
 
+def listed(pages: list[pb.ListCampaignsResponse]) -> CampaignsSeen:
+    """Convert all pages of the list of campaigns; instant and replicas are those of the last."""
+    found = {message.campaign_id: campaign(message) for page in pages for message in page.campaigns}
+    last = pages[-1]
+    return CampaignsSeen(last.as_of.ToDatetime(UTC), found, frozenset(), replicas(last.replicas))
+
+
 def watch_message(every: timedelta | float) -> pb.WatchCampaignsRequest:
     """Return the request for changes, at most one message per interval (seconds if a number)."""
     message = pb.WatchCampaignsRequest()
@@ -40,14 +54,42 @@ def watch_message(every: timedelta | float) -> pb.WatchCampaignsRequest:
     return message
 
 
-def hold_message(campaign_id: str, reason: str, held_requests: HeldRequests) -> pb.HoldCampaignRequest:
-    """Return the request to hold a campaign."""
-    answer = held_requests is HeldRequests.ANSWER
-    return pb.HoldCampaignRequest(
-        campaign_id=campaign_id,
-        reason=reason,
-        held_requests=pb.HELD_REQUESTS_ANSWER if answer else pb.HELD_REQUESTS_WAIT,
-    )
+def action_message(
+    kind: ActionKind, campaign_id: str, reason: str, held_requests: HeldRequests
+) -> tuple[str, ActionRequest]:
+    """Return the method for an action and its request. Raises ValueError for UNSPECIFIED."""
+    if kind is ActionKind.HOLD:
+        answer = held_requests is HeldRequests.ANSWER
+        return "HoldCampaign", pb.HoldCampaignRequest(
+            campaign_id=campaign_id,
+            reason=reason,
+            held_requests=pb.HELD_REQUESTS_ANSWER if answer else pb.HELD_REQUESTS_WAIT,
+        )
+    if kind is ActionKind.RELEASE:
+        return "ReleaseCampaign", pb.ReleaseCampaignRequest(campaign_id=campaign_id, reason=reason)
+    if kind is ActionKind.PURGE:
+        return "PurgeCampaign", pb.PurgeCampaignRequest(campaign_id=campaign_id, reason=reason)
+    raise ValueError("kind: HOLD, RELEASE or PURGE")
+
+
+def action_done(response: ActionResponse) -> ActionDone:
+    """Convert the response to an action."""
+    if isinstance(response, pb.HoldCampaignResponse):
+        answered = response.answered
+    else:
+        answered = response.purged if isinstance(response, pb.PurgeCampaignResponse) else 0
+    confirmation = None
+    if response.HasField("confirmation"):
+        told = response.confirmation
+        confirmation = Confirmation(
+            tuple(told.confirmed_replicas), tuple(told.unconfirmed_replicas), told.only_here
+        )
+    return ActionDone(campaign(response.campaign), answered, confirmation)
+
+
+def replicas(messages: Iterable[pb.Replica]) -> tuple[Replica, ...]:
+    """Convert the replicas of a listing."""
+    return tuple(Replica(message.name, message.reported) for message in messages)
 
 
 def campaign(message: pb.Campaign) -> Campaign:
@@ -58,7 +100,7 @@ def campaign(message: pb.Campaign) -> Campaign:
         message.queued,
         message.in_flight,
         message.oldest_wait.ToTimedelta(),
-        {outcome: getattr(message.outcomes, outcome.value.lower()) for outcome in Outcome},
+        _outcomes(message.outcomes),
         message.accepted_per_second,
         _REASONS.get(message.reason, Reason.UNSPECIFIED),
         message.detail,
@@ -66,6 +108,7 @@ def campaign(message: pb.Campaign) -> Campaign:
         message.retry_after.ToTimedelta() if message.HasField("retry_after") else None,
         _hold(message.hold) if message.HasField("hold") else None,
         _action(message.last_action) if message.HasField("last_action") else None,
+        tuple(map(_part, message.replicas)),
     )
 
 
@@ -88,7 +131,7 @@ class WatchedCampaigns:
             return None
         changed, self._changed = frozenset(self._changed), set()
         in_order = dict(sorted(self._campaigns.items()))
-        return CampaignsSeen(message.as_of.ToDatetime(UTC), in_order, changed)
+        return CampaignsSeen(message.as_of.ToDatetime(UTC), in_order, changed, replicas(message.replicas))
 
 
 def failure_of(error: grpc.RpcError, code: grpc.StatusCode, details: str | None) -> CallFailed:
@@ -98,6 +141,22 @@ def failure_of(error: grpc.RpcError, code: grpc.StatusCode, details: str | None)
         failure = CallFailed(str(failure), code=code)
     failure.__cause__ = error
     return failure
+
+
+def _outcomes(message: pb.OutcomeCounts) -> dict[Outcome, int]:
+    return {outcome: getattr(message, outcome.value.lower()) for outcome in Outcome}
+
+
+def _part(message: pb.ReplicaPart) -> ReplicaPart:
+    return ReplicaPart(
+        message.replica,
+        _STATES.get(message.state, CampaignState.UNSPECIFIED),
+        message.queued,
+        message.in_flight,
+        message.oldest_wait.ToTimedelta(),
+        _outcomes(message.outcomes),
+        message.accepted_per_second,
+    )
 
 
 def _hold(message: pb.Hold) -> Hold:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from dialgateway.dialctl.connection import Connection, add_connection, connection_of
 
 _EXIT_CODES = """\
-exit codes: 0 done, 1 not done (refused by the gateway, or not confirmed), 2 wrong usage,
-3 gateway not reached, 130 interrupted"""
+exit codes: 0 done, 1 not done (refused by the gateway, not confirmed by you, or not confirmed by
+every replica of a fleet), 2 wrong usage, 3 gateway not reached, 130 interrupted"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from dialgateway.campaigns import CampaignsSeen, HeldRequests
+from dialgateway.campaigns import ActionDone, ActionKind, CampaignsSeen, HeldRequests
 from dialgateway.client import DialGatewayClient
 from dialgateway.dialctl.campaign_arguments import CampaignArguments
-from dialgateway.dialctl.campaign_table import sentence, table_lines
+from dialgateway.dialctl.campaign_table import missing, reach, sentence, table_lines
 from dialgateway.dialctl.send import INTERRUPTED
 from dialgateway.dialctl.terminal import rich_console, unambiguous
 from dialgateway.errors import CallFailed, GatewayUnavailable
@@ -38,13 +38,16 @@ async def run_campaign_command(arguments: CampaignArguments) -> int:
 
 async def _list(client: DialGatewayClient, arguments: CampaignArguments) -> int:
     del arguments
-    campaigns = await client.list_campaigns()
+    seen = await client.see_campaigns()
+    campaigns = list(seen.campaigns.values())
     if campaigns and (console := rich_console(sys.stdout)) is not None:
         from dialgateway.dialctl.campaign_screen import print_campaigns
 
         print_campaigns(campaigns, console)
     else:
         _print(*(table_lines(campaigns) if campaigns else ["no campaigns"]))
+    if others := missing(seen):
+        _say(others.removeprefix("; "))
     return DONE
 
 
@@ -64,16 +67,16 @@ async def _watch(client: DialGatewayClient, arguments: CampaignArguments) -> int
 
 async def _hold(client: DialGatewayClient, arguments: CampaignArguments) -> int:
     held_requests = HeldRequests.ANSWER if arguments.answer else HeldRequests.WAIT
-    campaign = await client.hold_campaign(
-        arguments.campaign_id, arguments.reason, held_requests=held_requests
+    done = await client.act_on_campaign(
+        ActionKind.HOLD, arguments.campaign_id, arguments.reason, held_requests=held_requests
     )
-    _print(sentence(campaign))
-    return DONE
+    answered = f"; {done.answered:,} dial requests answered" if done.answered else ""
+    return _done(done, sentence(done.campaign) + answered, "the hold reaches the others once it is back")
 
 
 async def _release(client: DialGatewayClient, arguments: CampaignArguments) -> int:
-    _print(sentence(await client.release_campaign(arguments.campaign_id, arguments.reason)))
-    return DONE
+    done = await client.act_on_campaign(ActionKind.RELEASE, arguments.campaign_id, arguments.reason)
+    return _done(done, sentence(done.campaign))
 
 
 async def _purge(client: DialGatewayClient, arguments: CampaignArguments) -> int:
@@ -85,9 +88,19 @@ async def _purge(client: DialGatewayClient, arguments: CampaignArguments) -> int
         if not await _confirmed(f"remove {queued:,} queued dial requests of {name}? [y/N] "):
             _say("nothing was removed")
             return NOT_DONE
-    purged = await client.purge_campaign(arguments.campaign_id, arguments.reason)
-    _print(f"{name}: {purged:,} dial requests removed")
-    return DONE
+    done = await client.act_on_campaign(ActionKind.PURGE, arguments.campaign_id, arguments.reason)
+    return _done(done, f"{name}: {done.answered:,} dial requests removed", "purge again once it is back")
+
+
+def _done(done: ActionDone, text: str, without_store: str = "") -> int:
+    """Print what came of an action, and which replicas have done it; return the exit code."""
+    confirmed, problem = reach(done)
+    _print(text, *([confirmed] if confirmed else []))
+    if problem and done.confirmation is not None and done.confirmation.only_here:
+        problem += f"; {without_store}"
+    if problem:
+        _say(problem)
+    return NOT_DONE if problem else DONE
 
 
 async def _confirmed(question: str) -> bool:

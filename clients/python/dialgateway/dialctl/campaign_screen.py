@@ -20,12 +20,21 @@ from rich.table import Table
 from rich.text import Text
 
 from dialgateway.campaigns import Campaign, CampaignsSeen, CampaignState
-from dialgateway.dialctl.campaign_table import MAX_WIDTHS, NUMERIC, TITLES, cells, table_lines
+from dialgateway.dialctl.campaign_table import (
+    MAX_WIDTHS,
+    NUMERIC,
+    REPLICAS,
+    TITLES,
+    cells,
+    missing,
+    table_lines,
+    titles,
+)
 
 _STATE_STYLES = {"flowing": "green", "cooling": "yellow", "parked": "yellow", "held": "red"}
 _LINES_BESIDE_ROWS = 3
 """The line above the table, the titles, and an empty last line."""
-_LEFT_OUT_WHEN_NARROW = ("OTHER", "OLDEST", "ACC/S", "ACCEPTED", "IN FLIGHT", "WHY")
+_LEFT_OUT_WHEN_NARROW = ("OTHER", "OLDEST", "ACC/S", "ACCEPTED", REPLICAS, "IN FLIGHT", "WHY")
 """The columns that a narrow terminal does not show, the least important first."""
 _MIN_WHY = 20
 """The least width of the column WHY, in characters."""
@@ -34,43 +43,44 @@ _GAP = 2
 
 def print_campaigns(campaigns: Sequence[Campaign], console: Console) -> None:
     """Print a table that cuts no text. If that does not fit, print lines that the terminal wraps."""
-    rows = _rows(campaigns)
-    if _fitting_titles(rows, console.width) == list(TITLES):
-        console.print(_table(rows, TITLES, overflow="fold"))
+    rows, columns = _rows(campaigns), titles(campaigns)
+    if _fitting_titles(rows, columns, console.width) == list(columns):
+        console.print(_table(rows, columns, overflow="fold"))
         return
     for line in table_lines(campaigns):
         console.print(line, soft_wrap=True)
 
 
 def _rows(campaigns: Iterable[Campaign]) -> list[dict[str, str]]:
-    return [dict(zip(TITLES, cells(campaign), strict=True)) for campaign in campaigns]
+    return [dict(zip((*TITLES, REPLICAS), cells(campaign), strict=True)) for campaign in campaigns]
 
 
-def _table(rows: Iterable[Mapping[str, str]], titles: Iterable[str], overflow: OverflowMethod) -> Table:
+def _table(rows: Iterable[Mapping[str, str]], columns: Iterable[str], overflow: OverflowMethod) -> Table:
     """Return a table. With the overflow `fold`, long texts take several lines."""
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    for title in titles:
+    for title in columns:
         justify: JustifyMethod = "right" if title in NUMERIC else "left"
-        # Rich takes missing width from the columns that may wrap: here from WHY only.
-        table.add_column(title, justify=justify, no_wrap=title != "WHY", max_width=MAX_WIDTHS.get(title))
+        # Rich takes missing width from the columns that may wrap: here from the last ones only.
+        wraps = title in {"WHY", REPLICAS}
+        table.add_column(title, justify=justify, no_wrap=not wraps, max_width=MAX_WIDTHS.get(title))
     for row in rows:
-        texts = {title: Text(row[title], no_wrap=overflow != "fold", overflow=overflow) for title in titles}
+        texts = {title: Text(row[title], no_wrap=overflow != "fold", overflow=overflow) for title in columns}
         texts["STATE"].stylize(_STATE_STYLES.get(row["STATE"], ""))
         table.add_row(*texts.values())
     return table
 
 
-def _fitting_titles(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
+def _fitting_titles(rows: Sequence[Mapping[str, str]], columns: Sequence[str], width: int) -> list[str]:
     """Return the titles of the columns that a terminal has room for."""
     widths = {
         title: min(max(map(cell_len, (title, *(row[title] for row in rows)))), MAX_WIDTHS.get(title, width))
-        for title in TITLES
+        for title in columns
     }
     widths["WHY"] = min(widths["WHY"], _MIN_WHY)
     for title in _LEFT_OUT_WHEN_NARROW:
         if sum(widths.values()) + _GAP * (len(widths) - 1) <= width:
             break
-        del widths[title]
+        widths.pop(title, None)
     return list(widths)
 
 
@@ -121,10 +131,11 @@ class WatchScreen:
         room = max(1, self._console.size.height - _LINES_BESIDE_ROWS)
         if len(ordered) > room:
             head += f", {room} of them here"
+        head += missing(seen)
         rows = _rows(ordered[:room])
         # An encoding other than UTF-8 may not have the ellipsis character.
         overflow: OverflowMethod = "crop" if self._console.options.ascii_only else "ellipsis"
-        table = _table(rows, _fitting_titles(rows, self._console.width), overflow)
+        table = _table(rows, _fitting_titles(rows, titles(ordered), self._console.width), overflow)
         return Group(Text(head, no_wrap=True, overflow="crop"), table)
 
 

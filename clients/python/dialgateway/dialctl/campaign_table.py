@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from dialgateway.campaigns import Campaign, CampaignState
+from dialgateway.campaigns import ActionDone, Campaign, CampaignsSeen, CampaignState, ReplicaPart
 from dialgateway.dialctl.terminal import unambiguous
 from dialgateway.values import Outcome
 
 TITLES = ("CAMPAIGN", "STATE", "QUEUED", "IN FLIGHT", "OLDEST", "ACC/S", "ACCEPTED", "OTHER", "WHY")
+REPLICAS = "QUEUED+IN FLIGHT BY REPLICA"
+"""The title of the last column in a fleet: what each replica has of a campaign."""
 NUMERIC = frozenset({"QUEUED", "IN FLIGHT", "OLDEST", "ACC/S", "ACCEPTED", "OTHER"})
 """The columns that are aligned to the right."""
-MAX_WIDTHS = {"CAMPAIGN": 40, "WHY": 70}
+MAX_WIDTHS = {"CAMPAIGN": 40, "WHY": 70, REPLICAS: 200}
 """The width at which a column's texts are cut, in characters."""
 
 
+def titles(campaigns: Iterable[Campaign]) -> tuple[str, ...]:
+    """Return the titles of a table: those of one gateway, or of a fleet."""
+    return (*TITLES, REPLICAS) if any(campaign.replicas for campaign in campaigns) else TITLES
+
+
 def cells(campaign: Campaign) -> tuple[str, ...]:
-    """Return the cells of a campaign's row, in the order of `TITLES`; safe to write to a terminal."""
+    """Return the cells of a campaign's row, in the order of `TITLES`, then that of `REPLICAS`.
+
+    They are safe to write to a terminal.
+    """
     accepted = campaign.outcomes[Outcome.ACCEPTED]
     return (
         unambiguous(campaign.campaign_id),
@@ -29,24 +39,52 @@ def cells(campaign: Campaign) -> tuple[str, ...]:
         f"{accepted:,}",
         f"{sum(campaign.outcomes.values()) - accepted:,}",
         unambiguous(_why(campaign)),
+        ", ".join(_part(campaign, part) for part in campaign.replicas),
     )
 
 
-def table_lines(campaigns: Iterable[Campaign]) -> list[str]:
+def table_lines(campaigns: Sequence[Campaign]) -> list[str]:
     """Return a table as lines, titles first. Rows are not cut to a terminal's width: pipes have none."""
-    rows = [TITLES, *map(cells, campaigns)]
+    columns = titles(campaigns)
+    rows = [columns, *map(cells, campaigns)]
     widths = [
         min(max(len(row[column]) for row in rows), MAX_WIDTHS.get(title, 99))
-        for column, title in enumerate(TITLES)
+        for column, title in enumerate(columns)
     ]
-    return [_line(row, widths) for row in rows]
+    return [_line(columns, row, widths) for row in rows]
 
 
 def sentence(campaign: Campaign) -> str:
     """Return one campaign as one line."""
-    name, state, queued, in_flight, oldest, rate, accepted, other, why = cells(campaign)
+    name, state, queued, in_flight, oldest, rate, accepted, other, why, replicas = cells(campaign)
     counts = f"{queued} queued (oldest {oldest}), {in_flight} in flight, {rate}/s"
-    return f"{name}: {state}, {counts}, {accepted} accepted, {other} other" + (f"; {why}" if why else "")
+    more = (f"; {why}" if why else "") + (f"; queued+in flight by replica: {replicas}" if replicas else "")
+    return f"{name}: {state}, {counts}, {accepted} accepted, {other} other{more}"
+
+
+def missing(seen: CampaignsSeen) -> str:
+    """Return which replicas a listing does not include, to be put behind a text; empty if none is missing."""
+    names = [unambiguous(replica.name) for replica in seen.replicas if not replica.reported]
+    return f"; without {', '.join(names)}, no report from there" if names else ""
+
+
+def reach(done: ActionDone) -> tuple[str, str]:
+    """Return who has carried an action out, and what is wrong with that; both empty without a fleet."""
+    told = done.confirmation
+    if told is None:
+        return "", ""
+    names = ", ".join(map(unambiguous, told.confirmed))
+    if told.only_here:
+        return "", f"ONLY {names} has done it: the shared state cannot be reached"
+    missing_ones = ", ".join(map(unambiguous, told.unconfirmed))
+    problem = f"NOT confirmed by {missing_ones}: may go on as before until it reaches the shared state"
+    return f"confirmed by {names}", problem if missing_ones else ""
+
+
+def _part(campaign: Campaign, part: ReplicaPart) -> str:
+    """Return what a replica has of a campaign, with its state there if that is another."""
+    state = "" if part.state is campaign.state else f" {part.state.lower()}"
+    return f"{unambiguous(part.replica)} {part.queued:,}+{part.in_flight:,}{state}"
 
 
 def _why(campaign: Campaign) -> str:
@@ -69,9 +107,9 @@ def _duration(span: timedelta) -> str:
     return f"{seconds // 60}m" if seconds < 6000 else f"{seconds // 3600}h"
 
 
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+def _line(columns: Sequence[str], row: Sequence[str], widths: Sequence[int]) -> str:
     line = []
-    for title, cell, width in zip(TITLES, row, widths, strict=True):
+    for title, cell, width in zip(columns, row, widths, strict=False):  # a row may have one cell more
         fitting = cell if len(cell) <= width else f"{cell[: width - 3]}..."
         line.append(fitting.rjust(width) if title in NUMERIC else fitting.ljust(width))
     return "  ".join(line).rstrip()
