@@ -4,19 +4,19 @@ No answer waits for a slow shared state: a claim or look-up that fails is report
 on in doubt. Settlements are written behind the answers, in order, from a bounded backlog.
 
 A shared state that was restarted, flushed or replaced may have lost records. Then every replica writes its
-recent settlements again, and tokens without a record count as in doubt: for a moment, if only the last writes
-can be missing, or for the replay window, if the shared state has lost everything.
+recent settlements again, and tokens without a record count as in doubt (`core/claims/doubts.py` says until
+when).
 """
 
 import asyncio
 import logging
-import math
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from gateway.core.claims.doubts import Doubts
 from gateway.core.fleet.fingerprints import Fingerprints
-from gateway.core.fleet.messages import Claim, Claimed, Settlement, TokenRecord
+from gateway.core.fleet.messages import Claim, Claimed, Member, Settlement, TokenRecord
 from gateway.dispatch.settlements import BACKLOG_LIMIT, Addressed, Settlements
 from gateway.runtime.supervision import trace_of
 from gateway.shared_state.port import SharedState, SharedStateError
@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 
 AWAY_S = 0.5
 """Seconds after a failure in which the shared state is not asked: calls would wait for its time-out."""
-WRITE_AGAIN_S = 2.0
-"""Seconds in which all replicas have written their recent settlements again."""
 KEY_BYTES = 32
 _Reply = TypeVar("_Reply")
 
@@ -38,6 +36,10 @@ class Ledger(Protocol):
 
     def doubt(self, now: float, until: float) -> None:
         """Count tokens without a record as in doubt until an instant."""
+        ...
+
+    def heard(self, now: float) -> None:
+        """Note that the shared state has answered a beat."""
         ...
 
 
@@ -77,6 +79,7 @@ class Claims:
         self._written = asyncio.Event()
         self._written.set()
         self._epoch = ""
+        self._doubts = Doubts(member)
         self._kept_key: bytes | None = None
         self._must_check = True
         self._failed_at: float | None = None
@@ -117,15 +120,23 @@ class Claims:
             self._written.clear()
             self._wake.set()
 
-    def seen_epoch(self, epoch: str) -> None:
-        """Note the epoch of the shared state. A new one means that it may have lost records."""
+    def seen(self, epoch: str, members: Sequence[Member]) -> None:
+        """Note the epoch of the shared state and the members of the fleet, as a beat has returned them.
+
+        A new epoch means that records may be lost.
+        """
+        now = self._now()
+        self._ledger.heard(now)
+        changed = self._doubts.seen(now, members, self._replay_window_s)
         if self._epoch and epoch != self._epoch:
-            self._ledger.doubt(self._now(), math.inf)  # until it has been checked what is lost
-            self._settlements.write_again(self._now())
-            self._must_check = True
+            self._doubts.records_may_be_lost()
+            changed = self._must_check = True
+            self._settlements.write_again(now)
             self.settle(())
             self._wake.set()
         self._epoch = epoch
+        if changed:
+            self._ledger.doubt(now, self._doubts.until)
 
     async def written(self) -> None:
         """Wait until all settlements have been written."""
@@ -159,14 +170,11 @@ class Claims:
         if not self._has_key_file and kept != before:
             self._ledger.fingerprints = Fingerprints(kept)
         if before is not None:
-            lost_all = kept != before
-            doubt_s = self._replay_window_s if lost_all else WRITE_AGAIN_S
-            self._ledger.doubt(self._now(), self._now() + doubt_s)
-            what = "all records" if lost_all else "perhaps the last records"
-            text = (
-                "the shared state has lost %s of client tokens: tokens without a record are in doubt for %g s"
-            )
-            log.warning(text, what, doubt_s)
+            now, lost_all = self._now(), kept != before
+            self._doubts.checked(now, self._replay_window_s, lost_all=lost_all)
+            self._ledger.doubt(now, self._doubts.until)
+            what = "all its records" if lost_all else "perhaps its last records"
+            log.warning("the shared state has lost %s of client tokens: others may be in doubt now", what)
         return True
 
     async def _write_some(self) -> bool:

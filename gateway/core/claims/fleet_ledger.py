@@ -22,6 +22,12 @@ from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.settlement.completion import Completion
 from gateway.core.tokens.outstanding import Outstanding
 
+UNCLAIMED_AFTER_S, AGAIN_S = 1.0, 0.25
+"""Seconds after the last answer of the shared state, or for which the claims of a campaign have failed, after
+which its calls are sent without claims, in doubt. Until then their requests wait, `AGAIN_S` at a time; by
+then the other replicas regard this one as lost, and do not rely on claims either."""
+FAILING_LIMIT = 1000
+"""Campaigns for which it is known since when their claims fail, at most."""
 NO_NEWS_S = 10.0
 """Seconds after which a token that another replica was sending is sent here, in doubt, if the fleet's ledger
 cannot be asked."""
@@ -56,6 +62,8 @@ class FleetLedger:
         self._queue = LookUpQueue(self.denials)
         self.admitted = self._queue.admitted
         self._doubt_until = -math.inf
+        self._heard_at = -math.inf
+        self._failing_since: dict[str, float] = {}  # by campaign: each may be in another part of a cluster
 
     @property
     def fingerprints(self) -> Fingerprints:
@@ -73,6 +81,10 @@ class FleetLedger:
         """
         self._doubt_until = until
         self._calls.doubt()
+
+    def heard(self, now: float) -> None:
+        """Note that the shared state has answered a beat or a claim."""
+        self._heard_at = now
 
     # --- claims and settlements ----------------------------------------------------------------------
 
@@ -95,10 +107,10 @@ class FleetLedger:
         were sent. Without `sending`, nothing waits for another call.
         """
         if verdicts is None:
-            for entry in batch.entries:
-                entry.in_doubt = True
-            return self._sendable(now, batch, batch.entries)
+            return self._sendable(now, batch, self._unclaimed(now, batch, sending=sending))
         self._calls.note_claimed(batch, asked_at)
+        self.heard(now)
+        self._failing_since.pop(batch.campaign_id, None)
         kept = []
         for entry, claimed in zip(batch.entries, verdicts, strict=True):
             if claimed.verdict in {ClaimVerdict.CLAIMED, ClaimVerdict.TAKEN_OVER}:
@@ -125,6 +137,21 @@ class FleetLedger:
         """Settle all claims, since the gateway leaves now; `others` may have been sent."""
         self._calls.abandon(unsent, others)
         self.denials.closed = True
+
+    def _unclaimed(self, now: float, batch: Batch, *, sending: bool) -> list[Entry]:
+        """Return the entries that are sent without a claim; the others wait a little for the shared state."""
+        since = self._failing_since.setdefault(batch.campaign_id, now)
+        if len(self._failing_since) > FAILING_LIMIT:
+            del self._failing_since[next(iter(self._failing_since))]
+        if now - min(since, self._heard_at) >= UNCLAIMED_AFTER_S:
+            for entry in batch.entries:
+                entry.in_doubt = True
+            return batch.entries
+        for entry in batch.entries:
+            self._calls.settle_one(batch, entry, UNSENT)  # the claim may have been carried out
+            if self._completion.goes_on(now, batch, entry, sending=sending):
+                self._scheduler.delay(entry, now + AGAIN_S)
+        return []
 
     def _leaves_call(
         self, now: float, batch: Batch, entry: Entry, claimed: Claimed, *, sending: bool

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from gateway.core.claims.doubts import WRITE_AGAIN_S
 from gateway.core.fleet.fingerprints import Fingerprints
-from gateway.core.fleet.messages import Claim, ClaimVerdict, Settlement, TokenState
-from gateway.dispatch.claims import AWAY_S, WRITE_AGAIN_S, Claims
+from gateway.core.fleet.messages import Claim, ClaimVerdict, Member, Settlement, TokenState
+from gateway.dispatch.claims import AWAY_S, Claims
 from gateway.dispatch.settlements import RECENT_S, SETTLEMENTS_AT_ONCE
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.ledger import LedgerRules
@@ -36,6 +37,9 @@ class Ledger:
 
     def doubt(self, now: float, until: float) -> None:
         self.doubts.append(until)
+
+    def heard(self, now: float) -> None:
+        pass
 
 
 @dataclass
@@ -255,16 +259,16 @@ async def test_the_key_is_asked_for_until_the_store_answers() -> None:
 async def test_after_a_flush_tokens_are_in_doubt_for_the_replay_window() -> None:
     world = World()
     writer = asyncio.create_task(world.claims.run())
-    world.claims.seen_epoch("one")
+    world.claims.seen("one", [])
     await turns()
-    world.claims.seen_epoch("one")
+    world.claims.seen("one", [])
     assert world.ledger.doubts == []
     world.store.flush()
-    world.claims.seen_epoch("two")
+    world.claims.seen("two", [])
     assert world.ledger.doubts == [math.inf]
     await turns()
     assert world.ledger.doubts == [math.inf, world.now + WINDOW_S]
-    world.claims.seen_epoch("two")
+    world.claims.seen("two", [])
     await turns()
     assert len(world.ledger.doubts) == 2
     writer.cancel()
@@ -273,7 +277,7 @@ async def test_after_a_flush_tokens_are_in_doubt_for_the_replay_window() -> None
 async def test_after_a_failover_tokens_are_in_doubt_until_recent_results_are_written_again() -> None:
     world = World()
     writer = asyncio.create_task(world.claims.run())
-    world.claims.seen_epoch("one")
+    world.claims.seen("one", [])
     await turns()
     copy = world.store.snapshot()
     free = ("campaign", Settlement("free", "fingerprint", 1, None))
@@ -281,7 +285,7 @@ async def test_after_a_failover_tokens_are_in_doubt_until_recent_results_are_wri
     await turns()
     world.store.fail_over(copy)
     assert world.recorded == {}
-    world.claims.seen_epoch("two")
+    world.claims.seen("two", [])
     await turns()
     assert world.recorded == {"t": TokenState.ACCEPTED}
     assert world.ledger.doubts == [math.inf, world.now + WRITE_AGAIN_S]
@@ -291,12 +295,12 @@ async def test_after_a_failover_tokens_are_in_doubt_until_recent_results_are_wri
 async def test_only_recent_results_are_written_again() -> None:
     world = World()
     writer = asyncio.create_task(world.claims.run())
-    world.claims.seen_epoch("one")
+    world.claims.seen("one", [])
     world.claims.settle([accepted("old")])
     await turns()
     world.now += RECENT_S + 1.0
     world.store.flush()
-    world.claims.seen_epoch("two")
+    world.claims.seen("two", [])
     await turns()
     assert world.recorded == {}
     writer.cancel()
@@ -304,8 +308,17 @@ async def test_only_recent_results_are_written_again() -> None:
 
 async def test_a_replica_that_just_started_doubts_nothing() -> None:
     world = World()
-    world.claims.seen_epoch("one")
+    world.claims.seen("one", [])
     writer = asyncio.create_task(world.claims.run())
     await turns()
     assert world.ledger.doubts == []
     writer.cancel()
+
+
+async def test_a_lost_replica_brings_doubt_until_it_is_back() -> None:
+    world = World()
+    world.claims.seen("one", [Member("a", "a"), Member("b", "b", lost=True)])
+    world.claims.seen("one", [Member("a", "a"), Member("b", "b", lost=True)])
+    assert world.ledger.doubts == [math.inf]
+    world.claims.seen("one", [Member("a", "a"), Member("b", "b")])
+    assert world.ledger.doubts == [math.inf, world.now + WRITE_AGAIN_S]

@@ -290,9 +290,13 @@ async def test_a_drain_ends_while_a_claim_hangs() -> None:
 async def test_without_the_store_calls_go_on_and_denials_are_in_doubt() -> None:
     async with running() as fleet:
         a, _ = fleet.replicas
+        a.claims.seen("epoch", [])  # a beat, right before the outage
         a.fails = True
         owner = a.send(*TOKENS)
         await turns()
+        assert fleet.connect.calls == []  # it may be back soon
+        for _ in range(5):
+            await fleet.advance(0.25)
         assert owner.outcomes == ["ACCEPTED NONE"] * 60
         await a.dispatcher.hold("c", Hold("ops", "", NOW, answering=True))
         held = a.send("u")

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.core.campaigns.holds import Hold
+from gateway.core.claims.fleet_ledger import AGAIN_S, UNCLAIMED_AFTER_S
 from gateway.core.errors import AnswerLost, CallRevoked, ConnectFailed, RateThrottled
 from gateway.core.fleet.messages import TokenState
 from gateway.core.model import ItemFailure, Outcome, Reason
@@ -199,6 +200,53 @@ def test_without_the_store_calls_go_on_in_doubt(store: Store) -> None:
     a.complete(NOW, batch, accepted={"t1": "id"}, failed={"t2": ItemFailure.UNKNOWN_ERROR})
     assert outcomes(accepted) == {"ACCEPTED NONE"}
     assert outcomes(failed) == {"UNKNOWN CONNECT_ERROR"}
+
+
+def test_at_the_beginning_of_an_outage_calls_wait_for_the_store_to_return(store: Store) -> None:
+    a = Replica(store, "a")
+    a.begin(NOW, "first")
+    a.send_call(NOW)
+    store.away = True
+    caller = a.begin(NOW, "t")
+    assert not a.claim(NOW, a.call(NOW))
+    store.away = False
+    now, batch = a.next_call(NOW)
+    assert now == NOW + AGAIN_S
+    assert a.claim(now, batch)
+    assert not batch.entries[0].in_doubt
+    a.complete(now, batch)
+    assert outcomes(caller) == {"ACCEPTED NONE"}
+
+
+def test_after_a_second_without_the_store_calls_go_on_in_doubt(store: Store) -> None:
+    a = Replica(store, "a")
+    a.begin(NOW, "first")
+    a.send_call(NOW)
+    store.away = True
+    a.begin(NOW, "t")
+    now = NOW
+    while not a.claim(now, batch := a.next_call(now)[1]):
+        now += AGAIN_S
+    assert now == NOW + UNCLAIMED_AFTER_S
+    assert batch.entries[0].in_doubt
+
+
+def test_a_campaign_whose_part_of_the_store_is_away_goes_on_in_doubt(store: Store) -> None:
+    a = Replica(store, "a")
+    caller = Caller()
+    for tenths in range(21):
+        now = NOW + tenths / 10
+        a.send(now, caller, dial(f"x{tenths}", "other"))
+        a.send(now, caller, dial(f"y{tenths}"))
+        a.engine.source_closed(now, caller.source)
+        for batch in a.poll(now).batches:
+            store.away = batch.campaign_id == "campaign"
+            if a.claim(now, batch):
+                assert {one.in_doubt for one in batch.entries} == {store.away}
+                assert not store.away or now >= NOW + UNCLAIMED_AFTER_S
+                a.complete(now, batch)
+    assert {answer.outcome for answer in caller.answers.values()} == {Outcome.ACCEPTED}
+    assert caller.answers.keys() >= set(range(2 * 15))
 
 
 def test_results_made_without_the_store_are_recorded_afterwards(store: Store) -> None:

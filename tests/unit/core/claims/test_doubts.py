@@ -1,0 +1,64 @@
+"""The doubt about tokens without a record: how long it lasts after each cause."""
+
+import math
+
+import pytest
+
+from gateway.core.claims.doubts import CLEAN_END_S, WRITE_AGAIN_S, Doubts
+from gateway.core.fleet.messages import Member
+from tests.unit.core.making import NOW
+
+WINDOW_S = 1200.0
+OWN, OTHER, LOST = Member("a", "a"), Member("b", "b"), Member("b", "b", lost=True)
+
+
+def test_there_is_no_doubt_in_a_fleet_whose_members_all_live() -> None:
+    doubts = Doubts("a")
+    assert not doubts.seen(NOW, [OWN, OTHER], WINDOW_S)
+    assert doubts.until == -math.inf
+
+
+@pytest.mark.parametrize(("lost_all", "doubt_s"), [(True, WINDOW_S), (False, WRITE_AGAIN_S)])
+def test_lost_records_bring_doubt(*, lost_all: bool, doubt_s: float) -> None:
+    doubts = Doubts("a")
+    doubts.records_may_be_lost()
+    assert doubts.until == math.inf
+    doubts.checked(NOW, WINDOW_S, lost_all=lost_all)
+    assert doubts.until == NOW + doubt_s
+
+
+def test_a_lost_replica_that_comes_back_writes_its_results_first() -> None:
+    doubts = Doubts("a")
+    assert doubts.seen(NOW, [OWN, LOST], WINDOW_S)
+    assert not doubts.seen(NOW + 60.0, [OWN, LOST], WINDOW_S)
+    assert doubts.until == math.inf
+    assert doubts.seen(NOW + 90.0, [OWN, OTHER], WINDOW_S)
+    assert doubts.until == NOW + 90.0 + WRITE_AGAIN_S
+
+
+def test_a_replica_that_is_soon_known_to_have_ended_leaves_no_doubt() -> None:
+    doubts = Doubts("a")
+    doubts.seen(NOW, [OWN, LOST], WINDOW_S)
+    assert doubts.seen(NOW + CLEAN_END_S, [OWN], WINDOW_S)
+    assert doubts.until == -math.inf
+
+
+def test_a_replica_that_ended_without_the_shared_state_leaves_doubt_for_the_replay_window() -> None:
+    doubts = Doubts("a")
+    doubts.seen(NOW, [OWN, LOST], WINDOW_S)
+    doubts.seen(NOW + 60.0, [OWN], WINDOW_S)
+    assert doubts.until == NOW + 60.0 + WINDOW_S
+
+
+def test_a_replica_does_not_doubt_because_it_was_lost_itself() -> None:
+    doubts = Doubts("b")
+    assert not doubts.seen(NOW, [OWN, LOST], WINDOW_S)
+
+
+def test_a_short_doubt_does_not_end_a_long_one() -> None:
+    doubts = Doubts("a")
+    doubts.records_may_be_lost()
+    doubts.checked(NOW, WINDOW_S, lost_all=True)
+    doubts.seen(NOW, [OWN, LOST], WINDOW_S)
+    doubts.seen(NOW + 1.0, [OWN, OTHER], WINDOW_S)
+    assert doubts.until == NOW + WINDOW_S
