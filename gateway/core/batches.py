@@ -36,9 +36,12 @@ class BatchFormer:
     expiry: ExpiryScale
     slices: Slices
 
-    def form(self, now: float) -> FormedCall | None:
-        """Form the next call; None if all of it has expired or has no waiters any more."""
-        taken, flush = self.scheduler.form(now)
+    def form(self, now: float, hint: tuple[str, str] | None = None) -> FormedCall | None:
+        """Form the next call; None if all of it has expired or has no waiters any more.
+
+        `hint` is the caller and the campaign that the permit was granted for, None if it is for any.
+        """
+        taken, flush = self.scheduler.form(now, hint)
         if not taken:
             return None
         self.slices.left -= 1

@@ -45,8 +45,11 @@ from gateway.core.model import (
 )
 from gateway.core.operator_actions import OperatorActions
 from gateway.core.outbox import Outbox
+from gateway.core.quota.demand import Demand
+from gateway.core.quota.permits import FleetPermits, FleetRetryBudget, QuotaMember
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.pacing import Pacer, RetryBudget
+from gateway.core.scheduling.permits import Permits
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.settlement import verdicts
 from gateway.core.settlement.completion import Completion
@@ -70,7 +73,9 @@ class Engine:
     `operator_actions` is for operators, `statistics` counts the answers that `take_answers` returned.
     `campaign_problem` returns the rule that a campaign id breaks, None where calls can carry it.
     `fleet_member` is the name of this process in a fleet that shares a ledger, None without one. Then
-    `fleet_ledger` exists, and calls of `Decision.batches` are sent only if `claimed` says so.
+    `fleet_ledger` exists, and calls of `Decision.batches` are sent only if `claimed` says so. `fleet_quota`
+    names this process in a fleet that shares the quota. Then `fleet_permits` exists, and permits calls as the
+    shared state grants them.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Engine:
         rng: random.Random,
         campaign_problem: Callable[[str], str | None] = problem_with_campaign,
         fleet_member: str | None = None,
+        fleet_quota: QuotaMember | None = None,
     ) -> None:
         self._limits = limits
         self._outbox = Outbox()
@@ -89,8 +95,14 @@ class Engine:
         flow = CampaignFlow(self._holds, RefusedCampaigns(), self._conditions)
         self._expiry = ExpiryScale()
         self._scheduler = Scheduler(limits.linger_s, flow, self._expiry)
-        self._pacer = Pacer(limits.call_rate, limits.call_burst)
-        self._budget = RetryBudget()
+        self._retries: deque[int] = deque()
+        self._pacer: Permits = Pacer(limits.call_rate, limits.call_burst)
+        self._budget: RetryBudget | FleetRetryBudget = RetryBudget()
+        self.fleet_permits: FleetPermits | None = None
+        if fleet_quota is not None:
+            demand = Demand(self._scheduler, self._retries)
+            self.fleet_permits = FleetPermits(fleet_quota, limits.concurrent_calls, demand)
+            self._pacer, self._budget = self.fleet_permits, self.fleet_permits.budget
         self._slices = Slices(limits.slice_units)
         self._departures = Departures(self._outstanding, self._outbox, self._scheduler, self._slices)
         self._notices = Notices()
@@ -131,7 +143,6 @@ class Engine:
             None if self.fleet_ledger is None else self.fleet_ledger.admitted,
         )
         self._calls: dict[int, Batch] = {}
-        self._retries: deque[int] = deque()
         self._last_number = 0
         self._leaving = Leaving(self._outstanding, self._scheduler, self._holds, self._slices)
         self._former = BatchFormer(
@@ -147,7 +158,7 @@ class Engine:
         if not arrivals or arrivals[0][0].source.departure is Departure.GONE:
             return
         # Unfinished work is about to shorten the backlog, so a forecast would be wrong.
-        call_rate = self._pacer.rate if self._limits.forecast and not self._slices else None
+        call_rate = self._pacer.forecast_rate if self._limits.forecast and not self._slices else None
         self._admission.admit(now, arrivals, priority, leaving=self.draining, call_rate=call_rate)
 
     def wall_clock_gained(self, seconds: float) -> None:
@@ -460,7 +471,7 @@ class Engine:
             else:
                 decision.denied.append(number)
         while self._may_call() and self._pacer.ready_at(now) <= now and self._slices.left > 0:
-            formed = self._former.form(now)
+            formed = self._former.form(now, self._pacer.hint)
             if formed is not None:
                 batch = self._start(now, formed)
                 self._pacer.take(now)

@@ -38,6 +38,8 @@ class Pacer:
     of its own, the pacer reacts to throttles with pauses, which double until a call succeeds.
     """
 
+    hint: tuple[str, str] | None = None  # a permit is for any turn
+
     def __init__(self, rate: float, burst: float) -> None:
         self.ceiling = rate
         self.rate = rate
@@ -52,6 +54,21 @@ class Pacer:
         self._hindered_since: float | None = None
         self._hindered_at = float("-inf")
         self._hindered_pause_s = FIRST_HINDERED_S
+
+    @property
+    def forecast_rate(self) -> float:
+        """The rate that this process can count on."""
+        return self.rate
+
+    @property
+    def paused_until(self) -> float:
+        """The end of a pause after a throttle or a refusal of credentials; it may have passed."""
+        return self._paused_until
+
+    def restart(self, now: float, rate: float, burst: float) -> None:
+        """Begin again at `now` with another rate and burst, and an empty bucket."""
+        self.ceiling = self.rate = rate
+        self._capacity, self._tokens, self._updated_at = burst, 0.0, now
 
     def take(self, now: float) -> bool:
         """Take a permit at `now`, if there is one."""

@@ -211,10 +211,28 @@ class ReadyCampaigns:
         for ring in self._rings[Standing.DOUBTFUL]:
             ring.resume(caller)
 
-    def next(self, may_wait: Callable[[CampaignQueue], bool] | None) -> CallerQueue | None:
+    def turns(self) -> Iterator[tuple[Place, CallerQueue]]:
+        """Yield the ready queues, the most urgent place first: a queue of each caller in turn, and again."""
+        for place, groups in self._turns:
+            round_of = [group.queues() for group in groups.values()]
+            while round_of:
+                firsts = [(queues, next(queues, None)) for queues in round_of]
+                round_of = [queues for queues, queue in firsts if queue is not None]
+                yield from ((place, queue) for _, queue in firsts if queue is not None)
+
+    def first_turns(self) -> Iterator[tuple[Place, CallerQueue]]:
+        """Yield the first ready queue of each place."""
+        for place, groups in self._turns:
+            for group in islice(groups.values(), 1):
+                yield place, next(group.queues())
+
+    def next(
+        self, may_wait: Callable[[CampaignQueue], bool] | None, preferred: CallerQueue | None = None
+    ) -> CallerQueue | None:
         """Return the queue whose turn it is, and move it behind the others; None if none is ready.
 
-        Campaigns that `may_wait` go behind those with a full call; None if none may wait.
+        Campaigns that `may_wait` go behind those with a full call; None if none may wait. A `preferred` queue
+        goes before others at its place.
         """
         for attempt in range(RECHECK_LIMIT):
             places = [place for place, turns in self._turns if turns]
@@ -225,6 +243,8 @@ class ReadyCampaigns:
                 place = self._choose(may_try=False)
             ring = self._rings[place.standing][place.priority]
             queue = ring.first(may_wait)
+            if preferred is not None and preferred.place is place and place.standing is Standing.REGULAR:
+                queue = preferred
             if attempt == RECHECK_LIMIT - 1 or self._standing(queue) is place.standing:
                 break
             self.add(queue)  # its standing has changed since it was added

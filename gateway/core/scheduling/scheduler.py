@@ -18,7 +18,7 @@ from gateway.core.scheduling.expiry_watch import ExpiryWatch
 from gateway.core.scheduling.lanes import CallerQueue, SourceQueue
 from gateway.core.scheduling.proven import MISSES_LIMIT, MISSES_PER_S, Misses, Proven
 from gateway.core.scheduling.queues import CampaignQueue, QueueCount
-from gateway.core.scheduling.ready import ReadyCampaigns, Standing
+from gateway.core.scheduling.ready import Place, ReadyCampaigns, Standing
 from gateway.core.slices import SLICE
 
 SHORT_LINGER, LONG_LINGER = 0.5, 12.0
@@ -210,15 +210,17 @@ class Scheduler:
         """Whether any campaign would call if there were a permit."""
         return bool(self._ready_campaigns)
 
-    def form(self, now: float) -> tuple[list[Entry], FlushReason]:
+    def form(self, now: float, hint: tuple[str, str] | None = None) -> tuple[list[Entry], FlushReason]:
         """Take the entries of the next call, all of one campaign; there must be a ready one.
 
-        The list is empty if the requests that made the campaign ready have left; else `formed` must follow.
+        `hint` is the caller and the campaign whose turn it is in the fleet. It is followed if they are ready
+        and nothing more urgent is. The list is empty if the requests that made the campaign ready have left;
+        else `formed` must follow.
         """
         self._now = now
         # Only while permits are scarce may a campaign wait longer.
         may_wait = None if self._permit_share > 0.0 else partial(self._may_wait, now)
-        turn = self._ready_campaigns.next(may_wait)
+        turn = self._ready_campaigns.next(may_wait, None if hint is None else self._hinted(*hint))
         if turn is None:
             return [], FlushReason.LINGER
         campaign = turn.campaign
@@ -231,6 +233,22 @@ class Scheduler:
         if not entries:
             self.formed(now, campaign.campaign_id)
         return entries, flush
+
+    def turns(self) -> Iterator[tuple[Place, CallerQueue]]:
+        """Yield the ready queues, the most urgent place first, in the order of turns there."""
+        return self._ready_campaigns.turns()
+
+    def first_turns(self) -> Iterator[tuple[Place, CallerQueue]]:
+        """Yield the first ready queue of each place."""
+        return self._ready_campaigns.first_turns()
+
+    def may_linger(self, now: float, campaign: CampaignQueue) -> bool:
+        """Whether a ready campaign may linger longer if permits are scarce."""
+        return self._may_wait(now, campaign)
+
+    def is_limited(self, campaign: CampaignQueue) -> bool:
+        """Whether the calls of a campaign are smaller than usual: it is being probed."""
+        return self._flow.limit(campaign.campaign_id) < BATCH_LIMIT
 
     def may_hold_expired(self, now: float) -> bool:
         """Whether waiting entries may have expired, since `advance` has not taken all of them out yet."""
@@ -303,6 +321,10 @@ class Scheduler:
         if expiry is not None:
             instants.append(self._expiry.back(expiry))
         return min(instants, default=None)
+
+    def _hinted(self, caller: str, campaign_id: str) -> CallerQueue | None:
+        campaign = self._campaigns.get(campaign_id)
+        return campaign.callers.get(caller) if campaign is not None else None
 
     def _campaign(self, campaign_id: str) -> CampaignQueue:
         campaign = self._campaigns.get(campaign_id)

@@ -9,7 +9,7 @@ from gateway.core.campaigns.conditions import CampaignCondition
 from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.model import Batch
 from gateway.core.scheduling.lanes import SCANNED_PART
-from gateway.core.scheduling.pacing import Pacer
+from gateway.core.scheduling.permits import Permits
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.tokens.outstanding import Outstanding
 
@@ -86,7 +86,7 @@ class SnapshotTaker(NamedTuple):
     outstanding: Outstanding
     scheduler: Scheduler
     flow: CampaignFlow
-    pacer: Pacer
+    pacer: Permits
     permit_wait: PermitWait
 
     def survey(self, now: float, calls: Iterable[Batch], *, draining: bool, outstanding_bytes: int) -> Survey:

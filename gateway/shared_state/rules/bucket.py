@@ -3,7 +3,7 @@
 from gateway.core.fleet.messages import FleetSettings, TickRequest
 from gateway.shared_state.rules.quota_state import Bucket, QuotaState
 
-AHEAD_S = 0.3
+AHEAD_S = 0.2
 """Permits are assigned so many seconds ahead, so that no replica has to wait for a message between calls."""
 SLOW_CALLS_S = 0.6
 """However many calls are in flight, the fleet may hold the permits of so many seconds, and one: Connect

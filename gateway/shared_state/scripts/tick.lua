@@ -6,7 +6,7 @@
 local KEY = KEYS[1]
 local request = cjson.decode(ARGV[1])
 
-local AHEAD_S, SLOW_CALLS_S = 0.3, 0.6
+local AHEAD_S, SLOW_CALLS_S = 0.2, 0.6
 local RATE_CUT, FORGIVEN_MS, RECOVERY_S = 0.7, 10000, 10.0
 local WINDOW_MS, WINDOWS = 4000, 15
 local RETRY_SHARE, RETRY_CREDIT, RETRY = 0.2, 10.0, -1

@@ -1,0 +1,95 @@
+"""The permits that a replica holds, and what it must report of them."""
+
+from collections import Counter, deque
+from dataclasses import dataclass
+
+from gateway.core.fleet.messages import PermitGrant
+
+REMEMBERED = 4096
+"""Permits of past calls that are remembered, to name them if Connect throttles a call."""
+
+
+@dataclass(slots=True)
+class Held:
+    """The permits of one grant that are left, usable from `start` until `end`.
+
+    `number` is that of the grant, `next` that of the permit that is used next.
+    """
+
+    number: int
+    next: int
+    left: int
+    start: float
+    end: float
+    caller: str
+    campaign_id: str
+
+
+class HeldPermits:
+    """The permits of a replica. `used` and `returned` count permits by grant, until they are reported."""
+
+    def __init__(self) -> None:
+        self._held: list[Held] = []
+        self._taken: deque[tuple[float, int, int]] = deque(maxlen=REMEMBERED)
+        self.used: Counter[int] = Counter()
+        self.returned: Counter[int] = Counter()
+
+    @property
+    def count(self) -> int:
+        """How many permits are left."""
+        return sum(held.left for held in self._held)
+
+    def add(self, now: float, sent_at: float, grant: PermitGrant) -> None:
+        """Add a grant whose reply arrived at `now`; the tick was first sent at `sent_at`."""
+        start, end = now + grant.start_in_ms / 1000, sent_at + grant.end_in_ms / 1000
+        held = Held(grant.number, grant.number, grant.count, start, end, grant.caller, grant.campaign_id)
+        self._held.append(held)
+        self._held.sort(key=lambda one: one.start)
+
+    def first(self, now: float) -> Held | None:
+        """Return the permit that is usable first, None if none is left. Ended ones are returned."""
+        held = self._held
+        if held and any(one.end <= now for one in held):
+            for one in held:
+                if one.end <= now:
+                    self.returned[one.number] += one.left
+            held = self._held = [one for one in held if one.end > now]
+        return held[0] if held else None
+
+    def take(self, now: float) -> bool:
+        """Use a permit at `now`, if one is usable."""
+        held = self.first(now)
+        if held is None or held.start > now:
+            return False
+        self._taken.append((now, held.number, held.next))
+        self.used[held.number] += 1
+        held.next += 1
+        held.left -= 1
+        if not held.left:
+            self._held.remove(held)
+        return True
+
+    def give_back(self) -> None:
+        """Return the permit that was used last, since its call did not leave."""
+        if self._taken:
+            _, number, _ = self._taken.pop()
+            if self.used[number] > 0:  # else it was reported as used: the fleet does without that permit
+                self.used[number] -= 1
+                self.returned[number] += 1
+
+    def number_at(self, left_at: float) -> int | None:
+        """Return the number of the permit of a call that left at `left_at`, as far as it is remembered."""
+        return next((number for at, _, number in reversed(self._taken) if at <= left_at), None)
+
+    def return_all(self) -> None:
+        """Return all permits that are left."""
+        for held in self._held:
+            self.returned[held.number] += held.left
+        self._held.clear()
+
+    def forget(self) -> None:
+        """Forget all permits: the store does not know them any more."""
+        self._held.clear()
+        self._taken.clear()
+        self.used.clear()
+        self.returned.clear()

@@ -1,0 +1,339 @@
+"""The permits of a replica of a fleet: those that the shared state grants, and its own part without it.
+
+`tick` makes the next message to the shared state, `ticked` takes its reply, and `tick_at` says when the next
+one is wanted. The replica is in one of three conditions. Before the first reply it permits nothing. While
+replies arrive it uses the permits that they grant. After a time without replies it is `solo`: it uses a
+bucket of its own, at the part of the quota that the last reply told it, until the longest outage has passed.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from gateway.core.fleet.messages import DemandRow, FleetSettings, Member, TickReply, TickRequest
+from gateway.core.quota.calls_under_way import CallsUnderWay
+from gateway.core.quota.held_permits import HeldPermits
+from gateway.core.scheduling.pacing import RETRY_CREDIT, RETRY_SHARE, Pacer
+
+TICK_EVERY_S, BUSY_TICK_EVERY_S, LEAST_GAP_S = 0.2, 0.1, 0.02
+"""Seconds between two ticks: usually, while the replica has calls to make, and at least."""
+SOLO_AFTER_S = 1.0
+"""Seconds after the last reply from which a replica uses its own part. The store has counted it as lost for a
+while by then, and reserves that part (`LOST_MS` in `shared_state/rules/membership.py`)."""
+NEVER_S = 3600.0
+"""How far in the future a permit is said to be if none is known of."""
+
+
+class CallDemand(Protocol):
+    """The calls that the replica could make."""
+
+    @property
+    def retries(self) -> int: ...  # noqa: D102
+
+    @property
+    def exists(self) -> bool: ...  # noqa: D102
+
+    @property
+    def priority(self) -> int: ...  # noqa: D102
+
+    def rows(self, now: float) -> tuple[DemandRow, ...]:
+        """Return the turns that come next."""
+        ...
+
+
+class QuotaMember(NamedTuple):
+    """A replica that shares the quota. `member` is unique for each process, `name` is for people."""
+
+    member: str
+    name: str
+    settings: FleetSettings
+
+
+class FleetRetryBudget:
+    """The retry budget of the fleet, as the last reply told it, with what this replica has done since."""
+
+    def __init__(self) -> None:
+        self._credit = RETRY_CREDIT
+        self.first_attempts = 0
+        self.retries = 0
+
+    def earn(self) -> None:
+        """Note a first attempt."""
+        self.first_attempts += 1
+        self._credit = min(RETRY_CREDIT, self._credit + RETRY_SHARE)
+
+    def spend(self) -> bool:
+        """Take the price of one more attempt of a call, if it is there."""
+        if self._credit < 1.0:
+            return False
+        self._credit -= 1.0
+        self.retries += 1
+        return True
+
+    def told(self, credit: float) -> None:
+        """Take the credit of a reply, which does not know of the attempts since its tick was made."""
+        self._credit = min(RETRY_CREDIT, credit + RETRY_SHARE * self.first_attempts) - self.retries
+
+
+class FleetPermits:
+    """Permits the calls of one replica; `scheduling.permits.Permits` says what the engine uses.
+
+    `slots` is how many calls may be under way. `members` are those of the last reply. `granted` and
+    `returned` count permits since the start.
+    """
+
+    def __init__(self, replica: QuotaMember, slots: int, demand: CallDemand) -> None:
+        self.member, self.name, settings = replica
+        self.rate = self.ceiling = self.forecast_rate = settings.call_rate
+        self.members: Sequence[Member] = ()
+        self.differing: Sequence[str] = ()
+        self.solo = False
+        self.granted = self.returned = 0
+        self.budget = FleetRetryBudget()
+        self._settings = self._agreed = settings
+        self._demand = demand
+        self._held = HeldPermits()
+        self._calls = CallsUnderWay(slots)
+        self._local = Pacer(settings.call_rate, settings.call_burst)
+        self._own_part = (0.0, 0.0)
+        self._share = 0.0
+        self._epoch = ""
+        self._sequence = self._acknowledged = 0
+        self._pending: TickRequest | None = None
+        self._first_sent_at = self._sent_at = float("-inf")
+        self._heard_at: float | None = None
+        self._wants_tick = True
+        self._others_wait = False
+        self._reported_priority = 0
+        self._reported_calls = 0
+        self._reported_room = 0
+        self._granted_last = 0
+        self._throttled: list[int] = []
+        self._accepted = 0
+        self._left = False
+
+    # --- for the engine -----------------------------------------------------------------------------
+
+    @property
+    def hint(self) -> tuple[str, str] | None:
+        """The turn that the permit was granted for that is used next."""
+        held = None if self.solo else self._held.first(float("-inf"))
+        return (held.caller, held.campaign_id) if held is not None else None
+
+    @property
+    def hindered(self) -> bool:
+        """Whether AWS last refused the gateway's credentials or clock."""
+        return self._local.hindered
+
+    def ready_at(self, now: float) -> float:
+        """Return when the next permit can be taken: `now` or later."""
+        self._advance(now)
+        if self._heard_at is None or self._left:
+            return now + NEVER_S
+        if self._is_local:
+            return self._local.ready_at(now) if self._may_be_local(now) else now + NEVER_S
+        held = self._held.first(now)
+        return max(now, held.start, self._local.paused_until) if held is not None else now + NEVER_S
+
+    def take(self, now: float) -> bool:
+        """Take a permit at `now`, if there is one."""
+        if self.ready_at(now) > now:
+            return False
+        return self._local.take(now) if self._is_local else self._held.take(now)
+
+    def give_back(self, now: float, permits: int) -> None:
+        """Take back the permits of calls that never left."""
+        for _ in range(permits):
+            if self._is_local:
+                self._local.give_back(now, 1)
+            else:
+                self._held.give_back()
+
+    def under_way(self, now: float, calls: int) -> None:
+        """Note how many calls are under way from `now` on."""
+        self._local.under_way(now, calls)
+        self._calls.note(now, calls)
+
+    def available_share(self, now: float) -> float:
+        """Return the share of the burst that is available to the fleet: from 0 (no permit) to 1 (all)."""
+        self._advance(now)
+        return self._local.available_share(now) if self._is_local else self._share
+
+    def throttled(self, now: float, left_at: float) -> None:
+        """Note that Connect throttled a call: the fleet slows down, or this replica if it is solo."""
+        number = self._held.number_at(left_at)
+        if self._is_local or number is None:
+            self._local.throttled(now, left_at)
+        else:
+            self._throttled.append(number)
+
+    def succeeded(self, now: float) -> None:
+        """Note that Connect accepted a call."""
+        self._accepted += 1
+        self._local.succeeded(now)
+
+    def hinder(self, now: float, left_at: float) -> bool:
+        """Note that AWS refused the credentials or the clock; each replica pauses for itself."""
+        return self._local.hinder(now, left_at)
+
+    def recognized(self) -> None:
+        """Note that AWS accepted the credentials."""
+        self._local.recognized()
+
+    # --- for the shell ------------------------------------------------------------------------------
+
+    def tick_at(self, now: float) -> float:
+        """Return when the next tick is wanted."""
+        self._advance(now)
+        gap_s = TICK_EVERY_S
+        if self._pending is None and not self._left:
+            if self._is_urgent(now):
+                gap_s = LEAST_GAP_S
+            elif self._demand.exists:
+                gap_s = BUSY_TICK_EVERY_S
+        return max(now, self._sent_at + gap_s)
+
+    def tick(self, now: float, gone: Sequence[str] = (), *, leaving: bool = False) -> TickRequest:
+        """Return the next tick: the last one again if it was not answered.
+
+        `leaving`: the replica sends nothing from now on.
+        """
+        self._advance(now)
+        self._sent_at = now
+        if self._pending is not None and not leaving:
+            return self._pending
+        if leaving:
+            self._left = True
+            self._report_again()
+        return self._next(now, gone)
+
+    def ticked(self, sent_at: float, now: float, reply: TickReply) -> None:
+        """Take the reply to the last tick, which was sent at `sent_at`."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        # The store grants permits again when the next tick has acknowledged this reply.
+        self._wants_tick = self.solo or reply.epoch != self._epoch
+        if reply.epoch != self._epoch:
+            self._held.forget()
+            self._throttled.clear()
+        self._epoch, self._acknowledged, self._heard_at = reply.epoch, pending.sequence, now
+        self._follow(now, reply)
+        self._granted_last = sum(grant.count for grant in reply.permits)
+        self.granted += self._granted_last
+        for grant in reply.permits:
+            self._held.add(now, min(sent_at, self._first_sent_at), grant)
+        self.solo = False
+
+    def tick_failed(self, now: float) -> None:
+        """Note that the last tick was not answered; it is repeated."""
+        self._advance(now)
+
+    # --- how ------------------------------------------------------------------------------------------
+
+    @property
+    def _is_local(self) -> bool:
+        """Whether calls are permitted by the replica's own bucket: without the store, or without a limit."""
+        return self.solo or not self.ceiling
+
+    def _may_be_local(self, now: float) -> bool:
+        if not self.solo:
+            return True
+        heard_at = self._heard_at if self._heard_at is not None else float("-inf")
+        unlimited_or_told = not self.ceiling or self._own_part[0] > 0.0
+        return unlimited_or_told and now < heard_at + self._agreed.longest_outage_s
+
+    def _advance(self, now: float) -> None:
+        """Become solo if no reply has arrived for a while. The own bucket is empty at first."""
+        if self.solo or self._heard_at is None or now < self._heard_at + SOLO_AFTER_S:
+            return
+        self.solo = True
+        self._held.return_all()
+        rate, burst = self._own_part
+        self.rate = self.forecast_rate = rate
+        self._local.restart(self._heard_at + SOLO_AFTER_S, rate, burst)
+
+    def _is_urgent(self, now: float) -> bool:
+        """Whether the next tick should not wait for its regular time."""
+        if self.solo or self._heard_at is None:
+            return False
+        if self._wants_tick or self._throttled:
+            return True
+        held = self._held.first(now)
+        if not self._demand.exists:
+            return self._others_wait and (held is not None or bool(self._held.returned))
+        if held is None:
+            missed = not self._reported_calls or not self._reported_room
+            return (missed and self._room(now) > 0) or self._granted_last > 0
+        return held.start > now and self._demand.priority < self._reported_priority
+
+    def _report_again(self) -> None:
+        """Report the permits of an unanswered tick again; the store counts each once."""
+        if self._pending is not None:
+            self._held.used.update(dict(self._pending.used))
+            self._held.returned.update(dict(self._pending.returned))
+
+    def _room(self, now: float) -> int:
+        """Return how many permits can be used soon: only one while AWS refuses the credentials."""
+        return 1 if self.hindered else self._calls.room(now)
+
+    def _next(self, now: float, gone: Sequence[str]) -> TickRequest:
+        """Make a new tick, which reports everything since the last one."""
+        if self._left or (self._others_wait and not self._demand.exists):
+            self._held.return_all()
+        held, budget = self._held, self.budget
+        held.first(now)
+        rows = () if self._left else self._demand.rows(now)
+        retries = 0 if self._left else self._demand.retries
+        self._sequence += 1
+        self._first_sent_at = now
+        self._reported_room = self._room(now)
+        self._pending = TickRequest(
+            member=self.member,
+            name=self.name,
+            sequence=self._sequence,
+            settings=self._settings,
+            acknowledged=self._acknowledged,
+            epoch=self._epoch,
+            known=tuple(self.members),
+            used=_pairs(held.used),
+            returned=_pairs(held.returned),
+            in_flight=self._calls.in_flight(now),
+            room=self._reported_room,
+            throttled=tuple(self._throttled),
+            accepted=self._accepted,
+            first_attempts=budget.first_attempts,
+            retries=budget.retries,
+            retries_waiting=retries,
+            demand=rows,
+            gone=tuple(gone),
+            leaving=self._left,
+        )
+        self.returned += held.returned.total()
+        held.used.clear()
+        held.returned.clear()
+        self._throttled.clear()
+        self._accepted = budget.first_attempts = budget.retries = 0
+        self._reported_calls = sum(row.calls for row in rows) + retries
+        self._reported_priority = self._demand.priority
+        return self._pending
+
+    def _follow(self, now: float, reply: TickReply) -> None:
+        """Take what a reply says about the fleet."""
+        self.members, self.differing, self._agreed = reply.members, reply.differing, reply.settings
+        self.rate, ceiling = reply.rate, reply.settings.call_rate
+        if ceiling != self.ceiling:
+            self.ceiling = ceiling
+            self._local.restart(now, ceiling, reply.settings.call_burst)
+        self.budget.told(reply.retry_credit)
+        own = [member for member in reply.members if member.member == self.member]
+        self._own_part = (own[0].local_rate, own[0].local_burst) if own else (0.0, 0.0)
+        self._share = max(0.0, (reply.tokens - 1.0) / max(reply.settings.call_burst - 1.0, 1.0))
+        self._others_wait = reply.backlog > self._reported_calls
+        live = sum(not member.lost for member in reply.members)
+        part = self._reported_calls / reply.backlog if self._others_wait else 1.0
+        self.forecast_rate = reply.rate * max(part, 1.0 / max(1, live))
+
+
+def _pairs(counts: Counter[int]) -> tuple[tuple[int, int], ...]:
+    return tuple((number, count) for number, count in counts.items() if count > 0)

@@ -1,0 +1,64 @@
+"""What the engine needs from the object that permits its calls.
+
+`scheduling.pacing.Pacer` permits calls of one process alone, `fleet.permits.FleetPermits` those of a replica
+of a fleet.
+"""
+
+from typing import Protocol
+
+
+class Permits(Protocol):
+    """Permits calls, one by one, and learns from their results. Rates are in calls a second, 0 for no limit.
+
+    `rate` is the present rate and `ceiling` the configured one. `forecast_rate` is the rate that this process
+    can count on. `hint` is the caller and the campaign that the next permit was granted for, None if it is
+    for any. `hindered`: AWS last refused the credentials or the clock.
+    """
+
+    rate: float
+    ceiling: float
+
+    @property
+    def forecast_rate(self) -> float: ...  # noqa: D102
+
+    @property
+    def hint(self) -> tuple[str, str] | None: ...  # noqa: D102
+
+    @property
+    def hindered(self) -> bool: ...  # noqa: D102
+
+    def ready_at(self, now: float) -> float:
+        """Return when the next permit can be taken: `now` or later."""
+        ...
+
+    def take(self, now: float) -> bool:
+        """Take a permit at `now`, if there is one."""
+        ...
+
+    def give_back(self, now: float, permits: int) -> None:
+        """Take back the permits of calls that never left: Connect does not count them."""
+        ...
+
+    def under_way(self, now: float, calls: int) -> None:
+        """Note how many calls are under way from `now` on."""
+        ...
+
+    def available_share(self, now: float) -> float:
+        """Return the share of the burst that is available: from 0 (no permit) to 1 (all)."""
+        ...
+
+    def throttled(self, now: float, left_at: float) -> None:
+        """Note that Connect throttled a call that left at `left_at`."""
+        ...
+
+    def succeeded(self, now: float) -> None:
+        """Note that Connect accepted a call."""
+        ...
+
+    def hinder(self, now: float, left_at: float) -> bool:
+        """Note that AWS refused the credentials or the clock; return whether this has lasted too long."""
+        ...
+
+    def recognized(self) -> None:
+        """Note that AWS accepted the credentials."""
+        ...
