@@ -173,7 +173,7 @@ class Settings:
     replay_limit: int = _setting(500_000, _whole(1, 100_000_000), "tokens remembered, about")
     max_attempts: int = _setting(5, _whole(1, 100), "attempts that count, per request")
     sender: SenderName = _setting(  # noqa: RUF009 - a field of its own each time, as the others
-        "boto3", _one_of("direct", "boto3"), "how calls are sent: on the event loop, or by boto3 in threads"
+        "direct", _one_of("direct", "boto3"), "how calls are sent: on the event loop, or by boto3 in threads"
     )
     call_timeout: float = _setting(5.0, _number(0, 300, above=True), "seconds for one Connect call")
     would_expire: bool = _setting(

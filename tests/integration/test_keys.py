@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from gateway.connect.credentials import Keys, chain_of
+from gateway.settings import SenderName
 from gateway.simulator import Simulator, SimulatorSettings
 from tests.integration.test_late_calls import gateway_to, never_above
 from tests.integration.upstream import Request, reply_head, upstream_of
 from tests.integration.world import CAMPAIGN, dials, until, verdicts
+from tests.senders import EACH_SENDER
 
 DENIED = "NOT_ACCEPTED ACCESS_DENIED SAME_TOKEN"
 REPLY = """<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
@@ -64,11 +66,11 @@ async def roles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sts: Sts) -> As
 
 
 @asynccontextmanager
-async def scene(keys: Keys | None = None, **settings: Any) -> AsyncIterator[Any]:
+async def scene(sender: SenderName, keys: Keys | None = None, **settings: Any) -> AsyncIterator[Any]:
     """Run a gateway that finds its own credentials, connected to a simulator that counts."""
     async with Simulator(SimulatorSettings(call_rate=settings.get("call_rate", 0.0))) as simulator:
         keys = keys or await asyncio.to_thread(_started)
-        async with gateway_to(simulator.url, keys=keys, **settings) as (gateway, caller):
+        async with gateway_to(simulator.url, sender, keys=keys, **settings) as (gateway, caller):
             yield simulator, gateway, caller
 
 
@@ -87,9 +89,10 @@ async def _until_ready(gateway: Any) -> None:
     await until(lambda: _check(gateway)[0])
 
 
-async def test_credentials_that_come_after_the_start(tmp_path: Path) -> None:
+@EACH_SENDER
+async def test_credentials_that_come_after_the_start(sender: SenderName, tmp_path: Path) -> None:
     """A gateway that starts without credentials says so, sends nothing, and serves once there are some."""
-    async with scene() as (simulator, gateway, caller):
+    async with scene(sender) as (simulator, gateway, caller):
         assert _check(gateway) == (False, "none were found")
         assert not gateway._monitoring.readiness().ready
         await caller.send(*dials(30))
@@ -111,14 +114,15 @@ FILES: dict[str, Callable[[Path], Any]] = {"missing": _nothing, "empty": lambda 
 
 
 @pytest.mark.parametrize("fault", FILES.values(), ids=FILES)
+@EACH_SENDER
 async def test_an_unusable_token_file(
-    fault: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    sender: SenderName, fault: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Without a valid token file nothing is sent and nothing is in doubt; with one, calls are made."""
     sts = Sts(status="400 Bad Request")
     async with roles(monkeypatch, tmp_path, sts) as token:
         fault(token)
-        async with scene() as (_, gateway, caller):
+        async with scene(sender) as (_, gateway, caller):
             assert not _check(gateway)[0]
             await caller.send(*dials(3))
             assert verdicts(await caller.read(3)) == [DENIED] * 3
@@ -129,20 +133,24 @@ async def test_an_unusable_token_file(
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "500 Internal Server Error", "503 Slow Down"])
+@EACH_SENDER
 async def test_a_token_service_that_fails(
-    status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    sender: SenderName, status: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Whatever error the token service returns, a call without credentials is not sent and not in doubt."""
     async with roles(monkeypatch, tmp_path, Sts(status=status)) as token:
         token.write_text("token")
-        async with scene() as (simulator, gateway, caller):
+        async with scene(sender) as (simulator, gateway, caller):
             results = await caller.ask(*dials(3))
             assert verdicts(results) == [DENIED] * 3
             assert list(simulator.connect.journal) == []
             assert gateway._monitoring._connect.results == {"NoCredentials": 1}
 
 
-async def test_a_token_service_that_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@EACH_SENDER
+async def test_a_token_service_that_hangs(
+    sender: SenderName, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A hung token service delays no call while credentials last; then nothing is sent until it answers.
 
     When it answers, the quota is kept, no call is throttled and nothing is sent twice.
@@ -150,7 +158,7 @@ async def test_a_token_service_that_hangs(monkeypatch: pytest.MonkeyPatch, tmp_p
     sts = Sts(lasts_s=10.0)  # renewed after 4 to 6 s, and used for at least 8 s
     async with roles(monkeypatch, tmp_path, sts) as token:
         token.write_text("token")
-        async with scene(call_rate=10.0, call_burst=10.0) as (simulator, gateway, caller):
+        async with scene(sender, call_rate=10.0, call_burst=10.0) as (simulator, gateway, caller):
             sts.slow_s = 3600.0
             slowest, number = 0.0, 0
             while len(sts.asked) < 2 or time.monotonic() < sts.asked[1] + 0.5:
