@@ -127,6 +127,7 @@ class Claims:
         """
         now = self._now()
         self._ledger.heard(now)
+        self._failed_at = None
         changed = self._doubts.seen(now, members, self._replay_window_s)
         if self._epoch and epoch != self._epoch:
             self._doubts.records_may_be_lost()

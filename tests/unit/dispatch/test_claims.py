@@ -140,6 +140,15 @@ async def test_after_a_failure_one_request_finds_out_whether_the_shared_state_is
     assert await world.claims.claim("campaign", [CLAIM]) is not None
 
 
+async def test_a_beat_shows_that_the_shared_state_is_back() -> None:
+    world = World(fails=True)
+    await world.claims.claim("campaign", [CLAIM])
+    world.fails = False
+    assert await world.claims.claim("campaign", [CLAIM]) is None
+    world.claims.seen("one", [])
+    assert await world.claims.claim("campaign", [CLAIM]) is not None
+
+
 async def test_settlements_are_written_in_few_commands() -> None:
     world = World()
     writer = asyncio.create_task(world.claims.run())
