@@ -194,18 +194,18 @@ class Session:
         return self._preloader if self._preloader.suits(environment) else None
 
 
-_session = Session()
-start = _session.start
+of_this_worker = Session()
+start = of_this_worker.start
 
 
 def pytest_configure() -> None:
     """Let the commands of tests be forks."""
-    _session.begin()
+    of_this_worker.begin()
 
 
 def pytest_unconfigure() -> None:
     """End the preloader."""
-    _session.end()
+    of_this_worker.end()
 
 
 async def fork(

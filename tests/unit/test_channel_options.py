@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,14 @@ def options_in(source: str) -> Iterator[str]:
                 yield value
 
 
+@cache
 def options_set() -> list[tuple[str, str]]:
     """Return each option with a file that sets it."""
     files = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py")]
-    pairs = {(name, file) for file in files for name in options_in(file.read_text(encoding="utf-8"))}
+    sources = {file: file.read_text(encoding="utf-8") for file in files}
+    pairs = {
+        (name, file) for file, source in sources.items() if "grpc." in source for name in options_in(source)
+    }
     return sorted((name, str(file.relative_to(ROOT))) for name, file in pairs)
 
 

@@ -6,26 +6,23 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.preloaded import PreloadedProcess, Preloader, Process, Session, fork
+from tests.preloaded import PreloadedProcess, Preloader, Process, Session, fork, of_this_worker
 
 PROGRAM = "tests.unit.reported_start"
 TREE = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30
 
 
-@pytest.fixture(scope="module")
-def session() -> Iterator[Session]:
-    """Provide a session with a preloader of its own."""
-    session = Session()
-    session.begin()
-    yield session
-    session.end()
+@pytest.fixture
+def session() -> Session:
+    """Provide the session that the tests of this worker share."""
+    return of_this_worker
 
 
 async def in_a_new_interpreter(*arguments: str, **options: Any) -> Process:
