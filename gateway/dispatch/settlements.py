@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from gateway.core.fleet.messages import Settlement
 
-SETTLEMENTS_AT_ONCE = 200
+SETTLEMENTS_AT_ONCE = 100
 """Settlements in one command at most: the shared state carries it out in well under a millisecond."""
 BACKLOG_LIMIT, BACKLOG_BYTES = 100_000, 33_554_432
 """Settlements, and bytes of them, that wait for the shared state at most."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.core.model import Entry
 
-LOOK_UP_LIMIT = 300
+LOOK_UP_LIMIT = 200
 """Tokens of one look-up at most: the store answers it in well under a millisecond."""
 
 
