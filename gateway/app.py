@@ -21,11 +21,13 @@ from gateway.api.streams import StreamLimits
 from gateway.connect.port import ConnectPort
 from gateway.connect.retry import RetryingSender
 from gateway.control.console_view import Console
+from gateway.control.fleet_snapshots import FleetSnapshots
 from gateway.control.monitoring import Monitoring
 from gateway.control.operations import CampaignOperations
 from gateway.control.snapshots import StatusSnapshots
 from gateway.core.engine import Engine, Limits
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.fleet import Fleet, FleetSetup, Surroundings, build_replica
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.memory import configure_collector, keep_tidy
@@ -93,7 +95,8 @@ def access_files_of(settings: Settings) -> AccessFiles:
 class Gateway:
     """One gateway: the gRPC server, the dispatcher and its core, and Connect behind a port.
 
-    Jitter comes from `rng`; an `engine`, and times of a `keepalive`, take the place of the usual ones.
+    Jitter comes from `rng`; an `engine`, and times of a `keepalive`, take the place of the usual ones. With a
+    `fleet` the gateway is one of its replicas.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class Gateway:
         engine: Engine | None = None,
         clock: SystemClock | None = None,
         keepalive: Keepalive | None = None,
+        fleet: FleetSetup | None = None,
     ) -> None:
         rng = rng or random.Random()
         self._port = port
@@ -113,10 +117,23 @@ class Gateway:
         self._clock.correction = lambda: port.clock_behind_s
         self._supervisor = Supervisor()
         caller = RetryingSender(port, telemetry, self._clock.now, rng, expiry_now=self._clock.expiry_now)
-        self.engine = engine or Engine(limits_of(settings), rng, port.campaign_problem)
-        self._dispatcher = Dispatcher(
-            self.engine, caller, telemetry, self._clock.now, self._supervisor, self._clock.gained
-        )
+        self._fleet: Fleet | None = None
+        if fleet is None:
+            self.engine = engine or Engine(limits_of(settings), rng, port.campaign_problem)
+            self._dispatcher = Dispatcher(
+                self.engine, caller, telemetry, self._clock.now, self._supervisor, self._clock.gained
+            )
+        else:
+            around = Surroundings(
+                caller,
+                telemetry,
+                self._supervisor,
+                rng,
+                self._clock.now,
+                self._clock.gained,
+                port.campaign_problem,
+            )
+            self.engine, self._dispatcher, self._fleet = build_replica(fleet, limits_of(settings), around)
         limits = stream_limits_of(settings)
         self.access = Access(access_files_of(settings), time.time, telemetry.refused)
         self.operator_authorizer = self.access.operator_authorizer
@@ -124,8 +141,8 @@ class Gateway:
         self._servicer = DialRequestServicer(
             self._dispatcher, telemetry, self._clock, limits, rng, self._supervisor, self.access.control
         )
-        snapshots = StatusSnapshots(self._dispatcher.rows, self._clock.now)
-        operations = CampaignOperations(self._dispatcher, snapshots, self._clock.now)
+        self._snapshots, operations = self._campaign_parts()
+        snapshots = self._snapshots
         self._campaigns = CampaignServicer(
             self._dispatcher, self._clock, self.access.control, snapshots, operations
         )
@@ -149,6 +166,7 @@ class Gateway:
             parts=snapshots.parts,
             files=self._file_figures,
             clock_behind=lambda: port.clock_behind_s,
+            fleet=self._fleet,
         )
         self._console = Console(
             self._dispatcher,
@@ -168,6 +186,17 @@ class Gateway:
         self.admin_port = 0  # known once started
         self._running: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []
+
+    def _campaign_parts(self) -> tuple[StatusSnapshots, CampaignOperations]:
+        """Return what shows campaigns and what operates on them: on all replicas of a fleet."""
+        rows, now = self._dispatcher.rows, self._clock.now
+        if self._fleet is None:
+            snapshots = StatusSnapshots(rows, now)
+            return snapshots, CampaignOperations(self._dispatcher, snapshots, now)
+        control = self._fleet.control
+        shared = FleetSnapshots(rows, now, control, self._fleet.state)
+        control.changed = shared.outdated
+        return shared, CampaignOperations(self._dispatcher, shared, now, control)
 
     async def start(self) -> int:
         """Serve; return the gRPC port. Raises `OSError` where the address cannot be had."""
@@ -194,7 +223,20 @@ class Gateway:
         for task in self._watching:
             self._supervisor.watch(task)
         self._watching.append(tidying)
+        self._join_fleet()
         return port
+
+    def _join_fleet(self) -> None:
+        if self._fleet is None:
+            return
+        self._fleet.start()
+        works = self._fleet.tasks()
+        if isinstance(self._snapshots, FleetSnapshots):
+            works.append(self._snapshots.publish_reports())
+        for work in works:
+            task = asyncio.create_task(work, name="fleet")
+            self._supervisor.watch(task, endless=True)
+            self._watching.append(task)
 
     async def failed(self) -> BaseException:
         """Wait for a bug that ends a task or a callback of the gateway; return that. It is logged."""
@@ -253,6 +295,8 @@ class Gateway:
         return FileFigures(self.access.certificate_ends_at, self.access.files_refused)
 
     async def _release_everything(self, leave_by: float) -> None:
+        if self._fleet is not None:
+            await self._fleet.leave()
         left_s = leave_by - self._clock.now()
         try:
             async with asyncio.timeout(max(LAST_ANSWERS_S, min(left_s, LONGEST_LAST_ANSWERS_S))):
@@ -263,6 +307,8 @@ class Gateway:
         for task in (self._running, *self._watching):
             if task is not None:
                 task.cancel()
+        if self._fleet is not None:
+            await self._fleet.close()
         await self._port.close()
         await self._admin.stop()
         left_s = leave_by - self._clock.now()

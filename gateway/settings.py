@@ -37,13 +37,14 @@ class Kind(NamedTuple):
     """The kind of a setting: its reader, which raises `ValueError` for a wrong text, and its rule in words.
 
     `natives` are the TOML types that a file may use instead of text. A `listed` setting may be an array of
-    texts in a file, with one entry in each.
+    texts in a file, with one entry in each. The value of a `secret` one is never shown.
     """
 
     rule: str
     read: Callable[[str], Any]
     natives: tuple[type, ...] = ()
     listed: bool = False
+    secret: bool = False
 
 
 def _number(low: float, high: float, *, above: bool = False) -> Kind:
@@ -119,13 +120,19 @@ _HOSTS = Kind(
     "a list of names without ports such as 'console.example.org,*.corp.example.org'", _read_hosts, listed=True
 )
 _FILE = Kind("the path of a file", lambda text: _checked(text, bool(text)))
-_NOT_YET = Kind(
-    "left out: replicas that share their state are not in this version", lambda _: _checked(None, False)
+_SECRET = Kind("a text that is not empty", lambda text: _checked(text, bool(text)), secret=True)
+_KEY_PREFIX = Kind(
+    "1 to 64 of A-Z, a-z, 0-9, '_', '.', ':', '-'",
+    lambda text: _checked(text, bool(re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", text))),
+)
+_NAME = Kind(
+    "1 to 100 of A-Z, a-z, 0-9, '_', '.', '-'",
+    lambda text: _checked(text, bool(re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", text))),
 )
 
 
 def _setting(default: Any, kind: Kind, meaning: str) -> Any:
-    return field(default=default, metadata={"kind": kind, "meaning": meaning})
+    return field(default=default, repr=not kind.secret, metadata={"kind": kind, "meaning": meaning})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +202,27 @@ class Settings:
     )
     policy_file: str | None = _setting(None, _FILE, "who may dial what")
     admin_token_file: str | None = _setting(None, _FILE, "token that changes things on the admin port")
-    shared_state_url: str | None = _setting(None, _NOT_YET, "reserved: replicas do not share state yet")
+    shared_state_url: str | None = _setting(
+        None, _SECRET, "Valkey or Redis that lets all replicas act as one gateway"
+    )
+    shared_state_password: str | None = _setting(None, _SECRET, "its password")
+    shared_state_password_file: str | None = _setting(None, _FILE, "file with its password")
+    shared_state_timeout: float = _setting(
+        0.25, _number(0.05, 5), "seconds for one operation in the shared state"
+    )
+    shared_state_prefix: str = _setting("dial-gateway", _KEY_PREFIX, "what the fleet's keys begin with")
+    shared_state_tls_ca_file: str | None = _setting(
+        None, _FILE, "authority of the shared state's certificate"
+    )
+    shared_state_tls_cert_file: str | None = _setting(None, _FILE, "certificate shown to the shared state")
+    shared_state_tls_key_file: str | None = _setting(None, _FILE, "its key")
+    shared_state_fingerprint_key_file: str | None = _setting(
+        None, _FILE, "key of the fingerprints of dial requests; default: the fleet makes one"
+    )
+    shared_state_longest_outage: float = _setting(
+        600.0, _number(1, 86_400), "seconds without the shared state after which nothing is sent"
+    )
+    replica: str | None = _setting(None, _NAME, "name of this replica; default: the host's name")
 
 
 def load(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
@@ -234,7 +261,8 @@ def _read(name: str, kind: Kind, text: str) -> Any:
     try:
         return kind.read(text.strip())
     except ValueError:
-        raise SettingsError(f"{name}: must be {kind.rule}; got {text!r}") from None
+        got = "another" if kind.secret else repr(text)
+        raise SettingsError(f"{name}: must be {kind.rule}; got {got}") from None
 
 
 def _read_native(name: str, kind: Kind, value: object) -> Any:
@@ -246,7 +274,8 @@ def _read_native(name: str, kind: Kind, value: object) -> Any:
     try:
         return kind.read(_as_text(kind, value))
     except ValueError:
-        raise SettingsError(f"{name}: must be {kind.rule}; got {_in_words(value)}") from None
+        got = "another" if kind.secret else _in_words(value)
+        raise SettingsError(f"{name}: must be {kind.rule}; got {got}") from None
 
 
 def _as_text(kind: Kind, value: object) -> str:

@@ -1,9 +1,11 @@
 """`dial-gateway check`: checks settings, files and AWS without dialing, and reports the results."""
 
+import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
+from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
@@ -17,7 +19,12 @@ from gateway.access.tls_key_pair import files_of, read_key_pair
 from gateway.admin.request_filter import is_loopback
 from gateway.connect.api_versions import ApiName
 from gateway.connect.probe import Finding, Probe, Verdict
+from gateway.fleet_setup import state_settings_of
 from gateway.settings import PREFIX, Settings
+from gateway.shared_state.address import AddressError
+from gateway.shared_state.port import SharedStateError
+from gateway.shared_state.setup import fingerprint_key
+from gateway.shared_state.startup_check import Level, remarks_on
 
 GOOD, WRONG = 0, 1
 NEAR_ITS_END_DAYS = 7
@@ -48,6 +55,7 @@ def _findings(
 ) -> Iterator[Finding]:
     yield from _of_settings(chosen, warnings)
     yield from _of_access(chosen)
+    yield from _of_shared_state(chosen)
     yield _of_telemetry(environment)
     apis = dict.fromkeys([chosen.connect_api, *(api for _, api in chosen.connect_api_by_campaign)])
     for number, api in enumerate(apis):
@@ -64,18 +72,36 @@ def _of_settings(chosen: Settings, warnings: Iterable[str]) -> Iterator[Finding]
     yield Finding(Verdict.GOOD, "settings", "all legal; not as by default:" if set_here else "the defaults")
     for field in set_here:
         name = f"{PREFIX}{field.name.upper()}"
-        yield Finding(
-            Verdict.GOOD, "", f"{name} = {_shown(getattr(chosen, field.name))} ({field.metadata['meaning']})"
-        )
+        yield Finding(Verdict.GOOD, "", f"{name} = {_shown(chosen, field)} ({field.metadata['meaning']})")
     for warning in warnings:
         yield Finding(Verdict.UNSURE, "settings", warning)
 
 
-def _shown(value: object) -> str:
-    """Return a setting as the user writes it: networks are a list with commas."""
+def _shown(chosen: Settings, field: "Field[Any]") -> str:
+    """Return a setting as the user writes it: networks are a list with commas. A secret is not shown."""
+    value = getattr(chosen, field.name)
+    if field.metadata["kind"].secret:
+        return "(not shown)"
     if isinstance(value, tuple) and not any(isinstance(part, tuple) for part in value):
         return ",".join(map(str, value))
     return str(value)
+
+
+_VERDICTS = {Level.GOOD: Verdict.GOOD, Level.UNSURE: Verdict.UNSURE, Level.WRONG: Verdict.WRONG}
+
+
+def _of_shared_state(chosen: Settings) -> Iterator[Finding]:
+    """Say whether this replica could be one of the fleet; without a shared state say nothing."""
+    topic = "shared state"
+    try:
+        reached = state_settings_of(chosen)
+        fingerprint_key(chosen.shared_state_fingerprint_key_file)
+    except (AddressError, SharedStateError) as error:
+        yield Finding(Verdict.WRONG, topic, str(error))
+        return
+    if reached is not None:
+        for number, remark in enumerate(asyncio.run(remarks_on(reached))):
+            yield Finding(_VERDICTS[remark.level], "" if number else topic, remark.words)
 
 
 def _of_access(chosen: Settings) -> Iterator[Finding]:

@@ -25,7 +25,13 @@ from gateway.connect.direct_sender import DirectConnect
 from gateway.connect.port import ConnectPort
 from gateway.connect.probe import Probe
 from gateway.connect.routing import RoutingConnect
+from gateway.dispatch.fleet import FleetSetup
+from gateway.fleet_setup import fleet_setup_of, state_settings_of
 from gateway.runtime import logs
+from gateway.runtime.clock import SystemClock
+from gateway.shared_state.address import SETTING, AddressError
+from gateway.shared_state.port import SharedStateError, SharedStateRefused
+from gateway.shared_state.startup_check import refusal_of
 
 if TYPE_CHECKING:
     from gateway.simulator import SimulatorSettings
@@ -33,6 +39,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("gateway")
 
 WRONG_USAGE = 2
+REASONS = (
+    settings.SettingsError,
+    AccessError,
+    AddressError,
+    SharedStateError,
+    telemetry.TelemetryError,
+    BotoCoreError,
+    OSError,
+)
+"""Errors that end a command with one line and no traceback."""
 LAST_OUTPUT_S = 0.5
 """Seconds that an ending process waits for a reader of its standard output, at most."""
 HAS_SIMULATOR = find_spec("gateway.simulator") is not None
@@ -59,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         return int(options.run(options))
-    except (settings.SettingsError, AccessError, telemetry.TelemetryError, BotoCoreError, OSError) as error:
+    except REASONS as error:
         sys.stderr.write(f"dial-gateway: {error}\n")
         return WRONG_USAGE
 
@@ -150,7 +166,9 @@ async def _serve_with(
             endpoint = (await stack.enter_async_context(Simulator(simulated))).url
         keys = Keys.fixed(*SIMULATOR_KEYS) if endpoint else Keys(chain_of(_region()))
         connect = connect_for(chosen, endpoint, keys)
-        gateway = app.Gateway(chosen, connect, traces)
+        clock = SystemClock()
+        fleet = await _fleet_of(chosen, traces, clock)
+        gateway = app.Gateway(chosen, connect, traces, clock=clock, fleet=fleet)
         keys.start(FIRST_CREDENTIALS_S)  # last: a wrong setting ends the start with one line, and no thread
         host, admin_host = (listen.rpartition(":")[0] for listen in (chosen.listen, chosen.admin_listen))
 
@@ -160,6 +178,24 @@ async def _serve_with(
             log.info("console, health and metrics on http://%s:%d", admin_host, gateway.admin_port)
 
         return await app.serve(gateway, chosen, say)
+
+
+async def _fleet_of(
+    chosen: settings.Settings, traces: telemetry.Telemetry, clock: SystemClock
+) -> FleetSetup | None:
+    """Return this replica of a fleet, None without a shared state.
+
+    Raises `AddressError` and `SharedStateRefused`. A shared state that is away does not end the start.
+    """
+    reached = state_settings_of(chosen)
+    if reached is None:
+        return None
+    problem = await refusal_of(reached)
+    if isinstance(problem, SharedStateRefused):
+        raise SharedStateRefused(f"{SETTING}: {problem}")
+    if problem is not None:
+        log.error("the shared state is unavailable: %s; nothing is sent until it answers", problem)
+    return fleet_setup_of(chosen, reached, traces, clock.now)
 
 
 def _simulated(options: argparse.Namespace) -> "SimulatorSettings | None":

@@ -6,6 +6,7 @@ Values are read on the event loop, the campaigns in parts. A thread formats and 
 import asyncio
 import logging
 from collections.abc import Callable, Generator
+from typing import Protocol
 
 from gateway.admin.port import Readiness
 from gateway.connect.port import ConnectPort
@@ -17,7 +18,7 @@ from gateway.core.views.snapshot import Snapshot
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
-from gateway.telemetry import CONTENT_TYPE, FileFigures, Metrics, Observation, Telemetry, merged
+from gateway.telemetry import CONTENT_TYPE, FileFigures, FleetFigures, Metrics, Observation, Telemetry, merged
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,22 @@ LAG_EVERY_S = 0.25
 CREDENTIALS_DOUBT_S = 30.0
 """Seconds for which a gateway is not ready after AWS refused its credentials. Not longer: without requests
 the gateway could not find out that AWS accepts the credentials again."""
+
+
+class FleetView(Protocol):
+    """How this replica is with its fleet."""
+
+    def in_words(self) -> tuple[bool, str]:
+        """Return whether it may send, as far as the fleet is concerned, and how it goes."""
+        ...
+
+    def notes(self) -> dict[str, str]:
+        """Return observations for people."""
+        ...
+
+    def figures(self) -> FleetFigures:
+        """Return the figures for metrics."""
+        ...
 
 
 class Monitoring:
@@ -47,8 +64,10 @@ class Monitoring:
         parts: Parts,
         files: Callable[[], FileFigures] = FileFigures,
         clock_behind: Callable[[], float] = lambda: 0.0,
+        fleet: FleetView | None = None,
     ) -> None:
         """`clock_behind` returns the seconds by which the wall clock is behind AWS's."""
+        self._fleet = fleet
         self._clock_behind = clock_behind
         self._dispatcher = dispatcher
         self._open_calls = open_calls
@@ -70,6 +89,7 @@ class Monitoring:
         """
         draining, running = self._dispatcher.draining, self._dispatcher.running
         stalled = self._port.stalled
+        fleet = self._fleet
         return Readiness(
             checks={
                 "settings": (True, "read and checked at the start"),
@@ -81,8 +101,12 @@ class Monitoring:
                     not stalled,
                     "all hang in abandoned calls" if stalled else "free",
                 ),
+                **({} if fleet is None else {"shared state": fleet.in_words()}),
             },
-            notes={"amazon connect": self._connect.in_words(self._clock.now())},
+            notes={
+                "amazon connect": self._connect.in_words(self._clock.now()),
+                **({} if fleet is None else fleet.notes()),
+            },
         )
 
     async def metrics(self) -> tuple[str, str] | None:
@@ -119,6 +143,7 @@ class Monitoring:
             self._telemetry.lost,
             admin_closed=self.admin_closed(),
             clock_behind_s=self._clock_behind(),
+            fleet=None if self._fleet is None else self._fleet.figures(),
         )
 
     async def last(self) -> Observation | None:

@@ -79,6 +79,8 @@ class Dispatcher:
         self._changes = ChangeLog()
         self._draining_since: float | None = None
         self._running = False
+        self.turned: Callable[[], None] | None = None
+        """Called after each turn: a replica of a fleet may want to speak with the others earlier then."""
 
     # --- for those who bring dial requests --------------------------------------------------------
 
@@ -264,6 +266,10 @@ class Dispatcher:
         finally:
             self._running = False
 
+    def wake(self) -> None:
+        """Have the next turn made at once: something has happened to the engine."""
+        self._wake.set()
+
     async def watch_wall_clock(self) -> None:
         """Poll the engine when the wall clock was set, since expiries follow it. Runs until cancelled."""
         before_s = self._gained()
@@ -339,6 +345,8 @@ class Dispatcher:
         self._room_gate.offer()
         if not self._engine.outstanding:
             self._empty.set()
+        if self.turned is not None:
+            self.turned()
         return decision.wake_at
 
     def _read_wall_clock(self) -> None:

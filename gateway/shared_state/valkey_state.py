@@ -139,6 +139,8 @@ class ValkeyState:
             changes = control.control_reply(beat.control, controlled)
         if reply is None:
             raise SharedStateUnavailable("the shared state has answered a later beat of this replica before")
+        # Records must live as long as the longest replay window of all replicas.
+        self._window_ms = max(self._window_ms, round(reply.settings.replay_window_s * 1000))
         return BeatReply(reply, changes)
 
     def _refused_beat(self, problem: SharedStateRefused) -> SharedStateRefused:

@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from gateway.telemetry.campaign_metrics import merged
 from gateway.telemetry.exporters import TelemetryError
+from gateway.telemetry.fleet_metrics import FleetFigures
 from gateway.telemetry.metrics import FileFigures, Metrics, Observation, StreamFigures
 from gateway.telemetry.prometheus_text import CONTENT_TYPE
 from gateway.telemetry.rpc_conventions import RpcStatus
@@ -19,6 +20,7 @@ __all__ = [
     "CONTENT_TYPE",
     "BatchTrace",
     "FileFigures",
+    "FleetFigures",
     "Metrics",
     "Observation",
     "ReadableSpan",

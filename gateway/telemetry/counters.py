@@ -65,6 +65,7 @@ class Counters:
         self.retries: Counter[str] = Counter(granted=0, denied=0)
         self.rpcs: Counter[tuple[str, str]] = Counter()
         self.refusals: Counter[tuple[str, str]] = Counter()
+        self.state_errors: Counter[tuple[str, str]] = Counter()
         self.replayed = 0
         self.dropped = 0
         self._callers: set[str] = set()
@@ -113,6 +114,7 @@ class Counters:
             retries=dict(self.retries),
             rpcs=dict(self.rpcs),
             refusals=dict(self.refusals),
+            state_errors=dict(self.state_errors),
             replayed=self.replayed,
             dropped=self.dropped,
         )
@@ -148,6 +150,7 @@ class Counts(NamedTuple):
     retries: dict[str, int]
     rpcs: dict[tuple[str, str], int]
     refusals: dict[tuple[str, str], int]
+    state_errors: dict[tuple[str, str], int]
     replayed: int
     dropped: int
 

@@ -23,11 +23,13 @@ from opentelemetry.sdk.resources import Resource
 
 from gateway.core.model import FlushReason
 from gateway.core.views.snapshot import Snapshot
+from gateway.telemetry import fleet_metrics
 from gateway.telemetry import metric_definitions as definitions
 from gateway.telemetry.campaign_metrics import campaign_metrics
 from gateway.telemetry.counters import Counters, Counts
 from gateway.telemetry.export_watch import ExportResults, MetricPusher
 from gateway.telemetry.final_export import LONGEST_S, FinalExport, run_all
+from gateway.telemetry.fleet_metrics import FleetFigures
 from gateway.telemetry.prometheus_text import prometheus_text
 
 SCOPE = "dialgateway"
@@ -65,6 +67,7 @@ class Observation(NamedTuple):
     telemetry_lost: dict[str, int] = {}  # noqa: RUF012 - never changed
     admin_closed: dict[str, int] = {}  # noqa: RUF012 - never changed
     clock_behind_s: float = 0.0
+    fleet: FleetFigures | None = None
 
 
 class Metrics:
@@ -92,8 +95,10 @@ class Metrics:
         self._time_left = self._histogram(definitions.TIME_LEFT)
         self._duration = self._histogram(definitions.CALL_DURATION)
         self._loop_lag = self._histogram(definitions.LOOP_LAG)
+        self._state_duration = self._histogram(fleet_metrics.STATE_DURATION)
         self._observe_gauges()
         self._observe_counters()
+        self._observe_fleet()
 
     @property
     def pushes(self) -> bool:
@@ -118,6 +123,12 @@ class Metrics:
     def loop_lagged(self, lag_s: float) -> None:
         """Note how late the event loop woke a sleeper."""
         self._loop_lag.record(max(0.0, lag_s))
+
+    def state_asked(self, operation: str, took_s: float, failure: str | None) -> None:
+        """Note an operation of the shared state, and the kind of its failure, if it failed."""
+        self._state_duration.record(max(0.0, took_s), {"operation": operation})
+        if failure is not None:
+            self.counters.state_errors[operation, failure] += 1
 
     # --- who reads ---------------------------------------------------------------------------------
 
@@ -205,6 +216,14 @@ class Metrics:
         self._counter(definitions.RETRIES, lambda seen: _each("decision", seen.counts.retries))
         self._counter(definitions.PERMIT_WAIT, lambda seen: _each("lacking", seen.snapshot.permit_wait_s))
 
+    def _observe_fleet(self) -> None:
+        for metric, read in fleet_metrics.GAUGES.items():
+            self._gauge(metric, _of_fleet(read))
+        for metric, read in fleet_metrics.COUNTERS.items():
+            self._counter(metric, _of_fleet(read))
+        names = ("operation", "kind")
+        self._counter(fleet_metrics.STATE_ERRORS, lambda seen: _by(names, seen.counts.state_errors))
+
     def _gauge(self, metric: definitions.Metric, values: Callable[[Observation], Values]) -> None:
         self._provider.get_meter(SCOPE).create_observable_gauge(
             metric.name, [self._reading(values)], metric.unit, metric.description
@@ -235,6 +254,11 @@ def _each(name: str, counts: dict[str, int] | dict[str, float]) -> Values:
 
 def _by(names: tuple[str, str], counts: dict[tuple[str, str], int]) -> Values:
     return [(count, dict(zip(names, key, strict=True))) for key, count in counts.items()]
+
+
+def _of_fleet(read: Callable[[FleetFigures], float]) -> Callable[[Observation], Values]:
+    """Return what reads a figure of the fleet; without a fleet there is none."""
+    return lambda seen: [] if seen.fleet is None else _one(read(seen.fleet))
 
 
 def _certificate_ends(seen: Observation) -> Values:

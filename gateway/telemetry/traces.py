@@ -193,6 +193,11 @@ class Telemetry:
         if self._counters is not None:
             self._counters.refused(caller, refusal, number)
 
+    def state_asked(self, operation: str, took_s: float, failure: str | None) -> None:
+        """Note an operation of the shared state, and the kind of its failure, if it failed."""
+        if self.metrics is not None:
+            self.metrics.state_asked(operation, took_s, failure)
+
     def shutdown(self, timeout_s: float, last: Observation | None = None) -> None:
         """Export the remaining spans, and the `last` figures if given, within `timeout_s` seconds.
 

@@ -18,11 +18,17 @@ _row = re.compile(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|([^|]*)\|", re.MULTILINE)
 RESOURCE = "target_info"
 
 
-def documented() -> dict[str, tuple[str, frozenset[str]]]:
-    """Return kind and labels of each documented metric."""
+FLEET = "The fleet"
+"""The section with the metrics that exist with a shared state only."""
+
+
+def documented(*, fleet: bool = False) -> dict[str, tuple[str, frozenset[str]]]:
+    """Return kind and labels of each documented metric: those of a fleet, or all others."""
+    sections = DOCS.read_text().split("\n## ")
+    text = "".join(section for section in sections if section.startswith(FLEET) == fleet)
     return {
         name: (kind, frozenset(re.findall(r"`(\w+)`", labels)))
-        for name, kind, _, labels in _row.findall(DOCS.read_text())
+        for name, kind, _, labels in _row.findall(text)
     }
 
 

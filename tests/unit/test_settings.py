@@ -45,7 +45,19 @@ DEFAULTS = {
     "policy_file": None,
     "admin_token_file": None,
     "shared_state_url": None,
+    "shared_state_password": None,
+    "shared_state_password_file": None,
+    "shared_state_timeout": 0.25,
+    "shared_state_prefix": "dial-gateway",
+    "shared_state_tls_ca_file": None,
+    "shared_state_tls_cert_file": None,
+    "shared_state_tls_key_file": None,
+    "shared_state_fingerprint_key_file": None,
+    "shared_state_longest_outage": 600.0,
+    "replica": None,
 }
+
+SECRETS = {"shared_state_url", "shared_state_password"}
 
 RIGHT = {
     "listen": ("[::1]:0", "[::1]:0"),
@@ -83,6 +95,17 @@ RIGHT = {
     "trusted_proxies": ("10.1.0.0/16, ::1", (ip_network("10.1.0.0/16"), ip_network("::1"))),
     "policy_file": ("policy.yaml", "policy.yaml"),
     "admin_token_file": (" /etc/token ", "/etc/token"),
+    "shared_state_url": ("valkey://store", "valkey://store"),
+    "shared_state_password": ("secret", "secret"),
+    "shared_state_password_file": ("/etc/password", "/etc/password"),
+    "shared_state_timeout": ("1", 1.0),
+    "shared_state_prefix": ("eu:dial_1", "eu:dial_1"),
+    "shared_state_tls_ca_file": ("ca.crt", "ca.crt"),
+    "shared_state_tls_cert_file": ("tls.crt", "tls.crt"),
+    "shared_state_tls_key_file": ("tls.key", "tls.key"),
+    "shared_state_fingerprint_key_file": ("key", "key"),
+    "shared_state_longest_outage": ("60", 60.0),
+    "replica": ("gateway-0", "gateway-0"),
 }
 
 WRONG = [
@@ -124,7 +147,14 @@ WRONG = [
     *[(name, " ") for name in ("tls_cert_file", "tls_key_file", "tls_client_ca_file", "policy_file")],
     *[("trusted_proxies", value) for value in ("", "proxy.local", "10.0.0.1/8", "10.0.0.1,")],
     ("admin_token_file", " "),
-    *[("shared_state_url", value) for value in ("", "valkey://localhost")],
+    ("shared_state_url", " "),
+    ("shared_state_password", ""),
+    *[(f"shared_state_{name}_file", "") for name in ("password", "tls_ca", "tls_cert", "tls_key")],
+    ("shared_state_fingerprint_key_file", ""),
+    *[("shared_state_timeout", value) for value in ("0", "6", "250ms")],
+    *[("shared_state_prefix", value) for value in ("", "a{b}", "a b", "x" * 65)],
+    *[("shared_state_longest_outage", value) for value in ("0", "86401")],
+    *[("replica", value) for value in ("", "a b", "x" * 101)],
 ]
 
 
@@ -141,7 +171,7 @@ def test_the_tables_of_these_tests_name_every_setting() -> None:
     """No setting is without a default, a right value and a wrong one in the tests below."""
     names = [setting.name for setting in fields(Settings)]
     assert list(DEFAULTS) == names
-    assert [*RIGHT, "shared_state_url"] == names
+    assert list(RIGHT) == names
     assert {name for name, _ in WRONG} == set(names)
 
 
@@ -175,8 +205,18 @@ def test_a_wrong_variable_is_named_in_one_line(setting: str, text: str) -> None:
         load({name_of(setting): text})
     line = str(refused.value)
     assert line.startswith(f"{name_of(setting)}: must be ")
-    assert line.endswith(f"got {text!r}")
+    assert line.endswith("got another" if setting in SECRETS else f"got {text!r}")
     assert "\n" not in line
+
+
+def test_a_secret_is_not_shown(config: Path) -> None:
+    """Neither the representation of the settings nor an error about a file shows a secret."""
+    chosen, _ = load({name_of("shared_state_password"): "hidden", name_of("shared_state_url"): "hidden"})
+    assert "hidden" not in repr(chosen)
+    config.write_text("shared_state_password = 4711\n")
+    with pytest.raises(SettingsError) as refused:
+        load({CONFIG: str(config)})
+    assert "4711" not in str(refused.value)
 
 
 def test_a_value_of_several_lines_is_refused_in_one() -> None:

@@ -1,0 +1,152 @@
+"""Puts the parts together that make a gateway a replica of its fleet."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+
+from gateway.connect.port import CallSender
+from gateway.core.campaign_id import problem_with_campaign
+from gateway.core.engine import Engine
+from gateway.core.fleet.messages import FleetSettings, Member
+from gateway.core.limits import Limits
+from gateway.core.quota.permits import QuotaMember
+from gateway.dispatch.claims import Claims
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.fleet_control import FleetControl
+from gateway.dispatch.fleet_member import Ended, FleetMember
+from gateway.runtime.supervision import Supervisor
+from gateway.shared_state.port import SharedState
+from gateway.telemetry import FleetFigures, Telemetry
+
+LAST_SETTLEMENTS_S = 1.0
+"""Seconds in which the last settlements are written when the gateway leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSetup:
+    """A replica and what it shares. `member` is unique for each process, `name` is for people.
+
+    `fingerprint_key` is the secret key of fingerprints; if it is None, the fleet makes one. `ended` finds out
+    which lost replicas have ended; without it, their part of the quota stays reserved. `start` begins to
+    connect, and takes what to call when the shared state is there again after an outage.
+    """
+
+    state: SharedState
+    member: str
+    name: str
+    longest_outage_s: float = 600.0
+    fingerprint_key: bytes | None = None
+    ended: Ended | None = None
+    start: Callable[[Callable[[], None]], None] = lambda _: None
+
+
+class Fleet:
+    """The parts of one replica that speak with the shared state: beats, claims, and operators' actions."""
+
+    def __init__(self, setup: FleetSetup, member: FleetMember, claims: Claims, control: FleetControl) -> None:
+        self.state = setup.state
+        self._start = setup.start
+        self._member = member
+        self.claims = claims
+        self.control = control
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._start(self._member.wake)
+
+    def tasks(self) -> list[Coroutine[None, None, None]]:
+        """Return what must run until the gateway leaves."""
+        return [self._member.run(), self.claims.run()]
+
+    async def leave(self) -> None:
+        """Write the last settlements, and leave the fleet, as far as the shared state answers."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SETTLEMENTS_S):
+                await self.claims.written()
+        await self._member.leave()
+
+    async def close(self) -> None:
+        """Close the connections to the shared state."""
+        await self.state.close()
+
+    # --- for readiness and metrics --------------------------------------------------------------------
+
+    def in_words(self) -> tuple[bool, str]:
+        """Return whether this replica may send, as far as the fleet is concerned, and how it goes."""
+        return self._member.in_words()
+
+    def notes(self) -> dict[str, str]:
+        """Return observations for people."""
+        return self._member.notes()
+
+    def figures(self) -> FleetFigures:
+        """Return the figures for metrics."""
+        figures = self._member.figures()
+        return figures._replace(settlements_waiting=self.claims.waiting, settlements_lost=self.claims.lost)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a replica needs besides the shared state. `now` and `gained` are the clock of the gateway."""
+
+    sender: CallSender
+    telemetry: Telemetry
+    supervisor: Supervisor
+    rng: random.Random
+    now: Callable[[], float]
+    gained: Callable[[], float] = lambda: 0.0
+    campaign_problem: Callable[[str], str | None] = problem_with_campaign
+
+
+def build_replica(
+    setup: FleetSetup, limits: Limits, around: Surroundings
+) -> tuple[Engine, Dispatcher, Fleet]:
+    """Return a replica: its engine, its dispatcher, and its part of the fleet. Nothing runs yet."""
+    settings = FleetSettings(
+        limits.call_rate, limits.call_burst, limits.replay_window_s, setup.longest_outage_s
+    )
+    engine = Engine(
+        limits,
+        around.rng,
+        around.campaign_problem,
+        fleet_member=setup.member,
+        fleet_quota=QuotaMember(setup.member, setup.name, settings),
+    )
+    permits, ledger = engine.fleet_permits, engine.fleet_ledger
+    assert permits is not None  # noqa: S101 - it exists in a fleet
+    assert ledger is not None  # noqa: S101
+    claims = Claims(
+        setup.state,
+        ledger,
+        setup.member,
+        lambda: [each.member for each in permits.members if not each.lost],
+        around.now,
+        limits.replay_window_s,
+        setup.fingerprint_key,
+    )
+    dispatcher = Dispatcher(
+        engine,
+        around.sender,
+        around.telemetry,
+        around.now,
+        around.supervisor,
+        around.gained,
+        claims,
+    )
+    control = FleetControl(dispatcher, around.now, around.supervisor, record=setup.state.act)
+    member = FleetMember(
+        Member(setup.member, setup.name),
+        setup.state.beat,
+        permits,
+        control,
+        around.now,
+        dispatcher.wake,
+        setup.longest_outage_s,
+        setup.ended,
+    )
+    member.reply_seen = lambda reply: claims.seen(reply.epoch, reply.members)
+    control.join(member)
+    dispatcher.turned = member.turned
+    return engine, dispatcher, Fleet(setup, member, claims, control)

@@ -1,0 +1,309 @@
+"""Makes this replica a member of its fleet: exchanges beats with the shared state, and tells how that goes.
+
+A beat is due every `BEAT_EVERY_S`, and earlier if permits or operators' actions want one. No call waits for
+it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from gateway.core.fleet.messages import ControlReply, ControlRequest, Member, TickReply, TickRequest
+from gateway.shared_state.port import Beat, BeatReply, SharedStateError, SharedStateRefused
+from gateway.telemetry import FleetFigures
+
+log = logging.getLogger(__name__)
+
+BEAT_EVERY_S = 0.2
+"""Seconds between two beats when nothing happens."""
+SHORTEST_GAP_S = 0.02
+"""Seconds between two beats, at least."""
+OUTAGE_BEATS = 3
+"""Beats missed in a row after which an outage is logged; fewer are a hiccup."""
+LEAVE_S = 1.0
+"""Seconds to leave the fleet in, at most."""
+
+
+Send = Callable[[Beat], Awaitable[BeatReply]]
+Ended = Callable[[Sequence[Member]], Awaitable[tuple[str, ...]]]
+"""Returns the lost members whose processes have certainly ended."""
+
+
+class Ticks(Protocol):
+    """The permits of this replica: they make ticks and use the replies."""
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """The members of the fleet by the last reply."""
+        ...
+
+    @property
+    def solo(self) -> bool:
+        """Whether this replica sends at its own part of the rate, without the store."""
+        ...
+
+    @property
+    def granted(self) -> int:
+        """How many permits came since the start."""
+        ...
+
+    @property
+    def returned(self) -> int:
+        """How many of them were returned unused."""
+        ...
+
+    def tick(self, now: float, gone: Sequence[str] = (), *, leaving: bool = False) -> TickRequest:
+        """Return the next tick, or again the one that was not answered."""
+        ...
+
+    def ticked(self, sent_at: float, now: float, reply: TickReply) -> None:
+        """Use the reply to the tick that was sent at `sent_at`."""
+        ...
+
+    def tick_failed(self, now: float) -> None:
+        """Note that no reply came."""
+        ...
+
+    def tick_at(self, now: float) -> float | None:
+        """Return the instant at which a tick is wanted; None for no wish."""
+        ...
+
+
+class Exchange(Protocol):
+    """The operators' actions of the fleet: it asks for changes and carries them out."""
+
+    def request(self) -> ControlRequest:
+        """Return what to tell and ask."""
+        ...
+
+    def replied(self, reply: ControlReply, sent_at: float, received_at: float) -> None:
+        """Carry out changes at once, so far as no call may be made any more."""
+        ...
+
+    def beat_within_s(self) -> float | None:
+        """Return after how many seconds the next beat is wanted; None for no wish."""
+        ...
+
+
+class FleetMember:
+    """Exchanges beats for `member`, this replica.
+
+    `send` exchanges a beat, and raises `SharedStateError`. `now` returns seconds on the gateway's clock.
+    `wake_dispatcher` is called after each beat, `reply_seen` with each reply before its permits are used.
+    Without a reply for longer than `longest_outage_s` nothing is sent, which the permits decide.
+    """
+
+    def __init__(
+        self,
+        member: Member,
+        send: Send,
+        ticks: Ticks,
+        exchange: Exchange,
+        now: Callable[[], float],
+        wake_dispatcher: Callable[[], None],
+        longest_outage_s: float,
+        ended: Ended | None = None,
+    ) -> None:
+        self.member = member
+        self.reply_seen: Callable[[TickReply], None] = lambda _: None
+        self._send = send
+        self._ended = ended
+        self._ticks = ticks
+        self._exchange = exchange
+        self._now = now
+        self._wake_dispatcher = wake_dispatcher
+        self._longest_outage_s = longest_outage_s
+        self._alarm = asyncio.Event()
+        self._sent_at = float("-inf")
+        self._due = float("-inf")
+        self._began_at = now()
+        self._replied_at: float | None = None
+        self._problem: SharedStateError | None = None
+        self._missed = self._missed_in_a_row = 0
+        self._is_logged = False
+        self._differing: tuple[str, ...] = ()
+        self._gone: tuple[str, ...] = ()
+        self._looking: asyncio.Task[None] | None = None
+        self._leaving = False
+        self._has_left = asyncio.Event()
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """All replicas as the last reply named them, this one included."""
+        return self._ticks.members
+
+    def live(self) -> list[str]:
+        """Return the members that are not lost, by the last reply."""
+        return [each.member for each in self._ticks.members if not each.lost]
+
+    # --- beats ------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Exchange beats until cancelled."""
+        try:
+            while not self._has_left.is_set():
+                await self._sleep_until_due()
+                await self._beat()
+            await asyncio.Future()  # until cancelled: what runs on is no bug
+        finally:
+            if self._looking is not None:
+                self._looking.cancel()
+
+    def wake(self) -> None:
+        """Exchange the next beat soon, since the wishes of permits or actions have changed."""
+        self._due = min(self._due, self._sent_at + SHORTEST_GAP_S)
+        self._alarm.set()
+
+    def turned(self) -> None:
+        """Note that the dispatcher has done what was to do: a beat may be wanted earlier now."""
+        if self._missed_in_a_row:
+            return
+        wanted = self._ticks.tick_at(self._now())
+        if wanted is not None and wanted < self._due:
+            self._due = max(wanted, self._sent_at + SHORTEST_GAP_S)
+            self._alarm.set()
+
+    async def leave(self) -> None:
+        """Return the permits and leave the fleet, if the shared state answers at once. No beat follows."""
+        self._leaving = True
+        self.wake()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await self._has_left.wait()
+
+    async def _sleep_until_due(self) -> None:
+        while (wait_s := self._due - self._now()) > 0:
+            self._alarm.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._alarm.wait()
+
+    async def _beat(self) -> None:
+        try:
+            await self._exchange_beat()
+        except SharedStateError as problem:
+            self._failed(problem)
+        self._look_for_ended()
+        self._wake_dispatcher()
+
+    async def _exchange_beat(self) -> None:
+        """Exchange a beat. Raises `SharedStateError`."""
+        self._sent_at = sent_at = self._now()
+        self._due = sent_at + BEAT_EVERY_S
+        tick = self._ticks.tick(sent_at, self._gone, leaving=self._leaving)
+        reply = await self._send(Beat(tick, self._exchange.request()))
+        now = self._now()
+        self._succeeded(now, reply.tick)
+        self._exchange.replied(reply.control, sent_at, now)  # holds and doubts first: permits may follow
+        self.reply_seen(reply.tick)
+        self._ticks.ticked(sent_at, now, reply.tick)
+        self._plan(now)
+        if tick.leaving:
+            self._has_left.set()
+
+    def _plan(self, now: float) -> None:
+        within_s = self._exchange.beat_within_s()
+        wanted = [self._ticks.tick_at(now), None if within_s is None else self._sent_at + within_s]
+        earliest = min((instant for instant in wanted if instant is not None), default=self._due)
+        self._due = max(min(earliest, self._due), self._sent_at + SHORTEST_GAP_S)
+
+    def _look_for_ended(self) -> None:
+        """Ask, beside the beats, which lost members have ended."""
+        if (
+            self._ended is not None
+            and len(self._ticks.members) > 1
+            and (self._looking is None or self._looking.done())
+        ):
+            self._looking = asyncio.create_task(self._look(), name="fleet: ended members")
+
+    async def _look(self) -> None:
+        if self._ended is not None:
+            self._gone = await self._ended(self._ticks.members)
+
+    # --- how it goes ------------------------------------------------------------------------------
+
+    def _succeeded(self, now: float, reply: TickReply) -> None:
+        if self._is_logged:
+            away_s = now - self._answered_at
+            log.info("the shared state answers again", extra={"away_s": round(away_s, 1)})
+        elif self._replied_at is None:
+            log.info("this replica has joined its fleet", extra={"replicas": len(reply.members)})
+        self._is_logged = False
+        self._replied_at, self._problem, self._missed_in_a_row = now, None, 0
+        if reply.differing != self._differing:
+            self._differing = reply.differing
+            self._log_differing()
+
+    def _log_differing(self) -> None:
+        if self._differing:
+            words = "REPLICAS OF THE FLEET HAVE DIFFERENT SETTINGS: the stricter ones apply to all"
+            log.warning(words, extra={"settings": list(self._differing)})
+        else:
+            log.info("all replicas of the fleet have the same settings again")
+
+    def _failed(self, problem: SharedStateError) -> None:
+        self._ticks.tick_failed(self._now())
+        self._problem = problem
+        if self._leaving:
+            self._has_left.set()
+        self._missed += 1
+        self._missed_in_a_row += 1
+        is_outage = self._missed_in_a_row >= OUTAGE_BEATS or isinstance(problem, SharedStateRefused)
+        if is_outage and not self._is_logged:
+            self._is_logged = True
+            log.error("the shared state is unavailable: %s; %s", problem, self._consequence())
+
+    def _consequence(self) -> str:
+        if self._replied_at is None:
+            return "nothing is sent before it has answered once"
+        if self.outage_s > self._longest_outage_s:
+            return "nothing is sent: the holds that were read last are too old"
+        return "this replica sends at its own part of the rate, and answers in doubt are UNKNOWN"
+
+    @property
+    def _answered_at(self) -> float:
+        return self._began_at if self._replied_at is None else self._replied_at
+
+    @property
+    def outage_s(self) -> float:
+        """Seconds since the last reply if the last beat failed, or since the start before the first reply."""
+        is_away = self._problem is not None or self._replied_at is None
+        return self._now() - self._answered_at if is_away else 0.0
+
+    def in_words(self) -> tuple[bool, str]:
+        """Return whether this replica may send, as far as the fleet is concerned, and how it goes."""
+        problem = self._problem or "no reply yet"
+        if self._replied_at is None:
+            return False, f"unavailable since the start: {problem}; {self._consequence()}"
+        if self._missed_in_a_row >= OUTAGE_BEATS:
+            away_s = self.outage_s
+            words = f"unavailable for {away_s:.0f} s: {problem}; {self._consequence()}"
+            return away_s <= self._longest_outage_s, words
+        members = self._ticks.members
+        lost = sum(each.lost for each in members)
+        words = f"connected; {len(members)} replica{'s' * (len(members) != 1)}"
+        return True, f"{words}, {lost} of them lost" if lost else words
+
+    def notes(self) -> dict[str, str]:
+        """Return observations for people."""
+        if not self._differing:
+            return {}
+        names = ", ".join(self._differing)
+        return {"fleet": f"replicas have different settings, and the stricter apply to all: {names}"}
+
+    def figures(self) -> FleetFigures:
+        """Return the figures for metrics."""
+        members = self._ticks.members
+        return FleetFigures(
+            connected=self._replied_at is not None and self._problem is None,
+            outage_s=self.outage_s,
+            missed=self._missed,
+            members=len(members),
+            members_lost=sum(each.lost for each in members),
+            solo=self._ticks.solo,
+            settings_differ=bool(self._differing),
+            granted=self._ticks.granted,
+            returned=self._ticks.returned,
+        )
