@@ -41,6 +41,9 @@ class Denials:
         self.owned: Collection[Entry] = ()
         self.closed = False
 
+    def __len__(self) -> int:
+        return len(self._held) + len(self._to_ask)
+
     def review(self, now: float, entry: Entry, denial: Answer) -> Answer | None:
         """Return the answer to give now; None if the denial waits. Implements `DenialReview`."""
         if denial.reason is Reason.TOKEN_CONFLICT or entry in self.owned:

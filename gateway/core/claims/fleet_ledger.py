@@ -66,6 +66,11 @@ class FleetLedger:
         self._failing_since: dict[str, float] = {}  # by campaign: each may be in another part of a cluster
 
     @property
+    def kept(self) -> int:
+        """How many calls and entries are kept here; 0 soon after the last answer, since nothing may grow."""
+        return len(self._calls) + len(self.denials) + len(self._queue)
+
+    @property
     def fingerprints(self) -> Fingerprints:
         """The fingerprints of this fleet."""
         return self._calls.fingerprints

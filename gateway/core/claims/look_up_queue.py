@@ -33,6 +33,10 @@ class LookUpQueue:
         self._admitted_at: float | None = None
         self._under_way = 0
 
+    def __len__(self) -> int:
+        new = sum(map(len, self._admitted.values()))
+        return len(self.elsewhere) + len(self._parts) + new + self._under_way
+
     def admitted(self, now: float, entries: Sequence[Entry]) -> None:
         """Look up new entries of one campaign, if they still wait for a call a little later."""
         if self._admitted_at is None:
