@@ -17,9 +17,11 @@ from gateway.connect.retry import RetryingSender
 from gateway.connect.ticket import Ticket
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import DialRequest
+from gateway.dispatch.claims import Claims
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervision import Supervisor
+from gateway.shared_state.port import SharedState
 from gateway.telemetry import telemetry_with
 from tests.cancellation.hanging import turns
 from tests.integration.world import dials
@@ -35,6 +37,7 @@ class Bench:
     share: CallerLimit
     supervisor: Supervisor
     window: int
+    claims: Claims | None = None
     running: "asyncio.Task[None] | None" = None
     sessions: list[Session] = field(default_factory=list)
 
@@ -104,20 +107,28 @@ async def bench_of(
     window: int = 1000,
     share: int = 1000,
     run: bool = True,
+    state: SharedState | None = None,
     **limits: Any,
 ) -> AsyncIterator[Bench]:
-    """Make a bench whose dispatcher runs; it must be at rest in the end."""
+    """Make a bench whose dispatcher runs; it must be at rest in the end.
+
+    With a shared state it is the replica "a" of a fleet, and `claims` writes no settlement by itself.
+    """
     clock, rng, telemetry, connect = (
         SystemClock(),
         random.Random(1),
         telemetry_with(),
         DistantConnect(deque(script)),
     )
-    engine = Engine(Limits(**{"call_rate": 0.0, "linger_s": 0.0, **limits}), rng)
+    member = None if state is None else "a"
+    engine = Engine(Limits(**{"call_rate": 0.0, "linger_s": 0.0, **limits}), rng, fleet_member=member)
+    claims = None
+    if state is not None and engine.fleet_ledger is not None:
+        claims = Claims(state, engine.fleet_ledger, "a", lambda: ["a"], clock.now, 1200.0, sleep=_no_pause)
     caller = wrapped(RetryingSender(connect, telemetry, clock.now, rng, _no_pause))
     supervisor = Supervisor()
-    dispatcher = Dispatcher(engine, caller, telemetry, clock.now, supervisor)
-    bench = Bench(engine, dispatcher, connect, CallerLimit(share), supervisor, window)
+    dispatcher = Dispatcher(engine, caller, telemetry, clock.now, supervisor, claims=claims)
+    bench = Bench(engine, dispatcher, connect, CallerLimit(share), supervisor, window, claims)
     if run:
         bench.running = asyncio.create_task(dispatcher.run())
         supervisor.watch(bench.running, endless=True)

@@ -13,8 +13,12 @@ from gateway.connect import retry
 from gateway.connect.port import CallSender
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.errors import CampaignNotRunning, ConnectFailed
+from gateway.core.fleet.messages import Claim, Claimed, TokenRecord
 from gateway.core.model import Batch, CallReport, Priority
-from gateway.dispatch import dispatcher
+from gateway.dispatch import claims, dispatcher
+from gateway.shared_state.port import SharedStateUnavailable
+from gateway.shared_state.rules.model_state import ModelState
+from gateway.shared_state.rules.model_store import ModelStore
 from tests.cancellation.bench import Bench, bench_of
 from tests.cancellation.hanging import (
     Hang,
@@ -58,6 +62,46 @@ class Hung:
             return await work
         self.hang = hang = Hang(work, self.at)
         return await hang
+
+
+class HungState(ModelState):
+    """A shared state, a turn of the loop away, whose first claim, or first look-up, hangs at an await.
+
+    `failures` is how many settlements fail.
+    """
+
+    def __init__(self, at: int = 0, *, look_ups: bool = False, failures: int = 0) -> None:
+        super().__init__(ModelStore(lambda: 0), on_request=self._pass_on)
+        self._at = at
+        self._look_ups = look_ups
+        self._failures = failures
+        self.hang: Hang[Any] | None = None
+
+    async def claim(
+        self, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
+    ) -> list[Claimed]:
+        """Claim tokens."""
+        work = super().claim(campaign_id, member, live, claims)
+        return await (work if self._look_ups else self._hung(work))
+
+    async def look_up(
+        self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]
+    ) -> Mapping[str, TokenRecord]:
+        """Look tokens up."""
+        work = super().look_up(campaign_id, live, tokens)
+        return await (self._hung(work) if self._look_ups else work)
+
+    def _hung(self, work: Any) -> Any:
+        if self.hang is not None or not self._at:
+            return work
+        self.hang = Hang(work, self._at)
+        return self.hang
+
+    async def _pass_on(self, operation: str) -> None:
+        await asyncio.sleep(0)
+        if operation == "settle" and self._failures:
+            self._failures -= 1
+            raise SharedStateUnavailable("it is away")
 
 
 def task_named(name: str) -> "asyncio.Task[Any] | None":
@@ -116,6 +160,70 @@ async def look_up(at: int) -> Hang[Any]:
         hang = await _hang_of(hungs[0], task)
         await cancelled_where_it_hangs(hang, task)
         assert await outcomes(session) == [pb.OUTCOME_ACCEPTED] * 25
+        return hang
+
+
+async def claim(at: int) -> Hang[Any]:
+    """The claim of a call: where it is lost, the call is not sent, and another follows."""
+    state = HungState(at)
+    async with bench_of(state=state) as bench:
+        session = asked(bench, 25)
+        task = await _started("call-1")
+        hang = await _hang_of(state, task)
+        await cancelled_where_it_hangs(hang, task)
+        assert await outcomes(session) == [pb.OUTCOME_ACCEPTED] * 25
+        assert len(bench.connect.calls) == 1
+        return hang
+
+
+async def look_up_tokens(at: int) -> Hang[Any]:
+    """A look at the fleet's ledger before a denial: where it is lost, the answer is in doubt."""
+    state = HungState(at, look_ups=True)
+    async with bench_of(state=state) as bench:
+        await bench.dispatcher.hold("c", Hold("somebody", "why", 0.0, answering=True))
+        session = asked(bench, 25)
+        task = await _started("token-look-up")
+        hang = await _hang_of(state, task)
+        await cancelled_where_it_hangs(hang, task)
+        expected = pb.OUTCOME_UNKNOWN if hang.hangs else pb.OUTCOME_NOT_ACCEPTED
+        assert await outcomes(session) == [expected] * 25
+        return hang
+
+
+async def write_settlements(at: int) -> Hang[Any]:
+    """The writer of settlements, cancelled anywhere: another writes what it had taken."""
+    state = HungState(failures=1)
+    async with bench_of(state=state) as bench:
+        assert bench.claims is not None
+        assert await outcomes(asked(bench, 25)) == [pb.OUTCOME_ACCEPTED] * 25
+        rounds = at if at <= 8 else 0
+        hang = Hang(bench.claims.run(), rounds)
+        task = asyncio.create_task(_of(hang))
+        await turns()
+        if hang.hangs:
+            hang.places |= places_of(task.get_coro())
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        again = asyncio.create_task(bench.claims.run())
+        await asyncio.wait_for(bench.claims.written(), 10)
+        again.cancel()
+        assert len(await state.look_up("c", [], [f"t-{number}" for number in range(25)])) == 25
+        return hang
+
+
+async def written(at: int) -> Hang[Any]:
+    """Waiting until all settlements are written: whoever gives that up keeps nobody else from it."""
+    async with bench_of(state=HungState()) as bench:
+        assert bench.claims is not None
+        await outcomes(asked(bench, 25))
+        hang = Hang(bench.claims.written(), at)
+        task = asyncio.create_task(_of(hang))
+        await turns()
+        writer = asyncio.create_task(bench.claims.run())
+        await cancelled_where_it_hangs(hang, task)
+        await asyncio.wait_for(bench.claims.written(), 10)
+        writer.cancel()
         return hang
 
 
@@ -253,7 +361,7 @@ async def _started(name: str) -> "asyncio.Task[Any]":
     return task
 
 
-async def _hang_of(hung: Hung, task: "asyncio.Task[Any]") -> Hang[Any]:
+async def _hang_of(hung: "Hung | HungState", task: "asyncio.Task[Any]") -> Hang[Any]:
     async with asyncio.timeout(10):
         while hung.hang is None and not task.done():  # noqa: ASYNC110 - it need not tell
             await asyncio.sleep(0)
@@ -272,6 +380,10 @@ SCENARIOS: dict[str, Scenario] = {
     for scenario in (
         call,
         look_up,
+        claim,
+        look_up_tokens,
+        write_settlements,
+        written,
         run,
         watch_wall_clock,
         drained,
@@ -305,3 +417,4 @@ async def test_no_await_of_a_call_is_left_out() -> None:
         places |= await hung(name)
     assert missed(dispatcher, places) == []
     assert missed(retry, places) == []
+    assert missed(claims, places) == []
