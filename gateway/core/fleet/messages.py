@@ -70,7 +70,7 @@ class TickRequest:
     one gets the stored reply again. `acknowledged` is the last sequence whose reply has arrived, 0 before the
     first, and `epoch` and `known` are its epoch and members. `used` are permits whose calls have begun since
     the last acknowledged tick, `returned` those that will not be used, both as pairs of the grant's number
-    and a count. `in_flight` counts calls that left within the last second and have not returned, `room` how
+    and a count. `in_flight` counts calls that left a short time ago and have not returned, `room` how
     many permits the replica can use soon. `throttled` are the numbers of permits whose calls Connect
     throttled. `accepted` counts calls that Connect accepted, `first_attempts` and `retries` the attempts
     made, since the last acknowledged tick. `retries_waiting` counts calls that wait for the permit of a

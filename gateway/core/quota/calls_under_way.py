@@ -2,8 +2,8 @@
 
 from collections import deque
 
-IN_FLIGHT_S = 1.0
-"""A call counts against the burst for so long at most: it has arrived by then."""
+IN_FLIGHT_S = 0.6
+"""A call counts against the burst for so long at most: it has arrived by then, even without a reply."""
 LONG_S = 0.3
 """A call that takes longer keeps its place among the concurrent calls for the time of the next permits."""
 PERMITS_S = 0.6

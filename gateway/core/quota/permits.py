@@ -15,7 +15,7 @@ from gateway.core.quota.calls_under_way import CallsUnderWay
 from gateway.core.quota.held_permits import HeldPermits
 from gateway.core.scheduling.pacing import RETRY_CREDIT, RETRY_SHARE, Pacer
 
-TICK_EVERY_S, BUSY_TICK_EVERY_S, LEAST_GAP_S = 0.2, 0.1, 0.02
+TICK_EVERY_S, BUSY_TICK_EVERY_S, LEAST_GAP_S = 0.2, 0.1, 0.005
 """Seconds between two ticks: usually, while the replica has calls to make, and at least."""
 SOLO_AFTER_S = 1.0
 """Seconds after the last reply from which a replica uses its own part. The store has counted it as lost for a
@@ -264,7 +264,7 @@ class FleetPermits:
             return self._others_wait and (held is not None or bool(self._held.returned))
         if held is None:
             missed = not self._reported_calls or not self._reported_room
-            return (missed and self._room(now) > 0) or self._granted_last > 0
+            return (missed and self._room(now) > 0) or self._granted_last > 0 or bool(self._held.used)
         return held.start > now and self._demand.priority < self._reported_priority
 
     def _report_again(self) -> None:

@@ -1,6 +1,6 @@
 """What the engine needs from the object that permits its calls.
 
-`scheduling.pacing.Pacer` permits calls of one process alone, `fleet.permits.FleetPermits` those of a replica
+`scheduling.pacing.Pacer` permits calls of one process alone, `quota.permits.FleetPermits` those of a replica
 of a fleet.
 """
 

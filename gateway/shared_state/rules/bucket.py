@@ -5,9 +5,6 @@ from gateway.shared_state.rules.quota_state import Bucket, QuotaState
 
 AHEAD_S = 0.2
 """Permits are assigned so many seconds ahead, so that no replica has to wait for a message between calls."""
-SLOW_CALLS_S = 0.6
-"""However many calls are in flight, the fleet may hold the permits of so many seconds, and one: Connect
-counts a call when it arrives, so the rate is used however long calls take."""
 RATE_CUT, FORGIVEN_MS = 0.7, 10_000
 RECOVERY_S = 10.0
 WINDOW_MS, WINDOWS = 4000, 15
@@ -38,11 +35,9 @@ def most_in_use(state: QuotaState, burst: float) -> float:
         in_flight += member.in_flight
         if not member.confirmed:
             reserved += member.held_burst
-    rate = granted_rate(state)
-    if rate <= 0.0:
+    if granted_rate(state) <= 0.0:
         return 0.0
-    own = max(1.0, burst - reserved)
-    return max(own - in_flight, min(own, 1.0 + SLOW_CALLS_S * rate))
+    return max(burst - reserved - in_flight, 1.0)  # the rate is used however long calls take
 
 
 def refill(state: QuotaState, now: int, settings: FleetSettings) -> None:

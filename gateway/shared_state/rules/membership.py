@@ -85,7 +85,7 @@ def note_lost(state: QuotaState, now: int, request: TickRequest) -> None:
 def _lose(state: QuotaState, now: int, member: MemberState) -> None:
     member.lost_at, member.confirmed, member.confirms_from = now, False, 0
     member.rows = []
-    member.in_flight = member.retries_waiting = 0
+    member.in_flight = member.retries_waiting = member.waiting = 0
     take_back(state, member)
 
 

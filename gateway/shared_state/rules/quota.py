@@ -7,6 +7,7 @@ than the burst, and they grow at no more than the rate. A permit may be used onl
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 from gateway.core.fleet.messages import FleetSettings, PermitGrant, TickReply, TickRequest
 from gateway.shared_state.rules import bucket as pace
@@ -74,7 +75,7 @@ def _renew(state: QuotaState, now: int, replication: str) -> None:
     state.bucket.window_at = state.bucket.window_count = 0
     for member in state.members.values():
         member.confirmed = member.ticked = False
-        member.confirms_from = member.in_flight = member.retries_waiting = 0
+        member.confirms_from = member.in_flight = member.retries_waiting = member.waiting = 0
         member.heard_at = now
         member.lost_at = min(member.lost_at, now)
         member.rows, member.reply = [], None
@@ -100,7 +101,7 @@ def _exchange(state: QuotaState, now: int, member: MemberState, request: TickReq
         rate=state.bucket.rate,
         permits=_deliver(state, now, member),
         tokens=state.bucket.tokens,
-        backlog=_backlog(state),
+        backlog=sum(one.waiting for one in state.members.values()),
         retry_credit=state.bucket.retry_credit,
         differing=differing,
     )
@@ -116,8 +117,7 @@ def _take_report(state: QuotaState, now: int, member: MemberState, request: Tick
     member.retries_waiting = request.retries_waiting
     limit = max(LEAST_ROWS, ROWS_LIMIT // len(state.members))
     member.rows = list(request.demand[:limit])
-    turns.enter(state.turns, member.rows)
-    turns.forget_absent(state.turns, state.members.values())
+    member.waiting = sum(row.calls for row in member.rows) + request.retries_waiting
     if request.epoch == state.epoch:
         _settle(state, member, request.used, back=False)
         _settle(state, member, request.returned, back=True)
@@ -152,18 +152,19 @@ def _assign(state: QuotaState, now: int, settings: FleetSettings) -> None:
     left = math.floor(min(bucket.tokens + rate * pace.AHEAD_S + 1e-9, most - outstanding))
     if left <= 0:
         return
-    size, needs, free = math.ceil(left / UNITS_LIMIT), *_needs(state)
+    members = [member for member in state.members.values() if member.confirmed]
+    turns.refresh_places(state.turns, members)
+    size, needs, free = math.ceil(left / UNITS_LIMIT), *_needs(state, members)
+    order = turns.Round(state.turns, needs, free)
     for _ in range(UNITS_LIMIT):
-        chosen = turns.choose(state.turns, needs, free) if left > 0 else None
+        chosen = order.choose() if left > 0 else None
         if chosen is None:
             break
         count = min(size, left, chosen.calls, free[chosen.member.member])
         wait_s = max(0.0, count - bucket.tokens) / rate
         bucket.tokens -= count
         left -= count
-        chosen.calls -= count
-        free[chosen.member.member] -= count
-        priority = turns.had_turn(state.turns, needs, chosen, count)
+        priority = order.had_turn(chosen, count)
         row = chosen.row
         caller, campaign_id = (row.caller, row.campaign_id) if row is not None else ("", "")
         unit = Unit(
@@ -180,7 +181,7 @@ def _assign(state: QuotaState, now: int, settings: FleetSettings) -> None:
         bucket.next_number += count
 
 
-def _needs(state: QuotaState) -> tuple[list[turns.Need], dict[str, int]]:
+def _needs(state: QuotaState, members: Sequence[MemberState]) -> tuple[list[turns.Need], dict[str, int]]:
     """Return what members need in addition to the permits they have, and how many each has room for."""
     of_member: Counter[str] = Counter()
     of_turn: Counter[tuple[str, str, str]] = Counter()
@@ -188,9 +189,7 @@ def _needs(state: QuotaState) -> tuple[list[turns.Need], dict[str, int]]:
         of_member[unit.member] += unit.left
         of_turn[unit.member, unit.caller, unit.campaign_id] += unit.left
     needs, free = [], {}
-    for member in state.members.values():
-        if not member.confirmed:
-            continue
+    for member in members:
         free[member.member] = member.room - of_member[member.member]
         calls = member.retries_waiting - of_turn[member.member, "", ""]
         needs.append(turns.Need(member, None, calls))
@@ -211,8 +210,3 @@ def _deliver(state: QuotaState, now: int, member: MemberState) -> tuple[PermitGr
                 PermitGrant(unit.number, unit.count, start_in_ms, PERMIT_MS, unit.caller, unit.campaign_id)
             )
     return tuple(grants)
-
-
-def _backlog(state: QuotaState) -> int:
-    rows = sum(row.calls for member in state.members.values() for row in member.rows)
-    return rows + sum(member.retries_waiting for member in state.members.values())

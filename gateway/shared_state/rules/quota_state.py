@@ -16,7 +16,8 @@ class MemberState:
     before it, and `heard_at` when the last reply was made that is known to have arrived. A member is
     `confirmed` once a reply to `confirms_from` or a later tick has arrived: from then on it does not use its
     own part of the quota. `local_rate` and `local_burst` are that part as it was last told, `held_rate` and
-    `held_burst` the largest that it may believe in. `turn` grows with each permit, for turns of members.
+    `held_burst` the largest that it may believe in. `waiting` counts all its calls. `turn` grows with each
+    permit, for turns of members.
     """
 
     member: str
@@ -39,6 +40,7 @@ class MemberState:
     in_flight: int = 0
     room: int = 0
     retries_waiting: int = 0
+    waiting: int = 0
     turn: int = 0
     rows: list[DemandRow] = field(default_factory=list)
     reply: TickReply | None = None

@@ -6,10 +6,14 @@ campaigns and callers in this order, one with a full call goes before those that
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from gateway.core.fleet.messages import DemandRow
+from gateway.core.model import Priority
 from gateway.shared_state.rules.quota_state import RETRY, MemberState, Place, Turns
+
+_Item = TypeVar("_Item")
 
 PASSED_OVER_LIMIT = 9
 LOOK_AHEAD = 8
@@ -17,13 +21,154 @@ DOUBTFUL_EVERY = 4
 """While others wait, at most one call in so many is for campaigns that Connect may not have."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Need:
     """Permits that a member could still use in one turn; `row` is None for further attempts."""
 
     member: MemberState
     row: DemandRow | None
     calls: int
+
+
+@dataclass(slots=True, eq=False)
+class _Campaign:
+    """The needs for one campaign of one caller."""
+
+    place: Place
+    needs: list[Need] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class _Caller:
+    """The campaigns of one caller in the order of turns, those without open needs included."""
+
+    place: Place
+    weight: int = 1
+    by_id: dict[str, _Campaign] = field(default_factory=dict)
+    campaigns: list[_Campaign] = field(default_factory=list)
+
+
+class Round:
+    """The turns of one tick. `free` is how many permits each member has room for.
+
+    Needs only shrink in a round, so a campaign or caller without an open need is dropped when it is met.
+    """
+
+    def __init__(self, turns: Turns, needs: Iterable[Need], free: dict[str, int]) -> None:
+        self._turns = turns
+        self._free = free
+        self._retries: list[Need] = []
+        self._pools: dict[bool, list[list[_Caller]]] = {kind: [[], [], []] for kind in (False, True)}
+        self._callers: dict[tuple[bool, Priority, str], _Caller] = {}
+        for need in needs:
+            self._add(need)
+        for pools in self._pools.values():
+            for callers in pools:
+                callers.sort(key=lambda caller: caller.place.order)
+                for caller in callers:
+                    caller.campaigns.sort(key=lambda campaign: campaign.place.order)
+
+    def choose(self) -> Need | None:
+        """Return the need that gets the next permit; None if none is open."""
+        retries = self._open(self._retries)
+        if retries:
+            return min(retries, key=_member_turn)
+        regular, doubtful = (self._waiting(self._pools[kind]) for kind in (False, True))
+        if doubtful and (not regular or self._turns.since_doubtful >= DOUBTFUL_EVERY - 1):
+            return self._of_priority(self._pools[True][self._priority(doubtful)])
+        if not regular:
+            return None
+        return self._of_priority(self._pools[False][self._priority(regular)])
+
+    def had_turn(self, chosen: Need, count: int) -> int:
+        """Take `count` permits for a need and move it behind the others; return the permits' priority."""
+        turns, row = self._turns, chosen.row
+        chosen.calls -= count
+        self._free[chosen.member.member] -= count
+        turns.last += 1
+        chosen.member.turn = turns.last
+        if row is None:
+            return RETRY
+        callers = self._pools[row.doubtful][row.priority]
+        caller = self._callers[row.doubtful, row.priority, row.caller]
+        campaign = caller.by_id[row.campaign_id]
+        campaign.place.order = turns.last
+        _move_to_end(caller.campaigns, campaign)
+        caller.place.had += count
+        if caller.place.had >= caller.weight:
+            caller.place.had, caller.place.order = 0, turns.last
+            _move_to_end(callers, caller)
+        self._count(row, count)
+        return int(row.priority)
+
+    def _add(self, need: Need) -> None:
+        row = need.row
+        if need.calls <= 0:
+            return
+        if row is None:
+            self._retries.append(need)
+            return
+        key = (row.doubtful, row.priority, row.caller)
+        caller = self._callers.get(key)
+        if caller is None:
+            caller = self._callers[key] = _Caller(self._turns.places[caller_key(row)])
+            self._pools[row.doubtful][row.priority].append(caller)
+        caller.weight = row.weight
+        campaign = caller.by_id.get(row.campaign_id)
+        if campaign is None:
+            campaign = caller.by_id[row.campaign_id] = _Campaign(self._turns.places[campaign_key(row)])
+            caller.campaigns.append(campaign)
+        campaign.needs.append(need)
+
+    def _open(self, needs: Sequence[Need]) -> list[Need]:
+        return [need for need in needs if need.calls > 0 and self._free[need.member.member] > 0]
+
+    def _waiting(self, pools: Sequence[list[_Caller]]) -> list[int]:
+        """Return the priorities with open needs, the most urgent first."""
+        return [priority for priority, callers in enumerate(pools) if self._prune(callers)]
+
+    def _prune(self, callers: list[_Caller]) -> bool:
+        """Drop callers without open needs from the front; return whether any is left."""
+        while callers and not self._first(callers[0]):
+            del callers[0]
+        return bool(callers)
+
+    def _first(self, caller: _Caller) -> list[Need]:
+        """Return the open needs of the campaign whose turn it is; campaigns without any are dropped."""
+        while caller.campaigns:
+            needs = self._open(caller.campaigns[0].needs)
+            if needs:
+                return needs
+            del caller.campaigns[0]
+        return []
+
+    def _priority(self, waiting: Sequence[int]) -> int:
+        """Return the highest priority that waits, or one that was passed over too often."""
+        for priority in waiting:
+            if self._turns.passed_over[priority] >= PASSED_OVER_LIMIT:
+                return priority
+        return waiting[0]
+
+    def _of_priority(self, callers: Sequence[_Caller]) -> Need:
+        """Return the need whose turn it is among those of one priority."""
+        first = self._first(callers[0])
+        for campaign in callers[0].campaigns[:LOOK_AHEAD]:
+            needs = self._open(campaign.needs)
+            if _is_full(needs):
+                return _of_campaign(needs)
+        for caller in callers[1:LOOK_AHEAD]:
+            needs = self._first(caller)
+            if _is_full(needs):
+                return _of_campaign(needs)
+        return _of_campaign(first)
+
+    def _count(self, row: DemandRow, count: int) -> None:
+        turns = self._turns
+        waiting = {*self._waiting(self._pools[False]), *self._waiting(self._pools[True])}
+        for priority, passed in enumerate(turns.passed_over):
+            waits = priority in waiting and priority != row.priority
+            turns.passed_over[priority] = passed + count if waits else 0
+        turns.since_doubtful = 0 if row.doubtful else turns.since_doubtful + count
 
 
 def caller_key(row: DemandRow) -> str:
@@ -36,67 +181,19 @@ def campaign_key(row: DemandRow) -> str:
     return f"{int(row.priority)}\0{row.caller}\0{row.campaign_id}"
 
 
-def enter(turns: Turns, rows: Iterable[DemandRow]) -> None:
-    """Give places behind the others to callers and campaigns that have none."""
-    for row in rows:
-        for key in (caller_key(row), campaign_key(row)):
-            if key not in turns.places:
-                turns.last += 1
-                turns.places[key] = Place(turns.last)
-
-
-def forget_absent(turns: Turns, members: Iterable[MemberState]) -> None:
-    """Drop the places of callers and campaigns without calls."""
-    keys = {key for member in members for row in member.rows for key in (caller_key(row), campaign_key(row))}
-    turns.places = {key: place for key, place in turns.places.items() if key in keys}
-
-
-def choose(turns: Turns, needs: Sequence[Need], free: dict[str, int]) -> Need | None:
-    """Return the need that gets the next permit; `free` is how many permits each member has room for."""
-    open_needs = [need for need in needs if need.calls > 0 and free[need.member.member] > 0]
-    retries = [need for need in open_needs if need.row is None]
-    if retries:
-        return min(retries, key=_member_turn)
-    regular = [need for need in open_needs if need.row is not None and not need.row.doubtful]
-    doubtful = [need for need in open_needs if need.row is not None and need.row.doubtful]
-    pool = regular
-    if doubtful and (not regular or turns.since_doubtful >= DOUBTFUL_EVERY - 1):
-        pool = doubtful
-    if not pool:
-        return None
-    priority = _priority(turns, pool)
-    pool = [need for need in pool if need.row is not None and need.row.priority == priority]
-    return _of_priority(turns, pool)
-
-
-def _priority(turns: Turns, pool: Sequence[Need]) -> int:
-    """Return the highest priority that waits, or one that was passed over too often."""
-    waiting = sorted({int(need.row.priority) for need in pool if need.row is not None})
-    for priority in waiting:
-        if turns.passed_over[priority] >= PASSED_OVER_LIMIT:
-            return priority
-    return waiting[0]
-
-
-def _of_priority(turns: Turns, pool: Sequence[Need]) -> Need:
-    """Return the need whose turn it is among those of one priority."""
-    by_caller: dict[str, dict[str, list[Need]]] = {}
-    for need in pool:
-        if need.row is not None:
-            campaigns = by_caller.setdefault(caller_key(need.row), {})
-            campaigns.setdefault(campaign_key(need.row), []).append(need)
-    callers = sorted(by_caller, key=lambda key: turns.places[key].order)
-    own = by_caller[callers[0]]
-    campaigns_of_first = sorted(own, key=lambda key: turns.places[key].order)[:LOOK_AHEAD]
-    for key in campaigns_of_first:
-        if _is_full(own[key]):
-            return _of_campaign(own[key])
-    for caller in callers[1:LOOK_AHEAD]:
-        campaigns = by_caller[caller]
-        first = min(campaigns, key=lambda key: turns.places[key].order)
-        if _is_full(campaigns[first]):
-            return _of_campaign(campaigns[first])
-    return _of_campaign(own[campaigns_of_first[0]])
+def refresh_places(turns: Turns, members: Iterable[MemberState]) -> None:
+    """Give callers and campaigns with new calls places behind the others; drop those without calls."""
+    kept: dict[str, Place] = {}
+    for member in members:
+        for row in member.rows:
+            for key in (caller_key(row), campaign_key(row)):
+                if key not in kept:
+                    place = turns.places.get(key)
+                    if place is None:
+                        turns.last += 1
+                        place = Place(turns.last)
+                    kept[key] = place
+    turns.places = kept
 
 
 def _is_full(needs: Sequence[Need]) -> bool:
@@ -113,22 +210,6 @@ def _member_turn(need: Need) -> tuple[int, int]:
     return need.member.turn, need.member.order
 
 
-def had_turn(turns: Turns, needs: Sequence[Need], chosen: Need, count: int) -> int:
-    """Move a need behind the others after `count` permits; return the priority of these permits."""
-    turns.last += 1
-    chosen.member.turn = turns.last
-    row = chosen.row
-    if row is None:
-        return RETRY
-    turns.places[campaign_key(row)].order = turns.last
-    caller = turns.places[caller_key(row)]
-    caller.had += count
-    if caller.had >= row.weight:
-        caller.had = 0
-        caller.order = turns.last
-    waiting = {int(need.row.priority) for need in needs if need.row is not None and need.calls > 0}
-    for priority in range(len(turns.passed_over)):
-        passed = priority in waiting and priority != row.priority
-        turns.passed_over[priority] = turns.passed_over[priority] + count if passed else 0
-    turns.since_doubtful = 0 if row.doubtful else turns.since_doubtful + count
-    return int(row.priority)
+def _move_to_end(items: list[_Item], item: _Item) -> None:
+    items.remove(item)
+    items.append(item)

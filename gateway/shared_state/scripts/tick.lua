@@ -6,7 +6,7 @@
 local KEY = KEYS[1]
 local request = cjson.decode(ARGV[1])
 
-local AHEAD_S, SLOW_CALLS_S = 0.2, 0.6
+local AHEAD_S = 0.2
 local RATE_CUT, FORGIVEN_MS, RECOVERY_S = 0.7, 10000, 10.0
 local WINDOW_MS, WINDOWS = 4000, 15
 local RETRY_SHARE, RETRY_CREDIT, RETRY = 0.2, 10.0, -1
@@ -19,52 +19,58 @@ local SEPARATOR = '\000'
 
 local min, max, floor, ceil = math.min, math.max, math.floor, math.ceil
 
--- --- what is stored ---------------------------------------------------------------------------------------
+-- --- what is stored: the demand of a member and its last reply have fields of their own --------------------
 
-local state, members, units, places -- `members` by id
+local state, units, places -- `places` is nil until it is read
 local order -- the members by the order in which they joined
-local changed, removed = {}, {}
+local members -- the same by id
+local demand, removed = {}, {} -- rows of demand that are known, and ids of members that were removed
 
-local function sort_members()
-    order = {}
-    for _, member in pairs(members) do
-        order[#order + 1] = member
+local function index_members()
+    members = {}
+    for _, member in ipairs(order) do
+        members[member.member] = member
     end
-    table.sort(order, function(one, other) return one.order < other.order end)
 end
 
 local function read()
-    local stored = redis.call('HGETALL', KEY)
-    members, units, places = {}, {}, {}
-    for index = 1, #stored, 2 do
-        local name, value = stored[index], stored[index + 1]
-        if name == 'state' then
-            state = cmsgpack.unpack(value)
-        elseif name == 'units' then
-            units = cmsgpack.unpack(value)
-        elseif name == 'places' then
-            places = cmsgpack.unpack(value)
-        elseif string.sub(name, 1, 2) == 'm:' then
-            members[string.sub(name, 3)] = cmsgpack.unpack(value)
-        end
+    local stored = redis.call('HMGET', KEY, 'state', 'members', 'units')
+    if stored[1] and stored[2] and stored[3] then
+        state, order = cmsgpack.unpack(stored[1]), cmsgpack.unpack(stored[2])
+        units = cmsgpack.unpack(stored[3])
+        index_members()
     end
-    sort_members()
+end
+
+local function read_places()
+    if not places then
+        local stored = redis.call('HGET', KEY, 'places')
+        places = stored and cmsgpack.unpack(stored) or {}
+    end
+end
+
+local function rows_of(member)
+    local rows = demand[member.member]
+    if not rows then
+        local stored = redis.call('HGET', KEY, 'd:' .. member.member)
+        rows = stored and cmsgpack.unpack(stored) or {}
+        demand[member.member] = rows
+    end
+    return rows
 end
 
 local function write()
     local fields = {
-        'state', cmsgpack.pack(state), 'units', cmsgpack.pack(units), 'places', cmsgpack.pack(places)
+        'state', cmsgpack.pack(state), 'members', cmsgpack.pack(order), 'units', cmsgpack.pack(units)
     }
-    for id in pairs(changed) do
-        if members[id] then
-            fields[#fields + 1] = 'm:' .. id
-            fields[#fields + 1] = cmsgpack.pack(members[id])
-        end
+    if places then
+        fields[#fields + 1] = 'places'
+        fields[#fields + 1] = cmsgpack.pack(places)
     end
     redis.call('HSET', KEY, unpack(fields))
-    for id in pairs(removed) do
+    for _, id in ipairs(removed) do
         if not members[id] then
-            redis.call('HDEL', KEY, 'm:' .. id, 'r:' .. id)
+            redis.call('HDEL', KEY, 'd:' .. id, 'r:' .. id)
         end
     end
     redis.call('PEXPIRE', KEY, max(KEEP_MS, 2000 * request.settings.longest_outage_s))
@@ -98,11 +104,10 @@ local function renew(now, replication)
     state.window_at, state.window_count = 0, 0
     for _, member in ipairs(order) do
         member.confirmed, member.ticked, member.replied = false, false, false
-        member.confirms_from, member.in_flight, member.retries_waiting = 0, 0, 0
+        member.confirms_from, member.in_flight, member.retries_waiting, member.waiting = 0, 0, 0, 0
         member.heard_at = now
         member.lost_at = min(member.lost_at, now)
-        member.rows = {}
-        changed[member.member] = true
+        member.has_rows = false
     end
 end
 
@@ -110,6 +115,7 @@ local function present(now, replication)
     if not state then
         redis.call('DEL', KEY)
         members, units, places, order = {}, {}, {}, {}
+        demand, removed = {}, {}
         state = {
             at = now, tokens = 0, rate = request.settings.call_rate, ceiling = request.settings.call_rate,
             next_number = 1, cut_number = 0, throttled_at = 0, window_at = 0, window_count = 0, windows = {},
@@ -142,12 +148,10 @@ local function most_in_use(burst)
             reserved = reserved + member.held_burst
         end
     end
-    local rate = granted_rate()
-    if rate <= 0 then
+    if granted_rate() <= 0 then
         return 0.0
     end
-    local own = max(1.0, burst - reserved)
-    return max(own - in_flight, min(own, 1.0 + SLOW_CALLS_S * rate))
+    return max(burst - reserved - in_flight, 1.0)
 end
 
 local function refill(now, burst)
@@ -225,8 +229,14 @@ end
 local function remove(member)
     take_back(member)
     members[member.member] = nil
-    removed[member.member] = true
-    sort_members()
+    removed[#removed + 1] = member.member
+    local left = {}
+    for _, other in ipairs(order) do
+        if other.member ~= member.member then
+            left[#left + 1] = other
+        end
+    end
+    order = left
 end
 
 local function add(now, id, name)
@@ -235,11 +245,10 @@ local function add(now, id, name)
         member = id, name = name, order = state.last_order, settings = request.settings, heard_at = now,
         sequence = 0, replied_at = 0, before = 0, before_at = 0, confirms_from = 0, confirmed = false,
         ticked = false, replied = false, lost_at = 0, local_rate = 0, local_burst = 0, held_rate = 0,
-        held_burst = 0, in_flight = 0, room = 0, retries_waiting = 0, turn = 0, rows = {}
+        held_burst = 0, in_flight = 0, room = 0, retries_waiting = 0, waiting = 0, turn = 0, has_rows = false
     }
     members[id] = member
     order[#order + 1] = member
-    changed[id] = true
     return member
 end
 
@@ -277,7 +286,6 @@ local function introduce(now)
         if not other.confirmed then
             other.held_rate = max(other.held_rate, known.local_rate)
             other.held_burst = max(other.held_burst, known.local_burst)
-            changed[other.member] = true
         end
     end
 end
@@ -299,10 +307,9 @@ end
 
 local function lose(now, member)
     member.lost_at, member.confirmed, member.confirms_from = now, false, 0
-    member.rows = {}
-    member.in_flight, member.retries_waiting = 0, 0
+    member.has_rows = false
+    member.in_flight, member.retries_waiting, member.waiting = 0, 0, 0
     take_back(member)
-    changed[member.member] = true
 end
 
 local function note_lost(now)
@@ -387,185 +394,209 @@ end
 
 -- --- turns: a row is {priority, caller, campaign, calls, full, weight, doubtful} ------------------------------
 
-local function caller_key(row)
-    return row[1] .. SEPARATOR .. row[2]
-end
+local REGULAR, DOUBTFUL = 1, 2
+local free -- how many permits each member has room for
+local retries, pools -- needs of further attempts, and callers by standing and priority (plus one)
 
-local function campaign_key(row)
-    return row[1] .. SEPARATOR .. row[2] .. SEPARATOR .. row[3]
-end
-
-local function enter(rows)
-    for _, row in ipairs(rows) do
-        for _, key in ipairs({caller_key(row), campaign_key(row)}) do
-            if not places[key] then
-                state.last_turn = state.last_turn + 1
-                places[key] = {state.last_turn, 0}
-            end
+local function kept_place(kept, key)
+    local place = kept[key]
+    if not place then
+        place = places[key]
+        if not place then
+            state.last_turn = state.last_turn + 1
+            place = {state.last_turn, 0}
         end
+        kept[key] = place
     end
+    return place
 end
 
-local function forget_absent_places()
-    local kept = {}
+local function is_open(need)
+    return need.calls > 0 and free[need.member.member] > 0
+end
+
+-- Add a need to the campaign of its row. A caller is {place, weight, by_id, campaigns}, a campaign {place, needs}.
+local function add_need(callers_by_key, need, caller_key, caller_place, campaign_place)
+    local row = need.row
+    local standing = row[7] == 1 and DOUBTFUL or REGULAR
+    local key = standing .. SEPARATOR .. caller_key
+    local caller = callers_by_key[key]
+    if not caller then
+        caller = {place = caller_place, by_id = {}, campaigns = {}}
+        callers_by_key[key] = caller
+        table.insert(pools[standing][row[1] + 1], caller)
+    end
+    caller.weight = row[6]
+    local campaign = caller.by_id[row[3]]
+    if not campaign then
+        campaign = {place = campaign_place, needs = {}}
+        caller.by_id[row[3]] = campaign
+        table.insert(caller.campaigns, campaign)
+    end
+    need.caller, need.campaign, need.standing = caller, campaign, standing
+    table.insert(campaign.needs, need)
+end
+
+local function by_place(one, other)
+    return one.place[1] < other.place[1]
+end
+
+local function begin_round()
+    read_places()
+    local of_member, of_turn, kept, callers = {}, {}, {}, {}
+    free, retries, pools = {}, {}, {{{}, {}, {}}, {{}, {}, {}}}
+    for _, unit in ipairs(units) do
+        local turn = unit.member .. SEPARATOR .. unit.caller .. SEPARATOR .. unit.campaign_id
+        of_member[unit.member] = (of_member[unit.member] or 0) + unit.left
+        of_turn[turn] = (of_turn[turn] or 0) + unit.left
+    end
     for _, member in ipairs(order) do
-        for _, row in ipairs(member.rows) do
-            local caller, campaign = caller_key(row), campaign_key(row)
-            kept[caller], kept[campaign] = places[caller], places[campaign]
+        if member.confirmed then
+            local id = member.member
+            free[id] = member.room - (of_member[id] or 0)
+            local had = of_turn[id .. SEPARATOR .. SEPARATOR] or 0
+            if member.retries_waiting > had then
+                table.insert(retries, {member = member, calls = member.retries_waiting - had})
+            end
+            for _, row in ipairs(member.has_rows and rows_of(member) or {}) do
+                local caller_key = row[1] .. SEPARATOR .. row[2]
+                local caller = kept_place(kept, caller_key)
+                local campaign = kept_place(kept, caller_key .. SEPARATOR .. row[3])
+                had = of_turn[id .. SEPARATOR .. row[2] .. SEPARATOR .. row[3]] or 0
+                if row[4] > had then
+                    local need = {member = member, row = row, calls = row[4] - had}
+                    add_need(callers, need, caller_key, caller, campaign)
+                end
+            end
         end
     end
     places = kept
-end
-
-local function with_earliest_turn(needs, only_full)
-    local best
-    for _, need in ipairs(needs) do
-        if not only_full or need.row[5] == 1 then
-            local member = need.member
-            if not best or member.turn < best.member.turn
-                or (member.turn == best.member.turn and member.order < best.member.order) then
-                best = need
+    for _, by_priority in ipairs(pools) do
+        for _, list in ipairs(by_priority) do
+            table.sort(list, by_place)
+            for _, caller in ipairs(list) do
+                table.sort(caller.campaigns, by_place)
             end
         end
     end
-    return best
 end
 
-local function of_campaign(needs)
-    return with_earliest_turn(needs, true) or with_earliest_turn(needs, false)
-end
-
-local function is_full(needs)
+-- Return the open need whose member has its turn, among those with a full call if there are any; nil if none is
+-- open. The second result says whether it has a full call.
+local function first_need(needs)
+    local best, best_full
     for _, need in ipairs(needs) do
-        if need.row[5] == 1 then
-            return true
+        if is_open(need) then
+            local full = need.row ~= nil and need.row[5] == 1
+            local member = need.member
+            if not best or (full and not best_full) or (full == best_full and (member.turn < best.member.turn
+                or (member.turn == best.member.turn and member.order < best.member.order))) then
+                best, best_full = need, full
+            end
         end
     end
-    return false
+    return best, best_full
 end
 
-local function in_turn(groups)
-    local keys = {}
-    for key in pairs(groups) do
-        keys[#keys + 1] = key
+-- Return what `first_need` returns for the campaign whose turn it is. Campaigns without open needs are dropped.
+local function first_of(caller)
+    while caller.campaigns[1] do
+        local need, full = first_need(caller.campaigns[1].needs)
+        if need then
+            return need, full
+        end
+        table.remove(caller.campaigns, 1)
     end
-    table.sort(keys, function(one, other) return places[one][1] < places[other][1] end)
-    return keys
 end
 
-local function first_in_turn(groups)
-    local first
-    for key in pairs(groups) do
-        if not first or places[key][1] < places[first][1] then
-            first = key
+local function waiting(standing)
+    local priorities = {}
+    for index, callers in ipairs(pools[standing]) do
+        while callers[1] and not first_of(callers[1]) do
+            table.remove(callers, 1)
+        end
+        if callers[1] then
+            priorities[#priorities + 1] = index
         end
     end
-    return first
+    return priorities
 end
 
-local function of_priority(pool)
-    local by_caller = {}
-    for _, need in ipairs(pool) do
-        local caller, campaign = caller_key(need.row), campaign_key(need.row)
-        local campaigns = by_caller[caller] or {}
-        by_caller[caller] = campaigns
-        campaigns[campaign] = campaigns[campaign] or {}
-        table.insert(campaigns[campaign], need)
+local function priority_of(priorities)
+    for _, index in ipairs(priorities) do
+        if state.passed_over[index] >= PASSED_OVER_LIMIT then
+            return index
+        end
     end
-    local callers = in_turn(by_caller)
-    local own = by_caller[callers[1]]
-    local campaigns = in_turn(own)
+    return priorities[1]
+end
+
+local function of_priority(callers)
+    local first = first_of(callers[1])
+    local campaigns = callers[1].campaigns
     for index = 1, min(#campaigns, LOOK_AHEAD) do
-        if is_full(own[campaigns[index]]) then
-            return of_campaign(own[campaigns[index]])
+        local need, full = first_need(campaigns[index].needs)
+        if full then
+            return need
         end
     end
     for index = 2, min(#callers, LOOK_AHEAD) do
-        local others = by_caller[callers[index]]
-        local first = others[first_in_turn(others)]
-        if is_full(first) then
-            return of_campaign(first)
-        end
-    end
-    return of_campaign(own[campaigns[1]])
-end
-
-local function priority_of(pool)
-    local waiting = {}
-    for _, need in ipairs(pool) do
-        waiting[need.row[1]] = true
-    end
-    local first
-    for priority = 0, #state.passed_over - 1 do
-        if waiting[priority] then
-            if state.passed_over[priority + 1] >= PASSED_OVER_LIMIT then
-                return priority
-            end
-            first = first or priority
+        local need, full = first_of(callers[index])
+        if full then
+            return need
         end
     end
     return first
 end
 
-local function choose(needs, free)
-    local retries, regular, doubtful = {}, {}, {}
-    for _, need in ipairs(needs) do
-        if need.calls > 0 and free[need.member.member] > 0 then
-            local group = regular
-            if not need.row then
-                group = retries
-            elseif need.row[7] == 1 then
-                group = doubtful
-            end
-            group[#group + 1] = need
-        end
+local function choose()
+    local retry = first_need(retries)
+    if retry then
+        return retry
     end
-    if #retries > 0 then
-        return with_earliest_turn(retries, false)
+    local regular, doubtful = waiting(REGULAR), waiting(DOUBTFUL)
+    if doubtful[1] and (not regular[1] or state.since_doubtful >= DOUBTFUL_EVERY - 1) then
+        return of_priority(pools[DOUBTFUL][priority_of(doubtful)])
     end
-    local pool = regular
-    if #doubtful > 0 and (#regular == 0 or state.since_doubtful >= DOUBTFUL_EVERY - 1) then
-        pool = doubtful
+    if regular[1] then
+        return of_priority(pools[REGULAR][priority_of(regular)])
     end
-    if #pool == 0 then
-        return nil
-    end
-    local priority, of_it = priority_of(pool), {}
-    for _, need in ipairs(pool) do
-        if need.row[1] == priority then
-            of_it[#of_it + 1] = need
-        end
-    end
-    return of_priority(of_it)
 end
 
-local function had_turn(needs, chosen, count)
+local function move_to_end(items, item)
+    for index, one in ipairs(items) do
+        if one == item then
+            table.remove(items, index)
+            break
+        end
+    end
+    items[#items + 1] = item
+end
+
+local function had_turn(chosen, count)
+    local row, caller = chosen.row, chosen.caller
+    chosen.calls = chosen.calls - count
+    free[chosen.member.member] = free[chosen.member.member] - count
     state.last_turn = state.last_turn + 1
     chosen.member.turn = state.last_turn
-    changed[chosen.member.member] = true
-    local row = chosen.row
     if not row then
         return RETRY
     end
-    places[campaign_key(row)][1] = state.last_turn
-    local caller = places[caller_key(row)]
-    caller[2] = caller[2] + count
-    if caller[2] >= row[6] then
-        caller[1], caller[2] = state.last_turn, 0
+    chosen.campaign.place[1] = state.last_turn
+    move_to_end(caller.campaigns, chosen.campaign)
+    caller.place[2] = caller.place[2] + count
+    if caller.place[2] >= caller.weight then
+        caller.place[1], caller.place[2] = state.last_turn, 0
+        move_to_end(pools[chosen.standing][row[1] + 1], caller)
     end
-    local waiting = {}
-    for _, need in ipairs(needs) do
-        if need.row and need.calls > 0 then
-            waiting[need.row[1]] = true
+    local waits = {}
+    for standing = REGULAR, DOUBTFUL do
+        for _, index in ipairs(waiting(standing)) do
+            waits[index] = index ~= row[1] + 1
         end
     end
     for index, passed in ipairs(state.passed_over) do
-        local priority = index - 1
-        if waiting[priority] and priority ~= row[1] then
-            state.passed_over[index] = passed + count
-        else
-            state.passed_over[index] = 0
-        end
+        state.passed_over[index] = waits[index] and passed + count or 0
     end
     state.since_doubtful = row[7] == 1 and 0 or state.since_doubtful + count
     return row[1]
@@ -597,12 +628,14 @@ local function take_report(now, member)
     member.in_flight, member.room = request.in_flight, request.room
     member.retries_waiting = request.retries_waiting
     local limit = max(LEAST_ROWS, floor(ROWS_LIMIT / #order))
-    member.rows = {}
+    local rows = {}
+    member.waiting = request.retries_waiting
     for index = 1, min(limit, #request.demand) do
-        member.rows[index] = request.demand[index]
+        rows[index] = request.demand[index]
+        member.waiting = member.waiting + rows[index][4]
     end
-    enter(member.rows)
-    forget_absent_places()
+    demand[member.member], member.has_rows = rows, #rows > 0
+    redis.call('HSET', KEY, 'd:' .. member.member, cmsgpack.pack(rows))
     if request.epoch == state.epoch then
         settle(member, request.used, false)
         settle(member, request.returned, true)
@@ -617,29 +650,6 @@ local function take_report(now, member)
     drop_settled_units()
 end
 
-local function find_needs()
-    local of_member, of_turn = {}, {}
-    for _, unit in ipairs(units) do
-        local turn = unit.member .. SEPARATOR .. unit.caller .. SEPARATOR .. unit.campaign_id
-        of_member[unit.member] = (of_member[unit.member] or 0) + unit.left
-        of_turn[turn] = (of_turn[turn] or 0) + unit.left
-    end
-    local needs, free = {}, {}
-    for _, member in ipairs(order) do
-        if member.confirmed then
-            local id = member.member
-            free[id] = member.room - (of_member[id] or 0)
-            local retries = of_turn[id .. SEPARATOR .. SEPARATOR] or 0
-            needs[#needs + 1] = {member = member, calls = member.retries_waiting - retries}
-            for _, row in ipairs(member.rows) do
-                local had = of_turn[id .. SEPARATOR .. row[2] .. SEPARATOR .. row[3]] or 0
-                needs[#needs + 1] = {member = member, row = row, calls = row[4] - had}
-            end
-        end
-    end
-    return needs, free
-end
-
 local function assign(now, burst)
     local rate, most, outstanding = granted_rate(), most_in_use(burst), outstanding_permits()
     state.tokens = min(state.tokens, most - outstanding)
@@ -647,9 +657,10 @@ local function assign(now, burst)
     if left <= 0 then
         return
     end
-    local size, needs, free = ceil(left / UNITS_LIMIT), find_needs()
+    local size = ceil(left / UNITS_LIMIT)
+    begin_round()
     for _ = 1, UNITS_LIMIT do
-        local chosen = left > 0 and choose(needs, free)
+        local chosen = left > 0 and choose()
         if not chosen then
             break
         end
@@ -658,11 +669,9 @@ local function assign(now, burst)
         local wait_s = max(0.0, count - state.tokens) / rate
         state.tokens = state.tokens - count
         left = left - count
-        chosen.calls = chosen.calls - count
-        free[id] = free[id] - count
         units[#units + 1] = {
             number = state.next_number, count = count, left = count, member = id,
-            priority = had_turn(needs, chosen, count), caller = row and row[2] or '',
+            priority = had_turn(chosen, count), caller = row and row[2] or '',
             campaign_id = row and row[3] or '', start = now + ceil(wait_s * 1000), ['end'] = 0
         }
         state.next_number = state.next_number + count
@@ -715,10 +724,7 @@ end
 local function reply_to(now, member, settings, differing)
     local backlog = 0
     for _, other in ipairs(order) do
-        backlog = backlog + other.retries_waiting
-        for _, row in ipairs(other.rows) do
-            backlog = backlog + row[4]
-        end
+        backlog = backlog + other.waiting
     end
     local reply = {
         state.epoch, exact(state.rate), exact(state.tokens), backlog, exact(state.retry_credit),
@@ -747,7 +753,6 @@ local function exchange(now, member)
     local reply = reply_to(now, member, settings, differing)
     member.before, member.before_at = member.sequence, member.replied_at
     member.sequence, member.replied_at, member.replied = request.sequence, now, true
-    changed[member.member] = true
     redis.call('HSET', KEY, 'r:' .. member.member, cmsgpack.pack(reply))
     return reply
 end

@@ -87,6 +87,9 @@ class Fleet:
         self.account = TokenBucket(rate, burst)
         self.calls: list[Call] = []
         self.ticks = 0
+        self.link_s: Callable[[], float] = lambda: LINK_S
+        self.call_s: Callable[[], tuple[float, float]] = lambda: (CALL_S / 2, CALL_S)
+        """After which times a call arrives at Connect, and its result at the replica."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self.replicas = [self.replica(name) for name in "abcdefghijkl"[:replicas]]
@@ -145,7 +148,6 @@ class Replica:
         assert self.engine.fleet_permits is not None
         self.permits: FleetPermits = self.engine.fleet_permits
         self.dead = False
-        self.call_s = CALL_S
         self.lose_request: Callable[[], bool] = lambda: False
         self.lose_reply: Callable[[], bool] = lambda: False
         self.gone: tuple[str, ...] = ()
@@ -220,16 +222,17 @@ class Replica:
 
     def _call(self, batch: Batch) -> None:
         left_at = self.fleet.now
-        self.fleet.at(left_at + self.call_s / 2, lambda: self._arrive(batch, left_at))
+        arrives_s, returns_s = self.fleet.call_s()
+        self.fleet.at(left_at + arrives_s, lambda: self._arrive(batch, left_at, left_at + returns_s))
 
-    def _arrive(self, batch: Batch, left_at: float) -> None:
+    def _arrive(self, batch: Batch, left_at: float, returns_at: float) -> None:
         fleet = self.fleet
         throttled = not fleet.account.take(fleet.now)
         priority = min(entry.priority for entry in batch.entries)
         fleet.calls.append(
             Call(fleet.now, self.name, batch.campaign_id, priority, len(batch.entries), throttled)
         )
-        fleet.at(fleet.now + self.call_s / 2, lambda: self._return(batch, left_at, throttled))
+        fleet.at(returns_at, lambda: self._return(batch, left_at, throttled))
 
     def _return(self, batch: Batch, left_at: float, throttled: bool) -> None:
         if self.dead:
@@ -267,12 +270,12 @@ class Replica:
         request = self.permits.tick(sent_at, gone)
         fleet.at(sent_at + TIMEOUT_S, lambda: self._timed_out(number))
         if not self.lose_request():
-            fleet.at(sent_at + LINK_S, lambda: self._at_store(number, sent_at, request))
+            fleet.at(sent_at + fleet.link_s(), lambda: self._at_store(number, sent_at, request))
 
     def _at_store(self, number: int, sent_at: float, request: TickRequest) -> None:
         reply = self.fleet.store.tick(self.fleet.now, request)
         if reply is not None and not self.lose_reply():
-            self.fleet.at(self.fleet.now + LINK_S, lambda: self._ticked(number, sent_at, reply))
+            self.fleet.at(self.fleet.now + self.fleet.link_s(), lambda: self._ticked(number, sent_at, reply))
 
     def _ticked(self, number: int, sent_at: float, reply: TickReply) -> None:
         if number == self._exchange and self._ticking and not self.dead:
