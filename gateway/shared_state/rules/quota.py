@@ -32,7 +32,7 @@ class QuotaRules:
     """The quota of one fleet."""
 
     def __init__(self) -> None:
-        self._state: QuotaState | None = None
+        self.state: QuotaState | None = None
 
     def tick(self, now_ms: int, replication: str, request: TickRequest) -> TickReply:
         """Carry out a tick. `replication` is the id of the store's replication history."""
@@ -51,11 +51,11 @@ class QuotaRules:
 
     def _present(self, now_ms: int, replication: str, request: TickRequest) -> QuotaState:
         """Return the state, in a new epoch if the store may have lost what it knew of permits."""
-        state = self._state
+        state = self.state
         if state is None:
             ceiling = request.settings.call_rate
             bucket = Bucket(at=now_ms, tokens=0.0, rate=ceiling, ceiling=ceiling)
-            state = self._state = QuotaState("", 0, replication, bucket)
+            state = self.state = QuotaState("", 0, replication, bucket)
             _renew(state, now_ms, replication)
         elif (
             replication != state.replication

@@ -87,6 +87,13 @@ class Trouble:
             replica.leave()
 
     def start(self, _: Replica) -> None:
+        """Start a replica, unless only replicas that are cut off still know the fleet.
+
+        A store that has lost everything cannot know then that others live without it.
+        """
+        state = self.fleet.store.rules.state
+        if state is None or not {one.member for one in self.alive()} <= state.members.keys():
+            return
         self.fleet.replicas.append(self.fleet.replica(f"new-{next(self.names)}"))
 
     def kill_or_start_store(self, _: Replica) -> None:
