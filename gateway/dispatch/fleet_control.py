@@ -178,7 +178,7 @@ class FleetControl:
         If the shared state is away, a hold and a purge are carried out here only; the hold is recorded once
         it is back. Raises `SharedStateAway` for a release then, and `TooManyHolds`.
         """
-        asked_at_ms = self.clock.ms(self._now())
+        asked_at_ms, began_with = self.clock.ms(self._now()), self.others()
         action = FleetAction(kind, campaign_id, caller, reason, answering, at_ms=asked_at_ms)
         try:
             recorded = await self._record(action)
@@ -188,12 +188,12 @@ class FleetControl:
         if recorded is None:
             changes = self._holds.release_here(action)
             self._carry_out(changes)
-            return self._result(0, 0) if changes else None
+            return self._result(0, []) if changes else None
         work = self._carry_out(self._holds.recorded(recorded))
         counting = kind is FleetActionKind.PURGE or answering
         await self._wait_for_others(recorded.version, counting=counting)
         elsewhere = sum(self._answered_by.get(recorded.version, {}).values())
-        result = self._result(recorded.version, elsewhere)  # before further replies, which tell less
+        result = self._result(recorded.version, began_with)  # before further replies, which tell less
         return replace(result, answered=elsewhere + await total(work))
 
     async def _act_here(self, action: FleetAction) -> ActionResult:
@@ -207,12 +207,17 @@ class FleetControl:
         others = tuple(sorted(member.name for member in self.others()))
         return ActionResult(await total(work), (here,), others, only_here=True)
 
-    def _result(self, version: int, answered: int) -> ActionResult:
+    def _result(self, version: int, began_with: Sequence[Member]) -> ActionResult:
+        """Return who has carried out an action; `began_with` are the others when it was asked for.
+
+        One that has not, and is no member any more, is named too: perhaps it cannot reach the store.
+        """
         confirmed, unconfirmed = [self.here.name], list[str]()
-        for member in self.others():
+        others = {member.member: member for member in [*began_with, *self.others()]}
+        for member in others.values():
             seen = self._seen_by.get(member.member, 0) >= version
             (confirmed if seen else unconfirmed).append(member.name)
-        return ActionResult(answered, tuple(sorted(confirmed)), tuple(sorted(unconfirmed)))
+        return ActionResult(confirmed=tuple(sorted(confirmed)), unconfirmed=tuple(sorted(unconfirmed)))
 
     async def _wait_for_others(self, version: int, *, counting: bool) -> None:
         """Wait until the live replicas have carried out an action, and for their counts if there are any."""

@@ -28,6 +28,7 @@ class Replica:
     name: str
     gateway: Gateway
     channel: grpc.aio.Channel
+    port: int
 
     def stream(self, **options: Any) -> Caller:
         """Open a stream."""
@@ -94,7 +95,7 @@ async def _replica(chosen: Settings, url: str) -> AsyncIterator[Replica]:
     port = await gateway.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield Replica(chosen.replica or "", gateway, channel)
+            yield Replica(chosen.replica or "", gateway, channel, port)
     finally:
         await gateway.stop(0.5)
 

@@ -32,6 +32,7 @@ class Replica:
     fleet: "Fleet"
     control: FleetControl = field(init=False)
     reachable: bool = True
+    removed: bool = False
     wakes: int = 0
 
     def __post_init__(self) -> None:
@@ -54,7 +55,7 @@ class Replica:
 
     @property
     def members(self) -> list[Member]:
-        return [each.member for each in self.fleet.replicas.values()]
+        return [each.member for each in self.fleet.replicas.values() if not each.removed]
 
     def wake(self) -> None:
         self.wakes += 1
@@ -169,6 +170,17 @@ async def test_a_replica_that_does_not_beat_is_named() -> None:
         fleet.replicas["b"].reachable = True
         fleet.beat()
         assert fleet.replicas["b"].state() is CampaignState.HELD
+
+
+async def test_a_replica_that_is_removed_meanwhile_is_named() -> None:
+    """The store may forget a replica that it does not hear of; the operator hears that it did not confirm."""
+    async with fleet_of("a", "b", "c") as fleet:
+        acting = asyncio.ensure_future(fleet.replicas["a"].act(HOLD))
+        await turns()
+        fleet.replicas["b"].reachable, fleet.replicas["b"].removed = False, True
+        result = await fleet.done(acting)
+        assert result == ActionResult(0, ("a", "c"), ("b",))
+        assert (await fleet.done(fleet.replicas["a"].act(HOLD))).unconfirmed == ()
 
 
 async def test_a_hold_without_the_store_holds_here_and_is_recorded_later() -> None:
