@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 from gateway.core.fleet.messages import FleetSettings, Member, PermitGrant, TickReply, TickRequest
 from gateway.shared_state.commands.keys import Keys
@@ -13,10 +12,9 @@ _PERMIT_FIELDS, _MEMBER_FIELDS = 6, 5
 
 def tick_call(keys: Keys, request: TickRequest) -> ScriptCall:
     """Return the call that carries out a tick."""
-    fields = asdict(request)
-    fields["demand"] = [
+    demand = [
         (
-            int(row.priority),
+            row.priority.value,
             row.caller,
             row.campaign_id,
             row.calls,
@@ -26,7 +24,46 @@ def tick_call(keys: Keys, request: TickRequest) -> ScriptCall:
         )
         for row in request.demand
     ]
+    fields = {
+        "member": request.member,
+        "name": request.name,
+        "sequence": request.sequence,
+        "settings": _settings(request.settings),
+        "acknowledged": request.acknowledged,
+        "epoch": request.epoch,
+        "known": [_known(member) for member in request.known],
+        "used": request.used,
+        "returned": request.returned,
+        "in_flight": request.in_flight,
+        "room": request.room,
+        "throttled": request.throttled,
+        "accepted": request.accepted,
+        "first_attempts": request.first_attempts,
+        "retries": request.retries,
+        "retries_waiting": request.retries_waiting,
+        "demand": demand,
+        "gone": request.gone,
+        "leaving": request.leaving,
+    }
     return ScriptCall("tick", (keys.of_fleet("quota"),), (json.dumps(fields),))
+
+
+def _settings(settings: FleetSettings) -> dict[str, float]:
+    return {
+        "call_rate": settings.call_rate,
+        "call_burst": settings.call_burst,
+        "replay_window_s": settings.replay_window_s,
+        "longest_outage_s": settings.longest_outage_s,
+    }
+
+
+def _known(member: Member) -> dict[str, str | float]:
+    return {
+        "member": member.member,
+        "name": member.name,
+        "local_rate": member.local_rate,
+        "local_burst": member.local_burst,
+    }
 
 
 def tick_reply(reply: Reply) -> TickReply:
