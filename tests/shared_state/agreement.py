@@ -4,14 +4,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.core.campaigns.holds import TooManyHolds
-from gateway.core.fleet.messages import Claim, ControlReply, ControlRequest, FleetAction, Settlement
+from gateway.core.fleet.messages import (
+    Claim,
+    ControlReply,
+    ControlRequest,
+    FleetAction,
+    Settlement,
+    TickReply,
+    TickRequest,
+)
 from gateway.shared_state.commands import control, ledger
 from gateway.shared_state.commands.keys import Keys
+from gateway.shared_state.commands.tick import tick_call, tick_reply
 from gateway.shared_state.rules.ledger import LedgerRules
 from gateway.shared_state.rules.model_store import ModelStore
 from gateway.shared_state.rules.rules import Rules
 from tests.shared_state.script_store import ScriptStore
 from tests.shared_state.servers import Server
+from tests.shared_state.test_quota_agreement import Replica, Step, request_of
 
 KEYS = Keys("agreement")
 WINDOW_MS = 600_000
@@ -31,6 +41,7 @@ class Agreement:
         self.scripts = ScriptStore(server, edits)
         self.store = ModelStore(lambda: self.scripts.now_ms, self._new_rules())
         self.store.replication = self.scripts.replication
+        self._replicas = [Replica(member) for member in ("one", "two words", "three")]
         self._saved: tuple[Any, Rules] = self.scripts.snapshot(), self.store.snapshot()
 
     # --- holds, actions, reports -------------------------------------------------------------------
@@ -66,6 +77,25 @@ class Agreement:
         """Read all reports."""
         reply = self.scripts.run(control.reports_call(KEYS))
         _same("reports", control.reports_reply(reply), self.store.reports())
+
+    # --- quota -------------------------------------------------------------------------------------
+
+    def tick(self, request: TickRequest) -> TickReply:
+        """Carry out a tick."""
+        assert self.store.rules.quota is not None
+        reply = tick_reply(self.scripts.run(tick_call(KEYS, request)))
+        _same(
+            "tick", reply, self.store.rules.quota.tick(self.scripts.now_ms, self.store.replication, request)
+        )
+        return reply
+
+    def step(self, step: Step) -> None:
+        """Carry out a tick of one of three replicas, which follow the replies that arrive."""
+        replica = self._replicas[step.who]
+        replica.sequence += 1
+        reply = self.tick(request_of(step, replica))
+        if step.fate != "lost":
+            replica.received(reply)
 
     # --- ledger --------------------------------------------------------------------------------------
 

@@ -12,18 +12,21 @@ from hypothesis import strategies as st
 from gateway.core.fleet.messages import (
     Claim,
     ControlRequest,
+    DemandRow,
     FleetAction,
     FleetActionKind,
     Settlement,
     TokenState,
 )
+from gateway.core.model import Priority
 from tests.shared_state.agreement import Agreement, Disagreement
 from tests.shared_state.script_store import BASE_MS
 from tests.shared_state.servers import Server
+from tests.shared_state.test_quota_agreement import Step
 
 EXAMPLES = 60
 MEMBERS = st.sampled_from(["one", "two words"])
-CAMPAIGNS = st.sampled_from(["c1", "c1", "c1", "ü%{c} 2"])
+CAMPAIGNS = st.sampled_from(["c1", "c1", "c1", "ü%{c}"])
 VERSIONS = st.integers(0, 3) | st.integers(0, 3).map(lambda number: BASE_MS + number * 700)
 WAITS_MS = st.sampled_from([7, 200, 1_000, 3_000, 30_000, 900_000])
 
@@ -53,7 +56,30 @@ settlements = st.lists(
     min_size=1,
     max_size=3,
 )
+rows = st.builds(
+    DemandRow,
+    st.sampled_from(Priority),
+    st.sampled_from(["alice", "bob"]),
+    CAMPAIGNS,
+    st.integers(1, 9),
+    st.booleans(),
+)
+ticks = st.builds(
+    Step,
+    wait_ms=st.just(0),
+    who=st.integers(0, 2),
+    demand=st.lists(rows, max_size=3, unique_by=lambda row: (row.caller, row.campaign_id)).map(tuple),
+    settings=st.none(),
+    used=st.sampled_from([0, 1, 40]),
+    returned=st.integers(0, 2),
+    numbers=st.just((1, 8, 2, 3, 1, 0)),
+    throttled=st.booleans(),
+    gone=st.sampled_from([(), (), ("one",)]),
+    fate=st.sampled_from(["arrives", "arrives", "lost", "leaves"]),
+)
 operations = st.one_of(
+    st.tuples(st.just("step"), st.tuples(ticks)),
+    st.tuples(st.just("step"), st.tuples(ticks)),
     st.tuples(st.just("claim"), st.tuples(CAMPAIGNS, MEMBERS, LIVE, claims)),
     st.tuples(st.just("settle"), st.tuples(CAMPAIGNS, MEMBERS, settlements)),
     st.tuples(st.just("look_up"), st.tuples(CAMPAIGNS, LIVE, st.lists(TOKENS, min_size=1, unique=True))),
@@ -107,6 +133,26 @@ def test_a_wrong_script_is_noticed(shared_server: Server, script: str, right: st
     """A change of one number in a script makes the test fail."""
     with pytest.raises(Disagreement):
         check(shared_server, {script: (right, wrong)}, examples=1_000)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("AHEAD_S, SLOW_CALLS_S = 0.3", "AHEAD_S, SLOW_CALLS_S = 0.1"),
+        ("RECOVERY_S = 0.7", "RECOVERY_S = 0.8"),
+    ],
+)
+def test_a_wrong_tick_is_noticed(shared_server: Server, right: str, wrong: str) -> None:
+    """A script that grants permits otherwise, or cuts the rate otherwise after a throttle, is noticed."""
+    agreement = Agreement(shared_server, {"tick": (right, wrong)})
+    row = DemandRow(Priority.NORMAL, "alice", "c1", 9, full=True)
+    steps: list[tuple[str, tuple[object, ...]]] = []
+    for number in range(40):
+        one = Step(0, 0, (row,), None, 40, 0, (1, 8, 2, 3, 1, 0), number > 10, (), "arrives")
+        steps += [("wait", (200,)), ("step", (one,))]
+    with pytest.raises(Disagreement):
+        agreement.carry_out(steps)
+    agreement.close()
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,10 @@ class ModelStore:
         for operation in late:
             operation()
 
+    def allow_writes(self) -> None:
+        """Let a read-only server write again."""
+        self.read_only = False
+
     def flush(self) -> None:
         """Remove all keys, as FLUSHALL does; the replication history stays."""
         self.rules = Rules.empty()
