@@ -137,10 +137,7 @@ def test_a_wrong_script_is_noticed(shared_server: Server, script: str, right: st
 
 @pytest.mark.parametrize(
     ("right", "wrong"),
-    [
-        ("AHEAD_S, SLOW_CALLS_S = 0.3", "AHEAD_S, SLOW_CALLS_S = 0.1"),
-        ("RECOVERY_S = 0.7", "RECOVERY_S = 0.8"),
-    ],
+    [("rate * AHEAD_S", "rate * 2 * AHEAD_S"), ("state.rate * RATE_CUT", "state.rate * 0.95")],
 )
 def test_a_wrong_tick_is_noticed(shared_server: Server, right: str, wrong: str) -> None:
     """A script that grants permits otherwise, or cuts the rate otherwise after a throttle, is noticed."""
