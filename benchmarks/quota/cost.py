@@ -119,6 +119,8 @@ class _Load:
 def _called(batch: Batch) -> CallReport:
     """Read the requests as the adapter does for a call, and accept all of them."""
     requests = [entry.request for entry in batch.entries]
-    items = [APIS["v1"].item(request, expiration_for_boto3(request)) for request in requests]
+    items = [
+        APIS["v1"].item(request, expiration_for_boto3(request), request.attributes) for request in requests
+    ]
     json.dumps([item["attributes"] for item in items])
     return CallReport(accepted={item["clientToken"]: "id" for item in items}, started_at=batch.formed_at)

@@ -29,16 +29,16 @@ class ConnectApi:
     """What differs between the versions of the API.
 
     `service` is boto3's name of its client, `put_operation` the call that carries dial requests and
-    `put_method` the client's method for it; `items` is the member with the list, `item` makes one
-    of it from a dial request and its expiration, and `failures` gives the meaning of the failure codes of
-    single items. `campaign_problem` returns the rule that a campaign id breaks.
+    `put_method` the client's method for it; `items` is the member with the list. `item` makes one of it, from
+    a dial request, its expiration, and its attributes in the sender's form. `failures` gives the meaning of
+    the failure codes of single items. `campaign_problem` returns the rule that a campaign id breaks.
     """
 
     service: str
     put_operation: str
     put_method: str
     items: str
-    item: Callable[[DialRequest, datetime], Item]
+    item: Callable[[DialRequest, datetime, object], Item]
     failures: Mapping[str, ItemFailure]
     campaign_problem: Callable[[str], str | None]
 
@@ -58,17 +58,17 @@ def expiration_for_boto3(request: DialRequest) -> datetime:
     return expiration_of(request).replace(tzinfo=_UTC_OF_BOTOCORE)
 
 
-def _v1_item(request: DialRequest, expiration: datetime) -> Item:
+def _v1_item(request: DialRequest, expiration: datetime, attributes: object) -> Item:
     return {
         "clientToken": request.client_token,
         "phoneNumber": request.phone_number,
         "expirationTime": expiration,
-        "attributes": request.attributes,
+        "attributes": attributes,
     }
 
 
-def _v2_item(request: DialRequest, expiration: datetime) -> Item:
-    telephony = {"destinationPhoneNumber": request.phone_number, "attributes": request.attributes}
+def _v2_item(request: DialRequest, expiration: datetime, attributes: object) -> Item:
+    telephony = {"destinationPhoneNumber": request.phone_number, "attributes": attributes}
     return {
         "clientToken": request.client_token,
         "expirationTime": expiration,

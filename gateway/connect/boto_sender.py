@@ -164,7 +164,10 @@ class BotoConnect:
                 threads.give_up(job)
 
     def _put(self, campaign_id: str, requests: Sequence[DialRequest]) -> PutReply:
-        items = [self._api.item(request, expiration_for_boto3(request)) for request in requests]
+        items = [
+            self._api.item(request, expiration_for_boto3(request), dict(request.attributes))
+            for request in requests
+        ]
         response = self._put_call(id=campaign_id, **{self._api.items: items})
         return self._api.reply(response, {request.client_token for request in requests})
 

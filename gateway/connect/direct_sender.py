@@ -27,6 +27,7 @@ from gateway.connect.signature import Signer, host_of
 from gateway.connect.ticket import Ticket
 from gateway.connect.timeouts import connect_timeout_s
 from gateway.core import errors
+from gateway.core.attributes import PackedAttributes
 from gateway.core.model import DialRequest
 
 STATE_CONNECTIONS = 1
@@ -136,7 +137,7 @@ class DirectConnect:
     ) -> PutReply:
         """Send one call, and wait for it at most as long as a call may take."""
         item = self._api.item
-        items = [item(request, expiration_of(request)) for request in requests]
+        items = [item(request, expiration_of(request), _attributes(request)) for request in requests]
         body, path = {self._api.items: items}, self.path_of(campaign_id)
         response = await self._called(self._http, self._put_call, path, body, ticket or Ticket())
         return self._api.reply(response, {request.client_token for request in requests})
@@ -201,6 +202,12 @@ class DirectConnect:
         http = self.service_model.operation_model(name).http
         before, _, after = http["requestUri"].partition("{id}")
         return _Call(name, http["method"], before, after)
+
+
+def _attributes(request: DialRequest) -> object:
+    """Return the attributes of a dial request for orjson: the text that is there, if they are packed."""
+    attributes = request.attributes
+    return orjson.Fragment(attributes.encoded) if type(attributes) is PackedAttributes else attributes
 
 
 def _json(body: bytes) -> object:

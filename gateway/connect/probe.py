@@ -114,7 +114,11 @@ class Probe:
     def right_to_put(self) -> Finding:
         """Check the right to put dial requests, with a put that cannot dial anybody."""
         operation, put = self._api.put_operation, getattr(self._client, self._api.put_method)
-        items = [] if self._named else [self._api.item(_NOBODY, expiration_for_boto3(_NOBODY))]
+        items = (
+            []
+            if self._named
+            else [self._api.item(_NOBODY, expiration_for_boto3(_NOBODY), _NOBODY.attributes)]
+        )
         found = self._asked(operation, lambda: put(id=self._campaign_id, **{self._api.items: items}))
         if found is None and self._named:
             return Finding(Verdict.GOOD, operation, "not denied: an empty list was refused for being empty")

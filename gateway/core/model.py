@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
+from gateway.core.attributes import PackedAttributes
 from gateway.core.entry_state import EntryState
 from gateway.core.errors import CallFailure
 
@@ -141,10 +142,13 @@ class DialRequest:
     def fingerprint(self) -> int:
         """Return a hash of number and attributes; equal dials have equal hashes.
 
-        It differs between processes.
+        It differs between processes, and between packed attributes and others.
         """
+        attributes = self.attributes
+        if type(attributes) is PackedAttributes:
+            return hash(self.phone_number) ^ hash(attributes)
         number = hash(self.phone_number)
-        for attribute in self.attributes.items():
+        for attribute in attributes.items():
             number ^= hash(attribute)  # independent of their order
         return number
 

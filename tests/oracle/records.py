@@ -21,7 +21,7 @@ from gateway.core.model import (
     Settled,
     Source,
 )
-from gateway.core.tokens.outstanding import ATTRIBUTE_BYTES, ENTRY_BYTES
+from gateway.core.tokens.outstanding import ENTRY_BYTES
 
 Key = tuple[str, str]
 """A campaign's id and a client token: what identifies a dial request."""
@@ -31,7 +31,7 @@ EXACT_S = 1e-6
 
 def memory_of(request: DialRequest) -> int:
     """Return the bytes that an outstanding dial request counts for."""
-    return ENTRY_BYTES + ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
+    return ENTRY_BYTES + request.size_bytes
 
 
 @dataclass(eq=False)

@@ -1,19 +1,21 @@
 """Converts dial requests, answers and notices between protobuf and the core's model."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+import orjson
 from google.protobuf.duration_pb2 import Duration
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.core.attributes import NO_ATTRIBUTES, PackedAttributes
+from gateway.core.intake.validation import problem_with_attributes
 from gateway.core.model import CampaignNotice, DialRequest, NoticeKind, Priority, Settled
 
 LATEST_S = 253_402_300_800
 """The end of the year 9999 in seconds since the epoch: the limit of protobuf's timestamps."""
 TOKEN_ALONE = 1000
 """An answer whose token has more characters is sent in a separate message. A valid token has at most 200."""
-KEYS_SHARED, LONGEST_SHARED = 1000, 100
-"""Limits of the shared attribute keys: their number, and the characters of one."""
-_interned_keys: dict[str, str] = {}
+PACKED_BYTES = 75
+"""Memory, in bytes, of packed attributes in addition to their text."""
 
 
 def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float) -> DialRequest:
@@ -22,9 +24,8 @@ def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float
     `expiry_offset` is the number of seconds to add to seconds since the epoch to get an instant on the scale
     of expiries.
     """
-    expiration, values = _expiration(message), message.attributes
-    # Most requests have the same few keys. Shared strings save memory in all outstanding requests.
-    attributes = {_interned_keys.get(key) or _interned(key): values[key] for key in values}
+    expiration = _expiration(message)
+    attributes, size = _attributes(message)
     return DialRequest(
         campaign_id,
         message.client_token,
@@ -32,9 +33,23 @@ def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float
         attributes,
         expiration,
         0.0 if expiration is None else expiration + expiry_offset,
-        message.ByteSize() + sum(_extra_bytes(value) for value in attributes.values()),
+        size,
         message.in_doubt,
     )
+
+
+def _attributes(message: pb.DialRequest) -> tuple[Mapping[str, str], int]:
+    """Return the attributes of a dial request, packed if they are valid, and its size in memory in bytes."""
+    size, values = message.ByteSize(), message.attributes
+    if not values:
+        return NO_ATTRIBUTES, size
+    attributes = dict(values)
+    if problem_with_attributes(attributes) is not None:
+        return attributes, size  # they are refused at once, with this problem
+    # A copy, because orjson's own object keeps the buffer that it was written into: four kilobytes or more.
+    encoded = bytes(memoryview(orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS)))
+    # The text is about as long as on the wire, unless many characters are escaped.
+    return PackedAttributes(encoded), max(size, len(encoded)) + PACKED_BYTES
 
 
 def responses(answers: Iterable[Settled]) -> list[pb.StreamDialRequestsResponse]:
@@ -107,24 +122,6 @@ AGED = CampaignNotice(
     None,
     "this stream has reached its age: open a new one and send there what has no result here",
 )
-
-
-def _interned(key: str) -> str:
-    """Store a key for later requests, and return it.
-
-    `sys.intern` is no alternative: callers choose the keys, and from Python 3.12 on an interned string is
-    never freed.
-    """
-    if len(key) <= LONGEST_SHARED:
-        if len(_interned_keys) >= KEYS_SHARED:
-            _interned_keys.clear()
-        _interned_keys[key] = key
-    return key
-
-
-def _extra_bytes(text: str) -> int:
-    """Return the memory of a text beyond its size on the wire: one wide character widens all characters."""
-    return 0 if text.isascii() else 4 * len(text)
 
 
 def _expiration(message: pb.DialRequest) -> float | None:

@@ -7,7 +7,9 @@ Every rule answers with the field and the rule, never with the value.
 """
 
 import re
+from collections.abc import Mapping
 
+from gateway.core.attributes import PackedAttributes
 from gateway.core.model import DialRequest
 
 ATTRIBUTE_LIMIT = 32_767
@@ -29,7 +31,14 @@ def problem_with(request: DialRequest) -> str | None:
         return _phone_problem(request.phone_number)
     if request.expiration is None:
         return "expiration_time: required, a time in the years 1970 to 9999"
-    for key, value in request.attributes.items():
+    attributes = request.attributes
+    # Packed attributes were checked before they were packed.
+    return None if type(attributes) is PackedAttributes else problem_with_attributes(attributes)
+
+
+def problem_with_attributes(attributes: Mapping[str, str]) -> str | None:
+    """Return the field and the rule that attributes break; None if they break none."""
+    for key, value in attributes.items():
         if not _attribute_key(key) or len(value) > ATTRIBUTE_LIMIT:
             return _attribute_problem(key)
     return None

@@ -10,9 +10,9 @@ from gateway.core.outbox import Outbox
 from gateway.core.tokens.ledger import CampaignTokens, Ledger
 
 _SETTLED, _new = EntryState.SETTLED, tuple.__new__  # looked up once: used for every request
-ENTRY_BYTES, ATTRIBUTE_BYTES, JOIN_BYTES = 790, 75, 250
-"""Memory, in bytes, of an outstanding request in addition to its size on the wire, of each of its attributes,
-and of a request that has joined another. Measured on CPython 3.11 with benchmarks/memory.py."""
+ENTRY_BYTES, JOIN_BYTES = 730, 250
+"""Memory, in bytes, of an outstanding request in addition to its `size_bytes`, and of a request that has
+joined another. Measured on CPython 3.11 with benchmarks/memory.py."""
 CAMPAIGN_BYTES, QUEUE_BYTES = 1780, 490
 """Memory, in bytes, of a campaign with outstanding requests, and of each queue (of one source in one campaign
 and priority): their places in the ledger, in the turns and in the timers for linger and expiry."""
@@ -64,7 +64,7 @@ class Outstanding:
         for entry in entries:
             request = entry.request
             pending[entry.waiters[0].index] = entry
-            taken += ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
+            taken += request.size_bytes
         self.campaigns += len(campaign.outstanding) == len(entries)  # the campaign had none before
         self.count += len(entries)
         self.bytes += taken + ENTRY_BYTES * len(entries)
@@ -189,7 +189,7 @@ class Outstanding:
             del outstanding[request.client_token]
             # Subtract what `add` has added. Both spell it out, since a function call per request would cost
             # too much.
-            released += ATTRIBUTE_BYTES * len(request.attributes) + request.size_bytes
+            released += request.size_bytes
             joins = len(entry.waiters) - 1
             if joins > 0:
                 gone += joins

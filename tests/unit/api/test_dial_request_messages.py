@@ -7,6 +7,8 @@ from google.protobuf.duration_pb2 import Duration
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api.wire import dial_requests
+from gateway.core.attributes import PackedAttributes
+from gateway.core.intake.validation import problem_with
 from gateway.core.model import (
     Answer,
     CampaignNotice,
@@ -55,7 +57,7 @@ def test_a_request_is_read() -> None:
     message.expiration_time.seconds, message.expiration_time.nanos = 1_700_000_060, 500_000_000
     request = dial_requests.dial_request("c", message, OFFSET)
     assert (request.campaign_id, request.client_token, request.phone_number) == ("c", "t", "+12065550123")
-    assert (request.attributes, request.size_bytes) == ({"k": "v"}, message.ByteSize())
+    assert request.attributes == {"k": "v"}
     assert request.expiration == 1_700_000_060.5
     assert request.expires_at == 60.5
     assert not request.in_doubt
@@ -63,21 +65,29 @@ def test_a_request_is_read() -> None:
     assert dial_requests.dial_request("c", message, OFFSET).in_doubt
 
 
-def test_keys_of_attributes_are_shared_and_never_many_of_them_kept() -> None:
-    """All requests share one object for the same key, and keys made up by callers are not kept forever."""
+def test_valid_attributes_are_packed() -> None:
+    """Valid attributes become one text, the same in whatever order they came, and read as they were sent."""
+    given = {"reason": "due \u00e4", "amount": "12.50", "empty": ""}
+    message = pb.DialRequest(attributes=given)
+    turned = pb.DialRequest(attributes=dict(reversed(given.items())))
+    read, same = (dial_requests.dial_request("c", each, OFFSET).attributes for each in (message, turned))
 
-    def key_of(key: str) -> str:
-        message = pb.DialRequest(attributes={key: "v"})
-        (read,) = dial_requests.dial_request("c", message, OFFSET).attributes
-        return read
+    assert isinstance(read, PackedAttributes)
+    assert isinstance(same, PackedAttributes)
+    assert read == given
+    assert (dict(read), len(read), read["amount"]) == (given, 3, "12.50")
+    assert (read.encoded, hash(read)) == (same.encoded, hash(same))
+    assert "due" not in repr(read)
 
-    assert key_of("reason") is key_of("reason")
-    for number in range(2 * dial_requests.KEYS_SHARED):
-        assert key_of(f"made-up-{number}") == f"made-up-{number}"
-    assert key_of("x" * 5000) == "x" * 5000
-    assert key_of("") == ""
-    assert len(dial_requests._interned_keys) <= dial_requests.KEYS_SHARED
-    assert max(map(len, dial_requests._interned_keys)) <= dial_requests.LONGEST_SHARED
+
+def test_invalid_attributes_are_refused_with_their_problem() -> None:
+    """Attributes that break a rule are not packed, so the core names the rule."""
+    message = pb.DialRequest(client_token="t", phone_number="+12065550123", attributes={"a key": "v"})
+    message.expiration_time.seconds = 9
+    request = dial_requests.dial_request("c", message, OFFSET)
+
+    assert not isinstance(request.attributes, PackedAttributes)
+    assert "attributes: a key must be" in (problem_with(request) or "")
 
 
 @pytest.mark.parametrize(
@@ -194,11 +204,11 @@ def test_the_priority_of_a_message(number: int, priority: Priority) -> None:
     assert dial_requests.priority(number) is priority
 
 
-def test_wide_text_counts_as_it_is_held() -> None:
-    """Text beyond ASCII counts with its size in memory: one wide character makes all of it wide."""
-    held: list[int] = []
-    for value in ("v" * 10_000, "v" * 9_999 + "\N{GRINNING FACE}"):
+def test_text_counts_as_it_is_kept() -> None:
+    """Text counts with its size in memory, which is that on the wire, or more if characters are escaped."""
+    for value in ("v" * 10_000, "v" * 9_999 + "\N{GRINNING FACE}", "\x01" * 10_000):
         message = pb.DialRequest(client_token="t", attributes={"k": value})
-        held.append(dial_requests.dial_request("c", message, 0.0).size_bytes)
-        assert held[-1] >= sys.getsizeof(value) - 100
-    assert held[1] > 3.9 * held[0]
+        request = dial_requests.dial_request("c", message, 0.0)
+        assert isinstance(request.attributes, PackedAttributes)
+        kept = sys.getsizeof(request.attributes.encoded)
+        assert kept <= request.size_bytes < kept + 150

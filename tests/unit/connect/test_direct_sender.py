@@ -118,7 +118,9 @@ async def test_the_call_is_what_botocore_serializes(
     ((method, path, body, _),) = recorder.sent
 
     model = sender.service_model.operation_model(APIS[api].put_operation)
-    members = [APIS[api].item(request, expiration_for_boto3(request)) for request in items]
+    members = [
+        APIS[api].item(request, expiration_for_boto3(request), request.attributes) for request in items
+    ]
     parameters = {"id": campaign, APIS[api].items: members}
     theirs = create_serializer("rest-json").serialize_to_request(parameters, model)
 
