@@ -10,16 +10,17 @@ when).
 
 import asyncio
 import logging
+import math
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from gateway.core.claims.doubts import Doubts
+from gateway.core.claims.doubts import WRITE_AGAIN_S, Doubts
 from gateway.core.fleet.fingerprints import Fingerprints
-from gateway.core.fleet.messages import Claim, Claimed, Member, Settlement, TokenRecord
+from gateway.core.fleet.messages import Claim, Claimed, Member, TokenRecord
 from gateway.dispatch.settlements import BACKLOG_LIMIT, Addressed, Settlements
 from gateway.runtime.supervision import trace_of
-from gateway.shared_state.port import SharedState, SharedStateError
+from gateway.shared_state.port import SharedState, SharedStateChanged, SharedStateError
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class Claims:
         self._doubts = Doubts(member)
         self._kept_key: bytes | None = None
         self._must_check = True
+        self._mark_until = -math.inf
         self._failed_at: float | None = None
         self._trying = False
 
@@ -129,15 +131,30 @@ class Claims:
         self._ledger.heard(now)
         self._failed_at = None
         changed = self._doubts.seen(now, members, self._replay_window_s)
-        if self._epoch and epoch != self._epoch:
-            self._doubts.records_may_be_lost()
-            changed = self._must_check = True
-            self._settlements.write_again(now)
-            self.settle(())
-            self._wake.set()
-        self._epoch = epoch
         if changed:
-            self._ledger.doubt(now, self._doubts.until)
+            self._tell_doubt(now)
+        if self._epoch and epoch != self._epoch:
+            self._changed()
+        self._epoch = epoch
+
+    def _changed(self) -> None:
+        """Note that the shared state may have lost records."""
+        if self._must_check:
+            return  # it is to be found out already
+        self._must_check = True
+        self._doubts.records_may_be_lost()
+        self._tell_doubt(self._now())
+        self._settlements.write_again(self._now())
+        self.settle(())
+        self._wake.set()
+
+    def _tell_doubt(self, now: float) -> None:
+        """Tell the core until when tokens are in doubt; a long doubt is for all replicas, also new ones."""
+        until = self._doubts.until
+        self._ledger.doubt(now, until)
+        if now + WRITE_AGAIN_S < until < math.inf:
+            self._mark_until = until
+            self._wake.set()
 
     async def written(self) -> None:
         """Wait until all settlements have been written."""
@@ -149,6 +166,8 @@ class Claims:
             await self._wake.wait()
             if self._must_check:
                 done = await self._check()
+            elif self._mark_until > self._now():
+                done = await self._mark()
             elif self._settlements:
                 done = await self._write_some()
             else:
@@ -173,17 +192,26 @@ class Claims:
         if before is not None:
             now, lost_all = self._now(), kept != before
             self._doubts.checked(now, self._replay_window_s, lost_all=lost_all)
-            self._ledger.doubt(now, self._doubts.until)
+            self._tell_doubt(now)
             what = "all its records" if lost_all else "perhaps its last records"
             log.warning("the shared state has lost %s of client tokens: others may be in doubt now", what)
         return True
+
+    async def _mark(self) -> bool:
+        """Note the doubt in the shared state; return whether it has taken it."""
+        until = self._mark_until
+        done = await self._ask(self._done(self._state.doubt(until - self._now()))) is not None
+        if done and self._mark_until == until:
+            self._mark_until = -math.inf
+        return done
 
     async def _write_some(self) -> bool:
         """Write the settlements of one command; return whether the shared state has taken them."""
         campaign_id, part = self._settlements.take()
         done = False
         try:
-            done = await self._ask(self._settle(campaign_id, part)) is not None
+            writing = self._state.settle(campaign_id, self._member, part)
+            done = await self._ask(self._done(writing)) is not None
         finally:
             if done:
                 self._settlements.written(self._now(), campaign_id, part)
@@ -191,8 +219,8 @@ class Claims:
                 self._settlements.put_back(campaign_id, part)
         return done
 
-    async def _settle(self, campaign_id: str, part: Sequence[Settlement]) -> bool:
-        await self._state.settle(campaign_id, self._member, part)
+    async def _done(self, work: Coroutine[None, None, None]) -> bool:
+        await work
         return True
 
     def _may_ask(self) -> bool:
@@ -206,6 +234,9 @@ class Claims:
         self._trying = self._failed_at is not None
         try:
             reply = await command
+        except SharedStateChanged:
+            self._changed()
+            return None
         except SharedStateError:
             self._failed_at = self._now()
             return None

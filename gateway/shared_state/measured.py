@@ -55,6 +55,10 @@ class MeasuredState:
         with self._measured("look_up"):
             return await self._state.look_up(campaign_id, live, tokens)
 
+    async def doubt(self, for_s: float) -> None:
+        """Note for all replicas that tokens without a record may have been sent."""
+        await self._state.doubt(for_s)
+
     async def keep_fingerprint_key(self, new: bytes) -> bytes:
         """Keep a new key of fingerprints if there is none; return the key."""
         return await self._state.keep_fingerprint_key(new)

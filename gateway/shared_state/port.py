@@ -32,6 +32,13 @@ class ActionTooLate(SharedStateUnavailable):
         super().__init__("the action arrived too late and was not carried out")
 
 
+class SharedStateChanged(SharedStateUnavailable):
+    """It is not the store that this replica knows: it may have lost records of client tokens.
+
+    `SharedState.keep_fingerprint_key` tells whether it has lost everything.
+    """
+
+
 class SharedStateRefused(SharedStateError):  # noqa: N818
     """It will not do this until an operator changes something: permissions, version, layout, eviction."""
 
@@ -62,7 +69,11 @@ class SharedState(Protocol):
     async def claim(
         self, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
     ) -> list[Claimed]:
-        """Claim the tokens of one call, in one atomic step; `live` are the members known to be alive."""
+        """Claim the tokens of one call, in one atomic step; `live` are the members known to be alive.
+
+        While the fleet is in doubt (`doubt`), tokens without a record are taken over. Raises
+        `SharedStateChanged` if the store may have lost records since `keep_fingerprint_key`.
+        """
         ...
 
     async def settle(self, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
@@ -72,7 +83,14 @@ class SharedState(Protocol):
     async def look_up(
         self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]
     ) -> Mapping[str, TokenRecord]:
-        """Return the records of those tokens that have one."""
+        """Return the records of those tokens that have one; while the fleet is in doubt, of all tokens.
+
+        Raises `SharedStateChanged` as `claim` does.
+        """
+        ...
+
+    async def doubt(self, for_s: float) -> None:
+        """Note for all replicas that tokens without a record may have been sent, for so long at least."""
         ...
 
     async def keep_fingerprint_key(self, new: bytes) -> bytes:

@@ -27,6 +27,7 @@ from gateway.shared_state.presence import Presence
 from gateway.shared_state.primary import Opening, Primary, other_layout
 from gateway.shared_state.routes import Route, ScriptRunner, SingleRoute
 from gateway.shared_state.server import Access
+from gateway.shared_state.store_watch import Marks, StoreWatch, claimed_in_doubt, found_in_doubt
 from gateway.shared_state.valkey_connection import Command, Node, ServerError, ValkeyConnection, slot_of
 
 SHORTEST_OPEN_S = 1.0
@@ -80,6 +81,7 @@ class ValkeyState:
         self._beats = ScriptRunner(self._route(primary.open_ours, 1, self._has_returned), clock_shift_ms)
         self._others = ScriptRunner(self._route(primary.open, MOST_CONNECTIONS), clock_shift_ms)
         self._presence = Presence(self._open_fleet_node, self._at_fleet_node, CLIENT_NAME, member)
+        self._watch = StoreWatch()
         self._tasks: list[asyncio.Task[None]] = []
 
     def _route(self, opening: Opening, most: int, returned: Callable[[], None] = lambda: None) -> Route:
@@ -151,10 +153,13 @@ class ValkeyState:
         self, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
     ) -> list[Claimed]:
         """Claim the tokens of one call."""
-        call = ledger.claim_call(self._keys, self._window_ms, campaign_id, member, live, claims)
-        reply = await self._run(call)
+        in_cluster = self._slots is not None
+        call = ledger.claim_call(
+            self._keys, self._window_ms, campaign_id, member, live, claims, in_cluster=in_cluster
+        )
+        reply, marks = await self._run_marked(call)
         with _readable():
-            return ledger.claim_reply(reply)
+            return claimed_in_doubt(ledger.claim_reply(reply), marks)
 
     async def settle(self, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
         """Record how claims of this member ended."""
@@ -166,15 +171,23 @@ class ValkeyState:
         """Return the records of those tokens that have one."""
         if not tokens:
             return {}
-        reply = await self._run(ledger.look_up_call(self._keys, campaign_id, tokens))
+        in_cluster = self._slots is not None
+        call = ledger.look_up_call(self._keys, campaign_id, tokens, in_cluster=in_cluster)
+        reply, marks = await self._run_marked(call)
         with _readable():
-            return ledger.look_up_reply(reply, live, tokens)
+            return found_in_doubt(ledger.look_up_reply(reply, live, tokens), tokens, marks)
+
+    async def doubt(self, for_s: float) -> None:
+        """Note for all replicas that tokens without a record may have been sent."""
+        await self._run(ledger.doubt_call(self._keys, round(for_s * 1000)))
 
     async def keep_fingerprint_key(self, new: bytes) -> bytes:
         """Return the key of fingerprints; it is `new` if the store had none."""
         reply = await self._run(ledger.keep_key_call(self._keys, new))
         with _readable():
-            return ledger.keep_key_reply(reply)
+            key = ledger.keep_key_reply(reply)
+        self._watch.know(key)
+        return key
 
     async def act(self, action: FleetAction) -> FleetAction | None:
         """Record an operator's action."""
@@ -195,6 +208,15 @@ class ValkeyState:
     async def ended(self, members: Sequence[Member]) -> tuple[str, ...]:
         """Return the lost members whose processes have certainly ended. Raises nothing."""
         return await self._presence.ended(members)
+
+    async def _run_marked(self, call: ScriptCall) -> tuple[Reply, Marks]:
+        """Run a script of the ledger; return its reply and the marks of the store, which is the known one."""
+        reply = await self._run(call)
+        marked = reply if self._slots is None else await self._run(ledger.marks_call(self._keys))
+        with _readable():
+            marks = ledger.marks_reply(marked)
+        self._watch.check(marks)
+        return reply, marks
 
     async def _run(self, call: ScriptCall) -> Reply:
         return (await self._others.run([call]))[0]

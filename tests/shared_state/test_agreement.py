@@ -126,7 +126,7 @@ def test_scripts_and_rules_agree(shared_server: Server) -> None:
         ("control", "counter('version') + 1", "counter('version') + 2"),
         ("claim", "return 'elsewhere'", "return 'conflict'"),
         ("settle", "mine = claimed_by == member", "mine = true"),
-        ("look_up", "redis.pcall('GET', key)", "redis.pcall('GET', KEYS[1])"),
+        ("look_up", "redis.pcall('GET', KEYS[others + index])", "redis.pcall('GET', KEYS[1])"),
     ],
 )
 def test_a_wrong_script_is_noticed(shared_server: Server, script: str, right: str, wrong: str) -> None:

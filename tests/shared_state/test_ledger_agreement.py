@@ -13,6 +13,7 @@ from gateway.shared_state.commands import ledger as commands
 from gateway.shared_state.commands.keys import Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall, script
 from gateway.shared_state.rules.ledger import LedgerRules, Record
+from gateway.shared_state.store_watch import Marks
 from tests.shared_state.servers import Server
 
 KEYS = Keys("agreement")
@@ -181,3 +182,27 @@ def test_the_first_key_of_fingerprints_is_kept(store: Store) -> None:
     for new in (b"\x00first", b"second"):
         assert commands.keep_key_reply(store.run(commands.keep_key_call(KEYS, new))) == b"\x00first"
         assert store.rules.keep_key(new) == b"\x00first"
+
+
+def test_replies_carry_the_marks_of_the_store(store: Store) -> None:
+    info = cast("dict[str, str]", store.client.info("replication"))
+    call = commands.look_up_call(KEYS, CAMPAIGN, ["t1"])
+    fresh = commands.marks_reply(store.run(call))
+    assert fresh == Marks(b"", info["master_replid"], in_doubt=False)
+    store.run(commands.keep_key_call(KEYS, b"first"))
+    store.run(commands.doubt_call(KEYS, 60_000))
+    store.run(commands.doubt_call(KEYS, 1_000))  # a shorter doubt does not end the longer one
+    claiming = commands.claim_call(KEYS, WINDOW_MS, CAMPAIGN, "one", [], [claim()])
+    for each in (call, claiming):
+        assert commands.marks_reply(store.run(each)) == Marks(b"first", fresh.history, in_doubt=True)
+    assert commands.marks_reply(store.run(commands.marks_call(KEYS)))[0] == b"first"
+    assert cast("int", store.client.pttl(KEYS.of_fleet("doubt"))) > 50_000
+
+
+def test_in_a_cluster_no_script_touches_keys_of_two_slots() -> None:
+    for call in (
+        commands.claim_call(KEYS, WINDOW_MS, CAMPAIGN, "one", [], [claim()], in_cluster=True),
+        commands.look_up_call(KEYS, CAMPAIGN, ["t1", "t2"], in_cluster=True),
+        commands.marks_call(KEYS),
+    ):
+        assert len({key[key.index("{") : key.index("}")] for key in call.keys}) == 1

@@ -2,7 +2,7 @@
 
 That is so after the shared state has lost records: for a moment, until all replicas have written their recent
 results again, or for the replay window if it has lost everything. It is also so while a replica is lost and
-may be alive: it sends without claims.
+may be alive: it sends without claims, and has to write its results when it is back.
 """
 
 import math
@@ -12,9 +12,10 @@ from gateway.core.fleet.messages import Member
 
 WRITE_AGAIN_S = 2.0
 """Seconds in which all replicas have written their results again, or a lost one the results it has kept."""
-CLEAN_END_S = 2.0
-"""Seconds after which a lost replica that has ended may have sent tokens without claims: one that ended while
-it could reach the shared state is known to have ended sooner."""
+CLEAN_END_S = 0.9
+"""Seconds after which a lost replica that has ended may have sent tokens without claims. It counts as lost
+0.8 s after its last beat, which others see 0.2 s later, and it sends no call without claims before
+`UNCLAIMED_AFTER_S`, 2 s after its last beat."""
 
 
 class Doubts:
@@ -25,6 +26,8 @@ class Doubts:
         self._records_until = -math.inf
         self._members_until = -math.inf
         self._lost: dict[str, float] = {}  # since when
+        self._back: dict[str, float] = {}  # members that were lost, with the instant at which all is written
+        self._before: set[str] | None = None
 
     @property
     def until(self) -> float:
@@ -38,21 +41,35 @@ class Doubts:
     def checked(self, now: float, replay_window_s: float, *, lost_all: bool) -> None:
         """Note how much the shared state has lost: all records, or at most the last ones."""
         self._records_until = now + (replay_window_s if lost_all else WRITE_AGAIN_S)
+        for member in self._before or ():  # each may have sent without claims, and writes its results now
+            self._back.setdefault(member, now + WRITE_AGAIN_S)
 
     def seen(self, now: float, members: Sequence[Member], replay_window_s: float) -> bool:
         """Note the members of the fleet; return whether the doubt has changed."""
         before = self.until
-        lost = {one.member for one in members if one.lost and one.member != self._own}
-        alive = {one.member for one in members if not one.lost}
+        lost = {one.member for one in members if one.lost} - {self._own}
+        alive = {one.member for one in members if not one.lost} - {self._own}
         for member in self._lost.keys() - lost:
             long = now - self._lost.pop(member) > CLEAN_END_S
             if member in alive:
+                self._back[member] = now + WRITE_AGAIN_S
                 self._doubt_members_until(now + WRITE_AGAIN_S)
-            elif long:
+            elif long or member in self._back:
                 self._doubt_members_until(now + replay_window_s)
-        for member in lost:
-            self._lost.setdefault(member, now)
+        for member in lost - self._lost.keys():
+            # A replica that starts does not know for how long others are lost.
+            self._lost[member] = -math.inf if self._before is None else now
+        self._forget_back(now, alive | lost, replay_window_s)
+        self._before = alive
         return self.until != before
+
+    def _forget_back(self, now: float, present: set[str], replay_window_s: float) -> None:
+        """Forget members that have written their results; one that ended before leaves doubt."""
+        for member, written_at in list(self._back.items()):
+            if member not in present:
+                self._doubt_members_until(now + replay_window_s)
+            if member not in present or (now >= written_at and member not in self._lost):
+                del self._back[member]
 
     def _doubt_members_until(self, until: float) -> None:
         self._members_until = max(self._members_until, until)

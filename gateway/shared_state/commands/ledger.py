@@ -11,11 +11,15 @@ from collections.abc import Mapping, Sequence
 from gateway.core.fleet.messages import Claim, Claimed, ClaimVerdict, Settlement, TokenRecord, TokenState
 from gateway.shared_state.commands.keys import Keys
 from gateway.shared_state.commands.script_call import Argument, Reply, ScriptCall
+from gateway.shared_state.store_watch import Marks
 
 RECENT_MS, STALE_MS = 1_500, 60_000
 """A claim that is younger than the first belongs to a live replica, even if the replica that asks does not
 know that one yet. A claim that is older than the second belongs to a dead one: a call with all its attempts
 is shorter."""
+FINGERPRINT_KEY, DOUBT = "fingerprint-key", "doubt"
+MARKS = 3
+"""How many values the marks of the store have in a reply."""
 _SETTLED_AS = {TokenState.ACCEPTED: "A", TokenState.UNKNOWN: "U", None: "F"}
 _UNKNOWN = re.compile(r"U ([^ ]+)").fullmatch
 _ACCEPTED = re.compile(r"A ([^ ]+) ([^ ]*) (.*)", re.DOTALL).fullmatch
@@ -29,13 +33,25 @@ def is_alive(now_ms: int, at_ms: int, *, known: bool) -> bool:
 
 
 def claim_call(
-    keys: Keys, window_ms: int, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
+    keys: Keys,
+    window_ms: int,
+    campaign_id: str,
+    member: str,
+    live: Sequence[str],
+    claims: Sequence[Claim],
+    *,
+    in_cluster: bool = False,
 ) -> ScriptCall:
-    """Return the call that claims the tokens of one call to Connect; records last for `window_ms`."""
-    args: list[Argument] = [member, window_ms, RECENT_MS, STALE_MS, len(live), *live]
+    """Return the call that claims the tokens of one call to Connect; records last for `window_ms`.
+
+    In a cluster `marks_call` must follow, since a script can read keys of one slot only.
+    """
+    marked = [] if in_cluster else _marked(keys)
+    args: list[Argument] = [len(marked), member, window_ms, RECENT_MS, STALE_MS, len(live), *live]
     for claim in claims:
         args += (claim.fingerprint, claim.number)
-    return ScriptCall("claim", _places(keys, campaign_id, [one.client_token for one in claims]), args)
+    places = _places(keys, campaign_id, [one.client_token for one in claims])
+    return ScriptCall("claim", marked + places, args)
 
 
 def settle_call(
@@ -49,27 +65,52 @@ def settle_call(
     return ScriptCall("settle", _places(keys, campaign_id, [one.client_token for one in settlements]), args)
 
 
-def look_up_call(keys: Keys, campaign_id: str, tokens: Sequence[str]) -> ScriptCall:
-    """Return the call that reads the records of tokens."""
-    return ScriptCall("look_up", _places(keys, campaign_id, tokens))
+def look_up_call(
+    keys: Keys, campaign_id: str, tokens: Sequence[str], *, in_cluster: bool = False
+) -> ScriptCall:
+    """Return the call that reads the records of tokens; in a cluster `marks_call` must follow."""
+    marked = [] if in_cluster else _marked(keys)
+    return ScriptCall("look_up", marked + _places(keys, campaign_id, tokens), [len(marked)])
+
+
+def marks_call(keys: Keys) -> ScriptCall:
+    """Return the call that reads the marks of the store."""
+    return ScriptCall("marks", _marked(keys))
+
+
+def doubt_call(keys: Keys, for_ms: int) -> ScriptCall:
+    """Return the call that notes that tokens without a record may have been sent."""
+    return ScriptCall("doubt", [keys.of_fleet(DOUBT)], [for_ms])
 
 
 def keep_key_call(keys: Keys, new: bytes) -> ScriptCall:
     """Return the call that keeps a new key of fingerprints if there is none, and reads the key."""
-    return ScriptCall("keep_key", [keys.of_fleet("fingerprint-key")], [new])
+    return ScriptCall("keep_key", [keys.of_fleet(FINGERPRINT_KEY)], [new])
 
 
 def claim_reply(reply: Reply) -> list[Claimed]:
     """Return the verdicts of a claim. Raises `ValueError` for a reply that no script of ours gives."""
-    return [_verdict(text) for text in _texts(reply)]
+    return [_verdict(text) for text in _texts(_list(reply)[MARKS:])]
+
+
+def marks_reply(reply: Reply) -> Marks:
+    """Return the marks of the store, from the reply to any script of the ledger that returns them.
+
+    Raises `ValueError`.
+    """
+    key, doubt_ms, history = _list(reply)[:MARKS]
+    if not isinstance(key, bytes) or not isinstance(doubt_ms, int) or not isinstance(history, bytes):
+        raise ValueError("a script of the ledger has returned no marks")  # noqa: TRY004
+    return Marks(key, history.decode(errors="replace"), doubt_ms > 0)
 
 
 def look_up_reply(reply: Reply, live: Sequence[str], tokens: Sequence[str]) -> Mapping[str, TokenRecord]:
     """Return the records that a look-up has found, by token. Raises `ValueError`."""
-    if not isinstance(reply, Sequence) or isinstance(reply, bytes) or len(reply) != len(tokens) + 1:
+    values = _list(reply)[MARKS:]
+    if len(values) != len(tokens) + 1:
         raise ValueError("a look-up has returned another number of records")
-    (now,) = _texts(reply[:1])
-    found = zip(tokens, reply[1:], strict=True)
+    (now,) = _texts(values[:1])
+    found = zip(tokens, values[1:], strict=True)
     return {token: _record(value, int(now), live) for token, value in found if isinstance(value, bytes)}
 
 
@@ -101,12 +142,20 @@ def _record(value: bytes, now_ms: int, live: Sequence[str]) -> TokenRecord:
     return TokenRecord(TokenState.UNKNOWN, unknown[1] if unknown else "")
 
 
-def _texts(reply: Reply) -> list[str]:
-    if isinstance(reply, bytes | int) or reply is None:
+def _list(reply: Reply) -> Sequence[Reply]:
+    if isinstance(reply, bytes | int) or reply is None or len(reply) < MARKS:
         raise ValueError("a script of the ledger has returned no list")
+    return reply
+
+
+def _texts(reply: Sequence[Reply]) -> list[str]:
     if not all(isinstance(one, bytes) for one in reply):
         raise ValueError("a script of the ledger has returned something other than texts")
     return [one.decode(errors="replace") for one in reply if isinstance(one, bytes)]
+
+
+def _marked(keys: Keys) -> list[str]:
+    return [keys.of_fleet(FINGERPRINT_KEY), keys.of_fleet(DOUBT)]
 
 
 def _places(keys: Keys, campaign_id: str, tokens: Sequence[str]) -> list[str]:

@@ -30,6 +30,7 @@ class LedgerRules:
     window_ms: int = 1_200_000
     records: dict[tuple[str, str], Record] = field(default_factory=dict)
     fingerprint_key: bytes = b""
+    doubt_until_ms: int = 0
 
     def claim(
         self, now_ms: int, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
@@ -57,6 +58,14 @@ class LedgerRules:
         """Keep a new key of fingerprints if there is none; return the key that is kept."""
         self.fingerprint_key = self.fingerprint_key or new
         return self.fingerprint_key
+
+    def doubt(self, now_ms: int, for_ms: int) -> None:
+        """Note that tokens without a record may have been sent."""
+        self.doubt_until_ms = max(self.doubt_until_ms, now_ms + for_ms)
+
+    def in_doubt(self, now_ms: int) -> bool:
+        """Whether tokens without a record may have been sent."""
+        return now_ms < self.doubt_until_ms
 
     def record(self, now_ms: int, campaign_id: str, token: str) -> Record | None:
         """Return what is stored of a token now."""

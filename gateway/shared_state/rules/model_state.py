@@ -6,6 +6,7 @@ from typing import TypeVar
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Settlement, TokenRecord
 from gateway.shared_state.port import Beat, BeatReply, SharedStateUnavailable
 from gateway.shared_state.rules.model_store import ModelStore
+from gateway.shared_state.store_watch import StoreWatch, claimed_in_doubt, found_in_doubt
 
 _Reply = TypeVar("_Reply")
 Hook = Callable[[str], Awaitable[None]]
@@ -30,6 +31,7 @@ class ModelState:
         self.on_reply = on_reply
         self.partitioned = False
         self.closed = False
+        self._watch = StoreWatch()
 
     async def beat(self, beat: Beat) -> BeatReply:
         """Exchange a beat."""
@@ -39,7 +41,11 @@ class ModelState:
         self, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
     ) -> list[Claimed]:
         """Claim the tokens of one call."""
-        return await self._exchange("claim", lambda: self.store.claim(campaign_id, member, live, claims))
+        verdicts, marks = await self._exchange(
+            "claim", lambda: (self.store.claim(campaign_id, member, live, claims), self.store.marks())
+        )
+        self._watch.check(marks)
+        return claimed_in_doubt(verdicts, marks)
 
     async def settle(self, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
         """Record how claims ended."""
@@ -49,11 +55,21 @@ class ModelState:
         self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]
     ) -> Mapping[str, TokenRecord]:
         """Return the records of those tokens that have one."""
-        return await self._exchange("look_up", lambda: self.store.look_up(campaign_id, live, tokens))
+        records, marks = await self._exchange(
+            "look_up", lambda: (self.store.look_up(campaign_id, live, tokens), self.store.marks())
+        )
+        self._watch.check(marks)
+        return found_in_doubt(records, tokens, marks)
+
+    async def doubt(self, for_s: float) -> None:
+        """Note for all replicas that tokens without a record may have been sent."""
+        await self._exchange("doubt", lambda: self.store.doubt(for_s))
 
     async def keep_fingerprint_key(self, new: bytes) -> bytes:
         """Keep a new key of fingerprints if there is none; return the key that is kept."""
-        return await self._exchange("keep_fingerprint_key", lambda: self.store.keep_fingerprint_key(new))
+        kept = await self._exchange("keep_fingerprint_key", lambda: self.store.keep_fingerprint_key(new))
+        self._watch.know(kept)
+        return kept
 
     async def act(self, action: FleetAction) -> FleetAction | None:
         """Record an operator's action."""

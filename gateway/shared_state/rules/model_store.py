@@ -13,6 +13,7 @@ from gateway.shared_state.port import (
     SharedStateUnavailable,
 )
 from gateway.shared_state.rules.rules import Rules
+from gateway.shared_state.store_watch import Marks
 
 _Part = TypeVar("_Part")
 _Reply = TypeVar("_Reply")
@@ -118,6 +119,16 @@ class ModelStore:
         ledger = _part(self.rules.ledger)
         self._check_reachable()
         return ledger.look_up(self._now_ms(), campaign_id, live, tokens)
+
+    def marks(self) -> Marks:
+        """Return what replies of the ledger tell of the store."""
+        ledger = _part(self.rules.ledger)
+        return Marks(ledger.fingerprint_key, self.replication, ledger.in_doubt(self._now_ms()))
+
+    def doubt(self, for_s: float) -> None:
+        """Note that tokens without a record may have been sent."""
+        ledger = _part(self.rules.ledger)
+        self._write(lambda: ledger.doubt(self._now_ms(), round(for_s * 1000)))
 
     def keep_fingerprint_key(self, new: bytes) -> bytes:
         """Keep a new key of fingerprints if there is none; return the key that is kept."""

@@ -47,6 +47,16 @@ class LedgerTable(Protocol):
         """Return the records of those tokens that have one."""
         ...
 
+    fingerprint_key: bytes
+
+    def doubt(self, now_ms: int, for_ms: int) -> None:
+        """Note that tokens without a record may have been sent."""
+        ...
+
+    def in_doubt(self, now_ms: int) -> bool:
+        """Whether tokens without a record may have been sent."""
+        ...
+
     def keep_key(self, new: bytes) -> bytes:
         """Keep a new key of fingerprints if there is none; return the key that is kept."""
         ...

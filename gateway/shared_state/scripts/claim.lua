@@ -1,16 +1,17 @@
 #!lua
 -- Claim the client tokens of one call.
--- KEYS: the keys of the tokens.
--- ARGV: member, window in ms, recent in ms, stale in ms, number of live members, the live members, then
+-- KEYS: the fingerprint key and the doubt, or none of both, then the keys of the tokens.
+-- ARGV: how many of the first two there are, member, window in ms, recent in ms, stale in ms, number of live members, the live members, then
 -- fingerprint and number of the call for each token.
--- Returns a text for each token: 'claimed', 'taken over', 'conflict', 'elsewhere', or
+-- Returns the marks, and a text for each token: 'claimed', 'taken over', 'conflict', 'elsewhere', or
 -- 'accepted TRACE_ID DIAL_REQUEST_ID'.
-local member, window_ms = ARGV[1], tonumber(ARGV[2])
-local recent_ms, stale_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
-local lives = tonumber(ARGV[5])
+local others = tonumber(ARGV[1])
+local member, window_ms = ARGV[2], tonumber(ARGV[3])
+local recent_ms, stale_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
+local lives = tonumber(ARGV[6])
 local live = {}
 for index = 1, lives do
-    live[ARGV[5 + index]] = true
+    live[ARGV[6 + index]] = true
 end
 local now = now_ms()
 
@@ -53,9 +54,9 @@ local function verdict(key, fingerprint, number)
     return claim(key, fingerprint, number, '1')
 end
 
-local verdicts = {}
-for index, key in ipairs(KEYS) do
-    local place = 4 + lives + 2 * index
-    verdicts[index] = verdict(key, ARGV[place], ARGV[place + 1])
+local reply = {marks(others)}
+for index = 1, #KEYS - others do
+    local place = 5 + lives + 2 * index
+    reply[3 + index] = verdict(KEYS[others + index], ARGV[place], ARGV[place + 1])
 end
-return verdicts
+return reply

@@ -331,3 +331,49 @@ async def test_a_lost_replica_brings_doubt_until_it_is_back() -> None:
     assert world.ledger.doubts == [math.inf]
     world.claims.seen("one", [Member("a", "a"), Member("b", "b")])
     assert world.ledger.doubts == [math.inf, world.now + WRITE_AGAIN_S]
+
+
+async def test_a_flush_is_noticed_by_the_first_claim_after_it() -> None:
+    world = World()
+    writer = asyncio.create_task(world.claims.run())
+    await turns()
+    world.store.flush()
+    assert await world.claims.claim("campaign", [CLAIM]) is None
+    assert world.ledger.doubts == [math.inf]
+    await turns()
+    assert world.ledger.doubts[1:] == [world.now + WINDOW_S]
+    assert await world.claims.claim("campaign", [CLAIM]) is not None
+    writer.cancel()
+
+
+async def test_a_failover_is_noticed_by_the_first_look_up_after_it() -> None:
+    world = World()
+    writer = asyncio.create_task(world.claims.run())
+    await turns()
+    await world.claims.look_up("campaign", ["t"])
+    world.store.fail_over(world.store.snapshot())
+    assert await world.claims.look_up("campaign", ["t"]) is None
+    await turns()
+    assert world.ledger.doubts == [math.inf, world.now + WRITE_AGAIN_S]
+    assert await world.claims.look_up("campaign", ["t"]) == {}
+    writer.cancel()
+
+
+async def test_a_replica_that_starts_after_a_flush_learns_of_the_doubt() -> None:
+    world = World()
+    writer = asyncio.create_task(world.claims.run())
+    world.claims.seen("one", [])
+    await turns()
+    world.store.flush()
+    world.claims.seen("two", [])
+    await turns()
+    newcomer = Claims(ModelState(world.store), Ledger(), "b", list, lambda: world.now, WINDOW_S)
+    verdicts = await newcomer.claim("campaign", [CLAIM])
+    assert verdicts is not None
+    assert [one.verdict for one in verdicts] == [ClaimVerdict.TAKEN_OVER]
+    found = await newcomer.look_up("campaign", ["u"])
+    assert found is not None
+    assert found["u"].state is TokenState.UNKNOWN
+    world.now += WINDOW_S
+    assert await newcomer.look_up("campaign", ["u"]) == {}
+    writer.cancel()

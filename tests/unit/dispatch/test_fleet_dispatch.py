@@ -229,7 +229,7 @@ async def test_without_the_store_calls_go_on_and_denials_are_in_doubt() -> None:
         owner = a.send(*TOKENS)
         await turns()
         assert fleet.connect.calls == []  # it may be back soon
-        for _ in range(5):
+        for _ in range(9):
             await fleet.advance(0.25)
         assert owner.outcomes == ["ACCEPTED NONE"] * 60
         await a.dispatcher.hold("c", Hold("ops", "", NOW, answering=True))

@@ -18,6 +18,13 @@ class Tokens:
     """A ledger that only remembers who claimed a token last."""
 
     by: dict[str, str] = field(default_factory=dict)
+    fingerprint_key: bytes = b""
+
+    def doubt(self, now_ms: int, for_ms: int) -> None:
+        pass
+
+    def in_doubt(self, now_ms: int) -> bool:
+        return False
 
     def claim(
         self, now_ms: int, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]

@@ -234,7 +234,7 @@ def test_after_a_second_without_the_store_calls_go_on_in_doubt(store: Store) -> 
 def test_a_campaign_whose_part_of_the_store_is_away_goes_on_in_doubt(store: Store) -> None:
     a = Replica(store, "a")
     caller = Caller()
-    for tenths in range(21):
+    for tenths in range(31):
         now = NOW + tenths / 10
         a.send(now, caller, dial(f"x{tenths}", "other"))
         a.send(now, caller, dial(f"y{tenths}"))

@@ -38,9 +38,47 @@ def test_a_lost_replica_that_comes_back_writes_its_results_first() -> None:
 
 def test_a_replica_that_is_soon_known_to_have_ended_leaves_no_doubt() -> None:
     doubts = Doubts("a")
+    doubts.seen(NOW - 1.0, [OWN, OTHER], WINDOW_S)
     doubts.seen(NOW, [OWN, LOST], WINDOW_S)
     assert doubts.seen(NOW + CLEAN_END_S, [OWN], WINDOW_S)
     assert doubts.until == -math.inf
+
+
+def test_a_replica_that_starts_does_not_know_for_how_long_another_is_lost() -> None:
+    doubts = Doubts("a")
+    doubts.seen(NOW, [OWN, LOST], WINDOW_S)
+    doubts.seen(NOW + 0.1, [OWN], WINDOW_S)
+    assert doubts.until == NOW + 0.1 + WINDOW_S
+
+
+def test_a_replica_that_ends_before_it_has_written_its_results_leaves_doubt() -> None:
+    doubts = Doubts("a")
+    doubts.seen(NOW - 60.0, [OWN, OTHER], WINDOW_S)
+    doubts.seen(NOW, [OWN, LOST], WINDOW_S)
+    doubts.seen(NOW + 60.0, [OWN, OTHER], WINDOW_S)
+    doubts.seen(NOW + 60.2, [OWN, LOST], WINDOW_S)
+    doubts.seen(NOW + 60.4, [OWN], WINDOW_S)
+    assert doubts.until == NOW + 60.4 + WINDOW_S
+
+
+def test_a_replica_that_ends_right_after_an_outage_of_the_store_leaves_doubt() -> None:
+    doubts = Doubts("a")
+    doubts.seen(NOW, [OWN, OTHER], WINDOW_S)
+    doubts.records_may_be_lost()
+    doubts.checked(NOW + 10.0, WINDOW_S, lost_all=False)
+    doubts.seen(NOW + 10.2, [OWN], WINDOW_S)
+    assert doubts.until == NOW + 10.2 + WINDOW_S
+
+
+def test_a_replica_that_ends_later_after_an_outage_leaves_no_doubt() -> None:
+    doubts = Doubts("a")
+    doubts.seen(NOW, [OWN, OTHER], WINDOW_S)
+    doubts.records_may_be_lost()
+    doubts.checked(NOW + 10.0, WINDOW_S, lost_all=False)
+    written_at = NOW + 10.0 + WRITE_AGAIN_S
+    doubts.seen(written_at, [OWN, OTHER], WINDOW_S)
+    doubts.seen(written_at + 0.2, [OWN], WINDOW_S)
+    assert doubts.until == written_at
 
 
 def test_a_replica_that_ended_without_the_shared_state_leaves_doubt_for_the_replay_window() -> None:
