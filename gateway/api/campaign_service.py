@@ -135,14 +135,13 @@ class CampaignServicer(CampaignServiceServicer):
         newest, offset = await self._snapshots.fresh(), self._clock.wall_offset()
         now, rows = newest.at, await self._visible.visible(newest, grant)
         page, token, total = await self._snapshots.parts.run(wire.page(request, rows.values()))
-        return await self._snapshots.parts.one(
-            lambda: pb.ListCampaignsResponse(
-                campaigns=[wire.campaign(now, offset, row) for row in page],
-                next_page_token=token,
-                total_size=total,
-                as_of=wire.timestamp(now, offset),
-                replicas=wire.replicas(newest.replicas),
-            )
+        campaigns = await self._snapshots.parts.run(wire.campaigns(now, offset, page, len(newest.replicas)))
+        return pb.ListCampaignsResponse(
+            campaigns=campaigns,
+            next_page_token=token,
+            total_size=total,
+            as_of=wire.timestamp(now, offset),
+            replicas=wire.replicas(newest.replicas),
         )
 
     async def _watch(

@@ -13,8 +13,10 @@ from typing import Any
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.fleet.store_clock import StoreClock
 from gateway.core.model import Reason
-from gateway.core.views.campaign_status import PART, CampaignRow, CampaignState
+from gateway.core.views.campaign_status import CampaignRow, CampaignState
 
+PART = 200
+"""Rows in one chunk, written and read in one part: some milliseconds of work."""
 VERSION = b"\x01"
 """The form of reports. Those of another form, of a newer or older gateway, are not read."""
 LONGEST_CHUNK = 4_000_000

@@ -25,8 +25,13 @@ PAGED_PART = 4_000
 MADE = 5_000
 """Messages of campaigns that are kept for other watches; watches read at about the same pace."""
 MESSAGE_CAMPAIGNS = 500
-"""Campaigns in one message of a watch, at most: far below gRPC's default limit of 4 MiB."""
+"""Campaigns in one message of a watch, at most: far below gRPC's default limit of 4 MiB. In a fleet each
+replica's part counts as one."""
+MADE_PART = 250
+"""Campaigns and parts of replicas whose messages are made at once: some milliseconds of work."""
 
+
+_OUTCOMES = [outcome.name.lower() for outcome in Outcome]
 
 Item = TypeVar("Item")
 
@@ -153,6 +158,17 @@ def replicas(seen: Iterable[ReplicaSeen]) -> list[pb.Replica]:
     return [pb.Replica(name=replica.name, reported=replica.reported) for replica in seen]
 
 
+def campaigns(
+    now: float, offset: float, rows: Sequence[CampaignRow], replicas: int
+) -> Generator[None, None, list[pb.Campaign]]:
+    """Return the messages of rows, made in parts. The fleet has `replicas`, 0 without a shared state."""
+    made: list[pb.Campaign] = []
+    for part in _parts(rows, _rows_in(MADE_PART, replicas)):
+        made += [campaign(now, offset, row) for row in part]
+        yield
+    return made
+
+
 class Messages:
     """The messages of one snapshot, shared by all watches. Only the latest are kept.
 
@@ -180,8 +196,9 @@ def changes(
     messages: Messages, changed: Sequence[CampaignRow], gone: Sequence[str]
 ) -> Iterator[pb.WatchCampaignsResponse]:
     """Yield messages about changed rows and campaigns that are gone. Each is made when it is requested."""
-    messages_left = -(-len(changed) // MESSAGE_CAMPAIGNS) - (-len(gone) // MESSAGE_CAMPAIGNS)
-    for part in _parts(changed):
+    size = _rows_in(MESSAGE_CAMPAIGNS, len(messages.replicas))
+    messages_left = -(-len(changed) // size) - (-len(gone) // MESSAGE_CAMPAIGNS)
+    for part in _parts(changed, size):
         messages_left -= 1
         complete = messages_left == 0
         yield pb.WatchCampaignsResponse(
@@ -190,7 +207,7 @@ def changes(
             complete=complete,
             replicas=messages.replicas if complete else (),
         )
-    for names in _parts(gone):
+    for names in _parts(gone, MESSAGE_CAMPAIGNS):
         messages_left -= 1
         complete = messages_left == 0
         yield pb.WatchCampaignsResponse(
@@ -212,20 +229,18 @@ def timestamp(instant: float, offset: float) -> Timestamp:
     return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
 
 
-def _parts(items: Sequence[Item]) -> Iterable[Sequence[Item]]:
-    for begin in range(0, len(items), MESSAGE_CAMPAIGNS):
-        yield items[begin : begin + MESSAGE_CAMPAIGNS]
+def _parts(items: Sequence[Item], size: int) -> Iterable[Sequence[Item]]:
+    for begin in range(0, len(items), size):
+        yield items[begin : begin + size]
+
+
+def _rows_in(units: int, replicas: int) -> int:
+    """Return how many rows have so many units: a row, and the part of each replica, counts as one."""
+    return max(1, units // (1 + replicas))
 
 
 def _counts(counts: Collection[int]) -> pb.OutcomeCounts:
-    by_outcome = dict(zip(Outcome, counts, strict=True))
-    return pb.OutcomeCounts(
-        accepted=by_outcome[Outcome.ACCEPTED],
-        rejected=by_outcome[Outcome.REJECTED],
-        expired=by_outcome[Outcome.EXPIRED],
-        not_accepted=by_outcome[Outcome.NOT_ACCEPTED],
-        unknown=by_outcome[Outcome.UNKNOWN],
-    )
+    return pb.OutcomeCounts(**dict(zip(_OUTCOMES, counts, strict=True)))
 
 
 def _part(now: float, part: ReplicaPart) -> pb.ReplicaPart:

@@ -4,8 +4,10 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter, itemgetter
 
-from gateway.core.views.campaign_status import PART, SORTED_PART, CampaignRow, ReplicaPart, Rows, in_order
+from gateway.core.views.campaign_status import SORTED_PART, CampaignRow, ReplicaPart, Rows, in_order
 
+PART = 200
+"""Campaigns that are added up in one part: some milliseconds of work with some replicas."""
 ReplicaRows = tuple[str, Mapping[str, CampaignRow]]
 """The name of a replica, and its rows by campaign."""
 

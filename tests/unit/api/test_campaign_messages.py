@@ -8,9 +8,10 @@ from dialgateway.v1 import campaign_service_pb2 as pb
 from gateway.access.policy import EVERYTHING
 from gateway.api.visible_campaigns import COMPARED_PART, VisibleCampaigns, _difference, _visible_to
 from gateway.api.wire import campaigns as wire
-from gateway.control.snapshots import Parts
+from gateway.control.snapshots import Parts, ReplicaSeen
 from gateway.core.model import Reason
 from gateway.core.views.campaign_status import CampaignRow, CampaignState
+from gateway.core.views.fleet_rows import merged_row
 from gateway.runtime.memory import LARGE
 from tests.unit.core.making import in_parts
 
@@ -42,6 +43,42 @@ def test_all_comes_first_in_messages_of_bounded_size() -> None:
     assert [len(response.campaigns) for response in responses] == [500, 500, 201]
     assert [response.complete for response in responses] == [False, False, True]
     assert max(response.ByteSize() for response in responses) < 1 << 20
+
+
+REPLICAS = (
+    ReplicaSeen("a", reported=True),
+    ReplicaSeen("b", reported=False),
+    ReplicaSeen("c", reported=True),
+)
+
+
+def test_a_fleet_is_told_in_smaller_messages_and_the_last_names_the_replicas() -> None:
+    """Each replica's part takes as long as a campaign, so the work for one message stays the same."""
+    latest = {
+        name: merged_row([(seen.name, each) for seen in REPLICAS]) for name, each in rows(250, 2).items()
+    }
+    first, second = changes(wire.Messages(1.0, OFFSET, REPLICAS), {}, latest)
+    assert (len(first.campaigns), len(second.campaigns)) == (125, 125)
+    assert (list(first.replicas), second.complete) == ([], True)
+    assert [(each.name, each.reported) for each in second.replicas] == [
+        ("a", True),
+        ("b", False),
+        ("c", True),
+    ]
+    campaign = second.campaigns[0]
+    assert campaign.queued == 6
+    assert [(part.replica, part.queued, part.state) for part in campaign.replicas] == [
+        (name, 2, pb.CAMPAIGN_STATE_FLOWING) for name in "abc"
+    ]
+
+
+def test_a_page_of_a_fleet_is_made_in_parts() -> None:
+    """A page of a thousand campaigns with three replicas takes too long to make at once."""
+    page = [merged_row([(seen.name, each) for seen in REPLICAS]) for each in rows(1000).values()]
+    made, _ = in_parts(wire.campaigns(1.0, OFFSET, page, len(REPLICAS)))
+    assert [each.campaign_id for each in made] == [each.campaign_id for each in page]
+    parts = sum(1 for _ in wire.campaigns(1.0, OFFSET, page, len(REPLICAS)))
+    assert parts >= 1000 * (1 + len(REPLICAS)) / wire.MADE_PART
 
 
 def test_a_reader_that_lags_is_told_the_latest_only() -> None:

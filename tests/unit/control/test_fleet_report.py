@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.control.fleet_report import VERSION, BadReport, Report, read, written
+from gateway.control.fleet_report import PART, VERSION, BadReport, Report, read, written
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.fleet.store_clock import StoreClock
 from gateway.core.model import Reason
-from gateway.core.views.campaign_status import PART, CampaignRow, CampaignState
+from gateway.core.views.campaign_status import CampaignRow, CampaignState
 from tests.unit.core.making import in_parts
 
 

@@ -2,8 +2,8 @@
 
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.model import Reason
-from gateway.core.views.campaign_status import PART, SORTED_PART, CampaignRow, CampaignState, ReplicaPart
-from gateway.core.views.fleet_rows import merged_row, merged_rows
+from gateway.core.views.campaign_status import SORTED_PART, CampaignRow, CampaignState, ReplicaPart
+from gateway.core.views.fleet_rows import PART, merged_row, merged_rows
 from tests.unit.core.making import in_parts
 
 FLOWING = CampaignRow(
