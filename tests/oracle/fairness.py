@@ -31,7 +31,6 @@ class Fairness:
         self._missed_at: dict[str, float] = {}
         self._passed_campaigns: dict[str, Counter[str]] = defaultdict(Counter)
         self._passed_services: Counter[str] = Counter()
-        self._passed_priorities: Counter[tuple[str, Priority]] = Counter()
 
     def submitted(self, caller: Caller, priority: Priority) -> None:
         """Note a caller that has something outstanding."""
@@ -114,13 +113,12 @@ class Fairness:
                 self._passed_services[service] += 1
                 assert self._passed_services[service] <= len(self._services), "a caller is passed over"
 
-    def check_priorities(self, batch: Batch, taken: set[Priority], waiting: CampaignBacklog | None) -> None:
+    def check_priorities(self, taken: set[Priority], campaign: CampaignBacklog) -> None:
         """Check that no priority that waits is passed over for ever; two may be overdue at a time."""
-        for priority in Priority:
-            waits = waiting is not None and waiting.priorities[priority] > 0 and priority not in taken
-            place = (batch.campaign_id, priority)
-            self._passed_priorities[place] = self._passed_priorities[place] + 1 if waits else 0
-            assert self._passed_priorities[place] <= PASSED_OVER_LIMIT + 1, "a priority is passed over"
+        for priority in campaign.priorities:
+            passed_over = 0 if priority in taken else campaign.passed_over[priority] + 1
+            campaign.passed_over[priority] = passed_over
+            assert passed_over <= PASSED_OVER_LIMIT + 1, "a priority is passed over"
 
     def _must_flow(self, now: float, campaign_id: str, holds: Set[str]) -> bool:
         disturbed = campaign_id in self._disturbed or campaign_id in holds

@@ -168,7 +168,7 @@ class Oracle:
             self.backlog.sent(one)
         assert len(groups) == 1, "suspects of two calls in one"
         if not suspects:
-            self.fairness.check_priorities(batch, priorities, self.backlog.of(batch.campaign_id))
+            self.fairness.check_priorities(priorities, self.backlog.campaigns[batch.campaign_id])
 
     def check_may_send(self, batch: Batch) -> None:
         """Check that an attempt of a call may be made now."""

@@ -118,7 +118,9 @@ class CampaignBacklog:
     """The outstanding dial requests of one campaign.
 
     `waiting` are those that surely wait for a call, in the order in which they began to; `suspects` those
-    that must travel without others. Both leave out requests whose time is up.
+    that must travel without others. Both leave out requests whose time is up. `passed_over` counts, for each
+    priority that waits, the calls in a row that carried none of its requests. Requests of a priority may all
+    leave between two calls; then later ones have not been passed over yet.
     """
 
     def __init__(self) -> None:
@@ -126,6 +128,7 @@ class CampaignBacklog:
         self.waiting: dict[Key, Outstanding] = {}
         self.suspects: dict[Key, Outstanding] = {}
         self.priorities: Counter[Priority] = Counter()
+        self.passed_over: Counter[Priority] = Counter()
         self.services: Counter[str] = Counter()
         self.lingers_from = float("-inf")
 
@@ -143,14 +146,14 @@ class CampaignBacklog:
         """Count a request as waiting no longer, if it did."""
         self.suspects.pop(one.key, None)
         if self.waiting.pop(one.key, None) is not None:
-            self.priorities[one.priority] -= 1
+            self._end_priority(one.priority)
             self._end_service(one.service)
 
     def raise_priority(self, one: Outstanding, priority: Priority) -> None:
         """Take the priority of a caller that joins a request, if it is higher."""
-        if one.key in self.waiting:
-            self.priorities[one.priority] -= 1
-            self.priorities[min(one.priority, priority)] += 1
+        if one.key in self.waiting and priority < one.priority:
+            self._end_priority(one.priority)
+            self.priorities[priority] += 1
         one.priority = min(one.priority, priority)
 
     def refile(self, one: Outstanding) -> None:
@@ -159,6 +162,11 @@ class CampaignBacklog:
             self._end_service(one.service)
             one.service = one.waiters[0][0].service
             self.services[one.service] += 1
+
+    def _end_priority(self, priority: Priority) -> None:
+        self.priorities[priority] -= 1
+        if not self.priorities[priority]:
+            del self.priorities[priority], self.passed_over[priority]
 
     def _end_service(self, service: str) -> None:
         self.services[service] -= 1
