@@ -153,18 +153,31 @@ class CampaignQueue:
         return queue
 
     def take(self, limit: int, turn: CallerQueue | None = None) -> list[Entry]:
-        """Take out up to `limit` entries in the turn of a caller; from then on they are in flight."""
+        """Take out up to `limit` entries in the turn of a caller; from then on they are in flight.
+
+        `called` must follow if a call carries them.
+        """
         taken: list[Entry] = []
         for lane in self._lanes_in_turn(turn):
-            more, emptied = lane.take(limit - len(taken), turn) if lane.waiting else ([], [])
-            for queue in emptied:
-                self._forget(queue)
-            taken += more
-            lane.passed_over = 0 if more or not lane.waiting else lane.passed_over + 1
+            if lane.waiting and len(taken) < limit:
+                more, emptied = lane.take(limit - len(taken), turn)
+                for queue in emptied:
+                    self._forget(queue)
+                taken += more
         move_all(taken, _IN_FLIGHT)
         self.unsuspected -= len(taken)
         self._oldest = None  # computed again when it is read
         return taken
+
+    def called(self, entries: Sequence[Entry]) -> None:
+        """Count a call that carries `entries`: it passes over the priorities that wait and are not in it.
+
+        Entries that were taken for the call, but had expired, were left by their callers or did not fit into
+        it, have not had their turn.
+        """
+        for priority, lane in zip(PRIORITIES, self.lanes, strict=True):
+            passed_over = lane.waiting and not any(entry.priority is priority for entry in entries)
+            lane.passed_over = lane.passed_over + 1 if passed_over else 0
 
     def suspects_from(self) -> float | None:
         """Return the instant from which the next suspects may be sent; None if there are none."""

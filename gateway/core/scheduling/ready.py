@@ -42,7 +42,7 @@ class Place(NamedTuple):
 
 _PLACES = tuple(tuple(Place(standing, priority) for priority in Priority) for standing in Standing)
 """Every place, made once, by standing and priority."""
-_NONE_PASSED_OVER = [0 for _ in Priority]
+_NONE_WAIT = tuple(False for _ in Priority)
 
 
 class _Group:
@@ -166,8 +166,10 @@ class ReadyCampaigns:
             for places, rings in zip(_PLACES, self._rings, strict=True)
             for place, ring in zip(places, rings, strict=True)
         )
-        self._passed_over = [*_NONE_PASSED_OVER]
+        self._passed_over = [0 for _ in Priority]
         self._slowed: set[str] = set()
+        self._turn_at = _PLACES[Standing.REGULAR][Priority.NORMAL]  # the place of the last turn
+        self._waiting = _NONE_WAIT  # the other priorities that were ready then
         self._since_doubtful = DOUBTFUL_EVERY
         self._since_doubtful_at = [DOUBTFUL_EVERY for _ in Priority]
 
@@ -231,6 +233,7 @@ class ReadyCampaigns:
     ) -> CallerQueue | None:
         """Return the queue whose turn it is, and move it behind the others; None if none is ready.
 
+        `called` must follow if the turn leads to a call.
         Campaigns that `may_wait` go behind those with a full call; None if none may wait. A `preferred` queue
         goes before others at its place.
         """
@@ -248,7 +251,7 @@ class ReadyCampaigns:
             if attempt == RECHECK_LIMIT - 1 or self._standing(queue) is place.standing:
                 break
             self.add(queue)  # its standing has changed since it was added
-        self._count(place, alone=len(places) == 1)
+        self._note_turn(place, alone=len(places) == 1)
         ring.had_turn(queue)
         if place.standing is Standing.DOUBTFUL:
             self._charge(queue.caller)
@@ -301,15 +304,20 @@ class ReadyCampaigns:
                 return priority
         return ready[0]
 
-    def _count(self, place: Place, *, alone: bool) -> None:
-        """Count a turn at a place; `alone`: queues are ready nowhere else."""
-        passed_over = self._passed_over
-        if alone:
-            passed_over[:] = _NONE_PASSED_OVER
-        else:
-            for priority, regular in enumerate(self._regular):
-                waits = priority != place.priority and (regular or self._doubtful[priority])
-                passed_over[priority] = passed_over[priority] + 1 if waits else 0
+    def _note_turn(self, place: Place, *, alone: bool) -> None:
+        """Note a turn at a place, and the priorities that wait meanwhile; `alone`: none does elsewhere."""
+        self._turn_at, self._waiting = place, _NONE_WAIT
+        if not alone:
+            self._waiting = tuple(
+                priority != place.priority and bool(regular or self._doubtful[priority])
+                for priority, regular in enumerate(self._regular)
+            )
+
+    def called(self) -> None:
+        """Count the call of the last turn. A turn whose requests have all left passes over nobody."""
+        place, passed_over = self._turn_at, self._passed_over
+        for priority, waits in enumerate(self._waiting):
+            passed_over[priority] = passed_over[priority] + 1 if waits else 0
         if place.standing is Standing.REGULAR:
             self._since_doubtful += 1
             self._since_doubtful_at[place.priority] += 1

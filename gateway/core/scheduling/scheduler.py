@@ -284,7 +284,10 @@ class Scheduler:
             self._consider(now, campaign)
 
     def called(self, now: float, batch: Batch) -> None:
-        """Note that a call leaves; a call of an unproven campaign counts as a try."""
+        """Note that a call leaves; a call of an unproven campaign counts as a try. `formed` must follow."""
+        self._ready_campaigns.called()
+        if batch.flush is not FlushReason.SUSPECT:
+            self._campaigns[batch.campaign_id].called(batch.entries)
         if batch.campaign_id in self._proven:
             return
         self._tries.setdefault(batch.campaign_id, set()).add(batch.number)

@@ -361,7 +361,9 @@ def test_lower_priorities_are_passed_over_so_many_times() -> None:
     for number in range(2 * PASSED_OVER_LIMIT + 2):
         for n in range(2):
             campaign.push(NOW, [entry(f"h{number}-{n}", source=source, priority=Priority.HIGH)])
-        turns.append(tokens(campaign.take(1))[0][0])
+        taken = campaign.take(1)
+        campaign.called(taken)
+        turns.append(tokens(taken)[0][0])
     assert "".join(turns) == ("h" * PASSED_OVER_LIMIT + "b") * 2
 
 
