@@ -134,11 +134,12 @@ class Conditions:
         if record is not None:
             record.calling = number
 
-    def ended(self, campaign_id: str, number: int) -> None:
+    def ended(self, now: float, campaign_id: str, number: int) -> None:
         """Note that a call has ended, in a way that says nothing about the campaign."""
         record = self._not_flowing.get(campaign_id) if self._not_flowing else None
         if record is not None and record.calling == number:
             record.calling = None
+            record.until = now + FORGET_AFTER_S
 
     def throttled(self, now: float, campaign_id: str, number: int, formed_at: float) -> CampaignNotice | None:
         """Cool a campaign down after call `number` had items throttled for capacity."""

@@ -187,7 +187,7 @@ class Completion:
             if self.flow.conditions.accepted(now, campaign_id, number):
                 self._flows(campaign_id)
         else:
-            self.flow.conditions.ended(campaign_id, number)
+            self.flow.conditions.ended(now, campaign_id, number)
         self.scheduler.reconsider(now, campaign_id)
         # Callers of a held campaign are told at its release.
         if notice is not None and campaign_id not in self.flow.holds:

@@ -95,12 +95,24 @@ def test_probe_is_one_call_at_a_time() -> None:
     held, end = probing()
     held.called("a", 7)
     assert held.limit("a") == 0
-    held.ended("a", 6)
+    held.ended(end, "a", 6)
     assert held.limit("a") == 0
-    held.ended("a", 7)
+    held.ended(end, "a", 7)
     assert held.limit("a") == 1
     assert held.reason("a") is Reason.THROTTLED
     assert held.deadline(end) == pytest.approx(end + FORGET_AFTER_S)
+
+
+def test_a_campaign_is_remembered_from_the_end_of_its_last_probe() -> None:
+    """A probe that takes long and tells nothing is followed by another small one, not by a full call."""
+    held, end = probing()
+    held.called("a", 7)
+    late = end + FORGET_AFTER_S - 1.0
+    held.ended(late, "a", 7)
+    held.advance(late + FORGET_AFTER_S - 1.0)
+    assert held.limit("a") == 1
+    held.advance(late + FORGET_AFTER_S)
+    assert held.limit("a") == BATCH_LIMIT
 
 
 def test_probes_grow_until_the_campaign_flows() -> None:
@@ -169,7 +181,7 @@ def test_calls_from_before_the_pause_do_not_affect_it() -> None:
     held.called("a", 9)
     assert held.throttled(end, "a", 4, NOW) is None
     assert not held.accepted(end, "a", 5)
-    held.ended("a", 6)
+    held.ended(end, "a", 6)
     assert held.limit("a") == 0
     held.accepted(end, "a", 9)
     assert held.limit("a") == 1 + PROBE_STEP
