@@ -491,13 +491,14 @@ class Engine:
         failure = report.failure
         if isinstance(failure, CallHindered):
             return self._pacer.hinder(now, report.started_at)
-        if shows_who_asks(failure):
+        recognized = shows_who_asks(failure)
+        if recognized:
             self._pacer.recognized()
         throttled = isinstance(failure, RateThrottled) or ItemFailure.RATE in report.failed.values()
         if throttled:
             self._pacer.throttled(now, report.started_at)
-        elif failure is None:
-            self._pacer.succeeded(now)
+        elif recognized:  # Connect answers so only if it has not throttled the call
+            self._pacer.not_throttled(now)
         return False
 
     def _may_call(self) -> bool:

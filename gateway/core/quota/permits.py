@@ -167,10 +167,10 @@ class FleetPermits:
         else:
             self._throttled.append(number)
 
-    def succeeded(self, now: float) -> None:
-        """Note that Connect accepted a call."""
+    def not_throttled(self, now: float) -> None:
+        """Note that Connect did not throttle a call, whatever it answered."""
         self._accepted += 1
-        self._local.succeeded(now)
+        self._local.not_throttled(now)
 
     def hinder(self, now: float, left_at: float) -> bool:
         """Note that AWS refused the credentials or the clock; each replica pauses for itself."""

@@ -35,7 +35,7 @@ class Pacer:
     """A token bucket of calls whose rate is cut on a throttle and grows back.
 
     `rate` is in calls a second, 0 for no limit; `burst` in calls. Without a limit
-    of its own, the pacer reacts to throttles with pauses, which double until a call succeeds.
+    of its own, the pacer reacts to throttles with pauses, which double until a call is not throttled.
     """
 
     hint: tuple[str, str] | None = None  # a permit is for any turn
@@ -115,7 +115,7 @@ class Pacer:
         alone = now - self._throttled_at > FORGIVEN_S
         self._throttled_at = now
         if not self.ceiling:
-            self._paused_until = now + self._pause_s
+            self._paused_until = max(self._paused_until, now + self._pause_s)
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
             return
         self._refill(now)
@@ -150,8 +150,11 @@ class Pacer:
             self._hindered_since = None
             self._hindered_pause_s = FIRST_HINDERED_S
 
-    def succeeded(self, now: float) -> None:
-        """Note that Connect accepted a call: it counts towards the throughput, and pauses are short again."""
+    def not_throttled(self, now: float) -> None:
+        """Note that Connect did not throttle a call, whatever it answered.
+
+        The call counts towards the throughput, and pauses are short again.
+        """
         self._pause_s = FIRST_PAUSE_S
         self._throughput.note(now)
 
@@ -168,7 +171,7 @@ class Pacer:
 
 
 class RecentThroughput:
-    """The recent throughput that Connect has accepted, in calls a second, by windows."""
+    """The recent throughput that Connect has taken, in calls a second, by windows."""
 
     def __init__(self) -> None:
         self._began: float | None = None
@@ -176,7 +179,7 @@ class RecentThroughput:
         self._rates: deque[float] = deque(maxlen=WINDOWS)
 
     def note(self, now: float) -> None:
-        """Count one call that Connect accepted."""
+        """Count one call that Connect did not throttle."""
         if self._began is None:
             self._began = now
         if now - self._began >= WINDOW_S:

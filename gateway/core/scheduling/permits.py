@@ -51,8 +51,8 @@ class Permits(Protocol):
         """Note that Connect throttled a call that left at `left_at`."""
         ...
 
-    def succeeded(self, now: float) -> None:
-        """Note that Connect accepted a call."""
+    def not_throttled(self, now: float) -> None:
+        """Note that Connect did not throttle a call, whatever it answered."""
         ...
 
     def hinder(self, now: float, left_at: float) -> bool:

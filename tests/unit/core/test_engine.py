@@ -5,6 +5,8 @@ import pytest
 from gateway.core.errors import (
     AccessDenied,
     AnswerLost,
+    CallFailure,
+    CallInvalid,
     CampaignNotFound,
     CampaignNotRunning,
     ConnectUnreachable,
@@ -12,6 +14,7 @@ from gateway.core.errors import (
 )
 from gateway.core.intake.admission import SEND_MARGIN_S
 from gateway.core.model import FlushReason, ItemFailure, Outcome, Reason, RetryAdvice, Waiter
+from gateway.core.scheduling.pacing import FIRST_PAUSE_S
 from gateway.core.scheduling.scheduler import SHORT_LINGER
 from gateway.core.tokens.outstanding import CAMPAIGN_BYTES, ENTRY_BYTES, QUEUE_BYTES
 from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, many, tokens_of
@@ -206,6 +209,24 @@ def test_items_throttled_for_rate_slow_all_calls() -> None:
         assert len(batch.entries) == 25
     assert 7.0 <= bench.engine.call_rate < 7.5
     assert caller.told == []
+
+
+@pytest.mark.parametrize("answer", [CampaignNotFound(), CampaignNotRunning("Paused"), CallInvalid()])
+def test_pauses_are_short_again_after_any_answer_within_the_quota(answer: CallFailure) -> None:
+    """Without a rate of its own, a throttle costs a short pause after a call that Connect refused."""
+    bench, caller, now = Bench(call_rate=0.0, linger_s=0.0, concurrent_calls=1), Caller(), NOW
+    bench.send_all(NOW, caller, *many(60))
+    for _ in range(4):
+        now, batch = bench.next_call(now)
+        bench.complete(now, batch, failure=RateThrottled(), started_at=now)
+    now, batch = bench.next_call(now)
+    bench.complete(now, batch, failure=answer, started_at=now)
+    bench.send_all(now, caller, "another", campaign="another")
+    now, batch = bench.next_call(now)
+    bench.complete(now, batch, failure=RateThrottled(), started_at=now)
+    assert bench.poll(now).batches == []
+    paused_until, _ = bench.next_call(now)
+    assert paused_until == pytest.approx(now + FIRST_PAUSE_S)
 
 
 # --- what comes back ---------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def test_each_tick_acknowledges_the_last_reply_and_reports_what_is_new(bench: Be
     bench.permits.take(NOW + 0.1)
     bench.permits.budget.earn()
     assert bench.permits.budget.spend()
-    bench.permits.succeeded(NOW + 0.15)
+    bench.permits.not_throttled(NOW + 0.15)
     request = bench.tick(NOW + 0.2)
     assert (request.sequence, request.acknowledged, request.epoch) == (3, 2, "e1")
     assert (request.used, request.accepted) == (((7, 1),), 1)

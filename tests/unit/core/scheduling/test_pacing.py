@@ -245,12 +245,23 @@ def test_no_limit_one_pause_per_round_trip() -> None:
     assert pacer.ready_at(NOW) == pytest.approx(NOW + FIRST_PAUSE_S)
 
 
+def test_a_throttle_does_not_shorten_a_longer_pause() -> None:
+    """A throttle that is told during a pause for refused credentials does not end that pause early."""
+    pacer = Pacer(0.0, 10.0)
+    for _ in range(3):
+        pacer.hinder(NOW, left_at=NOW)
+    paused_until = pacer.ready_at(NOW)
+    pacer.throttled(NOW, left_at=NOW)
+    assert paused_until > NOW + FIRST_PAUSE_S
+    assert pacer.ready_at(NOW) == paused_until
+
+
 def test_pauses_begin_small_again() -> None:
-    """After a successful call the next pause is the first one again."""
+    """After a call that Connect did not throttle, the next pause is the first one again."""
     pacer = Pacer(0.0, 10.0)
     for second in range(4):
         pacer.throttled(NOW + second, left_at=NOW + second)
-    pacer.succeeded(NOW + 4.0)
+    pacer.not_throttled(NOW + 4.0)
     pacer.throttled(NOW + 10.0, left_at=NOW + 10.0)
     assert pacer.ready_at(NOW + 10.0) == pytest.approx(NOW + 10.0 + FIRST_PAUSE_S)
 
@@ -259,7 +270,7 @@ def test_recovery_is_towards_what_connect_takes() -> None:
     """A rate that Connect never took grows back more slowly: by what it is known to take."""
     pacer = Pacer(100.0, 100.0)
     for number in range(200):
-        pacer.succeeded(NOW + number / 40)  # 40 calls a second
+        pacer.not_throttled(NOW + number / 40)  # 40 calls a second
     cut_once(pacer, NOW + 5.0)
     before = pacer.rate
     pacer.ready_at(NOW + 6.0)
@@ -270,7 +281,7 @@ def test_recovery_never_stops() -> None:
     """Even if Connect took almost nothing, the rate grows as from a quarter of the ceiling."""
     pacer = Pacer(100.0, 100.0)
     for number in range(6):
-        pacer.succeeded(NOW + number)
+        pacer.not_throttled(NOW + number)
     for _ in range(100):
         pacer.throttled(NOW + 6.0, NOW + 6.0)
     pacer.ready_at(NOW + 7.0)
