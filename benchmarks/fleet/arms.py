@@ -7,11 +7,11 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TypeVar
 
+from tests.faults.fleet_world import GATEWAYS, fleet_world
 from tests.faults.world import World, world_of
 
 RATE, BURST, FULL = 10.0, 10.0, 25
 """The quota of the simulated account, in calls a second and calls, and the dial requests in a full call."""
-GATEWAYS = 3
 LATENCY_S = 0.05
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
@@ -31,17 +31,19 @@ class Arm(Enum):
 @asynccontextmanager
 async def fleet(arm: Arm, settings: Mapping[str, str] = NO_SETTINGS) -> AsyncIterator[World]:
     """Run a fleet against an account of its own."""
-    gateways = 1 if arm is Arm.SINGLE else GATEWAYS
     parts = GATEWAYS if arm is Arm.DIVIDED else 1
     chosen = {"call_burst": str(BURST / parts), "would_expire": "off", **settings}
-    async with world_of(
-        rate=RATE,
-        burst=BURST,
-        latency_s=LATENCY_S,
-        gateways=gateways,
-        keep_admin_ports=True,
-        shared_state=arm is Arm.SHARED,
-        settings=chosen,
+    async with (
+        fleet_world(rate=RATE, burst=BURST, latency_s=LATENCY_S, settings=chosen)
+        if arm is Arm.SHARED
+        else world_of(
+            rate=RATE,
+            burst=BURST,
+            latency_s=LATENCY_S,
+            gateways=parts,
+            keep_admin_ports=True,
+            settings=chosen,
+        )
     ) as world:
         yield world
 

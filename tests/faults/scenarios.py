@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tests.faults import behind, buffering, departures, kills, rollout, unreliable
+from tests.faults import behind, buffering, departures, fleet, kills, rollout, unreliable
 from tests.faults.bars import Finding
 from tests.faults.proxies import PROXIES
 
@@ -57,6 +57,13 @@ SCENARIOS: Mapping[str, Scenario] = {
     "backlog": Scenario(departures.backlog, partial(departures.backlog, 2_000, 1.0, SLACK_S)),
     "connect-down": Scenario(departures.connect_down, partial(departures.connect_down, 2_000, 1.0, SLACK_S)),
     "unread": Scenario(departures.unread, partial(departures.unread, 500, 1.0, SLACK_S)),
+    "fleet-store": Scenario(
+        fleet.store_faults, partial(fleet.store_faults, away_s=0.5, hung_s=1.2, held_s=0.5, rounds=1)
+    ),
+    "fleet-gateways": Scenario(
+        fleet.gateway_faults,
+        partial(fleet.gateway_faults, partitioned_s=1.2, settle_s=0.2, held_s=1.2, rounds=1),
+    ),
     "forced": Scenario(departures.forced, partial(departures.forced, 2_000, 60.0, SLACK_S)),
     **{
         f"{name}-{proxy}": Scenario(partial(full, proxy), partial(small, proxy), behind_a_proxy=True)

@@ -21,11 +21,11 @@ from tests.faults.processes import (
     connect_service,
     gateway_service,
     running,
-    store_service,
 )
 from tests.history.checker import Verdict, judge
 from tests.history.history import Recorder
 from tests.ports import reserved_ports
+from tests.shared_state.lossy_proxy import LossyProxy
 
 Document = Mapping[str, Any]
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
@@ -36,6 +36,7 @@ class World:
     """The processes of a fault run. `targets` are the gateways' addresses.
 
     `store` is the server of the state that the gateways share, at `store_port`; None if they share none.
+    Each gateway reaches it through its proxy in `links`, if there are any.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class World:
     """The gateways' admin ports, if they keep them over restarts."""
     store: Service | None = None
     store_port: int = 0
+    links: Sequence[LossyProxy] = ()
     recorder: Recorder = field(default_factory=Recorder)
 
     @property
@@ -102,45 +104,37 @@ async def world_of(
     begun: int | None = None,
     keep_admin_ports: bool = False,
     connect_is_up: bool = True,
-    shared_state: bool = False,
+    shared_state_urls: Sequence[str] = (),
     settings: Mapping[str, str] = NO_SETTINGS,
 ) -> AsyncIterator[World]:
     """Run a world in a temporary folder.
 
     `rate` and `burst` are Connect's, in calls a second and calls; rate 0 is no limit. Each gateway gets an
-    even part of the rate, or all of it with a shared state. `latency_s` is how long Connect takes to answer.
-    A setting of the gateways is named without the variable's prefix, in lower case. Only the first `begun`
-    gateways are started.
+    even part of the rate, or all of it if each has a URL of a shared state. `latency_s` is how long Connect
+    takes to answer. A setting of the gateways is named without the variable's prefix, in lower case. Only the
+    first `begun` gateways are started.
     """
-    kept = 2 + gateways * (2 if keep_admin_ports else 1)
+    kept = 1 + gateways * (2 if keep_admin_ports else 1)
     with tempfile.TemporaryDirectory(prefix="faults-") as name, reserved_ports(kept) as reserved:
-        folder, (connect_port, store_port, *reserved) = Path(name), reserved
+        folder, (connect_port, *reserved) = Path(name), reserved
         (folder / JOURNAL).touch()
         connect = connect_service(
             folder, connect_port, rate=rate, burst=burst, latency_s=latency_s, seed=seed
         )
-        stores = [store_service(folder, store_port)] if shared_state else []
         ports, admin_ports = reserved[:gateways], reserved[gateways:] or [0] * gateways
-        chosen = _shared(rate, store_port) if shared_state else {"call_rate": str(rate / gateways)}
+        chosen = {"call_rate": str(rate if shared_state_urls else rate / gateways), **settings}
+        shared = [{"shared_state_url": url} for url in shared_state_urls] or [{}] * gateways
+        url = f"http://127.0.0.1:{connect_port}"
         served = [
             gateway_service(
-                folder,
-                number,
-                port,
-                f"http://127.0.0.1:{connect_port}",
-                {"admin_listen": f"127.0.0.1:{admin_ports[number]}", **chosen, **settings},
+                folder, number, port, url, {"admin_listen": f"127.0.0.1:{admin}", **state, **chosen}
             )
-            for number, port in enumerate(ports)
+            for number, (port, admin, state) in enumerate(zip(ports, admin_ports, shared, strict=True))
         ]
         targets = [f"127.0.0.1:{port}" for port in ports]
         first, later = served[:begun], served[begun:] if begun is not None else []
-        async with running(*([connect] if connect_is_up else []), *stores), running(*first, later=later):
-            store = stores[0] if stores else None
-            yield World(folder, targets, connect, connect_port, served, admin_ports, store, store_port)
-
-
-def _shared(rate: float, store_port: int) -> Mapping[str, str]:
-    return {"call_rate": str(rate), "shared_state_url": f"valkey://127.0.0.1:{store_port}/0"}
+        async with running(*([connect] if connect_is_up else []), *first, later=later):
+            yield World(folder, targets, connect, connect_port, served, admin_ports)
 
 
 def shares(faults: Sequence[tuple[float, Document]]) -> list[Document]:

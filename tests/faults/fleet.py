@@ -1,0 +1,201 @@
+"""A fleet of gateways with a shared state: the store fails, gateways end and return, campaigns are held.
+
+Each gateway has a caller of its own. Two more callers send the same tokens through two gateways at once. The
+account has a quota, which the fleet must never exceed.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import valkey.asyncio
+
+from dialgateway import DialGatewayClient
+from tests.faults.bars import Check, Finding, found
+from tests.faults.callers import SteadyCaller
+from tests.faults.fleet_world import fleet_world
+from tests.faults.world import World
+
+RATE, BURST = 20.0, 10.0
+PER_S, TWINS_PER_S = 60.0, 20.0
+"""Dial requests a second of each gateway's own caller, and of each of the two that send the same tokens."""
+BEFORE_S = 1.0
+"""Seconds of undisturbed load before the first fault."""
+FEW = 3
+"""Answers that each caller gets until a fault counts as overcome."""
+OVERCOME_S = 20.0
+HELD = "campaign-0"
+BACK_S = 2.5
+"""Seconds after the store's return within which all gateways know a hold that was requested without it."""
+
+Fault = Callable[[World], Awaitable[None]]
+
+
+async def store_faults(
+    away_s: float = 5.0, hung_s: float = 5.0, held_s: float = 3.0, rounds: int = 3
+) -> Finding:
+    """The store gets SIGKILL and restarts, hangs, and loses all its data; a hold is requested without it."""
+    faults = [killed_store(away_s), hung_store(hung_s), flushed_store] * rounds
+    faults.append(held_without_the_store(held_s))
+    return await _under(faults, f"the store killed, hung and flushed {rounds} times, a hold without it")
+
+
+async def gateway_faults(
+    partitioned_s: float = 5.0, settle_s: float = 2.0, held_s: float = 3.0, rounds: int = 3
+) -> Finding:
+    """Gateways get SIGKILL, lose the store, and are replaced by SIGTERM; holds survive a restart of all."""
+    faults: list[Fault] = []
+    for number in range(rounds):
+        faults += [killed_gateway(number % 3), partitioned((number + 1) % 3, partitioned_s)]
+        faults.append(held_and_released((number + 2) % 3, held_s))
+    faults += [replaced(number, settle_s) for number in range(3)]
+    faults.append(held_over_a_restart(held_s))
+    title = f"gateways killed, cut off, replaced, and campaigns held: {len(faults)} faults"
+    return await _under(faults, title, links=True)
+
+
+def killed_store(away_s: float) -> Fault:
+    async def fault(world: World) -> None:
+        assert world.store is not None
+        await world.store.kill()
+        await asyncio.sleep(away_s)
+        await world.store.start()
+
+    return fault
+
+
+def hung_store(for_s: float) -> Fault:
+    async def fault(world: World) -> None:
+        assert world.store is not None
+        world.store.send(signal.SIGSTOP)
+        await asyncio.sleep(for_s)
+        world.store.send(signal.SIGCONT)
+
+    return fault
+
+
+async def flushed_store(world: World) -> None:
+    async with valkey.asyncio.Valkey(port=world.store_port) as client:
+        await client.flushall()
+
+
+def killed_gateway(number: int) -> Fault:
+    async def fault(world: World) -> None:
+        await world.gateways[number].restart(signal.SIGKILL, away_s=0.5)
+
+    return fault
+
+
+def partitioned(number: int, for_s: float) -> Fault:
+    async def fault(world: World) -> None:
+        world.links[number].partitioned = True
+        await asyncio.sleep(for_s)
+        world.links[number].heal()
+        world.links[number].cut()
+
+    return fault
+
+
+def replaced(number: int, settle_s: float) -> Fault:
+    async def fault(world: World) -> None:
+        assert await world.gateways[number].restart(signal.SIGTERM) == 0
+        await asyncio.sleep(settle_s)
+
+    return fault
+
+
+def held_and_released(number: int, held_s: float) -> Fault:
+    async def fault(world: World) -> None:
+        async with DialGatewayClient(world.targets[number]) as client:
+            world.recorder.held(HELD)
+            await client.hold_campaign(HELD, "test")
+            await asyncio.sleep(held_s)
+            world.recorder.released(HELD)
+            await client.release_campaign(HELD)
+
+    return fault
+
+
+def held_without_the_store(held_s: float) -> Fault:
+    """Hold through one gateway while the store is away: it holds there at once, and everywhere later."""
+
+    async def fault(world: World) -> None:
+        assert world.store is not None
+        await world.store.kill()
+        await asyncio.sleep(0.5)
+        async with DialGatewayClient(world.targets[0]) as client:
+            world.recorder.held(HELD, replica="gateway-0")
+            await client.hold_campaign(HELD, "test")
+            await asyncio.sleep(1.5)
+            await world.store.start()
+            world.recorder.held(HELD, within_s=BACK_S)
+            await asyncio.sleep(BACK_S + held_s)
+            world.recorder.released(HELD)
+            await client.release_campaign(HELD)
+
+    return fault
+
+
+def held_over_a_restart(held_s: float) -> Fault:
+    """Hold a campaign, restart all gateways at once, and release it through another."""
+
+    async def fault(world: World) -> None:
+        async with DialGatewayClient(world.targets[0]) as client:
+            world.recorder.held(HELD)
+            await client.hold_campaign(HELD, "test")
+        await asyncio.sleep(1.0)
+        async with asyncio.TaskGroup() as group:
+            for gateway in world.gateways:
+                group.create_task(gateway.restart(signal.SIGTERM))
+        await asyncio.sleep(held_s)
+        async with DialGatewayClient(world.targets[2]) as client:
+            world.recorder.released(HELD)
+            await client.release_campaign(HELD)
+
+    return fault
+
+
+async def _under(faults: Sequence[Fault], title: str, *, links: bool = False) -> Finding:
+    """Run the faults one after the other under load; each must be overcome before the next."""
+    overcome_s = []
+    settings = {"drain_grace": "2", "would_expire": "off"}
+    async with fleet_world(rate=RATE, burst=BURST, links=links, settings=settings) as world:
+        async with _callers(world) as callers:
+            await asyncio.sleep(BEFORE_S)
+            for fault in faults:
+                await fault(world)
+                overcome_s.append(await _overcome(callers))
+        verdict = world.verdict()
+    return found(
+        title,
+        verdict,
+        Check("all callers have answers again after, s", max(overcome_s), "{:.2f}", at_most=OVERCOME_S),
+        Check("calls over the quota", verdict.throttled, "{:,.0f}", at_most=0),
+        Check("tokens sent again", verdict.sent_again, "{:,.0f}"),
+        accepted_percent=100.0,
+    )
+
+
+async def _overcome(callers: Sequence[SteadyCaller]) -> float:
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for caller in callers:
+            group.create_task(caller.more_answers(FEW, OVERCOME_S))
+    return time.monotonic() - began
+
+
+@asynccontextmanager
+async def _callers(world: World) -> AsyncIterator[list[SteadyCaller]]:
+    """Let callers dial throughout the block: one at each gateway, and two with the same tokens."""
+    own = [SteadyCaller(target, world.recorder, per_s=PER_S) for target in world.targets]
+    twins = [SteadyCaller(target, world.recorder, per_s=TWINS_PER_S) for target in world.targets[:2]]
+    async with asyncio.TaskGroup() as group:
+        for number, caller in enumerate(own):
+            group.create_task(caller.dial(f"campaign-{number % 2}", f"own-{number}"))
+        for twin in twins:
+            group.create_task(twin.dial("campaign-2", "twin"))
+        yield [*own, *twins]
+        for caller in (*own, *twins):
+            caller.enough()
