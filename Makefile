@@ -5,10 +5,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PROTOS := $(shell find protos -name '*.proto')
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fuzz check check-types check-others fix protos manifests lock upgrade faults soak picture bench dist clean
+.PHONY: help install demo fleet-demo test fuzz check check-types check-others fix protos manifests lock upgrade faults soak picture bench dist clean
 
 help: ## list the commands
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## create the environment in .venv, with dial-gateway and dialctl
 
@@ -20,6 +20,9 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml clients/python/pyproject
 
 demo: install ## send 2,000 dial requests through a gateway with a simulated Amazon Connect
 	$(BIN)/dial-gateway demo examples/leads.csv
+
+fleet-demo: install ## run three gateways with a Valkey server, kill one, hold a campaign through another
+	$(BIN)/dial-gateway fleet-demo examples/leads.csv
 
 # Tests mostly wait, so they use more workers than the machine has processors. Each worker imports all tests, and tests
 # start new interpreters, so bytecode is always cached: without it, collecting the tests takes three times as long.

@@ -106,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("leads", type=Path, help="CSV file, as `dialctl send` takes it")
     demo.set_defaults(run=_demo)
+    fleet = commands.add_parser(
+        "fleet-demo",
+        help="three gateways that share their state, and a file of dial requests through them",
+    )
+    fleet.add_argument("leads", type=Path, help="CSV file, as `dialctl send` takes it")
+    fleet.set_defaults(run=_fleet_demo)
     return parser
 
 
@@ -283,3 +289,11 @@ def _demo(options: argparse.Namespace) -> int:
     from gateway.cli import demo  # the demo alone needs the client
 
     return demo.run(options.leads)
+
+
+def _fleet_demo(options: argparse.Namespace) -> int:
+    if not HAS_SIMULATOR:
+        raise settings.SettingsError(f"fleet-demo: {NO_SIMULATOR}")
+    from gateway.cli import fleet_demo
+
+    return fleet_demo.run(options.leads)

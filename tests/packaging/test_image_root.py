@@ -54,7 +54,13 @@ def test_its_size(image: Image) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("serve", "--simulator"), ("simulator", "--port", "0"), ("demo", "leads.csv")]
+    "words",
+    [
+        ("serve", "--simulator"),
+        ("simulator", "--port", "0"),
+        ("demo", "leads.csv"),
+        ("fleet-demo", "leads.csv"),
+    ],
 )
 def test_there_is_no_simulator(image: Image, words: tuple[str, ...]) -> None:
     """Each command that needs the simulator ends at once with one line that says so and what to do."""
