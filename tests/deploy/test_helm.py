@@ -44,6 +44,10 @@ REFUSED: dict[str, tuple[Changes, str]] = {
         {"gateway.extraSettings": {"DIAL_GATEWAY_CALL_RATE": "10"}},
         "the chart sets DIAL_GATEWAY_CALL_RATE itself",
     ),
+    "a shared state that no connection may reach": (
+        {"sharedState.url": "valkey://valkey:6379"},
+        "networkPolicy.sharedState: name the server",
+    ),
     "two policies": ({"policy": {"document": "x", "existingConfigMap": "y"}}, "not both"),
     "a policy that could know nobody": (
         {"policy.existingConfigMap": "x"},
@@ -158,6 +162,8 @@ def test_a_long_name_leaves_room_for_the_suffixes() -> None:
 
 NULLABLE = {
     "gateway.streamMaxAge",
+    "sharedState.timeout",
+    "sharedState.longestOutage",
     "terminationGracePeriodSeconds",
     "autoscaling.cpuUtilization",
     "autoscaling.streams.average",
@@ -169,6 +175,8 @@ NULLABLE = {
 FREE = ("resources.", "dashboard.labels.", "networkPolicy.callers.", "networkPolicy.monitoring.")
 """Values under these paths are passed on unchanged."""
 EVERYTHING: Changes = {
+    "sharedState.url": "valkey://valkey:6379",
+    "networkPolicy.sharedState": [{"podSelector": {}}],
     "autoscaling.enabled": True,
     "autoscaling.streams.average": 100,
     "serviceMonitor.enabled": True,

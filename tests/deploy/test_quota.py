@@ -1,4 +1,4 @@
-"""The quota is divided so that all replicas together never exceed it."""
+"""Replicas share the quota through a shared state, or have parts of it that together never exceed it."""
 
 import pytest
 import yaml
@@ -15,6 +15,11 @@ def most_at_once(name: str) -> int:
     return int(spec["replicas"] + spec["strategy"]["rollingUpdate"]["maxSurge"])
 
 
+def parts(name: str) -> int:
+    """Return into how many parts the quota is divided."""
+    return 1 if "DIAL_GATEWAY_SHARED_STATE_URL" in rendered.settings_of(name) else most_at_once(name)
+
+
 def quota(name: str) -> dict[str, float]:
     files = [chart.CHART / "values.yaml", chart.VALUES / f"{name}.yaml"]
     given = [yaml.safe_load(file.read_text()).get("quota", {}) for file in files if file.exists()]
@@ -24,11 +29,19 @@ def quota(name: str) -> dict[str, float]:
 @pytest.mark.parametrize("name", rendered.NAMES)
 def test_the_parts_of_all_replicas_are_the_quota_and_no_more(name: str) -> None:
     settings = rendered.settings_of(name)
-    rate = float(settings["DIAL_GATEWAY_CALL_RATE"]) * most_at_once(name)
-    burst = int(settings["DIAL_GATEWAY_CALL_BURST"]) * most_at_once(name)
+    rate = float(settings["DIAL_GATEWAY_CALL_RATE"]) * parts(name)
+    burst = int(settings["DIAL_GATEWAY_CALL_BURST"]) * parts(name)
 
     assert 0.99 * quota(name)["callRate"] < rate <= quota(name)["callRate"]
-    assert quota(name)["callBurst"] - most_at_once(name) < burst <= quota(name)["callBurst"]
+    assert quota(name)["callBurst"] - parts(name) < burst <= quota(name)["callBurst"]
+
+
+def test_both_ways_to_use_the_quota_are_rendered() -> None:
+    assert {name for name in rendered.NAMES if parts(name) == 1 < most_at_once(name)} == {
+        "autoscaling",
+        "production",
+    }
+    assert parts("default") == 2
 
 
 def test_the_autoscaler_owns_the_number_of_replicas() -> None:

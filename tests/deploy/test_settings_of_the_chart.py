@@ -56,5 +56,13 @@ def test_every_file_named_by_a_setting_is_mounted_there(name: str) -> None:
 def test_secrets_are_mounted_as_folders_so_that_a_change_arrives() -> None:
     mounts = rendered.container("production")["volumeMounts"]
 
-    assert {mount["name"] for mount in mounts} == {"tmp", "tls", "client-ca", "policy", "admin-token"}
+    assert {mount["name"] for mount in mounts} == {
+        "tmp",
+        "tls",
+        "client-ca",
+        "policy",
+        "admin-token",
+        "shared-state-password",
+        "fingerprint-key",
+    }
     assert not any("subPath" in mount for mount in mounts)

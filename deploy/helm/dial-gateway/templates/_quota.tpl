@@ -1,16 +1,18 @@
 {{/*
-The quota is one for the account, and each replica keeps to its own part of it. The parts are made for as
-many gateways as can ever run at once, so that together they stay within the quota.
+The quota is one for the account. Replicas with a shared state share it. Without one each keeps to its own part of
+it; the parts are made for as many gateways as can ever run at once, so that together they stay within the quota.
 */}}
 {{- define "dial-gateway.parts" -}}
-{{- if .Values.autoscaling.enabled }}
+{{- if .Values.sharedState.url }}
+{{- 1 }}
+{{- else if .Values.autoscaling.enabled }}
 {{- .Values.autoscaling.maxReplicas }}
 {{- else }}
 {{- add .Values.replicas .Values.strategy.maxSurge }}
 {{- end }}
 {{- end }}
 
-{{/* Calls a second for one replica, rounded down to thousandths. */}}
+{{/* Calls a second for one replica, or for all if they share a state; rounded down to thousandths. */}}
 {{- define "dial-gateway.callRate" -}}
 {{- $parts := include "dial-gateway.parts" . | float64 }}
 {{- $rate := float64 .Values.quota.callRate }}
@@ -21,7 +23,7 @@ many gateways as can ever run at once, so that together they stay within the quo
 {{- $part }}
 {{- end }}
 
-{{/* Calls that may leave one replica at once: whole ones, since a part of a call cannot leave. */}}
+{{/* Calls that may leave one replica, or all, at once: whole ones, since a part of a call cannot leave. */}}
 {{- define "dial-gateway.callBurst" -}}
 {{- $parts := include "dial-gateway.parts" . | float64 }}
 {{- $part := floor (divf .Values.quota.callBurst $parts) | int }}

@@ -48,6 +48,29 @@
 {{- if .Values.admin.tokenSecretName }}
 {{- $_ := set $settings "ADMIN_TOKEN_FILE" "/etc/dial-gateway/admin/token" }}
 {{- end }}
+{{- if .Values.sharedState.url }}
+{{- $_ := set $settings "SHARED_STATE_URL" .Values.sharedState.url }}
+{{- $_ := set $settings "SHARED_STATE_PREFIX" .Values.sharedState.prefix }}
+{{- if not (kindIs "invalid" .Values.sharedState.timeout) }}
+{{- $_ := set $settings "SHARED_STATE_TIMEOUT" .Values.sharedState.timeout }}
+{{- end }}
+{{- if not (kindIs "invalid" .Values.sharedState.longestOutage) }}
+{{- $_ := set $settings "SHARED_STATE_LONGEST_OUTAGE" .Values.sharedState.longestOutage }}
+{{- end }}
+{{- if .Values.sharedState.passwordSecretName }}
+{{- $_ := set $settings "SHARED_STATE_PASSWORD_FILE" "/etc/dial-gateway/shared-state-password/password" }}
+{{- end }}
+{{- if .Values.sharedState.fingerprintKeySecretName }}
+{{- $_ := set $settings "SHARED_STATE_FINGERPRINT_KEY_FILE" "/etc/dial-gateway/fingerprint-key/key" }}
+{{- end }}
+{{- if .Values.sharedState.tls.caSecretName }}
+{{- $_ := set $settings "SHARED_STATE_TLS_CA_FILE" "/etc/dial-gateway/shared-state-ca/ca.crt" }}
+{{- end }}
+{{- if .Values.sharedState.tls.clientCertificateSecretName }}
+{{- $_ := set $settings "SHARED_STATE_TLS_CERT_FILE" "/etc/dial-gateway/shared-state-tls/tls.crt" }}
+{{- $_ := set $settings "SHARED_STATE_TLS_KEY_FILE" "/etc/dial-gateway/shared-state-tls/tls.key" }}
+{{- end }}
+{{- end }}
 {{- range $name, $value := $settings }}
 - name: DIAL_GATEWAY_{{ $name }}
   value: {{ include "dial-gateway.text" $value | quote }}
@@ -66,6 +89,27 @@
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+
+{{/* The Secrets of the shared state that are in use: by the name of the volume, the Secret and its files by key. */}}
+{{- define "dial-gateway.sharedStateSecrets" -}}
+{{- $shared := .Values.sharedState }}
+{{- $secrets := dict }}
+{{- if $shared.url }}
+{{- with $shared.passwordSecretName }}
+{{- $_ := set $secrets "shared-state-password" (dict "secret" . "files" (dict $shared.passwordSecretKey "password")) }}
+{{- end }}
+{{- with $shared.fingerprintKeySecretName }}
+{{- $_ := set $secrets "fingerprint-key" (dict "secret" . "files" (dict $shared.fingerprintKeySecretKey "key")) }}
+{{- end }}
+{{- with $shared.tls.caSecretName }}
+{{- $_ := set $secrets "shared-state-ca" (dict "secret" . "files" (dict "ca.crt" "ca.crt")) }}
+{{- end }}
+{{- with $shared.tls.clientCertificateSecretName }}
+{{- $_ := set $secrets "shared-state-tls" (dict "secret" . "files" (dict "tls.crt" "tls.crt" "tls.key" "tls.key")) }}
+{{- end }}
+{{- end }}
+{{- toJson $secrets }}
 {{- end }}
 
 {{/* Files that the settings name. Folders, never single files: only they follow a Secret that changes. */}}
@@ -90,6 +134,11 @@
 {{- if .Values.admin.tokenSecretName }}
 - name: admin-token
   mountPath: /etc/dial-gateway/admin
+  readOnly: true
+{{- end }}
+{{- range $name, $_ := include "dial-gateway.sharedStateSecrets" . | fromJson }}
+- name: {{ $name }}
+  mountPath: /etc/dial-gateway/{{ $name }}
   readOnly: true
 {{- end }}
 {{- end }}
@@ -134,5 +183,16 @@
     items:
       - key: {{ .Values.admin.tokenSecretKey }}
         path: token
+{{- end }}
+{{- range $name, $source := include "dial-gateway.sharedStateSecrets" . | fromJson }}
+- name: {{ $name }}
+  secret:
+    secretName: {{ $source.secret }}
+    defaultMode: 0440
+    items:
+      {{- range $key, $path := $source.files }}
+      - key: {{ $key }}
+        path: {{ $path }}
+      {{- end }}
 {{- end }}
 {{- end }}
