@@ -12,7 +12,7 @@ from gateway.core import errors
 from gateway.core.campaigns.conditions import Condition
 from gateway.core.model import FlushReason, Outcome, Reason
 from gateway.core.views.snapshot import CONCURRENCY, RATE
-from gateway.telemetry import metric_definitions
+from gateway.telemetry import fleet_metrics, metric_definitions
 from gateway.telemetry.campaign_metrics import ON_HOLD
 from gateway.telemetry.counters import THROTTLES
 from gateway.telemetry.prometheus_text import name_of
@@ -56,9 +56,9 @@ VALUES = {
     "condition": {ON_HOLD, *(condition.value for condition in Condition)},
     "result": {"ok", *_failures(errors.CallFailure)},
     "lacking": {RATE, CONCURRENCY, "window", "room"},
-    "kind": set(THROTTLES),
+    "kind": {*THROTTLES, "unavailable", "refused"},
     "flush": {reason.value for reason in FlushReason},
-    "operation": set(OPERATIONS),
+    "operation": {*OPERATIONS, "beat", "claim", "settle", "look_up", "act", "report"},
     "refusal": {refusal.value for refusal in AccessRefusal},
     "file": {"policy", "certificate"},
     "campaign": {"other"},
@@ -143,5 +143,8 @@ def _rows() -> list[tuple[str, str, str]]:
 
 def _metrics() -> Iterator[metric_definitions.Metric]:
     yield from (
-        value for value in vars(metric_definitions).values() if isinstance(value, metric_definitions.Metric)
+        value
+        for module in (metric_definitions, fleet_metrics)
+        for value in vars(module).values()
+        if isinstance(value, metric_definitions.Metric)
     )
