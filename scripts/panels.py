@@ -194,7 +194,7 @@ ROWS = (
             Panel(
                 "Duration of commands to the shared state",
                 "s",
-                "claim is part of the latency of each call. Above DIAL_GATEWAY_SHARED_STATE_TIMEOUT it failed.",
+                "Each call waits for its claim. Above DIAL_GATEWAY_SHARED_STATE_TIMEOUT it failed.",
                 (quantile("shared_state_duration_seconds", 0.99, "operation"),),
             ),
             Panel(
