@@ -26,6 +26,7 @@ from gateway.core.claims.fleet_ledger import FleetLedger
 from gateway.core.decision import Decision
 from gateway.core.errors import CallHindered, CallRevoked, CampaignNotFound, RateThrottled, shows_who_asks
 from gateway.core.fleet.messages import Claim, Claimed, Settlement, TokenRecord
+from gateway.core.fleet.shared_conditions import SharedConditions
 from gateway.core.fleet.token_look_up import TokenLookUp
 from gateway.core.intake.admission import Admission, Arrival
 from gateway.core.intake.departures import Departures
@@ -72,10 +73,10 @@ class Engine:
 
     `operator_actions` is for operators, `statistics` counts the answers that `take_answers` returned.
     `campaign_problem` returns the rule that a campaign id breaks, None where calls can carry it.
-    `fleet_member` is the name of this process in a fleet that shares a ledger, None without one. Then
-    `fleet_ledger` exists, and calls of `Decision.batches` are sent only if `claimed` says so. `fleet_quota`
-    names this process in a fleet that shares the quota. Then `fleet_permits` exists, and permits calls as the
-    shared state grants them.
+    `fleet_member` is the name of this process in a fleet that shares a ledger and the conditions of
+    campaigns, None without one. Then `fleet_ledger` and `shared_conditions` exist, and calls of
+    `Decision.batches` are sent only if `claimed` says so. `fleet_quota` names this process in a fleet that
+    shares the quota. Then `fleet_permits` exists, and permits calls as the shared state grants them.
     """
 
     def __init__(
@@ -124,7 +125,11 @@ class Engine:
             self._slices,
         )
         self.fleet_ledger: FleetLedger | None = None
+        self.shared_conditions: SharedConditions | None = None
         if fleet_member is not None:
+            self.shared_conditions = SharedConditions(
+                fleet_member, self._conditions, self._scheduler.is_waiting, self._completion
+            )
             self.fleet_ledger = FleetLedger(
                 fleet_member, self._outstanding, self._scheduler, self._expiry, self._completion
             )

@@ -145,6 +145,7 @@ def build_replica(
         dispatcher.wake,
         setup.longest_outage_s,
         setup.ended,
+        engine.shared_conditions,
     )
     member.reply_seen = lambda reply: claims.seen(reply.epoch, reply.members)
     control.join(member)

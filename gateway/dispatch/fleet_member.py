@@ -10,7 +10,15 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from gateway.core.fleet.messages import ControlReply, ControlRequest, Member, TickReply, TickRequest
+from gateway.core.fleet.messages import (
+    ConditionsReply,
+    ConditionsRequest,
+    ControlReply,
+    ControlRequest,
+    Member,
+    TickReply,
+    TickRequest,
+)
 from gateway.shared_state.port import Beat, BeatReply, SharedStateError, SharedStateRefused
 from gateway.telemetry import FleetFigures
 
@@ -87,6 +95,31 @@ class Exchange(Protocol):
         ...
 
 
+class CampaignConditions(Protocol):
+    """The conditions of campaigns that the replicas share."""
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something has changed here since the last beat."""
+        ...
+
+    def wants_beat(self) -> bool:
+        """Return whether another beat should follow the last one at once."""
+        ...
+
+    def request(self, now: float, *, leaving: bool = False) -> ConditionsRequest | None:
+        """Return what to tell and ask; None for nothing."""
+        ...
+
+    def replied(self, now: float, tick: TickReply, newest: int, reply: ConditionsReply | None) -> None:
+        """Take the reply."""
+        ...
+
+    def failed(self, now: float) -> None:
+        """Note that no reply came."""
+        ...
+
+
 class FleetMember:
     """Exchanges beats for `member`, this replica.
 
@@ -105,6 +138,7 @@ class FleetMember:
         wake_dispatcher: Callable[[], None],
         longest_outage_s: float,
         ended: Ended | None = None,
+        conditions: CampaignConditions | None = None,
     ) -> None:
         self.member = member
         self.reply_seen: Callable[[TickReply], None] = lambda _: None
@@ -112,6 +146,7 @@ class FleetMember:
         self._ended = ended
         self._ticks = ticks
         self._exchange = exchange
+        self._conditions = conditions
         self._now = now
         self._wake_dispatcher = wake_dispatcher
         self._longest_outage_s = longest_outage_s
@@ -161,6 +196,8 @@ class FleetMember:
         if self._missed_in_a_row:
             return
         wanted = self._ticks.tick_at(self._now())
+        if self._conditions is not None and self._conditions.has_news:
+            wanted = self._sent_at
         if wanted is not None and wanted < self._due:
             self._due = max(wanted, self._sent_at + SHORTEST_GAP_S)
             self._alarm.set()
@@ -193,10 +230,14 @@ class FleetMember:
         self._sent_at = sent_at = self._now()
         self._due = sent_at + BEAT_EVERY_S
         tick = self._ticks.tick(sent_at, self._gone, leaving=self._leaving)
-        reply = await self._send(Beat(tick, self._exchange.request()))
+        conditions = self._conditions
+        asked = None if conditions is None else conditions.request(sent_at, leaving=self._leaving)
+        reply = await self._send(Beat(tick, self._exchange.request(), asked))
         now = self._now()
         self._succeeded(now, reply.tick)
         self._exchange.replied(reply.control, sent_at, now)  # holds and doubts first: permits may follow
+        if conditions is not None:
+            conditions.replied(now, reply.tick, reply.conditions_version, reply.conditions)
         self.reply_seen(reply.tick)
         self._ticks.ticked(sent_at, now, reply.tick)
         self._plan(now)
@@ -206,6 +247,8 @@ class FleetMember:
     def _plan(self, now: float) -> None:
         within_s = self._exchange.beat_within_s()
         wanted = [self._ticks.tick_at(now), None if within_s is None else self._sent_at + within_s]
+        if self._conditions is not None and self._conditions.wants_beat():
+            wanted.append(self._sent_at)
         earliest = min((instant for instant in wanted if instant is not None), default=self._due)
         self._due = max(min(earliest, self._due), self._sent_at + SHORTEST_GAP_S)
 
@@ -245,6 +288,8 @@ class FleetMember:
 
     def _failed(self, problem: SharedStateError) -> None:
         self._ticks.tick_failed(self._now())
+        if self._conditions is not None:
+            self._conditions.failed(self._now())
         self._problem = problem
         if self._leaving:
             self._has_left.set()

@@ -7,6 +7,8 @@ from typing import Protocol
 from gateway.core.fleet.messages import (
     Claim,
     Claimed,
+    ConditionsReply,
+    ConditionsRequest,
     ControlReply,
     ControlRequest,
     FleetAction,
@@ -45,18 +47,24 @@ class SharedStateRefused(SharedStateError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The regular message of a replica: one round trip carries all of it."""
+    """The regular message of a replica: one round trip carries all of it.
+
+    `conditions` is None if the replica has nothing to tell or to read about conditions of campaigns.
+    """
 
     tick: TickRequest
     control: ControlRequest
+    conditions: ConditionsRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BeatReply:
-    """The reply to a beat."""
+    """The reply to a beat. `conditions_version` is that of the newest condition of a campaign before it."""
 
     tick: TickReply
     control: ControlReply
+    conditions_version: int = 0
+    conditions: ConditionsReply | None = None
 
 
 class SharedState(Protocol):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Member, Settlement, TokenRecord
 from gateway.shared_state.address import Address
 from gateway.shared_state.cluster import ClusterRoute, SlotMap
-from gateway.shared_state.commands import control, ledger, tick
+from gateway.shared_state.commands import conditions, control, ledger, tick
 from gateway.shared_state.commands.keys import DEFAULT_PREFIX, LAYOUT, Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall
 from gateway.shared_state.connections import MOST_CONNECTIONS, Connections
@@ -131,19 +131,23 @@ class ValkeyState:
     async def beat(self, beat: Beat) -> BeatReply:
         """Exchange a beat, and note the layout again if the store has lost it."""
         calls = [tick.tick_call(self._keys, beat.tick), control.control_call(self._keys, beat.control)]
+        if beat.conditions is not None:
+            calls.append(conditions.conditions_call(self._keys, beat.conditions))
         layout: Command = ("SET", self._keys.layout, LAYOUT, "NX", "GET")
-        found, ticked, controlled = await self._beats.run(calls, [layout])
+        version: Command = ("MGET", conditions.version_key(self._keys))
+        found, newest, ticked, controlled, *told = await self._beats.run(calls, [layout, version])
         if found not in (None, LAYOUT.encode()):
             text = other_layout(self._keys, found if isinstance(found, bytes) else b"")
             raise self._refused_beat(SharedStateRefused(text))
         with _readable():
             reply = tick.tick_reply(ticked)
             changes = control.control_reply(beat.control, controlled)
+            exchanged = conditions.conditions_reply(told[0]) if told else None
         if reply is None:
             raise SharedStateUnavailable("the shared state has answered a later beat of this replica before")
         # Records must live as long as the longest replay window of all replicas.
         self._window_ms = max(self._window_ms, round(reply.settings.replay_window_s * 1000))
-        return BeatReply(reply, changes)
+        return BeatReply(reply, changes, conditions.version_of(newest), exchanged)
 
     def _refused_beat(self, problem: SharedStateRefused) -> SharedStateRefused:
         self._beats.route.lost(problem)

@@ -6,6 +6,8 @@ from typing import Any
 from gateway.core.campaigns.holds import TooManyHolds
 from gateway.core.fleet.messages import (
     Claim,
+    ConditionsReply,
+    ConditionsRequest,
     ControlReply,
     ControlRequest,
     FleetAction,
@@ -13,7 +15,7 @@ from gateway.core.fleet.messages import (
     TickReply,
     TickRequest,
 )
-from gateway.shared_state.commands import control, ledger
+from gateway.shared_state.commands import conditions, control, ledger
 from gateway.shared_state.commands.keys import Keys
 from gateway.shared_state.commands.tick import tick_call, tick_reply
 from gateway.shared_state.rules.ledger import LedgerRules
@@ -96,6 +98,16 @@ class Agreement:
         reply = self.tick(request_of(step, replica))
         if step.fate != "lost":
             replica.received(reply)
+
+    # --- conditions --------------------------------------------------------------------------------
+
+    def share(self, request: ConditionsRequest) -> ConditionsReply:
+        """Exchange conditions of campaigns."""
+        assert self.store.rules.conditions is not None
+        reply = conditions.conditions_reply(self.scripts.run(conditions.conditions_call(KEYS, request)))
+        expected = self.store.rules.conditions.exchange(self.scripts.now_ms, request)
+        _same("conditions", reply, expected)
+        return reply
 
     # --- ledger --------------------------------------------------------------------------------------
 

@@ -9,13 +9,16 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from gateway.core.campaigns.conditions import Condition
 from gateway.core.fleet.messages import (
     Claim,
+    ConditionsRequest,
     ControlRequest,
     DemandRow,
     FleetAction,
     FleetActionKind,
     Settlement,
+    SharedCondition,
     TokenState,
 )
 from gateway.core.model import Priority
@@ -46,6 +49,18 @@ actions = st.builds(
     st.sampled_from(["", 'because "x"\n']),
     st.booleans(),
 )
+shared_conditions = st.builds(
+    SharedCondition,
+    CAMPAIGNS,
+    st.sampled_from(["", "one", "two words"]),
+    st.sampled_from([None, *Condition]),
+    st.booleans(),
+    st.integers(1, 25),
+    st.sampled_from(["", "Running", 'a "state" of ü']),
+    st.integers(-100, 3_000),
+    st.integers(0, 9_000),
+)
+shares = st.builds(ConditionsRequest, VERSIONS, st.lists(shared_conditions, max_size=3).map(tuple))
 TOKENS = st.sampled_from(["t1", "t2"])
 FINGERPRINTS = st.sampled_from(["keyAfirst", "keyAfirst", "keyAsecond"])
 LIVE = st.lists(MEMBERS, unique=True, max_size=3)
@@ -87,6 +102,7 @@ operations = st.one_of(
     st.tuples(st.just("act"), st.tuples(actions)),
     st.tuples(st.just("publish"), st.tuples(MEMBERS, st.binary(max_size=4), st.sampled_from([1.0, 5.3]))),
     st.tuples(st.just("reports"), st.just(())),
+    st.tuples(st.just("share"), st.tuples(shares)),
     st.tuples(st.just("wait"), st.tuples(WAITS_MS)),
     st.tuples(st.sampled_from(["flush", "save", "fail_over"]), st.just(())),
 )
@@ -124,6 +140,8 @@ def test_scripts_and_rules_agree(shared_server: Server) -> None:
     [
         ("control", "'looking_until') and 1", "'looking_until') and 0"),
         ("control", "counter('version') + 1", "counter('version') + 2"),
+        ("conditions", "<= seen", "< seen"),
+        ("conditions", "math.max(version + 1, now)", "version + 1"),
         ("claim", "return 'elsewhere'", "return 'conflict'"),
         ("settle", "mine = claimed_by == member", "mine = true"),
         ("look_up", "redis.pcall('GET', KEYS[others + index])", "redis.pcall('GET', KEYS[1])"),

@@ -9,6 +9,9 @@
 
 A campaign that probes has one call in flight at a time: first of one item, then of `PROBE_STEP` more with
 every call that is taken, until calls are full. Only campaigns that do not flow have a record here.
+
+In a fleet, one replica owns the condition of a campaign: it probes, or reads the state. In the others the
+campaign is stopped `elsewhere` and makes no calls (`core/fleet/shared_conditions.py`).
 """
 
 import enum
@@ -82,8 +85,12 @@ class ConditionChange(NamedTuple):
 
 
 @dataclass(slots=True)
-class _NotFlowing:
-    """A campaign that does not flow. `limit` is in items of the next call, `until` when it may change."""
+class NotFlowing:
+    """A campaign that does not flow. `limit` is in items of the next call, `until` when it may change.
+
+    `cause` tells whether it was parked or throttled, `calling` is the number of the probe call under way,
+    and `asked` says that its state is being read. `elsewhere`: not this replica probes or reads the state.
+    """
 
     condition: Condition
     since: float
@@ -93,6 +100,7 @@ class _NotFlowing:
     limit: int = 1
     calling: int | None = None
     asked: bool = False
+    elsewhere: bool = False
 
 
 class Conditions:
@@ -100,12 +108,15 @@ class Conditions:
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._not_flowing: dict[str, _NotFlowing] = {}
+        self._not_flowing: dict[str, NotFlowing] = {}
         self._may_see_states = True
         self._denied_until = 0.0
         self._asked_at: float | None = None
         self._earliest: float | None = None
         self._changes: list[ConditionChange] = []
+        self._to_share: dict[str, str] | None = None
+        self.readers = 1
+        """How many replicas read states; they share the calls that may do it."""
 
     def all(self) -> list[CampaignCondition]:
         """Return the campaigns that do not flow."""
@@ -126,7 +137,9 @@ class Conditions:
         record = self._not_flowing.get(campaign_id) if self._not_flowing else None
         if record is None:
             return BATCH_LIMIT
-        return record.limit if record.condition is Condition.PROBING and record.calling is None else 0
+        if record.elsewhere or record.calling is not None:
+            return 0
+        return record.limit if record.condition is Condition.PROBING else 0
 
     def called(self, campaign_id: str, number: int) -> None:
         """Note that call `number` of the campaign has begun; a probing campaign waits for its end."""
@@ -150,7 +163,7 @@ class Conditions:
         pause_s = min(max(PAUSE_SHARE * (now - since), FIRST_PAUSE_S), LONGEST_PAUSE_S)
         until = now + pause_s * self._rng.uniform(0.8, 1.2)
         kind = NoticeKind.CAMPAIGN_COOLING
-        self._enter(campaign_id, _NotFlowing(Condition.COOLING, since, until, kind))
+        self._enter(campaign_id, NotFlowing(Condition.COOLING, since, until, kind))
         self._changes.append(
             ConditionChange(campaign_id, Condition.COOLING, "", until - now, record is not None)
         )
@@ -166,6 +179,7 @@ class Conditions:
         record.calling = None
         record.limit += PROBE_STEP
         record.until = now + FORGET_AFTER_S
+        self._share(campaign_id)
         if record.limit < BATCH_LIMIT:
             return False
         self.forget(campaign_id)
@@ -177,13 +191,15 @@ class Conditions:
         Return the notice, None if it was parked.
         """
         record = self._not_flowing.get(campaign_id)
+        if record is not None and record.elsewhere and record.condition is Condition.PARKED:
+            return None
         self._may_see_states |= now >= self._denied_until  # the permission may have been granted since
         wait_s = STATE_CHECK_S if self._may_see_states else UNSEEN_PROBE_S
         until = now + wait_s * self._rng.uniform(0.8, 1.2)
         again = record is not None and record.cause is NoticeKind.CAMPAIGN_PARKED
         since = record.since if record is not None and again else now
         kind = NoticeKind.CAMPAIGN_PARKED
-        self._enter(campaign_id, _NotFlowing(Condition.PARKED, since, until, kind, state=state))
+        self._enter(campaign_id, NotFlowing(Condition.PARKED, since, until, kind, state=state))
         if not again:
             self._changes.append(
                 ConditionChange(campaign_id, Condition.PARKED, state, again=record is not None)
@@ -196,15 +212,11 @@ class Conditions:
         if not self._not_flowing or now < self._next_at():
             return reopened
         for campaign_id, record in list(self._not_flowing.items()):
-            if record.until > now or self._ends_by_state(record):
+            if record.until > now or record.elsewhere or self._ends_by_state(record):
                 continue
             if record.condition is not Condition.PROBING:
-                record.condition, record.until = Condition.PROBING, now + FORGET_AFTER_S
-                record.limit, record.calling = 1, None
+                self._begin_probing(now, campaign_id, record)
                 reopened.append(campaign_id)
-                self._changes.append(
-                    ConditionChange(campaign_id, Condition.PROBING, record.state, again=True)
-                )
             elif record.calling is None:
                 self._leave(campaign_id)
             else:
@@ -225,8 +237,8 @@ class Conditions:
         due = [name for name, record in watched if record.until <= now and not record.asked]
         for name in due:
             if not wanted(name):
-                self.forget(name)
-        due = [name for name in due if name in self._not_flowing]
+                self._unwanted(name)
+        due = [name for name in due if name in self._not_flowing and not self._not_flowing[name].elsewhere]
         chosen = sorted(due, key=lambda name: self._not_flowing[name].until)[:STATE_CALL_LIMIT]
         for name in chosen:
             self._not_flowing[name].asked = True
@@ -247,7 +259,10 @@ class Conditions:
             record.asked = False
             if self._may_see_states:
                 record.until = now + (STATE_CHECK_S if campaign_id in states else STATE_RECHECK_S)
-            record.state = states.get(campaign_id, record.state)
+            state = states.get(campaign_id, record.state)
+            if state != record.state:
+                record.state = state
+                self._share(campaign_id)
             if record.state == RUNNING or record.state in ENDED:
                 changed[campaign_id] = record.state
                 self._leave(campaign_id, record.state)
@@ -258,7 +273,7 @@ class Conditions:
         """Note that the gateway may not read states. Rare probe calls replace reading them for a while."""
         self._may_see_states, self._denied_until = False, now + STATES_DENIED_S
         for record in self._not_flowing.values():
-            if record.condition is Condition.PARKED:
+            if record.condition is Condition.PARKED and not record.elsewhere:
                 record.asked = False
                 record.until = now + UNSEEN_PROBE_S * self._rng.uniform(0.5, 1.0)
         self._earliest = None
@@ -296,27 +311,94 @@ class Conditions:
             return self._next_check_at(now)
         return next_at if next_at < float("inf") else None
 
+    # --- in a fleet ---------------------------------------------------------------------------------
+
+    def begin_sharing(self) -> None:
+        """Keep a list of the changes that the other replicas of the fleet must know."""
+        self._to_share = {}
+
+    @property
+    def has_to_share(self) -> bool:
+        """Whether anything has changed that the other replicas must know."""
+        return bool(self._to_share)
+
+    def take_to_share(self) -> dict[str, str]:
+        """Return the campaigns whose conditions have changed, and their last states if they flow again."""
+        taken, self._to_share = self._to_share or {}, {}
+        return taken
+
+    def records(self) -> Mapping[str, NotFlowing]:
+        """Return the campaigns that do not flow. Not to be changed."""
+        return self._not_flowing
+
+    def copy(self, now: float, campaign_id: str, record: NotFlowing) -> CampaignNotice | None:
+        """Take the condition that another replica has told; return the notice if callers must be told."""
+        before = self._not_flowing.get(campaign_id)
+        self._not_flowing[campaign_id], self._earliest = record, None
+        if before is None or before.condition is not record.condition:
+            pause_s = max(0.0, record.until - now) if record.condition is Condition.COOLING else 0.0
+            again = before is not None
+            self._changes.append(ConditionChange(campaign_id, record.condition, record.state, pause_s, again))
+        is_news = before is None or before.cause is not record.cause
+        return self.notice(now, campaign_id) if is_news else None
+
+    def flows_elsewhere(self, campaign_id: str, state: str) -> None:
+        """Take from another replica that a campaign flows again, or has ended in `state`."""
+        self._leave(campaign_id, state)
+        self._earliest = None
+        if self._to_share is not None:
+            self._to_share.pop(campaign_id, None)
+
+    def set_elsewhere(self, campaign_id: str, *, elsewhere: bool) -> None:
+        """Let another replica probe or read the state, or begin to do that here."""
+        record = self._not_flowing[campaign_id]
+        record.elsewhere, record.calling, record.asked = elsewhere, None, False
+        self._earliest = None
+
+    # --- how ----------------------------------------------------------------------------------------
+
+    def _begin_probing(self, now: float, campaign_id: str, record: NotFlowing) -> None:
+        record.condition, record.until = Condition.PROBING, now + FORGET_AFTER_S
+        record.limit, record.calling = 1, None
+        self._changes.append(ConditionChange(campaign_id, Condition.PROBING, record.state, again=True))
+        self._share(campaign_id)
+
+    def _unwanted(self, campaign_id: str) -> None:
+        """Forget a condition for which nothing waits here; in a fleet, another replica may go on with it."""
+        if self._to_share is None:
+            self.forget(campaign_id)
+        else:
+            self.set_elsewhere(campaign_id, elsewhere=True)
+            self._share(campaign_id)
+
+    def _share(self, campaign_id: str, state: str = "") -> None:
+        if self._to_share is not None:
+            self._to_share[campaign_id] = state
+
     def _next_at(self) -> float:
         """Return the earliest `until`; it is computed once after each change."""
         if self._earliest is None:
-            instants = (record.until for record in self._not_flowing.values() if not record.asked)
+            records = self._not_flowing.values()
+            instants = (record.until for record in records if not record.asked and not record.elsewhere)
             self._earliest = min(instants, default=float("inf"))
         return self._earliest
 
-    def _enter(self, campaign_id: str, record: _NotFlowing) -> None:
+    def _enter(self, campaign_id: str, record: NotFlowing) -> None:
         self._not_flowing[campaign_id] = record
         self._earliest = None
+        self._share(campaign_id)
 
     def _leave(self, campaign_id: str, state: str = "") -> None:
         del self._not_flowing[campaign_id]
         self._changes.append(ConditionChange(campaign_id, None, state))
+        self._share(campaign_id, state)
 
-    def _ends_by_state(self, record: _NotFlowing) -> bool:
+    def _ends_by_state(self, record: NotFlowing) -> bool:
         """Whether reading the campaign's state shows that the condition has ended."""
-        return record.condition is Condition.PARKED and self._may_see_states
+        return record.condition is Condition.PARKED and self._may_see_states and not record.elsewhere
 
     def _next_check_at(self, now: float) -> float:
-        return now if self._asked_at is None else self._asked_at + 1 / STATE_CALLS_PER_S
+        return now if self._asked_at is None else self._asked_at + self.readers / STATE_CALLS_PER_S
 
 
 def resumed() -> CampaignNotice:
@@ -324,7 +406,7 @@ def resumed() -> CampaignNotice:
     return _notice(NoticeKind.CAMPAIGN_RESUMED, None, "the campaign flows again")
 
 
-def _condition_of(campaign_id: str, record: _NotFlowing) -> CampaignCondition:
+def _condition_of(campaign_id: str, record: NotFlowing) -> CampaignCondition:
     return CampaignCondition(campaign_id, record.condition, record.since, record.until, record.state)
 
 

@@ -10,6 +10,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.core.campaigns.conditions import Condition
 from gateway.core.model import Priority
 
 # --- quota -------------------------------------------------------------------------------------------------
@@ -284,3 +285,44 @@ class ControlReply:
     looking: bool = False
     seen: Mapping[str, int] = field(default_factory=dict)
     answered: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+
+
+# --- conditions of campaigns -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SharedCondition:
+    """The condition of a campaign for all replicas; `condition` is None if it flows again.
+
+    `owner` is the member that probes the campaign or reads its state, "" if none does. `parked`: Connect said
+    that it does not run, else it was throttled. `limit` is in items of the next probe call. `state` is that
+    of Connect, if known. It may change in `pause_ms` at the earliest, and began `age_ms` ago.
+    """
+
+    campaign_id: str
+    owner: str
+    condition: Condition | None
+    parked: bool = False
+    limit: int = 1
+    state: str = ""
+    pause_ms: int = 0
+    age_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionsRequest:
+    """The conditions that a replica wants to record, and the version up to which it has read all others.
+
+    One is recorded unless the store has another of the same campaign that the replica has not read yet.
+    """
+
+    seen: int
+    puts: tuple[SharedCondition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionsReply:
+    """The conditions that were recorded since, oldest first, and the version up to which these are all."""
+
+    version: int
+    conditions: tuple[SharedCondition, ...] = ()

@@ -10,7 +10,7 @@ from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.campaigns.notices import Notices
 from gateway.core.entry_state import EntryState
 from gateway.core.errors import CallInvalid, CampaignNotFound, CampaignNotRunning
-from gateway.core.model import Batch, CallReport, Entry, FlushReason, ItemFailure, Reason
+from gateway.core.model import Batch, CallReport, CampaignNotice, Entry, FlushReason, ItemFailure, Reason
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.settlement import verdicts
@@ -51,13 +51,31 @@ class Completion:
     def of_look_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> None:
         """Apply states of campaigns: running campaigns flow again, ended ones are refused."""
         for campaign_id, state in self.flow.conditions.looked_up(now, asked, states).items():
-            gone = CampaignNotFound() if state == conditions.NOT_FOUND else CampaignNotRunning(state)
-            refusal = answers.refusal_of(gone) if state in conditions.ENDED else None
-            if refusal is not None:
-                self._refuse_waiting(now, campaign_id, refusal, "")
-            else:
-                self._flows(campaign_id)
-                self.scheduler.reconsider(now, campaign_id)
+            self.ended(now, campaign_id, state)
+
+    # --- conditions that another replica of the fleet has told ---------------------------------------
+
+    def stopped(self, now: float, campaign_id: str, notice: CampaignNotice | None) -> None:
+        """Make no more calls for a campaign; tell its callers if there is a notice."""
+        self.scheduler.reconsider(now, campaign_id)
+        if notice is not None:
+            self._tell(campaign_id, notice)
+
+    def reopened(self, now: float, campaign_id: str) -> None:
+        """Probe a campaign if its pause is over."""
+        self.scheduler.reconsider(now, campaign_id)
+
+    def ended(self, now: float, campaign_id: str, state: str) -> None:
+        """Let a campaign flow again, or answer its waiting requests if Connect's state of it says so."""
+        gone = CampaignNotFound() if state == conditions.NOT_FOUND else CampaignNotRunning(state)
+        refusal = answers.refusal_of(gone) if state in conditions.ENDED else None
+        if refusal is not None:
+            self._refuse_waiting(now, campaign_id, refusal, "")
+        else:
+            self._flows(campaign_id)
+            self.scheduler.reconsider(now, campaign_id)
+
+    # --- expiry --------------------------------------------------------------------------------------
 
     def expire(self, now: float, entry: Entry) -> None:
         """Settle an entry that has expired."""
@@ -189,7 +207,11 @@ class Completion:
         else:
             self.flow.conditions.ended(now, campaign_id, number)
         self.scheduler.reconsider(now, campaign_id)
-        # Callers of a held campaign are told at its release.
-        if notice is not None and campaign_id not in self.flow.holds:
+        if notice is not None:
+            self._tell(campaign_id, notice)
+
+    def _tell(self, campaign_id: str, notice: CampaignNotice) -> None:
+        """Tell callers that a campaign does not flow; those of a held one are told at its release."""
+        if campaign_id not in self.flow.holds:
             sources = [s for s in self.scheduler.sources(campaign_id) if campaign_id not in s.noticed]
             self.notices.tell(campaign_id, sources, notice)

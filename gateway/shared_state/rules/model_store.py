@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import TypeVar
 
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Settlement, TokenRecord
@@ -92,13 +93,19 @@ class ModelStore:
     # --- operations --------------------------------------------------------------------------------
 
     def beat(self, beat: Beat) -> BeatReply:
-        """Carry out a tick and exchange the changes of holds."""
+        """Carry out a tick, and exchange the changes of holds and of conditions."""
         quota, control = _part(self.rules.quota), _part(self.rules.control)
+        conditions = self.rules.conditions
 
         def carry_out() -> BeatReply:
             now_ms = self._now_ms()
             tick = quota.tick(now_ms, self.replication, beat.tick)
-            return BeatReply(tick, control.exchange(now_ms, beat.control))
+            reply = BeatReply(tick, control.exchange(now_ms, beat.control))
+            if conditions is None:
+                return reply
+            version, asked = conditions.newest(now_ms), beat.conditions
+            exchanged = None if asked is None else conditions.exchange(now_ms, asked)
+            return replace(reply, conditions_version=version, conditions=exchanged)
 
         return self._write(carry_out)
 

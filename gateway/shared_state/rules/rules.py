@@ -7,6 +7,8 @@ from typing import Protocol
 from gateway.core.fleet.messages import (
     Claim,
     Claimed,
+    ConditionsReply,
+    ConditionsRequest,
     ControlReply,
     ControlRequest,
     FleetAction,
@@ -15,6 +17,7 @@ from gateway.core.fleet.messages import (
     TickRequest,
     TokenRecord,
 )
+from gateway.shared_state.rules.conditions import ConditionsRules
 from gateway.shared_state.rules.control import ControlRules
 from gateway.shared_state.rules.ledger import LedgerRules
 from gateway.shared_state.rules.quota import QuotaRules
@@ -82,6 +85,18 @@ class ControlTable(Protocol):
         ...
 
 
+class ConditionsTable(Protocol):
+    """The conditions of campaigns."""
+
+    def newest(self, now_ms: int) -> int:
+        """Return the version of the newest condition."""
+        ...
+
+    def exchange(self, now_ms: int, request: ConditionsRequest) -> ConditionsReply:
+        """Record conditions, and return those that the replica has not read."""
+        ...
+
+
 @dataclass(slots=True)
 class Rules:
     """The data of one store. A deep copy is a snapshot of it. A part that is None refuses its operations."""
@@ -89,8 +104,9 @@ class Rules:
     quota: QuotaTable | None = None
     ledger: LedgerTable | None = None
     control: ControlTable | None = None
+    conditions: ConditionsTable | None = None
 
     @classmethod
     def empty(cls) -> "Rules":
         """Return the data of a new store."""
-        return cls(QuotaRules(), LedgerRules(), ControlRules())
+        return cls(QuotaRules(), LedgerRules(), ControlRules(), ConditionsRules())

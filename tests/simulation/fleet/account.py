@@ -38,13 +38,17 @@ class Attempt:
 
 @dataclass(eq=False)
 class Account:
-    """Connect, and who is told of each attempt that leaves and arrives."""
+    """Connect, and who is told of each attempt that leaves and arrives.
+
+    `asked` has when each replica has read states of campaigns.
+    """
 
     connect: Connect
     rng: random.Random
     latency_s: float = 0.03
     leaves: Callable[[Attempt], None] = lambda attempt: None
     arrived: Callable[[Attempt], None] = lambda attempt: None
+    asked: list[tuple[float, str]] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -94,6 +98,7 @@ class AccountPort:
 
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
         """Read the states of campaigns."""
+        self.account.asked.append((asyncio.get_running_loop().time(), self.replica))
         await asyncio.sleep(self.account.latency_s)
         return self.account.connect.campaign_states(campaign_ids)
 
