@@ -55,11 +55,15 @@ class HoldLimitReached(OperationError):  # noqa: N818
 
 
 class ReleaseNotShared(OperationError):  # noqa: N818
-    """The shared state cannot record a release, so the campaign stays held everywhere."""
+    """The shared state did not confirm a release, so the campaign stays held.
+
+    It may have recorded the release all the same; then all replicas carry it out when they hear of it.
+    """
 
     def __init__(self) -> None:
         super().__init__(
-            "the shared state cannot be reached, so the campaign stays held: release it once it is back"
+            "the shared state does not answer, so the release is refused and the campaign stays held; "
+            "if it is still held once the shared state is back, release it then"
         )
 
 

@@ -122,7 +122,7 @@ class CampaignServiceServicer(object):
         why the campaign does not flow.
 
         NOT_FOUND: the campaign is not held. FAILED_PRECONDITION: the shared state
-        cannot be reached, so the campaign stays held.
+        does not answer, so the campaign stays held until it is back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

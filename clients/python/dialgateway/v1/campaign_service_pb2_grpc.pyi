@@ -85,7 +85,7 @@ class CampaignServiceStub:
     why the campaign does not flow.
 
     NOT_FOUND: the campaign is not held. FAILED_PRECONDITION: the shared state
-    cannot be reached, so the campaign stays held.
+    does not answer, so the campaign stays held until it is back.
     """
 
     PurgeCampaign: grpc.UnaryUnaryMultiCallable[
@@ -165,7 +165,7 @@ class CampaignServiceAsyncStub:
     why the campaign does not flow.
 
     NOT_FOUND: the campaign is not held. FAILED_PRECONDITION: the shared state
-    cannot be reached, so the campaign stays held.
+    does not answer, so the campaign stays held until it is back.
     """
 
     PurgeCampaign: grpc.aio.UnaryUnaryMultiCallable[
@@ -253,7 +253,7 @@ class CampaignServiceServicer(metaclass=abc.ABCMeta):
         why the campaign does not flow.
 
         NOT_FOUND: the campaign is not held. FAILED_PRECONDITION: the shared state
-        cannot be reached, so the campaign stays held.
+        does not answer, so the campaign stays held until it is back.
         """
 
     @abc.abstractmethod
