@@ -52,7 +52,7 @@ class ClaimedCalls:
         call = self._calls.get(batch.number)
         if call is None or call.claimed_at is None or now - call.claimed_at >= OWNED_S:
             return ()
-        return call.fingerprints.keys()
+        return set(batch.entries)
 
     def settle(self, batch: Batch, report: CallReport) -> None:
         """Settle the claims of a call whose result has been applied."""

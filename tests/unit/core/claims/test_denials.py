@@ -120,6 +120,20 @@ def test_a_refused_campaign_checks_only_what_was_in_no_call(store: Store) -> Non
     assert outcomes(caller) == {"REJECTED CAMPAIGN_NOT_FOUND", "ACCEPTED NONE"}
 
 
+def test_a_refused_campaign_checks_what_another_replica_was_sending(store: Store) -> None:
+    a, b = Replica(store, "a"), Replica(store, "b")
+    b.begin(NOW, "t1")
+    call = b.send_call(NOW)
+    first, second = a.begin(NOW, "t1"), a.begin(NOW, "t2")
+    own = a.send_call(NOW)
+    assert len(own.entries) == 1
+    b.complete(NOW, call)
+    a.complete(NOW, own, failure=CampaignNotFound())
+    assert outcomes(second) == {"REJECTED CAMPAIGN_NOT_FOUND"}
+    a.poll(NOW)
+    assert outcomes(first) == {"ACCEPTED NONE"}
+
+
 def test_without_the_store_no_denial_is_given(store: Store) -> None:
     a = Replica(store, "a")
     hold(a)
