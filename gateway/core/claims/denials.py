@@ -16,10 +16,12 @@ from gateway.core.tokens.outstanding import Outstanding
 
 CHECK_S = 1.0
 """Seconds that a denial waits for the fleet's ledger at most, including the wait for earlier questions."""
+ROUNDING_S = 1e-6
+"""Clocks round: a timer may be due that much before its instant."""
 NOT_ASKED = "another replica may have sent it to Amazon Connect, and the shared state could not be asked"
 SENT = "another replica has sent it to Amazon Connect, and the result is not known"
 
-RECORDS_LOST = "another replica may have sent it to Amazon Connect, and the shared state has lost records"
+RECORDS_LOST = "another replica may have sent it to Amazon Connect, and the shared state may lack its record"
 
 
 class _Held(NamedTuple):
@@ -102,7 +104,7 @@ class Denials:
         """Answer what has waited too long, up to `limit` entries."""
         overdue: list[Entry] = []
         for entry, held in self._held.items():
-            if held.until > now or len(overdue) >= limit:
+            if held.until > now + ROUNDING_S or len(overdue) >= limit:
                 break
             overdue.append(entry)
         for entry in overdue:

@@ -2,7 +2,8 @@
 
 That is so after the shared state has lost records: for a moment, until all replicas have written their recent
 results again, or for the replay window if it has lost everything. It is also so while a replica is lost and
-may be alive: it sends without claims, and has to write its results when it is back.
+may be alive: it sends without claims, and has to write its results when it is back. The same goes for all
+replicas while the shared state is away.
 """
 
 import math
@@ -17,6 +18,9 @@ CLEAN_END_S = 0.9
 0.8 s after its last beat, which others see 0.2 s later, and it sends no call without claims before
 `UNCLAIMED_AFTER_S`, 2 s after its last beat."""
 
+SILENT_S = 1.5
+"""Seconds without an answered beat after which other replicas may be sending without claims as well."""
+
 
 class Doubts:
     """The present doubt of the replica `own`; `until` is its end."""
@@ -28,6 +32,7 @@ class Doubts:
         self._lost: dict[str, float] = {}  # since when
         self._back: dict[str, float] = {}  # members that were lost, with the instant at which all is written
         self._before: set[str] | None = None
+        self._seen_at: float | None = None
 
     @property
     def until(self) -> float:
@@ -41,12 +46,15 @@ class Doubts:
     def checked(self, now: float, replay_window_s: float, *, lost_all: bool) -> None:
         """Note how much the shared state has lost: all records, or at most the last ones."""
         self._records_until = now + (replay_window_s if lost_all else WRITE_AGAIN_S)
-        for member in self._before or ():  # each may have sent without claims, and writes its results now
-            self._back.setdefault(member, now + WRITE_AGAIN_S)
+        self._wait_for_all(now)
 
     def seen(self, now: float, members: Sequence[Member], replay_window_s: float) -> bool:
         """Note the members of the fleet; return whether the doubt has changed."""
         before = self.until
+        if self._seen_at is not None and now - self._seen_at > SILENT_S:
+            self._wait_for_all(now)
+            self._doubt_members_until(now + WRITE_AGAIN_S)
+        self._seen_at = now
         lost = {one.member for one in members if one.lost} - {self._own}
         alive = {one.member for one in members if not one.lost} - {self._own}
         for member in self._lost.keys() - lost:
@@ -62,6 +70,11 @@ class Doubts:
         self._forget_back(now, alive | lost, replay_window_s)
         self._before = alive
         return self.until != before
+
+    def _wait_for_all(self, now: float) -> None:
+        """Wait until all members have written their results: each may have sent without claims."""
+        for member in self._before or ():
+            self._back.setdefault(member, now + WRITE_AGAIN_S)
 
     def _forget_back(self, now: float, present: set[str], replay_window_s: float) -> None:
         """Forget members that have written their results; one that ended before leaves doubt."""

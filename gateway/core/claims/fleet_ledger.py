@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from gateway.core import answers
 from gateway.core.claims.claimed_calls import UNSENT, ClaimedCalls
 from gateway.core.claims.denials import RECORDS_LOST, SENT, Denials
+from gateway.core.claims.doubts import SILENT_S
 from gateway.core.claims.look_up_queue import LookUpQueue
 from gateway.core.entry_state import EntryState, move
 from gateway.core.fleet.fingerprints import Fingerprints, differ
@@ -62,7 +63,8 @@ class FleetLedger:
         self._queue = LookUpQueue(self.denials)
         self.admitted = self._queue.admitted
         self._doubt_until = -math.inf
-        self._heard_at = -math.inf
+        self._claimed_at = -math.inf
+        self._beat_at: float | None = None
         self._failing_since: dict[str, float] = {}  # by campaign: each may be in another part of a cluster
 
     @property
@@ -88,8 +90,13 @@ class FleetLedger:
         self._calls.doubt()
 
     def heard(self, now: float) -> None:
-        """Note that the shared state has answered a beat or a claim."""
-        self._heard_at = now
+        """Note that the shared state has answered a beat."""
+        self._beat_at = now
+
+    def _in_doubt(self, now: float) -> bool:
+        """Whether tokens without a record may have been sent."""
+        silent = self._beat_at is not None and now - self._beat_at > SILENT_S
+        return silent or now < self._doubt_until
 
     # --- claims and settlements ----------------------------------------------------------------------
 
@@ -114,12 +121,12 @@ class FleetLedger:
         if verdicts is None:
             return self._sendable(now, batch, self._unclaimed(now, batch, sending=sending))
         self._calls.note_claimed(batch, asked_at)
-        self.heard(now)
+        self._claimed_at = now
         self._failing_since.pop(batch.campaign_id, None)
         kept = []
         for entry, claimed in zip(batch.entries, verdicts, strict=True):
             if claimed.verdict in {ClaimVerdict.CLAIMED, ClaimVerdict.TAKEN_OVER}:
-                entry.in_doubt |= claimed.verdict is ClaimVerdict.TAKEN_OVER or asked_at < self._doubt_until
+                entry.in_doubt |= claimed.verdict is ClaimVerdict.TAKEN_OVER or self._in_doubt(asked_at)
                 kept.append(entry)
             else:
                 self._leaves_call(now, batch, entry, claimed, sending=sending)
@@ -148,7 +155,8 @@ class FleetLedger:
         since = self._failing_since.setdefault(batch.campaign_id, now)
         if len(self._failing_since) > FAILING_LIMIT:
             del self._failing_since[next(iter(self._failing_since))]
-        if now - min(since, self._heard_at) >= UNCLAIMED_AFTER_S:
+        answered_at = max(self._claimed_at, -math.inf if self._beat_at is None else self._beat_at)
+        if now - min(since, answered_at) >= UNCLAIMED_AFTER_S:
             for entry in batch.entries:
                 entry.in_doubt = True
             return batch.entries
@@ -229,7 +237,7 @@ class FleetLedger:
         answer = self._known_answer(entry, record)
         if answer is not None:
             self.denials.replace(now, entry, answer)
-        elif record is None and now < self._doubt_until:
+        elif record is None and self._in_doubt(now):
             self.denials.give_up(now, entry, RECORDS_LOST)
         elif record is None or self._is_own(record):
             self.denials.confirm(now, entry)
@@ -253,7 +261,7 @@ class FleetLedger:
             self._wait_on(now, entry, last_news)
         else:
             del self._queue.elsewhere[entry]
-            entry.in_doubt |= not asked or record is not None or now < self._doubt_until
+            entry.in_doubt |= not asked or record is not None or self._in_doubt(now)
             self._send_here(now, entry)
 
     def _wait_on(self, now: float, entry: Entry, last_news: float) -> None:

@@ -5,6 +5,7 @@ import pytest
 from gateway.core.answers import PURGED
 from gateway.core.campaigns.holds import Hold
 from gateway.core.claims.denials import CHECK_S
+from gateway.core.claims.doubts import SILENT_S
 from gateway.core.errors import CampaignNotFound, RateThrottled
 from gateway.core.fleet.token_look_up import LOOK_UP_LIMIT
 from gateway.core.model import ItemFailure, Outcome, Reason
@@ -292,3 +293,16 @@ def test_no_denial_is_given_while_records_may_be_lost(store: Store) -> None:
     a.poll(SOON)
     assert outcomes(first) == {"UNKNOWN HELD"}
     assert outcomes(second) == {"NOT_ACCEPTED HELD"}
+
+
+def test_no_denial_is_given_while_beats_are_not_answered(store: Store) -> None:
+    a = Replica(store, "a")
+    hold(a)
+    a.ledger.heard(NOW)
+    first = a.begin(NOW, "t")
+    a.poll(NOW)
+    late = NOW + SILENT_S + 0.1  # the store may be back, but other replicas have not written their results
+    second = a.begin(late, "u")
+    a.poll(late)
+    assert outcomes(first) == {"NOT_ACCEPTED HELD"}
+    assert outcomes(second) == {"UNKNOWN HELD"}

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gateway.core.claims.doubts import CLEAN_END_S, WRITE_AGAIN_S, Doubts
+from gateway.core.claims.doubts import CLEAN_END_S, SILENT_S, WRITE_AGAIN_S, Doubts
 from gateway.core.fleet.messages import Member
 from tests.unit.core.making import NOW
 
@@ -30,10 +30,10 @@ def test_lost_records_bring_doubt(*, lost_all: bool, doubt_s: float) -> None:
 def test_a_lost_replica_that_comes_back_writes_its_results_first() -> None:
     doubts = Doubts("a")
     assert doubts.seen(NOW, [OWN, LOST], WINDOW_S)
-    assert not doubts.seen(NOW + 60.0, [OWN, LOST], WINDOW_S)
+    assert not doubts.seen(NOW + 1.0, [OWN, LOST], WINDOW_S)
     assert doubts.until == math.inf
-    assert doubts.seen(NOW + 90.0, [OWN, OTHER], WINDOW_S)
-    assert doubts.until == NOW + 90.0 + WRITE_AGAIN_S
+    assert doubts.seen(NOW + 2.0, [OWN, OTHER], WINDOW_S)
+    assert doubts.until == NOW + 2.0 + WRITE_AGAIN_S
 
 
 def test_a_replica_that_is_soon_known_to_have_ended_leaves_no_doubt() -> None:
@@ -74,11 +74,11 @@ def test_a_replica_that_ends_later_after_an_outage_leaves_no_doubt() -> None:
     doubts = Doubts("a")
     doubts.seen(NOW, [OWN, OTHER], WINDOW_S)
     doubts.records_may_be_lost()
-    doubts.checked(NOW + 10.0, WINDOW_S, lost_all=False)
-    written_at = NOW + 10.0 + WRITE_AGAIN_S
-    doubts.seen(written_at, [OWN, OTHER], WINDOW_S)
-    doubts.seen(written_at + 0.2, [OWN], WINDOW_S)
-    assert doubts.until == written_at
+    doubts.checked(NOW, WINDOW_S, lost_all=False)
+    doubts.seen(NOW + WRITE_AGAIN_S / 2, [OWN, OTHER], WINDOW_S)
+    doubts.seen(NOW + WRITE_AGAIN_S, [OWN, OTHER], WINDOW_S)
+    doubts.seen(NOW + WRITE_AGAIN_S + 0.2, [OWN], WINDOW_S)
+    assert doubts.until == NOW + WRITE_AGAIN_S
 
 
 def test_a_replica_that_ended_without_the_shared_state_leaves_doubt_for_the_replay_window() -> None:
@@ -100,3 +100,14 @@ def test_a_short_doubt_does_not_end_a_long_one() -> None:
     doubts.seen(NOW, [OWN, LOST], WINDOW_S)
     doubts.seen(NOW + 1.0, [OWN, OTHER], WINDOW_S)
     assert doubts.until == NOW + WINDOW_S
+
+
+def test_after_a_silence_of_the_store_all_replicas_write_their_results_first() -> None:
+    doubts = Doubts("a")
+    doubts.seen(NOW, [OWN, OTHER], WINDOW_S)
+    assert not doubts.seen(NOW + SILENT_S, [OWN, OTHER], WINDOW_S)
+    back = NOW + 2 * SILENT_S + 0.1
+    assert doubts.seen(back, [OWN, OTHER], WINDOW_S)
+    assert doubts.until == back + WRITE_AGAIN_S
+    doubts.seen(back + 0.2, [OWN], WINDOW_S)
+    assert doubts.until == back + 0.2 + WINDOW_S
