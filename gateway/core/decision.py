@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.core.campaigns.conditions import ConditionChange
+from gateway.core.campaigns.condition import ConditionChange
 from gateway.core.campaigns.notices import AddressedNotice
 from gateway.core.fleet.token_look_up import TokenLookUp
 from gateway.core.model import Batch, Waiter

@@ -4,7 +4,7 @@ import logging
 from collections import Counter, deque
 from typing import NamedTuple
 
-from gateway.core.campaigns.conditions import Condition, ConditionChange
+from gateway.core.campaigns.condition import Condition, ConditionChange
 from gateway.core.model import Batch, CallReport
 
 log = logging.getLogger(__name__)
@@ -35,17 +35,21 @@ class ChangeLog:
         self._rate_is_cut = False
 
     def note(self, change: ConditionChange) -> None:
-        """Log the new condition of a campaign. Probing, and cooling after a probe, are logged at DEBUG."""
+        """Log the new condition of a campaign.
+
+        Logged at DEBUG: probing, cooling after a probe, and what another replica of the fleet has found.
+        """
         about: dict[str, object] = {"campaign": change.campaign_id}
+        level = logging.DEBUG if change.elsewhere else logging.INFO
         if change.state:
             about["state"] = change.state
         if change.condition is None:
-            log.info("a campaign is kept no longer", extra=about)
+            log.log(level, "a campaign is kept no longer", extra=about)
         elif change.condition is Condition.PARKED:
-            log.info("a campaign is parked until it runs", extra=about)
+            log.log(level, "a campaign is parked until it runs", extra=about)
         else:
             about["pause_s"] = round(change.pause_s, 1)
-            level = logging.DEBUG if change.again else logging.INFO
+            level = logging.DEBUG if change.again else level
             log.log(level, "a campaign is %s", change.condition.value, extra=about)
 
     def note_rate(self, rate: float, ceiling: float) -> None:

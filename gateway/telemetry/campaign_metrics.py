@@ -10,7 +10,7 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 
-from gateway.core.campaigns.conditions import Condition
+from gateway.core.campaigns.condition import Condition
 from gateway.core.slices import consume
 from gateway.core.views.snapshot import CampaignFigures, Snapshot
 from gateway.telemetry import metric_definitions

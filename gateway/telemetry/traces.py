@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from gateway.core.campaigns.conditions import ConditionChange
+from gateway.core.campaigns.condition import ConditionChange
 from gateway.core.errors import CallFailure, RateThrottled
 from gateway.core.model import Batch, ItemFailure, Settled, TraceHandle
 from gateway.telemetry import rpc_conventions as conventions
@@ -184,8 +184,11 @@ class Telemetry:
             self._counters.retries["granted" if granted else "denied"] += count
 
     def changed(self, change: ConditionChange) -> None:
-        """Note that a campaign was made to cool or parked, or flows again."""
-        if self._counters is not None and change.condition is not None:
+        """Note that a campaign was made to cool or parked, or flows again.
+
+        In a fleet, only the replica that has found it counts it.
+        """
+        if self._counters is not None and change.condition is not None and not change.elsewhere:
             self._counters.changed(change.campaign_id, change.condition.value)
 
     def refused(self, caller: str, refusal: str, number: int) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gateway.access.refusal import AccessRefusal
 from gateway.connect.api_versions import OPERATIONS
 from gateway.core import errors
-from gateway.core.campaigns.conditions import Condition
+from gateway.core.campaigns.condition import Condition
 from gateway.core.model import FlushReason, Outcome, Reason
 from gateway.core.views.snapshot import CONCURRENCY, RATE
 from gateway.telemetry import fleet_metrics, metric_definitions

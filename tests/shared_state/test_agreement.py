@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from gateway.core.campaigns.conditions import Condition
+from gateway.core.campaigns.condition import Condition
 from gateway.core.fleet.messages import (
     Claim,
     ConditionsRequest,

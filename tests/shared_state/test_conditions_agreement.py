@@ -8,7 +8,7 @@ import valkey
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from gateway.core.campaigns.conditions import Condition
+from gateway.core.campaigns.condition import Condition
 from gateway.core.fleet.messages import ConditionsRequest, SharedCondition
 from gateway.shared_state.commands import conditions
 from gateway.shared_state.rules.conditions import GONE_MS, KEPT_MS, LIMIT, PAGE

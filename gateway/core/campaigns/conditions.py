@@ -14,12 +14,10 @@ In a fleet, one replica owns the condition of a campaign: it probes, or reads th
 campaign is stopped `elsewhere` and makes no calls (`core/fleet/shared_conditions.py`).
 """
 
-import enum
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
 
+from gateway.core.campaigns.condition import CampaignCondition, Condition, ConditionChange, NotFlowing
 from gateway.core.model import BATCH_LIMIT, CampaignNotice, NoticeKind, Reason
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, PAUSE_SHARE = 1.0, 30.0, 0.3
@@ -47,60 +45,6 @@ STATES_DENIED_S = 300.0
 RUNNING = "Running"
 NOT_FOUND = "NotFound"
 ENDED = frozenset({"Stopped", "Failed", "Completed", NOT_FOUND})
-
-
-class Condition(enum.Enum):
-    """Why a campaign does not flow."""
-
-    COOLING = "cooling"
-    PROBING = "probing"
-    PARKED = "parked"
-
-
-class CampaignCondition(NamedTuple):
-    """The condition of a campaign that does not flow.
-
-    It began at `since` and lasts at least until `until`. `state` is Connect's state of a parked campaign,
-    else "".
-    """
-
-    campaign_id: str
-    condition: Condition
-    since: float
-    until: float
-    state: str
-
-
-class ConditionChange(NamedTuple):
-    """A change of a campaign's condition; `condition` is None if it flows again or is gone.
-
-    `again` says that it did not flow before the change either. `pause_s` is the least duration of a pause.
-    """
-
-    campaign_id: str
-    condition: Condition | None
-    state: str
-    pause_s: float = 0.0
-    again: bool = False
-
-
-@dataclass(slots=True)
-class NotFlowing:
-    """A campaign that does not flow. `limit` is in items of the next call, `until` when it may change.
-
-    `cause` tells whether it was parked or throttled, `calling` is the number of the probe call under way,
-    and `asked` says that its state is being read. `elsewhere`: not this replica probes or reads the state.
-    """
-
-    condition: Condition
-    since: float
-    until: float
-    cause: NoticeKind
-    state: str = ""
-    limit: int = 1
-    calling: int | None = None
-    asked: bool = False
-    elsewhere: bool = False
 
 
 class Conditions:
@@ -338,13 +282,16 @@ class Conditions:
         if before is None or before.condition is not record.condition:
             pause_s = max(0.0, record.until - now) if record.condition is Condition.COOLING else 0.0
             again = before is not None
-            self._changes.append(ConditionChange(campaign_id, record.condition, record.state, pause_s, again))
+            self._changes.append(
+                ConditionChange(campaign_id, record.condition, record.state, pause_s, again, elsewhere=True)
+            )
         is_news = before is None or before.cause is not record.cause
         return self.notice(now, campaign_id) if is_news else None
 
     def flows_elsewhere(self, campaign_id: str, state: str) -> None:
         """Take from another replica that a campaign flows again, or has ended in `state`."""
-        self._leave(campaign_id, state)
+        del self._not_flowing[campaign_id]
+        self._changes.append(ConditionChange(campaign_id, None, state, elsewhere=True))
         self._earliest = None
         if self._to_share is not None:
             self._to_share.pop(campaign_id, None)

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.core.campaigns.conditions import Condition
+from gateway.core.campaigns.condition import Condition
 from gateway.core.model import Priority
 
 # --- quota -------------------------------------------------------------------------------------------------

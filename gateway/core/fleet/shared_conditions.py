@@ -11,7 +11,8 @@ state for `ALONE_AFTER_S` goes on by itself with what it knows.
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.core.campaigns.conditions import FORGET_AFTER_S, Condition, Conditions, NotFlowing
+from gateway.core.campaigns.condition import Condition, NotFlowing
+from gateway.core.campaigns.conditions import FORGET_AFTER_S, Conditions
 from gateway.core.fleet.messages import ConditionsReply, ConditionsRequest, SharedCondition, TickReply
 from gateway.core.model import CampaignNotice, NoticeKind
 

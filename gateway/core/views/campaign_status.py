@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
-from gateway.core.campaigns.conditions import CampaignCondition, Condition
+from gateway.core.campaigns.condition import CampaignCondition, Condition
 from gateway.core.campaigns.holds import Hold, Holds, OperatorAction
 from gateway.core.model import Outcome, Reason
 from gateway.core.views.snapshot import CampaignFigures

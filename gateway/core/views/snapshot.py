@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
-from gateway.core.campaigns.conditions import CampaignCondition
+from gateway.core.campaigns.condition import CampaignCondition
 from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.model import Batch
 from gateway.core.scheduling.lanes import SCANNED_PART

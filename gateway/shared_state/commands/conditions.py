@@ -7,7 +7,7 @@ whether the campaign was parked, limit, state.
 import json
 from collections.abc import Sequence
 
-from gateway.core.campaigns.conditions import Condition
+from gateway.core.campaigns.condition import Condition
 from gateway.core.fleet.messages import ConditionsReply, ConditionsRequest, SharedCondition
 from gateway.core.model import BATCH_LIMIT
 from gateway.shared_state.commands.keys import Keys

@@ -1,8 +1,13 @@
 """The last calls that failed are kept to be shown, and no more than so many."""
 
+import logging
+
+import pytest
+
+from gateway.core.campaigns.condition import Condition, ConditionChange
 from gateway.core.errors import AnswerLost
 from gateway.core.model import Batch, CallReport, FlushReason
-from gateway.dispatch.event_log import FAILURES_KEPT, FailureLog
+from gateway.dispatch.event_log import FAILURES_KEPT, ChangeLog, FailureLog
 
 
 def test_the_last_failures_are_kept() -> None:
@@ -18,3 +23,14 @@ def test_the_last_failures_are_kept() -> None:
     assert (newest.campaign_id, newest.kind, newest.attempts) == ("campaign-a", "AnswerLost", 3)
     assert newest.trace_id == f"{FAILURES_KEPT + 9:032x}"
     assert newest.message.startswith("The call was sent and no answer came back")
+
+
+@pytest.mark.parametrize("condition", [None, *Condition])
+def test_what_another_replica_has_found_is_logged_at_debug(
+    condition: Condition | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So a change is one line at INFO in the logs of a whole fleet."""
+    caplog.set_level(logging.DEBUG)
+    for elsewhere in (True, False):
+        ChangeLog().note(ConditionChange("c", condition, "", elsewhere=elsewhere))
+    assert [record.levelno for record in caplog.records] == [logging.DEBUG, logging.INFO]

@@ -7,7 +7,7 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 from opentelemetry.sdk.resources import Resource
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.core.campaigns.conditions import CampaignCondition, Condition
+from gateway.core.campaigns.condition import CampaignCondition, Condition
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Answer, Outcome
 from gateway.core.views.snapshot import CampaignFigures

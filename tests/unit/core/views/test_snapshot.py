@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from gateway.core.campaigns.conditions import Condition, ConditionChange
+from gateway.core.campaigns.condition import Condition, ConditionChange
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.engine import Engine, Limits
 from gateway.core.errors import CampaignNotRunning
