@@ -274,8 +274,11 @@ class FleetPermits:
             self._held.returned.update(dict(self._pending.returned))
 
     def _room(self, now: float) -> int:
-        """Return how many permits can be used soon: only one while AWS refuses the credentials."""
-        return 1 if self.hindered else self._calls.room(now)
+        """Return how many permits can be used soon; further attempts of calls under way need no new place.
+
+        While AWS refuses the credentials, only one.
+        """
+        return 1 if self.hindered else self._calls.room(now) + self._demand.retries
 
     def _next(self, now: float, gone: Sequence[str]) -> TickRequest:
         """Make a new tick, which reports everything since the last one."""

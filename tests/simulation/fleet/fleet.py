@@ -10,6 +10,7 @@ from gateway.core.engine import Limits
 from gateway.core.fleet.messages import FleetActionKind, Member
 from gateway.dispatch.fleet_control import SharedStateAway
 from gateway.shared_state.rules.model_store import ModelStore
+from gateway.shared_state.rules.rules import Rules
 from tests.simulation.connect_model import Connect
 from tests.simulation.fleet.account import Account
 from tests.simulation.fleet.callers import Listener, Stream
@@ -87,14 +88,17 @@ class Fleet:
     def start(self, name: str) -> Replica:
         """Start a process of a replica."""
         number = next(self._processes)
+        member = f"{name}-{number}"
         state = DistantState(self.store, random.Random(self.rng.random()), self.weather)
+
+        state.beaten = lambda: self.promises.memory.reached(self.now, member)
 
         async def ended(members: Sequence[Member]) -> tuple[str, ...]:
             return await self._ended_members(state, members)
 
         replica = self.replicas[name] = Replica(
             name,
-            f"{name}-{number}",
+            member,
             self.limits,
             self.account,
             state,
@@ -113,6 +117,7 @@ class Fleet:
         if replica is not None:
             self.promises.store_works = False  # what a dead replica has sent is sent again, in doubt
             replica.crash()
+            self.promises.ended(name, replica.member)
             self._dead.add(replica.member)
             self.gone.append(replica)
 
@@ -122,6 +127,7 @@ class Fleet:
         if replica is not None:
             self.gone.append(replica)
             await replica.stop(grace_s)
+            self.promises.ended(name, replica.member)
             self._dead.add(replica.member)
 
     # --- callers -----------------------------------------------------------------------------------
@@ -171,6 +177,37 @@ class Fleet:
         if replica is not None:
             self.trouble(name)
             replica.state.partitioned = cut
+
+    def lose_data(self, cause: Callable[[], None]) -> None:
+        """Let the store lose data, by an event such as a flush, a start without data, or a failover."""
+        knowing = [each.member for each in self.replicas.values() if each.state.has_beaten]
+        self.heal(cause)
+        self.promises.memory.lost(self.now, knowing)
+
+    def split(self, data: Rules, names: Sequence[str]) -> None:
+        """Let a replica of the store with these data become a second primary, which some gateways reach.
+
+        The others still reach the first, until `reunite`.
+        """
+
+        def part() -> None:
+            self.store = self.store.promoted(data)
+            for name in names:
+                if name in self.replicas:
+                    self.replicas[name].state.store = self.store
+
+        self.lose_data(part)
+
+    def reunite(self) -> None:
+        """Let all gateways reach the second primary only: the first is no primary any more."""
+        for replica in self.replicas.values():
+            replica.state.store = self.store
+        self.trouble()
+
+    @property
+    def is_split(self) -> bool:
+        """Whether some gateways reach another primary than others."""
+        return any(replica.state.store is not self.store for replica in self.replicas.values())
 
     def heal(self, cure: Callable[[], None]) -> None:
         """End a fault of the store."""

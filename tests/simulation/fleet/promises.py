@@ -24,6 +24,7 @@ from gateway.core.model import DENIALS, Answer, DialRequest, Outcome, Reason
 from tests.oracle.records import Key
 from tests.simulation.connect_model import Connect
 from tests.simulation.fleet.account import Attempt
+from tests.simulation.fleet.memory import Memory
 
 HOLD_WITHIN_S = 1.0
 """Seconds within which a hold stops all replicas that reach the store."""
@@ -69,6 +70,8 @@ class Promises:
     trace: deque[tuple[object, ...]] = field(default_factory=lambda: deque(maxlen=5000))
     broken: str = ""
     reaches_store: Callable[[str, float], bool] = lambda replica, since: True
+    memory: Memory = field(default_factory=Memory)
+    _has_since: dict[Key, float] = field(default_factory=dict)
     _outstanding: Counter[Key] = field(default_factory=Counter)
     _denied: set[Key] = field(default_factory=set)
     _flying: dict[Key, list[Attempt]] = field(default_factory=dict)
@@ -117,7 +120,8 @@ class Promises:
     def _check_denial(self, told: Told, request: DialRequest) -> None:
         key = told.key
         self.check(not request.in_doubt, "denied, though its caller is in doubt", told)
-        self.check(key not in self.connect.journal, "denied, and Connect has it", told)
+        known = self._has_since.get(key, float("inf")) > self.memory.nothing_before
+        self.check(key not in self.connect.journal or not known, "denied, and Connect has it", told)
         self.check(not self._flying.get(key), "denied, while a call carries it to Connect", told)
         if not self._outstanding[key]:
             self._denied.add(key)
@@ -151,6 +155,8 @@ class Promises:
             self._flying[key].remove(attempt)
             if not self._flying[key]:
                 del self._flying[key]
+            if key in self.connect.journal:
+                self._has_since.setdefault(key, now)
             if key[1] in reply.accepted:
                 self._accepted[key] = reply.accepted[key[1]]
         throttled = isinstance(reply.failure, RateThrottled) and not self.connect.bucket.shared
@@ -162,6 +168,11 @@ class Promises:
             else:
                 holds = self.reaches_store(attempt.replica, held.at)
             self.check(not holds, "a call for a held campaign", attempt.replica, attempt.campaign_id, held)
+
+    def ended(self, replica: str, member: str) -> None:
+        """Note the end of a process: what only it held is held no more."""
+        self.memory.ended(self.now(), member)
+        self._holds = {name: held for name, held in self._holds.items() if held.only != replica}
 
     # --- operators ---------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gateway.shared_state.port import SharedStateError, SharedStateUnavailable
+from gateway.shared_state.port import Beat, BeatReply, SharedStateError, SharedStateUnavailable
 from gateway.shared_state.rules.model_state import ModelState
 from gateway.shared_state.rules.model_store import ModelStore
 
@@ -28,14 +28,24 @@ class DistantState(ModelState):
     """A replica's port over a network. An operation that arrives is carried out, whoever still waits for it.
 
     `cut_off`: the replica has crashed and sends nothing more. `partitioned`: no message arrives either way.
+    `beaten` is called after each beat.
     """
 
     def __init__(self, store: ModelStore, rng: random.Random, weather: Weather) -> None:
         super().__init__(store)
         self.weather = weather
         self.cut_off = False
+        self.has_beaten = False
         self.operations: dict[str, int] = {}
+        self.beaten: Callable[[], None] = lambda: None
         self._rng = rng
+
+    async def beat(self, beat: Beat) -> BeatReply:
+        """Exchange a beat."""
+        reply = await super().beat(beat)
+        self.has_beaten = True
+        self.beaten()
+        return reply
 
     async def _exchange(self, name: str, operation: Callable[[], _Reply]) -> _Reply:
         if self.cut_off:

@@ -218,25 +218,30 @@ class Traffic:
 
     def _hurt_store(self) -> None:
         fleet, rng, store = self._fleet, self._rng, self._fleet.store
-        if store.killed or store.hung or store.read_only:
+        if store.killed or store.hung or store.read_only or fleet.is_split:
             return
         fleet.trouble()
-        harm = rng.choice(("kill", "hang", "flush", "read only", "fail over", "clock"))
+        harm = rng.choice(("kill", "hang", "flush", "read only", "fail over", "clock", "split"))
         fleet.promises.trace.append((fleet.now, harm))
         heals_at = fleet.now + rng.choice((0.1, 0.5, 2.0))
         if harm == "kill":
             store.kill()
-            fleet.at(heals_at, fleet.heal, store.start)
+            fleet.at(heals_at, fleet.lose_data, store.start)
         elif harm == "hang":
             store.hang()
             fleet.at(heals_at, fleet.heal, store.resume)
         elif harm == "flush":
-            store.flush()
+            fleet.lose_data(store.flush)
         elif harm == "read only":
             store.read_only = True
             fleet.at(heals_at, fleet.heal, store.allow_writes)
         elif harm == "fail over":
-            fleet.at(heals_at, store.fail_over, store.snapshot())
+            copy = store.snapshot()
+            fleet.at(heals_at, fleet.lose_data, lambda: store.fail_over(copy))
+        elif harm == "split":
+            names = rng.sample(NAMES, rng.randint(1, len(NAMES) - 1))
+            fleet.at(fleet.now + rng.choice((0.0, 0.3)), fleet.split, store.snapshot(), names)
+            fleet.at(fleet.now + rng.choice((0.6, 1.5, 3.0)), fleet.reunite)
         else:
             fleet.store_shift_s += rng.choice((-HOUR_S, -1.0, 1.0, HOUR_S))
 
@@ -246,6 +251,7 @@ class Traffic:
         fleet.connect.faults = Faults()
         fleet.connect.states.clear()
         fleet.connect.buffers.clear()
+        fleet.at(fleet.now + 3.1, fleet.reunite)
         for name in NAMES:
             fleet.partition(name, cut=False)
             fleet.at(fleet.now + 1.0, self._start, name)

@@ -10,10 +10,10 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 _Result = TypeVar("_Result")
-GRAIN_S = 1e-6
-"""The shortest wait. Without one, an alarm a rounding error too early could be set again forever."""
-STANDSTILL = 200_000
-"""Turns of the loop at one instant, after which the code under test runs in circles."""
+TURN_S = 1e-6
+"""What a turn of the loop takes. Without it, an alarm too early by a rounding error could be set forever."""
+MOST_TURNS = 200_000
+"""Turns of the loop without a wait, after which the code under test runs in circles."""
 
 
 class _Jumping(selectors.SelectSelector):
@@ -29,10 +29,9 @@ class _Jumping(selectors.SelectSelector):
         if timeout is None:
             raise RuntimeError("every task waits for another")
         self._turns = 0 if timeout > 0.0 else self._turns + 1
-        if self._turns > STANDSTILL:
-            raise RuntimeError(f"the time stands still at {self.instant}")
-        if timeout > 0.0:
-            self.instant += max(timeout, GRAIN_S)
+        if self._turns > MOST_TURNS:
+            raise RuntimeError(f"the code runs in circles at {self.instant}")
+        self.instant += max(timeout, TURN_S)
         return []
 
 

@@ -366,3 +366,10 @@ def test_without_a_limit_calls_are_permitted_by_the_replica_itself() -> None:
     bench.tick(NOW, settings=unlimited, rate=0.0, members=(Member("a-1", "a"),))
     assert all(bench.permits.take(NOW + 1.0) for _ in range(1000))
     assert all(bench.permits.take(NOW + 30.0) for _ in range(1000))
+
+
+def test_calls_that_wait_for_a_further_attempt_leave_room_for_its_permit(bench: Bench) -> None:
+    """If calls that wait for a further attempt take all places, their permits can still be granted."""
+    bench.permits.under_way(NOW, 8)
+    bench.demand.retries = 8
+    assert bench.tick(NOW + 10.0).room == 8
