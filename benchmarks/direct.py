@@ -1,20 +1,23 @@
 """Calls boto3 in batches of 25, as a service does without the gateway.
 
-Takes the number of dial requests; prints how many were sent a second.
+Takes the number of dial requests and of threads; prints how many requests were sent a second.
 """
 
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import boto3
+from botocore.config import Config
 
 
-def main(count: int) -> None:
-    client = boto3.client("connectcampaigns")
+def main(count: int, threads: int) -> None:
+    """Send the dial requests from so many threads, which share one client."""
+    client = boto3.client("connectcampaigns", config=Config(max_pool_connections=threads))
     expiration = datetime.now(UTC) + timedelta(minutes=10)
-    began = time.perf_counter()
-    for start in range(0, count, 25):
+
+    def put(start: int) -> None:
         response = client.put_dial_request_batch(
             id="campaign",
             dialRequests=[
@@ -28,8 +31,13 @@ def main(count: int) -> None:
             ],
         )
         assert len(response["successfulRequests"]) == 25
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(put, range(0, count, 25)):
+            pass
     sys.stdout.write(f"{count / (time.perf_counter() - began):.0f}\n")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

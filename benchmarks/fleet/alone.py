@@ -1,15 +1,14 @@
 """Throughput and latency of one gateway without a shared state, compared with a version that had none."""
 
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
 import grpc
 
+from benchmarks.earlier import checkout, environment_of
 from benchmarks.fleet.arms import Arm
 from benchmarks.fleet.cost import processor_s
 from benchmarks.fleet.rows import Case, Row
@@ -29,13 +28,13 @@ TITLE = "one gateway without a shared state, compared with the version before"
 def alone(other: Path | None = None) -> Case:
     """Measure this version and `other`, a checkout of an earlier one, in turns."""
     with ExitStack() as stack:
-        earlier = other or stack.enter_context(_checkout(BEFORE))
+        earlier = other or stack.enter_context(checkout(BEFORE))
         if earlier is None:
             return Case(f"{TITLE}: left out, commit {BEFORE} is not in this repository", [])
         url = stack.enter_context(sink())
         gateways = [
             stack.enter_context(gateway(url, environment, call_rate="0"))
-            for environment in ({}, _from(earlier))
+            for environment in ({}, environment_of(earlier))
         ]
         now, then = _in_turns(gateways)
     return Case(TITLE, _rows(now, then))
@@ -82,18 +81,3 @@ def _lone(address: str) -> Iterator[float]:
             began = time.perf_counter()
             stub.PutDialRequests(lone, timeout=10)
             yield time.perf_counter() - began
-
-
-def _from(checkout: Path) -> Mapping[str, str]:
-    """Return the environment of a Python that imports another checkout."""
-    root = checkout.resolve()
-    return {"PYTHONPATH": f"{root}:{root / 'clients' / 'python'}", "PYTHONSAFEPATH": "1"}
-
-
-@contextmanager
-def _checkout(commit: str) -> Iterator[Path | None]:
-    """Write the files of a commit into a temporary folder; None if the repository lacks the commit."""
-    with tempfile.TemporaryDirectory(prefix="before-") as folder:
-        command = f"set -o pipefail; git archive {commit} gateway clients/python | tar -x -C {folder}"
-        done = subprocess.run(["/bin/bash", "-c", command], check=False, capture_output=True)
-        yield Path(folder) if done.returncode == 0 else None
