@@ -24,8 +24,11 @@ from gateway.shared_state.port import SharedState, SharedStateChanged, SharedSta
 
 log = logging.getLogger(__name__)
 
-AWAY_S = 0.5
-"""Seconds after a failure in which the shared state is not asked: calls would wait for its time-out."""
+AWAY_S, AWAY_AFTER = 0.5, 3
+"""Seconds in which the shared state is not asked after so many failures in a row: calls would wait for its
+time-out. Fewer failures only mean that it is slow."""
+CLAIM_TRIES, LOOK_UP_TRIES = 3, 2
+"""How often a slow shared state is asked, each time for as long as its time-out."""
 KEY_BYTES = 32
 _Reply = TypeVar("_Reply")
 
@@ -84,7 +87,8 @@ class Claims:
         self._kept_key: bytes | None = None
         self._must_check = True
         self._mark_until = -math.inf
-        self._failed_at: float | None = None
+        self._failed_at = -math.inf
+        self._failures = 0  # in a row
         self._trying = False
 
     @property
@@ -99,16 +103,16 @@ class Claims:
 
     async def claim(self, campaign_id: str, claims: Sequence[Claim]) -> list[Claimed] | None:
         """Claim the tokens of one call; None if the shared state did not answer."""
-        if not self._may_ask():
-            return None
-        verdicts = await self._ask(self._state.claim(campaign_id, self._member, self._live(), claims))
+        verdicts = await self._ask_again(
+            CLAIM_TRIES, lambda: self._state.claim(campaign_id, self._member, self._live(), claims)
+        )
         return verdicts if verdicts is not None and len(verdicts) == len(claims) else None
 
     async def look_up(self, campaign_id: str, tokens: Sequence[str]) -> Mapping[str, TokenRecord] | None:
         """Return the records of tokens; None if the shared state did not answer."""
-        if not self._may_ask():
-            return None
-        return await self._ask(self._state.look_up(campaign_id, self._live(), tokens))
+        return await self._ask_again(
+            LOOK_UP_TRIES, lambda: self._state.look_up(campaign_id, self._live(), tokens)
+        )
 
     def settle(self, settlements: Iterable[Addressed]) -> None:
         """Record how claims have ended, with their campaigns, as soon as the shared state answers."""
@@ -129,7 +133,7 @@ class Claims:
         """
         now = self._now()
         self._ledger.heard(now)
-        self._failed_at = None
+        self._failures = 0
         changed = self._doubts.seen(now, members, self._replay_window_s)
         if changed:
             self._tell_doubt(now)
@@ -224,27 +228,41 @@ class Claims:
         return True
 
     def _may_ask(self) -> bool:
-        """Whether the shared state may answer. After a failure one request at a time finds that out."""
-        if self._failed_at is None:
+        """Whether the shared state may answer. If it is away, one request at a time finds that out."""
+        if self._failures < AWAY_AFTER:
             return True
         return not self._trying and self._now() - self._failed_at >= AWAY_S
 
+    async def _ask_again(
+        self, tries: int, command: Callable[[], Coroutine[None, None, _Reply]]
+    ) -> _Reply | None:
+        """Return the reply to a command that may be carried out twice; None if none of the tries had one."""
+        reply = None
+        while reply is None and tries > 0 and self._may_ask():
+            tries -= 1
+            reply = await self._ask(command())
+        return reply
+
     async def _ask(self, command: Coroutine[None, None, _Reply]) -> _Reply | None:
         """Return the reply to a command; None if the shared state did not answer."""
-        self._trying = self._failed_at is not None
+        self._trying = self._failures >= AWAY_AFTER
         try:
             reply = await command
         except SharedStateChanged:
             self._changed()
             return None
         except SharedStateError:
-            self._failed_at = self._now()
+            self._failed()
             return None
         except Exception as bug:  # noqa: BLE001 - whatever happens, everybody is answered
             log.error("the shared state's answer about client tokens met a bug:\n%s", trace_of(bug))
-            self._failed_at = self._now()
+            self._failed()
             return None
         finally:
             self._trying = False
-        self._failed_at = None
+        self._failures = 0
         return reply
+
+    def _failed(self) -> None:
+        self._failures += 1
+        self._failed_at = self._now()

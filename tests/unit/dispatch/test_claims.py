@@ -10,7 +10,7 @@ import pytest
 from gateway.core.claims.doubts import WRITE_AGAIN_S
 from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import Claim, ClaimVerdict, Member, Settlement, TokenState
-from gateway.dispatch.claims import AWAY_S, Claims
+from gateway.dispatch.claims import AWAY_S, CLAIM_TRIES, Claims
 from gateway.dispatch.settlements import RECENT_S, SETTLEMENTS_AT_ONCE
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.ledger import LedgerRules
@@ -116,9 +116,23 @@ async def test_after_a_failure_nothing_waits_for_the_shared_state_for_a_while() 
     await world.claims.claim("campaign", [CLAIM])
     assert await world.claims.claim("campaign", [CLAIM]) is None
     assert await world.claims.look_up("campaign", ["t"]) is None
-    assert world.operations == ["claim"]
+    assert world.operations == ["claim"] * CLAIM_TRIES
     world.fails, world.now = False, world.now + AWAY_S
     assert await world.claims.claim("campaign", [CLAIM]) is not None
+    assert await world.claims.look_up("campaign", ["t"]) is not None
+
+
+async def test_a_slow_shared_state_is_asked_again_for_the_same_call() -> None:
+    world = World()
+    failures = [True, True, False]
+
+    async def slow(operation: str) -> None:
+        if failures.pop(0):
+            raise SharedStateUnavailable("it is slow")
+
+    world.state.on_request = slow
+    assert await world.claims.claim("campaign", [CLAIM]) is not None
+    failures += [True, False]
     assert await world.claims.look_up("campaign", ["t"]) is not None
 
 
