@@ -175,8 +175,10 @@ async def test_settlements_are_written_in_few_commands() -> None:
 
 
 async def test_settlements_wait_for_the_shared_state_and_keep_their_order() -> None:
-    world = World(fails=True)
+    world = World()
     writer = asyncio.create_task(world.claims.run())
+    await turns()
+    world.fails = True
     world.claims.settle([("campaign", Settlement("t", "fingerprint", 1, TokenState.UNKNOWN))])
     await turns()
     world.claims.settle([accepted("t", 2), ("other", accepted("u")[1])])
@@ -190,8 +192,10 @@ async def test_settlements_wait_for_the_shared_state_and_keep_their_order() -> N
 
 
 async def test_the_backlog_of_settlements_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
-    world = World(fails=True, limit=10)
+    world = World(limit=10)
     writer = asyncio.create_task(world.claims.run())
+    await turns()
+    world.fails = True
     with caplog.at_level(logging.WARNING):
         for number in range(30):
             world.claims.settle([accepted(f"t{number}")])
@@ -218,7 +222,8 @@ async def test_a_cancelled_writer_loses_no_settlement() -> None:
     waiting = asyncio.Event()
 
     async def wait(operation: str) -> None:
-        await waiting.wait()
+        if operation == "settle":
+            await waiting.wait()
 
     world.state.on_request = wait
     writer = asyncio.create_task(world.claims.run())
