@@ -133,7 +133,9 @@ class ObservedEngine:
         while caller.source.pending:
             self.engine.withdraw(self.now, caller.source, limit=self.limits.slice_units)
             settled += self.engine.take_answers(self.now)
-        self.oracle.answers.withdrawn(caller, settled)
+        own = [one for one in settled if one.waiter.source is caller.source]
+        self._settled([one for one in settled if one not in own])  # streams that end have parted before
+        self.oracle.answers.withdrawn(caller, own)
         self.oracle.answers.left(caller)
         self.oracle.notices.left(caller)
         self.oracle.gone.append(caller)

@@ -7,7 +7,7 @@ effect is the same as if all of them were removed at once.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 
 from gateway.core import answers
 from gateway.core.entry_state import EntryState, move
@@ -30,7 +30,8 @@ class Departures:
         self._outbox = outbox
         self._scheduler = scheduler
         self._slices = slices
-        self._leaving: set[Source] = set()
+        self._leaving: dict[Source, int] = {}  # with a number, in the order in which they began to leave
+        self._order = count()
 
     def __bool__(self) -> bool:
         """Whether some entries may have waiters whose sources are leaving."""
@@ -39,9 +40,9 @@ class Departures:
     def gone(self, source: Source) -> None:
         """Mark a source as gone; it gets no more answers."""
         source.departure = Departure.GONE
-        self._leaving.discard(source)  # its stream may have been ending before
+        self._leaving.pop(source, None)  # its stream may have been ending before
         if source.pending:
-            self._clear(source, lambda now: self._leaving.discard(source))
+            self._clear(source, lambda now: self._forget(source))
 
     def ending(self, source: Source) -> None:
         """Answer the requests of a source that are in no call; those in a call are answered when it ends."""
@@ -58,16 +59,19 @@ class Departures:
         if not final:
             pending = (entry for entry in pending if entry.state is not EntryState.CHECKING)
         for entry in list(dict.fromkeys(islice(pending, limit))):
+            if self._leaving:
+                self.remove_leaving(now, entry, but=source)
             self._answer(now, entry, source, reason)
 
-    def remove_leaving(self, now: float, entry: Entry) -> None:
-        """Remove the leaving sources from an entry; drop the entry if no waiter is left.
+    def remove_leaving(self, now: float, entry: Entry, *, but: Source | None = None) -> None:
+        """Remove the leaving sources from an entry, `but` one; drop the entry if no waiter is left.
 
-        A source whose stream ends keeps waiting for an entry that is in a call.
+        They are removed in the order in which they began to leave, since the answer to each depends on who
+        waits beside it. A source whose stream ends keeps waiting for an entry that is in a call.
         """
-        for source in {waiter.source for waiter in entry.waiters}:
-            if source.departure is not None:
-                self._remove(now, entry, source)
+        sources = {waiter.source for waiter in entry.waiters if waiter.source.departure is not None}
+        for source in sorted(sources - {but}, key=lambda source: self._leaving.get(source, 0)):
+            self._remove(now, entry, source)
 
     def keep_unsent(self, now: float, taken: Sequence[Entry]) -> list[Entry]:
         """Return the entries taken for a call that still have waiters; the others are dropped."""
@@ -80,8 +84,11 @@ class Departures:
         return [entry for entry in taken if entry.state is EntryState.IN_FLIGHT]
 
     def _clear(self, source: Source, done: Callable[[float], None]) -> None:
-        self._leaving.add(source)
+        self._leaving[source] = next(self._order)
         self._slices.add(list(source.pending), partial(self._remove_at, source), done)
+
+    def _forget(self, source: Source) -> None:
+        self._leaving.pop(source, None)
 
     def _remove_at(self, source: Source, now: float, index: int) -> None:
         entry = source.pending.get(index)

@@ -208,3 +208,38 @@ def test_requests_that_leave_during_a_half_close_are_counted_once() -> None:
     assert bench.poll(NOW).batches == []  # it lingers, since its source may send more
     bench.engine.source_closed(NOW, other.source)
     assert len(bench.call(NOW).entries) == 1
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_who_withdraws_does_not_wait_for_callers_that_have_left(gone: bool) -> None:
+    """A caller that withdraws a request is told that it was not sent if all others have left before."""
+    bench, first, other = Bench(slice_units=1, call_rate=0.0, concurrent_calls=1), Caller(), Caller()
+    bench.send_all(NOW, first, *many(20))
+    bench.send_all(NOW, other, "t19")
+    if gone:
+        bench.engine.source_gone(NOW, first.source)
+    else:
+        bench.engine.source_ending(NOW, first.source)
+    assert len(first.source.pending) > 1
+    bench.withdraw(NOW, other)
+    assert other.answers[0].outcome is Outcome.NOT_ACCEPTED
+    assert (19 in first.answers) is not gone
+    worked_off(bench)
+    bench.take_answers(NOW)
+    assert bench.engine.dropped == (19 if gone else 0)
+    assert bench.engine.outstanding == bench.engine.outstanding_bytes == 0
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_callers_leave_in_their_order(number: int) -> None:
+    """What a caller is told whose stream ends depends on who waited beside it then, and not on chance."""
+    callers = [Caller() for _ in range(8)]  # at different addresses in memory
+    bench, ending, gone = Bench(slice_units=1, call_rate=0.0), callers[number], callers[number - 1]
+    bench.send_all(NOW, ending, *many(20))
+    bench.send_all(NOW, gone, *many(20))
+    bench.engine.source_ending(NOW, ending.source)
+    bench.engine.source_gone(NOW, gone.source)
+    late = callers[number - 2]
+    bench.send_all(NOW, late, "t19")  # removes both callers from it first
+    assert ending.answers[19].outcome is Outcome.UNKNOWN
+    assert bench.engine.dropped >= 1
