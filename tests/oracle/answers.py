@@ -51,6 +51,9 @@ class Answers:
         self._tokens = tokens
         self._truth = truth
         self.owed: set[Caller] = set()
+        # Dropped requests whose answer was owed to a stream that ends. It parts in slices of work, so the
+        # request may have come to another end, such as its expiry, before the gateway dropped it.
+        self.perhaps_answered = 0
 
     # --- answers that come at once -------------------------------------------------------------------
 
@@ -83,21 +86,25 @@ class Answers:
         """
         answers: dict[Key, Answer] = {}
         told: dict[Key, list[tuple[Waiting, Answer]]] = defaultdict(list)
+        owed: list[tuple[Waiting, Key, Answer]] = []
         for waiter, campaign_id, client_token, answer in settled:
             key, caller = (campaign_id, client_token), caller_of(waiter.source)
             assert not caller.gone, "an answer for a caller that is gone"
             assert waiter.index not in caller.answers, "answered twice"
             caller.answers[waiter.index] = answer
             if waiter.index in caller.owed:
-                self._check_owed(caller, waiter.index, key, answer)
+                owed.append(((caller, waiter.index), key, answer))
                 continue
             assert caller.waiting.pop(waiter.index, None) == key, "an answer that nobody waits for"
             told[key].append(((caller, waiter.index), answer))
+        for waiting, key, answer in owed:
+            shared = any(answer is other for _, other in told.get(key, ()))
+            self._check_owed(waiting, key, answer, shared=shared)
         for key, ones in told.items():
             one = self._backlog.outstanding[key]
-            shared = self._without_partings(one, ones)
-            if shared:
-                answers[key] = self._shared(one, shared)
+            staying = self._without_partings(one, ones)
+            if staying:
+                answers[key] = self._shared(one, staying)
                 self._settle(one, answers[key], ids.get(key, ""))
         return answers
 
@@ -172,6 +179,7 @@ class Answers:
             if not one.waiters and one.place is not Place.IN_CALL:
                 self.drop(one)
                 dropped += 1
+                self.perhaps_answered += self._is_owed(one)
         caller.waiting.clear()
         caller.owed.clear()
         self.owed.discard(caller)
@@ -232,11 +240,13 @@ class Answers:
                 self.drop(one)
         return [each for each in told if each not in parted]
 
-    def _check_owed(self, caller: Caller, index: int, key: Key, answer: Answer) -> None:
+    def _check_owed(self, waiting: Waiting, key: Key, answer: Answer, *, shared: bool) -> None:
         """Check the answer for a request that goes on, or ended, without a caller whose stream ends.
 
-        Parting takes slices of work, so the request may have come to another end before.
+        Parting takes slices of work, so the request may have come to another end before. If this end is that
+        the gateway leaves, all who wait have `shared` one answer, and `_settle` checks that it is true.
         """
+        caller, index = waiting
         one, outcomes = caller.owed.pop(index)
         if not caller.owed:
             self.owed.discard(caller)
@@ -247,8 +257,12 @@ class Answers:
             self._check_denial(one.request, answer)
             return
         dropped = not one.waiters and not one.must_doubt
-        assert answer.outcome in outcomes or (dropped and answer.outcome is Outcome.NOT_ACCEPTED)
+        not_sent = (dropped or shared) and answer.outcome is Outcome.NOT_ACCEPTED
+        assert answer.outcome in outcomes or not_sent
         self._check_parting(key, answer)
+
+    def _is_owed(self, one: Outstanding) -> bool:
+        return any(one is other for caller in self.owed for other, _ in caller.owed.values())
 
     def _check_parting(self, key: Key, answer: Answer) -> None:
         """Check that a request is not denied to a caller that leaves, though Connect has it."""

@@ -74,7 +74,8 @@ def check_counts(oracle: Oracle, engine: Engine) -> None:
     assert engine.room() <= oracle.limits.queue_limit - engine.outstanding
     assert engine.calls_in_flight == len(oracle.calls)
     assert engine.draining == oracle.at.draining
-    assert engine.dropped == oracle.dropped, "not all that is dropped is counted, or too much"
+    dropped_at_least = oracle.dropped - oracle.answers.perhaps_answered
+    assert dropped_at_least <= engine.dropped <= oracle.dropped, "counts too few or too many as dropped"
     for caller in oracle.gone:
         assert not caller.source.pending, "something is still kept for a caller that is gone"
         assert not caller.source.queues, "a queue is still kept for a caller that is gone"
