@@ -91,5 +91,6 @@ class Leaving:
         """Answer an entry in any state."""
         if entry.state is EntryState.SETTLED:  # it was answered after this work had begun
             return
-        self._scheduler.remove(entry)
+        if entry.state is not EntryState.IN_FLIGHT:  # out of its call it would count as dropped unsent
+            self._scheduler.remove(entry)
         self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))

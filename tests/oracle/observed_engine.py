@@ -260,6 +260,8 @@ class ObservedEngine:
         for batch in calls:
             self.engine.completed(self.now, batch, CallReport())
             assert self.engine.take_answers(self.now) == [], "answered twice"
+        self._unfinished = False
+        self.check_sums()
 
     # --- checks ------------------------------------------------------------------------------------
 

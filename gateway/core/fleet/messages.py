@@ -73,7 +73,7 @@ class TickRequest:
     the last acknowledged tick, `returned` those that will not be used, both as pairs of the grant's number
     and a count. `in_flight` counts calls that left a short time ago and have not returned, `room` how
     many permits the replica can use soon. `throttled` are the numbers of permits whose calls Connect
-    throttled. `accepted` counts calls that Connect accepted, `first_attempts` and `retries` the attempts
+    throttled. `accepted` counts calls that Connect took, `first_attempts` and `retries` the attempts
     made, since the last acknowledged tick. `retries_waiting` counts calls that wait for the permit of a
     further attempt. `gone` are members that the replica knows to have ended. `leaving`: it deregisters.
     """

@@ -69,7 +69,7 @@ def throttled(bucket: Bucket, numbers: tuple[int, ...]) -> None:
 
 
 def count_calls(bucket: Bucket, request: TickRequest) -> None:
-    """Count the calls that Connect accepted, and what attempts earn and cost in the retry budget."""
+    """Count the calls that Connect took, and what attempts earn and cost in the retry budget."""
     earned = bucket.retry_credit + RETRY_SHARE * request.first_attempts
     bucket.retry_credit = max(-RETRY_CREDIT, min(RETRY_CREDIT, earned) - request.retries)
     if not request.accepted:

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.core.errors import AnswerLost, ConnectUnreachable
 from gateway.core.model import FlushReason, Outcome, Reason, RetryAdvice, Source
-from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, ids_of, tokens_of
+from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, ids_of, many, tokens_of
 
 SENT_AT = NOW + 0.05
 
@@ -285,3 +285,23 @@ def test_source_without_requests(closed: bool) -> None:
     assert bench.engine.dropped == 0
     bench.engine.withdraw(NOW, source)
     assert bench.take_answers(NOW) == []
+
+
+@pytest.mark.parametrize("leaves_before", [True, False])
+def test_requests_in_calls_are_not_dropped_unsent_when_the_gateway_gives_up(leaves_before: bool) -> None:
+    """Connect may have a request that is in a call, so it is not counted as dropped, though nobody waits."""
+    bench, caller, other = Bench(slice_units=1), Caller(), Caller()
+    bench.send_all(NOW, caller, *many(4))
+    bench.call(SENT_AT)
+    bench.send_all(SENT_AT, other, "waits")
+    bench.engine.source_gone(SENT_AT, caller.source)
+    if leaves_before:
+        while bench.engine.unfinished:
+            bench.engine.do_slice(SENT_AT)
+    bench.abandon(SENT_AT)
+    while bench.engine.unfinished:
+        bench.engine.do_slice(SENT_AT)
+    bench.take_answers(SENT_AT)
+    assert bench.engine.dropped == 0
+    assert other.answers[0].reason is Reason.DRAINING
+    assert_empty(bench, caller, other)
