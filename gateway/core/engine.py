@@ -163,7 +163,7 @@ class Engine:
         if not arrivals or arrivals[0][0].source.departure is Departure.GONE:
             return
         # Unfinished work is about to shorten the backlog, so a forecast would be wrong.
-        call_rate = self._pacer.forecast_rate if self._limits.forecast and not self._slices else None
+        call_rate = self._pacer.rate if self._limits.forecast and not self._slices else None
         self._admission.admit(now, arrivals, priority, leaving=self.draining, call_rate=call_rate)
 
     def wall_clock_gained(self, seconds: float) -> None:
@@ -432,7 +432,7 @@ class Engine:
     @property
     def call_rate(self) -> float:
         """The present rate of calls, in calls a second; 0 for no limit."""
-        return self._pacer.rate
+        return self._pacer.account_rate
 
     @property
     def dropped(self) -> int:

@@ -84,7 +84,7 @@ class FleetPermits:
 
     def __init__(self, replica: QuotaMember, slots: int, demand: CallDemand) -> None:
         self.member, self.name, settings = replica
-        self.rate = self.ceiling = self.forecast_rate = settings.call_rate
+        self.rate = self.ceiling = self.account_rate = settings.call_rate
         self.members: Sequence[Member] = ()
         self.differing: Sequence[str] = ()
         self.solo = False
@@ -250,7 +250,7 @@ class FleetPermits:
         self.solo = True
         self._held.return_all()
         rate, burst = self._own_part
-        self.rate = self.forecast_rate = rate
+        self.rate = self.account_rate = rate
         self._local.restart(self._heard_at + SOLO_AFTER_S, rate, burst)
 
     def _is_urgent(self, now: float) -> bool:
@@ -324,7 +324,7 @@ class FleetPermits:
     def _follow(self, now: float, reply: TickReply) -> None:
         """Take what a reply says about the fleet."""
         self.members, self.differing, self._agreed = reply.members, reply.differing, reply.settings
-        self.rate, ceiling = reply.rate, reply.settings.call_rate
+        self.account_rate, ceiling = reply.rate, reply.settings.call_rate
         if ceiling != self.ceiling:
             self.ceiling = ceiling
             self._local.restart(now, ceiling, reply.settings.call_burst)
@@ -335,7 +335,7 @@ class FleetPermits:
         self._others_wait = reply.backlog > self._reported_calls
         live = sum(not member.lost for member in reply.members)
         part = self._reported_calls / reply.backlog if self._others_wait else 1.0
-        self.forecast_rate = reply.rate * max(part, 1.0 / max(1, live))
+        self.rate = reply.rate * max(part, 1.0 / max(1, live))
 
 
 def _pairs(counts: Counter[int]) -> tuple[tuple[int, int], ...]:

@@ -56,8 +56,8 @@ class Pacer:
         self._hindered_pause_s = FIRST_HINDERED_S
 
     @property
-    def forecast_rate(self) -> float:
-        """The rate that this process can count on."""
+    def account_rate(self) -> float:
+        """The present rate of the account."""
         return self.rate
 
     @property

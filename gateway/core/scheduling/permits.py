@@ -10,16 +10,16 @@ from typing import Protocol
 class Permits(Protocol):
     """Permits calls, one by one, and learns from their results. Rates are in calls a second, 0 for no limit.
 
-    `rate` is the present rate and `ceiling` the configured one. `forecast_rate` is the rate that this process
-    can count on. `hint` is the caller and the campaign that the next permit was granted for, None if it is
-    for any. `hindered`: AWS last refused the credentials or the clock.
+    `rate` is the present rate that this process can count on, `account_rate` that of the account, and
+    `ceiling` the configured one. `hint` is the caller and the campaign that the next permit was granted for,
+    None if it is for any. `hindered`: AWS last refused the credentials or the clock.
     """
 
     rate: float
     ceiling: float
 
     @property
-    def forecast_rate(self) -> float: ...  # noqa: D102
+    def account_rate(self) -> float: ...  # noqa: D102
 
     @property
     def hint(self) -> tuple[str, str] | None: ...  # noqa: D102

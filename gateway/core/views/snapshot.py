@@ -101,7 +101,7 @@ class SnapshotTaker(NamedTuple):
             outstanding=self.outstanding.count,
             outstanding_bytes=outstanding_bytes,
             calls_in_flight=len(under_way),
-            call_rate=self.pacer.rate,
+            call_rate=self.pacer.account_rate,
             call_rate_ceiling=self.pacer.ceiling,
             joined=self.outstanding.joined,
             remembered=self.outstanding.remembered,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from gateway.core.fleet.messages import FleetSettings, PermitGrant, TickReply, TickRequest
 from gateway.shared_state.rules import bucket as pace
 from gateway.shared_state.rules import membership, turns
-from gateway.shared_state.rules.quota_state import Bucket, MemberState, QuotaState, Unit
+from gateway.shared_state.rules.quota_state import Bucket, MemberState, Place, QuotaState, Unit
 
 PERMIT_MS = 500
 """How long a permit can be used after it was delivered."""
@@ -192,10 +192,11 @@ def _needs(state: QuotaState, members: Sequence[MemberState]) -> tuple[list[turn
     for member in members:
         free[member.member] = member.room - of_member[member.member]
         calls = member.retries_waiting - of_turn[member.member, "", ""]
-        needs.append(turns.Need(member, None, calls))
+        needs.append(turns.Need(member, None, calls, Place(member.turn)))
         for row in member.rows:
             calls = row.calls - of_turn[member.member, row.caller, row.campaign_id]
-            needs.append(turns.Need(member, row, calls))
+            place = state.turns.places[turns.member_key(row, member)]
+            needs.append(turns.Need(member, row, calls, place))
     return needs, free
 
 

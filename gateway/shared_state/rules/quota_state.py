@@ -16,8 +16,8 @@ class MemberState:
     before it, and `heard_at` when the last reply was made that is known to have arrived. A member is
     `confirmed` once a reply to `confirms_from` or a later tick has arrived: from then on it does not use its
     own part of the quota. `local_rate` and `local_burst` are that part as it was last told, `held_rate` and
-    `held_burst` the largest that it may believe in. `waiting` counts all its calls. `turn` grows with each
-    permit, for turns of members.
+    `held_burst` the largest that it may believe in. `waiting` counts all its calls. `turn` is the turn of its
+    last permit for a further attempt.
     """
 
     member: str
@@ -67,7 +67,7 @@ class Unit:
 
 @dataclass(slots=True)
 class Place:
-    """The place of a caller, or of a campaign of a caller, in the order of turns: the lowest goes first.
+    """The place of a caller, a campaign of a caller, or a member with calls for it: the lowest goes first.
 
     `had` counts the calls that a caller has made in its turn.
     """

@@ -23,11 +23,15 @@ DOUBTFUL_EVERY = 4
 
 @dataclass(slots=True, eq=False)
 class Need:
-    """Permits that a member could still use in one turn; `row` is None for further attempts."""
+    """Permits that a member could still use in one turn; `row` is None for further attempts.
+
+    `place` is that of the member among those with calls for the campaign.
+    """
 
     member: MemberState
     row: DemandRow | None
     calls: int
+    place: Place
 
 
 @dataclass(slots=True, eq=False)
@@ -72,7 +76,7 @@ class Round:
         """Return the need that gets the next permit; None if none is open."""
         retries = self._open(self._retries)
         if retries:
-            return min(retries, key=_member_turn)
+            return _in_turn(retries)
         regular, doubtful = (self._waiting(self._pools[kind]) for kind in (False, True))
         if doubtful and (not regular or self._turns.since_doubtful >= DOUBTFUL_EVERY - 1):
             return self._of_priority(self._pools[True][self._priority(doubtful)])
@@ -86,8 +90,9 @@ class Round:
         chosen.calls -= count
         self._free[chosen.member.member] -= count
         turns.last += 1
-        chosen.member.turn = turns.last
+        chosen.place.order = turns.last
         if row is None:
+            chosen.member.turn = turns.last
             return RETRY
         callers = self._pools[row.doubtful][row.priority]
         caller = self._callers[row.doubtful, row.priority, row.caller]
@@ -181,12 +186,17 @@ def campaign_key(row: DemandRow) -> str:
     return f"{int(row.priority)}\0{row.caller}\0{row.campaign_id}"
 
 
+def member_key(row: DemandRow, member: MemberState) -> str:
+    """Return the key of the place of a member among those with calls for a row's campaign."""
+    return f"{campaign_key(row)}\0{member.member}"
+
+
 def refresh_places(turns: Turns, members: Iterable[MemberState]) -> None:
-    """Give callers and campaigns with new calls places behind the others; drop those without calls."""
+    """Give callers, campaigns and members with new calls places behind the others; drop the rest."""
     kept: dict[str, Place] = {}
     for member in members:
         for row in member.rows:
-            for key in (caller_key(row), campaign_key(row)):
+            for key in (caller_key(row), campaign_key(row), member_key(row, member)):
                 if key not in kept:
                     place = turns.places.get(key)
                     if place is None:
@@ -203,11 +213,11 @@ def _is_full(needs: Sequence[Need]) -> bool:
 def _of_campaign(needs: Sequence[Need]) -> Need:
     """Return the need of the member whose turn it is: one with a full call first."""
     full = [need for need in needs if need.row is not None and need.row.full]
-    return min(full or needs, key=_member_turn)
+    return _in_turn(full or needs)
 
 
-def _member_turn(need: Need) -> tuple[int, int]:
-    return need.member.turn, need.member.order
+def _in_turn(needs: Sequence[Need]) -> Need:
+    return min(needs, key=lambda need: (need.place.order, need.member.order))
 
 
 def _move_to_end(items: list[_Item], item: _Item) -> None:

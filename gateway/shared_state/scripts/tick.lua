@@ -456,15 +456,18 @@ local function begin_round()
             free[id] = member.room - (of_member[id] or 0)
             local had = of_turn[id .. SEPARATOR .. SEPARATOR] or 0
             if member.retries_waiting > had then
-                table.insert(retries, {member = member, calls = member.retries_waiting - had})
+                local calls = member.retries_waiting - had
+                table.insert(retries, {member = member, calls = calls, place = {member.turn, 0}})
             end
             for _, row in ipairs(member.has_rows and rows_of(member) or {}) do
                 local caller_key = row[1] .. SEPARATOR .. row[2]
                 local caller = kept_place(kept, caller_key)
-                local campaign = kept_place(kept, caller_key .. SEPARATOR .. row[3])
+                local campaign_key = caller_key .. SEPARATOR .. row[3]
+                local campaign = kept_place(kept, campaign_key)
+                local place = kept_place(kept, campaign_key .. SEPARATOR .. id)
                 had = of_turn[id .. SEPARATOR .. row[2] .. SEPARATOR .. row[3]] or 0
                 if row[4] > had then
-                    local need = {member = member, row = row, calls = row[4] - had}
+                    local need = {member = member, row = row, calls = row[4] - had, place = place}
                     add_need(callers, need, caller_key, caller, campaign)
                 end
             end
@@ -488,9 +491,9 @@ local function first_need(needs)
     for _, need in ipairs(needs) do
         if is_open(need) then
             local full = need.row ~= nil and need.row[5] == 1
-            local member = need.member
-            if not best or (full and not best_full) or (full == best_full and (member.turn < best.member.turn
-                or (member.turn == best.member.turn and member.order < best.member.order))) then
+            local turn, best_turn = need.place[1], best and best.place[1]
+            if not best or (full and not best_full) or (full == best_full and (turn < best_turn
+                or (turn == best_turn and need.member.order < best.member.order))) then
                 best, best_full = need, full
             end
         end
@@ -578,8 +581,9 @@ local function had_turn(chosen, count)
     chosen.calls = chosen.calls - count
     free[chosen.member.member] = free[chosen.member.member] - count
     state.last_turn = state.last_turn + 1
-    chosen.member.turn = state.last_turn
+    chosen.place[1] = state.last_turn
     if not row then
+        chosen.member.turn = state.last_turn
         return RETRY
     end
     chosen.campaign.place[1] = state.last_turn

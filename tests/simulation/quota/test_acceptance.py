@@ -141,3 +141,14 @@ def test_callers_on_different_replicas_get_equal_calls() -> None:
 def jain(counts: Collection[int]) -> float:
     """Return Jain's index of fairness: 1 if all counts are equal."""
     return sum(counts) ** 2 / (len(counts) * sum(count * count for count in counts))
+
+
+def test_replicas_with_the_same_campaigns_get_equal_calls_for_each() -> None:
+    """As many campaigns as twice the replicas: no campaign may always be called by the same replica."""
+    fleet = ready()
+    for number in range(6):
+        backlog(fleet, *fleet.replicas, campaign=f"campaign-{number}")
+    fleet.run(62.0)
+    counts = Counter((call.campaign_id, call.replica) for call in fleet.calls if call.at > 4.0)
+    assert len(counts) == 18
+    assert jain(counts.values()) >= 0.99

@@ -331,11 +331,11 @@ def test_a_refusal_of_credentials_pauses_this_replica(bench: Bench) -> None:
 def test_a_forecast_counts_on_the_replicas_part_of_the_backlog(bench: Bench) -> None:
     bench.demand.calls = 30
     bench.tick(NOW, backlog=40)
-    assert bench.permits.forecast_rate == pytest.approx(9.0 * 0.75)
+    assert bench.permits.rate == pytest.approx(9.0 * 0.75)
     bench.tick(NOW + 0.2, backlog=3000)
-    assert bench.permits.forecast_rate == pytest.approx(9.0 / 2)
+    assert bench.permits.rate == pytest.approx(9.0 / 2)
     bench.tick(NOW + 0.4, backlog=30)
-    assert bench.permits.forecast_rate == 9.0
+    assert bench.permits.rate == 9.0
 
 
 def test_the_retry_budget_is_that_of_the_fleet(bench: Bench) -> None:
