@@ -5,6 +5,9 @@ from gateway.shared_state.rules.quota_state import Bucket, QuotaState
 
 AHEAD_S = 0.2
 """Permits are assigned so many seconds ahead, so that no replica has to wait for a message between calls."""
+IN_FLIGHT_S = 0.6
+"""How long a call counts as in flight at most (`core/quota/calls_under_way.py`). If the burst is smaller than
+the calls of that time, one permit is allowed however many are in flight: the rate is used in any case."""
 RATE_CUT, FORGIVEN_MS = 0.7, 10_000
 RECOVERY_S = 10.0
 WINDOW_MS, WINDOWS = 4000, 15
@@ -35,9 +38,11 @@ def most_in_use(state: QuotaState, burst: float) -> float:
         in_flight += member.in_flight
         if not member.confirmed:
             reserved += member.held_burst
-    if granted_rate(state) <= 0.0:
+    rate, own = granted_rate(state), burst - reserved
+    if rate <= 0.0:
         return 0.0
-    return max(burst - reserved - in_flight, 1.0)  # the rate is used however long calls take
+    least = 1.0 if own < 1.0 + IN_FLIGHT_S * rate else 0.0
+    return max(own - in_flight, least)
 
 
 def refill(state: QuotaState, now: int, settings: FleetSettings) -> None:

@@ -6,7 +6,7 @@
 local KEY = KEYS[1]
 local request = cjson.decode(ARGV[1])
 
-local AHEAD_S = 0.2
+local AHEAD_S, IN_FLIGHT_S = 0.2, 0.6
 local RATE_CUT, FORGIVEN_MS, RECOVERY_S = 0.7, 10000, 10.0
 local WINDOW_MS, WINDOWS = 4000, 15
 local RETRY_SHARE, RETRY_CREDIT, RETRY = 0.2, 10.0, -1
@@ -148,10 +148,11 @@ local function most_in_use(burst)
             reserved = reserved + member.held_burst
         end
     end
-    if granted_rate() <= 0 then
+    local rate, own = granted_rate(), burst - reserved
+    if rate <= 0 then
         return 0.0
     end
-    return max(burst - reserved - in_flight, 1.0)
+    return max(own - in_flight, own < 1.0 + IN_FLIGHT_S * rate and 1.0 or 0.0)
 end
 
 local function refill(now, burst)
