@@ -4,9 +4,13 @@
 one is wanted. The replica is in one of three conditions. Before the first reply it permits nothing. While
 replies arrive it uses the permits that they grant. After a time without replies it is `solo`: it uses a
 bucket of its own, at the part of the quota that the last reply told it, until the longest outage has passed.
+
+A store that answers late or seldom would let the replica change between these again and again, and wait each
+time. So after some bad ticks replies are ignored and not acknowledged, which makes the replica solo, until
+several ticks in a row were good.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -17,6 +21,12 @@ from gateway.core.scheduling.pacing import RETRY_CREDIT, RETRY_SHARE, Pacer
 
 TICK_EVERY_S, BUSY_TICK_EVERY_S, LEAST_GAP_S = 0.2, 0.1, 0.005
 """Seconds between two ticks: usually, while the replica has calls to make, and at least."""
+SLOW_S = 0.22
+"""A tick whose reply takes longer is bad: much of the time of its permits has passed."""
+LAST_TICKS, BAD_TICKS, GOOD_TICKS = 6, 4, 6
+"""Replies are ignored after so many bad ticks among the last ones, until so many in a row were good."""
+LATER_S = 0.01
+"""The own bucket is asked again after this if it gains nothing while calls are under way."""
 SOLO_AFTER_S = 1.0
 """Seconds after the last reply from which a replica uses its own part. The store has counted it as lost for a
 while by then, and reserves that part (`LOST_MS` in `shared_state/rules/membership.py`)."""
@@ -102,6 +112,8 @@ class FleetPermits:
         self._pending: TickRequest | None = None
         self._first_sent_at = self._sent_at = float("-inf")
         self._heard_at: float | None = None
+        self._last_ticks: deque[bool] = deque(maxlen=LAST_TICKS)
+        self._trusted = True
         self._wants_tick = True
         self._others_wait = False
         self._reported_priority = 0
@@ -131,7 +143,7 @@ class FleetPermits:
         if self._heard_at is None or self._left:
             return now + NEVER_S
         if self._is_local:
-            return self._local.ready_at(now) if self._may_be_local(now) else now + NEVER_S
+            return self._locally_ready_at(now)
         held = self._held.first(now)
         return max(now, held.start, self._local.paused_until) if held is not None else now + NEVER_S
 
@@ -189,7 +201,7 @@ class FleetPermits:
         if self._pending is None and not self._left:
             if self._is_urgent(now):
                 gap_s = LEAST_GAP_S
-            elif self._demand.exists:
+            elif self._demand.exists or not self._trusted:
                 gap_s = BUSY_TICK_EVERY_S
         return max(now, self._sent_at + gap_s)
 
@@ -212,6 +224,10 @@ class FleetPermits:
         pending, self._pending = self._pending, None
         if pending is None:
             return
+        self._note_tick(good=now - sent_at <= SLOW_S)
+        if not self._trusted:
+            self._held.returned.update({grant.number: grant.count for grant in reply.permits})
+            return
         # The store grants permits again when the next tick has acknowledged this reply.
         self._wants_tick = self.solo or reply.epoch != self._epoch
         if reply.epoch != self._epoch:
@@ -227,6 +243,7 @@ class FleetPermits:
 
     def tick_failed(self, now: float) -> None:
         """Note that the last tick was not answered; it is repeated."""
+        self._note_tick(good=False)
         self._advance(now)
 
     # --- how ------------------------------------------------------------------------------------------
@@ -235,6 +252,21 @@ class FleetPermits:
     def _is_local(self) -> bool:
         """Whether calls are permitted by the replica's own bucket: without the store, or without a limit."""
         return self.solo or not self.ceiling
+
+    def _note_tick(self, *, good: bool) -> None:
+        """Note how a tick went, and whether the replies are to be used."""
+        ticks = self._last_ticks
+        ticks.append(good)
+        if not self._trusted:
+            self._trusted = sum(ticks) >= GOOD_TICKS and all(list(ticks)[-GOOD_TICKS:])
+        elif self._heard_at is not None:
+            self._trusted = ticks.count(False) < BAD_TICKS
+
+    def _locally_ready_at(self, now: float) -> float:
+        if not self._may_be_local(now):
+            return now + NEVER_S
+        ready_at = self._local.ready_at(now)
+        return ready_at if ready_at <= now else max(ready_at, now + LATER_S)
 
     def _may_be_local(self, now: float) -> bool:
         if not self.solo:
@@ -251,11 +283,11 @@ class FleetPermits:
         self._held.return_all()
         rate, burst = self._own_part
         self.rate = self.account_rate = rate
-        self._local.restart(self._heard_at + SOLO_AFTER_S, rate, burst)
+        self._local.restart(self._heard_at + SOLO_AFTER_S, rate, burst, least=0.0)
 
     def _is_urgent(self, now: float) -> bool:
         """Whether the next tick should not wait for its regular time."""
-        if self.solo or self._heard_at is None:
+        if self.solo or self._heard_at is None or not self._trusted:
             return False
         if self._wants_tick or self._throttled:
             return True

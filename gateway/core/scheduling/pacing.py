@@ -46,6 +46,7 @@ class Pacer:
         self._capacity = burst
         self._tokens = self._capacity
         self._under_way = 0
+        self._least = 1.0
         self._updated_at: float | None = None
         self._throttled_at = float("-inf")
         self._paused_until = 0.0
@@ -65,9 +66,13 @@ class Pacer:
         """The end of a pause after a throttle or a refusal of credentials; it may have passed."""
         return self._paused_until
 
-    def restart(self, now: float, rate: float, burst: float) -> None:
-        """Begin again at `now` with another rate and burst, and an empty bucket."""
+    def restart(self, now: float, rate: float, burst: float, least: float = 1.0) -> None:
+        """Begin again at `now` with another rate and burst, and an empty bucket.
+
+        However many calls are under way, `least` permits are allowed.
+        """
         self.ceiling = self.rate = rate
+        self._least = least
         self._capacity, self._tokens, self._updated_at = burst, 0.0, now
 
     def take(self, now: float) -> bool:
@@ -161,7 +166,8 @@ class Pacer:
     def _refill(self, now: float) -> None:
         if self._updated_at is not None and now > self._updated_at:
             elapsed = now - self._updated_at
-            most = max(self._capacity - self._under_way, 1.0)  # the rate is used however long calls take
+            # By default one permit is allowed, so the rate is used however long calls take.
+            most = max(self._capacity - self._under_way, self._least)
             self._tokens = max(self._tokens, min(most, self._tokens + elapsed * self.rate))
             if self.rate < self.ceiling:
                 known = min(self._throughput.best(self.ceiling), self.ceiling)

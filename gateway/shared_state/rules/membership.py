@@ -2,8 +2,8 @@
 
 The parts that members have been told, or may still believe in, never add up to more than the quota. A
 member uses its part when it has had no reply for a while. The store reserves the part of every member that
-may do so: one that has not acknowledged a reply for some time (lost), or that has ticked again and has not
-yet acknowledged the reply. So a replica that lives without the store cannot make the fleet exceed the quota.
+may do so: one that has not acknowledged a reply for some time. It is lost until it acknowledges one again.
+So a replica that lives without the store cannot make the fleet exceed the quota.
 """
 
 import math
@@ -33,8 +33,6 @@ def hear(state: QuotaState, now: int, member: MemberState, request: TickRequest)
         _acknowledge(member, request)
     elif not member.ticked:
         _introduce(state, now, member, request)
-    if member.lost_at:
-        member.lost_at, member.heard_at = 0, now
     if not member.confirmed and not member.confirms_from:
         member.confirms_from = request.sequence
     member.ticked = True
@@ -47,7 +45,7 @@ def _acknowledge(member: MemberState, request: TickRequest) -> None:
     elif request.acknowledged == member.before:
         member.heard_at = max(member.heard_at, member.before_at)
     if member.confirms_from and request.acknowledged >= member.confirms_from:
-        member.confirmed = True
+        member.confirmed, member.lost_at = True, 0
 
 
 def _introduce(state: QuotaState, now: int, member: MemberState, request: TickRequest) -> None:

@@ -270,7 +270,7 @@ local function acknowledge(member)
         member.heard_at = max(member.heard_at, member.before_at)
     end
     if member.confirms_from > 0 and request.acknowledged >= member.confirms_from then
-        member.confirmed = true
+        member.confirmed, member.lost_at = true, 0
     end
 end
 
@@ -296,9 +296,6 @@ local function hear(now, member)
         acknowledge(member)
     elseif not member.ticked then
         introduce(now)
-    end
-    if member.lost_at > 0 then
-        member.lost_at, member.heard_at = 0, now
     end
     if not member.confirmed and member.confirms_from == 0 then
         member.confirms_from = request.sequence

@@ -152,3 +152,17 @@ def test_replicas_with_the_same_campaigns_get_equal_calls_for_each() -> None:
     counts = Counter((call.campaign_id, call.replica) for call in fleet.calls if call.at > 4.0)
     assert len(counts) == 18
     assert jain(counts.values()) >= 0.99
+
+
+def test_a_slow_store_costs_no_more_than_none() -> None:
+    """Round trips of 0.1 to 0.4 s, with a time-out of 0.25 s: many ticks fail, and many are late."""
+    fleet = ready()
+    backlog(fleet, *fleet.replicas)
+    fleet.run(10.0)
+    fleet.link_s = lambda: fleet.rng.uniform(0.05, 0.2)
+    fleet.run(40.0)
+    assert fleet.used(14.0, 40.0) >= 0.9
+    fleet.link_s = lambda: 0.001
+    fleet.run(60.0)
+    assert fleet.used(44.0, 60.0) >= 0.97
+    assert fleet.throttled == 0

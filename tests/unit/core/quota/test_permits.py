@@ -7,9 +7,12 @@ import pytest
 from gateway.core.fleet.messages import DemandRow, FleetSettings, Member, PermitGrant, TickReply, TickRequest
 from gateway.core.model import Priority
 from gateway.core.quota.permits import (
+    BAD_TICKS,
     BUSY_TICK_EVERY_S,
+    GOOD_TICKS,
     LEAST_GAP_S,
     NEVER_S,
+    SLOW_S,
     SOLO_AFTER_S,
     TICK_EVERY_S,
     FleetPermits,
@@ -373,3 +376,58 @@ def test_calls_that_wait_for_a_further_attempt_leave_room_for_its_permit(bench: 
     bench.permits.under_way(NOW, 8)
     bench.demand.retries = 8
     assert bench.tick(NOW + 10.0).room == 8
+
+
+# --- a slow store ------------------------------------------------------------------------------------------
+
+
+def bad_ticks(bench: Bench, now: float, count: int, **reply: Any) -> float:
+    """Exchange ticks whose replies come late, with a grant each; return when the last reply came."""
+    for _ in range(count):
+        bench.permits.tick(now)
+        bench.reply(now, now + SLOW_S + 0.02, grant(7), **reply)
+        now += SLOW_S + 0.02
+    return now
+
+
+def test_a_slow_reply_now_and_then_is_used(bench: Bench) -> None:
+    now = bad_ticks(bench, NOW, BAD_TICKS - 1)
+    assert bench.permits.take(now)
+    assert not bench.permits.solo
+
+
+def test_replies_of_a_slow_store_are_ignored_and_not_acknowledged(bench: Bench) -> None:
+    """Otherwise the replica would neither have permits in time nor become solo."""
+    last_heard_at = bad_ticks(bench, NOW, BAD_TICKS - 1)
+    acknowledged = bench.permits.tick(last_heard_at).sequence - 1
+    bench.reply(last_heard_at, last_heard_at + 0.24, grant(8))
+    now = bad_ticks(bench, last_heard_at + 0.24, 5)
+    request = bench.permits.tick(now)
+    assert request.acknowledged == acknowledged
+    assert (7, 1) in request.returned
+    assert bench.permits.ready_at(now + 1.0) == now + 1.0
+    assert bench.permits.solo
+    assert bench.permits.account_rate == 4.0
+
+
+def test_a_replica_uses_the_store_again_after_several_good_ticks_in_a_row(bench: Bench) -> None:
+    now = bad_ticks(bench, NOW, 12)
+    for number in range(GOOD_TICKS):
+        assert bench.permits.solo
+        now += BUSY_TICK_EVERY_S
+        assert bench.permits.tick_at(now) <= now + BUSY_TICK_EVERY_S
+        bench.tick(now, grant(20 + number))
+    assert not bench.permits.solo
+    assert bench.permits.take(now + LATE_S)
+    assert not bench.permits.take(now + LATE_S), "the permits of ignored replies are returned"
+
+
+def test_the_own_bucket_permits_no_more_than_its_burst_while_calls_are_under_way(bench: Bench) -> None:
+    late = NOW + 30.0
+    for calls in range(1, 4):
+        assert bench.permits.take(late)
+        bench.permits.under_way(late, calls)
+    assert not bench.permits.take(late + 5.0)
+    assert bench.permits.ready_at(late + 5.0) > late + 5.0
+    bench.permits.under_way(late + 5.0, 2)
+    assert bench.permits.take(late + 6.0)
