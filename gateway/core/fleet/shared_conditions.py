@@ -118,7 +118,7 @@ class SharedConditions:
         """Note what has changed here. A condition that began and ended between two beats is not told."""
         records = self._conditions.records()
         for name, state in self._conditions.take_to_share().items():
-            if name in records or name in self._owners or name in self._sent:
+            if name in records or name in self._owners:
                 self._unsent[name] = state
             else:
                 self._unsent.pop(name, None)

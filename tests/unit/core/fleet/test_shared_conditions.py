@@ -187,6 +187,7 @@ def test_an_owner_for_which_nothing_waits_gives_up_after_two_beats_only() -> Non
     a, b = parked()
     a.waits.clear()
     a.beat()
+    assert a.condition() == OWN
     a.waits.add("c")
     after(0.2, a, b)
     assert a.condition() == OWN
@@ -270,6 +271,23 @@ def test_what_is_found_during_a_beat_is_newer_than_its_reply() -> None:
     assert a.shared.wants_beat()
     beat(a, b)
     assert a.condition() is b.condition() is None
+
+
+def test_a_call_that_ends_during_a_beat_knows_more_than_its_reply() -> None:
+    """The reply tells of the next pause, and the call has shown that the campaign does not run."""
+    a, b = Store().replicas()
+    a.conditions.throttled(NOW, "c", 1, NOW)
+    beat(a, b)
+    a.conditions.advance(NOW + 5.0)
+    a.beat()
+    b.beat()
+    request = b.shared.request(NOW)
+    assert request is not None
+    b.conditions.park(NOW, "c", "Paused")
+    b.shared.replied(NOW, a.store.tick(), 0, a.store.rules.exchange(a.store.ms, request))
+    assert b.condition() == OWN
+    beat(b, a)
+    assert (a.condition(), b.condition()) == (COPY, OWN)
 
 
 def test_a_lost_reply_does_no_harm() -> None:
