@@ -29,6 +29,7 @@ class SlotMap:
         self._outdated = True
         self._reading: asyncio.Task[None] | None = None
         self._read_at = float("-inf")
+        self._problem: SharedStateError | None = None
 
     def outdated(self) -> None:
         """Note that the map may be wrong, so that it is read again."""
@@ -44,7 +45,7 @@ class SlotMap:
         for first, last, node in self._slots:
             if first <= slot <= last:
                 return node
-        raise SharedStateUnavailable(f"no node of the cluster has slot {slot}")
+        raise self._problem or SharedStateUnavailable(f"no node of the cluster has slot {slot}")
 
     async def _read(self) -> None:
         self._read_at = asyncio.get_running_loop().time()
@@ -56,9 +57,9 @@ class SlotMap:
             except SharedStateError as failure:
                 problem = failure
             else:
-                self._outdated = False
+                self._outdated, self._problem = False, None
                 return
-        raise problem
+        self._problem = problem
 
     async def _ask(self, node: Node) -> Slots:
         connection = await self._open(node)
