@@ -22,9 +22,10 @@ def running_cluster(program: str, folder: Path) -> Iterator[list[Server]]:
         bounds = [0, SLOTS // 3, 2 * SLOTS // 3, SLOTS]
         for node, first, end in zip(nodes, bounds, bounds[1:], strict=False):
             node.command("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
-        for number, node in enumerate(nodes[1:], 2):
-            nodes[0].command("CLUSTER", "MEET", "127.0.0.1", node.port, _bus_port(node))
+        for number, node in enumerate(nodes, 1):
             node.command("CLUSTER", "SET-CONFIG-EPOCH", number)
+        for node in nodes[1:]:
+            nodes[0].command("CLUSTER", "MEET", "127.0.0.1", node.port, _bus_port(node))
         _wait_until_formed(nodes)
         yield nodes
 
