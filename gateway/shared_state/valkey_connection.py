@@ -123,8 +123,10 @@ class ValkeyConnection:
             return ServerError(code, text)
 
     def close(self) -> None:
-        """Close the connection at once."""
+        """Close the connection at once, also if bytes could not be sent yet."""
         self._pending = True
+        if self._raw._writer is not None:
+            self._raw._writer.transport.abort()
         with contextlib.suppress(OSError):
             self._raw._close()
 

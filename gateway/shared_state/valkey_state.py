@@ -34,6 +34,8 @@ SHORTEST_OPEN_S = 1.0
 """Seconds to connect and log in, at least; otherwise four times the time limit of an operation."""
 SENTINELS_EVERY_S = 1.0
 """Seconds between two questions to Sentinels whether the primary is still the same."""
+CLOSING_TURNS = 3
+"""Turns of the event loop in which cancelled tasks end and closed connections release their sockets."""
 CLIENT_NAME = "dial-gateway:"
 """What the names of all connections begin with; the member follows."""
 
@@ -110,6 +112,8 @@ class ValkeyState:
         self._others.route.close()
         if self._slots is not None:
             self._slots.close()
+        for _ in range(CLOSING_TURNS):
+            await asyncio.sleep(0)
 
     def _has_returned(self) -> None:
         self._presence.move()

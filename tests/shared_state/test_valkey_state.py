@@ -1,6 +1,7 @@
 """The shared state over real servers, and over a network that delays and loses."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -98,6 +99,16 @@ async def test_a_hung_server_costs_the_time_limit_once(real_server: Server) -> N
         assert loop.time() - began < 0.1
         real_server.resume()
         assert await until_claimed(state, "c") == [CLAIMED]
+
+
+@pytest.mark.timed
+async def test_a_late_event_loop_does_not_lose_a_reply_that_is_there(shared_server: Server) -> None:
+    """While the gateway itself is busy for longer than the time limit, the server is not taken for slow."""
+    async with state_at(shared_server.url, timeout_s=0.1) as state:
+        await claim(state, "on-time")
+        for number in range(5):
+            asyncio.get_running_loop().call_soon(time.sleep, 0.15)
+            assert await claim(state, f"late-{number}") == [CLAIMED]
 
 
 async def test_a_cancelled_operation_does_not_shift_the_replies_of_others(shared_server: Server) -> None:
