@@ -1,14 +1,18 @@
 """Connects the settings of a shared state with the parts that use it."""
 
+import asyncio
 import re
 import secrets
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 
+from gateway.connect.resolver import Resolver
 from gateway.dispatch.fleet import FleetSetup
 from gateway.settings import Settings
 from gateway.shared_state.measured import MeasuredState
 from gateway.shared_state.setup import StateFiles, fingerprint_key, state_settings
+from gateway.shared_state.valkey_connection import Node, Resolve
 from gateway.shared_state.valkey_state import StateSettings, ValkeyState
 from gateway.telemetry import Telemetry
 
@@ -29,7 +33,7 @@ def state_settings_of(settings: Settings) -> StateSettings | None:
         tls_key=settings.shared_state_tls_key_file,
         password=settings.shared_state_password_file,
     )
-    return state_settings(
+    reached = state_settings(
         settings.shared_state_url,
         files,
         settings.shared_state_password,
@@ -37,6 +41,22 @@ def state_settings_of(settings: Settings) -> StateSettings | None:
         settings.shared_state_timeout,
         settings.replay_window,
     )
+    return replace(reached, access=replace(reached.access, resolve=resolving(Resolver())))
+
+
+def resolving(resolver: Resolver) -> Resolve:
+    """Return what resolves names in threads of its own.
+
+    A look-up that hangs would otherwise take a thread of the event loop with each attempt to connect, and
+    leave none for metrics and files.
+    """
+
+    async def resolve(node: Node) -> list[str]:
+        # Shielded: the look-up is shared, and goes on if one attempt to connect is given up.
+        found = await asyncio.shield(asyncio.wrap_future(resolver.begin(node.host, node.port)))
+        return [address[0] for *_, address in found]
+
+    return resolve
 
 
 def fleet_setup_of(

@@ -42,7 +42,7 @@ async def _ask(node: Node, service: str, access: Access, timeout_s: float) -> tu
 
 async def _reply_of(node: Node, command: Command, access: Access) -> Reply | ServerError:
     """Ask without a password first: a Sentinel without one refuses any."""
-    connection = await ValkeyConnection.open(node, access.tls)
+    connection = await ValkeyConnection.open(node, access.tls, access.resolve)
     try:
         (reply,) = await connection.run([command])
         password = access.password()

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from gateway.shared_state.commands.script_call import Reply
 from gateway.shared_state.port import SharedStateRefused, SharedStateUnavailable
-from gateway.shared_state.valkey_connection import Command, Node, ServerError, ValkeyConnection
+from gateway.shared_state.valkey_connection import (
+    Command,
+    Node,
+    Resolve,
+    ServerError,
+    ValkeyConnection,
+    as_given,
+)
 
 OLDEST = 7
 """The oldest major version: 7.0 has `#!lua` scripts, and SET with NX and GET together."""
@@ -40,13 +47,14 @@ class Access:
     """How to connect: user and password, database, TLS. `tls` is None for none.
 
     `password` is read for each connection, since a file may have been replaced; it raises
-    `SharedStateRefused`.
+    `SharedStateRefused`. `resolve` finds the addresses of a host name.
     """
 
     user: str | None = None
     password: Callable[[], str | None] = field(default=lambda: None, repr=False)
     database: int = 0
     tls: ssl.SSLContext | None = None
+    resolve: Resolve = as_given
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,7 @@ async def open_server(
     """Connect, log in, and read what the server is. Raises `SharedStateError` within `timeout_s`."""
     try:
         async with asyncio.timeout(timeout_s):
-            connection = await ValkeyConnection.open(node, access.tls)
+            connection = await ValkeyConnection.open(node, access.tls, access.resolve)
             try:
                 return connection, await _introduce(connection, access, name)
             except BaseException:

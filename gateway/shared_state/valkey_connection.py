@@ -6,7 +6,7 @@ connection is closed, so that its replies cannot reach a later group. Nothing is
 
 import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 from valkey.asyncio.connection import Connection as _TcpConnection
@@ -18,6 +18,10 @@ from gateway.shared_state.commands.script_call import Argument, Reply
 from gateway.shared_state.port import SharedStateUnavailable
 
 Command = Sequence[Argument]
+
+
+Resolve = Callable[["Node"], Awaitable[Sequence[str]]]
+"""Returns the addresses of a server. Raises `OSError`."""
 
 
 class ServerError(NamedTuple):
@@ -43,6 +47,20 @@ class _Parser(DefaultParser):  # type: ignore[misc, valid-type]
     EXCEPTION_CLASSES: dict[str, Any] = {}  # noqa: RUF012 - as in the library
 
 
+class _TlsConnection(SSLConnection):
+    """Expects the certificate of the host `named`, whatever address it has."""
+
+    named = ""
+
+    def _connection_arguments(self) -> dict[str, Any]:
+        return {**super()._connection_arguments(), "server_hostname": self.named}
+
+
+async def as_given(node: Node) -> Sequence[str]:
+    """Leave it to the system to resolve the host name, in a thread of the event loop."""
+    return [node.host]
+
+
 def slot_of(key: str) -> int:
     """Return the slot of a key in a cluster."""
     return key_slot(key.encode())
@@ -57,10 +75,24 @@ class ValkeyConnection:
         self._pending = False
 
     @classmethod
-    async def open(cls, node: Node, tls: ssl.SSLContext | None) -> "ValkeyConnection":
+    async def open(cls, node: Node, tls: ssl.SSLContext | None, resolve: Resolve) -> "ValkeyConnection":
         """Connect, without a command. Raises `SharedStateUnavailable`; the caller limits the time."""
+        try:
+            addresses = await resolve(node)
+        except (OSError, UnicodeError):
+            raise SharedStateUnavailable(f"{node}: the host name cannot be resolved") from None
+        problem = SharedStateUnavailable(f"{node}: the host name has no address")
+        for address in addresses:
+            try:
+                return await cls._open_at(node, address, tls)
+            except SharedStateUnavailable as failure:
+                problem = failure
+        raise problem
+
+    @classmethod
+    async def _open_at(cls, node: Node, address: str, tls: ssl.SSLContext | None) -> "ValkeyConnection":
         options: dict[str, Any] = {
-            "host": node.host,
+            "host": address,
             "port": node.port,
             "socket_timeout": None,
             "lib_name": None,
@@ -72,7 +104,8 @@ class ValkeyConnection:
         if tls is None:
             raw = _TcpConnection(**options)
         else:
-            raw = SSLConnection(**options, ssl_check_hostname=True)
+            raw = _TlsConnection(**options, ssl_check_hostname=True)
+            raw.named = node.host
             raw.ssl_context.context = tls  # the library would read the files again for each connection
         opened = cls(node, raw)
         try:

@@ -11,6 +11,8 @@ from gateway.shared_state.port import SharedStateRefused, SharedStateUnavailable
 from gateway.shared_state.startup_check import Level, remarks_on
 from gateway.shared_state.valkey_connection import slot_of
 from gateway.shared_state.valkey_state import StateSettings, ValkeyState
+from tests.integration.fleet_world import fleet_of
+from tests.integration.world import dials
 from tests.shared_state.clusters import move_slot, running_cluster
 from tests.shared_state.servers import Server
 from tests.shared_state.states import claim, state_at
@@ -96,3 +98,16 @@ async def test_cluster_in_the_url_of_a_single_server_is_refused(shared_server: S
     async with state_at(url_of(shared_server)) as state:
         with pytest.raises(SharedStateRefused, match="cluster support disabled"):
             await claim(state, "t")
+
+
+async def test_gateways_over_a_cluster_are_one_fleet(cluster: list[Server]) -> None:
+    async with fleet_of(2, url_of(*cluster)) as fleet:
+        await fleet.joined()
+        one, other = fleet.replicas
+        for campaign in ("c-1", "c-2", "c-3"):
+            first = await one.ask(*dials(10), campaign=campaign)
+            again = await other.ask(*dials(10), campaign=campaign)
+            assert [result.dial_request_id for result in again] == [
+                result.dial_request_id for result in first
+            ]
+            assert set(fleet.dialed(campaign).values()) == {1}
