@@ -1,5 +1,6 @@
 """The check of a shared state: one clear line for each cause, and nothing overwritten."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,17 @@ async def test_a_replica_is_not_taken_for_the_primary(program: str, tmp_path: Pa
         problem = await refusal_of(settings_for(pair.replica.url))
     assert isinstance(problem, SharedStateUnavailable)
     assert "is a replica" in str(problem)
+
+
+async def test_each_new_connection_is_checked_for_a_primary(program: str, tmp_path: Path) -> None:
+    """A demoted server is left before anything is asked of it."""
+    with running_pair(program, tmp_path) as pair:
+        primary = settings_for(pair.primary.url).primary("dial-gateway:test")
+        (await primary.open()).close()
+        pair.promote()
+        with pytest.raises(SharedStateUnavailable, match="is a replica, which cannot write"):
+            await primary.open()
+        await asyncio.sleep(0)
 
 
 async def test_no_server() -> None:
