@@ -83,6 +83,34 @@ async def test_each_new_connection_is_checked_for_a_primary(program: str, tmp_pa
         await asyncio.sleep(0)
 
 
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        ("redis_version:6.2.14\r\nrole:master", "redis 6.2.14 is too old: 7.0 or later is needed"),
+        ("server_name:valkey\r\nredis_version:7.2.4\r\nvalkey_version:6.0.0\r\nrole:master", "too old"),
+        ("role:master", "redis without a version is too old"),
+    ],
+)
+async def test_a_server_that_is_too_old(info: str, words: str) -> None:
+    """A server of our own answers, since none of that age is at hand."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"INFO\r\n")
+        writer.write(f"+OK\r\n${len(info)}\r\n{info}\r\n".encode())
+        writer.close()
+        await writer.wait_closed()
+        ended.set()
+
+    ended = asyncio.Event()
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        refusal = await refusal_of(settings_for(f"valkey://127.0.0.1:{port}"))
+        await ended.wait()
+    assert isinstance(refusal, SharedStateRefused)
+    assert words in str(refusal)
+
+
 async def test_no_server() -> None:
     with closed_port() as port:
         problem = await refusal_of(settings_for(f"valkey://127.0.0.1:{port}"))
