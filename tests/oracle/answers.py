@@ -54,6 +54,7 @@ class Answers:
         # Dropped requests whose answer was owed to a stream that ends. It parts in slices of work, so the
         # request may have come to another end, such as its expiry, before the gateway dropped it.
         self.perhaps_answered = 0
+        self._counted: set[Outstanding] = set()
 
     # --- answers that come at once -------------------------------------------------------------------
 
@@ -179,12 +180,15 @@ class Answers:
             if not one.waiters and one.place is not Place.IN_CALL:
                 self.drop(one)
                 dropped += 1
-                self.perhaps_answered += self._is_owed(one)
+                self._count_dropped(one)
         caller.waiting.clear()
+        unanswered = {one for one, _ in caller.owed.values() if not one.waiters} - self._counted
         caller.owed.clear()
         self.owed.discard(caller)
         caller.gone = True
-        return dropped
+        for one in unanswered:  # its stream ended, and it did not stay for the answers
+            self._count_dropped(one)
+        return dropped + len(unanswered)
 
     def withdrawn(self, caller: Caller, settled: Iterable[Settled]) -> None:
         """Check that a caller whose deadline is near is told the truth about all it waits for."""
@@ -261,8 +265,11 @@ class Answers:
         assert answer.outcome in outcomes or not_sent
         self._check_parting(key, answer)
 
-    def _is_owed(self, one: Outstanding) -> bool:
-        return any(one is other for caller in self.owed for other, _ in caller.owed.values())
+    def _count_dropped(self, one: Outstanding) -> None:
+        self._counted.add(one)
+        self.perhaps_answered += any(
+            one is other for caller in self.owed for other, _ in caller.owed.values()
+        )
 
     def _check_parting(self, key: Key, answer: Answer) -> None:
         """Check that a request is not denied to a caller that leaves, though Connect has it."""

@@ -180,6 +180,11 @@ class EngineMachine(RuleBasedStateMachine):
     def end_stream(self, who: int) -> None:
         self.engine.end_stream(self._caller(who))
 
+    @precondition(lambda self: any(caller.ending and not caller.gone for caller in self.callers))
+    @rule()
+    def leave_while_the_stream_ends(self) -> None:
+        self.engine.leave(next(caller for caller in self.callers if caller.ending and not caller.gone))
+
     @rule(who=numbers)
     def withdraw(self, who: int) -> None:
         self.engine.withdraw(self._caller(who))
