@@ -175,9 +175,12 @@ class CampaignQueue:
         Entries that were taken for the call, but had expired, were left by their callers or did not fit into
         it, have not had their turn.
         """
-        for priority, lane in zip(PRIORITIES, self.lanes, strict=True):
-            passed_over = lane.waiting and not any(entry.priority is priority for entry in entries)
-            lane.passed_over = lane.passed_over + 1 if passed_over else 0
+        first = entries[0].priority  # mostly that of all
+        for priority, lane in enumerate(self.lanes):
+            if not lane.waiting or priority == first or any(entry.priority == priority for entry in entries):
+                lane.passed_over = 0
+            else:
+                lane.passed_over += 1
 
     def suspects_from(self) -> float | None:
         """Return the instant from which the next suspects may be sent; None if there are none."""
