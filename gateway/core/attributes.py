@@ -20,18 +20,18 @@ class PackedAttributes(Mapping[str, str]):
         self.encoded = encoded
 
     def __getitem__(self, key: str) -> str:
-        return self._decoded()[key]
+        return self.decoded()[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._decoded())
+        return iter(self.decoded())
 
     def __len__(self) -> int:
-        return len(self._decoded())
+        return len(self.decoded())
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, PackedAttributes):
             return self.encoded == other.encoded
-        return self._decoded() == other
+        return self.decoded() == other
 
     def __hash__(self) -> int:
         return hash(self.encoded)
@@ -40,7 +40,8 @@ class PackedAttributes(Mapping[str, str]):
         """Leave out the attributes, which are personal data."""
         return f"PackedAttributes({len(self.encoded)} bytes)"
 
-    def _decoded(self) -> dict[str, str]:
+    def decoded(self) -> dict[str, str]:
+        """Return all attributes, decoded once."""
         decoded: dict[str, str] = json.loads(self.encoded)
         return decoded
 
