@@ -2,66 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-import grpc
 import pytest
 
-from dialgateway import (
-    ActionDone,
-    ActionKind,
-    CallFailed,
-    Campaign,
-    CampaignState,
-    Confirmation,
-    HeldRequests,
-)
-from dialgateway.client import DialGatewayClient
+from dialgateway import CampaignState, Confirmation, HeldRequests
 from dialgateway.dialctl.campaign_table import reach, sentence, table_lines
-from tests.integration.fleet_world import FleetWorld, Replica, fleet_of
+from tests.integration.fleet_world import fleet_of
 from tests.integration.world import CAMPAIGN, dials, until, verdicts
 from tests.shared_state.lossy_proxy import lossy_proxy_to
+from tests.shared_state.operators import (
+    HOLD,
+    NAMES,
+    PURGE,
+    RELEASE,
+    act,
+    client_of,
+    dialctl,
+    held_queue,
+    listed,
+    outstanding,
+    state_in,
+)
 from tests.shared_state.servers import Server
-
-HOLD, RELEASE, PURGE = ActionKind.HOLD, ActionKind.RELEASE, ActionKind.PURGE
-NAMES = ("gateway-0", "gateway-1", "gateway-2")
-
-
-@asynccontextmanager
-async def client_of(replica: Replica) -> AsyncIterator[DialGatewayClient]:
-    async with DialGatewayClient(f"127.0.0.1:{replica.port}") as client:
-        yield client
-
-
-async def act(
-    replica: Replica, kind: ActionKind, held_requests: HeldRequests = HeldRequests.WAIT
-) -> ActionDone:
-    """Act on the campaign through a replica."""
-    async with client_of(replica) as client:
-        return await client.act_on_campaign(kind, CAMPAIGN, "complaints", held_requests=held_requests)
-
-
-async def listed(replica: Replica) -> Campaign | None:
-    """Return the campaign as a replica lists it."""
-    async with client_of(replica) as client:
-        return (await client.see_campaigns()).campaigns.get(CAMPAIGN)
-
-
-def state_in(replica: Replica) -> CampaignState:
-    return CampaignState[replica.gateway._dispatcher.row(CAMPAIGN).state.name]
-
-
-def outstanding(fleet: FleetWorld) -> int:
-    return sum(replica.gateway.engine.outstanding for replica in fleet.replicas)
-
-
-async def held_queue(fleet: FleetWorld, *counts: int) -> None:
-    """Hold the campaign, and queue dial requests at each replica."""
-    await act(fleet.replicas[0], HOLD)
-    for number, (replica, count) in enumerate(zip(fleet.replicas, counts, strict=True)):
-        await replica.stream().send(*dials(count, f"queued-{number}"))
-    await until(lambda: outstanding(fleet) == sum(counts))
 
 
 @pytest.mark.timed
@@ -140,36 +102,6 @@ async def test_a_replica_that_cannot_reach_the_store_is_named(real_server: Serve
         await until(lambda: state_in(cut_off) is CampaignState.HELD)
 
 
-async def test_without_the_store_a_hold_holds_here_and_a_release_is_refused(real_server: Server) -> None:
-    """The hold says that it applies here only, and reaches the others once the store is back."""
-    async with fleet_of(2, real_server.url) as fleet:
-        await fleet.joined()
-        one, other = fleet.replicas
-        real_server.kill()
-        done = await act(one, HOLD)
-        assert done.confirmation == Confirmation(NAMES[:1], NAMES[1:2], only_here=True)
-        with pytest.raises(CallFailed, match="the campaign stays held") as refused:
-            await act(one, RELEASE)
-        assert refused.value.code is grpc.StatusCode.FAILED_PRECONDITION
-        assert (state_in(one), state_in(other)) == (CampaignState.HELD, CampaignState.FLOWING)
-        real_server.start()
-        await until(lambda: state_in(other) is CampaignState.HELD)
-        await act(other, RELEASE)
-        assert (state_in(one), state_in(other)) == (CampaignState.FLOWING, CampaignState.FLOWING)
-
-
-async def test_a_flushed_store_gets_its_holds_back(real_server: Server) -> None:
-    """`FLUSHALL` ends no hold: the replicas record again what they know."""
-    async with fleet_of(2, real_server.url) as fleet:
-        await fleet.joined()
-        await act(fleet.replicas[0], HOLD)
-        real_server.command("FLUSHALL")
-        await until(lambda: real_server.command("HLEN", "{dial-gateway}:holds") == 1)
-        assert {state_in(replica) for replica in fleet.replicas} == {CampaignState.HELD}
-        late = await fleet.add("late")
-        await until(lambda: state_in(late) is CampaignState.HELD)
-
-
 async def test_any_replica_lists_the_fleet(real_server: Server) -> None:
     """List and watch show sums and the part of each replica, whichever replica is asked."""
     async with fleet_of(3, real_server.url) as fleet:
@@ -205,3 +137,19 @@ async def test_dialctl_writes_the_part_of_each_replica(real_server: Server) -> N
         assert sentence(campaign).endswith("queued+in flight by replica: gateway-0 3+0, gateway-1 4+0")
         done = await act(fleet.replicas[0], HOLD)
         assert reach(done) == ("confirmed by gateway-0, gateway-1", "")
+
+
+async def test_dialctl_says_which_replicas_have_confirmed(real_server: Server) -> None:
+    """A hold that not all replicas have confirmed is no success: exit code 1, and the names on stderr."""
+    async with lossy_proxy_to(real_server.port) as proxy, fleet_of(2, real_server.url) as fleet:
+        await fleet.add("cut-off", shared_state_url=f"valkey://127.0.0.1:{proxy.port}")
+        await fleet.joined()
+        code, out, err = await dialctl(fleet.replicas[0], "hold", CAMPAIGN, "--reason", "complaints")
+        assert (code, err) == (0, "")
+        assert out.splitlines()[0].startswith(f"{CAMPAIGN}: held")
+        assert out.splitlines()[1] == "confirmed by cut-off, gateway-0, gateway-1"
+        proxy.partitioned = True
+        code, out, err = await dialctl(fleet.replicas[1], "release", CAMPAIGN)
+        assert code == 1
+        assert "confirmed by gateway-0, gateway-1" in out
+        assert err.startswith("dialctl: NOT confirmed by cut-off: ")
