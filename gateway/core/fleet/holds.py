@@ -6,7 +6,7 @@ that the store does not have, new ones made while it was away and those that it 
 and the store has lost nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.core.fleet.messages import ControlReply, FleetAction, FleetActionKind
@@ -40,6 +40,7 @@ class FleetHolds:
     def __init__(self) -> None:
         self.seen = 0
         self.in_force: Mapping[str, FleetAction] = {}
+        self._table: dict[str, FleetAction] = {}
         self._unrecorded: dict[str, FleetAction] = {}
         self._carried_out: set[int] = set()
         self._acted_since = False
@@ -68,19 +69,19 @@ class FleetHolds:
         if self._acted_since:
             return Changes()
         self.seen = reply.version
-        if reply.holds is None:
-            self._carried_out.clear()
+        carried_out, self._carried_out = self._carried_out, set()
+        if reply.holds is None and not self._unrecorded:
             return Changes()
-        table = {hold.campaign_id: hold for hold in reply.holds}
+        if reply.holds is not None:
+            self._table = {hold.campaign_id: hold for hold in reply.holds}
         if reply.lost:
-            missing = {name: hold for name, hold in self.in_force.items() if name not in table}
+            missing = {name: hold for name, hold in self.in_force.items() if name not in self._table}
             self._unrecorded = missing | self._unrecorded
+        # The request has offered some of them: the store has these now, if it did not have them before.
         self._unrecorded = {
-            name: hold for name, hold in self._unrecorded.items() if _is_missing(hold, table.get(name))
+            name: hold for name, hold in self._unrecorded.items() if _is_missing(hold, self._table.get(name))
         }
-        changes = self._changes(table | self._unrecorded, reply)
-        self._carried_out.clear()
-        return changes
+        return self._changes(self._table | self._unrecorded, reply, carried_out)
 
     def recorded(self, action: FleetAction) -> Changes:
         """Take an action of this replica that the store has recorded; `read` will not repeat it."""
@@ -89,11 +90,13 @@ class FleetHolds:
         if action.kind is FleetActionKind.PURGE:
             return Changes(purged=(action,))
         self._unrecorded.pop(action.campaign_id, None)
+        self._table.pop(action.campaign_id, None)
         others = {name: hold for name, hold in self.in_force.items() if name != action.campaign_id}
         if action.kind is FleetActionKind.RELEASE:
             ended = len(others) < len(self.in_force)
             self.in_force = others
             return Changes(released=(action,) if ended else ())
+        self._table[action.campaign_id] = action
         self.in_force = others | {action.campaign_id: action}
         return Changes(held=(action,))
 
@@ -111,14 +114,16 @@ class FleetHolds:
         self.in_force = {name: hold for name, hold in self.in_force.items() if name != action.campaign_id}
         return Changes(released=(action,))
 
-    def _changes(self, holds: Mapping[str, FleetAction], reply: ControlReply) -> Changes:
+    def _changes(
+        self, holds: Mapping[str, FleetAction], reply: ControlReply, carried_out: Collection[int]
+    ) -> Changes:
         before, self.in_force = self.in_force, holds
         held = [hold for name, hold in holds.items() if not _is_same(before.get(name), hold)]
         ended = [name for name in before if name not in holds]
         purged = [
             action
             for action in reply.actions
-            if action.kind is FleetActionKind.PURGE and action.version not in self._carried_out
+            if action.kind is FleetActionKind.PURGE and action.version not in carried_out
         ]
         return Changes(tuple(held), tuple(_release_of(name, reply) for name in ended), tuple(purged))
 

@@ -125,6 +125,20 @@ def test_a_hold_whose_record_was_not_confirmed_is_recorded_once() -> None:
     assert len(fleet.rules.history) == 1
 
 
+def test_a_hold_that_was_read_before_its_record_failed_ends_with_its_release() -> None:
+    """The store recorded it and a beat brought it, and then the reply to the record did not come in time."""
+    fleet = fleet_of("a", "b")
+    fleet.rules.act(fleet.now_ms + 5, action(HOLD))
+    fleet.beat("b")
+    fleet.replicas["b"].hold_here(action(HOLD))
+    fleet.beat_all()
+    assert fleet.replicas["b"].offered() == ()
+    fleet.act("a", action(RELEASE))
+    fleet.beat_all()
+    assert fleet.rules.holds == {}
+    assert fleet.replicas["b"].in_force == {}
+
+
 def test_many_unrecorded_holds_are_offered_in_parts() -> None:
     fleet = fleet_of("a")
     for number in range(3 * OFFERED):
@@ -150,7 +164,18 @@ def test_a_flushed_store_gets_its_holds_back() -> None:
 
 NAMES = ("a", "b", "c")
 KINDS = (
-    *("beat", "beat", "lost reply", "hold", "hold", "release", "purge", "unconfirmed hold", "hold here"),
+    *(
+        "beat",
+        "beat",
+        "lost reply",
+        "hold",
+        "hold",
+        "release",
+        "purge",
+        "unconfirmed hold",
+        "hold read early",
+    ),
+    "hold here",
     *("flush", "save", "fail over", "restart"),
 )
 step = st.tuples(st.sampled_from(KINDS), st.sampled_from(NAMES), st.sampled_from(CAMPAIGNS))
@@ -179,10 +204,12 @@ class Story:
             self.held[campaign] = name
         elif kind == "release" and fleet.act(name, action(RELEASE, campaign)) is not None:
             self.held.pop(campaign, None)
-        elif kind in {"hold here", "unconfirmed hold"}:
-            if kind == "unconfirmed hold":
+        elif kind in {"hold here", "unconfirmed hold", "hold read early"}:
+            if kind != "hold here":
                 fleet.now_ms += 10
                 fleet.rules.act(fleet.now_ms, action(HOLD, campaign, name))
+            if kind == "hold read early":
+                fleet.beat(name)
             fleet.replicas[name].hold_here(action(HOLD, campaign, name))
             self.held[campaign] = name
             self.complete = False  # a release by another replica may come before its record
@@ -209,7 +236,8 @@ class Story:
 def test_holds_stay_whatever_happens(steps: list[tuple[str, str, str]]) -> None:
     """Every hold that an operator was told of is in force everywhere once all have exchanged beats.
 
-    Without lost data, and without holds made while the store was away, nothing else is held.
+    Then nothing is left to be recorded. Without lost data, and without holds made while the store was away,
+    nothing else is held.
     """
     story = Story()
     for each in steps:
@@ -220,6 +248,7 @@ def test_holds_stay_whatever_happens(steps: list[tuple[str, str, str]]) -> None:
         assert {name: _said(hold) for name, hold in replica.in_force.items()} == {
             name: _said(hold) for name, hold in story.fleet.rules.holds.items()
         }
+        assert replica.offered() == ()
         if story.complete:
             assert set(story.held) == set(replica.in_force)
 
