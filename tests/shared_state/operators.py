@@ -35,6 +35,14 @@ async def listed(replica: Replica) -> Campaign | None:
         return (await client.see_campaigns()).campaigns.get(CAMPAIGN)
 
 
+async def listed_with(replica: Replica, queued: int) -> Campaign:
+    """Wait until a replica lists so many waiting dial requests: reports are about a second old."""
+    async with asyncio.timeout(PATIENCE_S):
+        while (campaign := await listed(replica)) is None or campaign.queued != queued:  # noqa: ASYNC110 - it need not tell
+            await asyncio.sleep(0.1)
+    return campaign
+
+
 def state_in(replica: Replica) -> CampaignState:
     return CampaignState[replica.gateway._dispatcher.row(CAMPAIGN).state.name]
 

@@ -20,6 +20,7 @@ from tests.shared_state.operators import (
     dialctl,
     held_queue,
     listed,
+    listed_with,
     outstanding,
     state_in,
 )
@@ -107,6 +108,7 @@ async def test_any_replica_lists_the_fleet(real_server: Server) -> None:
     async with fleet_of(3, real_server.url) as fleet:
         await fleet.joined()
         await held_queue(fleet, 5, 6, 7)
+        await listed_with(fleet.replicas[1], 18)
         async with client_of(fleet.replicas[1]) as client:
             seen = await client.see_campaigns()
             assert [(each.name, each.reported) for each in seen.replicas] == [(name, True) for name in NAMES]
@@ -129,8 +131,7 @@ async def test_dialctl_writes_the_part_of_each_replica(real_server: Server) -> N
     async with fleet_of(2, real_server.url) as fleet:
         await fleet.joined()
         await held_queue(fleet, 3, 4)
-        campaign = await listed(fleet.replicas[0])
-        assert campaign is not None
+        campaign = await listed_with(fleet.replicas[0], 7)
         title, row = table_lines([campaign])
         assert title.endswith("QUEUED+IN FLIGHT BY REPLICA")
         assert row.endswith("gateway-0 3+0, gateway-1 4+0")
