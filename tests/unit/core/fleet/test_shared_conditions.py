@@ -7,11 +7,12 @@ import pytest
 
 from gateway.core.campaigns.condition import Condition
 from gateway.core.campaigns.conditions import FORGET_AFTER_S, STATE_CALLS_PER_S, Conditions
-from gateway.core.fleet.messages import FleetSettings, Member, TickReply
+from gateway.core.engine import Decision, Engine, Limits
+from gateway.core.fleet.messages import ConditionsRequest, FleetSettings, Member, TickReply
 from gateway.core.fleet.shared_conditions import ALONE_AFTER_S, PUTS, RECORDED_AGAIN_S, SharedConditions
-from gateway.core.model import BATCH_LIMIT, CampaignNotice, NoticeKind
+from gateway.core.model import BATCH_LIMIT, CampaignNotice, NoticeKind, Waiter
 from gateway.shared_state.rules.conditions import ConditionsRules
-from tests.unit.core.making import NOW
+from tests.unit.core.making import NOW, Caller, dial
 
 SETTINGS = FleetSettings(10.0, 10.0, 1200.0)
 
@@ -125,6 +126,48 @@ def test_the_others_copy_a_condition() -> None:
     assert a.conditions.to_look_up(late, lambda _: True) == ["c"]
 
 
+def test_own_conditions_beside_copies_go_on() -> None:
+    """A replica with work of its own leaves the copies alone."""
+    a, b = parked()
+    b.waits |= {"d", "e"}
+    b.conditions.park(NOW, "d", "Paused")
+    b.conditions.throttled(NOW, "e", 1, NOW)
+    beat(a, b)
+    late = NOW + 10.0
+    assert b.conditions.advance(late) == ["e"]
+    assert b.conditions.to_look_up(late, lambda _: True) == ["d"]
+    assert b.condition() == COPY
+
+
+def test_callers_are_told_of_a_condition_that_another_replica_has_found() -> None:
+    """And that the campaign flows again; then the call leaves."""
+    store = Store()
+    (a,) = store.replicas("a")
+    engine = Engine(Limits(linger_s=0.0, forecast=False), random.Random(1), fleet_member="b")
+    caller, shared = Caller(), engine.shared_conditions
+    assert shared is not None
+    a.conditions.park(NOW, "campaign", "Paused")
+    a.waits.add("campaign")
+    a.beat()
+    engine.submit(NOW, [(Waiter(caller.source, 0), dial())])
+
+    def exchange() -> Decision:
+        request = shared.request(NOW) or ConditionsRequest(store.rules.version)
+        shared.replied(NOW, store.tick(), 0, store.rules.exchange(store.ms, request))
+        return engine.poll(NOW)
+
+    shared.replied(NOW, store.tick(), store.rules.version, None)
+    stopped = exchange()
+    assert [notice.notice.kind for notice in stopped.notices] == [NoticeKind.CAMPAIGN_PARKED]
+    assert stopped.batches == []
+    a.conditions.looked_up(NOW, ["campaign"], {"campaign": "Running"})
+    a.beat()
+    shared.replied(NOW, store.tick(), store.rules.version, None)
+    resumed = exchange()
+    assert [notice.notice.kind for notice in resumed.notices] == [NoticeKind.CAMPAIGN_RESUMED]
+    assert len(resumed.batches) == 1
+
+
 def test_all_flow_when_the_owner_has_seen_that_the_campaign_runs() -> None:
     a, b = parked()
     a.conditions.looked_up(NOW, ["c"], {"c": "Running"})
@@ -174,6 +217,8 @@ def test_the_end_of_a_pause_and_the_growth_of_probes_are_told() -> None:
     assert a.conditions.advance(a.store.now) == ["c"]
     a.conditions.called("c", 2)
     a.conditions.accepted(a.store.now, "c", 2)
+    beat(a, b)
+    assert b.conditions.records()["c"].limit == 13
     a.waits.clear()
     beat(a, b)
     beat(a, b)
