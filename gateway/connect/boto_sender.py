@@ -165,7 +165,7 @@ class BotoConnect:
 
     def _put(self, campaign_id: str, requests: Sequence[DialRequest]) -> PutReply:
         items = [
-            self._api.item(request, expiration_for_boto3(request), dict(request.attributes))
+            self._api.item(request, expiration_for_boto3(request), dict(request.attributes.items()))
             for request in requests
         ]
         response = self._put_call(id=campaign_id, **{self._api.items: items})

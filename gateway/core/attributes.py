@@ -5,7 +5,7 @@ the same as JSON takes 100. The text is also what the call to Connect carries.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 
 
 class PackedAttributes(Mapping[str, str]):
@@ -39,6 +39,10 @@ class PackedAttributes(Mapping[str, str]):
     def __repr__(self) -> str:
         """Leave out the attributes, which are personal data."""
         return f"PackedAttributes({len(self.encoded)} bytes)"
+
+    def items(self) -> ItemsView[str, str]:
+        """Return the names and values, decoded once."""
+        return self.decoded().items()
 
     def decoded(self) -> dict[str, str]:
         """Return all attributes, decoded once."""
