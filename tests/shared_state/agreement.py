@@ -127,6 +127,22 @@ class Agreement:
         reply = self.scripts.run(ledger.look_up_call(KEYS, campaign_id, tokens))
         expected = self.store.look_up(campaign_id, live, tokens)
         _same("look_up", ledger.look_up_reply(reply, live, tokens), expected)
+        _same("look_up", ledger.marks_reply(reply), self.store.marks())
+
+    def marks(self) -> None:
+        """Read the marks of the store."""
+        reply = self.scripts.run(ledger.marks_call(KEYS))
+        _same("marks", ledger.marks_reply(reply), self.store.marks())
+
+    def doubt(self, for_s: float) -> None:
+        """Note that tokens without a record may have been sent."""
+        self.scripts.run(ledger.doubt_call(KEYS, round(for_s * 1000)))
+        self.store.doubt(for_s)
+
+    def keep_key(self, new: bytes) -> None:
+        """Keep a key of fingerprints if there is none."""
+        reply = self.scripts.run(ledger.keep_key_call(KEYS, new))
+        _same("keep_key", ledger.keep_key_reply(reply), self.store.keep_fingerprint_key(new))
 
     # --- what happens to the store -----------------------------------------------------------------
 
