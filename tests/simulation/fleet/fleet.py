@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from gateway.core.engine import Limits
 from gateway.core.fleet.messages import FleetActionKind, Member
+from gateway.core.quota.calls_under_way import IN_FLIGHT_S
 from gateway.dispatch.fleet_control import SharedStateAway
 from gateway.shared_state.rules.model_store import ModelStore
 from gateway.shared_state.rules.rules import Rules
@@ -153,6 +154,7 @@ class Fleet:
             self.promises.held(campaign_id)
         elif kind is FleetActionKind.RELEASE:
             self.promises.releasing(campaign_id)
+        split = self.is_split  # then only one of the two primaries knows of a hold
         try:
             result = await replica.act(kind, campaign_id, answering=answering)
         except SharedStateAway:
@@ -160,7 +162,7 @@ class Fleet:
         finally:
             if kind is FleetActionKind.RELEASE:
                 self.promises.released(campaign_id)
-        if kind is FleetActionKind.HOLD and (result is None or result.only_here):
+        if kind is FleetActionKind.HOLD and (result is None or result.only_here or split or self.is_split):
             self.promises.held_here_only(campaign_id, name)
 
     # --- the store ---------------------------------------------------------------------------------
@@ -237,9 +239,12 @@ class Fleet:
         return int((EPOCH_S + 5_000.0 + self.now + self.store_shift_s) * 1000)
 
     def _quota_as_set(self) -> bool:
-        """Whether the account's quota is the fleet's, with a burst that covers what is on its way."""
+        """Whether the account's quota is the fleet's, with a burst that covers what is on its way.
+
+        With a smaller burst one call more may be made than has returned, as in a single gateway.
+        """
         limits, bucket = self.limits, self.connect.bucket
-        on_its_way = 1.0 + limits.call_rate * 8.0 * self.latency_s
+        on_its_way = 1.0 + limits.call_rate * max(IN_FLIGHT_S, 8.0 * self.latency_s)
         as_set = 0.0 < limits.call_rate <= bucket.rate and limits.call_burst <= bucket.burst
         return as_set and on_its_way < limits.call_burst
 
