@@ -212,3 +212,23 @@ def test_script_and_rules_agree_on_any_ticks(
             store.change_history()
         elif isinstance(event, Step):
             take(store, event, replicas, names)
+
+
+@pytest.mark.parametrize("rate", [10.0, 1000.0])
+def test_they_agree_over_a_long_backlog_with_throttles(store: Store, rate: float) -> None:
+    """Long enough for passed-over priorities, weights, cuts of the rate and their recovery."""
+    store.empty()
+    replicas = with_permits(store, FleetSettings(rate, max(10.0, rate), 1200.0))
+    rows = tuple(
+        DemandRow(priority, caller, f"{caller}-{int(priority)}", 500, full=True, weight=weight)
+        for priority in (Priority.HIGH, Priority.BULK)
+        for caller, weight in (("light", 1), ("heavy", 7))
+    )
+    for tick in range(150):
+        store.now_ms += 67
+        replica = replicas[tick % 3]
+        replica.sequence += 1
+        step = IDLE._replace(
+            demand=rows[tick % 3 :], used=40, numbers=(0, 400, 3, 3, 0, 0), throttled=tick % 25 == 24
+        )
+        replica.received(store.tick(request_of(step, replica)))
