@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.core.campaigns.condition import Condition, NotFlowing
-from gateway.core.campaigns.conditions import FORGET_AFTER_S, Conditions
+from gateway.core.campaigns.conditions import FORGET_AFTER_S, LONGEST_PAUSE_S, UNSEEN_PROBE_S, Conditions
 from gateway.core.fleet.messages import ConditionsReply, ConditionsRequest, SharedCondition, TickReply
 from gateway.core.model import CampaignNotice, NoticeKind
 
@@ -20,6 +20,13 @@ ALONE_AFTER_S = 1.0
 """Seconds without a reply after which a replica probes and reads states itself: others regard it as lost."""
 RECORDED_AGAIN_S = 300.0
 """Seconds after which an owner records an unchanged condition again, so that the store keeps it."""
+LONGEST_S = {
+    Condition.COOLING: 1.2 * LONGEST_PAUSE_S,
+    Condition.PROBING: FORGET_AFTER_S,
+    Condition.PARKED: 1.2 * UNSEEN_PROBE_S,
+}
+"""Seconds that a condition which is read from the store lasts before something is due, at most. The store
+tells more if its clock has stepped back; the campaign must not wait for that clock."""
 PUTS = 50
 """Conditions in one request, at most, so that the store is not kept busy for long."""
 
@@ -232,8 +239,8 @@ def _copy_of(now: float, told: SharedCondition) -> NotFlowing:
     cause = NoticeKind.CAMPAIGN_PARKED if told.parked else NoticeKind.CAMPAIGN_COOLING
     return NotFlowing(
         told.condition,
-        now - told.age_ms / 1000,
-        now + told.pause_ms / 1000,
+        now - max(0, told.age_ms) / 1000,
+        now + min(told.pause_ms / 1000, LONGEST_S[told.condition]),
         cause,
         told.state,
         told.limit,

@@ -71,11 +71,12 @@ class Store:
     rules: ConditionsRules = field(default_factory=ConditionsRules)
     live: list[str] = field(default_factory=list)
     epoch: str = "1"
+    shift_s: float = 0.0
 
     @property
     def ms(self) -> int:
-        """The store's clock."""
-        return round(self.now * 1000)
+        """The store's clock, which is `shift_s` ahead of the replicas'."""
+        return round((self.now + self.shift_s) * 1000)
 
     def tick(self) -> TickReply:
         """Return what a tick tells."""
@@ -251,6 +252,29 @@ def test_an_owner_whose_probe_is_under_way_does_not_give_up() -> None:
     beat(a, b)
     beat(a, b)
     assert a.condition() == (Condition.PROBING, True)
+
+
+@pytest.mark.parametrize("throttled", [False, True])
+@pytest.mark.parametrize("shift_s", [-3600.0, 1500.0])
+def test_a_store_whose_clock_steps_keeps_no_campaign_stopped(shift_s: float, throttled: bool) -> None:
+    """Whoever takes a condition over after the step goes on soon."""
+    store = Store()
+    a, b = store.replicas()
+    if throttled:
+        a.conditions.throttled(NOW, "c", 1, NOW)
+    else:
+        a.conditions.park(NOW, "c", "Paused")
+    a.beat()
+    store.shift_s = shift_s
+    beat(b)
+    taken = b.conditions.get("c")
+    assert taken is not None
+    assert taken.since <= NOW
+    store.live.remove("a")
+    beat(b)
+    later = NOW + 36.0 if throttled else NOW + 12.0
+    assert b.conditions.advance(later) == (["c"] if throttled else [])
+    assert b.conditions.to_look_up(later, lambda _: True) == ([] if throttled else ["c"])
 
 
 def test_a_condition_that_nobody_wants_waits_for_the_next_request() -> None:
