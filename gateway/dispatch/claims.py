@@ -30,6 +30,9 @@ time-out. Fewer failures only mean that it is slow."""
 CLAIM_TRIES, LOOK_UP_TRIES = 3, 2
 """How often a slow shared state is asked, each time for as long as its time-out."""
 KEY_BYTES = 32
+OWED_S = WRITE_AGAIN_S
+"""Seconds for which the shared state notes that results of calls without claims are not written yet. It is
+noted again after half of them."""
 _Reply = TypeVar("_Reply")
 
 
@@ -87,6 +90,9 @@ class Claims:
         self._kept_key: bytes | None = None
         self._must_check = True
         self._mark_until = -math.inf
+        self._changed_before_key = False
+        self._owes_results = False
+        self._noted_at = -math.inf
         self._failed_at = -math.inf
         self._failures = 0  # in a row
         self._trying = False
@@ -113,6 +119,16 @@ class Claims:
         return await self._ask_again(
             LOOK_UP_TRIES, lambda: self._state.look_up(campaign_id, self._live(), tokens)
         )
+
+    def unclaimed(self) -> None:
+        """Note that a call is sent without claims.
+
+        Until its results are written, the shared state is to tell replicas that tokens without a record may
+        have been sent: a replica that starts after an outage knows nothing of the outage.
+        """
+        self._owes_results = True
+        self._written.clear()
+        self._wake.set()
 
     def settle(self, settlements: Iterable[Addressed]) -> None:
         """Record how claims have ended, with their campaigns, as soon as the shared state answers."""
@@ -143,8 +159,12 @@ class Claims:
 
     def _changed(self) -> None:
         """Note that the shared state may have lost records."""
-        if self._must_check:
-            return  # it is to be found out already
+        if self._must_check:  # it is to be found out already
+            if self._kept_key is None:  # and cannot be: nobody may know the data that were lost
+                self._changed_before_key = True
+                self._doubts.records_may_be_lost()
+                self._tell_doubt(self._now())
+            return
         self._must_check = True
         self._doubts.records_may_be_lost()
         self._tell_doubt(self._now())
@@ -172,9 +192,12 @@ class Claims:
                 done = await self._check()
             elif self._mark_until > self._now():
                 done = await self._mark()
+            elif self._owes_results and self._now() - self._noted_at >= OWED_S / 2:
+                done = await self._note_owed()
             elif self._settlements:
                 done = await self._write_some()
             else:
+                self._owes_results = False
                 self._wake.clear()
                 self._written.set()
                 continue
@@ -193,7 +216,8 @@ class Claims:
         before, self._kept_key = self._kept_key, kept
         if not self._has_key_file and kept != before:
             self._ledger.fingerprints = Fingerprints(kept)
-        if before is not None:
+        if before is not None or self._changed_before_key:
+            self._changed_before_key = False
             now, lost_all = self._now(), kept != before
             self._doubts.checked(now, self._replay_window_s, lost_all=lost_all)
             self._tell_doubt(now)
@@ -207,6 +231,14 @@ class Claims:
         done = await self._ask(self._done(self._state.doubt(until - self._now()))) is not None
         if done and self._mark_until == until:
             self._mark_until = -math.inf
+        return done
+
+    async def _note_owed(self) -> bool:
+        """Note in the shared state that results wait to be written; return whether it has taken the note."""
+        now = self._now()
+        done = await self._ask(self._done(self._state.doubt(OWED_S))) is not None
+        if done:
+            self._noted_at = now
         return done
 
     async def _write_some(self) -> bool:

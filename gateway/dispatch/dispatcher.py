@@ -400,6 +400,8 @@ class Dispatcher:
         if self.failing:
             return False
         may_send = self._engine.claimed(self._now(), batch, asked_at, verdicts)
+        if may_send and verdicts is None:
+            ledger.unclaimed()
         self._record_settlements()
         self._deliver_answers()
         self._wake.set()

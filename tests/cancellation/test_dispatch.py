@@ -212,6 +212,27 @@ async def write_settlements(at: int) -> Hang[Any]:
         return hang
 
 
+async def note_doubts(at: int) -> Hang[Any]:
+    """The writer of notes of doubt, cancelled anywhere: another writes them."""
+    state = HungState()
+    async with bench_of(state=state) as bench:
+        assert bench.claims is not None
+        for epoch in ("one", "two"):  # records are lost before the key is known
+            bench.claims.seen(epoch, [])
+        bench.claims.unclaimed()
+        hang = Hang(bench.claims.run(), at if at <= 4 else 0)
+        task = asyncio.create_task(_of(hang))
+        await turns()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        again = asyncio.create_task(bench.claims.run())
+        await asyncio.wait_for(bench.claims.written(), 10)
+        again.cancel()
+        assert state.store.marks().in_doubt
+        return hang
+
+
 async def written(at: int) -> Hang[Any]:
     """Waiting until all settlements are written: whoever gives that up keeps nobody else from it."""
     async with bench_of(state=HungState()) as bench:
@@ -383,6 +404,7 @@ SCENARIOS: dict[str, Scenario] = {
         claim,
         look_up_tokens,
         write_settlements,
+        note_doubts,
         written,
         run,
         watch_wall_clock,

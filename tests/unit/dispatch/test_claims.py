@@ -396,3 +396,43 @@ async def test_a_replica_that_starts_after_a_flush_learns_of_the_doubt() -> None
     world.now += WINDOW_S
     assert await newcomer.look_up("campaign", ["u"]) == {}
     writer.cancel()
+
+
+async def test_a_flush_before_the_first_key_brings_doubt_for_the_replay_window() -> None:
+    world = World()
+    world.claims.seen("one", [])
+    world.store.flush()
+    world.claims.seen("two", [])
+    assert world.ledger.doubts == [math.inf]
+    writer = asyncio.create_task(world.claims.run())
+    await turns()
+    assert world.ledger.doubts == [math.inf, world.now + WINDOW_S]
+    writer.cancel()
+
+
+async def test_a_replica_that_starts_doubts_until_results_of_unclaimed_calls_are_written() -> None:
+    world = World()
+    writer = asyncio.create_task(world.claims.run())
+    await turns()
+    newcomer = Claims(ModelState(world.store), Ledger(), "b", list, lambda: world.now, WINDOW_S)
+    assert await newcomer.look_up("campaign", ["t"]) == {}
+
+    async def no_results(operation: str) -> None:
+        if operation == "settle":
+            raise SharedStateUnavailable("it is slow")
+
+    world.state.on_request = no_results
+    world.claims.unclaimed()
+    world.claims.settle([accepted("t")])
+    for _ in range(10):  # for longer than one note lasts
+        await turns()
+        found = await newcomer.look_up("campaign", ["t"])
+        assert found is not None
+        assert found["t"].state is TokenState.UNKNOWN
+        await world.after_pause()
+    world.state.on_request = world._asked
+    await world.after_pause()
+    assert world.recorded == {"t": TokenState.ACCEPTED}
+    world.now += WRITE_AGAIN_S
+    assert await newcomer.look_up("campaign", ["u"]) == {}
+    writer.cancel()
