@@ -64,7 +64,8 @@ async def test_a_stream_that_its_caller_cancels(world: World) -> None:
 
 
 async def test_a_call_that_its_caller_cancels() -> None:
-    async with world_of(linger=5.0) as world:
+    async with world_of() as world:
+        world.hang()
         request = pb.PutDialRequestsRequest(campaign_id="c", dial_requests=[dial("a")])
         call = asyncio.ensure_future(stub_of(world.channel).PutDialRequests(request, timeout=30))
         await until(lambda: world.gateway.engine.outstanding == 1)

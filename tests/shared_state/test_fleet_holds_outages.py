@@ -70,7 +70,7 @@ async def test_a_hold_survives_a_failover_that_loses_it(program: str, tmp_path: 
     with running_pair(program, tmp_path, sentinel=True) as pair:
         async with fleet_of(2, pair.url) as fleet:
             await fleet.joined()
-            pair.wait_for_replica()
+            await asyncio.to_thread(pair.wait_for_replica)  # in this loop the gateways would miss beats
             pair.cut_replication()
             done = await act(fleet.replicas[0], HOLD)
             assert done.confirmation == Confirmation(NAMES[:2], (), only_here=False)
