@@ -60,11 +60,13 @@ async def test_a_hung_server(real_server: Server) -> None:
         await through_an_outage(fleet, real_server.pause, real_server.resume)
 
 
+@pytest.mark.timed
 async def test_a_server_that_is_killed_and_starts_empty(real_server: Server) -> None:
     async with fleet_of(2, real_server.url) as fleet:
         await through_an_outage(fleet, real_server.kill, real_server.start)
 
 
+@pytest.mark.timed
 async def test_a_flushed_server(real_server: Server) -> None:
     async with fleet_of(2, real_server.url) as fleet:
         await through_an_outage(
@@ -72,6 +74,7 @@ async def test_a_flushed_server(real_server: Server) -> None:
         )
 
 
+@pytest.mark.timed
 async def test_a_server_without_memory(real_server: Server) -> None:
     async with fleet_of(2, real_server.url) as fleet:
 
@@ -81,6 +84,7 @@ async def test_a_server_without_memory(real_server: Server) -> None:
         await through_an_outage(fleet, limit("1"), limit("0"))
 
 
+@pytest.mark.timed
 async def test_a_server_that_cannot_write(program: str, tmp_path: Path) -> None:
     """It is made a replica of another server, and the primary again."""
     with running_pair(program, tmp_path) as pair:
