@@ -2,7 +2,19 @@
 
 from typing import NamedTuple
 
-from scripts.promql import ALL, BY_CAMPAIGN, Query, largest, mean, most, named, quantile, rate, total
+from scripts.promql import (
+    ALL,
+    BY_CAMPAIGN,
+    Query,
+    largest,
+    mean,
+    most,
+    named,
+    of_account,
+    quantile,
+    rate,
+    total,
+)
 
 
 class Panel(NamedTuple):
@@ -90,8 +102,8 @@ ROWS = (
                 "Attempts, the rate in use, and the configured rate (0: no limit).",
                 (
                     named(rate("connect_calls"), "calls"),
-                    named(total("call_rate_current_per_second"), "kept"),
-                    named(total("call_rate_ceiling_per_second"), "as set"),
+                    named(of_account("call_rate_current_per_second"), "kept"),
+                    named(of_account("call_rate_ceiling_per_second"), "as set"),
                 ),
             ),
             Panel(

@@ -20,6 +20,13 @@ def total(metric: str, *by: str, of: str = ALL) -> Query:
     return Query(f"sum by ({', '.join(by)}) (dial_gateway_{metric}{{{of}}})", legend_of(*by))
 
 
+def of_account(metric: str) -> Query:
+    """Return a gauge of the whole account: replicas with a shared state all report it, others their parts."""
+    gauge, shared = f"dial_gateway_{metric}{{{ALL}}}", f"dial_gateway_shared_state_connected{{{ALL}}}"
+    match = f"on (namespace, job, instance) {shared}"
+    return Query(f"max by () ({gauge} and {match}) or sum by () ({gauge} unless {match})", "")
+
+
 def largest(metric: str, *by: str, of: str = ALL) -> Query:
     """Return the maximum of a gauge over replicas."""
     return Query(f"max by ({', '.join(by)}) (dial_gateway_{metric}{{{of}}})", legend_of(*by))
