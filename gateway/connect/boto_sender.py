@@ -15,13 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from gateway.connect.api_versions import APIS, STATES_OPERATION, ApiName, expiration_for_boto3
-from gateway.connect.aws_client import aws_client
-from gateway.connect.aws_clock import AwsClock
-from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys, chain_of
+from gateway.connect.api_versions import STATES_OPERATION, ApiName, expiration_for_boto3
+from gateway.connect.aws_sender import AwsSender
+from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys
 from gateway.connect.exchange import Exchange
 from gateway.connect.failures import certain, translated
-from gateway.connect.port import Operation, PutReply
+from gateway.connect.port import PutReply
 from gateway.connect.replies import states
 from gateway.connect.resolver import LookUp, Resolver, system_lookup
 from gateway.connect.signing import sign_by
@@ -41,7 +40,7 @@ SPARE = 3
 """Threads that may hang in abandoned calls, for each thread in use."""
 
 
-class BotoConnect:
+class BotoConnect(AwsSender):
     """Amazon Connect over boto3, with one client for all threads.
 
     `timeout_s` is the time limit of one call in seconds, `threads` the number of concurrent put calls, `api`
@@ -65,17 +64,21 @@ class BotoConnect:
         look_up: LookUp = system_lookup,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._keys = Keys.fixed(*credentials) if credentials else keys or Keys(chain_of(region))
-        self._api = APIS[api]
-        aws = aws_client(self._api, self._keys, region=region, endpoint_url=endpoint_url)
-        self._client = aws.client
-        self._clock = AwsClock(wall)
-        sign_by(self._clock, self._client, aws.credentials)
+        super().__init__(
+            api,
+            region=region,
+            endpoint_url=endpoint_url,
+            credentials=credentials,
+            keys=keys,
+            wall=wall,
+        )
+        self._client = self._aws.client
+        sign_by(self._clock, self._client, self._aws.credentials)
         self._put_call = getattr(self._client, self._api.put_method)
         self._resolver = Resolver(look_up)
         self._transport = Transport(
             self.endpoint,
-            ca_bundle=aws.ca_bundle,
+            ca_bundle=self._aws.ca_bundle,
             connect_timeout_s=connect_timeout_s(timeout_s),
             read_timeout_s=timeout_s,
             connections=(1 + SPARE) * threads + STATE_THREADS,
@@ -88,34 +91,6 @@ class BotoConnect:
         self._timeout_s = timeout_s
         if keys is None:  # others are started by their owner, once nothing else can prevent the start
             self._keys.start(FIRST_CREDENTIALS_S)
-
-    def operation(self, campaign_id: str) -> Operation:
-        """Return the name of the call, which is the same for all campaigns."""
-        return Operation(self._client.meta.service_model.service_id, self._api.put_operation)
-
-    def campaign_problem(self, campaign_id: str) -> str | None:
-        """Return the rule of this API that a campaign id breaks, if any."""
-        return self._api.campaign_problem(campaign_id)
-
-    @property
-    def endpoint(self) -> str:
-        """The address that calls go to."""
-        return str(self._client.meta.endpoint_url)
-
-    @property
-    def clock_behind_s(self) -> float:
-        """Seconds by which the local clock is behind AWS's, 0 unless the last replies agree on it."""
-        return self._clock.surely_behind_s
-
-    @property
-    def has_credentials(self) -> bool:
-        """Whether there are credentials now that have not expired."""
-        return self._keys.usable
-
-    @property
-    def credentials_in_words(self) -> str:
-        """The state of the credentials as a text for people."""
-        return self._keys.in_words
 
     @property
     def hanging_threads(self) -> int:

@@ -14,13 +14,13 @@ from botocore.exceptions import NoCredentialsError
 from botocore.parsers import create_parser
 from botocore.utils import percent_encode
 
-from gateway.connect.api_versions import APIS, STATES_OPERATION, ApiName, expiration_of
-from gateway.connect.aws_client import USER_AGENT, aws_client
-from gateway.connect.aws_clock import AwsClock
-from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys, chain_of
+from gateway.connect.api_versions import STATES_OPERATION, ApiName, expiration_of
+from gateway.connect.aws_client import USER_AGENT
+from gateway.connect.aws_sender import AwsSender
+from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys
 from gateway.connect.failures import certain, of_answer, unforeseen
 from gateway.connect.http_client import Exchange, HttpClient, Reply
-from gateway.connect.port import Operation, PutReply
+from gateway.connect.port import PutReply
 from gateway.connect.replies import states
 from gateway.connect.resolver import LookUp, Resolver, system_lookup
 from gateway.connect.signature import Signer, host_of
@@ -47,7 +47,7 @@ class _Call(NamedTuple):
     after: str
 
 
-class DirectConnect:
+class DirectConnect(AwsSender):
     """Amazon Connect over aiohttp.
 
     `calls` is the number of concurrent put calls, `timeout_s` the time limit of one in seconds, `api` the
@@ -73,21 +73,23 @@ class DirectConnect:
         wall: Callable[[], float] = time.time,
         client: Callable[..., HttpClient] = HttpClient,
     ) -> None:
-        self._keys = Keys.fixed(*credentials) if credentials else keys or Keys(chain_of(region))
-        self._api = APIS[api]
-        aws = aws_client(self._api, self._keys, region=region, endpoint_url=endpoint_url)
-        self.service_model = aws.client.meta.service_model
-        self._endpoint = str(aws.client.meta.endpoint_url)
-        self._clock = AwsClock(wall)
+        super().__init__(
+            api,
+            region=region,
+            endpoint_url=endpoint_url,
+            credentials=credentials,
+            keys=keys,
+            wall=wall,
+        )
         resolver = Resolver(look_up)
-        region_name = aws.client.meta.region_name
+        region_name = self._aws.client.meta.region_name
         self._signer = Signer(self.service_model.signing_name, region_name, host_of(self._endpoint))
         self._parser = create_parser(self.service_model.protocol)
         self._put_call, self._states_call = self._call(self._api.put_operation), self._call(STATES_OPERATION)
         self._http, self._states_http = (
             client(
                 endpoint_url=self._endpoint,
-                ca_bundle=aws.ca_bundle,
+                ca_bundle=self._aws.ca_bundle,
                 resolver=resolver,
                 connect_timeout_s=connect_timeout_s(timeout_s),
                 connections=connections,
@@ -98,34 +100,6 @@ class DirectConnect:
         self._timeout_s = timeout_s
         if keys is None:  # others are started by their owner, once nothing else can prevent the start
             self._keys.start(FIRST_CREDENTIALS_S)
-
-    def operation(self, campaign_id: str) -> Operation:
-        """Return the name of the call, which is the same for all campaigns."""
-        return Operation(self.service_model.service_id, self._api.put_operation)
-
-    def campaign_problem(self, campaign_id: str) -> str | None:
-        """Return the rule of this API that a campaign id breaks, if any."""
-        return self._api.campaign_problem(campaign_id)
-
-    @property
-    def endpoint(self) -> str:
-        """The address that calls go to."""
-        return self._endpoint
-
-    @property
-    def clock_behind_s(self) -> float:
-        """Seconds by which the local clock is behind AWS's, 0 unless the last replies agree on it."""
-        return self._clock.surely_behind_s
-
-    @property
-    def has_credentials(self) -> bool:
-        """Whether there are credentials now that have not expired."""
-        return self._keys.usable
-
-    @property
-    def credentials_in_words(self) -> str:
-        """The state of the credentials as a text for people."""
-        return self._keys.in_words
 
     @property
     def stalled(self) -> bool:
