@@ -1,4 +1,4 @@
-"""`dial-gateway fleet-demo`: three gateways that share their state, one of which is killed.
+"""`dial-gateway fleet-demo`: runs three gateways that share their state, and kills one of them.
 
 The gateways and the Valkey server are real processes; Amazon Connect is simulated in this process. `dialctl`
 sends a file of dial requests through one gateway, as a user would. That gateway is killed, a campaign is held

@@ -41,7 +41,7 @@ def aws_client(api: ConnectApi, keys: Keys, *, region: str | None, endpoint_url:
 
 
 class _ServiceModelLoader(Loader):
-    """Read AWS's service models, and keep what was read for all sessions of this process."""
+    """Read AWS's service models once, and share them among all sessions of this process."""
 
     @property
     def search_paths(self) -> list[str]:

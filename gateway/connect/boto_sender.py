@@ -154,8 +154,8 @@ def _in_exchange(exchange: Exchange, call: Callable[[], T]) -> T:
     try:
         with using(exchange):
             return call()
-    except Exception as error:  # noqa: BLE001 - whatever a library raises must settle the batch
-        # From None: the text of a botocore error may contain what was sent.
+    except Exception as error:  # noqa: BLE001 - the batch needs an answer after any exception
+        # `from None`: the text of the exception may contain a phone number or an attribute.
         raise certain(translated(error), exchange.ticket) from None
 
 

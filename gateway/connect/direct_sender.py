@@ -144,8 +144,8 @@ class DirectConnect(AwsSender):
             return self._read(call, await exchange.run(self._timeout_s, sent))
         except errors.CallFailure as failure:
             raise certain(failure, ticket) from None
-        except Exception as error:  # noqa: BLE001 - whatever a library raises must settle the batch
-            # From None: the text of a foreign error may contain what was sent.
+        except Exception as error:  # noqa: BLE001 - the batch needs an answer after any exception
+            # `from None`: the text of the exception may contain a phone number or an attribute.
             raise certain(_translated(error), ticket) from None
 
     def _read(self, call: _Call, reply: Reply) -> Any:

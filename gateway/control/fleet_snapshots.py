@@ -28,7 +28,8 @@ READ_EVERY_S = 0.5
 FIRST_ATTEMPTS, ASKED_EVERY_S = 6, 0.1
 """How often to ask for the first reports after nobody has looked for a while, and the seconds in between."""
 CAMPAIGNS_REPORTED = 10_000
-"""Campaigns in one report, at most: those that do not flow first, then by the size of the backlog."""
+"""The largest number of campaigns in one report. Campaigns that do not flow go first, then the largest
+backlogs."""
 
 
 class ReportStore(Protocol):

@@ -85,7 +85,7 @@ class FleetActions:
 
 
 async def total(tasks: "Sequence[asyncio.Task[int]]") -> int:
-    """Return the sum of counts. The work goes on if whoever waits for it leaves."""
+    """Return the sum of the results of tasks. The tasks continue if the caller is cancelled."""
     return sum([await asyncio.shield(task) for task in tasks])
 
 

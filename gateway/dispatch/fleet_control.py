@@ -208,9 +208,10 @@ class FleetControl:
         return ActionResult(await total(work), (here,), others, only_here=True)
 
     def _result(self, version: int, began_with: Sequence[Member]) -> ActionResult:
-        """Return who has carried out an action; `began_with` are the others when it was asked for.
+        """Return which replicas have carried out an action.
 
-        One that has not, and is no member any more, is named too: perhaps it cannot reach the store.
+        `began_with` are the other members when the action was requested. One of them that has not carried it
+        out is named even if it is no longer a member: it may be alive without reaching the store.
         """
         confirmed, unconfirmed = [self.here.name], list[str]()
         others = {member.member: member for member in [*began_with, *self.others()]}

@@ -87,7 +87,7 @@ class Exchange(Protocol):
         ...
 
     def replied(self, reply: ControlReply, sent_at: float, received_at: float) -> None:
-        """Carry out changes at once, so far as no call may be made any more."""
+        """Apply the changes. Those that stop calls take effect before this returns."""
         ...
 
     def beat_within_s(self) -> float | None:

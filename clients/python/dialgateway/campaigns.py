@@ -106,7 +106,7 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class CampaignsSeen:
-    """All campaigns at one instant, by id, and the ids of those that changed since the last such state.
+    """The state of all campaigns at one instant, by id, and the ids that have changed since the state before.
 
     `replicas` are those of the fleet; empty if the gateway has no shared state.
     """

@@ -69,7 +69,10 @@ def missing(seen: CampaignsSeen) -> str:
 
 
 def reach(done: ActionDone) -> tuple[str, str]:
-    """Return who has carried an action out, and what is wrong with that; both empty without a fleet."""
+    """Return a text with the replicas that have carried an action out, and one that names a problem.
+
+    Each is empty if there is nothing to say. Without a fleet both are.
+    """
     told = done.confirmation
     if told is None:
         return "", ""
@@ -82,7 +85,7 @@ def reach(done: ActionDone) -> tuple[str, str]:
 
 
 def _part(campaign: Campaign, part: ReplicaPart) -> str:
-    """Return what a replica has of a campaign, with its state there if that is another."""
+    """Return how many requests a replica has queued and in flight, and its state if that differs."""
     state = "" if part.state is campaign.state else f" {part.state.lower()}"
     return f"{unambiguous(part.replica)} {part.queued:,}+{part.in_flight:,}{state}"
 
