@@ -19,7 +19,7 @@ from gateway.connect.aws_client import USER_AGENT
 from gateway.connect.aws_sender import AwsSender
 from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys
 from gateway.connect.failures import certain, of_answer, unforeseen
-from gateway.connect.http_client import Exchange, HttpClient, Reply
+from gateway.connect.http_client import Attempt, HttpClient, Reply
 from gateway.connect.port import PutReply
 from gateway.connect.replies import states
 from gateway.connect.resolver import LookUp, Resolver, system_lookup
@@ -135,13 +135,13 @@ class DirectConnect(AwsSender):
 
     async def _called(self, http: HttpClient, call: _Call, path: str, body: object, ticket: Ticket) -> Any:
         """Send a call and return its parsed reply. Raises `CallFailure` only."""
-        exchange = Exchange(ticket)
+        attempt = Attempt(ticket)
         try:
             content = orjson.dumps(body, option=orjson.OPT_UTC_Z)
             stamp, keys = self._clock.stamp(), self._keys.frozen()
             headers = self._signer.headers(call.method, path, content, keys, stamp)
-            sent = http.send(exchange, call.method, path, content, headers)
-            return self._read(call, await exchange.run(self._timeout_s, sent))
+            sent = http.send(attempt, call.method, path, content, headers)
+            return self._read(call, await attempt.run(self._timeout_s, sent))
         except errors.CallFailure as failure:
             raise certain(failure, ticket) from None
         except Exception as error:  # noqa: BLE001 - the batch needs an answer after any exception

@@ -1,7 +1,6 @@
 """One attempt on the network: its ticket, and its present socket, which another thread can reset."""
 
 import socket
-import struct
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -10,11 +9,9 @@ from typing import TypeVar
 
 from gateway.connect.resolver import Address, Resolver
 from gateway.connect.ticket import Ticket
+from gateway.connect.unsent import drop_when_closed
 
 T = TypeVar("T")
-
-_DROP = struct.pack("ii", 1, 0)
-"""SO_LINGER: bytes that the kernel has not sent yet are dropped, and the connection is reset."""
 
 
 class ExchangeCutError(ConnectionAbortedError):
@@ -106,7 +103,6 @@ class Exchange:
 
 
 def _reset(sock: socket.socket) -> None:
-    with suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP)
+    drop_when_closed(sock)
     with suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)  # that of SSLSocket would also change its state

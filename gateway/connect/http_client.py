@@ -8,9 +8,7 @@ import asyncio
 import os
 import socket
 import ssl
-import struct
 from collections.abc import Awaitable, Mapping
-from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -21,15 +19,14 @@ from botocore.httpsession import ProxyConfiguration, create_urllib3_context, get
 from botocore.utils import get_environ_proxies
 from yarl import URL
 
+from gateway.connect.replies import LONGEST_REPLY_BYTES
 from gateway.connect.resolver import Resolver
 from gateway.connect.ticket import Ticket
-from gateway.connect.transport import LONGEST_REPLY_BYTES
+from gateway.connect.unsent import drop_when_closed
 from gateway.core import errors
 
 KEPT_S = 50.0
 """Seconds for which an idle connection is kept. Load balancers of AWS close theirs after a minute."""
-_DROP = struct.pack("ii", 1, 0)
-"""SO_LINGER: bytes that the kernel has not sent yet are dropped, and the connection is reset."""
 _SKIPPED = ("Accept", "Accept-Encoding", "User-Agent")
 """Headers that aiohttp would add to each request."""
 
@@ -42,7 +39,7 @@ class Reply(NamedTuple):
     body: bytes
 
 
-class Exchange:
+class Attempt:
     """One attempt on the network: its ticket, and its connection while bytes are under way."""
 
     __slots__ = ("_transport", "ticket")
@@ -105,24 +102,24 @@ class Exchange:
         if self._transport is None:
             return
         sock = self._transport.get_extra_info("socket")
-        with suppress(OSError, AttributeError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP)
+        if sock is not None:
+            drop_when_closed(sock)
         self._transport.abort()
 
 
-_exchange: ContextVar[Exchange] = ContextVar("exchange")
+_attempt: ContextVar[Attempt] = ContextVar("attempt")
 
 
 class _Request(aiohttp.ClientRequest):
     """A request that checks its ticket when its connection is open."""
 
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
-        _exchange.get().leave(conn.transport)
+        _attempt.get().leave(conn.transport)
         return await super().send(conn)
 
     async def write_bytes(self, *arguments: Any) -> None:
         await super().write_bytes(*arguments)
-        _exchange.get().written()
+        _attempt.get().written()
 
 
 class _Body(BytesPayload):
@@ -161,14 +158,14 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def send(
-        self, exchange: Exchange, method: str, path: str, body: bytes, headers: Mapping[str, str]
+        self, attempt: Attempt, method: str, path: str, body: bytes, headers: Mapping[str, str]
     ) -> Reply:
         """Send a request and return the reply. Raises aiohttp's exceptions, and the ticket's.
 
         `path` is percent-encoded.
         """
         session = self._session or self._open()
-        _exchange.set(exchange)
+        _attempt.set(attempt)
         response = await session.request(
             method,
             URL(self._base + path, encoded=True),
@@ -178,13 +175,13 @@ class HttpClient:
             proxy=self._proxy_url,
             proxy_headers=self._proxy_headers,
         )
-        exchange.ticket.all_left()
+        attempt.ticket.all_left()
         try:
             content = await _read(response)
         except BaseException:
             response.close()
             raise
-        exchange.completed()
+        attempt.completed()
         return Reply(response.status, response.headers, content)
 
     async def close(self) -> None:

@@ -21,6 +21,9 @@ UNTOLD = "in an unknown state"
 """Replaces the state of a campaign if that is not a word."""
 UNREADABLE = "unreadable"
 """Replaces a failure code of Connect's that is not a word."""
+LONGEST_REPLY_BYTES = 1 << 20
+"""Bytes of a reply that are read, at most. A reply to 25 items takes a few thousand; a longer one is not
+Connect's."""
 ENTRIES_READ = 4 * BATCH_LIMIT
 """Entries of one list that are read, at most; a call asks about 25."""
 CODES_LOGGED = 20

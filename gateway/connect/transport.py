@@ -23,10 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from gateway.connect.exchange import Exchange
-
-LONGEST_REPLY_BYTES = 1 << 20
-"""Bytes of a reply that are read, at most. A reply to 25 items takes a few thousand; a longer one is not
-Connect's."""
+from gateway.connect.replies import LONGEST_REPLY_BYTES
 
 _SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -236,4 +233,4 @@ def _read(response: Any) -> bytes:
     return b""  # an error page: its status says enough
 
 
-__all__ = ["LONGEST_REPLY_BYTES", "ReplyTooLong", "Transport", "using"]
+__all__ = ["ReplyTooLong", "Transport", "using"]

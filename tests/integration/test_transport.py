@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from gateway.connect.port import PutReply
+from gateway.connect.replies import LONGEST_REPLY_BYTES
 from gateway.connect.resolver import Address
 from gateway.connect.ticket import Ticket
-from gateway.connect.transport import LONGEST_REPLY_BYTES
 from gateway.core import errors
 from gateway.core.model import DialRequest
 from gateway.settings import SenderName

@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 
 from gateway.connect.api_versions import APIS, ApiName, expiration_for_boto3
 from gateway.connect.direct_sender import DirectConnect
-from gateway.connect.http_client import Exchange, Reply
+from gateway.connect.http_client import Attempt, Reply
 from gateway.connect.signature import Signer, host_of
 from gateway.connect.ticket import Ticket
 from gateway.core import errors
@@ -35,9 +35,7 @@ class Recorder:
         self.reply = reply
         self.sent: list[tuple[str, str, bytes, dict[str, str]]] = []
 
-    async def send(
-        self, exchange: Any, method: str, path: str, body: bytes, headers: dict[str, str]
-    ) -> Reply:
+    async def send(self, attempt: Any, method: str, path: str, body: bytes, headers: dict[str, str]) -> Reply:
         self.sent.append((method, path, body, headers))
         return self.reply
 
@@ -152,11 +150,11 @@ async def test_each_form_of_an_error(
 
 async def test_a_put_that_aiohttp_repeats_is_a_lost_answer() -> None:
     """aiohttp repeats a PUT when the server closes a kept connection. The second request does not leave."""
-    exchange = Exchange(Ticket())
+    attempt = Attempt(Ticket())
     transport: Any = mock.Mock()
-    exchange.leave(transport)
+    attempt.leave(transport)
     with pytest.raises(errors.AnswerLost):
-        exchange.leave(transport)
+        attempt.leave(transport)
 
 
 @pytest.mark.parametrize(
