@@ -1,12 +1,14 @@
 """Configuration and fixtures for all tests."""
 
 import gc
+import logging
 import os
 import signal
 from collections.abc import Iterator
 
 import pytest
 
+from gateway.runtime.logs.log_format import OURS
 from tests import parallel, ports, preloaded, timed, turns
 
 OBJECTS = 20_000
@@ -42,6 +44,21 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if skipped := len(reporter.stats.get("skipped", ())):
         reporter.write_line(f"\nCI: {skipped} skipped, where every test must run", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def restored_logging() -> Iterator[None]:
+    """Restore the levels and handlers of logging, which commands set for the whole process."""
+    root = logging.getLogger()
+    loggers = [root, *map(logging.getLogger, OURS)]
+    handlers, levels = list(root.handlers), [logger.level for logger in loggers]
+    yield
+    if levels == [logger.level for logger in loggers] and handlers == root.handlers:
+        return
+    root.handlers[:] = handlers
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    logging.captureWarnings(capture=False)
 
 
 @pytest.fixture

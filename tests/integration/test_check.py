@@ -1,7 +1,6 @@
 """`dial-gateway check` with the real boto3 against the simulator and a fake STS."""
 
 import asyncio
-import logging
 import re
 import threading
 import time
@@ -44,18 +43,6 @@ class Sts(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Log nothing."""
-
-
-@pytest.fixture(autouse=True)
-def restored_logging() -> Iterator[None]:
-    """Restore the levels and handlers of logging, which the command sets for the whole process."""
-    root, ours = logging.getLogger(), logging.getLogger("gateway")
-    handlers, levels = list(root.handlers), (root.level, ours.level)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
-    logging.captureWarnings(capture=False)
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """`dial-gateway serve` and `dial-gateway check` with a shared state: one line for each cause, no password."""
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,18 +25,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DIAL_GATEWAY_LISTEN", "127.0.0.1:0")
     monkeypatch.setenv("DIAL_GATEWAY_ADMIN_LISTEN", "127.0.0.1:0")
     monkeypatch.delenv(URL, raising=False)
-
-
-@pytest.fixture(autouse=True)
-def restored_logging() -> Iterator[None]:
-    """Restore the levels and handlers of logging, which the commands set for the whole process."""
-    root, ours = logging.getLogger(), logging.getLogger("gateway")
-    handlers, levels = list(root.handlers), (root.level, ours.level)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
-    logging.captureWarnings(capture=False)
 
 
 class Commands:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,19 +17,13 @@ SECRET = "+491511234567"
 
 @pytest.fixture
 def said() -> Iterator[io.StringIO]:
-    """What is logged; all hooks and handlers are put back afterwards."""
-    root = logging.getLogger()
-    before = (list(root.handlers), root.level, logging.getLogger("gateway").level)
+    """What is logged; all hooks are put back afterwards."""
     hooks = (sys.excepthook, threading.excepthook, sys.unraisablehook)
     stream = io.StringIO()
     logs.configure("INFO", "json", stream)
     logs.watch_process()
     yield stream
     sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
-    root.handlers[:] = before[0]
-    root.setLevel(before[1])
-    logging.getLogger("gateway").setLevel(before[2])
-    logging.captureWarnings(capture=False)
 
 
 def raised() -> ValueError:
