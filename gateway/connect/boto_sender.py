@@ -29,6 +29,7 @@ from gateway.connect.ticket import Ticket
 from gateway.connect.timeouts import connect_timeout_s
 from gateway.connect.transport import Transport, using
 from gateway.core import errors
+from gateway.core.attributes import unpacked
 from gateway.core.model import DialRequest
 
 T = TypeVar("T")
@@ -140,7 +141,7 @@ class BotoConnect(AwsSender):
 
     def _put(self, campaign_id: str, requests: Sequence[DialRequest]) -> PutReply:
         items = [
-            self._api.item(request, expiration_for_boto3(request), dict(request.attributes.items()))
+            self._api.item(request, expiration_for_boto3(request), unpacked(request.attributes))
             for request in requests
         ]
         response = self._put_call(id=campaign_id, **{self._api.items: items})

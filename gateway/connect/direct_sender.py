@@ -27,7 +27,6 @@ from gateway.connect.signature import Signer, host_of
 from gateway.connect.ticket import Ticket
 from gateway.connect.timeouts import connect_timeout_s
 from gateway.core import errors
-from gateway.core.attributes import PackedAttributes
 from gateway.core.model import DialRequest
 
 STATE_CONNECTIONS = 1
@@ -181,7 +180,7 @@ class DirectConnect(AwsSender):
 def _attributes(request: DialRequest) -> object:
     """Return the attributes of a dial request for orjson: the text that is there, if they are packed."""
     attributes = request.attributes
-    return orjson.Fragment(attributes.encoded) if type(attributes) is PackedAttributes else attributes
+    return orjson.Fragment(attributes) if isinstance(attributes, bytes) else attributes
 
 
 def _json(body: bytes) -> object:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
-from gateway.core.attributes import PackedAttributes
+from gateway.core.attributes import Attributes
 from gateway.core.entry_state import EntryState
 from gateway.core.errors import CallFailure
 
@@ -125,7 +125,7 @@ class DialRequest:
     campaign_id: str
     client_token: str
     phone_number: str
-    attributes: Mapping[str, str]
+    attributes: Attributes
     expiration: float | None
     expires_at: float
     size_bytes: int
@@ -145,7 +145,7 @@ class DialRequest:
         It differs between processes, and between packed attributes and others.
         """
         attributes = self.attributes
-        if type(attributes) is PackedAttributes:
+        if isinstance(attributes, bytes):
             return hash(self.phone_number) ^ hash(attributes)
         number = hash(self.phone_number)
         for attribute in attributes.items():

@@ -1,12 +1,13 @@
 """Converts dial requests, answers and notices between protobuf and the core's model."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from functools import lru_cache
 
 import orjson
 from google.protobuf.duration_pb2 import Duration
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.core.attributes import NO_ATTRIBUTES, PackedAttributes
+from gateway.core.attributes import NO_ATTRIBUTES, Attributes
 from gateway.core.intake.validation import problem_with_attributes
 from gateway.core.model import CampaignNotice, DialRequest, NoticeKind, Priority, Settled
 
@@ -14,8 +15,10 @@ LATEST_S = 253_402_300_800
 """The end of the year 9999 in seconds since the epoch: the limit of protobuf's timestamps."""
 TOKEN_ALONE = 1000
 """An answer whose token has more characters is sent in a separate message. A valid token has at most 200."""
-PACKED_BYTES = 75
+PACKED_BYTES = 35
 """Memory, in bytes, of packed attributes in addition to their text."""
+_SIZES = tuple(range(2048))
+"""Usual sizes of dial requests, made once: a number of its own for each request takes 32 bytes."""
 
 
 def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float) -> DialRequest:
@@ -24,7 +27,10 @@ def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float
     `expiry_offset` is the number of seconds to add to seconds since the epoch to get an instant on the scale
     of expiries.
     """
-    expiration = _expiration(message)
+    expiration, expires_at = _NO_EXPIRATION
+    if message.HasField("expiration_time"):
+        stated = message.expiration_time
+        expiration, expires_at = _expiration(stated.seconds, stated.nanos, expiry_offset)
     attributes, size = _attributes(message)
     return DialRequest(
         campaign_id,
@@ -32,13 +38,13 @@ def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float
         message.phone_number,
         attributes,
         expiration,
-        0.0 if expiration is None else expiration + expiry_offset,
-        size,
+        expires_at,
+        _SIZES[size] if size < len(_SIZES) else size,
         message.in_doubt,
     )
 
 
-def _attributes(message: pb.DialRequest) -> tuple[Mapping[str, str], int]:
+def _attributes(message: pb.DialRequest) -> tuple[Attributes, int]:
     """Return the attributes of a dial request, packed if they are valid, and its size in memory in bytes."""
     size, values = message.ByteSize(), message.attributes
     if not values:
@@ -49,7 +55,7 @@ def _attributes(message: pb.DialRequest) -> tuple[Mapping[str, str], int]:
     # A copy, because orjson's own object keeps the buffer that it was written into: four kilobytes or more.
     encoded = bytes(memoryview(orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS)))
     # The text is about as long as on the wire, unless many characters are escaped.
-    return PackedAttributes(encoded), max(size, len(encoded)) + PACKED_BYTES
+    return encoded, max(size, len(encoded)) + PACKED_BYTES
 
 
 def responses(answers: Iterable[Settled]) -> list[pb.StreamDialRequestsResponse]:
@@ -124,13 +130,19 @@ AGED = CampaignNotice(
 )
 
 
-def _expiration(message: pb.DialRequest) -> float | None:
-    if not message.HasField("expiration_time"):
-        return None
-    seconds, nanos = message.expiration_time.seconds, message.expiration_time.nanos
+_NO_EXPIRATION: tuple[float | None, float] = (None, 0.0)
+
+
+@lru_cache(maxsize=256)
+def _expiration(seconds: int, nanos: int, expiry_offset: float) -> tuple[float | None, float]:
+    """Return an expiration in seconds since the epoch and on the scale of expiries.
+
+    Most requests of a list expire at the same time. So they share these two numbers, which saves 64 bytes and
+    some time for each.
+    """
     instant = seconds + nanos * 1e-9  # which may round up to the next second
     legal = seconds >= 0 and 0 <= nanos < 1_000_000_000 and instant < LATEST_S
-    return instant if legal else None
+    return (instant, instant + expiry_offset) if legal else _NO_EXPIRATION
 
 
 def _duration(seconds: float | None) -> Duration | None:

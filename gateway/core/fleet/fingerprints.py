@@ -6,7 +6,7 @@ The key keeps a reader of the store or of a log from finding a phone number by h
 from base64 import urlsafe_b64encode
 from hashlib import blake2b
 
-from gateway.core.attributes import PackedAttributes
+from gateway.core.attributes import unpacked
 from gateway.core.model import DialRequest
 
 KEY_ID_LENGTH = 4
@@ -28,10 +28,7 @@ class Fingerprints:
         """Return the fingerprint of a dial request: 24 characters, the first four of which name the key."""
         # The lengths keep parts apart: "ab" and "c" differ from "a" and "bc".
         text = f"{len(request.phone_number)}:{request.phone_number}"
-        attributes = request.attributes
-        if isinstance(attributes, PackedAttributes):
-            attributes = attributes.decoded()  # once: each look at a packed attribute decodes all
-        for key, value in sorted(attributes.items()):
+        for key, value in sorted(unpacked(request.attributes).items()):
             text += f"{len(key)}:{key}{len(value)}:{value}"
         digest = self._keyed.copy()
         digest.update(text.encode())

@@ -141,6 +141,7 @@ class Admission:
         headroom_s, priority, clear_from = self.headroom_s, state.priority, state.clear_from
         tokens = [request.client_token for _, request in arrivals]
         known = campaign if campaign is not None and campaign.remembers_any(tokens) else None
+        expires_at = give_up_at = math.nan
         for waiter, request in arrivals:
             problem = problem_with(request)
             if problem is not None:
@@ -156,10 +157,11 @@ class Admission:
             if existing is not None:
                 answer = self._join(state, existing, waiter, request)
             else:
-                give_up_at = request.expires_at - headroom_s - SEND_MARGIN_S
+                if request.expires_at is not expires_at:  # mostly it is: a number that they share
+                    expires_at = request.expires_at
+                    give_up_at = expires_at - headroom_s - SEND_MARGIN_S
                 entry = Entry(request, give_up_at, (waiter,), priority)
-                if request.in_doubt:
-                    entry.in_doubt = True
+                entry.in_doubt = request.in_doubt
                 memory = known.recall(token) if known is not None else None
                 answer = None
                 if memory is not None or give_up_at <= clear_from:

@@ -9,7 +9,6 @@ Every rule answers with the field and the rule, never with the value.
 import re
 from collections.abc import Mapping
 
-from gateway.core.attributes import PackedAttributes
 from gateway.core.model import DialRequest
 
 ATTRIBUTE_LIMIT = 32_767
@@ -33,7 +32,7 @@ def problem_with(request: DialRequest) -> str | None:
         return "expiration_time: required, a time in the years 1970 to 9999"
     attributes = request.attributes
     # Packed attributes were checked before they were packed.
-    return None if type(attributes) is PackedAttributes else problem_with_attributes(attributes)
+    return None if isinstance(attributes, bytes) else problem_with_attributes(attributes)
 
 
 def problem_with_attributes(attributes: Mapping[str, str]) -> str | None:

@@ -1,10 +1,11 @@
 """What the tests of the core share: dial requests, callers and a bench around an engine."""
 
 import random
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from gateway.core.attributes import Attributes
 from gateway.core.engine import Decision, Engine, Limits
 from gateway.core.model import (
     Answer,
@@ -32,7 +33,7 @@ def dial(
     campaign: str = "campaign",
     *,
     phone: str = PHONE,
-    attributes: Mapping[str, str] | None = None,
+    attributes: Attributes | None = None,
     expires_at: float = NOW + 600.0,
     size: int = 100,
     in_doubt: bool = False,

@@ -1,7 +1,6 @@
 import json
 from itertools import combinations
 
-from gateway.core.attributes import PackedAttributes
 from gateway.core.fleet.fingerprints import KEY_ID_LENGTH, Fingerprints, differ
 from tests.unit.core.making import PHONE, dial
 
@@ -18,9 +17,9 @@ def test_equal_dials_have_equal_fingerprints_whatever_the_order_of_their_attribu
 
 def test_packed_attributes_have_the_fingerprint_of_the_same_attributes_in_a_dictionary() -> None:
     attributes = {"b": "ü 2", "a": "1"}
-    packed = PackedAttributes(json.dumps(attributes, sort_keys=True).encode())
+    packed = json.dumps(attributes, sort_keys=True).encode()
     assert PRINTS.of(dial(attributes=packed)) == PRINTS.of(dial(attributes=attributes))
-    assert PRINTS.of(dial(attributes=PackedAttributes(b"{}"))) == PRINTS.of(dial())
+    assert PRINTS.of(dial(attributes=b"{}")) == PRINTS.of(dial())
 
 
 def test_different_numbers_and_attributes_have_different_fingerprints() -> None:
