@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import csv
+import json
 import os
 import pty
 import signal
@@ -95,6 +96,14 @@ async def test_all_accepted_is_exit_0(dialctl: Dialctl) -> None:
     }
     assert "250 leads" in dialctl.out
     assert "250  ACCEPTED" in dialctl.out
+
+
+async def test_the_summary_as_json(dialctl: Dialctl) -> None:
+    """It is the only output, also with `--quiet`, and has the exit code."""
+    assert await dialctl.send(leads(3), "--campaign", "c", "--quiet", "-o", "json") == 0
+    summary = json.loads(dialctl.out)
+    assert (summary["leads"], summary["exit_code"], summary["results"]) == (3, 0, "leads.results.csv")
+    assert summary["counts"] == [{"campaign_id": "c", "outcome": "ACCEPTED", "reason": "", "count": 3}]
 
 
 async def test_a_rejected_lead_is_exit_1(dialctl: Dialctl, gateway: ScriptedGateway) -> None:

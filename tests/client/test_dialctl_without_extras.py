@@ -18,7 +18,7 @@ class Missing:
             raise ImportError(name)
 sys.meta_path.insert(0, Missing())
 """
-EXTRAS = ("rich", "openpyxl", "phonenumbers")
+EXTRAS = ("rich", "openpyxl", "phonenumbers", "shtab")
 
 
 def run(directory: Path, program: str) -> subprocess.CompletedProcess[str]:
@@ -39,7 +39,7 @@ CHECK = ("check", "leads.csv", "--campaign", "c", "--expires-in", "1m")
 
 
 def test_the_client_and_dialctl_need_no_extra(tmp_path: Path) -> None:
-    """Without rich, openpyxl and phonenumbers the modules can be imported, and CSV files are read."""
+    """Without rich, openpyxl, phonenumbers and shtab the modules can be imported, and CSV files are read."""
     modules = "dialgateway, dialgateway.dialctl.send, dialgateway.dialctl.xlsx_records"
     modules += ", dialgateway.dialctl.campaign_commands"
     done = run(tmp_path, WITHOUT.replace("{names!r}", repr(set(EXTRAS))) + f"import {modules}")
@@ -47,6 +47,13 @@ def test_the_client_and_dialctl_need_no_extra(tmp_path: Path) -> None:
     (tmp_path / "leads.csv").write_text(f"client_token,phone_number\na,{PHONE}\n")
     code, out, _ = dialctl(tmp_path, *CHECK)
     assert (code, "1 lead would be sent" in out) == (0, True)
+
+
+def test_completion_without_shtab_says_what_to_install(tmp_path: Path) -> None:
+    """With exit code 2, as for every other extra."""
+    code, out, err = dialctl(tmp_path, "completion", "bash")
+    assert (code, out) == (2, "")
+    assert "pip install 'dial-gateway-client[cli]'" in err
 
 
 def test_rich_is_not_imported_for_a_pipe(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_the_summary_counts_by_outcome_and_reason_and_shows_traces() -> None:
         lead, DialResult("t", 2, Outcome.EXPIRED, reason=Reason.THROTTLED, detail="too many", trace_id="cc")
     )
     summary.without_answer("INVALID_ROW")
-    assert list(summary.lines(2.0, "r.csv", PreviousRuns())) == [
+    assert list(summary.lines(2.0, "r.csv", PreviousRuns(), wide=False)) == [
         "4 leads in 0:02 (2.0 s, 2/s)",
         "          2  ACCEPTED",
         "          1  EXPIRED THROTTLED",

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import pty
 import re
@@ -96,6 +97,32 @@ async def test_purge_without_asking(world: World) -> None:
     code, out, err = await dialctl(world, "purge", CAMPAIGN, "--yes")
     assert (code, err) == (0, "")
     assert "3 dial requests removed" in out
+
+
+async def test_json_for_programs(world: World) -> None:
+    """Each command prints one document; a watch prints a line for each change. Errors stay text."""
+    code, out, err = await dialctl(world, "hold", CAMPAIGN, "--reason", "complaints", "-o", "json")
+    done = json.loads(out)
+    assert (code, err, done["action"], done["answered"], done["confirmation"]) == (0, "", "HOLD", 0, None)
+    assert done["campaign"]["hold"]["reason"] == "complaints"
+    _, out, _ = await dialctl(world, "campaigns", "-o", "json")
+    (campaign,) = json.loads(out)["campaigns"]
+    assert (campaign["campaign_id"], campaign["state"], campaign["oldest_wait_s"]) == (CAMPAIGN, "HELD", 0)
+    _, out, _ = await dialctl(world, "campaigns", "-o", "wide")
+    assert "LAST ACTION" in out
+    assert "hold by" in out
+    _, out, _ = await dialctl(world, "purge", CAMPAIGN, "--yes", "-o", "json")
+    assert json.loads(out)["action"] == "PURGE"
+    process = await started(world, "watch", "-o", "json")
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE_S):
+        line = json.loads(await process.stdout.readline())
+    assert (line["campaign_id"], line["campaign"]["queued"]) == (CAMPAIGN, 0)
+    process.send_signal(2)
+    assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 130
+    assert (await dialctl(world, "release", CAMPAIGN, "-o", "wide"))[1].count(CAMPAIGN) == 2
+    code, out, err = await dialctl(world, "release", CAMPAIGN, "-o", "json")
+    assert (code, out, "not held" in err) == (1, "", True)
 
 
 @pytest.mark.timed

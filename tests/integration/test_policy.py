@@ -14,7 +14,7 @@ from dialgateway.dialctl.arguments import parse
 from dialgateway.dialctl.campaign_arguments import CampaignArguments
 from dialgateway.dialctl.campaign_commands import run_campaign_command
 from dialgateway.dialctl.send import send as send_file
-from dialgateway.dialctl.send_arguments import CheckArguments
+from dialgateway.dialctl.send_arguments import SendArguments
 from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1 import dial_request_service_pb2 as dials_pb
 from tests.integration.admin import scrape
@@ -277,10 +277,10 @@ async def test_the_clients_and_dialctl_present_their_certificates(tmp_path: Path
             ["campaigns"],
         ):
             arguments = parse([*command, *tls])
-            assert not isinstance(arguments, CheckArguments)
             if isinstance(arguments, CampaignArguments):
                 assert await run_campaign_command(arguments) == 0
             else:
+                assert isinstance(arguments, SendArguments)
                 assert await send_file(arguments) == 0
         assert world.dialed("c", "debt-1") == 1
         plain = parse(["campaigns", "--gateway", world.target])

@@ -3,7 +3,9 @@
 Files, in the order in which a list passes through them:
 
 arguments.py       the commands              send_arguments.py   arguments of `send` and `check`
-connection.py      the gateway's address, and TLS
+connection_options.py   which gateway             connections_file.py   the named connections
+connection.py      its address, and TLS
+output_format.py   `-o text|wide|json`
 decoding.py        bytes to text             csv_records.py, xlsx_records.py   text to records (records.py)
 column_layout.py   what each column is       phone_numbers.py    numbers to E.164
 leads.py           records to leads          lead_list.py        a whole list
@@ -19,6 +21,8 @@ campaign_commands.py    `dialctl campaigns`, `watch`, `hold`, `release`, `purge`
 campaign_arguments.py   their arguments
 campaign_table.py       campaigns as plain text
 campaign_screen.py      campaigns on a terminal, by Rich
+
+connections_command.py  `dialctl connections`   completion.py       `dialctl completion`
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ from collections.abc import Sequence
 
 from dialgateway.dialctl.arguments import parse
 from dialgateway.dialctl.campaign_arguments import CampaignArguments
+from dialgateway.dialctl.completion import CompletionArguments, print_completion
+from dialgateway.dialctl.connections_command import ConnectionsArguments, print_connections
 from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.send_arguments import CheckArguments
 from dialgateway.dialctl.terminal import accept_all_characters, tell
@@ -60,6 +66,10 @@ def _run(argv: Sequence[str]) -> int:
         from dialgateway.dialctl.check import check
 
         return check(arguments)
+    if isinstance(arguments, CompletionArguments):
+        return print_completion(arguments)
+    if isinstance(arguments, ConnectionsArguments):
+        return print_connections(arguments)
     if isinstance(arguments, CampaignArguments):
         from dialgateway.dialctl.campaign_commands import run_campaign_command
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from dialgateway.dialctl.connection import Connection, add_connection, connection_of
+from dialgateway.dialctl.connection import Connection
+from dialgateway.dialctl.connection_options import add_connection, connection_of
+from dialgateway.dialctl.output_format import OutputFormat, add_output
 
 _EXIT_CODES = """\
 exit codes: 0 done, 1 not done (refused by the gateway, not confirmed by you, or not confirmed by
@@ -23,6 +25,7 @@ class CampaignArguments:
     answer: bool = False
     yes: bool = False
     every: float = 1.0
+    output: OutputFormat = OutputFormat.TEXT
 
 
 def add_campaign_commands(
@@ -69,11 +72,13 @@ def _add(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_connection(command)
+    add_output(command, wide="more columns, uncut", json_="a document, a line each time with `watch`")
     command.set_defaults(build=_arguments)
     return command
 
 
 def _arguments(chosen: argparse.Namespace) -> CampaignArguments:
+    chosen.output = OutputFormat(chosen.output)
     names = [name for name in CampaignArguments.__slots__ if name != "gateway" and hasattr(chosen, name)]
     return CampaignArguments(gateway=connection_of(chosen), **{name: getattr(chosen, name) for name in names})
 

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 from dialgateway.campaigns import ActionDone, ActionKind, CampaignsSeen, HeldRequests
 from dialgateway.client import DialGatewayClient
 from dialgateway.dialctl.campaign_arguments import CampaignArguments
-from dialgateway.dialctl.campaign_table import missing, reach, sentence, table_lines
+from dialgateway.dialctl.campaign_table import missing, reach, sentence, table_lines, wide_lines
+from dialgateway.dialctl.output_format import OutputFormat, fields_json, print_json
 from dialgateway.dialctl.send import INTERRUPTED
 from dialgateway.dialctl.terminal import rich_console, unambiguous
 from dialgateway.errors import CallFailed, GatewayUnavailable
@@ -37,10 +38,13 @@ async def run_campaign_command(arguments: CampaignArguments) -> int:
 
 
 async def _list(client: DialGatewayClient, arguments: CampaignArguments) -> int:
-    del arguments
     seen = await client.see_campaigns()
     campaigns = list(seen.campaigns.values())
-    if campaigns and (console := rich_console(sys.stdout)) is not None:
+    if arguments.output is OutputFormat.JSON:
+        print_json({"as_of": seen.as_of, "campaigns": campaigns, "replicas": seen.replicas})
+    elif campaigns and arguments.output is OutputFormat.WIDE:
+        _print(*wide_lines(campaigns))
+    elif campaigns and (console := rich_console(sys.stdout)) is not None:
         from dialgateway.dialctl.campaign_screen import print_campaigns
 
         print_campaigns(campaigns, console)
@@ -53,9 +57,10 @@ async def _list(client: DialGatewayClient, arguments: CampaignArguments) -> int:
 
 async def _watch(client: DialGatewayClient, arguments: CampaignArguments) -> int:
     """Redraw a table on a terminal with Rich; elsewhere write a line for each campaign that has changed."""
-    if (console := rich_console(sys.stdout)) is None:
+    as_text = arguments.output is OutputFormat.TEXT
+    if not as_text or (console := rich_console(sys.stdout)) is None:
         async for seen in client.watch_campaigns(arguments.every):
-            _print_changes(seen)
+            _print_changes(seen, arguments.output)
         return DONE
     from dialgateway.dialctl.campaign_screen import WatchScreen
 
@@ -71,12 +76,14 @@ async def _hold(client: DialGatewayClient, arguments: CampaignArguments) -> int:
         ActionKind.HOLD, arguments.campaign_id, arguments.reason, held_requests=held_requests
     )
     answered = f"; {done.answered:,} dial requests answered" if done.answered else ""
-    return _done(done, sentence(done.campaign) + answered, "the hold reaches the others once it is back")
+    return _done(
+        done, arguments, sentence(done.campaign) + answered, "the hold reaches the others once it is back"
+    )
 
 
 async def _release(client: DialGatewayClient, arguments: CampaignArguments) -> int:
     done = await client.act_on_campaign(ActionKind.RELEASE, arguments.campaign_id, arguments.reason)
-    return _done(done, sentence(done.campaign))
+    return _done(done, arguments, sentence(done.campaign))
 
 
 async def _purge(client: DialGatewayClient, arguments: CampaignArguments) -> int:
@@ -89,13 +96,20 @@ async def _purge(client: DialGatewayClient, arguments: CampaignArguments) -> int
             _say("nothing was removed")
             return NOT_DONE
     done = await client.act_on_campaign(ActionKind.PURGE, arguments.campaign_id, arguments.reason)
-    return _done(done, f"{name}: {done.answered:,} dial requests removed", "purge again once it is back")
+    return _done(
+        done, arguments, f"{name}: {done.answered:,} dial requests removed", "purge again once it is back"
+    )
 
 
-def _done(done: ActionDone, text: str, without_store: str = "") -> int:
+def _done(done: ActionDone, arguments: CampaignArguments, text: str, without_store: str = "") -> int:
     """Print what came of an action, and which replicas have done it; return the exit code."""
     confirmed, problem = reach(done)
-    _print(text, *([confirmed] if confirmed else []))
+    if arguments.output is OutputFormat.JSON:
+        print_json({"action": arguments.command.upper(), **fields_json(done)})
+    else:
+        _print(text, *([confirmed] if confirmed else []))
+    if arguments.output is OutputFormat.WIDE:
+        _print(*wide_lines([done.campaign]))
     if problem and done.confirmation is not None and done.confirmation.only_here:
         problem += f"; {without_store}"
     if problem:
@@ -110,11 +124,18 @@ async def _confirmed(question: str) -> bool:
     return answer.strip().lower() in {"y", "yes"}
 
 
-def _print_changes(seen: CampaignsSeen) -> None:
+def _print_changes(seen: CampaignsSeen, output: OutputFormat) -> None:
     at = f"{seen.as_of:%H:%M:%S}"
-    for name in sorted(seen.changed):
-        campaign = seen.campaigns.get(name)
-        _print(f"{at} {unambiguous(name)}: gone" if campaign is None else f"{at} {sentence(campaign)}")
+    changed = {name: seen.campaigns.get(name) for name in sorted(seen.changed)}
+    if output is OutputFormat.WIDE:
+        _print(*(f"{at} {line}" for line in wide_lines([one for one in changed.values() if one is not None])))
+    for name, campaign in changed.items():
+        if output is OutputFormat.JSON:
+            print_json({"as_of": seen.as_of, "campaign_id": name, "campaign": campaign})
+        elif campaign is None:
+            _print(f"{at} {unambiguous(name)}: gone")
+        elif output is OutputFormat.TEXT:
+            _print(f"{at} {sentence(campaign)}")
 
 
 def _print(*lines: str) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from dialgateway.campaigns import ActionDone, Campaign, CampaignsSeen, CampaignState, ReplicaPart
 from dialgateway.dialctl.terminal import unambiguous
-from dialgateway.values import Outcome
+from dialgateway.values import Outcome, Reason
 
 TITLES = ("CAMPAIGN", "STATE", "QUEUED", "IN FLIGHT", "OLDEST", "ACC/S", "ACCEPTED", "OTHER", "WHY")
 REPLICAS = "QUEUED+IN FLIGHT BY REPLICA"
 """The title of the last column in a fleet: what each replica has of a campaign."""
+MORE_TITLES = ("OUTCOMES", "REASON", "SINCE", "LAST ACTION")
+"""The titles of the columns that only `-o wide` has."""
 NUMERIC = frozenset({"QUEUED", "IN FLIGHT", "OLDEST", "ACC/S", "ACCEPTED", "OTHER"})
 """The columns that are aligned to the right."""
 MAX_WIDTHS = {"CAMPAIGN": 40, "WHY": 70, REPLICAS: 200}
@@ -46,12 +49,38 @@ def cells(campaign: Campaign) -> tuple[str, ...]:
 def table_lines(campaigns: Sequence[Campaign]) -> list[str]:
     """Return a table as lines, titles first. Rows are not cut to a terminal's width: pipes have none."""
     columns = titles(campaigns)
-    rows = [columns, *map(cells, campaigns)]
+    return _aligned(columns, [cells(campaign)[: len(columns)] for campaign in campaigns], MAX_WIDTHS)
+
+
+def wide_lines(campaigns: Sequence[Campaign]) -> list[str]:
+    """Return a table with more columns as lines, titles first. No text is cut."""
+    columns = (*titles(campaigns), *MORE_TITLES)
+    rows = [(*cells(campaign)[: len(columns) - len(MORE_TITLES)], *_more(campaign)) for campaign in campaigns]
+    return _aligned(columns, rows, {})
+
+
+def _more(campaign: Campaign) -> tuple[str, ...]:
+    action = campaign.last_action
+    done = ""
+    if action is not None:
+        reason = f": {action.reason}" if action.reason else ""
+        answered = f", {action.answered:,} answered" if action.answered else ""
+        done = f"{action.kind.lower()} by {action.caller} at {action.done_at:%H:%M:%S} UTC{answered}{reason}"
+    return (
+        ", ".join(f"{count:,} {outcome}" for outcome, count in campaign.outcomes.items() if count),
+        campaign.reason.value if campaign.reason is not Reason.UNSPECIFIED else "",
+        f"{campaign.since:%Y-%m-%dT%H:%M:%SZ}" if campaign.since is not None else "",
+        unambiguous(done),
+    )
+
+
+def _aligned(columns: Sequence[str], rows: Iterable[Sequence[str]], most: Mapping[str, int]) -> list[str]:
+    table = [columns, *rows]
     widths = [
-        min(max(len(row[column]) for row in rows), MAX_WIDTHS.get(title, 99))
+        min(max(len(row[column]) for row in table), most.get(title, sys.maxsize))
         for column, title in enumerate(columns)
     ]
-    return [_line(columns, row, widths) for row in rows]
+    return [_line(columns, row, widths) for row in table]
 
 
 def sentence(campaign: Campaign) -> str:
@@ -112,7 +141,7 @@ def _duration(span: timedelta) -> str:
 
 def _line(columns: Sequence[str], row: Sequence[str], widths: Sequence[int]) -> str:
     line = []
-    for title, cell, width in zip(columns, row, widths, strict=False):  # a row may have one cell more
+    for title, cell, width in zip(columns, row, widths, strict=True):
         fitting = cell if len(cell) <= width else f"{cell[: width - 3]}..."
         line.append(fitting.rjust(width) if title in NUMERIC else fitting.ljust(width))
     return "  ".join(line).rstrip()

@@ -16,6 +16,7 @@ from dialgateway.dialctl.handover_log import HandoverLog
 from dialgateway.dialctl.lead_list import LeadList, ListOptions, copied
 from dialgateway.dialctl.leads import LINES_SHOWN, BadRow, Lead
 from dialgateway.dialctl.not_flowing import not_flowing_line
+from dialgateway.dialctl.output_format import OutputFormat, print_json
 from dialgateway.dialctl.previous_runs import PreviousRuns, check_same_list, find_moved, read_previous_runs
 from dialgateway.dialctl.progress import Progress, ProgressState
 from dialgateway.dialctl.results_file import (
@@ -216,7 +217,7 @@ class _Run:
     def _unanswered(self, lead: Lead, *, sent: bool, detail: str) -> None:
         self._results.unanswered(lead, sent=sent, detail=detail)
         outcome = UNANSWERED if sent else NOT_SENT
-        self._summary.without_answer(outcome)
+        self._summary.without_answer(outcome, lead.campaign_id)
         self._state.outcomes[outcome] += 1
 
     def _not_sendable(self, row: BadRow) -> None:
@@ -267,22 +268,28 @@ class _Run:
         errors = {str(error.args[0]) for error in raised if not isinstance(error, ClientClosed)}
         for error in sorted(errors):
             self._progress.say(f"dialctl: gateway {self._arguments.gateway.target}: {error}")
-        if not self._arguments.quiet:
-            tell(sys.stdout, *self._summary_lines())
+        code = INTERRUPTED if interrupted else NOT_REACHED if errors else self._code()
+        self._print_summary(code)
         if interrupted:
             self._progress.say("dialctl: interrupted; leads without an answer may have been dialed.")
             self._progress.say("Run it again: it sends what is not settled, and dials nobody twice.")
-            return INTERRUPTED
-        if errors:
-            return NOT_REACHED
+        return code
+
+    def _code(self) -> int:
         others = (self._state.outcomes + self._previous.settled).keys() - {Outcome.ACCEPTED.value, LEFT_OUT}
         return NOT_ALL_ACCEPTED if others else ALL_ACCEPTED
 
-    def _summary_lines(self) -> Iterator[str]:
+    def _print_summary(self, code: int) -> None:
+        output, results = self._arguments.output, str(self._arguments.results)
         elapsed = time.monotonic() - self._state.started
-        yield from self._summary.lines(elapsed, str(self._arguments.results), self._previous)
-        yield from self._list.notes_after()
-        yield from self._conditions()
+        if output is OutputFormat.JSON:
+            summary = self._summary.document(elapsed, results, self._previous)
+            notes = [*self._list.notes_after(), *self._conditions()]
+            print_json({"exit_code": code, **summary, "notes": notes})
+        elif not self._arguments.quiet:
+            wide = output is OutputFormat.WIDE
+            tell(sys.stdout, *self._summary.lines(elapsed, results, self._previous, wide=wide))
+            tell(sys.stdout, *self._list.notes_after(), *self._conditions())
 
     def _stopped_by_error(self, what: str) -> int:
         self._results.abandon()

@@ -10,10 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from dialgateway.dialctl.column_layout import CAMPAIGN, EXPIRATION, PHONE, ROLES, TOKEN, ColumnOptions
-from dialgateway.dialctl.connection import Connection, add_connection, connection_of
+from dialgateway.dialctl.connection import Connection
+from dialgateway.dialctl.connection_options import add_connection, connection_of
 from dialgateway.dialctl.csv_records import delimiter_named
 from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.lead_list import ListOptions
+from dialgateway.dialctl.output_format import OutputFormat, add_output
 from dialgateway.values import Priority
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "": "seconds"}
@@ -56,6 +58,7 @@ class SendArguments:
     traceparent: str | None
     quiet: bool
     give_up_after: timedelta
+    output: OutputFormat = OutputFormat.TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ def add_send(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     send.add_argument("--priority", choices=["normal", "high", "bulk"], default="normal")
     send.add_argument("--traceparent", type=_traceparent, help="W3C trace context; default: TRACEPARENT")
-    send.add_argument("--quiet", action="store_true", help="print errors only")
+    send.add_argument("--quiet", action="store_true", help="print errors only, and the JSON of `-o json`")
+    add_output(send, wide="also counts by campaign", json_="the summary as one document")
     send.set_defaults(build=_send_arguments)
 
 
@@ -188,6 +192,7 @@ def _send_arguments(chosen: argparse.Namespace) -> SendArguments:
         traceparent=chosen.traceparent or _traceparent_of_environment(),
         quiet=chosen.quiet,
         give_up_after=chosen.give_up_after,
+        output=OutputFormat(chosen.output),
     )
 
 

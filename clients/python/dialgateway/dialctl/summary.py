@@ -5,47 +5,88 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dialgateway.dialctl.leads import Lead
 from dialgateway.dialctl.previous_runs import PreviousRuns
 from dialgateway.dialctl.progress import clock
+from dialgateway.dialctl.terminal import unambiguous
 from dialgateway.values import DialResult
 
-_TRACES = 5
+_SHOWN = 5
+"""How many leads that were not accepted the summary names."""
+
+
+class NotAccepted(NamedTuple):
+    """A lead that was not accepted. `line` is its line in the list."""
+
+    line: int
+    outcome: str
+    reason: str
+    detail: str
+    trace_id: str
 
 
 @dataclass(slots=True)
 class Summary:
-    """Counts answers by outcome and reason, and keeps the traces of the first ones that were not accepted."""
+    """Counts leads by campaign, outcome and reason, and keeps the first ones that were not accepted."""
 
-    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-    traces: list[str] = field(default_factory=list)
+    counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    not_accepted: list[NotAccepted] = field(default_factory=list)
 
     def answered(self, lead: Lead, result: DialResult) -> None:
         """Count an answer."""
         accepted = result.accepted
         reason = "" if accepted else result.reason.value
-        self.reasons[result.outcome.value, reason] += 1
-        if not accepted and result.trace_id and len(self.traces) < 2 * _TRACES:
-            text = f"line {lead.line}  {result.outcome} {reason}: {result.detail}"
-            self.traces += [text, f"  trace {result.trace_id}"]
+        self.counts[lead.campaign_id, result.outcome.value, reason] += 1
+        if not accepted and result.trace_id and len(self.not_accepted) < _SHOWN:
+            one = NotAccepted(lead.line, result.outcome.value, reason, result.detail, result.trace_id)
+            self.not_accepted.append(one)
 
-    def without_answer(self, outcome: str) -> None:
+    def without_answer(self, outcome: str, campaign_id: str = "") -> None:
         """Count a lead without an answer. `outcome` is the word in the results file."""
-        self.reasons[outcome, ""] += 1
+        self.counts[campaign_id, outcome, ""] += 1
 
-    def lines(self, elapsed: float, results: str, previous: PreviousRuns) -> Iterator[str]:
-        """Yield the lines of the summary; `elapsed` is in seconds."""
-        total = self.reasons.total()
+    def lines(self, elapsed: float, results: str, previous: PreviousRuns, *, wide: bool) -> Iterator[str]:
+        """Yield the lines of the summary; `elapsed` is in seconds. With `wide`, counts by campaign follow."""
+        total = self.counts.total()
         rate = total / elapsed if elapsed > 0 else 0.0
         yield f"{total:,} lead{'s' * (total != 1)} in {clock(elapsed)} ({elapsed:.1f} s, {rate:,.0f}/s)"
-        for (outcome, reason), count in sorted(self.reasons.items(), key=lambda item: -item[1]):
-            yield f"  {count:>9,}  {outcome} {reason}".rstrip()
+        reasons: Counter[str] = Counter()
+        for (_, outcome, reason), count in self.counts.items():
+            reasons[f"{outcome} {reason}".rstrip()] += count
+        yield from (f"  {count:>9,}  {words}" for words, count in reasons.most_common())
+        if wide:
+            yield "by campaign:"
+            for (campaign_id, outcome, reason), count in sorted(self.counts.items()):
+                words = f"{unambiguous(campaign_id) or 'none'} {outcome} {reason}"
+                yield f"  {count:>9,}  {words.rstrip()}"
         yield from _about_previous(previous)
-        if self.traces:
+        if self.not_accepted:
             yield "the first that were not accepted:"
-            yield from (f"  {trace}" for trace in self.traces)
+        for one in self.not_accepted:
+            yield f"  line {one.line}  {one.outcome} {one.reason}: {one.detail}"
+            yield f"    trace {one.trace_id}"
         yield f"results: {results}"
+
+    def document(self, elapsed: float, results: str, previous: PreviousRuns) -> dict[str, object]:
+        """Return the summary as JSON has it; `elapsed` is in seconds."""
+        return {
+            "leads": self.counts.total(),
+            "elapsed_s": round(elapsed, 3),
+            "counts": [
+                {"campaign_id": campaign_id, "outcome": outcome, "reason": reason, "count": count}
+                for (campaign_id, outcome, reason), count in sorted(self.counts.items())
+            ],
+            "first_not_accepted": [one._asdict() for one in self.not_accepted],
+            "settled_by_earlier_runs": dict(previous.settled),
+            "changed_since_accepted": previous.changed_since_accepted,
+            "failed_and_unchanged": [
+                {"line": line, "outcome": status.outcome, "reason": status.reason, "detail": status.detail}
+                for line, status in previous.unchanged
+            ],
+            "results": results,
+        }
 
 
 def _about_previous(previous: PreviousRuns) -> Iterator[str]:
