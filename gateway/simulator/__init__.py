@@ -13,7 +13,7 @@ from gateway.simulator.journal import AcceptedItem, CallRecord, Delivery, Failed
 from gateway.simulator.journal_file import JournalFile, read_journal
 from gateway.simulator.quota import Quota
 from gateway.simulator.server import Simulator
-from gateway.simulator.settings import SimulatorSettings
+from gateway.simulator.settings import NamedCampaign, SimulatorSettings
 
 __all__ = [
     "AcceptedItem",
@@ -27,6 +27,7 @@ __all__ = [
     "FaultKind",
     "Journal",
     "JournalFile",
+    "NamedCampaign",
     "OtherCaller",
     "Quota",
     "SimulatedConnect",

@@ -64,12 +64,16 @@ class BufferSize:
 
 @dataclass(slots=True)
 class Campaign:
-    """One campaign. `details` are the members of CreateCampaign that DescribeCampaign gives back."""
+    """One campaign. `details` are the members of CreateCampaign that DescribeCampaign gives back.
+
+    `service` is the version of the API that lists it, by the name of its service; None for all versions.
+    """
 
     id: str
     state: CampaignState
     buffer: TokenBucket | None
     details: Mapping[str, Any] = field(default_factory=dict)
+    service: str | None = None
 
     def buffered(self, now: float) -> bool:
         """Put one record into the buffer and return True, or return False when it is full."""
@@ -100,11 +104,23 @@ class Campaigns:
         found = self._known.get(campaign)
         return found if found is not None else self._add(campaign, CampaignState.RUNNING)
 
-    def create(self, campaign: str, details: Mapping[str, Any]) -> Campaign:
-        """Add a campaign in state Initialized and return it."""
-        created = self._add(campaign, CampaignState.INITIALIZED)
-        created.details = details
+    def create(
+        self,
+        campaign: str,
+        details: Mapping[str, Any],
+        service: str | None = None,
+        state: CampaignState = CampaignState.INITIALIZED,
+    ) -> Campaign:
+        """Add a campaign and return it. `service` is the version of the API that lists it, None for all."""
+        created = self._add(campaign, state)
+        created.details, created.service = details, service
         return created
+
+    def rename(self, campaign: str, name: str | None, tags: Mapping[str, str] | None) -> None:
+        """Give a campaign another name, other tags, or both."""
+        found = self.get(campaign)
+        given = {"name": name, "tags": tags}
+        found.details = {**found.details, **{key: value for key, value in given.items() if value is not None}}
 
     def move(self, campaign: str, operation: str) -> None:
         """Carry out one of the life cycle's operations.

@@ -37,6 +37,8 @@ SIGNING_NAME = "connect-campaigns"
 
 _MOST_CALLS = 100_000
 
+_SERVICES = {"v1": V1.service, "v2": V2.service}
+
 _LOST = {FaultKind.RESET: Delivery.RESET, FaultKind.NO_ANSWER: Delivery.NO_ANSWER}
 
 
@@ -86,6 +88,10 @@ class SimulatedConnect:
         self.faults = FaultBoard(Random(settings.seed))
         self.journal = Journal(settings.journal_limit)
         self.campaigns = Campaigns(BufferSize(settings.buffer_capacity, settings.buffer_drain_per_s))
+        for named in settings.campaigns:
+            details = {"name": named.name, "tags": dict(named.tags)}
+            service = _SERVICES[named.api]
+            self.campaigns.create(named.id, details, service, CampaignState.RUNNING)
         self.quotas = Quotas({**ACCOUNT_QUOTAS, PUT_BATCH: Quota(settings.call_rate, settings.call_burst)})
         self._tokens = AcceptedTokens(settings.token_limit)
         dialer = Dialer(self.faults, self._tokens, self._new_id, settings.max_expiration_ahead_s)
@@ -108,6 +114,10 @@ class SimulatedConnect:
     def set_state(self, campaign: str, state: CampaignState) -> None:
         """Put a campaign into any state. One that was missing exists again."""
         self.campaigns.set_state(campaign, state)
+
+    def rename_campaign(self, campaign: str, name: str | None, tags: Mapping[str, str] | None) -> None:
+        """Give a campaign another name, other tags, or both."""
+        self.campaigns.rename(campaign, name, tags)
 
     def forget_campaign(self, campaign: str) -> None:
         """Make a campaign unknown to every call from now on."""

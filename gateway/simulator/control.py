@@ -3,7 +3,7 @@
     GET    /_control/faults               what goes wrong, how often it has, how often it still will
     POST   /_control/faults               {"kind": "reset", "count": 3, ...}: fields of `Fault`; gives its id
     DELETE /_control/faults[/ID]          take one fault away, or all
-    PUT    /_control/campaigns/CAMPAIGN   {"state": "Paused"} or {"exists": false}
+    PUT    /_control/campaigns/CAMPAIGN   {"state": "Paused"}, {"exists": false}, {"name": "...", "tags": {}}
     PUT    /_control/buffers[/CAMPAIGN]   {"capacity": 100, "drain_per_s": 5}; of one campaign, or of all
     PUT    /_control/quotas/OPERATION     {"rate": 10, "burst": 10}; rate 0 is no limit
     POST   /_control/quotas/OPERATION     {"calls": 5}: spend some now; gives how many got in
@@ -47,7 +47,9 @@ _CALLER_TYPES: Mapping[str, tuple[type, ...]] = {
     "calls_per_s": _NUMBER, "after_s": _NUMBER, "for_s": _NUMBER,
     "operation": (str,), "insists": (bool,),
 }  # fmt: skip
-_CAMPAIGN_TYPES: Mapping[str, tuple[type, ...]] = {"state": (str,), "exists": (bool,)}
+_CAMPAIGN_TYPES: Mapping[str, tuple[type, ...]] = {
+    "state": (str,), "exists": (bool,), "name": (str,), "tags": (dict,),
+}  # fmt: skip
 
 
 class _NoSuchThing(Exception):  # noqa: N818 - an answer, not an error
@@ -120,11 +122,15 @@ def _remove_faults(connect: SimulatedConnect, asked: _Asked) -> Any:
 def _set_campaign(connect: SimulatedConnect, asked: _Asked) -> Any:
     campaign, values = _one(asked.rest), _typed(asked.document, _CAMPAIGN_TYPES)
     if values.get("exists") is False:
-        if "state" in values:
-            raise ValueError("a campaign that does not exist has no state")
+        if len(values) > 1:
+            raise ValueError("a campaign that does not exist has no state, name or tags")
         connect.forget_campaign(campaign)
-    else:
+        return {}
+    if "state" in values or not values.keys() & {"name", "tags"}:
         connect.set_state(campaign, CampaignState(values.get("state", "Running")))
+    if values.keys() & {"name", "tags"}:
+        tags = {str(key): str(value) for key, value in values["tags"].items()} if "tags" in values else None
+        connect.rename_campaign(campaign, values.get("name"), tags)
     return {}
 
 

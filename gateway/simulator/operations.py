@@ -68,6 +68,7 @@ class Operations:
             "DescribeCampaign": self._describe,
             "DeleteCampaign": self._delete,
             "ListCampaigns": self._list,
+            "ListTagsForResource": self._tags,
             "GetCampaignState": self._state,
             "GetCampaignStateBatch": self._states,
         } | dict.fromkeys(_MOVES, self._move)
@@ -100,7 +101,8 @@ class Operations:
         }
 
     def _create(self, arguments: Mapping[str, Any], record: CallRecord) -> Output:
-        described = self._described(self.campaigns.create(self.new_id(), arguments))
+        created = self.campaigns.create(self.new_id(), arguments, self.version.service)
+        described = self._described(created)
         return {name: described[name] for name in ("id", "arn", "tags") if name in described}
 
     def _describe(self, arguments: Mapping[str, Any], record: CallRecord) -> Output:
@@ -115,11 +117,16 @@ class Operations:
     def _list(self, arguments: Mapping[str, Any], record: CallRecord) -> Output:
         start, size = _page_start(arguments.get("nextToken")), arguments.get("maxResults", _PAGE)
         instance = arguments.get("filters", {}).get("instanceIdFilter", {}).get("value")
-        found = [self._described(campaign) for campaign in self.campaigns]
+        listed = [one for one in self.campaigns if one.service in (None, self.version.service)]
+        found = [self._described(campaign) for campaign in listed]
         found = [each for each in found if instance in (None, each["connectInstanceId"])]
         page = [self._summary(each) for each in found[start : start + size]]
         more = {"nextToken": str(start + size)} if start + size < len(found) else {}
         return {"campaignSummaryList": page} | more
+
+    def _tags(self, arguments: Mapping[str, Any], record: CallRecord) -> Output:
+        campaign = self.campaigns.get(arguments["arn"].removeprefix(_ARN))
+        return {"tags": campaign.details.get("tags", {})}
 
     def _state(self, arguments: Mapping[str, Any], record: CallRecord) -> Output:
         return {"state": self.word(self.campaigns.get(arguments["id"]).state)}

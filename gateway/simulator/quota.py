@@ -70,6 +70,8 @@ PUT_OUTBOUND_BATCH = "PutOutboundRequestBatch"
 
 ACCOUNT_QUOTAS: Mapping[str, Quota] = {
     "GetCampaignState": Quota(5, 10),
+    "ListCampaigns": Quota(5, 5),
+    "ListTagsForResource": Quota(5, 5),
     "DescribeCampaign": Quota(25, 35),
     "StartCampaign": Quota(1, 2),
     "StopCampaign": Quota(1, 2),
@@ -78,7 +80,8 @@ ACCOUNT_QUOTAS: Mapping[str, Quota] = {
 }
 """Per account and Region. Source: Amazon Connect administrator guide, service quotas, outbound campaigns.
 
-CreateCampaign, DeleteCampaign and ListCampaigns are not limited here.
+CreateCampaign and DeleteCampaign are not limited here. The burst of ListCampaigns and the quota of
+ListTagsForResource are not known; those here are strict.
 """
 
 # Operations that draw on another one's bucket. Those of one name in V1 and V2 are one anyway.

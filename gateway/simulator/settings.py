@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCampaign:
+    """A campaign that exists and runs from the start. `api` is `v1` or `v2`, the only one that lists it."""
+
+    id: str
+    name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    api: str = "v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +36,7 @@ class SimulatorSettings:
         seed: of the generator behind ids and the probabilities of faults.
         journal_limit: dial requests that the journal remembers; None is unlimited.
         token_limit: accepted client tokens that idempotency remembers; None is unlimited.
+        campaigns: those that exist from the start, beside any that is mentioned.
         max_body_bytes: size of the largest request body that is read.
 
     Raises:
@@ -46,6 +57,7 @@ class SimulatorSettings:
     seed: int = 0
     journal_limit: int | None = 100_000
     token_limit: int | None = 500_000
+    campaigns: Sequence[NamedCampaign] = ()
     max_body_bytes: int = 16 * 1024 * 1024
 
     def __post_init__(self) -> None:

@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+import json
+from urllib.parse import quote
+
 import pytest
 
-from gateway.simulator import BufferSize, CampaignState
+from gateway.simulator import (
+    BufferSize,
+    CampaignState,
+    NamedCampaign,
+    SimulatedConnect,
+    SimulatorSettings,
+)
 from gateway.simulator.campaigns import Campaigns
 from gateway.simulator.errors import CallError
+from tests.simulator.conftest import Account
 
 INITIALIZED, RUNNING, PAUSED, STOPPED, *_ = CampaignState
 LEGAL = {
@@ -81,3 +91,20 @@ def test_an_invalid_buffer_is_refused(capacity: int, drain_per_s: float) -> None
     """A negative capacity or drain raises an error."""
     with pytest.raises(ValueError, match="must be 0 or more"):
         BufferSize(capacity, drain_per_s)
+
+
+def test_named_campaigns_are_listed_by_their_own_api() -> None:
+    """Campaigns of the settings run from the start. Only their own API lists them, with name and tags."""
+    named = (NamedCampaign("id-1", "debt", {"team": "billing"}), NamedCampaign("id-2", "surveys", api="v2"))
+    account = Account(SimulatedConnect(SimulatorSettings(campaigns=named, verify_signatures=False)))
+    listed = {
+        path: json.loads(account.call("POST", path).body)["campaignSummaryList"]
+        for path in ("/campaigns-summary", "/v2/campaigns-summary")
+    }
+    assert [(one["id"], one["name"]) for one in listed["/campaigns-summary"]] == [("id-1", "debt")]
+    assert [(one["id"], one["name"]) for one in listed["/v2/campaigns-summary"]] == [("id-2", "surveys")]
+    arn = quote(listed["/campaigns-summary"][0]["arn"], safe="")
+    assert json.loads(account.call("GET", f"/tags/{arn}").body) == {"tags": {"team": "billing"}}
+    account.connect.rename_campaign("id-1", "debt north", None)
+    (summary,) = json.loads(account.call("POST", "/campaigns-summary").body)["campaignSummaryList"]
+    assert summary["name"] == "debt north"

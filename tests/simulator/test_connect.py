@@ -332,6 +332,6 @@ def test_an_invented_page_token(account: Account) -> None:
 
 def test_unknown_operations(account: Account) -> None:
     """An operation that the simulator does not implement is refused by name, and counted separately."""
-    reply = account.call("GET", "/tags/arn")
+    reply = account.call("GET", "/connect-instance/1/config")
     assert (reply.status, reply.error_code) == (404, "UnknownOperationException")
     assert account.connect.stats().refused == {"UnknownOperationException": 1}

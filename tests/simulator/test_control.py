@@ -37,6 +37,9 @@ def test_campaigns(account: Account) -> None:
     """A campaign's state is set, and the campaign is made unknown, under its percent-encoded id."""
     ask(account, "PUT", "campaigns/a%2Fb", {"state": "Paused"})
     assert account.connect.campaigns.get("a/b").state is CampaignState.PAUSED
+    ask(account, "PUT", "campaigns/a%2Fb", {"name": "debt", "tags": {"team": "billing"}})
+    described = json.loads(account.call("GET", "/campaigns/a%2Fb").body)["campaign"]
+    assert (described["name"], described["tags"]) == ("debt", {"team": "billing"})
     ask(account, "PUT", "campaigns/a%2Fb", {"exists": False})
     assert account.call("GET", "/campaigns/a%2Fb").status == 404
 
@@ -95,6 +98,8 @@ def test_stats_journal_and_reset(account: Account) -> None:
         ("DELETE", "faults/all", None),
         ("PUT", "campaigns/a", {"state": "Sleeping"}),
         ("PUT", "campaigns/a", {"state": "Paused", "exists": False}),
+        ("PUT", "campaigns/a", {"name": "debt", "exists": False}),
+        ("PUT", "campaigns/a", {"tags": []}),
         ("PUT", "buffers", {"capacity": -1}),
         ("PUT", "quotas/PutDialRequestBatch", {"rate": 5}),
         ("PUT", "quotas/Nothing", {"rate": 5, "burst": 5}),
