@@ -5,7 +5,7 @@ import logging
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.access.setup import Access, AccessFiles
 from gateway.access.tls_key_pair import files_of
@@ -26,6 +26,8 @@ from gateway.control.monitoring import Monitoring
 from gateway.control.operations import CampaignOperations
 from gateway.control.snapshots import StatusSnapshots
 from gateway.core.engine import Engine, Limits
+from gateway.directory.directory import CampaignDirectory
+from gateway.directory.reader import CampaignLister, DirectoryReader
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet import Fleet, FleetSetup, Surroundings, build_replica
 from gateway.runtime import logs
@@ -45,6 +47,8 @@ LAST_SPANS_S = 0.4
 """Seconds to export the last spans in, at least."""
 REREAD_EVERY_S = 1.0
 """Seconds between two checks of the files for certificates, policy and the admin port's token."""
+FIRST_NAMES_S = 5.0
+"""Seconds that the start waits for the names of campaigns, if the policy or a route depends on them."""
 EVERYBODY = (
     "EVERYBODY who can connect may dial, and hold, release and purge campaigns: DIAL_GATEWAY_POLICY_FILE "
     "is not set and the address is not loopback; docs/policy.md tells how to say who may"
@@ -83,20 +87,27 @@ def stream_limits_of(settings: Settings) -> StreamLimits:
 
 
 def access_files_of(settings: Settings) -> AccessFiles:
-    """Return where the settings say that certificates, policy and token are. Raises `AccessError`."""
+    """Return where the settings say that certificates, policy, token and campaigns are."""
     return AccessFiles(
         pair=files_of(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file),
         policy=settings.policy_file,
         token=settings.admin_token_file,
+        campaigns=settings.campaign_file,
         trusted=settings.trusted_proxies,
     )
+
+
+def directory_of(settings: Settings) -> CampaignDirectory:
+    """Return the directory of the names of campaigns, which is empty at first."""
+    return CampaignDirectory(enabled=settings.campaign_directory != "off")
 
 
 class Gateway:
     """One gateway: the gRPC server, the dispatcher and its core, and Connect behind a port.
 
     Jitter comes from `rng`; an `engine`, and times of a `keepalive`, take the place of the usual ones. With a
-    `fleet` the gateway is one of its replicas.
+    `fleet` the gateway is one of its replicas. `directory` has the names of campaigns; `listers` read them
+    from Amazon Connect.
     """
 
     def __init__(
@@ -109,6 +120,8 @@ class Gateway:
         clock: SystemClock | None = None,
         keepalive: Keepalive | None = None,
         fleet: FleetSetup | None = None,
+        directory: CampaignDirectory | None = None,
+        listers: Sequence[CampaignLister] = (),
     ) -> None:
         rng = rng or random.Random()
         self._port = port
@@ -135,11 +148,20 @@ class Gateway:
             )
             self.engine, self._dispatcher, self._fleet = build_replica(fleet, limits_of(settings), around)
         limits = stream_limits_of(settings)
-        self.access = Access(access_files_of(settings), time.time, telemetry.refused)
+        self.directory = directory or directory_of(settings)
+        self.access = Access(access_files_of(settings), time.time, telemetry.refused, self.directory)
+        self._names = self._names_reader(settings, listers, rng)
         self.operator_authorizer = self.access.operator_authorizer
         self._open_to_all = self.access.policy is None and not is_loopback(settings.listen.rpartition(":")[0])
         self._servicer = DialRequestServicer(
-            self._dispatcher, telemetry, self._clock, limits, rng, self._supervisor, self.access.control
+            self._dispatcher,
+            telemetry,
+            self._clock,
+            limits,
+            rng,
+            self._supervisor,
+            self.access.control,
+            self.directory,
         )
         self._snapshots, operations = self._campaign_parts()
         snapshots = self._snapshots
@@ -187,6 +209,22 @@ class Gateway:
         self._running: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []
 
+    def _names_reader(
+        self, settings: Settings, listers: Sequence[CampaignLister], rng: random.Random
+    ) -> DirectoryReader | None:
+        """Return what reads the names of campaigns from Amazon Connect, None if nothing does."""
+        if not listers:
+            return None
+        fleet = self._fleet
+        return DirectoryReader(
+            self.directory,
+            listers,
+            self._clock.now,
+            interval_s=settings.campaign_directory_interval,
+            rng=rng,
+            replicas=lambda: 1 if fleet is None else fleet.control.replicas,
+        )
+
     def _campaign_parts(self) -> tuple[StatusSnapshots, CampaignOperations]:
         """Return what shows campaigns and what operates on them: on all replicas of a fleet."""
         rows, now = self._dispatcher.rows, self._clock.now
@@ -201,9 +239,12 @@ class Gateway:
     async def start(self) -> int:
         """Serve; return the gRPC port. Raises `OSError` where the address cannot be had."""
         self.admin_port = await self._admin.start()
+        await self._begin_to_read_names()
         try:
             port = await self._server.start()
         except OSError:
+            for task in self._watching:
+                task.cancel()
             await self._admin.stop()
             raise
         if self._open_to_all:
@@ -219,12 +260,21 @@ class Gateway:
             self._dispatcher.watch_wall_clock(),
             self._console.keep_history(),
         )
-        self._watching = [asyncio.create_task(watch, name="watch") for watch in watches]
-        for task in self._watching:
+        for task in (watching := [asyncio.create_task(watch, name="watch") for watch in watches]):
             self._supervisor.watch(task)
-        self._watching.append(tidying)
+        self._watching += [*watching, tidying]
         self._join_fleet()
         return port
+
+    async def _begin_to_read_names(self) -> None:
+        """Read the names of campaigns from now on; wait for the first ones if decisions depend on them."""
+        if self._names is None:
+            return
+        reading = asyncio.create_task(self._names.run(), name="campaign-directory")
+        self._supervisor.watch(reading, endless=True)
+        self._watching.append(reading)
+        if self.directory.needed and not await self._names.read_within(FIRST_NAMES_S):
+            log.warning("the names of campaigns are not known yet, although the policy or a route uses them")
 
     def _join_fleet(self) -> None:
         if self._fleet is None:
@@ -290,6 +340,7 @@ class Gateway:
         while True:
             await asyncio.sleep(REREAD_EVERY_S)
             await asyncio.to_thread(self.access.reread)
+            self.access.publish_campaigns()
 
     def _file_figures(self) -> FileFigures:
         return FileFigures(self.access.certificate_ends_at, self.access.files_refused)
@@ -309,6 +360,8 @@ class Gateway:
                 task.cancel()
         if self._fleet is not None:
             await self._fleet.close()
+        if self._names is not None:
+            await self._names.close()
         await self._port.close()
         await self._admin.stop()
         left_s = leave_by - self._clock.now()

@@ -21,6 +21,7 @@ ApiName = Literal["v1", "v2"]
 SenderName = Literal["direct", "boto3"]
 LogFormat = Literal["auto", "json", "text"]
 _ON, _OFF = ("on", "true", "1", "yes"), ("off", "false", "0", "no")
+_SOURCES = ("off", "connect")
 PREFIX = "DIAL_GATEWAY_"
 CONFIG = "DIAL_GATEWAY_CONFIG"
 # Kubernetes sets these in every pod if there is a Service with the name `dial-gateway`.
@@ -120,6 +121,10 @@ _HOSTS = Kind(
     "a list of names without ports such as 'console.example.org,*.corp.example.org'", _read_hosts, listed=True
 )
 _FILE = Kind("the path of a file", lambda text: _checked(text, bool(text)))
+_DIRECTORY = Kind(
+    "off, connect, or the path of a file",
+    lambda text: _checked(text.lower() if text.lower() in _SOURCES else text, bool(text)),
+)
 _SECRET = Kind("a text that is not empty", lambda text: _checked(text, bool(text)), secret=True)
 _KEY_PREFIX = Kind(
     "1 to 64 of A-Z, a-z, 0-9, '_', '.', ':', '-'",
@@ -139,6 +144,11 @@ def _setting(default: Any, kind: Kind, meaning: str) -> Any:
 class Settings:
     """What `dial-gateway serve` runs with. Durations are in seconds."""
 
+    @property
+    def campaign_file(self) -> str | None:
+        """The file with the campaign directory, None if it has another source or there is none."""
+        return None if self.campaign_directory in _SOURCES else self.campaign_directory
+
     listen: str = _setting("127.0.0.1:50051", _ADDRESS, "gRPC address")
     admin_listen: str = _setting("127.0.0.1:9464", _ADDRESS, "address of health, metrics and the console")
     admin_hosts: tuple[str, ...] = _setting(
@@ -148,7 +158,15 @@ class Settings:
         "v1", _one_of("v1", "v2"), "Amazon Connect's API"
     )
     connect_api_by_campaign: tuple[tuple[str, ApiName], ...] = _setting(
-        (), _PATTERNS, "API of the campaigns whose id matches, before connect_api; the first match counts"
+        (),
+        _PATTERNS,
+        "API of the campaigns whose id, name or tag matches, before connect_api; the first match counts",
+    )
+    campaign_directory: str = _setting(
+        "off", _DIRECTORY, "where the names of campaigns come from: off, connect, or the path of a file"
+    )
+    campaign_directory_interval: float = _setting(
+        60.0, _number(5, 86_400), "seconds between two readings of the names from Amazon Connect"
     )
     call_rate: float = _setting(10.0, _number(0, 100_000), "calls a second; 0 = no limit")
     call_burst: float = _setting(10.0, _number(1, 100_000), "calls that may leave at once")

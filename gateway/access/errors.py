@@ -10,6 +10,7 @@ class AccessError(ValueError):
         +-- TokenError           the token of the admin port
         +-- KeyPairError         certificate, key, or CA of client certificates
         +-- PolicyError          the policy
+        +-- CampaignFileError    the names and tags of campaigns
     """
 
 
@@ -23,3 +24,7 @@ class KeyPairError(AccessError):
 
 class PolicyError(AccessError):
     """The policy cannot be used. The text names the path of the wrong entry, such as `callers[2].dial[0]`."""
+
+
+class CampaignFileError(AccessError):
+    """The campaign directory cannot be read from its file. The text names the path of the wrong entry."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.access.actions import CampaignRight
 from gateway.access.certificate import names_in
 from gateway.access.identity import CallerEvidence, Network, identify
 from gateway.access.policy import EVERYTHING, Grant, Policy
@@ -82,14 +83,25 @@ class DialPermission:
     def priority(
         self, grant: Grant | None, campaign_id: str, wanted: Priority, count: int
     ) -> Priority | None:
-        """Return the priority for dial requests, None if they are refused.
+        """Return the priority for dial requests, None if they are refused or not decided yet.
 
         Notes refusals and lowered priorities.
         """
         highest = grant.may_dial(campaign_id) if grant is not None else None
+        if highest is None and self.undecided(grant, campaign_id):
+            return None
         if highest is None:
             self._access_control.refusals.note(self._caller.key, AccessRefusal.CAMPAIGN, count)
             return None
         if wanted < highest:
             self._access_control.refusals.note(self._caller.key, AccessRefusal.PRIORITY, count)
         return max(wanted, highest)
+
+    def undecided(self, grant: Grant | None, campaign_id: str) -> bool:
+        """Whether it depends on names or tags of campaigns that are not known yet."""
+        return grant is not None and grant.directory is not None and grant.undecided(campaign_id)
+
+    def visible(self, campaign_id: str) -> bool:
+        """Whether the caller may see a campaign."""
+        grant = self.grant()
+        return grant is not None and grant.may(CampaignRight.SEE, campaign_id)

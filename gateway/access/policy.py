@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 from gateway.access.actions import CampaignRight
 from gateway.core.model import Priority
-from gateway.runtime.patterns import Pattern, matches_any
+from gateway.directory.directory import CampaignDirectory, undecided_by_any
+from gateway.directory.table import NO_CAMPAIGNS, CampaignTable
+from gateway.runtime.patterns import Matcher, matches_any
 
 REMEMBERED = 10_000
 """Decisions that are remembered, at most: about identities, and of each about campaigns."""
 
-Patterns = tuple["Pattern", ...]
+Patterns = tuple["Matcher", ...]
 
 
 class DialRule(NamedTuple):
@@ -24,13 +26,24 @@ class DialRule(NamedTuple):
     priority: Priority = Priority.NORMAL
 
 
+class _Decisions(dict[str, Priority | None]):
+    """Remembered decisions by campaign, and the table of campaigns that they were made with."""
+
+    __slots__ = ("table",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table: CampaignTable = NO_CAMPAIGNS
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """The grant of one caller.
 
     `weight` is the number of dial requests in each turn of one of its streams. `window` is the limit of its
     unanswered requests over all streams, None for the default. A caller that may dial, hold, release or purge
-    a campaign may see it too.
+    a campaign may see it too. `directory` has the names and tags that the patterns may mean, None if there
+    is none.
     """
 
     dial: tuple[DialRule, ...] = ()
@@ -38,7 +51,8 @@ class Grant:
     weight: int = 1
     window: int | None = None
     unlimited: bool = False  # whether it may do everything, and nothing need be looked up
-    _known: dict[str, Priority | None] = field(default_factory=dict, compare=False, repr=False)
+    directory: CampaignDirectory | None = field(default=None, compare=False, repr=False)
+    _known: _Decisions = field(default_factory=_Decisions, compare=False, repr=False)
 
     @property
     def dials(self) -> bool:
@@ -49,6 +63,9 @@ class Grant:
         """Return the highest priority at which it may dial a campaign, None if it may not."""
         if self.unlimited:
             return Priority.HIGH
+        if self.directory is not None and self._known.table is not self.directory.table:
+            self._known.clear()
+            self._known.table = self.directory.table
         try:
             return self._known[campaign_id]
         except KeyError:
@@ -58,6 +75,10 @@ class Grant:
         allowed = [rule.priority for rule in self.dial if matches_any(rule.campaigns, campaign_id)]
         self._known[campaign_id] = found = min(allowed, default=None)
         return found
+
+    def undecided(self, campaign_id: str) -> bool:
+        """Whether it may be allowed to dial a campaign once the names and tags of campaigns are known."""
+        return any(undecided_by_any(rule.campaigns, campaign_id) for rule in self.dial)
 
     def may(self, action: CampaignRight, campaign_id: str) -> bool:
         """Whether it may do something with a campaign."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.access.admin_token import TokenAuthorizer
+from gateway.access.campaign_file import reloaded_campaigns
 from gateway.access.errors import PolicyError
 from gateway.access.grants import AccessControl
 from gateway.access.identity import Network
@@ -12,46 +13,65 @@ from gateway.access.policy_file import SETTING as POLICY
 from gateway.access.policy_file import reloaded_policy
 from gateway.access.reloading import Reloaded
 from gateway.access.tls_key_pair import CLIENT_CA, KeyPair, KeyPairFiles, reloaded_key_pair
+from gateway.directory.change_log import log_changes
+from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
+from gateway.directory.table import CampaignTable
 
 PROXIES = "DIAL_GATEWAY_TRUSTED_PROXIES"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessFiles:
-    """The paths of certificates, policy and token, None if unused, and the trusted proxies."""
+    """The paths of certificates, policy, token and campaigns, None if unused, and the trusted proxies."""
 
     pair: KeyPairFiles | None = None
     policy: str | None = None
     token: str | None = None
+    campaigns: str | None = None
     trusted: Sequence[Network] = ()
 
 
 class Access:
-    """Certificates, policy and token, each with its newest valid content.
+    """Certificates, policy, token and campaigns, each with its newest valid content.
 
+    `directory` has the names of campaigns that the policy may use. `publish_campaigns` fills it from a file.
     `now` returns seconds since the epoch. `count` is called for each refusal with caller, kind and number.
     Raises `AccessError` if a file cannot be used, or if no caller could have an identity under a policy.
     """
 
     def __init__(
-        self, files: AccessFiles, now: Callable[[], float], count: Callable[[str, str, int], None]
+        self,
+        files: AccessFiles,
+        now: Callable[[], float],
+        count: Callable[[str, str, int], None],
+        directory: CampaignDirectory = NO_DIRECTORY,
     ) -> None:
         check_callers_are_known(files)
+        self._directory = directory
+        self._campaigns: Reloaded[CampaignTable] | None = (
+            reloaded_campaigns(files.campaigns) if files.campaigns is not None else None
+        )
+        self.publish_campaigns()
         self.pair: Reloaded[KeyPair] | None = (
             reloaded_key_pair(files.pair, now) if files.pair is not None else None
         )
         self.policy: Reloaded[Policy] | None = (
-            reloaded_policy(files.policy) if files.policy is not None else None
+            reloaded_policy(files.policy, directory=directory) if files.policy is not None else None
         )
         self.control = AccessControl(self.policy, tuple(files.trusted), count)
         self.operator_authorizer = TokenAuthorizer(files.token)
 
     def reread(self) -> None:
         """Read again what has changed. Takes as long as the disk does."""
-        for file in (self.pair, self.policy):
+        for file in (self.pair, self.policy, self._campaigns):
             if file is not None:
                 file.reread()
         self.operator_authorizer.reread()
+
+    def publish_campaigns(self) -> None:
+        """Put the campaigns that were read last into the directory. Call this on the event loop."""
+        if self._campaigns is not None and self._campaigns.value is not self._directory.table:
+            log_changes(self._directory.publish(self._campaigns.value))
 
     @property
     def certificate_ends_at(self) -> float | None:
@@ -61,7 +81,7 @@ class Access:
     @property
     def files_refused(self) -> dict[str, int]:
         """The number of refused changes by file, only for files in use."""
-        files = {"certificate": self.pair, "policy": self.policy}
+        files = {"certificate": self.pair, "policy": self.policy, "campaigns": self._campaigns}
         return {name: one.refused for name, one in files.items() if one is not None}
 
 

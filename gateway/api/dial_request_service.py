@@ -18,6 +18,7 @@ from gateway.api.session import Session, StreamUnreadableError
 from gateway.api.streams import OpenStreams, StreamLimits
 from gateway.api.wire import dial_requests
 from gateway.api.wire.incoming import PART, Incoming, UnreadableError
+from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervision import Supervisor
@@ -53,7 +54,7 @@ class DialRequestServicer:
     `handlers` registers the unary call as a stream: gRPC would otherwise read the request before the handler
     runs.
 
-    `access_control` identifies callers and knows their grants.
+    `access_control` identifies callers and knows their grants. `directory` knows the names of campaigns.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class DialRequestServicer:
         rng: random.Random,
         supervisor: Supervisor,
         access_control: AccessControl,
+        directory: CampaignDirectory = NO_DIRECTORY,
     ) -> None:
+        self._directory = directory
         self._dispatcher = dispatcher
         self._telemetry = telemetry
         self._clock = clock
@@ -229,7 +232,16 @@ class DialRequestServicer:
 
     def _session(self, trace: RpcTrace, limit: CallerLimit, caller: Caller) -> Session:
         window, permission = self._limits.window, self._authorizer.access_control.dial_permission(caller)
-        return Session(self._dispatcher, self._telemetry, self._clock, trace, window, limit, permission)
+        return Session(
+            self._dispatcher,
+            self._telemetry,
+            self._clock,
+            trace,
+            window,
+            limit,
+            permission,
+            self._directory,
+        )
 
     def _ended(
         self,

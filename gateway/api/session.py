@@ -12,12 +12,14 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.access.grants import AccessControl, Caller, DialPermission
 from gateway.access.refusal import AccessRefusal
 from gateway.api.caller_limits import CallerLimit
+from gateway.api.campaign_names import NamedCampaigns, is_name, not_yet
 from gateway.api.wire import dial_requests
 from gateway.api.wire.incoming import PART, Incoming, Unreadable, UnreadableError
 from gateway.core import answers
 from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.entry_state import EntryState
 from gateway.core.model import (
+    DOUBT,
     Answer,
     CampaignNotice,
     DialRequest,
@@ -30,6 +32,7 @@ from gateway.core.model import (
     Waiter,
     addressed,
 )
+from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
 from gateway.telemetry import RpcTrace, Telemetry
@@ -45,6 +48,10 @@ cancelled or lost call as such an end first, and as a cancellation some turns of
 queued requests must not be sent in between."""
 _ANYTHING = DialPermission(AccessControl(), Caller(None, "", ""))
 _NOT_ALLOWED = answers.rejected(Reason.ACCESS_DENIED, AccessRefusal.CAMPAIGN.text)
+_NOT_YET = not_yet(
+    Reason.ACCESS_DENIED,
+    "campaign_id: the policy of this gateway grants by names or tags of campaigns, which are not known yet",
+)
 _FAILED = "the gateway met a bug and leaves: send the same token again to learn"
 
 
@@ -77,6 +84,7 @@ class Session:
         window: int,
         caller_limit: CallerLimit,
         permission: DialPermission | None = None,
+        directory: CampaignDirectory = NO_DIRECTORY,
     ) -> None:
         self._dispatcher = dispatcher
         self._telemetry = telemetry
@@ -85,6 +93,8 @@ class Session:
         self._window = window
         self._caller_limit = caller_limit
         self._permission = permission or _ANYTHING
+        self._directory = directory
+        self._names: NamedCampaigns | None = None  # made for the first name
         self._source = Source(owner=self, caller=self._permission.caller_key)
         self._unanswered: dict[int, DialRequest] = {}
         self._outbox: list[Settled] = []
@@ -109,12 +119,15 @@ class Session:
         if self._failed:
             return  # it has been answered already
         self._unanswered.pop(settled.waiter.index, None)
+        if self._names is not None:
+            settled = self._names.as_sent(settled)
         self._outbox.append(settled)
         self._delivered.set()
 
     def notify(self, campaign_id: str, notice: CampaignNotice) -> None:
         """Take a notice for the caller. It replaces an unsent one about the same campaign."""
-        self._notices[campaign_id] = notice
+        for sent in (campaign_id,) if self._names is None else self._names.sent_for(campaign_id):
+            self._notices[sent] = notice
         self._delivered.set()
 
     @property
@@ -161,7 +174,8 @@ class Session:
         if problem_with_campaign(campaign_id) is None:
             allowed = self._permission.priority(grant, campaign_id, priority, len(requests))
             if allowed is None:
-                self._deny(arrivals, _NOT_ALLOWED)
+                undecided = self._permission.undecided(grant, campaign_id)
+                self._deny(arrivals, self._undenied(_NOT_YET) if undecided else _NOT_ALLOWED)
                 return
             priority = allowed
         self._telemetry.received(campaign_id, len(requests))
@@ -181,6 +195,27 @@ class Session:
             settled = addressed(waiter, request, answer)
             self._telemetry.settled(settled._replace(campaign_id=""))
             self.deliver(settled)
+
+    def _take_named(self, sent: str, part: Sequence[pb.DialRequest], priority: Priority) -> None:
+        """Submit dial requests for a campaign that is given by its name."""
+        if self._names is None:
+            self._names = NamedCampaigns(self._directory, self._permission.visible)
+        found = self._names.resolve(sent)
+        if isinstance(found, Answer):
+            offset = self._clock.expiry_offset
+            requests = [dial_requests.dial_request(sent, item, offset) for item in part]
+            arrivals = [
+                self._arrival(one, item.traceparent) for one, item in zip(requests, part, strict=True)
+            ]
+            self._deny(arrivals, self._undenied(found))
+            return
+        self._names.requests_named(sent, range(self.taken, self.taken + len(part)))
+        self.take(found, part, priority)
+
+    def _undenied(self, answer: Answer) -> Answer:
+        """Return an answer to requests of which another replica may have sent an earlier attempt."""
+        denied = answer.outcome is Outcome.NOT_ACCEPTED and self._dispatcher.shares_ledger
+        return answers.unchecked(answer, DOUBT) if denied else answer
 
     def _share_joined(self, arrivals: Sequence[tuple[Waiter, DialRequest]]) -> None:
         """Replace a joined request by the outstanding one, which frees the memory of the copy."""
@@ -241,7 +276,11 @@ class Session:
             return
         counted = self.taken + len(part)
         try:
-            if part:
+            if part and is_name(campaign_id):
+                self._take_named(campaign_id, part, dial_requests.priority(message.priority))
+            elif part:
+                if self._names is not None:
+                    self._names.id_sent(campaign_id)
                 self.take(campaign_id, part, dial_requests.priority(message.priority))
         except Exception:
             for item in part[len(part) - (counted - self.taken) :]:
@@ -353,7 +392,8 @@ class Session:
             return
         for index, request in self._unanswered.items():
             waiter = Waiter(self._source, index, self._trace.trace_id)
-            self._outbox.append(addressed(waiter, request, self._final_answer(index)))
+            settled = addressed(waiter, request, self._final_answer(index))
+            self._outbox.append(settled if self._names is None else self._names.as_sent(settled))
         self._unanswered.clear()
         self._failed, self._open = True, False
         self._delivered.set()
@@ -373,4 +413,4 @@ class Session:
         # The core may keep the source until its requests would have expired. Break the reference cycle to
         # this session: the garbage collector runs rarely and would keep its memory for long.
         self._source.owner = _NO_RECIPIENT
-        self._unanswered, self._outbox, self._notices = {}, [], {}
+        self._unanswered, self._outbox, self._notices, self._names = {}, [], {}, None

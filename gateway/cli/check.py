@@ -11,12 +11,14 @@ from botocore.exceptions import BotoCoreError
 
 from gateway import telemetry
 from gateway.access.admin_token import read_token
+from gateway.access.campaign_file import read_campaigns
 from gateway.access.errors import AccessError
 from gateway.access.files import WatchedFile
 from gateway.access.policy_file import read_policy
 from gateway.access.setup import AccessFiles, check_callers_are_known
 from gateway.access.tls_key_pair import files_of, read_key_pair
 from gateway.admin.request_filter import is_loopback
+from gateway.app import directory_of
 from gateway.connect.api_versions import ApiName
 from gateway.connect.probe import Finding, Probe, Verdict
 from gateway.fleet_setup import state_settings_of
@@ -28,6 +30,8 @@ from gateway.shared_state.startup_check import Level, remarks_on
 
 GOOD, WRONG = 0, 1
 NEAR_ITS_END_DAYS = 7
+MOST_NAMED = 10
+"""Names of campaigns that one line lists, at most."""
 
 
 def run(
@@ -65,6 +69,8 @@ def _findings(
             yield Finding(Verdict.WRONG, f"Connect {api}", str(error))
             return
         yield from _of_connect(asked, api, first=not number)
+        if chosen.campaign_directory == "connect":
+            yield asked.right_to_list()
 
 
 def _of_settings(chosen: Settings, warnings: Iterable[str]) -> Iterator[Finding]:
@@ -106,7 +112,7 @@ def _of_shared_state(chosen: Settings) -> Iterator[Finding]:
 
 def _of_access(chosen: Settings) -> Iterator[Finding]:
     """Say what the files of TLS, policy and token hold, each by itself: more than one may be wrong."""
-    for topic, read in (("TLS", _of_tls), ("policy", _of_policy), ("admin token", _of_token)):
+    for topic, read in _FILES:
         try:
             for number, (verdict, words) in enumerate(read(chosen)):
                 yield Finding(verdict, "" if number else topic, words)
@@ -136,7 +142,7 @@ def _of_policy(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
         home = is_loopback(chosen.listen.rpartition(":")[0])
         yield (Verdict.GOOD if home else Verdict.UNSURE), "none: everybody who can connect may dial and steer"
         return
-    policy = read_policy(chosen.policy_file)
+    policy = read_policy(chosen.policy_file, directory_of(chosen))
     for entry in policy.entries:
         yield Verdict.GOOD, entry.in_words()
     pair = files_of(chosen.tls_cert_file, chosen.tls_key_file, chosen.tls_client_ca_file)
@@ -149,6 +155,28 @@ def _of_token(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
     else:
         read_token(WatchedFile(chosen.admin_token_file))
         yield Verdict.GOOD, "the admin port changes things for whoever shows it"
+
+
+def _of_campaigns(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+    if chosen.campaign_file is None:
+        words = "names and tags come from Amazon Connect, see below"
+        off = "none: campaigns have no names, only their ids"
+        yield Verdict.GOOD, off if chosen.campaign_directory == "off" else words
+        return
+    table = read_campaigns(chosen.campaign_file)
+    shared = sorted(name for name, ids in table.names() if len(ids) > 1)
+    yield Verdict.GOOD, f"{len(table):,} campaigns in {chosen.campaign_file}"
+    if shared:
+        several = f"several campaigns have the same name: {', '.join(map(repr, shared[:MOST_NAMED]))}"
+        yield Verdict.UNSURE, f"{several}; these names cannot be used instead of ids"
+
+
+_FILES: tuple[tuple[str, Callable[[Settings], Iterator[tuple[Verdict, str]]]], ...] = (
+    ("TLS", _of_tls),
+    ("policy", _of_policy),
+    ("admin token", _of_token),
+    ("campaign directory", _of_campaigns),
+)
 
 
 def _of_telemetry(environment: Mapping[str, str]) -> Finding:

@@ -20,11 +20,13 @@ from gateway.access.errors import AccessError
 from gateway.cli import check, health_check
 from gateway.connect.api_versions import ApiName
 from gateway.connect.boto_sender import BotoConnect
+from gateway.connect.campaign_lists import AwsCampaignLister
 from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys, chain_of
 from gateway.connect.direct_sender import DirectConnect
 from gateway.connect.port import ConnectPort
 from gateway.connect.probe import Probe
 from gateway.connect.routing import RoutingConnect
+from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.dispatch.fleet import FleetSetup
 from gateway.fleet_setup import fleet_setup_of, state_settings_of
 from gateway.runtime import logs
@@ -171,10 +173,14 @@ async def _serve_with(
 
             endpoint = (await stack.enter_async_context(Simulator(simulated))).url
         keys = Keys.fixed(*SIMULATOR_KEYS) if endpoint else Keys(chain_of(_region()))
-        connect = connect_for(chosen, endpoint, keys)
+        directory = app.directory_of(chosen)
+        connect = connect_for(chosen, endpoint, keys, directory)
+        listers = listers_for(chosen, endpoint, keys)
         clock = SystemClock()
         fleet = await _fleet_of(chosen, traces, clock)
-        gateway = app.Gateway(chosen, connect, traces, clock=clock, fleet=fleet)
+        gateway = app.Gateway(
+            chosen, connect, traces, clock=clock, fleet=fleet, directory=directory, listers=listers
+        )
         keys.start(FIRST_CREDENTIALS_S)  # last: a wrong setting ends the start with one line, and no thread
         host, admin_host = (listen.rpartition(":")[0] for listen in (chosen.listen, chosen.admin_listen))
 
@@ -227,8 +233,16 @@ def _simulated(options: argparse.Namespace) -> "SimulatorSettings | None":
         raise settings.SettingsError(f"--simulator: {error}") from error
 
 
-def connect_for(chosen: settings.Settings, simulator_url: str | None, keys: Keys) -> ConnectPort:
-    """Return Amazon Connect, or the simulator at the address given; the caller starts the credentials."""
+def connect_for(
+    chosen: settings.Settings,
+    simulator_url: str | None,
+    keys: Keys,
+    directory: CampaignDirectory = NO_DIRECTORY,
+) -> ConnectPort:
+    """Return Amazon Connect, or the simulator at the address given; the caller starts the credentials.
+
+    Routes by names and tags use the `directory`. Raises `SettingsError` for one that cannot be used.
+    """
     default = _sender(chosen, chosen.connect_api, simulator_url, keys)
     routes = chosen.connect_api_by_campaign
     if not routes:
@@ -236,7 +250,28 @@ def connect_for(chosen: settings.Settings, simulator_url: str | None, keys: Keys
     ports: dict[str, ConnectPort] = {chosen.connect_api: default}
     for _, api in routes:
         ports[api] = ports.get(api) or _sender(chosen, api, simulator_url, keys)
-    return RoutingConnect(ports, routes, chosen.connect_api)
+    try:
+        return RoutingConnect(ports, routes, chosen.connect_api, directory)
+    except ValueError as error:
+        raise settings.SettingsError(f"DIAL_GATEWAY_CONNECT_API_BY_CAMPAIGN: {error}") from error
+
+
+def apis_of(chosen: settings.Settings) -> list[ApiName]:
+    """Return the versions of Connect's API that the settings use, that of other campaigns first."""
+    used = (chosen.connect_api, *(api for _, api in chosen.connect_api_by_campaign))
+    return list(dict.fromkeys(used))
+
+
+def listers_for(chosen: settings.Settings, simulator_url: str | None, keys: Keys) -> list[AwsCampaignLister]:
+    """Return what reads the names of campaigns from Amazon Connect, for each API that is used."""
+    if chosen.campaign_directory != "connect":
+        return []
+    region = SIMULATOR_REGION if simulator_url is not None else _region()
+    timeout_s = chosen.call_timeout
+    return [
+        AwsCampaignLister(api, keys, timeout_s=timeout_s, region=region, endpoint_url=simulator_url)
+        for api in apis_of(chosen)
+    ]
 
 
 def _sender(chosen: settings.Settings, api: ApiName, simulator_url: str | None, keys: Keys) -> ConnectPort:

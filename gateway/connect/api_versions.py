@@ -22,6 +22,7 @@ ApiName = Literal["v1", "v2"]
 Item = Mapping[str, Any]
 
 STATES_OPERATION = "GetCampaignStateBatch"
+LIST_OPERATION, TAGS_OPERATION = "ListCampaigns", "ListTagsForResource"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +107,7 @@ APIS: Mapping[ApiName, ConnectApi] = {
     ),
 }
 
-OPERATIONS = frozenset({STATES_OPERATION, *(api.put_operation for api in APIS.values())})
+OPERATIONS = frozenset(
+    {STATES_OPERATION, LIST_OPERATION, TAGS_OPERATION, *(api.put_operation for api in APIS.values())}
+)
 """Every call that the adapter makes to Connect: any other was made by boto3, for credentials."""

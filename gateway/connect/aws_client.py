@@ -19,6 +19,10 @@ USER_AGENT = f"Boto3/{boto3.__version__} Botocore/{botocore.__version__} dial-ga
 """Written once: botocore would put its own together twice for each call, at a tenth of the call's cost."""
 
 
+_DEFAULT_TIMEOUT_S = 60.0
+"""botocore's default."""
+
+
 class AwsClient(NamedTuple):
     """boto3's client, and where its credentials and certificate authorities come from.
 
@@ -30,13 +34,23 @@ class AwsClient(NamedTuple):
     ca_bundle: str | None
 
 
-def aws_client(api: ConnectApi, keys: Keys, *, region: str | None, endpoint_url: str | None) -> AwsClient:
-    """Make a client. Raises botocore's `NoRegionError`, and ValueError if the endpoint is not a URL."""
+def aws_client(
+    api: ConnectApi,
+    keys: Keys,
+    *,
+    region: str | None,
+    endpoint_url: str | None,
+    timeout_s: float | None = None,
+) -> AwsClient:
+    """Make a client. Raises botocore's `NoRegionError`, and ValueError if the endpoint is not a URL.
+
+    `timeout_s` is the time limit of a connection and of a reply, for a client that sends by itself.
+    """
     base = botocore.session.get_session()
     base.register_component("credential_provider", Provider(keys))
     base.register_component("data_loader", loader_of(base.get_config_variable("data_path")))
     session: Any = boto3.Session(region_name=region, botocore_session=base)
-    client = session.client(api.service, config=_config(), endpoint_url=endpoint_url)
+    client = session.client(api.service, config=_config(timeout_s), endpoint_url=endpoint_url)
     return AwsClient(client, session.get_credentials, base.get_config_variable("ca_bundle"))
 
 
@@ -60,8 +74,10 @@ def loader_of(data_path: str | None) -> Loader:
     return _ServiceModelLoader(extra_search_paths=folders, include_default_search_paths=False)
 
 
-def _config() -> Config:
+def _config(timeout_s: float | None) -> Config:
     return Config(
+        connect_timeout=timeout_s or _DEFAULT_TIMEOUT_S,
+        read_timeout=timeout_s or _DEFAULT_TIMEOUT_S,
         retries={"total_max_attempts": 1, "mode": "standard"},
         parameter_validation=False,
         user_agent=USER_AGENT,

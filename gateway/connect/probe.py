@@ -14,7 +14,7 @@ import boto3
 from botocore import exceptions as foreign
 from botocore.config import Config
 
-from gateway.connect.api_versions import APIS, STATES_OPERATION, ApiName, expiration_for_boto3
+from gateway.connect.api_versions import APIS, LIST_OPERATION, STATES_OPERATION, ApiName, expiration_for_boto3
 from gateway.connect.aws_clock import TOLERATED_S, AwsClock
 from gateway.connect.failures import of_answer, translated
 from gateway.connect.replies import member, states, word
@@ -141,6 +141,13 @@ class Probe:
             verdict = Verdict.GOOD if state == "Running" else Verdict.UNSURE
             return Finding(verdict, STATES_OPERATION, f"allowed; the campaign is {state}")
         return found or self._may(STATES_OPERATION)
+
+    def right_to_list(self) -> Finding:
+        """Tell whether the names of campaigns may be read, without which the directory stays empty."""
+        found = self._asked(LIST_OPERATION, lambda: self._client.list_campaigns(maxResults=1))
+        if found is not None:
+            return found._replace(words=f"{found.words}; without it campaigns have no names")
+        return Finding(Verdict.GOOD, LIST_OPERATION, "allowed")
 
     def _may(self, operation: str) -> Finding:
         return Finding(Verdict.GOOD, operation, "allowed, asked for a campaign that nobody has")

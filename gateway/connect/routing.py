@@ -4,40 +4,62 @@ A company that moves from V1 to V2 does so campaign by campaign. Patterns state 
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 
 from gateway.connect.port import ConnectPort, Operation, PutReply
 from gateway.connect.ticket import Ticket
 from gateway.core.errors import AccessDenied, CallFailure
 from gateway.core.model import DialRequest
-from gateway.runtime.patterns import Pattern, text_pattern
+from gateway.directory.directory import (
+    NO_DIRECTORY,
+    CampaignDirectory,
+    campaign_pattern,
+    undecided_by_any,
+)
+from gateway.runtime.patterns import Matcher
+
+log = logging.getLogger(__name__)
 
 
 class RoutingConnect:
     """A `ConnectPort` that passes each campaign to the port chosen by its id.
 
     `ports` are the ports by name, such as `v1` and `v2`. `routes` are pairs of a pattern and a name. A
-    pattern must match the whole id; `*` matches any characters, and case counts. The first route that matches
-    wins, so put narrower patterns first. `default` is used if no pattern matches. A pattern that matches no
-    campaign is allowed. Raises ValueError for a pattern that breaks a rule of `gateway.runtime.patterns`, and
-    for an unknown name.
+    pattern must match the whole id, or the name or a tag of the campaign in the `directory`; `*` matches any
+    characters, and case counts. The first route that matches wins, so put narrower patterns first. `default`
+    is used if no pattern matches, also as long as the names are not known. A pattern that matches no campaign
+    is allowed. Raises ValueError for a pattern that breaks a rule of `gateway.runtime.patterns`, and for an
+    unknown name of a port.
     """
 
     def __init__(
-        self, ports: Mapping[str, ConnectPort], routes: Sequence[tuple[str, str]], default: str
+        self,
+        ports: Mapping[str, ConnectPort],
+        routes: Sequence[tuple[str, str]],
+        default: str,
+        directory: CampaignDirectory = NO_DIRECTORY,
     ) -> None:
         for name in (default, *(name for _, name in routes)):
             if name not in ports:
                 raise ValueError(f"there is no API {name!r}; there is {', '.join(ports)}")
         self._ports = dict(ports)
-        self._routes = [(_compiled(pattern), name) for pattern, name in routes]
+        self._routes = [(_compiled(pattern, directory), name) for pattern, name in routes]
+        self._patterns = [pattern for pattern, _ in self._routes]
         self._default = default
+        self._guessed = False
 
     def api(self, campaign_id: str) -> str:
         """Return the name of the port that a campaign goes to."""
         for pattern, name in self._routes:
             if pattern.matches(campaign_id):
                 return name
+        if not self._guessed and undecided_by_any(self._patterns, campaign_id):
+            self._guessed = True
+            log.warning(
+                "names or tags of campaigns are not known yet: campaigns without another match go to %s",
+                self._default,
+            )
         return self._default
 
     def operation(self, campaign_id: str) -> Operation:
@@ -101,9 +123,9 @@ class RoutingConnect:
                 raise end
 
 
-def _compiled(pattern: str) -> Pattern:
+def _compiled(pattern: str, directory: CampaignDirectory) -> Matcher:
     try:
-        return text_pattern(pattern)
+        return campaign_pattern(pattern, directory)
     except ValueError as error:
         raise ValueError(f"the campaign pattern {pattern!r} {error}") from error
 

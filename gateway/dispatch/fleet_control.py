@@ -163,6 +163,11 @@ class FleetControl:
         """The member that this replica is."""
         return self._fleet.member
 
+    @property
+    def replicas(self) -> int:
+        """The number of replicas of the fleet, this one included."""
+        return max(1, len(self._fleet.members))
+
     def others(self) -> list[Member]:
         """Return the other replicas of the fleet, those that are lost included."""
         here = self.here.member

@@ -12,10 +12,23 @@ a star is found at one place, a later place would only leave less text to the re
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 LONGEST_PATTERN, MOST_STARS = 512, 8
 _STARS = re.compile(r"(\*+)")
+
+
+class Matcher(Protocol):
+    """Anything that matches some texts, and has a text itself."""
+
+    @property
+    def text(self) -> str:
+        """The pattern as people wrote it."""
+        ...
+
+    def matches(self, subject: str) -> bool:
+        """Whether it matches a text."""
+        ...
 
 
 class Pattern(NamedTuple):
@@ -39,7 +52,7 @@ def identity_pattern(pattern: str) -> Pattern:
     return _compiled(pattern, within="[^/]" if ":" in pattern else "[^./:]")
 
 
-def matches_any(patterns: Iterable[Pattern], subject: str) -> bool:
+def matches_any(patterns: Iterable[Matcher], subject: str) -> bool:
     """Whether any of the patterns matches a text."""
     return any(pattern.matches(subject) for pattern in patterns)
 

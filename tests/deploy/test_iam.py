@@ -21,16 +21,19 @@ def read(name: str) -> dict[str, Any]:
 
 
 def test_the_policy_allows_the_operations_that_the_gateway_calls_and_no_others() -> None:
-    (statement,) = read("policy.json")["Statement"]
+    statement, listing = read("policy.json")["Statement"]
 
-    assert set(statement["Action"]) == {f"{PREFIX}:{operation}" for operation in api_versions.OPERATIONS}
+    allowed = {*statement["Action"], listing["Action"]}
+    assert allowed == {f"{PREFIX}:{operation}" for operation in api_versions.OPERATIONS}
     assert statement["Resource"].endswith(":campaign/*")
+    # AWS has no resource type for this action, so a narrower resource would deny it.
+    assert (listing["Action"], listing["Resource"]) == (f"{PREFIX}:{api_versions.LIST_OPERATION}", "*")
 
 
 @pytest.mark.parametrize("api", api_versions.APIS.values(), ids=lambda api: str(api.service))
 def test_every_action_is_an_operation_of_connect(api: api_versions.ConnectApi) -> None:
     client = boto3.client(api.service, region_name="us-east-1")  # type: ignore[call-overload]
-    (statement,) = read("policy.json")["Statement"]
+    statement, _ = read("policy.json")["Statement"]
     actions = {action.partition(":")[2] for action in statement["Action"]}
 
     assert client.meta.service_model.signing_name == PREFIX

@@ -19,11 +19,12 @@ import dialgateway
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceStub
 from gateway.api.server import Keepalive
-from gateway.app import Gateway
-from gateway.cli.main import SIMULATOR_KEYS, connect_for
+from gateway.app import Gateway, directory_of
+from gateway.cli.main import SIMULATOR_KEYS, connect_for, listers_for
 from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.credentials import Keys
 from gateway.connect.port import ConnectPort
+from gateway.directory.directory import CampaignDirectory
 from gateway.runtime.clock import SystemClock
 from gateway.settings import Settings
 from gateway.simulator import CallRecord, Fault, FaultKind, Simulator, SimulatorSettings
@@ -234,13 +235,14 @@ class WorldOptions:
     wall: Callable[[], float] = time.time
     aws: Callable[[], float] = time.time
     keepalive: Keepalive | None = None
+    faults: Sequence[Fault] = ()
 
 
-def _connect(chosen: Settings, url: str, options: WorldOptions) -> ConnectPort:
+def _connect(chosen: Settings, url: str, options: WorldOptions, directory: CampaignDirectory) -> ConnectPort:
     """Return the Connect adapter as the command makes it, with other keys, or with keys that boto3 finds."""
     keys = options.keys
     if keys is None and not options.no_keys:
-        return connect_for(chosen, url, Keys.fixed(*SIMULATOR_KEYS))
+        return connect_for(chosen, url, Keys.fixed(*SIMULATOR_KEYS), directory)
     return BotoConnect(
         threads=chosen.max_concurrent_calls,
         timeout_s=chosen.call_timeout,
@@ -265,11 +267,24 @@ async def world_of(options: WorldOptions | None = None, **settings: Any) -> Asyn
         }
     )
     async with Simulator(options.simulator, clock=options.aws) as simulator:
-        connect = _connect(chosen, options.endpoint or simulator.url, options)
+        for fault in options.faults:
+            simulator.connect.add_fault(fault)
+        directory, url = directory_of(chosen), options.endpoint or simulator.url
+        connect = _connect(chosen, url, options, directory)
+        listers = listers_for(chosen, url, Keys.fixed(*(options.keys or SIMULATOR_KEYS)))
         exporter = InMemorySpanExporter()
         telemetry = telemetry_with(*([SimpleSpanProcessor(exporter)] if options.tracing else []))
         clock = SystemClock(wall=options.wall)
-        gateway = Gateway(chosen, connect, telemetry, options.rng, clock=clock, keepalive=options.keepalive)
+        gateway = Gateway(
+            chosen,
+            connect,
+            telemetry,
+            options.rng,
+            clock=clock,
+            keepalive=options.keepalive,
+            directory=directory,
+            listers=listers,
+        )
         port = await gateway.start()
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

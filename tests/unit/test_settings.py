@@ -14,6 +14,8 @@ DEFAULTS = {
     "admin_hosts": (),
     "connect_api": "v1",
     "connect_api_by_campaign": (),
+    "campaign_directory": "off",
+    "campaign_directory_interval": 60.0,
     "call_rate": 10.0,
     "call_burst": 10.0,
     "max_concurrent_calls": 8,
@@ -65,6 +67,8 @@ RIGHT = {
     "admin_hosts": ("Console.example.org, *.corp.example", ("console.example.org", "*.corp.example")),
     "connect_api": ("V2", "v2"),
     "connect_api_by_campaign": ("debt-*=v2, trial=v1", (("debt-*", "v2"), ("trial", "v1"))),
+    "campaign_directory": ("Connect", "connect"),
+    "campaign_directory_interval": ("5", 5.0),
     "call_rate": ("0", 0.0),
     "call_burst": (" 2.5 ", 2.5),
     "max_concurrent_calls": ("16", 16),
@@ -122,6 +126,8 @@ WRONG = [
         ("connect_api_by_campaign", value)
         for value in ("debt-*", "=v2", "debt-*=v3", "debt-?=v2", "[ab]*=v2", f"{'*a' * 9}=v2")
     ],
+    ("campaign_directory", ""),
+    ("campaign_directory_interval", "4"),
     ("would_expire", "maybe"),
     *[("call_rate", value) for value in ("", "ten", "-1", "nan", "inf", "100001")],
     *[("call_burst", value) for value in ("0", "0.5", "-inf")],

@@ -13,6 +13,8 @@ import yaml
 from gateway.access.errors import PolicyError
 from gateway.access.policy_file import parse_policy
 from gateway.core.model import Priority
+from gateway.directory.directory import CampaignDirectory
+from gateway.directory.table import CampaignEntry, CampaignTable
 
 ROOT = Path(__file__).parents[3]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "docs" / "policy.schema.json").read_text())
@@ -36,18 +38,26 @@ def fits(text: str) -> bool:
 @pytest.mark.parametrize("path", ["README.md", "docs/policy.md"])
 def test_the_examples_are_policies(path: str) -> None:
     assert fits(example(path))
-    assert len(parse_policy(example(path)).entries) >= 2
+    assert len(parse_policy(example(path), CampaignDirectory()).entries) >= 2
 
 
 def test_the_example_says_what_its_words_say() -> None:
-    policy = parse_policy(example("docs/policy.md"))
+    directory = CampaignDirectory()
+    policy = parse_policy(example("docs/policy.md"), directory)
+    entries = [
+        CampaignEntry("id-1", "cards", {"purpose": "fraud-alerts"}),
+        CampaignEntry("id-2", "surveys"),
+        CampaignEntry("id-3", "debt-north"),
+    ]
+    directory.publish(CampaignTable(entries))
     billing = policy.grant("spiffe://example.org/ns/billing/sa/night")
     anybody = policy.grant("spiffe://example.org/ns/x/sa/y")
     assert billing is not None
     assert anybody is not None
-    assert billing.may_dial("fraud-alerts") is Priority.HIGH
-    assert billing.may_dial("surveys") is None  # the first entry that names it counts, alone
-    assert anybody.may_dial("surveys") is Priority.BULK
+    assert billing.may_dial("id-1") is Priority.HIGH
+    assert billing.may_dial("id-2") is None  # the first entry that names it counts, alone
+    assert billing.may_dial("id-3") is Priority.NORMAL
+    assert anybody.may_dial("id-2") is Priority.BULK
 
 
 @pytest.mark.parametrize(
@@ -64,6 +74,9 @@ def test_the_example_says_what_its_words_say() -> None:
         ('see: ["*"]', "see: '*'"),
         ("callers:", "callers: []\nothers:"),
         ("identities:", "names:"),
+        ("tag:purpose=fraud-alerts", "tag:purpose"),
+        ("tag:purpose=", "tag:p*="),
+        ('"name:surveys"', '"name:"'),
     ],
 )
 def test_the_schema_refuses_what_the_gateway_refuses(change: tuple[str, str]) -> None:
@@ -71,7 +84,7 @@ def test_the_schema_refuses_what_the_gateway_refuses(change: tuple[str, str]) ->
     assert text != example("docs/policy.md")
     refused = True
     with suppress(PolicyError):
-        parse_policy(text)
+        parse_policy(text, CampaignDirectory())
         refused = False
     assert refused
     assert not fits(text)

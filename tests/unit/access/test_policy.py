@@ -14,6 +14,8 @@ from gateway.access.errors import PolicyError
 from gateway.access.policy import EVERYTHING, REMEMBERED, Grant, Policy
 from gateway.access.policy_file import parse_policy, read_policy
 from gateway.core.model import Priority
+from gateway.directory.directory import CampaignDirectory
+from gateway.directory.table import CampaignEntry, CampaignTable
 
 BILLING = "spiffe://example.org/ns/billing/sa/dialer"
 MARKUP = "<b onclick='[x]'>*</b>"
@@ -50,6 +52,39 @@ def test_campaigns_and_the_priority_up_to_which_they_may_be_dialed() -> None:
     assert found.may_dial("reminders") is Priority.HIGH
     assert found.may_dial("Debt-1") is found.may_dial("old") is found.may_dial("reminders2") is None
     assert (found.weight, found.window) == (4, 20_000)
+
+
+def test_campaigns_by_name_and_tag() -> None:
+    """A grant by name or tag follows the campaign that has it now. Until it is known, nothing is granted."""
+    directory = CampaignDirectory()
+    text = """
+version: 1
+callers:
+  - identities: ["**"]
+    dial: [{campaigns: ["name:debt-*"]}, {campaigns: ["tag:team=alarms"], priority: HIGH}]
+    hold: ["tag:team=alarms"]
+"""
+    found = parse_policy(text, directory).grant(BILLING)
+    assert found is not None
+    assert (found.may_dial("id-1"), found.undecided("id-1")) == (None, True)
+    directory.publish(
+        CampaignTable([CampaignEntry("id-1", "debt-north", {}), CampaignEntry("id-2", "fire", None)])
+    )
+    assert (found.may_dial("id-1"), found.undecided("id-1")) == (Priority.NORMAL, False)
+    assert (found.may_dial("id-2"), found.undecided("id-2")) == (None, True)
+    assert not found.may(CampaignRight.HOLD, "id-2")
+    moved = [CampaignEntry("id-1", "old", {}), CampaignEntry("id-2", "debt-north", {"team": "alarms"})]
+    directory.publish(CampaignTable(moved))
+    assert (found.may_dial("id-1"), found.undecided("id-1")) == (None, False)
+    assert found.may_dial("id-2") is Priority.HIGH
+    assert found.may(CampaignRight.HOLD, "id-2")
+
+
+def test_names_in_a_policy_need_a_directory() -> None:
+    """A pattern that could never match is refused with its path."""
+    text = "version: 1\ncallers: [{identities: ['**'], hold: ['a', 'name:debt']}]"
+    with pytest.raises(PolicyError, match=r"callers\[0\]\.hold\[1\]: needs a campaign directory"):
+        parse_policy(text)
 
 
 def test_rights() -> None:

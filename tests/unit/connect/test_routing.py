@@ -10,6 +10,8 @@ from gateway.connect.port import ConnectPort
 from gateway.connect.routing import RoutingConnect
 from gateway.core import errors
 from gateway.core.model import DialRequest
+from gateway.directory.directory import CampaignDirectory
+from gateway.directory.table import CampaignEntry, CampaignTable
 
 ROUTES = [
     ("migrated-eu-*", "v2"),
@@ -68,6 +70,29 @@ def test_routes_that_make_no_sense(routes: list[tuple[str, str]], default: str) 
         ValueError, match=r"no API 'v3'; there is v1, v2|campaign pattern '' must have 1 to 512 characters"
     ):
         RoutingConnect(ports(), routes, default)
+
+
+def test_routes_by_name_and_tag(caplog: pytest.LogCaptureFixture) -> None:
+    """A route may name campaigns or a tag. Until they are known, the default counts, and one line says so."""
+    directory = CampaignDirectory()
+    routes = [("name:debt-*", "v2"), ("tag:team=sales", "v2")]
+    routed = RoutingConnect(ports(), routes, "v1", directory)
+    assert directory.needed
+    assert [routed.api(one) for one in ("id-1", "id-2", "id-3")] == ["v1"] * 3
+    assert len(caplog.records) == 1
+    entries = [
+        CampaignEntry("id-1", "debt-north", {}),
+        CampaignEntry("id-2", "calls", {"team": "sales"}),
+        CampaignEntry("id-3", "surveys", {"team": "billing"}),
+    ]
+    directory.publish(CampaignTable(entries))
+    assert [routed.api(one) for one in ("id-1", "id-2", "id-3")] == ["v2", "v2", "v1"]
+
+
+def test_routes_by_name_need_a_directory() -> None:
+    """A route that could never match is refused at the start."""
+    with pytest.raises(ValueError, match="'name:debt' needs a campaign directory"):
+        RoutingConnect(ports(), [("name:debt", "v2")], "v1")
 
 
 async def test_dial_requests_go_where_their_campaign_is() -> None:

@@ -285,6 +285,12 @@ class StreamDialRequestsRequest(google.protobuf.message.Message):
     """Amazon Connect's id of the outbound campaign that all requests of this
     message belong to: 1 to 256 characters without white space. With an invalid
     id, each request of the message is rejected.
+
+    With a campaign directory it may be "name:" and the campaign's name, if
+    exactly one campaign has that name. The gateway resolves it when it reads
+    the message. A name of no campaign, or of several, gets REJECTED,
+    CAMPAIGN_NOT_FOUND with candidates in the detail. Until the directory has
+    been read, it gets NOT_ACCEPTED with the advice to send the same token again.
     """
     priority: global___Priority.ValueType
     """How urgent these requests are compared with others of the same gateway.
@@ -318,8 +324,9 @@ class StreamDialRequestsResponse(google.protobuf.message.Message):
     RESULTS_FIELD_NUMBER: builtins.int
     NOTICE_FIELD_NUMBER: builtins.int
     campaign_id: builtins.str
-    """The campaign of the results and the notice. Empty if the notice is about
-    the whole gateway.
+    """The campaign of the results and the notice, as the requests gave it: its
+    id, or "name:" and its name. Empty if the notice is about the whole
+    gateway.
     """
     @property
     def results(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___DialResult]:
@@ -352,7 +359,8 @@ class PutDialRequestsRequest(google.protobuf.message.Message):
     PRIORITY_FIELD_NUMBER: builtins.int
     campaign_id: builtins.str
     """Amazon Connect's id of the outbound campaign: 1 to 256 characters without
-    white space. With an invalid id, each request of the list is rejected.
+    white space. With an invalid id, each request of the list is rejected. It
+    may be "name:" and the campaign's name, as in StreamDialRequestsRequest.
     """
     priority: global___Priority.ValueType
     """How urgent these requests are compared with others of the same gateway.

@@ -1,0 +1,92 @@
+"""Reads YAML files strictly: no duplicate or unknown keys, no aliases, a limit of their size.
+
+Whatever is wrong is named with its path, such as `callers[2].dial[0]`.
+"""
+
+import difflib
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+MOST_BYTES = 1_048_576
+WHOLE = "the whole"
+"""The path of the whole document."""
+
+
+class DocumentError(ValueError):
+    """A document breaks a rule. The text names the path and the rule."""
+
+
+def document_of(text: bytes | str, most_bytes: int = MOST_BYTES) -> object:
+    """Return the document in a text. Raises `DocumentError`."""
+    if len(text) > most_bytes:
+        raise DocumentError(f"{WHOLE}: at most {most_bytes:,} bytes")
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        raise DocumentError(_in_words(error)) from error
+    except Exception as error:
+        raise DocumentError("no YAML that can be read") from error
+
+
+def list_at(path: str, value: object, *, empty: bool = False) -> list[Any]:
+    """Return a list. Raises `DocumentError` for anything else."""
+    if not isinstance(value, list) or not (value or empty):
+        raise DocumentError(f"{path}: must be a list{'' if empty else ' with something in it'}")
+    return value
+
+
+def table_at(path: str, value: object, known: tuple[str, ...]) -> dict[str, Any]:
+    """Return a mapping with known keys only. Raises `DocumentError` for anything else."""
+    if not isinstance(value, dict):
+        raise DocumentError(f"{path}: must be a mapping with the keys {', '.join(known)}")
+    for key in value:
+        if key not in known:
+            raise DocumentError(
+                f"{_below(path, key)}: unknown key; known are {', '.join(known)}{_near(key, known)}"
+            )
+    return value
+
+
+def _below(path: str, key: object) -> str:
+    name = key if isinstance(key, str) and key.isprintable() else repr(key)
+    return name if path == WHOLE else f"{path}.{name}"
+
+
+def _near(key: object, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(str(key), known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _in_words(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+    return f"{where}{error.problem or 'no YAML that can be read'}"
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses duplicate keys and aliases."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "aliases are not taken", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key in _keys(node):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _keys(node: yaml.MappingNode) -> Iterator[yaml.ScalarNode]:
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "keys must be texts", key.start_mark)
+        yield key
