@@ -1,10 +1,11 @@
 """A call of a script in the store, and the text of the scripts.
 
-Every file in `gateway/shared_state/scripts` begins with the line `#!lua`. With it the server refuses a script
-that touches a key which the call does not name; without it such a script may write to another slot.
+The file of every script in `gateway/shared_state/scripts` begins with the line `#!lua`. With it the server
+refuses a script that touches a key which the call does not name; without it such a script may write to
+another slot. Files without that line are parts: the prologue is one of every script, others are of `PARTS`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
@@ -12,6 +13,8 @@ from importlib.resources import files
 
 SHEBANG = "#!lua\n"
 PROLOGUE = "prologue"
+PARTS: Mapping[str, Sequence[str]] = {"tick": ("quota_state", "bucket", "membership", "turns")}
+"""The parts that stand before the text of a script, in this order."""
 
 Argument = str | bytes | int
 """What a script receives as text. A float would depend on how the client library writes it."""
@@ -42,11 +45,12 @@ class Script:
 
 @cache
 def script(name: str) -> Script:
-    """Return a script with the prologue. Raises `ValueError` if its first line is not `#!lua`."""
+    """Return a script with its parts. Raises `ValueError` if its first line is not `#!lua`."""
     text = _read(name)
     if not text.startswith(SHEBANG):
         raise ValueError(f"{name}.lua: the first line must be {SHEBANG.strip()}")
-    whole = (SHEBANG + _read(PROLOGUE) + text.removeprefix(SHEBANG)).encode()
+    parts = "".join(map(_read, (PROLOGUE, *PARTS.get(name, ()))))
+    whole = (SHEBANG + parts + text.removeprefix(SHEBANG)).encode()
     return Script(whole, sha1(whole, usedforsecurity=False).hexdigest())
 
 
