@@ -10,6 +10,7 @@ from benchmarks.fleet.alone import alone
 from benchmarks.fleet.arms import Arm
 from benchmarks.fleet.cost import cost
 from benchmarks.fleet.rows import Case, show
+from benchmarks.fleet.ticks import ticks
 
 Measurement = Callable[[Sequence[Arm]], Awaitable[Case]]
 
@@ -24,6 +25,7 @@ CASES: Mapping[str, Measurement] = {
     "high": operators.high,
     "uneven": saturated.uneven,
     "cost": cost,
+    "ticks": ticks,
 }
 NAMES = (*CASES, "alone")
 ARMS = {arm.name.lower(): arm for arm in Arm}
