@@ -33,7 +33,7 @@ from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
 from gateway.shared_state.address import SETTING, AddressError
 from gateway.shared_state.port import SharedStateError, SharedStateRefused
-from gateway.shared_state.startup_check import refusal_of
+from gateway.shared_state.startup_check import refusal_of, refusal_of_name
 
 if TYPE_CHECKING:
     from gateway.simulator import SimulatorSettings
@@ -207,7 +207,11 @@ async def _fleet_of(
         raise SharedStateRefused(f"{SETTING}: {problem}")
     if problem is not None:
         log.error("the shared state is unavailable: %s; nothing is sent until it answers", problem)
-    return fleet_setup_of(chosen, reached, traces, clock.now)
+    setup = fleet_setup_of(chosen, reached, traces, clock.now)
+    refusal = await refusal_of_name(reached, setup.name)
+    if refusal is not None:
+        raise SharedStateRefused(f"{settings.PREFIX}REPLICA: {refusal}")
+    return setup
 
 
 def _simulated(options: argparse.Namespace) -> "SimulatorSettings | None":

@@ -19,6 +19,7 @@ from gateway.core.fleet.messages import (
     TickReply,
     TickRequest,
 )
+from gateway.dispatch.beat_pace import BeatPace
 from gateway.shared_state.port import Beat, BeatReply, SharedStateError, SharedStateRefused
 from gateway.telemetry import FleetFigures
 
@@ -26,10 +27,11 @@ log = logging.getLogger(__name__)
 
 BEAT_EVERY_S = 0.2
 """Seconds between two beats when nothing happens."""
-SHORTEST_GAP_S = 0.02
-"""Seconds between two beats, at least."""
 OUTAGE_BEATS = 3
 """Beats missed in a row after which an outage is logged; fewer are a hiccup."""
+NAME_REFUSALS = 10
+"""Beats refused in a row because of the name after which that is logged. A replica that has just ended keeps
+its name for a second."""
 LEAVE_S = 1.0
 """Seconds to leave the fleet in, at most."""
 
@@ -152,12 +154,15 @@ class FleetMember:
         self._longest_outage_s = longest_outage_s
         self._alarm = asyncio.Event()
         self._sent_at = float("-inf")
+        self._pace = BeatPace()
         self._due = float("-inf")
         self._began_at = now()
         self._replied_at: float | None = None
         self._problem: SharedStateError | None = None
         self._missed = self._missed_in_a_row = 0
         self._is_logged = False
+        self._name_taken = False
+        self._name_refusals = 0  # in a row
         self._differing: tuple[str, ...] = ()
         self._gone: tuple[str, ...] = ()
         self._looking: asyncio.Task[None] | None = None
@@ -188,7 +193,7 @@ class FleetMember:
 
     def wake(self) -> None:
         """Exchange the next beat soon, since the wishes of permits or actions have changed."""
-        self._due = min(self._due, self._sent_at + SHORTEST_GAP_S)
+        self._due = min(self._due, self._pace.earliest)
         self._alarm.set()
 
     def turned(self) -> None:
@@ -199,7 +204,7 @@ class FleetMember:
         if self._conditions is not None and self._conditions.has_news:
             wanted = self._sent_at
         if wanted is not None and wanted < self._due:
-            self._due = max(wanted, self._sent_at + SHORTEST_GAP_S)
+            self._due = max(wanted, self._pace.earliest)
             self._alarm.set()
 
     async def leave(self) -> None:
@@ -228,12 +233,17 @@ class FleetMember:
     async def _exchange_beat(self) -> None:
         """Exchange a beat. Raises `SharedStateError`."""
         self._sent_at = sent_at = self._now()
+        self._pace.sent(sent_at)
         self._due = sent_at + BEAT_EVERY_S
         tick = self._ticks.tick(sent_at, self._gone, leaving=self._leaving)
         conditions = self._conditions
         asked = None if conditions is None else conditions.request(sent_at, leaving=self._leaving)
         reply = await self._send(Beat(tick, self._exchange.request(), asked))
         now = self._now()
+        if reply.tick.name_taken:
+            self._ticks.ticked(sent_at, now, reply.tick)
+            self._shut_out()
+            return
         self._succeeded(now, reply.tick)
         self._exchange.replied(reply.control, sent_at, now)  # holds and doubts first: permits may follow
         if conditions is not None:
@@ -250,7 +260,7 @@ class FleetMember:
         if self._conditions is not None and self._conditions.wants_beat():
             wanted.append(self._sent_at)
         earliest = min((instant for instant in wanted if instant is not None), default=self._due)
-        self._due = max(min(earliest, self._due), self._sent_at + SHORTEST_GAP_S)
+        self._due = max(min(earliest, self._due), self._pace.earliest)
 
     def _look_for_ended(self) -> None:
         """Ask, beside the beats, which lost members have ended."""
@@ -273,11 +283,28 @@ class FleetMember:
             log.info("the shared state answers again", extra={"away_s": round(away_s, 1)})
         elif self._replied_at is None:
             log.info("this replica has joined its fleet", extra={"replicas": len(reply.members)})
-        self._is_logged = False
+        self._is_logged = self._name_taken = False
+        self._name_refusals = 0
         self._replied_at, self._problem, self._missed_in_a_row = now, None, 0
         if reply.differing != self._differing:
             self._differing = reply.differing
             self._log_differing()
+
+    def _shut_out(self) -> None:
+        """Note that another live replica has this name, so that this one is no member."""
+        self._name_taken = True
+        self._replied_at, self._problem, self._missed_in_a_row = None, None, 0
+        if self._leaving:
+            self._has_left.set()
+        if self._name_refusals == NAME_REFUSALS:
+            log.error("%s; nothing is sent", self._words_on_name())
+        self._name_refusals += 1
+
+    def _words_on_name(self) -> str:
+        return (
+            f"another live replica of the fleet is named {self.member.name!r} as well: "
+            "DIAL_GATEWAY_REPLICA must differ"
+        )
 
     def _log_differing(self) -> None:
         if self._differing:
@@ -290,7 +317,7 @@ class FleetMember:
         self._ticks.tick_failed(self._now())
         if self._conditions is not None:
             self._conditions.failed(self._now())
-        self._problem = problem
+        self._problem, self._name_taken = problem, False
         if self._leaving:
             self._has_left.set()
         self._missed += 1
@@ -320,6 +347,8 @@ class FleetMember:
     def in_words(self) -> tuple[bool, str]:
         """Return whether this replica may send, as far as the fleet is concerned, and how it goes."""
         problem = self._problem or "no reply yet"
+        if self._name_taken:
+            return False, f"{self._words_on_name()}; nothing is sent"
         if self._replied_at is None:
             return False, f"unavailable since the start: {problem}; {self._consequence()}"
         if self._missed_in_a_row >= OUTAGE_BEATS:

@@ -13,6 +13,7 @@ from gateway.shared_state.commands.keys import LAYOUT, Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall
 from gateway.shared_state.port import SharedStateError, SharedStateRefused, SharedStateUnavailable
 from gateway.shared_state.primary import FLEET_KEYS, FOUND_FOREIGN, Primary, check_layout_reply, evaluation
+from gateway.shared_state.rules.membership import LOST_MS
 from gateway.shared_state.server import ServerFacts, failure_of
 from gateway.shared_state.valkey_connection import Command, ServerError, ValkeyConnection, slot_of
 from gateway.shared_state.valkey_state import CLIENT_NAME, StateSettings, slot_map
@@ -22,6 +23,8 @@ AGAIN_S = 0.5
 SCANS, SCANNED = 100, 1000
 """Steps of the search for another program's keys in a store without a layout, and keys in each."""
 SCAN_S = 2.0
+NAME_FREE_S, NAME_AGAIN_S = 3.0, 0.2
+"""Seconds in which the name of a replica that has just ended becomes free, and between two looks."""
 
 
 class Level(enum.Enum):
@@ -46,6 +49,31 @@ async def refusal_of(settings: StateSettings) -> SharedStateError | None:
                     return SharedStateRefused(remark.words)
     except SharedStateError as problem:
         return problem
+    return None
+
+
+async def refusal_of_name(settings: StateSettings, name: str) -> SharedStateRefused | None:
+    """Return the refusal to start a replica whose name a live one has; None if the name is free.
+
+    The name of a replica that has just ended is waited for. Without the shared state it counts as free: the
+    first beat checks it again.
+    """
+    try:
+        connection, _ = await _open(settings)
+    except SharedStateError:
+        return None
+    call = ScriptCall("name", (Keys(settings.prefix).of_fleet("quota"),), (name, LOST_MS))
+    until = asyncio.get_running_loop().time() + NAME_FREE_S
+    try:
+        while await _reply_to(connection, evaluation(call)):
+            if asyncio.get_running_loop().time() >= until:
+                text = f"another replica of the fleet is running under the name {name!r}: each needs its own"
+                return SharedStateRefused(text)
+            await asyncio.sleep(NAME_AGAIN_S)
+    except SharedStateError:
+        pass
+    finally:
+        connection.close()
     return None
 
 

@@ -54,5 +54,6 @@ SETTINGS = FleetSettings(call_rate=10.0, call_burst=10.0, replay_window_s=1200.0
 
 async def beat(state: ValkeyState, sequence: int, member: str = "m-1", **fields: object) -> BeatReply:
     """Exchange a beat that asks for nothing."""
-    tick = TickRequest(member, f"name of {member}", sequence, SETTINGS, **fields)  # type: ignore[arg-type]
+    told = {"name": f"name of {member}"} | fields
+    tick = TickRequest(member=member, sequence=sequence, settings=SETTINGS, **told)  # type: ignore[arg-type]
     return await state.beat(Beat(tick, ControlRequest(member, 0)))

@@ -22,6 +22,18 @@ async def test_replicas_learn_of_each_other(real_server: Server) -> None:
         assert names_in((await beat(other, 1, "m-2")).tick.members) == {"m-1", "m-2"}
 
 
+async def test_a_second_replica_with_the_same_name_joins_only_after_the_first(real_server: Server) -> None:
+    """Two processes that start at once: the server decides, whatever each has seen before."""
+    async with state_at(real_server.url) as one, state_at(real_server.url, "m-2") as other:
+        await beat(one, 1, "m-1")
+        taken = await beat(other, 1, "m-2", name="name of m-1")
+        assert (taken.tick.name_taken, taken.tick.members) == (True, ())
+        await beat(one, 2, "m-1", leaving=True)
+        joined = await beat(other, 2, "m-2", name="name of m-1")
+        assert not joined.tick.name_taken
+        assert names_in(joined.tick.members) == {"m-2"}
+
+
 async def test_a_flushed_store_gets_its_layout_again(real_server: Server) -> None:
     async with state_at(real_server.url) as state:
         first = await beat(state, 1)

@@ -1,5 +1,6 @@
 """`dial-gateway serve` and `dial-gateway check` with a shared state: one line for each cause, no password."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,22 @@ async def test_a_replica_that_is_terminated_leaves_its_fleet(real_server: Server
         assert await served.exit_code() == 0
         reply = await beat(observer, 2, "observer")
         assert {each.name for each in reply.tick.members} == {"name of observer"}
+
+
+async def test_a_second_replica_with_the_same_name_does_not_start(
+    commands: Commands, real_server: Server
+) -> None:
+    settings = {URL: real_server.url, "DIAL_GATEWAY_REPLICA": "first"}
+    async with serving(environment=settings) as served:
+        await until(lambda: "has joined its fleet" in served.said.decode())
+        line = await asyncio.to_thread(commands.refusal, **settings)
+        assert line == (
+            "dial-gateway: DIAL_GATEWAY_REPLICA: another replica of the fleet is running under the name "
+            "'first': each needs its own"
+        )
+        served.process.kill()
+        async with serving(environment=settings) as successor:  # waits until the first one is lost
+            await until(lambda: "has joined its fleet" in successor.said.decode())
 
 
 def test_the_check_reports_on_the_shared_state(commands: Commands, real_server: Server) -> None:

@@ -123,7 +123,8 @@ class TickReply:
     `members` are all, the replica included. `rate` is the fleet's present rate in calls a second, `settings`
     the settings that apply. `tokens` are the calls that could leave at once. `backlog` counts the calls that
     all replicas could make now. `retry_credit` is what the retry budget of the fleet has left. `differing`
-    names settings that replicas disagree about.
+    names settings that replicas disagree about. `name_taken`: a live member has the name of this replica,
+    which is therefore no member; the reply says nothing else.
     """
 
     epoch: str
@@ -135,6 +136,7 @@ class TickReply:
     backlog: int = 0
     retry_credit: float = 0.0
     differing: tuple[str, ...] = ()
+    name_taken: bool = False
 
 
 # --- ledger ------------------------------------------------------------------------------------------------

@@ -21,6 +21,9 @@ from gateway.core.scheduling.pacing import RETRY_CREDIT, RETRY_SHARE, Pacer
 
 TICK_EVERY_S, BUSY_TICK_EVERY_S, LEAST_GAP_S = 0.2, 0.1, 0.005
 """Seconds between two ticks: usually, while the replica has calls to make, and at least."""
+RELEASE_GAP_S = 0.02
+"""Seconds between two ticks if calls have returned: until the store knows that, they use up a part of the
+burst, and the bucket does not fill."""
 SLOW_S = 0.22
 """A tick whose reply takes longer is bad: much of the time of its permits has passed."""
 LAST_TICKS, BAD_TICKS, GOOD_TICKS = 6, 4, 6
@@ -118,7 +121,7 @@ class FleetPermits:
         self._others_wait = False
         self._reported_priority = 0
         self._reported_calls = 0
-        self._reported_room = 0
+        self._reported_room = self._reported_in_flight = 0
         self._granted_last = 0
         self._throttled: list[int] = []
         self._accepted = 0
@@ -203,6 +206,8 @@ class FleetPermits:
                 gap_s = LEAST_GAP_S
             elif self._demand.exists or not self._trusted:
                 gap_s = BUSY_TICK_EVERY_S
+            if self._has_released(now):
+                gap_s = min(gap_s, RELEASE_GAP_S)
         return max(now, self._sent_at + gap_s)
 
     def tick(self, now: float, gone: Sequence[str] = (), *, leaving: bool = False) -> TickRequest:
@@ -223,6 +228,9 @@ class FleetPermits:
         """Take the reply to the last tick, which was sent at `sent_at`."""
         pending, self._pending = self._pending, None
         if pending is None:
+            return
+        if reply.name_taken:
+            self._shut_out()
             return
         self._note_tick(good=now - sent_at <= SLOW_S)
         if not self._trusted:
@@ -262,6 +270,12 @@ class FleetPermits:
         elif self._heard_at is not None:
             self._trusted = ticks.count(False) < BAD_TICKS
 
+    def _shut_out(self) -> None:
+        """Send nothing: another live replica has this name, so no part of the quota is reserved here."""
+        self._held.forget()
+        self._throttled.clear()
+        self._heard_at, self._epoch, self.members, self.solo = None, "", (), False
+
     def _locally_ready_at(self, now: float) -> float:
         if not self._may_be_local(now):
             return now + NEVER_S
@@ -299,6 +313,12 @@ class FleetPermits:
             return (missed and self._room(now) > 0) or self._granted_last > 0 or bool(self._held.used)
         return held.start > now and self._demand.priority < self._reported_priority
 
+    def _has_released(self, now: float) -> bool:
+        """Whether calls have returned that the store still counts against the burst."""
+        if self.solo or self._heard_at is None:
+            return False
+        return self._calls.in_flight(now) < self._reported_in_flight + self._held.used.total()
+
     def _report_again(self) -> None:
         """Report the permits of an unanswered tick again; the store counts each once."""
         if self._pending is not None:
@@ -323,6 +343,7 @@ class FleetPermits:
         self._sequence += 1
         self._first_sent_at = now
         self._reported_room = self._room(now)
+        self._reported_in_flight = self._calls.in_flight(now)
         self._pending = TickRequest(
             member=self.member,
             name=self.name,
@@ -333,7 +354,7 @@ class FleetPermits:
             known=tuple(self.members),
             used=_pairs(held.used),
             returned=_pairs(held.returned),
-            in_flight=self._calls.in_flight(now),
+            in_flight=self._reported_in_flight,
             room=self._reported_room,
             throttled=tuple(self._throttled),
             accepted=self._accepted,

@@ -93,6 +93,7 @@ def _read(values: Iterator[str]) -> TickReply:
         backlog=int(backlog),
         retry_credit=float(credit),
         differing=tuple(differing.split(",")) if differing else (),
+        name_taken=not epoch,
     )
 
 

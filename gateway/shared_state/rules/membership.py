@@ -19,8 +19,17 @@ MEMBERS_LIMIT = 100
 """Members that a replica can introduce after the store has lost its data."""
 
 
+def name_is_taken(state: QuotaState, now: int, request: TickRequest) -> bool:
+    """Whether a live member has the name of a replica that is no member yet."""
+    note_lost(state, now, request)
+    return any(other.name == request.name and not other.lost_at for other in state.members.values())
+
+
 def join(state: QuotaState, now: int, request: TickRequest) -> MemberState:
-    """Add a replica. Lost members with its name have ended: this is their successor."""
+    """Add a replica. Lost members with its name have ended: this is their successor.
+
+    That is certain, since no two live replicas have the same name: a second one may not join.
+    """
     for other in list(state.members.values()):
         if other.lost_at and other.name == request.name:
             remove(state, other)

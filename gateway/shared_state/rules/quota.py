@@ -46,6 +46,8 @@ class QuotaRules:
         if member is None:
             if request.leaving:
                 return TickReply(state.epoch, (), request.settings, state.bucket.rate)
+            if membership.name_is_taken(state, now, request):
+                return TickReply("", (), request.settings, state.bucket.rate, name_taken=True)
             member = membership.join(state, now, request)
         return _exchange(state, now, member, request)
 
@@ -154,7 +156,9 @@ def _assign(state: QuotaState, now: int, settings: FleetSettings) -> None:
         return
     members = [member for member in state.members.values() if member.confirmed]
     turns.refresh_places(state.turns, members)
-    size, needs, free = math.ceil(left / UNITS_LIMIT), *_needs(state, members)
+    needs, free = _needs(state, members)
+    # At a high rate the permits of some milliseconds are one unit, however few are assigned at a time.
+    size = max(math.ceil(left / UNITS_LIMIT), math.floor(rate * pace.AHEAD_S / UNITS_LIMIT))
     order = turns.Round(state.turns, needs, free)
     for _ in range(UNITS_LIMIT):
         chosen = order.choose() if left > 0 else None

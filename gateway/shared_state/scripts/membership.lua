@@ -38,15 +38,6 @@ local function add(now, id, name)
     return member
 end
 
-local function join(now)
-    for _, other in ipairs(order) do
-        if other.lost_at > 0 and other.name == request.name then
-            remove(other)
-        end
-    end
-    return add(now, request.member, request.name)
-end
-
 local function acknowledge(member)
     if request.acknowledged == member.sequence then
         member.heard_at = max(member.heard_at, member.replied_at)
@@ -113,6 +104,25 @@ local function note_lost(now)
             end
         end
     end
+end
+
+local function name_is_taken(now)
+    note_lost(now)
+    for _, other in ipairs(order) do
+        if other.name == request.name and other.lost_at == 0 then
+            return true
+        end
+    end
+    return false
+end
+
+local function join(now)
+    for _, other in ipairs(order) do
+        if other.lost_at > 0 and other.name == request.name then
+            remove(other)
+        end
+    end
+    return add(now, request.member, request.name)
 end
 
 local function tell_part(member, burst_setting)

@@ -59,7 +59,7 @@ local function assign(now, burst)
     if left <= 0 then
         return
     end
-    local size = ceil(left / UNITS_LIMIT)
+    local size = max(ceil(left / UNITS_LIMIT), floor(rate * AHEAD_S / UNITS_LIMIT))
     begin_round()
     for _ = 1, UNITS_LIMIT do
         local chosen = left > 0 and choose()
@@ -84,10 +84,11 @@ local function exact(number)
     return string.format('%.17g', number)
 end
 
-local function bare_reply()
+-- Return a reply to a replica that is no member. `epoch` is '' if a live member has its name.
+local function bare_reply(epoch)
     local own = request.settings
     return {
-        state.epoch, exact(state.rate), '0', 0, '0', exact(own.call_rate), exact(own.call_burst),
+        epoch, exact(state.rate), '0', 0, '0', exact(own.call_rate), exact(own.call_burst),
         exact(own.replay_window_s), exact(own.longest_outage_s), '', 0, 0
     }
 end
@@ -144,7 +145,7 @@ local function exchange(now, member)
     take_report(now, member)
     if request.leaving then
         remove(member)
-        return bare_reply()
+        return bare_reply(state.epoch)
     end
     local settings, differing = agreed()
     set_ceiling(settings.call_rate)
@@ -173,7 +174,10 @@ local function tick()
     refill(now, agreed().call_burst)
     if not member then
         if request.leaving then
-            return bare_reply()
+            return bare_reply(state.epoch)
+        end
+        if name_is_taken(now) then
+            return bare_reply('')
         end
         member = join(now)
     end

@@ -41,6 +41,7 @@ class Bench:
     differing: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     solo: bool = False
+    name_taken: bool = False
     granted: int = 0
     returned: int = 0
     sequence: int = 0
@@ -65,6 +66,8 @@ class Bench:
         if self.problem is not None:
             raise self.problem
         tick = TickReply("e-1", tuple(self.members), SETTINGS, 10.0, differing=self.differing)
+        if self.name_taken:
+            tick = TickReply("", (), SETTINGS, 10.0, name_taken=True)
         return BeatReply(tick, ControlReply(0, 0, None))
 
     async def ended(self, members: Sequence[Member]) -> tuple[str, ...]:
@@ -140,7 +143,18 @@ async def test_permits_that_are_wanted_are_asked_for_at_once(bench: Bench) -> No
     bench.wanted_at = 0.0
     bench.member.turned()
     await asyncio.sleep(0.1)
-    assert bench.sent_at == pytest.approx([0.0, 0.05, 0.07], abs=1e-3)
+    assert bench.sent_at == pytest.approx([0.0, 0.05, 0.055], abs=1e-3)
+
+
+@on_virtual_time
+async def test_urgent_beats_are_no_denser_than_ten_in_a_fifth_of_a_second(bench: Bench) -> None:
+    for _ in range(1000):
+        bench.wanted_at = 0.0
+        bench.member.turned()
+        await asyncio.sleep(0.001)
+    assert bench.sent_at[:3] == pytest.approx([0.0, 0.005, 0.01], abs=2e-3)
+    assert max(sum(at <= one < at + 0.2 for one in bench.sent_at) for at in bench.sent_at) == 10
+    assert len(bench.sent) in range(45, 56)
 
 
 @on_virtual_time
@@ -320,3 +334,28 @@ async def test_leaving_without_the_store_takes_one_attempt(bench: Bench) -> None
     began = asyncio.get_running_loop().time()
     await bench.member.leave()
     assert asyncio.get_running_loop().time() - began < 0.2
+
+
+def test_a_name_that_another_replica_has_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """A replica with this name that has just ended is no reason for a line in the log."""
+    caplog.set_level(logging.INFO, "gateway")
+    taken = (
+        "another live replica of the fleet is named 'here' as well: DIAL_GATEWAY_REPLICA must differ; "
+        "nothing is sent"
+    )
+
+    @on_virtual_time
+    async def twins(bench: Bench) -> None:
+        bench.name_taken = True
+        await asyncio.sleep(1.0)
+        assert bench.member.in_words() == (False, taken)
+        assert not bench.member.figures().connected
+        assert set(bench.events) == {"permits", "wake"}  # no holds are read, and nothing counts as heard
+        assert not caplog.records
+        await asyncio.sleep(3.0)
+        assert [record.getMessage() for record in caplog.records] == [taken]
+        bench.name_taken = False
+        await asyncio.sleep(0.3)
+        assert bench.member.in_words() == (True, "connected; 1 replica")
+
+    twins()

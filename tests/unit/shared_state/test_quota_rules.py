@@ -385,3 +385,36 @@ def test_without_a_limit_nothing_is_granted() -> None:
     for _ in range(3):
         reply = store.tick("a", row(), settings=unlimited)
     assert (permits(reply), reply.rate) == (0, 0.0)
+
+
+# --- names -----------------------------------------------------------------------------------------------
+
+
+def test_a_replica_with_the_name_of_a_live_one_does_not_join(store: Store) -> None:
+    reply = store.tick("a-twin")
+    assert (reply.name_taken, reply.members, permits(reply)) == (True, (), 0)
+    store.run(5.0, "a", "b")
+    assert store.tick("a-twin").name_taken
+    assert parts(store.tick("b")).keys() == {"a", "b"}
+
+
+def test_a_replica_joins_when_the_one_with_its_name_is_lost(store: Store) -> None:
+    """It is the successor: the part of the quota that was reserved is free at once."""
+    until = store.now_ms + LOST_MS
+    while store.tick("a-twin").name_taken:
+        store.now_ms += 50
+        store.tick("b")
+    assert store.now_ms in range(until - 200, until + 1)  # since the last reply that it is known to have
+    assert parts(store.tick("b")).keys() == {"a-twin", "b"}
+
+
+def test_the_name_of_a_replica_that_left_is_free(store: Store) -> None:
+    store.tick("a", leaving=True)
+    assert not store.tick("a-twin").name_taken
+
+
+def test_a_replica_that_is_cut_off_loses_its_name_to_a_successor(store: Store) -> None:
+    """It cannot join again while the successor lives: both would use the same part of the quota."""
+    store.run(1.2, "b")
+    assert not store.tick("a-twin").name_taken
+    assert store.tick("a").name_taken

@@ -431,3 +431,27 @@ def test_the_own_bucket_permits_no_more_than_its_burst_while_calls_are_under_way
     assert bench.permits.ready_at(late + 5.0) > late + 5.0
     bench.permits.under_way(late + 5.0, 2)
     assert bench.permits.take(late + 6.0)
+
+
+def test_a_call_that_has_returned_is_reported_soon(bench: Bench) -> None:
+    """Until then the store counts it against the burst, and the bucket of the fleet does not fill."""
+    bench.tick(NOW, grant(7))
+    assert bench.permits.take(NOW + 0.05)
+    bench.permits.under_way(NOW + 0.05, 1)
+    assert bench.permits.tick_at(NOW + 0.06) == NOW + TICK_EVERY_S
+    bench.permits.under_way(NOW + 0.1, 0)
+    assert bench.permits.tick_at(NOW + 0.1) == NOW + 0.1
+    request = bench.tick(NOW + 0.1)
+    assert (request.used, request.in_flight) == (((7, 1),), 0)
+    assert bench.permits.tick_at(NOW + 0.14) == NOW + 0.1 + TICK_EVERY_S
+
+
+def test_a_replica_whose_name_another_one_has_sends_nothing(bench: Bench) -> None:
+    """Not even its own part: nothing is reserved for it."""
+    bench.tick(NOW, grant(7, count=3))
+    bench.tick(NOW + 0.1, epoch="", members=(), name_taken=True)
+    for later_s in (0.15, SOLO_AFTER_S + 0.2, 10.0):
+        assert not bench.permits.take(NOW + later_s)
+        assert not bench.permits.solo
+    bench.tick(NOW + 11.0, grant(9))
+    assert bench.permits.take(NOW + 11.1)
