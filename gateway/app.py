@@ -189,6 +189,7 @@ class Gateway:
             files=self._file_figures,
             clock_behind=lambda: port.clock_behind_s,
             fleet=self._fleet,
+            campaign_name=self.directory.name_of,
         )
         self._console = Console(
             self._dispatcher,

@@ -210,6 +210,7 @@ class Settings:
         "auto", _one_of("auto", "json", "text"), "how a line is written; auto: text on a terminal, else JSON"
     )
     metrics_campaigns: int = _setting(1000, _whole(1, 100_000), "campaigns with figures of their own")
+    metrics_callers: int = _setting(200, _whole(1, 100_000), "callers with figures of their own")
     tls_cert_file: str | None = _setting(None, _FILE, "certificate of the gateway, with its chain, for TLS")
     tls_key_file: str | None = _setting(None, _FILE, "its key")
     tls_client_ca_file: str | None = _setting(

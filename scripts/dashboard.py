@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from scripts import panels
+from scripts.promql import Query
 
 ROOT = Path(__file__).resolve().parent.parent
 DASHBOARD = ROOT / "deploy" / "helm" / "dial-gateway" / "files" / "dashboard.json"
 
 COLUMNS = 24
 WIDTH, HEIGHT = 8, 8
-"""Widths of the grid and of a panel, and the height of a panel."""
+FIGURE_WIDTH, FIGURE_HEIGHT = 4, 4
+"""Widths of the grid, of a panel and of a figure, and their heights."""
 
 Json = dict[str, Any]
 
@@ -95,12 +97,14 @@ def _panels() -> Iterator[Json]:
             "gridPos": _at(0, y, COLUMNS, 1),
         }
         y += 1
-        across = COLUMNS // WIDTH
+        figures = all(panel.kind == "stat" for panel in row.panels)
+        width, height = (FIGURE_WIDTH, FIGURE_HEIGHT) if figures else (WIDTH, HEIGHT)
+        across = COLUMNS // width
         for index, panel in enumerate(row.panels):
             number += 1
-            place = _at(index % across * WIDTH, y + index // across * HEIGHT, WIDTH, HEIGHT)
+            place = _at(index % across * width, y + index // across * height, width, height)
             yield {"id": number, "gridPos": place, **_panel(panel)}
-        y += -(-len(row.panels) // across) * HEIGHT
+        y += -(-len(row.panels) // across) * height
 
 
 def _at(x: int, y: int, width: int, height: int) -> Json:
@@ -108,10 +112,8 @@ def _at(x: int, y: int, width: int, height: int) -> Json:
 
 
 def _panel(panel: panels.Panel) -> Json:
-    table = panel.kind == "table"
-    how = {"format": "table", "instant": True} if table else {}
     targets = [
-        {"refId": chr(ord("A") + n), "expr": query.expr, "legendFormat": query.legend, **how}
+        {"refId": chr(ord("A") + n), "expr": query.expr, "legendFormat": query.legend, **_how(panel, query)}
         for n, query in enumerate(panel.queries)
     ]
     made: Json = {
@@ -122,11 +124,27 @@ def _panel(panel: panels.Panel) -> Json:
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
         "targets": targets,
     }
-    if not table:
+    if panel.kind == "timeseries":
         stacking = {"stacking": {"mode": "normal" if panel.stacked else "none"}}
         made["fieldConfig"]["defaults"]["custom"] = {"fillOpacity": 30 if panel.stacked else 0, **stacking}
         made["options"] = {"legend": {"displayMode": "list"}, "tooltip": {"mode": "multi", "sort": "desc"}}
+    if panel.kind == "stat":
+        steps = [{"color": one.color, "value": one.at} for one in panel.thresholds]
+        made["fieldConfig"]["defaults"]["thresholds"] = {"mode": "absolute", "steps": steps}
+        made["options"] = {
+            "colorMode": "background",
+            "graphMode": "area",
+            "reduceOptions": {"calcs": ["lastNotNull"]},
+        }
     return made
+
+
+def _how(panel: panels.Panel, query: Query) -> Json:
+    """Return how a query is asked: once for a table, and with exemplars for a quantile over time."""
+    if panel.kind == "table":
+        return {"format": "table", "instant": True}
+    quantile = query.expr.startswith("histogram_quantile(")
+    return {"exemplar": True} if panel.kind == "timeseries" and quantile else {}
 
 
 def main() -> int:

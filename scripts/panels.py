@@ -13,12 +13,23 @@ from scripts.promql import (
     of_account,
     quantile,
     rate,
+    share,
     total,
 )
 
 
+class Threshold(NamedTuple):
+    """The color that a figure has from a value on; `at` is None for the lowest."""
+
+    at: float | None
+    color: str
+
+
 class Panel(NamedTuple):
-    """One panel: its title, unit as Grafana names it, help text, and queries."""
+    """One panel: its title, unit as Grafana names it, help text, and queries.
+
+    A panel of kind `stat` is one figure, and `thresholds` are its colors, from the lowest value up.
+    """
 
     title: str
     unit: str
@@ -26,6 +37,7 @@ class Panel(NamedTuple):
     queries: tuple[Query, ...]
     kind: str = "timeseries"
     stacked: bool = False
+    thresholds: tuple[Threshold, ...] = ()
 
 
 class Row(NamedTuple):
@@ -35,7 +47,66 @@ class Row(NamedTuple):
     panels: tuple[Panel, ...]
 
 
+def _figure(title: str, unit: str, text: str, query: Query, *thresholds: tuple[float | None, str]) -> Panel:
+    return Panel(title, unit, text, (query,), "stat", thresholds=tuple(Threshold(*one) for one in thresholds))
+
+
+_ACCEPTED = f'{BY_CAMPAIGN},outcome="ACCEPTED"'
+_OF_ACCEPTED = f'{ALL},outcome="ACCEPTED"'
+_SENT = f'{ALL},result!~"CallRevoked|CallTooLate|NoCredentials"'
+_HOLDS = f'dial_gateway_campaign_held_up_seconds{{{BY_CAMPAIGN},condition="held"}}'
+_LATENCY = "request_duration_seconds"
+
 ROWS = (
+    Row(
+        "At a glance",
+        (
+            _figure(
+                "Goodput",
+                "reqps",
+                "Dial requests a second that Amazon Connect accepts, of the chosen campaigns. Red: none.",
+                rate("requests_answered", of=_ACCEPTED),
+                (None, "red"),
+                (0.001, "green"),
+            ),
+            _figure(
+                "Accepted",
+                "percentunit",
+                "The accepted share of all answers. Below 95 %: see the answers other than ACCEPTED.",
+                share(rate("requests_answered", of=_ACCEPTED), rate("requests_answered", of=BY_CAMPAIGN)),
+                (None, "red"),
+                (0.95, "orange"),
+                (0.99, "green"),
+            ),
+            _figure(
+                "Quota used",
+                "percentunit",
+                "Attempts a second, of the configured call rate. From 95 % on, further demand has to wait.",
+                share(rate("connect_calls", of=_SENT), of_account("call_rate_ceiling_per_second")),
+                (None, "green"),
+                (0.8, "orange"),
+                (0.95, "red"),
+            ),
+            _figure(
+                "Slowest answers (p99)",
+                "s",
+                "From reading a dial request to its answer ACCEPTED; one in a hundred takes longer. Compare "
+                "it with the expirations that callers set.",
+                quantile(_LATENCY, 0.99, of=_OF_ACCEPTED)._replace(legend=""),
+                (None, "green"),
+                (30.0, "orange"),
+                (240.0, "red"),
+            ),
+            _figure(
+                "Holds",
+                "short",
+                "Campaigns that an operator holds. `dialctl campaigns` shows by whom and why.",
+                Query(f"count(max by (campaign) ({_HOLDS})) or vector(0)", ""),
+                (None, "green"),
+                (1.0, "orange"),
+            ),
+        ),
+    ),
     Row(
         "Demand and answers",
         (
@@ -52,6 +123,16 @@ ROWS = (
                 "If they are slower than received requests, requests wait.",
                 (rate("requests_answered", "outcome", of=BY_CAMPAIGN),),
                 stacked=True,
+            ),
+            Panel(
+                "Time to the answer",
+                "s",
+                "From reading a dial request to its answer. The points are sampled requests, with their "
+                "traces.",
+                (
+                    quantile(_LATENCY, 0.5, "outcome"),
+                    quantile(_LATENCY, 0.99, "outcome"),
+                ),
             ),
             Panel(
                 "Answers other than ACCEPTED",
@@ -173,6 +254,50 @@ ROWS = (
                 "cps",
                 "denied grows in an outage; this is intended.",
                 (rate("connect_retries", "decision"),),
+            ),
+        ),
+    ),
+    Row(
+        "Callers",
+        (
+            Panel(
+                "Dial requests by caller",
+                "reqps",
+                "Read from callers, the ten largest.",
+                (most(rate("caller_requests_received", "caller")),),
+                stacked=True,
+            ),
+            Panel(
+                "Share of the quota by caller",
+                "percentunit",
+                "Calls for each caller, of the configured call rate. A call with requests of several callers "
+                "is divided among them.",
+                (
+                    most(
+                        Query(
+                            f"({rate('caller_calls', 'caller').expr}) / on () group_left () "
+                            f"(({of_account('call_rate_ceiling_per_second').expr}) > 0)",
+                            "{{caller}}",
+                        )
+                    ),
+                ),
+                stacked=True,
+            ),
+            Panel(
+                "Answers other than ACCEPTED by caller",
+                "reqps",
+                "The ten with the most. Their reasons are among the answers of all callers.",
+                (
+                    most(
+                        rate("caller_requests_answered", "caller", "outcome", of=f'{ALL},outcome!="ACCEPTED"')
+                    ),
+                ),
+            ),
+            Panel(
+                "Callers with their own labels",
+                "short",
+                "At DIAL_GATEWAY_METRICS_CALLERS: raise it.",
+                (largest("callers", "instance"),),
             ),
         ),
     ),
@@ -311,6 +436,18 @@ ROWS = (
                 "At DIAL_GATEWAY_METRICS_CAMPAIGNS: raise it, or find the caller with made-up campaign ids.",
                 (largest("campaigns", "instance"),),
             ),
+            Panel(
+                "Names of campaigns",
+                "short",
+                "Those that the gateway knows.",
+                (
+                    Query(
+                        f"max by (campaign, name) (dial_gateway_campaign_info{{{BY_CAMPAIGN}}})",
+                        "{{campaign}}",
+                    ),
+                ),
+                kind="table",
+            ),
         ),
     ),
     Row(
@@ -425,9 +562,52 @@ ROWS = (
                 (rate("telemetry_lost", "instance", "what"),),
             ),
             Panel(
+                "Processor time",
+                "percentunit",
+                "Of one core. Near 1: the event loop needs all of it, add replicas.",
+                (rate("process_cpu_seconds", "instance"),),
+            ),
+            Panel(
+                "Memory of the process",
+                "bytes",
+                "Resident, and mapped address space. Near the container's limit: raise it, or lower "
+                "DIAL_GATEWAY_QUEUE_BYTES.",
+                (
+                    named(largest("process_resident_memory_bytes", "instance"), "{{instance}} resident"),
+                    named(largest("process_virtual_memory_bytes", "instance"), "{{instance}} mapped"),
+                ),
+            ),
+            Panel(
+                "File descriptors",
+                "short",
+                "Open ones, and their limit. Each stream's connection takes one.",
+                (
+                    named(largest("process_open_fds", "instance"), "{{instance}} open"),
+                    named(largest("process_max_fds", "instance"), "{{instance}} limit"),
+                ),
+            ),
+            Panel(
+                "Time since the start",
+                "s",
+                "Falls to 0 at each restart.",
+                (Query(f"time() - max by (instance) (process_start_time_seconds{{{ALL}}})", "{{instance}}"),),
+            ),
+            Panel(
                 "Versions",
                 "short",
-                "Name and version from OTEL_RESOURCE_ATTRIBUTES.",
+                "Of the gateway and of Python.",
+                (
+                    Query(
+                        f"max by (instance, version, python_version) (dial_gateway_build_info{{{ALL}}})",
+                        "{{instance}}",
+                    ),
+                ),
+                kind="table",
+            ),
+            Panel(
+                "Names and attributes",
+                "short",
+                "Name and version, as OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES set them.",
                 (
                     Query(
                         f"count by (instance, service_name, service_version) (target_info{{{ALL}}})",

@@ -17,7 +17,7 @@ class Query(NamedTuple):
 
 def total(metric: str, *by: str, of: str = ALL) -> Query:
     """Return the sum of a gauge over replicas."""
-    return Query(f"sum by ({', '.join(by)}) (dial_gateway_{metric}{{{of}}})", legend_of(*by))
+    return Query(f"sum by ({', '.join(by)}) ({full_name(metric)}{{{of}}})", legend_of(*by))
 
 
 def of_account(metric: str) -> Query:
@@ -29,20 +29,25 @@ def of_account(metric: str) -> Query:
 
 def largest(metric: str, *by: str, of: str = ALL) -> Query:
     """Return the maximum of a gauge over replicas."""
-    return Query(f"max by ({', '.join(by)}) (dial_gateway_{metric}{{{of}}})", legend_of(*by))
+    return Query(f"max by ({', '.join(by)}) ({full_name(metric)}{{{of}}})", legend_of(*by))
 
 
 def rate(metric: str, *by: str, of: str = ALL) -> Query:
     """Return the rate of a counter per second, over all replicas."""
-    growth = f"rate(dial_gateway_{metric}_total{{{of}}}[{EVERY}])"
+    growth = f"rate({full_name(metric)}_total{{{of}}}[{EVERY}])"
     return Query(f"sum by ({', '.join(by)}) ({growth})", legend_of(*by))
 
 
-def quantile(metric: str, share: float, *by: str) -> Query:
+def quantile(metric: str, share: float, *by: str, of: str = ALL) -> Query:
     """Return a quantile of a histogram."""
-    growth = f"rate(dial_gateway_{metric}_bucket{{{ALL}}}[{EVERY}])"
+    growth = f"rate(dial_gateway_{metric}_bucket{{{of}}}[{EVERY}])"
     legend = f"p{share * 100:g} {legend_of(*by)}".rstrip()
     return Query(f"histogram_quantile({share:g}, sum by ({', '.join(['le', *by])}) ({growth}))", legend)
+
+
+def share(part: Query, whole: Query, legend: str = "") -> Query:
+    """Return a part of a whole; nothing while the whole is 0."""
+    return Query(f"({part.expr}) / (({whole.expr}) > 0)", legend)
 
 
 def mean(metric: str, *by: str) -> Query:
@@ -55,6 +60,11 @@ def mean(metric: str, *by: str) -> Query:
 def most(query: Query) -> Query:
     """Return the ten largest series, since there may be many campaigns."""
     return query._replace(expr=f"topk(10, {query.expr})")
+
+
+def full_name(metric: str) -> str:
+    """Return the name of a metric: those of the gateway have a prefix, those of any process have not."""
+    return metric if metric.startswith("process_") else f"dial_gateway_{metric}"
 
 
 def legend_of(*by: str) -> str:

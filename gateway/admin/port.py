@@ -31,8 +31,11 @@ class Monitoring(Protocol):
         """Return whether the gateway is ready for dial requests."""
         ...
 
-    async def metrics(self) -> tuple[str, str] | None:
-        """Return all metrics as text, and its content type; None if metrics are disabled."""
+    async def metrics(self, accept: str = "") -> tuple[bytes, str] | None:
+        """Return all metrics as text, and its content type; None if metrics are disabled.
+
+        `accept` is the header of that name: it may ask for OpenMetrics.
+        """
         ...
 
 

@@ -41,13 +41,13 @@ class _Pages:
         found = self._monitoring.readiness()
         return web.json_response(_document(found), status=200 if found.ready else 503)
 
-    async def metrics(self, _: web.Request) -> web.Response:
-        """Answer with all metrics in Prometheus' text format."""
-        found = await self._monitoring.metrics()
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Answer with all metrics in Prometheus' text format, or as OpenMetrics if the reader prefers it."""
+        found = await self._monitoring.metrics(",".join(request.headers.getall("Accept", ())))
         if found is None:
             return web.Response(status=404, text="nothing is counted: OTEL_SDK_DISABLED is set\n")
         text, content_type = found
-        return web.Response(body=text.encode(), headers={"Content-Type": content_type})
+        return web.Response(body=text, headers={"Content-Type": content_type, "Vary": "Accept"})
 
 
 class _Live:

@@ -165,9 +165,9 @@ class Session:
         if grant is not None:
             self._source.weight = grant.weight
             self._caller_limit.resize(grant.window)
-        offset = self._clock.expiry_offset
+        offset, now = self._clock.expiry_offset, self._clock.now()
         arrivals = [
-            self._arrival(dial_requests.dial_request(campaign_id, item, offset), item.traceparent)
+            self._arrival(dial_requests.dial_request(campaign_id, item, offset), item.traceparent, now)
             for item in requests
         ]
         # The core answers an invalid campaign id, whether the caller has rights for it or not.
@@ -178,7 +178,7 @@ class Session:
                 self._deny(arrivals, self._undenied(_NOT_YET) if undecided else _NOT_ALLOWED)
                 return
             priority = allowed
-        self._telemetry.received(campaign_id, len(requests))
+        self._telemetry.received(campaign_id, self._source.caller, len(requests))
         self._dispatcher.submit(arrivals, priority)
         self._share_joined(arrivals)
 
@@ -190,10 +190,11 @@ class Session:
         """
         if self._dispatcher.failing:
             return
-        self._telemetry.received("", len(arrivals))
-        for waiter, request in arrivals:
-            settled = addressed(waiter, request, answer)
-            self._telemetry.settled(settled._replace(campaign_id=""))
+        self._telemetry.received("", self._source.caller, len(arrivals))
+        denials = [addressed(waiter, request, answer) for waiter, request in arrivals]
+        uncampaigned = [settled._replace(campaign_id="") for settled in denials]
+        self._telemetry.answered(self._clock.now(), uncampaigned)
+        for settled in denials:
             self.deliver(settled)
 
     def _take_named(self, sent: str, part: Sequence[pb.DialRequest], priority: Priority) -> None:
@@ -202,10 +203,10 @@ class Session:
             self._names = NamedCampaigns(self._directory, self._permission.visible)
         found = self._names.resolve(sent)
         if isinstance(found, Answer):
-            offset = self._clock.expiry_offset
+            offset, now = self._clock.expiry_offset, self._clock.now()
             requests = [dial_requests.dial_request(sent, item, offset) for item in part]
             arrivals = [
-                self._arrival(one, item.traceparent) for one, item in zip(requests, part, strict=True)
+                self._arrival(one, item.traceparent, now) for one, item in zip(requests, part, strict=True)
             ]
             self._deny(arrivals, self._undenied(found))
             return
@@ -291,7 +292,7 @@ class Session:
         """Reject a dial request that cannot be parsed."""
         request = DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0, in_doubt=item.in_doubt)
         refusal = answers.rejected(Reason.INVALID_REQUEST, item.problem)
-        self._deny([self._arrival(request, "")], refusal)
+        self._deny([self._arrival(request, "", self._clock.now())], refusal)
 
     async def _room(self) -> int:
         """Wait until requests may be read; return how many."""
@@ -308,11 +309,11 @@ class Session:
             if own > 0 and shared > 0:
                 return min(own, shared, room)
 
-    def _arrival(self, request: DialRequest, traceparent: str) -> tuple[Waiter, DialRequest]:
+    def _arrival(self, request: DialRequest, traceparent: str, read_at: float) -> tuple[Waiter, DialRequest]:
         trace_id, span = self._telemetry.request(
             self._trace, traceparent, request.campaign_id, request.client_token
         )
-        return Waiter(self._source, self._count_in(request), trace_id, span), request
+        return Waiter(self._source, self._count_in(request), trace_id, span, read_at), request
 
     def _count_in(self, request: DialRequest) -> int:
         """Count a request as read; return its index."""

@@ -138,7 +138,7 @@ def _serve(options: argparse.Namespace) -> int:
     logs.watch_process()
     for warning in warnings:
         log.warning(warning)
-    traces = telemetry.telemetry_from(os.environ, chosen.metrics_campaigns)
+    traces = telemetry.telemetry_from(os.environ, chosen.metrics_campaigns, chosen.metrics_callers)
     return asyncio.run(_serve_and_end(chosen, traces, simulated))
 
 

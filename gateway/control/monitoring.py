@@ -5,7 +5,7 @@ Values are read on the event loop, the campaigns in parts. A thread formats and 
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Protocol
 
 from gateway.admin.port import Readiness
@@ -18,7 +18,15 @@ from gateway.core.views.snapshot import Snapshot
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
-from gateway.telemetry import CONTENT_TYPE, FileFigures, FleetFigures, Metrics, Observation, Telemetry, merged
+from gateway.telemetry import (
+    FileFigures,
+    FleetFigures,
+    Metrics,
+    Observation,
+    Telemetry,
+    content_type_for,
+    merged,
+)
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +73,13 @@ class Monitoring:
         files: Callable[[], FileFigures] = FileFigures,
         clock_behind: Callable[[], float] = lambda: 0.0,
         fleet: FleetView | None = None,
+        campaign_name: Callable[[str], str] = lambda campaign_id: "",
     ) -> None:
-        """`clock_behind` returns the seconds by which the wall clock is behind AWS's."""
+        """`clock_behind` returns the seconds by which the wall clock is behind AWS's.
+
+        `campaign_name` returns the name of a campaign, empty if it is not known.
+        """
+        self._campaign_name = campaign_name
         self._fleet = fleet
         self._clock_behind = clock_behind
         self._dispatcher = dispatcher
@@ -78,6 +91,7 @@ class Monitoring:
         self._port = port
         self._parts = parts
         self._surveying: asyncio.Task[Observation] | None = None
+        self._scrapes: dict[str, asyncio.Task[bytes]] = {}
         self.admin_closed: Callable[[], dict[str, int]] = dict
 
     # --- readiness and metrics ---------------------------------------------------------------------
@@ -109,12 +123,24 @@ class Monitoring:
             },
         )
 
-    async def metrics(self) -> tuple[str, str] | None:
-        """Return all metrics in Prometheus' text format, None if metrics are disabled."""
+    async def metrics(self, accept: str = "") -> tuple[bytes, str] | None:
+        """Return all metrics in the format that `accept` asks for, and its type; None if disabled.
+
+        Readers that ask while another is served share its text: each text takes the interpreter for a while.
+        """
         metrics = self._telemetry.metrics
         if metrics is None:
             return None
-        return await asyncio.to_thread(metrics.text, await self.observe(metrics)), CONTENT_TYPE
+        wanted = content_type_for(accept)
+        scrape = self._scrapes.get(wanted)
+        if scrape is None or scrape.done():
+            scrape = asyncio.create_task(self._scrape(metrics, wanted), name="scrape")
+            self._scrapes[wanted] = scrape
+        return await asyncio.shield(scrape), wanted  # so that a cancelled reader does not stop it
+
+    async def _scrape(self, metrics: Metrics, content_type: str) -> bytes:
+        observation = await self.observe(metrics)
+        return await asyncio.to_thread(lambda: metrics.text(observation, content_type).encode())
 
     async def observe(self, metrics: Metrics) -> Observation:
         """Read all values, and drop the counters of campaigns that have been idle for long.
@@ -129,12 +155,14 @@ class Monitoring:
         snapshot = await self._parts.run(self._survey(metrics))
         now, now_ns = self._clock.now(), self._clock.epoch_ns()
         busy = {figures.campaign_id for figures in snapshot.campaigns} | snapshot.held_s.keys()
-        metrics.counters.tidy(now, now_ns, busy)
+        callers = {name for name, _ in self._open_calls.callers()}
+        metrics.counters.tidy(now, now_ns, busy, callers)
+        counts = metrics.counters.counts()
         return Observation(
             now_ns,
             snapshot,
             self._open_calls.figures(),
-            metrics.counters.counts(),
+            counts,
             self._dispatcher.draining_s,
             self._connect.failing_s(now),
             self.readiness().ready,
@@ -144,6 +172,7 @@ class Monitoring:
             admin_closed=self.admin_closed(),
             clock_behind_s=self._clock_behind(),
             fleet=None if self._fleet is None else self._fleet.figures(),
+            campaign_names=self._names_of(counts.campaigns),
         )
 
     async def last(self) -> Observation | None:
@@ -175,6 +204,10 @@ class Monitoring:
         snapshot = yield from self._dispatcher.survey()
         campaigns = yield from merged(snapshot.campaigns, metrics.counters.campaigns)
         return snapshot._replace(campaigns=campaigns)
+
+    def _names_of(self, campaign_ids: Iterable[str]) -> Mapping[str, str]:
+        named = ((campaign_id, self._campaign_name(campaign_id)) for campaign_id in campaign_ids)
+        return {campaign_id: name for campaign_id, name in named if name}
 
     def _credentials(self) -> tuple[bool, str]:
         if not self._port.has_credentials:

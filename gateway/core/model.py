@@ -232,13 +232,15 @@ class Source:
 class Waiter:
     """One dial request of one source, which must be answered under an index of the source.
 
-    `span` is None if its trace is not sampled.
+    `span` is None if its trace is not sampled. `read_at` is when the shell read the request; it is for the
+    shell, and the same object for all requests of a list.
     """
 
     source: Source
     index: int
     trace_id: str = ""
     span: TraceHandle | None = None
+    read_at: float = 0.0
 
 
 @dataclass(slots=True, eq=False)

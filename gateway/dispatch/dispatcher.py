@@ -471,8 +471,11 @@ class Dispatcher:
 
     def _deliver_answers(self) -> None:
         """Deliver all answers that the engine has decided. Called after every event and every decision."""
-        for answer in self._engine.take_answers(self._now()):
-            self._telemetry.settled(answer)
+        now = self._now()
+        answers = self._engine.take_answers(now)
+        if answers:
+            self._telemetry.answered(now, answers)
+        for answer in answers:
             answer.waiter.source.owner.deliver(answer)
 
 

@@ -1,24 +1,17 @@
 """The metrics of single campaigns, made for each reader, so that a dropped campaign leaves no label."""
 
-from collections.abc import Container, Generator, Iterable
-
-from opentelemetry.sdk.metrics.export import (
-    AggregationTemporality,
-    Gauge,
-    Metric,
-    NumberDataPoint,
-    Sum,
-)
+from collections.abc import Container, Generator, Iterable, Mapping
 
 from gateway.core.campaigns.condition import Condition
 from gateway.core.slices import consume
 from gateway.core.views.snapshot import CampaignFigures, Snapshot
-from gateway.telemetry import metric_definitions
-from gateway.telemetry.counters import OTHER, Counts
+from gateway.telemetry import metric_definitions as definitions
+from gateway.telemetry.counters import Counts
+from gateway.telemetry.families import Family, Numbers, Row
+from gateway.telemetry.labels import OTHER
 
 PART = 2_000
 """Campaigns that are added up at once: a millisecond or two."""
-CAMPAIGN = "campaign"
 ON_HOLD = "held"
 """The condition of a campaign on hold, in addition to its condition at Amazon Connect."""
 
@@ -54,13 +47,17 @@ def _sum_of(one: CampaignFigures | None, other: CampaignFigures) -> CampaignFigu
     )
 
 
-def campaign_metrics(now_ns: int, snapshot: Snapshot, counts: Counts) -> list[Metric]:
-    """Return the figures of all campaigns, those without a label of their own added up under one."""
+def campaign_families(snapshot: Snapshot, counts: Counts, names: Mapping[str, str]) -> list[Family]:
+    """Return the figures of all campaigns, those without a label of their own added up under one.
+
+    `names` are the names of campaigns by id, as far as they are known.
+    """
     labelled = _by_label(snapshot, counts)
     return [
-        *_gauges(now_ns, labelled),
-        *_held_up(now_ns, labelled, _on_hold(snapshot, counts)),
-        *_counters(now_ns, counts),
+        *_gauges(labelled),
+        *_held_up(labelled, _on_hold(snapshot, counts)),
+        *_counters(counts),
+        *_info(counts, names),
     ]
 
 
@@ -71,17 +68,19 @@ def _by_label(snapshot: Snapshot, counts: Counts) -> dict[str, list[CampaignFigu
     return labelled
 
 
-def _gauges(now_ns: int, labelled: dict[str, list[CampaignFigures]]) -> list[Metric]:
-    backlog, waits, in_flight = [], [], []
+def _gauges(labelled: dict[str, list[CampaignFigures]]) -> list[Family]:
+    backlog: list[Row] = []
+    waits: list[Row] = []
+    in_flight: list[Row] = []
     for label, found in labelled.items():
-        labels = {CAMPAIGN: label}
-        backlog.append(_point(labels, now_ns, sum(figures.queued for figures in found)))
-        in_flight.append(_point(labels, now_ns, sum(figures.in_flight for figures in found)))
-        waits.append(_point(labels, now_ns, max((figures.oldest_wait_s for figures in found), default=0.0)))
+        labels = (label,)
+        backlog.append((labels, sum(figures.queued for figures in found), 0))
+        in_flight.append((labels, sum(figures.in_flight for figures in found), 0))
+        waits.append((labels, max((figures.oldest_wait_s for figures in found), default=0.0), 0))
     return [
-        _gauge(metric_definitions.BACKLOG, backlog),
-        _gauge(metric_definitions.OLDEST_WAIT, waits),
-        _gauge(metric_definitions.IN_FLIGHT, in_flight),
+        Numbers(definitions.BACKLOG, backlog),
+        Numbers(definitions.OLDEST_WAIT, waits),
+        Numbers(definitions.IN_FLIGHT, in_flight),
     ]
 
 
@@ -94,14 +93,13 @@ def _on_hold(snapshot: Snapshot, counts: Counts) -> dict[str, float]:
     return longest
 
 
-def _held_up(
-    now_ns: int, labelled: dict[str, list[CampaignFigures]], on_hold: dict[str, float]
-) -> list[Metric]:
+def _held_up(labelled: dict[str, list[CampaignFigures]], on_hold: dict[str, float]) -> list[Family]:
     """Return the gauge of campaigns that are not flowing; none if all are flowing."""
-    found = [(label, name, for_s) for label, each in labelled.items() for name, for_s in _standings(each)]
-    found += [(label, ON_HOLD, for_s) for label, for_s in on_hold.items()]
-    points = [_point({CAMPAIGN: label, "condition": name}, now_ns, for_s) for label, name, for_s in found]
-    return [_gauge(metric_definitions.HELD_UP, points)] if points else []
+    rows: list[Row] = [
+        ((label, name), for_s, 0) for label, each in labelled.items() for name, for_s in _standings(each)
+    ]
+    rows += [((label, ON_HOLD), for_s, 0) for label, for_s in on_hold.items()]
+    return [Numbers(definitions.HELD_UP, rows)] if rows else []
 
 
 def _standings(found: Iterable[CampaignFigures]) -> Iterable[tuple[str, float]]:
@@ -114,32 +112,26 @@ def _standings(found: Iterable[CampaignFigures]) -> Iterable[tuple[str, float]]:
     return longest.items()
 
 
-def _counters(now_ns: int, counts: Counts) -> list[Metric]:
-    received, answered, changes = [], [], []
+def _counters(counts: Counts) -> list[Family]:
+    received: list[Row] = []
+    answered: list[Row] = []
+    changes: list[Row] = []
     for label, campaign in counts.campaigns.items():
-        labels, began_ns = {CAMPAIGN: label}, campaign.began_ns
-        received.append(_point(labels, now_ns, campaign.received, began_ns))
+        began_ns = campaign.began_ns
+        received.append(((label,), campaign.received, began_ns))
         for outcome, reason, count in campaign.answers():
-            named = {CAMPAIGN: label, "outcome": outcome.name, "reason": reason.name}
-            answered.append(_point(named, now_ns, count, began_ns))
+            answered.append(((label, outcome, reason), count, began_ns))
         for condition, count in campaign.changes.items():
-            changes.append(_point(labels | {"condition": condition}, now_ns, count, began_ns))
+            changes.append(((label, condition), count, began_ns))
     found = (
-        (metric_definitions.RECEIVED, received),
-        (metric_definitions.ANSWERED, answered),
-        (metric_definitions.CHANGES, changes),
+        (definitions.RECEIVED, received),
+        (definitions.ANSWERED, answered),
+        (definitions.CHANGES, changes),
     )
-    return [_sum(metric, points) for metric, points in found if points]
+    return [Numbers(metric, rows, counter=True) for metric, rows in found if rows]
 
 
-def _point(labels: dict[str, str], now_ns: int, value: float, began_ns: int = 0) -> NumberDataPoint:
-    return NumberDataPoint(labels, began_ns, now_ns, value, ())
-
-
-def _gauge(metric: metric_definitions.Metric, points: list[NumberDataPoint]) -> Metric:
-    return Metric(metric.name, metric.description, metric.unit, Gauge(points))
-
-
-def _sum(metric: metric_definitions.Metric, points: list[NumberDataPoint]) -> Metric:
-    data = Sum(points, AggregationTemporality.CUMULATIVE, is_monotonic=True)
-    return Metric(metric.name, metric.description, metric.unit, data)
+def _info(counts: Counts, names: Mapping[str, str]) -> list[Family]:
+    """Return the names of the campaigns that have a label; nothing if no name is known."""
+    rows: list[Row] = [((label, names[label]), 1, 0) for label in counts.campaigns if label in names]
+    return [Numbers(definitions.CAMPAIGN_INFO, rows)] if rows else []

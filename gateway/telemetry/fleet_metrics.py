@@ -8,7 +8,11 @@ from gateway.telemetry.metric_definitions import Metric
 _QUICK = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 STATE_DURATION = Metric(
-    "dial_gateway.shared_state.duration", "s", "How long operations of the shared state took", _QUICK
+    "dial_gateway.shared_state.duration",
+    "s",
+    "How long operations of the shared state took",
+    _QUICK,
+    ("operation",),
 )
 STATE_ERRORS = Metric("dial_gateway.shared_state.errors", "{error}", "Operations that failed, by kind")
 STATE_CONNECTED = Metric("dial_gateway.shared_state.connected", "", "1 while the shared state answers")

@@ -7,32 +7,92 @@ from typing import NamedTuple
 
 
 class Metric(NamedTuple):
-    """One metric: its name, its unit in UCUM's notation, and its description."""
+    """One metric: its name, its unit in UCUM's notation, and its description.
+
+    `bounds` are those of a histogram's buckets. `labels` are named for the metrics that `families` exports.
+    """
 
     name: str
     unit: str
     description: str
     bounds: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
+CAMPAIGN, CALLER = "campaign", "caller"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 # --- by campaign ------------------------------------------------------------------------------------
-RECEIVED = Metric("dial_gateway.requests.received", "{request}", "Dial requests read from callers")
-ANSWERED = Metric("dial_gateway.requests.answered", "{request}", "Answers by outcome and reason")
-BACKLOG = Metric("dial_gateway.backlog", "{request}", "Dial requests that wait for a call")
-OLDEST_WAIT = Metric(
-    "dial_gateway.backlog.oldest_wait", "s", "How long the first of the campaign's queue has waited in it"
+RECEIVED = Metric(
+    "dial_gateway.requests.received", "{request}", "Dial requests read from callers", labels=(CAMPAIGN,)
 )
-IN_FLIGHT = Metric("dial_gateway.requests.in_flight", "{request}", "Dial requests in calls under way")
-HELD_UP = Metric("dial_gateway.campaign.held_up", "s", "How long a campaign has not flowed; none if it does")
-CHANGES = Metric("dial_gateway.campaign.cooldowns", "{change}", "Times a campaign cooled or was parked")
+ANSWERED = Metric(
+    "dial_gateway.requests.answered",
+    "{request}",
+    "Answers by outcome and reason",
+    labels=(CAMPAIGN, "outcome", "reason"),
+)
+BACKLOG = Metric(
+    "dial_gateway.backlog", "{request}", "Dial requests that wait for a call", labels=(CAMPAIGN,)
+)
+OLDEST_WAIT = Metric(
+    "dial_gateway.backlog.oldest_wait",
+    "s",
+    "How long the first of the campaign's queue has waited in it",
+    labels=(CAMPAIGN,),
+)
+IN_FLIGHT = Metric(
+    "dial_gateway.requests.in_flight", "{request}", "Dial requests in calls under way", labels=(CAMPAIGN,)
+)
+HELD_UP = Metric(
+    "dial_gateway.campaign.held_up",
+    "s",
+    "How long a campaign has not flowed; none if it does",
+    labels=(CAMPAIGN, "condition"),
+)
+CHANGES = Metric(
+    "dial_gateway.campaign.cooldowns",
+    "{change}",
+    "Times a campaign cooled or was parked",
+    labels=(CAMPAIGN, "condition"),
+)
+CAMPAIGN_INFO = Metric(
+    "dial_gateway.campaign.info",
+    "",
+    "1 with the name of a campaign; none if it is not known",
+    labels=(CAMPAIGN, "name"),
+)
+
+# --- by caller --------------------------------------------------------------------------------------
+CALLER_RECEIVED = Metric(
+    "dial_gateway.caller.requests.received", "{request}", "Dial requests read from a caller", labels=(CALLER,)
+)
+CALLER_ANSWERED = Metric(
+    "dial_gateway.caller.requests.answered",
+    "{request}",
+    "Answers to a caller by outcome",
+    labels=(CALLER, "outcome"),
+)
+CALLER_CALLS = Metric(
+    "dial_gateway.caller.calls",
+    "{call}",
+    "Calls to Amazon Connect for a caller: its part of each call that carries its requests",
+    labels=(CALLER,),
+)
 
 # --- the gateway ------------------------------------------------------------------------------------
 CAMPAIGNS = Metric("dial_gateway.campaigns", "{campaign}", "Campaigns that have a label of their own")
+CALLERS = Metric("dial_gateway.callers", "{caller}", "Callers that have a label of their own")
 HELD = Metric("dial_gateway.requests.held", "{request}", "Dial requests between coming and answer")
 HELD_SIZE = Metric("dial_gateway.requests.held.size", "By", "About how much memory they take")
 DROPPED = Metric("dial_gateway.requests.dropped", "{request}", "Dropped unsent: their callers had left")
+REQUEST_DURATION = Metric(
+    "dial_gateway.request.duration",
+    "s",
+    "Time from reading a dial request to its answer",
+    (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0),
+    ("outcome",),
+)
 REPLAYED = Metric("dial_gateway.requests.replayed", "{request}", "Answered from memory of accepted tokens")
 JOINED = Metric("dial_gateway.requests.joined", "{request}", "Joined one that was held under the same token")
 TOKENS = Metric("dial_gateway.tokens.remembered", "{token}", "Settled tokens that are remembered")
@@ -55,6 +115,18 @@ TELEMETRY_LOST = Metric(
 )
 LOOP_LAG = Metric("dial_gateway.loop.lag", "s", "How late the event loop woke a sleeper", (0.001, *_SECONDS))
 
+BUILD_INFO = Metric(
+    "dial_gateway.build.info", "", "1 with the versions that run", labels=("version", "python_version")
+)
+
+# --- the process, with the standard names of Prometheus' client libraries ------------------------------
+PROCESS_CPU = Metric("process.cpu", "s", "Processor time used")
+PROCESS_RESIDENT = Metric("process.resident_memory", "By", "Memory that is resident")
+PROCESS_VIRTUAL = Metric("process.virtual_memory", "By", "Address space that is mapped")
+PROCESS_OPEN_FDS = Metric("process.open_fds", "{descriptor}", "File descriptors that are open")
+PROCESS_MAX_FDS = Metric("process.max_fds", "{descriptor}", "File descriptors that may be open at once")
+PROCESS_START = Metric("process.start_time", "s", "When the process began, in seconds since the epoch")
+
 # --- who may do what --------------------------------------------------------------------------------
 REFUSED = Metric("dial_gateway.access.refused", "{refusal}", "What callers were refused, by caller and kind")
 FILES_REFUSED = Metric(
@@ -66,7 +138,9 @@ CERTIFICATE_ENDS = Metric(
 
 # --- calls to Amazon Connect ------------------------------------------------------------------------
 CALLS = Metric("dial_gateway.connect.calls", "{call}", "Attempts of calls to Amazon Connect by result")
-CALL_DURATION = Metric("dial_gateway.connect.call.duration", "s", "How long attempts took", _SECONDS)
+CALL_DURATION = Metric(
+    "dial_gateway.connect.call.duration", "s", "How long attempts took", _SECONDS, ("operation", "result")
+)
 CALLS_IN_FLIGHT = Metric("dial_gateway.connect.calls.in_flight", "{call}", "Calls under way")
 FAILING = Metric(
     "dial_gateway.connect.failing", "s", "How long every attempt has failed for want of Amazon Connect"
@@ -81,6 +155,7 @@ BATCH_SIZE = Metric(
     "{request}",
     "Dial requests in a call, by why it left",
     (1, 2, 5, 10, 15, 20, 24, 25),
+    ("flush",),
 )
 TIME_LEFT = Metric(
     "dial_gateway.call.time_left",

@@ -6,12 +6,12 @@ forgets a set of labels: they are added to what it has collected, as a producer 
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
-from opentelemetry.metrics import CallbackOptions, Histogram
+from opentelemetry.metrics import CallbackOptions
 from opentelemetry.metrics import Observation as Observed
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.export import (
@@ -21,62 +21,41 @@ from opentelemetry.sdk.metrics.export import (
 )
 from opentelemetry.sdk.resources import Resource
 
-from gateway.core.model import FlushReason
-from gateway.core.views.snapshot import Snapshot
+from gateway.core.model import Entry, FlushReason
 from gateway.telemetry import fleet_metrics
 from gateway.telemetry import metric_definitions as definitions
-from gateway.telemetry.campaign_metrics import campaign_metrics
-from gateway.telemetry.counters import Counters, Counts
+from gateway.telemetry.caller_metrics import caller_families
+from gateway.telemetry.campaign_metrics import campaign_families
+from gateway.telemetry.counters import Counters
+from gateway.telemetry.distributions import Distributions
 from gateway.telemetry.export_watch import ExportResults, MetricPusher
+from gateway.telemetry.families import Family, Histogram, as_opentelemetry
 from gateway.telemetry.final_export import LONGEST_S, FinalExport, run_all
 from gateway.telemetry.fleet_metrics import FleetFigures
-from gateway.telemetry.prometheus_text import prometheus_text
+from gateway.telemetry.observation import Observation
+from gateway.telemetry.process_metrics import process_families
+from gateway.telemetry.prometheus_text import CONTENT_TYPE, parts_of_text
+from gateway.telemetry.sdk_histograms import SdkHistograms
 
 SCOPE = "dialgateway"
+PAUSE_S = 0.0002
+"""Seconds between two parts of a text, in which the event loop can take over the interpreter at once. It
+would otherwise wait for Python's switch interval (5 ms) each time."""
 Values = Iterable[tuple[float, dict[str, str]]]
-
-
-class StreamFigures(NamedTuple):
-    """The open streams: how many, the largest share of a window in use, and how many lack what."""
-
-    open: int = 0
-    window_use: float = 0.0
-    lack_window: int = 0
-    lack_room: int = 0
-
-
-class FileFigures(NamedTuple):
-    """When the certificate ends, in seconds since the epoch, and the changes of files that were refused."""
-
-    certificate_ends_at: float | None = None
-    refused: dict[str, int] = {}  # noqa: RUF012 - never changed
-
-
-class Observation(NamedTuple):
-    """What the event loop knows at one instant; `now_ns` is in nanoseconds since the epoch."""
-
-    now_ns: int
-    snapshot: Snapshot
-    streams: StreamFigures
-    counts: Counts
-    drain_elapsed_s: float = 0.0
-    failing_s: float = 0.0
-    ready: bool = True
-    files: FileFigures = FileFigures()
-    log_dropped: dict[str, int] = {}  # noqa: RUF012 - never changed
-    telemetry_lost: dict[str, int] = {}  # noqa: RUF012 - never changed
-    admin_closed: dict[str, int] = {}  # noqa: RUF012 - never changed
-    clock_behind_s: float = 0.0
-    fleet: FleetFigures | None = None
 
 
 class Metrics:
     """All instruments, and who reads them."""
 
     def __init__(
-        self, campaign_limit: int, resource: Resource, exporters: Sequence[MetricExporter] = ()
+        self,
+        campaign_limit: int,
+        resource: Resource,
+        exporters: Sequence[MetricExporter] = (),
+        caller_limit: int = 200,
     ) -> None:
-        self.counters = Counters(campaign_limit)
+        self.counters = Counters(campaign_limit, caller_limit)
+        self._began_ns = time.time_ns()
         self._seen: Observation | None = None
         self._lock = threading.Lock()
         self._scraper = _Collector()
@@ -91,11 +70,7 @@ class Metrics:
             exemplar_filter=AlwaysOffExemplarFilter(),
             shutdown_on_exit=False,
         )
-        self._batch_size = self._histogram(definitions.BATCH_SIZE)
-        self._time_left = self._histogram(definitions.TIME_LEFT)
-        self._duration = self._histogram(definitions.CALL_DURATION)
-        self._loop_lag = self._histogram(definitions.LOOP_LAG)
-        self._state_duration = self._histogram(fleet_metrics.STATE_DURATION)
+        self._sdk = SdkHistograms(self._provider.get_meter(SCOPE), exporters)
         self._observe_gauges()
         self._observe_counters()
         self._observe_fleet()
@@ -109,32 +84,49 @@ class Metrics:
 
     def batch_formed(self, size: int, flush: FlushReason) -> None:
         """Note a call that was formed."""
-        self._batch_size.record(size, {"flush": flush.value})
+        self._record(self.counters.batch_size, size, flush.value)
 
     def attempt_begun(self, time_left_s: float) -> None:
         """Note an attempt of a call, and how much time its most urgent dial request has left."""
-        self._time_left.record(max(0.0, time_left_s))
+        self._record(self.counters.time_left, max(0.0, time_left_s))
 
     def attempt_ended(self, operation: str, result: str, took_s: float) -> None:
         """Note how an attempt ended, and how long it took."""
         self.counters.calls[operation, result] += 1
-        self._duration.record(max(0.0, took_s), {"operation": operation, "result": result})
+        self._record(self.counters.call_duration, max(0.0, took_s), operation, result)
+
+    def attempt_sent(self, entries: Sequence[Entry]) -> None:
+        """Note that an attempt of a call with these requests was made, which uses the quota."""
+        self.counters.sent(entries)
 
     def loop_lagged(self, lag_s: float) -> None:
         """Note how late the event loop woke a sleeper."""
-        self._loop_lag.record(max(0.0, lag_s))
+        self._record(self.counters.loop_lag, max(0.0, lag_s))
 
     def state_asked(self, operation: str, took_s: float, failure: str | None) -> None:
         """Note an operation of the shared state, and the kind of its failure, if it failed."""
-        self._state_duration.record(max(0.0, took_s), {"operation": operation})
+        self._record(self.counters.state_duration, max(0.0, took_s), operation)
         if failure is not None:
             self.counters.state_errors[operation, failure] += 1
 
+    def _record(self, distributions: Distributions, value: float, *labels: str) -> None:
+        distributions.of(*labels).add(value)
+        if self._sdk.used:
+            self._sdk.record(distributions.metric, value, labels)
+
     # --- who reads ---------------------------------------------------------------------------------
 
-    def text(self, observation: Observation) -> str:
-        """Return all metrics as Prometheus reads them. Thread-safe; does not wait for exports."""
-        return prometheus_text(self._collected(self._scraper, observation))
+    def text(self, observation: Observation, content_type: str = CONTENT_TYPE) -> str:
+        """Return all metrics as Prometheus reads them, in one of its two formats.
+
+        Thread-safe; does not wait for exports. It pauses often, so that the event loop can go on.
+        """
+        data = self._collected(self._scraper, observation)
+        lines: list[str] = []
+        for part in parts_of_text(data, self._families(observation), content_type):
+            lines.extend(part)
+            time.sleep(PAUSE_S)
+        return "\n".join([*lines, ""])
 
     def push(self, observation: Observation) -> None:
         """Export all metrics to every push exporter; takes as long as the slowest. Thread-safe."""
@@ -145,7 +137,7 @@ class Metrics:
 
         def end(reader: _Collector, pusher: MetricPusher) -> None:
             if observation is not None:
-                pusher.push(partial(self._collected, reader, observation), LONGEST_S)
+                pusher.push(partial(self._pushed, reader, observation), LONGEST_S)
             pusher.exporter.shutdown()
 
         return [
@@ -160,30 +152,48 @@ class Metrics:
 
     def _pushes(self, observation: Observation) -> list[FinalExport]:
         return [
-            FinalExport("metrics", partial(pusher.push, partial(self._collected, reader, observation), 0.0))
+            FinalExport("metrics", partial(pusher.push, partial(self._pushed, reader, observation), 0.0))
             for reader, pusher in self._pushers
         ]
 
     # --- how ---------------------------------------------------------------------------------------
 
     def _collected(self, reader: "_Collector", observation: Observation) -> MetricsData | None:
-        """Collect an observation, with the figures of the campaigns, by a reader."""
+        """Collect by a reader what the SDK's instruments observe."""
         with self._lock:
             self._seen = observation
             reader.collect()
-            data = reader.data
-        return None if data is None else _completed(data, observation)
+            return self._sdk.without_unwanted(reader.data, reader.exporter)
 
-    def _histogram(self, metric: definitions.Metric) -> Histogram:
-        return self._provider.get_meter(SCOPE).create_histogram(
-            metric.name,
-            metric.unit,
-            metric.description,
-            explicit_bucket_boundaries_advisory=metric.bounds,
-        )
+    def _pushed(self, reader: "_Collector", observation: Observation) -> MetricsData | None:
+        """Collect all metrics by a reader, in OpenTelemetry's data model."""
+        data = self._collected(reader, observation)
+        if data is None:
+            return None
+        families = self._sdk.lacking(self._families(observation), reader.exporter)
+        ours = [as_opentelemetry(family, self._began_ns, observation.now_ns) for family in families]
+        (resource,) = data.resource_metrics
+        # There may be other scopes: the SDK adds metrics about itself if a variable asks for them.
+        scopes = [
+            replace(found, metrics=[*ours, *found.metrics]) if found.scope.name == SCOPE else found
+            for found in resource.scope_metrics
+        ]
+        return MetricsData([replace(resource, scope_metrics=scopes)])
+
+    def _families(self, seen: Observation) -> list[Family]:
+        """Return the metrics that do not pass the SDK."""
+        counts = seen.counts
+        histograms = [Histogram(metric, rows) for metric, rows in counts.distributions.items() if rows]
+        return [
+            *campaign_families(seen.snapshot, counts, seen.campaign_names),
+            *caller_families(counts.callers),
+            *histograms,
+            *process_families(),
+        ]
 
     def _observe_gauges(self) -> None:
         self._gauge(definitions.CAMPAIGNS, lambda seen: _one(len(seen.counts.campaigns) - 1))
+        self._gauge(definitions.CALLERS, lambda seen: _one(len(seen.counts.callers) - 1))
         self._gauge(definitions.HELD, lambda seen: _one(seen.snapshot.outstanding))
         self._gauge(definitions.HELD_SIZE, lambda seen: _one(seen.snapshot.outstanding_bytes))
         self._gauge(definitions.TOKENS, lambda seen: _one(seen.snapshot.remembered))
@@ -270,17 +280,6 @@ def _blocked(seen: Observation) -> Values:
     return [(seen.streams.lack_window, {"lacking": "window"}), (seen.streams.lack_room, {"lacking": "room"})]
 
 
-def _completed(data: MetricsData, seen: Observation) -> MetricsData:
-    (resource,) = data.resource_metrics
-    campaigns = campaign_metrics(seen.now_ns, seen.snapshot, seen.counts)
-    # There may be other scopes: the SDK adds metrics about itself if a variable asks for them.
-    scopes = [
-        replace(found, metrics=[*campaigns, *found.metrics]) if found.scope.name == SCOPE else found
-        for found in resource.scope_metrics
-    ]
-    return MetricsData([replace(resource, scope_metrics=scopes)])
-
-
 class _Collector(MetricReader):
     """Keeps the last collected metrics, in the temporality that an exporter wants."""
 
@@ -289,6 +288,7 @@ class _Collector(MetricReader):
             super().__init__()
         else:
             super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
+        self.exporter = exporter
         self.data: MetricsData | None = None
 
     def _receive_metrics(

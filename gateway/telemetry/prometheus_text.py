@@ -1,4 +1,4 @@
-"""Metrics as Prometheus reads them: its text format, version 0.0.4.
+"""Metrics as Prometheus reads them: its text format 0.0.4, and OpenMetrics 1.0, which has exemplars.
 
 Names and labels follow OpenTelemetry's page on compatibility with Prometheus: dots become
 underscores, a unit stands at the end, counters end in `_total`, annotations in braces are left out.
@@ -6,32 +6,76 @@ underscores, a unit stands at the end, counters end in `_total`, annotations in 
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, islice
 from typing import Any
 
-from opentelemetry.sdk.metrics.export import Histogram, HistogramDataPoint, Metric, MetricsData, Sum
+from opentelemetry.sdk.metrics import export as otel
+
+from gateway.telemetry.distributions import Exemplar
+from gateway.telemetry.families import Family, Histogram, Numbers, Row
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+PART = 500
+"""Lines that are written at once: less than a millisecond."""
 
 _UNITS = {"s": "seconds", "By": "bytes", "1": "ratio"}
 _PER = {"s": "second"}
 _not_in_names = re.compile(r"[^a-zA-Z0-9_:]+")
 _annotation = re.compile(r"\{[^}]*\}")
-_escapes = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 _Labels = Mapping[str, Any] | None
 
 
-def prometheus_text(data: MetricsData | None) -> str:
+def content_type_for(accept: str) -> str:
+    """Return the content type that a reader prefers, by its `Accept` header: OpenMetrics only if it asks."""
+    weights = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
+    for part in accept.split(","):
+        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        given = dict(parameter.partition("=")[::2] for parameter in parameters)
+        if media_type in weights and given.get("version", "1.0.0") in {"0.0.4", "1.0.0"}:
+            weights[media_type] = max(weights[media_type], _weight(given.get("q", "1")))
+    wanted, plain = weights.values()
+    return OPENMETRICS if wanted > 0 and wanted >= plain else CONTENT_TYPE
+
+
+def _weight(text: str) -> float:
+    """Return a weight of an `Accept` header; 0 if it is malformed."""
+    try:
+        weight = float(text)
+    except ValueError:
+        return 0.0
+    return weight if 0 <= weight <= 1 else 0.0
+
+
+def prometheus_text(
+    data: otel.MetricsData | None, families: Iterable[Family] = (), content_type: str = CONTENT_TYPE
+) -> str:
     """Return all metrics as one text; those of the same name must come together."""
-    lines: list[str] = []
-    for resource in data.resource_metrics if data else ():
+    return "\n".join(
+        [line for part in parts_of_text(data, families, content_type) for line in part] + [""],
+    )
+
+
+def parts_of_text(
+    data: otel.MetricsData | None, families: Iterable[Family], content_type: str
+) -> Iterator[list[str]]:
+    """Yield the lines of all metrics in parts of limited size."""
+    format_ = _Format(openmetrics=content_type == OPENMETRICS)
+    resources = data.resource_metrics if data else ()
+    for resource in resources:
         if resource.resource.attributes:
-            lines.append("# HELP target_info The gateway itself\n# TYPE target_info gauge")
-            lines.append(f"target_info{_labels(resource.resource.attributes)} 1")
+            yield format_.target(resource.resource.attributes)
+    for family in families:
+        lines = format_.histograms(family) if isinstance(family, Histogram) else format_.numbers(family)
+        while part := list(islice(lines, PART)):
+            yield part
+    for resource in resources:
         for scope in resource.scope_metrics:
             for metric in scope.metrics:
-                lines.extend(_family(metric))
-    return "\n".join([*lines, ""])
+                yield list(format_.metric(metric))
+    if format_.openmetrics:
+        yield ["# EOF"]
 
 
 def name_of(name: str, unit: str, *, counter: bool) -> str:
@@ -51,29 +95,96 @@ def _suffix(unit: str) -> str:
     return f"{top}_per_{_PER.get(bottom, bottom)}".strip("_") if slash else top
 
 
-def _family(metric: Metric) -> Iterator[str]:
-    data = metric.data
-    counter = isinstance(data, Sum) and data.is_monotonic
-    kind = "histogram" if isinstance(data, Histogram) else "counter" if counter else "gauge"
-    name = name_of(metric.name, metric.unit or "", counter=counter)
-    help_text = (metric.description or "").replace("\\", "\\\\").replace("\n", "\\n")
-    yield f"# HELP {name} {help_text}"
-    yield f"# TYPE {name} {kind}"
-    for point in data.data_points:
-        if isinstance(point, HistogramDataPoint):
-            yield from _histogram(name, point)
-        else:
-            yield f"{name}{_labels(point.attributes)} {_number(point.value)}"  # type: ignore[union-attr]
+class _Format:
+    """Writes metrics in one of the two formats, which differ in heads and exemplars only."""
+
+    def __init__(self, *, openmetrics: bool) -> None:
+        self.openmetrics = openmetrics
+        self._escaped: dict[str, str] = {}
+
+    def target(self, attributes: Mapping[str, Any]) -> list[str]:
+        """Return the lines that describe the process."""
+        name, kind = ("target", "info") if self.openmetrics else ("target_info", "gauge")
+        return [
+            f"# HELP {name} The gateway itself",
+            f"# TYPE {name} {kind}",
+            f"target_info{_labels(attributes)} 1",
+        ]
+
+    def numbers(self, family: Numbers) -> Iterator[str]:
+        """Yield the lines of a counter or a gauge."""
+        metric = family.metric
+        name = name_of(metric.name, metric.unit, counter=family.counter)
+        yield from self._head(name, "counter" if family.counter else "gauge", metric.description)
+        yield from self._lines(name, metric.labels, family.rows)
+
+    def histograms(self, family: Histogram) -> Iterator[str]:
+        """Yield the lines of a histogram."""
+        metric = family.metric
+        name = name_of(metric.name, metric.unit, counter=False)
+        yield from self._head(name, "histogram", metric.description)
+        for labels, found in family.rows:
+            pairs = [_pair(key, value) for key, value in zip(metric.labels, labels, strict=True)]
+            exemplars = found.exemplars if self.openmetrics else {}
+            yield from _buckets(name, pairs, found.bounds, found.buckets, exemplars)
+            yield f"{name}_sum{_braced(pairs)} {_number(found.sum)}"
+            yield f"{name}_count{_braced(pairs)} {found.count}"
+
+    def metric(self, metric: otel.Metric) -> Iterator[str]:
+        """Yield the lines of a metric that the SDK has collected."""
+        data = metric.data
+        counter = isinstance(data, otel.Sum) and data.is_monotonic
+        kind = "histogram" if isinstance(data, otel.Histogram) else "counter" if counter else "gauge"
+        name = name_of(metric.name, metric.unit or "", counter=counter)
+        yield from self._head(name, kind, metric.description or "")
+        for point in data.data_points:
+            if isinstance(point, otel.HistogramDataPoint):
+                pairs = _pairs(point.attributes)
+                yield from _buckets(name, pairs, point.explicit_bounds, point.bucket_counts, {})
+                yield f"{name}_sum{_braced(pairs)} {_number(point.sum)}"
+                yield f"{name}_count{_braced(pairs)} {point.count}"
+            else:
+                yield f"{name}{_labels(point.attributes)} {_number(point.value)}"  # type: ignore[union-attr]
+
+    def _lines(self, name: str, labels: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
+        """Yield the line of each row. With many campaigns this is most of the text, so it must be fast."""
+        begins = [f'{"{" if number == 0 else ","}{label}="' for number, label in enumerate(labels)]
+        for values, number, _ in rows:
+            line = name
+            for begin, value in zip(begins, values, strict=True):
+                line += f'{begin}{self._escaped.get(value) or self._escape(value)}"'
+            text = number if type(number) is int else _number(number)
+            yield f"{line}}} {text}" if values else f"{line} {text}"
+
+    def _escape(self, value: str) -> str:
+        escaped = self._escaped[value] = _escaped(value)
+        return escaped
+
+    def _head(self, name: str, kind: str, description: str) -> Iterator[str]:
+        if self.openmetrics and kind == "counter":
+            name = name.removesuffix("_total")
+        quotes = '\\"' if self.openmetrics else '"'
+        yield f"# HELP {name} {_escaped(description, quotes)}"
+        yield f"# TYPE {name} {kind}"
 
 
-def _histogram(name: str, point: HistogramDataPoint) -> Iterator[str]:
-    pairs = _pairs(point.attributes)
-    total = 0
-    for bound, count in zip([*map(float, point.explicit_bounds), math.inf], point.bucket_counts, strict=True):
-        total += count
-        yield f"{name}_bucket{_braced([*pairs, _pair('le', _number(bound))])} {total}"
-    yield f"{name}_sum{_braced(pairs)} {_number(point.sum)}"
-    yield f"{name}_count{_braced(pairs)} {point.count}"
+def _buckets(
+    name: str,
+    pairs: list[str],
+    bounds: Sequence[float],
+    counts: Sequence[int],
+    exemplars: Mapping[int, Exemplar],
+) -> Iterator[str]:
+    """Yield the lines of the cumulative buckets."""
+    totals = zip([*map(float, bounds), math.inf], accumulate(counts), strict=True)
+    for bucket, (bound, total) in enumerate(totals):
+        line = f"{name}_bucket{_braced([*pairs, _pair('le', _number(bound))])} {total}"
+        yield line + _exemplar(exemplars[bucket]) if bucket in exemplars else line
+
+
+def _exemplar(exemplar: Exemplar) -> str:
+    names = f'{{trace_id="{exemplar.trace_id:032x}",span_id="{exemplar.span_id:016x}"}}'
+    return f" # {names} {_number(exemplar.value)} {exemplar.at_ns / 1e9:.3f}"
 
 
 def _labels(attributes: _Labels) -> str:
@@ -86,8 +197,11 @@ def _pairs(attributes: _Labels) -> list[str]:
 
 def _pair(key: str, value: object) -> str:
     name = key if key.isidentifier() and key.isascii() else _not_in_names.sub("_", key).replace(":", "_")
-    text = value if isinstance(value, str) else str(value)
-    return f'{name}="{text.translate(_escapes)}"'
+    return f'{name}="{_escaped(value if isinstance(value, str) else str(value))}"'
+
+
+def _escaped(text: str, quotes: str = '\\"') -> str:
+    return text.replace("\\", "\\\\").replace('"', quotes).replace("\n", "\\n")
 
 
 def _braced(pairs: Iterable[str]) -> str:

@@ -13,14 +13,17 @@ from gateway.telemetry.export_watch import ExportResults, WatchedSpans, hear_all
 from gateway.telemetry.exporters import TelemetryError
 from gateway.telemetry.final_export import FinalExport
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.process_metrics import gateway_version
 from gateway.telemetry.traces import Telemetry
 
 SERVICE_NAME = "dial-gateway"
-CAMPAIGN_LIMIT = 1000
-"""The default number of campaigns with their own labels."""
+CAMPAIGN_LIMIT, CALLER_LIMIT = 1000, 200
+"""The default numbers of campaigns and of callers with their own labels."""
 
 
-def telemetry_from(environment: Mapping[str, str], campaign_limit: int = CAMPAIGN_LIMIT) -> Telemetry:
+def telemetry_from(
+    environment: Mapping[str, str], campaign_limit: int = CAMPAIGN_LIMIT, caller_limit: int = CALLER_LIMIT
+) -> Telemetry:
     """Return the telemetry that the `OTEL_*` variables ask for; raises `TelemetryError`."""
     try:
         listen()
@@ -29,6 +32,7 @@ def telemetry_from(environment: Mapping[str, str], campaign_limit: int = CAMPAIG
             metrics=not exporters.disabled(environment),
             metric_exporters=exporters.metric_exporters(environment),
             campaign_limit=campaign_limit,
+            caller_limit=caller_limit,
         )
         telemetry.push_every_s = exporters.push_interval_s(environment)
         hear_all()
@@ -45,21 +49,28 @@ def telemetry_with(
     metrics: bool = True,
     metric_exporters: Sequence[MetricExporter] = (),
     campaign_limit: int = CAMPAIGN_LIMIT,
+    caller_limit: int = CALLER_LIMIT,
 ) -> Telemetry:
     """Return telemetry that hands its spans to `processors` and `span_exporters`; with none it records none.
 
     With `metrics` it counts, and hands the figures to `metric_exporters` as well as to readers of `/metrics`.
     """
-    resource = Resource.create()  # from OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
-    if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
-        resource = resource.merge(Resource({"service.name": SERVICE_NAME}))
+    resource = _resource()
     ends = [(processor, FinalExport("spans", processor.shutdown)) for processor in processors]
     ends += [_exporting(exporter) for exporter in span_exporters]
     provider = TracerProvider(resource=resource, sampler=None if ends else ALWAYS_OFF, shutdown_on_exit=False)
     for processor, _ in ends:
         provider.add_span_processor(processor)
-    counted = Metrics(campaign_limit, resource, metric_exporters) if metrics else None
+    counted = Metrics(campaign_limit, resource, metric_exporters, caller_limit) if metrics else None
     return Telemetry(provider, counted, recording=bool(ends), spans=[end for _, end in ends])
+
+
+def _resource() -> Resource:
+    """Return name and version of this process, as far as the `OTEL_*` variables do not say otherwise."""
+    resource = Resource.create()  # from OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
+    if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
+        resource = resource.merge(Resource({"service.name": SERVICE_NAME}))
+    return Resource({"service.version": gateway_version()}).merge(resource)
 
 
 def _exporting(exporter: SpanExporter) -> tuple[SpanProcessor, FinalExport]:

@@ -9,24 +9,27 @@ Without an exporter no span is recorded, but each still gets real ids, which the
 """
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gateway.core.campaigns.condition import ConditionChange
-from gateway.core.errors import CallFailure, RateThrottled
-from gateway.core.model import Batch, ItemFailure, Settled, TraceHandle
+from gateway.core.model import Batch, Settled, TraceHandle
 from gateway.telemetry import rpc_conventions as conventions
-from gateway.telemetry.counters import THROTTLE_OF_CALL, Counters
+from gateway.telemetry.answer_counts import NAMES, count_answers
+from gateway.telemetry.call_traces import BatchTrace, hex_trace_id
+from gateway.telemetry.counters import Counters
+from gateway.telemetry.distributions import Exemplar
 from gateway.telemetry.final_export import FinalExport, run_for
-from gateway.telemetry.metrics import Metrics, Observation
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.observation import Observation
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +40,6 @@ _no_context = Context()
 SERVICE = "dialgateway.v1.DialRequestService"
 ANSWERED, LEFT = "answered", "left"
 """How a call of a service ended: with all its answers, or with its caller gone or cut off before."""
-OK = "ok"
-"""The result of an attempt that Connect answered item by item; a failure's is its name in errors.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +98,12 @@ class Telemetry:
             attributes=conventions.server_attributes(SERVICE, method),
         )
         context = trace.set_span_in_context(span, _no_context)
-        return RpcTrace(span, context, _hex(span.get_span_context()), method, self._counters)
+        return RpcTrace(span, context, hex_trace_id(span.get_span_context()), method, self._counters)
 
-    def received(self, campaign_id: str, count: int) -> None:
-        """Note that so many dial requests were read for a campaign."""
+    def received(self, campaign_id: str, caller: str, count: int) -> None:
+        """Note that so many dial requests of a caller were read for a campaign."""
         if self._counters is not None:
-            self._counters.received(campaign_id, count)
+            self._counters.received(campaign_id, caller, count)
 
     def request(
         self, rpc: RpcTrace, traceparent: str, campaign_id: str, token: str
@@ -116,7 +117,7 @@ class Telemetry:
             return rpc.trace_id, None
         parent = trace.get_current_span(own).get_span_context() if own is not None else None
         if parent is not None and not (self._recording and parent.trace_flags.sampled):
-            return _hex(parent), None
+            return hex_trace_id(parent), None
         span = self._tracer.start_span(
             "dial request",
             context=own if own is not None else rpc.context,
@@ -127,7 +128,7 @@ class Telemetry:
             },
             links=() if own is None else (Link(rpc.span.get_span_context()),),
         )
-        return _hex(span.get_span_context()), span if span.is_recording() else None
+        return hex_trace_id(span.get_span_context()), span if span.is_recording() else None
 
     def queued(self, span: TraceHandle | None) -> None:
         """Note on a request's span that it was taken and waits."""
@@ -136,7 +137,7 @@ class Telemetry:
 
     def batch(
         self, batch: Batch, service: str = "ConnectCampaigns", method: str = "PutDialRequestBatch"
-    ) -> "BatchTrace":
+    ) -> BatchTrace:
         """Note on the requests' spans that they left in a batch; return its trace.
 
         `service` and `method` name the call, as AWS has it.
@@ -148,14 +149,19 @@ class Telemetry:
             span.add_event("sealed", {"batch.items": len(batch.entries), "batch.flush": batch.flush.value})
         return BatchTrace(self._tracer, batch, spans, service, method, self.metrics)
 
-    def settled(self, settled: Settled) -> None:
-        """Count an answer, and end its request's span."""
-        handle, answer = settled.waiter.span, settled.answer
+    def answered(self, now: float, answers: Sequence[Settled]) -> None:
+        """Count answers that were decided at `now`, on the gateway's clock, and end their requests' spans."""
         if self._counters is not None:
-            self._counters.answered(settled.campaign_id, answer)
-        if handle is None:
+            count_answers(self._counters, now, answers)
+        if not self._recording:
             return
-        span = _span(handle)
+        for settled in answers:
+            if settled.waiter.span is not None:
+                self._end(now, settled, _span(settled.waiter.span))
+
+    def _end(self, now: float, settled: Settled, span: Span) -> None:
+        """End the span of a request, which becomes an exemplar of how long requests take."""
+        answer = settled.answer
         attributes: dict[str, str | int | bool] = {
             "dialgateway.outcome": answer.outcome.name,
             "dialgateway.reason": answer.reason.name,
@@ -165,6 +171,10 @@ class Telemetry:
         span.add_event("settled", attributes)
         span.set_attributes(attributes)
         span.end()
+        if self._counters is not None:
+            context, took_s = span.get_span_context(), max(0.0, now - settled.waiter.read_at)
+            exemplar = Exemplar(took_s, time.time_ns(), context.trace_id, context.span_id)
+            self._counters.request_duration.of(NAMES[answer.outcome]).illustrate(exemplar)
 
     def dropped(self, span: TraceHandle | None) -> None:
         """End the span of a request whose caller is gone."""
@@ -225,81 +235,3 @@ class Telemetry:
 def _span(handle: TraceHandle) -> Span:
     """Return the span behind a handle that the core gives back: `Telemetry.request` made it."""
     return cast(Span, handle)
-
-
-@dataclass(slots=True)
-class BatchTrace:
-    """The trace of one batch: a CLIENT span per attempt, all in the trace of the first."""
-
-    tracer: trace.Tracer
-    batch: Batch
-    spans: list[Span]
-    service: str
-    method: str
-    metrics: Metrics | None = None
-    trace_id: str = ""
-    _context: Context = field(default_factory=Context)
-
-    @contextmanager
-    def attempt(self, number: int, now: float) -> Iterator["AttemptTrace"]:
-        """Span over one attempt of the call, linked with the spans of its requests both ways."""
-        batch = self.batch
-        if self.metrics is not None:
-            first = min((entry.request.expires_at for entry in batch.entries), default=now)
-            self.metrics.attempt_begun(first - now)
-        span = self.tracer.start_span(
-            f"{self.service}.{self.method}",
-            context=self._context,
-            kind=SpanKind.CLIENT,
-            attributes={
-                **conventions.aws_attributes(self.service, self.method),
-                "dialgateway.campaign_id": batch.campaign_id,
-                "dialgateway.batch.items": len(batch.entries),
-                "dialgateway.batch.flush": batch.flush.value,
-                "dialgateway.attempt": number,
-            },
-            links=[Link(request.get_span_context()) for request in self.spans],
-        )
-        if not self.trace_id:
-            self.trace_id = _hex(span.get_span_context())
-            self._context = trace.set_span_in_context(span, _no_context)
-        for request in self.spans:
-            request.add_link(span.get_span_context())
-            request.add_event("attempt", {"dialgateway.attempt": number})
-        try:
-            yield AttemptTrace(span, self.method, self.metrics)
-        finally:
-            span.end()
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptTrace:
-    """The span and the counts of one attempt. Its duration is in seconds."""
-
-    span: Span
-    operation: str = ""
-    metrics: Metrics | None = None
-
-    def replied(
-        self, request_id: str, accepted: int, failed: Collection[ItemFailure], took_s: float = 0.0
-    ) -> None:
-        """Note Connect's answer: its request id, how many items it took, and why not the others."""
-        self.span.set_attribute("aws.request_id", request_id)
-        self.span.set_attribute("dialgateway.items.accepted", accepted)
-        self.span.set_attribute("dialgateway.items.failed", len(failed))
-        if self.metrics is not None:
-            self.metrics.attempt_ended(self.operation, OK, took_s)
-            self.metrics.counters.throttled_items(failed)
-
-    def failed(self, failure: CallFailure, took_s: float = 0.0) -> None:
-        """Note that the call failed, and how."""
-        kind = type(failure).__name__
-        self.span.set_attribute("error.type", kind)
-        self.span.set_status(Status(StatusCode.ERROR, kind))
-        if self.metrics is not None:
-            self.metrics.attempt_ended(self.operation, kind, took_s)
-            self.metrics.counters.throttles[THROTTLE_OF_CALL] += isinstance(failure, RateThrottled)
-
-
-def _hex(context: SpanContext) -> str:
-    return f"{context.trace_id:032x}"

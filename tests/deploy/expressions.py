@@ -23,9 +23,11 @@ TARGET = frozenset({"namespace", "job", "instance"})
 FOREIGN = {"up": TARGET, "target_info": TARGET | {"service_name", "service_version"}}
 """Metrics of Prometheus and OpenTelemetry, which the gateway does not define."""
 
-_row = re.compile(r"^\| `(dial_gateway_\w+)` \| (\w+) \|[^|]*\|([^|]*)\|", re.MULTILINE)
+_row = re.compile(r"^\| `((?:dial_gateway|process)_\w+)` \| (\w+) \|[^|]*\|([^|]*)\|", re.MULTILINE)
 _word = re.compile(r'"[^"]*"|\[[^]]*\]|[a-zA-Z_:][\w:]*')
-_used = re.compile(r"(?<![\w:])(?P<name>(?:dial_gateway_|up\b|target_info\b)\w*)(?P<chosen>\{[^}]*\})?")
+_used = re.compile(
+    r"(?<![\w:])(?P<name>(?:dial_gateway_|process_|up\b|target_info\b)\w*)(?P<chosen>\{[^}]*\})?"
+)
 _matcher = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
 _labels = re.compile(r"\b(?:by|on|ignoring|without|group_left|group_right)\s*\(([^)]*)\)")
 

@@ -56,6 +56,27 @@ def test_a_panel_uses_the_variables_and_has_a_description(panel: dict[str, Any])
     assert panel["fieldConfig"]["defaults"]["unit"]
 
 
+def test_the_first_row_has_figures_with_thresholds() -> None:
+    """Operators see first whether dialing works, in colors that rise with the value."""
+    first = panels.ROWS[0]
+    figures = [panel for panel in PANELS if panel["type"] == "stat"]
+
+    assert [panel["title"] for panel in figures] == [panel.title for panel in first.panels]
+    assert {panel["gridPos"]["y"] for panel in figures} == {1}
+    for panel in figures:
+        values = [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+        assert values[0] is None
+        assert len(values) >= 2
+        assert values[1:] == sorted(values[1:])
+
+
+def test_the_graph_of_latency_shows_exemplars() -> None:
+    """A slow request leads to its trace."""
+    (latency,) = [panel for panel in PANELS if panel["title"] == "Time to the answer"]
+
+    assert [target["exemplar"] for target in latency["targets"]] == [True, True]
+
+
 def test_the_variables_query_existing_labels() -> None:
     names = [variable["name"] for variable in MADE["templating"]["list"]]
     asked = [variable["query"]["query"] for variable in MADE["templating"]["list"][1:]]

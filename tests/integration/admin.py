@@ -38,7 +38,7 @@ class Scrape:
     text: str
     samples: list[tuple[str, dict[str, str], float]]
 
-    def value(self, name: str, **labels: str) -> float:
+    def value(self, name: str, /, **labels: str) -> float:
         """Return the sum of the samples with this name and these labels."""
         return sum(
             value for found, has, value in self.samples if found == name and labels.items() <= has.items()

@@ -54,7 +54,9 @@ class Replica:
         """Return the metrics without labels."""
         scraped = await self.gateway._monitoring.metrics()
         assert scraped is not None
-        lines = [line for line in scraped[0].splitlines() if not line.startswith("#") and "{" not in line]
+        lines = [
+            line for line in scraped[0].decode().splitlines() if not line.startswith("#") and "{" not in line
+        ]
         return {line.split()[0]: float(line.split()[1]) for line in lines}
 
 

@@ -3,20 +3,27 @@
 import asyncio
 import re
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
-from gateway.core.model import FlushReason
+from gateway.core.model import FlushReason, Outcome
+from gateway.directory.table import CampaignEntry, CampaignTable
 from gateway.simulator import CampaignState, FaultKind
-from tests.integration.admin import Scrape, scrape
-from tests.integration.secured import OPS, caller_of, secured
+from gateway.telemetry import OPENMETRICS
+from tests.integration.admin import Scrape, get, scrape
+from tests.integration.secured import BILLING, OPS, caller_of, secured
 from tests.integration.world import CAMPAIGN, World, dial, dials, until, world_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 _row = re.compile(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|([^|]*)\|", re.MULTILINE)
 RESOURCE = "target_info"
-
+NAMED = CampaignTable([CampaignEntry(CAMPAIGN, "reminders"), CampaignEntry("unused", "not counted")])
+SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+UNSAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 
 FLEET = "The fleet"
 """The section with the metrics that exist with a shared state only."""
@@ -58,6 +65,7 @@ async def load(world: World) -> None:
 async def test_the_document_and_the_export_agree(tmp_path: Path) -> None:
     """Every exported metric is documented, and every documented one exported, with its kind and labels."""
     async with world_of() as world:
+        world.gateway.directory.publish(NAMED)
         await load(world)
         await asyncio.sleep(0.3)  # for the first sample of the loop's lag
         exported = (await scraped(world)).names()
@@ -65,16 +73,19 @@ async def test_the_document_and_the_export_agree(tmp_path: Path) -> None:
         assert await ops.stream().rest() == []
         secure = (await scraped(world)).names()
         exported |= {name: secure[name] for name in secure if name not in exported or "access" in name}
-    exported[RESOURCE] = ("gauge", documented()[RESOURCE][1])  # it has the labels of the resource
-    assert exported == documented()
+    expected = documented()
+    exported[RESOURCE] = ("gauge", expected[RESOURCE][1])  # it has the labels of the resource
+    assert exported == expected
 
 
 async def test_the_metrics_have_true_values() -> None:
     """The metrics agree with what callers sent and received, what Connect received, and what waits."""
     async with world_of() as world:
+        world.gateway.directory.publish(NAMED)
         await load(world)
         seen = await scraped(world)
         calls = len(world.calls())
+    assert seen.value("dial_gateway_campaign_info", campaign=CAMPAIGN, name="reminders") == 1
     received, answered = "dial_gateway_requests_received_total", "dial_gateway_requests_answered_total"
     assert seen.value(received, campaign=CAMPAIGN) == 65
     assert seen.value(answered, campaign=CAMPAIGN, outcome="ACCEPTED", reason="NONE") == 64
@@ -94,6 +105,14 @@ async def test_the_metrics_have_true_values() -> None:
     assert seen.value("dial_gateway_batch_size_count", flush=FlushReason.FULL.value) >= 2
     assert seen.value("dial_gateway_streams_open") == 1
     assert seen.value("dial_gateway_rpcs_ended_total", ending="left") == 1
+    took = "dial_gateway_request_duration_seconds_count"
+    for outcome in Outcome:
+        assert seen.value(took, outcome=outcome.name) == seen.value(answered, outcome=outcome.name)
+    assert seen.value("dial_gateway_caller_requests_received_total", caller="127.0.0.1") == seen.value(
+        received
+    )
+    assert seen.value("dial_gateway_caller_requests_answered_total") == seen.value(answered)
+    assert seen.value("dial_gateway_caller_calls_total") == pytest.approx(calls)
     assert seen.value("dial_gateway_draining") == 0
     assert seen.value("dial_gateway_ready") == 1
 
@@ -165,3 +184,82 @@ async def test_concurrent_scrapes_share_one_snapshot() -> None:
         later = await monitoring.observe(metrics)
     assert len(set(map(id, seen))) == 1
     assert later is not seen[0]
+
+
+async def openmetrics(world: World) -> tuple[str, list[Sample]]:
+    """Scrape as Prometheus does with exemplars; return the content type and all samples."""
+    accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+    page = await get(world.gateway.admin_port, "/metrics", Accept=accept)
+    families = text_string_to_metric_families(page.body)
+    return page.headers["Content-Type"], [sample for family in families for sample in family.samples]
+
+
+async def test_a_slow_request_leads_to_its_trace() -> None:
+    """In OpenMetrics the bucket of a sampled request names its trace and its span; no other bucket does."""
+    async with world_of() as world:
+        stream = world.stream(metadata=(("traceparent", UNSAMPLED),))
+        await stream.ask(dial("a", traceparent=SAMPLED), dial("b"), dial("bad", phone_number="1"))
+        content_type, samples = await openmetrics(world)
+        (span,) = world.spans("dial request")
+    (sample,) = [one for one in samples if one.exemplar is not None]
+    context = span.get_span_context()
+    assert content_type == OPENMETRICS
+    assert sample.name == "dial_gateway_request_duration_seconds_bucket"
+    assert sample.labels["outcome"] == "ACCEPTED"
+    assert sample.exemplar is not None
+    assert context is not None
+    assert sample.exemplar.labels == {
+        "trace_id": SAMPLED.split("-")[1],
+        "span_id": f"{context.span_id:016x}",
+    }
+    assert 0 < sample.exemplar.value <= float(sample.labels["le"])
+
+
+async def test_both_formats_have_the_same_samples() -> None:
+    """OpenMetrics has every metric of the text format under the same names and labels."""
+    async with world_of() as world:
+        await load(world)
+        _, wanted = await openmetrics(world)
+        seen = await scraped(world)
+    plain = {(name, frozenset(labels.items())) for name, labels, _ in seen.samples}
+    assert {(one.name, frozenset(one.labels.items())) for one in wanted} == plain
+
+
+async def test_usage_is_shown_by_the_identity_of_the_caller(tmp_path: Path) -> None:
+    """What a caller sends, and is refused by policy, counts under the identity in its certificate."""
+    async with secured(tmp_path) as (world, folder), caller_of(world, folder.ca, BILLING) as billing:
+        await billing.stream().ask(*dials(30), campaign="debt-1")
+        await billing.stream().ask(*dials(2), campaign="not-allowed")
+        seen = await scraped(world)
+        calls = len(world.calls())
+    answered = "dial_gateway_caller_requests_answered_total"
+    assert seen.value("dial_gateway_caller_requests_received_total", caller=BILLING) == 32
+    assert seen.value(answered, caller=BILLING, outcome="ACCEPTED") == 30
+    assert seen.value(answered, caller=BILLING, outcome="REJECTED") == 2
+    assert seen.value("dial_gateway_caller_calls_total", caller=BILLING) == pytest.approx(calls)
+    assert {one[1]["caller"] for one in seen.samples if one[0] == answered} == {BILLING}
+    assert seen.value("dial_gateway_callers") == 1
+
+
+async def test_the_versions_and_the_process_are_shown() -> None:
+    """The version that `target_info` and the build series name is the installed one."""
+    async with world_of() as world:
+        seen = await scraped(world)
+    (build,) = [labels for name, labels, _ in seen.samples if name == "dial_gateway_build_info"]
+    (target,) = [labels for name, labels, _ in seen.samples if name == RESOURCE]
+    assert build["version"] == target["service_version"] == version("dial-gateway")
+    assert seen.value("process_resident_memory_bytes") > 1e6
+
+
+async def test_concurrent_scrapes_share_one_text() -> None:
+    """Concurrent scrapes of one format share its text; a later scrape gets a new one."""
+    async with world_of() as world:
+        monitoring = world.gateway._monitoring
+        found = await asyncio.gather(
+            *(monitoring.metrics() for _ in range(3)), monitoring.metrics(OPENMETRICS)
+        )
+        later = await monitoring.metrics()
+    assert all(one is not None for one in (*found, later))
+    texts = [id(one[0]) for one in (*found, later) if one is not None]
+    assert len(set(texts[:3])) == 1
+    assert len(set(texts)) == 3

@@ -88,6 +88,7 @@ async def live(served: Served) -> list[str]:
         told += await ask(served.stream(), secret("s-1", expires_in=6.5), campaign=state)
     told += await broken(served)
     told += [(await get(served.admin_port, path)).body for path in ("/metrics", "/readyz")]
+    told.append((await get(served.admin_port, "/metrics", Accept="application/openmetrics-text")).body)
     await served.control("POST", "faults", {"kind": "no_answer"})
     cancelled, last = served.stream(), served.stream()
     await cancelled.send(*(secret(f"x-{n}") for n in range(26)))
@@ -130,6 +131,7 @@ async def test_nothing_private_is_emitted() -> None:
     assert said.count("PutDialRequestBatch") > 10
     assert "dial_gateway.requests.answered" in said
     assert any("dial_gateway_requests_answered_total" in text for text in told)
+    assert any(" # {trace_id=" in text for text in told)
     assert found_in(said) == []
     assert len(told) > 80
     assert found_in("\n".join(told)) == []

@@ -22,7 +22,8 @@ async def commands(fleet: FleetWorld) -> dict[str, int]:
         scraped = await replica.gateway._monitoring.metrics()
         assert scraped is not None
         for operation, count in re.findall(
-            r'shared_state_duration_seconds_count{operation="(claim|settle|look_up)"} (\d+)', scraped[0]
+            r'shared_state_duration_seconds_count{operation="(claim|settle|look_up)"} (\d+)',
+            scraped[0].decode(),
         ):
             counts[operation] += int(count)
     return counts

@@ -28,7 +28,7 @@ from gateway.core.model import (
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
 from gateway.telemetry import Telemetry, telemetry_with
-from gateway.telemetry.counters import OTHER
+from gateway.telemetry.labels import OTHER
 from tests.integration.world import dials
 
 

@@ -3,44 +3,19 @@
 import random
 
 import pytest
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 from opentelemetry.sdk.resources import Resource
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.core.campaigns.condition import CampaignCondition, Condition
 from gateway.core.engine import Engine, Limits
-from gateway.core.model import Answer, Outcome
+from gateway.core.model import Outcome, Reason
 from gateway.core.views.snapshot import CampaignFigures
 from gateway.telemetry import Metrics, Observation, StreamFigures
 from gateway.telemetry.campaign_metrics import PART, merged
-from gateway.telemetry.counters import IDLE_S
 from gateway.telemetry.final_export import run_all
+from gateway.telemetry.labels import IDLE_S
 from tests.unit.core.making import census_of, in_parts
-
-
-class Kept(MetricExporter):
-    """An exporter that keeps the exported data."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[set[str]] = []
-        self.closed = False
-
-    def export(
-        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: object
-    ) -> MetricExportResult:
-        """Keep the names."""
-        (resource,) = metrics_data.resource_metrics
-        self.names.append({metric.name for scope in resource.scope_metrics for metric in scope.metrics})
-        return MetricExportResult.SUCCESS
-
-    def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """Do nothing."""
-        return True
-
-    def shutdown(self, timeout_millis: float = 30_000, **_: object) -> None:
-        """Note it."""
-        self.closed = True
+from tests.unit.telemetry.exporters import KeepingExporter
 
 
 def observed(metrics: Metrics) -> Observation:
@@ -50,10 +25,12 @@ def observed(metrics: Metrics) -> Observation:
 
 def test_a_push_holds_what_a_scrape_holds() -> None:
     """Whoever is pushed to gets the figures of the gateway and those of the campaigns."""
-    exporter = Kept()
+    exporter = KeepingExporter()
     metrics = Metrics(10, Resource({}), [exporter])
-    metrics.counters.received("c", 3)
-    metrics.counters.answered("c", Answer(Outcome.ACCEPTED))
+    metrics.counters.received("c", "caller", 3)
+    metrics.counters.answered("c", "caller", Outcome.ACCEPTED, Reason.NONE, 1)
+    metrics.counters.request_duration.of("ACCEPTED").add(0.1)
+    metrics.loop_lagged(0.1)
     metrics.push(observed(metrics))
     (names,) = exporter.names
     text = metrics.text(observed(metrics))
@@ -67,7 +44,7 @@ def test_a_push_holds_what_a_scrape_holds() -> None:
 def test_campaigns_that_somebody_holds_are_told_apart() -> None:
     """A campaign that is held says so under its label; one without a label is held among the others."""
     metrics = Metrics(1, Resource({}))
-    metrics.counters.received("mine", 1)
+    metrics.counters.received("mine", "caller", 1)
     seen = observed(metrics)
     held = seen._replace(snapshot=seen.snapshot._replace(held_s={"mine": 3.0, "x": 5.0, "y": 4.0}))
     name = "dial_gateway_campaign_held_up_seconds"
@@ -81,7 +58,7 @@ def test_campaigns_that_come_and_go_leave_nothing_behind() -> None:
     """Thousands of campaigns, a few at a time: each is shown while it is there, and none after it."""
     metrics = Metrics(10, Resource({}))
     for number in range(5000):
-        metrics.counters.received(f"c-{number}", 1)
+        metrics.counters.received(f"c-{number}", "caller", 1)
         metrics.counters.tidy(2 * IDLE_S * number, 0, ())
         if number % 500 == 0:
             text = metrics.text(observed(metrics))
@@ -93,7 +70,7 @@ def test_campaigns_that_come_and_go_leave_nothing_behind() -> None:
 def test_figures_of_the_sdk_itself_are_exported_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """If a standard variable makes the SDK count its own work, each scrape and push has both scopes."""
     monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
-    exporter = Kept()
+    exporter = KeepingExporter()
     metrics = Metrics(10, Resource({}), [exporter])
     for _ in range(2):  # the second collection exports the figures of the first one
         metrics.push(observed(metrics))
@@ -123,3 +100,26 @@ def test_campaigns_without_a_label_are_added_up_in_parts() -> None:
         CampaignFigures("other", sum(range(3, 9_000)), 8_998, 8_999.0),
         CampaignFigures("other", 5, 0, 0.0, None, condition, 4.0),
     ]
+
+
+def test_the_names_of_campaigns_that_have_a_label_are_exported() -> None:
+    """A campaign has its name beside its id if it is known; names of others are no metric."""
+    metrics = Metrics(10, Resource({}))
+    metrics.counters.received("3fa85f64", "caller", 1)
+    seen = observed(metrics)
+    assert "dial_gateway_campaign_info" not in metrics.text(seen)
+    text = metrics.text(seen._replace(campaign_names={"3fa85f64": 'payment "reminders"', "unused": "x"}))
+    lines = [line for line in text.splitlines() if line.startswith("dial_gateway_campaign_info")]
+    assert lines == ['dial_gateway_campaign_info{campaign="3fa85f64",name="payment \\"reminders\\""} 1']
+
+
+def test_every_outcome_has_a_histogram_from_the_start() -> None:
+    """A rate of the first answers is seen, since each outcome is 0 before them."""
+    metrics = Metrics(10, Resource({}))
+    counts = {
+        sample.labels["outcome"]: sample.value
+        for family in text_string_to_metric_families(metrics.text(observed(metrics)))
+        for sample in family.samples
+        if sample.name == "dial_gateway_request_duration_seconds_count"
+    }
+    assert counts == dict.fromkeys((outcome.name for outcome in Outcome), 0)

@@ -5,11 +5,23 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry.metrics import Meter
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
 from opentelemetry.sdk.resources import Resource
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.telemetry.prometheus_text import name_of, prometheus_text
+from gateway.telemetry.distributions import Distribution, Exemplar
+from gateway.telemetry.families import Histogram, Numbers
+from gateway.telemetry.metric_definitions import Metric
+from gateway.telemetry.prometheus_text import (
+    CONTENT_TYPE,
+    OPENMETRICS,
+    PART,
+    content_type_for,
+    name_of,
+    parts_of_text,
+    prometheus_text,
+)
 
 
 class Bench:
@@ -20,8 +32,11 @@ class Bench:
         self._provider = MeterProvider([self._reader], resource=Resource({"service.name": 'a"b\\c\nd'}))
         self.meter: Meter = self._provider.get_meter("test")
 
+    def data(self) -> MetricsData | None:
+        return self._reader.get_metrics_data()
+
     def text(self) -> str:
-        return prometheus_text(self._reader.get_metrics_data())
+        return prometheus_text(self.data())
 
     def samples(self) -> dict[str, float]:
         families = text_string_to_metric_families(self.text())
@@ -109,3 +124,101 @@ def test_numbers_at_the_edge(bench: Bench, value: float) -> None:
 def test_nothing_is_an_empty_text() -> None:
     """Without data the text is empty."""
     assert prometheus_text(None) == ""
+
+
+# --- OpenMetrics ---------------------------------------------------------------------------------------
+
+WAIT = Metric("a.wait", "s", 'how "long"\nit waits', (0.5, 2.0), ("outcome",))
+SEEN = Metric("a.seen", "{request}", "what came", labels=("campaign", "outcome"))
+
+
+def waits() -> Histogram:
+    found = Distribution(WAIT.bounds)
+    for value in (0.1, 1.0, 1.5, 7.0):
+        found.add(value)
+    found.illustrate(Exemplar(1.5, 1_700_000_000_250_000_000, 0xAB, 0xCD))
+    return Histogram(WAIT, [(("ACCEPTED",), found)])
+
+
+def test_a_histogram_of_ours_reads_the_same_in_both_formats() -> None:
+    """Buckets, sum and count are equal; only OpenMetrics has the exemplar, at its bucket."""
+    plain = list(text_string_to_metric_families(prometheus_text(None, [waits()])))
+    text = prometheus_text(None, [waits()], OPENMETRICS)
+    wanted = list(openmetrics_families(text))
+    assert [(one.name, one.labels, one.value) for one in plain[0].samples] == [
+        (one.name, one.labels, one.value) for one in wanted[0].samples
+    ]
+    with_exemplar = [one for one in wanted[0].samples if one.exemplar is not None]
+    (sample,) = with_exemplar
+    assert sample.labels == {"outcome": "ACCEPTED", "le": "2.0"}
+    assert sample.exemplar is not None
+    assert sample.exemplar.labels == {"trace_id": f"{0xAB:032x}", "span_id": f"{0xCD:016x}"}
+    assert (sample.exemplar.value, float(sample.exemplar.timestamp or 0)) == (1.5, 1_700_000_000.25)
+    assert wanted[0].documentation == WAIT.description
+    assert text.endswith("# EOF\n")
+    assert "trace_id" not in prometheus_text(None, [waits()])
+
+
+def test_a_counter_of_ours_reads_the_same_in_both_formats() -> None:
+    """OpenMetrics names the family without `_total`; samples and values are equal."""
+    rows = [(('c"1', "ACCEPTED"), 3, 0), (("c\\2", "REJECTED"), 4, 0)]
+    family = Numbers(SEEN, rows, counter=True)
+    (plain,) = text_string_to_metric_families(prometheus_text(None, [family]))
+    (wanted,) = openmetrics_families(prometheus_text(None, [family], OPENMETRICS))
+    for found in (plain, wanted):
+        assert (found.name, found.type) == ("a_seen", "counter")
+        assert [(one.name, tuple(one.labels.values()), one.value) for one in found.samples] == [
+            ("a_seen_total", labels, value) for labels, value, _ in rows
+        ]
+
+
+def test_metrics_of_the_sdk_are_openmetrics_too(bench: Bench) -> None:
+    """Counters, gauges, histograms and the resource pass the strict parser of OpenMetrics."""
+    bench.meter.create_counter("c", "{x}", 'counts "all"').add(3, {"a": "b"})
+    bench.meter.create_gauge("g", "s").set(0.25)
+    bench.meter.create_histogram("h", "s", explicit_bucket_boundaries_advisory=[1]).record(0.5)
+    text = prometheus_text(bench.data(), (), OPENMETRICS)
+    kinds = {family.name: family.type for family in openmetrics_families(text)}
+    assert kinds == {"target": "info", "c": "counter", "g_seconds": "gauge", "h_seconds": "histogram"}
+
+
+def test_a_row_without_labels_has_no_braces() -> None:
+    """A metric of the whole process is one plain sample."""
+    family = Numbers(Metric("a", "", ""), [((), 0.5, 0)])
+    assert prometheus_text(None, [family]).splitlines()[-1] == "a 0.5"
+
+
+def test_the_text_is_made_in_parts() -> None:
+    """However many rows there are, a part has a limited number of lines, and none is lost."""
+    rows = [((f"c-{number}", "x"), number, 0) for number in range(3 * PART)]
+    parts = list(parts_of_text(None, [Numbers(SEEN, rows)], CONTENT_TYPE))
+    assert max(map(len, parts)) == PART
+    assert sum(map(len, parts)) == len(rows) + 2
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", CONTENT_TYPE),
+        ("*/*", CONTENT_TYPE),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", CONTENT_TYPE),
+        ("text/plain;version=0.0.4", CONTENT_TYPE),
+        ("application/openmetrics-text", OPENMETRICS),
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", OPENMETRICS),
+        ("Application/OpenMetrics-Text;Version=1.0.0", OPENMETRICS),
+        (
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+            "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;q=0.3,"
+            "text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+            OPENMETRICS,
+        ),
+        ("text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5", CONTENT_TYPE),
+        ("application/openmetrics-text;version=2.0.0", CONTENT_TYPE),
+        ("application/openmetrics-text;q=0", CONTENT_TYPE),
+        ("application/openmetrics-text;q=much,text/plain", CONTENT_TYPE),
+        (";;,,=", CONTENT_TYPE),
+    ],
+)
+def test_the_format_is_the_one_that_the_reader_prefers(accept: str, expected: str) -> None:
+    """OpenMetrics is for readers that ask for it, in a version that is served, and prefer it."""
+    assert content_type_for(accept) == expected
