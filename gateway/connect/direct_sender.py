@@ -15,11 +15,13 @@ from botocore.parsers import create_parser
 from botocore.utils import percent_encode
 
 from gateway.connect.api_versions import STATES_OPERATION, ApiName, expiration_of
+from gateway.connect.attempt import attempt
 from gateway.connect.aws_client import USER_AGENT
 from gateway.connect.aws_sender import AwsSender
 from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys
 from gateway.connect.failures import certain, of_answer, unforeseen
-from gateway.connect.http_client import Attempt, HttpClient, Reply
+from gateway.connect.http_client import HttpClient
+from gateway.connect.http_connection import Reply
 from gateway.connect.port import PutReply
 from gateway.connect.replies import states
 from gateway.connect.resolver import LookUp, Resolver, system_lookup
@@ -34,7 +36,7 @@ STATE_CONNECTIONS = 1
 wait for each other."""
 
 
-_NOTHING_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.ConnectionTimeoutError)
+_NOT_CONNECTED = aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError | aiohttp.ConnectionTimeoutError
 
 
 class _Call(NamedTuple):
@@ -47,7 +49,7 @@ class _Call(NamedTuple):
 
 
 class DirectConnect(AwsSender):
-    """Amazon Connect over aiohttp.
+    """Amazon Connect, called on the event loop.
 
     `calls` is the number of concurrent put calls, `timeout_s` the time limit of one in seconds, `api` the
     version of Connect's API. `endpoint_url` and `credentials` (access key, secret key) are for the simulator.
@@ -134,13 +136,12 @@ class DirectConnect(AwsSender):
 
     async def _called(self, http: HttpClient, call: _Call, path: str, body: object, ticket: Ticket) -> Any:
         """Send a call and return its parsed reply. Raises `CallFailure` only."""
-        attempt = Attempt(ticket)
         try:
             content = orjson.dumps(body, option=orjson.OPT_UTC_Z)
             stamp, keys = self._clock.stamp(), self._keys.frozen()
             headers = self._signer.headers(call.method, path, content, keys, stamp)
-            sent = http.send(attempt, call.method, path, content, headers)
-            return self._read(call, await attempt.run(self._timeout_s, sent))
+            sent = http.send(ticket, call.method, path, content, headers)
+            return self._read(call, await attempt(sent, ticket, self._timeout_s))
         except errors.CallFailure as failure:
             raise certain(failure, ticket) from None
         except Exception as error:  # noqa: BLE001 - the batch needs an answer after any exception
@@ -195,9 +196,7 @@ def _translated(error: Exception) -> errors.CallFailure:
     """Return the failure of core/errors.py for an exception of a library."""
     if isinstance(error, NoCredentialsError):
         return errors.NoCredentials()
-    if isinstance(
-        error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError | aiohttp.ConnectionTimeoutError
-    ):
+    if isinstance(error, _NOT_CONNECTED):
         return errors.ConnectUnreachable()
     if isinstance(error, aiohttp.ClientError | OSError):
         return errors.AnswerLost()

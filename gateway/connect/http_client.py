@@ -1,139 +1,37 @@
-"""Sends signed requests to one endpoint with aiohttp: the only part of a direct call that uses the network.
+"""Sends signed requests to one endpoint: the only part of a direct call that uses the network.
 
-A connection is opened first (name, TCP, proxy, TLS). The ticket is checked when the connection is there,
-right before the bytes of the request are written. At most `LONGEST_REPLY_BYTES` of a reply are read.
+aiohttp opens connections (name, TCP, proxy, TLS). Requests and replies go over them in `http_connection.py`,
+since aiohttp's own client takes three times as long for each. The ticket is checked when the connection is
+there, right before the bytes of the request are written.
 """
 
 import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Mapping
-from contextvars import ContextVar
-from typing import Any, NamedTuple
+from collections import deque
+from collections.abc import Mapping
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.payload import BytesPayload, Payload
+from aiohttp.connector import Connection
 from botocore.httpsession import ProxyConfiguration, create_urllib3_context, get_cert_path
 from botocore.utils import get_environ_proxies
 from yarl import URL
 
-from gateway.connect.replies import LONGEST_REPLY_BYTES
+from gateway.connect.http_connection import HttpConnection, Reply
 from gateway.connect.resolver import Resolver
 from gateway.connect.ticket import Ticket
-from gateway.connect.unsent import drop_when_closed
-from gateway.core import errors
 
 KEPT_S = 50.0
 """Seconds for which an idle connection is kept. Load balancers of AWS close theirs after a minute."""
-_SKIPPED = ("Accept", "Accept-Encoding", "User-Agent")
-"""Headers that aiohttp would add to each request."""
-
-
-class Reply(NamedTuple):
-    """A whole reply. The names of its headers are compared without case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Attempt:
-    """One attempt on the network: its ticket, and its connection while bytes are under way."""
-
-    __slots__ = ("_transport", "ticket")
-
-    def __init__(self, ticket: Ticket) -> None:
-        self.ticket = ticket
-        self._transport: asyncio.Transport | None = None
-
-    async def run(self, timeout_s: float, work: Awaitable[Reply]) -> Reply:
-        """Do the work within its time, or until the ticket is revoked before all bytes have left.
-
-        Raises `CallRevoked` if nothing left, and `AnswerLost` or `ConnectUnreachable` at the end of the time.
-        If the attempt does not complete, its connection is reset, so that bytes which are still here are
-        dropped.
-        """
-        revoked, over = False, False
-
-        def stop() -> None:
-            nonlocal revoked
-            revoked = True
-            if not over:
-                limit.reschedule(asyncio.get_running_loop().time())
-
-        try:
-            async with asyncio.timeout(timeout_s) as limit:
-                self.ticket.on_revoke(stop)
-                try:
-                    return await work
-                finally:
-                    over = True
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            if revoked and not self.ticket.may_have_left:
-                raise errors.CallRevoked from None
-            raise (errors.ConnectUnreachable() if self.ticket.revoke() else errors.AnswerLost()) from None
-        finally:
-            self.ticket.revoke()
-            self._cut()
-
-    def leave(self, transport: asyncio.Transport) -> None:
-        """Take the right to send over a connection; raises `CallRevoked`, `CallTooLate` and `AnswerLost`."""
-        if self.ticket.may_have_left:
-            # aiohttp repeats a PUT whose kept connection was closed, but Connect may have the first one.
-            raise errors.AnswerLost
-        self.ticket.leave()
-        self._transport = transport
-
-    def written(self) -> None:
-        """Note that aiohttp has written the request; it has left if nothing of it is in a buffer."""
-        if self._transport is not None and not self._transport.get_write_buffer_size():
-            self.ticket.all_left()
-
-    def completed(self) -> None:
-        """Note that the whole reply was read: the connection may be used again."""
-        self._transport = None
-
-    def _cut(self) -> None:
-        """Reset the connection of an attempt that did not complete."""
-        if self._transport is None:
-            return
-        sock = self._transport.get_extra_info("socket")
-        if sock is not None:
-            drop_when_closed(sock)
-        self._transport.abort()
-
-
-_attempt: ContextVar[Attempt] = ContextVar("attempt")
-
-
-class _Request(aiohttp.ClientRequest):
-    """A request that checks its ticket when its connection is open."""
-
-    async def send(self, conn: Any) -> aiohttp.ClientResponse:
-        _attempt.get().leave(conn.transport)
-        return await super().send(conn)
-
-    async def write_bytes(self, *arguments: Any) -> None:
-        await super().write_bytes(*arguments)
-        _attempt.get().written()
-
-
-class _Body(BytesPayload):
-    """A body of any size. aiohttp's own class warns of more than a megabyte, which a call may have."""
-
-    def __init__(self, content: bytes) -> None:
-        Payload.__init__(self, content)
-        self._size = len(content)
 
 
 class HttpClient:
     """Connections to one endpoint, opened within the running event loop at the first request.
 
-    `connect_timeout_s` bounds the steps of opening a connection. `connections` is how many there may be.
+    `connect_timeout_s` bounds the steps of opening a connection. `connections` is how many there may be, and
+    `kept_s` for how long an idle one is kept.
     """
 
     def __init__(
@@ -145,67 +43,111 @@ class HttpClient:
         connect_timeout_s: float,
         connections: int,
         user_agent: str,
+        kept_s: float = KEPT_S,
     ) -> None:
-        self._base = endpoint_url.rstrip("/")
+        self._url = URL(endpoint_url.rstrip("/"))
         self._ca_bundle = ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE")
         self._resolver = resolver
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s)
-        self._connections = connections
-        self._headers = {"User-Agent": user_agent}
         proxies = ProxyConfiguration(get_environ_proxies(endpoint_url))
-        self._proxy_url = proxies.proxy_url_for(endpoint_url)
-        self._proxy_headers = proxies.proxy_headers_for(self._proxy_url) if self._proxy_url else None
-        self._session: aiohttp.ClientSession | None = None
+        proxy_url = proxies.proxy_url_for(endpoint_url)
+        self._proxy = URL(proxy_url) if proxy_url else None
+        self._proxy_headers: dict[str, str] = proxies.proxy_headers_for(proxy_url) if proxy_url else {}
+        self._secure = self._url.scheme == "https"
+        self._before_path = self._url.raw_path.rstrip("/")
+        self._fixed_headers = f"User-Agent: {user_agent}\r\n"
+        if self._proxy is not None and not self._secure:
+            # The proxy reads the request itself, and needs the whole address.
+            self._before_path = str(self._url).rstrip("/")
+            self._fixed_headers += _lines(self._proxy_headers)
+        self._connector: aiohttp.TCPConnector | None = None
+        self._kept_s = kept_s
+        self._limit = asyncio.Semaphore(connections)
+        self._open: dict[HttpConnection, Connection] = {}
+        self._idle: deque[tuple[float, HttpConnection]] = deque()  # the last used one at the end
 
     async def send(
-        self, attempt: Attempt, method: str, path: str, body: bytes, headers: Mapping[str, str]
+        self, ticket: Ticket, method: str, path: str, body: bytes, headers: Mapping[str, str]
     ) -> Reply:
-        """Send a request and return the reply. Raises aiohttp's exceptions, and the ticket's.
+        """Send a request and return the reply.
 
-        `path` is percent-encoded.
+        `path` is percent-encoded. Raises `CallRevoked` and `CallTooLate` if the ticket does not allow it any
+        more, `AnswerLost` without a whole reply, and aiohttp's exceptions if no connection can be opened. If
+        this is cancelled, bytes that have not left are dropped.
         """
-        session = self._session or self._open()
-        _attempt.set(attempt)
-        response = await session.request(
-            method,
-            URL(self._base + path, encoded=True),
-            data=_Body(body),
-            headers={**self._headers, **headers},
-            allow_redirects=False,
-            proxy=self._proxy_url,
-            proxy_headers=self._proxy_headers,
-        )
-        attempt.ticket.all_left()
-        try:
-            content = await _read(response)
-        except BaseException:
-            response.close()
-            raise
-        attempt.completed()
-        return Reply(response.status, response.headers, content)
+        head = f"{method} {self._before_path}{path} HTTP/1.1\r\n{self._fixed_headers}{_lines(headers)}"
+        request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        async with self._limit:
+            connection = self._take_idle() or await self._connect()
+            try:
+                ticket.leave()
+                reply = connection.send(request)
+                if connection.all_written:
+                    ticket.all_left()
+                received = await reply
+                ticket.all_left()
+            finally:
+                self._put_back(connection)
+        return received
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        for connection in list(self._open):
+            connection.reset()
+            self._forget(connection)
+        if self._connector is not None:
+            await self._connector.close()
 
-    def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=self._connections,
+    def _take_idle(self) -> HttpConnection | None:
+        """Return the connection that was used last, if one is idle; close those that were idle too long."""
+        expired_at = asyncio.get_running_loop().time() - self._kept_s
+        while self._idle and self._idle[0][0] < expired_at:
+            self._idle.popleft()[1].reset()
+        while self._idle:
+            connection = self._idle.pop()[1]
+            if connection.usable:  # the server has not closed it
+                return connection
+        return None
+
+    def _put_back(self, connection: HttpConnection) -> None:
+        """Keep a connection for the next request, or reset it if this one has not completed."""
+        if connection.usable:
+            self._idle.append((asyncio.get_running_loop().time(), connection))
+        else:
+            connection.reset()
+
+    async def _connect(self) -> HttpConnection:
+        """Open a connection. Raises aiohttp's exceptions."""
+        if self._connector is None:
+            self._connector = self._made_connector()
+        request = aiohttp.ClientRequest(
+            "PUT",
+            self._url,
+            proxy=self._proxy,
+            proxy_headers=self._proxy_headers,
+            loop=asyncio.get_running_loop(),
+        )
+        opened = await self._connector.connect(request, [], self._timeout)
+        if opened.transport is None:
+            opened.close()
+            raise aiohttp.ServerDisconnectedError
+        connection = HttpConnection(opened.transport, self._forget)
+        self._open[connection] = opened
+        return connection
+
+    def _forget(self, connection: HttpConnection) -> None:
+        """Note that a connection is closed."""
+        opened = self._open.pop(connection, None)
+        if opened is not None:
+            opened.close()
+
+    def _made_connector(self) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(
+            limit=0,
             resolver=_Names(self._resolver),
-            ssl=self._tls() if self._base.startswith("https:") or self._proxy_url else False,
-            keepalive_timeout=KEPT_S,
+            ssl=self._tls() if self._secure or self._proxy is not None else False,
             ttl_dns_cache=10,
         )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            request_class=_Request,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_SKIPPED,
-            timeout=self._timeout,
-            auto_decompress=False,
-        )
-        return self._session
 
     def _tls(self) -> ssl.SSLContext:
         context: ssl.SSLContext = create_urllib3_context()
@@ -213,6 +155,11 @@ class HttpClient:
         context.verify_mode = ssl.CERT_REQUIRED
         context.check_hostname = True
         return context
+
+
+def _lines(headers: Mapping[str, str]) -> str:
+    """Return headers as lines of a request. Their values must have no control characters."""
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
 class _Names(AbstractResolver):
@@ -240,17 +187,3 @@ class _Names(AbstractResolver):
 
     async def close(self) -> None:
         """Do nothing: the threads end by themselves."""
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read a reply up to the limit; raises `AnswerLost` if a success is longer."""
-    parts, room = [], LONGEST_REPLY_BYTES + 1
-    while room > 0 and (part := await response.content.read(room)):
-        parts.append(part)
-        room -= len(part)
-    if room > 0:
-        return b"".join(parts)
-    response.close()
-    if response.status < 300:
-        raise errors.AnswerLost
-    return b""  # an error page: its status says enough
