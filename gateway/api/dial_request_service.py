@@ -241,6 +241,7 @@ class DialRequestServicer:
             limit,
             permission,
             self._directory,
+            self._supervisor,
         )
 
     def _ended(

@@ -13,6 +13,7 @@ from gateway.access.grants import AccessControl, Caller, DialPermission
 from gateway.access.refusal import AccessRefusal
 from gateway.api.caller_limits import CallerLimit
 from gateway.api.campaign_names import NamedCampaigns, is_name, not_yet
+from gateway.api.gathering import Arrival, Gathering, Submit, Timers
 from gateway.api.wire import dial_requests
 from gateway.api.wire.incoming import PART, Incoming, Unreadable, UnreadableError
 from gateway.core import answers
@@ -35,8 +36,14 @@ from gateway.core.model import (
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.supervision import Supervisor
 from gateway.telemetry import RpcTrace, Telemetry
 
+SHORT = 10
+"""Dial requests of a message that is gathered, at most."""
+AMPLE_ROOM = 1000
+"""Dial requests for which the gateway must have room, or nothing is gathered: gathered ones do not use it up
+yet. All streams together read fewer in the time for which they gather."""
 RESPONSE_RESULTS = 500
 """Results in one response message, at most."""
 RESPONSE_EVERY_S = 0.004
@@ -85,6 +92,8 @@ class Session:
         caller_limit: CallerLimit,
         permission: DialPermission | None = None,
         directory: CampaignDirectory = NO_DIRECTORY,
+        supervisor: Supervisor | None = None,
+        timers: Timers | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._telemetry = telemetry
@@ -97,6 +106,7 @@ class Session:
         self._names: NamedCampaigns | None = None  # made for the first name
         self._source = Source(owner=self, caller=self._permission.caller_key)
         self._unanswered: dict[int, DialRequest] = {}
+        self._gathering = Gathering(self._submit, supervisor or Supervisor(), timers)
         self._outbox: list[Settled] = []
         self._notices: dict[str, CampaignNotice] = {}
         self._delivered = asyncio.Event()
@@ -149,40 +159,58 @@ class Session:
         method has returned or raised.
         """
         while not self.draining:
-            await self._room()  # before reading, so that no message has to be kept while waiting for room
+            if self._free_room() <= 0:  # before reading, so that no message has to be kept while waiting
+                await self._room()
             message = await self._next(messages)
             if message is None:
                 break
+            if message.count <= self._may_gather():
+                self._take_part(message, PART, self._gathering.add)
+                continue
+            self._gathering.submit()
             self._between_messages = False
             await self._take_in(message)
             self._between_messages = True
+        self._gathering.submit()
         for pause_s in AFTER_END_S:
             await asyncio.sleep(pause_s)
 
-    def take(self, campaign_id: str, requests: Sequence[pb.DialRequest], priority: Priority) -> None:
+    def take(
+        self,
+        campaign_id: str,
+        requests: Sequence[pb.DialRequest],
+        priority: Priority,
+        submit: Submit | None = None,
+    ) -> None:
         """Submit dial requests, for which there must be room; reject those the caller may not dial."""
+        (submit or self._submit)(campaign_id, priority, self._arrivals(campaign_id, requests))
+
+    def _arrivals(self, campaign_id: str, requests: Sequence[pb.DialRequest]) -> list[Arrival]:
+        """Convert dial requests and count them as read."""
+        offset, now = self._clock.expiry_offset, self._clock.now()
+        return [
+            self._arrival(dial_requests.dial_request(campaign_id, item, offset), item.traceparent, now)
+            for item in requests
+        ]
+
+    def _submit(self, campaign_id: str, priority: Priority, arrivals: Sequence[Arrival]) -> None:
         grant = self._permission.grant()
         if grant is not None:
             self._source.weight = grant.weight
             self._caller_limit.resize(grant.window)
-        offset, now = self._clock.expiry_offset, self._clock.now()
-        arrivals = [
-            self._arrival(dial_requests.dial_request(campaign_id, item, offset), item.traceparent, now)
-            for item in requests
-        ]
         # The core answers an invalid campaign id, whether the caller has rights for it or not.
         if problem_with_campaign(campaign_id) is None:
-            allowed = self._permission.priority(grant, campaign_id, priority, len(requests))
+            allowed = self._permission.priority(grant, campaign_id, priority, len(arrivals))
             if allowed is None:
                 undecided = self._permission.undecided(grant, campaign_id)
                 self._deny(arrivals, self._undenied(_NOT_YET) if undecided else _NOT_ALLOWED)
                 return
             priority = allowed
-        self._telemetry.received(campaign_id, self._source.caller, len(requests))
+        self._telemetry.received(campaign_id, self._source.caller, len(arrivals))
         self._dispatcher.submit(arrivals, priority)
         self._share_joined(arrivals)
 
-    def _deny(self, arrivals: Sequence[tuple[Waiter, DialRequest]], answer: Answer) -> None:
+    def _deny(self, arrivals: Sequence[Arrival], answer: Answer) -> None:
         """Answer dial requests that the core does not see.
 
         They are counted without their campaign: a caller that may not dial it must not create a metric label
@@ -197,28 +225,25 @@ class Session:
         for settled in denials:
             self.deliver(settled)
 
-    def _take_named(self, sent: str, part: Sequence[pb.DialRequest], priority: Priority) -> None:
+    def _take_named(
+        self, sent: str, part: Sequence[pb.DialRequest], priority: Priority, submit: Submit | None
+    ) -> None:
         """Submit dial requests for a campaign that is given by its name."""
         if self._names is None:
             self._names = NamedCampaigns(self._directory, self._permission.visible)
         found = self._names.resolve(sent)
         if isinstance(found, Answer):
-            offset, now = self._clock.expiry_offset, self._clock.now()
-            requests = [dial_requests.dial_request(sent, item, offset) for item in part]
-            arrivals = [
-                self._arrival(one, item.traceparent, now) for one, item in zip(requests, part, strict=True)
-            ]
-            self._deny(arrivals, self._undenied(found))
+            self._deny(self._arrivals(sent, part), self._undenied(found))
             return
         self._names.requests_named(sent, range(self.taken, self.taken + len(part)))
-        self.take(found, part, priority)
+        self.take(found, part, priority, submit)
 
     def _undenied(self, answer: Answer) -> Answer:
         """Return an answer to requests of which another replica may have sent an earlier attempt."""
         denied = answer.outcome is Outcome.NOT_ACCEPTED and self._dispatcher.shares_ledger
         return answers.unchecked(answer, DOUBT) if denied else answer
 
-    def _share_joined(self, arrivals: Sequence[tuple[Waiter, DialRequest]]) -> None:
+    def _share_joined(self, arrivals: Sequence[Arrival]) -> None:
         """Replace a joined request by the outstanding one, which frees the memory of the copy."""
         pending = self._source.pending
         for waiter, request in arrivals:
@@ -244,6 +269,7 @@ class Session:
 
     def close(self) -> None:
         """Note that no more requests come."""
+        self._gathering.submit()
         self._open = False
         self._dispatcher.source_closed(self._source)
         self._delivered.set()
@@ -266,7 +292,7 @@ class Session:
                     self._dispatcher.source_ending(self._source)
             raise
 
-    def _take_part(self, message: Incoming, most: int) -> None:
+    def _take_part(self, message: Incoming, most: int, submit: Submit | None = None) -> None:
         """Submit up to `most` of the next requests of a message. After a bug, `fail` answers them."""
         try:
             part, campaign_id = message.part(most), message.campaign_id
@@ -277,12 +303,13 @@ class Session:
             return
         counted = self.taken + len(part)
         try:
+            priority = dial_requests.priority(message.priority)
             if part and is_name(campaign_id):
-                self._take_named(campaign_id, part, dial_requests.priority(message.priority))
+                self._take_named(campaign_id, part, priority, submit)
             elif part:
                 if self._names is not None:
                     self._names.id_sent(campaign_id)
-                self.take(campaign_id, part, dial_requests.priority(message.priority))
+                self.take(campaign_id, part, priority, submit)
         except Exception:
             for item in part[len(part) - (counted - self.taken) :]:
                 self._count_in(DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0))
@@ -293,6 +320,17 @@ class Session:
         request = DialRequest(campaign_id, item.client_token, "", {}, None, 0.0, 0, in_doubt=item.in_doubt)
         refusal = answers.rejected(Reason.INVALID_REQUEST, item.problem)
         self._deny([self._arrival(request, "", self._clock.now())], refusal)
+
+    def _free_room(self) -> int:
+        """Return how many requests may be read without waiting, 0 or less for none."""
+        own = self._window - (self.taken - self.answered)
+        return min(own, self._caller_limit.free(), self._dispatcher.room())
+
+    def _may_gather(self) -> int:
+        """Return how many requests a message may have to be gathered."""
+        if self._dispatcher.room() < AMPLE_ROOM:
+            return 0
+        return min(SHORT, self._free_room())
 
     async def _room(self) -> int:
         """Wait until requests may be read; return how many."""
@@ -309,7 +347,7 @@ class Session:
             if own > 0 and shared > 0:
                 return min(own, shared, room)
 
-    def _arrival(self, request: DialRequest, traceparent: str, read_at: float) -> tuple[Waiter, DialRequest]:
+    def _arrival(self, request: DialRequest, traceparent: str, read_at: float) -> Arrival:
         trace_id, span = self._telemetry.request(
             self._trace, traceparent, request.campaign_id, request.client_token
         )
@@ -374,6 +412,7 @@ class Session:
         reader that is cancelled during a message submits one more part of it.
         """
         if not self.draining:
+            self._gathering.submit()
             self.draining = True
             self.notify("", notice)
         return not self._between_messages
@@ -396,6 +435,7 @@ class Session:
             settled = addressed(waiter, request, self._final_answer(index))
             self._outbox.append(settled if self._names is None else self._names.as_sent(settled))
         self._unanswered.clear()
+        self._gathering.drop()
         self._failed, self._open = True, False
         self._delivered.set()
 
@@ -409,6 +449,9 @@ class Session:
 
     def caller_gone(self) -> None:
         """Forget the caller, and the requests that only it waits for."""
+        for arrivals in self._gathering.drop().values():
+            for waiter, _ in arrivals:
+                self._telemetry.dropped(waiter.span)
         self._caller_limit.give_back(self.taken - self.answered)
         self._dispatcher.source_gone(self._source)
         # The core may keep the source until its requests would have expired. Break the reference cycle to

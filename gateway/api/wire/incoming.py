@@ -5,6 +5,7 @@ event loop for 2.5 seconds. So a long message stays in bytes until there is room
 only those are parsed. A request that is too large or cannot be parsed gets an answer of its own.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -73,6 +74,11 @@ class Incoming:
         self._end = len(raw) if self._whole is None else len(self._whole.dial_requests)
         self.campaign_id: str = envelope.campaign_id
         self.priority: int = envelope.priority
+
+    @property
+    def count(self) -> float:
+        """The number of its dial requests; infinite if the message is long, since it is not known yet."""
+        return math.inf if self._whole is None else self._end
 
     @property
     def ended(self) -> bool:

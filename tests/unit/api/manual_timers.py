@@ -1,0 +1,42 @@
+"""Timers for tests of sessions: time passes only when a test says so."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(eq=False)
+class Alarm:
+    """A callback at an instant."""
+
+    when: float
+    callback: Callable[[], None]
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        """Do not call back."""
+        self.cancelled = True
+
+
+@dataclass
+class ManualTimers:
+    """Timers whose time stands still; `run_until` calls what is due."""
+
+    now: float = 100.0
+    alarms: list[Alarm] = field(default_factory=list)
+
+    def time(self) -> float:
+        """Return the instant."""
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[[], None], /) -> Alarm:
+        """Call back once `run_until` has reached the instant."""
+        self.alarms.append(Alarm(when, callback))
+        return self.alarms[-1]
+
+    def run_until(self, instant: float) -> None:
+        """Go to an instant, and call what is due."""
+        self.now = instant
+        for alarm in [one for one in self.alarms if one.when <= instant]:
+            self.alarms.remove(alarm)
+            if not alarm.cancelled:
+                alarm.callback()
