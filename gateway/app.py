@@ -1,11 +1,12 @@
 """The composition root: builds everything, owns the tasks and signals, and the order of leaving."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.access.setup import Access, AccessFiles
 from gateway.access.tls_key_pair import files_of
@@ -20,8 +21,10 @@ from gateway.api.server import GrpcServer, Keepalive
 from gateway.api.streams import StreamLimits
 from gateway.connect.port import ConnectPort
 from gateway.connect.retry import RetryingSender
+from gateway.control.audit import Audit
 from gateway.control.console_view import Console
 from gateway.control.fleet_snapshots import FleetSnapshots
+from gateway.control.live_settings import LiveSettings
 from gateway.control.monitoring import Monitoring
 from gateway.control.operations import CampaignOperations
 from gateway.control.snapshots import StatusSnapshots
@@ -30,6 +33,7 @@ from gateway.directory.directory import CampaignDirectory
 from gateway.directory.reader import CampaignLister, DirectoryReader
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet import Fleet, FleetSetup, Surroundings, build_replica
+from gateway.fleet_setup import replica_name
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.memory import configure_collector, keep_tidy
@@ -106,8 +110,9 @@ class Gateway:
     """One gateway: the gRPC server, the dispatcher and its core, and Connect behind a port.
 
     Jitter comes from `rng`; an `engine`, and times of a `keepalive`, take the place of the usual ones. With a
-    `fleet` the gateway is one of its replicas. `directory` has the names of campaigns; `listers` read them
-    from Amazon Connect.
+    `fleet` the gateway is one of its replicas. `environment` has the variables, one of which may name a
+    settings file that is read again when it changes. `directory` has the names of campaigns; `listers` read
+    them from Amazon Connect.
     """
 
     def __init__(
@@ -122,6 +127,7 @@ class Gateway:
         fleet: FleetSetup | None = None,
         directory: CampaignDirectory | None = None,
         listers: Sequence[CampaignLister] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         rng = rng or random.Random()
         self._port = port
@@ -147,6 +153,8 @@ class Gateway:
                 port.campaign_problem,
             )
             self.engine, self._dispatcher, self._fleet = build_replica(fleet, limits_of(settings), around)
+        audit = Audit(replica_name(settings))
+        self._live = LiveSettings(settings, environment or {}, self._apply, audit)
         limits = stream_limits_of(settings)
         self.directory = directory or directory_of(settings)
         self.access = Access(access_files_of(settings), time.time, telemetry.refused, self.directory)
@@ -207,6 +215,7 @@ class Gateway:
         )
         self._monitoring.admin_closed = lambda: self._admin.closed
         self.admin_port = 0  # known once started
+        self._look = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []
 
@@ -336,15 +345,32 @@ class Gateway:
             self.engine.remembered,
         )
 
+    def reread(self) -> None:
+        """Look at all files at once, instead of at the next regular time."""
+        self._look.set()
+
     async def _reread(self) -> None:
-        """Reread changed certificates, policy and token, until cancelled."""
+        """Reread changed certificates, policy, token and settings, until cancelled."""
         while True:
-            await asyncio.sleep(REREAD_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REREAD_EVERY_S):
+                    await self._look.wait()
+            self._look.clear()
             await asyncio.to_thread(self.access.reread)
             self.access.publish_campaigns()
+            if await asyncio.to_thread(self._live.reread):
+                self._live.take_over()
+
+    def _apply(self, settings: Settings) -> None:
+        """Put changed settings to use: those that are marked as live."""
+        self._dispatcher.set_pace(settings.call_rate, settings.call_burst, forecasts=settings.would_expire)
+        logs.set_level(settings.log_level)
 
     def _file_figures(self) -> FileFigures:
-        return FileFigures(self.access.certificate_ends_at, self.access.files_refused)
+        refused = self.access.files_refused
+        if self._live.refused is not None:
+            refused["settings"] = self._live.refused
+        return FileFigures(self.access.certificate_ends_at, refused)
 
     async def _release_everything(self, leave_by: float) -> None:
         if self._fleet is not None:
@@ -407,7 +433,7 @@ async def _fail(gateway: Gateway) -> None:
 class _Signals:
     """SIGTERM and SIGINT: the first asks the gateway to leave, the second to leave at once.
 
-    SIGUSR1 asks for a line of the log about what it holds.
+    SIGUSR1 asks for a line of the log about what it holds. SIGHUP has the files read again that have changed.
     """
 
     def __init__(self, gateway: Gateway) -> None:
@@ -417,6 +443,11 @@ class _Signals:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._received)
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, gateway.log_state)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hung_up)
+
+    def _hung_up(self) -> None:
+        log.info("SIGHUP: reading files again that have changed")
+        self._gateway.reread()
 
     def _received(self) -> None:
         if self.first.is_set():

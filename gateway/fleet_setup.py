@@ -64,7 +64,7 @@ def fleet_setup_of(
 ) -> FleetSetup:
     """Return this replica of the fleet that shares the state at `reached`. Raises `SharedStateRefused`."""
     key = fingerprint_key(settings.shared_state_fingerprint_key_file)
-    name = settings.replica or _host_name()
+    name = replica_name(settings)
     member = f"{name}-{secrets.token_hex(MEMBER_BYTES)}"
     state = ValkeyState(reached, member)
 
@@ -83,6 +83,6 @@ def fleet_setup_of(
     )
 
 
-def _host_name() -> str:
-    """Return the name of the host, which is the pod's name in Kubernetes."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:100] or "replica"
+def replica_name(settings: Settings) -> str:
+    """Return the name of this replica: as set, or that of the host, which is the pod's name in Kubernetes."""
+    return settings.replica or re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:100] or "replica"

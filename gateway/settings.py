@@ -136,8 +136,10 @@ _NAME = Kind(
 )
 
 
-def _setting(default: Any, kind: Kind, meaning: str) -> Any:
-    return field(default=default, repr=not kind.secret, metadata={"kind": kind, "meaning": meaning})
+def _setting(default: Any, kind: Kind, meaning: str, *, live: bool = False) -> Any:
+    """Describe a setting. A `live` one is taken over from the file while the gateway runs."""
+    about = {"kind": kind, "meaning": meaning, "live": live}
+    return field(default=default, repr=not kind.secret, metadata=about)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,8 +170,8 @@ class Settings:
     campaign_directory_interval: float = _setting(
         60.0, _number(5, 86_400), "seconds between two readings of the names from Amazon Connect"
     )
-    call_rate: float = _setting(10.0, _number(0, 100_000), "calls a second; 0 = no limit")
-    call_burst: float = _setting(10.0, _number(1, 100_000), "calls that may leave at once")
+    call_rate: float = _setting(10.0, _number(0, 100_000), "calls a second; 0 = no limit", live=True)
+    call_burst: float = _setting(10.0, _number(1, 100_000), "calls that may leave at once", live=True)
     max_concurrent_calls: int = _setting(8, _whole(1, 1000), "calls in flight")
     linger: float = _setting(0.05, _number(0, 60), "seconds a lone request waits for company")
     stream_window: int = _setting(5000, _whole(1, 1_000_000), "unanswered requests per stream")
@@ -202,10 +204,12 @@ class Settings:
     )
     call_timeout: float = _setting(5.0, _number(0, 300, above=True), "seconds for one Connect call")
     would_expire: bool = _setting(
-        True, _SWITCH, "whether a request whose turn would come too late is answered at once"
+        True, _SWITCH, "whether a request whose turn would come too late is answered at once", live=True
     )
     drain_grace: float = _setting(25.0, _number(0, 3600, above=True), "seconds to leave in")
-    log_level: str = _setting("INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "how much is logged")
+    log_level: str = _setting(
+        "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "how much is logged", live=True
+    )
     log_format: LogFormat = _setting(  # noqa: RUF009 - a field of its own each time, as the others
         "auto", _one_of("auto", "json", "text"), "how a line is written; auto: text on a terminal, else JSON"
     )
@@ -257,6 +261,36 @@ def load(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
         if name in environment:
             values[setting.name] = _read(name, setting.metadata["kind"], environment[name])
     return Settings(**values), _warnings(environment)
+
+
+class Change(NamedTuple):
+    """A setting with another value than before. It applies without a restart if it is `live`."""
+
+    name: str
+    before: Any
+    after: Any
+    live: bool
+
+
+def changes(before: Settings, after: Settings) -> list[Change]:
+    """Return the settings that differ. The values of secret ones are left out."""
+    found = []
+    for setting in fields(Settings):
+        old, new = getattr(before, setting.name), getattr(after, setting.name)
+        if old != new:
+            is_secret, live = setting.metadata["kind"].secret, setting.metadata["live"]
+            found.append(Change(setting.name, None if is_secret else old, None if is_secret else new, live))
+    return found
+
+
+def hidden_by_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the settings of the file that have no effect, since a variable sets them.
+
+    Raises `SettingsError`.
+    """
+    path = environment.get(CONFIG)
+    names = _from_file(path) if path else {}
+    return [name for name in names if PREFIX + name.upper() in environment]
 
 
 def _from_file(path: str) -> dict[str, Any]:

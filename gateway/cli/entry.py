@@ -29,7 +29,8 @@ def listen(arguments: list[str]) -> None:
     """Let signals end the process at once, until the command has handlers of its own.
 
     The gateway has taken no request by then, so a service that gets a signal ends with 0. SIGUSR1, which
-    asks for a log line, does nothing that early. An ignored signal stays ignored.
+    asks for a log line, and SIGHUP, which has files read again, do nothing that early. An ignored SIGTERM or
+    SIGINT stays ignored.
     """
     is_service = arguments[:1] != [] and arguments[0] in SERVICES
     numbers = [signal.SIGTERM, signal.SIGINT] if is_service else [signal.SIGTERM]
@@ -37,7 +38,8 @@ def listen(arguments: list[str]) -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave if is_service else _killed)
     if is_service:
-        signal.signal(signal.SIGUSR1, _nothing)
+        for number in (signal.SIGUSR1, signal.SIGHUP):
+            signal.signal(number, _nothing)
 
 
 def _leave(_: int, __: FrameType | None) -> None:

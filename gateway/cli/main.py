@@ -179,7 +179,14 @@ async def _serve_with(
         clock = SystemClock()
         fleet = await _fleet_of(chosen, traces, clock)
         gateway = app.Gateway(
-            chosen, connect, traces, clock=clock, fleet=fleet, directory=directory, listers=listers
+            chosen,
+            connect,
+            traces,
+            clock=clock,
+            fleet=fleet,
+            directory=directory,
+            listers=listers,
+            environment=os.environ,
         )
         keys.start(FIRST_CREDENTIALS_S)  # last: a wrong setting ends the start with one line, and no thread
         host, admin_host = (listen.rpartition(":")[0] for listen in (chosen.listen, chosen.admin_listen))

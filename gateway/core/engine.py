@@ -88,6 +88,8 @@ class Engine:
         fleet_quota: QuotaMember | None = None,
     ) -> None:
         self._limits = limits
+        self._forecasts = limits.forecast
+        self._quota = limits.call_rate, limits.call_burst
         self._outbox = Outbox()
         ledger = Ledger(limits.replay_window_s, limits.replay_limit)
         self._outstanding = Outstanding(ledger, self._outbox)
@@ -163,8 +165,18 @@ class Engine:
         if not arrivals or arrivals[0][0].source.departure is Departure.GONE:
             return
         # Unfinished work is about to shorten the backlog, so a forecast would be wrong.
-        call_rate = self._pacer.rate if self._limits.forecast and not self._slices else None
+        call_rate = self._pacer.rate if self._forecasts and not self._slices else None
         self._admission.admit(now, arrivals, priority, leaving=self.draining, call_rate=call_rate)
+
+    def set_pace(self, now: float, rate: float, burst: float, *, forecasts: bool) -> None:
+        """Keep to another call rate (calls a second, 0 for no limit) and burst (calls) from `now` on.
+
+        `forecasts`: whether new requests whose turn would come too late are answered at once.
+        """
+        self._forecasts = forecasts
+        if (rate, burst) != self._quota:
+            self._quota = rate, burst
+            self._pacer.set_quota(now, rate, burst)
 
     def wall_clock_gained(self, seconds: float) -> None:
         """Note how much the wall clock has gained on the core's since the start; expiries follow it."""

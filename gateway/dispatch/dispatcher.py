@@ -188,6 +188,11 @@ class Dispatcher:
         """Return the row of one campaign, whether anything is known of it or not."""
         return self._engine.row(self._now(), campaign_id)
 
+    def set_pace(self, rate: float, burst: float, *, forecasts: bool) -> None:
+        """Keep to another call rate, in calls a second, and burst, in calls; see `Engine.set_pace`."""
+        self._engine.set_pace(self._now(), rate, burst, forecasts=forecasts)
+        self._wake.set()
+
     def pace(self) -> tuple[float, float, int]:
         """Return the rate of calls now and as it was set, in calls a second, and how much is held."""
         return self._engine.call_rate, self._engine.call_rate_ceiling, self._engine.outstanding

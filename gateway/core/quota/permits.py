@@ -12,6 +12,7 @@ several ticks in a row were good.
 
 from collections import Counter, deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from gateway.core.fleet.messages import DemandRow, FleetSettings, Member, TickReply, TickRequest
@@ -139,6 +140,21 @@ class FleetPermits:
     def hindered(self) -> bool:
         """Whether AWS last refused the gateway's credentials or clock."""
         return self._local.hindered
+
+    def set_quota(self, now: float, rate: float, burst: float) -> None:
+        """Tell the fleet another rate and burst, with the next tick; the lowest of all replicas apply.
+
+        Without the shared state, a lower rate and burst apply to the own part at once, a higher one does not.
+        """
+        before = self._settings
+        self._settings = replace(before, call_rate=rate, call_burst=burst)
+        self._wants_tick = True
+        if self.solo and before.call_rate and self._own_part[0] > 0.0:
+            lower = min(1.0, rate / before.call_rate) if rate else 1.0
+            own_rate, own_burst = self._own_part
+            self._own_part = own_rate * lower, own_burst * min(1.0, burst / before.call_burst)
+            self.rate = self.account_rate = self._own_part[0]
+            self._local.set_quota(now, *self._own_part)
 
     def ready_at(self, now: float) -> float:
         """Return when the next permit can be taken: `now` or later."""

@@ -75,6 +75,20 @@ class Pacer:
         self._least = least
         self._capacity, self._tokens, self._updated_at = burst, 0.0, now
 
+    def set_quota(self, now: float, rate: float, burst: float) -> None:
+        """Keep to another rate and burst from `now` on.
+
+        A rate that was cut stays cut if the new one is higher, and grows to it. After a time without a limit
+        the bucket is empty, since Connect's may be.
+        """
+        self._refill(now)
+        if not self.ceiling:
+            self._tokens = 0.0
+        cut = self.rate < self.ceiling
+        self.rate = min(self.rate, rate) if cut and rate else rate
+        self.ceiling, self._capacity = rate, burst
+        self._tokens = min(self._tokens, burst)
+
     def take(self, now: float) -> bool:
         """Take a permit at `now`, if there is one."""
         if self.ready_at(now) > now:

@@ -27,6 +27,10 @@ class Permits(Protocol):
     @property
     def hindered(self) -> bool: ...  # noqa: D102
 
+    def set_quota(self, now: float, rate: float, burst: float) -> None:
+        """Keep to another rate and burst from `now` on: those of the account."""
+        ...
+
     def ready_at(self, now: float) -> float:
         """Return when the next permit can be taken: `now` or later."""
         ...

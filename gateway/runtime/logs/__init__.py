@@ -6,7 +6,15 @@ reader of stderr: lines go through a bounded queue, and lines that find it full 
 """
 
 from gateway.runtime.logs.log_format import formatter, places
-from gateway.runtime.logs.setup import LogFormat, configure, flush, lines_dropped, watch_loop, watch_process
+from gateway.runtime.logs.setup import (
+    LogFormat,
+    configure,
+    flush,
+    lines_dropped,
+    set_level,
+    watch_loop,
+    watch_process,
+)
 
 __all__ = [
     "LogFormat",
@@ -15,6 +23,7 @@ __all__ = [
     "formatter",
     "lines_dropped",
     "places",
+    "set_level",
     "watch_loop",
     "watch_process",
 ]

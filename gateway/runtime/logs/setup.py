@@ -43,9 +43,14 @@ def configure(level: str, log_format: LogFormat = "auto", stream: TextIO | None 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    set_level(level)
+    logging.captureWarnings(capture=True)
+
+
+def set_level(level: str) -> None:
+    """Log the gateway's own lines from another level on."""
     for name in OURS:
         logging.getLogger(name).setLevel(level)
-    logging.captureWarnings(capture=True)
 
 
 def flush(timeout_s: float = LAST_LINES_S) -> bool:

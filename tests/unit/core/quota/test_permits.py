@@ -455,3 +455,28 @@ def test_a_replica_whose_name_another_one_has_sends_nothing(bench: Bench) -> Non
         assert not bench.permits.solo
     bench.tick(NOW + 11.0, grant(9))
     assert bench.permits.take(NOW + 11.1)
+
+
+def test_another_quota_is_told_with_the_next_tick(bench: Bench) -> None:
+    """The store decides what applies to the fleet; until it has, nothing changes here."""
+    bench.permits.set_quota(NOW, 4.0, 5.0)
+    request = bench.permits.tick(NOW)
+    assert (request.settings.call_rate, request.settings.call_burst) == (4.0, 5.0)
+    assert bench.permits.ceiling == 10.0
+    bench.reply(NOW, NOW + LATE_S, settings=request.settings, rate=4.0)
+    assert bench.permits.ceiling == 4.0
+
+
+@pytest.mark.parametrize(("rate", "part"), [(5.0, 2.0), (20.0, 4.0)])
+def test_without_the_store_only_a_lower_quota_applies(bench: Bench, rate: float, part: float) -> None:
+    """The others cannot know of a higher one, and have their own parts of the old one."""
+    bench.demand.calls = 100
+    now = NOW + SOLO_AFTER_S + LATE_S
+    assert bench.permits.ready_at(now) > now
+    assert (bench.permits.solo, bench.permits.rate) == (True, 4.0)
+    bench.permits.set_quota(now, rate, 10.0)
+    assert bench.permits.rate == part
+    taken = 0
+    for step in range(1, 2_001):
+        taken += bench.permits.take(now + step * 0.01)
+    assert taken <= 20 * part + 3

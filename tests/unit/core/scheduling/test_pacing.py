@@ -332,3 +332,51 @@ def test_retry_budget_is_a_share_of_the_calls() -> None:
         granted += budget.spend()
     assert granted <= 1_000 * RETRY_SHARE + RETRY_CREDIT
     assert granted >= 1_000 * RETRY_SHARE
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(20.0, 15.0), (2.0, 3.0)])
+def test_another_quota_applies_from_its_instant_on(rate: float, burst: float) -> None:
+    """No window has more permits than its quota, and the whole new rate is used."""
+    pacer = Pacer(10.0, 10.0)
+    greedy_instants(pacer, NOW + 5.0)
+    pacer.set_quota(NOW + 5.0, rate, burst)
+    after = []
+    now = NOW + 5.0
+    while (now := pacer.ready_at(now)) < NOW + 25.0:
+        assert pacer.take(now)
+        after.append(now - 5.0)
+    assert rate * 20.0 - 1.0 <= len(after) <= burst + rate * 20.0
+    assert_within(after, rate, burst)
+
+
+def test_a_smaller_burst_takes_permits_away() -> None:
+    """They were saved up under the larger one."""
+    pacer = Pacer(10.0, 10.0)
+    pacer.set_quota(NOW, 10.0, 4.0)
+    assert burst_of(pacer, NOW) == 4
+
+
+def test_a_rate_that_was_cut_does_not_jump_to_a_higher_quota() -> None:
+    """Connect has just throttled. A lower quota applies at once."""
+    pacer = Pacer(10.0, 10.0)
+    for later in (0.0, 0.1):
+        pacer.throttled(NOW + later, NOW + later)
+    cut = pacer.rate
+    assert cut < 10.0
+    pacer.set_quota(NOW + 0.1, 20.0, 10.0)
+    assert (pacer.rate, pacer.ceiling) == (cut, 20.0)
+    pacer.ready_at(NOW + 2 * RECOVERY_S)
+    assert pacer.rate > 10.0
+    pacer.set_quota(NOW + 2 * RECOVERY_S, 1.0, 10.0)
+    assert (pacer.rate, pacer.ceiling) == (1.0, 1.0)
+
+
+def test_a_quota_after_none_begins_with_an_empty_bucket() -> None:
+    """Connect's bucket may be empty; without a limit there is always a permit."""
+    pacer = Pacer(0.0, 10.0)
+    assert burst_of(pacer, NOW) == 1_000
+    pacer.set_quota(NOW, 10.0, 10.0)
+    assert burst_of(pacer, NOW) == 0
+    assert pacer.ready_at(NOW) == pytest.approx(NOW + 0.1)
+    pacer.set_quota(NOW, 0.0, 10.0)
+    assert burst_of(pacer, NOW) == 1_000
