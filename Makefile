@@ -61,6 +61,7 @@ check-others:
 	$(BIN)/python scripts/check_generated.py
 	$(BIN)/python scripts/check_client_window.py
 	scripts/helm.sh $(VENV)
+	scripts/chart_tools.sh $(VENV)
 	$(BIN)/python -m scripts.check_deploy
 	scripts/promtool.sh $(VENV)
 	$(BIN)/python -m scripts.check_alerts
@@ -72,9 +73,11 @@ fix: install ## format the code and fix what ruff can fix
 protos: .venv-protos/.installed ## generate the Python stubs from protos/
 	.venv-protos/bin/python scripts/generate_stubs.py clients/python
 
-manifests: install ## generate the dashboard, and render the chart with each values file into deploy/rendered/
+manifests: install ## generate the dashboard, the chart's schema and page, and its renderings in deploy/rendered/
 	scripts/helm.sh $(VENV)
+	scripts/chart_tools.sh $(VENV)
 	$(BIN)/python -m scripts.dashboard
+	$(BIN)/python -m scripts.values_schema
 	$(BIN)/python -m scripts.chart
 
 .venv-protos/.installed: requirements/protos.txt

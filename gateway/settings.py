@@ -37,12 +37,15 @@ class SettingsError(ValueError):
 class Kind(NamedTuple):
     """The kind of a setting: its reader, which raises `ValueError` for a wrong text, and its rule in words.
 
-    `natives` are the TOML types that a file may use instead of text. A `listed` setting may be an array of
-    texts in a file, with one entry in each. The value of a `secret` one is never shown.
+    `schema` is a JSON schema of the values in their usual spelling; the schema of the chart's values is made
+    from it. The reader may accept other spellings, such as capitals, and may refuse more. `natives` are the
+    TOML types that a file may use instead of text. A `listed` setting may be an array of texts in a file,
+    with one entry in each. The value of a `secret` one is never shown.
     """
 
     rule: str
     read: Callable[[str], Any]
+    schema: Mapping[str, Any]
     natives: tuple[type, ...] = ()
     listed: bool = False
     secret: bool = False
@@ -53,13 +56,16 @@ def _number(low: float, high: float, *, above: bool = False) -> Kind:
         value = float(text)
         return _checked(value, low <= value <= high and not (above and value == low))
 
-    return Kind(f"a number {'above' if above else 'from'} {low:g} to {high:g}", read, (int, float))
+    rule = f"a number {'above' if above else 'from'} {low:g} to {high:g}"
+    lowest = "exclusiveMinimum" if above else "minimum"
+    return Kind(rule, read, {"type": "number", lowest: low, "maximum": high}, (int, float))
 
 
 def _whole(low: int, high: int) -> Kind:
     return Kind(
         f"a whole number from {low:,} to {high:,}",
         lambda text: _checked(int(text), low <= int(text) <= high),
+        {"type": "integer", "minimum": low, "maximum": high},
         (int,),
     )
 
@@ -69,6 +75,7 @@ def _one_of(*allowed: str, note: str = "") -> Kind:
     return Kind(
         f"one of {', '.join(allowed)}{note}",
         lambda text: _checked(fold.get(text.lower()), text.lower() in fold),
+        {"enum": list(allowed)},
     )
 
 
@@ -105,34 +112,52 @@ def _read_hosts(text: str) -> tuple[str, ...]:
     return _checked(names, all(len(name) <= 253 and _HOST.fullmatch(name) for name in names))
 
 
+def _text(pattern: str) -> dict[str, str]:
+    return {"type": "string", "pattern": f"^{pattern}$"}
+
+
+_NOT_EMPTY = {"type": "string", "minLength": 1}
 _SWITCH = Kind(
-    "on or off", lambda text: _checked(text.lower() in _ON, text.lower() in {*_ON, *_OFF}), (bool,)
+    "on or off",
+    lambda text: _checked(text.lower() in _ON, text.lower() in {*_ON, *_OFF}),
+    {"enum": [True, False, *_ON, *_OFF]},
+    (bool,),
 )
 _PATTERNS = Kind(
     "a list such as 'debt-*=v2,trial=v1', in which only * is special and ? and [ are not possible",
     _read_patterns,
+    _text(r"([^,?\[]+=(v1|v2)(,[^,?\[]+=(v1|v2))*)?"),
     listed=True,
 )
-_ADDRESS = Kind("HOST:PORT, with a port from 0 to 65535", _read_address)
+_ADDRESS = Kind("HOST:PORT, with a port from 0 to 65535", _read_address, _text(r".+:[0-9]{1,5}"))
 _NETWORKS = Kind(
-    "a list of addresses and networks such as '10.1.0.0/16,127.0.0.6'", _read_networks, listed=True
+    "a list of addresses and networks such as '10.1.0.0/16,127.0.0.6'",
+    _read_networks,
+    _text(r"[0-9a-fA-F:.]+(/[0-9]{1,3})?( *, *[0-9a-fA-F:.]+(/[0-9]{1,3})?)*"),
+    listed=True,
 )
 _HOSTS = Kind(
-    "a list of names without ports such as 'console.example.org,*.corp.example.org'", _read_hosts, listed=True
+    "a list of names without ports such as 'console.example.org,*.corp.example.org'",
+    _read_hosts,
+    _text(r"[*a-zA-Z0-9_][a-zA-Z0-9_.*, -]*"),
+    listed=True,
 )
-_FILE = Kind("the path of a file", lambda text: _checked(text, bool(text)))
+_FILE = Kind("the path of a file", lambda text: _checked(text, bool(text)), _NOT_EMPTY)
 _DIRECTORY = Kind(
     "off, connect, or the path of a file",
     lambda text: _checked(text.lower() if text.lower() in _SOURCES else text, bool(text)),
+    _NOT_EMPTY,
 )
-_SECRET = Kind("a text that is not empty", lambda text: _checked(text, bool(text)), secret=True)
+_SECRET = Kind("a text that is not empty", lambda text: _checked(text, bool(text)), _NOT_EMPTY, secret=True)
 _KEY_PREFIX = Kind(
     "1 to 64 of A-Z, a-z, 0-9, '_', '.', ':', '-'",
     lambda text: _checked(text, bool(re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", text))),
+    _text(r"[A-Za-z0-9_.:-]{1,64}"),
 )
 _NAME = Kind(
     "1 to 100 of A-Z, a-z, 0-9, '_', '.', '-'",
     lambda text: _checked(text, bool(re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", text))),
+    _text(r"[A-Za-z0-9_.-]{1,100}"),
 )
 
 

@@ -1,7 +1,9 @@
-"""Checks deploy/: the chart, its rendered manifests, and the manifests for meshes.
+"""Checks deploy/: the chart, its generated files, its rendered manifests, and the manifests for meshes.
 
-If helm is available, it lints the chart, and the committed renderings must equal its output. Every
-manifest is validated against the schemas of three versions of Kubernetes, or of its custom resource.
+If helm is available, it lints the chart, and the committed renderings must equal its output. The same holds
+for the chart's page and helm-docs. helm-unittest runs the chart's own tests. Every manifest is validated
+against the schemas of three versions of Kubernetes, or of its custom resource: by kubeconform, or by Python
+without it.
 """
 
 import difflib
@@ -9,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts import chart, manifests
+from scripts import chart, conformance, manifests, values_schema
 
 ROOT = chart.ROOT
 MESHES = (ROOT / "deploy" / "istio", ROOT / "deploy" / "linkerd")
@@ -17,10 +19,31 @@ MESHES = (ROOT / "deploy" / "istio", ROOT / "deploy" / "linkerd")
 
 def main() -> int:
     """Run every check; 0 if all hold."""
-    faults = [*_chart_faults(), *_manifest_faults()]
+    faults = [*_generated_faults(), *_chart_faults(), *_unit_test_faults(), *_manifest_faults()]
     for fault in faults:
         print(fault)
     return 1 if faults else 0
+
+
+def _generated_faults() -> Iterator[str]:
+    for path, text in values_schema.written().items():
+        yield from _differences(path, text)
+    helm_docs = chart.find_helm_docs()
+    if helm_docs is None:
+        print("chart: helm-docs is not installed, so its page was not generated")
+        return
+    yield from _differences(chart.PAGE, chart.page(helm_docs))
+
+
+def _unit_test_faults() -> Iterator[str]:
+    helm_unittest = chart.find_helm_unittest()
+    if helm_unittest is None:
+        print("chart: helm-unittest is not installed, so the tests of the chart were not run")
+        return
+    try:
+        print(f"chart: {chart.unit_tests(helm_unittest)} tests of its templates passed")
+    except chart.ChartError as error:
+        yield f"chart: {error}"
 
 
 def _chart_faults() -> Iterator[str]:
@@ -32,7 +55,8 @@ def _chart_faults() -> Iterator[str]:
     for name, arguments in names.items():
         try:
             chart.lint(helm, *arguments)
-            yield from _differences(name, chart.render(helm, *arguments))
+            for each in chart.helms():  # helm 3 and helm 4 render the same
+                yield from _differences(chart.committed(name), chart.render(each, *arguments))
         except chart.ChartError as error:
             yield f"chart with the values {name}: {error}"
     stale = {path.stem for path in chart.RENDERED.glob("*.yaml")} - set(names)
@@ -42,37 +66,53 @@ def _chart_faults() -> Iterator[str]:
     print(f"chart: linted, and rendered with {len(names)} sets of values")
 
 
-def _differences(name: str, rendered: str) -> Iterator[str]:
-    path = chart.committed(name)
+def _differences(path: Path, made: str) -> Iterator[str]:
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    if before != rendered:
-        lines = difflib.unified_diff(before.splitlines(), rendered.splitlines(), lineterm="", n=1)
-        yield "\n".join(
-            [f"{path.relative_to(ROOT)}: differs from what the chart renders; run `make manifests`", *lines]
-        )
+    if before != made:
+        lines = difflib.unified_diff(before.splitlines(), made.splitlines(), lineterm="", n=1)
+        yield "\n".join([f"{path.relative_to(ROOT)}: differs from its source; run `make manifests`", *lines])
 
 
 def _manifest_faults() -> Iterator[str]:
     versions = manifests.kubernetes_versions()
     crds = manifests.crd_schemas()
+    if crds is None:
+        print("manifests: those of Istio and the Gateway API are unchecked, since Go is not installed")
     schemas = {**(crds or {}), **manifests.our_schemas()}
-    checked = unchecked = 0
+    kubeconform = conformance.find_kubeconform()
+    if kubeconform is None or crds is None:
+        found, by = list(_by_python(versions, schemas, complete=crds is not None)), "Python"
+    else:
+        found, by = list(_by_kubeconform(kubeconform, versions, schemas)), "kubeconform"
+    yield from (f"{where}: {fault}" for where, fault in found if fault)
+    checked = len(found) // len(versions)
+    print(f"manifests: {checked} checked by {by}, for Kubernetes {', '.join(versions)}")
+
+
+def _by_kubeconform(
+    kubeconform: Path, versions: list[str], schemas: manifests.Schemas
+) -> Iterator[conformance.Verdict]:
+    files = list(dict.fromkeys(path for path, _ in all_manifests()))
+    for version in versions:
+        for where, fault in conformance.verdicts(kubeconform, files, version, schemas):
+            yield conformance.Verdict(f"{where} (Kubernetes {version})", fault)
+
+
+def _by_python(
+    versions: list[str], schemas: manifests.Schemas, *, complete: bool
+) -> Iterator[conformance.Verdict]:
     for path, manifest in all_manifests():
         where = f"{path.relative_to(ROOT)}: {manifest['kind']} {manifest['metadata']['name']}"
-        if manifests.is_kubernetes(manifest):
-            found = [(f" (Kubernetes {v})", manifests.kubernetes_fault(manifest, v)) for v in versions]
-        elif (manifest["apiVersion"], manifest["kind"]) in schemas:
-            found = [("", manifests.custom_fault(manifest, schemas))]
-        elif crds is None:
-            unchecked += 1
+        custom = not manifests.is_kubernetes(manifest)
+        if custom and not complete and (manifest["apiVersion"], manifest["kind"]) not in schemas:
             continue
-        else:
-            found = [("", f"there is no schema of {manifest['apiVersion']}")]
-        checked += 1
-        yield from (f"{where}{version}: {fault}" for version, fault in found if fault)
-    print(f"manifests: {checked} checked: against Kubernetes {', '.join(versions)}, others by their CRDs")
-    if unchecked:
-        print(f"manifests: {unchecked} of Istio and the Gateway API unchecked, since Go is not installed")
+        for version in versions:
+            fault = (
+                manifests.custom_fault(manifest, schemas)
+                if custom
+                else manifests.kubernetes_fault(manifest, version)
+            )
+            yield conformance.Verdict(f"{where} (Kubernetes {version})", fault)
 
 
 def all_manifests() -> Iterator[tuple[Path, manifests.Manifest]]:

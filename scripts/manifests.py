@@ -26,6 +26,8 @@ CRD_MODULES = {
 }
 KUBERNETES_GROUPS = {"", "apps", "autoscaling", "policy", "networking.k8s.io"}
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The fast loader of PyYAML, where it was built with it."""
 Manifest = dict[str, Any]
 Schemas = dict[tuple[str, str], Mapping[str, Any]]
 """A JSON schema for each custom resource, by `apiVersion` and `kind`."""
@@ -33,7 +35,7 @@ Schemas = dict[tuple[str, str], Mapping[str, Any]]
 
 def read(path: Path) -> list[Manifest]:
     """Return the manifests in a file, without the empty ones that helm writes."""
-    return [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
+    return [document for document in yaml.load_all(path.read_text(encoding="utf-8"), _LOADER) if document]
 
 
 def kubernetes_versions() -> list[str]:
@@ -60,8 +62,10 @@ def kubernetes_fault(manifest: Manifest, version: str) -> str | None:
 
 
 def custom_fault(manifest: Manifest, schemas: Schemas) -> str | None:
-    """Return the first error by a custom resource's CRD; None if there is none. `KeyError`: no schema."""
-    schema = schemas[manifest["apiVersion"], manifest["kind"]]
+    """Return the first error by a custom resource's CRD; None if there is none."""
+    schema = schemas.get((manifest["apiVersion"], manifest["kind"]))
+    if schema is None:
+        return f"there is no schema of {manifest['kind']} in {manifest['apiVersion']}"
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(manifest))
     return _in_words(error) if error else None
 

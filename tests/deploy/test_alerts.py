@@ -73,9 +73,32 @@ def test_an_alert_has_a_severity_and_a_runbook_link(name: str) -> None:
     assert re.fullmatch(r"DialGateway([A-Z][a-z]+)+", name)
     assert rule["labels"].keys() == {"severity"}
     assert rule["labels"]["severity"] in SEVERITIES
-    assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+    assert rule["annotations"].keys() - {"threshold"} == {"summary", "description", "runbook_url"}
     assert rule["annotations"]["runbook_url"] == f"docs/runbook.md#{name.lower()}"
     assert rule["annotations"]["description"].endswith(".")
+
+
+THRESHOLDS = {name: rule["annotations"].get("threshold") for name, rule in ALERTS.items()}
+
+
+@EACH
+def test_the_threshold_of_an_alert_is_once_in_its_expression(name: str) -> None:
+    """The chart replaces exactly this number, so an alert with another number than 0 has the annotation."""
+    numbers = re.findall(r"[<>] ([0-9.]+)(?: |$)", ALERTS[name]["expr"])
+
+    assert numbers.count(str(THRESHOLDS[name])) == (THRESHOLDS[name] is not None)
+    assert THRESHOLDS[name] or set(numbers) <= {"0"}
+
+
+def test_requests_that_expire_after_ten_minutes_cause_no_alert_about_a_backlog() -> None:
+    """README sends requests with ten minutes to their expiration: none of them waits longer than that."""
+    soon = re.findall(
+        r"timedelta\(minutes=(\d+)\)|--expires-in (\d+)m", (alerts.ROOT / "README.md").read_text()
+    )
+    longest_s = max(60 * int(minutes) for pair in soon for minutes in pair if minutes)
+
+    assert longest_s == 600
+    assert float(THRESHOLDS["DialGatewayBacklogWillExpire"]) >= longest_s
 
 
 @EACH

@@ -96,7 +96,7 @@ def test_the_container_listens_on_its_declared_ports(name: str) -> None:
 
 @EACH
 def test_one_service_has_an_address_and_the_other_those_of_the_pods(name: str) -> None:
-    balanced, headless = rendered.all_of(name, "Service")
+    balanced, headless, *_ = rendered.all_of(name, "Service")
 
     assert "clusterIP" not in balanced["spec"]
     assert headless["spec"]["clusterIP"] == "None"
@@ -189,6 +189,21 @@ def test_no_network_rule_allows_every_source(name: str) -> None:
 def test_only_the_local_rendering_uses_the_simulator() -> None:
     assert rendered.container("local")["args"] == ["serve", "--simulator"]
     assert all("args" not in rendered.container(name) for name in rendered.NAMES if name != "local")
+
+
+@EACH
+def test_a_pod_that_becomes_ready_late_does_not_fail_the_rollout(name: str) -> None:
+    deployment = rendered.one(name, "Deployment")["spec"]
+
+    assert deployment["progressDeadlineSeconds"] > deployment["minReadySeconds"]
+
+
+def test_the_admin_port_is_on_no_service_that_can_be_reached_from_outside() -> None:
+    services = [service["spec"] for service in rendered.all_of("console-gateway", "Service")]
+    outside = [service for service in services if service["type"] != "ClusterIP"]
+
+    assert [port["name"] for service in outside for port in service["ports"]] == ["grpc"]
+    assert any(port["name"] == "admin" for service in services for port in service["ports"])
 
 
 def test_every_template_except_the_policy_is_in_a_rendering() -> None:

@@ -1,9 +1,8 @@
 """Replicas share the quota through a shared state, or have parts of it that together never exceed it."""
 
 import pytest
-import yaml
 
-from scripts import chart
+from scripts import chart, manifests
 from tests.deploy import rendered
 
 
@@ -22,7 +21,7 @@ def parts(name: str) -> int:
 
 def quota(name: str) -> dict[str, float]:
     files = [chart.CHART / "values.yaml", chart.VALUES / f"{name}.yaml"]
-    given = [yaml.safe_load(file.read_text()).get("quota", {}) for file in files if file.exists()]
+    given = [manifests.read(file)[0].get("quota", {}) for file in files if file.exists()]
     return {key: value for values in given for key, value in values.items()}
 
 

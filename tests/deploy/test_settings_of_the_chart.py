@@ -1,12 +1,15 @@
 """Every setting that the chart passes is a setting of the gateway."""
 
 import dataclasses
+import json
 import re
+from typing import Any
 
+import jsonschema
 import pytest
 
-from gateway.settings import PREFIX, Settings, load
-from scripts import chart
+from gateway.settings import PREFIX, Settings, SettingsError, load
+from scripts import chart, values_schema
 from tests.deploy import planned, rendered
 
 KNOWN = {PREFIX + field.name.upper() for field in dataclasses.fields(Settings)}
@@ -66,3 +69,72 @@ def test_secrets_are_mounted_as_folders_so_that_a_change_arrives() -> None:
         "fingerprint-key",
     }
     assert not any("subPath" in mount for mount in mounts)
+
+
+EXTRA: dict[str, Any] = json.loads(values_schema.SCHEMA.read_text())["properties"]["gateway"]["properties"][
+    "extraSettings"
+]
+NUMBERS = {
+    name: kind.schema
+    for name, kind in values_schema.kinds().items()
+    if kind.schema.get("type") in {"number", "integer"}
+}
+
+
+def accepts(name: str, value: object) -> bool:
+    """Return whether the chart's schema takes a value for a setting."""
+    return jsonschema.Draft7Validator(EXTRA).is_valid({PREFIX + name.upper(): value})
+
+
+def starts(name: str, value: object) -> bool:
+    """Return whether the gateway takes the value."""
+    try:
+        load({PREFIX + name.upper(): str(value)})
+    except SettingsError:
+        return False
+    return True
+
+
+def test_the_schema_and_the_table_of_settings_are_up_to_date() -> None:
+    for path, text in values_schema.written().items():
+        assert path.read_text() == text, path
+
+
+def test_the_schema_knows_exactly_the_settings() -> None:
+    assert EXTRA["additionalProperties"] is False
+    assert EXTRA["properties"].keys() == KNOWN | {"DIAL_GATEWAY_CONFIG"}
+    assert values_schema.OWN.keys() <= {field.name for field in dataclasses.fields(Settings)}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_the_schema_has_the_range_of_a_number(name: str) -> None:
+    schema = NUMBERS[name]
+    low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema["maximum"]
+
+    for value in (low - 1, low, low + 1, high, high + 1, -1, 0):
+        assert accepts(name, value) == starts(name, value), value
+
+
+@pytest.mark.parametrize("name", [name for name in values_schema.kinds() if name not in NUMBERS])
+def test_the_schema_refuses_a_text_that_the_gateway_would_refuse(name: str) -> None:
+    for value in ("", "x y", "v3", "true", "a=b", "host:port", "DEBUG", "10.0.0.0/8"):
+        assert starts(name, value) or not accepts(name, value) or name in LATER, value
+
+
+LATER = {"admin_hosts", "trusted_proxies", "listen", "admin_listen"}
+"""Lists and addresses, which only the gateway checks in full; the chart has values of its own for them."""
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Settings)])
+def test_the_schema_takes_a_usual_value_of_each_setting(name: str) -> None:
+    usual = {
+        "admin_hosts": "a.example.org",
+        "trusted_proxies": "10.0.0.0/8",
+        "would_expire": "off",
+        "replica": "a",
+    }
+    default = next(field.default for field in dataclasses.fields(Settings) if field.name == name)
+    value = usual.get(name, default if isinstance(default, str | int | float) else "v1=v1")
+
+    assert accepts(name, value)
+    assert starts(name, value)

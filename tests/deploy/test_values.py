@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from typing import Any
 
 import jsonschema
@@ -15,8 +16,8 @@ DEFAULTS: dict[str, Any] = yaml.safe_load((chart.CHART / "values.yaml").read_tex
 
 WRONG: list[dict[str, Any]] = [
     {"replica": 3},
-    {"replicas": 0},
-    {"replicas": "2"},
+    {"replicaCount": 0},
+    {"replicaCount": "2"},
     {"quota": {"callRate": -1}},
     {"quota": {"callBurst": 0}},
     {"quota": {"rate": 10}},
@@ -45,18 +46,85 @@ WRONG: list[dict[str, Any]] = [
     {"tls": {"enabled": True}},
     {"tls": {"requireClientCertificate": True}},
     {"service": {"port": 443}},
-    {"topologySpread": {"zone": "Always"}},
     {"networkPolicy": {"callers": [{}]}},
     {"networkPolicy": {"callers": [{"podselector": {}}]}},
     {"networkPolicy": {"enabled": "no"}},
-    {"autoscaling": {"cpuUtilization": 120}},
+    {"autoscaling": {"targetCPUUtilizationPercentage": 120}},
     {"autoscaling": {"streams": {"metric": "dial gateway"}}},
     {"serviceMonitor": {"interval": 15}},
     {"prometheusRule": {"runbook": ""}},
     {"prometheusRule": {"runbook": "https://example.com/runbook.md#top"}},
     {"prometheusRule": {"rules": []}},
     {"dashboard": {"labels": {"grafana_dashboard": 1}}},
+    {"fullnameOverride": "dial.gateway"},
+    {"fullnameOverride": "2dial"},
+    {"nameOverride": "dial_gateway"},
+    {"nameOverride": "a" * 64},
+    {"commonLabels": {"app.kubernetes.io/name": "x"}},
+    {"commonLabels": {"team": "a team"}},
+    {"commonLabels": {"team": "a" * 64}},
+    {"commonLabels": {"-team": "a"}},
+    {"podLabels": {"app.kubernetes.io/instance": "x"}},
+    {"nodeSelector": {"zone": "a/b"}},
+    {"podAnnotations": {"a b": "c"}},
+    {"image": {"tag": "-1"}},
+    {"image": {"repository": "Dial Gateway"}},
+    {"image": {"registry": "https://registry.example.com"}},
+    {"imagePullSecrets": [{}]},
+    {"serviceAccount": {"name": "a..b"}},
+    {"admin": {"tokenSecretKey": "a/b"}},
+    {"sharedState": {"passwordSecretKey": ".."}},
+    {"terminationGracePeriodSeconds": 86_401},
+    {"autoscaling": {"streams": {"average": "0m"}}},
+    {"autoscaling": {"minReplicas": 0}},
+    {"podDisruptionBudget": {"maxUnavailable": 0}},
+    {"extraEnv": [{"name": "A", "value": 5}]},
+    {"extraEnv": [{"name": "A", "value": "5", "valueFrom": {"fieldRef": {}}}]},
+    {"extraEnv": [{"name": "1 A", "value": "5"}]},
+    {"extraVolumes": [{"name": "Data", "emptyDir": {}}]},
+    {"extraVolumes": [{"name": "data"}]},
+    {"extraVolumes": [{"name": "data", "emptyDir": {}, "secret": {}}]},
+    {"extraVolumeMounts": [{"name": "data", "mountPath": "data"}]},
+    {"extraVolumeMounts": [{"name": "data"}]},
+    {"topologySpreadConstraints": [{"topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]},
+    {"topologySpreadConstraints": [{"maxSkew": 0, "topologyKey": "z", "whenUnsatisfiable": "DoNotSchedule"}]},
+    {"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "Always"}]},
+    {
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "ScheduleAnyway", "minDomains": 2}
+        ]
+    },
+    {"tolerations": [{"operator": "Equal"}]},
+    {"tolerations": [{"operator": "Exists", "value": "x"}]},
+    {"tolerations": [{"key": "a", "tolerationSeconds": 5}]},
+    {"tolerations": [{"key": "a", "effect": "Never"}]},
+    {"affinity": {"nodes": {}}},
+    {"resources": {"limits": {"memory": "1 GB"}}},
+    {"resources": {"limits": {"memory": -1}}},
+    {"resources": {"requests": {"cpu": "0.0001"}}},
+    {"resources": {"requests": {"disk": 1}}},
+    {"resources": {"claims": [{"name": "gpu"}]}},
+    {"podSecurityContext": {"runAsUser": 0}},
+    {"podSecurityContext": {"privileged": False}},
     {"securityContext": {"privileged": True}},
+    {"service": {"type": "ExternalName"}},
+    {"service": {"nodePort": 70_000}},
+    {"service": {"loadBalancerSourceRanges": ["10.0.0.0"]}},
+    {"ingress": {"hosts": [{"host": "10.0.0.300/8"}]}},
+    {"ingress": {"hosts": [{"host": "a.example.org", "paths": [{"path": "x", "pathType": "Prefix"}]}]}},
+    {"ingress": {"hosts": [{"host": "a.example.org", "paths": [{"path": "/"}]}]}},
+    {"httpRoute": {"hostnames": ["console.example.org:443"]}},
+    {"httpRoute": {"parentRefs": [{}]}},
+    {"networkPolicy": {"awsNetworks": [{"cidr": "10.0.0.0"}]}},
+    {"networkPolicy": {"awsNetworks": [{"cidr": "10.0.0.256/8"}]}},
+    {"networkPolicy": {"awsNetworks": [{"cidr": "10.0.0.0/33"}]}},
+    {"networkPolicy": {"callers": [{"podSelector": {}, "ipBlock": {"cidr": "10.0.0.0/8"}}]}},
+    {"networkPolicy": {"callers": [{"podSelector": {"matchLabels": {"a": True}}}]}},
+    {"networkPolicy": {"callers": [{"podSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}]}},
+    {"networkPolicy": {"extraEgress": [{"ports": [{"port": 0}]}]}},
+    {"serviceMonitor": {"interval": "0s"}},
+    {"prometheusRule": {"alerts": {"DialGatewayLoopLag": {"threshold": 0}}}},
+    {"prometheusRule": {"alerts": {"DialGatewayLoopLag": {"for": "5 minutes"}}}},
 ]
 
 
@@ -104,3 +172,44 @@ def test_every_object_of_ours_is_closed_and_every_default_is_named() -> None:
         return unnamed + open_ones + inner
 
     assert missing(SCHEMA, DEFAULTS, "values") == []
+
+
+RIGHT: list[dict[str, Any]] = [
+    {"fullnameOverride": "dialing"},
+    {"commonLabels": {"example.org/team": "outbound_1.a"}},
+    {"image": {"registry": "localhost:5000", "repository": "team/dial-gateway", "tag": "1.2_3"}},
+    {"image": {"repository": "registry.example.com:5000/team/dial-gateway"}},
+    {"extraEnv": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]},
+    {"extraVolumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "x"}}]},
+    {"tolerations": [{"operator": "Exists"}, {"key": "a", "value": "b", "effect": "NoSchedule"}]},
+    {"tolerations": [{"key": "a", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}]},
+    {"resources": {"requests": {"cpu": 0.25, "ephemeral-storage": "1Gi"}, "limits": {"cpu": "1500m"}}},
+    {"networkPolicy": {"callers": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]}},
+    {"networkPolicy": {"awsNetworks": [{"cidr": "fd00:ec2::/32"}]}},
+    {"autoscaling": {"streams": {"average": "1500m"}}},
+    {"service": {"type": "LoadBalancer", "loadBalancerClass": "service.k8s.aws/nlb"}},
+]
+
+
+@pytest.mark.parametrize("changes", RIGHT, ids=json.dumps)
+def test_a_right_value_is_accepted(changes: dict[str, Any]) -> None:
+    jsonschema.validate(over(DEFAULTS, changes), SCHEMA)
+
+
+def described() -> set[str]:
+    """Return the paths of the values that have a row in the chart's page."""
+    return set(re.findall(r"^\| ([\w.]+) \| \w+ \|", chart.PAGE.read_text(), re.MULTILINE))
+
+
+def test_the_page_of_the_chart_describes_every_value() -> None:
+    def undescribed(values: dict[str, Any], before: str = "") -> list[str]:
+        missing = []
+        for key, value in values.items():
+            path = f"{before}{key}"
+            if path not in described():
+                inner = undescribed(value, f"{path}.") if isinstance(value, dict) and value else [path]
+                missing += inner
+        return missing
+
+    assert undescribed(DEFAULTS) == []
+    assert not re.search(r"\|\s*\|$", chart.PAGE.read_text(), re.MULTILINE)

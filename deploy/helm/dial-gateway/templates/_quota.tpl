@@ -8,7 +8,7 @@ it; the parts are made for as many gateways as can ever run at once, so that tog
 {{- else if .Values.autoscaling.enabled }}
 {{- .Values.autoscaling.maxReplicas }}
 {{- else }}
-{{- add .Values.replicas .Values.strategy.maxSurge }}
+{{- add .Values.replicaCount .Values.strategy.maxSurge }}
 {{- end }}
 {{- end }}
 

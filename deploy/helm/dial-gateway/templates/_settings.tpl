@@ -32,8 +32,8 @@
 {{- with .Values.gateway.trustedProxies }}
 {{- $_ := set $settings "TRUSTED_PROXIES" (join "," .) }}
 {{- end }}
-{{- with .Values.gateway.adminHosts }}
-{{- $_ := set $settings "ADMIN_HOSTS" (join "," .) }}
+{{- with include "dial-gateway.adminHosts" . }}
+{{- $_ := set $settings "ADMIN_HOSTS" . }}
 {{- end }}
 {{- if .Values.tls.enabled }}
 {{- $_ := set $settings "TLS_CERT_FILE" "/etc/dial-gateway/tls/tls.crt" }}
@@ -76,9 +76,6 @@
   value: {{ include "dial-gateway.text" $value | quote }}
 {{- end }}
 {{- range $name, $value := .Values.gateway.extraSettings }}
-{{- if hasKey $settings (trimPrefix "DIAL_GATEWAY_" $name) }}
-{{- fail (printf "gateway.extraSettings: the chart sets %s itself; use its own value" $name) }}
-{{- end }}
 - name: {{ $name }}
   value: {{ include "dial-gateway.text" $value | quote }}
 {{- end }}
@@ -89,6 +86,20 @@
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+
+{{/* The names that the admin port answers to: those of the values, and those of the ingress and the route. */}}
+{{- define "dial-gateway.adminHosts" -}}
+{{- $hosts := .Values.gateway.adminHosts }}
+{{- if .Values.ingress.enabled }}
+{{- range .Values.ingress.hosts }}
+{{- $hosts = append $hosts .host }}
+{{- end }}
+{{- end }}
+{{- if .Values.httpRoute.enabled }}
+{{- $hosts = concat $hosts .Values.httpRoute.hostnames }}
+{{- end }}
+{{- $hosts | uniq | join "," }}
 {{- end }}
 
 {{/* The Secrets of the shared state that are in use: by the name of the volume, the Secret and its files by key. */}}
@@ -181,7 +192,7 @@
     secretName: {{ .Values.admin.tokenSecretName }}
     defaultMode: 0440
     items:
-      - key: {{ .Values.admin.tokenSecretKey }}
+      - key: {{ .Values.admin.tokenSecretKey | quote }}
         path: token
 {{- end }}
 {{- range $name, $source := include "dial-gateway.sharedStateSecrets" . | fromJson }}
@@ -191,7 +202,7 @@
     defaultMode: 0440
     items:
       {{- range $key, $path := $source.files }}
-      - key: {{ $key }}
+      - key: {{ $key | quote }}
         path: {{ $path }}
       {{- end }}
 {{- end }}

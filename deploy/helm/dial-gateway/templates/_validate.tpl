@@ -1,0 +1,145 @@
+{{/*
+Refuses values that the schema cannot refuse because they depend on each other or have been renamed. Each message
+starts with the path of the value.
+*/}}
+{{- define "dial-gateway.validate" -}}
+{{- include "dial-gateway.validate.renamed" . }}
+{{- include "dial-gateway.validate.pod" . }}
+{{- include "dial-gateway.validate.volumes" . }}
+{{- include "dial-gateway.validate.resources" . }}
+{{- include "dial-gateway.validate.service" . }}
+{{- include "dial-gateway.validate.console" . }}
+{{- include "dial-gateway.validate.settings" . }}
+{{- end }}
+
+{{/* Values of earlier versions of the chart. */}}
+{{- define "dial-gateway.validate.renamed" -}}
+{{- if hasKey .Values "replicas" }}
+{{- fail "replicas: renamed to replicaCount" }}
+{{- end }}
+{{- if hasKey .Values "topologySpread" }}
+{{- fail "topologySpread: replaced by topologySpreadConstraints, a list in the format of Kubernetes" }}
+{{- end }}
+{{- if hasKey .Values.autoscaling "cpuUtilization" }}
+{{- fail "autoscaling.cpuUtilization: renamed to autoscaling.targetCPUUtilizationPercentage" }}
+{{- end }}
+{{- end }}
+
+{{- define "dial-gateway.validate.pod" -}}
+{{- if and (eq (int .Values.strategy.maxSurge) 0) (eq (int .Values.strategy.maxUnavailable) 0) }}
+{{- fail "strategy: with neither maxSurge nor maxUnavailable no pod can be replaced" }}
+{{- end }}
+{{- if eq (int .Values.service.port) (int .Values.adminPort) }}
+{{- fail (printf "adminPort: %d is service.port as well; the gateway listens on two ports" (int .Values.adminPort)) }}
+{{- end }}
+{{- $spread := dict }}
+{{- range .Values.topologySpreadConstraints }}
+{{- $key := printf "%s with %s" .topologyKey .whenUnsatisfiable }}
+{{- if hasKey $spread $key }}
+{{- fail (printf "topologySpreadConstraints: %s is there twice" $key) }}
+{{- end }}
+{{- $_ := set $spread $key true }}
+{{- end }}
+{{- $context := .Values.securityContext }}
+{{- if and (eq (toString $context.allowPrivilegeEscalation) "false") (has "SYS_ADMIN" (dig "capabilities" "add" list $context)) }}
+{{- fail "securityContext.capabilities.add: SYS_ADMIN contradicts allowPrivilegeEscalation: false" }}
+{{- end }}
+{{- if and .Values.autoscaling.enabled .Values.autoscaling.targetCPUUtilizationPercentage (not (dig "requests" "cpu" "" .Values.resources)) }}
+{{- fail "autoscaling.targetCPUUtilizationPercentage: it is a part of resources.requests.cpu, which is not set" }}
+{{- end }}
+{{- end }}
+
+{{/* Kubernetes refuses a volume name or a mount path that is there twice, and a mount without a volume. */}}
+{{- define "dial-gateway.validate.volumes" -}}
+{{- $volumes := dict }}
+{{- range concat (include "dial-gateway.volumes" . | fromYamlArray) .Values.extraVolumes }}
+{{- if hasKey $volumes .name }}
+{{- fail (printf "extraVolumes: the name %s is there twice, or the chart uses it" .name) }}
+{{- end }}
+{{- $_ := set $volumes .name true }}
+{{- end }}
+{{- $paths := dict }}
+{{- range concat (include "dial-gateway.mounts" . | fromYamlArray) .Values.extraVolumeMounts }}
+{{- if hasKey $paths .mountPath }}
+{{- fail (printf "extraVolumeMounts: %s is there twice, or the chart uses it" .mountPath) }}
+{{- end }}
+{{- if not (hasKey $volumes .name) }}
+{{- fail (printf "extraVolumeMounts: there is no volume %s; add it to extraVolumes" .name) }}
+{{- end }}
+{{- $_ := set $paths .mountPath true }}
+{{- end }}
+{{- end }}
+
+{{- define "dial-gateway.validate.resources" -}}
+{{- $limits := default dict .Values.resources.limits }}
+{{- range $name, $request := default dict .Values.resources.requests }}
+{{- $limit := get $limits $name }}
+{{- if and $limit $request (gt (include "dial-gateway.quantity" $request | float64) (include "dial-gateway.quantity" $limit | float64)) }}
+{{- fail (printf "resources.requests.%s: %v is more than the limit, %v" $name $request $limit) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A quantity of Kubernetes, such as 500m or 1Gi, as a number. */}}
+{{- define "dial-gateway.quantity" -}}
+{{- $units := dict "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 }}
+{{- $text := include "dial-gateway.text" . }}
+{{- $number := regexFind "^[0-9.]+" $text }}
+{{- mulf (float64 $number) (default 1.0 (get $units (trimPrefix $number $text))) }}
+{{- end }}
+
+{{- define "dial-gateway.validate.service" -}}
+{{- $service := .Values.service }}
+{{- if and (eq $service.type "ClusterIP") (or $service.nodePort $service.externalTrafficPolicy) }}
+{{- fail "service.type: ClusterIP has neither nodePort nor externalTrafficPolicy" }}
+{{- end }}
+{{- if and (ne $service.type "LoadBalancer") (or $service.loadBalancerClass $service.loadBalancerSourceRanges) }}
+{{- fail (printf "service.type: %s has neither loadBalancerClass nor loadBalancerSourceRanges" $service.type) }}
+{{- end }}
+{{- end }}
+
+{{- define "dial-gateway.validate.console" -}}
+{{- $policy := .Values.networkPolicy }}
+{{- range $name, $hosts := dict "ingress" .Values.ingress.hosts "httpRoute" .Values.httpRoute.hostnames }}
+{{- if get (get $.Values $name) "enabled" }}
+{{- if not $hosts }}
+{{- fail (printf "%s: name at least one host, since the admin port answers to known names only" $name) }}
+{{- end }}
+{{- if and $policy.enabled (not $policy.console) (not $policy.extraIngress) }}
+{{- fail (printf "networkPolicy.console: name the controller that serves %s, since the policy admits no other connection" $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
+{{- fail "httpRoute.parentRefs: name the Gateway" }}
+{{- end }}
+{{- end }}
+
+{{/*
+Settings by name. The schema checks names, types, and the ranges of numbers; this checks numbers that are written as
+text, and refuses settings that have a value of their own. files/settings.json is generated from the gateway's settings.
+*/}}
+{{- define "dial-gateway.validate.settings" -}}
+{{- $known := .Files.Get "files/settings.json" | fromJson }}
+{{- range $name, $value := .Values.gateway.extraSettings }}
+{{- $setting := get $known $name | default dict }}
+{{- with $setting.own }}
+{{- fail (printf "gateway.extraSettings: %s is set by %s" $name .) }}
+{{- end }}
+{{- if and (kindIs "string" $value) (has (dig "schema" "type" "" $setting) (list "number" "integer")) }}
+{{- $number := float64 $value }}
+{{- $schema := $setting.schema }}
+{{- $low := default $schema.exclusiveMinimum $schema.minimum }}
+{{- if or (gt $number (float64 $schema.maximum)) (lt $number (float64 $low)) (and (hasKey $schema "exclusiveMinimum") (le $number (float64 $low))) }}
+{{- fail (printf "gateway.extraSettings: %s must be %s; got %s" $name $setting.rule $value) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $seen := dict }}
+{{- range include "dial-gateway.settings" . | fromYamlArray }}
+{{- if hasKey $seen .name }}
+{{- fail (printf "extraEnv: %s is there twice, or the chart sets it" .name) }}
+{{- end }}
+{{- $_ := set $seen .name true }}
+{{- end }}
+{{- end }}
