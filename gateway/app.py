@@ -174,7 +174,12 @@ class Gateway:
         self._snapshots, operations = self._campaign_parts()
         snapshots = self._snapshots
         self._campaigns = CampaignServicer(
-            self._dispatcher, self._clock, self.access.control, snapshots, operations
+            self._dispatcher,
+            self._clock,
+            self.access.control,
+            snapshots,
+            operations,
+            directory=self.directory,
         )
         keepalive = keepalive or Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
         authorizer = Authorizer(self.access.control)
@@ -209,6 +214,7 @@ class Gateway:
             self.operator_authorizer,
             self.access.control.refusals,
             settings,
+            self.directory,
         )
         self._admin = AdminServer(
             self._monitoring, self._console, settings.admin_listen, settings.admin_hosts
@@ -240,11 +246,11 @@ class Gateway:
         rows, now = self._dispatcher.rows, self._clock.now
         if self._fleet is None:
             snapshots = StatusSnapshots(rows, now)
-            return snapshots, CampaignOperations(self._dispatcher, snapshots, now)
+            return snapshots, CampaignOperations(self._dispatcher, snapshots, now, directory=self.directory)
         control = self._fleet.control
         shared = FleetSnapshots(rows, now, control, self._fleet.state)
         control.changed = shared.outdated
-        return shared, CampaignOperations(self._dispatcher, shared, now, control)
+        return shared, CampaignOperations(self._dispatcher, shared, now, control, self.directory)
 
     async def start(self) -> int:
         """Serve; return the gRPC port. Raises `OSError` where the address cannot be had."""

@@ -5,7 +5,7 @@ import json
 from gateway.admin.port import Command, CommandRefused
 
 LONGEST_BODY = 16_384
-_FIELDS = {"campaign_id", "operator", "reason", "answering"}
+_FIELDS = {"campaign_id", "operator", "reason", "answering", "known_only"}
 
 
 def command(kind: str, body: bytes, authorization: str | None, source: str = "") -> Command:
@@ -22,6 +22,7 @@ def command(kind: str, body: bytes, authorization: str | None, source: str = "")
         authorization,
         _switch("answering", fields.get("answering", False)),
         source,
+        _switch("known_only", fields.get("known_only", False)),
     )
 
 

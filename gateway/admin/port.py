@@ -67,7 +67,8 @@ class Campaign(NamedTuple):
 
     `counts` are answers by outcome, in the order of the contract. `rate` is in accepted dial requests a
     second. `until` is when its state may end without an operator, None if unknown. `held` is its hold. In a
-    fleet with a shared state, a row adds up all replicas, and `parts` are those of each.
+    fleet with a shared state, a row adds up all replicas, and `parts` are those of each. `name` and `tags`
+    come from the campaign directory, and are empty if they are not known.
     """
 
     campaign_id: str
@@ -85,6 +86,8 @@ class Campaign(NamedTuple):
     answering: bool
     last: RecordedAction | None
     parts: tuple[ReplicaPart, ...] = ()
+    name: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 class Point(NamedTuple):
@@ -182,7 +185,8 @@ class Command(NamedTuple):
     """An operator's command for a campaign (`hold`, `release` or `purge`), and the credentials sent with it.
 
     `authorization` is the header of that name. `answering`: a hold answers waiting requests at once.
-    `source` is the address that the command comes from.
+    `source` is the address that the command comes from. `known_only`: refuse a hold or purge of a campaign
+    that the gateway does not know.
     """
 
     kind: str
@@ -192,6 +196,7 @@ class Command(NamedTuple):
     authorization: str | None
     answering: bool = False
     source: str = ""
+    known_only: bool = False
 
 
 class CommandDone(NamedTuple):

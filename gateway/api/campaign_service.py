@@ -5,7 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import grpc
 
@@ -14,6 +14,7 @@ from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceServicer
 from gateway.access.actions import CampaignRight as Right
 from gateway.access.grants import AccessControl, Caller
 from gateway.api.authorization import Authorizer
+from gateway.api.campaign_filter import described_differently, matching, merged
 from gateway.api.visible_campaigns import VisibleCampaigns
 from gateway.api.wire import campaigns as wire
 from gateway.control.operations import (
@@ -24,9 +25,12 @@ from gateway.control.operations import (
     OperationError,
     Operator,
     ReleaseNotShared,
+    UnclearName,
+    UnknownCampaign,
 )
 from gateway.control.snapshots import ReplicaSeen, StatusSnapshot, StatusSnapshots
 from gateway.core.views.campaign_status import CampaignRow
+from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervision import trace_of
@@ -42,6 +46,8 @@ _BUG = "a call about campaigns met a bug:\n%s"
 LEAVING = "this replica is leaving; watch another"
 _STATUS: dict[type[OperationError], grpc.StatusCode] = {
     InvalidOperation: grpc.StatusCode.INVALID_ARGUMENT,
+    UnknownCampaign: grpc.StatusCode.NOT_FOUND,
+    UnclearName: grpc.StatusCode.FAILED_PRECONDITION,
     NotOnHold: grpc.StatusCode.NOT_FOUND,
     HoldLimitReached: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ReleaseNotShared: grpc.StatusCode.FAILED_PRECONDITION,
@@ -51,6 +57,13 @@ _REFUSALS = (wire.BadRequest, OperationError, grpc.aio.AbortError)
 
 Answer = TypeVar("Answer")
 OperationRequest = pb.HoldCampaignRequest | pb.ReleaseCampaignRequest | pb.PurgeCampaignRequest
+
+
+class _SharedMessages(NamedTuple):
+    """The messages of one snapshot, with the names of one table."""
+
+    snapshot: StatusSnapshot
+    messages: wire.Messages
 
 
 class CampaignServicer(CampaignServiceServicer):
@@ -67,6 +80,7 @@ class CampaignServicer(CampaignServiceServicer):
         snapshots: StatusSnapshots,
         operations: CampaignOperations,
         *,
+        directory: CampaignDirectory = NO_DIRECTORY,
         watchers: int = WATCHERS,
         caller_watchers: int = CALLER_WATCHERS,
     ) -> None:
@@ -77,9 +91,10 @@ class CampaignServicer(CampaignServiceServicer):
         self._authorizer = Authorizer(access_control)
         self._snapshots = snapshots
         self._operations = operations
+        self._directory = directory
         self._visible = VisibleCampaigns(snapshots.parts)
         self._watchers: Counter[str] = Counter()  # by caller, without zeros
-        self._messages: tuple[StatusSnapshot | None, wire.Messages] = None, wire.Messages(0.0, 0.0)
+        self._messages: _SharedMessages | None = None
         self._leaving = asyncio.Event()
 
     async def ListCampaigns(  # noqa: N802, D102
@@ -132,16 +147,26 @@ class CampaignServicer(CampaignServiceServicer):
 
     async def _list(self, request: pb.ListCampaignsRequest, context: "Context") -> pb.ListCampaignsResponse:
         _, grant = await self._authorizer.known(context)
-        newest, offset = await self._snapshots.fresh(), self._clock.wall_offset()
+        newest, offset, parts = (
+            await self._snapshots.fresh(),
+            self._clock.wall_offset(),
+            self._snapshots.parts,
+        )
         now, rows = newest.at, await self._visible.visible(newest, grant)
-        page, token, total = await self._snapshots.parts.run(wire.page(request, rows.values()))
-        campaigns = await self._snapshots.parts.run(wire.campaigns(now, offset, page, len(newest.replicas)))
+        if request.campaign:
+            rows = await parts.run(
+                matching(request.campaign, rows, grant, self._directory, self._dispatcher.row)
+            )
+        page, token, total = await parts.run(wire.page(request, rows.values()))
+        described = wire.Describing(now, offset, self._directory.table)
+        campaigns = await parts.run(wire.campaigns(described, page, len(newest.replicas)))
         return pb.ListCampaignsResponse(
             campaigns=campaigns,
             next_page_token=token,
             total_size=total,
             as_of=wire.timestamp(now, offset),
             replicas=wire.replicas(newest.replicas),
+            campaign=request.campaign,
         )
 
     async def _watch(
@@ -149,12 +174,18 @@ class CampaignServicer(CampaignServiceServicer):
     ) -> AsyncIterator[pb.WatchCampaignsResponse]:
         """Yield the changes since the last response, at most once in `interval_s` seconds."""
         sent: dict[str, CampaignRow] = {}
+        table = self._directory.table
         replicas: Sequence[ReplicaSeen] | None = None
         while not self._leaving.is_set() and not ended.is_set():
             newest = await self._snapshots.fresh()
             messages = self._messages_of(newest)
             rows = await self._visible.visible(newest, self._access_control.grant(caller))
             changed, gone = await self._visible.difference(sent, rows)
+            if table is not messages.table:
+                described = await self._snapshots.parts.run(
+                    described_differently(table, messages.table, sent, rows)
+                )
+                changed, table = merged(changed, described), messages.table
             sent = rows
             responses = wire.changes(messages, changed, gone)
             # Each response is one part of work, since all watches are due at the same time.
@@ -167,11 +198,11 @@ class CampaignServicer(CampaignServiceServicer):
 
     def _messages_of(self, newest: StatusSnapshot) -> wire.Messages:
         """Return the messages of a snapshot, shared by all watches: to make a thousand takes 10 ms."""
-        snapshot, messages = self._messages
-        if newest is not snapshot:
-            messages = wire.Messages(newest.at, self._clock.wall_offset(), newest.replicas)
-            self._messages = newest, messages
-        return messages
+        table, shared = self._directory.table, self._messages
+        if shared is None or shared.snapshot is not newest or shared.messages.table is not table:
+            described = wire.Describing(newest.at, self._clock.wall_offset(), table)
+            shared = self._messages = _SharedMessages(newest, wire.Messages(described, newest.replicas))
+        return shared.messages
 
     def _full(self, caller: Caller) -> str | None:
         """Return why a caller may open no further watch, None if it may."""
@@ -189,11 +220,13 @@ class CampaignServicer(CampaignServiceServicer):
     # --- operations --------------------------------------------------------------------------------
 
     async def _hold(self, request: pb.HoldCampaignRequest, context: "Context") -> pb.HoldCampaignResponse:
-        operator = await self._operator(Right.HOLD, request, context)
-        name, answering = request.campaign_id, wire.is_answering(request.held_requests)
-        done = await self._operations.hold(name, operator, answering=answering)
+        campaign_id, operator = await self._authorized(Right.HOLD, request, context)
+        answering = wire.is_answering(request.held_requests)
+        done = await self._operations.hold(
+            campaign_id, operator, answering=answering, known_only=request.known_only
+        )
         return pb.HoldCampaignResponse(
-            campaign=await self._campaign(name),
+            campaign=await self._campaign(campaign_id),
             answered=done.answered,
             confirmation=wire.confirmation(done.fleet),
         )
@@ -201,31 +234,39 @@ class CampaignServicer(CampaignServiceServicer):
     async def _release(
         self, request: pb.ReleaseCampaignRequest, context: "Context"
     ) -> pb.ReleaseCampaignResponse:
-        operator = await self._operator(Right.RELEASE, request, context)
-        done = await self._operations.release(request.campaign_id, operator)
+        campaign_id, operator = await self._authorized(Right.RELEASE, request, context)
+        done = await self._operations.release(campaign_id, operator)
         return pb.ReleaseCampaignResponse(
-            campaign=await self._campaign(request.campaign_id), confirmation=wire.confirmation(done.fleet)
+            campaign=await self._campaign(campaign_id), confirmation=wire.confirmation(done.fleet)
         )
 
     async def _purge(self, request: pb.PurgeCampaignRequest, context: "Context") -> pb.PurgeCampaignResponse:
-        operator = await self._operator(Right.PURGE, request, context)
-        done = await self._operations.purge(request.campaign_id, operator)
+        campaign_id, operator = await self._authorized(Right.PURGE, request, context)
+        done = await self._operations.purge(campaign_id, operator, known_only=request.known_only)
         return pb.PurgeCampaignResponse(
             purged=done.answered,
-            campaign=await self._campaign(request.campaign_id),
+            campaign=await self._campaign(campaign_id),
             confirmation=wire.confirmation(done.fleet),
         )
 
-    async def _operator(self, right: Right, request: OperationRequest, context: "Context") -> Operator:
-        """Return who asks for an operation. Ends the call if the policy does not allow it to them."""
-        entrant = await self._authorizer.known(context)
-        await self._authorizer.may_operate(entrant, right, request.campaign_id, context)
-        return Operator(entrant[0].name, request.reason)
+    async def _authorized(
+        self, right: Right, request: OperationRequest, context: "Context"
+    ) -> tuple[str, Operator]:
+        """Return the campaign of an operation, and who asks for it.
+
+        Ends the call if the policy does not allow it to them. Raises `OperationError` for a name that is not
+        that of exactly one campaign.
+        """
+        caller, grant = await self._authorizer.known(context)
+        campaign_id = self._operations.resolve(request.campaign_id, partial(grant.may, Right.SEE))
+        await self._authorizer.may_operate((caller, grant), right, campaign_id, context)
+        return campaign_id, Operator(caller.name, request.reason)
 
     async def _campaign(self, campaign_id: str) -> pb.Campaign:
         """Return the state of a campaign after an operation."""
         row = await self._snapshots.whole(self._dispatcher.row(campaign_id))
-        return wire.campaign(self._clock.now(), self._clock.wall_offset(), row)
+        described = wire.Describing(self._clock.now(), self._clock.wall_offset(), self._directory.table)
+        return wire.campaign(described, row)
 
     async def _answered(
         self,

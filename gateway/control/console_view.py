@@ -35,12 +35,16 @@ from gateway.control.operations import (
     OperationError,
     Operator,
     ReleaseNotShared,
+    UnclearName,
+    UnknownCampaign,
     check_text,
 )
 from gateway.control.snapshots import StatusSnapshots
 from gateway.core.campaigns.holds import ActionKind
 from gateway.core.model import Reason
 from gateway.core.views.campaign_status import CampaignRow, CampaignState
+from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
+from gateway.directory.table import CampaignEntry
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervision import trace_of
@@ -64,6 +68,8 @@ _STATES = {state: state.name.lower() for state in CampaignState}
 _KINDS = {kind: kind.name.lower() for kind in ActionKind}
 _STATUS: dict[type[OperationError], int] = {
     InvalidOperation: 400,
+    UnknownCampaign: 404,
+    UnclearName: 409,
     NotOnHold: 404,
     HoldLimitReached: 409,
     ReleaseNotShared: 503,
@@ -93,7 +99,9 @@ class Console:
         authorizer: OperatorAuthorizer,
         refusals: RefusalLog,
         settings: Settings,
+        directory: CampaignDirectory = NO_DIRECTORY,
     ) -> None:
+        self._directory = directory
         self._dispatcher = dispatcher
         self._open_calls = open_calls
         self._connect = connect
@@ -113,6 +121,7 @@ class Console:
     async def state(self) -> ConsoleState:
         """Return the state of the gateway, from a shared snapshot."""
         at, rows, replicas = await self._snapshots.fresh()
+        table = self._directory.table
         if rows is not self._rows:  # the snapshot is new
             self._summary = await self._snapshots.parts.run(summary(rows))
             self._rows = rows
@@ -120,7 +129,7 @@ class Console:
             at,
             self._clock.wall_offset(),
             self._totals(self._summary),
-            {row.campaign_id: _campaign(row) for row in self._summary.shown},
+            {row.campaign_id: _campaign(row, table.get(row.campaign_id)) for row in self._summary.shown},
             list(self._history.after(0)),
             [FailedCall(*failed) for failed in self._dispatcher.failures()],
             _callers(self._open_calls.callers()),
@@ -196,11 +205,14 @@ class Console:
 
     async def _operate(self, command: Command, operator: Operator) -> Done:
         check_text("operator", command.operator, OPERATOR_LIMIT)
+        campaign_id = self._operations.resolve(command.campaign_id)
         if command.kind == "hold":
-            return await self._operations.hold(command.campaign_id, operator, answering=command.answering)
+            return await self._operations.hold(
+                campaign_id, operator, answering=command.answering, known_only=command.known_only
+            )
         if command.kind == "purge":
-            return await self._operations.purge(command.campaign_id, operator)
-        return await self._operations.release(command.campaign_id, operator)
+            return await self._operations.purge(campaign_id, operator, known_only=command.known_only)
+        return await self._operations.release(campaign_id, operator)
 
 
 def _done(done: Done) -> CommandDone:
@@ -236,7 +248,7 @@ def _weight(row: CampaignRow) -> tuple[bool, int]:
     return row.state is not CampaignState.FLOWING, row.queued + row.in_flight
 
 
-def _campaign(row: CampaignRow) -> Campaign:
+def _campaign(row: CampaignRow, entry: CampaignEntry | None) -> Campaign:
     hold = row.hold
     return Campaign(
         row.campaign_id,
@@ -257,6 +269,8 @@ def _campaign(row: CampaignRow) -> Campaign:
             ReplicaPart(part.replica, _STATES[part.state], part.queued, part.in_flight, part.rate)
             for part in row.parts
         ),
+        "" if entry is None else entry.name,
+        () if entry is None else tuple((entry.tags or {}).items()),
     )
 
 

@@ -6,6 +6,8 @@ read the request, and turn the exceptions below into a status of their own.
 OperationError
 ├── InvalidOperation     the campaign id or the reason breaks a rule
 ├── NotOnHold            a release of a campaign that is not on hold
+├── UnknownCampaign      the gateway knows no such campaign, or no campaign has the name
+├── UnclearName          a name that several campaigns have, or that cannot be looked up yet
 ├── HoldLimitReached     no further campaign can be put on hold
 └── ReleaseNotShared     a release that the shared state cannot record
 
@@ -21,11 +23,23 @@ from gateway.control.snapshots import StatusSnapshots
 from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction, TooManyHolds
 from gateway.core.fleet.messages import FleetActionKind
+from gateway.directory.directory import (
+    NO_DIRECTORY,
+    CampaignDirectory,
+    NameRefused,
+    Refusal,
+    is_pattern,
+)
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet_control import ActionResult, FleetControl, SharedStateAway
 
 log = logging.getLogger(__name__)
 
+PATTERN = "is a pattern; list its campaigns and name each"
+UNKNOWN = (
+    "this campaign is not known: it has no dial requests and no hold, and no campaign directory has it; "
+    "ask for it in advance if the id is right"
+)
 REASON_LIMIT = 500
 """Characters of a reason, at most."""
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -45,6 +59,14 @@ class NotOnHold(OperationError):  # noqa: N818
 
     def __init__(self) -> None:
         super().__init__("campaign_id: this campaign is not held here")
+
+
+class UnknownCampaign(OperationError):  # noqa: N818
+    """No campaign that the operator may see has the name, or the gateway knows no campaign with the id."""
+
+
+class UnclearName(OperationError):  # noqa: N818
+    """Several campaigns have the name, or the directory has not been read yet."""
 
 
 class HoldLimitReached(OperationError):  # noqa: N818
@@ -86,6 +108,14 @@ class Done:
     fleet: ActionResult | None = None
 
 
+_REFUSALS: dict[Refusal, type[OperationError]] = {
+    Refusal.OFF: InvalidOperation,
+    Refusal.UNREAD: UnclearName,
+    Refusal.UNKNOWN: UnknownCampaign,
+    Refusal.AMBIGUOUS: UnclearName,
+}
+
+
 def check_text(field: str, text: str, limit: int = REASON_LIMIT) -> None:
     """Raise `InvalidOperation` if a text for the audit record is too long or has hidden characters."""
     if len(text) > limit:
@@ -106,20 +136,55 @@ class CampaignOperations:
         snapshots: StatusSnapshots,
         now: Callable[[], float],
         fleet: FleetControl | None = None,
+        directory: CampaignDirectory = NO_DIRECTORY,
     ) -> None:
         """`fleet` carries operations out on all replicas; None without a shared state."""
+        self._directory = directory
         self._dispatcher = dispatcher
         self._snapshots = snapshots
         self._now = now
         self._fleet = fleet
 
-    async def hold(self, campaign_id: str, operator: Operator, *, answering: bool) -> Done:
+    def resolve(self, text: str, visible: Callable[[str], bool] = lambda _: True) -> str:
+        """Return the id of a campaign that is given by its id, or by `name:` and its name.
+
+        Raises `UnknownCampaign`, `UnclearName` and `InvalidOperation` (there is no directory). A campaign
+        that is not `visible` to the operator counts as unknown.
+        """
+        try:
+            return self._directory.resolve(text, visible)
+        except NameRefused as refused:
+            raise _REFUSALS[refused.refusal](str(refused)) from None
+
+    async def known(self, campaign_id: str) -> bool:
+        """Whether a campaign is in the directory or in listings, or may be in those of a missing replica."""
+        if self._directory.get(campaign_id) is not None:
+            return True
+        for _ in range(2):  # a snapshot may be older than the first dial request of the campaign
+            snapshot = await self._snapshots.fresh()
+            if campaign_id in snapshot.rows or not all(replica.reported for replica in snapshot.replicas):
+                return True
+            self._snapshots.outdated()
+        return False
+
+    async def _require_known(self, campaign_id: str) -> None:
+        if await self.known(campaign_id):
+            return
+        if is_pattern(campaign_id):
+            raise InvalidOperation(f"campaign_id: {PATTERN}")
+        raise UnknownCampaign(f"campaign_id: {UNKNOWN}")
+
+    async def hold(
+        self, campaign_id: str, operator: Operator, *, answering: bool, known_only: bool = False
+    ) -> Done:
         """Put a campaign on hold; return how many dial requests were answered.
 
-        `answering`: waiting and new dial requests are answered HELD. Otherwise they wait. Raises
-        `InvalidOperation` and `HoldLimitReached`.
+        `answering`: waiting and new dial requests are answered HELD. Otherwise they wait. `known_only`: do
+        not hold a campaign in advance. Raises `InvalidOperation`, `UnknownCampaign` and `HoldLimitReached`.
         """
         self._check(campaign_id, operator)
+        if known_only:
+            await self._require_known(campaign_id)
         try:
             if self._fleet is not None:
                 done = await self._in_fleet(
@@ -148,9 +213,15 @@ class CampaignOperations:
         self._log("a campaign is released", campaign_id, operator, done)
         return done
 
-    async def purge(self, campaign_id: str, operator: Operator) -> Done:
-        """Answer what is queued for a campaign PURGED; return how many. Raises `InvalidOperation`."""
+    async def purge(self, campaign_id: str, operator: Operator, *, known_only: bool = False) -> Done:
+        """Answer what is queued for a campaign PURGED; return how many.
+
+        `known_only`: do not purge a campaign that the gateway does not know. Raises `InvalidOperation` and
+        `UnknownCampaign`.
+        """
         self._check(campaign_id, operator)
+        if known_only:
+            await self._require_known(campaign_id)
         if self._fleet is not None:
             done = await self._in_fleet(self._fleet, FleetActionKind.PURGE, campaign_id, operator)
         else:

@@ -97,7 +97,9 @@ async def test_the_state_of_each_campaign_is_shown_while_others_are_served(
     for campaign, told in (("parked", {"state": "Paused"}), ("held", {}), ("running", {}), ("cooling", {})):
         await control(connect, f"campaigns/{campaign}", {"exists": True, **told})
     await control(connect, "buffers/cooling", {"capacity": 1, "drain_per_s": 0.01})
-    assert await dialctl.wait(await dialctl.start("hold", "held", "--reason", "wrong list")) == 0
+    assert (
+        await dialctl.wait(await dialctl.start("hold", "held", "--in-advance", "--reason", "wrong list")) == 0
+    )
     kept = ("parked", "held", "cooling")
     rows = [f"{campaign}-{number},{PHONE},{campaign}\n" for campaign in kept for number in range(1000)]
     rows += [f"running-{number},{PHONE},running\n" for number in range(50)]

@@ -89,6 +89,8 @@ def test_a_campaign_as_json() -> None:
                 "accepted_per_second": 0.5,
             }
         ],
+        "name": "",
+        "tags": {},
     }
 
 

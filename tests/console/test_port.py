@@ -153,7 +153,7 @@ async def test_other_paths_do_not_accept_post(port: int, path: str) -> None:
         (b"", "body: must be JSON"),
         (b"[" * 9000, "body: must be JSON"),
         (b"[]", "body: must be a JSON object"),
-        (FIELDS | {"campaing": 1}, "body: fields are answering, campaign_id, operator, reason"),
+        (FIELDS | {"campaing": 1}, "body: fields are answering, campaign_id, known_only, operator, reason"),
         (FIELDS | {"campaign_id": ""}, "campaign_id: required"),
         (FIELDS | {"campaign_id": 5}, "campaign_id: required, a text"),
         (FIELDS | {"campaign_id": "half \ud800"}, "campaign_id: required, a text"),
@@ -198,6 +198,18 @@ async def test_hold_release_and_purge(world: World, caplog: pytest.LogCaptureFix
     about = [(record.getMessage(), record.__dict__["caller"]) for record in caplog.records]
     kinds = ("held", "purged", "released")
     assert about == [(f"a campaign is {kind}", "Ines (admin port)") for kind in kinds]
+
+
+async def test_changes_of_known_campaigns_only(world: World) -> None:
+    """The page asks for known campaigns only: a hold or purge of another one changes nothing."""
+    port, known_only = world.gateway.admin_port, FIELDS | {"known_only": True}
+    for kind in ("hold", "purge"):
+        status, text = await post(port, kind, known_only, TOKEN)
+        assert (status, "this campaign is not known" in text) == (404, True)
+    assert world.gateway._dispatcher.row(CAMPAIGN).hold is None
+    await world.ask(*dials(1))
+    assert (await post(port, "hold", known_only, TOKEN))[0] == 200
+    assert await held(port) == [CAMPAIGN]
 
 
 async def test_a_hold_that_answers_requests(world: World) -> None:

@@ -1,17 +1,23 @@
 """Campaigns have names: callers use them, the policy and routes match them, and no dial depends on them."""
 
+import asyncio
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from grpc import StatusCode
 
+from dialgateway import ActionKind, CallFailed, CampaignState
+from dialgateway import DialGatewayClient as Client
 from dialgateway.v1 import campaign_service_pb2 as pb_campaigns
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
+from gateway.directory.table import CampaignEntry, CampaignTable
 from gateway.simulator import Fault, FaultKind, NamedCampaign, SimulatorSettings
-from tests.integration.world import World, WorldOptions, dials, until, verdicts, world_of
+from tests.integration.test_dialctl_campaigns import dialctl
+from tests.integration.world import PATIENCE_S, World, WorldOptions, dials, until, verdicts, world_of
 
 if TYPE_CHECKING:
     from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceAsyncStub
@@ -34,6 +40,15 @@ DENIED = Fault(kind=FaultKind.EXCEPTION, code="AccessDeniedException", operation
 
 def campaigns(world: World) -> "CampaignServiceAsyncStub":
     return cast("CampaignServiceAsyncStub", CampaignServiceStub(world.channel))
+
+
+async def with_tags(world: World) -> None:
+    """Wait until the tags are known."""
+    await until(lambda: (entry := world.gateway.directory.get(B)) is not None and entry.tags is not None)
+
+
+def client_of(world: World) -> Client:
+    return Client(world.target)
 
 
 async def read(world: World) -> None:
@@ -136,9 +151,102 @@ async def test_a_policy_by_name_or_tag(tmp_path: Path, pattern: str, allowed: st
         "trusted_proxies": (ip_network("127.0.0.0/8"),),
     }
     async with world_of(options(), campaign_directory="connect", **settings) as world:
-        await until(lambda: (entry := world.gateway.directory.get(B)) is not None and entry.tags is not None)
+        await with_tags(world)
         as_billing = (("x-forwarded-client-cert", f"URI={BILLING}"),)
         (result,) = await world.stream(metadata=as_billing).ask(*dials(1), campaign=allowed)
         assert result.outcome == pb.OUTCOME_ACCEPTED
         (result,) = await world.stream(metadata=as_billing).ask(*dials(1), campaign=denied)
         assert (result.outcome, result.reason) == (pb.OUTCOME_REJECTED, pb.REASON_ACCESS_DENIED)
+
+
+async def test_operators_use_names_and_see_them() -> None:
+    """A hold by name holds the campaign with that name. Listings and answers show its name and tags."""
+    async with world_of(options(), campaign_directory="connect") as world, client_of(world) as client:
+        await with_tags(world)
+        done = await client.act_on_campaign(
+            ActionKind.HOLD, "name:payment-reminders", "test", known_only=True
+        )
+        assert (done.campaign.campaign_id, done.campaign.name) == (A, "payment-reminders")
+        (listed,) = await client.list_campaigns()
+        assert (listed.name, listed.tags, listed.state) == (
+            "payment-reminders",
+            {"team": "billing"},
+            CampaignState.HELD,
+        )
+        assert (await client.release_campaign("name:payment-reminders")).campaign_id == A
+        assert await client.purge_campaign("name:payment-reminders") == 0
+
+
+async def test_names_that_operators_cannot_use() -> None:
+    """A shared name is refused with its campaigns, an unknown one with similar ones."""
+    both = options(CAMPAIGNS[1], replace(CAMPAIGNS[2], api="v1"))
+    async with world_of(both, campaign_directory="connect") as world, client_of(world) as client:
+        await read(world)
+        with pytest.raises(CallFailed) as shared:
+            await client.hold_campaign("name:surveys")
+        assert shared.value.code is StatusCode.FAILED_PRECONDITION
+        assert B in str(shared.value)
+        assert C in str(shared.value)
+        with pytest.raises(CallFailed) as unknown:
+            await client.hold_campaign("name:surveyz")
+        assert unknown.value.code is StatusCode.NOT_FOUND
+        assert "surveys" in str(unknown.value)
+        assert await client.list_campaigns() == []
+
+
+async def test_campaigns_are_found_by_pattern_name_and_tag() -> None:
+    """A choice finds listed campaigns, and those of the directory without dial requests."""
+    choices = {
+        "name:pay*": [A],
+        "name:surveys": [B],
+        "tag:team=*": [A, B],
+        "a*": [A, "active"],
+        "active": ["active"],
+        B: [B],
+        "nosuch": [],
+        "*": [A, "active", B],
+    }
+    async with world_of(options(*CAMPAIGNS[:2]), campaign_directory="connect") as world:
+        await with_tags(world)
+        await world.ask(*dials(1), campaign="active")
+        async with client_of(world) as client:
+            for campaign, found in choices.items():
+                assert list((await client.see_campaigns(campaign)).campaigns) == found, campaign
+            assert list((await client.see_campaigns()).campaigns) == ["active"]
+            with pytest.raises(CallFailed, match=r"campaign: must be tag:KEY=VALUE"):
+                await client.see_campaigns("tag:team")
+
+
+async def test_a_watch_tells_that_a_name_has_changed() -> None:
+    """A campaign with another name counts as changed, although nothing else of it has."""
+    async with (
+        world_of(options(), campaign_directory="connect") as world,
+        client_of(world) as client,
+        asyncio.timeout(PATIENCE_S),
+    ):
+        await read(world)
+        await client.hold_campaign(A)
+        watch = client.watch_campaigns(0.25)
+        assert (await anext(watch)).campaigns[A].name == "payment-reminders"
+        world.gateway.directory.publish(CampaignTable([CampaignEntry(A, "reminders", {})]))
+        seen = await anext(watch)
+        while A not in seen.changed:
+            seen = await anext(watch)
+        assert seen.campaigns[A].name == "reminders"
+        await watch.aclose()
+
+
+async def test_dialctl_uses_names() -> None:
+    """dialctl holds by name and tag, and its table has a column with names."""
+    async with world_of(options(*CAMPAIGNS[:2]), campaign_directory="connect") as world:
+        await with_tags(world)
+        code, out, _ = await dialctl(world, "hold", "name:payment-reminders")
+        assert (code, out.startswith(f"{A} (payment-reminders): held")) == (0, True)
+        code, out, err = await dialctl(world, "hold", "tag:team=research", "--yes")
+        assert (code, f"{B} (surveys): flowing" in err, f"{B} (surveys): held" in out) == (0, True, True)
+        code, out, _ = await dialctl(world, "campaigns", "name:pay*")
+        assert out.splitlines()[0].split()[:3] == ["CAMPAIGN", "NAME", "STATE"]
+        assert out.splitlines()[1].split()[:3] == [A, "payment-reminders", "held"]
+        assert len(out.splitlines()) == 2
+        code, _, err = await dialctl(world, "hold", "name:survey")
+        assert (code, f"surveys ({B})" in err) == (1, True)

@@ -20,7 +20,7 @@ from dialgateway.v1 import dial_request_service_pb2 as dial_pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from gateway import simulator
 from gateway.api.authorization import Authorizer
-from gateway.api.campaign_service import CampaignServicer
+from gateway.api.campaign_service import CALLER_WATCHERS, WATCHERS, CampaignServicer
 from gateway.api.method_handlers import campaign_handlers
 from gateway.api.server import GrpcServer
 from gateway.control.snapshots import StatusSnapshots
@@ -54,14 +54,23 @@ def stub_of(world: World) -> "CampaignServiceAsyncStub":
 
 @asynccontextmanager
 async def servicer_of(
-    world: World, snapshots: StatusSnapshots | None = None, **limits: int
+    world: World,
+    snapshots: StatusSnapshots | None = None,
+    watchers: int = WATCHERS,
+    caller_watchers: int = CALLER_WATCHERS,
 ) -> AsyncIterator[tuple[CampaignServicer, "CampaignServiceAsyncStub"]]:
     """Serve the campaigns of a world on another port, with limits or snapshots of the test."""
     gateway = world.gateway
     snapshots = snapshots or gateway._campaigns._snapshots
     operations = gateway._campaigns._operations
     made = CampaignServicer(
-        gateway._dispatcher, gateway._clock, gateway.access.control, snapshots, operations, **limits
+        gateway._dispatcher,
+        gateway._clock,
+        gateway.access.control,
+        snapshots,
+        operations,
+        watchers=watchers,
+        caller_watchers=caller_watchers,
     )
     handlers = [campaign_handlers(made, Authorizer(gateway.access.control))]
     server = GrpcServer(handlers, "127.0.0.1:0")

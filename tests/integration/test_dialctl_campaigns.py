@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from dialgateway import DialGatewayClient
+from dialgateway import Campaign, DialGatewayClient
 from tests import preloaded
 from tests.integration.world import CAMPAIGN, PATIENCE_S, World, dials, until, verdicts, world_of
 
@@ -59,7 +59,7 @@ async def test_hold_list_and_release(world: World) -> None:
     """The list shows who holds a campaign and why; a release ends the hold, and a second one reports that
     none exists.
     """
-    code, out, _ = await dialctl(world, "hold", CAMPAIGN, "--reason", "complaints")
+    code, out, _ = await dialctl(world, "hold", CAMPAIGN, "--in-advance", "--reason", "complaints")
     assert code == 0
     assert f"{CAMPAIGN}: held" in out
     code, out, _ = await dialctl(world, "campaigns")
@@ -76,7 +76,7 @@ async def test_hold_list_and_release(world: World) -> None:
 
 async def test_hold_that_answers(world: World) -> None:
     """With `--answer`, new requests are answered."""
-    assert (await dialctl(world, "hold", CAMPAIGN, "--answer"))[0] == 0
+    assert (await dialctl(world, "hold", CAMPAIGN, "--answer", "--in-advance"))[0] == 0
     assert verdicts(await world.ask(*dials(1))) == ["NOT_ACCEPTED HELD SAME_TOKEN"]
 
 
@@ -91,6 +91,56 @@ async def test_purge_asks_and_names_the_number(world: World, typed: bytes, purge
     assert world.gateway.engine.outstanding == (0 if purged else 37)
 
 
+async def test_an_unknown_campaign_is_not_held(world: World) -> None:
+    """A typing error holds nothing and says so. `--in-advance` holds an id that is not known yet."""
+    for command in (["hold", "nosuch"], ["purge", "nosuch", "--yes"], ["release", "nosuch"]):
+        code, out, err = await dialctl(world, *command)
+        assert (code, out) == (1, ""), command
+        assert ("not held" if command[0] == "release" else "this campaign is not known") in err
+    assert "--in-advance" in (await dialctl(world, "hold", "nosuch"))[2]
+    assert (await dialctl(world, "campaigns"))[1] == "no campaigns\n"
+    assert (await dialctl(world, "hold", "nosuch", "--in-advance"))[0] == 0
+    assert (await dialctl(world, "hold", "nosuch"))[0] == 0  # it is known now
+    await world.ask(*dials(1))
+    assert (await dialctl(world, "hold", CAMPAIGN))[0] == 0  # from its dial requests
+
+
+@pytest.mark.parametrize(("typed", "held"), [(b"y\n", 2), (b"n\n", 0), (b"", 0)])
+async def test_a_pattern_is_listed_and_confirmed(world: World, typed: bytes, held: int) -> None:
+    """A pattern shows the campaigns that it means, and operates on each of them after a yes."""
+    for campaign in ("debt-1", "debt-2", "surveys"):
+        await world.ask(*dials(1), campaign=campaign)
+    code, out, err = await dialctl(world, "hold", "debt-*", stdin=typed)
+    assert "debt-1: flowing" in err
+    assert "debt-2: flowing" in err
+    assert "hold 2 campaigns? [y/N]" in err
+    assert "surveys" not in out + err
+    assert (code, out.count(": held")) == (0 if held else 1, held)
+    assert sum(row.hold is not None for row in await rows(world)) == held
+
+
+async def rows(world: World) -> list[Campaign]:
+    async with DialGatewayClient(world.target) as client:
+        return await client.list_campaigns()
+
+
+async def test_patterns_release_and_purge_what_they_mean(world: World) -> None:
+    """A release means held campaigns only. A pattern that means nothing exits with 1, and says so."""
+    for campaign in ("debt-1", "debt-2"):
+        await world.ask(*dials(1), campaign=campaign)
+    code, _, err = await dialctl(world, "release", "debt-*", "--yes")
+    assert (code, err) == (1, "dialctl: no held campaign matches debt-*, so nothing was done\n")
+    assert (await dialctl(world, "hold", "debt-1"))[0] == 0
+    code, out, _ = await dialctl(world, "release", "debt-*", "--yes")
+    assert (code, out.count("debt-1: flowing"), "debt-2" in out) == (0, 1, False)
+    code, out, _ = await dialctl(world, "purge", "*-2", "--yes")
+    assert (code, out) == (0, "debt-2: 0 dial requests removed\n")
+    code, out, err = await dialctl(world, "hold", "nosuch-*", "--yes")
+    assert (code, out, err) == (1, "", "dialctl: no campaign matches nosuch-*, so nothing was done\n")
+    code, _, err = await dialctl(world, "hold", "debt-*", "--in-advance")
+    assert (code, "needs one campaign" in err) == (2, True)
+
+
 async def test_purge_without_asking(world: World) -> None:
     """With `--yes` a purge does not ask."""
     await with_queue(world, 3)
@@ -101,7 +151,9 @@ async def test_purge_without_asking(world: World) -> None:
 
 async def test_json_for_programs(world: World) -> None:
     """Each command prints one document; a watch prints a line for each change. Errors stay text."""
-    code, out, err = await dialctl(world, "hold", CAMPAIGN, "--reason", "complaints", "-o", "json")
+    code, out, err = await dialctl(
+        world, "hold", CAMPAIGN, "--reason", "complaints", "--in-advance", "-o", "json"
+    )
     done = json.loads(out)
     assert (code, err, done["action"], done["answered"], done["confirmation"]) == (0, "", "HOLD", 0, None)
     assert done["campaign"]["hold"]["reason"] == "complaints"

@@ -145,7 +145,9 @@ async def test_dialctl_says_which_replicas_have_confirmed(real_server: Server) -
     async with lossy_proxy_to(real_server.port) as proxy, fleet_of(2, real_server.url) as fleet:
         await fleet.add("cut-off", shared_state_url=f"valkey://127.0.0.1:{proxy.port}")
         await fleet.joined()
-        code, out, err = await dialctl(fleet.replicas[0], "hold", CAMPAIGN, "--reason", "complaints")
+        code, out, err = await dialctl(
+            fleet.replicas[0], "hold", CAMPAIGN, "--in-advance", "--reason", "complaints"
+        )
         assert (code, err) == (0, "")
         assert out.splitlines()[0].startswith(f"{CAMPAIGN}: held")
         assert out.splitlines()[1] == "confirmed by cut-off, gateway-0, gateway-1"

@@ -126,7 +126,7 @@ async def test_dialctl_without_the_store(real_server: Server) -> None:
     async with fleet_of(2, real_server.url) as fleet:
         await fleet.joined()
         real_server.kill()
-        code, out, err = await dialctl(fleet.replicas[0], "hold", CAMPAIGN)
+        code, out, err = await dialctl(fleet.replicas[0], "hold", CAMPAIGN, "--in-advance")
         assert code == 1
         assert "held" in out
         assert "ONLY gateway-0 has done it" in err

@@ -55,13 +55,18 @@ class CampaignCalls(ABC):
         """Return all campaigns that the gateway knows, ordered by id."""
         return list((await self.see_campaigns()).campaigns.values())
 
-    async def see_campaigns(self) -> CampaignsSeen:
-        """Return all campaigns that the gateway knows, ordered by id, and the replicas of its fleet."""
+    async def see_campaigns(self, campaign: str = "") -> CampaignsSeen:
+        """Return all campaigns that the gateway knows, ordered by id, and the replicas of its fleet.
+
+        With `campaign` only those that it means: an id, `name:NAME` or `tag:KEY=VALUE`, each with `*` for any
+        characters. Then campaigns without dial requests are listed too, if the gateway has a directory.
+        """
         pages: list[pb.ListCampaignsResponse] = []
         async with self._campaign_stub() as stub:
             while not pages or pages[-1].next_page_token:
-                message = wire.list_message(pages[-1].next_page_token if pages else "")
+                message = wire.list_message(pages[-1].next_page_token if pages else "", campaign)
                 pages.append(await stub.ListCampaigns(message, timeout=TIMEOUT_S, metadata=self._metadata))
+                wire.require_choice(pages[-1], campaign)
         return wire.listed(pages)
 
     async def watch_campaigns(self, every: timedelta | float = 1.0) -> AsyncGenerator[CampaignsSeen, None]:
@@ -101,9 +106,14 @@ class CampaignCalls(ABC):
         reason: str = "",
         *,
         held_requests: HeldRequests = HeldRequests.WAIT,
+        known_only: bool = False,
     ) -> ActionDone:
-        """Hold, release or purge a campaign. Return also which replicas of a fleet have confirmed it."""
-        method, message = wire.action_message(kind, campaign_id, reason, held_requests)
+        """Hold, release or purge a campaign. Return also which replicas of a fleet have confirmed it.
+
+        The campaign is an id, or `name:NAME` if the gateway has a campaign directory. `known_only`: raise
+        CallFailed (NOT_FOUND) for a hold or purge of a campaign that the gateway does not know.
+        """
+        method, message = wire.action_message(kind, campaign_id, reason, held_requests, known_only=known_only)
         async with self._campaign_stub() as stub:
             response = await getattr(stub, method)(message, timeout=TIMEOUT_S, metadata=self._metadata)
         return wire.action_done(response)
@@ -136,13 +146,18 @@ class SyncCampaignCalls(ABC):
         """Return all campaigns that the gateway knows, ordered by id."""
         return list((self.see_campaigns()).campaigns.values())
 
-    def see_campaigns(self) -> CampaignsSeen:
-        """Return all campaigns that the gateway knows, ordered by id, and the replicas of its fleet."""
+    def see_campaigns(self, campaign: str = "") -> CampaignsSeen:
+        """Return all campaigns that the gateway knows, ordered by id, and the replicas of its fleet.
+
+        With `campaign` only those that it means: an id, `name:NAME` or `tag:KEY=VALUE`, each with `*` for any
+        characters. Then campaigns without dial requests are listed too, if the gateway has a directory.
+        """
         pages: list[pb.ListCampaignsResponse] = []
         with self._campaign_stub() as stub:
             while not pages or pages[-1].next_page_token:
-                message = wire.list_message(pages[-1].next_page_token if pages else "")
+                message = wire.list_message(pages[-1].next_page_token if pages else "", campaign)
                 pages.append(stub.ListCampaigns(message, timeout=TIMEOUT_S, metadata=self._metadata))
+                wire.require_choice(pages[-1], campaign)
         return wire.listed(pages)
 
     def watch_campaigns(self, every: timedelta | float = 1.0) -> Generator[CampaignsSeen, None, None]:
@@ -182,9 +197,14 @@ class SyncCampaignCalls(ABC):
         reason: str = "",
         *,
         held_requests: HeldRequests = HeldRequests.WAIT,
+        known_only: bool = False,
     ) -> ActionDone:
-        """Hold, release or purge a campaign. Return also which replicas of a fleet have confirmed it."""
-        method, message = wire.action_message(kind, campaign_id, reason, held_requests)
+        """Hold, release or purge a campaign. Return also which replicas of a fleet have confirmed it.
+
+        The campaign is an id, or `name:NAME` if the gateway has a campaign directory. `known_only`: raise
+        CallFailed (NOT_FOUND) for a hold or purge of a campaign that the gateway does not know.
+        """
+        method, message = wire.action_message(kind, campaign_id, reason, held_requests, known_only=known_only)
         with self._campaign_stub() as stub:
             response = getattr(stub, method)(message, timeout=TIMEOUT_S, metadata=self._metadata)
         return wire.action_done(response)

@@ -35,9 +35,16 @@ _KINDS = by_number(pb.ActionKind, ActionKind, "ACTION_KIND_")
 _REASONS = by_number(dial_pb.Reason, Reason, "REASON_")
 
 
-def list_message(page_token: str) -> pb.ListCampaignsRequest:
-    """Return the request for one page of the list of campaigns."""
-    return pb.ListCampaignsRequest(page_size=PAGE_SIZE, page_token=page_token)
+def list_message(page_token: str, campaign: str = "") -> pb.ListCampaignsRequest:
+    """Return the request for one page of the list of campaigns, or of those that `campaign` means."""
+    return pb.ListCampaignsRequest(page_size=PAGE_SIZE, page_token=page_token, campaign=campaign)
+
+
+def require_choice(response: pb.ListCampaignsResponse, campaign: str) -> None:
+    """Raise CallFailed if a gateway has listed all campaigns because it does not know how to choose some."""
+    if response.campaign != campaign:
+        text = "this gateway is too old to find campaigns by pattern, name or tag"
+        raise CallFailed(text, code=grpc.StatusCode.UNIMPLEMENTED)
 
 
 def listed(pages: list[pb.ListCampaignsResponse]) -> CampaignsSeen:
@@ -55,7 +62,12 @@ def watch_message(every: timedelta | float) -> pb.WatchCampaignsRequest:
 
 
 def action_message(
-    kind: ActionKind, campaign_id: str, reason: str, held_requests: HeldRequests
+    kind: ActionKind,
+    campaign_id: str,
+    reason: str,
+    held_requests: HeldRequests,
+    *,
+    known_only: bool = False,
 ) -> tuple[str, ActionRequest]:
     """Return the method for an action and its request. Raises ValueError for UNSPECIFIED."""
     if kind is ActionKind.HOLD:
@@ -64,11 +76,14 @@ def action_message(
             campaign_id=campaign_id,
             reason=reason,
             held_requests=pb.HELD_REQUESTS_ANSWER if answer else pb.HELD_REQUESTS_WAIT,
+            known_only=known_only,
         )
     if kind is ActionKind.RELEASE:
         return "ReleaseCampaign", pb.ReleaseCampaignRequest(campaign_id=campaign_id, reason=reason)
     if kind is ActionKind.PURGE:
-        return "PurgeCampaign", pb.PurgeCampaignRequest(campaign_id=campaign_id, reason=reason)
+        return "PurgeCampaign", pb.PurgeCampaignRequest(
+            campaign_id=campaign_id, reason=reason, known_only=known_only
+        )
     raise ValueError("kind: HOLD, RELEASE or PURGE")
 
 
@@ -109,6 +124,8 @@ def campaign(message: pb.Campaign) -> Campaign:
         _hold(message.hold) if message.HasField("hold") else None,
         _action(message.last_action) if message.HasField("last_action") else None,
         tuple(map(_part, message.replicas)),
+        message.name,
+        dict(message.tags),
     )
 
 

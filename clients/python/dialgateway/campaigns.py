@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -77,7 +77,8 @@ class Campaign:
     In a fleet, counts and rates are sums, and `replicas` has the part of each replica; else it is empty.
     `oldest_wait` is how long the oldest queued dial request has waited. `reason` and `detail` say why the
     campaign does not flow, and what ends that. `retry_after` is the time until the next attempt, if known.
-    `campaign_id`, `detail` and the reasons come from callers: show them as text, never as markup.
+    `name` and `tags` come from the gateway's campaign directory, and are empty if it does not know them.
+    `campaign_id`, `detail`, names, tags and reasons are untrusted: show them as text, never as markup.
     """
 
     campaign_id: str
@@ -94,6 +95,8 @@ class Campaign:
     hold: Hold | None
     last_action: Action | None
     replicas: tuple[ReplicaPart, ...] = ()
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

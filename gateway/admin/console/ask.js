@@ -53,8 +53,10 @@ export class Ask {
     this.kind = kind;
     this.id = id;
     this.busy = false;
+    this.knownOnly = true;
     say(byId("ask-title"), WORDS[kind].title);
-    say(byId("ask-campaign"), visible(id));
+    const name = this.model.campaigns.get(id)?.name;
+    say(byId("ask-campaign"), name ? `${visible(name)} (${visible(id)})` : visible(id));
     say(byId("ask-words"), WORDS[kind].words);
     say(byId("ask-reason-label"), kind === "hold" ? "Reason" : "Reason, if you like");
     say(byId("ask-error"), "");
@@ -74,7 +76,7 @@ export class Ask {
     if (!this.kind) return;
     const row = this.model.campaigns.get(this.id) ?? { queued: 0, in_flight: 0 };
     say(byId("ask-number"), WORDS[this.kind].number(row));
-    say(byId("ask-do"), WORDS[this.kind].button(row));
+    say(byId("ask-do"), this.knownOnly ? WORDS[this.kind].button(row) : "Hold in advance");
   }
 
   async #do() {
@@ -90,12 +92,14 @@ export class Ask {
     this.#setBusy(true);
     try {
       const answering = kind === "hold" && byId("ask-form").elements.answering.value === "yes";
-      const { status, said } = await post(kind, { campaign_id: id, operator, reason, answering }, token || typed);
+      const { status, said } = await post(kind, { campaign_id: id, operator, reason, answering, known_only: this.knownOnly }, token || typed);
       if (status === 200) {
         token = token || typed;
         this.dialog.close();
         this.onSay(`${WORDS[kind].done(said.answered)}: ${visible(id)}${reach(kind, said)}`);
       } else {
+        // The row may have gone meanwhile, and the gateway may know nothing of the campaign any more.
+        if (status === 404 && kind === "hold") { this.knownOnly = false; this.show(); }
         if (status === 401) { token = ""; show(byId("ask-token-field"), true); }
         this.#refuse(said.error, status === 401 ? "ask-token" : "ask-reason");
       }

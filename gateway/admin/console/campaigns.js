@@ -8,7 +8,7 @@ const FIRST = 50, MORE = 200;
 const SHORT = { THROTTLED: "throttled", CAMPAIGN_NOT_RUNNING: "not running", HELD: "" };
 
 const COLUMNS = [
-  ["name", "Campaign", (row) => row.campaign_id, "ascending"],
+  ["name", "Campaign", (row) => row.name || row.campaign_id, "ascending"],
   ["state", "State, and what ends it", (row) => STATES.indexOf(row.state), "ascending"],
   ["queue", "Waiting", (row) => row.queued, "descending"],
   ["flight", "In calls", (row) => row.in_flight, "descending"],
@@ -19,6 +19,8 @@ const COLUMNS = [
 ];
 
 const capital = (word) => word[0].toUpperCase() + word.slice(1);
+/** What a search looks at: the id, the name and the tags. */
+const sought = (row) => [row.campaign_id, row.name, ...row.tags.map(([key, value]) => `${key}=${value}`)].join("\n").toLowerCase();
 const others = (row) => row.counts[1] + row.counts[2] + row.counts[3] + row.counts[4];
 
 export class Campaigns {
@@ -68,7 +70,7 @@ export class Campaigns {
     const wanted = byId("find").value.trim().toLowerCase();
     const found = [...this.model.campaigns.values()].filter((row) =>
       (this.state === "all" || row.state === this.state)
-      && (!wanted || row.campaign_id.toLowerCase().includes(wanted)));
+      && (!wanted || sought(row).includes(wanted)));
     const [, , of] = COLUMNS.find(([name]) => name === this.sort.column);
     const way = this.sort.order === "ascending" ? 1 : -1;
     found.sort((one, other) => {
@@ -142,7 +144,9 @@ class Row {
     this.parts = make("p", "parts");
     this.queue = make("span");
     this.meter = meter();
-    const name = make("td", "name", "", make("bdi", "", visible(id)));
+    this.name = make("bdi", "called");
+    this.tags = make("p", "tags");
+    const name = make("td", "name", "", this.name, make("bdi", "id", visible(id)), this.tags);
     const cells = COLUMNS.slice(3).map(([, words]) => { const cell = make("td", "number"); cell.dataset.label = words; return cell; });
     [this.flight, this.wait, this.rate, this.accepted, this.others] = cells;
     const queue = make("td", "number queue", "", this.queue, this.meter.element);
@@ -156,6 +160,10 @@ class Row {
 
   show(model, largest) {
     const row = model.campaigns.get(this.id);
+    say(this.name, visible(row.name));
+    show(this.name, row.name !== "");
+    say(this.tags, row.tags.map(([key, value]) => `${visible(key)}=${visible(value)}`).join(", "));
+    show(this.tags, row.tags.length > 0);
     mark(this.state, "data-is", row.state);
     say(this.state, capital(row.state));
     say(this.why, why(row, model.at));

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from operator import attrgetter
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -16,6 +16,7 @@ from gateway.control.snapshots import ReplicaSeen
 from gateway.core.campaigns.holds import Hold, OperatorAction
 from gateway.core.model import Outcome
 from gateway.core.views.campaign_status import CampaignRow, CampaignState, ReplicaPart
+from gateway.directory.table import NO_CAMPAIGNS, CampaignTable
 from gateway.dispatch.fleet_control import ActionResult
 
 PAGE_SIZE, LARGEST_PAGE = 100, 1000
@@ -74,7 +75,8 @@ def page(
     wanted = sorted(map(int, set(request.states)))
     if any(state not in tuple(CampaignState) for state in wanted):
         raise BadRequest("states: FLOWING, COOLING, PARKED or HELD")
-    after = _after(request.page_token, wanted)
+    listing = _listing(wanted, request.campaign)
+    after = _after(request.page_token, listing)
     size = min(request.page_size or PAGE_SIZE, LARGEST_PAGE)
     if wanted:
         found, count = yield from _in_states(rows, wanted, after, size + 1)
@@ -82,7 +84,7 @@ def page(
         everything, count = list(rows), len(rows)
         begin = bisect_right(everything, after, key=attrgetter("campaign_id"))
         found = everything[begin : begin + size + 1]
-    token = _token(found[size - 1].campaign_id, wanted) if len(found) > size else ""
+    token = _token(found[size - 1].campaign_id, listing) if len(found) > size else ""
     return found[:size], token, count
 
 
@@ -101,29 +103,47 @@ def _in_states(
     return found, count
 
 
-def _token(campaign_id: str, states: Sequence[int]) -> str:
-    return base64.urlsafe_b64encode(json.dumps([campaign_id, list(states)]).encode()).decode()
+def _listing(states: Sequence[int], campaign: str) -> list[object]:
+    """Return what distinguishes one listing from another."""
+    return [list(states), campaign] if campaign else [list(states)]
 
 
-def _after(token: str, states: Sequence[int]) -> str:
+def _token(campaign_id: str, listing: Sequence[object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps([campaign_id, *listing]).encode()).decode()
+
+
+def _after(token: str, listing: Sequence[object]) -> str:
     """Return the campaign id after which a page begins."""
     if not token:
         return ""
     try:
-        campaign_id, asked = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+        campaign_id, *asked = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
     except (ValueError, TypeError, RecursionError) as error:
         raise BadRequest("page_token: not one that ListCampaigns has given") from error
-    if not isinstance(campaign_id, str) or asked != list(states):
-        raise BadRequest("page_token: of a listing of other states")
+    if not isinstance(campaign_id, str) or asked != listing:
+        raise BadRequest("page_token: of a listing of other campaigns or states")
     return campaign_id
 
 
 # --- responses ---------------------------------------------------------------------------------------
 
 
-def campaign(now: float, offset: float, row: CampaignRow) -> pb.Campaign:
-    """Return the message of a row. `offset` is the core's time minus seconds since the epoch."""
+class Describing(NamedTuple):
+    """What the messages of rows need: the instant `now`, the names of campaigns, and an offset.
+
+    `offset` is the core's time minus seconds since the epoch.
+    """
+
+    now: float
+    offset: float
+    table: CampaignTable = NO_CAMPAIGNS
+
+
+def campaign(about: Describing, row: CampaignRow) -> pb.Campaign:
+    """Return the message of a row."""
+    now, offset, table = about
     waiting_s = None if row.waiting_since is None else now - row.waiting_since
+    entry = table.get(row.campaign_id)
     return pb.Campaign(
         campaign_id=row.campaign_id,
         state=row.state,  # type: ignore[arg-type] # the core's numbers are the contract's
@@ -139,6 +159,8 @@ def campaign(now: float, offset: float, row: CampaignRow) -> pb.Campaign:
         hold=None if row.hold is None else _hold(row.hold, offset),
         last_action=None if row.action is None else _action(row.action, offset),
         replicas=[_part(now, part) for part in row.parts],
+        name="" if entry is None else entry.name,
+        tags=None if entry is None else entry.tags,
     )
 
 
@@ -159,12 +181,12 @@ def replicas(seen: Iterable[ReplicaSeen]) -> list[pb.Replica]:
 
 
 def campaigns(
-    now: float, offset: float, rows: Sequence[CampaignRow], replicas: int
+    about: Describing, rows: Sequence[CampaignRow], replicas: int
 ) -> Generator[None, None, list[pb.Campaign]]:
     """Return the messages of rows, made in parts. The fleet has `replicas`, 0 without a shared state."""
     made: list[pb.Campaign] = []
     for part in _parts(rows, _rows_in(MADE_PART, replicas)):
-        made += [campaign(now, offset, row) for row in part]
+        made += [campaign(about, row) for row in part]
         yield
     return made
 
@@ -175,18 +197,18 @@ class Messages:
     Not all are kept, since freeing 100,000 messages at once takes long.
     """
 
-    def __init__(self, now: float, offset: float, seen: Iterable[ReplicaSeen] = ()) -> None:
-        self._now = now
+    def __init__(self, about: Describing, seen: Iterable[ReplicaSeen] = ()) -> None:
+        self._about = about
+        self.table = about.table
         self.replicas = replicas(seen)
-        self._offset = offset
         self._made: dict[str, pb.Campaign] = {}
-        self.as_of = timestamp(now, offset)
+        self.as_of = timestamp(about.now, about.offset)
 
     def of(self, row: CampaignRow) -> pb.Campaign:
         """Return the message of a row of this snapshot. Callers must not change it."""
         found = self._made.get(row.campaign_id)
         if found is None:
-            found = self._made[row.campaign_id] = campaign(self._now, self._offset, row)
+            found = self._made[row.campaign_id] = campaign(self._about, row)
             if len(self._made) > MADE:
                 del self._made[next(iter(self._made))]
         return found

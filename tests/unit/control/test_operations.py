@@ -15,11 +15,15 @@ from gateway.control.operations import (
     NotOnHold,
     OperationError,
     Operator,
+    UnclearName,
+    UnknownCampaign,
 )
-from gateway.control.snapshots import StatusSnapshots
+from gateway.control.snapshots import ReplicaSeen, StatusSnapshots
 from gateway.core.campaigns.holds import HOLD_LIMIT
 from gateway.core.engine import Engine, Limits
 from gateway.core.views.campaign_status import CampaignRow, CampaignState
+from gateway.directory.directory import CampaignDirectory
+from gateway.directory.table import CampaignEntry, CampaignTable
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.telemetry import telemetry_with
 
@@ -34,7 +38,10 @@ class Bench:
         caller = RetryingSender(FakeConnect(), telemetry, self.now, rng)
         self.dispatcher = Dispatcher(Engine(Limits(), rng), caller, telemetry, self.now)
         self.snapshots = StatusSnapshots(self.dispatcher.rows, self.now)
-        self.operations = CampaignOperations(self.dispatcher, self.snapshots, self.now)
+        self.directory = CampaignDirectory()
+        self.operations = CampaignOperations(
+            self.dispatcher, self.snapshots, self.now, directory=self.directory
+        )
 
     def now(self) -> float:
         return 100.0
@@ -66,6 +73,55 @@ async def test_a_hold_names_its_operator_and_ends_with_its_release() -> None:
     assert (bench.row().state, *hold) == (CampaignState.HELD, "Ines", "complaints", 100.0, True)
     await bench.operations.release("debt", INES)
     assert (bench.row().state, bench.row().hold) == (CampaignState.FLOWING, None)
+
+
+async def test_an_unknown_campaign_needs_to_be_asked_for_in_advance() -> None:
+    """A hold or purge of known campaigns only refuses any other: the directory or a listing must have it."""
+    bench = Bench()
+    for known_only in (
+        bench.operations.hold("debt", INES, answering=True, known_only=True),
+        bench.operations.purge("debt", INES, known_only=True),
+    ):
+        assert isinstance(await _error(known_only), UnknownCampaign)
+    found = await _error(bench.operations.hold("debt-*", INES, answering=True, known_only=True))
+    assert (type(found), str(found)) == (
+        InvalidOperation,
+        "campaign_id: is a pattern; list its campaigns and name each",
+    )
+    assert bench.row().hold is None
+    bench.directory.publish(CampaignTable([CampaignEntry("debt", "debt north")]))
+    await bench.operations.hold("debt", INES, answering=False, known_only=True)
+    bench.directory.publish(CampaignTable())
+    await bench.operations.purge("debt", INES, known_only=True)  # known by its hold
+
+
+async def test_a_campaign_may_be_on_a_replica_that_does_not_report() -> None:
+    """As long as a replica is missing from listings, no campaign counts as unknown: a hold must not wait."""
+    bench = Bench()
+    seen = [ReplicaSeen("here", reported=True), ReplicaSeen("away", reported=False)]
+    snapshots = StatusSnapshots(bench.dispatcher.rows, bench.now, replicas=lambda: tuple(seen))
+    operations = CampaignOperations(bench.dispatcher, snapshots, bench.now)
+    await operations.hold("debt", INES, answering=False, known_only=True)
+    assert bench.row().hold is not None
+    seen.pop()
+    assert not await operations.known("surveys")
+
+
+async def test_names_of_operations() -> None:
+    """A name means its only campaign; each other case has its own exception."""
+    bench = Bench()
+    assert bench.operations.resolve("debt") == "debt"
+    with pytest.raises(UnclearName):
+        bench.operations.resolve("name:debt")
+    entries = [CampaignEntry("1", "debt"), CampaignEntry("2", "alerts"), CampaignEntry("3", "alerts")]
+    bench.directory.publish(CampaignTable(entries))
+    assert bench.operations.resolve("name:debt") == "1"
+    with pytest.raises(UnclearName):
+        bench.operations.resolve("name:alerts")
+    with pytest.raises(UnknownCampaign):
+        bench.operations.resolve("name:debt", lambda _: False)
+    with pytest.raises(InvalidOperation):
+        CampaignOperations(bench.dispatcher, bench.snapshots, bench.now).resolve("name:debt")
 
 
 async def test_the_next_snapshot_shows_an_operation() -> None:

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 from dialgateway.dialctl.connection import Connection
 from dialgateway.dialctl.connection_options import add_connection, connection_of
+from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.output_format import OutputFormat, add_output
 
 _EXIT_CODES = """\
-exit codes: 0 done, 1 not done (refused by the gateway, not confirmed by you, or not confirmed by
-every replica of a fleet), 2 wrong usage, 3 gateway not reached, 130 interrupted"""
+exit codes: 0 done, 1 not done (refused by the gateway, unknown campaign, no campaign found, not
+confirmed by you, or not confirmed by every replica of a fleet), 2 wrong usage, 3 gateway not reached,
+130 interrupted"""
+_CAMPAIGN = "an id, name:NAME or tag:KEY=VALUE; * is any characters, so quote it"
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignArguments:
-    """The checked arguments of one command. `campaign_id` is empty for `campaigns` and `watch`."""
+    """The checked arguments of one command. `campaign_id` is empty if the command concerns all campaigns."""
 
     command: str
     gateway: Connection
@@ -24,6 +27,7 @@ class CampaignArguments:
     reason: str = ""
     answer: bool = False
     yes: bool = False
+    in_advance: bool = False
     every: float = 1.0
     output: OutputFormat = OutputFormat.TEXT
 
@@ -32,27 +36,35 @@ def add_campaign_commands(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
 ) -> None:
     """Add the five commands to the parser."""
-    _add(commands, "campaigns", "list the campaigns of a gateway")
+    listing = _add(commands, "campaigns", "list the campaigns of a gateway")
+    listing.add_argument("campaign_id", metavar="CAMPAIGN", nargs="?", default="", help=_CAMPAIGN)
     watch = _add(commands, "watch", "show the campaigns as they change, until interrupted")
     watch.add_argument("--every", metavar="SECONDS", type=_every, default=1.0, help="0.25 to 60; default: 1")
-    hold = _add_for_one(commands, "hold", "stop calls to Amazon Connect for a campaign")
+    hold = _add_for_some(commands, "hold", "stop calls to Amazon Connect for a campaign")
     hold.add_argument(
         "--answer",
         action="store_true",
         help="answer queued and new dial requests with HELD; by default they wait for the release",
     )
-    _add_for_one(commands, "release", "allow calls for a held campaign again")
-    purge = _add_for_one(commands, "purge", "answer all queued dial requests of a campaign with PURGED")
-    purge.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    hold.add_argument(
+        "--in-advance", action="store_true", help="hold the id even if the gateway knows no such campaign"
+    )
+    _add_for_some(commands, "release", "allow calls for a held campaign again")
+    _add_for_some(commands, "purge", "answer all queued dial requests of a campaign with PURGED")
 
 
-def _add_for_one(
+def _add_for_some(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
     text: str,
 ) -> argparse.ArgumentParser:
     command = _add(commands, name, text)
-    command.add_argument("campaign_id", metavar="ID", help="the campaign")
+    command.add_argument("campaign_id", metavar="CAMPAIGN", help=_CAMPAIGN)
+    command.add_argument(
+        "--yes",
+        action="store_true",
+        help="do not ask for confirmation, as a purge and a pattern otherwise do",
+    )
     command.add_argument(
         "--reason", metavar="TEXT", default="", help="the reason, shown by `campaigns` and in the log"
     )
@@ -77,8 +89,15 @@ def _add(
     return command
 
 
+def is_pattern(campaign: str) -> bool:
+    """Whether a text may mean several campaigns: it has a `*`, or names a tag."""
+    return "*" in campaign or campaign.startswith("tag:")
+
+
 def _arguments(chosen: argparse.Namespace) -> CampaignArguments:
     chosen.output = OutputFormat(chosen.output)
+    if getattr(chosen, "in_advance", False) and is_pattern(chosen.campaign_id):
+        raise UnusableFile("--in-advance: needs one campaign, not a pattern")
     names = [name for name in CampaignArguments.__slots__ if name != "gateway" and hasattr(chosen, name)]
     return CampaignArguments(gateway=connection_of(chosen), **{name: getattr(chosen, name) for name in names})
 

@@ -6,10 +6,12 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 
-from dialgateway.campaigns import ActionDone, ActionKind, CampaignsSeen, HeldRequests
+from grpc import StatusCode
+
+from dialgateway.campaigns import ActionDone, ActionKind, Campaign, CampaignsSeen, HeldRequests
 from dialgateway.client import DialGatewayClient
-from dialgateway.dialctl.campaign_arguments import CampaignArguments
-from dialgateway.dialctl.campaign_table import missing, reach, sentence, table_lines, wide_lines
+from dialgateway.dialctl.campaign_arguments import CampaignArguments, is_pattern
+from dialgateway.dialctl.campaign_table import called, missing, reach, sentence, table_lines, wide_lines
 from dialgateway.dialctl.output_format import OutputFormat, fields_json, print_json
 from dialgateway.dialctl.send import INTERRUPTED
 from dialgateway.dialctl.terminal import rich_console, unambiguous
@@ -38,7 +40,7 @@ async def run_campaign_command(arguments: CampaignArguments) -> int:
 
 
 async def _list(client: DialGatewayClient, arguments: CampaignArguments) -> int:
-    seen = await client.see_campaigns()
+    seen = await client.see_campaigns(arguments.campaign_id)
     campaigns = list(seen.campaigns.values())
     if arguments.output is OutputFormat.JSON:
         print_json({"as_of": seen.as_of, "campaigns": campaigns, "replicas": seen.replicas})
@@ -70,35 +72,83 @@ async def _watch(client: DialGatewayClient, arguments: CampaignArguments) -> int
     return DONE
 
 
-async def _hold(client: DialGatewayClient, arguments: CampaignArguments) -> int:
-    held_requests = HeldRequests.ANSWER if arguments.answer else HeldRequests.WAIT
-    done = await client.act_on_campaign(
-        ActionKind.HOLD, arguments.campaign_id, arguments.reason, held_requests=held_requests
-    )
-    answered = f"; {done.answered:,} dial requests answered" if done.answered else ""
-    return _done(
-        done, arguments, sentence(done.campaign) + answered, "the hold reaches the others once it is back"
-    )
+async def _operate(client: DialGatewayClient, arguments: CampaignArguments) -> int:
+    """Hold, release or purge a campaign, or all that a pattern means, after a confirmation if one is due."""
+    targets = await _targets(client, arguments)
+    if not targets:
+        return NOT_DONE
+    return max([await _act(client, arguments, target) for target in targets])
 
 
-async def _release(client: DialGatewayClient, arguments: CampaignArguments) -> int:
-    done = await client.act_on_campaign(ActionKind.RELEASE, arguments.campaign_id, arguments.reason)
-    return _done(done, arguments, sentence(done.campaign))
-
-
-async def _purge(client: DialGatewayClient, arguments: CampaignArguments) -> int:
-    name = unambiguous(arguments.campaign_id)
-    if not arguments.yes:
-        listed = {campaign.campaign_id: campaign for campaign in await client.list_campaigns()}
-        campaign = listed.get(arguments.campaign_id)
-        queued = campaign.queued if campaign is not None else 0
-        if not await _confirmed(f"remove {queued:,} queued dial requests of {name}? [y/N] "):
+async def _targets(client: DialGatewayClient, arguments: CampaignArguments) -> list[str]:
+    """Return the campaigns to operate on; none if there is none, or if it was not confirmed."""
+    text, command = arguments.campaign_id, arguments.command
+    if is_pattern(text):
+        return await _targets_of_pattern(client, arguments)
+    if command == "purge" and not arguments.yes:
+        queued = sum(campaign.queued for campaign in await _found(client, text))
+        if not await _confirmed(f"remove {queued:,} queued dial requests of {unambiguous(text)}? [y/N] "):
             _say("nothing was removed")
-            return NOT_DONE
-    done = await client.act_on_campaign(ActionKind.PURGE, arguments.campaign_id, arguments.reason)
-    return _done(
-        done, arguments, f"{name}: {done.answered:,} dial requests removed", "purge again once it is back"
-    )
+            return []
+    return [text]
+
+
+async def _targets_of_pattern(client: DialGatewayClient, arguments: CampaignArguments) -> list[str]:
+    """List what a pattern means, and have it confirmed. A release means held campaigns only."""
+    text, command = arguments.campaign_id, arguments.command
+    seen = await client.see_campaigns(text)
+    found = list(seen.campaigns.values())
+    if command == "release":
+        found = [campaign for campaign in found if campaign.hold is not None]
+    if not found:
+        kind = "held campaign" if command == "release" else "campaign"
+        _say(f"no {kind} matches {text}, so nothing was done{missing(seen)}")
+        return []
+    for campaign in found:
+        sys.stderr.write(f"{sentence(campaign)}\n")
+    what = f"{len(found):,} campaign{'s' if len(found) > 1 else ''}{missing(seen)}"
+    if not arguments.yes and not await _confirmed(f"{command} {what}? [y/N] "):
+        _say("nothing was done")
+        return []
+    return [campaign.campaign_id for campaign in found]
+
+
+async def _found(client: DialGatewayClient, text: str) -> list[Campaign]:
+    """Return the campaigns with an id or a name. A gateway without names still finds ids."""
+    if text.startswith("name:"):
+        return list((await client.see_campaigns(text)).campaigns.values())
+    return [campaign for campaign in await client.list_campaigns() if campaign.campaign_id == text]
+
+
+async def _act(client: DialGatewayClient, arguments: CampaignArguments, target: str) -> int:
+    """Operate on one campaign; return the exit code. What is refused for one is no reason to skip others."""
+    kind = ActionKind[arguments.command.upper()]
+    try:
+        done = await client.act_on_campaign(
+            kind,
+            target,
+            arguments.reason,
+            held_requests=HeldRequests.ANSWER if arguments.answer else HeldRequests.WAIT,
+            known_only=not arguments.in_advance,
+        )
+    except GatewayUnavailable:
+        raise
+    except CallFailed as error:
+        unknown = kind is ActionKind.HOLD and error.code is StatusCode.NOT_FOUND
+        hint = "; --in-advance does that" if unknown and not target.startswith("name:") else ""
+        _say(f"{target}: {error}{hint}")
+        return NOT_DONE
+    return _done(done, arguments, *_told(kind, done))
+
+
+def _told(kind: ActionKind, done: ActionDone) -> tuple[str, str]:
+    """Return what an action has done, and what to expect if the shared state could not record it."""
+    if kind is ActionKind.PURGE:
+        text = f"{called(done.campaign)}: {done.answered:,} dial requests removed"
+        return text, "purge again once it is back"
+    answered = f"; {done.answered:,} dial requests answered" if done.answered else ""
+    then = "the hold reaches the others once it is back" if kind is ActionKind.HOLD else ""
+    return sentence(done.campaign) + answered, then
 
 
 def _done(done: ActionDone, arguments: CampaignArguments, text: str, without_store: str = "") -> int:
@@ -150,7 +200,7 @@ def _say(text: str) -> None:
 _COMMANDS: dict[str, Callable[[DialGatewayClient, CampaignArguments], Awaitable[int]]] = {
     "campaigns": _list,
     "watch": _watch,
-    "hold": _hold,
-    "release": _release,
-    "purge": _purge,
+    "hold": _operate,
+    "release": _operate,
+    "purge": _operate,
 }

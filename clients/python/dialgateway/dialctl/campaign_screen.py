@@ -24,7 +24,6 @@ from dialgateway.dialctl.campaign_table import (
     MAX_WIDTHS,
     NUMERIC,
     REPLICAS,
-    TITLES,
     cells,
     missing,
     table_lines,
@@ -52,7 +51,7 @@ def print_campaigns(campaigns: Sequence[Campaign], console: Console) -> None:
 
 
 def _rows(campaigns: Iterable[Campaign]) -> list[dict[str, str]]:
-    return [dict(zip((*TITLES, REPLICAS), cells(campaign), strict=True)) for campaign in campaigns]
+    return [cells(campaign) for campaign in campaigns]
 
 
 def _table(rows: Iterable[Mapping[str, str]], columns: Iterable[str], overflow: OverflowMethod) -> Table:

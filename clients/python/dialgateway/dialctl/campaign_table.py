@@ -11,28 +11,33 @@ from dialgateway.dialctl.terminal import unambiguous
 from dialgateway.values import Outcome, Reason
 
 TITLES = ("CAMPAIGN", "STATE", "QUEUED", "IN FLIGHT", "OLDEST", "ACC/S", "ACCEPTED", "OTHER", "WHY")
+NAME = "NAME"
+"""The title of the second column, if the gateway knows names of campaigns."""
 REPLICAS = "QUEUED+IN FLIGHT BY REPLICA"
 """The title of the last column in a fleet: what each replica has of a campaign."""
 MORE_TITLES = ("OUTCOMES", "REASON", "SINCE", "LAST ACTION")
 """The titles of the columns that only `-o wide` has."""
+TAGS = "TAGS"
+"""The title of its last column, if the gateway knows tags of campaigns."""
 NUMERIC = frozenset({"QUEUED", "IN FLIGHT", "OLDEST", "ACC/S", "ACCEPTED", "OTHER"})
 """The columns that are aligned to the right."""
-MAX_WIDTHS = {"CAMPAIGN": 40, "WHY": 70, REPLICAS: 200}
+MAX_WIDTHS = {"CAMPAIGN": 40, NAME: 40, "WHY": 70, REPLICAS: 200}
 """The width at which a column's texts are cut, in characters."""
 
 
 def titles(campaigns: Iterable[Campaign]) -> tuple[str, ...]:
-    """Return the titles of a table: those of one gateway, or of a fleet."""
-    return (*TITLES, REPLICAS) if any(campaign.replicas for campaign in campaigns) else TITLES
+    """Return the titles of a table, with names if there are any, and with replicas in a fleet."""
+    shown = list(campaigns)
+    first, *others = TITLES
+    named = [NAME] if any(campaign.name for campaign in shown) else []
+    fleet = [REPLICAS] if any(campaign.replicas for campaign in shown) else []
+    return (first, *named, *others, *fleet)
 
 
-def cells(campaign: Campaign) -> tuple[str, ...]:
-    """Return the cells of a campaign's row, in the order of `TITLES`, then that of `REPLICAS`.
-
-    They are safe to write to a terminal.
-    """
+def cells(campaign: Campaign) -> dict[str, str]:
+    """Return the cells of a campaign's row by their titles. They are safe to write to a terminal."""
     accepted = campaign.outcomes[Outcome.ACCEPTED]
-    return (
+    texts = (
         unambiguous(campaign.campaign_id),
         campaign.state.lower(),
         f"{campaign.queued:,}",
@@ -42,21 +47,32 @@ def cells(campaign: Campaign) -> tuple[str, ...]:
         f"{accepted:,}",
         f"{sum(campaign.outcomes.values()) - accepted:,}",
         unambiguous(_why(campaign)),
-        ", ".join(_part(campaign, part) for part in campaign.replicas),
     )
+    return {
+        **dict(zip(TITLES, texts, strict=True)),
+        NAME: unambiguous(campaign.name),
+        REPLICAS: ", ".join(_part(campaign, part) for part in campaign.replicas),
+    }
 
 
 def table_lines(campaigns: Sequence[Campaign]) -> list[str]:
     """Return a table as lines, titles first. Rows are not cut to a terminal's width: pipes have none."""
     columns = titles(campaigns)
-    return _aligned(columns, [cells(campaign)[: len(columns)] for campaign in campaigns], MAX_WIDTHS)
+    return _aligned(columns, [_row(columns, campaign) for campaign in campaigns], MAX_WIDTHS)
 
 
 def wide_lines(campaigns: Sequence[Campaign]) -> list[str]:
     """Return a table with more columns as lines, titles first. No text is cut."""
-    columns = (*titles(campaigns), *MORE_TITLES)
-    rows = [(*cells(campaign)[: len(columns) - len(MORE_TITLES)], *_more(campaign)) for campaign in campaigns]
-    return _aligned(columns, rows, {})
+    columns = titles(campaigns)
+    rows = [(*_row(columns, campaign), *_more(campaign)) for campaign in campaigns]
+    if not any(campaign.tags for campaign in campaigns):
+        return _aligned((*columns, *MORE_TITLES), [row[:-1] for row in rows], {})
+    return _aligned((*columns, *MORE_TITLES, TAGS), rows, {})
+
+
+def _row(columns: Iterable[str], campaign: Campaign) -> tuple[str, ...]:
+    texts = cells(campaign)
+    return tuple(texts[title] for title in columns)
 
 
 def _more(campaign: Campaign) -> tuple[str, ...]:
@@ -71,6 +87,7 @@ def _more(campaign: Campaign) -> tuple[str, ...]:
         campaign.reason.value if campaign.reason is not Reason.UNSPECIFIED else "",
         f"{campaign.since:%Y-%m-%dT%H:%M:%SZ}" if campaign.since is not None else "",
         unambiguous(done),
+        ", ".join(f"{unambiguous(key)}={unambiguous(value)}" for key, value in campaign.tags.items()),
     )
 
 
@@ -85,10 +102,20 @@ def _aligned(columns: Sequence[str], rows: Iterable[Sequence[str]], most: Mappin
 
 def sentence(campaign: Campaign) -> str:
     """Return one campaign as one line."""
-    name, state, queued, in_flight, oldest, rate, accepted, other, why, replicas = cells(campaign)
-    counts = f"{queued} queued (oldest {oldest}), {in_flight} in flight, {rate}/s"
+    row = cells(campaign)
+    replicas, why = row[REPLICAS], row["WHY"]
+    counts = (
+        f"{row['QUEUED']} queued (oldest {row['OLDEST']}), {row['IN FLIGHT']} in flight, {row['ACC/S']}/s"
+    )
     more = (f"; {why}" if why else "") + (f"; queued+in flight by replica: {replicas}" if replicas else "")
-    return f"{name}: {state}, {counts}, {accepted} accepted, {other} other{more}"
+    answers = f"{row['ACCEPTED']} accepted, {row['OTHER']} other"
+    return f"{called(campaign)}: {row['STATE']}, {counts}, {answers}{more}"
+
+
+def called(campaign: Campaign) -> str:
+    """Return the id of a campaign, with its name if that is known."""
+    name = f" ({unambiguous(campaign.name)})" if campaign.name else ""
+    return f"{unambiguous(campaign.campaign_id)}{name}"
 
 
 def missing(seen: CampaignsSeen) -> str:

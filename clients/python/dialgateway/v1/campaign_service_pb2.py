@@ -17,53 +17,57 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%dialgateway/v1/campaign_service.proto\x12\x0e\x64ialgateway.v1\x1a)dialgateway/v1/dial_request_service.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"l\n\x14ListCampaignsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12-\n\x06states\x18\x03 \x03(\x0e\x32\x1d.dialgateway.v1.CampaignState\"\xc7\x01\n\x15ListCampaignsResponse\x12+\n\tcampaigns\x18\x01 \x03(\x0b\x32\x18.dialgateway.v1.Campaign\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x05\x12)\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08replicas\x18\x05 \x03(\x0b\x32\x17.dialgateway.v1.Replica\"H\n\x15WatchCampaignsRequest\x12/\n\x0cmin_interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc8\x01\n\x16WatchCampaignsResponse\x12+\n\tcampaigns\x18\x01 \x03(\x0b\x32\x18.dialgateway.v1.Campaign\x12\x19\n\x11gone_campaign_ids\x18\x02 \x03(\t\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12)\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08replicas\x18\x05 \x03(\x0b\x32\x17.dialgateway.v1.Replica\"o\n\x13HoldCampaignRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x33\n\rheld_requests\x18\x03 \x01(\x0e\x32\x1c.dialgateway.v1.HeldRequests\"\x88\x01\n\x14HoldCampaignResponse\x12*\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x18.dialgateway.v1.Campaign\x12\x10\n\x08\x61nswered\x18\x02 \x01(\x04\x12\x32\n\x0c\x63onfirmation\x18\x03 \x01(\x0b\x32\x1c.dialgateway.v1.Confirmation\"=\n\x16ReleaseCampaignRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"y\n\x17ReleaseCampaignResponse\x12*\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x18.dialgateway.v1.Campaign\x12\x32\n\x0c\x63onfirmation\x18\x02 \x01(\x0b\x32\x1c.dialgateway.v1.Confirmation\";\n\x14PurgeCampaignRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x87\x01\n\x15PurgeCampaignResponse\x12\x0e\n\x06purged\x18\x01 \x01(\x04\x12*\n\x08\x63\x61mpaign\x18\x02 \x01(\x0b\x32\x18.dialgateway.v1.Campaign\x12\x32\n\x0c\x63onfirmation\x18\x03 \x01(\x0b\x32\x1c.dialgateway.v1.Confirmation\"[\n\x0c\x43onfirmation\x12\x1a\n\x12\x63onfirmed_replicas\x18\x01 \x03(\t\x12\x1c\n\x14unconfirmed_replicas\x18\x02 \x03(\t\x12\x11\n\tonly_here\x18\x03 \x01(\x08\")\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08reported\x18\x02 \x01(\x08\"\x81\x04\n\x08\x43\x61mpaign\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.dialgateway.v1.CampaignState\x12\x0e\n\x06queued\x18\x03 \x01(\x04\x12\x11\n\tin_flight\x18\x04 \x01(\x04\x12.\n\x0boldest_wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x08outcomes\x18\x06 \x01(\x0b\x32\x1d.dialgateway.v1.OutcomeCounts\x12\x1b\n\x13\x61\x63\x63\x65pted_per_second\x18\x07 \x01(\x01\x12&\n\x06reason\x18\x08 \x01(\x0e\x32\x16.dialgateway.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\t \x01(\t\x12)\n\x05since\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x0bretry_after\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\"\n\x04hold\x18\x0c \x01(\x0b\x32\x14.dialgateway.v1.Hold\x12+\n\x0blast_action\x18\r \x01(\x0b\x32\x16.dialgateway.v1.Action\x12-\n\x08replicas\x18\x0e \x03(\x0b\x32\x1b.dialgateway.v1.ReplicaPart\"\xed\x01\n\x0bReplicaPart\x12\x0f\n\x07replica\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.dialgateway.v1.CampaignState\x12\x0e\n\x06queued\x18\x03 \x01(\x04\x12\x11\n\tin_flight\x18\x04 \x01(\x04\x12.\n\x0boldest_wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x08outcomes\x18\x06 \x01(\x0b\x32\x1d.dialgateway.v1.OutcomeCounts\x12\x1b\n\x13\x61\x63\x63\x65pted_per_second\x18\x07 \x01(\x01\"k\n\rOutcomeCounts\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x10\n\x08rejected\x18\x02 \x01(\x04\x12\x0f\n\x07\x65xpired\x18\x03 \x01(\x04\x12\x14\n\x0cnot_accepted\x18\x04 \x01(\x04\x12\x0f\n\x07unknown\x18\x05 \x01(\x04\"\x8a\x01\n\x04Hold\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12-\n\thold_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\rheld_requests\x18\x04 \x01(\x0e\x32\x1c.dialgateway.v1.HeldRequests\"\x95\x01\n\x06\x41\x63tion\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.dialgateway.v1.ActionKind\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12/\n\x0b\x61\x63tion_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61nswered\x18\x05 \x01(\x04*\x9b\x01\n\rCampaignState\x12\x1e\n\x1a\x43\x41MPAIGN_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43\x41MPAIGN_STATE_FLOWING\x10\x01\x12\x1a\n\x16\x43\x41MPAIGN_STATE_COOLING\x10\x02\x12\x19\n\x15\x43\x41MPAIGN_STATE_PARKED\x10\x03\x12\x17\n\x13\x43\x41MPAIGN_STATE_HELD\x10\x04*_\n\x0cHeldRequests\x12\x1d\n\x19HELD_REQUESTS_UNSPECIFIED\x10\x00\x12\x16\n\x12HELD_REQUESTS_WAIT\x10\x01\x12\x18\n\x14HELD_REQUESTS_ANSWER\x10\x02*o\n\nActionKind\x12\x1b\n\x17\x41\x43TION_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41\x43TION_KIND_HOLD\x10\x01\x12\x17\n\x13\x41\x43TION_KIND_RELEASE\x10\x02\x12\x15\n\x11\x41\x43TION_KIND_PURGE\x10\x03\x32\xef\x03\n\x0f\x43\x61mpaignService\x12\\\n\rListCampaigns\x12$.dialgateway.v1.ListCampaignsRequest\x1a%.dialgateway.v1.ListCampaignsResponse\x12\x61\n\x0eWatchCampaigns\x12%.dialgateway.v1.WatchCampaignsRequest\x1a&.dialgateway.v1.WatchCampaignsResponse0\x01\x12Y\n\x0cHoldCampaign\x12#.dialgateway.v1.HoldCampaignRequest\x1a$.dialgateway.v1.HoldCampaignResponse\x12\x62\n\x0fReleaseCampaign\x12&.dialgateway.v1.ReleaseCampaignRequest\x1a\'.dialgateway.v1.ReleaseCampaignResponse\x12\\\n\rPurgeCampaign\x12$.dialgateway.v1.PurgeCampaignRequest\x1a%.dialgateway.v1.PurgeCampaignResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%dialgateway/v1/campaign_service.proto\x12\x0e\x64ialgateway.v1\x1a)dialgateway/v1/dial_request_service.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"~\n\x14ListCampaignsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12-\n\x06states\x18\x03 \x03(\x0e\x32\x1d.dialgateway.v1.CampaignState\x12\x10\n\x08\x63\x61mpaign\x18\x04 \x01(\t\"\xd9\x01\n\x15ListCampaignsResponse\x12+\n\tcampaigns\x18\x01 \x03(\x0b\x32\x18.dialgateway.v1.Campaign\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x05\x12)\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08replicas\x18\x05 \x03(\x0b\x32\x17.dialgateway.v1.Replica\x12\x10\n\x08\x63\x61mpaign\x18\x06 \x01(\t\"H\n\x15WatchCampaignsRequest\x12/\n\x0cmin_interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc8\x01\n\x16WatchCampaignsResponse\x12+\n\tcampaigns\x18\x01 \x03(\x0b\x32\x18.dialgateway.v1.Campaign\x12\x19\n\x11gone_campaign_ids\x18\x02 \x03(\t\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12)\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08replicas\x18\x05 \x03(\x0b\x32\x17.dialgateway.v1.Replica\"\x83\x01\n\x13HoldCampaignRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x33\n\rheld_requests\x18\x03 \x01(\x0e\x32\x1c.dialgateway.v1.HeldRequests\x12\x12\n\nknown_only\x18\x04 \x01(\x08\"\x88\x01\n\x14HoldCampaignResponse\x12*\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x18.dialgateway.v1.Campaign\x12\x10\n\x08\x61nswered\x18\x02 \x01(\x04\x12\x32\n\x0c\x63onfirmation\x18\x03 \x01(\x0b\x32\x1c.dialgateway.v1.Confirmation\"=\n\x16ReleaseCampaignRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"y\n\x17ReleaseCampaignResponse\x12*\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x18.dialgateway.v1.Campaign\x12\x32\n\x0c\x63onfirmation\x18\x02 \x01(\x0b\x32\x1c.dialgateway.v1.Confirmation\"O\n\x14PurgeCampaignRequest\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nknown_only\x18\x03 \x01(\x08\"\x87\x01\n\x15PurgeCampaignResponse\x12\x0e\n\x06purged\x18\x01 \x01(\x04\x12*\n\x08\x63\x61mpaign\x18\x02 \x01(\x0b\x32\x18.dialgateway.v1.Campaign\x12\x32\n\x0c\x63onfirmation\x18\x03 \x01(\x0b\x32\x1c.dialgateway.v1.Confirmation\"[\n\x0c\x43onfirmation\x12\x1a\n\x12\x63onfirmed_replicas\x18\x01 \x03(\t\x12\x1c\n\x14unconfirmed_replicas\x18\x02 \x03(\t\x12\x11\n\tonly_here\x18\x03 \x01(\x08\")\n\x07Replica\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08reported\x18\x02 \x01(\x08\"\xee\x04\n\x08\x43\x61mpaign\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.dialgateway.v1.CampaignState\x12\x0e\n\x06queued\x18\x03 \x01(\x04\x12\x11\n\tin_flight\x18\x04 \x01(\x04\x12.\n\x0boldest_wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x08outcomes\x18\x06 \x01(\x0b\x32\x1d.dialgateway.v1.OutcomeCounts\x12\x1b\n\x13\x61\x63\x63\x65pted_per_second\x18\x07 \x01(\x01\x12&\n\x06reason\x18\x08 \x01(\x0e\x32\x16.dialgateway.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\t \x01(\t\x12)\n\x05since\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x0bretry_after\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\"\n\x04hold\x18\x0c \x01(\x0b\x32\x14.dialgateway.v1.Hold\x12+\n\x0blast_action\x18\r \x01(\x0b\x32\x16.dialgateway.v1.Action\x12-\n\x08replicas\x18\x0e \x03(\x0b\x32\x1b.dialgateway.v1.ReplicaPart\x12\x0c\n\x04name\x18\x0f \x01(\t\x12\x30\n\x04tags\x18\x10 \x03(\x0b\x32\".dialgateway.v1.Campaign.TagsEntry\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xed\x01\n\x0bReplicaPart\x12\x0f\n\x07replica\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.dialgateway.v1.CampaignState\x12\x0e\n\x06queued\x18\x03 \x01(\x04\x12\x11\n\tin_flight\x18\x04 \x01(\x04\x12.\n\x0boldest_wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x08outcomes\x18\x06 \x01(\x0b\x32\x1d.dialgateway.v1.OutcomeCounts\x12\x1b\n\x13\x61\x63\x63\x65pted_per_second\x18\x07 \x01(\x01\"k\n\rOutcomeCounts\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x10\n\x08rejected\x18\x02 \x01(\x04\x12\x0f\n\x07\x65xpired\x18\x03 \x01(\x04\x12\x14\n\x0cnot_accepted\x18\x04 \x01(\x04\x12\x0f\n\x07unknown\x18\x05 \x01(\x04\"\x8a\x01\n\x04Hold\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12-\n\thold_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\rheld_requests\x18\x04 \x01(\x0e\x32\x1c.dialgateway.v1.HeldRequests\"\x95\x01\n\x06\x41\x63tion\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.dialgateway.v1.ActionKind\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12/\n\x0b\x61\x63tion_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61nswered\x18\x05 \x01(\x04*\x9b\x01\n\rCampaignState\x12\x1e\n\x1a\x43\x41MPAIGN_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43\x41MPAIGN_STATE_FLOWING\x10\x01\x12\x1a\n\x16\x43\x41MPAIGN_STATE_COOLING\x10\x02\x12\x19\n\x15\x43\x41MPAIGN_STATE_PARKED\x10\x03\x12\x17\n\x13\x43\x41MPAIGN_STATE_HELD\x10\x04*_\n\x0cHeldRequests\x12\x1d\n\x19HELD_REQUESTS_UNSPECIFIED\x10\x00\x12\x16\n\x12HELD_REQUESTS_WAIT\x10\x01\x12\x18\n\x14HELD_REQUESTS_ANSWER\x10\x02*o\n\nActionKind\x12\x1b\n\x17\x41\x43TION_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41\x43TION_KIND_HOLD\x10\x01\x12\x17\n\x13\x41\x43TION_KIND_RELEASE\x10\x02\x12\x15\n\x11\x41\x43TION_KIND_PURGE\x10\x03\x32\xef\x03\n\x0f\x43\x61mpaignService\x12\\\n\rListCampaigns\x12$.dialgateway.v1.ListCampaignsRequest\x1a%.dialgateway.v1.ListCampaignsResponse\x12\x61\n\x0eWatchCampaigns\x12%.dialgateway.v1.WatchCampaignsRequest\x1a&.dialgateway.v1.WatchCampaignsResponse0\x01\x12Y\n\x0cHoldCampaign\x12#.dialgateway.v1.HoldCampaignRequest\x1a$.dialgateway.v1.HoldCampaignResponse\x12\x62\n\x0fReleaseCampaign\x12&.dialgateway.v1.ReleaseCampaignRequest\x1a\'.dialgateway.v1.ReleaseCampaignResponse\x12\\\n\rPurgeCampaign\x12$.dialgateway.v1.PurgeCampaignRequest\x1a%.dialgateway.v1.PurgeCampaignResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dialgateway.v1.campaign_service_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_CAMPAIGNSTATE']._serialized_start=2686
-  _globals['_CAMPAIGNSTATE']._serialized_end=2841
-  _globals['_HELDREQUESTS']._serialized_start=2843
-  _globals['_HELDREQUESTS']._serialized_end=2938
-  _globals['_ACTIONKIND']._serialized_start=2940
-  _globals['_ACTIONKIND']._serialized_end=3051
+  _globals['_CAMPAIGN_TAGSENTRY']._options = None
+  _globals['_CAMPAIGN_TAGSENTRY']._serialized_options = b'8\001'
+  _globals['_CAMPAIGNSTATE']._serialized_start=2872
+  _globals['_CAMPAIGNSTATE']._serialized_end=3027
+  _globals['_HELDREQUESTS']._serialized_start=3029
+  _globals['_HELDREQUESTS']._serialized_end=3124
+  _globals['_ACTIONKIND']._serialized_start=3126
+  _globals['_ACTIONKIND']._serialized_end=3237
   _globals['_LISTCAMPAIGNSREQUEST']._serialized_start=165
-  _globals['_LISTCAMPAIGNSREQUEST']._serialized_end=273
-  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_start=276
-  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_end=475
-  _globals['_WATCHCAMPAIGNSREQUEST']._serialized_start=477
-  _globals['_WATCHCAMPAIGNSREQUEST']._serialized_end=549
-  _globals['_WATCHCAMPAIGNSRESPONSE']._serialized_start=552
-  _globals['_WATCHCAMPAIGNSRESPONSE']._serialized_end=752
-  _globals['_HOLDCAMPAIGNREQUEST']._serialized_start=754
-  _globals['_HOLDCAMPAIGNREQUEST']._serialized_end=865
-  _globals['_HOLDCAMPAIGNRESPONSE']._serialized_start=868
-  _globals['_HOLDCAMPAIGNRESPONSE']._serialized_end=1004
-  _globals['_RELEASECAMPAIGNREQUEST']._serialized_start=1006
-  _globals['_RELEASECAMPAIGNREQUEST']._serialized_end=1067
-  _globals['_RELEASECAMPAIGNRESPONSE']._serialized_start=1069
-  _globals['_RELEASECAMPAIGNRESPONSE']._serialized_end=1190
-  _globals['_PURGECAMPAIGNREQUEST']._serialized_start=1192
-  _globals['_PURGECAMPAIGNREQUEST']._serialized_end=1251
-  _globals['_PURGECAMPAIGNRESPONSE']._serialized_start=1254
-  _globals['_PURGECAMPAIGNRESPONSE']._serialized_end=1389
-  _globals['_CONFIRMATION']._serialized_start=1391
-  _globals['_CONFIRMATION']._serialized_end=1482
-  _globals['_REPLICA']._serialized_start=1484
-  _globals['_REPLICA']._serialized_end=1525
-  _globals['_CAMPAIGN']._serialized_start=1528
-  _globals['_CAMPAIGN']._serialized_end=2041
-  _globals['_REPLICAPART']._serialized_start=2044
-  _globals['_REPLICAPART']._serialized_end=2281
-  _globals['_OUTCOMECOUNTS']._serialized_start=2283
-  _globals['_OUTCOMECOUNTS']._serialized_end=2390
-  _globals['_HOLD']._serialized_start=2393
-  _globals['_HOLD']._serialized_end=2531
-  _globals['_ACTION']._serialized_start=2534
-  _globals['_ACTION']._serialized_end=2683
-  _globals['_CAMPAIGNSERVICE']._serialized_start=3054
-  _globals['_CAMPAIGNSERVICE']._serialized_end=3549
+  _globals['_LISTCAMPAIGNSREQUEST']._serialized_end=291
+  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_start=294
+  _globals['_LISTCAMPAIGNSRESPONSE']._serialized_end=511
+  _globals['_WATCHCAMPAIGNSREQUEST']._serialized_start=513
+  _globals['_WATCHCAMPAIGNSREQUEST']._serialized_end=585
+  _globals['_WATCHCAMPAIGNSRESPONSE']._serialized_start=588
+  _globals['_WATCHCAMPAIGNSRESPONSE']._serialized_end=788
+  _globals['_HOLDCAMPAIGNREQUEST']._serialized_start=791
+  _globals['_HOLDCAMPAIGNREQUEST']._serialized_end=922
+  _globals['_HOLDCAMPAIGNRESPONSE']._serialized_start=925
+  _globals['_HOLDCAMPAIGNRESPONSE']._serialized_end=1061
+  _globals['_RELEASECAMPAIGNREQUEST']._serialized_start=1063
+  _globals['_RELEASECAMPAIGNREQUEST']._serialized_end=1124
+  _globals['_RELEASECAMPAIGNRESPONSE']._serialized_start=1126
+  _globals['_RELEASECAMPAIGNRESPONSE']._serialized_end=1247
+  _globals['_PURGECAMPAIGNREQUEST']._serialized_start=1249
+  _globals['_PURGECAMPAIGNREQUEST']._serialized_end=1328
+  _globals['_PURGECAMPAIGNRESPONSE']._serialized_start=1331
+  _globals['_PURGECAMPAIGNRESPONSE']._serialized_end=1466
+  _globals['_CONFIRMATION']._serialized_start=1468
+  _globals['_CONFIRMATION']._serialized_end=1559
+  _globals['_REPLICA']._serialized_start=1561
+  _globals['_REPLICA']._serialized_end=1602
+  _globals['_CAMPAIGN']._serialized_start=1605
+  _globals['_CAMPAIGN']._serialized_end=2227
+  _globals['_CAMPAIGN_TAGSENTRY']._serialized_start=2184
+  _globals['_CAMPAIGN_TAGSENTRY']._serialized_end=2227
+  _globals['_REPLICAPART']._serialized_start=2230
+  _globals['_REPLICAPART']._serialized_end=2467
+  _globals['_OUTCOMECOUNTS']._serialized_start=2469
+  _globals['_OUTCOMECOUNTS']._serialized_end=2576
+  _globals['_HOLD']._serialized_start=2579
+  _globals['_HOLD']._serialized_end=2717
+  _globals['_ACTION']._serialized_start=2720
+  _globals['_ACTION']._serialized_end=2869
+  _globals['_CAMPAIGNSERVICE']._serialized_start=3240
+  _globals['_CAMPAIGNSERVICE']._serialized_end=3735
 # @@protoc_insertion_point(module_scope)

@@ -127,6 +127,7 @@ class ListCampaignsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     STATES_FIELD_NUMBER: builtins.int
+    CAMPAIGN_FIELD_NUMBER: builtins.int
     page_size: builtins.int
     """The maximum number of campaigns to return. 0 means 100; values above 1,000
     count as 1,000. A page may have fewer campaigns although there are more.
@@ -134,6 +135,12 @@ class ListCampaignsRequest(google.protobuf.message.Message):
     page_token: builtins.str
     """The next_page_token of the previous page; empty for the first page. All
     other fields except page_size must have the same values as for that page.
+    """
+    campaign: builtins.str
+    """Lists only the campaigns that this text means: an id, "name:" and a name,
+    or "tag:KEY=VALUE". In each, "*" matches any characters. Then campaigns of
+    the directory without dial requests are listed too. Empty means all
+    campaigns that the service lists without it.
     """
     @property
     def states(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[global___CampaignState.ValueType]:
@@ -145,8 +152,9 @@ class ListCampaignsRequest(google.protobuf.message.Message):
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
         states: collections.abc.Iterable[global___CampaignState.ValueType] | None = ...,
+        campaign: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token", "states", b"states"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["campaign", b"campaign", "page_size", b"page_size", "page_token", b"page_token", "states", b"states"]) -> None: ...
 
 global___ListCampaignsRequest = ListCampaignsRequest
 
@@ -161,10 +169,15 @@ class ListCampaignsResponse(google.protobuf.message.Message):
     TOTAL_SIZE_FIELD_NUMBER: builtins.int
     AS_OF_FIELD_NUMBER: builtins.int
     REPLICAS_FIELD_NUMBER: builtins.int
+    CAMPAIGN_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
     """The token of the next page; empty on the last page."""
     total_size: builtins.int
     """The number of campaigns on all pages."""
+    campaign: builtins.str
+    """The campaign of the request. A gateway that does not know that field, and
+    so lists all campaigns, leaves this one empty.
+    """
     @property
     def campaigns(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Campaign]:
         """The campaigns, in the order of their ids."""
@@ -187,9 +200,10 @@ class ListCampaignsResponse(google.protobuf.message.Message):
         total_size: builtins.int = ...,
         as_of: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         replicas: collections.abc.Iterable[global___Replica] | None = ...,
+        campaign: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["as_of", b"as_of"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["as_of", b"as_of", "campaigns", b"campaigns", "next_page_token", b"next_page_token", "replicas", b"replicas", "total_size", b"total_size"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["as_of", b"as_of", "campaign", b"campaign", "campaigns", b"campaigns", "next_page_token", b"next_page_token", "replicas", b"replicas", "total_size", b"total_size"]) -> None: ...
 
 global___ListCampaignsResponse = ListCampaignsResponse
 
@@ -275,8 +289,13 @@ class HoldCampaignRequest(google.protobuf.message.Message):
     CAMPAIGN_ID_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     HELD_REQUESTS_FIELD_NUMBER: builtins.int
+    KNOWN_ONLY_FIELD_NUMBER: builtins.int
     campaign_id: builtins.str
-    """The campaign: 1 to 256 characters without white space."""
+    """The campaign: 1 to 256 characters without white space, or "name:" and the
+    name of exactly one campaign of the directory. NOT_FOUND: no campaign that
+    the caller may see has this name. FAILED_PRECONDITION: several have it, or
+    the directory has not been read yet. The text lists candidates.
+    """
     reason: builtins.str
     """Why, for people who read it later: at most 500 characters, no control
     characters. May be empty. Appears in the log and in listings, so do not
@@ -284,14 +303,25 @@ class HoldCampaignRequest(google.protobuf.message.Message):
     """
     held_requests: global___HeldRequests.ValueType
     """How dial requests are treated during the hold."""
+    known_only: builtins.bool
+    """Hold only a campaign that the gateway knows: from the directory, from dial
+    requests of the last quarter of an hour, or from an earlier hold. Otherwise
+    NOT_FOUND, or INVALID_ARGUMENT if the id has a "*", since a pattern holds
+    nothing. Without this field an unknown campaign is held in advance.
+
+    In a fleet, a campaign that neither the directory nor the replica knows is
+    looked for on the other replicas first, for up to a second. If one of them
+    does not report, the campaign counts as known.
+    """
     def __init__(
         self,
         *,
         campaign_id: builtins.str = ...,
         reason: builtins.str = ...,
         held_requests: global___HeldRequests.ValueType = ...,
+        known_only: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["campaign_id", b"campaign_id", "held_requests", b"held_requests", "reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["campaign_id", b"campaign_id", "held_requests", b"held_requests", "known_only", b"known_only", "reason", b"reason"]) -> None: ...
 
 global___HoldCampaignRequest = HoldCampaignRequest
 
@@ -337,7 +367,7 @@ class ReleaseCampaignRequest(google.protobuf.message.Message):
     CAMPAIGN_ID_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     campaign_id: builtins.str
-    """The campaign: 1 to 256 characters without white space."""
+    """The campaign, as in HoldCampaignRequest."""
     reason: builtins.str
     """Why: at most 500 characters, no control characters. May be empty."""
     def __init__(
@@ -385,17 +415,21 @@ class PurgeCampaignRequest(google.protobuf.message.Message):
 
     CAMPAIGN_ID_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    KNOWN_ONLY_FIELD_NUMBER: builtins.int
     campaign_id: builtins.str
-    """The campaign: 1 to 256 characters without white space."""
+    """The campaign, as in HoldCampaignRequest."""
     reason: builtins.str
     """Why: at most 500 characters, no control characters. May be empty."""
+    known_only: builtins.bool
+    """Purge only a campaign that the gateway knows, as in HoldCampaignRequest."""
     def __init__(
         self,
         *,
         campaign_id: builtins.str = ...,
         reason: builtins.str = ...,
+        known_only: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["campaign_id", b"campaign_id", "reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["campaign_id", b"campaign_id", "known_only", b"known_only", "reason", b"reason"]) -> None: ...
 
 global___PurgeCampaignRequest = PurgeCampaignRequest
 
@@ -501,6 +535,22 @@ class Campaign(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    @typing.final
+    class TagsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     CAMPAIGN_ID_FIELD_NUMBER: builtins.int
     STATE_FIELD_NUMBER: builtins.int
     QUEUED_FIELD_NUMBER: builtins.int
@@ -515,6 +565,8 @@ class Campaign(google.protobuf.message.Message):
     HOLD_FIELD_NUMBER: builtins.int
     LAST_ACTION_FIELD_NUMBER: builtins.int
     REPLICAS_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    TAGS_FIELD_NUMBER: builtins.int
     campaign_id: builtins.str
     """Amazon Connect's id of the campaign, as callers sent it. It is untrusted:
     show it as text, never as markup.
@@ -535,6 +587,11 @@ class Campaign(google.protobuf.message.Message):
     """
     detail: builtins.str
     """A description of the reason for people, with what ends the state."""
+    name: builtins.str
+    """Its name in the campaign directory, empty if that is not known. Like the
+    tags it is untrusted: show it as text, never as markup. Several campaigns
+    may have the same name.
+    """
     @property
     def oldest_wait(self) -> google.protobuf.duration_pb2.Duration:
         """How long the oldest queued dial request has waited, at as_of. Zero if none
@@ -569,6 +626,10 @@ class Campaign(google.protobuf.message.Message):
         names. Empty without a shared state.
         """
 
+    @property
+    def tags(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Its tags in the campaign directory; empty if they are not known."""
+
     def __init__(
         self,
         *,
@@ -586,9 +647,11 @@ class Campaign(google.protobuf.message.Message):
         hold: global___Hold | None = ...,
         last_action: global___Action | None = ...,
         replicas: collections.abc.Iterable[global___ReplicaPart] | None = ...,
+        name: builtins.str = ...,
+        tags: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["hold", b"hold", "last_action", b"last_action", "oldest_wait", b"oldest_wait", "outcomes", b"outcomes", "retry_after", b"retry_after", "since", b"since"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["accepted_per_second", b"accepted_per_second", "campaign_id", b"campaign_id", "detail", b"detail", "hold", b"hold", "in_flight", b"in_flight", "last_action", b"last_action", "oldest_wait", b"oldest_wait", "outcomes", b"outcomes", "queued", b"queued", "reason", b"reason", "replicas", b"replicas", "retry_after", b"retry_after", "since", b"since", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accepted_per_second", b"accepted_per_second", "campaign_id", b"campaign_id", "detail", b"detail", "hold", b"hold", "in_flight", b"in_flight", "last_action", b"last_action", "name", b"name", "oldest_wait", b"oldest_wait", "outcomes", b"outcomes", "queued", b"queued", "reason", b"reason", "replicas", b"replicas", "retry_after", b"retry_after", "since", b"since", "state", b"state", "tags", b"tags"]) -> None: ...
 
 global___Campaign = Campaign
 
