@@ -41,13 +41,16 @@ def collector() -> Iterator[str]:
 
 @contextmanager
 def gateway(
-    connect_url: str, environment: Mapping[str, str] | None = None, **settings: str
+    connect_url: str, environment: Mapping[str, str] | None = None, module: str = "gateway", **settings: str
 ) -> Iterator[tuple[str, int]]:
-    """Run a gateway that calls `connect_url`; yield its address and process id once it serves."""
+    """Run a gateway that calls `connect_url`; yield its address and process id once it serves.
+
+    `module` is run with `serve`, in place of the gateway itself.
+    """
     variables = {f"DIAL_GATEWAY_{name.upper()}": value for name, value in settings.items()}
     variables = {"DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0", "DIAL_GATEWAY_LOG_LEVEL": "WARNING"} | variables
     variables |= environment or {}
-    command = [sys.executable, "-m", "gateway", "serve"]
+    command = [sys.executable, "-m", module, "serve"]
     with reserved_address() as address:
         variables |= {"DIAL_GATEWAY_LISTEN": address, ENDPOINT: connect_url}
         with _running(command, variables, stderr=subprocess.DEVNULL) as process:

@@ -1,6 +1,7 @@
 """The metrics of single campaigns, made for each reader, so that a dropped campaign leaves no label."""
 
-from collections.abc import Container, Generator, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Container, Generator, Iterable, Mapping, Sequence
 
 from gateway.core.campaigns.condition import Condition
 from gateway.core.slices import consume
@@ -61,22 +62,26 @@ def campaign_families(snapshot: Snapshot, counts: Counts, names: Mapping[str, st
     ]
 
 
-def _by_label(snapshot: Snapshot, counts: Counts) -> dict[str, list[CampaignFigures]]:
-    labelled: dict[str, list[CampaignFigures]] = {label: [] for label in counts.campaigns}
+def _by_label(snapshot: Snapshot, counts: Counts) -> dict[str, Sequence[CampaignFigures]]:
+    found: defaultdict[str, list[CampaignFigures]] = defaultdict(list)
     for figures in snapshot.campaigns:
-        labelled[counts.label(figures.campaign_id)].append(figures)
-    return labelled
+        found[counts.label(figures.campaign_id)].append(figures)
+    return {label: found.get(label, ()) for label in counts.campaigns}
 
 
-def _gauges(labelled: dict[str, list[CampaignFigures]]) -> list[Family]:
+def _gauges(labelled: dict[str, Sequence[CampaignFigures]]) -> list[Family]:
     backlog: list[Row] = []
     waits: list[Row] = []
     in_flight: list[Row] = []
     for label, found in labelled.items():
-        labels = (label,)
-        backlog.append((labels, sum(figures.queued for figures in found), 0))
-        in_flight.append((labels, sum(figures.in_flight for figures in found), 0))
-        waits.append((labels, max((figures.oldest_wait_s for figures in found), default=0.0), 0))
+        labels, queued, flying, wait_s = (label,), 0, 0, 0.0
+        for figures in found:
+            queued += figures.queued
+            flying += figures.in_flight
+            wait_s = max(wait_s, figures.oldest_wait_s)
+        backlog.append((labels, queued, 0))
+        in_flight.append((labels, flying, 0))
+        waits.append((labels, wait_s, 0))
     return [
         Numbers(definitions.BACKLOG, backlog),
         Numbers(definitions.OLDEST_WAIT, waits),
@@ -93,10 +98,13 @@ def _on_hold(snapshot: Snapshot, counts: Counts) -> dict[str, float]:
     return longest
 
 
-def _held_up(labelled: dict[str, list[CampaignFigures]], on_hold: dict[str, float]) -> list[Family]:
+def _held_up(labelled: dict[str, Sequence[CampaignFigures]], on_hold: dict[str, float]) -> list[Family]:
     """Return the gauge of campaigns that are not flowing; none if all are flowing."""
     rows: list[Row] = [
-        ((label, name), for_s, 0) for label, each in labelled.items() for name, for_s in _standings(each)
+        ((label, name), for_s, 0)
+        for label, each in labelled.items()
+        if each
+        for name, for_s in _standings(each)
     ]
     rows += [((label, ON_HOLD), for_s, 0) for label, for_s in on_hold.items()]
     return [Numbers(definitions.HELD_UP, rows)] if rows else []

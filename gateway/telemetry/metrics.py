@@ -34,7 +34,7 @@ from gateway.telemetry.final_export import LONGEST_S, FinalExport, run_all
 from gateway.telemetry.fleet_metrics import FleetFigures
 from gateway.telemetry.observation import Observation
 from gateway.telemetry.process_metrics import process_families
-from gateway.telemetry.prometheus_text import CONTENT_TYPE, parts_of_text
+from gateway.telemetry.prometheus_text import CONTENT_TYPE, PART, parts_of_text
 from gateway.telemetry.sdk_histograms import SdkHistograms
 
 SCOPE = "dialgateway"
@@ -123,9 +123,12 @@ class Metrics:
         """
         data = self._collected(self._scraper, observation)
         lines: list[str] = []
+        pause_at = PART
         for part in parts_of_text(data, self._families(observation), content_type):
             lines.extend(part)
-            time.sleep(PAUSE_S)
+            if len(lines) >= pause_at:
+                pause_at = len(lines) + PART
+                time.sleep(PAUSE_S)
         return "\n".join([*lines, ""])
 
     def push(self, observation: Observation) -> None:

@@ -7,7 +7,7 @@ underscores, a unit stands at the end, counters end in `_total`, annotations in 
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import Any
 
 from opentelemetry.sdk.metrics import export as otel
@@ -67,9 +67,10 @@ def parts_of_text(
         if resource.resource.attributes:
             yield format_.target(resource.resource.attributes)
     for family in families:
-        lines = format_.histograms(family) if isinstance(family, Histogram) else format_.numbers(family)
-        while part := list(islice(lines, PART)):
-            yield part
+        if isinstance(family, Histogram):
+            yield list(format_.histograms(family))
+        else:
+            yield from format_.numbers(family)
     for resource in resources:
         for scope in resource.scope_metrics:
             for metric in scope.metrics:
@@ -111,12 +112,13 @@ class _Format:
             f"target_info{_labels(attributes)} 1",
         ]
 
-    def numbers(self, family: Numbers) -> Iterator[str]:
-        """Yield the lines of a counter or a gauge."""
+    def numbers(self, family: Numbers) -> Iterator[list[str]]:
+        """Yield the lines of a counter or a gauge in parts."""
         metric = family.metric
         name = name_of(metric.name, metric.unit, counter=family.counter)
-        yield from self._head(name, "counter" if family.counter else "gauge", metric.description)
-        yield from self._lines(name, metric.labels, family.rows)
+        yield list(self._head(name, "counter" if family.counter else "gauge", metric.description))
+        for begin in range(0, len(family.rows), PART):
+            yield self._lines(name, metric.labels, family.rows[begin : begin + PART])
 
     def histograms(self, family: Histogram) -> Iterator[str]:
         """Yield the lines of a histogram."""
@@ -146,15 +148,22 @@ class _Format:
             else:
                 yield f"{name}{_labels(point.attributes)} {_number(point.value)}"  # type: ignore[union-attr]
 
-    def _lines(self, name: str, labels: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
-        """Yield the line of each row. With many campaigns this is most of the text, so it must be fast."""
-        begins = [f'{"{" if number == 0 else ","}{label}="' for number, label in enumerate(labels)]
-        for values, number, _ in rows:
-            line = name
-            for begin, value in zip(begins, values, strict=True):
-                line += f'{begin}{self._escaped.get(value) or self._escape(value)}"'
-            text = number if type(number) is int else _number(number)
-            yield f"{line}}} {text}" if values else f"{line} {text}"
+    def _lines(self, name: str, labels: Sequence[str], rows: Iterable[Row]) -> list[str]:
+        """Return the line of each row. With many campaigns this is most of the text, so it must be fast."""
+        known, escape = self._escaped, self._escape
+        if len(labels) == 1:
+            begin = f'{name}{{{labels[0]}="'
+            return [
+                f'{begin}{known.get(value) or escape(value)}"}} '
+                f"{number if type(number) is int else _number(number)}"
+                for (value,), number, _ in rows
+            ]
+        pairs = ",".join([f'{label}="%s"' for label in labels])
+        template = f"{name}{{{pairs}}} %s" if labels else f"{name} %s"
+        return [
+            template % (*[known.get(value) or escape(value) for value in values], _number(number))
+            for values, number, _ in rows
+        ]
 
     def _escape(self, value: str) -> str:
         escaped = self._escaped[value] = _escaped(value)
@@ -210,8 +219,6 @@ def _braced(pairs: Iterable[str]) -> str:
 
 
 def _number(value: float) -> str:
-    if isinstance(value, int):
-        return str(value)
-    if math.isfinite(value):
+    if type(value) is int or math.isfinite(value):
         return repr(value)
     return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
