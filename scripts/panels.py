@@ -98,6 +98,14 @@ ROWS = (
                 (240.0, "red"),
             ),
             _figure(
+                "Backlog that will expire",
+                "short",
+                "Waiting dial requests that cannot be sent before they expire, at the present rate of calls.",
+                total("backlog_expiring"),
+                (None, "green"),
+                (1.0, "red"),
+            ),
+            _figure(
                 "Holds",
                 "short",
                 "Campaigns that an operator holds. `dialctl campaigns` shows by whom and why.",

@@ -115,7 +115,7 @@ class Engine:
         )
         self._permit_wait = PermitWait()
         self._snapshot_taker = SnapshotTaker(
-            self._outstanding, self._scheduler, flow, self._pacer, self._permit_wait
+            self._outstanding, self._scheduler, flow, self._pacer, self._permit_wait, self._expiry
         )
         self._completion = Completion(
             self._outstanding,

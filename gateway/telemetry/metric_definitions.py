@@ -83,6 +83,11 @@ CALLER_CALLS = Metric(
 # --- the gateway ------------------------------------------------------------------------------------
 CAMPAIGNS = Metric("dial_gateway.campaigns", "{campaign}", "Campaigns that have a label of their own")
 CALLERS = Metric("dial_gateway.callers", "{caller}", "Callers that have a label of their own")
+EXPIRING = Metric(
+    "dial_gateway.backlog.expiring",
+    "{request}",
+    "Waiting dial requests that cannot be sent before they expire, at the present rate of calls",
+)
 HELD = Metric("dial_gateway.requests.held", "{request}", "Dial requests between coming and answer")
 HELD_SIZE = Metric("dial_gateway.requests.held.size", "By", "About how much memory they take")
 DROPPED = Metric("dial_gateway.requests.dropped", "{request}", "Dropped unsent: their callers had left")

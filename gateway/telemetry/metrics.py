@@ -197,6 +197,7 @@ class Metrics:
     def _observe_gauges(self) -> None:
         self._gauge(definitions.CAMPAIGNS, lambda seen: _one(len(seen.counts.campaigns) - 1))
         self._gauge(definitions.CALLERS, lambda seen: _one(len(seen.counts.callers) - 1))
+        self._gauge(definitions.EXPIRING, lambda seen: _one(seen.snapshot.backlog_expiring))
         self._gauge(definitions.HELD, lambda seen: _one(seen.snapshot.outstanding))
         self._gauge(definitions.HELD_SIZE, lambda seen: _one(seen.snapshot.outstanding_bytes))
         self._gauge(definitions.TOKENS, lambda seen: _one(seen.snapshot.remembered))

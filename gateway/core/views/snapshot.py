@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 from gateway.core.campaigns.condition import CampaignCondition
 from gateway.core.campaigns.flow import CampaignFlow
-from gateway.core.model import Batch
+from gateway.core.model import BATCH_LIMIT, Batch
+from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.lanes import SCANNED_PART
 from gateway.core.scheduling.permits import Permits
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.tokens.outstanding import Outstanding
+from gateway.core.views.expiring import ExpiringBacklog
 
 PART = 500
 """Campaigns in one part of a snapshot: some milliseconds of work."""
@@ -40,6 +42,7 @@ class Snapshot(NamedTuple):
     """The whole core. Times in seconds, rates in calls a second, 0 for no limit.
 
     `held_s` is for how many seconds each held campaign has been held, with or without waiting requests.
+    `backlog_expiring` is how many waiting requests of flowing campaigns will expire before their turn, about.
     """
 
     campaigns: list[CampaignFigures]
@@ -54,6 +57,7 @@ class Snapshot(NamedTuple):
     permit_wait_s: dict[str, float]
     draining: bool
     held_s: dict[str, float]
+    backlog_expiring: int = 0
 
 
 Survey = Generator[None, None, Snapshot]
@@ -88,6 +92,7 @@ class SnapshotTaker(NamedTuple):
     flow: CampaignFlow
     pacer: Permits
     permit_wait: PermitWait
+    expiry: ExpiryScale
 
     def survey(self, now: float, calls: Iterable[Batch], *, draining: bool, outstanding_bytes: int) -> Survey:
         """Begin a snapshot at `now`; `calls` are those under way.
@@ -110,7 +115,9 @@ class SnapshotTaker(NamedTuple):
             draining=draining,
             held_s={name: now - hold.at for name, hold in self.flow.holds.items()},
         )
-        return _with_campaigns(snapshot, self.campaigns(now, under_way))
+        waiting_calls = self.scheduler.waiting / BATCH_LIMIT + self.scheduler.campaigns_waiting
+        expiring = ExpiringBacklog(self.expiry.at(now), waiting_calls, self.pacer.rate)
+        return _with_campaigns(snapshot, self.campaigns(now, under_way, expiring), expiring)
 
     def of_one(self, now: float, campaign_id: str, calls: Iterable[Batch]) -> CampaignFigures:
         """Return the figures of one campaign, with or without outstanding requests."""
@@ -121,10 +128,13 @@ class SnapshotTaker(NamedTuple):
         condition = self.flow.conditions.get(campaign_id)
         return _figures(now, campaign_id, count, flying, condition, since)
 
-    def campaigns(self, now: float, calls: list[Batch]) -> Iterator[CampaignFigures | None]:
+    def campaigns(
+        self, now: float, calls: list[Batch], expiring: ExpiringBacklog | None = None
+    ) -> Iterator[CampaignFigures | None]:
         """Yield the figures of each campaign, read at the moment it is reached.
 
-        Yields None in addition after reading many requests, also within a campaign: that ends a part.
+        Yields None in addition after reading many requests, also within a campaign: that ends a part. The
+        waiting requests of campaigns that flow are added to `expiring`, if it is given.
         """
         in_flight: Counter[str] = Counter()
         for batch in calls:
@@ -141,9 +151,14 @@ class SnapshotTaker(NamedTuple):
                 oldest = yield from campaign.oldest_in_parts()
                 since = oldest if oldest < math.inf else None
             condition = conditions.pop(campaign_id, None)
+            if expiring is not None and campaign is not None and self._flows(campaign_id, condition):
+                yield from expiring.add(campaign)
             yield _figures(now, campaign_id, count, in_flight[campaign_id], condition, since)
         for condition in conditions.values():
             yield _figures(now, condition.campaign_id, 0, 0, condition, None)
+
+    def _flows(self, campaign_id: str, condition: CampaignCondition | None) -> bool:
+        return condition is None and campaign_id not in self.flow.holds
 
 
 def _figures(
@@ -161,11 +176,13 @@ def _figures(
     return CampaignFigures(campaign_id, count - flying, flying, wait_s, since, condition, not_flowing_s)
 
 
-def _with_campaigns(snapshot: Snapshot, campaigns: Iterable[CampaignFigures | None]) -> Survey:
+def _with_campaigns(
+    snapshot: Snapshot, campaigns: Iterable[CampaignFigures | None], expiring: ExpiringBacklog
+) -> Survey:
     """Add the figures of campaigns to a snapshot, in parts."""
     for number, figures in enumerate(campaigns, 1):
         if figures is not None:
             snapshot.campaigns.append(figures)
         if figures is None or not number % PART:
             yield
-    return snapshot
+    return snapshot._replace(backlog_expiring=expiring.requests())
