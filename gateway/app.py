@@ -153,7 +153,7 @@ class Gateway:
                 port.campaign_problem,
             )
             self.engine, self._dispatcher, self._fleet = build_replica(fleet, limits_of(settings), around)
-        audit = Audit(replica_name(settings))
+        audit = Audit(replica_name(settings), telemetry.event)
         self._live = LiveSettings(settings, environment or {}, self._apply, audit)
         limits = stream_limits_of(settings)
         self.directory = directory or directory_of(settings)

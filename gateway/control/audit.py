@@ -12,8 +12,8 @@ from enum import StrEnum
 log = logging.getLogger(__name__)
 
 Value = str | int | float | bool
-Export = Callable[[str, Mapping[str, Value]], None]
-"""Exports an event: its name and its fields."""
+Export = Callable[[str, str, Mapping[str, Value]], None]
+"""Exports an event: its name, its text for people, and its fields."""
 
 
 class Event(StrEnum):
@@ -87,4 +87,4 @@ class Audit:
         }
         log.info(event.text, extra={"event_name": event.event.value, **about})
         if self._export is not None:
-            self._export(event.event.value, about)
+            self._export(event.event.value, event.text, about)

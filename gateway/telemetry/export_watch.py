@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -27,7 +29,7 @@ LIBRARIES = "opentelemetry.exporter"
 
 
 class ExportResults:
-    """The results of exports to one exporter. `what` is `spans` or `metrics`. Thread-safe.
+    """The results of exports to one exporter. `what` is `spans`, `metrics` or `events`. Thread-safe.
 
     `changed` is called at each attempt that fails and at each export that ends.
     """
@@ -108,6 +110,28 @@ class WatchedSpans(SpanExporter):
     def shutdown(self) -> None:
         """Pass it on."""
         self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Pass it on."""
+        return self._exporter.force_flush(timeout_millis)
+
+
+class WatchedEvents(LogRecordExporter):
+    """An exporter of events whose exports are watched."""
+
+    def __init__(self, exporter: LogRecordExporter, results: ExportResults) -> None:
+        self._exporter = exporter
+        self._results = results
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        """Export them; an exception counts as a failure."""
+        with _watched(self._results, len(batch)) as result:
+            result.exported = self._exporter.export(batch) is LogRecordExportResult.SUCCESS
+        return LogRecordExportResult.SUCCESS if result.exported else LogRecordExportResult.FAILURE
+
+    def shutdown(self) -> None:
+        """Pass it on."""
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Pass it on."""

@@ -1,10 +1,13 @@
-"""Which exporters the standard `OTEL_*` variables ask for, of spans and of metrics."""
+"""Which exporters the standard `OTEL_*` variables ask for, of spans, metrics and log records."""
 
 import math
 from collections.abc import Mapping
 
+from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter, LogRecordExporter
 from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_ENDPOINT,
+    OTEL_EXPORTER_OTLP_LOGS_ENDPOINT,
+    OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
     OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
     OTEL_EXPORTER_OTLP_METRICS_PROTOCOL,
     OTEL_EXPORTER_OTLP_PROTOCOL,
@@ -18,6 +21,7 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
 
 OTEL_TRACES_EXPORTER = "OTEL_TRACES_EXPORTER"
 OTEL_METRICS_EXPORTER = "OTEL_METRICS_EXPORTER"
+OTEL_LOGS_EXPORTER = "OTEL_LOGS_EXPORTER"
 PUSH_EVERY_S = 60.0
 """Seconds between two pushes of metrics, where `OTEL_METRIC_EXPORT_INTERVAL` says nothing."""
 
@@ -44,6 +48,12 @@ def metric_exporters(environment: Mapping[str, str]) -> list[MetricExporter]:
     """
     names = exporter_names(environment, OTEL_METRICS_EXPORTER, OTEL_EXPORTER_OTLP_METRICS_ENDPOINT)
     return [_metric_exporter(name, environment) for name in names if name != "prometheus"]
+
+
+def event_exporters(environment: Mapping[str, str]) -> list[LogRecordExporter]:
+    """Return the exporters of events as log records; raises `TelemetryError`, or what the library raises."""
+    names = exporter_names(environment, OTEL_LOGS_EXPORTER, OTEL_EXPORTER_OTLP_LOGS_ENDPOINT)
+    return [_event_exporter(name, environment) for name in names]
 
 
 def push_interval_s(environment: Mapping[str, str]) -> float:
@@ -81,6 +91,20 @@ def _span_exporter(name: str, environment: Mapping[str, str]) -> SpanExporter:
 
         return OverGrpc()
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OverHttp
+
+    return OverHttp()
+
+
+def _event_exporter(name: str, environment: Mapping[str, str]) -> LogRecordExporter:
+    if name == "console":
+        return ConsoleLogRecordExporter()
+    if name != "otlp":
+        raise TelemetryError(f"{OTEL_LOGS_EXPORTER}: must be of otlp, console, none; got {name!r}")
+    if _over_grpc(environment, OTEL_EXPORTER_OTLP_LOGS_PROTOCOL):
+        from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as OverGrpc
+
+        return OverGrpc()
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as OverHttp
 
     return OverHttp()
 

@@ -116,7 +116,7 @@ ADMIN_CLOSED = Metric(
 )
 LOG_DROPPED = Metric("dial_gateway.log.lines.dropped", "{line}", "Log lines that were not written, by why")
 TELEMETRY_LOST = Metric(
-    "dial_gateway.telemetry.lost", "{item}", "Spans, and pushes of metrics, that could not be exported"
+    "dial_gateway.telemetry.lost", "{item}", "Spans, pushes of metrics, and events that could not be exported"
 )
 LOOP_LAG = Metric("dial_gateway.loop.lag", "s", "How late the event loop woke a sleeper", (0.001, *_SECONDS))
 

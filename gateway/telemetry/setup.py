@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from opentelemetry.sdk._logs.export import LogRecordExporter
 from opentelemetry.sdk.metrics.export import MetricExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -9,6 +10,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from gateway.telemetry import exporters
+from gateway.telemetry.event_export import EventExport
 from gateway.telemetry.export_watch import ExportResults, WatchedSpans, hear_all, listen
 from gateway.telemetry.exporters import TelemetryError
 from gateway.telemetry.final_export import FinalExport
@@ -31,6 +33,7 @@ def telemetry_from(
             span_exporters=exporters.span_exporters(environment),
             metrics=not exporters.disabled(environment),
             metric_exporters=exporters.metric_exporters(environment),
+            event_exporters=exporters.event_exporters(environment),
             campaign_limit=campaign_limit,
             caller_limit=caller_limit,
         )
@@ -48,12 +51,14 @@ def telemetry_with(
     span_exporters: Sequence[SpanExporter] = (),
     metrics: bool = True,
     metric_exporters: Sequence[MetricExporter] = (),
+    event_exporters: Sequence[LogRecordExporter] = (),
     campaign_limit: int = CAMPAIGN_LIMIT,
     caller_limit: int = CALLER_LIMIT,
 ) -> Telemetry:
     """Return telemetry that hands its spans to `processors` and `span_exporters`; with none it records none.
 
     With `metrics` it counts, and hands the figures to `metric_exporters` as well as to readers of `/metrics`.
+    Events go to `event_exporters`.
     """
     resource = _resource()
     ends = [(processor, FinalExport("spans", processor.shutdown)) for processor in processors]
@@ -62,7 +67,8 @@ def telemetry_with(
     for processor, _ in ends:
         provider.add_span_processor(processor)
     counted = Metrics(campaign_limit, resource, metric_exporters, caller_limit) if metrics else None
-    return Telemetry(provider, counted, recording=bool(ends), spans=[end for _, end in ends])
+    events = EventExport(event_exporters, resource) if event_exporters else None
+    return Telemetry(provider, counted, recording=bool(ends), spans=[end for _, end in ends], events=events)
 
 
 def _resource() -> Resource:

@@ -27,6 +27,7 @@ from gateway.telemetry.answer_counts import NAMES, count_answers
 from gateway.telemetry.call_traces import BatchTrace, hex_trace_id
 from gateway.telemetry.counters import Counters
 from gateway.telemetry.distributions import Exemplar
+from gateway.telemetry.event_export import EventExport, Fields
 from gateway.telemetry.final_export import FinalExport, run_for
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observation import Observation
@@ -69,7 +70,7 @@ class Telemetry:
     """Starts spans and ends them, and counts; the rest of the gateway only says what happens.
 
     Without `metrics` nothing is counted. `push_every_s` is the interval of pushes, if there are push
-    exporters. `spans` has, for each exporter of spans, the export of its last ones.
+    exporters. `spans` has, for each exporter of spans, the export of its last ones. `events` exports events.
     """
 
     def __init__(
@@ -79,10 +80,12 @@ class Telemetry:
         *,
         recording: bool = True,
         spans: Sequence[FinalExport] = (),
+        events: EventExport | None = None,
     ) -> None:
         self.metrics = metrics
         self.push_every_s = 60.0
         self._spans = spans
+        self._events = events
         self._counters = metrics.counters if metrics is not None else None
         self._provider = provider
         self._tracer = provider.get_tracer("dialgateway")
@@ -211,25 +214,42 @@ class Telemetry:
         if self.metrics is not None:
             self.metrics.state_asked(operation, took_s, failure)
 
-    def shutdown(self, timeout_s: float, last: Observation | None = None) -> None:
-        """Export the remaining spans, and the `last` figures if given, within `timeout_s` seconds.
+    def event(self, name: str, text: str, fields: Fields) -> None:
+        """Export an event as a log record, if there is an exporter of those. It has no personal data."""
+        if self._events is not None:
+            self._events.emit(name, text, fields)
 
-        Spans and metrics are exported side by side. If the collector does not answer, it takes a second.
+    def shutdown(self, timeout_s: float, last: Observation | None = None) -> None:
+        """Export the remaining spans and events, and the `last` figures if given, within `timeout_s` seconds.
+
+        They are exported side by side. If the collector does not answer, it takes a second.
         """
-        works = [*self._spans, *(self.metrics.last_pushes(last) if self.metrics is not None else ())]
+        pushes = self.metrics.last_pushes(last) if self.metrics is not None else ()
+        works = [*self._spans, *self._last_events, *pushes]
         left_over = run_for(works, timeout_s)
         if left_over:
             log.warning("the last %s could not be exported", " and ".join(dict.fromkeys(left_over)))
 
     @property
     def lost(self) -> dict[str, int]:
-        """How many spans, and pushes of metrics, could not be exported."""
-        spans = sum(work.results.lost for work in self._spans if work.results is not None)
-        return {"spans": spans, "metrics": self.metrics.lost if self.metrics is not None else 0}
+        """How many spans, pushes of metrics, and events could not be exported."""
+        return {
+            "spans": _lost(self._spans),
+            "metrics": self.metrics.lost if self.metrics is not None else 0,
+            "events": _lost(self._last_events),
+        }
+
+    @property
+    def _last_events(self) -> Sequence[FinalExport]:
+        return self._events.last if self._events is not None else ()
 
     def _own_context(self, traceparent: str) -> Context | None:
         context = _propagator.extract({"traceparent": traceparent}, context=_no_context)
         return context if trace.get_current_span(context).get_span_context().is_valid else None
+
+
+def _lost(works: Iterable[FinalExport]) -> int:
+    return sum(work.results.lost for work in works if work.results is not None)
 
 
 def _span(handle: TraceHandle) -> Span:

@@ -19,7 +19,7 @@ class Running:
         self.environment = {"DIAL_GATEWAY_CONFIG": str(file), **variables}
         self.applied: list[Settings] = []
         self.events: list[tuple[str, Mapping[str, Value]]] = []
-        audit = Audit("gateway-1", lambda name, fields: self.events.append((name, fields)))
+        audit = Audit("gateway-1", lambda name, _, fields: self.events.append((name, fields)))
         settings, _ = load(self.environment)
         self.live = LiveSettings(settings, self.environment, self.applied.append, audit)
 

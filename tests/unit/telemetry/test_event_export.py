@@ -1,0 +1,119 @@
+"""Events as OTLP log records: at a real collector, with their names and fields."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from gateway.control.audit import Actor, Audit, AuditEvent, Event, IdentifiedBy, Interface
+from gateway.telemetry import Telemetry, TelemetryError, telemetry_from
+
+EVENT = AuditEvent(
+    Event.SETTING,
+    "a setting is changed",
+    Actor("gateway.toml", IdentifiedBy.FILE, Interface.FILE),
+    fields={"setting": "call_rate", "before": 10.0, "after": 25.0},
+)
+
+
+class Collector:
+    """A collector of logs over HTTP, which answers with `status`."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.records: list[LogRecord] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                for resource in ExportLogsServiceRequest.FromString(body).resource_logs:
+                    for scope in resource.scope_logs:
+                        outer.records += scope.log_records
+                self.send_response(outer.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Log nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def telemetry(self, **more: str) -> Telemetry:
+        """Return telemetry that exports events to this collector."""
+        return telemetry_from(
+            {
+                "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"http://127.0.0.1:{self._server.server_port}/v1/logs",
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+                **more,
+            }
+        )
+
+    def close(self) -> None:
+        """Stop."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    """Run a collector, which the exporter finds by the variables of this process."""
+    collector = Collector()
+    endpoint = f"http://127.0.0.1:{collector._server.server_port}/v1/logs"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", endpoint)
+    yield collector
+    collector.close()
+
+
+def test_an_audit_event_is_a_log_record_with_name_and_fields(collector: Collector) -> None:
+    """The fields are those of the line in the log."""
+    telemetry = collector.telemetry()
+    Audit("gateway-1", telemetry.event).write(EVENT)
+    telemetry.shutdown(5.0)
+    (record,) = collector.records
+    assert (record.event_name, record.body.string_value) == ("setting.change", "a setting is changed")
+    values = {one.key: one.value.string_value or one.value.double_value for one in record.attributes}
+    assert values == {
+        "actor": "gateway.toml",
+        "identified_by": "file",
+        "interface": "file",
+        "reason": 0.0,
+        "replica": "gateway-1",
+        "setting": "call_rate",
+        "before": 10.0,
+        "after": 25.0,
+    }
+    assert record.time_unix_nano > 0
+    assert telemetry.lost["events"] == 0
+
+
+def test_an_event_that_a_collector_refuses_is_counted(collector: Collector) -> None:
+    """And nothing waits for it."""
+    collector.status = 400
+    telemetry = collector.telemetry()
+    telemetry.event("setting.change", "a setting is changed", {})
+    telemetry.shutdown(5.0)
+    assert telemetry.lost["events"] == 1
+
+
+@pytest.mark.parametrize("variables", [{"OTEL_LOGS_EXPORTER": "none"}, {"OTEL_SDK_DISABLED": "true"}])
+def test_events_are_not_exported_where_the_variables_say_so(
+    collector: Collector, variables: dict[str, str]
+) -> None:
+    """They are in the log all the same."""
+    telemetry = collector.telemetry(**variables)
+    telemetry.event("setting.change", "a setting is changed", {})
+    telemetry.shutdown(5.0)
+    assert collector.records == []
+
+
+def test_an_unknown_exporter_is_refused() -> None:
+    """The message names the variable."""
+    with pytest.raises(TelemetryError, match="OTEL_LOGS_EXPORTER: must be of otlp, console, none"):
+        telemetry_from({"OTEL_LOGS_EXPORTER": "syslog"})
