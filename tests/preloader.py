@@ -26,7 +26,13 @@ NUMBER = struct.Struct("i")
 LONGEST_ORDER = 1 << 20
 FILES = 4
 STDIN, STDERR = 0, 2
-IMPORTED = ("gateway.cli.main", "gateway.simulator", "dialgateway.dialctl.arguments")
+IMPORTED = (
+    "gateway.cli.serve",
+    "gateway.cli.check",
+    "gateway.cli.health_check",
+    "gateway.simulator",
+    "dialgateway.dialctl.arguments",
+)
 """Modules that the commands import only after they have started."""
 
 Order = Mapping[str, Any]

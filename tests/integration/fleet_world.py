@@ -11,7 +11,7 @@ import grpc.aio
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from gateway.app import Gateway
-from gateway.cli.main import connect_for
+from gateway.cli.serve import connect_for
 from gateway.connect.credentials import Keys
 from gateway.fleet_setup import fleet_setup_of, state_settings_of
 from gateway.runtime.clock import SystemClock

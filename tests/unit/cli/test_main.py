@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli import main
+from gateway.cli import main, serve
 from gateway.connect.credentials import Keys
 from gateway.settings import Settings
 from tests import pki
 
-KEYS = Keys.fixed(*main.SIMULATOR_KEYS)
+KEYS = Keys.fixed(*serve.SIMULATOR_KEYS)
 
 
 @pytest.fixture(autouse=True)
@@ -177,6 +177,22 @@ def test_a_telemetry_variable_that_its_library_refuses(
     assert "wrong" in line
 
 
+def test_the_health_check_does_not_import_the_gateway() -> None:
+    """A container runs it every few seconds, so it imports gRPC and no other large library."""
+    program = "import sys, gateway.cli.main, gateway.cli.health_check; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+    imported = set(done.stdout.split())
+    assert "grpc" in imported
+    assert not imported & {
+        "gateway.app",
+        "boto3",
+        "botocore.session",
+        "aiohttp",
+        "opentelemetry",
+        "structlog",
+    }
+
+
 def test_the_process_ends_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a process of its own, too: code 2, one line, no traceback."""
     monkeypatch.setenv("DIAL_GATEWAY_MAX_ATTEMPTS", "0")
@@ -201,13 +217,13 @@ def test_wrong_arguments(arguments: list[str], capfd: pytest.CaptureFixture[str]
 
 def test_the_simulator_stands_in_for_connect() -> None:
     """Against the simulator no region and no credentials of the machine are needed."""
-    connect = main.connect_for(Settings(), "http://127.0.0.1:1", KEYS)
+    connect = serve.connect_for(Settings(), "http://127.0.0.1:1", KEYS)
     assert connect.endpoint == "http://127.0.0.1:1"
 
 
 def test_connect_is_found_as_aws_documents_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the simulator, region and endpoint come from the standard variables of AWS."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-2")
-    assert "eu-west-2" in main.connect_for(Settings(), None, KEYS).endpoint
+    assert "eu-west-2" in serve.connect_for(Settings(), None, KEYS).endpoint
     monkeypatch.setenv("AWS_ENDPOINT_URL_CONNECTCAMPAIGNS", "http://127.0.0.1:4570")
-    assert main.connect_for(Settings(), None, KEYS).endpoint == "http://127.0.0.1:4570"
+    assert serve.connect_for(Settings(), None, KEYS).endpoint == "http://127.0.0.1:4570"
