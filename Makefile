@@ -14,7 +14,7 @@ install: $(VENV)/.installed ## create the environment in .venv, with dial-gatewa
 
 $(VENV)/.installed: requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	scripts/install.sh $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e clients/python -e .
 	@touch $@
 

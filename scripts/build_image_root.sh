@@ -8,7 +8,7 @@
 # not run in production: it answers ACCEPTED and dials nobody. SIMULATOR=yes keeps it, to try the image out.
 #
 # ROOT is the final path of the environment: a virtual environment cannot be moved.
-# WHEELS is a new folder for the two wheels. PYTHON names the interpreter, python3 if it is not set.
+# WHEELS is a new folder for the two wheels. PYTHON names the interpreter, python3 if it is not set; its pip installs.
 set -euo pipefail
 
 if [ $# -ne 2 ]; then
@@ -23,19 +23,21 @@ tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-"$python" -m venv "$work/tools"
-pip() { "$work/tools/bin/python" -m pip --quiet --disable-pip-version-check "$@"; }
+pip() { "$python" -m pip --quiet --disable-pip-version-check "$@"; }
 
 # The build tool of the wheels and its dependencies, pinned by dev.txt. pip refuses packages without a pin.
 builder='hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers'
 awk -v name="^($builder)==" '/^[^ #]/ { wanted = $0 ~ name } wanted' \
     "$tree/requirements/dev.txt" >"$work/build.txt"
-pip install --require-hashes --only-binary :all: -r "$work/build.txt"
-pip wheel --no-deps --no-build-isolation --wheel-dir "$wheels" "$tree/clients/python" "$tree"
+"$python" -m venv --without-pip "$work/tools"
+tools=(--python "$work/tools/bin/python")
+pip "${tools[@]}" install --no-compile --require-hashes --only-binary :all: -r "$work/build.txt"
+pip "${tools[@]}" wheel --no-deps --no-build-isolation --wheel-dir "$wheels" "$tree/clients/python" "$tree"
 
 "$python" -m venv --without-pip "$root"
-pip --python "$root/bin/python" install --require-hashes --only-binary :all: -r "$tree/requirements/runtime.txt"
-pip --python "$root/bin/python" install --no-index --no-deps "$wheels"/dial_gateway*.whl
+pip --python "$root/bin/python" install --no-compile --require-hashes --only-binary :all: \
+    -r "$tree/requirements/runtime.txt"
+pip --python "$root/bin/python" install --no-compile --no-index --no-deps "$wheels"/dial_gateway*.whl
 pip --python "$root/bin/python" check
 
 site=$("$root/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
@@ -48,3 +50,5 @@ done
 if [ "${SIMULATOR:-no}" != yes ]; then
     rm -r "$site/gateway/simulator"
 fi
+# The bytecode, at the end: a user without rights in ROOT cannot write it.
+"$root/bin/python" -m compileall -q "$site"
