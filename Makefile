@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PROTOS := $(shell find protos -name '*.proto')
 .DEFAULT_GOAL := help
-.PHONY: help install demo fleet-demo test fuzz check check-types check-others fix protos manifests lock upgrade faults soak picture bench dist clean
+.PHONY: help install demo fleet-demo test cases fuzz check check-types check-others fix protos manifests lock upgrade faults soak picture bench dist clean
 
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ test: install ## run every test of the Python parts
 	scripts/promtool.sh $(VENV)
 	scripts/redis_server.sh $(VENV)
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS)
+
+cases: install ## run the tests of random cases with all their cases: more, and new ones each time
+	PYTHONDONTWRITEBYTECODE= DIAL_GATEWAY_MORE_CASES=yes $(BIN)/python -m pytest -n $(WORKERS) \
+		$$(grep -rlE '\bcases\(' tests --include='test_*.py')
 
 FUZZ_S ?= 60
 

@@ -4,6 +4,7 @@ The rendered manifests are committed in deploy/rendered/, so that they can be re
 without helm. scripts/helm.sh installs helm, and scripts/chart_tools.sh helm-docs and helm-unittest.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -86,7 +87,9 @@ def committed(name: str) -> Path:
 
 
 def _run(helm: Path, *words: str) -> str:
-    done = subprocess.run([helm, *words], capture_output=True, text=True, check=False)
+    # It ends at once, so Go's collector, which takes a third of its time, is off.
+    environment = os.environ | {"GOGC": "off"}
+    done = subprocess.run([helm, *words], capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise ChartError("\n".join(filter(None, (done.stderr.strip(), done.stdout.strip()))))
     return done.stdout

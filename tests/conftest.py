@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.runtime.logs.log_format import OURS
-from tests import parallel, ports, preloaded, timed, turns
+from tests import cases, parallel, ports, preloaded, timed, turns
+
+cases.choose_profile()
 
 OBJECTS = 20_000
 """New objects after which Python's collector examines the young ones; Python's default is 700."""

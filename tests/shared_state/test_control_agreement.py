@@ -16,6 +16,7 @@ from gateway.shared_state.commands.keys import Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall, script
 from gateway.shared_state.port import ActionTooLate
 from gateway.shared_state.rules.control import HISTORY, ControlRules
+from tests.cases import cases
 from tests.shared_state.servers import Server
 
 KEYS = Keys("agreement")
@@ -186,7 +187,7 @@ def _hold(campaign: str, number: int, flag: bool, at_ms: int = 0) -> FleetAction
     return FleetAction(FleetActionKind.HOLD, campaign, f"op {number}", "", flag, at_ms=at_ms)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=cases(75, 150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=operations)
 def test_scripts_and_rules_agree(shared_server: Server, steps: list[Operation]) -> None:
     """Whatever members and operators do, and whatever the store loses, both give the same replies."""

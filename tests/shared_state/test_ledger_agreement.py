@@ -14,6 +14,7 @@ from gateway.shared_state.commands.keys import Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall, script
 from gateway.shared_state.rules.ledger import LedgerRules, Record
 from gateway.shared_state.store_watch import Marks
+from tests.cases import cases
 from tests.shared_state.servers import Server
 
 KEYS = Keys("agreement")
@@ -121,7 +122,7 @@ _operations = st.one_of(
 
 
 @given(st.lists(_operations, max_size=12))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=cases(75, 150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_scripts_and_rules_agree_on_any_order(store: Store, operations: list[tuple[object, ...]]) -> None:
     store.empty()
     for name, *arguments in operations:

@@ -16,6 +16,7 @@ from gateway.shared_state.commands.keys import Keys
 from gateway.shared_state.commands.script_call import Reply, script
 from gateway.shared_state.commands.tick import tick_call, tick_reply
 from gateway.shared_state.rules.quota import QuotaRules
+from tests.cases import cases
 from tests.shared_state.servers import Server
 
 KEYS = Keys("agreement")
@@ -199,7 +200,7 @@ IDLE = Step(0, 0, (), None, 0, 0, (0, 8, 0, 0, 0, 0), throttled=False, gone=(), 
 
 
 @given(_settings, st.lists(_events, min_size=15, max_size=60))
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(50, 100), suppress_health_check=list(HealthCheck))
 def test_script_and_rules_agree_on_any_ticks(
     store: Store, base: FleetSettings, events: list[Step | str]
 ) -> None:

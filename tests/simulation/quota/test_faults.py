@@ -8,6 +8,7 @@ import pytest
 from gateway.core.model import Priority
 from gateway.shared_state.rules.quota import QuotaRules
 from gateway.simulator.quota import TokenBucket
+from tests.cases import cases
 from tests.simulation.quota.fleet import Fleet, Replica
 
 PERIODS, PERIOD_S = 12, 3.0
@@ -129,7 +130,7 @@ class Trouble:
             self.fleet.store.resume(self.fleet.now)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(cases(20, 40)))
 def test_the_quota_is_never_exceeded(seed: int) -> None:
     trouble = Trouble(seed)
     fleet = trouble.fleet

@@ -12,6 +12,7 @@ from gateway.connect import replies
 from gateway.connect.api_versions import APIS, ConnectApi
 from gateway.connect.replies import CODES_LOGGED, UNREADABLE, UNTOLD, states, word
 from gateway.core.model import ItemFailure
+from tests.cases import cases
 
 API = APIS["v1"]
 ODD: list[Any] = [None, 7, 7.5, True, [], ["a"], {}, {"a": 1}, "\ud800", "a\nb", "x" * 10_000, b"x"]
@@ -152,7 +153,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(25, 50), suppress_health_check=[HealthCheck.too_slow])
 @given(response=st.dictionaries(names, anything | st.lists(st.dictionaries(names, anything))))
 @pytest.mark.parametrize("api", APIS.values(), ids=APIS)
 def test_any_reply(api: ConnectApi, response: Any) -> None:

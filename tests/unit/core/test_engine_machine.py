@@ -1,6 +1,7 @@
 """Every promise of the core, under random callers, clocks and answers of Amazon Connect.
 
-How long: `DIAL_GATEWAY_TEST_EXAMPLES=20000 python -m pytest tests/unit/core/test_engine_machine.py`.
+200 examples in `make test`, 400 in `make cases`. More:
+`DIAL_GATEWAY_TEST_EXAMPLES=20000 python -m pytest tests/unit/core/test_engine_machine.py`.
 """
 
 import os
@@ -16,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from gateway.core import errors
 from gateway.core.engine import Limits
 from gateway.core.model import Batch, CallReport, DialRequest, ItemFailure, Priority
+from tests.cases import cases
 from tests.oracle.observed_engine import ObservedEngine
 from tests.oracle.records import Caller
 from tests.unit.core.making import NOW
@@ -504,7 +506,7 @@ def test_a_request_expires_after_a_stream_has_ended_and_another_caller_has_left(
 
 TestEngineMachine = EngineMachine.TestCase
 TestEngineMachine.settings = settings(
-    max_examples=int(os.environ.get("DIAL_GATEWAY_TEST_EXAMPLES", "400")),
+    max_examples=int(os.environ.get("DIAL_GATEWAY_TEST_EXAMPLES") or cases(200, 400)),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

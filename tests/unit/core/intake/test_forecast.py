@@ -14,6 +14,7 @@ from gateway.core.intake.forecast import SLICE, SLICE_EVERY_S, Backlogs, Forecas
 from gateway.core.model import Entry, Outcome, Priority, Reason, Source
 from gateway.core.scheduling.queues import CampaignQueue
 from gateway.core.scheduling.scheduler import Scheduler
+from tests.cases import cases
 from tests.unit.core.making import NOW, Bench, Caller, dial, entry, many
 
 RATE = 10.0
@@ -60,7 +61,7 @@ class World:
                 return calls / RATE
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(cases(10, 20)))
 def test_honest_within_a_factor_of_two(seed: int) -> None:
     """Where campaigns and sources have backlogs, the forecast is within twice and half of what is."""
     rng, world = random.Random(seed), World()
@@ -77,7 +78,7 @@ def test_honest_within_a_factor_of_two(seed: int) -> None:
     assert really / 2 - 0.2 <= told <= really * 2 + 0.2, f"told {told}, really {really}"
 
 
-@pytest.mark.parametrize("chunk", range(5))
+@pytest.mark.parametrize("chunk", range(cases(2, 5)))
 def test_honest_among_callers(chunk: int) -> None:
     """Where callers share campaigns or have their own, nearly every forecast is near what is.
 
