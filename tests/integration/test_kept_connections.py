@@ -10,7 +10,7 @@ from gateway.connect.resolver import Resolver
 from gateway.connect.ticket import Ticket
 from gateway.core import errors
 from gateway.settings import SenderName
-from tests.integration.test_transport import adapter, requests
+from tests.integration.adapters import adapter, requests
 from tests.integration.upstream import Request, Upstream, accept_all, upstream_of
 from tests.integration.world import until
 from tests.senders import EACH_SENDER

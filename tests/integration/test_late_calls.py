@@ -15,12 +15,11 @@ from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.settings import SenderName, Settings
 from gateway.simulator import Simulator, SimulatorSettings
 from gateway.telemetry import telemetry_with
-from tests.integration.test_transport import SlowNames, authority
+from tests.integration.adapters import SlowNames
 from tests.integration.upstream import accept_all, upstream_of
 from tests.integration.world import CAMPAIGN, Caller, SmallestJitter, dials, stub_of, until, verdict, verdicts
 from tests.senders import EACH_SENDER, sender_of
 
-__all__ = ["authority"]
 HOLD = Hold("somebody", "why", 0.0)
 PURGE = OperatorAction(ActionKind.PURGE, "somebody", "why", 0.0)
 RELEASE = OperatorAction(ActionKind.RELEASE, "somebody", "why", 0.0)

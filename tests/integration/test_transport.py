@@ -1,12 +1,8 @@
-"""The adapter's sockets: tickets revoked at each stage of a call, one time-out for all stages, bounded
-replies.
-"""
+"""The adapter's sockets: tickets revoked at each stage of a call, and one time-out for all stages."""
 
 import asyncio
-import gzip
 import socket
 import ssl
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,75 +11,13 @@ from typing import Any
 
 import pytest
 
-from gateway.connect.port import PutReply
-from gateway.connect.replies import LONGEST_REPLY_BYTES
-from gateway.connect.resolver import Address
 from gateway.connect.ticket import Ticket
 from gateway.core import errors
-from gateway.core.model import DialRequest
 from gateway.settings import SenderName
-from tests.integration.upstream import Request, Upstream, accept_all, reply_head, upstream_of
+from tests.integration.adapters import SOON_S, SlowNames, adapter, requests
+from tests.integration.upstream import Request, Upstream, accept_all, upstream_of
 from tests.integration.world import until
-from tests.pki import Authority
-from tests.senders import EACH_SENDER, Sender, is_idle, sender_of
-
-PHONE = "+12065550177"
-SOON_S = 0.4
-"""Far longer than a revoked call takes to end, and far shorter than its delay."""
-
-
-def requests(count: int = 1, attribute_bytes: int = 1) -> list[DialRequest]:
-    """Make dial requests as the core passes them."""
-    attributes = {"k": "v" * attribute_bytes}
-    return [DialRequest("c", f"t-{n}", PHONE, attributes, 4e9, 1e12, 50) for n in range(count)]
-
-
-@asynccontextmanager
-async def adapter(
-    url: str, sender: SenderName, timeout_s: float = 5.0, **options: Any
-) -> AsyncIterator[Sender]:
-    """Make an adapter that calls `url`."""
-    keys = ("simulator", "simulator")
-    connect = sender_of(
-        sender,
-        **{
-            "timeout_s": timeout_s,
-            "endpoint_url": url,
-            "region": "us-east-1",
-            "credentials": keys,
-            **options,
-        },
-    )
-    try:
-        yield connect
-    finally:
-        await connect.close()
-
-
-class SlowNames:
-    """A resolver that answers once `found` is set; every name is this host."""
-
-    def __init__(self) -> None:
-        self.found = threading.Event()
-        self.asked = 0
-
-    def __call__(self, host: str, port: int) -> list[Address]:
-        self.asked += 1
-        self.found.wait(20)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 0, ("127.0.0.1", port))]
-
-
-@pytest.fixture
-def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """Make boto3 trust a test authority; return the TLS context of a server with its certificate."""
-    ca = Authority()
-    bundle = tmp_path / "ca.pem"
-    bundle.write_bytes(ca.pem)
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*ca.issue(ip="127.0.0.1", dns="connect.test").write(tmp_path))
-    return context
-
+from tests.senders import EACH_SENDER, Sender, is_idle
 
 Stage = Callable[..., Any]
 
@@ -299,39 +233,6 @@ async def test_cancelling_frees_the_thread_at_once(sender: SenderName) -> None:
         assert is_idle(connect)
 
 
-async def _drip(request: Request, writer: Any) -> None:
-    writer.write(reply_head(1000))
-    for _ in range(1000):
-        writer.write(b" ")
-        await writer.drain()
-        await asyncio.sleep(0.02)
-
-
-async def _drip_headers(request: Request, writer: Any) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\n")
-    for number in range(1000):
-        writer.write(f"x-{number}: y\r\n".encode())
-        await writer.drain()
-        await asyncio.sleep(0.02)
-
-
-@pytest.mark.parametrize("answer", [_drip, _drip_headers])
-@EACH_SENDER
-async def test_a_reply_that_arrives_byte_by_byte(sender: SenderName, answer: Any) -> None:
-    """A reply that arrives byte by byte ends with the call's time-out, in doubt, and frees its thread."""
-    async with (
-        upstream_of(answer) as upstream,
-        adapter(f"http://127.0.0.1:{upstream.port}", sender, timeout_s=0.4, calls=1) as connect,
-    ):
-        for _ in range(3):
-            began = time.monotonic()
-            with pytest.raises(errors.AnswerLost):
-                await connect.put_dial_requests("c", requests())
-            assert time.monotonic() - began < 0.4 + SOON_S
-        await until(lambda: is_idle(connect))
-        assert not connect.stalled
-
-
 @EACH_SENDER
 async def test_a_half_written_request_is_cut(sender: SenderName) -> None:
     """A hold stops a half-written request, which is in doubt; the rest never arrives."""
@@ -367,127 +268,6 @@ async def test_bytes_in_the_kernel_are_dropped_after_a_time_out(sender: SenderNa
         upstream.gate.set()
         await until(lambda: upstream.broken)
         assert upstream.requests == []
-
-
-async def _huge(request: Request, writer: Any) -> None:
-    writer.write(reply_head(100_000_000))
-    await _flood(writer)
-
-
-async def _huge_chunks(request: Request, writer: Any) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5f5e100\r\n")
-    await _flood(writer)
-
-
-async def _endless_chunk_size(request: Request, writer: Any) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    await _flood(writer)
-
-
-async def _endless_header(request: Request, writer: Any) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nx: ")
-    await _flood(writer)
-
-
-async def _endless_status(request: Request, writer: Any) -> None:
-    await _flood(writer)
-
-
-async def _huge_error(request: Request, writer: Any) -> None:
-    writer.write(reply_head(100_000_000, "500 Internal Server Error"))
-    await _flood(writer)
-
-
-SENT = [0]
-
-
-async def _flood(writer: Any) -> None:
-    SENT[0] = 0
-    for _ in range(1000):
-        writer.write(b"0" * 100_000)
-        await writer.drain()
-        SENT[0] += 100_000
-
-
-@pytest.mark.parametrize(
-    ("answer", "failure"),
-    [
-        (_huge, errors.AnswerLost),
-        (_huge_chunks, errors.AnswerLost),
-        (_endless_chunk_size, errors.AnswerLost),
-        (_endless_header, errors.AnswerLost),
-        (_endless_status, errors.AnswerLost),
-        (_huge_error, errors.ConnectFailed),
-    ],
-)
-@EACH_SENDER
-async def test_a_reply_over_the_limit(
-    sender: SenderName, answer: Any, failure: type[errors.CallFailure]
-) -> None:
-    """A reply of 100 MB is not read beyond the limit, whichever part is long; it is in doubt."""
-    async with (
-        upstream_of(answer) as upstream,
-        adapter(f"http://127.0.0.1:{upstream.port}", sender) as connect,
-    ):
-        with pytest.raises(errors.CallFailure) as caught:
-            await connect.put_dial_requests("c", requests())
-        assert type(caught.value) is failure
-        assert caught.value.uncertain
-        # As much as fits into the buffers of both sides.
-        assert SENT[0] < 20_000_000
-
-
-@EACH_SENDER
-async def test_a_compressed_reply_is_not_unpacked(sender: SenderName) -> None:
-    """A small reply that would unpack to 100 MB is not unpacked, because no sender requests compression."""
-
-    async def bomb(request: Request, writer: Any) -> None:
-        body = gzip.compress(b"0" * 100_000_000)
-        assert len(body) < LONGEST_REPLY_BYTES
-        writer.write(reply_head(len(body), more="Content-Encoding: gzip\r\n") + body)
-
-    async with (
-        upstream_of(bomb) as upstream,
-        adapter(f"http://127.0.0.1:{upstream.port}", sender) as connect,
-    ):
-        (result,) = await asyncio.gather(connect.put_dial_requests("c", requests()), return_exceptions=True)
-        in_doubt = isinstance(result, PutReply) and (result.accepted, result.failed) == ({}, {})
-        assert in_doubt or (isinstance(result, errors.CallFailure) and result.uncertain)
-
-
-@EACH_SENDER
-async def test_a_truncated_reply(sender: SenderName) -> None:
-    """A reply shorter than its Content-Length is AnswerLost."""
-
-    async def short(request: Request, writer: Any) -> None:
-        writer.write(reply_head(1000) + b'{"successfulRequests": [')
-        writer.close()
-
-    async with (
-        upstream_of(short) as upstream,
-        adapter(f"http://127.0.0.1:{upstream.port}", sender) as connect,
-    ):
-        with pytest.raises(errors.AnswerLost):
-            await connect.put_dial_requests("c", requests())
-
-
-@EACH_SENDER
-async def test_a_reply_of_the_longest_length(sender: SenderName) -> None:
-    """A reply at the size limit is read completely, chunked or not, and its connection is kept."""
-
-    async def long(request: Request, writer: Any) -> None:
-        body = b'{"successfulRequests": [{"clientToken": "t-0", "id": "x"}]'
-        body += b" " * (LONGEST_REPLY_BYTES - len(body) - 1) + b"}"
-        if len(upstream.requests) == 1:
-            writer.write(reply_head(len(body)) + body)
-        else:
-            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-            writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
-
-    async with upstream_of(long) as upstream, adapter(f"http://127.0.0.1:{upstream.port}", sender) as connect:
-        for _ in range(3):
-            assert (await connect.put_dial_requests("c", requests())).accepted == {"t-0": "x"}
-        assert upstream.connections == 1
 
 
 @EACH_SENDER
