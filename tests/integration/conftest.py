@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dialgateway import DialGatewayClient
 from tests.integration.world import World, world_of
 from tests.pki import Authority
 
@@ -27,3 +28,10 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*ca.issue(ip="127.0.0.1", dns="connect.test").write(tmp_path))
     return context
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[DialGatewayClient]:
+    """Connect a client to the world."""
+    async with DialGatewayClient(world.target) as client:
+        yield client
