@@ -75,4 +75,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             return group_of(nodeid) or nodeid
 
+        def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+            """Forget a scope that is done: the base class goes through all of them after each test."""
+            nodeid = self.registered_collections[node][item_index]
+            super().mark_test_complete(node, item_index, duration)
+            assigned, scope = self.assigned_work[node], self._split_scope(nodeid)
+            if all(assigned[scope].values()):
+                del assigned[scope]
+
     return GroupScheduling(config, log)
