@@ -29,15 +29,15 @@ class Shape:
 
 
 SHAPES = {
-    "one campaign": Shape(each=20_000),
-    "campaigns with one request each": Shape(campaigns=10_000),
-    "sources with one request each": Shape(campaigns=4, sources=2_000),
-    "sources in each of many campaigns": Shape(campaigns=500, sources=20),
+    "one campaign": Shape(each=10_000),
+    "campaigns with one request each": Shape(campaigns=5_000),
+    "sources with one request each": Shape(campaigns=4, sources=1_000),
+    "sources in each of many campaigns": Shape(campaigns=250, sources=20),
     "a few requests of everything": Shape(campaigns=100, sources=10, each=10),
-    "some attributes": Shape(each=10_000, attributes=5, size=100),
+    "some attributes": Shape(each=5_000, attributes=5, size=100),
     "large attributes": Shape(each=500, attributes=1, size=32_000),
-    "joins": Shape(sources=4, each=5_000, times=4),
-    "joins with attributes": Shape(sources=4, each=2_000, times=4, attributes=2, size=1_000),
+    "joins": Shape(sources=4, each=2_500, times=4),
+    "joins with attributes": Shape(sources=4, each=1_000, times=4, attributes=2, size=1_000),
 }
 
 
