@@ -1,7 +1,7 @@
 """Distributions of values: plain counts in buckets, which are exported as histograms.
 
-A histogram of OpenTelemetry's SDK takes three to eight microseconds for each value, and one of
-prometheus_client about as much; `Distribution.add` takes a third of one, and adds many equal values at once.
+A histogram of OpenTelemetry's SDK takes more than ten microseconds for each value, and one of
+prometheus_client three; here it is half of one, and many equal values are added at once (decision 68).
 """
 
 from bisect import bisect_left
