@@ -215,6 +215,7 @@ class Gateway:
             self.access.control.refusals,
             settings,
             self.directory,
+            replica_name(settings),
         )
         self._admin = AdminServer(
             self._monitoring, self._console, settings.admin_listen, settings.admin_hosts

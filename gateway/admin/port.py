@@ -133,7 +133,8 @@ class CallerRow(NamedTuple):
 class Totals(NamedTuple):
     """The totals of the gateway. `campaigns` is the number of campaigns by state.
 
-    `locked` is the reason why the console cannot change anything, empty if an operator token allows it.
+    `replica` is the name of this replica: in Kubernetes, the pod's. `locked` is the reason why the console
+    cannot change anything, empty if an operator token allows it.
     """
 
     campaigns: dict[str, int]
@@ -153,6 +154,7 @@ class Totals(NamedTuple):
     failing: bool
     draining: bool
     locked: str
+    replica: str = ""
 
 
 class Replica(NamedTuple):

@@ -100,8 +100,10 @@ class Console:
         refusals: RefusalLog,
         settings: Settings,
         directory: CampaignDirectory = NO_DIRECTORY,
+        replica: str = "",
     ) -> None:
         self._directory = directory
+        self._replica = replica
         self._dispatcher = dispatcher
         self._open_calls = open_calls
         self._connect = connect
@@ -169,6 +171,7 @@ class Console:
             failing=self._connect.failing,
             draining=self._dispatcher.draining,
             locked=self._locked(),
+            replica=self._replica,
         )
 
     def _locked(self) -> str:

@@ -31,6 +31,7 @@ FLAGS = (
     "--mute-audio",
     "--force-color-profile=srgb",
     "--hide-scrollbars",
+    "--host-resolver-rules=MAP console.example.org 127.0.0.1",
     "--remote-debugging-port=0",
 )
 START_S, PATIENCE_S = 90.0, 45.0

@@ -42,6 +42,7 @@ LOADS = {
 }
 """Dial requests a second of each campaign."""
 DESK = (1360, 1010)
+POD = "dial-gateway-7c9d8f6b5d-x2x7k"
 PARKED, COOLING, HELD = "renewals-motor", "collections-late-stage", "survey-2026-q4"
 FORM = {"operator": "Ines Duarte", "reason": "wrong list, see incident 2214", "token": TOKEN}
 EXCEPTION = FaultKind.EXCEPTION
@@ -149,7 +150,7 @@ async def all_sizes(page: Page, folder: Path) -> None:
 async def main(target: Path, seconds: float, *, sizes: bool) -> None:
     """Run the scene, and take the pictures."""
     rng = random.Random(3)
-    async with gateway() as world, browser() as page:
+    async with gateway(replica=POD) as world, browser() as page:
         await page.show(*DESK)
         await page.open(f"http://127.0.0.1:{world.gateway.admin_port}/")
         tasks = [asyncio.create_task(load(world, name, rate, rng)) for name, rate in LOADS.items()]

@@ -38,8 +38,17 @@ HOSTILE = [
 ]
 
 
-async def open_console(page: Page, world: World) -> None:
-    await page.open(f"http://127.0.0.1:{world.gateway.admin_port}/")
+WIDTHS = ((1280, 900), (820, 1100), (390, 844), (320, 640))
+"""A desktop, a tablet, a phone and a small phone."""
+OFFERED = "[...document.querySelectorAll('.campaigns .do button')].filter(e => e.checkVisibility())"
+OFFERED += ".map(e => e.textContent)"
+"""The changes that the page offers."""
+ROW_OF_THEME = "Math.abs(document.querySelector('#theme').getBoundingClientRect().top"
+ROW_OF_THEME += " - document.querySelector('h1').getBoundingClientRect().top) < 24"
+
+
+async def open_console(page: Page, world: World, host: str = "127.0.0.1") -> None:
+    await page.open(f"http://{host}:{world.gateway.admin_port}/")
 
 
 @asynccontextmanager
@@ -56,7 +65,7 @@ async def under_load(world: World, *campaigns: str, rate: float = 120.0) -> Asyn
 def cell(campaign: str, label: str) -> str:
     """Return an expression for the text of a cell of a campaign's row."""
     return (
-        f"[...document.querySelectorAll('#campaign-rows tr')].find(r => r.querySelector('bdi').textContent"
+        f"[...document.querySelectorAll('#campaign-rows tr')].find(r => r.querySelector('bdi.id').textContent"
         f" === {json.dumps(campaign)})?.querySelector('[data-label={json.dumps(label)}]').textContent"
     )
 
@@ -150,10 +159,10 @@ async def test_text_from_callers_does_not_run_as_script(page: Page, world: World
     for number, campaign in enumerate([*HOSTILE, "turned\u202egnp.exe\u2066", "bell\x07\x1b[31m"]):
         await world.ask(*dials(1, f"h{number}"), campaign=campaign)
     await page.until(f"{ROWS} === 6")
-    names = await page.run("[...document.querySelectorAll('#campaign-rows bdi')].map(e => e.textContent)")
+    names = await page.run("[...document.querySelectorAll('#campaign-rows bdi.id')].map(e => e.textContent)")
     assert {*HOSTILE, "turned⟨U+202E⟩gnp.exe⟨U+2066⟩", "bell␇␛[31m"} == set(names)
     await page.run(
-        "[...document.querySelectorAll('#campaign-rows bdi')].find(e => e.textContent[0] === '<')"
+        "[...document.querySelectorAll('#campaign-rows bdi.id')].find(e => e.textContent[0] === '<')"
         ".closest('tr').querySelector('.do button').focus()"
     )
     await page.key("Enter")
@@ -216,17 +225,61 @@ async def test_the_page_works_with_the_keyboard_alone(page: Page, world: World) 
 
 
 async def test_without_a_token_the_page_is_read_only_and_explains_it(page: Page) -> None:
-    """Without a token all buttons that would be refused are disabled, and the page says which setting is
-    missing.
-    """
+    """Without a token the page offers no change, at any width, and says which setting is missing."""
     async with gateway(admin_token_file=None) as world:
         await open_console(page, world)
         await world.ask(*dials(2), campaign=CAMPAIGN)
         await page.until(f"{ROWS} === 1")
-        assert await page.run("document.querySelector('.campaigns .do button').checkVisibility()") is False
+        for width, height in WIDTHS:
+            await page.show(width, height)
+            assert await page.run(OFFERED) == [], width
+            assert await page.run(WIDE.replace("391", str(width + 1))) == [], width
+            assert await page.run(ROW_OF_THEME) is True, width
         await page.click("#read-only")
         said = await page.until("document.querySelector('.toast')?.textContent")
         assert "DIAL_GATEWAY_ADMIN_TOKEN_FILE is not set" in said
+
+
+async def test_a_page_over_plain_http_offers_no_change_that_would_be_refused(page: Page) -> None:
+    """Browsers do not say whose page asks over plain HTTP, except on loopback, so the gateway refuses."""
+    async with gateway(admin_hosts=("console.example.org",)) as world:
+        await world.ask(*dials(2), campaign=CAMPAIGN)
+        await open_console(page, world, "console.example.org")
+        await page.until(f"{ROWS} === 1")
+        assert await page.run(OFFERED) == []
+        await page.click("#read-only")
+        assert "a proxy with TLS" in await page.until("document.querySelector('.toast')?.textContent")
+        await open_console(page, world)
+        await page.until(f"{ROWS} === 1")
+        assert await page.run(OFFERED) == ["Hold", "Purge"]
+
+
+async def test_the_page_names_the_replica_not_the_address(page: Page) -> None:
+    """Title, header and footer have the name of the pod, since every replica may have the same address."""
+    async with gateway(replica="dial-gateway-7c9d8f6b5d-x2x7k") as world:
+        await page.show(390, 844)
+        await open_console(page, world)
+        await page.until("document.querySelector('#where').textContent === 'dial-gateway-7c9d8f6b5d-x2x7k'")
+        assert await page.run("document.querySelector('#where').checkVisibility()") is True
+        assert await page.run("document.title") == "dial-gateway-7c9d8f6b5d-x2x7k - Dial gateway"
+        assert "Figures of dial-gateway-7c9d8f6b5d-x2x7k alone" in await page.run(
+            "document.querySelector('footer').textContent"
+        )
+        assert "127.0.0.1" not in await page.run("document.querySelector('header').textContent")
+
+
+async def test_the_theme_button_changes_the_theme_and_says_which(page: Page, world: World) -> None:
+    """The button fits beside the title at each width, and its words are there where only its icon is seen."""
+    await open_console(page, world)
+    await page.until("document.querySelector('#where').textContent")
+    for width, height in WIDTHS:
+        await page.show(width, height)
+        assert await page.run(ROW_OF_THEME) is True, width
+        assert await page.run("document.querySelector('#theme').scrollWidth <= 200") is True
+    for theme in ("light", "dark", "system"):
+        await page.click("#theme")
+        assert await page.run("document.querySelector('#theme').textContent") == f"Theme: {theme}"
+        assert await page.run("document.querySelector('#theme .icon').dataset.is") == theme
 
 
 @pytest.mark.timed

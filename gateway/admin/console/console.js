@@ -14,7 +14,6 @@ import { plural, rate, visible } from "./words.js";
 const PULSE = { waiting: "connecting", live: "live", late: "late", lost: "connection lost, trying again" };
 
 theme(byId("theme"));
-say(byId("where"), location.host);
 
 const model = new Model();
 const campaigns = new Campaigns((kind, id) => ask.about(kind, id));
@@ -35,9 +34,13 @@ function showAll() {
 
 function showNotices() {
   const { totals } = model;
+  const here = visible(totals.replica) || "this replica";
+  say(byId("where"), visible(totals.replica));
+  const title = totals.replica ? `${visible(totals.replica)} - Dial gateway` : "Dial gateway";
+  if (document.title !== title) document.title = title;
   const others = model.replicas.length > 1;
   say(byId("campaigns-aside"), others ? `of ${plural(model.replicas.length, "replica")}` : "");
-  say(byId("whose"), others ? "Campaigns and waiting requests of all replicas; all else of this replica alone. Once a second." : "Figures of this replica alone, once a second.");
+  say(byId("whose"), others ? `Campaigns and waiting requests of all replicas; all else of ${here} alone. Once a second.` : `Figures of ${here} alone, once a second.`);
   const notices = [];
   if (totals.draining) notices.push(["bad", "Leaving.", "This replica takes nothing more, and answers what it holds."]);
   if (totals.failing) notices.push(["bad", "Amazon Connect fails.", totals.connect]);

@@ -45,7 +45,7 @@ export class Figures {
     this.calls.set(rate(calls), "/s", quota, { share: totals.ceiling ? calls / totals.ceiling : 0 });
     const goodput = model.lately(LATELY_S, (point) => point.answers[0]);
     const fill = calls > 0 ? ` · ${rate(goodput / calls)} a call` : "";
-    this.goodput.set(rate(goodput), "accepted/s", `over the last ${LATELY_S} s${fill}`);
+    this.goodput.set(rate(goodput), "accepted/s", `over ${LATELY_S} s${fill}`);
     const inCalls = `${plural(totals.in_flight, "more", "more")} in ${plural(totals.calls_in_flight, "call")}`;
     this.waiting.set(count(totals.queued), "", inCalls, { share: totals.held / totals.room });
     this.#showOldest(model);

@@ -2,6 +2,8 @@
 
 const POINTS = 600;
 const FAILURES = 50;
+// Browsers do not say whose page asks over plain HTTP, except on loopback, so the gateway refuses the change.
+const PLAIN = "The gateway refuses changes from a page over plain HTTP: use a port-forward to localhost, or a proxy with TLS.";
 
 export class Model {
   constructor() {
@@ -26,7 +28,7 @@ export class Model {
     this.epoch = message.epoch;
     this.receivedAt = receivedAt;
     this.totals = message.totals;
-    this.locked = message.totals.locked;
+    this.locked = message.totals.locked || (isSecureContext ? "" : PLAIN);
     for (const row of message.campaigns) {
       const campaign = this.#named("Campaign", row);
       campaign.held = campaign.held && this.#named("RecordedAction", campaign.held);

@@ -1,15 +1,20 @@
 // Light, dark, or what the system says; kept in this browser.
 
-import { make } from "./dom.js";
+import { make, say } from "./dom.js";
 
 const NAMES = ["system", "light", "dark"];
 
 export function theme(button) {
   let chosen = NAMES.includes(localStorage.getItem("theme")) ? localStorage.getItem("theme") : "system";
+  const icon = make("span", "icon");
+  icon.setAttribute("aria-hidden", "true");
+  const words = make("span", "words"); // a narrow page shows the icon alone; the words stay for readers
+  button.replaceChildren(icon, words);
   function apply() {
     if (chosen === "system") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = chosen;
-    button.replaceChildren(make("span", "", "Theme: "), chosen);
+    icon.dataset.is = chosen;
+    say(words, `Theme: ${chosen}`);
     localStorage.setItem("theme", chosen);
   }
   button.addEventListener("click", () => {
