@@ -190,9 +190,8 @@ class DialRequestServicer:
         answers = await session.answers_in_order(_time_for_answers(context.time_remaining()))
         response = pb.PutDialRequestsResponse()
         for begin in range(0, len(answers), PART):
-            response.results.extend(
-                dial_requests.result(settled) for settled in answers[begin : begin + PART]
-            )
+            for settled in answers[begin : begin + PART]:
+                dial_requests.add_result(response.results, settled)
             await asyncio.sleep(0)  # let other tasks run
         return response
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import orjson
 from google.protobuf.duration_pb2 import Duration
@@ -9,7 +10,10 @@ from google.protobuf.duration_pb2 import Duration
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.core.attributes import NO_ATTRIBUTES, Attributes
 from gateway.core.intake.validation import problem_with_attributes
-from gateway.core.model import CampaignNotice, DialRequest, NoticeKind, Priority, Settled
+from gateway.core.model import CampaignNotice, DialRequest, NoticeKind, Outcome, Priority, Settled
+
+if TYPE_CHECKING:
+    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
 LATEST_S = 253_402_300_800
 """The end of the year 9999 in seconds since the epoch: the limit of protobuf's timestamps."""
@@ -17,6 +21,7 @@ TOKEN_ALONE = 1000
 """An answer whose token has more characters is sent in a separate message. A valid token has at most 200."""
 PACKED_BYTES = 35
 """Memory, in bytes, of packed attributes in addition to their text."""
+_ACCEPTED = Outcome.ACCEPTED  # looked up once: used for every answer
 _SIZES = tuple(range(2048))
 """Usual sizes of dial requests, made once: a number of its own for each request takes 32 bytes."""
 
@@ -49,7 +54,8 @@ def _attributes(message: pb.DialRequest) -> tuple[Attributes, int]:
     size, values = message.ByteSize(), message.attributes
     if not values:
         return NO_ATTRIBUTES, size
-    attributes = dict(values)
+    # Not `dict(values)`: protobuf's map gives it keys and values by Python code.
+    attributes = {name: values[name] for name in values}
     if problem_with_attributes(attributes) is not None:
         return attributes, size  # they are refused at once, with this problem
     # A copy, because orjson's own object keeps the buffer that it was written into: four kilobytes or more.
@@ -64,38 +70,39 @@ def responses(answers: Iterable[Settled]) -> list[pb.StreamDialRequestsResponse]
     Only a refused request has an overlong token. Many of them could exceed the caller's size limit of a
     message.
     """
-    by_campaign: dict[str, list[pb.DialResult]] = {}
-    alone: list[Settled] = []
+    by_campaign: dict[str, pb.StreamDialRequestsResponse] = {}
+    alone: list[pb.StreamDialRequestsResponse] = []
     for settled in answers:
+        response = by_campaign.get(settled.campaign_id)
         if len(settled.client_token) > TOKEN_ALONE:
-            alone.append(settled)
-            continue
-        by_campaign.setdefault(settled.campaign_id, []).append(result(settled))
-    return [
-        pb.StreamDialRequestsResponse(campaign_id=campaign_id, results=results)
-        for campaign_id, results in by_campaign.items()
-    ] + [
-        pb.StreamDialRequestsResponse(campaign_id=settled.campaign_id, results=[result(settled)])
-        for settled in alone
-    ]
+            response = pb.StreamDialRequestsResponse(campaign_id=settled.campaign_id)
+            alone.append(response)
+        elif response is None:
+            response = pb.StreamDialRequestsResponse(campaign_id=settled.campaign_id)
+            by_campaign[settled.campaign_id] = response
+        add_result(response.results, settled)
+    return [*by_campaign.values(), *alone]
 
 
-def result(settled: Settled) -> pb.DialResult:
-    """Return the result message of one answer."""
+def add_result(results: "RepeatedCompositeFieldContainer[pb.DialResult]", settled: Settled) -> None:
+    """Add the result message of one answer to a list of a response."""
     waiter, _, client_token, answer = settled
-    return pb.DialResult(
+    result = results.add(
         client_token=client_token,
         index=waiter.index,
-        outcome=answer.outcome,  # type: ignore[arg-type] # the model's numbers are the contract's
+        outcome=answer.outcome,
         dial_request_id=answer.dial_request_id,
-        reason=answer.reason,  # type: ignore[arg-type]
-        detail=answer.detail,
-        retry_advice=answer.advice,  # type: ignore[arg-type]
-        retry_after=_duration(answer.retry_after_s),
         attempts=answer.attempts,
-        replayed=answer.replayed,
         trace_id=answer.trace_id or waiter.trace_id,
     )
+    if answer.replayed:
+        result.replayed = True
+    if answer.outcome is not _ACCEPTED:  # each field costs time, and most answers are ACCEPTED
+        result.reason = answer.reason  # type: ignore[assignment]
+        result.detail = answer.detail
+        result.retry_advice = answer.advice  # type: ignore[assignment]
+        if answer.retry_after_s is not None:
+            result.retry_after.CopyFrom(_duration(answer.retry_after_s))
 
 
 def notice(campaign_id: str, content: CampaignNotice) -> pb.StreamDialRequestsResponse:
@@ -104,7 +111,7 @@ def notice(campaign_id: str, content: CampaignNotice) -> pb.StreamDialRequestsRe
         campaign_id=campaign_id,
         notice=pb.Notice(
             kind=content.kind,  # type: ignore[arg-type]
-            retry_after=_duration(content.retry_after_s),
+            retry_after=None if content.retry_after_s is None else _duration(content.retry_after_s),
             detail=content.detail,
         ),
     )
@@ -145,8 +152,6 @@ def _expiration(seconds: int, nanos: int, expiry_offset: float) -> tuple[float |
     return (instant, instant + expiry_offset) if legal else _NO_EXPIRATION
 
 
-def _duration(seconds: float | None) -> Duration | None:
-    if seconds is None:
-        return None
+def _duration(seconds: float) -> Duration:
     whole = int(seconds)
     return Duration(seconds=whole, nanos=int((seconds - whole) * 1e9))

@@ -117,6 +117,13 @@ def test_a_time_that_is_missing() -> None:
     assert (request.expiration, request.expires_at) == (0.0, OFFSET)
 
 
+def result_of(answer: Settled) -> pb.DialResult:
+    """Return the message of one answer."""
+    response = pb.PutDialRequestsResponse()
+    dial_requests.add_result(response.results, answer)
+    return response.results[0]
+
+
 def test_a_result_is_written() -> None:
     """Every part of an answer arrives in its message."""
     answer = Answer(
@@ -128,7 +135,7 @@ def test_a_result_is_written() -> None:
         attempts=2,
         trace_id="call-trace",
     )
-    assert dial_requests.result(settled(answer, index=7)) == pb.DialResult(
+    assert result_of(settled(answer, index=7)) == pb.DialResult(
         client_token="t-7",
         index=7,
         outcome=pb.OUTCOME_NOT_ACCEPTED,
@@ -143,7 +150,7 @@ def test_a_result_is_written() -> None:
 
 def test_what_an_answer_leaves_out() -> None:
     """An answer without a call names the request's trace, and has no retry time if that is unknown."""
-    result = dial_requests.result(settled(Answer(Outcome.ACCEPTED, dial_request_id="id", replayed=True)))
+    result = result_of(settled(Answer(Outcome.ACCEPTED, dial_request_id="id", replayed=True)))
     assert (result.trace_id, result.dial_request_id, result.replayed) == ("request-trace", "id", True)
     assert not result.HasField("retry_after")
 
