@@ -9,6 +9,7 @@ from gateway.access.identity import CallerEvidence, Network, identify
 from gateway.access.policy import EVERYTHING, Grant, Policy
 from gateway.access.refusal import AccessRefusal, RefusalLog
 from gateway.access.reloading import Reloaded
+from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.model import Priority
 
 
@@ -85,9 +86,12 @@ class DialPermission:
     ) -> Priority | None:
         """Return the priority for dial requests, None if they are refused or not decided yet.
 
-        Notes refusals and lowered priorities.
+        Notes refusals and lowered priorities. An invalid campaign id is for the core to refuse, with the rule
+        that it breaks, whether the caller has rights for it or not.
         """
         highest = grant.may_dial(campaign_id) if grant is not None else None
+        if highest is None and problem_with_campaign(campaign_id) is not None:
+            return wanted
         if highest is None and self.undecided(grant, campaign_id):
             return None
         if highest is None:

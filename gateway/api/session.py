@@ -17,7 +17,6 @@ from gateway.api.gathering import Arrival, Gathering, Submit, Timers
 from gateway.api.wire import dial_requests
 from gateway.api.wire.incoming import PART, Incoming, Unreadable, UnreadableError
 from gateway.core import answers
-from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.entry_state import EntryState
 from gateway.core.model import (
     DOUBT,
@@ -198,16 +197,13 @@ class Session:
         if grant is not None:
             self._source.weight = grant.weight
             self._caller_limit.resize(grant.window)
-        # The core answers an invalid campaign id, whether the caller has rights for it or not.
-        if problem_with_campaign(campaign_id) is None:
-            allowed = self._permission.priority(grant, campaign_id, priority, len(arrivals))
-            if allowed is None:
-                undecided = self._permission.undecided(grant, campaign_id)
-                self._deny(arrivals, self._undenied(_NOT_YET) if undecided else _NOT_ALLOWED)
-                return
-            priority = allowed
+        allowed = self._permission.priority(grant, campaign_id, priority, len(arrivals))
+        if allowed is None:
+            undecided = self._permission.undecided(grant, campaign_id)
+            self._deny(arrivals, self._undenied(_NOT_YET) if undecided else _NOT_ALLOWED)
+            return
         self._telemetry.received(campaign_id, self._source.caller, len(arrivals))
-        self._dispatcher.submit(arrivals, priority)
+        self._dispatcher.submit(arrivals, allowed)
         self._share_joined(arrivals)
 
     def _deny(self, arrivals: Sequence[Arrival], answer: Answer) -> None:

@@ -5,6 +5,7 @@ by the local clock alone and never corrects it, while the SDKs for JavaScript, J
 """
 
 import functools
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -64,7 +65,12 @@ class AwsClock:
 
     def stamp(self) -> str:
         """Return AWS's time now, in the format of signatures."""
-        return datetime.fromtimestamp(self._wall() + self.behind_s, UTC).strftime(STAMP)
+        return _stamp(math.floor(self._wall() + self.behind_s))
+
+
+@functools.lru_cache(maxsize=1)  # the same for all calls of one second
+def _stamp(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime(STAMP)
 
 
 def _instant(date: object) -> float | None:

@@ -25,6 +25,8 @@ class Outcome(enum.IntEnum):
     NOT_ACCEPTED = 4
     UNKNOWN = 5
 
+    __hash__ = int.__hash__  # Enum's own hash is written in Python, and these are keys on the hot path
+
 
 DENIALS = frozenset({Outcome.REJECTED, Outcome.EXPIRED, Outcome.NOT_ACCEPTED})
 """Outcomes that say that Connect does not have the request."""
@@ -53,6 +55,8 @@ class Reason(enum.IntEnum):
     OVERLOADED = 15
     DEADLINE = 16
 
+    __hash__ = int.__hash__  # as for outcomes
+
 
 class RetryAdvice(enum.IntEnum):
     """Whether and how the caller may send the request again. The numbers are the wire contract's."""
@@ -70,7 +74,7 @@ class Priority(enum.IntEnum):
     NORMAL = 1
     BULK = 2
 
-    __hash__ = int.__hash__  # Enum's own hash is written in Python, and these are keys on the hot path
+    __hash__ = int.__hash__  # as for outcomes
 
 
 class NoticeKind(enum.IntEnum):

@@ -1,7 +1,6 @@
 """Spans of calls to Amazon Connect, with links to and from the spans of their dial requests."""
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from opentelemetry import trace
@@ -21,24 +20,37 @@ _no_context = Context()
 
 @dataclass(slots=True)
 class BatchTrace:
-    """The trace of one batch: a CLIENT span per attempt, all in the trace of the first."""
+    """The trace of one batch: a CLIENT span per attempt, all in the trace of the first.
+
+    Without `recording` there is only a trace id, for the answers: `new_trace_id` makes it.
+    """
 
     tracer: trace.Tracer
     batch: Batch
     spans: list[Span]
     service: str
     method: str
+    new_trace_id: Callable[[], int]
     metrics: Metrics | None = None
+    recording: bool = True
     trace_id: str = ""
     _context: Context = field(default_factory=Context)
 
-    @contextmanager
-    def attempt(self, number: int, now: float) -> Iterator["AttemptTrace"]:
-        """Span over one attempt of the call, linked with the spans of its requests both ways."""
-        batch = self.batch
+    def attempt(self, number: int, now: float) -> "AttemptTrace":
+        """Begin an attempt of the call, with a span that is linked with those of its requests both ways."""
+        entries = self.batch.entries
         if self.metrics is not None:
-            first = min((entry.request.expires_at for entry in batch.entries), default=now)
+            first = min([entry.request.expires_at for entry in entries], default=now)
             self.metrics.attempt_begun(first - now)
+        if self.recording:
+            span = self._begun(number)
+        else:
+            span = trace.INVALID_SPAN
+            self.trace_id = self.trace_id or f"{self.new_trace_id():032x}"
+        return AttemptTrace(span, self.method, self.metrics, entries)
+
+    def _begun(self, number: int) -> Span:
+        batch = self.batch
         span = self.tracer.start_span(
             f"{self.service}.{self.method}",
             context=self._context,
@@ -58,20 +70,23 @@ class BatchTrace:
         for request in self.spans:
             request.add_link(span.get_span_context())
             request.add_event("attempt", {"dialgateway.attempt": number})
-        try:
-            yield AttemptTrace(span, self.method, self.metrics, batch.entries)
-        finally:
-            span.end()
+        return span
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptTrace:
-    """The span and the counts of one attempt. Its duration is in seconds."""
+    """The span and the counts of one attempt. Its duration is in seconds. It ends with its `with` block."""
 
     span: Span
     operation: str = ""
     metrics: Metrics | None = None
     entries: Sequence[Entry] = ()
+
+    def __enter__(self) -> "AttemptTrace":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.span.end()
 
     def replied(
         self, request_id: str, accepted: int, failed: Collection[ItemFailure], took_s: float = 0.0

@@ -147,10 +147,14 @@ class Telemetry:
         """
         if self.metrics is not None:
             self.metrics.batch_formed(len(batch.entries), batch.flush)
-        spans = [_span(w.span) for entry in batch.entries for w in entry.waiters if w.span is not None]
+        waiters = (w for entry in batch.entries for w in entry.waiters) if self._recording else ()
+        spans = [_span(waiter.span) for waiter in waiters if waiter.span is not None]
         for span in spans:
             span.add_event("sealed", {"batch.items": len(batch.entries), "batch.flush": batch.flush.value})
-        return BatchTrace(self._tracer, batch, spans, service, method, self.metrics)
+        new_trace_id = self._provider.id_generator.generate_trace_id
+        return BatchTrace(
+            self._tracer, batch, spans, service, method, new_trace_id, self.metrics, self._recording
+        )
 
     def answered(self, now: float, answers: Sequence[Settled]) -> None:
         """Count answers that were decided at `now`, on the gateway's clock, and end their requests' spans."""

@@ -72,6 +72,16 @@ def test_a_permit_lowers_priorities_and_refuses_campaigns(
     assert counted.refusals == [(BILLING, "priority", 5), (BILLING, "campaign", 7), (BILLING, "campaign", 1)]
 
 
+@pytest.mark.parametrize("campaign_id", ["", "a b", "..", "x" * 257])
+def test_an_invalid_campaign_id_is_left_to_the_core(
+    access_control: AccessControl, counted: Counted, campaign_id: str
+) -> None:
+    """A caller without the right learns which rule its campaign id breaks; nothing is counted as refused."""
+    permission = access_control.dial_permission(access_control.caller(CallerEvidence(PEER, [BILLING]), "h"))
+    assert permission.priority(permission.grant(), campaign_id, Priority.HIGH, 1) is Priority.HIGH
+    assert counted.refusals == []
+
+
 def test_a_refusal_is_logged_once_and_counted_always(
     access_control: AccessControl, counted: Counted, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,7 +9,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as MetricsOverHttp
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OverHttp
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import (
     BatchSpanProcessor,
     ConsoleSpanExporter,
@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from gateway.core.errors import ConnectFailed
 from gateway.core.model import Batch, FlushReason
-from gateway.telemetry import RpcStatus, TelemetryError, telemetry_from, telemetry_with
+from gateway.telemetry import RpcStatus, Telemetry, TelemetryError, telemetry_from, telemetry_with
 from gateway.telemetry.exporters import metric_exporters, push_interval_s, span_exporters
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -192,10 +192,28 @@ def test_an_attempt_that_fails_unexpectedly_ends_its_span() -> None:
     exporter = InMemorySpanExporter()
     telemetry = telemetry_with(SimpleSpanProcessor(exporter))
     trace = telemetry.batch(Batch(1, "c", [], FlushReason.FULL, 0.0, 0.0, 1))
-    attempt = trace.attempt(1, 0.0)
-    attempt.__enter__().failed(ConnectFailed())
-    error = KeyError("secret")
-    assert not attempt.__exit__(KeyError, error, None)
+
+    def fail() -> None:
+        with trace.attempt(1, 0.0) as attempt:
+            attempt.failed(ConnectFailed())
+            raise KeyError("secret")
+
+    with pytest.raises(KeyError):
+        fail()
     (span,) = exporter.get_finished_spans()
     assert (span.attributes or {})["error.type"] == "ConnectFailed"
     assert "secret" not in span.to_json()
+
+
+def test_calls_have_a_trace_id_without_any_span() -> None:
+    """If nothing records spans, each call still has a trace id, the same for all its attempts."""
+    telemetry = Telemetry(TracerProvider(shutdown_on_exit=False), recording=False)
+    ids = set()
+    for number in range(2):
+        trace = telemetry.batch(Batch(number, "c", [], FlushReason.FULL, 0.0, 0.0, 1))
+        for attempt in (1, 2):
+            with trace.attempt(attempt, 0.0) as span:
+                span.replied("request-id", 1, ())
+            assert len(trace.trace_id) == 32
+            ids.add(trace.trace_id)
+    assert len(ids) == 2
