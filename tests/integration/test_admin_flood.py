@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import pytest
+
 from gateway.admin.connections import ANSWER_S, IDLE_S, LIMIT, REQUEST_S, Connections
 from gateway.admin.server import AdminServer
 from tests.integration.admin import get
@@ -132,6 +134,7 @@ async def test_a_flood_of_connections_does_not_block_probes() -> None:
         assert connections.closed["full"] >= 5 * limit
 
 
+@pytest.mark.timed
 async def test_the_gateway_leaves_while_connections_are_open() -> None:
     """Idle connections do not delay the exit."""
     async with (

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc.aio
+import pytest
 
 from gateway.app import Gateway
 from gateway.connect.credentials import Keys
@@ -89,6 +90,7 @@ async def test_a_hold_during_a_slow_handshake(sender: SenderName, authority: ssl
 
 
 @EACH_SENDER
+@pytest.mark.timed
 async def test_a_purge_during_a_slow_handshake(sender: SenderName, authority: ssl.SSLContext) -> None:
     """A purge answers requests of delayed calls at once, without doubt, and none of the calls is sent."""
     async with (
@@ -177,6 +179,7 @@ def never_above(rate: float, burst: float, instants: list[float]) -> bool:
 
 
 @EACH_SENDER
+@pytest.mark.timed
 async def test_dripping_replies_do_not_stop_other_campaigns(sender: SenderName) -> None:
     """While every reply to one campaign arrives byte by byte, another campaign's requests are accepted
     promptly.

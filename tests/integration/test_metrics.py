@@ -134,6 +134,7 @@ async def test_streams_blocked_by_window_and_by_room_are_counted() -> None:
             stream.call.cancel()
 
 
+@pytest.mark.timed
 async def test_time_without_a_permit_is_counted() -> None:
     """Time in which calls are ready and the call rate has no permit is counted."""
     async with world_of(call_rate=2.0, call_burst=2.0, would_expire=False) as world:

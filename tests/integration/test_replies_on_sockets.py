@@ -35,6 +35,7 @@ async def _drip_headers(request: Request, writer: Any) -> None:
 
 @pytest.mark.parametrize("answer", [_drip, _drip_headers])
 @EACH_SENDER
+@pytest.mark.timed
 async def test_a_reply_that_arrives_byte_by_byte(sender: SenderName, answer: Any) -> None:
     """A reply that arrives byte by byte ends with the call's time-out, in doubt, and frees its thread."""
     async with (

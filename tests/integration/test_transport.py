@@ -115,6 +115,7 @@ STAGES = ("name", "connection", "proxy", "handshake")
 
 @pytest.mark.parametrize("stage", STAGES)
 @EACH_SENDER
+@pytest.mark.timed
 async def test_revoked_at_each_stage(
     sender: SenderName, stage: str, authority: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +138,7 @@ async def test_revoked_at_each_stage(
 
 @pytest.mark.parametrize("stage", STAGES)
 @EACH_SENDER
+@pytest.mark.timed
 async def test_time_out_at_each_stage(
     sender: SenderName, stage: str, authority: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +213,7 @@ async def test_a_call_that_waits_for_a_thread(sender: SenderName) -> None:
 
 
 @EACH_SENDER
+@pytest.mark.timed
 async def test_cancelling_frees_the_thread_at_once(sender: SenderName) -> None:
     """A cancelled caller leaves no thread occupied, and the next call uses the same one."""
 
@@ -234,6 +237,7 @@ async def test_cancelling_frees_the_thread_at_once(sender: SenderName) -> None:
 
 
 @EACH_SENDER
+@pytest.mark.timed
 async def test_a_half_written_request_is_cut(sender: SenderName) -> None:
     """A hold stops a half-written request, which is in doubt; the rest never arrives."""
     async with (

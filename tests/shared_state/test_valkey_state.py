@@ -66,6 +66,7 @@ async def test_a_server_that_forgets_the_scripts_gets_them_again(shared_server: 
         assert await claim(state, "after-flush") == [CLAIMED]
 
 
+@pytest.mark.timed
 async def test_a_killed_server_fails_operations_at_once_until_it_is_back(real_server: Server) -> None:
     async with state_at(real_server.url, timeout_s=5.0) as state:
         assert await claim(state, "a") == [CLAIMED]

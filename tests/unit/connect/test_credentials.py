@@ -97,6 +97,7 @@ def test_they_are_renewed_ahead_of_time() -> None:
         assert keys.frozen().access_key == f"key-{len(asked)}"
 
 
+@pytest.mark.timed
 def test_a_source_that_hangs() -> None:
     """A source that hangs delays no call. A few other attempts start in parallel."""
     gate, asked = threading.Event(), []

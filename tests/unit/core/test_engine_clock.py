@@ -95,7 +95,7 @@ def test_a_step_costs_nothing() -> None:
     bench, caller = Bench(call_rate=1.0, call_burst=1.0, forecast=False), Caller()
     for token in many(20_000):
         bench.send(NOW, caller, dial(token))
-    begun = time.perf_counter()
+    begun = time.process_time()
     for step in range(1000):
         bench.engine.wall_clock_gained(float(step % 2))
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5

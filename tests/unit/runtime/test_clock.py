@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from gateway.runtime.clock import SAME_OFFSET_S, SystemClock
 
 
@@ -41,6 +43,7 @@ def test_a_wall_clock_that_is_set() -> None:
         assert abs(clock.wall_offset() - (clocks.steady_s - clocks.wall_s)) <= SAME_OFFSET_S
 
 
+@pytest.mark.timed
 def test_the_machines_clocks() -> None:
     """The default clocks are the machine's: both scales name the same instant."""
     clock = SystemClock()

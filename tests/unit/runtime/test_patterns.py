@@ -76,6 +76,6 @@ def test_stars_reach_as_far_as_they_may(pattern: str, subject: str) -> None:
 @pytest.mark.parametrize("pattern", ["*-*-*-*-*-*-*-*x", "**-**-**-**-**-**-**x"])
 def test_no_text_keeps_a_pattern_busy(compiled: Callable[[str], Pattern], pattern: str) -> None:
     """Whoever dials chooses the campaign id; all ways to share this one among the stars would take days."""
-    began = time.perf_counter()
+    began = time.process_time()
     assert not compiled(pattern).matches("-" * 256)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
