@@ -80,6 +80,7 @@ def test_a_source_that_raises() -> None:
         until(lambda: keys.usable)
 
 
+@pytest.mark.timed
 def test_they_are_renewed_ahead_of_time() -> None:
     """Credentials that expire are renewed while they last, so that there is no gap."""
     asked: list[int] = []

@@ -328,7 +328,6 @@ async def test_leaving_during_a_beat_waits_for_its_end(bench: Bench) -> None:
 
 
 @on_virtual_time
-@pytest.mark.timed
 async def test_leaving_without_the_store_takes_one_attempt(bench: Bench) -> None:
     bench.problem = AWAY
     await asyncio.sleep(0.3)
