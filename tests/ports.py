@@ -9,6 +9,7 @@ import random
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -38,7 +39,8 @@ def reserved_port(ports: range | None = None) -> Iterator[int]:
     Raises `OSError` if none of `ports` is free, by default those of `candidates`.
     """
     ports = candidates(_ephemeral()) if ports is None else ports
-    for port in random.sample(ports, len(ports)):
+    start = random.randrange(len(ports))
+    for port in chain(ports[start:], ports[:start]):
         with socket.socket(socket.AF_UNIX) as lock:
             if _is_bound(lock, f"\0dial-gateway-tests-port-{port}") and _is_free(port):
                 yield port
