@@ -29,7 +29,8 @@ async def test_without_the_store_a_hold_holds_here_and_a_release_is_refused(real
         real_server.start()
         await until(lambda: state_in(other) is CampaignState.HELD)
         await act(other, RELEASE)
-        assert (state_in(one), state_in(other)) == (CampaignState.FLOWING, CampaignState.FLOWING)
+        assert state_in(other) is CampaignState.FLOWING
+        await until(lambda: state_in(one) is CampaignState.FLOWING)  # on a busy machine after the answer
 
 
 async def test_a_flushed_store_gets_its_holds_back(real_server: Server) -> None:
@@ -118,7 +119,7 @@ async def test_an_edited_hold_holds_and_can_be_released(real_server: Server) -> 
         assert hold is not None
         assert "cannot be read" in hold.reason
         await act(late, RELEASE)
-        assert {state_in(replica) for replica in fleet.replicas} == {CampaignState.FLOWING}
+        await until(lambda: {state_in(replica) for replica in fleet.replicas} == {CampaignState.FLOWING})
 
 
 async def test_dialctl_without_the_store(real_server: Server) -> None:
