@@ -40,6 +40,7 @@ SIMULATOR_REGION = "us-east-1"
 def run(chosen: settings.Settings, warnings: Iterable[str], simulated: "SimulatorSettings | None") -> int:
     """Serve; return the exit code. Raises `SettingsError`, and the errors that `main` turns into one line."""
     logs.configure(chosen.log_level, chosen.log_format)
+    logs.capture_core()
     logs.watch_process()
     for warning in warnings:
         log.warning(warning)
@@ -59,6 +60,7 @@ async def serve_and_end(
     would the interpreter, so neither is closed.
     """
     code = await _serve_with(chosen, traces, simulated)
+    logs.end_of_core()
     logs.flush()
     _flush_stdout()
     os._exit(code)

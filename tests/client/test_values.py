@@ -155,3 +155,25 @@ class TestErrors:
         assert type(error) is kind
         assert error.unanswered == ("a", "b")
         assert str(error) == f"{code.name}: no details (unanswered dial requests: 2)"
+
+    @pytest.mark.parametrize(
+        ("details", "words"),
+        [
+            (
+                "last error: UNKNOWN: ipv4:127.0.0.1:1: Tls handshake failed (TSI_PROTOCOL_FAILURE):"
+                " SSL_ERROR_SSL: error:1:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER",
+                "the gateway's port speaks without TLS, and this client with TLS",
+            ),
+            (
+                "failed to connect to all addresses; last error: UNAVAILABLE: Socket closed",
+                "its port may expect TLS",
+            ),
+            ("last error: UNKNOWN: Tls handshake failed: CERTIFICATE_VERIFY_FAILED", "not of the authority"),
+        ],
+    )
+    def test_a_client_and_a_port_that_differ_in_tls_are_explained(self, details: str, words: str) -> None:
+        """The error keeps what gRPC says, and says what it means."""
+        said = str(from_status(grpc.StatusCode.UNAVAILABLE, details))
+        assert said.startswith(f"UNAVAILABLE: {details} (")
+        assert words in said
+        assert str(from_status(grpc.StatusCode.UNAVAILABLE, "Socket closed")) == "UNAVAILABLE: Socket closed"

@@ -1,6 +1,7 @@
 """A gateway whose log is not read keeps working, and reports the missing lines afterwards."""
 
 import asyncio
+import json
 import os
 import re
 import resource
@@ -10,6 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc.aio
 import pytest
@@ -17,6 +19,7 @@ import pytest
 from tests import preloaded
 from tests.integration.admin import get, scrape
 from tests.integration.world import PATIENCE_S, Caller, dials, stub_of, verdicts
+from tests.pki import Authority
 
 PIPE = 65_536
 STREAMS = 500
@@ -53,8 +56,8 @@ class Unread:
 
 
 @asynccontextmanager
-async def unread() -> AsyncIterator[Unread]:
-    """Run a gateway, and read its log until it serves."""
+async def unread(**more: str) -> AsyncIterator[Unread]:
+    """Run a gateway with more variables, and read its log until it serves."""
     read, write = os.pipe()
     os.set_blocking(read, False)
     settings = {"DIAL_GATEWAY_LISTEN": "127.0.0.1:0", "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0"}
@@ -62,7 +65,7 @@ async def unread() -> AsyncIterator[Unread]:
         *("gateway", "serve", "--simulator"),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=write,
-        env={**os.environ, **settings},
+        env={**os.environ, **settings, **more},
     )
     os.close(write)
     gateway = Unread(process, read)
@@ -118,6 +121,22 @@ async def test_direct_writes_to_stderr_do_not_block() -> None:
 def _flags_of_stderr(pid: int) -> int:
     with open(f"/proc/{pid}/fdinfo/2") as file:  # noqa: PTH123 - a file of the kernel
         return int(next(line for line in file if line.startswith("flags:")).split()[1], 8)
+
+
+async def test_a_client_without_tls_is_explained_in_the_json_log(tmp_path: Path) -> None:
+    """What gRPC's core says of a client without TLS at a port with TLS is a line of the log, with a hint."""
+    certificate, key = Authority().issue(dns="localhost").write(tmp_path)
+    files = {"DIAL_GATEWAY_TLS_CERT_FILE": str(certificate), "DIAL_GATEWAY_TLS_KEY_FILE": str(key)}
+    async with unread(**files, DIAL_GATEWAY_LOG_FORMAT="json") as gateway:
+        with socket.create_connection(("127.0.0.1", gateway.port("gRPC on ")), PATIENCE_S) as client:
+            client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            await gateway.read_until(b"a client without TLS has connected to the gRPC port")
+        gateway.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(gateway.process.wait(), PATIENCE_S) == 0
+        lines = [json.loads(line) for line in gateway.read().splitlines()]
+    (said,) = [line for line in lines if "without TLS" in line["message"]]
+    assert (said["level"], said["logger"]) == ("warning", "grpc.core")
+    assert lines[-1]["logger"].startswith("gateway")
 
 
 @pytest.mark.parametrize("words", ["metrics on http://", "gRPC on "])

@@ -88,7 +88,31 @@ _BY_CODE: dict[grpc.StatusCode, type[CallFailed]] = {
 }
 
 
+_HINTS = (
+    (
+        ("WRONG_VERSION_NUMBER",),
+        "the gateway's port speaks without TLS, and this client with TLS",
+    ),
+    (
+        ("CERTIFICATE_VERIFY_FAILED",),
+        "the gateway's certificate is not of the authority that this client trusts, or not for this name",
+    ),
+    (
+        ("failed to connect", "Socket closed"),
+        "the gateway closed the connection at once: its port may expect TLS, or a certificate of the client",
+    ),
+)
+"""What errors of gRPC's core mean to a caller: parts of its text, and the words for them."""
+
+
+def _explained(details: str) -> str:
+    for parts, words in _HINTS:
+        if all(part in details for part in parts):
+            return f"{details} ({words})"
+    return details
+
+
 def from_status(code: grpc.StatusCode, details: str | None, unanswered: Sequence[str] = ()) -> CallFailed:
     """Return the error for a gRPC status. Raise it `from` the gRPC error, to keep the cause."""
     kind = _BY_CODE.get(code, StreamBroken)
-    return kind(f"{code.name}: {details or 'no details'}", unanswered, code)
+    return kind(f"{code.name}: {_explained(details) if details else 'no details'}", unanswered, code)

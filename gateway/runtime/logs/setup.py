@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
+from gateway.runtime.logs.core_lines import Capture, capture
 from gateway.runtime.logs.log_format import OURS, formatter, places
 from gateway.runtime.logs.repeats import LOOP, RepeatFilter
 from gateway.runtime.logs.writer import LineWriter, QueueHandler, unblock, writing_to
@@ -25,6 +26,7 @@ class _State:
     """The handler and filter of this process, once logging is configured."""
 
     writer: LineWriter | None = None
+    core: Capture | None = None
     repeats: RepeatFilter | None = None
 
 
@@ -51,6 +53,22 @@ def set_level(level: str) -> None:
     """Log the gateway's own lines from another level on."""
     for name in OURS:
         logging.getLogger(name).setLevel(level)
+
+
+def capture_core() -> None:
+    """Log what libraries in C write to stderr, such as gRPC's core. To be called once, after `configure`."""
+    if _State.writer is not None and _State.core is None:
+        _State.core = capture(STDERR)
+        _State.core.take_over_stderr()
+        _State.writer.lead_to(writing_to(_State.core.kept))
+        atexit.register(end_of_core)  # before `flush`, which was registered earlier
+
+
+def end_of_core(timeout_s: float = LAST_LINES_S) -> None:
+    """Log the last lines of libraries in C, for so many seconds at most; no further ones are logged."""
+    if _State.core is not None:
+        _State.core.end(timeout_s)
+        _State.core = None
 
 
 def flush(timeout_s: float = LAST_LINES_S) -> bool:

@@ -60,6 +60,10 @@ class LineWriter:
         self._put_size += len(line)
         self._queue.put(line)
 
+    def lead_to(self, write: Write) -> None:
+        """Write further lines elsewhere."""
+        self._write = write
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until what is queued now is written, for so many seconds at most; return whether it is."""
         until = self._put_lines
