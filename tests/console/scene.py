@@ -116,7 +116,8 @@ async def both_themes(page: Page, file: Path) -> None:
     taken = []
     for dark in (False, True):
         await page.show(*DESK, dark=dark)
-        await asyncio.sleep(0.5)  # until the buttons have changed their colours
+        await asyncio.sleep(0.5)
+        await page.until("document.getAnimations().length === 0")  # the buttons change their colours
         taken.append(base64.b64encode(await page.picture()).decode())
     await page.send("Page.navigate", url="about:blank")
     await page.until("document.body !== null && location.href === 'about:blank'")
