@@ -12,7 +12,7 @@ from typing import Protocol
 from gateway.core.model import DialRequest, Priority, Waiter
 from gateway.runtime.supervision import Supervisor
 
-GATHER_S = 0.002
+GATHER_S = 0.004
 """Seconds from one submission of a stream to the next, at least, if its messages are short."""
 MOST = 200
 """Dial requests that are gathered at most before they are submitted."""
@@ -56,19 +56,22 @@ class Gathering:
 
     def add(self, campaign_id: str, priority: Priority, arrivals: Sequence[Arrival]) -> None:
         """Add dial requests. They are submitted now if the last submission was long ago, and else soon."""
+        if self._alarm is None:
+            now, due_at = self._timers.time(), self._submitted_at + GATHER_S
+            if now >= due_at:
+                self._submitted_at = now
+                self._submit(campaign_id, priority, arrivals)
+                return
+            self._alarm = self._timers.call_at(due_at, self._supervisor.guarded(self.submit))
         self._groups.setdefault((campaign_id, priority), []).extend(arrivals)
         self._count += len(arrivals)
         if self._count >= MOST:
             self.submit()
-        elif self._alarm is None:
-            due_at = self._submitted_at + GATHER_S
-            if self._timers.time() >= due_at:
-                self.submit()
-            else:
-                self._alarm = self._timers.call_at(due_at, self._supervisor.guarded(self.submit))
 
     def submit(self) -> None:
         """Submit all dial requests now."""
+        if self._alarm is None:
+            return  # none wait
         groups = self.drop()
         self._submitted_at = self._timers.time()
         for (campaign_id, priority), arrivals in groups.items():

@@ -157,19 +157,21 @@ class Session:
         Messages are bytes. Their requests are parsed once there is room for them. Call `close` when this
         method has returned or raised.
         """
+        room = 0.0
         while not self.draining:
-            if self._free_room() <= 0:  # before reading, so that no message has to be kept while waiting
+            if room <= 0:  # before reading, so that no message has to be kept while waiting for room
                 await self._room()
             message = await self._next(messages)
             if message is None:
                 break
-            if message.count <= self._may_gather():
+            room = self._gathering_room() - message.count
+            if room >= 0:
                 self._take_part(message, PART, self._gathering.add)
-                continue
-            self._gathering.submit()
-            self._between_messages = False
-            await self._take_in(message)
-            self._between_messages = True
+            else:
+                self._gathering.submit()
+                self._between_messages = False
+                await self._take_in(message)
+                self._between_messages = True
         self._gathering.submit()
         for pause_s in AFTER_END_S:
             await asyncio.sleep(pause_s)
@@ -317,16 +319,12 @@ class Session:
         refusal = answers.rejected(Reason.INVALID_REQUEST, item.problem)
         self._deny([self._arrival(request, "", self._clock.now())], refusal)
 
-    def _free_room(self) -> int:
-        """Return how many requests may be read without waiting, 0 or less for none."""
-        own = self._window - (self.taken - self.answered)
-        return min(own, self._caller_limit.free(), self._dispatcher.room())
-
-    def _may_gather(self) -> int:
+    def _gathering_room(self) -> int:
         """Return how many requests a message may have to be gathered."""
         if self._dispatcher.room() < AMPLE_ROOM:
             return 0
-        return min(SHORT, self._free_room())
+        own = self._window - (self.taken - self.answered)
+        return min(SHORT, own, self._caller_limit.free())
 
     async def _room(self) -> int:
         """Wait until requests may be read; return how many."""
