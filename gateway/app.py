@@ -153,8 +153,8 @@ class Gateway:
                 port.campaign_problem,
             )
             self.engine, self._dispatcher, self._fleet = build_replica(fleet, limits_of(settings), around)
-        audit = Audit(replica_name(settings), telemetry.event)
-        self._live = LiveSettings(settings, environment or {}, self._apply, audit)
+        self._audit = Audit(replica_name(settings), telemetry.event)
+        self._live = LiveSettings(settings, environment or {}, self._apply, self._audit)
         limits = stream_limits_of(settings)
         self.directory = directory or directory_of(settings)
         self.access = Access(access_files_of(settings), time.time, telemetry.refused, self.directory)
@@ -247,11 +247,15 @@ class Gateway:
         rows, now = self._dispatcher.rows, self._clock.now
         if self._fleet is None:
             snapshots = StatusSnapshots(rows, now)
-            return snapshots, CampaignOperations(self._dispatcher, snapshots, now, directory=self.directory)
+            return snapshots, CampaignOperations(
+                self._dispatcher, snapshots, now, directory=self.directory, audit=self._audit
+            )
         control = self._fleet.control
         shared = FleetSnapshots(rows, now, control, self._fleet.state)
         control.changed = shared.outdated
-        return shared, CampaignOperations(self._dispatcher, shared, now, control, self.directory)
+        return shared, CampaignOperations(
+            self._dispatcher, shared, now, control, self.directory, audit=self._audit
+        )
 
     async def start(self) -> int:
         """Serve; return the gRPC port. Raises `OSError` where the address cannot be had."""

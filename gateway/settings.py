@@ -142,6 +142,11 @@ _HOSTS = Kind(
     _text(r"[*a-zA-Z0-9_][a-zA-Z0-9_.*, -]*"),
     listed=True,
 )
+_HEADER = Kind(
+    "the name of an HTTP header such as x-forwarded-email",
+    lambda text: _checked(text.lower(), bool(re.fullmatch(r"[A-Za-z0-9-]{1,100}", text))),
+    _text(r"[A-Za-z0-9-]{1,100}"),
+)
 _FILE = Kind("the path of a file", lambda text: _checked(text, bool(text)), _NOT_EMPTY)
 _DIRECTORY = Kind(
     "off, connect, or the path of a file",
@@ -178,6 +183,9 @@ class Settings:
 
     listen: str = _setting("127.0.0.1:50051", _ADDRESS, "gRPC address")
     admin_listen: str = _setting("127.0.0.1:9464", _ADDRESS, "address of health, metrics and the console")
+    admin_identity_header: str | None = _setting(
+        None, _HEADER, "header in which a trusted proxy states who uses the console"
+    )
     admin_hosts: tuple[str, ...] = _setting(
         (), _HOSTS, "names that the admin port is asked by, beside addresses and names inside"
     )

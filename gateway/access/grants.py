@@ -17,12 +17,14 @@ from gateway.core.model import Priority
 class Caller:
     """A caller: its `identity` if it has one, and the names by which it is known.
 
-    `name` is used in logs and views, `key` for the limits of one caller.
+    `name` is used in logs and views, `key` for the limits of one caller. `by_proxy`: a trusted proxy vouches
+    for the identity.
     """
 
     identity: str | None
     name: str
     key: str
+    by_proxy: bool = False
 
 
 class AccessControl:
@@ -45,7 +47,10 @@ class AccessControl:
         """Return who calls from a host."""
         identified = identify(evidence, self._trusted, names_in)
         caller = Caller(
-            identified.identity, identified.identity or evidence.peer, identified.identity or host
+            identified.identity,
+            identified.identity or evidence.peer,
+            identified.identity or host,
+            identified.by_proxy,
         )
         if identified.forged:
             self.refusals.note(caller.key, AccessRefusal.FORGED)

@@ -19,6 +19,7 @@ LONGEST_HEADER = 65_536
 _SPIFFE = "spiffe://"
 _KEYS = ("uri", "dns", "cert")
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -42,10 +43,14 @@ class Names(NamedTuple):
 
 
 class Identification(NamedTuple):
-    """The identity of a caller, None if unknown. `forged`: it sent a header that it has no right to send."""
+    """The identity of a caller, None if unknown. `by_proxy`: a trusted proxy vouches for it.
+
+    `forged`: the caller sent a header that it has no right to send.
+    """
 
     identity: str | None
     forged: bool = False
+    by_proxy: bool = False
 
 
 def identify(
@@ -57,7 +62,8 @@ def identify(
     The header of any other caller is ignored.
     """
     if is_trusted(evidence.peer, trusted):
-        return Identification(_forwarded_identity(evidence.forwarded, names_in))
+        identity = _forwarded_identity(evidence.forwarded, names_in)
+        return Identification(identity, by_proxy=identity is not None)
     return Identification(identity_of(evidence.uris, evidence.dns), forged=bool(evidence.forwarded))
 
 
@@ -73,23 +79,39 @@ def identity_of(uris: Iterable[str], dns: Iterable[str]) -> str | None:
 
 def is_trusted(peer: str, trusted: Iterable[Network]) -> bool:
     """Whether a gRPC peer is at an address of one of the networks."""
-    address = address_of(peer)
-    return address is not None and any(
-        address.version == network.version and address in network for network in trusted
-    )
+    return _is_within(address_of(peer), trusted)
 
 
-def address_of(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def operator_identity(host: str, values: Sequence[str], trusted: Iterable[Network]) -> str | None:
+    """Return the identity that a trusted proxy at `host` states in a header of an HTTP request.
+
+    None if another peer sent the header, or if there is not exactly one usable value.
+    """
+    if not _is_within(_address(host), trusted) or len(values) != 1:
+        return None
+    return values[0] if _is_usable(values[0]) else None
+
+
+def address_of(peer: str) -> Address | None:
     """Return the address of a gRPC peer, None if it has no address, such as a Unix socket."""
     scheme, _, rest = peer.partition(":")
     if scheme not in {"ipv4", "ipv6"}:
         return None
-    host = unquote(rest).rpartition(":")[0].strip("[]").partition("%")[0]
+    return _address(unquote(rest).rpartition(":")[0].strip("[]"))
+
+
+def _address(host: str) -> Address | None:
     try:
-        address = ipaddress.ip_address(host)
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_within(address: Address | None, networks: Iterable[Network]) -> bool:
+    return address is not None and any(
+        address.version == network.version and address in network for network in networks
+    )
 
 
 def _forwarded_identity(values: Sequence[str], names_in: Callable[[str], Names]) -> str | None:

@@ -5,24 +5,29 @@ import json
 from gateway.admin.port import Command, CommandRefused
 
 LONGEST_BODY = 16_384
+NEEDS_REASON = ("hold", "purge")
 _FIELDS = {"campaign_id", "operator", "reason", "answering", "known_only"}
 
 
-def command(kind: str, body: bytes, authorization: str | None, source: str = "") -> Command:
+def command(
+    kind: str, body: bytes, authorization: str | None, source: str = "", identity: str | None = None
+) -> Command:
     """Return the command in a request from the address `source`.
 
-    Raises `CommandRefused` with the field and the rule, never the value.
+    `identity` is who a trusted proxy says is asking; without it, the request must have a name. Raises
+    `CommandRefused` with the field and the rule, never the value.
     """
     fields = _fields(body)
     return Command(
         kind,
         _campaign(fields.get("campaign_id")),
-        _text("operator", fields.get("operator"), needed=True),
-        _text("reason", fields.get("reason", ""), needed=kind == "hold"),
+        _text("operator", fields.get("operator", ""), needed=identity is None),
+        _text("reason", fields.get("reason", ""), needed=kind in NEEDS_REASON),
         authorization,
         _switch("answering", fields.get("answering", False)),
         source,
         _switch("known_only", fields.get("known_only", False)),
+        identity,
     )
 
 

@@ -3,7 +3,7 @@
 Instants are in seconds on the gateway's own clock; `ConsoleState.offset` leads there from the epoch's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -199,6 +199,7 @@ class Command(NamedTuple):
     answering: bool = False
     source: str = ""
     known_only: bool = False
+    identity: str | None = None
 
 
 class CommandDone(NamedTuple):
@@ -232,6 +233,13 @@ class Console(Protocol):
 
     async def state(self) -> ConsoleState:
         """Return the state of the gateway, which may be some hundred milliseconds old."""
+        ...
+
+    def identity(self, source: str, values: Callable[[str], Sequence[str]]) -> str | None:
+        """Return who a trusted proxy says is looking at the console, None if it does not say so.
+
+        `values` returns the values of a header of the request, which came from the address `source`.
+        """
         ...
 
     async def carry_out(self, command: Command) -> CommandDone:

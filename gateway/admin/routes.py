@@ -23,6 +23,7 @@ def routes(monitoring: Monitoring, console: Console, events: EventStream) -> lis
         web.get("/readyz", pages.ready),
         web.get("/metrics", pages.metrics),
         web.get(EVENTS, live.events, allow_head=False),  # its answer is a body without an end
+        web.get("/api/me", live.me),
         *(web.post(f"/api/campaigns/{kind}", live.operation(kind)) for kind in KINDS),
         *_files(),
     ]
@@ -70,6 +71,16 @@ class _Live:
                 request.transport.abort()  # drops the buffered output instead of waiting for the reader
         return response
 
+    async def me(self, request: web.Request) -> web.Response:
+        """Answer who a trusted proxy says is looking at the page; null if nobody vouches for it."""
+        return web.json_response({"identity": self._identity(request)})
+
+    def _identity(self, request: web.Request) -> str | None:
+        def values(header: str) -> list[str]:
+            return request.headers.getall(header, [])
+
+        return self._console.identity(request.remote or "", values)
+
     def operation(self, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         """Return the handler that holds, releases or purges a campaign."""
 
@@ -77,7 +88,11 @@ class _Live:
             try:
                 body = await request.read()
                 command = commands.command(
-                    kind, body, request.headers.get("Authorization"), request.remote or ""
+                    kind,
+                    body,
+                    request.headers.get("Authorization"),
+                    request.remote or "",
+                    self._identity(request),
                 )
                 # Shielded, so that a purge is completed even if the page is closed meanwhile.
                 done = await asyncio.shield(asyncio.ensure_future(self._console.carry_out(command)))

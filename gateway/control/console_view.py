@@ -4,11 +4,12 @@ import asyncio
 import heapq
 import logging
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from gateway.access.admin_token import FORBIDDEN, GuessLimitedAuthorizer, OperatorAuthorizer
+from gateway.access.identity import operator_identity
 from gateway.access.refusal import AccessRefusal, RefusalLog
 from gateway.admin.port import (
     CallerRow,
@@ -24,6 +25,7 @@ from gateway.admin.port import (
     Totals,
 )
 from gateway.connect.reachability import ConnectHealth
+from gateway.control.audit import Actor, IdentifiedBy, Interface
 from gateway.control.history import Counts, History
 from gateway.control.open_calls import CallerUse, OpenCalls
 from gateway.control.operations import (
@@ -204,10 +206,22 @@ class Console:
             refusal = AccessRefusal.TOKEN if denied.after_s is None else AccessRefusal.GUESSING
             self._refusals.note(ADMIN_PORT, refusal)
             raise CommandRefused(denied.status, denied.text, denied.after_s)
-        return Operator(f"{command.operator} ({ADMIN_PORT})", command.reason)
+        if command.identity is not None:
+            return Operator(Actor(command.identity, IdentifiedBy.PROXY, Interface.CONSOLE), command.reason)
+        return Operator(Actor(command.operator, IdentifiedBy.TYPED, Interface.CONSOLE), command.reason)
+
+    def identity(self, source: str, values: Callable[[str], Sequence[str]]) -> str | None:
+        """Return who a trusted proxy says is looking at the console, None if it does not say so.
+
+        `values` returns the values of a header of the request, which came from the address `source`.
+        """
+        header = self._settings.admin_identity_header
+        if header is None:
+            return None
+        return operator_identity(source, values(header), self._settings.trusted_proxies)
 
     async def _operate(self, command: Command, operator: Operator) -> Done:
-        check_text("operator", command.operator, OPERATOR_LIMIT)
+        check_text("operator", operator.actor.name, OPERATOR_LIMIT, needed=True)
         campaign_id = self._operations.resolve(command.campaign_id)
         if command.kind == "hold":
             return await self._operations.hold(

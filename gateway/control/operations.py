@@ -14,11 +14,11 @@ OperationError
 With a shared state, operations apply to all replicas of the fleet.
 """
 
-import logging
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.control.audit import Actor, Audit, AuditEvent, Event, IdentifiedBy, Value
 from gateway.control.snapshots import StatusSnapshots
 from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction, TooManyHolds
@@ -32,8 +32,6 @@ from gateway.directory.directory import (
 )
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet_control import ActionResult, FleetControl, SharedStateAway
-
-log = logging.getLogger(__name__)
 
 PATTERN = "is a pattern; list its campaigns and name each"
 UNKNOWN = (
@@ -91,10 +89,16 @@ class ReleaseNotShared(OperationError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who asks for an operation, as the audit record names them, and the reason they give."""
+    """Who asks for an operation, and the reason they give."""
 
-    name: str
+    actor: Actor
     reason: str
+
+    @property
+    def name(self) -> str:
+        """The name that listings show. One that was only typed is marked as such."""
+        typed = self.actor.identified_by is IdentifiedBy.TYPED
+        return f"{self.actor.name} (typed)" if typed else self.actor.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +120,13 @@ _REFUSALS: dict[Refusal, type[OperationError]] = {
 }
 
 
-def check_text(field: str, text: str, limit: int = REASON_LIMIT) -> None:
-    """Raise `InvalidOperation` if a text for the audit record is too long or has hidden characters."""
+def check_text(field: str, text: str, limit: int = REASON_LIMIT, *, needed: bool = False) -> None:
+    """Raise `InvalidOperation` if a text for the audit record is too long, or has hidden characters.
+
+    A text that is `needed` may not be empty.
+    """
+    if needed and not text.strip():
+        raise InvalidOperation(f"{field}: required")
     if len(text) > limit:
         raise InvalidOperation(f"{field}: at most {limit} characters")
     if any(unicodedata.category(character) in _HIDDEN for character in text):
@@ -127,7 +136,8 @@ def check_text(field: str, text: str, limit: int = REASON_LIMIT) -> None:
 class CampaignOperations:
     """Carries out operations on campaigns. `now` returns seconds on the gateway's clock.
 
-    Each operation is logged once it is done, and a new snapshot is due, so that watchers see it at once.
+    Each operation is in the audit record once it is done, and a new snapshot is due, so that watchers see it
+    at once.
     """
 
     def __init__(
@@ -137,8 +147,11 @@ class CampaignOperations:
         now: Callable[[], float],
         fleet: FleetControl | None = None,
         directory: CampaignDirectory = NO_DIRECTORY,
+        *,
+        audit: Audit,
     ) -> None:
         """`fleet` carries operations out on all replicas; None without a shared state."""
+        self._audit = audit
         self._directory = directory
         self._dispatcher = dispatcher
         self._snapshots = snapshots
@@ -182,7 +195,7 @@ class CampaignOperations:
         `answering`: waiting and new dial requests are answered HELD. Otherwise they wait. `known_only`: do
         not hold a campaign in advance. Raises `InvalidOperation`, `UnknownCampaign` and `HoldLimitReached`.
         """
-        self._check(campaign_id, operator)
+        self._check(campaign_id, operator, needs_reason=True)
         if known_only:
             await self._require_known(campaign_id)
         try:
@@ -195,9 +208,7 @@ class CampaignOperations:
                 done = Done(await self._dispatcher.hold(campaign_id, hold))
         except TooManyHolds:
             raise HoldLimitReached from None
-        self._log(
-            "a campaign is held", campaign_id, operator, done, answering=answering, answered=done.answered
-        )
+        self._record(Event.HOLD, "a campaign is held", campaign_id, operator, done, answering=answering)
         return done
 
     async def release(self, campaign_id: str, operator: Operator) -> Done:
@@ -210,7 +221,7 @@ class CampaignOperations:
             if not self._dispatcher.release(campaign_id, action):
                 raise NotOnHold
             done = Done()
-        self._log("a campaign is released", campaign_id, operator, done)
+        self._record(Event.RELEASE, "a campaign is released", campaign_id, operator, done)
         return done
 
     async def purge(self, campaign_id: str, operator: Operator, *, known_only: bool = False) -> Done:
@@ -219,7 +230,7 @@ class CampaignOperations:
         `known_only`: do not purge a campaign that the gateway does not know. Raises `InvalidOperation` and
         `UnknownCampaign`.
         """
-        self._check(campaign_id, operator)
+        self._check(campaign_id, operator, needs_reason=True)
         if known_only:
             await self._require_known(campaign_id)
         if self._fleet is not None:
@@ -227,7 +238,7 @@ class CampaignOperations:
         else:
             action = OperatorAction(ActionKind.PURGE, operator.name, operator.reason, self._now())
             done = Done(await self._dispatcher.purge(campaign_id, action))
-        self._log("a campaign is purged", campaign_id, operator, done, purged=done.answered)
+        self._record(Event.PURGE, "a campaign is purged", campaign_id, operator, done)
         return done
 
     @staticmethod
@@ -249,20 +260,25 @@ class CampaignOperations:
         return Done(result.answered, result)
 
     @staticmethod
-    def _check(campaign_id: str, operator: Operator) -> None:
+    def _check(campaign_id: str, operator: Operator, *, needs_reason: bool = False) -> None:
         problem = problem_with_campaign(campaign_id)
         if problem is not None:
             raise InvalidOperation(problem)
-        check_text("reason", operator.reason)
+        check_text("reason", operator.reason, needed=needs_reason)
 
-    def _log(self, event: str, campaign_id: str, operator: Operator, done: Done, **more: object) -> None:
-        """Write the audit record of an operation, and have the next snapshot show it."""
+    def _record(
+        self, event: Event, text: str, campaign_id: str, operator: Operator, done: Done, **more: Value
+    ) -> None:
+        """Write the audit event of an operation, and have the next snapshot show it."""
         self._snapshots.outdated()
-        about = {"campaign": campaign_id, "caller": operator.name, "reason": operator.reason}
+        fields: dict[str, Value] = {"campaign": campaign_id}
+        if (known := self._directory.get(campaign_id)) is not None:
+            fields["campaign_name"] = known.name
+        fields |= {"affected": done.answered, **more}
         if done.fleet is not None:
-            more |= {
+            fields |= {
                 "confirmed": ", ".join(done.fleet.confirmed),
                 "unconfirmed": ", ".join(done.fleet.unconfirmed),
                 "only_here": done.fleet.only_here,
             }
-        log.info(event, extra=about | more)
+        self._audit.write(AuditEvent(event, text, operator.actor, operator.reason, fields))

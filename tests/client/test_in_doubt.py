@@ -180,7 +180,7 @@ async def test_a_request_accepted_in_a_call_of_a_killed_gateway_is_not_refused(
         await gateway.start()
         if held:
             async with DialGatewayClient(gateway.target) as operator:
-                await operator.hold_campaign(CAMPAIGN, held_requests=HeldRequests.ANSWER)
+                await operator.hold_campaign(CAMPAIGN, "test", held_requests=HeldRequests.ANSWER)
             without = await _put(gateway, in_doubt=False)
             assert (without.outcome, without.reason) == (pb.OUTCOME_NOT_ACCEPTED, pb.REASON_HELD)
         result = await _put(gateway, in_doubt=True)

@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from ipaddress import ip_network
 
 import aiohttp
 import pytest
@@ -17,6 +18,7 @@ from gateway.admin.server import AdminServer
 from gateway.connect.fake import FakeConnect
 from gateway.connect.reachability import ConnectHealth
 from gateway.connect.retry import RetryingSender
+from gateway.control.audit import Audit
 from gateway.control.console_view import Console
 from gateway.control.operations import CampaignOperations
 from gateway.control.snapshots import StatusSnapshots
@@ -184,20 +186,58 @@ async def test_a_body_over_the_limit(port: int) -> None:
 
 async def test_hold_release_and_purge(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """Each change takes effect and is logged with the operator's name, also for an idle campaign."""
-    caplog.set_level(logging.INFO, "gateway.control.operations")
+    caplog.set_level(logging.INFO, "gateway.control.audit")
     port = world.gateway.admin_port
     assert await post(port, "hold", FIELDS, TOKEN) == (200, '{"answered": 0}')
     assert await held(port) == [CAMPAIGN]
     stream = world.stream()
     await stream.send(*dials(40))
     await until(lambda: world.gateway.engine.outstanding == 40)
-    assert await post(port, "purge", FIELDS | {"reason": ""}, TOKEN) == (200, '{"answered": 40}')
+    assert (await post(port, "purge", FIELDS | {"reason": ""}, TOKEN))[0] == 400
+    assert await post(port, "purge", FIELDS, TOKEN) == (200, '{"answered": 40}')
     assert {*verdicts(await stream.read(40))} == {"NOT_ACCEPTED PURGED SAME_TOKEN"}
     assert await post(port, "release", FIELDS, TOKEN) == (200, '{"answered": 0}')
     assert (await post(port, "release", FIELDS, TOKEN))[0] == 404
-    about = [(record.getMessage(), record.__dict__["caller"]) for record in caplog.records]
+    about = [
+        (record.getMessage(), record.__dict__["actor"], record.__dict__["identified_by"])
+        for record in caplog.records
+    ]
     kinds = ("held", "purged", "released")
-    assert about == [(f"a campaign is {kind}", "Ines (admin port)") for kind in kinds]
+    assert about == [(f"a campaign is {kind}", "Ines", "typed") for kind in kinds]
+
+
+IDENTITY = "X-Forwarded-Email"
+
+
+@pytest.mark.parametrize(
+    ("trusted", "sent", "actor", "by"),
+    [
+        (True, "ines@example.org", "ines@example.org", "proxy"),
+        (True, None, "Ines", "typed"),
+        (True, "two words", "Ines", "typed"),
+        (False, "ines@example.org", "Ines", "typed"),
+    ],
+)
+async def test_the_actor_is_who_a_trusted_proxy_says(
+    trusted: bool, sent: str | None, actor: str, by: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The header of any other peer counts for nothing: it could be anybody's."""
+    caplog.set_level(logging.INFO, "gateway.control.audit")
+    network = ip_network("127.0.0.1/32" if trusted else "10.0.0.0/8")
+    headers = {} if sent is None else {IDENTITY: sent}
+    async with gateway(admin_identity_header=IDENTITY.lower(), trusted_proxies=(network,)) as world:
+        port = world.gateway.admin_port
+        me = await get(port, "/api/me", **headers)
+        assert json.loads(me.body) == {"identity": actor if by == "proxy" else None}
+        assert (await post(port, "hold", FIELDS, TOKEN, **headers))[0] == 200
+        if by == "proxy":
+            nameless = {key: value for key, value in FIELDS.items() if key != "operator"}
+            assert (await post(port, "hold", nameless, TOKEN, **headers))[0] == 200
+        row = world.gateway._dispatcher.row(CAMPAIGN)
+    assert row.hold is not None
+    assert row.hold.caller == (actor if by == "proxy" else "Ines (typed)")
+    record = caplog.records[0].__dict__
+    assert (record["actor"], record["identified_by"], record["interface"]) == (actor, by, "console")
 
 
 async def test_changes_of_known_campaigns_only(world: World) -> None:
@@ -274,7 +314,7 @@ async def broken() -> AsyncIterator[tuple[int, Broken]]:
             parts._servicer,
             ConnectHealth(),
             snapshots,
-            CampaignOperations(dispatcher, snapshots, clock.now),
+            CampaignOperations(dispatcher, snapshots, clock.now, audit=Audit("gateway-1")),
             clock,
             parts.operator_authorizer,
             parts.access.control.refusals,

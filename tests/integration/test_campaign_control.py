@@ -60,7 +60,7 @@ async def test_a_call_that_fails_gets_no_further_attempt(world: World, client: D
     caller = world.stream()
     await caller.send(dial("a"))
     await until(lambda: world.calls())  # its bytes were sent, so a hold no longer stops it
-    await client.hold_campaign(CAMPAIGN)
+    await client.hold_campaign(CAMPAIGN, "test")
     await queued(client, 1)
     await asyncio.sleep(0.3)
     assert len(world.calls()) == 1
@@ -76,7 +76,7 @@ async def test_a_hold_that_answers_requests(world: World, client: DialGatewayCli
     caller = world.stream()
     await caller.send(dial("under-way"))
     await until(lambda: world.calls())  # its bytes were sent, so a hold no longer stops it
-    campaign = await client.hold_campaign(CAMPAIGN, held_requests=HeldRequests.ANSWER)
+    campaign = await client.hold_campaign(CAMPAIGN, "test", held_requests=HeldRequests.ANSWER)
     assert campaign.in_flight == 1
     await caller.send(*dials(3))
     await caller.finish()
@@ -88,12 +88,12 @@ async def test_a_hold_that_answers_requests(world: World, client: DialGatewayCli
 
 async def test_a_second_hold_can_answer_queued_requests(world: World, client: DialGatewayClient) -> None:
     """Holding again with the other choice answers all queued requests, in slices if there are many."""
-    await client.hold_campaign(CAMPAIGN)
+    await client.hold_campaign(CAMPAIGN, "test")
     caller = world.stream()
     await caller.send(*dials(4500))
     await queued(client, 4500)
     held = await stub_of(world).HoldCampaign(
-        pb.HoldCampaignRequest(campaign_id=CAMPAIGN, held_requests=pb.HELD_REQUESTS_ANSWER)
+        pb.HoldCampaignRequest(campaign_id=CAMPAIGN, reason="test", held_requests=pb.HELD_REQUESTS_ANSWER)
     )
     assert held.answered == 4500
     assert set(verdicts(await caller.read(4500))) == {"NOT_ACCEPTED HELD SAME_TOKEN"}
@@ -103,7 +103,7 @@ async def test_a_second_hold_can_answer_queued_requests(world: World, client: Di
 @pytest.mark.timed
 async def test_a_request_expires_under_a_hold(world: World, client: DialGatewayClient) -> None:
     """A request that expires while its campaign is held is EXPIRED with that reason."""
-    await client.hold_campaign(CAMPAIGN)
+    await client.hold_campaign(CAMPAIGN, "test")
     assert verdicts(await world.ask(dial("a", expires_in=5.5))) == ["EXPIRED HELD SAME_TOKEN"]
 
 
@@ -126,7 +126,7 @@ async def test_a_campaign_can_be_held_before_its_first_request(
 
 async def test_other_campaigns_are_not_held(world: World, client: DialGatewayClient) -> None:
     """A hold affects one campaign only."""
-    await client.hold_campaign(CAMPAIGN)
+    await client.hold_campaign(CAMPAIGN, "test")
     assert verdicts(await world.ask(*dials(60), campaign="other")) == ["ACCEPTED"] * 60
 
 
@@ -134,7 +134,7 @@ async def test_other_campaigns_are_not_held(world: World, client: DialGatewayCli
 async def test_leaving_does_not_wait_for_holds() -> None:
     """A gateway that leaves answers requests of held campaigns at once, without waiting for its grace."""
     async with world_of() as world, DialGatewayClient(world.target) as client:
-        await client.hold_campaign(CAMPAIGN)
+        await client.hold_campaign(CAMPAIGN, "test")
         caller = world.stream()
         await caller.send(*dials(100))
         await queued(client, 100)
@@ -152,7 +152,7 @@ async def test_a_purge_answers_only_queued_requests(world: World, client: DialGa
     caller = world.stream()
     await caller.send(dial("under-way"))
     await until(lambda: world.calls())  # its bytes were sent, so a hold no longer stops it
-    await client.hold_campaign(CAMPAIGN)
+    await client.hold_campaign(CAMPAIGN, "test")
     await caller.send(*dials(2500))
     joined = world.stream()
     await joined.send(dial("t-1"))
@@ -166,17 +166,17 @@ async def test_a_purge_answers_only_queued_requests(world: World, client: DialGa
     assert Counter(verdicts(await caller.rest())) == {"ACCEPTED": 1, "NOT_ACCEPTED PURGED SAME_TOKEN": 2500}
     assert verdicts(await joined.read(1)) == ["NOT_ACCEPTED PURGED SAME_TOKEN"]
     assert len(world.calls()) == 1
-    assert await client.purge_campaign(CAMPAIGN) == 0
-    assert await client.purge_campaign("nobodys") == 0
+    assert await client.purge_campaign(CAMPAIGN, "test") == 0
+    assert await client.purge_campaign("nobodys", "test") == 0
 
 
 async def test_a_caller_that_hangs_up_does_not_stop_a_purge(world: World, client: DialGatewayClient) -> None:
     """A purge is completed even if its caller has gone."""
-    await client.hold_campaign(CAMPAIGN)
+    await client.hold_campaign(CAMPAIGN, "test")
     caller = world.stream()
     await caller.send(*dials(4900))
     await queued(client, 4900)
-    call = stub_of(world).PurgeCampaign(pb.PurgeCampaignRequest(campaign_id=CAMPAIGN))
+    call = stub_of(world).PurgeCampaign(pb.PurgeCampaignRequest(campaign_id=CAMPAIGN, reason="test"))
     await until(lambda: world.gateway.engine.outstanding < 4900)
     call.cancel()
     assert set(verdicts(await caller.read(4900))) == {"NOT_ACCEPTED PURGED SAME_TOKEN"}
@@ -218,9 +218,9 @@ async def test_requests_in_doubt_are_purged_as_unknown(world: World, client: Dia
     caller = world.stream()
     await caller.send(dial("a"))
     await until(lambda: world.calls())  # its bytes were sent, so a hold no longer stops it
-    await client.hold_campaign(CAMPAIGN)
+    await client.hold_campaign(CAMPAIGN, "test")
     await queued(client, 1)
-    assert await client.purge_campaign(CAMPAIGN) == 1
+    assert await client.purge_campaign(CAMPAIGN, "test") == 1
     await caller.finish()
     assert verdicts(await caller.rest()) == ["UNKNOWN PURGED SAME_TOKEN"]
 
@@ -229,7 +229,7 @@ async def test_operator_time_and_reason_are_logged_and_listed(
     client: DialGatewayClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each hold, release and purge is one line of the log, and the listing has the last of them."""
-    with caplog.at_level(logging.INFO, "gateway.control.operations"):
+    with caplog.at_level(logging.INFO, "gateway.control.audit"):
         await client.hold_campaign(CAMPAIGN, "first")
         await client.purge_campaign(CAMPAIGN, "second")
         await client.release_campaign(CAMPAIGN, "third")
@@ -256,7 +256,7 @@ async def test_holds_are_bounded(world: World, client: DialGatewayClient) -> Non
     """A hold beyond the limit is RESOURCE_EXHAUSTED; a held campaign can still be held again."""
     stub = stub_of(world)
     for number in range(HOLD_LIMIT):
-        await stub.HoldCampaign(pb.HoldCampaignRequest(campaign_id=f"c{number}"))
+        await stub.HoldCampaign(pb.HoldCampaignRequest(campaign_id=f"c{number}", reason="test"))
     with pytest.raises(dialgateway.GatewayOverloaded):
-        await client.hold_campaign("one-more")
+        await client.hold_campaign("one-more", "test")
     await client.hold_campaign("c1", "again")

@@ -129,7 +129,7 @@ async def test_notices_carry_the_name_that_was_sent() -> None:
         stream = world.stream()
         await stream.send(*dials(1), campaign="name:payment-reminders")
         await until(lambda: world.calls(A))
-        await campaigns(world).HoldCampaign(pb_campaigns.HoldCampaignRequest(campaign_id=A))
+        await campaigns(world).HoldCampaign(pb_campaigns.HoldCampaignRequest(campaign_id=A, reason="test"))
         message = await stream.message()
         assert message is not None
         assert (message.campaign_id, message.notice.kind) == (
@@ -174,7 +174,7 @@ async def test_operators_use_names_and_see_them() -> None:
             CampaignState.HELD,
         )
         assert (await client.release_campaign("name:payment-reminders")).campaign_id == A
-        assert await client.purge_campaign("name:payment-reminders") == 0
+        assert await client.purge_campaign("name:payment-reminders", "test") == 0
 
 
 async def test_names_that_operators_cannot_use() -> None:
@@ -183,12 +183,12 @@ async def test_names_that_operators_cannot_use() -> None:
     async with world_of(both, campaign_directory="connect") as world, client_of(world) as client:
         await read(world)
         with pytest.raises(CallFailed) as shared:
-            await client.hold_campaign("name:surveys")
+            await client.hold_campaign("name:surveys", "test")
         assert shared.value.code is StatusCode.FAILED_PRECONDITION
         assert B in str(shared.value)
         assert C in str(shared.value)
         with pytest.raises(CallFailed) as unknown:
-            await client.hold_campaign("name:surveyz")
+            await client.hold_campaign("name:surveyz", "test")
         assert unknown.value.code is StatusCode.NOT_FOUND
         assert "surveys" in str(unknown.value)
         assert await client.list_campaigns() == []
@@ -225,7 +225,7 @@ async def test_a_watch_tells_that_a_name_has_changed() -> None:
         asyncio.timeout(PATIENCE_S),
     ):
         await read(world)
-        await client.hold_campaign(A)
+        await client.hold_campaign(A, "test")
         watch = client.watch_campaigns(0.25)
         assert (await anext(watch)).campaigns[A].name == "payment-reminders"
         world.gateway.directory.publish(CampaignTable([CampaignEntry(A, "reminders", {})]))
@@ -240,13 +240,13 @@ async def test_dialctl_uses_names() -> None:
     """dialctl holds by name and tag, and its table has a column with names."""
     async with world_of(options(*CAMPAIGNS[:2]), campaign_directory="connect") as world:
         await with_tags(world)
-        code, out, _ = await dialctl(world, "hold", "name:payment-reminders")
+        code, out, _ = await dialctl(world, "hold", "name:payment-reminders", "--reason", "test")
         assert (code, out.startswith(f"{A} (payment-reminders): held")) == (0, True)
-        code, out, err = await dialctl(world, "hold", "tag:team=research", "--yes")
+        code, out, err = await dialctl(world, "hold", "tag:team=research", "--reason", "test", "--yes")
         assert (code, f"{B} (surveys): flowing" in err, f"{B} (surveys): held" in out) == (0, True, True)
         code, out, _ = await dialctl(world, "campaigns", "name:pay*")
         assert out.splitlines()[0].split()[:3] == ["CAMPAIGN", "NAME", "STATE"]
         assert out.splitlines()[1].split()[:3] == [A, "payment-reminders", "held"]
         assert len(out.splitlines()) == 2
-        code, _, err = await dialctl(world, "hold", "name:survey")
+        code, _, err = await dialctl(world, "hold", "name:survey", "--reason", "test")
         assert (code, f"surveys ({B})" in err) == (1, True)

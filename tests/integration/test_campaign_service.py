@@ -54,7 +54,7 @@ async def test_the_listing_comes_in_pages(world: World, client: DialGatewayClien
     """Pages have the requested size, end with an empty token, and can be filtered by state."""
     stub = stub_of(world)
     for number in range(7):
-        await client.hold_campaign(f"c{number}")
+        await client.hold_campaign(f"c{number}", "test")
     await world.ask(dial("a"))
     request = pb.ListCampaignsRequest(page_size=3, states=[pb.CAMPAIGN_STATE_HELD])
     names, sizes = [], []
@@ -72,7 +72,7 @@ async def test_the_listing_comes_in_pages(world: World, client: DialGatewayClien
 @pytest.mark.timed
 async def test_a_watch_sends_all_campaigns_and_then_changes(world: World, client: DialGatewayClient) -> None:
     """A watch begins with all campaigns, sends a hold within its interval, and nothing without a change."""
-    await client.hold_campaign("first")
+    await client.hold_campaign("first", "test")
     watch = client.watch_campaigns(0.25)
     async with asyncio.timeout(PATIENCE_S):
         seen = await anext(watch)
@@ -198,7 +198,7 @@ async def test_a_bug_is_told_without_what_it_says(world: World, caplog: pytest.L
 
 async def test_markup_in_a_campaign_id_is_listed_unchanged(world: World, client: DialGatewayClient) -> None:
     """A campaign id with markup and control characters is listed unchanged; displays must escape it."""
-    await client.hold_campaign(MARKUP)
+    await client.hold_campaign(MARKUP, "test")
     await world.stream().send(dial("a"), campaign=MARKUP)
     await queued(client, 1)
     assert [campaign.campaign_id for campaign in await client.list_campaigns()] == [MARKUP]
@@ -213,7 +213,7 @@ async def test_the_synchronous_client(world: World) -> None:
             watch = client.watch_campaigns()
             seen = next(watch)
             watch.close()
-            purged = client.purge_campaign(CAMPAIGN)
+            purged = client.purge_campaign(CAMPAIGN, "test")
             released = client.release_campaign(CAMPAIGN)
             listed = client.list_campaigns()
         return [held.state, list(seen.campaigns), purged, released.state, listed[0].campaign_id]

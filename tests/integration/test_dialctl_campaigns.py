@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from dialgateway import Campaign, DialGatewayClient
+from dialgateway.campaigns import ActionKind
+from dialgateway.errors import CallFailed
 from tests import preloaded
 from tests.integration.world import CAMPAIGN, PATIENCE_S, World, dials, until, verdicts, world_of
 
@@ -50,7 +52,7 @@ async def dialctl(world: World, *arguments: str, stdin: bytes = b"") -> tuple[in
 async def with_queue(world: World, count: int) -> None:
     """Hold the campaign and queue `count` requests."""
     async with DialGatewayClient(world.target) as client:
-        await client.hold_campaign(CAMPAIGN)
+        await client.hold_campaign(CAMPAIGN, "test")
     await world.stream().send(*dials(count))
     await until(lambda: world.gateway.engine.outstanding == count)
 
@@ -74,9 +76,21 @@ async def test_hold_list_and_release(world: World) -> None:
     assert "not held" in err
 
 
+@pytest.mark.parametrize("command", ["hold", "purge"])
+async def test_a_hold_and_a_purge_need_a_reason(world: World, command: str) -> None:
+    """Whoever sees a held campaign later must learn why. Nothing is sent without one."""
+    for reason in ([], ["--reason", " "]):
+        code, out, err = await dialctl(world, command, CAMPAIGN, "--yes", *reason)
+        assert (code, out, "--reason" in err) == (2, "", True)
+    async with DialGatewayClient(world.target) as client:
+        with pytest.raises(CallFailed, match="reason: required"):
+            await client.act_on_campaign(ActionKind[command.upper()], CAMPAIGN)
+    assert world.gateway._dispatcher.row(CAMPAIGN).hold is None
+
+
 async def test_hold_that_answers(world: World) -> None:
     """With `--answer`, new requests are answered."""
-    assert (await dialctl(world, "hold", CAMPAIGN, "--answer", "--in-advance"))[0] == 0
+    assert (await dialctl(world, "hold", CAMPAIGN, "--reason", "test", "--answer", "--in-advance"))[0] == 0
     assert verdicts(await world.ask(*dials(1))) == ["NOT_ACCEPTED HELD SAME_TOKEN"]
 
 
@@ -84,7 +98,7 @@ async def test_hold_that_answers(world: World) -> None:
 async def test_purge_asks_and_names_the_number(world: World, typed: bytes, purged: bool) -> None:
     """A purge shows the number of requests, and does nothing without a yes."""
     await with_queue(world, 37)
-    code, out, err = await dialctl(world, "purge", CAMPAIGN, stdin=typed)
+    code, out, err = await dialctl(world, "purge", CAMPAIGN, "--reason", "test", stdin=typed)
     assert "37 queued dial requests" in err
     assert code == (0 if purged else 1)
     assert ("37 dial requests removed" in out) is purged
@@ -94,15 +108,15 @@ async def test_purge_asks_and_names_the_number(world: World, typed: bytes, purge
 async def test_an_unknown_campaign_is_not_held(world: World) -> None:
     """A typing error holds nothing and says so. `--in-advance` holds an id that is not known yet."""
     for command in (["hold", "nosuch"], ["purge", "nosuch", "--yes"], ["release", "nosuch"]):
-        code, out, err = await dialctl(world, *command)
+        code, out, err = await dialctl(world, *command, "--reason", "test")
         assert (code, out) == (1, ""), command
         assert ("not held" if command[0] == "release" else "this campaign is not known") in err
-    assert "--in-advance" in (await dialctl(world, "hold", "nosuch"))[2]
+    assert "--in-advance" in (await dialctl(world, "hold", "nosuch", "--reason", "test"))[2]
     assert (await dialctl(world, "campaigns"))[1] == "no campaigns\n"
-    assert (await dialctl(world, "hold", "nosuch", "--in-advance"))[0] == 0
-    assert (await dialctl(world, "hold", "nosuch"))[0] == 0  # it is known now
+    assert (await dialctl(world, "hold", "nosuch", "--reason", "test", "--in-advance"))[0] == 0
+    assert (await dialctl(world, "hold", "nosuch", "--reason", "test"))[0] == 0  # it is known now
     await world.ask(*dials(1))
-    assert (await dialctl(world, "hold", CAMPAIGN))[0] == 0  # from its dial requests
+    assert (await dialctl(world, "hold", CAMPAIGN, "--reason", "test"))[0] == 0  # from its dial requests
 
 
 @pytest.mark.parametrize(("typed", "held"), [(b"y\n", 2), (b"n\n", 0), (b"", 0)])
@@ -110,7 +124,7 @@ async def test_a_pattern_is_listed_and_confirmed(world: World, typed: bytes, hel
     """A pattern shows the campaigns that it means, and operates on each of them after a yes."""
     for campaign in ("debt-1", "debt-2", "surveys"):
         await world.ask(*dials(1), campaign=campaign)
-    code, out, err = await dialctl(world, "hold", "debt-*", stdin=typed)
+    code, out, err = await dialctl(world, "hold", "debt-*", "--reason", "test", stdin=typed)
     assert "debt-1: flowing" in err
     assert "debt-2: flowing" in err
     assert "hold 2 campaigns? [y/N]" in err
@@ -130,21 +144,21 @@ async def test_patterns_release_and_purge_what_they_mean(world: World) -> None:
         await world.ask(*dials(1), campaign=campaign)
     code, _, err = await dialctl(world, "release", "debt-*", "--yes")
     assert (code, err) == (1, "dialctl: no held campaign matches debt-*, so nothing was done\n")
-    assert (await dialctl(world, "hold", "debt-1"))[0] == 0
+    assert (await dialctl(world, "hold", "debt-1", "--reason", "test"))[0] == 0
     code, out, _ = await dialctl(world, "release", "debt-*", "--yes")
     assert (code, out.count("debt-1: flowing"), "debt-2" in out) == (0, 1, False)
-    code, out, _ = await dialctl(world, "purge", "*-2", "--yes")
+    code, out, _ = await dialctl(world, "purge", "*-2", "--reason", "test", "--yes")
     assert (code, out) == (0, "debt-2: 0 dial requests removed\n")
-    code, out, err = await dialctl(world, "hold", "nosuch-*", "--yes")
+    code, out, err = await dialctl(world, "hold", "nosuch-*", "--reason", "test", "--yes")
     assert (code, out, err) == (1, "", "dialctl: no campaign matches nosuch-*, so nothing was done\n")
-    code, _, err = await dialctl(world, "hold", "debt-*", "--in-advance")
+    code, _, err = await dialctl(world, "hold", "debt-*", "--reason", "test", "--in-advance")
     assert (code, "needs one campaign" in err) == (2, True)
 
 
 async def test_purge_without_asking(world: World) -> None:
     """With `--yes` a purge does not ask."""
     await with_queue(world, 3)
-    code, out, err = await dialctl(world, "purge", CAMPAIGN, "--yes")
+    code, out, err = await dialctl(world, "purge", CAMPAIGN, "--reason", "test", "--yes")
     assert (code, err) == (0, "")
     assert "3 dial requests removed" in out
 
@@ -163,7 +177,7 @@ async def test_json_for_programs(world: World) -> None:
     _, out, _ = await dialctl(world, "campaigns", "-o", "wide")
     assert "LAST ACTION" in out
     assert "hold by" in out
-    _, out, _ = await dialctl(world, "purge", CAMPAIGN, "--yes", "-o", "json")
+    _, out, _ = await dialctl(world, "purge", CAMPAIGN, "--reason", "test", "--yes", "-o", "json")
     assert json.loads(out)["action"] == "PURGE"
     process = await started(world, "watch", "-o", "json")
     assert process.stdout is not None
@@ -183,9 +197,9 @@ async def test_watch_into_a_pipe(world: World) -> None:
     process = await started(world, "watch", "--every", "0.25")
     assert process.stdout is not None
     async with DialGatewayClient(world.target) as client, asyncio.timeout(PATIENCE_S):
-        await client.hold_campaign("first")
+        await client.hold_campaign("first", "test")
         assert re.match(rb"\d\d:\d\d:\d\d first: held, 0 queued", await process.stdout.readline())
-        await client.hold_campaign("second")
+        await client.hold_campaign("second", "test")
         assert re.match(rb"\d\d:\d\d:\d\d second: held", await process.stdout.readline())
         await client.release_campaign("first")
         assert re.match(rb"\d\d:\d\d:\d\d first: flowing", await process.stdout.readline())
@@ -210,9 +224,9 @@ async def test_watch_on_a_terminal(world: World) -> None:
 
     try:
         async with DialGatewayClient(world.target) as client:
-            await client.hold_campaign("held-one")
+            await client.hold_campaign("held-one", "test")
             await until(lambda: shows("held-one"))
-            await client.hold_campaign(NASTY)
+            await client.hold_campaign(NASTY, "test")
             await until(lambda: shows("2 campaigns"))
         process.send_signal(2)
         assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 130
@@ -241,7 +255,7 @@ async def test_watch_without_rich_writes_lines(world: World) -> None:
     os.close(theirs)
     try:
         async with DialGatewayClient(world.target) as client:
-            await client.hold_campaign("first")
+            await client.hold_campaign("first", "test")
             async with asyncio.timeout(PATIENCE_S):
                 line = await asyncio.to_thread(os.read, ours, 65_536)
         assert re.match(rb"\d\d:\d\d:\d\d first: held, 0 queued", line)
@@ -255,7 +269,7 @@ async def test_ids_cannot_control_the_terminal(world: World) -> None:
     """Control, direction and joining characters in ids and reasons are always printed as escapes."""
     async with DialGatewayClient(world.target) as client:
         await client.hold_campaign(NASTY, "<i>a\u0301</i>")
-    for command in (["campaigns"], ["purge", NASTY], ["release", NASTY]):
+    for command in (["campaigns"], ["purge", NASTY, "--reason", "test"], ["release", NASTY]):
         _, out, err = await dialctl(world, *command)
         assert "<b>x</b>\\x1b]0;owned\\x07\\u202e\\u0301" in out + err
         assert not set(out + err) & set("\x1b\x07\u202e\u0301")

@@ -271,8 +271,8 @@ async def test_the_clients_and_dialctl_present_their_certificates(tmp_path: Path
         send = ["send", str(leads), "--campaign", "debt-1", "--expires-in", "1m", "--quiet"]
         for command in (
             send,
-            ["hold", "debt-1"],
-            ["purge", "debt-1", "--yes"],
+            ["hold", "debt-1", "--reason", "test"],
+            ["purge", "debt-1", "--reason", "test", "--yes"],
             ["release", "debt-1"],
             ["campaigns"],
         ):

@@ -127,12 +127,14 @@ async def test_dialctl_without_the_store(real_server: Server) -> None:
     async with fleet_of(2, real_server.url) as fleet:
         await fleet.joined()
         real_server.kill()
-        code, out, err = await dialctl(fleet.replicas[0], "hold", CAMPAIGN, "--in-advance")
+        code, out, err = await dialctl(
+            fleet.replicas[0], "hold", CAMPAIGN, "--reason", "test", "--in-advance"
+        )
         assert code == 1
         assert "held" in out
         assert "ONLY gateway-0 has done it" in err
         assert "the hold reaches the others once it is back" in err
-        code, _, err = await dialctl(fleet.replicas[0], "purge", CAMPAIGN, "--yes")
+        code, _, err = await dialctl(fleet.replicas[0], "purge", CAMPAIGN, "--reason", "test", "--yes")
         assert (code, "purge again once it is back" in err) == (1, True)
         code, _, err = await dialctl(fleet.replicas[0], "release", CAMPAIGN)
         assert (code, "the campaign stays held" in err) == (1, True)

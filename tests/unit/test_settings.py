@@ -11,6 +11,7 @@ from gateway.settings import CONFIG, PREFIX, Settings, SettingsError, load
 DEFAULTS = {
     "listen": "127.0.0.1:50051",
     "admin_listen": "127.0.0.1:9464",
+    "admin_identity_header": None,
     "admin_hosts": (),
     "connect_api": "v1",
     "connect_api_by_campaign": (),
@@ -65,6 +66,7 @@ SECRETS = {"shared_state_url", "shared_state_password"}
 RIGHT = {
     "listen": ("[::1]:0", "[::1]:0"),
     "admin_listen": ("0.0.0.0:9464", "0.0.0.0:9464"),
+    "admin_identity_header": ("X-Forwarded-Email", "x-forwarded-email"),
     "admin_hosts": ("Console.example.org, *.corp.example", ("console.example.org", "*.corp.example")),
     "connect_api": ("V2", "v2"),
     "connect_api_by_campaign": ("debt-*=v2, trial=v1", (("debt-*", "v2"), ("trial", "v1"))),
@@ -117,6 +119,7 @@ RIGHT = {
 WRONG = [
     *[("listen", value) for value in ("", "50051", ":50051", "here:", "here:port", "here:65536", "here:-1")],
     ("admin_listen", "9464"),
+    *[("admin_identity_header", value) for value in ("", "x forwarded", "x" * 101)],
     *[("admin_hosts", value) for value in ("", "a.example,", "*", "*.", "a.*.example", "*a.example")],
     *[
         ("admin_hosts", value)

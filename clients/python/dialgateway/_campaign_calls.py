@@ -85,9 +85,12 @@ class CampaignCalls(ABC):
                 call.cancel()
 
     async def hold_campaign(
-        self, campaign_id: str, reason: str = "", *, held_requests: HeldRequests = HeldRequests.WAIT
+        self, campaign_id: str, reason: str, *, held_requests: HeldRequests = HeldRequests.WAIT
     ) -> Campaign:
-        """Stop calls to Amazon Connect for a campaign. Return the held campaign."""
+        """Stop calls to Amazon Connect for a campaign. Return the held campaign.
+
+        The gateway requires a reason, for those who see the hold later.
+        """
         done = await self.act_on_campaign(ActionKind.HOLD, campaign_id, reason, held_requests=held_requests)
         return done.campaign
 
@@ -95,8 +98,11 @@ class CampaignCalls(ABC):
         """Allow calls for a held campaign again. Return the released campaign."""
         return (await self.act_on_campaign(ActionKind.RELEASE, campaign_id, reason)).campaign
 
-    async def purge_campaign(self, campaign_id: str, reason: str = "") -> int:
-        """Answer all queued dial requests of a campaign with PURGED. Return how many there were."""
+    async def purge_campaign(self, campaign_id: str, reason: str) -> int:
+        """Answer all queued dial requests of a campaign with PURGED. Return how many there were.
+
+        The gateway requires a reason.
+        """
         return (await self.act_on_campaign(ActionKind.PURGE, campaign_id, reason)).answered
 
     async def act_on_campaign(
@@ -111,7 +117,8 @@ class CampaignCalls(ABC):
         """Hold, release or purge a campaign. Return also which replicas of a fleet have confirmed it.
 
         The campaign is an id, or `name:NAME` if the gateway has a campaign directory. `known_only`: raise
-        CallFailed (NOT_FOUND) for a hold or purge of a campaign that the gateway does not know.
+        CallFailed (NOT_FOUND) for a hold or purge of a campaign that the gateway does not know. Only a
+        release may be without a reason.
         """
         method, message = wire.action_message(kind, campaign_id, reason, held_requests, known_only=known_only)
         async with self._campaign_stub() as stub:
@@ -176,9 +183,12 @@ class SyncCampaignCalls(ABC):
                 call.cancel()
 
     def hold_campaign(
-        self, campaign_id: str, reason: str = "", *, held_requests: HeldRequests = HeldRequests.WAIT
+        self, campaign_id: str, reason: str, *, held_requests: HeldRequests = HeldRequests.WAIT
     ) -> Campaign:
-        """Stop calls to Amazon Connect for a campaign. Return the held campaign."""
+        """Stop calls to Amazon Connect for a campaign. Return the held campaign.
+
+        The gateway requires a reason, for those who see the hold later.
+        """
         done = self.act_on_campaign(ActionKind.HOLD, campaign_id, reason, held_requests=held_requests)
         return done.campaign
 
@@ -186,8 +196,11 @@ class SyncCampaignCalls(ABC):
         """Allow calls for a held campaign again. Return the released campaign."""
         return (self.act_on_campaign(ActionKind.RELEASE, campaign_id, reason)).campaign
 
-    def purge_campaign(self, campaign_id: str, reason: str = "") -> int:
-        """Answer all queued dial requests of a campaign with PURGED. Return how many there were."""
+    def purge_campaign(self, campaign_id: str, reason: str) -> int:
+        """Answer all queued dial requests of a campaign with PURGED. Return how many there were.
+
+        The gateway requires a reason.
+        """
         return (self.act_on_campaign(ActionKind.PURGE, campaign_id, reason)).answered
 
     def act_on_campaign(
@@ -202,7 +215,8 @@ class SyncCampaignCalls(ABC):
         """Hold, release or purge a campaign. Return also which replicas of a fleet have confirmed it.
 
         The campaign is an id, or `name:NAME` if the gateway has a campaign directory. `known_only`: raise
-        CallFailed (NOT_FOUND) for a hold or purge of a campaign that the gateway does not know.
+        CallFailed (NOT_FOUND) for a hold or purge of a campaign that the gateway does not know. Only a
+        release may be without a reason.
         """
         method, message = wire.action_message(kind, campaign_id, reason, held_requests, known_only=known_only)
         with self._campaign_stub() as stub:

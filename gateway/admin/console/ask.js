@@ -36,6 +36,8 @@ export class Ask {
     this.onSay = onSay;
     this.dialog = byId("ask");
     this.kind = null;
+    this.me = null; // who a proxy says is looking; else a name is typed
+    fetch("api/me").then((said) => said.json()).then(({ identity }) => { this.me = identity; }).catch(() => {});
     byId("ask-form").addEventListener("submit", (event) => { event.preventDefault(); this.#do(); });
     byId("ask-cancel").addEventListener("click", () => this.dialog.close());
     this.dialog.addEventListener("close", () => {
@@ -58,16 +60,17 @@ export class Ask {
     const name = this.model.campaigns.get(id)?.name;
     say(byId("ask-campaign"), name ? `${visible(name)} (${visible(id)})` : visible(id));
     say(byId("ask-words"), WORDS[kind].words);
-    say(byId("ask-reason-label"), kind === "hold" ? "Reason" : "Reason, if you like");
+    say(byId("ask-reason-label"), kind === "release" ? "Reason, if you like" : "Reason");
     say(byId("ask-error"), "");
     show(byId("ask-waiting"), kind === "hold");
     byId("ask-form").reset();
     byId("ask-operator").value = sessionStorage.getItem(KEPT) ?? "";
+    show(byId("ask-operator-field"), !this.me);
     show(byId("ask-token-field"), !token);
     byId("ask-do").className = kind === "purge" ? "danger" : "";
     this.show();
     this.dialog.showModal();
-    byId(byId("ask-operator").value ? "ask-reason" : "ask-operator").focus();
+    byId(this.me || byId("ask-operator").value ? "ask-reason" : "ask-operator").focus();
   }
 
   /** Name the number as it is now. */
@@ -83,12 +86,12 @@ export class Ask {
     if (this.busy) return;
     const { kind, id } = this;
     const typed = byId("ask-token").value.trim();
-    const operator = byId("ask-operator").value.trim();
+    const operator = this.me ? "" : byId("ask-operator").value.trim();
     const reason = byId("ask-reason").value.trim();
-    if (!operator) return this.#refuse("Your name is needed: it stands in the log.", "ask-operator");
-    if (kind === "hold" && !reason) return this.#refuse("A reason is needed: others will ask.", "ask-reason");
+    if (!operator && !this.me) return this.#refuse("Your name is needed: it stands in the log.", "ask-operator");
+    if (kind !== "release" && !reason) return this.#refuse("A reason is needed: others will ask.", "ask-reason");
     if (!token && !typed) return this.#refuse("The token for changes is needed.", "ask-token");
-    sessionStorage.setItem(KEPT, operator);
+    if (operator) sessionStorage.setItem(KEPT, operator);
     this.#setBusy(true);
     try {
       const answering = kind === "hold" && byId("ask-form").elements.answering.value === "yes";

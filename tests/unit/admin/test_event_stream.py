@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -33,6 +34,9 @@ class Script:
         return ConsoleState(
             float(self.looks), 0.0, TOTALS, {row.campaign_id: row for row in rows}, points, [], []
         )
+
+    def identity(self, source: str, values: Callable[[str], Sequence[str]]) -> str | None:
+        """Return nobody."""
 
     async def carry_out(self, order: Command) -> CommandDone:
         raise AssertionError(order)

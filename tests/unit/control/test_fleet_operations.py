@@ -7,6 +7,7 @@ import pytest
 
 from gateway.api.campaign_service import _STATUS as GRPC_STATUS
 from gateway.api.wire import campaigns as wire
+from gateway.control.audit import Actor, Audit, IdentifiedBy, Interface
 from gateway.control.console_view import _STATUS as HTTP_STATUS
 from gateway.control.operations import (
     CampaignOperations,
@@ -24,13 +25,13 @@ from gateway.dispatch.fleet_control import ActionResult
 from tests.unit.dispatch.test_dispatcher import Owner
 from tests.unit.dispatch.test_fleet_control import Replica, fleet_of
 
-INES = Operator("Ines", "complaints")
+INES = Operator(Actor("Ines", IdentifiedBy.CERTIFICATE, Interface.GRPC), "complaints")
 
 
 def operations_of(replica: Replica) -> CampaignOperations:
     dispatcher = replica.bench.dispatcher
     snapshots = StatusSnapshots(dispatcher.rows, replica.now)
-    return CampaignOperations(dispatcher, snapshots, replica.now, replica.control)
+    return CampaignOperations(dispatcher, snapshots, replica.now, replica.control, audit=Audit("gateway-1"))
 
 
 async def finished(replica: Replica, operation: Awaitable[Done]) -> Done:
@@ -52,15 +53,15 @@ async def test_the_audit_record_names_the_replicas(caplog: pytest.LogCaptureFixt
         a.bench.dispatcher.submit(Owner().arrivals(3))
         fleet.replicas["b"].bench.dispatcher.submit(Owner().arrivals(4))
         operations = operations_of(a)
-        with caplog.at_level(logging.INFO, "gateway.control.operations"):
+        with caplog.at_level(logging.INFO, "gateway.control.audit"):
             done = await finished(a, operations.hold("c", INES, answering=True))
             await finished(a, operations.purge("c", INES))
             await finished(a, operations.release("c", INES))
         assert done == Done(7, ActionResult(7, ("a", "b"), ("c",)))
     held, purged, released = (line.__dict__ for line in caplog.records)
-    assert (held["answered"], purged["purged"]) == (7, 0)
+    assert (held["affected"], purged["affected"]) == (7, 0)
     for line in (held, purged, released):
-        assert (line["campaign"], line["caller"], line["reason"]) == ("c", "Ines", "complaints")
+        assert (line["campaign"], line["actor"], line["reason"]) == ("c", "Ines", "complaints")
         assert (line["confirmed"], line["unconfirmed"], line["only_here"]) == ("a, b", "c", False)
 
 

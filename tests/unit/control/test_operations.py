@@ -2,12 +2,13 @@
 
 import logging
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 import pytest
 
 from gateway.connect.fake import FakeConnect
 from gateway.connect.retry import RetryingSender
+from gateway.control.audit import Actor, Audit, IdentifiedBy, Interface, Value
 from gateway.control.operations import (
     CampaignOperations,
     HoldLimitReached,
@@ -27,7 +28,7 @@ from gateway.directory.table import CampaignEntry, CampaignTable
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.telemetry import telemetry_with
 
-INES = Operator("Ines", "complaints")
+INES = Operator(Actor("Ines", IdentifiedBy.CERTIFICATE, Interface.GRPC), "complaints")
 
 
 class Bench:
@@ -39,8 +40,13 @@ class Bench:
         self.dispatcher = Dispatcher(Engine(Limits(), rng), caller, telemetry, self.now)
         self.snapshots = StatusSnapshots(self.dispatcher.rows, self.now)
         self.directory = CampaignDirectory()
+        self.events: list[tuple[str, Mapping[str, Value]]] = []
         self.operations = CampaignOperations(
-            self.dispatcher, self.snapshots, self.now, directory=self.directory
+            self.dispatcher,
+            self.snapshots,
+            self.now,
+            directory=self.directory,
+            audit=Audit("gateway-1", lambda name, _, fields: self.events.append((name, fields))),
         )
 
     def now(self) -> float:
@@ -50,19 +56,45 @@ class Bench:
         return self.dispatcher.row("debt")
 
 
-async def test_each_operation_is_recorded_with_operator_and_reason(caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_operation_is_recorded_with_operator_and_reason() -> None:
+    """As an event of one format, with the number of dial requests that it answered."""
     bench = Bench()
-    with caplog.at_level(logging.INFO, "gateway.control.operations"):
-        await bench.operations.hold("debt", INES, answering=True)
-        await bench.operations.purge("debt", INES)
-        await bench.operations.release("debt", INES)
-    about = [(line.message, line.__dict__["campaign"], line.__dict__["caller"]) for line in caplog.records]
-    assert about == [
-        ("a campaign is held", "debt", "Ines"),
-        ("a campaign is purged", "debt", "Ines"),
-        ("a campaign is released", "debt", "Ines"),
+    bench.directory.publish(CampaignTable([CampaignEntry("debt", "payment-reminders")]))
+    await bench.operations.hold("debt", INES, answering=True)
+    await bench.operations.purge("debt", INES)
+    await bench.operations.release("debt", Operator(INES.actor, ""))
+    common = {
+        "actor": "Ines",
+        "identified_by": "certificate",
+        "interface": "grpc",
+        "replica": "gateway-1",
+        "campaign": "debt",
+        "campaign_name": "payment-reminders",
+        "affected": 0,
+    }
+    assert bench.events == [
+        ("campaign.hold", {**common, "reason": "complaints", "answering": True}),
+        ("campaign.purge", {**common, "reason": "complaints"}),
+        ("campaign.release", {**common, "reason": ""}),
     ]
-    assert {line.__dict__["reason"] for line in caplog.records} == {"complaints"}
+
+
+def test_a_typed_name_is_marked_as_such() -> None:
+    """In listings too, since nothing vouches for it."""
+    assert Operator(Actor("Ines", IdentifiedBy.TYPED, Interface.CONSOLE), "x").name == "Ines (typed)"
+    assert INES.name == "Ines"
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+async def test_a_hold_and_a_purge_need_a_reason(reason: str) -> None:
+    """Whoever sees the campaign later must learn why."""
+    bench, operator = Bench(), Operator(INES.actor, reason)
+    for error in [
+        await _error(bench.operations.hold("debt", operator, answering=False)),
+        await _error(bench.operations.purge("debt", operator)),
+    ]:
+        assert (type(error), str(error)) == (InvalidOperation, "reason: required")
+    assert (bench.events, bench.row().hold) == ([], None)
 
 
 async def test_a_hold_names_its_operator_and_ends_with_its_release() -> None:
@@ -100,7 +132,7 @@ async def test_a_campaign_may_be_on_a_replica_that_does_not_report() -> None:
     bench = Bench()
     seen = [ReplicaSeen("here", reported=True), ReplicaSeen("away", reported=False)]
     snapshots = StatusSnapshots(bench.dispatcher.rows, bench.now, replicas=lambda: tuple(seen))
-    operations = CampaignOperations(bench.dispatcher, snapshots, bench.now)
+    operations = CampaignOperations(bench.dispatcher, snapshots, bench.now, audit=Audit("gateway-1"))
     await operations.hold("debt", INES, answering=False, known_only=True)
     assert bench.row().hold is not None
     seen.pop()
@@ -121,7 +153,9 @@ async def test_names_of_operations() -> None:
     with pytest.raises(UnknownCampaign):
         bench.operations.resolve("name:debt", lambda _: False)
     with pytest.raises(InvalidOperation):
-        CampaignOperations(bench.dispatcher, bench.snapshots, bench.now).resolve("name:debt")
+        CampaignOperations(bench.dispatcher, bench.snapshots, bench.now, audit=Audit("gateway-1")).resolve(
+            "name:debt"
+        )
 
 
 async def test_the_next_snapshot_shows_an_operation() -> None:
@@ -136,8 +170,8 @@ async def test_the_next_snapshot_shows_an_operation() -> None:
 @pytest.mark.parametrize(
     ("campaign_id", "reason", "rule"),
     [
-        ("", "", "campaign_id: required"),
-        ("a b", "", "campaign_id: at most 256 characters, no white space"),
+        ("", "why", "campaign_id: required"),
+        ("a b", "why", "campaign_id: at most 256 characters, no white space"),
         ("debt", "x" * 501, "reason: at most 500 characters"),
         ("debt", "\u202egnp", "reason: no control characters"),
         ("debt", "half \ud800", "reason: no control characters"),
@@ -146,7 +180,7 @@ async def test_the_next_snapshot_shows_an_operation() -> None:
 async def test_an_invalid_operation_names_field_and_rule_and_does_nothing(
     campaign_id: str, reason: str, rule: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bench, operator = Bench(), Operator("Ines", reason)
+    bench, operator = Bench(), Operator(INES.actor, reason)
     with caplog.at_level(logging.INFO):
         for error in [
             await _error(bench.operations.hold(campaign_id, operator, answering=True)),
@@ -170,7 +204,8 @@ async def test_holds_are_limited_in_number() -> None:
         await bench.operations.hold(f"c{number}", INES, answering=False)
     with pytest.raises(HoldLimitReached):
         await bench.operations.hold("debt", INES, answering=False)
-    await bench.operations.hold("c0", Operator("Ada", "again"), answering=True)  # a held one can be changed
+    again = Operator(INES.actor, "again")
+    await bench.operations.hold("c0", again, answering=True)  # a held one can be changed
 
 
 async def _error(operation: Awaitable[object]) -> OperationError:

@@ -49,7 +49,7 @@ def add_campaign_commands(
     hold.add_argument(
         "--in-advance", action="store_true", help="hold the id even if the gateway knows no such campaign"
     )
-    _add_for_some(commands, "release", "allow calls for a held campaign again")
+    _add_for_some(commands, "release", "allow calls for a held campaign again", needs_reason=False)
     _add_for_some(commands, "purge", "answer all queued dial requests of a campaign with PURGED")
 
 
@@ -57,6 +57,8 @@ def _add_for_some(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
     text: str,
+    *,
+    needs_reason: bool = True,
 ) -> argparse.ArgumentParser:
     command = _add(commands, name, text)
     command.add_argument("campaign_id", metavar="CAMPAIGN", help=_CAMPAIGN)
@@ -66,7 +68,11 @@ def _add_for_some(
         help="do not ask for confirmation, as a purge and a pattern otherwise do",
     )
     command.add_argument(
-        "--reason", metavar="TEXT", default="", help="the reason, shown by `campaigns` and in the log"
+        "--reason",
+        metavar="TEXT",
+        type=_reason,
+        required=needs_reason,
+        help="the reason, shown by `campaigns` and in the log",
     )
     return command
 
@@ -96,10 +102,17 @@ def is_pattern(campaign: str) -> bool:
 
 def _arguments(chosen: argparse.Namespace) -> CampaignArguments:
     chosen.output = OutputFormat(chosen.output)
+    chosen.reason = getattr(chosen, "reason", None) or ""
     if getattr(chosen, "in_advance", False) and is_pattern(chosen.campaign_id):
         raise UnusableFile("--in-advance: needs one campaign, not a pattern")
     names = [name for name in CampaignArguments.__slots__ if name != "gateway" and hasattr(chosen, name)]
     return CampaignArguments(gateway=connection_of(chosen), **{name: getattr(chosen, name) for name in names})
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty")
+    return text
 
 
 def _every(text: str) -> float:

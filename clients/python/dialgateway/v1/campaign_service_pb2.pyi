@@ -297,9 +297,9 @@ class HoldCampaignRequest(google.protobuf.message.Message):
     the directory has not been read yet. The text lists candidates.
     """
     reason: builtins.str
-    """Why, for people who read it later: at most 500 characters, no control
-    characters. May be empty. Appears in the log and in listings, so do not
-    write a phone number here.
+    """Why, for people who read it later: required, at most 500 characters, no
+    control characters. Appears in the log and in listings, so do not write a
+    phone number here.
     """
     held_requests: global___HeldRequests.ValueType
     """How dial requests are treated during the hold."""
@@ -419,7 +419,7 @@ class PurgeCampaignRequest(google.protobuf.message.Message):
     campaign_id: builtins.str
     """The campaign, as in HoldCampaignRequest."""
     reason: builtins.str
-    """Why: at most 500 characters, no control characters. May be empty."""
+    """Why: required, at most 500 characters, no control characters."""
     known_only: builtins.bool
     """Purge only a campaign that the gateway knows, as in HoldCampaignRequest."""
     def __init__(
