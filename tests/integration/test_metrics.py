@@ -108,9 +108,11 @@ async def test_the_metrics_have_true_values() -> None:
     took = "dial_gateway_request_duration_seconds_count"
     for outcome in Outcome:
         assert seen.value(took, outcome=outcome.name) == seen.value(answered, outcome=outcome.name)
-    assert seen.value("dial_gateway_caller_requests_received_total", caller="127.0.0.1") == seen.value(
-        received
-    )
+    within = "dial_gateway_request_duration_seconds_bucket"
+    assert seen.value(within, le="300.0") == seen.value(answered)  # since it was read, not since 0
+    assert seen.value("dial_gateway_request_duration_seconds_sum", outcome="ACCEPTED") > 0.001
+    of_callers = "dial_gateway_caller_requests_received_total"
+    assert seen.value(of_callers, caller="127.0.0.1") == seen.value(received)
     assert seen.value("dial_gateway_caller_requests_answered_total") == seen.value(answered)
     assert seen.value("dial_gateway_caller_calls_total") == pytest.approx(calls)
     assert seen.value("dial_gateway_draining") == 0
