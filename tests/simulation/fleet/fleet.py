@@ -116,7 +116,7 @@ class Fleet:
         """End a replica at once. Its streams are lost."""
         replica = self.replicas.pop(name, None)
         if replica is not None:
-            self.promises.store_works = False  # what a dead replica has sent is sent again, in doubt
+            self._results_are_lost()
             replica.crash()
             self.promises.ended(name, replica.member)
             self._dead.add(replica.member)
@@ -127,9 +127,13 @@ class Fleet:
         replica = self.replicas.pop(name, None)
         if replica is not None:
             self.gone.append(replica)
-            await replica.stop(grace_s)
+            await replica.stop(grace_s, self._results_are_lost)
             self.promises.ended(name, replica.member)
             self._dead.add(replica.member)
+
+    def _results_are_lost(self) -> None:
+        """Note that a replica ends whose calls have not come back: what it has sent is sent again, in doubt."""
+        self.promises.store_works = False
 
     # --- callers -----------------------------------------------------------------------------------
 

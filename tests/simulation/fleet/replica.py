@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 from gateway.connect.retry import RetryingSender
@@ -88,13 +89,14 @@ class Replica:
         for task in self._tasks:
             task.cancel()
 
-    async def stop(self, grace_s: float) -> None:
-        """Leave in good order, as SIGTERM makes it."""
+    async def stop(self, grace_s: float, abandons: Callable[[], None]) -> None:
+        """Leave in good order, as SIGTERM makes it. `abandons` is called if calls have not come back in time."""
         self.dispatcher.drain(grace_s)
         try:
             async with asyncio.timeout(grace_s):
                 await self.dispatcher.drained()
         except TimeoutError:
+            abandons()
             self.dispatcher.abandon()
             await self.dispatcher.answer_abandoned()
         await self.fleet.leave()
