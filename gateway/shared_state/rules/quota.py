@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from gateway.core.fleet.messages import FleetSettings, PermitGrant, TickReply, TickRequest
 from gateway.shared_state.rules import bucket as pace
 from gateway.shared_state.rules import membership, turns
-from gateway.shared_state.rules.quota_state import Bucket, MemberState, Place, QuotaState, Unit
+from gateway.shared_state.rules.quota_state import RETRY, Bucket, MemberState, Place, QuotaState, Unit
 
 PERMIT_MS = 500
 """How long a permit can be used after it was delivered."""
@@ -24,6 +24,8 @@ CLOCK_STEP_MS = 1000
 EMPTY_S = 1.0
 """A new epoch begins with the debt of so many seconds: permits and parts of the quota may be in use that the
 store does not know of, and its members need so long to tick."""
+SPARE_SHARE, SPARE_MS = 0.5, 250
+"""The share of the burst that a spare permit leaves, and how long it must be usable yet to need no other."""
 UNITS_LIMIT, ROWS_LIMIT, LEAST_ROWS = 32, 192, 8
 """Assignments in one tick, rows of demand of all members together, and of one member at least."""
 
@@ -95,6 +97,7 @@ def _exchange(state: QuotaState, now: int, member: MemberState, request: TickReq
     pace.set_ceiling(state.bucket, settings.call_rate)
     if state.bucket.ceiling > 0:
         _assign(state, now, settings)
+        _keep_spare(state, now, member, settings)
     membership.tell_part(state, member, settings)
     reply = TickReply(
         epoch=state.epoch,
@@ -183,6 +186,23 @@ def _assign(state: QuotaState, now: int, settings: FleetSettings) -> None:
         )
         state.units.append(unit)
         bucket.next_number += count
+
+
+def _keep_spare(state: QuotaState, now: int, member: MemberState, settings: FleetSettings) -> None:
+    """Let a member without calls hold a permit, so that its next call waits for no message.
+
+    There is none while any member has calls to make, or few tokens are left.
+    """
+    bucket = state.bucket
+    if not member.confirmed or not member.room or any(one.waiting for one in state.members.values()):
+        return
+    if bucket.tokens - 1.0 < SPARE_SHARE * settings.call_burst:
+        return
+    if any(unit.member == member.member and unit.end - now > SPARE_MS for unit in state.units):
+        return
+    bucket.tokens -= 1.0
+    state.units.append(Unit(bucket.next_number, 1, 1, member.member, RETRY, "", "", start=now))
+    bucket.next_number += 1
 
 
 def _needs(state: QuotaState, members: Sequence[MemberState]) -> tuple[list[turns.Need], dict[str, int]]:

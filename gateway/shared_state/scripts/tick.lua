@@ -4,6 +4,7 @@
 -- KEYS: the hash of the quota. ARGV: the tick as JSON.
 -- Returns the reply as a flat list; `commands/tick.py` reads it.
 local PERMIT_MS, REPORT_MS = 500, 700
+local SPARE_SHARE, SPARE_MS = 0.5, 250
 local UNITS_LIMIT, ROWS_LIMIT, LEAST_ROWS = 32, 192, 8
 
 local function settle(member, reports, back)
@@ -80,6 +81,28 @@ local function assign(now, burst)
     end
 end
 
+local function keep_spare(now, member, burst)
+    if not member.confirmed or member.room == 0 or state.tokens - 1.0 < SPARE_SHARE * burst then
+        return
+    end
+    for _, other in ipairs(order) do
+        if other.waiting > 0 then
+            return
+        end
+    end
+    for _, unit in ipairs(units) do
+        if unit.member == member.member and unit['end'] - now > SPARE_MS then
+            return
+        end
+    end
+    state.tokens = state.tokens - 1.0
+    units[#units + 1] = {
+        number = state.next_number, count = 1, left = 1, member = member.member, priority = RETRY, caller = '',
+        campaign_id = '', start = now, ['end'] = 0
+    }
+    state.next_number = state.next_number + 1
+end
+
 local function exact(number)
     return string.format('%.17g', number)
 end
@@ -151,6 +174,7 @@ local function exchange(now, member)
     set_ceiling(settings.call_rate)
     if state.ceiling > 0 then
         assign(now, settings.call_burst)
+        keep_spare(now, member, settings.call_burst)
     end
     tell_part(member, settings.call_burst)
     local reply = reply_to(now, member, settings, differing)

@@ -132,7 +132,7 @@ class Fleet:
             self._dead.add(replica.member)
 
     def _results_are_lost(self) -> None:
-        """Note that a replica ends whose calls have not come back: what it has sent is sent again, in doubt."""
+        """Note that a replica ends before its calls have come back: they are sent again, in doubt."""
         self.promises.store_works = False
 
     # --- callers -----------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ class Replica:
             task.cancel()
 
     async def stop(self, grace_s: float, abandons: Callable[[], None]) -> None:
-        """Leave in good order, as SIGTERM makes it. `abandons` is called if calls have not come back in time."""
+        """Leave in good order, as SIGTERM makes it. `abandons` is called if calls are not back in time."""
         self.dispatcher.drain(grace_s)
         try:
             async with asyncio.timeout(grace_s):

@@ -45,11 +45,11 @@ class Store:
         return reply
 
     def run(self, seconds: float, *members: str) -> None:
-        """Let members tick five times a second."""
+        """Let members tick five times a second, without room for a permit."""
         for _ in range(round(seconds * 5)):
             self.now_ms += 200
             for member in members:
-                self.tick(member)
+                self.tick(member, room=0)
 
     def order(self, seconds: float, **demand: tuple[DemandRow, ...]) -> list[str]:
         """Let members with demand tick ten times a second; return the turns in the order of permits.
@@ -147,15 +147,15 @@ def test_returned_permits_go_to_others(store: Store) -> None:
     reply = store.tick("a", row())
     assert permits(store.tick("b", row())) == 0
     returned = tuple((one.number, one.count) for one in reply.permits)
-    store.tick("a", used=(), returned=returned)
+    store.tick("a", used=(), returned=returned, room=0)
     assert permits(store.tick("b", row())) == 10
 
 
 def test_a_report_counts_once(store: Store) -> None:
     reply = store.tick("a", row())
     returned = tuple((one.number, one.count) for one in reply.permits)
-    store.tick("a", used=(), returned=returned)
-    assert store.tick("a", used=(), returned=returned).tokens == pytest.approx(10.0)
+    store.tick("a", used=(), returned=returned, room=0)
+    assert store.tick("a", used=(), returned=returned, room=0).tokens == pytest.approx(10.0)
 
 
 def test_a_repeated_tick_gets_the_stored_reply(store: Store) -> None:
@@ -385,6 +385,37 @@ def test_without_a_limit_nothing_is_granted() -> None:
     for _ in range(3):
         reply = store.tick("a", row(), settings=unlimited)
     assert (permits(reply), reply.rate) == (0, 0.0)
+
+
+# --- spare permits ---------------------------------------------------------------------------------------
+
+
+def test_a_member_without_calls_always_holds_one_permit(store: Store) -> None:
+    """Its next call leaves at once. A permit is replaced before it ends, and given back then."""
+    held: list[tuple[int, int]] = []
+    for _ in range(20):
+        store.now_ms += 200
+        ended = tuple((number, 1) for number, end in held if end <= store.now_ms)
+        held = [(number, end) for number, end in held if end > store.now_ms]
+        store.tick("b", room=0)
+        reply = store.tick("a", used=(), returned=ended)
+        held += [(one.number, store.now_ms + one.end_in_ms) for one in reply.permits]
+        assert len(held) in {1, 2}
+        assert max(end for _, end in held) >= store.now_ms + 300
+        assert reply.tokens >= 8.0
+
+
+def test_there_is_no_spare_permit_while_a_member_has_calls(store: Store) -> None:
+    store.tick("b", row(calls=50))
+    assert permits(store.tick("a")) == 0
+
+
+def test_there_is_no_spare_permit_while_few_tokens_are_left(store: Store) -> None:
+    store.tick("b", row(calls=5))
+    store.tick("b")
+    assert permits(store.tick("a")) == 0
+    store.now_ms += 200
+    assert permits(store.tick("a")) == 1
 
 
 # --- names -----------------------------------------------------------------------------------------------
