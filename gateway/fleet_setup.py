@@ -80,6 +80,7 @@ def fleet_setup_of(
         fingerprint_key=key,
         ended=state.ended,
         start=start,
+        again_after_s=settings.shared_state_timeout,
     )
 
 

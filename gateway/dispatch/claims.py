@@ -18,17 +18,15 @@ from typing import Protocol, TypeVar
 from gateway.core.claims.doubts import WRITE_AGAIN_S, Doubts
 from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import Claim, Claimed, Member, TokenRecord
+from gateway.dispatch.first_reply import first_reply
 from gateway.dispatch.settlements import BACKLOG_LIMIT, Addressed, Settlements
 from gateway.runtime.supervision import trace_of
 from gateway.shared_state.port import SharedState, SharedStateChanged, SharedStateError
 
 log = logging.getLogger(__name__)
 
-AWAY_S, AWAY_AFTER = 0.5, 3
-"""Seconds in which the shared state is not asked after so many failures in a row: calls would wait for its
-time-out. Fewer failures only mean that it is slow."""
-CLAIM_TRIES, LOOK_UP_TRIES = 3, 2
-"""How often a slow shared state is asked, each time for as long as its time-out."""
+AWAY_S = 0.5
+"""Seconds in which the shared state is not asked after a failure: calls would wait for its time-out."""
 KEY_BYTES = 32
 OWED_S = WRITE_AGAIN_S
 """Seconds for which the shared state notes that results of calls without claims are not written yet. It is
@@ -53,7 +51,8 @@ class Ledger(Protocol):
 class Claims:
     """The ledger's messages of one replica, `member`; `live` returns the members that are alive.
 
-    `key` is the secret key of fingerprints. If it is None, the fleet keeps one in the shared state.
+    `key` is the secret key of fingerprints. If it is None, the fleet keeps one in the shared state. Claims
+    and look-ups without a reply are sent again after `again_after_s`.
     """
 
     def __init__(
@@ -66,6 +65,7 @@ class Claims:
         replay_window_s: float,
         key: bytes | None = None,
         *,
+        again_after_s: float = 0.25,
         sleep: Callable[[float], Coroutine[None, None, None]] = asyncio.sleep,
         new_key: Callable[[int], bytes] = secrets.token_bytes,
         backlog_limit: int = BACKLOG_LIMIT,
@@ -76,6 +76,7 @@ class Claims:
         self._live = live
         self._now = now
         self._replay_window_s = replay_window_s
+        self._again_after_s = again_after_s
         self._sleep = sleep
         self._new_key = new_key
         self._has_key_file = key is not None
@@ -94,7 +95,7 @@ class Claims:
         self._owes_results = False
         self._noted_at = -math.inf
         self._failed_at = -math.inf
-        self._failures = 0  # in a row
+        self._is_away = False
         self._trying = False
 
     @property
@@ -110,15 +111,13 @@ class Claims:
     async def claim(self, campaign_id: str, claims: Sequence[Claim]) -> list[Claimed] | None:
         """Claim the tokens of one call; None if the shared state did not answer."""
         verdicts = await self._ask_again(
-            CLAIM_TRIES, lambda: self._state.claim(campaign_id, self._member, self._live(), claims)
+            lambda: self._state.claim(campaign_id, self._member, self._live(), claims)
         )
         return verdicts if verdicts is not None and len(verdicts) == len(claims) else None
 
     async def look_up(self, campaign_id: str, tokens: Sequence[str]) -> Mapping[str, TokenRecord] | None:
         """Return the records of tokens; None if the shared state did not answer."""
-        return await self._ask_again(
-            LOOK_UP_TRIES, lambda: self._state.look_up(campaign_id, self._live(), tokens)
-        )
+        return await self._ask_again(lambda: self._state.look_up(campaign_id, self._live(), tokens))
 
     def unclaimed(self) -> None:
         """Note that a call is sent without claims.
@@ -142,15 +141,15 @@ class Claims:
             self._written.clear()
             self._wake.set()
 
-    def seen(self, epoch: str, members: Sequence[Member]) -> None:
+    def seen(self, epoch: str, members: Sequence[Member], epoch_age_s: float = math.inf) -> None:
         """Note the epoch of the shared state and the members of the fleet, as a beat has returned them.
 
-        A new epoch means that records may be lost.
+        A new epoch means that records may be lost. `epoch_age_s` is for how long it has lasted.
         """
         now = self._now()
         self._ledger.heard(now)
-        self._failures = 0
-        changed = self._doubts.seen(now, members, self._replay_window_s)
+        self._is_away = False
+        changed = self._doubts.seen(now, members, self._replay_window_s, epoch_age_s)
         if changed:
             self._tell_doubt(now)
         if self._epoch and epoch != self._epoch:
@@ -261,23 +260,19 @@ class Claims:
 
     def _may_ask(self) -> bool:
         """Whether the shared state may answer. If it is away, one request at a time finds that out."""
-        if self._failures < AWAY_AFTER:
+        if not self._is_away:
             return True
         return not self._trying and self._now() - self._failed_at >= AWAY_S
 
-    async def _ask_again(
-        self, tries: int, command: Callable[[], Coroutine[None, None, _Reply]]
-    ) -> _Reply | None:
-        """Return the reply to a command that may be carried out twice; None if none of the tries had one."""
-        reply = None
-        while reply is None and tries > 0 and self._may_ask():
-            tries -= 1
-            reply = await self._ask(command())
-        return reply
+    async def _ask_again(self, command: Callable[[], Coroutine[None, None, _Reply]]) -> _Reply | None:
+        """Return the reply to a command that may be carried out twice; None if there was none."""
+        if not self._may_ask():
+            return None
+        return await self._ask(first_reply(command, self._again_after_s))
 
     async def _ask(self, command: Coroutine[None, None, _Reply]) -> _Reply | None:
         """Return the reply to a command; None if the shared state did not answer."""
-        self._trying = self._failures >= AWAY_AFTER
+        self._trying = self._is_away
         try:
             reply = await command
         except SharedStateChanged:
@@ -292,9 +287,9 @@ class Claims:
             return None
         finally:
             self._trying = False
-        self._failures = 0
+        self._is_away = False
         return reply
 
     def _failed(self) -> None:
-        self._failures += 1
+        self._is_away = True
         self._failed_at = self._now()

@@ -14,6 +14,7 @@ from gateway.core.limits import Limits
 from gateway.core.quota.permits import QuotaMember
 from gateway.dispatch.claims import Claims
 from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.first_reply import first_reply
 from gateway.dispatch.fleet_control import FleetControl
 from gateway.dispatch.fleet_member import Ended, FleetMember
 from gateway.runtime.supervision import Supervisor
@@ -30,7 +31,8 @@ class FleetSetup:
 
     `fingerprint_key` is the secret key of fingerprints; if it is None, the fleet makes one. `ended` finds out
     which lost replicas have ended; without it, their part of the quota stays reserved. `start` begins to
-    connect, and takes what to call when the shared state is there again after an outage.
+    connect, and takes what to call when the shared state is there again after an outage. Beats, claims and
+    look-ups without a reply are sent again after `again_after_s`.
     """
 
     state: SharedState
@@ -40,6 +42,7 @@ class FleetSetup:
     fingerprint_key: bytes | None = None
     ended: Ended | None = None
     start: Callable[[Callable[[], None]], None] = lambda _: None
+    again_after_s: float = 0.25
 
 
 class Fleet:
@@ -125,6 +128,7 @@ def build_replica(
         around.now,
         limits.replay_window_s,
         setup.fingerprint_key,
+        again_after_s=setup.again_after_s,
     )
     dispatcher = Dispatcher(
         engine,
@@ -138,7 +142,7 @@ def build_replica(
     control = FleetControl(dispatcher, around.now, around.supervisor, record=setup.state.act)
     member = FleetMember(
         Member(setup.member, setup.name),
-        setup.state.beat,
+        lambda beat: first_reply(lambda: setup.state.beat(beat), setup.again_after_s),
         permits,
         control,
         around.now,
@@ -147,7 +151,9 @@ def build_replica(
         setup.ended,
         engine.shared_conditions,
     )
-    member.reply_seen = lambda reply: claims.seen(reply.epoch, reply.members)
+    member.reply_seen = lambda reply: claims.seen(
+        reply.tick.epoch, reply.tick.members, reply.tick.epoch_age_s(reply.control.now_ms)
+    )
     control.join(member)
     dispatcher.turned = member.turned
     return engine, dispatcher, Fleet(setup, member, claims, control)

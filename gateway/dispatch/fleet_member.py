@@ -27,8 +27,9 @@ log = logging.getLogger(__name__)
 
 BEAT_EVERY_S = 0.2
 """Seconds between two beats when nothing happens."""
-OUTAGE_BEATS = 3
-"""Beats missed in a row after which an outage is logged; fewer are a hiccup."""
+OUTAGE_BEATS, OUTAGE_S = 3, 0.75
+"""Beats missed in a row, or seconds without a reply if one is missed, after which an outage is logged; less
+is a hiccup."""
 NAME_REFUSALS = 10
 """Beats refused in a row because of the name after which that is logged. A replica that has just ended keeps
 its name for a second."""
@@ -143,7 +144,7 @@ class FleetMember:
         conditions: CampaignConditions | None = None,
     ) -> None:
         self.member = member
-        self.reply_seen: Callable[[TickReply], None] = lambda _: None
+        self.reply_seen: Callable[[BeatReply], None] = lambda _: None
         self._send = send
         self._ended = ended
         self._ticks = ticks
@@ -248,7 +249,7 @@ class FleetMember:
         self._exchange.replied(reply.control, sent_at, now)  # holds and doubts first: permits may follow
         if conditions is not None:
             conditions.replied(now, reply.tick, reply.conditions_version, reply.conditions)
-        self.reply_seen(reply.tick)
+        self.reply_seen(reply)
         self._ticks.ticked(sent_at, now, reply.tick)
         self._plan(now)
         if tick.leaving:
@@ -322,10 +323,15 @@ class FleetMember:
             self._has_left.set()
         self._missed += 1
         self._missed_in_a_row += 1
-        is_outage = self._missed_in_a_row >= OUTAGE_BEATS or isinstance(problem, SharedStateRefused)
+        is_outage = self._is_outage or isinstance(problem, SharedStateRefused)
         if is_outage and not self._is_logged:
             self._is_logged = True
             log.error("the shared state is unavailable: %s; %s", problem, self._consequence())
+
+    @property
+    def _is_outage(self) -> bool:
+        missed = self._missed_in_a_row
+        return missed >= OUTAGE_BEATS or (missed > 0 and self.outage_s >= OUTAGE_S)
 
     def _consequence(self) -> str:
         if self._replied_at is None:
@@ -351,7 +357,7 @@ class FleetMember:
             return False, f"{self._words_on_name()}; nothing is sent"
         if self._replied_at is None:
             return False, f"unavailable since the start: {problem}; {self._consequence()}"
-        if self._missed_in_a_row >= OUTAGE_BEATS:
+        if self._is_outage:
             away_s = self.outage_s
             words = f"unavailable for {away_s:.0f} s: {problem}; {self._consequence()}"
             return away_s <= self._longest_outage_s, words

@@ -173,3 +173,5 @@ async def _within(seconds: float, work: Coroutine[None, None, Result]) -> Result
         if not task.done():
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        elif not task.cancelled():
+            task.exception()  # nobody may be left to read it

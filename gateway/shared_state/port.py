@@ -18,6 +18,10 @@ from gateway.core.fleet.messages import (
     TokenRecord,
 )
 
+TIMES_ASKED = 3
+"""A beat, claim or look-up without a reply is sent again after each time-out, so many times in all. Replies
+are waited for until the last time-out."""
+
 
 class SharedStateError(Exception):
     """The shared state did not do what was asked. The text never contains a password or personal data."""
@@ -68,7 +72,11 @@ class BeatReply:
 
 
 class SharedState(Protocol):
-    """The state that all replicas share. Every method raises `SharedStateError` only, within its timeout."""
+    """The state that all replicas share. Every method raises `SharedStateError` only, within its time limit.
+
+    That is the time-out of the setting, and `TIMES_ASKED` times as much for beats and the ledger, where a
+    late reply is of use.
+    """
 
     async def beat(self, beat: Beat) -> BeatReply:
         """Exchange a beat. Sent again with the same sequence after an error, it counts once."""

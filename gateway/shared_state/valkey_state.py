@@ -1,7 +1,7 @@
 """The shared state in Valkey or Redis: each operation is a script, in one round trip.
 
-Beats have their own connection, so that claims never delay them. No operation is repeated here, and each ends
-within the time limit.
+Beats, the ledger and all else have connections of their own, so that none delays another. No operation is
+repeated here, and each ends within its time limit.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from gateway.shared_state.commands.keys import DEFAULT_PREFIX, LAYOUT, Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall
 from gateway.shared_state.connections import MOST_CONNECTIONS, Connections
 from gateway.shared_state.port import (
+    TIMES_ASKED,
     Beat,
     BeatReply,
     SharedStateError,
@@ -76,19 +77,28 @@ class ValkeyState:
     def __init__(self, settings: StateSettings, member: str, clock_shift_ms: int = 0) -> None:
         self._keys = Keys(settings.prefix)
         self._window_ms = round(settings.window_s * 1000)
-        self._timeout_s = settings.timeout_s
+        timeout_s, patience_s = settings.timeout_s, TIMES_ASKED * settings.timeout_s
         self._primary = primary = settings.primary(CLIENT_NAME + member)
         self._slots = slot_map(settings, primary)
         self.returned: Callable[[], None] = lambda: None
-        self._beats = ScriptRunner(self._route(primary.open_ours, 1, self._has_returned), clock_shift_ms)
-        self._others = ScriptRunner(self._route(primary.open, MOST_CONNECTIONS), clock_shift_ms)
+        self._runners = [
+            ScriptRunner(route, clock_shift_ms)
+            for route in (
+                self._route(primary.open_ours, patience_s, TIMES_ASKED, self._has_returned),
+                self._route(primary.open, patience_s, MOST_CONNECTIONS),
+                self._route(primary.open, timeout_s, MOST_CONNECTIONS),
+            )
+        ]
+        self._beats, self._ledger, self._others = self._runners
         self._presence = Presence(self._open_fleet_node, self._at_fleet_node, CLIENT_NAME, member)
         self._watch = StoreWatch()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def _route(self, opening: Opening, most: int, returned: Callable[[], None] = lambda: None) -> Route:
+    def _route(
+        self, opening: Opening, timeout_s: float, most: int, returned: Callable[[], None] = lambda: None
+    ) -> Route:
         def connect(node: Node | None) -> Connections:
-            return Connections(lambda: opening(node), self._timeout_s, most, returned)
+            return Connections(lambda: opening(node), timeout_s, most, returned)
 
         return SingleRoute(connect(None)) if self._slots is None else ClusterRoute(self._slots, connect)
 
@@ -96,8 +106,8 @@ class ValkeyState:
 
     def start(self) -> None:
         """Begin to connect, and show the other replicas that this one lives."""
-        self._beats.route.start()
-        self._others.route.start()
+        for runner in self._runners:
+            runner.route.start()
         self._tasks.append(asyncio.create_task(self._presence.keep(), name="shared state: presence"))
         if self._primary.address.kind == "sentinel":
             watch = self._watch_sentinels()
@@ -108,8 +118,8 @@ class ValkeyState:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._beats.route.close()
-        self._others.route.close()
+        for runner in self._runners:
+            runner.route.close()
         if self._slots is not None:
             self._slots.close()
         for _ in range(CLOSING_TURNS):
@@ -127,8 +137,8 @@ class ValkeyState:
             with contextlib.suppress(SharedStateError):
                 if await self._primary.locate() != before and before is not None:
                     moved = SharedStateUnavailable("the Sentinels name another primary")
-                    self._beats.route.lost(moved)
-                    self._others.route.lost(moved)
+                    for runner in self._runners:
+                        runner.route.lost(moved)
 
     # --- operations -------------------------------------------------------------------------------
 
@@ -171,7 +181,9 @@ class ValkeyState:
 
     async def settle(self, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
         """Record how claims of this member ended."""
-        await self._run(ledger.settle_call(self._keys, self._window_ms, campaign_id, member, settlements))
+        await self._run_in_ledger(
+            ledger.settle_call(self._keys, self._window_ms, campaign_id, member, settlements)
+        )
 
     async def look_up(
         self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]
@@ -219,12 +231,15 @@ class ValkeyState:
 
     async def _run_marked(self, call: ScriptCall) -> tuple[Reply, Marks]:
         """Run a script of the ledger; return its reply and the marks of the store, which is the known one."""
-        reply = await self._run(call)
-        marked = reply if self._slots is None else await self._run(ledger.marks_call(self._keys))
+        reply = await self._run_in_ledger(call)
+        marked = reply if self._slots is None else await self._run_in_ledger(ledger.marks_call(self._keys))
         with _readable():
             marks = ledger.marks_reply(marked)
         self._watch.check(marks)
         return reply, marks
+
+    async def _run_in_ledger(self, call: ScriptCall) -> Reply:
+        return (await self._ledger.run([call]))[0]
 
     async def _run(self, call: ScriptCall) -> Reply:
         return (await self._others.run([call]))[0]

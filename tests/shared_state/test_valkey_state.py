@@ -90,9 +90,9 @@ async def test_a_hung_server_costs_the_time_limit_once(real_server: Server) -> N
         real_server.pause()
         loop = asyncio.get_running_loop()
         began = loop.time()
-        with pytest.raises(SharedStateUnavailable, match=r"no reply within 0\.25 s"):
+        with pytest.raises(SharedStateUnavailable, match=r"no reply within 0\.75 s"):
             await claim(state, "b")
-        assert loop.time() - began < 0.4
+        assert 0.75 <= loop.time() - began < 0.9
         began = loop.time()
         for _ in range(50):
             with pytest.raises(SharedStateUnavailable):

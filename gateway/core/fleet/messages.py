@@ -7,6 +7,7 @@ the conditions of campaigns.
 """
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -137,6 +138,10 @@ class TickReply:
     retry_credit: float = 0.0
     differing: tuple[str, ...] = ()
     name_taken: bool = False
+
+    def epoch_age_s(self, now_ms: int) -> float:
+        """Return for how long the epoch has lasted at `now_ms` of the store: its name is its beginning."""
+        return max(0.0, (now_ms - int(self.epoch)) / 1000) if self.epoch.isdecimal() else math.inf
 
 
 # --- ledger ------------------------------------------------------------------------------------------------

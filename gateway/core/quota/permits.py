@@ -25,8 +25,9 @@ TICK_EVERY_S, BUSY_TICK_EVERY_S, LEAST_GAP_S = 0.2, 0.1, 0.005
 RELEASE_GAP_S = 0.02
 """Seconds between two ticks if calls have returned: until the store knows that, they use up a part of the
 burst, and the bucket does not fill."""
-SLOW_S = 0.22
-"""A tick whose reply takes longer is bad: much of the time of its permits has passed."""
+SLOW_S = 0.4
+"""A tick whose reply takes longer is bad: most of the time of its permits has passed, and after two of them
+in a row the store takes the replica for lost."""
 LAST_TICKS, BAD_TICKS, GOOD_TICKS = 6, 4, 6
 """Replies are ignored after so many bad ticks among the last ones, until so many in a row were good."""
 LATER_S = 0.01

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from gateway.shared_state.port import Beat, BeatReply, SharedStateError, SharedStateUnavailable
+from gateway.shared_state.port import TIMES_ASKED, Beat, BeatReply, SharedStateError, SharedStateUnavailable
 from gateway.shared_state.rules.model_state import ModelState
 from gateway.shared_state.rules.model_store import ModelStore
 
 _Reply = TypeVar("_Reply")
 TIMEOUT_S = 0.25
+PATIENT = frozenset({"beat", "claim", "look_up", "settle"})
+"""Operations whose replies are waited for longer, as in the adapter."""
 
 
 @dataclass(slots=True)
@@ -54,7 +56,7 @@ class DistantState(ModelState):
         reply: asyncio.Future[_Reply] = asyncio.get_running_loop().create_future()
         self._after_a_while(self._arrive, operation, reply)
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(TIMEOUT_S * (TIMES_ASKED if name in PATIENT else 1)):
                 return await reply
         except TimeoutError:
             raise SharedStateUnavailable("the shared state did not answer in time") from None

@@ -18,13 +18,14 @@ from gateway.core.errors import RateThrottled
 from gateway.core.fleet.messages import FleetSettings, TickReply, TickRequest
 from gateway.core.model import Batch, CallReport, Priority, Source, Waiter
 from gateway.core.quota.permits import FleetPermits, QuotaMember
+from gateway.shared_state.port import TIMES_ASKED
 from gateway.shared_state.rules.quota import QuotaRules
 from gateway.simulator.quota import TokenBucket
 from tests.unit.core.making import dial, ids_of
 
 RATE, BURST = 10.0, 10.0
 CALL_S, LINK_S, TIMEOUT_S = 0.06, 0.001, 0.25
-"""How long a call and one way to the store take, and after which time a tick has failed."""
+"""How long a call and one way to the store take, and after which time a tick is sent again."""
 EPOCH_MS = 1_700_000_000_000
 
 
@@ -268,9 +269,15 @@ class Replica:
             if replica.dead and any(one.member == replica.member and one.lost for one in self.permits.members)
         )
         request = self.permits.tick(sent_at, gone)
-        fleet.at(sent_at + TIMEOUT_S, lambda: self._timed_out(number))
-        if not self.lose_request():
-            fleet.at(sent_at + fleet.link_s(), lambda: self._at_store(number, sent_at, request))
+        fleet.at(sent_at + TIMES_ASKED * TIMEOUT_S, lambda: self._timed_out(number))
+        for times in range(TIMES_ASKED):
+            fleet.at(sent_at + times * TIMEOUT_S, lambda: self._ask(number, sent_at, request))
+
+    def _ask(self, number: int, sent_at: float, request: TickRequest) -> None:
+        """Send a tick, perhaps again, if there is no reply yet."""
+        if number == self._exchange and self._ticking and not self.dead and not self.lose_request():
+            arrives_at = self.fleet.now + self.fleet.link_s()
+            self.fleet.at(arrives_at, lambda: self._at_store(number, sent_at, request))
 
     def _at_store(self, number: int, sent_at: float, request: TickRequest) -> None:
         reply = self.fleet.store.tick(self.fleet.now, request)

@@ -400,8 +400,8 @@ def test_replies_of_a_slow_store_are_ignored_and_not_acknowledged(bench: Bench) 
     """Otherwise the replica would neither have permits in time nor become solo."""
     last_heard_at = bad_ticks(bench, NOW, BAD_TICKS - 1)
     acknowledged = bench.permits.tick(last_heard_at).sequence - 1
-    bench.reply(last_heard_at, last_heard_at + 0.24, grant(8))
-    now = bad_ticks(bench, last_heard_at + 0.24, 5)
+    bench.reply(last_heard_at, last_heard_at + SLOW_S + 0.02, grant(8))
+    now = bad_ticks(bench, last_heard_at + SLOW_S + 0.02, 5)
     request = bench.permits.tick(now)
     assert request.acknowledged == acknowledged
     assert (7, 1) in request.returned
