@@ -48,9 +48,17 @@ class Doubts:
         self._records_until = now + (replay_window_s if lost_all else WRITE_AGAIN_S)
         self._wait_for_all(now)
 
-    def seen(self, now: float, members: Sequence[Member], replay_window_s: float) -> bool:
-        """Note the members of the fleet; return whether the doubt has changed."""
+    def seen(
+        self, now: float, members: Sequence[Member], replay_window_s: float, epoch_age_s: float = math.inf
+    ) -> bool:
+        """Note the members of the fleet, `epoch_age_s` after the store's epoch began.
+
+        Return whether the doubt has changed. A replica that starts right after an outage or a loss of data
+        knows nothing of it, and the others have not written their results yet.
+        """
         before = self.until
+        if self._seen_at is None and epoch_age_s < WRITE_AGAIN_S:
+            self._doubt_members_until(now + WRITE_AGAIN_S - epoch_age_s)
         if self._seen_at is not None and now - self._seen_at > SILENT_S:
             self._wait_for_all(now)
             self._doubt_members_until(now + WRITE_AGAIN_S)

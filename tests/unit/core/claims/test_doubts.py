@@ -18,6 +18,17 @@ def test_there_is_no_doubt_in_a_fleet_whose_members_all_live() -> None:
     assert doubts.until == -math.inf
 
 
+@pytest.mark.parametrize(("age_s", "doubt_s"), [(0.5, WRITE_AGAIN_S - 0.5), (WRITE_AGAIN_S, -math.inf)])
+def test_a_replica_that_starts_in_a_new_epoch_waits_for_the_results_of_the_others(
+    age_s: float, doubt_s: float
+) -> None:
+    doubts = Doubts("a")
+    doubts.seen(NOW, [OWN, OTHER], WINDOW_S, age_s)
+    assert doubts.until == NOW + doubt_s
+    doubts.seen(NOW + 0.2, [OWN, OTHER], WINDOW_S, 0.0)  # who was there before notices the loss otherwise
+    assert doubts.until == NOW + doubt_s
+
+
 @pytest.mark.parametrize(("lost_all", "doubt_s"), [(True, WINDOW_S), (False, WRITE_AGAIN_S)])
 def test_lost_records_bring_doubt(*, lost_all: bool, doubt_s: float) -> None:
     doubts = Doubts("a")
