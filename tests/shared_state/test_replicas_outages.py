@@ -23,14 +23,17 @@ Begin = Callable[[], object]
 
 
 async def through_an_outage(fleet: FleetWorld, begin: Begin, end: Begin) -> None:
-    """Dial before, during and after an outage, and everything again through the other replica."""
+    """Dial before, during and after an outage, and everything again through the other replica.
+
+    `begin` and `end` run in a thread: a server may take long to start, and the gateways must not stand still.
+    """
     await fleet.joined()
     one, other = fleet.replicas
     results = [await each.ask(*dials(COUNT, f"before-{each.name}")) for each in (one, other)]
-    begin()
+    await asyncio.to_thread(begin)
     during = [asyncio.create_task(each.ask(*dials(COUNT, f"during-{each.name}"))) for each in (one, other)]
     await asyncio.sleep(1.0)
-    end()
+    await asyncio.to_thread(end)
     results += await asyncio.gather(*during)
     await fleet.joined()
     results += [await each.ask(*dials(COUNT, f"after-{each.name}")) for each in (one, other)]
@@ -126,8 +129,13 @@ async def behind_a_proxy(server: Server) -> AsyncIterator[tuple[FleetWorld, Begi
 
 
 async def test_one_replica_cut_off(real_server: Server) -> None:
+    loop = asyncio.get_running_loop()
     async with behind_a_proxy(real_server) as (fleet, cut, heal):
-        await through_an_outage(fleet, cut, heal)
+
+        def in_loop(change: Begin) -> Begin:
+            return lambda: loop.call_soon_threadsafe(change)
+
+        await through_an_outage(fleet, in_loop(cut), in_loop(heal))
 
 
 async def test_a_replica_cut_off_stays_a_member_and_is_named_as_lost(real_server: Server) -> None:
