@@ -1,7 +1,7 @@
 """A tick as a call of the script `tick`, and its reply."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from gateway.core.fleet.messages import FleetSettings, Member, PermitGrant, TickReply, TickRequest
 from gateway.shared_state.commands.keys import Keys
@@ -68,9 +68,10 @@ def _known(member: Member) -> dict[str, str | float]:
 
 def tick_reply(reply: Reply) -> TickReply:
     """Read the reply to a tick. Raises `ValueError` if it has another form."""
-    if not isinstance(reply, Sequence) or isinstance(reply, bytes):
+    found = json.loads(reply) if isinstance(reply, bytes) else None
+    if not isinstance(found, list):
         raise ValueError("the reply to a tick must be a list")  # noqa: TRY004 - the adapter's one kind of error
-    values = iter([_text(value) for value in reply])
+    values = iter([_text(value) for value in found])
     try:
         return _read(values)
     except StopIteration:
@@ -111,9 +112,9 @@ def _member(fields: list[str]) -> Member:
     return Member(member, name, lost == "1", float(rate), float(burst))
 
 
-def _text(value: Reply) -> str:
-    if isinstance(value, bytes):
-        return value.decode()
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, int):
         return str(value)
     raise ValueError("the reply to a tick must contain texts and integers")

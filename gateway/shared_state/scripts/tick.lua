@@ -2,7 +2,8 @@
 -- Carry out a tick of one replica: its report, the assignment of permits, and its reply.
 -- The same logic as gateway/shared_state/rules/quota.py, which explains it; a test compares the two.
 -- KEYS: the hash of the quota. ARGV: the tick as JSON.
--- Returns the reply as a flat list; `commands/tick.py` reads it.
+-- Returns the reply as a flat list in JSON, which the client library reads faster than a list of texts.
+-- `commands/tick.py` reads it.
 local PERMIT_MS, REPORT_MS = 500, 700
 local SPARE_SHARE, SPARE_MS = 0.5, 250
 local UNITS_LIMIT, ROWS_LIMIT, LEAST_ROWS = 32, 192, 8
@@ -210,4 +211,4 @@ end
 
 local reply = tick()
 write()
-return reply
+return cjson.encode(reply)
