@@ -1,6 +1,7 @@
 """`dial-gateway check`: checks settings, files and AWS without dialing, and reports the results."""
 
 import asyncio
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ from gateway.admin.request_filter import is_loopback
 from gateway.app import directory_of
 from gateway.connect.api_versions import ApiName
 from gateway.connect.probe import Finding, Probe, Verdict
+from gateway.core.quota.calls_under_way import IN_FLIGHT_S
 from gateway.fleet_setup import state_settings_of
 from gateway.settings import PREFIX, Settings
 from gateway.shared_state.address import AddressError
@@ -29,6 +31,8 @@ from gateway.shared_state.setup import fingerprint_key
 from gateway.shared_state.startup_check import Level, remarks_on
 
 GOOD, WRONG = 0, 1
+REPORTED_WITHIN_S = 0.1
+"""Seconds in which the fleet usually hears that a call has returned."""
 NEAR_ITS_END_DAYS = 7
 MOST_NAMED = 10
 """Names of campaigns that one line lists, at most."""
@@ -108,6 +112,19 @@ def _of_shared_state(chosen: Settings) -> Iterator[Finding]:
     if reached is not None:
         for number, remark in enumerate(asyncio.run(remarks_on(reached))):
             yield Finding(_VERDICTS[remark.level], "" if number else topic, remark.words)
+        if chosen.call_rate and chosen.call_burst < 1.0 + IN_FLIGHT_S * chosen.call_rate:
+            yield Finding(Verdict.UNSURE, "", _of_burst(chosen))
+
+
+def _of_burst(chosen: Settings) -> str:
+    """Say which calls are too long for the whole rate: calls in flight count against the burst of a fleet."""
+    longest_s = max(0.0, chosen.call_burst / chosen.call_rate - REPORTED_WITHIN_S)
+    enough = math.ceil(1.0 + IN_FLIGHT_S * chosen.call_rate)
+    return (
+        f"{PREFIX}CALL_BURST: calls that take longer than about {longest_s:.1f} s cannot use the whole call "
+        f"rate, since calls in flight count against the burst; {enough} is enough for any calls, if the "
+        "account allows it"
+    )
 
 
 def _of_access(chosen: Settings) -> Iterator[Finding]:

@@ -139,6 +139,16 @@ def test_the_check_reports_on_the_shared_state(commands: Commands, real_server: 
     assert "the user may run the scripts" in said
 
 
+def test_the_check_warns_of_a_burst_too_small_for_calls_in_flight(
+    commands: Commands, real_server: Server
+) -> None:
+    settings = {"DIAL_GATEWAY_CALL_RATE": "50", "DIAL_GATEWAY_CALL_BURST": "20"}
+    said = commands.check(**{URL: real_server.url}, **settings)
+    assert "CALL_BURST: calls that take longer than about 0.3 s cannot use the whole call rate" in said
+    assert "31 is enough for any calls" in said
+    assert "CALL_BURST" not in commands.check(**settings | {"DIAL_GATEWAY_CALL_BURST": "31"})
+
+
 def test_the_check_reports_a_refusal_without_the_password(
     commands: Commands, program: str, tmp_path: Path
 ) -> None:
