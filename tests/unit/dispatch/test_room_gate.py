@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.dispatch.room_gate import RoomGate
@@ -132,6 +132,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
+@settings(deadline=None)
 def test_whatever_happens_room_goes_to_those_who_asked_first(steps: list[tuple[str, int]]) -> None:
     """Tasks are admitted in the order of asking, and no room is unused while a task waits."""
     asyncio.run(_play(steps))
