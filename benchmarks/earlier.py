@@ -6,6 +6,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+NOW, BEFORE = "now", "dd07127"
+"""This version of the gateway, and the commit with which it is compared."""
+Versions = Mapping[str, Mapping[str, str]]
+"""The environment in which Python imports each version."""
+
+
+@contextmanager
+def versions() -> Iterator[Versions]:
+    """Yield the versions to compare: `NOW`, and `BEFORE` if the repository has that commit."""
+    with checkout(BEFORE) as earlier:
+        if earlier is None:
+            print(f"commit {BEFORE} is not in this repository, so nothing is compared with it")
+            yield {NOW: {}}
+        else:
+            yield {NOW: {}, BEFORE: environment_of(earlier)}
+
 
 @contextmanager
 def checkout(commit: str) -> Iterator[Path | None]:

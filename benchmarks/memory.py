@@ -1,45 +1,83 @@
-"""Memory of one gateway: idle, with 200,000 dial requests queued, and after they are dropped."""
+"""Memory of 200,000 queued dial requests with four short attributes, compared with an earlier commit."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
+from typing import NamedTuple
 
-import grpc
+from benchmarks.backlog import COUNT, WAITING, Contents, queued
+from benchmarks.earlier import BEFORE, NOW, Versions, versions
+from benchmarks.processes import IMAGE, gateway, resident_mb, sink
+from benchmarks.quota.bars import Check, Result, show
 
-from benchmarks.load import message
-from benchmarks.processes import gateway, resident_mb, sink
-from benchmarks.stub import async_stub
-from dialgateway.v1 import dial_request_service_pb2 as pb
-
-STREAMS, EACH = 40, 5000
-
-
-def run() -> None:
-    """Measure and print."""
-    with sink() as url, gateway(url, call_rate="0.001", call_burst="1", would_expire="off") as (address, pid):
-        idle = resident_mb(pid)
-        queued = asyncio.run(_queue(address, pid))
-        time.sleep(3)  # the callers have disconnected; the gateway drops their queued requests
-        after = resident_mb(pid)
-    print(f"idle {idle:.0f} MB; {STREAMS * EACH:,} queued {queued:.0f} MB; gone {after:.0f} MB")
-    print(f"each queued dial request: {(queued - idle) * 1e6 / (STREAMS * EACH):,.0f} bytes")
+KINDS: Mapping[str, tuple[Mapping[str, str], Contents]] = {
+    "one expiration": ({}, Contents()),
+    "one expiration, allocator of the image": (IMAGE, Contents()),
+    "an expiration each": ({}, Contents(spread_s=60.0)),
+    "an expiration each, allocator of the image": (IMAGE, Contents(spread_s=60.0)),
+}
+SETTLE_S = 2.0
+"""Seconds after the last dial request has arrived, in which buffers are freed."""
+DROPPED_S = 12.0
+"""Seconds after the callers have disconnected: the gateway returns memory at a check every five seconds."""
+RATIO = 0.7
 
 
-async def _queue(address: str, pid: int) -> float:
-    """Fill the gateway from many streams; return its memory once it stops growing."""
-    async with grpc.aio.insecure_channel(address) as channel:
-        stub = async_stub(channel)
-        calls = [stub.StreamDialRequests(_requests(number)) for number in range(STREAMS)]
-        before, now = 0.0, resident_mb(pid)
-        while now > before + 1:
-            await asyncio.sleep(2)
-            before, now = now, resident_mb(pid)
-        for call in calls:
-            call.cancel()
-    return now
+class Memory(NamedTuple):
+    """Resident memory of a gateway in MB: idle, with all requests queued, and after they are dropped."""
+
+    idle_mb: float
+    queued_mb: float
+    dropped_mb: float
+
+    @property
+    def each_bytes(self) -> float:
+        """What the process has grown by for each queued request, whatever the memory is used for."""
+        return (self.queued_mb - self.idle_mb) * 1e6 / COUNT
 
 
-async def _requests(stream: int) -> AsyncIterator[pb.StreamDialRequestsRequest]:
-    for first in range(0, EACH, 100):
-        yield message(stream * EACH + first, 100, 10, int(time.time()) + 900)
-    await asyncio.Event().wait()
+def run() -> bool:
+    """Measure and print; return whether the bars are met."""
+    with versions() as environments:
+        found = compare(environments)
+    show(found)
+    return not found.failed
+
+
+def compare(environments: Versions) -> Result:
+    """Measure every version with each kind of dial requests."""
+    checks: list[Check] = []
+    with sink() as url:
+        for kind, (allocator, contents) in KINDS.items():
+            each = {}
+            for name, environment in environments.items():
+                measured = _measured(url, {**environment, **allocator}, contents)
+                each[name] = measured.each_bytes
+                checks += _checks(f"{name}, {kind}", measured)
+            if BEFORE in each:
+                ratio = each[NOW] / each[BEFORE]
+                checks.append(Check(f"bytes each, now / {BEFORE}, {kind}", ratio, "{:.2f}", at_most=RATIO))
+    return Result(f"memory of {COUNT:,} queued dial requests", checks)
+
+
+def _checks(title: str, measured: Memory) -> list[Check]:
+    return [
+        Check(f"MB idle, {title}", measured.idle_mb, "{:.0f}"),
+        Check(f"MB with {COUNT:,} queued, {title}", measured.queued_mb, "{:.0f}"),
+        Check(f"MB when they are dropped, {title}", measured.dropped_mb, "{:.0f}"),
+        Check(f"bytes each, {title}", measured.each_bytes, "{:.0f}"),
+    ]
+
+
+def _measured(url: str, environment: Mapping[str, str], contents: Contents) -> Memory:
+    with gateway(url, environment, **WAITING) as (target, pid):
+        idle_mb = resident_mb(pid)
+        queued_mb = asyncio.run(_filled_mb(target, pid, contents))
+        time.sleep(DROPPED_S)
+        return Memory(idle_mb, queued_mb, resident_mb(pid))
+
+
+async def _filled_mb(target: str, pid: int, contents: Contents) -> float:
+    async with queued(target, contents):
+        await asyncio.sleep(SETTLE_S)
+        return resident_mb(pid)

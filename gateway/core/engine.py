@@ -179,7 +179,7 @@ class Engine:
             self._pacer.set_quota(now, rate, burst)
 
     def wall_clock_gained(self, seconds: float) -> None:
-        """Note how much the wall clock has gained on the core's since the start; expiries follow it."""
+        """Note by how much the scale of expiries, which follows the wall clock, is ahead of the core's."""
         self._expiry.ahead_s = seconds
 
     def source_closed(self, now: float, source: Source) -> None:

@@ -1,7 +1,7 @@
 """The data of the core: dial requests, their waiters, batches, call reports and answers."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
@@ -254,13 +254,14 @@ class Entry:
     `attempts` counts the calls that carried it, `counted_attempts` those that count against the limit.
     `in_doubt` is set, and stays set, once the result of a call is not known, or if one of its waiters says
     that it is in doubt. From then on the answer is ACCEPTED or UNKNOWN. A `suspect` is sent only with other
-    suspects, or alone. `arrived_at` is when it last began to wait. `waiters` is a tuple for one waiter, and a
-    list after a join: a tuple takes less memory. Only `entry_state.move` and `move_all` change the `state`.
+    suspects, or alone. `arrived_at` is when it last began to wait. `awaited_by` is its waiter, or a list once
+    another has joined or left: a list, or a tuple, for each would take 64 bytes more. Only `entry_state.move`
+    and `move_all` change the `state`.
     """
 
     request: DialRequest
     give_up_at: float
-    waiters: tuple[Waiter, ...] | list[Waiter]
+    awaited_by: Waiter | list[Waiter]
     priority: Priority = Priority.NORMAL
     state: EntryState = EntryState.UNQUEUED
     queue: EntryQueue | None = None
@@ -270,6 +271,12 @@ class Entry:
     in_doubt: bool = False
     suspect: bool = False
     refusal: Reason = Reason.NONE
+
+    @property
+    def waiters(self) -> Sequence[Waiter]:
+        """All waiters."""
+        awaited_by = self.awaited_by
+        return awaited_by if isinstance(awaited_by, list) else (awaited_by,)
 
 
 @dataclass(slots=True, eq=False)

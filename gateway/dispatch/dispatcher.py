@@ -59,7 +59,7 @@ class Dispatcher:
         gained: Callable[[], float] = lambda: 0.0,
         claims: Claims | None = None,
     ) -> None:
-        """`gained` returns the seconds that the wall clock has gained on `now` since the start.
+        """`gained` returns the seconds by which the scale of expiries is ahead of `now`.
 
         `claims` reaches the ledger of the fleet; None without a shared state.
         """

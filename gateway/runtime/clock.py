@@ -14,8 +14,8 @@ clock."""
 class SystemClock:
     """Seconds on a scale that never jumps, and the wall clock's place on it.
 
-    `steady` and `wall` read the two clocks. A third scale, for expirations, follows the wall clock and
-    starts at the steady clock's value.
+    `steady` and `wall` read the two clocks. A third scale, for expirations, follows the wall clock: it is
+    seconds since the epoch, so a dial request needs one number for its expiration and not two.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class SystemClock:
         self._steady = steady
         self._wall = wall
         self._offset = steady() - wall()
-        self.expiry_offset = self._offset
+        self.expiry_offset = 0.0
         """Added to seconds since the epoch, it gives the instant on the scale of expiries. Constant."""
         self.correction: Callable[[], float] = lambda: 0.0
         """Seconds by which the wall clock is known to be behind AWS's; 0 while it is not known to be
@@ -45,7 +45,7 @@ class SystemClock:
         return self._wall() + self.correction() + self.expiry_offset
 
     def gained(self) -> float:
-        """Return the seconds that the wall clock has gained on the steady one since the start."""
+        """Return the seconds by which the scale of expiries is ahead of the steady one."""
         return self.expiry_now() - self._steady()
 
     def wall_offset(self) -> float:

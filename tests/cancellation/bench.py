@@ -125,9 +125,10 @@ async def bench_of(
     claims = None
     if state is not None and engine.fleet_ledger is not None:
         claims = Claims(state, engine.fleet_ledger, "a", lambda: ["a"], clock.now, 1200.0, sleep=_no_pause)
-    caller = wrapped(RetryingSender(connect, telemetry, clock.now, rng, _no_pause))
+    sender = RetryingSender(connect, telemetry, clock.now, rng, _no_pause, expiry_now=clock.expiry_now)
+    caller = wrapped(sender)
     supervisor = Supervisor()
-    dispatcher = Dispatcher(engine, caller, telemetry, clock.now, supervisor, claims=claims)
+    dispatcher = Dispatcher(engine, caller, telemetry, clock.now, supervisor, clock.gained, claims)
     bench = Bench(engine, dispatcher, connect, CallerLimit(share), supervisor, window, claims)
     if run:
         bench.running = asyncio.create_task(dispatcher.run())

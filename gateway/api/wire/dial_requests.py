@@ -149,7 +149,9 @@ def _expiration(seconds: int, nanos: int, expiry_offset: float) -> tuple[float |
     """
     instant = seconds + nanos * 1e-9  # which may round up to the next second
     legal = seconds >= 0 and 0 <= nanos < 1_000_000_000 and instant < LATEST_S
-    return (instant, instant + expiry_offset) if legal else _NO_EXPIRATION
+    # Without an offset both are one number, not a copy.
+    expires_at = instant + expiry_offset if expiry_offset else instant
+    return (instant, expires_at) if legal else _NO_EXPIRATION
 
 
 def _duration(seconds: float) -> Duration:

@@ -160,7 +160,7 @@ class Admission:
                 if request.expires_at is not expires_at:  # mostly it is: a number that they share
                     expires_at = request.expires_at
                     give_up_at = expires_at - headroom_s - SEND_MARGIN_S
-                entry = Entry(request, give_up_at, (waiter,), priority)
+                entry = Entry(request, give_up_at, waiter, priority)
                 entry.in_doubt = request.in_doubt
                 memory = known.recall(token) if known is not None else None
                 answer = None

@@ -12,7 +12,7 @@ class ExpiryScale:
 
     def __init__(self) -> None:
         self.ahead_s = 0.0
-        """Seconds that the wall clock has gained on the core's since the process started."""
+        """Seconds by which this scale is ahead of the core's clock; the wall clock may be set meanwhile."""
 
     def at(self, now: float) -> float:
         """Convert an instant of the core's clock to this scale."""

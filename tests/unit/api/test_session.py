@@ -42,8 +42,8 @@ def make(
 ) -> Session:
     """Make a session of a gateway whose dispatcher does not run, and whose time stands still."""
     clock, telemetry, rng = SystemClock(), telemetry or telemetry_with(), random.Random(1)
-    caller = RetryingSender(FakeConnect(), telemetry, clock.now, rng)
-    dispatcher = Dispatcher(engine(Limits(**limits), rng), caller, telemetry, clock.now)
+    caller = RetryingSender(FakeConnect(), telemetry, clock.now, rng, expiry_now=clock.expiry_now)
+    dispatcher = Dispatcher(engine(Limits(**limits), rng), caller, telemetry, clock.now, gained=clock.gained)
     trace = telemetry.rpc_started("StreamDialRequests", ())
     limit = CallerLimit(10**9)
     return Session(dispatcher, telemetry, clock, trace, window, limit, timers=ManualTimers())

@@ -115,9 +115,9 @@ def test_a_new_campaign_waits_for_one_round() -> None:
     world = World()
     for number in range(400):
         world.fill(f"c{number}", 1, Source(caller="many"))
-    late = Entry(dial("late", "mine"), NOW + 10.0, entry("x", source=Source(caller="many")).waiters)
+    late = Entry(dial("late", "mine"), NOW + 10.0, entry("x", source=Source(caller="many")).awaited_by)
     assert world.forecast.would_expire(NOW, late, RATE) == pytest.approx(40.0, abs=1.0)
-    other = Entry(dial("late", "mine"), NOW + 10.0, entry("x", source=Source(caller="other")).waiters)
+    other = Entry(dial("late", "mine"), NOW + 10.0, entry("x", source=Source(caller="other")).awaited_by)
     assert world.forecast.would_expire(NOW, other, RATE) is None
 
 
@@ -167,7 +167,7 @@ def test_never_refuses_where_all_backlog_fits() -> None:
     source = world.fill("a", 2_500)
     newcomer = world.entry("a", source)
     for left_s, refused in ((10.0, False), (8.0, False), (2.0, True)):
-        late = Entry(newcomer.request, NOW + left_s, newcomer.waiters)
+        late = Entry(newcomer.request, NOW + left_s, newcomer.awaited_by)
         late.give_up_at = NOW + left_s
         told = world.forecast.would_expire(NOW, late, RATE)
         assert refused or told is None
@@ -235,7 +235,7 @@ def test_forecasts_do_not_read_every_campaign() -> None:
     for number in range(200):
         world.fill(f"c{number}", 10)
     for step in range(1_000):
-        late = Entry(dial("late", "mine"), NOW + 1.0 + step / 1_000, entry("x", source=source).waiters)
+        late = Entry(dial("late", "mine"), NOW + 1.0 + step / 1_000, entry("x", source=source).awaited_by)
         world.forecast.would_expire(NOW + step / 1_000, late, RATE)
     assert 1 <= world.scheduler.walks <= 3
 
