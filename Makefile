@@ -95,12 +95,13 @@ lock: install ## pin what the requirements need, with hashes; `make upgrade` tak
 upgrade: install ## pin the newest versions, with hashes, that the version ranges allow
 	$(BIN)/python scripts/lock.py --upgrade
 
-faults: install ## run crashes, shutdowns and a failing Connect at full size, and check each answer
+faults: install ## run crashes, shutdowns and a failing Connect at full size with each sender, and check each answer
 	scripts/proxies.sh $(VENV)
 	$(BIN)/python -m tests.faults
 
-soak: install ## run mixed load with faults and restarts: DURATION seconds (600), RATE dial requests a second (400)
-	$(BIN)/python -m tests.faults.soak --duration $(or $(DURATION),600) --rate $(or $(RATE),400) --seed $(or $(SEED),0)
+soak: install ## run mixed load with faults and restarts: DURATION seconds (600), RATE a second (400), SENDER (direct)
+	$(BIN)/python -m tests.faults.soak --duration $(or $(DURATION),600) --rate $(or $(RATE),400) --seed $(or $(SEED),0) \
+		--sender $(or $(SENDER),direct)
 
 picture: install ## take the console's picture in README again: two minutes
 	scripts/chromium.sh

@@ -14,6 +14,7 @@ from benchmarks import (
     memory,
     observability,
     quota,
+    responsiveness,
     small,
     stalls,
     throughput,
@@ -22,23 +23,26 @@ from benchmarks import (
 
 ALL = {
     "small": small,
-    "latency": latency,
     "hold": hold,
     "quota": quota,
     "throughput": throughput,
     "observability": observability,
     "fleet": fleet,
-    "memory": memory,
     "flood": flood,
     "leads": leads,
     "stalls": stalls,
     "watched": watched,
 }
+PARTS = {"memory": memory, "latency": latency, "responsiveness": responsiveness}
+"""Parts of `throughput`, which can be run alone."""
+
+KNOWN = {**ALL, **PARTS}
+HELP = f"any of {', '.join(ALL)}; `throughput` includes {', '.join(PARTS)}, which can be run alone"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(ALL)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=HELP)
     parser.add_argument("--draw", action="store_true", help=f"draw {quota.PICTURE} of the services")
     parser.add_argument(
         "--scenario", action="append", choices=quota.NAMES, default=[], help="of quota, these only"
@@ -53,9 +57,9 @@ def main() -> int:
         "--other", type=Path, metavar="CHECKOUT", help="for leads and fleet: the checkout that is compared"
     )
     options = parser.parse_args()
-    if unknown := [name for name in options.names if name not in ALL]:
-        parser.error(f"no such benchmark: {', '.join(unknown)}; known: {', '.join(ALL)}")
-    runs: dict[str, Callable[[], bool | None]] = {name: module.run for name, module in ALL.items()}
+    if unknown := [name for name in options.names if name not in KNOWN]:
+        parser.error(f"no such benchmark: {', '.join(unknown)}; known: {', '.join(KNOWN)}")
+    runs: dict[str, Callable[[], bool | None]] = {name: module.run for name, module in KNOWN.items()}
     runs["quota"] = lambda: quota.run(options.scenario, draw=options.draw)
     runs["fleet"] = lambda: fleet.run(options.case, options.arm, options.other)
     runs["leads"] = lambda: leads.run(options.other)
@@ -64,7 +68,7 @@ def main() -> int:
 
 
 def _run(name: str, run: Callable[[], bool | None]) -> bool:
-    print(f"== {name}: {(ALL[name].__doc__ or '').splitlines()[0]}", flush=True)
+    print(f"== {name}: {(KNOWN[name].__doc__ or '').splitlines()[0]}", flush=True)
     kept = run()
     print(flush=True)
     return kept is not False

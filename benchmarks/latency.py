@@ -1,40 +1,68 @@
-"""Measures how long a lone dial request on an open stream waits, in addition to its call.
+"""How long a lone dial request on an open stream waits beyond its call, compared with an earlier commit.
 
-The simulator sets Connect's time. The time of a call is Connect's time plus the time of the gateway's
-boto3, measured in the same process by calling the port directly.
+The simulator sets Connect's time. The time of a call is Connect's time plus the time of boto3, measured in
+this process. The gateways are processes of their own and take turns, so that the machine's load affects all.
 """
 
 import asyncio
 import time
+from contextlib import ExitStack
 from statistics import median
 
-import grpc
+import grpc.aio
 
+from benchmarks.earlier import BEFORE, NOW, Versions, versions
 from benchmarks.load import message
+from benchmarks.processes import gateway
+from benchmarks.quota.bars import Check, Result, show
 from benchmarks.stub import async_stub
-from benchmarks.world import world
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.connect.boto_sender import BotoConnect
 from gateway.core.model import DialRequest
 from gateway.settings import Settings
+from gateway.simulator import Simulator, SimulatorSettings
 
 LATENCY_S = 0.05
-SAMPLES = 40
+SAMPLES, ROUNDS = 20, 4
 
 
-def run() -> None:
-    """Measure and print."""
-    asyncio.run(_run())
+def run() -> bool:
+    """Measure and print; return whether the bar is met."""
+    with versions() as environments:
+        found = compare(environments)
+    print(f"  the linger is {Settings().linger * 1e3:.0f} ms, and half of it while permits are plentiful")
+    show(found)
+    return not found.failed
 
 
-async def _run() -> None:
-    async with world(call_rate=0.0, simulator_rate=0.0, latency_s=LATENCY_S) as (simulator, channel):
-        own = median(await _calls(simulator.url))
-        through = median(await _lone_requests(channel))
-    linger = Settings().linger
-    print(f"a call by itself      {own * 1e3:6.1f} ms (median of {SAMPLES})")
-    print(f"a lone dial request   {through * 1e3:6.1f} ms, {(through - own) * 1e3:.1f} ms more; ", end="")
-    print(f"the linger is {linger * 1e3:.0f} ms, and half of it while permits are plentiful")
+def compare(environments: Versions) -> Result:
+    """Measure every version."""
+    own, through = asyncio.run(_measured(environments))
+    beyond = {name: (median(samples) - median(own)) * 1e3 for name, samples in through.items()}
+    checks = [Check("ms of a call by itself, median", median(own) * 1e3, "{:.1f}")]
+    checks += [Check(f"ms beyond the call, median, {name}", beyond[name], "{:.1f}") for name in beyond]
+    if BEFORE in beyond:
+        ratio = round(beyond[NOW] / beyond[BEFORE], 2)
+        checks.append(Check(f"ms beyond the call, now / {BEFORE}", ratio, "{:.2f}", at_most=1.0))
+    return Result("latency of a lone dial request", checks)
+
+
+async def _measured(environments: Versions) -> tuple[list[float], dict[str, list[float]]]:
+    own: list[float] = []
+    through: dict[str, list[float]] = {name: [] for name in environments}
+    async with Simulator(SimulatorSettings(call_rate=0, latency_s=LATENCY_S)) as simulator:
+        with ExitStack() as stack:
+            targets = {
+                name: await asyncio.to_thread(
+                    stack.enter_context, gateway(simulator.url, environment, call_rate="0")
+                )
+                for name, environment in environments.items()
+            }
+            for number in range(ROUNDS):
+                own += await _calls(simulator.url)
+                for name, (target, _) in targets.items():
+                    through[name] += await _lone_requests(target, number * SAMPLES)
+    return own, through
 
 
 async def _calls(url: str) -> list[float]:
@@ -51,16 +79,16 @@ async def _calls(url: str) -> list[float]:
     return samples
 
 
-async def _lone_requests(channel: grpc.aio.Channel) -> list[float]:
-
-    call = async_stub(channel).StreamDialRequests()
+async def _lone_requests(target: str, first: int) -> list[float]:
     samples = []
-    for number in range(SAMPLES):
-        began = time.perf_counter()
-        await call.write(message(number, 1, 1, int(time.time()) + 600))
-        response = await call.read()
-        assert isinstance(response, pb.StreamDialRequestsResponse)
-        assert response.results[0].outcome == pb.OUTCOME_ACCEPTED
-        samples.append(time.perf_counter() - began)
-    await call.done_writing()
+    async with grpc.aio.insecure_channel(target) as channel:
+        call = async_stub(channel).StreamDialRequests()
+        for number in range(first, first + SAMPLES):
+            began = time.perf_counter()
+            await call.write(message(number, 1, 1, int(time.time()) + 600))
+            response = await call.read()
+            assert isinstance(response, pb.StreamDialRequestsResponse)
+            assert response.results[0].outcome == pb.OUTCOME_ACCEPTED
+            samples.append(time.perf_counter() - began)
+        await call.done_writing()
     return samples

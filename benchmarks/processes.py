@@ -1,11 +1,12 @@
 """Starts the processes of a benchmark and reserves their addresses; all end with the benchmark."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +30,18 @@ def sink() -> Iterator[str]:
     with _running([sys.executable, "-m", "benchmarks.sink"], {}, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
+
+
+@contextmanager
+def refusing_sink() -> Iterator[tuple[str, Callable[[], None]]]:
+    """Run a Connect that lets calls wait, and from a time on has none of their campaigns.
+
+    Yields its URL, and the function that begins this.
+    """
+    command = [sys.executable, "-m", "benchmarks.sink", "refusing"]
+    with _running(command, {}, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip(), lambda: process.send_signal(signal.SIGUSR1)
 
 
 @contextmanager

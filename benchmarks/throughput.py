@@ -1,21 +1,25 @@
-"""Dial requests a second through one gateway process, and processor time of each, compared in one run.
+"""Every number that one gateway process is compared by with boto3 alone and with an earlier commit.
 
-The peers are a script that calls boto3 in full batches from one or eight threads, and the gateway of an
-earlier commit. There is no call limit, and Connect answers at once. All are measured in turns, so that the
-load of the machine affects all. The ratios are those of the best rounds, since other programs only make a
-round worse.
+They are the dial requests a second and the processor time of each; the memory of queued requests (`memory`);
+the latency of a lone request (`latency`); and the lag of the event loop (`responsiveness`).
+
+The peers of the first are a script that calls boto3 in full batches from one or eight threads, and the
+gateway of an earlier commit. There is no call limit, and Connect answers at once. All are measured in turns,
+so that the load of the machine affects all. The ratios are those of the best rounds, since other programs
+only make a round worse.
 """
 
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from benchmarks.earlier import checkout, environment_of
+from benchmarks import latency, memory, responsiveness
+from benchmarks.earlier import BEFORE, NOW, Versions, versions
 from benchmarks.fleet.cost import processor_s
 from benchmarks.processes import gateway, output_of, sink
+from benchmarks.quota.bars import Check, Result, show, summary
 
-BEFORE = "dd07127"
-"""The commit with which the gateway is compared."""
+BOTO3 = f"{NOW}, sender boto3"
 SCRIPT, LISTS, SINGLES = 25_000, 50_000, 10_000
 LIST, CAMPAIGNS = 100, 4
 ROUNDS = 5
@@ -29,32 +33,48 @@ class Round(NamedTuple):
     processor_us: float = 0.0
 
 
-def run() -> None:
-    """Measure and print."""
+def run() -> bool:
+    """Measure and print everything; return whether all bars are met."""
+    results = []
+    with versions() as environments:
+        for compare in (compare_rates, memory.compare, latency.compare, responsiveness.compare):
+            results.append(result := compare(environments))
+            print(f"-- {result.title}")
+            show(result)
+    summary(results)
+    return not any(result.failed for result in results)
+
+
+def compare_rates(environments: Versions) -> Result:
+    """Measure dial requests a second, and processor time, of every version and of boto3 in a script."""
     rounds: dict[str, list[Round]] = {}
     with ExitStack() as stack:
         url = stack.enter_context(sink())
-        gateways = {"now": stack.enter_context(gateway(url, call_rate="0"))}
-        gateways["now, sender boto3"] = stack.enter_context(gateway(url, call_rate="0", sender="boto3"))
-        earlier = stack.enter_context(checkout(BEFORE))
-        if earlier is not None:
-            gateways[BEFORE] = stack.enter_context(gateway(url, environment_of(earlier), call_rate="0"))
+        gateways = {
+            name: stack.enter_context(gateway(url, environment, call_rate="0"))
+            for name, environment in environments.items()
+        }
+        gateways[BOTO3] = stack.enter_context(gateway(url, call_rate="0", sender="boto3"))
         for _ in range(ROUNDS):
             for name, measured in _measured(url, gateways):
                 rounds.setdefault(name, []).append(measured)
     for name, measurements in rounds.items():
-        print(f"{name:45} {_summary(measurements)}")
-    _print_ratios(rounds)
+        print(f"  {name:45} {_summary(measurements)}", flush=True)
+    return Result("dial requests a second", _ratios(rounds))
 
 
 def _measured(url: str, gateways: dict[str, tuple[str, int]]) -> Iterator[tuple[str, Round]]:
     """Measure everything once."""
     for threads in THREADS:
         rate = float(output_of("direct", str(SCRIPT), str(threads), endpoint=url))
-        yield f"boto3 in a script, {threads} threads", Round(rate)
+        yield _script(threads), Round(rate)
     for name, (address, pid) in gateways.items():
         yield f"lists of {LIST}, {name}", _through(address, pid, LISTS, LIST)
         yield f"lists of 1, {name}", _through(address, pid, SINGLES, 1)
+
+
+def _script(threads: int) -> str:
+    return f"boto3 in a script, {threads} threads"
 
 
 def _through(address: str, pid: int, count: int, size: int) -> Round:
@@ -71,20 +91,23 @@ def _summary(measurements: list[Round]) -> str:
     return f"{text}, {cost_us:.0f} us of processor time each" if cost_us else text
 
 
-def _print_ratios(rounds: dict[str, list[Round]]) -> None:
+def _ratios(rounds: dict[str, list[Round]]) -> list[Check]:
     def best(name: str) -> float:
         return max(one.rate for one in rounds[name])
 
     def cost(name: str) -> float:
         return min(one.processor_us for one in rounds[name])
 
-    now, singles = f"lists of {LIST}, now", "lists of 1, now"
-    script = max(best(f"boto3 in a script, {threads} threads") for threads in THREADS)
-    print(f"lists of {LIST}, now / boto3 in a script: {best(now) / script:.2f} (target 1.5)")
+    now, singles = f"lists of {LIST}, {NOW}", f"lists of 1, {NOW}"
     before, singles_before = f"lists of {LIST}, {BEFORE}", f"lists of 1, {BEFORE}"
-    if before not in rounds:
-        print(f"commit {BEFORE} is not in this repository, so it was not compared")
-        return
-    print(f"lists of {LIST}, now / {BEFORE}: {best(now) / best(before):.2f} (target 2.4)")
-    print(f"processor time, now / {BEFORE}: {cost(now) / cost(before):.2f} (target 0.42)")
-    print(f"lists of 1, now / {BEFORE}: {best(singles) / best(singles_before):.2f} (target 1.5)")
+    script = max(best(_script(threads)) for threads in THREADS)
+    checks = [Check(f"rate, {now} / boto3 in a script", best(now) / script, "{:.2f}", at_least=1.5)]
+    if before in rounds:
+        checks += [
+            Check(f"rate, {now} / {BEFORE}", best(now) / best(before), "{:.2f}", at_least=2.4),
+            Check(f"processor time, {now} / {BEFORE}", cost(now) / cost(before), "{:.2f}", at_most=0.42),
+            Check(
+                f"rate, {singles} / {BEFORE}", best(singles) / best(singles_before), "{:.2f}", at_least=1.5
+            ),
+        ]
+    return checks

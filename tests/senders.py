@@ -9,6 +9,8 @@ from gateway.connect.direct_sender import DirectConnect
 from gateway.settings import SenderName
 
 SENDERS: tuple[SenderName, ...] = ("boto3", "direct")
+VARIABLE = "DIAL_GATEWAY_SENDER"
+"""The variable that chooses the sender of gateways which run as processes."""
 Sender = BotoConnect | DirectConnect
 
 EACH_SENDER = pytest.mark.parametrize("sender", SENDERS)

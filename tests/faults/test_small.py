@@ -4,18 +4,26 @@ import asyncio
 
 import pytest
 
+from gateway.settings import SenderName
 from tests.faults.proxies import PROXIES, absent
 from tests.faults.scenarios import BEHIND_EACH, SCENARIOS
+from tests.senders import VARIABLE
 
 BEHIND = [name for name in BEHIND_EACH if name != "proxy-reloads"]
 """Proxies send GOAWAY when they are reloaded."""
 ALONE = [name for name in SCENARIOS if not name.endswith(PROXIES)]
 
 
-@pytest.mark.parametrize("name", ALONE)
+OF_CALLS: list[tuple[str, SenderName]] = [("unreliable", "boto3"), ("connect-kills", "boto3")]
+"""Fault runs in which calls fail, with the sender that is not the default. `python -m tests.faults` runs all
+with both."""
+
+
+@pytest.mark.parametrize(("name", "sender"), [*((name, "direct") for name in ALONE), *OF_CALLS])
 @pytest.mark.timed
-async def test_a_fault_run(name: str) -> None:
+async def test_a_fault_run(name: str, sender: SenderName, monkeypatch: pytest.MonkeyPatch) -> None:
     """With failures of, around and behind the gateway, all is answered, truthfully and in time."""
+    monkeypatch.setenv(VARIABLE, sender)
     if SCENARIOS[name].behind_a_proxy and (reason := absent()):
         pytest.skip(reason)
     await _run(name)

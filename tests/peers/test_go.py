@@ -7,9 +7,11 @@ import time
 import pytest
 
 from gateway.api.server import Keepalive
+from gateway.settings import SenderName
 from tests.integration.world import World, WorldOptions, dial, until, verdicts, world_of
 from tests.peers import go
 from tests.peers.go import calling
+from tests.senders import EACH_SENDER
 
 pytestmark = pytest.mark.skipif(bool(go.absent()), reason=go.absent())
 SERVICE = "dialgateway.v1.DialRequestService"
@@ -51,15 +53,27 @@ async def test_grpcurl_describes_everything(world: World) -> None:
         assert f"{name} is a service" in said
 
 
-async def test_grpcurl_calls(world: World) -> None:
+@EACH_SENDER
+async def test_grpcurl_calls(sender: SenderName) -> None:
+    async with world_of(sender=sender) as world:
+        await _call_with_grpcurl(world)
+
+
+async def _call_with_grpcurl(world: World) -> None:
     arguments = ("-plaintext", "-d", _list("t-1"), world.target, f"{SERVICE}/PutDialRequests")
     code, said = await go.run("grpcurl", *arguments)
     assert code == 0, said
     assert json.loads(said)["results"][0]["outcome"] == "OUTCOME_ACCEPTED"
 
 
-async def test_ghz_calls(world: World) -> None:
+@EACH_SENDER
+async def test_ghz_calls(sender: SenderName) -> None:
     """ghz gets the description of the call from reflection, and makes the call."""
+    async with world_of(sender=sender) as world:
+        await _call_with_ghz(world)
+
+
+async def _call_with_ghz(world: World) -> None:
     arguments = ("--insecure", "--call", f"{SERVICE}.PutDialRequests", "-n", "20", "-c", "2", "-O", "json")
     code, said = await go.run("ghz", *arguments, "-d", _list("t-{{.RequestNumber}}"), world.target)
     assert code == 0, said

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
+from gateway.settings import SenderName
 from gateway.simulator import FaultKind
 from tests.faults import proxies
 from tests.faults.proxies import before
@@ -40,9 +41,11 @@ async def _gateway_with_the_request(world: World) -> int:
     return 0 if await _taken(world, 0) else 1
 
 
-@pytest.mark.parametrize("method", [STREAM, PUT], ids=["stream", "put"])
+@pytest.mark.parametrize(("method", "sender"), [(STREAM, "direct"), (PUT, "boto3")], ids=["stream", "put"])
 @pytest.mark.parametrize("calling", CLIENTS)
-async def test_requests_that_a_killed_gateway_had_read_are_not_resent(calling: Calling, method: str) -> None:
+async def test_requests_that_a_killed_gateway_had_read_are_not_resent(
+    calling: Calling, method: str, sender: SenderName
+) -> None:
     """A gateway is killed behind HAProxy while Connect has its request: the client gets an error.
 
     HAProxy 2.6 sends REFUSED_STREAM for a stream without an answer, and clients then resend the whole call to
@@ -50,7 +53,9 @@ async def test_requests_that_a_killed_gateway_had_read_are_not_resent(calling: C
     accepted it.
     """
     async with (
-        world_of(gateways=2, keep_admin_ports=True, settings={"call_timeout": "30"}) as world,
+        world_of(
+            gateways=2, keep_admin_ports=True, settings={"call_timeout": "30", "sender": sender}
+        ) as world,
         before(world, "haproxy") as proxy,
         calling(proxy.plain_target, method) as caller,
     ):

@@ -7,10 +7,12 @@ and the checker's verdict.
 
 import argparse
 import asyncio
+import os
 import sys
 
 from benchmarks.quota.bars import show
 from tests.faults.soak.run import soak
+from tests.senders import SENDERS, VARIABLE
 
 
 def main() -> int:
@@ -26,9 +28,13 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=0, help="of failures, load and Connect (default: %(default)s)"
     )
+    parser.add_argument(
+        "--sender", choices=SENDERS, default="direct", help="of the gateways (default: %(default)s)"
+    )
     options = parser.parse_args()
+    os.environ[VARIABLE] = options.sender
     found = asyncio.run(soak(options.duration, options.rate, options.seed))
-    print(f"== {found.finding.title}")
+    print(f"== {found.finding.title}, sender {options.sender}")
     print("\n".join(f"  {line}" for line in found.table))
     print("  " + ", ".join(f"{count} {name}" for name, count in sorted(found.seen.items())))
     show(found.finding)
