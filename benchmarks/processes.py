@@ -19,7 +19,7 @@ KEYS = {
     "AWS_SECRET_ACCESS_KEY": "simulator",
 }
 ENDPOINT = "AWS_ENDPOINT_URL_CONNECTCAMPAIGNS"
-START_S = 20.0
+START_S = 90.0
 IMAGE = {"PYTHONMALLOC": "malloc", "MALLOC_ARENA_MAX": "2"}
 """The image's setting for the gateway: the C library's allocator returns memory."""
 

@@ -257,6 +257,15 @@ class Gateway:
             self._dispatcher, shared, now, control, self.directory, audit=self._audit
         )
 
+    @property
+    def kept(self) -> int:
+        """How many dial requests take memory: outstanding ones, and those with an answer not handed over yet.
+
+        A campaign that is refused may answer 200,000 at once, which their callers read during some seconds.
+        """
+        unanswered = sum(limit.unanswered for _, limit in self._servicer.callers())
+        return max(self.engine.outstanding, unanswered)
+
     async def start(self) -> int:
         """Serve; return the gRPC port. Raises `OSError` where the address cannot be had."""
         self.admin_port = await self._admin.start()
@@ -272,7 +281,7 @@ class Gateway:
             log.warning(EVERYBODY)
         self._running = asyncio.create_task(self._dispatcher.run(), name="dispatcher")
         self._supervisor.watch(self._running, endless=True)
-        tidying = asyncio.create_task(keep_tidy(lambda: self.engine.outstanding), name="tidying")
+        tidying = asyncio.create_task(keep_tidy(lambda: self.kept), name="tidying")
         self._supervisor.watch(tidying, endless=True)
         watches = (
             self._monitoring.watch_lag(),

@@ -87,7 +87,10 @@ class TidySchedule:
 
 
 async def keep_tidy(outstanding: Callable[[], int], every_s: float = CHECK_EVERY_S) -> None:
-    """Tidy after each flood, and at times while few requests are outstanding, until cancelled."""
+    """Tidy after each flood, and at times while few requests are outstanding, until cancelled.
+
+    A request counts as outstanding until its answer is handed over: a full collection visits answers too.
+    """
     schedule = TidySchedule()
     while True:
         await asyncio.sleep(every_s)
