@@ -4,7 +4,10 @@ import gc
 import logging
 import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,8 @@ cases.choose_profile()
 
 OBJECTS = 20_000
 """New objects after which Python's collector examines the young ones; Python's default is 700."""
+HOOKS = ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook"))
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,6 +66,32 @@ def restored_logging() -> Iterator[None]:
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
     logging.captureWarnings(capture=False)
+
+
+@pytest.fixture(autouse=True)
+def restored_process() -> Iterator[None]:
+    """Restore what commands set for the whole process: hooks, signal handlers, environment and folder.
+
+    Without pytest's own hooks, the tests after such a command would not notice a socket that is never closed.
+    """
+    hooks = [(module, name, getattr(module, name)) for module, name in HOOKS]
+    handlers = [(number, signal.getsignal(number)) for number in SIGNALS]
+    environment, folder = _environment(), Path.cwd()
+    yield
+    for module, name, hook in hooks:
+        setattr(module, name, hook)
+    for number, handler in handlers:
+        if handler is not None and signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+    for name in _environment().keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+    os.chdir(folder)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without the variable that pytest sets for each phase of a test."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
 
 
 @pytest.fixture
