@@ -5,6 +5,8 @@ machine busy, so a test is repeated while the others wait (`turns.py`): then onl
 another failure.
 """
 
+import gc
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -44,10 +46,26 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestRepo
         if not excused:
             break
         repeated.append(item.nodeid)
+        discard_what_is_open()
         item._initrequest()  # type: ignore[attr-defined] # its fixtures are made anew
         with turns.alone():
             reports, excused = _try(item, nextitem)
     return reports
+
+
+def discard_what_is_open() -> None:
+    """Collect what a failed try has left open. Otherwise its warning fails a later test.
+
+    Python keeps the frames of the last failure for debuggers, and with them everything in them.
+    """
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, name):
+            delattr(sys, name)
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        gc.collect()
+    finally:
+        sys.unraisablehook = hook
 
 
 def _try(item: pytest.Item, nextitem: pytest.Item | None) -> tuple[list[pytest.TestReport], bool]:

@@ -11,7 +11,9 @@ from tests import timed
 TREE = Path(__file__).resolve().parents[2]
 TOLD = "some avg10=97.88 avg60=97.53 avg300=97.64 total=3478039818\nfull avg10=0.00 total=0\n"
 FAILS_TWICE = """
+import gc
 import itertools
+import socket
 import pytest
 from tests import timed
 
@@ -24,12 +26,15 @@ def new():
 
 @pytest.mark.{mark}
 def test_it(new):
+    left_open = [socket.socket()] if len(tries) < 2 else []
+    left_open.append(left_open)
     new.append(1)
     tries.append(1)
     assert len(new) == 1
     assert len(tries) == 3
 
 def test_the_end():
+    gc.collect()
     print("tries:", len(tries))
 """
 
@@ -41,7 +46,10 @@ def ran(folder: Path, mark: str, *options: str, busy: bool) -> str:
         "pytest_plugins = ['tests.timed', 'tests.turns']\n"
         "def pytest_configure(config): config.addinivalue_line('markers', 'timed: x')\n"
     )
-    (folder / "pytest.ini").write_text("[pytest]\nmarkers = other: x\n")
+    (folder / "pytest.ini").write_text(
+        "[pytest]\nmarkers = other: x\n"
+        "filterwarnings =\n    error::ResourceWarning\n    error::pytest.PytestUnraisableExceptionWarning\n"
+    )
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(folder)]
     done = subprocess.run(  # noqa: S603
         [*command, *options, str(folder)],
@@ -58,7 +66,10 @@ def ran(folder: Path, mark: str, *options: str, busy: bool) -> str:
     ("mark", "busy", "tries"), [("timed", True, 3), ("timed", False, 1), ("other", True, 1)]
 )
 def test_how_often_it_is_tried(tmp_path: Path, mark: str, tries: int, *, busy: bool) -> None:
-    """Each try has its own fixtures. The summary names the repeated tests."""
+    """Each try has its own fixtures. The summary names the repeated tests.
+
+    What a try leaves open fails no later test.
+    """
     said = ran(tmp_path, mark, busy=busy)
     assert f"tries: {tries}" in said, said
     assert ("2 passed" in said) is (tries == 3)
