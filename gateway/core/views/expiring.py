@@ -6,6 +6,7 @@ campaigns take turns, more of them expire if one campaign is more urgent than ot
 rate of calls stays as it is, that calls of a campaign are full, and that no request arrives.
 """
 
+import math
 from collections.abc import Generator
 
 from gateway.core.model import BATCH_LIMIT
@@ -32,13 +33,14 @@ class ExpiringBacklog:
 
     def add(self, campaign: CampaignQueue) -> Generator[None, None, None]:
         """Add the requests of a campaign that flows, without its suspects; yield after each part of them."""
-        if not self._instants:
+        last = self._instants[-1] if self._instants else -math.inf
+        urgent = [one for lane in campaign.lanes for one in lane.queues() if one.earliest <= last]
+        if not urgent:  # as most campaigns are
             return
         due = [0] * len(self._instants)
-        for number, queue in enumerate([queue for lane in campaign.lanes for queue in lane.queues()], 1):
-            if queue.earliest <= self._instants[-1]:
-                for point, instant in enumerate(self._instants):
-                    due[point] += min(queue.waiting, queue.ahead_of(instant))
+        for number, queue in enumerate(urgent, 1):
+            for point, instant in enumerate(self._instants):
+                due[point] += min(queue.waiting, queue.ahead_of(instant))
             if not number % QUEUES_PART:
                 yield
         for point, count in enumerate(due):
