@@ -13,7 +13,17 @@ _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _QUALIFIED = rf"({_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
 _OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 _IPV4 = rf"{_OCTET}(\.{_OCTET}){{3}}/(3[0-2]|[12]?[0-9])"
-_IPV6 = r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/(12[0-8]|1[01][0-9]|[1-9]?[0-9])"
+_H = "[0-9a-fA-F]{1,4}"
+_ADDRESS6 = "|".join(
+    [
+        f"({_H}:){{7}}{_H}",
+        f"({_H}:){{1,7}}:",
+        *(f"({_H}:){{1,{7 - after}}}(:{_H}){{1,{after}}}" for after in range(1, 7)),
+        f":(:{_H}){{1,7}}",
+        "::",
+    ]
+)
+_IPV6 = f"({_ADDRESS6})/(12[0-8]|1[01][0-9]|[1-9]?[0-9])"
 RESERVED = (
     r"app\.kubernetes\.io/(name|instance|version|managed-by|component)|helm\.sh/chart|pod-template-hash"
 )
@@ -58,7 +68,8 @@ PORT = integer(1024, 65535, description="The gateway is not root, so no port bel
 SERVICE_NAME = text("([a-z]([-a-z0-9]*[a-z0-9])?)?", maxLength=63)
 NAME = text(f"({_SUBDOMAIN})?", maxLength=253)
 LABEL_NAME = text(_LABEL, maxLength=63)
-HOST = text(rf"(\*\.)?{_SUBDOMAIN}", maxLength=253)
+HOST = text(rf"(\*\.)?{_SUBDOMAIN}", maxLength=253, **{"not": {"pattern": r"^[0-9.]+$"}})
+PATH = text("/.*", **{"not": {"pattern": r"//|/\.{1,2}(/|$)|%2[fF]"}})
 SECRET_KEY = text(r"[-_a-zA-Z0-9]([-._a-zA-Z0-9])*", maxLength=253)
 LABEL_KEY = text(_QUALIFIED, maxLength=317)
 LABEL_VALUE = text("([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
@@ -99,11 +110,15 @@ PEERS = listed(
 )
 """Peers of a NetworkPolicy: pods or networks, never both in one."""
 _PORTS = listed(
-    fields(
-        protocol=one_of("TCP", "UDP", "SCTP"),
-        port={"anyOf": [integer(1, 65535), text("[a-z0-9]([-a-z0-9]*[a-z0-9])?", maxLength=15)]},
-        endPort=integer(1, 65535),
-    )
+    {
+        **fields(
+            protocol=one_of("TCP", "UDP", "SCTP"),
+            port={"anyOf": [integer(1, 65535), text("[a-z0-9]([-a-z0-9]*[a-z0-9])?", maxLength=15)]},
+            endPort=integer(1, 65535),
+        ),
+        "if": {"required": ["endPort"]},
+        "then": {"required": ["port"], "properties": {"port": {"type": "integer"}}},
+    }
 )
 INGRESS_RULES = listed(fields(**{"from": PEERS, "ports": _PORTS}))
 EGRESS_RULES = listed(fields(to=PEERS, ports=_PORTS))

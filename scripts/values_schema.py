@@ -243,7 +243,7 @@ def _network() -> dict[str, k8s.Schema]:
     path = k8s.fields(
         "path",
         "pathType",
-        path=k8s.text("/.*"),
+        path=k8s.PATH,
         pathType=k8s.one_of("Exact", "Prefix", "ImplementationSpecific"),
     )
     host = k8s.fields("host", host=k8s.HOST, paths=k8s.listed(path))

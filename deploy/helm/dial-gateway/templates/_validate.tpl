@@ -8,6 +8,7 @@ starts with the path of the value.
 {{- include "dial-gateway.validate.volumes" . }}
 {{- include "dial-gateway.validate.resources" . }}
 {{- include "dial-gateway.validate.service" . }}
+{{- include "dial-gateway.validate.networks" . }}
 {{- include "dial-gateway.validate.console" . }}
 {{- include "dial-gateway.validate.settings" . }}
 {{- end }}
@@ -33,12 +34,17 @@ starts with the path of the value.
 {{- fail (printf "adminPort: %d is service.port as well; the gateway listens on two ports" (int .Values.adminPort)) }}
 {{- end }}
 {{- $spread := dict }}
-{{- range .Values.topologySpreadConstraints }}
+{{- range $constraint := .Values.topologySpreadConstraints }}
 {{- $key := printf "%s with %s" .topologyKey .whenUnsatisfiable }}
 {{- if hasKey $spread $key }}
 {{- fail (printf "topologySpreadConstraints: %s is there twice" $key) }}
 {{- end }}
 {{- $_ := set $spread $key true }}
+{{- range .matchLabelKeys }}
+{{- if hasKey (dig "labelSelector" "matchLabels" dict (deepCopy $constraint)) . }}
+{{- fail (printf "topologySpreadConstraints: %s is in labelSelector and in matchLabelKeys" .) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- $context := .Values.securityContext }}
 {{- if and (eq (toString $context.allowPrivilegeEscalation) "false") (has "SYS_ADMIN" (dig "capabilities" "add" list $context)) }}
@@ -95,6 +101,59 @@ starts with the path of the value.
 {{- end }}
 {{- if and (ne $service.type "LoadBalancer") (or $service.loadBalancerClass $service.loadBalancerSourceRanges) }}
 {{- fail (printf "service.type: %s has neither loadBalancerClass nor loadBalancerSourceRanges" $service.type) }}
+{{- end }}
+{{- end }}
+
+{{/* Kubernetes refuses an exception that is not within its network, and a range of ports that ends before it starts. */}}
+{{- define "dial-gateway.validate.networks" -}}
+{{- $policy := .Values.networkPolicy }}
+{{- $blocks := $policy.awsNetworks }}
+{{- $peers := concat $policy.callers $policy.monitoring $policy.console $policy.collectors $policy.dns $policy.sharedState }}
+{{- range concat $policy.extraIngress $policy.extraEgress }}
+{{- $peers = concat $peers (default list (get . "from")) (default list (get . "to")) }}
+{{- range default list .ports }}
+{{- if and .endPort (lt (int .endPort) (int .port)) }}
+{{- fail (printf "networkPolicy: endPort %d is less than port %d" (int .endPort) (int .port)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $peers }}
+{{- with .ipBlock }}
+{{- $blocks = append $blocks . }}
+{{- end }}
+{{- end }}
+{{- range $block := $blocks }}
+{{- range $except := default list $block.except }}
+{{- if ne (include "dial-gateway.within" (dict "inner" $except "outer" $block.cidr)) "yes" }}
+{{- fail (printf "networkPolicy: the exception %s is not a part of %s" $except $block.cidr) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* "yes" if a network of IPv4 is a part of another. Exceptions in networks of IPv6 are accepted as they are. */}}
+{{- define "dial-gateway.within" -}}
+{{- $bits := splitList "/" .outer | last | int }}
+{{- if contains ":" .outer }}
+{{- contains ":" .inner | ternary "yes" "no" }}
+{{- else if contains ":" .inner }}
+{{- "no" }}
+{{- else if le (splitList "/" .inner | last | int) $bits }}
+{{- "no" }}
+{{- else }}
+{{- $size := 1 }}
+{{- range until (int (sub 32 $bits)) }}
+{{- $size = mul $size 2 }}
+{{- end }}
+{{- $numbers := list }}
+{{- range list .inner .outer }}
+{{- $number := 0 }}
+{{- range splitList "/" . | first | splitList "." }}
+{{- $number = add (mul $number 256) (int .) }}
+{{- end }}
+{{- $numbers = append $numbers (div $number $size) }}
+{{- end }}
+{{- eq (first $numbers) (last $numbers) | ternary "yes" "no" }}
 {{- end }}
 {{- end }}
 
