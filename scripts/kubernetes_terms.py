@@ -123,6 +123,7 @@ _PORTS = listed(
 INGRESS_RULES = listed(fields(**{"from": PEERS, "ports": _PORTS}))
 EGRESS_RULES = listed(fields(to=PEERS, ports=_PORTS))
 
+_KEY_OF = fields("name", "key", name={**NAME, "minLength": 1}, key=SECRET_KEY, optional=SWITCH)
 VARIABLES = listed(
     {
         **fields(
@@ -133,7 +134,16 @@ VARIABLES = listed(
                 description="The gateway's own settings go to gateway.extraSettings.",
             ),
             value=TEXT,
-            valueFrom={"type": "object", "minProperties": 1, "maxProperties": 1},
+            valueFrom={
+                **fields(
+                    fieldRef=fields("fieldPath", fieldPath=TEXT, apiVersion=TEXT),
+                    resourceFieldRef=fields("resource", resource=TEXT, containerName=TEXT, divisor=TEXT),
+                    secretKeyRef=_KEY_OF,
+                    configMapKeyRef=_KEY_OF,
+                ),
+                "minProperties": 1,
+                "maxProperties": 1,
+            },
         ),
         "not": {"required": ["value", "valueFrom"]},
     }
@@ -209,7 +219,19 @@ TOLERATIONS = listed(
     }
 )
 _ID = nullable(integer(1, 2**31 - 1))
-_PROFILE = nullable(OBJECT)
+_PROFILE = nullable(
+    {
+        **fields(
+            "type",
+            type=one_of("RuntimeDefault", "Unconfined", "Localhost"),
+            localhostProfile=text("[^/. ].*"),
+        ),
+        "if": {"properties": {"type": {"const": "Localhost"}}},
+        "then": {"required": ["localhostProfile"]},
+        "else": {"properties": {"localhostProfile": False}},
+    }
+)
+_LABELS_OF_SELINUX = nullable(fields(user=TEXT, role=TEXT, type=TEXT, level=TEXT))
 POD_SECURITY = fields(
     runAsNonRoot=nullable(SWITCH),
     runAsUser=_ID,
@@ -217,12 +239,21 @@ POD_SECURITY = fields(
     fsGroup=_ID,
     fsGroupChangePolicy=nullable(one_of("OnRootMismatch", "Always")),
     seccompProfile=_PROFILE,
-    seLinuxOptions=_PROFILE,
+    seLinuxOptions=_LABELS_OF_SELINUX,
     seLinuxChangePolicy=nullable(one_of("MountOption", "Recursive")),
     appArmorProfile=_PROFILE,
     supplementalGroups=nullable(listed(integer(0, 2**31 - 1))),
     supplementalGroupsPolicy=nullable(one_of("Merge", "Strict")),
-    sysctls=nullable(listed(fields("name", "value", name=TEXT, value=TEXT))),
+    sysctls=nullable(
+        listed(
+            fields(
+                "name",
+                "value",
+                name=text("[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*"),
+                value=TEXT,
+            )
+        )
+    ),
 )
 SECURITY = fields(
     allowPrivilegeEscalation=nullable(SWITCH),
@@ -233,7 +264,7 @@ SECURITY = fields(
     runAsUser=_ID,
     runAsGroup=_ID,
     seccompProfile=_PROFILE,
-    seLinuxOptions=_PROFILE,
+    seLinuxOptions=_LABELS_OF_SELINUX,
     appArmorProfile=_PROFILE,
 )
 

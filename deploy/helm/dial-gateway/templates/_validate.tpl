@@ -123,6 +123,9 @@ starts with the path of the value.
 {{- end }}
 {{- end }}
 {{- range $block := $blocks }}
+{{- if ne (include "dial-gateway.canonical" $block.cidr) "yes" }}
+{{- fail (printf "networkPolicy: %s has bits set beyond the length of its prefix" $block.cidr) }}
+{{- end }}
 {{- range $except := default list $block.except }}
 {{- if ne (include "dial-gateway.within" (dict "inner" $except "outer" $block.cidr)) "yes" }}
 {{- fail (printf "networkPolicy: the exception %s is not a part of %s" $except $block.cidr) }}
@@ -131,30 +134,50 @@ starts with the path of the value.
 {{- end }}
 {{- end }}
 
+{{/* "yes" if an address of IPv4 has no bits set beyond its prefix. Networks of IPv6 are accepted as they are. */}}
+{{- define "dial-gateway.canonical" -}}
+{{- if contains ":" . }}
+{{- "yes" }}
+{{- else }}
+{{- $size := include "dial-gateway.size" . | int64 }}
+{{- eq (mod (include "dial-gateway.address" . | int64) $size) 0 | ternary "yes" "no" }}
+{{- end }}
+{{- end }}
+
 {{/* "yes" if a network of IPv4 is a part of another. Exceptions in networks of IPv6 are accepted as they are. */}}
 {{- define "dial-gateway.within" -}}
-{{- $bits := splitList "/" .outer | last | int }}
 {{- if contains ":" .outer }}
 {{- contains ":" .inner | ternary "yes" "no" }}
 {{- else if contains ":" .inner }}
 {{- "no" }}
-{{- else if le (splitList "/" .inner | last | int) $bits }}
+{{- else if ge (include "dial-gateway.size" .inner | int64) (include "dial-gateway.size" .outer | int64) }}
 {{- "no" }}
 {{- else }}
+{{- $size := include "dial-gateway.size" .outer | int64 }}
+{{- $places := list }}
+{{- range list .inner .outer }}
+{{- $places = append $places (div (include "dial-gateway.address" . | int64) $size) }}
+{{- end }}
+{{- eq (first $places) (last $places) | ternary "yes" "no" }}
+{{- end }}
+{{- end }}
+
+{{/* The number of addresses in a network of IPv4. */}}
+{{- define "dial-gateway.size" -}}
 {{- $size := 1 }}
-{{- range until (int (sub 32 $bits)) }}
+{{- range until (int (sub 32 (splitList "/" . | last | int))) }}
 {{- $size = mul $size 2 }}
 {{- end }}
-{{- $numbers := list }}
-{{- range list .inner .outer }}
+{{- $size }}
+{{- end }}
+
+{{/* The address of a network of IPv4 as a number. */}}
+{{- define "dial-gateway.address" -}}
 {{- $number := 0 }}
 {{- range splitList "/" . | first | splitList "." }}
 {{- $number = add (mul $number 256) (int .) }}
 {{- end }}
-{{- $numbers = append $numbers (div $number $size) }}
-{{- end }}
-{{- eq (first $numbers) (last $numbers) | ternary "yes" "no" }}
-{{- end }}
+{{- $number }}
 {{- end }}
 
 {{- define "dial-gateway.validate.console" -}}
