@@ -25,11 +25,18 @@ COLUMNS = (
     "merchant",
 )
 TOTAL = 2000
-CAMPAIGNS = {
+SHARES = {
     "appointment-reminders": 0.5,
     "payment-reminders": 0.35,
     "fraud-alerts": 0.15,
 }
+"""The share of each campaign in the leads."""
+IDS = {
+    "appointment-reminders": "3f8e1c5a-7b42-4d19-9e06-52c4a8d1b7f3",
+    "payment-reminders": "0b7c3a52-6a4e-4f0e-9d57-1c2f9a2b7e10",
+    "fraud-alerts": "c91d40e7-25f8-4a6b-b3d2-8f7e6a5c4b01",
+}
+"""The ids of the campaigns with these names in the simulated Amazon Connect."""
 NAMES = {
     "en-US": ("Ava", "Liam", "Noah", "Grace", "Mason", "Ruth", "Caleb", "Hazel", "Owen", "June"),
     "es-US": ("Lucía", "Mateo", "Sofía", "Diego", "Inés", "Javier", "Elena", "Tomás"),
@@ -43,11 +50,11 @@ Row = dict[str, str]
 
 def make_lead(chance: random.Random, number: int) -> Row:
     """Make one valid lead."""
-    campaign = chance.choices(list(CAMPAIGNS), weights=list(CAMPAIGNS.values()))[0]
+    campaign = chance.choices(list(SHARES), weights=list(SHARES.values()))[0]
     language = chance.choices(list(NAMES), weights=[6, 2, 2])[0]
     return {
         "client_token": f"{campaign}-2026w48-{number:05}",
-        "campaign_id": campaign,
+        "campaign_id": IDS[campaign],
         "phone_number": _phone_number(chance, language),
         "first_name": chance.choice(NAMES[language]),
         "language": language,

@@ -203,6 +203,7 @@ class Gateway:
             clock_behind=lambda: port.clock_behind_s,
             fleet=self._fleet,
             campaign_name=self.directory.name_of,
+            directory=lambda: None if self._names is None else self._names.figures(),
         )
         self._console = Console(
             self._dispatcher,
@@ -419,6 +420,7 @@ class Gateway:
 async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], None]) -> int:
     """Run a gateway until a signal or a bug ends it; return the exit code."""
     logs.watch_loop(asyncio.get_running_loop())
+    logs.name_campaigns(gateway.directory.name_of)
     signals = _Signals(gateway)  # before the start: a signal during it is handled after it
     on_start(await gateway.start())
     configure_collector()

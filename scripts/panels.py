@@ -456,6 +456,21 @@ ROWS = (
                 ),
                 kind="table",
             ),
+            Panel(
+                "Campaign directory",
+                "short",
+                "Campaigns with a known name, and failed readings. Failures affect no dial request by id.",
+                (
+                    named(largest("campaign_directory_campaigns", "instance"), "{{instance}} campaigns"),
+                    rate("campaign_directory_failures", "instance", "operation", "error"),
+                ),
+            ),
+            Panel(
+                "Age of the names of campaigns",
+                "s",
+                "More than a few DIAL_GATEWAY_CAMPAIGN_DIRECTORY_INTERVAL: the log has the cause.",
+                (largest("campaign_directory_age_seconds", "instance"),),
+            ),
         ),
     ),
     Row(

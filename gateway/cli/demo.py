@@ -14,8 +14,10 @@ from pathlib import Path
 from gateway.app import Gateway
 from gateway.cli.trace_tree import trace_tree
 from gateway.connect.boto_sender import BotoConnect
+from gateway.connect.campaign_lists import AwsCampaignLister
+from gateway.connect.credentials import Keys
 from gateway.settings import Settings
-from gateway.simulator import Simulator, SimulatorSettings, Statistics
+from gateway.simulator import EXAMPLE_CAMPAIGNS, Simulator, SimulatorSettings, Statistics
 from gateway.telemetry import SpanMemory, telemetry_with
 
 CONNECT_LATENCY_S = 0.06
@@ -32,9 +34,10 @@ def run(leads: Path) -> int:
 
 
 async def _demo(leads: Path) -> int:
-    settings = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0")
+    settings = Settings(listen="127.0.0.1:0", admin_listen="127.0.0.1:0", campaign_directory="connect")
     memory = SpanMemory()
-    async with Simulator(SimulatorSettings(latency_s=CONNECT_LATENCY_S)) as simulator:
+    simulated = SimulatorSettings(latency_s=CONNECT_LATENCY_S, campaigns=EXAMPLE_CAMPAIGNS)
+    async with Simulator(simulated) as simulator:
         connect = BotoConnect(
             threads=settings.max_concurrent_calls,
             timeout_s=settings.call_timeout,
@@ -42,7 +45,14 @@ async def _demo(leads: Path) -> int:
             region="us-east-1",
             credentials=KEYS,
         )
-        gateway = Gateway(settings, connect, telemetry_with(memory))
+        names = AwsCampaignLister(
+            "v1",
+            Keys.fixed(*KEYS),
+            timeout_s=settings.call_timeout,
+            region="us-east-1",
+            endpoint_url=simulator.url,
+        )
+        gateway = Gateway(settings, connect, telemetry_with(memory), listers=[names])
         port = await gateway.start()
         _say(f"gateway on 127.0.0.1:{port}, Amazon Connect simulated at {simulator.url}")
         _say(f"console, as long as this runs: http://127.0.0.1:{gateway.admin_port}/")

@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from gateway.cli.demo_processes import DemoError, Replica, dialctl, replica, store
-from gateway.simulator import CallRecord, Simulator, SimulatorSettings
+from gateway.simulator import EXAMPLE_CAMPAIGNS, CallRecord, Simulator, SimulatorSettings
 
 LIMIT_S = 55.0
 """Seconds after which the demo gives up."""
@@ -26,7 +26,8 @@ RATE, BURST, FULL = 10.0, 10.0, 25
 REPLICAS = ("gateway-1", "gateway-2", "gateway-3")
 KILLED_AFTER_S, HELD_AFTER_S, HELD_FOR_S = 2.5, 1.5, 1.5
 """Seconds from the first call to the kill, from the kill to the hold, and from the hold to the release."""
-HELD = "payment-reminders"
+HELD = EXAMPLE_CAMPAIGNS[1]
+"""The campaign that is held: payment-reminders."""
 CALL_WITHIN_S = 15.0
 POLL_S = 0.02
 WRONG_USAGE, FAILED = 2, 1
@@ -55,7 +56,9 @@ async def _limited(leads: Path) -> int:
 async def _demo(leads: Path) -> int:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dial-gateway-fleet-demo-")))
-        simulated = SimulatorSettings(call_rate=RATE, call_burst=BURST, latency_s=CONNECT_LATENCY_S)
+        simulated = SimulatorSettings(
+            call_rate=RATE, call_burst=BURST, latency_s=CONNECT_LATENCY_S, campaigns=EXAMPLE_CAMPAIGNS
+        )
         simulator = await stack.enter_async_context(Simulator(simulated))
         story = Story(leads, folder, simulator, await _fleet(folder, simulator.url, stack))
         return 0 if await story.told() else FAILED
@@ -63,7 +66,11 @@ async def _demo(leads: Path) -> int:
 
 async def _fleet(folder: Path, connect_url: str, stack: AsyncExitStack) -> list[Replica]:
     port = await store(folder, stack)
-    settings = {"shared_state_url": f"valkey://127.0.0.1:{port}/0", "call_rate": str(RATE)}
+    settings = {
+        "shared_state_url": f"valkey://127.0.0.1:{port}/0",
+        "call_rate": str(RATE),
+        "campaign_directory": "connect",
+    }
     replicas = await asyncio.gather(
         *(replica(name, connect_url, settings, folder, stack) for name in REPLICAS)
     )
@@ -144,12 +151,12 @@ class Story:
         await self._operate("hold", through, "--reason", "demo")
         held_at = time.time()
         await asyncio.sleep(HELD_FOR_S)
-        calls = sum(one.campaign == HELD and one.at > held_at for one in self._calls())
-        self._tell(f"calls for {HELD}, from all replicas, since the hold: {calls}")
+        calls = sum(one.campaign == HELD.id and one.at > held_at for one in self._calls())
+        self._tell(f"calls for {HELD.name}, from all replicas, since the hold: {calls}")
         await self._operate("release", through)
 
     async def _operate(self, action: str, through: Replica, *options: str) -> None:
-        command = (action, HELD, "--gateway", through.address, *options)
+        command = (action, f"name:{HELD.name}", "--gateway", through.address, *options)
         self._tell(f"$ dialctl {' '.join(command)}   # {through.name}")
         code, printed = await dialctl(*command)
         for line in printed.strip().splitlines():

@@ -40,6 +40,8 @@ NO_SIMULATOR = (
     "the simulated Amazon Connect is not part of this installation; use the source tree (`make install`), "
     "or an image built with `--build-arg SIMULATOR=yes`"
 )
+NAMES = "DIAL_GATEWAY_CAMPAIGN_DIRECTORY"
+"""If this is not set, a gateway with the embedded simulator reads the names of its campaigns."""
 SIMULATOR_OPTIONS = (
     ("port", int, "its port (default: a free one)"),
     ("rate", float, "its calls a second, 0 for no limit (default: 10)"),
@@ -112,6 +114,8 @@ def _no_simulator(_: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     simulated = _simulated(options)
+    if simulated is not None:
+        os.environ.setdefault(NAMES, "connect")
     chosen, warnings = settings.load(os.environ)
     from gateway.cli import serve
 
@@ -128,7 +132,7 @@ def _simulated(options: argparse.Namespace) -> "SimulatorSettings | None":
         return None
     if not HAS_SIMULATOR:
         raise settings.SettingsError(f"--simulator: {NO_SIMULATOR}")
-    from gateway.simulator import SimulatorSettings
+    from gateway.simulator import EXAMPLE_CAMPAIGNS, SimulatorSettings
 
     try:
         return SimulatorSettings(
@@ -136,6 +140,7 @@ def _simulated(options: argparse.Namespace) -> "SimulatorSettings | None":
             call_rate=10.0 if rate is None else rate,
             call_burst=10.0 if burst is None else burst,
             max_expiration_ahead_s=ahead_s,
+            campaigns=EXAMPLE_CAMPAIGNS,
         )
     except ValueError as error:
         raise settings.SettingsError(f"--simulator: {error}") from error

@@ -19,6 +19,7 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
 from gateway.telemetry import (
+    DirectoryFigures,
     FileFigures,
     FleetFigures,
     Metrics,
@@ -74,11 +75,14 @@ class Monitoring:
         clock_behind: Callable[[], float] = lambda: 0.0,
         fleet: FleetView | None = None,
         campaign_name: Callable[[str], str] = lambda campaign_id: "",
+        directory: Callable[[], DirectoryFigures | None] = lambda: None,
     ) -> None:
         """`clock_behind` returns the seconds by which the wall clock is behind AWS's.
 
-        `campaign_name` returns the name of a campaign, empty if it is not known.
+        `campaign_name` returns the name of a campaign, empty if it is not known. `directory` returns how
+        names are read, None if they are not read from Amazon Connect.
         """
+        self._directory = directory
         self._campaign_name = campaign_name
         self._fleet = fleet
         self._clock_behind = clock_behind
@@ -173,6 +177,7 @@ class Monitoring:
             clock_behind_s=self._clock_behind(),
             fleet=None if self._fleet is None else self._fleet.figures(),
             campaign_names=self._names_of(counts.campaigns),
+            directory=self._directory(),
         )
 
     async def last(self) -> Observation | None:

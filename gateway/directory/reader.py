@@ -16,6 +16,7 @@ from gateway.core.errors import AccessDenied, CallFailure, CallTransient, RateTh
 from gateway.directory.change_log import log_changes
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.table import MOST_CAMPAIGNS, CampaignEntry, CampaignTable
+from gateway.telemetry import DirectoryFigures
 
 log = logging.getLogger(__name__)
 
@@ -77,14 +78,6 @@ class ApiReading:
     tags_problem: str = ""
 
 
-class ReadingFigures(NamedTuple):
-    """The state of the directory for metrics. `age_s` is None until every API has been read."""
-
-    campaigns: int
-    age_s: float | None
-    failures: Mapping[str, int]
-
-
 class DirectoryReader:
     """Keeps a directory fresh from the lists of one or several APIs.
 
@@ -114,15 +107,15 @@ class DirectoryReader:
         self._complete_at: float | None = None
         self._read_at = float("-inf")
         self._tags_read_at: dict[str, float] = {}
-        self._failures: dict[str, int] = {}
+        self._failures: dict[tuple[str, str], int] = {}
         self._woken = asyncio.Event()
         self._read_once = asyncio.Event()
         directory.wanted = self._woken.set
 
-    def figures(self) -> ReadingFigures:
-        """Return the state of the directory."""
+    def figures(self) -> DirectoryFigures:
+        """Return the state of the directory for metrics."""
         age_s = None if self._complete_at is None else self._now() - self._complete_at
-        return ReadingFigures(len(self._directory.table), age_s, dict(self._failures))
+        return DirectoryFigures(len(self._directory.table), age_s, dict(self._failures))
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -253,8 +246,7 @@ class DirectoryReader:
     def _failed(self, reading: ApiReading, operation: str, failure: CallFailure) -> None:
         """Count a failure, and log it once for each kind."""
         kind = type(failure).__name__
-        key = f"{operation} {kind}"
-        self._failures[key] = self._failures.get(key, 0) + 1
+        self._failures[operation, kind] = self._failures.get((operation, kind), 0) + 1
         known = reading.problem if operation == "ListCampaigns" else reading.tags_problem
         if operation == "ListCampaigns":
             reading.problem = kind

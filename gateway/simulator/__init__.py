@@ -8,6 +8,7 @@ from gateway.simulator.callers import CallerRecord, OtherCaller
 from gateway.simulator.campaigns import BufferSize, CampaignState
 from gateway.simulator.command import add_arguments, run
 from gateway.simulator.connect import SimulatedConnect
+from gateway.simulator.examples import EXAMPLE_CAMPAIGNS
 from gateway.simulator.faults import Fault, FaultKind
 from gateway.simulator.journal import AcceptedItem, CallRecord, Delivery, FailedItem, Journal, Statistics
 from gateway.simulator.journal_file import JournalFile, read_journal
@@ -16,6 +17,7 @@ from gateway.simulator.server import Simulator
 from gateway.simulator.settings import NamedCampaign, SimulatorSettings
 
 __all__ = [
+    "EXAMPLE_CAMPAIGNS",
     "AcceptedItem",
     "BufferSize",
     "CallRecord",

@@ -10,6 +10,7 @@ import sys
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
+from gateway.simulator.examples import EXAMPLE_CAMPAIGNS
 from gateway.simulator.journal_file import JournalFile
 from gateway.simulator.server import Simulator
 from gateway.simulator.settings import SimulatorSettings
@@ -63,6 +64,7 @@ def _settings(arguments: argparse.Namespace) -> SimulatorSettings:
         seed=arguments.seed,
         verify_signatures=not arguments.no_verify_signatures,
         credentials={key: secret} if key and secret else {},
+        campaigns=EXAMPLE_CAMPAIGNS,
     )
 
 

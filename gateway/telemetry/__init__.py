@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from gateway.telemetry.call_traces import BatchTrace
 from gateway.telemetry.campaign_metrics import merged
+from gateway.telemetry.directory_metrics import DirectoryFigures
 from gateway.telemetry.exporters import TelemetryError
 from gateway.telemetry.fleet_metrics import FleetFigures
 from gateway.telemetry.metrics import Metrics
@@ -22,6 +23,7 @@ __all__ = [
     "CONTENT_TYPE",
     "OPENMETRICS",
     "BatchTrace",
+    "DirectoryFigures",
     "FileFigures",
     "FleetFigures",
     "Metrics",

@@ -7,7 +7,7 @@ forgets a set of labels: they are added to what it has collected, as a producer 
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -22,11 +22,12 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 
 from gateway.core.model import Entry, FlushReason
-from gateway.telemetry import fleet_metrics
+from gateway.telemetry import directory_metrics, fleet_metrics
 from gateway.telemetry import metric_definitions as definitions
 from gateway.telemetry.caller_metrics import caller_families
 from gateway.telemetry.campaign_metrics import campaign_families
 from gateway.telemetry.counters import Counters
+from gateway.telemetry.directory_metrics import DirectoryFigures
 from gateway.telemetry.distributions import Distributions
 from gateway.telemetry.export_watch import ExportResults, MetricPusher
 from gateway.telemetry.families import Family, Histogram, as_opentelemetry
@@ -74,6 +75,7 @@ class Metrics:
         self._observe_gauges()
         self._observe_counters()
         self._observe_fleet()
+        self._observe_directory()
 
     @property
     def pushes(self) -> bool:
@@ -238,6 +240,12 @@ class Metrics:
         names = ("operation", "kind")
         self._counter(fleet_metrics.STATE_ERRORS, lambda seen: _by(names, seen.counts.state_errors))
 
+    def _observe_directory(self) -> None:
+        self._gauge(directory_metrics.CAMPAIGNS, _of_directory(lambda seen: _one(seen.campaigns)))
+        self._gauge(directory_metrics.AGE, _of_directory(_directory_age))
+        names = ("operation", "error")
+        self._counter(directory_metrics.FAILURES, _of_directory(lambda seen: _by(names, seen.failures)))
+
     def _gauge(self, metric: definitions.Metric, values: Callable[[Observation], Values]) -> None:
         self._provider.get_meter(SCOPE).create_observable_gauge(
             metric.name, [self._reading(values)], metric.unit, metric.description
@@ -266,13 +274,22 @@ def _each(name: str, counts: dict[str, int] | dict[str, float]) -> Values:
     return [(count, {name: key}) for key, count in counts.items()]
 
 
-def _by(names: tuple[str, str], counts: dict[tuple[str, str], int]) -> Values:
+def _by(names: tuple[str, str], counts: Mapping[tuple[str, str], int]) -> Values:
     return [(count, dict(zip(names, key, strict=True))) for key, count in counts.items()]
 
 
 def _of_fleet(read: Callable[[FleetFigures], float]) -> Callable[[Observation], Values]:
     """Return what reads a figure of the fleet; without a fleet there is none."""
     return lambda seen: [] if seen.fleet is None else _one(read(seen.fleet))
+
+
+def _of_directory(read: Callable[[DirectoryFigures], Values]) -> Callable[[Observation], Values]:
+    """Return what reads figures of the campaign directory; without a directory there are none."""
+    return lambda seen: [] if seen.directory is None else read(seen.directory)
+
+
+def _directory_age(seen: DirectoryFigures) -> Values:
+    return [] if seen.age_s is None else _one(seen.age_s)
 
 
 def _certificate_ends(seen: Observation) -> Values:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from gateway.core.views.snapshot import Snapshot
 from gateway.telemetry.counters import Counts
+from gateway.telemetry.directory_metrics import DirectoryFigures
 from gateway.telemetry.fleet_metrics import FleetFigures
 
 
@@ -42,3 +43,4 @@ class Observation(NamedTuple):
     clock_behind_s: float = 0.0
     fleet: FleetFigures | None = None
     campaign_names: Mapping[str, str] = MappingProxyType({})
+    directory: DirectoryFigures | None = None

@@ -12,7 +12,7 @@ from gateway.core import errors
 from gateway.core.campaigns.condition import Condition
 from gateway.core.model import FlushReason, Outcome, Reason
 from gateway.core.views.snapshot import CONCURRENCY, RATE
-from gateway.telemetry import fleet_metrics, metric_definitions
+from gateway.telemetry import directory_metrics, fleet_metrics, metric_definitions
 from gateway.telemetry.campaign_metrics import ON_HOLD
 from gateway.telemetry.counters import THROTTLES
 from gateway.telemetry.prometheus_text import name_of
@@ -146,7 +146,7 @@ def _rows() -> list[tuple[str, str, str]]:
 def _metrics() -> Iterator[metric_definitions.Metric]:
     yield from (
         value
-        for module in (metric_definitions, fleet_metrics)
+        for module in (metric_definitions, fleet_metrics, directory_metrics)
         for value in vars(module).values()
         if isinstance(value, metric_definitions.Metric)
     )

@@ -73,7 +73,9 @@ def test_an_alert_has_a_severity_and_a_runbook_link(name: str) -> None:
     assert re.fullmatch(r"DialGateway([A-Z][a-z]+)+", name)
     assert rule["labels"].keys() == {"severity"}
     assert rule["labels"]["severity"] in SEVERITIES
-    assert rule["annotations"].keys() - {"threshold"} == {"summary", "description", "runbook_url"}
+    optional = {"threshold", "campaign_name"}
+    assert rule["annotations"].keys() - optional == {"summary", "description", "runbook_url"}
+    assert ("campaign_name" in rule["annotations"]) == ("$labels.campaign" in rule["annotations"]["summary"])
     assert rule["annotations"]["runbook_url"] == f"docs/runbook.md#{name.lower()}"
     assert rule["annotations"]["description"].endswith(".")
 
@@ -168,6 +170,38 @@ def test_promtool_takes_the_rules_and_the_dashboard() -> None:
     alerts.check_expressions(PROMTOOL, map(check_alerts.filled_in, dashboard.expressions()))
     with pytest.raises(alerts.RulesError, match="parse"):
         alerts.check_expressions(PROMTOOL, ["sum by (dial_gateway_backlog"])
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not at hand: scripts/promtool.sh brings it")
+def test_an_alert_about_a_campaign_has_its_name(tmp_path: Path) -> None:
+    """The name comes from the info series. Without one, the annotation is empty, so it is not sent."""
+    assert PROMTOOL is not None
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "dial-gateway.rules.yaml").write_text(alerts.RULES.read_text())
+    name, labels = "DialGatewayCampaignCooling", 'namespace="n",job="j",instance="a",campaign="id-{}"'
+    held_up = f'dial_gateway_campaign_held_up_seconds{{{{{labels},condition="cooling"}}}}'
+    given = [{"series": held_up.format(number), "values": "0+30x100"} for number in (1, 2)]
+    info = 'dial_gateway_campaign_info{namespace="n",job="j",instance="a",campaign="id-1",name="debt <b>"}'
+    expected = [
+        {
+            "exp_labels": {"severity": "warning", "namespace": "n", "job": "j", "campaign": f"id-{number}"},
+            "exp_annotations": {
+                **ALERTS[name]["annotations"],
+                "summary": f"Campaign id-{number} has not flowed for 11m 30s",
+                "campaign_name": called,
+            },
+        }
+        for number, called in ((1, "debt <b>"), (2, ""))
+    ]
+    test = {
+        "name": f"{name} has the name of its campaign",
+        "interval": "30s",
+        "input_series": [*given, {"series": info, "values": "1x100"}],
+        "alert_rule_test": [{"alertname": name, "eval_time": "11m30s", "exp_alerts": expected}],
+    }
+    document = {"rule_files": ["../dial-gateway.rules.yaml"], "evaluation_interval": "30s", "tests": [test]}
+    (tmp_path / "tests" / "names.yaml").write_text(yaml.safe_dump(document))
+    assert alerts.run_tests(PROMTOOL, tmp_path / "tests") == 1
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not at hand: scripts/promtool.sh brings it")

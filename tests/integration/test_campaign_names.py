@@ -16,6 +16,7 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from gateway.directory.table import CampaignEntry, CampaignTable
 from gateway.simulator import Fault, FaultKind, NamedCampaign, SimulatorSettings
+from tests.integration.admin import scrape
 from tests.integration.test_dialctl_campaigns import dialctl
 from tests.integration.world import PATIENCE_S, World, WorldOptions, dials, until, verdicts, world_of
 
@@ -117,6 +118,10 @@ async def test_a_directory_that_cannot_be_read_affects_no_dial_by_id(
         (named,) = await world.ask(*dials(1, "named"), campaign="name:payment-reminders")
         assert (named.outcome, named.reason) == (pb.OUTCOME_NOT_ACCEPTED, pb.REASON_CAMPAIGN_NOT_FOUND)
         assert named.retry_advice == pb.RETRY_ADVICE_SAME_TOKEN
+        seen = await scrape(world.gateway.admin_port)
+        name = "dial_gateway_campaign_directory_failures_total"
+        assert seen.value(name, operation="ListCampaigns", error="AccessDenied") == 1
+        assert "dial_gateway_campaign_directory_age_seconds" not in seen.text
     (line,) = read_failures(caplog)
     assert "connect-campaigns:ListCampaigns" in line
 
@@ -175,6 +180,11 @@ async def test_operators_use_names_and_see_them() -> None:
         )
         assert (await client.release_campaign("name:payment-reminders")).campaign_id == A
         assert await client.purge_campaign("name:payment-reminders", "test") == 0
+        await world.ask(*dials(1), campaign=A)
+        seen = await scrape(world.gateway.admin_port)
+        assert seen.value("dial_gateway_campaign_info", campaign=A, name="payment-reminders") == 1
+        assert seen.value("dial_gateway_campaign_directory_campaigns") == 2
+        assert 0 <= seen.value("dial_gateway_campaign_directory_age_seconds") < PATIENCE_S
 
 
 async def test_names_that_operators_cannot_use() -> None:

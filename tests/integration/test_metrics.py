@@ -12,11 +12,11 @@ from prometheus_client.samples import Sample
 
 from gateway.core.model import FlushReason, Outcome
 from gateway.directory.table import CampaignEntry, CampaignTable
-from gateway.simulator import CampaignState, FaultKind
+from gateway.simulator import CampaignState, Fault, FaultKind, NamedCampaign, SimulatorSettings
 from gateway.telemetry import OPENMETRICS
 from tests.integration.admin import Scrape, get, scrape
 from tests.integration.secured import BILLING, OPS, caller_of, secured
-from tests.integration.world import CAMPAIGN, World, dial, dials, until, world_of
+from tests.integration.world import CAMPAIGN, World, WorldOptions, dial, dials, until, world_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 _row = re.compile(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|([^|]*)\|", re.MULTILINE)
@@ -64,9 +64,16 @@ async def load(world: World) -> None:
 
 async def test_the_document_and_the_export_agree(tmp_path: Path) -> None:
     """Every exported metric is documented, and every documented one exported, with its kind and labels."""
-    async with world_of() as world:
-        world.gateway.directory.publish(NAMED)
+    campaigns = (NamedCampaign(CAMPAIGN, "reminders"),)
+    no_tags = Fault(
+        kind=FaultKind.EXCEPTION, code="AccessDeniedException", operation="ListTagsForResource", count=1
+    )
+    options = WorldOptions(simulator=SimulatorSettings(call_rate=0, campaigns=campaigns), faults=[no_tags])
+    async with world_of(options, campaign_directory="connect") as world:
         await load(world)
+        reader = world.gateway._names
+        assert reader is not None
+        await until(lambda: reader.figures().failures)
         await asyncio.sleep(0.3)  # for the first sample of the loop's lag
         exported = (await scraped(world)).names()
     async with secured(tmp_path) as (world, folder), caller_of(world, folder.ca, OPS) as ops:

@@ -5,7 +5,7 @@ import atexit
 import logging
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
@@ -69,6 +69,23 @@ def end_of_core(timeout_s: float = LAST_LINES_S) -> None:
     if _State.core is not None:
         _State.core.end(timeout_s)
         _State.core = None
+
+
+def name_campaigns(names: Callable[[str], str]) -> None:
+    """Add the name of a campaign to each line about one, until the log is configured again.
+
+    `names` returns the name of a campaign by its id, empty if it is not known.
+    """
+
+    def with_name(record: logging.LogRecord) -> bool:
+        campaign_id = record.__dict__.get("campaign")
+        name = names(campaign_id) if isinstance(campaign_id, str) else ""
+        if name:
+            record.__dict__["campaign_name"] = name
+        return True
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(with_name)
 
 
 def flush(timeout_s: float = LAST_LINES_S) -> bool:

@@ -137,7 +137,7 @@ async def test_a_failing_api_keeps_what_it_told(caplog: pytest.LogCaptureFixture
     lines = [record.message for record in caplog.records]
     assert len(lines) == 1
     assert "connect-campaigns:ListCampaigns" in lines[0]
-    assert reader.figures().failures == {"ListCampaigns AccessDenied": 2}
+    assert reader.figures().failures == {("ListCampaigns", "AccessDenied"): 2}
     await reader.read_names()
     assert sorted(directory.table.entries) == ["id-a2", "id-d"]
 

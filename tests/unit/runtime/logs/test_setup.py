@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import sys
 import threading
 from collections.abc import Iterator
@@ -50,6 +51,22 @@ def test_an_uncaught_exception_is_logged_by_type_and_place(where: str, said: io.
     assert line["error"] == "ValueError"
     assert "test_setup.py" in line["at"][0]
     assert SECRET not in said.getvalue()
+
+
+def test_lines_about_a_campaign_have_its_name(said: io.StringIO) -> None:
+    """The name stands beside the id. Markup in it is text; a campaign without a name has none."""
+    names = {"id-1": "<b>debt</b>"}
+    logs.name_campaigns(lambda campaign_id: names.get(campaign_id, ""))
+    log = logging.getLogger("gateway.test")
+    for campaign in ("id-1", "id-2"):
+        log.info("a campaign is held", extra={"campaign": campaign})
+    log.info("started")
+    lines = [json.loads(line) for line in said.getvalue().splitlines()]
+    assert [(line.get("campaign"), line.get("campaign_name")) for line in lines] == [
+        ("id-1", "<b>debt</b>"),
+        ("id-2", None),
+        (None, None),
+    ]
 
 
 def test_a_log_that_was_never_configured_has_nothing_to_wait_for() -> None:
