@@ -144,7 +144,8 @@ class Row {
     this.parts = make("p", "parts");
     this.queue = make("span");
     this.meter = meter();
-    this.name = make("bdi", "called");
+    this.name = make("span", "called");
+    this.name.dir = "auto"; // keeps its direction to itself, as the id's element does
     this.tags = make("p", "tags");
     const name = make("td", "name", "", this.name, make("bdi", "id", visible(id)), this.tags);
     const cells = COLUMNS.slice(3).map(([, words]) => { const cell = make("td", "number"); cell.dataset.label = words; return cell; });
