@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.admin import messages
+from gateway.directory.table import CampaignEntry, CampaignTable
 from gateway.simulator import CampaignState, FaultKind
 from tests.console.browser import Page
 from tests.console.scene import TOKEN, gateway, hold, load
@@ -172,6 +173,24 @@ async def test_text_from_callers_does_not_run_as_script(page: Page, world: World
     await page.until("document.querySelector('[data-is=held]')?.closest('td').textContent.includes('<img')")
     assert await page.run("window.struck") is None
     assert await page.run("document.querySelectorAll('img, iframe, script:not([src]), main a').length") == 0
+
+
+async def test_names_and_tags_are_shown_as_text_and_found(page: Page, world: World) -> None:
+    """A campaign with a name shows it above its id. Markup in names and tags is text; a search finds them."""
+    await open_console(page, world)
+    entries = [CampaignEntry("id-1", HOSTILE[0], {"team": HOSTILE[1]}), CampaignEntry("id-2", "surveys", {})]
+    world.gateway.directory.publish(CampaignTable(entries))
+    for number in (1, 2, 3):
+        await world.ask(*dials(1, f"n{number}"), campaign=f"id-{number}")
+    await page.until(f"{ROWS} === 3")
+    shown = "[...document.querySelectorAll('#campaign-rows .called')].map(e => e.hidden ? '' : e.textContent)"
+    assert sorted(await page.run(shown)) == sorted(["", "surveys", HOSTILE[0]])
+    tags = "[...document.querySelectorAll('#campaign-rows .tags')].map(e => e.textContent).join('')"
+    assert await page.run(tags) == f"team={HOSTILE[1]}"
+    await page.run("document.querySelector('#find').focus()")
+    await page.type("SURVEYS")
+    await page.until(f"{ROWS} === 1 && document.querySelector('#campaign-rows bdi').textContent === 'id-2'")
+    assert await page.run("window.struck") is None
 
 
 async def test_the_page_runs_no_foreign_script(page: Page, world: World) -> None:

@@ -14,7 +14,6 @@ from dialgateway import DialGatewayClient as Client
 from dialgateway.v1 import campaign_service_pb2 as pb_campaigns
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceStub
-from gateway.directory.table import CampaignEntry, CampaignTable
 from gateway.simulator import Fault, FaultKind, NamedCampaign, SimulatorSettings
 from tests.integration.admin import scrape
 from tests.integration.test_dialctl_campaigns import dialctl
@@ -227,22 +226,23 @@ async def test_campaigns_are_found_by_pattern_name_and_tag() -> None:
                 await client.see_campaigns("tag:team")
 
 
-async def test_a_watch_tells_that_a_name_has_changed() -> None:
+async def test_a_watch_tells_that_a_name_has_changed(tmp_path: Path) -> None:
     """A campaign with another name counts as changed, although nothing else of it has."""
+    file, text = tmp_path / "campaigns.yaml", "version: 1\ncampaigns: [{{id: {}, name: {}}}]"
+    file.write_text(text.format(A, "payments"))
     async with (
-        world_of(options(), campaign_directory="connect") as world,
+        world_of(options(), campaign_directory=str(file)) as world,
         client_of(world) as client,
         asyncio.timeout(PATIENCE_S),
     ):
-        await read(world)
         await client.hold_campaign(A, "test")
         watch = client.watch_campaigns(0.25)
-        assert (await anext(watch)).campaigns[A].name == "payment-reminders"
-        world.gateway.directory.publish(CampaignTable([CampaignEntry(A, "reminders", {})]))
+        assert (await anext(watch)).campaigns[A].name == "payments"
+        file.write_text(text.format(A, "reminders"))
         seen = await anext(watch)
-        while A not in seen.changed:
+        while seen.campaigns[A].name != "reminders":
             seen = await anext(watch)
-        assert seen.campaigns[A].name == "reminders"
+        assert A in seen.changed
         await watch.aclose()
 
 
