@@ -120,7 +120,7 @@ async def test_a_hold_stops_the_calls_and_a_release_resumes_them(page: Page, wor
         others = len(world.calls("others"))
         row = "document.querySelector('[data-is=held]')?.closest('td').textContent"
         said = await page.until(row)
-        assert said.startswith("Held“wrong list, see incident 2214”, Ines Duarte (admin port)")
+        assert said.startswith("Held“wrong list, see incident 2214”, Ines Duarte (typed)")
         await until(lambda: len(world.calls("others")) > others + 5)
         assert len(world.calls(CAMPAIGN)) == held
         await page.click(f"[aria-label='Release {CAMPAIGN}']")
@@ -145,6 +145,7 @@ async def test_a_purge_first_asks_with_the_number_of_requests(page: Page, world:
     asked = await page.run("document.querySelector('#ask-number').textContent")
     assert asked == "1,234 dial requests will be answered, and not dialed"
     assert await page.run("document.querySelector('#ask-do').textContent") == "Purge 1,234 dial requests"
+    await fill(page, reason="wrong list")
     await page.click("#ask-do")
     results = await stream.read(1234)
     assert {*verdicts(results)} == {"NOT_ACCEPTED PURGED SAME_TOKEN"}
