@@ -14,13 +14,14 @@ from gateway.access.grants import AccessControl, Caller
 from gateway.access.policy import Grant
 from gateway.api.authorization import Authorizer
 from gateway.api.caller_limits import CallerLimit, CallerLimits
-from gateway.api.session import Session, StreamUnreadableError
+from gateway.api.session import TURN_UNITS, Session, StreamUnreadableError
 from gateway.api.streams import OpenStreams, StreamLimits
 from gateway.api.wire import dial_requests
 from gateway.api.wire.incoming import PART, Incoming, UnreadableError
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.loop_share import LoopShare
 from gateway.runtime.supervision import Supervisor
 from gateway.telemetry import RpcStatus, RpcTrace, StreamFigures, Telemetry
 
@@ -76,6 +77,7 @@ class DialRequestServicer:
         self._supervisor = supervisor
         self._authorizer = Authorizer(access_control)
         self._caller_limits = CallerLimits(limits.caller_window)
+        self._loop_share = LoopShare(TURN_UNITS)
         self._streams = OpenStreams(limits, rng, supervisor)
         self._sessions: dict[Session, asyncio.Task[None] | None] = {}
         self._taking = asyncio.Lock()
@@ -241,6 +243,7 @@ class DialRequestServicer:
             permission,
             self._directory,
             self._supervisor,
+            loop_share=self._loop_share,
         )
 
     def _ended(

@@ -35,6 +35,7 @@ from gateway.core.model import (
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.loop_share import LoopShare
 from gateway.runtime.supervision import Supervisor
 from gateway.telemetry import RpcTrace, Telemetry
 
@@ -45,6 +46,9 @@ AMPLE_ROOM = 1000
 yet. All streams together read fewer in the time for which they gather."""
 RESPONSE_RESULTS = 500
 """Results in one response message, at most."""
+TURN_UNITS, REQUEST_UNITS = 1000, 4
+"""Answers that all streams send in one turn of the event loop, about: some milliseconds of work. To read a
+dial request costs as much as this many answers."""
 RESPONSE_EVERY_S = 0.004
 """Seconds between two responses of a busy stream. A message costs as much as the answers in it, so answers
 wait this long to share one. The first response after a pause is sent at once."""
@@ -93,6 +97,7 @@ class Session:
         directory: CampaignDirectory = NO_DIRECTORY,
         supervisor: Supervisor | None = None,
         timers: Timers | None = None,
+        loop_share: LoopShare | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._telemetry = telemetry
@@ -106,6 +111,7 @@ class Session:
         self._source = Source(owner=self, caller=self._permission.caller_key)
         self._unanswered: dict[int, DialRequest] = {}
         self._gathering = Gathering(self._submit, supervisor or Supervisor(), timers)
+        self._loop_share = loop_share or LoopShare(TURN_UNITS)
         self._outbox: list[Settled] = []
         self._notices: dict[str, CampaignNotice] = {}
         self._delivered = asyncio.Event()
@@ -280,6 +286,7 @@ class Session:
         """
         try:
             while not message.ended:
+                await self._loop_share.take(REQUEST_UNITS * int(min(message.count, PART)))
                 self._take_part(message, await self._room())
                 if not message.ended:
                     await asyncio.sleep(0)  # let other tasks run
@@ -368,6 +375,8 @@ class Session:
             pause_s = handed_over_at + RESPONSE_EVERY_S - loop.time()
             if pause_s > 0 and self._outbox and len(self._outbox) < RESPONSE_RESULTS:
                 await asyncio.sleep(pause_s)
+            if self._outbox:
+                await self._loop_share.take(min(len(self._outbox), RESPONSE_RESULTS))
             answers, self._outbox = self._outbox[:RESPONSE_RESULTS], self._outbox[RESPONSE_RESULTS:]
             for response in dial_requests.responses(answers):
                 yield response

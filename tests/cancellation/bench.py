@@ -20,6 +20,7 @@ from gateway.core.model import DialRequest
 from gateway.dispatch.claims import Claims
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.loop_share import LoopShare
 from gateway.runtime.supervision import Supervisor
 from gateway.shared_state.port import SharedState
 from gateway.telemetry import telemetry_with
@@ -45,7 +46,10 @@ class Bench:
         """Make a session of the only caller."""
         telemetry = telemetry_with()
         trace = telemetry.rpc_started("StreamDialRequests", ())
-        session = Session(self.dispatcher, telemetry, SystemClock(), trace, self.window, self.share)
+        share = LoopShare(0)  # the session waits for a turn before each piece of work
+        session = Session(
+            self.dispatcher, telemetry, SystemClock(), trace, self.window, self.share, loop_share=share
+        )
         self.sessions.append(session)
         return session
 
