@@ -75,8 +75,16 @@ class FleetSnapshots(StatusSnapshots):
         return await super().fresh()
 
     async def whole(self, row: CampaignRow) -> CampaignRow:
-        """Return a campaign as listings show it, given the row of this replica."""
+        """Return a campaign as listings show it right after an operation, given the row of this replica.
+
+        The reports of the other replicas are waited for until they show the operation, for some tenths of a
+        second at most.
+        """
         self._control.look()
+        attempts = 0
+        while await self._read() and self._outdated_for(row) and attempts < FIRST_ATTEMPTS:
+            attempts += 1
+            await self._pause(ASKED_EVERY_S)
         others = [(name, rows[row.campaign_id]) for name, rows in self._by_name() if row.campaign_id in rows]
         return merged_row([(self._control.here.name, row), *others])
 
@@ -157,6 +165,15 @@ class FleetSnapshots(StatusSnapshots):
     def _missing(self) -> bool:
         """Whether a live replica has not reported."""
         return any(not each.lost and each.member not in self._reports for each in self._control.others())
+
+    def _outdated_for(self, row: CampaignRow) -> bool:
+        """Whether a live replica has not reported since a campaign was held or released as in `row`."""
+        for each in self._control.others():
+            reported = self._reports.get(each.member, {}).get(row.campaign_id)
+            is_held = reported is not None and reported.hold is not None
+            if not each.lost and (each.member not in self._reports or is_held != (row.hold is not None)):
+                return True
+        return False
 
     def _by_name(self) -> list[tuple[str, Report]]:
         """Return the reports of the present members, by name."""

@@ -251,6 +251,7 @@ class CampaignOperations:
         answering: bool = False,
     ) -> Done:
         """Carry out an action on all replicas. Raises `NotOnHold`, `ReleaseNotShared` and `TooManyHolds`."""
+        fleet.look()  # so that the answer can show what all replicas have queued
         try:
             result = await fleet.act(kind, campaign_id, operator.name, operator.reason, answering=answering)
         except SharedStateAway:

@@ -194,6 +194,34 @@ async def test_one_campaign_after_an_operation() -> None:
         assert (await fleet.look("a")).rows["c"].state is CampaignState.HELD
 
 
+async def test_the_answer_to_an_operation_counts_the_requests_of_all_replicas() -> None:
+    """Although nobody has looked at a listing before, and reports of the time before are there."""
+    async with listings("a", "b", "c") as fleet:
+        for count, replica in enumerate(fleet.fleet.replicas.values(), 1):
+            queue(replica, count)
+        a = fleet.fleet.replicas["a"]
+        for kind, state in (
+            (FleetActionKind.HOLD, CampaignState.HELD),
+            (FleetActionKind.RELEASE, CampaignState.FLOWING),
+        ):
+            await fleet.fleet.done(a.act(kind))
+            row = await fleet.of["a"].snapshots.whole(a.bench.dispatcher.row("c"))
+            assert row.state is state
+            assert [(part.replica, part.queued) for part in row.parts] == [("a", 1), ("b", 2), ("c", 3)]
+            assert {part.state for part in row.parts} == {state}
+
+
+async def test_an_operation_does_not_wait_for_a_replica_that_does_not_report() -> None:
+    async with listings("a", "b") as fleet:
+        queue(fleet.fleet.replicas["a"], 1)
+        fleet.fleet.replicas["b"].reachable = False
+        a = fleet.fleet.replicas["a"]
+        await fleet.fleet.done(a.act(FleetActionKind.HOLD))
+        row = await fleet.of["a"].snapshots.whole(a.bench.dispatcher.row("c"))
+        assert (row.queued, [part.replica for part in row.parts]) == (1, ["a"])
+        assert fleet.of["a"].read <= FIRST_ATTEMPTS + 1
+
+
 async def test_a_report_has_a_bounded_number_of_campaigns() -> None:
     """Campaigns that do not flow, and the largest backlogs, come first."""
     figures = (0, 0, None, (0,) * 5, 0.0, Reason.NONE, "", None, None, None, None)
