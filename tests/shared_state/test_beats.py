@@ -22,6 +22,7 @@ async def test_replicas_learn_of_each_other(real_server: Server) -> None:
         assert names_in((await beat(other, 1, "m-2")).tick.members) == {"m-1", "m-2"}
 
 
+@pytest.mark.timed
 async def test_a_second_replica_with_the_same_name_joins_only_after_the_first(real_server: Server) -> None:
     """Two processes that start at once: the server decides, whatever each has seen before."""
     async with state_at(real_server.url) as one, state_at(real_server.url, "m-2") as other:
