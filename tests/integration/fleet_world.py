@@ -81,6 +81,17 @@ class FleetWorld:
         words = f"connected; {len(self.replicas)} replica"
         await until(lambda: all(each.shared_state[1].startswith(words) for each in self.replicas))
 
+    async def certain(self) -> None:
+        """Wait until no replica is in doubt any more, as all are in the first seconds of a new fleet."""
+        ledgers = [(each.gateway, each.gateway.engine.fleet_ledger) for each in self.replicas]
+        await until(
+            lambda: (
+                not any(
+                    ledger is None or ledger._in_doubt(gateway._clock.now()) for gateway, ledger in ledgers
+                )
+            )
+        )
+
     def dialed(self, campaign: str = CAMPAIGN) -> Counter[str]:
         """Return how often Connect dialed each token of a campaign."""
         dials = self.simulator.connect.journal.dials(campaign)

@@ -87,6 +87,7 @@ async def test_counts_of_all_replicas_are_added_up(real_server: Server) -> None:
         await until(lambda: outstanding(fleet) == 6)
         done = await act(fleet.replicas[1], HOLD, HeldRequests.ANSWER)
         assert done.answered == 6
+        await fleet.certain()
         assert verdicts(await fleet.replicas[0].ask(*dials(1, "late"))) == ["NOT_ACCEPTED HELD SAME_TOKEN"]
 
 
