@@ -143,6 +143,7 @@ async def test_leaving_during_a_slow_handshake(sender: SenderName, authority: ss
         assert upstream.requests == []
 
 
+@pytest.mark.timed
 @EACH_SENDER
 async def test_calls_that_were_delayed_stay_within_the_quota(
     sender: SenderName, authority: ssl.SSLContext

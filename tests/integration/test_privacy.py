@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import grpc.aio
+import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.core import errors
@@ -112,6 +113,7 @@ async def broken(served: Served) -> list[str]:
     return []
 
 
+@pytest.mark.timed
 async def test_nothing_private_is_emitted() -> None:
     """Logs at DEBUG, spans and metrics of a whole session contain no phone number and no attribute."""
     environment = {
