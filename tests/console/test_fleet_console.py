@@ -69,7 +69,7 @@ async def test_a_purge_counts_all_replicas_and_says_how_many_have_confirmed(
     await open_console(page, fleet)
     await page.until(PARTS)
     await page.click(f"[aria-label='Purge {CAMPAIGN}']")
-    for field, text in {"operator": "Ines", "token": TOKEN}.items():
+    for field, text in {"operator": "Ines", "token": TOKEN, "reason": "wrong list"}.items():
         await page.run(f"document.querySelector('#ask-{field}').focus()")
         await page.type(text)
     await page.key("Enter")
