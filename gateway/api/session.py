@@ -98,6 +98,7 @@ class Session:
         supervisor: Supervisor | None = None,
         timers: Timers | None = None,
         loop_share: LoopShare | None = None,
+        response_every_s: float = RESPONSE_EVERY_S,
     ) -> None:
         self._dispatcher = dispatcher
         self._telemetry = telemetry
@@ -112,6 +113,7 @@ class Session:
         self._unanswered: dict[int, DialRequest] = {}
         self._gathering = Gathering(self._submit, supervisor or Supervisor(), timers)
         self._loop_share = loop_share or LoopShare(TURN_UNITS)
+        self._response_every_s = response_every_s
         self._outbox: list[Settled] = []
         self._notices: dict[str, CampaignNotice] = {}
         self._delivered = asyncio.Event()
@@ -367,12 +369,12 @@ class Session:
     async def responses(self) -> AsyncIterator[pb.StreamDialRequestsResponse]:
         """Yield answers and notices as they arrive, until the last answer."""
         loop = asyncio.get_running_loop()
-        handed_over_at = -RESPONSE_EVERY_S
+        handed_over_at = -self._response_every_s
         while True:
             notices, self._notices = self._notices, {}
             for campaign_id, notice in notices.items():
                 yield dial_requests.notice(campaign_id, notice)
-            pause_s = handed_over_at + RESPONSE_EVERY_S - loop.time()
+            pause_s = handed_over_at + self._response_every_s - loop.time()
             if pause_s > 0 and self._outbox and len(self._outbox) < RESPONSE_RESULTS:
                 await asyncio.sleep(pause_s)
             if self._outbox:

@@ -1,7 +1,7 @@
 """The shared state in Valkey or Redis: each operation is a script, in one round trip.
 
-Beats, the ledger and all else have connections of their own, so that none delays another. No operation is
-repeated here, and each ends within its time limit.
+Beats, the ledger and all else have connections of their own, so that none delays another. Each notes the
+layout before it writes anything. No operation is repeated here, and each ends within its time limit.
 """
 
 import asyncio
@@ -85,8 +85,8 @@ class ValkeyState:
             ScriptRunner(route, clock_shift_ms)
             for route in (
                 self._route(primary.open_ours, patience_s, TIMES_ASKED, self._has_returned),
-                self._route(primary.open, patience_s, MOST_CONNECTIONS),
-                self._route(primary.open, timeout_s, MOST_CONNECTIONS),
+                self._route(primary.open_ours, patience_s, MOST_CONNECTIONS),
+                self._route(primary.open_ours, timeout_s, MOST_CONNECTIONS),
             )
         ]
         self._beats, self._ledger, self._others = self._runners

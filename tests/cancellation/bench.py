@@ -27,6 +27,9 @@ from gateway.telemetry import telemetry_with
 from tests.cancellation.hanging import turns
 from tests.integration.world import dials
 
+RESPONSE_EVERY_S = 0.03
+"""Seconds between two responses: so long that there are answers to wait with, however fast the machine is."""
+
 
 @dataclass
 class Bench:
@@ -48,7 +51,14 @@ class Bench:
         trace = telemetry.rpc_started("StreamDialRequests", ())
         share = LoopShare(0)  # the session waits for a turn before each piece of work
         session = Session(
-            self.dispatcher, telemetry, SystemClock(), trace, self.window, self.share, loop_share=share
+            self.dispatcher,
+            telemetry,
+            SystemClock(),
+            trace,
+            self.window,
+            self.share,
+            loop_share=share,
+            response_every_s=RESPONSE_EVERY_S,
         )
         self.sessions.append(session)
         return session

@@ -92,12 +92,12 @@ async def test_a_hung_server_costs_the_time_limit_once(real_server: Server) -> N
         began = loop.time()
         with pytest.raises(SharedStateUnavailable, match=r"no reply within 0\.75 s"):
             await claim(state, "b")
-        assert 0.75 <= loop.time() - began < 0.9
+        assert 0.75 <= loop.time() - began < 1.2
         began = loop.time()
         for _ in range(50):
             with pytest.raises(SharedStateUnavailable):
                 await claim(state, "b")
-        assert loop.time() - began < 0.1
+        assert loop.time() - began < 0.3  # far less than one more time limit
         real_server.resume()
         assert await until_claimed(state, "c") == [CLAIMED]
 

@@ -274,6 +274,7 @@ async def test_beats_are_wanted_while_something_is_to_be_told_or_asked() -> None
         assert (a.control.beat_within_s(), b.control.beat_within_s()) == (None, None)
 
 
+@pytest.mark.timed
 async def test_a_count_whose_beat_is_lost_is_told_again() -> None:
     async with fleet_of("a", "b") as fleet:
         a, b = fleet.replicas.values()
