@@ -10,7 +10,7 @@ from typing import Any
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api.caller_limits import CallerLimit
-from gateway.api.session import Session
+from gateway.api.session import RESPONSE_EVERY_S, Session
 from gateway.connect.fake import FakeConnect, Step
 from gateway.connect.port import CallSender, PutReply
 from gateway.connect.retry import RetryingSender
@@ -27,9 +27,6 @@ from gateway.telemetry import telemetry_with
 from tests.cancellation.hanging import turns
 from tests.integration.world import dials
 
-RESPONSE_EVERY_S = 0.03
-"""Seconds between two responses: so long that there are answers to wait with, however fast the machine is."""
-
 
 @dataclass
 class Bench:
@@ -37,7 +34,7 @@ class Bench:
 
     engine: Engine
     dispatcher: Dispatcher
-    connect: FakeConnect
+    connect: "DistantConnect"
     share: CallerLimit
     supervisor: Supervisor
     window: int
@@ -45,7 +42,7 @@ class Bench:
     running: "asyncio.Task[None] | None" = None
     sessions: list[Session] = field(default_factory=list)
 
-    def session(self) -> Session:
+    def session(self, response_every_s: float = RESPONSE_EVERY_S) -> Session:
         """Make a session of the only caller."""
         telemetry = telemetry_with()
         trace = telemetry.rpc_started("StreamDialRequests", ())
@@ -58,7 +55,7 @@ class Bench:
             self.window,
             self.share,
             loop_share=share,
-            response_every_s=RESPONSE_EVERY_S,
+            response_every_s=response_every_s,
         )
         self.sessions.append(session)
         return session
@@ -86,13 +83,16 @@ class Bench:
 
 
 class DistantConnect(FakeConnect):
-    """A Connect in memory whose answers take a turn of the loop, as a network's would."""
+    """A Connect in memory whose answers take some turns of the loop, as a network's would."""
+
+    turns = 1
 
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
     ) -> PutReply:
-        """Do the next step of the script, a turn later."""
-        await asyncio.sleep(0)
+        """Do the next step of the script, some turns later."""
+        for _ in range(self.turns):
+            await asyncio.sleep(0)
         return await super().put_dial_requests(campaign_id, requests, ticket)
 
     async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:

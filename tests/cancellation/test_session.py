@@ -60,8 +60,9 @@ async def read_within_a_share(at: int) -> Hang[Any]:
 
 
 async def read_where_it_is_full(at: int) -> Hang[Any]:
-    """A gateway that takes little at a time."""
+    """A gateway that takes little at a time, and has not answered that when more comes."""
     async with bench_of(queue_limit=7) as bench:
+        bench.connect.turns = 20
         return await read_by_one_who_leaves(bench, at)
 
 
@@ -88,7 +89,8 @@ async def read_until_it_drains(at: int) -> Hang[Any]:
 async def hear(at: int) -> Hang[Any]:
     """A stream whose answers are handed over as its caller goes; another of the caller waits for room."""
     async with bench_of(share=40) as bench:
-        session, other = bench.session(), bench.session()
+        # So long that there are answers to wait with, however fast the machine is.
+        session, other = bench.session(response_every_s=0.03), bench.session()
         reading = asyncio.create_task(session.read(messages(60)))
         reading.add_done_callback(lambda _: session.close())
         responses: Any = session.responses()

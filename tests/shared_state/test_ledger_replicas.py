@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
@@ -11,6 +11,8 @@ import pytest
 from gateway.connect.fake import FakeConnect
 from gateway.core.campaigns.holds import Hold
 from gateway.core.engine import Limits
+from gateway.shared_state.port import SharedStateUnavailable
+from gateway.shared_state.valkey_state import ValkeyState
 from tests.shared_state.lossy_proxy import LossyProxy, lossy_proxy_to
 from tests.shared_state.servers import Server
 from tests.shared_state.states import state_at
@@ -32,6 +34,7 @@ class Fleet:
     proxy: LossyProxy
     connect: FakeConnect
     live: list[str]
+    states: Mapping[str, ValkeyState]
     a: Replica
     b: Replica
 
@@ -57,12 +60,12 @@ async def fleet_at(server: Server, **limits: float) -> AsyncIterator[Fleet]:
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(lossy_proxy_to(server.port))
         urls = {"a": f"valkey://127.0.0.1:{proxy.port}/0", "b": server.url}
-        replicas = []
+        replicas, states = [], {}
         for name, url in urls.items():
-            state = await stack.enter_async_context(state_at(url, name, timeout_s=TIMEOUT_S))
+            states[name] = state = await stack.enter_async_context(state_at(url, name, timeout_s=TIMEOUT_S))
             replicas.append(make_replica(name, state, connect, time.monotonic, lambda: live, settings))
         await stack.enter_async_context(run(*replicas))
-        yield Fleet(server, proxy, connect, live, *replicas)
+        yield Fleet(server, proxy, connect, live, states, *replicas)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -83,6 +86,16 @@ async def warm(fleet: Fleet) -> None:
     await answered(*owners, count=1)
     await settled(fleet)
     fleet.connect.calls.clear()
+
+
+async def reached(state: ValkeyState) -> None:
+    """Wait until a replica is connected again."""
+    async with asyncio.timeout(SOON_S):
+        while True:
+            with suppress(SharedStateUnavailable):
+                await state.look_up("c", [], ["unused"])
+                return
+            await asyncio.sleep(0.01)
 
 
 async def settled(fleet: Fleet) -> None:
@@ -161,6 +174,7 @@ async def test_a_hung_server_delays_answers_by_a_second_and_makes_none_untrue(re
         assert sent.outcomes == ACCEPTED
         assert held.outcomes == ["UNKNOWN HELD"] * len(TOKENS)
         await settled(fleet)
+        await reached(fleet.states["b"])
         fleet.b.claims.seen("epoch", [])  # its next beat is answered
         again = fleet.b.send(*TOKENS)  # still held, but the server knows the results now
         await answered(again)
