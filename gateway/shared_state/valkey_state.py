@@ -35,7 +35,7 @@ SHORTEST_OPEN_S = 1.0
 """Seconds to connect and log in, at least; otherwise four times the time limit of an operation."""
 SENTINELS_EVERY_S = 1.0
 """Seconds between two questions to Sentinels whether the primary is still the same."""
-CLOSING_TURNS = 3
+CLOSING_TURNS = 10
 """Turns of the event loop in which cancelled tasks end and closed connections release their sockets."""
 CLIENT_NAME = "dial-gateway:"
 """What the names of all connections begin with; the member follows."""
