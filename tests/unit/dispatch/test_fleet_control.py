@@ -18,6 +18,8 @@ from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.control import ControlRules
 from tests.unit.dispatch.test_dispatcher import NOW, Bench, Owner, running, turns
 
+pytestmark = pytest.mark.timed  # actions wait for confirmations for a second of the real clock
+
 HOLD, RELEASE, PURGE = FleetActionKind.HOLD, FleetActionKind.RELEASE, FleetActionKind.PURGE
 EPOCH_MS = 1_700_000_000_000
 """The store's time when the replicas' clocks show `NOW`."""
@@ -274,7 +276,6 @@ async def test_beats_are_wanted_while_something_is_to_be_told_or_asked() -> None
         assert (a.control.beat_within_s(), b.control.beat_within_s()) == (None, None)
 
 
-@pytest.mark.timed
 async def test_a_count_whose_beat_is_lost_is_told_again() -> None:
     async with fleet_of("a", "b") as fleet:
         a, b = fleet.replicas.values()
