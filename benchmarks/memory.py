@@ -32,7 +32,7 @@ class Memory(NamedTuple):
 
     @property
     def each_bytes(self) -> float:
-        """What the process has grown by for each queued request, whatever the memory is used for."""
+        """The resident memory that each queued request added to the process, in bytes."""
         return (self.queued_mb - self.idle_mb) * 1e6 / COUNT
 
 

@@ -383,7 +383,7 @@ class Gateway:
                 self._live.take_over()
 
     def _apply(self, settings: Settings) -> None:
-        """Put changed settings to use: those that are marked as live."""
+        """Apply the settings that can change while the gateway runs."""
         self._dispatcher.set_pace(settings.call_rate, settings.call_burst, forecasts=settings.would_expire)
         logs.set_level(settings.log_level)
 

@@ -72,7 +72,7 @@ class VirtualGateway:
 
 
 def latencies_of(limits: Limits, latency_s: float, offers: Sequence[Sequence[Offer]]) -> list[float]:
-    """Return the latencies of all offers, each list of which is one stream."""
+    """Return the latencies of all offers, in seconds. Each list of offers is sent as one stream."""
     gateway = VirtualGateway(limits, latency_s)
     sources = [gateway.stream(one) for one in offers]
     gateway.run()

@@ -245,7 +245,7 @@ class Session:
         self.take(found, part, priority, submit)
 
     def _undenied(self, answer: Answer) -> Answer:
-        """Return an answer to requests of which another replica may have sent an earlier attempt."""
+        """Return an answer, with doubt instead of a denial if another replica may have sent the requests."""
         denied = answer.outcome is Outcome.NOT_ACCEPTED and self._dispatcher.shares_ledger
         return answers.unchecked(answer, DOUBT) if denied else answer
 

@@ -92,7 +92,7 @@ class AwsCampaignLister:
 
 
 def listed_page(response: object, api: str) -> ListedPage:
-    """Return what a reply to ListCampaigns tells, as far as it fits the service models."""
+    """Return the campaigns in a reply to ListCampaigns, without those that break the service model."""
     listed = member(response, "campaignSummaryList")
     entries = [_entry(one, api) for one in (listed[:PAGE] if isinstance(listed, list) else ())]
     token = member(response, "nextToken")

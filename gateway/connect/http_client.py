@@ -99,7 +99,7 @@ class HttpClient:
             await self._connector.close()
 
     def _take_idle(self) -> HttpConnection | None:
-        """Return the connection that was used last, if one is idle; close those that were idle too long."""
+        """Return the most recently used idle connection, if any. Close those that were idle too long."""
         expired_at = asyncio.get_running_loop().time() - self._kept_s
         while self._idle and self._idle[0][0] < expired_at:
             self._idle.popleft()[1].reset()

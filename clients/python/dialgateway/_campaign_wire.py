@@ -36,7 +36,7 @@ _REASONS = by_number(dial_pb.Reason, Reason, "REASON_")
 
 
 def list_message(page_token: str, campaign: str = "") -> pb.ListCampaignsRequest:
-    """Return the request for one page of the list of campaigns, or of those that `campaign` means."""
+    """Return the request for one page of campaigns: all, or only those that match `campaign`."""
     return pb.ListCampaignsRequest(page_size=PAGE_SIZE, page_token=page_token, campaign=campaign)
 
 

@@ -94,7 +94,7 @@ async def _targets(client: DialGatewayClient, arguments: CampaignArguments) -> l
 
 
 async def _targets_of_pattern(client: DialGatewayClient, arguments: CampaignArguments) -> list[str]:
-    """List what a pattern means, and have it confirmed. A release means held campaigns only."""
+    """Print the campaigns that match a pattern, only held ones for a release, and ask for confirmation."""
     text, command = arguments.campaign_id, arguments.command
     seen = await client.see_campaigns(text)
     found = list(seen.campaigns.values())
