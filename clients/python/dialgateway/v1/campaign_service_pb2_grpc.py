@@ -21,8 +21,15 @@ class CampaignServiceStub(object):
     held, or was active within the last quarter of an hour. At most 10,000 idle
     campaigns are remembered.
 
-    INVALID_ARGUMENT names the field and the rule that it breaks.
-    UNAUTHENTICATED and PERMISSION_DENIED: the caller may not do this.
+    INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+    a policy, UNAUTHENTICATED means that the caller shows no identity, and
+    PERMISSION_DENIED that the policy does not name it or does not let it act on
+    this campaign. Campaigns that a caller may not see are missing in its listings.
+    Every status other than OK has a reason in its details: see ErrorReason in
+    error_reason.proto.
+
+    A hold, release or purge that has begun is completed even if its call is
+    cancelled or exceeds its deadline. It may be requested again.
     """
 
     def __init__(self, channel):
@@ -74,8 +81,15 @@ class CampaignServiceServicer(object):
     held, or was active within the last quarter of an hour. At most 10,000 idle
     campaigns are remembered.
 
-    INVALID_ARGUMENT names the field and the rule that it breaks.
-    UNAUTHENTICATED and PERMISSION_DENIED: the caller may not do this.
+    INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+    a policy, UNAUTHENTICATED means that the caller shows no identity, and
+    PERMISSION_DENIED that the policy does not name it or does not let it act on
+    this campaign. Campaigns that a caller may not see are missing in its listings.
+    Every status other than OK has a reason in its details: see ErrorReason in
+    error_reason.proto.
+
+    A hold, release or purge that has begun is completed even if its call is
+    cancelled or exceeds its deadline. It may be requested again.
     """
 
     def ListCampaigns(self, request, context):
@@ -189,8 +203,15 @@ class CampaignService(object):
     held, or was active within the last quarter of an hour. At most 10,000 idle
     campaigns are remembered.
 
-    INVALID_ARGUMENT names the field and the rule that it breaks.
-    UNAUTHENTICATED and PERMISSION_DENIED: the caller may not do this.
+    INVALID_ARGUMENT names the field and the rule that it breaks. On a gateway with
+    a policy, UNAUTHENTICATED means that the caller shows no identity, and
+    PERMISSION_DENIED that the policy does not name it or does not let it act on
+    this campaign. Campaigns that a caller may not see are missing in its listings.
+    Every status other than OK has a reason in its details: see ErrorReason in
+    error_reason.proto.
+
+    A hold, release or purge that has begun is completed even if its call is
+    cancelled or exceeds its deadline. It may be requested again.
     """
 
     @staticmethod

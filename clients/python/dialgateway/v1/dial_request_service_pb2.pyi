@@ -230,7 +230,8 @@ class _NoticeKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     NOTICE_KIND_DRAINING: _NoticeKind.ValueType  # 1
     """This replica is shutting down, or the stream has reached its age: the
     gateway reads nothing more from this stream, sends the remaining results,
-    and ends the stream with UNAVAILABLE.
+    and ends the stream with UNAVAILABLE. Send on a new stream and a new
+    connection, and read this one to its end; StreamDialRequests says more.
     """
     NOTICE_KIND_CAMPAIGN_COOLING: _NoticeKind.ValueType  # 2
     """Amazon Connect currently accepts no more requests for the campaign (not
@@ -253,7 +254,8 @@ NOTICE_KIND_UNSPECIFIED: NoticeKind.ValueType  # 0
 NOTICE_KIND_DRAINING: NoticeKind.ValueType  # 1
 """This replica is shutting down, or the stream has reached its age: the
 gateway reads nothing more from this stream, sends the remaining results,
-and ends the stream with UNAVAILABLE.
+and ends the stream with UNAVAILABLE. Send on a new stream and a new
+connection, and read this one to its end; StreamDialRequests says more.
 """
 NOTICE_KIND_CAMPAIGN_COOLING: NoticeKind.ValueType  # 2
 """Amazon Connect currently accepts no more requests for the campaign (not
@@ -273,7 +275,8 @@ global___NoticeKind = NoticeKind
 class StreamDialRequestsRequest(google.protobuf.message.Message):
     """Dial requests of one campaign, sent on a stream. Put 10 to 500 requests into
     a message if you have them: one message per request costs ten times more.
-    A message of more than 4 MiB ends its stream with RESOURCE_EXHAUSTED.
+    A message of more than 4 MiB ends its stream with RESOURCE_EXHAUSTED, after the
+    last result of the requests before it.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -452,8 +455,10 @@ class DialRequest(google.protobuf.message.Message):
     """Set this if an earlier attempt with this token may have reached a gateway
     and you have no final answer to it:
     - the stream or call that carried it ended before its result came, whatever
-      the status (a request that was never written to a call is not in doubt,
-      and neither is one of a PutDialRequests refused with RESOURCE_EXHAUSTED);
+      the status. Not in doubt are a request that was never written to a call,
+      one of a call that the gateway refused with a reason other than INTERNAL
+      before it took anything, and one without a result on a stream that ended
+      with the reason DRAINING or STREAM_AGE, since it was not read;
     - its result was UNKNOWN;
     - your process ended after it may have written the request, and before it
       stored the result.

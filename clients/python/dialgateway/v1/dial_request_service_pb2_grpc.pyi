@@ -33,7 +33,28 @@ class DialRequestServiceStub:
     token, and set DialRequest.in_doubt. Without it, a gateway that knows nothing
     of the first attempt answers only for the second one. It may say REJECTED,
     EXPIRED or NOT_ACCEPTED, which all mean that nobody is dialed, although the
-    first attempt may have reached Amazon Connect and a phone may ring.
+    first attempt may have reached Amazon Connect and a phone may ring. An example:
+    a gateway sends a request to Amazon Connect, which accepts it, and the gateway
+    is killed before it answers. The caller sends the request again to another
+    replica, which holds the campaign. That replica answers NOT_ACCEPTED, HELD.
+
+    Cancellation and deadlines. When a call is cancelled, exceeds its deadline or
+    loses its connection, the gateway drops its waiting requests unsent, unless
+    another call waits for the same token. A call to Amazon Connect that is in
+    flight completes. The gateway remembers what Amazon Connect accepted, and
+    answers that if the token comes again. The caller cannot tell which of its
+    requests were dropped, so the in-doubt rule applies to all that have no result.
+    Do not set a deadline for a stream: it would cut the stream at that time.
+
+    Access. A gateway with a policy ends a call before it reads a request: with
+    UNAUTHENTICATED if the caller shows no identity, such as a client certificate
+    with one, and with PERMISSION_DENIED if the policy does not name the caller or
+    lets it dial nothing. The same call would be refused again. A campaign that the
+    caller may not dial is no error of the call: its requests are REJECTED,
+    ACCESS_DENIED.
+
+    Every status other than OK that the gateway ends a call with has a reason in
+    its details: see ErrorReason in error_reason.proto.
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -52,11 +73,17 @@ class DialRequestServiceStub:
 
     UNAVAILABLE ends the stream when this replica shuts down, and when the stream
     has reached its age (about 20 minutes unless configured otherwise), so that
-    load spreads to new replicas; a DRAINING notice precedes it. Every request
-    that was read has been answered by then. Open a new stream and send the
-    requests without a result again, with the same tokens. A stream that has
-    half-closed is not ended for its age. RESOURCE_EXHAUSTED: you, or all
-    callers together, have the maximum number of streams open.
+    load spreads to new replicas; a DRAINING notice precedes it. After the notice,
+    send nothing more on this stream, and read it to its end. Half-closing is not
+    necessary and has no effect. Send further requests at once on a new stream, on
+    a new connection: the old one leads to the same replica. Every request that
+    was read has been answered when the stream ends. Requests that you had sent,
+    and that were not read, come back without a result: send them again, with the
+    same tokens. A stream that has half-closed is not ended for its age.
+
+    RESOURCE_EXHAUSTED: you, or all callers together, have the maximum number of
+    streams open (reason STREAM_LIMIT), or a message has more than 4 MiB
+    (MESSAGE_TOO_LARGE).
 
     A stream that ends in any other way (INTERNAL, CANCELLED by somebody else,
     UNKNOWN, or UNAVAILABLE without the notice) was cut, by the end of a gateway
@@ -74,10 +101,13 @@ class DialRequestServiceStub:
     rest as NOT_ACCEPTED or UNKNOWN with reason DEADLINE: set a deadline some
     seconds longer than the longest wait that you accept.
 
-    RESOURCE_EXHAUSTED: the gateway is full, you have the maximum number of
-    unanswered requests, or the list is longer than a stream's window; none of
-    its requests was taken. UNAVAILABLE: this replica is shutting down; none of
-    its requests was taken.
+    RESOURCE_EXHAUSTED: the gateway is full (reason OVERLOADED), you have the
+    maximum number of unanswered requests (CALLER_WINDOW) or of open calls
+    (STREAM_LIMIT), the list is longer than a stream's window (LIST_TOO_LONG), or
+    it has more than 4 MiB (MESSAGE_TOO_LARGE); none of its requests was taken.
+    UNAVAILABLE with the reason DRAINING: this replica is shutting down; none of
+    its requests was taken. UNAVAILABLE without a reason: a connection broke, and
+    the in-doubt rule applies.
     """
 
 class DialRequestServiceAsyncStub:
@@ -94,7 +124,28 @@ class DialRequestServiceAsyncStub:
     token, and set DialRequest.in_doubt. Without it, a gateway that knows nothing
     of the first attempt answers only for the second one. It may say REJECTED,
     EXPIRED or NOT_ACCEPTED, which all mean that nobody is dialed, although the
-    first attempt may have reached Amazon Connect and a phone may ring.
+    first attempt may have reached Amazon Connect and a phone may ring. An example:
+    a gateway sends a request to Amazon Connect, which accepts it, and the gateway
+    is killed before it answers. The caller sends the request again to another
+    replica, which holds the campaign. That replica answers NOT_ACCEPTED, HELD.
+
+    Cancellation and deadlines. When a call is cancelled, exceeds its deadline or
+    loses its connection, the gateway drops its waiting requests unsent, unless
+    another call waits for the same token. A call to Amazon Connect that is in
+    flight completes. The gateway remembers what Amazon Connect accepted, and
+    answers that if the token comes again. The caller cannot tell which of its
+    requests were dropped, so the in-doubt rule applies to all that have no result.
+    Do not set a deadline for a stream: it would cut the stream at that time.
+
+    Access. A gateway with a policy ends a call before it reads a request: with
+    UNAUTHENTICATED if the caller shows no identity, such as a client certificate
+    with one, and with PERMISSION_DENIED if the policy does not name the caller or
+    lets it dial nothing. The same call would be refused again. A campaign that the
+    caller may not dial is no error of the call: its requests are REJECTED,
+    ACCESS_DENIED.
+
+    Every status other than OK that the gateway ends a call with has a reason in
+    its details: see ErrorReason in error_reason.proto.
     """
 
     StreamDialRequests: grpc.aio.StreamStreamMultiCallable[
@@ -112,11 +163,17 @@ class DialRequestServiceAsyncStub:
 
     UNAVAILABLE ends the stream when this replica shuts down, and when the stream
     has reached its age (about 20 minutes unless configured otherwise), so that
-    load spreads to new replicas; a DRAINING notice precedes it. Every request
-    that was read has been answered by then. Open a new stream and send the
-    requests without a result again, with the same tokens. A stream that has
-    half-closed is not ended for its age. RESOURCE_EXHAUSTED: you, or all
-    callers together, have the maximum number of streams open.
+    load spreads to new replicas; a DRAINING notice precedes it. After the notice,
+    send nothing more on this stream, and read it to its end. Half-closing is not
+    necessary and has no effect. Send further requests at once on a new stream, on
+    a new connection: the old one leads to the same replica. Every request that
+    was read has been answered when the stream ends. Requests that you had sent,
+    and that were not read, come back without a result: send them again, with the
+    same tokens. A stream that has half-closed is not ended for its age.
+
+    RESOURCE_EXHAUSTED: you, or all callers together, have the maximum number of
+    streams open (reason STREAM_LIMIT), or a message has more than 4 MiB
+    (MESSAGE_TOO_LARGE).
 
     A stream that ends in any other way (INTERNAL, CANCELLED by somebody else,
     UNKNOWN, or UNAVAILABLE without the notice) was cut, by the end of a gateway
@@ -134,10 +191,13 @@ class DialRequestServiceAsyncStub:
     rest as NOT_ACCEPTED or UNKNOWN with reason DEADLINE: set a deadline some
     seconds longer than the longest wait that you accept.
 
-    RESOURCE_EXHAUSTED: the gateway is full, you have the maximum number of
-    unanswered requests, or the list is longer than a stream's window; none of
-    its requests was taken. UNAVAILABLE: this replica is shutting down; none of
-    its requests was taken.
+    RESOURCE_EXHAUSTED: the gateway is full (reason OVERLOADED), you have the
+    maximum number of unanswered requests (CALLER_WINDOW) or of open calls
+    (STREAM_LIMIT), the list is longer than a stream's window (LIST_TOO_LONG), or
+    it has more than 4 MiB (MESSAGE_TOO_LARGE); none of its requests was taken.
+    UNAVAILABLE with the reason DRAINING: this replica is shutting down; none of
+    its requests was taken. UNAVAILABLE without a reason: a connection broke, and
+    the in-doubt rule applies.
     """
 
 class DialRequestServiceServicer(metaclass=abc.ABCMeta):
@@ -154,7 +214,28 @@ class DialRequestServiceServicer(metaclass=abc.ABCMeta):
     token, and set DialRequest.in_doubt. Without it, a gateway that knows nothing
     of the first attempt answers only for the second one. It may say REJECTED,
     EXPIRED or NOT_ACCEPTED, which all mean that nobody is dialed, although the
-    first attempt may have reached Amazon Connect and a phone may ring.
+    first attempt may have reached Amazon Connect and a phone may ring. An example:
+    a gateway sends a request to Amazon Connect, which accepts it, and the gateway
+    is killed before it answers. The caller sends the request again to another
+    replica, which holds the campaign. That replica answers NOT_ACCEPTED, HELD.
+
+    Cancellation and deadlines. When a call is cancelled, exceeds its deadline or
+    loses its connection, the gateway drops its waiting requests unsent, unless
+    another call waits for the same token. A call to Amazon Connect that is in
+    flight completes. The gateway remembers what Amazon Connect accepted, and
+    answers that if the token comes again. The caller cannot tell which of its
+    requests were dropped, so the in-doubt rule applies to all that have no result.
+    Do not set a deadline for a stream: it would cut the stream at that time.
+
+    Access. A gateway with a policy ends a call before it reads a request: with
+    UNAUTHENTICATED if the caller shows no identity, such as a client certificate
+    with one, and with PERMISSION_DENIED if the policy does not name the caller or
+    lets it dial nothing. The same call would be refused again. A campaign that the
+    caller may not dial is no error of the call: its requests are REJECTED,
+    ACCESS_DENIED.
+
+    Every status other than OK that the gateway ends a call with has a reason in
+    its details: see ErrorReason in error_reason.proto.
     """
 
     @abc.abstractmethod
@@ -174,11 +255,17 @@ class DialRequestServiceServicer(metaclass=abc.ABCMeta):
 
         UNAVAILABLE ends the stream when this replica shuts down, and when the stream
         has reached its age (about 20 minutes unless configured otherwise), so that
-        load spreads to new replicas; a DRAINING notice precedes it. Every request
-        that was read has been answered by then. Open a new stream and send the
-        requests without a result again, with the same tokens. A stream that has
-        half-closed is not ended for its age. RESOURCE_EXHAUSTED: you, or all
-        callers together, have the maximum number of streams open.
+        load spreads to new replicas; a DRAINING notice precedes it. After the notice,
+        send nothing more on this stream, and read it to its end. Half-closing is not
+        necessary and has no effect. Send further requests at once on a new stream, on
+        a new connection: the old one leads to the same replica. Every request that
+        was read has been answered when the stream ends. Requests that you had sent,
+        and that were not read, come back without a result: send them again, with the
+        same tokens. A stream that has half-closed is not ended for its age.
+
+        RESOURCE_EXHAUSTED: you, or all callers together, have the maximum number of
+        streams open (reason STREAM_LIMIT), or a message has more than 4 MiB
+        (MESSAGE_TOO_LARGE).
 
         A stream that ends in any other way (INTERNAL, CANCELLED by somebody else,
         UNKNOWN, or UNAVAILABLE without the notice) was cut, by the end of a gateway
@@ -198,10 +285,13 @@ class DialRequestServiceServicer(metaclass=abc.ABCMeta):
         rest as NOT_ACCEPTED or UNKNOWN with reason DEADLINE: set a deadline some
         seconds longer than the longest wait that you accept.
 
-        RESOURCE_EXHAUSTED: the gateway is full, you have the maximum number of
-        unanswered requests, or the list is longer than a stream's window; none of
-        its requests was taken. UNAVAILABLE: this replica is shutting down; none of
-        its requests was taken.
+        RESOURCE_EXHAUSTED: the gateway is full (reason OVERLOADED), you have the
+        maximum number of unanswered requests (CALLER_WINDOW) or of open calls
+        (STREAM_LIMIT), the list is longer than a stream's window (LIST_TOO_LONG), or
+        it has more than 4 MiB (MESSAGE_TOO_LARGE); none of its requests was taken.
+        UNAVAILABLE with the reason DRAINING: this replica is shutting down; none of
+        its requests was taken. UNAVAILABLE without a reason: a connection broke, and
+        the in-doubt rule applies.
         """
 
 def add_DialRequestServiceServicer_to_server(servicer: DialRequestServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
