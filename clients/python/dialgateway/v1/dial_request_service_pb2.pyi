@@ -443,7 +443,8 @@ class DialRequest(google.protobuf.message.Message):
     """
     phone_number: builtins.str
     """Whom to dial, in E.164: '+', a country code and the number, at most 15
-    digits, no spaces or dashes. Never written to logs, spans or errors.
+    digits, no spaces or dashes. The gateway never writes it to logs, spans or
+    errors. The string forms of generated messages show it: log the client token.
     """
     traceparent: builtins.str
     """W3C trace context of this one request, as in the HTTP header of that name
@@ -484,8 +485,9 @@ class DialRequest(google.protobuf.message.Message):
     @property
     def attributes(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-        and '_'; keys and values of at most 32,767 characters. May be empty. Never
-        written to logs, spans or errors.
+        and '_'; keys and values of at most 32,767 characters. May be empty. The
+        gateway never writes them to logs, spans or errors. The string forms of
+        generated messages show them.
         """
 
     def __init__(
