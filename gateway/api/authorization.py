@@ -3,19 +3,23 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, Protocol
 
-import grpc
-
 from gateway.access.actions import CampaignRight
 from gateway.access.grants import AccessControl, Caller
 from gateway.access.identity import HEADER, CallerEvidence
 from gateway.access.policy import Grant
 from gateway.access.refusal import AccessRefusal
+from gateway.api.wire.status_details import Abortable, ErrorReason, end_call
 
 _URIS, _DNS = "peer_uri", "peer_dns"  # of the names in the certificate
-_STATUS = {AccessRefusal.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED}
+_REASONS = {
+    AccessRefusal.UNAUTHENTICATED: ErrorReason.UNAUTHENTICATED,
+    AccessRefusal.UNKNOWN: ErrorReason.UNKNOWN_CALLER,
+    AccessRefusal.DIALING: ErrorReason.DIALING_DENIED,
+    AccessRefusal.STEERING: ErrorReason.OPERATION_DENIED,
+}
 
 
-class CallContext(Protocol):
+class CallContext(Abortable, Protocol):
     """The parts of a call's context that authorization needs."""
 
     def peer(self) -> str:
@@ -28,10 +32,6 @@ class CallContext(Protocol):
 
     def invocation_metadata(self) -> Any:
         """Return the metadata of the call."""
-        ...
-
-    async def abort(self, code: grpc.StatusCode, details: str = "") -> NoReturn:
-        """End the call."""
         ...
 
 
@@ -90,7 +90,7 @@ class Authorizer:
 
     async def _refuse(self, caller: Caller, refusal: AccessRefusal, context: CallContext) -> NoReturn:
         self.access_control.refusals.note(caller.key, refusal)
-        await context.abort(_STATUS.get(refusal, grpc.StatusCode.PERMISSION_DENIED), refusal.text)
+        await end_call(context, _REASONS[refusal], refusal.text)
 
 
 def _texts(values: Iterable[bytes]) -> list[str]:

@@ -17,9 +17,11 @@ from gateway.api.authorization import Authorizer
 from gateway.api.campaign_filter import described_differently, matching, merged
 from gateway.api.visible_campaigns import VisibleCampaigns
 from gateway.api.wire import campaigns as wire
+from gateway.api.wire.status_details import ErrorReason, end_call
 from gateway.control.audit import Actor, IdentifiedBy, Interface
 from gateway.control.operations import (
     CampaignOperations,
+    DirectoryUnread,
     HoldLimitReached,
     InvalidOperation,
     NotOnHold,
@@ -45,13 +47,14 @@ WATCHERS, CALLER_WATCHERS = 100, 20
 """Limits of open watches: in total, and of one caller, so that one caller cannot use them all."""
 _BUG = "a call about campaigns met a bug:\n%s"
 LEAVING = "this replica is leaving; watch another"
-_STATUS: dict[type[OperationError], grpc.StatusCode] = {
-    InvalidOperation: grpc.StatusCode.INVALID_ARGUMENT,
-    UnknownCampaign: grpc.StatusCode.NOT_FOUND,
-    UnclearName: grpc.StatusCode.FAILED_PRECONDITION,
-    NotOnHold: grpc.StatusCode.NOT_FOUND,
-    HoldLimitReached: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    ReleaseNotShared: grpc.StatusCode.FAILED_PRECONDITION,
+_REASONS: dict[type[OperationError], ErrorReason] = {
+    InvalidOperation: ErrorReason.INVALID_FIELD,
+    UnknownCampaign: ErrorReason.CAMPAIGN_NOT_FOUND,
+    UnclearName: ErrorReason.AMBIGUOUS_NAME,
+    DirectoryUnread: ErrorReason.DIRECTORY_UNREAD,
+    NotOnHold: ErrorReason.NOT_HELD,
+    HoldLimitReached: ErrorReason.HOLD_LIMIT,
+    ReleaseNotShared: ErrorReason.SHARED_STATE_UNREACHABLE,
 }
 _REFUSALS = (wire.BadRequest, OperationError, grpc.aio.AbortError)
 """What ends a call without a bug of the gateway."""
@@ -125,9 +128,9 @@ class CampaignServicer(CampaignServiceServicer):
         try:
             interval_s = wire.interval_s(request)
         except wire.BadRequest as bad:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
+            await end_call(context, ErrorReason.INVALID_FIELD, str(bad))
         if (full := self._full(caller)) is not None:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, full)
+            await end_call(context, ErrorReason.WATCH_LIMIT, full)
         self._watchers[caller.key] += 1
         ended = asyncio.Event()
         # The stubs ask for a class of their own here, which does not exist at run time.
@@ -138,7 +141,7 @@ class CampaignServicer(CampaignServiceServicer):
         except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
             await _broken(bug, context)
         if self._leaving.is_set():
-            await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
+            await end_call(context, ErrorReason.DRAINING, LEAVING)
 
     def drain(self) -> None:
         """End all watches."""
@@ -284,9 +287,9 @@ class CampaignServicer(CampaignServiceServicer):
             handling.add_done_callback(_ended_alone)
             raise
         except wire.BadRequest as bad:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(bad))
+            await end_call(context, ErrorReason.INVALID_FIELD, str(bad))
         except OperationError as refused:
-            await context.abort(_STATUS[type(refused)], str(refused))
+            await end_call(context, _REASONS[type(refused)], str(refused))
         except grpc.aio.AbortError:
             raise
         except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
@@ -310,7 +313,7 @@ def _ended_alone(handling: "asyncio.Future[Any]") -> None:
 async def _broken(bug: Exception, context: "Context") -> NoReturn:
     """End a call after a bug, without the text of the exception: it may contain personal data."""
     log.error(_BUG, trace_of(bug))
-    await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
+    await end_call(context, ErrorReason.INTERNAL, "an internal error of the gateway; see its log")
 
 
 async def _wait_for_any(longest_s: float, *events: asyncio.Event) -> None:

@@ -17,7 +17,8 @@ from gateway.api.caller_limits import CallerLimit, CallerLimits
 from gateway.api.session import TURN_UNITS, Session, StreamUnreadableError
 from gateway.api.streams import OpenStreams, StreamLimits
 from gateway.api.wire import dial_requests
-from gateway.api.wire.incoming import PART, Incoming, UnreadableError
+from gateway.api.wire.incoming import MESSAGE_BYTES, PART, Incoming, TooLargeError, UnreadableError
+from gateway.api.wire.status_details import ErrorReason, Refusal, end_call
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
@@ -28,8 +29,6 @@ from gateway.telemetry import RpcStatus, RpcTrace, StreamFigures, Telemetry
 if TYPE_CHECKING:
     StreamContext = grpc.aio.ServicerContext[bytes, pb.StreamDialRequestsResponse]
     UnaryContext = grpc.aio.ServicerContext[bytes, pb.PutDialRequestsResponse]
-
-Refused = tuple[grpc.StatusCode, str]
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +42,7 @@ CALLS_USED_UP = (
     "as many streams and calls are open as may be; nothing of this call was taken, send it again later"
 )
 NO_MESSAGE = "the message cannot be read: it is no PutDialRequestsRequest"
+TOO_LARGE = f"a message may have {MESSAGE_BYTES:,} bytes at most; nothing of this one was taken"
 SHARE_USED_UP = "this caller has as much unanswered as it may; nothing of this call was taken, send it later"
 
 
@@ -160,10 +160,12 @@ class DialRequestServicer:
         """Read the message of a unary call. Ends the call if there is no message."""
         try:
             return Incoming(await anext(messages))
+        except TooLargeError:
+            await end_call(context, ErrorReason.MESSAGE_TOO_LARGE, TOO_LARGE)
         except UnreadableError:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, NO_MESSAGE)
+            await end_call(context, ErrorReason.UNREADABLE_MESSAGE, NO_MESSAGE)
         except StopAsyncIteration:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
+            await end_call(context, ErrorReason.UNREADABLE_MESSAGE, "the call has no message")
 
     async def _put(
         self, session: Session, message: Incoming, context: "UnaryContext"
@@ -173,12 +175,12 @@ class DialRequestServicer:
             if refusal is None:
                 return await self._answered(session, context)
         except UnreadableError:
-            refusal = grpc.StatusCode.INVALID_ARGUMENT, NO_MESSAGE
+            refusal = Refusal(ErrorReason.UNREADABLE_MESSAGE, NO_MESSAGE)
         except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
             await self._broken(bug, context)
-        return await context.abort(*refusal)
+        return await end_call(context, *refusal)
 
-    async def _take(self, session: Session, message: Incoming) -> "Refused | None":
+    async def _take(self, session: Session, message: Incoming) -> Refusal | None:
         """Submit a whole list, or return the reason why it is refused. Raises `UnreadableError`."""
         async with self._taking:  # so that no other call uses the room that was found for this list
             refusal = await self._refusal(session, message)
@@ -284,49 +286,52 @@ class DialRequestServicer:
         """End a stream, after its last answer, with the status that fits the end of its reading."""
         await asyncio.wait([reader])
         if self._dispatcher.draining:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
+            await end_call(context, ErrorReason.DRAINING, LEAVING)
         if session.draining:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, AGED)
-        if not reader.cancelled() and reader.exception() is not None:
-            await context.abort(grpc.StatusCode.INTERNAL, "the stream could not be read to its end")
+            await end_call(context, ErrorReason.STREAM_AGE, AGED)
+        error = None if reader.cancelled() else reader.exception()
+        if error is not None and isinstance(error.__cause__, TooLargeError):
+            await end_call(context, ErrorReason.MESSAGE_TOO_LARGE, TOO_LARGE)
+        if error is not None:
+            await end_call(context, ErrorReason.UNREADABLE_STREAM, "the stream could not be read to its end")
 
     async def _broken(self, bug: Exception, context: "StreamContext | UnaryContext") -> NoReturn:
         """Report a bug, and end its call without the text of the exception: it may contain personal data."""
         self._supervisor.report(bug)
-        await context.abort(grpc.StatusCode.INTERNAL, "an internal error of the gateway; see its log")
+        await end_call(context, ErrorReason.INTERNAL, "an internal error of the gateway; see its log")
 
     async def _refuse_stream(self, limit: CallerLimit, context: "StreamContext") -> None:
         if self._dispatcher.draining:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
+            await end_call(context, ErrorReason.DRAINING, LEAVING)
         refusal = self._streams.refusal(limit)
         if refusal is not None:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
+            await end_call(context, ErrorReason.STREAM_LIMIT, refusal)
 
     async def _refuse_call(self, limit: CallerLimit, context: "UnaryContext") -> None:
         """End a unary call beyond the limits, before its message is read."""
         if self._dispatcher.draining:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, LEAVING)
+            await end_call(context, ErrorReason.DRAINING, LEAVING)
         # A waiting call takes about as much memory as a stream, and one connection can carry any number.
         if limit.open_calls >= self._limits.caller_streams or len(self._sessions) >= self._limits.streams:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, CALLS_USED_UP)
+            await end_call(context, ErrorReason.STREAM_LIMIT, CALLS_USED_UP)
         if self._dispatcher.room() <= 0:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, FULL)
+            await end_call(context, ErrorReason.OVERLOADED, FULL)
 
-    async def _refusal(self, session: Session, message: Incoming) -> "Refused | None":
+    async def _refusal(self, session: Session, message: Incoming) -> Refusal | None:
         """Return why a list is refused, None if it is taken. Raises `UnreadableError`."""
         count = 0
         for found in message.counts(self._limits.window):
             count = found
             await asyncio.sleep(0)  # let other tasks run
         if self._dispatcher.draining:
-            return grpc.StatusCode.UNAVAILABLE, LEAVING
+            return Refusal(ErrorReason.DRAINING, LEAVING)
         if count > self._limits.window:
             text = f"dial_requests: at most {self._limits.window} in one call; use a stream for more"
-            return grpc.StatusCode.RESOURCE_EXHAUSTED, text
+            return Refusal(ErrorReason.LIST_TOO_LONG, text)
         if count > self._dispatcher.room():
-            return grpc.StatusCode.RESOURCE_EXHAUSTED, FULL
+            return Refusal(ErrorReason.OVERLOADED, FULL)
         if count > session.share_room:
-            return grpc.StatusCode.RESOURCE_EXHAUSTED, SHARE_USED_UP
+            return Refusal(ErrorReason.CALLER_WINDOW, SHARE_USED_UP)
         return None
 
 

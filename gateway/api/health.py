@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from grpc_health.v1 import health, health_pb2
 
+from gateway.api.wire.status_details import ErrorReason, end_call
+
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -26,10 +28,10 @@ class BoundedHealth(health.aio.HealthServicer):
         """Send the health and its changes. Ends the call with RESOURCE_EXHAUSTED at the limit of watchers."""
         if len(request.service) > LONGEST_SERVICE:
             rule = f"service: at most {LONGEST_SERVICE} characters"
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, rule)
+            await end_call(context, ErrorReason.INVALID_FIELD, rule)
         if self._watches >= self._most:
             words = f"{self._most} watch the health already; use Check"
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, words)
+            await end_call(context, ErrorReason.WATCH_LIMIT, words)
         self._watches += 1
         try:
             await super().Watch(request, context)

@@ -15,6 +15,7 @@ from dialgateway.v1 import campaign_service_pb2 as pb
 from gateway.api.authorization import Authorizer
 from gateway.api.campaign_service import CampaignServicer
 from gateway.api.wire.incoming import UnreadableError, parsed
+from gateway.api.wire.status_details import ErrorReason, end_call
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -63,7 +64,7 @@ async def _first(
         return parsed(request, await anext(messages), REQUEST_BYTES)
     except (UnreadableError, StopAsyncIteration):
         words = f"the call needs one {request.DESCRIPTOR.name} of at most {REQUEST_BYTES} bytes"
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, words)
+        await end_call(context, ErrorReason.UNREADABLE_MESSAGE, words)
 
 
 def _serialized(message: Any) -> bytes:

@@ -16,6 +16,7 @@ from dialgateway.v1 import campaign_service_pb2, dial_request_service_pb2
 from gateway.api.authorization import Authorizer
 from gateway.api.reflection_files import ReflectionFiles, renamed
 from gateway.api.wire.incoming import UnreadableError, parsed
+from gateway.api.wire.status_details import ErrorReason, end_call
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[bytes, pb.ServerReflectionResponse]
@@ -60,7 +61,7 @@ class Reflection:
         caller, _ = await self._authorizer.known(context)
         if self._streams.total() >= STREAMS or self._streams[caller.key] >= CALLER_STREAMS:
             words = "the limit of open server reflection streams is reached"
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, words)
+            await end_call(context, ErrorReason.STREAM_LIMIT, words)
         self._streams[caller.key] += 1
         # The stubs ask for a class of their own here, which does not exist at run time.
         context.add_done_callback(lambda _: self._ended(caller.key))  # type: ignore[arg-type]
@@ -69,7 +70,7 @@ class Reflection:
                 request = parsed(pb.ServerReflectionRequest, raw, REQUEST_BYTES)
             except UnreadableError:
                 words = f"not a request of server reflection, or of more than {REQUEST_BYTES} bytes"
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, words)
+                await end_call(context, ErrorReason.UNREADABLE_MESSAGE, words)
             yield self._response(request)
 
     def _ended(self, key: str) -> None:

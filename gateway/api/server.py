@@ -13,13 +13,15 @@ from gateway.api.dial_request_service import SERVICE as DIAL_REQUEST_SERVICE
 from gateway.api.health import BoundedHealth
 from gateway.api.method_handlers import SERVICE as CAMPAIGN_SERVICE
 from gateway.api.tls import server_credentials
+from gateway.api.wire.incoming import MESSAGE_BYTES
 
 SERVICES = (
     DIAL_REQUEST_SERVICE,
     CAMPAIGN_SERVICE,
 )
-MESSAGE_BYTES = 4 * 1024 * 1024
-"""The size limit of a message in bytes. A larger one ends its stream with RESOURCE_EXHAUSTED."""
+RECEIVED_BYTES = 2 * MESSAGE_BYTES
+"""The largest message that gRPC receives, in bytes. gRPC itself ends a call with a larger one, without
+details. Calls with one between the two limits end with details that name the reason."""
 METADATA_BYTES = 64 * 1024
 """The size limit of a call's metadata as HTTP/2 counts it: for each entry its name, its value and 32 bytes.
 A call with more is refused. A forwarded client certificate takes 2 to 15 KiB."""
@@ -28,7 +30,7 @@ FURTHER_CALLS = 1000
 
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # a second process on the same address must fail, not share it silently
-    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", RECEIVED_BYTES),
     # Between the two limits gRPC refuses calls at random. They are equal, so the size alone decides.
     ("grpc.max_metadata_size", METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", METADATA_BYTES),

@@ -30,6 +30,7 @@ from gateway.control.history import Counts, History
 from gateway.control.open_calls import CallerUse, OpenCalls
 from gateway.control.operations import (
     CampaignOperations,
+    DirectoryUnread,
     Done,
     HoldLimitReached,
     InvalidOperation,
@@ -72,6 +73,7 @@ _STATUS: dict[type[OperationError], int] = {
     InvalidOperation: 400,
     UnknownCampaign: 404,
     UnclearName: 409,
+    DirectoryUnread: 409,
     NotOnHold: 404,
     HoldLimitReached: 409,
     ReleaseNotShared: 503,

@@ -7,7 +7,8 @@ OperationError
 ├── InvalidOperation     the campaign id or the reason breaks a rule
 ├── NotOnHold            a release of a campaign that is not on hold
 ├── UnknownCampaign      the gateway knows no such campaign, or no campaign has the name
-├── UnclearName          a name that several campaigns have, or that cannot be looked up yet
+├── UnclearName          a name that several campaigns have
+│   └── DirectoryUnread  a name that cannot be looked up yet
 ├── HoldLimitReached     no further campaign can be put on hold
 └── ReleaseNotShared     a release that the shared state cannot record
 
@@ -64,7 +65,11 @@ class UnknownCampaign(OperationError):  # noqa: N818
 
 
 class UnclearName(OperationError):  # noqa: N818
-    """Several campaigns have the name, or the directory has not been read yet."""
+    """Several campaigns have the name."""
+
+
+class DirectoryUnread(UnclearName):
+    """The campaign directory has not been read yet, so names cannot be looked up."""
 
 
 class HoldLimitReached(OperationError):  # noqa: N818
@@ -114,7 +119,7 @@ class Done:
 
 _REFUSALS: dict[Refusal, type[OperationError]] = {
     Refusal.OFF: InvalidOperation,
-    Refusal.UNREAD: UnclearName,
+    Refusal.UNREAD: DirectoryUnread,
     Refusal.UNKNOWN: UnknownCampaign,
     Refusal.AMBIGUOUS: UnclearName,
 }

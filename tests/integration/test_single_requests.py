@@ -6,8 +6,7 @@ import pytest
 
 from dialgateway import _wire
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway.api import server
-from gateway.api.wire.incoming import DIAL_REQUEST_BYTES, NOT_READABLE, TOO_LARGE
+from gateway.api.wire.incoming import DIAL_REQUEST_BYTES, MESSAGE_BYTES, NOT_READABLE, TOO_LARGE
 from tests.integration.test_bad_frames import METHODS
 from tests.integration.world import CAMPAIGN, World, dial, verdicts
 
@@ -86,4 +85,4 @@ async def test_a_stream_continues_after_an_invalid_request(world: World) -> None
 def test_client_and_gateway_agree_on_sizes() -> None:
     """The client refuses exactly the sizes that the gateway would refuse."""
     assert _wire.DIAL_REQUEST_BYTES == DIAL_REQUEST_BYTES
-    assert _wire.MESSAGE_BYTES == server.MESSAGE_BYTES
+    assert _wire.MESSAGE_BYTES == MESSAGE_BYTES

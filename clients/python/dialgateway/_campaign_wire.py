@@ -7,6 +7,7 @@ from datetime import UTC, timedelta
 
 import grpc
 
+from dialgateway._status_details import details_of
 from dialgateway._wire import by_number
 from dialgateway.campaigns import (
     Action,
@@ -151,11 +152,12 @@ class WatchedCampaigns:
         return CampaignsSeen(message.as_of.ToDatetime(UTC), in_order, changed, replicas(message.replicas))
 
 
-def failure_of(error: grpc.RpcError, code: grpc.StatusCode, details: str | None) -> CallFailed:
+def failure_of(error: grpc.RpcError, code: grpc.StatusCode, text: str | None) -> CallFailed:
     """Return the error for the status that ended a call, with the gRPC error as its cause."""
-    failure = from_status(code, details, ())
+    details = details_of(error)
+    failure = from_status(code, text, (), details)
     if isinstance(failure, StreamBroken):  # its meaning concerns dial requests
-        failure = CallFailed(str(failure), code=code)
+        failure = CallFailed(str(failure), code=code, reason=details.reason, retry_after=details.retry_after)
     failure.__cause__ = error
     return failure
 

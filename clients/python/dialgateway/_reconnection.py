@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import grpc
 
@@ -65,7 +66,7 @@ class Reconnection:
         if link.heard or lasted:
             self.failures, self._unreachable_since = 0, now  # it had worked: this is the first failure
         self._last_failure = failure
-        self._pause(now)
+        self._pause(now, failure.retry_after)
         return True
 
     @property
@@ -82,12 +83,12 @@ class Reconnection:
             return last
         if last is None:
             return GatewayUnavailable("UNAVAILABLE: no connection in time")
-        return GatewayUnavailable(
-            f"no connection in time; the last one ended: {last.args[0]}", code=last.code
-        )
+        message = f"no connection in time; the last one ended: {last.args[0]}"
+        return GatewayUnavailable(message, code=last.code, reason=last.reason, retry_after=last.retry_after)
 
-    def _pause(self, now: float) -> None:
-        self.connect_at = now + self._policy.pause_s(self.failures, self._jitter())
+    def _pause(self, now: float, asked: timedelta | None = None) -> None:
+        asked_s = 0.0 if asked is None else max(asked.total_seconds(), 0.0)
+        self.connect_at = now + asked_s + self._policy.pause_s(self.failures, self._jitter())
         self.failures += 1
 
 

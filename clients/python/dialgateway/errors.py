@@ -19,8 +19,11 @@ number or an attribute. The gRPC error, if there is one, is the `__cause__`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import grpc
+
+from dialgateway._status_details import NO_DETAILS, StatusDetails
 
 
 class DialGatewayError(Exception):
@@ -46,13 +49,26 @@ class ClientClosed(DialGatewayError):  # noqa: N818 - named after what happened,
 
 
 class CallFailed(DialGatewayError):  # noqa: N818
-    """The gateway or the connection ended the call. `code` is the gRPC status, None if there was none."""
+    """The gateway or the connection ended the call. `code` is the gRPC status, None if there was none.
+
+    `reason` is why the gateway ended it, such as "STREAM_LIMIT": the values of `ErrorReason` in
+    error_reason.proto. It is empty if gRPC, a proxy or a broken connection ended the call. `retry_after` is
+    how long to wait before the next call, if the gateway says so.
+    """
 
     def __init__(
-        self, message: str, unanswered: Sequence[str] = (), code: grpc.StatusCode | None = None
+        self,
+        message: str,
+        unanswered: Sequence[str] = (),
+        code: grpc.StatusCode | None = None,
+        *,
+        reason: str = "",
+        retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(message, unanswered)
         self.code = code
+        self.reason = reason
+        self.retry_after = retry_after
 
 
 class GatewayUnavailable(CallFailed):
@@ -112,7 +128,14 @@ def _explained(details: str) -> str:
     return details
 
 
-def from_status(code: grpc.StatusCode, details: str | None, unanswered: Sequence[str] = ()) -> CallFailed:
+def from_status(
+    code: grpc.StatusCode,
+    text: str | None,
+    unanswered: Sequence[str] = (),
+    details: StatusDetails = NO_DETAILS,
+) -> CallFailed:
     """Return the error for a gRPC status. Raise it `from` the gRPC error, to keep the cause."""
-    kind = _BY_CODE.get(code, StreamBroken)
-    return kind(f"{code.name}: {_explained(details) if details else 'no details'}", unanswered, code)
+    kind, reason = _BY_CODE.get(code, StreamBroken), details.reason
+    name = f"{code.name} ({reason})" if reason not in {"", code.name} else code.name
+    message = f"{name}: {_explained(text) if text else 'no details'}"
+    return kind(message, unanswered, code, reason=reason, retry_after=details.retry_after)

@@ -12,11 +12,13 @@ from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.api.wire import incoming
 from gateway.api.wire.incoming import (
     DIAL_REQUEST_BYTES,
+    MESSAGE_BYTES,
     NOT_READABLE,
     PART,
     SMALL_BYTES,
     TOO_LARGE,
     Incoming,
+    TooLargeError,
     Unreadable,
     UnreadableError,
 )
@@ -25,7 +27,6 @@ from tests.fuzz import shapes
 from tests.integration.world import dial, dials
 
 EMPTY_ITEM = b"\x12\x00"
-MESSAGE_BYTES = 4 * 1024 * 1024
 
 
 def message(*items: pb.DialRequest, campaign: str = "c", priority: int = 0) -> bytes:
@@ -243,3 +244,10 @@ def test_random_lists_at_every_size() -> None:
             items = [dial(f"t-{n}", attributes={"k": "v" * rng.randint(0, length)}) for n in range(count)]
             assert all_of(message(*items)) == items
     assert incoming.DIAL_REQUEST_BYTES < MESSAGE_BYTES
+
+
+def test_a_message_above_the_limit_is_not_read() -> None:
+    """The limit is exact, and applies before anything is parsed."""
+    assert not Incoming(b"\x12\x00" * (MESSAGE_BYTES // 2)).ended
+    with pytest.raises(TooLargeError):
+        Incoming(b"\xff" * (MESSAGE_BYTES + 1))

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 
 import pytest
 
-from gateway.api.campaign_service import _STATUS as GRPC_STATUS
+from gateway.api.campaign_service import _REASONS as GRPC_REASONS
 from gateway.api.wire import campaigns as wire
 from gateway.control.audit import Actor, Audit, IdentifiedBy, Interface
 from gateway.control.console_view import _STATUS as HTTP_STATUS
@@ -90,4 +90,4 @@ async def test_what_a_fleet_refuses() -> None:
         with pytest.raises(ReleaseNotShared, match="the campaign stays held") as third:
             await operations.release("c1", INES)
         refused = [first.value, second.value, third.value]
-    assert {type(error) for error in refused} <= GRPC_STATUS.keys() & HTTP_STATUS.keys()
+    assert {type(error) for error in refused} <= GRPC_REASONS.keys() & HTTP_STATUS.keys()

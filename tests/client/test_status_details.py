@@ -1,0 +1,86 @@
+"""The client reads the reason and the wait from the details of a status, whatever else is there."""
+
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from dialgateway import CallFailed, GatewayOverloaded
+from dialgateway._status_details import KEY, NO_DETAILS, StatusDetails, details_of
+from dialgateway.errors import from_status
+from tests.client.manual_stream import sent_once
+
+
+class Ended(grpc.RpcError):
+    """The end of a call, with trailing metadata."""
+
+    def __init__(self, *metadata: tuple[str, str | bytes]) -> None:
+        self._metadata = metadata
+
+    def trailing_metadata(self) -> Any:
+        return self._metadata
+
+
+def details(*messages: error_details_pb2.ErrorInfo | error_details_pb2.RetryInfo) -> bytes:
+    status = status_pb2.Status(code=8, message="full")
+    for message in messages:
+        packed = any_pb2.Any()
+        packed.Pack(message)
+        status.details.append(packed)
+    return status.SerializeToString()
+
+
+def info(domain: str = "dialgateway.v1") -> error_details_pb2.ErrorInfo:
+    return error_details_pb2.ErrorInfo(reason="STREAM_LIMIT", domain=domain, metadata={"a": "b"})
+
+
+def retry_info(seconds: int) -> error_details_pb2.RetryInfo:
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.seconds = seconds
+    return retry
+
+
+def test_reason_and_wait_are_read() -> None:
+    ended = Ended(("other", "text"), (KEY, details(info(), retry_info(3))))
+    assert details_of(ended) == StatusDetails("STREAM_LIMIT", timedelta(seconds=3))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        (),
+        ((KEY, details(info("example.org"), retry_info(3))),),
+        ((KEY, details(retry_info(3))),),
+        ((KEY, b"\xff\xff"),),
+        ((KEY, b"\x1a\x02\x0a\xff"),),
+        ((KEY, "text"),),
+    ],
+    ids=["none", "of another service", "without a reason", "no message", "no detail", "no bytes"],
+)
+def test_other_details_are_ignored(metadata: tuple[tuple[str, str | bytes], ...]) -> None:
+    """A status of a proxy, of another service, or with bytes that are no details has no reason."""
+    assert details_of(Ended(*metadata)) == NO_DETAILS
+    assert details_of(grpc.RpcError()) == NO_DETAILS
+
+
+def test_the_error_shows_the_reason() -> None:
+    error = from_status(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, "full", (), StatusDetails("STREAM_LIMIT", timedelta(seconds=3))
+    )
+    assert type(error) is GatewayOverloaded
+    assert (error.reason, error.retry_after) == ("STREAM_LIMIT", timedelta(seconds=3))
+    assert str(error) == "RESOURCE_EXHAUSTED (STREAM_LIMIT): full"
+    same = from_status(grpc.StatusCode.UNAUTHENTICATED, "no", (), StatusDetails("UNAUTHENTICATED"))
+    assert str(same) == "UNAUTHENTICATED: no"
+
+
+def test_a_stream_waits_as_long_as_the_gateway_asks() -> None:
+    """The next connection is opened after the least wait of the gateway and the pause of the policy."""
+    stream, link = sent_once("a")
+    failure = CallFailed("full", (), grpc.StatusCode.RESOURCE_EXHAUSTED, retry_after=timedelta(seconds=30))
+    stream.state.lost(link, failure, stream.now)
+    assert not stream.later(30.9)
+    assert stream.later(0.2)
