@@ -63,6 +63,7 @@ check-others:
 	$(BIN)/buf lint
 	$(BIN)/python scripts/check_contract.py
 	$(BIN)/python scripts/check_generated.py
+	$(BIN)/python scripts/truth.py --check
 	$(BIN)/python scripts/check_client_window.py
 	scripts/helm.sh $(VENV)
 	scripts/chart_tools.sh $(VENV)
@@ -74,8 +75,9 @@ fix: install ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-protos: .venv-protos/.installed ## generate the Python stubs from protos/
+protos: .venv-protos/.installed ## generate the Python stubs from protos/, and conformance/truth.json
 	.venv-protos/bin/python scripts/generate_stubs.py clients/python
+	.venv-protos/bin/python scripts/truth.py
 
 manifests: install ## generate the dashboard, the chart's schema and page, and its renderings in deploy/rendered/
 	scripts/helm.sh $(VENV)
