@@ -54,6 +54,17 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 @pytest.fixture(autouse=True)
+def closed_connections(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test that has left a connection open, not the later test in which Python would notice it.
+
+    pytest sets up this fixture before all others of a test and so finishes it after them.
+    """
+    yield
+    if timed.is_real(request.node):
+        gc.collect()
+
+
+@pytest.fixture(autouse=True)
 def restored_logging() -> Iterator[None]:
     """Restore the levels and handlers of logging, which commands set for the whole process."""
     root = logging.getLogger()

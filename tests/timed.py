@@ -1,8 +1,9 @@
-"""Tests with time bounds in seconds: on a busy machine a failure proves nothing, so they are repeated.
+"""Tests whose result depends on time are repeated if they fail on a busy machine, where it proves nothing.
 
-A test is timed by `@pytest.mark.timed`. On a quiet machine the first failure counts. Several workers keep the
-machine busy, so a test is repeated while the others wait (`turns.py`): then only other programs can excuse
-another failure.
+A test with bounds in seconds is marked with `@pytest.mark.timed` and tried three times. Tests that run real
+servers, connections and processes are in folders of their own (`REAL`) and are tried twice. All other tests
+are tried once. On a quiet machine the first failure counts. Several workers keep the machine busy, so a test
+is repeated while the others wait (`turns.py`): then only other programs can excuse another failure.
 """
 
 import gc
@@ -16,7 +17,12 @@ from _pytest.runner import runtestprotocol
 
 from tests.turns import turns_of
 
-TRIES = 3
+TIMED_TRIES, REAL_TRIES = 3, 2
+REAL = (
+    *("cancellation", "client", "console", "faults", "integration"),
+    *("packaging", "peers", "shared_state", "simulator"),
+)
+"""Folders of tests with real servers, connections and processes."""
 BUSY = 0.5
 """Share of a test's time in which a process waited for a processor; above it the machine is busy."""
 PRESSURE = Path("/proc/pressure/cpu")
@@ -42,7 +48,7 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestRepo
     turns = turns_of(item.config)
     with turns.shared():
         reports, excused = _try(item, nextitem)
-    for _ in range(TRIES - 1 if item.get_closest_marker("timed") else 0):
+    for _ in range(tries_of(item) - 1):
         if not excused:
             break
         repeated.append(item.nodeid)
@@ -51,6 +57,18 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestRepo
         with turns.alone():
             reports, excused = _try(item, nextitem)
     return reports
+
+
+def is_real(item: pytest.Item) -> bool:
+    """Return whether a test runs real servers, connections or processes, by its folder."""
+    return any(part in REAL for part in item.path.relative_to(item.config.rootpath).parts[:2])
+
+
+def tries_of(item: pytest.Item) -> int:
+    """Return how often a test is tried at most."""
+    if item.get_closest_marker("timed"):
+        return TIMED_TRIES
+    return REAL_TRIES if is_real(item) else 1
 
 
 def discard_what_is_open() -> None:
@@ -108,6 +126,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """List the repeated tests, so that such a run is not mistaken for one on a quiet machine."""
     if repeated:
-        terminalreporter.section("tests with time bounds, tried again on a busy machine")
+        terminalreporter.section("tests that depend on time, tried again on a busy machine")
         for name in sorted(set(repeated)):
             terminalreporter.line(f"{repeated.count(name)} x {name}")

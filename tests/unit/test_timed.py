@@ -1,4 +1,4 @@
-"""A test with bounds in seconds is tried again on a busy machine, and only there."""
+"""A test that depends on time is tried again on a busy machine, and only there."""
 
 import subprocess
 import sys
@@ -39,9 +39,11 @@ def test_the_end():
 """
 
 
-def ran(folder: Path, mark: str, *options: str, busy: bool) -> str:
+def ran(folder: Path, mark: str, *options: str, place: str = "unit", busy: bool) -> str:
     """Run a test that fails twice and then passes, on a machine that is said to be busy or not."""
-    (folder / "test_one.py").write_text(FAILS_TWICE.format(waiting_s=1000.0 if busy else 0.0, mark=mark))
+    (folder / place).mkdir()
+    code = FAILS_TWICE.format(waiting_s=1000.0 if busy else 0.0, mark=mark)
+    (folder / place / "test_one.py").write_text(code)
     (folder / "conftest.py").write_text(
         "pytest_plugins = ['tests.timed', 'tests.turns']\n"
         "def pytest_configure(config): config.addinivalue_line('markers', 'timed: x')\n"
@@ -63,24 +65,30 @@ def ran(folder: Path, mark: str, *options: str, busy: bool) -> str:
 
 
 @pytest.mark.parametrize(
-    ("mark", "busy", "tries"), [("timed", True, 3), ("timed", False, 1), ("other", True, 1)]
+    ("mark", "place", "busy", "tries"),
+    [
+        ("timed", "unit", True, 3),
+        ("timed", "integration", False, 1),
+        ("other", "integration", True, 2),
+        ("other", "unit", True, 1),
+    ],
 )
-def test_how_often_it_is_tried(tmp_path: Path, mark: str, tries: int, *, busy: bool) -> None:
+def test_how_often_it_is_tried(tmp_path: Path, mark: str, place: str, tries: int, *, busy: bool) -> None:
     """Each try has its own fixtures. The summary names the repeated tests.
 
     What a try leaves open fails no later test.
     """
-    said = ran(tmp_path, mark, busy=busy)
+    said = ran(tmp_path, mark, place=place, busy=busy)
     assert f"tries: {tries}" in said, said
     assert ("2 passed" in said) is (tries == 3)
-    assert ("2 x test_one.py::test_it" in said) is (tries == 3)
+    assert (f"{tries - 1} x {place}/test_one.py::test_it" in said) is (tries > 1)
 
 
 def test_what_workers_repeated_is_listed(tmp_path: Path) -> None:
     """The list at the end has the tests of all workers."""
     said = ran(tmp_path, "timed", "-n", "2", busy=True)
     assert "2 passed" in said, said
-    assert "2 x test_one.py::test_it" in said
+    assert "2 x unit/test_one.py::test_it" in said
 
 
 def test_what_linux_tells() -> None:
