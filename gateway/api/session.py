@@ -46,8 +46,8 @@ AMPLE_ROOM = 1000
 yet. All streams together read fewer in the time for which they gather."""
 RESPONSE_RESULTS = 500
 """Results in one response message, at most."""
-TURN_UNITS, REQUEST_UNITS = 1000, 4
-"""Answers that all streams send in one turn of the event loop, about: some milliseconds of work. To read a
+TURN_UNITS, REQUEST_UNITS = 600, 4
+"""Answers that all streams send in one turn of the event loop, about: a few milliseconds of work. To read a
 dial request costs as much as this many answers."""
 RESPONSE_EVERY_S = 0.004
 """Seconds between two responses of a busy stream. A message costs as much as the answers in it, so answers

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-SLICE = 1000
+SLICE = 500
 """Units of one slice, each of some microseconds: including delivery of answers, 10 ms on a slow machine."""
 
 Unit = TypeVar("Unit")
@@ -46,8 +46,11 @@ class Slices:
         work: Callable[[float, Unit], None],
         done: Callable[[float], None] = lambda now: None,
     ) -> None:
-        """Do `work` for each unit, after the work that is under way, and call `done` after the last one."""
-        self._work.append((consume(list(units)) if isinstance(units, list) else iter(units), work, done))
+        """Do `work` for each unit, after the work that is under way, and call `done` after the last one.
+
+        A list is emptied meanwhile, so it must be the caller's own.
+        """
+        self._work.append((consume(units) if isinstance(units, list) else iter(units), work, done))
 
     def run(self, now: float) -> None:
         """Do as many units as the current slice still allows."""

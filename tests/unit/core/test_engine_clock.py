@@ -6,6 +6,7 @@ import pytest
 
 from gateway.core.errors import ConnectFailed
 from gateway.core.model import Outcome, Reason
+from gateway.core.slices import SLICE
 from tests.unit.core.making import NOW, Bench, Caller, dial, many, tokens_of
 
 HEADROOM_S = 5.0
@@ -21,7 +22,7 @@ def test_setting_the_clock_forward_expires_requests() -> None:
     bench.engine.wall_clock_gained(600.0)
     sent = []
     now = NOW + 0.001
-    for _ in range(10):
+    for _ in range(5000 // SLICE + 4):
         decision = bench.poll(now)
         sent += [token for batch in decision.batches for token in tokens_of(batch)]
         now = NOW + 2.0 if not bench.settled else now

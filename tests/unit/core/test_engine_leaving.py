@@ -4,6 +4,7 @@ import pytest
 
 from gateway.core.errors import AnswerLost, ConnectUnreachable
 from gateway.core.model import FlushReason, Outcome, Reason, RetryAdvice, Source
+from gateway.core.slices import SLICE
 from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, ids_of, many, tokens_of
 
 SENT_AT = NOW + 0.05
@@ -134,7 +135,7 @@ def test_thousands_come_and_go() -> None:
         bench.leave(NOW + number / 1_000, caller)
     assert_empty(bench)
     assert len(bench.engine._scheduler._expiries._notes) <= 65
-    for _ in range(6):  # the notes are more than one slice
+    for _ in range(5_000 // SLICE + 1):  # the notes are more than one slice
         assert bench.poll(NOW + 10.0).batches == []
     assert len(bench.engine._scheduler._lingering) == 0
 
