@@ -14,6 +14,7 @@ GROUPS = {
     "peers/": "peers",
     "console/test_console.py": "console",
     "console/test_port.py": "console's port",
+    "cancellation/test_session.py": "cancelled sessions",
 }
 """Tests by the start of their id, and the name of their group. The first that fits counts.
 

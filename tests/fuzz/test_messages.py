@@ -59,7 +59,7 @@ def test_each_request_of_random_messages_is_answered_once(messages: list[tuple[b
     asyncio.run(send())
 
 
-@settings(max_examples=cases(150, 300))
+@settings(max_examples=cases(60, 300))
 @given(shapes.lists(30))
 def test_the_conversion_takes_any_message(message: tuple[bytes, int]) -> None:
     """The conversion and the core answer each request of any message."""
@@ -67,7 +67,7 @@ def test_the_conversion_takes_any_message(message: tuple[bytes, int]) -> None:
     assert target.run(data) == count
 
 
-@settings(max_examples=cases(250, 500))
+@settings(max_examples=cases(100, 500))
 @given(st.binary(max_size=300))
 def test_the_conversion_takes_any_bytes(data: bytes) -> None:
     """Bytes that are no message are refused as such; a message in them is answered."""

@@ -5,9 +5,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from gateway.cli.demo_processes import Child, DemoError, Replica
+from gateway.cli.fleet_demo import Story
+from gateway.simulator import Simulator, SimulatorSettings
 from tests.shared_state.servers import absent
 
 LEADS = Path("examples/leads.csv")
@@ -49,11 +53,11 @@ def test_a_missing_file() -> None:
     assert done.stderr == "dial-gateway fleet-demo: no such file: none.csv\n"
 
 
-@pytest.mark.skipif(bool(absent("valkey")), reason=absent("valkey"))
-def test_an_unusable_file(tmp_path: Path) -> None:
+async def test_an_unusable_file(tmp_path: Path) -> None:
     """A file that `dialctl` refuses ends the demo with its error."""
     leads = tmp_path / "leads.csv"
     leads.write_text("colour\nblue\n")
-    done = demo(leads)
-    assert done.returncode == 1
-    assert "dialctl send ended with code 2" in done.stderr
+    replicas = [Replica(f"gateway-{number}", "127.0.0.1:1", cast(Child, None)) for number in range(3)]
+    async with Simulator(SimulatorSettings()) as simulator:
+        with pytest.raises(DemoError, match=r"dialctl send ended with code 2: .*client_token"):
+            await Story(leads, tmp_path, simulator, replicas).told()

@@ -187,7 +187,7 @@ def _hold(campaign: str, number: int, flag: bool, at_ms: int = 0) -> FleetAction
     return FleetAction(FleetActionKind.HOLD, campaign, f"op {number}", "", flag, at_ms=at_ms)
 
 
-@settings(max_examples=cases(75, 150), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=cases(30, 150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=operations)
 def test_scripts_and_rules_agree(shared_server: Server, steps: list[Operation]) -> None:
     """Whatever members and operators do, and whatever the store loses, both give the same replies."""

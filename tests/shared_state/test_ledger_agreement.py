@@ -122,7 +122,7 @@ _operations = st.one_of(
 
 
 @given(st.lists(_operations, max_size=12))
-@settings(max_examples=cases(75, 150), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=cases(30, 150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_scripts_and_rules_agree_on_any_order(store: Store, operations: list[tuple[object, ...]]) -> None:
     store.empty()
     for name, *arguments in operations:

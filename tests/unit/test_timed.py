@@ -35,15 +35,19 @@ def test_it(new):
 
 def test_the_end():
     gc.collect()
-    print("tries:", len(tries))
+    print("{place} tries:", len(tries))
 """
 
 
-def ran(folder: Path, mark: str, *options: str, place: str = "unit", busy: bool) -> str:
-    """Run a test that fails twice and then passes, on a machine that is said to be busy or not."""
-    (folder / place).mkdir()
-    code = FAILS_TWICE.format(waiting_s=1000.0 if busy else 0.0, mark=mark)
-    (folder / place / "test_one.py").write_text(code)
+def ran(folder: Path, *options: str, busy: bool, **marks: str) -> str:
+    """Run a test that fails twice and then passes in each folder, marked as given for it.
+
+    The machine is said to be busy or not.
+    """
+    for place, mark in marks.items():
+        (folder / place).mkdir()
+        code = FAILS_TWICE.format(waiting_s=1000.0 if busy else 0.0, mark=mark, place=place)
+        (folder / place / f"test_{place}.py").write_text(code)
     (folder / "conftest.py").write_text(
         "pytest_plugins = ['tests.timed', 'tests.turns']\n"
         "def pytest_configure(config): config.addinivalue_line('markers', 'timed: x')\n"
@@ -64,31 +68,32 @@ def ran(folder: Path, mark: str, *options: str, place: str = "unit", busy: bool)
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    ("mark", "place", "busy", "tries"),
-    [
-        ("timed", "unit", True, 3),
-        ("timed", "integration", False, 1),
-        ("other", "integration", True, 2),
-        ("other", "unit", True, 1),
-    ],
-)
-def test_how_often_it_is_tried(tmp_path: Path, mark: str, place: str, tries: int, *, busy: bool) -> None:
+def test_how_often_it_is_tried_on_a_busy_machine(tmp_path: Path) -> None:
     """Each try has its own fixtures. The summary names the repeated tests.
 
     What a try leaves open fails no later test.
     """
-    said = ran(tmp_path, mark, place=place, busy=busy)
-    assert f"tries: {tries}" in said, said
-    assert ("2 passed" in said) is (tries == 3)
-    assert (f"{tries - 1} x {place}/test_one.py::test_it" in said) is (tries > 1)
+    said = ran(tmp_path, busy=True, simulation="timed", integration="other", unit="other")
+    assert "simulation tries: 3" in said, said
+    assert "integration tries: 2" in said
+    assert "unit tries: 1" in said
+    assert "FAILED simulation" not in said
+    assert "2 x simulation/test_simulation.py::test_it" in said
+    assert "1 x integration/test_integration.py::test_it" in said
+    assert "x unit/" not in said
+
+
+def test_it_is_tried_once_on_a_quiet_machine(tmp_path: Path) -> None:
+    said = ran(tmp_path, busy=False, integration="timed")
+    assert "integration tries: 1" in said, said
+    assert "passed" not in said
 
 
 def test_what_workers_repeated_is_listed(tmp_path: Path) -> None:
     """The list at the end has the tests of all workers."""
-    said = ran(tmp_path, "timed", "-n", "2", busy=True)
+    said = ran(tmp_path, "-n", "2", busy=True, unit="timed")
     assert "2 passed" in said, said
-    assert "2 x unit/test_one.py::test_it" in said
+    assert "2 x unit/test_unit.py::test_it" in said
 
 
 def test_what_linux_tells() -> None:

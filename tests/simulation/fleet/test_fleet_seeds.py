@@ -1,6 +1,6 @@
 """Random fleets, each from one seed: every promise is checked across all replicas, whatever fails.
 
-16 of them in `make test`, 32 in `make cases`. More of them:
+8 of them in `make test`, 32 in `make cases`. More of them:
 `DIAL_GATEWAY_SEEDS=5000 python -m pytest tests/simulation/fleet/test_fleet_seeds.py`, from another
 first one with `DIAL_GATEWAY_FIRST_SEED`. One of them: `DIAL_GATEWAY_SEED=1234 ... -k one_fleet`.
 """
@@ -14,7 +14,7 @@ from tests.cases import cases
 from tests.simulation.fleet.traffic import run_seed
 from tests.simulation.fleet.virtual_loop import run
 
-SEEDS = int(os.environ.get("DIAL_GATEWAY_SEEDS") or cases(16, 32))
+SEEDS = int(os.environ.get("DIAL_GATEWAY_SEEDS") or cases(8, 32))
 FIRST = int(os.environ.get("DIAL_GATEWAY_FIRST_SEED", "0"))
 CHUNKS = 4
 

@@ -130,7 +130,7 @@ class Trouble:
             self.fleet.store.resume(self.fleet.now)
 
 
-@pytest.mark.parametrize("seed", range(cases(20, 40)))
+@pytest.mark.parametrize("seed", range(cases(8, 40)))
 def test_the_quota_is_never_exceeded(seed: int) -> None:
     trouble = Trouble(seed)
     fleet = trouble.fleet

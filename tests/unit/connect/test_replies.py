@@ -153,7 +153,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=cases(25, 50), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=cases(10, 50), suppress_health_check=[HealthCheck.too_slow])
 @given(response=st.dictionaries(names, anything | st.lists(st.dictionaries(names, anything))))
 @pytest.mark.parametrize("api", APIS.values(), ids=APIS)
 def test_any_reply(api: ConnectApi, response: Any) -> None:

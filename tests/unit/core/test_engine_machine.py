@@ -64,7 +64,7 @@ def test_a_request_expires_after_a_stream_has_ended_and_another_caller_has_left(
 
 TestEngineMachine = EngineMachine.TestCase
 TestEngineMachine.settings = settings(
-    max_examples=int(os.environ.get("DIAL_GATEWAY_TEST_EXAMPLES") or cases(200, 400)),
+    max_examples=int(os.environ.get("DIAL_GATEWAY_TEST_EXAMPLES") or cases(80, 400)),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
