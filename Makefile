@@ -112,10 +112,11 @@ picture: install ## take the console's picture in README again: two minutes
 bench: install ## compare the gateway with services that call boto3 themselves
 	$(BIN)/python -m benchmarks
 
-dist: install ## build both wheels in dist/, and pack the contract
+dist: install ## build both wheels in dist/, and write the contract, a bill of materials and the licenses
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist clients/python
 	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist .
 	$(BIN)/python scripts/contract_bundle.py dist
+	$(BIN)/python -m scripts.materials dist
 
 clean: ## remove everything that the other commands created
 	rm -rf .venv .venv-3.* .venv-protos .fuzz dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
