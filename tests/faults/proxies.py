@@ -134,7 +134,7 @@ class Proxy:
         certificates = self.certificates or Certificates.unused(self.folder)
         ours[TLS_FOLDER] = str(certificates.folder)
         if self.name == "haproxy":
-            ours["maxconn 10000"] = "maxconn 500"  # the machine may not allow the open files that 10000 needs
+            ours["fd-hard-limit 20100"] = "fd-hard-limit 1100"
         else:
             ours["worker_rlimit_nofile 65536;"] = ""
             ours["worker_connections 16384"] = "worker_connections 1000"
