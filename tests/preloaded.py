@@ -27,6 +27,7 @@ from tests.preloader import NUMBER
 TREE = Path(__file__).resolve().parents[1]
 READ_LATE = (
     "AWS_",
+    "DIALCTL_",
     "DIAL_GATEWAY_",
     "OTEL_BSP_",
     "OTEL_EXPORTER_",

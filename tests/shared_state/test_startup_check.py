@@ -1,6 +1,7 @@
 """The check of a shared state: one clear line for each cause, and nothing overwritten."""
 
 import asyncio
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from gateway.shared_state.port import SharedStateRefused, SharedStateUnavailable
 from gateway.shared_state.setup import StateFiles, fingerprint_key, state_settings
 from gateway.shared_state.startup_check import Level, refusal_of, remarks_on
 from gateway.shared_state.valkey_state import StateSettings
+from tests.docs.documents import blocks
 from tests.ports import closed_port
 from tests.shared_state.servers import Server, running, running_pair
 from tests.shared_state.states import beat, claim, state_at
@@ -147,9 +149,11 @@ async def test_a_missing_permission(real_server: Server, missing: str) -> None:
 
 
 async def test_the_documented_permissions_are_enough(real_server: Server) -> None:
-    rule = "~dial-gateway:* ~{dial-gateway}:* -@all +@read +@write +@scripting +@connection +info +time +scan"
-    real_server.command("ACL", "SETUSER", "gw", "on", f">{SECRET}", *rule.split())
-    url = real_server.url.replace("://", "://gw@")
+    """The command in docs/deployment.md makes a user who may do all that the gateway does."""
+    (shown,) = [block.text for block in blocks("docs/deployment.md") if "ACL SETUSER" in block.text]
+    _, *command = shlex.split(shown.replace("PASSWORD", SECRET).replace(" \\\n", " ").removeprefix("$ "))
+    real_server.command(*command)
+    url = real_server.url.replace("://", "://dial-gateway@")
     remarks = await remarks_on(settings_for(url, SECRET))
     assert [remark.level for remark in remarks] == [Level.GOOD] * 3, remarks
 

@@ -1,9 +1,7 @@
 """The policies in the documentation are valid for the gateway."""
 
 import json
-import re
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -15,16 +13,15 @@ from gateway.access.policy_file import parse_policy
 from gateway.core.model import Priority
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.table import CampaignEntry, CampaignTable
+from tests.docs.documents import ROOT, blocks
 
-ROOT = Path(__file__).parents[3]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "docs" / "policy.schema.json").read_text())
 
 
 def example(path: str) -> str:
     """Return the policy that a document shows."""
-    found = re.findall(r"```yaml\n(.*?)```", (ROOT / path).read_text(), re.DOTALL)
-    (policy,) = [text for text in found if text.startswith("version: 1")]
-    return str(policy)
+    (policy,) = [block.text for block in blocks(path) if block.file == "policy.yaml"]
+    return policy
 
 
 def fits(text: str) -> bool:
@@ -45,9 +42,9 @@ def test_the_example_says_what_its_words_say() -> None:
     directory = CampaignDirectory()
     policy = parse_policy(example("docs/policy.md"), directory)
     entries = [
-        CampaignEntry("id-1", "cards", {"purpose": "fraud-alerts"}),
+        CampaignEntry("id-1", "cards", {"purpose": "alerts"}),
         CampaignEntry("id-2", "surveys"),
-        CampaignEntry("id-3", "debt-north"),
+        CampaignEntry("id-3", "payment-north"),
     ]
     directory.publish(CampaignTable(entries))
     billing = policy.grant("spiffe://example.org/ns/billing/sa/night")
@@ -74,7 +71,7 @@ def test_the_example_says_what_its_words_say() -> None:
         ('see: ["*"]', "see: '*'"),
         ("callers:", "callers: []\nothers:"),
         ("identities:", "names:"),
-        ("tag:purpose=fraud-alerts", "tag:purpose"),
+        ("tag:purpose=alerts", "tag:purpose"),
         ("tag:purpose=", "tag:p*="),
         ('"name:surveys"', '"name:"'),
     ],
