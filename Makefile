@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PROTOS := $(shell find protos -name '*.proto')
 .DEFAULT_GOAL := help
-.PHONY: help install demo fleet-demo test cases fuzz check check-types check-others fix protos manifests lock upgrade faults soak picture bench dist clean
+.PHONY: help install demo fleet-demo test cases fuzz check check-types check-others check-clients clients fix protos manifests lock upgrade faults soak picture bench dist clean
 
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +51,7 @@ $(VENV)/.fuzz-installed: requirements/fuzz.txt $(VENV)/.installed
 	@touch $@
 
 check: install .venv-protos/.installed ## check lint, types, import rules, contract, and that generated code is up to date
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-types check-others
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-types check-others check-clients
 
 check-types:
 	$(BIN)/mypy
@@ -71,6 +71,19 @@ check-others:
 	scripts/promtool.sh $(VENV)
 	$(BIN)/python -m scripts.check_alerts
 
+# The clients in other languages. Each has check-NAME, part of `make check`, and clients-NAME, part of `make clients`.
+CLIENTS := go
+
+check-clients: $(addprefix check-,$(CLIENTS))
+
+clients: $(addprefix clients-,$(CLIENTS)) ## build and test the Go client (Go 1.26)
+
+check-go: install
+	BUF=$(abspath $(BIN))/buf clients/go/check.sh
+
+clients-go:
+	clients/go/test.sh
+
 fix: install ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -78,6 +91,7 @@ fix: install ## format the code and fix what ruff can fix
 protos: .venv-protos/.installed ## generate the Python stubs from protos/, and conformance/truth.json
 	.venv-protos/bin/python scripts/generate_stubs.py clients/python
 	.venv-protos/bin/python scripts/truth.py
+	BUF=$(abspath $(BIN))/buf clients/go/generate.sh
 
 manifests: install ## generate the dashboard, the chart's schema and page, and its renderings in deploy/rendered/
 	scripts/helm.sh $(VENV)
