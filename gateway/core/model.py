@@ -184,7 +184,7 @@ class TraceHandle(Protocol):
 
 
 class EntryQueue(Protocol):
-    """A queue of the scheduler (`scheduling.lanes.SourceQueue`), as the rest of the core sees it.
+    """A queue of the scheduler (`scheduling.source_queue.SourceQueue`), as the rest of the core sees it.
 
     `source` is None for the queue of suspects, `waiting` counts the entries in it.
     """

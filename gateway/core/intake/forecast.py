@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate, islice
 
 from gateway.core.model import BATCH_LIMIT, Entry, Priority, Source
+from gateway.core.scheduling.caller_queue import CallerQueue
 from gateway.core.scheduling.expiry import ExpiryScale
-from gateway.core.scheduling.lanes import CallerQueue
 from gateway.core.scheduling.proven import MISSES_LIMIT, MISSES_PER_S
 from gateway.core.scheduling.queues import CampaignQueue
 from gateway.core.scheduling.ready import DOUBTFUL_EVERY

@@ -5,7 +5,7 @@ from itertools import islice
 
 from gateway.core.fleet.messages import DemandRow
 from gateway.core.model import BATCH_LIMIT, Priority
-from gateway.core.scheduling.lanes import CallerQueue
+from gateway.core.scheduling.caller_queue import CallerQueue
 from gateway.core.scheduling.ready import Place, Standing
 from gateway.core.scheduling.scheduler import Scheduler
 

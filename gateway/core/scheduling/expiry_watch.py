@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterator
 from itertools import count
 
-from gateway.core.scheduling.lanes import SourceQueue
+from gateway.core.scheduling.source_queue import SourceQueue
 
 
 class ExpiryWatch:

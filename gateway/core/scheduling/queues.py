@@ -6,7 +6,9 @@ from collections.abc import Callable, Generator, Sequence
 
 from gateway.core.entry_state import EntryState, move, move_all
 from gateway.core.model import BATCH_LIMIT, Entry, Priority, Source
-from gateway.core.scheduling.lanes import PRIORITIES, SCANNED_PART, CallerQueue, Lane, SourceQueue
+from gateway.core.scheduling.caller_queue import PRIORITIES, CallerQueue
+from gateway.core.scheduling.lanes import Lane
+from gateway.core.scheduling.source_queue import SCANNED_PART, SourceQueue
 
 PASSED_OVER_LIMIT = 9
 """Calls in a row in which a priority that waits may be passed over by higher ones: it gets every tenth."""

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from gateway.core.model import Priority, Source
-from gateway.core.scheduling.lanes import CallerQueue
+from gateway.core.scheduling.caller_queue import CallerQueue
 from gateway.core.scheduling.queues import PASSED_OVER_LIMIT, CampaignQueue
 
 LOOK_AHEAD = 8

@@ -13,12 +13,13 @@ from itertools import count, islice
 from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.entry_state import EntryState, move
 from gateway.core.model import BATCH_LIMIT, Batch, Entry, FlushReason, Source
+from gateway.core.scheduling.caller_queue import CallerQueue
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.expiry_watch import ExpiryWatch
-from gateway.core.scheduling.lanes import CallerQueue, SourceQueue
 from gateway.core.scheduling.proven import MISSES_LIMIT, MISSES_PER_S, Misses, Proven
 from gateway.core.scheduling.queues import CampaignQueue, QueueCount
 from gateway.core.scheduling.ready import Place, ReadyCampaigns, Standing
+from gateway.core.scheduling.source_queue import SourceQueue
 from gateway.core.slices import SLICE
 
 SHORT_LINGER, LONG_LINGER = 0.5, 12.0

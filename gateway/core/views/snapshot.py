@@ -9,9 +9,9 @@ from gateway.core.campaigns.condition import CampaignCondition
 from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.model import BATCH_LIMIT, Batch
 from gateway.core.scheduling.expiry import ExpiryScale
-from gateway.core.scheduling.lanes import SCANNED_PART
 from gateway.core.scheduling.permits import Permits
 from gateway.core.scheduling.scheduler import Scheduler
+from gateway.core.scheduling.source_queue import SCANNED_PART
 from gateway.core.tokens.outstanding import Outstanding
 from gateway.core.views.expiring import ExpiringBacklog
 

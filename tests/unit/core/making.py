@@ -20,6 +20,7 @@ from gateway.core.model import (
     Source,
     Waiter,
 )
+from gateway.core.scheduling.queues import CampaignQueue
 from gateway.core.views.snapshot import Snapshot
 
 NOW = 1_000.0
@@ -55,6 +56,19 @@ def entry(
 ) -> Entry:
     """Make an entry that one source waits for."""
     return Entry(dial(token, campaign), give_up_at, [Waiter(source or Source(), 0)], priority)
+
+
+def queue_of(*entries: Entry) -> CampaignQueue:
+    """Make a campaign's queue in which some entries wait."""
+    campaign = CampaignQueue("campaign")
+    for waiting in entries:
+        campaign.push(NOW, [waiting])
+    return campaign
+
+
+def tokens(entries: list[Entry]) -> list[str]:
+    """Return the tokens of entries."""
+    return [waiting.request.client_token for waiting in entries]
 
 
 def many(count: int, prefix: str = "t") -> list[str]:

@@ -7,7 +7,7 @@ from gateway.core.campaigns.holds import Hold
 from gateway.core.engine import Decision
 from gateway.core.errors import AccessDenied, CallRevoked, CampaignNotFound
 from gateway.core.model import NoticeKind, Outcome, Reason
-from gateway.core.scheduling.lanes import SourceQueue
+from gateway.core.scheduling.source_queue import SourceQueue
 from tests.unit.core.making import NOW, Bench, Caller, dial, ids_of, many, tokens_of
 
 COUNT, SLICE = 400, 50

@@ -1,6 +1,5 @@
-"""What waits for a campaign: the turns of its sources, and the order within each."""
+"""What waits for a campaign: the order within each source, its suspects, and its priorities."""
 
-import gc
 import sys
 from itertools import count
 from random import Random
@@ -9,13 +8,6 @@ import pytest
 
 from gateway.core.entry_state import EntryState, move
 from gateway.core.model import Entry, Priority, Source
-from gateway.core.scheduling.lanes import (
-    SCANNED_PART,
-    SMALL_BACKLOG,
-    STALE_PLACES,
-    TURN_WORTH_S,
-    SourceQueue,
-)
 from gateway.core.scheduling.queues import (
     PASSED_OVER_LIMIT,
     QUEUES_PART,
@@ -23,123 +15,15 @@ from gateway.core.scheduling.queues import (
     SUSPECT_EVERY_S,
     CampaignQueue,
 )
-from tests.unit.core.making import NOW, entry, in_parts
+from gateway.core.scheduling.source_queue import SCANNED_PART, STALE_PLACES, SourceQueue
+from tests.unit.core.making import NOW, entry, in_parts, queue_of, tokens
 
 BACKWARDS = list(reversed(Priority))
-
-
-def queue_of(*entries: Entry) -> CampaignQueue:
-    """Make a campaign's queue in which some entries wait."""
-    campaign = CampaignQueue("campaign")
-    for waiting in entries:
-        campaign.push(NOW, [waiting])
-    return campaign
-
-
-def tokens(entries: list[Entry]) -> list[str]:
-    """Return the tokens of entries."""
-    return [waiting.request.client_token for waiting in entries]
 
 
 def references(entries: list[Entry]) -> list[int]:
     """Return how often each entry is referred to."""
     return [sys.getrefcount(one) for one in entries]
-
-
-def test_sources_take_turns() -> None:
-    """Sources take turns, one dial request each, whatever their backlog."""
-    many, few = Source(), Source()
-    campaign = queue_of(
-        *(entry(f"m{n}", source=many, give_up_at=NOW + n) for n in range(5)),
-        *(entry(f"f{n}", source=few, give_up_at=NOW + n) for n in range(2)),
-    )
-    assert tokens(campaign.take(6)) == ["m0", "f0", "m1", "f1", "m2", "m3"]
-
-
-def test_a_weight_is_dial_requests_a_turn() -> None:
-    """A source of weight 3 has three dial requests in each of its turns, beside one of another's."""
-    heavy, light = Source(weight=3), Source()
-    campaign = queue_of(
-        *(entry(f"h{n}", source=heavy, give_up_at=NOW + n) for n in range(8)),
-        *(entry(f"l{n}", source=light, give_up_at=NOW + n) for n in range(3)),
-    )
-    assert tokens(campaign.take(11)) == ["h0", "h1", "h2", "l0", "h3", "h4", "h5", "l1", "h6", "h7", "l2"]
-
-
-def test_a_turn_that_a_call_cuts_goes_on_in_the_next() -> None:
-    """A turn that a call interrupts continues in the next: a source gets its whole weight."""
-    heavy, light = Source(weight=3), Source()
-    campaign = queue_of(
-        *(entry(f"h{n}", source=heavy, give_up_at=NOW + n) for n in range(60)),
-        *(entry(f"l{n}", source=light, give_up_at=NOW + n) for n in range(60)),
-    )
-    taken = [token for _ in range(20) for token in tokens(campaign.take(2))]
-    assert sum(token.startswith("h") for token in taken) == 30
-
-
-def test_a_weight_that_changes_counts_from_the_next_turn() -> None:
-    """A lighter weight ends a turn that has had as much already; a heavier one goes on."""
-    one, other = Source(weight=5), Source()
-    campaign = queue_of(
-        *(entry(f"a{n}", source=one, give_up_at=NOW + n) for n in range(9)),
-        *(entry(f"b{n}", source=other, give_up_at=NOW + n) for n in range(9)),
-    )
-    assert tokens(campaign.take(2)) == ["a0", "a1"]
-    one.weight = 1
-    assert tokens(campaign.take(4)) == ["a2", "b0", "a3", "b1"]
-
-
-def test_turns_go_on_where_they_stopped() -> None:
-    """The source with the last turn of a call is not first in the next one."""
-    one, two = Source(), Source()
-    campaign = queue_of(
-        *(entry(f"a{n}", source=one, give_up_at=NOW + n) for n in range(3)),
-        *(entry(f"b{n}", source=two, give_up_at=NOW + n) for n in range(3)),
-    )
-    assert tokens(campaign.take(1)) == ["a0"]
-    assert tokens(campaign.take(3)) == ["b0", "a1", "b1"]
-
-
-def test_small_backlogs_are_ordered_by_waiting_time() -> None:
-    """A source that had a turn still goes before others whose requests have only just come."""
-    one, others = Source(), [Source() for _ in range(3)]
-    campaign = CampaignQueue("campaign")
-    for number in range(3):
-        campaign.push(NOW, [entry(f"a{number}", source=one, give_up_at=NOW + 9)])
-    for number, source in enumerate(others):
-        campaign.push(NOW + 2 * TURN_WORTH_S + 0.01, [entry(f"b{number}", source=source, give_up_at=NOW + 9)])
-    assert tokens(campaign.take(4)) == ["a0", "a1", "a2", "b0"]
-    assert campaign.sources() == set(others[1:])
-    assert tokens(campaign.take(4)) == ["b1", "b2"]
-
-
-def test_a_turn_is_worth_so_much_waiting() -> None:
-    """Age alone does not displace others: each turn of a source sets it back."""
-    old, young = Source(), Source()
-    campaign = CampaignQueue("campaign")
-    campaign.push(NOW, [entry(f"a{number}", source=old, give_up_at=NOW + 9) for number in range(40)])
-    later = NOW + 3.5 * TURN_WORTH_S
-    campaign.push(later, [entry(f"b{number}", source=young, give_up_at=NOW + 9) for number in range(10)])
-    assert tokens(campaign.take(8)) == ["a0", "a1", "a2", "a3", "b0", "a4", "b1", "a5"]
-
-
-def test_a_weight_counts_where_turns_go_by_age() -> None:
-    """A heavier source is set back by a turn once it has had all of it, over calls."""
-    heavy, light = Source(weight=3), Source()
-    campaign = CampaignQueue("campaign")
-    campaign.push(NOW, [entry(f"h{number}", source=heavy, give_up_at=NOW + 9) for number in range(9)])
-    campaign.push(NOW, [entry(f"l{number}", source=light, give_up_at=NOW + 9) for number in range(9)])
-    taken = [token for _ in range(6) for token in tokens(campaign.take(2))]
-    assert "".join(token[0] for token in taken) == "hhhlhhhlhhhl"
-
-
-def test_a_backlog_has_turns_whatever_its_age() -> None:
-    """Where more waits than the next call takes, a source that came long before the others has no more."""
-    old, young = Source(), Source()
-    campaign = CampaignQueue("campaign")
-    campaign.push(NOW, [entry(f"a{n}", source=old, give_up_at=NOW + 9) for n in range(SMALL_BACKLOG)])
-    campaign.push(NOW + 60, [entry(f"b{number}", source=young, give_up_at=NOW + 90) for number in range(9)])
-    assert tokens(campaign.take(6)) == ["a0", "b0", "a1", "b1", "a2", "b2"]
 
 
 def test_earliest_expiry_first() -> None:
@@ -259,31 +143,6 @@ def test_last_removed_retires_the_source() -> None:
     assert campaign.open_sources == 0
 
 
-def test_a_source_that_leaves_has_no_turn() -> None:
-    """The turn of a source whose entries are removed is skipped; the others keep their order."""
-    sources = {name: Source() for name in "abcd"}
-    waiting = [entry(f"{name}{n}", source=source) for n in range(20) for name, source in sources.items()]
-    campaign = queue_of(*waiting)
-    for gone in waiting:
-        if gone.request.client_token.startswith("b"):
-            campaign.remove(gone)
-    assert tokens(campaign.take(4)) == ["a0", "c0", "d0", "a1"]
-    assert tokens(campaign.take(4)) == ["c1", "d1", "a2", "c2"]
-    assert campaign.sources() == {sources["a"], sources["c"], sources["d"]}
-
-
-def test_sources_that_leave_are_not_kept() -> None:
-    """However many sources come and leave again, only a few of their queues are kept for turns."""
-    campaign = queue_of(entry("stays"))
-    for number in range(1000):
-        passing = entry(str(number), source=Source())
-        campaign.push(NOW, [passing])
-        campaign.remove(passing)
-    gc.collect()
-    queues = [one for one in gc.get_objects() if isinstance(one, SourceQueue) and one.campaign is campaign]
-    assert 1 <= len(queues) <= 1 + 2 + STALE_PLACES
-
-
 def test_half_closed_sources_are_not_open() -> None:
     """Half-closed sources are not counted as open, whether they closed before or after they came."""
     opened, closed = Source(), Source(closed=True)
@@ -333,9 +192,6 @@ def test_suspects_are_paced() -> None:
         campaign.take_suspects(now)
     later = [SUSPECT_EVERY_S * (number + 1) for number in range(4)]
     assert instants == pytest.approx([0.0] * (SUSPECT_BURST + 1) + later)
-
-
-# --- priorities --------------------------------------------------------------------------------------
 
 
 def test_higher_priorities_first() -> None:

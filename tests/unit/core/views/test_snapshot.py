@@ -9,7 +9,7 @@ from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.engine import Engine, Limits
 from gateway.core.errors import CampaignNotRunning
 from gateway.core.model import CallReport, ItemFailure, Source, Waiter
-from gateway.core.scheduling.lanes import SCANNED_PART
+from gateway.core.scheduling.source_queue import SCANNED_PART
 from gateway.core.views.snapshot import CONCURRENCY, RATE, CampaignFigures, PermitWait
 from tests.unit.core.making import NOW, census_of, dial
 
