@@ -14,44 +14,41 @@ from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.entry_state import EntryState, move
 from gateway.core.model import BATCH_LIMIT, Batch, Entry, FlushReason, Source
 from gateway.core.scheduling.caller_queue import CallerQueue
+from gateway.core.scheduling.delayed import DelayedEntries
+from gateway.core.scheduling.doubtful import DoubtfulCampaigns
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.expiry_watch import ExpiryWatch
-from gateway.core.scheduling.proven import MISSES_LIMIT, MISSES_PER_S, Misses, Proven
+from gateway.core.scheduling.linger import Linger
 from gateway.core.scheduling.queues import CampaignQueue, QueueCount
-from gateway.core.scheduling.ready import Place, ReadyCampaigns, Standing
+from gateway.core.scheduling.ready import Place, ReadyCampaigns
 from gateway.core.scheduling.source_queue import SourceQueue
 from gateway.core.slices import SLICE
 
-SHORT_LINGER, LONG_LINGER = 0.5, 12.0
-"""The linger is multiplied by the first if more than half of the burst is available, and by the second if no
-permit is. The second is a little more than a round of five campaigns at ten calls a second, so that the
-fullest go first."""
 SUSPECTS_DUE_LIMIT = 1000
 """Campaigns without a queue whose cost of the search for refused items is remembered."""
 
 
 class Scheduler:
-    """The queues of all campaigns, and the turns of those that are ready."""
+    """The queues of all campaigns, and the turns of those that are ready.
+
+    `doubts` and `is_slowed` are those of `DoubtfulCampaigns`.
+    """
 
     def __init__(self, linger_s: float, flow: CampaignFlow, expiry: ExpiryScale | None = None) -> None:
-        self._linger_s = linger_s
+        self._linger = Linger(linger_s)
         self._flow = flow
         self._expiry = expiry or ExpiryScale()
         self._campaigns: dict[str, CampaignQueue] = {}
-        self._ready_campaigns = ReadyCampaigns(self._standing)
-        self._now = 0.0
-        self._proven = Proven()
-        self._misses = Misses()
-        self._tries: dict[str, set[int]] = {}  # calls under way of campaigns that are not proven
-        self._slowed_until: dict[str, float] = {}  # the first to resume first
+        self._doubtful = DoubtfulCampaigns()
+        self.doubts = self._doubtful.doubts
+        self.is_slowed = self._doubtful.is_slowed
+        self._ready_campaigns = ReadyCampaigns(self._doubtful.standing)
         self._lingering: list[tuple[float, int, CampaignQueue]] = []
-        self._delayed: list[tuple[float, int, Entry]] = []
+        self._delayed = DelayedEntries()
         self._suspects_due: dict[str, float] = {}
         self._expiries = ExpiryWatch()
         self._order = count()
         self._count = QueueCount()
-        self._draining = False
-        self._permit_share = 1.0
         self.waiting = 0
 
     @property
@@ -89,13 +86,11 @@ class Scheduler:
 
     def delay(self, entry: Entry, until: float) -> None:
         """Pause an entry until `until`, or until it gives up if that is earlier; then it waits for a call."""
-        move(entry, EntryState.DELAYED)
-        instant = min(until, self._expiry.back(entry.give_up_at))
-        heapq.heappush(self._delayed, (instant, next(self._order), entry))
+        self._delayed.add(entry, min(until, self._expiry.back(entry.give_up_at)))
 
     def note_permits(self, share: float) -> None:
         """Note the share of the burst that is available: from 0 (no permit) to 1 (all)."""
-        self._permit_share = share
+        self._linger.permit_share = share
 
     def reconsider(self, now: float, campaign_id: str) -> None:
         """Update whether a campaign is ready, since its condition has changed."""
@@ -127,14 +122,6 @@ class Scheduler:
     def campaign(self, campaign_id: str) -> CampaignQueue | None:
         """Return the queue of a campaign; None if no request waits for it."""
         return self._campaigns.get(campaign_id)
-
-    def doubts(self, now: float, caller: str, campaign_id: str) -> bool:
-        """Whether Connect may not have a campaign that a caller names."""
-        return self._misses.doubts(now, caller) and campaign_id not in self._proven
-
-    def is_slowed(self, caller: str) -> bool:
-        """Whether a caller is slowed down in trying its doubtful campaigns."""
-        return caller in self._slowed_until
 
     def remove(self, entry: Entry) -> None:
         """Take out an entry that waits, is delayed or is in a call; the caller settles it."""
@@ -170,7 +157,7 @@ class Scheduler:
 
     def drain(self) -> list[CampaignQueue]:
         """Stop lingering from now on; return the campaigns to `consider` after that."""
-        self._draining = True
+        self._linger.draining = True
         return list(self._campaigns.values())
 
     def consider(self, now: float, campaign: CampaignQueue) -> None:
@@ -184,8 +171,8 @@ class Scheduler:
         At most `limit` entries, and about as many other checks, are done at once. If more is due, `deadline`
         is now, so the shell calls again after other work.
         """
-        expired = [entry for entry in islice(self._due(now), limit) if not self._resumed(now, entry)]
-        self._resume_slowed(now)
+        expired = [entry for entry in islice(self._delayed.due(now), limit) if not self._resumed(now, entry)]
+        self._doubtful.resume(now, self._ready_campaigns)
         expired_at = self._expiry.at(now)
         for queue in islice(self._expiries.due(expired_at), limit):
             while (entry := queue.top()) is not None and entry.give_up_at <= expired_at:
@@ -218,18 +205,19 @@ class Scheduler:
         and nothing more urgent is. The list is empty if the requests that made the campaign ready have left;
         else `formed` must follow.
         """
-        self._now = now
+        self._doubtful.now = now
         # Only while permits are scarce may a campaign wait longer.
-        may_wait = None if self._permit_share > 0.0 else partial(self._may_wait, now)
+        may_wait = None if self._linger.permit_share > 0.0 else partial(self._linger.may_wait, now)
         turn = self._ready_campaigns.next(may_wait, None if hint is None else self._hinted(*hint))
         if turn is None:
             return [], FlushReason.LINGER
         campaign = turn.campaign
-        flush = self._flush_reason(now, campaign)
+        limit = self._flow.limit(campaign.campaign_id)
+        flush = self._linger.flush_reason(now, campaign, limit)
         if flush is FlushReason.SUSPECT:
-            entries = campaign.take_suspects(now, self._flow.limit(campaign.campaign_id))
+            entries = campaign.take_suspects(now, limit)
         else:
-            entries = campaign.take(self._flow.limit(campaign.campaign_id), turn)
+            entries = campaign.take(limit, turn)
         self.waiting -= len(entries)
         if not entries:
             self.formed(now, campaign.campaign_id)
@@ -245,7 +233,7 @@ class Scheduler:
 
     def may_linger(self, now: float, campaign: CampaignQueue) -> bool:
         """Whether a ready campaign may linger longer if permits are scarce."""
-        return self._may_wait(now, campaign)
+        return self._linger.may_wait(now, campaign)
 
     def is_limited(self, campaign: CampaignQueue) -> bool:
         """Whether the calls of a campaign are smaller than usual: it is being probed."""
@@ -289,42 +277,24 @@ class Scheduler:
         self._ready_campaigns.called()
         if batch.flush is not FlushReason.SUSPECT:
             self._campaigns[batch.campaign_id].called(batch.entries)
-        if batch.campaign_id in self._proven:
-            return
-        self._tries.setdefault(batch.campaign_id, set()).add(batch.number)
-        if self._misses:
-            for caller in _callers_of(batch):
-                self._slow_if_many(now, caller, MISSES_LIMIT - 1)  # from now on it has one try at a time
+        if self._doubtful.called(now, batch, self._ready_campaigns):
             self._update_turns(now, batch.campaign_id)
 
     def ended(self, now: float, batch: Batch, *, accepted: bool, missing: bool) -> None:
         """Note that a call has ended, with something accepted or because Connect has no such campaign."""
-        campaign_id = batch.campaign_id
-        if accepted:
-            self._proven.note(now, campaign_id)
-        if missing:
-            self._proven.forget(campaign_id)
-        tries = self._tries.get(campaign_id)
-        if tries is None or batch.number not in tries:
-            return
-        tries.remove(batch.number)
-        if not tries:
-            del self._tries[campaign_id]
-        if missing:
-            callers = _callers_of(batch)
-            self._misses.note(now, callers)
-            for caller in callers:
-                self._slow_if_many(now, caller, MISSES_LIMIT)
-        self._update_turns(now, campaign_id)
+        ready = self._ready_campaigns
+        if self._doubtful.ended(now, batch, ready, accepted=accepted, missing=missing):
+            self._update_turns(now, batch.campaign_id)
 
     def deadline(self) -> float | None:
         """Return when `advance` will next have something to do, None for not before a push."""
-        instants = [heap[0][0] for heap in (self._lingering, self._delayed) if heap]
-        instants += islice(self._slowed_until.values(), 1)
+        instants = [self._delayed.deadline(), self._doubtful.deadline()]
+        if self._lingering:
+            instants.append(self._lingering[0][0])
         expiry = self._expiries.deadline()
         if expiry is not None:
             instants.append(self._expiry.back(expiry))
-        return min(instants, default=None)
+        return min((instant for instant in instants if instant is not None), default=None)
 
     def _hinted(self, caller: str, campaign_id: str) -> CallerQueue | None:
         campaign = self._campaigns.get(campaign_id)
@@ -350,7 +320,7 @@ class Scheduler:
         """Make a campaign ready, or note when it will be."""
         if not self._flow.limit(campaign.campaign_id):
             return  # a change of the limit calls `reconsider`
-        ready_by = now if campaign.ready else self._ready_by(now, campaign)
+        ready_by = now if campaign.ready else self._linger.ready_by(now, campaign)
         if ready_by <= now:
             self._let_take_turns(campaign)
         elif campaign.ready_by != ready_by:
@@ -371,59 +341,17 @@ class Scheduler:
             for queue in campaign.callers.values():
                 self._ready_campaigns.remove(queue)
 
-    def _standing(self, queue: CallerQueue) -> Standing | None:
-        """Return the standing of a caller's queue; None for a doubtful campaign with a call under way."""
-        campaign_id = queue.campaign.campaign_id
-        if not self.doubts(self._now, queue.caller, campaign_id):
-            return Standing.REGULAR
-        return None if campaign_id in self._tries else Standing.DOUBTFUL
-
     def _update_turns(self, now: float, campaign_id: str) -> None:
         """Update the turns of a ready campaign, since a call of it has begun or ended."""
-        self._now = now
+        self._doubtful.now = now
         campaign = self._campaigns.get(campaign_id)
         if campaign is not None and campaign.ready:
             for queue in campaign.callers.values():
                 self._ready_campaigns.add(queue)
 
-    def _slow_if_many(self, now: float, caller: str, limit: float) -> None:
-        """Slow down a caller whose calls find no such campaign again and again."""
-        if self._misses.count(now, caller) > limit - 1.0 and caller not in self._slowed_until:
-            self._slowed_until[caller] = now + 1.0 / MISSES_PER_S
-            self._ready_campaigns.slow(caller)
-
     def _is_ready(self, now: float, campaign: CampaignQueue) -> bool:
         """Whether a campaign would be ready if it had not taken turns yet."""
-        return bool(self._flow.limit(campaign.campaign_id)) and self._ready_by(now, campaign) <= now
-
-    def _ready_by(self, now: float, campaign: CampaignQueue) -> float:
-        suspects = campaign.suspects_from()
-        if suspects is not None and (suspects <= now or not campaign.unsuspected):
-            return suspects
-        if campaign.unsuspected >= BATCH_LIMIT or self._draining or not campaign.open_sources:
-            return now
-        linger_s = self._linger_s * (SHORT_LINGER if self._permit_share > SHORT_LINGER else 1.0)
-        ready_by = campaign.oldest_arrival + linger_s
-        return ready_by if suspects is None else min(ready_by, suspects)
-
-    def _may_wait(self, now: float, campaign: CampaignQueue) -> bool:
-        """Whether a ready campaign may linger longer, since no permit is available and others are fuller."""
-        if self._draining or not 0 < campaign.unsuspected < BATCH_LIMIT:
-            return False
-        young = now < campaign.oldest_arrival + self._linger_s * LONG_LINGER
-        return young and campaign.suspects_from() is None
-
-    def _flush_reason(self, now: float, campaign: CampaignQueue) -> FlushReason:
-        if self._flow.limit(campaign.campaign_id) < BATCH_LIMIT and campaign.unsuspected:
-            return FlushReason.PROBE
-        suspects = campaign.suspects_from()
-        if suspects is not None and suspects <= now:
-            return FlushReason.SUSPECT
-        if campaign.unsuspected >= BATCH_LIMIT:
-            return FlushReason.FULL
-        if self._draining:
-            return FlushReason.DRAIN
-        return FlushReason.LINGER if campaign.open_sources else FlushReason.CLOSED
+        return bool(self._flow.limit(campaign.campaign_id)) and self._linger.ready_by(now, campaign) <= now
 
     def _forget_if_empty(self, campaign: CampaignQueue) -> bool:
         if len(campaign):
@@ -437,22 +365,6 @@ class Scheduler:
                 del self._suspects_due[next(iter(self._suspects_due))]
         return True
 
-    def _resume_slowed(self, now: float) -> None:
-        """Let callers try again after their pause, and forget callers that are not in doubt any more."""
-        self._misses.forget(now)
-        while self._slowed_until:
-            caller, until = next(iter(self._slowed_until.items()))
-            if until > now:
-                break
-            del self._slowed_until[caller]
-            self._ready_campaigns.resume(caller)
-
-    def _due(self, now: float) -> Iterator[Entry]:
-        while self._delayed and self._delayed[0][0] <= now:
-            entry = heapq.heappop(self._delayed)[2]
-            if entry.state is EntryState.DELAYED:
-                yield entry
-
     def _resumed(self, now: float, entry: Entry) -> bool:
         if entry.give_up_at <= self._expiry.at(now):
             move(entry, EntryState.UNQUEUED)
@@ -462,8 +374,3 @@ class Scheduler:
         else:
             self.push(now, (entry,))
         return True
-
-
-def _callers_of(batch: Batch) -> frozenset[str]:
-    """Return the callers that wait for the requests of a call."""
-    return frozenset(waiter.source.caller for entry in batch.entries for waiter in entry.waiters)

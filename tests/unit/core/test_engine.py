@@ -14,8 +14,8 @@ from gateway.core.errors import (
 )
 from gateway.core.intake.admission import SEND_MARGIN_S
 from gateway.core.model import FlushReason, ItemFailure, Outcome, Reason, RetryAdvice, Waiter
+from gateway.core.scheduling.linger import SHORT_LINGER
 from gateway.core.scheduling.pacing import FIRST_PAUSE_S
-from gateway.core.scheduling.scheduler import SHORT_LINGER
 from gateway.core.tokens.outstanding import CAMPAIGN_BYTES, ENTRY_BYTES, QUEUE_BYTES
 from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, many, tokens_of
 
