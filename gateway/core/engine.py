@@ -47,7 +47,8 @@ from gateway.core.model import (
 from gateway.core.operator_actions import OperatorActions
 from gateway.core.outbox import Outbox
 from gateway.core.quota.demand import Demand
-from gateway.core.quota.permits import FleetPermits, FleetRetryBudget, QuotaMember
+from gateway.core.quota.permits import FleetPermits, QuotaMember
+from gateway.core.quota.retry_budget import FleetRetryBudget
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.pacing import Pacer, RetryBudget
 from gateway.core.scheduling.permits import Permits

@@ -5,12 +5,11 @@ one is wanted. The replica is in one of three conditions. Before the first reply
 replies arrive it uses the permits that they grant. After a time without replies it is `solo`: it uses a
 bucket of its own, at the part of the quota that the last reply told it, until the longest outage has passed.
 
-A store that answers late or seldom would let the replica change between these again and again, and wait each
-time. So after some bad ticks replies are ignored and not acknowledged, which makes the replica solo, until
-several ticks in a row were good.
+Replies of a store that is not trusted (`store_trust`) are ignored and not acknowledged, which makes the
+replica solo.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
@@ -18,18 +17,15 @@ from typing import NamedTuple, Protocol
 from gateway.core.fleet.messages import DemandRow, FleetSettings, Member, TickReply, TickRequest
 from gateway.core.quota.calls_under_way import CallsUnderWay
 from gateway.core.quota.held_permits import HeldPermits
-from gateway.core.scheduling.pacing import RETRY_CREDIT, RETRY_SHARE, Pacer
+from gateway.core.quota.retry_budget import FleetRetryBudget
+from gateway.core.quota.store_trust import StoreTrust
+from gateway.core.scheduling.pacing import Pacer
 
 TICK_EVERY_S, BUSY_TICK_EVERY_S, LEAST_GAP_S = 0.2, 0.1, 0.005
 """Seconds between two ticks: usually, while the replica has calls to make, and at least."""
 RELEASE_GAP_S = 0.02
 """Seconds between two ticks if calls have returned: until the store knows that, they use up a part of the
 burst, and the bucket does not fill."""
-SLOW_S = 0.4
-"""A tick whose reply takes longer is bad: most of the time of its permits has passed, and after two of them
-in a row the store takes the replica for lost."""
-LAST_TICKS, BAD_TICKS, GOOD_TICKS = 6, 4, 6
-"""Replies are ignored after so many bad ticks among the last ones, until so many in a row were good."""
 LATER_S = 0.01
 """The own bucket is asked again after this if it gains nothing while calls are under way."""
 SOLO_AFTER_S = 1.0
@@ -64,32 +60,6 @@ class QuotaMember(NamedTuple):
     settings: FleetSettings
 
 
-class FleetRetryBudget:
-    """The retry budget of the fleet, as the last reply told it, with what this replica has done since."""
-
-    def __init__(self) -> None:
-        self._credit = RETRY_CREDIT
-        self.first_attempts = 0
-        self.retries = 0
-
-    def earn(self) -> None:
-        """Note a first attempt."""
-        self.first_attempts += 1
-        self._credit = min(RETRY_CREDIT, self._credit + RETRY_SHARE)
-
-    def spend(self) -> bool:
-        """Take the price of one more attempt of a call, if it is there."""
-        if self._credit < 1.0:
-            return False
-        self._credit -= 1.0
-        self.retries += 1
-        return True
-
-    def told(self, credit: float) -> None:
-        """Take the credit of a reply, which does not know of the attempts since its tick was made."""
-        self._credit = min(RETRY_CREDIT, credit + RETRY_SHARE * self.first_attempts) - self.retries
-
-
 class FleetPermits:
     """Permits the calls of one replica; `scheduling.permits.Permits` says what the engine uses.
 
@@ -117,8 +87,7 @@ class FleetPermits:
         self._pending: TickRequest | None = None
         self._first_sent_at = self._sent_at = float("-inf")
         self._heard_at: float | None = None
-        self._last_ticks: deque[bool] = deque(maxlen=LAST_TICKS)
-        self._trusted = True
+        self._trust = StoreTrust()
         self._wants_tick = True
         self._others_wait = False
         self._reported_priority = 0
@@ -221,7 +190,7 @@ class FleetPermits:
         if self._pending is None and not self._left:
             if self._is_urgent(now):
                 gap_s = LEAST_GAP_S
-            elif self._demand.exists or not self._trusted:
+            elif self._demand.exists or not self._trust:
                 gap_s = BUSY_TICK_EVERY_S
             if self._has_released(now):
                 gap_s = min(gap_s, RELEASE_GAP_S)
@@ -249,8 +218,8 @@ class FleetPermits:
         if reply.name_taken:
             self._shut_out()
             return
-        self._note_tick(good=now - sent_at <= SLOW_S)
-        if not self._trusted:
+        self._trust.replied(now - sent_at, heard=self._heard_at is not None)
+        if not self._trust:
             self._held.returned.update({grant.number: grant.count for grant in reply.permits})
             return
         # The store grants permits again when the next tick has acknowledged this reply.
@@ -268,7 +237,7 @@ class FleetPermits:
 
     def tick_failed(self, now: float) -> None:
         """Note that the last tick was not answered; it is repeated."""
-        self._note_tick(good=False)
+        self._trust.failed(heard=self._heard_at is not None)
         self._advance(now)
 
     # --- how ------------------------------------------------------------------------------------------
@@ -277,15 +246,6 @@ class FleetPermits:
     def _is_local(self) -> bool:
         """Whether calls are permitted by the replica's own bucket: without the store, or without a limit."""
         return self.solo or not self.ceiling
-
-    def _note_tick(self, *, good: bool) -> None:
-        """Note how a tick went, and whether the replies are to be used."""
-        ticks = self._last_ticks
-        ticks.append(good)
-        if not self._trusted:
-            self._trusted = sum(ticks) >= GOOD_TICKS and all(list(ticks)[-GOOD_TICKS:])
-        elif self._heard_at is not None:
-            self._trusted = ticks.count(False) < BAD_TICKS
 
     def _shut_out(self) -> None:
         """Send nothing: another live replica has this name, so no part of the quota is reserved here."""
@@ -318,7 +278,7 @@ class FleetPermits:
 
     def _is_urgent(self, now: float) -> bool:
         """Whether the next tick should not wait for its regular time."""
-        if self.solo or self._heard_at is None or not self._trusted:
+        if self.solo or self._heard_at is None or not self._trust:
             return False
         if self._wants_tick or self._throttled:
             return True
