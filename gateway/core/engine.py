@@ -11,62 +11,27 @@ In a fleet, `claimed` and `tokens_found` report what the fleet's ledger has answ
 
 import math
 import random
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
 
-from gateway.core.batches import BatchFormer, FormedCall
+from gateway.core.assembly import assemble
 from gateway.core.campaign_id import problem_with_campaign
-from gateway.core.campaigns.conditions import Conditions
-from gateway.core.campaigns.flow import CampaignFlow
-from gateway.core.campaigns.holds import Holds
-from gateway.core.campaigns.notices import Notices
-from gateway.core.campaigns.refused import RefusedCampaigns
-from gateway.core.claims.fleet_ledger import FleetLedger
 from gateway.core.decision import Decision
-from gateway.core.errors import CallHindered, CallRevoked, CampaignNotFound, RateThrottled, shows_who_asks
+from gateway.core.errors import CallRevoked, CampaignNotFound
 from gateway.core.fleet.messages import Claim, Claimed, Settlement, TokenRecord
-from gateway.core.fleet.shared_conditions import SharedConditions
 from gateway.core.fleet.token_look_up import TokenLookUp
-from gateway.core.intake.admission import Admission, Arrival
-from gateway.core.intake.departures import Departures
-from gateway.core.intake.forecast import Forecast
-from gateway.core.leaving import Leaving
+from gateway.core.intake.admission import Arrival
 from gateway.core.limits import Limits
-from gateway.core.model import (
-    Batch,
-    CallReport,
-    Departure,
-    Entry,
-    ItemFailure,
-    Priority,
-    Reason,
-    Settled,
-    Source,
-)
-from gateway.core.operator_actions import OperatorActions
-from gateway.core.outbox import Outbox
-from gateway.core.quota.demand import Demand
-from gateway.core.quota.permits import FleetPermits, QuotaMember
-from gateway.core.quota.retry_budget import FleetRetryBudget
-from gateway.core.scheduling.expiry import ExpiryScale
-from gateway.core.scheduling.pacing import Pacer, RetryBudget
-from gateway.core.scheduling.permits import Permits
-from gateway.core.scheduling.scheduler import Scheduler
-from gateway.core.settlement import verdicts
-from gateway.core.settlement.completion import Completion
-from gateway.core.slices import SLICE, Slices
-from gateway.core.tokens.ledger import Ledger
-from gateway.core.tokens.outstanding import CAMPAIGN_BYTES, QUEUE_BYTES, Outstanding
+from gateway.core.model import Batch, CallReport, Departure, Priority, Reason, Settled, Source
+from gateway.core.quota.permits import QuotaMember
+from gateway.core.slices import SLICE
+from gateway.core.tokens.outstanding import CAMPAIGN_BYTES, QUEUE_BYTES
 from gateway.core.views import campaign_status
-from gateway.core.views.snapshot import CONCURRENCY, RATE, PermitWait, SnapshotTaker, Survey
-from gateway.core.views.statistics import Statistics
+from gateway.core.views.snapshot import Survey
 
 BODY_COPIES = 3
 """Copies of a call's requests in memory while it is under way, including boto3's parameters and body."""
 UNSENT = CallReport(failure=CallRevoked(), attempts=0, counted_attempts=0, unused=1)
 """The report of a call that was not sent: its permit is unused."""
-_GIVES_UP_AT, _COUNTED_ATTEMPTS = attrgetter("give_up_at"), attrgetter("counted_attempts")
 
 
 class Engine:
@@ -91,73 +56,30 @@ class Engine:
         self._limits = limits
         self._forecasts = limits.forecast
         self._quota = limits.call_rate, limits.call_burst
-        self._outbox = Outbox()
-        ledger = Ledger(limits.replay_window_s, limits.replay_limit)
-        self._outstanding = Outstanding(ledger, self._outbox)
-        self._holds = Holds()
-        self._conditions = Conditions(rng)
-        flow = CampaignFlow(self._holds, RefusedCampaigns(), self._conditions)
-        self._expiry = ExpiryScale()
-        self._scheduler = Scheduler(limits.linger_s, flow, self._expiry)
-        self._retries: deque[int] = deque()
-        self._pacer: Permits = Pacer(limits.call_rate, limits.call_burst)
-        self._budget: RetryBudget | FleetRetryBudget = RetryBudget()
-        self.fleet_permits: FleetPermits | None = None
-        if fleet_quota is not None:
-            demand = Demand(self._scheduler, self._retries)
-            self.fleet_permits = FleetPermits(fleet_quota, limits.concurrent_calls, demand)
-            self._pacer, self._budget = self.fleet_permits, self.fleet_permits.budget
-        self._slices = Slices(limits.slice_units)
-        self._departures = Departures(self._outstanding, self._outbox, self._scheduler, self._slices)
-        self._notices = Notices()
-        self.statistics = Statistics(campaign_problem=campaign_problem)
-        self.operator_actions = OperatorActions(
-            self._outstanding, self._scheduler, flow, self._notices, self.statistics, self._slices
-        )
-        self._permit_wait = PermitWait()
-        self._snapshot_taker = SnapshotTaker(
-            self._outstanding, self._scheduler, flow, self._pacer, self._permit_wait, self._expiry
-        )
-        self._completion = Completion(
-            self._outstanding,
-            self._scheduler,
-            flow,
-            self._notices,
-            verdicts.VerdictPolicy(limits.max_attempts, rng),
-            self._expiry,
-            self._slices,
-        )
-        self.fleet_ledger: FleetLedger | None = None
-        self.shared_conditions: SharedConditions | None = None
-        if fleet_member is not None:
-            self.shared_conditions = SharedConditions(
-                fleet_member, self._conditions, self._scheduler.is_waiting, self._completion
-            )
-            self.fleet_ledger = FleetLedger(
-                fleet_member, self._outstanding, self._scheduler, self._expiry, self._completion
-            )
-            self._outstanding.denial_review = self.fleet_ledger.denials
-        self._admission = Admission(
-            self._outstanding,
-            self._outbox,
-            self._scheduler,
-            flow,
-            self._notices,
-            Forecast(self._scheduler, self._expiry),
-            self._departures,
-            limits.expiry_headroom_s,
-            campaign_problem,
-            self._expiry,
-            None if self.fleet_ledger is None else self.fleet_ledger.admitted,
-        )
-        self._calls: dict[int, Batch] = {}
-        self._last_number = 0
-        self._leaving = Leaving(self._outstanding, self._scheduler, self._holds, self._slices)
-        self._former = BatchFormer(
-            self._scheduler, self._departures, self._completion, self._expiry, self._slices
-        )
         self._dropped = 0
-        self._sent_bytes = 0
+        parts = assemble(limits, rng, campaign_problem, fleet_member, fleet_quota)
+        self.statistics = parts.statistics
+        self.operator_actions = parts.operator_actions
+        self.fleet_permits = parts.fleet_permits
+        self.fleet_ledger = parts.fleet_ledger
+        self.shared_conditions = parts.shared_conditions
+        self._outbox = parts.outbox
+        self._outstanding = parts.outstanding
+        self._holds = parts.holds
+        self._conditions = parts.conditions
+        self._expiry = parts.expiry
+        self._scheduler = parts.scheduler
+        self._slices = parts.slices
+        self._departures = parts.departures
+        self._notices = parts.notices
+        self._permit_wait = parts.permit_wait
+        self._snapshot_taker = parts.snapshot_taker
+        self._completion = parts.completion
+        self._admission = parts.admission
+        self._leaving = parts.leaving
+        self._pacer = parts.pacer
+        self._calls = parts.calls
+        self._permits = parts.permits
 
     # --- what has happened ---------------------------------------------------------------------
 
@@ -232,12 +154,12 @@ class Engine:
         `verdicts` is None if the shared state did not answer. `asked_at` is when it was asked. What must not
         be sent has left the call. A call that is not sent has ended: `completed` must not follow.
         """
-        if self.fleet_ledger is None or batch.number not in self._calls:
+        if self.fleet_ledger is None or batch not in self._calls:
             return False  # the gateway has abandoned the call, and has answered its requests
         sending = self._leaving.sends_again(now, batch)
         entries = self.fleet_ledger.claimed(now, batch, asked_at, verdicts, sending=sending)
         if len(entries) < len(batch.entries):
-            self._shrink(batch, entries)
+            self._calls.shrink(batch, entries)
         if not entries:
             self.completed(now, batch, UNSENT)
         return bool(entries)
@@ -255,13 +177,9 @@ class Engine:
 
     def completed(self, now: float, batch: Batch, report: CallReport) -> None:
         """Take the report of a call, and do what follows from it."""
-        if self._calls.pop(batch.number, None) is None:
+        if not self._calls.end(batch):
             return  # the gateway has abandoned the call, and has answered its requests
-        self._sent_bytes -= batch.size_bytes
-        self._pacer.under_way(now, len(self._calls))
-        if report.unused:
-            self._pacer.give_back(now, report.unused)
-        lasting = self._learn_pace(now, report)
+        lasting = self._permits.ended(now, report)
         missing = isinstance(report.failure, CampaignNotFound)
         self._scheduler.ended(now, batch, accepted=bool(report.accepted), missing=missing)
         if self.fleet_ledger is not None:
@@ -287,12 +205,12 @@ class Engine:
 
     def ask_retry(self, batch: Batch) -> None:
         """Ask for the permit of one more attempt of a call; `poll` grants or denies it by its number."""
-        self._retries.append(batch.number)
+        self._permits.retries.append(batch.number)
 
     def forget_retry(self, batch: Batch) -> None:
         """Withdraw what `ask_retry` asked for, since the call does not wait for it any more."""
-        if batch.number in self._retries:
-            self._retries.remove(batch.number)
+        if batch.number in self._permits.retries:
+            self._permits.retries.remove(batch.number)
 
     def drain(self, now: float, send_until: float) -> None:
         """Begin to leave: linger no more, and answer at `send_until` what has not been sent."""
@@ -306,15 +224,7 @@ class Engine:
         The shell revokes their tickets. With `purging`, requests that they leave undecided are answered
         PURGED.
         """
-        calls = [
-            call
-            for call in self._calls.values()
-            if campaign_id in {None, call.campaign_id} and call.formed_at <= formed_by
-        ]
-        for call in calls:
-            call.revoked = True
-            call.purged |= purging
-        return calls
+        return self._calls.revoke(campaign_id, purging=purging, formed_by=formed_by)
 
     def abandon(self, now: float, unsent: Sequence[Batch] = ()) -> None:
         """Begin to answer all outstanding requests, including those in calls: the gateway leaves now.
@@ -322,16 +232,10 @@ class Engine:
         Amazon Connect may have the requests in calls, except in those known to be `unsent`. Nothing more is
         sent. `poll` or `do_slice` answer what is left after the first slice.
         """
-        kept_back = {batch.number for batch in unsent}
-        for call in self._calls.values():
-            for entry in call.entries:
-                entry.in_doubt |= call.number not in kept_back
+        sent = self._calls.abandon(unsent)
         if self.fleet_ledger is not None:
-            sent = [call for call in self._calls.values() if call.number not in kept_back]
             self.fleet_ledger.abandon(unsent, sent)
-        self._calls.clear()
-        self._sent_bytes = 0
-        self._retries.clear()
+        self._permits.retries.clear()
         self._leaving.abandon(now)
         self.do_slice(now)
 
@@ -367,7 +271,7 @@ class Engine:
             self._leaving.give_up_held()
         self._slices.begin(spent=len(expired))
         if self._leaving.is_sending(now):
-            self._spend_permits(now, decision)
+            self._permits.spend(now, decision)
             decision.look_up = self._conditions.to_look_up(now, self._scheduler.is_waiting)
         else:
             self._stop_sending(decision)
@@ -381,7 +285,7 @@ class Engine:
     def survey(self, now: float) -> Survey:
         """Begin a snapshot of the core's figures; its campaigns are read in parts."""
         return self._snapshot_taker.survey(
-            now, self._calls.values(), draining=self.draining, outstanding_bytes=self.outstanding_bytes
+            now, self._calls, draining=self.draining, outstanding_bytes=self.outstanding_bytes
         )
 
     def rows(
@@ -395,12 +299,12 @@ class Engine:
         Rows that equal those of `before` are the same objects. The rows are put `into` an empty dictionary,
         or into a new one.
         """
-        figures = self._snapshot_taker.campaigns(now, list(self._calls.values()))
+        figures = self._snapshot_taker.campaigns(now, list(self._calls))
         return campaign_status.rows(now, figures, self._holds, self.statistics, before, into)
 
     def row(self, now: float, campaign_id: str) -> campaign_status.CampaignRow:
         """Return the row of one campaign, whether anything is known of it or not."""
-        figures = self._snapshot_taker.of_one(now, campaign_id, self._calls.values())
+        figures = self._snapshot_taker.of_one(now, campaign_id, self._calls)
         hold = self._holds.get(campaign_id)
         return campaign_status.row(now, campaign_id, figures, self.statistics.record(campaign_id), hold)
 
@@ -420,7 +324,7 @@ class Engine:
         """About how much memory they take, in bytes, with their campaigns, queues and the bodies of calls."""
         campaigns = self._outstanding.campaigns * CAMPAIGN_BYTES
         queues = self._scheduler.source_queues * QUEUE_BYTES
-        return self._outstanding.bytes + campaigns + queues + self._sent_bytes * BODY_COPIES
+        return self._outstanding.bytes + campaigns + queues + self._calls.size_bytes * BODY_COPIES
 
     @property
     def draining(self) -> bool:
@@ -429,7 +333,7 @@ class Engine:
 
     @property
     def calls_in_flight(self) -> int:
-        """How many calls are under way, including those that wait for another attempt."""
+        """How many calls are in flight, including those that wait for another attempt."""
         return len(self._calls)
 
     @property
@@ -465,7 +369,7 @@ class Engine:
         decision.dropped, self._dropped = self._outstanding.dropped - self._dropped, self._outstanding.dropped
         decision.notices = self._notices.take()
         decision.changes = self._conditions.take_changes()
-        self._permit_wait.note(now, self._missing_permit(now))
+        self._permit_wait.note(now, self._permits.missing(now) if self._leaving.is_sending(now) else None)
         decision.wake_at = self._deadline(now)
 
     def _remove_leaving(self, now: float, batch: Batch) -> None:
@@ -474,114 +378,20 @@ class Engine:
             for entry in batch.entries:
                 self._departures.remove_leaving(now, entry)
 
-    # --- spending permits --------------------------------------------------------------------------
-
-    def _spend_permits(self, now: float, decision: Decision) -> None:
-        self._deny_revoked(decision)
-        while self._retries and self._pacer.ready_at(now) <= now:
-            number = self._retries.popleft()
-            call = self._calls.get(number)
-            if call is None:
-                continue
-            if self._expiry.at(now) < call.give_up_at and self._budget.spend():
-                self._pacer.take(now)
-                decision.granted.append(number)
-            else:
-                decision.denied.append(number)
-        while self._may_call() and self._pacer.ready_at(now) <= now and self._slices.left > 0:
-            formed = self._former.form(now, self._pacer.hint)
-            if formed is not None:
-                batch = self._start(now, formed)
-                self._pacer.take(now)
-                self._budget.earn()
-                decision.batches.append(batch)
-
-    def _deny_revoked(self, decision: Decision) -> None:
-        """End calls that are revoked, or of held campaigns, instead of retrying them."""
-        for number in tuple(self._retries):
-            call = self._calls.get(number)
-            if call is not None and (call.revoked or call.campaign_id in self._holds):
-                self._retries.remove(number)
-                decision.denied.append(number)
-
-    def _learn_pace(self, now: float, report: CallReport) -> bool:
-        """Adjust the pace after a call; return whether AWS has refused credentials or clock too long."""
-        failure = report.failure
-        if isinstance(failure, CallHindered):
-            return self._pacer.hinder(now, report.started_at)
-        recognized = shows_who_asks(failure)
-        if recognized:
-            self._pacer.recognized()
-        throttled = isinstance(failure, RateThrottled) or ItemFailure.RATE in report.failed.values()
-        if throttled:
-            self._pacer.throttled(now, report.started_at)
-        elif recognized:  # Connect answers so only if it has not throttled the call
-            self._pacer.not_throttled(now)
-        return False
-
-    def _may_call(self) -> bool:
-        free = len(self._calls) < (1 if self._pacer.hindered else self._limits.concurrent_calls)
-        return free and not self._retries and self._scheduler.has_ready
-
-    def _missing_permit(self, now: float) -> str | None:
-        """Return what calls that are ready have to wait for, if anything."""
-        if not (self._retries or self._scheduler.has_ready) or not self._leaving.is_sending(now):
-            return None
-        if not self._retries and len(self._calls) >= self._limits.concurrent_calls:
-            return CONCURRENCY
-        return RATE if self._pacer.ready_at(now) > now else None
-
-    def _start(self, now: float, formed: FormedCall) -> Batch:
-        """Count a call as under way, and return its batch."""
-        campaign_id, entries, flush, size_bytes = formed
-        self._last_number += 1
-        batch = Batch(
-            number=self._last_number,
-            campaign_id=campaign_id,
-            entries=entries,
-            flush=flush,
-            formed_at=now,
-            give_up_at=min(map(_GIVES_UP_AT, entries)),
-            attempts_left=self._limits.max_attempts - max(map(_COUNTED_ATTEMPTS, entries)),
-            size_bytes=size_bytes,
-        )
-        self._sent_bytes += batch.size_bytes
-        self._calls[batch.number] = batch
-        self._pacer.under_way(now, len(self._calls))
-        self._conditions.called(campaign_id, batch.number)
-        self._scheduler.called(now, batch)
-        self._scheduler.formed(now, campaign_id)
-        return batch
-
-    def _shrink(self, batch: Batch, entries: list[Entry]) -> None:
-        """Reduce a call that has not been sent to some of its entries."""
-        self._sent_bytes -= batch.size_bytes
-        batch.entries = entries
-        batch.size_bytes = sum(entry.request.size_bytes for entry in entries)
-        self._sent_bytes += batch.size_bytes
-        if entries:
-            batch.give_up_at = min(map(_GIVES_UP_AT, entries))
-            batch.attempts_left = self._limits.max_attempts - max(map(_COUNTED_ATTEMPTS, entries))
-
     def _stop_sending(self, decision: Decision) -> None:
         """Answer the waiting requests, revoke the calls that have not left, and stop retries."""
         decision.revoked = self.revoke_calls()
         self._leaving.stop_sending()
-        decision.denied += self._retries
-        self._retries.clear()
+        self._permits.deny_all(decision)
 
     def _deadline(self, now: float) -> float | None:
         if self._slices:
             return now
-        instants = [self._scheduler.deadline(), self._conditions.deadline(now)]
+        instants = [self._scheduler.deadline()]
         if self.fleet_ledger is not None:
             instants.append(self.fleet_ledger.deadline())
-        if not self._leaving.is_sending(now):
-            del instants[1]  # no campaign is asked about any more
-            return min((instant for instant in instants if instant is not None), default=None)
-        if self._retries or self._may_call():
-            instants.append(self._pacer.ready_at(now))
-        instants.append(self._leaving.send_until)
+        if self._leaving.is_sending(now):
+            instants += self._conditions.deadline(now), self._permits.deadline(now), self._leaving.send_until
         return min((instant for instant in instants if instant is not None), default=None)
 
 
