@@ -249,13 +249,13 @@ class Gateway:
         if self._fleet is None:
             snapshots = StatusSnapshots(rows, now)
             return snapshots, CampaignOperations(
-                self._dispatcher, snapshots, now, directory=self.directory, audit=self._audit
+                self._dispatcher.campaign_actions, snapshots, now, directory=self.directory, audit=self._audit
             )
         control = self._fleet.control
         shared = FleetSnapshots(rows, now, control, self._fleet.state)
         control.changed = shared.outdated
         return shared, CampaignOperations(
-            self._dispatcher, shared, now, control, self.directory, audit=self._audit
+            self._dispatcher.campaign_actions, shared, now, control, self.directory, audit=self._audit
         )
 
     @property

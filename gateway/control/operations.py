@@ -31,7 +31,7 @@ from gateway.directory.directory import (
     Refusal,
     is_pattern,
 )
-from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.campaign_actions import CampaignActions
 from gateway.dispatch.fleet_control import ActionResult, FleetControl, SharedStateAway
 
 PATTERN = "is a pattern; list its campaigns and name each"
@@ -147,7 +147,7 @@ class CampaignOperations:
 
     def __init__(
         self,
-        dispatcher: Dispatcher,
+        actions: CampaignActions,
         snapshots: StatusSnapshots,
         now: Callable[[], float],
         fleet: FleetControl | None = None,
@@ -158,7 +158,7 @@ class CampaignOperations:
         """`fleet` carries operations out on all replicas; None without a shared state."""
         self._audit = audit
         self._directory = directory
-        self._dispatcher = dispatcher
+        self._actions = actions
         self._snapshots = snapshots
         self._now = now
         self._fleet = fleet
@@ -210,7 +210,7 @@ class CampaignOperations:
                 )
             else:
                 hold = Hold(operator.name, operator.reason, self._now(), answering)
-                done = Done(await self._dispatcher.hold(campaign_id, hold))
+                done = Done(await self._actions.hold(campaign_id, hold))
         except TooManyHolds:
             raise HoldLimitReached from None
         self._record(Event.HOLD, "a campaign is held", campaign_id, operator, done, answering=answering)
@@ -223,7 +223,7 @@ class CampaignOperations:
             done = await self._in_fleet(self._fleet, FleetActionKind.RELEASE, campaign_id, operator)
         else:
             action = OperatorAction(ActionKind.RELEASE, operator.name, operator.reason, self._now())
-            if not self._dispatcher.release(campaign_id, action):
+            if not self._actions.release(campaign_id, action):
                 raise NotOnHold
             done = Done()
         self._record(Event.RELEASE, "a campaign is released", campaign_id, operator, done)
@@ -242,7 +242,7 @@ class CampaignOperations:
             done = await self._in_fleet(self._fleet, FleetActionKind.PURGE, campaign_id, operator)
         else:
             action = OperatorAction(ActionKind.PURGE, operator.name, operator.reason, self._now())
-            done = Done(await self._dispatcher.purge(campaign_id, action))
+            done = Done(await self._actions.purge(campaign_id, action))
         self._record(Event.PURGE, "a campaign is purged", campaign_id, operator, done)
         return done
 

@@ -7,34 +7,21 @@ instant that the engine named.
 
 import asyncio
 import logging
-import math
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import partial
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.connect.port import CallSender
-from gateway.core.answers import HELD, PURGED, CampaignRefusal
-from gateway.core.campaigns.holds import Hold, OperatorAction
-from gateway.core.engine import UNSENT, Engine
-from gateway.core.errors import AccessDenied, CallFailure, CallRevoked, CallUnexpected, NoCredentials
-from gateway.core.fleet.messages import TokenRecord
-from gateway.core.fleet.token_look_up import TokenLookUp
-from gateway.core.model import (
-    Batch,
-    CallReport,
-    DialRequest,
-    Priority,
-    Source,
-    Waiter,
-)
-from gateway.core.slices import SLICE, consume
+from gateway.core.engine import Engine
+from gateway.core.model import DialRequest, Priority, Source, Waiter
 from gateway.core.views.campaign_status import CampaignRow, Rows
 from gateway.core.views.snapshot import Survey
+from gateway.dispatch.answer_delivery import AnswerDelivery
+from gateway.dispatch.call_tasks import CallTasks
+from gateway.dispatch.campaign_actions import CampaignActions
 from gateway.dispatch.claims import Claims
-from gateway.dispatch.event_log import ChangeLog, FailureLog, FailureRecord
+from gateway.dispatch.event_log import ChangeLog, FailureRecord
 from gateway.dispatch.room_gate import RoomGate
 from gateway.runtime.memory import made_old
-from gateway.runtime.supervision import Supervisor, trace_of
+from gateway.runtime.supervision import Supervisor
 from gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -47,7 +34,10 @@ LAST_CHECKS_S, CHECKED_EVERY_S = 0.05, 0.002
 
 
 class Dispatcher:
-    """Drives one engine. `run` must be running for anything to be sent."""
+    """Drives one engine. `run` must be running for anything to be sent.
+
+    `campaign_actions` is for operators.
+    """
 
     def __init__(
         self,
@@ -64,18 +54,20 @@ class Dispatcher:
         `claims` reaches the ledger of the fleet; None without a shared state.
         """
         self._gained = gained
-        self._claims = claims
         self._supervisor = supervisor or Supervisor()
         self._engine = engine
-        self._sender = sender
         self._telemetry = telemetry
         self._now = now
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
-        self._calls: set[asyncio.Task[None]] = set()
-        self._permits: dict[int, asyncio.Future[bool]] = {}
+        self._delivery = AnswerDelivery(engine, telemetry, now)
+        self._calls = CallTasks(
+            engine, sender, telemetry, now, self._supervisor, self._delivery, self.wake, claims
+        )
+        self.campaign_actions = CampaignActions(engine, self._calls, self._delivery, now, self.wake)
+        self.shares_ledger = claims is not None
+        """Whether other replicas may have sent the client tokens of this one."""
         self._room_gate = RoomGate(engine.room)
-        self._failures = FailureLog()
         self._changes = ChangeLog()
         self._draining_since: float | None = None
         self._running = False
@@ -98,7 +90,7 @@ class Dispatcher:
         for waiter, _ in arrivals:
             if waiter.span is not None and waiter.index in waiter.source.pending:
                 self._telemetry.queued(waiter.span)
-        self._deliver_answers()
+        self._delivery.deliver()
         self._wake.set()
 
     def source_closed(self, source: Source) -> None:
@@ -125,11 +117,11 @@ class Dispatcher:
         answer_by = self._now() + LAST_CHECKS_S
         while source.pending and not self.failing:
             now = self._now()
-            self._engine.withdraw(now, source, final=self._claims is None or now >= answer_by)
-            self._deliver_answers()
+            self._engine.withdraw(now, source, final=not self.shares_ledger or now >= answer_by)
+            self._delivery.deliver()
             self._wake.set()
             # A slice at a time, with turns of the event loop in between.
-            await asyncio.sleep(0 if self._claims is None else CHECKED_EVERY_S)
+            await asyncio.sleep(CHECKED_EVERY_S if self.shares_ledger else 0)
 
     def source_ending(self, source: Source) -> None:
         """Answer what of a source is not in flight, and the rest as it comes back: its stream ends."""
@@ -158,11 +150,6 @@ class Dispatcher:
     def draining_s(self) -> float:
         """For how many seconds the gateway has been leaving."""
         return 0.0 if self._draining_since is None else self._now() - self._draining_since
-
-    @property
-    def shares_ledger(self) -> bool:
-        """Whether other replicas may have sent the client tokens of this one."""
-        return self._claims is not None
 
     @property
     def running(self) -> bool:
@@ -204,60 +191,11 @@ class Dispatcher:
 
     def failures(self) -> list[FailureRecord]:
         """Return the last calls that failed, the oldest first."""
-        return list(self._failures.last)
+        return self._calls.failures()
 
     def answers(self) -> tuple[int, ...]:
         """Return how many dial requests were answered since the start, by outcome in order."""
         return tuple(self._engine.statistics.totals.values())
-
-    async def hold(self, campaign_id: str, hold: Hold) -> int:
-        """Hold a campaign; return how many dial requests were answered by that. Raises `TooManyHolds`."""
-        unsent = self.begin_hold(campaign_id, hold)
-        return unsent + await self.answer_held(campaign_id) if hold.answering else 0
-
-    def begin_hold(self, campaign_id: str, hold: Hold, *, limited: bool = True) -> int:
-        """Stop the calls of a campaign at once; return how many dial requests of those were not sent.
-
-        Raises `TooManyHolds` if holds are `limited`.
-        """
-        self._engine.operator_actions.hold(self._now(), campaign_id, hold, limited=limited)
-        unsent = self._revoke(self._engine.revoke_calls(campaign_id))
-        self._wake.set()
-        return _entries_in(unsent)
-
-    async def answer_held(self, campaign_id: str) -> int:
-        """Answer the waiting dial requests of a held campaign HELD; return how many that were."""
-        return await self._dismiss(campaign_id, HELD)
-
-    def release(self, campaign_id: str, action: OperatorAction) -> bool:
-        """Hold a campaign no longer; return whether it was held."""
-        released = self._engine.operator_actions.release(self._now(), campaign_id, action)
-        self._wake.set()
-        return released
-
-    async def purge(self, campaign_id: str, action: OperatorAction, arrived_by: float = math.inf) -> int:
-        """Answer what was queued for a campaign at `arrived_by`; return how many dial requests that were."""
-        calls = self._engine.revoke_calls(campaign_id, purging=True, formed_by=arrived_by)
-        unsent = self._revoke(calls)
-        self._wake.set()
-        purged = _entries_in(unsent) + await self._dismiss(campaign_id, PURGED, arrived_by)
-        self._engine.operator_actions.acted(campaign_id, action._replace(answered=purged))
-        return purged
-
-    def _revoke(self, calls: Sequence[Batch]) -> list[Batch]:
-        """Stop calls from sending more bytes; return those of which Amazon Connect certainly has nothing."""
-        return [call for call in calls if self._sender.revoke(call)]
-
-    async def _dismiss(self, campaign_id: str, refusal: CampaignRefusal, arrived_by: float = math.inf) -> int:
-        """Answer what rests of a campaign in slices, as far as it still rests when its turn comes."""
-        total = 0
-        units = consume(self._engine.operator_actions.entries_of(campaign_id))
-        while part := list(islice(units, SLICE)):
-            total += self._engine.operator_actions.answer_waiting(self._now(), part, refusal, arrived_by)
-            self._deliver_answers()
-            self._wake.set()
-            await asyncio.sleep(0)
-        return total
 
     # --- for the owner of the process -------------------------------------------------------------
 
@@ -305,20 +243,19 @@ class Dispatcher:
     def abandon(self) -> None:
         """Begin to answer everything, and stop waiting for calls under way; `run` answers the rest."""
         try:
-            unsent = self._revoke(self._engine.revoke_calls())
+            unsent = self._calls.revoke(self._engine.revoke_calls())
             self._engine.abandon(self._now(), unsent)
-            self._record_settlements()
-            self._deliver_answers()
+            self._calls.record_settlements()
+            self._delivery.deliver()
         finally:
-            for call in self._calls:
-                call.cancel()
+            self._calls.cancel()
             self._wake.set()
 
     async def answer_abandoned(self) -> None:
         """Give the answers that `abandon` has left, if `run` no longer runs."""
         while self._engine.unfinished:
             self._engine.do_slice(self._now())
-            self._deliver_answers()
+            self._delivery.deliver()
             await asyncio.sleep(0)
 
     # --- how --------------------------------------------------------------------------------------
@@ -327,8 +264,8 @@ class Dispatcher:
         """Do what the engine decides; return the instant of the next turn if nothing happens before."""
         self._read_wall_clock()
         decision = self._engine.poll(self._now())
-        self._revoke(decision.revoked)
-        self._deliver_answers()
+        self._calls.revoke(decision.revoked)
+        self._delivery.deliver()
         for waiter in decision.departed:
             self._telemetry.dropped(waiter.span)
         if decision.dropped:
@@ -339,14 +276,7 @@ class Dispatcher:
             self._telemetry.changed(change)
             self._changes.note(change)
         self._changes.note_rate(self._engine.call_rate, self._engine.call_rate_ceiling)
-        self._resolve(decision.granted, granted=True)
-        self._resolve(decision.denied, granted=False)
-        for batch in decision.batches:
-            self._start(self._call(batch), f"call-{batch.number}")
-        for tokens in decision.token_look_ups:
-            self._start(self._look_up_tokens(tokens), "token-look-up")
-        if decision.look_up:
-            self._start(self._look_up(decision.look_up), "look-up")
+        self._calls.carry_out(decision)
         self._room_gate.offer()
         if not self._engine.outstanding:
             self._empty.set()
@@ -368,122 +298,3 @@ class Dispatcher:
         finally:
             if alarm is not None:
                 alarm.cancel()
-
-    async def _call(self, batch: Batch) -> None:
-        if self._claims is not None and not await self._claim(batch, self._claims):
-            return
-        lost = CallReport(failure=CallUnexpected(), uncertain=True)
-        try:
-            report = await self._sender.call(batch, partial(self._permit, batch))
-        except asyncio.CancelledError:  # it may have been carried out all the same
-            self._completed(batch, lost)
-            raise
-        except Exception as bug:  # noqa: BLE001 - whatever happens, everybody is answered
-            log.error("a call met a bug; its requests are answered as UNKNOWN:\n%s", trace_of(bug))
-            report = lost
-        if report.failure is not None and not isinstance(report.failure, CallRevoked):
-            self._failures.note(self._now(), batch, report)
-        self._completed(batch, report)
-
-    def _completed(self, batch: Batch, report: CallReport) -> None:
-        if self.failing:
-            return  # everybody is being answered without the core
-        self._engine.completed(self._now(), batch, report)
-        self._record_settlements()
-        self._deliver_answers()
-        self._wake.set()
-
-    async def _claim(self, batch: Batch, ledger: Claims) -> bool:
-        """Claim the tokens of a call in the fleet's ledger; return whether it is to be sent."""
-        asked_at = self._now()
-        verdicts = None
-        try:
-            verdicts = await ledger.claim(batch.campaign_id, self._engine.claims(batch))
-        except asyncio.CancelledError:  # the gateway leaves
-            self._completed(batch, UNSENT)
-            raise
-        if self.failing:
-            return False
-        may_send = self._engine.claimed(self._now(), batch, asked_at, verdicts)
-        if may_send and verdicts is None:
-            ledger.unclaimed()
-        self._record_settlements()
-        self._deliver_answers()
-        self._wake.set()
-        return may_send
-
-    def _record_settlements(self) -> None:
-        if self._claims is not None:
-            self._claims.settle(self._engine.take_settlements())
-
-    async def _look_up_tokens(self, look_up: TokenLookUp) -> None:
-        """Ask the fleet's ledger about tokens."""
-        records: Mapping[str, TokenRecord] | None = None
-        try:
-            if self._claims is not None:
-                records = await self._claims.look_up(look_up.campaign_id, look_up.tokens)
-        finally:
-            if not self.failing:
-                self._engine.tokens_found(self._now(), look_up, records)
-                self._deliver_answers()
-                self._wake.set()
-
-    async def _look_up(self, campaign_ids: list[str]) -> None:
-        """Ask Connect for the states of parked campaigns."""
-        states: Mapping[str, str] = {}
-        try:
-            states = await self._sender.campaign_states(campaign_ids)
-        except NoCredentials:
-            log.debug("the states of campaigns could not be read: no credentials")
-        except AccessDenied:
-            log.warning("no right to see the states of campaigns: parked ones are probed now and then")
-            self._engine.may_not_look_up(self._now())
-        except CallFailure as failure:
-            log.debug("the states of campaigns could not be seen: %s", type(failure).__name__)
-        except Exception as bug:  # noqa: BLE001 - the campaigns must be asked about again
-            log.error("asking for the states of campaigns met a bug:\n%s", trace_of(bug))
-        finally:
-            self._engine.looked_up(self._now(), campaign_ids, states)
-            self._deliver_answers()
-            self._wake.set()
-
-    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._calls.add(task)
-        self._supervisor.watch(task)
-        task.add_done_callback(self._calls.discard)
-
-    def _resolve(self, numbers: list[int], *, granted: bool) -> None:
-        if not numbers:
-            return
-        self._telemetry.retries(len(numbers), granted=granted)
-        for number in numbers:
-            permit = self._permits.pop(number, None)
-            if permit is not None and not permit.done():
-                permit.set_result(granted)
-
-    async def _permit(self, batch: Batch) -> bool:
-        """Wait for the permit of one more attempt; False where there is none to come."""
-        permit: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._permits[batch.number] = permit
-        self._engine.ask_retry(batch)
-        self._wake.set()
-        try:
-            return await permit
-        finally:
-            self._permits.pop(batch.number, None)
-            self._engine.forget_retry(batch)
-
-    def _deliver_answers(self) -> None:
-        """Deliver all answers that the engine has decided. Called after every event and every decision."""
-        now = self._now()
-        answers = self._engine.take_answers(now)
-        if answers:
-            self._telemetry.answered(now, answers)
-        for answer in answers:
-            answer.waiter.source.owner.deliver(answer)
-
-
-def _entries_in(calls: Sequence[Batch]) -> int:
-    """Return how many dial requests with waiters are in calls."""
-    return sum(bool(entry.waiters) for call in calls for entry in call.entries)

@@ -139,7 +139,7 @@ def build_replica(
         around.gained,
         claims,
     )
-    control = FleetControl(dispatcher, around.now, around.supervisor, record=setup.state.act)
+    control = FleetControl(dispatcher.campaign_actions, around.now, around.supervisor, record=setup.state.act)
     member = FleetMember(
         Member(setup.member, setup.name),
         lambda beat: first_reply(lambda: setup.state.beat(beat), setup.again_after_s),

@@ -1,4 +1,4 @@
-"""Carries out the actions of a fleet's operators on the dispatcher of this replica."""
+"""Carries out the actions of a fleet's operators on this replica."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.fleet.holds import Changes
 from gateway.core.fleet.messages import FleetAction
 from gateway.core.fleet.store_clock import StoreClock
-from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.campaign_actions import CampaignActions
 from gateway.runtime.supervision import Supervisor
 
 log = logging.getLogger(__name__)
@@ -23,9 +23,9 @@ class FleetActions:
     """Carries out changes of holds, and purges. `clock` converts the store's time to instants of `now`."""
 
     def __init__(
-        self, dispatcher: Dispatcher, now: Callable[[], float], clock: StoreClock, supervisor: Supervisor
+        self, actions: CampaignActions, now: Callable[[], float], clock: StoreClock, supervisor: Supervisor
     ) -> None:
-        self._dispatcher = dispatcher
+        self._actions = actions
         self._now = now
         self._clock = clock
         self._supervisor = supervisor
@@ -55,15 +55,15 @@ class FleetActions:
         works: list[tuple[FleetAction, Coroutine[None, None, int]]] = []
         for hold in changes.held:
             held = Hold(hold.caller, hold.reason, self._instant(hold), hold.answering)
-            unsent = self._dispatcher.begin_hold(hold.campaign_id, held, limited=False)
+            unsent = self._actions.begin_hold(hold.campaign_id, held, limited=False)
             if hold.answering:
                 works.append((hold, self._answer_held(hold.campaign_id, unsent)))
         for release in changes.released:
-            self._dispatcher.release(release.campaign_id, self._record(ActionKind.RELEASE, release))
+            self._actions.release(release.campaign_id, self._record(ActionKind.RELEASE, release))
         for purge in changes.purged:
             record = self._record(ActionKind.PURGE, purge)
             arrived_by = record.at + CONFIRMED_WITHIN_S if purge_late else math.inf
-            works.append((purge, self._dispatcher.purge(purge.campaign_id, record, arrived_by)))
+            works.append((purge, self._actions.purge(purge.campaign_id, record, arrived_by)))
         return works
 
     def _record(self, kind: ActionKind, action: FleetAction) -> OperatorAction:
@@ -74,7 +74,7 @@ class FleetActions:
         return min(self._clock.instant(action.at_ms), self._now()) if action.at_ms else self._now()
 
     async def _answer_held(self, campaign_id: str, unsent: int) -> int:
-        return unsent + await self._dispatcher.answer_held(campaign_id)
+        return unsent + await self._actions.answer_held(campaign_id)
 
     def _start(self, action: FleetAction, work: Coroutine[None, None, int]) -> "asyncio.Task[int]":
         task = asyncio.create_task(work, name=f"fleet-{action.kind.value}")

@@ -15,7 +15,7 @@ from typing import Protocol
 from gateway.core.fleet.holds import Changes, FleetHolds
 from gateway.core.fleet.messages import ControlReply, ControlRequest, FleetAction, FleetActionKind, Member
 from gateway.core.fleet.store_clock import StoreClock
-from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.campaign_actions import CampaignActions
 from gateway.dispatch.fleet_actions import CONFIRMED_WITHIN_S, FleetActions, total
 from gateway.runtime.supervision import Supervisor
 from gateway.shared_state.port import SharedStateError
@@ -67,7 +67,7 @@ class Fleet(Protocol):
 
 
 class FleetControl:
-    """Carries out the actions of the fleet on one dispatcher. `now` returns seconds on the gateway's clock.
+    """Carries out the actions of the fleet on one replica. `now` returns seconds on the gateway's clock.
 
     `clock` converts the store's time. `changed` is called after each change, so that listings show it.
     `watched` is set while somebody looks at a listing of another replica.
@@ -75,7 +75,7 @@ class FleetControl:
 
     def __init__(
         self,
-        dispatcher: Dispatcher,
+        actions: CampaignActions,
         now: Callable[[], float],
         supervisor: Supervisor,
         *,
@@ -99,7 +99,7 @@ class FleetControl:
         self._reply = asyncio.Event()
         self._looking_until = float("-inf")
         self._fleet: Fleet = _NotJoined()
-        self._actions = FleetActions(dispatcher, now, self.clock, supervisor)
+        self._actions = FleetActions(actions, now, self.clock, supervisor)
         self.watched = asyncio.Event()
         self.changed: Callable[[], None] = lambda: None
 

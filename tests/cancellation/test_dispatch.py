@@ -1,9 +1,7 @@
 """The dispatcher and its calls, cancelled at each of their awaits: no answer is lost, permits come back."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,115 +11,19 @@ from gateway.connect import retry
 from gateway.connect.port import CallSender
 from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
 from gateway.core.errors import CampaignNotRunning, ConnectFailed
-from gateway.core.fleet.messages import Claim, Claimed, TokenRecord
-from gateway.core.model import Batch, CallReport, Priority
-from gateway.dispatch import claims, dispatcher
-from gateway.shared_state.port import SharedStateUnavailable
-from gateway.shared_state.rules.model_state import ModelState
-from gateway.shared_state.rules.model_store import ModelStore
+from gateway.dispatch import call_tasks, campaign_actions, claims, dispatcher
 from tests.cancellation.bench import Bench, bench_of
 from tests.cancellation.hanging import (
     Hang,
     Places,
     Scenario,
     cancelled_where_it_hangs,
-    hangs_or_ends,
     hung_everywhere,
     missed,
     places_of,
     turns,
 )
-from tests.integration.world import dials
-
-
-@dataclass
-class Hung:
-    """A Connect port whose first call, or first look at states, hangs at one of its awaits."""
-
-    caller: CallSender
-    at: int
-    looks: bool = False
-    hang: Hang[Any] | None = None
-
-    async def call(self, batch: Batch, permit: Callable[[], Awaitable[bool]]) -> CallReport:
-        """Call, and hang in the first call."""
-        work = self.caller.call(batch, permit)
-        if self.hang is not None or self.looks:
-            return await work
-        self.hang = hang = Hang(work, self.at)
-        return await hang
-
-    def revoke(self, batch: Batch) -> bool:
-        """Revoke a call."""
-        return self.caller.revoke(batch)
-
-    async def campaign_states(self, campaign_ids: Sequence[str]) -> Mapping[str, str]:
-        """Ask, and hang in the first question."""
-        work = self.caller.campaign_states(campaign_ids)
-        if self.hang is not None or not self.looks:
-            return await work
-        self.hang = hang = Hang(work, self.at)
-        return await hang
-
-
-class HungState(ModelState):
-    """A shared state, a turn of the loop away, whose first claim, or first look-up, hangs at an await.
-
-    `failures` is how many settlements fail.
-    """
-
-    def __init__(self, at: int = 0, *, look_ups: bool = False, failures: int = 0) -> None:
-        super().__init__(ModelStore(lambda: 0), on_request=self._pass_on)
-        self._at = at
-        self._look_ups = look_ups
-        self._failures = failures
-        self.hang: Hang[Any] | None = None
-
-    async def claim(
-        self, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
-    ) -> list[Claimed]:
-        """Claim tokens."""
-        work = super().claim(campaign_id, member, live, claims)
-        return await (work if self._look_ups else self._hung(work))
-
-    async def look_up(
-        self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]
-    ) -> Mapping[str, TokenRecord]:
-        """Look tokens up."""
-        work = super().look_up(campaign_id, live, tokens)
-        return await (self._hung(work) if self._look_ups else work)
-
-    def _hung(self, work: Any) -> Any:
-        if self.hang is not None or not self._at:
-            return work
-        self.hang = Hang(work, self._at)
-        return self.hang
-
-    async def _pass_on(self, operation: str) -> None:
-        await asyncio.sleep(0)
-        if operation == "settle" and self._failures:
-            self._failures -= 1
-            raise SharedStateUnavailable("it is away")
-
-
-def task_named(name: str) -> "asyncio.Task[Any] | None":
-    """Return a task by its name."""
-    return next((task for task in asyncio.all_tasks() if task.get_name() == name), None)
-
-
-def asked(bench: Bench, count: int, prefix: str = "t") -> Any:
-    """Let a caller ask for so many dials; return its session."""
-    session = bench.session()
-    session.take("c", dials(count, prefix), Priority.NORMAL)
-    session.close()
-    return session
-
-
-async def outcomes(session: Any) -> list[int]:
-    """Return what a caller hears of each of its requests, in their order; it is gone then."""
-    results = await asyncio.wait_for(session.answers_in_order(None), 10)
-    session.caller_gone()
-    return [settled.answer.outcome for settled in results]
+from tests.cancellation.hung_calls import Hung, HungState, asked, hang_of, outcomes, run_to_hang, started
 
 
 async def call(at: int) -> Hang[Any]:
@@ -135,8 +37,8 @@ async def call(at: int) -> Hang[Any]:
     script = [ConnectFailed(), ConnectFailed()]
     async with bench_of(*script, wrapped=wrapped, concurrent_calls=1) as bench:
         session = asked(bench, 25)
-        task = await _started("call-1")
-        hang = await _hang_of(hungs[0], task)
+        task = await started("call-1")
+        hang = await hang_of(hungs[0], task)
         await cancelled_where_it_hangs(hang, task)
         expected = pb.OUTCOME_UNKNOWN if hang.hangs else pb.OUTCOME_ACCEPTED
         assert await outcomes(session) == [expected] * 25
@@ -156,8 +58,8 @@ async def look_up(at: int) -> Hang[Any]:
 
     async with bench_of(CampaignNotRunning("Paused"), wrapped=wrapped) as bench:
         session = asked(bench, 25)
-        task = await _started("look-up")
-        hang = await _hang_of(hungs[0], task)
+        task = await started("look-up")
+        hang = await hang_of(hungs[0], task)
         await cancelled_where_it_hangs(hang, task)
         assert await outcomes(session) == [pb.OUTCOME_ACCEPTED] * 25
         return hang
@@ -168,8 +70,8 @@ async def claim(at: int) -> Hang[Any]:
     state = HungState(at)
     async with bench_of(state=state) as bench:
         session = asked(bench, 25)
-        task = await _started("call-1")
-        hang = await _hang_of(state, task)
+        task = await started("call-1")
+        hang = await hang_of(state, task)
         await cancelled_where_it_hangs(hang, task)
         assert await outcomes(session) == [pb.OUTCOME_ACCEPTED] * 25
         assert len(bench.connect.calls) == 1
@@ -180,10 +82,10 @@ async def look_up_tokens(at: int) -> Hang[Any]:
     """A look at the fleet's ledger before a denial: where it is lost, the answer is in doubt."""
     state = HungState(at, look_ups=True)
     async with bench_of(state=state) as bench:
-        await bench.dispatcher.hold("c", Hold("somebody", "why", 0.0, answering=True))
+        await bench.dispatcher.campaign_actions.hold("c", Hold("somebody", "why", 0.0, answering=True))
         session = asked(bench, 25)
-        task = await _started("token-look-up")
-        hang = await _hang_of(state, task)
+        task = await started("token-look-up")
+        hang = await hang_of(state, task)
         await cancelled_where_it_hangs(hang, task)
         expected = pb.OUTCOME_UNKNOWN if hang.hangs else pb.OUTCOME_NOT_ACCEPTED
         assert await outcomes(session) == [expected] * 25
@@ -198,7 +100,7 @@ async def write_settlements(at: int) -> Hang[Any]:
         assert await outcomes(asked(bench, 25)) == [pb.OUTCOME_ACCEPTED] * 25
         rounds = at if at <= 8 else 0
         hang = Hang(bench.claims.run(), rounds)
-        task = asyncio.create_task(_of(hang))
+        task = asyncio.create_task(run_to_hang(hang))
         await turns()
         if hang.hangs:
             hang.places |= places_of(task.get_coro())
@@ -221,7 +123,7 @@ async def note_doubts(at: int) -> Hang[Any]:
             bench.claims.seen(epoch, [])
         bench.claims.unclaimed()
         hang = Hang(bench.claims.run(), at if at <= 4 else 0)
-        task = asyncio.create_task(_of(hang))
+        task = asyncio.create_task(run_to_hang(hang))
         await turns()
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -239,7 +141,7 @@ async def written(at: int) -> Hang[Any]:
         assert bench.claims is not None
         await outcomes(asked(bench, 25))
         hang = Hang(bench.claims.written(), at)
-        task = asyncio.create_task(_of(hang))
+        task = asyncio.create_task(run_to_hang(hang))
         await turns()
         writer = asyncio.create_task(bench.claims.run())
         await cancelled_where_it_hangs(hang, task)
@@ -253,7 +155,7 @@ async def run(at: int) -> Hang[Any]:
     async with bench_of(run=False) as bench:
         rounds = at if at <= 3 else 0
         hang = Hang(bench.dispatcher.run(), rounds)
-        task = asyncio.create_task(_of(hang))
+        task = asyncio.create_task(run_to_hang(hang))
         session = asked(bench, 60)
         for _ in range(20):
             bench.dispatcher.submit([])  # any event wakes it
@@ -271,7 +173,7 @@ async def watch_wall_clock(at: int) -> Hang[Any]:
     """The watch of the wall clock is cancelled: requests are still sent and answered."""
     async with bench_of() as bench:
         hang = Hang(bench.dispatcher.watch_wall_clock(), at if at == 1 else 0)
-        task = asyncio.create_task(_of(hang))
+        task = asyncio.create_task(run_to_hang(hang))
         await turns()
         assert hang.hangs is (at == 1)
         task.cancel()
@@ -287,7 +189,7 @@ async def drained(at: int) -> Hang[Any]:
         session = asked(bench, 25)
         hang = Hang(bench.dispatcher.drained(), at)
         other = asyncio.create_task(bench.dispatcher.drained())
-        task = asyncio.create_task(_of(hang))
+        task = asyncio.create_task(run_to_hang(hang))
         await turns()
         if not hang.hangs:
             bench.dispatcher.abandon()
@@ -304,7 +206,7 @@ async def wait_for_room(at: int) -> Hang[Any]:
     async with bench_of(hanging, queue_limit=25) as bench:
         session = asked(bench, 25)
         hang = Hang(bench.dispatcher.wait_for_room(), at)
-        task = asyncio.create_task(_of(hang))
+        task = asyncio.create_task(run_to_hang(hang))
         await asyncio.sleep(0)
         other = asyncio.create_task(bench.dispatcher.wait_for_room())
         await turns()
@@ -320,8 +222,8 @@ async def hold(at: int) -> Hang[Any]:
     async with bench_of() as bench:
         session = await _held(bench)
         answering = Hold("somebody", "why", 0.0, answering=True)
-        hang = await _steered(bench.dispatcher.hold("c", answering), at)
-        await bench.dispatcher.hold("c", answering)
+        hang = await _steered(bench.dispatcher.campaign_actions.hold("c", answering), at)
+        await bench.dispatcher.campaign_actions.hold("c", answering)
         assert await outcomes(session) == [pb.OUTCOME_NOT_ACCEPTED] * 25
         assert await outcomes(asked(bench, 5, "later")) == [pb.OUTCOME_NOT_ACCEPTED] * 5
         return hang
@@ -332,8 +234,8 @@ async def purge(at: int) -> Hang[Any]:
     async with bench_of() as bench:
         session = await _held(bench)
         action = OperatorAction(ActionKind.PURGE, "somebody", "why", 0.0)
-        hang = await _steered(bench.dispatcher.purge("c", action), at)
-        await bench.dispatcher.purge("c", action)
+        hang = await _steered(bench.dispatcher.campaign_actions.purge("c", action), at)
+        await bench.dispatcher.campaign_actions.purge("c", action)
         assert await outcomes(session) == [pb.OUTCOME_NOT_ACCEPTED] * 25
         return hang
 
@@ -363,7 +265,7 @@ async def answer_abandoned(at: int) -> Hang[Any]:
 
 async def _held(bench: Bench) -> Any:
     """Let requests wait for a campaign that is held; return their session."""
-    await bench.dispatcher.hold("c", Hold("somebody", "why", 0.0))
+    await bench.dispatcher.campaign_actions.hold("c", Hold("somebody", "why", 0.0))
     session = asked(bench, 25)
     await turns()
     return session
@@ -371,29 +273,8 @@ async def _held(bench: Bench) -> Any:
 
 async def _steered(work: Any, at: int) -> Hang[Any]:
     hang = Hang(work, at)
-    await cancelled_where_it_hangs(hang, asyncio.create_task(_of(hang)))
+    await cancelled_where_it_hangs(hang, asyncio.create_task(run_to_hang(hang)))
     return hang
-
-
-async def _started(name: str) -> "asyncio.Task[Any]":
-    async with asyncio.timeout(10):
-        while (task := task_named(name)) is None:  # noqa: ASYNC110 - it need not tell
-            await asyncio.sleep(0)
-    return task
-
-
-async def _hang_of(hung: "Hung | HungState", task: "asyncio.Task[Any]") -> Hang[Any]:
-    async with asyncio.timeout(10):
-        while hung.hang is None and not task.done():  # noqa: ASYNC110 - it need not tell
-            await asyncio.sleep(0)
-    assert hung.hang is not None
-    await hangs_or_ends(hung.hang, task)
-    hung.hang.places |= places_of(task.get_coro()) if hung.hang.hangs else set()
-    return hung.hang
-
-
-async def _of(hang: Hang[Any]) -> Any:
-    return await hang
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -433,10 +314,9 @@ async def test_cancelled_at_each_await(name: str) -> None:
 
 
 async def test_no_await_of_a_call_is_left_out() -> None:
-    """The scenarios hang every await there is in the dispatcher and in the retries."""
+    """The scenarios hang every await there is in the dispatcher, its parts and the retries."""
     places: Places = set()
     for name in SCENARIOS:
         places |= await hung(name)
-    assert missed(dispatcher, places) == []
-    assert missed(retry, places) == []
-    assert missed(claims, places) == []
+    for module in (dispatcher, call_tasks, campaign_actions, claims, retry):
+        assert missed(module, places) == []

@@ -149,14 +149,16 @@ async def take_a_list(at: int) -> Hang[Any]:
 async def answer_a_list_whose_deadline_is_near(at: int) -> Hang[Any]:
     """A unary call is cancelled while it is answered before its deadline."""
     async with bench_of() as bench:
-        await bench.dispatcher.hold("c", Hold("somebody", "why", 0.0))
+        await bench.dispatcher.campaign_actions.hold("c", Hold("somebody", "why", 0.0))
         session = bench.session()
         session.take("c", dials(60), Priority.NORMAL)
         session.close()
         hang = Hang(session.answers_in_order(0.0), at)
         await cancelled_where_it_hangs(hang, asyncio.ensure_future(_of(hang)))
         session.caller_gone()
-        bench.dispatcher.release("c", OperatorAction(ActionKind.RELEASE, "somebody", "why", 0.0))
+        bench.dispatcher.campaign_actions.release(
+            "c", OperatorAction(ActionKind.RELEASE, "somebody", "why", 0.0)
+        )
         await turns()
         await bench.served()
         return hang

@@ -30,3 +30,10 @@ async def world() -> AsyncIterator[World]:
     """Run a gateway with a quota of ten calls a second and a token."""
     async with gateway() as world:
         yield world
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def port() -> AsyncIterator[int]:
+    """Run the admin port of one gateway, for all tests of a file that change nothing."""
+    async with gateway() as world:
+        yield world.gateway.admin_port

@@ -61,11 +61,11 @@ async def test_a_hold_during_a_slow_lookup(sender: SenderName) -> None:
         async with gateway_to(url, sender, names) as (gateway, caller):
             await caller.send(*dials(200))
             await until(lambda: names.asked)
-            await gateway._dispatcher.hold(CAMPAIGN, HOLD)
+            await gateway._dispatcher.campaign_actions.hold(CAMPAIGN, HOLD)
             names.found.set()
             await asyncio.sleep(0.5)
             assert list(simulator.connect.journal) == []
-            gateway._dispatcher.release(CAMPAIGN, RELEASE)
+            gateway._dispatcher.campaign_actions.release(CAMPAIGN, RELEASE)
             assert verdicts(await caller.ask()) == ["ACCEPTED"] * 200
             dialed = simulator.connect.journal.dials(CAMPAIGN)
             assert (len(dialed), set(dialed.values())) == (200, {1})
@@ -80,11 +80,11 @@ async def test_a_hold_during_a_slow_handshake(sender: SenderName, authority: ssl
     ):
         await caller.send(*dials(200))
         await upstream.connected(8)
-        await gateway._dispatcher.hold(CAMPAIGN, HOLD)
+        await gateway._dispatcher.campaign_actions.hold(CAMPAIGN, HOLD)
         upstream.gate.set()
         await asyncio.sleep(0.5)
         assert upstream.requests == []
-        gateway._dispatcher.release(CAMPAIGN, RELEASE)
+        gateway._dispatcher.campaign_actions.release(CAMPAIGN, RELEASE)
         assert verdicts(await caller.ask()) == ["ACCEPTED"] * 200
         assert sorted(upstream.tokens) == sorted(f"t-{number}" for number in range(200))
 
@@ -100,7 +100,7 @@ async def test_a_purge_during_a_slow_handshake(sender: SenderName, authority: ss
         await caller.send(*dials(200))
         await upstream.connected(8)
         began = time.monotonic()
-        assert await gateway._dispatcher.purge(CAMPAIGN, PURGE) == 200
+        assert await gateway._dispatcher.campaign_actions.purge(CAMPAIGN, PURGE) == 200
         results = await caller.ask()
         assert time.monotonic() - began < 1.0
         assert verdicts(results) == ["NOT_ACCEPTED PURGED SAME_TOKEN"] * 200

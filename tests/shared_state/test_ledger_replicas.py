@@ -163,7 +163,7 @@ async def test_a_hung_server_delays_answers_by_a_second_and_makes_none_untrue(re
     async with fleet_at(real_server) as fleet:
         await warm(fleet)
         fleet.a.claims.seen("epoch", [])
-        await fleet.b.dispatcher.hold("c", Hold("ops", "", 0.0, answering=True))
+        await fleet.b.dispatcher.campaign_actions.hold("c", Hold("ops", "", 0.0, answering=True))
         real_server.pause()
         began = time.monotonic()
         sent, held = fleet.a.send(*TOKENS), fleet.b.send(*TOKENS)
@@ -206,7 +206,7 @@ async def test_claims_whose_replies_are_lost_leave_the_tokens_in_doubt(real_serv
         await answered(owner, count=1)
         assert owner.outcomes == ["ACCEPTED NONE"]
         fleet.live.remove("a")
-        await fleet.b.dispatcher.hold("c", Hold("ops", "", 0.0, answering=True))
+        await fleet.b.dispatcher.campaign_actions.hold("c", Hold("ops", "", 0.0, answering=True))
         other = fleet.b.send("t")
         await answered(other, count=1)
         assert other.outcomes[0] in {"UNKNOWN HELD", "ACCEPTED NONE"}  # its settlement may have been run

@@ -31,7 +31,9 @@ INES = Operator(Actor("Ines", IdentifiedBy.CERTIFICATE, Interface.GRPC), "compla
 def operations_of(replica: Replica) -> CampaignOperations:
     dispatcher = replica.bench.dispatcher
     snapshots = StatusSnapshots(dispatcher.rows, replica.now)
-    return CampaignOperations(dispatcher, snapshots, replica.now, replica.control, audit=Audit("gateway-1"))
+    return CampaignOperations(
+        dispatcher.campaign_actions, snapshots, replica.now, replica.control, audit=Audit("gateway-1")
+    )
 
 
 async def finished(replica: Replica, operation: Awaitable[Done]) -> Done:

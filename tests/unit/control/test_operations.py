@@ -42,7 +42,7 @@ class Bench:
         self.directory = CampaignDirectory()
         self.events: list[tuple[str, Mapping[str, Value]]] = []
         self.operations = CampaignOperations(
-            self.dispatcher,
+            self.dispatcher.campaign_actions,
             self.snapshots,
             self.now,
             directory=self.directory,
@@ -132,7 +132,9 @@ async def test_a_campaign_may_be_on_a_replica_that_does_not_report() -> None:
     bench = Bench()
     seen = [ReplicaSeen("here", reported=True), ReplicaSeen("away", reported=False)]
     snapshots = StatusSnapshots(bench.dispatcher.rows, bench.now, replicas=lambda: tuple(seen))
-    operations = CampaignOperations(bench.dispatcher, snapshots, bench.now, audit=Audit("gateway-1"))
+    operations = CampaignOperations(
+        bench.dispatcher.campaign_actions, snapshots, bench.now, audit=Audit("gateway-1")
+    )
     await operations.hold("debt", INES, answering=False, known_only=True)
     assert bench.row().hold is not None
     seen.pop()
@@ -153,9 +155,9 @@ async def test_names_of_operations() -> None:
     with pytest.raises(UnknownCampaign):
         bench.operations.resolve("name:debt", lambda _: False)
     with pytest.raises(InvalidOperation):
-        CampaignOperations(bench.dispatcher, bench.snapshots, bench.now, audit=Audit("gateway-1")).resolve(
-            "name:debt"
-        )
+        CampaignOperations(
+            bench.dispatcher.campaign_actions, bench.snapshots, bench.now, audit=Audit("gateway-1")
+        ).resolve("name:debt")
 
 
 async def test_the_next_snapshot_shows_an_operation() -> None:

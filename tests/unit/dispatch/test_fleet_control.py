@@ -39,7 +39,7 @@ class Replica:
 
     def __post_init__(self) -> None:
         self.control = FleetControl(
-            self.bench.dispatcher,
+            self.bench.dispatcher.campaign_actions,
             self.now,
             Supervisor(),
             record=self._record,

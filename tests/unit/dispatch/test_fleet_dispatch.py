@@ -140,7 +140,7 @@ async def test_a_hold_while_a_claim_is_awaited_stops_the_call() -> None:
         owner = a.send("t")
         await turns()
         assert fleet.messages.operations == ["keep_fingerprint_key", "claim"]
-        await a.dispatcher.hold("c", Hold("ops", "", NOW))
+        await a.dispatcher.campaign_actions.hold("c", Hold("ops", "", NOW))
         fleet.messages.gate.set()
         await turns()
         assert fleet.connect.calls == []
@@ -155,7 +155,7 @@ async def test_an_answering_hold_while_a_claim_is_awaited_answers() -> None:
         fleet.messages.gate = asyncio.Event()
         owner = a.send("t")
         await turns()
-        assert await a.dispatcher.hold("c", Hold("ops", "", NOW, answering=True)) == 1
+        assert await a.dispatcher.campaign_actions.hold("c", Hold("ops", "", NOW, answering=True)) == 1
         fleet.messages.gate.set()
         await turns()
         assert fleet.connect.calls == []
@@ -232,7 +232,7 @@ async def test_without_the_store_calls_go_on_and_denials_are_in_doubt() -> None:
         for _ in range(9):
             await fleet.advance(0.25)
         assert owner.outcomes == ["ACCEPTED NONE"] * 60
-        await a.dispatcher.hold("c", Hold("ops", "", NOW, answering=True))
+        await a.dispatcher.campaign_actions.hold("c", Hold("ops", "", NOW, answering=True))
         held = a.send("u")
         await turns()
         assert held.outcomes == ["UNKNOWN HELD"]

@@ -28,12 +28,12 @@ async def test_a_hold_keeps_a_delayed_call_here() -> None:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(25))
         await turns()
-        assert await bench.dispatcher.hold("c", HOLD) == 0
+        assert await bench.dispatcher.campaign_actions.hold("c", HOLD) == 0
         event.set()
         await turns()
         assert (bench.connect.calls, owner.told, bench.engine.outstanding) == ([], [], 25)
         assert bench.engine.calls_in_flight == 0
-        bench.dispatcher.release("c", RELEASE)
+        bench.dispatcher.campaign_actions.release("c", RELEASE)
         await turns()
         assert owner.outcomes == ["ACCEPTED NONE"] * 25
         assert {settled.answer.attempts for settled in owner.told} == {1}
@@ -46,7 +46,7 @@ async def test_a_hold_that_answers() -> None:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(30))
         await turns()
-        assert await bench.dispatcher.hold("c", ANSWERING) == 30
+        assert await bench.dispatcher.campaign_actions.hold("c", ANSWERING) == 30
         await turns()
         assert (owner.outcomes, bench.connect.calls) == (["NOT_ACCEPTED HELD"] * 30, [])
         assert {settled.answer.attempts for settled in owner.told} == {0}
@@ -59,7 +59,7 @@ async def test_a_purge_answers_a_delayed_call() -> None:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(30))
         await turns()
-        assert await bench.dispatcher.purge("c", PURGE) == 30
+        assert await bench.dispatcher.campaign_actions.purge("c", PURGE) == 30
         event.set()
         await turns()
         assert (owner.outcomes, bench.connect.calls) == (["NOT_ACCEPTED PURGED"] * 30, [])
@@ -72,7 +72,7 @@ async def test_a_purge_lets_no_call_try_again() -> None:
         bench.dispatcher.submit(owner.arrivals(25))
         await turns()
         assert len(bench.connect.calls) == 1  # its second attempt waits for a permit
-        assert await bench.dispatcher.purge("c", PURGE) == 0
+        assert await bench.dispatcher.campaign_actions.purge("c", PURGE) == 0
         await turns()
         assert owner.outcomes == ["UNKNOWN PURGED"] * 25
         assert len(bench.connect.calls) == 1
@@ -84,7 +84,7 @@ async def test_a_purge_of_a_call_that_could_not_connect() -> None:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(25))
         await turns()
-        assert await bench.dispatcher.purge("c", PURGE) == 25
+        assert await bench.dispatcher.campaign_actions.purge("c", PURGE) == 25
         await turns()
         assert owner.outcomes == ["NOT_ACCEPTED PURGED"] * 25
 
@@ -98,8 +98,8 @@ async def test_other_campaigns_go_on() -> None:
         bench.dispatcher.submit(owner.arrivals(5, "held"))
         bench.dispatcher.submit(owner.arrivals(5, "other"))
         await turns()
-        await bench.dispatcher.hold("held", HOLD)
-        await bench.dispatcher.purge("nobody", PURGE)
+        await bench.dispatcher.campaign_actions.hold("held", HOLD)
+        await bench.dispatcher.campaign_actions.purge("nobody", PURGE)
         event.set()
         await turns()
         assert owner.outcomes == ["ACCEPTED NONE"] * 5
@@ -112,7 +112,7 @@ async def test_a_hold_before_the_call_has_begun() -> None:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(25))
         bench.dispatcher._turn()  # its call is a task that has not had a turn yet
-        await bench.dispatcher.hold("c", HOLD)
+        await bench.dispatcher.campaign_actions.hold("c", HOLD)
         await turns()
         assert (bench.connect.calls, owner.told) == ([], [])
 
@@ -177,6 +177,6 @@ async def test_a_failure_then_a_hold() -> None:
         owner = Owner()
         bench.dispatcher.submit(owner.arrivals(25))
         await turns()
-        assert await bench.dispatcher.hold("c", ANSWERING) == 0
+        assert await bench.dispatcher.campaign_actions.hold("c", ANSWERING) == 0
         await bench.advance(10.0)
         assert owner.outcomes == ["UNKNOWN HELD"] * 25
