@@ -14,8 +14,9 @@ from gateway.access.grants import AccessControl, Caller
 from gateway.access.policy import Grant
 from gateway.api.authorization import Authorizer
 from gateway.api.caller_limits import CallerLimit, CallerLimits
-from gateway.api.session import TURN_UNITS, Session, StreamUnreadableError
+from gateway.api.session import TURN_UNITS, Session
 from gateway.api.streams import OpenStreams, StreamLimits
+from gateway.api.submission import StreamUnreadableError
 from gateway.api.wire import dial_requests
 from gateway.api.wire.incoming import MESSAGE_BYTES, PART, Incoming, TooLargeError, UnreadableError
 from gateway.api.wire.status_details import ErrorReason, Refusal, end_call
@@ -209,7 +210,7 @@ class DialRequestServicer:
 
     def figures(self) -> StreamFigures:
         """Return the number of open streams, and of streams that are not being read."""
-        uses = [session.window_use for session in self._streams.sessions()]
+        uses = [session.window.use for session in self._streams.sessions()]
         lack_window = sum(use >= 1.0 for use in uses)
         return StreamFigures(
             len(uses), max(uses, default=0.0), lack_window, self._dispatcher.waiting_for_room
@@ -258,7 +259,11 @@ class DialRequestServicer:
     ) -> None:
         self._streams.remove(session)
         about: dict[str, object] = {"caller": caller.name} if caller.identity else {}
-        about |= {"taken": session.taken, "answered": session.answered, "trace_id": trace.trace_id}
+        about |= {
+            "taken": session.window.taken,
+            "answered": session.window.answered,
+            "trace_id": trace.trace_id,
+        }
         log.info("a stream ended", extra={**about, "open_s": round(self._clock.now() - opened_at, 3)})
         self._left(session, trace, caller, status)
 
@@ -268,7 +273,7 @@ class DialRequestServicer:
         session.caller_gone()
         self._caller_limits.call_ended(caller.key)
         rpc_status = RpcStatus(status.name, status.value[0])
-        trace.ended(taken=session.taken, answered=session.answered, status=rpc_status)
+        trace.ended(taken=session.window.taken, answered=session.window.answered, status=rpc_status)
 
     def _reading_ended(self, session: Session, reader: "asyncio.Task[None]") -> None:
         error = None if reader.cancelled() else reader.exception()
@@ -330,7 +335,7 @@ class DialRequestServicer:
             return Refusal(ErrorReason.LIST_TOO_LONG, text)
         if count > self._dispatcher.room():
             return Refusal(ErrorReason.OVERLOADED, FULL)
-        if count > session.share_room:
+        if count > session.window.caller_room:
             return Refusal(ErrorReason.CALLER_WINDOW, SHARE_USED_UP)
         return None
 

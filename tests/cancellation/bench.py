@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.api.answer_queue import RESPONSE_EVERY_S
 from gateway.api.caller_limits import CallerLimit
-from gateway.api.session import RESPONSE_EVERY_S, Session
+from gateway.api.session import Session
 from gateway.connect.fake import FakeConnect, Step
 from gateway.connect.port import CallSender, PutReply
 from gateway.connect.retry import RetryingSender

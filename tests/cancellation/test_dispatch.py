@@ -244,7 +244,7 @@ async def withdraw(at: int) -> Hang[Any]:
     """Answers before a deadline, cancelled half way: a caller that leaves then leaves nothing behind."""
     async with bench_of() as bench:
         session = await _held(bench)
-        hang = await _steered(bench.dispatcher.withdraw(session._source), at)
+        hang = await _steered(bench.dispatcher.withdraw(session.source), at)
         session.caller_gone()
         await turns()
         assert bench.engine.outstanding == 0

@@ -77,7 +77,7 @@ async def ended_by_bug(served: Served, *places: str) -> None:
 TRIGGERS: dict[str, tuple[str, str]] = {
     "poll": ("dispatcher.py", "in _turn"),
     "completed": ("call_tasks.py", "in _completed"),
-    "submit": ("session.py", "in _take_part"),
+    "submit": ("submission.py", "in take_part"),
     "source_closed": ("session.py", "in close"),
 }
 

@@ -63,12 +63,12 @@ async def test_weight_and_window_are_those_of_the_policy_at_each_message(
     kept, limit = change(policy(weight=3, window=7)), CallerLimit(50)
     session = session_of(kept, limit)
     session.take("own", dials(1), Priority.NORMAL)
-    assert (session._source.weight, limit.room()) == (3, 7 - 1)
+    assert (session.source.weight, limit.room()) == (3, 7 - 1)
 
     (tmp_path / "policy.yaml").write_text(policy())
     kept.reread()
     session.take("own", dials(1, "more"), Priority.NORMAL)
-    assert (session._source.weight, limit.room()) == (1, 50 - 2)
+    assert (session.source.weight, limit.room()) == (1, 50 - 2)
 
 
 async def test_what_is_refused_is_answered_in_its_place_and_never_held(
@@ -79,9 +79,11 @@ async def test_what_is_refused_is_answered_in_its_place_and_never_held(
     session.take("own", dials(2), Priority.NORMAL)
     session.take("other", dials(2, "other"), Priority.NORMAL)
     session.close()
-    answers = [(one.waiter.index, one.answer.outcome, one.answer.reason) for one in session._outbox]
+    answers = [
+        (one.waiter.index, one.answer.outcome, one.answer.reason) for one in session.answer_queue.in_order()
+    ]
     assert answers == [(n, Outcome.REJECTED, Reason.ACCESS_DENIED) for n in (2, 3)]
-    assert len(session._source.pending) == 2
+    assert len(session.source.pending) == 2
 
 
 async def test_a_share_that_grows_lets_those_in_who_wait() -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.api.answer_queue import RESPONSE_RESULTS
 from gateway.api.caller_limits import CallerLimit
 from gateway.api.gathering import Arrival
-from gateway.api.session import AMPLE_ROOM, RESPONSE_RESULTS, SHORT, Session
+from gateway.api.session import Session
+from gateway.api.window import AMPLE_ROOM, SHORT
 from gateway.connect.fake import FakeConnect
 from gateway.connect.retry import RetryingSender
 from gateway.core.engine import Engine, Limits
@@ -104,9 +106,9 @@ async def test_the_stream_ends_behind_the_last_answer() -> None:
 async def test_many_answers_travel_in_messages_of_limited_size() -> None:
     """A message has a limited number of results, whatever has piled up."""
     session = make()
-    session.taken = 2 * RESPONSE_RESULTS + 1
-    for index in range(session.taken):
-        session.deliver(answer(index))
+    session.window.taken = 2 * RESPONSE_RESULTS + 1
+    for index in range(session.window.taken):
+        session.answer_queue.deliver(answer(index))
     session.close()
     sizes = [len(response.results) async for response in session.responses()]
     assert sizes == [RESPONSE_RESULTS, RESPONSE_RESULTS, 1]
@@ -120,7 +122,7 @@ async def test_answers_count_until_they_are_handed_over() -> None:
     taken = []
     for _ in range(3):
         await asyncio.sleep(0)
-        taken.append(session.taken)
+        taken.append(session.window.taken)
         await anext(responses)
     reading.cancel()
     assert taken == [3, 3, 6]
@@ -144,15 +146,15 @@ async def test_notices_go_before_answers_and_count_for_nothing() -> None:
     """Notices go out before the answers that wait, the latest alone for each campaign."""
     session = make()
     session.take("", message("a").dial_requests, Priority.NORMAL)
-    session.notify("c", CampaignNotice(NoticeKind.CAMPAIGN_PARKED, None, "first"))
-    session.notify("d", CampaignNotice(NoticeKind.CAMPAIGN_COOLING, 2.0, "other"))
-    session.notify("c", CampaignNotice(NoticeKind.CAMPAIGN_RESUMED, None, "last"))
+    session.answer_queue.notify("c", CampaignNotice(NoticeKind.CAMPAIGN_PARKED, None, "first"))
+    session.answer_queue.notify("d", CampaignNotice(NoticeKind.CAMPAIGN_COOLING, 2.0, "other"))
+    session.answer_queue.notify("c", CampaignNotice(NoticeKind.CAMPAIGN_RESUMED, None, "last"))
     session.close()
     responses = [response async for response in session.responses()]
     told_of = [(response.campaign_id, response.notice.detail) for response in responses[:2]]
     assert sorted(told_of) == [("c", "last"), ("d", "other")]
     assert [result.index for result in responses[2].results] == [0]
-    assert (len(responses), session.taken, session.answered) == (3, 1, 1)
+    assert (len(responses), session.window.taken, session.window.answered) == (3, 1, 1)
 
 
 async def test_what_was_read_is_answered_when_the_gateway_leaves() -> None:
@@ -160,11 +162,11 @@ async def test_what_was_read_is_answered_when_the_gateway_leaves() -> None:
     session = make(window=2)
     reading = asyncio.create_task(session.read(sent(message(*"abcde"))))
     await asyncio.sleep(0)
-    assert session.taken == 2
+    assert session.window.taken == 2
     session.drain()
     reading.cancel()
     await asyncio.wait([reading])
-    assert session.taken == 5
+    assert session.window.taken == 5
     assert reading.cancelled()
 
 
@@ -175,18 +177,18 @@ async def test_what_was_read_is_dropped_when_the_caller_leaves() -> None:
     await asyncio.sleep(0)
     reading.cancel()
     await asyncio.wait([reading])
-    assert session.taken == 2
+    assert session.window.taken == 2
 
 
 async def test_answers_of_a_list_come_in_its_order() -> None:
     """A unary call's answers are sorted by index, in whichever order they were decided."""
     session = make()
-    session.taken = 3
+    session.window.taken = 3
     for index in (2, 0, 1):
-        session.deliver(answer(index))
+        session.answer_queue.deliver(answer(index))
     answers = await session.answers_in_order(None)
     assert [settled.waiter.index for settled in answers] == [0, 1, 2]
-    assert session.answered == 3
+    assert session.window.answered == 3
 
 
 async def test_a_session_that_fails_answers_all_that_it_has_read() -> None:
@@ -196,12 +198,12 @@ async def test_a_session_that_fails_answers_all_that_it_has_read() -> None:
     reading = asyncio.create_task(session.read(sent(message("a"))))
     await asyncio.sleep(0)
     session.fail()
-    session.deliver(answer(0))  # a late answer of the core is ignored
+    session.answer_queue.deliver(answer(0))  # a late answer of the core is ignored
     session.fail()
     reading.cancel()
     results = [result async for response in session.responses() for result in response.results]
     told_of = {result.index: result.outcome for result in results}
-    assert len(results) == len(told_of) == session.taken
+    assert len(results) == len(told_of) == session.window.taken
     assert (told_of[0], told_of[1]) == (pb.OUTCOME_NOT_ACCEPTED, pb.OUTCOME_NOT_ACCEPTED)
 
 
@@ -280,7 +282,7 @@ async def test_gathered_requests_count_against_the_window() -> None:
     session = make(window=3)
     reading = asyncio.create_task(session.read(sent(*(message(token) for token in "abcdef"))))
     await asyncio.sleep(0)
-    assert session.taken == 3
+    assert session.window.taken == 3
     reading.cancel()
 
 
@@ -317,7 +319,7 @@ async def test_gathered_requests_of_a_caller_that_is_gone_are_dropped() -> None:
     session.caller_gone()
     session.drain()  # which would submit them
     assert engine.submitted == [["a"]]
-    assert session.share_room == 10**9
+    assert session.window.caller_room == 10**9
 
 
 async def test_gathered_requests_are_answered_after_a_bug() -> None:
