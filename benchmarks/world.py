@@ -65,7 +65,7 @@ async def world(
 
 @contextmanager
 def collector_as_served() -> Iterator[None]:
-    """Configure Python's garbage collector as `gateway.app.serve` does.
+    """Configure Python's garbage collector as `gateway.cli.process.serve` does.
 
     Otherwise a full collection of the objects of other benchmarks sometimes stops the loop for over a second.
     """

@@ -1,15 +1,12 @@
-"""The composition root: builds everything, owns the tasks and signals, and the order of leaving."""
+"""The composition root: builds everything, owns the tasks, and the order of leaving."""
 
 import asyncio
-import contextlib
 import logging
 import random
-import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from gateway.access.setup import Access, AccessFiles
-from gateway.access.tls_key_pair import files_of
+from gateway.access.setup import Access
 from gateway.admin.request_filter import is_loopback
 from gateway.admin.server import AdminServer
 from gateway.api.authorization import Authorizer
@@ -18,92 +15,44 @@ from gateway.api.dial_request_service import DialRequestServicer
 from gateway.api.method_handlers import campaign_handlers
 from gateway.api.reflection import Reflection
 from gateway.api.server import GrpcServer, Keepalive
-from gateway.api.streams import StreamLimits
 from gateway.connect.port import ConnectPort
 from gateway.connect.retry import RetryingSender
 from gateway.control.audit import Audit
 from gateway.control.console_view import Console
+from gateway.control.file_watch import FileWatch
 from gateway.control.fleet_snapshots import FleetSnapshots
 from gateway.control.live_settings import LiveSettings
 from gateway.control.monitoring import Monitoring
 from gateway.control.operations import CampaignOperations
 from gateway.control.snapshots import StatusSnapshots
-from gateway.core.engine import Engine, Limits
+from gateway.core.engine import Engine
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.reader import CampaignLister, DirectoryReader
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet import Fleet, FleetSetup, Surroundings, build_replica
 from gateway.fleet_setup import replica_name
+from gateway.part_settings import access_files_of, directory_of, limits_of, stream_limits_of
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
-from gateway.runtime.memory import configure_collector, keep_tidy
+from gateway.runtime.memory import keep_tidy
 from gateway.runtime.supervision import Supervisor, trace_of
 from gateway.settings import Settings
-from gateway.telemetry import FileFigures, Telemetry
+from gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
-CLEAN, FORCED, BROKEN = 0, 1, 70
-"""Exit codes: left cleanly; a second signal cut the leaving short; the gateway itself failed."""
 LAST_ANSWERS_S, LONGEST_LAST_ANSWERS_S = 0.4, 5.0
 """Seconds for callers to read their last answers: at least, and at most if the grace has them."""
 LAST_SPANS_S = 0.4
 """Seconds to export the last spans in, at least."""
-REREAD_EVERY_S = 1.0
-"""Seconds between two checks of the files for certificates, policy and the admin port's token."""
 FIRST_NAMES_S = 5.0
 """Seconds that the start waits for the names of campaigns, if the policy or a route depends on them."""
 EVERYBODY = (
     "EVERYBODY who can connect may dial, and hold, release and purge campaigns: DIAL_GATEWAY_POLICY_FILE "
     "is not set and the address is not loopback; docs/policy.md tells how to say who may"
 )
-FAILING_GRACE_S, LONGEST_FAILING_S = 2.0, 10.0
-"""Seconds for last answers and spans after a bug, and after which the process ends come what may."""
-
-
-def limits_of(settings: Settings) -> Limits:
-    """Return the settings of the core."""
-    return Limits(
-        call_rate=settings.call_rate,
-        call_burst=settings.call_burst,
-        concurrent_calls=settings.max_concurrent_calls,
-        linger_s=settings.linger,
-        queue_limit=settings.queue_limit,
-        queue_bytes=settings.queue_bytes,
-        expiry_headroom_s=settings.expiry_headroom,
-        replay_window_s=settings.replay_window,
-        replay_limit=settings.replay_limit,
-        max_attempts=settings.max_attempts,
-        forecast=settings.would_expire,
-    )
-
-
-def stream_limits_of(settings: Settings) -> StreamLimits:
-    """Return the settings of streams."""
-    return StreamLimits(
-        window=settings.stream_window,
-        caller_window=settings.caller_window,
-        streams=settings.stream_limit,
-        caller_streams=settings.caller_streams,
-        max_age_s=settings.stream_max_age or None,
-        grace_s=settings.drain_grace,
-    )
-
-
-def access_files_of(settings: Settings) -> AccessFiles:
-    """Return where the settings say that certificates, policy, token and campaigns are."""
-    return AccessFiles(
-        pair=files_of(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file),
-        policy=settings.policy_file,
-        token=settings.admin_token_file,
-        campaigns=settings.campaign_file,
-        trusted=settings.trusted_proxies,
-    )
-
-
-def directory_of(settings: Settings) -> CampaignDirectory:
-    """Return the directory of the names of campaigns, which is empty at first."""
-    return CampaignDirectory(enabled=settings.campaign_directory != "off")
+FAILING_GRACE_S = 2.0
+"""Seconds for last answers and spans after a bug."""
 
 
 class Gateway:
@@ -135,97 +84,113 @@ class Gateway:
         self._clock = clock or SystemClock()
         self._clock.correction = lambda: port.clock_behind_s
         self._supervisor = Supervisor()
-        caller = RetryingSender(port, telemetry, self._clock.now, rng, expiry_now=self._clock.expiry_now)
-        self._fleet: Fleet | None = None
-        if fleet is None:
-            self.engine = engine or Engine(limits_of(settings), rng, port.campaign_problem)
-            self._dispatcher = Dispatcher(
-                self.engine, caller, telemetry, self._clock.now, self._supervisor, self._clock.gained
-            )
-        else:
-            around = Surroundings(
-                caller,
-                telemetry,
-                self._supervisor,
-                rng,
-                self._clock.now,
-                self._clock.gained,
-                port.campaign_problem,
-            )
-            self.engine, self._dispatcher, self._fleet = build_replica(fleet, limits_of(settings), around)
+        self._sender = RetryingSender(
+            port, telemetry, self._clock.now, rng, expiry_now=self._clock.expiry_now
+        )
+        self.engine, self._dispatcher, self._fleet = self._replica(settings, engine, fleet, rng)
         self._audit = Audit(replica_name(settings), telemetry.event)
-        self._live = LiveSettings(settings, environment or {}, self._apply, self._audit)
-        limits = stream_limits_of(settings)
         self.directory = directory or directory_of(settings)
         self.access = Access(access_files_of(settings), time.time, telemetry.refused, self.directory)
+        live = LiveSettings(settings, environment or {}, self._apply, self._audit)
+        self._files = FileWatch(self.access, live)
         self._names = self._names_reader(settings, listers, rng)
-        self.operator_authorizer = self.access.operator_authorizer
         self._open_to_all = self.access.policy is None and not is_loopback(settings.listen.rpartition(":")[0])
-        self._servicer = DialRequestServicer(
-            self._dispatcher,
-            telemetry,
-            self._clock,
-            limits,
-            rng,
-            self._supervisor,
-            self.access.control,
-            self.directory,
-        )
-        self._snapshots, operations = self._campaign_parts()
-        snapshots = self._snapshots
-        self._campaigns = CampaignServicer(
-            self._dispatcher,
-            self._clock,
-            self.access.control,
-            snapshots,
-            operations,
-            directory=self.directory,
-        )
-        keepalive = keepalive or Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
-        authorizer = Authorizer(self.access.control)
-        handlers = (
-            self._servicer.handlers(),
-            campaign_handlers(self._campaigns, authorizer),
-            *Reflection(authorizer).handlers(),
-        )
-        self._server = GrpcServer(
-            handlers, settings.listen, keepalive, self.access.pair, limits.caller_streams
-        )
-        self._monitoring = Monitoring(
-            self._dispatcher,
-            self._servicer,
-            caller.health,
-            telemetry,
-            self._clock,
-            port=port,
-            parts=snapshots.parts,
-            files=self._file_figures,
-            clock_behind=lambda: port.clock_behind_s,
-            fleet=self._fleet,
-            campaign_name=self.directory.name_of,
-            directory=lambda: None if self._names is None else self._names.figures(),
-        )
-        self._console = Console(
-            self._dispatcher,
-            self._servicer,
-            caller.health,
-            snapshots,
-            operations,
-            self._clock,
-            self.operator_authorizer,
-            self.access.control.refusals,
-            settings,
-            self.directory,
-            replica_name(settings),
-        )
+        self._snapshots, self._operations = self._campaign_parts()
+        self._servicer, self._campaigns, self._server = self._grpc_parts(settings, keepalive, rng)
+        self._monitoring, self._console = self._admin_parts(settings)
         self._admin = AdminServer(
             self._monitoring, self._console, settings.admin_listen, settings.admin_hosts
         )
         self._monitoring.admin_closed = lambda: self._admin.closed
         self.admin_port = 0  # known once started
-        self._look = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._watching: list[asyncio.Task[None]] = []
+
+    def _replica(
+        self, settings: Settings, engine: Engine | None, fleet: FleetSetup | None, rng: random.Random
+    ) -> tuple[Engine, Dispatcher, Fleet | None]:
+        """Return the core and the dispatcher, and this replica's part of a fleet if there is one."""
+        clock, port = self._clock, self._port
+        if fleet is not None:
+            around = Surroundings(
+                self._sender,
+                self._telemetry,
+                self._supervisor,
+                rng,
+                clock.now,
+                clock.gained,
+                port.campaign_problem,
+            )
+            return build_replica(fleet, limits_of(settings), around)
+        engine = engine or Engine(limits_of(settings), rng, port.campaign_problem)
+        dispatcher = Dispatcher(
+            engine, self._sender, self._telemetry, clock.now, self._supervisor, clock.gained
+        )
+        return engine, dispatcher, None
+
+    def _grpc_parts(
+        self, settings: Settings, keepalive: Keepalive | None, rng: random.Random
+    ) -> tuple[DialRequestServicer, CampaignServicer, GrpcServer]:
+        """Return the services of the wire contract, and the server that offers them."""
+        limits, control = stream_limits_of(settings), self.access.control
+        servicer = DialRequestServicer(
+            self._dispatcher,
+            self._telemetry,
+            self._clock,
+            limits,
+            rng,
+            self._supervisor,
+            control,
+            self.directory,
+        )
+        campaigns = CampaignServicer(
+            self._dispatcher,
+            self._clock,
+            control,
+            self._snapshots,
+            self._operations,
+            directory=self.directory,
+        )
+        keepalive = keepalive or Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
+        authorizer = Authorizer(control)
+        handlers = (
+            servicer.handlers(),
+            campaign_handlers(campaigns, authorizer),
+            *Reflection(authorizer).handlers(),
+        )
+        server = GrpcServer(handlers, settings.listen, keepalive, self.access.pair, limits.caller_streams)
+        return servicer, campaigns, server
+
+    def _admin_parts(self, settings: Settings) -> tuple[Monitoring, Console]:
+        """Return what the admin port shows: health and metrics, and the console."""
+        monitoring = Monitoring(
+            self._dispatcher,
+            self._servicer,
+            self._sender.health,
+            self._telemetry,
+            self._clock,
+            port=self._port,
+            parts=self._snapshots.parts,
+            files=self._files.figures,
+            clock_behind=lambda: self._port.clock_behind_s,
+            fleet=self._fleet,
+            campaign_name=self.directory.name_of,
+            directory=lambda: None if self._names is None else self._names.figures(),
+        )
+        console = Console(
+            self._dispatcher,
+            self._servicer,
+            self._sender.health,
+            self._snapshots,
+            self._operations,
+            self._clock,
+            self.access.operator_authorizer,
+            self.access.control.refusals,
+            settings,
+            self.directory,
+            replica_name(settings),
+        )
+        return monitoring, console
 
     def _names_reader(
         self, settings: Settings, listers: Sequence[CampaignLister], rng: random.Random
@@ -287,7 +252,7 @@ class Gateway:
         watches = (
             self._monitoring.watch_lag(),
             self._monitoring.push(),
-            self._reread(),
+            self._files.run(),
             self._dispatcher.watch_wall_clock(),
             self._console.keep_history(),
         )
@@ -368,30 +333,12 @@ class Gateway:
 
     def reread(self) -> None:
         """Look at all files at once, instead of at the next regular time."""
-        self._look.set()
-
-    async def _reread(self) -> None:
-        """Reread changed certificates, policy, token and settings, until cancelled."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(REREAD_EVERY_S):
-                    await self._look.wait()
-            self._look.clear()
-            await asyncio.to_thread(self.access.reread)
-            self.access.publish_campaigns()
-            if await asyncio.to_thread(self._live.reread):
-                self._live.take_over()
+        self._files.look()
 
     def _apply(self, settings: Settings) -> None:
         """Apply the settings that can change while the gateway runs."""
         self._dispatcher.set_pace(settings.call_rate, settings.call_burst, forecasts=settings.would_expire)
         logs.set_level(settings.log_level)
-
-    def _file_figures(self) -> FileFigures:
-        refused = self.access.files_refused
-        if self._live.refused is not None:
-            refused["settings"] = self._live.refused
-        return FileFigures(self.access.certificate_ends_at, refused)
 
     async def _release_everything(self, leave_by: float) -> None:
         if self._fleet is not None:
@@ -415,65 +362,3 @@ class Gateway:
         left_s = leave_by - self._clock.now()
         last = await self._monitoring.last()
         await asyncio.to_thread(self._telemetry.shutdown, max(LAST_SPANS_S, left_s), last)
-
-
-async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], None]) -> int:
-    """Run a gateway until a signal or a bug ends it; return the exit code."""
-    logs.watch_loop(asyncio.get_running_loop())
-    logs.name_campaigns(gateway.directory.name_of)
-    signals = _Signals(gateway)  # before the start: a signal during it is handled after it
-    on_start(await gateway.start())
-    configure_collector()
-    failed = asyncio.create_task(gateway.failed())
-    leaving = asyncio.create_task(_leave_when_asked(gateway, signals, settings.drain_grace))
-    await asyncio.wait([failed, leaving], return_when=asyncio.FIRST_COMPLETED)
-    if not failed.done() and leaving.exception() is None:
-        failed.cancel()
-        return FORCED if signals.forced else CLEAN
-    if leaving.done() and (bug := leaving.exception()) is not None:
-        log.critical("leaving met a bug:\n%s", trace_of(bug))
-    leaving.cancel()
-    await _fail(gateway)
-    return BROKEN
-
-
-async def _leave_when_asked(gateway: Gateway, signals: "_Signals", grace_s: float) -> None:
-    await signals.first.wait()
-    log.info("leaving: taking nothing more, sending what can be sent", extra={"grace_s": grace_s})
-    await gateway.stop(grace_s)
-    log.info("left")
-
-
-async def _fail(gateway: Gateway) -> None:
-    try:
-        async with asyncio.timeout(LONGEST_FAILING_S):
-            await gateway.fail()
-    except Exception as bug:  # noqa: BLE001 - the process ends, come what may
-        log.critical("leaving after a bug met another:\n%s", trace_of(bug))
-
-
-class _Signals:
-    """SIGTERM and SIGINT: the first asks the gateway to leave, the second to leave at once.
-
-    SIGUSR1 asks for a line of the log about what it holds. SIGHUP has the files read again that have changed.
-    """
-
-    def __init__(self, gateway: Gateway) -> None:
-        self.first = asyncio.Event()
-        self.forced = False
-        self._gateway = gateway
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._received)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, gateway.log_state)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hung_up)
-
-    def _hung_up(self) -> None:
-        log.info("SIGHUP: reading files again that have changed")
-        self._gateway.reread()
-
-    def _received(self) -> None:
-        if self.first.is_set():
-            self.forced = True
-            log.warning("a second signal: leaving at once")
-            self._gateway.abandon()
-        self.first.set()

@@ -47,7 +47,7 @@ def _cost_us(campaigns: int, per_message: int) -> tuple[float, float]:
     """Return the cost of decisions and of the collector, as configured in `runtime/memory.py`."""
     load = _Load(campaigns, per_message)
     gc.collect()
-    gc.freeze()  # as in `gateway.app.serve`
+    gc.freeze()  # as in `gateway.cli.process.serve`
     gc.disable()
     try:
         load.rounds(5)

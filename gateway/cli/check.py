@@ -19,11 +19,11 @@ from gateway.access.policy_file import read_policy
 from gateway.access.setup import AccessFiles, check_callers_are_known
 from gateway.access.tls_key_pair import files_of, read_key_pair
 from gateway.admin.request_filter import is_loopback
-from gateway.app import directory_of
 from gateway.connect.api_versions import ApiName
 from gateway.connect.probe import Finding, Probe, Verdict
 from gateway.core.quota.calls_under_way import IN_FLIGHT_S
 from gateway.fleet_setup import state_settings_of
+from gateway.part_settings import directory_of
 from gateway.settings import PREFIX, Settings
 from gateway.shared_state.address import AddressError
 from gateway.shared_state.port import SharedStateError

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from gateway import app, settings, telemetry
+from gateway import settings, telemetry
+from gateway.app import Gateway
+from gateway.cli.process import serve
 from gateway.connect.api_versions import ApiName
 from gateway.connect.boto_sender import BotoConnect
 from gateway.connect.campaign_lists import AwsCampaignLister
@@ -20,6 +22,7 @@ from gateway.connect.routing import RoutingConnect
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.dispatch.fleet import FleetSetup
 from gateway.fleet_setup import fleet_setup_of, state_settings_of
+from gateway.part_settings import directory_of
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
 from gateway.shared_state.address import SETTING
@@ -83,12 +86,12 @@ async def _serve_with(
 
             endpoint = (await stack.enter_async_context(Simulator(simulated))).url
         keys = Keys.fixed(*SIMULATOR_KEYS) if endpoint else Keys(chain_of(region_of_environment()))
-        directory = app.directory_of(chosen)
+        directory = directory_of(chosen)
         connect = connect_for(chosen, endpoint, keys, directory)
         listers = listers_for(chosen, endpoint, keys)
         clock = SystemClock()
         fleet = await _fleet_of(chosen, traces, clock)
-        gateway = app.Gateway(
+        gateway = Gateway(
             chosen,
             connect,
             traces,
@@ -106,7 +109,7 @@ async def _serve_with(
             log.info("serving gRPC on %s:%d, calling %s%s", host, port, connect.endpoint, simulated_too)
             log.info("console, health and metrics on http://%s:%d", admin_host, gateway.admin_port)
 
-        return await app.serve(gateway, chosen, say)
+        return await serve(gateway, chosen, say)
 
 
 async def _fleet_of(

@@ -12,12 +12,14 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gateway import app
+from gateway.app import Gateway
+from gateway.cli.process import serve
 from gateway.connect.fake import FakeConnect
 from gateway.connect.port import PutReply
 from gateway.connect.ticket import Ticket
 from gateway.core.engine import Engine
 from gateway.core.model import DialRequest
+from gateway.part_settings import limits_of
 from gateway.settings import load
 from gateway.telemetry import telemetry_with
 
@@ -72,9 +74,9 @@ async def main(methods: Sequence[str]) -> int:
     """Serve until the bug ends the process."""
     settings, _ = load(os.environ)
     rng = random.Random(1)
-    engine = BrokenEngine(app.limits_of(settings), rng, methods)
-    gateway = app.Gateway(settings, HangingConnect(), telemetry_with(), rng, engine)
-    return await app.serve(gateway, settings, lambda port: _say(port, gateway.admin_port))
+    engine = BrokenEngine(limits_of(settings), rng, methods)
+    gateway = Gateway(settings, HangingConnect(), telemetry_with(), rng, engine)
+    return await serve(gateway, settings, lambda port: _say(port, gateway.admin_port))
 
 
 def _say(port: int, admin_port: int) -> None:

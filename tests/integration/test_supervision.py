@@ -13,8 +13,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
-from gateway import app
-from gateway.app import BROKEN
+from gateway.app import Gateway
+from gateway.cli.process import BROKEN, serve
 from gateway.connect.fake import FakeConnect
 from gateway.settings import Settings
 from gateway.telemetry import telemetry_with
@@ -160,9 +160,9 @@ async def test_unexpected_errors_of_the_loop_are_logged_without_their_text(
     """From the start on, the loop of a serving process logs no text of unexpected errors."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = Settings(listen="127.0.0.1:0", admin_listen=f"127.0.0.1:{taken.getsockname()[1]}")
-        gateway = app.Gateway(settings, FakeConnect(), telemetry_with())
+        gateway = Gateway(settings, FakeConnect(), telemetry_with())
         with pytest.raises(OSError, match="cannot listen"):
-            await app.serve(gateway, settings, lambda _: None)
+            await serve(gateway, settings, lambda _: None)
     asyncio.get_running_loop().call_exception_handler({"message": SECRET, "exception": KeyError(SECRET)})
     assert caplog.messages == ["an exception in the event loop was not handled"]
     assert SECRET not in str(vars(caplog.records[0]))

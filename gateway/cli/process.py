@@ -1,0 +1,81 @@
+"""Runs a gateway as a process: until a signal or a bug ends it, and then to the exit code."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+
+from gateway.app import Gateway
+from gateway.runtime import logs
+from gateway.runtime.memory import configure_collector
+from gateway.runtime.supervision import trace_of
+from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CLEAN, FORCED, BROKEN = 0, 1, 70
+"""Exit codes: left cleanly; a second signal cut the leaving short; the gateway itself failed."""
+LONGEST_FAILING_S = 10.0
+"""Seconds after a bug after which the process ends, whatever is left to do."""
+
+
+async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], None]) -> int:
+    """Run a gateway until a signal or a bug ends it; return the exit code."""
+    logs.watch_loop(asyncio.get_running_loop())
+    logs.name_campaigns(gateway.directory.name_of)
+    signals = _Signals(gateway)  # before the start: a signal during it is handled after it
+    on_start(await gateway.start())
+    configure_collector()
+    failed = asyncio.create_task(gateway.failed())
+    leaving = asyncio.create_task(_leave_when_asked(gateway, signals, settings.drain_grace))
+    await asyncio.wait([failed, leaving], return_when=asyncio.FIRST_COMPLETED)
+    if not failed.done() and leaving.exception() is None:
+        failed.cancel()
+        return FORCED if signals.forced else CLEAN
+    if leaving.done() and (bug := leaving.exception()) is not None:
+        log.critical("leaving met a bug:\n%s", trace_of(bug))
+    leaving.cancel()
+    await _fail(gateway)
+    return BROKEN
+
+
+async def _leave_when_asked(gateway: Gateway, signals: "_Signals", grace_s: float) -> None:
+    await signals.first.wait()
+    log.info("leaving: taking nothing more, sending what can be sent", extra={"grace_s": grace_s})
+    await gateway.stop(grace_s)
+    log.info("left")
+
+
+async def _fail(gateway: Gateway) -> None:
+    try:
+        async with asyncio.timeout(LONGEST_FAILING_S):
+            await gateway.fail()
+    except Exception as bug:  # noqa: BLE001 - the process ends in any case
+        log.critical("leaving after a bug met another:\n%s", trace_of(bug))
+
+
+class _Signals:
+    """SIGTERM and SIGINT: the first asks the gateway to leave, the second to leave at once.
+
+    SIGUSR1 asks for a line of the log about what it holds. SIGHUP has the files read again that have changed.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.first = asyncio.Event()
+        self.forced = False
+        self._gateway = gateway
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._received)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, gateway.log_state)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hung_up)
+
+    def _hung_up(self) -> None:
+        log.info("SIGHUP: reading files again that have changed")
+        self._gateway.reread()
+
+    def _received(self) -> None:
+        if self.first.is_set():
+            self.forced = True
+            log.warning("a second signal: leaving at once")
+            self._gateway.abandon()
+        self.first.set()

@@ -1,0 +1,43 @@
+"""Reads files again that have changed: certificates, policy, token, campaigns and settings."""
+
+import asyncio
+import contextlib
+
+from gateway.access.setup import Access
+from gateway.control.live_settings import LiveSettings
+from gateway.telemetry import FileFigures
+
+REREAD_EVERY_S = 1.0
+"""Seconds between two checks of the files."""
+
+
+class FileWatch:
+    """Checks the files of `access` and the settings file from time to time, and at once when asked."""
+
+    def __init__(self, access: Access, live: LiveSettings) -> None:
+        self._access = access
+        self._live = live
+        self._asked = asyncio.Event()
+
+    def look(self) -> None:
+        """Check all files at once, instead of at the next regular time."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Read changed files until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REREAD_EVERY_S):
+                    await self._asked.wait()
+            self._asked.clear()
+            await asyncio.to_thread(self._access.reread)
+            self._access.publish_campaigns()
+            if await asyncio.to_thread(self._live.reread):
+                self._live.take_over()
+
+    def figures(self) -> FileFigures:
+        """Return the figures about files for metrics."""
+        refused = self._access.files_refused
+        if self._live.refused is not None:
+            refused["settings"] = self._live.refused
+        return FileFigures(self._access.certificate_ends_at, refused)

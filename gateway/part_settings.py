@@ -1,0 +1,53 @@
+"""What the settings of the process mean for each of its parts."""
+
+from gateway.access.setup import AccessFiles
+from gateway.access.tls_key_pair import files_of
+from gateway.api.streams import StreamLimits
+from gateway.core.limits import Limits
+from gateway.directory.directory import CampaignDirectory
+from gateway.settings import Settings
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the settings of the core."""
+    return Limits(
+        call_rate=settings.call_rate,
+        call_burst=settings.call_burst,
+        concurrent_calls=settings.max_concurrent_calls,
+        linger_s=settings.linger,
+        queue_limit=settings.queue_limit,
+        queue_bytes=settings.queue_bytes,
+        expiry_headroom_s=settings.expiry_headroom,
+        replay_window_s=settings.replay_window,
+        replay_limit=settings.replay_limit,
+        max_attempts=settings.max_attempts,
+        forecast=settings.would_expire,
+    )
+
+
+def stream_limits_of(settings: Settings) -> StreamLimits:
+    """Return the settings of streams."""
+    return StreamLimits(
+        window=settings.stream_window,
+        caller_window=settings.caller_window,
+        streams=settings.stream_limit,
+        caller_streams=settings.caller_streams,
+        max_age_s=settings.stream_max_age or None,
+        grace_s=settings.drain_grace,
+    )
+
+
+def access_files_of(settings: Settings) -> AccessFiles:
+    """Return where the settings say that certificates, policy, token and campaigns are."""
+    return AccessFiles(
+        pair=files_of(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file),
+        policy=settings.policy_file,
+        token=settings.admin_token_file,
+        campaigns=settings.campaign_file,
+        trusted=settings.trusted_proxies,
+    )
+
+
+def directory_of(settings: Settings) -> CampaignDirectory:
+    """Return the directory of the names of campaigns, which is empty at first."""
+    return CampaignDirectory(enabled=settings.campaign_directory != "off")
