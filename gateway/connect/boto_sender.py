@@ -19,7 +19,7 @@ from gateway.connect.api_versions import STATES_OPERATION, ApiName, expiration_f
 from gateway.connect.aws_sender import AwsSender
 from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys
 from gateway.connect.exchange import Exchange
-from gateway.connect.failures import certain, translated
+from gateway.connect.failures import failing, translated
 from gateway.connect.port import PutReply
 from gateway.connect.replies import states
 from gateway.connect.resolver import LookUp, Resolver, system_lookup
@@ -152,12 +152,8 @@ class BotoConnect(AwsSender):
 
 
 def _in_exchange(exchange: Exchange, call: Callable[[], T]) -> T:
-    try:
-        with using(exchange):
-            return call()
-    except Exception as error:  # noqa: BLE001 - the batch needs an answer after any exception
-        # `from None`: the text of the exception may contain a phone number or an attribute.
-        raise certain(translated(error), exchange.ticket) from None
+    with failing(exchange.ticket, translated), using(exchange):
+        return call()
 
 
 def _revoked(job: Job[T], ticket: Ticket) -> None:

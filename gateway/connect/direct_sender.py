@@ -19,7 +19,7 @@ from gateway.connect.attempt import attempt
 from gateway.connect.aws_client import USER_AGENT
 from gateway.connect.aws_sender import AwsSender
 from gateway.connect.credentials import FIRST_CREDENTIALS_S, Keys
-from gateway.connect.failures import certain, of_answer, unforeseen
+from gateway.connect.failures import failing, of_answer, unforeseen
 from gateway.connect.http_client import HttpClient
 from gateway.connect.http_connection import Reply
 from gateway.connect.port import PutReply
@@ -136,17 +136,12 @@ class DirectConnect(AwsSender):
 
     async def _called(self, http: HttpClient, call: _Call, path: str, body: object, ticket: Ticket) -> Any:
         """Send a call and return its parsed reply. Raises `CallFailure` only."""
-        try:
+        with failing(ticket, _translated):
             content = orjson.dumps(body, option=orjson.OPT_UTC_Z)
             stamp, keys = self._clock.stamp(), self._keys.frozen()
             headers = self._signer.headers(call.method, path, content, keys, stamp)
             sent = http.send(ticket, call.method, path, content, headers)
             return self._read(call, await attempt(sent, ticket, self._timeout_s))
-        except errors.CallFailure as failure:
-            raise certain(failure, ticket) from None
-        except Exception as error:  # noqa: BLE001 - the batch needs an answer after any exception
-            # `from None`: the text of the exception may contain a phone number or an attribute.
-            raise certain(_translated(error), ticket) from None
 
     def _read(self, call: _Call, reply: Reply) -> Any:
         """Return the content of a reply. Raises `CallFailure` for an error reply."""
@@ -193,7 +188,7 @@ def _json(body: bytes) -> object:
 
 
 def _translated(error: Exception) -> errors.CallFailure:
-    """Return the failure of core/errors.py for an exception of a library."""
+    """Return the failure of core/errors.py for an exception of aiohttp, botocore or a socket."""
     if isinstance(error, NoCredentialsError):
         return errors.NoCredentials()
     if isinstance(error, _NOT_CONNECTED):

@@ -1,12 +1,13 @@
-"""Translates failures of boto3 with one table from AWS's codes to the exceptions of core/errors.py.
+"""Translates failures of calls with one table from AWS's codes to the exceptions of core/errors.py.
 
-An error reply is untrusted input. Only the kind of the failure is kept, never its text, which may repeat what
-was sent.
+`failing` owns what happens to an exception of a call, for every sender. An error reply is untrusted input.
+Only the kind of the failure is kept, never its text, which may repeat what was sent.
 """
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 
 from botocore import exceptions as foreign
@@ -101,6 +102,20 @@ _NOT_VERIFIED = "CERTIFICATE_VERIFY_FAILED"
 """The text of the only TLS failure that certainly precedes the first byte of a request."""
 
 
+@contextmanager
+def failing(ticket: Ticket, translate: Callable[[Exception], errors.CallFailure]) -> Iterator[None]:
+    """Turn any exception of a call into its `CallFailure`, which is certain if no byte has left.
+
+    `translate` returns the failure for an exception of the sender's library.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - the batch needs an answer after any exception
+        failure = error if isinstance(error, errors.CallFailure) else translate(error)
+        # `from None`: the text of the exception may contain a phone number or an attribute.
+        raise _certain(failure, ticket) from None
+
+
 def translated(error: BaseException) -> errors.CallFailure:
     """Return the failure of core/errors.py for a failure of boto3."""
     if isinstance(error, errors.CallFailure):
@@ -163,7 +178,7 @@ def of_answer(response: object) -> errors.CallFailure:
     return errors.CallRefused() if 400 <= status < 500 else errors.ConnectFailed()
 
 
-def certain(failure: errors.CallFailure, ticket: Ticket) -> errors.CallFailure:
+def _certain(failure: errors.CallFailure, ticket: Ticket) -> errors.CallFailure:
     """Return the failure of a call. It is a certain one if no byte has left."""
     if failure.uncertain and not ticket.may_have_left:
         if isinstance(failure, errors.CallTransient):
