@@ -83,9 +83,11 @@ class Keys:
         epoch: Callable[[], float] = time.time,
         rng: random.Random | None = None,
         longest_attempt_s: float = LONGEST_ATTEMPT_S,
+        longest_sleep_s: float = LONGEST_SLEEP_S,
     ) -> None:
         self._load = load
         self._longest_attempt_s = longest_attempt_s
+        self._longest_sleep_s = longest_sleep_s
         self._epoch = epoch
         self._rng = rng or random.Random()
         self._credentials: LoadedCredentials | None = None
@@ -142,7 +144,7 @@ class Keys:
         while not self._ended.is_set():
             wait_s = self._renew_at - self._epoch()
             if wait_s > 0:
-                self._ended.wait(min(wait_s, LONGEST_SLEEP_S))
+                self._ended.wait(min(wait_s, self._longest_sleep_s))
             else:
                 self._attempt()
 
