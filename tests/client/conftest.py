@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from dialgateway import DialGatewayClient
-from tests.client.scripted import ScriptedGateway, serving, serving_in_thread
+from tests.client.scripted import ScriptedGateway, dial_tasks, serving, serving_in_thread
 
 
 @pytest.fixture
@@ -24,3 +24,10 @@ def gateway_elsewhere() -> Iterator[ScriptedGateway]:
 async def client(gateway: ScriptedGateway) -> AsyncIterator[DialGatewayClient]:
     async with DialGatewayClient(gateway.target) as made:
         yield made
+
+
+@pytest.fixture
+async def no_task_left() -> AsyncIterator[None]:
+    """Check that a test ends without a task of the client."""
+    yield
+    assert not dial_tasks()

@@ -6,8 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import grpc
@@ -15,12 +14,8 @@ import grpc.aio
 import pytest
 
 from dialgateway import (
-    AccessDenied,
-    ClientClosed,
     DialGatewayClient,
     DialRequest,
-    DialResult,
-    GatewayUnavailable,
     Outcome,
     RetryPolicy,
 )
@@ -32,26 +27,19 @@ from tests.client.scripted import (
     Answers,
     Received,
     ScriptedGateway,
-    StreamScript,
     accept_all,
     accepted,
     answer,
-    dial_tasks,
     request,
     requests,
 )
+from tests.client.stream_scripts import DRAINING, all_of, breaks, in_turn, once_each, refuse_all
 
 if TYPE_CHECKING:
-    from tests.client.scripted import Context, PutContext
-
-DRAINING = pb.StreamDialRequestsResponse(notice=pb.Notice(kind=pb.NOTICE_KIND_DRAINING))
+    from tests.client.scripted import Context
 
 
-@pytest.fixture(autouse=True)
-async def no_task_left() -> AsyncIterator[None]:
-    """Check that each test ends without a task of the client."""
-    yield
-    assert not dial_tasks()
+pytestmark = pytest.mark.usefixtures("no_task_left")
 
 
 @pytest.fixture
@@ -65,57 +53,6 @@ async def client(gateway: ScriptedGateway) -> AsyncIterator[DialGatewayClient]:
 async def relay(gateway: ScriptedGateway) -> AsyncIterator[Relay]:
     async with relaying(gateway.target) as made:
         yield made
-
-
-def in_turn(*scripts: StreamScript) -> StreamScript:
-    """Use the next script for each stream, and the last one for all further streams."""
-    left = list(scripts)
-
-    async def script(received: Received, context: Context) -> Answers:
-        chosen = left.pop(0) if len(left) > 1 else left[0]
-        async for response in chosen(received, context):
-            yield response
-
-    return script
-
-
-def breaks(code: grpc.StatusCode, read: int, answered: int) -> StreamScript:
-    """Answer the first requests and end with a status."""
-
-    async def script(received: Received, context: Context) -> Answers:
-        await received.read(read)
-        yield answer(*(accepted(index, received.tokens[index]) for index in range(answered)))
-        await context.abort(code, "broken")
-
-    return script
-
-
-async def refuse_all(received: Received, context: Context) -> Answers:
-    async for pairs in received.messages():
-        yield answer(
-            *(
-                pb.DialResult(
-                    client_token=token,
-                    index=index,
-                    outcome=pb.OUTCOME_EXPIRED,
-                    reason=pb.REASON_EXPIRATION_PASSED,
-                    retry_advice=pb.RETRY_ADVICE_SAME_TOKEN,
-                )
-                for index, token in pairs
-            )
-        )
-
-
-def once_each(results: list[DialResult], count: int) -> None:
-    """Check that each request has one answer, with its own index."""
-    assert sorted((result.index, result.client_token) for result in results) == [
-        (index, f"t-{index}") for index in range(count)
-    ]
-
-
-async def all_of(client: DialGatewayClient, count: int) -> list[DialResult]:
-    async with asyncio.timeout(20):
-        return [result async for result in client.dial("c", requests(count))]
 
 
 @pytest.mark.parametrize(
@@ -330,77 +267,6 @@ async def test_the_client_reconnects_after_a_goaway(reserved_port: int) -> None:
         await running.stop(0)
 
 
-@pytest.mark.parametrize("code", [grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED])
-async def test_a_final_status_is_raised_at_once(
-    gateway: ScriptedGateway, client: DialGatewayClient, code: grpc.StatusCode
-) -> None:
-    """A status that would be the same on another connection ends the stream."""
-    gateway.script = breaks(code, 3, 1)
-    heard = []
-    with pytest.raises(AccessDenied) as caught:  # noqa: PT012
-        async for result in client.dial("c", requests(3)):
-            heard.append(result.index)  # noqa: PERF401
-    assert heard == [0]
-    assert caught.value.unanswered == caught.value.in_doubt == ("t-1", "t-2")
-    assert len(gateway.streams) == 1
-
-
-async def test_a_refused_probe_leaves_no_request_in_doubt(gateway: ScriptedGateway) -> None:
-    """Nothing is sent if the probe is refused, so requests that expire are EXPIRED."""
-
-    async def leaving(context: PutContext) -> None:
-        await context.abort(grpc.StatusCode.UNAVAILABLE, "leaving")
-
-    gateway.probe_script = leaving
-    soon = DialRequest("t-0", PHONE, datetime.now(UTC) + timedelta(seconds=0.3), {"first_name": SECRET})
-    policy = RetryPolicy(longest_pause=timedelta(seconds=0.2))
-    async with DialGatewayClient(gateway.target, retry=policy) as client:
-        (result,) = [result async for result in client.dial("c", [soon])]
-    assert result.outcome is Outcome.EXPIRED
-    assert gateway.probes > 1
-    assert gateway.streams == []
-
-
-async def test_the_client_gives_up_after_the_time_of_the_policy(closed_port: int) -> None:
-    """The error says why, and has the tokens that were not sent."""
-    policy = RetryPolicy(give_up_after=timedelta(seconds=0.3), longest_pause=timedelta(seconds=0.2))
-    async with DialGatewayClient(f"127.0.0.1:{closed_port}", retry=policy) as client:
-        with pytest.raises(GatewayUnavailable, match="refused") as caught:
-            await all_of(client, 2)
-    assert caught.value.unanswered == ("t-0", "t-1")
-    assert caught.value.in_doubt == ()
-
-
-async def test_leaving_while_unreachable_ends_all_tasks(closed_port: int) -> None:
-    """A caller that is cancelled, or closes the client, between two attempts."""
-    client = DialGatewayClient(f"127.0.0.1:{closed_port}")
-    task = asyncio.create_task(all_of(client, 2))
-    await asyncio.sleep(0.05)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert not dial_tasks()
-    task = asyncio.create_task(all_of(client, 2))
-    await asyncio.sleep(0.05)
-    await client.close()
-    assert not dial_tasks()
-    with pytest.raises(ClientClosed) as caught:
-        await task
-    assert caught.value.unanswered == ("t-0", "t-1")
-
-
-async def test_closing_ends_a_stream_that_nobody_reads(
-    gateway: ScriptedGateway, client: DialGatewayClient
-) -> None:
-    """`close()` also ends a dial whose caller does something else."""
-    async with aclosing(client.dial("c", requests(1000))) as results:
-        await anext(results)
-        await client.close()
-        assert not dial_tasks()
-        with pytest.raises(ClientClosed):
-            [result async for result in results]
-
-
 async def test_no_log_line_shows_a_phone_number(
     gateway: ScriptedGateway, client: DialGatewayClient, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -411,34 +277,3 @@ async def test_no_log_line_shows_a_phone_number(
     assert [record.levelname for record in caplog.records if record.name == "dialgateway"] == ["WARNING"]
     assert PHONE not in caplog.text
     assert SECRET not in caplog.text
-
-
-class TestPut:
-    async def test_a_broken_attempt_is_repeated(
-        self, gateway: ScriptedGateway, client: DialGatewayClient
-    ) -> None:
-        """UNAVAILABLE is retried with the same tokens; a refusal after that is UNKNOWN."""
-        tries: list[list[str]] = []
-
-        async def second_time(
-            message: pb.PutDialRequestsRequest, context: PutContext
-        ) -> pb.PutDialRequestsResponse:
-            tries.append([sent.client_token for sent in message.dial_requests])
-            if len(tries) == 1:
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "leaving")
-            refused = pb.DialResult(client_token="t-1", index=1, outcome=pb.OUTCOME_REJECTED)
-            return pb.PutDialRequestsResponse(results=[accepted(0, "t-0"), refused])
-
-        gateway.put_script = second_time
-        results = await client.put("c", requests(2), timeout=5)
-        assert [result.outcome for result in results] == [Outcome.ACCEPTED, Outcome.UNKNOWN]
-        assert tries == [["t-0", "t-1"]] * 2
-
-    async def test_put_ends_at_its_timeout(self, closed_port: int) -> None:
-        """If nothing listens, the timeout bounds the attempts, and no request is in doubt."""
-        policy = RetryPolicy(longest_pause=timedelta(seconds=0.2))
-        async with DialGatewayClient(f"127.0.0.1:{closed_port}", retry=policy) as client:
-            with pytest.raises(GatewayUnavailable, match="refused") as caught:
-                await client.put("c", requests(2), timeout=0.4)
-        assert caught.value.unanswered == ("t-0", "t-1")
-        assert caught.value.in_doubt == ()

@@ -32,7 +32,7 @@ from tests.client.scripted import (
     request,
     requests,
 )
-from tests.client.test_reconnect import DRAINING, breaks, in_turn, once_each, refuse_all
+from tests.client.stream_scripts import DRAINING, breaks, in_turn, once_each, refuse_all
 
 if TYPE_CHECKING:
     from tests.client.scripted import Context, PutContext

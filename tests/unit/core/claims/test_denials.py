@@ -16,11 +16,6 @@ ANSWERING = Hold("ops", "", NOW, answering=True)
 SOON = NOW + 0.1
 
 
-@pytest.fixture
-def store() -> Store:
-    return Store()
-
-
 def hold(replica: Replica) -> None:
     """Hold the campaign, so that every new request is answered HELD."""
     replica.engine.operator_actions.hold(NOW, "campaign", ANSWERING)

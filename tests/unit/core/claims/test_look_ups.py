@@ -1,7 +1,5 @@
 """Requests that wait for a call are looked up in the fleet's ledger: known results need no call."""
 
-import pytest
-
 from gateway.core.claims.look_up_queue import ADMISSION_S, WORTH_A_LOOK_UP
 from gateway.core.errors import AnswerLost
 from gateway.core.fleet.token_look_up import LOOK_UP_LIMIT
@@ -9,11 +7,6 @@ from tests.unit.core.claims.replicas import Replica, Store, outcomes
 from tests.unit.core.making import NOW, PHONE, Caller, dial, many
 
 LATER = NOW + ADMISSION_S
-
-
-@pytest.fixture
-def store() -> Store:
-    return Store()
 
 
 def slow(store: Store) -> Replica:
