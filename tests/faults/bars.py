@@ -23,7 +23,7 @@ def found(title: str, verdict: Verdict, *more: Check, accepted_percent: float | 
     """Return a finding: all answered, all true, all legal, enough accepted, and further checks."""
     illegal = verdict.violations.get("calls_are_legal", 0)
     asked = verdict.requests - verdict.left
-    answered = 100.0 * (asked - verdict.unanswered) / max(1, asked)
+    answered = 100.0 * (1 - verdict.unanswered / max(1, asked))
     accepted = 100.0 * verdict.accepted / max(1, verdict.requests)
     checks: Sequence[Check] = [
         *more,

@@ -1,0 +1,84 @@
+"""`python -m conformance [--client NAME ...] [SCENARIO ...]`: the scenarios, with all clients that are built.
+
+All clients run a scenario at the same time against one gateway. Each answer is compared with the journal of
+the simulated Connect. The exit code is 1 if a bar is missed, or if a client is missing with `CI` set.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from benchmarks.quota.bars import show
+from conformance.bad_input import BAD_INPUT
+from conformance.programs import PROGRAMS, absent
+from conformance.refusals import REFUSALS
+from conformance.scenarios import SCENARIOS, Clients, Scenario
+from conformance.tools import reflection
+from conformance.worlds import Findings
+from tests.peers import go
+
+ALL: Mapping[str, Scenario] = {**SCENARIOS, **REFUSALS, **BAD_INPUT}
+AT_ONCE = 2
+"""Scenarios that run at the same time, besides `held`, which only waits."""
+
+
+async def run(names: Sequence[str], clients: Clients) -> bool:
+    """Run scenarios with clients, and print their findings; return whether all bars are met."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(name: str) -> bool:
+        if name == "held":
+            return await _run(name, clients)
+        async with turns:
+            return await _run(name, clients)
+
+    return all(await asyncio.gather(*map(one, names)))
+
+
+async def _run(name: str, clients: Clients) -> bool:
+    began = time.monotonic()
+    try:
+        findings = await (reflection() if name == "reflection" else ALL[name](clients))
+    except Exception as error:  # noqa: BLE001 - the other scenarios still say what they find
+        print(f"FAIL {name}: {type(error).__name__}: {error}", flush=True)
+        return False
+    _show(name, findings, time.monotonic() - began)
+    return not any(finding.failed for finding in findings.values())
+
+
+def _show(name: str, findings: Findings, took_s: float) -> None:
+    print(f"{name} ({took_s:.0f} s)", flush=True)
+    for client, finding in findings.items():
+        verdict = finding.verdict
+        told = f"{verdict.requests:,} requests, {verdict.dials:,} dials" if verdict.requests else ""
+        print(f"  {'FAIL' if finding.failed else 'PASS'}  {client:11} {finding.title}  {told}".rstrip())
+        if finding.failed:
+            show(finding)
+            print("".join(f"    {line}\n" for line in str(verdict).splitlines()), flush=True)
+
+
+def main() -> int:
+    """Run what the arguments name, or all."""
+    names = [*ALL, "reflection"]
+    parser = argparse.ArgumentParser(
+        prog="python -m conformance", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="\n".join(names))
+    parser.add_argument("--client", action="append", choices=PROGRAMS, help="default: all that are built")
+    options = parser.parse_args()
+    if unknown := set(options.scenarios) - set(names):
+        parser.error(f"no such scenario: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    missing = {client: why for client in options.client or PROGRAMS if (why := absent(client))}
+    for client, why in missing.items():
+        print(f"conformance: {client} is left out: {why}")
+    clients = [client for client in options.client or PROGRAMS if client not in missing]
+    chosen = options.scenarios or [name for name in names if name != "reflection" or not go.absent()]
+    passed = asyncio.run(run(chosen, clients))
+    return 0 if passed and not (missing and (options.client or os.environ.get("CI"))) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

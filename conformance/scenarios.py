@@ -1,0 +1,173 @@
+"""The scenarios, each run by all clients at the same time against one world."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from conformance.balancer import Balancer, balancer_before
+from conformance.caller import PHONE, Call, Caller
+from conformance.worlds import Findings, Meeting, all_ended, exactly, holds, meeting, went_well
+from tests.faults.bars import Check
+from tests.faults.world import World, world_of
+from tests.integration.admin import get
+
+Clients = Sequence[str]
+Scenario = Callable[[Clients], Awaitable[Findings]]
+
+KEEPALIVE_S = 10.0
+"""The shortest keepalive that the gateway accepts, so that three pass soon."""
+LONGEST_GAP_S = 2.0
+"""The longest gap in answers while both replicas are replaced."""
+
+
+def dials(count: int, prefix: str = "d-", **more: object) -> list[dict[str, object]]:
+    """Describe requests for a `dial` or `put`."""
+    usual = {"phone": PHONE, "expires_in_s": 600, "attributes": {"language": "en"}}
+    return [{"token": f"{prefix}{number}", **usual, **more} for number in range(count)]
+
+
+def begun(meeting: Meeting, call: Callable[[Caller], Call]) -> dict[Caller, Call]:
+    """Let every client begin a call."""
+    return {caller: call(caller) for caller in meeting.callers}
+
+
+def well(calls: Mapping[Caller, Call]) -> dict[Caller, list[Check]]:
+    """Return the check that each call has ended without an error."""
+    return {caller: [went_well(call)] for caller, call in calls.items()}
+
+
+async def three_campaigns(clients: Clients) -> Findings:
+    """2,000 requests over three campaigns, then a list by `put`."""
+    async with world_of() as world, meeting(world, clients) as met:
+        calls = begun(met, lambda caller: caller.generate(2000, "t-", "c1", "c2", "c3"))
+        await all_ended(calls)
+        puts = begun(met, lambda caller: caller.send(dials(20, "p-"), do="put"))
+        await all_ended(puts)
+        checks = {
+            caller: [
+                went_well(call),
+                went_well(puts[caller]),
+                exactly("requests offered", call.offered or 0, 2000),
+                exactly("campaigns dialed", len({answer["campaign"] for answer in call.answers}), 3),
+            ]
+            for caller, call in calls.items()
+        }
+        return met.findings("2,000 requests over three campaigns", checks)
+
+
+async def sigterm(clients: Clients) -> Findings:
+    """The gateway gets SIGTERM in the middle, drains, and restarts."""
+    async with world_of(rate=40.0, settings={"drain_grace": "1"}) as world, meeting(world, clients) as met:
+        return await _restarted(met, signal.SIGTERM, "SIGTERM in the middle of 2,000 requests")
+
+
+async def sigkill(clients: Clients) -> Findings:
+    """The gateway gets SIGKILL in the middle, and restarts."""
+    async with world_of(rate=40.0) as world, meeting(world, clients) as met:
+        return await _restarted(met, signal.SIGKILL, "SIGKILL in the middle of 2,000 requests")
+
+
+async def _restarted(met: Meeting, number: signal.Signals, title: str) -> Findings:
+    calls = begun(met, lambda caller: caller.generate(2000 // len(met.callers)))
+    await asyncio.gather(*(call.until_answers(50) for call in calls.values()))
+    await met.world.gateway.restart(number)
+    await all_ended(calls)
+    return met.findings(title, well(calls))
+
+
+async def stream_age(clients: Clients) -> Findings:
+    """Streams end at an age of two seconds, several times during one call."""
+    settings = {"stream_max_age": "2"}
+    async with world_of(rate=20.0, settings=settings) as world, meeting(world, clients) as met:
+        calls = begun(met, lambda caller: caller.generate(3000 // len(met.callers)))
+        await all_ended(calls)
+        return met.findings("stream age of 2 s, 6 s of requests", well(calls))
+
+
+async def held(clients: Clients) -> Findings:
+    """A campaign is held for longer than three keepalives, and then released."""
+    async with world_of() as world, meeting(world, clients, keepalive=str(int(KEEPALIVE_S))) as met:
+        for caller in met.callers:
+            await caller.operate("hold", "c1", reason="conformance")
+            caller.recorder.held(caller.campaign("c1"))
+        calls = begun(met, lambda caller: caller.send(dials(50)))
+        await asyncio.gather(*(call.until_notice("CAMPAIGN_HELD") for call in calls.values()))
+        await asyncio.sleep(3.5 * KEEPALIVE_S)
+        checks = {caller: [await _is_held(caller, call)] for caller, call in calls.items()}
+        for caller in met.callers:
+            caller.recorder.released(caller.campaign("c1"))
+            await caller.operate("release", "c1", reason="conformance")
+        await all_ended(calls)
+        for caller, call in calls.items():
+            checks[caller] += [went_well(call), holds("told RESUMED", "CAMPAIGN_RESUMED" in call.kinds())]
+        return met.findings("a campaign held for 35 s with a keepalive of 10 s", checks)
+
+
+async def _is_held(caller: Caller, call: Call) -> Check:
+    listing = await caller.operate("campaigns")
+    states = {each["campaign"]: each["state"] for each in listing.others[0]["campaigns"]}
+    waits = not call.answers and call.end is None
+    return holds("held, and nothing answered", waits and states.get(caller.campaign("c1")) == "HELD")
+
+
+async def parked(clients: Clients) -> Findings:
+    """Connect pauses a campaign and runs it again: callers get the notices PARKED and RESUMED."""
+    async with world_of() as world, meeting(world, clients) as met:
+        for caller in met.callers:
+            await world.control("PUT", f"campaigns/{caller.campaign('c1')}", {"state": "Paused"})
+        calls = begun(met, lambda caller: caller.send(dials(50)))
+        await asyncio.gather(*(call.until_notice("CAMPAIGN_PARKED") for call in calls.values()))
+        for caller in met.callers:
+            await world.control("PUT", f"campaigns/{caller.campaign('c1')}", {"state": "Running"})
+        await all_ended(calls)
+        checks = {
+            caller: [went_well(call), holds("told RESUMED", "CAMPAIGN_RESUMED" in call.kinds())]
+            for caller, call in calls.items()
+        }
+        return met.findings("notices PARKED and RESUMED", checks)
+
+
+async def replaced(clients: Clients) -> Findings:
+    """Two replicas are replaced one after the other behind a balancer of connections."""
+    settings = {"drain_grace": "2"}
+    async with (
+        world_of(gateways=2, rate=20.0, keep_admin_ports=True, settings=settings) as world,
+        balancer_before([int(target.rpartition(":")[2]) for target in world.targets]) as balancer,
+        meeting(world, clients, balancer.target) as met,
+    ):
+        calls = begun(met, lambda caller: caller.generate(6000 // len(met.callers)))
+        await asyncio.gather(*(call.until_answers(50) for call in calls.values()))
+        for number in range(len(world.gateways)):
+            await _replaced(world, balancer, number)
+        await all_ended(calls)
+        checks = {
+            caller: [
+                went_well(call),
+                Check("longest gap in answers, s", call.longest_gap_s, "{:.2f}", at_most=LONGEST_GAP_S),
+            ]
+            for caller, call in calls.items()
+        }
+        return met.findings("two replicas replaced", checks)
+
+
+async def _replaced(world: World, balancer: Balancer, number: int) -> None:
+    """Replace a gateway by another on its port, as a rollout does."""
+    port = int(world.targets[number].rpartition(":")[2])
+    balancer.in_service.discard(port)
+    await world.gateways[number].restart(signal.SIGTERM)
+    async with asyncio.timeout(30):
+        while (await get(world.admin_ports[number], "/readyz")).status != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    balancer.in_service.add(port)
+    await asyncio.sleep(1.0)
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "three-campaigns": three_campaigns,
+    "sigterm": sigterm,
+    "sigkill": sigkill,
+    "stream-age": stream_age,
+    "held": held,
+    "parked": parked,
+    "replaced": replaced,
+}

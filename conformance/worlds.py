@@ -1,0 +1,82 @@
+"""Gateways, Connect and the programs of several clients for one scenario."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from conformance.caller import Call, Caller, caller_of
+from tests.faults.bars import Check, Finding, found
+from tests.faults.world import World
+from tests.history.checker import Verdict, judge
+
+Findings = Mapping[str, Finding]
+"""The findings of a scenario, by client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A world, and the running program of each client."""
+
+    world: World
+    callers: Sequence[Caller]
+
+    def verdict(self, caller: Caller) -> Verdict:
+        """Compare what one client was answered with what Connect did for its campaigns."""
+        own = caller.campaign("")
+        calls = [call for call in self.world.calls() if (call.campaign or "").startswith(own)]
+        return judge(caller.recorder.judged_with(calls))
+
+    def findings(
+        self,
+        title: str,
+        checks: Mapping[Caller, Sequence[Check]] | None = None,
+        accepted_percent: float | None = 100.0,
+    ) -> Findings:
+        """Return the finding of each client: answers are true, none is missing, nobody is dialed twice."""
+        return {
+            caller.client: self._finding(title, caller, (checks or {}).get(caller, ()), accepted_percent)
+            for caller in self.callers
+        }
+
+    def _finding(
+        self, title: str, caller: Caller, more: Sequence[Check], accepted_percent: float | None
+    ) -> Finding:
+        verdict = self.verdict(caller)
+        twice = verdict.violations.get("a_token_is_dialed_once", 0)
+        checks = (*more, Check("dialed twice", twice, "{:.0f}", at_most=0))
+        return found(title, verdict, *checks, accepted_percent=accepted_percent)
+
+
+@asynccontextmanager
+async def meeting(
+    world: World, clients: Sequence[str], target: str = "", **options: str
+) -> AsyncIterator[Meeting]:
+    """Run the programs of clients against a world. `options` are their command line."""
+    async with AsyncExitStack() as stack:
+        started = [
+            await stack.enter_async_context(caller_of(client, world.folder, target or world.target, options))
+            for client in clients
+        ]
+        yield Meeting(world, started)
+
+
+async def all_ended(calls: Mapping[Caller, Call], within_s: float = 90.0) -> None:
+    """Wait for the end of every call."""
+    await asyncio.gather(*(call.ended(within_s) for call in calls.values()))
+
+
+def exactly(name: str, value: float, expected: float) -> Check:
+    """Return a check of a number that must be as expected."""
+    return Check(name, value, "{:g}", at_least=expected, at_most=expected)
+
+
+def holds(name: str, condition: object) -> Check:
+    """Return a check of a condition, shown as 1 or 0."""
+    return exactly(name, float(bool(condition)), 1)
+
+
+def went_well(call: Call) -> Check:
+    """Return the check that a call has ended without an error."""
+    name = "ended without an error"
+    return holds(f"{name}: {call.error}" if call.error else name, call.end is not None and not call.error)

@@ -1,0 +1,50 @@
+"""The driver of the conformance scenarios finds answers that are untrue, missing, or given twice."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance.programs import PROGRAMS, absent
+from conformance.scenarios import begun, dials, well
+from conformance.worlds import Findings, all_ended, meeting
+from tests.faults.world import world_of
+
+LIAR = Path(__file__).parent / "liar.py"
+
+
+async def findings(lie: str, monkeypatch: pytest.MonkeyPatch) -> Findings:
+    """Run a list with a client that lies, against a Connect that has received nothing."""
+    monkeypatch.setenv("CONFORMANCE_PYTHON", f"{sys.executable} -I -S {LIAR}")
+    monkeypatch.setenv("LIE", lie)
+    async with world_of(begun=0, connect_is_up=False) as world, meeting(world, ["python"]) as met:
+        calls = begun(met, lambda caller: caller.send(dials(2)))
+        await all_ended(calls)
+        return met.findings(lie, well(calls), accepted_percent=None)
+
+
+@pytest.mark.parametrize(
+    ("lie", "rule"),
+    [
+        ("none", None),
+        ("accepted", "accepted_means_that_connect_has_it"),
+        ("missing", "every_request_is_answered"),
+        ("twice", "no_request_is_answered_twice"),
+        ("unsent", "every_answer_is_to_a_request"),
+    ],
+)
+async def test_a_lie_is_found(lie: str, rule: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = (await findings(lie, monkeypatch))["python"]
+    assert (rule in finding.verdict.violations) is (rule is not None)
+    assert bool(finding.failed) is (rule is not None), str(finding)
+
+
+async def test_a_program_that_crashes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for its answers, and the scenario fails."""
+    with pytest.raises(RuntimeError, match="the program of python exited with 1"):
+        await findings("crash", monkeypatch)
+
+
+def test_the_python_program_needs_no_build() -> None:
+    assert absent("python") == ""
+    assert list(PROGRAMS) == ["python", "go", "java", "typescript"]
