@@ -17,7 +17,7 @@ MOST_QUEUES = 200
 
 LONGEST_WORK = 20_000
 """Units of long work, more than any test has."""
-LARGE_SLICE, IDLE_SLICES = 500, 2
+LARGE_SLICE, IDLE_SLICES = 500, 4
 """So few slices of at least so many units do all work that neither answers nor drops a request."""
 
 
