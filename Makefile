@@ -72,17 +72,23 @@ check-others:
 	$(BIN)/python -m scripts.check_alerts
 
 # The clients in other languages. Each has check-NAME, part of `make check`, and clients-NAME, part of `make clients`.
-CLIENTS := go
+CLIENTS := go typescript
 
 check-clients: $(addprefix check-,$(CLIENTS))
 
-clients: $(addprefix clients-,$(CLIENTS)) ## build and test the Go client (Go 1.26)
+clients: $(addprefix clients-,$(CLIENTS)) ## build and test the Go client (Go 1.26) and the TypeScript client (Node.js 20.19)
 
 check-go: install
 	BUF=$(abspath $(BIN))/buf clients/go/check.sh
 
 clients-go:
 	clients/go/test.sh
+
+check-typescript: install
+	BUF=$(abspath $(BIN))/buf clients/typescript/check.sh
+
+clients-typescript:
+	clients/typescript/test.sh
 
 fix: install ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
@@ -92,6 +98,7 @@ protos: .venv-protos/.installed ## generate the Python stubs from protos/, and c
 	.venv-protos/bin/python scripts/generate_stubs.py clients/python
 	.venv-protos/bin/python scripts/truth.py
 	BUF=$(abspath $(BIN))/buf clients/go/generate.sh
+	BUF=$(abspath $(BIN))/buf clients/typescript/generate.sh
 
 manifests: install ## generate the dashboard, the chart's schema and page, and its renderings in deploy/rendered/
 	scripts/helm.sh $(VENV)
@@ -133,4 +140,5 @@ dist: install ## build both wheels in dist/, and write the contract, a bill of m
 	$(BIN)/python -m scripts.materials dist
 
 clean: ## remove everything that the other commands created
+	rm -rf clients/typescript/build clients/typescript/dist clients/typescript/node_modules
 	rm -rf .venv .venv-3.* .venv-protos .fuzz dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
