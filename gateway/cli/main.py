@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, NoRegionError
 
 from gateway import settings
 from gateway.access.errors import AccessError
@@ -40,6 +40,7 @@ NO_SIMULATOR = (
     "the simulated Amazon Connect is not part of this installation; use the source tree (`make install`), "
     "or an image built with `--build-arg SIMULATOR=yes`"
 )
+NO_REGION = "no AWS Region is known: set AWS_DEFAULT_REGION or AWS_REGION"
 NAMES = "DIAL_GATEWAY_CAMPAIGN_DIRECTORY"
 """If this is not set, a gateway with the embedded simulator reads the names of its campaigns."""
 SIMULATOR_OPTIONS = (
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except REASONS as error:
-        sys.stderr.write(f"dial-gateway: {error}\n")
+        sys.stderr.write(f"dial-gateway: {NO_REGION if isinstance(error, NoRegionError) else error}\n")
         return WRONG_USAGE
 
 
