@@ -38,13 +38,17 @@ def command(client: str) -> Sequence[str]:
 
     The variable CONFORMANCE_GO, for example, replaces that of Go.
     """
-    chosen = os.environ.get(f"CONFORMANCE_{client.upper()}")
+    chosen = _chosen(client)
     return shlex.split(chosen) if chosen else PROGRAMS[client].command
 
 
 def absent(client: str) -> str:
     """Return why a client's program cannot be run, or an empty string."""
-    first, built = command(client)[0], ROOT / PROGRAMS[client].built
-    if first == PROGRAMS[client].command[0] and not built.exists():
-        return f"{built.relative_to(ROOT)} is not there: `make clients` builds it"
+    first, built = command(client)[0], PROGRAMS[client].built
+    if not _chosen(client) and not (ROOT / built).exists():
+        return f"{built} is not there: `make clients` builds it"
     return "" if "/" in first or shutil.which(first) else f"{first} is not on this machine"
+
+
+def _chosen(client: str) -> str:
+    return os.environ.get(f"CONFORMANCE_{client.upper()}", "")
