@@ -179,6 +179,8 @@ class Caller:
             call.record.left()
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"id": call.id, **command}).encode() + b"\n")
+        if self._reading.done():
+            self._note(call, {"end": "error", "error": "the program has exited"})
         return call
 
     async def _read(self) -> None:
