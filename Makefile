@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PROTOS := $(shell find protos -name '*.proto')
 .DEFAULT_GOAL := help
-.PHONY: help install demo fleet-demo test cases fuzz check check-types check-others check-clients clients fix protos manifests lock upgrade faults soak picture bench dist clean
+.PHONY: help install demo fleet-demo test cases fuzz check check-types check-others check-clients clients conformance fix protos manifests lock upgrade faults soak picture bench dist clean
 
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,7 +76,12 @@ CLIENTS := go typescript
 
 check-clients: $(addprefix check-,$(CLIENTS))
 
-clients: $(addprefix clients-,$(CLIENTS)) ## build and test the Go client (Go 1.26) and the TypeScript client (Node.js 20.19)
+clients: conformance ## build and test the Go client (Go 1.26) and the TypeScript client (Node.js 20.19), then the scenarios of all
+
+SCENARIOS ?=
+
+conformance: install $(addprefix clients-,$(CLIENTS))
+	$(BIN)/python -m conformance $(addprefix --client ,python $(CLIENTS)) $(SCENARIOS)
 
 check-go: install
 	BUF=$(abspath $(BIN))/buf clients/go/check.sh
