@@ -9,13 +9,13 @@ from typing import NamedTuple
 import pytest
 
 from scripts import tools
-from tests.docs.documents import FIRST, NOT_RUN, ROOT, RUN_BY, Block, anchors, blocks, documents
+from tests.docs.documents import FIRST, NOT_RUN, ROOT, RUN_BY, Block, anchors, blocks, python_documents
 from tests.docs.shell import Shell, missing_programs
 from tests.ports import reserved_ports
 
 GRPC, ADMIN = "127.0.0.1:50051", "127.0.0.1:9464"
 """The default addresses. The tests replace them in all blocks by addresses with free ports."""
-EVERY = [block for document in documents() for block in blocks(document)]
+EVERY = [block for document in python_documents() for block in blocks(document)]
 RUN = [block for block in EVERY if block.mark in {"", FIRST} and block.language in {"console", "python"}]
 LANGUAGES = {"console", "python", "yaml", "toml", "json", "ini", "text"}
 MOST_NOT_RUN = 15

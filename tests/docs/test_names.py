@@ -22,7 +22,7 @@ from gateway.control.audit import Event, IdentifiedBy, Interface
 from gateway.settings import CONFIG, PREFIX, Settings, load
 from scripts import alerts
 from tests.deploy import expressions
-from tests.docs.documents import ROOT, anchors, blocks, documents, links, spans
+from tests.docs.documents import ROOT, anchors, blocks, documents, links, python_documents, spans
 
 SETTINGS = {f"{PREFIX}{field.name.upper()}" for field in dataclasses.fields(Settings)}
 VARIABLES = SETTINGS | {CONFIG, f"{PREFIX}TARGET", "DIALCTL_CONNECTION", "DIALCTL_CONNECTIONS"}
@@ -50,9 +50,9 @@ def text_of(document: str) -> str:
     return (ROOT / document).read_text(encoding="utf-8")
 
 
-def unknown(named: Words, known: Callable[[str], bool]) -> list[str]:
-    """Return the words of all documents that are not known, with their documents."""
-    return [f"{document}: {word}" for document in documents() for word in named(document) if not known(word)]
+def unknown(named: Words, known: Callable[[str], bool], inside: Iterable[str] = documents()) -> list[str]:
+    """Return the words of documents that are not known, with their documents."""
+    return [f"{document}: {word}" for document in inside for word in named(document) if not known(word)]
 
 
 def matching(pattern: str) -> Words:
@@ -80,8 +80,8 @@ def test_words_in_capitals_exist() -> None:
     for kind in [kind for file in CONTRACT for kind in file.DESCRIPTOR.enum_types_by_name.values()]:
         prefix = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.name).upper() + "_"
         words |= {form for value in kind.values for form in (value.name, value.name.removeprefix(prefix))}
-    named = spans_like(r"(?!AWS_)[A-Z]+(_[A-Z]+)+")
-    assert unknown(lambda document: () if RECORDS in document else named(document), words.__contains__) == []
+    inside = [document for document in python_documents() if not document.startswith(RECORDS)]
+    assert unknown(spans_like(r"(?!AWS_)[A-Z]+(_[A-Z]+)+"), words.__contains__, inside) == []
 
 
 def test_metrics_exist() -> None:
@@ -92,7 +92,9 @@ def test_metrics_exist() -> None:
 
 
 def test_alerts_exist() -> None:
-    assert unknown(matching(r"\bDialGateway[A-Z]\w+"), (ALERTS | CLASSES).__contains__) == []
+    assert (
+        unknown(matching(r"\bDialGateway[A-Z]\w+"), (ALERTS | CLASSES).__contains__, python_documents()) == []
+    )
 
 
 def test_events_exist() -> None:
@@ -110,7 +112,7 @@ def test_values_of_the_chart_exist() -> None:
         first, *_ = path = name.split(".")
         return first not in VALUES or name in FORMER_VALUES or find_value(path) is not None
 
-    assert unknown(spans_like(r"[a-z]\w+(\.(?!env|ya?ml)\w+)+"), is_value) == []
+    assert unknown(spans_like(r"[a-z]\w+(\.(?!env|ya?ml)\w+)+"), is_value, python_documents()) == []
 
 
 def find_value(path: list[str]) -> object | None:
