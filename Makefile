@@ -72,11 +72,11 @@ check-others:
 	$(BIN)/python -m scripts.check_alerts
 
 # The clients in other languages. Each has check-NAME, part of `make check`, and clients-NAME, part of `make clients`.
-CLIENTS := go typescript
+CLIENTS := go java typescript
 
 check-clients: $(addprefix check-,$(CLIENTS))
 
-clients: conformance ## build and test the Go client (Go 1.26) and the TypeScript client (Node.js 20.19), then the scenarios of all
+clients: conformance ## build and test the clients in Go (1.26), Java (JDK 17) and TypeScript (Node.js 20.19), then the scenarios of all
 
 SCENARIOS ?=
 
@@ -95,6 +95,12 @@ check-typescript: install
 clients-typescript:
 	clients/typescript/test.sh
 
+check-java:
+	clients/java/check.sh
+
+clients-java:
+	clients/java/test.sh
+
 fix: install ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -104,6 +110,7 @@ protos: .venv-protos/.installed ## generate the Python stubs from protos/, and c
 	.venv-protos/bin/python scripts/truth.py
 	BUF=$(abspath $(BIN))/buf clients/go/generate.sh
 	BUF=$(abspath $(BIN))/buf clients/typescript/generate.sh
+	clients/java/generate.sh
 
 manifests: install ## generate the dashboard, the chart's schema and page, and its renderings in deploy/rendered/
 	scripts/helm.sh $(VENV)
