@@ -89,7 +89,8 @@ class Engine:
             return
         # Unfinished work is about to shorten the backlog, so a forecast would be wrong.
         call_rate = self._pacer.rate if self._forecasts and not self._slices else None
-        self._admission.admit(now, arrivals, priority, leaving=self.draining, call_rate=call_rate)
+        leaving = self._leaving.send_until is not None
+        self._admission.admit(now, arrivals, priority, leaving=leaving, call_rate=call_rate)
 
     def set_pace(self, now: float, rate: float, burst: float, *, forecasts: bool) -> None:
         """Keep to another call rate (calls a second, 0 for no limit) and burst (calls) from `now` on.

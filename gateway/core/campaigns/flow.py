@@ -33,7 +33,9 @@ class CampaignFlow:
 
     def refusal(self, now: float, campaign_id: str) -> answers.CampaignRefusal | None:
         """Return what answers all new requests of a campaign: Connect's refusal, or a hold that answers."""
-        refusal = self.refused.known(now, campaign_id)
+        refused = self.refused
+        # Mostly nothing is refused or held, and this is asked for each message of a stream.
+        refusal = refused.known(now, campaign_id) if refused.lasting or refused.answering else None
         if refusal is None and self.holds.campaigns and self.answering_hold(campaign_id):
             return answers.HELD
         return refusal

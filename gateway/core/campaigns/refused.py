@@ -7,11 +7,12 @@ class RefusedCampaigns:
     """The refusals by Connect that still answer new requests.
 
     A campaign is in it while its waiting requests are being answered with a refusal; it must not call then.
-    `answering` has the number of such refusals under way and the last of them, by campaign.
+    `answering` has the number of such refusals under way and the last of them, by campaign. `lasting` has the
+    refusals that are remembered, each with its end.
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[float, CampaignRefusal]] = {}
+        self.lasting: dict[str, tuple[float, CampaignRefusal]] = {}
         self.answering: dict[str, tuple[int, CampaignRefusal]] = {}
 
     def __contains__(self, campaign_id: str) -> bool:
@@ -33,16 +34,16 @@ class RefusedCampaigns:
 
     def remember(self, now: float, campaign_id: str, refusal: CampaignRefusal) -> None:
         """Remember a refusal for its duration, `lasts_s`."""
-        self._known.pop(campaign_id, None)  # so that it is entered at the end
+        self.lasting.pop(campaign_id, None)  # so that it is entered at the end
         if refusal.lasts_s > 0:
-            self._known[campaign_id] = (now + refusal.lasts_s, refusal)
+            self.lasting[campaign_id] = (now + refusal.lasts_s, refusal)
 
     def known(self, now: float, campaign_id: str) -> CampaignRefusal | None:
         """Return the refusal that is still believed of a campaign, or that it is being answered with."""
-        while self._known:  # all last equally long, so the first ends first
-            oldest = next(iter(self._known))
-            if self._known[oldest][0] > now:
+        while self.lasting:  # all last equally long, so the first ends first
+            oldest = next(iter(self.lasting))
+            if self.lasting[oldest][0] > now:
                 break
-            del self._known[oldest]
-        known = self._known.get(campaign_id) or self.answering.get(campaign_id)
+            del self.lasting[oldest]
+        known = self.lasting.get(campaign_id) or self.answering.get(campaign_id)
         return known[1] if known else None

@@ -29,6 +29,7 @@ from gateway.core.model import (
     Source,
     Waiter,
     addressed,
+    new_entry,
 )
 from gateway.core.outbox import Outbox
 from gateway.core.scheduling.expiry import ExpiryScale
@@ -160,8 +161,7 @@ class Admission:
                 if request.expires_at is not expires_at:  # mostly it is: a number that they share
                     expires_at = request.expires_at
                     give_up_at = expires_at - headroom_s - SEND_MARGIN_S
-                entry = Entry(request, give_up_at, waiter, priority)
-                entry.in_doubt = request.in_doubt
+                entry = new_entry(request, give_up_at, waiter, priority)
                 memory = known.recall(token) if known is not None else None
                 answer = None
                 if memory is not None or give_up_at <= clear_from:

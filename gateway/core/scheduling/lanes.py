@@ -67,7 +67,9 @@ class Turns:
                     self.count -= 1
                     emptied.append(queue)
                     break
-                goes_on = queue.turn_goes_on()
+                source = queue.source
+                # The usual weight is checked here: a call for each request would cost too much.
+                goes_on = source is not None and source.weight > 1 and queue.turn_goes_on()
             if goes_on and queue.waiting:
                 break  # the next call continues its turn
             begin += 1

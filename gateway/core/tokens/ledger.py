@@ -28,19 +28,9 @@ class Remembered(NamedTuple):
 
     @classmethod
     def unpacked(cls, text: str) -> "Remembered":
-        """Return what `packed` has packed into a text."""
+        """Return what `Ledger.remember` has packed into a text."""
         mark, fingerprint, trace_id, dial_request_id = text.split(" ", 3)
         return cls(mark == "+", int(fingerprint), dial_request_id, trace_id)
-
-
-def packed(answer: Answer, fingerprint: int) -> str:
-    """Return what to remember of an answer as a text, for `Remembered.unpacked`.
-
-    Hundreds of thousands are remembered. Python's garbage collector visits objects, but not texts or
-    dictionaries of texts. With objects, it took as much time as the decisions themselves.
-    """
-    mark = "+" if answer.outcome is _ACCEPTED else "?"
-    return f"{mark} {fingerprint} {answer.trace_id} {answer.dial_request_id}"
 
 
 class CampaignTokens:
@@ -157,20 +147,28 @@ class Ledger:
     def remember(self, campaign: CampaignTokens, answers: Sequence[tuple[Entry, Answer]]) -> None:
         """Remember outstanding tokens whose dials Connect has (ACCEPTED) or may have (UNKNOWN).
 
+        Each is packed into a text, for `Remembered.unpacked`: hundreds of thousands are remembered. Python's
+        garbage collector visits objects, but not texts or dictionaries of texts. With objects, it took as
+        much time as the decisions themselves.
+
         A doubt that only the caller has stated is not remembered; the caller must state it again. Otherwise
         any caller could fill the ledger, and so push out accepted tokens, without a single call.
         """
         campaign.age(self._number)
         latest, sizes = campaign.generations[0], self._sizes
         for entry, answer in answers:
-            if answer.outcome is not _ACCEPTED and not (answer.outcome is _UNKNOWN and entry.attempts):
+            accepted = answer.outcome is _ACCEPTED
+            if not accepted and not (answer.outcome is _UNKNOWN and entry.attempts):
                 continue
             if sizes[0] >= self._largest:
                 self._start_generation(early=True)
                 campaign.age(self._number)
                 latest = campaign.generations[0]
             request, before = entry.request, len(latest)
-            latest[request.client_token] = packed(answer, request.fingerprint())
+            fingerprint = request.fingerprint()
+            latest[request.client_token] = (
+                f"{'+' if accepted else '?'} {fingerprint} {answer.trace_id} {answer.dial_request_id}"
+            )
             sizes[0] += len(latest) - before
 
     @property

@@ -70,9 +70,16 @@ class Statistics:
     def count(self, now: float, answers: Sequence[Settled]) -> None:
         """Count answers, including replayed ones."""
         counts: dict[tuple[str, Outcome], int] = {}
-        for _, campaign_id, _, answer in answers:
-            key = (campaign_id, answer.outcome)
-            counts[key] = counts.get(key, 0) + 1
+        campaign_id, outcome, number = "", Outcome.ACCEPTED, 0
+        for _, next_id, _, answer in answers:
+            # The answers of a call follow each other and are mostly alike: these are only added up.
+            if answer.outcome is not outcome or next_id is not campaign_id:
+                if number:
+                    counts[campaign_id, outcome] = counts.get((campaign_id, outcome), 0) + number
+                campaign_id, outcome, number = next_id, answer.outcome, 0
+            number += 1
+        if number:
+            counts[campaign_id, outcome] = counts.get((campaign_id, outcome), 0) + number
         for (campaign_id, outcome), number in counts.items():
             self.totals[outcome] += number
             record = self._touch(now, campaign_id)

@@ -55,7 +55,7 @@ def test_memory_is_bounded_by_time() -> None:
     for number in range(5_000):
         refusals.remember(NOW + number / 1_000, f"c{number}", gone())
     assert refusals.known(NOW + 5.0 + REFUSAL_S, "other") is None
-    assert refusals._known == {}
+    assert refusals.lasting == {}
 
 
 def test_the_call_is_to_blame() -> None:

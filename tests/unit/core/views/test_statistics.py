@@ -20,10 +20,11 @@ def test_answers_are_counted_by_outcome() -> None:
         *answers("a", Outcome.ACCEPTED, 3),
         *answers("b", Outcome.EXPIRED, 2),
         *answers("a", Outcome.UNKNOWN, 1),
+        *answers("a", Outcome.ACCEPTED, 2),
     ]
     statistics.count(NOW, mixed)
     records = dict(statistics.records(NOW))
-    assert records["a"].counts == {**dict.fromkeys(Outcome, 0), Outcome.ACCEPTED: 3, Outcome.UNKNOWN: 1}
+    assert records["a"].counts == {**dict.fromkeys(Outcome, 0), Outcome.ACCEPTED: 5, Outcome.UNKNOWN: 1}
     assert records["b"].counts[Outcome.EXPIRED] == 2
 
 
