@@ -1,6 +1,7 @@
 package dialgateway
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -255,4 +256,18 @@ func TestUnreachableGateway(t *testing.T) {
 	failure := failureIn(t, err)
 	equal(t, failure.Unanswered, []string{"t-0", "t-1"})
 	equal(t, failure.InDoubt, nil)
+}
+
+// A call that ends with its context says why it had no connection.
+func TestContextOfACallWithoutConnection(t *testing.T) {
+	ctx, cancel := context.WithCancel(within(t))
+	defer cancel()
+	disconnected := OnDisconnect(func(error) { time.AfterFunc(10*time.Millisecond, cancel) })
+	client := newClient(t, "127.0.0.1:1")
+	client.jitter = func() float64 { return 1 }
+	_, err := all(client.Dial(ctx, "c", requests(1), disconnected))
+	same(t, errors.Is(err, context.Canceled), true)
+	if !strings.Contains(err.Error(), "connection refused") {
+		t.Error(err)
+	}
 }

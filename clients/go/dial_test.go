@@ -70,24 +70,20 @@ func TestSourceThatBlocks(t *testing.T) {
 func TestWindowOfAnEndlessSource(t *testing.T) {
 	g := newGateway(t)
 	g.stream = silent
-	var offered atomic.Int64
-	full := make(chan struct{})
+	offered := 0
 	source := func(yield func(Request) bool) {
-		for yield(request("t")) {
-			if offered.Add(1) == 49 { // the fiftieth is read, and the source waits in yield
-				close(full)
-			}
+		for offered++; yield(request("t")); offered++ {
 		}
 	}
 	ctx, cancel := context.WithCancel(within(t))
 	go func() {
-		<-full
+		g.waitForRequests(50)
 		time.Sleep(20 * time.Millisecond) // time to do something wrong
 		cancel()
 	}()
 	_, err := all(newClient(t, g.target, WithWindow(50)).Dial(ctx, "c", source))
 	same(t, errors.Is(err, context.Canceled), true)
-	same(t, offered.Load(), 49)
+	same(t, offered, 50)
 	failure := failureIn(t, err)
 	same(t, len(failure.Unanswered), 50)
 	same(t, len(failure.InDoubt), 50)
@@ -122,11 +118,13 @@ func TestReconnects(t *testing.T) {
 	} {
 		t.Run(code.String(), func(t *testing.T) {
 			g := newGateway(t)
-			g.stream = ending(2, ends(code))
+			g.stream = ending(2, 2, ends(code))
 			var disconnects []codes.Code
 			note := OnDisconnect(func(err error) { disconnects = append(disconnects, failureIn(t, err).Code) })
-			results, err := all(newClient(t, g.target).Dial(within(t), "c", requests(2), note))
+			client := newClient(t, g.target)
+			results, err := all(client.Dial(within(t), "c", requests(2), note))
 			wantAccepted(t, results, err, 2)
+			same(t, len(client.channels.leases), 1) // the broken ones are closed
 			g.wantMarks(t, "t-0", false, true, true)
 			g.wantMarks(t, "t-1", false, true, true)
 			equal(t, disconnects, []codes.Code{code, code})
@@ -138,7 +136,7 @@ func TestReconnects(t *testing.T) {
 func TestFinalStatusOfAStream(t *testing.T) {
 	for _, code := range []codes.Code{codes.Unauthenticated, codes.PermissionDenied, codes.InvalidArgument} {
 		g := newGateway(t)
-		g.stream = ending(1, ends(code))
+		g.stream = ending(1, 2, ends(code))
 		_, err := all(newClient(t, g.target).Dial(within(t), "c", requests(2)))
 		failure := failureIn(t, err)
 		same(t, failure.Code, code)
@@ -211,7 +209,7 @@ func TestDetailsOfAStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := newGateway(t)
-	g.stream = ending(1, withDetails.Err())
+	g.stream = ending(1, 1, withDetails.Err())
 	var failures []*Error
 	note := OnDisconnect(func(err error) { failures = append(failures, failureIn(t, err)) })
 	results, err := all(newClient(t, g.target).Dial(within(t), "c", requests(1), note))
@@ -233,10 +231,8 @@ func TestCallerThatLeaves(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("the stream goes on")
 	}
-	for _, stack := range goroutines() {
-		if strings.Contains(stack, "clients/go.(*stream)") {
-			t.Fatal(stack)
-		}
+	if left := goroutines("(*stream).run(", "(*stream).write(", "(*stream).keepConnected("); len(left) > 0 {
+		t.Fatal(left)
 	}
 }
 
@@ -280,16 +276,8 @@ func TestContext(t *testing.T) {
 	own := errors.New("shutting down")
 	ctx, cancel := context.WithCancelCause(within(t))
 	go func() {
-		for {
-			g.mu.Lock()
-			sent := len(g.marks)
-			g.mu.Unlock()
-			if sent == 3 {
-				cancel(own)
-				return
-			}
-			time.Sleep(time.Millisecond)
-		}
+		g.waitForRequests(3)
+		cancel(own)
 	}()
 	_, err := all(newClient(t, g.target).Dial(ctx, "c", requests(3)))
 	same(t, errors.Is(err, own), true)
@@ -498,7 +486,7 @@ func TestEmptyMessages(t *testing.T) {
 // A broken connection is logged once, without number and attributes.
 func TestLog(t *testing.T) {
 	g := newGateway(t)
-	g.stream = ending(1, ends(codes.Unavailable))
+	g.stream = ending(1, 3, ends(codes.Unavailable))
 	var text strings.Builder
 	client := newClient(t, g.target, WithLogger(slog.New(slog.NewTextHandler(&text, nil))))
 	results, err := all(client.Dial(within(t), "c", requests(3)))
@@ -507,4 +495,45 @@ func TestLog(t *testing.T) {
 	if !strings.Contains(text.String(), "campaign=c") || strings.Contains(text.String(), phone) {
 		t.Error(text.String())
 	}
+}
+
+// A message waits for further requests of the source, so that it is full.
+func TestMessagesWaitForTheSource(t *testing.T) {
+	g := newGateway(t)
+	client := newClient(t, g.target)
+	client.chunkLinger = time.Hour
+	source := func(yield func(Request) bool) {
+		for number, request := range requestList(105) {
+			if number == 1 { // the first one waits on an open stream
+				for open := 0; open == 0; time.Sleep(5 * time.Millisecond) {
+					g.mu.Lock()
+					open = g.streams
+					g.mu.Unlock()
+				}
+			}
+			if !yield(request) {
+				return
+			}
+		}
+	}
+	results, err := all(client.Dial(within(t), "c", source))
+	wantAccepted(t, results, err, 105)
+	equal(t, g.sizes, []int{100, 5})
+}
+
+// Dial ends after its goroutines, also those that are in a function of the caller.
+func TestDialWaitsForItsGoroutines(t *testing.T) {
+	ctx, cancel := context.WithCancel(within(t))
+	defer cancel()
+	ended := false
+	disconnected := OnDisconnect(func(error) {
+		if !ended {
+			cancel()
+			time.Sleep(50 * time.Millisecond)
+			ended = true
+		}
+	})
+	_, err := all(newClient(t, "127.0.0.1:1").Dial(ctx, "c", requests(1), disconnected))
+	same(t, errors.Is(err, context.Canceled), true)
+	same(t, ended, true)
 }

@@ -136,13 +136,14 @@ var hints = []struct{ part, words string }{
 	{"certificate signed by unknown authority", "the gateway's certificate is not of the authority that this client trusts"},
 	{"certificate is valid for", "the gateway's certificate is for another name; see WithServerName"},
 	{"certificate required", "the gateway requires a client certificate"},
+	{"looked like an HTTP/1.1 header", "the target is an HTTP server and not a gateway"},
+	{"error reading server preface", closedAtOnce},
 	{"broken pipe", closedAtOnce},
 	{"connection reset by peer", closedAtOnce},
-	{"looked like an HTTP/1.1 header", "the target is an HTTP server and not a gateway"},
-	{"error reading server preface", "the gateway closed the connection at once: its port may expect TLS or a client certificate, or the target is not a gateway"},
 }
 
-const closedAtOnce = "the gateway, or a proxy, has closed the connection; it may require a client certificate"
+const closedAtOnce = "the gateway, or a proxy, has closed the connection: its port may expect TLS or a client certificate, " +
+	"or the target is not a gateway"
 
 func explained(message string) string {
 	if message == "" {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -82,6 +83,18 @@ func (g *gateway) note(requests []*pb.DialRequest) {
 	}
 }
 
+// waitForRequests waits until this many requests have arrived.
+func (g *gateway) waitForRequests(count int) {
+	for arrived := 0; arrived < count; time.Sleep(time.Millisecond) {
+		g.mu.Lock()
+		arrived = 0
+		for _, size := range g.sizes {
+			arrived += size
+		}
+		g.mu.Unlock()
+	}
+}
+
 func (g *gateway) wantMarks(t *testing.T, token string, want ...bool) {
 	t.Helper()
 	g.mu.Lock()
@@ -107,28 +120,32 @@ func acceptAll(r *received, stream serverStream) error {
 	}
 }
 
-// silent reads all requests and answers none.
-func silent(r *received, _ serverStream) error {
+// silent reads all requests, and answers none until the call is cancelled.
+func silent(r *received, stream serverStream) error {
 	for {
 		if _, err := r.next(accepted); err != nil {
+			<-stream.Context().Done()
 			return err
 		}
 	}
 }
 
-// ending ends the first streams with a status after a message, and then accepts all.
-func ending(times int, end error) func(*received, serverStream) error {
+// ending ends the first streams with a status after a number of requests, and then
+// accepts all.
+func ending(streams, requests int, end error) func(*received, serverStream) error {
 	var mu sync.Mutex
 	return func(r *received, stream serverStream) error {
 		mu.Lock()
-		times--
-		ends := times >= 0
+		streams--
+		ends := streams >= 0
 		mu.Unlock()
 		if !ends {
 			return acceptAll(r, stream)
 		}
-		if _, err := r.next(accepted); err != nil {
-			return err
+		for r.count < requests {
+			if _, err := r.next(accepted); err != nil {
+				return err
+			}
 		}
 		return end
 	}
@@ -291,19 +308,18 @@ func failureIn(t *testing.T, err error) *Error {
 
 func ends(code codes.Code) error { return status.Error(code, "dead") }
 
-// goroutines returns the stacks of goroutines that run this package's streams.
-func goroutines() []string {
+// goroutines returns the stacks of the goroutines that run one of these packages or
+// functions.
+func goroutines(names ...string) []string {
 	buffer := make([]byte, 4<<20)
 	buffer = buffer[:runtime.Stack(buffer, true)]
-	var ours []string
+	var found []string
 	for _, stack := range strings.Split(string(buffer), "\n\n") {
-		if strings.Contains(stack, "dialgateway/clients/go.(*stream)") ||
-			strings.Contains(stack, "dial-gateway/clients/go.(*stream)") ||
-			strings.Contains(stack, "google.golang.org/grpc") {
-			ours = append(ours, stack)
+		if slices.ContainsFunc(names, func(name string) bool { return strings.Contains(stack, name) }) {
+			found = append(found, stack)
 		}
 	}
-	return ours
+	return found
 }
 
 // No goroutine of the client or of its connections is left after all tests.
@@ -315,9 +331,10 @@ func TestMain(m *testing.M) {
 		fmt.Println("the log contains a number or an attribute")
 		code = 1
 	}
-	for until := time.Now().Add(patience); len(goroutines()) > 0; time.Sleep(10 * time.Millisecond) {
+	ours := []string{"clients/go.(*stream)", "google.golang.org/grpc"}
+	for until := time.Now().Add(patience); len(goroutines(ours...)) > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(until) {
-			fmt.Println("goroutines are left:\n" + strings.Join(goroutines(), "\n\n"))
+			fmt.Println("goroutines are left:\n" + strings.Join(goroutines(ours...), "\n\n"))
 			code = 1
 			break
 		}

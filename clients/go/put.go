@@ -92,7 +92,7 @@ func (p *putCall) run(ctx context.Context) ([]Result, error) {
 			p.markInDoubt()
 		}
 		pause := failure.RetryAfter + p.client.retry.pause(tries, p.client.jitter())
-		if !p.isRepeated(failure, time.Now().Add(pause)) {
+		if !p.isRepeated(ctx, failure, time.Now().Add(pause)) {
 			return nil, p.withUnanswered(failure)
 		}
 		p.report(failure)
@@ -140,12 +140,17 @@ func (p *putCall) match(results []*pb.DialResult) *Error {
 	return nil
 }
 
-// isRepeated reports whether another attempt is made at the given time.
-func (p *putCall) isRepeated(failure *Error, at time.Time) bool {
+// isRepeated reports whether another attempt is made at the given time. It is not if
+// the caller would get no answer in time: the failure then says more than the end of
+// the context.
+func (p *putCall) isRepeated(ctx context.Context, failure *Error, at time.Time) bool {
 	policy := p.client.retry
+	if policy.NoReconnect || !reconnects(failure.Code) || ctx.Err() != nil {
+		return false
+	}
+	deadline, limited := ctx.Deadline()
 	givenUp := policy.GiveUpAfter > 0 && at.Sub(p.began) >= policy.GiveUpAfter
-	closed := p.client.ctx.Err() != nil
-	return !policy.NoReconnect && reconnects(failure.Code) && !givenUp && !closed && at.Before(p.expires)
+	return !givenUp && at.Before(p.expires) && (!limited || at.Before(deadline))
 }
 
 // markInDoubt notes that Amazon Connect may have the requests.

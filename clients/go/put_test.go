@@ -105,22 +105,30 @@ func TestPutInDoubt(t *testing.T) {
 	g.wantMarks(t, "t-0", true)
 }
 
-// Put ends with its context, whether the gateway is reachable or not.
+// Put ends with its context.
 func TestPutWithADeadline(t *testing.T) {
 	g := newGateway(t)
 	g.put = func(ctx context.Context, _ *pb.PutDialRequestsRequest) (*pb.PutDialRequestsResponse, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	for _, target := range []string{g.target, "127.0.0.1:1"} {
-		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-		defer cancel()
-		client := newClient(t, target)
-		client.jitter = func() float64 { return 1 }
-		_, err := client.Put(ctx, "c", requestList(1))
-		same(t, errors.Is(err, context.DeadlineExceeded), true)
-		equal(t, failureIn(t, err).Unanswered, []string{"t-0"})
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	_, err := newClient(t, g.target).Put(ctx, "c", requestList(1))
+	same(t, errors.Is(err, context.DeadlineExceeded), true)
+	equal(t, failureIn(t, err).Unanswered, []string{"t-0"})
+}
+
+// If no attempt would end in time, Put returns why the last one failed.
+func TestPutToAnUnreachableGateway(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	client := newClient(t, "127.0.0.1:1", WithRetry(RetryPolicy{FirstPause: time.Hour}))
+	client.jitter = func() float64 { return 1 }
+	_, err := client.Put(ctx, "c", requestList(1))
+	same(t, errors.Is(err, ErrUnavailable), true)
+	equal(t, failureIn(t, err).Unanswered, []string{"t-0"})
+	equal(t, failureIn(t, err).InDoubt, nil)
 }
 
 // A list that is larger than the messages that a gateway reads is refused.

@@ -150,9 +150,21 @@ func (s *stream) receive() (results []Result, notices []Notice, end error) {
 		select {
 		case <-s.forCaller:
 		case <-s.ctx.Done():
-			s.fail(endedError(context.Cause(s.ctx)))
+			s.failWithContext()
 		}
 	}
+}
+
+// failWithContext ends the stream because its context has ended. The error also says
+// why there was no connection, if that is so.
+func (s *stream) failWithContext() {
+	failure := endedError(context.Cause(s.ctx))
+	s.mu.Lock()
+	if last := s.state.connections.lastFailure; last != nil && s.state.connections.failures > 0 {
+		failure.message += "; the last connection to the gateway ended: " + last.message
+	}
+	s.mu.Unlock()
+	s.fail(failure)
 }
 
 // end returns why there are no further results, if that is so.
@@ -258,12 +270,17 @@ func (s *stream) readSource(requests iter.Seq[Request]) {
 			s.fail(&Error{message: "the source of dial requests has ended its goroutine (runtime.Goexit)"})
 		}
 	}()
+	ended := true
 	for request := range requests {
 		if !s.take(request) {
+			ended = false
 			break
 		}
 	}
 	returned = true
+	if !ended {
+		return // the stream is cancelled, and must not be half-closed before that
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.endSource()
