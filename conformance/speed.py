@@ -19,7 +19,7 @@ from benchmarks.quota.bars import Check, Result, show
 from conformance.caller import Caller, caller_of
 from conformance.programs import PROGRAMS, absent
 
-REQUESTS, ROUNDS = 50_000, 4
+REQUESTS, ROUNDS = 50_000, 8
 COMPARED = ("go", "java")
 
 
@@ -42,7 +42,7 @@ async def measure(clients: Sequence[str]) -> Mapping[str, Speed]:
                 await stack.enter_async_context(caller_of(client, Path(folder), target)) for client in clients
             ]
             rounds = [[await _sent(caller, number) for caller in callers] for number in range(ROUNDS + 1)]
-    measured = zip(*rounds[1:], strict=True)  # the first warms up
+    measured = zip(*rounds[1:], strict=True)  # the first warms up; a JIT compiler needs some more
     return {
         client: Speed(max(each.per_s for each in speeds), min(each.processor_us for each in speeds))
         for client, speeds in zip(clients, measured, strict=True)

@@ -7,7 +7,7 @@ import sys
 for line in sys.stdin:
     command = json.loads(line)
     lie = os.environ["LIE"]
-    for request in command["requests"]:
+    for request in command.get("requests", ()):
         answer = {
             "campaign": command["campaign"],
             "token": "never-sent" if lie == "unsent" else request["token"],
