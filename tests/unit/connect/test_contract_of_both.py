@@ -322,6 +322,16 @@ async def test_nobody_listens(api: ApiName, sender: SenderName, closed_port: int
             await bench.connect.campaign_states([CAMPAIGN])
 
 
+async def test_a_bug_before_the_first_byte_leaves_no_doubt(api: ApiName, sender: SenderName) -> None:
+    """Whatever exception a sender meets while it makes a call, nothing was sent."""
+    async with running(api, sender) as bench:
+        attributes: Any = {"k": object()}  # which is not JSON
+        request = DialRequest(CAMPAIGN, "a", PHONE, attributes, time.time() + 300, 0, 0)
+        with pytest.raises(errors.CallUnexpected) as caught:
+            await bench.connect.put_dial_requests(CAMPAIGN, [request])
+        assert not caught.value.uncertain
+
+
 @pytest.mark.parametrize("key", ["AKIDSTRANGER", "testing"])
 async def test_wrong_credentials(api: ApiName, sender: SenderName, key: str) -> None:
     """An unknown key and a wrong secret are CredentialsRefused, for either operation."""
