@@ -19,7 +19,7 @@ EVERY = [block for document in python_documents() for block in blocks(document)]
 RUN = [block for block in EVERY if block.mark in {"", FIRST} and block.language in {"console", "python"}]
 LANGUAGES = {"console", "python", "yaml", "toml", "json", "ini", "text"}
 MOST_NOT_RUN = 15
-NEEDED = ("bash", "curl", "jq", "make", "openssl")
+NEEDED = ("bash", "jq", "make", "openssl")
 _code = re.compile(r"#.* exits with (\d+)")
 
 
