@@ -51,7 +51,7 @@ const HELD: MessageInitShape<typeof pb.CampaignSchema> = {
   tags: { team: "billing" },
 };
 
-suite("campaigns", { timeout: 20_000 }, () => {
+suite("campaigns", { timeout: 120_000 }, () => {
   test("all pages are listed", async () => {
     const asked: [string, string][] = [];
     await withService(

@@ -32,7 +32,7 @@ function withGateway(run: (gateway: ScriptedGateway, client: DialGateway) => Pro
 const marks = (gateway: ScriptedGateway): boolean[][] =>
   gateway.puts.map((message) => message.dialRequests.map((each) => each.inDoubt));
 
-suite("put", { timeout: 20_000 }, () => {
+suite("put", { timeout: 120_000 }, () => {
   test(
     "the results have the order of the requests",
     withGateway(async (gateway, client) => {
@@ -169,7 +169,7 @@ suite("put", { timeout: 20_000 }, () => {
   );
 });
 
-suite("connect", { timeout: 20_000 }, () => {
+suite("connect", { timeout: 120_000 }, () => {
   test(
     "a gateway that answers is connected once",
     withGateway(async (gateway, client) => {

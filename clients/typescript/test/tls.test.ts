@@ -50,7 +50,7 @@ class Authority {
   }
 }
 
-suite("TLS", { timeout: 30_000 }, () => {
+suite("TLS", { timeout: 120_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "tls-"));
   const caFile = join(folder, "ca.crt");
   const otherCaFile = join(folder, "other.crt");
@@ -100,7 +100,7 @@ suite("TLS", { timeout: 30_000 }, () => {
     });
     await assert.rejects(client.connect(), GatewayUnavailable);
     await client.close();
-    assert.ok(Date.now() - began < 5000, "within seconds");
+    assert.ok(Date.now() - began < 10_000, "within seconds");
     assert.ok(lost.length > 0, "reported while waiting");
     return lost[0]?.message ?? "";
   };
@@ -158,7 +158,7 @@ suite("TLS", { timeout: 30_000 }, () => {
   });
 });
 
-suite("a target that is not a gateway", { timeout: 30_000 }, () => {
+suite("a target that is not a gateway", { timeout: 120_000 }, () => {
   const messageFor = async (target: string): Promise<string> => {
     const client = new DialGateway(target, { onConnectionLost: () => undefined, retry: { giveUpAfterMs: 50 } });
     let message = "";
