@@ -7,4 +7,4 @@ if [[ -z $found || $(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1) != 
     exit "${MISSING_TOOLCHAIN:-1}"
 fi
 # A module that go.sum does not pin is an error, and no other toolchain is fetched.
-export GOTOOLCHAIN=local GOFLAGS=-mod=readonly
+export GOTOOLCHAIN=local GOFLAGS="-mod=readonly -buildvcs=false"
