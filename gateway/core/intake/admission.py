@@ -29,7 +29,6 @@ from gateway.core.model import (
     Source,
     Waiter,
     addressed,
-    new_entry,
 )
 from gateway.core.outbox import Outbox
 from gateway.core.scheduling.expiry import ExpiryScale
@@ -161,7 +160,8 @@ class Admission:
                 if request.expires_at is not expires_at:  # mostly it is: a number that they share
                     expires_at = request.expires_at
                     give_up_at = expires_at - headroom_s - SEND_MARGIN_S
-                entry = new_entry(request, give_up_at, waiter, priority)
+                entry = Entry(request, give_up_at, waiter, priority)
+                entry.in_doubt = request.in_doubt
                 memory = known.recall(token) if known is not None else None
                 answer = None
                 if memory is not None or give_up_at <= clear_from:
