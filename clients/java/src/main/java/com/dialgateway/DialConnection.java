@@ -8,6 +8,7 @@ import io.grpc.ClientCall;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  * on: so messages are as full as the source allows, and no request waits for others to join it.
  */
 final class DialConnection extends ClientCall.Listener<StreamDialRequestsResponse> {
+  /** A message costs the gateway as much as several dial requests. */
+  private static final long GATHER_NANOS = TimeUnit.MILLISECONDS.toNanos(2);
+
   private final DialSession session;
   private final Link link;
   private volatile Channels.@Nullable Lease lease;
@@ -27,6 +31,8 @@ final class DialConnection extends ClientCall.Listener<StreamDialRequestsRespons
   private boolean sending;
   private boolean cancelled;
   private boolean ended;
+  private boolean gathering;
+  private long gatherUntil;
   private long lastSentAt;
 
   DialConnection(DialSession session, Link link) {
@@ -85,6 +91,9 @@ final class DialConnection extends ClientCall.Listener<StreamDialRequestsRespons
   void scheduleSending() {
     ClientCall<?, ?> started = call;
     if (started == null || sending || ended || cancelled || !started.isReady()) {
+      return;
+    }
+    if (gathers()) {
       return;
     }
     if (session.state().maySend(link) || idleMessageIsDue()) {
@@ -235,14 +244,43 @@ final class DialConnection extends ClientCall.Listener<StreamDialRequestsRespons
       sending = false;
       return new Turn(null, true);
     }
+    if (gathers()) {
+      sending = false;
+      return Turn.NOTHING;
+    }
     List<com.dialgateway.v1.DialRequest> requests = session.state().nextChunk(link);
     if (requests.isEmpty() && !idleMessageIsDue()) {
       sending = false;
       return Turn.NOTHING;
     }
     lastSentAt = session.runtime().now();
+    gatherUntil = lastSentAt + GATHER_NANOS;
     session.sent();
     return new Turn(requests, false);
+  }
+
+  /** Whether the next message may yet be filled; if so, it is looked at again in time. */
+  private boolean gathers() {
+    if (!session.state().maySend(link) || !session.state().mayFill()) {
+      return false;
+    }
+    ClientRuntime runtime = session.runtime();
+    if (runtime.now() >= gatherUntil) {
+      return false;
+    }
+    if (!gathering) {
+      gathering = true;
+      var unused = runtime.at(gatherUntil, () -> session.guarded(this::endGathering));
+    }
+    return true;
+  }
+
+  private void endGathering() {
+    session.locked(
+        () -> {
+          gathering = false;
+          scheduleSending();
+        });
   }
 
   /** Whether the stream waits for answers, and has sent nothing for a while. */

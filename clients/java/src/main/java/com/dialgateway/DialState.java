@@ -88,6 +88,11 @@ final class DialState {
     return room() > 0 && waiting.size() < chunk;
   }
 
+  /** Whether more requests may come at once: the source is read, and has not ended. */
+  boolean mayFill() {
+    return hasRoom() && !sourceEnded;
+  }
+
   /** How many more requests the window has room for. */
   int room() {
     return window - open.size() - answers.size();

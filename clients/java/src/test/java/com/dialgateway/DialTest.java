@@ -115,7 +115,7 @@ class DialTest {
 
   @Test
   void requestsAreSentInChunks() {
-    // While a message is sent the source goes on, so messages are filled.
+    // A source that is read fast makes messages of many requests.
     dial(2000);
     Scripted.Stream stream = gateway.streams.get(0);
     assertTrue(Collections.max(stream.sizes) <= 100, "sizes: " + stream.sizes);
