@@ -14,9 +14,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * One connection of a dial: a probe if its channel is new, then one stream.
  *
- * <p>At most one thread at a time sends. It is started when there is something to send and gRPC
- * takes it without buffering, and sends until one of the two ends. While it sends, the source goes
- * on: so messages are as full as the source allows, and no request waits for others to join it.
+ * <p>At most one thread at a time sends. A message that could still be filled is sent 2 ms after
+ * the one before, so a source that is read fast makes few messages, and a lone request does not
+ * wait.
  */
 final class DialConnection extends ClientCall.Listener<StreamDialRequestsResponse> {
   /** A message costs the gateway as much as several dial requests. */
