@@ -64,11 +64,16 @@ def _installed(pin: Requirement) -> Distribution:
 
 def license_of(package: Distribution) -> str:
     """Return the SPDX expression of a package's license. Raises `MaterialsError` if it states none."""
-    stated = package.metadata["License-Expression"] or package.metadata["License"] or ""
+    stated = _stated(package, "License-Expression") or _stated(package, "License")
     if not stated:
         raise MaterialsError(f"{package.name}: states no license")
     title = stated.splitlines()[0]  # some state the whole text
     return SPDX.get(title, title)
+
+
+def _stated(package: Distribution, field: str) -> str:
+    """Return a field of a package's metadata, empty if it has none. Python 3.13 warns of missing ones."""
+    return str(next(iter(package.metadata.get_all(field, [])), ""))
 
 
 def license_texts(package: Distribution) -> Iterator[str]:
@@ -96,7 +101,7 @@ def _component(package: Distribution) -> Component:
         name=package.name,
         version=package.version,
         type=ComponentType.APPLICATION if package.name == OURS[0] else ComponentType.LIBRARY,
-        description=package.metadata["Summary"],
+        description=_stated(package, "Summary"),
         purl=purl,
         bom_ref=str(purl),
         licenses=[_license(package)],
