@@ -19,7 +19,7 @@ from tests.turns import turns_of
 
 TIMED_TRIES, REAL_TRIES = 3, 2
 REAL = (
-    *("cancellation", "client", "console", "faults", "integration"),
+    *("cancellation", "client", "console", "docs", "faults", "integration"),
     *("packaging", "peers", "shared_state", "simulator"),
 )
 """Folders of tests with real servers, connections and processes."""

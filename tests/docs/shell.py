@@ -39,6 +39,8 @@ LEADS = 300
 """Rows of the example list that the commands read: it has 2,000, which would take eight seconds to send."""
 SERVES = b"health and metrics on"
 PATIENCE_S = 60.0
+OF_MAKE = ("MAKE", "MFLAGS", "PYTHON", "VENV")
+"""Variables that `make test VENV=…` hands down: the `make` of a document would use that environment."""
 YES = "y\n" * 10
 """What a reader answers to each question."""
 
@@ -114,7 +116,8 @@ class Shell:
 
     def _environment(self) -> dict[str, str]:
         path = f"{self.folder / '.venv' / 'bin'}:{os.environ['PATH']}"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(preloaded.READ_LATE)}
+        others = (*preloaded.READ_LATE, *OF_MAKE)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         return {**kept, **self.settings, "PATH": path, "DOCUMENT_SHELL": self._name}
 
     async def _take_orders(self) -> None:
