@@ -58,7 +58,7 @@ async def meeting(
             await stack.enter_async_context(caller_of(client, world.folder, target or world.target, options))
             for client in clients
         ]
-        # An answer shows that a program has started, so that its start is not part of what is measured.
+        # Wait for an answer: then the program has started, and its start is not measured.
         await asyncio.gather(*(caller.operate("memory") for caller in started))
         yield Meeting(world, started)
 

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 CLEAN, FORCED, BROKEN = 0, 1, 70
 """Exit codes: left cleanly; a second signal cut the leaving short; the gateway itself failed."""
 LONGEST_FAILING_S = 10.0
-"""Seconds after a bug after which the process ends, whatever is left to do."""
+"""The process ends at most this many seconds after a bug, even if work is left."""
 
 
 async def serve(gateway: Gateway, settings: Settings, on_start: Callable[[int], None]) -> int:

@@ -92,7 +92,7 @@ class AwsCampaignLister:
 
 
 def listed_page(response: object, api: str) -> ListedPage:
-    """Return the campaigns in a reply to ListCampaigns, without those that break the service model."""
+    """Return the campaigns in a reply to ListCampaigns. Skip entries that do not fit the service model."""
     listed = member(response, "campaignSummaryList")
     entries = [_entry(one, api) for one in (listed[:PAGE] if isinstance(listed, list) else ())]
     token = member(response, "nextToken")

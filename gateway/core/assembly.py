@@ -1,4 +1,4 @@
-"""Puts the parts of one core together, each after those that it needs."""
+"""Creates the parts of the core and connects them."""
 
 import random
 from collections import deque
