@@ -12,6 +12,7 @@ venv=$1
 pins=requirements/dev.txt
 pip() { "$venv/bin/python" -m pip --quiet --disable-pip-version-check "$@"; }
 
+echo "installing the packages that $pins pins into $venv, which takes one to two minutes"
 rm -rf "$venv/wheels"
 if pip download --only-binary :all: --require-hashes --requirement "$pins" --dest "$venv/wheels"; then
     pip install --no-index --find-links "$venv/wheels" --require-hashes --requirement "$pins"
