@@ -27,6 +27,13 @@ async def client(gateway: ScriptedGateway) -> AsyncIterator[DialGatewayClient]:
 
 
 @pytest.fixture
+async def client_without_pauses(gateway: ScriptedGateway) -> AsyncIterator[DialGatewayClient]:
+    """A client that connects again at once after a broken connection."""
+    async with DialGatewayClient(gateway.target, jitter=lambda: 0.0) as made:
+        yield made
+
+
+@pytest.fixture
 async def no_task_left() -> AsyncIterator[None]:
     """Check that a test ends without a task of the client."""
     yield

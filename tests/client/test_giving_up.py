@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -30,10 +29,8 @@ pytestmark = pytest.mark.usefixtures("no_task_left")
 
 
 @pytest.fixture
-async def client(gateway: ScriptedGateway) -> AsyncIterator[DialGatewayClient]:
-    """A client without pauses."""
-    async with DialGatewayClient(gateway.target, jitter=lambda: 0.0) as made:
-        yield made
+def client(client_without_pauses: DialGatewayClient) -> DialGatewayClient:
+    return client_without_pauses
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -20,10 +19,8 @@ pytestmark = pytest.mark.usefixtures("no_task_left")
 
 
 @pytest.fixture
-async def client(gateway: ScriptedGateway) -> AsyncIterator[DialGatewayClient]:
-    """A client without pauses."""
-    async with DialGatewayClient(gateway.target, jitter=lambda: 0.0) as made:
-        yield made
+def client(client_without_pauses: DialGatewayClient) -> DialGatewayClient:
+    return client_without_pauses
 
 
 async def test_a_broken_attempt_is_repeated(gateway: ScriptedGateway, client: DialGatewayClient) -> None:

@@ -43,10 +43,8 @@ pytestmark = pytest.mark.usefixtures("no_task_left")
 
 
 @pytest.fixture
-async def client(gateway: ScriptedGateway) -> AsyncIterator[DialGatewayClient]:
-    """A client without pauses."""
-    async with DialGatewayClient(gateway.target, jitter=lambda: 0.0) as made:
-        yield made
+def client(client_without_pauses: DialGatewayClient) -> DialGatewayClient:
+    return client_without_pauses
 
 
 @pytest.fixture
