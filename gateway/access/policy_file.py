@@ -6,9 +6,18 @@ from pathlib import Path
 
 from gateway.access.actions import CampaignRight
 from gateway.access.errors import PolicyError
-from gateway.access.policy import DialRule, Grant, Patterns, Policy, PolicyEntry
-from gateway.access.reloading import Reloaded
-from gateway.access.strict_yaml import WHOLE, DocumentError, document_of, list_at, table_at
+from gateway.access.policy import DialRule, Grant, Policy, PolicyEntry
+from gateway.access.reloading import Reloaded, parsed_once
+from gateway.access.strict_yaml import (
+    WHOLE,
+    DocumentError,
+    choice_at,
+    compiled_at,
+    document_of,
+    list_at,
+    table_at,
+    whole_at,
+)
 from gateway.core.model import Priority
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory, campaign_pattern
 from gateway.runtime.patterns import Matcher, identity_pattern
@@ -29,21 +38,8 @@ def reloaded_policy(
     What is broken is read again every second. Its text is parsed once, since a large one takes seconds;
     `parse` replaces `parse_policy`.
     """
-    parse = parse or partial(parse_policy, directory=directory)
-    refused: tuple[bytes, str] | None = None
-
-    def read() -> Policy:
-        nonlocal refused
-        text = _text_in(path)
-        if refused is not None and text == refused[0]:
-            raise PolicyError(refused[1])
-        try:
-            return _policy_of(path, text, parse)
-        except PolicyError as error:
-            refused = text, str(error)
-            raise
-
-    return Reloaded("the policy", (path,), read)
+    read = partial(_policy_of, path, parse=parse or partial(parse_policy, directory=directory))
+    return Reloaded("the policy", (path,), parsed_once(partial(_text_in, path), read))
 
 
 def read_policy(path: str, directory: CampaignDirectory = NO_DIRECTORY) -> Policy:
@@ -89,19 +85,19 @@ def _entry(path: str, item: object, directory: CampaignDirectory) -> PolicyEntry
     name = table.get("name", "")
     if not isinstance(name, str):
         raise PolicyError(f"{path}.name: must be a text")
-    identities = _patterns(f"{path}.identities", table.get("identities"), identity_pattern)
+    identities = compiled_at(f"{path}.identities", table.get("identities"), identity_pattern)
     dial = list_at(f"{path}.dial", table.get("dial", []), empty=True)
     compiled = partial(campaign_pattern, directory=directory)
     actions = {
-        action: _patterns(f"{path}.{action.value}", table[action.value], compiled)
+        action: compiled_at(f"{path}.{action.value}", table[action.value], compiled)
         for action in CampaignRight
         if action.value in table
     }
     grant = Grant(
         tuple(_dial(f"{path}.dial[{number}]", rule, compiled) for number, rule in enumerate(dial)),
         actions,
-        _whole(f"{path}.weight", table.get("weight", 1), HEAVIEST),
-        _whole(f"{path}.window", table["window"], LARGEST_WINDOW) if "window" in table else None,
+        whole_at(f"{path}.weight", table.get("weight", 1), HEAVIEST),
+        whole_at(f"{path}.window", table["window"], LARGEST_WINDOW) if "window" in table else None,
         directory=directory if directory.enabled else None,
     )
     return PolicyEntry(identities, grant, name)
@@ -109,26 +105,7 @@ def _entry(path: str, item: object, directory: CampaignDirectory) -> PolicyEntry
 
 def _dial(path: str, rule: object, compiled: Callable[[str], Matcher]) -> DialRule:
     table = table_at(path, rule, ("campaigns", "priority"))
-    campaigns = _patterns(f"{path}.campaigns", table.get("campaigns"), compiled)
+    campaigns = compiled_at(f"{path}.campaigns", table.get("campaigns"), compiled)
     priority = table.get("priority", Priority.NORMAL.name)
-    if not isinstance(priority, str) or priority not in Priority.__members__:
-        raise PolicyError(f"{path}.priority: must be one of {', '.join(Priority.__members__)}")
-    return DialRule(campaigns, Priority[priority])
-
-
-def _patterns(path: str, listed: object, compiled: Callable[[str], Matcher]) -> Patterns:
-    found = []
-    for number, pattern in enumerate(list_at(path, listed)):
-        if not isinstance(pattern, str):
-            raise PolicyError(f"{path}[{number}]: must be a text; put it in quotes")
-        try:
-            found.append(compiled(pattern))
-        except ValueError as error:
-            raise PolicyError(f"{path}[{number}]: {error}") from error
-    return tuple(found)
-
-
-def _whole(path: str, value: object, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise PolicyError(f"{path}: must be a whole number from 1 to {most:,}")
-    return value
+    named = choice_at(f"{path}.priority", priority, tuple(Priority.__members__))
+    return DialRule(campaigns, Priority[named])

@@ -13,6 +13,28 @@ log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 
+def parsed_once(text: Callable[[], bytes], parse: Callable[[bytes], Value]) -> Callable[[], Value]:
+    """Return a function that reads a text and parses it, but a refused text only once.
+
+    A broken file is read again every second, and parsing a large one takes seconds. The function raises the
+    `AccessError` of the text each time.
+    """
+    refused: tuple[bytes, AccessError] | None = None
+
+    def read() -> Value:
+        nonlocal refused
+        content = text()
+        if refused is not None and content == refused[0]:
+            raise type(refused[1])(str(refused[1]))
+        try:
+            return parse(content)
+        except AccessError as error:
+            refused = content, error
+            raise
+
+    return read
+
+
 class Reloaded(Generic[Value]):
     """A value read from files: always the newest valid one.
 

@@ -4,14 +4,17 @@ Whatever is wrong is named with its path, such as `callers[2].dial[0]`.
 """
 
 import difflib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import yaml
 
 MOST_BYTES = 1_048_576
 WHOLE = "the whole"
 """The path of the whole document."""
+
+
+Value = TypeVar("Value")
 
 
 class DocumentError(ValueError):
@@ -47,6 +50,36 @@ def table_at(path: str, value: object, known: tuple[str, ...]) -> dict[str, Any]
                 f"{_below(path, key)}: unknown key; known are {', '.join(known)}{_near(key, known)}"
             )
     return value
+
+
+def whole_at(path: str, value: object, most: int) -> int:
+    """Return a whole number from 1 to `most`. Raises `DocumentError` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise DocumentError(f"{path}: must be a whole number from 1 to {most:,}")
+    return value
+
+
+def choice_at(path: str, value: object, choices: Sequence[str]) -> str:
+    """Return one of some texts. Raises `DocumentError` for anything else."""
+    if not isinstance(value, str) or value not in choices:
+        raise DocumentError(f"{path}: must be one of {', '.join(choices)}")
+    return value
+
+
+def compiled_at(path: str, listed: object, compiled: Callable[[str], Value]) -> tuple[Value, ...]:
+    """Return what a function makes of each text in a list. Its `ValueError` says which rule a text breaks.
+
+    Raises `DocumentError`.
+    """
+    found = []
+    for number, text in enumerate(list_at(path, listed)):
+        if not isinstance(text, str):
+            raise DocumentError(f"{path}[{number}]: must be a text; put it in quotes")
+        try:
+            found.append(compiled(text))
+        except ValueError as error:
+            raise DocumentError(f"{path}[{number}]: {error}") from error
+    return tuple(found)
 
 
 def _below(path: str, key: object) -> str:
