@@ -4,7 +4,7 @@
 #
 #     scripts/build_image_root.sh ROOT WHEELS
 #
-# ROOT excludes the data of AWS services that the gateway never calls, and the simulated Amazon Connect, which must
+# ROOT excludes the data of AWS services that the gateway never calls, tables of places and languages, and the simulated Amazon Connect, which must
 # not run in production: it answers ACCEPTED and dials nobody. SIMULATOR=yes keeps it, to try the image out.
 #
 # ROOT is the final path of the environment: a virtual environment cannot be moved.
@@ -47,6 +47,9 @@ services=' connectcampaigns connectcampaignsv2 signin sso sso-oidc sts '
 for folder in "$site"/botocore/data/*/; do
     [[ $services == *" $(basename "$folder") "* ]] || rm -r "$folder"
 done
+# Names of places and of carriers, and texts in other languages: the gateway uses none, and they take 45 MB.
+rm -r "$site/phonenumbers/geodata" "$site/phonenumbers/carrierdata"
+find "$site/holidays/locale" -mindepth 1 -maxdepth 1 ! -name en_US -exec rm -r {} +
 if [ "${SIMULATOR:-no}" != yes ]; then
     rm -r "$site/gateway/simulator"
 fi

@@ -27,8 +27,9 @@ for service in sys.argv[1:]:
     client = session.create_client(service, "eu-west-2", aws_access_key_id="a", aws_secret_access_key="b")
     assert client.meta.endpoint_url.startswith("https://"), service
 """
-LARGEST_MB = 85
-"""The upper limit for the whole environment. It was 106 MB with the data of every service."""
+LARGEST_MB = 95
+"""The upper limit for the whole environment. It was 106 MB with the data of every service.
+The tables of numbers, holidays and time zones take 12 MB; with names of places they took 57 MB."""
 
 
 def called_for_credentials() -> set[str]:

@@ -1,0 +1,94 @@
+"""Calling hours over several time zones and holidays: whether now is open, when it closes, when it opens."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from datetime import date, tzinfo
+from functools import reduce
+from typing import NamedTuple
+
+from gateway.compliance.open_intervals import DAY_S, Interval, Week, common, either, open_intervals, stretches
+
+SPAN_S = 8 * DAY_S
+"""Seconds for which intervals are computed at once."""
+FARTHEST_S = 4 * SPAN_S
+"""An opening or a closing that is farther away does not count: dial requests expire much earlier.
+
+Zones that are never in hours at the same time are searched for so long: 42 zones take 20 milliseconds.
+"""
+SPANS_KEPT = 6
+
+
+class Opening(NamedTuple):
+    """What holds from `start` until `end`: open, or closed. Instants are seconds since the epoch.
+
+    `end` of an open stretch is when it closes, and of a closed one when it opens; None if that is farther
+    away than `FARTHEST_S`.
+    """
+
+    is_open: bool
+    start: float
+    end: float | None
+
+
+class CallingHours:
+    """The calling hours of one week plan in a set of zones. `every`: all zones must be in hours, or else one.
+
+    Without a zone it is never open. What it has computed is kept for the spans of time used last.
+    """
+
+    def __init__(
+        self, week: Week, zones: Sequence[tzinfo], is_holiday: Callable[[date], bool], *, every: bool = True
+    ) -> None:
+        self._week, self._zones, self._is_holiday = week, zones, is_holiday
+        self._combine = common if every else either
+        self._spans: dict[int, list[Interval]] = {}
+
+    def at(self, instant: float) -> Opening:
+        """Return what holds at an instant, and until when."""
+        number = int(instant // SPAN_S)
+        intervals = self._span(number)
+        at = bisect_right(intervals, instant, key=lambda interval: interval.start) - 1
+        if at >= 0 and instant < intervals[at].end:
+            return Opening(True, intervals[at].start, self._closing(number, intervals[at]))
+        start = intervals[at].end if at >= 0 else number * SPAN_S
+        return Opening(False, start, self._opening(number, instant))
+
+    def _closing(self, number: int, interval: Interval) -> float | None:
+        """Return when an interval ends that may go on in the next spans."""
+        end = interval.end
+        last = number + FARTHEST_S // SPAN_S
+        while end == (number + 1) * SPAN_S:
+            number += 1
+            following = self._span(number) if number <= last else []
+            if not following or following[0].start != end:
+                return end if number <= last else None
+            end = following[0].end
+        return end
+
+    def _opening(self, number: int, instant: float) -> float | None:
+        for further in range(FARTHEST_S // SPAN_S + 1):
+            for interval in self._span(number + further):
+                if interval.start > instant:
+                    return interval.start
+        return None
+
+    def _span(self, number: int) -> list[Interval]:
+        """Return the open intervals of one span of time."""
+        found = self._spans.get(number)
+        if found is None:
+            found = self._computed(number * SPAN_S, (number + 1) * SPAN_S)
+            if len(self._spans) >= SPANS_KEPT:
+                del self._spans[next(iter(self._spans))]
+            self._spans[number] = found
+        return found
+
+    def _computed(self, start: int, end: int) -> list[Interval]:
+        # Many zones of a number have the same clock.
+        clocks = dict.fromkeys(stretches(zone, start, end) for zone in self._zones)
+        each = [open_intervals(self._week, clock, self._is_holiday) for clock in clocks]
+        return reduce(self._combine, each) if each else []
+
+
+def no_holiday(_: date) -> bool:
+    """Return that a date is no holiday."""
+    return False
