@@ -11,6 +11,8 @@ class AccessError(ValueError):
         +-- KeyPairError         certificate, key, or CA of client certificates
         +-- PolicyError          the policy
         +-- CampaignFileError    the names and tags of campaigns
+        +-- GuardFileError       the rules of the guard (gateway.compliance.errors)
+        +-- SuppressionFileError a list of numbers that must not be called (there, too)
     """
 
 

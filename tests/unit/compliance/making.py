@@ -1,10 +1,14 @@
-"""Tables of numbers and time zones, and instants, for tests."""
+"""Tables of numbers and time zones, hashes and instants, for tests."""
 
 from datetime import UTC, datetime
 from functools import cache
 
+from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.numbers import PhoneNumbers
 from gateway.compliance.time_zones import TimeZones, newest_table
+
+HASHING = NumberHash(b"a key of tests")
+NEW_YORK, LONDON = "+12125550123", "+442079460123"
 
 
 @cache

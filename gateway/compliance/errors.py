@@ -1,0 +1,11 @@
+"""What is wrong with the files of the guard."""
+
+from gateway.access.errors import AccessError
+
+
+class GuardFileError(AccessError):
+    """The guard file cannot be used. The text names the path of the wrong entry, such as `rules[2].hours`."""
+
+
+class SuppressionFileError(AccessError):
+    """A suppression list cannot be used. The text names the list and line numbers, no number."""

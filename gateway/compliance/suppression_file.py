@@ -1,0 +1,133 @@
+"""Reads a suppression list: a text file with one number in the form E.164 in each line.
+
+Empty lines and lines that begin with `#` are skipped. A bad line is counted, and the first ones are named by
+their line numbers, never by their text: it may be a phone number. A file with many bad lines is refused,
+since each may be a number that nobody may call.
+"""
+
+import re
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.access.files import WatchedFile
+from gateway.access.reloading import Reloaded
+from gateway.compliance.errors import SuppressionFileError
+from gateway.compliance.suppression_list import NumberTable
+
+CHUNK_BYTES = 1 << 20
+NAMED = 10
+"""Bad lines that a message names, at most."""
+MOST_BAD_SHARE = 0.01
+_NUMBER = re.compile(rb"^[ \t]*(\+[1-9][0-9]{1,14})[ \t]*\r?$", re.MULTILINE)
+_SKIPPED = re.compile(rb"[ \t]*(?:#.*)?\r?").fullmatch
+
+
+class ReadList(NamedTuple):
+    """A list that was read: its numbers, the number of bad lines, and the line numbers of the first ones."""
+
+    table: NumberTable
+    bad_lines: int
+    first_bad: tuple[int, ...]
+
+    def in_words(self) -> str:
+        """Return what was read in one line."""
+        numbers = f"{len(self.table):,} numbers"
+        return f"{numbers}; {_bad(self.bad_lines, self.first_bad)}" if self.bad_lines else numbers
+
+
+def reloaded_list(name: str, path: str, read: Callable[[], ReadList] | None = None) -> Reloaded[ReadList]:
+    """Return a list that is read again when its file changes. Raises `SuppressionFileError`.
+
+    If the file disappears or is refused, the list that was read before stays, and the complaint says why.
+    `read` replaces the `list_reader`.
+    """
+    return Reloaded(f"the suppression list {name}", (path,), read or list_reader(name, path))
+
+
+def list_reader(
+    name: str, path: str, read: Callable[[str, str], ReadList] | None = None
+) -> Callable[[], ReadList]:
+    """Return a function that reads a list, but a refused file only once, since a large one takes seconds.
+
+    The function raises the `SuppressionFileError` of the file each time. `read` replaces `read_list`.
+    """
+    file, read = WatchedFile(path), read or read_list
+    refused: SuppressionFileError | None = None
+
+    def read_changed() -> ReadList:
+        nonlocal refused
+        if not file.changed() and refused is not None:
+            raise SuppressionFileError(str(refused))
+        try:
+            return read(name, path)
+        except SuppressionFileError as error:
+            refused = error
+            raise
+
+    return read_changed
+
+
+def read_list(name: str, path: str) -> ReadList:
+    """Read a list from its file. Raises `SuppressionFileError`."""
+    reading = _Reading()
+    try:
+        table = NumberTable(reading.numbers(Path(path)))
+    except OSError as error:
+        raise SuppressionFileError(f"lists.{name}: cannot read {path}: {error.strerror}") from error
+    if reading.bad_lines > MOST_BAD_SHARE * (len(table) + reading.bad_lines):
+        raise SuppressionFileError(
+            f"lists.{name}: {path}: {_bad(reading.bad_lines, tuple(reading.first_bad))}; of "
+            f"{len(table) + reading.bad_lines:,} lines at most 1 in 100 may be bad"
+        )
+    return ReadList(table, reading.bad_lines, tuple(reading.first_bad))
+
+
+class _Reading:
+    """Reads one file, and counts its bad lines."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self.bad_lines = 0
+        self.first_bad: list[int] = []
+
+    def numbers(self, path: Path) -> Iterator[bytes]:
+        for chunk in _whole_lines(path):
+            numbers = _NUMBER.findall(chunk)
+            lines = chunk.count(b"\n")
+            if len(numbers) != lines:
+                self._look_at(chunk)
+            self._lines += lines
+            yield from numbers
+
+    def _look_at(self, chunk: bytes) -> None:
+        """Count the bad lines of a chunk that has other lines than numbers."""
+        for number, line in enumerate(chunk[:-1].split(b"\n"), self._lines + 1):
+            if _NUMBER.fullmatch(line) is None and not _SKIPPED(line):
+                self.bad_lines += 1
+                if len(self.first_bad) < NAMED:
+                    self.first_bad.append(number)
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    """Yield the content of a file in pieces that end with a line; a line that is too long in several."""
+    rest = b""
+    with path.open("rb") as file:
+        if file.read(len(BOM_UTF8)) != BOM_UTF8:
+            file.seek(0)
+        while piece := file.read(CHUNK_BYTES):
+            head, newline, tail = piece.rpartition(b"\n")
+            if newline:
+                yield rest + head + newline
+                rest = tail
+            else:
+                rest = (rest + piece)[-CHUNK_BYTES:]
+    if rest:
+        yield rest + b"\n"
+
+
+def _bad(count: int, first: tuple[int, ...]) -> str:
+    more = ", ..." if count > len(first) else ""
+    lines = ", ".join(map(str, first))
+    return f"{count:,} bad lines ({lines}{more}): each must be a number such as +12025550123"

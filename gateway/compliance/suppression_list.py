@@ -1,0 +1,100 @@
+"""Numbers that must not be called: a compact table for millions, and live additions.
+
+The table keeps eight bytes for a number: the hash that Python itself makes of its text (SipHash with a key
+that the process draws at its start). It never leaves the process. The last bits of a hash choose one
+of 4,096 sorted arrays.
+
+Live additions are shared by replicas, so they are hashes with the key of the gateway (`number_hash`).
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+_PARTS = 4_096
+_OF_PART = _PARTS - 1
+
+
+class NumberTable:
+    """An unchangeable set of numbers in the form E.164, each given as ASCII with its "+".
+
+    A number that was not put in is found with a probability of 1 in 10^12 if there are ten million.
+    """
+
+    def __init__(self, numbers: Iterable[bytes] = ()) -> None:
+        self._parts = [array("q") for _ in range(_PARTS)]
+        append = [part.append for part in self._parts]
+        for one in map(hash, numbers):
+            append[one & _OF_PART](one)
+        append.clear()  # they keep the unsorted parts
+        for at, part in enumerate(self._parts):
+            self._parts[at] = array("q", sorted(part))
+
+    def __contains__(self, number: bytes) -> bool:
+        one = hash(number)
+        part = self._parts[one & _OF_PART]
+        at = bisect_left(part, one)
+        return at < len(part) and part[at] == one
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+
+class LiveSuppressions:
+    """Numbers that were suppressed while the gateway runs: hash, instant and reason. At most `most`.
+
+    They stay when lists are read again: a file that was written before must not allow the number again.
+    """
+
+    def __init__(self, most: int = 1_000_000) -> None:
+        self._most = most
+        self._reasons: dict[bytes, tuple[float, str]] = {}
+
+    def add(self, number_hash: bytes, at: float, reason: str) -> bool:
+        """Suppress a number from now on; return whether it was not suppressed before.
+
+        Raises `OverflowError` if there are too many: a suppression must not displace another one.
+        """
+        if number_hash in self._reasons:
+            return False
+        if len(self._reasons) >= self._most:
+            raise OverflowError(f"at most {self._most:,} live suppressions; add them to a list's file")
+        self._reasons[number_hash] = at, reason
+        return True
+
+    def remove(self, number_hash: bytes) -> bool:
+        """Allow a number again, unless a list has it; return whether it was suppressed live."""
+        return self._reasons.pop(number_hash, None) is not None
+
+    def __contains__(self, number_hash: bytes) -> bool:
+        return number_hash in self._reasons
+
+    def __len__(self) -> int:
+        return len(self._reasons)
+
+    def __iter__(self) -> Iterator[tuple[bytes, float, str]]:
+        return ((one, at, reason) for one, (at, reason) in self._reasons.items())
+
+
+class Suppressions:
+    """The lists of the guard file by name, and the live suppressions, which count for every campaign."""
+
+    def __init__(self, live: LiveSuppressions | None = None) -> None:
+        self.live = LiveSuppressions() if live is None else live
+        self.lists: Mapping[str, NumberTable] = {}
+
+    def publish(self, lists: Mapping[str, NumberTable]) -> None:
+        """Use other lists from now on."""
+        self.lists = lists
+
+    def found_in(self, number: str, names: Sequence[str]) -> str | None:
+        """Return the name of the list that has a number, None if none of these has it.
+
+        A list that is not there has every number: nobody is called because a list is missing.
+        """
+        written = number.encode()
+        for name in names:
+            table = self.lists.get(name)
+            if table is None or written in table:
+                return name
+        return None

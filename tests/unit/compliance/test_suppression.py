@@ -1,0 +1,155 @@
+"""Suppression lists: what is read, what is reported, and what is found."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.compliance.errors import SuppressionFileError
+from gateway.compliance.number_hash import HASH_BYTES, NumberHash
+from gateway.compliance.suppression_file import CHUNK_BYTES, ReadList, list_reader, read_list, reloaded_list
+from gateway.compliance.suppression_list import LiveSuppressions, NumberTable, Suppressions
+from tests.unit.compliance.making import HASHING, LONDON, NEW_YORK
+
+
+def numbers(count: int, first: int = 2_120_000_000) -> list[str]:
+    return [f"+1{first + number}" for number in range(count)]
+
+
+def test_a_table_has_what_was_put_in_and_nothing_else() -> None:
+    """Enough numbers that many share a bucket."""
+    listed = [number.encode() for number in numbers(60_000)]
+    table = NumberTable(listed[::2])
+    assert len(table) == 30_000
+    assert all(one in table for one in listed[::2])
+    assert not any(one in table for one in listed[1::2])
+
+
+def test_a_list_of_many_numbers(tmp_path: Path) -> None:
+    """Over the border of two chunks; comments, empty lines, spaces and Windows' line ends are skipped."""
+    listed = numbers(120_000)
+    path = tmp_path / "list"
+    path.write_bytes(b"\xef\xbb\xbf# do not call\r\n\r\n" + "\r\n".join([*listed, f"  {LONDON} "]).encode())
+    assert path.stat().st_size > CHUNK_BYTES
+    found = read_list("dnc", str(path))
+    assert (len(found.table), found.bad_lines) == (120_001, 0)
+    assert all(number.encode() in found.table for number in (*listed[::997], LONDON))
+    assert b"+12119999999" not in found.table
+    assert found.in_words() == "120,001 numbers"
+
+
+def test_bad_lines_are_named_by_their_numbers_only(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    lines = numbers(2_000)
+    for at in range(100, 1_700, 100):
+        lines[at] = "2125550123"
+    path.write_text("\n".join(lines) + "\n")
+    found = read_list("dnc", str(path))
+    assert found.bad_lines == 16
+    assert found.first_bad[:2] == (101, 201)
+    assert len(found.first_bad) == 10
+    assert "16 bad lines (101, 201, 301" in found.in_words()
+    assert "2125550123" not in found.in_words()
+
+
+def test_a_list_with_a_million_bad_lines_is_refused(tmp_path: Path) -> None:
+    """Each may be somebody who must not be called. Nothing of a line is in the message."""
+    path = tmp_path / "list"
+    path.write_bytes(b"secret\n" * 1_000_000)
+    with pytest.raises(SuppressionFileError) as raised:
+        read_list("dnc", str(path))
+    assert "1,000,000 bad lines (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...)" in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"x" * (3 * CHUNK_BYTES), "\n".join(numbers(9)).encode("utf-16"), b"\0" * 100, b"+12125550123;no\n"],
+)
+def test_files_that_are_no_lists(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "list"
+    path.write_bytes(content)
+    with pytest.raises(SuppressionFileError):
+        read_list("dnc", str(path))
+
+
+def test_an_empty_list_has_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_bytes(b"")
+    assert len(read_list("dnc", str(path)).table) == 0
+
+
+def test_a_list_that_disappears_stays(tmp_path: Path) -> None:
+    """The list that was read before stays in use, and the complaint says why; a new file replaces it."""
+    path = tmp_path / "list"
+    path.write_text(f"{NEW_YORK}\n")
+    reloaded = reloaded_list("dnc", str(path))
+    path.unlink()
+    assert not reloaded.reread()
+    assert NEW_YORK.encode() in reloaded.value.table
+    assert "lists.dnc: cannot read" in reloaded.complaint
+    path.write_text("what is this\n")
+    assert not reloaded.reread()
+    path.write_text(f"{LONDON}\n{LONDON}\n")
+    assert reloaded.reread()
+    assert NEW_YORK.encode() not in reloaded.value.table
+    assert reloaded.complaint == ""
+
+
+def test_a_refused_file_is_read_once(tmp_path: Path) -> None:
+    """Files are looked at every second, and a large one takes seconds to read."""
+    path, reads = tmp_path / "list", 0
+
+    def read(name: str, path: str) -> ReadList:
+        nonlocal reads
+        reads += 1
+        return read_list(name, path)
+
+    path.write_text(f"{NEW_YORK}\n")
+    reloaded = reloaded_list("dnc", str(path), list_reader("dnc", str(path), read))
+    path.write_text("bad\n" * 5)
+    for _ in range(3):
+        assert not reloaded.reread()
+    assert reads == 2
+    assert "5 bad lines" in reloaded.complaint
+    path.write_text(f"{LONDON}\n")
+    assert reloaded.reread()
+    assert not reloaded.reread()
+    assert reads == 3
+
+
+def test_a_list_that_was_never_there(tmp_path: Path) -> None:
+    with pytest.raises(SuppressionFileError, match=r"lists\.dnc: cannot read"):
+        reloaded_list("dnc", str(tmp_path / "none"))
+
+
+def test_lists_and_live_suppressions() -> None:
+    """A list that is not there has every number. Live suppressions stay when lists change."""
+    suppressions, one = Suppressions(), HASHING.of(NEW_YORK)
+    assert suppressions.live.add(one, 5.0, "on the phone")
+    assert not suppressions.live.add(one, 6.0, "again")
+    suppressions.publish({"a": NumberTable([LONDON.encode()])})
+    assert suppressions.found_in(LONDON, ["a"]) == "a"
+    assert suppressions.found_in(LONDON, []) is None
+    assert suppressions.found_in(NEW_YORK, ["a"]) is None
+    assert suppressions.found_in(NEW_YORK, ["a", "b"]) == "b"
+    assert list(suppressions.live) == [(one, 5.0, "on the phone")]
+    assert suppressions.live.remove(one)
+    assert not suppressions.live.remove(one)
+    assert one not in suppressions.live
+
+
+def test_live_suppressions_are_bounded() -> None:
+    """A suppression is refused loudly; it displaces none."""
+    live = LiveSuppressions(most=1)
+    live.add(b"1" * 8, 0.0, "")
+    with pytest.raises(OverflowError, match="at most 1 live suppressions"):
+        live.add(b"2" * 8, 0.0, "")
+    assert b"1" * 8 in live
+
+
+def test_hashes_depend_on_the_key() -> None:
+    """Equal keys of any length make equal hashes, other keys make others."""
+    long = b"k" * 100
+    assert NumberHash(long).of(LONDON) == NumberHash(long).of(LONDON)
+    assert len({NumberHash(key).of(LONDON) for key in (b"a", b"b", long, b"k" * 32)}) == 4
+    assert len(HASHING.of(LONDON)) == HASH_BYTES
