@@ -112,12 +112,13 @@ protos: .venv-protos/.installed ## generate the Python stubs from protos/, and c
 	BUF=$(abspath $(BIN))/buf clients/typescript/generate.sh
 	clients/java/generate.sh
 
-manifests: install ## generate the dashboard, the chart's schema and page, and its renderings in deploy/rendered/
+manifests: install ## generate the dashboard, the chart's schema, page and renderings, and the schema of the guard's rules
 	scripts/helm.sh $(VENV)
 	scripts/chart_tools.sh $(VENV)
 	$(BIN)/python -m scripts.dashboard
 	$(BIN)/python -m scripts.values_schema
 	$(BIN)/python -m scripts.chart
+	$(BIN)/python -m scripts.guard_schema
 
 .venv-protos/.installed: requirements/protos.txt
 	$(PYTHON) -m venv .venv-protos

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks import (
     fleet,
     flood,
+    guard,
     hold,
     latency,
     leads,
@@ -32,6 +33,7 @@ ALL = {
     "leads": leads,
     "stalls": stalls,
     "watched": watched,
+    "guard": guard,
 }
 PARTS = {"memory": memory, "latency": latency, "responsiveness": responsiveness}
 """Parts of `throughput`, which can be run alone."""

@@ -18,6 +18,7 @@ from dialgateway.dialctl import arguments
 from dialgateway.dialctl.results_file import INVALID_ROW, LEFT_OUT, NOT_SENT
 from dialgateway.v1 import campaign_service_pb2, dial_request_service_pb2, error_reason_pb2
 from gateway.cli import main
+from gateway.compliance.numbers import KINDS
 from gateway.control.audit import Event, IdentifiedBy, Interface
 from gateway.settings import CONFIG, PREFIX, Settings, load
 from scripts import alerts
@@ -76,7 +77,7 @@ def ending_with(ending: str) -> list[str]:
 def test_words_in_capitals_exist() -> None:
     """A span such as `STREAM_WINDOW` or `WOULD_EXPIRE` is a setting or a word of the contract."""
     words = VARIABLES | {word.removeprefix(PREFIX) for word in VARIABLES} | OTEL | LEADS
-    words |= {code.name for code in grpc.StatusCode}
+    words |= {code.name for code in grpc.StatusCode} | set(KINDS)
     for kind in [kind for file in CONTRACT for kind in file.DESCRIPTOR.enum_types_by_name.values()]:
         prefix = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.name).upper() + "_"
         words |= {form for value in kind.values for form in (value.name, value.name.removeprefix(prefix))}

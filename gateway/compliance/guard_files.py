@@ -1,0 +1,77 @@
+"""The guard file and its suppression lists, read again together when one of them changes."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from gateway.access.reloading import Reloaded
+from gateway.compliance.guard_file import rules_reader
+from gateway.compliance.rules import RuleSet
+from gateway.compliance.suppression_file import ReadList, list_reader, reloaded_list
+from gateway.compliance.suppression_list import NumberTable
+from gateway.compliance.time_zones import TimeZones
+from gateway.directory.directory import CampaignDirectory
+
+
+class _Content(NamedTuple):
+    """Rules, and their lists by name and path. Replaced as a whole, since other threads read it."""
+
+    rules: RuleSet
+    lists: Mapping[tuple[str, str], Reloaded[ReadList]]
+
+
+class GuardFiles:
+    """The newest valid rules, and the newest valid content of each list that they name.
+
+    A guard file that names a list which cannot be read is invalid, so it does not replace a valid one. A list
+    that disappears or becomes invalid keeps its content. Raises `GuardFileError` or `SuppressionFileError` if
+    the first content is invalid. Reading takes seconds for lists of millions: it belongs into a thread.
+    """
+
+    def __init__(self, path: str, zones: TimeZones, directory: CampaignDirectory) -> None:
+        self._read_rules = rules_reader(path, zones, directory)
+        self._readers: dict[tuple[str, str], Callable[[], ReadList]] = {}
+        self._known: dict[tuple[str, str], Reloaded[ReadList]] = {}
+        self._content = Reloaded("the guard file", (path,), self._read)
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules."""
+        return self._content.value.rules
+
+    def tables(self) -> dict[str, NumberTable]:
+        """Return the numbers of each list that the rules name."""
+        return {name: one.value.table for (name, _), one in self._content.value.lists.items()}
+
+    def reread(self) -> bool:
+        """Read what has changed; return whether rules or lists are others than before."""
+        changed = self._content.reread()
+        lists = [one.reread() for one in self._content.value.lists.values()]
+        return changed or any(lists)
+
+    def complaints(self) -> list[str]:
+        """Return what is wrong with the files as they are now, empty if all their content is in use."""
+        lists = [one.complaint for one in self._content.value.lists.values()]
+        return [complaint for complaint in (self._content.complaint, *lists) if complaint]
+
+    def lists_in_words(self) -> list[str]:
+        """Return a line for each list: how many numbers it has, and its bad lines."""
+        lists = self._content.value.lists.items()
+        return [f"list {name}: {one.value.in_words()}" for (name, _), one in lists]
+
+    def _read(self) -> _Content:
+        """Return the rules in the file, with all their lists; lists that were read before are kept."""
+        rules = self._read_rules()
+        lists = {one: self._list(*one) for one in rules.lists.items()}
+        self._known, self._readers = dict(lists), {}
+        return _Content(rules, lists)
+
+    def _list(self, name: str, path: str) -> Reloaded[ReadList]:
+        """Return a list. If it is new, it is known from now on, even if another list is refused.
+
+        The reader of a list that is refused stays, since it reads a refused file once.
+        """
+        known = self._known.get((name, path))
+        if known is None:
+            reader = self._readers.setdefault((name, path), list_reader(name, path))
+            known = self._known[name, path] = reloaded_list(name, path, reader)
+        return known

@@ -1,0 +1,264 @@
+"""What the guard decides, and what it says."""
+
+import pytest
+
+from gateway.compliance.contact_limits import ModelContactLog
+from gateway.compliance.errors import GuardFileError
+from gateway.compliance.suppression_list import Suppressions
+from gateway.compliance.verdict import GuardReason, Verdict, VerdictKind
+from gateway.directory.directory import CampaignDirectory
+from gateway.directory.table import CampaignEntry, CampaignTable
+from tests.unit.compliance.making import HASHING, LONDON, NEW_YORK, guard, request, table_of, utc
+
+NOON, NIGHT = utc("2026-07-15T16:00"), utc("2026-07-15T07:00")  # in New York at 12:00 and at 3:00
+DAY = 'hours: {monday-sunday: ["08:00-21:00"]}'
+ALLOWED, NOT_BEFORE, REFUSED = VerdictKind.ALLOWED, VerdictKind.NOT_BEFORE, VerdictKind.REFUSED
+
+
+def rules(*rules: str, more: str = "") -> str:
+    listed = "\n".join(
+        f'  - {{name: r{number}, campaigns: ["*"], {rule}}}' for number, rule in enumerate(rules)
+    )
+    return f"version: 1\n{more}\nrules:\n{listed}\n"
+
+
+def reasons(verdict: Verdict) -> tuple[VerdictKind, GuardReason]:
+    return verdict.kind, verdict.reason
+
+
+def test_a_request_in_hours_is_allowed_until_closing() -> None:
+    """The verdict names the rule, its version, and closing, and the expiration is shortened to it."""
+    found = guard(rules(DAY))
+    verdict = found.decide(NOON, request())
+    assert verdict.kind is ALLOWED
+    assert (verdict.rule, verdict.version) == ("r0", found.rules.version)
+    closing = utc("2026-07-16T01:00")
+    assert verdict.closes_at == closing
+    assert verdict.expiration(closing + 60) == closing
+    assert verdict.expiration(closing - 60) == closing - 60
+
+
+def test_a_request_out_of_hours_may_wait() -> None:
+    """If its expiration allows. The detail says when it opens, and has nothing of the number."""
+    verdict = guard(rules(DAY)).decide(NIGHT, request())
+    assert reasons(verdict) == (NOT_BEFORE, GuardReason.OUTSIDE_CALLING_HOURS)
+    assert verdict.not_before == utc("2026-07-15T12:00")
+    assert verdict.detail == "rule r0: hours: closed now; opens at 2026-07-15T12:00:00Z"
+    assert verdict.may_wait(utc("2026-07-15T12:01"))
+    assert not verdict.may_wait(utc("2026-07-15T12:00"))
+
+
+def test_hours_close_while_a_request_waits() -> None:
+    """The same request is allowed at admission, and not when a call is formed later."""
+    found = guard(rules(DAY))
+    assert found.decide(NOON, request()).kind is ALLOWED
+    assert found.decide(NOON + 12 * 3_600, request()).kind is NOT_BEFORE
+    assert found.decide(NOON, request()).kind is ALLOWED  # and if the clock is set back
+
+
+def test_an_expiration_after_closing_may_be_refused() -> None:
+    found = guard(rules(f"{DAY}, after_closing: refuse"))
+    closing = utc("2026-07-16T01:00")
+    assert found.decide(NOON, request(expiration=closing)).kind is ALLOWED
+    late = found.decide(NOON, request(expiration=closing + 1))
+    assert reasons(late) == (REFUSED, GuardReason.OUTSIDE_CALLING_HOURS)
+    assert "after_closing" in late.detail
+
+
+def test_numbers() -> None:
+    """Kinds that are never called, strictness, regions, kinds. The detail has nothing of the number."""
+    found = guard(rules("hours: always, regions: [US, JM], kinds: [FIXED_LINE_OR_MOBILE, MOBILE]"))
+    assert found.decide(NOON, request()).kind is ALLOWED
+    for number, field in (
+        ("+19002345678", "phone_number: a PREMIUM_RATE number is never called"),
+        ("+1911", "phone_number: a SHORT number is never called"),
+        (LONDON, "regions:"),
+        ("+14165550123", "regions:"),  # Canada: "+1" alone is no region
+        ("+12225550123", "numbers: phone_number must be valid"),
+        ("+18005550123", "kinds: phone_number must be of an allowed kind, and is TOLL_FREE"),
+    ):
+        verdict = found.decide(NOON, request(number))
+        assert reasons(verdict) == (REFUSED, GuardReason.NUMBER_NOT_ALLOWED)
+        assert field in verdict.detail
+        assert number not in verdict.detail
+    assert found.decide(NOON, request("+18762101234")).kind is ALLOWED
+
+
+def test_strictness() -> None:
+    unknown = request("+12225550123")
+    assert guard(rules("hours: always, numbers: possible")).decide(NOON, unknown).kind is ALLOWED
+    local = request("+15550123")
+    assert guard(rules("hours: always, numbers: possible")).decide(NOON, local).kind is REFUSED
+    assert guard(rules("hours: always, numbers: e164")).decide(NOON, local).kind is ALLOWED
+
+
+def test_a_number_without_a_known_zone() -> None:
+    """Refused, unless the rule says which zone counts then. Without hours no zone is needed."""
+    unknown = request("+12225550123")
+    found = guard(rules(f"{DAY}, numbers: possible")).decide(NOON, unknown)
+    assert reasons(found) == (REFUSED, GuardReason.OUTSIDE_CALLING_HOURS)
+    assert "zone: the time zone of phone_number is not known" in found.detail
+    named = guard(rules(f"{DAY}, numbers: possible, no_zone: America/New_York"))
+    assert named.decide(NOON, unknown).kind is ALLOWED
+    assert named.decide(NIGHT, unknown).kind is NOT_BEFORE
+    holidays = guard(rules("hours: always, numbers: possible, holidays: [US]"))
+    assert holidays.decide(NOON, unknown).kind is REFUSED
+
+
+def test_zones_that_are_never_in_hours_together() -> None:
+    """Toll-free numbers are answered from Guam to Newfoundland: at no instant is it morning everywhere."""
+    found = guard(rules('hours: {monday-sunday: ["09:00-11:00"]}'))
+    verdict = found.decide(NOON, request("+18005550123"))
+    assert reasons(verdict) == (REFUSED, GuardReason.OUTSIDE_CALLING_HOURS)
+    assert verdict.detail == "rule r0: hours: no opening within 32 days"
+
+
+def test_the_zone_of_an_attribute() -> None:
+    """An unknown zone is refused, a missing one counts as none. The detail has nothing of the value."""
+    found = guard(rules(f"{DAY}, zone: {{attribute: tz}}, no_zone: Europe/London"))
+    assert found.decide(NIGHT, request(attributes={"tz": "Asia/Calcutta"})).kind is ALLOWED
+    assert found.decide(NOON, request(attributes={"tz": "Asia/Calcutta"})).kind is NOT_BEFORE
+    assert found.decide(NIGHT, request()).kind is ALLOWED  # 8:00 in London
+    for wrong in ("Mars/Olympus", "../../etc/passwd", "/etc/localtime", "x" * 1000, "\0"):
+        verdict = found.decide(NOON, request(attributes={"tz": wrong}))
+        assert reasons(verdict) == (REFUSED, GuardReason.OUTSIDE_CALLING_HOURS)
+        assert wrong not in verdict.detail
+    strict = guard(rules(f"{DAY}, zone: {{attribute: tz}}"))
+    assert strict.decide(NOON, request()).kind is REFUSED
+    assert strict.decide(NOON, request("+19002345678", attributes={"tz": "Europe/London"})).kind is REFUSED
+
+
+def test_a_fixed_zone_and_any_zone() -> None:
+    fixed = guard(rules(f"{DAY}, zone: {{fixed: Europe/London}}"))
+    assert fixed.decide(NIGHT, request()).kind is ALLOWED
+    split = request("+12085550123")  # Idaho: Boise and Los Angeles
+    nine = utc("2026-07-15T14:30")
+    assert guard(rules(DAY)).decide(nine, split).kind is NOT_BEFORE
+    assert guard(rules(f"{DAY}, several_zones: any")).decide(nine, split).kind is ALLOWED
+
+
+def test_holidays() -> None:
+    """Thanksgiving, and Columbus Day, which California's own list lacks."""
+    found = guard(rules(f"{DAY}, holidays: [US-CA]"))
+    found.prepare(NOON)
+    assert found.decide(utc("2026-11-26T17:00"), request()).not_before == utc("2026-11-28T13:00")
+    assert found.decide(utc("2026-10-12T17:00"), request()).kind is NOT_BEFORE
+
+
+def test_suppression_lists() -> None:
+    """A list applies to the rules that name it. A list that has not been read has every number."""
+    suppressions = Suppressions()
+    found = guard(
+        rules("hours: always, lists: [a]", more="lists: {a: {file: /a}, b: {file: /b}}"),
+        suppressions=suppressions,
+    )
+    assert reasons(found.decide(NOON, request())) == (REFUSED, GuardReason.SUPPRESSED)
+    suppressions.publish({"a": table_of(LONDON), "b": table_of(NEW_YORK)})
+    assert found.decide(NOON, request()).kind is ALLOWED
+    verdict = found.decide(NOON, request(LONDON))
+    assert reasons(verdict) == (REFUSED, GuardReason.SUPPRESSED)
+    assert verdict.detail == "rule r0: lists: phone_number is in a"
+
+
+@pytest.mark.parametrize("rule", ["hours: always", "hours: always, observe: true"])
+def test_live_suppressions_apply_to_all_campaigns(rule: str) -> None:
+    """From the next decision on, also where rules only observe."""
+    suppressions = Suppressions()
+    found = guard(rules(rule), suppressions=suppressions)
+    assert found.decide(NOON, request()).kind is ALLOWED
+    suppressions.live.add(HASHING.of(NEW_YORK), NOON, "asked on the phone")
+    assert reasons(found.decide(NOON, request())) == (REFUSED, GuardReason.SUPPRESSED)
+    assert found.decide(NOON, request(LONDON)).kind is ALLOWED
+
+
+def test_contact_limits() -> None:
+    """Shared by the campaigns whose rules name them; free again after the period, in hours."""
+    contacts = ModelContactLog()
+    more = "limits: {l: {calls: 2, period: 1d}}"
+    found = guard(rules(f"{DAY}, limits: [l]", more=more), contacts=contacts)
+    one, two = request(token="1"), request(token="2", campaign="others")
+    assert found.record(NOON, one)
+    assert found.record(NOON + 60, two)
+    third = request(token="3")
+    verdict = found.decide(NOON + 120, third)
+    assert reasons(verdict) == (NOT_BEFORE, GuardReason.CONTACT_LIMIT)
+    assert verdict.not_before == NOON + 86_400
+    assert verdict.detail == "rule r0: limits: l: at most 2 calls in 86,400 s"
+    assert not found.record(NOON + 120, third)
+    assert found.decide(NOON + 120, one).kind is ALLOWED  # the same call, sent again
+    assert found.decide(NOON + 120, request(LONDON, token="3")).kind is ALLOWED
+    found.withdraw(two)
+    assert found.decide(NOON + 120, third).kind is ALLOWED
+
+
+def test_limits_that_are_only_observed() -> None:
+    """They count, refuse nothing, and their verdict is there."""
+    contacts = ModelContactLog()
+    more = "limits: {l: {calls: 1, period: 1d}}"
+    found = guard(rules(f"{DAY}, limits: [l], observe: true", more=more), contacts=contacts)
+    one, two = request(token="1"), request(token="2")
+    assert found.record(NOON, one)
+    assert found.record(NOON + 60, two)
+    verdict = found.decide(NOON + 60, two)
+    assert verdict.kind is ALLOWED
+    assert [reasons(seen) for seen in verdict.observed] == [(NOT_BEFORE, GuardReason.CONTACT_LIMIT)]
+    found.withdraw(one)
+    assert found.decide(NOON + 60, two).observed[0].kind is ALLOWED
+
+
+def test_a_limit_that_is_free_at_night_opens_in_the_morning() -> None:
+    contacts = ModelContactLog()
+    more = "limits: {l: {calls: 1, period: 15h}}"
+    found = guard(rules(f"{DAY}, limits: [l]", more=more), contacts=contacts)
+    found.record(NOON, request(token="1"))
+    assert found.decide(NOON + 60, request(token="2")).not_before == utc("2026-07-16T12:00")
+
+
+def test_limits_need_a_shared_state() -> None:
+    with pytest.raises(GuardFileError, match=r"rules\[0\].limits: needs a shared state"):
+        guard(rules("hours: always, limits: [l]", more="limits: {l: {calls: 1, period: 1d}}"))
+
+
+def test_the_strictest_rule_counts() -> None:
+    """Refused before not before, the latest opening, the earliest closing."""
+    early = 'hours: {monday-sunday: ["06:00-20:00"]}'
+    both = guard(rules(DAY, early))
+    assert both.decide(NOON, request()).closes_at == utc("2026-07-16T00:00")
+    assert both.decide(NIGHT, request()).not_before == utc("2026-07-15T12:00")
+    refusing = guard(rules(DAY, "hours: always, regions: [GB]"))
+    assert refusing.decide(NIGHT, request()).rule == "r1"
+    assert guard(rules("hours: always", DAY)).decide(NOON, request()).closes_at == utc("2026-07-16T01:00")
+
+
+def test_a_rule_that_observes_refuses_nothing() -> None:
+    """Its verdict is there to be counted. With other rules, only these are enforced."""
+    verdict = guard(rules(f"{DAY}, observe: true")).decide(NIGHT, request())
+    assert verdict.kind is ALLOWED
+    assert [one.kind for one in verdict.observed] == [NOT_BEFORE]
+    mixed = guard(rules("hours: always, regions: [GB]", f"{DAY}, observe: true")).decide(NIGHT, request())
+    assert (mixed.kind, mixed.rule, mixed.observed[0].rule) == (REFUSED, "r0", "r1")
+
+
+def test_a_campaign_that_no_rule_names() -> None:
+    text = 'version: 1\nrules:\n  - {name: r, campaigns: ["debt-*"], hours: always}\n'
+    found = guard(text).decide(NOON, request(campaign="surveys"))
+    assert reasons(found) == (REFUSED, GuardReason.OUTSIDE_CALLING_HOURS)
+    assert "no rule of the guard file names the campaign" in found.detail
+    assert guard(f"{text}unmatched: allow").decide(NOON, request(campaign="surveys")).kind is ALLOWED
+
+
+def test_campaigns_by_name() -> None:
+    """Until names are known, a request waits, also if another rule allows it. Then its rules apply."""
+    directory = CampaignDirectory()
+    text = f'version: 1\nrules:\n  - {{name: n, campaigns: ["name:debt-*"], {DAY}}}\n'
+    text += '  - {name: all, campaigns: ["*"], hours: always}\n'
+    found = guard(text, directory=directory)
+    waiting = found.decide(NIGHT, request(campaign="id-1"))
+    assert (waiting.kind, waiting.not_before) == (NOT_BEFORE, NIGHT + 5)
+    directory.publish(
+        CampaignTable([CampaignEntry("id-1", "debt-north", {}), CampaignEntry("id-2", "x", {})])
+    )
+    assert found.decide(NIGHT, request(campaign="id-1")).rule == "n"
+    assert found.decide(NIGHT, request(campaign="id-2")).kind is ALLOWED
+    directory.publish(CampaignTable([CampaignEntry("id-1", "surveys", {})]))
+    assert found.decide(NIGHT, request(campaign="id-1")).kind is ALLOWED
