@@ -17,8 +17,8 @@ from gateway.compliance.rule_decisions import DecidedRule, HoursVerdict
 from gateway.compliance.rules import Rule, RuleSet, Unmatched
 from gateway.compliance.suppression_list import Suppressions
 from gateway.compliance.time_zones import TimeZones
-from gateway.compliance.verdict import GuardReason, Verdict, VerdictKind, strictest
-from gateway.core.model import DialRequest
+from gateway.core.compliance.verdict import Verdict, VerdictKind, strictest
+from gateway.core.model import DialRequest, Reason
 from gateway.directory.directory import undecided_by_any
 from gateway.directory.table import CampaignTable
 from gateway.runtime.patterns import matches_any
@@ -74,13 +74,13 @@ class Guard:
         self._known = rules.directory.known
         self._unmatched = Verdict(
             VerdictKind.REFUSED,
-            GuardReason.OUTSIDE_CALLING_HOURS,
+            Reason.OUTSIDE_CALLING_HOURS,
             version=rules.version,
             detail="unmatched: no rule of the guard file names the campaign, so it has no calling hours",
         )
         self._allowed = Verdict(_ALLOWED, version=rules.version)
         self._live = self._unmatched._replace(
-            reason=GuardReason.SUPPRESSED, detail="phone_number: suppressed by an operator", rule="live"
+            reason=Reason.SUPPRESSED, detail="phone_number: suppressed by an operator", rule="live"
         )
 
     def prepare(self, now: float) -> None:
@@ -181,7 +181,7 @@ class Guard:
         if rule.lists:
             name = self._suppressions.found_in(request.phone_number, rule.lists)
             if name is not None:
-                return decided.refused(GuardReason.SUPPRESSED, f"lists: phone_number is in {name}")
+                return decided.refused(Reason.SUPPRESSED, f"lists: phone_number is in {name}")
         hours = decided.hours_for(request, self._numbers.facts(request.phone_number))
         if isinstance(hours, Verdict):
             return hours
@@ -205,7 +205,7 @@ class Guard:
             return verdict
         opens_at = hours.next_open(free_at)
         detail = f"limits: {limit.name}: at most {limit.calls} calls in {limit.period_s:,.0f} s"
-        refused = decided.refused(GuardReason.CONTACT_LIMIT, detail)
+        refused = decided.refused(Reason.CONTACT_LIMIT, detail)
         return refused if opens_at is None else refused._replace(kind=_NOT_BEFORE, not_before=opens_at)
 
     def _free_at(

@@ -12,9 +12,9 @@ from gateway.compliance.numbers import NEVER, NumberFacts
 from gateway.compliance.open_intervals import ALWAYS, DAY_S
 from gateway.compliance.rules import AfterClosing, Rule, SeveralZones, ZoneFrom
 from gateway.compliance.time_zones import TimeZones, UnknownZone
-from gateway.compliance.verdict import GuardReason, Verdict, VerdictKind
 from gateway.core.attributes import unpacked
-from gateway.core.model import DialRequest
+from gateway.core.compliance.verdict import Verdict, VerdictKind
+from gateway.core.model import DialRequest, Reason
 
 FARTHEST_DAYS = FARTHEST_S // DAY_S
 REMEMBERED = 100_000
@@ -64,7 +64,7 @@ class HoursVerdict:
         else:
             self._verdict = Verdict(
                 VerdictKind.NOT_BEFORE,
-                GuardReason.OUTSIDE_CALLING_HOURS,
+                Reason.OUTSIDE_CALLING_HOURS,
                 name,
                 self._version,
                 f"rule {name}: hours: closed now; opens {_clock(opening.end)}",
@@ -72,7 +72,7 @@ class HoursVerdict:
             )
 
     def _refused(self, detail: str) -> Verdict:
-        reason = GuardReason.OUTSIDE_CALLING_HOURS
+        reason = Reason.OUTSIDE_CALLING_HOURS
         return Verdict(VerdictKind.REFUSED, reason, self._rule.name, self._version, detail)
 
 
@@ -98,7 +98,7 @@ class DecidedRule:
             found = self._learned(facts)
         return self._hours_of_attribute(request) if found is None else found
 
-    def refused(self, reason: GuardReason, detail: str) -> Verdict:
+    def refused(self, reason: Reason, detail: str) -> Verdict:
         """Return the verdict that the rule refuses a request."""
         return Verdict(
             VerdictKind.REFUSED, reason, self.rule.name, self.version, f"rule {self.rule.name}: {detail}"
@@ -115,7 +115,7 @@ class DecidedRule:
             problem = "regions: phone_number must be of an allowed region"
         elif rule.kinds is not None and facts.kind not in rule.kinds:
             problem = f"kinds: phone_number must be of an allowed kind, and is {facts.kind}"
-        return None if problem is None else self.refused(GuardReason.NUMBER_NOT_ALLOWED, problem)
+        return None if problem is None else self.refused(Reason.NUMBER_NOT_ALLOWED, problem)
 
     def _learned(self, facts: NumberFacts) -> Verdict | HoursVerdict | None:
         """Return what holds for all requests with such numbers, None if it depends on their attributes."""
@@ -136,7 +136,7 @@ class DecidedRule:
         if not zone:
             return self._hours_in(())
         if not self._zones.known(zone):
-            return self.refused(GuardReason.OUTSIDE_CALLING_HOURS, self._no_zone_detail())
+            return self.refused(Reason.OUTSIDE_CALLING_HOURS, self._no_zone_detail())
         return self._hours_in((zone,))
 
     def _hours_in(self, names: tuple[str, ...]) -> Verdict | HoursVerdict:
@@ -152,12 +152,12 @@ class DecidedRule:
         if not names and self.rule.no_zone is not None:
             names = (self.rule.no_zone,)
         if not names:
-            return self.refused(GuardReason.OUTSIDE_CALLING_HOURS, self._no_zone_detail())
+            return self.refused(Reason.OUTSIDE_CALLING_HOURS, self._no_zone_detail())
         try:
             zones: Sequence[tzinfo] = [self._zones.zone(name) for name in names]
         except UnknownZone:
             detail = "zone: the table of time zones lacks a zone of the number"
-            return self.refused(GuardReason.OUTSIDE_CALLING_HOURS, detail)
+            return self.refused(Reason.OUTSIDE_CALLING_HOURS, detail)
         every = self.rule.several_zones is SeveralZones.ALL
         hours = CallingHours(self.rule.week, zones, self._is_holiday, every=every)
         return HoursVerdict(self.rule, self.version, hours)

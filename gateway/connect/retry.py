@@ -101,7 +101,10 @@ class RetryingSender:
         call.attempts += 1
         call.started_at = self._now()
         call.ticket = ticket = Ticket(call.batch.give_up_at, self._expiry_now)
-        requests = [entry.request for entry in call.batch.entries]
+        requests = [
+            entry.request if entry.verdict is None else entry.request_to_send()
+            for entry in call.batch.entries
+        ]
         with call.trace.attempt(call.attempts, self._expiry_now()) as span:
             try:
                 if call.batch.revoked:

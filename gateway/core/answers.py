@@ -200,6 +200,25 @@ def rejected(reason: Reason, detail: str) -> Answer:
     return Answer(Outcome.REJECTED, reason, advice, detail)
 
 
+def refused_by_rule(entry: Entry, reason: Reason, detail: str, retry_after_s: float | None) -> Answer:
+    """Return the answer for a request that a rule of the guard refuses.
+
+    `retry_after_s` is when the rule allows it, None if it does not.
+    """
+    if entry.in_doubt:
+        return unknown(entry, reason, detail)
+    if retry_after_s is None:
+        return Answer(Outcome.REJECTED, reason, RetryAdvice.NEVER, detail, attempts=entry.attempts)
+    return Answer(
+        Outcome.NOT_ACCEPTED,
+        reason,
+        RetryAdvice.SAME_TOKEN,
+        detail,
+        retry_after_s=retry_after_s,
+        attempts=entry.attempts,
+    )
+
+
 def replayed(dial_request_id: str, trace_id: str) -> Answer:
     """Return the answer for a token that Connect has accepted before."""
     return Answer(Outcome.ACCEPTED, dial_request_id=dial_request_id, replayed=True, trace_id=trace_id)

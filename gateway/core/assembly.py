@@ -14,8 +14,10 @@ from gateway.core.campaigns.holds import Holds
 from gateway.core.campaigns.notices import Notices
 from gateway.core.campaigns.refused import RefusedCampaigns
 from gateway.core.claims.fleet_ledger import FleetLedger
+from gateway.core.compliance.guarding import Guarding
+from gateway.core.compliance.port import RequestGuard
 from gateway.core.fleet.shared_conditions import SharedConditions
-from gateway.core.intake.admission import Admission
+from gateway.core.intake.admission import SEND_MARGIN_S, Admission
 from gateway.core.intake.departures import Departures
 from gateway.core.intake.forecast import Forecast
 from gateway.core.leaving import Leaving
@@ -40,7 +42,7 @@ from gateway.core.views.statistics import Statistics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreParts:
-    """The parts that the engine itself uses. Those of a fleet are None without one."""
+    """The parts that the engine itself uses. Those of a fleet or a guard are None without one."""
 
     outbox: Outbox
     outstanding: Outstanding
@@ -64,6 +66,7 @@ class CoreParts:
     fleet_permits: FleetPermits | None
     fleet_ledger: FleetLedger | None
     shared_conditions: SharedConditions | None
+    guarding: Guarding | None
 
 
 def assemble(
@@ -72,6 +75,7 @@ def assemble(
     campaign_problem: Callable[[str], str | None],
     fleet_member: str | None,
     fleet_quota: QuotaMember | None,
+    guard: RequestGuard | None,
 ) -> CoreParts:
     """Return the parts of a core; `Engine` explains the arguments."""
     outbox, holds, conditions, notices = Outbox(), Holds(), Conditions(rng), Notices()
@@ -80,7 +84,11 @@ def assemble(
     scheduler, slices = Scheduler(limits.linger_s, flow, expiry), Slices(limits.slice_units)
     departures = Departures(outstanding, outbox, scheduler, slices)
     policy = VerdictPolicy(limits.max_attempts, rng)
-    completion = Completion(outstanding, scheduler, flow, notices, policy, expiry, slices)
+    guarding = None
+    if guard is not None:
+        lead_s = limits.expiry_headroom_s + SEND_MARGIN_S
+        guarding = outstanding.watch = Guarding(guard, outstanding, scheduler, expiry, slices, lead_s)
+    completion = Completion(outstanding, scheduler, flow, notices, policy, expiry, slices, guarding)
     fleet_ledger = shared_conditions = None
     if fleet_member is not None:
         shared_conditions = SharedConditions(fleet_member, conditions, scheduler.is_waiting, completion)
@@ -98,11 +106,12 @@ def assemble(
         campaign_problem,
         expiry,
         None if fleet_ledger is None else fleet_ledger.admitted,
+        guarding,
     )
     retries: deque[int] = deque()
     pacer, budget, fleet_permits = _pace(limits, fleet_quota, Demand(scheduler, retries))
     calls = CallsInFlight(limits.max_attempts)
-    former = BatchFormer(scheduler, departures, completion, expiry, slices)
+    former = BatchFormer(scheduler, departures, completion, expiry, slices, guarding)
     permits = CallPermits(
         pacer, budget, retries, calls, limits.concurrent_calls, former, scheduler, flow, expiry, slices
     )
@@ -123,13 +132,14 @@ def assemble(
         snapshot_taker=SnapshotTaker(outstanding, scheduler, flow, pacer, permit_wait, expiry),
         completion=completion,
         admission=admission,
-        leaving=Leaving(outstanding, scheduler, holds, slices),
+        leaving=Leaving(outstanding, scheduler, holds, slices, guarding),
         pacer=pacer,
         calls=calls,
         permits=permits,
         fleet_permits=fleet_permits,
         fleet_ledger=fleet_ledger,
         shared_conditions=shared_conditions,
+        guarding=guarding,
     )
 
 

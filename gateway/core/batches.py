@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gateway.core.compliance.guarding import Guarding
 from gateway.core.intake.departures import Departures
 from gateway.core.model import BATCH_BYTES, Entry, FlushReason
 from gateway.core.scheduling.expiry import ExpiryScale
@@ -28,13 +29,17 @@ class FormedCall(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BatchFormer:
-    """Takes entries from the scheduler's queues, and leaves out those that must not be sent any more."""
+    """Takes entries from the scheduler's queues, and leaves out those that must not be sent any more.
+
+    `guarding` is None without a compliance guard.
+    """
 
     scheduler: Scheduler
     departures: Departures
     completion: Completion
     expiry: ExpiryScale
     slices: Slices
+    guarding: Guarding | None = None
 
     def form(self, now: float, hint: tuple[str, str] | None = None) -> FormedCall | None:
         """Form the next call; None if all of it has expired or has no waiters any more.
@@ -56,19 +61,23 @@ class BatchFormer:
         return None
 
     def _sendable(self, now: float, taken: list[Entry]) -> list[Entry]:
-        """Return the entries of a call that still have waiters and time; the others are dropped or expired.
+        """Return the entries of a call that still have waiters and time, and that the guard allows.
 
         Expiries and leaving sources are processed in slices, so some may still be in the queues.
         """
         if self.departures:
             taken = self.departures.keep_unsent(now, taken)
-        if not self.scheduler.may_hold_expired(now):
-            return taken
+        if self.scheduler.may_hold_expired(now):
+            taken = self._unexpired(now, taken)
+        return taken if self.guarding is None else self.guarding.permitted(now, taken)
+
+    def _unexpired(self, now: float, taken: list[Entry]) -> list[Entry]:
         expired_at = self.expiry.at(now)
-        for entry in taken:
-            if entry.give_up_at <= expired_at:
-                self.completion.expire(now, entry)
-        return [entry for entry in taken if entry.give_up_at > expired_at]
+        expired = [entry for entry in taken if entry.give_up_at <= expired_at]
+        kept = [entry for entry in taken if entry.give_up_at > expired_at]
+        for entry in expired:
+            self.completion.expire(now, entry)
+        return kept
 
     def _filled_up(self, now: float, campaign_id: str, entries: list[Entry], size: int) -> list[Entry]:
         """Return the entries of a call with more of the campaign, up to its size."""

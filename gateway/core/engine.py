@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gateway.core.assembly import assemble
 from gateway.core.campaign_id import problem_with_campaign
+from gateway.core.compliance.port import RequestGuard
 from gateway.core.decision import Decision
 from gateway.core.errors import CallRevoked, CampaignNotFound
 from gateway.core.fleet.messages import Claim, Claimed, Settlement, TokenRecord
@@ -43,6 +44,7 @@ class Engine:
     campaigns, None without one. Then `fleet_ledger` and `shared_conditions` exist, and calls of
     `Decision.batches` are sent only if `claimed` says so. `fleet_quota` names this process in a fleet that
     shares the quota. Then `fleet_permits` exists, and permits calls as the shared state grants them.
+    `guard` decides which requests may be sent now. Then `guarding` exists.
     """
 
     def __init__(
@@ -52,17 +54,19 @@ class Engine:
         campaign_problem: Callable[[str], str | None] = problem_with_campaign,
         fleet_member: str | None = None,
         fleet_quota: QuotaMember | None = None,
+        guard: RequestGuard | None = None,
     ) -> None:
         self._limits = limits
         self._forecasts = limits.forecast
         self._quota = limits.call_rate, limits.call_burst
         self._dropped = 0
-        parts = assemble(limits, rng, campaign_problem, fleet_member, fleet_quota)
+        parts = assemble(limits, rng, campaign_problem, fleet_member, fleet_quota, guard)
         self.statistics = parts.statistics
         self.operator_actions = parts.operator_actions
         self.fleet_permits = parts.fleet_permits
         self.fleet_ledger = parts.fleet_ledger
         self.shared_conditions = parts.shared_conditions
+        self.guarding = parts.guarding
         self._outbox = parts.outbox
         self._outstanding = parts.outstanding
         self._holds = parts.holds
@@ -227,6 +231,13 @@ class Engine:
         """
         return self._calls.revoke(campaign_id, purging=purging, formed_by=formed_by)
 
+    def review(self, now: float) -> list[Batch]:
+        """Decide again about all requests, since `guarding` decides otherwise than before.
+
+        Return the calls under way that it does not allow any more; the shell revokes their tickets.
+        """
+        return [] if self.guarding is None else self.guarding.review(now, self._calls)
+
     def abandon(self, now: float, unsent: Sequence[Batch] = ()) -> None:
         """Begin to answer all outstanding requests, including those in calls: the gateway leaves now.
 
@@ -266,6 +277,8 @@ class Engine:
             self._scheduler.reconsider(now, campaign_id)
         self._scheduler.note_permits(self._pacer.available_share(now))
         expired = self._scheduler.advance(now, self._limits.slice_units)
+        if self.guarding is not None:
+            expired += self.guarding.advance(now, self._limits.slice_units)
         for entry in expired:
             self._completion.expire(now, entry)
         if self.draining:
@@ -389,6 +402,8 @@ class Engine:
         if self._slices:
             return now
         instants = [self._scheduler.deadline()]
+        if self.guarding is not None:
+            instants.append(self.guarding.deadline())
         if self.fleet_ledger is not None:
             instants.append(self.fleet_ledger.deadline())
         if self._leaving.is_sending(now):

@@ -5,6 +5,7 @@
                     ├────────────┘ │  a call that did not decide it: at once, or after a pause
                     └── DELAYED ◀──┘
 
+    UNQUEUED ──▶ DELAYED: only with a guard, until it allows the request
     UNQUEUED or IN_FLIGHT ──▶ CHECKING ──▶ SETTLED: only with a shared state, before a denial
 
 Rules:
@@ -32,7 +33,7 @@ class EntryState(enum.Enum):
     WAITING = "waiting"
     """In the queue of its campaign, for the next call."""
     DELAYED = "delayed"
-    """Between two calls: in the pause before a retry, or while another replica sends the token."""
+    """In no queue for a while: before a retry, while another replica sends the token, or until hours open."""
     IN_FLIGHT = "in flight"
     """In a call that is under way or being formed."""
     CHECKING = "checking"
@@ -45,7 +46,7 @@ class EntryState(enum.Enum):
 
 _S = EntryState
 TRANSITIONS: Mapping[EntryState, frozenset[EntryState]] = {
-    _S.UNQUEUED: frozenset({_S.WAITING, _S.IN_FLIGHT, _S.CHECKING, _S.SETTLED}),
+    _S.UNQUEUED: frozenset({_S.WAITING, _S.DELAYED, _S.IN_FLIGHT, _S.CHECKING, _S.SETTLED}),
     _S.WAITING: frozenset({_S.IN_FLIGHT, _S.UNQUEUED}),
     _S.DELAYED: frozenset({_S.WAITING, _S.UNQUEUED}),
     _S.IN_FLIGHT: frozenset({_S.WAITING, _S.DELAYED, _S.UNQUEUED, _S.CHECKING, _S.SETTLED}),

@@ -4,6 +4,7 @@ from functools import partial
 
 from gateway.core import answers
 from gateway.core.campaigns.holds import Holds
+from gateway.core.compliance.guarding import Guarding
 from gateway.core.entry_state import EntryState
 from gateway.core.model import Batch, Entry, Reason
 from gateway.core.scheduling.scheduler import Scheduler
@@ -19,11 +20,19 @@ class Leaving:
     `send_until` is the instant until which calls may leave; None while the gateway stays.
     """
 
-    def __init__(self, outstanding: Outstanding, scheduler: Scheduler, holds: Holds, slices: Slices) -> None:
+    def __init__(
+        self,
+        outstanding: Outstanding,
+        scheduler: Scheduler,
+        holds: Holds,
+        slices: Slices,
+        guarding: Guarding | None = None,
+    ) -> None:
         self._outstanding = outstanding
         self._scheduler = scheduler
         self._holds = holds
         self._slices = slices
+        self._guarding = guarding
         self.send_until: float | None = None
         self._stopped = False
         self._giving_up: set[str] = set()
@@ -46,9 +55,14 @@ class Leaving:
         return now < self.send_until and not waits
 
     def begin(self, now: float, send_until: float) -> None:
-        """Begin to leave: linger no more. Nothing is sent from `send_until` on."""
+        """Begin to leave: linger no more. Nothing is sent from `send_until` on.
+
+        Requests that wait for calling hours are answered, as those of held campaigns.
+        """
         self.send_until = send_until
         self._slices.add(self._scheduler.drain(), self._scheduler.consider)
+        if self._guarding is not None:
+            self._slices.add(self._guarding.take_waiting(), self._give_up_waiting)
         self._slices.run(now)
 
     def stop_sending(self) -> None:

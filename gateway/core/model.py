@@ -54,6 +54,10 @@ class Reason(enum.IntEnum):
     PURGED = 14
     OVERLOADED = 15
     DEADLINE = 16
+    OUTSIDE_CALLING_HOURS = 17
+    SUPPRESSED = 18
+    CONTACT_LIMIT = 19
+    NUMBER_NOT_ALLOWED = 20
 
     __hash__ = int.__hash__  # as for outcomes
 
@@ -196,6 +200,17 @@ class EntryQueue(Protocol):
         """Return about how many would go before an entry that gives up at `give_up_at`."""
 
 
+class AllowingVerdict(Protocol):
+    """The guard's verdict that a request may be sent (`compliance.verdict.Verdict`), as an entry keeps it.
+
+    `closes_at` is when it must have been dialed, in seconds since the epoch; None if nothing closes.
+    """
+
+    @property
+    def closes_at(self) -> float | None:
+        """The closing time."""
+
+
 class _Nobody:
     """Drops all answers and notices."""
 
@@ -256,7 +271,7 @@ class Entry:
     that it is in doubt. From then on the answer is ACCEPTED or UNKNOWN. A `suspect` is sent only with other
     suspects, or alone. `arrived_at` is when it last began to wait. `awaited_by` is its waiter, or a list once
     another has joined or left: a list, or a tuple, for each would take 64 bytes more. Only `entry_state.move`
-    and `move_all` change the `state`.
+    and `move_all` change the `state`. `verdict` is why the guard lets it be sent; None without a guard.
     """
 
     request: DialRequest
@@ -271,12 +286,21 @@ class Entry:
     in_doubt: bool = False
     suspect: bool = False
     refusal: Reason = Reason.NONE
+    verdict: AllowingVerdict | None = None
 
     @property
     def waiters(self) -> Sequence[Waiter]:
         """All waiters."""
         awaited_by = self.awaited_by
         return awaited_by if isinstance(awaited_by, list) else (awaited_by,)
+
+    def request_to_send(self) -> DialRequest:
+        """Return the request as Amazon Connect gets it: it must not be dialed after closing time."""
+        request = self.request
+        closes_at = None if self.verdict is None else self.verdict.closes_at
+        if closes_at is None or request.expiration is None or closes_at >= request.expiration:
+            return request
+        return replace(request, expiration=closes_at)
 
 
 @dataclass(slots=True, eq=False)

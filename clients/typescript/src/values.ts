@@ -41,7 +41,11 @@ export type Reason =
   | "HELD"
   | "PURGED"
   | "OVERLOADED"
-  | "DEADLINE";
+  | "DEADLINE"
+  | "OUTSIDE_CALLING_HOURS"
+  | "SUPPRESSED"
+  | "CONTACT_LIMIT"
+  | "NUMBER_NOT_ALLOWED";
 
 /** Whether and how to send a dial again. `UNSPECIFIED`: not necessary, or an advice of a newer gateway. */
 export type RetryAdvice = "UNSPECIFIED" | "SAME_TOKEN" | "NEW_TOKEN" | "NEVER";

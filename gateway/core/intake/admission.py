@@ -14,6 +14,7 @@ from typing import NamedTuple
 from gateway.core import answers
 from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.campaigns.notices import Notices
+from gateway.core.compliance.guarding import Guarding
 from gateway.core.intake.departures import Departures
 from gateway.core.intake.forecast import Forecast
 from gateway.core.intake.validation import is_past, problem_with
@@ -65,7 +66,8 @@ class Admission:
     """Lets dial requests in; `headroom_s` before its expiration a request counts as expired.
 
     `campaign_problem` returns the rule that a campaign id breaks by the API that carries its calls.
-    `admitted` is told of new entries that wait for a call; None without a fleet.
+    `admitted` is told of new entries that wait for a call; None without a fleet. `guarding` is None without
+    a compliance guard.
     """
 
     outstanding: Outstanding
@@ -79,6 +81,7 @@ class Admission:
     campaign_problem: Callable[[str], str | None]
     expiry: ExpiryScale
     admitted: Callable[[float, Sequence[Entry]], None] | None = None
+    guarding: Guarding | None = None
 
     def admit(
         self,
@@ -114,6 +117,8 @@ class Admission:
             self.outbox.add(settled)
         if state.denied:
             fresh = self._deny(now, fresh, state.denied)
+        if self.guarding is not None:
+            fresh = self.guarding.permitted(now, fresh)
         if fresh:
             self.scheduler.push(now, fresh)
             if self.admitted is not None:

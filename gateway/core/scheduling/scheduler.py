@@ -88,6 +88,13 @@ class Scheduler:
         """Pause an entry until `until`, or until it gives up if that is earlier; then it waits for a call."""
         self._delayed.add(entry, min(until, self._expiry.back(entry.give_up_at)))
 
+    def resume(self, now: float, entry: Entry) -> None:
+        """Let an entry whose pause is over wait for a call."""
+        if entry.suspect:
+            self.push_suspects(now, [entry])
+        else:
+            self.push(now, (entry,))
+
     def note_permits(self, share: float) -> None:
         """Note the share of the burst that is available: from 0 (no permit) to 1 (all)."""
         self._linger.permit_share = share
@@ -369,8 +376,5 @@ class Scheduler:
         if entry.give_up_at <= self._expiry.at(now):
             move(entry, EntryState.UNQUEUED)
             return False
-        if entry.suspect:
-            self.push_suspects(now, [entry])
-        else:
-            self.push(now, (entry,))
+        self.resume(now, entry)
         return True

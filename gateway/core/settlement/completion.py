@@ -8,6 +8,7 @@ from gateway.core import answers
 from gateway.core.campaigns import conditions
 from gateway.core.campaigns.flow import CampaignFlow
 from gateway.core.campaigns.notices import Notices
+from gateway.core.compliance.guarding import Guarding
 from gateway.core.entry_state import EntryState
 from gateway.core.errors import CallInvalid, CampaignNotFound, CampaignNotRunning
 from gateway.core.model import Batch, CallReport, CampaignNotice, Entry, FlushReason, ItemFailure, Reason
@@ -32,6 +33,7 @@ class Completion:
     policy: verdicts.VerdictPolicy
     expiry: ExpiryScale
     slices: Slices
+    guarding: Guarding | None = None
     invalid_calls: InvalidCalls = field(default_factory=InvalidCalls)
 
     def of_call(
@@ -78,7 +80,9 @@ class Completion:
     # --- expiry --------------------------------------------------------------------------------------
 
     def expire(self, now: float, entry: Entry) -> None:
-        """Settle an entry that has expired."""
+        """Settle an entry that has expired; at closing time it may wait for the next opening instead."""
+        if self.guarding is not None and self.guarding.closed(now, entry):
+            return
         answer = answers.expired(entry, self.flow.expiry_reason(entry.request.campaign_id))
         self.outstanding.settle(now, entry, answer)
 

@@ -30,13 +30,25 @@ class DenialReview(Protocol):
         ...
 
 
+class SettlementWatch(Protocol):
+    """Is told of the entries that leave (`compliance.guarding.Guarding`)."""
+
+    def settled(self, answered: Sequence[tuple[Entry, Answer]]) -> None:
+        """Take entries that are about to be settled."""
+        ...
+
+    def dropped(self, entry: Entry) -> None:
+        """Take an entry that is about to be dropped."""
+        ...
+
+
 class Outstanding:
     """The outstanding entries and their waiters; `count` and `bytes` say how many there are.
 
     `bytes` is the memory of requests and joins, `campaigns` the number of campaigns that have any.
     `joined` counts waiters that joined an existing entry, `dropped` the entries dropped unsent because all
     their waiters are gone. `departed` are waiters of sources that are gone, for the shell to take.
-    `denial_review` is None without a fleet.
+    `denial_review` is None without a fleet, `watch` without a guard.
     """
 
     def __init__(self, ledger: Ledger, outbox: Outbox) -> None:
@@ -49,6 +61,7 @@ class Outstanding:
         self.campaigns = 0
         self.departed: list[Waiter] = []
         self.denial_review: DenialReview | None = None
+        self.watch: SettlementWatch | None = None
 
     def campaign(self, now: float, campaign_id: str) -> CampaignTokens | None:
         """Return what is known of a campaign's tokens; None if no token is known."""
@@ -127,6 +140,8 @@ class Outstanding:
 
     def settle_on(self, campaign: CampaignTokens, answers: Sequence[tuple[Entry, Answer]]) -> None:
         """Settle entries of one campaign."""
+        if self.watch is not None:
+            self.watch.settled(answers)
         entries = [entry for entry, _ in answers]
         move_all(entries, _SETTLED)
         self._ledger.remember(campaign, answers)
@@ -144,6 +159,8 @@ class Outstanding:
 
     def drop(self, now: float, entry: Entry) -> None:
         """Drop an entry without waiters. A doubt about it is remembered in the ledger."""
+        if self.watch is not None:
+            self.watch.dropped(entry)
         move(entry, _SETTLED)
         campaign = self.open_campaign(now, entry.request.campaign_id)
         if entry.in_doubt:

@@ -5,7 +5,8 @@ import pytest
 from gateway.compliance.contact_limits import ModelContactLog
 from gateway.compliance.errors import GuardFileError
 from gateway.compliance.suppression_list import Suppressions
-from gateway.compliance.verdict import GuardReason, Verdict, VerdictKind
+from gateway.core.compliance.verdict import Verdict, VerdictKind
+from gateway.core.model import Reason
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.table import CampaignEntry, CampaignTable
 from tests.unit.compliance.making import HASHING, LONDON, NEW_YORK, guard, request, table_of, utc
@@ -22,7 +23,7 @@ def rules(*rules: str, more: str = "") -> str:
     return f"version: 1\n{more}\nrules:\n{listed}\n"
 
 
-def reasons(verdict: Verdict) -> tuple[VerdictKind, GuardReason]:
+def reasons(verdict: Verdict) -> tuple[VerdictKind, Reason]:
     return verdict.kind, verdict.reason
 
 
@@ -41,7 +42,7 @@ def test_a_request_in_hours_is_allowed_until_closing() -> None:
 def test_a_request_out_of_hours_may_wait() -> None:
     """If its expiration allows. The detail says when it opens, and has nothing of the number."""
     verdict = guard(rules(DAY)).decide(NIGHT, request())
-    assert reasons(verdict) == (NOT_BEFORE, GuardReason.OUTSIDE_CALLING_HOURS)
+    assert reasons(verdict) == (NOT_BEFORE, Reason.OUTSIDE_CALLING_HOURS)
     assert verdict.not_before == utc("2026-07-15T12:00")
     assert verdict.detail == "rule r0: hours: closed now; opens at 2026-07-15T12:00:00Z"
     assert verdict.may_wait(utc("2026-07-15T12:01"))
@@ -61,7 +62,7 @@ def test_an_expiration_after_closing_may_be_refused() -> None:
     closing = utc("2026-07-16T01:00")
     assert found.decide(NOON, request(expiration=closing)).kind is ALLOWED
     late = found.decide(NOON, request(expiration=closing + 1))
-    assert reasons(late) == (REFUSED, GuardReason.OUTSIDE_CALLING_HOURS)
+    assert reasons(late) == (REFUSED, Reason.OUTSIDE_CALLING_HOURS)
     assert "after_closing" in late.detail
 
 
@@ -78,7 +79,7 @@ def test_numbers() -> None:
         ("+18005550123", "kinds: phone_number must be of an allowed kind, and is TOLL_FREE"),
     ):
         verdict = found.decide(NOON, request(number))
-        assert reasons(verdict) == (REFUSED, GuardReason.NUMBER_NOT_ALLOWED)
+        assert reasons(verdict) == (REFUSED, Reason.NUMBER_NOT_ALLOWED)
         assert field in verdict.detail
         assert number not in verdict.detail
     assert found.decide(NOON, request("+18762101234")).kind is ALLOWED
@@ -96,7 +97,7 @@ def test_a_number_without_a_known_zone() -> None:
     """Refused, unless the rule says which zone counts then. Without hours no zone is needed."""
     unknown = request("+12225550123")
     found = guard(rules(f"{DAY}, numbers: possible")).decide(NOON, unknown)
-    assert reasons(found) == (REFUSED, GuardReason.OUTSIDE_CALLING_HOURS)
+    assert reasons(found) == (REFUSED, Reason.OUTSIDE_CALLING_HOURS)
     assert "zone: the time zone of phone_number is not known" in found.detail
     named = guard(rules(f"{DAY}, numbers: possible, no_zone: America/New_York"))
     assert named.decide(NOON, unknown).kind is ALLOWED
@@ -109,7 +110,7 @@ def test_zones_that_are_never_in_hours_together() -> None:
     """Toll-free numbers are answered from Guam to Newfoundland: at no instant is it morning everywhere."""
     found = guard(rules('hours: {monday-sunday: ["09:00-11:00"]}'))
     verdict = found.decide(NOON, request("+18005550123"))
-    assert reasons(verdict) == (REFUSED, GuardReason.OUTSIDE_CALLING_HOURS)
+    assert reasons(verdict) == (REFUSED, Reason.OUTSIDE_CALLING_HOURS)
     assert verdict.detail == "rule r0: hours: no opening within 32 days"
 
 
@@ -121,7 +122,7 @@ def test_the_zone_of_an_attribute() -> None:
     assert found.decide(NIGHT, request()).kind is ALLOWED  # 8:00 in London
     for wrong in ("Mars/Olympus", "../../etc/passwd", "/etc/localtime", "x" * 1000, "\0"):
         verdict = found.decide(NOON, request(attributes={"tz": wrong}))
-        assert reasons(verdict) == (REFUSED, GuardReason.OUTSIDE_CALLING_HOURS)
+        assert reasons(verdict) == (REFUSED, Reason.OUTSIDE_CALLING_HOURS)
         assert wrong not in verdict.detail
     strict = guard(rules(f"{DAY}, zone: {{attribute: tz}}"))
     assert strict.decide(NOON, request()).kind is REFUSED
@@ -152,11 +153,11 @@ def test_suppression_lists() -> None:
         rules("hours: always, lists: [a]", more="lists: {a: {file: /a}, b: {file: /b}}"),
         suppressions=suppressions,
     )
-    assert reasons(found.decide(NOON, request())) == (REFUSED, GuardReason.SUPPRESSED)
+    assert reasons(found.decide(NOON, request())) == (REFUSED, Reason.SUPPRESSED)
     suppressions.publish({"a": table_of(LONDON), "b": table_of(NEW_YORK)})
     assert found.decide(NOON, request()).kind is ALLOWED
     verdict = found.decide(NOON, request(LONDON))
-    assert reasons(verdict) == (REFUSED, GuardReason.SUPPRESSED)
+    assert reasons(verdict) == (REFUSED, Reason.SUPPRESSED)
     assert verdict.detail == "rule r0: lists: phone_number is in a"
 
 
@@ -167,7 +168,7 @@ def test_live_suppressions_apply_to_all_campaigns(rule: str) -> None:
     found = guard(rules(rule), suppressions=suppressions)
     assert found.decide(NOON, request()).kind is ALLOWED
     suppressions.live.add(HASHING.of(NEW_YORK), NOON, "asked on the phone")
-    assert reasons(found.decide(NOON, request())) == (REFUSED, GuardReason.SUPPRESSED)
+    assert reasons(found.decide(NOON, request())) == (REFUSED, Reason.SUPPRESSED)
     assert found.decide(NOON, request(LONDON)).kind is ALLOWED
 
 
@@ -181,7 +182,7 @@ def test_contact_limits() -> None:
     assert found.record(NOON + 60, two)
     third = request(token="3")
     verdict = found.decide(NOON + 120, third)
-    assert reasons(verdict) == (NOT_BEFORE, GuardReason.CONTACT_LIMIT)
+    assert reasons(verdict) == (NOT_BEFORE, Reason.CONTACT_LIMIT)
     assert verdict.not_before == NOON + 86_400
     assert verdict.detail == "rule r0: limits: l: at most 2 calls in 86,400 s"
     assert not found.record(NOON + 120, third)
@@ -201,7 +202,7 @@ def test_limits_that_are_only_observed() -> None:
     assert found.record(NOON + 60, two)
     verdict = found.decide(NOON + 60, two)
     assert verdict.kind is ALLOWED
-    assert [reasons(seen) for seen in verdict.observed] == [(NOT_BEFORE, GuardReason.CONTACT_LIMIT)]
+    assert [reasons(seen) for seen in verdict.observed] == [(NOT_BEFORE, Reason.CONTACT_LIMIT)]
     found.withdraw(one)
     assert found.decide(NOON + 60, two).observed[0].kind is ALLOWED
 
@@ -242,7 +243,7 @@ def test_a_rule_that_observes_refuses_nothing() -> None:
 def test_a_campaign_that_no_rule_names() -> None:
     text = 'version: 1\nrules:\n  - {name: r, campaigns: ["debt-*"], hours: always}\n'
     found = guard(text).decide(NOON, request(campaign="surveys"))
-    assert reasons(found) == (REFUSED, GuardReason.OUTSIDE_CALLING_HOURS)
+    assert reasons(found) == (REFUSED, Reason.OUTSIDE_CALLING_HOURS)
     assert "no rule of the guard file names the campaign" in found.detail
     assert guard(f"{text}unmatched: allow").decide(NOON, request(campaign="surveys")).kind is ALLOWED
 

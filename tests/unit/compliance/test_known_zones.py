@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.compliance.verdict import VerdictKind
+from gateway.core.compliance.verdict import VerdictKind
 from tests.unit.compliance.known_zones import KnownZones, known_zones
 from tests.unit.compliance.making import guard, numbers, request, utc
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from gateway.core.attributes import Attributes
+from gateway.core.compliance.port import RequestGuard
 from gateway.core.engine import Decision, Engine, Limits
 from gateway.core.model import (
     Answer,
@@ -106,8 +107,8 @@ class Caller:
 class Bench:
     """An engine, with the bookkeeping that the tests would repeat: indices, answers, reports."""
 
-    def __init__(self, **limits: Any) -> None:
-        self.engine = Engine(Limits(**limits), random.Random(1))
+    def __init__(self, guard: RequestGuard | None = None, **limits: Any) -> None:
+        self.engine = Engine(Limits(**limits), random.Random(1), guard=guard)
         self.settled: list[Settled] = []
         """The answers that came with the last poll."""
 

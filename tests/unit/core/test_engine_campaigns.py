@@ -1,5 +1,7 @@
 """Priorities, cooling, parking, notices and the retry budget, as the shell sees them."""
 
+from typing import Any
+
 import pytest
 
 from gateway.core.campaigns.conditions import PROBE_STEP
@@ -28,7 +30,7 @@ def throttle(bench: Bench, now: float, batch: Batch) -> None:
     bench.complete(now, batch, failed=dict.fromkeys(tokens_of(batch), ItemFailure.CAPACITY))
 
 
-def parked_bench(state: str = "Paused", **limits: object) -> tuple[Bench, Caller]:
+def parked_bench(state: str = "Paused", **limits: Any) -> tuple[Bench, Caller]:
     """Make a bench with 30 requests of a campaign that has been parked just now."""
     bench, caller = Bench(**limits), Caller()
     bench.send_all(NOW, caller, *many(30))

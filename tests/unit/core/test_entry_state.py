@@ -20,6 +20,7 @@ LEGAL = {
     (EntryState.UNQUEUED, EntryState.WAITING),
     (EntryState.UNQUEUED, EntryState.IN_FLIGHT),
     (EntryState.UNQUEUED, EntryState.SETTLED),
+    (EntryState.UNQUEUED, EntryState.DELAYED),
     (EntryState.WAITING, EntryState.IN_FLIGHT),
     (EntryState.WAITING, EntryState.UNQUEUED),
     (EntryState.DELAYED, EntryState.WAITING),

@@ -113,6 +113,19 @@ class _ReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     """The gateway had no room for it."""
     REASON_DEADLINE: _Reason.ValueType  # 16
     """The deadline of the caller's PutDialRequests was about to pass."""
+    REASON_OUTSIDE_CALLING_HOURS: _Reason.ValueType  # 17
+    """It may not be called at this time: outside calling hours by the guard's
+    rules, or the rules do not say when it may be called. With NOT_ACCEPTED,
+    retry_after says when it may be called.
+    """
+    REASON_SUPPRESSED: _Reason.ValueType  # 18
+    """The number is on a suppression list, or an operator has suppressed it."""
+    REASON_CONTACT_LIMIT: _Reason.ValueType  # 19
+    """The number was called as often as a contact limit allows; retry_after says
+    when it may be called again.
+    """
+    REASON_NUMBER_NOT_ALLOWED: _Reason.ValueType  # 20
+    """Numbers of this kind or region may not be called; detail names the rule."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Why a dial request was not accepted."""
@@ -157,6 +170,19 @@ REASON_OVERLOADED: Reason.ValueType  # 15
 """The gateway had no room for it."""
 REASON_DEADLINE: Reason.ValueType  # 16
 """The deadline of the caller's PutDialRequests was about to pass."""
+REASON_OUTSIDE_CALLING_HOURS: Reason.ValueType  # 17
+"""It may not be called at this time: outside calling hours by the guard's
+rules, or the rules do not say when it may be called. With NOT_ACCEPTED,
+retry_after says when it may be called.
+"""
+REASON_SUPPRESSED: Reason.ValueType  # 18
+"""The number is on a suppression list, or an operator has suppressed it."""
+REASON_CONTACT_LIMIT: Reason.ValueType  # 19
+"""The number was called as often as a contact limit allows; retry_after says
+when it may be called again.
+"""
+REASON_NUMBER_NOT_ALLOWED: Reason.ValueType  # 20
+"""Numbers of this kind or region may not be called; detail names the rule."""
 global___Reason = Reason
 
 class _RetryAdvice:

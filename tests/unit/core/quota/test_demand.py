@@ -1,6 +1,7 @@
 """A replica reports the turns that come next, and follows the turn of the fleet if it can."""
 
 from collections import deque
+from typing import Any
 
 from gateway.core.errors import CampaignNotFound
 from gateway.core.model import Priority, Source
@@ -10,7 +11,7 @@ from tests.unit.core.making import NOW, Bench, Caller, many
 LATER = NOW + 1.0
 
 
-def bench_of(**limits: object) -> Bench:
+def bench_of(**limits: Any) -> Bench:
     """Make a bench whose calls are ready at once, one call at a time."""
     return Bench(call_rate=0.0, linger_s=0.0, **{"concurrent_calls": 1, **limits})
 

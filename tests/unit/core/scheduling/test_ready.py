@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from typing import Any
 
 from gateway.core.errors import CampaignNotFound
 from gateway.core.model import Batch, FlushReason, Priority, Source
@@ -25,7 +26,7 @@ def calls_of(bench: Bench, count: int) -> list[Batch]:
     return batches
 
 
-def bench_of(**limits: object) -> Bench:
+def bench_of(**limits: Any) -> Bench:
     """Make a bench without a call rate, one call at a time."""
     return Bench(call_rate=0.0, linger_s=0.0, **{"concurrent_calls": 1, **limits})
 

@@ -135,6 +135,17 @@ const (
 	Reason_REASON_OVERLOADED Reason = 15
 	// The deadline of the caller's PutDialRequests was about to pass.
 	Reason_REASON_DEADLINE Reason = 16
+	// It may not be called at this time: outside calling hours by the guard's
+	// rules, or the rules do not say when it may be called. With NOT_ACCEPTED,
+	// retry_after says when it may be called.
+	Reason_REASON_OUTSIDE_CALLING_HOURS Reason = 17
+	// The number is on a suppression list, or an operator has suppressed it.
+	Reason_REASON_SUPPRESSED Reason = 18
+	// The number was called as often as a contact limit allows; retry_after says
+	// when it may be called again.
+	Reason_REASON_CONTACT_LIMIT Reason = 19
+	// Numbers of this kind or region may not be called; detail names the rule.
+	Reason_REASON_NUMBER_NOT_ALLOWED Reason = 20
 )
 
 // Enum value maps for Reason.
@@ -157,25 +168,33 @@ var (
 		14: "REASON_PURGED",
 		15: "REASON_OVERLOADED",
 		16: "REASON_DEADLINE",
+		17: "REASON_OUTSIDE_CALLING_HOURS",
+		18: "REASON_SUPPRESSED",
+		19: "REASON_CONTACT_LIMIT",
+		20: "REASON_NUMBER_NOT_ALLOWED",
 	}
 	Reason_value = map[string]int32{
-		"REASON_UNSPECIFIED":          0,
-		"REASON_INVALID_REQUEST":      1,
-		"REASON_INVALID_INPUT":        2,
-		"REASON_TOKEN_CONFLICT":       3,
-		"REASON_CAMPAIGN_NOT_FOUND":   4,
-		"REASON_CAMPAIGN_NOT_RUNNING": 5,
-		"REASON_ACCESS_DENIED":        6,
-		"REASON_EXPIRATION_PASSED":    7,
-		"REASON_WOULD_EXPIRE":         8,
-		"REASON_THROTTLED":            9,
-		"REASON_CONNECT_ERROR":        10,
-		"REASON_CONNECT_UNREACHABLE":  11,
-		"REASON_DRAINING":             12,
-		"REASON_HELD":                 13,
-		"REASON_PURGED":               14,
-		"REASON_OVERLOADED":           15,
-		"REASON_DEADLINE":             16,
+		"REASON_UNSPECIFIED":           0,
+		"REASON_INVALID_REQUEST":       1,
+		"REASON_INVALID_INPUT":         2,
+		"REASON_TOKEN_CONFLICT":        3,
+		"REASON_CAMPAIGN_NOT_FOUND":    4,
+		"REASON_CAMPAIGN_NOT_RUNNING":  5,
+		"REASON_ACCESS_DENIED":         6,
+		"REASON_EXPIRATION_PASSED":     7,
+		"REASON_WOULD_EXPIRE":          8,
+		"REASON_THROTTLED":             9,
+		"REASON_CONNECT_ERROR":         10,
+		"REASON_CONNECT_UNREACHABLE":   11,
+		"REASON_DRAINING":              12,
+		"REASON_HELD":                  13,
+		"REASON_PURGED":                14,
+		"REASON_OVERLOADED":            15,
+		"REASON_DEADLINE":              16,
+		"REASON_OUTSIDE_CALLING_HOURS": 17,
+		"REASON_SUPPRESSED":            18,
+		"REASON_CONTACT_LIMIT":         19,
+		"REASON_NUMBER_NOT_ALLOWED":    20,
 	}
 )
 
@@ -1041,7 +1060,7 @@ const file_dialgateway_v1_dial_request_service_proto_rawDesc = "" +
 	"\x10OUTCOME_REJECTED\x10\x02\x12\x13\n" +
 	"\x0fOUTCOME_EXPIRED\x10\x03\x12\x18\n" +
 	"\x14OUTCOME_NOT_ACCEPTED\x10\x04\x12\x13\n" +
-	"\x0fOUTCOME_UNKNOWN\x10\x05*\xb7\x03\n" +
+	"\x0fOUTCOME_UNKNOWN\x10\x05*\xa9\x04\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REASON_INVALID_REQUEST\x10\x01\x12\x18\n" +
@@ -1060,7 +1079,11 @@ const file_dialgateway_v1_dial_request_service_proto_rawDesc = "" +
 	"\vREASON_HELD\x10\r\x12\x11\n" +
 	"\rREASON_PURGED\x10\x0e\x12\x15\n" +
 	"\x11REASON_OVERLOADED\x10\x0f\x12\x13\n" +
-	"\x0fREASON_DEADLINE\x10\x10*|\n" +
+	"\x0fREASON_DEADLINE\x10\x10\x12 \n" +
+	"\x1cREASON_OUTSIDE_CALLING_HOURS\x10\x11\x12\x15\n" +
+	"\x11REASON_SUPPRESSED\x10\x12\x12\x18\n" +
+	"\x14REASON_CONTACT_LIMIT\x10\x13\x12\x1d\n" +
+	"\x19REASON_NUMBER_NOT_ALLOWED\x10\x14*|\n" +
 	"\vRetryAdvice\x12\x1c\n" +
 	"\x18RETRY_ADVICE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17RETRY_ADVICE_SAME_TOKEN\x10\x01\x12\x1a\n" +

@@ -35,5 +35,13 @@ public enum Reason {
   /** The gateway had no room for it. */
   OVERLOADED,
   /** The timeout of a {@code put} was about to end. */
-  DEADLINE
+  DEADLINE,
+  /** It may not be called at this time. */
+  OUTSIDE_CALLING_HOURS,
+  /** The number must not be called. */
+  SUPPRESSED,
+  /** The number was called as often as it may be. */
+  CONTACT_LIMIT,
+  /** Numbers of this kind or region may not be called. */
+  NUMBER_NOT_ALLOWED
 }

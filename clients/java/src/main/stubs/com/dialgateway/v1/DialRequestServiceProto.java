@@ -112,7 +112,7 @@ public final class DialRequestServiceProto extends com.google.protobuf.Generated
       "UNSPECIFIED\020\000\022\024\n\020OUTCOME_ACCEPTED\020\001\022\024\n\020O" +
       "UTCOME_REJECTED\020\002\022\023\n\017OUTCOME_EXPIRED\020\003\022\030" +
       "\n\024OUTCOME_NOT_ACCEPTED\020\004\022\023\n\017OUTCOME_UNKN" +
-      "OWN\020\005*\267\003\n\006Reason\022\026\n\022REASON_UNSPECIFIED\020\000" +
+      "OWN\020\005*\251\004\n\006Reason\022\026\n\022REASON_UNSPECIFIED\020\000" +
       "\022\032\n\026REASON_INVALID_REQUEST\020\001\022\030\n\024REASON_I" +
       "NVALID_INPUT\020\002\022\031\n\025REASON_TOKEN_CONFLICT\020" +
       "\003\022\035\n\031REASON_CAMPAIGN_NOT_FOUND\020\004\022\037\n\033REAS" +
@@ -123,28 +123,31 @@ public final class DialRequestServiceProto extends com.google.protobuf.Generated
       "ASON_CONNECT_UNREACHABLE\020\013\022\023\n\017REASON_DRA" +
       "INING\020\014\022\017\n\013REASON_HELD\020\r\022\021\n\rREASON_PURGE" +
       "D\020\016\022\025\n\021REASON_OVERLOADED\020\017\022\023\n\017REASON_DEA" +
-      "DLINE\020\020*|\n\013RetryAdvice\022\034\n\030RETRY_ADVICE_U" +
-      "NSPECIFIED\020\000\022\033\n\027RETRY_ADVICE_SAME_TOKEN\020" +
-      "\001\022\032\n\026RETRY_ADVICE_NEW_TOKEN\020\002\022\026\n\022RETRY_A" +
-      "DVICE_NEVER\020\003*_\n\010Priority\022\030\n\024PRIORITY_UN" +
-      "SPECIFIED\020\000\022\023\n\017PRIORITY_NORMAL\020\001\022\021\n\rPRIO" +
-      "RITY_HIGH\020\002\022\021\n\rPRIORITY_BULK\020\003*\307\001\n\nNotic" +
-      "eKind\022\033\n\027NOTICE_KIND_UNSPECIFIED\020\000\022\030\n\024NO" +
-      "TICE_KIND_DRAINING\020\001\022 \n\034NOTICE_KIND_CAMP" +
-      "AIGN_COOLING\020\002\022\037\n\033NOTICE_KIND_CAMPAIGN_P" +
-      "ARKED\020\003\022\035\n\031NOTICE_KIND_CAMPAIGN_HELD\020\004\022 " +
-      "\n\034NOTICE_KIND_CAMPAIGN_RESUMED\020\0052\351\001\n\022Dia" +
-      "lRequestService\022o\n\022StreamDialRequests\022)." +
-      "dialgateway.v1.StreamDialRequestsRequest" +
-      "\032*.dialgateway.v1.StreamDialRequestsResp" +
-      "onse(\0010\001\022b\n\017PutDialRequests\022&.dialgatewa" +
-      "y.v1.PutDialRequestsRequest\032\'.dialgatewa" +
-      "y.v1.PutDialRequestsResponseB\273\001\n\022com.dia" +
-      "lgateway.v1B\027DialRequestServiceProtoP\001ZP" +
-      "github.com/dial-gateway/dial-gateway/cli" +
-      "ents/go/gen/dialgateway/v1;dialgatewayv1" +
-      "\242\002\003DGW\252\002\016DialGateway.V1\312\002\016DialGateway\\V1" +
-      "\352\002\017DialGateway::V1b\006proto3"
+      "DLINE\020\020\022 \n\034REASON_OUTSIDE_CALLING_HOURS\020" +
+      "\021\022\025\n\021REASON_SUPPRESSED\020\022\022\030\n\024REASON_CONTA" +
+      "CT_LIMIT\020\023\022\035\n\031REASON_NUMBER_NOT_ALLOWED\020" +
+      "\024*|\n\013RetryAdvice\022\034\n\030RETRY_ADVICE_UNSPECI" +
+      "FIED\020\000\022\033\n\027RETRY_ADVICE_SAME_TOKEN\020\001\022\032\n\026R" +
+      "ETRY_ADVICE_NEW_TOKEN\020\002\022\026\n\022RETRY_ADVICE_" +
+      "NEVER\020\003*_\n\010Priority\022\030\n\024PRIORITY_UNSPECIF" +
+      "IED\020\000\022\023\n\017PRIORITY_NORMAL\020\001\022\021\n\rPRIORITY_H" +
+      "IGH\020\002\022\021\n\rPRIORITY_BULK\020\003*\307\001\n\nNoticeKind\022" +
+      "\033\n\027NOTICE_KIND_UNSPECIFIED\020\000\022\030\n\024NOTICE_K" +
+      "IND_DRAINING\020\001\022 \n\034NOTICE_KIND_CAMPAIGN_C" +
+      "OOLING\020\002\022\037\n\033NOTICE_KIND_CAMPAIGN_PARKED\020" +
+      "\003\022\035\n\031NOTICE_KIND_CAMPAIGN_HELD\020\004\022 \n\034NOTI" +
+      "CE_KIND_CAMPAIGN_RESUMED\020\0052\351\001\n\022DialReque" +
+      "stService\022o\n\022StreamDialRequests\022).dialga" +
+      "teway.v1.StreamDialRequestsRequest\032*.dia" +
+      "lgateway.v1.StreamDialRequestsResponse(\001" +
+      "0\001\022b\n\017PutDialRequests\022&.dialgateway.v1.P" +
+      "utDialRequestsRequest\032\'.dialgateway.v1.P" +
+      "utDialRequestsResponseB\273\001\n\022com.dialgatew" +
+      "ay.v1B\027DialRequestServiceProtoP\001ZPgithub" +
+      ".com/dial-gateway/dial-gateway/clients/g" +
+      "o/gen/dialgateway/v1;dialgatewayv1\242\002\003DGW" +
+      "\252\002\016DialGateway.V1\312\002\016DialGateway\\V1\352\002\017Dia" +
+      "lGateway::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

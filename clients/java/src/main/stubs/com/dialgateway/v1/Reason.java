@@ -154,6 +154,41 @@ public enum Reason
    * <code>REASON_DEADLINE = 16;</code>
    */
   REASON_DEADLINE(16),
+  /**
+   * <pre>
+   * It may not be called at this time: outside calling hours by the guard's
+   * rules, or the rules do not say when it may be called. With NOT_ACCEPTED,
+   * retry_after says when it may be called.
+   * </pre>
+   *
+   * <code>REASON_OUTSIDE_CALLING_HOURS = 17;</code>
+   */
+  REASON_OUTSIDE_CALLING_HOURS(17),
+  /**
+   * <pre>
+   * The number is on a suppression list, or an operator has suppressed it.
+   * </pre>
+   *
+   * <code>REASON_SUPPRESSED = 18;</code>
+   */
+  REASON_SUPPRESSED(18),
+  /**
+   * <pre>
+   * The number was called as often as a contact limit allows; retry_after says
+   * when it may be called again.
+   * </pre>
+   *
+   * <code>REASON_CONTACT_LIMIT = 19;</code>
+   */
+  REASON_CONTACT_LIMIT(19),
+  /**
+   * <pre>
+   * Numbers of this kind or region may not be called; detail names the rule.
+   * </pre>
+   *
+   * <code>REASON_NUMBER_NOT_ALLOWED = 20;</code>
+   */
+  REASON_NUMBER_NOT_ALLOWED(20),
   UNRECOGNIZED(-1),
   ;
 
@@ -305,6 +340,41 @@ public enum Reason
    * <code>REASON_DEADLINE = 16;</code>
    */
   public static final int REASON_DEADLINE_VALUE = 16;
+  /**
+   * <pre>
+   * It may not be called at this time: outside calling hours by the guard's
+   * rules, or the rules do not say when it may be called. With NOT_ACCEPTED,
+   * retry_after says when it may be called.
+   * </pre>
+   *
+   * <code>REASON_OUTSIDE_CALLING_HOURS = 17;</code>
+   */
+  public static final int REASON_OUTSIDE_CALLING_HOURS_VALUE = 17;
+  /**
+   * <pre>
+   * The number is on a suppression list, or an operator has suppressed it.
+   * </pre>
+   *
+   * <code>REASON_SUPPRESSED = 18;</code>
+   */
+  public static final int REASON_SUPPRESSED_VALUE = 18;
+  /**
+   * <pre>
+   * The number was called as often as a contact limit allows; retry_after says
+   * when it may be called again.
+   * </pre>
+   *
+   * <code>REASON_CONTACT_LIMIT = 19;</code>
+   */
+  public static final int REASON_CONTACT_LIMIT_VALUE = 19;
+  /**
+   * <pre>
+   * Numbers of this kind or region may not be called; detail names the rule.
+   * </pre>
+   *
+   * <code>REASON_NUMBER_NOT_ALLOWED = 20;</code>
+   */
+  public static final int REASON_NUMBER_NOT_ALLOWED_VALUE = 20;
 
 
   public final int getNumber() {
@@ -348,6 +418,10 @@ public enum Reason
       case 14: return REASON_PURGED;
       case 15: return REASON_OVERLOADED;
       case 16: return REASON_DEADLINE;
+      case 17: return REASON_OUTSIDE_CALLING_HOURS;
+      case 18: return REASON_SUPPRESSED;
+      case 19: return REASON_CONTACT_LIMIT;
+      case 20: return REASON_NUMBER_NOT_ALLOWED;
       default: return null;
     }
   }

@@ -4,6 +4,8 @@ import enum
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from gateway.core.model import Reason
+
 
 class VerdictKind(enum.IntEnum):
     """What may happen to a dial request, the strictest last."""
@@ -15,18 +17,6 @@ class VerdictKind(enum.IntEnum):
     __hash__ = int.__hash__  # Enum's own hash is written in Python
 
 
-class GuardReason(enum.IntEnum):
-    """Why the guard does not allow a dial request now. The numbers are planned for the wire contract."""
-
-    NONE = 0
-    OUTSIDE_CALLING_HOURS = 17
-    SUPPRESSED = 18
-    CONTACT_LIMIT = 19
-    NUMBER_NOT_ALLOWED = 20
-
-    __hash__ = int.__hash__  # as for kinds
-
-
 class Verdict(NamedTuple):
     """A verdict, the rule that it comes from, and the version of that rule. All instants are UTC seconds.
 
@@ -36,7 +26,7 @@ class Verdict(NamedTuple):
     """
 
     kind: VerdictKind
-    reason: GuardReason = GuardReason.NONE
+    reason: Reason = Reason.NONE
     rule: str = ""
     version: str = ""
     detail: str = ""

@@ -1,0 +1,221 @@
+"""Applies the verdicts of the compliance guard to outstanding dial requests.
+
+The guard decides when a request is admitted, when a call is formed, at closing time, and when its rules or
+suppressed numbers change. A request that may be sent gives up at closing time at the latest, and Amazon
+Connect is given that expiration. A request that may be sent later waits, if its own expiration allows it.
+All others are answered.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from gateway.core import answers
+from gateway.core.compliance.opening_wait import OpeningWait
+from gateway.core.compliance.port import RequestGuard
+from gateway.core.compliance.records import GuardDecision, GuardRecord
+from gateway.core.compliance.verdict import Verdict, VerdictKind
+from gateway.core.entry_state import EntryState, move
+from gateway.core.model import Answer, Batch, Entry, Outcome, Reason
+from gateway.core.scheduling.expiry import ExpiryScale
+from gateway.core.scheduling.scheduler import Scheduler
+from gateway.core.slices import Slices
+from gateway.core.tokens.outstanding import Outstanding
+
+_ALLOWED, _NOT_BEFORE = VerdictKind.ALLOWED, VerdictKind.NOT_BEFORE
+
+
+class Guarding:
+    """The guard, and the entries that wait until it allows them.
+
+    A request is not sent `lead_s` seconds before its expiration or closing time. Once `leaving`, nothing
+    waits for an opening. `guard` may be replaced at any time; `review` must follow.
+    """
+
+    def __init__(
+        self,
+        guard: RequestGuard,
+        outstanding: Outstanding,
+        scheduler: Scheduler,
+        expiry: ExpiryScale,
+        slices: Slices,
+        lead_s: float,
+    ) -> None:
+        self.guard = guard
+        self.leaving = False
+        self._outstanding = outstanding
+        self._scheduler = scheduler
+        self._expiry = expiry
+        self._slices = slices
+        self._lead_s = lead_s
+        self._waiting = OpeningWait()
+        self._records: list[GuardRecord] = []
+
+    # --- decisions ----------------------------------------------------------------------------------
+
+    def permitted(self, now: float, entries: Sequence[Entry]) -> list[Entry]:
+        """Return the entries that may be sent now; the others wait for an opening, or are answered.
+
+        The entries are new, or were taken for a call.
+        """
+        return [entry for entry in entries if self._is_permitted(now, entry)]
+
+    def closed(self, now: float, entry: Entry) -> bool:
+        """Take an entry that has given up; return whether that was because of closing time.
+
+        Then it waits for the next opening, or is answered. Otherwise its own time has passed.
+        """
+        verdict = entry.verdict
+        if verdict is None or verdict.closes_at is None:
+            return False
+        entry.give_up_at = own = entry.request.expires_at - self._lead_s
+        if own <= self._expiry.at(now):
+            return False
+        if self.leaving:
+            self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))
+        elif self._is_permitted(now, entry):  # the rules have changed, or the wall clock was set
+            self._scheduler.resume(now, entry)
+        return True
+
+    def refuses(self, now: float, entry: Entry) -> bool:
+        """Whether an entry may not be sent now."""
+        return self.guard.decide(self._instant(now, entry), entry.request).kind is not _ALLOWED
+
+    def review(self, now: float, calls: Iterable[Batch]) -> list[Batch]:
+        """Decide again about all entries: those that wait a slice at a time, those in calls at once.
+
+        Return the calls with an entry that may not be sent now, which are revoked.
+        """
+        revoked = [call for call in calls if any(self.refuses(now, entry) for entry in call.entries)]
+        for call in revoked:
+            call.revoked = True
+        self._slices.add(self._waiting.take_all(), self._review_delayed)
+        self._slices.add(self._outstanding.all_entries(), self._review_waiting)
+        self._slices.run(now)
+        return revoked
+
+    def advance(self, now: float, limit: int) -> list[Entry]:
+        """Let up to `limit` entries whose opening has come wait for a call; return those that expired."""
+        expired: list[Entry] = []
+        expired_at = self._expiry.at(now)
+        for entry in islice(self._waiting.due(expired_at), limit):
+            move(entry, EntryState.UNQUEUED)
+            if entry.give_up_at <= expired_at:
+                expired.append(entry)
+            elif self._is_permitted(now, entry):
+                self._scheduler.resume(now, entry)
+        return expired
+
+    def deadline(self) -> float | None:
+        """Return when the next entry may be sent, None if none waits for that."""
+        instant = self._waiting.deadline()
+        return None if instant is None else self._expiry.back(instant)
+
+    @property
+    def waiting(self) -> int:
+        """How many entries wait until the rules allow them."""
+        return len(self._waiting)
+
+    def take_waiting(self) -> list[Entry]:
+        """Take out all entries that wait for an opening, to answer them: the gateway leaves."""
+        self.leaving = True
+        return self._waiting.take_all()
+
+    # --- what became of them --------------------------------------------------------------------------
+
+    def settled(self, answered: Sequence[tuple[Entry, Answer]]) -> None:
+        """Record the entries that were sent, as they are settled. Implements `SettlementWatch`."""
+        for entry, answer in answered:
+            if entry.state is EntryState.DELAYED or entry.state is EntryState.UNQUEUED:
+                self._waiting.discard(entry)
+            if answer.outcome is Outcome.ACCEPTED:
+                if not answer.replayed:
+                    self._sent(entry, GuardDecision.ACCEPTED, answer)
+            elif answer.outcome is Outcome.UNKNOWN and (
+                entry.attempts or entry.state is EntryState.IN_FLIGHT
+            ):
+                self._sent(entry, GuardDecision.POSSIBLY_SENT, answer)
+
+    def dropped(self, entry: Entry) -> None:
+        """Forget an entry that nobody waits for any more. Implements `SettlementWatch`."""
+        self._waiting.discard(entry)
+
+    def take_records(self) -> list[GuardRecord]:
+        """Return the decisions since the last call."""
+        taken, self._records = self._records, []
+        return taken
+
+    # --- how --------------------------------------------------------------------------------------------
+
+    def _instant(self, now: float, entry: Entry) -> float:
+        """Return `now` in seconds since the epoch."""
+        request = entry.request
+        return self._expiry.at(now) - (request.expires_at - (request.expiration or 0.0))
+
+    def _is_permitted(self, now: float, entry: Entry) -> bool:
+        """Decide about an entry that is in no queue; return whether it may be sent now."""
+        request, expired_at = entry.request, self._expiry.at(now)
+        offset = request.expires_at - (request.expiration or 0.0)
+        verdict = self.guard.decide(expired_at - offset, request)
+        give_up_at = request.expires_at
+        if verdict.closes_at is not None and verdict.closes_at + offset < give_up_at:
+            give_up_at = verdict.closes_at + offset
+            if give_up_at - self._lead_s <= expired_at:  # it would arrive too late: the next opening counts
+                verdict = self.guard.decide(verdict.closes_at, request)
+                give_up_at = request.expires_at
+        entry.give_up_at = give_up_at - self._lead_s
+        if verdict.kind is _ALLOWED:
+            entry.verdict = verdict
+            return True
+        entry.verdict = None
+        self._turn_away(now, entry, verdict, offset)
+        return False
+
+    def _turn_away(self, now: float, entry: Entry, verdict: Verdict, offset: float) -> None:
+        """Let an entry wait for its opening if its expiration allows it, or answer it."""
+        if verdict.may_wait(entry.request.expires_at - offset - self._lead_s):
+            if self.leaving:
+                self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))
+                return
+            move(entry, EntryState.DELAYED)
+            self._waiting.add(entry, (verdict.not_before or 0.0) + offset)
+            self._record(GuardDecision.WAITS, entry, verdict)
+            return
+        self._record(GuardDecision.REFUSED, entry, verdict)
+        retry_after_s = None
+        if verdict.kind is _NOT_BEFORE and verdict.not_before is not None:
+            retry_after_s = verdict.not_before + offset - self._expiry.at(now)
+        answer = answers.refused_by_rule(entry, verdict.reason, verdict.detail, retry_after_s)
+        self._outstanding.settle(now, entry, answer)
+
+    def _review_delayed(self, now: float, entry: Entry) -> None:
+        if entry.state is not EntryState.DELAYED:  # it was answered meanwhile
+            return
+        move(entry, EntryState.UNQUEUED)
+        if self._is_permitted(now, entry):
+            self._scheduler.resume(now, entry)
+
+    def _review_waiting(self, now: float, entry: Entry) -> None:
+        if entry.state is not EntryState.WAITING or not self.refuses(now, entry):
+            return
+        self._scheduler.remove(entry)
+        if self._is_permitted(now, entry):
+            self._scheduler.resume(now, entry)
+
+    def _sent(self, entry: Entry, decision: GuardDecision, answer: Answer) -> None:
+        verdict = entry.verdict
+        if not isinstance(verdict, Verdict):
+            return
+        self._record(decision, entry, verdict, answer)
+        for observed in verdict.observed:
+            if observed.kind is not _ALLOWED:
+                self._record(GuardDecision.OBSERVED, entry, observed, answer)
+
+    def _record(
+        self, decision: GuardDecision, entry: Entry, verdict: Verdict, answer: Answer | None = None
+    ) -> None:
+        waiters = entry.waiters
+        caller, trace_id = (waiters[0].source.caller, waiters[0].trace_id) if waiters else ("", "")
+        id_ = "" if answer is None else answer.dial_request_id
+        if answer is not None and answer.trace_id:
+            trace_id = answer.trace_id
+        self._records.append(GuardRecord(decision, entry.request, caller, verdict, id_, trace_id))

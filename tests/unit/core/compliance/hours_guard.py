@@ -1,0 +1,58 @@
+"""A guard for tests of the core: windows of instants, and tokens that are refused."""
+
+import math
+from dataclasses import dataclass, field
+
+from gateway.core.compliance.verdict import Verdict, VerdictKind
+from gateway.core.model import DialRequest, Reason
+from tests.unit.core.making import NOW
+
+EPOCH = 1.7e9
+"""What `making.dial` adds to an instant of the core to get seconds since the epoch."""
+Window = tuple[float, float]
+
+
+@dataclass
+class HoursGuard:
+    """Allows requests within windows, which are on the core's scale; refuses the tokens in `refused`.
+
+    `asked` counts the decisions. With `observing`, each allowed request has the verdict of a rule that only
+    observes.
+    """
+
+    windows: tuple[Window, ...] = ((-math.inf, math.inf),)
+    refused: set[str] = field(default_factory=set)
+    observing: bool = False
+    asked: int = 0
+
+    def decide(self, now: float, request: DialRequest) -> Verdict:
+        """Return the verdict; implements `RequestGuard`."""
+        self.asked += 1
+        if request.client_token in self.refused:
+            return Verdict(VerdictKind.REFUSED, Reason.SUPPRESSED, "rule", "1", "lists: refused")
+        instant = round(now - EPOCH, 6)
+        for opens, closes in self.windows:
+            if instant < opens:
+                reason, detail = Reason.OUTSIDE_CALLING_HOURS, "hours: closed now"
+                return Verdict(VerdictKind.NOT_BEFORE, reason, "rule", "1", detail, not_before=opens + EPOCH)
+            if instant < closes:
+                closing = None if closes == math.inf else closes + EPOCH
+                observed = (self._observed(),) if self.observing else ()
+                return Verdict(
+                    VerdictKind.ALLOWED, rule="rule", version="1", closes_at=closing, observed=observed
+                )
+        return Verdict(VerdictKind.REFUSED, Reason.OUTSIDE_CALLING_HOURS, "rule", "1", "hours: no opening")
+
+    def _observed(self) -> Verdict:
+        return Verdict(VerdictKind.REFUSED, Reason.SUPPRESSED, "observer", "1", "lists: observed")
+
+
+def opening_at(seconds: float, length: float = 3_600.0) -> HoursGuard:
+    """Return a guard that opens so many seconds after `NOW`."""
+    return HoursGuard(windows=((NOW + seconds, NOW + seconds + length),))
+
+
+def closing_at(seconds: float, opening: float | None = None) -> HoursGuard:
+    """Return a guard that closes so many seconds after `NOW`, and opens again if `opening` says when."""
+    later = () if opening is None else ((NOW + opening, NOW + opening + 3_600.0),)
+    return HoursGuard(windows=((-math.inf, NOW + seconds), *later))
