@@ -54,16 +54,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 @pytest.fixture(autouse=True)
-def closed_connections(request: pytest.FixtureRequest) -> Iterator[None]:
+def closed_connections() -> Iterator[None]:
     """Fail the test that has left a connection open, not the later test in which Python would notice it.
 
     pytest sets up this fixture before all others of a test and so finishes it after them. What outlives a
     test is not examined again: otherwise each collection would take a tenth of a second.
     """
     yield
-    if timed.is_real(request.node):
-        gc.collect()
-        gc.freeze()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

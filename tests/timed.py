@@ -59,16 +59,12 @@ def run(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestRepo
     return reports
 
 
-def is_real(item: pytest.Item) -> bool:
-    """Return whether a test runs real servers, connections or processes, by its folder."""
-    return any(part in REAL for part in item.path.relative_to(item.config.rootpath).parts[:2])
-
-
 def tries_of(item: pytest.Item) -> int:
     """Return how often a test is tried at most."""
     if item.get_closest_marker("timed"):
         return TIMED_TRIES
-    return REAL_TRIES if is_real(item) else 1
+    is_real = any(part in REAL for part in item.path.relative_to(item.config.rootpath).parts[:2])
+    return REAL_TRIES if is_real else 1
 
 
 def discard_what_is_open() -> None:
