@@ -29,6 +29,9 @@ const (
 	StatusDirectoryUnread        StatusReason = "DIRECTORY_UNREAD"
 	StatusSharedStateUnreachable StatusReason = "SHARED_STATE_UNREACHABLE"
 	StatusInternal               StatusReason = "INTERNAL"
+	StatusNotSuppressed          StatusReason = "NOT_SUPPRESSED"
+	StatusSuppressionLimit       StatusReason = "SUPPRESSION_LIMIT"
+	StatusSuppressionNotKept     StatusReason = "SUPPRESSION_NOT_KEPT"
 )
 
 // nothingTaken reports whether a gateway with this reason has not read the requests

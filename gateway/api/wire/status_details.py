@@ -42,6 +42,9 @@ class ErrorReason(StrEnum):
     DIRECTORY_UNREAD = "DIRECTORY_UNREAD"
     SHARED_STATE_UNREACHABLE = "SHARED_STATE_UNREACHABLE"
     INTERNAL = "INTERNAL"
+    NOT_SUPPRESSED = "NOT_SUPPRESSED"
+    SUPPRESSION_LIMIT = "SUPPRESSION_LIMIT"
+    SUPPRESSION_NOT_KEPT = "SUPPRESSION_NOT_KEPT"
 
     @property
     def code(self) -> grpc.StatusCode:
@@ -100,6 +103,7 @@ _BY_CODE: Mapping[grpc.StatusCode, tuple[ErrorReason, ...]] = {
         ErrorReason.CALLER_WINDOW,
         ErrorReason.WATCH_LIMIT,
         ErrorReason.HOLD_LIMIT,
+        ErrorReason.SUPPRESSION_LIMIT,
     ),
     grpc.StatusCode.UNAUTHENTICATED: (ErrorReason.UNAUTHENTICATED,),
     grpc.StatusCode.PERMISSION_DENIED: (
@@ -108,13 +112,21 @@ _BY_CODE: Mapping[grpc.StatusCode, tuple[ErrorReason, ...]] = {
         ErrorReason.OPERATION_DENIED,
     ),
     grpc.StatusCode.INVALID_ARGUMENT: (ErrorReason.INVALID_FIELD, ErrorReason.UNREADABLE_MESSAGE),
-    grpc.StatusCode.NOT_FOUND: (ErrorReason.CAMPAIGN_NOT_FOUND, ErrorReason.NOT_HELD),
+    grpc.StatusCode.NOT_FOUND: (
+        ErrorReason.CAMPAIGN_NOT_FOUND,
+        ErrorReason.NOT_HELD,
+        ErrorReason.NOT_SUPPRESSED,
+    ),
     grpc.StatusCode.FAILED_PRECONDITION: (
         ErrorReason.AMBIGUOUS_NAME,
         ErrorReason.DIRECTORY_UNREAD,
         ErrorReason.SHARED_STATE_UNREACHABLE,
     ),
-    grpc.StatusCode.INTERNAL: (ErrorReason.UNREADABLE_STREAM, ErrorReason.INTERNAL),
+    grpc.StatusCode.INTERNAL: (
+        ErrorReason.UNREADABLE_STREAM,
+        ErrorReason.INTERNAL,
+        ErrorReason.SUPPRESSION_NOT_KEPT,
+    ),
 }
 _CODES = {reason: code for code, reasons in _BY_CODE.items() for reason in reasons}
 _RETRY_AFTER_S: Mapping[ErrorReason, float] = {

@@ -62,7 +62,7 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """PERMISSION_DENIED: the policy does not let this caller dial any campaign."""
     ERROR_REASON_OPERATION_DENIED: _ErrorReason.ValueType  # 13
     """PERMISSION_DENIED: the policy does not let this caller hold, release or purge
-    this campaign.
+    this campaign, suppress numbers, or allow them again.
     """
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 14
     """INVALID_ARGUMENT: the text names the field and the rule that it breaks."""
@@ -84,6 +84,12 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """FAILED_PRECONDITION: the shared state of the fleet does not answer."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 22
     """INTERNAL: a bug of the gateway. The text contains nothing of the call."""
+    ERROR_REASON_NOT_SUPPRESSED: _ErrorReason.ValueType  # 23
+    """NOT_FOUND: the number is not suppressed by SuppressNumber."""
+    ERROR_REASON_SUPPRESSION_LIMIT: _ErrorReason.ValueType  # 24
+    """RESOURCE_EXHAUSTED: the maximum number of numbers is suppressed."""
+    ERROR_REASON_SUPPRESSION_NOT_KEPT: _ErrorReason.ValueType  # 25
+    """INTERNAL: the file that keeps suppressions cannot be written."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the gateway has ended a call with a status other than OK.
@@ -142,7 +148,7 @@ ERROR_REASON_DIALING_DENIED: ErrorReason.ValueType  # 12
 """PERMISSION_DENIED: the policy does not let this caller dial any campaign."""
 ERROR_REASON_OPERATION_DENIED: ErrorReason.ValueType  # 13
 """PERMISSION_DENIED: the policy does not let this caller hold, release or purge
-this campaign.
+this campaign, suppress numbers, or allow them again.
 """
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 14
 """INVALID_ARGUMENT: the text names the field and the rule that it breaks."""
@@ -164,4 +170,10 @@ ERROR_REASON_SHARED_STATE_UNREACHABLE: ErrorReason.ValueType  # 21
 """FAILED_PRECONDITION: the shared state of the fleet does not answer."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 22
 """INTERNAL: a bug of the gateway. The text contains nothing of the call."""
+ERROR_REASON_NOT_SUPPRESSED: ErrorReason.ValueType  # 23
+"""NOT_FOUND: the number is not suppressed by SuppressNumber."""
+ERROR_REASON_SUPPRESSION_LIMIT: ErrorReason.ValueType  # 24
+"""RESOURCE_EXHAUSTED: the maximum number of numbers is suppressed."""
+ERROR_REASON_SUPPRESSION_NOT_KEPT: ErrorReason.ValueType  # 25
+"""INTERNAL: the file that keeps suppressions cannot be written."""
 global___ErrorReason = ErrorReason

@@ -71,7 +71,7 @@ const (
 	// PERMISSION_DENIED: the policy does not let this caller dial any campaign.
 	ErrorReason_ERROR_REASON_DIALING_DENIED ErrorReason = 12
 	// PERMISSION_DENIED: the policy does not let this caller hold, release or purge
-	// this campaign.
+	// this campaign, suppress numbers, or allow them again.
 	ErrorReason_ERROR_REASON_OPERATION_DENIED ErrorReason = 13
 	// INVALID_ARGUMENT: the text names the field and the rule that it breaks.
 	ErrorReason_ERROR_REASON_INVALID_FIELD ErrorReason = 14
@@ -92,6 +92,12 @@ const (
 	ErrorReason_ERROR_REASON_SHARED_STATE_UNREACHABLE ErrorReason = 21
 	// INTERNAL: a bug of the gateway. The text contains nothing of the call.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 22
+	// NOT_FOUND: the number is not suppressed by SuppressNumber.
+	ErrorReason_ERROR_REASON_NOT_SUPPRESSED ErrorReason = 23
+	// RESOURCE_EXHAUSTED: the maximum number of numbers is suppressed.
+	ErrorReason_ERROR_REASON_SUPPRESSION_LIMIT ErrorReason = 24
+	// INTERNAL: the file that keeps suppressions cannot be written.
+	ErrorReason_ERROR_REASON_SUPPRESSION_NOT_KEPT ErrorReason = 25
 )
 
 // Enum value maps for ErrorReason.
@@ -120,6 +126,9 @@ var (
 		20: "ERROR_REASON_DIRECTORY_UNREAD",
 		21: "ERROR_REASON_SHARED_STATE_UNREACHABLE",
 		22: "ERROR_REASON_INTERNAL",
+		23: "ERROR_REASON_NOT_SUPPRESSED",
+		24: "ERROR_REASON_SUPPRESSION_LIMIT",
+		25: "ERROR_REASON_SUPPRESSION_NOT_KEPT",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":              0,
@@ -145,6 +154,9 @@ var (
 		"ERROR_REASON_DIRECTORY_UNREAD":         20,
 		"ERROR_REASON_SHARED_STATE_UNREACHABLE": 21,
 		"ERROR_REASON_INTERNAL":                 22,
+		"ERROR_REASON_NOT_SUPPRESSED":           23,
+		"ERROR_REASON_SUPPRESSION_LIMIT":        24,
+		"ERROR_REASON_SUPPRESSION_NOT_KEPT":     25,
 	}
 )
 
@@ -179,7 +191,7 @@ var File_dialgateway_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_dialgateway_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"!dialgateway/v1/error_reason.proto\x12\x0edialgateway.v1*\xf8\x05\n" +
+	"!dialgateway/v1/error_reason.proto\x12\x0edialgateway.v1*\xe4\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ERROR_REASON_DRAINING\x10\x01\x12\x1b\n" +
@@ -204,7 +216,10 @@ const file_dialgateway_v1_error_reason_proto_rawDesc = "" +
 	"\x1bERROR_REASON_AMBIGUOUS_NAME\x10\x13\x12!\n" +
 	"\x1dERROR_REASON_DIRECTORY_UNREAD\x10\x14\x12)\n" +
 	"%ERROR_REASON_SHARED_STATE_UNREACHABLE\x10\x15\x12\x19\n" +
-	"\x15ERROR_REASON_INTERNAL\x10\x16B\xb4\x01\n" +
+	"\x15ERROR_REASON_INTERNAL\x10\x16\x12\x1f\n" +
+	"\x1bERROR_REASON_NOT_SUPPRESSED\x10\x17\x12\"\n" +
+	"\x1eERROR_REASON_SUPPRESSION_LIMIT\x10\x18\x12%\n" +
+	"!ERROR_REASON_SUPPRESSION_NOT_KEPT\x10\x19B\xb4\x01\n" +
 	"\x12com.dialgateway.v1B\x10ErrorReasonProtoP\x01ZPgithub.com/dial-gateway/dial-gateway/clients/go/gen/dialgateway/v1;dialgatewayv1\xa2\x02\x03DGW\xaa\x02\x0eDialGateway.V1\xca\x02\x0eDialGateway\\V1\xea\x02\x0fDialGateway::V1b\x06proto3"
 
 var (

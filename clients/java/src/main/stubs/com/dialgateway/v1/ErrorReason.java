@@ -141,7 +141,7 @@ public enum ErrorReason
   /**
    * <pre>
    * PERMISSION_DENIED: the policy does not let this caller hold, release or purge
-   * this campaign.
+   * this campaign, suppress numbers, or allow them again.
    * </pre>
    *
    * <code>ERROR_REASON_OPERATION_DENIED = 13;</code>
@@ -220,6 +220,30 @@ public enum ErrorReason
    * <code>ERROR_REASON_INTERNAL = 22;</code>
    */
   ERROR_REASON_INTERNAL(22),
+  /**
+   * <pre>
+   * NOT_FOUND: the number is not suppressed by SuppressNumber.
+   * </pre>
+   *
+   * <code>ERROR_REASON_NOT_SUPPRESSED = 23;</code>
+   */
+  ERROR_REASON_NOT_SUPPRESSED(23),
+  /**
+   * <pre>
+   * RESOURCE_EXHAUSTED: the maximum number of numbers is suppressed.
+   * </pre>
+   *
+   * <code>ERROR_REASON_SUPPRESSION_LIMIT = 24;</code>
+   */
+  ERROR_REASON_SUPPRESSION_LIMIT(24),
+  /**
+   * <pre>
+   * INTERNAL: the file that keeps suppressions cannot be written.
+   * </pre>
+   *
+   * <code>ERROR_REASON_SUPPRESSION_NOT_KEPT = 25;</code>
+   */
+  ERROR_REASON_SUPPRESSION_NOT_KEPT(25),
   UNRECOGNIZED(-1),
   ;
 
@@ -345,7 +369,7 @@ public enum ErrorReason
   /**
    * <pre>
    * PERMISSION_DENIED: the policy does not let this caller hold, release or purge
-   * this campaign.
+   * this campaign, suppress numbers, or allow them again.
    * </pre>
    *
    * <code>ERROR_REASON_OPERATION_DENIED = 13;</code>
@@ -424,6 +448,30 @@ public enum ErrorReason
    * <code>ERROR_REASON_INTERNAL = 22;</code>
    */
   public static final int ERROR_REASON_INTERNAL_VALUE = 22;
+  /**
+   * <pre>
+   * NOT_FOUND: the number is not suppressed by SuppressNumber.
+   * </pre>
+   *
+   * <code>ERROR_REASON_NOT_SUPPRESSED = 23;</code>
+   */
+  public static final int ERROR_REASON_NOT_SUPPRESSED_VALUE = 23;
+  /**
+   * <pre>
+   * RESOURCE_EXHAUSTED: the maximum number of numbers is suppressed.
+   * </pre>
+   *
+   * <code>ERROR_REASON_SUPPRESSION_LIMIT = 24;</code>
+   */
+  public static final int ERROR_REASON_SUPPRESSION_LIMIT_VALUE = 24;
+  /**
+   * <pre>
+   * INTERNAL: the file that keeps suppressions cannot be written.
+   * </pre>
+   *
+   * <code>ERROR_REASON_SUPPRESSION_NOT_KEPT = 25;</code>
+   */
+  public static final int ERROR_REASON_SUPPRESSION_NOT_KEPT_VALUE = 25;
 
 
   public final int getNumber() {
@@ -473,6 +521,9 @@ public enum ErrorReason
       case 20: return ERROR_REASON_DIRECTORY_UNREAD;
       case 21: return ERROR_REASON_SHARED_STATE_UNREACHABLE;
       case 22: return ERROR_REASON_INTERNAL;
+      case 23: return ERROR_REASON_NOT_SUPPRESSED;
+      case 24: return ERROR_REASON_SUPPRESSION_LIMIT;
+      case 25: return ERROR_REASON_SUPPRESSION_NOT_KEPT;
       default: return null;
     }
   }

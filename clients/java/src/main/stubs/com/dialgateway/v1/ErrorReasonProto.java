@@ -36,7 +36,7 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
   static {
     java.lang.String[] descriptorData = {
       "\n!dialgateway/v1/error_reason.proto\022\016dia" +
-      "lgateway.v1*\370\005\n\013ErrorReason\022\034\n\030ERROR_REA" +
+      "lgateway.v1*\344\006\n\013ErrorReason\022\034\n\030ERROR_REA" +
       "SON_UNSPECIFIED\020\000\022\031\n\025ERROR_REASON_DRAINI" +
       "NG\020\001\022\033\n\027ERROR_REASON_STREAM_AGE\020\002\022\035\n\031ERR" +
       "OR_REASON_STREAM_LIMIT\020\003\022\036\n\032ERROR_REASON" +
@@ -55,12 +55,14 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
       "ERROR_REASON_AMBIGUOUS_NAME\020\023\022!\n\035ERROR_R" +
       "EASON_DIRECTORY_UNREAD\020\024\022)\n%ERROR_REASON" +
       "_SHARED_STATE_UNREACHABLE\020\025\022\031\n\025ERROR_REA" +
-      "SON_INTERNAL\020\026B\264\001\n\022com.dialgateway.v1B\020E" +
-      "rrorReasonProtoP\001ZPgithub.com/dial-gatew" +
-      "ay/dial-gateway/clients/go/gen/dialgatew" +
-      "ay/v1;dialgatewayv1\242\002\003DGW\252\002\016DialGateway." +
-      "V1\312\002\016DialGateway\\V1\352\002\017DialGateway::V1b\006p" +
-      "roto3"
+      "SON_INTERNAL\020\026\022\037\n\033ERROR_REASON_NOT_SUPPR" +
+      "ESSED\020\027\022\"\n\036ERROR_REASON_SUPPRESSION_LIMI" +
+      "T\020\030\022%\n!ERROR_REASON_SUPPRESSION_NOT_KEPT" +
+      "\020\031B\264\001\n\022com.dialgateway.v1B\020ErrorReasonPr" +
+      "otoP\001ZPgithub.com/dial-gateway/dial-gate" +
+      "way/clients/go/gen/dialgateway/v1;dialga" +
+      "tewayv1\242\002\003DGW\252\002\016DialGateway.V1\312\002\016DialGat" +
+      "eway\\V1\352\002\017DialGateway::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
