@@ -1,0 +1,244 @@
+"""Writes the records of the guard to a trail, in a thread of its own with a bounded queue.
+
+The event loop only queues lists of records. The thread hashes the numbers, makes the lines and writes them.
+If that fails, it tries again each second, and nothing is lost until the queue is full. Records that find the
+queue full are counted, and a line of the trail says how many are missing.
+
+A line is handed to the operating system at once, so it outlives the process. Within a second it is made to
+outlive the machine (fsync).
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from gateway.core.compliance.records import GuardRecord
+from gateway.trail.lines import Line, Lines, OperatorAct
+
+log = logging.getLogger(__name__)
+
+RECORDS = 50_000
+"""The most records that wait to be written. Each keeps its dial request in memory, about 740 bytes."""
+RETRY_S = 1.0
+SYNC_EVERY_S = 1.0
+TELL_EVERY_S = 60.0
+"""Seconds between two lines of the log about a trail that cannot be written."""
+_AT_ONCE = 1000
+_LAST_RETRY_S = 0.05
+
+
+class Sink(Protocol):
+    """Where the lines of a trail go. Methods raise `OSError`, and may be called again after that."""
+
+    def renew(self, now: float) -> bool:
+        """Begin anew if that is due; return whether it did. `now` is in seconds since the epoch."""
+        ...
+
+    def write(self, lines: Sequence[Line]) -> None:
+        """Write lines. After an error they are kept, and the next call writes them first."""
+        ...
+
+    def sync(self) -> None:
+        """Make the lines so far outlive a failure of the machine."""
+        ...
+
+    def close(self) -> None:
+        """Release everything."""
+        ...
+
+
+class TrailFigures(NamedTuple):
+    """How a trail is: records `written`, `lost` and `waiting`, and the last time that something was written.
+
+    `failing`: the last attempt to write has failed. The time is in seconds since the epoch.
+    """
+
+    written: int = 0
+    lost: int = 0
+    waiting: int = 0
+    failing: bool = False
+    written_at: float | None = None
+
+
+Record = GuardRecord | OperatorAct
+
+
+class Trail:
+    """One trail. `put` and `operator` never wait; they belong to one thread, the event loop's.
+
+    `now` returns seconds since the epoch, `name` says in the log which trail it is.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        lines: Lines,
+        now: Callable[[], float] = time.time,
+        *,
+        records: int = RECORDS,
+        retry_s: float = RETRY_S,
+    ) -> None:
+        self._name = name
+        self._sink, self._lines, self._now = sink, lines, now
+        self._limit, self._retry_s = records, retry_s
+        self._queue: queue.SimpleQueue[tuple[float, Sequence[Record]] | None] = queue.SimpleQueue()
+        # Each counter has one writer: the event loop the first two, the thread the others.
+        self._put, self._refused = 0, 0
+        self._done, self._told_refused, self._written = 0, 0, 0
+        self._written_at: float | None = None
+        self.blocked = False
+        """Whether the trail cannot be written now, or does not keep up: more than half of the queue waits."""
+        self._failing, self._complained_at = False, float("-inf")
+        self._synced_at, self._is_dirty = 0.0, False
+        self._leave_by: float | None = None
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="guard-trail", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait to be written."""
+        return self._put - self._done
+
+    def figures(self) -> TrailFigures:
+        """Return the figures for metrics."""
+        return TrailFigures(self._written, self._refused, self.waiting, self._failing, self._written_at)
+
+    def put(self, at: float, records: Sequence[Record]) -> None:
+        """Queue records that were made at `at`, in seconds since the epoch. They must not change later."""
+        count = len(records)
+        if self._put - self._done + count > self._limit:
+            self._refused += count
+            return
+        self._put += count
+        self._queue.put((at, records))
+        if self._is_crowded():
+            self.blocked = True  # the thread looks again after each batch
+
+    def operator(self, at: float, decision: str, number_hash: bytes, actor: str, reason: str) -> None:
+        """Queue the record that an operator has `suppressed` or `allowed` a number."""
+        self.put(at, (OperatorAct(decision, number_hash, actor, reason),))
+
+    def close(self, timeout_s: float) -> bool:
+        """Write what waits, for so many seconds at most, then end; return whether everything is written."""
+        self._leave_by = time.monotonic() + timeout_s
+        self._leaving.set()
+        self._queue.put(None)
+        self._thread.join(timeout_s)
+        lost = self.waiting
+        if lost or self._thread.is_alive():
+            log.error("%s: the end of the trail was not written", self._name, extra={"lost": lost})
+        return not lost and not self._thread.is_alive()
+
+    def _is_crowded(self) -> bool:
+        return self._put - self._done > self._limit // 2
+
+    # --- the thread ---------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._write_until_closed()
+        except BaseException:
+            self._failing = self.blocked = True  # for good
+            raise
+
+    def _write_until_closed(self) -> None:
+        goes_on = self._deliver(_Batch(lambda: [self._lines.start(self._now())]))
+        is_last = False
+        while goes_on and not is_last:
+            items, is_last = self._next()
+            # Also without records: the file may have been removed, and the last lines may lack their fsync.
+            goes_on = self._deliver(_Batch(partial(self._lines_of, items), items))
+        if goes_on:
+            self._deliver(_Batch(lambda: [self._lines.stop(self._now())]))
+        self._sink.close()
+
+    def _next(self) -> tuple[list[tuple[float, Sequence[Record]]], bool]:
+        """Wait for records, a second at most; return them with those behind them, and whether all is over."""
+        items: list[tuple[float, Sequence[Record]]] = []
+        count = 0
+        try:
+            item = self._queue.get(timeout=SYNC_EVERY_S)
+            while item is not None:
+                items.append(item)
+                count += len(item[1])
+                if count >= _AT_ONCE:
+                    return items, False
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return items, False
+        return items, True
+
+    def _lines_of(self, items: Sequence[tuple[float, Sequence[Record]]]) -> list[Line]:
+        lines = [line for at, records in items for line in self._lines.decisions(at, records)]
+        missing = self._refused - self._told_refused
+        if missing:
+            self._told_refused += missing
+            log.error(
+                "%s: records are lost: too many waited to be written", self._name, extra={"lost": missing}
+            )
+            lines.append(self._lines.lost(self._now(), missing))
+        return lines
+
+    def _deliver(self, batch: "_Batch") -> bool:
+        """Write a batch, as often as it takes; return False if the time to leave has come before."""
+        while not self._is_written(batch):
+            if self._leave_by is None:
+                self._leaving.wait(self._retry_s)
+            elif time.monotonic() > self._leave_by:
+                return False
+            else:
+                time.sleep(_LAST_RETRY_S)
+        self._done += batch.count
+        self._written += batch.count
+        self.blocked = self._is_crowded()
+        return True
+
+    def _is_written(self, batch: "_Batch") -> bool:
+        now = self._now()
+        try:
+            if self._sink.renew(now):
+                self._sink.write([self._lines.new_file(now)])
+            lines = batch.take()
+            self._sink.write(lines)
+            self._is_dirty = self._is_dirty or bool(lines)
+            self._written_at = now if lines else self._written_at
+            if self._is_dirty and (abs(now - self._synced_at) >= SYNC_EVERY_S or self._leave_by is not None):
+                self._sink.sync()
+                self._synced_at, self._is_dirty = now, False
+        except OSError as error:
+            self._complain(error)
+            return False
+        if self._failing:
+            self._failing, self._complained_at = False, float("-inf")
+            log.warning("%s: the trail is written again", self._name)
+        return True
+
+    def _complain(self, error: OSError) -> None:
+        self._failing = self.blocked = True
+        if time.monotonic() >= self._complained_at + TELL_EVERY_S:
+            self._complained_at = time.monotonic()
+            words = error.strerror or str(error)
+            log.error(
+                "%s: the trail cannot be written: %s", self._name, words, extra={"waiting": self.waiting}
+            )
+
+
+class _Batch:
+    """Lines that are made once, when it is their turn: after the line of a new file."""
+
+    def __init__(
+        self, make: Callable[[], list[Line]], items: Sequence[tuple[float, Sequence[Record]]] = ()
+    ) -> None:
+        self.count = sum(len(records) for _, records in items)
+        self._make: Callable[[], list[Line]] | None = make
+
+    def take(self) -> list[Line]:
+        """Return the lines, at the first call only."""
+        make, self._make = self._make, None
+        return [] if make is None else make()
