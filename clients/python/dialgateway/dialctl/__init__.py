@@ -22,6 +22,9 @@ campaign_arguments.py   their arguments
 campaign_table.py       campaigns as plain text
 campaign_screen.py      campaigns on a terminal, by Rich
 
+audit_command.py        `dialctl audit`         audit_arguments.py   its arguments
+audit_files.py          files of audit trails   audit_hashes.py      their hashes
+
 connections_command.py  `dialctl connections`   completion.py       `dialctl completion`
 """
 
@@ -32,6 +35,7 @@ import sys
 from collections.abc import Sequence
 
 from dialgateway.dialctl.arguments import parse
+from dialgateway.dialctl.audit_arguments import AuditArguments
 from dialgateway.dialctl.campaign_arguments import CampaignArguments
 from dialgateway.dialctl.completion import CompletionArguments, print_completion
 from dialgateway.dialctl.connections_command import ConnectionsArguments, print_connections
@@ -66,6 +70,10 @@ def _run(argv: Sequence[str]) -> int:
         from dialgateway.dialctl.check import check
 
         return check(arguments)
+    if isinstance(arguments, AuditArguments):
+        from dialgateway.dialctl.audit_command import audit
+
+        return audit(arguments)
     if isinstance(arguments, CompletionArguments):
         return print_completion(arguments)
     if isinstance(arguments, ConnectionsArguments):

@@ -6,13 +6,21 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
+from dialgateway.dialctl.audit_arguments import AuditArguments, add_audit
 from dialgateway.dialctl.campaign_arguments import CampaignArguments, add_campaign_commands
 from dialgateway.dialctl.completion import CompletionArguments, add_completion
 from dialgateway.dialctl.connections_command import ConnectionsArguments, add_connections
 from dialgateway.dialctl.send_arguments import CheckArguments, SendArguments, add_check, add_send
 from dialgateway.dialctl.terminal import tell
 
-Arguments = SendArguments | CheckArguments | CampaignArguments | ConnectionsArguments | CompletionArguments
+Arguments = (
+    SendArguments
+    | CheckArguments
+    | CampaignArguments
+    | AuditArguments
+    | ConnectionsArguments
+    | CompletionArguments
+)
 
 
 def parse(argv: Sequence[str]) -> Arguments:
@@ -32,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     add_send(commands)
     add_check(commands)
     add_campaign_commands(commands)
+    add_audit(commands)
     add_connections(commands)
     add_completion(commands, parser)
     return parser
