@@ -63,6 +63,10 @@ LEFT_TO_THE_CALLER = {
     "TOKEN_CONFLICT",
     "CAMPAIGN_NOT_FOUND",
     "CAMPAIGN_NOT_RUNNING",
+    "OUTSIDE_CALLING_HOURS",  # a rule of the gateway, like the next ones
+    "SUPPRESSED",
+    "CONTACT_LIMIT",
+    "NUMBER_NOT_ALLOWED",
 }
 EXPIRED = Answer("EXPIRED", "EXPIRATION_PASSED", "SAME_TOKEN")
 TOO_LARGE = Answer("REJECTED", "INVALID_REQUEST", "NEVER")
@@ -78,6 +82,15 @@ ANSWERS = (
     EXPIRED,
     Answer("EXPIRED", "WOULD_EXPIRE", "SAME_TOKEN"),
     Answer("EXPIRED", "HELD", "SAME_TOKEN"),
+    Answer("REJECTED", "SUPPRESSED", "NEVER"),
+    Answer("REJECTED", "NUMBER_NOT_ALLOWED", "NEVER"),
+    *(
+        Answer(outcome, reason, "SAME_TOKEN")
+        for outcome in ("NOT_ACCEPTED", "UNKNOWN")
+        for reason in ("OUTSIDE_CALLING_HOURS", "CONTACT_LIMIT")
+    ),
+    Answer("UNKNOWN", "SUPPRESSED", "SAME_TOKEN"),
+    Answer("UNKNOWN", "NUMBER_NOT_ALLOWED", "SAME_TOKEN"),
     *(
         Answer(outcome, reason, "SAME_TOKEN")
         for outcome in ("NOT_ACCEPTED", "UNKNOWN")

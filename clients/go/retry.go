@@ -25,7 +25,8 @@ type RetryPolicy struct {
 	// Resubmit reports whether a request is sent again after this answer. Nil
 	// means always. It is asked only about answers that the client would send
 	// again: NOT_ACCEPTED and UNKNOWN with the advice SAME_TOKEN, before the
-	// expiration, and not HELD, PURGED or refused. It must not block.
+	// expiration, and not HELD, PURGED, refused, or against the gateway's rules.
+	// It must not block.
 	Resubmit func(Result) bool
 	// GiveUpAfter is how long the gateway may be unreachable before a call ends
 	// with [ErrUnavailable], after at least one attempt. With 0 the client does
@@ -84,13 +85,15 @@ func (p RetryPolicy) resubmitAfter(result Result, tries int, jitter float64) (ti
 }
 
 // leftToTheCaller reports whether a request with this reason is never sent again.
-// HELD and PURGED are an operator's decision, which that would undo. The others
-// are refusals: they are UNKNOWN only because an earlier attempt is in doubt, and
-// the same request would be refused again.
+// HELD and PURGED are an operator's decision, which that would undo. The last four
+// are rules of the gateway: where they allow a request later, that is after its
+// expiration. The others are refusals: they are UNKNOWN only because an earlier
+// attempt is in doubt, and the same request would be refused again.
 func leftToTheCaller(reason Reason) bool {
 	switch reason {
 	case ReasonHeld, ReasonPurged, ReasonInvalidRequest, ReasonInvalidInput,
-		ReasonTokenConflict, ReasonCampaignNotFound, ReasonCampaignNotRunning:
+		ReasonTokenConflict, ReasonCampaignNotFound, ReasonCampaignNotRunning,
+		ReasonOutsideCallingHours, ReasonSuppressed, ReasonContactLimit, ReasonNumberNotAllowed:
 		return true
 	}
 	return false

@@ -57,7 +57,7 @@ func TestNewClientToken(t *testing.T) {
 func TestNamesOfEnums(t *testing.T) {
 	for _, known := range []struct{ number, name any }{
 		{outcomes[5], OutcomeUnknown}, {reasons[16], ReasonDeadline}, {advice[2], RetryNewToken},
-		{noticeKinds[5], NoticeCampaignResumed}, {campaignStates[4], CampaignHeld}, {actionKinds[3], ActionPurge},
+		{reasons[20], ReasonNumberNotAllowed}, {noticeKinds[5], NoticeCampaignResumed}, {campaignStates[4], CampaignHeld}, {actionKinds[3], ActionPurge},
 	} {
 		same(t, known.number, known.name)
 	}

@@ -108,8 +108,10 @@ async def test_a_rejected_lead_is_sent_after_expires_in_was_changed(
     assert tokens(gateway) == ["t-0"]
 
 
-@pytest.mark.parametrize("reason", [pb.REASON_CAMPAIGN_NOT_FOUND, pb.REASON_ACCESS_DENIED])
-async def test_a_lead_rejected_for_its_campaign_or_rights_is_sent_again(
+@pytest.mark.parametrize(
+    "reason", [pb.REASON_CAMPAIGN_NOT_FOUND, pb.REASON_ACCESS_DENIED, pb.REASON_SUPPRESSED]
+)
+async def test_a_lead_rejected_for_its_campaign_rights_or_rules_is_sent_again(
     dialctl: Dialctl, gateway: ScriptedGateway, reason: pb.Reason.ValueType
 ) -> None:
     """A missing campaign or missing rights are not corrected in the row."""

@@ -11,8 +11,9 @@ from dialgateway.values import DialResult, Outcome, Reason, RetryAdvice
 
 _RESUBMITTED = frozenset({Outcome.NOT_ACCEPTED, Outcome.UNKNOWN})
 # Reasons for which the client does not send a request again. The first two are an operator's decision, which
-# that would undo. The others are refusals; they are UNKNOWN only because an earlier attempt is in doubt, and
-# the same request would be refused again.
+# that would undo. The last four are rules of the gateway: where they allow a request later, that is after its
+# expiration. The others are refusals; they are UNKNOWN only because an earlier attempt is in doubt, and the
+# same request would be refused again.
 _LEFT_TO_THE_CALLER = frozenset(
     {
         Reason.HELD,
@@ -22,6 +23,10 @@ _LEFT_TO_THE_CALLER = frozenset(
         Reason.TOKEN_CONFLICT,
         Reason.CAMPAIGN_NOT_FOUND,
         Reason.CAMPAIGN_NOT_RUNNING,
+        Reason.OUTSIDE_CALLING_HOURS,
+        Reason.SUPPRESSED,
+        Reason.CONTACT_LIMIT,
+        Reason.NUMBER_NOT_ALLOWED,
     }
 )
 
@@ -60,7 +65,8 @@ class RetryPolicy:
     resubmit: frozenset[Outcome] = _RESUBMITTED
     """After which answers the client sends the request again instead of yielding the answer: NOT_ACCEPTED,
     UNKNOWN, both or none. The gateway must advise SAME_TOKEN, and the request must not expire before.
-    Requests that an operator has held or purged, or that would be refused again, are never sent again."""
+    Requests that an operator has held or purged, that rules of the gateway do not allow, or that would be
+    refused again, are never sent again."""
     give_up_after: timedelta | None = None
     """How long the gateway may be unreachable before the call raises GatewayUnavailable, after at least one
     attempt. With None it is not raised: each request is answered EXPIRED or UNKNOWN at its expiration."""

@@ -4,8 +4,9 @@ import type { StatusCode } from "./transport.js";
 import type { DialResult, Outcome, Reason } from "./values.js";
 
 // Reasons for which the client does not send a request again. The first two are an operator's decision, which
-// that would undo. The others are refusals; they are UNKNOWN only because an earlier attempt is in doubt, and
-// the same request would be refused again.
+// that would undo. The last four are rules of the gateway: where they allow a request later, that is after its
+// expiration. The others are refusals; they are UNKNOWN only because an earlier attempt is in doubt, and the
+// same request would be refused again.
 const LEFT_TO_THE_CALLER: ReadonlySet<Reason> = new Set<Reason>([
   "HELD",
   "PURGED",
@@ -14,6 +15,10 @@ const LEFT_TO_THE_CALLER: ReadonlySet<Reason> = new Set<Reason>([
   "TOKEN_CONFLICT",
   "CAMPAIGN_NOT_FOUND",
   "CAMPAIGN_NOT_RUNNING",
+  "OUTSIDE_CALLING_HOURS",
+  "SUPPRESSED",
+  "CONTACT_LIMIT",
+  "NUMBER_NOT_ALLOWED",
 ]);
 
 /**
@@ -74,7 +79,8 @@ export interface RetryPolicy {
   /**
    * After which answers the client sends the request again instead of giving the answer to the caller. The
    * gateway must advise `SAME_TOKEN`, and the request must not expire before. Requests that an operator has
-   * held or purged, or that would be refused again, are never sent again. Default: both.
+   * held or purged, that rules of the gateway do not allow, or that would be refused again, are never sent again.
+   * Default: both.
    */
   readonly resubmit: readonly ResubmittedOutcome[];
   /**

@@ -44,6 +44,10 @@ const REASONS: Readonly<Record<number, Reason>> = {
   [pb.Reason.PURGED]: "PURGED",
   [pb.Reason.OVERLOADED]: "OVERLOADED",
   [pb.Reason.DEADLINE]: "DEADLINE",
+  [pb.Reason.OUTSIDE_CALLING_HOURS]: "OUTSIDE_CALLING_HOURS",
+  [pb.Reason.SUPPRESSED]: "SUPPRESSED",
+  [pb.Reason.CONTACT_LIMIT]: "CONTACT_LIMIT",
+  [pb.Reason.NUMBER_NOT_ALLOWED]: "NUMBER_NOT_ALLOWED",
 };
 
 const ADVICE: Readonly<Record<number, RetryAdvice>> = {

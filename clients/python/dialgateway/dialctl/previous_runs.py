@@ -13,7 +13,8 @@
 INVALID_ROW and LEFT_OUT say how a row was read. They do not replace an earlier line of their lead: it may
 have been accepted before its row became invalid.
 
-A REJECTED lead is also sent again if the cause is not in its row: its campaign, or the caller's rights.
+A REJECTED lead is also sent again if the cause is not in its row: its campaign, the caller's rights, or the
+rules and suppressed numbers of the gateway.
 """
 
 from __future__ import annotations
@@ -44,7 +45,15 @@ _IN_DOUBT = frozenset({Outcome.UNKNOWN.value, UNANSWERED})
 _MAY_BE_DIALED = _IN_DOUBT | {_ACCEPTED}
 _NEVER_SENT = frozenset({INVALID_ROW, LEFT_OUT})
 _CAUSE_IS_ELSEWHERE = frozenset(
-    {Reason.CAMPAIGN_NOT_FOUND.value, Reason.CAMPAIGN_NOT_RUNNING.value, Reason.ACCESS_DENIED.value}
+    {
+        Reason.CAMPAIGN_NOT_FOUND.value,
+        Reason.CAMPAIGN_NOT_RUNNING.value,
+        Reason.ACCESS_DENIED.value,
+        Reason.OUTSIDE_CALLING_HOURS.value,
+        Reason.SUPPRESSED.value,
+        Reason.CONTACT_LIMIT.value,
+        Reason.NUMBER_NOT_ALLOWED.value,
+    }
 )
 _DIGEST_BITS = 24
 _STATUSES = 10_000

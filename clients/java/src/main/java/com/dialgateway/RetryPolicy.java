@@ -19,11 +19,10 @@ public final class RetryPolicy {
   private static final Set<Outcome> MAY_BE_RESUBMITTED =
       Set.copyOf(EnumSet.of(Outcome.NOT_ACCEPTED, Outcome.UNKNOWN));
 
-  // The first two are an operator's decision, which sending the request again would undo. The
-  // others
-  // are refusals; they are UNKNOWN only because an earlier attempt is in doubt, and the same
-  // request
-  // would be refused again.
+  // The first two are an operator's decision, which sending the request again would undo. The last
+  // four are rules of the gateway: where they allow a request later, that is after its expiration.
+  // The others are refusals; they are UNKNOWN only because an earlier attempt is in doubt, and the
+  // same request would be refused again.
   private static final Set<Reason> LEFT_TO_THE_CALLER =
       Set.copyOf(
           EnumSet.of(
@@ -33,7 +32,11 @@ public final class RetryPolicy {
               Reason.INVALID_INPUT,
               Reason.TOKEN_CONFLICT,
               Reason.CAMPAIGN_NOT_FOUND,
-              Reason.CAMPAIGN_NOT_RUNNING));
+              Reason.CAMPAIGN_NOT_RUNNING,
+              Reason.OUTSIDE_CALLING_HOURS,
+              Reason.SUPPRESSED,
+              Reason.CONTACT_LIMIT,
+              Reason.NUMBER_NOT_ALLOWED));
 
   /**
    * Reconnects, and sends requests again after {@link Outcome#NOT_ACCEPTED} and {@link
@@ -92,8 +95,8 @@ public final class RetryPolicy {
    *
    * @param resubmit after which answers the client sends the request again instead of passing the
    *     answer on: NOT_ACCEPTED, UNKNOWN, both or none. The gateway must advise SAME_TOKEN, and the
-   *     request must not expire before. Requests that an operator has held or purged, or that would
-   *     be refused again, are never sent again
+   *     request must not expire before. Requests that an operator has held or purged, that rules of
+   *     the gateway do not allow, or that would be refused again, are never sent again
    * @return the copy
    * @throws IllegalArgumentException for any other outcome
    */
