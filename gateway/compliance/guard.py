@@ -4,20 +4,21 @@ It is asked twice: when a request is admitted, and when a call is formed, since 
 suppressed while requests wait. Whatever is not known is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import blake2s
 
 from gateway.compliance.calling_hours import no_holiday
-from gateway.compliance.contact_limits import ContactLimit, ContactLog
 from gateway.compliance.errors import GuardFileError
 from gateway.compliance.holiday_calendar import HolidayCalendar, in_any
 from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.numbers import PhoneNumbers
-from gateway.compliance.rule_decisions import DecidedRule, HoursVerdict
+from gateway.compliance.rule_decisions import DecidedRule
 from gateway.compliance.rules import Rule, RuleSet, Unmatched
 from gateway.compliance.suppression_list import Suppressions
 from gateway.compliance.time_zones import TimeZones
 from gateway.core.compliance.verdict import Verdict, VerdictKind, strictest
+from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit
 from gateway.core.model import DialRequest, Reason
 from gateway.directory.directory import undecided_by_any
 from gateway.directory.table import CampaignTable
@@ -26,6 +27,8 @@ from gateway.runtime.patterns import matches_any
 REMEMBERED_CAMPAIGNS = 10_000
 UNDECIDED_RETRY_S = 5.0
 """Seconds until a request may be tried again whose campaign has no known name or tags yet."""
+CALL_BYTES = 8
+OTHER_RULES = "limits: a contact limit had no room when the rules changed"
 _ALLOWED = VerdictKind.ALLOWED
 _NOT_BEFORE = VerdictKind.NOT_BEFORE
 
@@ -33,21 +36,20 @@ _NOT_BEFORE = VerdictKind.NOT_BEFORE
 class _CampaignRules:
     """The rules that apply to one campaign. `undecided` if more may apply once its name is known."""
 
-    __slots__ = ("enforced", "hashed", "limits", "observed", "observed_limits", "undecided")
+    __slots__ = ("enforced", "limits", "observed", "observed_limits", "undecided")
 
     def __init__(self, rules: list[DecidedRule], *, undecided: bool) -> None:
         self.enforced = [one for one in rules if not one.rule.observe]
         self.observed = [one for one in rules if one.rule.observe]
         self.limits = _limits_of(self.enforced)
-        self.observed_limits = _limits_of(self.observed)
-        self.hashed = any(one.rule.limits for one in rules)
+        self.observed_limits = tuple(one for one in _limits_of(self.observed) if one not in self.limits)
         self.undecided = undecided
 
 
 class Guard:
     """Decides with one version of the rules. Not thread-safe; a new version of the file is a new guard.
 
-    `contacts` is None without a shared state. Raises `GuardFileError` if a rule has a limit then.
+    Raises `GuardFileError` if a rule has a limit and there is no `shared_state`, which counts the contacts.
     """
 
     def __init__(
@@ -58,12 +60,11 @@ class Guard:
         numbers: PhoneNumbers,
         hashing: NumberHash,
         suppressions: Suppressions,
-        contacts: ContactLog | None = None,
+        shared_state: bool = False,
         calendars: Mapping[str, HolidayCalendar] | None = None,
     ) -> None:
         self.rules = rules
-        self._contacts = contacts
-        self._check_limits()
+        self._limited = self._has_limits(shared_state=shared_state)
         self._numbers, self._hashing, self._suppressions = numbers, hashing, suppressions
         self.calendars = dict(calendars or {})
         for code in {code for rule in rules.rules for code in rule.holidays} - self.calendars.keys():
@@ -99,53 +100,67 @@ class Guard:
     def decide(self, now: float, request: DialRequest) -> Verdict:
         """Return the verdict about a request now; `now` is in seconds since the epoch, UTC."""
         rules = self._rules_of(request.campaign_id)
-        number_hash = b""
-        if rules.hashed or len(self._suppressions.live):
-            number_hash = self._hashing.of(request.phone_number)
-            if number_hash in self._suppressions.live:
-                return self._live
+        if len(self._suppressions.live) and self._hashing.of(request.phone_number) in self._suppressions.live:
+            return self._live
         if rules.undecided:
             return self._undecided(now)
         if not rules.enforced and not rules.observed:
             return self._unmatched if self.rules.unmatched is Unmatched.REFUSE else self._allowed
         if len(rules.enforced) == 1 and not rules.observed:
-            return self._by_rule(rules.enforced[0], now, request, number_hash)
-        verdicts = [self._by_rule(one, now, request, number_hash) for one in rules.enforced]
+            return self._by_rule(rules.enforced[0], now, request)
+        verdicts = [self._by_rule(one, now, request) for one in rules.enforced]
         found = strictest(verdicts) if verdicts else self._allowed
-        observed = [self._by_rule(one, now, request, number_hash) for one in rules.observed]
+        observed = [self._by_rule(one, now, request) for one in rules.observed]
         return found._replace(observed=tuple(observed)) if observed else found
 
-    def record(self, now: float, request: DialRequest) -> bool:
-        """Count a request under all limits of its campaign, as it is placed in a call.
+    @property
+    def limited(self) -> bool:
+        """Whether any rule has contact limits."""
+        return self._limited
 
-        Returns False, and counts nothing, if a limit has no room: then the request must not be sent. The
-        limits of rules that only observe count it too, and refuse nothing.
-        """
-        rules = self._rules_of(request.campaign_id)
-        if not rules.hashed or self._contacts is None:
-            return True
-        number_hash, call = self._hashing.of(request.phone_number), _call_of(request)
-        if not self._contacts.record(rules.limits, number_hash, call, now):
-            return False
-        if rules.observed_limits:
-            self._contacts.record(rules.observed_limits, number_hash, call, now)
-        return True
+    def contacts(self, requests: Sequence[DialRequest]) -> list[Contact] | None:
+        """Return the contacts of requests of one campaign, None if it has no limits."""
+        rules = self._rules_of(requests[0].campaign_id)
+        if not rules.limits and not rules.observed_limits:
+            return None
+        number_hash = self._hashing.of
+        limits, observed = rules.limits, rules.observed_limits
+        return [Contact(number_hash(one.phone_number), _call_of(one), limits, observed) for one in requests]
 
-    def withdraw(self, request: DialRequest) -> None:
-        """Count a request no longer: Amazon Connect certainly does not have it."""
-        rules = self._rules_of(request.campaign_id)
-        if rules.hashed and self._contacts is not None:
-            limits = {*rules.limits, *rules.observed_limits}
-            self._contacts.withdraw(limits, self._hashing.of(request.phone_number), _call_of(request))
+    def over_limit(self, now: float, request: DialRequest, count: ContactCount) -> Verdict:
+        """Return the verdict about a request of which a limit has no room: when limit and hours allow it."""
+        limit, free_at = count.full, now + count.wait_s
+        rules = self._rules_of(request.campaign_id).enforced
+        rule = next((one for one in rules if limit in one.rule.limits), None)
+        if limit is None or rule is None:  # the rules have changed meanwhile
+            return self._unmatched._replace(
+                kind=_NOT_BEFORE, reason=Reason.CONTACT_LIMIT, detail=OTHER_RULES, not_before=free_at
+            )
+        verdict = rule.refused(Reason.CONTACT_LIMIT, _over(limit, lost=count.lost))
+        then = self.decide(free_at, request)
+        if then.kind is VerdictKind.REFUSED:
+            return verdict
+        return verdict._replace(kind=_NOT_BEFORE, not_before=then.not_before or free_at)
 
-    def _check_limits(self) -> None:
+    def over_observed(self, request: DialRequest, limits: Sequence[ContactLimit]) -> tuple[Verdict, ...]:
+        """Return what rules that only observe would have said, since their `limits` have no room."""
+        rules = self._rules_of(request.campaign_id).observed
+        return tuple(
+            one.refused(Reason.CONTACT_LIMIT, _over(limit))
+            for one in rules
+            for limit in limits
+            if limit in one.rule.limits
+        )
+
+    def _has_limits(self, *, shared_state: bool) -> bool:
         rules = self.rules.rules
         limited = next((number for number, rule in enumerate(rules) if rule.limits), None)
-        if limited is not None and self._contacts is None:
+        if limited is not None and not shared_state:
             raise GuardFileError(
                 f"rules[{limited}].limits: needs a shared state, since limits must outlive the process: "
                 "set DIAL_GATEWAY_SHARED_STATE_URL"
             )
+        return limited is not None
 
     def _decided_rule(self, rule: Rule, zones: TimeZones) -> DecidedRule:
         calendars = [self.calendars[code] for code in rule.holidays]
@@ -176,7 +191,7 @@ class Guard:
             not_before=now + UNDECIDED_RETRY_S,
         )
 
-    def _by_rule(self, decided: DecidedRule, now: float, request: DialRequest, number_hash: bytes) -> Verdict:
+    def _by_rule(self, decided: DecidedRule, now: float, request: DialRequest) -> Verdict:
         rule = decided.rule
         if rule.lists:
             name = self._suppressions.found_in(request.phone_number, rule.lists)
@@ -185,44 +200,19 @@ class Guard:
         hours = decided.hours_for(request, self._numbers.facts(request.phone_number))
         if isinstance(hours, Verdict):
             return hours
-        verdict = hours.at(now, request.expiration)
-        if not rule.limits or verdict.kind is VerdictKind.REFUSED:
-            return verdict
-        return self._within_limits(decided, hours, verdict, now, request, number_hash)
-
-    def _within_limits(
-        self,
-        decided: DecidedRule,
-        hours: HoursVerdict,
-        verdict: Verdict,
-        now: float,
-        request: DialRequest,
-        number_hash: bytes,
-    ) -> Verdict:
-        """Return the verdict of the hours, or a later instant if a limit has no room until then."""
-        free_at, limit = self._free_at(decided.rule.limits, now, request, number_hash)
-        if free_at <= (verdict.not_before or now):
-            return verdict
-        opens_at = hours.next_open(free_at)
-        detail = f"limits: {limit.name}: at most {limit.calls} calls in {limit.period_s:,.0f} s"
-        refused = decided.refused(Reason.CONTACT_LIMIT, detail)
-        return refused if opens_at is None else refused._replace(kind=_NOT_BEFORE, not_before=opens_at)
-
-    def _free_at(
-        self, limits: tuple[ContactLimit, ...], now: float, request: DialRequest, number_hash: bytes
-    ) -> tuple[float, ContactLimit]:
-        if self._contacts is None:
-            raise AssertionError("a guard with limits has contacts")
-        call = _call_of(request)
-        contacts = self._contacts
-        free = [(contacts.free_at(limit, number_hash, call, now), limit) for limit in limits]
-        return max(free, key=lambda pair: pair[0])
+        return hours.at(now, request.expiration)
 
 
 def _limits_of(rules: list[DecidedRule]) -> tuple[ContactLimit, ...]:
     return tuple(dict.fromkeys(limit for one in rules for limit in one.rule.limits))
 
 
-def _call_of(request: DialRequest) -> str:
+def _call_of(request: DialRequest) -> bytes:
     """Return what identifies a dial request: a campaign id contains no space."""
-    return f"{request.campaign_id} {request.client_token}"
+    text = f"{request.campaign_id} {request.client_token}"
+    return blake2s(text.encode(), digest_size=CALL_BYTES).digest()
+
+
+def _over(limit: ContactLimit, *, lost: bool = False) -> str:
+    text = f"limits: {limit.in_words()}"
+    return f"{text}; earlier calls are not known, since the shared state has lost them" if lost else text

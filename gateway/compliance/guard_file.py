@@ -18,13 +18,13 @@ from gateway.access.strict_yaml import (
     table_at,
     whole_at,
 )
-from gateway.compliance.contact_limits import ContactLimit
 from gateway.compliance.errors import GuardFileError
 from gateway.compliance.holiday_calendar import HolidayCalendar
 from gateway.compliance.hours_text import week_at
 from gateway.compliance.numbers import KINDS, NEVER, Strictness
 from gateway.compliance.rules import AfterClosing, Rule, RuleSet, SeveralZones, Unmatched, ZoneFrom
 from gateway.compliance.time_zones import TimeZones
+from gateway.core.fleet.contacts import ContactLimit
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory, campaign_pattern
 
 SETTING = "DIAL_GATEWAY_GUARD_FILE"

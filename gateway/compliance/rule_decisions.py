@@ -43,11 +43,6 @@ class HoursVerdict:
             return self._late if expiration is None or expiration > closes_at else verdict
         return verdict
 
-    def next_open(self, instant: float) -> float | None:
-        """Return the first open instant that is not before another, None if there is none within a month."""
-        opening = self.hours.at(instant)
-        return instant if opening.is_open else opening.end
-
     def _renew(self, now: float) -> None:
         opening = self.hours.at(now)
         self._start = min(now, opening.start)

@@ -4,9 +4,9 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.compliance.contact_limits import ContactLimit
 from gateway.compliance.numbers import Strictness
 from gateway.compliance.open_intervals import MINUTES_A_DAY, Week, Window
+from gateway.core.fleet.contacts import ContactLimit
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 from gateway.runtime.patterns import Matcher, matches_any
 

@@ -5,7 +5,8 @@ on in doubt. Settlements are written behind the answers, in order, from a bounde
 
 A shared state that was restarted, flushed or replaced may have lost records. Then every replica writes its
 recent settlements again, and tokens without a record count as in doubt (`core/claims/doubts.py` says until
-when).
+when). It also writes its recent contacts again, and sends nothing under contact limits until all replicas
+have.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from typing import Protocol, TypeVar
 from gateway.core.claims.doubts import WRITE_AGAIN_S, Doubts
 from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import Claim, Claimed, Member, TokenRecord
+from gateway.dispatch.counted_contacts import CountedContacts
 from gateway.dispatch.first_reply import first_reply
 from gateway.dispatch.settlements import BACKLOG_LIMIT, Addressed, Settlements
 from gateway.runtime.supervision import trace_of
@@ -45,6 +47,14 @@ class Ledger(Protocol):
 
     def heard(self, now: float) -> None:
         """Note that the shared state has answered a beat."""
+        ...
+
+    contacts_known_from: float
+    """The instant from which on the shared state has all contacts that replicas have counted."""
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether any campaign has contact limits now."""
         ...
 
 
@@ -82,6 +92,9 @@ class Claims:
         self._has_key_file = key is not None
         ledger.fingerprints = Fingerprints(key or new_key(KEY_BYTES))
         self._settlements = Settlements(backlog_limit)
+        self._contacts = CountedContacts()
+        self._must_note_loss = False
+        self._contacts_from = -math.inf
         self._wake = asyncio.Event()
         self._wake.set()
         self._written = asyncio.Event()
@@ -97,6 +110,7 @@ class Claims:
         self._failed_at = -math.inf
         self._is_away = False
         self._trying = False
+        self._tell_contacts()
 
     @property
     def waiting(self) -> int:
@@ -110,10 +124,15 @@ class Claims:
 
     async def claim(self, campaign_id: str, claims: Sequence[Claim]) -> list[Claimed] | None:
         """Claim the tokens of one call; None if the shared state did not answer."""
+        asked_at = self._now()
         verdicts = await self._ask_again(
             lambda: self._state.claim(campaign_id, self._member, self._live(), claims)
         )
-        return verdicts if verdicts is not None and len(verdicts) == len(claims) else None
+        if verdicts is None or len(verdicts) != len(claims):
+            return None
+        if claims and claims[0].contact is not None:
+            self._contacts.counted(asked_at, claims, verdicts)
+        return verdicts
 
     async def look_up(self, campaign_id: str, tokens: Sequence[str]) -> Mapping[str, TokenRecord] | None:
         """Return the records of tokens; None if the shared state did not answer."""
@@ -131,6 +150,9 @@ class Claims:
 
     def settle(self, settlements: Iterable[Addressed]) -> None:
         """Record how claims have ended, with their campaigns, as soon as the shared state answers."""
+        settlements = list(settlements)
+        if self._contacts:
+            self._contacts.settled(settlements)
         lost = self._settlements.lost
         self._settlements.add(settlements)
         if self._settlements.lost and not lost:
@@ -152,12 +174,17 @@ class Claims:
         changed = self._doubts.seen(now, members, self._replay_window_s, epoch_age_s)
         if changed:
             self._tell_doubt(now)
+        if not self._epoch and epoch_age_s < WRITE_AGAIN_S:  # others may not have written their contacts yet
+            self._contacts_from = now + WRITE_AGAIN_S - epoch_age_s
+            self._tell_contacts()
         if self._epoch and epoch != self._epoch:
             self._changed()
         self._epoch = epoch
 
     def _changed(self) -> None:
         """Note that the shared state may have lost records."""
+        self._contacts.may_be_lost()
+        self._tell_contacts()
         if self._must_check:  # it is to be found out already
             if self._kept_key is None:  # and cannot be: nobody may know the data that were lost
                 self._changed_before_key = True
@@ -179,6 +206,11 @@ class Claims:
             self._mark_until = until
             self._wake.set()
 
+    def _tell_contacts(self) -> None:
+        """Tell the core from when on the shared state has the contacts of all replicas."""
+        unsure = self._must_check or self._must_note_loss or self._contacts.must_restore
+        self._ledger.contacts_known_from = math.inf if unsure else self._contacts_from
+
     async def written(self) -> None:
         """Wait until all settlements have been written."""
         await self._written.wait()
@@ -193,6 +225,8 @@ class Claims:
                 done = await self._mark()
             elif self._owes_results and self._now() - self._noted_at >= OWED_S / 2:
                 done = await self._note_owed()
+            elif self._must_note_loss or self._contacts.must_restore:
+                done = await self._restore_contacts()
             elif self._settlements:
                 done = await self._write_some()
             else:
@@ -220,9 +254,27 @@ class Claims:
             now, lost_all = self._now(), kept != before
             self._doubts.checked(now, self._replay_window_s, lost_all=lost_all)
             self._tell_doubt(now)
+            self._contacts_from = now + WRITE_AGAIN_S
+            self._must_note_loss |= lost_all and self._ledger.has_limits
             what = "all its records" if lost_all else "perhaps its last records"
             log.warning("the shared state has lost %s of client tokens: others may be in doubt now", what)
+        self._tell_contacts()
         return True
+
+    async def _restore_contacts(self) -> bool:
+        """Note a loss of contacts, or write some again; return whether the shared state has taken it."""
+        noting = self._must_note_loss
+        if noting:
+            work = self._state.lose_contacts()
+        else:
+            work = self._state.restore_contacts(self._member, *self._contacts.take(self._now()))
+        done = await self._ask(self._done(work)) is not None
+        if done and noting:
+            self._must_note_loss = False
+        elif done:
+            self._contacts.restored()
+        self._tell_contacts()
+        return done
 
     async def _mark(self) -> bool:
         """Note the doubt in the shared state; return whether it has taken it."""

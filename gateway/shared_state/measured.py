@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from gateway.core.fleet.contacts import KeptContact
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Settlement, TokenRecord
 from gateway.shared_state.port import Beat, BeatReply, SharedState, SharedStateError, SharedStateRefused
 
@@ -47,6 +48,14 @@ class MeasuredState:
         """Record how claims ended."""
         with self._measured("settle"):
             await self._state.settle(campaign_id, member, settlements)
+
+    async def restore_contacts(self, member: str, covered_s: float, kept: Sequence[KeptContact]) -> None:
+        """Write contacts again."""
+        await self._state.restore_contacts(member, covered_s, kept)
+
+    async def lose_contacts(self) -> None:
+        """Note that contacts were lost."""
+        await self._state.lose_contacts()
 
     async def look_up(
         self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]

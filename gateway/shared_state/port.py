@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.core.fleet.contacts import KeptContact
 from gateway.core.fleet.messages import (
     Claim,
     Claimed,
@@ -87,13 +88,30 @@ class SharedState(Protocol):
     ) -> list[Claimed]:
         """Claim the tokens of one call, in one atomic step; `live` are the members known to be alive.
 
+        The contacts of claims are counted in another atomic step, at about the same time.
+
         While the fleet is in doubt (`doubt`), tokens without a record are taken over. Raises
         `SharedStateChanged` if the store may have lost records since `keep_fingerprint_key`.
         """
         ...
 
     async def settle(self, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
-        """Record how claims of this member ended. Claims that others have taken over since stay theirs."""
+        """Record how claims of this member ended. Claims that others have taken over since stay theirs.
+
+        Contacts are withdrawn unless a later call has counted them again.
+        """
+        ...
+
+    async def restore_contacts(self, member: str, covered_s: float, kept: Sequence[KeptContact]) -> None:
+        """Write contacts again that this member has counted in the last `covered_s`, if they were lost.
+
+        `covered_s` is infinite if these are all that it has ever counted. If the store has lost older
+        contacts of this member, it notes that as `lose_contacts` does.
+        """
+        ...
+
+    async def lose_contacts(self) -> None:
+        """Note for all replicas that contacts were lost: limits count as full for their periods from now."""
         ...
 
     async def look_up(

@@ -4,8 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from gateway.core.fleet.contacts import Counts
 from gateway.core.fleet.messages import Claimed, ClaimVerdict, TokenRecord, TokenState
 from gateway.shared_state.port import SharedStateChanged
+
+LONGEST_S = 1e12
+
+
+def whole_ms(seconds: float) -> int:
+    """Return seconds, which may be infinite, in whole milliseconds."""
+    return round(min(seconds, LONGEST_S) * 1000)
 
 
 class Marks(NamedTuple):
@@ -21,9 +29,13 @@ class Marks(NamedTuple):
 
 
 class StoreWatch:
-    """Compares the marks of each reply with those that this replica knows."""
+    """Compares the marks of each reply with those that this replica knows.
+
+    `counted_ms` is when this replica has counted contacts last, by the store's clock; 0 if never.
+    """
 
     def __init__(self) -> None:
+        self.counted_ms = 0
         self._key = b""
         self._history = ""
 
@@ -40,6 +52,17 @@ class StoreWatch:
         if self._history and marks.history != self._history:
             raise SharedStateChanged("another server of the shared state has taken over")
         self._history = marks.history
+
+    def with_counts(self, verdicts: Sequence[Claimed], counts: Counts) -> list[Claimed]:
+        """Return verdicts on claims with what was counted for them.
+
+        Raises `SharedStateChanged` if the store has lost contacts of this replica.
+        """
+        if counts.contacts is None:
+            raise SharedStateChanged("the shared state has lost contacts")
+        self.counted_ms = max(self.counted_ms, counts.at_ms)
+        pairs = zip(verdicts, counts.contacts, strict=True)
+        return [replace(verdict, count=count) for verdict, count in pairs]
 
 
 def claimed_in_doubt(verdicts: Sequence[Claimed], marks: Marks) -> list[Claimed]:

@@ -9,10 +9,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gateway.core.fleet.contacts import KeptContact
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Member, Settlement, TokenRecord
 from gateway.shared_state.address import Address
 from gateway.shared_state.cluster import ClusterRoute, SlotMap
-from gateway.shared_state.commands import conditions, control, ledger, tick
+from gateway.shared_state.commands import conditions, contacts, control, ledger, tick
 from gateway.shared_state.commands.keys import DEFAULT_PREFIX, LAYOUT, Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall
 from gateway.shared_state.connections import MOST_CONNECTIONS, Connections
@@ -28,7 +29,7 @@ from gateway.shared_state.presence import Presence
 from gateway.shared_state.primary import Opening, Primary, other_layout
 from gateway.shared_state.routes import Route, ScriptRunner, SingleRoute
 from gateway.shared_state.server import Access
-from gateway.shared_state.store_watch import Marks, StoreWatch, claimed_in_doubt, found_in_doubt
+from gateway.shared_state.store_watch import Marks, StoreWatch, claimed_in_doubt, found_in_doubt, whole_ms
 from gateway.shared_state.valkey_connection import Command, Node, ServerError, ValkeyConnection, slot_of
 
 SHORTEST_OPEN_S = 1.0
@@ -170,20 +171,58 @@ class ValkeyState:
     async def claim(
         self, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
     ) -> list[Claimed]:
-        """Claim the tokens of one call."""
+        """Claim the tokens of one call, and count its contacts."""
         in_cluster = self._slots is not None
         call = ledger.claim_call(
             self._keys, self._window_ms, campaign_id, member, live, claims, in_cluster=in_cluster
         )
+        if any(claim.contact is not None for claim in claims):
+            return await self._claim_and_count(call, member, claims)
         reply, marks = await self._run_marked(call)
         with _readable():
             return claimed_in_doubt(ledger.claim_reply(reply), marks)
 
+    async def _claim_and_count(self, call: ScriptCall, member: str, claims: Sequence[Claim]) -> list[Claimed]:
+        """Claim and count, in one round trip unless the store is a cluster.
+
+        The marks of the store are read with or after the contacts: if it had lost them, that is noticed.
+        """
+        counted_ms = self._watch.counted_ms
+        if self._slots is None:
+            counting = contacts.count_call(self._keys, member, counted_ms, claims)
+            told, reply = await self._ledger.run([counting, call])
+            marked = reply
+        else:
+            reply = await self._run_in_ledger(call)
+            marked = told = await self._run_in_ledger(
+                contacts.count_call(self._keys, member, counted_ms, claims, marked=True)
+            )
+        with _readable():
+            marks = ledger.marks_reply(marked)
+            self._watch.check(marks)
+            verdicts = claimed_in_doubt(ledger.claim_reply(reply), marks)
+            return self._watch.with_counts(verdicts, contacts.count_reply(told, claims))
+
     async def settle(self, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
-        """Record how claims of this member ended."""
-        await self._run_in_ledger(
-            ledger.settle_call(self._keys, self._window_ms, campaign_id, member, settlements)
-        )
+        """Record how claims of this member ended, and withdraw contacts."""
+        call = ledger.settle_call(self._keys, self._window_ms, campaign_id, member, settlements)
+        withdrawing = contacts.withdraw_call(self._keys, member, settlements)
+        if withdrawing is None:
+            await self._run_in_ledger(call)
+        elif self._slots is None:
+            await self._ledger.run([call, withdrawing])
+        else:
+            await self._run_in_ledger(call)
+            await self._run_in_ledger(withdrawing)
+
+    async def restore_contacts(self, member: str, covered_s: float, kept: Sequence[KeptContact]) -> None:
+        """Write contacts again."""
+        counted_ms, covered_ms = self._watch.counted_ms, whole_ms(covered_s)
+        await self._run(contacts.restore_call(self._keys, member, counted_ms, covered_ms, kept))
+
+    async def lose_contacts(self) -> None:
+        """Note that contacts were lost."""
+        await self._run(contacts.lost_call(self._keys))
 
     async def look_up(
         self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.core.campaigns.holds import TooManyHolds
+from gateway.core.fleet.contacts import Contact, Counts, KeptContact
 from gateway.core.fleet.messages import (
     Claim,
     ConditionsReply,
@@ -15,9 +16,10 @@ from gateway.core.fleet.messages import (
     TickReply,
     TickRequest,
 )
-from gateway.shared_state.commands import conditions, control, ledger
+from gateway.shared_state.commands import conditions, contacts, control, ledger
 from gateway.shared_state.commands.keys import Keys
 from gateway.shared_state.commands.tick import tick_call, tick_reply
+from gateway.shared_state.rules.contacts import ContactRules, Numbered
 from gateway.shared_state.rules.ledger import LedgerRules
 from gateway.shared_state.rules.model_store import ModelStore
 from gateway.shared_state.rules.rules import Rules
@@ -143,6 +145,40 @@ class Agreement:
         """Keep a key of fingerprints if there is none."""
         reply = self.scripts.run(ledger.keep_key_call(KEYS, new))
         _same("keep_key", ledger.keep_key_reply(reply), self.store.keep_fingerprint_key(new))
+
+    # --- contacts --------------------------------------------------------------------------------------
+
+    def count(self, member: str, counted_ms: int, claims: Sequence[Claim]) -> Counts:
+        """Count the contacts of claims."""
+        reply = self.scripts.run(contacts.count_call(KEYS, member, counted_ms, claims))
+        counts = contacts.count_reply(reply, claims)
+        _same("count", counts, self.store.count_contacts(member, counted_ms, claims))
+        return counts
+
+    def withdraw(self, member: str, settlements: Sequence[Settlement]) -> None:
+        """Withdraw contacts."""
+        call = contacts.withdraw_call(KEYS, member, settlements)
+        if call is not None:
+            self.scripts.run(call)
+        self.store.withdraw_contacts(member, settlements)
+
+    def restore(self, member: str, counted_ms: int, covered_ms: int, kept: Sequence[KeptContact]) -> None:
+        """Write contacts again."""
+        self.scripts.run(contacts.restore_call(KEYS, member, counted_ms, covered_ms, kept))
+        self.store.restore_contacts(member, counted_ms, covered_ms, kept)
+
+    def lose(self) -> None:
+        """Note that contacts were lost."""
+        self.scripts.run(contacts.lost_call(KEYS))
+        self.store.lose_contacts()
+
+    def edit(self, contact: Contact, value: str | None) -> None:
+        """Edit the contacts of a number by hand; None makes them a list."""
+        assert isinstance(self.store.rules.contacts, ContactRules)
+        for place, limit in zip(contacts.places(KEYS, contact), contact.limits, strict=True):
+            self.scripts.write(place, value)
+            foreign = Numbered(ends_ms=self.scripts.now_ms + 1_000 * WINDOW_MS, is_ours=False)
+            self.store.rules.contacts.numbers[limit.name, contact.number] = foreign
 
     # --- what happens to the store -----------------------------------------------------------------
 

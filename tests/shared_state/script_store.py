@@ -68,6 +68,15 @@ class ScriptStore:
         self._note_ends(replies[before + 1])
         return cast("Reply", replies[before])
 
+    def write(self, key: str, value: str | None) -> None:
+        """Write a value by hand, which no script does; None writes a list."""
+        self._client.delete(key)
+        self._ends_ms.pop(key.encode(), None)
+        if value is None:
+            self._client.rpush(key, "a", "list")
+        else:
+            self._client.set(key, value)
+
     def flush(self) -> None:
         """Remove all keys."""
         self._client.flushall()

@@ -1,8 +1,9 @@
 """The calls whose tokens this replica has claimed, and the settlements of these claims."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from gateway.core.fleet.contacts import Contact
 from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import Claim, Settlement, TokenState
 from gateway.core.model import Batch, CallReport, Entry
@@ -15,10 +16,17 @@ UNSENT = CallReport(attempts=0)
 
 @dataclass(slots=True)
 class _ClaimedCall:
-    """The fingerprints of the entries of a call; `claimed_at` is None if the claims are not known to be."""
+    """The fingerprints and contacts of the entries of a call.
+
+    `claimed_at` is None if the claims are not known to be. `contacts` is empty without contact limits.
+    """
 
     fingerprints: dict[Entry, str]
+    contacts: dict[Entry, Contact]
     claimed_at: float | None = None
+
+
+_NO_CONTACTS: dict[Entry, Contact] = {}
 
 
 class ClaimedCalls:
@@ -32,11 +40,25 @@ class ClaimedCalls:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def claims(self, batch: Batch) -> list[Claim]:
-        """Return the claims to make before a call is sent."""
+    def claims(self, batch: Batch, contacts: Sequence[Contact] | None = None) -> list[Claim]:
+        """Return the claims to make before a call is sent.
+
+        `contacts` are those of its entries, in order; None without contact limits.
+        """
         prints = {entry: self.fingerprints.of(entry.request) for entry in batch.entries}
-        self._calls[batch.number] = _ClaimedCall(prints)
-        return [Claim(entry.request.client_token, one, batch.number) for entry, one in prints.items()]
+        if contacts is None:
+            self._calls[batch.number] = _ClaimedCall(prints, _NO_CONTACTS)
+            return [Claim(entry.request.client_token, one, batch.number) for entry, one in prints.items()]
+        limited = dict(zip(batch.entries, contacts, strict=True))
+        self._calls[batch.number] = _ClaimedCall(prints, limited)
+        return [
+            Claim(entry.request.client_token, one, batch.number, limited[entry], entry.in_doubt)
+            for entry, one in prints.items()
+        ]
+
+    def has_limits(self, batch: Batch) -> bool:
+        """Whether the entries of a call count under contact limits."""
+        return bool(self._calls[batch.number].contacts)
 
     def note_claimed(self, batch: Batch, at: float) -> None:
         """Note that the shared state has carried out the claims of a call after `at`."""
@@ -63,9 +85,13 @@ class ClaimedCalls:
             del self._calls[batch.number]
 
     def settle_one(self, batch: Batch, entry: Entry, report: CallReport) -> None:
-        """Settle the claim of one entry of a call."""
+        """Settle the claim of one entry of a call.
+
+        Its contact is withdrawn if Connect certainly does not have the request.
+        """
         token = entry.request.client_token
-        fingerprint = self._calls[batch.number].fingerprints[entry]
+        call = self._calls[batch.number]
+        fingerprint = call.fingerprints[entry]
         id_ = report.accepted.get(token)
         if id_ is not None:
             accepted = TokenState.ACCEPTED
@@ -73,7 +99,8 @@ class ClaimedCalls:
         else:
             in_doubt = entry.in_doubt and (report.attempts or report.uncertain)
             state = TokenState.UNKNOWN if in_doubt else None  # the record keeps the doubt of others
-            settlement = Settlement(token, fingerprint, batch.number, state)
+            withdrawn = call.contacts.get(entry) if state is None else None
+            settlement = Settlement(token, fingerprint, batch.number, state, withdrawn=withdrawn)
         self._settlements.append((batch.campaign_id, settlement))
 
     def take_settlements(self) -> list[tuple[str, Settlement]]:

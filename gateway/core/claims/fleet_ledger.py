@@ -12,6 +12,7 @@ from gateway.core import answers
 from gateway.core.claims.claimed_calls import UNSENT, ClaimedCalls
 from gateway.core.claims.denials import RECORDS_LOST, SENT, Denials
 from gateway.core.claims.doubts import SILENT_S
+from gateway.core.claims.limited_calls import LimitedCalls
 from gateway.core.claims.look_up_queue import LookUpQueue
 from gateway.core.entry_state import EntryState, move
 from gateway.core.fleet.fingerprints import Fingerprints, differ
@@ -66,6 +67,7 @@ class FleetLedger:
         self._claimed_at = -math.inf
         self._beat_at: float | None = None
         self._failing_since: dict[str, float] = {}  # by campaign: each may be in another part of a cluster
+        self._limited = LimitedCalls(self._calls, self.denials, scheduler, completion)
 
     @property
     def kept(self) -> int:
@@ -80,6 +82,20 @@ class FleetLedger:
     @fingerprints.setter
     def fingerprints(self, fingerprints: Fingerprints) -> None:
         self._calls.fingerprints = fingerprints
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether any campaign has contact limits now."""
+        return self._limited.any
+
+    @property
+    def contacts_known_from(self) -> float:
+        """The instant from which on the shared state has all contacts that replicas have counted."""
+        return self._limited.known_from
+
+    @contacts_known_from.setter
+    def contacts_known_from(self, instant: float) -> None:
+        self._limited.known_from = instant
 
     def doubt(self, now: float, until: float) -> None:
         """Count tokens without a record as in doubt until an instant: the shared state has lost records.
@@ -102,7 +118,7 @@ class FleetLedger:
 
     def claims(self, batch: Batch) -> list[Claim]:
         """Return the claims to make before a call is sent."""
-        return self._calls.claims(batch)
+        return self._calls.claims(batch, self._limited.contacts_of(batch))
 
     def claimed(
         self,
@@ -123,13 +139,18 @@ class FleetLedger:
         self._calls.note_claimed(batch, asked_at)
         self._claimed_at = now
         self._failing_since.pop(batch.campaign_id, None)
-        kept = []
+        limited, kept = self._calls.has_limits(batch), []
         for entry, claimed in zip(batch.entries, verdicts, strict=True):
             if claimed.verdict in {ClaimVerdict.CLAIMED, ClaimVerdict.TAKEN_OVER}:
                 entry.in_doubt |= claimed.verdict is ClaimVerdict.TAKEN_OVER or self._in_doubt(asked_at)
-                kept.append(entry)
-            else:
-                self._leaves_call(now, batch, entry, claimed, sending=sending)
+                if not limited or self._limited.has_room(
+                    now, batch, entry, asked_at, claimed.count, sending=sending
+                ):
+                    kept.append(entry)
+                continue
+            if limited:
+                self._calls.settle_one(batch, entry, UNSENT)
+            self._leaves_call(now, batch, entry, claimed, sending=sending)
         return self._sendable(now, batch, kept)
 
     def begin_settling(self, now: float, batch: Batch) -> None:
@@ -151,7 +172,14 @@ class FleetLedger:
         self.denials.closed = True
 
     def _unclaimed(self, now: float, batch: Batch, *, sending: bool) -> list[Entry]:
-        """Return the entries that are sent without a claim; the others wait a little for the shared state."""
+        """Return the entries that are sent without a claim; the others wait a little for the shared state.
+
+        Without it nobody knows whether contact limits have room: entries with limits wait until it answers.
+        """
+        if self._calls.has_limits(batch):
+            for entry in batch.entries:
+                self._limited.leave(now, batch, entry, sending=sending)
+            return []
         since = self._failing_since.setdefault(batch.campaign_id, now)
         if len(self._failing_since) > FAILING_LIMIT:
             del self._failing_since[next(iter(self._failing_since))]

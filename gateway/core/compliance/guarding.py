@@ -15,6 +15,7 @@ from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.entry_state import EntryState, move
+from gateway.core.fleet.contacts import ContactCount, ContactLimit
 from gateway.core.model import Answer, Batch, Entry, Outcome, Reason
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.scheduler import Scheduler
@@ -58,6 +59,21 @@ class Guarding:
         The entries are new, or were taken for a call.
         """
         return [entry for entry in entries if self._is_permitted(now, entry)]
+
+    def over_limit(self, now: float, entry: Entry, count: ContactCount) -> None:
+        """Let an entry of a call wait until its contact limits have room, or answer it."""
+        request = entry.request
+        offset = request.expires_at - (request.expiration or 0.0)
+        verdict = self.guard.over_limit(self._expiry.at(now) - offset, request, count)
+        entry.verdict, entry.give_up_at = None, request.expires_at - self._lead_s
+        self._turn_away(now, entry, verdict, offset)
+
+    def over_observed(self, entry: Entry, limits: Sequence[ContactLimit]) -> None:
+        """Note that limits of rules which only observe have no room for an entry that is sent."""
+        verdict = entry.verdict
+        if isinstance(verdict, Verdict):
+            seen = self.guard.over_observed(entry.request, limits)
+            entry.verdict = verdict._replace(observed=(*verdict.observed, *seen))
 
     def closed(self, now: float, entry: Entry) -> bool:
         """Take an entry that has given up; return whether that was because of closing time.

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.core.campaigns.condition import Condition
+from gateway.core.fleet.contacts import Contact, ContactCount
 from gateway.core.model import Priority
 
 # --- quota -------------------------------------------------------------------------------------------------
@@ -191,28 +192,36 @@ class Claim:
     """A client token and the fingerprint of its dial request.
 
     `number` is the number of the call that would carry it. Numbers of a replica grow, and its settlement
-    names the number, so that a settlement which arrives late does not end a later claim.
+    names the number, so that a settlement which arrives late does not end a later claim. `contact` is counted
+    together with the claim; None without contact limits. `in_doubt`: an earlier call may have carried it.
     """
 
     client_token: str
     fingerprint: str
     number: int
+    contact: Contact | None = None
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The verdict on one claim; the ids are those of an accepted token."""
+    """The verdict on one claim; the ids are those of an accepted token.
+
+    `count` is what was counted for its contact; None without one, or if it is not known.
+    """
 
     verdict: ClaimVerdict
     dial_request_id: str = ""
     trace_id: str = ""
+    count: ContactCount | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """The end of the claim `number`: accepted, unknown, or free again.
 
-    `state` is None if the token is free again: Connect does not have it.
+    `state` is None if the token is free again: Connect does not have it. `withdrawn` is the contact that does
+    not count any more, None if it does, or if there is none.
     """
 
     client_token: str
@@ -221,6 +230,7 @@ class Settlement:
     state: TokenState | None
     dial_request_id: str = ""
     trace_id: str = ""
+    withdrawn: Contact | None = None
 
 
 # --- holds and purges --------------------------------------------------------------------------------------

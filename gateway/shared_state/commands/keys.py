@@ -1,7 +1,7 @@
 """The names of the keys in the store.
 
-All keys of quota, control and reports have one hash tag, so that they are in one slot of a cluster. The keys
-of client tokens are tagged by campaign, so that the tokens of one call are in one slot.
+All keys of quota, control, reports and contacts have one hash tag, so that they are in one slot of a cluster.
+The keys of client tokens are tagged by campaign, so that the tokens of one call are in one slot.
 """
 
 import re
@@ -30,6 +30,10 @@ class Keys:
         """Return what the keys of a campaign's client tokens begin with; the client token follows."""
         tag = _UNSAFE.sub(_escaped, campaign_id)
         return f"{self.prefix}:{{{tag}}}:"
+
+    def contacts(self, limit: str, number: str) -> str:
+        """Return the key of the contacts under a limit, by its name, of a number, by its hash."""
+        return self.of_fleet(f"contacts:{number}:{limit}")
 
 
 def _escaped(match: re.Match[str]) -> str:

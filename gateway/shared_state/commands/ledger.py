@@ -46,7 +46,7 @@ def claim_call(
 
     In a cluster `marks_call` must follow, since a script can read keys of one slot only.
     """
-    marked = [] if in_cluster else _marked(keys)
+    marked = [] if in_cluster else marked_keys(keys)
     args: list[Argument] = [len(marked), member, window_ms, RECENT_MS, STALE_MS, len(live), *live]
     for claim in claims:
         args += (claim.fingerprint, claim.number)
@@ -69,13 +69,13 @@ def look_up_call(
     keys: Keys, campaign_id: str, tokens: Sequence[str], *, in_cluster: bool = False
 ) -> ScriptCall:
     """Return the call that reads the records of tokens; in a cluster `marks_call` must follow."""
-    marked = [] if in_cluster else _marked(keys)
+    marked = [] if in_cluster else marked_keys(keys)
     return ScriptCall("look_up", marked + _places(keys, campaign_id, tokens), [len(marked)])
 
 
 def marks_call(keys: Keys) -> ScriptCall:
     """Return the call that reads the marks of the store."""
-    return ScriptCall("marks", _marked(keys))
+    return ScriptCall("marks", marked_keys(keys))
 
 
 def doubt_call(keys: Keys, for_ms: int) -> ScriptCall:
@@ -154,7 +154,8 @@ def _texts(reply: Sequence[Reply]) -> list[str]:
     return [one.decode(errors="replace") for one in reply if isinstance(one, bytes)]
 
 
-def _marked(keys: Keys) -> list[str]:
+def marked_keys(keys: Keys) -> list[str]:
+    """Return the keys of which scripts read the marks of the store."""
     return [keys.of_fleet(FINGERPRINT_KEY), keys.of_fleet(DOUBT)]
 
 

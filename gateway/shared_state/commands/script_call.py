@@ -13,7 +13,12 @@ from importlib.resources import files
 
 SHEBANG = "#!lua\n"
 PROLOGUE = "prologue"
-PARTS: Mapping[str, Sequence[str]] = {"tick": ("quota_state", "bucket", "membership", "turns")}
+PARTS: Mapping[str, Sequence[str]] = {
+    "tick": ("quota_state", "bucket", "membership", "turns"),
+    "count_contacts": ("contacts",),
+    "withdraw_contacts": ("contacts",),
+    "restore_contacts": ("contacts",),
+}
 """The parts that stand before the text of a script, in this order."""
 
 Argument = str | bytes | int

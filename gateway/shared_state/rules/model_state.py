@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
+from gateway.core.fleet.contacts import Counts, KeptContact
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Settlement, TokenRecord
 from gateway.shared_state.port import Beat, BeatReply, SharedStateUnavailable
 from gateway.shared_state.rules.model_store import ModelStore
-from gateway.shared_state.store_watch import StoreWatch, claimed_in_doubt, found_in_doubt
+from gateway.shared_state.store_watch import Marks, StoreWatch, claimed_in_doubt, found_in_doubt, whole_ms
 
 _Reply = TypeVar("_Reply")
 Hook = Callable[[str], Awaitable[None]]
@@ -40,16 +41,40 @@ class ModelState:
     async def claim(
         self, campaign_id: str, member: str, live: Sequence[str], claims: Sequence[Claim]
     ) -> list[Claimed]:
-        """Claim the tokens of one call."""
-        verdicts, marks = await self._exchange(
-            "claim", lambda: (self.store.claim(campaign_id, member, live, claims), self.store.marks())
-        )
+        """Claim the tokens of one call, and count its contacts."""
+        limited = any(claim.contact is not None for claim in claims)
+        counted_ms = self._watch.counted_ms
+
+        def carry_out() -> tuple[list[Claimed], Counts | None, Marks]:
+            counts = self.store.count_contacts(member, counted_ms, claims) if limited else None
+            return self.store.claim(campaign_id, member, live, claims), counts, self.store.marks()
+
+        verdicts, counts, marks = await self._exchange("claim", carry_out)
         self._watch.check(marks)
-        return claimed_in_doubt(verdicts, marks)
+        verdicts = claimed_in_doubt(verdicts, marks)
+        return verdicts if counts is None else self._watch.with_counts(verdicts, counts)
 
     async def settle(self, campaign_id: str, member: str, settlements: Sequence[Settlement]) -> None:
-        """Record how claims ended."""
-        await self._exchange("settle", lambda: self.store.settle(campaign_id, member, settlements))
+        """Record how claims ended, and withdraw contacts."""
+
+        def carry_out() -> None:
+            self.store.settle(campaign_id, member, settlements)
+            if any(one.withdrawn is not None for one in settlements):
+                self.store.withdraw_contacts(member, settlements)
+
+        await self._exchange("settle", carry_out)
+
+    async def restore_contacts(self, member: str, covered_s: float, kept: Sequence[KeptContact]) -> None:
+        """Write contacts again."""
+        counted_ms, covered_ms = self._watch.counted_ms, whole_ms(covered_s)
+        await self._exchange(
+            "restore_contacts",
+            lambda: self.store.restore_contacts(member, counted_ms, covered_ms, kept),
+        )
+
+    async def lose_contacts(self) -> None:
+        """Note that contacts were lost."""
+        await self._exchange("lose_contacts", self.store.lose_contacts)
 
     async def look_up(
         self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]

@@ -6,6 +6,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TypeVar
 
+from gateway.core.fleet.contacts import Counts, KeptContact
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Settlement, TokenRecord
 from gateway.shared_state.port import (
     Beat,
@@ -120,6 +121,28 @@ class ModelStore:
         """Record how claims ended."""
         ledger = _part(self.rules.ledger)
         self._write(lambda: ledger.settle(self._now_ms(), campaign_id, member, settlements))
+
+    def count_contacts(self, member: str, counted_ms: int, claims: Sequence[Claim]) -> Counts:
+        """Count the contacts of one call."""
+        contacts = _part(self.rules.contacts)
+        return self._write(lambda: contacts.count(self._now_ms(), member, counted_ms, claims))
+
+    def withdraw_contacts(self, member: str, settlements: Sequence[Settlement]) -> None:
+        """Withdraw contacts."""
+        contacts = _part(self.rules.contacts)
+        self._write(lambda: contacts.withdraw(self._now_ms(), member, settlements))
+
+    def restore_contacts(
+        self, member: str, counted_ms: int, covered_ms: int, kept: Sequence[KeptContact]
+    ) -> None:
+        """Write contacts again."""
+        contacts = _part(self.rules.contacts)
+        self._write(lambda: contacts.restore(self._now_ms(), member, counted_ms, covered_ms, kept))
+
+    def lose_contacts(self) -> None:
+        """Note that contacts were lost."""
+        contacts = _part(self.rules.contacts)
+        self._write(lambda: contacts.lose(self._now_ms()))
 
     def look_up(self, campaign_id: str, live: Sequence[str], tokens: Sequence[str]) -> dict[str, TokenRecord]:
         """Return the records of those tokens that have one."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.core.fleet.contacts import Counts, KeptContact
 from gateway.core.fleet.messages import (
     Claim,
     Claimed,
@@ -18,6 +19,7 @@ from gateway.core.fleet.messages import (
     TokenRecord,
 )
 from gateway.shared_state.rules.conditions import ConditionsRules
+from gateway.shared_state.rules.contacts import ContactRules
 from gateway.shared_state.rules.control import ControlRules
 from gateway.shared_state.rules.ledger import LedgerRules
 from gateway.shared_state.rules.quota import QuotaRules
@@ -65,6 +67,28 @@ class LedgerTable(Protocol):
         ...
 
 
+class ContactTable(Protocol):
+    """The contacts of numbers under limits."""
+
+    def count(self, now_ms: int, member: str, counted_ms: int, claims: Sequence[Claim]) -> Counts:
+        """Count the contacts of one call."""
+        ...
+
+    def withdraw(self, now_ms: int, member: str, settlements: Sequence[Settlement]) -> None:
+        """Withdraw contacts of calls that have certainly not reached Connect."""
+        ...
+
+    def restore(
+        self, now_ms: int, member: str, counted_ms: int, covered_ms: int, kept: Sequence[KeptContact]
+    ) -> None:
+        """Write contacts again which the store may have lost."""
+        ...
+
+    def lose(self, now_ms: int) -> None:
+        """Note that the store has lost contacts."""
+        ...
+
+
 class ControlTable(Protocol):
     """Holds, purges, the record of actions, and the reports of members."""
 
@@ -105,8 +129,9 @@ class Rules:
     ledger: LedgerTable | None = None
     control: ControlTable | None = None
     conditions: ConditionsTable | None = None
+    contacts: ContactTable | None = None
 
     @classmethod
     def empty(cls) -> "Rules":
         """Return the data of a new store."""
-        return cls(QuotaRules(), LedgerRules(), ControlRules(), ConditionsRules())
+        return cls(QuotaRules(), LedgerRules(), ControlRules(), ConditionsRules(), ContactRules())

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 
-from gateway.compliance.contact_limits import ContactLog
 from gateway.compliance.guard import Guard
 from gateway.compliance.guard_file import parse_rules
 from gateway.compliance.number_hash import NumberHash
@@ -47,7 +46,7 @@ def guard(
     text: str,
     *,
     suppressions: Suppressions | None = None,
-    contacts: ContactLog | None = None,
+    shared_state: bool = False,
     directory: CampaignDirectory = NO_DIRECTORY,
 ) -> Guard:
     return Guard(
@@ -56,7 +55,7 @@ def guard(
         numbers=numbers(),
         hashing=HASHING,
         suppressions=suppressions or Suppressions(),
-        contacts=contacts,
+        shared_state=shared_state,
     )
 
 

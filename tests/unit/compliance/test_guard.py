@@ -2,10 +2,11 @@
 
 import pytest
 
-from gateway.compliance.contact_limits import ModelContactLog
 from gateway.compliance.errors import GuardFileError
+from gateway.compliance.guard import Guard
 from gateway.compliance.suppression_list import Suppressions
 from gateway.core.compliance.verdict import Verdict, VerdictKind
+from gateway.core.fleet.contacts import ContactCount, ContactLimit
 from gateway.core.model import Reason
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.table import CampaignEntry, CampaignTable
@@ -172,47 +173,77 @@ def test_live_suppressions_apply_to_all_campaigns(rule: str) -> None:
     assert found.decide(NOON, request(LONDON)).kind is ALLOWED
 
 
-def test_contact_limits() -> None:
-    """Shared by the campaigns whose rules name them; free again after the period, in hours."""
-    contacts = ModelContactLog()
-    more = "limits: {l: {calls: 2, period: 1d}}"
-    found = guard(rules(f"{DAY}, limits: [l]", more=more), contacts=contacts)
-    one, two = request(token="1"), request(token="2", campaign="others")
-    assert found.record(NOON, one)
-    assert found.record(NOON + 60, two)
-    third = request(token="3")
-    verdict = found.decide(NOON + 120, third)
+LIMITS = "limits: {l: {calls: 2, period: 1d}, m: {calls: 1, period: 15h}}"
+L, M = ContactLimit("l", 2, 86_400.0), ContactLimit("m", 1, 54_000.0)
+
+
+def limited(*more: str) -> Guard:
+    """Return a guard of rules with limits."""
+    return guard(rules(*more, more=LIMITS), shared_state=True)
+
+
+def test_contacts_of_requests() -> None:
+    """One for each request, with the limits of all rules for its campaign, each once."""
+    found = limited(f"{DAY}, limits: [l]", f"{DAY}, limits: [l, m]", f"{DAY}, limits: [m], observe: true")
+    contacts = found.contacts([request(token="1"), request(token="2"), request(LONDON, token="1")])
+    assert contacts is not None
+    one, two, other = contacts
+    assert (one.limits, one.observed) == ((L, M), ())
+    assert one.number == two.number == HASHING.of(NEW_YORK)
+    assert one.call != two.call
+    assert (other.number, other.call) == (HASHING.of(LONDON), one.call)
+    again = found.contacts([request(token="1", campaign="others")])
+    assert again is not None
+    assert again[0].call != one.call
+    assert found.limited
+
+
+def test_a_campaign_without_limits_has_no_contacts() -> None:
+    text = rules(f"{DAY}, limits: [l]", DAY, more=LIMITS).replace('["*"]', "[others]", 1)
+    found = guard(text, shared_state=True)
+    assert found.limited
+    assert found.contacts([request()]) is None
+    assert not guard(rules(DAY)).limited
+
+
+def test_a_limit_without_room() -> None:
+    """The request may be sent when the limit has room and hours are open; the detail names rule and limit."""
+    found = limited(DAY, f"{DAY}, limits: [l]")
+    verdict = found.over_limit(NOON, request(), ContactCount(L, 60.0))
     assert reasons(verdict) == (NOT_BEFORE, Reason.CONTACT_LIMIT)
-    assert verdict.not_before == NOON + 86_400
-    assert verdict.detail == "rule r0: limits: l: at most 2 calls in 86,400 s"
-    assert not found.record(NOON + 120, third)
-    assert found.decide(NOON + 120, one).kind is ALLOWED  # the same call, sent again
-    assert found.decide(NOON + 120, request(LONDON, token="3")).kind is ALLOWED
-    found.withdraw(two)
-    assert found.decide(NOON + 120, third).kind is ALLOWED
+    assert (verdict.not_before, verdict.rule) == (NOON + 60, "r1")
+    assert verdict.detail == "rule r1: limits: l: at most 2 calls in 86,400 s"
+    assert verdict.version == found.rules.version
+    assert "not known" in found.over_limit(NOON, request(), ContactCount(L, 60.0, lost=True)).detail
+
+
+def test_a_limit_that_has_room_at_night_opens_in_the_morning() -> None:
+    found = limited(f"{DAY}, limits: [m]")
+    verdict = found.over_limit(NOON, request(), ContactCount(M, M.period_s))
+    assert verdict.not_before == utc("2026-07-16T12:00")
+    assert verdict.reason is Reason.CONTACT_LIMIT
+
+
+def test_a_request_that_is_too_late_once_the_limit_has_room_is_refused() -> None:
+    found = limited(f"{DAY}, limits: [m], after_closing: refuse")
+    verdict = found.over_limit(NOON, request(), ContactCount(M, 60.0))
+    assert reasons(verdict) == (REFUSED, Reason.CONTACT_LIMIT)
 
 
 def test_limits_that_are_only_observed() -> None:
-    """They count, refuse nothing, and their verdict is there."""
-    contacts = ModelContactLog()
-    more = "limits: {l: {calls: 1, period: 1d}}"
-    found = guard(rules(f"{DAY}, limits: [l], observe: true", more=more), contacts=contacts)
-    one, two = request(token="1"), request(token="2")
-    assert found.record(NOON, one)
-    assert found.record(NOON + 60, two)
-    verdict = found.decide(NOON + 60, two)
-    assert verdict.kind is ALLOWED
-    assert [reasons(seen) for seen in verdict.observed] == [(NOT_BEFORE, Reason.CONTACT_LIMIT)]
-    found.withdraw(one)
-    assert found.decide(NOON + 60, two).observed[0].kind is ALLOWED
+    """They count and refuse nothing; what they would have said is there."""
+    found = limited(DAY, f"{DAY}, limits: [l], observe: true")
+    contacts = found.contacts([request()])
+    assert contacts is not None
+    assert (contacts[0].limits, contacts[0].observed) == ((), (L,))
+    (verdict,) = found.over_observed(request(), [L, M])
+    assert (verdict.reason, verdict.rule) == (Reason.CONTACT_LIMIT, "r1")
+    assert verdict.kind is not ALLOWED
 
 
-def test_a_limit_that_is_free_at_night_opens_in_the_morning() -> None:
-    contacts = ModelContactLog()
-    more = "limits: {l: {calls: 1, period: 15h}}"
-    found = guard(rules(f"{DAY}, limits: [l]", more=more), contacts=contacts)
-    found.record(NOON, request(token="1"))
-    assert found.decide(NOON + 60, request(token="2")).not_before == utc("2026-07-16T12:00")
+def test_a_limit_of_rules_that_have_changed_is_decided_again_when_it_had_room() -> None:
+    verdict = guard(rules(DAY)).over_limit(NOON, request(), ContactCount(L, 60.0))
+    assert (verdict.kind, verdict.not_before) == (NOT_BEFORE, NOON + 60)
 
 
 def test_limits_need_a_shared_state() -> None:

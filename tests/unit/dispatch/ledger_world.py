@@ -27,6 +27,8 @@ class Ledger:
 
     fingerprints: Fingerprints = field(default_factory=lambda: Fingerprints(b""))
     doubts: list[float] = field(default_factory=list)
+    contacts_known_from: float = 0.0
+    has_limits: bool = False
 
     def doubt(self, now: float, until: float) -> None:
         self.doubts.append(until)

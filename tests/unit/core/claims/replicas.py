@@ -1,24 +1,27 @@
-"""Replicas of a fleet for tests of the core: engines that share the rules of one ledger."""
+"""Replicas of a fleet for tests of the core: engines that share the rules of one ledger and its contacts."""
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gateway.core.compliance.port import RequestGuard
 from gateway.core.engine import Decision, Engine, Limits
 from gateway.core.fleet.fingerprints import Fingerprints
 from gateway.core.fleet.messages import Claimed, Settlement
 from gateway.core.fleet.token_look_up import TokenLookUp
 from gateway.core.model import Answer, Batch, Settled
+from gateway.shared_state.rules.contacts import ContactRules
 from gateway.shared_state.rules.ledger import LedgerRules
 from tests.unit.core.making import Bench, Caller, dial
 
 
 @dataclass
 class Store:
-    """The ledger of the fleet, its live members, and whether it answers."""
+    """The ledger of the fleet, its contacts, its live members, and whether it answers."""
 
     rules: LedgerRules = field(default_factory=LedgerRules)
+    contacts: ContactRules = field(default_factory=ContactRules)
     live: list[str] = field(default_factory=list)
     away: bool = False
 
@@ -26,9 +29,9 @@ class Store:
 class Replica(Bench):
     """One replica. Claims and look-ups are answered at once, unless `late` is set: then look-ups wait."""
 
-    def __init__(self, store: Store, member: str, **limits: Any) -> None:
+    def __init__(self, store: Store, member: str, guard: RequestGuard | None = None, **limits: Any) -> None:
         super().__init__(**limits)
-        self.engine = Engine(Limits(**limits), random.Random(1), fleet_member=member)
+        self.engine = Engine(Limits(**limits), random.Random(1), fleet_member=member, guard=guard)
         assert self.engine.fleet_ledger is not None
         self.ledger = self.engine.fleet_ledger
         self.ledger.fingerprints = Fingerprints(b"key")
@@ -69,7 +72,9 @@ class Replica(Bench):
         claims = self.engine.claims(batch)
         if self.store.away:
             return None
-        return self.store.rules.claim(ms(now), batch.campaign_id, self.member, self.store.live, claims)
+        claimed = self.store.rules.claim(ms(now), batch.campaign_id, self.member, self.store.live, claims)
+        counts = self.store.contacts.count(ms(now), self.member, 0, claims).contacts
+        return [replace(one, count=count) for one, count in zip(claimed, counts or (), strict=True)]
 
     def claimed(
         self, now: float, batch: Batch, verdicts: Sequence[Claimed] | None, asked_at: float | None = None
@@ -102,6 +107,7 @@ class Replica(Bench):
         for campaign_id, one in settlements:
             if not self.store.away:
                 self.store.rules.settle(ms(now), campaign_id, self.member, [one])
+                self.store.contacts.withdraw(ms(now), self.member, [one])
         return settlements
 
     def begin(self, now: float, *tokens: str, expires_at: float | None = None) -> Caller:

@@ -1,9 +1,11 @@
-"""A guard for tests of the core: windows of instants, and tokens that are refused."""
+"""A guard for tests of the core: windows of instants, tokens that are refused, and contact limits."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.core.compliance.verdict import Verdict, VerdictKind
+from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit
 from gateway.core.model import DialRequest, Reason
 from tests.unit.core.making import NOW
 
@@ -17,12 +19,14 @@ class HoursGuard:
     """Allows requests within windows, which are on the core's scale; refuses the tokens in `refused`.
 
     `asked` counts the decisions. With `observing`, each allowed request has the verdict of a rule that only
-    observes.
+    observes. All requests count under `limits` and `observed_limits`.
     """
 
     windows: tuple[Window, ...] = ((-math.inf, math.inf),)
     refused: set[str] = field(default_factory=set)
     observing: bool = False
+    limits: tuple[ContactLimit, ...] = ()
+    observed_limits: tuple[ContactLimit, ...] = ()
     asked: int = 0
 
     def decide(self, now: float, request: DialRequest) -> Verdict:
@@ -42,6 +46,42 @@ class HoursGuard:
                     VerdictKind.ALLOWED, rule="rule", version="1", closes_at=closing, observed=observed
                 )
         return Verdict(VerdictKind.REFUSED, Reason.OUTSIDE_CALLING_HOURS, "rule", "1", "hours: no opening")
+
+    @property
+    def limited(self) -> bool:
+        """Whether there are limits."""
+        return bool(self.limits or self.observed_limits)
+
+    def contacts(self, requests: Sequence[DialRequest]) -> list[Contact] | None:
+        """Return the contacts of requests, with their numbers and tokens instead of hashes."""
+        if not self.limited:
+            return None
+        return [
+            Contact(
+                one.phone_number.encode(),
+                f"{one.campaign_id} {one.client_token}".encode(),
+                self.limits,
+                self.observed_limits,
+            )
+            for one in requests
+        ]
+
+    def over_limit(self, now: float, request: DialRequest, count: ContactCount) -> Verdict:
+        """Return when the limit has room and a window is open."""
+        assert count.full is not None
+        free_at = now + count.wait_s
+        then = self.decide(free_at, request)
+        kind = VerdictKind.REFUSED if then.kind is VerdictKind.REFUSED else VerdictKind.NOT_BEFORE
+        detail = f"limits: {count.full.in_words()}"
+        not_before = then.not_before or free_at
+        return Verdict(kind, Reason.CONTACT_LIMIT, "rule", "1", detail, not_before=not_before)
+
+    def over_observed(self, request: DialRequest, limits: Sequence[ContactLimit]) -> tuple[Verdict, ...]:
+        """Return a verdict for each limit."""
+        return tuple(
+            Verdict(VerdictKind.REFUSED, Reason.CONTACT_LIMIT, "observer", "1", one.in_words())
+            for one in limits
+        )
 
     def _observed(self) -> Verdict:
         return Verdict(VerdictKind.REFUSED, Reason.SUPPRESSED, "observer", "1", "lists: observed")
