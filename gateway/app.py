@@ -120,9 +120,12 @@ class Gateway:
                 clock.now,
                 clock.gained,
                 port.campaign_problem,
+                port.takes_channels,
             )
             return build_replica(fleet, limits_of(settings), around)
-        engine = engine or Engine(limits_of(settings), rng, port.campaign_problem)
+        engine = engine or Engine(
+            limits_of(settings), rng, port.campaign_problem, takes_channels=port.takes_channels
+        )
         dispatcher = Dispatcher(
             engine, self._sender, self._telemetry, clock.now, self._supervisor, clock.gained
         )

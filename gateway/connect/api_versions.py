@@ -11,9 +11,11 @@ from typing import Any, Literal
 
 from dateutil.tz import tzutc  # type: ignore[import-untyped] # comes with botocore
 
+from gateway.connect.channel_parameters import channel_parameters
 from gateway.connect.port import PutReply
 from gateway.connect.replies import put_reply
 from gateway.core.campaign_id import problem_with_campaign, problem_with_campaign_of_v2
+from gateway.core.errors import ChannelNotCarried
 from gateway.core.model import DialRequest, ItemFailure
 
 _UTC_OF_BOTOCORE = tzutc()
@@ -31,8 +33,10 @@ class ConnectApi:
 
     `service` is boto3's name of its client, `put_operation` the call that carries dial requests and
     `put_method` the client's method for it; `items` is the member with the list. `item` makes one of it, from
-    a dial request, its expiration, and its attributes in the sender's form. `failures` gives the meaning of
-    the failure codes of single items. `campaign_problem` returns the rule that a campaign id breaks.
+    a dial request, its expiration, and its attributes in the sender's form; it raises `ChannelNotCarried` for
+    a channel that the API does not have. `failures` gives the meaning of the failure codes of single items.
+    `campaign_problem` returns the rule that a campaign id breaks. `has_channels`: there are others than
+    telephone calls.
     """
 
     service: str
@@ -42,6 +46,7 @@ class ConnectApi:
     item: Callable[[DialRequest, datetime, object], Item]
     failures: Mapping[str, ItemFailure]
     campaign_problem: Callable[[str], str | None]
+    has_channels: bool
 
     def reply(self, response: object, asked: Collection[str]) -> PutReply:
         """Return the answer to a put call by token, about the tokens that were `asked` about."""
@@ -60,6 +65,8 @@ def expiration_for_boto3(request: DialRequest) -> datetime:
 
 
 def _v1_item(request: DialRequest, expiration: datetime, attributes: object) -> Item:
+    if request.channel is not None:  # the campaign had V2 when the request arrived
+        raise ChannelNotCarried
     return {
         "clientToken": request.client_token,
         "phoneNumber": request.phone_number,
@@ -69,11 +76,15 @@ def _v1_item(request: DialRequest, expiration: datetime, attributes: object) -> 
 
 
 def _v2_item(request: DialRequest, expiration: datetime, attributes: object) -> Item:
-    telephony = {"destinationPhoneNumber": request.phone_number, "attributes": attributes}
+    channel = request.channel
     return {
         "clientToken": request.client_token,
         "expirationTime": expiration,
-        "channelSubtypeParameters": {"telephony": telephony},
+        "channelSubtypeParameters": {
+            "telephony": {"destinationPhoneNumber": request.phone_number, "attributes": attributes}
+        }
+        if channel is None
+        else channel_parameters(request.phone_number, channel, attributes),
     }
 
 
@@ -90,6 +101,7 @@ APIS: Mapping[ApiName, ConnectApi] = {
             "UnknownError": ItemFailure.UNKNOWN_ERROR,
         },
         campaign_problem=problem_with_campaign,
+        has_channels=False,
     ),
     "v2": ConnectApi(
         service="connectcampaignsv2",
@@ -104,6 +116,7 @@ APIS: Mapping[ApiName, ConnectApi] = {
             "UnknownError": ItemFailure.UNKNOWN_ERROR,
         },
         campaign_problem=problem_with_campaign_of_v2,
+        has_channels=True,
     ),
 }
 

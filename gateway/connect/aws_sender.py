@@ -37,6 +37,10 @@ class AwsSender:
         """Return the rule of this API that a campaign id breaks, if any."""
         return self._api.campaign_problem(campaign_id)
 
+    def takes_channels(self, campaign_id: str) -> bool:
+        """Whether this API has channels besides telephone calls."""
+        return self._api.has_channels
+
     @property
     def endpoint(self) -> str:
         """The address that calls go to."""

@@ -44,6 +44,7 @@ class FakeConnect:
     credentials_in_words: str = "found"
     stalled: bool = False
     clock_behind_s: float = 0.0
+    has_channels: bool = False
     states: dict[str, str] = field(default_factory=dict)
     state_script: deque[StateStep] = field(default_factory=deque)
     asked: list[tuple[str, ...]] = field(default_factory=list)
@@ -55,6 +56,10 @@ class FakeConnect:
     def campaign_problem(self, campaign_id: str) -> str | None:
         """Return the rule of V1 that a campaign id breaks, if any."""
         return problem_with_campaign(campaign_id)
+
+    def takes_channels(self, campaign_id: str) -> bool:
+        """Whether campaigns take channels besides telephone calls, as `has_channels` says."""
+        return self.has_channels
 
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None

@@ -35,6 +35,10 @@ class ConnectPort(Protocol):
         """Return the rule that a campaign id breaks by the API that would carry its calls, if any."""
         ...
 
+    def takes_channels(self, campaign_id: str) -> bool:
+        """Whether the API that would carry the campaign's calls has channels besides telephone calls."""
+        ...
+
     @property
     def endpoint(self) -> str:
         """The address that calls go to, for people."""

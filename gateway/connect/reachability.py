@@ -16,7 +16,7 @@ _CONNECT_ANSWERS = (
     errors.CallConflict,
 )
 """Failures in which Connect answered, so they do not count against it."""
-_NOT_ASKED = (errors.CallTooLate, errors.CallRevoked)
+_NOT_ASKED = (errors.CallTooLate, errors.CallRevoked, errors.ChannelNotCarried)
 """Failures that say nothing about Connect: the call was not sent."""
 
 

@@ -70,6 +70,10 @@ class RoutingConnect:
         """Return the rule that a campaign id breaks by the API of its campaign, if any."""
         return self._ports[self.api(campaign_id)].campaign_problem(campaign_id)
 
+    def takes_channels(self, campaign_id: str) -> bool:
+        """Whether the API of the campaign has channels besides telephone calls."""
+        return self._ports[self.api(campaign_id)].takes_channels(campaign_id)
+
     @property
     def endpoint(self) -> str:
         """The addresses that calls go to."""

@@ -73,6 +73,7 @@ def assemble(
     limits: Limits,
     rng: random.Random,
     campaign_problem: Callable[[str], str | None],
+    takes_channels: Callable[[str], bool],
     fleet_member: str | None,
     fleet_quota: QuotaMember | None,
     guard: RequestGuard | None,
@@ -105,6 +106,7 @@ def assemble(
         limits.expiry_headroom_s,
         campaign_problem,
         expiry,
+        takes_channels,
         None if fleet_ledger is None else fleet_ledger.admitted,
         guarding,
     )

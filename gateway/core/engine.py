@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gateway.core.assembly import assemble
 from gateway.core.campaign_id import problem_with_campaign
+from gateway.core.channels import no_channels
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.decision import Decision
 from gateway.core.errors import CallRevoked, CampaignNotFound
@@ -39,7 +40,8 @@ class Engine:
     """The whole core, behind one object. Not thread-safe; nothing in it waits.
 
     `operator_actions` is for operators, `statistics` counts the answers that `take_answers` returned.
-    `campaign_problem` returns the rule that a campaign id breaks, None where calls can carry it.
+    `campaign_problem` returns the rule that a campaign id breaks, None where calls can carry it, and
+    `takes_channels` whether calls of a campaign can carry other channels than telephone calls.
     `fleet_member` is the name of this process in a fleet that shares a ledger and the conditions of
     campaigns, None without one. Then `fleet_ledger` and `shared_conditions` exist, and calls of
     `Decision.batches` are sent only if `claimed` says so. `fleet_quota` names this process in a fleet that
@@ -55,12 +57,13 @@ class Engine:
         fleet_member: str | None = None,
         fleet_quota: QuotaMember | None = None,
         guard: RequestGuard | None = None,
+        takes_channels: Callable[[str], bool] = no_channels,
     ) -> None:
         self._limits = limits
         self._forecasts = limits.forecast
         self._quota = limits.call_rate, limits.call_burst
         self._dropped = 0
-        parts = assemble(limits, rng, campaign_problem, fleet_member, fleet_quota, guard)
+        parts = assemble(limits, rng, campaign_problem, takes_channels, fleet_member, fleet_quota, guard)
         self.statistics = parts.statistics
         self.operator_actions = parts.operator_actions
         self.fleet_permits = parts.fleet_permits

@@ -3,6 +3,7 @@
 CallFailure
 ├── RateThrottled          the account's call rate: HTTP 429, ThrottlingException
 ├── CallInvalid            ValidationException: Connect refuses the whole call
+│   └── ChannelNotCarried  not sent: the campaign's API cannot carry the channel of a request
 ├── CampaignInvalid        ValidationException that names the campaign's id
 ├── CampaignNotFound       ResourceNotFoundException
 ├── CampaignNotRunning     InvalidCampaignStateException, with the state
@@ -44,6 +45,12 @@ class RateThrottled(CallFailure):
 
 class CallInvalid(CallFailure):
     """Connect refuses the call as invalid; nothing was carried out."""
+
+
+class ChannelNotCarried(CallInvalid):
+    """The API that the campaign has now cannot carry the channel of one of the requests: nothing was sent."""
+
+    attempted = False
 
 
 class CampaignInvalid(CallFailure):
@@ -149,4 +156,4 @@ _RECOGNIZED = (
 
 def shows_who_asks(failure: CallFailure | None) -> bool:
     """Whether Connect gives such an answer only after it has accepted the credentials."""
-    return failure is None or (isinstance(failure, _RECOGNIZED) and not isinstance(failure, NoCredentials))
+    return failure is None or (isinstance(failure, _RECOGNIZED) and failure.attempted)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from gateway.core.attributes import Attributes
+from gateway.core.channels import Channel
 from gateway.core.entry_state import EntryState
 from gateway.core.errors import CallFailure
 
@@ -122,12 +123,13 @@ class FlushReason(enum.Enum):
 
 @dataclass(slots=True, repr=False, eq=False)
 class DialRequest:
-    """One person to dial, as a caller asked for it. Immutable by convention.
+    """One person to dial or to send a message to, as a caller asked for it. Immutable by convention.
 
     `expires_at` is on the scale of expiries (`scheduling/expiry.py`); `expiration` is the same instant
     in seconds since the epoch, for Connect. `size_bytes` is about its size in memory, for the memory bound.
     `in_doubt`: the caller says that an earlier attempt may have reached Connect, so the answer is ACCEPTED
-    or UNKNOWN.
+    or UNKNOWN. `channel` is None for a telephone call with the settings of its campaign. An e-mail has its
+    address in the channel, and no phone number.
     """
 
     campaign_id: str
@@ -138,27 +140,35 @@ class DialRequest:
     expires_at: float
     size_bytes: int
     in_doubt: bool = False
+    channel: Channel | None = None
 
     def __repr__(self) -> str:
-        """Leave out phone number and attributes, which are personal data."""
+        """Leave out phone number, attributes and channel, which are personal data."""
         return f"DialRequest(campaign_id={self.campaign_id!r}, client_token={self.client_token!r})"
 
     def same_dial(self, other: "DialRequest") -> bool:
-        """Whether both ask for the same dial: the same number with the same attributes."""
-        return self.phone_number == other.phone_number and self.attributes == other.attributes
+        """Whether both ask for the same dial: the same number, attributes and channel."""
+        return (
+            self.phone_number == other.phone_number
+            and self.attributes == other.attributes
+            and self.channel == other.channel
+        )
 
     def fingerprint(self) -> int:
-        """Return a hash of number and attributes; equal dials have equal hashes.
+        """Return a hash of number, attributes and channel; equal dials have equal hashes.
 
         It differs between processes, and between packed attributes and others.
         """
-        attributes = self.attributes
+        attributes, channel = self.attributes, self.channel
+        number = hash(self.phone_number) if channel is None else self._hash_with(channel)
         if isinstance(attributes, bytes):
-            return hash(self.phone_number) ^ hash(attributes)
-        number = hash(self.phone_number)
+            return number ^ hash(attributes)
         for attribute in attributes.items():
             number ^= hash(attribute)  # independent of their order
         return number
+
+    def _hash_with(self, channel: Channel) -> int:
+        return hash((self.phone_number, channel.parts()))
 
 
 class Departure(enum.Enum):

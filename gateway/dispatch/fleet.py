@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gateway.connect.port import CallSender
 from gateway.core.campaign_id import problem_with_campaign
+from gateway.core.channels import no_channels
 from gateway.core.engine import Engine
 from gateway.core.fleet.messages import FleetSettings, Member
 from gateway.core.limits import Limits
@@ -101,6 +102,7 @@ class Surroundings:
     now: Callable[[], float]
     gained: Callable[[], float] = lambda: 0.0
     campaign_problem: Callable[[str], str | None] = problem_with_campaign
+    takes_channels: Callable[[str], bool] = no_channels
 
 
 def build_replica(
@@ -116,6 +118,7 @@ def build_replica(
         around.campaign_problem,
         fleet_member=setup.member,
         fleet_quota=QuotaMember(setup.member, setup.name, settings),
+        takes_channels=around.takes_channels,
     )
     permits, ledger = engine.fleet_permits, engine.fleet_ledger
     assert permits is not None  # noqa: S101 - it exists in a fleet

@@ -12,6 +12,8 @@ from gateway.simulator.faults import Fault, FaultBoard, FaultKind
 from gateway.simulator.journal import AcceptedItem, CallRecord, FailedItem
 
 INVALID_INPUT = "InvalidInput"
+TELEPHONY, EMAIL = "telephony", "email"
+"""The model's name of the channel that V1 has, and of the one whose address is no phone number."""
 
 Done = AcceptedItem | FailedItem
 
@@ -21,11 +23,15 @@ _E164_LIKE = re.compile(r"\+[1-9](-?\d){1,14}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One dial request, from either version of the API. `expires_at` is in Unix seconds."""
+    """One dial request, from either version of the API. `expires_at` is in Unix seconds.
+
+    `address` is a phone number, or the address of an e-mail. `channel` is the model's name of it.
+    """
 
     token: str
-    phone_number: str = field(repr=False)
+    address: str = field(repr=False)
     expires_at: float
+    channel: str = TELEPHONY
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class Dialer:
         `buffer_full` is the failure code of an item for which the campaign has no room.
         """
         record.carried_out = True
+        record.channels = {item.token: item.channel for item in items if item.channel != TELEPHONY}
         answer = Outcome()
         for item in items:
             fault = self._faults.for_item(record.operation, campaign.id, item.token)
@@ -96,7 +103,7 @@ class Dialer:
         known = self._tokens.get(campaign.id, item.token)
         if known is not None:
             return AcceptedItem(item.token, known, replayed=True)
-        if not self._is_valid(item, now):
+        if not (self._is_valid(item, now) and _has_channel(campaign, item.channel)):
             return FailedItem(item.token, INVALID_INPUT)
         if not campaign.buffered(now):
             return FailedItem(item.token, buffer_full)
@@ -105,9 +112,19 @@ class Dialer:
         return accepted
 
     def _is_valid(self, item: Item, now: float) -> bool:
-        if item.expires_at <= now or not _E164_LIKE.fullmatch(item.phone_number):
+        # The check of the service model has found an e-mail address to be one.
+        if item.expires_at <= now or not (item.channel == EMAIL or _E164_LIKE.fullmatch(item.address)):
             return False
         return self._max_ahead_s is None or item.expires_at - now <= self._max_ahead_s
+
+
+def _has_channel(campaign: Campaign, channel: str) -> bool:
+    """Whether a campaign has a channel; one without details has all.
+
+    AWS does not document what happens to items of other channels, so this is the simulator's choice.
+    """
+    config = campaign.details.get("channelSubtypeConfig")
+    return config is None or channel in config
 
 
 def _go_wrong(

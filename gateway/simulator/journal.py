@@ -49,6 +49,7 @@ class CallRecord:
         campaign: the campaign id in its path, if it has one.
         items: dial requests in it; 0 for a call refused before it was read.
         tokens: their client tokens, in the order of the call.
+        channels: the channel of each token, by the model's name, if it is no telephone call.
         result: `OK`, an AWS error code, or `NotDone`: what was done, not what the client saw.
         delivery: what became of the answer.
         carried_out: the work was done; its answer may still be an error or lost.
@@ -72,6 +73,7 @@ class CallRecord:
     tokens: Sequence[str] = ()
     accepted: list[AcceptedItem] = field(default_factory=list)
     failed: list[FailedItem] = field(default_factory=list)
+    channels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,6 +82,8 @@ def _line(record: CallRecord) -> bytes:
         "accepted": [(item.token, item.id, item.replayed) for item in record.accepted],
         "failed": [(item.token, item.code) for item in record.failed],
     }
+    if record.channels:
+        document["channels"] = record.channels
     return json.dumps(document, separators=(",", ":")).encode() + b"\n"
 
 

@@ -1,7 +1,4 @@
-"""The differences of `connectcampaignsv2` (V2, model 2024-04-23).
-
-Only the telephony channel is implemented: an item for another channel is InvalidInput.
-"""
+"""The differences of `connectcampaignsv2` (V2, model 2024-04-23)."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.simulator.dialing import Item
+from gateway.simulator.dialing import EMAIL, Item
 from gateway.simulator.operations import Version, unchanged
 from gateway.simulator.quota import PUT_OUTBOUND_BATCH
 
@@ -26,13 +23,15 @@ _DETAILS = (
     "tags",
 )
 _ALSO_IN_LISTS = ("type", "schedule", "entryLimitsConfig", "connectCampaignFlowArn")
+_PHONE_NUMBER, _EMAIL_ADDRESS = "destinationPhoneNumber", "destinationEmailAddress"
 _CHANNELS = {"telephony": "TELEPHONY", "sms": "SMS", "email": "EMAIL", "whatsApp": "WHATSAPP"}
 
 
 def _read(item: Mapping[str, Any]) -> Item:
-    telephony = item["channelSubtypeParameters"].get("telephony", {})
-    # Without a phone number an item is InvalidInput.
-    return Item(item["clientToken"], telephony.get("destinationPhoneNumber", ""), item["expirationTime"])
+    # The check has made sure that there is exactly one channel, with its address.
+    ((channel, parameters),) = item["channelSubtypeParameters"].items()
+    address = parameters[_EMAIL_ADDRESS if channel == EMAIL else _PHONE_NUMBER]
+    return Item(item["clientToken"], address, item["expirationTime"], channel)
 
 
 def _schedule(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -104,7 +104,12 @@ def test_the_file_holds_no_phone_number(path: Path, opened: Open) -> None:
     file = opened()
     one = account(file)
     one.put(one.item("a", attributes={"name": "Jane"}))
+    mail = one.outbound_item("mail")
+    parameters = {"destinationEmailAddress": "jane@example.com", "templateParameters": {}}
+    one.put_outbound(mail | {"channelSubtypeParameters": {"email": parameters}})
+    assert [call.channels for call in read_journal(path)] == [{}, {"mail": "email"}]
     text = path.read_text()
     assert '"a"' in text
+    assert "jane@example.com" not in text
     assert one.item("a")["phoneNumber"] not in text
     assert "Jane" not in text

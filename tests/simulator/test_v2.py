@@ -80,17 +80,71 @@ def test_excessive_usage(account: Account) -> None:
     assert account.connect.stats().items == {"RequestThrottled": 1, "accepted": 2}
 
 
+CALL: dict[str, Any] = {"destinationPhoneNumber": "+12065550100", "attributes": {}}
+CHANNELS: dict[str, dict[str, Any]] = {
+    "sms": {"destinationPhoneNumber": "+12065550100", "templateParameters": {"name": "Jane"}},
+    "email": {"destinationEmailAddress": "jane@example.com", "templateParameters": {}},
+    "whatsApp": {"destinationPhoneNumber": "+12065550100", "templateParameters": {}},
+}
+
+
+def items_of_channels(account: Account) -> list[dict[str, Any]]:
+    """Make an item for each channel but telephony, with its name as token, and one for telephony."""
+    items = [
+        account.outbound_item(name) | {"channelSubtypeParameters": {name: parameters}}
+        for name, parameters in CHANNELS.items()
+    ]
+    return [*items, account.outbound_item("telephony")]
+
+
+def test_items_of_all_channels_are_accepted(account: Account) -> None:
+    """Each channel is accepted, and the journal has the channel of each token, and no address."""
+    assert set(lists(account.put_outbound(*items_of_channels(account)))[0]) == {*CHANNELS, "telephony"}
+    (call,) = account.connect.journal
+    assert call.channels == {name: name for name in CHANNELS}
+    assert "jane@example.com" not in repr(call)
+
+
+def test_items_of_all_channels_are_answered_alike(account: Account) -> None:
+    """A repeated token, a passed expiration and a full buffer are answered the same way for each channel."""
+    items = items_of_channels(account)
+    accepted = lists(account.put_outbound(*items))[0]
+    assert lists(account.put_outbound(*items))[0] == accepted
+    account.connect.set_buffer("campaign", BufferSize(0))
+    fresh = [item | {"clientToken": f"{item['clientToken']}-2"} for item in items]
+    assert set(lists(account.put_outbound(*fresh))[1].values()) == {"BufferLimitExceeded"}
+    past = [item | {"expirationTime": "2020-01-01T00:00:00Z"} for item in fresh]
+    assert set(lists(account.put_outbound(*past))[1].values()) == {"InvalidInput"}
+
+
+def test_items_for_channels_that_the_campaign_lacks_are_invalid(account: Account) -> None:
+    """An item for a channel that is not in the campaign's configuration is InvalidInput."""
+    config = {"telephony": {"outboundMode": {"agentless": {}}, "defaultOutboundConfig": _outbound()}}
+    campaign = ask(account, "PUT", "/v2/campaigns", DETAILS | {"channelSubtypeConfig": config})["id"]
+    account.connect.set_state(campaign, CampaignState.RUNNING)
+    accepted, failed = lists(account.put_outbound(*items_of_channels(account), campaign=campaign))
+    assert set(accepted) == {"telephony"}
+    assert failed == dict.fromkeys(CHANNELS, "InvalidInput")
+
+
 @pytest.mark.parametrize(
-    "channel",
+    "parameters",
     [
-        {"sms": {"destinationPhoneNumber": "+12065550100", "templateParameters": {}}},
-        {"email": {"destinationEmailAddress": "jane@example.com", "templateParameters": {}}},
+        {"sms": {"destinationPhoneNumber": "+12065550100"}},
+        {"sms": CHANNELS["sms"] | {"templateArn": "template"}},
+        {"whatsApp": CHANNELS["whatsApp"] | {"templateArn": "arn:aws:a:us-east-1:1:" + "/a" * 200 + "::"}},
+        {"email": {"templateParameters": {}}},
+        {"email": {"destinationEmailAddress": "jane", "templateParameters": {}}},
+        {"email": CHANNELS["email"] | {"connectSourceEmailAddress": ""}},
+        {"telephony": CALL | {"ringTimeout": 14}},
+        {"telephony": CALL | {"answerMachineDetectionConfig": {}}},
     ],
 )
-def test_items_for_other_channels_are_invalid(account: Account, channel: dict[str, Any]) -> None:
-    """An item for a channel that the campaign does not have is InvalidInput."""
-    item = account.outbound_item("a") | {"channelSubtypeParameters": channel}
-    assert lists(account.put_outbound(item))[1] == {"a": "InvalidInput"}
+def test_channels_that_break_the_model_are_illegal(account: Account, parameters: dict[str, Any]) -> None:
+    """A missing member, or one outside the model's limits, makes the whole call invalid."""
+    reply = account.put_outbound(account.outbound_item("a") | {"channelSubtypeParameters": parameters})
+    assert reply.error_code == "ValidationException"
+    assert account.connect.stats().illegal_calls == 1
 
 
 @pytest.mark.parametrize("count", [0, 26])

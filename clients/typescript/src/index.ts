@@ -20,6 +20,7 @@ export type {
   ReplicaPart,
 } from "./campaigns.js";
 export type { CallOptions, Campaigns } from "./campaignCalls.js";
+export type { AnswerMachineDetection, Channel, Email, Sms, Telephony, WhatsApp } from "./contactChannels.js";
 export type { Requests } from "./dialSource.js";
 export {
   AccessDenied,

@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 
+import { checkRingTimeout, textsOf, type Channel } from "./contactChannels.js";
 import { activeTraceparent } from "./tracing.js";
 
 /** How urgent dial requests are compared with others at the same gateway. */
@@ -65,15 +66,15 @@ export function newClientToken(): string {
   return randomUUID();
 }
 
-/** One person to dial, as a plain object. */
+/** One person to dial, or to send a message to, as a plain object. */
 export interface DialRequestInit {
   /** Your id of this dial, unique in its campaign; see {@link newClientToken}. */
   readonly clientToken: string;
-  /** The number in E.164: `+`, country code and number, without spaces or dashes. */
+  /** The number in E.164: `+`, country code and number, without spaces or dashes. Empty for an e-mail. */
   readonly phoneNumber: string;
   /** When this dial expires. Choose some minutes from now; Connect may refuse more than 15 minutes. */
   readonly expiresAt: Date;
-  /** Contact attributes for the contact flow. They are copied. */
+  /** Contact attributes for the contact flow, or the parameters of a message's template. They are copied. */
   readonly attributes?: Readonly<Record<string, string>> | undefined;
   /** W3C trace context of this request, if it differs from that of the whole call. Empty: it does not. */
   readonly traceparent?: string | undefined;
@@ -83,12 +84,18 @@ export interface DialRequestInit {
    * Within one `dial()` or `put()` the client sets it itself for requests that it sends again.
    */
   readonly inDoubt?: boolean | undefined;
+  /**
+   * How to contact the person, for campaigns of Amazon Connect's API V2. By default a telephone call with the
+   * settings of its campaign.
+   */
+  readonly channel?: Channel | undefined;
 }
 
 // Upper bounds for the bytes of a message besides its texts: field tags, lengths, time and flags; for an
 // attribute: its tags and lengths.
 const REQUEST_OVERHEAD_BYTES = 64;
 const ATTRIBUTE_OVERHEAD_BYTES = 24;
+const CHANNEL_OVERHEAD_BYTES = 64;
 
 /**
  * One person to dial.
@@ -112,6 +119,7 @@ export class DialRequest implements DialRequestInit {
   readonly inDoubt: boolean;
   readonly #phoneNumber: string;
   readonly #attributes: Readonly<Record<string, string>>;
+  readonly #channel: Channel | undefined;
   readonly #mostBytes: number;
 
   /**
@@ -119,7 +127,7 @@ export class DialRequest implements DialRequestInit {
    * @throws TypeError if a value has the wrong type, and RangeError for an invalid date or invalid Unicode.
    */
   constructor(init: DialRequestInit) {
-    const { clientToken, phoneNumber, expiresAt, attributes = {}, inDoubt = false } = init;
+    const { clientToken, phoneNumber, expiresAt, attributes = {}, inDoubt = false, channel } = init;
     const given = init.traceparent ?? activeTraceparent();
     const traceparent = given === "" ? undefined : given;
     let bytes = textBytes("clientToken", clientToken) + textBytes("phoneNumber", phoneNumber);
@@ -132,12 +140,14 @@ export class DialRequest implements DialRequestInit {
     for (const [key, value] of copied) {
       bytes += textBytes("a key of attributes", key) + textBytes("a value of attributes", value);
     }
+    bytes += channelBytes(channel);
     this.clientToken = clientToken;
     this.expiresAt = new Date(expiresAt);
     this.traceparent = traceparent;
     this.inDoubt = inDoubt;
     this.#phoneNumber = phoneNumber;
     this.#attributes = Object.fromEntries(copied);
+    this.#channel = structuredClone(channel);
     this.#mostBytes = bytes + REQUEST_OVERHEAD_BYTES + ATTRIBUTE_OVERHEAD_BYTES * copied.length;
   }
 
@@ -149,6 +159,11 @@ export class DialRequest implements DialRequestInit {
   /** Contact attributes for the contact flow. */
   get attributes(): Readonly<Record<string, string>> {
     return this.#attributes;
+  }
+
+  /** How to contact the person; undefined: a telephone call with the settings of its campaign. */
+  get channel(): Channel | undefined {
+    return this.#channel;
   }
 
   /** An upper bound for the bytes of this request in a message. */
@@ -231,8 +246,17 @@ export interface Notice {
 }
 
 function initOf(request: DialRequest): DialRequestInit {
-  const { clientToken, phoneNumber, expiresAt, attributes, traceparent = "" } = request;
-  return { clientToken, phoneNumber, expiresAt, attributes, traceparent };
+  const { clientToken, phoneNumber, expiresAt, attributes, traceparent = "", channel } = request;
+  return { clientToken, phoneNumber, expiresAt, attributes, traceparent, channel };
+}
+
+/** Returns an upper bound for the bytes of a channel. Throws what the constructor of a request throws. */
+function channelBytes(channel: Channel | undefined): number {
+  if (channel === undefined) return 0;
+  let bytes = CHANNEL_OVERHEAD_BYTES;
+  for (const [name, text] of textsOf(channel)) bytes += textBytes(name, text);
+  if (channel.kind === "telephony") checkRingTimeout(channel.ringTimeoutMs);
+  return bytes;
 }
 
 /** Returns the UTF-8 length of a text. */

@@ -3,6 +3,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 
+import { channelMessage } from "./contactChannels.js";
 import * as pb from "./gen/dialgateway/v1/dial_request_service_pb.js";
 import { grouped } from "./inDoubt.js";
 import type { DialRequest, DialResult, Notice, NoticeKind, Outcome, Priority, Reason, RetryAdvice } from "./values.js";
@@ -171,6 +172,7 @@ function dialRequest(request: DialRequest): pb.DialRequest {
     attributes: request.attributes,
     traceparent: request.traceparent ?? "",
     inDoubt: request.inDoubt,
+    channel: channelMessage(request.channel),
   };
 }
 

@@ -4,8 +4,11 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { format, inspect } from "node:util";
 
-import { DialRequest, newClientToken, type DialRequestInit } from "../src/index.js";
-import { sizeOf } from "../src/wire.js";
+import { create, fromBinary, toBinary, toJson } from "@bufbuild/protobuf";
+
+import { DialRequestSchema, PutDialRequestsRequestSchema } from "../src/gen/dialgateway/v1/dial_request_service_pb.js";
+import { DialRequest, newClientToken, type Channel, type DialRequestInit, type Telephony } from "../src/index.js";
+import { putMessage, sizeOf } from "../src/wire.js";
 import { PHONE, request, SECRET } from "./scripted.js";
 
 const valid: DialRequestInit = { clientToken: "t", phoneNumber: PHONE, expiresAt: new Date(Date.now() + 60_000) };
@@ -21,6 +24,18 @@ suite("what is refused", () => {
     ["no phone number", { phoneNumber: null }, /TypeError: phoneNumber must be a string, not null/],
     ["half of a surrogate pair", { clientToken: "\ud800" }, /RangeError: clientToken is not valid Unicode text/],
     ["an attribute that is no text", { attributes: { count: 7 } }, /TypeError: a value of attributes must be a string/],
+    ["an unknown channel", { channel: { kind: "pigeon" } }, /TypeError: channel.kind must be telephony, sms/],
+    [
+      "a source that is no text",
+      { channel: { kind: "sms", templateArn: 7 } },
+      /TypeError: channel.templateArn must be/,
+    ],
+    [
+      "an e-mail without address",
+      { channel: { kind: "email" } },
+      /TypeError: channel.destinationAddress must be a str/,
+    ],
+    ["half a millisecond", { channel: { kind: "telephony", ringTimeoutMs: 0.5 } }, /RangeError: channel.ringTimeoutMs/],
     ["an attribute key of half a pair", { attributes: { "\udc00": "" } }, /RangeError: a key of attributes/],
   ];
   for (const [name, change, message] of wrong) {
@@ -49,6 +64,45 @@ suite("what is shown", () => {
       assert.ok(!text.includes(PHONE) && !text.includes(SECRET), text);
       assert.match(text, /t-1/);
     });
+  }
+});
+
+suite("channels", () => {
+  const channels: Channel[] = [
+    {
+      kind: "telephony",
+      sourcePhoneNumber: "+12065550199",
+      ringTimeoutMs: 30_500,
+      answerMachineDetection: { enabled: true, awaitPrompt: false },
+    },
+    { kind: "telephony" },
+    { kind: "sms", sourcePhoneNumberArn: "arn:one", templateArn: "arn:two" },
+    { kind: "whatsApp", templateArn: "arn:two" },
+    { kind: "email", destinationAddress: "ada@example.com", sourceAddress: "news@example.com", templateArn: "arn" },
+  ];
+  for (const channel of channels) {
+    test(`${channel.kind} with ${Object.keys(channel).length.toString()} fields arrives, and is not shown`, () => {
+      const made = new DialRequest({ ...valid, channel });
+      const sent = fromBinary(PutDialRequestsRequestSchema, written(made)).dialRequests[0]?.channel;
+      const { kind, ...fields } = channel;
+      assert.equal(sent?.case, kind);
+      assert.deepEqual(toJson(DialRequestSchema, { ...create(DialRequestSchema), channel: sent }), {
+        [kind]: contract(fields as Partial<Telephony>),
+      });
+      assert.deepEqual(made.markedInDoubt().channel, channel);
+      const shown = `${inspect(made, { depth: Infinity, showHidden: true })} ${JSON.stringify(made)} ${String(made)}`;
+      assert.ok(!/2065550199|arn|example/.test(shown), shown);
+      assert.ok(sizeOf(made) <= made.mostBytes);
+    });
+  }
+
+  // The JSON of the contract has a duration as a text.
+  function contract({ ringTimeoutMs, ...others }: Partial<Telephony>): object {
+    return ringTimeoutMs === undefined ? others : { ...others, ringTimeout: `${(ringTimeoutMs / 1000).toFixed(3)}s` };
+  }
+
+  function written(one: DialRequest): Uint8Array {
+    return toBinary(PutDialRequestsRequestSchema, putMessage("c", [one], "NORMAL"));
   }
 });
 

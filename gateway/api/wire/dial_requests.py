@@ -8,6 +8,7 @@ import orjson
 from google.protobuf.duration_pb2 import Duration
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.api.wire.channels import channel_of
 from gateway.core.attributes import NO_ATTRIBUTES, Attributes
 from gateway.core.intake.validation import problem_with_attributes
 from gateway.core.model import CampaignNotice, DialRequest, NoticeKind, Outcome, Priority, Settled
@@ -37,6 +38,11 @@ def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float
         stated = message.expiration_time
         expiration, expires_at = _expiration(stated.seconds, stated.nanos, expiry_offset)
     attributes, size = _attributes(message)
+    channel = None
+    kind = message.WhichOneof("channel")
+    if kind is not None:
+        channel, channel_bytes = channel_of(message, kind)
+        size += channel_bytes
     return DialRequest(
         campaign_id,
         message.client_token,
@@ -46,6 +52,7 @@ def dial_request(campaign_id: str, message: pb.DialRequest, expiry_offset: float
         expires_at,
         _SIZES[size] if size < len(_SIZES) else size,
         message.in_doubt,
+        channel,
     )
 
 

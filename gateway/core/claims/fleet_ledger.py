@@ -34,7 +34,7 @@ NO_NEWS_S = 10.0
 """Seconds after which a token that another replica was sending is sent here, in doubt, if the fleet's ledger
 cannot be asked."""
 _CONFLICT = (
-    "client_token: sent before, through another replica, with another phone number or other attributes"
+    "client_token: sent before, through another replica, with another number, other attributes or channel"
 )
 _WAITING = frozenset({EntryState.WAITING, EntryState.DELAYED})
 

@@ -1,4 +1,6 @@
-"""Fingerprints of dial requests: keyed hashes of number and attributes, the same in all replicas of a fleet.
+"""Fingerprints of dial requests: keyed hashes of what is dialed, the same in all replicas of a fleet.
+
+They cover phone number, attributes and channel.
 
 The key keeps a reader of the store or of a log from finding a phone number by hashing all numbers.
 """
@@ -30,6 +32,8 @@ class Fingerprints:
         text = f"{len(request.phone_number)}:{request.phone_number}"
         for key, value in sorted(unpacked(request.attributes).items()):
             text += f"{len(key)}:{key}{len(value)}:{value}"
+        if request.channel is not None:  # a mark that no attribute begins with, then its parts
+            text += "|" + "".join(f"{len(part)}:{part}" for part in request.channel.parts())
         digest = self._keyed.copy()
         digest.update(text.encode())
         return self._key_id + urlsafe_b64encode(digest.digest()).decode()

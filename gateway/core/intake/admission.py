@@ -65,9 +65,9 @@ class Now(NamedTuple):
 class Admission:
     """Lets dial requests in; `headroom_s` before its expiration a request counts as expired.
 
-    `campaign_problem` returns the rule that a campaign id breaks by the API that carries its calls.
-    `admitted` is told of new entries that wait for a call; None without a fleet. `guarding` is None without
-    a compliance guard.
+    `campaign_problem` returns the rule that a campaign id breaks by the API that carries its calls, and
+    `takes_channels` whether that API has channels besides telephone calls. `admitted` is told of new entries
+    that wait for a call; None without a fleet. `guarding` is None without a compliance guard.
     """
 
     outstanding: Outstanding
@@ -80,6 +80,7 @@ class Admission:
     headroom_s: float
     campaign_problem: Callable[[str], str | None]
     expiry: ExpiryScale
+    takes_channels: Callable[[str], bool]
     admitted: Callable[[float, Sequence[Entry]], None] | None = None
     guarding: Guarding | None = None
 
@@ -144,11 +145,12 @@ class Admission:
         """Answer or join requests; return the new entries, which are outstanding from now on."""
         fresh: list[Entry] = []
         headroom_s, priority, clear_from = self.headroom_s, state.priority, state.clear_from
+        takes_channels = self.takes_channels
         tokens = [request.client_token for _, request in arrivals]
         known = campaign if campaign is not None and campaign.remembers_any(tokens) else None
         expires_at = give_up_at = math.nan
         for waiter, request in arrivals:
-            problem = problem_with(request)
+            problem = problem_with(request, takes_channels)
             if problem is not None:
                 settled.append(addressed(waiter, request, answers.rejected(Reason.INVALID_REQUEST, problem)))
                 continue
@@ -239,4 +241,4 @@ class Admission:
             self.notices.tell(campaign_id, (source,), notice)
 
 
-_CONFLICT = "client_token: in use, or sent before, with another phone number or other attributes"
+_CONFLICT = "client_token: in use, or sent before, with another number, other attributes or channel"

@@ -95,6 +95,8 @@ class VerdictPolicy:
                     report.counted_attempts - 1
                 )  # the attempts before it: the gateway is at fault
                 return Requeue()
+            case errors.ChannelNotCarried() if alone:
+                return _refused(entry, "the API that the campaign has by now cannot carry its channel")
             case errors.CallInvalid() if alone:
                 return _refused(entry, "Amazon Connect refuses a call of this request alone as invalid")
             case errors.CallInvalid():

@@ -75,6 +75,10 @@ class AccountPort:
         """Return the rule of V1 that a campaign id breaks, if any."""
         return problem_with_campaign(campaign_id)
 
+    def takes_channels(self, campaign_id: str) -> bool:
+        """Return False, as of campaigns of V1."""
+        return False
+
     async def put_dial_requests(
         self, campaign_id: str, requests: Sequence[DialRequest], ticket: Ticket | None = None
     ) -> PutReply:

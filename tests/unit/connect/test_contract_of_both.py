@@ -12,6 +12,7 @@ import pytest
 from gateway.connect.api_versions import APIS, ApiName
 from gateway.connect.port import ConnectPort
 from gateway.core import errors
+from gateway.core.channels import AnswerMachineDetection, Email, Sms, Telephony, WhatsApp
 from gateway.core.model import DialRequest, ItemFailure
 from gateway.settings import SenderName
 from gateway.simulator import BufferSize, CampaignState, Fault, FaultKind, Quota, Simulator, SimulatorSettings
@@ -330,6 +331,49 @@ async def test_a_bug_before_the_first_byte_leaves_no_doubt(api: ApiName, sender:
         with pytest.raises(errors.CallUnexpected) as caught:
             await bench.connect.put_dial_requests(CAMPAIGN, [request])
         assert not caught.value.uncertain
+
+
+ARN = "arn:aws:connect:us-east-1:111122223333:instance/i/phone-number/p"
+CHANNELS = {
+    "telephony": Telephony("+12065550199", 30, AnswerMachineDetection(enabled=True, await_prompt=True)),
+    "sms": Sms(ARN, ARN),
+    "email": Email("ada@example.com", "news@example.com", ARN),
+    "whatsApp": WhatsApp(ARN, ARN),
+}
+
+
+def by_channels() -> list[DialRequest]:
+    """Make a dial request of each channel, named after it, and one without a channel."""
+    expiration = time.time() + 300
+    return [
+        DialRequest(
+            CAMPAIGN, name, "" if name == "email" else PHONE, b'{"k":"v"}', expiration, 0, 0, False, channel
+        )
+        for name, channel in [*CHANNELS.items(), ("none", None)]
+    ]
+
+
+async def test_every_channel_is_sent_with_v2(sender: SenderName) -> None:
+    """Requests of all channels go in one call that satisfies the service model, and are accepted."""
+    async with running("v2", sender) as bench:
+        assert bench.connect.takes_channels(CAMPAIGN)
+        reply = await bench.connect.put_dial_requests(CAMPAIGN, by_channels())
+        assert set(reply.accepted) == {*CHANNELS, "none"}
+        (call,) = bench.simulator.connect.journal
+        assert call.channels == {name: name for name in ("sms", "email", "whatsApp")}
+        assert bench.simulator.connect.stats().illegal_calls == 0
+
+
+async def test_no_channel_is_sent_with_v1(sender: SenderName) -> None:
+    """If a campaign has V1 by the time of its call, a request with a channel is not sent as a plain call."""
+    async with running("v1", sender) as bench:
+        assert not bench.connect.takes_channels(CAMPAIGN)
+        for request in by_channels()[:-1]:
+            with pytest.raises(errors.ChannelNotCarried) as caught:
+                await bench.connect.put_dial_requests(CAMPAIGN, [request])
+            assert not caught.value.attempted
+            assert not caught.value.uncertain
+        assert bench.simulator.connect.stats().calls == {}
 
 
 @pytest.mark.parametrize("key", ["AKIDSTRANGER", "testing"])

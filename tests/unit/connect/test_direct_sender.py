@@ -3,6 +3,7 @@
 import datetime as dt
 import functools
 import json
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -21,6 +22,7 @@ from gateway.connect.http_connection import Reply
 from gateway.connect.signature import Signer, host_of
 from gateway.connect.ticket import Ticket
 from gateway.core import errors
+from gateway.core.channels import AnswerMachineDetection, Email, Sms, Telephony, WhatsApp
 from gateway.core.model import DialRequest
 
 CLOCK = dt.datetime(2026, 3, 4, 5, 6, 7, tzinfo=dt.UTC)
@@ -120,6 +122,32 @@ async def test_the_call_is_what_botocore_serializes(
     api: ApiName, campaign: str, items: list[DialRequest]
 ) -> None:
     """Method, path and content of a call are those of botocore's serializer for the service model."""
+    await compare_with_botocore(api, campaign, items)
+
+
+texts = st.just("") | st.text(min_size=20, max_size=40)  # botocore checks the shortest length
+channels = (
+    st.builds(
+        Telephony,
+        texts,
+        st.none() | st.integers(15, 60),
+        st.none() | st.builds(AnswerMachineDetection, st.booleans(), st.none() | st.booleans()),
+    )
+    | st.builds(Sms, texts, texts)
+    | st.builds(Email, st.text(min_size=1), texts, texts)
+    | st.builds(WhatsApp, texts, texts)
+)
+
+
+@settings(deadline=None)
+@given(items=st.lists(st.builds(replace, requests, channel=channels), min_size=1, max_size=3))
+async def test_channels_are_what_botocore_serializes(items: list[DialRequest]) -> None:
+    """A call with requests of any channels has the content that botocore's serializer makes of them."""
+    await compare_with_botocore("v2", "c", items)
+
+
+async def compare_with_botocore(api: ApiName, campaign: str, items: list[DialRequest]) -> None:
+    """Check that the direct sender sends the call that botocore would send."""
     sender, recorder = usual(api)
     recorder.sent.clear()
     await sender.put_dial_requests(campaign, items)

@@ -58,6 +58,14 @@ def test_the_first_pattern_decides(campaign: str, api: str) -> None:
     assert routing(ports()).api(campaign) == api
 
 
+def test_channels_follow_the_route() -> None:
+    """A campaign has channels if the API that it is routed to has them."""
+    fakes = ports()
+    fakes["v2"].has_channels = True
+    assert routing(fakes).takes_channels("migrated-1")
+    assert not routing(fakes).takes_channels("other")
+
+
 def test_without_routes_the_default_decides() -> None:
     """Without routes every campaign goes to the default."""
     assert RoutingConnect(ports(), (), "v2").api("anything") == "v2"

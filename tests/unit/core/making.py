@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from gateway.core.attributes import Attributes
+from gateway.core.channels import Channel
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.engine import Decision, Engine, Limits
 from gateway.core.model import (
@@ -39,11 +40,12 @@ def dial(
     expires_at: float = NOW + 600.0,
     size: int = 100,
     in_doubt: bool = False,
+    channel: Channel | None = None,
 ) -> DialRequest:
     """Make a valid dial request, unless told otherwise."""
     expiration = expires_at + 1.7e9
     return DialRequest(
-        campaign, token, phone, attributes or {}, expiration, expires_at, size, in_doubt=in_doubt
+        campaign, token, phone, attributes or {}, expiration, expires_at, size, in_doubt, channel
     )
 
 

@@ -80,8 +80,8 @@ class _ReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     REASON_INVALID_INPUT: _Reason.ValueType  # 2
     """Amazon Connect refused this request as invalid."""
     REASON_TOKEN_CONFLICT: _Reason.ValueType  # 3
-    """The token is in use, or was accepted, with another phone number or with
-    other attributes.
+    """The token is in use, or was accepted, with another phone number, with other
+    attributes or with another channel.
     """
     REASON_CAMPAIGN_NOT_FOUND: _Reason.ValueType  # 4
     """Amazon Connect does not know the campaign."""
@@ -137,8 +137,8 @@ REASON_INVALID_REQUEST: Reason.ValueType  # 1
 REASON_INVALID_INPUT: Reason.ValueType  # 2
 """Amazon Connect refused this request as invalid."""
 REASON_TOKEN_CONFLICT: Reason.ValueType  # 3
-"""The token is in use, or was accepted, with another phone number or with
-other attributes.
+"""The token is in use, or was accepted, with another phone number, with other
+attributes or with another channel.
 """
 REASON_CAMPAIGN_NOT_FOUND: Reason.ValueType  # 4
 """Amazon Connect does not know the campaign."""
@@ -432,8 +432,8 @@ global___PutDialRequestsResponse = PutDialRequestsResponse
 
 @typing.final
 class DialRequest(google.protobuf.message.Message):
-    """One person to dial. A request of more than 256 KiB, as protobuf encodes it, is
-    REJECTED.
+    """One person to dial, or to send a message to. A request of more than 256 KiB, as
+    protobuf encodes it, is REJECTED.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -460,6 +460,10 @@ class DialRequest(google.protobuf.message.Message):
     ATTRIBUTES_FIELD_NUMBER: builtins.int
     TRACEPARENT_FIELD_NUMBER: builtins.int
     IN_DOUBT_FIELD_NUMBER: builtins.int
+    TELEPHONY_FIELD_NUMBER: builtins.int
+    SMS_FIELD_NUMBER: builtins.int
+    EMAIL_FIELD_NUMBER: builtins.int
+    WHATS_APP_FIELD_NUMBER: builtins.int
     client_token: builtins.str
     """Your name for this dial, unique within its campaign: 1 to 200 characters
     of a-z, A-Z, 0-9, '_', '-' and '.'. It is the key of idempotency at the
@@ -468,9 +472,11 @@ class DialRequest(google.protobuf.message.Message):
     A new token for each attempt dials people twice.
     """
     phone_number: builtins.str
-    """Whom to dial, in E.164: '+', a country code and the number, at most 15
-    digits, no spaces or dashes. The gateway never writes it to logs, spans or
-    errors. The string forms of generated messages show it: log the client token.
+    """Whom to dial, or to send an SMS or WhatsApp message to, in E.164: '+', a
+    country code and the number, at most 15 digits, no spaces or dashes. Empty
+    for an e-mail, which has its address in Email. The gateway never writes it to
+    logs, spans or errors. The string forms of generated messages show it: log the
+    client token.
     """
     traceparent: builtins.str
     """W3C trace context of this one request, as in the HTTP header of that name
@@ -510,11 +516,28 @@ class DialRequest(google.protobuf.message.Message):
 
     @property
     def attributes(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-        and '_'; keys and values of at most 32,767 characters. May be empty. The
-        gateway never writes them to logs, spans or errors. The string forms of
-        generated messages show them.
+        """For a telephone call, the contact attributes for the contact flow; for an SMS,
+        an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+        A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+        empty. The gateway never writes them to logs, spans or errors. The string
+        forms of generated messages show them.
         """
+
+    @property
+    def telephony(self) -> global___Telephony:
+        """A telephone call with settings of its own."""
+
+    @property
+    def sms(self) -> global___Sms:
+        """An SMS to phone_number."""
+
+    @property
+    def email(self) -> global___Email:
+        """An e-mail. phone_number must be empty."""
+
+    @property
+    def whats_app(self) -> global___WhatsApp:
+        """A WhatsApp message to phone_number."""
 
     def __init__(
         self,
@@ -525,11 +548,160 @@ class DialRequest(google.protobuf.message.Message):
         attributes: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         traceparent: builtins.str = ...,
         in_doubt: builtins.bool = ...,
+        telephony: global___Telephony | None = ...,
+        sms: global___Sms | None = ...,
+        email: global___Email | None = ...,
+        whats_app: global___WhatsApp | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["expiration_time", b"expiration_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["attributes", b"attributes", "client_token", b"client_token", "expiration_time", b"expiration_time", "in_doubt", b"in_doubt", "phone_number", b"phone_number", "traceparent", b"traceparent"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["channel", b"channel", "email", b"email", "expiration_time", b"expiration_time", "sms", b"sms", "telephony", b"telephony", "whats_app", b"whats_app"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["attributes", b"attributes", "channel", b"channel", "client_token", b"client_token", "email", b"email", "expiration_time", b"expiration_time", "in_doubt", b"in_doubt", "phone_number", b"phone_number", "sms", b"sms", "telephony", b"telephony", "traceparent", b"traceparent", "whats_app", b"whats_app"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["channel", b"channel"]) -> typing.Literal["telephony", "sms", "email", "whats_app"] | None: ...
 
 global___DialRequest = DialRequest
+
+@typing.final
+class Telephony(google.protobuf.message.Message):
+    """A telephone call with settings of its own. What is not set has the value that
+    the campaign has.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SOURCE_PHONE_NUMBER_FIELD_NUMBER: builtins.int
+    RING_TIMEOUT_FIELD_NUMBER: builtins.int
+    ANSWER_MACHINE_DETECTION_FIELD_NUMBER: builtins.int
+    source_phone_number: builtins.str
+    """The number that the call comes from, which belongs to the Amazon Connect
+    instance, in E.164; at most 100 characters.
+    """
+    @property
+    def ring_timeout(self) -> google.protobuf.duration_pb2.Duration:
+        """How long the phone rings before the call is given up: whole seconds, 15 to 60."""
+
+    @property
+    def answer_machine_detection(self) -> global___AnswerMachineDetection:
+        """Whether Amazon Connect finds out if a machine answers."""
+
+    def __init__(
+        self,
+        *,
+        source_phone_number: builtins.str = ...,
+        ring_timeout: google.protobuf.duration_pb2.Duration | None = ...,
+        answer_machine_detection: global___AnswerMachineDetection | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["answer_machine_detection", b"answer_machine_detection", "ring_timeout", b"ring_timeout"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["answer_machine_detection", b"answer_machine_detection", "ring_timeout", b"ring_timeout", "source_phone_number", b"source_phone_number"]) -> None: ...
+
+global___Telephony = Telephony
+
+@typing.final
+class AnswerMachineDetection(google.protobuf.message.Message):
+    """Whether Amazon Connect finds out if an answering machine answers a call."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENABLED_FIELD_NUMBER: builtins.int
+    AWAIT_PROMPT_FIELD_NUMBER: builtins.int
+    enabled: builtins.bool
+    """Whether it does. Required."""
+    await_prompt: builtins.bool
+    """Whether Amazon Connect then waits until the machine's announcement has ended."""
+    def __init__(
+        self,
+        *,
+        enabled: builtins.bool | None = ...,
+        await_prompt: builtins.bool | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_await_prompt", b"_await_prompt", "_enabled", b"_enabled", "await_prompt", b"await_prompt", "enabled", b"enabled"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_await_prompt", b"_await_prompt", "_enabled", b"_enabled", "await_prompt", b"await_prompt", "enabled", b"enabled"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_await_prompt", b"_await_prompt"]) -> typing.Literal["await_prompt"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_enabled", b"_enabled"]) -> typing.Literal["enabled"] | None: ...
+
+global___AnswerMachineDetection = AnswerMachineDetection
+
+@typing.final
+class Sms(google.protobuf.message.Message):
+    """An SMS to the phone number of its dial request. What is not set has the value
+    that the campaign has. The attributes of the dial request are the parameters of
+    the template.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SOURCE_PHONE_NUMBER_ARN_FIELD_NUMBER: builtins.int
+    TEMPLATE_ARN_FIELD_NUMBER: builtins.int
+    source_phone_number_arn: builtins.str
+    """ARN of the phone number that the SMS comes from: 20 to 500 characters."""
+    template_arn: builtins.str
+    """ARN of the message template: 20 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        source_phone_number_arn: builtins.str = ...,
+        template_arn: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["source_phone_number_arn", b"source_phone_number_arn", "template_arn", b"template_arn"]) -> None: ...
+
+global___Sms = Sms
+
+@typing.final
+class Email(google.protobuf.message.Message):
+    """An e-mail. What is not set has the value that the campaign has. The attributes
+    of the dial request are the parameters of the template.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DESTINATION_ADDRESS_FIELD_NUMBER: builtins.int
+    SOURCE_ADDRESS_FIELD_NUMBER: builtins.int
+    TEMPLATE_ARN_FIELD_NUMBER: builtins.int
+    destination_address: builtins.str
+    """Whom to send it to. Required: 1 to 255 characters on one line, with an address
+    such as ada@example.com in it.
+    """
+    source_address: builtins.str
+    """The address that it comes from, with the same rule."""
+    template_arn: builtins.str
+    """ARN of the message template: 20 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        destination_address: builtins.str = ...,
+        source_address: builtins.str = ...,
+        template_arn: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["destination_address", b"destination_address", "source_address", b"source_address", "template_arn", b"template_arn"]) -> None: ...
+
+global___Email = Email
+
+@typing.final
+class WhatsApp(google.protobuf.message.Message):
+    """A WhatsApp message to the phone number of its dial request. What is not set has
+    the value that the campaign has. The attributes of the dial request are the
+    parameters of the template.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SOURCE_PHONE_NUMBER_ARN_FIELD_NUMBER: builtins.int
+    TEMPLATE_ARN_FIELD_NUMBER: builtins.int
+    source_phone_number_arn: builtins.str
+    """ARN of the WhatsApp phone number that the message comes from: 20 to 500
+    characters.
+    """
+    template_arn: builtins.str
+    """ARN of the message template: 20 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        source_phone_number_arn: builtins.str = ...,
+        template_arn: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["source_phone_number_arn", b"source_phone_number_arn", "template_arn", b"template_arn"]) -> None: ...
+
+global___WhatsApp = WhatsApp
 
 @typing.final
 class DialResult(google.protobuf.message.Message):

@@ -3,6 +3,7 @@ from itertools import combinations
 
 from gateway.core.fleet.fingerprints import KEY_ID_LENGTH, Fingerprints, differ
 from tests.unit.core.making import PHONE, dial
+from tests.unit.core.test_channels import DISTINCT
 
 PRINTS = Fingerprints(b"a key of a fleet")
 
@@ -27,6 +28,19 @@ def test_different_numbers_and_attributes_have_different_fingerprints() -> None:
     dials = [dial(attributes=one) for one in attributes] + [dial(phone=PHONE + "1"), dial(phone=PHONE[:-1])]
     prints = [PRINTS.of(one) for one in dials]
     assert all(differ(one, other) for one, other in combinations(prints, 2))
+
+
+def test_each_field_of_a_channel_counts() -> None:
+    """Requests that differ in a field of their channel differ, and none is mistaken for attributes."""
+    dials = [dial(channel=channel) for channel in DISTINCT]
+    dials += [dial(attributes={"sms": ""}), dial(attributes={"3:sms": "0:0:"}), dial(attributes={"|": ""})]
+    prints = [PRINTS.of(one) for one in dials]
+    assert all(differ(one, other) for one, other in combinations(prints, 2))
+
+
+def test_a_request_without_a_channel_has_its_old_fingerprint() -> None:
+    """Replicas without channels, and records of them, agree on requests without a channel."""
+    assert PRINTS.of(dial(attributes={"a": "1"})) == "qt1q4CxbzXPc3vUgiIcKB6gK"
 
 
 def test_fingerprints_of_different_keys_cannot_be_compared() -> None:

@@ -104,8 +104,8 @@ const (
 	Reason_REASON_INVALID_REQUEST Reason = 1
 	// Amazon Connect refused this request as invalid.
 	Reason_REASON_INVALID_INPUT Reason = 2
-	// The token is in use, or was accepted, with another phone number or with
-	// other attributes.
+	// The token is in use, or was accepted, with another phone number, with other
+	// attributes or with another channel.
 	Reason_REASON_TOKEN_CONFLICT Reason = 3
 	// Amazon Connect does not know the campaign.
 	Reason_REASON_CAMPAIGN_NOT_FOUND Reason = 4
@@ -667,8 +667,8 @@ func (x *PutDialRequestsResponse) GetResults() []*DialResult {
 	return nil
 }
 
-// One person to dial. A request of more than 256 KiB, as protobuf encodes it, is
-// REJECTED.
+// One person to dial, or to send a message to. A request of more than 256 KiB, as
+// protobuf encodes it, is REJECTED.
 type DialRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Your name for this dial, unique within its campaign: 1 to 200 characters
@@ -677,19 +677,22 @@ type DialRequest struct {
 	// record of that dial, and send the same token whenever you retry that dial.
 	// A new token for each attempt dials people twice.
 	ClientToken string `protobuf:"bytes,1,opt,name=client_token,json=clientToken,proto3" json:"client_token,omitempty"`
-	// Whom to dial, in E.164: '+', a country code and the number, at most 15
-	// digits, no spaces or dashes. The gateway never writes it to logs, spans or
-	// errors. The string forms of generated messages show it: log the client token.
+	// Whom to dial, or to send an SMS or WhatsApp message to, in E.164: '+', a
+	// country code and the number, at most 15 digits, no spaces or dashes. Empty
+	// for an e-mail, which has its address in Email. The gateway never writes it to
+	// logs, spans or errors. The string forms of generated messages show it: log the
+	// client token.
 	PhoneNumber string `protobuf:"bytes,2,opt,name=phone_number,json=phoneNumber,proto3" json:"phone_number,omitempty"`
 	// When this dial is no longer wanted. Required. The gateway sends nothing to
 	// Amazon Connect later than a headroom (5 seconds unless configured
 	// otherwise) before this time. A good value is a few minutes ahead; users of
 	// Amazon Connect report that it refuses more than 15 minutes ahead.
 	ExpirationTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expiration_time,json=expirationTime,proto3" json:"expiration_time,omitempty"`
-	// Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-	// and '_'; keys and values of at most 32,767 characters. May be empty. The
-	// gateway never writes them to logs, spans or errors. The string forms of
-	// generated messages show them.
+	// For a telephone call, the contact attributes for the contact flow; for an SMS,
+	// an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+	// A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+	// empty. The gateway never writes them to logs, spans or errors. The string
+	// forms of generated messages show them.
 	Attributes map[string]string `protobuf:"bytes,4,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// W3C trace context of this one request, as in the HTTP header of that name
 	// ("00-<trace id>-<span id>-<flags>"), for streams that carry requests of
@@ -717,7 +720,27 @@ type DialRequest struct {
 	//
 	// Setting it without need is safe but has a price: refusals that would have
 	// been final become UNKNOWN.
-	InDoubt       bool `protobuf:"varint,6,opt,name=in_doubt,json=inDoubt,proto3" json:"in_doubt,omitempty"`
+	InDoubt bool `protobuf:"varint,6,opt,name=in_doubt,json=inDoubt,proto3" json:"in_doubt,omitempty"`
+	// How the person is contacted, and the settings for that. Only campaigns of
+	// Amazon Connect's API V2 have channels: for a campaign of V1, such a request is
+	// REJECTED, INVALID_REQUEST with the field in the detail. Without a channel, and
+	// with a Telephony that sets nothing, the request is a telephone call with the
+	// settings of its campaign.
+	//
+	// The gateway treats all fields of a channel like attributes: it never writes
+	// them to logs, spans or errors, and a request with the same token and another
+	// channel, or other fields of it, is REJECTED, TOKEN_CONFLICT.
+	//
+	// A gateway older than this field ignores it, and calls phone_number: upgrade
+	// gateways before callers set it.
+	//
+	// Types that are valid to be assigned to Channel:
+	//
+	//	*DialRequest_Telephony
+	//	*DialRequest_Sms
+	//	*DialRequest_Email
+	//	*DialRequest_WhatsApp
+	Channel       isDialRequest_Channel `protobuf_oneof:"channel"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -794,6 +817,383 @@ func (x *DialRequest) GetInDoubt() bool {
 	return false
 }
 
+func (x *DialRequest) GetChannel() isDialRequest_Channel {
+	if x != nil {
+		return x.Channel
+	}
+	return nil
+}
+
+func (x *DialRequest) GetTelephony() *Telephony {
+	if x != nil {
+		if x, ok := x.Channel.(*DialRequest_Telephony); ok {
+			return x.Telephony
+		}
+	}
+	return nil
+}
+
+func (x *DialRequest) GetSms() *Sms {
+	if x != nil {
+		if x, ok := x.Channel.(*DialRequest_Sms); ok {
+			return x.Sms
+		}
+	}
+	return nil
+}
+
+func (x *DialRequest) GetEmail() *Email {
+	if x != nil {
+		if x, ok := x.Channel.(*DialRequest_Email); ok {
+			return x.Email
+		}
+	}
+	return nil
+}
+
+func (x *DialRequest) GetWhatsApp() *WhatsApp {
+	if x != nil {
+		if x, ok := x.Channel.(*DialRequest_WhatsApp); ok {
+			return x.WhatsApp
+		}
+	}
+	return nil
+}
+
+type isDialRequest_Channel interface {
+	isDialRequest_Channel()
+}
+
+type DialRequest_Telephony struct {
+	// A telephone call with settings of its own.
+	Telephony *Telephony `protobuf:"bytes,7,opt,name=telephony,proto3,oneof"`
+}
+
+type DialRequest_Sms struct {
+	// An SMS to phone_number.
+	Sms *Sms `protobuf:"bytes,8,opt,name=sms,proto3,oneof"`
+}
+
+type DialRequest_Email struct {
+	// An e-mail. phone_number must be empty.
+	Email *Email `protobuf:"bytes,9,opt,name=email,proto3,oneof"`
+}
+
+type DialRequest_WhatsApp struct {
+	// A WhatsApp message to phone_number.
+	WhatsApp *WhatsApp `protobuf:"bytes,10,opt,name=whats_app,json=whatsApp,proto3,oneof"`
+}
+
+func (*DialRequest_Telephony) isDialRequest_Channel() {}
+
+func (*DialRequest_Sms) isDialRequest_Channel() {}
+
+func (*DialRequest_Email) isDialRequest_Channel() {}
+
+func (*DialRequest_WhatsApp) isDialRequest_Channel() {}
+
+// A telephone call with settings of its own. What is not set has the value that
+// the campaign has.
+type Telephony struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number that the call comes from, which belongs to the Amazon Connect
+	// instance, in E.164; at most 100 characters.
+	SourcePhoneNumber string `protobuf:"bytes,1,opt,name=source_phone_number,json=sourcePhoneNumber,proto3" json:"source_phone_number,omitempty"`
+	// How long the phone rings before the call is given up: whole seconds, 15 to 60.
+	RingTimeout *durationpb.Duration `protobuf:"bytes,2,opt,name=ring_timeout,json=ringTimeout,proto3" json:"ring_timeout,omitempty"`
+	// Whether Amazon Connect finds out if a machine answers.
+	AnswerMachineDetection *AnswerMachineDetection `protobuf:"bytes,3,opt,name=answer_machine_detection,json=answerMachineDetection,proto3" json:"answer_machine_detection,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
+}
+
+func (x *Telephony) Reset() {
+	*x = Telephony{}
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Telephony) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Telephony) ProtoMessage() {}
+
+func (x *Telephony) ProtoReflect() protoreflect.Message {
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Telephony.ProtoReflect.Descriptor instead.
+func (*Telephony) Descriptor() ([]byte, []int) {
+	return file_dialgateway_v1_dial_request_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Telephony) GetSourcePhoneNumber() string {
+	if x != nil {
+		return x.SourcePhoneNumber
+	}
+	return ""
+}
+
+func (x *Telephony) GetRingTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.RingTimeout
+	}
+	return nil
+}
+
+func (x *Telephony) GetAnswerMachineDetection() *AnswerMachineDetection {
+	if x != nil {
+		return x.AnswerMachineDetection
+	}
+	return nil
+}
+
+// Whether Amazon Connect finds out if an answering machine answers a call.
+type AnswerMachineDetection struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether it does. Required.
+	Enabled *bool `protobuf:"varint,1,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
+	// Whether Amazon Connect then waits until the machine's announcement has ended.
+	AwaitPrompt   *bool `protobuf:"varint,2,opt,name=await_prompt,json=awaitPrompt,proto3,oneof" json:"await_prompt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnswerMachineDetection) Reset() {
+	*x = AnswerMachineDetection{}
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnswerMachineDetection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnswerMachineDetection) ProtoMessage() {}
+
+func (x *AnswerMachineDetection) ProtoReflect() protoreflect.Message {
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnswerMachineDetection.ProtoReflect.Descriptor instead.
+func (*AnswerMachineDetection) Descriptor() ([]byte, []int) {
+	return file_dialgateway_v1_dial_request_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AnswerMachineDetection) GetEnabled() bool {
+	if x != nil && x.Enabled != nil {
+		return *x.Enabled
+	}
+	return false
+}
+
+func (x *AnswerMachineDetection) GetAwaitPrompt() bool {
+	if x != nil && x.AwaitPrompt != nil {
+		return *x.AwaitPrompt
+	}
+	return false
+}
+
+// An SMS to the phone number of its dial request. What is not set has the value
+// that the campaign has. The attributes of the dial request are the parameters of
+// the template.
+type Sms struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ARN of the phone number that the SMS comes from: 20 to 500 characters.
+	SourcePhoneNumberArn string `protobuf:"bytes,1,opt,name=source_phone_number_arn,json=sourcePhoneNumberArn,proto3" json:"source_phone_number_arn,omitempty"`
+	// ARN of the message template: 20 to 500 characters.
+	TemplateArn   string `protobuf:"bytes,2,opt,name=template_arn,json=templateArn,proto3" json:"template_arn,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sms) Reset() {
+	*x = Sms{}
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sms) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sms) ProtoMessage() {}
+
+func (x *Sms) ProtoReflect() protoreflect.Message {
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sms.ProtoReflect.Descriptor instead.
+func (*Sms) Descriptor() ([]byte, []int) {
+	return file_dialgateway_v1_dial_request_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Sms) GetSourcePhoneNumberArn() string {
+	if x != nil {
+		return x.SourcePhoneNumberArn
+	}
+	return ""
+}
+
+func (x *Sms) GetTemplateArn() string {
+	if x != nil {
+		return x.TemplateArn
+	}
+	return ""
+}
+
+// An e-mail. What is not set has the value that the campaign has. The attributes
+// of the dial request are the parameters of the template.
+type Email struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whom to send it to. Required: 1 to 255 characters on one line, with an address
+	// such as ada@example.com in it.
+	DestinationAddress string `protobuf:"bytes,1,opt,name=destination_address,json=destinationAddress,proto3" json:"destination_address,omitempty"`
+	// The address that it comes from, with the same rule.
+	SourceAddress string `protobuf:"bytes,2,opt,name=source_address,json=sourceAddress,proto3" json:"source_address,omitempty"`
+	// ARN of the message template: 20 to 500 characters.
+	TemplateArn   string `protobuf:"bytes,3,opt,name=template_arn,json=templateArn,proto3" json:"template_arn,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Email) Reset() {
+	*x = Email{}
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Email) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Email) ProtoMessage() {}
+
+func (x *Email) ProtoReflect() protoreflect.Message {
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Email.ProtoReflect.Descriptor instead.
+func (*Email) Descriptor() ([]byte, []int) {
+	return file_dialgateway_v1_dial_request_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Email) GetDestinationAddress() string {
+	if x != nil {
+		return x.DestinationAddress
+	}
+	return ""
+}
+
+func (x *Email) GetSourceAddress() string {
+	if x != nil {
+		return x.SourceAddress
+	}
+	return ""
+}
+
+func (x *Email) GetTemplateArn() string {
+	if x != nil {
+		return x.TemplateArn
+	}
+	return ""
+}
+
+// A WhatsApp message to the phone number of its dial request. What is not set has
+// the value that the campaign has. The attributes of the dial request are the
+// parameters of the template.
+type WhatsApp struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ARN of the WhatsApp phone number that the message comes from: 20 to 500
+	// characters.
+	SourcePhoneNumberArn string `protobuf:"bytes,1,opt,name=source_phone_number_arn,json=sourcePhoneNumberArn,proto3" json:"source_phone_number_arn,omitempty"`
+	// ARN of the message template: 20 to 500 characters.
+	TemplateArn   string `protobuf:"bytes,2,opt,name=template_arn,json=templateArn,proto3" json:"template_arn,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WhatsApp) Reset() {
+	*x = WhatsApp{}
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WhatsApp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WhatsApp) ProtoMessage() {}
+
+func (x *WhatsApp) ProtoReflect() protoreflect.Message {
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WhatsApp.ProtoReflect.Descriptor instead.
+func (*WhatsApp) Descriptor() ([]byte, []int) {
+	return file_dialgateway_v1_dial_request_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *WhatsApp) GetSourcePhoneNumberArn() string {
+	if x != nil {
+		return x.SourcePhoneNumberArn
+	}
+	return ""
+}
+
+func (x *WhatsApp) GetTemplateArn() string {
+	if x != nil {
+		return x.TemplateArn
+	}
+	return ""
+}
+
 // The one answer to one dial request.
 type DialResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -831,7 +1231,7 @@ type DialResult struct {
 
 func (x *DialResult) Reset() {
 	*x = DialResult{}
-	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[5]
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -843,7 +1243,7 @@ func (x *DialResult) String() string {
 func (*DialResult) ProtoMessage() {}
 
 func (x *DialResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[5]
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -856,7 +1256,7 @@ func (x *DialResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialResult.ProtoReflect.Descriptor instead.
 func (*DialResult) Descriptor() ([]byte, []int) {
-	return file_dialgateway_v1_dial_request_service_proto_rawDescGZIP(), []int{5}
+	return file_dialgateway_v1_dial_request_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DialResult) GetClientToken() string {
@@ -951,7 +1351,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[6]
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -963,7 +1363,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[6]
+	mi := &file_dialgateway_v1_dial_request_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -976,7 +1376,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_dialgateway_v1_dial_request_service_proto_rawDescGZIP(), []int{6}
+	return file_dialgateway_v1_dial_request_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Notice) GetKind() NoticeKind {
@@ -1021,7 +1421,7 @@ const file_dialgateway_v1_dial_request_service_proto_rawDesc = "" +
 	"\rdial_requests\x18\x02 \x03(\v2\x1b.dialgateway.v1.DialRequestR\fdialRequests\x124\n" +
 	"\bpriority\x18\x03 \x01(\x0e2\x18.dialgateway.v1.PriorityR\bpriority\"O\n" +
 	"\x17PutDialRequestsResponse\x124\n" +
-	"\aresults\x18\x01 \x03(\v2\x1a.dialgateway.v1.DialResultR\aresults\"\xe1\x02\n" +
+	"\aresults\x18\x01 \x03(\v2\x1a.dialgateway.v1.DialResultR\aresults\"\xb8\x04\n" +
 	"\vDialRequest\x12!\n" +
 	"\fclient_token\x18\x01 \x01(\tR\vclientToken\x12!\n" +
 	"\fphone_number\x18\x02 \x01(\tR\vphoneNumber\x12C\n" +
@@ -1030,10 +1430,36 @@ const file_dialgateway_v1_dial_request_service_proto_rawDesc = "" +
 	"attributes\x18\x04 \x03(\v2+.dialgateway.v1.DialRequest.AttributesEntryR\n" +
 	"attributes\x12 \n" +
 	"\vtraceparent\x18\x05 \x01(\tR\vtraceparent\x12\x19\n" +
-	"\bin_doubt\x18\x06 \x01(\bR\ainDoubt\x1a=\n" +
+	"\bin_doubt\x18\x06 \x01(\bR\ainDoubt\x129\n" +
+	"\ttelephony\x18\a \x01(\v2\x19.dialgateway.v1.TelephonyH\x00R\ttelephony\x12'\n" +
+	"\x03sms\x18\b \x01(\v2\x13.dialgateway.v1.SmsH\x00R\x03sms\x12-\n" +
+	"\x05email\x18\t \x01(\v2\x15.dialgateway.v1.EmailH\x00R\x05email\x127\n" +
+	"\twhats_app\x18\n" +
+	" \x01(\v2\x18.dialgateway.v1.WhatsAppH\x00R\bwhatsApp\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb7\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\t\n" +
+	"\achannel\"\xdb\x01\n" +
+	"\tTelephony\x12.\n" +
+	"\x13source_phone_number\x18\x01 \x01(\tR\x11sourcePhoneNumber\x12<\n" +
+	"\fring_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\vringTimeout\x12`\n" +
+	"\x18answer_machine_detection\x18\x03 \x01(\v2&.dialgateway.v1.AnswerMachineDetectionR\x16answerMachineDetection\"|\n" +
+	"\x16AnswerMachineDetection\x12\x1d\n" +
+	"\aenabled\x18\x01 \x01(\bH\x00R\aenabled\x88\x01\x01\x12&\n" +
+	"\fawait_prompt\x18\x02 \x01(\bH\x01R\vawaitPrompt\x88\x01\x01B\n" +
+	"\n" +
+	"\b_enabledB\x0f\n" +
+	"\r_await_prompt\"_\n" +
+	"\x03Sms\x125\n" +
+	"\x17source_phone_number_arn\x18\x01 \x01(\tR\x14sourcePhoneNumberArn\x12!\n" +
+	"\ftemplate_arn\x18\x02 \x01(\tR\vtemplateArn\"\x82\x01\n" +
+	"\x05Email\x12/\n" +
+	"\x13destination_address\x18\x01 \x01(\tR\x12destinationAddress\x12%\n" +
+	"\x0esource_address\x18\x02 \x01(\tR\rsourceAddress\x12!\n" +
+	"\ftemplate_arn\x18\x03 \x01(\tR\vtemplateArn\"d\n" +
+	"\bWhatsApp\x125\n" +
+	"\x17source_phone_number_arn\x18\x01 \x01(\tR\x14sourcePhoneNumberArn\x12!\n" +
+	"\ftemplate_arn\x18\x02 \x01(\tR\vtemplateArn\"\xb7\x03\n" +
 	"\n" +
 	"DialResult\x12!\n" +
 	"\fclient_token\x18\x01 \x01(\tR\vclientToken\x12\x14\n" +
@@ -1120,7 +1546,7 @@ func file_dialgateway_v1_dial_request_service_proto_rawDescGZIP() []byte {
 }
 
 var file_dialgateway_v1_dial_request_service_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_dialgateway_v1_dial_request_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_dialgateway_v1_dial_request_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_dialgateway_v1_dial_request_service_proto_goTypes = []any{
 	(Outcome)(0),                       // 0: dialgateway.v1.Outcome
 	(Reason)(0),                        // 1: dialgateway.v1.Reason
@@ -1132,37 +1558,48 @@ var file_dialgateway_v1_dial_request_service_proto_goTypes = []any{
 	(*PutDialRequestsRequest)(nil),     // 7: dialgateway.v1.PutDialRequestsRequest
 	(*PutDialRequestsResponse)(nil),    // 8: dialgateway.v1.PutDialRequestsResponse
 	(*DialRequest)(nil),                // 9: dialgateway.v1.DialRequest
-	(*DialResult)(nil),                 // 10: dialgateway.v1.DialResult
-	(*Notice)(nil),                     // 11: dialgateway.v1.Notice
-	nil,                                // 12: dialgateway.v1.DialRequest.AttributesEntry
-	(*timestamppb.Timestamp)(nil),      // 13: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),        // 14: google.protobuf.Duration
+	(*Telephony)(nil),                  // 10: dialgateway.v1.Telephony
+	(*AnswerMachineDetection)(nil),     // 11: dialgateway.v1.AnswerMachineDetection
+	(*Sms)(nil),                        // 12: dialgateway.v1.Sms
+	(*Email)(nil),                      // 13: dialgateway.v1.Email
+	(*WhatsApp)(nil),                   // 14: dialgateway.v1.WhatsApp
+	(*DialResult)(nil),                 // 15: dialgateway.v1.DialResult
+	(*Notice)(nil),                     // 16: dialgateway.v1.Notice
+	nil,                                // 17: dialgateway.v1.DialRequest.AttributesEntry
+	(*timestamppb.Timestamp)(nil),      // 18: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),        // 19: google.protobuf.Duration
 }
 var file_dialgateway_v1_dial_request_service_proto_depIdxs = []int32{
 	9,  // 0: dialgateway.v1.StreamDialRequestsRequest.dial_requests:type_name -> dialgateway.v1.DialRequest
 	3,  // 1: dialgateway.v1.StreamDialRequestsRequest.priority:type_name -> dialgateway.v1.Priority
-	10, // 2: dialgateway.v1.StreamDialRequestsResponse.results:type_name -> dialgateway.v1.DialResult
-	11, // 3: dialgateway.v1.StreamDialRequestsResponse.notice:type_name -> dialgateway.v1.Notice
+	15, // 2: dialgateway.v1.StreamDialRequestsResponse.results:type_name -> dialgateway.v1.DialResult
+	16, // 3: dialgateway.v1.StreamDialRequestsResponse.notice:type_name -> dialgateway.v1.Notice
 	9,  // 4: dialgateway.v1.PutDialRequestsRequest.dial_requests:type_name -> dialgateway.v1.DialRequest
 	3,  // 5: dialgateway.v1.PutDialRequestsRequest.priority:type_name -> dialgateway.v1.Priority
-	10, // 6: dialgateway.v1.PutDialRequestsResponse.results:type_name -> dialgateway.v1.DialResult
-	13, // 7: dialgateway.v1.DialRequest.expiration_time:type_name -> google.protobuf.Timestamp
-	12, // 8: dialgateway.v1.DialRequest.attributes:type_name -> dialgateway.v1.DialRequest.AttributesEntry
-	0,  // 9: dialgateway.v1.DialResult.outcome:type_name -> dialgateway.v1.Outcome
-	1,  // 10: dialgateway.v1.DialResult.reason:type_name -> dialgateway.v1.Reason
-	2,  // 11: dialgateway.v1.DialResult.retry_advice:type_name -> dialgateway.v1.RetryAdvice
-	14, // 12: dialgateway.v1.DialResult.retry_after:type_name -> google.protobuf.Duration
-	4,  // 13: dialgateway.v1.Notice.kind:type_name -> dialgateway.v1.NoticeKind
-	14, // 14: dialgateway.v1.Notice.retry_after:type_name -> google.protobuf.Duration
-	5,  // 15: dialgateway.v1.DialRequestService.StreamDialRequests:input_type -> dialgateway.v1.StreamDialRequestsRequest
-	7,  // 16: dialgateway.v1.DialRequestService.PutDialRequests:input_type -> dialgateway.v1.PutDialRequestsRequest
-	6,  // 17: dialgateway.v1.DialRequestService.StreamDialRequests:output_type -> dialgateway.v1.StreamDialRequestsResponse
-	8,  // 18: dialgateway.v1.DialRequestService.PutDialRequests:output_type -> dialgateway.v1.PutDialRequestsResponse
-	17, // [17:19] is the sub-list for method output_type
-	15, // [15:17] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	15, // 6: dialgateway.v1.PutDialRequestsResponse.results:type_name -> dialgateway.v1.DialResult
+	18, // 7: dialgateway.v1.DialRequest.expiration_time:type_name -> google.protobuf.Timestamp
+	17, // 8: dialgateway.v1.DialRequest.attributes:type_name -> dialgateway.v1.DialRequest.AttributesEntry
+	10, // 9: dialgateway.v1.DialRequest.telephony:type_name -> dialgateway.v1.Telephony
+	12, // 10: dialgateway.v1.DialRequest.sms:type_name -> dialgateway.v1.Sms
+	13, // 11: dialgateway.v1.DialRequest.email:type_name -> dialgateway.v1.Email
+	14, // 12: dialgateway.v1.DialRequest.whats_app:type_name -> dialgateway.v1.WhatsApp
+	19, // 13: dialgateway.v1.Telephony.ring_timeout:type_name -> google.protobuf.Duration
+	11, // 14: dialgateway.v1.Telephony.answer_machine_detection:type_name -> dialgateway.v1.AnswerMachineDetection
+	0,  // 15: dialgateway.v1.DialResult.outcome:type_name -> dialgateway.v1.Outcome
+	1,  // 16: dialgateway.v1.DialResult.reason:type_name -> dialgateway.v1.Reason
+	2,  // 17: dialgateway.v1.DialResult.retry_advice:type_name -> dialgateway.v1.RetryAdvice
+	19, // 18: dialgateway.v1.DialResult.retry_after:type_name -> google.protobuf.Duration
+	4,  // 19: dialgateway.v1.Notice.kind:type_name -> dialgateway.v1.NoticeKind
+	19, // 20: dialgateway.v1.Notice.retry_after:type_name -> google.protobuf.Duration
+	5,  // 21: dialgateway.v1.DialRequestService.StreamDialRequests:input_type -> dialgateway.v1.StreamDialRequestsRequest
+	7,  // 22: dialgateway.v1.DialRequestService.PutDialRequests:input_type -> dialgateway.v1.PutDialRequestsRequest
+	6,  // 23: dialgateway.v1.DialRequestService.StreamDialRequests:output_type -> dialgateway.v1.StreamDialRequestsResponse
+	8,  // 24: dialgateway.v1.DialRequestService.PutDialRequests:output_type -> dialgateway.v1.PutDialRequestsResponse
+	23, // [23:25] is the sub-list for method output_type
+	21, // [21:23] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_dialgateway_v1_dial_request_service_proto_init() }
@@ -1170,13 +1607,20 @@ func file_dialgateway_v1_dial_request_service_proto_init() {
 	if File_dialgateway_v1_dial_request_service_proto != nil {
 		return
 	}
+	file_dialgateway_v1_dial_request_service_proto_msgTypes[4].OneofWrappers = []any{
+		(*DialRequest_Telephony)(nil),
+		(*DialRequest_Sms)(nil),
+		(*DialRequest_Email)(nil),
+		(*DialRequest_WhatsApp)(nil),
+	}
+	file_dialgateway_v1_dial_request_service_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dialgateway_v1_dial_request_service_proto_rawDesc), len(file_dialgateway_v1_dial_request_service_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   8,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

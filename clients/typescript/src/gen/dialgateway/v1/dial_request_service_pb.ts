@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dialgateway/v1/dial_request_service.proto.
  */
 export const file_dialgateway_v1_dial_request_service: GenFile = /*@__PURE__*/
-  fileDesc("CilkaWFsZ2F0ZXdheS92MS9kaWFsX3JlcXVlc3Rfc2VydmljZS5wcm90bxIOZGlhbGdhdGV3YXkudjEikAEKGVN0cmVhbURpYWxSZXF1ZXN0c1JlcXVlc3QSEwoLY2FtcGFpZ25faWQYASABKAkSMgoNZGlhbF9yZXF1ZXN0cxgCIAMoCzIbLmRpYWxnYXRld2F5LnYxLkRpYWxSZXF1ZXN0EioKCHByaW9yaXR5GAMgASgOMhguZGlhbGdhdGV3YXkudjEuUHJpb3JpdHkihgEKGlN0cmVhbURpYWxSZXF1ZXN0c1Jlc3BvbnNlEhMKC2NhbXBhaWduX2lkGAEgASgJEisKB3Jlc3VsdHMYAiADKAsyGi5kaWFsZ2F0ZXdheS52MS5EaWFsUmVzdWx0EiYKBm5vdGljZRgDIAEoCzIWLmRpYWxnYXRld2F5LnYxLk5vdGljZSKNAQoWUHV0RGlhbFJlcXVlc3RzUmVxdWVzdBITCgtjYW1wYWlnbl9pZBgBIAEoCRIyCg1kaWFsX3JlcXVlc3RzGAIgAygLMhsuZGlhbGdhdGV3YXkudjEuRGlhbFJlcXVlc3QSKgoIcHJpb3JpdHkYAyABKA4yGC5kaWFsZ2F0ZXdheS52MS5Qcmlvcml0eSJGChdQdXREaWFsUmVxdWVzdHNSZXNwb25zZRIrCgdyZXN1bHRzGAEgAygLMhouZGlhbGdhdGV3YXkudjEuRGlhbFJlc3VsdCKJAgoLRGlhbFJlcXVlc3QSFAoMY2xpZW50X3Rva2VuGAEgASgJEhQKDHBob25lX251bWJlchgCIAEoCRIzCg9leHBpcmF0aW9uX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEj8KCmF0dHJpYnV0ZXMYBCADKAsyKy5kaWFsZ2F0ZXdheS52MS5EaWFsUmVxdWVzdC5BdHRyaWJ1dGVzRW50cnkSEwoLdHJhY2VwYXJlbnQYBSABKAkSEAoIaW5fZG91YnQYBiABKAgaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEixQIKCkRpYWxSZXN1bHQSFAoMY2xpZW50X3Rva2VuGAEgASgJEg0KBWluZGV4GAIgASgEEigKB291dGNvbWUYAyABKA4yFy5kaWFsZ2F0ZXdheS52MS5PdXRjb21lEhcKD2RpYWxfcmVxdWVzdF9pZBgEIAEoCRImCgZyZWFzb24YBSABKA4yFi5kaWFsZ2F0ZXdheS52MS5SZWFzb24SDgoGZGV0YWlsGAYgASgJEjEKDHJldHJ5X2FkdmljZRgHIAEoDjIbLmRpYWxnYXRld2F5LnYxLlJldHJ5QWR2aWNlEi4KC3JldHJ5X2FmdGVyGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCGF0dGVtcHRzGAkgASgNEhAKCHJlcGxheWVkGAogASgIEhAKCHRyYWNlX2lkGAsgASgJInIKBk5vdGljZRIoCgRraW5kGAEgASgOMhouZGlhbGdhdGV3YXkudjEuTm90aWNlS2luZBIuCgtyZXRyeV9hZnRlchgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZkZXRhaWwYAyABKAkqkgEKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhQKEE9VVENPTUVfQUNDRVBURUQQARIUChBPVVRDT01FX1JFSkVDVEVEEAISEwoPT1VUQ09NRV9FWFBJUkVEEAMSGAoUT1VUQ09NRV9OT1RfQUNDRVBURUQQBBITCg9PVVRDT01FX1VOS05PV04QBSqpBAoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEhoKFlJFQVNPTl9JTlZBTElEX1JFUVVFU1QQARIYChRSRUFTT05fSU5WQUxJRF9JTlBVVBACEhkKFVJFQVNPTl9UT0tFTl9DT05GTElDVBADEh0KGVJFQVNPTl9DQU1QQUlHTl9OT1RfRk9VTkQQBBIfChtSRUFTT05fQ0FNUEFJR05fTk9UX1JVTk5JTkcQBRIYChRSRUFTT05fQUNDRVNTX0RFTklFRBAGEhwKGFJFQVNPTl9FWFBJUkFUSU9OX1BBU1NFRBAHEhcKE1JFQVNPTl9XT1VMRF9FWFBJUkUQCBIUChBSRUFTT05fVEhST1RUTEVEEAkSGAoUUkVBU09OX0NPTk5FQ1RfRVJST1IQChIeChpSRUFTT05fQ09OTkVDVF9VTlJFQUNIQUJMRRALEhMKD1JFQVNPTl9EUkFJTklORxAMEg8KC1JFQVNPTl9IRUxEEA0SEQoNUkVBU09OX1BVUkdFRBAOEhUKEVJFQVNPTl9PVkVSTE9BREVEEA8SEwoPUkVBU09OX0RFQURMSU5FEBASIAocUkVBU09OX09VVFNJREVfQ0FMTElOR19IT1VSUxAREhUKEVJFQVNPTl9TVVBQUkVTU0VEEBISGAoUUkVBU09OX0NPTlRBQ1RfTElNSVQQExIdChlSRUFTT05fTlVNQkVSX05PVF9BTExPV0VEEBQqfAoLUmV0cnlBZHZpY2USHAoYUkVUUllfQURWSUNFX1VOU1BFQ0lGSUVEEAASGwoXUkVUUllfQURWSUNFX1NBTUVfVE9LRU4QARIaChZSRVRSWV9BRFZJQ0VfTkVXX1RPS0VOEAISFgoSUkVUUllfQURWSUNFX05FVkVSEAMqXwoIUHJpb3JpdHkSGAoUUFJJT1JJVFlfVU5TUEVDSUZJRUQQABITCg9QUklPUklUWV9OT1JNQUwQARIRCg1QUklPUklUWV9ISUdIEAISEQoNUFJJT1JJVFlfQlVMSxADKscBCgpOb3RpY2VLaW5kEhsKF05PVElDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUTk9USUNFX0tJTkRfRFJBSU5JTkcQARIgChxOT1RJQ0VfS0lORF9DQU1QQUlHTl9DT09MSU5HEAISHwobTk9USUNFX0tJTkRfQ0FNUEFJR05fUEFSS0VEEAMSHQoZTk9USUNFX0tJTkRfQ0FNUEFJR05fSEVMRBAEEiAKHE5PVElDRV9LSU5EX0NBTVBBSUdOX1JFU1VNRUQQBTLpAQoSRGlhbFJlcXVlc3RTZXJ2aWNlEm8KElN0cmVhbURpYWxSZXF1ZXN0cxIpLmRpYWxnYXRld2F5LnYxLlN0cmVhbURpYWxSZXF1ZXN0c1JlcXVlc3QaKi5kaWFsZ2F0ZXdheS52MS5TdHJlYW1EaWFsUmVxdWVzdHNSZXNwb25zZSgBMAESYgoPUHV0RGlhbFJlcXVlc3RzEiYuZGlhbGdhdGV3YXkudjEuUHV0RGlhbFJlcXVlc3RzUmVxdWVzdBonLmRpYWxnYXRld2F5LnYxLlB1dERpYWxSZXF1ZXN0c1Jlc3BvbnNlQrsBChJjb20uZGlhbGdhdGV3YXkudjFCF0RpYWxSZXF1ZXN0U2VydmljZVByb3RvUAFaUGdpdGh1Yi5jb20vZGlhbC1nYXRld2F5L2RpYWwtZ2F0ZXdheS9jbGllbnRzL2dvL2dlbi9kaWFsZ2F0ZXdheS92MTtkaWFsZ2F0ZXdheXYxogIDREdXqgIORGlhbEdhdGV3YXkuVjHKAg5EaWFsR2F0ZXdheVxWMeoCD0RpYWxHYXRld2F5OjpWMWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CilkaWFsZ2F0ZXdheS92MS9kaWFsX3JlcXVlc3Rfc2VydmljZS5wcm90bxIOZGlhbGdhdGV3YXkudjEikAEKGVN0cmVhbURpYWxSZXF1ZXN0c1JlcXVlc3QSEwoLY2FtcGFpZ25faWQYASABKAkSMgoNZGlhbF9yZXF1ZXN0cxgCIAMoCzIbLmRpYWxnYXRld2F5LnYxLkRpYWxSZXF1ZXN0EioKCHByaW9yaXR5GAMgASgOMhguZGlhbGdhdGV3YXkudjEuUHJpb3JpdHkihgEKGlN0cmVhbURpYWxSZXF1ZXN0c1Jlc3BvbnNlEhMKC2NhbXBhaWduX2lkGAEgASgJEisKB3Jlc3VsdHMYAiADKAsyGi5kaWFsZ2F0ZXdheS52MS5EaWFsUmVzdWx0EiYKBm5vdGljZRgDIAEoCzIWLmRpYWxnYXRld2F5LnYxLk5vdGljZSKNAQoWUHV0RGlhbFJlcXVlc3RzUmVxdWVzdBITCgtjYW1wYWlnbl9pZBgBIAEoCRIyCg1kaWFsX3JlcXVlc3RzGAIgAygLMhsuZGlhbGdhdGV3YXkudjEuRGlhbFJlcXVlc3QSKgoIcHJpb3JpdHkYAyABKA4yGC5kaWFsZ2F0ZXdheS52MS5Qcmlvcml0eSJGChdQdXREaWFsUmVxdWVzdHNSZXNwb25zZRIrCgdyZXN1bHRzGAEgAygLMhouZGlhbGdhdGV3YXkudjEuRGlhbFJlc3VsdCK/AwoLRGlhbFJlcXVlc3QSFAoMY2xpZW50X3Rva2VuGAEgASgJEhQKDHBob25lX251bWJlchgCIAEoCRIzCg9leHBpcmF0aW9uX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEj8KCmF0dHJpYnV0ZXMYBCADKAsyKy5kaWFsZ2F0ZXdheS52MS5EaWFsUmVxdWVzdC5BdHRyaWJ1dGVzRW50cnkSEwoLdHJhY2VwYXJlbnQYBSABKAkSEAoIaW5fZG91YnQYBiABKAgSLgoJdGVsZXBob255GAcgASgLMhkuZGlhbGdhdGV3YXkudjEuVGVsZXBob255SAASIgoDc21zGAggASgLMhMuZGlhbGdhdGV3YXkudjEuU21zSAASJgoFZW1haWwYCSABKAsyFS5kaWFsZ2F0ZXdheS52MS5FbWFpbEgAEi0KCXdoYXRzX2FwcBgKIAEoCzIYLmRpYWxnYXRld2F5LnYxLldoYXRzQXBwSAAaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCQoHY2hhbm5lbCKjAQoJVGVsZXBob255EhsKE3NvdXJjZV9waG9uZV9udW1iZXIYASABKAkSLwoMcmluZ190aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEkgKGGFuc3dlcl9tYWNoaW5lX2RldGVjdGlvbhgDIAEoCzImLmRpYWxnYXRld2F5LnYxLkFuc3dlck1hY2hpbmVEZXRlY3Rpb24iZgoWQW5zd2VyTWFjaGluZURldGVjdGlvbhIUCgdlbmFibGVkGAEgASgISACIAQESGQoMYXdhaXRfcHJvbXB0GAIgASgISAGIAQFCCgoIX2VuYWJsZWRCDwoNX2F3YWl0X3Byb21wdCI8CgNTbXMSHwoXc291cmNlX3Bob25lX251bWJlcl9hcm4YASABKAkSFAoMdGVtcGxhdGVfYXJuGAIgASgJIlIKBUVtYWlsEhsKE2Rlc3RpbmF0aW9uX2FkZHJlc3MYASABKAkSFgoOc291cmNlX2FkZHJlc3MYAiABKAkSFAoMdGVtcGxhdGVfYXJuGAMgASgJIkEKCFdoYXRzQXBwEh8KF3NvdXJjZV9waG9uZV9udW1iZXJfYXJuGAEgASgJEhQKDHRlbXBsYXRlX2FybhgCIAEoCSLFAgoKRGlhbFJlc3VsdBIUCgxjbGllbnRfdG9rZW4YASABKAkSDQoFaW5kZXgYAiABKAQSKAoHb3V0Y29tZRgDIAEoDjIXLmRpYWxnYXRld2F5LnYxLk91dGNvbWUSFwoPZGlhbF9yZXF1ZXN0X2lkGAQgASgJEiYKBnJlYXNvbhgFIAEoDjIWLmRpYWxnYXRld2F5LnYxLlJlYXNvbhIOCgZkZXRhaWwYBiABKAkSMQoMcmV0cnlfYWR2aWNlGAcgASgOMhsuZGlhbGdhdGV3YXkudjEuUmV0cnlBZHZpY2USLgoLcmV0cnlfYWZ0ZXIYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEAoIYXR0ZW1wdHMYCSABKA0SEAoIcmVwbGF5ZWQYCiABKAgSEAoIdHJhY2VfaWQYCyABKAkicgoGTm90aWNlEigKBGtpbmQYASABKA4yGi5kaWFsZ2F0ZXdheS52MS5Ob3RpY2VLaW5kEi4KC3JldHJ5X2FmdGVyGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBmRldGFpbBgDIAEoCSqSAQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9BQ0NFUFRFRBABEhQKEE9VVENPTUVfUkVKRUNURUQQAhITCg9PVVRDT01FX0VYUElSRUQQAxIYChRPVVRDT01FX05PVF9BQ0NFUFRFRBAEEhMKD09VVENPTUVfVU5LTk9XThAFKqkECgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASGgoWUkVBU09OX0lOVkFMSURfUkVRVUVTVBABEhgKFFJFQVNPTl9JTlZBTElEX0lOUFVUEAISGQoVUkVBU09OX1RPS0VOX0NPTkZMSUNUEAMSHQoZUkVBU09OX0NBTVBBSUdOX05PVF9GT1VORBAEEh8KG1JFQVNPTl9DQU1QQUlHTl9OT1RfUlVOTklORxAFEhgKFFJFQVNPTl9BQ0NFU1NfREVOSUVEEAYSHAoYUkVBU09OX0VYUElSQVRJT05fUEFTU0VEEAcSFwoTUkVBU09OX1dPVUxEX0VYUElSRRAIEhQKEFJFQVNPTl9USFJPVFRMRUQQCRIYChRSRUFTT05fQ09OTkVDVF9FUlJPUhAKEh4KGlJFQVNPTl9DT05ORUNUX1VOUkVBQ0hBQkxFEAsSEwoPUkVBU09OX0RSQUlOSU5HEAwSDwoLUkVBU09OX0hFTEQQDRIRCg1SRUFTT05fUFVSR0VEEA4SFQoRUkVBU09OX09WRVJMT0FERUQQDxITCg9SRUFTT05fREVBRExJTkUQEBIgChxSRUFTT05fT1VUU0lERV9DQUxMSU5HX0hPVVJTEBESFQoRUkVBU09OX1NVUFBSRVNTRUQQEhIYChRSRUFTT05fQ09OVEFDVF9MSU1JVBATEh0KGVJFQVNPTl9OVU1CRVJfTk9UX0FMTE9XRUQQFCp8CgtSZXRyeUFkdmljZRIcChhSRVRSWV9BRFZJQ0VfVU5TUEVDSUZJRUQQABIbChdSRVRSWV9BRFZJQ0VfU0FNRV9UT0tFThABEhoKFlJFVFJZX0FEVklDRV9ORVdfVE9LRU4QAhIWChJSRVRSWV9BRFZJQ0VfTkVWRVIQAypfCghQcmlvcml0eRIYChRQUklPUklUWV9VTlNQRUNJRklFRBAAEhMKD1BSSU9SSVRZX05PUk1BTBABEhEKDVBSSU9SSVRZX0hJR0gQAhIRCg1QUklPUklUWV9CVUxLEAMqxwEKCk5vdGljZUtpbmQSGwoXTk9USUNFX0tJTkRfVU5TUEVDSUZJRUQQABIYChROT1RJQ0VfS0lORF9EUkFJTklORxABEiAKHE5PVElDRV9LSU5EX0NBTVBBSUdOX0NPT0xJTkcQAhIfChtOT1RJQ0VfS0lORF9DQU1QQUlHTl9QQVJLRUQQAxIdChlOT1RJQ0VfS0lORF9DQU1QQUlHTl9IRUxEEAQSIAocTk9USUNFX0tJTkRfQ0FNUEFJR05fUkVTVU1FRBAFMukBChJEaWFsUmVxdWVzdFNlcnZpY2USbwoSU3RyZWFtRGlhbFJlcXVlc3RzEikuZGlhbGdhdGV3YXkudjEuU3RyZWFtRGlhbFJlcXVlc3RzUmVxdWVzdBoqLmRpYWxnYXRld2F5LnYxLlN0cmVhbURpYWxSZXF1ZXN0c1Jlc3BvbnNlKAEwARJiCg9QdXREaWFsUmVxdWVzdHMSJi5kaWFsZ2F0ZXdheS52MS5QdXREaWFsUmVxdWVzdHNSZXF1ZXN0GicuZGlhbGdhdGV3YXkudjEuUHV0RGlhbFJlcXVlc3RzUmVzcG9uc2VCuwEKEmNvbS5kaWFsZ2F0ZXdheS52MUIXRGlhbFJlcXVlc3RTZXJ2aWNlUHJvdG9QAVpQZ2l0aHViLmNvbS9kaWFsLWdhdGV3YXkvZGlhbC1nYXRld2F5L2NsaWVudHMvZ28vZ2VuL2RpYWxnYXRld2F5L3YxO2RpYWxnYXRld2F5djGiAgNER1eqAg5EaWFsR2F0ZXdheS5WMcoCDkRpYWxHYXRld2F5XFYx6gIPRGlhbEdhdGV3YXk6OlYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Dial requests of one campaign, sent on a stream. Put 10 to 500 requests into
@@ -163,8 +163,8 @@ export const PutDialRequestsResponseSchema: GenMessage<PutDialRequestsResponse> 
   messageDesc(file_dialgateway_v1_dial_request_service, 3);
 
 /**
- * One person to dial. A request of more than 256 KiB, as protobuf encodes it, is
- * REJECTED.
+ * One person to dial, or to send a message to. A request of more than 256 KiB, as
+ * protobuf encodes it, is REJECTED.
  *
  * @generated from message dialgateway.v1.DialRequest
  */
@@ -181,9 +181,11 @@ export type DialRequest = Message<"dialgateway.v1.DialRequest"> & {
   clientToken: string;
 
   /**
-   * Whom to dial, in E.164: '+', a country code and the number, at most 15
-   * digits, no spaces or dashes. The gateway never writes it to logs, spans or
-   * errors. The string forms of generated messages show it: log the client token.
+   * Whom to dial, or to send an SMS or WhatsApp message to, in E.164: '+', a
+   * country code and the number, at most 15 digits, no spaces or dashes. Empty
+   * for an e-mail, which has its address in Email. The gateway never writes it to
+   * logs, spans or errors. The string forms of generated messages show it: log the
+   * client token.
    *
    * @generated from field: string phone_number = 2;
    */
@@ -200,10 +202,11 @@ export type DialRequest = Message<"dialgateway.v1.DialRequest"> & {
   expirationTime?: Timestamp | undefined;
 
   /**
-   * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-   * and '_'; keys and values of at most 32,767 characters. May be empty. The
-   * gateway never writes them to logs, spans or errors. The string forms of
-   * generated messages show them.
+   * For a telephone call, the contact attributes for the contact flow; for an SMS,
+   * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+   * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+   * empty. The gateway never writes them to logs, spans or errors. The string
+   * forms of generated messages show them.
    *
    * @generated from field: map<string, string> attributes = 4;
    */
@@ -244,6 +247,56 @@ export type DialRequest = Message<"dialgateway.v1.DialRequest"> & {
    * @generated from field: bool in_doubt = 6;
    */
   inDoubt: boolean;
+
+  /**
+   * How the person is contacted, and the settings for that. Only campaigns of
+   * Amazon Connect's API V2 have channels: for a campaign of V1, such a request is
+   * REJECTED, INVALID_REQUEST with the field in the detail. Without a channel, and
+   * with a Telephony that sets nothing, the request is a telephone call with the
+   * settings of its campaign.
+   *
+   * The gateway treats all fields of a channel like attributes: it never writes
+   * them to logs, spans or errors, and a request with the same token and another
+   * channel, or other fields of it, is REJECTED, TOKEN_CONFLICT.
+   *
+   * A gateway older than this field ignores it, and calls phone_number: upgrade
+   * gateways before callers set it.
+   *
+   * @generated from oneof dialgateway.v1.DialRequest.channel
+   */
+  channel: {
+    /**
+     * A telephone call with settings of its own.
+     *
+     * @generated from field: dialgateway.v1.Telephony telephony = 7;
+     */
+    value: Telephony;
+    case: "telephony";
+  } | {
+    /**
+     * An SMS to phone_number.
+     *
+     * @generated from field: dialgateway.v1.Sms sms = 8;
+     */
+    value: Sms;
+    case: "sms";
+  } | {
+    /**
+     * An e-mail. phone_number must be empty.
+     *
+     * @generated from field: dialgateway.v1.Email email = 9;
+     */
+    value: Email;
+    case: "email";
+  } | {
+    /**
+     * A WhatsApp message to phone_number.
+     *
+     * @generated from field: dialgateway.v1.WhatsApp whats_app = 10;
+     */
+    value: WhatsApp;
+    case: "whatsApp";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -252,6 +305,169 @@ export type DialRequest = Message<"dialgateway.v1.DialRequest"> & {
  */
 export const DialRequestSchema: GenMessage<DialRequest> = /*@__PURE__*/
   messageDesc(file_dialgateway_v1_dial_request_service, 4);
+
+/**
+ * A telephone call with settings of its own. What is not set has the value that
+ * the campaign has.
+ *
+ * @generated from message dialgateway.v1.Telephony
+ */
+export type Telephony = Message<"dialgateway.v1.Telephony"> & {
+  /**
+   * The number that the call comes from, which belongs to the Amazon Connect
+   * instance, in E.164; at most 100 characters.
+   *
+   * @generated from field: string source_phone_number = 1;
+   */
+  sourcePhoneNumber: string;
+
+  /**
+   * How long the phone rings before the call is given up: whole seconds, 15 to 60.
+   *
+   * @generated from field: google.protobuf.Duration ring_timeout = 2;
+   */
+  ringTimeout?: Duration | undefined;
+
+  /**
+   * Whether Amazon Connect finds out if a machine answers.
+   *
+   * @generated from field: dialgateway.v1.AnswerMachineDetection answer_machine_detection = 3;
+   */
+  answerMachineDetection?: AnswerMachineDetection | undefined;
+};
+
+/**
+ * Describes the message dialgateway.v1.Telephony.
+ * Use `create(TelephonySchema)` to create a new message.
+ */
+export const TelephonySchema: GenMessage<Telephony> = /*@__PURE__*/
+  messageDesc(file_dialgateway_v1_dial_request_service, 5);
+
+/**
+ * Whether Amazon Connect finds out if an answering machine answers a call.
+ *
+ * @generated from message dialgateway.v1.AnswerMachineDetection
+ */
+export type AnswerMachineDetection = Message<"dialgateway.v1.AnswerMachineDetection"> & {
+  /**
+   * Whether it does. Required.
+   *
+   * @generated from field: optional bool enabled = 1;
+   */
+  enabled?: boolean | undefined;
+
+  /**
+   * Whether Amazon Connect then waits until the machine's announcement has ended.
+   *
+   * @generated from field: optional bool await_prompt = 2;
+   */
+  awaitPrompt?: boolean | undefined;
+};
+
+/**
+ * Describes the message dialgateway.v1.AnswerMachineDetection.
+ * Use `create(AnswerMachineDetectionSchema)` to create a new message.
+ */
+export const AnswerMachineDetectionSchema: GenMessage<AnswerMachineDetection> = /*@__PURE__*/
+  messageDesc(file_dialgateway_v1_dial_request_service, 6);
+
+/**
+ * An SMS to the phone number of its dial request. What is not set has the value
+ * that the campaign has. The attributes of the dial request are the parameters of
+ * the template.
+ *
+ * @generated from message dialgateway.v1.Sms
+ */
+export type Sms = Message<"dialgateway.v1.Sms"> & {
+  /**
+   * ARN of the phone number that the SMS comes from: 20 to 500 characters.
+   *
+   * @generated from field: string source_phone_number_arn = 1;
+   */
+  sourcePhoneNumberArn: string;
+
+  /**
+   * ARN of the message template: 20 to 500 characters.
+   *
+   * @generated from field: string template_arn = 2;
+   */
+  templateArn: string;
+};
+
+/**
+ * Describes the message dialgateway.v1.Sms.
+ * Use `create(SmsSchema)` to create a new message.
+ */
+export const SmsSchema: GenMessage<Sms> = /*@__PURE__*/
+  messageDesc(file_dialgateway_v1_dial_request_service, 7);
+
+/**
+ * An e-mail. What is not set has the value that the campaign has. The attributes
+ * of the dial request are the parameters of the template.
+ *
+ * @generated from message dialgateway.v1.Email
+ */
+export type Email = Message<"dialgateway.v1.Email"> & {
+  /**
+   * Whom to send it to. Required: 1 to 255 characters on one line, with an address
+   * such as ada@example.com in it.
+   *
+   * @generated from field: string destination_address = 1;
+   */
+  destinationAddress: string;
+
+  /**
+   * The address that it comes from, with the same rule.
+   *
+   * @generated from field: string source_address = 2;
+   */
+  sourceAddress: string;
+
+  /**
+   * ARN of the message template: 20 to 500 characters.
+   *
+   * @generated from field: string template_arn = 3;
+   */
+  templateArn: string;
+};
+
+/**
+ * Describes the message dialgateway.v1.Email.
+ * Use `create(EmailSchema)` to create a new message.
+ */
+export const EmailSchema: GenMessage<Email> = /*@__PURE__*/
+  messageDesc(file_dialgateway_v1_dial_request_service, 8);
+
+/**
+ * A WhatsApp message to the phone number of its dial request. What is not set has
+ * the value that the campaign has. The attributes of the dial request are the
+ * parameters of the template.
+ *
+ * @generated from message dialgateway.v1.WhatsApp
+ */
+export type WhatsApp = Message<"dialgateway.v1.WhatsApp"> & {
+  /**
+   * ARN of the WhatsApp phone number that the message comes from: 20 to 500
+   * characters.
+   *
+   * @generated from field: string source_phone_number_arn = 1;
+   */
+  sourcePhoneNumberArn: string;
+
+  /**
+   * ARN of the message template: 20 to 500 characters.
+   *
+   * @generated from field: string template_arn = 2;
+   */
+  templateArn: string;
+};
+
+/**
+ * Describes the message dialgateway.v1.WhatsApp.
+ * Use `create(WhatsAppSchema)` to create a new message.
+ */
+export const WhatsAppSchema: GenMessage<WhatsApp> = /*@__PURE__*/
+  messageDesc(file_dialgateway_v1_dial_request_service, 9);
 
 /**
  * The one answer to one dial request.
@@ -348,7 +564,7 @@ export type DialResult = Message<"dialgateway.v1.DialResult"> & {
  * Use `create(DialResultSchema)` to create a new message.
  */
 export const DialResultSchema: GenMessage<DialResult> = /*@__PURE__*/
-  messageDesc(file_dialgateway_v1_dial_request_service, 5);
+  messageDesc(file_dialgateway_v1_dial_request_service, 10);
 
 /**
  * A message about the gateway or a campaign. Callers may ignore notices.
@@ -383,7 +599,7 @@ export type Notice = Message<"dialgateway.v1.Notice"> & {
  * Use `create(NoticeSchema)` to create a new message.
  */
 export const NoticeSchema: GenMessage<Notice> = /*@__PURE__*/
-  messageDesc(file_dialgateway_v1_dial_request_service, 6);
+  messageDesc(file_dialgateway_v1_dial_request_service, 11);
 
 /**
  * The outcome of a dial request. Only ACCEPTED and UNKNOWN mean that Amazon
@@ -471,8 +687,8 @@ export enum Reason {
   INVALID_INPUT = 2,
 
   /**
-   * The token is in use, or was accepted, with another phone number or with
-   * other attributes.
+   * The token is in use, or was accepted, with another phone number, with other
+   * attributes or with another channel.
    *
    * @generated from enum value: REASON_TOKEN_CONFLICT = 3;
    */

@@ -7,8 +7,8 @@ package com.dialgateway.v1;
 
 /**
  * <pre>
- * One person to dial. A request of more than 256 KiB, as protobuf encodes it, is
- * REJECTED.
+ * One person to dial, or to send a message to. A request of more than 256 KiB, as
+ * protobuf encodes it, is REJECTED.
  * </pre>
  *
  * Protobuf type {@code dialgateway.v1.DialRequest}
@@ -64,6 +64,52 @@ private static final long serialVersionUID = 0L;
   }
 
   private int bitField0_;
+  private int channelCase_ = 0;
+  @SuppressWarnings("serial")
+  private java.lang.Object channel_;
+  public enum ChannelCase
+      implements com.google.protobuf.Internal.EnumLite,
+          com.google.protobuf.AbstractMessage.InternalOneOfEnum {
+    TELEPHONY(7),
+    SMS(8),
+    EMAIL(9),
+    WHATS_APP(10),
+    CHANNEL_NOT_SET(0);
+    private final int value;
+    private ChannelCase(int value) {
+      this.value = value;
+    }
+    /**
+     * @param value The number of the enum to look for.
+     * @return The enum associated with the given number.
+     * @deprecated Use {@link #forNumber(int)} instead.
+     */
+    @java.lang.Deprecated
+    public static ChannelCase valueOf(int value) {
+      return forNumber(value);
+    }
+
+    public static ChannelCase forNumber(int value) {
+      switch (value) {
+        case 7: return TELEPHONY;
+        case 8: return SMS;
+        case 9: return EMAIL;
+        case 10: return WHATS_APP;
+        case 0: return CHANNEL_NOT_SET;
+        default: return null;
+      }
+    }
+    public int getNumber() {
+      return this.value;
+    }
+  };
+
+  public ChannelCase
+  getChannelCase() {
+    return ChannelCase.forNumber(
+        channelCase_);
+  }
+
   public static final int CLIENT_TOKEN_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
   private volatile java.lang.Object clientToken_ = "";
@@ -124,9 +170,11 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object phoneNumber_ = "";
   /**
    * <pre>
-   * Whom to dial, in E.164: '+', a country code and the number, at most 15
-   * digits, no spaces or dashes. The gateway never writes it to logs, spans or
-   * errors. The string forms of generated messages show it: log the client token.
+   * Whom to dial, or to send an SMS or WhatsApp message to, in E.164: '+', a
+   * country code and the number, at most 15 digits, no spaces or dashes. Empty
+   * for an e-mail, which has its address in Email. The gateway never writes it to
+   * logs, spans or errors. The string forms of generated messages show it: log the
+   * client token.
    * </pre>
    *
    * <code>string phone_number = 2;</code>
@@ -147,9 +195,11 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whom to dial, in E.164: '+', a country code and the number, at most 15
-   * digits, no spaces or dashes. The gateway never writes it to logs, spans or
-   * errors. The string forms of generated messages show it: log the client token.
+   * Whom to dial, or to send an SMS or WhatsApp message to, in E.164: '+', a
+   * country code and the number, at most 15 digits, no spaces or dashes. Empty
+   * for an e-mail, which has its address in Email. The gateway never writes it to
+   * logs, spans or errors. The string forms of generated messages show it: log the
+   * client token.
    * </pre>
    *
    * <code>string phone_number = 2;</code>
@@ -245,10 +295,11 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-   * and '_'; keys and values of at most 32,767 characters. May be empty. The
-   * gateway never writes them to logs, spans or errors. The string forms of
-   * generated messages show them.
+   * For a telephone call, the contact attributes for the contact flow; for an SMS,
+   * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+   * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+   * empty. The gateway never writes them to logs, spans or errors. The string
+   * forms of generated messages show them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -269,10 +320,11 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-   * and '_'; keys and values of at most 32,767 characters. May be empty. The
-   * gateway never writes them to logs, spans or errors. The string forms of
-   * generated messages show them.
+   * For a telephone call, the contact attributes for the contact flow; for an SMS,
+   * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+   * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+   * empty. The gateway never writes them to logs, spans or errors. The string
+   * forms of generated messages show them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -283,10 +335,11 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-   * and '_'; keys and values of at most 32,767 characters. May be empty. The
-   * gateway never writes them to logs, spans or errors. The string forms of
-   * generated messages show them.
+   * For a telephone call, the contact attributes for the contact flow; for an SMS,
+   * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+   * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+   * empty. The gateway never writes them to logs, spans or errors. The string
+   * forms of generated messages show them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -304,10 +357,11 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-   * and '_'; keys and values of at most 32,767 characters. May be empty. The
-   * gateway never writes them to logs, spans or errors. The string forms of
-   * generated messages show them.
+   * For a telephone call, the contact attributes for the contact flow; for an SMS,
+   * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+   * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+   * empty. The gateway never writes them to logs, spans or errors. The string
+   * forms of generated messages show them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -411,6 +465,178 @@ java.lang.String defaultValue) {
     return inDoubt_;
   }
 
+  public static final int TELEPHONY_FIELD_NUMBER = 7;
+  /**
+   * <pre>
+   * A telephone call with settings of its own.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+   * @return Whether the telephony field is set.
+   */
+  @java.lang.Override
+  public boolean hasTelephony() {
+    return channelCase_ == 7;
+  }
+  /**
+   * <pre>
+   * A telephone call with settings of its own.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+   * @return The telephony.
+   */
+  @java.lang.Override
+  public com.dialgateway.v1.Telephony getTelephony() {
+    if (channelCase_ == 7) {
+       return (com.dialgateway.v1.Telephony) channel_;
+    }
+    return com.dialgateway.v1.Telephony.getDefaultInstance();
+  }
+  /**
+   * <pre>
+   * A telephone call with settings of its own.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+   */
+  @java.lang.Override
+  public com.dialgateway.v1.TelephonyOrBuilder getTelephonyOrBuilder() {
+    if (channelCase_ == 7) {
+       return (com.dialgateway.v1.Telephony) channel_;
+    }
+    return com.dialgateway.v1.Telephony.getDefaultInstance();
+  }
+
+  public static final int SMS_FIELD_NUMBER = 8;
+  /**
+   * <pre>
+   * An SMS to phone_number.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Sms sms = 8;</code>
+   * @return Whether the sms field is set.
+   */
+  @java.lang.Override
+  public boolean hasSms() {
+    return channelCase_ == 8;
+  }
+  /**
+   * <pre>
+   * An SMS to phone_number.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Sms sms = 8;</code>
+   * @return The sms.
+   */
+  @java.lang.Override
+  public com.dialgateway.v1.Sms getSms() {
+    if (channelCase_ == 8) {
+       return (com.dialgateway.v1.Sms) channel_;
+    }
+    return com.dialgateway.v1.Sms.getDefaultInstance();
+  }
+  /**
+   * <pre>
+   * An SMS to phone_number.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Sms sms = 8;</code>
+   */
+  @java.lang.Override
+  public com.dialgateway.v1.SmsOrBuilder getSmsOrBuilder() {
+    if (channelCase_ == 8) {
+       return (com.dialgateway.v1.Sms) channel_;
+    }
+    return com.dialgateway.v1.Sms.getDefaultInstance();
+  }
+
+  public static final int EMAIL_FIELD_NUMBER = 9;
+  /**
+   * <pre>
+   * An e-mail. phone_number must be empty.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Email email = 9;</code>
+   * @return Whether the email field is set.
+   */
+  @java.lang.Override
+  public boolean hasEmail() {
+    return channelCase_ == 9;
+  }
+  /**
+   * <pre>
+   * An e-mail. phone_number must be empty.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Email email = 9;</code>
+   * @return The email.
+   */
+  @java.lang.Override
+  public com.dialgateway.v1.Email getEmail() {
+    if (channelCase_ == 9) {
+       return (com.dialgateway.v1.Email) channel_;
+    }
+    return com.dialgateway.v1.Email.getDefaultInstance();
+  }
+  /**
+   * <pre>
+   * An e-mail. phone_number must be empty.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Email email = 9;</code>
+   */
+  @java.lang.Override
+  public com.dialgateway.v1.EmailOrBuilder getEmailOrBuilder() {
+    if (channelCase_ == 9) {
+       return (com.dialgateway.v1.Email) channel_;
+    }
+    return com.dialgateway.v1.Email.getDefaultInstance();
+  }
+
+  public static final int WHATS_APP_FIELD_NUMBER = 10;
+  /**
+   * <pre>
+   * A WhatsApp message to phone_number.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+   * @return Whether the whatsApp field is set.
+   */
+  @java.lang.Override
+  public boolean hasWhatsApp() {
+    return channelCase_ == 10;
+  }
+  /**
+   * <pre>
+   * A WhatsApp message to phone_number.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+   * @return The whatsApp.
+   */
+  @java.lang.Override
+  public com.dialgateway.v1.WhatsApp getWhatsApp() {
+    if (channelCase_ == 10) {
+       return (com.dialgateway.v1.WhatsApp) channel_;
+    }
+    return com.dialgateway.v1.WhatsApp.getDefaultInstance();
+  }
+  /**
+   * <pre>
+   * A WhatsApp message to phone_number.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+   */
+  @java.lang.Override
+  public com.dialgateway.v1.WhatsAppOrBuilder getWhatsAppOrBuilder() {
+    if (channelCase_ == 10) {
+       return (com.dialgateway.v1.WhatsApp) channel_;
+    }
+    return com.dialgateway.v1.WhatsApp.getDefaultInstance();
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -445,6 +671,18 @@ java.lang.String defaultValue) {
     }
     if (inDoubt_ != false) {
       output.writeBool(6, inDoubt_);
+    }
+    if (channelCase_ == 7) {
+      output.writeMessage(7, (com.dialgateway.v1.Telephony) channel_);
+    }
+    if (channelCase_ == 8) {
+      output.writeMessage(8, (com.dialgateway.v1.Sms) channel_);
+    }
+    if (channelCase_ == 9) {
+      output.writeMessage(9, (com.dialgateway.v1.Email) channel_);
+    }
+    if (channelCase_ == 10) {
+      output.writeMessage(10, (com.dialgateway.v1.WhatsApp) channel_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -482,6 +720,22 @@ java.lang.String defaultValue) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(6, inDoubt_);
     }
+    if (channelCase_ == 7) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(7, (com.dialgateway.v1.Telephony) channel_);
+    }
+    if (channelCase_ == 8) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(8, (com.dialgateway.v1.Sms) channel_);
+    }
+    if (channelCase_ == 9) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(9, (com.dialgateway.v1.Email) channel_);
+    }
+    if (channelCase_ == 10) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(10, (com.dialgateway.v1.WhatsApp) channel_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -512,6 +766,27 @@ java.lang.String defaultValue) {
         .equals(other.getTraceparent())) return false;
     if (getInDoubt()
         != other.getInDoubt()) return false;
+    if (!getChannelCase().equals(other.getChannelCase())) return false;
+    switch (channelCase_) {
+      case 7:
+        if (!getTelephony()
+            .equals(other.getTelephony())) return false;
+        break;
+      case 8:
+        if (!getSms()
+            .equals(other.getSms())) return false;
+        break;
+      case 9:
+        if (!getEmail()
+            .equals(other.getEmail())) return false;
+        break;
+      case 10:
+        if (!getWhatsApp()
+            .equals(other.getWhatsApp())) return false;
+        break;
+      case 0:
+      default:
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -540,6 +815,26 @@ java.lang.String defaultValue) {
     hash = (37 * hash) + IN_DOUBT_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getInDoubt());
+    switch (channelCase_) {
+      case 7:
+        hash = (37 * hash) + TELEPHONY_FIELD_NUMBER;
+        hash = (53 * hash) + getTelephony().hashCode();
+        break;
+      case 8:
+        hash = (37 * hash) + SMS_FIELD_NUMBER;
+        hash = (53 * hash) + getSms().hashCode();
+        break;
+      case 9:
+        hash = (37 * hash) + EMAIL_FIELD_NUMBER;
+        hash = (53 * hash) + getEmail().hashCode();
+        break;
+      case 10:
+        hash = (37 * hash) + WHATS_APP_FIELD_NUMBER;
+        hash = (53 * hash) + getWhatsApp().hashCode();
+        break;
+      case 0:
+      default:
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -639,8 +934,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * One person to dial. A request of more than 256 KiB, as protobuf encodes it, is
-   * REJECTED.
+   * One person to dial, or to send a message to. A request of more than 256 KiB, as
+   * protobuf encodes it, is REJECTED.
    * </pre>
    *
    * Protobuf type {@code dialgateway.v1.DialRequest}
@@ -714,6 +1009,20 @@ java.lang.String defaultValue) {
       internalGetMutableAttributes().clear();
       traceparent_ = "";
       inDoubt_ = false;
+      if (telephonyBuilder_ != null) {
+        telephonyBuilder_.clear();
+      }
+      if (smsBuilder_ != null) {
+        smsBuilder_.clear();
+      }
+      if (emailBuilder_ != null) {
+        emailBuilder_.clear();
+      }
+      if (whatsAppBuilder_ != null) {
+        whatsAppBuilder_.clear();
+      }
+      channelCase_ = 0;
+      channel_ = null;
       return this;
     }
 
@@ -741,6 +1050,7 @@ java.lang.String defaultValue) {
     public com.dialgateway.v1.DialRequest buildPartial() {
       com.dialgateway.v1.DialRequest result = new com.dialgateway.v1.DialRequest(this);
       if (bitField0_ != 0) { buildPartial0(result); }
+      buildPartialOneofs(result);
       onBuilt();
       return result;
     }
@@ -771,6 +1081,27 @@ java.lang.String defaultValue) {
         result.inDoubt_ = inDoubt_;
       }
       result.bitField0_ |= to_bitField0_;
+    }
+
+    private void buildPartialOneofs(com.dialgateway.v1.DialRequest result) {
+      result.channelCase_ = channelCase_;
+      result.channel_ = this.channel_;
+      if (channelCase_ == 7 &&
+          telephonyBuilder_ != null) {
+        result.channel_ = telephonyBuilder_.build();
+      }
+      if (channelCase_ == 8 &&
+          smsBuilder_ != null) {
+        result.channel_ = smsBuilder_.build();
+      }
+      if (channelCase_ == 9 &&
+          emailBuilder_ != null) {
+        result.channel_ = emailBuilder_.build();
+      }
+      if (channelCase_ == 10 &&
+          whatsAppBuilder_ != null) {
+        result.channel_ = whatsAppBuilder_.build();
+      }
     }
 
     @java.lang.Override
@@ -808,6 +1139,27 @@ java.lang.String defaultValue) {
       }
       if (other.getInDoubt() != false) {
         setInDoubt(other.getInDoubt());
+      }
+      switch (other.getChannelCase()) {
+        case TELEPHONY: {
+          mergeTelephony(other.getTelephony());
+          break;
+        }
+        case SMS: {
+          mergeSms(other.getSms());
+          break;
+        }
+        case EMAIL: {
+          mergeEmail(other.getEmail());
+          break;
+        }
+        case WHATS_APP: {
+          mergeWhatsApp(other.getWhatsApp());
+          break;
+        }
+        case CHANNEL_NOT_SET: {
+          break;
+        }
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -871,6 +1223,34 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00000020;
               break;
             } // case 48
+            case 58: {
+              input.readMessage(
+                  internalGetTelephonyFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              channelCase_ = 7;
+              break;
+            } // case 58
+            case 66: {
+              input.readMessage(
+                  internalGetSmsFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              channelCase_ = 8;
+              break;
+            } // case 66
+            case 74: {
+              input.readMessage(
+                  internalGetEmailFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              channelCase_ = 9;
+              break;
+            } // case 74
+            case 82: {
+              input.readMessage(
+                  internalGetWhatsAppFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              channelCase_ = 10;
+              break;
+            } // case 82
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -886,6 +1266,21 @@ java.lang.String defaultValue) {
       } // finally
       return this;
     }
+    private int channelCase_ = 0;
+    private java.lang.Object channel_;
+    public ChannelCase
+        getChannelCase() {
+      return ChannelCase.forNumber(
+          channelCase_);
+    }
+
+    public Builder clearChannel() {
+      channelCase_ = 0;
+      channel_ = null;
+      onChanged();
+      return this;
+    }
+
     private int bitField0_;
 
     private java.lang.Object clientToken_ = "";
@@ -1003,9 +1398,11 @@ java.lang.String defaultValue) {
     private java.lang.Object phoneNumber_ = "";
     /**
      * <pre>
-     * Whom to dial, in E.164: '+', a country code and the number, at most 15
-     * digits, no spaces or dashes. The gateway never writes it to logs, spans or
-     * errors. The string forms of generated messages show it: log the client token.
+     * Whom to dial, or to send an SMS or WhatsApp message to, in E.164: '+', a
+     * country code and the number, at most 15 digits, no spaces or dashes. Empty
+     * for an e-mail, which has its address in Email. The gateway never writes it to
+     * logs, spans or errors. The string forms of generated messages show it: log the
+     * client token.
      * </pre>
      *
      * <code>string phone_number = 2;</code>
@@ -1025,9 +1422,11 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whom to dial, in E.164: '+', a country code and the number, at most 15
-     * digits, no spaces or dashes. The gateway never writes it to logs, spans or
-     * errors. The string forms of generated messages show it: log the client token.
+     * Whom to dial, or to send an SMS or WhatsApp message to, in E.164: '+', a
+     * country code and the number, at most 15 digits, no spaces or dashes. Empty
+     * for an e-mail, which has its address in Email. The gateway never writes it to
+     * logs, spans or errors. The string forms of generated messages show it: log the
+     * client token.
      * </pre>
      *
      * <code>string phone_number = 2;</code>
@@ -1048,9 +1447,11 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whom to dial, in E.164: '+', a country code and the number, at most 15
-     * digits, no spaces or dashes. The gateway never writes it to logs, spans or
-     * errors. The string forms of generated messages show it: log the client token.
+     * Whom to dial, or to send an SMS or WhatsApp message to, in E.164: '+', a
+     * country code and the number, at most 15 digits, no spaces or dashes. Empty
+     * for an e-mail, which has its address in Email. The gateway never writes it to
+     * logs, spans or errors. The string forms of generated messages show it: log the
+     * client token.
      * </pre>
      *
      * <code>string phone_number = 2;</code>
@@ -1067,9 +1468,11 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whom to dial, in E.164: '+', a country code and the number, at most 15
-     * digits, no spaces or dashes. The gateway never writes it to logs, spans or
-     * errors. The string forms of generated messages show it: log the client token.
+     * Whom to dial, or to send an SMS or WhatsApp message to, in E.164: '+', a
+     * country code and the number, at most 15 digits, no spaces or dashes. Empty
+     * for an e-mail, which has its address in Email. The gateway never writes it to
+     * logs, spans or errors. The string forms of generated messages show it: log the
+     * client token.
      * </pre>
      *
      * <code>string phone_number = 2;</code>
@@ -1083,9 +1486,11 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Whom to dial, in E.164: '+', a country code and the number, at most 15
-     * digits, no spaces or dashes. The gateway never writes it to logs, spans or
-     * errors. The string forms of generated messages show it: log the client token.
+     * Whom to dial, or to send an SMS or WhatsApp message to, in E.164: '+', a
+     * country code and the number, at most 15 digits, no spaces or dashes. Empty
+     * for an e-mail, which has its address in Email. The gateway never writes it to
+     * logs, spans or errors. The string forms of generated messages show it: log the
+     * client token.
      * </pre>
      *
      * <code>string phone_number = 2;</code>
@@ -1314,10 +1719,11 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-     * and '_'; keys and values of at most 32,767 characters. May be empty. The
-     * gateway never writes them to logs, spans or errors. The string forms of
-     * generated messages show them.
+     * For a telephone call, the contact attributes for the contact flow; for an SMS,
+     * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+     * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+     * empty. The gateway never writes them to logs, spans or errors. The string
+     * forms of generated messages show them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -1338,10 +1744,11 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-     * and '_'; keys and values of at most 32,767 characters. May be empty. The
-     * gateway never writes them to logs, spans or errors. The string forms of
-     * generated messages show them.
+     * For a telephone call, the contact attributes for the contact flow; for an SMS,
+     * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+     * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+     * empty. The gateway never writes them to logs, spans or errors. The string
+     * forms of generated messages show them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -1352,10 +1759,11 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-     * and '_'; keys and values of at most 32,767 characters. May be empty. The
-     * gateway never writes them to logs, spans or errors. The string forms of
-     * generated messages show them.
+     * For a telephone call, the contact attributes for the contact flow; for an SMS,
+     * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+     * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+     * empty. The gateway never writes them to logs, spans or errors. The string
+     * forms of generated messages show them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -1373,10 +1781,11 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-     * and '_'; keys and values of at most 32,767 characters. May be empty. The
-     * gateway never writes them to logs, spans or errors. The string forms of
-     * generated messages show them.
+     * For a telephone call, the contact attributes for the contact flow; for an SMS,
+     * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+     * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+     * empty. The gateway never writes them to logs, spans or errors. The string
+     * forms of generated messages show them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -1400,10 +1809,11 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-     * and '_'; keys and values of at most 32,767 characters. May be empty. The
-     * gateway never writes them to logs, spans or errors. The string forms of
-     * generated messages show them.
+     * For a telephone call, the contact attributes for the contact flow; for an SMS,
+     * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+     * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+     * empty. The gateway never writes them to logs, spans or errors. The string
+     * forms of generated messages show them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -1426,10 +1836,11 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-     * and '_'; keys and values of at most 32,767 characters. May be empty. The
-     * gateway never writes them to logs, spans or errors. The string forms of
-     * generated messages show them.
+     * For a telephone call, the contact attributes for the contact flow; for an SMS,
+     * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+     * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+     * empty. The gateway never writes them to logs, spans or errors. The string
+     * forms of generated messages show them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -1446,10 +1857,11 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-     * and '_'; keys and values of at most 32,767 characters. May be empty. The
-     * gateway never writes them to logs, spans or errors. The string forms of
-     * generated messages show them.
+     * For a telephone call, the contact attributes for the contact flow; for an SMS,
+     * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+     * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+     * empty. The gateway never writes them to logs, spans or errors. The string
+     * forms of generated messages show them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -1668,6 +2080,718 @@ java.lang.String defaultValue) {
       inDoubt_ = false;
       onChanged();
       return this;
+    }
+
+    private com.google.protobuf.SingleFieldBuilder<
+        com.dialgateway.v1.Telephony, com.dialgateway.v1.Telephony.Builder, com.dialgateway.v1.TelephonyOrBuilder> telephonyBuilder_;
+    /**
+     * <pre>
+     * A telephone call with settings of its own.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+     * @return Whether the telephony field is set.
+     */
+    @java.lang.Override
+    public boolean hasTelephony() {
+      return channelCase_ == 7;
+    }
+    /**
+     * <pre>
+     * A telephone call with settings of its own.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+     * @return The telephony.
+     */
+    @java.lang.Override
+    public com.dialgateway.v1.Telephony getTelephony() {
+      if (telephonyBuilder_ == null) {
+        if (channelCase_ == 7) {
+          return (com.dialgateway.v1.Telephony) channel_;
+        }
+        return com.dialgateway.v1.Telephony.getDefaultInstance();
+      } else {
+        if (channelCase_ == 7) {
+          return telephonyBuilder_.getMessage();
+        }
+        return com.dialgateway.v1.Telephony.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * A telephone call with settings of its own.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+     */
+    public Builder setTelephony(com.dialgateway.v1.Telephony value) {
+      if (telephonyBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        channel_ = value;
+        onChanged();
+      } else {
+        telephonyBuilder_.setMessage(value);
+      }
+      channelCase_ = 7;
+      return this;
+    }
+    /**
+     * <pre>
+     * A telephone call with settings of its own.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+     */
+    public Builder setTelephony(
+        com.dialgateway.v1.Telephony.Builder builderForValue) {
+      if (telephonyBuilder_ == null) {
+        channel_ = builderForValue.build();
+        onChanged();
+      } else {
+        telephonyBuilder_.setMessage(builderForValue.build());
+      }
+      channelCase_ = 7;
+      return this;
+    }
+    /**
+     * <pre>
+     * A telephone call with settings of its own.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+     */
+    public Builder mergeTelephony(com.dialgateway.v1.Telephony value) {
+      if (telephonyBuilder_ == null) {
+        if (channelCase_ == 7 &&
+            channel_ != com.dialgateway.v1.Telephony.getDefaultInstance()) {
+          channel_ = com.dialgateway.v1.Telephony.newBuilder((com.dialgateway.v1.Telephony) channel_)
+              .mergeFrom(value).buildPartial();
+        } else {
+          channel_ = value;
+        }
+        onChanged();
+      } else {
+        if (channelCase_ == 7) {
+          telephonyBuilder_.mergeFrom(value);
+        } else {
+          telephonyBuilder_.setMessage(value);
+        }
+      }
+      channelCase_ = 7;
+      return this;
+    }
+    /**
+     * <pre>
+     * A telephone call with settings of its own.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+     */
+    public Builder clearTelephony() {
+      if (telephonyBuilder_ == null) {
+        if (channelCase_ == 7) {
+          channelCase_ = 0;
+          channel_ = null;
+          onChanged();
+        }
+      } else {
+        if (channelCase_ == 7) {
+          channelCase_ = 0;
+          channel_ = null;
+        }
+        telephonyBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * A telephone call with settings of its own.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+     */
+    public com.dialgateway.v1.Telephony.Builder getTelephonyBuilder() {
+      return internalGetTelephonyFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * A telephone call with settings of its own.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+     */
+    @java.lang.Override
+    public com.dialgateway.v1.TelephonyOrBuilder getTelephonyOrBuilder() {
+      if ((channelCase_ == 7) && (telephonyBuilder_ != null)) {
+        return telephonyBuilder_.getMessageOrBuilder();
+      } else {
+        if (channelCase_ == 7) {
+          return (com.dialgateway.v1.Telephony) channel_;
+        }
+        return com.dialgateway.v1.Telephony.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * A telephone call with settings of its own.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.dialgateway.v1.Telephony, com.dialgateway.v1.Telephony.Builder, com.dialgateway.v1.TelephonyOrBuilder> 
+        internalGetTelephonyFieldBuilder() {
+      if (telephonyBuilder_ == null) {
+        if (!(channelCase_ == 7)) {
+          channel_ = com.dialgateway.v1.Telephony.getDefaultInstance();
+        }
+        telephonyBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.dialgateway.v1.Telephony, com.dialgateway.v1.Telephony.Builder, com.dialgateway.v1.TelephonyOrBuilder>(
+                (com.dialgateway.v1.Telephony) channel_,
+                getParentForChildren(),
+                isClean());
+        channel_ = null;
+      }
+      channelCase_ = 7;
+      onChanged();
+      return telephonyBuilder_;
+    }
+
+    private com.google.protobuf.SingleFieldBuilder<
+        com.dialgateway.v1.Sms, com.dialgateway.v1.Sms.Builder, com.dialgateway.v1.SmsOrBuilder> smsBuilder_;
+    /**
+     * <pre>
+     * An SMS to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Sms sms = 8;</code>
+     * @return Whether the sms field is set.
+     */
+    @java.lang.Override
+    public boolean hasSms() {
+      return channelCase_ == 8;
+    }
+    /**
+     * <pre>
+     * An SMS to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Sms sms = 8;</code>
+     * @return The sms.
+     */
+    @java.lang.Override
+    public com.dialgateway.v1.Sms getSms() {
+      if (smsBuilder_ == null) {
+        if (channelCase_ == 8) {
+          return (com.dialgateway.v1.Sms) channel_;
+        }
+        return com.dialgateway.v1.Sms.getDefaultInstance();
+      } else {
+        if (channelCase_ == 8) {
+          return smsBuilder_.getMessage();
+        }
+        return com.dialgateway.v1.Sms.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * An SMS to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Sms sms = 8;</code>
+     */
+    public Builder setSms(com.dialgateway.v1.Sms value) {
+      if (smsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        channel_ = value;
+        onChanged();
+      } else {
+        smsBuilder_.setMessage(value);
+      }
+      channelCase_ = 8;
+      return this;
+    }
+    /**
+     * <pre>
+     * An SMS to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Sms sms = 8;</code>
+     */
+    public Builder setSms(
+        com.dialgateway.v1.Sms.Builder builderForValue) {
+      if (smsBuilder_ == null) {
+        channel_ = builderForValue.build();
+        onChanged();
+      } else {
+        smsBuilder_.setMessage(builderForValue.build());
+      }
+      channelCase_ = 8;
+      return this;
+    }
+    /**
+     * <pre>
+     * An SMS to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Sms sms = 8;</code>
+     */
+    public Builder mergeSms(com.dialgateway.v1.Sms value) {
+      if (smsBuilder_ == null) {
+        if (channelCase_ == 8 &&
+            channel_ != com.dialgateway.v1.Sms.getDefaultInstance()) {
+          channel_ = com.dialgateway.v1.Sms.newBuilder((com.dialgateway.v1.Sms) channel_)
+              .mergeFrom(value).buildPartial();
+        } else {
+          channel_ = value;
+        }
+        onChanged();
+      } else {
+        if (channelCase_ == 8) {
+          smsBuilder_.mergeFrom(value);
+        } else {
+          smsBuilder_.setMessage(value);
+        }
+      }
+      channelCase_ = 8;
+      return this;
+    }
+    /**
+     * <pre>
+     * An SMS to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Sms sms = 8;</code>
+     */
+    public Builder clearSms() {
+      if (smsBuilder_ == null) {
+        if (channelCase_ == 8) {
+          channelCase_ = 0;
+          channel_ = null;
+          onChanged();
+        }
+      } else {
+        if (channelCase_ == 8) {
+          channelCase_ = 0;
+          channel_ = null;
+        }
+        smsBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * An SMS to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Sms sms = 8;</code>
+     */
+    public com.dialgateway.v1.Sms.Builder getSmsBuilder() {
+      return internalGetSmsFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * An SMS to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Sms sms = 8;</code>
+     */
+    @java.lang.Override
+    public com.dialgateway.v1.SmsOrBuilder getSmsOrBuilder() {
+      if ((channelCase_ == 8) && (smsBuilder_ != null)) {
+        return smsBuilder_.getMessageOrBuilder();
+      } else {
+        if (channelCase_ == 8) {
+          return (com.dialgateway.v1.Sms) channel_;
+        }
+        return com.dialgateway.v1.Sms.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * An SMS to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Sms sms = 8;</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.dialgateway.v1.Sms, com.dialgateway.v1.Sms.Builder, com.dialgateway.v1.SmsOrBuilder> 
+        internalGetSmsFieldBuilder() {
+      if (smsBuilder_ == null) {
+        if (!(channelCase_ == 8)) {
+          channel_ = com.dialgateway.v1.Sms.getDefaultInstance();
+        }
+        smsBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.dialgateway.v1.Sms, com.dialgateway.v1.Sms.Builder, com.dialgateway.v1.SmsOrBuilder>(
+                (com.dialgateway.v1.Sms) channel_,
+                getParentForChildren(),
+                isClean());
+        channel_ = null;
+      }
+      channelCase_ = 8;
+      onChanged();
+      return smsBuilder_;
+    }
+
+    private com.google.protobuf.SingleFieldBuilder<
+        com.dialgateway.v1.Email, com.dialgateway.v1.Email.Builder, com.dialgateway.v1.EmailOrBuilder> emailBuilder_;
+    /**
+     * <pre>
+     * An e-mail. phone_number must be empty.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Email email = 9;</code>
+     * @return Whether the email field is set.
+     */
+    @java.lang.Override
+    public boolean hasEmail() {
+      return channelCase_ == 9;
+    }
+    /**
+     * <pre>
+     * An e-mail. phone_number must be empty.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Email email = 9;</code>
+     * @return The email.
+     */
+    @java.lang.Override
+    public com.dialgateway.v1.Email getEmail() {
+      if (emailBuilder_ == null) {
+        if (channelCase_ == 9) {
+          return (com.dialgateway.v1.Email) channel_;
+        }
+        return com.dialgateway.v1.Email.getDefaultInstance();
+      } else {
+        if (channelCase_ == 9) {
+          return emailBuilder_.getMessage();
+        }
+        return com.dialgateway.v1.Email.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * An e-mail. phone_number must be empty.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Email email = 9;</code>
+     */
+    public Builder setEmail(com.dialgateway.v1.Email value) {
+      if (emailBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        channel_ = value;
+        onChanged();
+      } else {
+        emailBuilder_.setMessage(value);
+      }
+      channelCase_ = 9;
+      return this;
+    }
+    /**
+     * <pre>
+     * An e-mail. phone_number must be empty.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Email email = 9;</code>
+     */
+    public Builder setEmail(
+        com.dialgateway.v1.Email.Builder builderForValue) {
+      if (emailBuilder_ == null) {
+        channel_ = builderForValue.build();
+        onChanged();
+      } else {
+        emailBuilder_.setMessage(builderForValue.build());
+      }
+      channelCase_ = 9;
+      return this;
+    }
+    /**
+     * <pre>
+     * An e-mail. phone_number must be empty.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Email email = 9;</code>
+     */
+    public Builder mergeEmail(com.dialgateway.v1.Email value) {
+      if (emailBuilder_ == null) {
+        if (channelCase_ == 9 &&
+            channel_ != com.dialgateway.v1.Email.getDefaultInstance()) {
+          channel_ = com.dialgateway.v1.Email.newBuilder((com.dialgateway.v1.Email) channel_)
+              .mergeFrom(value).buildPartial();
+        } else {
+          channel_ = value;
+        }
+        onChanged();
+      } else {
+        if (channelCase_ == 9) {
+          emailBuilder_.mergeFrom(value);
+        } else {
+          emailBuilder_.setMessage(value);
+        }
+      }
+      channelCase_ = 9;
+      return this;
+    }
+    /**
+     * <pre>
+     * An e-mail. phone_number must be empty.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Email email = 9;</code>
+     */
+    public Builder clearEmail() {
+      if (emailBuilder_ == null) {
+        if (channelCase_ == 9) {
+          channelCase_ = 0;
+          channel_ = null;
+          onChanged();
+        }
+      } else {
+        if (channelCase_ == 9) {
+          channelCase_ = 0;
+          channel_ = null;
+        }
+        emailBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * An e-mail. phone_number must be empty.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Email email = 9;</code>
+     */
+    public com.dialgateway.v1.Email.Builder getEmailBuilder() {
+      return internalGetEmailFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * An e-mail. phone_number must be empty.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Email email = 9;</code>
+     */
+    @java.lang.Override
+    public com.dialgateway.v1.EmailOrBuilder getEmailOrBuilder() {
+      if ((channelCase_ == 9) && (emailBuilder_ != null)) {
+        return emailBuilder_.getMessageOrBuilder();
+      } else {
+        if (channelCase_ == 9) {
+          return (com.dialgateway.v1.Email) channel_;
+        }
+        return com.dialgateway.v1.Email.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * An e-mail. phone_number must be empty.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.Email email = 9;</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.dialgateway.v1.Email, com.dialgateway.v1.Email.Builder, com.dialgateway.v1.EmailOrBuilder> 
+        internalGetEmailFieldBuilder() {
+      if (emailBuilder_ == null) {
+        if (!(channelCase_ == 9)) {
+          channel_ = com.dialgateway.v1.Email.getDefaultInstance();
+        }
+        emailBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.dialgateway.v1.Email, com.dialgateway.v1.Email.Builder, com.dialgateway.v1.EmailOrBuilder>(
+                (com.dialgateway.v1.Email) channel_,
+                getParentForChildren(),
+                isClean());
+        channel_ = null;
+      }
+      channelCase_ = 9;
+      onChanged();
+      return emailBuilder_;
+    }
+
+    private com.google.protobuf.SingleFieldBuilder<
+        com.dialgateway.v1.WhatsApp, com.dialgateway.v1.WhatsApp.Builder, com.dialgateway.v1.WhatsAppOrBuilder> whatsAppBuilder_;
+    /**
+     * <pre>
+     * A WhatsApp message to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+     * @return Whether the whatsApp field is set.
+     */
+    @java.lang.Override
+    public boolean hasWhatsApp() {
+      return channelCase_ == 10;
+    }
+    /**
+     * <pre>
+     * A WhatsApp message to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+     * @return The whatsApp.
+     */
+    @java.lang.Override
+    public com.dialgateway.v1.WhatsApp getWhatsApp() {
+      if (whatsAppBuilder_ == null) {
+        if (channelCase_ == 10) {
+          return (com.dialgateway.v1.WhatsApp) channel_;
+        }
+        return com.dialgateway.v1.WhatsApp.getDefaultInstance();
+      } else {
+        if (channelCase_ == 10) {
+          return whatsAppBuilder_.getMessage();
+        }
+        return com.dialgateway.v1.WhatsApp.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * A WhatsApp message to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+     */
+    public Builder setWhatsApp(com.dialgateway.v1.WhatsApp value) {
+      if (whatsAppBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        channel_ = value;
+        onChanged();
+      } else {
+        whatsAppBuilder_.setMessage(value);
+      }
+      channelCase_ = 10;
+      return this;
+    }
+    /**
+     * <pre>
+     * A WhatsApp message to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+     */
+    public Builder setWhatsApp(
+        com.dialgateway.v1.WhatsApp.Builder builderForValue) {
+      if (whatsAppBuilder_ == null) {
+        channel_ = builderForValue.build();
+        onChanged();
+      } else {
+        whatsAppBuilder_.setMessage(builderForValue.build());
+      }
+      channelCase_ = 10;
+      return this;
+    }
+    /**
+     * <pre>
+     * A WhatsApp message to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+     */
+    public Builder mergeWhatsApp(com.dialgateway.v1.WhatsApp value) {
+      if (whatsAppBuilder_ == null) {
+        if (channelCase_ == 10 &&
+            channel_ != com.dialgateway.v1.WhatsApp.getDefaultInstance()) {
+          channel_ = com.dialgateway.v1.WhatsApp.newBuilder((com.dialgateway.v1.WhatsApp) channel_)
+              .mergeFrom(value).buildPartial();
+        } else {
+          channel_ = value;
+        }
+        onChanged();
+      } else {
+        if (channelCase_ == 10) {
+          whatsAppBuilder_.mergeFrom(value);
+        } else {
+          whatsAppBuilder_.setMessage(value);
+        }
+      }
+      channelCase_ = 10;
+      return this;
+    }
+    /**
+     * <pre>
+     * A WhatsApp message to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+     */
+    public Builder clearWhatsApp() {
+      if (whatsAppBuilder_ == null) {
+        if (channelCase_ == 10) {
+          channelCase_ = 0;
+          channel_ = null;
+          onChanged();
+        }
+      } else {
+        if (channelCase_ == 10) {
+          channelCase_ = 0;
+          channel_ = null;
+        }
+        whatsAppBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * A WhatsApp message to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+     */
+    public com.dialgateway.v1.WhatsApp.Builder getWhatsAppBuilder() {
+      return internalGetWhatsAppFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * A WhatsApp message to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+     */
+    @java.lang.Override
+    public com.dialgateway.v1.WhatsAppOrBuilder getWhatsAppOrBuilder() {
+      if ((channelCase_ == 10) && (whatsAppBuilder_ != null)) {
+        return whatsAppBuilder_.getMessageOrBuilder();
+      } else {
+        if (channelCase_ == 10) {
+          return (com.dialgateway.v1.WhatsApp) channel_;
+        }
+        return com.dialgateway.v1.WhatsApp.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * A WhatsApp message to phone_number.
+     * </pre>
+     *
+     * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.dialgateway.v1.WhatsApp, com.dialgateway.v1.WhatsApp.Builder, com.dialgateway.v1.WhatsAppOrBuilder> 
+        internalGetWhatsAppFieldBuilder() {
+      if (whatsAppBuilder_ == null) {
+        if (!(channelCase_ == 10)) {
+          channel_ = com.dialgateway.v1.WhatsApp.getDefaultInstance();
+        }
+        whatsAppBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.dialgateway.v1.WhatsApp, com.dialgateway.v1.WhatsApp.Builder, com.dialgateway.v1.WhatsAppOrBuilder>(
+                (com.dialgateway.v1.WhatsApp) channel_,
+                getParentForChildren(),
+                isClean());
+        channel_ = null;
+      }
+      channelCase_ = 10;
+      onChanged();
+      return whatsAppBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:dialgateway.v1.DialRequest)

@@ -40,9 +40,11 @@ public interface DialRequestOrBuilder extends
 
   /**
    * <pre>
-   * Whom to dial, in E.164: '+', a country code and the number, at most 15
-   * digits, no spaces or dashes. The gateway never writes it to logs, spans or
-   * errors. The string forms of generated messages show it: log the client token.
+   * Whom to dial, or to send an SMS or WhatsApp message to, in E.164: '+', a
+   * country code and the number, at most 15 digits, no spaces or dashes. Empty
+   * for an e-mail, which has its address in Email. The gateway never writes it to
+   * logs, spans or errors. The string forms of generated messages show it: log the
+   * client token.
    * </pre>
    *
    * <code>string phone_number = 2;</code>
@@ -51,9 +53,11 @@ public interface DialRequestOrBuilder extends
   java.lang.String getPhoneNumber();
   /**
    * <pre>
-   * Whom to dial, in E.164: '+', a country code and the number, at most 15
-   * digits, no spaces or dashes. The gateway never writes it to logs, spans or
-   * errors. The string forms of generated messages show it: log the client token.
+   * Whom to dial, or to send an SMS or WhatsApp message to, in E.164: '+', a
+   * country code and the number, at most 15 digits, no spaces or dashes. Empty
+   * for an e-mail, which has its address in Email. The gateway never writes it to
+   * logs, spans or errors. The string forms of generated messages show it: log the
+   * client token.
    * </pre>
    *
    * <code>string phone_number = 2;</code>
@@ -100,10 +104,11 @@ public interface DialRequestOrBuilder extends
 
   /**
    * <pre>
-   * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-   * and '_'; keys and values of at most 32,767 characters. May be empty. The
-   * gateway never writes them to logs, spans or errors. The string forms of
-   * generated messages show them.
+   * For a telephone call, the contact attributes for the contact flow; for an SMS,
+   * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+   * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+   * empty. The gateway never writes them to logs, spans or errors. The string
+   * forms of generated messages show them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -111,10 +116,11 @@ public interface DialRequestOrBuilder extends
   int getAttributesCount();
   /**
    * <pre>
-   * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-   * and '_'; keys and values of at most 32,767 characters. May be empty. The
-   * gateway never writes them to logs, spans or errors. The string forms of
-   * generated messages show them.
+   * For a telephone call, the contact attributes for the contact flow; for an SMS,
+   * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+   * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+   * empty. The gateway never writes them to logs, spans or errors. The string
+   * forms of generated messages show them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -129,10 +135,11 @@ public interface DialRequestOrBuilder extends
   getAttributes();
   /**
    * <pre>
-   * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-   * and '_'; keys and values of at most 32,767 characters. May be empty. The
-   * gateway never writes them to logs, spans or errors. The string forms of
-   * generated messages show them.
+   * For a telephone call, the contact attributes for the contact flow; for an SMS,
+   * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+   * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+   * empty. The gateway never writes them to logs, spans or errors. The string
+   * forms of generated messages show them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -141,10 +148,11 @@ public interface DialRequestOrBuilder extends
   getAttributesMap();
   /**
    * <pre>
-   * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-   * and '_'; keys and values of at most 32,767 characters. May be empty. The
-   * gateway never writes them to logs, spans or errors. The string forms of
-   * generated messages show them.
+   * For a telephone call, the contact attributes for the contact flow; for an SMS,
+   * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+   * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+   * empty. The gateway never writes them to logs, spans or errors. The string
+   * forms of generated messages show them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -156,10 +164,11 @@ java.lang.String getAttributesOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * Contact attributes for the contact flow. Keys of a-z, A-Z, 0-9, '-'
-   * and '_'; keys and values of at most 32,767 characters. May be empty. The
-   * gateway never writes them to logs, spans or errors. The string forms of
-   * generated messages show them.
+   * For a telephone call, the contact attributes for the contact flow; for an SMS,
+   * an e-mail or a WhatsApp message, the parameters of its template. Keys of a-z,
+   * A-Z, 0-9, '-' and '_'; keys and values of at most 32,767 characters. May be
+   * empty. The gateway never writes them to logs, spans or errors. The string
+   * forms of generated messages show them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; attributes = 4;</code>
@@ -221,4 +230,114 @@ java.lang.String defaultValue);
    * @return The inDoubt.
    */
   boolean getInDoubt();
+
+  /**
+   * <pre>
+   * A telephone call with settings of its own.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+   * @return Whether the telephony field is set.
+   */
+  boolean hasTelephony();
+  /**
+   * <pre>
+   * A telephone call with settings of its own.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+   * @return The telephony.
+   */
+  com.dialgateway.v1.Telephony getTelephony();
+  /**
+   * <pre>
+   * A telephone call with settings of its own.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Telephony telephony = 7;</code>
+   */
+  com.dialgateway.v1.TelephonyOrBuilder getTelephonyOrBuilder();
+
+  /**
+   * <pre>
+   * An SMS to phone_number.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Sms sms = 8;</code>
+   * @return Whether the sms field is set.
+   */
+  boolean hasSms();
+  /**
+   * <pre>
+   * An SMS to phone_number.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Sms sms = 8;</code>
+   * @return The sms.
+   */
+  com.dialgateway.v1.Sms getSms();
+  /**
+   * <pre>
+   * An SMS to phone_number.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Sms sms = 8;</code>
+   */
+  com.dialgateway.v1.SmsOrBuilder getSmsOrBuilder();
+
+  /**
+   * <pre>
+   * An e-mail. phone_number must be empty.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Email email = 9;</code>
+   * @return Whether the email field is set.
+   */
+  boolean hasEmail();
+  /**
+   * <pre>
+   * An e-mail. phone_number must be empty.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Email email = 9;</code>
+   * @return The email.
+   */
+  com.dialgateway.v1.Email getEmail();
+  /**
+   * <pre>
+   * An e-mail. phone_number must be empty.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.Email email = 9;</code>
+   */
+  com.dialgateway.v1.EmailOrBuilder getEmailOrBuilder();
+
+  /**
+   * <pre>
+   * A WhatsApp message to phone_number.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+   * @return Whether the whatsApp field is set.
+   */
+  boolean hasWhatsApp();
+  /**
+   * <pre>
+   * A WhatsApp message to phone_number.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+   * @return The whatsApp.
+   */
+  com.dialgateway.v1.WhatsApp getWhatsApp();
+  /**
+   * <pre>
+   * A WhatsApp message to phone_number.
+   * </pre>
+   *
+   * <code>.dialgateway.v1.WhatsApp whats_app = 10;</code>
+   */
+  com.dialgateway.v1.WhatsAppOrBuilder getWhatsAppOrBuilder();
+
+  com.dialgateway.v1.DialRequest.ChannelCase getChannelCase();
 }

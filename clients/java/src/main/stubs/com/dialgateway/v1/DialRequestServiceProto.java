@@ -57,6 +57,31 @@ public final class DialRequestServiceProto extends com.google.protobuf.Generated
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_dialgateway_v1_DialRequest_AttributesEntry_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_dialgateway_v1_Telephony_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_dialgateway_v1_Telephony_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_dialgateway_v1_AnswerMachineDetection_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_dialgateway_v1_AnswerMachineDetection_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_dialgateway_v1_Sms_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_dialgateway_v1_Sms_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_dialgateway_v1_Email_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_dialgateway_v1_Email_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_dialgateway_v1_WhatsApp_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_dialgateway_v1_WhatsApp_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_dialgateway_v1_DialResult_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -90,64 +115,81 @@ public final class DialRequestServiceProto extends com.google.protobuf.Generated
       "\033.dialgateway.v1.DialRequest\022*\n\010priority" +
       "\030\003 \001(\0162\030.dialgateway.v1.Priority\"F\n\027PutD" +
       "ialRequestsResponse\022+\n\007results\030\001 \003(\0132\032.d" +
-      "ialgateway.v1.DialResult\"\211\002\n\013DialRequest" +
+      "ialgateway.v1.DialResult\"\277\003\n\013DialRequest" +
       "\022\024\n\014client_token\030\001 \001(\t\022\024\n\014phone_number\030\002" +
       " \001(\t\0223\n\017expiration_time\030\003 \001(\0132\032.google.p" +
       "rotobuf.Timestamp\022?\n\nattributes\030\004 \003(\0132+." +
       "dialgateway.v1.DialRequest.AttributesEnt" +
       "ry\022\023\n\013traceparent\030\005 \001(\t\022\020\n\010in_doubt\030\006 \001(" +
-      "\010\0321\n\017AttributesEntry\022\013\n\003key\030\001 \001(\t\022\r\n\005val" +
-      "ue\030\002 \001(\t:\0028\001\"\305\002\n\nDialResult\022\024\n\014client_to" +
-      "ken\030\001 \001(\t\022\r\n\005index\030\002 \001(\004\022(\n\007outcome\030\003 \001(" +
-      "\0162\027.dialgateway.v1.Outcome\022\027\n\017dial_reque" +
-      "st_id\030\004 \001(\t\022&\n\006reason\030\005 \001(\0162\026.dialgatewa" +
-      "y.v1.Reason\022\016\n\006detail\030\006 \001(\t\0221\n\014retry_adv" +
-      "ice\030\007 \001(\0162\033.dialgateway.v1.RetryAdvice\022." +
-      "\n\013retry_after\030\010 \001(\0132\031.google.protobuf.Du" +
-      "ration\022\020\n\010attempts\030\t \001(\r\022\020\n\010replayed\030\n \001" +
-      "(\010\022\020\n\010trace_id\030\013 \001(\t\"r\n\006Notice\022(\n\004kind\030\001" +
-      " \001(\0162\032.dialgateway.v1.NoticeKind\022.\n\013retr" +
-      "y_after\030\002 \001(\0132\031.google.protobuf.Duration" +
-      "\022\016\n\006detail\030\003 \001(\t*\222\001\n\007Outcome\022\027\n\023OUTCOME_" +
-      "UNSPECIFIED\020\000\022\024\n\020OUTCOME_ACCEPTED\020\001\022\024\n\020O" +
-      "UTCOME_REJECTED\020\002\022\023\n\017OUTCOME_EXPIRED\020\003\022\030" +
-      "\n\024OUTCOME_NOT_ACCEPTED\020\004\022\023\n\017OUTCOME_UNKN" +
-      "OWN\020\005*\251\004\n\006Reason\022\026\n\022REASON_UNSPECIFIED\020\000" +
-      "\022\032\n\026REASON_INVALID_REQUEST\020\001\022\030\n\024REASON_I" +
-      "NVALID_INPUT\020\002\022\031\n\025REASON_TOKEN_CONFLICT\020" +
-      "\003\022\035\n\031REASON_CAMPAIGN_NOT_FOUND\020\004\022\037\n\033REAS" +
-      "ON_CAMPAIGN_NOT_RUNNING\020\005\022\030\n\024REASON_ACCE" +
-      "SS_DENIED\020\006\022\034\n\030REASON_EXPIRATION_PASSED\020" +
-      "\007\022\027\n\023REASON_WOULD_EXPIRE\020\010\022\024\n\020REASON_THR" +
-      "OTTLED\020\t\022\030\n\024REASON_CONNECT_ERROR\020\n\022\036\n\032RE" +
-      "ASON_CONNECT_UNREACHABLE\020\013\022\023\n\017REASON_DRA" +
-      "INING\020\014\022\017\n\013REASON_HELD\020\r\022\021\n\rREASON_PURGE" +
-      "D\020\016\022\025\n\021REASON_OVERLOADED\020\017\022\023\n\017REASON_DEA" +
-      "DLINE\020\020\022 \n\034REASON_OUTSIDE_CALLING_HOURS\020" +
-      "\021\022\025\n\021REASON_SUPPRESSED\020\022\022\030\n\024REASON_CONTA" +
-      "CT_LIMIT\020\023\022\035\n\031REASON_NUMBER_NOT_ALLOWED\020" +
-      "\024*|\n\013RetryAdvice\022\034\n\030RETRY_ADVICE_UNSPECI" +
-      "FIED\020\000\022\033\n\027RETRY_ADVICE_SAME_TOKEN\020\001\022\032\n\026R" +
-      "ETRY_ADVICE_NEW_TOKEN\020\002\022\026\n\022RETRY_ADVICE_" +
-      "NEVER\020\003*_\n\010Priority\022\030\n\024PRIORITY_UNSPECIF" +
-      "IED\020\000\022\023\n\017PRIORITY_NORMAL\020\001\022\021\n\rPRIORITY_H" +
-      "IGH\020\002\022\021\n\rPRIORITY_BULK\020\003*\307\001\n\nNoticeKind\022" +
-      "\033\n\027NOTICE_KIND_UNSPECIFIED\020\000\022\030\n\024NOTICE_K" +
-      "IND_DRAINING\020\001\022 \n\034NOTICE_KIND_CAMPAIGN_C" +
-      "OOLING\020\002\022\037\n\033NOTICE_KIND_CAMPAIGN_PARKED\020" +
-      "\003\022\035\n\031NOTICE_KIND_CAMPAIGN_HELD\020\004\022 \n\034NOTI" +
-      "CE_KIND_CAMPAIGN_RESUMED\020\0052\351\001\n\022DialReque" +
-      "stService\022o\n\022StreamDialRequests\022).dialga" +
-      "teway.v1.StreamDialRequestsRequest\032*.dia" +
-      "lgateway.v1.StreamDialRequestsResponse(\001" +
-      "0\001\022b\n\017PutDialRequests\022&.dialgateway.v1.P" +
-      "utDialRequestsRequest\032\'.dialgateway.v1.P" +
-      "utDialRequestsResponseB\273\001\n\022com.dialgatew" +
-      "ay.v1B\027DialRequestServiceProtoP\001ZPgithub" +
-      ".com/dial-gateway/dial-gateway/clients/g" +
-      "o/gen/dialgateway/v1;dialgatewayv1\242\002\003DGW" +
-      "\252\002\016DialGateway.V1\312\002\016DialGateway\\V1\352\002\017Dia" +
-      "lGateway::V1b\006proto3"
+      "\010\022.\n\ttelephony\030\007 \001(\0132\031.dialgateway.v1.Te" +
+      "lephonyH\000\022\"\n\003sms\030\010 \001(\0132\023.dialgateway.v1." +
+      "SmsH\000\022&\n\005email\030\t \001(\0132\025.dialgateway.v1.Em" +
+      "ailH\000\022-\n\twhats_app\030\n \001(\0132\030.dialgateway.v" +
+      "1.WhatsAppH\000\0321\n\017AttributesEntry\022\013\n\003key\030\001" +
+      " \001(\t\022\r\n\005value\030\002 \001(\t:\0028\001B\t\n\007channel\"\243\001\n\tT" +
+      "elephony\022\033\n\023source_phone_number\030\001 \001(\t\022/\n" +
+      "\014ring_timeout\030\002 \001(\0132\031.google.protobuf.Du" +
+      "ration\022H\n\030answer_machine_detection\030\003 \001(\013" +
+      "2&.dialgateway.v1.AnswerMachineDetection" +
+      "\"f\n\026AnswerMachineDetection\022\024\n\007enabled\030\001 " +
+      "\001(\010H\000\210\001\001\022\031\n\014await_prompt\030\002 \001(\010H\001\210\001\001B\n\n\010_" +
+      "enabledB\017\n\r_await_prompt\"<\n\003Sms\022\037\n\027sourc" +
+      "e_phone_number_arn\030\001 \001(\t\022\024\n\014template_arn" +
+      "\030\002 \001(\t\"R\n\005Email\022\033\n\023destination_address\030\001" +
+      " \001(\t\022\026\n\016source_address\030\002 \001(\t\022\024\n\014template" +
+      "_arn\030\003 \001(\t\"A\n\010WhatsApp\022\037\n\027source_phone_n" +
+      "umber_arn\030\001 \001(\t\022\024\n\014template_arn\030\002 \001(\t\"\305\002" +
+      "\n\nDialResult\022\024\n\014client_token\030\001 \001(\t\022\r\n\005in" +
+      "dex\030\002 \001(\004\022(\n\007outcome\030\003 \001(\0162\027.dialgateway" +
+      ".v1.Outcome\022\027\n\017dial_request_id\030\004 \001(\t\022&\n\006" +
+      "reason\030\005 \001(\0162\026.dialgateway.v1.Reason\022\016\n\006" +
+      "detail\030\006 \001(\t\0221\n\014retry_advice\030\007 \001(\0162\033.dia" +
+      "lgateway.v1.RetryAdvice\022.\n\013retry_after\030\010" +
+      " \001(\0132\031.google.protobuf.Duration\022\020\n\010attem" +
+      "pts\030\t \001(\r\022\020\n\010replayed\030\n \001(\010\022\020\n\010trace_id\030" +
+      "\013 \001(\t\"r\n\006Notice\022(\n\004kind\030\001 \001(\0162\032.dialgate" +
+      "way.v1.NoticeKind\022.\n\013retry_after\030\002 \001(\0132\031" +
+      ".google.protobuf.Duration\022\016\n\006detail\030\003 \001(" +
+      "\t*\222\001\n\007Outcome\022\027\n\023OUTCOME_UNSPECIFIED\020\000\022\024" +
+      "\n\020OUTCOME_ACCEPTED\020\001\022\024\n\020OUTCOME_REJECTED" +
+      "\020\002\022\023\n\017OUTCOME_EXPIRED\020\003\022\030\n\024OUTCOME_NOT_A" +
+      "CCEPTED\020\004\022\023\n\017OUTCOME_UNKNOWN\020\005*\251\004\n\006Reaso" +
+      "n\022\026\n\022REASON_UNSPECIFIED\020\000\022\032\n\026REASON_INVA" +
+      "LID_REQUEST\020\001\022\030\n\024REASON_INVALID_INPUT\020\002\022" +
+      "\031\n\025REASON_TOKEN_CONFLICT\020\003\022\035\n\031REASON_CAM" +
+      "PAIGN_NOT_FOUND\020\004\022\037\n\033REASON_CAMPAIGN_NOT" +
+      "_RUNNING\020\005\022\030\n\024REASON_ACCESS_DENIED\020\006\022\034\n\030" +
+      "REASON_EXPIRATION_PASSED\020\007\022\027\n\023REASON_WOU" +
+      "LD_EXPIRE\020\010\022\024\n\020REASON_THROTTLED\020\t\022\030\n\024REA" +
+      "SON_CONNECT_ERROR\020\n\022\036\n\032REASON_CONNECT_UN" +
+      "REACHABLE\020\013\022\023\n\017REASON_DRAINING\020\014\022\017\n\013REAS" +
+      "ON_HELD\020\r\022\021\n\rREASON_PURGED\020\016\022\025\n\021REASON_O" +
+      "VERLOADED\020\017\022\023\n\017REASON_DEADLINE\020\020\022 \n\034REAS" +
+      "ON_OUTSIDE_CALLING_HOURS\020\021\022\025\n\021REASON_SUP" +
+      "PRESSED\020\022\022\030\n\024REASON_CONTACT_LIMIT\020\023\022\035\n\031R" +
+      "EASON_NUMBER_NOT_ALLOWED\020\024*|\n\013RetryAdvic" +
+      "e\022\034\n\030RETRY_ADVICE_UNSPECIFIED\020\000\022\033\n\027RETRY" +
+      "_ADVICE_SAME_TOKEN\020\001\022\032\n\026RETRY_ADVICE_NEW" +
+      "_TOKEN\020\002\022\026\n\022RETRY_ADVICE_NEVER\020\003*_\n\010Prio" +
+      "rity\022\030\n\024PRIORITY_UNSPECIFIED\020\000\022\023\n\017PRIORI" +
+      "TY_NORMAL\020\001\022\021\n\rPRIORITY_HIGH\020\002\022\021\n\rPRIORI" +
+      "TY_BULK\020\003*\307\001\n\nNoticeKind\022\033\n\027NOTICE_KIND_" +
+      "UNSPECIFIED\020\000\022\030\n\024NOTICE_KIND_DRAINING\020\001\022" +
+      " \n\034NOTICE_KIND_CAMPAIGN_COOLING\020\002\022\037\n\033NOT" +
+      "ICE_KIND_CAMPAIGN_PARKED\020\003\022\035\n\031NOTICE_KIN" +
+      "D_CAMPAIGN_HELD\020\004\022 \n\034NOTICE_KIND_CAMPAIG" +
+      "N_RESUMED\020\0052\351\001\n\022DialRequestService\022o\n\022St" +
+      "reamDialRequests\022).dialgateway.v1.Stream" +
+      "DialRequestsRequest\032*.dialgateway.v1.Str" +
+      "eamDialRequestsResponse(\0010\001\022b\n\017PutDialRe" +
+      "quests\022&.dialgateway.v1.PutDialRequestsR" +
+      "equest\032\'.dialgateway.v1.PutDialRequestsR" +
+      "esponseB\273\001\n\022com.dialgateway.v1B\027DialRequ" +
+      "estServiceProtoP\001ZPgithub.com/dial-gatew" +
+      "ay/dial-gateway/clients/go/gen/dialgatew" +
+      "ay/v1;dialgatewayv1\242\002\003DGW\252\002\016DialGateway." +
+      "V1\312\002\016DialGateway\\V1\352\002\017DialGateway::V1b\006p" +
+      "roto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -184,21 +226,51 @@ public final class DialRequestServiceProto extends com.google.protobuf.Generated
     internal_static_dialgateway_v1_DialRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_dialgateway_v1_DialRequest_descriptor,
-        new java.lang.String[] { "ClientToken", "PhoneNumber", "ExpirationTime", "Attributes", "Traceparent", "InDoubt", });
+        new java.lang.String[] { "ClientToken", "PhoneNumber", "ExpirationTime", "Attributes", "Traceparent", "InDoubt", "Telephony", "Sms", "Email", "WhatsApp", "Channel", });
     internal_static_dialgateway_v1_DialRequest_AttributesEntry_descriptor =
       internal_static_dialgateway_v1_DialRequest_descriptor.getNestedType(0);
     internal_static_dialgateway_v1_DialRequest_AttributesEntry_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_dialgateway_v1_DialRequest_AttributesEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
-    internal_static_dialgateway_v1_DialResult_descriptor =
+    internal_static_dialgateway_v1_Telephony_descriptor =
       getDescriptor().getMessageType(5);
+    internal_static_dialgateway_v1_Telephony_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_dialgateway_v1_Telephony_descriptor,
+        new java.lang.String[] { "SourcePhoneNumber", "RingTimeout", "AnswerMachineDetection", });
+    internal_static_dialgateway_v1_AnswerMachineDetection_descriptor =
+      getDescriptor().getMessageType(6);
+    internal_static_dialgateway_v1_AnswerMachineDetection_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_dialgateway_v1_AnswerMachineDetection_descriptor,
+        new java.lang.String[] { "Enabled", "AwaitPrompt", });
+    internal_static_dialgateway_v1_Sms_descriptor =
+      getDescriptor().getMessageType(7);
+    internal_static_dialgateway_v1_Sms_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_dialgateway_v1_Sms_descriptor,
+        new java.lang.String[] { "SourcePhoneNumberArn", "TemplateArn", });
+    internal_static_dialgateway_v1_Email_descriptor =
+      getDescriptor().getMessageType(8);
+    internal_static_dialgateway_v1_Email_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_dialgateway_v1_Email_descriptor,
+        new java.lang.String[] { "DestinationAddress", "SourceAddress", "TemplateArn", });
+    internal_static_dialgateway_v1_WhatsApp_descriptor =
+      getDescriptor().getMessageType(9);
+    internal_static_dialgateway_v1_WhatsApp_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_dialgateway_v1_WhatsApp_descriptor,
+        new java.lang.String[] { "SourcePhoneNumberArn", "TemplateArn", });
+    internal_static_dialgateway_v1_DialResult_descriptor =
+      getDescriptor().getMessageType(10);
     internal_static_dialgateway_v1_DialResult_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_dialgateway_v1_DialResult_descriptor,
         new java.lang.String[] { "ClientToken", "Index", "Outcome", "DialRequestId", "Reason", "Detail", "RetryAdvice", "RetryAfter", "Attempts", "Replayed", "TraceId", });
     internal_static_dialgateway_v1_Notice_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(11);
     internal_static_dialgateway_v1_Notice_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_dialgateway_v1_Notice_descriptor,

@@ -41,8 +41,8 @@ public enum Reason
   REASON_INVALID_INPUT(2),
   /**
    * <pre>
-   * The token is in use, or was accepted, with another phone number or with
-   * other attributes.
+   * The token is in use, or was accepted, with another phone number, with other
+   * attributes or with another channel.
    * </pre>
    *
    * <code>REASON_TOKEN_CONFLICT = 3;</code>
@@ -227,8 +227,8 @@ public enum Reason
   public static final int REASON_INVALID_INPUT_VALUE = 2;
   /**
    * <pre>
-   * The token is in use, or was accepted, with another phone number or with
-   * other attributes.
+   * The token is in use, or was accepted, with another phone number, with other
+   * attributes or with another channel.
    * </pre>
    *
    * <code>REASON_TOKEN_CONFLICT = 3;</code>
