@@ -18,8 +18,9 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.first_reply import first_reply
 from gateway.dispatch.fleet_control import FleetControl
 from gateway.dispatch.fleet_member import Ended, FleetMember
+from gateway.dispatch.suppression_sync import SuppressionSync
 from gateway.runtime.supervision import Supervisor
-from gateway.shared_state.port import SharedState
+from gateway.shared_state.port import BeatReply, SharedState
 from gateway.telemetry import FleetFigures, Telemetry
 
 LAST_SETTLEMENTS_S = 1.0
@@ -47,14 +48,25 @@ class FleetSetup:
 
 
 class Fleet:
-    """The parts of one replica that speak with the shared state: beats, claims, and operators' actions."""
+    """The parts of one replica that speak with the shared state.
 
-    def __init__(self, setup: FleetSetup, member: FleetMember, claims: Claims, control: FleetControl) -> None:
+    These are beats, claims, operators' actions, and suppressions.
+    """
+
+    def __init__(
+        self,
+        setup: FleetSetup,
+        member: FleetMember,
+        claims: Claims,
+        control: FleetControl,
+        suppressions: SuppressionSync,
+    ) -> None:
         self.state = setup.state
         self._start = setup.start
         self._member = member
         self.claims = claims
         self.control = control
+        self.suppressions = suppressions
 
     def start(self) -> None:
         """Begin to connect."""
@@ -62,7 +74,7 @@ class Fleet:
 
     def tasks(self) -> list[Coroutine[None, None, None]]:
         """Return what must run until the gateway leaves."""
-        return [self._member.run(), self.claims.run()]
+        return [self._member.run(), self.claims.run(), self.suppressions.run()]
 
     async def leave(self) -> None:
         """Write the last settlements, and leave the fleet, as far as the shared state answers."""
@@ -79,7 +91,9 @@ class Fleet:
 
     def in_words(self) -> tuple[bool, str]:
         """Return whether this replica may send, as far as the fleet is concerned, and how it goes."""
-        return self._member.in_words()
+        may_send, words = self._member.in_words()
+        hindered = self.suppressions.in_words()
+        return (may_send, words) if hindered is None or not may_send else (False, f"{words}; {hindered}")
 
     def notes(self) -> dict[str, str]:
         """Return observations for people."""
@@ -154,9 +168,14 @@ def build_replica(
         setup.ended,
         engine.shared_conditions,
     )
-    member.reply_seen = lambda reply: claims.seen(
-        reply.tick.epoch, reply.tick.members, reply.tick.epoch_age_s(reply.control.now_ms)
-    )
+    suppressions = SuppressionSync(setup.state, member, permits, around.now, control.clock, dispatcher.wake)
+
+    def seen(reply: BeatReply) -> None:
+        age_s = reply.tick.epoch_age_s(reply.control.now_ms)
+        claims.seen(reply.tick.epoch, reply.tick.members, age_s)
+        suppressions.told(reply.tick.epoch, reply.suppressions_version)
+
+    member.reply_seen = seen
     control.join(member)
     dispatcher.turned = member.turned
-    return engine, dispatcher, Fleet(setup, member, claims, control)
+    return engine, dispatcher, Fleet(setup, member, claims, control, suppressions)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from gateway.core.fleet.contacts import KeptContact
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Settlement, TokenRecord
+from gateway.core.fleet.suppressions import Suppression, SuppressionsReply, SuppressionsRequest
 from gateway.shared_state.port import Beat, BeatReply, SharedState, SharedStateError, SharedStateRefused
 
 Measure = Callable[[str, float, str | None], None]
@@ -76,6 +77,21 @@ class MeasuredState:
         """Record an operator's action."""
         with self._measured("act"):
             return await self._state.act(action)
+
+    async def exchange_suppressions(self, request: SuppressionsRequest) -> SuppressionsReply:
+        """Offer suppressions, and read a page of them."""
+        with self._measured("suppressions"):
+            return await self._state.exchange_suppressions(request)
+
+    async def suppress(self, action: Suppression) -> Suppression:
+        """Record a suppression."""
+        with self._measured("act"):
+            return await self._state.suppress(action)
+
+    async def end_suppression(self, action: Suppression, *, known: bool) -> Suppression | None:
+        """Record the end of a suppression."""
+        with self._measured("act"):
+            return await self._state.end_suppression(action, known=known)
 
     async def publish(self, member: str, report: bytes, keep_s: float) -> None:
         """Publish a replica's report."""

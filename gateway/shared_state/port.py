@@ -18,6 +18,7 @@ from gateway.core.fleet.messages import (
     TickRequest,
     TokenRecord,
 )
+from gateway.core.fleet.suppressions import Suppression, SuppressionsReply, SuppressionsRequest
 
 TIMES_ASKED = 3
 """A beat, claim or look-up without a reply is sent again after each time-out, so many times in all. Replies
@@ -64,12 +65,16 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class BeatReply:
-    """The reply to a beat. `conditions_version` is that of the newest condition of a campaign before it."""
+    """The reply to a beat. `conditions_version` is that of the newest condition of a campaign before it.
+
+    `suppressions_version` is that of the newest suppression, or end of one, before it.
+    """
 
     tick: TickReply
     control: ControlReply
     conditions_version: int = 0
     conditions: ConditionsReply | None = None
+    suppressions_version: int = 0
 
 
 class SharedState(Protocol):
@@ -135,6 +140,24 @@ class SharedState(Protocol):
         """Record an operator's action; return it with its version and time, None for a release of no hold.
 
         Raises also `TooManyHolds`.
+        """
+        ...
+
+    async def exchange_suppressions(self, request: SuppressionsRequest) -> SuppressionsReply:
+        """Offer suppressions that the store may lack, and return a page of what the replica has not read."""
+        ...
+
+    async def suppress(self, action: Suppression) -> Suppression:
+        """Record a suppression; return it, or the one that its number has already.
+
+        Raises also `TooManySuppressions`.
+        """
+        ...
+
+    async def end_suppression(self, action: Suppression, *, known: bool) -> Suppression | None:
+        """Record the end of a suppression; None if there is none.
+
+        `known`: the replica knows a suppression that the store may lack.
         """
         ...
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from gateway.core.fleet.contacts import KeptContact
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Member, Settlement, TokenRecord
+from gateway.core.fleet.suppressions import Suppression, SuppressionsReply, SuppressionsRequest
 from gateway.shared_state.address import Address
 from gateway.shared_state.cluster import ClusterRoute, SlotMap
-from gateway.shared_state.commands import conditions, contacts, control, ledger, tick
+from gateway.shared_state.commands import conditions, contacts, control, ledger, suppressions, tick
 from gateway.shared_state.commands.keys import DEFAULT_PREFIX, LAYOUT, Keys
 from gateway.shared_state.commands.script_call import Reply, ScriptCall
 from gateway.shared_state.connections import MOST_CONNECTIONS, Connections
@@ -40,6 +41,7 @@ CLOSING_TURNS = 10
 """Turns of the event loop in which cancelled tasks end and closed connections release their sockets."""
 CLIENT_NAME = "dial-gateway:"
 """What the names of all connections begin with; the member follows."""
+UNKNOWN_FORM = "the shared state replied in an unknown form: its keys were changed by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,8 @@ class ValkeyState:
         if beat.conditions is not None:
             calls.append(conditions.conditions_call(self._keys, beat.conditions))
         layout: Command = ("SET", self._keys.layout, LAYOUT, "NX", "GET")
-        version: Command = ("MGET", conditions.version_key(self._keys))
-        found, newest, ticked, controlled, *told = await self._beats.run(calls, [layout, version])
+        newest: Command = ("MGET", conditions.version_key(self._keys), suppressions.version_key(self._keys))
+        found, versions, ticked, controlled, *told = await self._beats.run(calls, [layout, newest])
         if found not in (None, LAYOUT.encode()):
             text = other_layout(self._keys, found if isinstance(found, bytes) else b"")
             raise self._refused_beat(SharedStateRefused(text))
@@ -162,7 +164,8 @@ class ValkeyState:
             raise SharedStateUnavailable("the shared state has answered a later beat of this replica before")
         # Records must live as long as the longest replay window of all replicas.
         self._window_ms = max(self._window_ms, round(reply.settings.replay_window_s * 1000))
-        return BeatReply(reply, changes, conditions.version_of(newest), exchanged)
+        of_conditions, of_suppressions = conditions.version_of(versions), suppressions.version_of(versions)
+        return BeatReply(reply, changes, of_conditions, exchanged, of_suppressions)
 
     def _refused_beat(self, problem: SharedStateRefused) -> SharedStateRefused:
         self._beats.route.lost(problem)
@@ -254,6 +257,27 @@ class ValkeyState:
         with _readable():
             return control.act_reply(action, reply)
 
+    async def exchange_suppressions(self, request: SuppressionsRequest) -> SuppressionsReply:
+        """Offer suppressions, and read a page of them."""
+        reply = await self._run(suppressions.exchange_call(self._keys, request))
+        with _readable():
+            return suppressions.exchange_reply(reply)
+
+    async def suppress(self, action: Suppression) -> Suppression:
+        """Record a suppression."""
+        reply = await self._run(suppressions.suppress_call(self._keys, action))
+        with _readable():
+            recorded = suppressions.action_reply(action, reply)
+        if recorded is None:
+            raise SharedStateRefused(UNKNOWN_FORM)
+        return recorded
+
+    async def end_suppression(self, action: Suppression, *, known: bool) -> Suppression | None:
+        """Record the end of a suppression."""
+        reply = await self._run(suppressions.end_call(self._keys, action, known=known))
+        with _readable():
+            return suppressions.action_reply(action, reply)
+
     async def publish(self, member: str, report: bytes, keep_s: float) -> None:
         """Publish a replica's report."""
         await self._run(control.publish_call(self._keys, member, report, keep_s))
@@ -298,5 +322,4 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except ValueError:
-        text = "the shared state replied in an unknown form: its keys were changed by hand"
-        raise SharedStateRefused(text) from None
+        raise SharedStateRefused(UNKNOWN_FORM) from None

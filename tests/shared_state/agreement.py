@@ -1,6 +1,6 @@
 """The same operations on the scripts of a real server and on their rules in plain Python: both must agree."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.core.campaigns.holds import TooManyHolds
@@ -16,9 +16,16 @@ from gateway.core.fleet.messages import (
     TickReply,
     TickRequest,
 )
-from gateway.shared_state.commands import conditions, contacts, control, ledger
+from gateway.core.fleet.suppressions import (
+    Suppression,
+    SuppressionsReply,
+    SuppressionsRequest,
+    TooManySuppressions,
+)
+from gateway.shared_state.commands import conditions, contacts, control, ledger, suppressions
 from gateway.shared_state.commands.keys import Keys
 from gateway.shared_state.commands.tick import tick_call, tick_reply
+from gateway.shared_state.port import ActionTooLate
 from gateway.shared_state.rules.contacts import ContactRules, Numbered
 from gateway.shared_state.rules.ledger import LedgerRules
 from gateway.shared_state.rules.model_store import ModelStore
@@ -110,6 +117,43 @@ class Agreement:
         expected = self.store.rules.conditions.exchange(self.scripts.now_ms, request)
         _same("conditions", reply, expected)
         return reply
+
+    # --- suppressions ------------------------------------------------------------------------------
+
+    def exchange_suppressions(self, request: SuppressionsRequest) -> SuppressionsReply:
+        """Offer suppressions, and read a page of them."""
+        call = suppressions.exchange_call(KEYS, request)
+        reply = suppressions.exchange_reply(self.scripts.run(call))
+        _same("suppressions", reply, self.store.exchange_suppressions(request))
+        return reply
+
+    def suppress(self, action: Suppression) -> Suppression | None:
+        """Record a suppression; None if too many numbers are suppressed."""
+        reply = self.scripts.run(suppressions.suppress_call(KEYS, action))
+        return self._acted(
+            lambda: suppressions.action_reply(action, reply), lambda: self.store.suppress(action)
+        )
+
+    def end_suppression(self, action: Suppression, known: bool) -> Suppression | None:
+        """Record the end of a suppression; None if there is none, or if it arrives too late."""
+        reply = self.scripts.run(suppressions.end_call(KEYS, action, known=known))
+        return self._acted(
+            lambda: suppressions.action_reply(action, reply),
+            lambda: self.store.end_suppression(action, known=known),
+        )
+
+    @staticmethod
+    def _acted(
+        of_script: Callable[[], Suppression | None], of_rules: Callable[[], Suppression | None]
+    ) -> Suppression | None:
+        results: list[Suppression | str | None] = []
+        for action in (of_script, of_rules):
+            try:
+                results.append(action())
+            except (TooManySuppressions, ActionTooLate) as refused:
+                results.append(type(refused).__name__)
+        _same("an action on suppressions", *results)
+        return results[0] if isinstance(results[0], Suppression) else None
 
     # --- ledger --------------------------------------------------------------------------------------
 

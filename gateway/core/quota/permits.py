@@ -64,7 +64,8 @@ class FleetPermits:
     """Permits the calls of one replica; `scheduling.permits.Permits` says what the engine uses.
 
     `slots` is how many calls may be under way. `members` are those of the last reply. `granted` and
-    `returned` count permits since the start.
+    `returned` count permits since the start. While `suspended` nothing is permitted: the numbers that must
+    not be called are not known.
     """
 
     def __init__(self, replica: QuotaMember, slots: int, demand: CallDemand) -> None:
@@ -72,7 +73,7 @@ class FleetPermits:
         self.rate = self.ceiling = self.account_rate = settings.call_rate
         self.members: Sequence[Member] = ()
         self.differing: Sequence[str] = ()
-        self.solo = False
+        self.solo = self.suspended = False
         self.granted = self.returned = 0
         self.budget = FleetRetryBudget()
         self._settings = self._agreed = settings
@@ -129,7 +130,7 @@ class FleetPermits:
     def ready_at(self, now: float) -> float:
         """Return when the next permit can be taken: `now` or later."""
         self._advance(now)
-        if self._heard_at is None or self._left:
+        if self._heard_at is None or self._left or self.suspended:
             return now + NEVER_S
         if self._is_local:
             return self._locally_ready_at(now)

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from gateway.core.fleet.contacts import Counts, KeptContact
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Settlement, TokenRecord
+from gateway.core.fleet.suppressions import Suppression, SuppressionsReply, SuppressionsRequest
 from gateway.shared_state.port import Beat, BeatReply, SharedStateUnavailable
 from gateway.shared_state.rules.model_store import ModelStore
 from gateway.shared_state.store_watch import Marks, StoreWatch, claimed_in_doubt, found_in_doubt, whole_ms
@@ -99,6 +100,20 @@ class ModelState:
     async def act(self, action: FleetAction) -> FleetAction | None:
         """Record an operator's action."""
         return await self._exchange("act", lambda: self.store.act(action))
+
+    async def exchange_suppressions(self, request: SuppressionsRequest) -> SuppressionsReply:
+        """Offer suppressions, and read a page of them."""
+        return await self._exchange("suppressions", lambda: self.store.exchange_suppressions(request))
+
+    async def suppress(self, action: Suppression) -> Suppression:
+        """Record a suppression."""
+        return await self._exchange("suppress", lambda: self.store.suppress(action))
+
+    async def end_suppression(self, action: Suppression, *, known: bool) -> Suppression | None:
+        """Record the end of a suppression."""
+        return await self._exchange(
+            "end_suppression", lambda: self.store.end_suppression(action, known=known)
+        )
 
     async def publish(self, member: str, report: bytes, keep_s: float) -> None:
         """Publish a member's report."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from gateway.core.fleet.contacts import Counts, KeptContact
 from gateway.core.fleet.messages import Claim, Claimed, FleetAction, Settlement, TokenRecord
+from gateway.core.fleet.suppressions import Suppression, SuppressionsReply, SuppressionsRequest
 from gateway.shared_state.port import (
     Beat,
     BeatReply,
@@ -96,12 +97,13 @@ class ModelStore:
     def beat(self, beat: Beat) -> BeatReply:
         """Carry out a tick, and exchange the changes of holds and of conditions."""
         quota, control = _part(self.rules.quota), _part(self.rules.control)
-        conditions = self.rules.conditions
+        conditions, suppressions = self.rules.conditions, self.rules.suppressions
 
         def carry_out() -> BeatReply:
             now_ms = self._now_ms()
             tick = quota.tick(now_ms, self.replication, beat.tick)
-            reply = BeatReply(tick, control.exchange(now_ms, beat.control))
+            newest = 0 if suppressions is None else suppressions.newest()
+            reply = BeatReply(tick, control.exchange(now_ms, beat.control), suppressions_version=newest)
             if conditions is None:
                 return reply
             version, asked = conditions.newest(now_ms), beat.conditions
@@ -169,6 +171,21 @@ class ModelStore:
         """Record an operator's action."""
         control = _part(self.rules.control)
         return self._write(lambda: control.act(self._now_ms(), action))
+
+    def exchange_suppressions(self, request: SuppressionsRequest) -> SuppressionsReply:
+        """Record suppressions that are missing, and return those that the replica has not read."""
+        suppressions = _part(self.rules.suppressions)
+        return self._write(lambda: suppressions.exchange(self._now_ms(), request))
+
+    def suppress(self, action: Suppression) -> Suppression:
+        """Record a suppression, unless the number has one."""
+        suppressions = _part(self.rules.suppressions)
+        return self._write(lambda: suppressions.suppress(self._now_ms(), action))
+
+    def end_suppression(self, action: Suppression, *, known: bool) -> Suppression | None:
+        """Record the end of a suppression."""
+        suppressions = _part(self.rules.suppressions)
+        return self._write(lambda: suppressions.end(self._now_ms(), action, known=known))
 
     def publish(self, member: str, report: bytes, keep_s: float) -> None:
         """Keep a member's report for so long."""

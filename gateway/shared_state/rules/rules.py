@@ -18,11 +18,13 @@ from gateway.core.fleet.messages import (
     TickRequest,
     TokenRecord,
 )
+from gateway.core.fleet.suppressions import Suppression, SuppressionsReply, SuppressionsRequest
 from gateway.shared_state.rules.conditions import ConditionsRules
 from gateway.shared_state.rules.contacts import ContactRules
 from gateway.shared_state.rules.control import ControlRules
 from gateway.shared_state.rules.ledger import LedgerRules
 from gateway.shared_state.rules.quota import QuotaRules
+from gateway.shared_state.rules.suppressions import SuppressionsRules
 
 
 class QuotaTable(Protocol):
@@ -121,6 +123,26 @@ class ConditionsTable(Protocol):
         ...
 
 
+class SuppressionsTable(Protocol):
+    """The live suppressions."""
+
+    def newest(self) -> int:
+        """Return the version of the newest suppression or end."""
+        ...
+
+    def exchange(self, now_ms: int, request: SuppressionsRequest) -> SuppressionsReply:
+        """Record suppressions that are missing, and return those that the replica has not read."""
+        ...
+
+    def suppress(self, now_ms: int, action: Suppression) -> Suppression:
+        """Record a suppression, unless the number has one."""
+        ...
+
+    def end(self, now_ms: int, action: Suppression, *, known: bool) -> Suppression | None:
+        """Record the end of a suppression."""
+        ...
+
+
 @dataclass(slots=True)
 class Rules:
     """The data of one store. A deep copy is a snapshot of it. A part that is None refuses its operations."""
@@ -130,8 +152,16 @@ class Rules:
     control: ControlTable | None = None
     conditions: ConditionsTable | None = None
     contacts: ContactTable | None = None
+    suppressions: SuppressionsTable | None = None
 
     @classmethod
     def empty(cls) -> "Rules":
         """Return the data of a new store."""
-        return cls(QuotaRules(), LedgerRules(), ControlRules(), ConditionsRules(), ContactRules())
+        return cls(
+            QuotaRules(),
+            LedgerRules(),
+            ControlRules(),
+            ConditionsRules(),
+            ContactRules(),
+            SuppressionsRules(),
+        )

@@ -1,0 +1,364 @@
+"""Keeps the live suppressions of this replica equal to those of its fleet.
+
+A beat tells the version of the newest suppression. What this replica has not read is read at once, a page at
+a time, beside the beats. Nothing is sent before everything was read once, nor while the replica knows for
+longer than `BEHIND_S` that it has not read everything.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.core.fleet.messages import Member
+from gateway.core.fleet.store_clock import StoreClock
+from gateway.core.fleet.suppressions import (
+    FleetSuppressions,
+    Suppression,
+    SuppressionChanges,
+    SuppressionsReply,
+    SuppressionsRequest,
+)
+from gateway.dispatch.fleet_actions import CONFIRMED_WITHIN_S
+from gateway.dispatch.fleet_control import ActionResult, SharedStateAway
+from gateway.shared_state.port import SharedState, SharedStateError
+
+log = logging.getLogger(__name__)
+
+BEHIND_S = 0.4
+"""Seconds for which a replica goes on sending while it reads suppressions that a beat has told of."""
+ASKING_EVERY_S, AGAIN_AFTER_S = 0.03, 0.1
+"""Seconds between two exchanges while an operator waits for confirmation, and after one that failed."""
+
+
+class SuppressedNumbers(Protocol):
+    """The suppressed numbers of this process, as its guard asks them."""
+
+    def __contains__(self, number_hash: bytes) -> bool:
+        """Return whether a number is suppressed."""
+        ...
+
+    def add(self, number_hash: bytes, at: float, reason: str) -> bool:
+        """Suppress a number; return whether it was not suppressed. Raises `OverflowError` if too many are."""
+        ...
+
+    def remove(self, number_hash: bytes) -> bool:
+        """Suppress a number no longer."""
+        ...
+
+
+class HashKey(Protocol):
+    """The key of the hashes of numbers in this process. A key that is `fixed` comes from a file."""
+
+    @property
+    def fixed(self) -> bool: ...  # noqa: D102
+
+    @property
+    def key(self) -> bytes: ...  # noqa: D102
+
+    def use(self, key: bytes) -> None:
+        """Make hashes with another key from now on."""
+        ...
+
+
+class Fleet(Protocol):
+    """The membership of this replica."""
+
+    @property
+    def member(self) -> Member:
+        """Return this replica."""
+        ...
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """Return all replicas as the last beat named them, this one included."""
+        ...
+
+
+class Suspendable(Protocol):
+    """What permits the calls of this replica."""
+
+    suspended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionResult:
+    """What came of a suppression or its end in a fleet. `existed`: the number was suppressed before."""
+
+    fleet: ActionResult
+    existed: bool = False
+
+
+class SuppressionSync:
+    """Suppresses numbers on all replicas. `now` returns seconds on the gateway's clock.
+
+    `clock` converts the store's time. `wake` is called when calls are permitted again, `changed` after each
+    change of the numbers: it has calls and queues reviewed.
+    """
+
+    def __init__(
+        self,
+        state: SharedState,
+        fleet: Fleet,
+        permits: Suspendable,
+        now: Callable[[], float],
+        clock: StoreClock,
+        wake: Callable[[], None] = lambda: None,
+        *,
+        confirmed_within_s: float = CONFIRMED_WITHIN_S,
+    ) -> None:
+        self._wake = wake
+        self._state = state
+        self._fleet = fleet
+        self._permits = permits
+        self._now = now
+        self._clock = clock
+        self._confirmed_within_s = confirmed_within_s
+        self._numbers: SuppressedNumbers = _NoNumbers()
+        self._key: HashKey = _NoKey()
+        self.changed: Callable[[], None] = lambda: None
+        self._suppressions = FleetSuppressions()
+        self._reported = 0
+        self._asks: Counter[int] = Counter()
+        self._seen_by: Mapping[str, int] = {}
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+        self._reply = asyncio.Event()
+        self._behind_since: float | None = None
+        self._foreign_key = self._too_many = False
+        self._is_logged = False
+        permits.suspended = True
+
+    def serve(self, numbers: SuppressedNumbers, key: HashKey) -> None:
+        """Note the numbers and the key of this process. Called once, before `run`."""
+        self._numbers, self._key = numbers, key
+
+    # --- for the beat loop --------------------------------------------------------------------------
+
+    def told(self, epoch: str, version: int) -> None:
+        """Note what a beat has told of the store, before permits of the same beat are used."""
+        self._suppressions.told(epoch, version)
+        self._judge()
+        if self._wants_exchange:
+            self._wanted.set()
+
+    async def run(self) -> None:
+        """Exchange suppressions whenever there is something to tell or to read, until cancelled."""
+        while True:
+            if not self._wants_exchange:
+                self._wanted.clear()
+                await self._wanted.wait()
+            if not await self._exchange():
+                await asyncio.sleep(AGAIN_AFTER_S)
+            elif self._asks and not self._has_news:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(ASKING_EVERY_S):
+                        self._wanted.clear()
+                        await self._wanted.wait()
+
+    def in_words(self) -> str | None:
+        """Return why nothing is sent, None if the suppressions hinder nothing."""
+        if self._foreign_key:
+            return (
+                "the suppressed numbers of the fleet are hashed with another key: "
+                "DIAL_GATEWAY_GUARD_KEY_FILE must have the same key on all replicas; nothing is sent"
+            )
+        if self._too_many:
+            return "more numbers are suppressed than this replica can keep; nothing is sent"
+        if self._permits.suspended:
+            return "the suppressed numbers of the fleet were not read yet; nothing is sent"
+        return None
+
+    # --- for operators ------------------------------------------------------------------------------
+
+    async def suppress(self, number_hash: bytes, actor: str, reason: str) -> SuppressionResult:
+        """Suppress a number on all replicas.
+
+        It takes effect here before the shared state is asked. Raises `SharedStateAway` if that does not
+        record it: then it is in force here only until it does. Raises also `TooManySuppressions`.
+        """
+        began_with = self._others()
+        asked_at_ms = self._clock.ms(self._now())
+        suppression = Suppression(number_hash, actor, reason, asked_at_ms)
+        existed = number_hash in self._suppressions
+        self._carry_out(self._suppressions.suppress_here(suppression))
+        try:
+            recorded = await self._state.suppress(suppression)
+        except SharedStateError as away:
+            log.warning("the shared state could not record a suppression: %s", away)
+            self._wanted.set()
+            raise SharedStateAway from away
+        except Exception:
+            self._carry_out(self._suppressions.withdraw(suppression))
+            raise
+        self._carry_out(self._suppressions.recorded(recorded))
+        existed = existed or (recorded.actor, recorded.reason) != (actor, reason)
+        return SuppressionResult(await self._confirmed(recorded.version, began_with), existed)
+
+    async def end(self, number_hash: bytes, actor: str, reason: str) -> SuppressionResult | None:
+        """End the suppression of a number on all replicas; None if it is not suppressed.
+
+        Raises `SharedStateAway`: then the number stays suppressed.
+        """
+        began_with = self._others()
+        action = Suppression(number_hash, actor, reason, self._clock.ms(self._now()), ended=True)
+        known = number_hash in self._suppressions
+        try:
+            recorded = await self._state.end_suppression(action, known=known)
+        except SharedStateError as away:
+            log.warning("the shared state could not record the end of a suppression: %s", away)
+            raise SharedStateAway from away
+        if recorded is None:
+            return None
+        self._carry_out(self._suppressions.recorded(recorded))
+        return SuppressionResult(await self._confirmed(recorded.version, began_with), existed=True)
+
+    # --- exchange -----------------------------------------------------------------------------------
+
+    @property
+    def _has_news(self) -> bool:
+        """Whether there is something to read, to offer or to report."""
+        known = self._suppressions
+        return known.behind or known.has_offers or known.seen != self._reported
+
+    @property
+    def _wants_exchange(self) -> bool:
+        return self._has_news or bool(self._asks)
+
+    async def _exchange(self) -> bool:
+        """Tell the store what is to be told, and read a page; return whether it has answered."""
+        known, key = self._suppressions, self._key
+        offers = known.offered()
+        request = SuppressionsRequest(
+            self._fleet.member.member,
+            known.seen,
+            known.after,
+            key.key,
+            knows=key.fixed or len(known) > 0,
+            offers=offers,
+            asks=bool(self._asks),
+        )
+        try:
+            reply = await self._state.exchange_suppressions(request)
+        except SharedStateError as problem:
+            self._failed(problem)
+            return False
+        self._is_logged = False
+        if not self._has_key(key, reply):
+            return False
+        self._reported = request.seen
+        self._carry_out(known.read(reply, offers))
+        if request.asks:
+            self._seen_by = reply.seen
+            self._reply.set()
+            self._reply = asyncio.Event()
+        self._judge()
+        return True
+
+    def _has_key(self, key: HashKey, reply: SuppressionsReply) -> bool:
+        """Return whether this replica hashes with the key of the fleet; take that key if it can."""
+        if reply.key == key.key:
+            self._foreign_key = False
+            return True
+        if key.fixed or len(self._suppressions):
+            if not self._foreign_key:
+                self._foreign_key = True
+                log.error("%s", self.in_words())
+            self._judge()
+            return False
+        key.use(reply.key)
+        return True
+
+    def _failed(self, problem: SharedStateError) -> None:
+        self._judge()
+        if self._permits.suspended and not self._is_logged:
+            self._is_logged = True
+            log.error("the suppressed numbers of the fleet cannot be read: %s; nothing is sent", problem)
+
+    def _judge(self) -> None:
+        """Decide whether this replica knows enough to send."""
+        now, before = self._now(), self._permits.suspended
+        if not self._suppressions.behind:
+            self._behind_since = None
+        elif self._behind_since is None:
+            self._behind_since = now
+        is_late = self._behind_since is not None and (before or now - self._behind_since >= BEHIND_S)
+        self._permits.suspended = is_late or self._foreign_key or self._too_many
+        if self._permits.suspended != before:
+            self._wake()
+
+    def _carry_out(self, changes: SuppressionChanges) -> None:
+        """Put changes in force in this process. Calls stop before this returns."""
+        if not changes:
+            return
+        for number_hash in changes.ended:
+            self._numbers.remove(number_hash)
+        try:
+            for one in changes.added:
+                self._numbers.add(one.number_hash, one.at_ms / 1000, one.reason)
+        except OverflowError:
+            self._too_many = True
+            self._judge()
+        self.changed()
+
+    # --- confirmation ---------------------------------------------------------------------------------
+
+    def _others(self) -> list[Member]:
+        here = self._fleet.member.member
+        return [member for member in self._fleet.members if member.member != here]
+
+    async def _confirmed(self, version: int, began_with: Sequence[Member]) -> ActionResult:
+        """Wait until the live replicas have carried out a version; return which have.
+
+        A replica that was a member when the action was requested is named even if it has left since: it may
+        be alive without reaching the store.
+        """
+        self._asks[version] += 1
+        self._wanted.set()
+        try:
+            async with asyncio.timeout(self._confirmed_within_s):
+                while not self._all_have_seen(version):
+                    await self._reply.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._asks[version] -= 1
+            self._asks += Counter()  # drops versions that nobody asks for
+        confirmed, unconfirmed = [self._fleet.member.name], list[str]()
+        for member in {each.member: each for each in [*began_with, *self._others()]}.values():
+            (confirmed if self._has_seen(member, version) else unconfirmed).append(member.name)
+        return ActionResult(confirmed=tuple(sorted(confirmed)), unconfirmed=tuple(sorted(unconfirmed)))
+
+    def _has_seen(self, member: Member, version: int) -> bool:
+        return self._seen_by.get(member.member, 0) >= version
+
+    def _all_have_seen(self, version: int) -> bool:
+        return all(self._has_seen(member, version) for member in self._others() if not member.lost)
+
+
+class _NoKey:
+    """The key of a replica without a guard."""
+
+    fixed, key = False, b""
+
+    def use(self, key: bytes) -> None:
+        """Keep a key, which nothing is hashed with."""
+        self.key = key
+
+
+class _NoNumbers:
+    """The numbers of a replica without a guard: nobody asks for them."""
+
+    def __contains__(self, number_hash: bytes) -> bool:
+        return False
+
+    def add(self, number_hash: bytes, at: float, reason: str) -> bool:
+        """Do nothing."""
+        return True
+
+    def remove(self, number_hash: bytes) -> bool:
+        """Do nothing."""
+        return True

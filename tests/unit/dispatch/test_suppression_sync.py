@@ -1,0 +1,292 @@
+"""A suppression reaches every replica of a fleet, and a replica that knows too little sends nothing."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.compliance.suppression_list import LiveSuppressions
+from gateway.core.fleet.messages import Member
+from gateway.core.fleet.store_clock import StoreClock
+from gateway.core.fleet.suppressions import TooManySuppressions
+from gateway.dispatch.fleet_control import SharedStateAway
+from gateway.dispatch.suppression_sync import BEHIND_S, SuppressionSync
+from gateway.shared_state.port import SharedStateUnavailable
+from gateway.shared_state.rules.model_state import ModelState
+from gateway.shared_state.rules.model_store import ModelStore
+from gateway.shared_state.rules.suppressions import SuppressionsRules
+from tests.unit.dispatch.test_dispatcher import turns
+
+EPOCH_MS = 1_700_000_000_000
+ONE, TWO = b"number 1", b"number 2"
+
+
+@dataclass
+class Permits:
+    """What permits the calls of a replica."""
+
+    suspended: bool = False
+
+
+@dataclass
+class Key:
+    """The key of the hashes of a replica."""
+
+    key: bytes
+    fixed: bool = False
+
+    def use(self, key: bytes) -> None:
+        self.key = key
+
+
+@dataclass
+class Replica:
+    """One replica, whose beats the test makes."""
+
+    name: str
+    fleet: "Fleet"
+    key: Key
+    permits: Permits = field(default_factory=Permits)
+    numbers: LiveSuppressions = field(default_factory=LiveSuppressions)
+    changes: int = 0
+    wakes: int = 0
+
+    def __post_init__(self) -> None:
+        self.state = ModelState(self.fleet.store)
+        self.sync = SuppressionSync(
+            self.state, self, self.permits, self.fleet.now, StoreClock(), self._wake, confirmed_within_s=0.2
+        )
+        self.sync.serve(self.numbers, self.key)
+        self.sync.changed = self._changed
+
+    @property
+    def member(self) -> Member:
+        return Member(f"{self.name}-1", self.name)
+
+    @property
+    def members(self) -> list[Member]:
+        return [each.member for each in self.fleet.replicas]
+
+    def sends(self) -> bool:
+        return not self.permits.suspended
+
+    async def sending(self) -> None:
+        """Wait until it may send: it tries again after a pause."""
+        async with asyncio.timeout(5):
+            while self.permits.suspended:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    def beat(self, epoch: str = "1") -> None:
+        suppressions = self.fleet.store.rules.suppressions
+        assert suppressions is not None
+        self.sync.told(epoch, suppressions.newest())
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+
+@dataclass
+class Fleet:
+    """Replicas around one store, on a clock that the test sets."""
+
+    seconds: float = 100.0
+    replicas: list[Replica] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.store = ModelStore(lambda: EPOCH_MS + round(self.seconds * 1000))
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def now(self) -> float:
+        return self.seconds
+
+    async def add(self, name: str, key: bytes = b"key", *, fixed: bool = False) -> Replica:
+        replica = Replica(name, self, Key(key, fixed))
+        self.replicas.append(replica)
+        self.tasks.append(asyncio.create_task(replica.sync.run()))
+        await turns()
+        return replica
+
+    async def beats(self) -> None:
+        """Let a beat of every replica follow each change, until nobody has anything to tell."""
+        for _ in range(3):
+            for replica in self.replicas:
+                replica.beat()
+            await turns()
+
+
+@asynccontextmanager
+async def fleet_of(*names: str) -> AsyncIterator[Fleet]:
+    fleet = Fleet()
+    async with AsyncExitStack() as stack:
+
+        async def end() -> None:
+            for task in fleet.tasks:
+                task.cancel()
+            for task in fleet.tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+
+        stack.push_async_callback(end)
+        for name in names:
+            await fleet.add(name)
+        yield fleet
+
+
+async def test_a_suppression_is_confirmed_by_all_replicas() -> None:
+    """The reply names those that have carried it out; the number is suppressed on each."""
+    async with fleet_of("a", "b", "c") as fleet:
+        acting = asyncio.create_task(fleet.replicas[0].sync.suppress(ONE, "Ines", "asked for it"))
+        await turns()
+        assert ONE in fleet.replicas[0].numbers  # before the others know
+        await fleet.beats()
+        result = await acting
+        assert (result.fleet.confirmed, result.fleet.unconfirmed) == (("a", "b", "c"), ())
+        assert not result.existed
+        for replica in fleet.replicas:
+            assert ONE in replica.numbers
+            assert replica.changes == 1
+
+
+@pytest.mark.timed
+async def test_a_replica_that_does_not_hear_is_named() -> None:
+    """The reply comes after the longest wait for confirmations."""
+    async with fleet_of("a", "b") as fleet:
+        result = await fleet.replicas[0].sync.suppress(ONE, "Ines", "asked for it")
+        assert (result.fleet.confirmed, result.fleet.unconfirmed) == (("a",), ("b",))
+        assert ONE not in fleet.replicas[1].numbers
+
+
+async def test_an_end_is_carried_out_by_all_replicas() -> None:
+    async with fleet_of("a") as fleet:
+        (a,) = fleet.replicas
+        await a.sync.suppress(ONE, "Ines", "asked for it")
+        b = await fleet.add("b")
+        assert ONE in b.numbers
+        acting = asyncio.create_task(b.sync.end(ONE, "Ines", "wants calls"))
+        await turns()
+        await fleet.beats()
+        result = await acting
+        assert result is not None
+        assert result.fleet.unconfirmed == ()
+        assert ONE not in a.numbers
+        assert await b.sync.end(ONE, "Ines", "again") is None
+
+
+async def test_nothing_is_sent_before_the_suppressions_were_read() -> None:
+    """A starting replica that does not reach the store is suspended, until it has read everything."""
+    fleet = Fleet()
+    fleet.store.kill()
+    replica = Replica("a", fleet, Key(b"key"))
+    assert not replica.sends()
+    running = asyncio.create_task(replica.sync.run())
+    try:
+        await turns()
+        assert "were not read yet" in (replica.sync.in_words() or "")
+        fleet.store.start()
+        replica.beat()
+        await replica.sending()
+        assert replica.wakes == 1
+        assert replica.sync.in_words() is None
+    finally:
+        running.cancel()
+
+
+async def test_a_replica_that_stays_behind_stops_sending() -> None:
+    """A beat tells of a suppression that cannot be read: after a while nothing is sent."""
+    async with fleet_of("a", "b") as fleet:
+        a, b = fleet.replicas
+        b.state.partitioned = True
+        acting = asyncio.create_task(a.sync.suppress(ONE, "Ines", "asked for it"))
+        await turns()
+        b.beat()
+        assert b.sync.in_words() is None
+        fleet.seconds += BEHIND_S
+        b.beat()
+        assert not b.sends()
+        b.state.partitioned = False
+        await b.sending()
+        assert ONE in b.numbers
+        await acting
+
+
+async def test_a_suppression_without_the_store_applies_here_and_is_shared_later() -> None:
+    """It is refused with a clear error after it has taken effect, and the others get it at last."""
+    async with fleet_of("a", "b") as fleet:
+        a, b = fleet.replicas
+        fleet.store.hang()
+        with pytest.raises(SharedStateAway):
+            await a.sync.suppress(ONE, "Ines", "asked for it")
+        assert ONE in a.numbers
+        with pytest.raises(SharedStateAway):
+            await a.sync.end(TWO, "Ines", "wants calls")
+        fleet.store.hung = False
+        async with asyncio.timeout(5):
+            while ONE not in b.numbers:
+                b.beat()
+                await asyncio.sleep(0.01)
+
+
+async def test_a_flushed_store_gets_the_suppressions_back() -> None:
+    """A later replica reads them, although everybody who knew them only kept them in memory."""
+    async with fleet_of("a") as fleet:
+        (a,) = fleet.replicas
+        a.beat()
+        await a.sync.suppress(ONE, "Ines", "asked for it")
+        fleet.store.flush()
+        a.beat("2")
+        await turns()
+        late = await fleet.add("late")
+        assert ONE in late.numbers
+        assert ONE in a.numbers
+
+
+async def test_a_refused_suppression_is_taken_back() -> None:
+    """The store has as many as it keeps: the number is not suppressed here only."""
+    async with fleet_of("a") as fleet:
+        fleet.store.rules.suppressions = SuppressionsRules(limit=1, key=b"key")
+        (a,) = fleet.replicas
+        await a.sync.suppress(ONE, "Ines", "asked for it")
+        with pytest.raises(TooManySuppressions):
+            await a.sync.suppress(TWO, "Ines", "asked for it")
+        assert TWO not in a.numbers
+
+
+async def test_replicas_hash_with_the_key_of_the_fleet() -> None:
+    """A replica without a key of its own takes the fleet's before it sends anything."""
+    async with fleet_of("a") as fleet:
+        late = await fleet.add("late", b"drawn by itself")
+        assert late.key.key == b"key"
+        assert late.sends()
+
+
+async def test_a_replica_with_another_key_from_a_file_sends_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its hashes would match no suppression, so it is suspended, says so once, and leaves the store alone."""
+    async with fleet_of("a") as fleet:
+        await fleet.replicas[0].sync.suppress(ONE, "Ines", "asked for it")
+        with caplog.at_level(logging.ERROR):
+            other = await fleet.add("other", b"of a file", fixed=True)
+        assert not other.sends()
+        assert "DIAL_GATEWAY_GUARD_KEY_FILE" in (other.sync.in_words() or "")
+        assert len(caplog.records) == 1
+        assert len(other.numbers) == 0
+
+
+async def test_replies_of_an_outage_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The first failed question that keeps the replica from sending is logged."""
+    fleet = Fleet()
+    fleet.store.kill()
+    replica = Replica("a", fleet, Key(b"key"))
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            assert not await replica.sync._exchange()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    with pytest.raises(SharedStateUnavailable):
+        fleet.store.suppress(None)  # type: ignore[arg-type]
