@@ -21,6 +21,7 @@ from gateway.control.audit import Audit
 from gateway.control.console_view import Console
 from gateway.control.file_watch import FileWatch
 from gateway.control.fleet_snapshots import FleetSnapshots
+from gateway.control.guard_keeper import GuardKeeper
 from gateway.control.live_settings import LiveSettings
 from gateway.control.monitoring import Monitoring
 from gateway.control.operations import CampaignOperations
@@ -31,7 +32,7 @@ from gateway.directory.reader import CampaignLister, DirectoryReader
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet import Fleet, FleetSetup, Surroundings, build_replica
 from gateway.fleet_setup import replica_name
-from gateway.part_settings import access_files_of, directory_of, limits_of, stream_limits_of
+from gateway.part_settings import access_files_of, directory_of, guard_paths_of, limits_of, stream_limits_of
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.memory import keep_tidy
@@ -92,7 +93,10 @@ class Gateway:
         self.directory = directory or directory_of(settings)
         self.access = Access(access_files_of(settings), time.time, telemetry.refused, self.directory)
         live = LiveSettings(settings, environment or {}, self._apply, self._audit)
-        self._files = FileWatch(self.access, live)
+        self.guard = GuardKeeper(guard_paths_of(settings), self.directory, self._clock.epoch_now)
+        self.guard.use, self.guard.review = self._dispatcher.use_guard, self._dispatcher.review
+        self._dispatcher.tell_guard_decisions(self.guard.note)
+        self._files = FileWatch(self.access, live, self.guard)
         self._names = self._names_reader(settings, listers, rng)
         self._open_to_all = self.access.policy is None and not is_loopback(settings.listen.rpartition(":")[0])
         self._snapshots, self._operations = self._campaign_parts()
@@ -239,6 +243,7 @@ class Gateway:
         """Serve; return the gRPC port. Raises `OSError` where the address cannot be had."""
         self.admin_port = await self._admin.start()
         await self._begin_to_read_names()
+        self.guard.start()
         try:
             port = await self._server.start()
         except OSError:
@@ -256,6 +261,7 @@ class Gateway:
             self._monitoring.watch_lag(),
             self._monitoring.push(),
             self._files.run(),
+            self.guard.run(),
             self._dispatcher.watch_wall_clock(),
             self._console.keep_history(),
         )

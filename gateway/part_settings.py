@@ -3,6 +3,7 @@
 from gateway.access.setup import AccessFiles
 from gateway.access.tls_key_pair import files_of
 from gateway.api.streams import StreamLimits
+from gateway.control.guard_keeper import GuardPaths
 from gateway.core.limits import Limits
 from gateway.directory.directory import CampaignDirectory
 from gateway.settings import Settings
@@ -46,6 +47,11 @@ def access_files_of(settings: Settings) -> AccessFiles:
         campaigns=settings.campaign_file,
         trusted=settings.trusted_proxies,
     )
+
+
+def guard_paths_of(settings: Settings) -> GuardPaths:
+    """Return where the settings say that the files of the guard are."""
+    return GuardPaths(settings.guard_file, settings.guard_key_file, settings.shared_state_url is not None)
 
 
 def directory_of(settings: Settings) -> CampaignDirectory:

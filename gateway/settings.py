@@ -257,6 +257,8 @@ class Settings:
         (), _NETWORKS, "proxies whose word on the caller's identity is taken"
     )
     policy_file: str | None = _setting(None, _FILE, "who may dial what")
+    guard_file: str | None = _setting(None, _FILE, "rules on when and how often numbers may be called")
+    guard_key_file: str | None = _setting(None, _FILE, "secret key of the hashes of numbers")
     admin_token_file: str | None = _setting(None, _FILE, "token that changes things on the admin port")
     shared_state_url: str | None = _setting(
         None, _SECRET, "Valkey or Redis that lets all replicas act as one gateway"

@@ -19,6 +19,9 @@ from gateway.access.policy_file import read_policy
 from gateway.access.setup import AccessFiles, check_callers_are_known
 from gateway.access.tls_key_pair import files_of, read_key_pair
 from gateway.admin.request_filter import is_loopback
+from gateway.compliance.key_file import read_key
+from gateway.compliance.number_hash import NumberHash
+from gateway.compliance.suppression_list import Suppressions
 from gateway.connect.api_versions import ApiName
 from gateway.connect.probe import Finding, Probe, Verdict
 from gateway.core.quota.calls_under_way import IN_FLIGHT_S
@@ -188,11 +191,40 @@ def _of_campaigns(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
         yield Verdict.UNSURE, f"{several}; these names cannot be used instead of ids"
 
 
+def _of_guard(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+    """Explain the guard file: its rules, its lists, and the tables that it depends on."""
+    if chosen.guard_key_file is not None:
+        read_key(chosen.guard_key_file)
+    if chosen.guard_file is None:
+        yield Verdict.GOOD, "no rules: any number may be called at any time"
+        return
+    from gateway.compliance import guard_report
+    from gateway.compliance.loaded_rules import LoadedRules
+
+    suppressions = Suppressions()
+    loaded = LoadedRules(
+        chosen.guard_file,
+        directory_of(chosen),
+        NumberHash(b"check"),
+        suppressions,
+        shared_state=chosen.shared_state_url is not None,
+    )
+    for line in loaded.in_words():
+        yield Verdict.GOOD, line
+    for line in (*guard_report.rules_in_words(loaded.guard), *guard_report.versions_in_words(loaded.zones)):
+        yield Verdict.GOOD, line
+    now = time.time()
+    loaded.prepare(now)
+    for line in loaded.warnings(now):
+        yield Verdict.UNSURE, line
+
+
 _FILES: tuple[tuple[str, Callable[[Settings], Iterator[tuple[Verdict, str]]]], ...] = (
     ("TLS", _of_tls),
     ("policy", _of_policy),
     ("admin token", _of_token),
     ("campaign directory", _of_campaigns),
+    ("guard", _of_guard),
 )
 
 

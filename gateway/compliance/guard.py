@@ -15,6 +15,7 @@ from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.numbers import PhoneNumbers
 from gateway.compliance.rule_decisions import DecidedRule
 from gateway.compliance.rules import Rule, RuleSet, Unmatched
+from gateway.compliance.suppression_guard import SUPPRESSED
 from gateway.compliance.suppression_list import Suppressions
 from gateway.compliance.time_zones import TimeZones
 from gateway.core.compliance.verdict import Verdict, VerdictKind, strictest
@@ -80,9 +81,7 @@ class Guard:
             detail="unmatched: no rule of the guard file names the campaign, so it has no calling hours",
         )
         self._allowed = Verdict(_ALLOWED, version=rules.version)
-        self._live = self._unmatched._replace(
-            reason=Reason.SUPPRESSED, detail="phone_number: suppressed by an operator", rule="live"
-        )
+        self._live = SUPPRESSED._replace(version=rules.version)
 
     def prepare(self, now: float) -> None:
         """Read what takes long, before the guard decides: it takes a second or two, and a thread may do it.

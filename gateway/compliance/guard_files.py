@@ -27,7 +27,15 @@ class GuardFiles:
     the first content is invalid. Reading takes seconds for lists of millions: it belongs into a thread.
     """
 
-    def __init__(self, path: str, zones: TimeZones, directory: CampaignDirectory) -> None:
+    def __init__(
+        self,
+        path: str,
+        zones: TimeZones,
+        directory: CampaignDirectory,
+        check: Callable[[RuleSet], None] = lambda _: None,
+    ) -> None:
+        """`check` raises `GuardFileError` for rules that this gateway cannot use."""
+        self._check = check
         self._read_rules = rules_reader(path, zones, directory)
         self._readers: dict[tuple[str, str], Callable[[], ReadList]] = {}
         self._known: dict[tuple[str, str], Reloaded[ReadList]] = {}
@@ -48,6 +56,11 @@ class GuardFiles:
         lists = [one.reread() for one in self._content.value.lists.values()]
         return changed or any(lists)
 
+    @property
+    def refused(self) -> int:
+        """How many changes of the guard file and of lists in use could not be used."""
+        return self._content.refused + sum(one.refused for one in self._content.value.lists.values())
+
     def complaints(self) -> list[str]:
         """Return what is wrong with the files as they are now, empty if all their content is in use."""
         lists = [one.complaint for one in self._content.value.lists.values()]
@@ -61,6 +74,7 @@ class GuardFiles:
     def _read(self) -> _Content:
         """Return the rules in the file, with all their lists; lists that were read before are kept."""
         rules = self._read_rules()
+        self._check(rules)
         lists = {one: self._list(*one) for one in rules.lists.items()}
         self._known, self._readers = dict(lists), {}
         return _Content(rules, lists)

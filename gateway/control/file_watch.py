@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from gateway.access.setup import Access
+from gateway.control.guard_keeper import GuardKeeper
 from gateway.control.live_settings import LiveSettings
 from gateway.telemetry import FileFigures
 
@@ -12,16 +13,21 @@ REREAD_EVERY_S = 1.0
 
 
 class FileWatch:
-    """Checks the files of `access` and the settings file from time to time, and at once when asked."""
+    """Checks the files of `access` and the settings file from time to time, and at once when asked.
 
-    def __init__(self, access: Access, live: LiveSettings) -> None:
+    The `guard` reads its own files, since that may take long: here they are asked for and counted.
+    """
+
+    def __init__(self, access: Access, live: LiveSettings, guard: GuardKeeper) -> None:
         self._access = access
         self._live = live
+        self._guard = guard
         self._asked = asyncio.Event()
 
     def look(self) -> None:
         """Check all files at once, instead of at the next regular time."""
         self._asked.set()
+        self._guard.look()
 
     async def run(self) -> None:
         """Read changed files until cancelled."""
@@ -40,4 +46,6 @@ class FileWatch:
         refused = self._access.files_refused
         if self._live.refused is not None:
             refused["settings"] = self._live.refused
+        if self._guard.refused is not None:
+            refused["guard"] = self._guard.refused
         return FileFigures(self._access.certificate_ends_at, refused)

@@ -15,7 +15,6 @@ from gateway.core.campaigns.notices import Notices
 from gateway.core.campaigns.refused import RefusedCampaigns
 from gateway.core.claims.fleet_ledger import FleetLedger
 from gateway.core.compliance.guarding import Guarding
-from gateway.core.compliance.port import RequestGuard
 from gateway.core.fleet.shared_conditions import SharedConditions
 from gateway.core.intake.admission import SEND_MARGIN_S, Admission
 from gateway.core.intake.departures import Departures
@@ -42,7 +41,7 @@ from gateway.core.views.statistics import Statistics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreParts:
-    """The parts that the engine itself uses. Those of a fleet or a guard are None without one."""
+    """The parts that the engine itself uses. Those of a fleet are None without one."""
 
     outbox: Outbox
     outstanding: Outstanding
@@ -66,7 +65,7 @@ class CoreParts:
     fleet_permits: FleetPermits | None
     fleet_ledger: FleetLedger | None
     shared_conditions: SharedConditions | None
-    guarding: Guarding | None
+    guarding: Guarding
 
 
 def assemble(
@@ -76,7 +75,6 @@ def assemble(
     takes_channels: Callable[[str], bool],
     fleet_member: str | None,
     fleet_quota: QuotaMember | None,
-    guard: RequestGuard | None,
 ) -> CoreParts:
     """Return the parts of a core; `Engine` explains the arguments."""
     outbox, holds, conditions, notices = Outbox(), Holds(), Conditions(rng), Notices()
@@ -85,10 +83,8 @@ def assemble(
     scheduler, slices = Scheduler(limits.linger_s, flow, expiry), Slices(limits.slice_units)
     departures = Departures(outstanding, outbox, scheduler, slices)
     policy = VerdictPolicy(limits.max_attempts, rng)
-    guarding = None
-    if guard is not None:
-        lead_s = limits.expiry_headroom_s + SEND_MARGIN_S
-        guarding = outstanding.watch = Guarding(guard, outstanding, scheduler, expiry, slices, lead_s)
+    lead_s = limits.expiry_headroom_s + SEND_MARGIN_S
+    guarding = Guarding(outstanding, scheduler, expiry, slices, lead_s)
     completion = Completion(outstanding, scheduler, flow, notices, policy, expiry, slices, guarding)
     fleet_ledger = shared_conditions = None
     if fleet_member is not None:
@@ -107,8 +103,8 @@ def assemble(
         campaign_problem,
         expiry,
         takes_channels,
-        None if fleet_ledger is None else fleet_ledger.admitted,
         guarding,
+        None if fleet_ledger is None else fleet_ledger.admitted,
     )
     retries: deque[int] = deque()
     pacer, budget, fleet_permits = _pace(limits, fleet_quota, Demand(scheduler, retries))

@@ -29,17 +29,14 @@ class FormedCall(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BatchFormer:
-    """Takes entries from the scheduler's queues, and leaves out those that must not be sent any more.
-
-    `guarding` is None without a compliance guard.
-    """
+    """Takes entries from the scheduler's queues, and leaves out those that must not be sent any more."""
 
     scheduler: Scheduler
     departures: Departures
     completion: Completion
     expiry: ExpiryScale
     slices: Slices
-    guarding: Guarding | None = None
+    guarding: Guarding
 
     def form(self, now: float, hint: tuple[str, str] | None = None) -> FormedCall | None:
         """Form the next call; None if all of it has expired or has no waiters any more.
@@ -69,7 +66,7 @@ class BatchFormer:
             taken = self.departures.keep_unsent(now, taken)
         if self.scheduler.may_hold_expired(now):
             taken = self._unexpired(now, taken)
-        return taken if self.guarding is None else self.guarding.permitted(now, taken)
+        return self.guarding.permitted(now, taken)
 
     def _unexpired(self, now: float, taken: list[Entry]) -> list[Entry]:
         expired_at = self.expiry.at(now)

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from gateway.core.assembly import assemble
 from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.channels import no_channels
-from gateway.core.compliance.port import RequestGuard
 from gateway.core.decision import Decision
 from gateway.core.errors import CallRevoked, CampaignNotFound
 from gateway.core.fleet.messages import Claim, Claimed, Settlement, TokenRecord
@@ -39,14 +38,13 @@ UNSENT = CallReport(failure=CallRevoked(), attempts=0, counted_attempts=0, unuse
 class Engine:
     """The whole core, behind one object. Not thread-safe; nothing in it waits.
 
-    `operator_actions` is for operators, `statistics` counts the answers that `take_answers` returned.
+    `operator_actions` is for operators, `guarding` for the compliance guard; `statistics` counts answers.
     `campaign_problem` returns the rule that a campaign id breaks, None where calls can carry it, and
     `takes_channels` whether calls of a campaign can carry other channels than telephone calls.
     `fleet_member` is the name of this process in a fleet that shares a ledger and the conditions of
     campaigns, None without one. Then `fleet_ledger` and `shared_conditions` exist, and calls of
     `Decision.batches` are sent only if `claimed` says so. `fleet_quota` names this process in a fleet that
     shares the quota. Then `fleet_permits` exists, and permits calls as the shared state grants them.
-    `guard` decides which requests may be sent now. Then `guarding` exists.
     """
 
     def __init__(
@@ -56,14 +54,13 @@ class Engine:
         campaign_problem: Callable[[str], str | None] = problem_with_campaign,
         fleet_member: str | None = None,
         fleet_quota: QuotaMember | None = None,
-        guard: RequestGuard | None = None,
         takes_channels: Callable[[str], bool] = no_channels,
     ) -> None:
         self._limits = limits
         self._forecasts = limits.forecast
         self._quota = limits.call_rate, limits.call_burst
         self._dropped = 0
-        parts = assemble(limits, rng, campaign_problem, takes_channels, fleet_member, fleet_quota, guard)
+        parts = assemble(limits, rng, campaign_problem, takes_channels, fleet_member, fleet_quota)
         self.statistics = parts.statistics
         self.operator_actions = parts.operator_actions
         self.fleet_permits = parts.fleet_permits
@@ -146,9 +143,8 @@ class Engine:
         """Answer a source at once, since its deadline is near, and forget its requests.
 
         If this is not `final`, denials that wait for the fleet's ledger may wait on.
-
-        Requests without another waiter are dropped unsent, so NOT_ACCEPTED is true for them. At most `limit`
-        dial requests are answered: the shell asks again while something is pending.
+        Requests without another waiter are dropped unsent: NOT_ACCEPTED is true. At most `limit` requests are
+        answered: the shell asks again while something is pending.
         """
         self._departures.withdraw(now, source, reason, limit, final=final)
 
@@ -201,10 +197,7 @@ class Engine:
             self.fleet_ledger.settle(batch, report)
 
     def looked_up(self, now: float, asked: list[str], states: Mapping[str, str]) -> None:
-        """Take the states of campaigns that Connect returned.
-
-        A campaign without a state is asked about again.
-        """
+        """Take the states that Connect returned; a campaign without a state is asked about again."""
         self._completion.of_look_up(now, asked, states)
 
     def may_not_look_up(self, now: float) -> None:
@@ -235,11 +228,8 @@ class Engine:
         return self._calls.revoke(campaign_id, purging=purging, formed_by=formed_by)
 
     def review(self, now: float) -> list[Batch]:
-        """Decide again about all requests, since `guarding` decides otherwise than before.
-
-        Return the calls under way that it does not allow any more; the shell revokes their tickets.
-        """
-        return [] if self.guarding is None else self.guarding.review(now, self._calls)
+        """Decide again about all requests, as `guarding` has changed; return the calls that it revokes."""
+        return self.guarding.review(now, self._calls)
 
     def abandon(self, now: float, unsent: Sequence[Batch] = ()) -> None:
         """Begin to answer all outstanding requests, including those in calls: the gateway leaves now.
@@ -280,8 +270,7 @@ class Engine:
             self._scheduler.reconsider(now, campaign_id)
         self._scheduler.note_permits(self._pacer.available_share(now))
         expired = self._scheduler.advance(now, self._limits.slice_units)
-        if self.guarding is not None:
-            expired += self.guarding.advance(now, self._limits.slice_units)
+        expired += self.guarding.advance(now, self._limits.slice_units)
         for entry in expired:
             self._completion.expire(now, entry)
         if self.draining:
@@ -313,8 +302,7 @@ class Engine:
     ) -> campaign_status.Rows:
         """Make a row for each campaign, by its id in order, in parts; each is true of its own moment.
 
-        Rows that equal those of `before` are the same objects. The rows are put `into` an empty dictionary,
-        or into a new one.
+        Rows that equal those of `before` are the same objects. They are put `into` an empty dictionary.
         """
         figures = self._snapshot_taker.campaigns(now, list(self._calls))
         return campaign_status.rows(now, figures, self._holds, self.statistics, before, into)
@@ -404,9 +392,7 @@ class Engine:
     def _deadline(self, now: float) -> float | None:
         if self._slices:
             return now
-        instants = [self._scheduler.deadline()]
-        if self.guarding is not None:
-            instants.append(self.guarding.deadline())
+        instants = [self._scheduler.deadline(), self.guarding.deadline()]
         if self.fleet_ledger is not None:
             instants.append(self.fleet_ledger.deadline())
         if self._leaving.is_sending(now):

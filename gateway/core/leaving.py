@@ -26,7 +26,7 @@ class Leaving:
         scheduler: Scheduler,
         holds: Holds,
         slices: Slices,
-        guarding: Guarding | None = None,
+        guarding: Guarding,
     ) -> None:
         self._outstanding = outstanding
         self._scheduler = scheduler
@@ -61,8 +61,7 @@ class Leaving:
         """
         self.send_until = send_until
         self._slices.add(self._scheduler.drain(), self._scheduler.consider)
-        if self._guarding is not None:
-            self._slices.add(self._guarding.take_waiting(), self._give_up_waiting)
+        self._slices.add(self._guarding.take_waiting(), self._give_up_waiting)
         self._slices.run(now)
 
     def stop_sending(self) -> None:

@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from gateway.connect.port import CallSender
+from gateway.core.compliance.port import RequestGuard
+from gateway.core.compliance.records import GuardRecord
 from gateway.core.engine import Engine
 from gateway.core.model import DialRequest, Priority, Source, Waiter
 from gateway.core.views.campaign_status import CampaignRow, Rows
@@ -179,6 +181,30 @@ class Dispatcher:
         """Keep to another call rate, in calls a second, and burst, in calls; see `Engine.set_pace`."""
         self._engine.set_pace(self._now(), rate, burst, forecasts=forecasts)
         self._wake.set()
+
+    def use_guard(self, guard: RequestGuard) -> None:
+        """Send only what a guard allows, from now on; what waits and what is under way is decided again."""
+        self._engine.guarding.use(guard)
+        self.review()
+
+    def review(self) -> None:
+        """Decide again about all requests, since the guard decides otherwise than before.
+
+        Calls with a request that it does not allow any more are revoked; the next turns do the rest.
+        """
+        if not self.failing:
+            self._calls.revoke(self._engine.review(self._now()))
+            self._delivery.deliver()
+            self._wake.set()
+
+    def tell_guard_decisions(self, decided: Callable[[Sequence[GuardRecord]], None]) -> None:
+        """Have a function called with what the guard decides; it must not wait or raise."""
+        self._delivery.guard_decided = decided
+
+    @property
+    def waiting_for_opening(self) -> int:
+        """How many dial requests wait until the guard allows them."""
+        return self._engine.guarding.waiting
 
     def pace(self) -> tuple[float, float, int]:
         """Return the rate of calls now and as it was set, in calls a second, and how much is held."""

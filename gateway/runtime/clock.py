@@ -40,9 +40,13 @@ class SystemClock:
         """Return the instant in nanoseconds since the epoch."""
         return time.time_ns()
 
+    def epoch_now(self) -> float:
+        """Return the instant in seconds since the epoch, as far as it is known to be right."""
+        return self._wall() + self.correction()
+
     def expiry_now(self) -> float:
         """Return the instant on the scale of expiries: it jumps when the wall clock is set."""
-        return self._wall() + self.correction() + self.expiry_offset
+        return self.epoch_now() + self.expiry_offset
 
     def gained(self) -> float:
         """Return the seconds by which the scale of expiries is ahead of the steady one."""

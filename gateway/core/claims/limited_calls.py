@@ -37,11 +37,11 @@ class LimitedCalls:
     @property
     def any(self) -> bool:
         """Whether any campaign has contact limits now."""
-        return self._guarding is not None and self._guarding.guard.limited
+        return self._guarding.guard.limited
 
     def contacts_of(self, batch: Batch) -> Sequence[Contact] | None:
         """Return the contacts of a call's entries, None without contact limits."""
-        if self._guarding is None or not self._guarding.guard.limited:
+        if not self._guarding.guard.limited:
             return None
         return self._guarding.guard.contacts([entry.request for entry in batch.entries])
 
@@ -61,7 +61,7 @@ class LimitedCalls:
         """
         known = count if asked_at >= self.known_from else None
         if known is not None and known.full is None:
-            if known.over and self._guarding is not None:
+            if known.over:
                 self._guarding.over_observed(entry, known.over)
             return True
         self._denials.owned = (entry,)
@@ -76,7 +76,7 @@ class LimitedCalls:
         self._calls.settle_one(batch, entry, UNSENT)
         if not self._completion.goes_on(now, batch, entry, sending=sending):
             return
-        if count is not None and self._guarding is not None:
+        if count is not None:
             self._guarding.over_limit(now, entry, count)
         else:
             self._scheduler.delay(entry, now + AGAIN_S)

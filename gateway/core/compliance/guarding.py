@@ -11,7 +11,7 @@ from itertools import islice
 
 from gateway.core import answers
 from gateway.core.compliance.opening_wait import OpeningWait
-from gateway.core.compliance.port import RequestGuard
+from gateway.core.compliance.port import NoGuard, RequestGuard
 from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.entry_state import EntryState, move
@@ -26,38 +26,45 @@ _ALLOWED, _NOT_BEFORE = VerdictKind.ALLOWED, VerdictKind.NOT_BEFORE
 
 
 class Guarding:
-    """The guard, and the entries that wait until it allows them.
+    """The guard, and the entries that wait until it allows them; without a guard all may be sent.
 
     A request is not sent `lead_s` seconds before its expiration or closing time. Once `leaving`, nothing
-    waits for an opening. `guard` may be replaced at any time; `review` must follow.
+    waits for an opening.
     """
 
     def __init__(
         self,
-        guard: RequestGuard,
         outstanding: Outstanding,
         scheduler: Scheduler,
         expiry: ExpiryScale,
         slices: Slices,
         lead_s: float,
     ) -> None:
-        self.guard = guard
         self.leaving = False
         self._outstanding = outstanding
         self._scheduler = scheduler
         self._expiry = expiry
         self._slices = slices
         self._lead_s = lead_s
+        self.guard: RequestGuard = NoGuard()
+        self._decides = False
         self._waiting = OpeningWait()
         self._records: list[GuardRecord] = []
 
+    def use(self, guard: RequestGuard) -> None:
+        """Decide by a guard, or by another one, from now on; `review` must follow."""
+        self.guard, self._decides = guard, True
+        self._outstanding.watch = self
+
     # --- decisions ----------------------------------------------------------------------------------
 
-    def permitted(self, now: float, entries: Sequence[Entry]) -> list[Entry]:
+    def permitted(self, now: float, entries: list[Entry]) -> list[Entry]:
         """Return the entries that may be sent now; the others wait for an opening, or are answered.
 
         The entries are new, or were taken for a call.
         """
+        if not self._decides:
+            return entries
         return [entry for entry in entries if self._is_permitted(now, entry)]
 
     def over_limit(self, now: float, entry: Entry, count: ContactCount) -> None:
@@ -92,16 +99,14 @@ class Guarding:
             self._scheduler.resume(now, entry)
         return True
 
-    def refuses(self, now: float, entry: Entry) -> bool:
-        """Whether an entry may not be sent now."""
-        return self.guard.decide(self._instant(now, entry), entry.request).kind is not _ALLOWED
-
     def review(self, now: float, calls: Iterable[Batch]) -> list[Batch]:
         """Decide again about all entries: those that wait a slice at a time, those in calls at once.
 
         Return the calls with an entry that may not be sent now, which are revoked.
         """
-        revoked = [call for call in calls if any(self.refuses(now, entry) for entry in call.entries)]
+        if not self._decides:
+            return []
+        revoked = [call for call in calls if any(self._refuses(now, entry) for entry in call.entries)]
         for call in revoked:
             call.revoked = True
         self._slices.add(self._waiting.take_all(), self._review_delayed)
@@ -167,6 +172,10 @@ class Guarding:
         request = entry.request
         return self._expiry.at(now) - (request.expires_at - (request.expiration or 0.0))
 
+    def _refuses(self, now: float, entry: Entry) -> bool:
+        """Whether an entry may not be sent now."""
+        return self.guard.decide(self._instant(now, entry), entry.request).kind is not _ALLOWED
+
     def _is_permitted(self, now: float, entry: Entry) -> bool:
         """Decide about an entry that is in no queue; return whether it may be sent now."""
         request, expired_at = entry.request, self._expiry.at(now)
@@ -211,7 +220,7 @@ class Guarding:
             self._scheduler.resume(now, entry)
 
     def _review_waiting(self, now: float, entry: Entry) -> None:
-        if entry.state is not EntryState.WAITING or not self.refuses(now, entry):
+        if entry.state is not EntryState.WAITING or not self._refuses(now, entry):
             return
         self._scheduler.remove(entry)
         if self._is_permitted(now, entry):

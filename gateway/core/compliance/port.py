@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from gateway.core.compliance.verdict import Verdict
+from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit
 from gateway.core.model import DialRequest
 
+_ALLOWED = Verdict(VerdictKind.ALLOWED)
+
 
 class RequestGuard(Protocol):
-    """Decides whether a dial request may be sent. It must not wait or raise."""
+    """Decides whether a dial request may be sent. Pure: the instant is an argument. It must not raise."""
 
     def decide(self, now: float, request: DialRequest) -> Verdict:
         """Return the verdict about a request at `now`, in seconds since the epoch."""
@@ -31,3 +33,25 @@ class RequestGuard(Protocol):
     def over_observed(self, request: DialRequest, limits: Sequence[ContactLimit]) -> Sequence[Verdict]:
         """Return the verdicts of rules that only observe, about `limits` without room."""
         ...
+
+
+class NoGuard:
+    """Allows every request at any time. Implements `RequestGuard`, also for others without limits."""
+
+    limited = False
+
+    def decide(self, now: float, request: DialRequest) -> Verdict:
+        """Return the verdict that a request may be sent."""
+        return _ALLOWED
+
+    def contacts(self, requests: Sequence[DialRequest]) -> Sequence[Contact] | None:
+        """Return None: there are no contact limits."""
+        return None
+
+    def over_limit(self, now: float, request: DialRequest, count: ContactCount) -> Verdict:
+        """Raise `AssertionError`, since there are no contact limits."""
+        raise AssertionError("a guard without contact limits")
+
+    def over_observed(self, request: DialRequest, limits: Sequence[ContactLimit]) -> Sequence[Verdict]:
+        """Return nothing: there are no contact limits."""
+        return ()

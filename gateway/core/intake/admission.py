@@ -67,7 +67,7 @@ class Admission:
 
     `campaign_problem` returns the rule that a campaign id breaks by the API that carries its calls, and
     `takes_channels` whether that API has channels besides telephone calls. `admitted` is told of new entries
-    that wait for a call; None without a fleet. `guarding` is None without a compliance guard.
+    that wait for a call; None without a fleet.
     """
 
     outstanding: Outstanding
@@ -81,8 +81,8 @@ class Admission:
     campaign_problem: Callable[[str], str | None]
     expiry: ExpiryScale
     takes_channels: Callable[[str], bool]
+    guarding: Guarding
     admitted: Callable[[float, Sequence[Entry]], None] | None = None
-    guarding: Guarding | None = None
 
     def admit(
         self,
@@ -118,8 +118,7 @@ class Admission:
             self.outbox.add(settled)
         if state.denied:
             fresh = self._deny(now, fresh, state.denied)
-        if self.guarding is not None:
-            fresh = self.guarding.permitted(now, fresh)
+        fresh = self.guarding.permitted(now, fresh)
         if fresh:
             self.scheduler.push(now, fresh)
             if self.admitted is not None:

@@ -33,7 +33,7 @@ class Completion:
     policy: verdicts.VerdictPolicy
     expiry: ExpiryScale
     slices: Slices
-    guarding: Guarding | None = None
+    guarding: Guarding
     invalid_calls: InvalidCalls = field(default_factory=InvalidCalls)
 
     def of_call(
@@ -81,7 +81,7 @@ class Completion:
 
     def expire(self, now: float, entry: Entry) -> None:
         """Settle an entry that has expired; at closing time it may wait for the next opening instead."""
-        if self.guarding is not None and self.guarding.closed(now, entry):
+        if self.guarding.closed(now, entry):
             return
         answer = answers.expired(entry, self.flow.expiry_reason(entry.request.campaign_id))
         self.outstanding.settle(now, entry, answer)

@@ -110,7 +110,9 @@ class Bench:
     """An engine, with the bookkeeping that the tests would repeat: indices, answers, reports."""
 
     def __init__(self, guard: RequestGuard | None = None, **limits: Any) -> None:
-        self.engine = Engine(Limits(**limits), random.Random(1), guard=guard)
+        self.engine = Engine(Limits(**limits), random.Random(1))
+        if guard is not None:
+            self.engine.guarding.use(guard)
         self.settled: list[Settled] = []
         """The answers that came with the last poll."""
 

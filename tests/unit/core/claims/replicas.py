@@ -31,7 +31,9 @@ class Replica(Bench):
 
     def __init__(self, store: Store, member: str, guard: RequestGuard | None = None, **limits: Any) -> None:
         super().__init__(**limits)
-        self.engine = Engine(Limits(**limits), random.Random(1), fleet_member=member, guard=guard)
+        self.engine = Engine(Limits(**limits), random.Random(1), fleet_member=member)
+        if guard is not None:
+            self.engine.guarding.use(guard)
         assert self.engine.fleet_ledger is not None
         self.ledger = self.engine.fleet_ledger
         self.ledger.fingerprints = Fingerprints(b"key")

@@ -53,7 +53,6 @@ def test_a_request_waits_until_the_limit_has_room(store: Store) -> None:
     caller = a.begin(NOW + SECOND, "u")
     assert not a.claim(NOW + SECOND, a.call(NOW + SECOND))
     assert not caller.answers
-    assert a.engine.guarding is not None
     assert a.engine.guarding.waiting == 1
     now, batch = a.next_call(NOW + SECOND)
     assert now == pytest.approx(NOW + 60.0)
@@ -196,7 +195,6 @@ def test_limits_that_only_observe_count_and_report(store: Store) -> None:
         a.begin(NOW, token)
         a.complete(NOW, a.send_call(NOW))
     assert kept(store) == 2
-    assert a.engine.guarding is not None
     records = a.engine.guarding.take_records()
     decisions = [record.decision for record in records]
     assert decisions == [GuardDecision.ACCEPTED, GuardDecision.ACCEPTED, GuardDecision.OBSERVED]

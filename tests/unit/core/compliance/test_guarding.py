@@ -29,7 +29,6 @@ def records(bench: Bench) -> list[tuple[GuardDecision, str]]:
 
 def records_of(bench: Bench) -> list[GuardRecord]:
     """Take the records of the guard."""
-    assert bench.engine.guarding is not None
     return bench.engine.guarding.take_records()
 
 
@@ -44,7 +43,6 @@ def review(bench: Bench, now: float) -> int:
 
 def waiting(bench: Bench) -> int:
     """Return how many requests wait for an opening."""
-    assert bench.engine.guarding is not None
     return bench.engine.guarding.waiting
 
 

@@ -1,0 +1,149 @@
+"""Keeps the compliance guard in use: its rules and lists, read again when their files change."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from gateway.compliance.key_file import read_key
+from gateway.compliance.number_hash import NumberHash
+from gateway.compliance.suppression_guard import SuppressionGuard
+from gateway.compliance.suppression_list import Suppressions
+from gateway.core.compliance.port import RequestGuard
+from gateway.core.compliance.records import GuardDecision, GuardRecord
+from gateway.core.model import Reason
+from gateway.directory.directory import CampaignDirectory
+
+if TYPE_CHECKING:
+    from gateway.compliance.loaded_rules import LoadedRules
+
+log = logging.getLogger(__name__)
+
+REREAD_EVERY_S = 1.0
+"""Seconds between two looks at the files."""
+PREPARED_EVERY_S = 86_400.0
+"""Seconds after which the holidays of the coming years are read again: a year may have begun."""
+KEY_BYTES = 32
+MOST_COUNTED = 10_000
+"""Kinds of decisions that are counted, at most: rules come and go with the file."""
+
+
+class GuardPaths(NamedTuple):
+    """Where the settings say that the rules and the key of the guard are, None if they are not used.
+
+    Contact limits need a `shared_state`.
+    """
+
+    rules: str | None = None
+    key: str | None = None
+    shared_state: bool = False
+
+
+class Decided(NamedTuple):
+    """A kind of decision that is counted."""
+
+    rule: str
+    reason: Reason
+    decision: GuardDecision
+
+
+class GuardKeeper:
+    """The guard in use. Without a guard file it decides only about suppressed numbers, once there are any.
+
+    The owner sets `use`, which takes each new guard, and `review`, which has all requests decided again. Both
+    are called on the event loop. `now` returns seconds since the epoch. `decisions` counts what was decided.
+    Raises `AccessError` if a file cannot be used; reading may take seconds.
+    """
+
+    def __init__(self, paths: GuardPaths, directory: CampaignDirectory, now: Callable[[], float]) -> None:
+        self.use: Callable[[RequestGuard], None] = lambda _: None
+        self.review: Callable[[], None] = lambda: None
+        self.hashing = NumberHash(read_key(paths.key) if paths.key else secrets.token_bytes(KEY_BYTES))
+        self.suppressions = Suppressions()
+        self._suppressing = SuppressionGuard(self.hashing, self.suppressions)
+        self.decisions: Counter[Decided] = Counter()
+        self._now = now
+        self._prepared_at = now()
+        self._asked = asyncio.Event()
+        self._in_use: RequestGuard | None = None
+        self.rules = self._loaded(paths, directory)
+
+    def _loaded(self, paths: GuardPaths, directory: CampaignDirectory) -> "LoadedRules | None":
+        if paths.rules is None:
+            return None
+        from gateway.compliance.loaded_rules import LoadedRules
+
+        rules = LoadedRules(
+            paths.rules, directory, self.hashing, self.suppressions, shared_state=paths.shared_state
+        )
+        rules.publish()
+        rules.prepare(self._prepared_at)
+        return rules
+
+    @property
+    def refused(self) -> int | None:
+        """How many changes of the files could not be used; None without a guard file."""
+        return None if self.rules is None else self.rules.files.refused
+
+    def start(self) -> None:
+        """Decide by the rules from now on, if there are any."""
+        if self.rules is not None:
+            self._log(self.rules)
+            self.activate()
+
+    def activate(self) -> None:
+        """Decide from now on, also without rules: numbers are suppressed."""
+        guard = self.guard
+        if self._in_use is not guard:
+            self._in_use = guard
+            self.use(guard)
+
+    def look(self) -> None:
+        """Look at the files at once, instead of at the next regular time."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Read changed files until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REREAD_EVERY_S):
+                    await self._asked.wait()
+            self._asked.clear()
+            await self.reread()
+
+    async def reread(self) -> None:
+        """Read changed files in a thread, and decide by them from then on."""
+        rules, now = self.rules, self._now()
+        if rules is None:
+            return
+        if now - self._prepared_at > PREPARED_EVERY_S:
+            self._prepared_at = now
+            await asyncio.to_thread(rules.prepare, now)
+        if await asyncio.to_thread(rules.reread, now):
+            rules.publish()
+            self._log(rules)
+            if self._in_use is rules.guard:
+                self.review()
+            else:
+                self.activate()
+
+    def note(self, records: Sequence[GuardRecord]) -> None:
+        """Count what was decided."""
+        for record in records:
+            decided = Decided(record.verdict.rule, record.verdict.reason, record.decision)
+            if decided in self.decisions or len(self.decisions) < MOST_COUNTED:
+                self.decisions[decided] += 1
+
+    @property
+    def guard(self) -> RequestGuard:
+        """The guard that decides, or would decide once it is activated."""
+        return self._suppressing if self.rules is None else self.rules.guard
+
+    def _log(self, rules: "LoadedRules") -> None:
+        for line in rules.in_words():
+            log.info("guard: %s", line)
+        for line in rules.warnings(self._now()):
+            log.warning("guard: %s", line)
