@@ -1,4 +1,4 @@
-"""What can be done with a campaign, apart from dialing."""
+"""What a policy can allow, apart from dialing."""
 
 from enum import StrEnum
 
@@ -10,3 +10,10 @@ class CampaignRight(StrEnum):
     RELEASE = "release"
     PURGE = "purge"
     SEE = "see"
+
+
+class NumberRight(StrEnum):
+    """What a caller may be allowed to do with phone numbers, for all campaigns."""
+
+    SUPPRESS = "suppress"
+    END_SUPPRESSIONS = "end_suppressions"

@@ -7,7 +7,7 @@ module decides, and knows no file.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gateway.access.actions import CampaignRight
+from gateway.access.actions import CampaignRight, NumberRight
 from gateway.core.model import Priority
 from gateway.directory.directory import CampaignDirectory, undecided_by_any
 from gateway.directory.table import NO_CAMPAIGNS, CampaignTable
@@ -42,8 +42,8 @@ class Grant:
 
     `weight` is the number of dial requests in each turn of one of its streams. `window` is the limit of its
     unanswered requests over all streams, None for the default. A caller that may dial, hold, release or purge
-    a campaign may see it too. `directory` has the names and tags that the patterns may mean, None if there
-    is none.
+    a campaign may see it too. `numbers` are its rights for phone numbers of all campaigns. `directory` has
+    the names and tags that the patterns may mean, None if there is none.
     """
 
     dial: tuple[DialRule, ...] = ()
@@ -52,6 +52,7 @@ class Grant:
     window: int | None = None
     unlimited: bool = False  # whether it may do everything, and nothing need be looked up
     directory: CampaignDirectory | None = field(default=None, compare=False, repr=False)
+    numbers: frozenset[NumberRight] = frozenset()
     _known: _Decisions = field(default_factory=_Decisions, compare=False, repr=False)
 
     @property
@@ -90,6 +91,10 @@ class Grant:
             matches_any(patterns, campaign_id) for patterns in self.actions.values()
         )
 
+    def may_with_numbers(self, right: NumberRight) -> bool:
+        """Whether it may do something with phone numbers."""
+        return self.unlimited or right in self.numbers
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyEntry:
@@ -104,9 +109,16 @@ class PolicyEntry:
         grant = self.grant
         rights = [f"dial {_named(rule.campaigns)} up to {rule.priority.name}" for rule in grant.dial]
         rights += [f"{action.value} {_named(patterns)}" for action, patterns in grant.actions.items()]
+        rights += [_NUMBERS_IN_WORDS[right] for right in NumberRight if right in grant.numbers]
         extent = f"weight {grant.weight}" + (f", window {grant.window:,}" if grant.window is not None else "")
         who = f"{self.name}: " if self.name else ""
         return f"{who}{_named(self.identities)} may {'; '.join(rights) or 'do nothing'} ({extent})"
+
+
+_NUMBERS_IN_WORDS = {
+    NumberRight.SUPPRESS: "suppress numbers",
+    NumberRight.END_SUPPRESSIONS: "end suppressions of numbers",
+}
 
 
 def _named(patterns: Patterns) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from gateway.access.actions import CampaignRight
+from gateway.access.actions import CampaignRight, NumberRight
 from gateway.access.errors import PolicyError
 from gateway.access.policy import DialRule, Grant, Policy, PolicyEntry
 from gateway.access.reloading import Reloaded, parsed_once
@@ -25,7 +25,11 @@ from gateway.runtime.patterns import Matcher, identity_pattern
 SETTING = "DIAL_GATEWAY_POLICY_FILE"
 VERSION = 1
 HEAVIEST, LARGEST_WINDOW = 100, 100_000_000
-_ENTRY = ("name", "identities", "dial", "weight", "window", *(action.value for action in CampaignRight))
+_ENTRY = (
+    *("name", "identities", "dial", "weight", "window"),
+    *(action.value for action in CampaignRight),
+    *(right.value for right in NumberRight),
+)
 
 
 def reloaded_policy(
@@ -99,6 +103,9 @@ def _entry(path: str, item: object, directory: CampaignDirectory) -> PolicyEntry
         whole_at(f"{path}.weight", table.get("weight", 1), HEAVIEST),
         whole_at(f"{path}.window", table["window"], LARGEST_WINDOW) if "window" in table else None,
         directory=directory if directory.enabled else None,
+        numbers=frozenset(
+            right for right in NumberRight if _flag(f"{path}.{right.value}", table.get(right.value, False))
+        ),
     )
     return PolicyEntry(identities, grant, name)
 
@@ -109,3 +116,9 @@ def _dial(path: str, rule: object, compiled: Callable[[str], Matcher]) -> DialRu
     priority = table.get("priority", Priority.NORMAL.name)
     named = choice_at(f"{path}.priority", priority, tuple(Priority.__members__))
     return DialRule(campaigns, Priority[named])
+
+
+def _flag(path: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise PolicyError(f"{path}: must be true or false")
+    return value

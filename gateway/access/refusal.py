@@ -19,6 +19,7 @@ class AccessRefusal(StrEnum):
     CAMPAIGN = "campaign"  # a dial request for another's campaign
     PRIORITY = "priority"  # a request above the granted priority; it is accepted at the granted one
     STEERING = "steering"  # a hold, release or purge
+    NUMBERS = "numbers"  # a suppression of a number, or the end of one
     FORGED = "forged_identity"  # a call that claims an identity in a header, from no trusted proxy
     GUESSING = "admin_guessing"  # a change on the admin port from an address with too many wrong tokens
     TOKEN = "admin_token"  # a change on the admin port  # noqa: S105 - no token, but a name
@@ -42,6 +43,7 @@ _TEXTS = {
         "priority: more urgent than the policy lets this caller dial; taken at what it grants"
     ),
     AccessRefusal.STEERING: "this caller may not steer this campaign",
+    AccessRefusal.NUMBERS: "the policy of this gateway does not let this caller do this with phone numbers",
     AccessRefusal.GUESSING: (
         "a change on the admin port, not looked at: too many wrong tokens from its address"
     ),

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, Protocol
 
-from gateway.access.actions import CampaignRight
+from gateway.access.actions import CampaignRight, NumberRight
 from gateway.access.grants import AccessControl, Caller
 from gateway.access.identity import HEADER, CallerEvidence
 from gateway.access.policy import Grant
 from gateway.access.refusal import AccessRefusal
 from gateway.api.wire.status_details import Abortable, ErrorReason, end_call
+from gateway.control.audit import Actor, IdentifiedBy, Interface
 
 _URIS, _DNS = "peer_uri", "peer_dns"  # of the names in the certificate
 _REASONS = {
@@ -16,6 +17,7 @@ _REASONS = {
     AccessRefusal.UNKNOWN: ErrorReason.UNKNOWN_CALLER,
     AccessRefusal.DIALING: ErrorReason.DIALING_DENIED,
     AccessRefusal.STEERING: ErrorReason.OPERATION_DENIED,
+    AccessRefusal.NUMBERS: ErrorReason.OPERATION_DENIED,
 }
 
 
@@ -39,6 +41,14 @@ def host_of(peer: str) -> str:
     """Return the host of a gRPC peer such as `ipv4:10.0.0.7:50514`; other peers are hosts by themselves."""
     scheme, _, address = peer.partition(":")
     return address.rpartition(":")[0] if scheme in {"ipv4", "ipv6"} else peer
+
+
+def actor_of(caller: Caller) -> Actor:
+    """Return a caller as the audit record names it."""
+    if caller.identity is None:
+        return Actor(caller.name, IdentifiedBy.ADDRESS, Interface.GRPC)
+    by = IdentifiedBy.PROXY if caller.by_proxy else IdentifiedBy.CERTIFICATE
+    return Actor(caller.name, by, Interface.GRPC)
 
 
 class Authorizer:
@@ -73,6 +83,13 @@ class Authorizer:
         caller, grant = caller_and_grant
         if not grant.may(action, campaign_id):
             await self._refuse(caller, AccessRefusal.STEERING, context)
+
+    async def may_change_numbers(self, right: NumberRight, context: CallContext) -> Caller:
+        """Return the caller. Ends the call if it does not have this right for phone numbers."""
+        caller, grant = await self.known(context)
+        if not grant.may_with_numbers(right):
+            await self._refuse(caller, AccessRefusal.NUMBERS, context)
+        return caller
 
     def caller_of(self, context: CallContext) -> Caller:
         """Return the caller."""

@@ -13,12 +13,11 @@ from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceServicer
 from gateway.access.actions import CampaignRight as Right
 from gateway.access.grants import AccessControl, Caller
-from gateway.api.authorization import Authorizer
+from gateway.api.authorization import Authorizer, actor_of
 from gateway.api.campaign_filter import described_differently, matching, merged
 from gateway.api.visible_campaigns import VisibleCampaigns
 from gateway.api.wire import campaigns as wire
 from gateway.api.wire.status_details import ErrorReason, end_call
-from gateway.control.audit import Actor, IdentifiedBy, Interface
 from gateway.control.operations import (
     CampaignOperations,
     DirectoryUnread,
@@ -264,7 +263,7 @@ class CampaignServicer(CampaignServiceServicer):
         caller, grant = await self._authorizer.known(context)
         campaign_id = self._operations.resolve(request.campaign_id, partial(grant.may, Right.SEE))
         await self._authorizer.may_operate((caller, grant), right, campaign_id, context)
-        return campaign_id, Operator(_actor(caller), request.reason)
+        return campaign_id, Operator(actor_of(caller), request.reason)
 
     async def _campaign(self, campaign_id: str) -> pb.Campaign:
         """Return the state of a campaign after an operation."""
@@ -294,13 +293,6 @@ class CampaignServicer(CampaignServiceServicer):
             raise
         except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
             await _broken(bug, context)
-
-
-def _actor(caller: Caller) -> Actor:
-    if caller.identity is None:
-        return Actor(caller.name, IdentifiedBy.ADDRESS, Interface.GRPC)
-    by = IdentifiedBy.PROXY if caller.by_proxy else IdentifiedBy.CERTIFICATE
-    return Actor(caller.name, by, Interface.GRPC)
 
 
 def _ended_alone(handling: "asyncio.Future[Any]") -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.access import policy_file
-from gateway.access.actions import CampaignRight
+from gateway.access.actions import CampaignRight, NumberRight
 from gateway.access.errors import PolicyError
 from gateway.access.policy import EVERYTHING, REMEMBERED, Grant, Policy
 from gateway.access.policy_file import parse_policy, read_policy
@@ -98,6 +98,21 @@ def test_rights() -> None:
     assert not found.may(CampaignRight.SEE, "surveys")
 
 
+def test_rights_for_numbers_are_granted_one_by_one() -> None:
+    """They concern all campaigns. No right for a campaign includes them."""
+    text = POLICY.replace("    hold:", "    suppress: true\n    end_suppressions: false\n    hold:")
+    policy = parse_policy(text)
+    billing, other = policy.grant(BILLING), policy.grant("spiffe://example.org/ns/x")
+    assert billing is not None
+    assert billing.may_with_numbers(NumberRight.SUPPRESS)
+    assert not billing.may_with_numbers(NumberRight.END_SUPPRESSIONS)
+    assert other is not None
+    assert not any(other.may_with_numbers(right) for right in NumberRight)
+    assert all(EVERYTHING.may_with_numbers(right) for right in NumberRight)
+    assert "suppress numbers" in policy.entries[0].in_words()
+    assert "suppressions" not in policy.entries[0].in_words()
+
+
 def test_the_first_entry_that_names_a_caller_counts() -> None:
     policy = parse_policy(POLICY)
     assert policy.grant("a.billing.example.org") == policy.grant(BILLING)
@@ -148,6 +163,8 @@ ONE = "version: 1\ncallers:\n  - identities: [x]\n"
         (ONE + "    window: 1.5", "callers[0].window: must be a whole number"),
         (ONE + "    hold: '*'", "callers[0].hold: must be a list"),
         (ONE + "    name: 7", "callers[0].name: must be a text"),
+        (ONE + "    suppress: ['*']", "callers[0].suppress: must be true or false"),
+        (ONE + "    end_suppressions: 1", "callers[0].end_suppressions: must be true or false"),
         (ONE + "    weight: 1\n    weight: 2", "line 5, column 5: the key 'weight' stands twice"),
         (
             "version: 1\ncallers: [{identities: [' ']}, {identities: ['']}]",
