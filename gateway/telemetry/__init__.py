@@ -12,11 +12,12 @@ from gateway.telemetry.campaign_metrics import merged
 from gateway.telemetry.directory_metrics import DirectoryFigures
 from gateway.telemetry.exporters import TelemetryError
 from gateway.telemetry.fleet_metrics import FleetFigures
+from gateway.telemetry.guard_metrics import GuardFigures, TrailFigures
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observation import FileFigures, Observation, StreamFigures
 from gateway.telemetry.prometheus_text import CONTENT_TYPE, OPENMETRICS, content_type_for
 from gateway.telemetry.rpc_conventions import RpcStatus
-from gateway.telemetry.setup import SpanMemory, telemetry_from, telemetry_with
+from gateway.telemetry.setup import SpanMemory, telemetry_from, telemetry_with, trail_export_from
 from gateway.telemetry.traces import RpcTrace, Telemetry
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "DirectoryFigures",
     "FileFigures",
     "FleetFigures",
+    "GuardFigures",
     "Metrics",
     "Observation",
     "ReadableSpan",
@@ -35,8 +37,10 @@ __all__ = [
     "StreamFigures",
     "Telemetry",
     "TelemetryError",
+    "TrailFigures",
     "content_type_for",
     "merged",
     "telemetry_from",
     "telemetry_with",
+    "trail_export_from",
 ]

@@ -17,6 +17,7 @@ from gateway.telemetry.final_export import FinalExport
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.process_metrics import gateway_version
 from gateway.telemetry.traces import Telemetry
+from gateway.telemetry.trail_export import TrailExport
 
 SERVICE_NAME = "dial-gateway"
 CAMPAIGN_LIMIT, CALLER_LIMIT = 1000, 200
@@ -69,6 +70,15 @@ def telemetry_with(
     counted = Metrics(campaign_limit, resource, metric_exporters, caller_limit) if metrics else None
     events = EventExport(event_exporters, resource) if event_exporters else None
     return Telemetry(provider, counted, recording=bool(ends), spans=[end for _, end in ends], events=events)
+
+
+def trail_export_from(environment: Mapping[str, str]) -> TrailExport | None:
+    """Return what exports the guard's audit trail as log records; None if no exporter of those is asked for.
+
+    Raises `TelemetryError`.
+    """
+    found = exporters.event_exporters(environment)
+    return TrailExport(found, _resource()) if found else None
 
 
 def _resource() -> Resource:

@@ -13,6 +13,8 @@ Export = Callable[[Sequence[Mapping[str, Value]]], bool]
 class ExportSink:
     """A `Sink` that exports. A batch that the collector does not accept is exported again."""
 
+    damages = 0
+
     def __init__(self, export: Export, close: Callable[[], object] = lambda: None) -> None:
         self._export = export
         self._close = close

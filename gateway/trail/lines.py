@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from gateway.core.channels import Email
 from gateway.core.compliance.records import GuardRecord
-from gateway.core.model import Reason
+from gateway.core.model import DialRequest, Reason
 from gateway.trail.chain import Chain
 
 Value = str | int | bool
@@ -109,7 +110,8 @@ class Lines:
         decision, request, caller, verdict, dial_request_id, trace_id = record
         fields = {
             "decision": decision.value,
-            "number": self._hash_of(request.phone_number).hex(),
+            "number": self._hash_of(_destination(request)).hex(),
+            "channel": "telephony" if request.channel is None else request.channel.name,
             "campaign": request.campaign_id,
             "token": request.client_token,
             "caller": caller,
@@ -144,6 +146,12 @@ class Lines:
             text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
             self._at, self._time = at, text.replace("+00:00", "Z")
         return self._time
+
+
+def _destination(request: DialRequest) -> str:
+    """Return the phone number, or the address of an e-mail."""
+    channel = request.channel
+    return channel.address if isinstance(channel, Email) else request.phone_number
 
 
 def end_of(line: bytes) -> TrailEnd | None:

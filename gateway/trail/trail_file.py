@@ -9,12 +9,15 @@ shortened by another program, is a loss.
 
 import contextlib
 import fcntl
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.trail.lines import FIRST_BYTES, Line, TrailEnd, end_of
+
+log = logging.getLogger(__name__)
 
 MODE = 0o640
 _BLOCK_BYTES = 65_536
@@ -28,16 +31,14 @@ class TrailFile:
     """Appends to one file. All methods may raise `OSError`, and may be called again after that.
 
     A file of `most_bytes` or more is renamed, and `kept` renamed files remain (1 at least). Not thread-safe.
-    `damaged` is called with what another program has done to the file.
+    `damages` counts what another program, or the end of a process, has done to the file.
     """
 
-    def __init__(
-        self, path: Path, most_bytes: int, kept: int, damaged: Callable[[str], None] = lambda what: None
-    ) -> None:
+    def __init__(self, path: Path, most_bytes: int, kept: int) -> None:
         self.path = path
+        self.damages = 0
         self._most_bytes = most_bytes
         self._kept = kept
-        self._damaged = damaged
         self._descriptor: int | None = None
         self._left = b""
         self._written = 0
@@ -98,6 +99,10 @@ class TrailFile:
             with contextlib.suppress(OSError):
                 os.fsync(descriptor)
             os.close(descriptor)
+
+    def _damaged(self, what: str) -> None:
+        self.damages += 1
+        log.error("the audit trail %s: %s", self.path, what)
 
     @property
     def _opened(self) -> int:

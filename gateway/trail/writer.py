@@ -32,7 +32,12 @@ _LAST_RETRY_S = 0.05
 
 
 class Sink(Protocol):
-    """Where the lines of a trail go. Methods raise `OSError`, and may be called again after that."""
+    """Where the lines of a trail go. Methods raise `OSError`, and may be called again after that.
+
+    `damages` counts how often it was found damaged, by another program or the end of a process.
+    """
+
+    damages: int
 
     def renew(self, now: float) -> bool:
         """Begin anew if that is due; return whether it did. `now` is in seconds since the epoch."""
@@ -59,6 +64,7 @@ class TrailFigures(NamedTuple):
 
     written: int = 0
     lost: int = 0
+    damages: int = 0
     waiting: int = 0
     failing: bool = False
     written_at: float | None = None
@@ -97,6 +103,10 @@ class Trail:
         self._synced_at, self._is_dirty = 0.0, False
         self._leave_by: float | None = None
         self._leaving = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to write. Records that were queued before are written too."""
         self._thread = threading.Thread(target=self._run, name="guard-trail", daemon=True)
         self._thread.start()
 
@@ -107,7 +117,14 @@ class Trail:
 
     def figures(self) -> TrailFigures:
         """Return the figures for metrics."""
-        return TrailFigures(self._written, self._refused, self.waiting, self._failing, self._written_at)
+        return TrailFigures(
+            self._written,
+            self._refused,
+            self._sink.damages,
+            self.waiting,
+            self._failing,
+            self._written_at,
+        )
 
     def put(self, at: float, records: Sequence[Record]) -> None:
         """Queue records that were made at `at`, in seconds since the epoch. They must not change later."""
@@ -126,6 +143,9 @@ class Trail:
 
     def close(self, timeout_s: float) -> bool:
         """Write what waits, for so many seconds at most, then end; return whether everything is written."""
+        if self._thread is None:
+            self._sink.close()
+            return True
         self._leave_by = time.monotonic() + timeout_s
         self._leaving.set()
         self._queue.put(None)

@@ -1,5 +1,6 @@
 """Events as OTLP log records: at a real collector, with their names and fields."""
 
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +10,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from gateway.control.audit import Actor, Audit, AuditEvent, Event, IdentifiedBy, Interface
-from gateway.telemetry import Telemetry, TelemetryError, telemetry_from
+from gateway.telemetry import Telemetry, TelemetryError, telemetry_from, trail_export_from
+from gateway.trail.export_sink import ExportSink
+from gateway.trail.lines import Value
 
 EVENT = AuditEvent(
     Event.SETTING,
@@ -117,3 +120,35 @@ def test_an_unknown_exporter_is_refused() -> None:
     """The message names the variable."""
     with pytest.raises(TelemetryError, match="OTEL_LOGS_EXPORTER: must be of otlp, console, none"):
         telemetry_from({"OTEL_LOGS_EXPORTER": "syslog"})
+
+
+def test_a_line_of_the_trail_is_exported_until_a_collector_accepts_it(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever exports it knows whether it was accepted, and it is exported again with all of its fields."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    export = trail_export_from(os.environ)
+    assert export is not None
+    sink = ExportSink(export.export, export.close)
+    line: dict[str, Value] = {
+        "seq": 7,
+        "time": "2026-11-30T12:00:00.250Z",
+        "decision": "accepted",
+        "number": "1ddd",
+    }
+    collector.status = 400
+    with pytest.raises(OSError, match="no collector accepts it"):
+        sink.write([(line, b"")])
+    collector.records.clear()
+    collector.status = 200
+    sink.write([])
+    sink.close()
+    (record,) = collector.records
+    fields = {one.key: one.value.int_value or one.value.string_value for one in record.attributes}
+    assert (record.event_name, fields) == ("guard.decision", line)
+    assert record.time_unix_nano == 1_796_040_000_250_000_000
+
+
+def test_without_a_collector_there_is_no_export_of_the_trail() -> None:
+    """The gateway then refuses a setting that asks for it."""
+    assert trail_export_from({}) is None

@@ -35,7 +35,9 @@ def opened(path: Path, key: bytes = KEY) -> Trail:
     """Return a trail that writes to a file."""
     file = TrailFile(path, 1 << 20, 5)
     lines = Lines("gateway-1", key, NumberHash(key).of, file.open())
-    return Trail("test", file, lines, lambda: NOON, records=1000, retry_s=0.01)
+    trail = Trail("test", file, lines, lambda: NOON, records=1000, retry_s=0.01)
+    trail.start()
+    return trail
 
 
 def written(path: Path, *records: GuardRecord) -> None:

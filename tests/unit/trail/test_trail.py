@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.compliance.number_hash import NumberHash
+from gateway.core.channels import Email
 from gateway.core.compliance.records import GuardDecision
 from gateway.trail.lines import Line, Lines
 from gateway.trail.trail_file import TrailFile, TrailRefused
@@ -37,6 +38,7 @@ def test_a_line_says_when_for_whom_and_under_which_rule_without_the_number(tmp_p
         "replica": "gateway-1",
         "decision": "accepted",
         "number": NumberHash(KEY).of(NUMBER).hex(),
+        "channel": "telephony",
         "campaign": "campaign-1",
         "token": "t-1",
         "caller": "billing",
@@ -49,6 +51,17 @@ def test_a_line_says_when_for_whom_and_under_which_rule_without_the_number(tmp_p
     assert refused["detail"] == "rule debts: lists: phone_number is in dnc"
     assert (start["event"], start["after"], start["clean"], stop["event"]) == ("start", "", True, "stop")
     assert NUMBER[1:].encode() not in path.read_bytes()
+
+
+def test_an_email_has_the_hash_of_its_address(tmp_path: Path) -> None:
+    """It has no phone number; its channel is named."""
+    path, address = tmp_path / "trail", "anna@example.org"
+    made = record("")
+    made.request.channel = Email(address)
+    written(path, made)
+    line = lines_of(path)[1]
+    assert (line["number"], line["channel"]) == (NumberHash(KEY).of(address).hex(), "email")
+    assert address.encode() not in path.read_bytes()
 
 
 def test_an_operators_act_is_in_the_trail(tmp_path: Path) -> None:
@@ -91,6 +104,7 @@ def test_full_files_are_renamed_and_the_oldest_are_removed(tmp_path: Path) -> No
     clock = iter(range(10_000))
     file = TrailFile(path, 3000, 2)
     trail = Trail("test", file, Lines("g", KEY, NumberHash(KEY).of, file.open()), lambda: NOON + next(clock))
+    trail.start()
     for number in range(100):
         trail.put(NOON, [record(token=f"t-{number}")])
         while trail.waiting:  # one batch each, so that files are renamed where they are full
@@ -120,18 +134,21 @@ def test_a_renamed_file_is_continued_in_a_new_one(tmp_path: Path) -> None:
     assert end.chain == lines_of(moved)[0]["chain"]
 
 
-def test_a_file_that_is_removed_or_shortened_is_reported(tmp_path: Path) -> None:
+def test_a_file_that_is_removed_or_shortened_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """The loss is known at once, and the trail goes on."""
-    damages: list[str] = []
     path = tmp_path / "trail"
-    file = TrailFile(path, 1 << 20, 5, damages.append)
+    file = TrailFile(path, 1 << 20, 5)
     lines = Lines("g", KEY, NumberHash(KEY).of, file.open())
     file.write([lines.start(NOON)])
     os.truncate(path, 10)
     assert not file.renew(NOON)
     path.unlink()
     assert file.renew(NOON)
-    assert [damage.split()[3] for damage in damages] == ["shortened", "removed"]
+    said = [line.message.rpartition(": ")[2] for line in caplog.records]
+    assert said == [f"the file was {what} by another program" for what in ("shortened", "removed")]
+    assert file.damages == 2
     file.close()
 
 
@@ -149,12 +166,21 @@ def test_a_file_of_another_process_or_purpose_is_refused(tmp_path: Path) -> None
     assert path.read_text() == "a secret without a line end"
 
 
+def begun(disk: "Full", records: int = 1000) -> Trail:
+    """Return a trail that writes to a disk, and tries again at once."""
+    lines = Lines("g", KEY, NumberHash(KEY).of)
+    trail = Trail("test", disk, lines, lambda: NOON, records=records, retry_s=0.001)
+    trail.start()
+    return trail
+
+
 class Full:
     """A disk that is full until it is let: then it takes all lines."""
 
     def __init__(self) -> None:
         self.room = threading.Event()
         self.tried = threading.Event()
+        self.damages = 0
         self.left: list[Line] = []
         self.lines: list[Line] = []
 
@@ -183,16 +209,16 @@ def test_nothing_is_lost_while_the_queue_has_room_and_the_rest_is_counted(
 ) -> None:
     """A line of the trail says how many records are missing; the trail is blocked until it is written."""
     disk = Full()
-    trail = Trail("test", disk, Lines("g", KEY, NumberHash(KEY).of), lambda: NOON, records=10, retry_s=0.001)
+    trail = begun(disk, 10)
     assert disk.tried.wait(PATIENCE_S)
     for number in range(13):
         trail.put(NOON, [record(token=f"t-{number}")])
-    assert (trail.blocked, *trail.figures()[1:4]) == (True, 3, 10, True)
+    assert (trail.blocked, *trail.figures()[1:5]) == (True, 3, 0, 10, True)
     disk.room.set()
     assert trail.close(PATIENCE_S)
     kept = [fields.get("token") or fields.get("records") or fields["event"] for fields, _ in disk.lines]
     assert kept == ["start", *(f"t-{number}" for number in range(10)), 3, "stop"]
-    assert (trail.blocked, *trail.figures()[:4]) == (False, 10, 3, 0, False)
+    assert (trail.blocked, *trail.figures()[:5]) == (False, 10, 3, 0, 0, False)
     said = [line.message for line in caplog.records if line.levelno == logging.ERROR]
     assert said == [
         "test: the trail cannot be written: No space left on device",
@@ -203,7 +229,7 @@ def test_nothing_is_lost_while_the_queue_has_room_and_the_rest_is_counted(
 def test_a_trail_that_does_not_keep_up_is_blocked_before_records_are_lost() -> None:
     """Half of the queue is enough for the calls under way."""
     disk = Full()
-    trail = Trail("test", disk, Lines("g", KEY, NumberHash(KEY).of), lambda: NOON, records=10, retry_s=0.001)
+    trail = begun(disk, 10)
     disk.room.set()
     assert trail.close(PATIENCE_S)
     trail.put(NOON, [record()] * 6)
@@ -214,7 +240,7 @@ def test_a_trail_that_does_not_keep_up_is_blocked_before_records_are_lost() -> N
 def test_the_loss_at_the_end_is_said(caplog: pytest.LogCaptureFixture) -> None:
     """A disk that stays full delays the end by no more than the time given."""
     disk = Full()
-    trail = Trail("test", disk, Lines("g", KEY, NumberHash(KEY).of), lambda: NOON)
+    trail = begun(disk)
     trail.put(NOON, [record()])
     assert not trail.close(0.1)
     ended = caplog.records[-1]

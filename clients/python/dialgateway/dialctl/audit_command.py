@@ -86,6 +86,7 @@ def _entry(found: Found, *, wide: bool) -> Iterator[str]:
     fields = {name: str(value) for name, value in found.fields.items()}
     decision = fields.get("decision", "")
     parts = [fields.get("time", ""), _WORDS.get(decision, decision)]
+    parts += [fields["channel"]] if fields.get("channel", "telephony") != "telephony" else []
     parts += [f"campaign {fields['campaign']}"] if fields.get("campaign") else []
     parts += [f"by {fields.get('caller') or 'a caller without a name'}"]
     if decision in {CALLED, MAY_BE_CALLED, REFUSED, "observed"}:

@@ -1,0 +1,115 @@
+"""The metrics of the compliance guard and its audit trail. They exist only if the guard decides.
+
+Rules, lists and calendars are named by the guard file, so there are as many labels as the file has names.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from gateway.telemetry.metric_definitions import Metric
+
+DECISIONS = Metric("dial_gateway.guard.decisions", "{decision}", "Decisions of the guard, by rule and reason")
+WAITING = Metric("dial_gateway.guard.waiting", "{request}", "Dial requests that the rules allow later")
+RULES = Metric("dial_gateway.guard.rules.info", "", "1 with the version of the rules in use")
+UNUSABLE = Metric(
+    "dial_gateway.guard.files.unusable", "{file}", "Guard file and lists whose present content is not in use"
+)
+LIST_NUMBERS = Metric("dial_gateway.guard.list.numbers", "{number}", "Numbers of a suppression list")
+LIST_AGE = Metric("dial_gateway.guard.list.age", "s", "Time since the file of a list was changed")
+SUPPRESSED = Metric("dial_gateway.guard.suppressed", "{number}", "Numbers that operators have suppressed")
+HOLIDAYS_END = Metric(
+    "dial_gateway.guard.holidays.end_timestamp",
+    "s",
+    "When a table of holidays ends, after which hours are closed",
+)
+RECORDS = Metric("dial_gateway.guard.audit.records", "{record}", "Records written to a trail")
+LOST = Metric("dial_gateway.guard.audit.records.lost", "{record}", "Records that a trail lacks")
+DAMAGES = Metric("dial_gateway.guard.audit.damages", "{damage}", "Times that the file of a trail was damaged")
+RECORDS_WAITING = Metric("dial_gateway.guard.audit.waiting", "{record}", "Records that wait to be written")
+FAILING = Metric("dial_gateway.guard.audit.failing", "", "1 while a trail cannot be written, else 0")
+WRITTEN_AT = Metric("dial_gateway.guard.audit.last_write_timestamp", "s", "When a trail was written to last")
+
+Values = Iterable[tuple[float, dict[str, str]]]
+
+
+class TrailFigures(NamedTuple):
+    """How a trail is. `written_at` is in seconds since the epoch, None until something is written."""
+
+    written: int = 0
+    lost: int = 0
+    damages: int = 0
+    waiting: int = 0
+    failing: bool = False
+    written_at: float | None = None
+
+
+class GuardFigures(NamedTuple):
+    """How the guard is.
+
+    `decisions` are counted by rule, reason and decision. `version` is empty without a guard file. `lists` has
+    the size of each list and the seconds since its file was changed, `holidays_end` the end of each table in
+    seconds since the epoch. `trails` are named by their kind.
+    """
+
+    decisions: Mapping[tuple[str, str, str], int] = MappingProxyType({})
+    waiting: int = 0
+    version: str = ""
+    unusable_files: int = 0
+    lists: Mapping[str, tuple[int, float]] = MappingProxyType({})
+    suppressed: int = 0
+    holidays_end: Mapping[str, float] = MappingProxyType({})
+    trails: Mapping[str, TrailFigures] = MappingProxyType({})
+
+
+def _decisions(guard: GuardFigures) -> Values:
+    for (rule, reason, decision), count in guard.decisions.items():
+        yield count, {"rule": rule, "reason": reason, "decision": decision}
+
+
+def _rules(guard: GuardFigures) -> Values:
+    return [(1, {"version": guard.version})] if guard.version else []
+
+
+def _list_numbers(guard: GuardFigures) -> Values:
+    return [(numbers, {"list": name}) for name, (numbers, _) in guard.lists.items()]
+
+
+def _list_ages(guard: GuardFigures) -> Values:
+    return [(age_s, {"list": name}) for name, (_, age_s) in guard.lists.items()]
+
+
+def _holidays_end(guard: GuardFigures) -> Values:
+    return [(ends_at, {"calendar": code}) for code, ends_at in guard.holidays_end.items()]
+
+
+def _of_trails(read: Callable[[TrailFigures], float | None]) -> Callable[[GuardFigures], Values]:
+    """Return what reads a figure of each trail that has it."""
+
+    def values(guard: GuardFigures) -> Values:
+        for name, figures in guard.trails.items():
+            value = read(figures)
+            if value is not None:
+                yield value, {"trail": name}
+
+    return values
+
+
+GAUGES: dict[Metric, Callable[[GuardFigures], Values]] = {
+    WAITING: lambda guard: [(guard.waiting, {})],
+    RULES: _rules,
+    UNUSABLE: lambda guard: [(guard.unusable_files, {})],
+    LIST_NUMBERS: _list_numbers,
+    LIST_AGE: _list_ages,
+    SUPPRESSED: lambda guard: [(guard.suppressed, {})],
+    HOLIDAYS_END: _holidays_end,
+    RECORDS_WAITING: _of_trails(lambda trail: trail.waiting),
+    FAILING: _of_trails(lambda trail: int(trail.failing)),
+    WRITTEN_AT: _of_trails(lambda trail: trail.written_at),
+}
+COUNTERS: dict[Metric, Callable[[GuardFigures], Values]] = {
+    DECISIONS: _decisions,
+    RECORDS: _of_trails(lambda trail: trail.written),
+    LOST: _of_trails(lambda trail: trail.lost),
+    DAMAGES: _of_trails(lambda trail: trail.damages),
+}
