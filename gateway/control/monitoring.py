@@ -22,6 +22,7 @@ from gateway.telemetry import (
     DirectoryFigures,
     FileFigures,
     FleetFigures,
+    GuardFigures,
     Metrics,
     Observation,
     Telemetry,
@@ -76,12 +77,15 @@ class Monitoring:
         fleet: FleetView | None = None,
         campaign_name: Callable[[str], str] = lambda campaign_id: "",
         directory: Callable[[], DirectoryFigures | None] = lambda: None,
+        guard: Callable[[], GuardFigures | None] = lambda: None,
     ) -> None:
         """`clock_behind` returns the seconds by which the wall clock is behind AWS's.
 
         `campaign_name` returns the name of a campaign, empty if it is not known. `directory` returns how
-        names are read, None if they are not read from Amazon Connect.
+        names are read, None if they are not read from Amazon Connect. `guard` returns the figures of the
+        guard, None if none decides.
         """
+        self._guard = guard
         self._directory = directory
         self._campaign_name = campaign_name
         self._fleet = fleet
@@ -178,6 +182,7 @@ class Monitoring:
             fleet=None if self._fleet is None else self._fleet.figures(),
             campaign_names=self._names_of(counts.campaigns),
             directory=self._directory(),
+            guard=self._guard(),
         )
 
     async def last(self) -> Observation | None:

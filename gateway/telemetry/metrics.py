@@ -22,7 +22,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 
 from gateway.core.model import Entry, FlushReason
-from gateway.telemetry import directory_metrics, fleet_metrics
+from gateway.telemetry import directory_metrics, fleet_metrics, guard_metrics
 from gateway.telemetry import metric_definitions as definitions
 from gateway.telemetry.caller_metrics import caller_families
 from gateway.telemetry.campaign_metrics import campaign_families
@@ -33,6 +33,7 @@ from gateway.telemetry.export_watch import ExportResults, MetricPusher
 from gateway.telemetry.families import Family, Histogram, as_opentelemetry
 from gateway.telemetry.final_export import LONGEST_S, FinalExport, run_all
 from gateway.telemetry.fleet_metrics import FleetFigures
+from gateway.telemetry.guard_metrics import GuardFigures
 from gateway.telemetry.observation import Observation
 from gateway.telemetry.process_metrics import process_families
 from gateway.telemetry.prometheus_text import CONTENT_TYPE, PART, parts_of_text
@@ -76,6 +77,7 @@ class Metrics:
         self._observe_counters()
         self._observe_fleet()
         self._observe_directory()
+        self._observe_guard()
 
     @property
     def pushes(self) -> bool:
@@ -246,6 +248,12 @@ class Metrics:
         names = ("operation", "error")
         self._counter(directory_metrics.FAILURES, _of_directory(lambda seen: _by(names, seen.failures)))
 
+    def _observe_guard(self) -> None:
+        for metric, read in guard_metrics.GAUGES.items():
+            self._gauge(metric, _of_guard(read))
+        for metric, read in guard_metrics.COUNTERS.items():
+            self._counter(metric, _of_guard(read))
+
     def _gauge(self, metric: definitions.Metric, values: Callable[[Observation], Values]) -> None:
         self._provider.get_meter(SCOPE).create_observable_gauge(
             metric.name, [self._reading(values)], metric.unit, metric.description
@@ -286,6 +294,11 @@ def _of_fleet(read: Callable[[FleetFigures], float]) -> Callable[[Observation], 
 def _of_directory(read: Callable[[DirectoryFigures], Values]) -> Callable[[Observation], Values]:
     """Return what reads figures of the campaign directory; without a directory there are none."""
     return lambda seen: [] if seen.directory is None else read(seen.directory)
+
+
+def _of_guard(read: Callable[[GuardFigures], Values]) -> Callable[[Observation], Values]:
+    """Return what reads figures of the guard; without one there are none."""
+    return lambda seen: [] if seen.guard is None else read(seen.guard)
 
 
 def _directory_age(seen: DirectoryFigures) -> Values:

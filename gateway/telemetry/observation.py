@@ -8,6 +8,7 @@ from gateway.core.views.snapshot import Snapshot
 from gateway.telemetry.counters import Counts
 from gateway.telemetry.directory_metrics import DirectoryFigures
 from gateway.telemetry.fleet_metrics import FleetFigures
+from gateway.telemetry.guard_metrics import GuardFigures
 
 
 class StreamFigures(NamedTuple):
@@ -44,3 +45,4 @@ class Observation(NamedTuple):
     fleet: FleetFigures | None = None
     campaign_names: Mapping[str, str] = MappingProxyType({})
     directory: DirectoryFigures | None = None
+    guard: GuardFigures | None = None

@@ -10,9 +10,10 @@ from gateway.access.refusal import AccessRefusal
 from gateway.connect.api_versions import OPERATIONS
 from gateway.core import errors
 from gateway.core.campaigns.condition import Condition
+from gateway.core.compliance.records import GuardDecision
 from gateway.core.model import FlushReason, Outcome, Reason
 from gateway.core.views.snapshot import CONCURRENCY, RATE
-from gateway.telemetry import directory_metrics, fleet_metrics, metric_definitions
+from gateway.telemetry import directory_metrics, fleet_metrics, guard_metrics, metric_definitions
 from gateway.telemetry.campaign_metrics import ON_HOLD
 from gateway.telemetry.counters import THROTTLES
 from gateway.telemetry.prometheus_text import name_of
@@ -63,6 +64,7 @@ VALUES = {
     "operation": {*OPERATIONS, "beat", "claim", "settle", "look_up", "act", "report"},
     "refusal": {refusal.value for refusal in AccessRefusal},
     "file": {"policy", "certificate"},
+    "decision": {"granted", "denied", *(decision.value for decision in GuardDecision)},
     "campaign": {"other"},
 }
 """The values of labels whose values the gateway defines."""
@@ -146,7 +148,7 @@ def _rows() -> list[tuple[str, str, str]]:
 def _metrics() -> Iterator[metric_definitions.Metric]:
     yield from (
         value
-        for module in (metric_definitions, fleet_metrics, directory_metrics)
+        for module in (metric_definitions, fleet_metrics, directory_metrics, guard_metrics)
         for value in vars(module).values()
         if isinstance(value, metric_definitions.Metric)
     )

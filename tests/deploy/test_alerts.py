@@ -110,7 +110,7 @@ def test_the_texts_of_an_alert_use_its_own_labels(name: str) -> None:
     every = [labels for test in named_after(name) for labels in fired(test)]
 
     assert wanted <= {label for labels in every for label in labels}
-    assert wanted <= {"campaign", "file", "instance", "job", "result"}
+    assert wanted <= {"calendar", "campaign", "file", "instance", "job", "result", "trail"}
 
 
 @EACH

@@ -25,14 +25,18 @@ NAMED = CampaignTable([CampaignEntry(CAMPAIGN, "reminders"), CampaignEntry("unus
 SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 UNSAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 
-FLEET = "The fleet"
-"""The section with the metrics that exist with a shared state only."""
+FLEET, GUARD = "The fleet", "The guard"
+"""The sections with the metrics that exist with a shared state, or a guard, only."""
 
 
 def documented(*, fleet: bool = False) -> dict[str, tuple[str, frozenset[str]]]:
-    """Return kind and labels of each documented metric: those of a fleet, or all others."""
+    """Return kind and labels of each documented metric: those of a fleet, or those of all gateways."""
     sections = DOCS.read_text().split("\n## ")
-    text = "".join(section for section in sections if section.startswith(FLEET) == fleet)
+    text = "".join(
+        section
+        for section in sections
+        if section.startswith(FLEET) == fleet and not section.startswith(GUARD)
+    )
     return {
         name: (kind, frozenset(re.findall(r"`(\w+)`", labels)))
         for name, kind, _, labels in _row.findall(text)

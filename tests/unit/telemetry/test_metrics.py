@@ -1,6 +1,8 @@
 """Pushed metrics equal scraped ones, and a dropped campaign leaves no metric."""
 
 import random
+import re
+from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.resources import Resource
@@ -10,7 +12,7 @@ from gateway.core.campaigns.condition import CampaignCondition, Condition
 from gateway.core.engine import Engine, Limits
 from gateway.core.model import Outcome, Reason
 from gateway.core.views.snapshot import CampaignFigures
-from gateway.telemetry import Metrics, Observation, StreamFigures
+from gateway.telemetry import GuardFigures, Metrics, Observation, StreamFigures, TrailFigures
 from gateway.telemetry.campaign_metrics import PART, merged
 from gateway.telemetry.final_export import run_all
 from gateway.telemetry.labels import IDLE_S
@@ -123,3 +125,55 @@ def test_every_outcome_has_a_histogram_from_the_start() -> None:
         if sample.name == "dial_gateway_request_duration_seconds_count"
     }
     assert counts == dict.fromkeys((outcome.name for outcome in Outcome), 0)
+
+
+def test_the_guard_has_the_documented_metrics_with_their_labels() -> None:
+    """There are none without a guard."""
+    metrics = Metrics(10, Resource({}))
+    figures = GuardFigures(
+        decisions={("debts", "SUPPRESSED", "refused"): 3},
+        waiting=4,
+        version="v7",
+        unusable_files=1,
+        lists={"dnc": (1_000_000, 60.0)},
+        suppressed=2,
+        holidays_end={"US": 1_900_000_000.0},
+        trails={"file": TrailFigures(10, 1, 2, 5, failing=True, written_at=1_796_040_000.0)},
+    )
+    seen = observed(metrics)
+    assert "dial_gateway_guard" not in metrics.text(seen)
+    found = {
+        sample.name: (sample.value, sample.labels)
+        for family in text_string_to_metric_families(metrics.text(seen._replace(guard=figures)))
+        for sample in family.samples
+        if "_guard_" in sample.name
+    }
+    assert {name: frozenset(labels) for name, (_, labels) in found.items()} == documented("The guard")
+    assert {name.removeprefix("dial_gateway_guard_"): value for name, (value, _) in found.items()} == {
+        "decisions_total": 3,
+        "waiting": 4,
+        "rules_info": 1,
+        "files_unusable": 1,
+        "list_numbers": 1_000_000,
+        "list_age_seconds": 60,
+        "suppressed": 2,
+        "holidays_end_timestamp_seconds": 1_900_000_000,
+        "audit_records_total": 10,
+        "audit_records_lost_total": 1,
+        "audit_damages_total": 2,
+        "audit_waiting": 5,
+        "audit_failing": 1,
+        "audit_last_write_timestamp_seconds": 1_796_040_000,
+    }
+    assert found["dial_gateway_guard_decisions_total"][1] == {
+        "rule": "debts",
+        "reason": "SUPPRESSED",
+        "decision": "refused",
+    }
+
+
+def documented(section: str) -> dict[str, frozenset[str]]:
+    """Return the labels of each metric in a section of docs/metrics.md."""
+    text = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text().split(f"\n## {section}\n")[1]
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\|[^|]*\|([^|]*)\|", text.split("\n## ")[0], re.MULTILINE)
+    return {name: frozenset(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
