@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A Request asks to dial one person.
+// A Request asks to dial one person, or to send a message to one.
 //
 // Its text forms (fmt, log/slog and encoding/json) contain neither the phone
 // number nor the attributes. Package fmt does not call methods of unexported
@@ -21,14 +21,17 @@ type Request struct {
 	// whenever you send that dial again: then nobody is dialed twice.
 	ClientToken string
 	// PhoneNumber is the number in E.164: '+', a country code and the number,
-	// without spaces or dashes.
+	// without spaces or dashes. It is empty for an e-mail.
 	PhoneNumber string `json:"-"`
 	// ExpiresAt is when this dial is no longer wanted. It is required. Choose a
 	// few minutes from now; Amazon Connect may refuse more than 15 minutes.
 	ExpiresAt time.Time
-	// Attributes are the contact attributes for the contact flow. They are
-	// copied.
+	// Attributes are the contact attributes for the contact flow, or the parameters
+	// of a message's template. They are copied.
 	Attributes map[string]string `json:"-"`
+	// Channel says how to contact the person, for campaigns of Amazon Connect's API
+	// V2. nil is a telephone call with the settings of its campaign.
+	Channel Channel `json:"-"`
 	// Traceparent is the W3C trace context of this one request, if it differs
 	// from that of the call's context. See [Traceparent].
 	Traceparent string

@@ -8,6 +8,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
 
 	pb "github.com/dial-gateway/dial-gateway/clients/go/gen/dialgateway/v1"
 )
@@ -41,6 +44,68 @@ func TestTextOfRequests(t *testing.T) {
 	}
 	if !strings.Contains(one.String(), "token=token-1") {
 		t.Error(one.String())
+	}
+}
+
+// Every field of a channel reaches the message, and no text form of the channel or
+// of its request contains one.
+func TestChannels(t *testing.T) {
+	await := false
+	for _, one := range []struct {
+		channel Channel
+		json    string
+	}{
+		{nil, `{}`},
+		{Telephony{}, `{"telephony":{}}`},
+		{
+			Telephony{"+12025550199", 30 * time.Second, &AnswerMachineDetection{true, &await}},
+			`{"telephony":{"sourcePhoneNumber":"+12025550199","ringTimeout":"30s",` +
+				`"answerMachineDetection":{"enabled":true,"awaitPrompt":false}}}`,
+		},
+		{
+			Telephony{AnswerMachineDetection: &AnswerMachineDetection{}},
+			`{"telephony":{"answerMachineDetection":{"enabled":false}}}`,
+		},
+		{SMS{"arn:1", "arn:2"}, `{"sms":{"sourcePhoneNumberArn":"arn:1","templateArn":"arn:2"}}`},
+		{&SMS{}, `{"sms":{}}`},
+		{WhatsApp{"arn:1", "arn:2"}, `{"whatsApp":{"sourcePhoneNumberArn":"arn:1","templateArn":"arn:2"}}`},
+		{
+			Email{"ada@b.de", "news@b.de", "arn:2"},
+			`{"email":{"destinationAddress":"ada@b.de","sourceAddress":"news@b.de","templateArn":"arn:2"}}`,
+		},
+	} {
+		request := Request{Channel: one.channel}
+		written, err := protojson.Marshal(messageOf(request))
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, strings.ReplaceAll(string(written), " ", ""), one.json)
+		hidden, err := json.Marshal([]any{request, one.channel})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := fmt.Sprintf("%v %+v %#v %s %v", request, one.channel, one.channel, hidden, []Request{request})
+		var log bytes.Buffer
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "channel", one.channel, "request", request)
+		for _, private := range []string{"2025550199", "arn:", "b.de"} {
+			if strings.Contains(shown+log.String(), private) {
+				t.Errorf("%s %s", shown, log.String())
+			}
+		}
+	}
+}
+
+// A channel whose text is not UTF-8 is refused with its field named.
+func TestChannelsThatCannotBeSent(t *testing.T) {
+	for name, channel := range map[string]Channel{
+		"telephony.source_phone_number":     Telephony{SourcePhoneNumber: "\xff"},
+		"sms.template_arn":                  SMS{TemplateARN: "\xff"},
+		"whats_app.source_phone_number_arn": WhatsApp{SourcePhoneNumberARN: "\xff"},
+		"email.destination_address":         Email{DestinationAddress: "\xff"},
+	} {
+		one := request("token-1")
+		one.Channel = channel
+		same(t, refusal(one, 100, 1000), name+": must be valid UTF-8")
 	}
 }
 

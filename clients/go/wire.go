@@ -91,6 +91,9 @@ func messageOf(request Request) *pb.DialRequest {
 	if !request.ExpiresAt.IsZero() {
 		message.ExpirationTime = timestamppb.New(request.ExpiresAt)
 	}
+	if request.Channel != nil {
+		request.Channel.set(message)
+	}
 	return message
 }
 
@@ -131,6 +134,18 @@ func refusal(request Request, size, largest int) string {
 	for key, value := range request.Attributes {
 		if !utf8.ValidString(key) || !utf8.ValidString(value) {
 			return "attributes: must be valid UTF-8"
+		}
+	}
+	return channelRefusal(request.Channel)
+}
+
+func channelRefusal(channel Channel) string {
+	if channel == nil {
+		return ""
+	}
+	for name, text := range channel.texts() {
+		if !utf8.ValidString(text) {
+			return name + ": must be valid UTF-8"
 		}
 	}
 	return ""

@@ -17,6 +17,7 @@ from dialgateway.campaigns import (
     ReplicaPart,
 )
 from dialgateway.client import DialGatewayClient
+from dialgateway.contact_channels import AnswerMachineDetection, Channel, Email, Sms, Telephony, WhatsApp
 from dialgateway.errors import (
     AccessDenied,
     CallFailed,
@@ -48,10 +49,12 @@ __all__ = [
     "Action",
     "ActionDone",
     "ActionKind",
+    "AnswerMachineDetection",
     "CallFailed",
     "Campaign",
     "CampaignState",
     "CampaignsSeen",
+    "Channel",
     "ClientClosed",
     "Confirmation",
     "DeadlineExceeded",
@@ -59,6 +62,7 @@ __all__ = [
     "DialGatewayError",
     "DialRequest",
     "DialResult",
+    "Email",
     "GatewayOverloaded",
     "GatewayUnavailable",
     "HeldRequests",
@@ -73,7 +77,10 @@ __all__ = [
     "ReplicaPart",
     "RetryAdvice",
     "RetryPolicy",
+    "Sms",
     "StreamBroken",
     "SyncDialGatewayClient",
+    "Telephony",
+    "WhatsApp",
     "new_client_token",
 ]

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 
+from dialgateway._channel_wire import add_channel
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from dialgateway.values import (
     DialRequest,
@@ -111,6 +112,8 @@ def _fill(add: Callable[..., pb.DialRequest], requests: Iterable[DialRequest]) -
             traceparent=request.traceparent,
             in_doubt=request.in_doubt,
         )
+        if request.channel is not None:
+            add_channel(added, request.channel)
         expiration = added.expiration_time
         expiration.seconds = since_epoch.days * 86_400 + since_epoch.seconds
         expiration.nanos = since_epoch.microseconds * 1_000

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from dialgateway._text import text_bytes
+from dialgateway.contact_channels import Channel
+
 
 class Priority(StrEnum):
     """How urgent dial requests are compared with others at the same gateway."""
@@ -97,7 +100,7 @@ _REQUEST_OVERHEAD_BYTES, _ATTRIBUTE_OVERHEAD_BYTES = 64, 24
 
 @dataclass(frozen=True, slots=True)
 class DialRequest:
-    """One person to dial.
+    """One person to dial, or to send a message to.
 
     The gateway checks the values, and answers REJECTED if one is invalid. Only what cannot be sent is refused
     here: ValueError for an `expires_at` without a time zone and for text that is not valid Unicode, TypeError
@@ -107,48 +110,42 @@ class DialRequest:
     client_token: str
     """Your id of this dial, unique in its campaign; see `new_client_token`."""
     phone_number: str = field(repr=False)
-    """The number in E.164: '+', country code and number, without spaces or dashes."""
+    """The number in E.164: '+', country code and number, without spaces or dashes. "" for an e-mail."""
     expires_at: datetime
     """When this dial expires. Choose some minutes from now; Connect may refuse more than 15 minutes."""
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
-    """Contact attributes for the contact flow. They are copied."""
+    """Contact attributes for the contact flow, or the parameters of a message's template. They are copied."""
     traceparent: str | None = None
     """W3C trace context of this request, if it differs from that of the whole call."""
     in_doubt: bool = False
     """Set this if you may have sent this token before and have no final answer, for example after a crash.
     Amazon Connect may have the request then, so the answer is ACCEPTED or UNKNOWN, never a refusal. Within
     one `dial()` or `put()` the client sets it itself for requests that it sends again."""
+    channel: Channel | None = field(default=None, repr=False)
+    """How to contact the person, for campaigns of Amazon Connect's API V2: Telephony, Sms, Email or WhatsApp.
+    None is a telephone call with the settings of its campaign."""
     most_bytes: int = field(init=False, repr=False, compare=False)
     """An upper bound for the bytes of this request in a message: its UTF-8 text and an overhead."""
 
     def __post_init__(self) -> None:
-        size = _text_bytes("client_token", self.client_token)
-        size += _text_bytes("phone_number", self.phone_number)
+        size = text_bytes("client_token", self.client_token)
+        size += text_bytes("phone_number", self.phone_number)
         if not isinstance(self.expires_at, datetime):
             raise TypeError(f"expires_at must be a datetime, not {type(self.expires_at).__name__}")
         if self.expires_at.utcoffset() is None:
             raise ValueError("expires_at has no time zone")
         if self.traceparent is not None:
-            size += _text_bytes("traceparent", self.traceparent)
+            size += text_bytes("traceparent", self.traceparent)
+        if self.channel is not None:
+            if not isinstance(self.channel, Channel):
+                raise TypeError(f"channel must not be {type(self.channel).__name__}")
+            size += self.channel.most_bytes
         attributes = dict(self.attributes)
         for key, value in attributes.items():
-            size += _text_bytes("a key of attributes", key) + _text_bytes("a value of attributes", value)
+            size += text_bytes("a key of attributes", key) + text_bytes("a value of attributes", value)
         object.__setattr__(self, "attributes", attributes)
         overhead = _REQUEST_OVERHEAD_BYTES + _ATTRIBUTE_OVERHEAD_BYTES * len(attributes)
         object.__setattr__(self, "most_bytes", size + overhead)
-
-
-def _text_bytes(name: str, value: object) -> int:
-    """Return the UTF-8 length of a text. Protobuf would raise later, with the value in its message."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be str, not {type(value).__name__}")
-    if value.isascii():
-        return len(value)
-    try:
-        return len(value.encode())
-    except UnicodeEncodeError:
-        # Not chained: the original error contains the value.
-        raise ValueError(f"{name} is not valid Unicode text") from None
 
 
 @dataclass(frozen=True, slots=True)

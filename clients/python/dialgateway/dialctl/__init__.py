@@ -3,6 +3,7 @@
 Files, in the order in which a list passes through them:
 
 arguments.py       the commands              send_arguments.py   arguments of `send` and `check`
+channel_arguments.py    the channel of a list
 connection_options.py   which gateway             connections_file.py   the named connections
 connection.py      its address, and TLS
 output_format.py   `-o text|wide|json`

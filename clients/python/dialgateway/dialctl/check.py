@@ -9,7 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from dialgateway.dialctl.column_layout import CAMPAIGN, EXPIRATION, PHONE, TOKEN, ColumnLayout
+from dialgateway.dialctl.column_layout import (
+    CAMPAIGN,
+    EMAIL_ADDRESS,
+    EXPIRATION,
+    PHONE,
+    TOKEN,
+    ColumnLayout,
+)
 from dialgateway.dialctl.errors import UnusableFile
 from dialgateway.dialctl.lead_list import LeadList
 from dialgateway.dialctl.leads import LINES_SHOWN, BadRow
@@ -40,7 +47,7 @@ def _columns(layout: ColumnLayout, arguments: CheckArguments) -> Iterator[str]:
     names = layout.names
     built = " and ".join(repr(names[at]) for at in layout.token)
     yield f"{TOKEN}: {'built from ' if layout.token_is_built else ''}{built}"
-    yield f"{PHONE}: {names[layout.phone]!r}"
+    yield f"{EMAIL_ADDRESS if layout.to_email else PHONE}: {names[layout.phone]!r}"
     within = arguments.list.expires_in
     later = None if within is None else f"{within.total_seconds():g} s from when a lead is handed over"
     yield f"{EXPIRATION}: {_column_or(names, layout.expiration, later)}"

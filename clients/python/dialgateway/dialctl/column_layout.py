@@ -23,6 +23,8 @@ TOKEN, PHONE, EXPIRATION, CAMPAIGN = ROLES = (
     "expiration_time",
     "campaign_id",
 )
+EMAIL_ADDRESS = "email_address"
+"""The role of the column with addresses, only in a list for e-mails: elsewhere it is an attribute."""
 
 _MAX_NAME_SHOWN = 40
 _MAX_NOTES = 20
@@ -65,6 +67,21 @@ _PHONE_NAMES = frozenset(
         "rufnummer",
     }
 )
+_EMAIL_NAMES = frozenset(
+    {
+        "email",
+        "emailaddress",
+        "mail",
+        "mailaddress",
+        "emailadresse",
+        "mailadresse",
+        "courriel",
+        "correo",
+        "correoelectronico",
+        "epost",
+    }
+)
+_WELL_KNOWN = {PHONE: (_PHONE_NAMES, "phone number"), EMAIL_ADDRESS: (_EMAIL_NAMES, "e-mail address")}
 _NO_TOKEN_COLUMN = """\
 the first line has no column {name!r} among its {count}.
 Each lead needs a token of its own: it prevents that people are dialed twice when the list is sent again. Name
@@ -76,9 +93,9 @@ for example --token-from "Lead ID,Due date"."""  # noqa: S105
 class ColumnOptions:
     """The user's options for columns.
 
-    `named` maps names of columns to one of `ROLES` or to the name of an attribute. If `only` is given, no
-    other column is an attribute; columns in `drop` never are. Tokens are built from the columns in
-    `token_from`.
+    `named` maps names of columns to one of `ROLES`, to `EMAIL_ADDRESS` or to the name of an attribute. If
+    `only` is given, no other column is an attribute; columns in `drop` never are. Tokens are built from the
+    columns in `token_from`.
     """
 
     named: Mapping[str, str] = field(default_factory=dict)
@@ -91,8 +108,9 @@ class ColumnOptions:
 class ColumnLayout:
     """The positions of the columns in a row, counted from 0; None or empty if there is none.
 
-    `token` has one position, or those of the columns that tokens are built from if `token_is_built`. `names`
-    are the names in the list. `notes` tell the user what was decided.
+    `token` has one position, or those of the columns that tokens are built from if `token_is_built`. `phone`
+    is the column with phone numbers, or with addresses in a list for e-mails (`to_email`). `names` are the
+    names in the list. `notes` tell the user what was decided.
     """
 
     names: tuple[str, ...]
@@ -104,6 +122,7 @@ class ColumnLayout:
     attributes: tuple[tuple[int, str], ...]
     unnamed: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    to_email: bool = False
 
     @property
     def width(self) -> int:
@@ -112,20 +131,28 @@ class ColumnLayout:
 
 
 def column_layout(
-    header: Sequence[str], options: ColumnOptions, *, needs_expiration: bool, needs_campaign: bool
+    header: Sequence[str],
+    options: ColumnOptions,
+    *,
+    needs_expiration: bool,
+    needs_campaign: bool,
+    to_email: bool = False,
 ) -> ColumnLayout:
     """Decide what each column is. Raises UnusableFile if a column is missing or ambiguous.
 
     No name is shown before token and phone number are found: in a list without a header, the first line is a
-    lead.
+    lead. `to_email`: the list is for e-mails, and has addresses instead of phone numbers.
     """
     names = tuple(_normalized(name) for name in header)
     notes: list[str] = []
-    roles, renamed = _roles(names, options)
+    address_role = EMAIL_ADDRESS if to_email else PHONE
+    roles, renamed = _roles(names, options, (*ROLES, EMAIL_ADDRESS) if to_email else ROLES)
     token = _token(names, roles, options)
-    phone = roles.get(PHONE)
+    phone = roles.get(address_role)
     if phone is None:
-        phone = _well_known_phone(names, set(roles.values()), notes)
+        phone = _well_known(address_role, names, set(roles.values()), notes)
+    if to_email and PHONE in roles:
+        notes.append(f"column {roles[PHONE] + 1} ({PHONE}) is not sent: an e-mail has no phone number")
     if needs_expiration and EXPIRATION not in roles:
         raise UnusableFile(_missing(EXPIRATION, "or give --expires-in, such as 10m"))
     if needs_campaign and CAMPAIGN not in roles:
@@ -143,6 +170,7 @@ def column_layout(
         attributes,
         tuple(at for at, name in enumerate(names) if not name and at not in taken),
         tuple(notes),
+        to_email,
     )
 
 
@@ -169,7 +197,9 @@ def _find(names: Sequence[str], wanted: str, option: str) -> int:
     return alike[0]
 
 
-def _roles(names: Sequence[str], options: ColumnOptions) -> tuple[dict[str, int], dict[int, str]]:
+def _roles(
+    names: Sequence[str], options: ColumnOptions, known: Sequence[str]
+) -> tuple[dict[str, int], dict[int, str]]:
     """Return the position of each role, and the new names of columns that the user renames."""
     roles: dict[str, int] = {}
     renamed: dict[int, str] = {}
@@ -177,13 +207,13 @@ def _roles(names: Sequence[str], options: ColumnOptions) -> tuple[dict[str, int]
         at = _find(names, name, "--map")
         if at in renamed or at in roles.values():
             raise UnusableFile(f"--map: the column {name!r} is given twice")
-        if target not in ROLES:
+        if target not in known:
             renamed[at] = target
         elif target in roles:
             raise UnusableFile(f"--map: two columns are given for {target}")
         else:
             roles[target] = at
-    for role in ROLES:
+    for role in known:
         if role not in roles and role in names:
             at = _find(names, role, "--map")
             if at not in renamed:
@@ -199,18 +229,19 @@ def _token(names: Sequence[str], roles: dict[str, int], options: ColumnOptions) 
     return (roles[TOKEN],)
 
 
-def _well_known_phone(names: Sequence[str], taken: set[int], notes: list[str]) -> int:
-    """Return the only column with a well-known name for a phone number. Raises UnusableFile."""
-    found = [at for at, name in enumerate(names) if at not in taken and _letters(name) in _PHONE_NAMES]
+def _well_known(role: str, names: Sequence[str], taken: set[int], notes: list[str]) -> int:
+    """Return the only column with a well-known name for a phone number or an address. Raises UnusableFile."""
+    well_known, what = _WELL_KNOWN[role]
+    found = [at for at, name in enumerate(names) if at not in taken and _letters(name) in well_known]
     if not found:
-        raise UnusableFile(_missing(PHONE, 'name it with --map "Your column=phone_number"'))
+        raise UnusableFile(_missing(role, f'name it with --map "Your column={role}"'))
     if len(found) > 1:
         shown = ", ".join(repr(names[at][:_MAX_NAME_SHOWN]) for at in found)
         first = names[found[0]][:_MAX_NAME_SHOWN]
         raise UnusableFile(
-            f'several columns may hold the phone number: {shown}; choose with --map "{first}=phone_number"'
+            f'several columns may hold the {what}: {shown}; choose with --map "{first}={role}"'
         )
-    notes.append(f"column {found[0] + 1} ({names[found[0]]!r}) is used as the phone number")
+    notes.append(f"column {found[0] + 1} ({names[found[0]]!r}) is used as the {what}")
     return found[0]
 
 

@@ -18,6 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from dialgateway.contact_channels import Channel, Email
 from dialgateway.dialctl.column_layout import ColumnLayout, ColumnOptions, column_layout
 from dialgateway.dialctl.csv_records import CsvRecords
 from dialgateway.dialctl.decoding import open_lines
@@ -39,7 +40,8 @@ _BEGIN_BYTES = 64
 class ListOptions:
     """How to read a list. `file` is None for standard input; the other fields are the user's options.
 
-    `copy` is a copy of standard input, if that is read more than once.
+    `channel` is that of all leads, with an empty address for e-mails. `copy` is a copy of standard input, if
+    that is read more than once.
     """
 
     file: Path | None
@@ -52,6 +54,7 @@ class ListOptions:
     encoding: str | None = None
     sheet: str | None = None
     copy: BinaryIO | None = None
+    channel: Channel | None = None
 
     @property
     def is_regular(self) -> bool:
@@ -82,6 +85,7 @@ class LeadList:
                 options.campaign_id,
                 options.expires_in,
                 options.one_dial_per_number,
+                options.channel,
             )
         except UnusableFile:
             self.close()
@@ -129,7 +133,8 @@ class LeadList:
         others = reader.repeated - len(reader.repeated_lines)
         more = f" and {others:,} more" if others else ""
         remedy = "left out" if reader.one_dial_per_number else "--one-dial-per-number leaves them out"
-        leads = f"{reader.repeated:,} lead{_s(reader.repeated)} with the number of an earlier line"
+        what = "address" if self.layout.to_email else "number"
+        leads = f"{reader.repeated:,} lead{_s(reader.repeated)} with the {what} of an earlier line"
         return f"{leads} (line {lines}{more}): {remedy}"
 
 
@@ -185,6 +190,7 @@ def _layout(header: Record | None, options: ListOptions) -> ColumnLayout:
         options.columns,
         needs_expiration=options.expires_in is None,
         needs_campaign=options.campaign_id is None,
+        to_email=isinstance(options.channel, Email),
     )
 
 

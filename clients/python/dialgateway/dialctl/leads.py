@@ -9,18 +9,28 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import chain
 from zlib import crc32
 
-from dialgateway.dialctl.column_layout import CAMPAIGN, EXPIRATION, PHONE, TOKEN, ColumnLayout
+from dialgateway.contact_channels import Channel, Email
+from dialgateway.dialctl.column_layout import (
+    CAMPAIGN,
+    EMAIL_ADDRESS,
+    EXPIRATION,
+    PHONE,
+    TOKEN,
+    ColumnLayout,
+)
 from dialgateway.dialctl.phone_numbers import BadNumber, PhoneNumbers
 from dialgateway.dialctl.records import Record
 from dialgateway.values import DialRequest
 
 _LONGEST_ATTRIBUTE = 32_767  # Amazon Connect's, botocore model connectcampaigns/2021-01-30
+_LONGEST_ADDRESS = 255  # likewise, botocore model connectcampaignsv2/2024-04-23
+_address = re.compile(r"[^\s@\ud800-\udfff]+@[^\s@\ud800-\udfff]+\.[^\s@\ud800-\udfff]+").fullmatch
 _token = re.compile(r"[a-zA-Z0-9_\-.]{1,200}").fullmatch
 _part_of_a_token = re.compile(r"[a-zA-Z0-9_\-]{1,64}").fullmatch
 _DIGESTS = (1 << 24) - 1
@@ -33,7 +43,7 @@ class Lead:
     """One row that can be sent. `line` is where it begins in the file, counted from 1.
 
     `expires_at` is None if the time of the lead begins when it is handed over. `in_doubt`: Amazon Connect may
-    have it from an earlier run.
+    have it from an earlier run. An e-mail has its address in the `channel`, and an empty phone number.
     """
 
     line: int
@@ -43,12 +53,18 @@ class Lead:
     attributes: Mapping[str, str] = field(repr=False)
     expires_at: datetime | None = None
     in_doubt: bool = False
+    channel: Channel | None = field(default=None, repr=False)
 
     def request(self, expires_in: timedelta | None) -> DialRequest:
         """Return the dial request of a lead that is handed over now."""
         until = self.expires_at or datetime.now(UTC) + (expires_in or timedelta())
         return DialRequest(
-            self.client_token, self.phone_number, until, self.attributes, in_doubt=self.in_doubt
+            self.client_token,
+            self.phone_number,
+            until,
+            self.attributes,
+            in_doubt=self.in_doubt,
+            channel=self.channel,
         )
 
     def digest(self, expires_in: timedelta | None) -> int:
@@ -58,6 +74,8 @@ class Lead:
         """
         until = self.expires_at or expires_in
         parts = chain((self.phone_number, str(until)), *sorted(self.attributes.items()))
+        if self.channel is not None:
+            parts = chain(parts, _parts_of(self.channel))
         return crc32("\0".join(parts).encode()) % _DIGESTS + 1
 
 
@@ -86,8 +104,9 @@ class _BadCell(Exception):  # noqa: N818
 class LeadReader:
     """Converts the records of one list, in order.
 
-    `campaign_id` and `expires_in` are used for empty or missing cells. With `one_dial_per_number` a second
-    lead with the same number is left out; otherwise it is sent and counted.
+    `campaign_id` and `expires_in` are used for empty or missing cells. `channel` is that of all leads; an
+    e-mail gets the address of its row. With `one_dial_per_number` a second lead with the same number or
+    address is left out; otherwise it is sent and counted.
 
     For each lead one integer is kept for its token and one for its number, instead of the texts. Two tokens
     with the same hash of 60 bits would be treated as equal, once in some million files of a million leads.
@@ -100,6 +119,7 @@ class LeadReader:
     campaign_id: str | None = None
     expires_in: timedelta | None = None
     one_dial_per_number: bool = False
+    channel: Channel | None = None
     changed: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     repeated_lines: list[int] = field(default_factory=list)
@@ -124,7 +144,7 @@ class LeadReader:
         try:
             campaign_id = self._campaign(cells)
             token = self._token(cells)
-            number = self._number(cells)
+            number = self._address(cells) if layout.to_email else self._number(cells)
             attributes = self._attributes(cells)
             expires_at = self._expires_at(cells)
         except _BadCell as bad:
@@ -134,9 +154,13 @@ class LeadReader:
             return BadRow(record.line, f"{TOKEN}: stands in the file before; each lead needs its own")
         repeated = self._is_repeated(record.line, number)
         if repeated and self.one_dial_per_number:
-            problem = f"{PHONE}: an earlier line has the same number"
+            name, what = (EMAIL_ADDRESS, "address") if layout.to_email else (PHONE, "number")
+            problem = f"{name}: an earlier line has the same {what}"
             return BadRow(record.line, problem, token, campaign_id, left_out=True)
-        return Lead(record.line, campaign_id, token, number, attributes, expires_at)
+        channel = self.channel
+        if isinstance(channel, Email):
+            number, channel = "", replace(channel, destination_address=number)
+        return Lead(record.line, campaign_id, token, number, attributes, expires_at, channel=channel)
 
     def _campaign(self, cells: list[str]) -> str:
         at = self.layout.campaign
@@ -182,6 +206,14 @@ class LeadReader:
         if change:
             self.changed[change] += 1
         return number
+
+    def _address(self, cells: list[str]) -> str:
+        address, name = cells[self.layout.phone].strip(), self.layout.names[self.layout.phone]
+        if not address:
+            raise _BadCell(f"{name}: is empty")
+        if len(address) > _LONGEST_ADDRESS or not _address(address):
+            raise _BadCell(f"{name}: is not an e-mail address")
+        return address
 
     def _attributes(self, cells: list[str]) -> dict[str, str]:
         attributes = {name: cell for at, name in self.layout.attributes if (cell := cells[at])}
@@ -231,6 +263,14 @@ LINES_SHOWN = 20
 """How many bad lines are described on the screen at most."""
 REPEATED_LINES_SHOWN = 5
 """How many lines with a repeated number are named at most; their count is always shown."""
+
+
+def _parts_of(channel: Channel) -> Iterator[str]:
+    """Yield texts that identify a channel and its settings."""
+    yield type(channel).__name__
+    for each in fields(channel):
+        if each.compare:
+            yield f"{getattr(channel, each.name)}"
 
 
 def _parse_time(column: str, text: str) -> datetime:

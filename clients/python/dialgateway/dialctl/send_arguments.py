@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from dialgateway.dialctl.column_layout import CAMPAIGN, EXPIRATION, PHONE, ROLES, TOKEN, ColumnOptions
+from dialgateway.dialctl.channel_arguments import add_channel_options, channel_of
+from dialgateway.dialctl.column_layout import (
+    CAMPAIGN,
+    EMAIL_ADDRESS,
+    EXPIRATION,
+    PHONE,
+    ROLES,
+    TOKEN,
+    ColumnOptions,
+)
 from dialgateway.dialctl.connection import Connection
 from dialgateway.dialctl.connection_options import add_connection, connection_of
 from dialgateway.dialctl.csv_records import delimiter_named
@@ -27,8 +36,9 @@ _SEND = """\
 Send the dial requests of a list and write one line per lead to a results file.
 
 The list is a CSV file with a header, or an Excel workbook (.xlsx). One column has the token, one the phone
-number. Every other column, except expiration and campaign, is an attribute; an empty cell means that the lead
-does not have it. `dialctl check` shows how a list is read and what is wrong with it, without sending.
+number, or the address with --channel email. Every other column, except expiration and campaign, is an
+attribute; an empty cell means that the lead does not have it. `dialctl check` shows how a list is read and
+what is wrong with it, without sending.
 
 With the same results file, a second run sends only leads that are not settled. ACCEPTED leads are never sent
 again. REJECTED and EXPIRED leads are sent again after their row, --expires-in or the campaign has changed.
@@ -130,6 +140,7 @@ def _list_command(
         type=_duration,
         help="such as 90s, 10m: expiration of leads without one in the list, counted from when they are sent",
     )
+    add_channel_options(command)
     _add_columns(command)
     _add_reading(command)
     return command
@@ -144,6 +155,9 @@ def _add_columns(command: argparse.ArgumentParser) -> None:
         ("--campaign-column", CAMPAIGN),
     ):
         group.add_argument(option, metavar="NAME", help=f"default: {role}")
+    group.add_argument(
+        "--email-column", metavar="NAME", help=f"with --channel email; default: {EMAIL_ADDRESS}"
+    )
     group.add_argument(
         "--map",
         metavar="COLUMN=NAME",
@@ -208,6 +222,7 @@ def _list_options(chosen: argparse.Namespace) -> ListOptions:
         campaign_id=chosen.campaign,
         expires_in=chosen.expires_in,
         columns=_columns(chosen),
+        channel=channel_of(chosen),
         region=chosen.region,
         one_dial_per_number=chosen.one_dial_per_number,
         delimiter=None if chosen.delimiter is None else delimiter_named(chosen.delimiter),
@@ -222,7 +237,10 @@ def _columns(chosen: argparse.Namespace) -> ColumnOptions:
         PHONE: chosen.phone_column,
         EXPIRATION: chosen.expiration_column,
         CAMPAIGN: chosen.campaign_column,
+        EMAIL_ADDRESS: chosen.email_column,
     }
+    if chosen.email_column is not None and chosen.channel != "email":
+        raise UnusableFile("--email-column: only with --channel email")
     named = dict(chosen.map) | {column: role for role, column in options.items() if column is not None}
     if chosen.token_from and TOKEN in named.values():
         raise UnusableFile("--token-from: give either a token column or --token-from, not both")

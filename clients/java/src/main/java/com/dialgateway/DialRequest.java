@@ -25,6 +25,7 @@ public final class DialRequest {
   private final Map<String, String> attributes;
   private final @Nullable String traceparent;
   private final boolean inDoubt;
+  private final @Nullable Channel channel;
 
   private DialRequest(
       String clientToken,
@@ -32,20 +33,23 @@ public final class DialRequest {
       Instant expiresAt,
       Map<String, String> attributes,
       @Nullable String traceparent,
-      boolean inDoubt) {
+      boolean inDoubt,
+      @Nullable Channel channel) {
     this.clientToken = clientToken;
     this.phoneNumber = phoneNumber;
     this.expiresAt = expiresAt;
     this.attributes = attributes;
     this.traceparent = traceparent;
     this.inDoubt = inDoubt;
+    this.channel = channel;
   }
 
   /**
    * Returns a request without attributes.
    *
    * @param clientToken your id of this dial, unique in its campaign; see {@link #newClientToken()}
-   * @param phoneNumber the number in E.164: '+', country code and number, without spaces or dashes
+   * @param phoneNumber the number in E.164: '+', country code and number, without spaces or dashes;
+   *     empty for an e-mail
    * @param expiresAt when this dial is no longer wanted. Choose some minutes from now; Amazon
    *     Connect may refuse more than 15 minutes
    * @return the request
@@ -59,7 +63,7 @@ public final class DialRequest {
     if (expiresAt.isBefore(EARLIEST) || expiresAt.isAfter(LATEST)) {
       throw new IllegalArgumentException("expiresAt must be in the years 1 to 9999");
     }
-    return new DialRequest(clientToken, phoneNumber, expiresAt, Map.of(), null, false);
+    return new DialRequest(clientToken, phoneNumber, expiresAt, Map.of(), null, false, null);
   }
 
   /**
@@ -78,9 +82,9 @@ public final class DialRequest {
   }
 
   /**
-   * Returns a copy with these contact attributes.
+   * Returns a copy with these contact attributes, or parameters of a message's template.
    *
-   * @param attributes keys and values for the contact flow; they are copied
+   * @param attributes keys and values for the contact flow or the template; they are copied
    * @return the copy
    * @throws IllegalArgumentException if a text is not valid Unicode
    */
@@ -92,7 +96,7 @@ public final class DialRequest {
           Text.require("a value of attributes", value);
         });
     return new DialRequest(
-        clientToken, phoneNumber, expiresAt, Map.copyOf(copy), traceparent, inDoubt);
+        clientToken, phoneNumber, expiresAt, Map.copyOf(copy), traceparent, inDoubt, channel);
   }
 
   /**
@@ -105,7 +109,8 @@ public final class DialRequest {
    */
   public DialRequest withTraceparent(String traceparent) {
     Text.require("traceparent", traceparent);
-    return new DialRequest(clientToken, phoneNumber, expiresAt, attributes, traceparent, inDoubt);
+    return new DialRequest(
+        clientToken, phoneNumber, expiresAt, attributes, traceparent, inDoubt, channel);
   }
 
   /**
@@ -134,7 +139,20 @@ public final class DialRequest {
    * @return the copy
    */
   public DialRequest withInDoubt(boolean inDoubt) {
-    return new DialRequest(clientToken, phoneNumber, expiresAt, attributes, traceparent, inDoubt);
+    return new DialRequest(
+        clientToken, phoneNumber, expiresAt, attributes, traceparent, inDoubt, channel);
+  }
+
+  /**
+   * Returns a copy with a channel, for campaigns of Amazon Connect's API V2.
+   *
+   * @param channel how to contact the person; null for a telephone call with the settings of its
+   *     campaign
+   * @return the copy
+   */
+  public DialRequest withChannel(@Nullable Channel channel) {
+    return new DialRequest(
+        clientToken, phoneNumber, expiresAt, attributes, traceparent, inDoubt, channel);
   }
 
   /**
@@ -191,6 +209,15 @@ public final class DialRequest {
     return inDoubt;
   }
 
+  /**
+   * Returns how to contact the person.
+   *
+   * @return the channel; null for a telephone call with the settings of its campaign
+   */
+  public @Nullable Channel channel() {
+    return channel;
+  }
+
   @Override
   public boolean equals(@Nullable Object other) {
     return other instanceof DialRequest that
@@ -199,7 +226,8 @@ public final class DialRequest {
         && expiresAt.equals(that.expiresAt)
         && attributes.equals(that.attributes)
         && Objects.equals(traceparent, that.traceparent)
-        && inDoubt == that.inDoubt;
+        && inDoubt == that.inDoubt
+        && Objects.equals(channel, that.channel);
   }
 
   @Override
@@ -207,7 +235,7 @@ public final class DialRequest {
     return Objects.hash(clientToken, phoneNumber, expiresAt);
   }
 
-  /** Returns a text without the phone number and the attributes. */
+  /** Returns a text without the phone number, the attributes and the channel. */
   @Override
   public String toString() {
     return "DialRequest[clientToken=%s, expiresAt=%s, traceparent=%s, inDoubt=%s]"

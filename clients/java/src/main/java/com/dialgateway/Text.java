@@ -1,6 +1,7 @@
 package com.dialgateway;
 
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** Checks texts before they are sent. */
 final class Text {
@@ -23,5 +24,12 @@ final class Text {
       }
     }
     return text;
+  }
+
+  /** Does the same for a text that may be null. */
+  static void requireIfSet(String name, @Nullable String text) {
+    if (text != null) {
+      require(name, text);
+    }
   }
 }

@@ -98,6 +98,7 @@ final class Wire {
     if (request.traceparent() != null) {
       message.setTraceparent(request.traceparent());
     }
+    ChannelWire.set(message, request.channel());
     return message.build();
   }
 

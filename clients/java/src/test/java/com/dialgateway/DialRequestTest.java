@@ -39,6 +39,56 @@ class DialRequestTest {
   }
 
   @Test
+  void everyFieldOfAChannelIsSentAndNotShown() {
+    var detection = new Channel.AnswerMachineDetection(true, false);
+    var call = new Channel.Telephony("+12065550199", Duration.ofSeconds(30), detection);
+    var sentCall = Wire.toMessage(request().withChannel(call)).getTelephony();
+    assertEquals("+12065550199", sentCall.getSourcePhoneNumber());
+    assertEquals(30, sentCall.getRingTimeout().getSeconds());
+    assertTrue(sentCall.getAnswerMachineDetection().getEnabled());
+    assertTrue(sentCall.getAnswerMachineDetection().hasAwaitPrompt());
+    assertFalse(sentCall.getAnswerMachineDetection().getAwaitPrompt());
+
+    var sms = new Channel.Sms("arn:1", "arn:2");
+    var sentSms = Wire.toMessage(request().withChannel(sms)).getSms();
+    assertEquals("arn:1", sentSms.getSourcePhoneNumberArn());
+    assertEquals("arn:2", sentSms.getTemplateArn());
+
+    var whatsApp = new Channel.WhatsApp("arn:1", "arn:2");
+    var sentWhatsApp = Wire.toMessage(request().withChannel(whatsApp)).getWhatsApp();
+    assertEquals("arn:1", sentWhatsApp.getSourcePhoneNumberArn());
+    assertEquals("arn:2", sentWhatsApp.getTemplateArn());
+
+    var email = new Channel.Email("ada@b.de", "news@b.de", "arn:2");
+    var sentEmail = Wire.toMessage(request().withChannel(email)).getEmail();
+    assertEquals("ada@b.de", sentEmail.getDestinationAddress());
+    assertEquals("news@b.de", sentEmail.getSourceAddress());
+    assertEquals("arn:2", sentEmail.getTemplateArn());
+
+    for (Channel channel : new Channel[] {call, sms, whatsApp, email}) {
+      DialRequest request = request().withChannel(channel);
+      assertEquals(request, request().withInDoubt(false).withChannel(channel));
+      assertNotEquals(request, request());
+      assertEquals(channel, request.withInDoubt(true).withAttributes(Map.of()).channel());
+      String shown = request + " " + channel;
+      assertFalse(shown.contains("arn:") || shown.contains("b.de") || shown.contains("5550199"));
+    }
+  }
+
+  @Test
+  void aChannelThatSetsNothingIsSent() {
+    var messages = com.dialgateway.v1.DialRequest.ChannelCase.values();
+    assertEquals(5, messages.length);
+    var call = Wire.toMessage(request().withChannel(new Channel.Telephony(null, null, null)));
+    assertTrue(call.hasTelephony());
+    assertTrue(Wire.toMessage(request().withChannel(new Channel.Sms(null, null))).hasSms());
+    assertTrue(
+        Wire.toMessage(request().withChannel(new Channel.WhatsApp(null, null))).hasWhatsApp());
+    assertTrue(Wire.toMessage(request().withChannel(new Channel.Email("", null, null))).hasEmail());
+    assertThrows(IllegalArgumentException.class, () -> new Channel.Sms("\ud83d", null));
+  }
+
+  @Test
   void attributesAreCopied() {
     Map<String, String> attributes = new HashMap<>(Map.of("a", "b"));
     DialRequest request = request().withAttributes(attributes);
