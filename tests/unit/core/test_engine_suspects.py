@@ -1,8 +1,12 @@
 """When Connect refuses whole calls, the bad item is found in few calls, and no other pays for it."""
 
+import random
+
 import pytest
 
-from gateway.core.errors import CallInvalid, CampaignInvalid, RateThrottled
+from gateway.core.channels import Sms, all_channels
+from gateway.core.engine import Engine, Limits
+from gateway.core.errors import CallInvalid, CampaignInvalid, ChannelNotCarried, RateThrottled
 from gateway.core.model import Batch, FlushReason, ItemFailure, Outcome, Reason, RetryAdvice
 from gateway.core.scheduling.queues import SUSPECT_BURST, SUSPECT_EVERY_S
 from tests.unit.core.making import NOW, Bench, Caller, dial, ids_of, many, tokens_of
@@ -46,6 +50,23 @@ def test_a_refused_call_is_split_into_halves() -> None:
     outcomes = [caller.answers[index].outcome for index in range(3)]
     assert outcomes == [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.ACCEPTED]
     assert caller.answers[1].reason is Reason.INVALID_INPUT
+
+
+def test_requests_that_the_api_of_their_campaign_cannot_carry_any_more() -> None:
+    """If a campaign moves to V1 while requests with a channel wait, these are rejected; others go on."""
+    bench, caller = Bench(), Caller()
+    bench.engine = Engine(Limits(), random.Random(1), takes_channels=all_channels)
+    for token, channel in (("a", None), ("sms", Sms()), ("b", None)):
+        assert bench.send(NOW, caller, dial(token, channel=channel)) is None
+    for now in (NOW + 0.1, NOW + 0.2, NOW + 0.3):
+        for batch in bench.poll(now).batches:
+            moved = "sms" in tokens_of(batch)
+            report = {"failure": ChannelNotCarried()} if moved else {"accepted": ids_of(batch)}
+            bench.complete(now, batch, **report)
+    told = [(answer.outcome, answer.reason) for _, answer in sorted(caller.answers.items())]
+    assert told[0] == told[2] == (Outcome.ACCEPTED, Reason.NONE)
+    assert told[1] == (Outcome.REJECTED, Reason.INVALID_INPUT)
+    assert "channel" in caller.answers[1].detail
 
 
 @pytest.mark.parametrize("place", range(25))
