@@ -21,11 +21,14 @@ from gateway.control.audit import Audit
 from gateway.control.console_view import Console
 from gateway.control.file_watch import FileWatch
 from gateway.control.fleet_snapshots import FleetSnapshots
+from gateway.control.guard_figures import guard_figures
 from gateway.control.guard_keeper import GuardKeeper
 from gateway.control.live_settings import LiveSettings
 from gateway.control.monitoring import Monitoring
 from gateway.control.operations import CampaignOperations
 from gateway.control.snapshots import StatusSnapshots
+from gateway.core.compliance.port import RequestGuard
+from gateway.core.compliance.records import GuardRecord
 from gateway.core.engine import Engine
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.reader import CampaignLister, DirectoryReader
@@ -39,11 +42,14 @@ from gateway.runtime.memory import keep_tidy
 from gateway.runtime.supervision import Supervisor, trace_of
 from gateway.settings import Settings
 from gateway.telemetry import Telemetry
+from gateway.trail_setup import trail_of
 
 log = logging.getLogger(__name__)
 
 LAST_ANSWERS_S, LONGEST_LAST_ANSWERS_S = 0.4, 5.0
 """Seconds for callers to read their last answers: at least, and at most if the grace has them."""
+LAST_RECORDS_S, LONGEST_LAST_RECORDS_S = 0.5, 5.0
+"""Seconds to write the last records of the guard's trail: at least, and at most if the grace has them."""
 LAST_SPANS_S = 0.4
 """Seconds to export the last spans in, at least."""
 FIRST_NAMES_S = 5.0
@@ -94,8 +100,9 @@ class Gateway:
         self.access = Access(access_files_of(settings), time.time, telemetry.refused, self.directory)
         live = LiveSettings(settings, environment or {}, self._apply, self._audit)
         self.guard = GuardKeeper(guard_paths_of(settings), self.directory, self._clock.epoch_now)
-        self.guard.use, self.guard.review = self._dispatcher.use_guard, self._dispatcher.review
-        self._dispatcher.tell_guard_decisions(self.guard.note)
+        self.guard.use, self.guard.review = self._use_guard, self._dispatcher.review
+        self.trail = trail_of(settings, self.guard.hashing.of, environment or {})
+        self._dispatcher.tell_guard_decisions(self._guard_decided)
         self._files = FileWatch(self.access, live, self.guard)
         self._names = self._names_reader(settings, listers, rng)
         self._open_to_all = self.access.policy is None and not is_loopback(settings.listen.rpartition(":")[0])
@@ -183,6 +190,7 @@ class Gateway:
             fleet=self._fleet,
             campaign_name=self.directory.name_of,
             directory=lambda: None if self._names is None else self._names.figures(),
+            guard=lambda: guard_figures(self.guard, self.trail, self._dispatcher.waiting_for_opening),
         )
         console = Console(
             self._dispatcher,
@@ -230,6 +238,15 @@ class Gateway:
             self._dispatcher.campaign_actions, shared, now, control, self.directory, audit=self._audit
         )
 
+    def _use_guard(self, guard: RequestGuard) -> None:
+        """Decide by a guard from now on, and only while a required trail can be written."""
+        self._dispatcher.use_guard(self.trail.guarded(guard))
+
+    def _guard_decided(self, records: Sequence[GuardRecord]) -> None:
+        """Count what the guard has decided, and record it in the trail."""
+        self.guard.note(records)
+        self.trail.put(self._clock.epoch_now(), records)
+
     @property
     def kept(self) -> int:
         """How many dial requests take memory: outstanding ones, and those with an answer not handed over yet.
@@ -244,6 +261,9 @@ class Gateway:
         self.admin_port = await self._admin.start()
         await self._begin_to_read_names()
         self.guard.start()
+        if self.trail:  # it records what is sent, also without rules
+            self.trail.start()
+            self.guard.activate()
         try:
             port = await self._server.start()
         except OSError:
@@ -368,6 +388,8 @@ class Gateway:
             await self._names.close()
         await self._port.close()
         await self._admin.stop()
+        left_s = leave_by - self._clock.now()
+        await asyncio.to_thread(self.trail.close, max(LAST_RECORDS_S, min(left_s, LONGEST_LAST_RECORDS_S)))
         left_s = leave_by - self._clock.now()
         last = await self._monitoring.last()
         await asyncio.to_thread(self._telemetry.shutdown, max(LAST_SPANS_S, left_s), last)

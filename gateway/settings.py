@@ -259,6 +259,19 @@ class Settings:
     policy_file: str | None = _setting(None, _FILE, "who may dial what")
     guard_file: str | None = _setting(None, _FILE, "rules on when and how often numbers may be called")
     guard_key_file: str | None = _setting(None, _FILE, "secret key of the hashes of numbers")
+    guard_audit_file: str | None = _setting(None, _FILE, "file to which the guard writes its audit trail")
+    guard_audit_file_bytes: int = _setting(
+        104_857_600,
+        _whole(4096, 1 << 40),
+        "bytes of that file after which it is renamed and a new one begins",
+    )
+    guard_audit_files: int = _setting(
+        100, _whole(1, 100_000), "renamed files of the audit trail that are kept"
+    )
+    guard_audit_otlp: bool = _setting(False, _SWITCH, "whether the audit trail is exported as log records")
+    guard_audit_required: bool = _setting(
+        True, _SWITCH, "whether nothing is sent while the audit trail cannot be written"
+    )
     admin_token_file: str | None = _setting(None, _FILE, "token that changes things on the admin port")
     shared_state_url: str | None = _setting(
         None, _SECRET, "Valkey or Redis that lets all replicas act as one gateway"

@@ -158,6 +158,7 @@ VOLUMES = listed(
     },
     description="A name and one source each.",
 )
+SOURCE: Schema = {"type": "object", "maxProperties": 1, "description": "The source of a volume; empty: none."}
 MOUNTS = listed(
     fields(
         "name",

@@ -38,6 +38,13 @@ OWN = {
     "tls_client_ca_file": "tls.clientCaSecretName",
     "policy_file": "policy.document or policy.existingConfigMap",
     "admin_token_file": "admin.tokenSecretName",
+    "guard_file": "guard.document or guard.existingConfigMap",
+    "guard_key_file": "guard.keySecretName",
+    "guard_audit_file": "guard.audit.volume",
+    "guard_audit_file_bytes": "guard.audit.fileBytes",
+    "guard_audit_files": "guard.audit.files",
+    "guard_audit_otlp": "guard.audit.otlp",
+    "guard_audit_required": "guard.audit.required",
     "shared_state_url": "sharedState.url",
     "shared_state_prefix": "sharedState.prefix",
     "shared_state_timeout": "sharedState.timeout",
@@ -236,7 +243,27 @@ def _access() -> dict[str, k8s.Schema]:
         "tls": tls,
         "policy": _group(document={"type": "string", "maxLength": 900_000}, existingConfigMap=k8s.NAME),
         "admin": _group(tokenSecretName=k8s.NAME, tokenSecretKey=k8s.SECRET_KEY),
+        "guard": _guard(),
     }
+
+
+def _guard() -> k8s.Schema:
+    return _group(
+        document={"type": "string", "maxLength": 900_000},
+        existingConfigMap=k8s.NAME,
+        lists=k8s.SOURCE,
+        keySecretName=k8s.NAME,
+        keySecretKey=k8s.SECRET_KEY,
+        audit=_group(
+            "fileBytes",
+            "files",
+            volume=k8s.SOURCE,
+            otlp=k8s.SWITCH,
+            required=k8s.SWITCH,
+            fileBytes=k8s.nullable(_setting("guard_audit_file_bytes")),
+            files=k8s.nullable(_setting("guard_audit_files")),
+        ),
+    )
 
 
 def _network() -> dict[str, k8s.Schema]:

@@ -24,6 +24,11 @@ class WatchedFile:
         self._looked, self._seen = True, found
         return changed
 
+    @property
+    def modified_at(self) -> float | None:
+        """When the file was changed, in seconds since the epoch, as of the last look; None if it was gone."""
+        return None if self._seen is None else self._seen[2] / 1e9
+
     def read(self) -> bytes:
         """Return the content. Raises `OSError` if the file cannot be read."""
         return Path(self.path).read_bytes()

@@ -57,6 +57,11 @@ class Reloaded(Generic[Value]):
         """The problem of the files as they are now, empty if their content is in use."""
         return self._complaint
 
+    @property
+    def modified_at(self) -> float | None:
+        """When the newest of the files was changed, in seconds since the epoch; None if all are gone."""
+        return max((file.modified_at for file in self._files if file.modified_at is not None), default=None)
+
     def reread(self) -> bool:
         """Read the files again if they have changed, or were broken; return whether the value is another.
 

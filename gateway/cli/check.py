@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,13 +26,14 @@ from gateway.compliance.suppression_list import Suppressions
 from gateway.connect.api_versions import ApiName
 from gateway.connect.probe import Finding, Probe, Verdict
 from gateway.core.quota.calls_under_way import IN_FLIGHT_S
-from gateway.fleet_setup import state_settings_of
+from gateway.fleet_setup import replica_name, state_settings_of
 from gateway.part_settings import directory_of
 from gateway.settings import PREFIX, Settings
 from gateway.shared_state.address import AddressError
 from gateway.shared_state.port import SharedStateError
 from gateway.shared_state.setup import fingerprint_key
 from gateway.shared_state.startup_check import Level, remarks_on
+from gateway.trail_setup import NO_TRAIL_KEY, trail_path
 
 GOOD, WRONG = 0, 1
 REPORTED_WITHIN_S = 0.1
@@ -219,12 +221,32 @@ def _of_guard(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
         yield Verdict.UNSURE, line
 
 
+def _of_trail(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+    """Say where the guard's decisions are recorded. A gateway may be writing the file: it is not opened."""
+    if chosen.guard_audit_file is None and not chosen.guard_audit_otlp:
+        yield Verdict.GOOD, "none: what the guard decides is not recorded"
+        return
+    if chosen.guard_key_file is None:
+        yield Verdict.WRONG, NO_TRAIL_KEY
+    if chosen.guard_audit_otlp:
+        yield Verdict.GOOD, "exported as log records"
+    if chosen.guard_audit_file is not None:
+        path = trail_path(chosen.guard_audit_file, replica_name(chosen))
+        if os.access(path if path.exists() else path.parent, os.W_OK) and not path.is_dir():
+            yield Verdict.GOOD, f"{path}, and {chosen.guard_audit_files:,} earlier files at most"
+        else:
+            yield Verdict.WRONG, f"cannot write {path}"
+    if not chosen.guard_audit_required:
+        yield Verdict.UNSURE, "not required: what is sent while it cannot be written is not recorded"
+
+
 _FILES: tuple[tuple[str, Callable[[Settings], Iterator[tuple[Verdict, str]]]], ...] = (
     ("TLS", _of_tls),
     ("policy", _of_policy),
     ("admin token", _of_token),
     ("campaign directory", _of_campaigns),
     ("guard", _of_guard),
+    ("audit trail", _of_trail),
 )
 
 

@@ -50,6 +50,11 @@ class GuardFiles:
         """Return the numbers of each list that the rules name."""
         return {name: one.value.table for (name, _), one in self._content.value.lists.items()}
 
+    def list_figures(self) -> dict[str, tuple[int, float | None]]:
+        """Return the size of each list, and when its file was changed, in seconds since the epoch."""
+        lists = self._content.value.lists.items()
+        return {name: (len(one.value.table), one.modified_at) for (name, _), one in lists}
+
     def reread(self) -> bool:
         """Read what has changed; return whether rules or lists are others than before."""
         changed = self._content.reread()

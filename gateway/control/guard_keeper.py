@@ -138,6 +138,11 @@ class GuardKeeper:
                 self.decisions[decided] += 1
 
     @property
+    def active(self) -> bool:
+        """Whether the guard decides."""
+        return self._in_use is not None
+
+    @property
     def guard(self) -> RequestGuard:
         """The guard that decides, or would decide once it is activated."""
         return self._suppressing if self.rules is None else self.rules.guard

@@ -48,15 +48,15 @@ class GuardFigures(NamedTuple):
     """How the guard is.
 
     `decisions` are counted by rule, reason and decision. `version` is empty without a guard file. `lists` has
-    the size of each list and the seconds since its file was changed, `holidays_end` the end of each table in
-    seconds since the epoch. `trails` are named by their kind.
+    the size of each list and the seconds since its file was changed (None if it is gone), `holidays_end` the
+    end of each table in seconds since the epoch. `trails` are named by their kind.
     """
 
     decisions: Mapping[tuple[str, str, str], int] = MappingProxyType({})
     waiting: int = 0
     version: str = ""
     unusable_files: int = 0
-    lists: Mapping[str, tuple[int, float]] = MappingProxyType({})
+    lists: Mapping[str, tuple[int, float | None]] = MappingProxyType({})
     suppressed: int = 0
     holidays_end: Mapping[str, float] = MappingProxyType({})
     trails: Mapping[str, TrailFigures] = MappingProxyType({})
@@ -76,7 +76,7 @@ def _list_numbers(guard: GuardFigures) -> Values:
 
 
 def _list_ages(guard: GuardFigures) -> Values:
-    return [(age_s, {"list": name}) for name, (_, age_s) in guard.lists.items()]
+    return [(age_s, {"list": name}) for name, (_, age_s) in guard.lists.items() if age_s is not None]
 
 
 def _holidays_end(guard: GuardFigures) -> Values:

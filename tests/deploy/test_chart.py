@@ -206,8 +206,11 @@ def test_the_admin_port_is_on_no_service_that_can_be_reached_from_outside() -> N
     assert any(port["name"] == "admin" for service in services for port in service["ports"])
 
 
-def test_every_template_except_the_policy_is_in_a_rendering() -> None:
+def test_every_template_except_policy_and_guard_is_in_a_rendering() -> None:
     templates = {path.name for path in (chart.CHART / "templates").glob("*.yaml")}
     rendered_texts = "".join(chart.committed(name).read_text() for name in rendered.NAMES)
 
-    assert {name for name in templates if f"templates/{name}" not in rendered_texts} == {"policy.yaml"}
+    assert {name for name in templates if f"templates/{name}" not in rendered_texts} == {
+        "policy.yaml",
+        "guard.yaml",
+    }

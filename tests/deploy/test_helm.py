@@ -26,6 +26,8 @@ NULLABLE = {
     "sharedState.timeout",
     "sharedState.longestOutage",
     "terminationGracePeriodSeconds",
+    "guard.audit.fileBytes",
+    "guard.audit.files",
     "autoscaling.targetCPUUtilizationPercentage",
     "autoscaling.streams.average",
     "autoscaling.backlog.average",

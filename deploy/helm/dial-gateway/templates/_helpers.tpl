@@ -87,6 +87,14 @@ labels:
 {{- end }}
 {{- end }}
 
+{{- define "dial-gateway.guardConfigMap" -}}
+{{- if .Values.guard.existingConfigMap }}
+{{- .Values.guard.existingConfigMap }}
+{{- else if .Values.guard.document }}
+{{- printf "%s-guard" (include "dial-gateway.fullname" .) }}
+{{- end }}
+{{- end }}
+
 {{/* The Service with the admin port: the main one, unless that is reachable from outside the cluster. */}}
 {{- define "dial-gateway.adminService" -}}
 {{- include "dial-gateway.fullname" . }}{{ ternary "" "-admin" (eq .Values.service.type "ClusterIP") }}

@@ -45,6 +45,29 @@
 {{- if include "dial-gateway.policyConfigMap" . }}
 {{- $_ := set $settings "POLICY_FILE" "/etc/dial-gateway/policy/policy.yaml" }}
 {{- end }}
+{{- if include "dial-gateway.guardConfigMap" . }}
+{{- $_ := set $settings "GUARD_FILE" "/etc/dial-gateway/guard/guard.yaml" }}
+{{- end }}
+{{- if .Values.guard.keySecretName }}
+{{- $_ := set $settings "GUARD_KEY_FILE" "/etc/dial-gateway/guard-key/key" }}
+{{- end }}
+{{- with .Values.guard.audit }}
+{{- if .volume }}
+{{- $_ := set $settings "GUARD_AUDIT_FILE" "/var/lib/dial-gateway/audit/{replica}.jsonl" }}
+{{- if not (kindIs "invalid" .fileBytes) }}
+{{- $_ := set $settings "GUARD_AUDIT_FILE_BYTES" .fileBytes }}
+{{- end }}
+{{- if not (kindIs "invalid" .files) }}
+{{- $_ := set $settings "GUARD_AUDIT_FILES" .files }}
+{{- end }}
+{{- end }}
+{{- if .otlp }}
+{{- $_ := set $settings "GUARD_AUDIT_OTLP" "on" }}
+{{- end }}
+{{- if not .required }}
+{{- $_ := set $settings "GUARD_AUDIT_REQUIRED" "off" }}
+{{- end }}
+{{- end }}
 {{- if .Values.admin.tokenSecretName }}
 {{- $_ := set $settings "ADMIN_TOKEN_FILE" "/etc/dial-gateway/admin/token" }}
 {{- end }}
@@ -147,6 +170,25 @@
   mountPath: /etc/dial-gateway/admin
   readOnly: true
 {{- end }}
+{{- if include "dial-gateway.guardConfigMap" . }}
+- name: guard
+  mountPath: /etc/dial-gateway/guard
+  readOnly: true
+{{- end }}
+{{- if .Values.guard.lists }}
+- name: lists
+  mountPath: /etc/dial-gateway/lists
+  readOnly: true
+{{- end }}
+{{- if .Values.guard.keySecretName }}
+- name: guard-key
+  mountPath: /etc/dial-gateway/guard-key
+  readOnly: true
+{{- end }}
+{{- if .Values.guard.audit.volume }}
+- name: audit
+  mountPath: /var/lib/dial-gateway/audit
+{{- end }}
 {{- range $name, $_ := include "dial-gateway.sharedStateSecrets" . | fromJson }}
 - name: {{ $name }}
   mountPath: /etc/dial-gateway/{{ $name }}
@@ -194,6 +236,31 @@
     items:
       - key: {{ .Values.admin.tokenSecretKey | quote }}
         path: token
+{{- end }}
+{{- with include "dial-gateway.guardConfigMap" . }}
+- name: guard
+  configMap:
+    name: {{ . }}
+    items:
+      - key: guard.yaml
+        path: guard.yaml
+{{- end }}
+{{- with .Values.guard.lists }}
+- name: lists
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .Values.guard.keySecretName }}
+- name: guard-key
+  secret:
+    secretName: {{ .Values.guard.keySecretName }}
+    defaultMode: 0440
+    items:
+      - key: {{ .Values.guard.keySecretKey | quote }}
+        path: key
+{{- end }}
+{{- with .Values.guard.audit.volume }}
+- name: audit
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- range $name, $source := include "dial-gateway.sharedStateSecrets" . | fromJson }}
 - name: {{ $name }}
