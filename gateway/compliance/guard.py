@@ -14,7 +14,7 @@ from gateway.compliance.holiday_calendar import HolidayCalendar, in_any
 from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.numbers import PhoneNumbers
 from gateway.compliance.rule_decisions import DecidedRule
-from gateway.compliance.rules import Rule, RuleSet, Unmatched
+from gateway.compliance.rules import Rule, RuleChannel, RuleSet, Unmatched
 from gateway.compliance.suppression_guard import SUPPRESSED
 from gateway.compliance.suppression_list import Suppressions
 from gateway.compliance.time_zones import TimeZones
@@ -30,12 +30,19 @@ UNDECIDED_RETRY_S = 5.0
 """Seconds until a request may be tried again whose campaign has no known name or tags yet."""
 CALL_BYTES = 8
 OTHER_RULES = "limits: a contact limit had no room when the rules changed"
+_CHANNELS = {
+    "telephony": RuleChannel.TELEPHONY,
+    "sms": RuleChannel.SMS,
+    "email": RuleChannel.EMAIL,
+    "whats_app": RuleChannel.WHATSAPP,
+}
+"""The channels of rules by the name of the channel of a request."""
 _ALLOWED = VerdictKind.ALLOWED
 _NOT_BEFORE = VerdictKind.NOT_BEFORE
 
 
 class _CampaignRules:
-    """The rules that apply to one campaign. `undecided` if more may apply once its name is known."""
+    """The rules for one campaign and channel. `undecided` if more may apply once its name is known."""
 
     __slots__ = ("enforced", "limits", "observed", "observed_limits", "undecided")
 
@@ -98,7 +105,7 @@ class Guard:
 
     def decide(self, now: float, request: DialRequest) -> Verdict:
         """Return the verdict about a request now; `now` is in seconds since the epoch, UTC."""
-        rules = self._rules_of(request.campaign_id)
+        rules = self._rules_of(request)
         if len(self._suppressions.live) and self._hashing.of(request.phone_number) in self._suppressions.live:
             return self._live
         if rules.undecided:
@@ -118,18 +125,22 @@ class Guard:
         return self._limited
 
     def contacts(self, requests: Sequence[DialRequest]) -> list[Contact] | None:
-        """Return the contacts of requests of one campaign, None if it has no limits."""
-        rules = self._rules_of(requests[0].campaign_id)
-        if not rules.limits and not rules.observed_limits:
-            return None
-        number_hash = self._hashing.of
-        limits, observed = rules.limits, rules.observed_limits
-        return [Contact(number_hash(one.phone_number), _call_of(one), limits, observed) for one in requests]
+        """Return the contacts of requests of one campaign, None if it has no limits.
+
+        Limits are about numbers, so the contact of an e-mail counts under none.
+        """
+        found, any_limits, number_hash = [], False, self._hashing.of
+        for one in requests:
+            rules = self._rules_of(one)
+            limits, observed = (rules.limits, rules.observed_limits) if one.phone_number else ((), ())
+            any_limits = any_limits or bool(limits) or bool(observed)
+            found.append(Contact(number_hash(one.phone_number), _call_of(one), limits, observed))
+        return found if any_limits else None
 
     def over_limit(self, now: float, request: DialRequest, count: ContactCount) -> Verdict:
         """Return the verdict about a request of which a limit has no room: when limit and hours allow it."""
         limit, free_at = count.full, now + count.wait_s
-        rules = self._rules_of(request.campaign_id).enforced
+        rules = self._rules_of(request).enforced
         rule = next((one for one in rules if limit in one.rule.limits), None)
         if limit is None or rule is None:  # the rules have changed meanwhile
             return self._unmatched._replace(
@@ -143,7 +154,7 @@ class Guard:
 
     def over_observed(self, request: DialRequest, limits: Sequence[ContactLimit]) -> tuple[Verdict, ...]:
         """Return what rules that only observe would have said, since their `limits` have no room."""
-        rules = self._rules_of(request.campaign_id).observed
+        rules = self._rules_of(request).observed
         return tuple(
             one.refused(Reason.CONTACT_LIMIT, _over(limit))
             for one in rules
@@ -165,22 +176,27 @@ class Guard:
         calendars = [self.calendars[code] for code in rule.holidays]
         return DecidedRule(rule, self.rules.version, zones, in_any(calendars) if calendars else no_holiday)
 
-    def _rules_of(self, campaign_id: str) -> _CampaignRules:
+    def _rules_of(self, request: DialRequest) -> _CampaignRules:
+        campaign_id, channel = request.campaign_id, request.channel
+        # A campaign id contains no space, so the keys of channels differ from those of plain calls.
+        key = campaign_id if channel is None else f"{channel.name} {campaign_id}"
         directory = self.rules.directory
         if self._table is not directory.table or self._known is not directory.known:
             self._by_campaign.clear()
             self._table, self._known = directory.table, directory.known
-        found = self._by_campaign.get(campaign_id)
+        found = self._by_campaign.get(key)
         if found is None:
             if len(self._by_campaign) >= REMEMBERED_CAMPAIGNS:
                 self._by_campaign.clear()
-            matched = [one for one in self._decided if matches_any(one.rule.campaigns, campaign_id)]
+            named = RuleChannel.TELEPHONY if channel is None else _CHANNELS[channel.name]
+            decided = [one for one in self._decided if named in one.rule.channels]
+            matched = [one for one in decided if matches_any(one.rule.campaigns, campaign_id)]
             undecided = any(
                 undecided_by_any(one.rule.campaigns, campaign_id)
-                for one in self._decided
+                for one in decided
                 if not one.rule.observe and one not in matched
             )
-            found = self._by_campaign[campaign_id] = _CampaignRules(matched, undecided=undecided)
+            found = self._by_campaign[key] = _CampaignRules(matched, undecided=undecided)
         return found
 
     def _undecided(self, now: float) -> Verdict:
@@ -191,12 +207,15 @@ class Guard:
         )
 
     def _by_rule(self, decided: DecidedRule, now: float, request: DialRequest) -> Verdict:
-        rule = decided.rule
+        rule, number = decided.rule, request.phone_number
+        if request.channel is not None and not request.channel.to_number:  # lists and kinds are for numbers
+            hours = decided.hours_without_number(request)
+            return hours if isinstance(hours, Verdict) else hours.at(now, request.expiration)
         if rule.lists:
-            name = self._suppressions.found_in(request.phone_number, rule.lists)
+            name = self._suppressions.found_in(number, rule.lists)
             if name is not None:
                 return decided.refused(Reason.SUPPRESSED, f"lists: phone_number is in {name}")
-        hours = decided.hours_for(request, self._numbers.facts(request.phone_number))
+        hours = decided.hours_for(request, self._numbers.facts(number))
         if isinstance(hours, Verdict):
             return hours
         return hours.at(now, request.expiration)

@@ -22,7 +22,16 @@ from gateway.compliance.errors import GuardFileError
 from gateway.compliance.holiday_calendar import HolidayCalendar
 from gateway.compliance.hours_text import week_at
 from gateway.compliance.numbers import KINDS, NEVER, Strictness
-from gateway.compliance.rules import AfterClosing, Rule, RuleSet, SeveralZones, Unmatched, ZoneFrom
+from gateway.compliance.rules import (
+    ALL_CHANNELS,
+    AfterClosing,
+    Rule,
+    RuleChannel,
+    RuleSet,
+    SeveralZones,
+    Unmatched,
+    ZoneFrom,
+)
 from gateway.compliance.time_zones import TimeZones
 from gateway.core.fleet.contacts import ContactLimit
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory, campaign_pattern
@@ -32,7 +41,7 @@ VERSION = 1
 MOST_RULES, MOST_CALLS, MOST_DAYS = 1_000, 1_000, 400
 WHOLE_KEYS = ("version", "unmatched", "lists", "limits", "rules")
 RULE_KEYS = (
-    *("name", "campaigns", "observe", "hours", "zone", "several_zones", "no_zone", "holidays"),
+    *("name", "campaigns", "channels", "observe", "hours", "zone", "several_zones", "no_zone", "holidays"),
     *("after_closing", "numbers", "regions", "kinds", "lists", "limits"),
 )
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$"
@@ -151,6 +160,7 @@ def _rule(path: str, item: object, names: _Names) -> Rule:
         name=_text(f"{path}.name", table.get("name"), NAME_PATTERN, "1 to 64 letters, digits, ' ._-'"),
         campaigns=compiled_at(f"{path}.campaigns", table.get("campaigns"), compiled),
         week=week_at(f"{path}.hours", table["hours"]),
+        channels=_channels(f"{path}.channels", table.get("channels")),
         zone_from=zone_from,
         zone=zone,
         several_zones=SeveralZones(_choice(path, table, "several_zones", SeveralZones.ALL)),
@@ -202,6 +212,15 @@ def _calendars(path: str, value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     return compiled_at(path, value, lambda code: HolidayCalendar(code).code)
+
+
+def _channels(path: str, value: object) -> frozenset[RuleChannel]:
+    if value is None:
+        return ALL_CHANNELS
+    listed, known = list_at(path, value), [one.value for one in RuleChannel]
+    return frozenset(
+        RuleChannel(choice_at(f"{path}[{number}]", one, known)) for number, one in enumerate(listed)
+    )
 
 
 def _kinds(path: str, value: object) -> frozenset[str] | None:

@@ -6,7 +6,7 @@ from typing import Any
 from gateway.compliance import guard_file
 from gateway.compliance.hours_text import ALWAYS_TEXT, DAY_PATTERN, MOST_WINDOWS, WINDOW_PATTERN
 from gateway.compliance.numbers import Strictness
-from gateway.compliance.rules import AfterClosing, SeveralZones, Unmatched
+from gateway.compliance.rules import AfterClosing, RuleChannel, SeveralZones, Unmatched
 from gateway.runtime.patterns import LONGEST_PATTERN
 
 Schema = dict[str, Any]
@@ -74,6 +74,9 @@ def _of_rule() -> Schema:
         ("name", "campaigns", "hours"),
         name=_NAME,
         campaigns=_list(_CAMPAIGN, "Ids, name:PATTERN or tag:KEY=PATTERN; * is anything."),
+        channels=_list(
+            {"enum": [one.value for one in RuleChannel]}, "The channels it applies to; default: all."
+        ),
         observe={
             "type": "boolean",
             "default": False,

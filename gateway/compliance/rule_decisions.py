@@ -93,6 +93,19 @@ class DecidedRule:
             found = self._learned(facts)
         return self._hours_of_attribute(request) if found is None else found
 
+    def hours_without_number(self, request: DialRequest) -> Verdict | HoursVerdict:
+        """Return the hours that apply to an e-mail, whose time zone no number tells, or why it is refused."""
+        rule = self.rule
+        if not self._needs_zone:
+            return self._hours_in(("Etc/UTC",))
+        if rule.zone_from is ZoneFrom.FIXED:
+            return self._hours_in((rule.zone,))
+        if rule.zone_from is ZoneFrom.ATTRIBUTE:
+            return self._hours_of_attribute(request)
+        if rule.no_zone is None:
+            return self.refused(Reason.OUTSIDE_CALLING_HOURS, "zone: an e-mail has no number to take it from")
+        return self._hours_in(())
+
     def refused(self, reason: Reason, detail: str) -> Verdict:
         """Return the verdict that the rule refuses a request."""
         return Verdict(

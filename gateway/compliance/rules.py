@@ -21,6 +21,18 @@ class ZoneFrom(enum.Enum):
     FIXED = "fixed"
 
 
+class RuleChannel(enum.Enum):
+    """How a person is contacted, as rules name it."""
+
+    TELEPHONY = "telephony"
+    SMS = "sms"
+    EMAIL = "email"
+    WHATSAPP = "whatsapp"
+
+
+ALL_CHANNELS = frozenset(RuleChannel)
+
+
 class SeveralZones(enum.Enum):
     """Which of the zones of a number must be in hours."""
 
@@ -44,7 +56,7 @@ class Unmatched(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule for the campaigns that match one of its patterns.
+    """A rule for the campaigns that match one of its patterns, and for requests of its `channels` only.
 
     `zone` is the name of the attribute or of the fixed zone, empty for zones of the number. `no_zone` is the
     zone that counts if there is none, None if such a request is refused. `regions` and `kinds` are None if
@@ -54,6 +66,7 @@ class Rule:
     name: str
     campaigns: tuple[Matcher, ...]
     week: Week
+    channels: frozenset[RuleChannel] = ALL_CHANNELS
     zone_from: ZoneFrom = ZoneFrom.NUMBER
     zone: str = ""
     several_zones: SeveralZones = SeveralZones.ALL
@@ -75,7 +88,9 @@ class Rule:
             ZoneFrom.ATTRIBUTE: f"the zone in the attribute {self.zone}",
             ZoneFrom.FIXED: self.zone,
         }[self.zone_from]
-        parts = [f"hours {week_in_words(self.week)} in {zone}", f"numbers {self.numbers.value}"]
+        only = [one.value for one in RuleChannel if one in self.channels]
+        parts = [] if self.channels == ALL_CHANNELS else [f"only {', '.join(only)}"]
+        parts += [f"hours {week_in_words(self.week)} in {zone}", f"numbers {self.numbers.value}"]
         parts += [f"closed on holidays of {', '.join(self.holidays)}"] if self.holidays else []
         parts += [f"regions {', '.join(sorted(self.regions))}"] if self.regions is not None else []
         parts += [f"kinds {', '.join(sorted(self.kinds))}"] if self.kinds is not None else []
@@ -105,7 +120,7 @@ class RuleSet:
         found = []
         for number, one in enumerate(self.rules):
             for other in self.rules[number + 1 :]:
-                campaign = self._campaign_of_both(one, other)
+                campaign = self._campaign_of_both(one, other) if one.channels & other.channels else None
                 if campaign is not None:
                     found.append(
                         f"rules {one.name} and {other.name} apply to {campaign}: the stricter counts"

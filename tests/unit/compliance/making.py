@@ -10,6 +10,7 @@ from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.numbers import PhoneNumbers
 from gateway.compliance.suppression_list import NumberTable, Suppressions
 from gateway.compliance.time_zones import TimeZones, newest_table
+from gateway.core.channels import Channel
 from gateway.core.model import DialRequest
 from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
 
@@ -38,8 +39,10 @@ def request(
     token: str = "t",  # noqa: S107 - a client token
     expiration: float = 1e11,
     attributes: Mapping[str, str] | None = None,
+    channel: Channel | None = None,
 ) -> DialRequest:
-    return DialRequest(campaign, token, number, attributes or {}, expiration, expiration, 100)
+    given = attributes or {}
+    return DialRequest(campaign, token, number, given, expiration, expiration, 100, channel=channel)
 
 
 def guard(

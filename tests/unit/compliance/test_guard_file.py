@@ -13,7 +13,15 @@ from gateway.compliance.errors import GuardFileError
 from gateway.compliance.guard_file import parse_rules, rules_reader
 from gateway.compliance.guard_schema import schema
 from gateway.compliance.open_intervals import ALWAYS, Window
-from gateway.compliance.rules import AfterClosing, SeveralZones, Unmatched, ZoneFrom, week_in_words
+from gateway.compliance.rules import (
+    ALL_CHANNELS,
+    AfterClosing,
+    RuleChannel,
+    SeveralZones,
+    Unmatched,
+    ZoneFrom,
+    week_in_words,
+)
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.table import CampaignEntry, CampaignTable
 from scripts.guard_schema import SCHEMA, text
@@ -53,7 +61,7 @@ def test_the_example_of_the_documentation() -> None:
     directory = CampaignDirectory()
     found = parse_rules(example(), zones(), directory)
     assert found.unmatched is Unmatched.REFUSE
-    debts, surveys, texts = found.rules
+    debts, texts, surveys, night = found.rules
     assert week_in_words(debts.week) == "monday-friday 08:00-21:00, saturday 09:00-17:00"
     assert (debts.zone_from, debts.several_zones) == (ZoneFrom.NUMBER, SeveralZones.ALL)
     assert debts.holidays == ("US", "US-CA")
@@ -63,7 +71,10 @@ def test_the_example_of_the_documentation() -> None:
         *(ZoneFrom.ATTRIBUTE, "customer_zone"),
         AfterClosing.REFUSE,
     )
-    assert texts.observe
+    assert night.observe
+    assert debts.channels == {RuleChannel.TELEPHONY}
+    assert texts.channels == {RuleChannel.SMS, RuleChannel.WHATSAPP}
+    assert surveys.channels == ALL_CHANNELS
     assert directory.needed
 
 
@@ -100,6 +111,8 @@ def test_the_schema_is_up_to_date() -> None:
         (rule("    numbers: strict"), "rules[0].numbers: must be one of e164, possible, valid"),
         (rule("    lists: [dnc]"), "rules[0].lists[0]: must be one of those that the file defines: none"),
         (rule("    limits: [weekly]"), "rules[0].limits[0]: must be one of those that the file defines"),
+        (rule("    channels: [fax]"), "rules[0].channels[0]: must be one of telephony, sms, email, whatsapp"),
+        (rule("    channels: []"), "rules[0].channels: must be a list with something in it"),
         (rule("    observe: 1"), "rules[0].observe: must be true or false"),
         (rule("    hour: always"), "rules[0].hour: unknown key"),
         (rule("    after_closing: wait"), "rules[0].after_closing: must be one of shorten, refuse"),
@@ -134,6 +147,7 @@ def test_what_is_refused_and_what_is_said(document: str, message: str) -> None:
         ("after_closing: refuse", "after_closing: ignore"),
         ("kinds: [FIXED_LINE", "kinds: [PREMIUM_RATE, FIXED_LINE"),
         ("observe: true", "observe: perhaps"),
+        ("channels: [sms, whatsapp]", "channels: [whats_app]"),
         ("zone: {attribute: customer_zone}", "zone: {attribute: 'a b'}"),
         ("unmatched: refuse", "unmatched: ask"),
         ('"name:debt-*"', '"name:"'),
@@ -179,7 +193,7 @@ rules:
 def test_rules_in_words() -> None:
     words = parse_rules(example(), zones(), CampaignDirectory()).rules[0].in_words()
     assert words.startswith(
-        "debts: name:debt-*: hours monday-friday 08:00-21:00, saturday 09:00-17:00 in all zones"
+        "debts: name:debt-*: only telephony; hours monday-friday 08:00-21:00, saturday 09:00-17:00"
     )
     assert "at most 7 calls in 604,800 s" in words
 
