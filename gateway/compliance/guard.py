@@ -124,18 +124,20 @@ class Guard:
         """Whether any rule has contact limits."""
         return self._limited
 
-    def contacts(self, requests: Sequence[DialRequest]) -> list[Contact] | None:
-        """Return the contacts of requests of one campaign, None if it has no limits.
+    def contacts(self, requests: Sequence[DialRequest]) -> list[Contact | None] | None:
+        """Return the contacts of requests, None for those without limits; None for all if none has limits.
 
-        Limits are about numbers, so the contact of an e-mail counts under none.
+        Limits are about numbers, so e-mails have none.
         """
-        found, any_limits, number_hash = [], False, self._hashing.of
-        for one in requests:
-            rules = self._rules_of(one)
-            limits, observed = (rules.limits, rules.observed_limits) if one.phone_number else ((), ())
-            any_limits = any_limits or bool(limits) or bool(observed)
-            found.append(Contact(number_hash(one.phone_number), _call_of(one), limits, observed))
-        return found if any_limits else None
+        found = [self._contact(one) for one in requests]
+        return None if found.count(None) == len(found) else found
+
+    def _contact(self, request: DialRequest) -> Contact | None:
+        rules = self._rules_of(request)
+        if not request.phone_number or not (rules.limits or rules.observed_limits):
+            return None
+        number = self._hashing.of(request.phone_number)
+        return Contact(number, _call_of(request), rules.limits, rules.observed_limits)
 
     def over_limit(self, now: float, request: DialRequest, count: ContactCount) -> Verdict:
         """Return the verdict about a request of which a limit has no room: when limit and hours allow it."""

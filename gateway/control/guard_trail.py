@@ -94,8 +94,8 @@ class AuditedGuard(NamedTuple):
         """Whether any campaign has contact limits."""
         return self.guard.limited
 
-    def contacts(self, requests: Sequence[DialRequest]) -> Sequence[Contact] | None:
-        """Return the contacts of requests of one campaign, None if it has no contact limits."""
+    def contacts(self, requests: Sequence[DialRequest]) -> Sequence[Contact | None] | None:
+        """Return the contacts of requests, None for those without contact limits."""
         return self.guard.contacts(requests)
 
     def over_limit(self, now: float, request: DialRequest, count: ContactCount) -> Verdict:

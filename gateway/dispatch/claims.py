@@ -130,7 +130,7 @@ class Claims:
         )
         if verdicts is None or len(verdicts) != len(claims):
             return None
-        if claims and claims[0].contact is not None:
+        if any(claim.contact is not None for claim in claims):
             self._contacts.counted(asked_at, claims, verdicts)
         return verdicts
 

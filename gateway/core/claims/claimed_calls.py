@@ -18,7 +18,8 @@ UNSENT = CallReport(attempts=0)
 class _ClaimedCall:
     """The fingerprints and contacts of the entries of a call.
 
-    `claimed_at` is None if the claims are not known to be. `contacts` is empty without contact limits.
+    `claimed_at` is None if the claims are not known to be. `contacts` are those of the entries that count
+    under contact limits.
     """
 
     fingerprints: dict[Entry, str]
@@ -40,25 +41,26 @@ class ClaimedCalls:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def claims(self, batch: Batch, contacts: Sequence[Contact] | None = None) -> list[Claim]:
+    def claims(self, batch: Batch, contacts: Sequence[Contact | None] | None = None) -> list[Claim]:
         """Return the claims to make before a call is sent.
 
-        `contacts` are those of its entries, in order; None without contact limits.
+        `contacts` are those of its entries, in order, None for those without contact limits.
         """
         prints = {entry: self.fingerprints.of(entry.request) for entry in batch.entries}
         if contacts is None:
             self._calls[batch.number] = _ClaimedCall(prints, _NO_CONTACTS)
             return [Claim(entry.request.client_token, one, batch.number) for entry, one in prints.items()]
-        limited = dict(zip(batch.entries, contacts, strict=True))
+        pairs = zip(batch.entries, contacts, strict=True)
+        limited = {entry: contact for entry, contact in pairs if contact is not None}
         self._calls[batch.number] = _ClaimedCall(prints, limited)
         return [
-            Claim(entry.request.client_token, one, batch.number, limited[entry], entry.in_doubt)
+            Claim(entry.request.client_token, one, batch.number, limited.get(entry), entry.in_doubt)
             for entry, one in prints.items()
         ]
 
-    def has_limits(self, batch: Batch) -> bool:
-        """Whether the entries of a call count under contact limits."""
-        return bool(self._calls[batch.number].contacts)
+    def limited(self, batch: Batch) -> Collection[Entry]:
+        """Return the entries of a call that count under contact limits."""
+        return self._calls[batch.number].contacts
 
     def note_claimed(self, batch: Batch, at: float) -> None:
         """Note that the shared state has carried out the claims of a call after `at`."""

@@ -139,16 +139,16 @@ class FleetLedger:
         self._calls.note_claimed(batch, asked_at)
         self._claimed_at = now
         self._failing_since.pop(batch.campaign_id, None)
-        limited, kept = self._calls.has_limits(batch), []
+        limited, kept = self._calls.limited(batch), []
         for entry, claimed in zip(batch.entries, verdicts, strict=True):
             if claimed.verdict in {ClaimVerdict.CLAIMED, ClaimVerdict.TAKEN_OVER}:
                 entry.in_doubt |= claimed.verdict is ClaimVerdict.TAKEN_OVER or self._in_doubt(asked_at)
-                if not limited or self._limited.has_room(
+                if entry not in limited or self._limited.has_room(
                     now, batch, entry, asked_at, claimed.count, sending=sending
                 ):
                     kept.append(entry)
                 continue
-            if limited:
+            if entry in limited:
                 self._calls.settle_one(batch, entry, UNSENT)
             self._leaves_call(now, batch, entry, claimed, sending=sending)
         return self._sendable(now, batch, kept)
@@ -176,19 +176,19 @@ class FleetLedger:
 
         Without it nobody knows whether contact limits have room: entries with limits wait until it answers.
         """
-        if self._calls.has_limits(batch):
-            for entry in batch.entries:
-                self._limited.leave(now, batch, entry, sending=sending)
-            return []
+        limited = self._calls.limited(batch)
+        for entry in limited:
+            self._limited.leave(now, batch, entry, sending=sending)
+        entries = [entry for entry in batch.entries if entry not in limited] if limited else batch.entries
         since = self._failing_since.setdefault(batch.campaign_id, now)
         if len(self._failing_since) > FAILING_LIMIT:
             del self._failing_since[next(iter(self._failing_since))]
         answered_at = max(self._claimed_at, -math.inf if self._beat_at is None else self._beat_at)
         if now - min(since, answered_at) >= UNCLAIMED_AFTER_S:
-            for entry in batch.entries:
+            for entry in entries:
                 entry.in_doubt = True
-            return batch.entries
-        for entry in batch.entries:
+            return entries
+        for entry in entries:
             self._calls.settle_one(batch, entry, UNSENT)  # the claim may have been carried out
             if self._completion.goes_on(now, batch, entry, sending=sending):
                 self._scheduler.delay(entry, now + AGAIN_S)

@@ -39,8 +39,8 @@ class LimitedCalls:
         """Whether any campaign has contact limits now."""
         return self._guarding.guard.limited
 
-    def contacts_of(self, batch: Batch) -> Sequence[Contact] | None:
-        """Return the contacts of a call's entries, None without contact limits."""
+    def contacts_of(self, batch: Batch) -> Sequence[Contact | None] | None:
+        """Return the contacts of a call's entries, None for those without contact limits."""
         if not self._guarding.guard.limited:
             return None
         return self._guarding.guard.contacts([entry.request for entry in batch.entries])

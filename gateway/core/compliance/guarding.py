@@ -119,6 +119,8 @@ class Guarding:
         expired: list[Entry] = []
         expired_at = self._expiry.at(now)
         for entry in islice(self._waiting.due(expired_at), limit):
+            if entry.state is not EntryState.DELAYED:  # its denial waits for the fleet's ledger
+                continue
             move(entry, EntryState.UNQUEUED)
             if entry.give_up_at <= expired_at:
                 expired.append(entry)
@@ -146,7 +148,7 @@ class Guarding:
     def settled(self, answered: Sequence[tuple[Entry, Answer]]) -> None:
         """Record the entries that were sent, as they are settled. Implements `SettlementWatch`."""
         for entry, answer in answered:
-            if entry.state is EntryState.DELAYED or entry.state is EntryState.UNQUEUED:
+            if entry.state is not EntryState.IN_FLIGHT:
                 self._waiting.discard(entry)
             if answer.outcome is Outcome.ACCEPTED:
                 if not answer.replayed:

@@ -22,8 +22,8 @@ class RequestGuard(Protocol):
         """Whether any campaign has contact limits."""
         ...
 
-    def contacts(self, requests: Sequence[DialRequest]) -> Sequence[Contact] | None:
-        """Return the contacts of requests of one campaign, None if it has no contact limits."""
+    def contacts(self, requests: Sequence[DialRequest]) -> Sequence[Contact | None] | None:
+        """Return the contacts of requests, None for those without contact limits."""
         ...
 
     def over_limit(self, now: float, request: DialRequest, count: ContactCount) -> Verdict:
@@ -44,7 +44,7 @@ class NoGuard:
         """Return the verdict that a request may be sent."""
         return _ALLOWED
 
-    def contacts(self, requests: Sequence[DialRequest]) -> Sequence[Contact] | None:
+    def contacts(self, requests: Sequence[DialRequest]) -> Sequence[Contact | None] | None:
         """Return None: there are no contact limits."""
         return None
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from gateway.core.compliance.port import RequestGuard
 from gateway.core.engine import Limits
 from gateway.core.fleet.messages import FleetActionKind, Member
 from gateway.core.quota.calls_under_way import IN_FLIGHT_S
@@ -28,7 +29,7 @@ class Fleet:
     """Replicas that share a store and an account. `start` adds one; the loop of `virtual_loop` must run.
 
     `store` is the server that replicas reach now; after a split there are two. `odd_clocks` are the errors of
-    the wall clocks of replicas, by name.
+    the wall clocks of replicas, by name. `guard` decides about the requests of all replicas.
     """
 
     limits: Limits
@@ -38,6 +39,7 @@ class Fleet:
     weather: Weather = field(default_factory=Weather)
     odd_clocks: dict[str, float] = field(default_factory=dict)
     store_shift_s: float = 0.0
+    guard: RequestGuard | None = None
     replicas: dict[str, Replica] = field(default_factory=dict)
     gone: list[Replica] = field(default_factory=list)
     streams: list[Stream] = field(default_factory=list)
@@ -107,6 +109,7 @@ class Fleet:
             ended=ended,
             steady_s=1000.0 * number,
             wall_error_s=self.odd_clocks.get(name, 0.0),
+            guard=self.guard,
         )
         self._trouble_at[name] = self.now
         replica.start()

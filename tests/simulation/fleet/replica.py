@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gateway.connect.retry import RetryingSender
+from gateway.core.compliance.port import RequestGuard
 from gateway.core.engine import Limits
 from gateway.core.fleet.messages import FleetActionKind
 from gateway.core.model import DialRequest
@@ -42,6 +43,7 @@ class Replica:
         longest_outage_s: float = 600.0,
         steady_s: float = 0.0,
         wall_error_s: float = 0.0,
+        guard: RequestGuard | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.name, self.member = name, member
@@ -54,6 +56,8 @@ class Replica:
         setup = FleetSetup(state, member, name, longest_outage_s, b"key", ended)
         around = Surroundings(sender, TELEMETRY, self.supervisor, rng, self.clock.now, self.clock.gained)
         self.engine, self.dispatcher, self.fleet = build_replica(setup, limits, around)
+        if guard is not None:
+            self.engine.guarding.use(guard)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

@@ -1,7 +1,7 @@
 """Traffic and faults of a fleet, all from one random generator."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.core.engine import Limits
 from gateway.core.fleet.messages import FleetActionKind
@@ -22,8 +22,11 @@ SETTLED_S = 6.0
 CALM_S = 60.0
 """After so long in calm everything that can be sent must have been answered."""
 LIVES_S = (600.0, 600.0, 60.0, 12.0, 7.0, 3.0)
+HARMS = ("kill", "hang", "flush", "read only", "fail over", "clock", "split")
+"""What may happen to the store."""
 NAMES = ("a", "b", "c", "d")
 HOUR_S = 3600.0
+OTHER_PHONE = "+12065550101"
 
 
 def random_fleet(rng: random.Random) -> Fleet:
@@ -100,6 +103,9 @@ class Service:
 class Traffic:
     """What callers, operators, Connect, the store and the replicas do in one run."""
 
+    lives_s: Sequence[float] = LIVES_S
+    harms: Sequence[str] = HARMS
+
     def __init__(self, fleet: Fleet, rng: random.Random) -> None:
         self._fleet, self._rng = fleet, rng
         self._campaigns = [f"c{number}" for number in range(rng.randint(1, 4))]
@@ -153,7 +159,8 @@ class Traffic:
         rng = self._rng
         for request in rng.sample(self._recent, min(len(self._recent), rng.randint(1, 10))):
             again = _copy(request)
-            again.phone_number = PHONE if rng.random() < 0.9 else "+12065550101"
+            if rng.random() >= 0.9:
+                again.phone_number = OTHER_PHONE
             again.in_doubt = rng.random() < 0.2
             rng.choice(self._services).send([again], self._priority())
 
@@ -162,10 +169,14 @@ class Traffic:
 
     def _new(self, campaign: str, life_s: float | None = None) -> DialRequest:
         self._tokens += 1
-        until = EPOCH_S + self._fleet.now + (life_s or self._rng.choice(LIVES_S))
-        request = DialRequest(campaign, f"t-{self._tokens}", PHONE, {}, until, 0.0, 60)
+        until = EPOCH_S + self._fleet.now + (life_s or self._rng.choice(self.lives_s))
+        request = DialRequest(campaign, f"t-{self._tokens}", self.phone(), {}, until, 0.0, 60)
         self._recent.append(request)
         return request
+
+    def phone(self) -> str:
+        """Return the number of a new request."""
+        return PHONE
 
     def _priority(self) -> Priority:
         return self._rng.choice(tuple(Priority)) if self._mixed else Priority.NORMAL
@@ -221,7 +232,7 @@ class Traffic:
         if store.killed or store.hung or store.read_only or fleet.is_split:
             return
         fleet.trouble()
-        harm = rng.choice(("kill", "hang", "flush", "read only", "fail over", "clock", "split"))
+        harm = rng.choice(self.harms)
         fleet.promises.trace.append((fleet.now, harm))
         heals_at = fleet.now + rng.choice((0.1, 0.5, 2.0))
         if harm == "kill":
@@ -271,21 +282,21 @@ async def run_seed(rng: random.Random) -> None:
     traffic = Traffic(fleet, rng)
     traffic.plan()
     await fleet.run(BUSY_S + SETTLED_S)
-    await _until_answered(fleet, "dial requests")
+    await until_answered(fleet, "dial requests")
     for name in sorted(fleet.replicas):
         if fleet.odd_clocks.get(name, 0.0) <= 0.0:  # elsewhere everything has expired
             probing = fleet.stream(name, "probe")
             for probe in traffic.probes():
                 probing.send(probe)
     before = len(fleet.promises.told)
-    await _until_answered(fleet, "probes")
+    await until_answered(fleet, "probes")
     for told in fleet.promises.told[before:]:
         fine = told.service != "probe" or told.answer.outcome is Outcome.ACCEPTED
         fleet.promises.check(fine, "a probe in calm is not accepted", told)
     fleet.promises.raise_if_broken()
 
 
-async def _until_answered(fleet: Fleet, what: str) -> None:
+async def until_answered(fleet: Fleet, what: str) -> None:
     """Run until every request on a living replica is answered. Raises `BrokenPromise`."""
     until = fleet.now + CALM_S
     while any(stream.waiting for stream in fleet.streams if not stream.replica.is_gone):

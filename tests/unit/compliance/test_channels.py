@@ -126,14 +126,14 @@ def test_limits_by_channel() -> None:
     ]
     contacts = found.contacts(asked)
     assert contacts is not None
-    limits = [[limit.name for limit in contact.limits] for contact in contacts]
-    assert limits == [["calls", "texts"], ["calls", "texts"], ["texts"], [], ["texts"]]
+    limits = [contact and [limit.name for limit in contact.limits] for contact in contacts]
+    assert limits == [["calls", "texts"], ["calls", "texts"], ["texts"], None, ["texts"]]
     assert found.contacts(asked[3:4]) is None
     texts_only = guard(rules(f"channels: [sms], {ALWAYS}, limits: [texts]", more=more), shared_state=True)
     assert texts_only.contacts(asked[:2]) is None
-    assert texts_only.contacts(asked[2:3]) == [
-        contacts[2]._replace(limits=(ContactLimit("texts", 2, 86_400.0),))
-    ]
+    (text,) = texts_only.contacts(asked[2:3]) or [None]
+    assert text is not None
+    assert text.limits == (ContactLimit("texts", 2, 86_400.0),)
 
 
 def test_a_name_that_is_not_known_yet_matters_to_the_channels_of_its_rule() -> None:

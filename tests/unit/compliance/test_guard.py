@@ -6,8 +6,8 @@ from gateway.compliance.errors import GuardFileError
 from gateway.compliance.guard import Guard
 from gateway.compliance.suppression_list import Suppressions
 from gateway.core.compliance.verdict import Verdict, VerdictKind
-from gateway.core.fleet.contacts import ContactCount, ContactLimit
-from gateway.core.model import Reason
+from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit
+from gateway.core.model import DialRequest, Reason
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.table import CampaignEntry, CampaignTable
 from tests.unit.compliance.making import HASHING, LONDON, NEW_YORK, guard, request, table_of, utc
@@ -182,19 +182,24 @@ def limited(*more: str) -> Guard:
     return guard(rules(*more, more=LIMITS), shared_state=True)
 
 
-def test_contacts_of_requests() -> None:
-    """One for each request, with the limits of all rules for its campaign, each once."""
-    found = limited(f"{DAY}, limits: [l]", f"{DAY}, limits: [l, m]", f"{DAY}, limits: [m], observe: true")
-    contacts = found.contacts([request(token="1"), request(token="2"), request(LONDON, token="1")])
+def contact(found: Guard, one: DialRequest) -> Contact:
+    """Return the contact of a request."""
+    contacts = found.contacts([one])
     assert contacts is not None
-    one, two, other = contacts
+    assert contacts[0] is not None
+    return contacts[0]
+
+
+def test_contacts_of_requests() -> None:
+    """With the limits of all rules for its campaign, each once."""
+    found = limited(f"{DAY}, limits: [l]", f"{DAY}, limits: [l, m]", f"{DAY}, limits: [m], observe: true")
+    one, two = contact(found, request(token="1")), contact(found, request(token="2"))
+    other = contact(found, request(LONDON, token="1"))
     assert (one.limits, one.observed) == ((L, M), ())
     assert one.number == two.number == HASHING.of(NEW_YORK)
     assert one.call != two.call
     assert (other.number, other.call) == (HASHING.of(LONDON), one.call)
-    again = found.contacts([request(token="1", campaign="others")])
-    assert again is not None
-    assert again[0].call != one.call
+    assert contact(found, request(token="1", campaign="others")).call != one.call
     assert found.limited
 
 
@@ -233,9 +238,8 @@ def test_a_request_that_is_too_late_once_the_limit_has_room_is_refused() -> None
 def test_limits_that_are_only_observed() -> None:
     """They count and refuse nothing; what they would have said is there."""
     found = limited(DAY, f"{DAY}, limits: [l], observe: true")
-    contacts = found.contacts([request()])
-    assert contacts is not None
-    assert (contacts[0].limits, contacts[0].observed) == ((), (L,))
+    counted = contact(found, request())
+    assert (counted.limits, counted.observed) == ((), (L,))
     (verdict,) = found.over_observed(request(), [L, M])
     assert (verdict.reason, verdict.rule) == (Reason.CONTACT_LIMIT, "r1")
     assert verdict.kind is not ALLOWED

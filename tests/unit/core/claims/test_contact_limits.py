@@ -19,9 +19,14 @@ ONCE, TWICE = ContactLimit("once", 1, 60.0), ContactLimit("twice", 2, 600.0)
 SECOND = 1.0
 
 
-def replica(store: Store, member: str, *limits: ContactLimit, **more: Any) -> Replica:
-    """Return a replica whose guard has limits for all requests, which are all for one number."""
-    return Replica(store, member, HoursGuard(limits=limits), **more)
+def replica(
+    store: Store, member: str, *limits: ContactLimit, free: set[str] | None = None, **more: Any
+) -> Replica:
+    """Return a replica whose guard has limits for all requests except the tokens in `free`.
+
+    All requests are for one number.
+    """
+    return Replica(store, member, HoursGuard(limits=limits, free=free or set()), **more)
 
 
 def kept(store: Store) -> int:
@@ -199,6 +204,18 @@ def test_limits_that_only_observe_count_and_report(store: Store) -> None:
     decisions = [record.decision for record in records]
     assert decisions == [GuardDecision.ACCEPTED, GuardDecision.ACCEPTED, GuardDecision.OBSERVED]
     assert records[-1].verdict.reason is Reason.CONTACT_LIMIT
+
+
+def test_of_one_call_only_the_entries_with_limits_wait_for_the_store(store: Store) -> None:
+    a = replica(store, "a", ONCE, free={"t1"})
+    a.begin(NOW, "first")
+    a.send_call(NOW)
+    store.away = True
+    a.begin(NOW, "t0", "t1")
+    batch = a.call(NOW + 5.0)
+    assert [claim.contact is None for claim in a.engine.claims(batch)] == [False, True]
+    assert a.claimed(NOW + 5.0, batch, None)
+    assert [entry.request.client_token for entry in batch.entries] == ["t1"]
 
 
 def test_requests_without_limits_have_no_contacts(store: Store) -> None:

@@ -10,6 +10,7 @@ from gateway.core.errors import CampaignNotFound, RateThrottled
 from gateway.core.fleet.token_look_up import LOOK_UP_LIMIT
 from gateway.core.model import ItemFailure, Outcome, Reason
 from tests.unit.core.claims.replicas import Replica, Store, only, outcomes
+from tests.unit.core.compliance.hours_guard import opening_at
 from tests.unit.core.making import NOW, PHONE, Caller, dial, many
 
 ANSWERING = Hold("ops", "", NOW, answering=True)
@@ -301,3 +302,19 @@ def test_no_denial_is_given_while_beats_are_not_answered(store: Store) -> None:
     a.poll(late)
     assert outcomes(first) == {"NOT_ACCEPTED HELD"}
     assert outcomes(second) == {"UNKNOWN HELD"}
+
+
+def test_a_request_that_waits_for_calling_hours_is_denied_once(store: Store) -> None:
+    """It is not sent when hours open while the ledger is asked about it."""
+    a = Replica(store, "a", opening_at(0.5))
+    a.late = True
+    caller = a.begin(NOW, "t")
+    hold(a)
+    actions = a.engine.operator_actions
+    actions.answer_waiting(NOW + 0.1, actions.entries_of("campaign"), PURGED, NOW + 0.1)
+    a.poll(NOW + 0.1)
+    assert not a.poll(NOW + 0.6).batches
+    a.answer_look_ups(NOW + 0.7)
+    assert outcomes(caller) == {"NOT_ACCEPTED PURGED"}
+    assert a.engine.guarding is not None
+    assert a.engine.guarding.waiting == 0

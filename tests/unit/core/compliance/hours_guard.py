@@ -19,7 +19,7 @@ class HoursGuard:
     """Allows requests within windows, which are on the core's scale; refuses the tokens in `refused`.
 
     `asked` counts the decisions. With `observing`, each allowed request has the verdict of a rule that only
-    observes. All requests count under `limits` and `observed_limits`.
+    observes. All requests but the tokens in `free` count under `limits` and `observed_limits`.
     """
 
     windows: tuple[Window, ...] = ((-math.inf, math.inf),)
@@ -27,6 +27,7 @@ class HoursGuard:
     observing: bool = False
     limits: tuple[ContactLimit, ...] = ()
     observed_limits: tuple[ContactLimit, ...] = ()
+    free: set[str] = field(default_factory=set)
     asked: int = 0
 
     def decide(self, now: float, request: DialRequest) -> Verdict:
@@ -52,19 +53,15 @@ class HoursGuard:
         """Whether there are limits."""
         return bool(self.limits or self.observed_limits)
 
-    def contacts(self, requests: Sequence[DialRequest]) -> list[Contact] | None:
+    def contacts(self, requests: Sequence[DialRequest]) -> list[Contact | None] | None:
         """Return the contacts of requests, with their numbers and tokens instead of hashes."""
         if not self.limited:
             return None
-        return [
-            Contact(
-                one.phone_number.encode(),
-                f"{one.campaign_id} {one.client_token}".encode(),
-                self.limits,
-                self.observed_limits,
-            )
-            for one in requests
-        ]
+        return [None if one.client_token in self.free else self._contact(one) for one in requests]
+
+    def _contact(self, request: DialRequest) -> Contact:
+        call = f"{request.campaign_id} {request.client_token}"
+        return Contact(request.phone_number.encode(), call.encode(), self.limits, self.observed_limits)
 
     def over_limit(self, now: float, request: DialRequest, count: ContactCount) -> Verdict:
         """Return when the limit has room and a window is open."""
