@@ -41,7 +41,7 @@ from gateway.runtime.clock import SystemClock
 from gateway.runtime.memory import keep_tidy
 from gateway.runtime.supervision import Supervisor, trace_of
 from gateway.settings import Settings
-from gateway.telemetry import Telemetry
+from gateway.telemetry import GuardFigures, Telemetry
 from gateway.trail_setup import trail_of
 
 log = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ class Gateway:
             fleet=self._fleet,
             campaign_name=self.directory.name_of,
             directory=lambda: None if self._names is None else self._names.figures(),
-            guard=lambda: guard_figures(self.guard, self.trail, self._dispatcher.waiting_for_opening),
+            guard=self._guard_figures,
         )
         console = Console(
             self._dispatcher,
@@ -204,6 +204,7 @@ class Gateway:
             settings,
             self.directory,
             replica_name(settings),
+            self._guard_figures,
         )
         return monitoring, console
 
@@ -241,6 +242,9 @@ class Gateway:
     def _use_guard(self, guard: RequestGuard) -> None:
         """Decide by a guard from now on, and only while a required trail can be written."""
         self._dispatcher.use_guard(self.trail.guarded(guard))
+
+    def _guard_figures(self) -> GuardFigures | None:
+        return guard_figures(self.guard, self.trail, self._dispatcher.waiting_for_opening)
 
     def _guard_decided(self, records: Sequence[GuardRecord]) -> None:
         """Count what the guard has decided, and record it in the trail."""

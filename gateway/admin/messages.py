@@ -12,13 +12,14 @@ from gateway.admin.port import (
     Campaign,
     ConsoleState,
     FailedCall,
+    GuardRow,
     Point,
     RecordedAction,
     Replica,
     ReplicaPart,
 )
 
-_ROWS = (Campaign, RecordedAction, ReplicaPart, Point, FailedCall, CallerRow, Replica)
+_ROWS = (Campaign, RecordedAction, ReplicaPart, Point, FailedCall, CallerRow, Replica, GuardRow)
 FIELDS = {kind.__name__: kind._fields for kind in _ROWS}
 
 
@@ -43,7 +44,10 @@ def next_after(previous: ConsoleState, state: ConsoleState) -> bytes:
 
 
 def _now(state: ConsoleState) -> dict[str, object]:
-    return {"at": state.at, "epoch": state.at - state.offset, "totals": state.totals._asdict()}
+    totals = state.totals._asdict()
+    if state.totals.guard is not None:
+        totals["guard"] = state.totals.guard._asdict()
+    return {"at": state.at, "epoch": state.at - state.offset, "totals": totals}
 
 
 def _rows(

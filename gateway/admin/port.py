@@ -130,11 +130,35 @@ class CallerRow(NamedTuple):
     window: int
 
 
+class GuardRow(NamedTuple):
+    """How many dial requests a rule has refused for a reason. `observed`: it only observes."""
+
+    rule: str
+    reason: str
+    observed: bool
+    requests: int
+
+
+class GuardState(NamedTuple):
+    """The compliance guard: the version of its rules, empty without rules, and what it has refused.
+
+    `waiting` dial requests wait until the rules allow them, operators have `suppressed` so many numbers, and
+    `unusable` files cannot be used as they are. `failing` are the audit trails that cannot be written.
+    """
+
+    version: str
+    waiting: int
+    suppressed: int
+    unusable: int
+    failing: tuple[str, ...]
+    refused: tuple[GuardRow, ...]
+
+
 class Totals(NamedTuple):
     """The totals of the gateway. `campaigns` is the number of campaigns by state.
 
     `replica` is the name of this replica: in Kubernetes, the pod's. `locked` is the reason why the console
-    cannot change anything, empty if an operator token allows it.
+    cannot change anything, empty if an operator token allows it. `guard` is None if no guard decides.
     """
 
     campaigns: dict[str, int]
@@ -155,6 +179,7 @@ class Totals(NamedTuple):
     draining: bool
     locked: str
     replica: str = ""
+    guard: GuardState | None = None
 
 
 class Replica(NamedTuple):

@@ -26,6 +26,7 @@ from gateway.admin.port import (
 )
 from gateway.connect.reachability import ConnectHealth
 from gateway.control.audit import Actor, IdentifiedBy, Interface
+from gateway.control.guard_figures import guard_state
 from gateway.control.history import Counts, History
 from gateway.control.open_calls import CallerUse, OpenCalls
 from gateway.control.operations import (
@@ -52,6 +53,7 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervision import trace_of
 from gateway.settings import Settings
+from gateway.telemetry import GuardFigures
 
 log = logging.getLogger(__name__)
 
@@ -105,9 +107,11 @@ class Console:
         settings: Settings,
         directory: CampaignDirectory = NO_DIRECTORY,
         replica: str = "",
+        guard: Callable[[], GuardFigures | None] = lambda: None,
     ) -> None:
         self._directory = directory
         self._replica = replica
+        self._guard = guard
         self._dispatcher = dispatcher
         self._open_calls = open_calls
         self._connect = connect
@@ -176,6 +180,7 @@ class Console:
             draining=self._dispatcher.draining,
             locked=self._locked(),
             replica=self._replica,
+            guard=guard_state(self._guard()),
         )
 
     def _locked(self) -> str:

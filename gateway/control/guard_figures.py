@@ -1,15 +1,22 @@
-"""The figures of the guard and its trails, for metrics. They read no file."""
+"""The figures of the guard and its trails, for metrics and the console. They read no file."""
 
+import heapq
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from gateway.admin.port import GuardRow, GuardState
 from gateway.control.guard_keeper import GuardKeeper
 from gateway.control.guard_trail import GuardTrail
+from gateway.core.compliance.records import GuardDecision
 from gateway.telemetry import GuardFigures, TrailFigures
 
 if TYPE_CHECKING:
     from gateway.compliance.loaded_rules import LoadedRules
+
+ROWS_SHOWN = 20
+"""Kinds of refusals in the console."""
+_REFUSED, _OBSERVED = GuardDecision.REFUSED.value, GuardDecision.OBSERVED.value
 
 
 def guard_figures(
@@ -31,6 +38,25 @@ def guard_figures(
         trails={name: TrailFigures(*one) for name, one in trail.figures().items()},
     )
     return figures if keeper.rules is None else _with_rules(figures, keeper.rules, now or time.time())
+
+
+def guard_state(figures: GuardFigures | None) -> GuardState | None:
+    """Return what the console shows of the figures: the refusals that are most frequent."""
+    if figures is None:
+        return None
+    refused = [
+        GuardRow(rule, reason, decision == _OBSERVED, count)
+        for (rule, reason, decision), count in figures.decisions.items()
+        if decision in {_REFUSED, _OBSERVED}
+    ]
+    return GuardState(
+        figures.version,
+        figures.waiting,
+        figures.suppressed,
+        figures.unusable_files,
+        tuple(name for name, trail in figures.trails.items() if trail.failing),
+        tuple(heapq.nlargest(ROWS_SHOWN, refused, key=lambda row: row.requests)),
+    )
 
 
 def _with_rules(figures: GuardFigures, rules: "LoadedRules", now: float) -> GuardFigures:

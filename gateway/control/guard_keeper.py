@@ -14,6 +14,7 @@ from gateway.compliance.suppression_guard import SuppressionGuard
 from gateway.compliance.suppression_list import Suppressions
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardDecision, GuardRecord
+from gateway.core.compliance.verdict import Verdict
 from gateway.core.model import Reason
 from gateway.directory.directory import CampaignDirectory
 
@@ -131,11 +132,25 @@ class GuardKeeper:
                 self.activate()
 
     def note(self, records: Sequence[GuardRecord]) -> None:
-        """Count what was decided."""
+        """Count what was decided.
+
+        Runs of the same verdict are counted at once: those of a call are mostly the same object.
+        """
+        verdict, decision, run = None, None, 0
         for record in records:
-            decided = Decided(record.verdict.rule, record.verdict.reason, record.decision)
-            if decided in self.decisions or len(self.decisions) < MOST_COUNTED:
-                self.decisions[decided] += 1
+            if record.verdict is verdict and record.decision is decision:
+                run += 1
+                continue
+            self._count(verdict, decision, run)
+            verdict, decision, run = record.verdict, record.decision, 1
+        self._count(verdict, decision, run)
+
+    def _count(self, verdict: Verdict | None, decision: GuardDecision | None, count: int) -> None:
+        if verdict is None or decision is None:
+            return
+        decided = Decided(verdict.rule, verdict.reason, decision)
+        if decided in self.decisions or len(self.decisions) < MOST_COUNTED:
+            self.decisions[decided] += count
 
     @property
     def active(self) -> bool:

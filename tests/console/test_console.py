@@ -18,7 +18,7 @@ from gateway.simulator import CampaignState, FaultKind
 from tests.console.browser import Page
 from tests.console.scene import TOKEN, gateway, hold, load
 from tests.integration.admin import scrape
-from tests.integration.world import World, dials, until, verdicts
+from tests.integration.world import PHONE, World, dial, dials, until, verdicts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 log = logging.getLogger(__name__)
@@ -383,3 +383,21 @@ async def test_a_thousand_campaigns(page: Page) -> None:
         assert statistics.median(took) < UPDATE_S  # one of three may be slow on a busy machine
         assert statistics.median(frames) < 100
         assert cost_ms < 150
+
+
+async def test_what_rules_refuse_is_shown(page: Page, world: World) -> None:
+    """The part about the rules is hidden until a guard decides."""
+    await open_console(page, world)
+    shown = "document.querySelector('#guard').checkVisibility()"
+    assert not await page.run(shown)
+    keeper = world.gateway.guard
+    keeper.suppressions.live.add(keeper.hashing.of(PHONE), time.time(), "asked")
+    keeper.activate()
+    assert verdicts(await world.ask(dial("no"))) == ["REJECTED SUPPRESSED NEVER"]
+    rows = "[...document.querySelectorAll('#guard-rows td')].map(e => e.textContent).join()"
+    await page.until(f"{rows} === 'live,SUPPRESSED,1'")
+    assert await page.run(shown)
+    aside = await page.run("document.querySelector('#guard-aside').textContent")
+    assert (
+        aside == "no rules · 0 dial requests wait until they are allowed · 1 number suppressed by operators"
+    )

@@ -5,6 +5,7 @@ import { Campaigns } from "./campaigns.js";
 import { arrange, byId, make, say } from "./dom.js";
 import { listen } from "./feed.js";
 import { Figures } from "./figures.js";
+import { Guard } from "./guard.js";
 import { Model } from "./model.js";
 import { Callers, Failures } from "./panels.js";
 import { Plots } from "./plots.js";
@@ -19,7 +20,8 @@ const model = new Model();
 const campaigns = new Campaigns((kind, id) => ask.about(kind, id));
 const ask = new Ask(model, toast, (id) => { if (model.totals) { campaigns.show(model); campaigns.focus(id); } });
 const parts = [
-  new Figures(byId("figures")), new Plots(), campaigns, new Callers(), new Failures(toast), ask,
+  new Figures(byId("figures")), new Plots(), campaigns, new Callers(), new Failures(toast),
+  new Guard(), ask,
 ];
 let drawing = 0;
 
@@ -44,6 +46,8 @@ function showNotices() {
   const notices = [];
   if (totals.draining) notices.push(["bad", "Leaving.", "This replica takes nothing more, and answers what it holds."]);
   if (totals.failing) notices.push(["bad", "Amazon Connect fails.", totals.connect]);
+  if (totals.guard?.failing.length) notices.push(["bad", "The audit trail cannot be written.", "Unless it is not required, nothing is dialed until it can."]);
+  if (totals.guard?.unusable) notices.push(["warn", "Rules or lists cannot be used.", `${plural(totals.guard.unusable, "file")} gone or invalid: what was read before applies.`]);
   if (totals.rate < totals.ceiling) {
     notices.push(["warn", "Amazon Connect throttles calls.", `The rate is cut to ${rate(totals.rate)} of ${rate(totals.ceiling)} a second, and grows back.`]);
   }

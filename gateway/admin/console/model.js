@@ -28,6 +28,8 @@ export class Model {
     this.epoch = message.epoch;
     this.receivedAt = receivedAt;
     this.totals = message.totals;
+    const { guard } = this.totals;
+    if (guard) guard.refused = guard.refused.map((row) => this.#named("GuardRow", row));
     this.locked = message.totals.locked || (isSecureContext ? "" : PLAIN);
     for (const row of message.campaigns) {
       const campaign = this.#named("Campaign", row);
