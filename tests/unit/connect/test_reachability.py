@@ -41,11 +41,14 @@ def test_a_refusal_is_an_answer(failure: errors.CallFailure) -> None:
     assert not health.failing
 
 
-def test_a_call_that_was_not_sent_says_nothing() -> None:
-    """A call that came too late changes nothing."""
+@pytest.mark.parametrize("unsent", [errors.CallTooLate(), errors.CallRevoked(), errors.ChannelNotCarried()])
+def test_a_call_that_was_not_sent_says_nothing(unsent: errors.CallFailure) -> None:
+    """A call that came too late, or whose API lacks a channel, changes nothing, nor shows who asks."""
     health = ConnectHealth()
-    health.failed(1.0, errors.CallTooLate())
+    health.failed(1.0, unsent)
     assert not health.called
     health.failed(2.0, errors.AnswerLost())
-    health.failed(3.0, errors.CallTooLate())
+    health.failed(3.0, unsent)
     assert health.failing_s(4.0) == 2.0
+    assert not errors.shows_who_asks(unsent)
+    assert errors.shows_who_asks(errors.CallInvalid())

@@ -1,6 +1,7 @@
 import json
 from itertools import combinations
 
+from gateway.core.channels import Email
 from gateway.core.fleet.fingerprints import KEY_ID_LENGTH, Fingerprints, differ
 from tests.unit.core.making import PHONE, dial
 from tests.unit.core.test_channels import DISTINCT
@@ -36,6 +37,8 @@ def test_each_field_of_a_channel_counts() -> None:
     dials += [dial(attributes={"sms": ""}), dial(attributes={"3:sms": "0:0:"}), dial(attributes={"|": ""})]
     prints = [PRINTS.of(one) for one in dials]
     assert all(differ(one, other) for one, other in combinations(prints, 2))
+    mail = dial(phone="", channel=Email("a", "f", "c"))
+    assert differ(PRINTS.of(mail), PRINTS.of(dial(phone="", attributes={"email": "a", "f": "c"})))
 
 
 def test_a_request_without_a_channel_has_its_old_fingerprint() -> None:
