@@ -11,6 +11,7 @@ from gateway.admin.request_filter import is_loopback
 from gateway.admin.server import AdminServer
 from gateway.api.authorization import Authorizer
 from gateway.api.campaign_service import CampaignServicer
+from gateway.api.compliance_service import ComplianceServicer
 from gateway.api.dial_request_service import DialRequestServicer
 from gateway.api.method_handlers import campaign_handlers
 from gateway.api.reflection import Reflection
@@ -25,8 +26,10 @@ from gateway.control.guard_figures import guard_figures
 from gateway.control.guard_keeper import GuardKeeper
 from gateway.control.live_settings import LiveSettings
 from gateway.control.monitoring import Monitoring
+from gateway.control.number_review import NumberReview
 from gateway.control.operations import CampaignOperations
 from gateway.control.snapshots import StatusSnapshots
+from gateway.control.suppressions import NumberOperations
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardRecord
 from gateway.core.engine import Engine
@@ -35,7 +38,14 @@ from gateway.directory.reader import CampaignLister, DirectoryReader
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet import Fleet, FleetSetup, Surroundings, build_replica
 from gateway.fleet_setup import replica_name
-from gateway.part_settings import access_files_of, directory_of, guard_paths_of, limits_of, stream_limits_of
+from gateway.part_settings import (
+    access_files_of,
+    directory_of,
+    guard_paths_of,
+    limits_of,
+    stream_limits_of,
+    suppression_file_of,
+)
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.memory import keep_tidy
@@ -107,6 +117,8 @@ class Gateway:
         self._names = self._names_reader(settings, listers, rng)
         self._open_to_all = self.access.policy is None and not is_loopback(settings.listen.rpartition(":")[0])
         self._snapshots, self._operations = self._campaign_parts()
+        self._number_review = NumberReview(self._dispatcher, lambda: self.engine.outstanding)
+        self._numbers = self._number_operations(settings)
         self._servicer, self._campaigns, self._server = self._grpc_parts(settings, keepalive, rng)
         self._monitoring, self._console = self._admin_parts(settings)
         self._admin = AdminServer(
@@ -167,9 +179,18 @@ class Gateway:
         )
         keepalive = keepalive or Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
         authorizer = Authorizer(control)
+        compliance = ComplianceServicer(
+            self._numbers,
+            self._dispatcher.check,
+            lambda: self.guard.version,
+            self._clock,
+            authorizer,
+            self.directory,
+        )
         handlers = (
             servicer.handlers(),
             campaign_handlers(campaigns, authorizer),
+            compliance.handlers(),
             *Reflection(authorizer).handlers(),
         )
         server = GrpcServer(handlers, settings.listen, keepalive, self.access.pair, limits.caller_streams)
@@ -250,6 +271,31 @@ class Gateway:
         """Count what the guard has decided, and record it in the trail."""
         self.guard.note(records)
         self.trail.put(self._clock.epoch_now(), records)
+
+    def _number_operations(self, settings: Settings) -> NumberOperations:
+        """Return what suppresses numbers: on all replicas of a fleet."""
+        guard, fleet = self.guard, self._fleet
+        live, file = guard.suppressions.live, suppression_file_of(settings, guard.hashing)
+        for kept in () if file is None else file.kept:
+            live.add(kept.number_hash, kept.at, kept.reason)
+        if fleet is not None:
+            fleet.suppressions.serve(live, guard.hashing)
+            fleet.suppressions.changed = self._numbers_changed
+        operations = NumberOperations(
+            live,
+            guard.hashing,
+            self._numbers_changed,
+            time.time,
+            None if fleet is None else fleet.suppressions,
+            file,
+            audit=self._audit,
+        )
+        operations.noted = self.trail.operator
+        return operations
+
+    def _numbers_changed(self) -> None:
+        self.guard.activate()
+        self._number_review.changed()
 
     @property
     def kept(self) -> int:
@@ -383,6 +429,7 @@ class Gateway:
         except TimeoutError:
             log.warning("callers that do not read their answers are cut off")
         await self._server.stop(0.1)
+        self._number_review.close()
         for task in (self._running, *self._watching):
             if task is not None:
                 task.cancel()

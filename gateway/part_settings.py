@@ -1,9 +1,12 @@
 """What the settings of the process mean for each of its parts."""
 
+from gateway.access.errors import AccessError
 from gateway.access.setup import AccessFiles
 from gateway.access.tls_key_pair import files_of
 from gateway.api.streams import StreamLimits
+from gateway.compliance.number_hash import NumberHash
 from gateway.control.guard_keeper import GuardPaths
+from gateway.control.suppression_file import SETTING, SuppressionFile
 from gateway.core.limits import Limits
 from gateway.directory.directory import CampaignDirectory
 from gateway.settings import Settings
@@ -47,6 +50,17 @@ def access_files_of(settings: Settings) -> AccessFiles:
         campaigns=settings.campaign_file,
         trusted=settings.trusted_proxies,
     )
+
+
+def suppression_file_of(settings: Settings, hashing: NumberHash) -> SuppressionFile | None:
+    """Return the file that keeps suppressions, None without one. Raises `AccessError`."""
+    if settings.suppression_file is None:
+        return None
+    if settings.shared_state_url is not None:
+        raise AccessError(f"{SETTING}: with a shared state suppressions are kept there; unset one of both")
+    if not hashing.fixed:
+        raise AccessError(f"{SETTING}: needs DIAL_GATEWAY_GUARD_KEY_FILE, the key of its hashes")
+    return SuppressionFile(settings.suppression_file, hashing.key)
 
 
 def guard_paths_of(settings: Settings) -> GuardPaths:

@@ -272,6 +272,9 @@ class Settings:
     guard_audit_required: bool = _setting(
         True, _SWITCH, "whether nothing is sent while the audit trail cannot be written"
     )
+    suppression_file: str | None = _setting(
+        None, _FILE, "keeps suppressions of numbers, if there is no shared state"
+    )
     admin_token_file: str | None = _setting(None, _FILE, "token that changes things on the admin port")
     shared_state_url: str | None = _setting(
         None, _SECRET, "Valkey or Redis that lets all replicas act as one gateway"

@@ -1,4 +1,4 @@
-"""Registers the methods of CampaignService with gRPC.
+"""Registers the methods of CampaignService with gRPC, and helps other services to do so.
 
 gRPC's own handlers read and parse a request before the caller is authorized. The handlers here authorize the
 caller, send initial metadata, and then read, as those of DialRequestService do. On the wire a call with one
@@ -29,16 +29,18 @@ REQUEST_BYTES = 64 * 1024
 def campaign_handlers(servicer: CampaignServicer, authorizer: Authorizer) -> grpc.GenericRpcHandler:
     """Return the gRPC handlers for the methods of CampaignService."""
     methods = {
-        "ListCampaigns": _unary(servicer.ListCampaigns, pb.ListCampaignsRequest, authorizer),
-        "HoldCampaign": _unary(servicer.HoldCampaign, pb.HoldCampaignRequest, authorizer),
-        "ReleaseCampaign": _unary(servicer.ReleaseCampaign, pb.ReleaseCampaignRequest, authorizer),
-        "PurgeCampaign": _unary(servicer.PurgeCampaign, pb.PurgeCampaignRequest, authorizer),
+        "ListCampaigns": unary(servicer.ListCampaigns, pb.ListCampaignsRequest, authorizer),
+        "HoldCampaign": unary(servicer.HoldCampaign, pb.HoldCampaignRequest, authorizer),
+        "ReleaseCampaign": unary(servicer.ReleaseCampaign, pb.ReleaseCampaignRequest, authorizer),
+        "PurgeCampaign": unary(servicer.PurgeCampaign, pb.PurgeCampaignRequest, authorizer),
         "WatchCampaigns": _watch(servicer, authorizer),
     }
     return grpc.method_handlers_generic_handler(SERVICE, methods)
 
 
-def _unary(method: Any, request: type[Any], authorizer: Authorizer) -> "Method":
+def unary(method: Any, request: type[Any], authorizer: Authorizer) -> "Method":
+    """Return the handler of a method with one request and one response."""
+
     async def handle(messages: AsyncIterator[bytes], context: "Context") -> Any:
         return await method(await _first(messages, request, authorizer, context), context)
 
@@ -60,11 +62,20 @@ async def _first(
     """Authorize the caller, and read its request; end the call if either fails."""
     await authorizer.known(context)
     await context.send_initial_metadata(())
+    name: str = request.DESCRIPTOR.name
     try:
-        return parsed(request, await anext(messages), REQUEST_BYTES)
-    except (UnreadableError, StopAsyncIteration):
-        words = f"the call needs one {request.DESCRIPTOR.name} of at most {REQUEST_BYTES} bytes"
+        return parsed(request, await only_message(messages, name, context), REQUEST_BYTES)
+    except UnreadableError:
+        words = f"the call needs one {name} of at most {REQUEST_BYTES} bytes"
         await end_call(context, ErrorReason.UNREADABLE_MESSAGE, words)
+
+
+async def only_message(messages: AsyncIterator[bytes], name: str, context: "Context") -> bytes:
+    """Read the message of a call, which is named `name`; end the call if there is none."""
+    try:
+        return await anext(messages)
+    except StopAsyncIteration:
+        await end_call(context, ErrorReason.UNREADABLE_MESSAGE, f"the call needs one {name}")
 
 
 def _serialized(message: Any) -> bytes:

@@ -12,7 +12,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2 as pb
 
-from dialgateway.v1 import campaign_service_pb2, dial_request_service_pb2
+from dialgateway.v1 import campaign_service_pb2, compliance_service_pb2, dial_request_service_pb2
 from gateway.api.authorization import Authorizer
 from gateway.api.reflection_files import ReflectionFiles, renamed
 from gateway.api.wire.incoming import UnreadableError, parsed
@@ -32,6 +32,7 @@ V1_ALPHA = "grpc.reflection.v1alpha"
 _FILES = (
     dial_request_service_pb2.DESCRIPTOR,
     campaign_service_pb2.DESCRIPTOR,
+    compliance_service_pb2.DESCRIPTOR,
     health_pb2.DESCRIPTOR,
     pb.DESCRIPTOR,
 )

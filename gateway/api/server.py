@@ -9,6 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.access.reloading import Reloaded
 from gateway.access.tls_key_pair import KeyPair
+from gateway.api.compliance_service import SERVICE as COMPLIANCE_SERVICE
 from gateway.api.dial_request_service import SERVICE as DIAL_REQUEST_SERVICE
 from gateway.api.health import BoundedHealth
 from gateway.api.method_handlers import SERVICE as CAMPAIGN_SERVICE
@@ -18,6 +19,7 @@ from gateway.api.wire.incoming import MESSAGE_BYTES
 SERVICES = (
     DIAL_REQUEST_SERVICE,
     CAMPAIGN_SERVICE,
+    COMPLIANCE_SERVICE,
 )
 RECEIVED_BYTES = 2 * MESSAGE_BYTES
 """The largest message that gRPC receives, in bytes. gRPC itself ends a call with a larger one, without

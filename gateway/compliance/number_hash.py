@@ -11,9 +11,19 @@ _PERSON = b"number"
 
 
 class NumberHash:
-    """Hashes numbers with one secret key of any length. Replicas with the same key make equal hashes."""
+    """Hashes numbers with one secret key of any length. Replicas with the same key make equal hashes.
 
-    def __init__(self, key: bytes) -> None:
+    A key that is `fixed` comes from a file. Another one is replaced by that of the fleet (`use`), before
+    anything is hashed that others must recognize.
+    """
+
+    def __init__(self, key: bytes, *, fixed: bool = False) -> None:
+        self.fixed = fixed
+        self.use(key)
+
+    def use(self, key: bytes) -> None:
+        """Make hashes with another key from now on."""
+        self.key = key
         short = key if len(key) <= _LONGEST_KEY else blake2s(key).digest()
         self._keyed = blake2s(key=short, digest_size=HASH_BYTES, person=_PERSON)
 

@@ -23,6 +23,8 @@ class Event(StrEnum):
     RELEASE = "campaign.release"
     PURGE = "campaign.purge"
     SETTING = "setting.change"
+    SUPPRESS = "number.suppress"
+    ALLOW = "number.allow"
 
 
 class IdentifiedBy(StrEnum):

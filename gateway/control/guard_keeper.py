@@ -62,7 +62,8 @@ class GuardKeeper:
     def __init__(self, paths: GuardPaths, directory: CampaignDirectory, now: Callable[[], float]) -> None:
         self.use: Callable[[RequestGuard], None] = lambda _: None
         self.review: Callable[[], None] = lambda: None
-        self.hashing = NumberHash(read_key(paths.key) if paths.key else secrets.token_bytes(KEY_BYTES))
+        key = read_key(paths.key) if paths.key else secrets.token_bytes(KEY_BYTES)
+        self.hashing = NumberHash(key, fixed=paths.key is not None)
         self.suppressions = Suppressions()
         self._suppressing = SuppressionGuard(self.hashing, self.suppressions)
         self.decisions: Counter[Decided] = Counter()
@@ -90,9 +91,10 @@ class GuardKeeper:
         return None if self.rules is None else self.rules.files.refused
 
     def start(self) -> None:
-        """Decide by the rules from now on, if there are any."""
+        """Decide by the rules and the suppressed numbers from now on, if there are any."""
         if self.rules is not None:
             self._log(self.rules)
+        if self.rules is not None or len(self.suppressions.live):
             self.activate()
 
     def activate(self) -> None:
@@ -156,6 +158,11 @@ class GuardKeeper:
     def active(self) -> bool:
         """Whether the guard decides."""
         return self._in_use is not None
+
+    @property
+    def version(self) -> str:
+        """The version of the guard file, "" without one."""
+        return "" if self.rules is None else self.rules.guard.rules.version
 
     @property
     def guard(self) -> RequestGuard:

@@ -21,6 +21,7 @@ from gateway.core.errors import CallRevoked, CampaignNotFound
 from gateway.core.fleet.messages import Claim, Claimed, Settlement, TokenRecord
 from gateway.core.fleet.token_look_up import TokenLookUp
 from gateway.core.intake.admission import Arrival
+from gateway.core.intake.dry_run import DryRun
 from gateway.core.limits import Limits
 from gateway.core.model import Batch, CallReport, Departure, Priority, Reason, Settled, Source
 from gateway.core.quota.permits import QuotaMember
@@ -38,7 +39,8 @@ UNSENT = CallReport(failure=CallRevoked(), attempts=0, counted_attempts=0, unuse
 class Engine:
     """The whole core, behind one object. Not thread-safe; nothing in it waits.
 
-    `operator_actions` is for operators, `guarding` for the compliance guard; `statistics` counts answers.
+    `operator_actions` is for operators, `guarding` for the compliance guard; `statistics` counts answers, and
+    `dry_run` tells what would happen to requests.
     `campaign_problem` returns the rule that a campaign id breaks, None where calls can carry it, and
     `takes_channels` whether calls of a campaign can carry other channels than telephone calls.
     `fleet_member` is the name of this process in a fleet that shares a ledger and the conditions of
@@ -67,6 +69,7 @@ class Engine:
         self.fleet_ledger = parts.fleet_ledger
         self.shared_conditions = parts.shared_conditions
         self.guarding = parts.guarding
+        self.dry_run = DryRun(parts.admission)
         self._outbox = parts.outbox
         self._outstanding = parts.outstanding
         self._holds = parts.holds
@@ -230,6 +233,10 @@ class Engine:
     def review(self, now: float) -> list[Batch]:
         """Decide again about all requests, as `guarding` has changed; return the calls that it revokes."""
         return self.guarding.review(now, self._calls)
+
+    def revoke_refused(self, now: float) -> list[Batch]:
+        """Revoke the calls under way with a request that `guarding` does not allow any more; return those."""
+        return self.guarding.revoke_refused(now, self._calls)
 
     def abandon(self, now: float, unsent: Sequence[Batch] = ()) -> None:
         """Begin to answer all outstanding requests, including those in calls: the gateway leaves now.

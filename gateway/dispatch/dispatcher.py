@@ -13,6 +13,7 @@ from gateway.connect.port import CallSender
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardRecord
 from gateway.core.engine import Engine
+from gateway.core.intake.dry_run import Checked
 from gateway.core.model import DialRequest, Priority, Source, Waiter
 from gateway.core.views.campaign_status import CampaignRow, Rows
 from gateway.core.views.snapshot import Survey
@@ -196,6 +197,17 @@ class Dispatcher:
             self._calls.revoke(self._engine.review(self._now()))
             self._delivery.deliver()
             self._wake.set()
+
+    def revoke_refused(self) -> None:
+        """Revoke the calls under way with a request that the guard does not allow any more."""
+        if not self.failing:
+            self._calls.revoke(self._engine.revoke_refused(self._now()))
+            self._wake.set()
+
+    def check(self, request: DialRequest) -> Checked:
+        """Return what would happen to a dial request that arrives now. Nothing is sent or counted."""
+        self._read_wall_clock()
+        return self._engine.dry_run.check(self._now(), request)
 
     def tell_guard_decisions(self, decided: Callable[[Sequence[GuardRecord]], None]) -> None:
         """Have a function called with what the guard decides; it must not wait or raise."""

@@ -16,7 +16,12 @@ from opentelemetry.sdk import environment_variables as otel_sdk
 
 from dialgateway.dialctl import arguments
 from dialgateway.dialctl.results_file import INVALID_ROW, LEFT_OUT, NOT_SENT
-from dialgateway.v1 import campaign_service_pb2, dial_request_service_pb2, error_reason_pb2
+from dialgateway.v1 import (
+    campaign_service_pb2,
+    compliance_service_pb2,
+    dial_request_service_pb2,
+    error_reason_pb2,
+)
 from gateway.cli import main
 from gateway.compliance.numbers import KINDS
 from gateway.control.audit import Event, IdentifiedBy, Interface
@@ -32,7 +37,7 @@ RULES = {rule["record"] for rule in alerts.rules() if "record" in rule}
 CLASSES = {"DialGatewayClient", "DialGatewayError"}
 NO_METRICS = {"dial_gateway_client"}
 """Names that look like those of metrics: a wheel."""
-CONTRACT = (dial_request_service_pb2, campaign_service_pb2, error_reason_pb2)
+CONTRACT = (dial_request_service_pb2, campaign_service_pb2, compliance_service_pb2, error_reason_pb2)
 LEADS = {INVALID_ROW, LEFT_OUT, NOT_SENT}
 OTEL = vars(otel_api).keys() | vars(otel_sdk).keys()
 RECORDS = "docs/decisions/"

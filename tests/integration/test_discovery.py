@@ -17,7 +17,7 @@ from gateway.api import health, reflection
 from tests.integration.world import PATIENCE_S, World, until, world_of
 
 SERVICE = "dialgateway.v1.DialRequestService"
-CAMPAIGNS = "dialgateway.v1.CampaignService"
+CAMPAIGNS, COMPLIANCE = "dialgateway.v1.CampaignService", "dialgateway.v1.ComplianceService"
 
 
 VERSIONS = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
@@ -54,6 +54,7 @@ async def test_reflection_lists_the_services(world: World, version: str) -> None
     assert names == {
         SERVICE,
         CAMPAIGNS,
+        COMPLIANCE,
         "grpc.health.v1.Health",
         *(f"{v}.ServerReflection" for v in VERSIONS),
     }

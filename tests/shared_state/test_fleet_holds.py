@@ -138,7 +138,7 @@ async def test_dialctl_writes_the_part_of_each_replica(real_server: Server) -> N
         assert row.endswith("gateway-0 3+0, gateway-1 4+0")
         assert sentence(campaign).endswith("queued+in flight by replica: gateway-0 3+0, gateway-1 4+0")
         done = await act(fleet.replicas[0], HOLD)
-        assert reach(done) == ("confirmed by gateway-0, gateway-1", "")
+        assert reach(done.confirmation) == ("confirmed by gateway-0, gateway-1", "")
 
 
 async def test_dialctl_says_which_replicas_have_confirmed(real_server: Server) -> None:

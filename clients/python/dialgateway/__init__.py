@@ -17,6 +17,15 @@ from dialgateway.campaigns import (
     ReplicaPart,
 )
 from dialgateway.client import DialGatewayClient
+from dialgateway.compliance import (
+    DialCheck,
+    DialChecks,
+    DialCheckVerdict,
+    NumberAllowed,
+    NumberSuppressed,
+    ObservedRule,
+    SuppressionLifetime,
+)
 from dialgateway.contact_channels import AnswerMachineDetection, Channel, Email, Sms, Telephony, WhatsApp
 from dialgateway.errors import (
     AccessDenied,
@@ -58,6 +67,9 @@ __all__ = [
     "ClientClosed",
     "Confirmation",
     "DeadlineExceeded",
+    "DialCheck",
+    "DialCheckVerdict",
+    "DialChecks",
     "DialGatewayClient",
     "DialGatewayError",
     "DialRequest",
@@ -69,6 +81,9 @@ __all__ = [
     "Hold",
     "Notice",
     "NoticeKind",
+    "NumberAllowed",
+    "NumberSuppressed",
+    "ObservedRule",
     "Outcome",
     "Priority",
     "ProtocolError",
@@ -79,6 +94,7 @@ __all__ = [
     "RetryPolicy",
     "Sms",
     "StreamBroken",
+    "SuppressionLifetime",
     "SyncDialGatewayClient",
     "Telephony",
     "WhatsApp",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -15,7 +15,7 @@ from contextlib import (
     contextmanager,
 )
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from dialgateway.v1.campaign_service_pb2_grpc import CampaignServiceAsyncStub
 
+StubT = TypeVar("StubT")
 Metadata = tuple[tuple[str, str | bytes], ...]
 TIMEOUT_S = 30.0
 """How long a call may take, in seconds. Purging a long queue takes the longest."""
@@ -128,9 +129,15 @@ class CampaignCalls(ABC):
     @asynccontextmanager
     async def _campaign_stub(self) -> AsyncIterator[CampaignServiceAsyncStub]:
         """Provide the stub for one call, and translate its errors."""
+        async with self._calls_of(CampaignServiceStub) as stub:
+            yield cast("CampaignServiceAsyncStub", stub)
+
+    @asynccontextmanager
+    async def _calls_of(self, stub: Callable[[grpc.aio.Channel], StubT]) -> AsyncIterator[StubT]:
+        """Provide a stub for one call, and translate its errors."""
         async with self._campaign_channel() as channel:
             try:
-                yield cast("CampaignServiceAsyncStub", CampaignServiceStub(channel))
+                yield stub(channel)
             except grpc.aio.AioRpcError as error:
                 raise wire.failure_of(error, error.code(), error.details()) from error
             except asyncio.CancelledError:
@@ -226,9 +233,15 @@ class SyncCampaignCalls(ABC):
     @contextmanager
     def _campaign_stub(self) -> Iterator[CampaignServiceStub]:
         """Provide the stub for one call, and translate its errors."""
+        with self._calls_of(CampaignServiceStub) as stub:
+            yield stub
+
+    @contextmanager
+    def _calls_of(self, stub: Callable[[grpc.Channel], StubT]) -> Iterator[StubT]:
+        """Provide a stub for one call, and translate its errors."""
         with self._campaign_channel() as channel:
             try:
-                yield CampaignServiceStub(channel)
+                yield stub(channel)
             except grpc.RpcError as error:
                 code, details = error.code(), error.details()
                 if code is grpc.StatusCode.CANCELLED:

@@ -24,6 +24,7 @@ from dialgateway.campaigns import (
 )
 from dialgateway.errors import CallFailed, StreamBroken, from_status
 from dialgateway.v1 import campaign_service_pb2 as pb
+from dialgateway.v1 import compliance_service_pb2 as compliance_pb
 from dialgateway.v1 import dial_request_service_pb2 as dial_pb
 from dialgateway.values import Outcome, Reason
 
@@ -94,13 +95,17 @@ def action_done(response: ActionResponse) -> ActionDone:
         answered = response.answered
     else:
         answered = response.purged if isinstance(response, pb.PurgeCampaignResponse) else 0
-    confirmation = None
-    if response.HasField("confirmation"):
-        told = response.confirmation
-        confirmation = Confirmation(
-            tuple(told.confirmed_replicas), tuple(told.unconfirmed_replicas), told.only_here
-        )
-    return ActionDone(campaign(response.campaign), answered, confirmation)
+    return ActionDone(campaign(response.campaign), answered, confirmation(response))
+
+
+def confirmation(
+    response: ActionResponse | compliance_pb.SuppressNumberResponse | compliance_pb.AllowNumberResponse,
+) -> Confirmation | None:
+    """Convert which replicas have carried something out; None without a shared state."""
+    if not response.HasField("confirmation"):
+        return None
+    told = response.confirmation
+    return Confirmation(tuple(told.confirmed_replicas), tuple(told.unconfirmed_replicas), told.only_here)
 
 
 def replicas(messages: Iterable[pb.Replica]) -> tuple[Replica, ...]:

@@ -13,14 +13,14 @@ import grpc.aio
 
 from dialgateway import _channels
 from dialgateway._call_context import OnNotice
-from dialgateway._campaign_calls import CampaignCalls
 from dialgateway._client_base import ClientBase
+from dialgateway._compliance_calls import ComplianceCalls
 from dialgateway._put import Put, PutAttempts
 from dialgateway._stream import DialStream, Source
 from dialgateway.values import DialRequest, DialResult, Priority
 
 
-class DialGatewayClient(ClientBase[grpc.aio.Channel, DialStream | Put], CampaignCalls):
+class DialGatewayClient(ClientBase[grpc.aio.Channel, DialStream | Put], ComplianceCalls):
     """Sends dial requests to a gateway and yields one answer to each.
 
         async with DialGatewayClient("127.0.0.1:50051") as client:

@@ -12,14 +12,14 @@ import grpc
 
 from dialgateway import _channels
 from dialgateway._call_context import OnNotice
-from dialgateway._campaign_calls import SyncCampaignCalls
 from dialgateway._client_base import ClientBase
+from dialgateway._compliance_calls import SyncComplianceCalls
 from dialgateway._put import PutAttempts, SyncPut
 from dialgateway._sync_stream import SyncDialStream
 from dialgateway.values import DialRequest, DialResult, Priority
 
 
-class SyncDialGatewayClient(ClientBase[grpc.Channel, SyncDialStream | SyncPut], SyncCampaignCalls):
+class SyncDialGatewayClient(ClientBase[grpc.Channel, SyncDialStream | SyncPut], SyncComplianceCalls):
     """Sends dial requests to a gateway and yields one answer to each, without asyncio.
 
         with SyncDialGatewayClient("127.0.0.1:50051") as client:

@@ -16,7 +16,7 @@ from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.entry_state import EntryState, move
 from gateway.core.fleet.contacts import ContactCount, ContactLimit
-from gateway.core.model import Answer, Batch, Entry, Outcome, Reason
+from gateway.core.model import Answer, Batch, DialRequest, Entry, Outcome, Reason
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.slices import Slices
@@ -106,12 +106,19 @@ class Guarding:
         """
         if not self._decides:
             return []
-        revoked = [call for call in calls if any(self._refuses(now, entry) for entry in call.entries)]
-        for call in revoked:
-            call.revoked = True
+        revoked = self.revoke_refused(now, calls)
         self._slices.add(self._waiting.take_all(), self._review_delayed)
         self._slices.add(self._outstanding.all_entries(), self._review_waiting)
         self._slices.run(now)
+        return revoked
+
+    def revoke_refused(self, now: float, calls: Iterable[Batch]) -> list[Batch]:
+        """Revoke the calls with an entry that may not be sent now; return those."""
+        if not self._decides:
+            return []
+        revoked = [call for call in calls if any(self._refuses(now, entry) for entry in call.entries)]
+        for call in revoked:
+            call.revoked = True
         return revoked
 
     def advance(self, now: float, limit: int) -> list[Entry]:
@@ -142,6 +149,19 @@ class Guarding:
         """Take out all entries that wait for an opening, to answer them: the gateway leaves."""
         self.leaving = True
         return self._waiting.take_all()
+
+    def decided(self, now: float, request: DialRequest) -> tuple[Verdict, float]:
+        """Return the verdict about a request, and when it gives up, on the scale of expiries."""
+        expired_at = self._expiry.at(now)
+        offset = request.expires_at - (request.expiration or 0.0)
+        verdict = self.guard.decide(expired_at - offset, request)
+        give_up_at = request.expires_at
+        if verdict.closes_at is not None and verdict.closes_at + offset < give_up_at:
+            give_up_at = verdict.closes_at + offset
+            if give_up_at - self._lead_s <= expired_at:  # it would arrive too late: the next opening counts
+                verdict = self.guard.decide(verdict.closes_at, request)
+                give_up_at = request.expires_at
+        return verdict, give_up_at - self._lead_s
 
     # --- what became of them --------------------------------------------------------------------------
 
@@ -180,21 +200,13 @@ class Guarding:
 
     def _is_permitted(self, now: float, entry: Entry) -> bool:
         """Decide about an entry that is in no queue; return whether it may be sent now."""
-        request, expired_at = entry.request, self._expiry.at(now)
-        offset = request.expires_at - (request.expiration or 0.0)
-        verdict = self.guard.decide(expired_at - offset, request)
-        give_up_at = request.expires_at
-        if verdict.closes_at is not None and verdict.closes_at + offset < give_up_at:
-            give_up_at = verdict.closes_at + offset
-            if give_up_at - self._lead_s <= expired_at:  # it would arrive too late: the next opening counts
-                verdict = self.guard.decide(verdict.closes_at, request)
-                give_up_at = request.expires_at
-        entry.give_up_at = give_up_at - self._lead_s
+        request = entry.request
+        verdict, entry.give_up_at = self.decided(now, request)
         if verdict.kind is _ALLOWED:
             entry.verdict = verdict
             return True
         entry.verdict = None
-        self._turn_away(now, entry, verdict, offset)
+        self._turn_away(now, entry, verdict, request.expires_at - (request.expiration or 0.0))
         return False
 
     def _turn_away(self, now: float, entry: Entry, verdict: Verdict, offset: float) -> None:

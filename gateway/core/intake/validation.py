@@ -43,6 +43,11 @@ def problem_with(request: DialRequest, takes_channels: Callable[[str], bool] | N
     return None if isinstance(attributes, bytes) else problem_with_attributes(attributes)
 
 
+def problem_with_number(phone_number: str) -> str | None:
+    """Return the field and the rule that a phone number breaks; None if it breaks none."""
+    return None if _phone_number(phone_number) else _phone_problem(phone_number)
+
+
 def problem_with_attributes(attributes: Mapping[str, str]) -> str | None:
     """Return the field and the rule that attributes break; None if they break none."""
     for key, value in attributes.items():

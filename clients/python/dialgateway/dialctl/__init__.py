@@ -10,7 +10,8 @@ output_format.py   `-o text|wide|json`
 decoding.py        bytes to text             csv_records.py, xlsx_records.py   text to records (records.py)
 column_layout.py   what each column is       phone_numbers.py    numbers to E.164
 leads.py           records to leads          lead_list.py        a whole list
-check.py           `dialctl check`           send.py             `dialctl send`
+check.py           `dialctl check`           rules_check.py      what the gateway would do with each lead
+send.py            `dialctl send`
 previous_runs.py   what is sent again        results_file.py     the results
 async_reading.py   leads without blocking    campaign_sender.py  the stream of one campaign
 spool.py           its queue on disk         outstanding_limit.py   how many of its leads are outstanding
@@ -23,6 +24,8 @@ campaign_arguments.py   their arguments
 campaign_table.py       campaigns as plain text
 campaign_screen.py      campaigns on a terminal, by Rich
 
+number_commands.py      `dialctl suppress`, `allow`
+number_arguments.py     their arguments
 audit_command.py        `dialctl audit`         audit_arguments.py   its arguments
 audit_files.py          files of audit trails   audit_hashes.py      their hashes
 
@@ -41,6 +44,7 @@ from dialgateway.dialctl.campaign_arguments import CampaignArguments
 from dialgateway.dialctl.completion import CompletionArguments, print_completion
 from dialgateway.dialctl.connections_command import ConnectionsArguments, print_connections
 from dialgateway.dialctl.errors import UnusableFile
+from dialgateway.dialctl.number_arguments import NumberArguments
 from dialgateway.dialctl.send_arguments import CheckArguments
 from dialgateway.dialctl.terminal import accept_all_characters, tell
 
@@ -83,6 +87,10 @@ def _run(argv: Sequence[str]) -> int:
         from dialgateway.dialctl.campaign_commands import run_campaign_command
 
         return asyncio.run(run_campaign_command(arguments))
+    if isinstance(arguments, NumberArguments):
+        from dialgateway.dialctl.number_commands import run_number_command
+
+        return asyncio.run(run_number_command(arguments))
     from dialgateway.dialctl.send import send
 
     return asyncio.run(send(arguments))

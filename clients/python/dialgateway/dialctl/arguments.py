@@ -10,6 +10,7 @@ from dialgateway.dialctl.audit_arguments import AuditArguments, add_audit
 from dialgateway.dialctl.campaign_arguments import CampaignArguments, add_campaign_commands
 from dialgateway.dialctl.completion import CompletionArguments, add_completion
 from dialgateway.dialctl.connections_command import ConnectionsArguments, add_connections
+from dialgateway.dialctl.number_arguments import NumberArguments, add_number_commands
 from dialgateway.dialctl.send_arguments import CheckArguments, SendArguments, add_check, add_send
 from dialgateway.dialctl.terminal import tell
 
@@ -17,6 +18,7 @@ Arguments = (
     SendArguments
     | CheckArguments
     | CampaignArguments
+    | NumberArguments
     | AuditArguments
     | ConnectionsArguments
     | CompletionArguments
@@ -40,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     add_send(commands)
     add_check(commands)
     add_campaign_commands(commands)
+    add_number_commands(commands)
     add_audit(commands)
     add_connections(commands)
     add_completion(commands, parser)

@@ -70,7 +70,7 @@ def _add_for_some(
     command.add_argument(
         "--reason",
         metavar="TEXT",
-        type=_reason,
+        type=reason,
         required=needs_reason,
         help="the reason, shown by `campaigns` and in the log",
     )
@@ -109,7 +109,8 @@ def _arguments(chosen: argparse.Namespace) -> CampaignArguments:
     return CampaignArguments(gateway=connection_of(chosen), **{name: getattr(chosen, name) for name in names})
 
 
-def _reason(text: str) -> str:
+def reason(text: str) -> str:
+    """Return a reason that is not empty."""
     if not text.strip():
         raise argparse.ArgumentTypeError("is empty")
     return text

@@ -153,7 +153,7 @@ def _told(kind: ActionKind, done: ActionDone) -> tuple[str, str]:
 
 def _done(done: ActionDone, arguments: CampaignArguments, text: str, without_store: str = "") -> int:
     """Print what came of an action, and which replicas have done it; return the exit code."""
-    confirmed, problem = reach(done)
+    confirmed, problem = reach(done.confirmation)
     if arguments.output is OutputFormat.JSON:
         print_json({"action": arguments.command.upper(), **fields_json(done)})
     else:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from dialgateway.campaigns import ActionDone, Campaign, CampaignsSeen, CampaignState, ReplicaPart
+from dialgateway.campaigns import Campaign, CampaignsSeen, CampaignState, Confirmation, ReplicaPart
 from dialgateway.dialctl.terminal import unambiguous
 from dialgateway.values import Outcome, Reason
 
@@ -124,12 +124,11 @@ def missing(seen: CampaignsSeen) -> str:
     return f"; without {', '.join(names)}, no report from there" if names else ""
 
 
-def reach(done: ActionDone) -> tuple[str, str]:
+def reach(told: Confirmation | None) -> tuple[str, str]:
     """Return a text with the replicas that have carried an action out, and one that names a problem.
 
     Each is empty if there is nothing to say. Without a fleet both are.
     """
-    told = done.confirmation
     if told is None:
         return "", ""
     names = ", ".join(map(unambiguous, told.confirmed))

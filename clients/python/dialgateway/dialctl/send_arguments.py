@@ -52,9 +52,15 @@ error such as a full disk after leads were sent, 130 interrupted; after 3, 4 and
 
 _CHECK = """\
 Read a list as `dialctl send` does, without sending it. Shows what each column is used for, what is changed in
-phone numbers, which rows cannot be sent and why, and how many leads would be sent."""
+phone numbers, which rows cannot be sent and why, and how many leads would be sent.
 
-_CHECK_EXIT_CODES = "exit codes: 0 every row can be sent, 1 some cannot, 2 wrong usage or unusable list"
+The gateway is asked what it would do with each lead now: by its policy, the holds and the rules of its guard
+file. It sends nothing. If it cannot be asked, that is said, and only the list is checked; with --gateway or
+--connection the command then ends with 3."""
+
+_CHECK_EXIT_CODES = """\
+exit codes: 0 every lead would be sent, at once or as soon as it may be within its expiration, 1 some would
+not, 2 wrong usage or unusable list, 3 the gateway that --gateway or --connection names could not be asked"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +79,17 @@ class SendArguments:
 
 @dataclass(frozen=True, slots=True)
 class CheckArguments:
-    """The checked arguments of one `dialctl check`."""
+    """The checked arguments of one `dialctl check`.
+
+    `gateway` is None if only the list is to be checked. `must_ask`: the gateway was named, so it is an error
+    if it cannot be asked.
+    """
 
     list: ListOptions
     report: Path
+    gateway: Connection | None = None
+    must_ask: bool = False
+    output: OutputFormat = OutputFormat.TEXT
 
 
 def add_send(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -112,6 +125,9 @@ def add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         type=Path,
         help="file for all problems; default: FILE's name with .problems.csv",
     )
+    check.add_argument("--offline", action="store_true", help="do not ask a gateway, check only the list")
+    add_connection(check)
+    add_output(check, wide="also a line for each lead", json_="a line for each lead, then the summary")
     check.set_defaults(build=_check_arguments)
 
 
@@ -213,7 +229,11 @@ def _send_arguments(chosen: argparse.Namespace) -> SendArguments:
 def _check_arguments(chosen: argparse.Namespace) -> CheckArguments:
     list_ = _list_options(chosen)
     report = chosen.report or _beside(list_.file, "problems")
-    return CheckArguments(list_, report)
+    named = chosen.gateway is not None or chosen.connection is not None
+    if chosen.offline and named:
+        raise UnusableFile("--offline: no gateway is asked, so name none")
+    gateway = None if chosen.offline else connection_of(chosen)
+    return CheckArguments(list_, report, gateway, must_ask=named, output=OutputFormat(chosen.output))
 
 
 def _list_options(chosen: argparse.Namespace) -> ListOptions:

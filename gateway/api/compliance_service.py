@@ -1,0 +1,245 @@
+"""ComplianceService: suppresses numbers, allows them again, and checks dial requests without sending them."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import grpc
+
+from dialgateway.v1 import compliance_service_pb2 as pb
+from dialgateway.v1 import dial_request_service_pb2 as dial_pb
+from gateway.access.actions import NumberRight
+from gateway.access.grants import Caller, DialPermission
+from gateway.access.refusal import AccessRefusal
+from gateway.api.authorization import Authorizer, actor_of
+from gateway.api.campaign_names import NamedCampaigns, is_name
+from gateway.api.method_handlers import only_message, unary
+from gateway.api.wire import compliance as wire
+from gateway.api.wire import dial_requests
+from gateway.api.wire.incoming import Incoming, TooLargeError, Unreadable, UnreadableError
+from gateway.api.wire.status_details import ErrorReason, end_call
+from gateway.control.operations import InvalidOperation, OperationError, Operator
+from gateway.control.suppressions import (
+    EndNotShared,
+    NotSuppressed,
+    NumberOperations,
+    SuppressionLimitReached,
+    SuppressionNotKept,
+    SuppressionNotShared,
+)
+from gateway.core.campaign_id import problem_with_campaign
+from gateway.core.intake.dry_run import Checked, CheckedKind, refused
+from gateway.core.model import Answer, DialRequest, Reason
+from gateway.directory.directory import NO_DIRECTORY, CampaignDirectory
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.supervision import trace_of
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+log = logging.getLogger(__name__)
+
+SERVICE = pb.DESCRIPTOR.services_by_name["ComplianceService"].full_name
+LONGEST_LIST, CHECKED_AT_ONCE = 1_000, 50
+"""Dial requests in one check, at most, and those that are checked at once: a millisecond or two of work."""
+CHECKS, CALLER_CHECKS = 50, 4
+"""Checks that may be open at once: in all, and of one caller."""
+_BUG = "a call about compliance met a bug:\n%s"
+_REASONS: dict[type[OperationError], ErrorReason] = {
+    InvalidOperation: ErrorReason.INVALID_FIELD,
+    NotSuppressed: ErrorReason.NOT_SUPPRESSED,
+    SuppressionLimitReached: ErrorReason.SUPPRESSION_LIMIT,
+    SuppressionNotShared: ErrorReason.SHARED_STATE_UNREACHABLE,
+    EndNotShared: ErrorReason.SHARED_STATE_UNREACHABLE,
+    SuppressionNotKept: ErrorReason.SUPPRESSION_NOT_KEPT,
+}
+_NOT_ALLOWED = Checked(CheckedKind.REJECT, Reason.ACCESS_DENIED, AccessRefusal.CAMPAIGN.text)
+_NOT_YET = Checked(
+    CheckedKind.NOT_ACCEPT,
+    Reason.ACCESS_DENIED,
+    "campaign_id: the policy of this gateway grants by names or tags of campaigns, which are not known yet",
+)
+_RIGHTS = {
+    pb.SuppressNumberRequest: NumberRight.SUPPRESS,
+    pb.AllowNumberRequest: NumberRight.END_SUPPRESSIONS,
+}
+Response = TypeVar("Response", pb.SuppressNumberResponse, pb.AllowNumberResponse)
+NumberRequest = pb.SuppressNumberRequest | pb.AllowNumberRequest
+
+
+class ComplianceServicer:
+    """The service of `protos/dialgateway/v1/compliance_service.proto`.
+
+    `check` returns what would happen to a dial request, `guard_version` the version of the guard file.
+    """
+
+    def __init__(
+        self,
+        numbers: NumberOperations,
+        check: Callable[[DialRequest], Checked],
+        guard_version: Callable[[], str],
+        clock: SystemClock,
+        authorizer: Authorizer,
+        directory: CampaignDirectory = NO_DIRECTORY,
+    ) -> None:
+        self._numbers = numbers
+        self._check, self._guard_version = check, guard_version
+        self._clock = clock
+        self._authorizer = authorizer
+        self._directory = directory
+        self._open: Counter[str] = Counter()
+        self._turn = asyncio.Lock()
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """Return the gRPC handlers. They authorize a caller before they read its message."""
+        authorizer = self._authorizer
+        methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "SuppressNumber": unary(self.SuppressNumber, pb.SuppressNumberRequest, authorizer),
+            "AllowNumber": unary(self.AllowNumber, pb.AllowNumberRequest, authorizer),
+            "CheckDialRequests": grpc.stream_unary_rpc_method_handler(
+                self.CheckDialRequests,
+                response_serializer=pb.CheckDialRequestsResponse.SerializeToString,
+            ),
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, methods)
+
+    # --- numbers --------------------------------------------------------------------------------------
+
+    async def SuppressNumber(  # noqa: N802, D102
+        self, request: pb.SuppressNumberRequest, context: "Context"
+    ) -> pb.SuppressNumberResponse:
+        return await self._answered(self._suppress, request, context)
+
+    async def AllowNumber(  # noqa: N802, D102
+        self, request: pb.AllowNumberRequest, context: "Context"
+    ) -> pb.AllowNumberResponse:
+        return await self._answered(self._allow, request, context)
+
+    async def _suppress(
+        self, request: pb.SuppressNumberRequest, operator: Operator
+    ) -> pb.SuppressNumberResponse:
+        return wire.suppressed(await self._numbers.suppress(request.phone_number, operator))
+
+    async def _allow(self, request: pb.AllowNumberRequest, operator: Operator) -> pb.AllowNumberResponse:
+        return wire.allowed(await self._numbers.allow(request.phone_number, operator))
+
+    async def _answered(
+        self,
+        handler: Callable[[Any, Operator], Awaitable[Response]],
+        request: NumberRequest,
+        context: "Context",
+    ) -> Response:
+        """Authorize and run a handler, and end the call if the request is invalid or the handler fails."""
+        caller = await self._authorizer.may_change_numbers(_RIGHTS[type(request)], context)
+        handling = asyncio.ensure_future(handler(request, Operator(actor_of(caller), request.reason)))
+        try:
+            # Shielded: a suppression and its audit record are completed even if the caller disconnects.
+            return await asyncio.shield(handling)
+        except asyncio.CancelledError:
+            handling.add_done_callback(_ended_alone)
+            raise
+        except OperationError as refusal:
+            await end_call(context, _REASONS[type(refusal)], str(refusal))
+        except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
+            await _broken(bug, context)
+
+    # --- checks ---------------------------------------------------------------------------------------
+
+    async def CheckDialRequests(  # noqa: N802, D102
+        self, messages: AsyncIterator[bytes], context: "Context"
+    ) -> pb.CheckDialRequestsResponse:
+        caller, _ = await self._authorizer.may_dial(context)
+        if self._open.total() >= CHECKS or self._open[caller.key] >= CALLER_CHECKS:
+            await end_call(
+                context, ErrorReason.STREAM_LIMIT, "too many checks are open; check one after another"
+            )
+        self._open[caller.key] += 1
+        try:
+            await context.send_initial_metadata(())
+            message = await self._message(messages, context)
+            return await self._checked(message, caller, context)
+        except (grpc.aio.AbortError, asyncio.CancelledError):
+            raise
+        except UnreadableError:
+            await end_call(context, ErrorReason.UNREADABLE_MESSAGE, "this is no CheckDialRequestsRequest")
+        except Exception as bug:  # noqa: BLE001 - gRPC would send and log its text
+            await _broken(bug, context)
+        finally:
+            self._open[caller.key] -= 1
+            self._open += Counter()  # drops callers without a check
+
+    async def _message(self, messages: AsyncIterator[bytes], context: "Context") -> Incoming:
+        """Read the message of a check, whose fields have the numbers of a message of a stream."""
+        try:
+            message = Incoming(await only_message(messages, "CheckDialRequestsRequest", context))
+        except TooLargeError:
+            await end_call(context, ErrorReason.MESSAGE_TOO_LARGE, "a check may have 4 MiB at most")
+        count = 0
+        for found in message.counts(LONGEST_LIST):
+            count = found
+            await asyncio.sleep(0)  # let other tasks run
+        if count > LONGEST_LIST:
+            text = f"dial_requests: at most {LONGEST_LIST:,} in one check"
+            await end_call(context, ErrorReason.LIST_TOO_LONG, text)
+        return message
+
+    async def _checked(
+        self, message: Incoming, caller: Caller, context: "Context"
+    ) -> pb.CheckDialRequestsResponse:
+        """Check the dial requests of a message, some at a time and one message after another."""
+        permission = self._authorizer.access_control.dial_permission(caller)
+        response = pb.CheckDialRequestsResponse(guard_version=self._guard_version())
+        found = self._campaign(message.campaign_id, permission)
+        async with self._turn:
+            while not message.ended and not context.cancelled():
+                part = message.part(CHECKED_AT_ONCE)
+                if isinstance(part, Unreadable):
+                    problem = Checked(CheckedKind.REJECT, Reason.INVALID_REQUEST, part.problem)
+                    wire.add_check(response, part.client_token, problem)
+                else:
+                    self._check_part(response, found, part)
+                await asyncio.sleep(0)  # let other tasks run
+        return response
+
+    def _check_part(
+        self,
+        response: pb.CheckDialRequestsResponse,
+        campaign: str | Checked,
+        part: Sequence[dial_pb.DialRequest],
+    ) -> None:
+        offset = self._clock.expiry_offset
+        for item in part:
+            if isinstance(campaign, Checked):
+                checked = campaign
+            else:
+                checked = self._check(dial_requests.dial_request(campaign, item, offset))
+            wire.add_check(response, item.client_token, checked)
+
+    def _campaign(self, sent: str, permission: DialPermission) -> str | Checked:
+        """Return the campaign that a caller means, or what would happen to all requests for it."""
+        campaign_id = sent
+        if is_name(sent):
+            found = NamedCampaigns(self._directory, permission.visible).resolve(sent)
+            if isinstance(found, Answer):
+                return refused(found)
+            campaign_id = found
+        grant = permission.grant()
+        may_dial = grant is not None and grant.may_dial(campaign_id) is not None
+        if may_dial or problem_with_campaign(campaign_id) is not None:  # the latter is refused with its rule
+            return campaign_id
+        return _NOT_YET if permission.undecided(grant, campaign_id) else _NOT_ALLOWED
+
+
+def _ended_alone(handling: "asyncio.Future[Any]") -> None:
+    """Log the bug of a call whose caller is gone. Refusals need no report."""
+    found = None if handling.cancelled() else handling.exception()
+    if isinstance(found, Exception) and not isinstance(found, OperationError):
+        log.error(_BUG, trace_of(found))
+
+
+async def _broken(bug: Exception, context: "Context") -> NoReturn:
+    """End a call after a bug, without the text of the exception: it may contain personal data."""
+    log.error(_BUG, trace_of(bug))
+    await end_call(context, ErrorReason.INTERNAL, "an internal error of the gateway; see its log")

@@ -1,0 +1,245 @@
+"""Suppresses numbers that must not be called any more, and allows them again, with an audit record of each.
+
+OperationError
+├── InvalidOperation        the number or the reason breaks a rule
+├── NotSuppressed           the end of a suppression of a number that is not suppressed live
+├── SuppressionLimitReached no further number can be suppressed
+├── SuppressionNotShared    the shared state cannot record it: in force on this replica only
+├── EndNotShared            the shared state cannot record the end: the number stays suppressed
+└── SuppressionNotKept      the file of suppressions cannot be written
+
+A number appears in no record, only its keyed hash.
+"""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+from gateway.control.audit import Audit, AuditEvent, Event, Value
+from gateway.control.operations import InvalidOperation, OperationError, Operator, check_text
+from gateway.core.fleet.suppressions import TooManySuppressions
+from gateway.core.intake.validation import problem_with_number
+from gateway.dispatch.fleet_control import ActionResult, SharedStateAway
+from gateway.dispatch.suppression_sync import SuppressedNumbers, SuppressionSync
+
+
+class NotSuppressed(OperationError):  # noqa: N818 - named like the other outcomes of a call
+    """The number to allow is not suppressed live."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "phone_number: not suppressed by SuppressNumber here; a list of the guard file may have it"
+        )
+
+
+class SuppressionLimitReached(OperationError):  # noqa: N818
+    """As many numbers are suppressed live as can be."""
+
+    def __init__(self) -> None:
+        super().__init__("too many numbers are suppressed already; add numbers to a list of the guard file")
+
+
+class SuppressionNotShared(OperationError):  # noqa: N818
+    """The shared state did not record a suppression, so other replicas do not know of it yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the shared state does not answer: the number is suppressed on this replica only, which tells "
+            "the others once the shared state is back; ask again to find out"
+        )
+
+
+class EndNotShared(OperationError):  # noqa: N818
+    """The shared state did not record the end of a suppression, so the number stays suppressed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the shared state does not answer, so the number stays suppressed; "
+            "if it still is once the shared state is back, allow it then"
+        )
+
+
+class SuppressionNotKept(OperationError):  # noqa: N818
+    """The file of suppressions could not be written."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(f"the file of DIAL_GATEWAY_SUPPRESSION_FILE cannot be written, so {words}")
+
+
+class Lifetime(enum.Enum):
+    """How long a suppression lasts."""
+
+    SHARED = "shared"
+    """Until it is ended: the shared state has it."""
+    FILE = "file"
+    """Until it is ended, for this replica: a file has it."""
+    PROCESS = "process"
+    """Until this process ends."""
+
+
+class Hashing(Protocol):
+    """Makes the keyed hashes of numbers."""
+
+    def of(self, number: str) -> bytes:
+        """Return the hash of a number in the form E.164."""
+        ...
+
+
+class SuppressionFile(Protocol):
+    """A file that keeps suppressions for the next process."""
+
+    async def write(self, at: float, number_hash: bytes, actor: str, reason: str, *, ended: bool) -> None:
+        """Append a suppression, or the end of one; return once it is on the disk. Raises `OSError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NumberDone:
+    """What came of a suppression or its end. `existed`: the number was suppressed before.
+
+    `number_hash` is in hexadecimal. `fleet` is None without a shared state.
+    """
+
+    number_hash: str
+    existed: bool
+    lifetime: Lifetime
+    fleet: ActionResult | None = None
+
+
+Noted = Callable[[float, str, bytes, str, str], None]
+"""Takes the instant, "suppressed" or "allowed", the hash of the number, who did it, and the reason."""
+
+
+class NumberOperations:
+    """Suppresses numbers and allows them again. `wall` returns seconds since the epoch.
+
+    `reviewed` has calls and queues reviewed after a change. `fleet` carries changes out on all replicas; None
+    without a shared state. `noted` is told of each change, for the trail of the guard.
+    """
+
+    def __init__(
+        self,
+        numbers: SuppressedNumbers,
+        hashing: Hashing,
+        reviewed: Callable[[], None],
+        wall: Callable[[], float],
+        fleet: SuppressionSync | None = None,
+        file: SuppressionFile | None = None,
+        *,
+        audit: Audit,
+    ) -> None:
+        self._numbers = numbers
+        self._hashing = hashing
+        self._reviewed = reviewed
+        self._wall = wall
+        self._fleet = fleet
+        self._file = file
+        self._audit = audit
+        self.noted: Noted = lambda at, what, number_hash, actor, reason: None
+
+    async def suppress(self, number: str, operator: Operator) -> NumberDone:
+        """Suppress a number for every campaign; nothing is sent to it from now on.
+
+        Raises `InvalidOperation`, `SuppressionLimitReached`, `SuppressionNotShared` and `SuppressionNotKept`.
+        """
+        number_hash = self._checked(number, operator)
+        try:
+            if self._fleet is None:
+                done = await self._suppress_here(number_hash, operator)
+            else:
+                result = await self._fleet.suppress(number_hash, operator.name, operator.reason)
+                done = NumberDone(number_hash.hex(), result.existed, Lifetime.SHARED, result.fleet)
+        except (TooManySuppressions, OverflowError):
+            raise SuppressionLimitReached from None
+        except SharedStateAway:
+            here = ActionResult(only_here=True)
+            self._record(
+                Event.SUPPRESS, operator, NumberDone(number_hash.hex(), False, Lifetime.PROCESS, here)
+            )
+            raise SuppressionNotShared from None
+        self._record(Event.SUPPRESS, operator, done)
+        return done
+
+    async def allow(self, number: str, operator: Operator) -> NumberDone:
+        """End the suppression of a number. Lists stay in force.
+
+        Raises `InvalidOperation`, `NotSuppressed`, `EndNotShared` and `SuppressionNotKept`.
+        """
+        number_hash = self._checked(number, operator)
+        if self._fleet is None:
+            done = await self._allow_here(number_hash, operator)
+        else:
+            try:
+                result = await self._fleet.end(number_hash, operator.name, operator.reason)
+            except SharedStateAway:
+                raise EndNotShared from None
+            if result is None:
+                raise NotSuppressed
+            done = NumberDone(number_hash.hex(), result.existed, Lifetime.SHARED, result.fleet)
+        self._record(Event.ALLOW, operator, done)
+        return done
+
+    # --- without a shared state -----------------------------------------------------------------------
+
+    async def _suppress_here(self, number_hash: bytes, operator: Operator) -> NumberDone:
+        at = self._wall()
+        existed = not self._numbers.add(number_hash, at, operator.reason)
+        self._reviewed()
+        if self._file is None:
+            return NumberDone(number_hash.hex(), existed, Lifetime.PROCESS)
+        try:
+            await self._file.write(at, number_hash, operator.name, operator.reason, ended=False)
+        except OSError as error:
+            self._not_kept("the number is suppressed only until this process ends", error)
+        return NumberDone(number_hash.hex(), existed, Lifetime.FILE)
+
+    async def _allow_here(self, number_hash: bytes, operator: Operator) -> NumberDone:
+        if number_hash not in self._numbers:
+            raise NotSuppressed
+        lifetime = Lifetime.PROCESS
+        if self._file is not None:
+            lifetime = Lifetime.FILE
+            try:
+                await self._file.write(self._wall(), number_hash, operator.name, operator.reason, ended=True)
+            except OSError as error:
+                self._not_kept("the number stays suppressed", error)
+        self._numbers.remove(number_hash)
+        self._reviewed()
+        return NumberDone(number_hash.hex(), existed=True, lifetime=lifetime)
+
+    @staticmethod
+    def _not_kept(words: str, error: OSError) -> NoReturn:
+        raise SuppressionNotKept(words) from error
+
+    # --- how ------------------------------------------------------------------------------------------
+
+    def _checked(self, number: str, operator: Operator) -> bytes:
+        """Return the hash of a number. Raises `InvalidOperation`."""
+        problem = problem_with_number(number)
+        if problem is not None:
+            raise InvalidOperation(problem)
+        check_text("reason", operator.reason, needed=True)
+        return self._hashing.of(number)
+
+    def _record(self, event: Event, operator: Operator, done: NumberDone) -> None:
+        """Write the audit event of a change, which names the number by its hash only."""
+        suppressed = event is Event.SUPPRESS
+        fields: dict[str, Value] = {"number_hash": done.number_hash, "lifetime": done.lifetime.value}
+        if suppressed:
+            fields["existed"] = done.existed
+        if done.fleet is not None:
+            fields |= {
+                "confirmed": ", ".join(done.fleet.confirmed),
+                "unconfirmed": ", ".join(done.fleet.unconfirmed),
+                "only_here": done.fleet.only_here,
+            }
+        text = "a number is suppressed" if suppressed else "a number is allowed again"
+        self._audit.write(AuditEvent(event, text, operator.actor, operator.reason, fields))
+        self.noted(
+            self._wall(),
+            "suppressed" if suppressed else "allowed",
+            bytes.fromhex(done.number_hash),
+            operator.actor.name,
+            operator.reason,
+        )

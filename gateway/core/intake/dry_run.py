@@ -1,0 +1,107 @@
+"""What would happen to a dial request now, without taking it: by the rules of admission, in their order.
+
+Client tokens are not compared with those of other requests, and nothing is counted.
+"""
+
+import enum
+from typing import NamedTuple
+
+from gateway.core.compliance.verdict import Verdict, VerdictKind
+from gateway.core.intake.admission import SEND_MARGIN_S, Admission
+from gateway.core.intake.validation import is_past, problem_with
+from gateway.core.model import Answer, DialRequest, Outcome, Reason
+
+
+class CheckedKind(enum.Enum):
+    """What would happen to a dial request."""
+
+    SEND = "send"
+    WAIT = "wait"
+    NOT_ACCEPT = "not accept"
+    REJECT = "reject"
+
+
+class Checked(NamedTuple):
+    """What would happen to a dial request, and why. Instants are in seconds since the epoch.
+
+    `not_before` is when it may be sent at the earliest, `allowed_until` when its hours close before its own
+    expiration. `observed` are the verdicts of rules that only observe and would not allow it, each with what
+    would happen by it.
+    """
+
+    kind: CheckedKind
+    reason: Reason = Reason.NONE
+    detail: str = ""
+    rule: str = ""
+    not_before: float | None = None
+    allowed_until: float | None = None
+    observed: "tuple[Checked, ...]" = ()
+
+
+SEND = Checked(CheckedKind.SEND)
+
+
+def refused(answer: Answer) -> Checked:
+    """Return what would happen to a request that gets an answer at once, other than ACCEPTED."""
+    kind = CheckedKind.REJECT if answer.outcome is Outcome.REJECTED else CheckedKind.NOT_ACCEPT
+    return Checked(kind, answer.reason, answer.detail)
+
+
+class DryRun:
+    """Checks dial requests by the rules of `admission`."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+
+    def check(self, now: float, request: DialRequest) -> Checked:
+        """Return what would happen to a dial request that arrives at `now`."""
+        admission = self._admission
+        problem = admission.campaign_problem(request.campaign_id)
+        problem = problem or problem_with(request, admission.takes_channels)
+        expired_at = admission.expiry.at(now)
+        if problem is None and not request.in_doubt:
+            problem = is_past(request, expired_at)
+        if problem is not None:
+            return Checked(CheckedKind.REJECT, Reason.INVALID_REQUEST, problem)
+        refusal = admission.flow.refusal(now, request.campaign_id)
+        if refusal is not None:
+            kind = CheckedKind.REJECT if refusal.outcome is Outcome.REJECTED else CheckedKind.NOT_ACCEPT
+            return Checked(kind, refusal.reason, refusal.detail)
+        lead_s = admission.headroom_s + SEND_MARGIN_S
+        if request.expires_at - lead_s <= expired_at:
+            detail = "expiration_time: too close, its time would pass before it could be sent"
+            return Checked(CheckedKind.NOT_ACCEPT, Reason.EXPIRATION_PASSED, detail)
+        checked = self._by_guard(now, request, lead_s)
+        if checked.kind is CheckedKind.SEND and not admission.flow.limit(request.campaign_id):
+            return self._stopped(now, request.campaign_id, checked)
+        return checked
+
+    def _stopped(self, now: float, campaign_id: str, allowed: Checked) -> Checked:
+        """Return that a request waits, since its campaign does not flow."""
+        flow = self._admission.flow
+        notice = flow.notice(now, campaign_id)
+        return allowed._replace(
+            kind=CheckedKind.WAIT,
+            reason=flow.expiry_reason(campaign_id) or Reason.NONE,
+            detail="" if notice is None else notice.detail,
+        )
+
+    def _by_guard(self, now: float, request: DialRequest, lead_s: float) -> Checked:
+        """Return what the guard decides, as it decides at admission."""
+        verdict, _ = self._admission.guarding.decided(now, request)
+        expiration = request.expiration or 0.0
+        found = _of_verdict(verdict, expiration - lead_s)
+        if verdict.closes_at is not None and verdict.closes_at < expiration:
+            found = found._replace(allowed_until=verdict.closes_at)
+        observed = (_of_verdict(one, expiration - lead_s) for one in verdict.observed)
+        return found._replace(observed=tuple(one for one in observed if one.kind is not CheckedKind.SEND))
+
+
+def _of_verdict(verdict: Verdict, latest: float) -> Checked:
+    """Return what follows from a verdict for a request that may be sent until `latest`."""
+    if verdict.kind is VerdictKind.ALLOWED:
+        return Checked(CheckedKind.SEND, rule=verdict.rule)
+    kind = CheckedKind.REJECT
+    if verdict.kind is VerdictKind.NOT_BEFORE:
+        kind = CheckedKind.WAIT if verdict.may_wait(latest) else CheckedKind.NOT_ACCEPT
+    return Checked(kind, verdict.reason, verdict.detail, verdict.rule, verdict.not_before)
