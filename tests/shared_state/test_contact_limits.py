@@ -1,0 +1,157 @@
+"""Contact limits of whole gateways over gRPC, with a real server: they outlive processes, and fail closed."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dialgateway.v1 import dial_request_service_pb2 as pb
+from gateway.cli import main
+from tests.integration.fleet_world import FleetWorld, Replica, fleet_of
+from tests.integration.world import CAMPAIGN, Caller, dials, until, verdict
+from tests.shared_state.servers import Server
+
+RULES = f"""version: 1
+unmatched: allow
+limits: {{calls: {{calls: 3, period: 1h}}}}
+rules:
+  - {{name: debts, campaigns: [{CAMPAIGN}, campaign-b], hours: always, numbers: e164, limits: [calls]}}
+"""
+FREE = "campaign-free"
+OTHER = "+12065550199"
+FULL = "NOT_ACCEPTED CONTACT_LIMIT SAME_TOKEN"
+IN_DOUBT = "UNKNOWN CONTACT_LIMIT SAME_TOKEN"
+"""After an outage: other replicas may have sent the token meanwhile."""
+
+
+def limited(folder: Path, text: str = RULES) -> dict[str, Any]:
+    """Write a guard file, and a key that all replicas share; return the settings that name them."""
+    rules, key = folder / "guard.yaml", folder / "key"
+    rules.write_text(text)
+    key.write_text("a secret of the fleet, long enough\n")
+    return {"guard_file": str(rules), "guard_key_file": str(key)}
+
+
+def counts(results: list[pb.DialResult]) -> dict[str, int]:
+    """Return how often each verdict was given."""
+    named = [verdict(result) for result in results]
+    return {name: named.count(name) for name in set(named)}
+
+
+async def asked(
+    replica: Replica, prefix: str, count: int = 5, campaign: str = CAMPAIGN
+) -> list[pb.DialResult]:
+    """Send dial requests for one number through a replica."""
+    return await replica.ask(*dials(count, prefix), campaign=campaign)
+
+
+async def test_a_limit_is_shared_by_campaigns_and_replicas(real_server: Server, tmp_path: Path) -> None:
+    """Of many requests at once exactly as many are sent as have room; the rest learns when there is room."""
+    async with fleet_of(2, real_server.url, **limited(tmp_path)) as fleet:
+        await fleet.joined()
+        await fleet.certain()
+        one, two = fleet.replicas
+        both = await asyncio.gather(asked(one, "a"), asked(two, "b", campaign="campaign-b"))
+        results = [result for each in both for result in each]
+        assert counts(results) == {"ACCEPTED": 3, FULL: 7}
+        assert fleet.dialed().total() + fleet.dialed("campaign-b").total() == 3
+        refused = next(result for result in results if verdict(result) == FULL)
+        assert refused.detail == "rule debts: limits: calls: at most 3 calls in 3,600 s"
+        assert 3_500 < refused.retry_after.seconds <= 3_600
+        assert counts(await two.ask(*dials(2, "c", phone_number=OTHER))) == {"ACCEPTED": 2}
+        assert counts(await asked(one, "free", campaign=FREE)) == {"ACCEPTED": 5}
+
+
+async def test_a_limit_outlives_the_processes(real_server: Server, tmp_path: Path) -> None:
+    async with fleet_of(1, real_server.url, **limited(tmp_path)) as fleet:
+        assert counts(await asked(fleet.replicas[0], "a", 3)) == {"ACCEPTED": 3}
+    async with fleet_of(1, real_server.url, **limited(tmp_path)) as fleet:
+        await fleet.certain()
+        assert counts(await asked(fleet.replicas[0], "b", 1)) == {FULL: 1}
+        assert not fleet.dialed()
+
+
+async def test_an_observed_limit_refuses_nothing(real_server: Server, tmp_path: Path) -> None:
+    text = RULES.replace("limits: [calls]", "limits: [calls], observe: true")
+    async with fleet_of(1, real_server.url, **limited(tmp_path, text)) as fleet:
+        assert counts(await asked(fleet.replicas[0], "a")) == {"ACCEPTED": 5}
+        decisions = fleet.replicas[0].gateway.guard.decisions
+        observed = {one.reason.name: n for one, n in decisions.items() if one.decision.value == "observed"}
+        assert observed == {"CONTACT_LIMIT": 2}
+
+
+async def waiting(replica: Replica, prefix: str) -> Caller:
+    """Send one dial request, and let it wait."""
+    stream = replica.stream()
+    await stream.send(*dials(1, prefix))
+    await until(lambda: replica.gateway.engine.outstanding == 1)
+    return stream
+
+
+async def lost(fleet: FleetWorld) -> None:
+    """Wait until the replicas have noticed that the store does not answer."""
+    await until(lambda: not any(each.shared_state[1].startswith("connected") for each in fleet.replicas))
+
+
+async def test_without_the_store_only_requests_without_limits_are_sent(
+    real_server: Server, tmp_path: Path
+) -> None:
+    """When it is back without its data, earlier calls are not known, and limits count as full."""
+    async with fleet_of(1, real_server.url, **limited(tmp_path)) as fleet:
+        await fleet.joined()
+        (replica,) = fleet.replicas
+        assert counts(await asked(replica, "before", 1)) == {"ACCEPTED": 1}
+        real_server.kill()
+        await lost(fleet)
+        stream = await waiting(replica, "limited")
+        assert counts(await asked(replica, "free", campaign=FREE)) == {"ACCEPTED": 5}
+        assert fleet.dialed().total() == 1
+        real_server.start()
+        await stream.finish()
+        (result,) = await stream.rest()
+        assert verdict(result) == IN_DOUBT
+        assert "not known" in result.detail
+        assert fleet.dialed().total() == 1
+
+
+async def test_a_store_that_keeps_its_data_goes_on_counting(real_server: Server, tmp_path: Path) -> None:
+    real_server.command("CONFIG", "SET", "appendonly", "yes")
+    real_server.options = {**real_server.options, "appendonly": "yes"}
+    async with fleet_of(1, real_server.url, **limited(tmp_path)) as fleet:
+        await fleet.joined()
+        (replica,) = fleet.replicas
+        assert counts(await asked(replica, "before", 2)) == {"ACCEPTED": 2}
+        real_server.terminate()
+        await lost(fleet)
+        real_server.start()
+        assert counts(await asked(replica, "after", 2)) == {"ACCEPTED": 1, IN_DOUBT: 1}
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Set a guard file with limits for a gateway without a shared state, and no AWS account."""
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.delenv("DIAL_GATEWAY_SHARED_STATE_URL", raising=False)
+    monkeypatch.setenv("DIAL_GATEWAY_GUARD_FILE", limited(tmp_path)["guard_file"])
+
+
+NEEDS = "rules[0].limits: needs a shared state, since limits must outlive the process"
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_limit_without_a_shared_state_ends_the_start(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["serve", "--simulator"]) == main.WRONG_USAGE
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("dial-gateway: DIAL_GATEWAY_GUARD_FILE: ")
+    assert NEEDS in line
+    assert "DIAL_GATEWAY_SHARED_STATE_URL" in line
+
+
+@pytest.mark.usefixtures("alone")
+def test_the_check_says_that_a_limit_needs_a_shared_state(capfd: pytest.CaptureFixture[str]) -> None:
+    main.main(["check"])
+    assert NEEDS in capfd.readouterr().out
