@@ -22,6 +22,8 @@ from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.slices import Slices
 from gateway.core.tokens.outstanding import Outstanding
 
+SHORTEST_S = 0.001
+"""Seconds that an entry waits at least, so that rounding between two scales does not make the core busy."""
 _ALLOWED, _NOT_BEFORE = VerdictKind.ALLOWED, VerdictKind.NOT_BEFORE
 
 
@@ -216,7 +218,9 @@ class Guarding:
                 self._outstanding.settle(now, entry, answers.given_up(entry, Reason.DRAINING))
                 return
             move(entry, EntryState.DELAYED)
-            self._waiting.add(entry, (verdict.not_before or 0.0) + offset)
+            self._waiting.add(
+                entry, max((verdict.not_before or 0.0) + offset, self._expiry.at(now) + SHORTEST_S)
+            )
             self._record(GuardDecision.WAITS, entry, verdict)
             return
         self._record(GuardDecision.REFUSED, entry, verdict)
