@@ -21,6 +21,22 @@ class Reviewed(Protocol):
         ...
 
 
+class Timer(Protocol):
+    """A call that comes later."""
+
+    def cancel(self) -> None:
+        """Have the call not made."""
+        ...
+
+
+Later = Callable[[float, Callable[[], None]], Timer]
+"""Makes a call after so many seconds."""
+
+
+def _later(pause_s: float, call: Callable[[], None]) -> Timer:
+    return asyncio.get_running_loop().call_later(pause_s, call)
+
+
 class NumberReview:
     """Revokes calls at each change, and reviews the queues soon after it, however many changes there are.
 
@@ -28,10 +44,11 @@ class NumberReview:
     `outstanding` returns how many requests there are.
     """
 
-    def __init__(self, reviewed: Reviewed, outstanding: Callable[[], int]) -> None:
+    def __init__(self, reviewed: Reviewed, outstanding: Callable[[], int], later: Later = _later) -> None:
+        self._later = later
         self._reviewed = reviewed
         self._outstanding = outstanding
-        self._due: asyncio.TimerHandle | None = None
+        self._due: Timer | None = None
         self._changed = False
 
     def changed(self) -> None:
@@ -45,7 +62,7 @@ class NumberReview:
     def _review(self) -> None:
         self._changed = False
         pause_s = SHORTEST_PAUSE_S + PAUSE_OF_REQUEST_S * self._outstanding()
-        self._due = asyncio.get_running_loop().call_later(pause_s, self._paused)
+        self._due = self._later(pause_s, self._paused)
         self._reviewed.review()
 
     def _paused(self) -> None:
