@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import resource
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -149,6 +150,25 @@ def test_a_file_that_is_removed_or_shortened_is_reported(
     said = [line.message.rpartition(": ")[2] for line in caplog.records]
     assert said == [f"the file was {what} by another program" for what in ("shortened", "removed")]
     assert file.damages == 2
+    file.close()
+
+
+def test_a_line_that_was_written_in_part_is_continued(tmp_path: Path) -> None:
+    """The disk takes the first bytes of a line, and the others once it has room."""
+    path = tmp_path / "trail"
+    file = TrailFile(path, 1 << 20, 5)
+    line = Lines("g", KEY, NumberHash(KEY).of, file.open()).start(NOON)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            file.write([line])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == line[1][:50]
+    assert not file.renew(NOON)
+    file.write([])
+    assert path.read_bytes() == line[1]
     file.close()
 
 
