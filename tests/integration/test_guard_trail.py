@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dialgateway import DialGatewayClient
 from dialgateway.dialctl import main
 from gateway.settings import Settings, SettingsError
 from gateway.trail_setup import trail_of
@@ -63,14 +64,19 @@ def audited(capsys: pytest.CaptureFixture[str], folder: Path, number: str) -> tu
 
 
 async def test_a_trail_without_rules_records_what_is_sent(tmp_path: Path) -> None:
-    """No rule decided."""
+    """No rule decided. It also records who has suppressed a number, and why."""
     settings = settings_of(tmp_path)
     del settings["guard_file"]
-    async with world_of(**settings) as world:
+    async with world_of(**settings) as world, DialGatewayClient(world.target) as client:
         assert verdicts(await world.ask(dial("yes"))) == ["ACCEPTED"]
+        await client.suppress_number(PHONE, "she asked")
+        assert verdicts(await world.ask(dial("no"))) == ["REJECTED SUPPRESSED NEVER"]
     lines = [json.loads(line) for line in (tmp_path / "gateway-1.jsonl").read_text().splitlines()]
-    assert [line.get("decision") for line in lines] == [None, "accepted", None]
-    assert lines[1]["rule"] == ""
+    assert [line.get("decision") for line in lines] == [None, "accepted", "suppressed", "refused", None]
+    assert [line.get("rule") for line in lines] == [None, "", None, "live", None]
+    assert lines[2]["caller"].startswith("ipv4:127.0.0.1:")
+    assert lines[2]["detail"] == "she asked"
+    assert lines[1]["number"] == lines[2]["number"]
 
 
 def test_a_trail_that_cannot_be_written_ends_the_start(tmp_path: Path) -> None:
