@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,13 +15,19 @@ from typing import Any
 import grpc
 
 from dialgateway import (
+    AnswerMachineDetection,
     CallFailed,
+    Channel,
     DialGatewayClient,
     DialGatewayError,
     DialRequest,
     DialResult,
+    Email,
     Notice,
     Priority,
+    Sms,
+    Telephony,
+    WhatsApp,
 )
 
 Command = dict[str, Any]
@@ -80,7 +86,24 @@ def listed(command: Command) -> Iterator[DialRequest]:
     for each in command["requests"]:
         expires_at = datetime.now(UTC) + timedelta(seconds=each["expires_in_s"])
         attributes, in_doubt = each.get("attributes", {}), each.get("in_doubt", False)
-        yield DialRequest(each["token"], each["phone"], expires_at, attributes, in_doubt=in_doubt)
+        channel = channel_of(each["channel"]) if "channel" in each else None
+        yield DialRequest(
+            each["token"], each["phone"], expires_at, attributes, in_doubt=in_doubt, channel=channel
+        )
+
+
+def channel_of(fields: Mapping[str, Any]) -> Channel:
+    """Make the channel that a command describes."""
+    source, template = fields.get("source"), fields.get("template")
+    match fields["kind"]:
+        case "sms":
+            return Sms(source, template)
+        case "whats_app":
+            return WhatsApp(source, template)
+        case "email":
+            return Email(fields["address"], source, template)
+    detection = AnswerMachineDetection(enabled=True, await_prompt=fields["await_prompt"])
+    return Telephony(source, timedelta(seconds=fields["ring_timeout_s"]), detection)
 
 
 class Program:

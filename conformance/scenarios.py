@@ -16,6 +16,10 @@ Scenario = Callable[[Clients], Awaitable[Findings]]
 
 KEEPALIVE_S = 10.0
 """The shortest keepalive that the gateway accepts, so that three pass soon."""
+ARN = "arn:aws:connect:us-east-1:111122223333:instance/i/phone-number/p"
+ARN_RULE = "must be an ARN of 20 to 500 characters"
+MESSAGES = {"sms": "sms", "email": "email", "whats_app": "whatsApp"}
+"""Kinds of messages, with the names that the journal of Connect has for them."""
 LONGEST_GAP_S = 2.0
 """The longest gap in answers while both replicas are replaced."""
 
@@ -24,6 +28,21 @@ def dials(count: int, prefix: str = "d-", **more: object) -> list[dict[str, obje
     """Describe requests for a `dial` or `put`."""
     usual = {"phone": PHONE, "expires_in_s": 600, "attributes": {"language": "en"}}
     return [{"token": f"{prefix}{number}", **usual, **more} for number in range(count)]
+
+
+def of_channels(prefix: str) -> list[dict[str, object]]:
+    """Describe a request of each channel, one without, and one with an invalid channel."""
+    fields: dict[str, dict[str, object]] = {
+        "telephony": {"source": "+12025550199", "ring_timeout_s": 30, "await_prompt": True},
+        "sms": {"source": ARN, "template": ARN},
+        "email": {"address": "ada@example.com", "source": "news@example.com", "template": ARN},
+        "whats_app": {"source": ARN, "template": ARN},
+    }
+    described = dials(1, token=f"{prefix}-plain")
+    for kind, given in fields.items():
+        phone = "" if kind == "email" else PHONE
+        described += dials(1, token=f"{prefix}-{kind}", phone=phone, channel={"kind": kind, **given})
+    return described + dials(1, token=f"{prefix}-bad", channel={"kind": "sms", "template": "no ARN"})
 
 
 def begun(meeting: Meeting, call: Callable[[Caller], Call]) -> dict[Caller, Call]:
@@ -162,6 +181,29 @@ async def _replaced(world: World, balancer: Balancer, number: int) -> None:
     await asyncio.sleep(1.0)
 
 
+async def channels(clients: Clients) -> Findings:
+    """Each client sends a request of each channel to a campaign of V2, by `dial` and by `put`."""
+    async with world_of(settings={"connect_api": "v2"}) as world, meeting(world, clients) as met:
+        calls = begun(met, lambda caller: caller.send(of_channels("d")))
+        await all_ended(calls)
+        puts = begun(met, lambda caller: caller.send(of_channels("p"), do="put"))
+        await all_ended(puts)
+        checks = well(calls)
+        for caller, call in puts.items():
+            own = [one for one in world.calls() if one.campaign == caller.campaign("c1")]
+            sent = {token: name for one in own for token, name in one.channels.items()}
+            expected = {f"{do}-{kind}": name for do in "dp" for kind, name in MESSAGES.items()}
+            answers = {answer["token"]: answer for answer in (*calls[caller].answers, *call.answers)}
+            refused = [answers[f"{do}-bad"]["detail"] for do in "dp"]
+            checks[caller] += [
+                went_well(call),
+                exactly("requests sent", sum(one.items for one in own), 10),
+                holds("each by its channel", sent == expected),
+                holds("details name the field", refused == [f"sms.template_arn: {ARN_RULE}"] * 2),
+            ]
+        return met.findings("requests of all channels", checks, accepted_percent=None)
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     "three-campaigns": three_campaigns,
     "sigterm": sigterm,
@@ -170,4 +212,5 @@ SCENARIOS: Mapping[str, Scenario] = {
     "held": held,
     "parked": parked,
     "replaced": replaced,
+    "channels": channels,
 }

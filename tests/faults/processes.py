@@ -169,6 +169,7 @@ def gateway_service(
         "AWS_ACCESS_KEY_ID": name,
         "AWS_SECRET_ACCESS_KEY": name,
         "AWS_ENDPOINT_URL_CONNECTCAMPAIGNS": connect_url,
+        "AWS_ENDPOINT_URL_CONNECTCAMPAIGNSV2": connect_url,
         "DIAL_GATEWAY_LISTEN": f"127.0.0.1:{port}",
         "DIAL_GATEWAY_ADMIN_LISTEN": "127.0.0.1:0",
         **variables,

@@ -12,6 +12,7 @@ import {
   CallFailed,
   DialGateway,
   DialRequest,
+  type Channel,
   type DialRequestInit,
   type DialResult,
   type Notice,
@@ -19,6 +20,16 @@ import {
 } from "../src/index.js";
 
 const PHONE = "+12025550123";
+
+/** The fields of all channels. */
+interface ChannelFields {
+  readonly kind: "telephony" | "sms" | "whats_app" | "email";
+  readonly source?: string;
+  readonly template?: string;
+  readonly address?: string;
+  readonly ring_timeout_s?: number;
+  readonly await_prompt?: boolean;
+}
 
 interface Command {
   readonly do: string;
@@ -32,6 +43,7 @@ interface Command {
     readonly expires_in_s: number;
     readonly attributes?: Record<string, string>;
     readonly in_doubt?: boolean;
+    readonly channel?: ChannelFields;
   }[];
   readonly generate?: {
     readonly count: number;
@@ -98,9 +110,32 @@ function* requestsOf(command: Command, first: number, step: number): Generator<D
       });
     }
   }
-  for (const { token, phone, expires_in_s, attributes = {}, in_doubt = false } of requests) {
+  for (const { token, phone, expires_in_s, attributes = {}, in_doubt = false, channel } of requests) {
     const expiresAt = inSeconds(expires_in_s);
-    yield { clientToken: token, phoneNumber: phone, expiresAt, attributes, inDoubt: in_doubt };
+    yield {
+      clientToken: token,
+      phoneNumber: phone,
+      expiresAt,
+      attributes,
+      inDoubt: in_doubt,
+      channel: channel && channelOf(channel),
+    };
+  }
+}
+
+function channelOf(fields: ChannelFields): Channel {
+  const { kind, source, template: templateArn, address = "", ring_timeout_s = 30, await_prompt } = fields;
+  switch (kind) {
+    case "sms":
+      return { kind, sourcePhoneNumberArn: source, templateArn };
+    case "whats_app":
+      return { kind: "whatsApp", sourcePhoneNumberArn: source, templateArn };
+    case "email":
+      return { kind, destinationAddress: address, sourceAddress: source, templateArn };
+    case "telephony": {
+      const answerMachineDetection = { enabled: true, awaitPrompt: await_prompt };
+      return { kind, sourcePhoneNumber: source, ringTimeoutMs: ring_timeout_s * 1000, answerMachineDetection };
+    }
   }
 }
 

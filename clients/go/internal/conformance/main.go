@@ -50,6 +50,34 @@ type request struct {
 	ExpiresInS float64           `json:"expires_in_s"`
 	Attributes map[string]string `json:"attributes"`
 	InDoubt    bool              `json:"in_doubt"`
+	Channel    channel           `json:"channel"`
+}
+
+// A channel has the fields of all channels. Kind is the name in the contract.
+type channel struct {
+	Kind         string  `json:"kind"`
+	Source       string  `json:"source"`
+	Template     string  `json:"template"`
+	Address      string  `json:"address"`
+	RingTimeoutS float64 `json:"ring_timeout_s"`
+	AwaitPrompt  bool    `json:"await_prompt"`
+}
+
+func (c channel) value() dialgateway.Channel {
+	switch c.Kind {
+	case "telephony":
+		detection := &dialgateway.AnswerMachineDetection{Enabled: true, AwaitPrompt: &c.AwaitPrompt}
+		return dialgateway.Telephony{
+			SourcePhoneNumber: c.Source, RingTimeout: seconds(c.RingTimeoutS), AnswerMachineDetection: detection,
+		}
+	case "sms":
+		return dialgateway.SMS{SourcePhoneNumberARN: c.Source, TemplateARN: c.Template}
+	case "whats_app":
+		return dialgateway.WhatsApp{SourcePhoneNumberARN: c.Source, TemplateARN: c.Template}
+	case "email":
+		return dialgateway.Email{DestinationAddress: c.Address, SourceAddress: c.Source, TemplateARN: c.Template}
+	}
+	return nil
 }
 
 type generate struct {
@@ -111,6 +139,7 @@ func listed(c command) iter.Seq[dialgateway.Request] {
 				ExpiresAt:   time.Now().Add(seconds(each.ExpiresInS)),
 				Attributes:  each.Attributes,
 				InDoubt:     each.InDoubt,
+				Channel:     each.Channel.value(),
 			}) {
 				return
 			}

@@ -2,6 +2,7 @@ package com.dialgateway.conformance;
 
 import com.dialgateway.CallFailedException;
 import com.dialgateway.Campaign;
+import com.dialgateway.Channel;
 import com.dialgateway.DialGateway;
 import com.dialgateway.DialGatewayBuilder;
 import com.dialgateway.DialOptions;
@@ -260,7 +261,22 @@ public final class ConformanceProgram {
     Instant expiresAt = Instant.now().plusMillis(millis);
     return DialRequest.of(text(given, "token"), text(given, "phone"), expiresAt)
         .withAttributes(attributes)
-        .withInDoubt(given.has("in_doubt") && given.get("in_doubt").getAsBoolean());
+        .withInDoubt(given.has("in_doubt") && given.get("in_doubt").getAsBoolean())
+        .withChannel(given.has("channel") ? channel(given.getAsJsonObject("channel")) : null);
+  }
+
+  private static Channel channel(JsonObject given) {
+    String source = text(given, "source");
+    return switch (text(given, "kind")) {
+      case "sms" -> new Channel.Sms(source, text(given, "template"));
+      case "whats_app" -> new Channel.WhatsApp(source, text(given, "template"));
+      case "email" -> new Channel.Email(text(given, "address"), source, text(given, "template"));
+      default ->
+          new Channel.Telephony(
+              source,
+              Duration.ofSeconds(given.get("ring_timeout_s").getAsLong()),
+              new Channel.AnswerMachineDetection(true, given.get("await_prompt").getAsBoolean()));
+    };
   }
 
   /** The answers of one command: writes or counts them, and says when to stop, leave or throw. */
