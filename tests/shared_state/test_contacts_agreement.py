@@ -267,7 +267,7 @@ EXAMPLES = (
     ("script", "right", "wrong"),
     [
         ("count_contacts", "if #rest < limit.calls", "if #rest <= limit.calls"),
-        ("count_contacts", "if one.call ~= call then", "if true then"),
+        ("count_contacts", "if one.call ~= call and", "if"),
         ("count_contacts", "known.member ~= member", "false"),
         ("count_contacts", "rest[#rest - limit.calls + 1]", "rest[1]"),
         ("count_contacts", "counted_at < tonumber(ARGV[3])", "false"),

@@ -1,6 +1,6 @@
 -- The contacts of a number under one limit: a part of the scripts about contacts.
 -- They are kept as lines 'AT_MS CALL MEMBER NUMBER DOUBT', see gateway/shared_state/commands/contacts.py.
-local LINE = '^(%d+) (%S+) (%S+) (%d+) ([01])\n$'
+local LINE = '(%d+) (%S+) (%S+) (%d+) ([01])\n'
 
 -- Return the number at a key, 0 without one; `other` if something else is there.
 local function instant_at(key, other)
@@ -15,7 +15,7 @@ local function note_instant(key, at_ms, keep_ms)
     redis.call('SET', key, string.format('%.0f', at_ms), 'PX', keep_ms)
 end
 
--- Return the contacts at a key, and whether a gateway has written all of its value.
+-- Return the contacts at a key, the oldest first, and whether a gateway has written all of its value.
 local function read_contacts(key)
     local value = redis.pcall('GET', key)
     if not value then
@@ -25,12 +25,9 @@ local function read_contacts(key)
         return {}, false
     end
     local contacts, length = {}, 0
-    for line in string.gmatch(value, '[^\n]*\n') do
-        local at_ms, call, member, number, doubt = string.match(line, LINE)
-        if at_ms then
-            length = length + #line
-            contacts[#contacts + 1] = {at_ms = tonumber(at_ms), call = call, member = member, number = number, doubt = doubt}
-        end
+    for at_ms, call, member, number, doubt in string.gmatch(value, LINE) do
+        length = length + #at_ms + #call + #member + #number + #doubt + 5
+        contacts[#contacts + 1] = {at_ms = tonumber(at_ms), call = call, member = member, number = number, doubt = doubt}
     end
     return contacts, #contacts > 0 and length == #value
 end

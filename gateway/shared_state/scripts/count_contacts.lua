@@ -19,15 +19,14 @@ local function wait_ms(contacts, is_ours, call, limit)
         return limit.period_ms
     end
     local rest = {}
-    for _, one in ipairs(within(contacts, limit.period_ms, now)) do
-        if one.call ~= call then
+    for _, one in ipairs(contacts) do
+        if one.call ~= call and one.at_ms + limit.period_ms > now then
             rest[#rest + 1] = one.at_ms
         end
     end
     if #rest < limit.calls then
         return 0
     end
-    table.sort(rest)
     return rest[#rest - limit.calls + 1] + limit.period_ms - now
 end
 
