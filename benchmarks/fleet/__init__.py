@@ -21,6 +21,7 @@ CASES: Mapping[str, Measurement] = {
     "store": saturated.killed_store,
     "producers": producers.producers,
     "hold": operators.holds,
+    "suppress": operators.suppressions,
     "tokens": tokens.same_tokens,
     "high": operators.high,
     "uneven": saturated.uneven,

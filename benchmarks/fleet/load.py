@@ -41,7 +41,8 @@ async def channels(world: World) -> AsyncIterator[list[grpc.aio.Channel]]:
 class Busy:
     """A stream that always has unanswered dial requests at a gateway, for one campaign.
 
-    `outcomes` counts its answers. It ends when it is cancelled or when its gateway ends.
+    `outcomes` counts its answers. `numbers` is how many phone numbers it dials in turn. It ends when it is
+    cancelled or when its gateway ends.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class Busy:
         campaign: str,
         name: str,
         priority: "pb.Priority.ValueType" = pb.PRIORITY_NORMAL,
+        numbers: int = 1,
     ) -> None:
+        self._numbers = numbers
         self.outcomes: Counter[str] = Counter()
         self._channel = channel
         self._campaign = campaign
@@ -85,7 +88,7 @@ class Busy:
                 await self._room.wait()
             self._unanswered += LIST
             tokens = (f"{self._name}-{number}" for number in range(first, first + LIST))
-            await call.write(message(self._campaign, tokens, self._priority))
+            await call.write(message(self._campaign, tokens, self._priority, self._numbers))
 
 
 @asynccontextmanager
@@ -118,16 +121,29 @@ async def sent(
     return [results[index] for index in range(len(tokens))]
 
 
+def place_of(token: str) -> int:
+    """Return the place of a token in its stream, with which it ends."""
+    return int(token.rpartition("-")[2])
+
+
+def phone(which: int) -> str:
+    """Return one of ten thousand phone numbers."""
+    return f"+1206555{which:04d}"
+
+
 def message(
-    campaign: str, tokens: Iterable[str], priority: "pb.Priority.ValueType" = pb.PRIORITY_NORMAL
+    campaign: str,
+    tokens: Iterable[str],
+    priority: "pb.Priority.ValueType" = pb.PRIORITY_NORMAL,
+    numbers: int = 1,
 ) -> pb.StreamDialRequestsRequest:
-    """Return one list of dial requests."""
+    """Return one list of dial requests, to one number or to `numbers` in turn."""
     request = pb.StreamDialRequestsRequest(campaign_id=campaign, priority=priority)
     expires_at = int(time.time()) + EXPIRES_IN_S
     for token in tokens:
         item = request.dial_requests.add()
         item.client_token = token
-        item.phone_number = "+12025550123"
+        item.phone_number = "+12025550123" if numbers == 1 else phone(place_of(token) % numbers)
         item.expiration_time.seconds = expires_at
         item.attributes["first_name"] = "Ada"
     return request

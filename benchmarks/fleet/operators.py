@@ -4,12 +4,13 @@ import asyncio
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import grpc.aio
 
 from benchmarks.fleet.arms import Arm, side_by_side
 from benchmarks.fleet.calls import Calls
-from benchmarks.fleet.load import Busy, channels, kept_busy, sent
+from benchmarks.fleet.load import Busy, channels, kept_busy, phone, place_of, sent
 from benchmarks.fleet.rows import Case, Row, column
 from dialgateway import DialGatewayClient
 from dialgateway.v1 import dial_request_service_pb2 as pb
@@ -22,6 +23,10 @@ QUIET_S = 1.5
 HELD_FOR_S = 3.0
 """Seconds that the gateways are observed after their restart."""
 TRIALS = 8
+SUPPRESSIONS, NUMBERS, SUPPRESSED_EVERY_S = 100, 150, 0.5
+"""Numbers that are suppressed, of those that are called in turn, and seconds from one to the next."""
+QUEUE_S = 6.0
+"""Seconds that a dial request of these streams waits in its queue, about."""
 
 
 async def holds(arms: Sequence[Arm]) -> Case:
@@ -75,6 +80,51 @@ def _both(opened: Sequence[grpc.aio.Channel], name: str) -> list[Busy]:
         for number, channel in enumerate(opened)
         for campaign in (HELD, FLOWING)
     ]
+
+
+async def suppressions(arms: Sequence[Arm]) -> Case:
+    """Suppress one number after another, each through another gateway, under load on all."""
+    measured = await side_by_side([arm for arm in arms if arm is Arm.SHARED], _suppressed)
+    return Case(
+        "live suppressions, under load on all gateways",
+        [
+            Row(f"last call, worst of {SUPPRESSIONS}, s", column(measured, 0), "{:+.2f}", at_most=1.0),
+            Row("last call, mean, s", column(measured, 1), "{:+.2f}"),
+            Row("reply to the operator, worst, s", column(measured, 2), "{:.2f}"),
+            Row("numbers with calls just before", column(measured, 3), "{:.0f}", at_least=0.9 * SUPPRESSIONS),
+            Row("not confirmed by all gateways", column(measured, 4), "{:.0f}", at_most=0),
+        ],
+    )
+
+
+async def _suppressed(world: World) -> tuple[float, float, float, float, float]:
+    asked_at: list[float] = []
+    replied_s: list[float] = []
+    unconfirmed = 0
+    async with channels(world) as opened, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(DialGatewayClient(target)) for target in world.targets]
+        streams = [
+            Busy(channel, HELD, f"suppress-{number}", numbers=NUMBERS)
+            for number, channel in enumerate(opened)
+        ]
+        async with kept_busy(streams):
+            await asyncio.sleep(4.0)
+            for number in range(SUPPRESSIONS):
+                asked_at.append(time.time())
+                done = await clients[number % len(clients)].suppress_number(phone(number), "benchmark")
+                replied_s.append(time.time() - asked_at[-1])
+                unconfirmed += done.confirmation is None or not done.confirmation.complete
+                await asyncio.sleep(max(0.0, asked_at[-1] + SUPPRESSED_EVERY_S - time.time()))
+            await asyncio.sleep(QUIET_S)
+    arrived: dict[int, list[float]] = {}
+    for call in world.calls():
+        for token in call.tokens:
+            arrived.setdefault(place_of(token) % NUMBERS, []).append(call.at)
+    last_s = [max(arrived.get(number, [at])) - at for number, at in enumerate(asked_at)]
+    flowed = sum(
+        any(at - QUEUE_S < one <= at for one in arrived.get(number, ())) for number, at in enumerate(asked_at)
+    )
+    return max(last_s), sum(last_s) / len(last_s), max(replied_s), flowed, unconfirmed
 
 
 async def high(arms: Sequence[Arm]) -> Case:
