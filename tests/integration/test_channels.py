@@ -1,5 +1,7 @@
 """Requests of all channels are treated alike: calls, quota, ledger, holds, traces and answers."""
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,3 +165,29 @@ async def test_channels_in_a_long_message_are_read_in_parts(world: World) -> Non
     many = [contact("sms") for _ in range(1200)]
     results = await world.ask(*many)
     assert verdicts(results) == ["REJECTED INVALID_REQUEST NEVER"] * len(many)
+
+
+async def test_the_guard_has_rules_by_channel(tmp_path: Path) -> None:
+    """Calls wait for their hours while texts go; an e-mail is not checked against a list of numbers."""
+    (tmp_path / "dnc.txt").write_text(f"{PHONE}\n")
+    opening = datetime.now(UTC) + timedelta(hours=3)
+    hours = f'{{monday-sunday: ["{opening:%H:%M}-{opening + timedelta(hours=1):%H:%M}"]}}'
+    (tmp_path / "guard.yaml").write_text(f"""
+version: 1
+lists: {{dnc: {{file: {tmp_path / "dnc.txt"}}}}}
+rules:
+  - {{name: calls, campaigns: ["*"], channels: [telephony], hours: {hours}, zone: {{fixed: Etc/UTC}}}}
+  - {{name: texts, campaigns: ["*"], channels: [sms, email], hours: always}}
+  - {{name: chats, campaigns: ["*"], channels: [email, whatsapp], hours: always, lists: [dnc]}}
+""")
+    async with world_of(connect_api="v2", guard_file=str(tmp_path / "guard.yaml")) as world:
+        results = await world.ask(*contacts())
+        assert verdicts(results) == [
+            "NOT_ACCEPTED OUTSIDE_CALLING_HOURS SAME_TOKEN",
+            "NOT_ACCEPTED OUTSIDE_CALLING_HOURS SAME_TOKEN",
+            "ACCEPTED",
+            "ACCEPTED",
+            "REJECTED SUPPRESSED NEVER",
+        ]
+        (call,) = world.calls()
+        assert call.channels == {"sms": "sms", "email": "email"}

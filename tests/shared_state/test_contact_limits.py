@@ -63,6 +63,22 @@ async def test_a_limit_is_shared_by_campaigns_and_replicas(real_server: Server, 
         assert counts(await asked(one, "free", campaign=FREE)) == {"ACCEPTED": 5}
 
 
+async def test_emails_count_under_no_limit(real_server: Server, tmp_path: Path) -> None:
+    """In a call of calls, texts and e-mails, a limit of calls to a number counts only its own channel."""
+    by_channel = RULES.replace("hours:", "channels: [telephony, email], hours:")
+    async with fleet_of(1, real_server.url, connect_api="v2", **limited(tmp_path, by_channel)) as fleet:
+        await fleet.joined()
+        await fleet.certain()
+        requests = [*dials(5, "call"), *dials(4, "text"), *dials(4, "mail", phone_number="")]
+        for request in requests[5:9]:
+            request.sms.SetInParent()
+        for request in requests[9:]:
+            request.email.destination_address = "ada@example.com"
+        results = await fleet.replicas[0].ask(*requests)
+        assert counts(results[:5]) == {"ACCEPTED": 3, FULL: 2}
+        assert counts(results[5:]) == {"ACCEPTED": 8}
+
+
 async def test_a_limit_outlives_the_processes(real_server: Server, tmp_path: Path) -> None:
     async with fleet_of(1, real_server.url, **limited(tmp_path)) as fleet:
         assert counts(await asked(fleet.replicas[0], "a", 3)) == {"ACCEPTED": 3}

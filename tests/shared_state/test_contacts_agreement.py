@@ -22,7 +22,7 @@ EDITED = (Contact(PERSON, b"", (ONCE,)), Contact(OTHER, b"", (TWICE,)))
 MEMBERS = st.sampled_from(["one", "two words", "three"])
 INSTANTS = st.sampled_from([0, 0, 0, BASE_MS, BASE_MS + 61_000])
 LIMITS = st.sampled_from(
-    [((ONCE,), ()), ((TWICE,), ()), ((ONCE, TWICE), ()), ((TWICE,), (ONCE,)), ((), (ONCE, TWICE))]
+    [((ONCE,), ()), ((TWICE,), ()), ((ONCE, TWICE), ()), ((TWICE,), (ONCE,)), ((), (ONCE, TWICE)), ((), ())]
 )
 contacts = st.builds(
     lambda number, call, limits: Contact(number, call, *limits),
