@@ -19,11 +19,19 @@ EVENT_NAME = "guard.decision"
 _SCOPE = InstrumentationScope("dialgateway")
 
 
+class _Results(ExportResults):
+    """Results of exports that are repeated: what a collector does not accept is not lost."""
+
+    def ended(self, count: int, *, exported: bool) -> None:
+        """Note the end of an export."""
+        super().ended(0, exported=exported)
+
+
 class TrailExport:
     """Hands lines of the trail to all exporters, one after the other, and waits for them."""
 
     def __init__(self, exporters: Sequence[LogRecordExporter], resource: Resource) -> None:
-        self._exporters = [WatchedEvents(exporter, ExportResults("the trail")) for exporter in exporters]
+        self._exporters = [WatchedEvents(exporter, _Results("lines of the trail")) for exporter in exporters]
         self._resource = resource
 
     def export(self, lines: Sequence[Mapping[str, str | int | bool]]) -> bool:

@@ -22,7 +22,8 @@ from gateway.trail.lines import Line, Lines, OperatorAct
 log = logging.getLogger(__name__)
 
 RECORDS = 50_000
-"""The most records that wait to be written. Each keeps its dial request in memory, about 740 bytes."""
+SIZE = 64 * 1024 * 1024
+"""The most records, and the most bytes of their dial requests, that wait to be written."""
 RETRY_S = 1.0
 SYNC_EVERY_S = 1.0
 TELL_EVERY_S = 60.0
@@ -71,6 +72,15 @@ class TrailFigures(NamedTuple):
 
 
 Record = GuardRecord | OperatorAct
+_ACT_BYTES = 1000
+
+
+class _Queued(NamedTuple):
+    """Records of one instant, in seconds since the epoch, and about how much memory they take."""
+
+    at: float
+    records: Sequence[Record]
+    size_bytes: int
 
 
 class Trail:
@@ -87,15 +97,16 @@ class Trail:
         now: Callable[[], float] = time.time,
         *,
         records: int = RECORDS,
+        size: int = SIZE,
         retry_s: float = RETRY_S,
     ) -> None:
         self._name = name
         self._sink, self._lines, self._now = sink, lines, now
-        self._limit, self._retry_s = records, retry_s
-        self._queue: queue.SimpleQueue[tuple[float, Sequence[Record]] | None] = queue.SimpleQueue()
-        # Each counter has one writer: the event loop the first two, the thread the others.
-        self._put, self._refused = 0, 0
-        self._done, self._told_refused, self._written = 0, 0, 0
+        self._limit, self._size, self._retry_s = records, size, retry_s
+        self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
+        # Each counter has one writer: the event loop the first three, the thread the others.
+        self._put, self._put_size, self._refused = 0, 0, 0
+        self._done, self._done_size, self._told_refused, self._written = 0, 0, 0, 0
         self._written_at: float | None = None
         self.blocked = False
         """Whether the trail cannot be written now, or does not keep up: more than half of the queue waits."""
@@ -126,20 +137,26 @@ class Trail:
             self._written_at,
         )
 
-    def put(self, at: float, records: Sequence[Record]) -> None:
+    def put(self, at: float, records: Sequence[GuardRecord]) -> None:
         """Queue records that were made at `at`, in seconds since the epoch. They must not change later."""
-        count = len(records)
-        if self._put - self._done + count > self._limit:
+        self._enqueue(_Queued(at, records, sum([record.request.size_bytes for record in records])))
+
+    def _enqueue(self, queued: _Queued) -> None:
+        count, waiting = len(queued.records), self._put - self._done
+        size = self._put_size - self._done_size + queued.size_bytes
+        if waiting and (waiting + count > self._limit or size > self._size):
             self._refused += count
             return
         self._put += count
-        self._queue.put((at, records))
+        self._put_size += queued.size_bytes
+        self._queue.put(queued)
         if self._is_crowded():
             self.blocked = True  # the thread looks again after each batch
 
     def operator(self, at: float, decision: str, number_hash: bytes, actor: str, reason: str) -> None:
         """Queue the record that an operator has `suppressed` or `allowed` a number."""
-        self.put(at, (OperatorAct(decision, number_hash, actor, reason),))
+        act = OperatorAct(decision, number_hash, actor, reason)
+        self._enqueue(_Queued(at, (act,), _ACT_BYTES))
 
     def close(self, timeout_s: float) -> bool:
         """Write what waits, for so many seconds at most, then end; return whether everything is written."""
@@ -156,7 +173,8 @@ class Trail:
         return not lost and not self._thread.is_alive()
 
     def _is_crowded(self) -> bool:
-        return self._put - self._done > self._limit // 2
+        size = self._put_size - self._done_size
+        return self._put - self._done > self._limit // 2 or size > self._size // 2
 
     # --- the thread ---------------------------------------------------------------------------------
 
@@ -178,15 +196,15 @@ class Trail:
             self._deliver(_Batch(lambda: [self._lines.stop(self._now())]))
         self._sink.close()
 
-    def _next(self) -> tuple[list[tuple[float, Sequence[Record]]], bool]:
+    def _next(self) -> tuple[list[_Queued], bool]:
         """Wait for records, a second at most; return them with those behind them, and whether all is over."""
-        items: list[tuple[float, Sequence[Record]]] = []
+        items: list[_Queued] = []
         count = 0
         try:
             item = self._queue.get(timeout=SYNC_EVERY_S)
             while item is not None:
                 items.append(item)
-                count += len(item[1])
+                count += len(item.records)
                 if count >= _AT_ONCE:
                     return items, False
                 item = self._queue.get_nowait()
@@ -194,8 +212,8 @@ class Trail:
             return items, False
         return items, True
 
-    def _lines_of(self, items: Sequence[tuple[float, Sequence[Record]]]) -> list[Line]:
-        lines = [line for at, records in items for line in self._lines.decisions(at, records)]
+    def _lines_of(self, items: Sequence[_Queued]) -> list[Line]:
+        lines = [line for item in items for line in self._lines.decisions(item.at, item.records)]
         missing = self._refused - self._told_refused
         if missing:
             self._told_refused += missing
@@ -215,6 +233,7 @@ class Trail:
             else:
                 time.sleep(_LAST_RETRY_S)
         self._done += batch.count
+        self._done_size += batch.size
         self._written += batch.count
         self.blocked = self._is_crowded()
         return True
@@ -252,10 +271,9 @@ class Trail:
 class _Batch:
     """Lines that are made once, when it is their turn: after the line of a new file."""
 
-    def __init__(
-        self, make: Callable[[], list[Line]], items: Sequence[tuple[float, Sequence[Record]]] = ()
-    ) -> None:
-        self.count = sum(len(records) for _, records in items)
+    def __init__(self, make: Callable[[], list[Line]], items: Sequence[_Queued] = ()) -> None:
+        self.count = sum(len(item.records) for item in items)
+        self.size = sum(item.size_bytes for item in items)
         self._make: Callable[[], list[Line]] | None = make
 
     def take(self) -> list[Line]:

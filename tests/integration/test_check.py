@@ -277,3 +277,21 @@ async def test_a_wrong_clock(
     assert line.startswith("WRONG")
     assert f"s {side} AWS's" in line
     assert "key" not in said.lower().split("boto3's chain", 1)[1]
+
+
+async def test_the_trail_of_the_guard_is_checked(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A trail needs a key and a writable folder. Its file is not opened, since a gateway may use it."""
+    key, file = tmp_path / "key", tmp_path / "none" / "trail.jsonl"
+    key.write_text("sixteen bytes or more")
+    monkeypatch.setenv("DIAL_GATEWAY_GUARD_AUDIT_FILE", str(file))
+    code, said = await check(capsys)
+    assert code == 1
+    assert re.search("WRONG +audit trail +DIAL_GATEWAY_GUARD_KEY_FILE: must be set", said)
+    assert re.search(f"WRONG +cannot write {file}", said)
+    file.parent.mkdir()
+    monkeypatch.setenv("DIAL_GATEWAY_GUARD_KEY_FILE", str(key))
+    code, said = await check(capsys)
+    assert (code, file.exists()) == (0, False)
+    assert re.search(f"ok +audit trail +{file}, and 100 earlier files at most", said)

@@ -257,6 +257,16 @@ def test_a_trail_that_does_not_keep_up_is_blocked_before_records_are_lost() -> N
     assert trail.figures().lost == 0
 
 
+def test_the_queue_is_bounded_in_bytes_too() -> None:
+    """Attributes of dial requests take memory. A list that finds the queue empty has room in any case."""
+    disk = Full()
+    trail = Trail("test", disk, Lines("g", KEY, NumberHash(KEY).of), lambda: NOON, size=2000)
+    trail.put(NOON, [record()] * 4)
+    assert (trail.waiting, trail.blocked, trail.figures().lost) == (4, True, 0)
+    trail.put(NOON, [record()])
+    assert (trail.waiting, trail.figures().lost) == (4, 1)
+
+
 def test_the_loss_at_the_end_is_said(caplog: pytest.LogCaptureFixture) -> None:
     """A disk that stays full delays the end by no more than the time given."""
     disk = Full()
