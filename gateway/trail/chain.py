@@ -21,17 +21,11 @@ class Chain:
         short = key if len(key) <= _LONGEST_HASH_KEY else blake2s(key).digest()
         self._keyed = blake2s(key=short, digest_size=CHAIN_BYTES, person=b"trail")
         self.key_id = blake2s(key=short, digest_size=KEY_ID_BYTES, person=b"key-id").hexdigest()
-        self._last = last.encode()
-
-    @property
-    def last(self) -> str:
-        """The hash of the last line."""
-        return self._last.decode()
+        self.last = last
 
     def line(self, body: bytes) -> bytes:
         """Return a JSON object of at least one field as the next line, with its hash and a line end."""
         hashing = self._keyed.copy()
-        hashing.update(self._last)
-        hashing.update(body)
-        self._last = hashing.hexdigest().encode()
-        return b'%b%b%b"}\n' % (body[:-1], _FIELD, self._last)
+        hashing.update(self.last.encode() + body)
+        self.last = hashing.hexdigest()
+        return b'%b%b%b"}\n' % (body[:-1], _FIELD, self.last.encode())

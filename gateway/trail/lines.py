@@ -14,14 +14,15 @@ from typing import Any, NamedTuple
 import orjson
 
 from gateway.core.channels import Email
-from gateway.core.compliance.records import GuardRecord
-from gateway.core.model import DialRequest, Reason
+from gateway.core.compliance.records import GuardDecision, GuardRecord
+from gateway.core.model import Reason
 from gateway.trail.chain import Chain
 
 Value = str | int | bool
 Line = tuple[Mapping[str, Value], bytes]
 """A line as its fields, and as its text with the line end."""
 TRAIL_ID_BYTES = 4
+_NAMES = {decision: decision.value for decision in GuardDecision}
 FIRST_BYTES = b'{"seq":'
 """The beginning of each line."""
 
@@ -98,45 +99,45 @@ class Lines:
 
     def _decision(self, time: str, record: GuardRecord | OperatorAct) -> Line:
         if isinstance(record, OperatorAct):
-            return self._next(
-                time,
-                {
-                    "decision": record.decision,
-                    "number": record.number_hash.hex(),
-                    "caller": record.actor,
-                    "detail": record.reason,
-                },
-            )
+            return self._act(time, record)
         decision, request, caller, verdict, dial_request_id, trace_id = record
-        fields = {
-            "decision": decision.value,
-            "number": self._hash_of(_destination(request)).hex(),
-            "channel": "telephony" if request.channel is None else request.channel.name,
-            "campaign": request.campaign_id,
-            "token": request.client_token,
-            "caller": caller,
-            "rule": verdict.rule,
-            "version": verdict.version,
-        }
+        channel = request.channel
+        to = channel.address if isinstance(channel, Email) else request.phone_number
+        fields = self._begun(time)
+        fields["decision"] = _NAMES[decision]
+        fields["number"] = self._hash_of(to).hex()
+        fields["channel"] = "telephony" if channel is None else channel.name
+        fields["campaign"] = request.campaign_id
+        fields["token"] = request.client_token
+        fields["caller"] = caller
+        fields["rule"] = verdict.rule
+        fields["version"] = verdict.version
         if verdict.reason is not Reason.NONE:
             fields["reason"], fields["detail"] = verdict.reason.name, verdict.detail
         if dial_request_id:
             fields["dial_request_id"] = dial_request_id
         fields["trace_id"] = trace_id
-        return self._next(time, fields)
+        return self._chained(fields)
+
+    def _act(self, time: str, act: OperatorAct) -> Line:
+        fields = self._begun(time)
+        fields["decision"] = act.decision
+        fields["number"] = act.number_hash.hex()
+        fields["caller"] = act.actor
+        fields["detail"] = act.reason
+        return self._chained(fields)
 
     def _event(self, at: float, event: TrailEvent, **more: Value) -> Line:
-        return self._next(self._text_of(at), {"event": event.value, **more})
+        fields = self._begun(self._text_of(at))
+        fields["event"] = event.value
+        return self._chained({**fields, **more})
 
-    def _next(self, time: str, about: Mapping[str, Value]) -> Line:
+    def _begun(self, time: str) -> dict[str, Value]:
+        """Return the first fields of the next line."""
         self._sequence += 1
-        fields = {
-            "seq": self._sequence,
-            "time": time,
-            "trail": self._trail,
-            "replica": self._replica,
-            **about,
-        }
+        return {"seq": self._sequence, "time": time, "trail": self._trail, "replica": self._replica}
+
+    def _chained(self, fields: dict[str, Value]) -> Line:
         text = self._chain.line(_json(fields))
         fields["chain"] = self._chain.last
         return fields, text
@@ -146,12 +147,6 @@ class Lines:
             text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
             self._at, self._time = at, text.replace("+00:00", "Z")
         return self._time
-
-
-def _destination(request: DialRequest) -> str:
-    """Return the phone number, or the address of an e-mail."""
-    channel = request.channel
-    return channel.address if isinstance(channel, Email) else request.phone_number
 
 
 def end_of(line: bytes) -> TrailEnd | None:
