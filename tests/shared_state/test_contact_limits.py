@@ -25,12 +25,12 @@ IN_DOUBT = "UNKNOWN CONTACT_LIMIT SAME_TOKEN"
 """After an outage: other replicas may have sent the token meanwhile."""
 
 
-def limited(folder: Path, text: str = RULES) -> dict[str, Any]:
-    """Write a guard file, and a key that all replicas share; return the settings that name them."""
-    rules, key = folder / "guard.yaml", folder / "key"
+def limited(folder: Path, text: str = RULES, *, key: bool = True) -> dict[str, Any]:
+    """Write a guard file; return the settings that name it, and a key file unless the fleet keeps a key."""
+    rules, secret = folder / "guard.yaml", folder / "key"
     rules.write_text(text)
-    key.write_text("a secret of the fleet, long enough\n")
-    return {"guard_file": str(rules), "guard_key_file": str(key)}
+    secret.write_text("a secret of the fleet, long enough\n")
+    return {"guard_file": str(rules), "guard_key_file": str(secret) if key else None}
 
 
 def counts(results: list[pb.DialResult]) -> dict[str, int]:
@@ -80,9 +80,11 @@ async def test_emails_count_under_no_limit(real_server: Server, tmp_path: Path) 
 
 
 async def test_a_limit_outlives_the_processes(real_server: Server, tmp_path: Path) -> None:
-    async with fleet_of(1, real_server.url, **limited(tmp_path)) as fleet:
+    """Also if the key of the hashes of numbers is kept in the store."""
+    settings = limited(tmp_path, key=False)
+    async with fleet_of(1, real_server.url, **settings) as fleet:
         assert counts(await asked(fleet.replicas[0], "a", 3)) == {"ACCEPTED": 3}
-    async with fleet_of(1, real_server.url, **limited(tmp_path)) as fleet:
+    async with fleet_of(1, real_server.url, **settings) as fleet:
         await fleet.certain()
         assert counts(await asked(fleet.replicas[0], "b", 1)) == {FULL: 1}
         assert not fleet.dialed()
