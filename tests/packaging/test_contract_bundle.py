@@ -35,4 +35,4 @@ def test_the_image_has_the_comments(tmp_path: Path) -> None:
     """A reader of the image finds the in-doubt rule, and what each field means."""
     _, image = pack(tmp_path)
     assert "The in-doubt rule" in comments(image)
-    assert "Whom to dial, in E.164" in comments(image)
+    assert "Whom to dial, or to send an SMS or WhatsApp message to, in E.164" in comments(image)
