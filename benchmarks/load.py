@@ -30,7 +30,7 @@ def message(
     for number in range(first, first + size):
         item = request.dial_requests.add()
         item.client_token = f"{RUN}-{number:08d}"
-        item.phone_number = "+12025550123"
+        item.phone_number = f"+1212{2_000_000 + number % 7_990_000}"
         item.expiration_time.seconds = expiration_s
         if sampled_of:
             sampled = number % sampled_of == 0
