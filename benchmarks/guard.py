@@ -113,8 +113,8 @@ def rates(folder: Path) -> tuple[float, float]:
     with ExitStack() as stack:
         url = stack.enter_context(sink())
         gateways = [
-            stack.enter_context(gateway(url, call_rate="0", **settings))[0]
-            for settings in ({}, {"guard_file": str(rules)})
+            stack.enter_context(gateway(url, environment, call_rate="0"))[0]
+            for environment in ({}, {"DIAL_GATEWAY_GUARD_FILE": str(rules)})
         ]
         for _ in range(ROUNDS):
             for at, address in enumerate(gateways):

@@ -13,8 +13,8 @@ from gateway.compliance.errors import GuardFileError
 from gateway.compliance.holiday_calendar import HolidayCalendar, in_any
 from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.numbers import PhoneNumbers
-from gateway.compliance.rule_decisions import DecidedRule
-from gateway.compliance.rules import Rule, RuleChannel, RuleSet, Unmatched
+from gateway.compliance.rule_decisions import DecidedRule, HoursVerdict
+from gateway.compliance.rules import AfterClosing, Rule, RuleChannel, RuleSet, Unmatched
 from gateway.compliance.suppression_guard import SUPPRESSED
 from gateway.compliance.suppression_list import Suppressions
 from gateway.compliance.time_zones import TimeZones
@@ -44,7 +44,7 @@ _NOT_BEFORE = VerdictKind.NOT_BEFORE
 class _CampaignRules:
     """The rules for one campaign and channel. `undecided` if more may apply once its name is known."""
 
-    __slots__ = ("enforced", "limits", "observed", "observed_limits", "undecided")
+    __slots__ = ("enforced", "limits", "observed", "observed_limits", "only", "undecided")
 
     def __init__(self, rules: list[DecidedRule], *, undecided: bool) -> None:
         self.enforced = [one for one in rules if not one.rule.observe]
@@ -52,6 +52,8 @@ class _CampaignRules:
         self.limits = _limits_of(self.enforced)
         self.observed_limits = tuple(one for one in _limits_of(self.observed) if one not in self.limits)
         self.undecided = undecided
+        alone = len(self.enforced) == 1 and not self.observed and not undecided
+        self.only = self.enforced[0] if alone else None
 
 
 class Guard:
@@ -81,6 +83,7 @@ class Guard:
         self._by_campaign: dict[str, _CampaignRules] = {}
         self._table: CampaignTable = rules.directory.table
         self._known = rules.directory.known
+        self._changes = 0
         self._unmatched = Verdict(
             VerdictKind.REFUSED,
             Reason.OUTSIDE_CALLING_HOURS,
@@ -118,6 +121,41 @@ class Guard:
         found = strictest(verdicts) if verdicts else self._allowed
         observed = [self._by_rule(one, now, request) for one in rules.observed]
         return found._replace(observed=tuple(observed)) if observed else found
+
+    def decide_all(self, now: float, requests: Sequence[DialRequest]) -> list[Verdict]:
+        """Return the verdict about each of some requests of one campaign, as `decide` does.
+
+        With one rule, and numbers whose facts are known, it takes half the time of single decisions.
+        """
+        only = self._only_rule_of(requests)
+        tables = None if only is None else self._suppressions.tables(only.rule.lists)
+        if only is None or tables is None:
+            return [self.decide(now, request) for request in requests]
+        found: list[Verdict] = []
+        facts_of, by_facts = self._numbers.facts, only.by_facts
+        for request in requests:
+            number = request.phone_number
+            hours = by_facts.get(facts_of(number))
+            if hours.__class__ is HoursVerdict and hours.start <= now < hours.end:
+                written = number.encode()
+                if not any(written in table for table in tables):
+                    found.append(hours.verdict)
+                    continue
+            found.append(self.decide(now, request))
+        return found
+
+    def _only_rule_of(self, requests: Sequence[DialRequest]) -> DecidedRule | None:
+        """Return the rule for plain calls to numbers, if it alone decides; None if more must be known."""
+        if len(self._suppressions.live) or any(request.channel is not None for request in requests):
+            return None
+        only = self._rules_of(requests[0]).only
+        return None if only is None or only.rule.after_closing is AfterClosing.REFUSE else only
+
+    @property
+    def changes(self) -> int:
+        """A number that is another once names or tags of campaigns have changed."""
+        self._note_names()
+        return self._changes
 
     @property
     def limited(self) -> bool:
@@ -178,14 +216,19 @@ class Guard:
         calendars = [self.calendars[code] for code in rule.holidays]
         return DecidedRule(rule, self.rules.version, zones, in_any(calendars) if calendars else no_holiday)
 
-    def _rules_of(self, request: DialRequest) -> _CampaignRules:
-        campaign_id, channel = request.campaign_id, request.channel
-        # A campaign id contains no space, so the keys of channels differ from those of plain calls.
-        key = campaign_id if channel is None else f"{channel.name} {campaign_id}"
+    def _note_names(self) -> None:
+        """Forget which rules apply to campaigns if their names or tags have changed."""
         directory = self.rules.directory
         if self._table is not directory.table or self._known is not directory.known:
             self._by_campaign.clear()
             self._table, self._known = directory.table, directory.known
+            self._changes += 1
+
+    def _rules_of(self, request: DialRequest) -> _CampaignRules:
+        campaign_id, channel = request.campaign_id, request.channel
+        # A campaign id contains no space, so the keys of channels differ from those of plain calls.
+        key = campaign_id if channel is None else f"{channel.name} {campaign_id}"
+        self._note_names()
         found = self._by_campaign.get(key)
         if found is None:
             if len(self._by_campaign) >= REMEMBERED_CAMPAIGNS:

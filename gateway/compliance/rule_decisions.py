@@ -24,20 +24,23 @@ REMEMBERED_ZONES = 10_000
 
 
 class HoursVerdict:
-    """The verdict of a rule's hours in some zones, and how long it holds."""
+    """The verdict of a rule's hours in some zones: `verdict` holds from `start` until `end`.
 
-    __slots__ = ("_end", "_late", "_rule", "_start", "_verdict", "_version", "hours")
+    If the rule refuses requests that expire after closing, only `at` knows the verdict.
+    """
+
+    __slots__ = ("_late", "_rule", "_version", "end", "hours", "start", "verdict")
 
     def __init__(self, rule: Rule, version: str, hours: CallingHours) -> None:
         self._rule, self._version, self.hours = rule, version, hours
-        self._start, self._end = 0.0, 0.0
-        self._verdict = self._late = Verdict(VerdictKind.REFUSED)
+        self.start, self.end = 0.0, 0.0
+        self.verdict = self._late = Verdict(VerdictKind.REFUSED)
 
     def at(self, now: float, expiration: float | None) -> Verdict:
         """Return the verdict at an instant for a request with an expiration, in seconds since the epoch."""
-        if not self._start <= now < self._end:
+        if not self.start <= now < self.end:
             self._renew(now)
-        verdict = self._verdict
+        verdict = self.verdict
         closes_at = verdict.closes_at
         if closes_at is not None and self._rule.after_closing is AfterClosing.REFUSE:
             return self._late if expiration is None or expiration > closes_at else verdict
@@ -45,19 +48,19 @@ class HoursVerdict:
 
     def _renew(self, now: float) -> None:
         opening = self.hours.at(now)
-        self._start = min(now, opening.start)
-        self._end = now + SPAN_S if opening.end is None else opening.end
+        self.start = min(now, opening.start)
+        self.end = now + SPAN_S if opening.end is None else opening.end
         name = self._rule.name
         if opening.is_open:
-            self._verdict = Verdict(
+            self.verdict = Verdict(
                 VerdictKind.ALLOWED, rule=name, version=self._version, closes_at=opening.end
             )
             late = f"rule {name}: after_closing: the expiration is after closing, {_clock(opening.end)}"
             self._late = self._refused(late)
         elif opening.end is None:
-            self._verdict = self._refused(f"rule {name}: hours: no opening within {FARTHEST_DAYS} days")
+            self.verdict = self._refused(f"rule {name}: hours: no opening within {FARTHEST_DAYS} days")
         else:
-            self._verdict = Verdict(
+            self.verdict = Verdict(
                 VerdictKind.NOT_BEFORE,
                 Reason.OUTSIDE_CALLING_HOURS,
                 name,
@@ -72,7 +75,10 @@ class HoursVerdict:
 
 
 class DecidedRule:
-    """A rule with the zones and holidays that it needs. Not thread-safe."""
+    """A rule with the zones and holidays that it needs. Not thread-safe.
+
+    `by_facts` has what was learned about numbers with the same facts.
+    """
 
     def __init__(
         self, rule: Rule, version: str, zones: TimeZones, is_holiday: Callable[[date], bool]
@@ -80,7 +86,7 @@ class DecidedRule:
         self.rule = rule
         self.version = version
         self._zones, self._is_holiday = zones, is_holiday
-        self._by_facts: dict[NumberFacts, Verdict | HoursVerdict | None] = {}
+        self.by_facts: dict[NumberFacts, Verdict | HoursVerdict | None] = {}
         self._by_zones: dict[tuple[str, ...], Verdict | HoursVerdict] = {}
         # Without hours and holidays, no zone is needed.
         self._needs_zone = rule.week != ALWAYS or bool(rule.holidays)
@@ -88,7 +94,7 @@ class DecidedRule:
     def hours_for(self, request: DialRequest, facts: NumberFacts) -> Verdict | HoursVerdict:
         """Return the hours that apply to a request, or why its number or its zone is refused."""
         try:
-            found = self._by_facts[facts]
+            found = self.by_facts[facts]
         except KeyError:
             found = self._learned(facts)
         return self._hours_of_attribute(request) if found is None else found
@@ -134,9 +140,9 @@ class DecidedRule:
             found = self._hours_in((self.rule.zone,))
         elif found is None and self.rule.zone_from is ZoneFrom.NUMBER:
             found = self._hours_in(facts.zones)
-        if len(self._by_facts) >= REMEMBERED:
-            self._by_facts.clear()
-        self._by_facts[facts] = found
+        if len(self.by_facts) >= REMEMBERED:
+            self.by_facts.clear()
+        self.by_facts[facts] = found
         return found
 
     def _hours_of_attribute(self, request: DialRequest) -> Verdict | HoursVerdict:

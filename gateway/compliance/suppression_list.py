@@ -87,6 +87,11 @@ class Suppressions:
         """Use other lists from now on."""
         self.lists = lists
 
+    def tables(self, names: Sequence[str]) -> list[NumberTable] | None:
+        """Return the lists of some names; None if one is not there."""
+        tables = [self.lists[name] for name in names if name in self.lists]
+        return tables if len(tables) == len(names) else None
+
     def found_in(self, number: str, names: Sequence[str]) -> str | None:
         """Return the name of the list that has a number, None if none of these has it.
 

@@ -89,6 +89,17 @@ class AuditedGuard(NamedTuple):
                 return _BLOCKED._replace(not_before=now + BLOCKED_RETRY_S)
         return self.guard.decide(now, request)
 
+    def decide_all(self, now: float, requests: Sequence[DialRequest]) -> Sequence[Verdict]:
+        """Return the verdict about each of some requests of one campaign."""
+        if any(trail.blocked for trail in self.trails):
+            return [_BLOCKED._replace(not_before=now + BLOCKED_RETRY_S)] * len(requests)
+        return self.guard.decide_all(now, requests)
+
+    @property
+    def changes(self) -> int:
+        """A number that is another as soon as a trail cannot be written, or can again."""
+        return 2 * self.guard.changes + any(trail.blocked for trail in self.trails)
+
     @property
     def limited(self) -> bool:
         """Whether any campaign has contact limits."""

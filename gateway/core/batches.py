@@ -66,7 +66,7 @@ class BatchFormer:
             taken = self.departures.keep_unsent(now, taken)
         if self.scheduler.may_hold_expired(now):
             taken = self._unexpired(now, taken)
-        return self.guarding.permitted(now, taken)
+        return self.guarding.sendable(now, taken)
 
     def _unexpired(self, now: float, taken: list[Entry]) -> list[Entry]:
         expired_at = self.expiry.at(now)

@@ -220,6 +220,9 @@ class AllowingVerdict(Protocol):
     def closes_at(self) -> float | None:
         """The closing time."""
 
+    def expiration(self, expiration: float) -> float:
+        """Return the expiration to send instead of the caller's."""
+
 
 class _Nobody:
     """Drops all answers and notices."""
@@ -281,7 +284,8 @@ class Entry:
     that it is in doubt. From then on the answer is ACCEPTED or UNKNOWN. A `suspect` is sent only with other
     suspects, or alone. `arrived_at` is when it last began to wait. `awaited_by` is its waiter, or a list once
     another has joined or left: a list, or a tuple, for each would take 64 bytes more. Only `entry_state.move`
-    and `move_all` change the `state`. `verdict` is why the guard lets it be sent; None without a guard.
+    and `move_all` change the `state`. `verdict` is why the guard lets it be sent, None without a guard, and
+    `decided_in` the generation of the guard that has decided so.
     """
 
     request: DialRequest
@@ -297,6 +301,7 @@ class Entry:
     suspect: bool = False
     refusal: Reason = Reason.NONE
     verdict: AllowingVerdict | None = None
+    decided_in: int = 0
 
     @property
     def waiters(self) -> Sequence[Waiter]:
@@ -306,11 +311,11 @@ class Entry:
 
     def request_to_send(self) -> DialRequest:
         """Return the request as Amazon Connect gets it: it must not be dialed after closing time."""
-        request = self.request
-        closes_at = None if self.verdict is None else self.verdict.closes_at
-        if closes_at is None or request.expiration is None or closes_at >= request.expiration:
+        request, verdict = self.request, self.verdict
+        if verdict is None or request.expiration is None:
             return request
-        return replace(request, expiration=closes_at)
+        expiration = verdict.expiration(request.expiration)
+        return request if expiration >= request.expiration else replace(request, expiration=expiration)
 
 
 @dataclass(slots=True, eq=False)

@@ -16,14 +16,18 @@ from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.entry_state import EntryState, move
 from gateway.core.fleet.contacts import ContactCount, ContactLimit
-from gateway.core.model import Answer, Batch, DialRequest, Entry, Outcome, Reason
+from gateway.core.model import Answer, Batch, DialRequest, Entry, Outcome, Reason, Waiter
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.slices import Slices
 from gateway.core.tokens.outstanding import Outstanding
 
+CLOCK_STEP_S = 0.5
+"""Seconds by which the wall clock must have been set for all decisions to be made again."""
 SHORTEST_S = 0.001
 """Seconds that an entry waits at least, so that rounding between two scales does not make the core busy."""
+_new = tuple.__new__
+_ACCEPTED, _IN_FLIGHT, _SENT = Outcome.ACCEPTED, EntryState.IN_FLIGHT, GuardDecision.ACCEPTED
 _ALLOWED, _NOT_BEFORE = VerdictKind.ALLOWED, VerdictKind.NOT_BEFORE
 
 
@@ -50,31 +54,66 @@ class Guarding:
         self._lead_s = lead_s
         self.guard: RequestGuard = NoGuard()
         self._decides = False
+        self._generation = 1
+        self._changes = 0
+        self._ahead_s = expiry.ahead_s
         self._waiting = OpeningWait()
         self._records: list[GuardRecord] = []
 
     def use(self, guard: RequestGuard) -> None:
         """Decide by a guard, or by another one, from now on; `review` must follow."""
         self.guard, self._decides = guard, True
+        self._generation += 1
+        self._changes, self._ahead_s = guard.changes, self._expiry.ahead_s
         self._outstanding.watch = self
 
     # --- decisions ----------------------------------------------------------------------------------
 
-    def permitted(self, now: float, entries: list[Entry]) -> list[Entry]:
-        """Return the entries that may be sent now; the others wait for an opening, or are answered.
+    def admitted(self, now: float, entries: list[Entry]) -> list[Entry]:
+        """Return the new entries that may be sent now; the others wait for an opening, or are answered."""
+        if not self._decides:
+            return entries
+        self._note_changes()
+        if not entries:
+            return entries
+        first, generation = entries[0].request, self._generation
+        offset = first.expires_at - (first.expiration or 0.0)  # it is the same for all
+        requests = [entry.request for entry in entries]
+        verdicts = self.guard.decide_all(self._expiry.at(now) - offset, requests)
+        kept = []
+        for entry, request, verdict in zip(entries, requests, verdicts, strict=True):
+            closes_at = verdict.closes_at
+            if verdict.kind is _ALLOWED and (
+                closes_at is None or closes_at + offset >= request.expires_at
+            ):  # nearly always; the rest is decided again, more slowly
+                entry.verdict, entry.decided_in = verdict, generation
+                kept.append(entry)
+            elif self._is_permitted(now, entry):
+                kept.append(entry)
+        return kept
 
-        The entries are new, or were taken for a call.
+    def sendable(self, now: float, entries: list[Entry]) -> list[Entry]:
+        """Return the entries taken for a call that may be sent now; others wait or are answered.
+
+        A decision holds until closing time, when an entry gives up, unless the guard has changed since.
         """
         if not self._decides:
             return entries
-        return [entry for entry in entries if self._is_permitted(now, entry)]
+        self._note_changes()
+        generation = self._generation
+        if all(entry.decided_in == generation for entry in entries):
+            return entries
+        return [
+            entry for entry in entries if entry.decided_in == generation or self._is_permitted(now, entry)
+        ]
 
     def over_limit(self, now: float, entry: Entry, count: ContactCount) -> None:
         """Let an entry of a call wait until its contact limits have room, or answer it."""
         request = entry.request
         offset = request.expires_at - (request.expiration or 0.0)
         verdict = self.guard.over_limit(self._expiry.at(now) - offset, request, count)
-        entry.verdict, entry.give_up_at = None, request.expires_at - self._lead_s
+        entry.verdict, entry.decided_in = None, 0
+        entry.give_up_at = request.expires_at - self._lead_s
         self._turn_away(now, entry, verdict, offset)
 
     def over_observed(self, entry: Entry, limits: Sequence[ContactLimit]) -> None:
@@ -109,8 +148,7 @@ class Guarding:
         if not self._decides:
             return []
         revoked = self.revoke_refused(now, calls)
-        self._slices.add(self._waiting.take_all(), self._review_delayed)
-        self._slices.add(self._outstanding.all_entries(), self._review_waiting)
+        self._review_all()
         self._slices.run(now)
         return revoked
 
@@ -169,7 +207,21 @@ class Guarding:
 
     def settled(self, answered: Sequence[tuple[Entry, Answer]]) -> None:
         """Record the entries that were sent, as they are settled. Implements `SettlementWatch`."""
+        records = self._records
         for entry, answer in answered:
+            verdict, awaited_by = entry.verdict, entry.awaited_by
+            if (
+                answer.outcome is _ACCEPTED
+                and entry.state is _IN_FLIGHT
+                and isinstance(verdict, Verdict)
+                and not verdict.observed
+                and isinstance(awaited_by, Waiter)
+                and not answer.replayed
+            ):  # nearly always: the same as `_sent`, in half the time
+                caller, trace_id = awaited_by.source.caller, answer.trace_id or awaited_by.trace_id
+                id_ = answer.dial_request_id
+                records.append(_new(GuardRecord, (_SENT, entry.request, caller, verdict, id_, trace_id)))
+                continue
             if entry.state is not EntryState.IN_FLIGHT:
                 self._waiting.discard(entry)
             if answer.outcome is Outcome.ACCEPTED:
@@ -191,23 +243,32 @@ class Guarding:
 
     # --- how --------------------------------------------------------------------------------------------
 
-    def _instant(self, now: float, entry: Entry) -> float:
-        """Return `now` in seconds since the epoch."""
-        request = entry.request
-        return self._expiry.at(now) - (request.expires_at - (request.expiration or 0.0))
-
     def _refuses(self, now: float, entry: Entry) -> bool:
-        """Whether an entry may not be sent now."""
-        return self.guard.decide(self._instant(now, entry), entry.request).kind is not _ALLOWED
+        """Whether an entry of a call may not be sent now, or only until an earlier closing time."""
+        verdict, give_up_at = self.decided(now, entry.request)
+        return verdict.kind is not _ALLOWED or give_up_at < entry.give_up_at
+
+    def _note_changes(self) -> None:
+        """Decide again about all entries if earlier verdicts may not hold, or the wall clock was set."""
+        changes, ahead_s = self.guard.changes, self._expiry.ahead_s
+        if changes != self._changes or abs(ahead_s - self._ahead_s) > CLOCK_STEP_S:
+            self._changes, self._ahead_s = changes, ahead_s
+            self._review_all()
+
+    def _review_all(self) -> None:
+        """Begin to decide again about all entries in no call. A call that is formed decides about its own."""
+        self._generation += 1
+        self._slices.add(self._waiting.take_all(), self._review_delayed)
+        self._slices.add(self._outstanding.all_entries(), self._review_waiting)
 
     def _is_permitted(self, now: float, entry: Entry) -> bool:
         """Decide about an entry that is in no queue; return whether it may be sent now."""
         request = entry.request
         verdict, entry.give_up_at = self.decided(now, request)
         if verdict.kind is _ALLOWED:
-            entry.verdict = verdict
+            entry.verdict, entry.decided_in = verdict, self._generation
             return True
-        entry.verdict = None
+        entry.verdict, entry.decided_in = None, 0
         self._turn_away(now, entry, verdict, request.expires_at - (request.expiration or 0.0))
         return False
 
@@ -238,7 +299,11 @@ class Guarding:
             self._scheduler.resume(now, entry)
 
     def _review_waiting(self, now: float, entry: Entry) -> None:
-        if entry.state is not EntryState.WAITING or not self._refuses(now, entry):
+        if entry.state is not EntryState.WAITING:
+            return
+        verdict, give_up_at = self.decided(now, entry.request)
+        if verdict.kind is _ALLOWED and give_up_at == entry.give_up_at:
+            entry.verdict, entry.decided_in = verdict, self._generation
             return
         self._scheduler.remove(entry)
         if self._is_permitted(now, entry):

@@ -11,10 +11,22 @@ _ALLOWED = Verdict(VerdictKind.ALLOWED)
 
 
 class RequestGuard(Protocol):
-    """Decides whether a dial request may be sent. Pure: the instant is an argument. It must not raise."""
+    """Decides whether a dial request may be sent. Pure: the instant is an argument. It must not raise.
+
+    A verdict that allows a request holds until closing time, or until `changes` is another number.
+    """
 
     def decide(self, now: float, request: DialRequest) -> Verdict:
         """Return the verdict about a request at `now`, in seconds since the epoch."""
+        ...
+
+    def decide_all(self, now: float, requests: Sequence[DialRequest]) -> Sequence[Verdict]:
+        """Return the verdict about each of some requests of one campaign, one at least."""
+        ...
+
+    @property
+    def changes(self) -> int:
+        """A number that is another as soon as verdicts that were given before may not hold any more."""
         ...
 
     @property
@@ -38,11 +50,20 @@ class RequestGuard(Protocol):
 class NoGuard:
     """Allows every request at any time. Implements `RequestGuard`, also for others without limits."""
 
-    limited = False
+    changes = 0
+
+    @property
+    def limited(self) -> bool:
+        """Whether any campaign has contact limits."""
+        return False
 
     def decide(self, now: float, request: DialRequest) -> Verdict:
         """Return the verdict that a request may be sent."""
         return _ALLOWED
+
+    def decide_all(self, now: float, requests: Sequence[DialRequest]) -> Sequence[Verdict]:
+        """Return the verdict about each request."""
+        return [self.decide(now, request) for request in requests]
 
     def contacts(self, requests: Sequence[DialRequest]) -> Sequence[Contact | None] | None:
         """Return None: there are no contact limits."""

@@ -118,7 +118,7 @@ class Admission:
             self.outbox.add(settled)
         if state.denied:
             fresh = self._deny(now, fresh, state.denied)
-        fresh = self.guarding.permitted(now, fresh)
+        fresh = self.guarding.admitted(now, fresh)
         if fresh:
             self.scheduler.push(now, fresh)
             if self.admitted is not None:

@@ -298,3 +298,48 @@ def test_campaigns_by_name() -> None:
     assert found.decide(NIGHT, request(campaign="id-2")).kind is ALLOWED
     directory.publish(CampaignTable([CampaignEntry("id-1", "surveys", {})]))
     assert found.decide(NIGHT, request(campaign="id-1")).kind is ALLOWED
+
+
+@pytest.mark.parametrize("now", [utc("2026-07-15T16:00"), utc("2026-07-15T06:00")])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "  - {name: a, campaigns: ['*'], hours: {monday-friday: ['08:00-21:00']}, lists: [l]}\n",
+        "  - {name: a, campaigns: ['*'], hours: {monday-friday: ['08:00-21:00']}, after_closing: refuse}\n",
+        "  - {name: a, campaigns: ['*'], hours: always, numbers: e164}\n",
+        "  - {name: a, campaigns: ['*'], hours: always, lists: [m]}\n",
+        "  - {name: a, campaigns: ['*'], hours: {friday: ['08:00-21:00']}, zone: {attribute: zone}}\n",
+        "  - {name: a, campaigns: ['*'], hours: always}\n  - {name: b, campaigns: [debts], hours: always}\n",
+        "  - {name: a, campaigns: ['*'], hours: always, observe: true}\n",
+        "  - {name: a, campaigns: [other], hours: always}\n",
+    ],
+)
+def test_decisions_about_a_list_are_those_about_each(rules: str, now: float) -> None:
+    """The shorter way for the usual rules changes no verdict, also once a number is suppressed."""
+    suppressions = Suppressions()
+    suppressions.publish({"l": table_of(LONDON)})
+    text = f"version: 1\nlists: {{l: {{file: l}}, m: {{file: m}}}}\nrules:\n{rules}"
+    asked = [
+        *(request(number) for number in (NEW_YORK, LONDON, "+12", "+19005550123", "+4915112345678")),
+        request(NEW_YORK, expiration=now + 60.0),
+        request(NEW_YORK, attributes={"zone": "Asia/Tokyo"}),
+    ]
+    one, other = (guard(text, suppressions=suppressions) for _ in range(2))
+    for _ in range(2):  # the first decisions learn about the numbers
+        assert one.decide_all(now, asked) == [other.decide(now, each) for each in asked]
+    suppressions.live.add(HASHING.of(NEW_YORK), now, "asked")
+    found = one.decide_all(now, asked)
+    assert found == [other.decide(now, each) for each in asked]
+    assert found[0].reason is Reason.SUPPRESSED
+
+
+def test_changes_of_names_are_changes_of_verdicts() -> None:
+    """What was decided by the old names may not hold any more."""
+    directory = CampaignDirectory()
+    found = guard(
+        "version: 1\nrules: [{name: a, campaigns: ['name:x'], hours: always}]\n", directory=directory
+    )
+    before = found.changes
+    assert found.changes == before
+    directory.publish(CampaignTable([CampaignEntry("id-1", "x", {})]))
+    assert found.changes != before

@@ -53,6 +53,19 @@ def test_that_a_request_waits_is_no_record() -> None:
     assert [fields.get("token") for fields, _ in sink.lines] == [None, "t-2", None]
 
 
+def test_what_waits_for_a_call_is_not_sent_once_a_required_trail_is_blocked() -> None:
+    """A request that was allowed before the trail was blocked waits, and is sent when it is written again."""
+    trail = trails(Kept())
+    bench, caller = Bench(trail.guarded(HoursGuard()), linger_s=0.0), Caller()
+    assert bench.send(NOW, caller, dial("long")) is None
+    trail.put(NOON, [record(), record()])
+    assert not bench.poll(NOW).batches
+    trail.start()
+    trail.put(NOON, bench.engine.guarding.take_records())
+    assert trail.close(10.0)
+    assert tokens_of(bench.call(NOW + BLOCKED_RETRY_S + 0.01)) == ["long"]
+
+
 def test_nothing_is_sent_while_a_required_trail_is_blocked() -> None:
     """A request waits, or is answered that it may come again; both are no records. Then it is sent."""
     sink = Kept()

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gateway.core.compliance.port import NoGuard
 from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit
 from gateway.core.model import DialRequest, Reason
@@ -15,7 +16,7 @@ Window = tuple[float, float]
 
 
 @dataclass
-class HoursGuard:
+class HoursGuard(NoGuard):
     """Allows requests within windows, which are on the core's scale; refuses the tokens in `refused`.
 
     `asked` counts the decisions. With `observing`, each allowed request has the verdict of a rule that only

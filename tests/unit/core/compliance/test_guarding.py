@@ -159,14 +159,75 @@ def test_a_retry_after_closing_is_not_made() -> None:
     assert tokens_of(batch) == ["t"]
 
 
-def test_hours_are_decided_again_when_a_call_is_formed() -> None:
-    """A number that is refused after its admission is not sent, without any review."""
+def test_a_call_that_is_formed_during_a_review_decides_itself() -> None:
+    """A review takes many turns; a number that is refused since then is not sent meanwhile."""
+    guard = HoursGuard()
+    bench, caller = bench_with(guard, slice_units=1), Caller()
+    bench.send_all(NOW, caller, "a", "b", "c")
+    guard.refused.add("c")
+    bench.engine.review(NOW)
+    assert bench.engine.unfinished
+    assert tokens_of(bench.call(NOW)) == ["a", "b"]
+    assert told(caller.answers[2])[:2] == (Outcome.REJECTED, Reason.SUPPRESSED)
+
+
+def test_a_retry_is_decided_again_after_a_change() -> None:
+    """A request that comes back from a call after the rules have changed is not sent by the old decision."""
     guard = HoursGuard()
     bench, caller = bench_with(guard), Caller()
-    bench.send_all(NOW, caller, "a", "b", "c")
-    guard.refused.add("b")
-    assert tokens_of(bench.call(NOW)) == ["a", "c"]
-    assert told(caller.answers[1])[:2] == (Outcome.REJECTED, Reason.SUPPRESSED)
+    bench.send_all(NOW, caller, "a")
+    bench.complete(NOW, bench.call(NOW), failure=ConnectUnreachable())
+    guard.refused.add("a")
+    review(bench, NOW)
+    for seconds in range(1, 20):
+        assert not bench.poll(NOW + seconds).batches
+    assert caller.answers[0].reason is Reason.SUPPRESSED
+
+
+def test_a_call_is_revoked_if_the_hours_close_earlier_by_new_rules() -> None:
+    """Its attempts could go on until the old closing time."""
+    guard = closing_at(300.0)
+    bench, caller = bench_with(guard), Caller()
+    bench.send_all(NOW, caller, "a")
+    batch = bench.call(NOW)
+    assert review(bench, NOW) == 0
+    guard.windows = closing_at(200.0).windows
+    assert review(bench, NOW) == 1
+    assert batch.revoked
+
+
+def test_a_review_shortens_what_waits_for_a_call() -> None:
+    """A held campaign's requests give up at the new closing time."""
+    guard = closing_at(300.0)
+    bench, caller = bench_with(guard), Caller()
+    bench.engine.operator_actions.hold(NOW, "campaign", Hold("op", "why", NOW))
+    bench.send_all(NOW, caller, "a")
+    guard.windows = closing_at(100.0).windows
+    review(bench, NOW)
+    bench.poll(NOW + 100.0)
+    assert told(caller.answers[0])[:2] == (Outcome.REJECTED, Reason.OUTSIDE_CALLING_HOURS)
+
+
+def test_a_decision_holds_until_closing_time() -> None:
+    """A call is formed without asking again if nothing has changed, since decisions cost time."""
+    guard = HoursGuard()
+    bench, caller = bench_with(guard), Caller()
+    bench.send_all(NOW, caller, *many(25))
+    bench.call(NOW)
+    assert guard.asked == 25
+
+
+def test_a_wall_clock_that_is_set_back_closes_what_was_open() -> None:
+    """Requests that were allowed wait again for the opening."""
+    guard = opening_at(0.0)
+    bench, caller = bench_with(guard), Caller()
+    bench.engine.operator_actions.hold(NOW, "campaign", Hold("op", "why", NOW))
+    bench.send_all(NOW, caller, "t")
+    bench.engine.operator_actions.release(NOW, "campaign", RELEASED)
+    bench.engine.wall_clock_gained(-50.0)
+    assert not bench.poll(NOW + 1.0).batches
+    assert waiting(bench) == 1
+    assert tokens_of(bench.call(NOW + 50.001)) == ["t"]
 
 
 def test_a_call_of_refused_requests_only_is_not_made() -> None:
@@ -175,6 +236,7 @@ def test_a_call_of_refused_requests_only_is_not_made() -> None:
     bench, caller = bench_with(guard), Caller()
     bench.send_all(NOW, caller, "a", "b")
     guard.refused |= {"a", "b"}
+    bench.engine.review(NOW)
     assert not bench.poll(NOW).batches
     assert len(caller.answers) == 2
     assert_idle(bench, NOW)
@@ -204,6 +266,7 @@ def test_a_request_that_may_have_been_sent_is_unknown_when_it_is_refused() -> No
     bench.send_all(NOW, caller, "a")
     bench.complete(NOW, bench.call(NOW), failure=ConnectUnreachable(), uncertain=True)
     guard.refused.add("a")
+    review(bench, NOW)
     bench.poll(NOW + 10.0)
     bench.poll(NOW + 20.0)
     assert told(caller.answers[0])[:2] == (Outcome.UNKNOWN, Reason.SUPPRESSED)
