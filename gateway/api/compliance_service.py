@@ -28,6 +28,7 @@ from gateway.control.suppressions import (
     SuppressionLimitReached,
     SuppressionNotKept,
     SuppressionNotShared,
+    SuppressionsUnread,
 )
 from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.intake.dry_run import Checked, CheckedKind, refused
@@ -52,6 +53,7 @@ _REASONS: dict[type[OperationError], ErrorReason] = {
     NotSuppressed: ErrorReason.NOT_SUPPRESSED,
     SuppressionLimitReached: ErrorReason.SUPPRESSION_LIMIT,
     SuppressionNotShared: ErrorReason.SHARED_STATE_UNREACHABLE,
+    SuppressionsUnread: ErrorReason.SHARED_STATE_UNREACHABLE,
     EndNotShared: ErrorReason.SHARED_STATE_UNREACHABLE,
     SuppressionNotKept: ErrorReason.SUPPRESSION_NOT_KEPT,
 }

@@ -4,6 +4,7 @@ OperationError
 ├── InvalidOperation        the number or the reason breaks a rule
 ├── NotSuppressed           the end of a suppression of a number that is not suppressed live
 ├── SuppressionLimitReached no further number can be suppressed
+├── SuppressionsUnread      the replica does not have the key of its fleet yet: nothing is changed
 ├── SuppressionNotShared    the shared state cannot record it: in force on this replica only
 ├── EndNotShared            the shared state cannot record the end: the number stays suppressed
 └── SuppressionNotKept      the file of suppressions cannot be written
@@ -38,6 +39,16 @@ class SuppressionLimitReached(OperationError):  # noqa: N818
 
     def __init__(self) -> None:
         super().__init__("too many numbers are suppressed already; add numbers to a list of the guard file")
+
+
+class SuppressionsUnread(OperationError):  # noqa: N818
+    """The replica does not know yet how its fleet hashes numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this replica has not read the suppressed numbers of the fleet yet, so nothing was changed; "
+            "ask again, or ask another replica"
+        )
 
 
 class SuppressionNotShared(OperationError):  # noqa: N818
@@ -141,9 +152,10 @@ class NumberOperations:
     async def suppress(self, number: str, operator: Operator) -> NumberDone:
         """Suppress a number for every campaign; nothing is sent to it from now on.
 
-        Raises `InvalidOperation`, `SuppressionLimitReached`, `SuppressionNotShared` and `SuppressionNotKept`.
+        Raises `InvalidOperation`, `SuppressionsUnread`, `SuppressionLimitReached`, `SuppressionNotShared` and
+        `SuppressionNotKept`.
         """
-        number_hash = self._checked(number, operator)
+        number_hash = await self._checked(number, operator)
         try:
             if self._fleet is None:
                 done = await self._suppress_here(number_hash, operator)
@@ -164,9 +176,10 @@ class NumberOperations:
     async def allow(self, number: str, operator: Operator) -> NumberDone:
         """End the suppression of a number. Lists stay in force.
 
-        Raises `InvalidOperation`, `NotSuppressed`, `EndNotShared` and `SuppressionNotKept`.
+        Raises `InvalidOperation`, `SuppressionsUnread`, `NotSuppressed`, `EndNotShared` and
+        `SuppressionNotKept`.
         """
-        number_hash = self._checked(number, operator)
+        number_hash = await self._checked(number, operator)
         if self._fleet is None:
             done = await self._allow_here(number_hash, operator)
         else:
@@ -214,12 +227,17 @@ class NumberOperations:
 
     # --- how ------------------------------------------------------------------------------------------
 
-    def _checked(self, number: str, operator: Operator) -> bytes:
-        """Return the hash of a number. Raises `InvalidOperation`."""
+    async def _checked(self, number: str, operator: Operator) -> bytes:
+        """Return the hash of a number. Raises `InvalidOperation` and `SuppressionsUnread`."""
         problem = problem_with_number(number)
         if problem is not None:
             raise InvalidOperation(problem)
         check_text("reason", operator.reason, needed=True)
+        if self._fleet is not None:
+            try:
+                await self._fleet.keyed()
+            except SharedStateAway:
+                raise SuppressionsUnread from None
         return self._hashing.of(number)
 
     def _record(self, event: Event, operator: Operator, done: NumberDone) -> None:

@@ -28,6 +28,10 @@ from gateway.shared_state.port import SharedState, SharedStateError
 
 log = logging.getLogger(__name__)
 
+PROPOSED_AFTER_S, KEYED_WITHIN_S = 1.0, 3.0
+"""Seconds for which the fleet has no key after which a replica that knows no suppressions proposes its own,
+and in which an operator waits for that. Replicas that know suppressions propose theirs at once: a store that
+has lost its data gets it back, before a new replica can fill it with hashes that nobody else recognizes."""
 BEHIND_S = 0.4
 """Seconds for which a replica goes on sending while it reads suppressions that a beat has told of."""
 ASKING_EVERY_S, AGAIN_AFTER_S = 0.03, 0.1
@@ -129,6 +133,8 @@ class SuppressionSync:
         self._reply = asyncio.Event()
         self._behind_since: float | None = None
         self._foreign_key = self._too_many = False
+        self._agreed = asyncio.Event()
+        self._keyless_since: float | None = None
         self._is_logged = False
         permits.suspended = True
 
@@ -173,6 +179,17 @@ class SuppressionSync:
         return None
 
     # --- for operators ------------------------------------------------------------------------------
+
+    async def keyed(self) -> None:
+        """Wait until this replica hashes with the key of the fleet. Raises `SharedStateAway` if it does not.
+
+        A hash that was made before means nothing to the others.
+        """
+        try:
+            async with asyncio.timeout(KEYED_WITHIN_S):
+                await self._agreed.wait()
+        except TimeoutError:
+            raise SharedStateAway from None
 
     async def suppress(self, number_hash: bytes, actor: str, reason: str) -> SuppressionResult:
         """Suppress a number on all replicas.
@@ -222,7 +239,8 @@ class SuppressionSync:
     def _has_news(self) -> bool:
         """Whether there is something to read, to offer or to report."""
         known = self._suppressions
-        return known.behind or known.has_offers or known.seen != self._reported
+        is_told = known.seen == self._reported and self._agreed.is_set()
+        return known.behind or known.has_offers or not is_told
 
     @property
     def _wants_exchange(self) -> bool:
@@ -236,7 +254,7 @@ class SuppressionSync:
             self._fleet.member.member,
             known.seen,
             known.after,
-            key.key,
+            self._proposed(key),
             knows=key.fixed or len(known) > 0,
             offers=offers,
             asks=bool(self._asks),
@@ -247,7 +265,7 @@ class SuppressionSync:
             self._failed(problem)
             return False
         self._is_logged = False
-        if not self._has_key(key, reply):
+        if not self._agrees(key, reply):
             return False
         self._reported = request.seen
         self._carry_out(known.read(reply, offers))
@@ -256,20 +274,31 @@ class SuppressionSync:
             self._reply.set()
             self._reply = asyncio.Event()
         self._judge()
-        return True
+        return self._agreed.is_set()  # else it asks again after a pause
 
-    def _has_key(self, key: HashKey, reply: SuppressionsReply) -> bool:
-        """Return whether this replica hashes with the key of the fleet; take that key if it can."""
-        if reply.key == key.key:
-            self._foreign_key = False
-            return True
-        if key.fixed or len(self._suppressions):
+    def _proposed(self, key: HashKey) -> bytes:
+        """Return the key to propose to the fleet, empty if others may have one that is in use."""
+        if key.fixed or len(self._suppressions) or self._agreed.is_set():
+            return key.key
+        since = self._keyless_since
+        return key.key if since is not None and self._now() - since >= PROPOSED_AFTER_S else b""
+
+    def _agrees(self, key: HashKey, reply: SuppressionsReply) -> bool:
+        """Return whether the page of a reply can be used; take the key of the fleet if this replica can."""
+        if not reply.key:
+            if self._keyless_since is None:
+                self._keyless_since = self._now()
+            return True  # nothing is suppressed yet
+        if reply.key != key.key and (key.fixed or len(self._suppressions)):
             if not self._foreign_key:
                 self._foreign_key = True
                 log.error("%s", self.in_words())
             self._judge()
             return False
-        key.use(reply.key)
+        if reply.key != key.key:
+            key.use(reply.key)
+        self._foreign_key = False
+        self._agreed.set()
         return True
 
     def _failed(self, problem: SharedStateError) -> None:
@@ -342,7 +371,7 @@ class SuppressionSync:
 class _NoKey:
     """The key of a replica without a guard."""
 
-    fixed, key = False, b""
+    fixed, key = False, b"none"
 
     def use(self, key: bytes) -> None:
         """Keep a key, which nothing is hashed with."""

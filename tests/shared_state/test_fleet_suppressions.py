@@ -30,6 +30,13 @@ async def asked(replica: Replica, token: str, number: str = PHONE) -> list[str]:
     return verdicts(await replica.ask(dial(token, phone_number=number)))
 
 
+async def keyed(replica: Replica) -> None:
+    """Wait until a replica hashes with the key of its fleet."""
+    fleet = replica.gateway._fleet
+    assert fleet is not None
+    await fleet.suppressions.keyed()
+
+
 def suppresses(replica: Replica) -> bool:
     return len(replica.gateway.guard.suppressions.live) > 0
 
@@ -98,6 +105,7 @@ async def test_a_replica_without_the_store_is_named_and_follows(real_server: Ser
     async with lossy_proxy_to(real_server.port) as proxy, fleet_of(2, real_server.url) as fleet:
         cut_off = await fleet.add("cut-off", shared_state_url=f"valkey://127.0.0.1:{proxy.port}")
         await fleet.joined()
+        await keyed(cut_off)
         proxy.partitioned = True
         told = await suppress(fleet.replicas[0])
         assert told == Confirmation(NAMES[:2], ("cut-off",), only_here=False)

@@ -78,7 +78,7 @@ requests = st.builds(
     st.sampled_from(["one", "two words"]),
     st.sampled_from([0, BASE_MS, BASE_MS + 10]),
     st.sampled_from([0, BASE_MS, BASE_MS + 2]),
-    st.sampled_from([b"key", b"\0other"]),
+    st.sampled_from([b"key", b"\0other", b""]),
     st.booleans(),
     st.lists(actions, max_size=3).map(tuple),
     st.booleans(),
@@ -149,7 +149,9 @@ def test_the_key_of_the_fleet_stays_once_something_is_kept_under_it(both: Agreem
     def key_with(key: bytes, *, knows: bool) -> bytes:
         return both.exchange_suppressions(SuppressionsRequest("one", 0, 0, key, knows=knows)).key
 
+    assert key_with(b"", knows=False) == b""
     assert key_with(b"first", knows=False) == b"first"
+    assert key_with(b"", knows=True) == b"first"
     assert key_with(b"second", knows=False) == b"first"
     assert key_with(b"second", knows=True) == b"second"
     both.suppress(Suppression(number(1), "Ines", "asked for it"))

@@ -43,9 +43,10 @@ class SuppressionsRequest:
     """What a replica tells and asks about suppressions.
 
     `seen` is the version up to which it has carried out everything, 0 while it reads from the beginning;
-    `after` the cursor from which it wants to read. `key` is its key of hashes, and `knows` says that it knows
-    suppressions under that key. `offers` are suppressions in force here that the store lacks: new ones
-    (version 0), and those that it has lost. `asks`: it wants to know what the other members have seen.
+    `after` the cursor from which it wants to read. `key` is its key of hashes, empty if it proposes none, and
+    `knows` says that it knows suppressions under that key. `offers` are suppressions in force here that the
+    store lacks: new ones (version 0), and those that it has lost. `asks`: it wants to know what the other
+    members have seen.
     """
 
     member: str
@@ -62,8 +63,8 @@ class SuppressionsReply:
     """A page of suppressions and ends, the oldest first, and the newest `version` of the store.
 
     `complete`: the page has everything that is newer than the cursor. `trimmed` is the version of the newest
-    end that is not kept any more. `key` is the key of hashes of the fleet. `seen` has the version that each
-    member has carried out, if that was asked.
+    end that is not kept any more. `key` is the key of hashes of the fleet, empty if it has none yet. `seen`
+    has the version that each member has carried out, if that was asked.
     """
 
     version: int

@@ -44,7 +44,7 @@ class SuppressionsRules:
     def exchange(self, now_ms: int, request: SuppressionsRequest) -> SuppressionsReply:
         """Take what a replica tells, and return what is newer than its cursor."""
         self._agree_on_key(request)
-        if request.key == self.key:
+        if request.key and request.key == self.key:
             for offer in request.offers:
                 self._record_missing(now_ms, offer)
         self._note_seen(now_ms, request.member, request.seen)
@@ -85,7 +85,8 @@ class SuppressionsRules:
 
     def _agree_on_key(self, request: SuppressionsRequest) -> None:
         """Keep a replica's key if there is none, or if it knows suppressions and ours was never used."""
-        if not self.key or (request.key != self.key and request.knows and not self.table):
+        is_unused = request.key != self.key and request.knows and not self.table
+        if request.key and (not self.key or is_unused):
             self.key = request.key
 
     def _after(self, version: int) -> Iterable[Suppression]:

@@ -7,7 +7,8 @@
 --   Returns {-1} if too many numbers are suppressed, else {1, value} with the value that the number has now.
 -- ARGV of an end: 'end', the hash, the text, when it was asked for in ms, 1 if the replica knows a suppression.
 --   Returns {-2} if it arrives too late, {0} if there is no suppression, else {1, value}.
--- ARGV of an exchange: 'exchange', the member, the version that it has carried out, its cursor, its key of hashes,
+-- ARGV of an exchange: 'exchange', the member, the version that it has carried out, its cursor, its key of hashes
+-- (empty for no proposal),
 -- 1 if it knows suppressions, 1 if it asks what members have seen; then, for each suppression that it offers, the
 -- hash, its former version or 0, its time in ms, its text.
 --   Returns version, time in ms, key, trimmed, page (hash, value, ...), seen (member, version and time, ...).
@@ -84,6 +85,9 @@ end
 -- Keep a replica's key if there is none, or if it knows suppressions and nothing is kept under the other key.
 local function agree_on_key(key, knows)
     local kept = redis.call('HGET', counters, 'key')
+    if key == '' then
+        return kept or ''
+    end
     if not kept or (kept ~= key and knows == '1' and redis.call('EXISTS', numbers) == 0) then
         redis.call('HSET', counters, 'key', key)
         return key
@@ -125,7 +129,7 @@ end
 
 local function exchange()
     local key = agree_on_key(ARGV[5], ARGV[6])
-    if key == ARGV[5] then
+    if key == ARGV[5] and key ~= '' then
         for index = 8, #ARGV, 4 do
             record_missing(ARGV[index], tonumber(ARGV[index + 1]), tonumber(ARGV[index + 2]), ARGV[index + 3])
         end

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from gateway.core.engine import Limits
 from gateway.core.fleet.messages import FleetActionKind
@@ -26,11 +27,17 @@ HARMS = ("kill", "hang", "flush", "read only", "fail over", "clock", "split")
 """What may happen to the store."""
 NAMES = ("a", "b", "c", "d")
 HOUR_S = 3600.0
+FleetT = TypeVar("FleetT", bound=Fleet)
 OTHER_PHONE = "+12065550101"
 
 
 def random_fleet(rng: random.Random) -> Fleet:
     """Draw a fleet, its account and its network."""
+    return random_fleet_of(Fleet, rng)
+
+
+def random_fleet_of(kind: type[FleetT], rng: random.Random) -> FleetT:
+    """Draw a fleet of a kind, its account and its network."""
     rate = rng.choice((5.0, 10.0, 10.0, 10.0, 50.0))
     burst = rng.choice((1.0, 2.0, rate, rate))
     limits = Limits(
@@ -47,7 +54,7 @@ def random_fleet(rng: random.Random) -> Fleet:
     weather = rng.choice(
         (Weather(), Weather(), Weather(0.005), Weather(late=0.1), Weather(lost=0.1, late=0.1))
     )
-    fleet = Fleet(limits, connect, rng, rng.choice((0.005, 0.03, 0.1)), weather)
+    fleet = kind(limits, connect, rng, rng.choice((0.005, 0.03, 0.1)), weather)
     if rng.random() < 0.2:
         fleet.odd_clocks[rng.choice(NAMES)] = rng.choice((HOUR_S, -HOUR_S))
     for name in NAMES[: rng.choice((1, 2, 3, 3, 4))]:

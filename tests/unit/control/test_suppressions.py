@@ -16,6 +16,7 @@ from gateway.control.suppressions import (
     NumberOperations,
     SuppressionLimitReached,
     SuppressionNotShared,
+    SuppressionsUnread,
 )
 from gateway.core.fleet.suppressions import TooManySuppressions
 from gateway.dispatch.fleet_control import ActionResult, SharedStateAway
@@ -31,6 +32,12 @@ class Fleet:
 
     problem: Exception | None = None
     known: set[bytes] = field(default_factory=set)
+
+    is_keyed: bool = True
+
+    async def keyed(self) -> None:
+        if not self.is_keyed:
+            raise SharedStateAway
 
     async def suppress(self, number_hash: bytes, actor: str, reason: str) -> SuppressionResult:
         if self.problem is not None:
@@ -121,6 +128,20 @@ async def test_in_a_fleet_the_record_names_the_replicas(caplog: pytest.LogCaptur
     suppressed, allowed = events(caplog)
     assert (suppressed["confirmed"], suppressed["lifetime"]) == ("a, b", "shared")
     assert (allowed["confirmed"], allowed["unconfirmed"]) == ("a", "b")
+
+
+async def test_a_replica_without_the_key_of_its_fleet_changes_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its hash of the number would mean nothing to the others."""
+    bench = Bench(Fleet(is_keyed=False))
+    with caplog.at_level(logging.INFO):
+        for act in (bench.operations.suppress, bench.operations.allow):
+            with pytest.raises(SuppressionsUnread, match="nothing was changed"):
+                await act(NUMBER, OPERATOR)
+    assert events(caplog) == []
+    assert bench.fleet is not None
+    assert not bench.fleet.known
 
 
 async def test_without_the_shared_state_a_suppression_is_recorded_as_only_here(

@@ -13,7 +13,7 @@ from gateway.core.fleet.messages import Member
 from gateway.core.fleet.store_clock import StoreClock
 from gateway.core.fleet.suppressions import TooManySuppressions
 from gateway.dispatch.fleet_control import SharedStateAway
-from gateway.dispatch.suppression_sync import BEHIND_S, SuppressionSync
+from gateway.dispatch.suppression_sync import BEHIND_S, PROPOSED_AFTER_S, SuppressionSync
 from gateway.shared_state.port import SharedStateUnavailable
 from gateway.shared_state.rules.model_state import ModelState
 from gateway.shared_state.rules.model_store import ModelStore
@@ -79,6 +79,13 @@ class Replica:
             while self.permits.suspended:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
+    async def knows(self, number_hash: bytes, epoch: str = "1") -> None:
+        """Wait, with beats, until it knows a suppression."""
+        async with asyncio.timeout(5):
+            while number_hash not in self.numbers:
+                self.beat(epoch)
+                await asyncio.sleep(0.01)
+
     def beat(self, epoch: str = "1") -> None:
         suppressions = self.fleet.store.rules.suppressions
         assert suppressions is not None
@@ -105,7 +112,7 @@ class Fleet:
     def now(self) -> float:
         return self.seconds
 
-    async def add(self, name: str, key: bytes = b"key", *, fixed: bool = False) -> Replica:
+    async def add(self, name: str, key: bytes = b"key", *, fixed: bool = True) -> Replica:
         replica = Replica(name, self, Key(key, fixed))
         self.replicas.append(replica)
         self.tasks.append(asyncio.create_task(replica.sync.run()))
@@ -182,7 +189,7 @@ async def test_nothing_is_sent_before_the_suppressions_were_read() -> None:
     """A starting replica that does not reach the store is suspended, until it has read everything."""
     fleet = Fleet()
     fleet.store.kill()
-    replica = Replica("a", fleet, Key(b"key"))
+    replica = Replica("a", fleet, Key(b"key", fixed=True))
     assert not replica.sends()
     running = asyncio.create_task(replica.sync.run())
     try:
@@ -226,10 +233,7 @@ async def test_a_suppression_without_the_store_applies_here_and_is_shared_later(
         with pytest.raises(SharedStateAway):
             await a.sync.end(TWO, "Ines", "wants calls")
         fleet.store.hung = False
-        async with asyncio.timeout(5):
-            while ONE not in b.numbers:
-                b.beat()
-                await asyncio.sleep(0.01)
+        await b.knows(ONE)
 
 
 async def test_a_flushed_store_gets_the_suppressions_back() -> None:
@@ -260,9 +264,42 @@ async def test_a_refused_suppression_is_taken_back() -> None:
 async def test_replicas_hash_with_the_key_of_the_fleet() -> None:
     """A replica without a key of its own takes the fleet's before it sends anything."""
     async with fleet_of("a") as fleet:
-        late = await fleet.add("late", b"drawn by itself")
+        late = await fleet.add("late", b"drawn by itself", fixed=False)
         assert late.key.key == b"key"
         assert late.sends()
+
+
+async def test_a_new_fleet_takes_the_key_of_its_first_replica() -> None:
+    """Nobody proposes a key for a second, since a replica that knows suppressions may have one in use."""
+    fleet = Fleet()
+    try:
+        a = await fleet.add("a", b"drawn by a", fixed=False)
+        b = await fleet.add("b", b"drawn by b", fixed=False)
+        assert a.sends()  # nothing can be suppressed yet
+        asking = asyncio.create_task(b.sync.keyed())
+        await turns()
+        assert not asking.done()
+        fleet.seconds += PROPOSED_AFTER_S
+        await asking
+        await a.sync.keyed()
+        assert a.key.key == b.key.key
+    finally:
+        for task in fleet.tasks:
+            task.cancel()
+
+
+async def test_the_key_in_use_comes_back_to_a_store_without_data() -> None:
+    """A new replica that meets the empty store first takes the key of one that knows suppressions."""
+    async with fleet_of("a") as fleet:
+        (a,) = fleet.replicas
+        a.beat()
+        await a.sync.suppress(ONE, "Ines", "asked for it")
+        fleet.store.flush()
+        new = await fleet.add("new", b"drawn by itself", fixed=False)
+        a.beat("2")
+        await new.sync.keyed()
+        assert new.key.key == b"key"
+        await new.knows(ONE, "2")
 
 
 async def test_a_replica_with_another_key_from_a_file_sends_nothing(
