@@ -149,7 +149,7 @@ var allStatusReasons = fmt.Sprintln(
 	StatusCallerWindow, StatusWatchLimit, StatusHoldLimit, StatusUnauthenticated, StatusUnknownCaller,
 	StatusDialingDenied, StatusOperationDenied, StatusInvalidField, StatusUnreadableMessage, StatusUnreadableStream,
 	StatusCampaignNotFound, StatusNotHeld, StatusAmbiguousName, StatusDirectoryUnread, StatusSharedStateUnreachable,
-	StatusInternal, "")
+	StatusInternal, StatusNotSuppressed, StatusSuppressionLimit, StatusSuppressionNotKept, "")
 
 // A result has one line for people, and a group for slog.
 func TestTextOfResults(t *testing.T) {
