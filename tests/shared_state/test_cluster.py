@@ -1,13 +1,15 @@
 """The shared state over a real cluster: keys of several nodes, redirects, and a node that ends."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.core.fleet.messages import Claim, ClaimVerdict
+from gateway.core.fleet.contacts import Contact, ContactLimit, KeptContact
+from gateway.core.fleet.messages import Claim, ClaimVerdict, Settlement
 from gateway.shared_state.address import parse
-from gateway.shared_state.port import SharedStateRefused, SharedStateUnavailable
+from gateway.shared_state.port import SharedStateChanged, SharedStateRefused, SharedStateUnavailable
 from gateway.shared_state.startup_check import Level, remarks_on
 from gateway.shared_state.valkey_connection import slot_of
 from gateway.shared_state.valkey_state import StateSettings, ValkeyState
@@ -37,6 +39,13 @@ def node_of(nodes: list[Server], campaign_id: str) -> Server:
 async def claimed(state: ValkeyState, campaign_id: str, token: str) -> ClaimVerdict:
     (found,) = await state.claim(campaign_id, "m-1", ["m-1"], [Claim(token, "f", 1)])
     return found.verdict
+
+
+async def has_room(state: ValkeyState, campaign_id: str, one: Claim, member: str = "m-2") -> bool:
+    """Claim a token with a contact; return whether its limits have room."""
+    (found,) = await state.claim(campaign_id, member, [member], [one])
+    assert found.count is not None
+    return found.count.full is None
 
 
 async def test_campaigns_are_on_all_nodes_and_each_is_found(cluster: list[Server]) -> None:
@@ -84,6 +93,24 @@ async def test_a_node_that_ends_fails_its_campaigns_only(cluster: list[Server]) 
         with pytest.raises(SharedStateUnavailable):
             await claimed(state, "c-1", "u")
         assert await claimed(state, "c-2", "u") is ClaimVerdict.CLAIMED
+
+
+async def test_contacts_count_across_campaigns_on_all_nodes(cluster: list[Server]) -> None:
+    """After the node that has them has lost its data, nothing counts until they are written again."""
+    contact = Contact(b"a person", b"call c-1", (ContactLimit("once", 1, 600.0),))
+    one, other = Claim("t", "f", 1, contact), Claim("u", "f", 1, contact._replace(call=b"call c-2"))
+    assert node_of(cluster, "c-1") is not node_of(cluster, "c-2")
+    async with state_at(url_of(*cluster)) as state, state_at(url_of(*cluster), "m-2") as second:
+        assert await has_room(state, "c-1", one, "m-1")
+        assert not await has_room(second, "c-2", other)
+        await state.settle("c-1", "m-1", [Settlement("t", "f", 1, None, withdrawn=contact)])
+        assert await has_room(second, "c-2", other)
+        node_of(cluster, "dial-gateway").command("FLUSHALL")
+        with pytest.raises(SharedStateChanged):
+            await has_room(second, "c-2", other)
+        assert other.contact is not None
+        await second.restore_contacts("m-2", math.inf, [KeptContact(other.contact, 1, False, 0)])
+        assert not await has_room(second, "c-1", one)
 
 
 async def test_a_url_without_cluster_is_refused_and_the_check_passes_with_it(cluster: list[Server]) -> None:
