@@ -120,8 +120,9 @@ class Guarding:
         """Note that limits of rules which only observe have no room for an entry that is sent."""
         verdict = entry.verdict
         if isinstance(verdict, Verdict):
-            seen = self.guard.over_observed(entry.request, limits)
-            entry.verdict = verdict._replace(observed=(*verdict.observed, *seen))
+            known = verdict.observed  # of an earlier call, too
+            seen = [one for one in self.guard.over_observed(entry.request, limits) if one not in known]
+            entry.verdict = verdict._replace(observed=(*known, *seen))
 
     def closed(self, now: float, entry: Entry) -> bool:
         """Take an entry that has given up; return whether that was because of closing time.

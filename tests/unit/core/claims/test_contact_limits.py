@@ -206,6 +206,19 @@ def test_limits_that_only_observe_count_and_report(store: Store) -> None:
     assert records[-1].verdict.reason is Reason.CONTACT_LIMIT
 
 
+def test_an_observed_limit_is_reported_once_for_a_request_that_is_sent_again(store: Store) -> None:
+    a = Replica(store, "a", HoursGuard(observed_limits=(ONCE,)))
+    a.begin(NOW, "first")
+    a.complete(NOW, a.send_call(NOW))
+    a.begin(NOW, "t")
+    a.complete(NOW, a.send_call(NOW), failure=RateThrottled())
+    now, batch = a.next_call(NOW)
+    assert a.claim(now, batch)
+    a.complete(now, batch)
+    decisions = [record.decision for record in a.engine.guarding.take_records()]
+    assert decisions == [GuardDecision.ACCEPTED, GuardDecision.ACCEPTED, GuardDecision.OBSERVED]
+
+
 def test_of_one_call_only_the_entries_with_limits_wait_for_the_store(store: Store) -> None:
     a = replica(store, "a", ONCE, free={"t1"})
     a.begin(NOW, "first")
