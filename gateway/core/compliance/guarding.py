@@ -154,9 +154,13 @@ class Guarding:
         return revoked
 
     def revoke_refused(self, now: float, calls: Iterable[Batch]) -> list[Batch]:
-        """Revoke the calls with an entry that may not be sent now; return those."""
+        """Revoke the calls with an entry that may not be sent now; return those.
+
+        Earlier decisions count no more: what waits is decided again when its call is formed, or by a review.
+        """
         if not self._decides:
             return []
+        self._generation += 1
         revoked = [call for call in calls if any(self._refuses(now, entry) for entry in call.entries)]
         for call in revoked:
             call.revoked = True

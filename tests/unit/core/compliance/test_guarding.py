@@ -171,6 +171,21 @@ def test_a_call_that_is_formed_during_a_review_decides_itself() -> None:
     assert told(caller.answers[2])[:2] == (Outcome.REJECTED, Reason.SUPPRESSED)
 
 
+def test_calls_formed_before_a_review_begins_decide_again() -> None:
+    """Calls are revoked at once, and a review may begin later: nothing goes by a decision from before."""
+    guard = HoursGuard()
+    bench, caller = bench_with(guard), Caller()
+    bench.send_all(NOW, caller, "a", "b")
+    batch = bench.call(NOW)
+    bench.send_all(NOW, caller, "c", "d")
+    guard.refused |= {"a", "c"}
+    assert bench.engine.revoke_refused(NOW) == [batch]
+    assert batch.revoked
+    _, formed = bench.next_call(NOW)
+    assert tokens_of(formed) == ["d"]
+    assert told(caller.answers[2])[:2] == (Outcome.REJECTED, Reason.SUPPRESSED)
+
+
 def test_a_retry_is_decided_again_after_a_change() -> None:
     """A request that comes back from a call after the rules have changed is not sent by the old decision."""
     guard = HoursGuard()
