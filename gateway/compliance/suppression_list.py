@@ -2,7 +2,7 @@
 
 The table keeps eight bytes for a number: the hash that Python itself makes of its text (SipHash with a key
 that the process draws at its start). It never leaves the process. The last bits of a hash choose one
-of 65,536 sorted arrays.
+of 32,768 sorted arrays.
 
 Live additions are shared by replicas, so they are hashes with the key of the gateway (`number_hash`).
 """
@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-_PARTS = 65_536
+_PARTS = 32_768
 _OF_PART = _PARTS - 1
 
 
