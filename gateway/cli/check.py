@@ -32,7 +32,7 @@ from gateway.settings import PREFIX, Settings
 from gateway.shared_state.address import AddressError
 from gateway.shared_state.port import SharedStateError
 from gateway.shared_state.setup import fingerprint_key
-from gateway.shared_state.startup_check import Level, remarks_on
+from gateway.shared_state.startup_check import Level, remarks_on, warning_about_contacts
 from gateway.trail_setup import NO_TRAIL_KEY, trail_path
 
 GOOD, WRONG = 0, 1
@@ -219,6 +219,19 @@ def _of_guard(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
     loaded.prepare(now)
     for line in loaded.warnings(now):
         yield Verdict.UNSURE, line
+    if loaded.guard.limited:
+        yield from _of_limits(chosen)
+
+
+def _of_limits(chosen: Settings) -> Iterator[tuple[Verdict, str]]:
+    """Say whether the shared state keeps what contact limits count; its other problems are told elsewhere."""
+    try:
+        reached = state_settings_of(chosen)
+    except (AddressError, SharedStateError):
+        return
+    warning = None if reached is None else asyncio.run(warning_about_contacts(reached))
+    if warning is not None:
+        yield Verdict.UNSURE, warning
 
 
 def _of_trail(chosen: Settings) -> Iterator[tuple[Verdict, str]]:

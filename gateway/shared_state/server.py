@@ -59,7 +59,10 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What a server says about itself. `run_id` changes at a restart, `replication` also at a promotion."""
+    """What a server says about itself. `run_id` changes at a restart, `replication` also at a promotion.
+
+    `appends`: it writes an append-only file.
+    """
 
     program: str
     version: str
@@ -69,6 +72,7 @@ class ServerFacts:
     eviction: str
     loading: bool
     is_cluster: bool
+    appends: bool = False
 
     @property
     def too_old(self) -> bool:
@@ -151,6 +155,7 @@ def _facts_of(node: Node, reply: Reply | ServerError) -> ServerFacts:
         eviction=info.get("maxmemory_policy", ""),
         loading=info.get("loading", "0") == "1",
         is_cluster=info.get("cluster_enabled", "0") == "1",
+        appends=info.get("aof_enabled", "0") == "1",
     )
 
 

@@ -23,6 +23,10 @@ AGAIN_S = 0.5
 SCANS, SCANNED = 100, 1000
 """Steps of the search for another program's keys in a store without a layout, and keys in each."""
 SCAN_S = 2.0
+NO_FILE = (
+    "limits: the shared state writes no append-only file (appendonly); unless it is a service that keeps all "
+    "writes, it forgets calls when it restarts, and limits then count as full for their periods"
+)
 NAME_FREE_S, NAME_AGAIN_S = 3.0, 0.2
 """Seconds in which the name of a replica that has just ended becomes free, and between two looks."""
 
@@ -50,6 +54,16 @@ async def refusal_of(settings: StateSettings) -> SharedStateError | None:
     except SharedStateError as problem:
         return problem
     return None
+
+
+async def warning_about_contacts(settings: StateSettings) -> str | None:
+    """Return a warning if the server may come back without the calls that contact limits count."""
+    try:
+        connection, facts = await _open(settings)
+    except SharedStateError:
+        return None
+    connection.close()
+    return None if facts.appends else NO_FILE
 
 
 async def refusal_of_name(settings: StateSettings, name: str) -> SharedStateRefused | None:

@@ -8,6 +8,7 @@ import pytest
 
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.cli import main
+from gateway.shared_state.startup_check import NO_FILE
 from tests.integration.fleet_world import FleetWorld, Replica, fleet_of
 from tests.integration.world import CAMPAIGN, Caller, dials, until, verdict
 from tests.shared_state.servers import Server
@@ -173,3 +174,15 @@ def test_a_limit_without_a_shared_state_ends_the_start(capfd: pytest.CaptureFixt
 def test_the_check_says_that_a_limit_needs_a_shared_state(capfd: pytest.CaptureFixture[str]) -> None:
     main.main(["check"])
     assert NEEDS in capfd.readouterr().out
+
+
+@pytest.mark.usefixtures("alone")
+def test_the_check_warns_of_a_store_that_forgets_calls(
+    real_server: Server, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIAL_GATEWAY_SHARED_STATE_URL", real_server.url)
+    main.main(["check"])
+    assert NO_FILE in " ".join(capfd.readouterr().out.split())
+    real_server.command("CONFIG", "SET", "appendonly", "yes")
+    main.main(["check"])
+    assert "append-only" not in capfd.readouterr().out
