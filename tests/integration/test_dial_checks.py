@@ -18,6 +18,7 @@ from dialgateway import (
     DialCheckVerdict,
     DialGatewayClient,
     DialRequest,
+    HeldRequests,
     Reason,
     SyncDialGatewayClient,
 )
@@ -156,10 +157,13 @@ async def test_holds_and_the_policy_count(tmp_path: Path) -> None:
             with pytest.raises(CallFailed, match="DIALING_DENIED"):
                 await client.check_dial_requests("reminders", [request("t")])
             await client.hold_campaign("reminders", "test")
+            await client.hold_campaign("debt-1", "test", held_requests=HeldRequests.ANSWER)
         async with caller_of(world, folder.ca, BILLING) as billing:
             client = DialGatewayClient(world.target, channel=billing.channel)
             (held,) = (await client.check_dial_requests("reminders", [request("t")])).checks
             assert (held.verdict, held.reason) == (WAIT, Reason.HELD)
+            (answered,) = (await client.check_dial_requests("debt-1", [request("t")])).checks
+            assert (answered.verdict, answered.reason) == (NOT_ACCEPT, Reason.HELD)
 
 
 async def test_a_list_is_bounded_and_the_client_divides_it() -> None:

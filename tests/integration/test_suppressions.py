@@ -60,6 +60,7 @@ async def dialctl(world: World, *arguments: str, stdin: bytes = b"") -> tuple[in
 async def test_queued_and_later_requests_are_rejected(world: World) -> None:
     """Others of the same queue go on; after the end of the suppression the number is dialed again."""
     async with DialGatewayClient(world.target) as client:
+        await suppress(world, "+12065550177")  # the guard decides from now on
         await client.hold_campaign(CAMPAIGN, "test")
         caller = world.stream()
         await caller.send(dial("no"), dial("yes", phone_number=OTHER))
@@ -86,6 +87,7 @@ async def test_no_further_attempt_of_a_call_has_the_number() -> None:
     Connect may have the suppressed one from the first attempt, so it is UNKNOWN.
     """
     async with world_of(call_rate=2.0, call_burst=1.0) as world:
+        await suppress(world, "+12065550177")  # the guard decides from now on
         world.fault(FaultKind.EXCEPTION, code="InternalServerException", status=500, count=1)
         caller = world.stream()
         await caller.send(dial("no"), dial("yes", phone_number=OTHER))
@@ -224,6 +226,16 @@ async def test_dialctl_suppresses_and_allows(world: World) -> None:
     assert "not suppressed" in err
     code, _, err = await dialctl(world, "suppress", "206 555 0123", "--reason", REASON)
     assert (code, "--region" in err, "0123" in err) == (2, True, False)
+
+
+async def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    """What is not on the disk must not be reported as kept."""
+    path = tmp_path / "suppressed.jsonl"
+    file = SuppressionFile(str(path), KEY.encode())
+    path.unlink()
+    path.symlink_to("/dev/full")
+    with pytest.raises(OSError, match=r"No space|Invalid argument"):
+        await file.write(0.0, b"8 bytes.", "Ines", REASON, ended=False)
 
 
 @pytest.mark.parametrize("line", ["nonsense", "[]", '{"number_hash": "zz"}', '{"version": 1}'])
