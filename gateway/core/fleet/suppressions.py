@@ -102,8 +102,8 @@ class FleetSuppressions:
         self._known: dict[bytes, Suppression] = {}
         self._unrecorded: dict[bytes, Suppression] = {}
         self._ahead: dict[bytes, int] = {}
-        self._found: set[bytes] | None = set()
-        self._lost = True  # at first: an own suppression may be older than the first reply
+        self._missing: set[bytes] | None = set()
+        self._lost = False
         self._is_asked = False
 
     def __len__(self) -> int:
@@ -156,7 +156,7 @@ class FleetSuppressions:
             return SuppressionChanges()
         self._is_asked = False
         lost = reply.version < self._cursor
-        if lost or (self._found is None and 0 < self._cursor < reply.trimmed):
+        if lost or (self._missing is None and 0 < self._cursor < reply.trimmed):
             self._read_again(lost=lost)
             return SuppressionChanges()
         self._told = reply.version
@@ -189,6 +189,8 @@ class FleetSuppressions:
         """Take an action of this replica that the store has recorded; pages older than it do not undo it."""
         self._ahead[action.number_hash] = action.version
         self._unrecorded.pop(action.number_hash, None)
+        if not action.ended and not self.complete:
+            self._unrecorded[action.number_hash] = action  # the store may lose it before it is read
         if action.ended:
             return self._end(action.number_hash)
         known = action.number_hash in self._known
@@ -201,17 +203,23 @@ class FleetSuppressions:
         added: list[Suppression] = []
         ended: list[bytes] = []
         for one in page:
-            if self._found is not None and not one.ended:
-                self._found.add(one.number_hash)
+            if self._missing is not None and not one.ended:
+                self._missing.discard(one.number_hash)
             if one.version < self._ahead.get(one.number_hash, 0):
                 continue
             if not one.ended:
                 if one.number_hash not in self._known:
                     added.append(one)
                 self._known[one.number_hash] = one
-            elif one.number_hash not in self._unrecorded:
+            elif self._is_older(self._unrecorded.get(one.number_hash), one):
+                self._unrecorded.pop(one.number_hash, None)
                 ended += self._end(one.number_hash).ended
         return added, ended
+
+    @staticmethod
+    def _is_older(offer: Suppression | None, end: Suppression) -> bool:
+        """Whether an end is about all that is known here: a suppression without a version may be newer."""
+        return offer is None or 0 < offer.version < end.version
 
     def _end(self, number_hash: bytes) -> SuppressionChanges:
         if self._known.pop(number_hash, None) is None:
@@ -224,18 +232,15 @@ class FleetSuppressions:
         if lost:
             self._lost = True
             self._ahead.clear()
-        self._cursor, self._found = 0, set()
+        self._cursor, self._missing = 0, set(self._known)
 
     def _finish_reading(self) -> list[bytes]:
         """Everything was read from the beginning: offer what the store has lost, or end what it has ended."""
-        found, self._found = self._found, None
+        missing, self._missing = self._missing, None
         lost, self._lost = self._lost, False
         self.complete = True
-        if found is None:
-            return []
-        missing = self._known.keys() - found - self._unrecorded.keys()
+        left = [one for one in missing or () if one in self._known and one not in self._unrecorded]
         if lost:
-            self._unrecorded |= {number_hash: self._known[number_hash] for number_hash in missing}
+            self._unrecorded |= {number_hash: self._known[number_hash] for number_hash in left}
             return []
-        ended = [one for one in missing if self._ahead.get(one, 0) <= self._cursor]
-        return [number_hash for one in ended for number_hash in self._end(one).ended]
+        return [number_hash for one in left for number_hash in self._end(one).ended]
