@@ -22,44 +22,29 @@ from gateway.control.audit import Audit
 from gateway.control.console_view import Console
 from gateway.control.file_watch import FileWatch
 from gateway.control.fleet_snapshots import FleetSnapshots
-from gateway.control.guard_figures import guard_figures
-from gateway.control.guard_keeper import GuardKeeper
 from gateway.control.live_settings import LiveSettings
 from gateway.control.monitoring import Monitoring
-from gateway.control.number_review import NumberReview
 from gateway.control.operations import CampaignOperations
 from gateway.control.snapshots import StatusSnapshots
-from gateway.control.suppressions import NumberOperations
-from gateway.core.compliance.port import RequestGuard
-from gateway.core.compliance.records import GuardRecord
 from gateway.core.engine import Engine
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.reader import CampaignLister, DirectoryReader
 from gateway.dispatch.dispatcher import Dispatcher
 from gateway.dispatch.fleet import Fleet, FleetSetup, Surroundings, build_replica
 from gateway.fleet_setup import replica_name
-from gateway.part_settings import (
-    access_files_of,
-    directory_of,
-    guard_paths_of,
-    limits_of,
-    stream_limits_of,
-    suppression_file_of,
-)
+from gateway.guard_setup import GuardParts
+from gateway.part_settings import access_files_of, directory_of, limits_of, stream_limits_of
 from gateway.runtime import logs
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.memory import keep_tidy
 from gateway.runtime.supervision import Supervisor, trace_of
 from gateway.settings import Settings
-from gateway.telemetry import GuardFigures, Telemetry
-from gateway.trail_setup import trail_of
+from gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
 LAST_ANSWERS_S, LONGEST_LAST_ANSWERS_S = 0.4, 5.0
 """Seconds for callers to read their last answers: at least, and at most if the grace has them."""
-LAST_RECORDS_S, LONGEST_LAST_RECORDS_S = 0.5, 5.0
-"""Seconds to write the last records of the guard's trail: at least, and at most if the grace has them."""
 LAST_SPANS_S = 0.4
 """Seconds to export the last spans in, at least."""
 FIRST_NAMES_S = 5.0
@@ -109,16 +94,21 @@ class Gateway:
         self.directory = directory or directory_of(settings)
         self.access = Access(access_files_of(settings), time.time, telemetry.refused, self.directory)
         live = LiveSettings(settings, environment or {}, self._apply, self._audit)
-        self.guard = GuardKeeper(guard_paths_of(settings), self.directory, self._clock.epoch_now)
-        self.guard.use, self.guard.review = self._use_guard, self._dispatcher.review
-        self.trail = trail_of(settings, self.guard.hashing.of, environment or {})
-        self._dispatcher.tell_guard_decisions(self._guard_decided)
+        self._guard = GuardParts(
+            settings,
+            environment or {},
+            self.directory,
+            self._clock,
+            self._dispatcher,
+            lambda: self.engine.outstanding,
+            self._audit,
+            self._fleet,
+        )
+        self.guard = self._guard.keeper
         self._files = FileWatch(self.access, live, self.guard)
         self._names = self._names_reader(settings, listers, rng)
         self._open_to_all = self.access.policy is None and not is_loopback(settings.listen.rpartition(":")[0])
         self._snapshots, self._operations = self._campaign_parts()
-        self._number_review = NumberReview(self._dispatcher, lambda: self.engine.outstanding)
-        self._numbers = self._number_operations(settings)
         self._servicer, self._campaigns, self._server = self._grpc_parts(settings, keepalive, rng)
         self._monitoring, self._console = self._admin_parts(settings)
         self._admin = AdminServer(
@@ -180,7 +170,7 @@ class Gateway:
         keepalive = keepalive or Keepalive(settings.keepalive, settings.keepalive_timeout, limits.max_age_s)
         authorizer = Authorizer(control)
         compliance = ComplianceServicer(
-            self._numbers,
+            self._guard.numbers,
             self._dispatcher.check,
             lambda: self.guard.version,
             self._clock,
@@ -211,7 +201,7 @@ class Gateway:
             fleet=self._fleet,
             campaign_name=self.directory.name_of,
             directory=lambda: None if self._names is None else self._names.figures(),
-            guard=self._guard_figures,
+            guard=self._guard.figures,
         )
         console = Console(
             self._dispatcher,
@@ -225,7 +215,7 @@ class Gateway:
             settings,
             self.directory,
             replica_name(settings),
-            self._guard_figures,
+            self._guard.figures,
         )
         return monitoring, console
 
@@ -260,43 +250,6 @@ class Gateway:
             self._dispatcher.campaign_actions, shared, now, control, self.directory, audit=self._audit
         )
 
-    def _use_guard(self, guard: RequestGuard) -> None:
-        """Decide by a guard from now on, and only while a required trail can be written."""
-        self._dispatcher.use_guard(self.trail.guarded(guard))
-
-    def _guard_figures(self) -> GuardFigures | None:
-        return guard_figures(self.guard, self.trail, self._dispatcher.waiting_for_opening)
-
-    def _guard_decided(self, records: Sequence[GuardRecord]) -> None:
-        """Count what the guard has decided, and record it in the trail."""
-        self.guard.note(records)
-        self.trail.put(self._clock.epoch_now(), records)
-
-    def _number_operations(self, settings: Settings) -> NumberOperations:
-        """Return what suppresses numbers: on all replicas of a fleet."""
-        guard, fleet = self.guard, self._fleet
-        live, file = guard.suppressions.live, suppression_file_of(settings, guard.hashing)
-        for kept in () if file is None else file.kept:
-            live.add(kept.number_hash, kept.at, kept.reason)
-        if fleet is not None:
-            fleet.suppressions.serve(live, guard.hashing)
-            fleet.suppressions.changed = self._numbers_changed
-        operations = NumberOperations(
-            live,
-            guard.hashing,
-            self._numbers_changed,
-            time.time,
-            None if fleet is None else fleet.suppressions,
-            file,
-            audit=self._audit,
-        )
-        operations.noted = self.trail.operator
-        return operations
-
-    def _numbers_changed(self) -> None:
-        self.guard.activate()
-        self._number_review.changed()
-
     @property
     def kept(self) -> int:
         """How many dial requests take memory: outstanding ones, and those with an answer not handed over yet.
@@ -310,10 +263,7 @@ class Gateway:
         """Serve; return the gRPC port. Raises `OSError` where the address cannot be had."""
         self.admin_port = await self._admin.start()
         await self._begin_to_read_names()
-        self.guard.start()
-        if self.trail:  # it records what is sent, also without rules
-            self.trail.start()
-            self.guard.activate()
+        self._guard.start()
         try:
             port = await self._server.start()
         except OSError:
@@ -429,7 +379,7 @@ class Gateway:
         except TimeoutError:
             log.warning("callers that do not read their answers are cut off")
         await self._server.stop(0.1)
-        self._number_review.close()
+        self._guard.stop()
         for task in (self._running, *self._watching):
             if task is not None:
                 task.cancel()
@@ -439,8 +389,7 @@ class Gateway:
             await self._names.close()
         await self._port.close()
         await self._admin.stop()
-        left_s = leave_by - self._clock.now()
-        await asyncio.to_thread(self.trail.close, max(LAST_RECORDS_S, min(left_s, LONGEST_LAST_RECORDS_S)))
+        await self._guard.close(leave_by - self._clock.now())
         left_s = leave_by - self._clock.now()
         last = await self._monitoring.last()
         await asyncio.to_thread(self._telemetry.shutdown, max(LAST_SPANS_S, left_s), last)
