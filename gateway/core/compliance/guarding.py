@@ -58,6 +58,7 @@ class Guarding:
         self._changes = 0
         self._ahead_s = expiry.ahead_s
         self._waiting = OpeningWait()
+        self._is_reviewing = self._reviews_again = False
         self._records: list[GuardRecord] = []
 
     def use(self, guard: RequestGuard) -> None:
@@ -261,10 +262,25 @@ class Guarding:
             self._review_all()
 
     def _review_all(self) -> None:
-        """Begin to decide again about all entries in no call. A call that is formed decides about its own."""
+        """Begin to decide again about all entries in no call. A call that is formed decides about its own.
+
+        A review that is under way is finished first, and followed by one other, however often this is called.
+        """
         self._generation += 1
         self._slices.add(self._waiting.take_all(), self._review_delayed)
-        self._slices.add(self._outstanding.all_entries(), self._review_waiting)
+        if self._is_reviewing:
+            self._reviews_again = True
+        else:
+            self._review_queues()
+
+    def _review_queues(self) -> None:
+        self._is_reviewing, self._reviews_again = True, False
+        self._slices.add(self._outstanding.all_entries(), self._review_waiting, self._reviewed)
+
+    def _reviewed(self, now: float) -> None:
+        self._is_reviewing = False
+        if self._reviews_again:
+            self._review_queues()
 
     def _is_permitted(self, now: float, entry: Entry) -> bool:
         """Decide about an entry that is in no queue; return whether it may be sent now."""

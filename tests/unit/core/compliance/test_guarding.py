@@ -392,3 +392,22 @@ def test_joined_requests_share_the_wait() -> None:
     bench.send_all(NOW, other, "t")
     bench.complete(NOW + 100.001, bench.call(NOW + 100.001))
     assert one.answers[0].outcome is other.answers[0].outcome is Outcome.ACCEPTED
+
+
+def test_changes_that_follow_each_other_fast_are_reviewed_together() -> None:
+    """However often the guard changes during a review, one other review follows it."""
+    guard = HoursGuard()
+    bench, caller = bench_with(guard), Caller()
+    bench.send_all(NOW, caller, *many(1_000))
+    guard.asked = 0
+    for change in range(1, 101):
+        guard.changes = change
+        bench.send(NOW, caller, dial(f"new{change}"))
+    guard.refused = {"t999"}
+    guard.changes = 101
+    bench.send(NOW, caller, dial("last"))
+    while bench.engine.unfinished:
+        bench.engine.do_slice(NOW)
+    bench.take_answers(NOW)
+    assert guard.asked < 4_000
+    assert told(caller.answers[999])[1] is Reason.SUPPRESSED  # the last change counts for all
