@@ -205,6 +205,9 @@ class NumberOperations:
             await self._file.write(at, number_hash, operator.name, operator.reason, ended=False)
         except OSError as error:
             self._not_kept("the number is suppressed only until this process ends", error)
+        finally:
+            if self._numbers.add(number_hash, at, operator.reason):  # an earlier end was written meanwhile
+                self._reviewed()
         return NumberDone(number_hash.hex(), existed, Lifetime.FILE)
 
     async def _allow_here(self, number_hash: bytes, operator: Operator) -> NumberDone:

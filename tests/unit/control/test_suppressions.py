@@ -1,5 +1,6 @@
 """What operators of numbers are told, and what the records have."""
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 
@@ -14,7 +15,9 @@ from gateway.control.suppressions import (
     Lifetime,
     NotSuppressed,
     NumberOperations,
+    SuppressionFile,
     SuppressionLimitReached,
+    SuppressionNotKept,
     SuppressionNotShared,
     SuppressionsUnread,
 )
@@ -61,6 +64,7 @@ class Bench:
 
     fleet: Fleet | None = None
     most: int = 10
+    file: SuppressionFile | None = None
     reviews: int = 0
     noted: list[tuple[object, ...]] = field(default_factory=list)
 
@@ -72,6 +76,7 @@ class Bench:
             self._reviewed,
             lambda: 7.0,
             self.fleet,  # type: ignore[arg-type]
+            self.file,
             audit=Audit("replica"),
         )
         self.operations.noted = lambda *told: self.noted.append(told)
@@ -104,6 +109,40 @@ async def test_without_a_fleet_it_lasts_as_long_as_the_process(caplog: pytest.Lo
     number_hash = NumberHash(b"key").of(NUMBER)
     assert bench.noted[0] == (7.0, "suppressed", number_hash, "Ines", "asked for it")
     assert bench.noted[-1][1] == "allowed"
+
+
+@dataclass
+class SlowFile:
+    """A file whose lines are on the disk when the test says so, in their order."""
+
+    written: list[bool] = field(default_factory=list)
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    may_write: asyncio.Event = field(default_factory=asyncio.Event)
+    problem: OSError | None = None
+
+    async def write(self, at: float, number_hash: bytes, actor: str, reason: str, *, ended: bool) -> None:
+        async with self.writing:
+            await self.may_write.wait()
+            if self.problem is not None and not ended:
+                raise self.problem
+            self.written.append(ended)
+
+
+@pytest.mark.parametrize("problem", [None, OSError(28, "No space left on device")])
+async def test_a_suppression_during_an_end_is_in_force_once_it_returns(problem: OSError | None) -> None:
+    """The end was written first, so the suppression counts, in the file and in this process."""
+    file = SlowFile(problem=problem)
+    bench = Bench(file=file)
+    bench.live.add(NumberHash(b"key").of(NUMBER), 1.0, "earlier")
+    end = asyncio.create_task(bench.operations.allow(NUMBER, OPERATOR))
+    again = asyncio.create_task(bench.operations.suppress(NUMBER, OPERATOR))
+    await asyncio.sleep(0)
+    file.may_write.set()
+    await end
+    await asyncio.gather(again, return_exceptions=True)
+    assert isinstance(again.exception(), SuppressionNotKept if problem else type(None))
+    assert NumberHash(b"key").of(NUMBER) in bench.live
+    assert file.written == ([True] if problem else [True, False])
 
 
 async def test_a_limit_displaces_nothing() -> None:
