@@ -187,6 +187,12 @@ class FleetSuppressions:
 
     def recorded(self, action: Suppression) -> SuppressionChanges:
         """Take an action of this replica that the store has recorded; pages older than it do not undo it."""
+        known_one = self._known.get(action.number_hash)
+        newest = max(
+            self._ahead.get(action.number_hash, 0), known_one.version if known_one is not None else 0
+        )
+        if action.version < newest:  # a later action of the same number was told of before
+            return SuppressionChanges()
         self._ahead[action.number_hash] = action.version
         self._unrecorded.pop(action.number_hash, None)
         if not action.ended and not self.complete:

@@ -196,6 +196,22 @@ def test_a_page_from_before_an_own_action_does_not_undo_it() -> None:
     assert number(1) in replica
 
 
+def test_the_late_reply_to_an_end_does_not_undo_a_later_suppression() -> None:
+    """This replica has read what another operator did later before it learns of the end."""
+    fleet = Fleet()
+    fleet.exchange("a")
+    fleet.suppress("a", 1)
+    fleet.exchange("a")
+    fleet.now_ms += 10
+    ended = fleet.rules.end(fleet.now_ms, replace(suppression(1), ended=True), known=True)
+    fleet.suppress("b", 1)
+    fleet.exchange("a")
+    assert ended is not None
+    assert fleet.replica("a").recorded(ended).ended == ()
+    fleet.settle()
+    assert fleet.known("a") == {1}
+
+
 def test_a_lost_suppression_does_not_outlive_its_end() -> None:
     """A number that was allowed after the loss stays allowed when another replica offers the lost record."""
     fleet = Fleet()
