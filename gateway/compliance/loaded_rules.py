@@ -36,7 +36,7 @@ class LoadedRules:
         self._hashing = hashing
         self._suppressions = suppressions
         self.files = GuardFiles(path, self.zones, directory, self._check)
-        self.guard = self._guard_of(self.files.rules)
+        self.guard = self._newest = self._guard_of(self.files.rules)
 
     def prepare(self, now: float) -> None:
         """Read what the guard needs in the years around an instant; to be called again each year."""
@@ -46,14 +46,15 @@ class LoadedRules:
         """Read changed files; return whether rules or lists are others than before."""
         if not self.files.reread():
             return False
-        if self.files.rules is not self.guard.rules:
+        if self.files.rules is not self._newest.rules:
             guard = self._guard_of(self.files.rules)
             guard.prepare(now)
-            self.guard = guard
+            self._newest = guard
         return True
 
     def publish(self) -> None:
-        """Use the lists that were read last."""
+        """Use the rules and lists that were read last."""
+        self.guard = self._newest
         self._suppressions.publish(self.files.tables())
 
     def in_words(self) -> list[str]:

@@ -157,3 +157,18 @@ def test_a_key_that_cannot_be_used_ends_the_start(content: bytes | None, tmp_pat
         path.write_bytes(content)
     with pytest.raises(AccessError, match=f"DIAL_GATEWAY_GUARD_KEY_FILE: .*{path.name}"):
         read_key(str(path))
+
+
+async def test_rules_that_were_read_in_a_thread_count_only_with_their_lists(tmp_path: Path) -> None:
+    """A number that is suppressed meanwhile does not bring the new rules into use without their lists."""
+    keeper, owner, path = keeper_of(OPEN, tmp_path)
+    keeper.start()
+    (tmp_path / "dnc.txt").write_text("+12125550100\n")
+    path.write_text(LISTED.format(path=tmp_path / "dnc.txt"))
+    assert keeper.rules is not None
+    assert keeper.rules.reread(NOW)
+    keeper.activate()
+    assert [guard.decide(NOW, request()).kind for guard in owner.given] == [VerdictKind.ALLOWED]
+    keeper.rules.publish()
+    keeper.activate()
+    assert owner.given[-1].decide(NOW, request("+12125550100")).reason is Reason.SUPPRESSED
