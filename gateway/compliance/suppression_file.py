@@ -51,7 +51,8 @@ def list_reader(
 ) -> Callable[[], ReadList]:
     """Return a function that reads a list, but a refused file only once, since a large one takes seconds.
 
-    The function raises the `SuppressionFileError` of the file each time. `read` replaces `read_list`.
+    The function raises the `SuppressionFileError` of the file each time, and also if the file is written
+    while it is read. `read` replaces `read_list`.
     """
     file, read = WatchedFile(path), read or read_list
     refused: SuppressionFileError | None = None
@@ -60,11 +61,15 @@ def list_reader(
         nonlocal refused
         if not file.changed() and refused is not None:
             raise SuppressionFileError(str(refused))
+        refused = None
         try:
-            return read(name, path)
+            found = read(name, path)
         except SuppressionFileError as error:
             refused = error
             raise
+        if file.changed():  # numbers may be missing; it is read again at the next call
+            raise SuppressionFileError(f"lists.{name}: {path} was changed while it was read")
+        return found
 
     return read_changed
 

@@ -117,6 +117,29 @@ def test_a_refused_file_is_read_once(tmp_path: Path) -> None:
     assert reads == 3
 
 
+def test_a_list_that_is_written_while_it_is_read_replaces_nothing(tmp_path: Path) -> None:
+    """Its last numbers may be missing. The complete file is read at the next time."""
+    path = tmp_path / "list"
+    path.write_text(f"{NEW_YORK}\n{LONDON}\n")
+    rest = [""]
+
+    def read(name: str, path_: str) -> ReadList:
+        found = read_list(name, path_)
+        with path.open("a") as file:
+            file.write(rest.pop())
+        return found
+
+    found = reloaded_list("dnc", str(path), list_reader("dnc", str(path), read))
+    path.write_text(f"{NEW_YORK}\n")
+    rest[:] = ["", f"{LONDON}\n"]
+    assert not found.reread()
+    assert "was changed while it was read" in found.complaint
+    assert LONDON.encode() in found.value.table
+    assert found.reread()
+    assert not found.complaint
+    assert len(found.value.table) == 2
+
+
 def test_a_list_that_was_never_there(tmp_path: Path) -> None:
     with pytest.raises(SuppressionFileError, match=r"lists\.dnc: cannot read"):
         reloaded_list("dnc", str(tmp_path / "none"))
