@@ -12,6 +12,7 @@ ended in the second.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 OFFERED, PAGE = 200, 1_000
 """Suppressions that one request offers to the store, and suppressions and ends in one reply, at most: the
@@ -145,7 +146,7 @@ class FleetSuppressions:
         One request at a time is made, each with its own call of this.
         """
         self._is_asked = True
-        return tuple(self._unrecorded.values())[:OFFERED] if self.complete else ()
+        return tuple(islice(self._unrecorded.values(), OFFERED)) if self.complete else ()
 
     def read(self, reply: SuppressionsReply, offers: Sequence[Suppression] = ()) -> SuppressionChanges:
         """Take the reply to the last request, which had `offers`; return what to carry out.
