@@ -96,12 +96,11 @@ class Guard:
     def prepare(self, now: float) -> None:
         """Read what takes long, before the guard decides: it takes a second or two, and a thread may do it.
 
-        That is the holidays of the years around an instant, and the expressions for numbers of the allowed
-        regions. It should be called again once a year.
+        That is the holidays of the years around an instant, and the expressions for numbers of all calling
+        codes: also a number that no rule allows must not make the event loop wait for them. It should be
+        called again once a year.
         """
-        allowed = [rule.regions for rule in self.rules.rules]
-        known = [regions for regions in allowed if regions is not None]
-        self._numbers.prepare(frozenset().union(*known) if len(known) == len(allowed) else None)
+        self._numbers.prepare()
         year = datetime.fromtimestamp(now, UTC).year
         for calendar in self.calendars.values():
             calendar.prepare(range(year - 1, year + 3))

@@ -98,15 +98,13 @@ class PhoneNumbers:
                 return found
         return self._learned(number)
 
-    def prepare(self, regions: Iterable[str] | None = None) -> None:
-        """Read the expressions of the calling codes of some regions, or of all, before they are needed.
+    def prepare(self) -> None:
+        """Read the expressions of all calling codes before they are needed.
 
-        It takes up to a tenth of a second for each calling code, and a second for all. A thread may do it.
+        It takes up to half a second for each calling code, and a second or two for all. A thread may do it.
         """
-        codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
-        for code in codes if regions is None else set(map(phonenumbers.country_code_for_region, regions)):
-            if code in codes:
-                _patterns_of(code)
+        for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+            _patterns_of(code)
 
     def _learned(self, number: str) -> NumberFacts:
         facts = self.looked_up(number)

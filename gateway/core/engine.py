@@ -273,6 +273,7 @@ class Engine:
     def poll(self, now: float) -> Decision:
         """Return what to do at `now`, and when to ask again if nothing happens until then."""
         decision = Decision()
+        decision.revoked = self.guarding.note_changes(now, self._calls)
         for campaign_id in self._conditions.advance(now):
             self._scheduler.reconsider(now, campaign_id)
         self._scheduler.note_permits(self._pacer.available_share(now))

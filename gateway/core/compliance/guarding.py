@@ -72,10 +72,7 @@ class Guarding:
 
     def admitted(self, now: float, entries: list[Entry]) -> list[Entry]:
         """Return the new entries that may be sent now; the others wait for an opening, or are answered."""
-        if not self._decides:
-            return entries
-        self._note_changes()
-        if not entries:
+        if not self._decides or not entries:
             return entries
         first, generation = entries[0].request, self._generation
         offset = first.expires_at - (first.expiration or 0.0)  # it is the same for all
@@ -100,7 +97,6 @@ class Guarding:
         """
         if not self._decides:
             return entries
-        self._note_changes()
         generation = self._generation
         if all(entry.decided_in == generation for entry in entries):
             return entries
@@ -153,6 +149,17 @@ class Guarding:
         self._review_all()
         self._slices.run(now)
         return revoked
+
+    def note_changes(self, now: float, calls: Iterable[Batch]) -> list[Batch]:
+        """Decide again about all entries if earlier verdicts may not hold, or the wall clock was set.
+
+        Return the calls with an entry that may not be sent now, which are revoked.
+        """
+        changes, ahead_s = self.guard.changes, self._expiry.ahead_s
+        if changes == self._changes and abs(ahead_s - self._ahead_s) <= CLOCK_STEP_S:
+            return []
+        self._changes, self._ahead_s = changes, ahead_s
+        return self.review(now, calls)
 
     def revoke_refused(self, now: float, calls: Iterable[Batch]) -> list[Batch]:
         """Revoke the calls with an entry that may not be sent now; return those.
@@ -253,13 +260,6 @@ class Guarding:
         """Whether an entry of a call may not be sent now, or only until an earlier closing time."""
         verdict, give_up_at = self.decided(now, entry.request)
         return verdict.kind is not _ALLOWED or give_up_at < entry.give_up_at
-
-    def _note_changes(self) -> None:
-        """Decide again about all entries if earlier verdicts may not hold, or the wall clock was set."""
-        changes, ahead_s = self.guard.changes, self._expiry.ahead_s
-        if changes != self._changes or abs(ahead_s - self._ahead_s) > CLOCK_STEP_S:
-            self._changes, self._ahead_s = changes, ahead_s
-            self._review_all()
 
     def _review_all(self) -> None:
         """Begin to decide again about all entries in no call. A call that is formed decides about its own.

@@ -232,6 +232,19 @@ def test_a_decision_holds_until_closing_time() -> None:
     assert guard.asked == 25
 
 
+def test_a_change_of_the_guard_revokes_calls_at_the_next_poll() -> None:
+    """Also without a review: such as when a trail cannot be written any more, or names have changed."""
+    guard = HoursGuard()
+    bench, caller = bench_with(guard), Caller()
+    bench.send_all(NOW, caller, "a")
+    batch = bench.call(NOW)
+    guard.refused.add("a")
+    guard.changes += 1
+    assert bench.poll(NOW).revoked == [batch]
+    assert batch.revoked
+    assert bench.poll(NOW).revoked == []
+
+
 def test_a_wall_clock_that_is_set_back_closes_what_was_open() -> None:
     """Requests that were allowed wait again for the opening."""
     guard = opening_at(0.0)
@@ -397,15 +410,16 @@ def test_joined_requests_share_the_wait() -> None:
 def test_changes_that_follow_each_other_fast_are_reviewed_together() -> None:
     """However often the guard changes during a review, one other review follows it."""
     guard = HoursGuard()
-    bench, caller = bench_with(guard), Caller()
+    bench, caller = bench_with(guard, slice_units=10), Caller()
+    bench.engine.operator_actions.hold(NOW, "campaign", Hold("op", "why", NOW))
     bench.send_all(NOW, caller, *many(1_000))
     guard.asked = 0
-    for change in range(1, 101):
+    for change in range(1, 51):
         guard.changes = change
-        bench.send(NOW, caller, dial(f"new{change}"))
+        bench.poll(NOW)
     guard.refused = {"t999"}
-    guard.changes = 101
-    bench.send(NOW, caller, dial("last"))
+    guard.changes = 51
+    bench.poll(NOW)
     while bench.engine.unfinished:
         bench.engine.do_slice(NOW)
     bench.take_answers(NOW)
