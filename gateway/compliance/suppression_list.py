@@ -1,8 +1,8 @@
 """Numbers that must not be called: a compact table for millions, and live additions.
 
 The table keeps eight bytes for a number: the hash that Python itself makes of its text (SipHash with a key
-that the process draws at its start). It never leaves the process. The last bits of a hash choose one
-of 32,768 sorted arrays.
+that the process draws at its start). It never leaves the process. The first bits of a hash choose one
+of 65,536 sorted arrays.
 
 Live additions are shared by replicas, so they are hashes with the key of the gateway (`number_hash`).
 """
@@ -11,8 +11,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-_PARTS = 32_768
-_OF_PART = _PARTS - 1
+_HASH_BITS, _COARSE_BITS, _PART_BITS = 64, 10, 16
+_PART_SHIFT, _FIRST_POSITIVE = _HASH_BITS - _PART_BITS, 1 << (_PART_BITS - 1)
 
 
 class NumberTable:
@@ -22,22 +22,42 @@ class NumberTable:
     """
 
     def __init__(self, numbers: Iterable[bytes] = ()) -> None:
-        self._parts = [array("q") for _ in range(_PARTS)]
-        append = [part.append for part in self._parts]
-        for one in map(hash, numbers):
-            append[one & _OF_PART](one)
-        append.clear()  # they keep the unsorted parts
-        for at, part in enumerate(self._parts):
-            self._parts[at] = array("q", sorted(part))
+        self._parts: list[array[int]] = []
+        end = -(1 << (_HASH_BITS - 1))
+        for coarse in _coarse_parts(numbers):
+            ordered, begin = sorted(coarse), 0
+            for _ in range(1 << (_PART_BITS - _COARSE_BITS)):
+                end += 1 << _PART_SHIFT
+                stop = bisect_left(ordered, end, begin)
+                part = array("q")
+                part.fromlist(ordered[begin:stop])
+                self._parts.append(part)
+                begin = stop
 
     def __contains__(self, number: bytes) -> bool:
         one = hash(number)
-        part = self._parts[one & _OF_PART]
+        part = self._parts[(one >> _PART_SHIFT) + _FIRST_POSITIVE]
         at = bisect_left(part, one)
         return at < len(part) and part[at] == one
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
+
+
+def _coarse_parts(numbers: Iterable[bytes]) -> Iterator["array[int]"]:
+    """Yield the hashes of numbers in parts by their first bits, in order; each is freed after its turn.
+
+    They are few, so that their ends stay in the processor's cache while millions of hashes are added.
+    """
+    parts = [array("q") for _ in range(1 << _COARSE_BITS)]
+    append = [part.append for part in parts]
+    shift, first_positive = _HASH_BITS - _COARSE_BITS, 1 << (_COARSE_BITS - 1)
+    for one in map(hash, numbers):
+        append[(one >> shift) + first_positive](one)
+    append.clear()  # they keep the parts
+    parts.reverse()
+    while parts:
+        yield parts.pop()
 
 
 class LiveSuppressions:
