@@ -1,55 +1,23 @@
 """What the core does with the verdicts of the guard."""
 
-from typing import Any
-
 import pytest
 
 from gateway.core import answers
-from gateway.core.campaigns.holds import ActionKind, Hold, OperatorAction
-from gateway.core.compliance.records import GuardDecision, GuardRecord
+from gateway.core.campaigns.holds import Hold
+from gateway.core.compliance.records import GuardDecision
 from gateway.core.errors import ConnectUnreachable
-from gateway.core.model import Answer, Outcome, Reason, RetryAdvice
+from gateway.core.model import Outcome, Reason, RetryAdvice
+from tests.unit.core.compliance.guarded_bench import (
+    LEAD_S,
+    RELEASED,
+    bench_with,
+    records,
+    records_of,
+    told,
+    waiting,
+)
 from tests.unit.core.compliance.hours_guard import EPOCH, HoursGuard, closing_at, opening_at
-from tests.unit.core.making import NOW, Bench, Caller, assert_idle, dial, many, tokens_of
-
-LEAD_S = 5.05
-"""Seconds before an expiration or closing time after which nothing is sent: headroom and margin."""
-RELEASED = OperatorAction(ActionKind.RELEASE, "op", "why", NOW)
-
-
-def bench_with(guard: HoursGuard, **limits: Any) -> Bench:
-    """Return a bench whose calls need a second of headroom, and do not linger."""
-    return Bench(guard, linger_s=0.0, expiry_headroom_s=LEAD_S - 0.05, **limits)
-
-
-def records(bench: Bench) -> list[tuple[GuardDecision, str]]:
-    """Return the decisions since the last call, each with its token."""
-    return [(one.decision, one.request.client_token) for one in records_of(bench)]
-
-
-def records_of(bench: Bench) -> list[GuardRecord]:
-    """Take the records of the guard."""
-    return bench.engine.guarding.take_records()
-
-
-def review(bench: Bench, now: float) -> int:
-    """Tell the engine that the guard decides otherwise now; return how many calls are revoked."""
-    revoked = bench.engine.review(now)
-    while bench.engine.unfinished:
-        bench.engine.do_slice(now)
-    bench.take_answers(now)
-    return len(revoked)
-
-
-def waiting(bench: Bench) -> int:
-    """Return how many requests wait for an opening."""
-    return bench.engine.guarding.waiting
-
-
-def told(answer: Answer | None) -> tuple[Outcome, Reason, RetryAdvice]:
-    """Return what matters of an answer."""
-    assert answer is not None
-    return answer.outcome, answer.reason, answer.advice
+from tests.unit.core.making import NOW, Caller, assert_idle, dial, many, tokens_of
 
 
 def test_what_a_rule_refuses_is_answered_at_once_and_not_sent() -> None:
@@ -159,160 +127,6 @@ def test_a_retry_after_closing_is_not_made() -> None:
     assert tokens_of(batch) == ["t"]
 
 
-def test_a_call_that_is_formed_during_a_review_decides_itself() -> None:
-    """A review takes many turns; a number that is refused since then is not sent meanwhile."""
-    guard = HoursGuard()
-    bench, caller = bench_with(guard, slice_units=1), Caller()
-    bench.send_all(NOW, caller, "a", "b", "c")
-    guard.refused.add("c")
-    bench.engine.review(NOW)
-    assert bench.engine.unfinished
-    assert tokens_of(bench.call(NOW)) == ["a", "b"]
-    assert told(caller.answers[2])[:2] == (Outcome.REJECTED, Reason.SUPPRESSED)
-
-
-def test_calls_formed_before_a_review_begins_decide_again() -> None:
-    """Calls are revoked at once, and a review may begin later: nothing goes by a decision from before."""
-    guard = HoursGuard()
-    bench, caller = bench_with(guard), Caller()
-    bench.send_all(NOW, caller, "a", "b")
-    batch = bench.call(NOW)
-    bench.send_all(NOW, caller, "c", "d")
-    guard.refused |= {"a", "c"}
-    assert bench.engine.revoke_refused(NOW) == [batch]
-    assert batch.revoked
-    _, formed = bench.next_call(NOW)
-    assert tokens_of(formed) == ["d"]
-    assert told(caller.answers[2])[:2] == (Outcome.REJECTED, Reason.SUPPRESSED)
-
-
-def test_a_retry_is_decided_again_after_a_change() -> None:
-    """A request that comes back from a call after the rules have changed is not sent by the old decision."""
-    guard = HoursGuard()
-    bench, caller = bench_with(guard), Caller()
-    bench.send_all(NOW, caller, "a")
-    bench.complete(NOW, bench.call(NOW), failure=ConnectUnreachable())
-    guard.refused.add("a")
-    review(bench, NOW)
-    for seconds in range(1, 20):
-        assert not bench.poll(NOW + seconds).batches
-    assert caller.answers[0].reason is Reason.SUPPRESSED
-
-
-def test_a_call_is_revoked_if_the_hours_close_earlier_by_new_rules() -> None:
-    """Its attempts could go on until the old closing time."""
-    guard = closing_at(300.0)
-    bench, caller = bench_with(guard), Caller()
-    bench.send_all(NOW, caller, "a")
-    batch = bench.call(NOW)
-    assert review(bench, NOW) == 0
-    guard.windows = closing_at(200.0).windows
-    assert review(bench, NOW) == 1
-    assert batch.revoked
-
-
-def test_a_review_shortens_what_waits_for_a_call() -> None:
-    """A held campaign's requests give up at the new closing time."""
-    guard = closing_at(300.0)
-    bench, caller = bench_with(guard), Caller()
-    bench.engine.operator_actions.hold(NOW, "campaign", Hold("op", "why", NOW))
-    bench.send_all(NOW, caller, "a")
-    guard.windows = closing_at(100.0).windows
-    review(bench, NOW)
-    bench.poll(NOW + 100.0)
-    assert told(caller.answers[0])[:2] == (Outcome.REJECTED, Reason.OUTSIDE_CALLING_HOURS)
-
-
-def test_a_decision_holds_until_closing_time() -> None:
-    """A call is formed without asking again if nothing has changed, since decisions cost time."""
-    guard = HoursGuard()
-    bench, caller = bench_with(guard), Caller()
-    bench.send_all(NOW, caller, *many(25))
-    bench.call(NOW)
-    assert guard.asked == 25
-
-
-def test_a_change_of_the_guard_revokes_calls_at_the_next_poll() -> None:
-    """Also without a review: such as when a trail cannot be written any more, or names have changed."""
-    guard = HoursGuard()
-    bench, caller = bench_with(guard), Caller()
-    bench.send_all(NOW, caller, "a")
-    batch = bench.call(NOW)
-    guard.refused.add("a")
-    guard.changes += 1
-    assert bench.poll(NOW).revoked == [batch]
-    assert batch.revoked
-    assert bench.poll(NOW).revoked == []
-
-
-def test_a_wall_clock_that_is_set_back_closes_what_was_open() -> None:
-    """Requests that were allowed wait again for the opening."""
-    guard = opening_at(0.0)
-    bench, caller = bench_with(guard), Caller()
-    bench.engine.operator_actions.hold(NOW, "campaign", Hold("op", "why", NOW))
-    bench.send_all(NOW, caller, "t")
-    bench.engine.operator_actions.release(NOW, "campaign", RELEASED)
-    bench.engine.wall_clock_gained(-50.0)
-    assert not bench.poll(NOW + 1.0).batches
-    assert waiting(bench) == 1
-    assert tokens_of(bench.call(NOW + 50.001)) == ["t"]
-
-
-def test_a_call_of_refused_requests_only_is_not_made() -> None:
-    """Its permit stays, and nothing is left to do."""
-    guard = HoursGuard()
-    bench, caller = bench_with(guard), Caller()
-    bench.send_all(NOW, caller, "a", "b")
-    guard.refused |= {"a", "b"}
-    bench.engine.review(NOW)
-    assert not bench.poll(NOW).batches
-    assert len(caller.answers) == 2
-    assert_idle(bench, NOW)
-
-
-def test_a_review_answers_what_waits_and_revokes_calls_under_way() -> None:
-    """What is suppressed is answered in its queue, its call is revoked, and others of it are sent again."""
-    guard = HoursGuard()
-    bench, caller = bench_with(guard), Caller()
-    bench.send_all(NOW, caller, "a", "b")
-    batch = bench.call(NOW)
-    bench.send_all(NOW, caller, "c", campaign="held")
-    guard.refused |= {"a", "c"}
-    assert review(bench, NOW) == 1
-    assert batch.revoked
-    assert told(caller.answers[2])[:2] == (Outcome.REJECTED, Reason.SUPPRESSED)
-    bench.complete(NOW, batch, failure=ConnectUnreachable(), uncertain=False, counted_attempts=0)
-    _, batch = bench.next_call(NOW)
-    assert tokens_of(batch) == ["b"]
-    assert told(caller.answers[0])[:2] == (Outcome.REJECTED, Reason.SUPPRESSED)
-
-
-def test_a_request_that_may_have_been_sent_is_unknown_when_it_is_refused() -> None:
-    """No denial after a call without a clear answer."""
-    guard = HoursGuard()
-    bench, caller = bench_with(guard), Caller()
-    bench.send_all(NOW, caller, "a")
-    bench.complete(NOW, bench.call(NOW), failure=ConnectUnreachable(), uncertain=True)
-    guard.refused.add("a")
-    review(bench, NOW)
-    bench.poll(NOW + 10.0)
-    bench.poll(NOW + 20.0)
-    assert told(caller.answers[0])[:2] == (Outcome.UNKNOWN, Reason.SUPPRESSED)
-    assert GuardDecision.POSSIBLY_SENT not in dict(records(bench))
-
-
-def test_a_review_lets_go_what_new_rules_allow() -> None:
-    """Requests that waited for an opening go at once when the new rules are open."""
-    guard = opening_at(500.0)
-    bench, caller = bench_with(guard), Caller()
-    bench.send_all(NOW, caller, "t")
-    bench.poll(NOW)
-    guard.windows = HoursGuard().windows
-    review(bench, NOW + 1.0)
-    assert waiting(bench) == 0
-    assert tokens_of(bench.call(NOW + 1.0)) == ["t"]
-
-
 def test_a_purge_answers_requests_that_wait_for_an_opening() -> None:
     """They wait for their campaign like all others, and are forgotten by the guard."""
     bench, caller = bench_with(opening_at(100.0)), Caller()
@@ -374,15 +188,6 @@ def test_a_call_that_the_end_of_the_gateway_abandons_is_possibly_sent() -> None:
     assert records(bench) == [(GuardDecision.POSSIBLY_SENT, "a")]
 
 
-def test_a_wall_clock_that_is_set_moves_the_openings() -> None:
-    """Hours follow the wall clock: set forward, requests go at once."""
-    bench, caller = bench_with(opening_at(100.0)), Caller()
-    bench.send_all(NOW, caller, "t")
-    bench.poll(NOW)
-    bench.engine.wall_clock_gained(101.0)
-    assert tokens_of(bench.call(NOW)) == ["t"]
-
-
 def test_many_openings_at_one_instant_are_done_in_slices() -> None:
     """No poll decides about more than a slice of requests."""
     guard = opening_at(100.0)
@@ -405,23 +210,3 @@ def test_joined_requests_share_the_wait() -> None:
     bench.send_all(NOW, other, "t")
     bench.complete(NOW + 100.001, bench.call(NOW + 100.001))
     assert one.answers[0].outcome is other.answers[0].outcome is Outcome.ACCEPTED
-
-
-def test_changes_that_follow_each_other_fast_are_reviewed_together() -> None:
-    """However often the guard changes during a review, one other review follows it."""
-    guard = HoursGuard()
-    bench, caller = bench_with(guard, slice_units=10), Caller()
-    bench.engine.operator_actions.hold(NOW, "campaign", Hold("op", "why", NOW))
-    bench.send_all(NOW, caller, *many(1_000))
-    guard.asked = 0
-    for change in range(1, 51):
-        guard.changes = change
-        bench.poll(NOW)
-    guard.refused = {"t999"}
-    guard.changes = 51
-    bench.poll(NOW)
-    while bench.engine.unfinished:
-        bench.engine.do_slice(NOW)
-    bench.take_answers(NOW)
-    assert guard.asked < 4_000
-    assert told(caller.answers[999])[1] is Reason.SUPPRESSED  # the last change counts for all
