@@ -24,7 +24,7 @@ HELD_FOR_S = 3.0
 """Seconds that the gateways are observed after their restart."""
 TRIALS = 8
 SUPPRESSIONS, NUMBERS, SUPPRESSED_EVERY_S = 100, 150, 0.5
-"""Numbers that are suppressed, of those that are called in turn, and seconds from one to the next."""
+"""How many numbers are suppressed, how many are called in turn, and seconds between two suppressions."""
 QUEUE_S = 6.0
 """Seconds that a dial request of these streams waits in its queue, about."""
 

@@ -1,4 +1,4 @@
-"""Reads the policy: YAML, each key known, each once; whatever is wrong is named with its path."""
+"""Reads the policy, in YAML. Unknown and repeated keys are errors, and each error names its path."""
 
 from collections.abc import Callable
 from functools import partial

@@ -67,9 +67,9 @@ def choice_at(path: str, value: object, choices: Sequence[str]) -> str:
 
 
 def compiled_at(path: str, listed: object, compiled: Callable[[str], Value]) -> tuple[Value, ...]:
-    """Return what a function makes of each text in a list. Its `ValueError` says which rule a text breaks.
+    """Return each text in a list, converted by `compiled`, which raises `ValueError` for a wrong text.
 
-    Raises `DocumentError`.
+    Raises `DocumentError` with the path of that text.
     """
     found = []
     for number, text in enumerate(list_at(path, listed)):

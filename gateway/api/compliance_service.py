@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ComplianceService"].full_name
 LONGEST_LIST, CHECKED_AT_ONCE = 1_000, 50
-"""Dial requests in one check, at most, and those that are checked at once: a millisecond or two of work."""
+"""The most dial requests in one check, and how many are checked without a pause: a millisecond or two."""
 CHECKS, CALLER_CHECKS = 50, 4
 """Checks that may be open at once: in all, and of one caller."""
 _BUG = "a call about compliance met a bug:\n%s"

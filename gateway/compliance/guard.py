@@ -177,7 +177,7 @@ class Guard:
         return Contact(number, _call_of(request), rules.limits, rules.observed_limits)
 
     def over_limit(self, now: float, request: DialRequest, count: ContactCount) -> Verdict:
-        """Return the verdict about a request of which a limit has no room: when limit and hours allow it."""
+        """Return the verdict about a request that is over a limit: when limit and hours will allow it."""
         limit, free_at = count.full, now + count.wait_s
         rules = self._rules_of(request).enforced
         rule = next((one for one in rules if limit in one.rule.limits), None)

@@ -1,4 +1,4 @@
-"""Reads the guard file: YAML, each key known, each once; whatever is wrong is named with its path."""
+"""Reads the guard file, in YAML. Unknown and repeated keys are errors, and each error names its path."""
 
 import hashlib
 import re

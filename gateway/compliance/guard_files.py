@@ -56,7 +56,7 @@ class GuardFiles:
         return {name: (len(one.value.table), one.modified_at) for (name, _), one in lists}
 
     def reread(self) -> bool:
-        """Read what has changed; return whether rules or lists are others than before."""
+        """Read changed files; return whether rules or lists have changed."""
         changed = self._content.reread()
         lists = [one.reread() for one in self._content.value.lists.values()]
         return changed or any(lists)

@@ -43,7 +43,7 @@ class LoadedRules:
         self.guard.prepare(now)
 
     def reread(self, now: float) -> bool:
-        """Read changed files; return whether rules or lists are others than before."""
+        """Read changed files; return whether rules or lists have changed."""
         if not self.files.reread():
             return False
         if self.files.rules is not self._newest.rules:

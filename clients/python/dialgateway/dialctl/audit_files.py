@@ -121,7 +121,7 @@ class _Reader:
         self._report.lines += number
 
     def finished(self) -> TrailReport:
-        """Return what was found, in the order of time. Raises UnusableFile if all of it has another key."""
+        """Return the report, sorted by time. Raises UnusableFile if every trail has another key."""
         others = list(self._of_other_keys.values())
         if others and not self._trails:
             raise UnusableFile(f"{others[0].file}: this trail was written with another key")

@@ -95,7 +95,7 @@ def _read_all(leads: LeadList, rules: RulesCheck, findings: _Findings) -> None:
 
 
 class _Findings:
-    """What would happen to the leads. `wrong` counts those that would not be sent.
+    """The results for the leads. `wrong` counts the leads that would not be sent.
 
     All problems are written to the report; the first ones are also printed.
     """
