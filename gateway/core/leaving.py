@@ -61,7 +61,7 @@ class Leaving:
         """
         self.send_until = send_until
         self._slices.add(self._scheduler.drain(), self._scheduler.consider)
-        self._slices.add(self._guarding.take_waiting(), self._give_up_waiting)
+        self._slices.add(self._guarding.leave(), self._give_up_waiting)
         self._slices.run(now)
 
     def stop_sending(self) -> None:

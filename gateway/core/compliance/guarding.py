@@ -75,7 +75,7 @@ class Guarding:
         if not self._decides or not entries:
             return entries
         first, generation = entries[0].request, self._generation
-        offset = first.expires_at - (first.expiration or 0.0)  # it is the same for all
+        offset = _offset(first)  # it is the same for all
         requests = [entry.request for entry in entries]
         verdicts = self.guard.decide_all(self._expiry.at(now) - offset, requests)
         kept = []
@@ -107,7 +107,7 @@ class Guarding:
     def over_limit(self, now: float, entry: Entry, count: ContactCount) -> None:
         """Let an entry of a call wait until its contact limits have room, or answer it."""
         request = entry.request
-        offset = request.expires_at - (request.expiration or 0.0)
+        offset = _offset(request)
         verdict = self.guard.over_limit(self._expiry.at(now) - offset, request, count)
         entry.verdict, entry.decided_in = None, 0
         entry.give_up_at = request.expires_at - self._lead_s
@@ -198,15 +198,15 @@ class Guarding:
         """How many entries wait until the rules allow them."""
         return len(self._waiting)
 
-    def take_waiting(self) -> list[Entry]:
-        """Take out all entries that wait for an opening, to answer them: the gateway leaves."""
+    def leave(self) -> list[Entry]:
+        """Let nothing wait for an opening from now on; return those that do, to be answered."""
         self.leaving = True
         return self._waiting.take_all()
 
     def decided(self, now: float, request: DialRequest) -> tuple[Verdict, float]:
         """Return the verdict about a request, and when it gives up, on the scale of expiries."""
         expired_at = self._expiry.at(now)
-        offset = request.expires_at - (request.expiration or 0.0)
+        offset = _offset(request)
         verdict = self.guard.decide(expired_at - offset, request)
         give_up_at = request.expires_at
         if verdict.closes_at is not None and verdict.closes_at + offset < give_up_at:
@@ -290,7 +290,7 @@ class Guarding:
             entry.verdict, entry.decided_in = verdict, self._generation
             return True
         entry.verdict, entry.decided_in = None, 0
-        self._turn_away(now, entry, verdict, request.expires_at - (request.expiration or 0.0))
+        self._turn_away(now, entry, verdict, _offset(request))
         return False
 
     def _turn_away(self, now: float, entry: Entry, verdict: Verdict, offset: float) -> None:
@@ -348,3 +348,8 @@ class Guarding:
         if answer is not None and answer.trace_id:
             trace_id = answer.trace_id
         self._records.append(GuardRecord(decision, entry.request, caller, verdict, id_, trace_id))
+
+
+def _offset(request: DialRequest) -> float:
+    """Return the seconds to add to seconds since the epoch to get an instant on the scale of expiries."""
+    return request.expires_at - (request.expiration or 0.0)
