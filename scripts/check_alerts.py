@@ -21,7 +21,7 @@ def main() -> int:
 def _dashboard_faults() -> Iterator[str]:
     path = dashboard.DASHBOARD
     if not path.exists() or path.read_text(encoding="utf-8") != dashboard.written():
-        yield f"{path.relative_to(dashboard.ROOT)}: differs from scripts/panels.py; run `make manifests`"
+        yield f"{path.relative_to(dashboard.ROOT)}: differs from scripts/panels; run `make manifests`"
 
 
 def _alert_faults() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Generates Grafana's dashboard from `scripts/panels.py`; `python -m scripts.dashboard` writes it.
+"""Generates Grafana's dashboard from `scripts/panels`; `python -m scripts.dashboard` writes it.
 
 The result is in the chart's folder, where helm reads files, and deploy/grafana/ links to it.
 """

@@ -1,6 +1,6 @@
 """The panels about dial requests: what comes, what is answered, and what Connect is called for."""
 
-from scripts.panel_kinds import Panel, Row, figure
+from scripts.panels.kinds import Panel, Row, figure
 from scripts.promql import (
     ALL,
     BY_CAMPAIGN,
