@@ -17,6 +17,7 @@ from gateway.directory.table import CampaignEntry, CampaignTable
 from gateway.simulator import CampaignState, FaultKind
 from tests.console.browser import Page
 from tests.console.scene import TOKEN, gateway, hold, load
+from tests.console.steps import OFFERED, ROWS, THEME_BESIDE_TITLE, WIDTHS, cell, fill, open_console, too_wide
 from tests.integration.admin import scrape
 from tests.integration.world import PHONE, World, dial, dials, until, verdicts
 
@@ -25,9 +26,6 @@ log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 CONTRAST, MARKUP = ((HERE / name).read_text() for name in ("contrast.js", "markup.js"))
-WIDE = "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > 391)"
-WIDE += ".map(e => e.className || e.id)"
-ROWS = "document.querySelectorAll('#campaign-rows tr').length"
 FIND = "document.querySelector('#find').dispatchEvent(new Event('input'))"
 UPDATE_S = 2.0
 CAMPAIGN = "payment-reminders"
@@ -39,19 +37,6 @@ HOSTILE = [
 ]
 
 
-WIDTHS = ((1280, 900), (820, 1100), (390, 844), (320, 640))
-"""A desktop, a tablet, a phone and a small phone."""
-OFFERED = "[...document.querySelectorAll('.campaigns .do button')].filter(e => e.checkVisibility())"
-OFFERED += ".map(e => e.textContent)"
-"""The changes that the page offers."""
-ROW_OF_THEME = "Math.abs(document.querySelector('#theme').getBoundingClientRect().top"
-ROW_OF_THEME += " - document.querySelector('h1').getBoundingClientRect().top) < 24"
-
-
-async def open_console(page: Page, world: World, host: str = "127.0.0.1") -> None:
-    await page.open(f"http://{host}:{world.gateway.admin_port}/")
-
-
 @asynccontextmanager
 async def under_load(world: World, *campaigns: str, rate: float = 120.0) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(load(world, name, rate, random.Random(1))) for name in campaigns]
@@ -61,20 +46,6 @@ async def under_load(world: World, *campaigns: str, rate: float = 120.0) -> Asyn
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def cell(campaign: str, label: str) -> str:
-    """Return an expression for the text of a cell of a campaign's row."""
-    return (
-        f"[...document.querySelectorAll('#campaign-rows tr')].find(r => r.querySelector('bdi.id').textContent"
-        f" === {json.dumps(campaign)})?.querySelector('[data-label={json.dumps(label)}]').textContent"
-    )
-
-
-async def fill(page: Page, **fields: str) -> None:
-    for name, text in fields.items():
-        await page.run(f"document.querySelector('#ask-{name}').select()")
-        await page.type(text)
 
 
 async def test_the_figures_agree_with_the_metrics(page: Page, world: World) -> None:
@@ -253,8 +224,8 @@ async def test_without_a_token_the_page_is_read_only_and_explains_it(page: Page)
         for width, height in WIDTHS:
             await page.show(width, height)
             assert await page.run(OFFERED) == [], width
-            assert await page.run(WIDE.replace("391", str(width + 1))) == [], width
-            assert await page.run(ROW_OF_THEME) is True, width
+            assert await page.run(too_wide(width)) == [], width
+            assert await page.run(THEME_BESIDE_TITLE) is True, width
         await page.click("#read-only")
         said = await page.until("document.querySelector('.toast')?.textContent")
         assert "DIAL_GATEWAY_ADMIN_TOKEN_FILE is not set" in said
@@ -294,7 +265,7 @@ async def test_the_theme_button_changes_the_theme_and_says_which(page: Page, wor
     await page.until("document.querySelector('#where').textContent")
     for width, height in WIDTHS:
         await page.show(width, height)
-        assert await page.run(ROW_OF_THEME) is True, width
+        assert await page.run(THEME_BESIDE_TITLE) is True, width
         assert await page.run("document.querySelector('#theme').scrollWidth <= 200") is True
     for theme in ("light", "dark", "system"):
         await page.click("#theme")
@@ -327,11 +298,11 @@ async def test_the_page_fits_a_phone(page: Page, world: World) -> None:
     await world.ask(*dials(30), campaign="x" * 256)
     await page.until(f"{ROWS} === 1")
     assert await page.run("document.documentElement.scrollWidth") == 390
-    assert await page.run(WIDE) == []
+    assert await page.run(too_wide(390)) == []
     await page.run("document.querySelector('.campaigns .do button').focus()")
     await page.key("Enter")
     await page.until("document.querySelector('#ask').open")
-    assert await page.run(WIDE) == []
+    assert await page.run(too_wide(390)) == []
 
 
 @pytest.mark.parametrize("dark", [False, True])

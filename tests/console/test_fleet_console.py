@@ -10,6 +10,7 @@ import pytest_asyncio
 from dialgateway import ActionKind, DialGatewayClient
 from tests.console.browser import Page
 from tests.console.scene import TOKEN, hold
+from tests.console.steps import open_console, too_wide
 from tests.integration.fleet_world import FleetWorld, fleet_of
 from tests.integration.world import CAMPAIGN, dials, until
 from tests.shared_state.servers import Server, absent, running
@@ -22,7 +23,6 @@ pytestmark = [
 PARTS = "document.querySelector('#campaign-rows .parts')?.textContent"
 TOASTS = "[...document.querySelectorAll('.toast')].map(e => e.textContent).join('; ')"
 NOTICES = "document.querySelector('#notices').textContent"
-WIDE = "[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > 391).length"
 
 
 @pytest.fixture
@@ -46,13 +46,9 @@ async def fleet(server: Server, tmp_path: Path) -> AsyncIterator[FleetWorld]:
         yield fleet
 
 
-async def open_console(page: Page, fleet: FleetWorld) -> None:
-    await page.open(f"http://127.0.0.1:{fleet.replicas[1].gateway.admin_port}/")
-
-
 async def test_a_row_adds_up_the_replicas_and_shows_the_part_of_each(page: Page, fleet: FleetWorld) -> None:
     """Also on a phone, where nothing is wider than the page."""
-    await open_console(page, fleet)
+    await open_console(page, fleet.replicas[1])
     await page.until("document.querySelector('#campaigns-aside').textContent === 'of 3 replicas'")
     parts = [f"gateway-{number}: {number + 1} waiting, 0 in calls, 0.0/s" for number in range(3)]
     await page.until(f"{PARTS} === {json.dumps(' · '.join(parts))}")
@@ -60,13 +56,13 @@ async def test_a_row_adds_up_the_replicas_and_shows_the_part_of_each(page: Page,
     assert "of all replicas" in await page.run("document.querySelector('#whose').textContent")
     await page.show(390, 844)
     await page.until("document.documentElement.scrollWidth === 390")
-    assert await page.run(WIDE) == 0
+    assert await page.run(too_wide(390)) == []
 
 
 async def test_a_purge_counts_all_replicas_and_says_how_many_have_confirmed(
     page: Page, fleet: FleetWorld
 ) -> None:
-    await open_console(page, fleet)
+    await open_console(page, fleet.replicas[1])
     await page.until(PARTS)
     await page.click(f"[aria-label='Purge {CAMPAIGN}']")
     for field, text in {"operator": "Ines", "token": TOKEN, "reason": "wrong list"}.items():
@@ -82,7 +78,7 @@ async def test_without_the_store_a_hold_says_that_it_holds_here_only(
     page: Page, fleet: FleetWorld, server: Server
 ) -> None:
     """The page names the replica that holds, and the replicas whose campaigns it does not show any more."""
-    await open_console(page, fleet)
+    await open_console(page, fleet.replicas[1])
     await fleet.replicas[1].stream().send(*dials(1, "other"), campaign="other")
     await page.until("document.querySelectorAll('#campaign-rows tr').length === 2")
     server.kill()
