@@ -16,7 +16,7 @@ class Decision:
     Revoke the calls of `revoked`, start the calls of `batches`, let the calls of `granted` make another
     attempt and end those of `denied` (both by the numbers of the calls), read the states of the campaigns of
     `look_up`, deliver `notices`, and poll again at `wake_at`. The answers are in `Engine.take_answers`.
-    `token_look_ups` are for the fleet's ledger; `Engine.tokens_found` must follow for each.
+    `token_look_ups` are for the shared state; `FleetLedger.found` must follow for each.
     `changes` are campaigns whose condition has changed, for watches. `departed` are waiters with a span whose
     sources are gone, and `dropped` counts the dial requests that were dropped unsent for that reason.
     """

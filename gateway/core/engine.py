@@ -6,7 +6,8 @@ instant at which to ask again. After each of them the shell calls `take_answers`
 answers: exactly one for each dial request that went in. No method does more than one slice of long work; each
 `poll` does the next slice.
 
-In a fleet, `claimed` and `tokens_found` report what the fleet's ledger has answered.
+In a fleet, `claimed` reports the fleet's verdicts on the claims of a call. `fleet_ledger` returns these
+claims and their settlements, and takes the records that the fleet has of tokens.
 """
 
 import math
@@ -18,8 +19,7 @@ from gateway.core.campaign_id import problem_with_campaign
 from gateway.core.channels import no_channels
 from gateway.core.decision import Decision
 from gateway.core.errors import CallRevoked, CampaignNotFound
-from gateway.core.fleet.messages import Claim, Claimed, Settlement, TokenRecord
-from gateway.core.fleet.token_look_up import TokenLookUp
+from gateway.core.fleet.messages import Claimed
 from gateway.core.intake.admission import Arrival
 from gateway.core.intake.dry_run import DryRun
 from gateway.core.limits import Limits
@@ -151,10 +151,6 @@ class Engine:
         """
         self._departures.withdraw(now, source, reason, limit, final=final)
 
-    def claims(self, batch: Batch) -> list[Claim]:
-        """Return the claims that a replica of a fleet must make before it sends a call."""
-        return [] if self.fleet_ledger is None else self.fleet_ledger.claims(batch)
-
     def claimed(self, now: float, batch: Batch, asked_at: float, verdicts: Sequence[Claimed] | None) -> bool:
         """Take the verdicts on the claims of a call; return whether it is to be sent.
 
@@ -170,17 +166,6 @@ class Engine:
         if not entries:
             self.completed(now, batch, UNSENT)
         return bool(entries)
-
-    def tokens_found(
-        self, now: float, look_up: TokenLookUp, records: Mapping[str, TokenRecord] | None
-    ) -> None:
-        """Take the records of the fleet's ledger, None if the shared state did not answer."""
-        if self.fleet_ledger is not None:
-            self.fleet_ledger.found(now, look_up, records)
-
-    def take_settlements(self) -> list[tuple[str, Settlement]]:
-        """Return the settlements of claims to record in the fleet's ledger, with their campaigns."""
-        return [] if self.fleet_ledger is None else self.fleet_ledger.take_settlements()
 
     def completed(self, now: float, batch: Batch, report: CallReport) -> None:
         """Take the report of a call, and do what follows from it."""

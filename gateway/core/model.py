@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from gateway.core.attributes import Attributes
 from gateway.core.channels import Channel
+from gateway.core.entry_protocols import AllowingVerdict, TraceHandle
 from gateway.core.entry_state import EntryState
 from gateway.core.errors import CallFailure
 
@@ -190,13 +191,6 @@ class AnswerRecipient(Protocol):
         """Take a notice about a campaign; must not wait or raise."""
 
 
-class TraceHandle(Protocol):
-    """The shell's trace of one dial request, such as a span. The core keeps it and never calls it."""
-
-    def is_recording(self) -> bool:
-        """Whether anything is recorded."""
-
-
 class EntryQueue(Protocol):
     """A queue of the scheduler (`scheduling.source_queue.SourceQueue`), as the rest of the core sees it.
 
@@ -208,20 +202,6 @@ class EntryQueue(Protocol):
 
     def ahead_of(self, give_up_at: float) -> int:
         """Return about how many would go before an entry that gives up at `give_up_at`."""
-
-
-class AllowingVerdict(Protocol):
-    """The guard's verdict that a request may be sent (`compliance.verdict.Verdict`), as an entry keeps it.
-
-    `closes_at` is when it must have been dialed, in seconds since the epoch; None if nothing closes.
-    """
-
-    @property
-    def closes_at(self) -> float | None:
-        """The closing time."""
-
-    def expiration(self, expiration: float) -> float:
-        """Return the expiration to send instead of the caller's."""
 
 
 class _Nobody:

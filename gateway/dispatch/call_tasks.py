@@ -9,8 +9,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from gateway.connect.port import CallSender
+from gateway.core.claims.fleet_ledger import FleetLedger
 from gateway.core.decision import Decision
 from gateway.core.engine import UNSENT, Engine
 from gateway.core.errors import AccessDenied, CallFailure, CallRevoked, CallUnexpected, NoCredentials
@@ -24,6 +26,13 @@ from gateway.runtime.supervision import Supervisor, trace_of
 from gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
+
+
+class _FleetTokens(NamedTuple):
+    """What decides about the tokens of a fleet, and what reaches the shared state for it."""
+
+    ledger: FleetLedger
+    claims: Claims
 
 
 class CallTasks:
@@ -50,7 +59,8 @@ class CallTasks:
         self._supervisor = supervisor
         self._delivery = delivery
         self._wake = wake
-        self._claims = claims
+        ledger = engine.fleet_ledger
+        self._fleet = None if ledger is None or claims is None else _FleetTokens(ledger, claims)
         self._tasks: set[asyncio.Task[None]] = set()
         self._permits: dict[int, asyncio.Future[bool]] = {}
         self._failures = FailureLog()
@@ -61,8 +71,9 @@ class CallTasks:
         self._resolve(decision.denied, granted=False)
         for batch in decision.batches:
             self._start(self._call(batch), f"call-{batch.number}")
-        for tokens in decision.token_look_ups:
-            self._start(self._look_up_tokens(tokens), "token-look-up")
+        if self._fleet is not None:
+            for tokens in decision.token_look_ups:
+                self._start(self._look_up_tokens(tokens, self._fleet), "token-look-up")
         if decision.look_up:
             self._start(self._look_up(decision.look_up), "look-up")
 
@@ -77,8 +88,8 @@ class CallTasks:
 
     def record_settlements(self) -> None:
         """Have the settlements of claims written to the fleet's ledger."""
-        if self._claims is not None:
-            self._claims.settle(self._engine.take_settlements())
+        if self._fleet is not None:
+            self._fleet.claims.settle(self._fleet.ledger.take_settlements())
 
     def failures(self) -> list[FailureRecord]:
         """Return the last calls that failed, the oldest first."""
@@ -87,7 +98,7 @@ class CallTasks:
     # --- calls ------------------------------------------------------------------------------------
 
     async def _call(self, batch: Batch) -> None:
-        if self._claims is not None and not await self._claim(batch, self._claims):
+        if self._fleet is not None and not await self._claim(batch, self._fleet):
             return
         lost = CallReport(failure=CallUnexpected(), uncertain=True)
         try:
@@ -102,12 +113,12 @@ class CallTasks:
             self._failures.note(self._now(), batch, report)
         self._completed(batch, report)
 
-    async def _claim(self, batch: Batch, ledger: Claims) -> bool:
-        """Claim the tokens of a call in the fleet's ledger; return whether it is to be sent."""
+    async def _claim(self, batch: Batch, fleet: _FleetTokens) -> bool:
+        """Claim the tokens of a call in the shared state; return whether it is to be sent."""
         asked_at = self._now()
         verdicts = None
         try:
-            verdicts = await ledger.claim(batch.campaign_id, self._engine.claims(batch))
+            verdicts = await fleet.claims.claim(batch.campaign_id, fleet.ledger.claims(batch))
         except asyncio.CancelledError:  # the gateway leaves
             self._completed(batch, UNSENT)
             raise
@@ -115,7 +126,7 @@ class CallTasks:
             return False
         may_send = self._engine.claimed(self._now(), batch, asked_at, verdicts)
         if may_send and verdicts is None:
-            ledger.unclaimed()
+            fleet.claims.unclaimed()
         self.record_settlements()
         self._delivery.deliver()
         self._wake()
@@ -152,15 +163,14 @@ class CallTasks:
 
     # --- look-ups ---------------------------------------------------------------------------------
 
-    async def _look_up_tokens(self, look_up: TokenLookUp) -> None:
-        """Ask the fleet's ledger about tokens."""
+    async def _look_up_tokens(self, look_up: TokenLookUp, fleet: _FleetTokens) -> None:
+        """Ask the shared state for the records of tokens."""
         records: Mapping[str, TokenRecord] | None = None
         try:
-            if self._claims is not None:
-                records = await self._claims.look_up(look_up.campaign_id, look_up.tokens)
+            records = await fleet.claims.look_up(look_up.campaign_id, look_up.tokens)
         finally:
             if not self._supervisor.failing:
-                self._engine.tokens_found(self._now(), look_up, records)
+                fleet.ledger.found(self._now(), look_up, records)
                 self._delivery.deliver()
                 self._wake()
 

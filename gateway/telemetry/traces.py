@@ -21,7 +21,8 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gateway.core.campaigns.condition import ConditionChange
-from gateway.core.model import Batch, Settled, TraceHandle
+from gateway.core.entry_protocols import TraceHandle
+from gateway.core.model import Batch, Settled
 from gateway.telemetry import rpc_conventions as conventions
 from gateway.telemetry.answer_counts import NAMES, count_answers
 from gateway.telemetry.call_traces import BatchTrace, hex_trace_id

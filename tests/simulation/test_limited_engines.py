@@ -51,7 +51,7 @@ class Lazy(Replica):
 
     def settle(self, now: float) -> list[tuple[str, Settlement]]:
         """Keep the settlements for later."""
-        self.backlog += self.engine.take_settlements()
+        self.backlog += self.ledger.take_settlements()
         return []
 
     def write(self, now: float, count: int) -> None:

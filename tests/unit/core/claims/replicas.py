@@ -60,7 +60,7 @@ class Replica(Bench):
             records = None
             if not self.store.away:
                 records = self.store.rules.look_up(ms(now), one.campaign_id, self.store.live, one.tokens)
-            self.engine.tokens_found(now, one, records)
+            self.ledger.found(now, one, records)
         settled = self.take_answers(now)
         self.settled += settled
         return settled
@@ -71,7 +71,7 @@ class Replica(Bench):
 
     def ask_claims(self, now: float, batch: Batch) -> list[Claimed] | None:
         """Let the store answer the claims of a call."""
-        claims = self.engine.claims(batch)
+        claims = self.ledger.claims(batch)
         if self.store.away:
             return None
         claimed = self.store.rules.claim(ms(now), batch.campaign_id, self.member, self.store.live, claims)
@@ -105,7 +105,7 @@ class Replica(Bench):
 
     def settle(self, now: float) -> list[tuple[str, Settlement]]:
         """Record the settlements, unless the store is away; return them."""
-        settlements = self.engine.take_settlements()
+        settlements = self.ledger.take_settlements()
         for campaign_id, one in settlements:
             if not self.store.away:
                 self.store.rules.settle(ms(now), campaign_id, self.member, [one])

@@ -289,4 +289,3 @@ def test_without_a_fleet_nothing_is_claimed_or_looked_up() -> None:
     decision = bench.poll(NOW)
     assert decision.token_look_ups == ()
     assert bench.engine.fleet_ledger is None
-    assert not bench.engine.take_settlements()

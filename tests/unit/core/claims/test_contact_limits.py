@@ -226,7 +226,7 @@ def test_of_one_call_only_the_entries_with_limits_wait_for_the_store(store: Stor
     store.away = True
     a.begin(NOW, "t0", "t1")
     batch = a.call(NOW + 5.0)
-    assert [claim.contact is None for claim in a.engine.claims(batch)] == [False, True]
+    assert [claim.contact is None for claim in a.ledger.claims(batch)] == [False, True]
     assert a.claimed(NOW + 5.0, batch, None)
     assert [entry.request.client_token for entry in batch.entries] == ["t1"]
 
@@ -234,4 +234,4 @@ def test_of_one_call_only_the_entries_with_limits_wait_for_the_store(store: Stor
 def test_requests_without_limits_have_no_contacts(store: Store) -> None:
     a = Replica(store, "a", HoursGuard())
     a.begin(NOW, "t")
-    assert [claim.contact for claim in a.engine.claims(a.call(NOW))] == [None]
+    assert [claim.contact for claim in a.ledger.claims(a.call(NOW))] == [None]
