@@ -100,7 +100,6 @@ class Gateway:
             self.directory,
             self._clock,
             self._dispatcher,
-            lambda: self.engine.outstanding,
             self._audit,
             self._fleet,
         )
@@ -379,7 +378,6 @@ class Gateway:
         except TimeoutError:
             log.warning("callers that do not read their answers are cut off")
         await self._server.stop(0.1)
-        self._guard.stop()
         for task in (self._running, *self._watching):
             if task is not None:
                 task.cancel()

@@ -2,12 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway.control.audit import Audit
 from gateway.control.guard_figures import guard_figures
 from gateway.control.guard_keeper import GuardKeeper
-from gateway.control.number_review import NumberReview
 from gateway.control.suppressions import NumberOperations
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardRecord
@@ -27,8 +26,7 @@ LAST_RECORDS_S, LONGEST_LAST_RECORDS_S = 0.5, 5.0
 class GuardParts:
     """The guard of one gateway. `numbers` suppresses numbers, on all replicas of a `fleet`.
 
-    `outstanding` returns how many dial requests there are. Raises `AccessError` and `SettingsError` if files
-    cannot be used.
+    Raises `AccessError` and `SettingsError` if files cannot be used.
     """
 
     def __init__(
@@ -38,17 +36,15 @@ class GuardParts:
         directory: CampaignDirectory,
         clock: SystemClock,
         dispatcher: Dispatcher,
-        outstanding: Callable[[], int],
         audit: Audit,
         fleet: Fleet | None,
     ) -> None:
         self._clock = clock
         self._dispatcher = dispatcher
         self.keeper = GuardKeeper(guard_paths_of(settings), directory, clock.epoch_now)
-        self.keeper.use, self.keeper.review = self._use, dispatcher.review
+        self.keeper.use, self.keeper.review = self._use, dispatcher.rules_changed
         self._trail = trail_of(settings, self.keeper.hashing.of, environment)
         dispatcher.tell_guard_decisions(self._decided)
-        self._review = NumberReview(dispatcher, outstanding)
         self.numbers = self._number_operations(settings, audit, fleet)
 
     def start(self) -> None:
@@ -61,10 +57,6 @@ class GuardParts:
     def figures(self) -> GuardFigures | None:
         """Return the figures for metrics and the console, None while nothing decides."""
         return guard_figures(self.keeper, self._trail, self._dispatcher.waiting_for_opening)
-
-    def stop(self) -> None:
-        """Decide about no more changes of numbers."""
-        self._review.close()
 
     async def close(self, left_s: float) -> None:
         """Write the last records, within `left_s` seconds or a little more."""
@@ -97,4 +89,4 @@ class GuardParts:
 
     def _numbers_changed(self) -> None:
         self.keeper.activate()
-        self._review.changed()
+        self._dispatcher.numbers_changed()

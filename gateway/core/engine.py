@@ -215,13 +215,16 @@ class Engine:
         """
         return self._calls.revoke(campaign_id, purging=purging, formed_by=formed_by)
 
-    def review(self, now: float) -> list[Batch]:
-        """Decide again about all requests, as `guarding` has changed; return the calls that it revokes."""
-        return self.guarding.review(now, self._calls)
+    def rules_changed(self, now: float) -> list[Batch]:
+        """Decide again about all requests, since the guard's rules have changed; return the revoked calls."""
+        return self.guarding.rules_changed(now, self._calls)
 
-    def revoke_refused(self, now: float) -> list[Batch]:
-        """Revoke the calls under way with a request that `guarding` does not allow any more; return those."""
-        return self.guarding.revoke_refused(now, self._calls)
+    def numbers_changed(self, now: float) -> list[Batch]:
+        """Decide again about all requests soon, since other numbers are suppressed; return the revoked calls.
+
+        Calls are decided about at once.
+        """
+        return self.guarding.numbers_changed(now, self._calls)
 
     def abandon(self, now: float, unsent: Sequence[Batch] = ()) -> None:
         """Begin to answer all outstanding requests, including those in calls: the gateway leaves now.

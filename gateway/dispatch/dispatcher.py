@@ -14,7 +14,7 @@ from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardRecord
 from gateway.core.engine import Engine
 from gateway.core.intake.dry_run import Checked
-from gateway.core.model import DialRequest, Priority, Source, Waiter
+from gateway.core.model import Batch, DialRequest, Priority, Source, Waiter
 from gateway.core.views.campaign_status import CampaignRow, Rows
 from gateway.core.views.snapshot import Survey
 from gateway.dispatch.answer_delivery import AnswerDelivery
@@ -186,23 +186,22 @@ class Dispatcher:
     def use_guard(self, guard: RequestGuard) -> None:
         """Send only what a guard allows, from now on; what waits and what is under way is decided again."""
         self._engine.guarding.use(guard)
-        self.review()
+        self.rules_changed()
 
-    def review(self) -> None:
-        """Decide again about all requests, since the guard decides otherwise than before.
+    def rules_changed(self) -> None:
+        """Decide again about all requests, since the rules of the guard have changed.
 
         Calls with a request that it does not allow any more are revoked; the next turns do the rest.
         """
-        if not self.failing:
-            self._calls.revoke(self._engine.review(self._now()))
-            self._delivery.deliver()
-            self._wake.set()
+        self._decide_again(self._engine.rules_changed)
 
-    def revoke_refused(self) -> None:
-        """Revoke the calls under way with a request that the guard does not allow any more."""
-        if not self.failing:
-            self._calls.revoke(self._engine.revoke_refused(self._now()))
-            self._wake.set()
+    def numbers_changed(self) -> None:
+        """Decide again about all requests, since numbers were suppressed or allowed again.
+
+        Calls with a request that may not be sent any more are revoked; the rest is done soon, for many
+        changes together.
+        """
+        self._decide_again(self._engine.numbers_changed)
 
     def check(self, request: DialRequest) -> Checked:
         """Return what would happen to a dial request that arrives now. Nothing is sent or counted."""
@@ -321,6 +320,13 @@ class Dispatcher:
         if self.turned is not None:
             self.turned()
         return decision.wake_at
+
+    def _decide_again(self, changed: Callable[[float], Sequence[Batch]]) -> None:
+        """Tell the engine of a change of the guard, and revoke the calls that it returns."""
+        if not self.failing:
+            self._calls.revoke(changed(self._now()))
+            self._delivery.deliver()
+            self._wake.set()
 
     def _read_wall_clock(self) -> None:
         """Tell the engine the position of the wall clock, which decides what has expired."""

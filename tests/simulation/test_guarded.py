@@ -137,7 +137,7 @@ class GuardedRun:
 
     def review(self) -> None:
         """Tell the engine that the guard decides otherwise; calls that it revokes end unsent or in doubt."""
-        revoked = self.bench.engine.review(self.now)
+        revoked = self.bench.engine.rules_changed(self.now)
         assert all(batch.revoked for batch in revoked)
         for batch in self.calls:
             refused = [one for one in batch.entries if not self.is_allowed(one.request)]

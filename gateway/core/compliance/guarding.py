@@ -12,6 +12,7 @@ from itertools import islice
 from gateway.core import answers
 from gateway.core.compliance.opening_wait import OpeningWait
 from gateway.core.compliance.port import NoGuard, RequestGuard
+from gateway.core.compliance.queue_review import QueueReview
 from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.entry_state import EntryState, move
@@ -58,11 +59,13 @@ class Guarding:
         self._changes = 0
         self._ahead_s = expiry.ahead_s
         self._waiting = OpeningWait()
-        self._is_reviewing = self._reviews_again = False
+        self._review = QueueReview(
+            outstanding, self._waiting, slices, self._review_delayed, self._review_waiting
+        )
         self._records: list[GuardRecord] = []
 
     def use(self, guard: RequestGuard) -> None:
-        """Decide by a guard, or by another one, from now on; `review` must follow."""
+        """Decide by a guard, or by another one, from now on; `rules_changed` must follow."""
         self.guard, self._decides = guard, True
         self._generation += 1
         self._changes, self._ahead_s = guard.changes, self._expiry.ahead_s
@@ -138,15 +141,28 @@ class Guarding:
             self._scheduler.resume(now, entry)
         return True
 
-    def review(self, now: float, calls: Iterable[Batch]) -> list[Batch]:
-        """Decide again about all entries: those that wait a slice at a time, those in calls at once.
+    def rules_changed(self, now: float, calls: Iterable[Batch]) -> list[Batch]:
+        """Decide again about all entries: those in calls at once, the others a slice at a time.
 
         Return the calls with an entry that may not be sent now, which are revoked.
         """
         if not self._decides:
             return []
-        revoked = self.revoke_refused(now, calls)
-        self._review_all()
+        revoked = self._revoke_refused(now, calls)
+        self._review.begin(now)
+        self._slices.run(now)
+        return revoked
+
+    def numbers_changed(self, now: float, calls: Iterable[Batch]) -> list[Batch]:
+        """Decide again about all entries, as `rules_changed`, since numbers were suppressed or allowed again.
+
+        This may happen many times a second, so those in no call are decided again together after a pause, or
+        when their call is formed.
+        """
+        if not self._decides:
+            return []
+        revoked = self._revoke_refused(now, calls)
+        self._review.begin_paced(now)
         self._slices.run(now)
         return revoked
 
@@ -159,23 +175,11 @@ class Guarding:
         if changes == self._changes and abs(ahead_s - self._ahead_s) <= CLOCK_STEP_S:
             return []
         self._changes, self._ahead_s = changes, ahead_s
-        return self.review(now, calls)
-
-    def revoke_refused(self, now: float, calls: Iterable[Batch]) -> list[Batch]:
-        """Revoke the calls with an entry that may not be sent now; return those.
-
-        Earlier decisions count no more: what waits is decided again when its call is formed, or by a review.
-        """
-        if not self._decides:
-            return []
-        self._generation += 1
-        revoked = [call for call in calls if any(self._refuses(now, entry) for entry in call.entries)]
-        for call in revoked:
-            call.revoked = True
-        return revoked
+        return self.rules_changed(now, calls)
 
     def advance(self, now: float, limit: int) -> list[Entry]:
         """Let up to `limit` entries whose opening has come wait for a call; return those that expired."""
+        self._review.advance(now)
         expired: list[Entry] = []
         expired_at = self._expiry.at(now)
         for entry in islice(self._waiting.due(expired_at), limit):
@@ -189,9 +193,12 @@ class Guarding:
         return expired
 
     def deadline(self) -> float | None:
-        """Return when the next entry may be sent, None if none waits for that."""
-        instant = self._waiting.deadline()
-        return None if instant is None else self._expiry.back(instant)
+        """Return when the next entry may be sent, or a review begins; None if nothing waits for that."""
+        opening, review_at = self._waiting.deadline(), self._review.deadline()
+        if opening is None:
+            return review_at
+        opening = self._expiry.back(opening)
+        return opening if review_at is None else min(opening, review_at)
 
     @property
     def waiting(self) -> int:
@@ -256,31 +263,22 @@ class Guarding:
 
     # --- how --------------------------------------------------------------------------------------------
 
+    def _revoke_refused(self, now: float, calls: Iterable[Batch]) -> list[Batch]:
+        """Revoke the calls with an entry that may not be sent now; return those.
+
+        No earlier decision counts any more: an entry in no call is decided again at the latest when its call
+        is formed.
+        """
+        self._generation += 1
+        revoked = [call for call in calls if any(self._refuses(now, entry) for entry in call.entries)]
+        for call in revoked:
+            call.revoked = True
+        return revoked
+
     def _refuses(self, now: float, entry: Entry) -> bool:
         """Whether an entry of a call may not be sent now, or only until an earlier closing time."""
         verdict, give_up_at = self.decided(now, entry.request)
         return verdict.kind is not _ALLOWED or give_up_at < entry.give_up_at
-
-    def _review_all(self) -> None:
-        """Begin to decide again about all entries in no call. A call that is formed decides about its own.
-
-        A review that is under way is finished first, and followed by one other, however often this is called.
-        """
-        self._generation += 1
-        self._slices.add(self._waiting.take_all(), self._review_delayed)
-        if self._is_reviewing:
-            self._reviews_again = True
-        else:
-            self._review_queues()
-
-    def _review_queues(self) -> None:
-        self._is_reviewing, self._reviews_again = True, False
-        self._slices.add(self._outstanding.all_entries(), self._review_waiting, self._reviewed)
-
-    def _reviewed(self, now: float) -> None:
-        self._is_reviewing = False
-        if self._reviews_again:
-            self._review_queues()
 
     def _is_permitted(self, now: float, entry: Entry) -> bool:
         """Decide about an entry that is in no queue; return whether it may be sent now."""

@@ -84,12 +84,7 @@ class SuppressingFleet(Fleet):
         live = self.live[name] = Numbers(self, name, hashing)
         replica.engine.guarding.use(SuppressionGuard(hashing, Suppressions(live)))
         replica.fleet.suppressions.serve(live, hashing)
-
-        def changed() -> None:
-            replica.dispatcher.revoke_refused()
-            replica.dispatcher.review()
-
-        replica.fleet.suppressions.changed = changed
+        replica.fleet.suppressions.changed = replica.dispatcher.numbers_changed
         return replica
 
     async def suppress(self, name: str, phone: str) -> None:

@@ -30,7 +30,7 @@ def records_of(bench: Bench) -> list[GuardRecord]:
 
 def review(bench: Bench, now: float) -> int:
     """Tell the engine that the guard decides otherwise now; return how many calls are revoked."""
-    revoked = bench.engine.review(now)
+    revoked = bench.engine.rules_changed(now)
     while bench.engine.unfinished:
         bench.engine.do_slice(now)
     bench.take_answers(now)

@@ -1,6 +1,9 @@
 """Decisions are made again when the guard changes: rules, suppressed numbers, or the wall clock."""
 
+import pytest
+
 from gateway.core.campaigns.holds import Hold
+from gateway.core.compliance.queue_review import PAUSE_OF_ENTRY_S, SHORTEST_PAUSE_S
 from gateway.core.compliance.records import GuardDecision
 from gateway.core.errors import ConnectUnreachable
 from gateway.core.model import Outcome, Reason
@@ -15,7 +18,7 @@ def test_a_call_that_is_formed_during_a_review_decides_itself() -> None:
     bench, caller = bench_with(guard, slice_units=1), Caller()
     bench.send_all(NOW, caller, "a", "b", "c")
     guard.refused.add("c")
-    bench.engine.review(NOW)
+    bench.engine.rules_changed(NOW)
     assert bench.engine.unfinished
     assert tokens_of(bench.call(NOW)) == ["a", "b"]
     assert told(caller.answers[2])[:2] == (Outcome.REJECTED, Reason.SUPPRESSED)
@@ -25,15 +28,66 @@ def test_calls_formed_before_a_review_begins_decide_again() -> None:
     """Calls are revoked at once, and a review may begin later: nothing goes by a decision from before."""
     guard = HoursGuard()
     bench, caller = bench_with(guard), Caller()
+    bench.engine.numbers_changed(NOW)
     bench.send_all(NOW, caller, "a", "b")
     batch = bench.call(NOW)
     bench.send_all(NOW, caller, "c", "d")
     guard.refused |= {"a", "c"}
-    assert bench.engine.revoke_refused(NOW) == [batch]
+    assert bench.engine.numbers_changed(NOW) == [batch]
     assert batch.revoked
+    bench.take_answers(NOW)
+    assert caller.answers == {}  # the review waits
     _, formed = bench.next_call(NOW)
     assert tokens_of(formed) == ["d"]
     assert told(caller.answers[2])[:2] == (Outcome.REJECTED, Reason.SUPPRESSED)
+
+
+def test_many_changes_of_numbers_are_followed_by_two_reviews() -> None:
+    """The first change is reviewed at once, all later ones together after a pause; calls stop each time."""
+    guard = HoursGuard()
+    bench, caller = bench_with(guard), Caller()
+    bench.engine.operator_actions.hold(NOW, "held", Hold("op", "why", NOW))
+    bench.send_all(NOW, caller, *many(100), campaign="held")
+    bench.send_all(NOW, caller, "sent")
+    batch = bench.call(NOW)
+    guard.asked = 0
+    for change in range(100):
+        assert bench.engine.numbers_changed(NOW + change * 1e-4) == []
+        guard.refused.add(f"t{change}")
+    assert guard.asked == 100 + 100  # one review, and the call at each change
+    guard.refused.add("sent")
+    assert bench.engine.numbers_changed(NOW + 0.01) == [batch]
+    due_at = NOW + SHORTEST_PAUSE_S + 101 * PAUSE_OF_ENTRY_S
+    assert bench.poll(NOW + 0.01).wake_at == pytest.approx(due_at)
+    assert caller.answers == {}
+    bench.poll(due_at)
+    assert len(caller.answers) == 100
+    asked = guard.asked
+    bench.poll(NOW + 1.0)
+    assert guard.asked == asked
+
+
+def test_the_pause_between_reviews_grows_with_the_queues() -> None:
+    """A review of many requests takes long, so the next one comes later."""
+    bench, caller = bench_with(HoursGuard()), Caller()
+    bench.engine.operator_actions.hold(NOW, "campaign", Hold("op", "why", NOW))
+    bench.send_all(NOW, caller, *many(2_000))
+    bench.engine.numbers_changed(NOW)
+    bench.engine.numbers_changed(NOW)
+    deadline = bench.engine.guarding.deadline()
+    assert deadline == pytest.approx(NOW + SHORTEST_PAUSE_S + 2_000 * PAUSE_OF_ENTRY_S)
+
+
+def test_rules_that_change_are_reviewed_without_a_pause() -> None:
+    """What new rules refuse is answered at once, also soon after a change of numbers."""
+    guard = HoursGuard()
+    bench, caller = bench_with(guard), Caller()
+    bench.engine.operator_actions.hold(NOW, "campaign", Hold("op", "why", NOW))
+    bench.send_all(NOW, caller, "a")
+    bench.engine.numbers_changed(NOW)
+    guard.refused.add("a")
+    review(bench, NOW)
+    assert told(caller.answers[0])[:2] == (Outcome.REJECTED, Reason.SUPPRESSED)
 
 
 def test_a_retry_is_decided_again_after_a_change() -> None:
@@ -114,7 +168,7 @@ def test_a_call_of_refused_requests_only_is_not_made() -> None:
     bench, caller = bench_with(guard), Caller()
     bench.send_all(NOW, caller, "a", "b")
     guard.refused |= {"a", "b"}
-    bench.engine.review(NOW)
+    bench.engine.rules_changed(NOW)
     assert not bench.poll(NOW).batches
     assert len(caller.answers) == 2
     assert_idle(bench, NOW)
