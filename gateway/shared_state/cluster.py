@@ -88,8 +88,13 @@ def _slots_in(asked: Node, reply: Reply) -> Slots:
         match row:
             case [int(first), int(last), [host, int(port), *_], *_]:
                 name = host.decode() if isinstance(host, bytes) else ""
-                slots.append((first, last, Node(name if name not in {"", "?"} else asked.host, port)))
+                slots.append((first, last, _node_named(asked, name, port)))
     return slots
+
+
+def _node_named(asked: Node, host: str, port: int) -> Node:
+    """Return the node that another one names. A host that it does not know is its own."""
+    return Node(asked.host if host in {"", "?"} else host, port)
 
 
 class ClusterRoute:
@@ -115,16 +120,18 @@ class ClusterRoute:
         assert isinstance(error, ServerError)  # noqa: S101 - as found above
         if error.code == "MOVED":
             self._slots.outdated()
-        again = await self._at_other(error, [commands[number] for number in redirected])
+        again = await self._at_other(node, error, [commands[number] for number in redirected])
         for number, reply in zip(redirected, again, strict=True):
             replies[number] = reply
         return replies
 
-    async def _at_other(self, error: ServerError, commands: Sequence[Command]) -> list[Reply | ServerError]:
+    async def _at_other(
+        self, asked: Node, error: ServerError, commands: Sequence[Command]
+    ) -> list[Reply | ServerError]:
         host, _, port = error.text.rpartition(" ")[2].rpartition(":")
-        if not host or not port.isdigit():
+        if not port.isdigit():
             raise SharedStateUnavailable("the cluster names no node for a slot")
-        node = Node(host, int(port))
+        node = _node_named(asked, host, int(port))
         if error.code == "MOVED":
             return await self._run_at(node, commands)
         asking: list[Command] = []

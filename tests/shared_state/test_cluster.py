@@ -83,6 +83,26 @@ async def test_a_slot_on_the_move_is_asked_for(cluster: list[Server]) -> None:
         assert await claimed(state, "c-1", "new") is ClaimVerdict.CLAIMED  # the source never had it
 
 
+async def test_a_redirect_without_a_host_leads_to_the_host_that_was_asked(cluster: list[Server]) -> None:
+    """Nodes behind one address name each other by port only; a node that lacks its host name is "?"."""
+
+    def name_nodes_by(preferred: str) -> None:
+        for node in cluster:
+            node.command("CONFIG", "SET", "cluster-preferred-endpoint-type", preferred)
+
+    source, target = node_of(cluster, "c-1"), node_of(cluster, "c-2")
+    slot = slot_of("{c-1}")
+    name_nodes_by("unknown-endpoint")
+    async with state_at(url_of(*cluster)) as state:
+        target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", str(source.command("CLUSTER", "MYID")))
+        source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", str(target.command("CLUSTER", "MYID")))
+        assert await claimed(state, "c-1", "asked") is ClaimVerdict.CLAIMED
+        name_nodes_by("hostname")
+        move_slot(slot, source, target, cluster)
+        assert await claimed(state, "c-1", "moved") is ClaimVerdict.CLAIMED
+        assert target.command("EXISTS", "dial-gateway:{c-1}:moved") == 1
+
+
 async def test_a_node_that_ends_fails_its_campaigns_only(cluster: list[Server]) -> None:
     for node in cluster:
         node.command("CONFIG", "SET", "cluster-require-full-coverage", "no")
