@@ -14,6 +14,7 @@ from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.contrib.this.builders import this_component
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.license import License
@@ -88,6 +89,7 @@ def bill_of_materials() -> Bom:
     components: dict[str, Component] = {canonicalize_name(one.name): _component(one) for one in packages()}
     bom = Bom(components=[one for name, one in components.items() if name != OURS[0]])
     bom.metadata.component = components[OURS[0]]
+    bom.metadata.tools.components.add(this_component())
     for package in packages():
         needs = {canonicalize_name(need.name) for need in _needs(package)}
         found = [components[name] for name in needs & components.keys()]

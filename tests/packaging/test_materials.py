@@ -6,6 +6,7 @@ from typing import Any
 
 from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from packaging.utils import canonicalize_name
 
 from scripts import materials
@@ -15,9 +16,28 @@ COPYLEFT = ("GPL", "EUPL", "SSPL")
 
 
 def bill() -> dict[str, Any]:
-    outputter = make_outputter(materials.bill_of_materials(), OutputFormat.JSON, SchemaVersion.V1_6)
-    document: dict[str, Any] = json.loads(outputter.output_as_string())
+    document: dict[str, Any] = json.loads(text_of_the_bill())
     return document
+
+
+def text_of_the_bill() -> str:
+    return make_outputter(
+        materials.bill_of_materials(), OutputFormat.JSON, SchemaVersion.V1_6
+    ).output_as_string()
+
+
+def test_the_bill_is_valid() -> None:
+    """It follows CycloneDX's own schema, names each component once, and says what has written it."""
+    text = text_of_the_bill()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    made = json.loads(text)
+    about = made["metadata"]
+    refs = [one["bom-ref"] for one in [*made["components"], about["component"]]]
+    assert len(refs) == len({*refs})
+    needs = {one["ref"]: one.get("dependsOn", []) for one in made["dependencies"]}
+    assert needs.keys() == {*refs} >= {ref for found in needs.values() for ref in found}
+    assert about["timestamp"]
+    assert about["tools"]["components"][0]["name"] == "cyclonedx-python-lib"
 
 
 def test_the_bill_lists_what_the_image_contains(image: Image) -> None:
