@@ -201,12 +201,21 @@ def _labels(attributes: _Labels) -> str:
 
 
 def _pairs(attributes: _Labels) -> list[str]:
-    return [_pair(key, value) for key, value in (attributes or {}).items()]
+    """Return the labels of attributes. The values of those with the same label are joined by semicolons."""
+    values: dict[str, list[str]] = {}
+    for key, value in sorted((attributes or {}).items()):
+        values.setdefault(_label_of(key), []).append(str(value))
+    return [_pair(label, ";".join(found)) for label, found in values.items()]
 
 
-def _pair(key: str, value: object) -> str:
-    name = key if key.isidentifier() and key.isascii() else _not_in_names.sub("_", key).replace(":", "_")
-    return f'{name}="{_escaped(value if isinstance(value, str) else str(value))}"'
+def _label_of(key: str) -> str:
+    """Return the label of an attribute: a reader refuses the whole text for one label that is not valid."""
+    label = _not_in_names.sub("_", key).replace(":", "_")
+    return f"_{label}" if label[:1].isdigit() else label
+
+
+def _pair(label: str, value: str) -> str:
+    return f'{label}="{_escaped(value)}"'
 
 
 def _escaped(text: str, quotes: str = '\\"') -> str:

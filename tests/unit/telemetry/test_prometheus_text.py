@@ -1,5 +1,6 @@
-"""Prometheus' text format, read back with Prometheus' own parser."""
+"""Prometheus' text format, read back with the parsers of Prometheus and of its Python client."""
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.telemetry.distributions import Distribution, Exemplar
-from gateway.telemetry.families import Histogram, Numbers
+from gateway.telemetry.families import Family, Histogram, Numbers
 from gateway.telemetry.metric_definitions import Metric
 from gateway.telemetry.prometheus_text import (
     CONTENT_TYPE,
@@ -22,14 +23,18 @@ from gateway.telemetry.prometheus_text import (
     parts_of_text,
     prometheus_text,
 )
+from scripts.alerts import find_promtool
+
+PROMTOOL = find_promtool()
 
 
 class Bench:
     """A meter, and the text of its scrape."""
 
-    def __init__(self) -> None:
+    def __init__(self, **attributes: str) -> None:
         self._reader = InMemoryMetricReader()
-        self._provider = MeterProvider([self._reader], resource=Resource({"service.name": 'a"b\\c\nd'}))
+        resource = Resource(attributes or {"service.name": 'a"b\\c\nd'})
+        self._provider = MeterProvider([self._reader], resource=resource)
         self.meter: Meter = self._provider.get_meter("test")
 
     def data(self) -> MetricsData | None:
@@ -114,6 +119,19 @@ def test_the_resource_is_told_once(bench: Bench) -> None:
     assert bench.samples()["target_info[('service_name', 'a\"b\\\\c\\nd')]"] == 1
 
 
+def test_an_attribute_of_the_resource_cannot_make_the_text_unreadable() -> None:
+    """Attributes with the same label share it, and no label begins with a digit."""
+    bench = Bench(**{"k8s.pod": "b", "k8s:pod": "c", "k8s_pod": "d", "k8s-node": "a", "1st": "e"})
+    bench.meter.create_counter("c").add(1)
+    labels = {"k8s_pod": "b;c;d", "k8s_node": "a", "_1st": "e"}
+    assert bench.samples()[f"target_info{sorted(labels.items())}"] == 1
+    found = {
+        family.name: family for family in openmetrics_families(prometheus_text(bench.data(), (), OPENMETRICS))
+    }
+    assert found["target"].samples[0].labels == labels
+    bench.close()
+
+
 @pytest.mark.parametrize("value", [1e300, 5e-324, 10**20, -0.5])
 def test_numbers_at_the_edge(bench: Bench, value: float) -> None:
     """The largest and the smallest numbers are read back unchanged."""
@@ -124,6 +142,24 @@ def test_numbers_at_the_edge(bench: Bench, value: float) -> None:
 def test_nothing_is_an_empty_text() -> None:
     """Without data the text is empty."""
     assert prometheus_text(None) == ""
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not at hand: scripts/promtool.sh brings it")
+def test_promtool_reads_the_text_and_finds_no_fault(bench: Bench) -> None:
+    """Prometheus' own parser is stricter than its Python client, and promtool knows the rules of naming."""
+    bench.meter.create_counter("c", "{x}", "counts").add(1, {"1st": 'a"b\\c\nd'})
+    bench.meter.create_gauge("g", "s", "measures").set(0.25)
+    families: list[Family] = [waits(), Numbers(SEEN, [(("ünïcode ☎", "x"), 10**20, 0)], counter=True)]
+    text = prometheus_text(bench.data(), families)
+    checked = subprocess.run(  # noqa: S603
+        [str(PROMTOOL), "check", "metrics"],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
 
 
 # --- OpenMetrics ---------------------------------------------------------------------------------------
