@@ -259,7 +259,11 @@ class Gateway:
         return max(self.engine.outstanding, unanswered)
 
     async def start(self) -> int:
-        """Serve; return the gRPC port. Raises `OSError` where the address cannot be had."""
+        """Serve; return the gRPC port. Raises `OSError` where the address cannot be had.
+
+        Raises `AccessError` if the files of the guard are not complete, or cannot be used when they are.
+        """
+        await self.guard.settled()
         self.admin_port = await self._admin.start()
         await self._begin_to_read_names()
         self._guard.start()

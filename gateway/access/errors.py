@@ -13,6 +13,7 @@ class AccessError(ValueError):
         +-- CampaignFileError    the names and tags of campaigns
         +-- GuardFileError       the rules of the guard (gateway.compliance.errors)
         +-- SuppressionFileError a list of numbers that must not be called (there, too)
+        +-- StillChangingError   a file that somebody may still be writing
     """
 
 
@@ -30,3 +31,7 @@ class PolicyError(AccessError):
 
 class CampaignFileError(AccessError):
     """The campaign directory cannot be read from its file. The text names the path of the wrong entry."""
+
+
+class StillChangingError(AccessError):
+    """A file was changed a moment ago, so it may not be complete. It is read again soon."""

@@ -1,8 +1,16 @@
 """Files that are read again when they change."""
 
 from pathlib import Path
+from typing import NamedTuple
 
-_Signature = tuple[int, int, int, int]
+
+class Signature(NamedTuple):
+    """A version of a file as the file system shows it: its size in bytes, its times in nanoseconds."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
 
 
 class WatchedFile:
@@ -14,7 +22,7 @@ class WatchedFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._seen: _Signature | None = None
+        self._seen: Signature | None = None
         self._looked = False
 
     def changed(self) -> bool:
@@ -25,17 +33,26 @@ class WatchedFile:
         return changed
 
     @property
+    def settled(self) -> bool:
+        """Whether the version of the last look may be used. Subclasses may wait for its writer."""
+        return True
+
+    def is_as_seen(self) -> bool:
+        """Whether the file is still the version of the last look, as far as that matters to readers."""
+        return True
+
+    @property
     def modified_at(self) -> float | None:
         """When the file was changed, in seconds since the epoch, as of the last look; None if it was gone."""
-        return None if self._seen is None else self._seen[2] / 1e9
+        return None if self._seen is None else self._seen.mtime_ns / 1e9
 
     def read(self) -> bytes:
         """Return the content. Raises `OSError` if the file cannot be read."""
         return Path(self.path).read_bytes()
 
-    def _signature(self) -> _Signature | None:
+    def _signature(self) -> Signature | None:
         try:
             found = Path(self.path).stat()
         except OSError:
             return None
-        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        return Signature(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from gateway.access.errors import AccessError
+from gateway.access.errors import AccessError, StillChangingError
 from gateway.access.files import WatchedFile
 
 log = logging.getLogger(__name__)
@@ -38,19 +38,32 @@ def parsed_once(text: Callable[[], bytes], parse: Callable[[bytes], Value]) -> C
 class Reloaded(Generic[Value]):
     """A value read from files: always the newest valid one.
 
-    `refused` counts the changes that could not be used. Raises `AccessError` if the first value is invalid.
+    `refused` counts the changes that could not be used. `watch` makes what watches each file, and may wait
+    until somebody has written all of it. Raises `AccessError` if the first value is invalid.
     Thread-safe: a second rereading waits for the one that runs.
     """
 
-    def __init__(self, name: str, paths: Sequence[str], read: Callable[[], Value]) -> None:
+    def __init__(
+        self,
+        name: str,
+        paths: Sequence[str],
+        read: Callable[[], Value],
+        watch: Callable[[str], WatchedFile] = WatchedFile,
+    ) -> None:
         self.name = name
         self.refused = 0
-        self._files = [WatchedFile(path) for path in paths]
+        self._files = [watch(path) for path in paths]
         self._read = read
         self._complaint = ""
         self._one_at_a_time = threading.Lock()
         self._changed()
         self.value = read()
+        self._is_due = not self._is_as_seen()
+
+    @property
+    def settled(self) -> bool:
+        """Whether the files were, at the last look, those of the value: complete, or refused."""
+        return not self._is_due and self._are_settled()
 
     @property
     def complaint(self) -> str:
@@ -72,24 +85,38 @@ class Reloaded(Generic[Value]):
             return self._reread()
 
     def _reread(self) -> bool:
-        if not self._changed() and not self._complaint:
+        self._is_due = self._changed() or self._is_due
+        if not self._are_settled() or not (self._is_due or self._complaint):
             return False
         try:
-            self.value = self._read()
+            value = self._read()
+        except StillChangingError as wait:
+            log.info("%s: what was read before stays for now: %s", self.name, wait)
+            return False
         except AccessError as error:
             self._complain(str(error))
             return False
         except Exception as bug:  # noqa: BLE001 - whatever a file holds, a gateway that has a good one goes on
             self._complain(f"it cannot be read: {type(bug).__name__}")
             return False
-        self._complaint = ""
+        self._is_due = not self._is_as_seen()
+        if self._is_due:  # it was changed while it was read
+            return False
+        self.value, self._complaint = value, ""
         log.info("%s: read again, and in use from now on", self.name)
         return True
 
     def _changed(self) -> bool:
         return sum(file.changed() for file in self._files) > 0  # no short circuit: each file must be checked
 
+    def _are_settled(self) -> bool:
+        return all(file.settled for file in self._files)
+
+    def _is_as_seen(self) -> bool:
+        return all(file.is_as_seen() for file in self._files)
+
     def _complain(self, complaint: str) -> None:
+        self._is_due = False
         if complaint != self._complaint:
             self.refused += 1
             log.error(

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from gateway.access.errors import StillChangingError
+from gateway.access.files import WatchedFile
 from gateway.access.reloading import Reloaded
 from gateway.compliance.guard_file import rules_reader
 from gateway.compliance.rules import RuleSet
@@ -23,8 +25,11 @@ class GuardFiles:
     """The newest valid rules, and the newest valid content of each list that they name.
 
     A guard file that names a list which cannot be read is invalid, so it does not replace a valid one. A list
-    that disappears or becomes invalid keeps its content. Raises `GuardFileError` or `SuppressionFileError` if
-    the first content is invalid. Reading takes seconds for lists of millions: it belongs into a thread.
+    that disappears or becomes invalid keeps its content. `watch` makes what watches each file: if it waits
+    until a file is complete, the first content is used at once, but is not `settled` before.
+
+    Raises `GuardFileError` or `SuppressionFileError` if the first content is invalid. Reading takes
+    seconds for lists of millions: it belongs into a thread.
     """
 
     def __init__(
@@ -33,13 +38,17 @@ class GuardFiles:
         zones: TimeZones,
         directory: CampaignDirectory,
         check: Callable[[RuleSet], None] = lambda _: None,
+        watch: Callable[[str], WatchedFile] = WatchedFile,
     ) -> None:
         """`check` raises `GuardFileError` for rules that this gateway cannot use."""
-        self._check = check
+        self._check, self._watch = check, watch
         self._read_rules = rules_reader(path, zones, directory)
         self._readers: dict[tuple[str, str], Callable[[], ReadList]] = {}
-        self._known: dict[tuple[str, str], Reloaded[ReadList]] = {}
-        self._content = Reloaded("the guard file", (path,), self._read)
+        self._known: Mapping[tuple[str, str], Reloaded[ReadList]] = {}
+        self._new: dict[tuple[str, str], Reloaded[ReadList]] = {}
+        self._is_first = True
+        self._content = Reloaded("the guard file", (path,), self._read, watch)
+        self._is_first = False
 
     @property
     def rules(self) -> RuleSet:
@@ -62,6 +71,12 @@ class GuardFiles:
         return changed or any(lists)
 
     @property
+    def settled(self) -> bool:
+        """Whether the files were complete at the last look, and their content is in use or refused."""
+        lists = self._content.value.lists.values()
+        return self._content.settled and all(one.settled for one in lists)
+
+    @property
     def refused(self) -> int:
         """How many changes of the guard file and of lists in use could not be used."""
         return self._content.refused + sum(one.refused for one in self._content.value.lists.values())
@@ -77,20 +92,31 @@ class GuardFiles:
         return [f"list {name}: {one.value.in_words()}" for (name, _), one in lists]
 
     def _read(self) -> _Content:
-        """Return the rules in the file, with all their lists; lists that were read before are kept."""
+        """Return the rules in the file, with all their lists; lists that were read before are kept.
+
+        Raises `StillChangingError` if a list that is new may not be complete, except at the first time.
+        """
         rules = self._read_rules()
         self._check(rules)
         lists = {one: self._list(*one) for one in rules.lists.items()}
-        self._known, self._readers = dict(lists), {}
+        for name, path in self._new:
+            if not self._is_first and not self._new[name, path].settled:
+                raise StillChangingError(f"lists.{name}: {path} was changed a moment ago")
+        self._known, self._new, self._readers = lists, {}, {}
         return _Content(rules, lists)
 
     def _list(self, name: str, path: str) -> Reloaded[ReadList]:
-        """Return a list. If it is new, it is known from now on, even if another list is refused.
+        """Return a list. If it is new, it is known from now on, even if the rules are not used yet.
 
         The reader of a list that is refused stays, since it reads a refused file once.
         """
         known = self._known.get((name, path))
-        if known is None:
-            reader = self._readers.setdefault((name, path), list_reader(name, path))
-            known = self._known[name, path] = reloaded_list(name, path, reader)
-        return known
+        if known is not None:
+            return known
+        new = self._new.get((name, path))
+        if new is not None:
+            new.reread()
+            return new
+        reader = self._readers.setdefault((name, path), list_reader(name, path))
+        self._new[name, path] = reloaded_list(name, path, reader, self._watch)
+        return self._new[name, path]

@@ -1,5 +1,8 @@
 """The guard that follows from the guard file and its lists, as they were read last."""
 
+from collections.abc import Callable
+
+from gateway.access.files import WatchedFile
 from gateway.compliance.errors import GuardFileError
 from gateway.compliance.guard import Guard
 from gateway.compliance.guard_file import SETTING
@@ -17,7 +20,8 @@ class LoadedRules:
     """A guard by the newest valid files. Its module is imported only with a guard file, for its memory.
 
     Reading takes seconds for long lists, so `reread` belongs into a thread; `publish` then changes what the
-    guard sees, on the event loop. Raises `AccessError` if a file cannot be used at first.
+    guard sees, on the event loop. `watch` makes what watches each file. Raises `AccessError` if a file cannot
+    be used at first.
     """
 
     def __init__(
@@ -28,6 +32,7 @@ class LoadedRules:
         suppressions: Suppressions,
         *,
         shared_state: bool,
+        watch: Callable[[str], WatchedFile] = WatchedFile,
     ) -> None:
         self.zones = TimeZones(newest_table())
         self._numbers = PhoneNumbers(self.zones.by_country)
@@ -35,7 +40,7 @@ class LoadedRules:
         self._shared_state = shared_state
         self._hashing = hashing
         self._suppressions = suppressions
-        self.files = GuardFiles(path, self.zones, directory, self._check)
+        self.files = GuardFiles(path, self.zones, directory, self._check, watch)
         self.guard = self._newest = self._guard_of(self.files.rules)
 
     def prepare(self, now: float) -> None:

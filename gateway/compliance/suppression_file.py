@@ -37,13 +37,18 @@ class ReadList(NamedTuple):
         return f"{numbers}; {_bad(self.bad_lines, self.first_bad)}" if self.bad_lines else numbers
 
 
-def reloaded_list(name: str, path: str, read: Callable[[], ReadList] | None = None) -> Reloaded[ReadList]:
+def reloaded_list(
+    name: str,
+    path: str,
+    read: Callable[[], ReadList] | None = None,
+    watch: Callable[[str], WatchedFile] = WatchedFile,
+) -> Reloaded[ReadList]:
     """Return a list that is read again when its file changes. Raises `SuppressionFileError`.
 
     If the file disappears or is refused, the list that was read before stays, and the complaint says why.
-    `read` replaces the `list_reader`.
+    `read` replaces the `list_reader`. `watch` makes what watches the file.
     """
-    return Reloaded(f"the suppression list {name}", (path,), read or list_reader(name, path))
+    return Reloaded(f"the suppression list {name}", (path,), read or list_reader(name, path), watch)
 
 
 def list_reader(

@@ -5,9 +5,11 @@ import contextlib
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from gateway.access.errors import AccessError, StillChangingError
+from gateway.access.files import WatchedFile
 from gateway.compliance.key_file import read_key
 from gateway.compliance.number_hash import NumberHash
 from gateway.compliance.suppression_guard import SuppressionGuard
@@ -25,6 +27,9 @@ log = logging.getLogger(__name__)
 
 REREAD_EVERY_S = 1.0
 """Seconds between two looks at the files."""
+LONGEST_SETTLING_S = 30.0
+"""Seconds in which the files must be complete at the start."""
+GUARD_FILE = "DIAL_GATEWAY_GUARD_FILE"
 PREPARED_EVERY_S = 86_400.0
 """Seconds after which the holidays of the coming years are read again: a year may have begun."""
 KEY_BYTES = 32
@@ -55,11 +60,18 @@ class GuardKeeper:
     """The guard in use. Without a guard file it decides only about suppressed numbers, once there are any.
 
     The owner sets `use`, which takes each new guard, and `review`, which has all requests decided again. Both
-    are called on the event loop. `now` returns seconds since the epoch. `decisions` counts what was decided.
-    Raises `AccessError` if a file cannot be used; reading may take seconds.
+    are called on the event loop. `now` returns seconds since the epoch. `watch` makes what watches each file.
+    `decisions` counts what was decided. Raises `AccessError` if a file cannot be used; reading may take
+    seconds.
     """
 
-    def __init__(self, paths: GuardPaths, directory: CampaignDirectory, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        paths: GuardPaths,
+        directory: CampaignDirectory,
+        now: Callable[[], float],
+        watch: Callable[[str], WatchedFile] = WatchedFile,
+    ) -> None:
         self.use: Callable[[RequestGuard], None] = lambda _: None
         self.review: Callable[[], None] = lambda: None
         key = read_key(paths.key) if paths.key else secrets.token_bytes(KEY_BYTES)
@@ -71,6 +83,7 @@ class GuardKeeper:
         self._prepared_at = now()
         self._asked = asyncio.Event()
         self._in_use: RequestGuard | None = None
+        self._watch = watch
         self.rules = self._loaded(paths, directory)
 
     def _loaded(self, paths: GuardPaths, directory: CampaignDirectory) -> "LoadedRules | None":
@@ -79,7 +92,12 @@ class GuardKeeper:
         from gateway.compliance.loaded_rules import LoadedRules
 
         rules = LoadedRules(
-            paths.rules, directory, self.hashing, self.suppressions, shared_state=paths.shared_state
+            paths.rules,
+            directory,
+            self.hashing,
+            self.suppressions,
+            shared_state=paths.shared_state,
+            watch=self._watch,
         )
         rules.publish()
         rules.prepare(self._prepared_at)
@@ -89,6 +107,24 @@ class GuardKeeper:
     def refused(self) -> int | None:
         """How many changes of the files could not be used; None without a guard file."""
         return None if self.rules is None else self.rules.files.refused
+
+    async def settled(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Wait until the files are complete, and read them again if they were not at first.
+
+        A file that was written shortly before the start may lack numbers that must not be called. Raises
+        `AccessError` if the complete files cannot be used, or a file changes for `LONGEST_SETTLING_S`.
+        """
+        rules, left = self.rules, round(LONGEST_SETTLING_S / REREAD_EVERY_S)
+        while rules is not None and not rules.files.settled:
+            if left == 0:
+                raise StillChangingError(
+                    f"{GUARD_FILE}: the file, or a list that it names, is still changing"
+                )
+            left -= 1
+            await sleep(REREAD_EVERY_S)
+            await self.reread()
+        if rules is not None and rules.files.complaints():
+            raise AccessError(rules.files.complaints()[0])
 
     def start(self) -> None:
         """Decide by the rules and the suppressed numbers from now on, if there are any."""

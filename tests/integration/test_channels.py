@@ -13,6 +13,7 @@ from gateway.simulator import FaultKind
 from tests.integration.admin import get
 from tests.integration.campaigns import stub_of
 from tests.integration.world import CAMPAIGN, PHONE, World, dial, until, verdict, verdicts, world_of
+from tests.unit.compliance.making import put
 
 ARN = "arn:aws:connect:us-east-1:111122223333:instance/i/phone-number/p"
 ADDRESS = "kobalt@example.com"
@@ -169,17 +170,20 @@ async def test_channels_in_a_long_message_are_read_in_parts(world: World) -> Non
 
 async def test_the_guard_has_rules_by_channel(tmp_path: Path) -> None:
     """Calls wait for their hours while texts go; an e-mail is not checked against a list of numbers."""
-    (tmp_path / "dnc.txt").write_text(f"{PHONE}\n")
+    put(tmp_path / "dnc.txt", f"{PHONE}\n")
     opening = datetime.now(UTC) + timedelta(hours=3)
     hours = f'{{monday-sunday: ["{opening:%H:%M}-{opening + timedelta(hours=1):%H:%M}"]}}'
-    (tmp_path / "guard.yaml").write_text(f"""
+    put(
+        tmp_path / "guard.yaml",
+        f"""
 version: 1
 lists: {{dnc: {{file: {tmp_path / "dnc.txt"}}}}}
 rules:
   - {{name: calls, campaigns: ["*"], channels: [telephony], hours: {hours}, zone: {{fixed: Etc/UTC}}}}
   - {{name: texts, campaigns: ["*"], channels: [sms, email], hours: always}}
   - {{name: chats, campaigns: ["*"], channels: [email, whatsapp], hours: always, lists: [dnc]}}
-""")
+""",
+    )
     async with world_of(connect_api="v2", guard_file=str(tmp_path / "guard.yaml")) as world:
         results = await world.ask(*contacts())
         assert verdicts(results) == [

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.core.campaigns.holds import Hold
 from gateway.simulator import SimulatorSettings
 from tests.integration.world import CAMPAIGN, WorldOptions, dial, dials, until, verdicts, world_of
+from tests.unit.compliance.making import put
 
 DAY_S = 86_400.0
 MINUTE_S = 60.0
@@ -34,8 +35,8 @@ def daily(begin: float, end: float) -> str:
 def guarded(folder: Path, text: str, listed: str = "") -> dict[str, Any]:
     """Write the files of a guard; return the settings that name them."""
     path, numbers = folder / "guard.yaml", folder / "dnc.txt"
-    numbers.write_text(listed)
-    path.write_text(text.replace("dnc.txt", str(numbers)))
+    put(numbers, listed)
+    put(path, text.replace("dnc.txt", str(numbers)))
     return {"guard_file": str(path)}
 
 
@@ -98,3 +99,16 @@ async def test_a_new_list_answers_what_waits_in_a_queue(tmp_path: Path) -> None:
         world.gateway.reread()
         (result,) = await caller.read(1)
         assert (result.client_token, *verdicts([result])) == ("queued", "REJECTED SUPPRESSED NEVER")
+
+
+async def test_a_truncated_list_does_not_replace_the_complete_one(tmp_path: Path) -> None:
+    """Its writer may need a minute until all numbers are in it again."""
+    settings = guarded(tmp_path, rules("always", lists="[dnc]"), listed=f"{OTHER}\n")
+    async with world_of(**settings) as world:
+        (tmp_path / "dnc.txt").write_text("")
+        for _ in range(3):
+            await world.gateway.guard.reread()
+        assert verdicts(await world.ask(dial("no", phone_number=OTHER))) == ["REJECTED SUPPRESSED NEVER"]
+        put(tmp_path / "dnc.txt", "+12065550198\n")
+        await world.gateway.guard.reread()
+        assert verdicts(await world.ask(dial("yes", phone_number=OTHER))) == ["ACCEPTED"]

@@ -12,6 +12,7 @@ from gateway.settings import Settings, SettingsError
 from gateway.trail_setup import trail_of
 from tests.integration.admin import scrape
 from tests.integration.world import PHONE, dial, verdicts, world_of
+from tests.unit.compliance.making import put
 
 SUPPRESSED = "+12065550199"
 KEY = "a key of 16 bytes or more"
@@ -19,13 +20,16 @@ KEY = "a key of 16 bytes or more"
 
 def settings_of(folder: Path) -> dict[str, Any]:
     """Return settings with a guard that suppresses a number, and a trail."""
-    (folder / "dnc.txt").write_text(f"{SUPPRESSED}\n")
-    (folder / "guard.yaml").write_text(f"""\
+    put(folder / "dnc.txt", f"{SUPPRESSED}\n")
+    put(
+        folder / "guard.yaml",
+        f"""\
 version: 1
 lists: {{dnc: {{file: {folder}/dnc.txt}}}}
 rules:
   - {{name: all, campaigns: ["*"], hours: always, lists: [dnc], numbers: e164}}
-""")
+""",
+    )
     (folder / "key").write_text(KEY)
     return {
         "guard_file": str(folder / "guard.yaml"),

@@ -12,6 +12,7 @@ from gateway.shared_state.startup_check import NO_FILE
 from tests.integration.fleet_world import FleetWorld, Replica, fleet_of
 from tests.integration.world import CAMPAIGN, Caller, dials, until, verdict
 from tests.shared_state.servers import Server
+from tests.unit.compliance.making import put
 
 RULES = f"""version: 1
 unmatched: allow
@@ -29,7 +30,7 @@ IN_DOUBT = "UNKNOWN CONTACT_LIMIT SAME_TOKEN"
 def limited(folder: Path, text: str = RULES, *, key: bool = True) -> dict[str, Any]:
     """Write a guard file; return the settings that name it, and a key file unless the fleet keeps a key."""
     rules, secret = folder / "guard.yaml", folder / "key"
-    rules.write_text(text)
+    put(rules, text)
     secret.write_text("a secret of the fleet, long enough\n")
     return {"guard_file": str(rules), "guard_key_file": str(secret) if key else None}
 

@@ -1,13 +1,16 @@
 """The guard file and its lists change together, and an invalid change replaces nothing."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway.compliance.errors import GuardFileError, SuppressionFileError
 from gateway.compliance.guard_files import GuardFiles
+from gateway.compliance.settled_file import SettledFile
 from gateway.directory.directory import NO_DIRECTORY
-from tests.unit.compliance.making import LONDON, NEW_YORK, zones
+from tests.unit.compliance.making import LONDON, NEW_YORK, put, zones
 
 
 def write_rules(folder: Path, *lists: str, hours: str = "always") -> Path:
@@ -90,3 +93,91 @@ def test_the_first_content_must_be_valid(tmp_path: Path) -> None:
         files(tmp_path / "none")
     with pytest.raises(SuppressionFileError):
         files(write_rules(tmp_path, "a"))
+
+
+@pytest.fixture
+def settling(tmp_path: Path) -> tuple[GuardFiles, Callable[[], bool]]:
+    """Return the files of a rule with a list, and a function that reads them again a second later.
+
+    Its wall clock takes all files for ones that were just written.
+    """
+    now = 100.0
+    (tmp_path / "a").write_text(f"{LONDON}\n{NEW_YORK}\n")
+    watch = partial(SettledFile, steady=lambda: now, wall=lambda: 0.0)
+    found = GuardFiles(str(write_rules(tmp_path, "a")), zones(), NO_DIRECTORY, watch=watch)
+
+    def later() -> bool:
+        nonlocal now
+        now += 1.0
+        return found.reread()
+
+    assert [found.settled, later(), found.settled] == [False, False, True]
+    return found, later
+
+
+def test_a_list_that_is_truncated_and_written_slowly_is_used_only_when_it_is_complete(
+    settling: tuple[GuardFiles, Callable[[], bool]], tmp_path: Path
+) -> None:
+    """What was read before stays in use meanwhile, without a complaint: nobody is called whom both have."""
+    found, later = settling
+    with (tmp_path / "a").open("w") as writing:
+        for written in ("", f"{LONDON}\n", "# a comment that takes time", "\n", "+12125550100\n"):
+            writing.write(written)
+            writing.flush()
+            assert not later()
+            assert NEW_YORK.encode() in found.tables()["a"]
+        writing.write(f"{NEW_YORK}\n")
+    assert not later()
+    assert later()
+    assert len(found.tables()["a"]) == 3
+    assert found.complaints() == []
+    assert found.refused == 0
+
+
+def test_rules_that_are_written_slowly_are_used_only_when_they_are_complete(
+    settling: tuple[GuardFiles, Callable[[], bool]], tmp_path: Path
+) -> None:
+    """Their first part may be valid, and allow more."""
+    found, later = settling
+    text = (tmp_path / "guard.yaml").read_text()
+    before = found.rules
+    for more in ("unmatched: allow\n", "# the end\n"):
+        text += more
+        (tmp_path / "guard.yaml").write_text(text)
+        assert not later()
+        assert found.rules is before
+    assert later()
+    assert found.rules is not before
+
+
+def test_a_broken_list_is_not_read_again_while_it_changes(
+    settling: tuple[GuardFiles, Callable[[], bool]], tmp_path: Path
+) -> None:
+    """A complaint has the file read at each look, but not while it is written again."""
+    found, later = settling
+    put(tmp_path / "a", "what is this\n")
+    assert not later()
+    assert len(found.complaints()) == 1
+    for written in (f"{LONDON}\n", f"{LONDON}\n{NEW_YORK}\n"):
+        (tmp_path / "a").write_text(written)
+        assert not later()
+        assert len(found.tables()["a"]) == 2
+    assert later()
+    assert found.complaints() == []
+
+
+def test_rules_wait_for_a_new_list_that_is_being_written(
+    settling: tuple[GuardFiles, Callable[[], bool]], tmp_path: Path
+) -> None:
+    """They are used together with the complete list. That is no complaint."""
+    found, later = settling
+    before = found.rules
+    (tmp_path / "b").write_text(f"{LONDON}\n")
+    put(tmp_path / "guard.yaml", write_rules(tmp_path, "a", "b").read_text())
+    assert not later()
+    (tmp_path / "b").write_text(f"{LONDON}\n{NEW_YORK}\n")
+    assert not later()
+    assert found.rules is before
+    assert found.complaints() == []
+    assert [found.settled, later(), found.settled] == [False, True, True]
+    assert len(found.tables()["b"]) == 2

@@ -1,14 +1,16 @@
 """Suppression lists: what is read, what is reported, and what is found."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway.compliance.errors import SuppressionFileError
 from gateway.compliance.number_hash import HASH_BYTES, NumberHash
+from gateway.compliance.settled_file import SettledFile
 from gateway.compliance.suppression_file import CHUNK_BYTES, ReadList, list_reader, read_list, reloaded_list
 from gateway.compliance.suppression_list import LiveSuppressions, NumberTable, Suppressions
-from tests.unit.compliance.making import HASHING, LONDON, NEW_YORK
+from tests.unit.compliance.making import HASHING, LONDON, NEW_YORK, put
 
 
 def numbers(count: int, first: int = 2_120_000_000) -> list[str]:
@@ -137,6 +139,30 @@ def test_a_list_that_is_written_while_it_is_read_replaces_nothing(tmp_path: Path
     assert LONDON.encode() in found.value.table
     assert found.reread()
     assert not found.complaint
+    assert len(found.value.table) == 2
+
+
+def test_a_list_that_is_truncated_before_it_is_read_replaces_nothing(tmp_path: Path) -> None:
+    """It was complete when it was looked at, and changes no more while it is read."""
+    path, now = tmp_path / "list", 0.0
+    truncated = [False]
+
+    def read() -> ReadList:
+        if truncated.pop():
+            path.write_text("")
+        return read_list("dnc", str(path))
+
+    put(path, f"{NEW_YORK}\n")
+    watch = partial(SettledFile, steady=lambda: now, wall=lambda: 1e11)
+    found = reloaded_list("dnc", str(path), read, watch)
+    put(path, f"{NEW_YORK}\n{LONDON}\n")
+    truncated[:] = [False, True]
+    assert not found.reread()
+    assert NEW_YORK.encode() in found.value.table
+    now += 1.0
+    assert not found.reread()
+    put(path, f"{NEW_YORK}\n{LONDON}\n")
+    assert found.reread()
     assert len(found.value.table) == 2
 
 

@@ -1,13 +1,16 @@
 """The guard that a gateway uses, and the changes of its files."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway.access.errors import AccessError
 from gateway.compliance.key_file import SHORTEST_KEY, read_key
-from gateway.control.guard_keeper import GuardKeeper, GuardPaths
+from gateway.compliance.settled_file import SettledFile
+from gateway.control.guard_keeper import LONGEST_SETTLING_S, GuardKeeper, GuardPaths
 from gateway.core.compliance.port import RequestGuard
 from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import VerdictKind
@@ -172,3 +175,65 @@ async def test_rules_that_were_read_in_a_thread_count_only_with_their_lists(tmp_
     keeper.rules.publish()
     keeper.activate()
     assert owner.given[-1].decide(NOW, request("+12125550100")).reason is Reason.SUPPRESSED
+
+
+def starting(
+    path: Path, write: Callable[[float], object]
+) -> tuple[GuardKeeper, Callable[[float], Awaitable[None]]]:
+    """Return a keeper of a file that was just written, and what takes the place of sleeping.
+
+    That moves the clock, and calls `write` with how long it has slept in total.
+    """
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        write(now)
+
+    watch = partial(SettledFile, steady=lambda: now, wall=lambda: 0.0)
+    return GuardKeeper(GuardPaths(str(path)), NO_DIRECTORY, lambda: NOW, watch), sleep
+
+
+async def test_the_start_waits_for_files_that_are_being_written(tmp_path: Path) -> None:
+    """A part of the rules may be valid, and allow more than all of them."""
+    path, slept = tmp_path / "guard.yaml", []
+
+    def write(at: float) -> None:
+        slept.append(at)
+        if at < 3:
+            path.write_text(path.read_text() + f"{'#' * int(at)}\n")
+        elif at == 3:
+            path.write_text(path.read_text() + "unmatched: allow\n")
+
+    path.write_text(OPEN)
+    keeper, sleep = starting(path, write)
+    before = keeper.version
+    await keeper.settled(sleep)
+    assert slept == [1.0, 2.0, 3.0, 4.0]
+    assert keeper.version != before
+    await keeper.settled(sleep)
+    assert len(slept) == 4
+
+
+async def test_files_that_are_invalid_when_they_are_complete_end_the_start(tmp_path: Path) -> None:
+    """Their first part was valid, but is not used."""
+    path = tmp_path / "guard.yaml"
+    path.write_text(OPEN)
+    keeper, sleep = starting(path, lambda at: path.write_text(OPEN + "wrong: 1\n") if at == 1 else None)
+    with pytest.raises(AccessError, match="wrong"):
+        await keeper.settled(sleep)
+
+
+async def test_files_that_are_written_without_end_end_the_start(tmp_path: Path) -> None:
+    path, slept = tmp_path / "guard.yaml", []
+
+    def write(at: float) -> None:
+        slept.append(at)
+        path.write_text(OPEN + "#" * (int(at) % 2))
+
+    path.write_text(OPEN)
+    keeper, sleep = starting(path, write)
+    with pytest.raises(AccessError, match="still changing"):
+        await keeper.settled(sleep)
+    assert slept[-1] == LONGEST_SETTLING_S
