@@ -12,31 +12,16 @@ from dialgateway.campaigns import ActionDone, ActionKind, Campaign, CampaignsSee
 from dialgateway.client import DialGatewayClient
 from dialgateway.dialctl.campaign_arguments import CampaignArguments, is_pattern
 from dialgateway.dialctl.campaign_table import called, missing, reach, sentence, table_lines, wide_lines
+from dialgateway.dialctl.gateway_command import DONE, NOT_DONE, run_with_client, say
 from dialgateway.dialctl.output_format import OutputFormat, fields_json, print_json
-from dialgateway.dialctl.send import INTERRUPTED
 from dialgateway.dialctl.terminal import rich_console, unambiguous
 from dialgateway.errors import CallFailed, GatewayUnavailable
-
-DONE, NOT_DONE, UNREACHABLE = 0, 1, 3
 
 
 async def run_campaign_command(arguments: CampaignArguments) -> int:
     """Run one command and return its exit code. Raises UnusableFile and OSError."""
     command: Callable[[DialGatewayClient, CampaignArguments], Awaitable[int]] = _COMMANDS[arguments.command]
-    gateway = arguments.gateway
-    async with DialGatewayClient(
-        gateway.target, credentials=gateway.credentials(), server_name=gateway.server_name
-    ) as client:
-        try:
-            return await command(client, arguments)
-        except GatewayUnavailable as error:
-            _say(f"cannot reach the gateway at {gateway.target}: {error}")
-            return UNREACHABLE
-        except CallFailed as error:
-            _say(str(error))
-            return NOT_DONE
-        except asyncio.CancelledError:  # Ctrl-C
-            return INTERRUPTED
+    return await run_with_client(arguments.gateway, lambda client: command(client, arguments))
 
 
 async def _list(client: DialGatewayClient, arguments: CampaignArguments) -> int:
@@ -53,7 +38,7 @@ async def _list(client: DialGatewayClient, arguments: CampaignArguments) -> int:
     else:
         _print(*(table_lines(campaigns) if campaigns else ["no campaigns"]))
     if others := missing(seen):
-        _say(others.removeprefix("; "))
+        say(others.removeprefix("; "))
     return DONE
 
 
@@ -88,7 +73,7 @@ async def _targets(client: DialGatewayClient, arguments: CampaignArguments) -> l
     if command == "purge" and not arguments.yes:
         queued = sum(campaign.queued for campaign in await _found(client, text))
         if not await _confirmed(f"remove {queued:,} queued dial requests of {unambiguous(text)}? [y/N] "):
-            _say("nothing was removed")
+            say("nothing was removed")
             return []
     return [text]
 
@@ -102,13 +87,13 @@ async def _targets_of_pattern(client: DialGatewayClient, arguments: CampaignArgu
         found = [campaign for campaign in found if campaign.hold is not None]
     if not found:
         kind = "held campaign" if command == "release" else "campaign"
-        _say(f"no {kind} matches {text}, so nothing was done{missing(seen)}")
+        say(f"no {kind} matches {text}, so nothing was done{missing(seen)}")
         return []
     for campaign in found:
         sys.stderr.write(f"{sentence(campaign)}\n")
     what = f"{len(found):,} campaign{'s' if len(found) > 1 else ''}{missing(seen)}"
     if not arguments.yes and not await _confirmed(f"{command} {what}? [y/N] "):
-        _say("nothing was done")
+        say("nothing was done")
         return []
     return [campaign.campaign_id for campaign in found]
 
@@ -136,7 +121,7 @@ async def _act(client: DialGatewayClient, arguments: CampaignArguments, target: 
     except CallFailed as error:
         unknown = kind is ActionKind.HOLD and error.code is StatusCode.NOT_FOUND
         hint = "; --in-advance does that" if unknown and not target.startswith("name:") else ""
-        _say(f"{target}: {error}{hint}")
+        say(f"{target}: {error}{hint}")
         return NOT_DONE
     return _done(done, arguments, *_told(kind, done))
 
@@ -163,7 +148,7 @@ def _done(done: ActionDone, arguments: CampaignArguments, text: str, without_sto
     if problem and done.confirmation is not None and done.confirmation.only_here:
         problem += f"; {without_store}"
     if problem:
-        _say(problem)
+        say(problem)
     return NOT_DONE if problem else DONE
 
 
@@ -191,10 +176,6 @@ def _print_changes(seen: CampaignsSeen, output: OutputFormat) -> None:
 def _print(*lines: str) -> None:
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"dialctl: {unambiguous(text)}\n")
 
 
 _COMMANDS: dict[str, Callable[[DialGatewayClient, CampaignArguments], Awaitable[int]]] = {

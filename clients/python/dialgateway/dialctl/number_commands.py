@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 from dialgateway.client import DialGatewayClient
 from dialgateway.compliance import NumberAllowed, NumberSuppressed, SuppressionLifetime
-from dialgateway.dialctl.campaign_commands import DONE, NOT_DONE, UNREACHABLE
 from dialgateway.dialctl.campaign_table import reach
+from dialgateway.dialctl.gateway_command import DONE, NOT_DONE, run_with_client, say
 from dialgateway.dialctl.number_arguments import NumberArguments
 from dialgateway.dialctl.output_format import OutputFormat, fields_json, print_json
-from dialgateway.dialctl.send import INTERRUPTED
-from dialgateway.dialctl.terminal import tell, unambiguous
-from dialgateway.errors import CallFailed, GatewayUnavailable
+from dialgateway.dialctl.terminal import tell
 
 _LIFETIMES = {
     SuppressionLifetime.PROCESS: (
@@ -27,34 +24,21 @@ _LIFETIMES = {
 
 async def run_number_command(arguments: NumberArguments) -> int:
     """Run one command and return its exit code. Raises UnusableFile and OSError."""
-    gateway = arguments.gateway
-    async with DialGatewayClient(
-        gateway.target, credentials=gateway.credentials(), server_name=gateway.server_name
-    ) as client:
-        try:
-            if arguments.command == "suppress":
-                done = await client.suppress_number(arguments.phone_number, arguments.reason)
-                return _suppressed(done, arguments)
-            return _allowed(await client.allow_number(arguments.phone_number, arguments.reason), arguments)
-        except GatewayUnavailable as error:
-            _say(f"cannot reach the gateway at {gateway.target}: {error}")
-            return UNREACHABLE
-        except CallFailed as error:
-            _say(str(error))
-            return NOT_DONE
-        except asyncio.CancelledError:  # Ctrl-C
-            return INTERRUPTED
+    command = _suppress if arguments.command == "suppress" else _allow
+    return await run_with_client(arguments.gateway, lambda client: command(client, arguments))
 
 
-def _suppressed(done: NumberSuppressed, arguments: NumberArguments) -> int:
+async def _suppress(client: DialGatewayClient, arguments: NumberArguments) -> int:
+    done = await client.suppress_number(arguments.phone_number, arguments.reason)
     already = ", as it was before" if done.already_suppressed else ""
     code = _done(done, arguments, f"the number is suppressed{already}")
     if done.lifetime in _LIFETIMES:
-        _say(_LIFETIMES[done.lifetime])
+        say(_LIFETIMES[done.lifetime])
     return code
 
 
-def _allowed(done: NumberAllowed, arguments: NumberArguments) -> int:
+async def _allow(client: DialGatewayClient, arguments: NumberArguments) -> int:
+    done = await client.allow_number(arguments.phone_number, arguments.reason)
     return _done(done, arguments, "the number is allowed again, unless a list of the guard file has it")
 
 
@@ -69,9 +53,5 @@ def _done(done: NumberSuppressed | NumberAllowed, arguments: NumberArguments, te
             lines.append(f"hash of the number: {done.number_hash}")
         tell(sys.stdout, *lines)
     if problem:
-        _say(problem)
+        say(problem)
     return NOT_DONE if problem else DONE
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"dialctl: {unambiguous(text)}\n")
