@@ -3,16 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
+from gateway.runtime.key_file import KeyFileError, read_key_file
 from gateway.shared_state.address import AddressError, parse
 from gateway.shared_state.port import SharedStateRefused
 from gateway.shared_state.server import Access, read_secret, tls_context
 from gateway.shared_state.valkey_state import StateSettings
 
 _NAMES = "DIAL_GATEWAY_SHARED_STATE_"
-SHORTEST_KEY, LONGEST_KEY = 16, 1024
-"""Bytes of a key of fingerprints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +59,6 @@ def fingerprint_key(path: str | None) -> bytes | None:
     if path is None:
         return None
     try:
-        key = Path(path).read_bytes().strip()
-    except OSError as error:
-        raise SharedStateRefused(
-            f"cannot read the key of fingerprints from {path}: {error.strerror}"
-        ) from None
-    if not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
-        raise SharedStateRefused(
-            f"{_NAMES}FINGERPRINT_KEY_FILE: {path} must hold {SHORTEST_KEY} to {LONGEST_KEY} bytes"
-        )
-    return key
+        return read_key_file(f"{_NAMES}FINGERPRINT_KEY_FILE", path)
+    except KeyFileError as error:
+        raise SharedStateRefused(str(error)) from error

@@ -8,8 +8,6 @@ from hashlib import blake2s
 
 CHAIN_BYTES = 16
 KEY_ID_BYTES = 4
-SHORTEST_KEY, LONGEST_KEY = 16, 1024
-"""Bytes of the key."""
 _LONGEST_HASH_KEY = 32
 _FIELD = b',"chain":"'
 

@@ -197,10 +197,13 @@ def test_an_empty_password_file_is_refused(tmp_path: Path) -> None:
         settings_for("valkey://store", password=str(tmp_path / "empty"))
 
 
-def test_a_short_key_of_fingerprints_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("short\n")
-    with pytest.raises(SharedStateRefused, match="must hold 16 to 1024 bytes"):
-        fingerprint_key(str(tmp_path / "key"))
+def test_a_missing_or_short_key_of_fingerprints_is_refused(tmp_path: Path) -> None:
+    path, setting = tmp_path / "key", "DIAL_GATEWAY_SHARED_STATE_FINGERPRINT_KEY_FILE"
+    with pytest.raises(SharedStateRefused, match=f"^{setting}: cannot read {path}: "):
+        fingerprint_key(str(path))
+    path.write_text("short\n")
+    with pytest.raises(SharedStateRefused, match=f"^{setting}: {path} must hold 16 to 1024 bytes$"):
+        fingerprint_key(str(path))
     (tmp_path / "key").write_text("long enough to be a key\n")
     assert fingerprint_key(str(tmp_path / "key")) == b"long enough to be a key"
     assert fingerprint_key(None) is None

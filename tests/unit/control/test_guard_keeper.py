@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.access.errors import AccessError
-from gateway.compliance.key_file import SHORTEST_KEY, read_key
+from gateway.compliance.key_file import read_key
 from gateway.compliance.settled_file import SettledFile
 from gateway.control.guard_keeper import LONGEST_SETTLING_S, GuardKeeper, GuardPaths
 from gateway.core.compliance.port import RequestGuard
@@ -16,6 +16,7 @@ from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import VerdictKind
 from gateway.core.model import Reason
 from gateway.directory.directory import NO_DIRECTORY
+from gateway.runtime.key_file import SHORTEST_KEY
 from tests.unit.compliance.making import NEW_YORK, request, utc
 
 NOW = utc("2026-07-15T16:00")
