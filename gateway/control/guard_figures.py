@@ -9,7 +9,7 @@ from gateway.admin.port import GuardRow, GuardState
 from gateway.control.guard_keeper import GuardKeeper
 from gateway.control.guard_trail import GuardTrail
 from gateway.core.compliance.records import GuardDecision
-from gateway.telemetry import GuardFigures, TrailFigures
+from gateway.telemetry import GuardFigures
 
 if TYPE_CHECKING:
     from gateway.compliance.loaded_rules import LoadedRules
@@ -35,7 +35,7 @@ def guard_figures(
         },
         waiting=waiting,
         suppressed=len(keeper.suppressions.live),
-        trails={name: TrailFigures(*one) for name, one in trail.figures().items()},
+        trails=trail.figures(),
     )
     return figures if keeper.rules is None else _with_rules(figures, keeper.rules, now or time.time())
 

@@ -9,7 +9,8 @@ from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit
 from gateway.core.model import DialRequest, Reason
-from gateway.trail.writer import Trail, TrailFigures
+from gateway.telemetry import TrailFigures
+from gateway.trail.writer import Trail
 
 BLOCKED_RETRY_S = 5.0
 """Seconds until a request is decided again that the trail could not record."""

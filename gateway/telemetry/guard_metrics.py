@@ -34,7 +34,11 @@ Values = Iterable[tuple[float, dict[str, str]]]
 
 
 class TrailFigures(NamedTuple):
-    """How a trail is. `written_at` is in seconds since the epoch, None until something is written."""
+    """The state of an audit trail: records `written`, `lost` and `waiting`, and `damages` of its file.
+
+    `failing`: the last attempt to write has failed. `written_at` is when something was written last, in
+    seconds since the epoch; None until then.
+    """
 
     written: int = 0
     lost: int = 0

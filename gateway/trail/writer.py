@@ -17,6 +17,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from gateway.core.compliance.records import GuardRecord
+from gateway.telemetry import TrailFigures
 from gateway.trail.lines import Line, Lines, OperatorAct
 
 log = logging.getLogger(__name__)
@@ -55,20 +56,6 @@ class Sink(Protocol):
     def close(self) -> None:
         """Release everything."""
         ...
-
-
-class TrailFigures(NamedTuple):
-    """How a trail is: records `written`, `lost` and `waiting`, and the last time that something was written.
-
-    `failing`: the last attempt to write has failed. The time is in seconds since the epoch.
-    """
-
-    written: int = 0
-    lost: int = 0
-    damages: int = 0
-    waiting: int = 0
-    failing: bool = False
-    written_at: float | None = None
 
 
 Record = GuardRecord | OperatorAct
