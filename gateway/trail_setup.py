@@ -56,4 +56,4 @@ def _export_sink(environment: Mapping[str, str]) -> ExportSink:
     export = trail_export_from(environment)
     if export is None:
         raise SettingsError(f"{OTLP}: needs a collector of log records: set OTEL_EXPORTER_OTLP_ENDPOINT")
-    return ExportSink(export.export, export.close)
+    return ExportSink(export.export, export.close, lambda: export.rejected)

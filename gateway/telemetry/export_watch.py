@@ -40,6 +40,7 @@ class ExportResults:
         self.works: bool | None = None
         self.changed: Callable[[], None] = lambda: None
         self._why = ""
+        self._rejected = 0
         self._now = now
         self._reported_at = float("-inf")
         self._unreported = 0
@@ -47,7 +48,11 @@ class ExportResults:
 
     def begun(self) -> None:
         """Note that an export has begun."""
-        self._why = ""
+        self._why, self._rejected = "", 0
+
+    def rejected(self, count: int) -> None:
+        """Note that the collector has accepted the export that is under way, but for so many items."""
+        self._rejected = count
 
     def attempt_failed(self, why: str, words: str = "") -> None:
         """Note a failed attempt: the kind of failure, or else the library's words without values."""
@@ -58,10 +63,13 @@ class ExportResults:
     def ended(self, count: int, *, exported: bool) -> None:
         """Note the end of an export of so many spans, or of one push of metrics."""
         with self._lock:
-            if exported:
-                self._succeeded()
+            self.works = exported
+            if not exported:
+                self._lose(count, self._why or "no reason was given")
+            elif self._rejected:
+                self._lose(min(count, self._rejected), "the collector has rejected some")
             else:
-                self._failed(count)
+                self._succeeded()
         self.changed()
 
     def skipped(self) -> None:
@@ -73,24 +81,17 @@ class ExportResults:
         self.changed()
 
     def _succeeded(self) -> None:
-        self.works = True
         if self._reported_at > float("-inf"):
             log.info("%s are exported again", self.what, extra={"lost": self._unreported})
         self._reported_at, self._unreported = float("-inf"), 0
 
-    def _failed(self, count: int) -> None:
-        self.works = False
+    def _lose(self, count: int, why: str) -> None:
         self.lost += count
         self._unreported += count
         if self._now() < self._reported_at + TELL_EVERY_S:
             return
         self._reported_at = self._now()
-        log.warning(
-            "%s could not be exported: %s",
-            self.what,
-            self._why or "no reason was given",
-            extra={"lost": self._unreported},
-        )
+        log.warning("%s could not be exported: %s", self.what, why, extra={"lost": self._unreported})
         self._unreported = 0
 
 
@@ -184,6 +185,12 @@ class _UnderWay(threading.local):
 
 
 _under_way = _UnderWay()
+
+
+def rejected(count: int) -> None:
+    """Note that a collector has rejected so many items of the export that is under way in this thread."""
+    if _under_way.results is not None:
+        _under_way.results.rejected(count)
 
 
 class _Listener(logging.Handler):

@@ -19,6 +19,8 @@ from opentelemetry.sdk.environment_variables import (
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExporter
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
 
+from gateway.telemetry.partial_success import over_grpc, over_http
+
 OTEL_TRACES_EXPORTER = "OTEL_TRACES_EXPORTER"
 OTEL_METRICS_EXPORTER = "OTEL_METRICS_EXPORTER"
 OTEL_LOGS_EXPORTER = "OTEL_LOGS_EXPORTER"
@@ -89,10 +91,10 @@ def _span_exporter(name: str, environment: Mapping[str, str]) -> SpanExporter:
     if _over_grpc(environment, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL):
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as OverGrpc
 
-        return OverGrpc()
+        return over_grpc(OverGrpc)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OverHttp
 
-    return OverHttp()
+    return over_http(OverHttp, environment)
 
 
 def _event_exporter(name: str, environment: Mapping[str, str]) -> LogRecordExporter:
@@ -103,10 +105,10 @@ def _event_exporter(name: str, environment: Mapping[str, str]) -> LogRecordExpor
     if _over_grpc(environment, OTEL_EXPORTER_OTLP_LOGS_PROTOCOL):
         from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as OverGrpc
 
-        return OverGrpc()
+        return over_grpc(OverGrpc)
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as OverHttp
 
-    return OverHttp()
+    return over_http(OverHttp, environment)
 
 
 def _metric_exporter(name: str, environment: Mapping[str, str]) -> MetricExporter:
@@ -118,10 +120,10 @@ def _metric_exporter(name: str, environment: Mapping[str, str]) -> MetricExporte
     if _over_grpc(environment, OTEL_EXPORTER_OTLP_METRICS_PROTOCOL):
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as OverGrpc
 
-        return OverGrpc()
+        return over_grpc(OverGrpc)
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as OverHttp
 
-    return OverHttp()
+    return over_http(OverHttp, environment)
 
 
 def _over_grpc(environment: Mapping[str, str], variable: str) -> bool:

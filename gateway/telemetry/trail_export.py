@@ -20,19 +20,25 @@ _SCOPE = InstrumentationScope("dialgateway")
 
 
 class _Results(ExportResults):
-    """Results of exports that are repeated: what a collector does not accept is not lost."""
+    """Results of exports that are repeated: only what a collector has rejected for good is lost."""
 
     def ended(self, count: int, *, exported: bool) -> None:
         """Note the end of an export."""
-        super().ended(0, exported=exported)
+        super().ended(count if exported else 0, exported=exported)
 
 
 class TrailExport:
     """Hands lines of the trail to all exporters, one after the other, and waits for them."""
 
     def __init__(self, exporters: Sequence[LogRecordExporter], resource: Resource) -> None:
-        self._exporters = [WatchedEvents(exporter, _Results("lines of the trail")) for exporter in exporters]
+        self._results = [_Results("lines of the trail") for _ in exporters]
+        self._exporters = list(map(WatchedEvents, exporters, self._results))
         self._resource = resource
+
+    @property
+    def rejected(self) -> int:
+        """How many lines the collectors have rejected. They are not exported again: OTLP forbids that."""
+        return sum(results.lost for results in self._results)
 
     def export(self, lines: Sequence[Mapping[str, str | int | bool]]) -> bool:
         """Export lines with these fields; return whether all exporters have succeeded."""

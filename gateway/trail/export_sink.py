@@ -11,14 +11,28 @@ Export = Callable[[Sequence[Mapping[str, Value]]], bool]
 
 
 class ExportSink:
-    """A `Sink` that exports. A batch that the collector does not accept is exported again."""
+    """A `Sink` that exports. A batch that the collector does not accept is exported again.
+
+    `rejected` returns how many lines of accepted batches the collector has rejected for good.
+    """
 
     damages = 0
 
-    def __init__(self, export: Export, close: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        export: Export,
+        close: Callable[[], object] = lambda: None,
+        rejected: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._export = export
         self._close = close
+        self._rejected = rejected
         self._left: list[Mapping[str, Value]] = []
+
+    @property
+    def lost(self) -> int:
+        """How many lines the collector has rejected for good."""
+        return self._rejected()
 
     def renew(self, now: float) -> bool:
         """Return False: there are no files."""

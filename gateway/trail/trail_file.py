@@ -31,12 +31,13 @@ class TrailFile:
     """Appends to one file. All methods may raise `OSError`, and may be called again after that.
 
     A file of `most_bytes` or more is renamed, and `kept` renamed files remain (1 at least). Not thread-safe.
-    `damages` counts what another program, or the end of a process, has done to the file.
+    `damages` counts what another program, or the end of a process, has done to the file. `lost` stays 0: a
+    line that is written is there.
     """
 
     def __init__(self, path: Path, most_bytes: int, kept: int) -> None:
         self.path = path
-        self.damages = 0
+        self.damages = self.lost = 0
         self._most_bytes = most_bytes
         self._kept = kept
         self._descriptor: int | None = None

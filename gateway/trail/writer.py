@@ -36,10 +36,16 @@ _LAST_RETRY_S = 0.05
 class Sink(Protocol):
     """Where the lines of a trail go. Methods raise `OSError`, and may be called again after that.
 
-    `damages` counts how often it was found damaged, by another program or the end of a process.
+    `damages` counts how often it was found damaged, by another program or the end of a process, and `lost`
+    the written lines that it lacks for good.
     """
 
     damages: int
+
+    @property
+    def lost(self) -> int:
+        """The number of these lines."""
+        ...
 
     def renew(self, now: float) -> bool:
         """Begin anew if that is due; return whether it did. `now` is in seconds since the epoch."""
@@ -117,7 +123,7 @@ class Trail:
         """Return the figures for metrics."""
         return TrailFigures(
             self._written,
-            self._refused,
+            self._refused + self._sink.lost,
             self._sink.damages,
             self.waiting,
             self._failing,

@@ -19,7 +19,7 @@ class Kept:
     """A sink that keeps the lines."""
 
     def __init__(self) -> None:
-        self.damages = 0
+        self.damages = self.lost = 0
         self.lines: list[Line] = []
 
     def renew(self, now: float) -> bool:

@@ -200,7 +200,7 @@ class Full:
     def __init__(self) -> None:
         self.room = threading.Event()
         self.tried = threading.Event()
-        self.damages = 0
+        self.damages = self.lost = 0
         self.left: list[Line] = []
         self.lines: list[Line] = []
 
