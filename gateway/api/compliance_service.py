@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ComplianceService"].full_name
-LONGEST_LIST, CHECKED_AT_ONCE = 1_000, 50
-"""The most dial requests in one check, and how many are checked without a pause: a millisecond or two."""
+LONGEST_LIST, CHECKED_AT_ONCE = 1_000, 20
+"""The most dial requests in one check, and how many are checked without a pause: a millisecond, or twenty if
+all numbers must be looked up."""
 CHECKS, CALLER_CHECKS = 50, 4
 """Checks that may be open at once: in all, and of one caller."""
 _BUG = "a call about compliance met a bug:\n%s"

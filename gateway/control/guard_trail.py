@@ -91,10 +91,15 @@ class AuditedGuard(NamedTuple):
         return self.guard.decide(now, request)
 
     def decide_all(self, now: float, requests: Sequence[DialRequest]) -> Sequence[Verdict]:
-        """Return the verdict about each of some requests of one campaign."""
+        """Return the verdict about each of some requests of one campaign, or about the first of them."""
         if any(trail.blocked for trail in self.trails):
             return [_BLOCKED._replace(not_before=now + BLOCKED_RETRY_S)] * len(requests)
         return self.guard.decide_all(now, requests)
+
+    @property
+    def learned(self) -> int:
+        """How many numbers had to be looked up so far."""
+        return self.guard.learned
 
     @property
     def changes(self) -> int:

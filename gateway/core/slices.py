@@ -6,7 +6,6 @@ current slice allows are done at once; `poll` begins a new slice at each turn of
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Any, TypeVar
 
 SLICE = 500
@@ -25,7 +24,10 @@ def consume(units: list[Unit]) -> Iterator[Unit]:
 
 
 class Slices:
-    """The unfinished work, in order of arrival; `left` is how many units the current slice still allows."""
+    """The unfinished work, in order of arrival; `left` is how many units the current slice still allows.
+
+    Work that takes longer than others lowers it itself.
+    """
 
     def __init__(self, size: int = SLICE) -> None:
         self._size = size
@@ -56,10 +58,11 @@ class Slices:
         """Do as many units as the current slice still allows."""
         while self._work and self.left > 0:
             units, work, done = self._work[0]
-            before = self.left
-            for unit in islice(units, before):
+            for unit in units:
                 self.left -= 1
                 work(now, unit)
-            if self.left > 0:  # there were fewer units than that
+                if self.left <= 0:
+                    break
+            else:
                 self._work.popleft()
                 done(now)

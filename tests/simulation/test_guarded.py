@@ -30,7 +30,7 @@ class GuardedRun:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.headroom_s = self.rng.choice((0.0, 1.0, 5.0))
-        self.guard = HoursGuard(windows=self._windows(NOW))
+        self.guard = HoursGuard(windows=self._windows(NOW), learns=self.rng.choice((False, True)))
         self.bench = Bench(
             self.guard,
             linger_s=self.rng.choice((0.0, 0.5)),

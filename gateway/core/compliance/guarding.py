@@ -6,29 +6,30 @@ Connect is given that expiration. A request that may be sent later waits, if its
 All others are answered.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 from gateway.core import answers
 from gateway.core.compliance.opening_wait import OpeningWait
-from gateway.core.compliance.port import NoGuard, RequestGuard
+from gateway.core.compliance.port import LEARNED_AT_ONCE, NoGuard, RequestGuard
 from gateway.core.compliance.queue_review import QueueReview
+from gateway.core.compliance.recording import Recording
 from gateway.core.compliance.records import GuardDecision, GuardRecord
 from gateway.core.compliance.verdict import Verdict, VerdictKind
-from gateway.core.entry_state import EntryState, move
+from gateway.core.entry_state import EntryState, move, move_all
 from gateway.core.fleet.contacts import ContactCount, ContactLimit
-from gateway.core.model import Answer, Batch, DialRequest, Entry, Outcome, Reason, Waiter
+from gateway.core.model import Batch, DialRequest, Entry, Reason
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.scheduler import Scheduler
-from gateway.core.slices import Slices
+from gateway.core.slices import SLICE, Slices
 from gateway.core.tokens.outstanding import Outstanding
 
 CLOCK_STEP_S = 0.5
 """Seconds by which the wall clock must have been set for all decisions to be made again."""
 SHORTEST_S = 0.001
 """Seconds that an entry waits at least, so that rounding between two scales does not make the core busy."""
-_new = tuple.__new__
-_ACCEPTED, _IN_FLIGHT, _SENT = Outcome.ACCEPTED, EntryState.IN_FLIGHT, GuardDecision.ACCEPTED
+LEARNING_UNITS = SLICE // LEARNED_AT_ONCE
+"""Units of a slice that a look-up of a number takes in addition."""
 _ALLOWED, _NOT_BEFORE = VerdictKind.ALLOWED, VerdictKind.NOT_BEFORE
 
 
@@ -57,32 +58,46 @@ class Guarding:
         self._decides = False
         self._generation = 1
         self._changes = 0
+        self._enough = LEARNED_AT_ONCE
         self._ahead_s = expiry.ahead_s
         self._waiting = OpeningWait()
         self._review = QueueReview(
-            outstanding, self._waiting, slices, self._review_delayed, self._review_waiting
+            outstanding,
+            self._waiting,
+            slices,
+            self._counted(self._review_delayed),
+            self._counted(self._review_waiting),
         )
-        self._records: list[GuardRecord] = []
+        self._recording = Recording(self._waiting)
 
     def use(self, guard: RequestGuard) -> None:
         """Decide by a guard, or by another one, from now on; `rules_changed` must follow."""
         self.guard, self._decides = guard, True
         self._generation += 1
         self._changes, self._ahead_s = guard.changes, self._expiry.ahead_s
-        self._outstanding.watch = self
+        self._enough = guard.learned + LEARNED_AT_ONCE
+        self._outstanding.watch = self._recording
 
     # --- decisions ----------------------------------------------------------------------------------
 
     def admitted(self, now: float, entries: list[Entry]) -> list[Entry]:
-        """Return the new entries that may be sent now; the others wait for an opening, or are answered."""
+        """Return the new entries that may be sent now; the others wait for an opening, or are answered.
+
+        Those of numbers that take too long to look up now are decided in slices, soon.
+        """
         if not self._decides or not entries:
             return entries
+        if self.guard.learned >= self._enough:
+            self._postpone(entries)
+            return []
         first, generation = entries[0].request, self._generation
         offset = _offset(first)  # it is the same for all
         requests = [entry.request for entry in entries]
         verdicts = self.guard.decide_all(self._expiry.at(now) - offset, requests)
         kept = []
-        for entry, request, verdict in zip(entries, requests, verdicts, strict=True):
+        if len(verdicts) < len(entries):
+            self._postpone(entries[len(verdicts) :])
+        for entry, request, verdict in zip(entries, requests, verdicts, strict=False):
             closes_at = verdict.closes_at
             if verdict.kind is _ALLOWED and (
                 closes_at is None or closes_at + offset >= request.expires_at
@@ -169,8 +184,9 @@ class Guarding:
     def note_changes(self, now: float, calls: Iterable[Batch]) -> list[Batch]:
         """Decide again about all entries if earlier verdicts may not hold, or the wall clock was set.
 
-        Return the calls with an entry that may not be sent now, which are revoked.
+        Return the calls with an entry that may not be sent now, which are revoked. It is called once a turn.
         """
+        self._enough = self.guard.learned + LEARNED_AT_ONCE
         changes, ahead_s = self.guard.changes, self._expiry.ahead_s
         if changes == self._changes and abs(ahead_s - self._ahead_s) <= CLOCK_STEP_S:
             return []
@@ -178,9 +194,13 @@ class Guarding:
         return self.rules_changed(now, calls)
 
     def advance(self, now: float, limit: int) -> list[Entry]:
-        """Let up to `limit` entries whose opening has come wait for a call; return those that expired."""
+        """Let up to `limit` entries whose opening has come wait for a call; return those that expired.
+
+        They are fewer if numbers must be looked up.
+        """
         self._review.advance(now)
         expired: list[Entry] = []
+        enough = self.guard.learned + LEARNED_AT_ONCE
         expired_at = self._expiry.at(now)
         for entry in islice(self._waiting.due(expired_at), limit):
             if entry.state is not EntryState.DELAYED:  # its denial waits for the fleet's ledger
@@ -190,6 +210,8 @@ class Guarding:
                 expired.append(entry)
             elif self._is_permitted(now, entry):
                 self._scheduler.resume(now, entry)
+            if self.guard.learned >= enough:
+                break
         return expired
 
     def deadline(self) -> float | None:
@@ -223,43 +245,9 @@ class Guarding:
                 give_up_at = request.expires_at
         return verdict, give_up_at - self._lead_s
 
-    # --- what became of them --------------------------------------------------------------------------
-
-    def settled(self, answered: Sequence[tuple[Entry, Answer]]) -> None:
-        """Record the entries that were sent, as they are settled. Implements `SettlementWatch`."""
-        records = self._records
-        for entry, answer in answered:
-            verdict, awaited_by = entry.verdict, entry.awaited_by
-            if (
-                answer.outcome is _ACCEPTED
-                and entry.state is _IN_FLIGHT
-                and isinstance(verdict, Verdict)
-                and not verdict.observed
-                and isinstance(awaited_by, Waiter)
-                and not answer.replayed
-            ):  # nearly always: the same as `_sent`, in half the time
-                caller, trace_id = awaited_by.source.caller, answer.trace_id or awaited_by.trace_id
-                id_ = answer.dial_request_id
-                records.append(_new(GuardRecord, (_SENT, entry.request, caller, verdict, id_, trace_id)))
-                continue
-            if entry.state is not EntryState.IN_FLIGHT:
-                self._waiting.discard(entry)
-            if answer.outcome is Outcome.ACCEPTED:
-                if not answer.replayed:
-                    self._sent(entry, GuardDecision.ACCEPTED, answer)
-            elif answer.outcome is Outcome.UNKNOWN and (
-                entry.attempts or entry.state is EntryState.IN_FLIGHT
-            ):
-                self._sent(entry, GuardDecision.POSSIBLY_SENT, answer)
-
-    def dropped(self, entry: Entry) -> None:
-        """Forget an entry that nobody waits for any more. Implements `SettlementWatch`."""
-        self._waiting.discard(entry)
-
     def take_records(self) -> list[GuardRecord]:
         """Return the decisions since the last call."""
-        taken, self._records = self._records, []
-        return taken
+        return self._recording.take()
 
     # --- how --------------------------------------------------------------------------------------------
 
@@ -279,6 +267,21 @@ class Guarding:
         """Whether an entry of a call may not be sent now, or only until an earlier closing time."""
         verdict, give_up_at = self.decided(now, entry.request)
         return verdict.kind is not _ALLOWED or give_up_at < entry.give_up_at
+
+    def _postpone(self, entries: list[Entry]) -> None:
+        """Decide about new entries in slices."""
+        move_all(entries, EntryState.DELAYED)
+        self._slices.add(entries, self._counted(self._review_delayed))
+
+    def _counted(self, review: Callable[[float, Entry], None]) -> Callable[[float, Entry], None]:
+        """Return a review of an entry that spends units of the slice on look-ups of numbers, too."""
+
+        def reviewed(now: float, entry: Entry) -> None:
+            before = self.guard.learned
+            review(now, entry)
+            self._slices.left -= LEARNING_UNITS * (self.guard.learned - before)
+
+        return reviewed
 
     def _is_permitted(self, now: float, entry: Entry) -> bool:
         """Decide about an entry that is in no queue; return whether it may be sent now."""
@@ -301,9 +304,9 @@ class Guarding:
             self._waiting.add(
                 entry, max((verdict.not_before or 0.0) + offset, self._expiry.at(now) + SHORTEST_S)
             )
-            self._record(GuardDecision.WAITS, entry, verdict)
+            self._recording.add(GuardDecision.WAITS, entry, verdict)
             return
-        self._record(GuardDecision.REFUSED, entry, verdict)
+        self._recording.add(GuardDecision.REFUSED, entry, verdict)
         retry_after_s = None
         if verdict.kind is _NOT_BEFORE and verdict.not_before is not None:
             retry_after_s = verdict.not_before + offset - self._expiry.at(now)
@@ -327,25 +330,6 @@ class Guarding:
         self._scheduler.remove(entry)
         if self._is_permitted(now, entry):
             self._scheduler.resume(now, entry)
-
-    def _sent(self, entry: Entry, decision: GuardDecision, answer: Answer) -> None:
-        verdict = entry.verdict
-        if not isinstance(verdict, Verdict):
-            return
-        self._record(decision, entry, verdict, answer)
-        for observed in verdict.observed:
-            if observed.kind is not _ALLOWED:
-                self._record(GuardDecision.OBSERVED, entry, observed, answer)
-
-    def _record(
-        self, decision: GuardDecision, entry: Entry, verdict: Verdict, answer: Answer | None = None
-    ) -> None:
-        waiters = entry.waiters
-        caller, trace_id = (waiters[0].source.caller, waiters[0].trace_id) if waiters else ("", "")
-        id_ = "" if answer is None else answer.dial_request_id
-        if answer is not None and answer.trace_id:
-            trace_id = answer.trace_id
-        self._records.append(GuardRecord(decision, entry.request, caller, verdict, id_, trace_id))
 
 
 def _offset(request: DialRequest) -> float:

@@ -31,7 +31,7 @@ class DenialReview(Protocol):
 
 
 class SettlementWatch(Protocol):
-    """Is told of the entries that leave (`compliance.guarding.Guarding`)."""
+    """Is told of the entries that leave (`compliance.recording.Recording`)."""
 
     def settled(self, answered: Sequence[tuple[Entry, Answer]]) -> None:
         """Take entries that are about to be settled."""

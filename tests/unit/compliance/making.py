@@ -53,11 +53,12 @@ def guard(
     suppressions: Suppressions | None = None,
     shared_state: bool = False,
     directory: CampaignDirectory = NO_DIRECTORY,
+    phone_numbers: PhoneNumbers | None = None,
 ) -> Guard:
     return Guard(
         parse_rules(text, zones(), directory),
         zones=zones(),
-        numbers=numbers(),
+        numbers=phone_numbers or numbers(),
         hashing=HASHING,
         suppressions=suppressions or Suppressions(),
         shared_state=shared_state,

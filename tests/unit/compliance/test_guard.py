@@ -4,13 +4,15 @@ import pytest
 
 from gateway.compliance.errors import GuardFileError
 from gateway.compliance.guard import Guard
+from gateway.compliance.numbers import PhoneNumbers
 from gateway.compliance.suppression_list import Suppressions
+from gateway.core.compliance.port import LEARNED_AT_ONCE
 from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit
 from gateway.core.model import DialRequest, Reason
 from gateway.directory.directory import CampaignDirectory
 from gateway.directory.table import CampaignEntry, CampaignTable
-from tests.unit.compliance.making import HASHING, LONDON, NEW_YORK, guard, request, table_of, utc
+from tests.unit.compliance.making import HASHING, LONDON, NEW_YORK, guard, request, table_of, utc, zones
 
 NOON, NIGHT = utc("2026-07-15T16:00"), utc("2026-07-15T07:00")  # in New York at 12:00 and at 3:00
 DAY = 'hours: {monday-sunday: ["08:00-21:00"]}'
@@ -331,6 +333,25 @@ def test_decisions_about_a_list_are_those_about_each(rules: str, now: float) -> 
     found = one.decide_all(now, asked)
     assert found == [other.decide(now, each) for each in asked]
     assert found[0].reason is Reason.SUPPRESSED
+
+
+@pytest.mark.parametrize("rules", ["", "  - {name: b, campaigns: ['*'], hours: always, observe: true}\n"])
+def test_decisions_about_a_list_end_after_some_new_numbers(rules: str) -> None:
+    """Each takes long to look up. Numbers that begin like known ones do not count."""
+    found = guard(
+        f"version: 1\nrules:\n  - {{name: a, campaigns: ['*'], hours: always}}\n{rules}",
+        phone_numbers=PhoneNumbers(zones().by_country),
+    )
+    area_codes = (212, 213, 214, 215, 216, 217, 218, 219, 224, 225, 228, 229, 231, 234, 239)
+    asked = [request(f"+1{code}5550{last}") for code in area_codes for last in (100, 101)]
+    counts = []
+    while asked:
+        counts.append(len(found.decide_all(0.0, asked)))
+        asked = asked[counts[-1] :]
+    assert counts == [2 * LEARNED_AT_ONCE - 1, 2 * (15 - LEARNED_AT_ONCE) + 1]
+    assert found.learned == 15
+    assert found.decide_all(0.0, [request("+12395550199")])[0].kind is ALLOWED
+    assert found.learned == 15
 
 
 def test_changes_of_names_are_changes_of_verdicts() -> None:

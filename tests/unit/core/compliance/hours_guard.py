@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.core.compliance.port import NoGuard
+from gateway.core.compliance.port import NoGuard, decided_in_turn
 from gateway.core.compliance.verdict import Verdict, VerdictKind
 from gateway.core.fleet.contacts import Contact, ContactCount, ContactLimit
 from gateway.core.model import DialRequest, Reason
@@ -20,7 +20,8 @@ class HoursGuard(NoGuard):
     """Allows requests within windows, which are on the core's scale; refuses the tokens in `refused`.
 
     `asked` counts the decisions. With `observing`, each allowed request has the verdict of a rule that only
-    observes. All requests but the tokens in `free` count under `limits` and `observed_limits`.
+    observes. All requests but the tokens in `free` count under `limits` and `observed_limits`. A guard that
+    `learns` has to look up the number of each token the first time.
     """
 
     windows: tuple[Window, ...] = ((-math.inf, math.inf),)
@@ -30,10 +31,14 @@ class HoursGuard(NoGuard):
     observed_limits: tuple[ContactLimit, ...] = ()
     free: set[str] = field(default_factory=set)
     asked: int = 0
+    learns: bool = False
+    known: set[str] = field(default_factory=set)
 
     def decide(self, now: float, request: DialRequest) -> Verdict:
         """Return the verdict; implements `RequestGuard`."""
         self.asked += 1
+        if self.learns:
+            self.known.add(request.client_token)
         if request.client_token in self.refused:
             return Verdict(VerdictKind.REFUSED, Reason.SUPPRESSED, "rule", "1", "lists: refused")
         instant = round(now - EPOCH, 6)
@@ -48,6 +53,15 @@ class HoursGuard(NoGuard):
                     VerdictKind.ALLOWED, rule="rule", version="1", closes_at=closing, observed=observed
                 )
         return Verdict(VerdictKind.REFUSED, Reason.OUTSIDE_CALLING_HOURS, "rule", "1", "hours: no opening")
+
+    def decide_all(self, now: float, requests: Sequence[DialRequest]) -> list[Verdict]:
+        """Return the verdicts of `decide`, up to the last of some look-ups."""
+        return decided_in_turn(self, now, requests)
+
+    @property
+    def learned(self) -> int:
+        """How many numbers were looked up."""
+        return len(self.known)
 
     @property
     def limited(self) -> bool:
