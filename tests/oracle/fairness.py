@@ -28,7 +28,7 @@ class Fairness:
         self._weights: set[int] = set()
         self._disturbed: dict[str, float] = {}
         self._proven: set[str] = set()
-        self._missed_at: dict[str, float] = {}
+        self._missed_at = float("-inf")
         self._passed_campaigns: dict[str, Counter[str]] = defaultdict(Counter)
         self._passed_services: Counter[str] = Counter()
 
@@ -40,13 +40,12 @@ class Fairness:
 
     def is_doubtful(self, now: float, campaign_id: str) -> bool:
         """Whether a campaign may be kept back, as calls have found no such campaign of late."""
-        missed = any(now < at + DOUBT_S for at in self._missed_at.values())
-        return missed and campaign_id not in self._proven
+        return now < self._missed_at + DOUBT_S and campaign_id not in self._proven
 
     @property
     def anything_missed(self) -> bool:
         """Whether a call has ever found no such campaign."""
-        return bool(self._missed_at)
+        return self._missed_at > float("-inf")
 
     def weigh(self, now: float, batch: Batch, report: CallReport) -> None:
         """Follow what a call says of its campaign."""
@@ -60,7 +59,7 @@ class Fairness:
         if isinstance(report.failure, CampaignNotFound):
             self._proven.discard(campaign_id)
             # A caller that has left since was still in the call, so any of them may be in doubt.
-            self._missed_at.update(dict.fromkeys(self._services, now))
+            self._missed_at = now
 
     def check_turns(self, now: float, batch: Batch, holds: Set[str], *, steady: bool) -> None:
         """Check that callers under backlog take turns, and so do the campaigns of one that is alone.
@@ -77,14 +76,19 @@ class Fairness:
             return
         if len(self._priorities) > 1 or len(self._weights) > 1:
             return
-        self._check_services(now, batch, holds)
-        campaign_id = batch.campaign_id
+        if len(self._services) > 1:
+            self._passed_campaigns.clear()
+            self._check_services(now, batch, holds)
+        else:
+            self._check_campaigns(now, batch.campaign_id, holds)
+
+    def _check_campaigns(self, now: float, campaign_id: str, holds: Set[str]) -> None:
+        """Check that no campaign of the only service sees another one have too many turns."""
         self._passed_campaigns.pop(campaign_id, None)
         for other in self._passed_campaigns.keys() - self._backlog.campaigns.keys():
             del self._passed_campaigns[other]
-        alone = len(self._services) == 1
         for other, backlog in self._backlog.in_campaigns():
-            if not alone or len(backlog.waiting) < BATCH_LIMIT or not self._must_flow(now, other, holds):
+            if len(backlog.waiting) < BATCH_LIMIT or not self._must_flow(now, other, holds):
                 self._passed_campaigns.pop(other, None)
             elif other != campaign_id:
                 passed = self._passed_campaigns[other]
@@ -92,26 +96,26 @@ class Fairness:
                 assert passed[campaign_id] <= TURNS_OF_CAMPAIGNS, "a campaign under backlog is passed over"
 
     def _check_services(self, now: float, batch: Batch, holds: Set[str]) -> None:
-        """Check that a service with a full call of its own waits for a turn of each other one at most.
-
-        One with many campaigns may have its full call behind others that wait to become fuller.
-        """
-        if len(self._services) == 1:
-            return
+        """Check that a service with a full call of its own waits for a turn of each other one at most."""
         of_call = {waiter.source.caller for entry in batch.entries for waiter in entry.waiters}
-        campaigns: Counter[str] = Counter()
-        full: set[str] = set()
-        for campaign_id, backlog in self._backlog.in_campaigns():
-            campaigns.update(backlog.services.keys())
-            if len(backlog.waiting) >= BATCH_LIMIT and self._must_flow(now, campaign_id, holds):
-                full |= {service for service, own in backlog.services.items() if own >= BATCH_LIMIT}
         doubtful = self.is_doubtful(now, batch.campaign_id)
         for service in self._services:
-            if service in of_call or service not in full or campaigns[service] >= LOOK_AHEAD:
+            if service in of_call or not self._has_full_call(now, service, holds):
                 self._passed_services.pop(service, None)
             elif not doubtful:
                 self._passed_services[service] += 1
                 assert self._passed_services[service] <= len(self._services), "a caller is passed over"
+
+    def _has_full_call(self, now: float, service: str, holds: Set[str]) -> bool:
+        """Whether a service has a full call of its own that must leave with its next turn.
+
+        One with many campaigns may have its full call behind others that wait to become fuller.
+        """
+        campaigns = self._backlog.campaigns_of(service)
+        return len(campaigns) < LOOK_AHEAD and any(
+            campaign.services[service] >= BATCH_LIMIT and self._must_flow(now, campaign_id, holds)
+            for campaign_id, campaign in campaigns.items()
+        )
 
     def check_priorities(self, taken: set[Priority], campaign: CampaignBacklog) -> None:
         """Check that no priority that waits is passed over for ever; two may be overdue at a time."""

@@ -6,8 +6,8 @@ campaign of ten thousand dial requests as in one of ten.
 
 import enum
 import heapq
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -120,10 +120,12 @@ class CampaignBacklog:
     `waiting` are those that surely wait for a call, in the order in which they began to; `suspects` those
     that must travel without others. Both leave out requests whose time is up. `passed_over` counts, for each
     priority that waits, the calls in a row that carried none of its requests. Requests of a priority may all
-    leave between two calls; then later ones have not been passed over yet.
+    leave between two calls; then later ones have not been passed over yet. `services` counts the requests
+    that wait, by service; `of_services` has the campaigns in which something of a service waits.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, campaign_id: str, of_services: "dict[str, dict[str, CampaignBacklog]]") -> None:
+        self.campaign_id = campaign_id
         self.outstanding: dict[Key, Outstanding] = {}
         self.waiting: dict[Key, Outstanding] = {}
         self.suspects: dict[Key, Outstanding] = {}
@@ -131,6 +133,7 @@ class CampaignBacklog:
         self.passed_over: Counter[Priority] = Counter()
         self.services: Counter[str] = Counter()
         self.lingers_from = float("-inf")
+        self._of_services = of_services
 
     def wait(self, one: Outstanding) -> None:
         """Count a request as waiting for a call."""
@@ -139,8 +142,7 @@ class CampaignBacklog:
             return
         self.waiting[one.key] = one
         self.priorities[one.priority] += 1
-        one.service = one.waiters[0][0].service if one.waiters else ""
-        self.services[one.service] += 1
+        self._count_service(one)
 
     def end_wait(self, one: Outstanding) -> None:
         """Count a request as waiting no longer, if it did."""
@@ -160,8 +162,13 @@ class CampaignBacklog:
         """Count a request for the service of its first caller, after callers have left it."""
         if one.key in self.waiting and one.waiters and one.waiters[0][0].service != one.service:
             self._end_service(one.service)
-            one.service = one.waiters[0][0].service
-            self.services[one.service] += 1
+            self._count_service(one)
+
+    def _count_service(self, one: Outstanding) -> None:
+        service = one.service = one.waiters[0][0].service if one.waiters else ""
+        self.services[service] += 1
+        if self.services[service] == 1:
+            self._of_services[service][self.campaign_id] = self
 
     def _end_priority(self, priority: Priority) -> None:
         self.priorities[priority] -= 1
@@ -171,7 +178,7 @@ class CampaignBacklog:
     def _end_service(self, service: str) -> None:
         self.services[service] -= 1
         if not self.services[service]:
-            del self.services[service]
+            del self.services[service], self._of_services[service][self.campaign_id]
 
 
 class Backlog:
@@ -184,6 +191,7 @@ class Backlog:
         self.bytes = 0
         self.in_no_call = 0
         self.refused: set[Key] = set()
+        self._of_services: dict[str, dict[str, CampaignBacklog]] = defaultdict(dict)
         self._order = count()
         self._by_expiry: list[tuple[float, int, Outstanding]] = []
         self._overdue: list[tuple[float, int, Outstanding]] = []
@@ -202,6 +210,10 @@ class Backlog:
         """Return what is outstanding in a campaign, None where nothing is."""
         return self.campaigns.get(campaign_id)
 
+    def campaigns_of(self, service: str) -> Mapping[str, CampaignBacklog]:
+        """Return the campaigns in which requests of a service wait for a call."""
+        return self._of_services.get(service, {})
+
     def surely_waiting(self, campaign_id: str) -> int:
         """Return how many requests of a campaign surely wait for a call, suspects included."""
         campaign = self.campaigns.get(campaign_id)
@@ -218,7 +230,7 @@ class Backlog:
         key = one.key
         campaign = self.campaigns.get(key[0])
         if campaign is None:
-            campaign = self.campaigns[key[0]] = CampaignBacklog()
+            campaign = self.campaigns[key[0]] = CampaignBacklog(key[0], self._of_services)
         campaign.outstanding[key] = self.outstanding[key] = one
         campaign.wait(one)
         self.bytes += memory_of(one.request)

@@ -105,23 +105,23 @@ def park(world: World, *, running: bool = False) -> None:
 # --- parked ------------------------------------------------------------------------------------------
 
 
-async def _paused_for_30_s(world: World) -> None:
+async def _paused_for_10_s(world: World) -> None:
     park(world)
     world.send_all(300)
-    await world.until(30.0)
+    await world.until(10.0)
     park(world, running=True)
-    await world.until(33.0)
+    await world.until(13.0)
 
 
 def test_one_replica_reads_the_state_of_a_parked_campaign_and_all_go_on() -> None:
     """The fleet reads the state as often as one gateway does, and nobody calls while it is paused."""
-    fleet, alone = simulate(_paused_for_30_s), simulate(_paused_for_30_s, ("a",))
+    fleet, alone = simulate(_paused_for_10_s), simulate(_paused_for_10_s, ("a",))
     asked = len(fleet.asked(1.0))
     assert len(set(fleet.asked(1.0))) == 1
     assert abs(asked - len(alone.asked(1.0))) <= 2
-    assert asked <= 31.0 / STATE_CHECK_S
-    assert fleet.calls(1.0, 30.0) == []
-    assert fleet.calls(30.0)[0] < 30.0 + STATE_CHECK_S + SOON_S
+    assert asked <= 11.0 / STATE_CHECK_S
+    assert fleet.calls(1.0, 10.0) == []
+    assert fleet.calls(10.0)[0] < 10.0 + STATE_CHECK_S + SOON_S
     assert fleet.waiting == dict.fromkeys(NAMES, 0)
 
 
@@ -239,21 +239,21 @@ def fill(world: World, drain_rate: float = 0.0) -> None:
     world.connect.buffers["c"] = Buffer(0.5, drain_rate)
 
 
-async def _full_for_60_s(world: World) -> None:
+async def _full_for_30_s(world: World) -> None:
     fill(world)
     world.send_all(300)
-    await world.until(60.0)
+    await world.until(30.0)
     world.connect.buffers["c"] = Buffer()
-    await world.until(90.0)
+    await world.until(55.0)
 
 
 def test_one_replica_probes_a_cooling_campaign() -> None:
     """The fleet probes as often as one gateway does, with one item a call, and all send when it flows."""
-    fleet, alone = simulate(_full_for_60_s), simulate(_full_for_60_s, ("a",))
-    probes, probes_alone = fleet.calls(2.0, 60.0), alone.calls(2.0, 60.0)
+    fleet, alone = simulate(_full_for_30_s), simulate(_full_for_30_s, ("a",))
+    probes, probes_alone = fleet.calls(2.0, 30.0), alone.calls(2.0, 30.0)
     assert abs(len(probes) - len(probes_alone)) <= 2
     assert 3 <= len(probes) <= 12
-    sizes = {seen.size for seen in fleet.connect.seen if 2.0 <= seen.at - READY_S < 60.0}
+    sizes = {seen.size for seen in fleet.connect.seen if 2.0 <= seen.at - READY_S < 30.0}
     assert sizes == {1}
     assert fleet.waiting == dict.fromkeys(NAMES, 0)
 
@@ -327,11 +327,11 @@ def test_a_fleet_whose_campaigns_flow_exchanges_nothing() -> None:
         world.send_all(100)
         await world.until(5.0)
         assert table.exchanges == 0
-        await _paused_for_30_s(world)
+        await _paused_for_10_s(world)
         before = table.exchanges
         assert before > 0
         world.send_all(100)
-        await world.until(40.0)
+        await world.until(20.0)
         assert table.exchanges == before
 
     simulate(story)

@@ -71,9 +71,9 @@ def test_all_load_on_one_of_three(seed: int) -> None:
 
     async def main() -> None:
         fleet = await fleet_of(3, seed)
-        fleet.stream("a", "s").send(*dials(fleet, "c0", 9000))
-        await fleet.run(32.0)
-        assert taken(fleet, 3.0, 32.0) >= 0.98
+        fleet.stream("a", "s").send(*dials(fleet, "c0", 4000))
+        await fleet.run(16.0)
+        assert taken(fleet, 3.0, 16.0) >= 0.98
         assert throttled_share(fleet) < 0.005
 
     run(main())
@@ -86,12 +86,12 @@ def test_load_that_jumps(seed: int) -> None:
     async def main() -> None:
         fleet = await fleet_of(3, seed)
         streams = [fleet.stream(name, "s") for name in NAMES]
-        for jump in range(6):
+        for jump in range(4):
             begin = 2.0 + 4.0 * jump
             feed(fleet, streams[jump % 3], f"c{jump % 3}", begin, begin + 4.0, BATCH * RATE)
-        await fleet.run(26.0)
-        assert taken(fleet, 2.0, 26.0) >= 0.96
-        for jump in range(1, 6):
+        await fleet.run(18.0)
+        assert taken(fleet, 2.0, 18.0) >= 0.96
+        for jump in range(1, 4):
             begin = 2.0 + 4.0 * jump
             campaign = f"c{jump % 3}"
             calls = [seen.at for seen in fleet.connect.seen if seen.campaign_id == campaign]
@@ -108,11 +108,11 @@ def test_a_replica_is_killed(seed: int) -> None:
     async def main() -> None:
         fleet = await fleet_of(3, seed)
         for name in NAMES:
-            fleet.stream(name, "s").send(*dials(fleet, f"c-{name}", 6000))
-        await fleet.run(8.0)
+            fleet.stream(name, "s").send(*dials(fleet, f"c-{name}", 1800))
+        await fleet.run(5.0)
         fleet.crash("b")
-        await fleet.run(20.0)
-        assert taken(fleet, 10.0, 20.0) >= 0.97
+        await fleet.run(15.0)
+        assert taken(fleet, 7.0, 15.0) >= 0.97
 
     run(main())
 
@@ -124,15 +124,15 @@ def test_the_store_is_killed(seed: int) -> None:
     async def main() -> None:
         fleet = await fleet_of(3, seed)
         for name in NAMES:
-            fleet.stream(name, "s").send(*dials(fleet, f"c-{name}", 9000))
-        await fleet.run(8.0)
+            fleet.stream(name, "s").send(*dials(fleet, f"c-{name}", 2000))
+        await fleet.run(5.0)
         fleet.trouble()
         fleet.store.kill()
-        await fleet.run(18.0)
+        await fleet.run(11.0)
         fleet.store.start()
-        await fleet.run(30.0)
-        assert taken(fleet, 8.0, 18.0) >= 0.60
-        assert taken(fleet, 21.5, 30.0) >= 0.96
+        await fleet.run(20.5)
+        assert taken(fleet, 5.0, 11.0) >= 0.60
+        assert taken(fleet, 14.5, 20.5) >= 0.96
 
     run(main())
 
@@ -145,9 +145,9 @@ async def latencies(replicas: int, seed: int) -> tuple[float, float]:
     for number in range(20):
         stream = fleet.stream(names[number % replicas], f"s{number}")
         instant = 2.0
-        while (instant := instant + rng.expovariate(0.8 * BATCH * RATE / 20)) < 32.0:
+        while (instant := instant + rng.expovariate(0.8 * BATCH * RATE / 20)) < 12.0:
             fleet.at(instant, lambda stream=stream, c=f"c{number}": stream.send(*dials(fleet, c, 1)))
-    await fleet.run(40.0)
+    await fleet.run(16.0)
     assert all(told.answer.outcome is Outcome.ACCEPTED for told in fleet.promises.told)
     return percentile([told.waited_s for told in fleet.promises.told], 0.99), throttled_share(fleet)
 
@@ -168,7 +168,7 @@ def test_a_hold_stops_all_replicas_and_outlives_them(seed: int) -> None:
     async def main() -> None:
         fleet = await fleet_of(3, seed)
         for name in NAMES:
-            fleet.stream(name, "s").send(*dials(fleet, "c0", 2000))
+            fleet.stream(name, "s").send(*dials(fleet, "c0", 600))
         await fleet.run(5.0)
         await fleet.act("a", FleetActionKind.HOLD, "c0")
         await fleet.run(8.0)
@@ -247,8 +247,8 @@ def test_campaigns_spread_unevenly_share_calls_fairly(seed: int) -> None:
     async def main() -> None:
         fleet = await fleet_of(3, seed)
         for number, name in enumerate("aaaabc"):
-            fleet.stream(name, f"s{number}").send(*dials(fleet, f"c{number}", 5000))
-        await fleet.run(32.0)
+            fleet.stream(name, f"s{number}").send(*dials(fleet, f"c{number}", 1000))
+        await fleet.run(20.0)
         counts = Counter(seen.campaign_id for seen in fleet.connect.seen if seen.at >= 4.0)
         assert jain([counts[f"c{number}"] for number in range(6)]) >= 0.99
 
@@ -262,8 +262,8 @@ def test_few_store_commands(seed: int) -> None:
     async def main() -> None:
         fleet = await fleet_of(3, seed)
         for name in NAMES:
-            feed(fleet, fleet.stream(name, name), f"c-{name}", 2.0, 12.0, 80.0)
-        await fleet.run(20.0)
+            feed(fleet, fleet.stream(name, name), f"c-{name}", 2.0, 8.0, 80.0)
+        await fleet.run(14.0)
         commands = Counter[str]()
         for replica in fleet.replicas.values():
             commands.update(replica.state.operations)

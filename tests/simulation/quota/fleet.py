@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 from gateway.core.engine import Engine, Limits
@@ -172,10 +172,11 @@ class Replica:
             return
         self.waiting[campaign] += count
         source = self.sources.setdefault(caller, Source(caller=caller))
-        for _ in range(count):
-            number = next(self.tokens)
-            request = dial(f"{self.name}-{number}", campaign, expires_at=self.fleet.now + 3600.0)
-            self.engine.submit(self.fleet.now, [(Waiter(source, number), request)], priority)
+        now, arrivals = self.fleet.now, []
+        for number in islice(self.tokens, count):
+            request = dial(f"{self.name}-{number}", campaign, expires_at=now + 3600.0)
+            arrivals.append((Waiter(source, number), request))
+        self.engine.submit(now, arrivals, priority)
         self.turn()
 
     def partition(self, *, replies_only: bool = False) -> None:
