@@ -3,6 +3,7 @@
 Both senders start from it. The direct sender reads it only: it sends no call through the client.
 """
 
+import copy
 import functools
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import boto3
 import botocore
 import botocore.session
 from botocore.config import Config
+from botocore.hooks import HierarchicalEmitter
 from botocore.loaders import Loader, create_loader
 
 from gateway.connect.api_versions import ConnectApi
@@ -46,12 +48,23 @@ def aws_client(
 
     `timeout_s` is the time limit of a connection and of a reply, for a client that sends by itself.
     """
-    base = botocore.session.get_session()
+    base = botocore.session.Session(event_hooks=copy.copy(_handlers()), include_builtin_handlers=False)
     base.register_component("credential_provider", Provider(keys))
     base.register_component("data_loader", loader_of(base.get_config_variable("data_path")))
     session: Any = boto3.Session(region_name=region, botocore_session=base)
     client = session.client(api.service, config=_config(timeout_s), endpoint_url=endpoint_url)
     return AwsClient(client, session.get_credentials, base.get_config_variable("ca_bundle"))
+
+
+@functools.cache
+def _handlers() -> HierarchicalEmitter:
+    """Return botocore's own event handlers, which each session gets a copy of.
+
+    botocore registers them in each session, which takes twice as long as all else that a client needs.
+    """
+    handlers = HierarchicalEmitter()
+    botocore.session.Session(event_hooks=handlers)
+    return handlers
 
 
 class _ServiceModelLoader(Loader):

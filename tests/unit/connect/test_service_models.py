@@ -1,9 +1,35 @@
-"""AWS's service models are read once in a process, whatever number of clients it makes."""
+"""What all clients of a process share: AWS's service models, and botocore's event handlers."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from gateway.connect.aws_client import loader_of
+import boto3
+import pytest
+from botocore.config import Config
+
+from gateway.connect.api_versions import APIS, ApiName
+from gateway.connect.aws_client import aws_client, loader_of
 from gateway.connect.boto_sender import BotoConnect
+from gateway.connect.credentials import Keys
+
+REGION = "us-east-1"
+
+
+def name_of(handler: Any) -> str:
+    return str(getattr(handler, "__qualname__", type(handler).__qualname__))
+
+
+def handlers_of(client: Any) -> list[tuple[str, int, str]]:
+    """Return the event handlers of a client: event, section, name; in the order in which they are called."""
+
+    def below(node: Any, path: tuple[str, ...]) -> Iterator[tuple[str, int, str]]:
+        for section, handlers in enumerate(node["values"] or ()):
+            yield from ((".".join(path), section, name_of(handler)) for handler in handlers)
+        for part, child in node["children"].items():
+            yield from below(child, (*path, part))
+
+    return list(below(client.meta.events._emitter._handlers._root, ()))
 
 
 async def test_clients_share_what_was_read() -> None:
@@ -30,3 +56,16 @@ def test_models_of_the_operator_come_first(tmp_path: Path) -> None:
     model.write_text('{"version": "2.0", "metadata": {"serviceId": "theirs"}}')
     loaded = loader_of(str(tmp_path)).load_service_model("connectcampaigns", "service-2")
     assert loaded["metadata"]["serviceId"] == "theirs"
+
+
+@pytest.mark.parametrize("name", ["v1", "v2"])
+def test_a_client_has_the_event_handlers_of_boto3(name: ApiName) -> None:
+    """Also the second client has each of them once, in the same order, and none of the first one."""
+    keys, api = Keys.fixed("k", "s"), APIS[name]
+    first = aws_client(api, keys, region=REGION, endpoint_url=None).client
+    first.meta.events.register("before-sign.*", lambda **_: None)
+    second = aws_client(api, keys, region=REGION, endpoint_url=None).client
+    retries = Config(retries={"total_max_attempts": 1, "mode": "standard"})
+    usual = handlers_of(boto3.Session(region_name=REGION).client(api.service, config=retries))
+    assert handlers_of(second) == usual
+    assert len(usual) > 100
