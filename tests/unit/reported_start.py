@@ -1,9 +1,10 @@
 """A program that describes its own start: `python -m tests.unit.reported_start CODE`.
 
 It writes a JSON object to standard error, copies standard input to standard output, and exits with CODE. If
-CODE is `wait`, it waits for a signal instead.
+CODE is `wait`, it waits for a signal instead. With a word of `LATE`, something happens after its last line.
 """
 
+import atexit
 import ctypes
 import json
 import os
@@ -12,6 +13,8 @@ import sys
 import threading
 from pathlib import Path
 from typing import TextIO
+
+LATE = ("text", "thread", "handler", "error", "unread")
 
 
 def described() -> dict[str, object]:
@@ -46,9 +49,34 @@ def _stream(stream: TextIO) -> dict[str, object]:
     return {name: getattr(stream, name) for name in names} | {"file": stream.fileno()}
 
 
+def write_last() -> None:
+    threading.main_thread().join()
+    sys.stdout.write("from the thread")
+
+
+def end_late(word: str) -> None:
+    """End with a text, a thread that goes on, a handler of atexit, an error, or output that nobody reads."""
+    write = sys.stdout.write
+    if word == "thread":
+        threading.Thread(target=write_last).start()
+    elif word == "handler":
+        atexit.register(write, "from the handler")
+    elif word == "unread":
+        unread, pipe = os.pipe()
+        os.dup2(pipe, sys.stdout.fileno())
+        for file in (unread, pipe):
+            os.close(file)
+        write("lost")
+    elif word == "error":
+        raise LookupError(word)
+    sys.exit("the text" if word == "text" else None)
+
+
 if __name__ == "__main__":
     sys.stderr.write(json.dumps(described()) + "\n")
     if sys.argv[1] == "wait":
         signal.pause()
     sys.stdout.write(sys.stdin.read())
+    if sys.argv[1] in LATE:
+        end_late(sys.argv[1])
     sys.exit(int(sys.argv[1]))

@@ -53,6 +53,29 @@ async def test_a_fork_starts_like_a_new_interpreter(session: Session, changes: M
     assert told[0] == told[1]
 
 
+@pytest.mark.parametrize(
+    ("word", "code"), [("text", 1), ("thread", 0), ("handler", 0), ("error", 1), ("unread", 120)]
+)
+async def test_a_fork_ends_like_a_new_interpreter(session: Session, word: str, code: int) -> None:
+    """What happens after the last line of a program has the same exit code and output."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    pipes: dict[str, Any] = {
+        "stdin": DEVNULL,
+        "stdout": PIPE,
+        "stderr": PIPE,
+        "env": environment,
+        "cwd": TREE,
+    }
+    ends = []
+    for process in (await in_a_new_interpreter(word, **pipes), await in_a_fork(session, word, **pipes)):
+        out, err = await process.communicate()
+        _, *said = err.decode().splitlines()
+        ends.append((process.returncode, out, said[-1:]))
+    assert ends[0] == ends[1]
+    assert ends[0][0] == code
+    assert any(ends[0][1:])
+
+
 async def test_the_working_directory(session: Session, tmp_path: Path) -> None:
     """A command may run in any folder."""
     process = await in_a_fork(session, "0", env=os.environ, cwd=tmp_path, stdin=DEVNULL, stderr=PIPE)

@@ -66,6 +66,7 @@ def test_a_client_has_the_event_handlers_of_boto3(name: ApiName) -> None:
     first.meta.events.register("before-sign.*", lambda **_: None)
     second = aws_client(api, keys, region=REGION, endpoint_url=None).client
     retries = Config(retries={"total_max_attempts": 1, "mode": "standard"})
-    usual = handlers_of(boto3.Session(region_name=REGION).client(api.service, config=retries))
+    session: Any = boto3.Session(region_name=REGION)
+    usual = handlers_of(session.client(api.service, config=retries))
     assert handlers_of(second) == usual
     assert len(usual) > 100
