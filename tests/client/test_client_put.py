@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import grpc
@@ -14,6 +16,7 @@ from dialgateway import (
     DialGatewayClient,
     GatewayOverloaded,
     ProtocolError,
+    SyncDialGatewayClient,
 )
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from tests.client.scripted import (
@@ -36,6 +39,16 @@ class TestPut:
         gateway.put_script = _put_accepts
         results = await client.put("c", requests(3), timeout=5)
         assert [result.client_token for result in results] == ["t-0", "t-1", "t-2"]
+
+    @pytest.mark.parametrize("timeout", [timedelta.max, math.inf])
+    async def test_a_timeout_without_an_end_is_one(
+        self, gateway: ScriptedGateway, client: DialGatewayClient, timeout: timedelta | float
+    ) -> None:
+        """grpcio would end a call at once whose deadline is after the year 2262."""
+        gateway.put_script = _put_accepts
+        assert len(await client.put("c", requests(1), timeout=timeout)) == 1
+        with SyncDialGatewayClient(gateway.target) as sync:
+            assert len(await asyncio.to_thread(sync.put, "c", requests(1), timeout=timeout)) == 1
 
     async def test_missing_results_are_an_error(
         self, gateway: ScriptedGateway, client: DialGatewayClient

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from dialgateway.v1 import dial_request_service_pb2 as pb
 
 
+LONGEST_ATTEMPT_S = 1e9
+"""The longest timeout of a call: 31 years. grpcio ends a call at once if its deadline is after 2262."""
+
+
 class PutAttempts:
     """The attempts of one unary call, without I/O. Raises ValueError for a list that is too large.
 
@@ -64,7 +68,7 @@ class PutAttempts:
     @property
     def seconds_left(self) -> float:
         """How long the next attempt may take."""
-        return max(self._deadline - self._clock(), 0.0)
+        return min(max(self._deadline - self._clock(), 0.0), LONGEST_ATTEMPT_S)
 
     def results(self, response: pb.PutDialRequestsResponse) -> list[DialResult]:
         """Return the results, in the order of the requests. Raises ProtocolError if they do not match."""

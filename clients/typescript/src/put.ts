@@ -18,6 +18,9 @@ import type { DialRequest, DialResult } from "./values.js";
 import { Wakeup } from "./wakeup.js";
 import { checkSize, putMessage, results } from "./wire.js";
 
+/** The longest time of a call: 31 years. grpc-js never ends a call whose deadline is more than 11,400 years away. */
+const LONGEST_ATTEMPT_MS = 1e12;
+
 /** The attempts of one unary call, without I/O. */
 export class PutAttempts {
   readonly message: PutDialRequestsRequest;
@@ -51,7 +54,7 @@ export class PutAttempts {
 
   /** How long the next attempt may take. */
   get msLeft(): number {
-    return Math.max(this.#deadline - this.#context.clock.now(), 0);
+    return Math.min(Math.max(this.#deadline - this.#context.clock.now(), 0), LONGEST_ATTEMPT_MS);
   }
 
   /** Returns the results, in the order of the requests. Throws ProtocolError if they do not match. */

@@ -68,6 +68,19 @@ suite("put", { timeout: 120_000 }, () => {
     );
   }
 
+  for (const timeoutMs of [Infinity, Number.MAX_SAFE_INTEGER]) {
+    test(
+      `a timeout of ${String(timeoutMs)} ms does not end a call`,
+      withGateway(async (_, client) => {
+        const results = await client.put("c", requests(1), { timeoutMs });
+        assert.deepEqual(
+          results.map((each) => each.outcome),
+          ["ACCEPTED"],
+        );
+      }),
+    );
+  }
+
   test(
     "failed probes leave no doubt",
     withGateway(async (gateway, client) => {
