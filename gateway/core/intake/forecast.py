@@ -86,7 +86,7 @@ class BacklogView:
                     self.doubtful[caller][queue.source] += 1
                 else:
                     self._weights[caller] = queue.weight
-                    self._costs[caller][queue.priority, round(_calls(queue), 2)] += 1
+                    self._costs[caller][queue.priority, round(_calls(campaign, queue), 2)] += 1
         return count < limit
 
     def before(self, caller: str, weight: int, priority: Priority, place: float, own: float | None) -> float:
@@ -116,9 +116,9 @@ class BacklogView:
         return known
 
 
-def _calls(queue: CallerQueue) -> float:
+def _calls(campaign: CampaignQueue, queue: CallerQueue) -> float:
     """Return how many calls the backlog of a caller takes, its share of shared calls included."""
-    return queue.waiting / min(BATCH_LIMIT, max(1, queue.campaign.unsuspected))
+    return campaign.waiting_of(queue) / min(BATCH_LIMIT, max(1, campaign.unsuspected))
 
 
 class Forecast:
@@ -166,11 +166,11 @@ class Forecast:
         tries_s = 0.0
         if self._scheduler.doubts(now, source.caller, entry.request.campaign_id):
             tries_s = self._tries_s(source, call_rate)
-        place = self._place(queue, entry, ahead)
+        place = self._place(campaign, queue, entry, ahead)
         if campaign is not None and len(campaign.callers) > 1:
             place = max(0.0, place - self._room(campaign))
         full = BATCH_LIMIT if campaign is None else min(BATCH_LIMIT, max(1, campaign.unsuspected))
-        own = _calls(queue) if queue is not None else None
+        own = _calls(campaign, queue) if campaign is not None and queue is not None else None
         calls = self._view.before(source.caller, source.weight, entry.priority, place / full, own)
         if campaign is not None and place < BATCH_LIMIT:
             calls = min([calls, *self._via_shared_calls(campaign, entry)])
@@ -180,7 +180,7 @@ class Forecast:
         """Return about how many requests go along in calls of other callers of the campaign."""
         room = self._view.room.get(campaign)
         if room is None:
-            waiting = [queue.waiting for queue in campaign.callers.values()]
+            waiting = [campaign.waiting_of(queue) for queue in campaign.callers.values()]
             large = sum(count > BATCH_LIMIT for count in waiting)
             room = self._view.room[campaign] = sum(-count % BATCH_LIMIT for count in waiting) / max(1, large)
         return room
@@ -188,9 +188,9 @@ class Forecast:
     def _via_shared_calls(self, campaign: CampaignQueue, entry: Entry) -> Iterator[float]:
         """Yield, for each caller whose next call `entry` could join, how many calls go before it."""
         for queue in islice(campaign.callers.values(), SHARED_CALLS_SEARCHED):
-            if queue.waiting >= BATCH_LIMIT:
+            if campaign.waiting_of(queue) >= BATCH_LIMIT:
                 continue  # its next call has no room
-            yield self._view.before(queue.caller, queue.weight, entry.priority, 0.0, _calls(queue))
+            yield self._view.before(queue.caller, queue.weight, entry.priority, 0.0, _calls(campaign, queue))
 
     def _refresh(self, now: float) -> None:
         """Read the backlogs again if that is due, one slice at a time."""
@@ -210,11 +210,13 @@ class Forecast:
         slowed = before > MISSES_LIMIT or self._scheduler.is_slowed(source.caller)
         return before / MISSES_PER_S if slowed else before * DOUBTFUL_EVERY / call_rate
 
-    def _place(self, queue: CallerQueue | None, entry: Entry, ahead: int) -> float:
+    def _place(
+        self, campaign: CampaignQueue | None, queue: CallerQueue | None, entry: Entry, ahead: int
+    ) -> float:
         """Return about how many requests of the same caller and campaign go before `entry`."""
-        if queue is None:
+        if campaign is None or queue is None:
             return ahead
-        campaign, priority = queue.campaign, entry.priority
+        priority = entry.priority
         sources = self._view.sources.get((queue, priority))
         if sources is None:
             waiting = (

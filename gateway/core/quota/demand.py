@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from gateway.core.fleet.messages import DemandRow
-from gateway.core.model import BATCH_LIMIT, Priority
+from gateway.core.model import Priority
 from gateway.core.scheduling.caller_queue import CallerQueue
-from gateway.core.scheduling.ready import Place, Standing
+from gateway.core.scheduling.place import Place, Standing
 from gateway.core.scheduling.scheduler import Scheduler
 
 ROWS_LIMIT = 32
@@ -57,16 +57,12 @@ class Demand:
         return (turn for turn in self._scheduler.first_turns() if turn[0].standing is standing)
 
     def _row(self, now: float, place: Place, queue: CallerQueue) -> DemandRow:
-        campaign = queue.campaign
-        calls = -(-queue.waiting // BATCH_LIMIT) or 1  # suspects alone
-        if self._scheduler.is_limited(campaign):
-            calls = 1
         return DemandRow(
             priority=place.priority,
             caller=queue.caller,
-            campaign_id=campaign.campaign_id,
-            calls=min(calls, CALLS_LIMIT),
-            full=not self._scheduler.may_linger(now, campaign),
+            campaign_id=queue.campaign_id,
+            calls=min(self._scheduler.calls_of(queue), CALLS_LIMIT),
+            full=not self._scheduler.may_linger(now, queue.campaign_id),
             weight=queue.weight,
             doubtful=place.standing is Standing.DOUBTFUL,
         )

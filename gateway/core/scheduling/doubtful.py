@@ -7,8 +7,9 @@ campaign again and again is slowed down: its doubtful campaigns take no turns fo
 
 from gateway.core.model import Batch
 from gateway.core.scheduling.caller_queue import CallerQueue
+from gateway.core.scheduling.place import Standing
 from gateway.core.scheduling.proven import MISSES_LIMIT, MISSES_PER_S, Misses, Proven
-from gateway.core.scheduling.ready import ReadyCampaigns, Standing
+from gateway.core.scheduling.ready import ReadyCampaigns
 
 
 class DoubtfulCampaigns:
@@ -34,7 +35,7 @@ class DoubtfulCampaigns:
 
     def standing(self, queue: CallerQueue) -> Standing | None:
         """Return the standing of a caller's queue; None for a doubtful campaign with a call in flight."""
-        campaign_id = queue.campaign.campaign_id
+        campaign_id = queue.campaign_id
         # As `doubts`, spelled out: a queue is asked about at each change of its place.
         if not self._misses.doubts(self.now, queue.caller) or campaign_id in self._proven:
             return Standing.REGULAR

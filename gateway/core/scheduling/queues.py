@@ -133,7 +133,7 @@ class CampaignQueue:
         """Add entries that must be sent together and without others; return their queue."""
         queue = self._suspect_queue
         if queue is None:
-            queue = self._suspect_queue = SourceQueue(None, self, Priority.NORMAL)
+            queue = self._suspect_queue = SourceQueue(None, self.campaign_id, Priority.NORMAL)
         if queue.caller_queue is None:
             queue.caller_queue = self._of_caller(entries[0].waiters[0].source)
         queue.push(now, entries)
@@ -233,6 +233,15 @@ class CampaignQueue:
         queue.open = False
         return not self.open_sources
 
+    def waiting_of(self, caller_queue: CallerQueue) -> int:
+        """Return how many requests of a caller wait, without suspects.
+
+        They are counted each time if there are several callers.
+        """
+        if len(self.callers) == 1:
+            return self.unsuspected
+        return sum(queue.waiting for lane in self.lanes for queue in lane.of(caller_queue))
+
     def sources(self) -> set[Source]:
         """Return the sources with waiting requests."""
         return {queue.source for lane in self.lanes for queue in lane.queues() if queue.source is not None}
@@ -280,7 +289,7 @@ class CampaignQueue:
         queue = source.queues.get(key)
         if not isinstance(queue, SourceQueue):  # None: nothing of the source waits here yet
             caller_queue = self._of_caller(source)
-            queue = source.queues[key] = SourceQueue(source, self, priority, caller_queue)
+            queue = source.queues[key] = SourceQueue(source, self.campaign_id, priority, caller_queue)
             self._count.queues += 1
             self.lanes[priority].enter(queue)
             queue.open = not source.closed
@@ -291,7 +300,7 @@ class CampaignQueue:
         """Return the queue of a source's caller, to count one more queue as its own."""
         caller_queue = self.callers.get(source.caller)
         if caller_queue is None:
-            caller_queue = self.callers[source.caller] = CallerQueue(source, self)
+            caller_queue = self.callers[source.caller] = CallerQueue(source, self.campaign_id, self.lanes)
         caller_queue.queues += 1
         caller_queue.weight = source.weight
         return caller_queue

@@ -7,15 +7,14 @@ division callers take turns, and in the turn of a caller its campaigns do. Doubt
 source first, then by campaign of the source. A turn is a call, since all calls cost the same.
 """
 
-import enum
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple
 
 from gateway.core.model import Priority, Source
 from gateway.core.scheduling.caller_queue import CallerQueue
-from gateway.core.scheduling.queues import PASSED_OVER_LIMIT, CampaignQueue
+from gateway.core.scheduling.place import Place, Standing
+from gateway.core.scheduling.queues import PASSED_OVER_LIMIT
 
 LOOK_AHEAD = 8
 """Campaigns of the caller whose turn it is, and callers after it, that are searched for a full call if
@@ -24,20 +23,6 @@ DOUBTFUL_EVERY = 4
 """While others wait, at most one call in so many is for doubtful campaigns."""
 RECHECK_LIMIT = 1000
 """Queues whose standing is checked again in one decision, at most."""
-
-
-class Standing(enum.IntEnum):
-    """Whether Connect is expected to have a campaign that a caller names."""
-
-    REGULAR = 0
-    DOUBTFUL = 1
-
-
-class Place(NamedTuple):
-    """The division of ready queues in which a caller's queue takes turns."""
-
-    standing: Standing
-    priority: Priority
 
 
 _PLACES = tuple(tuple(Place(standing, priority) for priority in Priority) for standing in Standing)
@@ -110,17 +95,17 @@ class ReadyRing:
         if group is not None:
             self.turns[caller] = group
 
-    def first(self, may_wait: Callable[[CampaignQueue], bool] | None) -> CallerQueue:
+    def first(self, may_wait: Callable[[str], bool] | None) -> CallerQueue:
         """Return the queue whose turn it is; there must be one.
 
-        Of the first few, one with a full call goes before those that may wait; they keep their places. If
-        `may_wait` is None, none may wait.
+        Of the first few, one with a full call goes before those that may wait; they keep their places.
+        `may_wait` says whether a campaign may, by its id; None if none may.
         """
         group = self._first_group()
         first = next(iter(next(iter(group.turns.values()))))
-        if may_wait is None or not may_wait(first.campaign):
+        if may_wait is None or not may_wait(first.campaign_id):
             return first
-        ready = (queue for queue in self._first_few(group) if not may_wait(queue.campaign))
+        ready = (queue for queue in self._first_few(group) if not may_wait(queue.campaign_id))
         return next(ready, first)
 
     def had_turn(self, queue: CallerQueue) -> None:
@@ -229,7 +214,7 @@ class ReadyCampaigns:
                 yield place, next(group.queues())
 
     def next(
-        self, may_wait: Callable[[CampaignQueue], bool] | None, preferred: CallerQueue | None = None
+        self, may_wait: Callable[[str], bool] | None, preferred: CallerQueue | None = None
     ) -> CallerQueue | None:
         """Return the queue whose turn it is, and move it behind the others; None if none is ready.
 

@@ -19,8 +19,9 @@ from gateway.core.scheduling.doubtful import DoubtfulCampaigns
 from gateway.core.scheduling.expiry import ExpiryScale
 from gateway.core.scheduling.expiry_watch import ExpiryWatch
 from gateway.core.scheduling.linger import Linger
+from gateway.core.scheduling.place import Place
 from gateway.core.scheduling.queues import CampaignQueue, QueueCount
-from gateway.core.scheduling.ready import Place, ReadyCampaigns
+from gateway.core.scheduling.ready import ReadyCampaigns
 from gateway.core.scheduling.source_queue import SourceQueue
 from gateway.core.slices import SLICE
 
@@ -159,8 +160,8 @@ class Scheduler:
 
     def close(self, now: float, queue: SourceQueue) -> None:
         """Make a campaign ready if requests wait for it and all its sources have half-closed."""
-        if queue.open and queue.campaign.close(queue):
-            self._consider(now, queue.campaign)
+        if queue.open and (campaign := self._campaigns[queue.campaign_id]).close(queue):
+            self._consider(now, campaign)
 
     def drain(self) -> list[CampaignQueue]:
         """Stop lingering from now on; return the campaigns to `consider` after that."""
@@ -214,11 +215,11 @@ class Scheduler:
         """
         self._doubtful.now = now
         # Only while permits are scarce may a campaign wait longer.
-        may_wait = None if self._linger.permit_share > 0.0 else partial(self._linger.may_wait, now)
+        may_wait = None if self._linger.permit_share > 0.0 else partial(self.may_linger, now)
         turn = self._ready_campaigns.next(may_wait, None if hint is None else self._hinted(*hint))
         if turn is None:
             return [], FlushReason.LINGER
-        campaign = turn.campaign
+        campaign = self._campaigns[turn.campaign_id]
         limit = self._flow.limit(campaign.campaign_id)
         flush = self._linger.flush_reason(now, campaign, limit)
         if flush is FlushReason.SUSPECT:
@@ -238,13 +239,16 @@ class Scheduler:
         """Yield the first ready queue of each place."""
         return self._ready_campaigns.first_turns()
 
-    def may_linger(self, now: float, campaign: CampaignQueue) -> bool:
-        """Whether a ready campaign may linger longer if permits are scarce."""
-        return self._linger.may_wait(now, campaign)
+    def calls_of(self, queue: CallerQueue) -> int:
+        """Return how many calls the waiting requests of a caller for a campaign fill; 1 for a probe."""
+        campaign = self._campaigns[queue.campaign_id]
+        if self._flow.limit(queue.campaign_id) < BATCH_LIMIT:
+            return 1
+        return -(-campaign.waiting_of(queue) // BATCH_LIMIT) or 1  # suspects alone
 
-    def is_limited(self, campaign: CampaignQueue) -> bool:
-        """Whether the calls of a campaign are smaller than usual: it is being probed."""
-        return self._flow.limit(campaign.campaign_id) < BATCH_LIMIT
+    def may_linger(self, now: float, campaign_id: str) -> bool:
+        """Whether a ready campaign may linger longer if permits are scarce."""
+        return self._linger.may_wait(now, self._campaigns[campaign_id])
 
     def may_hold_expired(self, now: float) -> bool:
         """Whether waiting entries may have expired, since `advance` has not taken all of them out yet."""

@@ -8,14 +8,10 @@ from bisect import bisect_right, insort
 from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 from gateway.core.entry_state import EntryState, move_all
 from gateway.core.model import Entry, Priority, Source
 from gateway.core.scheduling.caller_queue import CallerQueue
-
-if TYPE_CHECKING:
-    from gateway.core.scheduling.queues import CampaignQueue
 
 SCANNED_PART = 10_000
 """Waiting requests of a source that are read in one part of a snapshot: less than a millisecond."""
@@ -38,7 +34,7 @@ class SourceQueue:
         "_entries",
         "_gone_in_turn",
         "caller_queue",
-        "campaign",
+        "campaign_id",
         "open",
         "priority",
         "source",
@@ -49,13 +45,13 @@ class SourceQueue:
     def __init__(
         self,
         source: Source | None,
-        campaign: "CampaignQueue",
+        campaign_id: str,
         priority: Priority,
         caller_queue: CallerQueue | None = None,
     ) -> None:
         self.source = source
         self.caller_queue = caller_queue
-        self.campaign = campaign
+        self.campaign_id = campaign_id
         self.priority = priority
         self.open = False
         self.watched_at: float | None = None

@@ -192,7 +192,7 @@ def test_a_caller_with_many_campaigns_half_closes_in_slices() -> None:
         before, left = left, sum(queue.open for queue in queues)
         assert before - left <= SLICE
     assert left == 0
-    assert all(queue.campaign.ready for queue in queues_of(caller))
+    assert all(queue.caller_queue and queue.caller_queue.place for queue in queues_of(caller))
 
 
 def test_requests_that_leave_during_a_half_close_are_counted_once() -> None:
