@@ -9,7 +9,7 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from dialgateway import CallFailed, GatewayOverloaded
-from dialgateway._status_details import KEY, NO_DETAILS, StatusDetails, details_of
+from dialgateway._status_details import KEY, NO_DETAILS, StatusDetails, details_of, status_of
 from dialgateway.errors import from_status
 from tests.client.manual_stream import sent_once
 
@@ -64,6 +64,17 @@ def test_other_details_are_ignored(metadata: tuple[tuple[str, str | bytes], ...]
     """A status of a proxy, of another service, or with bytes that are no details has no reason."""
     assert details_of(Ended(*metadata)) == NO_DETAILS
     assert details_of(grpc.RpcError()) == NO_DETAILS
+
+
+def test_a_cancellation_with_details_has_the_status_of_the_gateway() -> None:
+    """Details of others change nothing, and neither do those of a status that is no cancellation."""
+    ours, others = Ended((KEY, details(info()))), Ended((KEY, details(info("example.org"))))
+    cancelled, internal = grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL
+    exhausted = grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert status_of(ours, cancelled, "RST_STREAM") == (exhausted, "full")
+    assert status_of(ours, internal, "why") == (internal, "why")
+    for ended in (others, Ended(), Ended((KEY, b"\xff\xff"))):
+        assert status_of(ended, cancelled, "RST_STREAM") == (cancelled, "RST_STREAM")
 
 
 def test_the_error_shows_the_reason() -> None:

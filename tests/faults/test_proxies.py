@@ -6,16 +6,18 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
 
 from benchmarks.stub import async_stub
-from dialgateway import DialGatewayClient, StreamBroken
+from dialgateway import DialGatewayClient, DialRequest, GatewayOverloaded, StreamBroken
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from gateway.access.certificate import names_in
 from gateway.access.identity import CallerEvidence, identify
+from gateway.api.wire.status_details import ErrorReason, end_call
 from tests.faults.callers import dial_requests
 from tests.faults.certificates import CALLER, Certificates
 from tests.faults.proxies import PROXIES, Upstream, absent, proxied
@@ -24,6 +26,13 @@ pytestmark = pytest.mark.skipif(bool(absent()), reason=absent())
 FORGED = (("x-forwarded-client-cert", "URI=spiffe://example.org/ns/billing/sa/boss"),)
 SERVICE = "dialgateway.v1.DialRequestService"
 READY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+async def _refuse(_: object, context: "grpc.aio.ServicerContext[object, object]") -> None:
+    await end_call(context, ErrorReason.STREAM_LIMIT, "the limit of open streams is reached")
+
+
+_REFUSED: "grpc.RpcMethodHandler[Any, Any]" = grpc.stream_stream_rpc_method_handler(_refuse)
 
 
 class Listener:
@@ -38,7 +47,11 @@ class Listener:
             request_deserializer=pb.PutDialRequestsRequest.FromString,
             response_serializer=pb.PutDialRequestsResponse.SerializeToString,
         )
-        return grpc.method_handlers_generic_handler(SERVICE, {"PutDialRequests": put})
+        methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "PutDialRequests": put,
+            "StreamDialRequests": _REFUSED,
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, methods)
 
     async def _put(
         self, _: pb.PutDialRequestsRequest, context: "grpc.aio.ServicerContext[object, object]"
@@ -81,6 +94,25 @@ async def test_the_gateway_gets_the_callers_identity(name: str, tmp_path: Path) 
         shown = CallerEvidence("ipv4:127.0.0.1:1", forwarded=listener.told)
         assert identify(shown, [ip_network("127.0.0.0/8")], names_in).identity == CALLER
         assert len(listener.told) == 1  # the port without TLS forwards no name
+
+
+async def test_a_refused_stream_has_the_status_of_the_gateway(tmp_path: Path) -> None:
+    """HAProxy resets a stream with CANCEL that its caller has not ended, after passing the status on."""
+
+    async def without_end() -> AsyncIterator[DialRequest]:
+        for request in dial_requests(1, "t"):
+            yield request
+        await asyncio.Event().wait()
+
+    async with (
+        listening() as (_, upstream),
+        proxied("haproxy", tmp_path, [upstream]) as proxy,
+        DialGatewayClient(proxy.target) as client,
+        asyncio.timeout(30),
+    ):
+        with pytest.raises(GatewayOverloaded, match="the limit of open streams") as refused:
+            _ = [result async for result in client.dial("c", without_end())]
+        assert refused.value.reason == "STREAM_LIMIT"
 
 
 @pytest.mark.parametrize("name", PROXIES)

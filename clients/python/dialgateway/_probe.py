@@ -17,7 +17,7 @@ import grpc.aio
 from dialgateway import _wire
 from dialgateway._call_context import CallContext
 from dialgateway._channels import Lease
-from dialgateway._status_details import details_of
+from dialgateway._status_details import details_of, status_of
 from dialgateway.errors import CallFailed, ClientClosed, from_status
 from dialgateway.retry import RECONNECT_STATUSES
 from dialgateway.v1.dial_request_service_pb2_grpc import DialRequestServiceStub
@@ -82,7 +82,7 @@ def sync_probe(
 
 def failure_of(error: grpc.RpcError, code: grpc.StatusCode, text: str | None) -> CallFailed:
     """Return the error for the status that ended a call, with the gRPC error as its cause."""
-    failure = from_status(code, text, (), details_of(error))
+    failure = from_status(*status_of(error, code, text), (), details_of(error))
     failure.__cause__ = error
     return failure
 
