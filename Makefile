@@ -14,7 +14,7 @@ install: $(VENV)/.installed ## create the environment in .venv, with dial-gatewa
 
 $(VENV)/.installed: requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	scripts/install.sh $(VENV)
+	$(BIN)/python scripts/install.py requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e clients/python -e .
 	@touch $@
 
@@ -47,7 +47,7 @@ fuzz: install $(VENV)/.fuzz-installed ## search for input that breaks the wire c
 	$(BIN)/python -m tests.fuzz.wire -max_total_time=$(FUZZ_S) -artifact_prefix=.fuzz/ .fuzz
 
 $(VENV)/.fuzz-installed: requirements/fuzz.txt $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
+	$(BIN)/python scripts/install.py requirements/fuzz.txt
 	@touch $@
 
 check: install .venv-protos/.installed ## check lint, types, import rules, contract, and that generated code is up to date
@@ -122,7 +122,7 @@ manifests: install ## generate the dashboard, the chart's schema, page and rende
 
 .venv-protos/.installed: requirements/protos.txt
 	$(PYTHON) -m venv .venv-protos
-	.venv-protos/bin/python -m pip install --quiet --require-hashes -r requirements/protos.txt
+	.venv-protos/bin/python scripts/install.py requirements/protos.txt
 	@touch $@
 
 lock: install ## pin what the requirements need, with hashes; `make upgrade` takes the newest versions

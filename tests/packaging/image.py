@@ -14,8 +14,6 @@ from pathlib import Path
 from tests.packaging.dockerfile import Stage, stages
 
 TREE = Path(__file__).resolve().parents[2]
-KEPT_WHEELS = Path(sys.prefix) / "wheels"
-"""The wheels of requirements/dev.txt, which `make install` has downloaded."""
 BUILD, LAST = stages(TREE / "Dockerfile")
 SHELL, SCRIPT, ROOT, WHEELS = BUILD.command("RUN")
 LONGEST_STEP_S = 600.0
@@ -69,21 +67,10 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> "subpr
 
 
 def built(command: list[str], folder: Path) -> None:
-    """Run a step of the build with the pip settings of this machine, and its wheels where it has kept them.
-
-    pip compares the hash of each wheel with the requirements, wherever it comes from.
-    """
+    """Run a step of the build with the pip settings of this machine."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = run(command, folder, ours | kept_wheels() | {"PYTHON": sys.executable})
+    done = run(command, folder, ours | {"PYTHON": sys.executable})
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def kept_wheels() -> dict[str, str]:
-    """Return pip's settings for the wheels of `make install`; none if they are of other requirements."""
-    pins = KEPT_WHEELS / "requirements.txt"
-    if not pins.exists() or pins.read_bytes() != (TREE / "requirements" / "dev.txt").read_bytes():
-        return {}
-    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(KEPT_WHEELS)}
 
 
 def copied(stage: Stage, context: Path) -> None:
