@@ -11,6 +11,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from gateway.core.hash_table import HashTable
+
 _HASH_BITS, _COARSE_BITS, _PART_BITS = 64, 10, 16
 _PART_SHIFT, _FIRST_POSITIVE = _HASH_BITS - _PART_BITS, 1 << (_PART_BITS - 1)
 
@@ -60,40 +62,36 @@ def _coarse_parts(numbers: Iterable[bytes]) -> Iterator["array[int]"]:
         yield parts.pop()
 
 
-class LiveSuppressions:
+class LiveSuppressions(HashTable):
     """Numbers that were suppressed while the gateway runs: hash, instant and reason. At most `most`.
 
     They stay when lists are read again: a file that was written before must not allow the number again.
     """
 
     def __init__(self, most: int = 1_000_000) -> None:
+        super().__init__()
         self._most = most
-        self._reasons: dict[bytes, tuple[float, str]] = {}
 
     def add(self, number_hash: bytes, at: float, reason: str) -> bool:
         """Suppress a number from now on; return whether it was not suppressed before.
 
         Raises `OverflowError` if there are too many: a suppression must not displace another one.
         """
-        if number_hash in self._reasons:
+        if number_hash in self:
             return False
-        if len(self._reasons) >= self._most:
+        if len(self) >= self._most:
             raise OverflowError(f"at most {self._most:,} live suppressions; add them to a list's file")
-        self._reasons[number_hash] = at, reason
+        self.put(number_hash, f"{at!r} {reason}")
         return True
 
     def remove(self, number_hash: bytes) -> bool:
         """Allow a number again, unless a list has it; return whether it was suppressed live."""
-        return self._reasons.pop(number_hash, None) is not None
-
-    def __contains__(self, number_hash: bytes) -> bool:
-        return number_hash in self._reasons
-
-    def __len__(self) -> int:
-        return len(self._reasons)
+        return self.pop(number_hash) is not None
 
     def __iter__(self) -> Iterator[tuple[bytes, float, str]]:
-        return ((one, at, reason) for one, (at, reason) in self._reasons.items())
+        for number_hash, text in self.items():
+            at, _, reason = text.partition(" ")
+            yield number_hash, float(at), reason
 
 
 class Suppressions:

@@ -10,13 +10,17 @@ reads everything again. What it knows and the store lacks is offered to the stor
 ended in the second.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+
+from gateway.core.hash_table import PARTS, HashTable
 
 OFFERED, PAGE = 200, 1_000
 """Suppressions that one request offers to the store, and suppressions and ends in one reply, at most: the
 store is not kept busy for longer than a millisecond or two."""
+SWEPT = 2_000
+"""Suppressions that are looked at in a step, at least, after everything was read again: some milliseconds."""
 
 
 class TooManySuppressions(Exception):  # noqa: N818 - says what is wrong
@@ -92,18 +96,23 @@ class SuppressionChanges:
 class FleetSuppressions:
     """The suppressions in force in this replica, and how far it has read the store's.
 
-    `complete`: it has read everything since the start, or since the store may have lost data.
+    `complete`: it has read everything since the start, or since the store may have lost data. What it knew
+    before and has not found is offered or has ended, which is found out by and by: `swept` suppressions are
+    looked at in a step, at least.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, swept: int = SWEPT) -> None:
         self.complete = False
+        self._swept = swept
         self._cursor = 0
         self._told = 0
         self._epoch: str | None = None
-        self._known: dict[bytes, Suppression] = {}
-        self._unrecorded: dict[bytes, Suppression] = {}
+        self._known = HashTable()
+        self._unrecorded = HashTable()
+        self._offering: dict[bytes, str] = {}
         self._ahead: dict[bytes, int] = {}
-        self._missing: set[bytes] | None = set()
+        self._found: HashTable | None = None  # what was found since the reading began
+        self._part: int | None = None  # the next part to look at for what was not found
         self._lost = False
         self._is_asked = False
 
@@ -115,8 +124,9 @@ class FleetSuppressions:
 
     @property
     def seen(self) -> int:
-        """The version up to which everything is carried out; 0 while everything is read again."""
-        return self._cursor if self.complete else 0
+        """The version up to which everything is carried out; 0 while that is not known."""
+        is_carried_out = self.complete and (self._lost or self._part is None)
+        return self._cursor if is_carried_out else 0
 
     @property
     def after(self) -> int:
@@ -130,8 +140,8 @@ class FleetSuppressions:
 
     @property
     def has_offers(self) -> bool:
-        """Whether the store lacks suppressions that are in force here."""
-        return bool(self._unrecorded)
+        """Whether the store lacks suppressions that are in force here, or may lack some."""
+        return len(self._unrecorded) > 0 or self._part is not None
 
     def told(self, epoch: str, version: int) -> None:
         """Note the epoch and the newest version of the store, as a beat has returned them."""
@@ -146,7 +156,8 @@ class FleetSuppressions:
         One request at a time is made, each with its own call of this.
         """
         self._is_asked = True
-        return tuple(islice(self._unrecorded.values(), OFFERED)) if self.complete else ()
+        self._offering = self._unrecorded.some(OFFERED) if self.complete else {}
+        return tuple(_unpacked(number_hash, text) for number_hash, text in self._offering.items())
 
     def read(self, reply: SuppressionsReply, offers: Sequence[Suppression] = ()) -> SuppressionChanges:
         """Take the reply to the last request, which had `offers`; return what to carry out.
@@ -157,19 +168,20 @@ class FleetSuppressions:
             return SuppressionChanges()
         self._is_asked = False
         lost = reply.version < self._cursor
-        if lost or (self._missing is None and 0 < self._cursor < reply.trimmed):
+        if lost or (self.complete and 0 < self._cursor < reply.trimmed):
             self._read_again(lost=lost)
             return SuppressionChanges()
         self._told = reply.version
         for offer in offers:  # the store has recorded each, or had another of the same number
-            if self._unrecorded.get(offer.number_hash) is offer:
-                del self._unrecorded[offer.number_hash]
+            self._take_back(offer.number_hash)
         added, ended = self._apply(reply.page)
         if reply.page:
             self._cursor = reply.page[-1].version
         if reply.complete:
             self._cursor = reply.version
-            ended += self._finish_reading()
+            self._finish_reading()
+        if self._part is not None:
+            ended += self._sweep()
         self._ahead = {one: version for one, version in self._ahead.items() if version > self._cursor}
         return SuppressionChanges(tuple(added), tuple(ended))
 
@@ -177,59 +189,65 @@ class FleetSuppressions:
         """Suppress a number in this replica, and offer that to the store until it is recorded."""
         if suppression.number_hash in self._known:
             return SuppressionChanges()
-        self._known[suppression.number_hash] = self._unrecorded[suppression.number_hash] = suppression
+        self._known.put(suppression.number_hash, text := _packed(suppression))
+        self._unrecorded.put(suppression.number_hash, text)
         return SuppressionChanges(added=(suppression,))
 
     def withdraw(self, suppression: Suppression) -> SuppressionChanges:
         """Take back a suppression of this replica that the store does not take."""
-        if self._unrecorded.pop(suppression.number_hash, None) is None:
+        if self._unrecorded.pop(suppression.number_hash) is None:
             return SuppressionChanges()
         return self._end(suppression.number_hash)
 
     def recorded(self, action: Suppression) -> SuppressionChanges:
         """Take an action of this replica that the store has recorded; pages older than it do not undo it."""
-        known_one = self._known.get(action.number_hash)
-        newest = max(
-            self._ahead.get(action.number_hash, 0), known_one.version if known_one is not None else 0
-        )
-        if action.version < newest:  # a later action of the same number was told of before
-            return SuppressionChanges()
+        text = self._known.get(action.number_hash)
+        known_version = 0 if text is None else _unpacked(action.number_hash, text).version
+        if action.version < max(self._ahead.get(action.number_hash, 0), known_version):
+            return SuppressionChanges()  # a later action of the same number was told of before
         self._ahead[action.number_hash] = action.version
-        self._unrecorded.pop(action.number_hash, None)
-        if not action.ended and not self.complete:
-            self._unrecorded[action.number_hash] = action  # the store may lose it before it is read
+        self._unrecorded.pop(action.number_hash)
         if action.ended:
             return self._end(action.number_hash)
-        known = action.number_hash in self._known
-        self._known[action.number_hash] = action
-        return SuppressionChanges() if known else SuppressionChanges(added=(action,))
+        if not self.complete:  # the store may lose it before it is read
+            self._unrecorded.put(action.number_hash, _packed(action))
+        self._find(action.number_hash)
+        self._known.put(action.number_hash, _packed(action))
+        return SuppressionChanges() if text is not None else SuppressionChanges(added=(action,))
 
     # --- how ----------------------------------------------------------------------------------------
+
+    def _take_back(self, number_hash: bytes) -> None:
+        """Offer a suppression no more, unless it is another one than in the last request."""
+        text = self._unrecorded.get(number_hash)
+        if text is not None and text is self._offering.get(number_hash):
+            self._unrecorded.pop(number_hash)
+            self._find(number_hash)
 
     def _apply(self, page: Sequence[Suppression]) -> tuple[list[Suppression], list[bytes]]:
         added: list[Suppression] = []
         ended: list[bytes] = []
         for one in page:
-            if self._missing is not None and not one.ended:
-                self._missing.discard(one.number_hash)
+            if not one.ended:
+                self._find(one.number_hash)
             if one.version < self._ahead.get(one.number_hash, 0):
                 continue
             if not one.ended:
                 if one.number_hash not in self._known:
                     added.append(one)
-                self._known[one.number_hash] = one
+                self._known.put(one.number_hash, _packed(one))
             elif self._is_older(self._unrecorded.get(one.number_hash), one):
-                self._unrecorded.pop(one.number_hash, None)
+                self._unrecorded.pop(one.number_hash)
                 ended += self._end(one.number_hash).ended
         return added, ended
 
     @staticmethod
-    def _is_older(offer: Suppression | None, end: Suppression) -> bool:
+    def _is_older(offer: str | None, end: Suppression) -> bool:
         """Whether an end is about all that is known here: a suppression without a version may be newer."""
-        return offer is None or 0 < offer.version < end.version
+        return offer is None or 0 < _unpacked(end.number_hash, offer).version < end.version
 
     def _end(self, number_hash: bytes) -> SuppressionChanges:
-        if self._known.pop(number_hash, None) is None:
+        if self._known.pop(number_hash) is None:
             return SuppressionChanges()
         return SuppressionChanges(ended=(number_hash,))
 
@@ -239,15 +257,51 @@ class FleetSuppressions:
         if lost:
             self._lost = True
             self._ahead.clear()
-        self._cursor, self._missing = 0, set(self._known)
+        self._cursor, self._found, self._part = 0, HashTable(), None
 
-    def _finish_reading(self) -> list[bytes]:
-        """Everything was read from the beginning: offer what the store has lost, or end what it has ended."""
-        missing, self._missing = self._missing, None
-        lost, self._lost = self._lost, False
+    def _find(self, number_hash: bytes) -> None:
+        """Note that the store has a suppression, if it is read again."""
+        if self._found is not None:
+            self._found.put(number_hash, "")
+
+    def _finish_reading(self) -> None:
+        """Note that everything was read; if it was read again, look for what was not found from now on."""
+        if self.complete:
+            return
         self.complete = True
-        left = [one for one in missing or () if one in self._known and one not in self._unrecorded]
-        if lost:
-            self._unrecorded |= {number_hash: self._known[number_hash] for number_hash in left}
-            return []
-        return [number_hash for one in left for number_hash in self._end(one).ended]
+        self._part = None if self._found is None else 0
+        if self._found is None:
+            self._lost = False
+
+    def _sweep(self) -> list[bytes]:
+        """Look for suppressions that were not found: offer what the store has lost, or end what it has ended.
+
+        Return the hashes of those that have ended.
+        """
+        ended: list[bytes] = []
+        looked = 0
+        while self._found is not None and self._part is not None and looked < self._swept:
+            part = self._known.part(self._part)
+            left = [one for one in part if one not in self._found and one not in self._unrecorded]
+            for number_hash in left:
+                if self._lost:
+                    self._unrecorded.put(number_hash, self._known.get(number_hash) or "")
+                else:
+                    ended += self._end(number_hash).ended
+            looked += len(part)
+            self._found.clear_part(self._part)
+            self._part += 1
+            if self._part == PARTS:
+                self._found = self._part = None
+                self._lost = False
+        return ended
+
+
+def _packed(suppression: Suppression) -> str:
+    """Return what is kept of a suppression, always another object: texts do not concern the collector."""
+    return json.dumps([suppression.version, suppression.at_ms, suppression.actor, suppression.reason])
+
+
+def _unpacked(number_hash: bytes, text: str) -> Suppression:
+    version, at_ms, actor, reason = json.loads(text)
+    return Suppression(number_hash, actor, reason, at_ms, version)

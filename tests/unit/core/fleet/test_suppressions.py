@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.fleet.suppressions import (
     OFFERED,
     PAGE,
+    SWEPT,
     FleetSuppressions,
     Suppression,
     SuppressionChanges,
@@ -35,10 +37,11 @@ class Fleet:
     rules: SuppressionsRules = field(default_factory=SuppressionsRules)
     replicas: dict[str, FleetSuppressions] = field(default_factory=dict)
     epoch: str = "1"
+    swept: int = SWEPT
     now_ms: int = 1_700_000_000_000
 
     def replica(self, name: str) -> FleetSuppressions:
-        return self.replicas.setdefault(name, FleetSuppressions())
+        return self.replicas.setdefault(name, FleetSuppressions(self.swept))
 
     def exchange(self, name: str, *, lost_reply: bool = False) -> SuppressionChanges:
         """Exchange once, after a beat; a reply that is lost has been carried out by the store."""
@@ -64,7 +67,7 @@ class Fleet:
 
     def settle(self) -> None:
         """Let all replicas exchange until nobody has anything to tell or to read."""
-        for _ in range(6):
+        for _ in range(12):
             for name in self.replicas:
                 self.exchange(name)
 
@@ -178,6 +181,38 @@ def test_an_end_that_was_missed_for_long_is_found() -> None:
     assert not fleet.replica("b").behind
 
 
+@pytest.mark.parametrize("flushed", [False, True])
+def test_what_was_not_found_again_is_looked_for_in_steps(flushed: bool) -> None:
+    """A million may be lost, or have ended: no reply has more consequences than some of them.
+
+    Until all are looked at, an operator is not told that the replica has carried out the ends.
+    """
+    count, swept = 3_000, 100
+    fleet = Fleet(rules=SuppressionsRules(ended_kept=2), swept=swept)
+    fleet.exchange("a")
+    for which in range(count):
+        fleet.suppress("a", which)
+    replica = fleet.replica("a")
+    fleet.exchange("a")
+    if flushed:
+        fleet.flush()
+    else:
+        for which in range(count):
+            fleet.end("c", which)
+        fleet.replicas.pop("c")
+    for _ in range(count // PAGE + 2):
+        assert len(fleet.exchange("a").ended) <= 2 * swept
+    steps = 0
+    while replica.has_offers:
+        assert flushed or replica.seen == 0
+        assert len(fleet.exchange("a").ended) <= 2 * swept
+        steps += 1
+    assert steps >= 10
+    assert (len(replica), len(fleet.rules.table)) == ((count, count) if flushed else (0, 2))
+    assert not replica.behind
+    assert replica.seen == fleet.rules.version
+
+
 def test_a_page_from_before_an_own_action_does_not_undo_it() -> None:
     """An end by another replica is read after the number was suppressed again here."""
     fleet = Fleet()
@@ -239,14 +274,14 @@ steps = st.lists(
 
 
 @settings(max_examples=cases(60, 1000))
-@given(work=steps)
-def test_no_number_is_allowed_again_without_an_end(work: list[tuple[str, str, int]]) -> None:
+@given(work=steps, swept=st.sampled_from((1, SWEPT)))
+def test_no_number_is_allowed_again_without_an_end(work: list[tuple[str, str, int]], swept: int) -> None:
     """Whatever the store forgets: a number that was never allowed again is suppressed where it was known.
 
     In the end all replicas agree, and have every number that was suppressed and never allowed again, as long
     as one replica that knew it lives.
     """
-    fleet = Fleet()
+    fleet = Fleet(swept=swept)
     for name in "abc":
         fleet.exchange(name)
     ended: set[int] = set()
@@ -262,7 +297,7 @@ def test_no_number_is_allowed_again_without_an_end(work: list[tuple[str, str, in
             fleet.end(name, which)
             ended.add(which)
         elif what == "restart":
-            fleet.replicas[name] = FleetSuppressions()
+            fleet.replicas[name] = FleetSuppressions(swept)
             before = set()
         else:
             fleet.flush()
