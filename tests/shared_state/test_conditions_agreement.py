@@ -12,6 +12,7 @@ from gateway.core.campaigns.condition import Condition
 from gateway.core.fleet.messages import ConditionsRequest, SharedCondition
 from gateway.shared_state.commands import conditions
 from gateway.shared_state.rules.conditions import GONE_MS, KEPT_MS, LIMIT, PAGE
+from tests.cases import cases
 from tests.shared_state.agreement import KEYS, Agreement
 from tests.shared_state.servers import Server
 
@@ -52,7 +53,9 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
+@settings(
+    max_examples=cases(30, 150), deadline=None, database=None, derandomize=True, phases=[Phase.generate]
+)
 @given(work=st.lists(steps, min_size=5, max_size=30))
 def test_the_script_and_the_rules_agree(shared_server: Server, work: list[tuple[Any, ...]]) -> None:
     """Whatever replicas record, and whatever the store loses, both return the same."""

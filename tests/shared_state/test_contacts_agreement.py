@@ -65,7 +65,7 @@ def test_scripts_and_rules_agree(shared_server: Server) -> None:
     """Whatever replicas count, withdraw and restore, and whatever the store loses."""
 
     @settings(
-        max_examples=cases(60, 600),
+        max_examples=cases(30, 600),
         deadline=None,
         database=None,
         derandomize=True,

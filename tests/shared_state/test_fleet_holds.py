@@ -33,7 +33,7 @@ async def test_a_hold_through_one_replica_stops_all_within_a_second(real_server:
     async with fleet_of(3, real_server.url, call_rate=40.0, linger=0.0) as fleet:
         await fleet.joined()
         for number, replica in enumerate(fleet.replicas):
-            await replica.stream().send(*dials(4000, f"load-{number}"))
+            await replica.stream().send(*dials(800, f"load-{number}"))
         journal = fleet.simulator.connect.journal
         await until(lambda: len(list(journal)) >= 20)
         asked_at = time.monotonic()

@@ -11,8 +11,8 @@ from tests.integration.world import dial, dials
 from tests.shared_state.servers import Server
 
 pytestmark = pytest.mark.timed
-COUNT = 500
-PRODUCERS, ROUNDS, LIST = 20, 12, 10
+COUNT = 200
+PRODUCERS, ROUNDS, LIST = 20, 5, 10
 
 
 async def commands(fleet: FleetWorld) -> dict[str, int]:

@@ -200,7 +200,7 @@ IDLE = Step(0, 0, (), None, 0, 0, (0, 8, 0, 0, 0, 0), throttled=False, gone=(), 
 
 
 @given(_settings, st.lists(_events, min_size=15, max_size=60))
-@settings(max_examples=cases(20, 100), suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(12, 100), suppress_health_check=list(HealthCheck))
 def test_script_and_rules_agree_on_any_ticks(
     store: Store, base: FleetSettings, events: list[Step | str]
 ) -> None:

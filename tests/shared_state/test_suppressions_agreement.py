@@ -94,7 +94,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=cases(60, 1000), deadline=None, database=None, phases=[Phase.generate])
+@settings(max_examples=cases(30, 1000), deadline=None, database=None, phases=[Phase.generate])
 @given(work=st.lists(steps, min_size=5, max_size=30))
 def test_the_script_and_the_rules_agree(
     shared_server: Server, work: list[tuple[str, tuple[Any, ...]]]
