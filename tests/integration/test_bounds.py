@@ -14,11 +14,13 @@ from gateway.simulator import FaultKind
 from tests.integration.world import (
     CAMPAIGN,
     PATIENCE_S,
+    SMALL_BUFFERS,
     Caller,
     World,
     client_dial,
     dial,
     dials,
+    stub_of,
     until,
     verdicts,
     world_of,
@@ -130,16 +132,18 @@ async def test_a_list_longer_than_the_window() -> None:
 
 async def test_a_caller_that_does_not_read_blocks_itself() -> None:
     """A caller that does not read is no longer read from; others are served; later it gets every answer."""
-    async with world_of(stream_window=500) as world:
-        caller, sent = world.stream(), [0]
-        # Long tokens and an invalid number: large answers that cost no call.
-        items = [dial(f"{n}".zfill(200), phone_number="1", attributes={"k": "v" * 800}) for n in range(500)]
+    # Long tokens and an invalid number: large answers that cost no call.
+    items = [dial(f"{n}".zfill(200), phone_number="1", attributes={"k": "v" * 800}) for n in range(500)]
+    message = pb.StreamDialRequestsRequest(campaign_id=CAMPAIGN, dial_requests=items)
+    async with (
+        world_of(stream_window=500) as world,
+        grpc.aio.insecure_channel(world.target, options=SMALL_BUFFERS) as unread,
+    ):
+        caller, sent = Caller(stub_of(unread).StreamDialRequests()), [0]
 
         async def send_on() -> None:
             while not blocked.is_set():
-                await caller.call.write(
-                    pb.StreamDialRequestsRequest(campaign_id=CAMPAIGN, dial_requests=items)
-                )
+                await caller.call.write(message)
                 sent[0] += 500
             await caller.finish()
 

@@ -12,6 +12,7 @@ import pytest
 from dialgateway.v1 import dial_request_service_pb2 as pb
 from tests.integration.world import (
     PATIENCE_S,
+    SMALL_BUFFERS,
     Caller,
     World,
     dial,
@@ -63,18 +64,24 @@ async def test_a_caller_that_floods_blocks_only_itself(listen: str) -> None:
 @pytest.mark.timed
 async def test_a_caller_that_never_reads_uses_up_its_own_share(listen: str) -> None:
     """Unread answers count against the caller's share, until its streams end."""
-    async with world_of(listen=listen, caller_window=5000) as world, another_caller(world) as other:
-        flood = [world.stream() for _ in range(3)]
-        items = [dial(f"{n}".zfill(200), phone_number="1") for n in range(500)]
+    items = [dial(f"{n}".zfill(200), phone_number="1") for n in range(100)]
+    message = pb.StreamDialRequestsRequest(campaign_id="c", dial_requests=items)
+    async with (
+        world_of(listen=listen, caller_window=1000) as world,
+        another_caller(world) as other,
+        grpc.aio.insecure_channel(world.target, options=SMALL_BUFFERS) as unread,
+    ):
+        flood = [Caller(stub_of(unread).StreamDialRequests()) for _ in range(3)]
 
         async def send_on(caller: Caller) -> None:
             while True:
-                await caller.call.write(pb.StreamDialRequestsRequest(campaign_id="c", dial_requests=items))
+                await caller.call.write(message)
 
         sending = [asyncio.create_task(send_on(caller)) for caller in flood]
         await _becomes(world, grpc.StatusCode.RESOURCE_EXHAUSTED)
         results = await Caller(stub_of(other).StreamDialRequests()).ask(*dials(50, "o"))
         assert verdicts(results) == ["ACCEPTED"] * 50
+        assert await _refused(world) is grpc.StatusCode.RESOURCE_EXHAUSTED
         for caller in flood:
             caller.call.cancel()
         for task in sending:

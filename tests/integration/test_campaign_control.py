@@ -14,7 +14,7 @@ import dialgateway
 from dialgateway import CampaignState, DialGatewayClient, HeldRequests
 from dialgateway.v1 import campaign_service_pb2 as pb
 from dialgateway.v1 import dial_request_service_pb2 as dial_pb
-from gateway.core.campaigns.holds import HOLD_LIMIT
+from gateway.core.campaigns.holds import HOLD_LIMIT, Hold
 from gateway.simulator import FaultKind
 from tests.integration.world import CAMPAIGN, World, dial, dials, until, verdicts, world_of
 
@@ -254,9 +254,11 @@ async def test_releasing_a_campaign_without_a_hold_fails(client: DialGatewayClie
 
 async def test_holds_are_bounded(world: World, client: DialGatewayClient) -> None:
     """A hold beyond the limit is RESOURCE_EXHAUSTED; a held campaign can still be held again."""
-    stub = stub_of(world)
-    for number in range(HOLD_LIMIT):
-        await stub.HoldCampaign(pb.HoldCampaignRequest(campaign_id=f"c{number}", reason="test"))
+    actions = world.gateway._dispatcher.campaign_actions
+    hold = Hold("an operator", "test", world.gateway._clock.now())
+    for number in range(HOLD_LIMIT - 1):
+        actions.begin_hold(f"c{number}", hold)
+    await client.hold_campaign("the-last", "test")
     with pytest.raises(dialgateway.GatewayOverloaded):
         await client.hold_campaign("one-more", "test")
     await client.hold_campaign("c1", "again")

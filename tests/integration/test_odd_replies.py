@@ -14,6 +14,7 @@ from gateway.connect.port import PutReply
 from gateway.core.errors import CallFailure
 from gateway.core.model import DialRequest
 from gateway.settings import SenderName
+from tests.cases import cases
 from tests.integration.world import WorldOptions, dials, verdicts, world_of
 from tests.senders import EACH_SENDER, Sender, sender_of
 
@@ -151,7 +152,7 @@ def test_any_reply(sender: SenderName) -> None:
         odd = runner.run(context.__aenter__())
         connect = runner.run(_adapter(odd.url, sender))
 
-        @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=cases(50, 200), deadline=None, suppress_health_check=list(HealthCheck))
         @given(status=st.sampled_from([200, 200, 200, 400, 403, 409, 500]), code=codes, body=bodies)
         def ask(status: int, code: str, body: Any) -> None:
             headers = {"x-amzn-ErrorType": code} if status >= 400 else {}

@@ -42,6 +42,10 @@ PATIENCE_S = 60.0
 """How long a test waits for anything before it fails; far longer than anything takes."""
 
 
+SMALL_BUFFERS = [("grpc.http2.bdp_probe", 0), ("grpc.use_local_subchannel_pool", 1)]
+"""Options of a channel with 64 KB for unread messages, which gRPC would enlarge for a fast connection."""
+
+
 class SmallestJitter(random.Random):
     """A random source with the smallest jitter, so that pauses between attempts take no time."""
 

@@ -1,4 +1,4 @@
-"""The environment of the image, built once for all its tests."""
+"""The environment of the image and a simulated Amazon Connect, made once for all tests."""
 
 from collections.abc import Iterator
 
@@ -13,8 +13,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     return built_image(tmp_path_factory.mktemp("image"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def connect() -> Iterator[str]:
-    """Run a simulated Amazon Connect that checks signatures."""
+    """Run a simulated Amazon Connect that checks signatures, for all tests of the image."""
     with simulated_connect() as url:
         yield url

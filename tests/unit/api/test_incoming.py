@@ -23,6 +23,7 @@ from gateway.api.wire.incoming import (
     UnreadableError,
 )
 from gateway.api.wire.scan import FIELDS_AT_ONCE, MalformedError, cut
+from tests.cases import cases
 from tests.fuzz import shapes
 from tests.integration.world import dial, dials
 
@@ -72,7 +73,7 @@ def long_message(*fields: bytes) -> bytes:
     return message(*dials(1000)) + b"".join(fields)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=cases(30, 100))
 @given(shapes.lists(40), st.integers(1, 50), st.booleans())
 def test_parts_hold_what_the_message_holds(made: tuple[bytes, int], most: int, scan: bool) -> None:
     """Cut by cut or at once, all requests come, each once and in order, with campaign and priority."""
@@ -170,7 +171,7 @@ def test_very_many_unknown_fields_are_not_read() -> None:
         all_of(b"\x48\x00" * 2_000_000)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=cases(100, 300))
 @given(st.binary(max_size=60))
 def test_a_cut_of_any_bytes_ends(raw: bytes) -> None:
     """A cut of arbitrary bytes advances to the end, or reports them as malformed."""
@@ -207,26 +208,22 @@ def test_no_piece_of_work_takes_long() -> None:
     fields = (EMPTY_ITEM, b"\x48\x00", *(item(payload) for payload in payloads))
     for field in fields:
         raw = field * (MESSAGE_BYTES // len(field))
-        assert _longest_step(raw) < 0.05, field[:10]
+        assert any(_longest_step(raw) < 0.05 for _ in range(3)), field[:10]
 
 
 def _longest_step(raw: bytes) -> float:
-    """Return the most seconds of CPU that one step of reading took, at best of three."""
-
-    def once() -> float:
+    """Return the most seconds of CPU that one step of reading took."""
+    began = time.process_time()
+    reading = Incoming(raw)
+    longest = time.process_time() - began
+    for _ in range(100):
+        if reading.ended:
+            break
         began = time.process_time()
-        reading = Incoming(raw)
-        longest = time.process_time() - began
-        for _ in range(100):
-            if reading.ended:
-                break
-            began = time.process_time()
-            with suppress(UnreadableError):
-                reading.part(PART)
-            longest = max(longest, time.process_time() - began)
-        return longest
-
-    return min(once() for _ in range(3))
+        with suppress(UnreadableError):
+            reading.part(PART)
+        longest = max(longest, time.process_time() - began)
+    return longest
 
 
 def test_the_parts_of_messages_follow_the_contract() -> None:

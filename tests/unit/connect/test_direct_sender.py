@@ -24,6 +24,7 @@ from gateway.connect.ticket import Ticket
 from gateway.core import errors
 from gateway.core.channels import AnswerMachineDetection, Email, Sms, Telephony, WhatsApp
 from gateway.core.model import DialRequest
+from tests.cases import cases
 
 CLOCK = dt.datetime(2026, 3, 4, 5, 6, 7, tzinfo=dt.UTC)
 STAMP = "20260304T050607Z"
@@ -73,7 +74,7 @@ def direct(api: ApiName, reply: Reply) -> tuple[DirectConnect, Recorder]:
 paths = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, blacklist_characters="?#"), min_size=1)
 
 
-@settings(deadline=None)
+@settings(max_examples=cases(30, 100))
 @given(
     campaign=paths,
     body=st.binary(max_size=200),
@@ -116,7 +117,7 @@ requests = st.builds(
 
 
 @pytest.mark.parametrize("api", APIS)
-@settings(deadline=None)
+@settings(max_examples=cases(30, 100))
 @given(campaign=paths, items=st.lists(requests, min_size=1, max_size=3))
 async def test_the_call_is_what_botocore_serializes(
     api: ApiName, campaign: str, items: list[DialRequest]
@@ -139,7 +140,7 @@ channels = (
 )
 
 
-@settings(deadline=None)
+@settings(max_examples=cases(30, 100))
 @given(items=st.lists(st.builds(replace, requests, channel=channels), min_size=1, max_size=3))
 async def test_channels_are_what_botocore_serializes(items: list[DialRequest]) -> None:
     """A call with requests of any channels has the content that botocore's serializer makes of them."""
