@@ -101,9 +101,10 @@ check-java:
 clients-java:
 	clients/java/test.sh
 
-fix: install ## format the code and fix what ruff can fix
+fix: install ## format the code and fix what ruff and eslint can fix, where the tools of a client are installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(foreach client,$(CLIENTS),clients/$(client)/fix.sh &&) true
 
 protos: .venv-protos/.installed ## generate the Python stubs from protos/, and conformance/truth.json
 	.venv-protos/bin/python scripts/generate_stubs.py clients/python
