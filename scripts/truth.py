@@ -10,8 +10,9 @@ gets. The request expires 600 seconds after the first attempt, and no time passe
 has its default retry policy. An attempt is one of:
 
     {"event": "broken", "sent": false}   the connection ended before the request was written to it
-    {"event": "broken", "sent": true, "marked": M}
-                                         the connection ended with UNAVAILABLE after the request was written
+    {"event": "broken", "sent": true, "marked": M, "reason": R}
+                                         the connection ended with UNAVAILABLE after the request was written;
+                                         R is the gateway's reason for that status (`ErrorReason`), if any
     {"event": "answered", "marked": M, "outcome": O, "reason": R, "retry_advice": A, "retry_after_s": S,
      "sent_again": B}                    the gateway answered; B: the client sends the request again
     {"event": "expired"}                 no gateway could be reached until the request had expired
@@ -48,9 +49,10 @@ class Answered(NamedTuple):
 
 
 class Broken(NamedTuple):
-    """An attempt whose connection ended without an answer."""
+    """An attempt whose connection ended without an answer; `reason` is the gateway's, if it gave one."""
 
     sent: bool
+    reason: str = ""
 
 
 Attempt = Answered | Broken
@@ -68,6 +70,20 @@ LEFT_TO_THE_CALLER = {
     "CONTACT_LIMIT",
     "NUMBER_NOT_ALLOWED",
 }
+NOTHING_TAKEN = (
+    "DRAINING",
+    "STREAM_AGE",
+    "STREAM_LIMIT",
+    "LIST_TOO_LONG",
+    "MESSAGE_TOO_LARGE",
+    "OVERLOADED",
+    "CALLER_WINDOW",
+    "UNAUTHENTICATED",
+    "UNKNOWN_CALLER",
+    "DIALING_DENIED",
+)
+"""Reasons with which a gateway says that it has read none of the requests without an answer."""
+OTHER_REASONS = ("INTERNAL", "UNREADABLE_MESSAGE", "UNREADABLE_STREAM", "A_LATER_REASON")
 EXPIRED = Answer("EXPIRED", "EXPIRATION_PASSED", "SAME_TOKEN")
 TOO_LARGE = Answer("REJECTED", "INVALID_REQUEST", "NEVER")
 DENIED = Answered(Answer("NOT_ACCEPTED", "CONNECT_ERROR", "SAME_TOKEN"))
@@ -110,12 +126,19 @@ HISTORIES: dict[str, Sequence[Attempt]] = {
     "after a denial and a broken attempt": (DENIED, Broken(sent=True)),
     "after a broken attempt and a denial": (Broken(sent=True), DENIED),
     "after two unsent attempts and a doubt": (Broken(sent=False), Broken(sent=False), UNSURE),
+    "after a broken attempt and a refused one": (Broken(sent=True), Broken(sent=True, reason="OVERLOADED")),
 }
+REASONED: dict[str, Sequence[Attempt]] = {
+    f"after {reason}": (Broken(sent=True, reason=reason),) for reason in (*NOTHING_TAKEN, *OTHER_REASONS)
+}
+"""Attempts that the gateway itself has ended. One answer after each of them shows whether it left a doubt."""
 
 
 def leaves_doubt(attempt: Attempt) -> bool:
     """Whether Amazon Connect may have the request after this attempt."""
-    return attempt.sent if isinstance(attempt, Broken) else attempt.answer.outcome == "UNKNOWN"
+    if isinstance(attempt, Broken):
+        return attempt.sent and attempt.reason not in NOTHING_TAKEN
+    return attempt.answer.outcome == "UNKNOWN"
 
 
 def sent_again(attempt: Answered) -> bool:
@@ -146,6 +169,9 @@ def cases() -> Iterator[dict[str, Any]]:
             attempts, doubt = _described(history, in_doubt=in_doubt)
             attempts.append({"event": "expired"})
             yield _case(f"no gateway {before}{mark}", attempts, EXPIRED, in_doubt, doubt)
+        for before, history in REASONED.items():
+            attempts, doubt = _described([*history, Answered(EXPIRED)], in_doubt=in_doubt)
+            yield _case(f"{' '.join(EXPIRED)} {before}{mark}", attempts, EXPIRED, in_doubt, doubt)
         yield _case(f"too large{mark}", [{"event": "too_large"}], TOO_LARGE, in_doubt, in_doubt)
 
 
@@ -159,8 +185,8 @@ def _described(attempts: Sequence[Attempt], *, in_doubt: bool) -> tuple[list[dic
                 {"event": "answered", "marked": in_doubt, **told, "sent_again": sent_again(attempt)}
             )
         else:
-            marked = {"marked": in_doubt} if attempt.sent else {}
-            described.append({"event": "broken", "sent": attempt.sent, **marked})
+            written = {"marked": in_doubt, "reason": attempt.reason} if attempt.sent else {}
+            described.append({"event": "broken", "sent": attempt.sent, **written})
         in_doubt = in_doubt or leaves_doubt(attempt)
     return described, in_doubt
 

@@ -40,8 +40,7 @@ const (
 func nothingTaken(reason StatusReason) bool {
 	switch reason {
 	case StatusDraining, StatusStreamAge, StatusStreamLimit, StatusListTooLong, StatusMessageTooLarge,
-		StatusOverloaded, StatusCallerWindow, StatusUnauthenticated, StatusUnknownCaller, StatusDialingDenied,
-		StatusInvalidField, StatusUnreadableMessage:
+		StatusOverloaded, StatusCallerWindow, StatusUnauthenticated, StatusUnknownCaller, StatusDialingDenied:
 		return true
 	}
 	return false

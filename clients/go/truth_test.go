@@ -78,7 +78,8 @@ func runTruthCase(t *testing.T, one truthCase) {
 			if attempt.Sent {
 				sendMarked(t, m, connected(), attempt.Marked)
 			}
-			m.lose(connected(), codes.Unavailable)
+			failure := &Error{Code: codes.Unavailable, StatusReason: StatusReason(attempt.Reason), message: "gone"}
+			m.state.lost(connected(), failure, m.now)
 			open = nil
 		case "answered":
 			sendMarked(t, m, connected(), attempt.Marked)

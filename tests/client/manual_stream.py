@@ -17,6 +17,7 @@ from dialgateway import (
 )
 from dialgateway._dial_state import DialState
 from dialgateway._link import Link
+from dialgateway._status_details import StatusDetails
 from dialgateway.errors import from_status
 from tests.client.scripted import PHONE
 
@@ -26,8 +27,8 @@ AGAIN = RetryAdvice.SAME_TOKEN
 POLICY = RetryPolicy(first_pause=timedelta(seconds=1), longest_pause=timedelta(seconds=8))
 
 
-def failed(code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> CallFailed:
-    return from_status(code, "gone")
+def failed(code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE, reason: str = "") -> CallFailed:
+    return from_status(code, "gone", details=StatusDetails(reason))
 
 
 def answer(token: str, index: int, outcome: Outcome, advice: RetryAdvice = AGAIN) -> DialResult:
@@ -67,8 +68,10 @@ class Stream:
     def settle(self, link: Link, *results: DialResult) -> None:
         self.state.settle(link, results, self.now)
 
-    def lose(self, link: Link, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> None:
-        self.state.lost(link, failed(code), self.now)
+    def lose(
+        self, link: Link, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE, *, reason: str = ""
+    ) -> None:
+        self.state.lost(link, failed(code, reason), self.now)
 
     def later(self, seconds: float) -> bool:
         self.now += seconds

@@ -78,7 +78,7 @@ class TestPut:
     async def test_closing_the_client_ends_a_put(
         self, gateway: ScriptedGateway, client: DialGatewayClient
     ) -> None:
-        """A put in flight raises ClientClosed."""
+        """A put in flight raises ClientClosed, and its requests are in doubt."""
 
         async def never(message: pb.PutDialRequestsRequest, context: object) -> pb.PutDialRequestsResponse:
             await asyncio.Event().wait()
@@ -88,8 +88,9 @@ class TestPut:
         task = asyncio.create_task(client.put("c", requests(1), timeout=30))
         await gateway.opened.wait()
         await client.close()
-        with pytest.raises(ClientClosed):
+        with pytest.raises(ClientClosed) as caught:
             await task
+        assert caught.value.in_doubt == caught.value.unanswered == ("t-0",)
 
 
 async def _put_accepts(message: pb.PutDialRequestsRequest, context: object) -> pb.PutDialRequestsResponse:

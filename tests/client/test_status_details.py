@@ -1,17 +1,24 @@
 """The client reads the reason and the wait from the details of a status, whatever else is there."""
 
+from __future__ import annotations
+
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from dialgateway import CallFailed, GatewayOverloaded
+from dialgateway import CallFailed, DialGatewayClient, GatewayOverloaded, GatewayUnavailable
 from dialgateway._status_details import KEY, NO_DETAILS, StatusDetails, details_of, status_of
 from dialgateway.errors import from_status
+from dialgateway.v1 import dial_request_service_pb2 as pb
 from tests.client.manual_stream import sent_once
+from tests.client.scripted import ScriptedGateway, requests
+
+if TYPE_CHECKING:
+    from tests.client.scripted import PutContext
 
 
 class Ended(grpc.RpcError):
@@ -86,6 +93,40 @@ def test_the_error_shows_the_reason() -> None:
     assert str(error) == "RESOURCE_EXHAUSTED (STREAM_LIMIT): full"
     same = from_status(grpc.StatusCode.UNAUTHENTICATED, "no", (), StatusDetails("UNAUTHENTICATED"))
     assert str(same) == "UNAUTHENTICATED: no"
+
+
+@pytest.mark.parametrize(("reason", "in_doubt"), [("STREAM_LIMIT", ()), ("", ("t-0", "t-1"))])
+async def test_a_refused_list_is_not_in_doubt(
+    gateway: ScriptedGateway, client: DialGatewayClient, reason: str, in_doubt: tuple[str, ...]
+) -> None:
+    """With a reason that says so, the gateway has read nothing of the list; a proxy gives no reason."""
+
+    async def refuse(message: pb.PutDialRequestsRequest, context: PutContext) -> pb.PutDialRequestsResponse:
+        if reason:
+            context.set_trailing_metadata(((KEY, details(info())),))
+        return await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+
+    gateway.put_script = refuse
+    with pytest.raises(GatewayOverloaded) as caught:
+        await client.put("c", requests(2), timeout=5)
+    assert caught.value.reason == reason
+    assert (caught.value.unanswered, caught.value.in_doubt) == (("t-0", "t-1"), in_doubt)
+
+
+async def test_a_put_waits_as_long_as_the_gateway_asks(gateway: ScriptedGateway) -> None:
+    """There is no second attempt if the wait of the gateway ends after the timeout."""
+    attempts: list[pb.PutDialRequestsRequest] = []
+
+    async def drain(message: pb.PutDialRequestsRequest, context: PutContext) -> pb.PutDialRequestsResponse:
+        attempts.append(message)
+        context.set_trailing_metadata(((KEY, details(info(), retry_info(30))),))
+        return await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+
+    gateway.put_script = drain
+    async with DialGatewayClient(gateway.target, jitter=lambda: 0.0) as client:
+        with pytest.raises(GatewayUnavailable):
+            await client.put("c", requests(1), timeout=20)
+    assert len(attempts) == 1
 
 
 def test_a_stream_waits_as_long_as_the_gateway_asks() -> None:

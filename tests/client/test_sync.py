@@ -247,6 +247,27 @@ def test_closing_the_client_ends_a_dial_of_another_thread(
         list(client.dial("c", requests(1)))
 
 
+def test_closing_the_client_ends_a_put_of_another_thread(
+    gateway: ScriptedGateway, client: SyncDialGatewayClient
+) -> None:
+    """A put in flight raises ClientClosed, and its requests are in doubt."""
+    arrived = threading.Event()
+
+    async def withhold(message: pb.PutDialRequestsRequest, context: object) -> pb.PutDialRequestsResponse:
+        arrived.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    gateway.put_script = withhold
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(lambda: client.put("c", requests(2), timeout=30))
+        assert arrived.wait(5)
+        client.close()
+        with pytest.raises(ClientClosed) as caught:
+            future.result(5)
+    assert caught.value.in_doubt == caught.value.unanswered == ("t-0", "t-1")
+
+
 def test_threads_share_a_client(client: SyncDialGatewayClient) -> None:
     """Dials of several threads on one client do not disturb each other."""
     with ThreadPoolExecutor(4) as pool:

@@ -33,7 +33,7 @@ class Attempts:
             case "broken":
                 if attempt["sent"]:
                     self._send(attempt)
-                self._lose()
+                self._lose(attempt.get("reason", ""))
             case "answered":
                 self._send(attempt)
                 self._settle(attempt)
@@ -51,8 +51,8 @@ class Attempts:
         self._link = self._link or self._stream.connect()
         return self._link
 
-    def _lose(self) -> None:
-        self._stream.lose(self._connected())
+    def _lose(self, reason: str = "") -> None:
+        self._stream.lose(self._connected(), reason=reason)
         self._link = None
 
     def _send(self, attempt: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ from dialgateway._in_doubt import (
 from dialgateway._link import Entry, Link, Overdue
 from dialgateway._reconnection import Reconnection
 from dialgateway.errors import CallFailed, ProtocolError, StreamBroken
-from dialgateway.retry import RetryPolicy
+from dialgateway.retry import NOTHING_TAKEN, RetryPolicy
 from dialgateway.values import DialRequest, DialResult, Outcome
 
 
@@ -205,8 +205,9 @@ class DialState:
         self._links.discard(link)
         unanswered = list(link.sent.values())
         link.sent.clear()
-        for entry in unanswered:
-            self._in_doubt.add(entry.request.client_token)
+        if failure is None or failure.reason not in NOTHING_TAKEN:
+            for entry in unanswered:
+                self._in_doubt.add(entry.request.client_token)
         self._waiting.extendleft(reversed(unanswered))
         if link is self._current:
             self._current = None

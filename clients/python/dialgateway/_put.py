@@ -22,7 +22,7 @@ from dialgateway._channels import Channels, Lease
 from dialgateway._in_doubt import InDoubtTokens, match_results
 from dialgateway._probe import being_cancelled, failure_of, probe, stub_of, sync_probe, sync_stub_of
 from dialgateway.errors import CallFailed, ClientClosed, DialGatewayError
-from dialgateway.retry import RECONNECT_STATUSES, RetryPolicy
+from dialgateway.retry import NOTHING_TAKEN, RECONNECT_STATUSES, RetryPolicy
 from dialgateway.values import DialRequest, DialResult
 
 if TYPE_CHECKING:
@@ -79,12 +79,10 @@ class PutAttempts:
 
         `sent`: whether the list had been sent when the attempt failed.
         """
-        if sent:
-            for request in self._requests:
-                self._in_doubt.add(request.client_token)
-            for dial_request in self.message.dial_requests:
-                dial_request.in_doubt = True
-        pause_s = self._policy.pause_s(self._tries, self._jitter())
+        if sent and failure.reason not in NOTHING_TAKEN:
+            self.mark_in_doubt()
+        asked_s = 0.0 if failure.retry_after is None else failure.retry_after.total_seconds()
+        pause_s = asked_s + self._policy.pause_s(self._tries, self._jitter())
         self._tries += 1
         next_at, give_up_after = self._clock() + pause_s, self._policy.give_up_after
         given_up = give_up_after is not None and next_at >= self._began + give_up_after.total_seconds()
@@ -92,6 +90,13 @@ class PutAttempts:
         if not may_repeat or given_up or next_at >= self._deadline:
             raise self.with_unanswered(failure)
         return pause_s
+
+    def mark_in_doubt(self) -> None:
+        """Note that the list was sent, so that Amazon Connect may have its requests."""
+        for request in self._requests:
+            self._in_doubt.add(request.client_token)
+        for dial_request in self.message.dial_requests:
+            dial_request.in_doubt = True
 
     def with_unanswered(self, error: DialGatewayError) -> DialGatewayError:
         """Add the tokens without an answer to an error, and return it."""
@@ -161,6 +166,9 @@ class Put:
             )
         except grpc.aio.AioRpcError as error:
             return failure_of(error, error.code(), error.details())
+        except asyncio.CancelledError:  # the client was closed meanwhile, or the caller has cancelled
+            attempts.mark_in_doubt()
+            raise
 
 
 class SyncPut:
@@ -224,6 +232,7 @@ class SyncPut:
             self._set_cancel(call.cancel)
             return call.result()
         except grpc.FutureCancelledError as error:
+            attempts.mark_in_doubt()
             raise ClientClosed("the client was closed") from error
         except grpc.RpcError as error:
             return failure_of(error, call.code(), call.details())

@@ -49,6 +49,22 @@ FINAL_STATUSES = frozenset(
     }
 )
 """Statuses that would be the same on another connection."""
+NOTHING_TAKEN = frozenset(
+    {
+        "DRAINING",
+        "STREAM_AGE",
+        "STREAM_LIMIT",
+        "LIST_TOO_LONG",
+        "MESSAGE_TOO_LARGE",
+        "OVERLOADED",
+        "CALLER_WINDOW",
+        "UNAUTHENTICATED",
+        "UNKNOWN_CALLER",
+        "DIALING_DENIED",
+    }
+)
+"""The reasons of statuses with which the gateway says that it has not read the requests without an answer, so
+that they are not in doubt: see `ErrorReason` in error_reason.proto."""
 
 
 @dataclass(frozen=True, slots=True)

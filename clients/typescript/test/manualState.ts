@@ -15,8 +15,8 @@ const NOON = Date.UTC(2030, 0, 1, 12);
 export const LIFE_MS = 300_000;
 const PAUSES = { firstPauseMs: 1000, longestPauseMs: 8000 };
 
-export function failed(code: StatusCode = "UNAVAILABLE"): CallFailed {
-  return fromStatus({ code, details: "gone" });
+export function failed(code: StatusCode = "UNAVAILABLE", reason = ""): CallFailed {
+  return fromStatus({ code, details: "gone", reason: reason === "" ? undefined : reason });
 }
 
 export function answer(
@@ -91,8 +91,8 @@ export class ManualState {
     this.state.settle(link, results, this.now);
   }
 
-  lose(link: Link, code: StatusCode = "UNAVAILABLE"): void {
-    this.state.lost(link, failed(code), this.now);
+  lose(link: Link, code: StatusCode = "UNAVAILABLE", reason = ""): void {
+    this.state.lost(link, failed(code, reason), this.now);
   }
 
   later(ms: number): boolean {

@@ -17,7 +17,7 @@ interface Answer {
 }
 
 type Attempt =
-  | { readonly event: "broken"; readonly sent: boolean; readonly marked?: boolean }
+  | { readonly event: "broken"; readonly sent: boolean; readonly marked?: boolean; readonly reason?: string }
   | ({
       readonly event: "answered";
       readonly marked: boolean;
@@ -52,7 +52,7 @@ class Attempts {
   carryOut(attempt: Attempt): void {
     if (attempt.event === "broken") {
       if (attempt.sent) this.#send(attempt.marked);
-      this.#lose();
+      this.#lose(attempt.reason);
     } else if (attempt.event === "answered") {
       this.#send(attempt.marked);
       this.#settle(attempt);
@@ -69,8 +69,8 @@ class Attempts {
     return this.#link;
   }
 
-  #lose(): void {
-    this.manual.lose(this.#connected());
+  #lose(reason = ""): void {
+    this.manual.lose(this.#connected(), "UNAVAILABLE", reason);
     this.#link = undefined;
   }
 
@@ -98,7 +98,7 @@ function unspecified(name: string): string {
   return name === "UNSPECIFIED" ? "" : name;
 }
 
-test("answers are true for all attempts together", () => {
+test("answers   are true for all attempts together", () => {
   const file = new URL("../../../../conformance/truth.json", import.meta.url);
   const cases = JSON.parse(readFileSync(file, "utf8")) as Case[];
   assert.ok(cases.length > 400);

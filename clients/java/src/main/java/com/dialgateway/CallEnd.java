@@ -6,6 +6,7 @@ import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.protobuf.StatusProto;
 import java.time.Duration;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +30,23 @@ record CallEnd(
     @Nullable Throwable cause,
     boolean unreachable,
     boolean misconfigured) {
+
+  /**
+   * The reasons of statuses with which the gateway says that it has not read the requests without
+   * an answer: see {@code ErrorReason} in the contract.
+   */
+  private static final Set<String> NOTHING_TAKEN =
+      Set.of(
+          "DRAINING",
+          "STREAM_AGE",
+          "STREAM_LIMIT",
+          "LIST_TOO_LONG",
+          "MESSAGE_TOO_LARGE",
+          "OVERLOADED",
+          "CALLER_WINDOW",
+          "UNAUTHENTICATED",
+          "UNKNOWN_CALLER",
+          "DIALING_DENIED");
 
   /** The domain of the gateway's error details. */
   static final String DOMAIN = "dialgateway.v1";
@@ -61,6 +79,18 @@ record CallEnd(
         status.asRuntimeException(trailers),
         false,
         ConnectionCause.isMisconfiguration(status));
+  }
+
+  /**
+   * How long the gateway wants the caller to wait at least before the next call, in nanoseconds.
+   */
+  long retryAfterNanos() {
+    return retryAfter == null ? 0 : Math.max(Nanos.of(retryAfter), 0);
+  }
+
+  /** Whether the gateway has not read the requests without an answer: they are not in doubt. */
+  boolean nothingTaken() {
+    return NOTHING_TAKEN.contains(reason);
   }
 
   CallEnd as(Status.Code code, String message) {

@@ -269,7 +269,9 @@ final class DialState {
     for (int i = left.size() - 1; i >= 0; i--) {
       waiting.addFirst(left.get(i));
     }
-    left.forEach(entry -> inDoubt.add(entry.token()));
+    if (end == null || !end.nothingTaken()) {
+      left.forEach(entry -> inDoubt.add(entry.token()));
+    }
     if (link == current) {
       current = null;
     }

@@ -182,10 +182,11 @@ final class PutCall {
   private void retryAfter(CallEnd end, boolean sent) {
     long nextAt;
     synchronized (this) {
-      if (sent) {
+      if (sent && !end.nothingTaken()) {
         message = Wire.allInDoubt(message);
       }
-      nextAt = runtime.now() + policy.pauseNanos(tries, runtime.jitter().getAsDouble());
+      long pause = policy.pauseNanos(tries, runtime.jitter().getAsDouble());
+      nextAt = runtime.now() + end.retryAfterNanos() + pause;
       tries++;
       misconfigured = end.misconfigured() ? misconfigured + 1 : 0;
     }

@@ -107,7 +107,7 @@ final class Reconnection {
       unreachableSince = now;
     }
     lastFailure = failure;
-    pause(now);
+    pause(now + failure.retryAfterNanos());
     return true;
   }
 
@@ -130,8 +130,8 @@ final class Reconnection {
         : last.asUnreachable("no connection in time; the last one ended: " + last.message());
   }
 
-  private void pause(long now) {
-    connectAt = now + policy.pauseNanos(failures, jitter.getAsDouble());
+  private void pause(long from) {
+    connectAt = from + policy.pauseNanos(failures, jitter.getAsDouble());
     failures++;
   }
 

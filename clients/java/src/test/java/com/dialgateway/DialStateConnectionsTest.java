@@ -65,6 +65,17 @@ class DialStateConnectionsTest {
   }
 
   @Test
+  void aStreamWaitsAsLongAsTheGatewayAsks() {
+    ManualDial dial = new ManualDial(10, 10, ManualDial.POLICY, 0);
+    dial.take("a");
+    Status.Code code = Status.Code.RESOURCE_EXHAUSTED;
+    Duration asked = Duration.ofSeconds(30);
+    dial.end(dial.connect(), new CallEnd(code, "full", "STREAM_LIMIT", asked, null, false, false));
+    assertFalse(dial.later(29.9));
+    assertTrue(dial.later(0.2));
+  }
+
+  @Test
   void aPauseMayBeZero() {
     // Full jitter: a pause is drawn between zero and its bound.
     ManualDial dial = new ManualDial(10, 10, ManualDial.POLICY, 0);

@@ -93,6 +93,11 @@ final class ManualDial {
     state.lost(link, CallEnd.of(code, code + ": gone"), now);
   }
 
+  void lose(Link link, String reason) {
+    Status.Code code = Status.Code.UNAVAILABLE;
+    end(link, new CallEnd(code, code + ": gone", reason, null, null, false, false));
+  }
+
   void end(Link link, @Nullable CallEnd end) {
     state.lost(link, end, now);
   }

@@ -152,6 +152,7 @@ class PutTest {
     GatewayOverloadedException error = assertThrows(GatewayOverloadedException.class, () -> put(1));
     assertEquals("LIST_TOO_LONG", error.reason());
     assertEquals(Duration.ofSeconds(3), error.retryAfter());
+    assertEquals(List.of(), error.inDoubt(), "nothing of the list was read");
   }
 
   @Test

@@ -78,8 +78,10 @@ class TruthTest {
         case "broken" -> {
           if (attempt.get("sent").getAsBoolean()) {
             send(attempt);
+            lose(attempt.get("reason").getAsString());
+          } else {
+            lose();
           }
-          lose();
         }
         case "answered" -> {
           send(attempt);
@@ -105,7 +107,11 @@ class TruthTest {
     }
 
     private void lose() {
-      dial.lose(connected());
+      lose("");
+    }
+
+    private void lose(String reason) {
+      dial.lose(connected(), reason);
       link = null;
     }
 
