@@ -45,6 +45,7 @@ OWN = {
     "guard_audit_files": "guard.audit.files",
     "guard_audit_otlp": "guard.audit.otlp",
     "guard_audit_required": "guard.audit.required",
+    "suppression_file": "guard.suppressions.volume",
     "shared_state_url": "sharedState.url",
     "shared_state_prefix": "sharedState.prefix",
     "shared_state_timeout": "sharedState.timeout",
@@ -254,6 +255,7 @@ def _guard() -> k8s.Schema:
         lists=k8s.SOURCE,
         keySecretName=k8s.NAME,
         keySecretKey=k8s.SECRET_KEY,
+        suppressions=_group(volume=k8s.SOURCE),
         audit=_group(
             "fileBytes",
             "files",

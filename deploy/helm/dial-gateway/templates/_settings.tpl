@@ -51,6 +51,9 @@
 {{- if .Values.guard.keySecretName }}
 {{- $_ := set $settings "GUARD_KEY_FILE" "/etc/dial-gateway/guard-key/key" }}
 {{- end }}
+{{- if .Values.guard.suppressions.volume }}
+{{- $_ := set $settings "SUPPRESSION_FILE" "/var/lib/dial-gateway/suppressions/suppressions.jsonl" }}
+{{- end }}
 {{- with .Values.guard.audit }}
 {{- if .volume }}
 {{- $_ := set $settings "GUARD_AUDIT_FILE" "/var/lib/dial-gateway/audit/{replica}.jsonl" }}
@@ -185,6 +188,10 @@
   mountPath: /etc/dial-gateway/guard-key
   readOnly: true
 {{- end }}
+{{- if .Values.guard.suppressions.volume }}
+- name: suppressions
+  mountPath: /var/lib/dial-gateway/suppressions
+{{- end }}
 {{- if .Values.guard.audit.volume }}
 - name: audit
   mountPath: /var/lib/dial-gateway/audit
@@ -257,6 +264,10 @@
     items:
       - key: {{ .Values.guard.keySecretKey | quote }}
         path: key
+{{- end }}
+{{- with .Values.guard.suppressions.volume }}
+- name: suppressions
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.guard.audit.volume }}
 - name: audit

@@ -10,6 +10,7 @@ starts with the path of the value.
 {{- include "dial-gateway.validate.service" . }}
 {{- include "dial-gateway.validate.networks" . }}
 {{- include "dial-gateway.validate.console" . }}
+{{- include "dial-gateway.validate.suppressions" . }}
 {{- include "dial-gateway.validate.settings" . }}
 {{- end }}
 
@@ -194,6 +195,21 @@ starts with the path of the value.
 {{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
 {{- fail "httpRoute.parentRefs: name the Gateway" }}
+{{- end }}
+{{- end }}
+
+{{/* A file of suppressions belongs to one gateway, which keeps them nowhere else. */}}
+{{- define "dial-gateway.validate.suppressions" -}}
+{{- if .Values.guard.suppressions.volume }}
+{{- if .Values.sharedState.url }}
+{{- fail "guard.suppressions.volume: with sharedState.url suppressions are kept in the shared state; set one of both" }}
+{{- end }}
+{{- if or .Values.autoscaling.enabled (gt (int .Values.replicaCount) 1) }}
+{{- fail "guard.suppressions.volume: several replicas would not know each other's suppressions; set replicaCount to 1, or sharedState.url instead" }}
+{{- end }}
+{{- if not .Values.guard.keySecretName }}
+{{- fail "guard.keySecretName: guard.suppressions.volume needs the key of the hashes of numbers" }}
+{{- end }}
 {{- end }}
 {{- end }}
 
