@@ -16,14 +16,15 @@ async def first_reply(ask: Callable[[], Coroutine[None, None, _Reply]], again_af
     that ends first decides: its reply is returned, or its `SharedStateError` raised.
     """
     asked: list[asyncio.Task[_Reply]] = []
+    done: set[asyncio.Task[_Reply]] = set()
     try:
-        while True:
+        while not done:
             asked.append(asyncio.create_task(ask(), name="shared state: question"))
             waits_s = again_after_s if len(asked) < TIMES_ASKED else None
             done, _ = await asyncio.wait(asked, timeout=waits_s, return_when=asyncio.FIRST_COMPLETED)
-            if done:
-                return min(done, key=lambda task: task.exception() is not None).result()
+        return min(done, key=lambda task: task.exception() is not None).result()
     finally:
-        for task in asked:
-            task.cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
+        if len(done) < len(asked):  # usually the only one is done, and nothing is to be waited for
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)

@@ -1,7 +1,7 @@
 """Makes this replica a member of its fleet: exchanges beats with the shared state, and tells how that goes.
 
-A beat is due every `BEAT_EVERY_S`, and earlier if permits or operators' actions want one. No call waits for
-it.
+Permits say when the next beat is due: more often if the replica has calls to make, less often if it is idle.
+Operators' actions and conditions of campaigns may want it earlier. No call waits for it.
 """
 
 import asyncio
@@ -19,14 +19,13 @@ from gateway.core.fleet.messages import (
     TickReply,
     TickRequest,
 )
+from gateway.core.quota.beat_times import BEAT_EVERY_S, IDLE_BEAT_EVERY_S
 from gateway.dispatch.beat_pace import BeatPace
 from gateway.shared_state.port import Beat, BeatReply, SharedStateError, SharedStateRefused
 from gateway.telemetry import FleetFigures
 
 log = logging.getLogger(__name__)
 
-BEAT_EVERY_S = 0.2
-"""Seconds between two beats when nothing happens."""
 OUTAGE_BEATS, OUTAGE_S = 3, 0.75
 """Beats missed in a row, or seconds without a reply if one is missed, after which an outage is logged; less
 is a hiccup."""
@@ -77,8 +76,8 @@ class Ticks(Protocol):
         """Note that no reply came."""
         ...
 
-    def tick_at(self, now: float) -> float | None:
-        """Return the instant at which a tick is wanted; None for no wish."""
+    def tick_at(self, now: float) -> float:
+        """Return the instant at which the next tick is due."""
         ...
 
 
@@ -204,7 +203,7 @@ class FleetMember:
         wanted = self._ticks.tick_at(self._now())
         if self._conditions is not None and self._conditions.has_news:
             wanted = self._sent_at
-        if wanted is not None and wanted < self._due:
+        if wanted < self._due:
             self._due = max(wanted, self._pace.earliest)
             self._alarm.set()
 
@@ -217,17 +216,21 @@ class FleetMember:
                 await self._has_left.wait()
 
     async def _sleep_until_due(self) -> None:
+        loop = asyncio.get_running_loop()
         while (wait_s := self._due - self._now()) > 0:
             self._alarm.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await self._alarm.wait()
+            timer = loop.call_later(wait_s, self._alarm.set)
+            try:
+                await self._alarm.wait()
+            finally:
+                timer.cancel()
 
     async def _beat(self) -> None:
         try:
             await self._exchange_beat()
         except SharedStateError as problem:
             self._failed(problem)
+            self._due = min(self._due, self._sent_at + BEAT_EVERY_S)
         self._look_for_ended()
         self._wake_dispatcher()
 
@@ -235,7 +238,7 @@ class FleetMember:
         """Exchange a beat. Raises `SharedStateError`."""
         self._sent_at = sent_at = self._now()
         self._pace.sent(sent_at)
-        self._due = sent_at + BEAT_EVERY_S
+        self._due = sent_at + IDLE_BEAT_EVERY_S  # at the latest
         tick = self._ticks.tick(sent_at, self._gone, leaving=self._leaving)
         conditions = self._conditions
         asked = None if conditions is None else conditions.request(sent_at, leaving=self._leaving)
@@ -244,6 +247,7 @@ class FleetMember:
         if reply.tick.name_taken:
             self._ticks.ticked(sent_at, now, reply.tick)
             self._shut_out()
+            self._plan(now)
             return
         self._succeeded(now, reply.tick)
         self._exchange.replied(reply.control, sent_at, now)  # holds and doubts first: permits may follow
@@ -256,12 +260,12 @@ class FleetMember:
             self._has_left.set()
 
     def _plan(self, now: float) -> None:
-        within_s = self._exchange.beat_within_s()
-        wanted = [self._ticks.tick_at(now), None if within_s is None else self._sent_at + within_s]
+        wanted = [self._due, self._ticks.tick_at(now)]
+        if (within_s := self._exchange.beat_within_s()) is not None:
+            wanted.append(self._sent_at + within_s)
         if self._conditions is not None and self._conditions.wants_beat():
             wanted.append(self._sent_at)
-        earliest = min((instant for instant in wanted if instant is not None), default=self._due)
-        self._due = max(min(earliest, self._due), self._pace.earliest)
+        self._due = max(min(wanted), self._pace.earliest)
 
     def _look_for_ended(self) -> None:
         """Ask, beside the beats, which lost members have ended."""

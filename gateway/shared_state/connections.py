@@ -7,7 +7,7 @@ tries to connect again.
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from gateway.shared_state.commands.script_call import Reply
@@ -152,26 +152,22 @@ class Connections:
             connection.close()
 
 
-async def _within(seconds: float, work: Coroutine[None, None, Result]) -> Result:
-    """Run work to its end, or cancel it after some seconds and raise `TimeoutError`.
+async def _within(seconds: float, work: Awaitable[Result]) -> Result:
+    """Wait for work, or cancel it after some seconds and raise `TimeoutError`.
 
     If the event loop was late, because the gateway was busy, nothing could be sent or read in that time. Then
     the work gets as much time again, once.
     """
     loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(work)
     due = loop.time() + seconds
-    try:
-        await asyncio.wait({task}, timeout=seconds)
+
+    def expire() -> None:
         late_s = loop.time() - due
-        if not task.done() and late_s > LATE_S:
-            await asyncio.wait({task}, timeout=min(late_s, seconds))
-        if task.done():
-            return task.result()
-        raise TimeoutError
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        elif not task.cancelled():
-            task.exception()  # nobody may be left to read it
+        limit.reschedule(loop.time() + (min(late_s, seconds) if late_s > LATE_S else 0.0))
+
+    async with asyncio.timeout(None) as limit:  # one timer and no task: this runs with every beat and call
+        alarm = loop.call_at(due, expire)
+        try:
+            return await work
+        finally:
+            alarm.cancel()

@@ -215,6 +215,20 @@ def test_script_and_rules_agree_on_any_ticks(
             take(store, event, replicas, names)
 
 
+@pytest.mark.parametrize("idle", [IDLE, IDLE._replace(numbers=(0, 8, 0, 0, 0, 3))], ids=["idle", "retries"])
+def test_they_agree_when_turns_end_and_begin_again(store: Store, idle: Step) -> None:
+    """While nobody has rows, with calls for a further attempt or without, turns lose their places."""
+    store.empty()
+    (replica, *_) = with_permits(store, USUAL)
+    rows = tuple(DemandRow(Priority.NORMAL, caller, "c1", 50, full=True) for caller in ("alice", "bob"))
+    busy = IDLE._replace(demand=rows, used=40, numbers=(0, 400, 0, 0, 0, 0))
+    idle = idle._replace(used=40)
+    for step in (busy, busy, idle, busy, busy, busy, idle, busy, idle, busy):
+        store.now_ms += 110
+        replica.sequence += 1
+        replica.received(store.tick(request_of(step, replica)))
+
+
 @pytest.mark.parametrize("rate", [10.0, 1000.0])
 def test_they_agree_over_a_long_backlog_with_throttles(store: Store, rate: float) -> None:
     """Long enough for passed-over priorities, weights, cuts of the rate and their recovery."""

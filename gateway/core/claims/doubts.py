@@ -15,8 +15,8 @@ WRITE_AGAIN_S = 2.0
 """Seconds in which all replicas have written their results again, or a lost one the results it has kept."""
 CLEAN_END_S = 0.9
 """Seconds after which a lost replica that has ended may have sent tokens without claims. It counts as lost
-0.8 s after its last beat, which others see 0.2 s later, and it sends no call without claims before
-`UNCLAIMED_AFTER_S`, 2 s after its last beat."""
+0.9 s after its last beat (`LOST_MS`), which idle replicas see 0.3 s later, and it sends no call without
+claims before `UNCLAIMED_AFTER_S`, 2.25 s after its last beat."""
 
 SILENT_S = 1.5
 """Seconds without an answered beat after which other replicas may be sending without claims as well."""

@@ -24,7 +24,7 @@ from gateway.core.scheduling.scheduler import Scheduler
 from gateway.core.settlement.completion import Completion
 from gateway.core.tokens.outstanding import Outstanding
 
-UNCLAIMED_AFTER_S, AGAIN_S = 2.0, 0.25
+UNCLAIMED_AFTER_S, AGAIN_S = 2.25, 0.25
 """Seconds after the last answer of the shared state, or for which the claims of a campaign have failed, after
 which its calls are sent without claims, in doubt. Until then their requests wait, `AGAIN_S` at a time; by
 then the other replicas regard this one as lost, and do not rely on claims either."""

@@ -2,8 +2,8 @@
 
 All are plain data. Durations that cross between machines are relative, in milliseconds: each machine measures
 them on its own monotonic clock, so no two wall clocks are compared. A beat is the regular exchange of a
-replica with the shared state, about five times a second; it carries a tick (quota), the changes of holds, and
-the conditions of campaigns.
+replica with the shared state, three to ten times a second; it carries a tick (quota), the changes of holds,
+and the conditions of campaigns.
 """
 
 import enum

@@ -16,7 +16,7 @@ from gateway.core.campaigns.conditions import FORGET_AFTER_S, LONGEST_PAUSE_S, U
 from gateway.core.fleet.messages import ConditionsReply, ConditionsRequest, SharedCondition, TickReply
 from gateway.core.model import CampaignNotice, NoticeKind
 
-ALONE_AFTER_S = 1.0
+ALONE_AFTER_S = 1.1
 """Seconds without a reply after which a replica probes and reads states itself: others regard it as lost."""
 RECORDED_AGAIN_S = 300.0
 """Seconds after which an owner records an unchanged condition again, so that the store keeps it."""

@@ -15,20 +15,21 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from gateway.core.fleet.messages import DemandRow, FleetSettings, Member, TickReply, TickRequest
+from gateway.core.quota.beat_times import BEAT_EVERY_S, BUSY_BEAT_EVERY_S, IDLE_BEAT_EVERY_S, Idleness
 from gateway.core.quota.calls_under_way import CallsUnderWay
 from gateway.core.quota.held_permits import HeldPermits
 from gateway.core.quota.retry_budget import FleetRetryBudget
 from gateway.core.quota.store_trust import StoreTrust
 from gateway.core.scheduling.pacing import Pacer
 
-TICK_EVERY_S, BUSY_TICK_EVERY_S, LEAST_GAP_S = 0.2, 0.1, 0.005
-"""Seconds between two ticks: usually, while the replica has calls to make, and at least."""
+LEAST_GAP_S = 0.005
+"""Seconds between two ticks, at least."""
 RELEASE_GAP_S = 0.02
 """Seconds between two ticks if calls have returned: until the store knows that, they use up a part of the
 burst, and the bucket does not fill."""
 LATER_S = 0.01
 """The own bucket is asked again after this if it gains nothing while calls are under way."""
-SOLO_AFTER_S = 1.0
+SOLO_AFTER_S = 1.1
 """Seconds after the last reply from which a replica uses its own part. The store has counted it as lost for a
 while by then, and reserves that part (`LOST_MS` in `shared_state/rules/membership.py`)."""
 NEVER_S = 3600.0
@@ -89,6 +90,7 @@ class FleetPermits:
         self._first_sent_at = self._sent_at = float("-inf")
         self._heard_at: float | None = None
         self._trust = StoreTrust()
+        self._idleness = Idleness()
         self._wants_tick = True
         self._others_wait = False
         self._reported_priority = 0
@@ -184,15 +186,19 @@ class FleetPermits:
 
     # --- for the shell ------------------------------------------------------------------------------
 
+    def is_idle(self, now: float) -> bool:
+        """Return whether this replica had nothing to do for a while, and the fleet nothing new."""
+        return self._pending is None and self._idleness.lasts(now) and not self._is_active(now)
+
     def tick_at(self, now: float) -> float:
         """Return when the next tick is wanted."""
         self._advance(now)
-        gap_s = TICK_EVERY_S
+        gap_s = IDLE_BEAT_EVERY_S if self.is_idle(now) else BEAT_EVERY_S
         if self._pending is None and not self._left:
             if self._is_urgent(now):
                 gap_s = LEAST_GAP_S
             elif self._demand.exists or not self._trust:
-                gap_s = BUSY_TICK_EVERY_S
+                gap_s = BUSY_BEAT_EVERY_S
             if self._has_released(now):
                 gap_s = min(gap_s, RELEASE_GAP_S)
         return max(now, self._sent_at + gap_s)
@@ -204,6 +210,8 @@ class FleetPermits:
         """
         self._advance(now)
         self._sent_at = now
+        if self._is_active(now):
+            self._idleness.disturbed(now)
         if self._pending is not None and not leaving:
             return self._pending
         if leaving:
@@ -229,6 +237,7 @@ class FleetPermits:
             self._held.forget()
             self._throttled.clear()
         self._epoch, self._acknowledged, self._heard_at = reply.epoch, pending.sequence, now
+        self._idleness.replied(now, reply)
         self._follow(now, reply)
         self._granted_last = sum(grant.count for grant in reply.permits)
         self.granted += self._granted_last
@@ -242,6 +251,10 @@ class FleetPermits:
         self._advance(now)
 
     # --- how ------------------------------------------------------------------------------------------
+
+    def _is_active(self, now: float) -> bool:
+        """Whether there are calls to make or under way, or the store is not relied on."""
+        return self._demand.exists or self._calls.in_flight(now) > 0 or self.solo or not self._trust
 
     @property
     def _is_local(self) -> bool:

@@ -11,7 +11,7 @@ import math
 from gateway.core.fleet.messages import FleetSettings, Member, TickRequest
 from gateway.shared_state.rules.quota_state import MemberState, QuotaState
 
-LOST_MS = 800
+LOST_MS = 900
 """A member without an acknowledged reply for so long is lost. Members use their own part after a longer time
 (`core.quota.permits.SOLO_AFTER_S`)."""
 OUTAGE_MARGIN_MS = 2000

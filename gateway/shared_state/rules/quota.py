@@ -18,7 +18,7 @@ PERMIT_MS = 500
 """How long a permit can be used after it was delivered."""
 REPORT_MS = 700
 """How long after its end a permit counts whose fate has not been reported."""
-SILENCE_MS = 1000
+SILENCE_MS = 1100
 """After so long without any tick, members may have used their own parts: a new epoch begins."""
 CLOCK_STEP_MS = 1000
 EMPTY_S = 1.0

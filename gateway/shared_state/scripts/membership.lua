@@ -1,6 +1,6 @@
 -- The members of the fleet and their parts of the quota. A part of the script `tick`; the rules are in
 -- `rules/membership.py`.
-local LOST_MS, OUTAGE_MARGIN_MS, MEMBERS_LIMIT = 800, 2000, 100
+local LOST_MS, OUTAGE_MARGIN_MS, MEMBERS_LIMIT = 900, 2000, 100
 
 local function take_back(member)
     for _, unit in ipairs(units) do

@@ -1,11 +1,11 @@
 -- What the store keeps for the quota of a fleet: fields of one hash, each packed. A part of the script `tick`.
--- The demand of a member and its last reply have fields of their own, `d:` and `r:` and its id.
+-- The demand of a member and its last reply (JSON) have fields of their own, `d:` and `r:` and its id.
 local min, max, floor, ceil = math.min, math.max, math.floor, math.ceil
 local KEY = KEYS[1]
 local request = cjson.decode(ARGV[1])
 
-local KEEP_MS = 3600000
-local SILENCE_MS, CLOCK_STEP_MS, EMPTY_S = 1000, 1000, 1.0
+local KEEP_MS, KEEP_AGAIN_MS = 3600000, 60000
+local SILENCE_MS, CLOCK_STEP_MS, EMPTY_S = 1100, 1000, 1.0
 local RETRY_CREDIT, DOUBTFUL_EVERY = 10.0, 4
 local SEPARATOR = '\000'
 
@@ -13,6 +13,7 @@ local state, units, places -- `places` is nil until it is read
 local order -- the members by the order in which they joined
 local members -- the same by id
 local demand, removed = {}, {} -- rows of demand that are known, and ids of members that were removed
+local fields = {} -- the fields of the hash that this tick writes, each followed by its value
 
 local function index_members()
     members = {}
@@ -47,13 +48,18 @@ local function rows_of(member)
     return rows
 end
 
+local function keep(field, value)
+    fields[#fields + 1] = field
+    fields[#fields + 1] = value
+end
+
+-- Write everything with one command: each is copied to the log and to the replicas of the server.
 local function write()
-    local fields = {
-        'state', cmsgpack.pack(state), 'members', cmsgpack.pack(order), 'units', cmsgpack.pack(units)
-    }
+    keep('state', cmsgpack.pack(state))
+    keep('members', cmsgpack.pack(order))
+    keep('units', cmsgpack.pack(units))
     if places then
-        fields[#fields + 1] = 'places'
-        fields[#fields + 1] = cmsgpack.pack(places)
+        keep('places', cmsgpack.pack(places))
     end
     redis.call('HSET', KEY, unpack(fields))
     for _, id in ipairs(removed) do
@@ -61,7 +67,10 @@ local function write()
             redis.call('HDEL', KEY, 'd:' .. id, 'r:' .. id)
         end
     end
-    redis.call('PEXPIRE', KEY, max(KEEP_MS, 2000 * request.settings.longest_outage_s))
+    local keep_ms = max(KEEP_MS, 2000 * request.settings.longest_outage_s)
+    if redis.call('PTTL', KEY) < keep_ms - KEEP_AGAIN_MS then
+        redis.call('PEXPIRE', KEY, keep_ms)
+    end
 end
 
 local function outstanding_permits()
@@ -103,7 +112,7 @@ local function present(now, replication)
     if not state then
         redis.call('DEL', KEY)
         members, units, places, order = {}, {}, {}, {}
-        demand, removed = {}, {}
+        demand, removed, fields = {}, {}, {}
         state = {
             at = now, tokens = 0, rate = request.settings.call_rate, ceiling = request.settings.call_rate,
             next_number = 1, cut_number = 0, throttled_at = 0, window_at = 0, window_count = 0, windows = {},

@@ -38,8 +38,10 @@ local function take_report(now, member)
         rows[index] = request.demand[index]
         member.waiting = member.waiting + rows[index][4]
     end
+    if #rows > 0 then
+        keep('d:' .. member.member, cmsgpack.pack(rows))
+    end
     demand[member.member], member.has_rows = rows, #rows > 0
-    redis.call('HSET', KEY, 'd:' .. member.member, cmsgpack.pack(rows))
     if request.epoch == state.epoch then
         settle(member, request.used, false)
         settle(member, request.returned, true)
@@ -54,11 +56,24 @@ local function take_report(now, member)
     drop_settled_units()
 end
 
+local function nobody_waits()
+    for _, member in ipairs(order) do
+        if member.has_rows or member.retries_waiting > 0 then
+            return false
+        end
+    end
+    return true
+end
+
 local function assign(now, burst)
     local rate, most, outstanding = granted_rate(), most_in_use(burst), outstanding_permits()
     state.tokens = min(state.tokens, most - outstanding)
     local left = floor(min(state.tokens + rate * AHEAD_S + 1e-9, most - outstanding))
     if left <= 0 then
+        return
+    end
+    if nobody_waits() then
+        redis.call('HDEL', KEY, 'places') -- a round would leave none
         return
     end
     local size = max(ceil(left / UNITS_LIMIT), floor(rate * AHEAD_S / UNITS_LIMIT))
@@ -111,10 +126,10 @@ end
 -- Return a reply to a replica that is no member. `epoch` is '' if a live member has its name.
 local function bare_reply(epoch)
     local own = request.settings
-    return {
+    return cjson.encode({
         epoch, exact(state.rate), '0', 0, '0', exact(own.call_rate), exact(own.call_burst),
         exact(own.replay_window_s), exact(own.longest_outage_s), '', 0, 0
-    }
+    })
 end
 
 local function add_permits(reply, now, member)
@@ -181,8 +196,9 @@ local function exchange(now, member)
     local reply = reply_to(now, member, settings, differing)
     member.before, member.before_at = member.sequence, member.replied_at
     member.sequence, member.replied_at, member.replied = request.sequence, now, true
-    redis.call('HSET', KEY, 'r:' .. member.member, cmsgpack.pack(reply))
-    return reply
+    local text = cjson.encode(reply)
+    keep('r:' .. member.member, text)
+    return text
 end
 
 local function tick()
@@ -194,7 +210,7 @@ local function tick()
     present(clock_ms, string.match(info, 'master_replid:(%w+)') or '')
     local now, member = max(clock_ms, state.at), members[request.member]
     if member and member.replied and request.sequence <= member.sequence then
-        return cmsgpack.unpack(redis.call('HGET', KEY, 'r:' .. member.member))
+        return redis.call('HGET', KEY, 'r:' .. member.member)
     end
     refill(now, agreed().call_burst)
     if not member then
@@ -211,4 +227,4 @@ end
 
 local reply = tick()
 write()
-return cjson.encode(reply)
+return reply

@@ -16,6 +16,7 @@ from gateway.core.fleet.messages import (
     TickReply,
     TickRequest,
 )
+from gateway.core.quota.beat_times import BEAT_EVERY_S, IDLE_BEAT_EVERY_S
 from gateway.dispatch.fleet_member import FleetMember
 from gateway.shared_state.port import Beat, BeatReply, SharedStateRefused, SharedStateUnavailable
 from tests.simulation.fleet import virtual_loop
@@ -36,6 +37,7 @@ class Bench:
     problem: Exception | None = None
     takes_s: float = 0.0
     wanted_at: float | None = None
+    every_s: float = BEAT_EVERY_S
     within_s: float | None = None
     members: Sequence[Member] = (HERE,)
     differing: tuple[str, ...] = ()
@@ -86,8 +88,8 @@ class Bench:
     def tick_failed(self, now: float) -> None:
         self.note("failed")
 
-    def tick_at(self, now: float) -> float | None:
-        return self.wanted_at
+    def tick_at(self, now: float) -> float:
+        return self.sent_at[-1] + self.every_s if self.wanted_at is None else self.wanted_at
 
     # --- operators' actions -----------------------------------------------------------------------
 
@@ -123,6 +125,29 @@ def on_virtual_time(test: Callable[[Bench], Coroutine[Any, Any, None]]) -> Calla
 async def test_beats_are_regular(bench: Bench) -> None:
     await asyncio.sleep(1.1)
     assert bench.sent_at == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], abs=1e-3)
+
+
+@on_virtual_time
+async def test_an_idle_replica_sends_fewer_beats_but_not_after_a_failed_one(
+    bench: Bench,
+) -> None:
+    bench.every_s = IDLE_BEAT_EVERY_S
+    await asyncio.sleep(0.7)
+    bench.problem = AWAY
+    await asyncio.sleep(0.6)
+    bench.problem = None
+    await asyncio.sleep(0.6)
+    assert bench.sent_at == pytest.approx([0.0, 0.3, 0.6, 0.9, 1.1, 1.3, 1.6], abs=1e-3)
+
+
+@on_virtual_time
+async def test_an_idle_replica_whose_permits_want_a_beat_does_not_wait(bench: Bench) -> None:
+    bench.every_s = IDLE_BEAT_EVERY_S
+    await asyncio.sleep(0.05)
+    bench.every_s = BEAT_EVERY_S
+    bench.member.turned()
+    await asyncio.sleep(0.2)
+    assert bench.sent_at == pytest.approx([0.0, 0.2], abs=1e-3)
 
 
 @on_virtual_time

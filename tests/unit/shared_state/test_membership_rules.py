@@ -3,6 +3,8 @@
 import pytest
 
 from gateway.core.fleet.messages import FleetSettings
+from gateway.core.quota.beat_times import IDLE_BEAT_EVERY_S
+from gateway.settings import Settings
 from gateway.shared_state.rules.membership import LOST_MS, OUTAGE_MARGIN_MS
 from gateway.shared_state.rules.quota import QuotaRules
 from tests.unit.shared_state.members import SETTINGS, Store, parts, permits, row
@@ -38,6 +40,14 @@ def test_a_member_that_does_not_acknowledge_replies_is_lost_and_its_part_reserve
     store.now_ms += 200
     reply = store.tick("b", row())
     assert permits(reply) <= 6, "the burst of the lost one is reserved, too"
+
+
+def test_an_idle_member_whose_message_is_lost_once_is_not_lost(store: Store) -> None:
+    """It sends the beat again after the time-out, and the one before told of the reply before that."""
+    for late_s in (0.0, 0.0, Settings().shared_state_timeout):
+        store.now_ms += round((IDLE_BEAT_EVERY_S + late_s) * 1000)
+        assert parts(store.tick("b"))["a"] == (False, 5.0)
+        store.tick("a")
 
 
 def lose_a(store: Store) -> None:

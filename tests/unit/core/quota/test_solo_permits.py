@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.core.fleet.messages import Member
-from gateway.core.quota.permits import BUSY_TICK_EVERY_S, SOLO_AFTER_S
+from gateway.core.quota.beat_times import BUSY_BEAT_EVERY_S
+from gateway.core.quota.permits import SOLO_AFTER_S
 from gateway.core.quota.store_trust import BAD_TICKS, GOOD_TICKS, SLOW_S
 from gateway.shared_state.rules.membership import LOST_MS
 from tests.unit.core.quota.replica import LATE_S, NOW, Bench, grant
@@ -100,8 +101,8 @@ def test_a_replica_uses_the_store_again_after_several_good_ticks_in_a_row(bench:
     now = bad_ticks(bench, NOW, 12)
     for number in range(GOOD_TICKS):
         assert bench.permits.solo
-        now += BUSY_TICK_EVERY_S
-        assert bench.permits.tick_at(now) <= now + BUSY_TICK_EVERY_S
+        now += BUSY_BEAT_EVERY_S
+        assert bench.permits.tick_at(now) <= now + BUSY_BEAT_EVERY_S
         bench.tick(now, grant(20 + number))
     assert not bench.permits.solo
     assert bench.permits.take(now + LATE_S)
